@@ -1,0 +1,96 @@
+"""Edits of a small settings file, answered by a one-hunk unified diff.
+
+A composition is a kind of edit, a file format, how many lines the file has and which one is touched. Every file is at most
+four lines long, so that the hunk always holds the whole file as context. The diffs are written by hand here, not by difflib.
+"""
+
+from __future__ import annotations
+
+from random import Random
+from typing import NamedTuple
+
+from sentinel_pipeline.records import PatchApplies
+
+from .family import Draft, Family, ask
+from .words import NAMES, pick
+
+FORMATS = {"py": "{key} = {value}", "yaml": "{key}: {value}", "env": "{key}={value}", "lua": "local {key} = {value}"}
+KINDS = ("set", "rename", "delete", "after", "before")
+ORDERS = {
+    "set": ("Set {key} to {new}.", "Change {key} to {new}.", "{key} must be {new}."),
+    "rename": ("Rename {key} to {new}.", "Call {key} {new} instead.", "Change the name {key} to {new}."),
+    "delete": ("Delete {key}.", "Remove the line of {key}.", "Drop {key}."),
+    "after": ("After {key}, add {new} with {value}.", "Add {new} with {value} after {key}."),
+    "before": ("Before {key}, add {new} with {value}.", "Add {new} with {value} before {key}."),
+}
+
+
+class Edit(NamedTuple):
+    """The lines of a file, and the lines that replace ``lines[at]``."""
+
+    path: str
+    order: str
+    lines: list[str]
+    at: int
+    new: list[str]
+
+    def before(self) -> str:
+        return "".join(line + "\n" for line in self.lines)
+
+    def after(self) -> str:
+        lines = [*self.lines[: self.at], *self.new, *self.lines[self.at + 1 :]]
+        return "".join(line + "\n" for line in lines)
+
+    def diff(self) -> str:
+        old = self.lines[self.at]
+        body = [f" {line}" for line in self.lines[: self.at]]
+        if old in self.new:
+            body += [f" {line}" if line == old else f"+{line}" for line in self.new]
+        else:
+            body += [f"-{old}", *(f"+{line}" for line in self.new)]
+        body += [f" {line}" for line in self.lines[self.at + 1 :]]
+        count = len(self.lines)
+        head = f"--- a/{self.path}\n+++ b/{self.path}\n@@ -1,{count} +1,{count - 1 + len(self.new)} @@\n"
+        return head + "\n".join(body)
+
+
+def draw(composition: str, rng: Random) -> Edit:
+    kind, suffix, count, at = composition.split("|")
+    stem, new, *keys = pick(rng, NAMES, int(count) + 2)
+    values = [rng.randint(1, 99) for _ in keys]
+    form, index = FORMATS[suffix], int(at)
+    lines = [form.format(key=key, value=value) for key, value in zip(keys, values)]
+    key, value, fresh = keys[index], values[index], rng.choice([n for n in range(1, 100) if n != values[index]])
+    added = form.format(key=new, value=fresh)
+    changed = {
+        "set": [form.format(key=key, value=fresh)],
+        "rename": [form.format(key=new, value=value)],
+        "delete": [],
+        "after": [lines[index], added],
+        "before": [added, lines[index]],
+    }[kind]
+    named = str(fresh) if kind == "set" else new
+    order = rng.choice(ORDERS[kind]).format(key=key, new=named, value=fresh)
+    return Edit(f"{stem}.{suffix}", order, lines, index, changed)
+
+
+def generate(composition: str, rng: Random) -> Draft:
+    edit = draw(composition, rng)
+    prompt = f"{edit.path}:\n{edit.before()}\n{edit.order} Answer with a unified diff."
+    verifier = PatchApplies(files={edit.path: edit.before()}, expected={edit.path: edit.after()})
+    return Draft(ask(prompt), edit.diff(), verifier)
+
+
+def raw(composition: str, rng: Random) -> str:
+    """A settings file as it stands, or a diff on its own: never the file and its diff together."""
+    edit = draw(composition, rng)
+    return edit.before() if rng.random() < 0.5 else edit.diff() + "\n"
+
+
+FAMILY = Family(
+    "edits",
+    "code_editing",
+    tuple(f"{k}|{f}|{n}|{at}" for k in KINDS for f in FORMATS for n in (2, 3, 4) for at in range(n)),
+    generate,
+    raw,
+)

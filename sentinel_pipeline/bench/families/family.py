@@ -1,0 +1,52 @@
+"""What a task family is: a closed set of compositions, and a recipe that turns one into a task's draft.
+
+A composition is what a task is *made of* (``sum|square|even``); names, constants and wording are drawn freely. Whether a
+composition trains or is held out is a fixed hash of its own name: no seed, recipe or count moves one across.
+This module makes no tasks (``task_bank``) and runs none (``critic``).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from random import Random
+from typing import NamedTuple
+
+from sentinel_pipeline.records import Message, Verifier
+
+HELDOUT_SHARE = 0.2
+
+
+class Draft(NamedTuple):
+    """A task without its name: the prompt, a gold answer, and how an answer is checked."""
+
+    messages: tuple[Message, ...]
+    reference: str
+    verifier: Verifier
+
+
+class Family(NamedTuple):
+    """One family. Both functions are pure: same composition and generator state, same result."""
+
+    name: str
+    category: str
+    """One of ``records.CATEGORIES``."""
+    compositions: tuple[str, ...]
+    generate: Callable[[str, Random], Draft]
+    raw: Callable[[str, Random], str]
+    """A document of the same material with no instruction in it, for pretraining."""
+
+    def split(self, *, heldout: bool) -> tuple[str, ...]:
+        """The compositions of one side, in their listed order."""
+        return tuple(one for one in self.compositions if is_heldout(self.name, one) == heldout)
+
+
+def is_heldout(family: str, composition: str) -> bool:
+    """True for the fixed fifth of the compositions that no training task or raw document may use."""
+    digest = hashlib.sha256(f"{family}:{composition}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") < HELDOUT_SHARE * 2**64
+
+
+def ask(text: str) -> tuple[Message, ...]:
+    """A prompt of one user turn."""
+    return (Message("user", text),)

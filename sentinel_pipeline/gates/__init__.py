@@ -1,0 +1,6 @@
+"""Statistics and decisions: intervals, paired tests, policies. Pure functions; reads nothing, writes nothing."""
+
+from .policies import decide, policy_hash
+from .statistics import binomial_test_less, mcnemar_exact, newcombe_paired, wilson
+
+__all__ = ["binomial_test_less", "decide", "mcnemar_exact", "newcombe_paired", "policy_hash", "wilson"]

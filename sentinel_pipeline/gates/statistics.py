@@ -1,0 +1,114 @@
+"""Intervals and exact tests on counts, from their published formulas; checked in tests against statsmodels and tables.
+
+What this module does not do: decide. Every function is pure, takes counts, and raises on impossible ones: no evidence
+(``n = 0``) is an error, never a rate.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from math import comb, sqrt
+from statistics import NormalDist
+
+from ..records import Interval
+
+
+def _z(confidence: float) -> float:
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence {confidence}: expected within (0, 1)")
+    return NormalDist().inv_cdf(0.5 + confidence / 2)
+
+
+def _check(k: int, n: int) -> None:
+    if n < 1 or not 0 <= k <= n:
+        raise ValueError(f"{k} of {n}: expected 0 <= k <= n and n >= 1: no evidence has no rate")
+
+
+def wilson(k: int, n: int, confidence: float = 0.95) -> Interval:
+    """Wilson's score interval for ``k`` successes of ``n`` (Wilson 1927).
+
+    Raises:
+        ValueError: ``n`` is 0, ``k`` is outside 0..n, or the confidence is outside (0, 1).
+    """
+    _check(k, n)
+    z = _z(confidence)
+    p, shrink = k / n, 1 + z * z / n
+    centre = (p + z * z / (2 * n)) / shrink
+    half = z / shrink * sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+    low = 0.0 if k == 0 else max(0.0, centre - half)
+    high = 1.0 if k == n else min(1.0, centre + half)
+    return Interval(low, high, confidence)
+
+
+def binomial_test_less(k: int, n: int) -> Fraction:
+    """P(X <= k) for X ~ Binomial(n, 1/2), exact."""
+    _check(k, n)
+    return Fraction(sum(comb(n, i) for i in range(k + 1)), 2**n)
+
+
+def mcnemar_exact(gained: int, lost: int) -> float:
+    """Exact two-sided McNemar on the discordant pairs: a binomial test of ``gained`` against 1/2 (McNemar 1947).
+
+    No discordant pair is no evidence of a difference: p = 1.
+
+    Raises:
+        ValueError: a count is negative.
+    """
+    if gained < 0 or lost < 0:
+        raise ValueError(f"discordant counts {gained} and {lost}: expected none negative")
+    if gained + lost == 0:
+        return 1.0
+    return float(min(Fraction(1), 2 * binomial_test_less(min(gained, lost), gained + lost)))
+
+
+def newcombe_paired(both: int, gained: int, lost: int, neither: int, confidence: float = 0.95) -> Interval:
+    """Interval of the difference of two *paired* proportions, second minus first (Newcombe 1998, method 10).
+
+    ``both``/``neither``: items that both models pass/fail; ``gained``: only the second passes; ``lost``: only the first.
+
+    Raises:
+        ValueError: a count is negative or all are 0.
+    """
+    n = both + gained + lost + neither
+    if n == 0 or min(both, gained, lost, neither) < 0:
+        raise ValueError(f"table {both}/{gained}/{lost}/{neither}: expected counts >= 0 and at least one item")
+    second, first = wilson(both + gained, n, confidence), wilson(both + lost, n, confidence)
+    p2, p1 = (both + gained) / n, (both + lost) / n
+    phi = _phi(both, gained, lost, neither)
+    below = sqrt(
+        max(0.0, (p2 - second.low) ** 2 - 2 * phi * (p2 - second.low) * (first.high - p1) + (first.high - p1) ** 2)
+    )
+    above = sqrt(
+        max(0.0, (second.high - p2) ** 2 - 2 * phi * (second.high - p2) * (p1 - first.low) + (p1 - first.low) ** 2)
+    )
+    return Interval(max(-1.0, p2 - p1 - below), min(1.0, p2 - p1 + above), confidence)
+
+
+def _phi(both: int, gained: int, lost: int, neither: int) -> float:
+    """Newcombe's correlation of the pair, continuity-corrected where positive; 0 where a margin is empty."""
+    margins = (both + gained) * (lost + neither) * (both + lost) * (gained + neither)
+    if margins == 0:
+        return 0.0
+    numerator = float(both * neither - gained * lost)
+    if numerator > 0:
+        numerator = max(0.0, numerator - (both + gained + lost + neither) / 2)
+    return numerator / sqrt(margins)
+
+
+def items_to_decide(rate: float, threshold: float, confidence: float = 0.95, most: int = 1_000_000) -> int | None:
+    """About how many items a Wilson interval around ``rate`` needs to lie on one side of ``threshold``.
+
+    None when the rate sits on the threshold, or more than ``most`` would be needed.
+    """
+
+    def decided(n: int) -> bool:
+        interval = wilson(round(rate * n), n, confidence)
+        return interval.low >= threshold or interval.high < threshold
+
+    if not decided(most):
+        return None
+    low, high = 1, most
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if decided(middle) else (middle + 1, high)
+    return low

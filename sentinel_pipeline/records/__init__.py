@@ -1,0 +1,46 @@
+"""The nouns, frozen and typed: what travels between rooms. No I/O, no behaviour beyond (de)serialisation."""
+
+from .candidate import Candidate, Quarantined, RepairTrace, Row
+from .labels import LABELS, CriticLabels, Label
+from .messages import ROLES, Message, messages_from
+from .report import BenchmarkReport, Interval, PairedComparison, SampleScore
+from .task import CATEGORIES, Task
+from .verdict import GateVerdict
+from .verifiers import (
+    JsonAnswer,
+    PatchApplies,
+    PythonTests,
+    ShellEffect,
+    TextAnswer,
+    Verifier,
+    verifier_from_json,
+    verifier_to_json,
+)
+
+__all__ = [
+    "CATEGORIES",
+    "LABELS",
+    "ROLES",
+    "BenchmarkReport",
+    "Candidate",
+    "CriticLabels",
+    "GateVerdict",
+    "Interval",
+    "JsonAnswer",
+    "Label",
+    "Message",
+    "PairedComparison",
+    "PatchApplies",
+    "PythonTests",
+    "Quarantined",
+    "RepairTrace",
+    "Row",
+    "SampleScore",
+    "ShellEffect",
+    "Task",
+    "TextAnswer",
+    "Verifier",
+    "messages_from",
+    "verifier_from_json",
+    "verifier_to_json",
+]

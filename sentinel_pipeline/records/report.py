@@ -1,0 +1,88 @@
+"""What a benchmark says: scored samples, a report per suite, a paired comparison of two reports."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+
+class Interval(NamedTuple):
+    """A two-sided confidence interval; ``level`` is its nominal coverage."""
+
+    low: float
+    high: float
+    level: float = 0.95
+
+
+Outcome = Literal["pass", "fail", "infra"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SampleScore:
+    """One answered and scored item."""
+
+    task_id: str
+    category: str
+    family: str
+    completion: str
+    outcome: Outcome
+    reason: str
+    syntax_ok: bool | None
+    """None where syntax does not apply to the item, or infrastructure failed."""
+    stopped: bool
+    """The model ended by itself (stop token), not by the length limit."""
+    tokens: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BenchmarkReport:
+    """A model's result on one suite. ``n`` counts scored items: infrastructure is apart and never a score."""
+
+    stage: str
+    suite: str
+    model: str
+    model_hash: str
+    n: int
+    passed: int
+    pass_at_1: float | None
+    """``passed / n``; None when nothing was scored: no evidence is not zero."""
+    interval: Interval | None
+    syntax_n: int
+    syntax_passed: int
+    syntax_rate: float | None
+    syntax_interval: Interval | None
+    infra: int
+    scorer_version: str
+    decoding: dict[str, Any]
+    by_family: dict[str, dict[str, Any]]
+    seconds: float
+    tokens: int
+
+    def summary(self) -> dict[str, Any]:
+        """The keys that ``sentinel run --json`` prints for a suite."""
+        return {
+            "n": self.n,
+            "pass_at_1": self.pass_at_1,
+            "interval": list(self.interval[:2]) if self.interval else None,
+            "syntax_rate": self.syntax_rate,
+            "infra": self.infra,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairedComparison:
+    """Two models on the same items of one suite."""
+
+    from_stage: str
+    to_stage: str
+    suite: str
+    n: int
+    gained: int
+    """Items that only the second model passes."""
+    lost: int
+    """Items that only the first model passes."""
+    difference: float
+    interval: Interval
+    p: float
+    """Exact two-sided McNemar."""

@@ -1,0 +1,103 @@
+"""How an answer is checked: a closed union of frozen verifiers, each plain data that travels in a table.
+
+A verifier says *what* is right; the critic's scorers say *whether* an answer is (one scorer for critic, benchmark and
+reward). Verifiers hold gold answers and tests: they never enter the process that runs a candidate.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, ClassVar
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PythonTests:
+    """Python code checked by running tests against it."""
+
+    kind: ClassVar[str] = "python_tests"
+    tests: str
+    """Either top-level ``assert`` statements (MBPP's way) or a module that defines ``check(candidate)`` (HumanEval's)."""
+    entry_point: str | None = None
+    """Name of the function that the program must define; ``None`` when the tests alone say."""
+    setup: str = ""
+    """Code that runs before the tests, MBPP's ``test_setup_code``."""
+    prefix: str = ""
+    """Code that precedes a completion which only continues it (HumanEval's prompt); empty for whole programs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JsonAnswer:
+    """A JSON value, compared by value: key order is free, types are exact (``1`` is not ``1.0`` is not ``"1"``)."""
+
+    kind: ClassVar[str] = "json_answer"
+    expected: str
+    """The expected value as JSON text."""
+    schema: str | None = None
+    """A JSON Schema as JSON text that the answer must satisfy as well."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PatchApplies:
+    """A unified diff that must parse, apply to ``files`` and give exactly ``expected``."""
+
+    kind: ClassVar[str] = "patch_applies"
+    files: dict[str, str]
+    expected: dict[str, str]
+    tests: str = ""
+    """Optional Python asserts run over the patched files' code, in path order."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShellEffect:
+    """A shell command run in a prepared file tree; its standard output and the tree it leaves are compared."""
+
+    kind: ClassVar[str] = "shell_effect"
+    files: dict[str, str]
+    """Path relative to the working folder -> text, before the command."""
+    stdout: str | None = None
+    """Expected standard output, exactly; ``None`` when only the effect counts."""
+    expected_files: dict[str, str] | None = None
+    """The whole tree afterwards; ``None`` means: unchanged."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextAnswer:
+    """A short natural-language answer: one of ``accepted`` exactly (case and outer space aside), or facts that it must hold."""
+
+    kind: ClassVar[str] = "text_answer"
+    accepted: tuple[str, ...] = ()
+    must_contain: tuple[str, ...] = ()
+    must_not_contain: tuple[str, ...] = field(default=())
+
+
+Verifier = PythonTests | JsonAnswer | PatchApplies | ShellEffect | TextAnswer
+_KINDS: dict[str, type[Any]] = {
+    cls.kind: cls for cls in (PythonTests, JsonAnswer, PatchApplies, ShellEffect, TextAnswer)
+}
+
+
+def verifier_to_json(verifier: Verifier | None) -> str | None:
+    """One compact JSON object with its ``kind``; ``None`` stays ``None``."""
+    if verifier is None:
+        return None
+    return json.dumps({"kind": verifier.kind, **asdict(verifier)}, ensure_ascii=False, sort_keys=True)
+
+
+def verifier_from_json(text: str | None) -> Verifier | None:
+    """Read what ``verifier_to_json`` wrote.
+
+    Raises:
+        ValueError: not an object, an unknown ``kind``, or a field that its kind does not have.
+    """
+    if text is None:
+        return None
+    data = json.loads(text)
+    if not isinstance(data, dict) or data.get("kind") not in _KINDS:
+        raise ValueError(f"verifier: expected an object whose kind is one of {', '.join(sorted(_KINDS))}")
+    cls = _KINDS[data.pop("kind")]
+    unknown = set(data) - {f.name for f in fields(cls)}
+    if unknown:
+        raise ValueError(f"verifier {cls.kind}: unknown field(s) {', '.join(sorted(unknown))}")
+    tuples = {"accepted", "must_contain", "must_not_contain"}
+    return cls(**{key: tuple(value) if key in tuples else value for key, value in data.items()})

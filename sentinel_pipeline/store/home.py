@@ -1,0 +1,82 @@
+"""Where everything is: one frozen map of the project's folders.
+
+What it does not do: create anything, or read a setting other than ``SENTINEL_HOME``.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import BadInput, did_you_mean
+from ..records.recipe import Recipe, load_recipe
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """The project's root and the folders under it."""
+
+    root: Path
+
+    @property
+    def recipes(self) -> Path:
+        return self.root / "data" / "recipes"
+
+    @property
+    def suites(self) -> Path:
+        return self.root / "data" / "suites"
+
+    @property
+    def runs(self) -> Path:
+        """Generated artefacts, immutable once written."""
+        return self.root / "data" / "runs"
+
+    @property
+    def state(self) -> Path:
+        """State with writers: ledger, locks, caches, Dagster's own storage."""
+        return self.root / "data" / "state"
+
+    @property
+    def ledger(self) -> Path:
+        return self.state / "ledger.sqlite"
+
+    @property
+    def device_lock(self) -> Path:
+        return self.state / "device.lock"
+
+    @property
+    def dagster(self) -> Path:
+        """Dagster's home when ``DAGSTER_HOME`` is not set."""
+        return self.state / "dagster"
+
+    def recipe_names(self) -> list[str]:
+        return sorted(path.stem for path in self.recipes.glob("*.toml"))
+
+    def recipe(self, name: str) -> Recipe:
+        """Load ``data/recipes/NAME.toml``.
+
+        Raises:
+            BadInput: no such recipe (with the nearest name), or an invalid one.
+        """
+        if name not in self.recipe_names():
+            raise BadInput(f"no recipe {name!r} in {self.recipes}.", fix=did_you_mean(name, self.recipe_names()))
+        return load_recipe(self.recipes / f"{name}.toml")
+
+
+def find_home() -> Home:
+    """``SENTINEL_HOME``, else the nearest folder upwards that holds ``workspace.yaml`` and ``data/recipes``, else the checkout.
+
+    Raises:
+        BadInput: ``SENTINEL_HOME`` names no folder.
+    """
+    named = os.environ.get("SENTINEL_HOME")
+    if named:
+        if not Path(named).is_dir():
+            raise BadInput(f"SENTINEL_HOME is {named!r}, which is no folder.", fix="Unset it or make the folder.")
+        return Home(Path(named).resolve())
+    here = Path.cwd().resolve()
+    for folder in (here, *here.parents):
+        if (folder / "workspace.yaml").is_file() and (folder / "data" / "recipes").is_dir():
+            return Home(folder)
+    return Home(Path(__file__).resolve().parents[2])

@@ -1,0 +1,127 @@
+"""The gate ledger: every verdict, kept for good, under what was judged, by which scorer and which policy.
+
+This is the gate. Dagster's blocking checks fence one run only; whoever trains, releases or serves asks here, and goes on
+only with a passing verdict for exactly this content, this scorer version and this policy. SQLite in WAL mode: several
+processes write at once; a verdict is durable before ``record`` returns.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ..errors import GateRefused
+from ..records import GateVerdict, Interval
+
+_SCHEMA = """
+create table if not exists verdicts (
+    id integer primary key,
+    recorded_at text not null,
+    recipe text not null,
+    run_id text not null,
+    name text not null,
+    subject text not null,
+    subject_hash text not null,
+    verdict text not null check (verdict in ('pass', 'fail', 'inconclusive')),
+    measured real,
+    threshold real not null,
+    n integer not null,
+    low real, high real, level real,
+    reason text not null,
+    scorer_version text not null,
+    policy_hash text not null
+);
+create index if not exists verdicts_by_subject on verdicts (name, subject_hash);
+"""
+
+
+class Ledger:
+    """The verdicts in one database file, made on first use."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @contextmanager
+    def _connect(self) -> Iterator[sqlite3.Connection]:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        connection = sqlite3.connect(self.path, timeout=30, isolation_level=None)
+        try:
+            connection.row_factory = sqlite3.Row
+            connection.execute("pragma journal_mode = wal")
+            connection.execute("pragma synchronous = full")
+            connection.executescript(_SCHEMA)
+            yield connection
+        finally:
+            connection.close()
+
+    def record(self, verdict: GateVerdict, *, recipe: str, run_id: str) -> None:
+        """Append a verdict; durable on return."""
+        low, high, level = verdict.interval or (None, None, None)
+        now = dt.datetime.now(dt.UTC).isoformat(timespec="microseconds")
+        values = (
+            now, recipe, run_id, verdict.name, verdict.subject, verdict.subject_hash, verdict.verdict, verdict.measured,
+            verdict.threshold, verdict.n, low, high, level, verdict.reason, verdict.scorer_version, verdict.policy_hash,
+        )  # fmt: skip
+        marks = ", ".join("?" * len(values))
+        columns = (
+            "recorded_at, recipe, run_id, name, subject, subject_hash, verdict, measured, threshold, n, low, high, level, "
+            "reason, scorer_version, policy_hash"
+        )
+        with self._connect() as connection:
+            connection.execute(f"insert into verdicts ({columns}) values ({marks})", values)
+
+    def verdicts(self, *, recipe: str | None = None, run_id: str | None = None) -> list[GateVerdict]:
+        """Verdicts, oldest first, of one recipe or run where named."""
+        with self._connect() as connection:
+            rows = connection.execute(
+                "select * from verdicts where (?1 is null or recipe = ?1) and (?2 is null or run_id = ?2) order by id",
+                (recipe, run_id),
+            ).fetchall()
+        return [_verdict(row) for row in rows]
+
+    def latest(self, name: str, subject_hash: str) -> GateVerdict | None:
+        """The newest verdict of gate ``name`` about this content."""
+        with self._connect() as connection:
+            row = connection.execute(
+                "select * from verdicts where name = ? and subject_hash = ? order by id desc limit 1",
+                (name, subject_hash),
+            ).fetchone()
+        return _verdict(row) if row else None
+
+    def require(
+        self, name: str, *, subject: str, subject_hash: str, scorer_version: str, policy_hash: str
+    ) -> GateVerdict:
+        """The passing verdict that allows going on.
+
+        Raises:
+            GateRefused: the verdict is missing, stale (another scorer or policy), failed or inconclusive; says which and what
+                to do. No evidence is never a pass.
+        """
+        found = self.latest(name, subject_hash)
+        if found is None:
+            raise GateRefused(
+                f"gate {name} has no verdict on {subject} ({subject_hash[:12]}): no evidence is not a pass. "
+                "Run its asset check."
+            )
+        if found.scorer_version != scorer_version:
+            raise GateRefused(
+                f"gate {name} on {subject} is stale: decided by scorer {found.scorer_version}, now {scorer_version}. "
+                "Rebuild the report."
+            )
+        if found.policy_hash != policy_hash:
+            raise GateRefused(f"gate {name} on {subject} is stale: its policy changed. Run its asset check again.")
+        if found.verdict != "pass":
+            raise GateRefused(f"gate {name} on {subject}: {found.verdict}. {found.reason}")
+        return found
+
+
+def _verdict(row: sqlite3.Row) -> GateVerdict:
+    interval = None if row["low"] is None else Interval(row["low"], row["high"], row["level"])
+    names = (
+        "name", "subject", "subject_hash", "verdict", "measured", "threshold", "n", "reason", "scorer_version",
+        "policy_hash",
+    )  # fmt: skip
+    return GateVerdict(interval=interval, **{name: row[name] for name in names})

@@ -1,0 +1,132 @@
+"""What an artefact is made of and of what it was made: files with hashes, parents, recipe, seed, versions."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import platform
+from dataclasses import asdict, dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from .. import __version__
+from .files import sha256_file
+from .tables import parquet_rows
+
+PACKAGES = ("dagster", "torch", "transformers", "trl", "peft", "datasets", "duckdb", "pandas", "pyarrow")
+VOLATILE = "logs"
+"""Files in this folder of an artefact are kept and hashed, but timings may differ: they are not part of its content."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileEntry:
+    path: str
+    """POSIX, relative to the artefact's folder."""
+    sha256: str
+    bytes: int
+    rows: int | None
+    """For Parquet and JSONL."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parent:
+    """An artefact that went into this one."""
+
+    asset: str
+    recipe: str
+    run_id: str
+    content_hash: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    asset: str
+    recipe: str
+    run_id: str
+    loop_id: str
+    """The run that began this loop; differs from ``run_id`` where a run resumed another."""
+    created_at: str
+    """UTC, ISO 8601."""
+    content_hash: str
+    """SHA-256 over the names and hashes of the content files: equal content, equal hash, whenever it was made."""
+    recipe_hash: str
+    seed: int
+    files: tuple[FileEntry, ...]
+    parents: tuple[Parent, ...]
+    metrics: dict[str, Any] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Manifest:
+        files = tuple(FileEntry(**entry) for entry in data["files"])
+        parents = tuple(Parent(**entry) for entry in data["parents"])
+        return cls(**{**data, "files": files, "parents": parents})
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest of a finished artefact's folder."""
+    return Manifest.from_json(json.loads((folder / "manifest.json").read_text(encoding="utf-8")))
+
+
+def describe_files(folder: Path) -> tuple[FileEntry, ...]:
+    """Hash every file under ``folder`` but the manifest; sorted by path. Symbolic links are not followed."""
+    paths = sorted(
+        path
+        for path in folder.rglob("*")
+        if path.is_file() and not path.is_symlink() and path != folder / "manifest.json"
+    )
+    return tuple(_describe(path, path.relative_to(folder).as_posix()) for path in paths)
+
+
+def _describe(path: Path, name: str) -> FileEntry:
+    rows: int | None = None
+    if path.suffix == ".parquet":
+        rows = parquet_rows(path)
+    elif path.suffix == ".jsonl":
+        with path.open("rb") as stream:
+            rows = sum(1 for _ in stream)
+    return FileEntry(path=name, sha256=sha256_file(path), bytes=path.stat().st_size, rows=rows)
+
+
+def content_hash(files: tuple[FileEntry, ...]) -> str:
+    """Hash of names and hashes of all files outside ``logs/``."""
+    digest = hashlib.sha256()
+    for entry in files:
+        if not entry.path.startswith(f"{VOLATILE}/"):
+            digest.update(f"{entry.path}\0{entry.sha256}\n".encode())
+    return digest.hexdigest()
+
+
+@lru_cache(maxsize=1)
+def versions() -> dict[str, str]:
+    """Versions of this package, its code (hash of its sources), Python, and the packages that shape results."""
+    found = {name: _version(name) for name in PACKAGES}
+    return {
+        "sentinel_pipeline": __version__,
+        "code": code_hash(),
+        "python": platform.python_version(),
+        "platform": f"{platform.system()}-{platform.machine()}",
+        **{name: version for name, version in found.items() if version},
+    }
+
+
+@lru_cache(maxsize=1)
+def code_hash() -> str:
+    """First 12 hex digits of a SHA-256 over the package's Python sources, names included."""
+    root = Path(__file__).resolve().parents[1]
+    digest = hashlib.sha256()
+    for path in sorted(root.rglob("*.py")):
+        digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
