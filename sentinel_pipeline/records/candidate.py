@@ -101,6 +101,15 @@ class Row:
     """``candidate`` or ``repair``."""
     task_id: str | None = None
 
+    def to_row(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self.__slots__ if name != "messages"} | {
+            "messages": [turn.to_dict() for turn in self.messages]
+        }
+
+    @classmethod
+    def from_row(cls, row: dict[str, Any]) -> Row:
+        return cls(**{**row, "messages": messages_from(row["messages"])})
+
     def to_trl(self) -> dict[str, Any]:
         """TRL's conversational prompt-completion format: masks the prompt by default."""
         return {

@@ -13,7 +13,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from ..errors import BadInput, Infrastructure
 from .files import atomic_write, sha256_file, sync_folder, write_json, write_jsonl
 from .home import Home
 from .manifest import Manifest, Parent, content_hash, describe_files, read_manifest, versions
-from .tables import write_parquet
+from .tables import TableWriter, table_writer, write_parquet
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +73,10 @@ class Draft:
 
     def table(self, name: str, rows: Iterable[dict[str, Any]], table: str) -> int:
         return write_parquet(self.folder / name, rows, table)
+
+    def writer(self, name: str, table: str) -> AbstractContextManager[TableWriter]:
+        """For stages that split one stream over several tables."""
+        return table_writer(self.folder / name, table)
 
     def jsonl(self, name: str, rows: Iterable[dict[str, Any]]) -> int:
         return write_jsonl(self.folder / name, rows)
@@ -182,6 +186,18 @@ class Store:
                 f"{self.recipe} has no {asset} yet.", fix=f"Materialize {asset} first: sentinel run {self.recipe}."
             )
         return found
+
+    def origin(self, artefact: Artefact, asset: str) -> Artefact:
+        """The very artefact of ``asset`` that ``artefact`` was made from, whatever is current now.
+
+        Raises:
+            Infrastructure: it is gone, or ``artefact`` has no such parent.
+        """
+        for parent in artefact.manifest.parents:
+            folder = self.home.runs / parent.recipe / parent.asset / parent.run_id
+            if parent.asset == asset and (folder / "manifest.json").is_file():
+                return Artefact(folder, read_manifest(folder))
+        raise Infrastructure(f"the {asset} that {artefact.folder} was made from is gone: rebuild both.")
 
     def history(self, asset: str) -> list[Artefact]:
         """Every finished artefact of ``asset``, oldest first."""

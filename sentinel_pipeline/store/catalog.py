@@ -5,8 +5,22 @@ Why in memory: one read-write holder of a DuckDB file shuts every other process 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+_BATCH = 4096
+
+
+def stream(sql: str, tables: dict[str, Path]) -> Iterator[dict[str, Any]]:
+    """Like ``query``, a batch of rows in memory at a time; the order is that of the query on one thread."""
+    with _open(tables) as connection:
+        connection.execute("set threads = 1")
+        cursor = connection.execute(sql)
+        names = [column[0] for column in cursor.description or []]
+        while batch := cursor.fetchmany(_BATCH):
+            yield from (dict(zip(names, row, strict=True)) for row in batch)
 
 
 def query(sql: str, tables: dict[str, Path], parameters: list[Any] | None = None) -> list[dict[str, Any]]:
@@ -14,11 +28,17 @@ def query(sql: str, tables: dict[str, Path], parameters: list[Any] | None = None
 
     ``sql`` is ours, never a user's or a model's: file access is not restricted here.
     """
+    with _open(tables) as connection:
+        cursor = connection.execute(sql, parameters or [])
+        names = [column[0] for column in cursor.description or []]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+@contextmanager
+def _open(tables: dict[str, Path]) -> Iterator[Any]:
     import duckdb
 
     with duckdb.connect(":memory:") as connection:
         for name, path in tables.items():
             connection.read_parquet(str(path)).create_view(name)
-        cursor = connection.execute(sql, parameters or [])
-        names = [column[0] for column in cursor.description or []]
-        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+        yield connection

@@ -108,20 +108,20 @@ def versions() -> dict[str, str]:
     found = {name: _version(name) for name in PACKAGES}
     return {
         "sentinel_pipeline": __version__,
-        "code": code_hash(),
+        "code": code_version("."),
         "python": platform.python_version(),
         "platform": f"{platform.system()}-{platform.machine()}",
         **{name: version for name, version in found.items() if version},
     }
 
 
-@lru_cache(maxsize=1)
-def code_hash() -> str:
-    """First 12 hex digits of a SHA-256 over the package's Python sources, names included."""
+def code_version(*rooms: str) -> str:
+    """First 12 hex digits of a SHA-256 over the sources of some rooms: the code version of the assets that they make."""
     root = Path(__file__).resolve().parents[1]
     digest = hashlib.sha256()
-    for path in sorted(root.rglob("*.py")):
-        digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
+    for room in rooms:
+        for path in sorted((root / room).rglob("*.py")):
+            digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:12]
 
 

@@ -6,6 +6,7 @@ DuckDB reads these files in memory and holds no lock (``catalog.py``); nothing h
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,30 +15,32 @@ from .files import atomic_write
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    import pyarrow.parquet as pq
 
 ROW_GROUP = 8192
 
 
 def schema(name: str) -> pa.Schema:
-    """The Arrow schema of the table called ``name``: tasks, candidates, labels, rows, samples, quarantine or repairs."""
+    """The Arrow schema of the table called ``name``: one of the tables of an artefact."""
     import pyarrow as pa
 
     text, integer, flag = pa.string(), pa.int64(), pa.bool_()
     messages = pa.list_(pa.struct([("role", text), ("content", text)]))
+    candidate = [
+        ("id", text), ("source", text), ("messages", messages), ("completion", text), ("category", text),
+        ("task_id", text), ("verifier", text), ("file", text), ("line", integer), ("planted", text),
+    ]  # fmt: skip
+    labels = [pair for label in LABELS for pair in ((label, flag), (f"{label}_reason", text))] + [
+        ("scorer_version", text)
+    ]
     columns: dict[str, list[tuple[str, Any]]] = {
         "tasks": [
             ("id", text), ("suite", text), ("category", text), ("family", text), ("messages", messages),
             ("verifier", text), ("reference", text), ("composition", text),
         ],
-        "candidates": [
-            ("id", text), ("source", text), ("messages", messages), ("completion", text), ("category", text),
-            ("task_id", text), ("verifier", text), ("file", text), ("line", integer), ("planted", text),
-        ],
-        "labels": [
-            ("id", text),
-            *[pair for label in LABELS for pair in ((label, flag), (f"{label}_reason", text))],
-            ("scorer_version", text),
-        ],
+        "candidates": candidate,
+        "labels": [("id", text), *labels],
+        "rejected": [*candidate, *labels],
         "rows": [
             ("id", text), ("category", text), ("messages", messages), ("completion", text), ("origin", text),
             ("task_id", text),
@@ -55,17 +58,45 @@ def schema(name: str) -> pa.Schema:
     return pa.schema(columns[name])
 
 
-def write_parquet(path: Path, rows: Iterable[dict[str, Any]], table: str) -> int:
-    """Write ``rows`` as the table called ``table`` (see ``schema``), atomically and streaming; returns the row count."""
-    import pyarrow as pa
+class TableWriter:
+    """Appends rows to one Parquet table, holding at most one row group."""
+
+    def __init__(self, writer: pq.ParquetWriter, arrow: pa.Schema) -> None:
+        self._writer, self._schema, self._batch = writer, arrow, list[dict[str, Any]]()
+        self.rows = 0
+
+    def append(self, row: dict[str, Any]) -> None:
+        self._batch.append(row)
+        self.rows += 1
+        if len(self._batch) == ROW_GROUP:
+            self.flush()
+
+    def flush(self) -> None:
+        import pyarrow as pa
+
+        if self._batch:
+            self._writer.write_table(pa.Table.from_pylist(self._batch, schema=self._schema))
+            self._batch = []
+
+
+@contextmanager
+def table_writer(path: Path, table: str) -> Iterator[TableWriter]:
+    """A writer of the table called ``table`` (see ``schema``); the file appears whole on a clean exit, else not at all."""
     import pyarrow.parquet as pq
 
-    arrow, count = schema(table), 0
-    with atomic_write(path, "wb") as stream, pq.ParquetWriter(stream, arrow, compression="zstd") as writer:
-        for batch in _batched(rows):
-            writer.write_table(pa.Table.from_pylist(batch, schema=arrow))
-            count += len(batch)
-    return count
+    arrow = schema(table)
+    with atomic_write(path, "wb") as stream, pq.ParquetWriter(stream, arrow, compression="zstd") as parquet:
+        writer = TableWriter(parquet, arrow)
+        yield writer
+        writer.flush()
+
+
+def write_parquet(path: Path, rows: Iterable[dict[str, Any]], table: str) -> int:
+    """Write ``rows`` as the table called ``table``, atomically and streaming; returns the row count."""
+    with table_writer(path, table) as writer:
+        for row in rows:
+            writer.append(row)
+    return writer.rows
 
 
 def read_parquet(path: Path, columns: list[str] | None = None) -> Iterator[dict[str, Any]]:
@@ -82,14 +113,3 @@ def parquet_rows(path: Path) -> int:
     import pyarrow.parquet as pq
 
     return int(pq.read_metadata(path).num_rows)
-
-
-def _batched(rows: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
-    batch: list[dict[str, Any]] = []
-    for row in rows:
-        batch.append(row)
-        if len(batch) == ROW_GROUP:
-            yield batch
-            batch = []
-    if batch:
-        yield batch

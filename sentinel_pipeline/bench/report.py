@@ -1,0 +1,114 @@
+"""From scored samples to a report: rates with intervals, per family, and a page of Markdown for the morning reader.
+
+What this module does not do: answer or score. Infrastructure outcomes are counted apart and never enter a rate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from ..gates.statistics import wilson
+from ..records import BenchmarkReport, Interval, SampleScore
+
+
+def build_report(
+    samples: Sequence[SampleScore],
+    *,
+    stage: str,
+    suite: str,
+    model: str,
+    model_hash: str,
+    scorer_version: str,
+    decoding: dict[str, Any],
+) -> BenchmarkReport:
+    """Summarise one model's scored answers to one suite; rates are None where nothing was scored."""
+    passed, n = _passed(samples)
+    syntax_passed, syntax_n = _syntax(samples)
+    families = sorted({sample.family for sample in samples})
+    return BenchmarkReport(
+        stage=stage,
+        suite=suite,
+        model=model,
+        model_hash=model_hash,
+        n=n,
+        passed=passed,
+        pass_at_1=passed / n if n else None,
+        interval=wilson(passed, n) if n else None,
+        syntax_n=syntax_n,
+        syntax_passed=syntax_passed,
+        syntax_rate=syntax_passed / syntax_n if syntax_n else None,
+        syntax_interval=wilson(syntax_passed, syntax_n) if syntax_n else None,
+        infra=sum(sample.outcome == "infra" for sample in samples),
+        scorer_version=scorer_version,
+        decoding=decoding,
+        by_family={family: _family([s for s in samples if s.family == family]) for family in families},
+        seconds=round(sum(sample.seconds for sample in samples), 3),
+        tokens=sum(sample.tokens for sample in samples),
+    )
+
+
+def _passed(samples: Iterable[SampleScore]) -> tuple[int, int]:
+    scored = [sample for sample in samples if sample.outcome != "infra"]
+    return sum(sample.outcome == "pass" for sample in scored), len(scored)
+
+
+def _syntax(samples: Iterable[SampleScore]) -> tuple[int, int]:
+    checked = [s for s in samples if s.syntax_ok is not None and s.outcome != "infra"]
+    return sum(bool(sample.syntax_ok) for sample in checked), len(checked)
+
+
+def _family(samples: Sequence[SampleScore]) -> dict[str, Any]:
+    passed, n = _passed(samples)
+    return {
+        "n": n,
+        "passed": passed,
+        "pass_at_1": passed / n if n else None,
+        "interval": list(wilson(passed, n)[:2]) if n else None,
+        "infra": len(samples) - n,
+    }
+
+
+def report_to_json(report: BenchmarkReport) -> dict[str, Any]:
+    """The report as plain JSON, without ``seconds``: timings differ between equal runs and live in the manifest."""
+    data = asdict(report)
+    for key in ("interval", "syntax_interval"):
+        data[key] = list(data[key]) if data[key] else None
+    del data["seconds"]
+    return data
+
+
+def report_from_json(data: dict[str, Any]) -> BenchmarkReport:
+    """Read what ``report_to_json`` wrote; ``seconds`` is 0."""
+    intervals = {key: Interval(*data[key]) if data[key] else None for key in ("interval", "syntax_interval")}
+    return BenchmarkReport(**{**data, **intervals, "seconds": 0.0})
+
+
+def percent(value: float | None) -> str:
+    """``71.3 %``, or ``–`` where there is no evidence."""
+    return "–" if value is None else f"{value:.1%}".replace("%", " %")
+
+
+def with_interval(value: float | None, interval: Interval | Sequence[float] | None) -> str:
+    """``71.3 % [65.9 %, 76.1 %]``."""
+    if value is None or interval is None:
+        return "–"
+    return f"{percent(value)} [{percent(interval[0])}, {percent(interval[1])}]"
+
+
+def report_markdown(reports: Sequence[BenchmarkReport]) -> str:
+    """One table over suites, one over families; every rate with its n and 95 % interval."""
+    head = ["| suite | n | Pass@1 [95 %] | syntax rate [95 %] | infrastructure |", "|---|---|---|---|---|"]
+    rows = [
+        f"| {r.suite} | {r.n} | {with_interval(r.pass_at_1, r.interval)} "
+        f"| {with_interval(r.syntax_rate, r.syntax_interval)} (n {r.syntax_n}) | {r.infra} |"
+        for r in reports
+    ]
+    family_head = ["", "| suite | family | n | Pass@1 [95 %] |", "|---|---|---|---|"]
+    families = [
+        f"| {r.suite} | {family} | {row['n']} | {with_interval(row['pass_at_1'], row['interval'])} |"
+        for r in reports
+        for family, row in r.by_family.items()
+    ]
+    return "\n".join(head + rows + family_head + families) + "\n"

@@ -1,0 +1,41 @@
+"""A report is made alike for every checkpoint: answer in a child process, score, summarise."""
+
+from collections.abc import Sequence
+
+import dagster as dg
+
+from ..store import Artefact
+from .stage import Stage, current_scorer_version, recipe_asset
+
+
+def model_folder(checkpoint: Artefact) -> str:
+    """The folder of a checkpoint's model: inside the artefact, or where it was resolved."""
+    if (checkpoint.folder / "model.json").is_file():
+        return str(checkpoint.json("model.json")["folder"])
+    return str(checkpoint.path("model"))
+
+
+def report_asset(stage_name: str, *, group: str, description: str) -> dg.AssetsDefinition:
+    """The asset ``{stage_name}_report``: the answers of ``{stage_name}_checkpoint`` to every suite, scored."""
+
+    def report(stage: Stage) -> None:
+        from ..bench.evaluate import Judged, write_reports
+        from ..bench.report import report_markdown
+        from ..training.jobs import answer_job
+
+        checkpoint, bank = stage.parent(f"{stage_name}_checkpoint"), stage.parent("task_bank")
+        with stage.making(checkpoint, bank, keep=True) as out:
+            job = answer_job(stage.recipe, model_folder(checkpoint), bank.path("suites"), out.folder / "logs", stage.home.device_lock)
+            stage.work(job)
+            judged = Judged(stage_name, stage.recipe.model.source, checkpoint.hash, current_scorer_version())
+            reports = write_reports(out, bank.path("suites"), judged, stage.recipe)
+        stage.show("report", report_markdown(reports))
+
+    report.__name__, report.__doc__ = f"{stage_name}_report", description
+    return recipe_asset(
+        group=group,
+        rooms=["bench", "critic", "sandbox", "generation"],
+        deps=[f"{stage_name}_checkpoint", "task_bank"],
+        kinds={"pytorch", "parquet"},
+        pool="device",
+    )(report)

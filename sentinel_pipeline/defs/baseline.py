@@ -1,0 +1,39 @@
+"""Group ``baseline``: the tasks, the base model, and what the base model can do before any training."""
+
+from .answering import report_asset
+from .stage import Stage, recipe_asset
+
+
+@recipe_asset(group="baseline", rooms=["bench"], kinds={"python", "parquet"})
+def task_bank(stage: Stage) -> None:
+    """Training tasks, and the suites that will judge: fixed before anything is trained, disjoint by composition."""
+    from ..bench.suites import load_suite
+    from ..bench.task_bank import build
+
+    spec, bench = stage.recipe.tasks, stage.recipe.bench
+    bank = build(stage.recipe.seed, spec.train, spec.heldout)
+    with stage.making() as out:
+        out.metrics["train"] = out.table("train.parquet", (task.to_row() for task in bank.train), "tasks")
+        for suite in bench.suites:
+            tasks = bank.heldout if suite == "heldout" else load_suite(suite, folder=stage.home.suites)
+            out.metrics[suite] = out.table(f"suites/{suite}.parquet", (t.to_row() for t in tasks[: bench.limit]), "tasks")
+
+
+@recipe_asset(group="baseline", rooms=["training"], kinds={"pytorch", "huggingface"}, pool="device")
+def base_checkpoint(stage: Stage) -> None:
+    """The model that training starts from: pretrained on the spot for an embedded recipe, else resolved and hashed."""
+    from ..training.base import resolve_model
+    from ..training.jobs import pretrain_job
+
+    with stage.making(keep=True) as out:
+        if stage.recipe.model.source == "embedded":
+            stage.work(pretrain_job(stage.recipe, out.folder, stage.home.device_lock))
+        else:
+            out.json("model.json", resolve_model(stage.recipe.model))
+
+
+base_report = report_asset(
+    "base",
+    group="baseline",
+    description="The base model's answers to every suite of the recipe: the evidence that there is something to learn.",
+)

@@ -1,0 +1,122 @@
+"""Asset checks: the gates. Each verdict goes to the ledger first, then to the UI.
+
+A check fences one run (``blocking``); the ledger is what every trainer asks again. Inconclusive is shown as a warning that
+did not pass: Dagster would let a run go on past it, the ledger does not. A check reads what an asset wrote and computes
+nothing else.
+"""
+
+from collections.abc import Iterator, Mapping
+
+import dagster as dg
+
+from ..bench.report import report_from_json, with_interval
+from ..gates import decide
+from ..records import GateVerdict
+from .mix import suite_tasks
+from .stage import RECIPES, View, failing_loudly, open_view
+
+MAX_INFRA_SHARE = 0.02
+REPORT_GATES: Mapping[str, Mapping[str, str]] = {
+    "base_report": {
+        "capability_gap": "The base model cannot do the task yet: at most 30 % Pass@1 (seeds 001 and 003).",
+    },
+    "sft_report": {
+        "pass_at_1": "At least 40 % Pass@1 (seed 000).",
+        "syntax_rate": "At least 95 % syntax rate (seed 000).",
+        "smoke_pass_at_1": "Eight smoke tasks: a quick look that may warn and never promotes.",
+    },
+}
+
+
+def _view(context: dg.AssetCheckExecutionContext) -> View:
+    return open_view(context.run, context.op_execution_context.partition_key)
+
+
+def verdict_result(asset: str, verdict: GateVerdict, severity: str) -> dg.AssetCheckResult:
+    """A gate's verdict as the UI shows it; only ``fail`` of a blocking gate is an error."""
+    error = verdict.verdict == "fail" and severity == "block"
+    low, high = verdict.interval[:2] if verdict.interval else (None, None)
+    numbers = {"measured": verdict.measured, "interval_low": low, "interval_high": high}
+    return dg.AssetCheckResult(
+        asset_key=asset,
+        check_name=verdict.name,
+        passed=verdict.verdict == "pass",
+        severity=dg.AssetCheckSeverity.ERROR if error else dg.AssetCheckSeverity.WARN,
+        description=f"{verdict.verdict}: {verdict.reason}",
+        metadata={
+            "verdict": verdict.verdict,
+            "rate": with_interval(verdict.measured, verdict.interval),
+            "n": verdict.n,
+            "threshold": verdict.threshold,
+            "subject_hash": verdict.subject_hash,
+            "scorer_version": verdict.scorer_version,
+            **{key: value for key, value in numbers.items() if value is not None},
+        },
+    )
+
+
+def _gate_report(stage: View, asset: str, gate: str) -> dg.AssetCheckResult:
+    policy = getattr(stage.recipe.gates, gate)
+    made = stage.store.get(asset)
+    report = report_from_json(made.json(f"{policy.suite}/report.json"))
+    verdict = decide(gate, policy, report, subject=f"{stage.recipe.name}/{asset}", subject_hash=made.hash)
+    stage.ledger.record(verdict, recipe=stage.recipe.name, run_id=stage.store.run_id)
+    return verdict_result(asset, verdict, policy.severity)
+
+
+def report_checks(asset: str) -> dg.AssetChecksDefinition:
+    """The gates of one report, as one op: they are decided together and recorded together."""
+    specs = [
+        dg.AssetCheckSpec(gate, asset=asset, description=text, blocking=asset == "base_report", partitions_def=RECIPES)
+        for gate, text in REPORT_GATES[asset].items()
+    ]
+
+    @dg.multi_asset_check(name=f"{asset}_gates", specs=specs, can_subset=True)
+    def gates(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
+        with failing_loudly():
+            stage = _view(context)
+            for key in sorted(context.selected_asset_check_keys, key=lambda key: key.name):
+                yield _gate_report(stage, asset, key.name)
+
+    return gates
+
+
+@dg.asset_check(asset="rebalanced_mix", blocking=True, partitions_def=RECIPES)
+def no_benchmark_overlap(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
+    """No row of the mix overlaps an item of a suite that judges the recipe: measured on the mix itself, not assumed."""
+    from ..mix.decontam import decontaminate
+    from ..records import Row
+    from ..store import read_parquet
+
+    with failing_loudly():
+        stage = _view(context)
+        rows = (Row.from_row(row) for row in read_parquet(stage.store.get("rebalanced_mix").path("rows.parquet")))
+        report = decontaminate(rows, suite_tasks(stage.store.get("task_bank")))
+    return dg.AssetCheckResult(
+        passed=report.rows > 0 and not report.hits,
+        description=f"{len(report.hits)} of {report.rows} rows overlap a suite" if report.rows else "the mix is empty",
+        metadata={"rows": report.rows, "contaminated": len(report.hits), "report": dg.MetadataValue.md(report.to_markdown())},
+    )
+
+
+@dg.asset_check(asset="critic_labels", blocking=True, partitions_def=RECIPES)
+def few_infrastructure_outcomes(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
+    """At most 2 % of the candidates were left open by infrastructure, else the labels are void: ours to mend, not theirs."""
+    from ..store.labelled import count_labels
+
+    with failing_loudly():
+        labels = _view(context).store.get("critic_labels")
+        counts = count_labels(labels.path("labels.parquet"))["accepted"]
+    rows = sum(counts.values())
+    return dg.AssetCheckResult(
+        passed=rows > 0 and counts["none"] <= MAX_INFRA_SHARE * rows,
+        description=f"{counts['none']} of {rows} candidates left open by infrastructure",
+        metadata={"rows": rows, "infrastructure": counts["none"]},
+    )
+
+
+CHECKS = [
+    *(report_checks(asset) for asset in REPORT_GATES),
+    few_infrastructure_outcomes,
+    no_benchmark_overlap,
+]

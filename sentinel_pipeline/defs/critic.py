@@ -1,0 +1,61 @@
+"""Group ``critic``: seven labels with reasons, and what they divide the candidates into."""
+
+from ..records import LABELS, Candidate, CriticLabels
+from ..store import read_parquet
+from ..store.labelled import accepted_rows, count_labels, rejected_rows
+from .stage import Stage, recipe_asset
+
+
+@recipe_asset(group="critic", rooms=["critic", "sandbox"], deps=["raw_candidates"], kinds={"python", "parquet"})
+def critic_labels(stage: Stage) -> None:
+    """The seven labels of every candidate, each with its reason; code runs in the sandbox only."""
+    from ..critic.labels import label
+    from ..sandbox import isolation
+
+    raw, spec = stage.parent("raw_candidates"), stage.recipe.critic
+    candidates = (Candidate.from_row(row) for row in read_parquet(raw.path("candidates.parquet")))
+    with stage.making(raw) as out:
+        labels = label(candidates, spec=spec)
+        out.metrics["candidates"] = out.table("labels.parquet", (one.to_row() for one in labels), "labels")
+        out.json("logs/isolation.json", isolation().to_json())
+    counts = count_labels(stage.store.get("critic_labels").path("labels.parquet"))
+    stage.show("labels", _labels_markdown(counts))
+
+
+def _labels_markdown(counts: dict[str, dict[str, int]]) -> str:
+    lines = ["| label | true | false | not applicable |", "|---|---|---|---|"]
+    lines += [f"| {name} | {counts[name]['true']} | {counts[name]['false']} | {counts[name]['none']} |" for name in LABELS]
+    return "\n".join(lines)
+
+
+@recipe_asset(group="critic", rooms=["critic"], deps=["critic_labels", "raw_candidates"], kinds={"duckdb", "parquet"})
+def accepted_set(stage: Stage) -> None:
+    """Candidates that every applicable label accepts: the only ones that may be trained on."""
+    labels = stage.parent("critic_labels")
+    raw = stage.store.origin(labels, "raw_candidates")
+    rows = accepted_rows(raw.path("candidates.parquet"), labels.path("labels.parquet"))
+    with stage.making(raw, labels) as out:
+        out.metrics["accepted"] = out.table("accepted.parquet", rows, "candidates")
+
+
+@recipe_asset(group="critic", rooms=["critic"], deps=["critic_labels", "raw_candidates"], kinds={"duckdb", "parquet"})
+def rejected_set(stage: Stage) -> None:
+    """Candidates that a label rejects, or that infrastructure left open: kept with their reasons, never dropped."""
+    labels = stage.parent("critic_labels")
+    raw = stage.store.origin(labels, "raw_candidates")
+    rows = rejected_rows(raw.path("candidates.parquet"), labels.path("labels.parquet"))
+    with stage.making(raw, labels) as out:
+        out.metrics["rejected"] = out.table("rejected.parquet", rows, "rejected")
+
+
+@recipe_asset(group="critic", rooms=["critic"], deps=["accepted_set", "rejected_set"], kinds={"python", "parquet"})
+def repair_traces(stage: Stage) -> None:
+    """Failed output, what failed, corrected output: a conversation for each failure whose task has an accepted answer."""
+    from ..critic.repair import repair_traces as traces
+
+    accepted, rejected = stage.parent("accepted_set"), stage.parent("rejected_set")
+    failed = ((Candidate.from_row(row), CriticLabels.from_row(row)) for row in read_parquet(rejected.path("rejected.parquet")))
+    good = (Candidate.from_row(row) for row in read_parquet(accepted.path("accepted.parquet")))
+    with stage.making(accepted, rejected) as out:
+        rows = (trace.to_row() for trace in traces(failed, good))
+        out.metrics["repairs"] = out.table("repairs.parquet", rows, "repairs")

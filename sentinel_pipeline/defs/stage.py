@@ -1,0 +1,183 @@
+"""What every asset shares: the recipe partition, the stage handed to its body, and how results reach the UI.
+
+``@recipe_asset`` is ``@dg.asset`` with the house's defaults; its body takes a ``Stage`` and makes one artefact. Our errors
+become ``dg.Failure``: only infrastructure may be retried. Nothing here does a stage's work.
+"""
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import wraps
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import dagster as dg
+
+from ..errors import BadInput, GateRefused, Infrastructure, SentinelError
+from ..gates import policy_hash
+from ..records.recipe import Recipe
+from ..store import Artefact, Draft, Home, Ledger, Store, find_home
+from ..store.manifest import code_version
+
+RECIPES = dg.DynamicPartitionsDefinition(name="recipe")
+OWNERS = ["team:sentinel"]
+LOOP_TAG = "sentinel/loop"
+"""Run tag that names the run whose loop this run resumes."""
+
+
+class View(NamedTuple):
+    """A recipe and its artefacts, seen from one run."""
+
+    home: Home
+    recipe: Recipe
+    store: Store
+    ledger: Ledger
+
+
+def open_view(run: dg.DagsterRun, recipe: str) -> View:
+    """The recipe and its store as ``run`` sees them: its own artefacts, else those of the loop it resumes, else current ones."""
+    home = find_home()
+    loop = run.tags.get(LOOP_TAG) or run.root_run_id or run.run_id
+    return View(home, home.recipe(recipe), Store(home, recipe, run.run_id, loop), Ledger(home.ledger))
+
+
+class Stage:
+    """One asset's work on one recipe in one run: its inputs, its output, its log."""
+
+    def __init__(self, context: dg.AssetExecutionContext) -> None:
+        self.context = context
+        self.asset = context.asset_key.to_user_string()
+        self.home, self.recipe, self.store, self.ledger = open_view(context.run, context.partition_key)
+        self.shown: dict[str, Any] = {}
+
+    def parent(self, asset: str) -> Artefact:
+        """An input artefact; only declared dependencies may be read, so that lineage never lies."""
+        declared = {key.to_user_string() for key in self.context.assets_def.asset_deps[self.context.asset_key]}
+        if asset not in declared:
+            raise RuntimeError(f"{self.asset} reads {asset} without declaring it as a dependency")
+        return self.store.get(asset)
+
+    @contextmanager
+    def making(self, *parents: Artefact, keep: bool = False) -> Iterator[Draft]:
+        """The output artefact, sealed on a clean exit; ``keep`` leaves the draft of interrupted long work for a resume."""
+        with self.store.writing(
+            self.asset, parents=parents, recipe_hash=self.recipe.sha256(), seed=self.recipe.seed, keep=keep
+        ) as out:
+            yield out
+
+    def require(self, gate: str, report: Artefact) -> None:
+        """Go on only with a passing, fresh verdict of ``gate`` about ``report``; see ``Ledger.require``."""
+        policy = getattr(self.recipe.gates, gate)
+        self.ledger.require(
+            gate,
+            subject=f"{report.manifest.recipe}/{report.manifest.asset}",
+            subject_hash=report.hash,
+            scorer_version=current_scorer_version(),
+            policy_hash=policy_hash(policy),
+        )
+
+    def show(self, name: str, markdown: str) -> None:
+        """Markdown for the asset's page in the UI; images as data URIs, under about 100 KB."""
+        self.shown[name] = dg.MetadataValue.md(markdown)
+
+    def work(self, job: Path) -> None:
+        """Run one training job in a child process through Dagster Pipes.
+
+        Raises:
+            BadInput, GateRefused, Infrastructure: as the child's exit code says, with the child's own words.
+        """
+        command = [sys.executable, "-m", "sentinel_pipeline.training.worker", str(job)]
+        context = self.context.op_execution_context
+        try:
+            dg.PipesSubprocessClient().run(context=context, command=command, cwd=str(self.home.root))
+        except dg.DagsterPipesExecutionError as error:
+            raise _worker_error(job) from error
+
+    def result(self) -> dg.MaterializeResult:
+        made = self.store.get(self.asset)
+        return dg.MaterializeResult(data_version=dg.DataVersion(made.hash), metadata={**_metadata(made), **self.shown})
+
+
+def _worker_error(job: Path) -> SentinelError:
+    from ..training.jobs import read_failure
+
+    failure = read_failure(job)
+    if failure is None:
+        return Infrastructure(f"the worker of {job.parent.name} died without a word (killed, or out of memory): run again to resume.")
+    kinds: dict[int, type[SentinelError]] = {2: BadInput, 3: GateRefused}
+    return kinds.get(failure.exit_code, Infrastructure)(failure.message)
+
+
+def _metadata(made: Artefact) -> dict[str, Any]:
+    numbers = {key: value for key, value in made.manifest.metrics.items() if isinstance(value, (int, float, str))}
+    records = [
+        dg.TableRecord({"file": entry.path, "rows": entry.rows, "bytes": entry.bytes, "sha256": entry.sha256[:12]})
+        for entry in made.manifest.files[:50]
+    ]
+    columns = [dg.TableColumn("file"), dg.TableColumn("rows", "int"), dg.TableColumn("bytes", "int"), dg.TableColumn("sha256")]
+    return {
+        **numbers,
+        "folder": dg.MetadataValue.path(str(made.folder)),
+        "files": dg.MetadataValue.table(records, dg.TableSchema(columns)),
+        "content_hash": made.hash,
+    }
+
+
+def current_scorer_version() -> str:
+    """The scorer's version, read late: importing definitions stays cheap."""
+    from ..critic.version import scorer_version
+
+    return scorer_version()
+
+
+@contextmanager
+def failing_loudly() -> Iterator[None]:
+    """Turn our errors into ``dg.Failure``: a refusal or bad input is never retried, infrastructure may be."""
+    try:
+        yield
+    except SentinelError as error:
+        raise dg.Failure(
+            description=str(error),
+            metadata={"kind": type(error).__name__, "exit_code": error.exit_code},
+            allow_retries=isinstance(error, Infrastructure),
+        ) from error
+
+
+def recipe_asset(
+    *,
+    group: str,
+    rooms: Sequence[str],
+    deps: Sequence[str] = (),
+    kinds: frozenset[str] | set[str] = frozenset({"python"}),
+    pool: str | None = None,
+) -> Callable[[Callable[[Stage], None]], dg.AssetsDefinition]:
+    """``@dg.asset`` with the recipe partition, owners, tags and the code version of the ``rooms`` that do the work.
+
+    The body's docstring is the asset's description; the body makes the artefact through ``stage.making``.
+    """
+
+    def decorate(body: Callable[[Stage], None]) -> dg.AssetsDefinition:
+        @wraps(body)
+        def run(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+            with failing_loudly():
+                stage = Stage(context)
+                body(stage)
+                return stage.result()
+
+        run.__annotations__ = {"context": dg.AssetExecutionContext, "return": dg.MaterializeResult}
+        del run.__wrapped__
+        return dg.asset(
+            name=body.__name__,
+            description=body.__doc__,
+            group_name=group,
+            deps=list(deps),
+            kinds=set(kinds),
+            owners=OWNERS,
+            tags={"sentinel/stage": group},
+            partitions_def=RECIPES,
+            code_version=code_version(*rooms),
+            pool=pool,
+        )(run)
+
+    return decorate

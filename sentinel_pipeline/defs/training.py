@@ -1,0 +1,26 @@
+"""Group ``training``: each trainer asks the ledger before it touches the device."""
+
+from .answering import model_folder
+from .stage import Stage, recipe_asset
+
+
+@recipe_asset(
+    group="training",
+    rooms=["training", "generation"],
+    deps=["rebalanced_mix", "base_checkpoint", "base_report", "task_bank"],
+    kinds={"pytorch", "huggingface"},
+    pool="device",
+)
+def sft_checkpoint(stage: Stage) -> None:
+    """Supervised fine-tuning on the mix, with evaluation windows and checkpoints; refused unless the base model's gap is proven."""
+    from ..training.jobs import sft_job
+
+    mix, base, report, bank = (
+        stage.parent(name) for name in ("rebalanced_mix", "base_checkpoint", "base_report", "task_bank")
+    )
+    stage.require("capability_gap", report)
+    with stage.making(mix, base, report, bank, keep=True) as out:
+        suite = bank.path(f"suites/{stage.recipe.sft.windows.suite}.parquet")
+        stage.work(
+            sft_job(stage.recipe, model_folder(base), mix.path("train.jsonl"), suite, out.folder, stage.home.device_lock)
+        )
