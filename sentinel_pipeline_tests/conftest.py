@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+from sentinel_pipeline.store import Home
+
+settings.register_profile("default", deadline=None)
+settings.register_profile("ci", deadline=None, derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") else "default")
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -17,3 +25,34 @@ def benchmarks_dir() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no public benchmark files at {folder}: set SENTINEL_BENCHMARKS to their folder")
     return folder
+
+
+def missing_tool(what: str) -> None:
+    """Skip on a user's machine, naming what is missing; in CI a missing tool is a failure, since CI installs it."""
+    if os.environ.get("CI"):
+        pytest.fail(f"{what} is missing, and CI installs it")
+    pytest.skip(f"{what} is missing")
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The path of Chromium."""
+    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if found is None:
+        missing_tool("Chromium")
+    return str(found)
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
+    """A project folder of its own: recipes copied, no artefacts, a fresh Dagster home."""
+    for name in ("workspace.yaml", "dagster.yaml"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    for name in ("recipes", "suites"):
+        shutil.copytree(ROOT / "data" / name, tmp_path / "data" / name)
+    dagster_home = tmp_path / "data" / "state" / "dagster"
+    dagster_home.mkdir(parents=True)
+    shutil.copy(ROOT / "dagster.yaml", dagster_home / "dagster.yaml")
+    monkeypatch.setenv("SENTINEL_HOME", str(tmp_path))
+    monkeypatch.setenv("DAGSTER_HOME", str(dagster_home))
+    return Home(tmp_path)

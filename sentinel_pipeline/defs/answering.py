@@ -1,7 +1,5 @@
 """A report is made alike for every checkpoint: answer in a child process, score, summarise."""
 
-from collections.abc import Sequence
-
 import dagster as dg
 
 from ..store import Artefact
@@ -25,7 +23,9 @@ def report_asset(stage_name: str, *, group: str, description: str) -> dg.AssetsD
 
         checkpoint, bank = stage.parent(f"{stage_name}_checkpoint"), stage.parent("task_bank")
         with stage.making(checkpoint, bank, keep=True) as out:
-            job = answer_job(stage.recipe, model_folder(checkpoint), bank.path("suites"), out.folder / "logs", stage.home.device_lock)
+            job = answer_job(
+                stage.recipe, model_folder(checkpoint), bank.path("suites"), out.folder / "logs", stage.home.device_lock
+            )
             stage.work(job)
             judged = Judged(stage_name, stage.recipe.model.source, checkpoint.hash, current_scorer_version())
             reports = write_reports(out, bank.path("suites"), judged, stage.recipe)

@@ -16,7 +16,9 @@ def task_bank(stage: Stage) -> None:
         out.metrics["train"] = out.table("train.parquet", (task.to_row() for task in bank.train), "tasks")
         for suite in bench.suites:
             tasks = bank.heldout if suite == "heldout" else load_suite(suite, folder=stage.home.suites)
-            out.metrics[suite] = out.table(f"suites/{suite}.parquet", (t.to_row() for t in tasks[: bench.limit]), "tasks")
+            out.metrics[suite] = out.table(
+                f"suites/{suite}.parquet", (t.to_row() for t in tasks[: bench.limit]), "tasks"
+            )
 
 
 @recipe_asset(group="baseline", rooms=["training"], kinds={"pytorch", "huggingface"}, pool="device")

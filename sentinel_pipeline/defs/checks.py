@@ -95,7 +95,11 @@ def no_benchmark_overlap(context: dg.AssetCheckExecutionContext) -> dg.AssetChec
     return dg.AssetCheckResult(
         passed=report.rows > 0 and not report.hits,
         description=f"{len(report.hits)} of {report.rows} rows overlap a suite" if report.rows else "the mix is empty",
-        metadata={"rows": report.rows, "contaminated": len(report.hits), "report": dg.MetadataValue.md(report.to_markdown())},
+        metadata={
+            "rows": report.rows,
+            "contaminated": len(report.hits),
+            "report": dg.MetadataValue.md(report.to_markdown()),
+        },
     )
 
 

@@ -24,7 +24,9 @@ def critic_labels(stage: Stage) -> None:
 
 def _labels_markdown(counts: dict[str, dict[str, int]]) -> str:
     lines = ["| label | true | false | not applicable |", "|---|---|---|---|"]
-    lines += [f"| {name} | {counts[name]['true']} | {counts[name]['false']} | {counts[name]['none']} |" for name in LABELS]
+    lines += [
+        f"| {name} | {counts[name]['true']} | {counts[name]['false']} | {counts[name]['none']} |" for name in LABELS
+    ]
     return "\n".join(lines)
 
 
@@ -54,7 +56,9 @@ def repair_traces(stage: Stage) -> None:
     from ..critic.repair import repair_traces as traces
 
     accepted, rejected = stage.parent("accepted_set"), stage.parent("rejected_set")
-    failed = ((Candidate.from_row(row), CriticLabels.from_row(row)) for row in read_parquet(rejected.path("rejected.parquet")))
+    failed = (
+        (Candidate.from_row(row), CriticLabels.from_row(row)) for row in read_parquet(rejected.path("rejected.parquet"))
+    )
     good = (Candidate.from_row(row) for row in read_parquet(accepted.path("accepted.parquet")))
     with stage.making(accepted, rejected) as out:
         rows = (trace.to_row() for trace in traces(failed, good))

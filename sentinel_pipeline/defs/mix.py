@@ -26,7 +26,10 @@ def decontamination_report(stage: Stage) -> None:
 
 
 @recipe_asset(
-    group="mix", rooms=["mix"], deps=["accepted_set", "repair_traces", "decontamination_report"], kinds={"python", "parquet"}
+    group="mix",
+    rooms=["mix"],
+    deps=["accepted_set", "repair_traces", "decontamination_report"],
+    kinds={"python", "parquet"},
 )
 def rebalanced_mix(stage: Stage) -> None:
     """The training rows in seed 000's shares: no duplicates, no benchmark items, every shortfall said."""

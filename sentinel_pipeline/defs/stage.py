@@ -4,7 +4,6 @@
 become ``dg.Failure``: only infrastructure may be retried. Nothing here does a stage's work.
 """
 
-import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -104,7 +103,9 @@ def _worker_error(job: Path) -> SentinelError:
 
     failure = read_failure(job)
     if failure is None:
-        return Infrastructure(f"the worker of {job.parent.name} died without a word (killed, or out of memory): run again to resume.")
+        return Infrastructure(
+            f"the worker of {job.parent.name} died without a word (killed, or out of memory): run again to resume."
+        )
     kinds: dict[int, type[SentinelError]] = {2: BadInput, 3: GateRefused}
     return kinds.get(failure.exit_code, Infrastructure)(failure.message)
 
@@ -115,7 +116,12 @@ def _metadata(made: Artefact) -> dict[str, Any]:
         dg.TableRecord({"file": entry.path, "rows": entry.rows, "bytes": entry.bytes, "sha256": entry.sha256[:12]})
         for entry in made.manifest.files[:50]
     ]
-    columns = [dg.TableColumn("file"), dg.TableColumn("rows", "int"), dg.TableColumn("bytes", "int"), dg.TableColumn("sha256")]
+    columns = [
+        dg.TableColumn("file"),
+        dg.TableColumn("rows", "int"),
+        dg.TableColumn("bytes", "int"),
+        dg.TableColumn("sha256"),
+    ]
     return {
         **numbers,
         "folder": dg.MetadataValue.path(str(made.folder)),

@@ -22,5 +22,7 @@ def sft_checkpoint(stage: Stage) -> None:
     with stage.making(mix, base, report, bank, keep=True) as out:
         suite = bank.path(f"suites/{stage.recipe.sft.windows.suite}.parquet")
         stage.work(
-            sft_job(stage.recipe, model_folder(base), mix.path("train.jsonl"), suite, out.folder, stage.home.device_lock)
+            sft_job(
+                stage.recipe, model_folder(base), mix.path("train.jsonl"), suite, out.folder, stage.home.device_lock
+            )
         )

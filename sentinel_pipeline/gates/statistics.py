@@ -31,13 +31,15 @@ def wilson(k: int, n: int, confidence: float = 0.95) -> Interval:
         ValueError: ``n`` is 0, ``k`` is outside 0..n, or the confidence is outside (0, 1).
     """
     _check(k, n)
-    z = _z(confidence)
-    p, shrink = k / n, 1 + z * z / n
+    low, high = _score_bounds(k / n, n, _z(confidence))
+    return Interval(0.0 if k == 0 else max(0.0, low), 1.0 if k == n else min(1.0, high), confidence)
+
+
+def _score_bounds(p: float, n: int, z: float) -> tuple[float, float]:
+    shrink = 1 + z * z / n
     centre = (p + z * z / (2 * n)) / shrink
     half = z / shrink * sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-    low = 0.0 if k == 0 else max(0.0, centre - half)
-    high = 1.0 if k == n else min(1.0, centre + half)
-    return Interval(low, high, confidence)
+    return centre - half, centre + half
 
 
 def binomial_test_less(k: int, n: int) -> Fraction:
@@ -96,14 +98,16 @@ def _phi(both: int, gained: int, lost: int, neither: int) -> float:
 
 
 def items_to_decide(rate: float, threshold: float, confidence: float = 0.95, most: int = 1_000_000) -> int | None:
-    """About how many items a Wilson interval around ``rate`` needs to lie on one side of ``threshold``.
+    """How many items a Wilson interval around exactly ``rate`` needs to lie on one side of ``threshold``.
 
     None when the rate sits on the threshold, or more than ``most`` would be needed.
     """
 
+    z = _z(confidence)
+
     def decided(n: int) -> bool:
-        interval = wilson(round(rate * n), n, confidence)
-        return interval.low >= threshold or interval.high < threshold
+        low, high = _score_bounds(rate, n, z)
+        return low >= threshold or high < threshold
 
     if not decided(most):
         return None

@@ -24,15 +24,20 @@ SHARES = dict(zip(CATEGORIES, (0.45, 0.20, 0.15, 0.10, 0.10)))
 class EmbeddedModel:
     """The small Llama that a recipe without weights pretrains on the spot."""
 
-    hidden: int = 160
+    hidden: int = 128
     layers: int = 4
     heads: int = 4
+    intermediate: int = 384
     vocabulary: int = 2048
     context: int = 512
-    pretrain_steps: int = 300
+    """Positions that the model can attend to, in tokens."""
+    pretrain_steps: int = 150
     pretrain_batch: int = 16
-    """Sequences of ``context`` tokens a step."""
-    pretrain_learning_rate: float = 2e-3
+    """Blocks of ``pretrain_length`` tokens a step."""
+    pretrain_length: int = 256
+    optimizer: Literal["adamw", "muon"] = "muon"
+    pretrain_learning_rate: float = 3e-3
+    warmup_steps: int = 20
     raw_material_share: float = 0.5
     """Share of pretraining tokens from the families' raw material; the rest is the standard library's source."""
 
@@ -107,8 +112,11 @@ class SftSpec:
     max_steps: int | None = None
     batch_size: int = 32
     gradient_accumulation: int = 1
+    optimizer: Literal["adamw", "muon"] = "adamw"
     learning_rate: float = 2e-3
     schedule: Literal["linear", "cosine", "constant_with_warmup", "warmup_stable_decay"] = "cosine"
+    decay_share: float = 0.6
+    """Last share of the steps over which ``warmup_stable_decay`` falls linearly to zero."""
     warmup_steps: int = 40
     weight_decay: float = 0.01
     max_length: int = 512

@@ -1,0 +1,46 @@
+# Two commands do all the set-up on a fresh machine: `make run` and `make test`.
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+export DAGSTER_HOME ?= $(CURDIR)/data/state/dagster
+
+.PHONY: help run test check ui bench clean
+
+help:            ## what each target does
+	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:[^#]*## */\t/' | expand -t 12
+
+run: .venv/ready            ## the whole loop on the embedded tiny recipe, about four minutes on two cores
+	$(BIN)/sentinel run tiny
+
+test: .venv/ready-dev       ## every test; those whose tool is missing skip and say so
+	$(BIN)/python -m pytest
+
+check: .venv/ready-dev      ## style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+ui: .venv/ready             ## Dagster's web server and daemon on http://127.0.0.1:3000
+	$(BIN)/sentinel ui
+
+bench: .venv/ready-bench    ## speed and memory as ratios against peers, each file one table
+	@for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+
+clean:                      ## remove the environment; runs and state stay
+	rm -rf .venv build *.egg-info
+
+.venv/python:
+	$(PYTHON) -m venv .venv
+	touch $@
+
+.venv/ready: .venv/python pyproject.toml constraints.txt
+	$(PIP) -e .
+	touch $@
+
+.venv/ready-dev: .venv/ready
+	$(PIP) -e ".[dev]"
+	touch $@
+
+.venv/ready-bench: .venv/ready-dev
+	$(PIP) -e ".[dev,bench]"
+	touch $@

@@ -1,0 +1,57 @@
+"""The ``sentinel`` command: thin verbs over the domain.
+
+Every verb prints for people on standard error and, with ``--json``, one JSON object on standard output. Exit codes:
+0 done, 1 failed, 2 bad input or usage, 3 a gate refused, 4 infrastructure.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from ..errors import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_INFRASTRUCTURE, SentinelError
+from .console import err
+from .data import label
+from .gates import gate
+from .house import doctor, ui, verify
+from .run import run
+
+app = typer.Typer(
+    name="sentinel",
+    help="A closed post-training loop whose verdicts can be trusted. Exit codes: 0 done, 1 failed, 2 bad input, "
+    "3 a gate refused, 4 infrastructure.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.command()(run)
+app.command()(label)
+app.add_typer(gate, name="gate")
+app.command()(verify)
+app.command()(doctor)
+app.command()(ui)
+
+
+def main() -> None:
+    """The console script: our errors become one line and their exit code; anything else is a bug and keeps its traceback."""
+    try:
+        app(standalone_mode=True)
+    except SentinelError as error:
+        err.print(f"[bold red]error:[/] {_plain(str(error))}", highlight=False)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except OSError as error:
+        err.print(f"[bold red]error:[/] {_plain(str(error))}", highlight=False)
+        sys.exit(EXIT_INFRASTRUCTURE)
+
+
+def _plain(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)
+
+
+__all__ = ["EXIT_BAD_INPUT", "EXIT_FAILED", "app", "main"]

@@ -1,0 +1,125 @@
+"""``sentinel label``: the critic over files, outside any run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from ..errors import BadInput
+from ..records import LABELS, Candidate, CriticLabels, Quarantined
+from ..store import read_parquet, write_jsonl
+from ..store.labelled import accepted_rows, count_labels, reject_reasons, rejected_rows
+from ..store.tables import table_writer
+from .console import AsJson, emit, err
+
+
+def label(
+    files: Annotated[list[Path], typer.Argument(help="JSONL or Parquet files of any supported shape.")],
+    out: Annotated[
+        Path, typer.Option(help="Folder for labels.parquet, accepted.jsonl, rejected.jsonl, quarantine.jsonl.")
+    ],
+    workers: Annotated[int | None, typer.Option(help="Grader workers; every core by default.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Label every row of FILES with the critic's seven labels; tests run in the sandbox.
+
+    Rows may be prompt/response, messages, prompt+completion, Alpaca, ShareGPT, MBPP or HumanEval, with or without tests.
+
+    Example:
+
+        sentinel label mbpp.jsonl --out labelled
+    """
+    missing = [path for path in files if not path.exists()]
+    if missing:
+        raise BadInput("no such file.", file=missing[0], fix="Check the name.")
+    out.mkdir(parents=True, exist_ok=True)
+    rows, quarantined = _read(files, out)
+    _label(out, rows, workers)
+    result = _write(out, rows, quarantined)
+    _print(out, result)
+    if as_json:
+        emit({key: result[key] for key in ("rows", "quarantined", "accepted", "labels")})
+
+
+def _read(files: list[Path], out: Path) -> tuple[int, int]:
+    from ..candidates.files import read_files
+
+    quarantine: list[dict[str, Any]] = []
+    with table_writer(out / "candidates.parquet", "candidates") as good:
+        for row in read_files(files):
+            if isinstance(row, Quarantined):
+                quarantine.append(asdict(row))
+            else:
+                good.append(row.to_row())
+    return good.rows, write_jsonl(out / "quarantine.jsonl", quarantine)
+
+
+def _label(out: Path, rows: int, workers: int | None) -> None:
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from ..critic.labels import label as label_all
+
+    columns = (
+        TextColumn("labelling"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.speed:.0f} rows/s"),
+        TimeRemainingColumn(),
+    )
+    candidates = (Candidate.from_row(row) for row in read_parquet(out / "candidates.parquet"))
+    with Progress(*columns, console=err) as progress, table_writer(out / "labels.parquet", "labels") as table:
+        for labels in progress.track(label_all(candidates, workers=workers), total=rows):
+            table.append(labels.to_row())
+
+
+def _write(out: Path, rows: int, quarantined: int) -> dict[str, Any]:
+    candidates, labels = out / "candidates.parquet", out / "labels.parquet"
+    accepted = write_jsonl(out / "accepted.jsonl", _as_trl(accepted_rows(candidates, labels)))
+    write_jsonl(out / "rejected.jsonl", _with_reasons(rejected_rows(candidates, labels)))
+    reasons = reject_reasons(labels)
+    counts = (
+        {name: {key: row[key] for key in ("true", "false")} for name, row in count_labels(labels).items()}
+        if rows
+        else {}
+    )
+    candidates.unlink()
+    return {"rows": rows, "quarantined": quarantined, "accepted": accepted, "labels": counts, "reasons": reasons}
+
+
+def _as_trl(rows: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    for row in rows:
+        completion = [{"role": "assistant", "content": row["completion"]}]
+        yield {
+            "id": row["id"],
+            "prompt": row["messages"],
+            "completion": completion,
+            "file": row["file"],
+            "line": row["line"],
+        }
+
+
+def _with_reasons(rows: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    for row in rows:
+        labels = CriticLabels.from_row(row)
+        reasons = {name: getattr(labels, name).reason for name in LABELS[:-1] if getattr(labels, name).value is False}
+        yield {key: row[key] for key in ("id", "messages", "completion", "file", "line")} | {"reasons": reasons}
+
+
+def _print(out: Path, result: dict[str, Any]) -> None:
+    table = Table(
+        "label",
+        "true",
+        "false",
+        title=f"{result['rows']} rows, {result['accepted']} accepted, {result['quarantined']} quarantined",
+    )
+    for name, counts in result["labels"].items():
+        table.add_row(name, str(counts["true"]), str(counts["false"]))
+    err.print(table)
+    for reason in result["reasons"][:10]:
+        err.print(f"{reason['rows']:7} {reason['label']}: {reason['code']}", markup=False, highlight=False)
+    err.print(f"Written to {out}", highlight=False)

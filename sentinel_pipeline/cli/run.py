@@ -1,0 +1,137 @@
+"""``sentinel run``: starts the loop as a child process, shows it live, and ends with one table.
+
+What it does not do: know Dagster. The child appends events to a file (``defs/run.py``); this module tails it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ..errors import EXIT_BAD_INPUT, EXIT_GATE, EXIT_INFRASTRUCTURE
+from ..store import Home, Ledger, Store, find_home
+from .console import AsJson, emit, err
+from .live import LiveRun
+from .summary import summarise, summary_table
+
+
+def run(
+    recipe: Annotated[str, typer.Argument(help="A recipe: the stem of a file under data/recipes.")],
+    until: Annotated[
+        str | None, typer.Option(help="Stop after this stage: an asset's name, or sft for sft_report.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the recipe's interrupted run.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Run the loop of RECIPE: tasks, candidates, critic, mix, training, reports, comparison.
+
+    The run is one of Dagster's, on the instance that [bold]sentinel ui[/] shows.
+
+    Examples:
+
+        sentinel run tiny
+
+        sentinel run tiny --until rebalanced_mix --json
+
+        sentinel run tiny --resume
+    """
+    home = find_home()
+    home.recipe(recipe)
+    run_id = str(uuid.uuid4())
+    prepare_instance(home)
+    with tempfile.TemporaryDirectory(prefix="sentinel-run-") as folder:
+        events = Path(folder) / "events.jsonl"
+        events.touch()
+        log = home.state / "logs" / f"{run_id}.log"
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("wb") as sink:
+            child = _start(recipe, run_id, until, resume, events, sink)
+            live = LiveRun(home, recipe, err)
+            with live:
+                _watch(child, events, live)
+    code = _exit_code(child.returncode, live)
+    store = Store(home, recipe, run_id, live.loop or run_id)
+    summary = summarise(store, Ledger(home.ledger), live)
+    _report(summary, live, code, log, as_json)
+    raise typer.Exit(code)
+
+
+def prepare_instance(home: Home) -> None:
+    """Make Dagster's home, with a link to the project's ``dagster.yaml``, unless ``DAGSTER_HOME`` names another."""
+    if os.environ.get("DAGSTER_HOME"):
+        return
+    home.dagster.mkdir(parents=True, exist_ok=True)
+    link, source = home.dagster / "dagster.yaml", home.root / "dagster.yaml"
+    if source.exists() and not link.exists():
+        link.symlink_to(os.path.relpath(source, home.dagster))
+    os.environ["DAGSTER_HOME"] = str(home.dagster)
+
+
+def _start(
+    recipe: str, run_id: str, until: str | None, resume: bool, events: Path, sink: Any
+) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "sentinel_pipeline.defs.run", recipe, "--events", str(events), "--run-id", run_id]
+    command += ["--until", until] if until else []
+    command += ["--resume"] if resume else []
+    environment = {**os.environ, "SENTINEL_HOME": str(find_home().root), "PYTHONWARNINGS": "ignore"}
+    return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=sink, stderr=subprocess.STDOUT, env=environment)
+
+
+def _watch(child: subprocess.Popen[bytes], events: Path, live: LiveRun) -> None:
+    """Feed the child's events to ``live`` until it ended; an interrupt is passed on, and the child saves what it has."""
+    with events.open(encoding="utf-8") as stream:
+        while True:
+            ended = child.poll() is not None
+            for event in _complete_lines(stream):
+                live.on_event(event)
+            live.tick()
+            if ended:
+                return
+            try:
+                time.sleep(0.25)
+            except KeyboardInterrupt:
+                err.print("Stopping: the running stage saves a checkpoint. Go on later with --resume.")
+                child.wait()
+
+
+def _complete_lines(stream: Any) -> Iterator[dict[str, Any]]:
+    while True:
+        position = stream.tell()
+        line = stream.readline()
+        if not line.endswith("\n"):
+            stream.seek(position)
+            return
+        yield json.loads(line)
+
+
+def _exit_code(returncode: int, live: LiveRun) -> int:
+    if live.exit_code is not None:
+        return live.exit_code
+    live.message = f"the run's process ended without a word (exit code {returncode})"
+    return EXIT_INFRASTRUCTURE
+
+
+def _report(summary: dict[str, Any], live: LiveRun, code: int, log: Path, as_json: bool) -> None:
+    if summary["stages"]:
+        err.print(summary_table(summary, live.recipe))
+    if live.message:
+        word = {EXIT_BAD_INPUT: "bad input", EXIT_GATE: "refused", EXIT_INFRASTRUCTURE: "infrastructure"}.get(
+            code, "failed"
+        )
+        err.print(f"[bold red]{word}:[/] ", end="")
+        err.print(live.message, markup=False, highlight=False)
+        err.print(f"Log: {log}", highlight=False)
+    if code == EXIT_INFRASTRUCTURE:
+        err.print(f"Go on from where it stopped: sentinel run {live.recipe} --resume", highlight=False)
+    if as_json:
+        emit(summary | ({"error": live.message} if live.message else {}))

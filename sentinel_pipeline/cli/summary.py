@@ -1,0 +1,95 @@
+"""What a run came to: stages, reports, comparisons and gates, as one JSON object and as one table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.table import Table
+
+from ..bench.report import percent, report_from_json, with_interval
+from ..records import GateVerdict
+from ..store import Artefact, Ledger, Store
+from .live import LiveRun
+
+STAGES = ("base", "sft")
+
+
+def summarise(store: Store, ledger: Ledger, live: LiveRun) -> dict[str, Any]:
+    """The object that ``sentinel run --json`` prints: what this loop made, whatever run of it made it."""
+    made = {name: _of_loop(store, name) for name in (*(f"{stage}_report" for stage in STAGES), "comparison")}
+    reports = {stage: made[f"{stage}_report"] for stage in STAGES}
+    comparison = made["comparison"]
+    return {
+        "recipe": store.recipe,
+        "run_id": store.run_id,
+        "seconds": round(live.seconds, 1),
+        "stages": [{key: stage[key] for key in ("name", "seconds", "status")} for stage in live.stages.values()],
+        "reports": {stage: _reports(artefact) for stage, artefact in reports.items() if artefact},
+        "comparisons": comparison.json("comparison.json") if comparison else [],
+        "gates": [_gate(verdict) for artefact in reports.values() if artefact for verdict in _newest(ledger, artefact)],
+    }
+
+
+def _of_loop(store: Store, asset: str) -> Artefact | None:
+    found = store.find(asset)
+    return found if found and found.manifest.loop_id == store.loop_id else None
+
+
+def _reports(artefact: Artefact) -> dict[str, Any]:
+    suites = sorted(path.parent.name for path in artefact.folder.glob("*/report.json"))
+    return {suite: report_from_json(artefact.json(f"{suite}/report.json")).summary() for suite in suites}
+
+
+def _newest(ledger: Ledger, artefact: Artefact) -> list[GateVerdict]:
+    found = [
+        verdict for verdict in ledger.verdicts(recipe=artefact.manifest.recipe) if verdict.subject_hash == artefact.hash
+    ]
+    return list({verdict.name: verdict for verdict in found}.values())
+
+
+def _gate(verdict: GateVerdict) -> dict[str, Any]:
+    names = ("name", "subject", "verdict", "measured", "threshold", "n", "reason")
+    interval = list(verdict.interval[:2]) if verdict.interval else None
+    return {name: getattr(verdict, name) for name in names} | {"interval": interval}
+
+
+def summary_table(summary: dict[str, Any], recipe: str) -> Table:
+    """Stage, suite, n, Pass@1 with interval, syntax rate, gates, wall time; then where to look next."""
+    table = Table(title=f"{recipe}: {summary['seconds']:.0f} s in all", caption=_caption(summary))
+    for name in ("stage", "suite", "n", "Pass@1 [95 %]", "syntax rate", "gates", "seconds"):
+        table.add_column(name, justify="right" if name in ("n", "syntax rate", "seconds") else "left", overflow="fold")
+    for stage in summary["stages"]:
+        report = (
+            summary["reports"].get(stage["name"].removesuffix("_report"), {})
+            if stage["name"].endswith("_report")
+            else {}
+        )
+        seconds = f"{stage['seconds']:.1f}" if stage["status"] == "done" else stage["status"]
+        if not report:
+            table.add_row(stage["name"], "", "", "", "", "", seconds)
+        for index, (suite, row) in enumerate(report.items()):
+            first = index == 0
+            gates = _gates(summary["gates"], stage["name"], suite)
+            cells = (
+                suite,
+                str(row["n"]),
+                with_interval(row["pass_at_1"], row["interval"]),
+                percent(row["syntax_rate"]),
+            )
+            table.add_row(stage["name"] if first else "", *cells, gates, seconds if first else "")
+    return table
+
+
+def _gates(gates: list[dict[str, Any]], asset: str, suite: str) -> str:
+    colours = {"pass": "green", "fail": "red", "inconclusive": "yellow"}
+    mine = [gate for gate in gates if gate["subject"].endswith(f"/{asset}") and f" on {suite} " in gate["reason"]]
+    return "\n".join(f"[{colours[gate['verdict']]}]{gate['name']}: {gate['verdict']}[/]" for gate in mine)
+
+
+def _caption(summary: dict[str, Any]) -> str:
+    lines = [
+        f"{c['from']} → {c['to']} on {c['suite']}: {c['difference']:+.1%} [{c['interval'][0]:+.1%}, {c['interval'][1]:+.1%}], "
+        f"n {c['n']}, exact McNemar p = {c['p']:.2g}"
+        for c in summary["comparisons"]
+    ]
+    return "\n".join([*lines, "Look next: sentinel ui, or sentinel gate list " + summary["recipe"]])

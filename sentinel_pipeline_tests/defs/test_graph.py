@@ -1,0 +1,133 @@
+"""The graph as reviewers see it: a changed asset, dependency, check, job or schedule changes the snapshot."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from sentinel_pipeline.definitions import defs
+from sentinel_pipeline.defs.run import stages
+from sentinel_pipeline.errors import BadInput
+
+from ..conftest import ROOT
+
+SNAPSHOT = Path(__file__).with_name("lineage.json")
+
+
+def lineage() -> dict[str, object]:
+    repository = defs.get_repository_def()
+    graph = repository.asset_graph
+    assets = {}
+    for key in sorted(graph.get_all_asset_keys(), key=str):
+        node = graph.get(key)
+        checks = sorted(graph.get_check_keys_for_assets({key}), key=lambda check: check.name)
+        assets[key.to_user_string()] = {
+            "group": node.group_name,
+            "deps": sorted(parent.to_user_string() for parent in node.parent_keys),
+            "checks": {check.name: "blocking" if graph.get(check).blocking else "shown" for check in checks},
+            "kinds": sorted(node.kinds),
+            "partitions": node.partitions_def.name if node.partitions_def else None,
+            "pools": sorted(node.pools or ()),
+        }
+    jobs = {
+        job.name: sorted(key.to_user_string() for key in job.asset_layer.selected_asset_keys)
+        for job in repository.get_all_jobs()
+    }
+    return {
+        "assets": assets,
+        "jobs": {name: keys for name, keys in jobs.items() if not name.startswith("__")},
+        "schedules": {one.name: [one.cron_schedule, one.default_status.value] for one in repository.schedule_defs},
+        "sensors": {one.name: one.default_status.value for one in repository.sensor_defs},
+    }
+
+
+def test_the_lineage_is_the_one_that_was_reviewed() -> None:
+    """After a change that is meant: ``python -m sentinel_pipeline_tests.defs.test_graph`` writes the snapshot anew."""
+    assert lineage() == json.loads(SNAPSHOT.read_text(encoding="utf-8"))
+
+
+def test_every_asset_tells_people_what_it_is() -> None:
+    for asset in defs.get_repository_def().asset_graph.asset_nodes:
+        assert asset.description and asset.description.endswith("."), asset.key
+        assert asset.owners and asset.kinds and asset.code_version, asset.key
+
+
+def test_every_gate_is_a_field_of_the_recipe() -> None:
+    from sentinel_pipeline.defs.checks import REPORT_GATES
+    from sentinel_pipeline.records.recipe import Gates
+
+    assert {gate for gates in REPORT_GATES.values() for gate in gates} == set(Gates.__slots__)
+    for asset, gates in REPORT_GATES.items():
+        for gate in gates:
+            assert f"{getattr(Gates(), gate).stage}_report" == asset
+
+
+def test_until_takes_an_asset_or_a_stage_and_all_that_it_needs() -> None:
+    repository = defs.get_repository_def()
+    assert stages(repository, "base") == ["base_checkpoint", "task_bank", "base_report"]
+    assert "sft_checkpoint" not in stages(repository, "rebalanced_mix")
+    assert stages(repository, None)[-1] == "comparison"
+    with pytest.raises(BadInput, match="Did you mean 'sft'"):
+        stages(repository, "stf")
+
+
+def test_the_device_has_one_owner() -> None:
+    graph = defs.get_repository_def().asset_graph
+    pooled = {key.to_user_string() for key in graph.get_all_asset_keys() if "device" in (graph.get(key).pools or ())}
+    assert pooled == {"base_checkpoint", "base_report", "sft_checkpoint", "sft_report"}
+
+
+def test_dagsters_own_check_of_the_definitions_passes() -> None:
+    dg_command = Path(sys.executable).with_name("dg")
+    if not dg_command.exists():
+        pytest.skip("the dg command is missing: install the dev extra")
+    done = subprocess.run([str(dg_command), "check", "defs"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "loaded successfully" in done.stdout + done.stderr
+
+
+def test_the_nightly_asks_for_one_run_a_recipe_marked_nightly(home: object) -> None:
+    from datetime import UTC, datetime
+
+    from sentinel_pipeline.defs.jobs import nightly_at_two
+    from sentinel_pipeline.store import Home
+
+    assert isinstance(home, Home)
+    (home.recipes / "quiet.toml").write_text("nightly = false\n")
+    (home.recipes / "loud.toml").write_text("nightly = true\n")
+    with dg.instance_for_test() as instance:
+        context = dg.build_schedule_context(
+            instance=instance,
+            scheduled_execution_time=datetime(2026, 1, 2, 2, tzinfo=UTC),
+            repository_def=defs.get_repository_def(),
+        )
+        data = nightly_at_two.evaluate_tick(context)
+        partitions = set(instance.get_dynamic_partitions("recipe"))
+    asked = {request.partition_key: request.run_key for request in data.run_requests or []}
+    assert asked["loud"] == "loud-2026-01-02"
+    assert "quiet" not in asked
+    assert partitions == set(asked)
+
+
+def test_a_new_recipe_file_becomes_a_partition(home: object) -> None:
+    from sentinel_pipeline.defs.jobs import recipe_files
+    from sentinel_pipeline.store import Home
+
+    assert isinstance(home, Home)
+    (home.recipes / "mine.toml").write_text("")
+    instance = dg.DagsterInstance.ephemeral()
+    result = recipe_files(dg.build_sensor_context(instance=instance))
+    assert isinstance(result, dg.SensorResult)
+    added = [key for request in result.dynamic_partitions_requests or [] for key in request.partition_keys]
+    assert "mine" in added
+    instance.add_dynamic_partitions("recipe", added)
+    assert isinstance(recipe_files(dg.build_sensor_context(instance=instance)), dg.SkipReason)
+
+
+if __name__ == "__main__":
+    SNAPSHOT.write_text(json.dumps(lineage(), indent=2) + "\n", encoding="utf-8")

@@ -1,0 +1,104 @@
+"""Policies: three verdicts, each with its numbers and its rule."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sentinel_pipeline.bench.report import build_report, report_from_json, report_to_json
+from sentinel_pipeline.gates import decide, policy_hash, wilson
+from sentinel_pipeline.records import BenchmarkReport, SampleScore
+from sentinel_pipeline.records.recipe import GatePolicy
+
+POLICY = GatePolicy(metric="pass_at_1", threshold=0.40)
+
+
+def report(passed: int, failed: int, infra: int = 0) -> BenchmarkReport:
+    outcomes = ["pass"] * passed + ["fail"] * failed + ["infra"] * infra
+    samples = [
+        SampleScore(
+            task_id=str(i), category="devops", family="f", completion="", outcome=outcome, reason="r",
+            syntax_ok=None if outcome == "infra" else outcome == "pass", stopped=True, tokens=1, seconds=0.1,
+        )
+        for i, outcome in enumerate(outcomes)
+    ]  # fmt: skip
+    return build_report(
+        samples, stage="sft", suite="heldout", model="m", model_hash="h", scorer_version="s1", decoding={}
+    )
+
+
+def verdict(policy: GatePolicy, of: BenchmarkReport) -> tuple[str, str]:
+    decided = decide("gate", policy, of, subject="tiny/sft_report", subject_hash="abc")
+    return decided.verdict, decided.reason
+
+
+def test_eight_tasks_decide_nothing() -> None:
+    assert verdict(POLICY, report(4, 4))[0] == "inconclusive"
+
+
+def test_a_clear_pass_says_count_interval_and_rule() -> None:
+    decided, reason = verdict(POLICY, report(225, 75))
+    assert decided == "pass"
+    assert "75.0% (225 of 300)" in reason
+    assert "at least 40%, decided on the whole interval" in reason
+
+
+def test_a_clear_failure_fails() -> None:
+    assert verdict(POLICY, report(20, 280))[0] == "fail"
+
+
+def test_inconclusive_says_how_many_more_items() -> None:
+    decided, reason = verdict(POLICY, report(50, 60))
+    assert decided == "inconclusive"
+    assert "needs about" in reason and "more items" in reason
+
+
+def test_nothing_scored_is_never_a_pass() -> None:
+    for direction in ("at_least", "at_most"):
+        policy = replace(POLICY, direction=direction)
+        assert verdict(policy, report(0, 0, infra=5)) == (
+            "inconclusive",
+            "nothing was scored (5 infrastructure outcomes): no evidence is not a pass",
+        )
+
+
+def test_too_much_infrastructure_voids_a_perfect_report() -> None:
+    decided, reason = verdict(POLICY, report(300, 0, infra=10))
+    assert decided == "inconclusive"
+    assert reason.startswith("void: 3.2% infrastructure outcomes")
+
+
+def test_at_most_passes_only_when_the_whole_interval_is_below() -> None:
+    policy = GatePolicy(metric="pass_at_1", stage="base", threshold=0.30, direction="at_most")
+    assert verdict(policy, report(10, 290))[0] == "pass"
+    assert verdict(policy, report(80, 220))[0] == "inconclusive"
+    assert verdict(policy, report(200, 100))[0] == "fail"
+
+
+def test_deciding_on_the_point_ignores_the_interval() -> None:
+    assert verdict(replace(POLICY, decide_on="point"), report(4, 4))[0] == "pass"
+
+
+@given(st.integers(0, 200), st.integers(0, 200))
+def test_a_verdict_follows_from_the_interval(passed: int, failed: int) -> None:
+    if passed + failed == 0:
+        return
+    low, high, _ = wilson(passed, passed + failed)
+    expected = "pass" if low >= 0.40 else "fail" if high < 0.40 else "inconclusive"
+    assert verdict(POLICY, report(passed, failed))[0] == expected
+
+
+def test_another_threshold_is_another_policy() -> None:
+    assert policy_hash(POLICY) != policy_hash(replace(POLICY, threshold=0.41))
+
+
+def test_a_report_survives_its_file() -> None:
+    original = report(7, 3, infra=1)
+    assert report_from_json(report_to_json(original)) == replace(original, seconds=0.0)
+
+
+def test_the_syntax_rate_leaves_out_items_without_syntax() -> None:
+    assert report(9, 1, infra=2).syntax_rate == pytest.approx(0.9)

@@ -1,0 +1,91 @@
+"""Recipes: whole, typed, and errors that teach."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sentinel_pipeline.errors import BadInput
+from sentinel_pipeline.records.recipe import Recipe, load_recipe
+
+from ..conftest import ROOT
+
+
+def write(folder: Path, text: str, name: str = "mine") -> Path:
+    path = folder / f"{name}.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "data" / "recipes").glob("*.toml")), ids=lambda path: path.stem)
+def test_every_shipped_recipe_loads(path: Path) -> None:
+    assert load_recipe(path).name == path.stem
+
+
+def test_an_empty_recipe_has_the_seeds_defaults(tmp_path: Path) -> None:
+    recipe = load_recipe(write(tmp_path, ""))
+    assert list(recipe.mix.shares.values()) == [0.45, 0.20, 0.15, 0.10, 0.10]
+    assert (recipe.gates.pass_at_1.threshold, recipe.gates.syntax_rate.threshold) == (0.40, 0.95)
+    assert (recipe.gates.capability_gap.direction, recipe.gates.capability_gap.threshold) == ("at_most", 0.30)
+
+
+@pytest.mark.parametrize(
+    ("text", "field", "says"),
+    [
+        ("[sft]\nlearning_rat = 1e-3", "sft.learning_rat", "Did you mean 'learning_rate'?"),
+        ("[sft]\nlearning_rate = 'fast'", "sft.learning_rate", "expected float, got str"),
+        ("seed = true", "seed", "expected int, got bool"),
+        ("[sft]\nmethod = 'lorra'", "sft.method", "Did you mean 'lora'?"),
+        ("[mix.shares]\nexecutable_code = 0.5", "mix.shares", "sum to 0.5, expected 1"),
+        (
+            "[gates.pass_at_1]\nmetric = 'pass_at_1'\nthreshold = 40.0",
+            "gates.pass_at_1",
+            "A rate of 40 % is written 0.40",
+        ),
+        ("[gates.pass_at_1]\nmetric = 'pass_at_1'", "gates.pass_at_1.threshold", "is missing"),
+        ("[bench]\nsuites = ['heldout']", "gates.smoke_pass_at_1.suite", "Add it to bench.suites"),
+        ("[sft]\nbatch_size = 0", "sft.batch_size", "expected more than 0"),
+        ("name = 'other'", "name", "Make them equal"),
+        ("[[candidates.hub]]\nsplit = 'train'", "candidates.hub[0].name", "is missing"),
+    ],
+)
+def test_a_wrong_recipe_names_file_key_and_remedy(tmp_path: Path, text: str, field: str, says: str) -> None:
+    path = write(tmp_path, text)
+    with pytest.raises(BadInput) as caught:
+        load_recipe(path)
+    assert caught.value.field == field
+    assert says in str(caught.value)
+    assert str(path) in str(caught.value)
+
+
+def test_broken_toml_names_the_line(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="at line 2"):
+        load_recipe(write(tmp_path, "seed = 1\nseed 2"))
+
+
+def test_a_file_that_is_not_utf8_is_bad_input(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_bytes(b"description = '\xff'")
+    with pytest.raises(BadInput, match="cannot be read"):
+        load_recipe(path)
+
+
+@given(st.text(max_size=80))
+def test_any_text_is_a_recipe_or_bad_input(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+    path = tmp_path_factory.getbasetemp() / "any.toml"
+    path.write_text(text, encoding="utf-8", errors="replace")
+    try:
+        assert isinstance(load_recipe(path), Recipe)
+    except BadInput as error:
+        assert str(path) in str(error)
+
+
+def test_the_hash_is_of_the_meaning_not_of_the_text(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    plain = load_recipe(write(tmp_path, "seed = 3"))
+    commented = load_recipe(write(tmp_path / "a", "# a comment\nseed   = 3\n[sft]\n"))
+    assert plain.sha256() == commented.sha256()
+    assert plain.sha256() != load_recipe(write(tmp_path, "seed = 4")).sha256()

@@ -1,0 +1,98 @@
+"""The ledger is the gate: no evidence, stale evidence and bad evidence all refuse."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from sentinel_pipeline.errors import GateRefused
+from sentinel_pipeline.records import GateVerdict, Interval
+from sentinel_pipeline.store import Ledger
+
+VERDICT = GateVerdict(
+    name="pass_at_1",
+    subject="tiny/sft_report",
+    subject_hash="abc",
+    verdict="pass",
+    measured=0.8,
+    threshold=0.4,
+    n=300,
+    interval=Interval(0.75, 0.84),
+    reason="80 %",
+    scorer_version="s1",
+    policy_hash="p1",
+)
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Ledger:
+    return Ledger(tmp_path / "state" / "ledger.sqlite")
+
+
+def require(ledger: Ledger, **changes: str) -> GateVerdict:
+    asked = {"subject": "tiny/sft_report", "subject_hash": "abc", "scorer_version": "s1", "policy_hash": "p1"} | changes
+    return ledger.require("pass_at_1", **asked)
+
+
+def test_a_verdict_comes_back_as_it_was_recorded(ledger: Ledger) -> None:
+    ledger.record(VERDICT, recipe="tiny", run_id="r1")
+    assert require(ledger) == VERDICT
+    assert ledger.verdicts(recipe="tiny") == [VERDICT]
+    assert ledger.verdicts(recipe="other") == []
+
+
+def test_no_evidence_is_not_a_pass(ledger: Ledger) -> None:
+    with pytest.raises(GateRefused, match="no verdict on tiny/sft_report .* no evidence is not a pass"):
+        require(ledger)
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"subject_hash": "other"}, "has no verdict"),
+        ({"scorer_version": "s2"}, "stale: decided by scorer s1, now s2"),
+        ({"policy_hash": "p2"}, "stale: its policy changed"),
+    ],
+)
+def test_a_verdict_holds_for_one_content_scorer_and_policy(ledger: Ledger, changes: dict[str, str], says: str) -> None:
+    ledger.record(VERDICT, recipe="tiny", run_id="r1")
+    with pytest.raises(GateRefused, match=says):
+        require(ledger, **changes)
+
+
+@pytest.mark.parametrize("verdict", ["fail", "inconclusive"])
+def test_only_a_pass_lets_go_on_and_the_newest_counts(ledger: Ledger, verdict: str) -> None:
+    ledger.record(VERDICT, recipe="tiny", run_id="r1")
+    ledger.record(replace(VERDICT, verdict=verdict, reason="why"), recipe="tiny", run_id="r2")
+    with pytest.raises(GateRefused, match=f"{verdict}. why"):
+        require(ledger)
+
+
+def test_many_processes_write_at_once_and_none_is_lost(ledger: Ledger) -> None:
+    code = f"""
+        import sys
+        from pathlib import Path
+        from dataclasses import replace
+        from sentinel_pipeline.store import Ledger
+        from sentinel_pipeline_tests.store.test_ledger import VERDICT
+        ledger = Ledger(Path({str(ledger.path)!r}))
+        for i in range(10):
+            ledger.record(replace(VERDICT, n=i), recipe="tiny", run_id=sys.argv[1])
+    """
+    script = textwrap.dedent(code)
+    writers = [subprocess.Popen([sys.executable, "-c", script, str(n)]) for n in range(4)]
+    assert [writer.wait() for writer in writers] == [0, 0, 0, 0]
+    for n in range(4):
+        assert [verdict.n for verdict in ledger.verdicts(run_id=str(n))] == list(range(10))
+
+
+def test_a_verdict_that_is_none_of_the_three_cannot_be_written(ledger: Ledger) -> None:
+    import sqlite3
+
+    with pytest.raises(sqlite3.IntegrityError):
+        ledger.record(replace(VERDICT, verdict="maybe"), recipe="tiny", run_id="r1")

@@ -1,0 +1,122 @@
+"""Who may import whom, and what importing the graph may load: read from the sources, not from habit."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parents[1] / "sentinel_pipeline"
+LAYERS = [
+    {"errors", "processes", "plots"},
+    {"records"},
+    {"store", "sandbox", "gates"},
+    {"critic", "candidates", "mix", "bench", "review", "rewards", "costs"},
+    {"generation", "training", "chat"},
+    {"cli", "web", "defs"},
+]
+FRONT_DOORS = LAYERS[-1]
+LATE = {"torch", "transformers", "trl", "peft", "datasets", "pandas"}
+MODULES = sorted(path for path in PACKAGE.rglob("*.py"))
+
+
+def room(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def layer(name: str) -> int:
+    return next(index for index, rooms in enumerate(LAYERS) if name in rooms)
+
+
+def imports(path: Path, *, top_level_only: bool = False) -> list[str]:
+    """Absolute dotted names that a module imports, relative imports resolved."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    guarded = {
+        id(child)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        for child in ast.walk(node)
+    }
+    nodes = [node for node in (tree.body if top_level_only else ast.walk(tree)) if id(node) not in guarded]
+    package = ["sentinel_pipeline", *path.relative_to(PACKAGE).parent.parts]
+    found: list[str] = []
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            stem = ".".join([*base, *([node.module] if node.module else [])])
+            found += [f"{stem}.{alias.name}" for alias in node.names]
+    return found
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_room_imports_only_rooms_to_its_left(path: Path) -> None:
+    if room(path) in {"__init__", "definitions"}:
+        return
+    mine = layer(room(path))
+    for name in imports(path):
+        parts = name.split(".")
+        if parts[0] != "sentinel_pipeline" or len(parts) < 2 or parts[1] in {room(path), "__version__", "definitions"}:
+            continue
+        assert layer(parts[1]) <= mine, f"{room(path)} imports {name}"
+        assert not ({room(path), parts[1]} <= FRONT_DOORS), f"front door {room(path)} imports front door {name}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_dagster_stays_in_its_rooms(path: Path) -> None:
+    roots = {name.split(".")[0] for name in imports(path)}
+    if room(path) not in {"defs", "definitions"}:
+        assert "dagster" not in roots
+    if path.name != "worker.py":
+        assert "dagster_pipes" not in roots
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_heavy_libraries_are_imported_inside_functions(path: Path) -> None:
+    roots = {name.split(".")[0] for name in imports(path, top_level_only=True)}
+    assert not roots & LATE
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_duckdb_and_sqlite_are_opened_in_the_store_and_the_review_only(path: Path) -> None:
+    roots = {name.split(".")[0] for name in imports(path)}
+    if room(path) != "store":
+        assert "duckdb" not in roots
+    if room(path) not in {"store", "review"}:
+        assert "sqlite3" not in roots
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_code_is_executed_in_the_sandbox_only(path: Path) -> None:
+    calls = {
+        node.func.id
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+    }
+    if room(path) != "sandbox":
+        assert not calls & {"exec", "eval"}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_every_module_opens_with_what_it_does(path: Path) -> None:
+    assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_files_and_functions_stay_small(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 320, "split this module"
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            body = (node.end_lineno or node.lineno) - node.body[0].lineno + 1
+            assert body <= 45, f"{node.name} has {body} lines"
+
+
+def test_importing_the_definitions_loads_no_heavy_library() -> None:
+    code = "import sys, sentinel_pipeline.definitions; print(*sorted(sys.modules))"
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True)
+    assert not set(done.stdout.split()) & LATE
