@@ -15,7 +15,7 @@ from ..records import LABELS, Candidate, CriticLabels, Quarantined
 from ..store import read_parquet, write_jsonl
 from ..store.labelled import accepted_rows, count_labels, reject_reasons, rejected_rows
 from ..store.tables import table_writer
-from .console import AsJson, emit, err
+from .console import AsJson, emit, err, progress
 
 
 def label(
@@ -60,20 +60,11 @@ def _read(files: list[Path], out: Path) -> tuple[int, int]:
 
 
 def _label(out: Path, rows: int, workers: int | None) -> None:
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
     from ..critic.labels import label as label_all
 
-    columns = (
-        TextColumn("labelling"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.speed:.0f} rows/s"),
-        TimeRemainingColumn(),
-    )
     candidates = (Candidate.from_row(row) for row in read_parquet(out / "candidates.parquet"))
-    with Progress(*columns, console=err) as progress, table_writer(out / "labels.parquet", "labels") as table:
-        for labels in progress.track(label_all(candidates, workers=workers), total=rows):
+    with progress("labelling", "rows") as bar, table_writer(out / "labels.parquet", "labels") as table:
+        for labels in bar.track(label_all(candidates, workers=workers), total=rows):
             table.append(labels.to_row())
 
 

@@ -11,14 +11,13 @@ def task_bank(stage: Stage) -> None:
     from ..bench.task_bank import build
 
     spec, bench = stage.recipe.tasks, stage.recipe.bench
-    bank = build(stage.recipe.seed, spec.train, spec.heldout)
+    bank = build(stage.recipe.seed, spec.train, spec.heldout, spec.window)
     with stage.making() as out:
         out.metrics["train"] = out.table("train.parquet", (task.to_row() for task in bank.train), "tasks")
+        out.metrics["window"] = out.table("window.parquet", (task.to_row() for task in bank.window), "tasks")
         for suite in bench.suites:
-            tasks = bank.heldout if suite == "heldout" else load_suite(suite, folder=stage.home.suites)
-            out.metrics[suite] = out.table(
-                f"suites/{suite}.parquet", (t.to_row() for t in tasks[: bench.limit]), "tasks"
-            )
+            tasks = bank.heldout if suite == "heldout" else load_suite(suite, data=stage.home.suite_file(suite))
+            out.metrics[suite] = out.table(f"suites/{suite}.parquet", (t.to_row() for t in tasks[: bench.limit]), "tasks")
 
 
 @recipe_asset(group="baseline", rooms=["training"], kinds={"pytorch", "huggingface"}, pool="device")

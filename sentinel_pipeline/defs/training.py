@@ -19,8 +19,9 @@ def sft_checkpoint(stage: Stage) -> None:
         stage.parent(name) for name in ("rebalanced_mix", "base_checkpoint", "base_report", "task_bank")
     )
     stage.require("capability_gap", report)
+    window = stage.recipe.sft.windows.suite
+    suite = bank.path("window.parquet" if window == "window" else f"suites/{window}.parquet")
     with stage.making(mix, base, report, bank, keep=True) as out:
-        suite = bank.path(f"suites/{stage.recipe.sft.windows.suite}.parquet")
         stage.work(
             sft_job(
                 stage.recipe, model_folder(base), mix.path("train.jsonl"), suite, out.folder, stage.home.device_lock

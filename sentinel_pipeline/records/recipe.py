@@ -56,6 +56,8 @@ class TasksSpec:
 
     train: dict[str, int] = field(default_factory=dict)
     heldout: dict[str, int] = field(default_factory=dict)
+    window: dict[str, int] = field(default_factory=dict)
+    """For the windows of training; of compositions that neither train nor judge."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +99,8 @@ class Windows:
     """Evaluation while training: every ``every`` steps the model answers ``items`` tasks of ``suite``."""
 
     every: int = 250
-    suite: str = "heldout"
+    suite: str = "window"
+    """``window``: the task bank's own window tasks, which no gate judges by; or one of ``bench.suites``."""
     items: int = 50
     syntax_drops: int = 2
     """Stop when the syntax rate dropped in this many windows in a row."""

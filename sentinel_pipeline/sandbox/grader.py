@@ -1,21 +1,51 @@
-"""The door: programs in, results out (being written)."""
+"""The door: programs in, results out, in input order, streaming, over warm workers.
+
+Each worker is an executed child (the judge); the calling process is never forked, so it may hold CUDA or many threads. What
+this module does not do: read answers or hold results back beyond a window, so memory does not grow with the input.
+"""
 
 from __future__ import annotations
 
+import os
+import select
+from collections import deque
 from collections.abc import Iterable, Iterator
 from types import TracebackType
 
-from .isolation import Level
-from .outcomes import Limits, Program, Result
+from .isolation import Isolation, Level, isolation
+from .outcomes import DEFAULT_LIMITS, Limits, Outcome, Program, Result
+from .worker import Broken, Ticket, Worker
+
+_AHEAD = 2
+"""Programs that a worker holds at once: the next one is there when it finishes the one before."""
+_WINDOW = 64
+"""Results per worker that may wait for a slower one before them."""
+_TRIES = 2
+_PATIENCE = 60.0
+"""Seconds beyond three wall limits after which a silent worker is replaced."""
 
 
 class Grader:
-    """Workers kept warm between batches; a context manager."""
+    """Workers kept warm between batches; a context manager. One batch at a time.
+
+    Raises:
+        GateRefused: this machine isolates less than ``require_isolation`` (default: seccomp). ``Level.NONE`` is the
+            explicit wish to run candidates all the same.
+    """
 
     def __init__(
-        self, *, workers: int | None = None, limits: Limits = Limits(), require_isolation: Level | None = None
+        self,
+        *,
+        workers: int | None = None,
+        limits: Limits = DEFAULT_LIMITS,
+        require_isolation: Level | None = None,
+        layers: Isolation | None = None,
     ) -> None:
-        self.workers, self.limits, self.require_isolation = workers, limits, require_isolation
+        self.isolation = layers or isolation()
+        self.isolation.demand(Level.SECCOMP if require_isolation is None else require_isolation)
+        self.limits = limits
+        self.size = workers or len(os.sched_getaffinity(0))
+        self._workers: list[Worker] = []
 
     def __enter__(self) -> Grader:
         return self
@@ -24,20 +54,146 @@ class Grader:
         self.close()
 
     def close(self) -> None:
-        """End the workers; harmless when called again."""
+        """End the workers and all their processes; harmless when called again."""
+        for worker in self._workers:
+            worker.close()
+        self._workers.clear()
 
     def grade(self, programs: Iterable[Program]) -> Iterator[Result]:
-        """Grade in input order, streaming."""
-        raise NotImplementedError
+        """Grade in input order, streaming; programs are taken from the input as workers become free."""
+        batch = _Batch(self, iter(programs))
+        try:
+            yield from batch.results()
+        finally:
+            batch.abandon()
+
+    def _worker(self, index: int) -> Worker:
+        while len(self._workers) <= index:
+            self._workers.append(Worker(self.isolation, self.limits))
+        return self._workers[index]
+
+    def _replace(self, index: int) -> None:
+        self._workers[index].close()
+        self._workers[index] = Worker(self.isolation, self.limits)
+
+
+class _Batch:
+    """One run over an input: what is out, what is done, what comes next."""
+
+    def __init__(self, grader: Grader, programs: Iterator[Program]) -> None:
+        self.grader, self.programs = grader, programs
+        self.done: dict[int, Result] = {}
+        self.again: deque[Ticket] = deque()
+        self.taken, self.given, self.exhausted = 0, 0, False
+
+    def results(self) -> Iterator[Result]:
+        while True:
+            self._feed()
+            while self.given in self.done:
+                yield self.done.pop(self.given)
+                self.given += 1
+                self._feed()
+            if self.exhausted and self.given == self.taken:
+                return
+            self._collect()
+
+    def abandon(self) -> None:
+        """The reader stopped early: workers that are still busy are ended, so that no stale result can follow."""
+        for index, worker in enumerate(self.grader._workers):
+            if worker.out:
+                self.grader._replace(index)
+
+    def _feed(self) -> None:
+        window = _WINDOW * self.grader.size
+        for load in range(_AHEAD):
+            for index in range(self.grader.size):
+                if self.taken - self.given >= window and not self.again:
+                    return
+                busy = len(self.grader._workers[index].out) if index < len(self.grader._workers) else 0
+                if busy > load:
+                    continue
+                ticket = self._next()
+                if ticket is None:
+                    return
+                self._send(index, ticket)
+
+    def _send(self, index: int, ticket: Ticket) -> None:
+        try:
+            self.grader._worker(index).send(ticket)
+        except Broken as broken:
+            self._recover(index, broken)
+
+    def _next(self) -> Ticket | None:
+        if self.again:
+            return self.again.popleft()
+        if self.exhausted or self.taken - self.given >= _WINDOW * self.grader.size:
+            return None
+        program = next(self.programs, None)
+        if program is None:
+            self.exhausted = True
+            return None
+        ticket = Ticket(self.taken, program, program.limits or self.grader.limits)
+        self.taken += 1
+        return ticket
+
+    def _collect(self) -> None:
+        """Wait until a worker answers, ends, or has been silent for too long."""
+        poll = select.poll()
+        owners = {}
+        for index, worker in enumerate(self.grader._workers):
+            if worker.out:
+                poll.register(worker.channel, select.POLLIN)
+                owners[worker.channel.fileno()] = index
+        ready = {owners[descriptor] for descriptor, _ in poll.poll(1000)}
+        for index in owners.values():
+            worker = self.grader._workers[index]
+            try:
+                if index in ready:
+                    for ticket, result in worker.receive():
+                        self.done[ticket.number] = result
+                else:
+                    worker.check_silence(_PATIENCE)
+            except Broken as broken:
+                self._recover(index, broken)
+
+    def _recover(self, index: int, broken: Broken) -> None:
+        """Replace a worker; the program it was on is tried once more, then it is infrastructure; the rest goes again."""
+        tickets = list(self.grader._workers[index].out)
+        self.grader._replace(index)
+        for place, ticket in enumerate(tickets):
+            tries = ticket.tries + (place == 0)
+            if place == 0 and broken.verdict is not None:
+                self.done[ticket.number] = broken.verdict
+            elif tries >= _TRIES:
+                self.done[ticket.number] = _infrastructure(ticket, broken)
+            else:
+                self.again.append(ticket._replace(tries=tries))
+
+
+def _infrastructure(ticket: Ticket, broken: Broken) -> Result:
+    return Result(
+        id=ticket.program.id,
+        outcome=Outcome.INFRA,
+        code="infra",
+        detail=f"the worker ended twice on this program: {broken}",
+        trust="separate",
+        cpu_seconds=0.0,
+        wall_seconds=0.0,
+    )
 
 
 def grade(
     programs: Iterable[Program],
     *,
     workers: int | None = None,
-    limits: Limits = Limits(),
+    limits: Limits = DEFAULT_LIMITS,
     require_isolation: Level | None = None,
 ) -> Iterator[Result]:
-    """Grade ``programs`` in input order, streaming, on all cores by default."""
+    """Grade ``programs`` in input order, streaming, on all available cores by default.
+
+    Raises:
+        GateRefused: this machine isolates less than is required (default: seccomp); nothing was run.
+        Infrastructure: the isolation cannot be probed.
+    """
     with Grader(workers=workers, limits=limits, require_isolation=require_isolation) as grader:
         yield from grader.grade(programs)

@@ -1,38 +1,125 @@
-"""Which layers of isolation this machine gives (being written)."""
+"""Which layers of isolation this machine gives: probed once per process, in throw-away children.
+
+What this module does not do: confine anything. The level names what *all* candidates on this machine run under; each
+missing layer says why, so that ``doctor`` can tell a person what to change.
+"""
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
+from pathlib import Path
+from typing import Any
+
+from ..errors import GateRefused, Infrastructure
+
+NAMESPACES = (
+    "user_namespace",
+    "pid_namespace",
+    "mount_namespace",
+    "network_namespace",
+    "ipc_namespace",
+    "uts_namespace",
+)
+EVERY_LAYER = (*NAMESPACES, "private_root", "unprivileged_user", "no_new_privileges", "landlock", "seccomp", "rlimits")
+GUEST = Path(__file__).parent / "guest"
+BOOT = (
+    "import sys, types; package = types.ModuleType('guest'); package.__path__ = [sys.argv.pop()]; "
+    "sys.modules['guest'] = package; from guest.{module} import main; main()"
+)
+"""Loads the guest folder as a package of its own: a bare interpreter sees neither this package nor installed ones."""
+_PROBE_SECONDS = 20.0
 
 
 class Level(StrEnum):
     """How well candidates are held, weakest first."""
 
     NONE = "none"
+    """A process of its own, and no more."""
     RLIMITS = "rlimits"
+    """And resource limits."""
     SECCOMP = "seccomp"
+    """And a system call filter without a way to new privileges, as an unprivileged user: no processes, no network."""
+    NAMESPACES = "namespaces"
+    """And namespaces with a root of its own."""
     FULL = "full"
+    """And Landlock: every layer."""
 
     @property
     def rank(self) -> int:
+        """0 for the weakest."""
         return list(Level).index(self)
+
+
+_NEEDS: dict[Level, tuple[str, ...]] = {
+    Level.RLIMITS: ("rlimits",),
+    Level.SECCOMP: ("rlimits", "seccomp", "no_new_privileges", "unprivileged_user"),
+    Level.NAMESPACES: tuple(name for name in EVERY_LAYER if name != "landlock"),
+    Level.FULL: EVERY_LAYER,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Isolation:
-    """What was probed: ``layers`` by name, and for each missing one why."""
+    """What was probed."""
 
     level: Level
     layers: dict[str, bool]
+    """Every layer by name."""
     missing: dict[str, str]
+    """Why, for each layer that is not there."""
 
-    def to_json(self) -> dict[str, object]:
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values."""
         return {"level": self.level.value, "layers": dict(self.layers), "missing": dict(self.missing)}
+
+    @property
+    def active(self) -> list[str]:
+        """The layers to apply."""
+        return [name for name, there in self.layers.items() if there]
+
+    def demand(self, least: Level) -> None:
+        """Raise GateRefused where this machine gives less than ``least``."""
+        if self.level.rank >= least.rank:
+            return
+        needed = [name for name in _NEEDS[least] if not self.layers.get(name)]
+        why = "; ".join(f"{name}: {self.missing.get(name) or 'not there'}" for name in needed)
+        raise GateRefused(
+            f"isolation level {least.value!r} is required, this machine gives {self.level.value!r} ({why}). "
+            f"Nothing was run. Provide the missing layers, or ask for a lower level on a machine that you can lose."
+        )
+
+
+def from_probe(found: dict[str, str]) -> Isolation:
+    """The level for a probe's answer, layer -> reason ("" where it works)."""
+    layers = {name: found.get(name, "not probed") == "" for name in EVERY_LAYER}
+    reached = Level.NONE
+    for level, needs in _NEEDS.items():
+        if not all(layers[name] for name in needs):
+            break
+        reached = level
+    return Isolation(
+        level=reached,
+        layers=layers,
+        missing={name: found.get(name, "not probed") for name in EVERY_LAYER if not layers[name]},
+    )
 
 
 @cache
 def isolation() -> Isolation:
-    """Probe each layer in throw-away children; cached for the process."""
-    return Isolation(level=Level.NONE, layers={}, missing={})
+    """Probe each layer of this machine (some 0.2 s, then cached for the process).
+
+    Raises:
+        Infrastructure: the probe itself cannot be run.
+    """
+    command = [sys.executable, "-P", "-s", "-S", "-c", BOOT.format(module="probe"), str(GUEST)]
+    try:
+        done = subprocess.run(command, env={}, cwd="/", capture_output=True, timeout=_PROBE_SECONDS, check=True)
+        found: dict[str, str] = json.loads(done.stdout)
+    except (OSError, subprocess.SubprocessError, ValueError) as error:
+        raise Infrastructure(f"cannot probe the isolation of this machine: {error}") from error
+    return from_probe(found)

@@ -33,6 +33,9 @@ class Limits:
     """Size of the private working folder."""
 
 
+DEFAULT_LIMITS = Limits()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
     """One program to grade."""
@@ -103,5 +106,7 @@ class Result:
 
 def one_line(text: str, limit: int = DETAIL_CHARS) -> str:
     """Bound and escape text of unknown origin: control characters, line ends, surrogates and bidi marks become escapes."""
-    shown = "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text[: limit + 1])
+    shown = "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode() for char in text[: limit + 1]
+    )
     return shown if len(shown) <= limit else shown[: limit - 1] + "…"

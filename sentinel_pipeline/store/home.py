@@ -27,6 +27,11 @@ class Home:
     def suites(self) -> Path:
         return self.root / "data" / "suites"
 
+    def suite_file(self, name: str) -> Path | None:
+        """A user's own suite, ``data/suites/NAME.jsonl``, or None."""
+        path = self.suites / f"{name}.jsonl"
+        return path if path.is_file() else None
+
     @property
     def runs(self) -> Path:
         """Generated artefacts, immutable once written."""

@@ -5,13 +5,14 @@ The answer is a short sentence; the bare value is accepted too. No knowledge of 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from random import Random
 from typing import NamedTuple
 
 from sentinel_pipeline.records import Message, TextAnswer
 
 from .family import Draft, Family
-from .words import CITIES, ITEMS_EN, NAMES, PEOPLE, pick
+from .words import CITIES, ITEMS_EN, PEOPLE, pick
 
 TOPICS: dict[str, tuple[str, ...]] = {
     "name": PEOPLE,
@@ -19,12 +20,10 @@ TOPICS: dict[str, tuple[str, ...]] = {
     "pet": ("cat", "dog", "horse", "rabbit", "parrot", "turtle", "hamster", "goat", "duck", "lizard"),
     "color": ("red", "blue", "green", "yellow", "purple", "orange", "black", "white", "pink", "brown"),
     "food": ITEMS_EN,
-    "job": ("nurse", "pilot", "baker", "lawyer", "painter", "farmer", "singer", "teacher", "driver", "writer"),
     "day": ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"),
-    "code": NAMES,
 }
-ORDINALS = ("first", "second", "third", "last")
-LISTS = ("city", "color", "pet", "food", "code")
+ORDINALS = ("first", "second", "third")
+REPLY = "Noted."
 
 
 class Talk(NamedTuple):
@@ -40,7 +39,7 @@ class Talk(NamedTuple):
 def recall(first: str, second: str, asked: str, rng: Random) -> Talk:
     values = {topic: rng.choice(TOPICS[topic]) for topic in (first, second)}
     told = f"My {first} is {values[first]} and my {second} is {values[second]}."
-    return Talk(told, rng.choice(("Noted.", "Thanks.", "Okay.")), f"What is my {asked}?", asked, values[asked])
+    return Talk(told, REPLY, f"What is my {asked}?", asked, values[asked])
 
 
 def correction(topic: str, other: str, asked: str, rng: Random) -> Talk:
@@ -48,29 +47,29 @@ def correction(topic: str, other: str, asked: str, rng: Random) -> Talk:
     same = rng.choice(TOPICS[other])
     told = f"My {topic} is {old} and my {other} is {same}."
     turn = f"Sorry, my {topic} is {new}. What is my {asked}?"
-    return Talk(told, rng.choice(("Noted.", "Thanks.", "Okay.")), turn, asked, new if asked == topic else same)
+    return Talk(told, REPLY, turn, asked, new if asked == topic else same)
 
 
-def order(topic: str, count: str, ordinal: str, rng: Random) -> Talk:
-    values = pick(rng, TOPICS[topic], int(count))
-    index = ORDINALS.index(ordinal)
-    value = values[-1] if ordinal == "last" else values[index]
-    told = f"Remember these: {', '.join(values)}."
-    return Talk(told, rng.choice(("Noted.", "Done.", "Okay.")), f"Which was the {ordinal}?", ordinal, value)
-
-
-KINDS = {"recall": recall, "correct": correction, "order": order}
+def order(first: str, second: str, ordinal: str, rng: Random) -> Talk:
+    values = [rng.choice(TOPICS[first]), rng.choice(TOPICS[second]), rng.choice(TOPICS[first])]
+    told = f"The list is {values[0]}, {values[1]}, {values[2]}."
+    return Talk(told, REPLY, f"What was {ordinal}?", ordinal, values[ORDINALS.index(ordinal)])
 
 
 def draw(composition: str, rng: Random) -> Talk:
-    kind, *parts = composition.split("|")
-    return KINDS[kind](*parts, rng)
+    kind, first, second, third = composition.split("|")
+    kinds: dict[str, Callable[[str, str, str, Random], Talk]] = {
+        "recall": recall,
+        "correct": correction,
+        "order": order,
+    }
+    return kinds[kind](first, second, third, rng)
 
 
 def generate(composition: str, rng: Random) -> Draft:
     talk = draw(composition, rng)
     is_order = composition.startswith("order")
-    sentence = f"The {talk.topic} was {talk.value}." if is_order else f"Your {talk.topic} is {talk.value}."
+    sentence = f"The {talk.topic} is {talk.value}." if is_order else f"Your {talk.topic} is {talk.value}."
     turns = (Message("user", talk.told), Message("assistant", talk.reply), Message("user", talk.asked))
     return Draft(turns, sentence, TextAnswer(accepted=(sentence, talk.value, f"{talk.value}.")))
 
@@ -86,7 +85,7 @@ def compositions() -> tuple[str, ...]:
     pairs = [(a, b) for a in topics for b in topics if a != b]
     return (
         *(f"{kind}|{a}|{b}|{asked}" for kind in ("recall", "correct") for a, b in pairs for asked in (a, b)),
-        *(f"order|{t}|{n}|{o}" for t in LISTS for n in (3, 4) for o in ORDINALS),
+        *(f"order|{a}|{b}|{o}" for a, b in pairs for o in ORDINALS if "name" not in (a, b)),
     )
 
 

@@ -1,7 +1,7 @@
 """Edits of a small settings file, answered by a one-hunk unified diff.
 
 A composition is a kind of edit, a file format, how many lines the file has and which one is touched. Every file is at most
-four lines long, so that the hunk always holds the whole file as context. The diffs are written by hand here, not by difflib.
+three lines long, so that the hunk always holds the whole file as context. The diffs are written by hand here, not by difflib.
 """
 
 from __future__ import annotations
@@ -14,15 +14,18 @@ from sentinel_pipeline.records import PatchApplies
 from .family import Draft, Family, ask
 from .words import NAMES, pick
 
-FORMATS = {"py": "{key} = {value}", "yaml": "{key}: {value}", "env": "{key}={value}", "lua": "local {key} = {value}"}
-KINDS = ("set", "rename", "delete", "after", "before")
+FORMATS = {"ini": "{key} = {value}", "yaml": "{key}: {value}", "tcl": "set {key} {value}", "conf": "{key} {value}"}
+"""Every format writes a value after a space, in the file, the request and the diff alike."""
+KEYS = ("host", "port", "user", "path", "mode", "level")
+"""In the order in which every file lists them."""
 ORDERS = {
-    "set": ("Set {key} to {new}.", "Change {key} to {new}.", "{key} must be {new}."),
-    "rename": ("Rename {key} to {new}.", "Call {key} {new} instead.", "Change the name {key} to {new}."),
-    "delete": ("Delete {key}.", "Remove the line of {key}.", "Drop {key}."),
-    "after": ("After {key}, add {new} with {value}.", "Add {new} with {value} after {key}."),
-    "before": ("Before {key}, add {new} with {value}.", "Add {new} with {value} before {key}."),
+    "set": "Set {key} to {value}.",
+    "rename": "Rename {key} to {new}.",
+    "delete": "Delete {key}.",
+    "after": "After {key} add {new} with {value}.",
+    "before": "Before {key} add {new} with {value}.",
 }
+LENGTHS = (2, 3)
 
 
 class Edit(NamedTuple):
@@ -56,27 +59,26 @@ class Edit(NamedTuple):
 
 def draw(composition: str, rng: Random) -> Edit:
     kind, suffix, count, at = composition.split("|")
-    stem, new, *keys = pick(rng, NAMES, int(count) + 2)
-    values = [rng.randint(1, 99) for _ in keys]
     form, index = FORMATS[suffix], int(at)
+    keys = sorted(rng.sample(KEYS, int(count)), key=KEYS.index)
+    new = rng.choice([key for key in KEYS if key not in keys])
+    fresh, *values = pick(rng, NAMES, int(count) + 1)
     lines = [form.format(key=key, value=value) for key, value in zip(keys, values)]
-    key, value, fresh = keys[index], values[index], rng.choice([n for n in range(1, 100) if n != values[index]])
     added = form.format(key=new, value=fresh)
     changed = {
-        "set": [form.format(key=key, value=fresh)],
-        "rename": [form.format(key=new, value=value)],
+        "set": [form.format(key=keys[index], value=fresh)],
+        "rename": [form.format(key=new, value=values[index])],
         "delete": [],
         "after": [lines[index], added],
         "before": [added, lines[index]],
     }[kind]
-    named = str(fresh) if kind == "set" else new
-    order = rng.choice(ORDERS[kind]).format(key=key, new=named, value=fresh)
-    return Edit(f"{stem}.{suffix}", order, lines, index, changed)
+    order = ORDERS[kind].format(key=keys[index], new=new, value=fresh)
+    return Edit(f"app.{suffix}", order, lines, index, changed)
 
 
 def generate(composition: str, rng: Random) -> Draft:
     edit = draw(composition, rng)
-    prompt = f"{edit.path}:\n{edit.before()}\n{edit.order} Answer with a unified diff."
+    prompt = f"{edit.path}:\n{edit.before()}As a diff: {edit.order}"
     verifier = PatchApplies(files={edit.path: edit.before()}, expected={edit.path: edit.after()})
     return Draft(ask(prompt), edit.diff(), verifier)
 
@@ -90,7 +92,7 @@ def raw(composition: str, rng: Random) -> str:
 FAMILY = Family(
     "edits",
     "code_editing",
-    tuple(f"{k}|{f}|{n}|{at}" for k in KINDS for f in FORMATS for n in (2, 3, 4) for at in range(n)),
+    tuple(f"{k}|{f}|{n}|{at}" for k in ORDERS for f in FORMATS for n in LENGTHS for at in range(n)),
     generate,
     raw,
 )

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from sentinel_pipeline.records import Message, Verifier
 
 HELDOUT_SHARE = 0.2
+WINDOW_SHARE = 0.25
 
 
 class Draft(NamedTuple):
@@ -43,8 +44,17 @@ class Family(NamedTuple):
 
 def is_heldout(family: str, composition: str) -> bool:
     """True for the fixed fifth of the compositions that no training task or raw document may use."""
-    digest = hashlib.sha256(f"{family}:{composition}".encode()).digest()
-    return int.from_bytes(digest[:8], "big") < HELDOUT_SHARE * 2**64
+    return _place(f"{family}:{composition}") < HELDOUT_SHARE
+
+
+def is_window(family: str, composition: str) -> bool:
+    """True for the fixed quarter of the held-out compositions that training windows use and no suite does."""
+    return is_heldout(family, composition) and _place(f"window:{family}:{composition}") < WINDOW_SHARE
+
+
+def _place(name: str) -> float:
+    """A fixed number in [0, 1) of a name."""
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") / 2**64
 
 
 def ask(text: str) -> tuple[Message, ...]:

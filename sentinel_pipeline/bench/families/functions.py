@@ -34,53 +34,49 @@ class Aggregation(NamedTuple):
 
 AGGREGATIONS: dict[str, Aggregation] = {
     "sum": Aggregation("the sum of {of}", "sum({g})", sum),
-    "max": Aggregation("the largest of {of}, or 0 if none", "max(({g}), default=0)", lambda v: max(v, default=0)),
-    "min": Aggregation("the smallest of {of}, or 0 if none", "min(({g}), default=0)", lambda v: min(v, default=0)),
+    "max": Aggregation("the largest of {of}, else 0", "max(({g}), default=0)", lambda v: max(v, default=0)),
+    "min": Aggregation("the smallest of {of}, else 0", "min(({g}), default=0)", lambda v: min(v, default=0)),
     "list": Aggregation("a list of {of}", "[{g}]", list),
     "sorted": Aggregation("a sorted list of {of}", "sorted({g})", sorted),
     "reverse": Aggregation(
         "a descending list of {of}", "sorted(({g}), reverse=True)", lambda v: sorted(v, reverse=True)
     ),
-    "distinct": Aggregation("how many distinct values there are among {of}", "len({{{g}}})", lambda v: len(set(v))),
-    "first": Aggregation("the first of {of}, or 0 if none", "next(({g}), 0)", lambda v: v[0] if v else 0),
+    "distinct": Aggregation("the number of distinct {of}", "len({{{g}}})", lambda v: len(set(v))),
+    "first": Aggregation("the first of {of}, else 0", "next(({g}), 0)", lambda v: v[0] if v else 0),
     "tuple": Aggregation("a tuple of {of}", "tuple({g})", tuple),
 }
 MAPS: dict[str, Step] = {
     "same": Step("{of}", "x", lambda x, k: x),
-    "square": Step("the squares of {of}", "x * x", lambda x, k: x * x),
-    "cube": Step("the cubes of {of}", "x ** 3", lambda x, k: x**3),
-    "abs": Step("the absolute values of {of}", "abs(x)", lambda x, k: abs(x)),
-    "negate": Step("the negatives of {of}", "-x", lambda x, k: -x),
-    "plus": Step("{of}, each plus {k}", "x + {k}", lambda x, k: x + k),
-    "minus": Step("{of}, each minus {k}", "x - {k}", lambda x, k: x - k),
-    "times": Step("{of}, each times {k}", "x * {k}", lambda x, k: x * k),
-    "modulo": Step("{of}, each modulo {k}", "x % {k}", lambda x, k: x % k),
+    "square": Step("squares of {of}", "x * x", lambda x, k: x * x),
+    "cube": Step("cubes of {of}", "x ** 3", lambda x, k: x**3),
+    "abs": Step("absolute values of {of}", "abs(x)", lambda x, k: abs(x)),
+    "negate": Step("negatives of {of}", "-x", lambda x, k: -x),
+    "plus": Step("{of} plus {k}", "x + {k}", lambda x, k: x + k),
+    "minus": Step("{of} minus {k}", "x - {k}", lambda x, k: x - k),
+    "times": Step("{of} times {k}", "x * {k}", lambda x, k: x * k),
+    "modulo": Step("{of} modulo {k}", "x % {k}", lambda x, k: x % k),
 }
 PREDICATES: dict[str, Step] = {
-    "even": Step("even numbers", "x % 2 == 0", lambda x, k: x % 2 == 0),
-    "odd": Step("odd numbers", "x % 2 == 1", lambda x, k: x % 2 == 1),
-    "positive": Step("positive numbers", "x > 0", lambda x, k: x > 0),
-    "negative": Step("negative numbers", "x < 0", lambda x, k: x < 0),
-    "nonzero": Step("nonzero numbers", "x != 0", lambda x, k: x != 0),
-    "above": Step("numbers above {k}", "x > {k}", lambda x, k: x > k),
-    "below": Step("numbers below {k}", "x < {k}", lambda x, k: x < k),
-    "least": Step("numbers of at least {k}", "x >= {k}", lambda x, k: x >= k),
-    "most": Step("numbers of at most {k}", "x <= {k}", lambda x, k: x <= k),
-    "not": Step("numbers other than {k}", "x != {k}", lambda x, k: x != k),
-    "divisible": Step("multiples of {k}", "x % {k} == 0", lambda x, k: x % k == 0),
-    "indivisible": Step("numbers not divisible by {k}", "x % {k} != 0", lambda x, k: x % k != 0),
-    "remainder": Step("numbers with remainder 1 by {k}", "x % {k} == 1", lambda x, k: x % k == 1),
-    "within": Step("numbers between -{k} and {k}", "-{k} <= x <= {k}", lambda x, k: -k <= x <= k),
-    "beyond": Step("numbers with absolute value above {k}", "abs(x) > {k}", lambda x, k: abs(x) > k),
-    "even_above": Step("even numbers above {k}", "x % 2 == 0 and x > {k}", lambda x, k: x % 2 == 0 and x > k),
-    "odd_below": Step("odd numbers below {k}", "x % 2 == 1 and x < {k}", lambda x, k: x % 2 == 1 and x < k),
-    "small": Step("numbers whose square is below {k}0", "x * x < {k}0", lambda x, k: x * x < 10 * k),
+    "even": Step("even {arg}", "x % 2 == 0", lambda x, k: x % 2 == 0),
+    "odd": Step("odd {arg}", "x % 2 == 1", lambda x, k: x % 2 == 1),
+    "positive": Step("positive {arg}", "x > 0", lambda x, k: x > 0),
+    "negative": Step("negative {arg}", "x < 0", lambda x, k: x < 0),
+    "nonzero": Step("nonzero {arg}", "x != 0", lambda x, k: x != 0),
+    "above": Step("{arg} above {k}", "x > {k}", lambda x, k: x > k),
+    "below": Step("{arg} below {k}", "x < {k}", lambda x, k: x < k),
+    "least": Step("{arg} from {k} up", "x >= {k}", lambda x, k: x >= k),
+    "most": Step("{arg} up to {k}", "x <= {k}", lambda x, k: x <= k),
+    "not": Step("{arg} other than {k}", "x != {k}", lambda x, k: x != k),
+    "divisible": Step("{arg} divisible by {k}", "x % {k} == 0", lambda x, k: x % k == 0),
+    "indivisible": Step("{arg} not divisible by {k}", "x % {k} != 0", lambda x, k: x % k != 0),
+    "remainder": Step("{arg} with remainder 1 by {k}", "x % {k} == 1", lambda x, k: x % k == 1),
+    "within": Step("{arg} from -{k} to {k}", "-{k} <= x <= {k}", lambda x, k: -k <= x <= k),
+    "beyond": Step("{arg} of size above {k}", "abs(x) > {k}", lambda x, k: abs(x) > k),
+    "even_above": Step("even {arg} above {k}", "x % 2 == 0 and x > {k}", lambda x, k: x % 2 == 0 and x > k),
+    "odd_below": Step("odd {arg} below {k}", "x % 2 == 1 and x < {k}", lambda x, k: x % 2 == 1 and x < k),
+    "small": Step("{arg} with square below {k}0", "x * x < {k}0", lambda x, k: x * x < 10 * k),
 }
-SENTENCES = (
-    "Write a Python function {name}({arg}) that returns {what}.",
-    "Define {name}({arg}) in Python. It returns {what}.",
-    "I need a Python function {name} that takes a list {arg} and returns {what}.",
-)
+SENTENCES = ("Write the Python function {name}({arg}): {what}.", "In Python, {name}({arg}) returns {what}.")
 
 
 class Spec(NamedTuple):
@@ -95,8 +91,9 @@ class Spec(NamedTuple):
     m: int
 
     def words(self) -> str:
-        numbers = f"the {self.predicate.words.format(k=self.m)} in {self.arg}"
-        return self.aggregation.words.format(of=self.step.words.format(of=numbers, k=self.k))
+        numbers = self.predicate.words.format(k=self.m, arg=self.arg)
+        mapped = self.step.words.format(of=f"({numbers})" if self.step.words.startswith("{of} ") else numbers, k=self.k)
+        return self.aggregation.words.format(of=mapped)
 
     def code(self) -> str:
         generator = f"{self.step.code.format(k=self.k)} for x in {self.arg} if {self.predicate.code.format(k=self.m)}"
@@ -109,9 +106,10 @@ class Spec(NamedTuple):
 
 def draw(composition: str, rng: Random) -> Spec:
     aggregation, step, predicate = composition.split("|")
-    name = rng.choice(NAMES) if rng.random() < 0.7 else "_".join(rng.sample(NAMES, 2))
-    constants = rng.randint(3, 9), rng.randint(3, 9)
-    return Spec(AGGREGATIONS[aggregation], MAPS[step], PREDICATES[predicate], name, rng.choice(ARGUMENTS), *constants)
+    name, arg = rng.choice(NAMES), rng.choice(ARGUMENTS)
+    return Spec(
+        AGGREGATIONS[aggregation], MAPS[step], PREDICATES[predicate], name, arg, rng.randint(3, 9), rng.randint(3, 9)
+    )
 
 
 def inputs(spec: Spec, rng: Random) -> list[list[int]]:
@@ -142,7 +140,7 @@ def raw(composition: str, rng: Random) -> str:
             f"{rng.choice(NAMES)} = {spec.name}({numbers})",
         )
     )
-    return f"{spec.code()}\n\n\n{use}\n"
+    return f"{spec.code()}\n\n{use}\n"
 
 
 FAMILY = Family(

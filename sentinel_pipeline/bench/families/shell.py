@@ -40,24 +40,20 @@ TRANSFORMS: dict[str, Part] = {
     "reverse": Part("in reverse order", "sort -r", lambda v, w, k: sorted(v, reverse=True)),
     "unique": Part("sorted without repeats", "sort -u", lambda v, w, k: sorted(set(v))),
     "count": Part("counted", "wc -l", lambda v, w, k: [str(len(v))]),
-    "one": Part("only the first one", "head -n 1", lambda v, w, k: v[:1]),
-    "last": Part("only the last one", "tail -n 1", lambda v, w, k: v[-1:]),
 }
-SINKS = {"print": "", "save": " > {out}", "append": " >> {out}"}
-OPENINGS = {
-    "print": ("Print {what}.", "Show {what}.", "Give me {what}."),
-    "save": ("Save {what} to {out}.", "Write {what} to {out}.", "Put {what} into {out}."),
-    "append": ("Append {what} to {out}.", "Add {what} to the end of {out}."),
-}
+SINKS = {"print": "", "save": " > out.txt", "append": " >> out.txt"}
+OPENINGS = {"print": "Print {what}.", "save": "Save to out.txt {what}.", "append": "Append to out.txt {what}."}
 DEEDS = {
     "copy": ("copy {a} to {b}", "cp {a} {b}"),
     "move": ("move {a} to {b}", "mv {a} {b}"),
     "remove": ("remove {a}", "rm {a}"),
-    "create": ("create an empty {b}", "touch {b}"),
-    "into": ("make a folder {d} and move {a} into it", "mkdir {d} && mv {a} {d}/"),
-    "copy_into": ("make a folder {d} and copy {a} into it", "mkdir {d} && cp {a} {d}/"),
+    "create": ("create {b}", "touch {b}"),
 }
-ENDING = "Answer with one shell command."
+INTO = {
+    "into": ("make folder {d} and move {a} into it", "mkdir {d} && mv {a} {d}/"),
+    "copy_into": ("make folder {d} and copy {a} into it", "mkdir {d} && cp {a} {d}/"),
+}
+CUE = "Shell: "
 
 
 def tree(rng: Random, paths: list[str], word: str) -> dict[str, str]:
@@ -73,17 +69,29 @@ def tree(rng: Random, paths: list[str], word: str) -> dict[str, str]:
     return files
 
 
+def _tells(composition: str, whole: Lines, kept: Lines, result: Lines) -> bool:
+    """Whether leaving out a step would show in the output: a tree that is sorted already tests no sorting."""
+    source, transform, _ = composition.split("|")
+    return (source == "all" or kept != whole) and (transform == "same" or result != kept)
+
+
 def pipeline(composition: str, rng: Random) -> Draft:
     source, transform, sink = composition.split("|")
-    word, *stems = pick(rng, NAMES, 4)
-    path, out, other = f"{stems[0]}.{'csv' if source == 'column' else 'txt'}", f"{stems[1]}.txt", f"{stems[2]}.txt"
+    word, stem, other = pick(rng, NAMES, 3)
+    path, out = f"{stem}.{'csv' if source == 'column' else 'txt'}", "out.txt"
     k = rng.randint(2, 3) if source == "column" else rng.randint(2, 5)
-    files = tree(rng, [path, other] + ([out] if sink == "append" else []), word)
-    kept = SOURCES[source].apply(files[path].splitlines(), word, k)
-    text = "".join(line + "\n" for line in TRANSFORMS[transform].apply(kept, word, k))
+    paths = [path, f"{other}.txt"] + ([out] if sink == "append" else [])
+    for _ in range(20):
+        files = tree(rng, paths, word)
+        whole = files[path].splitlines()
+        kept = SOURCES[source].apply(whole, word, k)
+        result = TRANSFORMS[transform].apply(kept, word, k)
+        if _tells(composition, whole, kept, result):
+            break
+    text = "".join(line + "\n" for line in result)
     what = SOURCES[source].words.format(w=word, k=k, f=path)
     what += f", {TRANSFORMS[transform].words}" if transform != "same" else ""
-    prompt = rng.choice(OPENINGS[sink]).format(what=what, out=out)
+    prompt = OPENINGS[sink].format(what=what)
     verifier = ShellEffect(
         files=files,
         stdout=text if sink == "print" else "",
@@ -91,7 +99,7 @@ def pipeline(composition: str, rng: Random) -> Draft:
     )
     command = SOURCES[source].code.format(w=word, k=k, f=path)
     command += f" | {TRANSFORMS[transform].code}" if transform != "same" else ""
-    return Draft(ask(f"{prompt} {ENDING}"), command + SINKS[sink].format(out=out), verifier)
+    return Draft(ask(CUE + prompt), command + SINKS[sink], verifier)
 
 
 def perform(deed: str, files: dict[str, str], a: str, b: str, d: str) -> dict[str, str]:
@@ -117,12 +125,12 @@ def operations(composition: str, rng: Random) -> Draft:
     said, code = [], []
     for deed, (a, b, d) in zip(deeds, places):
         after = perform(deed, after, a, b, d)
-        words, command = DEEDS[deed]
+        words, command = (DEEDS | INTO)[deed]
         said.append(words.format(a=a, b=b, d=d))
         code.append(command.format(a=a, b=b, d=d))
-    prompt = f"{', then '.join(said)}. {ENDING}"
+    prompt = f"{CUE}{', then '.join(said)}."
     verifier = ShellEffect(files=files, stdout="", expected_files=after)
-    return Draft(ask(prompt[0].upper() + prompt[1:]), " && ".join(code), verifier)
+    return Draft(ask(prompt), " && ".join(code), verifier)
 
 
 def generate(composition: str, rng: Random) -> Draft:
@@ -135,7 +143,7 @@ def raw(composition: str, rng: Random) -> str:
     assert isinstance(draft.verifier, ShellEffect)
     if rng.random() < 0.25:
         return next(iter(draft.verifier.files.values()))
-    return f"#!/bin/sh\nset -e\n{draft.reference}\n"
+    return f"#!/bin/sh\n{draft.reference}\n"
 
 
 FAMILY = Family(
@@ -143,8 +151,8 @@ FAMILY = Family(
     "devops",
     (
         *(f"{s}|{t}|{k}" for s in SOURCES for t in TRANSFORMS for k in SINKS),
-        *DEEDS,
-        *(f"{a}+{b}" for a in DEEDS for b in DEEDS),
+        *(DEEDS | INTO),
+        *(f"{a}+{b}" for a in DEEDS | INTO for b in DEEDS),
     ),
     generate,
     raw,

@@ -1,6 +1,7 @@
 """The closed word lists that the task families draw from.
 
-Short common words on purpose: a small tokenizer holds each as one or two tokens, so a small model can learn to copy them.
+Short common words on purpose: a small tokenizer holds each as one token, and the families always write a name after the same
+character, so that it stays the *same* token from prompt to answer and a small model can learn to copy it.
 Nothing is generated here, and no word carries meaning for a verifier.
 """
 
@@ -8,33 +9,24 @@ from __future__ import annotations
 
 from random import Random
 
-NAMES = tuple(
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
+NAMES = _words(
     """
-    able acorn agent alarm amber angle apple apron arrow atlas badge baker banjo basin beach berry blaze board bonus
-    brick bridge brush cabin cable camel candle canoe cargo cedar chain chart chest cider clock cloud clover coast
-    comet coral cotton crane creek crown daisy delta dough drift eagle earth ember fable falcon feast fence field
-    flame flask flint flute forge fossil frost garden ginger glove grain grape gravel hammer harbor hazel heron
-    honey island ivory jacket jewel jungle kettle kite ladder lantern lemon level lilac linen lodge lotus magnet
-    maple marble meadow melon mirror mosaic motor needle nickel oasis ocean olive onion opal orbit orchid otter
-    paddle panel pearl pebble pepper pilot planet plaza pocket pollen pond prism quartz quill radar raven reef
-    ribbon river robin rocket saddle salmon shell signal silver spark spiral stone storm sugar summit swan table
-    temple thread tiger timber torch tower trail tulip tunnel valley velvet violet walnut willow winter zebra
-    """.split()
+    amber apple arrow badge beach berry board brick bridge candle canoe cedar chain cloud coral crane creek crown daisy
+    delta eagle ember falcon fence flame forge frost ginger grain hammer harbor honey island ivory jacket kettle lemon
+    linen lotus maple marble mirror needle ocean olive orbit pearl pepper pilot planet quartz raven ribbon river rocket
+    saddle signal silver stone storm sugar tiger tower velvet
+    """
 )
-ARGUMENTS = ("xs", "ns", "nums", "items", "values", "data", "row", "seq", "marks", "list1", "points", "sizes")
-PEOPLE = tuple(
-    "Ana Ben Carla Davi Elena Felix Gina Hugo Ines Joana Karl Lara Marco Nina Otto Paula Rita Sara Tiago Vera".split()
-)
-CITIES = tuple(
-    "Lima Quito Recife Lisbon Porto Berlin Madrid Paris Rome Oslo Cairo Delhi Tokyo Boston Natal Vienna Prague "
-    "Dublin Havana Athens".split()
-)
-ITEMS_EN = tuple("bread milk rice soap paper glass chair lamp shirt coffee cheese salt flour tea beans oil".split())
-ITEMS_PT = tuple(
-    "arroz leite queijo carne vinho papel vidro mesa sal farinha milho suco bolo peixe azeite sopa".split()
-)
-ROOMS = ("kitchen", "office", "garage", "studio", "hall", "attic")
-ROOMS_PT = ("sala", "cozinha", "quarto", "garagem", "varanda", "oficina")
+ARGUMENTS = ("xs", "ns")
+PEOPLE = _words("Ana Ben Carla Davi Elena Gina Hugo Ines Karl Lara Nina Otto")
+CITIES = _words("Lima Quito Recife Lisbon Porto Berlin Madrid Paris Rome Oslo Cairo Tokyo")
+ITEMS_EN = _words("bread milk rice soap paper glass cheese salt flour tea beans oil")
+ITEMS_PT = _words("arroz leite queijo carne vinho papel vidro sal farinha milho suco bolo")
 
 
 def pick(rng: Random, words: tuple[str, ...], count: int) -> list[str]:

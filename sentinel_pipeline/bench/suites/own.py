@@ -1,0 +1,130 @@
+"""A user's own suite, one JSON object a line.
+
+Fields: ``prompt`` (text) or ``messages``; then ``verifier`` (an object with its ``kind``, see ``records.verifiers``) or ``tests``
+with an optional ``entry_point`` and ``setup``; optional ``task_id``, ``category``, ``family`` and ``reference``.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from sentinel_pipeline.errors import did_you_mean
+from sentinel_pipeline.records import (
+    CATEGORIES,
+    JsonAnswer,
+    Message,
+    PatchApplies,
+    PythonTests,
+    ShellEffect,
+    Task,
+    TextAnswer,
+    Verifier,
+    messages_from,
+    verifier_from_json,
+)
+
+from .mbpp import infer_entry_point
+from .rows import SuiteRow
+
+CATEGORY_OF = {
+    PythonTests: "executable_code",
+    PatchApplies: "code_editing",
+    JsonAnswer: "tool_use",
+    ShellEffect: "devops",
+    TextAnswer: "general_chat",
+}
+TEXT_FIELDS = {"tests", "setup", "prefix", "expected"}
+OPTIONAL_TEXT_FIELDS = {"entry_point", "schema", "stdout"}
+LIST_FIELDS = {"accepted", "must_contain", "must_not_contain"}
+
+
+def verifier(row: SuiteRow) -> Verifier | None:
+    """The row's verifier, from ``verifier`` or ``tests``; None when it has neither.
+
+    Raises:
+        BadInput: a verifier of unknown kind or with a wrong field, or tests that are no Python.
+    """
+    given = row.fields.get("verifier")
+    if given is not None:
+        return _given(row, given)
+    if row.fields.get("tests") is None:
+        return None
+    value = row.fields["tests"]
+    tests = "\n".join(row.texts("tests")) if isinstance(value, list) else row.text("tests")
+    row.python("tests", tests)
+    entry = row.text("entry_point") if row.fields.get("entry_point") is not None else None
+    if entry is None and "def check(" not in tests:
+        inferred = infer_entry_point(tests)
+        entry = inferred.name if inferred else None
+    return PythonTests(tests=tests, entry_point=entry, setup=row.text("setup", "", empty=True))
+
+
+def _given(row: SuiteRow, given: Any) -> Verifier:
+    try:
+        data = json.loads(given) if isinstance(given, str) else given
+        if not isinstance(data, dict):
+            raise ValueError(f"expected an object, got {type(data).__name__}")
+        for name, value in data.items():
+            if not _well_typed(data.get("kind"), name, value):
+                raise ValueError(f"{name} has the wrong type, {type(value).__name__}")
+        checked = verifier_from_json(json.dumps({key: value for key, value in data.items() if value is not None}))
+    except (ValueError, TypeError, RecursionError) as error:
+        raise row.bad("verifier", f"{error}.") from error
+    assert checked is not None, "an object was given"
+    return checked
+
+
+def _well_typed(kind: Any, name: str, value: Any) -> bool:
+    if name in TEXT_FIELDS and kind != "patch_applies":
+        return isinstance(value, str)
+    if name == "tests":
+        return isinstance(value, str)
+    if name in OPTIONAL_TEXT_FIELDS:
+        return value is None or isinstance(value, str)
+    if name in LIST_FIELDS:
+        return isinstance(value, list) and all(isinstance(one, str) for one in value)
+    if name in {"files", "expected", "expected_files"}:
+        texts = isinstance(value, dict) and all(isinstance(one, str) for one in value.values())
+        return texts or (name == "expected_files" and value is None)
+    return True
+
+
+def messages(row: SuiteRow) -> tuple[Message, ...]:
+    """The prompt's turns, ending with the user's.
+
+    Raises:
+        BadInput: neither ``prompt`` nor ``messages``, malformed turns, or a last turn that is not the user's.
+    """
+    if row.fields.get("messages") is None:
+        return (Message("user", row.text("prompt")),)
+    try:
+        turns = messages_from(row.fields["messages"])
+    except ValueError as error:
+        raise row.bad("messages", f"{error}.") from error
+    if turns[-1].role != "user":
+        raise row.bad("messages", f"the prompt must end with a user turn, not {turns[-1].role}.")
+    return turns
+
+
+def task(row: SuiteRow, suite: str) -> Task:
+    """One task of a user's suite; without ``task_id`` the line names it.
+
+    Raises:
+        BadInput: a field is wrong, or nothing says how an answer is checked.
+    """
+    checked = verifier(row)
+    if checked is None:
+        raise row.bad("verifier", "is missing: nothing says how an answer is checked.", "Add verifier, or tests.")
+    category = row.text("category", CATEGORY_OF[type(checked)])
+    if category not in CATEGORIES:
+        raise row.bad("category", f"{category!r} is unknown. {did_you_mean(category, CATEGORIES)}")
+    return Task(
+        id=str(row.fields.get("task_id", f"{suite}/{row.line}")),
+        suite=suite,
+        category=category,
+        family=row.text("family", suite),
+        messages=messages(row),
+        verifier=checked,
+        reference=row.text("reference", "", empty=True),
+    )

@@ -1,0 +1,95 @@
+"""Strict reading of suite files: JSONL, gzipped or not. A malformed line is the user's to mend, so it stops with its place.
+
+Suites are small and every item counts in a score, so nothing is quarantined here (candidate files are another matter).
+"""
+
+from __future__ import annotations
+
+import ast
+import gzip
+import json
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from sentinel_pipeline.errors import BadInput
+
+
+class SuiteRow(NamedTuple):
+    """One row and where it stands; ``line`` is one-based."""
+
+    fields: dict[str, Any]
+    file: Path | str
+    line: int
+
+    def bad(self, field: str, message: str, fix: str | None = None) -> BadInput:
+        return BadInput(message, file=self.file, line=self.line, field=field, fix=fix)
+
+    def text(self, field: str, default: str | None = None, *, empty: bool = False) -> str:
+        """The text of ``field``; ``default`` where it is absent.
+
+        Raises:
+            BadInput: absent without a default, no text, or blank while ``empty`` is False.
+        """
+        value = self.fields.get(field, default)
+        if value is None:
+            near = ", ".join(sorted(self.fields)) or "none"
+            raise self.bad(field, f"is missing; expected text. Fields here: {near}.")
+        if not isinstance(value, str):
+            raise self.bad(field, f"expected text, got {type(value).__name__}.")
+        if not empty and value != default and not value.strip():
+            raise self.bad(field, "is blank; expected text.")
+        return value
+
+    def texts(self, field: str) -> list[str]:
+        """A non-empty list of texts.
+
+        Raises:
+            BadInput: anything else.
+        """
+        value = self.fields.get(field)
+        if not isinstance(value, list) or not value or not all(isinstance(one, str) for one in value):
+            raise self.bad(field, f"expected a non-empty list of text, got {type(value).__name__}.")
+        return value
+
+    def python(self, field: str, source: str) -> str:
+        """``source``, if it parses as Python.
+
+        Raises:
+            BadInput: it does not, by the line within the field.
+        """
+        try:
+            ast.parse(source)
+        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+            raise self.bad(field, f"is no Python: {error}.") from error
+        return source
+
+
+def read_rows(path: Path) -> Iterator[SuiteRow]:
+    """Rows of a JSONL or ``.gz`` file, in order; blank lines are passed over.
+
+    Raises:
+        BadInput: the file is absent or damaged, or a line is no JSON object in UTF-8.
+    """
+    opener: Any = gzip.open if path.suffix == ".gz" else open
+    number = 0
+    try:
+        with opener(path, "rb") as stream:
+            for number, line in enumerate(stream, start=1):
+                if line.strip():
+                    yield SuiteRow(_object(line, path, number), path, number)
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise BadInput(f"is damaged: {error}.", file=path, line=number, fix="Fetch it again.") from error
+    except OSError as error:
+        raise BadInput(f"cannot be read: {error.strerror or error}.", file=path) from error
+
+
+def _object(line: bytes, path: Path, number: int) -> dict[str, Any]:
+    try:
+        value = json.loads(line.decode("utf-8-sig" if number == 1 else "utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise BadInput(f"is no JSON: {error}.", file=path, line=number) from error
+    if not isinstance(value, dict):
+        raise BadInput(f"expected a JSON object, got {type(value).__name__}.", file=path, line=number)
+    return value

@@ -1,0 +1,107 @@
+"""The generated task bank: training tasks, held-out tasks and window tasks that share no composition and no prompt.
+
+Windows are what a training run looks at to choose a checkpoint; the held-out suite is what its gates look at. They are apart,
+since a checkpoint chosen by the items that judge it would be judged too well.
+
+``build`` is a pure function of its arguments: the same seed gives the same tasks with the same ids, and asking for more of a
+family only adds to its end. It writes nothing (``store`` does) and checks no reference (the audit does).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from random import Random
+from typing import NamedTuple
+
+from sentinel_pipeline.errors import BadInput, did_you_mean
+from sentinel_pipeline.records import Task
+from sentinel_pipeline.records.candidate import content_id
+
+from .families import FAMILIES, Draft, Family, is_window
+
+TRAIN, HELDOUT, WINDOW = "train", "heldout", "window"
+ATTEMPTS = 200
+"""Draws without a new prompt before a composition is held to be used up."""
+
+
+class TaskBank(NamedTuple):
+    """The three sides, family after family in the order of ``FAMILIES``."""
+
+    train: tuple[Task, ...]
+    heldout: tuple[Task, ...]
+    window: tuple[Task, ...]
+
+
+def build(seed: int, train: dict[str, int], heldout: dict[str, int], window: dict[str, int] | None = None) -> TaskBank:
+    """So many tasks of each family on each side, all prompts different.
+
+    Args:
+        seed: what every draw derives from.
+        train: family name -> number of training tasks.
+        heldout: family name -> number of held-out tasks.
+        window: family name -> number of window tasks; none when absent.
+
+    Raises:
+        BadInput: an unknown family, a negative count, or more tasks than the family has different prompts.
+    """
+    wanted = {HELDOUT: heldout, WINDOW: window or {}, TRAIN: train}
+    for suite, counts in wanted.items():
+        _check(suite, counts)
+    seen: set[tuple[object, ...]] = set()
+    sides = {
+        suite: tuple(
+            task for family in FAMILIES for task in _tasks(family, suite, counts.get(family.name, 0), seed, seen)
+        )
+        for suite, counts in wanted.items()
+    }
+    return TaskBank(sides[TRAIN], sides[HELDOUT], sides[WINDOW])
+
+
+def _check(side: str, wanted: dict[str, int]) -> None:
+    known = [family.name for family in FAMILIES]
+    for name, count in wanted.items():
+        if name not in known:
+            raise BadInput(f"unknown family {name!r}. {did_you_mean(name, known)}", field=f"{side}.{name}")
+        if count < 0:
+            raise BadInput(f"expected a count of 0 or more, got {count}", field=f"{side}.{name}")
+
+
+def _tasks(family: Family, suite: str, count: int, seed: int, seen: set[tuple[object, ...]]) -> Iterator[Task]:
+    """``count`` tasks over a shuffled round of the side's compositions, so that each is used about equally often."""
+    compositions = _compositions(family, suite)
+    Random(f"order|{seed}|{family.name}|{suite}").shuffle(compositions)
+    made = index = misses = 0
+    while made < count:
+        composition = compositions[index % len(compositions)]
+        draft = family.generate(composition, Random(f"task|{seed}|{family.name}|{suite}|{index}"))
+        index += 1
+        if draft.messages in seen:
+            misses += 1
+            if misses > ATTEMPTS + 2 * len(compositions):
+                raise BadInput(
+                    f"family {family.name} has no {count} different {suite} prompts, only about {made}",
+                    fix=f"Ask for at most {made} of {family.name}.",
+                )
+            continue
+        seen.add(draft.messages)
+        made, misses = made + 1, 0
+        yield _task(family, suite, composition, draft)
+
+
+def _compositions(family: Family, suite: str) -> list[str]:
+    if suite == TRAIN:
+        return list(family.split(heldout=False))
+    return [one for one in family.split(heldout=True) if is_window(family.name, one) == (suite == WINDOW)]
+
+
+def _task(family: Family, suite: str, composition: str, draft: Draft) -> Task:
+    return Task(
+        id=f"{family.name}-{content_id(draft.messages, draft.reference)}",
+        suite=suite,
+        category=family.category,
+        family=family.name,
+        messages=draft.messages,
+        verifier=draft.verifier,
+        reference=draft.reference,
+        composition=composition,
+    )

@@ -1,0 +1,1 @@
+"""Where raw candidates come from: files, hub data sets, references, corrupted references."""

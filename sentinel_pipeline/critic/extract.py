@@ -1,0 +1,242 @@
+"""The one extractor: what a completion answers, taken out of what surrounds it. Strict first; every leniency is named.
+
+Used by critic, benchmarks and rewards alike. It never raises on hostile text and takes linear time: a reader that finds
+nothing says so in ``error``. What this module does not do: judge (``syntax``, ``formats``), repair a broken answer,
+or choose among several different answers in the candidate's favour.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Literal
+
+from .fences import Fence, fences, outside
+from .json_reader import Extracted, json_in_prose, read_json
+
+Kind = Literal["python", "json", "diff", "shell", "sql", "yaml", "answer", "text"]
+
+MAX_CHARS = 5_000_000
+"""Longer completions are not searched: their extraction fails as ``too_large``."""
+
+
+def extract(completion: str, kind: Kind, *, entry_point: str | None = None) -> Extracted:
+    """Take the answer of one kind out of ``completion``; ``entry_point`` picks among several Python blocks."""
+    if len(completion) > MAX_CHARS:
+        return Extracted(None, kind, (), f"too_large: {len(completion)} characters")
+    text, stopped = _without_stop(completion)
+    found = _python(text, entry_point) if kind == "python" else _READERS[kind](text)
+    if found.error is None and found.value == "" and kind != "json":
+        found = found._replace(value=None, error="empty")
+    return found._replace(leniencies=(*found.leniencies, "stop_token")) if stopped else found
+
+
+def function(code: str, name: str) -> Extracted:
+    """The definition of one top-level function in source text, decorators included, by its indentation alone."""
+    head = re.compile(rf"^(?:async[ \t]+)?def[ \t]+{re.escape(name)}\b", re.MULTILINE).search(code)
+    if head is None:
+        return Extracted(None, "python", (), f"no_function: {name}")
+    start = head.start()
+    while (above := code.rfind("\n", 0, max(start - 1, 0)) + 1) < start and code.startswith("@", above):
+        start = above
+    end = re.compile(r"^[^\s#)\]}]", re.MULTILINE).search(code, head.end())
+    return Extracted(code[start : end.start() if end else len(code)].rstrip() + "\n", "python")
+
+
+_STOP = re.compile(r"(?:<\|(?:im_end|endoftext|eot_id|end|eom_id)\|>|</s>|<end_of_turn>)\s*\Z")
+
+
+def _without_stop(text: str) -> tuple[str, bool]:
+    tail = text[-64:]
+    found = _STOP.search(tail) if ">" in tail else None
+    return (text[: len(text) - len(tail) + found.start()], True) if found else (text, False)
+
+
+def _choose(
+    text: str, language: str, wanted: Callable[[Fence], bool] | None = None
+) -> tuple[Fence, tuple[str, ...]] | None:
+    """The block of the language (else an untagged one, else whatever there is) and the leniencies of taking it."""
+    blocks = fences(text)
+    if not blocks:
+        return None
+    own = [block for block in blocks if block.language == language]
+    pool = own or [block for block in blocks if not block.tag] or blocks
+    chosen = next(filter(wanted, pool), pool[0]) if wanted else pool[0]
+    names = ["fenced"]
+    if not chosen.closed:
+        names.append("unclosed_fence")
+    if chosen.tag and chosen.language != language:
+        names.append("foreign_tag")
+    if len(pool) > 1:
+        names.append("several_blocks")
+    if outside(text, blocks):
+        names.append("prose_around_fence")
+    return chosen, tuple(names)
+
+
+def _block_or_text(text: str, kind: Kind) -> Extracted:
+    chosen = _choose(text, kind)
+    if chosen:
+        return Extracted(chosen[0].body.strip("\n"), kind, chosen[1])
+    return Extracted(text.strip(), kind)
+
+
+_CODE_LINE = re.compile(
+    r"^(?:from[ \t]+[\w.]+[ \t]+import[ \t(]|import[ \t]+[\w.]+|(?:async[ \t]+)?def[ \t]+\w+[ \t]*[\[(]|class[ \t]+\w+[ \t]*[:(\[]"
+    r"|@\w|[A-Za-z_]\w*[ \t]*(?::[^=\n]*)?=[^=]|if[ \t]+__name__)",
+    re.MULTILINE,
+)
+_STARTS_AS_CODE = re.compile(r"\s*(?:#|[\"']{3}|(?:for|while|if|try|with|print|return|assert|raise|global|lambda)\b)")
+_PROSE_LINE = re.compile(
+    r"^[A-Z][\w'’]*,?(?:[ ]+[\w'’,\-`().]+){2,}[ ]*[.:!?]?[ ]*$|^(?:[-*] |\d+\. |#{2,} )", re.MULTILINE
+)
+
+
+def _python(text: str, entry_point: str | None) -> Extracted:
+    defines = (
+        re.compile(rf"^[ \t]*(?:(?:async[ \t]+)?def|class)[ \t]+{re.escape(entry_point)}\b", re.M)
+        if entry_point
+        else None
+    )
+    if _CODE_LINE.match(text.lstrip()):
+        return _code_first(text)
+    chosen = _choose(text, "python", (lambda block: bool(defines.search(block.body))) if defines else None)
+    if chosen:
+        return Extracted(chosen[0].body.strip("\n"), "python", chosen[1])
+    return _bare_python(text)
+
+
+def _code_first(text: str) -> Extracted:
+    """Code that no fence opened; a fence line further down ends it, unless it stands inside a docstring."""
+    blocks = fences(text)
+    if not blocks or _inside_text(text, blocks[0].start):
+        return _bare_python(text)
+    return Extracted(text[: blocks[0].start].strip("\n").rstrip(), "python", ("unopened_fence",))
+
+
+def _bare_python(text: str) -> Extracted:
+    """Unfenced code. An indented beginning is kept: such a completion continues a prefix."""
+    code = text.strip("\r\n").rstrip()
+    first = _CODE_LINE.search(code)
+    start = 0
+    if first and first.start() and not code[0].isspace() and not _STARTS_AS_CODE.match(code):
+        head = code[: first.start()]
+        start = first.start() if _PROSE_LINE.search(head) else 0
+    end = _end_of_code(code, first.end()) if first else len(code)
+    value = code[start:end].rstrip()
+    return Extracted(value, "python", ("prose_around",) if value != code else ())
+
+
+def _end_of_code(code: str, position: int) -> int:
+    """Where prose begins after the code: a prose-like line at the left margin that a blank line precedes."""
+    for line in _PROSE_LINE.finditer(code, position):
+        if code.endswith("\n\n", 0, line.start()):
+            return len(code) if _inside_text(code, line.start()) else line.start()
+    return len(code)
+
+
+def _inside_text(code: str, position: int) -> bool:
+    return bool(code.count('"""', 0, position) % 2 or code.count("'''", 0, position) % 2)
+
+
+def _json(text: str) -> Extracted:
+    whole = read_json(text)
+    if whole.error is None or not whole.error.startswith("not_json"):
+        return whole
+    chosen = _choose(text, "json")
+    if chosen:
+        return read_json(chosen[0].body)._replace(leniencies=chosen[1])
+    return json_in_prose(text, whole)
+
+
+_DIFF_HEAD = re.compile(r"^(?:diff --git .*|--- .*\n\+\+\+ )", re.MULTILINE)
+_HUNK = re.compile(r"@@ -\d+(?:,(\d+))? \+\d+(?:,(\d+))? @@")
+_DIFF_META = (
+    "diff --git ",
+    "index ",
+    "--- ",
+    "+++ ",
+    "new file",
+    "deleted file",
+    "old mode",
+    "new mode",
+    "similarity ",
+    "rename ",
+    "\\ ",
+)
+
+
+def _diff(text: str) -> Extracted:
+    chosen = _choose(text, "diff", lambda block: bool(_DIFF_HEAD.search(block.body)))
+    if chosen and not _DIFF_HEAD.match(text):
+        return Extracted(chosen[0].body, "diff", chosen[1])
+    head = _DIFF_HEAD.search(text)
+    if head is None:
+        return Extracted(None, "diff", (), "no_diff: no '---' and '+++' header lines")
+    end = _end_of_diff(text, head.start())
+    outer = bool(text[: head.start()].strip() or text[end:].strip())
+    body = text[head.start() : end]
+    return Extracted(body if body.endswith("\n") else body + "\n", "diff", ("prose_around",) if outer else ())
+
+
+def _end_of_diff(text: str, start: int) -> int:
+    """Walk header and hunk lines; the counts in each hunk's header say where it ends."""
+    position, old, new = start, 0, 0
+    while position < len(text):
+        stop = text.find("\n", position)
+        stop = len(text) if stop < 0 else stop + 1
+        line = text[position:stop]
+        if old > 0 or new > 0:
+            old -= line[0] in " -\n"
+            new -= line[0] in " +\n"
+        elif hunk := _HUNK.match(line):
+            old, new = (int(count[:9]) if count is not None else 1 for count in hunk.groups())
+        elif not line.startswith(_DIFF_META) and (line.strip() or not _more_diff(text, stop)):
+            break
+        position = stop
+    return position
+
+
+def _more_diff(text: str, position: int) -> bool:
+    return text.startswith(("diff --git ", "--- ", "@@ -"), position)
+
+
+_SIGN = re.compile(r"^[ \t]*\$[ \t]+", re.MULTILINE)
+
+
+def _shell(text: str) -> Extracted:
+    chosen = _choose(text, "shell")
+    value, names = (chosen[0].body.strip("\n"), chosen[1]) if chosen else (text.strip(), ())
+    if not chosen and len(value) > 2 and value[0] == value[-1] == "`" and "`" not in value[1:-1]:
+        value, names = value[1:-1].strip(), ("inline_code",)
+    if _SIGN.match(value):
+        value, names = _SIGN.sub("", value), (*names, "prompt_sign")
+    return Extracted(value, "shell", names)
+
+
+_MARKER = re.compile(
+    r"(?:####|(?:the )?(?:final )?answer(?: is)?[ ]*:|resposta(?: final)?[ ]*:)[ \t]*(\S[^\n]*)", re.IGNORECASE
+)
+_BOXED = re.compile(r"\\boxed\{([^{}]{1,1000})\}")
+
+
+def _answer(text: str) -> Extracted:
+    """The final answer: after the last marker (``Answer:``, ``####``, ``\\boxed{}``), else the whole text."""
+    boxed = _BOXED.findall(text)
+    if boxed:
+        return Extracted(boxed[-1].strip(), "answer", ("marker",))
+    marked = _MARKER.findall(text)
+    if marked:
+        return Extracted(marked[-1].strip().strip("*").strip(), "answer", ("marker",))
+    return Extracted(text.strip(), "answer")
+
+
+_READERS: dict[str, Callable[[str], Extracted]] = {
+    "json": _json,
+    "diff": _diff,
+    "shell": _shell,
+    "sql": lambda text: _block_or_text(text, "sql"),
+    "yaml": lambda text: _block_or_text(text, "yaml"),
+    "answer": _answer,
+    "text": lambda text: Extracted(text.strip(), "text"),
+}

@@ -1,0 +1,33 @@
+"""Two questions of hygiene about a row: does it carry a secret, does it repeat or fill? Answers are reasons, never quotes.
+
+What this module does not do: decide what becomes of the row (``labels``), or look at how rows relate (``mix``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ..records import Label
+from .credentials import find_credentials
+from .repetition import filler, invalid_text, repetition
+
+MAX_CHARS = 1_000_000
+
+
+def no_secret(text: str, prompts: Iterable[str] = ()) -> Label:
+    """False with ``secret: KIND at character N`` for the first credential-like string of completion or prompt."""
+    for place, part in (("", text), *((" of the prompt", prompt) for prompt in prompts)):
+        if len(part) > MAX_CHARS:
+            return Label(False, f"too_large: {len(part)} characters are not searched")
+        found = next(find_credentials(part), None)
+        if found:
+            return Label(False, f"secret: {found.kind} at character {found.start}{place}")
+    return Label(True, "ok")
+
+
+def no_repetition(text: str, *, code: bool = False) -> Label:
+    """False for invalid characters, loops, filler, stubs and boilerplate, each with its own code."""
+    if len(text) > MAX_CHARS:
+        return Label(False, f"too_large: {len(text)} characters are not searched")
+    problem = invalid_text(text) or repetition(text) or filler(text, code=code)
+    return Label(True, "ok") if problem is None else Label(False, problem)

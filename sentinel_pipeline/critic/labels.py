@@ -1,0 +1,156 @@
+"""The seven labels of a candidate, each a small function with a stable reason code.
+
+A label is None where it does not apply (``not_applicable: …``) or where infrastructure failed (``infra: …``). The rule of
+``accepted``: False when any label is False; else None when infrastructure left one open; else True when something speaks
+for the row: it parses, its verifier passed it, or it has the form that was asked. A row that nothing can be checked of but
+hygiene and form is judged by those two. What this module does not do: drop a row, or read what was planted in it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from ..records import Candidate, CriticLabels, JsonAnswer, Label, Message, PatchApplies
+from ..records.recipe import CriticSpec
+from . import formats
+from .entrypoint import entrypoint_match, wanted_entry
+from .hygiene import no_repetition, no_secret
+from .reading import Reading, read
+from .score import DEFAULTS, Plan, Score, plan, run_plans
+from .version import scorer_version
+
+NOTHING_TO_RUN = Label(None, "not_applicable: the row has no verifier")
+
+
+class _Static(NamedTuple):
+    """What is known before anything runs."""
+
+    id: str
+    syntax_pass: Label
+    entrypoint_match: Label
+    format_pass: Label
+    no_secret: Label
+    no_repetition: Label
+
+
+def label(
+    candidates: Iterable[Candidate], *, spec: CriticSpec = DEFAULTS, workers: int | None = None
+) -> Iterator[CriticLabels]:
+    """Label ``candidates`` in order, streaming; programs run in the sandbox under ``spec``'s limits.
+
+    Raises:
+        GateRefused: there are programs to run and this machine isolates less than the sandbox demands.
+    """
+    version = scorer_version()
+    for static, score in run_plans(map(_prepare, candidates), spec=spec, workers=workers):
+        tests = tests_pass(score)
+        labels = (
+            static.syntax_pass,
+            tests,
+            static.entrypoint_match,
+            static.format_pass,
+            static.no_secret,
+            static.no_repetition,
+        )
+        yield CriticLabels(static.id, *labels, accepted(*labels), version)
+
+
+def _prepare(candidate: Candidate) -> tuple[_Static, Plan]:
+    prompt = prompt_text(candidate.messages)
+    reading = read(candidate.completion, candidate.verifier, prompt)
+    static = _Static(
+        candidate.id,
+        syntax_pass(reading),
+        entrypoint_label(reading, candidate, prompt),
+        format_pass(reading, candidate, prompt),
+        no_secret(candidate.completion, (turn.content for turn in candidate.messages)),
+        no_repetition(candidate.completion, code=reading.language is not None),
+    )
+    verifier = candidate.verifier
+    return static, Plan() if verifier is None else plan(candidate.id, reading, verifier)
+
+
+def prompt_text(messages: tuple[Message, ...]) -> str:
+    """System and user turns: what was asked."""
+    return "\n".join(turn.content for turn in messages if turn.role in ("system", "user"))
+
+
+def syntax_pass(reading: Reading) -> Label:
+    """The language's own parser on the extracted answer (on the whole program, where a prefix comes first)."""
+    if reading.language is None:
+        return Label(None, "not_applicable: plain text")
+    if reading.syntax is None:
+        return Label(None, f"not_applicable: no parser for {reading.language}")
+    return Label(reading.syntax.ok, reading.syntax.reason)
+
+
+def tests_pass(score: Score | None) -> Label:
+    """The verdict of the row's verifier, whatever its kind: tests, expected value, expected files, expected effect."""
+    if score is None:
+        return NOTHING_TO_RUN
+    return Label(None if score.outcome == "infra" else score.outcome == "pass", score.reason)
+
+
+def entrypoint_label(reading: Reading, candidate: Candidate, prompt: str) -> Label:
+    """Name and signature of what the prompt or the tests ask for."""
+    if reading.language != "python" or reading.code is None:
+        return Label(None, "not_applicable: no Python program")
+    wanted = wanted_entry(candidate.verifier, prompt)
+    if wanted is None:
+        return Label(None, "not_applicable: no entry point is asked for")
+    if reading.syntax is not None and not reading.syntax.ok:
+        return Label(None, "not_applicable: the code does not parse")
+    return entrypoint_match(reading.code, wanted)
+
+
+_ONLY = re.compile(
+    r"\b(?:only|just) (?:the |with |a |one )*(?:\w+ )?(?:code|json|diff|patch|command|function|program|sql|yaml)\b"
+    r"|\bno (?:explanation|prose|comments?|other text)\b|\bwithout (?:any )?(?:explanation|prose)\b|\bnothing else\b",
+    re.IGNORECASE,
+)
+_BROKEN_FORM = ("several_values", "unclosed_fence", "unopened_fence", "prose_around", "foreign_tag")
+
+
+def format_pass(reading: Reading, candidate: Candidate, prompt: str) -> Label:
+    """The form that was asked: one whole answer, no bare prose about it, JSON by its schema, a diff that applies, a clean stop."""
+    found = reading.found
+    problem = found.error or formats.stop_problem(candidate.completion)
+    if problem is None:
+        problem = next((name for name in _BROKEN_FORM if name in found.leniencies), None)
+    if problem is None and "prose_around_fence" in found.leniencies and _ONLY.search(prompt):
+        problem = "prose_around: only the answer was asked for"
+    if problem is None:
+        problem = _verifier_form(reading, candidate)
+    return Label(problem is None, problem or "ok")
+
+
+def _verifier_form(reading: Reading, candidate: Candidate) -> str | None:
+    verifier = candidate.verifier
+    if isinstance(verifier, JsonAnswer) and verifier.schema:
+        return formats.schema_problem(reading.found.value, verifier.schema)
+    if isinstance(verifier, PatchApplies):
+        applied = formats.apply_diff(reading.found.value, verifier.files)
+        return applied if isinstance(applied, str) else None
+    if reading.language == "diff":
+        parsed = formats.parse_diff(reading.found.value)
+        return parsed if isinstance(parsed, str) else None
+    return None
+
+
+_NAMES = ("syntax_pass", "tests_pass", "entrypoint_match", "format_pass", "no_secret", "no_repetition")
+
+
+def accepted(*labels: Label) -> Label:
+    """The rule in this module's docstring, over the six other labels in the order of ``records.LABELS``."""
+    failed = [name for name, one in zip(_NAMES, labels, strict=True) if one.value is False]
+    if failed:
+        return Label(False, f"rejected: {', '.join(failed)}")
+    broken = next((one for one in labels if one.value is None and one.code == "infra"), None)
+    if broken is not None:
+        return Label(None, broken.reason)
+    syntax, tests, _, form = labels[:4]
+    if not any(one.value for one in (syntax, tests, form)):
+        return Label(False, "no_evidence: neither parsed, verified nor of the form asked")
+    return Label(True, "verified" if tests.value else "unverified: judged by form and hygiene")

@@ -1,0 +1,129 @@
+"""Reading a completion once for everyone: its language, the extracted answer, the whole program, whether it parses.
+
+The verifier says the language where there is one; else the evidence in the row does. What this module does not do: judge
+whether the answer is right (``score``), or run anything.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import NamedTuple
+
+from ..records import JsonAnswer, PatchApplies, PythonTests, ShellEffect, TextAnswer, Verifier
+from . import syntax
+from .extract import Extracted, Kind, extract
+from .fences import fences
+from .syntax import Check
+
+
+class Reading(NamedTuple):
+    """``language`` is None for plain text; ``code`` is the whole program or text that ``syntax`` is about."""
+
+    language: Kind | None
+    found: Extracted
+    code: str | None
+    syntax: Check | None
+
+
+_BY_VERIFIER: dict[type, Kind] = {
+    PythonTests: "python",
+    JsonAnswer: "json",
+    PatchApplies: "diff",
+    ShellEffect: "shell",
+    TextAnswer: "text",
+}
+
+
+def read(completion: str, verifier: Verifier | None, prompt: str = "") -> Reading:
+    """Extract and parse; ``prompt`` is evidence only where no verifier says what is asked."""
+    kind = _BY_VERIFIER[type(verifier)] if verifier is not None else guess_language(completion, prompt)
+    if kind == "text":
+        return Reading(None, extract(completion, "text"), None, None)
+    entry_point = verifier.entry_point if isinstance(verifier, PythonTests) else None
+    found = extract(completion, kind, entry_point=entry_point)
+    if found.error is not None:
+        return Reading(kind, found, None, Check(False, found.error))
+    if kind == "json":
+        return Reading(kind, found, None, syntax.OK)
+    code = compose(found.value, verifier) if isinstance(verifier, PythonTests) else found.value
+    return Reading(kind, found, code, syntax.check(code, kind))
+
+
+def compose(code: str, verifier: PythonTests) -> str:
+    """The whole program. A completion that begins indented continues the prefix; a whole one follows it, for the prefix
+    may hold imports and helpers, and the later definition wins."""
+    if not verifier.prefix:
+        return code
+    if code[:1] in (" ", "\t"):
+        return verifier.prefix + code
+    if defines(code, verifier.entry_point):
+        alone = "from __future__" in code or not _stands_alone(verifier.prefix)
+        return code if alone else f"{verifier.prefix}\n\n{code}"
+    return verifier.prefix + code
+
+
+@lru_cache(maxsize=1024)
+def _stands_alone(prefix: str) -> bool:
+    return syntax.python(prefix).ok
+
+
+def defines(code: str, name: str | None) -> bool:
+    """Whether the text has a top-level definition of ``name`` (of anything, when no name is asked)."""
+    wanted = re.escape(name) if name else r"\w+"
+    return re.search(rf"^(?:(?:async[ \t]+)?def|class)[ \t]+{wanted}\b", code, re.MULTILINE) is not None
+
+
+_DIFF = re.compile(r"^(?:diff --git |--- .*\n\+\+\+ )", re.MULTILINE)
+_PYTHON = re.compile(
+    r"^(?:(?:async[ \t]+)?def[ \t]+\w+[ \t]*\(|class[ \t]+\w+[ \t]*[(:]|from[ \t]+[\w.]+[ \t]+import[ \t]+[\w(*]|import[ \t]+[\w.]+"
+    r"(?:[ \t]+as[ \t]+\w+|(?:,[ \t]*[\w.]+)*)[ \t]*$|@\w[\w.]*(?:\(.*\))?[ \t]*$|if[ \t]+__name__[ \t]*==)",
+    re.MULTILINE,
+)
+_SQL = re.compile(
+    r"(?:select\b[\s\S]{0,2000}?\bfrom\b|insert\s+into\b|create\s+(?:table|view|index)\b|update\s+\w+\s+set\b|with\s+\w+\s+as\s*\()",
+    re.I,
+)
+_SHELL = re.compile(r"#!\s*/(?:usr/)?bin/(?:env\s+)?(?:ba|da|z)?sh\b|\$ \w")
+_COMMAND = re.compile(
+    r"(?:sudo +)?(?:apt(?:-get)?|awk|cat|cd|chmod|chown|cp|curl|cut|df|diff|docker|du|echo|find|git|grep|head|journalctl|kill|kubectl|ln|ls"
+    r"|mkdir|mv|nginx|ps|rm|rsync|scp|sed|sort|ssh|systemctl|tail|tar|tee|touch|tr|uniq|wc|wget|xargs)\b[^\n]*?(?: -\w|[|>/*$]|\w\.\w)[^\n]*\Z"
+)
+_ASKS_PYTHON = re.compile(r"\bpython\b|^\s*def \w+\(", re.IGNORECASE | re.MULTILINE)
+_CODE_SHAPED = re.compile(
+    r"^[ \t]*(?:return\b|for\b.*:[ \t]*$|while\b.*:[ \t]*$|if\b.*:[ \t]*$|print\(|[a-z_]\w*[ \t]*=[^=])", re.MULTILINE
+)
+_SEARCHED = 20_000
+"""Characters of a completion that are looked at to guess its language."""
+
+
+def guess_language(completion: str, prompt: str = "") -> Kind:
+    """The language by evidence: fence tag, diff headers, JSON brackets, code lines; ``text`` where nothing speaks."""
+    head = completion[:_SEARCHED]
+    blocks = fences(head)
+    if blocks:
+        tagged = next((block.language for block in blocks if block.language), None)
+        if tagged:
+            return tagged if tagged in _KINDS else "text"  # type: ignore[return-value]
+        return _by_shape(blocks[0].body, prompt) if not blocks[0].tag else "text"
+    return _by_shape(head, prompt)
+
+
+_KINDS = frozenset({"python", "json", "diff", "shell", "sql", "yaml"})
+
+
+def _by_shape(text: str, prompt: str) -> Kind:
+    bare = text.strip()
+    if _DIFF.search(bare):
+        return "diff"
+    if bare[:1] in ("{", "[") and bare[-1:] in ("}", "]") and '"' in bare:
+        return "json"
+    if _PYTHON.search(bare):
+        return "python"
+    if _SHELL.match(bare) or _COMMAND.match(bare):
+        return "shell"
+    if _SQL.match(bare):
+        return "sql"
+    if prompt and _ASKS_PYTHON.search(prompt) and _CODE_SHAPED.search(text):
+        return "python"
+    return "text"

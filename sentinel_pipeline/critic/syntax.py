@@ -1,0 +1,143 @@
+"""Does the text parse? Real parsers, never execution: Python by ``compile``, JSON, YAML, shell, SQL and unified diffs.
+
+Each check takes hostile text: size is bounded, and what a parser answers to deep nesting (RecursionError, MemoryError) is a
+verdict about the text, not a crash. What this module does not do: say whether code is right, resolve names, expand YAML
+aliases, know SQL tables, or judge TypeScript (``check`` answers None for a language without a parser here).
+"""
+
+from __future__ import annotations
+
+import ast
+import warnings
+from collections.abc import Callable
+from typing import NamedTuple
+
+from .json_reader import read_json
+
+MAX_CHARS = 1_000_000
+_LIMITS = {"sql": 100_000, "shell": 100_000}
+"""Parsers written in Python: without a bound their time would be the candidate's to choose."""
+MAX_YAML_DEPTH = 100
+
+
+class Check(NamedTuple):
+    """``ok`` with a stable reason: ``ok``, or ``CODE: detail``."""
+
+    ok: bool
+    reason: str
+
+
+OK = Check(True, "ok")
+
+
+def check(text: str, language: str) -> Check | None:
+    """Parse ``text`` as ``language``; None where this module has no parser for it."""
+    parser = _PARSERS.get(language)
+    if parser is None:
+        return None
+    limit = _LIMITS.get(language, MAX_CHARS)
+    if len(text) > limit:
+        return Check(False, f"too_large: {len(text)} characters, at most {limit} are parsed")
+    if not text.strip():
+        return Check(False, "empty")
+    if "\0" in text:
+        return Check(False, f"nul_byte: at character {text.index(chr(0))}")
+    return parser(text)
+
+
+def python(text: str) -> Check:
+    """Compile without running: also finds ``return`` outside a function, doubled arguments and the like."""
+    return _guarded(lambda: compile(text, "<candidate>", "exec", dont_inherit=True))
+
+
+def python_tree(text: str) -> ast.Module | None:
+    """The syntax tree, or None where the text does not parse or is too large or too deep."""
+    trees: list[ast.Module] = []
+    if len(text) <= MAX_CHARS and "\0" not in text:
+        _guarded(lambda: trees.append(ast.parse(text)))
+    return trees[0] if trees else None
+
+
+def _guarded(work: Callable[[], object]) -> Check:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            work()
+    except SyntaxError as error:
+        return Check(False, f"syntax_error: line {error.lineno}: {error.msg}"[:200])
+    except (RecursionError, MemoryError):
+        return Check(False, "too_deep")
+    except (ValueError, OverflowError) as error:
+        return Check(False, f"syntax_error: {type(error).__name__}")
+    return OK
+
+
+def json(text: str) -> Check:
+    found = read_json(text)
+    return OK if found.error is None else Check(False, found.error)
+
+
+def yaml(text: str) -> Check:
+    """By libyaml's events, which neither build objects nor expand aliases. A bare scalar is prose, not YAML."""
+    from yaml import CSafeLoader, YAMLError, parse
+    from yaml.events import CollectionEndEvent, CollectionStartEvent, ScalarEvent
+
+    depth, collections = 0, 0
+    try:
+        for event in parse(text, Loader=CSafeLoader):
+            depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
+            collections += isinstance(event, CollectionStartEvent)
+            if depth > MAX_YAML_DEPTH:
+                return Check(False, "too_deep")
+            if depth == 0 and isinstance(event, ScalarEvent):
+                return Check(False, "not_yaml: a bare scalar")
+    except (YAMLError, ValueError, RecursionError) as error:
+        return Check(False, f"syntax_error: {getattr(error, 'problem', None) or type(error).__name__}"[:200])
+    return OK if collections else Check(False, "empty")
+
+
+def shell(text: str) -> Check:
+    from .shell import parse_shell
+
+    problem = parse_shell(text)
+    return OK if problem is None else Check(False, f"syntax_error: {problem}"[:200])
+
+
+def sql(text: str) -> Check:
+    import sqlglot
+    from sqlglot import expressions
+    from sqlglot.errors import SqlglotError
+
+    try:
+        statements = [each for each in sqlglot.parse(text, read="duckdb") if each is not None]
+    except (SqlglotError, RecursionError, ValueError) as error:
+        return Check(
+            False, "too_deep" if isinstance(error, RecursionError) else f"syntax_error: {_first_line(error)}"[:200]
+        )
+    if not statements:
+        return Check(False, "empty")
+    # A lone identifier or an unparsed command is what sqlglot makes of prose.
+    if any(isinstance(each, (expressions.Command, expressions.Column, expressions.Alias)) for each in statements):
+        return Check(False, "syntax_error: not a SQL statement")
+    return OK
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0].replace("\x1b[4m", "").replace("\x1b[0m", "")
+
+
+def diff(text: str) -> Check:
+    from .formats import parse_diff
+
+    parsed = parse_diff(text)
+    return OK if not isinstance(parsed, str) else Check(False, parsed)
+
+
+_PARSERS: dict[str, Callable[[str], Check]] = {
+    "python": python,
+    "json": json,
+    "yaml": yaml,
+    "shell": shell,
+    "sql": sql,
+    "diff": diff,
+}

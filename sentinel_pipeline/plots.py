@@ -1,0 +1,91 @@
+"""Plots for pages that show Markdown: small SVG images as data URIs, the same bytes for the same numbers.
+
+What it does not do: decide what is worth plotting. matplotlib is imported late: most processes never draw.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_STYLE = {"svg.hashsalt": "sentinel", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False}
+_BLUE, _GREY, _ORANGE = "#2563eb", "#94a3b8", "#ea580c"
+
+
+class Bar(NamedTuple):
+    """A rate in [0, 1] with its interval."""
+
+    label: str
+    rate: float
+    low: float
+    high: float
+
+
+def rate_bars(bars: Sequence[Bar], title: str, thresholds: Mapping[str, float] | None = None) -> str:
+    """Horizontal bars with intervals, and a dashed line for each named threshold; Markdown with one image."""
+
+    def draw(axes: Axes) -> None:
+        labels = [bar.label for bar in bars]
+        errors = [[bar.rate - bar.low for bar in bars], [bar.high - bar.rate for bar in bars]]
+        axes.barh(labels, [bar.rate for bar in bars], xerr=errors, color=_BLUE, ecolor="#0f172a", capsize=3, height=0.6)
+        for name, value in (thresholds or {}).items():
+            axes.axvline(value, color=_ORANGE, linestyle="--", linewidth=1, label=f"{name} {value:.0%}")
+        axes.set_xlim(0, 1)
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+        axes.invert_yaxis()
+        if thresholds:
+            axes.legend(loc="lower right", frameon=False)
+
+    return _markdown(draw, title, height=0.8 + 0.35 * len(bars))
+
+
+def shares(before: Mapping[str, float], after: Mapping[str, float], wanted: Mapping[str, float], title: str) -> str:
+    """Grouped bars of category shares: available, taken, and a mark where each was wanted; Markdown with one image."""
+
+    def draw(axes: Axes) -> None:
+        places = range(len(wanted))
+        axes.bar([p - 0.2 for p in places], [before.get(n, 0) for n in wanted], 0.4, color=_GREY, label="available")
+        axes.bar([p + 0.2 for p in places], [after.get(n, 0) for n in wanted], 0.4, color=_BLUE, label="in the mix")
+        axes.plot(places, list(wanted.values()), "_", color=_ORANGE, markersize=28, markeredgewidth=2, label="wanted")
+        axes.set_xticks(list(places), [name.replace("_", "\n") for name in wanted])
+        axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+        axes.legend(frameon=False)
+
+    return _markdown(draw, title, height=2.6)
+
+
+def curves(series: Mapping[str, Sequence[tuple[float, float]]], title: str, x: str, percent: bool = False) -> str:
+    """Lines over steps, one a name; Markdown with one image."""
+
+    def draw(axes: Axes) -> None:
+        for name, points in series.items():
+            axes.plot([p[0] for p in points], [p[1] for p in points], marker="o" if len(points) < 12 else None, label=name)
+        axes.set_xlabel(x)
+        if percent:
+            axes.set_ylim(0, 1)
+            axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+        axes.legend(frameon=False)
+
+    return _markdown(draw, title, height=2.6)
+
+
+def _markdown(draw: Any, title: str, height: float) -> str:
+    import matplotlib
+
+    matplotlib.use("svg")
+    from matplotlib import pyplot
+
+    with pyplot.rc_context(_STYLE):
+        figure, axes = pyplot.subplots(figsize=(6.4, height), layout="constrained")
+        draw(axes)
+        axes.set_title(title, loc="left", fontsize=10)
+        buffer = io.StringIO()
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+        pyplot.close(figure)
+    encoded = base64.b64encode(buffer.getvalue().encode()).decode()
+    return f"![{title}](data:image/svg+xml;base64,{encoded})"

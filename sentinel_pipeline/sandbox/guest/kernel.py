@@ -1,0 +1,208 @@
+"""Linux calls that Python 3.11 lacks, through ctypes: namespaces, mounts, Landlock, seccomp, raw fork.
+
+What this module does not do: decide what is confined; ``confine`` does. ``PyDLL`` keeps the interpreter lock during a
+call, which is what makes a raw fork of a single-threaded interpreter safe.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import struct
+
+from . import tables
+
+_libc = ctypes.PyDLL(None, use_errno=True)
+_NUMBERS = tables.numbers()
+
+NEW_NAMESPACE = {
+    "user_namespace": 0x10000000,
+    "pid_namespace": 0x20000000,
+    "mount_namespace": 0x00020000,
+    "network_namespace": 0x40000000,
+    "ipc_namespace": 0x08000000,
+    "uts_namespace": 0x04000000,
+    "cgroup_namespace": 0x02000000,
+}
+MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT, MS_BIND, MS_REC, MS_PRIVATE = (
+    1,
+    2,
+    4,
+    8,
+    32,
+    4096,
+    16384,
+    1 << 18,
+)
+MNT_DETACH = 2
+PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_CAPBSET_DROP, PR_SET_SECUREBITS, PR_SET_NO_NEW_PRIVS = 1, 4, 24, 28, 38
+_SIGCHLD = 17
+_PATH_BENEATH = 1
+_FS_RIGHTS = {1: 13, 2: 14, 3: 15, 4: 15, 5: 16}
+"""Landlock: how many file-system rights (the lowest bits) each ABI knows; later ABIs know those of ABI 5."""
+EXECUTE, WRITE_FILE, READ_FILE, READ_DIR = 1, 2, 4, 8
+READ = READ_FILE | READ_DIR
+CHANGE = 0xFFFF & ~EXECUTE & ~READ & ~((1 << 6) | (1 << 9) | (1 << 11) | (1 << 15))
+"""Write, truncate, create and remove files, folders, links and pipes; never devices, sockets or device ioctls."""
+
+
+def _check(result: int, what: str) -> int:
+    if result < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{what}: {os.strerror(number)}")
+    return result
+
+
+def _syscall(name: str, *arguments: object) -> int:
+    return int(_libc.syscall(ctypes.c_long(_NUMBERS[name]), *arguments))
+
+
+fork = _libc.fork
+"""Raw fork: no Python at-fork hooks, which touch many pages. Only in a single-threaded process whose child never returns."""
+
+
+def clone(flags: int) -> int:
+    """Fork into new namespaces: 0 in the child, its pid in the parent."""
+    none = ctypes.c_void_p(None)
+    return _check(_syscall("clone", ctypes.c_ulong(flags | _SIGCHLD), none, none, none, none), "clone")
+
+
+def mount(source: str, target: str, kind: str | None, flags: int, options: str = "") -> None:
+    """``mount(2)``."""
+    fs_type = kind.encode() if kind else None
+    done = _libc.mount(source.encode(), target.encode(), fs_type, ctypes.c_ulong(flags), options.encode() or None)
+    _check(done, f"mount {target}")
+
+
+def make_read_only(target: str) -> None:
+    """Make a whole mounted tree read-only, without set-user-id files and devices; falls back for kernels before 5.12."""
+    attributes = struct.pack("=QQQQ", MS_RDONLY | MS_NOSUID | MS_NODEV, 0, 0, 0)
+    recursive, here = 0x8000, ctypes.c_int(-100)
+    if _syscall("mount_setattr", here, target.encode(), ctypes.c_uint(recursive), attributes, ctypes.c_size_t(32)) == 0:
+        return
+    kept = os.statvfs(target).f_flag & (MS_NOEXEC | 1024 | 2048)
+    mount("none", target, None, MS_BIND | MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV | kept)
+
+
+def unmount(target: str) -> None:
+    """Detach a mount."""
+    _check(_libc.umount2(target.encode(), MNT_DETACH), f"umount {target}")
+
+
+def pivot_into(folder: str) -> None:
+    """Make ``folder`` (a mount point) the root, and let go of the old one."""
+    os.chdir(folder)
+    _check(_syscall("pivot_root", b".", b"."), "pivot_root")
+    unmount(".")
+    os.chdir("/")
+
+
+def keep_page_tables() -> None:
+    """Make forks copy the page tables of read-only file mappings too, so that a sample does not fault in the interpreter's
+    own code page by page. The kernel does so for mappings that have had a private page: each gets one, unchanged."""
+    try:
+        with open("/proc/self/maps", encoding="ascii", errors="replace") as maps:
+            lines = [line.split(maxsplit=5) for line in maps]
+    except OSError:
+        return
+    for span, permissions, _, _, inode, *_ in lines:
+        if inode == "0" or permissions[0] != "r" or permissions[1] == "w" or permissions[3] != "p":
+            continue
+        start, end = (int(part, 16) for part in span.split("-"))
+        wanted = 5 if permissions[2] == "x" else 1
+        where, size = ctypes.c_void_p(start), ctypes.c_size_t(end - start)
+        if _libc.mprotect(where, size, wanted | 2) == 0:
+            ctypes.memmove(start, start, 1)
+            _libc.mprotect(where, size, wanted)
+
+
+def prctl(option: int, value: int = 0) -> None:
+    """``prctl(2)`` with one argument."""
+    zero = ctypes.c_ulong(0)
+    _check(_libc.prctl(ctypes.c_int(option), ctypes.c_ulong(value), zero, zero, zero), f"prctl {option}")
+
+
+def die_with_parent() -> None:
+    """Ask for SIGKILL when the thread that started this process ends."""
+    _libc.prctl(PR_SET_PDEATHSIG, 9, 0, 0, 0)
+
+
+def set_host_name(name: str) -> None:
+    """``sethostname(2)``."""
+    _check(_libc.sethostname(name.encode(), ctypes.c_size_t(len(name))), "sethostname")
+
+
+def drop_bounding_set() -> None:
+    """No program that is executed from here on can gain a capability."""
+    for capability in range(64):
+        if _libc.prctl(PR_CAPBSET_DROP, ctypes.c_ulong(capability), 0, 0, 0) < 0:
+            break
+
+
+def drop_capabilities() -> None:
+    """Give up the effective, permitted and inheritable capabilities."""
+    header, nothing = struct.pack("=Ii", 0x20080522, 0), bytes(24)
+    _check(_syscall("capset", header, nothing), "capset")
+
+
+def landlock_version() -> int:
+    """The Landlock ABI, by asking the system call itself (the list of security modules may be hidden); 0 where absent."""
+    if "landlock_create_ruleset" not in _NUMBERS:
+        return 0
+    return max(0, _syscall("landlock_create_ruleset", None, ctypes.c_size_t(0), ctypes.c_uint(1)))
+
+
+def landlock(rules: dict[str, int]) -> None:
+    """Confine this thread and its children: ``path -> rights``, everything else in the file system refused; no TCP, and no
+    signals or abstract sockets to outside where the kernel knows those scopes."""
+    version = landlock_version()
+    rights = (1 << _FS_RIGHTS.get(version, 16)) - 1
+    attributes = struct.pack("=QQQ", rights, 3 if version >= 4 else 0, 3 if version >= 6 else 0)
+    size = 8 if version < 4 else 16 if version < 6 else 24
+    ruleset = _check(
+        _syscall("landlock_create_ruleset", attributes, ctypes.c_size_t(size), ctypes.c_uint(0)),
+        "landlock_create_ruleset",
+    )
+    for path, allowed in rules.items():
+        _landlock_rule(ruleset, path, allowed & rights)
+    _check(_syscall("landlock_restrict_self", ctypes.c_int(ruleset), ctypes.c_uint(0)), "landlock_restrict_self")
+    os.close(ruleset)
+
+
+def _landlock_rule(ruleset: int, path: str, allowed: int) -> None:
+    try:
+        parent = os.open(path, os.O_PATH | os.O_CLOEXEC)
+    except (FileNotFoundError, PermissionError):
+        return
+    try:
+        if not os.path.isdir(path):
+            allowed &= EXECUTE | WRITE_FILE | READ_FILE | (1 << 14)
+        rule = struct.pack("=Qi", allowed, parent)
+        arguments = (ctypes.c_int(ruleset), ctypes.c_int(_PATH_BENEATH), rule, ctypes.c_uint(0))
+        _check(_syscall("landlock_add_rule", *arguments), f"landlock rule {path}")
+    finally:
+        os.close(parent)
+
+
+class Filter:
+    """A seccomp program in memory that is ready to install; ``pid`` is patched in where the program asks for it."""
+
+    def __init__(self, program: bytes, pid_offsets: tuple[int, ...] = ()) -> None:
+        self._code = ctypes.create_string_buffer(program, len(program))
+        self._header = ctypes.create_string_buffer(
+            struct.pack("@HP", len(program) // 8, ctypes.addressof(self._code)), struct.calcsize("@HP")
+        )
+        self._offsets = pid_offsets
+        self._arguments = (
+            ctypes.c_long(_NUMBERS["seccomp"]),
+            ctypes.c_uint(1),
+            ctypes.c_uint(0),
+            ctypes.byref(self._header),
+        )
+
+    def install(self, pid: int = 0) -> None:
+        """Install for this thread and all that it starts, for good. Needs no-new-privileges."""
+        for offset in self._offsets:
+            struct.pack_into("=I", self._code, offset, pid)
+        if _libc.syscall(*self._arguments) < 0:
+            _check(-1, "seccomp")

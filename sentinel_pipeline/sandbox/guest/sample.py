@@ -1,0 +1,234 @@
+"""The one module that executes candidate code: a forked, sealed process that answers calls and dies.
+
+It knows the program and the arguments of calls, never a test or an expected value, so whatever the program does to this
+process, it can only choose its answers. Nothing that leaves here is trusted: the judge's codec reads it.
+"""
+
+from __future__ import annotations
+
+import builtins
+import os
+import struct
+import sys
+from types import ModuleType
+from typing import Any, NoReturn
+
+from . import codec
+
+FRAME = struct.Struct("<I")
+FILE_NAME = "<candidate>"
+MODULE_NAME = "candidate"
+_MESSAGE_CHARS = 300
+_SCALARS_ONLY = 3
+"""Opening brackets in the text of arguments that hold no container: nothing there can change in place."""
+
+
+class Sample:
+    """One candidate's module, the handles it gave out, and where its answers go."""
+
+    def __init__(self, out: int, output_bytes: int) -> None:
+        self.out, self.left = out, output_bytes
+        self.handles: list[Any] = []
+        self.module = ModuleType(MODULE_NAME)
+        self.incoming = -1
+        self.head, self.parts = b"", ["", "", ""]
+
+    def opaque(self, value: Any) -> Any:
+        """Keep ``value`` here and give out its number."""
+        self.handles.append(value)
+        return {"h": len(self.handles) - 1}
+
+    def resolve(self, content: Any) -> Any:
+        """What a handle from the judge stands for: an object kept here, or a function of the tests."""
+        if isinstance(content, int):
+            return self.handles[content]
+        return self._callback(int(content["c"]))
+
+    def _callback(self, number: int) -> Any:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            self.send({"c": number, "a": codec.pack([list(args), kwargs], self.opaque)})
+            reply = codec.from_text(read_frame(self.incoming))
+            if "e" in reply:
+                raise getattr(builtins, reply["e"], RuntimeError)(reply.get("m", ""))
+            return codec.unpack(reply["v"], self.resolve)
+
+        return call
+
+    def send(self, answer: dict[str, Any]) -> None:
+        """Write one answer; ends the process where it would be longer than what is left of the output limit."""
+        text = codec.to_text(answer)
+        if len(text) + FRAME.size > self.left:
+            text = codec.to_text({"x": "output_limit"})
+            write_all(self.out, FRAME.pack(len(text)) + text)
+            os._exit(0)
+        self.left -= len(text) + FRAME.size
+        write_all(self.out, FRAME.pack(len(text)) + text)
+
+    def load(self, code: bytes) -> None:
+        """Compile and execute the program; ends the process after telling why it cannot."""
+        try:
+            compiled = compile(str(code, "utf-8", "surrogatepass"), FILE_NAME, "exec", dont_inherit=True)
+        except (SyntaxError, ValueError, OverflowError) as error:
+            self._end({"x": "syntax_error", "m": _syntax(error)})
+        except (RecursionError, MemoryError) as error:
+            self._end({"x": "syntax_error", "m": f"{type(error).__name__} while compiling"})
+        sys.modules[MODULE_NAME] = self.module
+        try:
+            exec(compiled, self.module.__dict__)
+        except BaseException as error:
+            self._end(self.failure(error) | {"l": 1})
+        self.send({"v": None})
+
+    def _end(self, answer: dict[str, Any]) -> NoReturn:
+        self.send(answer)
+        os._exit(0)
+
+    def answer(self, request: bytes) -> None:
+        """Do what one request asks and send its answer."""
+        head, _, text = request.partition(b"\n")
+        if head != self.head:
+            self.head, self.parts = head, codec.from_text(head)
+        operation, target, name = self.parts
+        args, kwargs = codec.unpack(codec.from_text(text), self.resolve)
+        try:
+            value = self._do(operation, target, name, args, kwargs)
+            answer = {"v": codec.pack(value, self.opaque)}
+        except codec.Malformed:
+            answer = {"v": self.opaque(None)}
+        except KeyError as error:
+            answer = self._missing(target) if error.args == (_MISSING,) else self.failure(error)
+        except BaseException as error:
+            answer = self.failure(error)
+        if text.count(b"[") > _SCALARS_ONLY:
+            self._tell_changes(answer, [args, kwargs], text)
+        self.send(answer)
+        if answer.get("x") == "exit":
+            os._exit(0)
+
+    def _tell_changes(self, answer: dict[str, Any], arguments: list[Any], before: bytes) -> None:
+        """Add the arguments as they are now, where the call changed one in place."""
+        try:
+            after = codec.pack(arguments, self.opaque)
+            if codec.to_text(after) != before:
+                answer["w"] = after
+        except Exception:
+            answer["w"] = None
+
+    def _do(self, operation: str, target: Any, name: str, args: list[Any], kwargs: dict[str, Any]) -> Any:
+        subject = self._find(target)
+        if operation == "call":
+            return subject(*args, **kwargs)
+        if operation == "get":
+            return getattr(subject, name)
+        if operation == "set":
+            return setattr(subject, name, args[0])
+        return _OPERATIONS[operation](subject, *args)
+
+    def _find(self, target: Any) -> Any:
+        if isinstance(target, int):
+            return self.handles[target]
+        names = self.module.__dict__
+        if target not in names:
+            raise KeyError(_MISSING)
+        return names[target]
+
+    def _missing(self, target: Any) -> dict[str, Any]:
+        names = self.module.__dict__.items()
+        defined = [name for name, value in names if callable(value) and getattr(value, "__module__", "") == MODULE_NAME]
+        return {"x": "missing", "m": str(target), "d": defined[:10]}
+
+    def failure(self, error: BaseException) -> dict[str, Any]:
+        """An exception as plain data; ``SystemExit`` and its like are an exit, not an exception of the program."""
+        kinds = [kind.__name__ for kind in type(error).__mro__[:-1]][:10]
+        if not isinstance(error, Exception):
+            return {"x": "exit", "m": _message(error, kinds[0])}
+        return {"e": kinds, "m": _message(error), "l": _line(error)}
+
+
+_MISSING = object()
+_OPERATIONS: dict[str, Any] = {
+    "len": len,
+    "str": str,
+    "bool": bool,
+    "item": lambda subject, key: subject[key],
+    "set_item": lambda subject, key, value: subject.__setitem__(key, value),
+    "contains": lambda subject, item: item in subject,
+    "iter": iter,
+    "next": next,
+}
+
+
+def _message(error: BaseException, prefix: str = "") -> str:
+    try:
+        text = str(error)[:_MESSAGE_CHARS]
+    except BaseException:
+        text = "(its message cannot be shown)"
+    return f"{prefix}({text})" if prefix else text
+
+
+def _syntax(error: Exception) -> str:
+    line = getattr(error, "lineno", None)
+    text = str(getattr(error, "msg", None) or error)[:_MESSAGE_CHARS]
+    return f"{text} (line {line})" if line else text
+
+
+def _line(error: BaseException) -> int | None:
+    found, step = None, error.__traceback__
+    while step is not None:
+        if step.tb_frame.f_code.co_filename == FILE_NAME:
+            found = step.tb_lineno
+        step = step.tb_next
+    return found
+
+
+def write_all(descriptor: int, data: bytes) -> None:
+    """Write everything."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def read_exactly(descriptor: int, size: int) -> bytes:
+    """Read ``size`` bytes; ends the process at the end of the stream (the judge is done)."""
+    parts = []
+    while size:
+        part = os.read(descriptor, min(size, 1 << 20))
+        if not part:
+            os._exit(0)
+        parts.append(part)
+        size -= len(part)
+    return b"".join(parts)
+
+
+def read_frame(descriptor: int) -> bytes:
+    """One length-prefixed frame."""
+    return read_exactly(descriptor, FRAME.unpack(read_exactly(descriptor, FRAME.size))[0])
+
+
+def run_batch(code: bytes, requests: list[bytes], out: int, output_bytes: int) -> NoReturn:
+    """Execute the program, answer every request in order, write the end mark, die."""
+    sample = Sample(out, output_bytes)
+    sample.load(code)
+    for request in requests:
+        sample.answer(request)
+    os._exit(0)
+
+
+def run_live(code: bytes, channel: int, output_bytes: int) -> NoReturn:
+    """Execute the program, then answer requests as they come until the judge hangs up."""
+    sample = Sample(channel, output_bytes)
+    sample.incoming = channel
+    sample.load(code)
+    while True:
+        sample.answer(read_frame(channel))
+
+
+def run_shared(code: bytes, tests: bytes, out: int, output_bytes: int) -> NoReturn:
+    """Execute the program and then tests beside it, in its own module: their verdict is only as honest as the program."""
+    sample = Sample(out, output_bytes)
+    sample.load(code)
+    try:
+        exec(compile(str(tests, "utf-8", "surrogatepass"), "<tests>", "exec"), sample.module.__dict__)
+    except BaseException as error:
+        sample._end(sample.failure(error))
+    sample._end({"v": True})

@@ -1,0 +1,226 @@
+"""Running shell commands: a process per command in a pid namespace and folders of its own, then a look at what it left.
+
+The zygote that serves here keeps its capabilities *inside its own user namespace* to mount an empty folder per command; it
+runs nothing of the candidate itself. The command gets none of them. What this module does not do: compare anything.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import resource
+import select
+import signal
+import socket
+import stat
+import time
+from typing import Any, NoReturn
+
+from . import confine, filters, kernel
+from .zygote import ENDED, JOB, OUT_OF_CPU, OUT_OF_WALL, REPORT, End, Job
+
+_ENVIRONMENT = {
+    "PATH": "/usr/bin:/bin",
+    "HOME": confine.SHELL_FOLDER,
+    "PWD": confine.SHELL_FOLDER,
+    "TMPDIR": "/tmp",
+    "LC_ALL": "C.UTF-8",
+    "TZ": "UTC",
+    "USER": "sandbox",
+    "TERM": "dumb",
+}
+_ERROR_BYTES = 1024
+_MAX_ENTRIES = 5000
+_MIB = 1 << 20
+
+
+def serve(channel: socket.socket, layers: set[str], disk_mib: int) -> NoReturn:
+    """Serve jobs until the judge hangs up."""
+    kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
+    channel.sendall(b"R")
+    while True:
+        job, payload = _receive(channel)
+        mounted = _mount(disk_mib)
+        try:
+            end, answer = _run(channel, layers, job, json.loads(payload))
+        finally:
+            for folder in mounted:
+                kernel.unmount(folder)
+        text = json.dumps(answer).encode("ascii")
+        channel.sendall(REPORT.pack(*end, 0, len(text)) + text)
+
+
+def _receive(channel: socket.socket) -> tuple[Job, bytes]:
+    header = channel.recv(JOB.size, socket.MSG_WAITALL)
+    if len(header) < JOB.size:
+        os._exit(0)
+    job = Job(*JOB.unpack(header))
+    payload = channel.recv(job.payload_bytes, socket.MSG_WAITALL)
+    if len(payload) < job.payload_bytes:
+        os._exit(0)
+    return job, payload
+
+
+def _mount(disk_mib: int) -> list[str]:
+    owner = f",uid={confine.INNER_USER},gid={confine.INNER_USER}"
+    for folder in ("/tmp", confine.SHELL_FOLDER):
+        confine.working_folder(folder, disk_mib, owner=owner)
+    return [confine.SHELL_FOLDER, "/tmp"]
+
+
+def _run(channel: socket.socket, layers: set[str], job: Job, request: dict[str, Any]) -> tuple[End, dict[str, Any]]:
+    out, out_end = os.pipe()
+    err, err_end = os.pipe()
+    started = time.monotonic()
+    child = kernel.clone(kernel.NEW_NAMESPACE["pid_namespace"])
+    if child == 0:
+        try:
+            _become(channel, layers, job, request, (out_end, err_end))
+        finally:
+            os._exit(78)
+    os.close(out_end)
+    os.close(err_end)
+    texts, why = _follow(child, job, started, out, err)
+    _, status, usage = os.wait4(child, 0)
+    os.close(out)
+    os.close(err)
+    _unmount_proc()
+    spent = usage.ru_utime + usage.ru_stime
+    if why == ENDED and (spent > job.cpu_seconds or status == signal.SIGXCPU):
+        why = OUT_OF_CPU
+    answer = {"out": texts[0], "err": texts[1], **_tree(confine.SHELL_FOLDER)}
+    return End(why, status, spent, time.monotonic() - started), answer
+
+
+def _unmount_proc() -> None:
+    try:
+        kernel.unmount("/proc")
+    except OSError:
+        return
+
+
+def _become(channel: socket.socket, layers: set[str], job: Job, request: dict[str, Any], ends: tuple[int, int]) -> None:
+    """First process of the new pid namespace: seal itself, start the command, take its place's status, end all."""
+    kernel.die_with_parent()
+    channel.close()
+    os.setsid()
+    try:
+        flags = kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC
+        kernel.mount("proc", "/proc", "proc", flags, "subset=pid,hidepid=invisible")
+    except OSError:
+        pass
+    os.dup2(ends[0], 1)
+    os.dup2(ends[1], 2)
+    os.closerange(3, 256)
+    confine.give_up_privileges(layers)
+    kernel.die_with_parent()
+    os.chdir(confine.SHELL_FOLDER)
+    os.umask(0o022)
+    _prepare(request["files"])
+    if "rlimits" in layers:
+        _limit(job)
+    confine.seal(layers, "shell")
+    if "seccomp" in layers:
+        kernel.Filter(filters.for_shell_sample()).install()
+    command = os.fork()
+    if command == 0:
+        os.execve("/bin/bash", ["bash", "--norc", "--noprofile", "-c", request["command"]], _ENVIRONMENT)
+    null = os.open(os.devnull, os.O_RDWR)
+    os.dup2(null, 1)
+    os.dup2(null, 2)
+    while True:
+        pid, status = os.wait()
+        if pid == command:
+            _end_as(status)
+
+
+def _end_as(status: int) -> NoReturn:
+    """A first process cannot die of its own signal: tell it by the exit code, as shells do."""
+    os._exit(128 + os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status))
+
+
+def _prepare(files: dict[str, str]) -> None:
+    for path, text in files.items():
+        folder = path.rstrip("/") if path.endswith("/") else os.path.dirname(path)
+        if folder:
+            os.makedirs(folder, exist_ok=True)
+        if not path.endswith("/"):
+            with open(path, "wb") as file:
+                file.write(text.encode("utf-8", "surrogateescape"))
+
+
+def _limit(job: Job) -> None:
+    memory, seconds = job.memory_mib * _MIB, int(job.cpu_seconds) + 1
+    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
+
+
+def _follow(child: int, job: Job, started: float, out: int, err: int) -> tuple[list[str], int]:
+    """Collect both streams until the command's first process ends; kill it at the wall limit or the output limit."""
+    process = os.pidfd_open(child)
+    kept: dict[int, bytearray] = {out: bytearray(), err: bytearray()}
+    bounds, why = {out: job.output_kib * 1024 + 1, err: _ERROR_BYTES}, ENDED
+    poll = select.poll()
+    for descriptor in (process, out, err):
+        poll.register(descriptor, select.POLLIN)
+    ended = False
+    while not ended:
+        left = job.wall_seconds - (time.monotonic() - started)
+        if left <= 0:
+            why = OUT_OF_WALL
+            os.kill(child, signal.SIGKILL)
+        ready = [descriptor for descriptor, _ in poll.poll(max(left, 0.01) * 1000)]
+        ended = process in ready
+        for descriptor in (out, err):
+            if (ended or descriptor in ready) and not _take(descriptor, kept[descriptor], bounds[descriptor]):
+                poll.unregister(descriptor) if not ended else None
+        if len(kept[out]) >= bounds[out]:
+            os.kill(child, signal.SIGKILL)
+    os.close(process)
+    return [bytes(kept[out]).decode("latin-1"), bytes(kept[err]).decode("latin-1")], why
+
+
+def _take(stream: int, kept: bytearray, bound: int) -> bool:
+    """Read what is there without waiting, keep at most ``bound`` bytes; False at the end of the stream."""
+    fcntl.fcntl(stream, fcntl.F_SETFL, os.O_NONBLOCK)
+    for _ in range(64):
+        try:
+            data = os.read(stream, 1 << 16)
+        except BlockingIOError:
+            return True
+        if not data:
+            return False
+        kept += data[: max(0, bound - len(kept))]
+    return True
+
+
+def _tree(top: str) -> dict[str, Any]:
+    """Every entry below ``top``: ``files`` path -> text (one character a byte), ``folders``, and ``others`` (links, pipes)."""
+    files: dict[str, str] = {}
+    folders: list[str] = []
+    others: list[str] = []
+    todo = [""]
+    while todo and len(files) + len(folders) + len(others) < _MAX_ENTRIES:
+        inner = todo.pop()
+        try:
+            names = sorted(os.listdir(os.path.join(top, inner)))
+        except OSError:
+            others.append(f"{inner[:100]} (too deep)")
+            continue
+        for name in names:
+            path = os.path.join(inner, name)
+            shown, mode = os.fsencode(path).decode("latin-1"), os.lstat(os.path.join(top, path)).st_mode
+            if stat.S_ISDIR(mode):
+                folders.append(shown)
+                todo.append(path)
+            elif stat.S_ISREG(mode):
+                files[shown] = _content(os.path.join(top, path))
+            else:
+                others.append(shown)
+    return {"files": files, "folders": folders, "others": others}
+
+
+def _content(path: str) -> str:
+    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NOFOLLOW | os.O_NONBLOCK)) as file:
+        return file.read().decode("latin-1")

@@ -1,0 +1,316 @@
+"""The process that is locked down once and then forks a sample per program.
+
+Started by the judge as a fresh interpreter over a socket; it never holds a test. It reads a job's bytes without making
+objects of them and wipes them after the fork, so that a later sample finds nothing of an earlier one in its memory.
+What this module does not do: execute candidate code (``sample``), or judge (the judge).
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import resource
+import select
+import signal
+import socket
+import struct
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from typing import NamedTuple, NoReturn
+
+from . import confine, filters, kernel, sample
+
+JOB = struct.Struct("<IIIIddII")
+"""Payload bytes, kind, code bytes, requests, CPU seconds, wall seconds, memory MiB, output KiB."""
+REPORT = struct.Struct("<IiddII")
+"""Why it ended, wait status, CPU seconds, wall seconds, recycle this zygote, answer bytes that follow."""
+BATCH, LIVE, SHARED, SHELL = range(4)
+ENDED, OUT_OF_CPU, OUT_OF_WALL, STOPPED = range(4)
+_MIB = 1 << 20
+_PRELOAD = (
+    "bisect",
+    "collections.abc",
+    "copy",
+    "functools",
+    "heapq",
+    "itertools",
+    "math",
+    "operator",
+    "re",
+    "string",
+    "typing",
+)
+"""What many programs import. Each further module makes every fork dearer; the rest is imported from the read-only library."""
+_THREADS = 64
+_BUSY = 0.05
+"""Share of a core from which a program counts as computing: wall time does not end it, so load changes no verdict."""
+
+
+class Job(NamedTuple):
+    """The header of a job, as ``JOB`` packs it."""
+
+    payload_bytes: int
+    kind: int
+    code_bytes: int
+    requests: int
+    cpu_seconds: float
+    wall_seconds: float
+    memory_mib: int
+    output_kib: int
+
+
+class End(NamedTuple):
+    """How a sample ended."""
+
+    why: int
+    status: int
+    cpu_seconds: float
+    wall_seconds: float
+
+
+def main() -> NoReturn:
+    """Boot from the JSON in ``argv[1]``, lock down, warm up, serve until the judge hangs up."""
+    config = json.loads(sys.argv[1])
+    layers, kind = set(config["layers"]), config["kind"]
+    kernel.die_with_parent()
+    confine.enter_namespaces(layers, config["channel"])
+    channel = socket.socket(fileno=config["channel"])
+    _quiet()
+    serve: Callable[[socket.socket, set[str], int], NoReturn] = _serve
+    if kind == "python":
+        _preload()
+    else:
+        from .shell import serve as serve_shell
+
+        serve = serve_shell
+    kernel.keep_page_tables()
+    if "private_root" in layers:
+        confine.own_root(kind, config["disk_mib"])
+    confine.limit(layers, _THREADS if kind == "python" else 256, config["disk_mib"])
+    kernel.prctl(kernel.PR_SET_DUMPABLE, 0)
+    if kind == "python":
+        if "unprivileged_user" in layers:
+            confine.give_up_privileges(layers)
+        confine.seal(layers, kind)
+    confine.watch_parent()
+    serve(channel, layers, config["disk_mib"])
+
+
+def _quiet() -> None:
+    os.environ.clear()
+    warnings.simplefilter("ignore")
+
+
+def _preload() -> None:
+    for name in _PRELOAD:
+        __import__(name)
+
+
+_WARM = b"""
+from typing import List, Tuple, Dict, Optional, Any
+import math, re, collections
+def f(a: List[int], b: float, c: str = '') -> Tuple[int, str]:
+    total = 0
+    for i, x in enumerate(sorted(a)):
+        if x % 2 == 0 and not c:
+            total += x
+        else:
+            total -= i
+    return [total, [str(x) for x in a], {k: v for k, v in zip(a, a)}, re.sub('a', 'b', c), round(b, 2), math.floor(b), (a, b)]
+class C:
+    def __init__(self, x): self.x = x
+"""
+
+
+def _warm() -> None:
+    """Compile, execute and answer in this process, on code of our own, so that no sample has to be the first."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    request = b'["call","f",""]\n[[[3,4,5],2.5,"abc"],{"d":[]}]'
+    for _ in range(30):
+        trial = sample.Sample(null, 1 << 20)
+        trial.load(_WARM)
+        trial.answer(request)
+    os.close(null)
+    sys.modules.pop(sample.MODULE_NAME, None)
+
+
+def _serve(channel: socket.socket, layers: set[str], _disk_mib: int) -> NoReturn:
+    _warm()
+    os.dup2(1, 2)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
+    worker = _Worker(channel, layers)
+    gc.collect()
+    gc.freeze()
+    channel.sendall(b"R")
+    while True:
+        worker.one_job()
+
+
+class _Worker:
+    """Takes jobs from the channel, one at a time."""
+
+    def __init__(self, channel: socket.socket, layers: set[str]) -> None:
+        self.channel, self.number = channel, channel.fileno()
+        self.buffer = bytearray(_MIB)
+        self.filter = kernel.Filter(*filters.with_pid(filters.for_python_sample())) if "seccomp" in layers else None
+        self.limited = "rlimits" in layers
+        self.folder = confine.PYTHON_FOLDER if "private_root" in layers else None
+        if self.folder:
+            os.chdir(self.folder)
+        self.untouched = os.stat(self.folder).st_ctime_ns if self.folder else 0
+
+    def one_job(self) -> None:
+        job, live = self._receive()
+        answers = os.memfd_create("answers") if live < 0 else live
+        started = time.monotonic()
+        pid = kernel.fork()
+        if pid == 0:
+            self._become(job, answers)
+        view = memoryview(self.buffer)[: job.payload_bytes]
+        view[:] = bytes(job.payload_bytes)
+        view.release()
+        if live >= 0:
+            os.close(live)
+            self._report(_wait(pid, job, started, self.channel), job, -1)
+        else:
+            self._report(_wait(pid, job, started, None), job, answers)
+            os.close(answers)
+
+    def _receive(self) -> tuple[Job, int]:
+        header, ancillary, _, _ = self.channel.recvmsg(JOB.size, socket.CMSG_SPACE(4))
+        if len(header) < JOB.size:
+            os._exit(0)
+        job = Job(*JOB.unpack(header))
+        live = struct.unpack("i", ancillary[0][2])[0] if ancillary else -1
+        if job.payload_bytes > len(self.buffer):
+            self.buffer = bytearray(job.payload_bytes)
+        view = memoryview(self.buffer)[: job.payload_bytes]
+        while view:
+            size = self.channel.recv_into(view)
+            if size == 0:
+                os._exit(0)
+            view = view[size:]
+        return job, live
+
+    def _become(self, job: Job, out: int) -> NoReturn:
+        """In the sample: let go of the channel, take on limits and the second filter, then run the program."""
+        try:
+            os.close(self.number)
+            _own_streams()
+            kernel.die_with_parent()
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
+            if self.limited:
+                _limit(job)
+            if self.filter:
+                self.filter.install(os.getpid())
+            code, requests = _split(self.buffer, job)
+            gc.enable()
+            output = job.output_kib * 1024
+            if job.kind == LIVE:
+                sample.run_live(code, out, output)
+            if job.kind == SHARED:
+                sample.run_shared(code, requests[0], out, output)
+            sample.run_batch(code, requests, out, output)
+        except MemoryError:
+            os._exit(77)
+        finally:
+            os._exit(78)
+
+    def _report(self, end: End, job: Job, answers: int) -> None:
+        size = 0 if answers < 0 else min(os.fstat(answers).st_size, job.output_kib * 1024 + 4096)
+        odd = bool(self.folder) and os.stat(self.folder or "").st_ctime_ns != self.untouched
+        self.channel.sendall(REPORT.pack(*end, odd, size))
+        sent = 0
+        while sent < size:
+            sent += os.sendfile(self.number, answers, sent, size - sent)
+
+
+def _own_streams() -> None:
+    """Open standard streams anew: flags and locks of an inherited description would outlive this sample."""
+    null = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1, 2):
+        os.dup2(null, descriptor)
+    os.close(null)
+
+
+def _limit(job: Job) -> None:
+    memory, seconds = job.memory_mib * _MIB, int(job.cpu_seconds) + 2
+    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
+
+
+def _split(buffer: bytearray, job: Job) -> tuple[bytes, list[bytes]]:
+    view = memoryview(buffer)
+    code, at, requests = bytes(view[: job.code_bytes]), job.code_bytes, []
+    for _ in range(job.requests):
+        (size,) = sample.FRAME.unpack_from(buffer, at)
+        at += sample.FRAME.size
+        requests.append(bytes(view[at : at + size]))
+        at += size
+    return code, requests
+
+
+def cpu_seconds(pid: int) -> float:
+    """CPU time that a living process has used, by its own clock."""
+    try:
+        return time.clock_gettime((~pid << 3) | 2)
+    except OSError:
+        return 0.0
+
+
+def _wait(pid: int, job: Job, started: float, channel: socket.socket | None) -> End:
+    """Wait for the sample's end, or bring it about: CPU time decides, wall time is the backstop.
+
+    For a live sample, ``channel`` brings one byte when the judge wants no more; it is taken before this returns, also
+    where the sample ended first.
+    """
+    why, wanted = ENDED, channel is not None
+    process = os.pidfd_open(pid) if channel else -1
+    while True:
+        used, elapsed = cpu_seconds(pid), time.monotonic() - started
+        why = why or _over(job, used, elapsed)
+        if why != ENDED:
+            os.kill(pid, signal.SIGKILL)
+        pause = max(0.002, min(job.cpu_seconds - used, abs(job.wall_seconds - elapsed)))
+        if channel is None:
+            signal.sigtimedwait({signal.SIGCHLD}, pause)
+        elif wanted and _judge_is_done(process, channel, pause):
+            wanted = False
+            os.kill(pid, signal.SIGKILL)
+        done, status, usage = os.wait4(pid, os.WNOHANG | os.WUNTRACED)
+        if done and os.WIFSTOPPED(status):
+            why = STOPPED
+        elif done:
+            break
+    if channel:
+        os.close(process)
+        if wanted and not channel.recv(1):
+            os._exit(0)
+    return End(why, status, usage.ru_utime + usage.ru_stime, time.monotonic() - started)
+
+
+def _over(job: Job, used: float, elapsed: float) -> int:
+    """A program that computes all the time and is starved of the processor runs into its CPU limit, not into this one."""
+    if used >= job.cpu_seconds:
+        return OUT_OF_CPU
+    return OUT_OF_WALL if elapsed >= job.wall_seconds and used < _BUSY * elapsed else ENDED
+
+
+def _judge_is_done(process: int, channel: socket.socket, pause: float) -> bool:
+    """Wait for the sample's end, a byte from the judge (taken), or at most a quarter of a second (a stop wakes nobody)."""
+    poll = select.poll()
+    poll.register(process, select.POLLIN)
+    poll.register(channel, select.POLLIN)
+    for ready, _ in poll.poll(min(pause, 0.25) * 1000):
+        if ready == channel.fileno():
+            if not channel.recv(1):
+                os._exit(0)
+            return True
+    return False
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,124 @@
+"""The judge's main loop: programs in over a socket, results out, one at a time, with zygotes of its own.
+
+What this module does not do: decide order or parallelism; the grader starts one judge per worker.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import socket
+import sys
+import threading
+import time
+from typing import Any, NoReturn
+
+from ...records import PythonTests, ShellEffect, verifier_from_json
+from ..outcomes import Limits, Outcome, one_line
+from . import python_tests, shell_effect
+from .python_tests import Judgement
+from .remote import Finding
+from .zygotes import Lost, Zygote
+
+_OUTCOMES = {"passed": Outcome.PASS, "timeout": Outcome.TIMEOUT, "infra": Outcome.INFRA, "test_error": Outcome.INFRA}
+_SHELL_NEEDS = ("user_namespace", "pid_namespace", "mount_namespace", "private_root")
+_MEMORY_BYTES = 2 << 30
+_SPARE_CPU_SECONDS = 60
+"""A test that stays in one long call into C cannot be interrupted by its clock: the kernel ends the judge instead."""
+
+
+class Judge:
+    """One worker: its layers, its warm zygotes."""
+
+    def __init__(self, layers: list[str], limits: Limits) -> None:
+        self.layers, self.zygotes = layers, {"python": Zygote("python", layers, limits.disk_mib)}
+
+    def grade(self, program: dict[str, Any]) -> dict[str, Any]:
+        """A program as the grader sends it -> a result row. A lost zygote is replaced and the program tried once more."""
+        verifier, limits = verifier_from_json(program["verifier"]), Limits(**program["limits"])
+        started = time.monotonic()
+        try:
+            judgement = self._judge(program["code"], verifier, limits)
+        except Lost:
+            try:
+                judgement = self._judge(program["code"], verifier, limits)
+            except Lost as error:
+                judgement = Judgement(Finding("infra", str(error)), None, True)
+        finding, end = judgement.finding, judgement.end
+        return {
+            "outcome": _OUTCOMES.get(finding.code, Outcome.FAIL).value,
+            "code": finding.code,
+            "detail": one_line(finding.detail),
+            "trust": judgement.trust,
+            "cpu_seconds": end.cpu_seconds if end else 0.0,
+            "wall_seconds": time.monotonic() - started,
+        }
+
+    def _judge(self, code: str, verifier: Any, limits: Limits) -> Judgement:
+        if isinstance(verifier, PythonTests):
+            return self._with("python", lambda zygote: python_tests.judge(code, verifier, limits, zygote), limits)
+        if isinstance(verifier, ShellEffect):
+            missing = [name for name in _SHELL_NEEDS if name not in self.layers]
+            if missing:
+                return Judgement(
+                    Finding("infra", f"shell programs need {', '.join(missing)} on this machine"), None, False
+                )
+            return self._with("shell", lambda zygote: shell_effect.judge(code, verifier, limits, zygote), limits)
+        return Judgement(Finding("infra", f"no grader for {type(verifier).__name__}"), None, False)
+
+    def _with(self, kind: str, work: Any, limits: Limits) -> Judgement:
+        zygote = self.zygotes.get(kind)
+        if zygote and zygote.disk_mib != limits.disk_mib:
+            zygote.close()
+            zygote = None
+        zygote = zygote or Zygote(kind, self.layers, limits.disk_mib)
+        self.zygotes[kind] = zygote
+        try:
+            judgement: Judgement = work(zygote)
+        except Lost:
+            self._drop(kind)
+            raise
+        if judgement.recycle:
+            self._drop(kind)
+            self.zygotes[kind] = Zygote(kind, self.layers, limits.disk_mib)
+        return judgement
+
+    def _drop(self, kind: str) -> None:
+        self.zygotes.pop(kind).close()
+
+
+def _bound_next_program() -> None:
+    """Give the next program's tests a share of CPU time that the kernel enforces."""
+    allowed = int(time.process_time()) + _SPARE_CPU_SECONDS
+    resource.setrlimit(resource.RLIMIT_CPU, (allowed, resource.RLIM_INFINITY))
+
+
+def _end_with_grader(lifeline: int) -> None:
+    os.read(lifeline, 1)
+    os._exit(0)
+
+
+def read_message(stream: Any) -> Any:
+    """One length-prefixed JSON message; None at the end of the stream."""
+    header = stream.read(4)
+    if len(header) < 4:
+        return None
+    return json.loads(stream.read(int.from_bytes(header, "little")))
+
+
+def main() -> NoReturn:
+    """Serve the grader on the descriptors in ``argv``: the conversation and the lifeline."""
+    conversation, lifeline = int(sys.argv[1]), int(sys.argv[2])
+    threading.Thread(target=_end_with_grader, args=(lifeline,), daemon=True).start()
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, resource.RLIM_INFINITY))
+    channel = socket.socket(fileno=conversation)
+    stream = channel.makefile("rb")
+    hello = read_message(stream)
+    judge = Judge(hello["layers"], Limits(**hello["limits"]))
+    while (program := read_message(stream)) is not None:
+        _bound_next_program()
+        data = json.dumps(judge.grade(program)).encode("ascii")
+        channel.sendall(len(data).to_bytes(4, "little") + data)
+    os._exit(0)

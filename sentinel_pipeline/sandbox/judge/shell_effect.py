@@ -1,0 +1,94 @@
+"""Judging one shell command: run it in a prepared folder, compare its output and the tree that it left.
+
+Empty folders count only where the expectation can name them (a path that ends in ``/``) or nothing may change at all.
+What this module does not do: run the command.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from ...records import ShellEffect
+from ..outcomes import Limits
+from .python_tests import PASSED, Judgement, why_ended
+from .remote import Finding
+from .zygotes import SHELL, End, Zygote
+
+_SHOWN = 120
+
+
+def judge(code: str, verifier: ShellEffect, limits: Limits, zygote: Zygote) -> Judgement:
+    """Grade one command.
+
+    Raises:
+        Lost: the zygote ended; nothing is known about the command.
+    """
+    bad = next((path for path in verifier.files if _unsafe(path)), None)
+    if bad is not None:
+        return Judgement(Finding("test_error", f"path {bad!r} is not inside the working folder"), None, False)
+    payload = json.dumps({"command": code, "files": verifier.files}).encode("ascii")
+    end, raw, recycle = zygote.run(SHELL, payload, 0, b"", limits)
+    return Judgement(_finding(verifier, json.loads(raw), end, limits), end, recycle)
+
+
+def _unsafe(path: str) -> bool:
+    parts = path.rstrip("/").split("/")
+    return path.startswith("/") or "\0" in path or any(part in ("", ".", "..") for part in parts)
+
+
+def _finding(verifier: ShellEffect, left: dict[str, Any], end: End, limits: Limits) -> Finding:
+    output = left["out"].encode("latin-1")
+    if end.why:
+        return why_ended(end, limits, False)
+    if len(output) > limits.output_kib * 1024:
+        return Finding("output_limit", f"more than {limits.output_kib} KiB of output")
+    if verifier.stdout is not None and output != _bytes(verifier.stdout):
+        note = f"; it said {_shown(left['err'].encode('latin-1'))}" if left["err"] else ""
+        return Finding("output_differs", f"expected {_shown(_bytes(verifier.stdout))}, got {_shown(output)}{note}")
+    return _compare_tree(verifier, left) or PASSED
+
+
+def _compare_tree(verifier: ShellEffect, left: dict[str, Any]) -> Finding | None:
+    expected = verifier.files if verifier.expected_files is None else verifier.expected_files
+    wanted = {_name(path): _bytes(text) for path, text in expected.items() if not path.endswith("/")}
+    found = {path: text.encode("latin-1") for path, text in left["files"].items()}
+    if left["others"]:
+        return Finding("files_differ", f"{left['others'][0]} is neither a file nor a folder")
+    for path in sorted(wanted.keys() | found.keys()):
+        if path not in found:
+            return Finding("files_differ", f"{path} is missing")
+        if path not in wanted:
+            return Finding("files_differ", f"{path} should not be there")
+        if wanted[path] != found[path]:
+            return Finding("files_differ", f"{path}: expected {_shown(wanted[path])}, got {_shown(found[path])}")
+    return _compare_folders(expected, left, exactly=verifier.expected_files is None)
+
+
+def _compare_folders(expected: dict[str, str], left: dict[str, Any], exactly: bool) -> Finding | None:
+    named = {_name(path).rstrip("/") for path in expected if path.endswith("/")}
+    wanted = named | {parent for path in expected for parent in _parents(_name(path).rstrip("/"))}
+    found = set(left["folders"])
+    if wanted - found:
+        return Finding("files_differ", f"{min(wanted - found)}/ is missing")
+    if (exactly or named) and found - wanted:
+        return Finding("files_differ", f"{min(found - wanted)}/ should not be there")
+    return None
+
+
+def _parents(path: str) -> list[str]:
+    parts = path.split("/")[:-1]
+    return ["/".join(parts[: at + 1]) for at in range(len(parts))]
+
+
+def _name(path: str) -> str:
+    return path.encode("utf-8", "surrogateescape").decode("latin-1")
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
+
+
+def _shown(data: bytes) -> str:
+    text = repr(data.decode("utf-8", "replace"))
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"

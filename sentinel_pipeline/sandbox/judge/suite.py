@@ -1,0 +1,178 @@
+"""Reading trusted Python tests: which names are the candidate's, how the tests are started, whether they need it beside them.
+
+All decisions here are made from the tests' own text, so a candidate cannot change them. What this module does not do:
+execute anything.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import symtable
+from types import CodeType
+
+from ...records import PythonTests
+
+TESTS, SETUP, PREFIX = "<tests>", "<setup>", "<prefix>"
+_BUILTINS = frozenset(dir(builtins)) | {"__name__", "__file__", "__doc__"}
+_BESIDE = {"redirect_stdout", "redirect_stderr", "patch", "monkeypatch", "capsys"}
+"""Names of helpers that act on the process they run in: tests that use them must live beside the program."""
+_TYPE_QUESTIONS = {"isinstance", "issubclass", "type", "super"}
+
+
+class BadTests(Exception):
+    """The tests cannot be run at all; the message says why."""
+
+
+class Suite:
+    """Compiled tests of one problem, and what was learnt about the calls they make."""
+
+    def __init__(self, verifier: PythonTests) -> None:
+        self.verifier, self.entry_point = verifier, verifier.entry_point
+        tests, setup = _parse(verifier.tests, TESTS), _parse(verifier.setup, SETUP)
+        if not tests.body:
+            raise BadTests("there are no tests")
+        self.asserts = {node.lineno: node for node in ast.walk(tests) if isinstance(node, ast.Assert)}
+        self.checks = _defines_check(tests)
+        bound, wanted = _names(verifier.setup, verifier.tests)
+        missing = wanted - bound - _BUILTINS
+        prefix = _prefix(verifier.prefix)
+        offered = _names(verifier.prefix if prefix else "")[0] - {self.entry_point}
+        self.prefix = compile(prefix, PREFIX, "exec") if prefix and missing & offered else None
+        self.remotes = missing - offered if self.prefix else missing
+        self._settle_entry_point(tests)
+        self.shared = _needs_program_beside([setup, tests], self.remotes)
+        self.setup, self.tests = compile(setup, SETUP, "exec"), compile(tests, TESTS, "exec")
+        self.learning = [_compile_tolerant(verifier.setup, SETUP), _compile_tolerant(verifier.tests, TESTS)]
+        self.plan: list[bytes] | None = None
+        self.payload = b""
+        self.dynamic = False
+        self.misses = 0
+
+    def _settle_entry_point(self, tests: ast.Module) -> None:
+        if self.entry_point is None and not self.remotes:
+            self.entry_point = _first_called(tests)
+        if self.entry_point is None and self.checks and len(self.remotes) != 1:
+            raise BadTests("check(candidate) needs an entry point")
+        if self.entry_point is None and self.checks:
+            (self.entry_point,) = self.remotes
+        if self.entry_point is not None:
+            self.remotes = self.remotes | {self.entry_point}
+
+    @property
+    def beside(self) -> str:
+        """The tests as text to run beside a program."""
+        call = f"\ncheck({self.entry_point})\n" if self.checks else ""
+        return f"{self.verifier.setup}\n{self.verifier.tests}{call}"
+
+    def missed(self) -> None:
+        """A test asked something else than was planned: after the second time, always ask as the tests go."""
+        self.misses += 1
+        self.dynamic = self.dynamic or self.misses >= 2
+
+    def text_at(self, line: int) -> ast.Assert | None:
+        """The assert that stands at a line of the tests."""
+        return self.asserts.get(line)
+
+
+def _parse(text: str, name: str) -> ast.Module:
+    try:
+        return ast.parse(text, name)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise BadTests(f"{name} does not compile: {error}") from None
+
+
+def _prefix(text: str) -> ast.Module | None:
+    """The prefix as code of its own; one that ends inside a function gets a body."""
+    for tail in ("", "\n    pass\n", "\n        pass\n"):
+        try:
+            return ast.parse(text + tail, PREFIX) if text.strip() else None
+        except (SyntaxError, ValueError):
+            continue
+    return None
+
+
+def _names(*texts: str) -> tuple[set[str], set[str]]:
+    """Global names that are bound, and those that are read, over all ``texts`` together."""
+    bound: set[str] = set()
+    read: set[str] = set()
+    for text in texts:
+        if not text.strip():
+            continue
+        for tail in ("", "\n    pass\n", "\n        pass\n"):
+            try:
+                top = symtable.symtable(text + tail, TESTS, "exec")
+            except SyntaxError:
+                continue
+            _collect(top, bound, read, True)
+            break
+    return bound, read
+
+
+def _collect(table: symtable.SymbolTable, bound: set[str], read: set[str], top: bool) -> None:
+    for symbol in table.get_symbols():
+        binds = symbol.is_assigned() or symbol.is_imported() or symbol.is_namespace()
+        if binds and (top or symbol.is_declared_global()):
+            bound.add(symbol.get_name())
+        if symbol.is_referenced() and (top or symbol.is_global()):
+            read.add(symbol.get_name())
+    for child in table.get_children():
+        _collect(child, bound, read, False)
+
+
+def _defines_check(tests: ast.Module) -> bool:
+    defined = any(isinstance(node, ast.FunctionDef) and node.name == "check" for node in tests.body)
+    calls = [node.value for node in tests.body if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)]
+    return defined and not any(isinstance(call.func, ast.Name) and call.func.id == "check" for call in calls)
+
+
+def _first_called(tests: ast.Module) -> str | None:
+    """Without any unknown name, the entry point has a built-in's name: the first thing that an assert calls."""
+    for node in ast.walk(tests):
+        if isinstance(node, ast.Assert):
+            for inner in ast.walk(node.test):
+                if isinstance(inner, ast.Call) and isinstance(inner.func, ast.Name):
+                    return inner.func.id
+    return None
+
+
+class _Tolerant(ast.NodeTransformer):
+    """Asserts become expressions whose failure is ignored: while learning there are no real answers."""
+
+    def visit_Assert(self, node: ast.Assert) -> ast.AST:
+        ignore = ast.ExceptHandler(type=ast.Name("Exception", ast.Load()), name=None, body=[ast.Pass()])
+        return ast.copy_location(ast.Try(body=[ast.Expr(node.test)], handlers=[ignore], orelse=[], finalbody=[]), node)
+
+
+def _compile_tolerant(text: str, name: str) -> CodeType:
+    return compile(ast.fix_missing_locations(_Tolerant().visit(ast.parse(text, name))), name, "exec")
+
+
+def _needs_program_beside(modules: list[ast.Module], remotes: set[str]) -> bool:
+    return any(_beside(node, remotes) for module in modules for node in ast.walk(module))
+
+
+def _beside(node: ast.AST, remotes: set[str]) -> bool:
+    if isinstance(node, ast.ClassDef):
+        return any(_is_remote(base, remotes) for base in node.bases)
+    if isinstance(node, ast.ExceptHandler) and node.type:
+        kinds = node.type.elts if isinstance(node.type, ast.Tuple) else [node.type]
+        return any(_is_remote(kind, remotes) for kind in kinds)
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+        return node.func.id in _TYPE_QUESTIONS and any(_is_remote(item, remotes) for item in node.args)
+    if isinstance(node, ast.Compare):
+        sides = [node.left, *node.comparators]
+        return any(_is_remote(side, remotes) for side in sides) or _compares_objects(sides, remotes)
+    if isinstance(node, (ast.Name, ast.Attribute)):
+        return (node.id if isinstance(node, ast.Name) else node.attr) in _BESIDE
+    return False
+
+
+def _is_remote(node: ast.AST, remotes: set[str]) -> bool:
+    return isinstance(node, ast.Name) and node.id in remotes
+
+
+def _compares_objects(sides: list[ast.expr], remotes: set[str]) -> bool:
+    """``f(x) == Point(1, 2)``: the candidate's on both sides, so only its own ``__eq__`` can tell."""
+    called = [side.func.id for side in sides if isinstance(side, ast.Call) and isinstance(side.func, ast.Name)]
+    return len([name for name in called if name in remotes]) > 1 and any(name[:1].isupper() for name in called)

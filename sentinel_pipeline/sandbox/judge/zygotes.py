@@ -1,0 +1,142 @@
+"""The judge's end of a zygote: start it, hand it jobs, read how each sample ended.
+
+What this module does not do: interpret answers.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterable
+
+from ...errors import Infrastructure
+from ..guest import zygote as guest
+from ..guest.zygote import BATCH, LIVE, SHARED, SHELL, End
+from ..isolation import BOOT, GUEST
+from ..outcomes import Limits
+
+_START_SECONDS = 60.0
+_ENVIRONMENT = {"PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1", "MALLOC_ARENA_MAX": "1"}
+"""A fixed hash seed, so that the order of sets is the same on every worker; one malloc arena, so that threads do not each
+reserve 64 MiB of the address space that a program may have."""
+_ANSWER_BYTES = 256 << 20
+
+
+class Lost(Infrastructure):
+    """The zygote ended or went silent: start another, try again once."""
+
+
+def frame(data: bytes) -> bytes:
+    """Length-prefixed."""
+    return len(data).to_bytes(4, "little") + data
+
+
+class Zygote:
+    """A process that forks samples of one kind, with a fixed list of layers and size of the working folder."""
+
+    def __init__(self, kind: str, layers: Iterable[str], disk_mib: int) -> None:
+        self.kind, self.disk_mib = kind, disk_mib
+        self.channel, theirs = socket.socketpair()
+        config = {"kind": kind, "layers": sorted(layers), "disk_mib": disk_mib, "channel": theirs.fileno()}
+        with theirs:
+            self.process = subprocess.Popen(
+                [sys.executable, "-P", "-s", "-S", "-c", BOOT.format(module="zygote"), json.dumps(config), str(GUEST)],
+                env=_ENVIRONMENT,
+                cwd="/",
+                pass_fds=(theirs.fileno(),),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+            )
+        self.channel.settimeout(_START_SECONDS)
+        self._ready = False
+
+    def close(self) -> None:
+        """Kill it and all that it started."""
+        self.channel.close()
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGKILL)
+        if self.process.stderr:
+            self.process.stderr.close()
+        self.process.wait()
+
+    def run(self, kind: int, code: bytes, requests: int, rest: bytes, limits: Limits) -> tuple[End, bytes, bool]:
+        """Run one job to its end: how it ended, the raw answers, and whether this zygote should be replaced."""
+        self._start(kind, code, requests, rest, limits, None)
+        return self.report()
+
+    def start_live(self, code: bytes, limits: Limits) -> socket.socket:
+        """Start a sample that answers over the returned socket until ``finish_live``."""
+        ours, theirs = socket.socketpair()
+        with theirs:
+            self._start(LIVE, code, 0, b"", limits, theirs.fileno())
+        ours.settimeout(limits.wall_seconds + _START_SECONDS)
+        return ours
+
+    def finish_live(self, conversation: socket.socket) -> tuple[End, bytes, bool]:
+        """End the live sample and read its report."""
+        conversation.close()
+        try:
+            self.channel.sendall(b"K")
+        except OSError as error:
+            raise Lost(f"the zygote's channel broke: {error}") from None
+        return self.report()
+
+    def _start(
+        self, kind: int, code: bytes, requests: int, rest: bytes, limits: Limits, descriptor: int | None
+    ) -> None:
+        self._await_ready()
+        header = guest.JOB.pack(
+            len(code) + len(rest), kind, len(code), requests, limits.cpu_seconds, limits.wall_seconds,
+            limits.memory_mib, limits.output_kib,
+        )  # fmt: skip
+        self.channel.settimeout(limits.wall_seconds + _START_SECONDS)
+        try:
+            message = header + code + rest
+            ancillary = [descriptor] if descriptor is not None else []
+            sent = socket.send_fds(self.channel, [message], ancillary) if ancillary else self.channel.send(message)
+            if sent < len(message):
+                self.channel.sendall(message[sent:])
+        except OSError as error:
+            raise Lost(f"the zygote's channel broke: {error}") from None
+
+    def _await_ready(self) -> None:
+        if self._ready:
+            return
+        if self._receive(1) != b"R":
+            raise Lost(f"the {self.kind} zygote did not start: {self._last_words()}")
+        self._ready = True
+
+    def _last_words(self) -> str:
+        if self.process.stderr is None or self.process.stderr.closed:
+            return ""
+        os.set_blocking(self.process.stderr.fileno(), False)
+        text = (self.process.stderr.read() or b"").decode("utf-8", "replace").strip()
+        return text.splitlines()[-1][:300] if text else "no message"
+
+    def report(self) -> tuple[End, bytes, bool]:
+        """The end of the current sample."""
+        *end, odd, size = guest.REPORT.unpack(self._receive(guest.REPORT.size))
+        if size > _ANSWER_BYTES:
+            raise Lost("the zygote's report has an impossible size")
+        return End(*end), self._receive(size), bool(odd)
+
+    def _receive(self, size: int) -> bytes:
+        parts, left = [], size
+        try:
+            while left:
+                part = self.channel.recv(min(left, 1 << 20))
+                if not part:
+                    raise Lost(f"the {self.kind} zygote ended: {self._last_words()}")
+                parts.append(part)
+                left -= len(part)
+        except OSError as error:
+            raise Lost(f"the {self.kind} zygote does not answer: {error}") from None
+        return b"".join(parts)
+
+
+__all__ = ["BATCH", "LIVE", "SHARED", "SHELL", "End", "Lost", "Zygote", "frame"]

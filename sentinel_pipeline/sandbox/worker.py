@@ -1,0 +1,158 @@
+"""The grader's end of one judge process: start it, send programs, read results.
+
+What this module does not do: retry; the grader does.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections import deque
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ..records import verifier_to_json
+from .isolation import Isolation
+from .outcomes import Limits, Outcome, Program, Result
+
+_ROOT = Path(__file__).resolve().parents[2]
+_BOOT = "import sys; sys.path.insert(0, sys.argv.pop()); from sentinel_pipeline.sandbox.judge.main import main; main()"
+
+
+class Ticket(NamedTuple):
+    """A program on its way: its place in the input and how often it was tried."""
+
+    number: int
+    program: Program
+    limits: Limits
+    tries: int = 0
+
+
+class Broken(Exception):
+    """The worker ended or is silent. ``verdict``: what that says of the program it was on, where it says something."""
+
+    def __init__(self, message: str, verdict: Result | None = None) -> None:
+        super().__init__(message)
+        self.verdict = verdict
+
+
+class Worker:
+    """A judge process and the programs that it holds, oldest first."""
+
+    def __init__(self, isolation: Isolation, limits: Limits) -> None:
+        self.channel, theirs = socket.socketpair()
+        lifeline, self._lifeline = os.pipe()
+        self.out: deque[Ticket] = deque()
+        self._buffer = bytearray()
+        self._heard = time.monotonic()
+        try:
+            self.process = subprocess.Popen(
+                [sys.executable, "-I", "-S", "-c", _BOOT, str(theirs.fileno()), str(lifeline), str(_ROOT)],
+                env={},
+                pass_fds=(theirs.fileno(), lifeline),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+            )
+        finally:
+            theirs.close()
+            os.close(lifeline)
+        self._write({"layers": isolation.active, "limits": asdict(limits)})
+
+    def close(self) -> None:
+        """Kill the judge; its zygotes and samples die with it."""
+        self.out.clear()
+        self.channel.close()
+        if self._lifeline >= 0:
+            os.close(self._lifeline)
+            self._lifeline = -1
+        self.process.kill()
+        if self.process.stderr:
+            self.process.stderr.close()
+        self.process.wait()
+
+    def send(self, ticket: Ticket) -> None:
+        """Hand over a program.
+
+        Raises:
+            Broken: the worker is gone.
+        """
+        if not self.out:
+            self._heard = time.monotonic()
+        self.out.append(ticket)
+        program = ticket.program
+        verifier = verifier_to_json(program.verifier)
+        self._write({"code": program.code, "verifier": verifier, "limits": asdict(ticket.limits)})
+
+    def receive(self) -> list[tuple[Ticket, Result]]:
+        """The results that have arrived, at least a part of one.
+
+        Raises:
+            Broken: the worker is gone.
+        """
+        try:
+            data = self.channel.recv(1 << 18)
+        except OSError as error:
+            raise self._broken(f"the worker's channel broke: {error}") from None
+        if not data:
+            raise self._broken("the worker ended")
+        self._heard = time.monotonic()
+        self._buffer += data
+        return list(self._complete())
+
+    def check_silence(self, patience: float) -> None:
+        """Raise Broken where the oldest program should have been answered long ago."""
+        if self.out and time.monotonic() - self._heard > 3 * self.out[0].limits.wall_seconds + patience:
+            raise Broken("the worker was silent for too long")
+
+    def _complete(self) -> Any:
+        while len(self._buffer) >= 4:
+            size = int.from_bytes(self._buffer[:4], "little")
+            if len(self._buffer) < 4 + size:
+                return
+            row = json.loads(bytes(self._buffer[4 : 4 + size]))
+            del self._buffer[: 4 + size]
+            ticket = self.out.popleft()
+            yield ticket, Result(id=ticket.program.id, **row | {"outcome": Outcome(row["outcome"])})
+
+    def _write(self, message: dict[str, Any]) -> None:
+        data = json.dumps(message).encode("ascii")
+        try:
+            self.channel.sendall(len(data).to_bytes(4, "little") + data)
+        except OSError as error:
+            raise self._broken(f"the worker's channel broke: {error}") from None
+
+    def _broken(self, message: str) -> Broken:
+        """What the worker's end says: the kernel's CPU limit struck in the tests of the program that it was on."""
+        try:
+            status = self.process.wait(timeout=2)
+        except subprocess.TimeoutExpired:
+            return Broken(message)
+        if status == -signal.SIGXCPU and self.out:
+            return Broken(message, _tests_too_slow(self.out[0]))
+        return Broken(f"{message} with status {status}: {self._last_words()}")
+
+    def _last_words(self) -> str:
+        if self.process.stderr is None:
+            return ""
+        os.set_blocking(self.process.stderr.fileno(), False)
+        text = (self.process.stderr.read() or b"").decode("utf-8", "replace").strip()
+        return text.splitlines()[-1][:200] if text else "no message"
+
+
+def _tests_too_slow(ticket: Ticket) -> Result:
+    return Result(
+        id=ticket.program.id,
+        outcome=Outcome.TIMEOUT,
+        code="timeout",
+        detail="the tests took too long over the program's answers",
+        trust="separate",
+        cpu_seconds=0.0,
+        wall_seconds=0.0,
+    )

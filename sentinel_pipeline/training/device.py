@@ -1,0 +1,93 @@
+"""The device and this process's hold on it: threads, allocator, number format, one owner at a time.
+
+A lock file says who trains on the device; the kernel drops the lock when its holder dies, however it dies.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ..errors import Infrastructure
+
+_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3
+"""Options of ``mallopt(3)``."""
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+
+
+def prepare_cpu() -> None:
+    """One thread a core, and an allocator that keeps freed memory: a training step allocates what the last one freed.
+
+    By default glibc gives large blocks back to the kernel, and every step pays for fresh pages again.
+    """
+    import torch
+
+    torch.set_num_threads(cores())
+    if sys.platform == "linux":
+        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+        if mallopt is not None:
+            for option, value in ((_M_MMAP_THRESHOLD, 1 << 30), (_M_TRIM_THRESHOLD, 1 << 30), (_M_TOP_PAD, 1 << 26)):
+                mallopt(option, value)
+
+
+def bfloat16_pays() -> bool:
+    """Whether mixed precision in bfloat16 is faster here: a GPU that has it, or a CPU with bfloat16 units.
+
+    A CPU with AVX2 alone emulates it, an order of magnitude slower than float32.
+    """
+    import torch
+
+    if torch.cuda.is_available():
+        return bool(torch.cuda.is_bf16_supported())
+    probes = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
+    return any(getattr(torch.cpu, name, lambda: False)() for name in probes)
+
+
+@contextmanager
+def device_lock(
+    path: Path | None, say: Callable[[str], None] = lambda text: None, patience_s: float = 3600.0
+) -> Iterator[None]:
+    """Hold the device; waits for its present owner, telling who that is.
+
+    Raises:
+        Infrastructure: the owner did not let go within ``patience_s`` seconds.
+    """
+    if path is None:
+        yield
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+", encoding="utf-8") as stream:
+        _acquire(stream.fileno(), path, say, patience_s)
+        stream.truncate(0)
+        stream.write(f"{os.getpid()}\n")
+        stream.flush()
+        yield
+        stream.truncate(0)
+
+
+def _acquire(descriptor: int, path: Path, say: Callable[[str], None], patience_s: float) -> None:
+    deadline, told = time.monotonic() + patience_s, False
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            owner = path.read_text(encoding="utf-8").strip() or "unknown"
+            if time.monotonic() >= deadline:
+                raise Infrastructure(
+                    f"the device is held by process {owner} (lock {path}): wait for it or stop it, then run again."
+                ) from None
+            if not told:
+                say(f"waiting for the device, held by process {owner}")
+                told = True
+            time.sleep(0.2)

@@ -1,0 +1,215 @@
+"""Jobs: what a worker process is asked to do, as one JSON file beside its logs.
+
+A job is plain data with explicit paths; its ``logs`` folder is the resume unit: the same job run again goes on from what it
+finds there. ``*_job`` write the file and return its path. Nothing is trained or loaded here.
+
+What a job leaves in its folders:
+
+- ``out/model/``: the model to use next, weights only (best by window Pass@1 for SFT); ``out/final/``: SFT's last weights.
+- ``out/token_report.json``, ``out/windows.jsonl``, ``out/training.json``: what was trained, judged and reached, free of timings.
+- ``logs/job.json``, ``logs/progress.jsonl``, ``logs/result.json``, ``logs/failure.json`` and ``logs/checkpoints/step-N/`` (full
+  optimizer checkpoints); an answer job writes ``logs/SUITE.jsonl``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple
+
+from ..errors import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_GATE, EXIT_INFRASTRUCTURE, BadInput, did_you_mean
+from ..generation.decoding import Decoding
+from ..records.recipe import EmbeddedModel, Recipe, SftSpec
+from ..records.toml import read_section
+from ..store import write_json
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PretrainJob:
+    """Train the embedded tokenizer and base model."""
+
+    kind: ClassVar[str] = "pretrain"
+    out: Path
+    """Content folder: gets ``model/`` and ``training.json``."""
+    logs: Path
+    device_lock: Path | None = None
+    seed: int = 17
+    spec: EmbeddedModel = field(default_factory=EmbeddedModel)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SftJob:
+    """Fine-tune ``model`` on the prompt-completion rows of ``rows``."""
+
+    kind: ClassVar[str] = "sft"
+    out: Path
+    logs: Path
+    model: Path
+    """A Transformers folder."""
+    rows: Path
+    """JSONL of ``{"prompt": [turns], "completion": [turn]}``."""
+    suite: Path | None = None
+    """Parquet of tasks for the windows; no windows without one."""
+    device_lock: Path | None = None
+    seed: int = 17
+    spec: SftSpec = field(default_factory=SftSpec)
+    decoding: Decoding = field(default_factory=Decoding)
+    """How the windows' answers are decoded."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerJob:
+    """Let ``model`` answer every task of some suites: ``logs/SUITE.jsonl`` each."""
+
+    kind: ClassVar[str] = "answer"
+    logs: Path
+    model: Path
+    suites: dict[str, str]
+    """Suite name -> Parquet file of its tasks."""
+    device_lock: Path | None = None
+    decoding: Decoding = field(default_factory=Decoding)
+
+
+Job = PretrainJob | SftJob | AnswerJob
+_KINDS: dict[str, type[Any]] = {cls.kind: cls for cls in (PretrainJob, SftJob, AnswerJob)}
+_PATHS = ("out", "logs", "model", "rows", "suite", "device_lock")
+
+
+class Failure(NamedTuple):
+    """Why a worker gave up: the exit code of ``errors`` and the message for people."""
+
+    exit_code: int
+    message: str
+
+
+def pretrain_job(recipe: Recipe, out: Path, device_lock: Path | None = None) -> Path:
+    """Write the job that trains the recipe's embedded base model into ``out``; returns the job file's path."""
+    return write_job(
+        PretrainJob(out=out, logs=out / "logs", device_lock=device_lock, seed=recipe.seed, spec=recipe.model.embedded)
+    )
+
+
+def sft_job(
+    recipe: Recipe, model: Path | str, rows: Path, suite: Path | None, out: Path, device_lock: Path | None = None
+) -> Path:
+    """Write the job that fine-tunes ``model`` on ``rows`` with windows on ``suite``; returns the job file's path."""
+    window = Decoding(max_new_tokens=recipe.bench.max_new_tokens, batch_size=recipe.bench.batch_size, seed=recipe.seed)
+    return write_job(
+        SftJob(
+            out=out,
+            logs=out / "logs",
+            model=Path(model),
+            rows=rows,
+            suite=suite,
+            device_lock=device_lock,
+            seed=recipe.seed,
+            spec=recipe.sft,
+            decoding=window,
+        )
+    )
+
+
+def answer_job(
+    recipe: Recipe, model: Path | str, suites: Path | Mapping[str, Path], logs: Path, device_lock: Path | None = None
+) -> Path:
+    """Write the job that answers the recipe's suites into ``logs``; returns the job file's path.
+
+    Args:
+        suites: a folder with ``SUITE.parquet`` for each of ``recipe.bench.suites``, or suite name -> file.
+    """
+    bench = recipe.bench
+    files = {name: suites / f"{name}.parquet" for name in bench.suites} if isinstance(suites, Path) else dict(suites)
+    decoding = Decoding(
+        max_new_tokens=bench.max_new_tokens,
+        batch_size=bench.batch_size,
+        temperature=bench.temperature,
+        seed=recipe.seed,
+    )
+    return write_job(
+        AnswerJob(
+            logs=logs,
+            model=Path(model),
+            suites={name: str(path) for name, path in files.items()},
+            device_lock=device_lock,
+            decoding=decoding,
+        )
+    )
+
+
+def job_to_json(job: Job) -> dict[str, Any]:
+    """Plain data with the job's ``kind``; paths as text."""
+    data = {"kind": job.kind, **asdict(job)}
+    return {key: str(value) if isinstance(value, Path) else value for key, value in data.items()}
+
+
+def write_job(job: Job) -> Path:
+    """Write ``logs/job.json``, atomically, and forget an earlier attempt's failure."""
+    path = job.logs / "job.json"
+    write_json(path, job_to_json(job))
+    failure_path(path).unlink(missing_ok=True)
+    return path
+
+
+def read_job(path: Path) -> Job:
+    """Read a job file.
+
+    Raises:
+        BadInput: missing, no JSON object, an unknown kind, or an unknown, missing or mistyped field.
+    """
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BadInput(f"no readable job: {error}.", file=path) from error
+    if not isinstance(data, dict) or data.get("kind") not in _KINDS:
+        found = data.get("kind") if isinstance(data, dict) else data
+        raise BadInput(f"unknown kind {found!r}.", file=path, field="kind", fix=did_you_mean(str(found), _KINDS))
+    cls = _KINDS[data.pop("kind")]
+    paths = {name: Path(data.pop(name)) for name in _PATHS if isinstance(data.get(name), str)}
+    rest = {key: value for key, value in data.items() if value is not None}
+    return _build(cls, rest, paths, path)
+
+
+def _build(cls: type[Any], rest: dict[str, Any], paths: dict[str, Path], file: Path) -> Job:
+    known = {f.name for f in fields(cls)}
+    for key in (*rest, *paths):
+        if key not in known:
+            raise BadInput("unknown field.", file=file, field=key, fix=did_you_mean(key, known))
+    nested: dict[str, Any] = {"spec": _spec_type(cls), "decoding": Decoding}
+    for key in nested.keys() & rest.keys():
+        rest[key] = read_section(nested[key], _pruned(rest[key]), file=file, prefix=f"{key}.")
+    try:
+        return cls(**rest, **paths)
+    except TypeError as error:
+        raise BadInput(f"{error}.", file=file) from error
+
+
+def _spec_type(cls: type[Any]) -> type[Any]:
+    return EmbeddedModel if cls is PretrainJob else SftSpec
+
+
+def _pruned(table: dict[str, Any]) -> dict[str, Any]:
+    """Without nulls, which TOML's reader does not know: an absent optional is its default."""
+    return {
+        key: _pruned(value) if isinstance(value, dict) else value for key, value in table.items() if value is not None
+    }
+
+
+def failure_path(job_file: Path) -> Path:
+    return job_file.parent / "failure.json"
+
+
+def write_failure(job_file: Path, failure: Failure) -> None:
+    write_json(failure_path(job_file), failure._asdict())
+
+
+def read_failure(job_file: Path) -> Failure | None:
+    """What the last run of a job said when it gave up; None when it said nothing (it was killed, or it is done)."""
+    try:
+        data = json.loads(failure_path(job_file).read_text(encoding="utf-8"))
+        code, message = data["exit_code"], str(data["message"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    known = (EXIT_FAILED, EXIT_BAD_INPUT, EXIT_GATE, EXIT_INFRASTRUCTURE)
+    return Failure(code if code in known else EXIT_FAILED, message)

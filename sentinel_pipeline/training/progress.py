@@ -1,0 +1,84 @@
+"""Progress of a job: a row of ``progress.jsonl`` for whoever tails it, and now and then a line for people.
+
+A row is ``{"time", "step", "total", "loss", "tokens_per_s", "eta_s"}``; the file belongs to the logs: its numbers differ
+between equal runs. Rates are those of this process, not of an earlier one that it resumes.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TextIO
+
+LINE_EVERY_S = 2.0
+ROW_EVERY_S = 0.5
+
+Say = Callable[[str], None]
+
+
+class Progress:
+    """Counts one job's steps and tokens; ``say`` gets at most one line every ``LINE_EVERY_S`` seconds."""
+
+    def __init__(self, path: Path, label: str, say: Say, clock: Callable[[], float] = time.monotonic) -> None:
+        self._path, self._label, self._say, self._clock = path, label, say, clock
+        self._started = clock()
+        self._first_step: int | None = None
+        self._tokens = 0
+        self._last_row = self._last_line = float("-inf")
+        path.parent.mkdir(parents=True, exist_ok=True)
+
+    def update(self, step: int, total: int, *, loss: float | None = None, tokens: int = 0) -> None:
+        """``step`` of ``total`` is done; ``tokens`` more were worked on since the last call."""
+        if self._first_step is None:
+            self._first_step = step - 1
+        self._tokens += tokens
+        now, last = self._clock(), step >= total
+        if last or now - self._last_row >= ROW_EVERY_S:
+            self._last_row = now
+            self._write(now, step, total, loss)
+        if last or now - self._last_line >= LINE_EVERY_S:
+            self._last_line = now
+            self._say(self._line(now, step, total, loss))
+
+    def note(self, text: str) -> None:
+        """Say something that is no step: a window's result, a checkpoint, a resume."""
+        self._say(f"{self._label}: {text}")
+
+    def _rates(self, now: float, step: int, total: int) -> tuple[float, float]:
+        elapsed = max(now - self._started, 1e-6)
+        done = max(step - (self._first_step or 0), 1)
+        return self._tokens / elapsed, elapsed / done * max(total - step, 0)
+
+    def _write(self, now: float, step: int, total: int, loss: float | None) -> None:
+        rate, eta = self._rates(now, step, total)
+        row = {
+            "time": round(time.time(), 3),
+            "step": step,
+            "total": total,
+            "loss": None if loss is None else round(loss, 6),
+            "tokens_per_s": round(rate, 1),
+            "eta_s": round(eta, 1),
+        }
+        with self._path.open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(row) + "\n")
+
+    def _line(self, now: float, step: int, total: int, loss: float | None) -> str:
+        rate, eta = self._rates(now, step, total)
+        parts = [f"{self._label}: {step}/{total}"]
+        parts += [f"loss {loss:.3f}"] if loss is not None else []
+        return " · ".join([*parts, f"{rate:,.0f} tokens/s", f"{eta:.0f} s left"])
+
+
+def terminal_say(stream: TextIO = sys.stderr) -> Say:
+    """One line that is rewritten in place on a terminal, plain lines elsewhere."""
+    if not stream.isatty():
+        return lambda text: print(text, file=stream, flush=True)
+
+    def rewrite(text: str) -> None:
+        stream.write(f"\r\x1b[2K{text}")
+        stream.flush()
+
+    return rewrite

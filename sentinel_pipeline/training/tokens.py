@@ -1,0 +1,168 @@
+"""Prompt-completion rows as token ids with labels, and the report that says what will be trained before anything is.
+
+The prompt's ids are those that generation will feed; the completion is tokenized apart from it, so that no token spans the
+border, and ends with the stop token. A row that does not fit is dropped whole: half an answer teaches not to stop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ..errors import BadInput
+from ..generation.prompts import render_chat
+from ..store import read_jsonl
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+IGNORED = -100
+"""Label of a token that takes no part in the loss."""
+MAX_DROPPED = 0.2
+"""More rows lost than this and the run is refused: the mix that was judged is not the mix that trains."""
+_CHUNK = 1_000
+
+
+class Encoded(NamedTuple):
+    """One row: ``labels`` equal ``input_ids`` where trained, ``IGNORED`` elsewhere."""
+
+    input_ids: list[int]
+    labels: list[int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenReport:
+    """What training will see. Lengths and counts in tokens, of the rows that are kept."""
+
+    rows: int
+    kept: int
+    too_long: int
+    """Rows over ``max_length``: dropped, none is truncated."""
+    fully_masked: int
+    """Rows without a token to train (an empty completion): dropped."""
+    stop_trained: int
+    """Kept rows whose last trained token is the stop token."""
+    prefix_differs: int
+    """Rows whose training text does not begin with the prompt that generation renders: dropped, and refused."""
+    tokens: int
+    trainable_tokens: int
+    longest: int
+    stop_token: str
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+class Prepared(NamedTuple):
+    rows: list[Encoded]
+    report: TokenReport
+
+
+def prepare_rows(path: Path, tokenizer: PreTrainedTokenizerBase, max_length: int) -> Prepared:
+    """Read, render and tokenize the rows of ``path``; refuses what would train nonsense.
+
+    Raises:
+        BadInput: no rows, a row of another shape (by line), a template that renders training and inference differently or
+            trains no stop token, or more than ``MAX_DROPPED`` of the rows lost.
+    """
+    if not path.is_file():
+        raise BadInput("no such file of training rows.", file=path)
+    kept: list[Encoded] = []
+    counts = {"rows": 0, "too_long": 0, "fully_masked": 0, "prefix_differs": 0}
+    texts = _rendered(path, tokenizer)
+    while chunk := list(islice(texts, _CHUNK)):
+        counts["rows"] += len(chunk)
+        counts["prefix_differs"] += sum(completion is None for _, completion in chunk)
+        pairs = [(prompt, completion) for prompt, completion in chunk if completion is not None]
+        for prompt, completion in _encode(pairs, tokenizer):
+            if not completion:
+                counts["fully_masked"] += 1
+            elif len(prompt) + len(completion) > max_length:
+                counts["too_long"] += 1
+            else:
+                kept.append(Encoded(prompt + completion, [IGNORED] * len(prompt) + completion))
+    report = _report(kept, counts, tokenizer)
+    _refuse_nonsense(report, path, max_length)
+    return Prepared(kept, report)
+
+
+def _rendered(path: Path, tokenizer: PreTrainedTokenizerBase) -> Iterator[tuple[str, str | None]]:
+    """Prompt text and the completion's text up to its stop token; None where the two renderings disagree."""
+    stop = str(tokenizer.eos_token)
+    for line, row in enumerate(read_jsonl(path), start=1):
+        prompt, completion = _turns(row.get("prompt")), _turns(row.get("completion"))
+        if not prompt or not completion:
+            raise BadInput(
+                "expected {'prompt': [turns], 'completion': [turns]} with role and content in every turn.",
+                file=path,
+                line=line,
+            )
+        asked = render_chat(tokenizer, prompt)
+        whole = render_chat(tokenizer, prompt + completion, prompt=False)
+        if not whole.startswith(asked):
+            yield asked, None
+            continue
+        answer, found, _ = whole[len(asked) :].rpartition(stop)
+        # What the template writes after the stop token (a line break) is never generated, so it is not trained either.
+        yield asked, (answer + found if found else whole[len(asked) :]) if completion[-1]["content"] else ""
+
+
+def _turns(value: Any) -> list[dict[str, Any]]:
+    """``value`` if it is a list of turns, else an empty one."""
+    good = isinstance(value, list) and all(
+        isinstance(turn, dict) and isinstance(turn.get("content"), str) and "role" in turn for turn in value
+    )
+    return value if good else []
+
+
+def _encode(
+    pairs: Iterable[tuple[str, str]], tokenizer: PreTrainedTokenizerBase
+) -> Iterator[tuple[list[int], list[int]]]:
+    prompts, completions = [prompt for prompt, _ in pairs], [completion for _, completion in pairs]
+    if prompts:
+        encoded = [tokenizer(texts, add_special_tokens=False)["input_ids"] for texts in (prompts, completions)]
+        yield from zip(*encoded, strict=True)
+
+
+def _report(kept: list[Encoded], counts: dict[str, int], tokenizer: PreTrainedTokenizerBase) -> TokenReport:
+    return TokenReport(
+        **counts,
+        kept=len(kept),
+        stop_trained=sum(row.labels[-1] == tokenizer.eos_token_id for row in kept),
+        tokens=sum(len(row.input_ids) for row in kept),
+        trainable_tokens=sum(label != IGNORED for row in kept for label in row.labels),
+        longest=max((len(row.input_ids) for row in kept), default=0),
+        stop_token=str(tokenizer.eos_token),
+    )
+
+
+def _refuse_nonsense(report: TokenReport, path: Path, max_length: int) -> None:
+    if report.rows == 0:
+        raise BadInput(
+            "holds no rows: there is nothing to train on.", file=path, fix="Look at the mix's shortfall report."
+        )
+    if report.prefix_differs:
+        raise BadInput(
+            f"{report.prefix_differs} of {report.rows} rows render differently in training than at inference.",
+            file=path,
+            fix="Mend the chat template: what it writes for a prompt must begin what it writes for prompt and completion.",
+        )
+    lost = report.rows - report.kept
+    if lost > MAX_DROPPED * report.rows:
+        raise BadInput(
+            f"{lost} of {report.rows} rows would be lost ({report.too_long} longer than {max_length} tokens, "
+            f"{report.fully_masked} without a token to train).",
+            file=path,
+            field="sft.max_length",
+            fix="Raise sft.max_length or shorten the rows.",
+        )
+    if report.stop_trained < report.kept:
+        raise BadInput(
+            f"{report.kept - report.stop_trained} of {report.kept} rows do not end with the stop token "
+            f"{report.stop_token!r}: the model would never learn to stop.",
+            file=path,
+            fix="Let the chat template close an assistant's turn with the tokenizer's eos_token.",
+        )

@@ -1,0 +1,154 @@
+"""TRL's ``SFTTrainer`` with what a believable run adds: a fixed sample order, whole checkpoints, an early word on bad losses.
+
+And with what a small machine needs: little padding, and the language-model head on trained positions only. What is trained, on what
+and for how long is TRL's and Transformers' business.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+from .checkpoints import save_checkpoint
+from .optimizers import build_optimizer
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+MICRO_BATCH = 16
+"""Rows of a batch that are padded together: batches are drawn freely, and within a batch rows go with rows of like length."""
+_SCALED = ("final_logit_softcapping", "logit_scale", "logits_scaling")
+"""Config fields of models whose logits are more than hidden states times the head."""
+
+
+def sample_order(rows: int, samples: int, seed: int) -> list[int]:
+    """Row indices for ``samples`` samples: one seeded shuffle of all rows after another.
+
+    A pure function of its arguments: a resumed run walks the same order from where it was. Batches are not grouped by
+    length: rows of like length are often of one family, and batches of one family each pull their own way.
+    """
+    order: list[int] = []
+    random = Random(f"order|{seed}")
+    while len(order) < samples:
+        shuffled = list(range(rows))
+        random.shuffle(shuffled)
+        order += shuffled
+    return order[:samples]
+
+
+def length_groups(lengths: Sequence[int], size: int = MICRO_BATCH) -> list[list[int]]:
+    """Indices of a batch's rows in groups of about ``size``, shortest rows first."""
+    by_length = sorted(range(len(lengths)), key=lambda row: (lengths[row], row))
+    count = max(1, len(lengths) // size)
+    borders = [index * len(lengths) // count for index in range(count + 1)]
+    return [by_length[start:end] for start, end in pairwise(borders)]
+
+
+def summed_loss(model: Any, tokens: Tensor, labels: Tensor) -> Tensor:
+    """Negative log-likelihood summed over the trained positions, the head applied to those alone.
+
+    Rows are padded on the right and attention is causal: no trained position can see padding, so no mask is needed.
+    """
+    from torch.nn import functional
+
+    hidden = model.get_decoder()(input_ids=tokens, use_cache=False).last_hidden_state[:, :-1]
+    trained = labels[:, 1:] != -100
+    logits = model.get_output_embeddings()(hidden[trained]).float()
+    return functional.cross_entropy(logits, labels[:, 1:][trained], reduction="sum")
+
+
+class FixedOrder:
+    """A sampler that yields a given order once; it has no state to save."""
+
+    def __init__(self, order: Sequence[int]) -> None:
+        self.order = order
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self.order)
+
+    def __len__(self) -> int:
+        return len(self.order)
+
+
+def trainer_class() -> Any:
+    """The class, made late: its base lives in TRL."""
+    import torch
+    from trl import SFTTrainer
+
+    class Trainer(SFTTrainer):
+        order: Sequence[int]
+        optimizer_name: str
+        checkpoints: Path
+        step_loss: Any = 0.0
+        """Mean loss of the open optimizer step over its trained tokens."""
+        step_tokens: int = 0
+
+        def _get_train_sampler(self, train_dataset: Any = None) -> Any:
+            return FixedOrder(self.order)
+
+        def create_optimizer(self, model: Any = None) -> Any:
+            if self.optimizer is None:
+                rate, decay = self.args.learning_rate, self.args.weight_decay
+                trained: Any = self.model if model is None else model
+                self.optimizer = build_optimizer(trained, self.optimizer_name, rate, decay)
+            return self.optimizer
+
+        def compute_loss(
+            self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
+        ) -> Any:
+            self.step_tokens += int(inputs["attention_mask"].sum())
+            if return_outputs or not self._head_is_plain(model):
+                loss = super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+                self.step_loss = self.step_loss + (loss[0] if return_outputs else loss).detach()
+                return loss
+            inner = self.accelerator.unwrap_model(model)
+            inner = inner.get_base_model() if hasattr(inner, "get_base_model") else inner
+            labels = inputs["labels"]
+            count = (labels[:, 1:] != -100).sum() if num_items_in_batch is None else num_items_in_batch
+            lengths = inputs["attention_mask"].sum(-1)
+            total = labels.new_zeros((), dtype=torch.float32)
+            for group in length_groups(lengths.tolist()):
+                width = int(lengths[group].max())
+                total = total + summed_loss(inner, inputs["input_ids"][group, :width], labels[group, :width])
+            loss = total / torch.as_tensor(count, device=total.device).clamp(min=1)
+            self.step_loss = self.step_loss + loss.detach()
+            return loss
+
+        def _head_is_plain(self, model: Any) -> bool:
+            """One process, no wrapper whose forward must run, and logits that are head times hidden state."""
+            config = model.config.get_text_config() if hasattr(model, "config") else None
+            return (
+                config is not None
+                and self.accelerator.num_processes == 1
+                and self.accelerator.device.type == "cpu"
+                and not self.aux_loss_enabled
+                and not any(getattr(config, name, None) for name in _SCALED)
+            )
+
+        def take_step(self) -> tuple[float, int]:
+            """Loss and tokens since the last call; ends the open step."""
+            loss, tokens = float(self.step_loss), self.step_tokens
+            self.step_loss, self.step_tokens = 0.0, 0
+            return loss, tokens
+
+        def _save_checkpoint(self, model: Any, trial: Any) -> None:
+            """A full checkpoint under our own rules: whole or absent, the newest kept."""
+
+            def write(folder: Path) -> None:
+                self._staging = str(folder)
+                super(SFTTrainer, self)._save_checkpoint(model, trial)
+                inner = folder / f"checkpoint-{self.state.global_step}"
+                for path in inner.iterdir():
+                    os.replace(path, folder / path.name)
+                inner.rmdir()
+
+            save_checkpoint(self.checkpoints, self.state.global_step, write)
+
+        def _get_output_dir(self, trial: Any = None) -> str:
+            return self._staging
+
+    return Trainer

@@ -1,0 +1,87 @@
+"""What happens between two optimizer steps: the loss is checked and written, progress told, windows held, signals heard.
+
+It decides nothing of its own: ``stopping`` says when to stop, ``checkpoints`` how weights are kept.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import BadInput, SentinelError
+from ..records import Task
+from .checkpoints import save_checkpoint
+from .interrupts import Interrupts
+from .jobs import SftJob
+from .progress import Progress
+from .stopping import Window, best_window, stop_reason
+from .windows import Scorer, append_window, describe, evaluate_window
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase, TrainerCallback
+
+
+@dataclass(slots=True, kw_only=True)
+class Watch:
+    """The state of a run that is not the trainer's."""
+
+    job: SftJob
+    tokenizer: PreTrainedTokenizerBase
+    progress: Progress
+    interrupts: Interrupts
+    scorer: Scorer
+    tasks: Sequence[Task]
+    windows: list[Window]
+    stopped_by: str | None = None
+    failure: SentinelError | None = None
+    """Raised after the trainer returned, so that it ends in order."""
+    trainer: Any = None
+
+    def after_step(self, step: int, total: int, control: Any) -> None:
+        loss, tokens = self.trainer.take_step()
+        if not math.isfinite(loss):
+            self.failure = BadInput(
+                f"the loss is {loss} at step {step}.",
+                field="sft.learning_rate",
+                fix="Lower it; the last full checkpoint and the best model are kept.",
+            )
+            control.should_training_stop, control.should_save = True, False
+            return
+        with (self.job.out / "losses.jsonl").open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps({"step": step, "loss": round(loss, 6)}) + "\n")
+        self.progress.update(step, total, loss=loss, tokens=tokens)
+        if self.tasks and (step % self.job.spec.windows.every == 0 or step == total):
+            self.hold_window(step, control)
+        if self.interrupts.asked:
+            control.should_training_stop = control.should_save = True
+
+    def hold_window(self, step: int, control: Any) -> None:
+        window = evaluate_window(self.trainer.model, self.tokenizer, self.tasks, self.job.decoding, self.scorer, step)
+        self.windows.append(window)
+        if best_window(self.windows) == window:
+            save_checkpoint(self.job.logs / "best", step, self._write_model)
+        append_window(self.job.out / "windows.jsonl", window)
+        self.progress.note(describe(window))
+        self.stopped_by = stop_reason(self.windows, self.job.spec.windows)
+        if self.stopped_by:
+            self.progress.note(self.stopped_by)
+            control.should_training_stop = control.should_save = True
+
+    def _write_model(self, folder: Path) -> None:
+        self.trainer.model.save_pretrained(folder)
+        self.tokenizer.save_pretrained(folder)
+
+
+def watch_callback(watch: Watch) -> TrainerCallback:
+    """``watch`` as the trainer's callback."""
+    from transformers import TrainerCallback
+
+    class Callback(TrainerCallback):
+        def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            watch.after_step(int(state.global_step), int(state.max_steps), control)
+
+    return Callback()

@@ -1,0 +1,168 @@
+"""The worker process: ``python -m sentinel_pipeline.training.worker JOB.json`` runs one job and ends.
+
+The same process runs under Dagster Pipes (its variables are in the environment) and from a command line. It dies with its
+parent, holds the device alone, turns SIGINT and SIGTERM into "save, then stop", and exits with the code of ``errors``; why it
+gave up stands in ``failure.json`` beside the job. It trains nothing itself.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ..errors import EXIT_BAD_INPUT, EXIT_DONE, EXIT_FAILED, EXIT_INFRASTRUCTURE, SentinelError
+from ..processes import die_with_parent
+from ..store import read_parquet, write_json
+from .device import device_lock, prepare_cpu
+from .interrupts import Interrupts
+from .jobs import AnswerJob, Failure, Job, PretrainJob, SftJob, read_job, write_failure
+from .progress import Progress, Say, terminal_say
+from .windows import Scorer, critic_scorer
+
+PIPES_VARIABLES = ("DAGSTER_PIPES_CONTEXT", "DAGSTER_PIPES_MESSAGES")
+_QUIET = {
+    "TRANSFORMERS_VERBOSITY": "error",
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+}
+
+
+class Channel(NamedTuple):
+    """Where words and the final report go."""
+
+    say: Say
+    report: Callable[[dict[str, Any]], None]
+
+
+def run_job(
+    job: Job, say: Say | None = None, interrupts: Interrupts | None = None, scorer: Scorer = critic_scorer
+) -> dict[str, Any]:
+    """Run ``job`` in this process and write ``logs/result.json``, which is returned: what was reached, seconds, peak memory.
+
+    Raises:
+        BadInput, Infrastructure: see the kind's own function; run the same job again to resume.
+    """
+    say = say or terminal_say()
+    job.logs.mkdir(parents=True, exist_ok=True)
+    progress = Progress(job.logs / "progress.jsonl", job.kind, say)
+    with device_lock(job.device_lock, say):
+        started = time.monotonic()
+        be_quiet()
+        prepare_cpu()
+        reached = _dispatch(job, progress, interrupts or Interrupts(), scorer)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // (1024 if sys.platform == "linux" else 1024**2)
+    result = {**reached, "seconds": round(time.monotonic() - started, 3), "peak_memory_mib": peak}
+    write_json(job.logs / "result.json", result)
+    return result
+
+
+def _dispatch(job: Job, progress: Progress, interrupts: Interrupts, scorer: Scorer) -> dict[str, Any]:
+    if isinstance(job, PretrainJob):
+        from .embedded import pretrain
+
+        return pretrain(job, progress, interrupts)
+    if isinstance(job, SftJob):
+        from .sft import fine_tune
+
+        return fine_tune(job, progress, interrupts, scorer)
+    return answer_suites(job, progress, interrupts)
+
+
+def answer_suites(job: AnswerJob, progress: Progress, interrupts: Interrupts) -> dict[str, Any]:
+    """Every suite's answers into ``logs/SUITE.jsonl``; items that are answered already are not asked again."""
+    from ..generation.answers import answer_with
+    from ..generation.loading import load_model, load_tokenizer
+    from ..generation.prompts import Prompt, prompts_of
+    from ..records import Task
+
+    suites: dict[str, list[Prompt]] = {
+        name: prompts_of(Task.from_row(row) for row in read_parquet(Path(path))) for name, path in job.suites.items()
+    }
+    model, tokenizer = load_model(job.model), load_tokenizer(job.model)
+    total, before, generated = sum(len(prompts) for prompts in suites.values()), 0, 0
+    for name, prompts in suites.items():
+        counted = 0
+
+        def told(done: int, _: int, tokens: int, before: int = before) -> None:
+            nonlocal counted
+            progress.update(before + done, total, tokens=tokens - counted)
+            counted = tokens
+            interrupts.stop_if_asked(before + done)
+
+        answer_with(model, tokenizer, prompts, job.decoding, job.logs / f"{name}.jsonl", told)
+        before, generated = before + len(prompts), generated + counted
+    return {"kind": job.kind, "items": total, "tokens": generated}
+
+
+def be_quiet() -> None:
+    """Libraries' own progress bars off, for this process; a terminal of the user's own stays as it was set."""
+    for key, value in _QUIET.items():
+        os.environ.setdefault(key, value)
+    import warnings
+
+    import transformers
+
+    warnings.filterwarnings("ignore", category=FutureWarning)
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+
+
+@contextmanager
+def reporting() -> Iterator[Channel]:
+    """Dagster Pipes where its variables are set, standard error elsewhere."""
+    if not all(name in os.environ for name in PIPES_VARIABLES):
+        yield Channel(terminal_say(), lambda payload: None)
+        return
+    from dagster_pipes import open_dagster_pipes
+
+    with open_dagster_pipes() as pipes:
+        yield Channel(pipes.log.info, pipes.report_custom_message)
+
+
+def main(arguments: list[str]) -> int:
+    """Run the job file named by the one argument; returns the exit code."""
+    die_with_parent()
+    if len(arguments) != 1:
+        print("usage: python -m sentinel_pipeline.training.worker JOB.json", file=sys.stderr)
+        return EXIT_BAD_INPUT
+    path = Path(arguments[0])
+    interrupts = Interrupts()
+    interrupts.install()
+    with reporting() as channel:
+        try:
+            result = run_job(read_job(path), channel.say, interrupts)
+        except Exception as error:
+            failure = failure_of(error)
+            channel.say(f"gave up: {failure.message}")
+            if path.parent.is_dir():
+                write_failure(path, failure)
+            channel.report({"failure": failure._asdict()})
+            if failure.exit_code == EXIT_FAILED:
+                traceback.print_exc()
+            return failure.exit_code
+        channel.report({"result": result})
+    return EXIT_DONE
+
+
+def failure_of(error: Exception) -> Failure:
+    """Whose fault ``error`` is: our own errors say it; memory, disk and device are infrastructure; the rest is a defect."""
+    if isinstance(error, SentinelError):
+        return Failure(error.exit_code, str(error))
+    text = f"{type(error).__name__}: {error}"
+    if isinstance(error, MemoryError) or "out of memory" in text or "CUDA error" in text:
+        return Failure(EXIT_INFRASTRUCTURE, f"{text}. Lower the batch size, or free memory; run again to resume.")
+    if isinstance(error, OSError):
+        return Failure(EXIT_INFRASTRUCTURE, f"{text}. Run again to resume.")
+    return Failure(EXIT_FAILED, text)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

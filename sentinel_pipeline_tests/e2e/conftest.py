@@ -1,0 +1,72 @@
+"""The loop really run once, at toy size, for all tests that look at what it left."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from sentinel_pipeline.store import Home
+
+from ..conftest import ROOT
+
+SENTINEL = str(Path(sys.executable).with_name("sentinel"))
+RECIPES = Path(__file__).parents[1] / "recipes"
+
+
+class Done(NamedTuple):
+    """What a command came to."""
+
+    code: int
+    out: str
+    err: str
+
+    def json(self) -> dict[str, Any]:
+        """Standard output is one JSON object and nothing else."""
+        assert self.out.count("\n") == 1, self.out + self.err
+        return dict(json.loads(self.out))
+
+
+def environment(home: Home) -> dict[str, str]:
+    kept = {key: value for key, value in os.environ.items() if key not in ("DAGSTER_HOME", "SENTINEL_HOME")}
+    return {**kept, "SENTINEL_HOME": str(home.root), "COLUMNS": "160"}
+
+
+def sentinel(home: Home, *arguments: str) -> Done:
+    done = subprocess.run([SENTINEL, *arguments], capture_output=True, text=True, env=environment(home), timeout=600)
+    return Done(done.returncode, done.stdout, done.stderr)
+
+
+def new_home(folder: Path, recipes: Sequence[Path] = ()) -> Home:
+    """A project folder with the shipped suites and these recipes only."""
+    for name in ("workspace.yaml", "dagster.yaml"):
+        shutil.copy(ROOT / name, folder / name)
+    shutil.copytree(ROOT / "data" / "suites", folder / "data" / "suites")
+    (folder / "data" / "recipes").mkdir(parents=True)
+    for recipe in recipes or [RECIPES / "mini.toml"]:
+        shutil.copy(recipe, folder / "data" / "recipes" / recipe.name)
+    return Home(folder)
+
+
+def with_changes(home: Home, name: str, extra: str) -> None:
+    """A recipe like ``mini``, with more TOML at its end."""
+    (home.recipes / f"{name}.toml").write_text((RECIPES / "mini.toml").read_text() + extra)
+
+
+class Loop(NamedTuple):
+    home: Home
+    done: Done
+
+
+@pytest.fixture(scope="session")
+def loop(tmp_path_factory: pytest.TempPathFactory) -> Loop:
+    """``sentinel run mini --json``, to its end."""
+    home = new_home(tmp_path_factory.mktemp("loop"))
+    return Loop(home, sentinel(home, "run", "mini", "--json"))

@@ -1,0 +1,132 @@
+"""The graph and the gates as people see them: Dagster's own web server, in a real browser, over a loop that really ran."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import time
+import urllib.request
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from ..conftest import ROOT
+from .conftest import SENTINEL, Loop, environment
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+pytestmark = [pytest.mark.slow, pytest.mark.browser]
+
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+         "--disable-component-update", "--disable-sync"]  # fmt: skip
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def address(loop: Loop) -> Iterator[str]:
+    """``sentinel ui`` over the loop's instance, stopped as Ctrl-C stops it."""
+    port = free_port()
+    server = subprocess.Popen(
+        [SENTINEL, "ui", "--port", str(port)],
+        env=environment(loop.home),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    url = f"http://127.0.0.1:{port}"
+    wait_until_up(server, url)
+    yield url
+    server.send_signal(signal.SIGINT)
+    assert server.wait(timeout=60) is not None
+
+
+def wait_until_up(server: subprocess.Popen[str], url: str) -> None:
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        assert server.poll() is None, server.stdout.read() if server.stdout else ""
+        try:
+            urllib.request.urlopen(f"{url}/server_info", timeout=2)
+            return
+        except OSError:
+            time.sleep(0.5)
+    pytest.fail("the web server never answered")
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: str) -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Any) -> Iterator[Page]:
+    page = browser.new_page(viewport={"width": 1600, "height": 1000})
+    page.set_default_timeout(60_000)
+    yield page
+    page.close()
+
+
+def shoot(page: Page, name: str) -> None:
+    """A picture into ``docs/images`` when ``SENTINEL_SCREENSHOTS`` asks for it, else a real one that is thrown away."""
+    keep = os.environ.get("SENTINEL_SCREENSHOTS")
+    picture = page.screenshot(path=ROOT / "docs" / "images" / f"{name}.png" if keep else None)
+    assert picture.startswith(b"\x89PNG") and len(picture) > 20_000
+
+
+def test_the_whole_graph_is_drawn(page: Page, address: str) -> None:
+    page.goto(f"{address}/asset-groups?expanded=baseline,candidates,critic,mix,training,evaluation")
+    for asset in ("task_bank", "raw_candidates", "critic_labels", "rebalanced_mix", "sft_checkpoint", "comparison"):
+        page.get_by_text(asset, exact=True).first.wait_for()
+    page.wait_for_timeout(1500)
+    shoot(page, "graph")
+
+
+def test_a_passed_gate_is_shown_with_its_reason(page: Page, address: str) -> None:
+    page.goto(f"{address}/assets/base_report?view=checks&checkDetail=capability_gap")
+    page.get_by_text("rule: Pass@1 on heldout at most 30%").first.wait_for()
+    page.get_by_text("Passed", exact=True).first.wait_for()
+    shoot(page, "gate-passed")
+
+
+def test_a_failed_gate_is_shown_with_its_reason(page: Page, address: str) -> None:
+    page.goto(f"{address}/assets/sft_report?view=checks&checkDetail=pass_at_1")
+    page.get_by_text("rule: Pass@1 on heldout at least 40%").first.wait_for()
+    page.get_by_text("Failed", exact=True).first.wait_for()
+    shoot(page, "gate-failed")
+
+
+def test_the_run_of_the_command_is_in_the_ui(page: Page, address: str, loop: Loop) -> None:
+    run_id = loop.done.json()["run_id"]
+    page.goto(f"{address}/runs/{run_id}")
+    page.get_by_text("Success").first.wait_for()
+    page.get_by_text("sft_checkpoint").first.wait_for()
+    shoot(page, "run")
+
+
+def test_a_report_shows_its_tables_and_plot(page: Page, address: str) -> None:
+    page.goto(f"{address}/assets/base_report?view=partitions&partition=mini")
+    page.get_by_text("content_hash").first.wait_for()
+    shoot(page, "report")
+
+
+def test_schedule_and_sensor_are_on(address: str) -> None:
+    query = '{"query":"{ repositoriesOrError { ... on RepositoryConnection { nodes { schedules { name scheduleState { status } } sensors { name sensorState { status } } } } } }"}'  # noqa: E501
+    request = urllib.request.Request(f"{address}/graphql", query.encode(), {"Content-Type": "application/json"})
+    import json
+
+    node = json.load(urllib.request.urlopen(request))["data"]["repositoriesOrError"]["nodes"][0]
+    assert {one["name"]: one["scheduleState"]["status"] for one in node["schedules"]} == {"nightly_at_two": "RUNNING"}
+    assert {one["name"]: one["sensorState"]["status"] for one in node["sensors"]} == {"recipe_files": "RUNNING"}

@@ -1,0 +1,249 @@
+"""The loop as a user runs it: the command, the instance, the artefacts and the verdicts it leaves."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from sentinel_pipeline.store import Home, Ledger, Store, read_jsonl, read_parquet
+
+from .conftest import SENTINEL, Loop, environment, new_home, sentinel, with_changes
+
+pytestmark = pytest.mark.slow
+
+STAGES = [
+    "base_checkpoint", "task_bank", "base_report", "raw_candidates", "critic_labels", "accepted_set", "rejected_set",
+    "decontamination_report", "repair_traces", "rebalanced_mix", "sft_checkpoint", "sft_report", "comparison",
+]  # fmt: skip
+
+
+def latest(home: Home, recipe: str = "mini") -> Store:
+    return Store(home, recipe, "none", "none")
+
+
+def test_the_work_is_done_and_every_stage_says_so(loop: Loop) -> None:
+    assert loop.done.code == 0, loop.done.err
+    summary = loop.done.json()
+    assert sorted(stage["name"] for stage in summary["stages"]) == sorted(STAGES)
+    assert {stage["status"] for stage in summary["stages"]} == {"done"}
+    assert all(stage["seconds"] > 0 for stage in summary["stages"])
+
+
+def test_reports_carry_n_and_interval(loop: Loop) -> None:
+    reports = loop.done.json()["reports"]
+    for stage in ("base", "sft"):
+        heldout, smoke = reports[stage]["heldout"], reports[stage]["smoke"]
+        assert (heldout["n"], smoke["n"]) == (30, 8)
+        assert heldout["interval"][0] <= heldout["pass_at_1"] <= heldout["interval"][1]
+        assert heldout["infra"] == 0
+
+
+def test_gates_are_decided_recorded_and_printed(loop: Loop) -> None:
+    gates = {gate["name"]: gate for gate in loop.done.json()["gates"]}
+    assert set(gates) == {"capability_gap", "pass_at_1", "syntax_rate", "smoke_pass_at_1"}
+    assert gates["capability_gap"]["verdict"] == "pass"
+    assert gates["pass_at_1"]["verdict"] == "fail"
+    assert gates["pass_at_1"]["threshold"] == 0.4
+    recorded = {verdict.name: verdict.verdict for verdict in Ledger(loop.home.ledger).verdicts(recipe="mini")}
+    assert recorded == {name: gate["verdict"] for name, gate in gates.items()}
+
+
+def test_the_comparison_is_paired_on_the_same_items(loop: Loop) -> None:
+    heldout = next(one for one in loop.done.json()["comparisons"] if one["suite"] == "heldout")
+    assert (heldout["from"], heldout["to"], heldout["n"]) == ("base", "sft", 30)
+    assert heldout["interval"][0] <= heldout["difference"] <= heldout["interval"][1]
+
+
+def test_every_artefact_is_whole_and_knows_its_parents(loop: Loop) -> None:
+    store = latest(loop.home)
+    for name in STAGES:
+        made = store.get(name)
+        assert made.damage() == []
+        for parent in made.manifest.parents:
+            assert store.origin(made, parent.asset).hash == parent.content_hash
+    assert sentinel(loop.home, "verify", "--json").json() == {"artefacts": len(STAGES), "damaged": []}
+
+
+def test_no_candidate_is_lost(loop: Loop) -> None:
+    store = latest(loop.home)
+    raw = store.get("raw_candidates").manifest.metrics["candidates"]
+    accepted = store.get("accepted_set").manifest.metrics["accepted"]
+    assert accepted + store.get("rejected_set").manifest.metrics["rejected"] == raw
+    assert store.get("critic_labels").manifest.metrics["candidates"] == raw
+
+
+def test_every_planted_defect_is_rejected_and_every_reference_accepted(loop: Loop) -> None:
+    store = latest(loop.home)
+    accepted = list(read_parquet(store.get("accepted_set").path("accepted.parquet")))
+    rejected = list(read_parquet(store.get("rejected_set").path("rejected.parquet")))
+    assert [row["planted"] for row in accepted if row["planted"]] == []
+    assert [row["id"] for row in rejected if row["source"] == "reference"] == []
+    assert len({row["planted"] for row in rejected}) >= 8
+
+
+def test_the_mix_holds_accepted_rows_and_repairs_in_the_seeds_shares(loop: Loop) -> None:
+    store = latest(loop.home)
+    rows = list(read_parquet(store.get("rebalanced_mix").path("rows.parquet")))
+    code = sum(row["category"] == "executable_code" for row in rows)
+    assert code / len(rows) == pytest.approx(0.45, abs=0.02)
+    assert {row["origin"] for row in rows} == {"candidate", "repair"}
+    trained = list(read_jsonl(store.get("rebalanced_mix").path("train.jsonl")))
+    assert len(trained) == len(rows)
+    assert set(trained[0]) == {"prompt", "completion"}
+
+
+def test_the_model_is_a_plain_transformers_folder_apart_from_the_optimizer(loop: Loop) -> None:
+    folder = latest(loop.home).get("sft_checkpoint").folder
+    names = {path.name for path in (folder / "model").iterdir()}
+    assert {
+        "model.safetensors",
+        "config.json",
+        "tokenizer.json",
+        "chat_template.jinja",
+        "generation_config.json",
+    } <= names
+    assert not [name for name in names if "optimizer" in name]
+    assert list((folder / "logs" / "checkpoints").glob("step-*/optimizer.pt"))
+
+
+def test_two_runs_of_one_seed_give_the_same_tables(loop: Loop, tmp_path: Path) -> None:
+    again = new_home(tmp_path)
+    assert sentinel(again, "run", "mini").code == 0
+    hashes = {name: latest(loop.home).get(name).hash for name in STAGES}
+    assert {name: latest(again).get(name).hash for name in STAGES} == hashes
+
+
+def test_gates_are_listed_and_explained(loop: Loop) -> None:
+    listed = sentinel(loop.home, "gate", "list", "mini", "--json").json()["gates"]
+    assert {gate["verdict"] for gate in listed} >= {"pass", "fail"}
+    explained = sentinel(loop.home, "gate", "explain", "pass_at_1", "mini", "--json").json()
+    assert "rule: Pass@1 on heldout at least 40%" in explained["reason"]
+    unknown = sentinel(loop.home, "gate", "explain", "pass_at_2", "mini")
+    assert (unknown.code, "Did you mean 'pass_at_1'?" in unknown.err) == (2, True)
+
+
+def test_a_gate_that_fails_refuses_to_go_on(loop: Loop, tmp_path: Path) -> None:
+    """A gap that is not there: training must not start, by the check in the run and by the ledger outside of it."""
+    home = new_home(tmp_path)
+    gate = '\n[gates.capability_gap]\nmetric = "pass_at_1"\nstage = "base"\nthreshold = 0.9\n'
+    with_changes(home, "closed", gate)
+    done = sentinel(home, "run", "closed", "--json")
+    assert done.code == 3
+    summary = done.json()
+    assert {stage["name"]: stage["status"] for stage in summary["stages"]}["sft_checkpoint"] in ("skipped", "waiting")
+    assert "sft" not in summary["reports"]
+    assert latest(home, "closed").find("sft_checkpoint") is None
+    assert materialize_alone(home, "closed", "sft_checkpoint") == 3
+
+
+def materialize_alone(home: Home, recipe: str, asset: str) -> int:
+    """What a person does in the UI who launches one asset past the gates; returns the failure's exit code, 0 if it ran."""
+    code = f"""
+import json, dagster as dg
+from sentinel_pipeline.definitions import defs
+result = defs.resolve_job_def("train_recipe").execute_in_process(
+    instance=dg.DagsterInstance.get(), partition_key={recipe!r}, asset_selection=[dg.AssetKey({asset!r})], raise_on_error=False)
+failures = [e.step_failure_data for e in result.all_node_events if e.is_step_failure]
+print("\\n", json.dumps([f.user_failure_data.metadata["exit_code"].value for f in failures]))
+"""
+    import sys
+
+    env = {**environment(home), "DAGSTER_HOME": str(home.dagster)}
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, env=env)
+    codes = json.loads(done.stdout.strip().splitlines()[-1])
+    return int(codes[0]) if codes else 0
+
+
+def test_a_missing_verdict_is_not_a_pass(loop: Loop, tmp_path: Path) -> None:
+    import shutil
+
+    home = Home(shutil.copytree(loop.home.root, tmp_path / "copy"))
+    for path in home.state.glob("ledger.sqlite*"):
+        path.unlink()
+    assert materialize_alone(home, "mini", "sft_checkpoint") == 3
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[tuple[Home, subprocess.Popen[str]]]:
+    """A run with a long fine-tuning, started and in the middle of it."""
+    home = new_home(tmp_path)
+    with_changes(home, "long", "")
+    text = (home.recipes / "long.toml").read_text().replace("max_steps = 12", "max_steps = 150")
+    (home.recipes / "long.toml").write_text(text)
+    command = [SENTINEL, "run", "long", "--json"]
+    child = subprocess.Popen(command, env=environment(home), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    wait_for_step(home, 20, child)
+    yield home, child
+    for process in [*psutil.Process(child.pid).children(recursive=True), child] if child.poll() is None else []:
+        process.kill()
+
+
+def wait_for_step(home: Home, step: int, child: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + 300
+    while time.monotonic() < deadline:
+        rows = [
+            row for path in home.runs.glob("long/sft_checkpoint/.draft-*/logs/progress.jsonl") for row in whole(path)
+        ]
+        if any(row["step"] >= step for row in rows):
+            return
+        assert child.poll() is None, child.communicate()
+        time.sleep(0.1)
+    pytest.fail("fine-tuning never got going")
+
+
+def whole(path: Path) -> list[dict[str, float]]:
+    lines = path.read_text().splitlines(keepends=True)
+    return [json.loads(line) for line in lines if line.endswith("\n")]
+
+
+def worker_of(pid: int) -> psutil.Process:
+    family = psutil.Process(pid).children(recursive=True)
+    return next(one for one in family if "sentinel_pipeline.training.worker" in " ".join(one.cmdline()))
+
+
+def test_a_killed_trainer_is_infrastructure_and_a_resume_goes_on(running: tuple[Home, subprocess.Popen[str]]) -> None:
+    home, child = running
+    worker_of(child.pid).kill()
+    out, err = child.communicate(timeout=120)
+    assert child.returncode == 4, err
+    assert "resume" in json.loads(out)["error"]
+    resumed = sentinel(home, "run", "long", "--resume", "--json")
+    assert resumed.code == 0, resumed.err
+    redone = [stage["name"] for stage in resumed.json()["stages"]]
+    assert redone == ["sft_checkpoint", "sft_report", "comparison"]
+    assert resumed.json()["reports"]["base"]["heldout"]["n"] == 30
+    steps = [row["step"] for row in read_jsonl(latest(home, "long").get("sft_checkpoint").path("logs/progress.jsonl"))]
+    assert steps[-1] == 150
+    assert steps[0] <= 20, "the log of the first attempt is kept"
+
+
+def test_killing_the_command_leaves_no_process_and_the_run_can_be_resumed(
+    running: tuple[Home, subprocess.Popen[str]],
+) -> None:
+    home, child = running
+    family = psutil.Process(child.pid).children(recursive=True)
+    os.kill(child.pid, signal.SIGKILL)
+    child.wait()
+    _, alive = psutil.wait_procs(family, timeout=60)
+    assert not alive, [one.cmdline() for one in alive]
+    assert sentinel(home, "run", "long", "--resume").code == 0
+    assert latest(home, "long").get("comparison").damage() == []
+
+
+def test_there_is_nothing_to_resume_after_a_finished_run(loop: Loop) -> None:
+    done = sentinel(loop.home, "run", "mini", "--resume")
+    assert done.code == 2
+    assert "nothing to resume" in done.err
+
+
+def test_an_unknown_recipe_is_bad_input(loop: Loop) -> None:
+    done = sentinel(loop.home, "run", "mimi")
+    assert (done.code, "Did you mean 'mini'?" in done.err) == (2, True)

@@ -1,0 +1,55 @@
+"""One warm grader for the room's tests, and short ways to grade one program."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from sentinel_pipeline.records import PythonTests, ShellEffect
+from sentinel_pipeline.sandbox import Grader, Limits, Program, Result
+
+Grade = Callable[..., Result]
+
+
+@pytest.fixture(scope="session")
+def grader() -> Iterator[Grader]:
+    with Grader(workers=1) as warm:
+        yield warm
+
+
+@pytest.fixture
+def python(grader: Grader) -> Grade:
+    """``python(code, tests, entry_point="f", …)`` -> Result."""
+
+    def run(
+        code: str,
+        tests: str,
+        entry_point: str | None = "f",
+        *,
+        setup: str = "",
+        prefix: str = "",
+        limits: Limits | None = None,
+    ) -> Result:
+        verifier = PythonTests(tests=tests, entry_point=entry_point, setup=setup, prefix=prefix)
+        return next(iter(list(grader.grade([Program(id="p", code=code, verifier=verifier, limits=limits)]))))
+
+    return run
+
+
+@pytest.fixture
+def shell(grader: Grader) -> Grade:
+    """``shell(command, files, stdout=…, expected_files=…)`` -> Result."""
+
+    def run(
+        command: str,
+        files: dict[str, str] | None = None,
+        *,
+        stdout: str | None = None,
+        expected_files: dict[str, str] | None = None,
+        limits: Limits | None = None,
+    ) -> Result:
+        verifier = ShellEffect(files=files or {}, stdout=stdout, expected_files=expected_files)
+        return next(iter(list(grader.grade([Program(id="s", code=command, verifier=verifier, limits=limits)]))))
+
+    return run

@@ -1,0 +1,87 @@
+"""A model of a few thousand weights and jobs over it: made in a second or two, thrown away with the test."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from sentinel_pipeline.bench.task_bank import build
+from sentinel_pipeline.generation import Decoding
+from sentinel_pipeline.records import Task
+from sentinel_pipeline.records.recipe import EmbeddedModel, SftSpec, Windows
+from sentinel_pipeline.store import write_parquet
+from sentinel_pipeline.training.interrupts import Interrupts
+from sentinel_pipeline.training.jobs import PretrainJob, SftJob
+from sentinel_pipeline.training.progress import Progress
+
+SMALL = EmbeddedModel(
+    hidden=32,
+    layers=2,
+    heads=2,
+    intermediate=64,
+    vocabulary=600,
+    context=256,
+    pretrain_steps=6,
+    pretrain_batch=4,
+    pretrain_length=64,
+    warmup_steps=2,
+)
+
+
+class Score(NamedTuple):
+    """A stand-in for the critic's score: exact match, so that no sandbox is needed."""
+
+    outcome: str
+    syntax_ok: bool | None
+
+
+def exact_match(tasks: Sequence[Task], completions: Sequence[str]) -> list[Score]:
+    return [Score("pass" if a == t.reference else "fail", bool(a)) for t, a in zip(tasks, completions, strict=True)]
+
+
+def silent(folder: Path, label: str = "test") -> Progress:
+    return Progress(folder / "progress.jsonl", label, lambda text: None)
+
+
+def pretrain_small(out: Path, spec: EmbeddedModel = SMALL, seed: int = 17) -> Path:
+    """Train the small base model into ``out``; returns the model's folder."""
+    from sentinel_pipeline.training.embedded import pretrain
+
+    job = PretrainJob(out=out, logs=out / "logs", seed=seed, spec=spec)
+    pretrain(job, silent(job.logs), Interrupts())
+    return out / "model"
+
+
+def write_rows(path: Path, tasks: Sequence[Task]) -> Path:
+    rows = [
+        {
+            "prompt": [turn.to_dict() for turn in task.messages],
+            "completion": [{"role": "assistant", "content": task.reference}],
+        }
+        for task in tasks
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+def sft_material(folder: Path, rows: int = 96) -> tuple[Path, Path]:
+    """Training rows and a suite of eight held-out tasks."""
+    bank = build(5, {"functions": rows // 2, "chat": rows // 2}, {"functions": 4, "chat": 4})
+    suite = folder / "heldout.parquet"
+    write_parquet(suite, (task.to_row() for task in bank.heldout), "tasks")
+    return write_rows(folder / "train.jsonl", bank.train), suite
+
+
+def small_sft_job(out: Path, model: Path, rows: Path, suite: Path | None, **changes: object) -> SftJob:
+    settings: dict[str, object] = {
+        "batch_size": 4,
+        "learning_rate": 3e-3,
+        "warmup_steps": 2,
+        "save_every": 4,
+        "windows": Windows(every=6, items=8, no_gain_by=0, syntax_drops=0),
+    }
+    spec = SftSpec(**{**settings, **changes})  # type: ignore[arg-type]
+    decoding = Decoding(max_new_tokens=8, batch_size=8)
+    return SftJob(out=out, logs=out / "logs", model=model, rows=rows, suite=suite, seed=3, spec=spec, decoding=decoding)
