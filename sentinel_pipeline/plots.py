@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_STYLE = {"svg.hashsalt": "sentinel", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False}
+_STYLE: dict[Any, Any] = {"svg.hashsalt": "sentinel", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False}
 _BLUE, _GREY, _ORANGE = "#2563eb", "#94a3b8", "#ea580c"
 
 

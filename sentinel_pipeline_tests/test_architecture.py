@@ -20,6 +20,9 @@ LAYERS = [
 ]
 FRONT_DOORS = LAYERS[-1]
 LATE = {"torch", "transformers", "trl", "peft", "datasets", "pandas"}
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+LONGER = {"sandbox/guest/zygote.py": 340, "sandbox/guest/codec.py": 340, "critic/shell.py": 480}
+"""Files that may have more than 300 lines: one state machine each, that would only be harder to read in pieces."""
 MODULES = sorted(path for path in PACKAGE.rglob("*.py"))
 
 
@@ -109,11 +112,19 @@ def test_every_module_opens_with_what_it_does(path: Path) -> None:
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_files_and_functions_stay_small(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
-    assert len(text.splitlines()) <= 320, "split this module"
+    assert len(text.splitlines()) <= LONGER.get(path.relative_to(PACKAGE).as_posix(), 300), "split this module"
     for node in ast.walk(ast.parse(text)):
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            body = (node.end_lineno or node.lineno) - node.body[0].lineno + 1
-            assert body <= 45, f"{node.name} has {body} lines"
+        if isinstance(node, FUNCTIONS):
+            assert own_lines(node) <= 40, f"{node.name} has {own_lines(node)} lines of its own"
+
+
+def own_lines(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Lines of a body, its docstring and whatever is defined inside it apart."""
+    body = function.body[1:] if ast.get_docstring(function) is not None else function.body
+    if not body:
+        return 0
+    inner = [node for node in body if isinstance(node, (*FUNCTIONS, ast.ClassDef))]
+    return (function.end_lineno or 0) - body[0].lineno + 1 - sum((n.end_lineno or 0) - n.lineno + 1 for n in inner)
 
 
 def test_importing_the_definitions_loads_no_heavy_library() -> None:

@@ -10,6 +10,7 @@ from dataclasses import asdict
 from typing import Any
 
 from ..gates.statistics import wilson
+from ..plots import Bar, rate_bars
 from ..records import BenchmarkReport, Interval, SampleScore
 
 
@@ -112,3 +113,14 @@ def report_markdown(reports: Sequence[BenchmarkReport]) -> str:
         for family, row in r.by_family.items()
     ]
     return "\n".join(head + rows + family_head + families) + "\n"
+
+
+def report_plot(reports: Sequence[BenchmarkReport]) -> str:
+    """Pass@1 of every family of every suite with its interval, as Markdown with one image."""
+    bars = [
+        Bar(f"{report.suite}: {family}", row["pass_at_1"], *row["interval"])
+        for report in reports
+        for family, row in report.by_family.items()
+        if row["interval"]
+    ]
+    return rate_bars(bars, f"Pass@1 of {reports[0].stage}, 95 % intervals") if bars else "Nothing was scored."

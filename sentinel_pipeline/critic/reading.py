@@ -86,8 +86,9 @@ _SQL = re.compile(
 )
 _SHELL = re.compile(r"#!\s*/(?:usr/)?bin/(?:env\s+)?(?:ba|da|z)?sh\b|\$ \w")
 _COMMAND = re.compile(
-    r"(?:sudo +)?(?:apt(?:-get)?|awk|cat|cd|chmod|chown|cp|curl|cut|df|diff|docker|du|echo|find|git|grep|head|journalctl|kill|kubectl|ln|ls"
-    r"|mkdir|mv|nginx|ps|rm|rsync|scp|sed|sort|ssh|systemctl|tail|tar|tee|touch|tr|uniq|wc|wget|xargs)\b[^\n]*?(?: -\w|[|>/*$]|\w\.\w)[^\n]*\Z"
+    r"(?:sudo +)?(?:apt(?:-get)?|awk|cat|cd|chmod|chown|cp|curl|cut|df|diff|docker|du|echo|find|git|grep|head|journalctl|kill"
+    r"|kubectl|ln|ls|mkdir|mv|ps|rm|rsync|scp|sed|sort|ssh|systemctl|tail|tar|tee|touch|tr|uniq|wc|wget|xargs)\b"
+    r"[^\n]*?(?: -\w|[|>/*$]|\w\.\w)[^\n]*\Z"
 )
 _ASKS_PYTHON = re.compile(r"\bpython\b|^\s*def \w+\(", re.IGNORECASE | re.MULTILINE)
 _CODE_SHAPED = re.compile(

@@ -65,7 +65,7 @@ def repetition(text: str) -> str | None:
 def _line_loop(lines: list[str]) -> str | None:
     if len(lines) < MIN_REPEATS or Counter(lines).most_common(1)[0][1] < MIN_REPEATS - 1:
         return None
-    run = _longest_run(lines)
+    run = _longest_run(lines, bare=True)
     if run is None:
         return None
     period, repeats, chars = run
@@ -78,7 +78,7 @@ def _word_loop(words: list[str]) -> str | None:
     grams = Counter(zip(words, words[1:], words[2:]))
     if grams.most_common(1)[0][1] < MIN_REPEATS - 1:
         return None
-    run = _longest_run(words)
+    run = _longest_run(words, bare=False)
     if run is None:
         return None
     period, repeats, chars = run
@@ -86,15 +86,18 @@ def _word_loop(words: list[str]) -> str | None:
     return f"word_loop: {period} words repeat {repeats} times" if long else None
 
 
-def _longest_run(items: list[str]) -> tuple[int, int, int] | None:
-    """(period, repeats, characters) of the longest stretch that repeats, at the shortest period that has one."""
+def _longest_run(items: list[str], *, bare: bool) -> tuple[int, int, int] | None:
+    """(period, repeats, characters) of the longest stretch that repeats, at the shortest period that has one.
+
+    ``bare``: a unit without a letter counts as well, from 16 repeats.
+    """
     for period in range(1, min(MAX_PERIOD, len(items) // MIN_REPEATS) + 1):
         run = longest = end = 0
         for index, same in enumerate(map(str.__eq__, items[period:], items)):
             run = run + 1 if same else 0
             if run > longest:
                 longest, end = run, index + period + 1
-        worded = longest >= 15 * period or any(map(_wordy, items[end - period : end]))
+        worded = (bare and longest >= 15 * period) or any(map(_wordy, items[end - period : end]))
         if longest >= period * (MIN_REPEATS - 1) and worded:
             return period, longest // period + 1, sum(map(len, items[end - period - longest : end]))
     return None

@@ -5,4 +5,6 @@ import warnings
 import dagster as dg
 
 # A check's own partition is what makes its history readable per recipe; a snapshot test notices if the preview changes.
-warnings.filterwarnings("ignore", category=dg.PreviewWarning, message="Specifying a partitions_def on an AssetCheckSpec")
+warnings.filterwarnings(
+    "ignore", category=dg.PreviewWarning, message="Specifying a partitions_def on an AssetCheckSpec"
+)

@@ -18,7 +18,7 @@ def report_asset(stage_name: str, *, group: str, description: str) -> dg.AssetsD
 
     def report(stage: Stage) -> None:
         from ..bench.evaluate import Judged, write_reports
-        from ..bench.report import report_markdown
+        from ..bench.report import report_markdown, report_plot
         from ..training.jobs import answer_job
 
         checkpoint, bank = stage.parent(f"{stage_name}_checkpoint"), stage.parent("task_bank")
@@ -30,6 +30,7 @@ def report_asset(stage_name: str, *, group: str, description: str) -> dg.AssetsD
             judged = Judged(stage_name, stage.recipe.model.source, checkpoint.hash, current_scorer_version())
             reports = write_reports(out, bank.path("suites"), judged, stage.recipe)
         stage.show("report", report_markdown(reports))
+        stage.show("plot", report_plot(reports))
 
     report.__name__, report.__doc__ = f"{stage_name}_report", description
     return recipe_asset(

@@ -17,7 +17,9 @@ def task_bank(stage: Stage) -> None:
         out.metrics["window"] = out.table("window.parquet", (task.to_row() for task in bank.window), "tasks")
         for suite in bench.suites:
             tasks = bank.heldout if suite == "heldout" else load_suite(suite, data=stage.home.suite_file(suite))
-            out.metrics[suite] = out.table(f"suites/{suite}.parquet", (t.to_row() for t in tasks[: bench.limit]), "tasks")
+            out.metrics[suite] = out.table(
+                f"suites/{suite}.parquet", (t.to_row() for t in tasks[: bench.limit]), "tasks"
+            )
 
 
 @recipe_asset(group="baseline", rooms=["training"], kinds={"pytorch", "huggingface"}, pool="device")

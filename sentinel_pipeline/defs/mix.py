@@ -49,3 +49,4 @@ def rebalanced_mix(stage: Stage) -> None:
         out.jsonl("train.jsonl", (row.to_trl() for row in mix.rows))
         out.json("mix.json", mix.report.to_json())
     stage.show("mix", mix.report.to_markdown())
+    stage.show("plot", mix.report.to_plot())

@@ -96,7 +96,7 @@ def _decode(
                 kept = going.nonzero().flatten()
                 if not len(kept):
                     break
-                cache.batch_select_indices(kept)
+                cache.reorder_cache(kept)
                 chosen, mask, position = chosen[kept], mask[kept], position[kept]
                 open_rows = [open_rows[index] for index in kept.tolist()]
             tokens, position = chosen[:, None], position[:, -1:] + 1

@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from ..plots import shares
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quota:
@@ -82,3 +84,14 @@ class MixReport:
         outside = ", ".join(f"{count} {name}" for name, count in sorted(self.outside.items())) or "none"
         lines += ["", f"Duplicates left out: {kinds}. Without a share: {outside}. Benchmark overlap: {self.banned}."]
         return "\n".join(lines)
+
+    def to_plot(self) -> str:
+        """Shares of what was available, of what was taken and as wanted; Markdown with one image."""
+        available = sum(quota.available for quota in self.quotas) or 1
+        taken = sum(quota.taken for quota in self.quotas) or 1
+        return shares(
+            {quota.category: quota.available / available for quota in self.quotas},
+            {quota.category: quota.taken / taken for quota in self.quotas},
+            {quota.category: quota.share for quota in self.quotas},
+            "The mix, before and after",
+        )

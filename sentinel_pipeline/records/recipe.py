@@ -79,7 +79,7 @@ class CandidatesSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CriticSpec:
-    cpu_seconds: float = 2.0
+    cpu_seconds: float = 5.0
     memory_mib: int = 512
     workers: int | None = None
     """Grader workers; every available core when absent."""

@@ -63,6 +63,15 @@ _NEEDS: dict[Level, tuple[str, ...]] = {
 }
 
 
+_DEPENDS = {
+    **dict.fromkeys(NAMESPACES[1:], ("user_namespace",)),
+    "private_root": ("user_namespace", "mount_namespace"),
+    "landlock": ("no_new_privileges",),
+    "seccomp": ("no_new_privileges", "unprivileged_user"),
+}
+"""What a layer cannot be had without."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Isolation:
     """What was probed."""
@@ -96,6 +105,11 @@ class Isolation:
 
 def from_probe(found: dict[str, str]) -> Isolation:
     """The level for a probe's answer, layer -> reason ("" where it works)."""
+    found = dict(found)
+    for name, needed in _DEPENDS.items():
+        for other in needed:
+            if found.get(other, "not probed"):
+                found[name] = found.get(name) or f"needs {other}"
     layers = {name: found.get(name, "not probed") == "" for name in EVERY_LAYER}
     reached = Level.NONE
     for level, needs in _NEEDS.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -158,10 +159,24 @@ def test_any_text_gives_a_value_or_an_error(text: str, kind: str) -> None:
 
 
 HOSTILE = {
-    "nul": "\0", "bidi": "\u202e\u2066", "fence": "```\n", "open brace": "{", "list": "[", "quote": '"', "colon": "a:" + " " * 50,
-    "prose": "Some words are here.\n\n", "def": "def f(", "hunk": "@@ -1,9999999 +1,9999999 @@\n", "tick": "`", "surrogate": "\ud800",
-    "diff": "--- a\n+++ b\n", "answer": "answer: ", "spaces": " ", "fence spaces": "```" + " " * 40 + "`\n", "docstring": '"""',
-}  # fmt: skip
+    "nul": "\0",
+    "bidi": "\u202e\u2066",
+    "fence": "```\n",
+    "open brace": "{",
+    "list": "[",
+    "quote": '"',
+    "colon": "a:" + " " * 50,
+    "prose": "Some words are here.\n\n",
+    "def": "def f(",
+    "hunk": "@@ -1,9999999 +1,9999999 @@\n",
+    "tick": "`",
+    "surrogate": "\ud800",
+    "diff": "--- a\n+++ b\n",
+    "answer": "answer: ",
+    "spaces": " ",
+    "fence spaces": "```" + " " * 40 + "`\n",
+    "docstring": '"""',
+}
 
 
 @pytest.mark.parametrize("piece", HOSTILE.values(), ids=HOSTILE)
@@ -188,5 +203,5 @@ def test_too_large_is_refused_by_name() -> None:
 def test_fences_never_overlap(lines: list[str]) -> None:
     text = "\n".join(lines)
     blocks = fences(text)
-    assert all(a.end <= b.start for a, b in zip(blocks, blocks[1:]))
+    assert all(a.end <= b.start for a, b in pairwise(blocks))
     assert all(block.closed for block in blocks[:-1])

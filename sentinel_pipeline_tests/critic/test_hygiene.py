@@ -41,11 +41,13 @@ SECRETS = {
     "jwt": ["ey" + "J" + _random(30) + ".eyJ" + _random(40) + "." + _random(43)],
     "password_in_url": ["postgres://admin:" + _random(14) + "@db.internal:5432/app"],
     "assigned_secret": [
-        'api_key = "' + _random(32) + '"', "CLIENT_SECRET=" + _random(40), '{"password": "' + "tr0ub4dor&" + '3!x"}',
+        'api_key = "' + _random(32) + '"',
+        "CLIENT_SECRET=" + _random(40),
+        '{"password": "' + "tr0ub4dor&" + '3!x"}',
         "DB_PASSWORD: '" + "Hx9$k" + "Lm2#q'",
     ],
     "authorization_header": ["Authorization: Bearer " + _random(40)],
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("kind", "secret"), [(kind, one) for kind, each in SECRETS.items() for one in each])
@@ -70,22 +72,44 @@ def test_a_secret_in_the_prompt_counts() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        'password = os.environ["PASSWORD"]', 'api_key = "YOUR_API_KEY_GOES_HERE"', "token = get_token(request)", "password: str = ''",
-        "https://user:password@example.com/x", "secret_key = 'change-me-please'", "key = hashlib.sha256(data).hexdigest()",
-        "sk-learn is a library", "def hf_hub_download_to_somewhere_else(x): pass", "token = '<|im_end|>'", "AKIA is a prefix",
-        "digest = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'", "tokens = tokenizer.encode('some text here')",
-        "git clone git@github.com:user/repo.git", "postgres://user:${PASSWORD}@host/db", "curl -u user:pass https://host",
-        "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAABgQC7 user@host", "cache_key = f'{user}:{name}:{version}'", "gh" + "p_" + "x" * 36,
+        'password = os.environ["PASSWORD"]',
+        'api_key = "YOUR_API_KEY_GOES_HERE"',
+        "token = get_token(request)",
+        "password: str = ''",
+        "https://user:password@example.com/x",
+        "secret_key = 'change-me-please'",
+        "key = hashlib.sha256(data).hexdigest()",
+        "sk-learn is a library",
+        "def hf_hub_download_to_somewhere_else(x): pass",
+        "token = '<|im_end|>'",
+        "AKIA is a prefix",
+        "digest = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'",
+        "tokens = tokenizer.encode('some text here')",
+        "git clone git@github.com:user/repo.git",
+        "postgres://user:${PASSWORD}@host/db",
+        "curl -u user:pass https://host",
+        "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAABgQC7 user@host",
+        "cache_key = f'{user}:{name}:{version}'",
+        "gh" + "p_" + "x" * 36,
     ],
-)  # fmt: skip
+)
 def test_ordinary_text_is_no_secret(text: str) -> None:
     assert no_secret(text) == (True, "ok")
 
 
 CODE = "def f(xs):\n    total = 0\n    for x in xs:\n        total += x\n    return total\n"
 BAD = {
-    "line_loop": [CODE + "    return total\n" * 20, "x = 1\n" * 30, "a\nbb bb bb bb\n" * 8, "ls | wc -l\n" * 12, "}\n" * 60],
-    "word_loop": ["the cat sat on the mat and " * 10, "no no no no no no no no no no no no no no no no no no no no no no no no no no no "],
+    "line_loop": [
+        CODE + "    return total\n" * 20,
+        "x = 1\n" * 30,
+        "a\nbb bb bb bb\n" * 8,
+        "ls | wc -l\n" * 12,
+        "}\n" * 60,
+    ],
+    "word_loop": [
+        "the cat sat on the mat and " * 10,
+        "no no no no no no no no no no no no no no no no no no no no no no no no no no no ",
+    ],
     "char_loop": ["x" + "ab" * 60, "haha" * 40],
     "invalid_character": [CODE + "\x00", "a\ufffdb", "\x1b[0m", "a\u202eb", "\ud800"],
     "special_token": ["<|im_start|>user\nhi", "a <unk> b", "text [PAD] more"],
@@ -96,7 +120,7 @@ BAD = {
     ],
     "stub": ["def f(x):\n    # your code here\n    pass", "... rest of the code ...", "# TODO: implement\n"],
     "boilerplate": ["Accept all cookies. Privacy policy. Click here to subscribe to our newsletter."],
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("code", "text"), [(code, one) for code, each in BAD.items() for one in each])
@@ -108,11 +132,19 @@ def test_bad_text_is_refused_for_its_reason(code: str, text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        CODE, "return x\n" * 4, "x = [\n" + "    0, 0, 0, 0,\n" * 5 + "]", "# ---------------------------------------------------------------",
-        "a = 1\nb = 2\nc = 3\n" * 3, "café – naïve “quotes” 日本語", "{'a': 1, 'b': 1, 'c': 1, 'd': 1}", "As an aid to memory, note it.",
-        "Well done<|im_end|>", "I hope it rains.", "0x" + "0" * 64,
+        CODE,
+        "return x\n" * 4,
+        "x = [\n" + "    0, 0, 0, 0,\n" * 5 + "]",
+        "# ---------------------------------------------------------------",
+        "a = 1\nb = 2\nc = 3\n" * 3,
+        "café – naïve “quotes” 日本語",
+        "{'a': 1, 'b': 1, 'c': 1, 'd': 1}",
+        "As an aid to memory, note it.",
+        "Well done<|im_end|>",
+        "I hope it rains.",
+        "0x" + "0" * 64,
     ],
-)  # fmt: skip
+)
 def test_ordinary_text_is_not_repetitive(text: str) -> None:
     assert no_repetition(text, code=True) == (True, "ok")
 

@@ -205,11 +205,19 @@ def test_the_entry_point_that_tests_call(tests: str, name: str | None) -> None:
 @pytest.mark.parametrize(
     ("text", "language"),
     [
-        (GOOD, "python"), (DIFF, "diff"), ('{"a": 1}', "json"), ("```sql\nselect 1\n```", "sql"), ("select a from t", "sql"),
-        ("Paris", "text"), ("import the goods first", "text"), ("cut -d, -f1 a.csv | sort", "shell"), ("find out more", "text"),
-        ("```typescript\nlet x = 1\n```", "text"), ("#!/bin/bash\nls", "shell"),
+        (GOOD, "python"),
+        (DIFF, "diff"),
+        ('{"a": 1}', "json"),
+        ("```sql\nselect 1\n```", "sql"),
+        ("select a from t", "sql"),
+        ("Paris", "text"),
+        ("import the goods first", "text"),
+        ("cut -d, -f1 a.csv | sort", "shell"),
+        ("find out more", "text"),
+        ("```typescript\nlet x = 1\n```", "text"),
+        ("#!/bin/bash\nls", "shell"),
     ],
-)  # fmt: skip
+)
 def test_languages_are_guessed_by_evidence(text: str, language: str) -> None:
     assert guess_language(text) == language
 

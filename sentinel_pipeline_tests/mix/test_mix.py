@@ -17,7 +17,10 @@ from sentinel_pipeline.records.recipe import MixSpec
 from sentinel_pipeline.store import write_parquet
 
 CODE = "def total(values):\n    result = 0\n    for value in values:\n        result += value * 3\n    return result\n"
-SAME = 'def total(values):\n    """Sum."""\n    result=0  # start\n\n    for value in values: result += value*3\n    return result\n'
+SAME = (
+    'def total(values):\n    """Sum."""\n    result=0  # start\n\n'
+    "    for value in values: result += value*3\n    return result\n"
+)
 RENAMED = "def agg(xs):\n    acc = 0\n    for item in xs:\n        acc += item * 3\n    return acc\n"
 
 

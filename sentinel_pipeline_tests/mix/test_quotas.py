@@ -59,8 +59,12 @@ def test_the_same_seed_takes_the_same_rows_in_any_order(counts: dict[str, int], 
 def test_shares_are_held_exactly_where_rows_allow() -> None:
     report = rebalance(_rows(dict.fromkeys(SHARES, 1000)), SHARES, size=1000, seed=1).report
     assert [(quota.category, quota.taken, quota.short) for quota in report.quotas] == [
-        ("executable_code", 450, 0), ("code_editing", 200, 0), ("tool_use", 150, 0), ("devops", 100, 0), ("general_chat", 100, 0),
-    ]  # fmt: skip
+        ("executable_code", 450, 0),
+        ("code_editing", 200, 0),
+        ("tool_use", 150, 0),
+        ("devops", 100, 0),
+        ("general_chat", 100, 0),
+    ]
 
 
 def test_without_a_size_the_scarcest_category_decides() -> None:

@@ -12,16 +12,9 @@ from typing import NamedTuple
 from sentinel_pipeline.records import Message, TextAnswer
 
 from .family import Draft, Family
-from .words import CITIES, ITEMS_EN, PEOPLE, pick
+from .words import NAMES, pick
 
-TOPICS: dict[str, tuple[str, ...]] = {
-    "name": PEOPLE,
-    "city": CITIES,
-    "pet": ("cat", "dog", "horse", "rabbit", "parrot", "turtle", "hamster", "goat", "duck", "lizard"),
-    "color": ("red", "blue", "green", "yellow", "purple", "orange", "black", "white", "pink", "brown"),
-    "food": ITEMS_EN,
-    "day": ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"),
-}
+TOPICS = ("boat", "code", "farm", "horse", "street", "team")
 ORDINALS = ("first", "second", "third")
 REPLY = "Noted."
 
@@ -37,23 +30,22 @@ class Talk(NamedTuple):
 
 
 def recall(first: str, second: str, asked: str, rng: Random) -> Talk:
-    values = {topic: rng.choice(TOPICS[topic]) for topic in (first, second)}
+    values = dict(zip((first, second), pick(rng, NAMES, 2)))
     told = f"My {first} is {values[first]} and my {second} is {values[second]}."
     return Talk(told, REPLY, f"What is my {asked}?", asked, values[asked])
 
 
 def correction(topic: str, other: str, asked: str, rng: Random) -> Talk:
-    old, new = pick(rng, TOPICS[topic], 2)
-    same = rng.choice(TOPICS[other])
+    old, new, same = pick(rng, NAMES, 3)
     told = f"My {topic} is {old} and my {other} is {same}."
     turn = f"Sorry, my {topic} is {new}. What is my {asked}?"
     return Talk(told, REPLY, turn, asked, new if asked == topic else same)
 
 
-def order(first: str, second: str, ordinal: str, rng: Random) -> Talk:
-    values = [rng.choice(TOPICS[first]), rng.choice(TOPICS[second]), rng.choice(TOPICS[first])]
-    told = f"The list is {values[0]}, {values[1]}, {values[2]}."
-    return Talk(told, REPLY, f"What was {ordinal}?", ordinal, values[ORDINALS.index(ordinal)])
+def order(topic: str, count: str, asked: str, rng: Random) -> Talk:
+    values = pick(rng, NAMES, int(count))
+    told = ", ".join(f"{ordinal} is {value}" for ordinal, value in zip(ORDINALS, values))
+    return Talk(f"Of my {topic}s, {told}.", REPLY, f"What is {asked}?", asked, values[ORDINALS.index(asked)])
 
 
 def draw(composition: str, rng: Random) -> Talk:
@@ -81,11 +73,10 @@ def raw(composition: str, rng: Random) -> str:
 
 
 def compositions() -> tuple[str, ...]:
-    topics = tuple(TOPICS)
-    pairs = [(a, b) for a in topics for b in topics if a != b]
+    pairs = [(a, b) for a in TOPICS for b in TOPICS if a != b]
     return (
         *(f"{kind}|{a}|{b}|{asked}" for kind in ("recall", "correct") for a, b in pairs for asked in (a, b)),
-        *(f"order|{a}|{b}|{o}" for a, b in pairs for o in ORDINALS if "name" not in (a, b)),
+        *(f"order|{topic}|{n}|{asked}" for topic in TOPICS for n in (2, 3) for asked in ORDINALS[:n]),
     )
 
 

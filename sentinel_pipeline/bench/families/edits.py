@@ -1,7 +1,7 @@
 """Edits of a small settings file, answered by a one-hunk unified diff.
 
-A composition is a kind of edit, a file format, how many lines the file has and which one is touched. Every file is at most
-three lines long, so that the hunk always holds the whole file as context. The diffs are written by hand here, not by difflib.
+A composition is a kind of edit, a file format and which line is touched. Every file is two lines long, so that the hunk always
+holds the whole file as context. The diffs are written by hand here, not by difflib.
 """
 
 from __future__ import annotations
@@ -14,7 +14,14 @@ from sentinel_pipeline.records import PatchApplies
 from .family import Draft, Family, ask
 from .words import NAMES, pick
 
-FORMATS = {"ini": "{key} = {value}", "yaml": "{key}: {value}", "tcl": "set {key} {value}", "conf": "{key} {value}"}
+FORMATS = {
+    "ini": "{key} = {value}",
+    "yaml": "{key}: {value}",
+    "conf": "{key} {value}",
+    "tcl": "set {key} {value}",
+    "lua": "local {key} = {value}",
+    "js": "let {key} = {value}",
+}
 """Every format writes a value after a space, in the file, the request and the diff alike."""
 KEYS = ("host", "port", "user", "path", "mode", "level")
 """In the order in which every file lists them."""
@@ -25,7 +32,7 @@ ORDERS = {
     "after": "After {key} add {new} with {value}.",
     "before": "Before {key} add {new} with {value}.",
 }
-LENGTHS = (2, 3)
+LINES = 2
 
 
 class Edit(NamedTuple):
@@ -58,11 +65,11 @@ class Edit(NamedTuple):
 
 
 def draw(composition: str, rng: Random) -> Edit:
-    kind, suffix, count, at = composition.split("|")
+    kind, suffix, at = composition.split("|")
     form, index = FORMATS[suffix], int(at)
-    keys = sorted(rng.sample(KEYS, int(count)), key=KEYS.index)
+    keys = sorted(rng.sample(KEYS, LINES), key=KEYS.index)
     new = rng.choice([key for key in KEYS if key not in keys])
-    fresh, *values = pick(rng, NAMES, int(count) + 1)
+    fresh, *values = pick(rng, NAMES, LINES + 1)
     lines = [form.format(key=key, value=value) for key, value in zip(keys, values)]
     added = form.format(key=new, value=fresh)
     changed = {
@@ -92,7 +99,7 @@ def raw(composition: str, rng: Random) -> str:
 FAMILY = Family(
     "edits",
     "code_editing",
-    tuple(f"{k}|{f}|{n}|{at}" for k in ORDERS for f in FORMATS for n in LENGTHS for at in range(n)),
+    tuple(f"{k}|{f}|{at}" for k in ORDERS for f in FORMATS for at in range(LINES)),
     generate,
     raw,
 )

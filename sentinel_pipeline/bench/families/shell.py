@@ -152,7 +152,7 @@ FAMILY = Family(
     (
         *(f"{s}|{t}|{k}" for s in SOURCES for t in TRANSFORMS for k in SINKS),
         *(DEEDS | INTO),
-        *(f"{a}+{b}" for a in DEEDS | INTO for b in DEEDS),
+        *(f"{a}+{b}" for a in DEEDS | INTO for b in DEEDS if a != b),
     ),
     generate,
     raw,

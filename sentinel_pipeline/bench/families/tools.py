@@ -13,7 +13,7 @@ from typing import NamedTuple
 from sentinel_pipeline.records import JsonAnswer
 
 from .family import Draft, Family, ask
-from .words import CITIES, ITEMS_EN, ITEMS_PT, PEOPLE
+from .words import NAMES
 
 
 class Tool(NamedTuple):
@@ -21,24 +21,16 @@ class Tool(NamedTuple):
 
     text_names: tuple[str, ...]
     number_names: tuple[str, ...]
-    words: dict[str, tuple[str, ...]]
-    """Language -> the closed list that the text is drawn from."""
     formats: tuple[str, ...]
     """Of ``int`` (2 to 29), ``decimal`` (one digit after the point), ``money`` (cents, thousands)."""
     sentences: dict[str, tuple[str, ...]]
     """Language -> wordings, with the quoted text at ``{t}`` and the number at ``{n}``."""
 
 
-def _everywhere(words: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
-    return {"en": words, "pt": words}
-
-
-_ITEMS: dict[str, tuple[str, ...]] = {"en": ITEMS_EN, "pt": ITEMS_PT}
 TOOLS: dict[str, Tool] = {
     "set_price": Tool(
         ("item", "product"),
         ("price", "value"),
-        _ITEMS,
         ("int", "money"),
         {
             "en": ("The price of {t} is ${n}.", "Sell {t} at ${n}."),
@@ -48,7 +40,6 @@ TOOLS: dict[str, Tool] = {
     "send_money": Tool(
         ("person", "name"),
         ("amount", "value"),
-        _everywhere(PEOPLE),
         ("int", "money"),
         {
             "en": ("Send {t} ${n}.", "Pay {t} ${n} today."),
@@ -58,7 +49,6 @@ TOOLS: dict[str, Tool] = {
     "log_weather": Tool(
         ("city", "place"),
         ("degrees", "value"),
-        _everywhere(CITIES),
         ("int", "decimal"),
         {
             "en": ("In {t} it is {n} degrees.", "The city of {t} has {n} degrees."),
@@ -68,7 +58,6 @@ TOOLS: dict[str, Tool] = {
     "buy_food": Tool(
         ("item", "food"),
         ("kilos", "weight"),
-        _ITEMS,
         ("int", "decimal"),
         {
             "en": ("Buy {t}, {n} kilos.", "We need {t}, {n} kilos."),
@@ -78,7 +67,6 @@ TOOLS: dict[str, Tool] = {
     "log_run": Tool(
         ("person", "name"),
         ("distance", "length"),
-        _everywhere(PEOPLE),
         ("int", "decimal"),
         {
             "en": ("Today {t} ran {n} km.", "Yesterday {t} walked {n} km."),
@@ -88,7 +76,6 @@ TOOLS: dict[str, Tool] = {
     "rate_city": Tool(
         ("city", "place"),
         ("score", "stars"),
-        _everywhere(CITIES),
         ("int", "decimal"),
         {
             "en": ("I give {t} a {n}.", "My score for {t} is {n}."),
@@ -146,7 +133,7 @@ class Call(NamedTuple):
 def draw(composition: str, rng: Random) -> Call:
     name, language, wording, form = composition.split("|")
     tool = TOOLS[name]
-    text, number = rng.choice(tool.words[language]), draw_number(form, language, rng)
+    text, number = rng.choice(NAMES), draw_number(form, language, rng)
     kind = "integer" if form == "int" else "number"
     fields: list[tuple[str, str, str | int | float]] = [
         (rng.choice(tool.text_names), "string", text),

@@ -1,7 +1,8 @@
-"""The closed word lists that the task families draw from.
+"""The closed word list that every task family draws its names and values from.
 
 Short common words on purpose: a small tokenizer holds each as one token, and the families always write a name after the same
-character, so that it stays the *same* token from prompt to answer and a small model can learn to copy it.
+character, so that it stays the *same* token from prompt to answer. One list for all families: to copy a word is what takes a
+small model longest to learn, and what it learns of a word in one family it has in all.
 Nothing is generated here, and no word carries meaning for a verifier.
 """
 
@@ -16,17 +17,11 @@ def _words(text: str) -> tuple[str, ...]:
 
 NAMES = _words(
     """
-    amber apple arrow badge beach berry board brick bridge candle canoe cedar chain cloud coral crane creek crown daisy
-    delta eagle ember falcon fence flame forge frost ginger grain hammer harbor honey island ivory jacket kettle lemon
-    linen lotus maple marble mirror needle ocean olive orbit pearl pepper pilot planet quartz raven ribbon river rocket
-    saddle signal silver stone storm sugar tiger tower velvet
+    amber arrow badge beach board bridge candle cedar chain cloud coral crown eagle ember falcon forge frost harbor ivory
+    lemon maple mirror ocean olive pearl pilot planet raven river silver stone tiger
     """
 )
 ARGUMENTS = ("xs", "ns")
-PEOPLE = _words("Ana Ben Carla Davi Elena Gina Hugo Ines Karl Lara Nina Otto")
-CITIES = _words("Lima Quito Recife Lisbon Porto Berlin Madrid Paris Rome Oslo Cairo Tokyo")
-ITEMS_EN = _words("bread milk rice soap paper glass cheese salt flour tea beans oil")
-ITEMS_PT = _words("arroz leite queijo carne vinho papel vidro sal farinha milho suco bolo")
 
 
 def pick(rng: Random, words: tuple[str, ...], count: int) -> list[str]:

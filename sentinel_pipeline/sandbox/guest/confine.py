@@ -7,6 +7,7 @@ memory of a program with many processes (that needs cgroups).
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import os
 import resource
@@ -25,7 +26,7 @@ _LIBRARIES = ("/lib", "/lib64", "/usr/lib", "/usr/lib64")
 _ARCHITECTURE_LIBRARIES = "/usr/lib/*-linux-gnu*"
 """Where shared libraries lie on Debian's relatives; there, nothing else of ``/usr/lib`` is shown."""
 _PROGRAMS = ("/bin", "/usr/bin")
-_SMALL_FILES = ("/etc/ld.so.cache", "/etc/alternatives", "/usr/share/zoneinfo", "/usr/share/awk", "/usr/share/misc")
+_SMALL_FILES = ("/etc/ld.so.cache", "/etc/alternatives", "/usr/lib/locale", "/usr/share/zoneinfo", "/usr/share/awk")
 _MOUNT_POINTS = ("/mnt", "/media", "/srv", "/opt", "/home", "/var", "/tmp", "/boot")
 _MIB = 1 << 20
 _NO_ROOT_LOCKED = 3
@@ -81,7 +82,7 @@ def _write(path: str, text: str) -> None:
         file.write(text)
 
 
-def own_root(kind: str, disk_mib: int) -> None:
+def own_root(kind: str, layers: set[str], disk_mib: int) -> None:
     """A new root: an empty tmpfs with the standard library (and, for shell, system programs) read-only inside it."""
     kernel.mount("none", "/", None, kernel.MS_REC | kernel.MS_PRIVATE)
     sources = [path for path in _sources(kind) if os.path.exists(path)]
@@ -99,13 +100,24 @@ def own_root(kind: str, disk_mib: int) -> None:
         os.symlink(f"/proc/self/fd/{number}", f"{root}/dev/{name}")
     _write(f"{root}/etc/passwd", f"sandbox:x:{INNER_USER}:{INNER_USER}::/work:/bin/bash\n")
     _write(f"{root}/etc/group", f"sandbox:x:{INNER_USER}:\n")
+    if kind == "shell" and "pid_namespace" in layers:
+        _first_proc(root)
     kernel.pivot_into(root)
     if kind == "python":
         working_folder(PYTHON_FOLDER, disk_mib, kernel.MS_NOEXEC)
     kernel.mount(
         "none", "/", None, kernel.MS_BIND | kernel.MS_REMOUNT | kernel.MS_RDONLY | kernel.MS_NOSUID | kernel.MS_NODEV
     )
-    kernel.set_host_name("sandbox")
+    if "uts_namespace" in layers:
+        kernel.set_host_name("sandbox")
+
+
+def _first_proc(root: str) -> None:
+    """The kernel lets a namespace mount ``/proc`` only where one is visible already; where the host hides its own, do without."""
+    with contextlib.suppress(OSError):
+        kernel.mount(
+            "proc", f"{root}/proc", "proc", kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC, "subset=pid"
+        )
 
 
 def working_folder(folder: str, disk_mib: int, flags: int = 0, owner: str = "") -> None:

@@ -27,6 +27,9 @@ _IOCTL = (0x5401, 0x540F, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)
 _PRCTL = (1, 2, 3, 15, 16, 38, 39)
 """PDEATHSIG set and get, GET_DUMPABLE, name set and get, no-new-privileges set and get."""
 
+_OWNED_FILES = ("mknod", "mknodat", "chown", "fchown", "lchown", "fchownat")
+"""For shell programs (``mkfifo``, ``cp -p``): without capabilities they make pipes and change nothing but own files."""
+
 Rule = list[tuple[int, int, int, int]]
 
 
@@ -125,7 +128,7 @@ def for_python_sample() -> bytes:
 
 def for_shell_sample() -> bytes:
     """For a shell command and its children inside their own pid namespace: processes and exec, no sockets, no mounts."""
-    needed = ("execve", "kill", "setpgid", "setsid", "tkill")
+    needed = ("execve", "kill", "setpgid", "setsid", "tkill", *_OWNED_FILES)
     rules = (
         _shared() | {name: _always(_ALLOW) for name in needed} | {"prctl": _one_of(0, (1, 2, 3, 15, 16, 23, 38, 39))}
     )

@@ -57,6 +57,9 @@ def _syscall(name: str, *arguments: object) -> int:
     return int(_libc.syscall(ctypes.c_long(_NUMBERS[name]), *arguments))
 
 
+_raw_syscall = ctypes.PyDLL(None, use_errno=True)["syscall"]
+_raw_syscall.argtypes = (ctypes.c_long, ctypes.c_long, ctypes.c_long, ctypes.c_void_p)
+_raw_syscall.restype = ctypes.c_long
 fork = _libc.fork
 """Raw fork: no Python at-fork hooks, which touch many pages. Only in a single-threaded process whose child never returns."""
 
@@ -193,16 +196,11 @@ class Filter:
             struct.pack("@HP", len(program) // 8, ctypes.addressof(self._code)), struct.calcsize("@HP")
         )
         self._offsets = pid_offsets
-        self._arguments = (
-            ctypes.c_long(_NUMBERS["seccomp"]),
-            ctypes.c_uint(1),
-            ctypes.c_uint(0),
-            ctypes.byref(self._header),
-        )
+        self._arguments = (_NUMBERS["seccomp"], 1, 0, ctypes.addressof(self._header))
 
     def install(self, pid: int = 0) -> None:
         """Install for this thread and all that it starts, for good. Needs no-new-privileges."""
         for offset in self._offsets:
             struct.pack_into("=I", self._code, offset, pid)
-        if _libc.syscall(*self._arguments) < 0:
+        if _raw_syscall(*self._arguments) < 0:
             _check(-1, "seccomp")

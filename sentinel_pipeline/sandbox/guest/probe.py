@@ -59,7 +59,7 @@ def _enter(layers: set[str]) -> None:
 
 def _own_root(usable: set[str]) -> None:
     _enter(usable)
-    confine.own_root("python", 16)
+    confine.own_root("python", usable, 16)
     with open("/tmp/probe", "w", encoding="ascii") as file:
         file.write("x")
 

@@ -85,7 +85,7 @@ def _run(channel: socket.socket, layers: set[str], job: Job, request: dict[str, 
     _, status, usage = os.wait4(child, 0)
     os.close(out)
     os.close(err)
-    _unmount_proc()
+    kernel.unmount("/proc")
     spent = usage.ru_utime + usage.ru_stime
     if why == ENDED and (spent > job.cpu_seconds or status == signal.SIGXCPU):
         why = OUT_OF_CPU
@@ -93,23 +93,12 @@ def _run(channel: socket.socket, layers: set[str], job: Job, request: dict[str, 
     return End(why, status, spent, time.monotonic() - started), answer
 
 
-def _unmount_proc() -> None:
-    try:
-        kernel.unmount("/proc")
-    except OSError:
-        return
-
-
 def _become(channel: socket.socket, layers: set[str], job: Job, request: dict[str, Any], ends: tuple[int, int]) -> None:
     """First process of the new pid namespace: seal itself, start the command, take its place's status, end all."""
     kernel.die_with_parent()
     channel.close()
     os.setsid()
-    try:
-        flags = kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC
-        kernel.mount("proc", "/proc", "proc", flags, "subset=pid,hidepid=invisible")
-    except OSError:
-        pass
+    _own_proc()
     os.dup2(ends[0], 1)
     os.dup2(ends[1], 2)
     os.closerange(3, 256)
@@ -123,7 +112,7 @@ def _become(channel: socket.socket, layers: set[str], job: Job, request: dict[st
     confine.seal(layers, "shell")
     if "seccomp" in layers:
         kernel.Filter(filters.for_shell_sample()).install()
-    command = os.fork()
+    command = kernel.fork()
     if command == 0:
         os.execve("/bin/bash", ["bash", "--norc", "--noprofile", "-c", request["command"]], _ENVIRONMENT)
     null = os.open(os.devnull, os.O_RDWR)
@@ -133,6 +122,15 @@ def _become(channel: socket.socket, layers: set[str], job: Job, request: dict[st
         pid, status = os.wait()
         if pid == command:
             _end_as(status)
+
+
+def _own_proc() -> None:
+    """A ``/proc`` that shows the command's own processes, or an empty folder where that cannot be had."""
+    flags = kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC
+    try:
+        kernel.mount("proc", "/proc", "proc", flags, "subset=pid")
+    except OSError:
+        kernel.mount("tmpfs", "/proc", "tmpfs", flags | kernel.MS_RDONLY, "size=4k")
 
 
 def _end_as(status: int) -> NoReturn:

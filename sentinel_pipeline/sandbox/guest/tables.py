@@ -46,7 +46,7 @@ memfd_create:319:279 seccomp:317:277 execve:59:221 setpgid:109:154 setsid:112:15
 rt_tgsigqueueinfo:297:240 sched_setaffinity:203:122 landlock_create_ruleset:444:444
 landlock_add_rule:445:445 landlock_restrict_self:446:446 mount:165:40 umount2:166:39 pivot_root:155:41
 mount_setattr:442:442 capset:126:91 sethostname:170:161 chown:92:- fchown:93:55 lchown:94:- fchownat:260:54
-socket:41:198
+socket:41:198 mknod:133:- mknodat:259:33
 """
 
 _COLUMNS = {"x86_64": 1, "aarch64": 2, "arm64": 2}

@@ -10,6 +10,7 @@ from __future__ import annotations
 import gc
 import json
 import os
+import random
 import resource
 import select
 import signal
@@ -31,19 +32,29 @@ BATCH, LIVE, SHARED, SHELL = range(4)
 ENDED, OUT_OF_CPU, OUT_OF_WALL, STOPPED = range(4)
 _MIB = 1 << 20
 _PRELOAD = (
-    "bisect",
-    "collections.abc",
-    "copy",
-    "functools",
-    "heapq",
-    "itertools",
-    "math",
-    "operator",
-    "re",
-    "string",
+    *(
+        "bisect",
+        "collections.abc",
+        "copy",
+        "functools",
+        "heapq",
+        "itertools",
+        "math",
+        "operator",
+        "random",
+        "re",
+        "string",
+    ),
     "typing",
 )
-"""What many programs import. Each further module makes every fork dearer; the rest is imported from the read-only library."""
+"""What many programs import. Each further module makes every fork dearer; the rest is imported from the read-only library.
+``random`` is here so that its state is the same in every sample: an unseeded program gets the same verdict each time."""
+_UNREACHABLE_LATER = (
+    *("array", "calendar", "cmath", "contextlib", "csv", "dataclasses", "datetime", "decimal", "enum", "fractions"),
+    *("hashlib", "inspect", "io", "numbers", "secrets", "statistics", "tempfile", "textwrap", "threading"),
+    *("time", "traceback", "unicodedata", "uuid"),
+)
+"""Where there is no root of our own, the library may lie in a folder that an unprivileged user cannot enter."""
 _THREADS = 64
 _BUSY = 0.05
 """Share of a core from which a program counts as computing: wall time does not end it, so load changes no verdict."""
@@ -81,14 +92,14 @@ def main() -> NoReturn:
     _quiet()
     serve: Callable[[socket.socket, set[str], int], NoReturn] = _serve
     if kind == "python":
-        _preload()
+        _preload(_PRELOAD if "private_root" in layers else _PRELOAD + _UNREACHABLE_LATER)
     else:
         from .shell import serve as serve_shell
 
         serve = serve_shell
     kernel.keep_page_tables()
     if "private_root" in layers:
-        confine.own_root(kind, config["disk_mib"])
+        confine.own_root(kind, layers, config["disk_mib"])
     confine.limit(layers, _THREADS if kind == "python" else 256, config["disk_mib"])
     kernel.prctl(kernel.PR_SET_DUMPABLE, 0)
     if kind == "python":
@@ -104,9 +115,10 @@ def _quiet() -> None:
     warnings.simplefilter("ignore")
 
 
-def _preload() -> None:
-    for name in _PRELOAD:
+def _preload(names: tuple[str, ...]) -> None:
+    for name in names:
         __import__(name)
+    random.seed(0)
 
 
 _WARM = b"""
