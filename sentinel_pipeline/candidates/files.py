@@ -23,6 +23,7 @@ from .shapes import RowRefused, to_candidate
 SUFFIXES = (".jsonl", ".ndjson", ".jsonl.gz", ".ndjson.gz", ".json", ".json.gz", ".parquet")
 MAX_ARRAY_BYTES = 256 * 2**20
 PARQUET_BATCH = 256
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 Read = Iterator[Candidate | Quarantined]
 
@@ -109,12 +110,11 @@ def _jsonl(stream: IO[bytes], path: Path, shown: str) -> Read:
 
 
 def _line(line: Line, path: Path, shown: str) -> Candidate | Quarantined:
-    data = line.data.removeprefix(b"\xef\xbb\xbf") if line.number == 1 else line.data
     try:
-        row = decode_line(data, ended=line.ended)
+        row = decode_line(line.data, ended=line.ended)
     except RowRefused as error:
-        return quarantined(shown, line.number, error.reason, data)
-    return _one(row, path, shown, line.number, data)
+        return quarantined(shown, line.number, error.reason, line.data)
+    return _one(row, path, shown, line.number, line.data)
 
 
 def _lines(stream: IO[bytes]) -> Iterator[Line]:
@@ -128,6 +128,7 @@ def _lines(stream: IO[bytes]) -> Iterator[Line]:
             ended = more.endswith(b"\n")
         data = data.rstrip(b"\r\n") if ended and not passed_over else data
         length = len(data) + passed_over
+        data = data.removeprefix(BYTE_ORDER_MARK) if number == 1 else data
         yield Line(number, data if length <= MAX_LINE_BYTES else data[:1024], ended, length)
 
 
@@ -138,7 +139,7 @@ def _starts_array(stream: IO[bytes]) -> bool:
         stream.seek(0)
     except (EOFError, zlib.error, gzip.BadGzipFile):
         return False
-    return start.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"[")
+    return start.removeprefix(BYTE_ORDER_MARK).lstrip().startswith(b"[")
 
 
 def _array(stream: IO[bytes], path: Path, shown: str) -> Read:

@@ -10,14 +10,14 @@ import hashlib
 import time
 from collections.abc import Iterator, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from .answers import Answer
 from .decoding import Decoding
 from .prompts import Prompt, render
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import LongTensor, Tensor
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
@@ -96,7 +96,7 @@ def _decode(
                 kept = going.nonzero().flatten()
                 if not len(kept):
                     break
-                cache.reorder_cache(kept)
+                cache.reorder_cache(cast("LongTensor", kept))
                 chosen, mask, position = chosen[kept], mask[kept], position[kept]
                 open_rows = [open_rows[index] for index in kept.tolist()]
             tokens, position = chosen[:, None], position[:, -1:] + 1

@@ -18,6 +18,7 @@ from ..errors import BadInput
 from ..records.recipe import EmbeddedModel
 from ..store import write_json
 from .checkpoints import last_checkpoint, replace_folder, save_checkpoint
+from .copying import begin_as_copier
 from .corpus import blocks, library_sources, raw_material, rehearsed
 from .interrupts import Interrupts
 from .jobs import PretrainJob
@@ -33,8 +34,6 @@ END_OF_TEXT, TURN_START, TURN_END = "<|endoftext|>", "<|im_start|>", "<|im_end|>
 SPECIAL = (END_OF_TEXT, TURN_START, TURN_END)
 TEMPLATE = Path(__file__).with_name("chat_template.jinja")
 TOKENIZER_DOCUMENTS, TOKENIZER_SOURCES = 8_000, 60
-ROPE_THETA = 500.0
-"""Base of the rotary positions: a short context wants fast-turning positions, which tell neighbours apart sharply."""
 INITIAL_SPREAD = 0.06
 """Standard deviation of the first weights; the usual 0.02 is for far wider models."""
 SAVE_EVERY = 100
@@ -146,12 +145,13 @@ def build_model(spec: EmbeddedModel, seed: int, vocabulary: int) -> LlamaForCaus
         max_position_embeddings=spec.context,
         tie_word_embeddings=True,
         initializer_range=INITIAL_SPREAD,
-        rope_parameters={"rope_type": "default", "rope_theta": ROPE_THETA},
+        attention_bias=True,
         pad_token_id=pad,
         bos_token_id=None,
         eos_token_id=end,
     )
     model = LlamaForCausalLM(config)
+    begin_as_copier(model, seed)
     model.generation_config = GenerationConfig(eos_token_id=end, pad_token_id=pad, do_sample=False)
     return model
 

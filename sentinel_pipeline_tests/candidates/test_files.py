@@ -111,6 +111,10 @@ def test_a_byte_order_mark_and_windows_line_ends_are_read(tmp_path: Path) -> Non
     ]
 
 
+def test_a_lone_byte_order_mark_is_no_row(tmp_path: Path) -> None:
+    assert outcome(write(tmp_path / "rows.jsonl", b"\xef\xbb\xbf", LINE)) == [(2, "ok")]
+
+
 def test_an_escaped_nul_is_a_candidate_for_the_critic(tmp_path: Path) -> None:
     path = write(tmp_path / "rows.jsonl", b'{"prompt": "x", "response": "a\\u0000b"}')
     (row,) = read_files([path])

@@ -132,7 +132,7 @@ BOMBS = {
     "regular expression": ("import re\ndef f(x):\n    return re.match(r'(a+)+$', 'a' * 60 + 'b')\n", {"timeout"}),
     "processes": ("import os\ndef f(x):\n    while True: os.fork()\n", {"forbidden"}),
     "threads": ("import threading, time\ndef f(x):\n    while True: threading.Thread(target=time.sleep, args=(60,)).start()\n", {"exception", "memory", "timeout"}),
-    "threads that compute": ("import threading\ndef w():\n    while True: pass\ndef f(x):\n    for _ in range(8): threading.Thread(target=w).start()\n", {"timeout"}),
+    "threads that compute": ("import threading\ndef w():\n    while True: pass\ndef f(x):\n    for _ in range(8): threading.Thread(target=w).start()\n    w()\n", {"timeout"}),
     "descriptors": ("import os\ndef f(x):\n    while True: os.dup(1)\n", {"exception"}),
     "disk": ("def f(x):\n    for i in range(100000):\n        open(f'/tmp/{i}', 'wb').write(bytes(1 << 20))\n", {"output_limit", "crash"}),
     "one large file": ("def f(x):\n    with open('/tmp/a', 'wb') as o:\n        while True: o.write(bytes(1 << 20))\n", {"output_limit"}),

@@ -15,13 +15,19 @@ _COMPARE = {ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, 
 _ARITHMETIC = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Add, ast.FloorDiv: ast.Mult, ast.Mod: ast.FloorDiv}
 
 
-def mutants(code: str, most: int) -> Iterator[str]:
-    """Up to ``most`` variants, each with one change: constant, comparison, operator, branch, range or returned value."""
-    sites = [site for site in ast.walk(ast.parse(code)) if _changes(site)]
+def mutants(code: str, most: int, after_line: int = 0) -> Iterator[str]:
+    """Up to ``most`` variants, each with one change: constant, comparison, operator, branch or returned value.
+
+    ``after_line``: a prompt's lines stay as they are; the judge has its own copy of a prompt's helpers.
+    """
+
+    def chosen(tree: ast.Module) -> list[ast.AST]:
+        return [site for site in ast.walk(tree) if _changes(site) and getattr(site, "lineno", 0) > after_line]
+
+    sites = chosen(ast.parse(code))
     for index in range(min(most, len(sites))):
         tree = ast.parse(code)
-        again = [site for site in ast.walk(tree) if _changes(site)]
-        _change(again[index * len(sites) // min(most, len(sites))])
+        _change(chosen(tree)[index * len(sites) // min(most, len(sites))])
         yield ast.unparse(ast.fix_missing_locations(tree))
 
 

@@ -106,7 +106,7 @@ SHELL_HARM = {
     "read outside": "cat /etc/shadow /root/.bashrc /etc/hostname /work/main/* 2>/dev/null; ls /root /home /var /sys 2>/dev/null",
     "write outside": "for d in / /usr /etc /usr/bin /dev /proc /root; do (echo x > $d/zz) 2>/dev/null && echo $d; done",
     "environment": "env | grep -v -E '^(PATH|HOME|PWD|TMPDIR|LC_ALL|TZ|USER|TERM|_|SHLVL|OLDPWD)='",
-    "processes of others": "ls /proc 2>/dev/null | grep -E '^[0-9]+$' | while read p; do tr '\\0' ' ' < /proc/$p/cmdline 2>/dev/null | grep -i python; done",
+    "processes of others": "ls /proc | grep -E '^[0-9]+$' | awk '$1 > 40'; for f in environ mem maps stack auxv; do head -c 9 /proc/1/$f 2>/dev/null; done; ls /proc/1/fd /proc/1/root /proc/1/cwd 2>/dev/null",
     "network": "(exec 3<>/dev/tcp/127.0.0.1/22) 2>/dev/null && echo open",
     "mount": "mount -t tmpfs none /tmp 2>/dev/null && echo mounted; umount /work 2>/dev/null && echo unmounted",
     "namespaces": "unshare -U true 2>/dev/null && echo unshared; unshare -r true 2>/dev/null && echo unshared",

@@ -47,19 +47,21 @@ def test_mbpp_references_pass(benchmarks_dir: Path) -> None:
 
 @pytest.mark.slow
 def test_no_mutant_passes_that_plain_execution_fails(benchmarks_dir: Path) -> None:
-    originals = [*humaneval(benchmarks_dir), *list(mbpp(benchmarks_dir))[::3]]
+    originals = [*humaneval(benchmarks_dir), *list(mbpp(benchmarks_dir))[::3]]  # a third keeps it to minutes
     programs: list[Program] = []
     plain: list[str] = []
     for original in originals:
         tests = original.verifier
         assert isinstance(tests, PythonTests)
         call = f"\ncheck({tests.entry_point})" if tests.entry_point else ""
-        for number, code in enumerate(mutants(original.code, 6)):
+        for number, code in enumerate(mutants(original.code, 8, tests.prefix.count("\n"))):
             programs.append(Program(id=f"{original.id}#{number}", code=code, verifier=tests))
             plain.append(f"{code}\n{tests.setup}\n{tests.tests}{call}")
-    results = list(grade(programs, limits=Limits(cpu_seconds=2)))
-    honest = passes_plainly(plain)
-    assert len(results) == len(honest) >= 2000
+    results = list(grade(programs, limits=Limits(cpu_seconds=1)))
+    assert len(results) >= 2000
+    ended = [place for place, result in enumerate(results) if result.outcome is not Outcome.TIMEOUT]
+    honest = passes_plainly([plain[place] for place in ended])
+    results = [results[place] for place in ended]
     fooled = [result.id for result, passes in zip(results, honest) if result.code == "passed" and not passes]
     wronged = [
         (result.id, result.reason) for result, passes in zip(results, honest) if passes and result.code != "passed"

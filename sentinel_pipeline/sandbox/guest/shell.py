@@ -72,6 +72,8 @@ def _mount(disk_mib: int) -> list[str]:
 def _run(channel: socket.socket, layers: set[str], job: Job, request: dict[str, Any]) -> tuple[End, dict[str, Any]]:
     out, out_end = os.pipe()
     err, err_end = os.pipe()
+    for end in (out_end, err_end):
+        os.fchown(end, confine.INNER_USER, confine.INNER_USER)
     started = time.monotonic()
     child = kernel.clone(kernel.NEW_NAMESPACE["pid_namespace"])
     if child == 0:
