@@ -13,7 +13,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_STYLE: dict[Any, Any] = {"svg.hashsalt": "sentinel", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False}
+_STYLE: dict[Any, Any] = {
+    "svg.hashsalt": "sentinel",
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+}
 _BLUE, _GREY, _ORANGE = "#2563eb", "#94a3b8", "#ea580c"
 
 
@@ -64,7 +69,9 @@ def curves(series: Mapping[str, Sequence[tuple[float, float]]], title: str, x: s
 
     def draw(axes: Axes) -> None:
         for name, points in series.items():
-            axes.plot([p[0] for p in points], [p[1] for p in points], marker="o" if len(points) < 12 else None, label=name)
+            axes.plot(
+                [p[0] for p in points], [p[1] for p in points], marker="o" if len(points) < 12 else None, label=name
+            )
         axes.set_xlabel(x)
         if percent:
             axes.set_ylim(0, 1)

@@ -35,4 +35,6 @@ class _Rate(ProgressColumn):
 
 def progress(what: str, unit: str) -> Progress:
     """A bar on standard error with count, rate and time left."""
-    return Progress(TextColumn(what), BarColumn(), MofNCompleteColumn(), _Rate(unit), TimeRemainingColumn(), console=err)
+    return Progress(
+        TextColumn(what), BarColumn(), MofNCompleteColumn(), _Rate(unit), TimeRemainingColumn(), console=err
+    )

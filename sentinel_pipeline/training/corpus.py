@@ -87,7 +87,7 @@ def blocks(texts: Iterable[str], tokenizer: Tokenizer, end: int, length: int, co
     found: list[list[int]] = []
     rest: list[int] = []
     stream = iter(texts)
-    while len(found) < count and (chunk := list(islice(stream, 256))):
+    while len(found) < count and (chunk := list(islice(stream, 64))):
         for encoded in tokenizer.encode_batch(chunk, add_special_tokens=False):
             rest += [*encoded.ids, end]
         whole = len(rest) // length

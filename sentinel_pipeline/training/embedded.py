@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 END_OF_TEXT, TURN_START, TURN_END = "<|endoftext|>", "<|im_start|>", "<|im_end|>"
 SPECIAL = (END_OF_TEXT, TURN_START, TURN_END)
 TEMPLATE = Path(__file__).with_name("chat_template.jinja")
-TOKENIZER_DOCUMENTS, TOKENIZER_SOURCES = 8_000, 60
+TOKENIZER_DOCUMENTS, TOKENIZER_SOURCES = 4_000, 40
+"""Texts of each kind from which the tokenizer learns."""
 INITIAL_SPREAD = 0.06
 """Standard deviation of the first weights; the usual 0.02 is for far wider models."""
 SAVE_EVERY = 100

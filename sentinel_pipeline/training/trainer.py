@@ -86,6 +86,7 @@ def trainer_class() -> Any:
         step_loss: Any = 0.0
         """Mean loss of the open optimizer step over its trained tokens."""
         step_tokens: int = 0
+        _staging: str | None = None
 
         def _get_train_sampler(self, train_dataset: Any = None) -> Any:
             return FixedOrder(self.order)
@@ -145,10 +146,11 @@ def trainer_class() -> Any:
                 for path in inner.iterdir():
                     os.replace(path, folder / path.name)
                 inner.rmdir()
+                self._staging = None
 
             save_checkpoint(self.checkpoints, self.state.global_step, write)
 
         def _get_output_dir(self, trial: Any = None) -> str:
-            return self._staging
+            return self._staging or super()._get_output_dir(trial)
 
     return Trainer

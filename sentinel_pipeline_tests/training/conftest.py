@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from .material import pretrain_small, sft_material
+
+
+@pytest.fixture(scope="session", autouse=True)
+def little_text_for_tokenizers() -> Iterator[None]:
+    """A tokenizer of 600 entries needs no 60 modules; the real amounts are the tiny recipe's to try."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sentinel_pipeline.training.embedded.TOKENIZER_DOCUMENTS", 300)
+        patch.setattr("sentinel_pipeline.training.embedded.TOKENIZER_SOURCES", 5)
+        yield
 
 
 @pytest.fixture(scope="session")
