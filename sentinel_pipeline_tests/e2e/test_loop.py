@@ -176,7 +176,7 @@ def running(tmp_path: Path) -> Iterator[tuple[Home, subprocess.Popen[str]]]:
     """A run with a long fine-tuning, started and in the middle of it."""
     home = new_home(tmp_path)
     with_changes(home, "long", "")
-    text = (home.recipes / "long.toml").read_text().replace("max_steps = 12", "max_steps = 150")
+    text = (home.recipes / "long.toml").read_text().replace("max_steps = 12", "max_steps = 150\nepochs = 20.0")
     (home.recipes / "long.toml").write_text(text)
     command = [SENTINEL, "run", "long", "--json"]
     child = subprocess.Popen(command, env=environment(home), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

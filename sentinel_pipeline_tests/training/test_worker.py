@@ -22,6 +22,8 @@ from sentinel_pipeline.training.worker import failure_of, main, run_job
 
 from .material import exact_match, small_sft_job
 
+KILLS = 5
+"""Attempts that may be killed; each costs a start-up."""
 COMMAND = [sys.executable, "-m", "sentinel_pipeline.training.worker"]
 
 
@@ -125,7 +127,7 @@ def test_kill_nine_at_random_moments_changes_nothing(tmp_path: Path, base: Path,
     killed = replace(quiet, out=tmp_path / "killed", logs=tmp_path / "killed" / "logs")
     path, chance = write_job(killed), random.Random(11)
     kills = 0
-    for _ in range(20):
+    for _ in range(KILLS):
         process = subprocess.Popen([*COMMAND, str(path)], stderr=subprocess.DEVNULL)
         seen = len(losses(killed))
         # Half of the kills fall on start-up and loading, half on training and saving.
