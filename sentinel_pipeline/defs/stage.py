@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import dagster as dg
+from dagster._core.errors import DagsterPipesExecutionError  # raised by the Pipes client, exported nowhere public
 
 from ..errors import BadInput, GateRefused, Infrastructure, SentinelError
 from ..gates import policy_hash
@@ -90,7 +91,7 @@ class Stage:
         context = self.context.op_execution_context
         try:
             dg.PipesSubprocessClient().run(context=context, command=command, cwd=str(self.home.root))
-        except dg.DagsterPipesExecutionError as error:
+        except DagsterPipesExecutionError as error:
             raise _worker_error(job) from error
 
     def result(self) -> dg.MaterializeResult:

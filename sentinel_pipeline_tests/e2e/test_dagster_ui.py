@@ -87,7 +87,11 @@ def shoot(page: Page, name: str) -> None:
 
 
 def test_the_whole_graph_is_drawn(page: Page, address: str) -> None:
-    page.goto(f"{address}/asset-groups?expanded=baseline,candidates,critic,mix,training,evaluation")
+    page.goto(f"{address}/asset-groups")
+    for group in ("baseline", "candidates", "critic", "mix", "training", "evaluation"):
+        page.get_by_text(group, exact=True).first.wait_for()
+    page.wait_for_timeout(1500)
+    page.keyboard.press("Alt+e")  # the web page's own key for "expand all groups"
     for asset in ("task_bank", "raw_candidates", "critic_labels", "rebalanced_mix", "sft_checkpoint", "comparison"):
         page.get_by_text(asset, exact=True).first.wait_for()
     page.wait_for_timeout(1500)
