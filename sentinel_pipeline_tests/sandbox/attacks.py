@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from ..conftest import ROOT
+
 TESTS = "assert f(3) == 10\nassert f(4) == 17\nassert f('k') == 'secret-8f1'\nassert [f(0)] == [1]\n"
 """No program below computes this, so none may pass."""
 
@@ -76,7 +78,7 @@ FOOLING = {
 TRY = "def attempt(*tries):\n    done = []\n    for t in tries:\n        try:\n            r = t()\n            done.append(repr(r)[:60])\n        except (OSError, ValueError, ImportError, AttributeError, RuntimeError): pass\n    return done\n"
 
 HARM = {
-    "read outside": "return attempt(*[lambda p=p: open(p).read() for p in ('/etc/shadow', '/root/.bashrc', '/etc/hostname', '/proc/1/environ', '/proc/self/environ', '/work/main/pyproject.toml', '/etc/os-release')])",
+    "read outside": "return attempt(*[lambda p=p: open(p).read() for p in ('/etc/shadow', '/root/.bashrc', '/etc/hostname', '/proc/1/environ', '/proc/self/environ', '@CHECKOUT@/pyproject.toml', '/etc/os-release')])".replace("@CHECKOUT@", str(ROOT)),
     "list outside": "return [n for n in ('home', 'var', 'sys', 'opt', 'boot', 'run', 'mnt') if n in os.listdir('/')] + os.listdir('/proc') + os.listdir('/work')",
     "write outside": "return attempt(*[lambda p=p: open(p + '/x', 'w') for p in ('/', '/usr', '/usr/lib', '/etc', '/dev', '/proc', '/root', os.path.dirname(os.__file__))])",
     "change the standard library": "return attempt(lambda: open(os.__file__, 'a'), lambda: os.chmod(os.__file__, 0o777), lambda: os.unlink(os.__file__), lambda: os.rename(os.__file__, '/tmp/x'))",

@@ -15,6 +15,7 @@ import pytest
 from sentinel_pipeline.records import PythonTests, ShellEffect
 from sentinel_pipeline.sandbox import Grader, Limits, Outcome, Program
 
+from ..conftest import ROOT
 from .attacks import BOMBS, FOOLING, HARM, HARM_PRELUDE, TESTS
 from .conftest import Grade
 
@@ -103,7 +104,7 @@ def test_source_of_an_earlier_program_is_not_in_memory(python: Grade) -> None:
 
 
 SHELL_HARM = {
-    "read outside": "cat /etc/shadow /root/.bashrc /etc/hostname /work/main/* 2>/dev/null; ls /root /home /var /sys 2>/dev/null",
+    "read outside": f"cat /etc/shadow /root/.bashrc /etc/hostname {ROOT}/* 2>/dev/null; ls /root /home /var /sys 2>/dev/null",
     "write outside": "for d in / /usr /etc /usr/bin /dev /proc /root; do (echo x > $d/zz) 2>/dev/null && echo $d; done",
     "environment": "env | grep -v -E '^(PATH|HOME|PWD|TMPDIR|LC_ALL|TZ|USER|TERM|_|SHLVL|OLDPWD)='",
     "processes of others": "ls /proc | grep -E '^[0-9]+$' | awk '$1 > 40'; for f in environ mem maps stack auxv; do head -c 9 /proc/1/$f 2>/dev/null; done; ls /proc/1/fd /proc/1/root /proc/1/cwd 2>/dev/null",
