@@ -9,7 +9,7 @@ export DAGSTER_HOME ?= $(CURDIR)/data/state/dagster
 help:            ## what each target does
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:[^#]*## */\t/' | expand -t 12
 
-run: .venv/ready            ## the whole loop on the embedded tiny recipe, about eight minutes on two busy cores
+run: .venv/ready            ## the whole loop on the embedded tiny recipe, four to five minutes on two cores
 	$(BIN)/sentinel run tiny
 
 test: .venv/ready-dev       ## every test; those whose tool is missing skip and say so

@@ -30,7 +30,9 @@ PIPES_VARIABLES = ("DAGSTER_PIPES_CONTEXT", "DAGSTER_PIPES_MESSAGES")
 _ENVIRONMENT = {
     # A thread that spins at a barrier keeps the one it waits for off a busy core: on a loaded two-core machine small matrix
     # products ran a thousand times slower. Read once, when OpenMP is loaded: set before anything imports torch.
+    # A short spin (microseconds) keeps an idle machine's barriers cheap: training steps there were 1.3 times faster than with none.
     "OMP_WAIT_POLICY": "PASSIVE",
+    "GOMP_SPINCOUNT": "1000",
     "TRANSFORMERS_VERBOSITY": "error",
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
     "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",

@@ -133,7 +133,7 @@ SHELL_BOMBS = {
     "disk": ("head -c 1G /dev/zero > a; echo done", {"output_differs", "files_differ"}),
     "sleep": ("sleep 1000", {"timeout"}),
     "memory": ("x=$(head -c 2G /dev/zero | tr '\\0' a); echo ${#x}", {"output_differs", "timeout"}),
-    "daemon": ("(setsid sleep 300 >/dev/null 2>&1 &) ; echo x", {"output_differs"}),
+    "daemon": ("(setsid sleep 300 >/dev/null 2>&1 &) ; echo x", {"timeout"}),
     "stop": ("kill -STOP $$", {"timeout", "output_differs"}),
     "deep folders": ("for i in $(seq 3000); do mkdir d 2>/dev/null && cd d || break; done", {"output_differs", "files_differ", "timeout"}),
 }  # fmt: skip

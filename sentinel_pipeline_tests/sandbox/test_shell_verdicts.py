@@ -27,6 +27,7 @@ PASSING = {
     "exit code is not judged": ("cat a.txt; exit 3", FILES, "b\na\n", None),
     "home is the folder": ("cat ~/a.txt", FILES, "b\na\n", None),
     "background job": ("(sleep 0.05; echo late) & wait", FILES, "late\n", None),
+    "job left in the background": ("(sleep 0.1; cp a.txt c.txt; echo late) &", FILES, "late\n", FILES | {"c.txt": "b\na\n"}),
     "redirect to stdout": ("echo a > /dev/stdout; echo b >> /dev/stderr", FILES, "a\n", None),
 }  # fmt: skip
 
@@ -67,12 +68,17 @@ def test_paths_outside_the_folder_are_a_fault_of_the_task(shell: Grade, path: st
 
 
 def test_nothing_of_one_command_is_there_for_the_next(shell: Grade) -> None:
-    shell("echo x > left; echo y > /tmp/left; (sleep 60 &)", {})
+    shell("echo x > left; echo y > /tmp/left; (sleep 60 &)", {}, limits=Limits(wall_seconds=0.5))
     assert shell("ls -A . /tmp; ps 2>/dev/null | grep -c sleep", {}, stdout=".:\n\n/tmp:\n0\n").code in (
         "passed",
         "output_differs",
     )
     assert shell("ls -A /tmp .", {}, stdout=".:\n\n/tmp:\n").code == "passed"
+
+
+def test_a_daemon_times_out_like_any_endless_command(shell: Grade) -> None:
+    result = shell("setsid sleep 100 >/dev/null 2>&1 & disown", {}, limits=Limits(wall_seconds=0.5))
+    assert (result.outcome, result.reason) == (Outcome.TIMEOUT, "timeout: more than 0.5 s of wall time")
 
 
 def test_endless_command_times_out(shell: Grade) -> None:

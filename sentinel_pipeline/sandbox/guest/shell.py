@@ -120,10 +120,19 @@ def _become(channel: socket.socket, layers: set[str], job: Job, request: dict[st
     null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, 1)
     os.dup2(null, 2)
+    _end_as(_outlive(command))
+
+
+def _outlive(command: int) -> int:
+    """Wait for the command and for all that it left in the background, which else would race with the look at the tree."""
+    ended = 0
     while True:
-        pid, status = os.wait()
+        try:
+            pid, status = os.wait()
+        except ChildProcessError:
+            return ended
         if pid == command:
-            _end_as(status)
+            ended = status
 
 
 def _own_proc() -> None:
