@@ -14,7 +14,7 @@ from typing import Literal
 from .fences import Fence, fences, outside
 from .json_reader import Extracted, json_in_prose, read_json
 
-Kind = Literal["python", "json", "diff", "shell", "sql", "yaml", "answer", "text"]
+Kind = Literal["python", "json", "diff", "shell", "sql", "typescript", "yaml", "answer", "text"]
 
 MAX_CHARS = 5_000_000
 """Longer completions are not searched: their extraction fails as ``too_large``."""
@@ -236,6 +236,7 @@ _READERS: dict[str, Callable[[str], Extracted]] = {
     "diff": _diff,
     "shell": _shell,
     "sql": lambda text: _block_or_text(text, "sql"),
+    "typescript": lambda text: _block_or_text(text, "typescript"),
     "yaml": lambda text: _block_or_text(text, "yaml"),
     "answer": _answer,
     "text": lambda text: Extracted(text.strip(), "text"),

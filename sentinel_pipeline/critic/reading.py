@@ -10,7 +10,17 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
-from ..records import JsonAnswer, PatchApplies, PythonTests, ShellEffect, TextAnswer, Verifier
+from ..records import (
+    JsonAnswer,
+    PatchApplies,
+    PythonTests,
+    ScriptTests,
+    ShellEffect,
+    SqlAnswer,
+    StdioTests,
+    TextAnswer,
+    Verifier,
+)
 from . import syntax
 from .extract import Extracted, Kind, extract
 from .fences import fences
@@ -28,6 +38,9 @@ class Reading(NamedTuple):
 
 _BY_VERIFIER: dict[type, Kind] = {
     PythonTests: "python",
+    StdioTests: "python",
+    ScriptTests: "typescript",
+    SqlAnswer: "sql",
     JsonAnswer: "json",
     PatchApplies: "diff",
     ShellEffect: "shell",

@@ -13,7 +13,18 @@ from dataclasses import replace
 from itertools import chain, islice
 from typing import Any, NamedTuple, TypeVar
 
-from ..records import JsonAnswer, Message, PatchApplies, PythonTests, ShellEffect, TextAnswer, Verifier
+from ..records import (
+    JsonAnswer,
+    Message,
+    PatchApplies,
+    PythonTests,
+    ScriptTests,
+    ShellEffect,
+    SqlAnswer,
+    StdioTests,
+    TextAnswer,
+    Verifier,
+)
 from ..records.recipe import CriticSpec
 from ..records.report import Outcome as ScoreOutcome
 from ..sandbox import Grader, Limits, Outcome, Program, Result
@@ -71,8 +82,8 @@ def plan(name: str, reading: Reading, verifier: Verifier) -> Plan:
     """Judge what can be judged here; what must run becomes a program."""
     ok = None if reading.syntax is None else reading.syntax.ok
     ready = Score(name, "fail", "", ok, {"leniencies": list(reading.found.leniencies)})
-    if isinstance(verifier, PythonTests):
-        return _plan_python(ready, reading, verifier)
+    if isinstance(verifier, (PythonTests, StdioTests, ScriptTests, SqlAnswer)):
+        return _plan_program(ready, reading, verifier)
     problem = reading.found.error or ("several_values" if "several_values" in reading.found.leniencies else None)
     if problem is None and isinstance(verifier, ShellEffect):
         return Plan(ready, Program(id=name, code=str(reading.code), verifier=verifier))
@@ -91,8 +102,8 @@ def _decided(ready: Score, problem: str | None) -> Score:
     )
 
 
-def _plan_python(ready: Score, reading: Reading, verifier: PythonTests) -> Plan:
-    if reading.syntax is None or not reading.syntax.ok or reading.code is None:
+def _plan_program(ready: Score, reading: Reading, verifier: PythonTests | StdioTests | ScriptTests | SqlAnswer) -> Plan:
+    if reading.code is None or (reading.syntax is not None and not reading.syntax.ok):
         return Plan(_decided(ready, reading.syntax.reason if reading.syntax else "empty"))
     return Plan(ready, Program(id=ready.id, code=reading.code, verifier=verifier))
 

@@ -11,7 +11,17 @@ from typing import NamedTuple
 from ..critic.extract import extract
 from ..critic.fences import fences
 from ..critic.reading import guess_language
-from ..records import Candidate, JsonAnswer, PatchApplies, PythonTests, ShellEffect, TextAnswer
+from ..records import (
+    Candidate,
+    JsonAnswer,
+    PatchApplies,
+    PythonTests,
+    ScriptTests,
+    ShellEffect,
+    SqlAnswer,
+    StdioTests,
+    TextAnswer,
+)
 from .normal import prompt_of
 
 HELD_BACK = ("audio", "prose", "ocr")
@@ -27,6 +37,9 @@ class Decision(NamedTuple):
 
 _BY_VERIFIER = {
     PythonTests: "executable_code",
+    StdioTests: "executable_code",
+    ScriptTests: "executable_code",
+    SqlAnswer: "devops",
     PatchApplies: "code_editing",
     JsonAnswer: "tool_use",
     ShellEffect: "devops",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal, get_args
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +24,42 @@ class PythonTests:
     """Code that runs before the tests, MBPP's ``test_setup_code``."""
     prefix: str = ""
     """Code that precedes a completion which only continues it (HumanEval's prompt); empty for whole programs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StdioTests:
+    """A Python program that reads standard input and writes standard output, run once for each case."""
+
+    kind: ClassVar[str] = "stdio_tests"
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    """What each run must print, exactly but for white space at the end of lines and of the whole (never by prefix)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScriptTests:
+    """TypeScript or JavaScript code checked by running tests in its language against it (MultiPL-E's way)."""
+
+    kind: ClassVar[str] = "script_tests"
+    tests: str
+    """Code that calls ``entry_point`` and asserts with ``node:assert``'s functions."""
+    language: Literal["typescript", "javascript"] = "typescript"
+    entry_point: str | None = None
+    prefix: str = ""
+    """Code that precedes a completion which only continues it; empty for whole programs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SqlAnswer:
+    """One read-only DuckDB query over prepared tables; its rows are compared."""
+
+    kind: ClassVar[str] = "sql_answer"
+    setup: str
+    """Trusted SQL that makes and fills the tables."""
+    query: str
+    """The gold query: its rows are the expected ones."""
+    ordered: bool = False
+    """Whether the order of rows counts; without it rows are compared as a bag."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,10 +107,9 @@ class TextAnswer:
     must_not_contain: tuple[str, ...] = field(default=())
 
 
-Verifier = PythonTests | JsonAnswer | PatchApplies | ShellEffect | TextAnswer
-_KINDS: dict[str, type[Any]] = {
-    cls.kind: cls for cls in (PythonTests, JsonAnswer, PatchApplies, ShellEffect, TextAnswer)
-}
+Verifier = PythonTests | StdioTests | ScriptTests | SqlAnswer | JsonAnswer | PatchApplies | ShellEffect | TextAnswer
+_KINDS: dict[str, type[Any]] = {cls.kind: cls for cls in get_args(Verifier)}
+_TUPLES = {"accepted", "must_contain", "must_not_contain", "inputs", "outputs"}
 
 
 def verifier_to_json(verifier: Verifier | None) -> str | None:
@@ -99,5 +134,4 @@ def verifier_from_json(text: str | None) -> Verifier | None:
     unknown = set(data) - {f.name for f in fields(cls)}
     if unknown:
         raise ValueError(f"verifier {cls.kind}: unknown field(s) {', '.join(sorted(unknown))}")
-    tuples = {"accepted", "must_contain", "must_not_contain"}
-    return cls(**{key: tuple(value) if key in tuples else value for key, value in data.items()})
+    return cls(**{key: tuple(value) if key in _TUPLES else value for key, value in data.items()})

@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Literal
 
-from ..records import PythonTests, ShellEffect
+from ..records import PythonTests, ScriptTests, ShellEffect, SqlAnswer, StdioTests
 
 DETAIL_CHARS = 400
 """Longest ``Result.detail``: enough for a call with expected and got, bounded so that hostile text stays small."""
 
 Trust = Literal["separate", "shared"]
+Executable = PythonTests | StdioTests | ScriptTests | ShellEffect | SqlAnswer
+"""The verifiers that run something."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +45,7 @@ class Program:
     id: str
     code: str
     """The whole candidate program (``verifier.prefix`` already put in front where it is needed), or the shell command."""
-    verifier: PythonTests | ShellEffect
+    verifier: Executable
     limits: Limits | None = None
     """``None`` takes the limits of the ``grade`` call."""
 

@@ -16,7 +16,10 @@ from sentinel_pipeline.records import (
     Message,
     PatchApplies,
     PythonTests,
+    ScriptTests,
     ShellEffect,
+    SqlAnswer,
+    StdioTests,
     Task,
     TextAnswer,
     Verifier,
@@ -29,14 +32,17 @@ from .rows import SuiteRow
 
 CATEGORY_OF = {
     PythonTests: "executable_code",
+    StdioTests: "executable_code",
+    ScriptTests: "executable_code",
+    SqlAnswer: "devops",
     PatchApplies: "code_editing",
     JsonAnswer: "tool_use",
     ShellEffect: "devops",
     TextAnswer: "general_chat",
 }
-TEXT_FIELDS = {"tests", "setup", "prefix", "expected"}
+TEXT_FIELDS = {"tests", "setup", "prefix", "expected", "query", "language"}
 OPTIONAL_TEXT_FIELDS = {"entry_point", "schema", "stdout"}
-LIST_FIELDS = {"accepted", "must_contain", "must_not_contain"}
+LIST_FIELDS = {"accepted", "must_contain", "must_not_contain", "inputs", "outputs"}
 
 
 def verifier(row: SuiteRow) -> Verifier | None:
