@@ -2,7 +2,6 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
-export DAGSTER_HOME ?= $(CURDIR)/data/state/dagster
 
 .PHONY: help run test check ui bench clean
 

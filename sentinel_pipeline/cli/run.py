@@ -67,14 +67,17 @@ def run(
 
 
 def prepare_instance(home: Home) -> None:
-    """Make Dagster's home, with a link to the project's ``dagster.yaml``, unless ``DAGSTER_HOME`` names another."""
-    if os.environ.get("DAGSTER_HOME"):
+    """Make Dagster's home where there is none, with a link to the project's ``dagster.yaml``; an existing one that
+    ``DAGSTER_HOME`` names stays as it is."""
+    named = os.environ.get("DAGSTER_HOME")
+    if named and os.path.isdir(named):
         return
-    home.dagster.mkdir(parents=True, exist_ok=True)
-    link, source = home.dagster / "dagster.yaml", home.root / "dagster.yaml"
+    folder = Path(named).absolute() if named else home.dagster
+    folder.mkdir(parents=True, exist_ok=True)
+    link, source = folder / "dagster.yaml", home.root / "dagster.yaml"
     if source.exists() and not link.exists():
-        link.symlink_to(os.path.relpath(source, home.dagster))
-    os.environ["DAGSTER_HOME"] = str(home.dagster)
+        link.symlink_to(os.path.relpath(source, folder))
+    os.environ["DAGSTER_HOME"] = str(folder)
 
 
 def _start(

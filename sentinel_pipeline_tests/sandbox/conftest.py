@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from sentinel_pipeline.records import PythonTests, ShellEffect
+from sentinel_pipeline.records import PythonTests, ShellEffect, StdioTests
 from sentinel_pipeline.sandbox import Grader, Limits, Program, Result
 
 Grade = Callable[..., Result]
@@ -51,5 +51,16 @@ def shell(grader: Grader) -> Grade:
     ) -> Result:
         verifier = ShellEffect(files=files or {}, stdout=stdout, expected_files=expected_files)
         return next(iter(list(grader.grade([Program(id="s", code=command, verifier=verifier, limits=limits)]))))
+
+    return run
+
+
+@pytest.fixture
+def stdio(grader: Grader) -> Grade:
+    """``stdio(code, (input, output), …)`` -> Result."""
+
+    def run(code: str, *cases: tuple[str, str], limits: Limits | None = None) -> Result:
+        verifier = StdioTests(inputs=tuple(case[0] for case in cases), outputs=tuple(case[1] for case in cases))
+        return next(iter(list(grader.grade([Program(id="io", code=code, verifier=verifier, limits=limits)]))))
 
     return run

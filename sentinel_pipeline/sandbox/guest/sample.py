@@ -10,7 +10,7 @@ import builtins
 import os
 import struct
 import sys
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any, NoReturn
 
 from . import codec
@@ -64,14 +64,18 @@ class Sample:
         self.left -= len(text) + FRAME.size
         write_all(self.out, FRAME.pack(len(text)) + text)
 
-    def load(self, code: bytes) -> None:
-        """Compile and execute the program; ends the process after telling why it cannot."""
+    def compile(self, code: bytes) -> CodeType:
+        """The program's code object; ends the process after telling why there is none."""
         try:
-            compiled = compile(str(code, "utf-8", "surrogatepass"), FILE_NAME, "exec", dont_inherit=True)
+            return compile(str(code, "utf-8", "surrogatepass"), FILE_NAME, "exec", dont_inherit=True)
         except (SyntaxError, ValueError, OverflowError) as error:
             self._end({"x": "syntax_error", "m": _syntax(error)})
         except (RecursionError, MemoryError) as error:
             self._end({"x": "syntax_error", "m": f"{type(error).__name__} while compiling"})
+
+    def load(self, code: bytes) -> None:
+        """Compile and execute the program; ends the process after telling why it cannot."""
+        compiled = self.compile(code)
         sys.modules[MODULE_NAME] = self.module
         try:
             exec(compiled, self.module.__dict__)

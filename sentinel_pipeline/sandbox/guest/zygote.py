@@ -7,6 +7,7 @@ What this module does not do: execute candidate code (``sample``), or judge (the
 
 from __future__ import annotations
 
+import builtins
 import gc
 import json
 import os
@@ -22,13 +23,13 @@ import warnings
 from collections.abc import Callable
 from typing import NamedTuple, NoReturn
 
-from . import confine, filters, kernel, sample
+from . import confine, filters, kernel, program, sample
 
 JOB = struct.Struct("<IIIIddII")
 """Payload bytes, kind, code bytes, requests, CPU seconds, wall seconds, memory MiB, output KiB."""
 REPORT = struct.Struct("<IiddII")
 """Why it ended, wait status, CPU seconds, wall seconds, recycle this zygote, answer bytes that follow."""
-BATCH, LIVE, SHARED, SHELL = range(4)
+BATCH, LIVE, SHARED, SHELL, PROGRAM = range(5)
 ENDED, OUT_OF_CPU, OUT_OF_WALL, STOPPED = range(4)
 _MIB = 1 << 20
 _PRELOAD = (
@@ -111,7 +112,10 @@ def main() -> NoReturn:
 
 
 def _quiet() -> None:
+    """Nothing of ours to be seen, and what ``site`` would have given."""
     os.environ.clear()
+    sys.argv[:] = [""]
+    builtins.exit = builtins.quit = sys.exit  # type: ignore[assignment]
     warnings.simplefilter("ignore")
 
 
@@ -175,28 +179,30 @@ class _Worker:
         self.untouched = os.stat(self.folder).st_ctime_ns if self.folder else 0
 
     def one_job(self) -> None:
-        job, live = self._receive()
+        job, given = self._receive()
+        live = given[0] if job.kind == LIVE else -1
         answers = os.memfd_create("answers") if live < 0 else live
         started = time.monotonic()
         pid = kernel.fork()
         if pid == 0:
-            self._become(job, answers)
+            self._become(job, answers, given)
         view = memoryview(self.buffer)[: job.payload_bytes]
         view[:] = bytes(job.payload_bytes)
         view.release()
+        for descriptor in given:
+            os.close(descriptor)
         if live >= 0:
-            os.close(live)
             self._report(_wait(pid, job, started, self.channel), job, -1)
         else:
             self._report(_wait(pid, job, started, None), job, answers)
             os.close(answers)
 
-    def _receive(self) -> tuple[Job, int]:
-        header, ancillary, _, _ = self.channel.recvmsg(JOB.size, socket.CMSG_SPACE(4))
+    def _receive(self) -> tuple[Job, tuple[int, ...]]:
+        header, ancillary, _, _ = self.channel.recvmsg(JOB.size, socket.CMSG_SPACE(8))
         if len(header) < JOB.size:
             os._exit(0)
         job = Job(*JOB.unpack(header))
-        live = struct.unpack("i", ancillary[0][2])[0] if ancillary else -1
+        given = struct.unpack(f"{len(ancillary[0][2]) // 4}i", ancillary[0][2]) if ancillary else ()
         if job.payload_bytes > len(self.buffer):
             self.buffer = bytearray(job.payload_bytes)
         view = memoryview(self.buffer)[: job.payload_bytes]
@@ -205,13 +211,17 @@ class _Worker:
             if size == 0:
                 os._exit(0)
             view = view[size:]
-        return job, live
+        return job, given
 
-    def _become(self, job: Job, out: int) -> NoReturn:
+    def _become(self, job: Job, out: int, given: tuple[int, ...]) -> NoReturn:
         """In the sample: let go of the channel, take on limits and the second filter, then run the program."""
         try:
             os.close(self.number)
             _own_streams()
+            if job.kind == PROGRAM:
+                for number, descriptor in enumerate(given):
+                    os.dup2(descriptor, number)
+                    os.close(descriptor)
             kernel.die_with_parent()
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
             if self.limited:
@@ -223,6 +233,8 @@ class _Worker:
             output = job.output_kib * 1024
             if job.kind == LIVE:
                 sample.run_live(code, out, output)
+            if job.kind == PROGRAM:
+                program.run_program(code, out, output)
             if job.kind == SHARED:
                 sample.run_shared(code, requests[0], out, output)
             sample.run_batch(code, requests, out, output)

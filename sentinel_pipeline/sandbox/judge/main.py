@@ -14,9 +14,9 @@ import threading
 import time
 from typing import Any, NoReturn
 
-from ...records import PythonTests, ShellEffect, verifier_from_json
+from ...records import PythonTests, ShellEffect, StdioTests, verifier_from_json
 from ..outcomes import Limits, Outcome, one_line
-from . import python_tests, shell_effect
+from . import python_tests, shell_effect, stdio_tests
 from .python_tests import Judgement
 from .remote import Finding
 from .zygotes import Lost, Zygote
@@ -58,6 +58,8 @@ class Judge:
     def _judge(self, code: str, verifier: Any, limits: Limits) -> Judgement:
         if isinstance(verifier, PythonTests):
             return self._with("python", lambda zygote: python_tests.judge(code, verifier, limits, zygote), limits)
+        if isinstance(verifier, StdioTests):
+            return self._with("python", lambda zygote: stdio_tests.judge(code, verifier, limits, zygote), limits)
         if isinstance(verifier, ShellEffect):
             missing = [name for name in _SHELL_NEEDS if name not in self.layers]
             if missing:

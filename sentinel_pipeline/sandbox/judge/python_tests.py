@@ -90,7 +90,7 @@ def _replay(suite: Suite, source: bytes, limits: Limits, zygote: Zygote) -> Judg
         if session.mismatch:
             suite.missed()
             return None
-    return Judgement(_in_time(finding, end, limits), end, recycle)
+    return Judgement(in_time(finding, end, limits), end, recycle)
 
 
 def _talk(suite: Suite, source: bytes, limits: Limits, zygote: Zygote) -> Judgement:
@@ -104,7 +104,7 @@ def _talk(suite: Suite, source: bytes, limits: Limits, zygote: Zygote) -> Judgem
         end, _, recycle = zygote.finish_live(session.channel)
     if session.gone or finding is None:
         finding = why_ended(end, limits, False) if session.gone else session.fatal or Finding("crash")
-    return Judgement(_in_time(finding, end, limits), end, recycle)
+    return Judgement(in_time(finding, end, limits), end, recycle)
 
 
 def _beside(suite: Suite, source: bytes, limits: Limits, zygote: Zygote) -> Judgement:
@@ -115,7 +115,7 @@ def _beside(suite: Suite, source: bytes, limits: Limits, zygote: Zygote) -> Judg
     finding = why_ended(end, limits, False)
     if answers:
         finding = _loaded(answers[0]) or (_beside_verdict(answers[1]) if len(answers) == 2 else finding)
-    return Judgement(_in_time(finding, end, limits), end, recycle, "shared")
+    return Judgement(in_time(finding, end, limits), end, recycle, "shared")
 
 
 def _beside_verdict(answer: bytes) -> Finding:
@@ -146,7 +146,7 @@ def _loaded_answer(answer: Any) -> Finding | None:
         return Finding("exception", f"the answer cannot be read: {error}")
 
 
-def _in_time(finding: Finding, end: End, limits: Limits) -> Finding:
+def in_time(finding: Finding, end: End, limits: Limits) -> Finding:
     over = end.cpu_seconds > limits.cpu_seconds and finding.code == "passed"
     return (
         Finding("timeout", f"{end.cpu_seconds:.2f} s of CPU time, limit {limits.cpu_seconds:g} s") if over else finding

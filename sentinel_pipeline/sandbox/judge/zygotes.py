@@ -15,7 +15,7 @@ from collections.abc import Iterable
 
 from ...errors import Infrastructure
 from ..guest import zygote as guest
-from ..guest.zygote import BATCH, LIVE, SHARED, SHELL, End
+from ..guest.zygote import BATCH, LIVE, PROGRAM, SHARED, SHELL, End
 from ..isolation import BOOT, GUEST
 from ..outcomes import Limits
 
@@ -66,7 +66,12 @@ class Zygote:
 
     def run(self, kind: int, code: bytes, requests: int, rest: bytes, limits: Limits) -> tuple[End, bytes, bool]:
         """Run one job to its end: how it ended, the raw answers, and whether this zygote should be replaced."""
-        self._start(kind, code, requests, rest, limits, None)
+        self._start(kind, code, requests, rest, limits)
+        return self.report()
+
+    def run_program(self, code: bytes, stdin: int, stdout: int, limits: Limits) -> tuple[End, bytes, bool]:
+        """Run a program on two descriptors of ours to its end; the raw answer says only why it failed."""
+        self._start(PROGRAM, code, 0, b"", limits, stdin, stdout)
         return self.report()
 
     def start_live(self, code: bytes, limits: Limits) -> socket.socket:
@@ -86,9 +91,7 @@ class Zygote:
             raise Lost(f"the zygote's channel broke: {error}") from None
         return self.report()
 
-    def _start(
-        self, kind: int, code: bytes, requests: int, rest: bytes, limits: Limits, descriptor: int | None
-    ) -> None:
+    def _start(self, kind: int, code: bytes, requests: int, rest: bytes, limits: Limits, *given: int) -> None:
         self._await_ready()
         header = guest.JOB.pack(
             len(code) + len(rest), kind, len(code), requests, limits.cpu_seconds, limits.wall_seconds,
@@ -97,8 +100,7 @@ class Zygote:
         self.channel.settimeout(limits.wall_seconds + _START_SECONDS)
         try:
             message = header + code + rest
-            ancillary = [descriptor] if descriptor is not None else []
-            sent = socket.send_fds(self.channel, [message], ancillary) if ancillary else self.channel.send(message)
+            sent = socket.send_fds(self.channel, [message], given) if given else self.channel.send(message)
             if sent < len(message):
                 self.channel.sendall(message[sent:])
         except OSError as error:
@@ -139,4 +141,4 @@ class Zygote:
         return b"".join(parts)
 
 
-__all__ = ["BATCH", "LIVE", "SHARED", "SHELL", "End", "Lost", "Zygote", "frame"]
+__all__ = ["BATCH", "LIVE", "PROGRAM", "SHARED", "SHELL", "End", "Lost", "Zygote", "frame"]

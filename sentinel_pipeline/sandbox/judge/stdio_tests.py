@@ -1,0 +1,92 @@
+"""Judging a program that reads standard input: one process for each case, its whole output compared.
+
+Expected outputs stay in this process. What this module does not do: run the program, or accept a prefix of the output.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+
+from ...records import StdioTests
+from ..guest import codec
+from ..outcomes import Limits
+from .python_tests import PASSED, Judgement, in_time, why_ended
+from .remote import Finding, read_failure
+from .sessions import split_frames
+from .zygotes import End, Zygote
+
+_SHOWN = 120
+_DONE = {"v": None}
+
+
+def judge(code: str, verifier: StdioTests, limits: Limits, zygote: Zygote) -> Judgement:
+    """Grade one program: every case must be right, the first that is not ends the work.
+
+    Raises:
+        Lost: the zygote ended; nothing is known about the program.
+    """
+    cases = list(zip(verifier.inputs, verifier.outputs))
+    if not cases or len(verifier.inputs) != len(verifier.outputs):
+        counts = f"{len(verifier.inputs)} inputs, {len(verifier.outputs)} outputs"
+        return Judgement(Finding("test_error", f"no matching cases: {counts}"), None, False)
+    source, spent, recycle = code.encode("utf-8", "surrogatepass"), 0.0, False
+    for number, (given, wanted) in enumerate(cases, 1):
+        finding, end, odd = _one_case(source, given, wanted, limits, zygote)
+        spent, recycle = spent + end.cpu_seconds, recycle or odd
+        if finding is not PASSED:
+            place = f"case {number} of {len(cases)}: " if len(cases) > 1 else ""
+            finding = finding._replace(detail=place + finding.detail)
+            break
+    return Judgement(finding, end._replace(cpu_seconds=spent), recycle)
+
+
+def _one_case(source: bytes, given: str, wanted: str, limits: Limits, zygote: Zygote) -> tuple[Finding, End, bool]:
+    stdin, stdout = os.memfd_create("stdin"), os.memfd_create("stdout")
+    try:
+        _fill(stdin, given.encode("utf-8", "surrogateescape"))
+        end, raw, recycle = zygote.run_program(source, stdin, stdout, limits)
+        size = os.fstat(stdout).st_size
+        printed = os.pread(stdout, min(size, limits.output_kib * 1024 + 1), 0)
+    finally:
+        os.close(stdin)
+        os.close(stdout)
+    finding = _how_it_ended(end, raw, limits, size > limits.output_kib * 1024)
+    if finding is PASSED:
+        expected = wanted.encode("utf-8", "surrogateescape")
+        if meaning(printed) != meaning(expected):
+            finding = Finding("output_differs", f"expected {_shown(expected)}, got {_shown(printed)}")
+    return in_time(finding, end, limits), end, recycle
+
+
+def _fill(file: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(file, view) :]
+    os.lseek(file, 0, os.SEEK_SET)
+
+
+def meaning(output: bytes) -> list[bytes]:
+    """The lines without white space at their ends, and without empty lines at the end: the rule of programming contests."""
+    lines = [line.rstrip() for line in output.split(b"\n")]
+    while lines and not lines[-1]:
+        lines.pop()
+    return lines
+
+
+def _how_it_ended(end: End, raw: bytes, limits: Limits, too_long: bool) -> Finding:
+    """Whether the program ended well. It writes this itself: it can only talk itself down."""
+    answers = split_frames(raw)
+    if end.why or end.status or too_long:
+        return why_ended(end, limits, too_long)
+    if answers:
+        with suppress(codec.Malformed, AttributeError, TypeError):
+            parsed = codec.from_text(answers[0])
+            return PASSED if parsed == _DONE else read_failure(parsed)[0]
+        return Finding("exception", "the answer cannot be read")
+    return PASSED
+
+
+def _shown(data: bytes) -> str:
+    text = repr(data.decode("utf-8", "replace"))
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
