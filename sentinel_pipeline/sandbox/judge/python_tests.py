@@ -17,9 +17,9 @@ from types import CodeType, FrameType
 from typing import Any, NamedTuple
 
 from ...records import PythonTests
-from ..guest import codec, zygote
+from ..guest import codec, pytest_like, zygote
 from ..outcomes import Limits, Trust
-from .remote import _PENDING, Finding, NeedsShared, Remote, Session, Stop, read_failure
+from .remote import _PENDING, Finding, NeedsShared, Program, Remote, Session, Stop, read_failure
 from .sessions import Batch, Learner, Live, split_frames
 from .suite import TESTS, BadTests, Suite
 from .zygotes import BATCH, SHARED, End, Zygote, frame
@@ -196,11 +196,23 @@ def _execute(suite: Suite, session: Session, codes: list[CodeType]) -> None:
     names: dict[str, Any] = {"__name__": "tests", "__builtins__": builtins}
     if suite.prefix:
         exec(suite.prefix, names)
-    names.update({name: Remote(session, name) for name in suite.remotes})
+    names.update({name: Remote(session, target) for name, target in suite.targets.items()})
+    names.update({name: Program(session) for name in suite.imports.modules})
     for code in codes:
         exec(code, names)
     if suite.checks:
         names["check"](Remote(session, str(suite.entry_point)))
+    if suite.runs:
+        pytest_like.run_all(names, _tolerantly if codes is suite.learning else _plainly)
+
+
+def _plainly(test: Callable[[], None]) -> None:
+    test()
+
+
+def _tolerantly(test: Callable[[], None]) -> None:
+    with suppress(Exception):
+        test()
 
 
 def _run_tests(suite: Suite, session: Session, limits: Limits) -> Finding:
@@ -234,6 +246,8 @@ def _explain(suite: Suite, session: Session, error: BaseException) -> Finding:
     lines = [step.lineno for step in traceback.extract_tb(error.__traceback__) if step.filename == TESTS]
     statement = suite.text_at(lines[-1]) if lines and lines[-1] else None
     if isinstance(error, AssertionError):
+        if statement is None and str(error):
+            return Finding("assertion", f"{_safe_text(error).strip().splitlines()[0]}{_last_call(session)}")
         return Finding("assertion", _shown_assertion(statement, session) or f"line {lines[-1] if lines else '?'}")
     place = f" (tests, line {lines[-1]})" if lines else ""
     return Finding("exception", f"{type(error).__name__}: {_safe_text(error)}{place}{_last_call(session)}")

@@ -100,6 +100,18 @@ class Remote:
         return f"<{self._target if type(self._target) is str else 'object of the program'}>"
 
 
+class Program:
+    """The program's module, as a test imports it."""
+
+    def __init__(self, session: Session) -> None:
+        self.__dict__["_session"] = session
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return Remote(self.__dict__["_session"], name)
+
+
 def _exactly(kind: type, value: Any) -> Any:
     if type(value) is not kind:
         raise TypeError(f"expected {kind.__name__}, got {type(value).__name__}")

@@ -12,6 +12,7 @@ import symtable
 from types import CodeType
 
 from ...records import PythonTests
+from . import module_tests
 
 TESTS, SETUP, PREFIX = "<tests>", "<setup>", "<prefix>"
 _BUILTINS = frozenset(dir(builtins)) | {"__name__", "__file__", "__doc__"}
@@ -30,17 +31,22 @@ class Suite:
     def __init__(self, verifier: PythonTests) -> None:
         self.verifier, self.entry_point = verifier, verifier.entry_point
         tests, setup = _parse(verifier.tests, TESTS), _parse(verifier.setup, SETUP)
+        self.imports = module_tests.take_imports(tests)
         if not tests.body:
             raise BadTests("there are no tests")
         self.asserts = {node.lineno: node for node in ast.walk(tests) if isinstance(node, ast.Assert)}
         self.checks = _defines_check(tests)
-        bound, wanted = _names(verifier.setup, verifier.tests)
-        missing = wanted - bound - _BUILTINS
+        self.runs = not self.checks and module_tests.has_tests(tests)
+        taken = self.imports.names.keys() | self.imports.modules
+        bound, wanted = _names(verifier.setup, ast.unparse(tests) if taken else verifier.tests)
+        missing = (wanted - bound - _BUILTINS) | self.imports.names.keys()
         prefix = _prefix(verifier.prefix)
         offered = _names(verifier.prefix if prefix else "")[0] - {self.entry_point}
         self.prefix = compile(prefix, PREFIX, "exec") if prefix and missing & offered else None
-        self.remotes = missing - offered if self.prefix else missing
+        self.remotes = (missing - offered if self.prefix else missing) - self.imports.modules
+        self.text = ast.unparse(tests)
         self._settle_entry_point(tests)
+        self.targets = {name: self.imports.names.get(name, name) for name in self.remotes}
         self.shared = _needs_program_beside([setup, tests], self.remotes)
         self.setup, self.tests = compile(setup, SETUP, "exec"), compile(tests, TESTS, "exec")
         self.learning = [_compile_tolerant(verifier.setup, SETUP), _compile_tolerant(verifier.tests, TESTS)]
@@ -50,7 +56,7 @@ class Suite:
         self.misses = 0
 
     def _settle_entry_point(self, tests: ast.Module) -> None:
-        if self.entry_point is None and not self.remotes:
+        if self.entry_point is None and not self.remotes and not self.imports.modules:
             self.entry_point = _first_called(tests)
         if self.entry_point is None and self.checks and len(self.remotes) != 1:
             raise BadTests("check(candidate) needs an entry point")
@@ -63,7 +69,8 @@ class Suite:
     def beside(self) -> str:
         """The tests as text to run beside a program."""
         call = f"\ncheck({self.entry_point})\n" if self.checks else ""
-        return f"{self.verifier.setup}\n{self.verifier.tests}{call}"
+        text = f"{self.verifier.setup}\n{self.text if any(self.imports) else self.verifier.tests}{call}"
+        return module_tests.beside(text, self.imports, self.runs) if self.runs or any(self.imports) else text
 
     def missed(self) -> None:
         """A test asked something else than was planned: after the second time, always ask as the tests go."""
@@ -145,7 +152,9 @@ class _Tolerant(ast.NodeTransformer):
 
 
 def _compile_tolerant(text: str, name: str) -> CodeType:
-    return compile(ast.fix_missing_locations(_Tolerant().visit(ast.parse(text, name))), name, "exec")
+    tree = ast.parse(text, name)
+    module_tests.take_imports(tree)
+    return compile(ast.fix_missing_locations(_Tolerant().visit(tree)), name, "exec")
 
 
 def _needs_program_beside(modules: list[ast.Module], remotes: set[str]) -> bool:
@@ -153,6 +162,10 @@ def _needs_program_beside(modules: list[ast.Module], remotes: set[str]) -> bool:
 
 
 def _beside(node: ast.AST, remotes: set[str]) -> bool:
+    if isinstance(node, (ast.AsyncFunctionDef, ast.Await)):
+        return True
+    if isinstance(node, ast.Call) and module_tests.expects_error_of(node, remotes):
+        return True
     if isinstance(node, ast.ClassDef):
         return any(_is_remote(base, remotes) for base in node.bases)
     if isinstance(node, ast.ExceptHandler) and node.type:
