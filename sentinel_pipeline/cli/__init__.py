@@ -14,6 +14,7 @@ from ..errors import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_INFRASTRUCTURE, SentinelE
 from .console import err
 from .data import label
 from .gates import gate
+from .grade import grade
 from .house import doctor, ui, verify
 from .run import run
 
@@ -28,6 +29,7 @@ app = typer.Typer(
 )
 app.command()(run)
 app.command()(label)
+app.command()(grade)
 app.add_typer(gate, name="gate")
 app.command()(verify)
 app.command()(doctor)

@@ -1,6 +1,15 @@
 """Statistics and decisions: intervals, paired tests, policies. Pure functions; reads nothing, writes nothing."""
 
 from .policies import decide, policy_hash
-from .statistics import binomial_test_less, mcnemar_exact, newcombe_paired, wilson
+from .statistics import binomial_test_less, mcnemar_exact, newcombe_paired, pass_at_k, wilson, wilson_by_task
 
-__all__ = ["binomial_test_less", "decide", "mcnemar_exact", "newcombe_paired", "policy_hash", "wilson"]
+__all__ = [
+    "binomial_test_less",
+    "decide",
+    "mcnemar_exact",
+    "newcombe_paired",
+    "pass_at_k",
+    "policy_hash",
+    "wilson",
+    "wilson_by_task",
+]

@@ -6,8 +6,9 @@ What this module does not do: decide. Every function is pure, takes counts, and 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
-from math import comb, sqrt
+from math import comb, fsum, sqrt
 from statistics import NormalDist
 
 from ..records import Interval
@@ -35,7 +36,37 @@ def wilson(k: int, n: int, confidence: float = 0.95) -> Interval:
     return Interval(0.0 if k == 0 else max(0.0, low), 1.0 if k == n else min(1.0, high), confidence)
 
 
-def _score_bounds(p: float, n: int, z: float) -> tuple[float, float]:
+def pass_at_k(n: int, passed: int, k: int) -> float:
+    """The probability that at least one of ``k`` samples drawn from ``n`` passes: the unbiased estimator, 1 - C(n - c, k) / C(n, k)
+    (Chen et al. 2021, arXiv:2107.03374, equation 1).
+
+    Raises:
+        ValueError: ``k`` is outside 1..n, or ``passed`` outside 0..n.
+    """
+    _check(passed, n)
+    if not 1 <= k <= n:
+        raise ValueError(f"k {k}: expected 1 <= k <= {n}, the number of samples")
+    return 1.0 - comb(n - passed, k) / comb(n, k)
+
+
+def wilson_by_task(rates: Sequence[float], confidence: float = 0.95) -> Interval:
+    """Wilson's interval for the mean of per-task ``rates``, with the number of tasks' effective sample size (Kish 1965): samples of
+    one task are not independent. With one sample a task it is ``wilson`` exactly.
+
+    Raises:
+        ValueError: no rate, or one outside [0, 1].
+    """
+    n = len(rates)
+    if n < 1 or not all(0 <= rate <= 1 for rate in rates):
+        raise ValueError("expected at least one rate, each within [0, 1]: no evidence has no rate")
+    p = fsum(rates) / n
+    variance = fsum((rate - p) ** 2 for rate in rates) / n**2
+    effective = max(float(n), p * (1 - p) / variance) if variance > 0 else float(n)
+    low, high = _score_bounds(p, effective, _z(confidence))
+    return Interval(0.0 if p == 0 else max(0.0, low), 1.0 if p == 1 else min(1.0, high), confidence)
+
+
+def _score_bounds(p: float, n: float, z: float) -> tuple[float, float]:
     shrink = 1 + z * z / n
     centre = (p + z * z / (2 * n)) / shrink
     half = z / shrink * sqrt(p * (1 - p) / n + z * z / (4 * n * n))

