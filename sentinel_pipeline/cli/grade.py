@@ -5,13 +5,17 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
 
 from ..errors import EXIT_BAD_INPUT, EXIT_INFRASTRUCTURE, BadInput
 from .console import AsJson, emit, err, progress
+
+if TYPE_CHECKING:
+    from ..bench.problems import Problem
+    from ..sandbox import Grader
 
 SHOWN = 20
 
@@ -41,7 +45,7 @@ def grade(
 
         sentinel grade samples.jsonl --problems mbpp --k 1,5 --json
     """
-    from ..bench.grade import calibrate, grade_samples, look
+    from ..bench.grade import look
     from ..bench.problems import load_problems
     from ..sandbox import Grader, Level, Limits
 
@@ -54,9 +58,7 @@ def grade(
         raise BadInput("no such file.", file=samples, fix="Check the name.")
     found = load_problems(problems)
     plan = look(samples, found)
-    target = out or samples.with_name(f"{samples.name}_results.jsonl")
-    began = time.monotonic()
-    report: dict[str, Any] = {
+    report = {
         "problems": len(found),
         "samples": plan.samples,
         "repeated": plan.repeated,
@@ -65,26 +67,34 @@ def grade(
     }
     if not dry_run:
         limits = replace(Limits(), cpu_seconds=cpu_seconds)
+        target = out or samples.with_name(f"{samples.name}_results.jsonl")
         with Grader(workers=workers, limits=limits, require_isolation=Level(require_isolation)) as grader:
-            per_task, faulty = calibrate(found, grader)
-            with progress("grading", "samples") as bar:
-                task = bar.add_task("grading", total=plan.samples)
-                tally = grade_samples(
-                    samples, found, target, grader, per_task, lambda done: bar.update(task, completed=done)
-                )
-            report |= tally.rates(ks) | {
-                "infra": tally.infra,
-                "codes": dict(tally.codes.most_common()),
-                "trust": dict(tally.trust),
-                "isolation": grader.isolation.level.value,
-                "faulty_references": faulty,
-                "seconds": round(time.monotonic() - began, 3),
-                "results": str(target),
-            }
+            report |= _grade(samples, found, target, grader, plan.samples, ks)
     _print(report, samples)
     if as_json:
         emit(report)
     _end(report)
+
+
+def _grade(
+    samples: Path, problems: dict[str, Problem], out: Path, grader: Grader, total: int, ks: tuple[int, ...]
+) -> dict[str, Any]:
+    from ..bench.grade import calibrate, grade_samples
+
+    began = time.monotonic()
+    limits, faulty = calibrate(problems, grader)
+    with progress("grading", "samples") as bar:
+        task = bar.add_task("grading", total=total)
+        tally = grade_samples(samples, problems, out, grader, limits, lambda done: bar.update(task, completed=done))
+    return tally.rates(ks) | {
+        "infra": tally.infra,
+        "codes": dict(tally.codes.most_common()),
+        "trust": dict(tally.trust),
+        "isolation": grader.isolation.level.value,
+        "faulty_references": faulty,
+        "seconds": round(time.monotonic() - began, 3),
+        "results": str(out),
+    }
 
 
 def _numbers(text: str) -> tuple[int, ...]:

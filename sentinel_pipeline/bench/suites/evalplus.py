@@ -6,13 +6,8 @@ compared in another way are EvalPlus's own list (``evalplus/eval/_special_oracle
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
-from ...errors import Infrastructure
 from ...records import PythonTests
 from .mbpp import infer_entry_point, solution
 from .rows import SuiteRow
@@ -33,10 +28,12 @@ SET_EQUAL = frozenset(
 """MBPP+ tasks whose outputs are compared as sets."""
 NOT_NONE = frozenset(["check_str", "text_match_three", "text_starta_endb"])
 """MBPP+ tasks where any value but None stands for True."""
-_SECONDS = 600.0
-_WORKER = Path(__file__).with_name("evalplus_outputs.py")
-
 _CHECK = """
+def _expected():
+    names = {}
+    exec(REFERENCE, names)
+    return [names[NAME](*copy.deepcopy(given)) for given in INPUTS]
+
 def _floats(want):
     if isinstance(want, (list, tuple)):
         return bool(want) and all(map(_floats, want))
@@ -49,10 +46,9 @@ def _close(got, want):
     return number and (got == want or got != got and want != want or abs(got - want) <= (ATOL or 1e-6) + 1e-7 * abs(want))
 
 def check(candidate):
-    for given, want in CASES:
-        kept = copy.deepcopy(given)
-        got = candidate(*given)
-        assert same(got, want, kept)
+    for given, want in zip(INPUTS, __once__(_expected)):
+        got = candidate(*copy.deepcopy(given))
+        assert same(got, want, given)
 """
 _SAME = {
     "plain": "def same(got, want, given):\n    return got == want or _floats(want) and _close(got, want)\n",
@@ -70,32 +66,6 @@ def fits(row: SuiteRow) -> bool:
     return row.fields.keys() >= FIELDS and "test" not in row.fields
 
 
-def expected_outputs(rows: list[SuiteRow]) -> dict[int, list[str]]:
-    """Line -> what the reference gives for each input, as Python literals, from one child process for the whole file.
-
-    Raises:
-        BadInput: a reference that raises, or gives what has no literal.
-        Infrastructure: the child process ended.
-    """
-    if not rows:
-        return {}
-    jobs = [
-        [row.text("prompt") + row.text("canonical_solution"), row.text("entry_point"), _inputs(row)] for row in rows
-    ]
-    command = [sys.executable, "-I", str(_WORKER)]
-    try:
-        done = subprocess.run(
-            command, input=json.dumps(jobs), capture_output=True, text=True, timeout=_SECONDS, check=True
-        )
-        answers = json.loads(done.stdout)
-    except (OSError, subprocess.SubprocessError, ValueError) as error:
-        raise Infrastructure(f"the references of {rows[0].file} could not be run: {error}") from error
-    for row, answer in zip(rows, answers):
-        if "error" in answer:
-            raise row.bad("canonical_solution", f"fails on its own inputs: {answer['error']}.", "Fetch the file again.")
-    return {row.line: answer["outputs"] for row, answer in zip(rows, answers)}
-
-
 def _inputs(row: SuiteRow) -> list[Any]:
     found = [*row.fields["base_input"], *(row.fields.get("plus_input") or [])]
     if not found or not all(isinstance(given, list) for given in found):
@@ -103,15 +73,24 @@ def _inputs(row: SuiteRow) -> list[Any]:
     return found
 
 
-def verifier(row: SuiteRow, outputs: list[str]) -> PythonTests:
-    """Tests over every base and plus input, with the release's tolerance ``atol``."""
-    name, atol = row.text("entry_point"), row.fields.get("atol") or 0
+def verifier(row: SuiteRow) -> PythonTests:
+    """Tests over every base and plus input, with the release's tolerance ``atol``; the judge runs the reference once a problem.
+
+    Raises:
+        BadInput: a field is missing or of a wrong type.
+    """
+    name, stub = row.text("entry_point"), row.text("prompt")
     kind = (
         "set" if name in SET_EQUAL else "not_none" if name in NOT_NONE else "root" if name == "find_zero" else "plain"
     )
-    cases = ", ".join(f"({given!r}, {output})" for given, output in zip(_inputs(row), outputs))
-    tests = f"import copy\nfrom math import inf, nan\nATOL = {float(atol)!r}\nCASES = [{cases}]\n{_SAME[kind]}{_CHECK}"
-    return PythonTests(tests=tests, entry_point=name, prefix=row.text("prompt"))
+    told = {
+        "INPUTS": _inputs(row),
+        "REFERENCE": row.python("canonical_solution", stub + row.text("canonical_solution")),
+        "NAME": name,
+        "ATOL": float(row.fields.get("atol") or 0),
+    }
+    lines = ["import copy", "from math import inf, nan", *(f"{key} = {value!r}" for key, value in told.items())]
+    return PythonTests(tests="\n".join(lines) + "\n" + _SAME[kind] + _CHECK, entry_point=name, prefix=stub)
 
 
 def mbpp_verifier(row: SuiteRow) -> PythonTests:

@@ -193,7 +193,7 @@ def _with_clock(seconds: float, work: Callable[[], None]) -> None:
 
 def _execute(suite: Suite, session: Session, codes: list[CodeType]) -> None:
     random.seed(0)
-    names: dict[str, Any] = {"__name__": "tests", "__builtins__": builtins}
+    names: dict[str, Any] = {"__name__": "tests", "__builtins__": builtins, "__once__": suite.once}
     if suite.prefix:
         exec(suite.prefix, names)
     names.update({name: Remote(session, target) for name, target in suite.targets.items()})

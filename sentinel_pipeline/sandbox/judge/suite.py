@@ -9,16 +9,21 @@ from __future__ import annotations
 import ast
 import builtins
 import symtable
+from collections.abc import Callable
 from types import CodeType
+from typing import Any
 
 from ...records import PythonTests
 from . import module_tests
 
 TESTS, SETUP, PREFIX = "<tests>", "<setup>", "<prefix>"
-_BUILTINS = frozenset(dir(builtins)) | {"__name__", "__file__", "__doc__"}
+_BUILTINS = frozenset(dir(builtins)) | {"__once__", "__name__", "__file__", "__doc__"}
 _BESIDE = {"redirect_stdout", "redirect_stderr", "patch", "monkeypatch", "capsys"}
 """Names of helpers that act on the process they run in: tests that use them must live beside the program."""
 _TYPE_QUESTIONS = {"isinstance", "issubclass", "type", "super"}
+
+
+_ONCE = "__once__ = lambda make: make()\n"
 
 
 class BadTests(Exception):
@@ -54,6 +59,7 @@ class Suite:
         self.payload = b""
         self.dynamic = False
         self.misses = 0
+        self.made: dict[str, Any] = {}
 
     def _settle_entry_point(self, tests: ast.Module) -> None:
         if self.entry_point is None and not self.remotes and not self.imports.modules:
@@ -69,8 +75,14 @@ class Suite:
     def beside(self) -> str:
         """The tests as text to run beside a program."""
         call = f"\ncheck({self.entry_point})\n" if self.checks else ""
-        text = f"{self.verifier.setup}\n{self.text if any(self.imports) else self.verifier.tests}{call}"
+        text = f"{_ONCE}{self.verifier.setup}\n{self.text if any(self.imports) else self.verifier.tests}{call}"
         return module_tests.beside(text, self.imports, self.runs) if self.runs or any(self.imports) else text
+
+    def once(self, make: Callable[[], Any]) -> Any:
+        """``__once__`` for tests: what is dear to make and the same in every run, by the maker's name. Tests must not change it."""
+        if make.__name__ not in self.made:
+            self.made[make.__name__] = make()
+        return self.made[make.__name__]
 
     def missed(self) -> None:
         """A test asked something else than was planned: after the second time, always ask as the tests go."""
