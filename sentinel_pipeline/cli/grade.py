@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -57,8 +56,6 @@ def grade(
         raise BadInput(
             f"unknown level {require_isolation!r}.", field="--require-isolation", fix=f"One of: {', '.join(Level)}."
         )
-    if math.isnan(cpu_seconds):
-        raise BadInput("expected a number.", field="--cpu-seconds", fix="For example --cpu-seconds 10.")
     if not samples.is_file():
         raise BadInput("no such file.", file=samples, fix="Check the name.")
     target = out or samples.with_name(f"{samples.name}_results.jsonl")
