@@ -118,6 +118,7 @@ def _of(row: SuiteRow, name: str, verifier: Verifier, reference: str) -> Problem
 def _name(row: SuiteRow, default: int | None = None) -> str:
     """Ids as they stand: MBPP's are numbers in its own files and ``Mbpp/N`` in EvalPlus's."""
     value: Any = row.fields.get("task_id", default)
-    if isinstance(value, bool) or not isinstance(value, (int, str)) or not str(value).strip():
-        raise row.bad("task_id", f"expected a number or text, got {value!r:.40}.")
-    return str(value)
+    name = str(value) if isinstance(value, (int, str)) and not isinstance(value, bool) else ""
+    if not name.strip() or not name.isprintable():
+        raise row.bad("task_id", f"expected a number or printable text, got {value!r:.40}.")
+    return name

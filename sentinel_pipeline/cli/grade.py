@@ -160,8 +160,7 @@ def _print_rates(report: dict[str, Any]) -> None:
 
 
 def _say(text: str) -> None:
-    shown = "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
-    err.print(shown, markup=False, highlight=False, soft_wrap=True)
+    err.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def _end(report: dict[str, Any]) -> None:

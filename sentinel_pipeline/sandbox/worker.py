@@ -25,6 +25,10 @@ _ROOT = Path(__file__).resolve().parents[2]
 _BOOT = "import sys; sys.path.insert(0, sys.argv.pop()); from sentinel_pipeline.sandbox.judge.main import main; main()"
 
 
+_ENVIRONMENT = {"PYTHONHASHSEED": "0"}
+"""As in the zygotes: a reference that runs beside the tests meets sets in the order in which a program does."""
+
+
 class Ticket(NamedTuple):
     """A program on its way: its place in the input and how often it was tried."""
 
@@ -53,8 +57,8 @@ class Worker:
         self._heard = time.monotonic()
         try:
             self.process = subprocess.Popen(
-                [sys.executable, "-I", "-S", "-c", _BOOT, str(theirs.fileno()), str(lifeline), str(_ROOT)],
-                env={},
+                [sys.executable, "-P", "-s", "-S", "-c", _BOOT, str(theirs.fileno()), str(lifeline), str(_ROOT)],
+                env=_ENVIRONMENT,
                 pass_fds=(theirs.fileno(), lifeline),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,

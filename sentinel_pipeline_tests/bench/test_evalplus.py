@@ -9,6 +9,7 @@ import pytest
 
 from sentinel_pipeline.bench.problems import Problem
 from sentinel_pipeline.bench.suites.evalplus_inputs import arguments
+from sentinel_pipeline.sandbox import Grader, Program
 from sentinel_pipeline_tests.bench.conftest import Judge
 from sentinel_pipeline_tests.bench.test_problems import HUMANEVAL, only
 
@@ -153,6 +154,16 @@ def test_what_a_sample_does_to_the_outputs_of_a_reference_no_later_sample_sees(t
     assert judge(problem, "def f(x):\n    return [[2]]\n").code == "assertion"
     assert judge(problem, "def f(x):\n    return [[x]]\n").code == "passed"
     assert judge(problem, "def f(x):\n    return [[2]]\n").code == "assertion"
+
+
+def test_a_reference_meets_sets_in_the_order_in_which_a_program_does(tmp_path: Path) -> None:
+    code = "def f(x):\n    return list(set(x))\n"
+    problem = release(tmp_path, "f", code, [[list("abcdefghijkl")]])
+    for _ in range(2):
+        with Grader(workers=1) as grader:
+            assert [one.code for one in grader.grade([Program(id="p", code=code, verifier=problem.verifier)])] == [
+                "passed"
+            ]
 
 
 SHAPES: list[tuple[int, list[Any], list[Any]]] = [

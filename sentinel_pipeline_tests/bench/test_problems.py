@@ -202,9 +202,11 @@ BAD: list[tuple[list[Any], str, int | None]] = [
     ([HUMANEVAL, "{nope"], "is no JSON", 2),
     ([HUMANEVAL, "[1]"], "expected a JSON object, got list", 2),
     ([HUMANEVAL | {"test": "def check("}], "field 'test': is no Python", 1),
-    ([HUMANEVAL | {"task_id": None}], "field 'task_id': expected a number or text, got None", 1),
-    ([HUMANEVAL | {"task_id": " "}], "field 'task_id': expected a number or text", 1),
-    ([MBPP | {"task_id": True}], "field 'task_id': expected a number or text, got True", 1),
+    ([HUMANEVAL | {"task_id": None}], "field 'task_id': expected a number or printable text, got None", 1),
+    ([HUMANEVAL | {"task_id": " "}], "field 'task_id': expected a number or printable text", 1),
+    ([HUMANEVAL | {"task_id": "a\x1b[2J"}], r"field 'task_id': expected a number or printable text, got 'a\\x1b", 1),
+    ([HUMANEVAL | {"task_id": "\ud800"}], "field 'task_id': expected a number or printable text", 1),
+    ([MBPP | {"task_id": True}], "field 'task_id': expected a number or printable text, got True", 1),
     ([PLUS | {"base_input": 3}], "field 'base_input': expected a list of argument lists", 1),
     ([PLUS | {"base_input": [1]}], "field 'base_input': expected a list of argument lists", 1),
     ([PLUS | {"plus_input": {"a": 1}}], "field 'plus_input': expected a list of argument lists", 1),
@@ -272,16 +274,12 @@ def test_a_reference_that_needs_more_than_usual_gets_it_and_so_do_samples(tmp_pa
         limits, faulty = calibrate(problems, grader)
         assert faulty == {} and limits.keys() == {"large", "slow"}
         assert limits["slow"].cpu_seconds > 4 * 0.3 and limits["slow"].wall_seconds >= 4 * limits["slow"].cpu_seconds
-        assert limits["large"].output_kib > 256
+        assert limits["large"].output_kib > 256 and allow(Limits(), 1).wall_seconds == Limits().wall_seconds
         samples = tmp_path / "samples.jsonl"
         code = {"large": "    return [n for _ in range(n)]\n", "slow": rows[2]["reference"], "1": MBPP["code"]}
         samples.write_text("".join(json.dumps({"task_id": name, "completion": code[name]}) + "\n" for name in code))
         tally = grade_samples(samples, problems, tmp_path / "out.jsonl", grader, limits)
     assert tally.codes == {"passed": 3}
-
-
-def test_more_cpu_time_comes_with_more_wall_time() -> None:
-    assert allow(Limits(), 60).wall_seconds == 240 and allow(Limits(), 1).wall_seconds == Limits().wall_seconds
 
 
 @pytest.mark.parametrize(("name", "count"), [("humaneval/HumanEval.jsonl.gz", 164), ("mbpp/mbpp.jsonl", 974)])
