@@ -14,15 +14,26 @@ import sys
 import time
 from collections import deque
 from dataclasses import asdict
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..records import verifier_to_json
+from ..records import ShellEffect, verifier_to_json
 from .isolation import Isolation
-from .outcomes import Limits, Outcome, Program, Result
+from .outcomes import Executable, Limits, Outcome, Program, Result
 
 _ROOT = Path(__file__).resolve().parents[2]
 _BOOT = "import sys; sys.path.insert(0, sys.argv.pop()); from sentinel_pipeline.sandbox.judge.main import main; main()"
+
+
+@lru_cache(maxsize=1024)
+def _told(verifier: Executable) -> str | None:
+    return verifier_to_json(verifier)
+
+
+@lru_cache(maxsize=64)
+def _limits(limits: Limits) -> dict[str, Any]:
+    return asdict(limits)
 
 
 class Ticket(NamedTuple):
@@ -87,8 +98,9 @@ class Worker:
             self._heard = time.monotonic()
         self.out.append(ticket)
         program = ticket.program
-        verifier = verifier_to_json(program.verifier)
-        self._write({"code": program.code, "verifier": verifier, "limits": asdict(ticket.limits)})
+        verifier = program.verifier
+        told = verifier_to_json(verifier) if isinstance(verifier, ShellEffect) else _told(verifier)
+        self._write({"code": program.code, "verifier": told, "limits": _limits(ticket.limits)})
 
     def receive(self) -> list[tuple[Ticket, Result]]:
         """The results that have arrived, at least a part of one.

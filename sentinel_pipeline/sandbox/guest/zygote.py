@@ -98,7 +98,6 @@ def main() -> NoReturn:
         from .shell import serve as serve_shell
 
         serve = serve_shell
-    kernel.keep_page_tables()
     if "private_root" in layers:
         confine.own_root(kind, layers, config["disk_mib"])
     confine.limit(layers, _THREADS if kind == "python" else 256, config["disk_mib"])
@@ -173,6 +172,7 @@ class _Worker:
         self.buffer = bytearray(_MIB)
         self.filter = kernel.Filter(*filters.with_pid(filters.for_python_sample())) if "seccomp" in layers else None
         self.limited = "rlimits" in layers
+        self.outlives = "pid_namespace" not in layers
         self.folder = confine.PYTHON_FOLDER if "private_root" in layers else None
         if self.folder:
             os.chdir(self.folder)
@@ -182,6 +182,7 @@ class _Worker:
         job, given = self._receive()
         live = given[0] if job.kind == LIVE else -1
         answers = os.memfd_create("answers") if live < 0 else live
+        _own_streams()
         started = time.monotonic()
         pid = kernel.fork()
         if pid == 0:
@@ -217,18 +218,18 @@ class _Worker:
         """In the sample: let go of the channel, take on limits and the second filter, then run the program."""
         try:
             os.close(self.number)
-            _own_streams()
             if job.kind == PROGRAM:
                 for number, descriptor in enumerate(given):
                     os.dup2(descriptor, number)
                     os.close(descriptor)
-            kernel.die_with_parent()
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
+            if self.outlives:
+                kernel.die_with_parent()
             if self.limited:
                 _limit(job)
             if self.filter:
                 self.filter.install(os.getpid())
             code, requests = _split(self.buffer, job)
+            gc.set_threshold(20_000, 20, 50)
             gc.enable()
             output = job.output_kib * 1024
             if job.kind == LIVE:
@@ -253,7 +254,8 @@ class _Worker:
 
 
 def _own_streams() -> None:
-    """Open standard streams anew: flags and locks of an inherited description would outlive this sample."""
+    """Open standard streams anew: flags and locks of a description that samples share would outlive each. Before the fork, where
+    every page that this touches is warm."""
     null = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):
         os.dup2(null, descriptor)

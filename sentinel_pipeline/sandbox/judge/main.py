@@ -12,9 +12,10 @@ import socket
 import sys
 import threading
 import time
+from functools import lru_cache
 from typing import Any, NoReturn
 
-from ...records import PythonTests, ShellEffect, StdioTests, verifier_from_json
+from ...records import PythonTests, ShellEffect, StdioTests, Verifier, verifier_from_json
 from ..outcomes import Limits, Outcome, one_line
 from . import python_tests, shell_effect, stdio_tests
 from .python_tests import Judgement
@@ -28,6 +29,11 @@ _SPARE_CPU_SECONDS = 60
 """A test that stays in one long call into C cannot be interrupted by its clock: the kernel ends the judge instead."""
 
 
+@lru_cache(maxsize=512)
+def _verifier(text: str) -> Verifier | None:
+    return verifier_from_json(text)
+
+
 class Judge:
     """One worker: its layers, its warm zygotes."""
 
@@ -36,7 +42,7 @@ class Judge:
 
     def grade(self, program: dict[str, Any]) -> dict[str, Any]:
         """A program as the grader sends it -> a result row. A lost zygote is replaced and the program tried once more."""
-        verifier, limits = verifier_from_json(program["verifier"]), Limits(**program["limits"])
+        verifier, limits = _verifier(program["verifier"]), Limits(**program["limits"])
         started = time.monotonic()
         try:
             judgement = self._judge(program["code"], verifier, limits)
