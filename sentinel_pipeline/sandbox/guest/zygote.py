@@ -13,7 +13,6 @@ import json
 import os
 import random
 import resource
-import select
 import signal
 import socket
 import struct
@@ -24,13 +23,13 @@ from collections.abc import Callable
 from typing import NamedTuple, NoReturn
 
 from . import confine, filters, kernel, program, sample
+from .ending import End, wait
 
 JOB = struct.Struct("<IIIIddII")
 """Payload bytes, kind, code bytes, requests, CPU seconds, wall seconds, memory MiB, output KiB."""
 REPORT = struct.Struct("<IiddII")
 """Why it ended, wait status, CPU seconds, wall seconds, recycle this zygote, answer bytes that follow."""
 BATCH, LIVE, SHARED, SHELL, PROGRAM = range(5)
-ENDED, OUT_OF_CPU, OUT_OF_WALL, STOPPED = range(4)
 _MIB = 1 << 20
 _PRELOAD = (
     *(
@@ -57,8 +56,6 @@ _UNREACHABLE_LATER = (
 )
 """Where there is no root of our own, the library may lie in a folder that an unprivileged user cannot enter."""
 _THREADS = 64
-_BUSY = 0.05
-"""Share of a core from which a program counts as computing: wall time does not end it, so load changes no verdict."""
 
 
 class Job(NamedTuple):
@@ -72,15 +69,6 @@ class Job(NamedTuple):
     wall_seconds: float
     memory_mib: int
     output_kib: int
-
-
-class End(NamedTuple):
-    """How a sample ended."""
-
-    why: int
-    status: int
-    cpu_seconds: float
-    wall_seconds: float
 
 
 def main() -> NoReturn:
@@ -193,9 +181,9 @@ class _Worker:
         for descriptor in given:
             os.close(descriptor)
         if live >= 0:
-            self._report(_wait(pid, job, started, self.channel), job, -1)
+            self._report(wait(pid, job, started, self.channel), job, -1)
         else:
-            self._report(_wait(pid, job, started, None), job, answers)
+            self._report(wait(pid, job, started, None), job, answers)
             os.close(answers)
 
     def _receive(self) -> tuple[Job, tuple[int, ...]]:
@@ -277,65 +265,6 @@ def _split(buffer: bytearray, job: Job) -> tuple[bytes, list[bytes]]:
         requests.append(bytes(view[at : at + size]))
         at += size
     return code, requests
-
-
-def cpu_seconds(pid: int) -> float:
-    """CPU time that a living process has used, by its own clock."""
-    try:
-        return time.clock_gettime((~pid << 3) | 2)
-    except OSError:
-        return 0.0
-
-
-def _wait(pid: int, job: Job, started: float, channel: socket.socket | None) -> End:
-    """Wait for the sample's end, or bring it about: CPU time decides, wall time is the backstop.
-
-    For a live sample, ``channel`` brings one byte when the judge wants no more; it is taken before this returns, also
-    where the sample ended first.
-    """
-    why, wanted = ENDED, channel is not None
-    process = os.pidfd_open(pid) if channel else -1
-    while True:
-        used, elapsed = cpu_seconds(pid), time.monotonic() - started
-        why = why or _over(job, used, elapsed)
-        if why != ENDED:
-            os.kill(pid, signal.SIGKILL)
-        pause = max(0.002, min(job.cpu_seconds - used, abs(job.wall_seconds - elapsed)))
-        if channel is None:
-            signal.sigtimedwait({signal.SIGCHLD}, pause)
-        elif wanted and _judge_is_done(process, channel, pause):
-            wanted = False
-            os.kill(pid, signal.SIGKILL)
-        done, status, usage = os.wait4(pid, os.WNOHANG | os.WUNTRACED)
-        if done and os.WIFSTOPPED(status):
-            why = STOPPED
-        elif done:
-            break
-    if channel:
-        os.close(process)
-        if wanted and not channel.recv(1):
-            os._exit(0)
-    return End(why, status, usage.ru_utime + usage.ru_stime, time.monotonic() - started)
-
-
-def _over(job: Job, used: float, elapsed: float) -> int:
-    """A program that computes all the time and is starved of the processor runs into its CPU limit, not into this one."""
-    if used >= job.cpu_seconds:
-        return OUT_OF_CPU
-    return OUT_OF_WALL if elapsed >= job.wall_seconds and used < _BUSY * elapsed else ENDED
-
-
-def _judge_is_done(process: int, channel: socket.socket, pause: float) -> bool:
-    """Wait for the sample's end, a byte from the judge (taken), or at most a quarter of a second (a stop wakes nobody)."""
-    poll = select.poll()
-    poll.register(process, select.POLLIN)
-    poll.register(channel, select.POLLIN)
-    for ready, _ in poll.poll(min(pause, 0.25) * 1000):
-        if ready == channel.fileno():
-            if not channel.recv(1):
-                os._exit(0)
-            return True
-    return False
 
 
 if __name__ == "__main__":

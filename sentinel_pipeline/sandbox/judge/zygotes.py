@@ -15,7 +15,8 @@ from collections.abc import Iterable
 
 from ...errors import Infrastructure
 from ..guest import zygote as guest
-from ..guest.zygote import BATCH, LIVE, PROGRAM, SHARED, SHELL, End
+from ..guest.ending import End
+from ..guest.zygote import BATCH, LIVE, PROGRAM, SHARED, SHELL
 from ..isolation import BOOT, GUEST
 from ..outcomes import Limits
 
