@@ -1,6 +1,7 @@
 // Values as tagged JSON, the same on both sides: encode(value, limit, handle) -> text, decode(node, handle) -> value.
 // null, booleans, strings and numbers are themselves, arrays are arrays, and one key tags all else: "u" undefined, "n" NaN,
-// the infinities and -0, "b" BigInt, "d" Date, "o" plain object, "m" Map, "s" Set, "A" array with keys of its own, "x" a hole,
+// the infinities and -0, "b" BigInt, "d" Date, "o" plain object, "N" one without
+// prototype, "m" Map, "s" Set, "A" array with keys of its own, "x" a hole,
 // "h" what has no plain form. Everything that encoding calls is taken here, before a candidate can replace it.
 (function () {
   "use strict";
@@ -80,7 +81,7 @@
       if (depth > MAX_DEPTH) throw TOO_DEEP;
       if (isArray(value)) return root === roots.array ? array(value, depth + 1) : handle(value);
       if (root === roots.object || root === null) {
-        return hasSymbols(value) ? handle(value) : `{"o":${pairs(value, keysOf(value), 0, depth + 1)}}`;
+        return hasSymbols(value) ? handle(value) : `{"${root ? "o" : "N"}":${pairs(value, keysOf(value), 0, depth + 1)}}`;
       }
       try {
         if (root === roots.map) return `{"m":${members(value, mapEach, true, depth + 1)}}`;
@@ -119,6 +120,7 @@
       case "b": return BigInt(content);
       case "d": return new Date(content === null ? NaN : content);
       case "o": return put({}, content, handle);
+      case "N": return put(Object.create(null), content, handle);
       case "m": return new Map(content.map(([key, item]) => [decode(key, handle), decode(item, handle)]));
       case "s": return new Set(content.map((item) => decode(item, handle)));
       case "A": return put(list(content[0], handle), content[1], handle);

@@ -50,7 +50,8 @@ class Tools:
     """What judging scripts takes: the engine and the parser, found by the grader, since this process sees no packages."""
 
     def __init__(self, engine: str | None, node: str | None) -> None:
-        self.engine, self.node, self._quickjs = engine, node, None
+        self.engine, self.node = engine, node
+        self._quickjs: ModuleType | None = None
         self.parser = Parser(node)
 
     def quickjs(self) -> ModuleType:
@@ -89,7 +90,9 @@ def judge(code: str, verifier: ScriptTests, limits: Limits, zygote: Zygote, tool
     if program.problem or not code.strip() or "\0" in program.js:
         return Judgement(_unreadable(program.problem), None, False)
     if program.module:
-        return Judgement(Finding("exception", "it imports, exports or awaits as a module; modules are not loaded"), None, False)
+        return Judgement(
+            Finding("exception", "it imports, exports or awaits as a module; modules are not loaded"), None, False
+        )
     return _talk(quickjs, program.js, tests, verifier.entry_point, limits, zygote)
 
 
@@ -221,8 +224,10 @@ def _run(quickjs: ModuleType, context: Any, session: _Session, tests: str, limit
             finding = Finding("test_error", str(error).partition("\n")[0])
     if session.fatal or finding.code == "stop":
         return session.fatal or Finding("crash")
-    if finding.code == "test_error" or not session.asked:
-        raise BadTests(finding.detail or "the tests end before they use the program")
+    if finding.code == "test_error":
+        raise BadTests(finding.detail)
+    if not session.asked:
+        raise BadTests("the tests end before they use the program" + (f": {finding.detail}" if finding.detail else ""))
     return PASSED if finding.code == "passed" else finding
 
 

@@ -11,6 +11,7 @@ import re
 from typing import Any
 
 from ..guest.codec import Malformed
+from ..guest.script import OWN_LINES
 from .remote import Finding
 
 MAX_DEPTH = 220
@@ -63,7 +64,7 @@ def _content(tag: str, content: Any, depth: int) -> Any:
 def _items(tag: str, content: list[Any], depth: int) -> Any:
     if tag == "s":
         return [check(item, depth) for item in content]
-    if tag == "o":
+    if tag in ("o", "N"):
         return _members(content, depth)
     if tag == "m":
         return [[check(item, depth) for item in _pair(pair)] for pair in content]
@@ -101,8 +102,9 @@ def read_failure(answer: dict[str, Any]) -> tuple[Finding, dict[str, Any] | None
         raise Malformed("neither a value nor a failure")
     shown = answer["n"] if type(answer.get("n")) is str and answer["n"] else "Error"
     names, message = [shown, *(name for name in names[:8] if name != shown)], message if type(message) is str else ""
-    place = _LINE.search(stack) if type(stack) is str else None
-    line = f" (line {place[1] or 1})" if place else ""
+    lines = [int(found or 1) for found in _LINE.findall(stack)] if type(stack) is str else []
+    place = next((number for number in lines if number <= OWN_LINES), None)
+    line = f" (line {place})" if place else ""
     memory = shown == "InternalError" and message == "out of memory"
     finding = Finding("memory" if memory else "exception", f"{shown}: {message}{line}" if message else f"{shown}{line}")
     return finding, {"names": names, "message": message}

@@ -42,7 +42,13 @@ class Zygote:
     def __init__(self, kind: str, layers: Iterable[str], disk_mib: int, engine: str | None = None) -> None:
         self.kind, self.disk_mib = kind, disk_mib
         self.channel, theirs = socket.socketpair()
-        config = {"kind": kind, "layers": sorted(layers), "disk_mib": disk_mib, "channel": theirs.fileno(), "engine": engine}
+        config = {
+            "kind": kind,
+            "layers": sorted(layers),
+            "disk_mib": disk_mib,
+            "channel": theirs.fileno(),
+            "engine": engine,
+        }
         with theirs:
             self.process = subprocess.Popen(
                 [sys.executable, "-P", "-s", "-S", "-c", BOOT.format(module="zygote"), json.dumps(config), str(GUEST)],
