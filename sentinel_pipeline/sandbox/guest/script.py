@@ -59,7 +59,7 @@ class Engine:
     def __init__(self, quickjs: ModuleType) -> None:
         self.quickjs, self.context = quickjs, quickjs.Context()
         self.context.set_max_stack_size(_STACK_BYTES)
-        self.channel, self.left = -1, 0
+        self.channel, self.left, self.memory = -1, 0, 0
         self.context.add_callable("__callOut", self._call_out)
         above = "\n" * OWN_LINES
         self.context.eval(above + source("newer.js"))
@@ -67,10 +67,13 @@ class Engine:
         self.context.eval(above + source("node.js"))
 
     def _call_out(self, text: str) -> str:
-        """A function of the tests is called: ask the judge. Never raises: the engine could not carry it."""
+        """A function of the tests is called: ask the judge, and do what that function asks of the program meanwhile. Never
+        raises: the engine could not carry it."""
         try:
             self.send(text)
-            return read_frame(self.channel).decode("ascii")
+            while (reply := read_frame(self.channel).decode("ascii")).startswith('{"do"'):
+                self.answer(reply, [])
+            return reply
         except BaseException:
             os._exit(78)
 
@@ -89,7 +92,7 @@ class Engine:
         try:
             self.context.eval(f"{code}\n;void 0;")
         except Exception as error:
-            self.send(json.dumps(_failure(str(error))))
+            self.send(json.dumps(self._failure(str(error))))
             os._exit(0)
         self._run_jobs()
         self.send('{"v":null}')
@@ -99,11 +102,28 @@ class Engine:
         try:
             text = self.serve(request, max(0, self.left - 64))
         except Exception as error:
-            text = json.dumps(_failure(str(error)))
+            text = json.dumps(self._failure(str(error)))
+        if text.startswith('{"t":null'):
+            text = json.dumps(self._failure("null"))
         if text.startswith('{"x":"missing"'):
             text = json.dumps(json.loads(text) | {"d": defined})
         self._run_jobs()
         self.send(text)
+
+    def _failure(self, text: str) -> dict[str, Any]:
+        """An exception that the engine gives as text alone: name, message and stack in one. Where there is no memory left for
+        an error, it throws ``null``."""
+        compiling = _COMPILING.search(text)
+        head, _, stack = text.partition("\n    at ")
+        name, _, message = head.rstrip("\n").partition(": ")
+        if compiling and name == "SyntaxError" and text.count("\n    at ") == 1:
+            return {"x": "syntax_error", "m": f"line {compiling[1]}: {message[:200]} (for QuickJS)"}
+        if name == "null" and not message:
+            full = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 > self.memory // 2
+            return {"e": [], "n": "InternalError", "m": "out of memory", "k": None} if full else {"t": None}
+        if not re.fullmatch(r"[A-Za-z_$][\w$]{0,60}", name):
+            name, message = "Error", head
+        return {"e": [name], "n": name, "m": message[:300], "k": f"at {stack[:300]}"}
 
     def _run_jobs(self) -> None:
         """What promises still have to do; an error there is nobody's."""
@@ -113,18 +133,6 @@ class Engine:
                     return
             except Exception:
                 continue
-
-
-def _failure(text: str) -> dict[str, Any]:
-    """An exception that the engine gives as text alone: name, message and stack in one."""
-    compiling = _COMPILING.search(text)
-    head, _, stack = text.partition("\n    at ")
-    name, _, message = head.partition(": ")
-    if compiling and name == "SyntaxError" and text.count("\n    at ") == 1:
-        return {"x": "syntax_error", "m": f"line {compiling[1]}: {message[:200]} (for QuickJS)"}
-    if not re.fullmatch(r"[A-Za-z_$][\w$]{0,60}", name):
-        name, message = "Error", head
-    return {"e": [name], "n": name, "m": message[:300].rstrip("\n"), "k": f"at {stack[:300]}"}
 
 
 _ENGINE: list[Engine] = []
@@ -156,7 +164,8 @@ def run_live(code: bytes, channel: int, output_bytes: int) -> NoReturn:
     engine.channel, engine.left = channel, output_bytes
     memory = resource.getrlimit(resource.RLIMIT_AS)[0]
     if memory != resource.RLIM_INFINITY:
-        engine.context.set_memory_limit(max(memory - _PYTHON_BYTES, memory // 4))
+        engine.memory = max(memory - _PYTHON_BYTES, memory // 4)
+        engine.context.set_memory_limit(engine.memory)
     text = code.decode("utf-8")
     engine.load(text)
     defined = list(dict.fromkeys(_DEFINED.findall(text)))[:10]

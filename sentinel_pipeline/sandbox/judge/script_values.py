@@ -6,6 +6,7 @@ JavaScript values; the tests' engine does, from exactly these nodes.
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from typing import Any
@@ -95,7 +96,7 @@ def read_failure(answer: dict[str, Any]) -> tuple[Finding, dict[str, Any] | None
     if "x" in answer:
         return _ended(answer), None
     if "t" in answer:
-        shown = f"thrown: {str(check(answer['t']))[:300]}"
+        shown = f"thrown: {json.dumps(check(answer['t']), ensure_ascii=False)[:300]}"
         return Finding("exception", shown), {"names": [], "message": shown}
     names, message, stack = answer.get("e"), answer.get("m"), answer.get("k")
     if type(names) is not list or any(type(name) is not str for name in names):
