@@ -50,7 +50,9 @@ def script(grader: Grader) -> Grade:
         language: Literal["typescript", "javascript"] = "typescript",
         limits: Limits | None = None,
     ) -> Result:
-        tests = tests if "require(" in tests or "import " in tests else f"const assert = require('node:assert');\n{tests}"
+        tests = (
+            tests if "require(" in tests or "import " in tests else f"const assert = require('node:assert');\n{tests}"
+        )
         verifier = ScriptTests(tests=tests, entry_point=entry_point, language=language)
         return next(iter(list(grader.grade([Program(id="t", code=code, verifier=verifier, limits=limits)]))))
 

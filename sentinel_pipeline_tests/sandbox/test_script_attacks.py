@@ -45,9 +45,10 @@ def test_a_bomb_is_contained(script: Grade, name: str) -> None:
 def test_no_text_breaks_the_parser(script: Grade, name: str) -> None:
     started = time.monotonic()
     result = script(attacks.UNREADABLE[name], attacks.TESTS, limits=SMALL)
-    assert (result.outcome, result.code in ("syntax_error", "wrong_entry_point", "exception")) == (Outcome.FAIL, True), (
-        result.reason
-    )
+    assert (result.outcome, result.code in ("syntax_error", "wrong_entry_point", "exception")) == (
+        Outcome.FAIL,
+        True,
+    ), result.reason
     assert time.monotonic() - started < 20
     assert _usable(script)
     assert typescript.parse("let x: number = 1").problem is None
@@ -60,6 +61,18 @@ def test_a_function_of_the_tests_may_call_the_program_and_is_not_followed_withou
     result = script(endless, "const g = (n) => f(g, n); assert.equal(f(g, 1), 1);", limits=SMALL)
     assert result.outcome is not Outcome.PASS, result.reason
     assert _usable(script)
+
+
+def test_the_way_to_the_judge_is_no_name_that_a_program_can_say(script: Grade) -> None:
+    assert '"closed"' in script(attacks.FOOLING["looks for the way out"], attacks.TESTS).detail
+
+
+def test_a_program_sees_nothing_but_the_language_and_what_is_offered(script: Grade) -> None:
+    """The judge's own names, Node's and QuickJS's own modules are not there; the judge's context has no way to the sample's."""
+    code = "const f = () => Object.getOwnPropertyNames(globalThis).filter((n) => /^[a-z_]/.test(n)).sort();"
+    known = "__date_clock console decodeURI decodeURIComponent encodeURI encodeURIComponent escape eval exports globalThis isFinite"
+    offered = f"{known} isNaN module parseFloat parseInt require structuredClone undefined unescape".split()
+    assert script(code, f"assert.deepEqual(f(), {json.dumps(offered)});").reason == "passed"
 
 
 FRAMES = {

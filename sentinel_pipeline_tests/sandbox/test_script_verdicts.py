@@ -118,7 +118,10 @@ def test_a_value_arrives_as_it_is_in_both_directions(script: Grade, value: str) 
 @pytest.mark.parametrize("value", VALUES)
 def test_a_value_equals_no_other(script: Grade, value: str) -> None:
     others = ", ".join(f"({other})" for other in VALUES if other != value)
-    assert script(f"const f = () => ({value});", f"for (const o of [{others}]) assert.notDeepStrictEqual(f(), o);").reason == "passed"
+    assert (
+        script(f"const f = () => ({value});", f"for (const o of [{others}]) assert.notDeepStrictEqual(f(), o);").reason
+        == "passed"
+    )
 
 
 HANDLES = ["() => 1", "Symbol('x')", "new (class A {})", "new Uint8Array(2)", "/a/", "new Error('x')", "new String('a')", "Promise.resolve(1)", "new WeakMap()", "{ [Symbol('s')]: 1 }", "Object.create({ a: 1 })", "new (class extends Array {})", "new (class extends Map {})"]  # fmt: skip
@@ -126,7 +129,12 @@ HANDLES = ["() => 1", "Symbol('x')", "new (class A {})", "new Uint8Array(2)", "/
 
 @pytest.mark.parametrize("value", HANDLES)
 def test_what_has_no_plain_form_equals_nothing(script: Grade, value: str) -> None:
-    for tests in (f"assert.deepEqual(f(), ({value}));", "assert.deepEqual(f(), {});", "assert.notDeepEqual(f(), 1);", "assert.equal(f(), f());"):
+    for tests in (
+        f"assert.deepEqual(f(), ({value}));",
+        "assert.deepEqual(f(), {});",
+        "assert.notDeepEqual(f(), 1);",
+        "assert.equal(f(), f());",
+    ):
         assert script(f"const f = () => ({value});", tests).code in ("assertion", "test_error"), tests
 
 
@@ -163,26 +171,38 @@ def test_tests_that_cannot_judge_are_never_a_score(script: Grade, name: str) -> 
 )  # fmt: skip
 def test_assert_may_be_had_in_any_usual_way(script: Grade, head: str) -> None:
     assert script("const f = () => [1]", f"{head}\nassert.deepEqual(f(), [1]);").reason == "passed"
-    assert script("const f = () => [2]", f"{head}\nassert.deepEqual(f(), [1]);").reason == "assertion: f(): expected [1], got [2]"
+    assert (
+        script("const f = () => [2]", f"{head}\nassert.deepEqual(f(), [1]);").reason
+        == "assertion: f(): expected [1], got [2]"
+    )
 
 
 def test_tests_that_compute_without_end_are_a_timeout_and_the_worker_goes_on(script: Grade) -> None:
     """The kernel ends the judge; the program's own answers made the tests endless."""
     tests = "let n = f(); while (n > 0) n = n * 1; assert.equal(n, 0);"
     result = script("const f = () => Infinity;", tests, limits=Limits(cpu_seconds=0.5))
-    assert (result.outcome, result.reason) == (Outcome.TIMEOUT, "timeout: the tests took too long over the program's answers")
+    assert (result.outcome, result.reason) == (
+        Outcome.TIMEOUT,
+        "timeout: the tests took too long over the program's answers",
+    )
     assert script("const f = (x) => x * x", SQUARE).code == "passed"
 
 
 def test_nothing_of_one_program_is_there_for_the_next(script: Grade) -> None:
-    script("globalThis.left = 1; Array.prototype.left = 2; Object.prototype.toJSON = () => 3;\nfunction f() { return 1 }", "f();")
+    script(
+        "globalThis.left = 1; Array.prototype.left = 2; Object.prototype.toJSON = () => 3;\nfunction f() { return 1 }",
+        "f();",
+    )
     look = "function f() { return [typeof left, [].left, ({}).toJSON] }"
     assert script(look, "assert.deepStrictEqual(f(), ['undefined', undefined, undefined]);").reason == "passed"
 
 
 def test_what_one_test_changes_is_not_there_for_another(script: Grade) -> None:
     script("const f = () => 1", "globalThis.left = 1; Math.max = () => 7; f();")
-    assert script("const f = () => 1", "assert.equal(f() + Math.max(2, 3), 4); assert.ok(!('left' in globalThis));").code == "passed"
+    assert (
+        script("const f = () => 1", "assert.equal(f() + Math.max(2, 3), 4); assert.ok(!('left' in globalThis));").code
+        == "passed"
+    )
 
 
 def test_verdicts_repeat_with_random_programs(script: Grade) -> None:
@@ -192,7 +212,9 @@ def test_verdicts_repeat_with_random_programs(script: Grade) -> None:
 
 
 @pytest.mark.parametrize("missing", ["find_engine", "find_node"])
-def test_a_missing_package_is_infrastructure_that_says_what_to_install(monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
+def test_a_missing_package_is_infrastructure_that_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, missing: str
+) -> None:
     monkeypatch.setattr(worker, missing, lambda: None)
     programs = [
         Program(id="ts", code="const f = 1", verifier=ScriptTests(tests="f()", entry_point="f")),
@@ -217,7 +239,10 @@ def test_the_parser_dies_with_whom_it_works_for() -> None:
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
     for _ in range(100):
-        if not Path(f"/proc/{node}").exists() or "Z" in Path(f"/proc/{node}/stat").read_text().rpartition(")")[2].split()[0]:
+        if (
+            not Path(f"/proc/{node}").exists()
+            or "Z" in Path(f"/proc/{node}/stat").read_text().rpartition(")")[2].split()[0]
+        ):
             break
         signal.sigtimedwait([], 0.05)
     else:

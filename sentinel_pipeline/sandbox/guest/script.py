@@ -121,6 +121,8 @@ class Engine:
         if name == "null" and not message:
             full = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 > self.memory // 2
             return {"e": [], "n": "InternalError", "m": "out of memory", "k": None} if full else {"t": None}
+        if text.endswith("\nundefined"):
+            return {"e": [], "n": "Error", "m": f"thrown: {text[:300].partition(chr(10))[0]}", "k": None}
         if not re.fullmatch(r"[A-Za-z_$][\w$]{0,60}", name):
             name, message = "Error", head
         return {"e": [name], "n": name, "m": message[:300], "k": f"at {stack[:300]}"}
