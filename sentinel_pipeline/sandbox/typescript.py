@@ -105,6 +105,9 @@ class Parser:
             answer = _receive(process)
         except BrokenPipeError:
             answer = b""
+        except BaseException:
+            self.close()
+            raise
         if not answer or b'"deep":' in answer[:8]:
             self.close()
         return answer or None

@@ -1,8 +1,7 @@
 // Values as tagged JSON, the same on both sides: encode(value, limit, handle) -> text, decode(node, handle) -> value.
 // null, booleans, strings and numbers are themselves, arrays are arrays, and one key tags all else: "u" undefined, "n" NaN,
-// the infinities and -0, "b" BigInt, "d" Date, "o" plain object, "N" one without
-// prototype, "m" Map, "s" Set, "A" array with keys of its own, "x" a hole,
-// "h" what has no plain form. Everything that encoding calls is taken here, before a candidate can replace it.
+// the infinities and -0, "b" BigInt, "d" Date, "o" plain object, "N" one without prototype, "m" Map, "s" Set, "A" array with
+// keys of its own, "x" a hole, "h" what has no plain form. What encoding calls is taken here, before a candidate can replace it.
 (function () {
   "use strict";
   const { apply, getPrototypeOf, defineProperty, ownKeys, getOwnPropertyDescriptor } = Reflect;
