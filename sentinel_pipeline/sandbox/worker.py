@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 from ..records import ShellEffect, verifier_to_json
 from .isolation import Isolation
 from .outcomes import Executable, Limits, Outcome, Program, Result
+from .typescript import find_engine, find_node
 
 _ROOT = Path(__file__).resolve().parents[2]
 _BOOT = "import sys; sys.path.insert(0, sys.argv.pop()); from sentinel_pipeline.sandbox.judge.main import main; main()"
@@ -74,7 +75,8 @@ class Worker:
         finally:
             theirs.close()
             os.close(lifeline)
-        self._write({"layers": isolation.active, "limits": asdict(limits)})
+        tools = {"engine": find_engine(), "node": find_node()}
+        self._write({"layers": isolation.active, "limits": asdict(limits), "tools": tools})
 
     def close(self) -> None:
         """Kill the judge; its zygotes and samples die with it."""

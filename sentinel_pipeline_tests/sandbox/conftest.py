@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Literal
 
 import pytest
 
-from sentinel_pipeline.records import PythonTests, ShellEffect, StdioTests
+from sentinel_pipeline.records import PythonTests, ScriptTests, ShellEffect, StdioTests
 from sentinel_pipeline.sandbox import Grader, Limits, Program, Result
 
 Grade = Callable[..., Result]
@@ -33,6 +34,27 @@ def python(grader: Grader) -> Grade:
     ) -> Result:
         verifier = PythonTests(tests=tests, entry_point=entry_point, setup=setup, prefix=prefix)
         return next(iter(list(grader.grade([Program(id="p", code=code, verifier=verifier, limits=limits)]))))
+
+    return run
+
+
+@pytest.fixture
+def script(grader: Grader) -> Grade:
+    """``script(code, tests, entry_point="f", language=…)`` -> Result; ``assert`` is there without asking."""
+
+    def run(
+        code: str,
+        tests: str,
+        entry_point: str | None = "f",
+        *,
+        language: Literal["typescript", "javascript"] = "typescript",
+        limits: Limits | None = None,
+    ) -> Result:
+        tests = (
+            tests if "require(" in tests or "import " in tests else f"const assert = require('node:assert');\n{tests}"
+        )
+        verifier = ScriptTests(tests=tests, entry_point=entry_point, language=language)
+        return next(iter(list(grader.grade([Program(id="t", code=code, verifier=verifier, limits=limits)]))))
 
     return run
 

@@ -20,6 +20,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple, NoReturn
 
 from . import confine, filters, kernel, program, sample
@@ -30,6 +31,8 @@ JOB = struct.Struct("<IIIIddII")
 REPORT = struct.Struct("<IiddII")
 """Why it ended, wait status, CPU seconds, wall seconds, recycle this zygote, answer bytes that follow."""
 BATCH, LIVE, SHARED, SHELL, PROGRAM = range(5)
+RunLive = Callable[[bytes, int, int], NoReturn]
+"""The code, the conversation, how many bytes may be answered."""
 _MIB = 1 << 20
 _PRELOAD = (
     *(
@@ -82,15 +85,20 @@ def main() -> NoReturn:
     serve: Callable[[socket.socket, set[str], int], NoReturn] = _serve
     if kind == "python":
         _preload(_PRELOAD if "private_root" in layers else _PRELOAD + _UNREACHABLE_LATER)
+    elif kind == "script":
+        from . import script
+
+        script.prepare(config["engine"])
+        serve = partial(_serve, live=script.run_live)
     else:
         from .shell import serve as serve_shell
 
         serve = serve_shell
     if "private_root" in layers:
         confine.own_root(kind, layers, config["disk_mib"])
-    confine.limit(layers, _THREADS if kind == "python" else 256, config["disk_mib"])
+    confine.limit(layers, 256 if kind == "shell" else _THREADS, config["disk_mib"])
     kernel.prctl(kernel.PR_SET_DUMPABLE, 0)
-    if kind == "python":
+    if kind != "shell":
         if "unprivileged_user" in layers:
             confine.give_up_privileges(layers)
         confine.seal(layers, kind)
@@ -140,11 +148,12 @@ def _warm() -> None:
     sys.modules.pop(sample.MODULE_NAME, None)
 
 
-def _serve(channel: socket.socket, layers: set[str], _disk_mib: int) -> NoReturn:
-    _warm()
+def _serve(channel: socket.socket, layers: set[str], _disk_mib: int, live: RunLive = sample.run_live) -> NoReturn:
+    if live is sample.run_live:
+        _warm()
     os.dup2(1, 2)
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
-    worker = _Worker(channel, layers)
+    worker = _Worker(channel, layers, live)
     gc.collect()
     gc.freeze()
     channel.sendall(b"R")
@@ -155,8 +164,8 @@ def _serve(channel: socket.socket, layers: set[str], _disk_mib: int) -> NoReturn
 class _Worker:
     """Takes jobs from the channel, one at a time."""
 
-    def __init__(self, channel: socket.socket, layers: set[str]) -> None:
-        self.channel, self.number = channel, channel.fileno()
+    def __init__(self, channel: socket.socket, layers: set[str], live: RunLive) -> None:
+        self.channel, self.number, self.live = channel, channel.fileno(), live
         self.buffer = bytearray(_MIB)
         self.filter = kernel.Filter(*filters.with_pid(filters.for_python_sample())) if "seccomp" in layers else None
         self.limited = "rlimits" in layers
@@ -221,7 +230,7 @@ class _Worker:
             gc.enable()
             output = job.output_kib * 1024
             if job.kind == LIVE:
-                sample.run_live(code, out, output)
+                self.live(code, out, output)
             if job.kind == PROGRAM:
                 program.run_program(code, out, output)
             if job.kind == SHARED:
