@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import Infrastructure
-from .guest.zygote import cpu_seconds
+from .guest.ending import cpu_seconds
 from .isolation import BOOT, GUEST
 
 MAX_CHARS = 1_000_000
