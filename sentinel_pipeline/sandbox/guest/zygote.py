@@ -21,6 +21,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple, NoReturn
 
 from . import confine, filters, kernel, program, sample
@@ -31,6 +32,8 @@ REPORT = struct.Struct("<IiddII")
 """Why it ended, wait status, CPU seconds, wall seconds, recycle this zygote, answer bytes that follow."""
 BATCH, LIVE, SHARED, SHELL, PROGRAM = range(5)
 ENDED, OUT_OF_CPU, OUT_OF_WALL, STOPPED = range(4)
+RunBatch = Callable[[bytes, list[bytes], int, int], NoReturn]
+"""The code, the requests, where answers go, how many bytes may be answered."""
 _MIB = 1 << 20
 _PRELOAD = (
     *(
@@ -94,6 +97,10 @@ def main() -> NoReturn:
     serve: Callable[[socket.socket, set[str], int], NoReturn] = _serve
     if kind == "python":
         _preload(_PRELOAD if "private_root" in layers else _PRELOAD + _UNREACHABLE_LATER)
+    elif kind == "sql":
+        from .sql import Engine
+
+        serve = partial(_serve, batch=Engine(config["packages"]).run_batch)
     else:
         from .shell import serve as serve_shell
 
@@ -101,9 +108,9 @@ def main() -> NoReturn:
     kernel.keep_page_tables()
     if "private_root" in layers:
         confine.own_root(kind, layers, config["disk_mib"])
-    confine.limit(layers, _THREADS if kind == "python" else 256, config["disk_mib"])
+    confine.limit(layers, 256 if kind == "shell" else _THREADS, config["disk_mib"])
     kernel.prctl(kernel.PR_SET_DUMPABLE, 0)
-    if kind == "python":
+    if kind != "shell":
         if "unprivileged_user" in layers:
             confine.give_up_privileges(layers)
         confine.seal(layers, kind)
@@ -153,11 +160,12 @@ def _warm() -> None:
     sys.modules.pop(sample.MODULE_NAME, None)
 
 
-def _serve(channel: socket.socket, layers: set[str], _disk_mib: int) -> NoReturn:
-    _warm()
+def _serve(channel: socket.socket, layers: set[str], _disk_mib: int, batch: RunBatch = sample.run_batch) -> NoReturn:
+    if batch is sample.run_batch:
+        _warm()
     os.dup2(1, 2)
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
-    worker = _Worker(channel, layers)
+    worker = _Worker(channel, layers, batch)
     gc.collect()
     gc.freeze()
     channel.sendall(b"R")
@@ -168,8 +176,8 @@ def _serve(channel: socket.socket, layers: set[str], _disk_mib: int) -> NoReturn
 class _Worker:
     """Takes jobs from the channel, one at a time."""
 
-    def __init__(self, channel: socket.socket, layers: set[str]) -> None:
-        self.channel, self.number = channel, channel.fileno()
+    def __init__(self, channel: socket.socket, layers: set[str], batch: RunBatch) -> None:
+        self.channel, self.number, self.batch = channel, channel.fileno(), batch
         self.buffer = bytearray(_MIB)
         self.filter = kernel.Filter(*filters.with_pid(filters.for_python_sample())) if "seccomp" in layers else None
         self.limited = "rlimits" in layers
@@ -237,7 +245,7 @@ class _Worker:
                 program.run_program(code, out, output)
             if job.kind == SHARED:
                 sample.run_shared(code, requests[0], out, output)
-            sample.run_batch(code, requests, out, output)
+            self.batch(code, requests, out, output)
         except MemoryError:
             os._exit(77)
         finally:

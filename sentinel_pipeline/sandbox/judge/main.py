@@ -14,9 +14,9 @@ import threading
 import time
 from typing import Any, NoReturn
 
-from ...records import PythonTests, ShellEffect, StdioTests, verifier_from_json
+from ...records import PythonTests, ShellEffect, SqlAnswer, StdioTests, verifier_from_json
 from ..outcomes import Limits, Outcome, one_line
-from . import python_tests, shell_effect, stdio_tests
+from . import python_tests, shell_effect, sql_answer, stdio_tests
 from .python_tests import Judgement
 from .remote import Finding
 from .zygotes import Lost, Zygote
@@ -31,8 +31,9 @@ _SPARE_CPU_SECONDS = 60
 class Judge:
     """One worker: its layers, its warm zygotes."""
 
-    def __init__(self, layers: list[str], limits: Limits) -> None:
-        self.layers, self.zygotes = layers, {"python": Zygote("python", layers, limits.disk_mib)}
+    def __init__(self, layers: list[str], limits: Limits, packages: str | None) -> None:
+        self.layers, self.packages = layers, packages
+        self.zygotes = {"python": self._start("python", limits)}
 
     def grade(self, program: dict[str, Any]) -> dict[str, Any]:
         """A program as the grader sends it -> a result row. A lost zygote is replaced and the program tried once more."""
@@ -60,6 +61,8 @@ class Judge:
             return self._with("python", lambda zygote: python_tests.judge(code, verifier, limits, zygote), limits)
         if isinstance(verifier, StdioTests):
             return self._with("python", lambda zygote: stdio_tests.judge(code, verifier, limits, zygote), limits)
+        if isinstance(verifier, SqlAnswer):
+            return self._with("sql", lambda zygote: sql_answer.judge(code, verifier, limits, zygote), limits)
         if isinstance(verifier, ShellEffect):
             missing = [name for name in _SHELL_NEEDS if name not in self.layers]
             if missing:
@@ -74,7 +77,7 @@ class Judge:
         if zygote and zygote.disk_mib != limits.disk_mib:
             zygote.close()
             zygote = None
-        zygote = zygote or Zygote(kind, self.layers, limits.disk_mib)
+        zygote = zygote or self._start(kind, limits)
         self.zygotes[kind] = zygote
         try:
             judgement: Judgement = work(zygote)
@@ -83,8 +86,11 @@ class Judge:
             raise
         if judgement.recycle:
             self._drop(kind)
-            self.zygotes[kind] = Zygote(kind, self.layers, limits.disk_mib)
+            self.zygotes[kind] = self._start(kind, limits)
         return judgement
+
+    def _start(self, kind: str, limits: Limits) -> Zygote:
+        return Zygote(kind, self.layers, limits.disk_mib, self.packages)
 
     def _drop(self, kind: str) -> None:
         self.zygotes.pop(kind).close()
@@ -118,7 +124,7 @@ def main() -> NoReturn:
     channel = socket.socket(fileno=conversation)
     stream = channel.makefile("rb")
     hello = read_message(stream)
-    judge = Judge(hello["layers"], Limits(**hello["limits"]))
+    judge = Judge(hello["layers"], Limits(**hello["limits"]), hello["packages"])
     while (program := read_message(stream)) is not None:
         _bound_next_program()
         data = json.dumps(judge.grade(program)).encode("ascii")

@@ -36,12 +36,14 @@ def frame(data: bytes) -> bytes:
 
 
 class Zygote:
-    """A process that forks samples of one kind, with a fixed list of layers and size of the working folder."""
+    """A process that forks samples of one kind, with a fixed list of layers and size of the working folder. ``packages``:
+    where the kind ``sql`` finds DuckDB before it is confined."""
 
-    def __init__(self, kind: str, layers: Iterable[str], disk_mib: int) -> None:
+    def __init__(self, kind: str, layers: Iterable[str], disk_mib: int, packages: str | None = None) -> None:
         self.kind, self.disk_mib = kind, disk_mib
         self.channel, theirs = socket.socketpair()
         config = {"kind": kind, "layers": sorted(layers), "disk_mib": disk_mib, "channel": theirs.fileno()}
+        config["packages"] = packages
         with theirs:
             self.process = subprocess.Popen(
                 [sys.executable, "-P", "-s", "-S", "-c", BOOT.format(module="zygote"), json.dumps(config), str(GUEST)],
