@@ -31,8 +31,18 @@ JOB = struct.Struct("<IIIIddII")
 REPORT = struct.Struct("<IiddII")
 """Why it ended, wait status, CPU seconds, wall seconds, recycle this zygote, answer bytes that follow."""
 BATCH, LIVE, SHARED, SHELL, PROGRAM = range(5)
-RunLive = Callable[[bytes, int, int], NoReturn]
-"""The code, the conversation, how many bytes may be answered."""
+
+
+class Runners(NamedTuple):
+    """What a sample of a zygote's kind does with a job."""
+
+    live: Callable[[bytes, int, int], NoReturn] = sample.run_live
+    """The code, the conversation, how many bytes may be answered."""
+    batch: Callable[[bytes, list[bytes], int, int], NoReturn] = sample.run_batch
+    """The code, the requests, where answers go, how many bytes may be answered."""
+
+
+_PYTHON = Runners()
 _MIB = 1 << 20
 _PRELOAD = (
     *(
@@ -88,8 +98,12 @@ def main() -> NoReturn:
     elif kind == "script":
         from . import script
 
-        script.prepare(config["engine"])
-        serve = partial(_serve, live=script.run_live)
+        script.prepare(config["tool"])
+        serve = partial(_serve, runners=Runners(live=script.run_live))
+    elif kind == "sql":
+        from .sql import Engine
+
+        serve = partial(_serve, runners=Runners(batch=Engine(config["tool"]).run_batch))
     else:
         from .shell import serve as serve_shell
 
@@ -148,12 +162,12 @@ def _warm() -> None:
     sys.modules.pop(sample.MODULE_NAME, None)
 
 
-def _serve(channel: socket.socket, layers: set[str], _disk_mib: int, live: RunLive = sample.run_live) -> NoReturn:
-    if live is sample.run_live:
+def _serve(channel: socket.socket, layers: set[str], _disk_mib: int, runners: Runners = _PYTHON) -> NoReturn:
+    if runners is _PYTHON:
         _warm()
     os.dup2(1, 2)
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
-    worker = _Worker(channel, layers, live)
+    worker = _Worker(channel, layers, runners)
     gc.collect()
     gc.freeze()
     channel.sendall(b"R")
@@ -164,8 +178,8 @@ def _serve(channel: socket.socket, layers: set[str], _disk_mib: int, live: RunLi
 class _Worker:
     """Takes jobs from the channel, one at a time."""
 
-    def __init__(self, channel: socket.socket, layers: set[str], live: RunLive) -> None:
-        self.channel, self.number, self.live = channel, channel.fileno(), live
+    def __init__(self, channel: socket.socket, layers: set[str], runners: Runners) -> None:
+        self.channel, self.number, self.runners = channel, channel.fileno(), runners
         self.buffer = bytearray(_MIB)
         self.filter = kernel.Filter(*filters.with_pid(filters.for_python_sample())) if "seccomp" in layers else None
         self.limited = "rlimits" in layers
@@ -230,12 +244,12 @@ class _Worker:
             gc.enable()
             output = job.output_kib * 1024
             if job.kind == LIVE:
-                self.live(code, out, output)
+                self.runners.live(code, out, output)
             if job.kind == PROGRAM:
                 program.run_program(code, out, output)
             if job.kind == SHARED:
                 sample.run_shared(code, requests[0], out, output)
-            sample.run_batch(code, requests, out, output)
+            self.runners.batch(code, requests, out, output)
         except MemoryError:
             os._exit(77)
         finally:

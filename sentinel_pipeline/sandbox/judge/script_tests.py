@@ -47,12 +47,17 @@ _HOW = "TypeScript and JavaScript programs need the packages quickjs and nodejs-
 
 
 class Tools:
-    """What judging scripts takes: the engine and the parser, found by the grader, since this process sees no packages."""
+    """What lies outside the standard library, found by the grader, since this process sees no packages: QuickJS and Node for
+    scripts, the folder of DuckDB for SQL."""
 
-    def __init__(self, engine: str | None, node: str | None) -> None:
-        self.engine, self.node = engine, node
+    def __init__(self, engine: str | None, node: str | None, packages: str | None = None) -> None:
+        self.engine, self.node, self.packages = engine, node, packages
         self._quickjs: ModuleType | None = None
         self.parser = Parser(node)
+
+    def of(self, kind: str) -> str | None:
+        """What a zygote of ``kind`` loads before it is confined."""
+        return {"script": self.engine, "sql": self.packages}.get(kind)
 
     def quickjs(self) -> ModuleType:
         """The engine.

@@ -37,10 +37,10 @@ def frame(data: bytes) -> bytes:
 
 
 class Zygote:
-    """A process that forks samples of one kind, with a fixed list of layers and size of the working folder. ``engine``: the
-    extension module that the kind ``script`` loads before it is confined."""
+    """A process that forks samples of one kind, with a fixed list of layers and size of the working folder. ``tool``: what the kind
+    loads before it is confined."""
 
-    def __init__(self, kind: str, layers: Iterable[str], disk_mib: int, engine: str | None = None) -> None:
+    def __init__(self, kind: str, layers: Iterable[str], disk_mib: int, tool: str | None = None) -> None:
         self.kind, self.disk_mib = kind, disk_mib
         self.channel, theirs = socket.socketpair()
         config = {
@@ -48,7 +48,7 @@ class Zygote:
             "layers": sorted(layers),
             "disk_mib": disk_mib,
             "channel": theirs.fileno(),
-            "engine": engine,
+            "tool": tool,
         }
         with theirs:
             self.process = subprocess.Popen(
