@@ -15,6 +15,7 @@ import time
 from collections import deque
 from dataclasses import asdict
 from functools import lru_cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -76,7 +77,8 @@ class Worker:
             theirs.close()
             os.close(lifeline)
         tools = {"engine": find_engine(), "node": find_node()}
-        self._write({"layers": isolation.active, "limits": asdict(limits), "tools": tools})
+        hello = {"layers": isolation.active, "limits": asdict(limits), "tools": tools, "packages": _packages()}
+        self._write(hello)
 
     def close(self) -> None:
         """Kill the judge; its zygotes and samples die with it."""
@@ -158,6 +160,12 @@ class Worker:
         os.set_blocking(self.process.stderr.fileno(), False)
         text = (self.process.stderr.read() or b"").decode("utf-8", "replace").strip()
         return text.splitlines()[-1][:200] if text else "no message"
+
+
+def _packages() -> str | None:
+    """The folder where DuckDB is installed: the judge sees no installed packages, and a bare interpreter none at all."""
+    found = find_spec("duckdb")
+    return str(Path(found.origin).parents[1]) if found and found.origin else None
 
 
 def _tests_too_slow(ticket: Ticket) -> Result:

@@ -7,7 +7,7 @@ from typing import Literal
 
 import pytest
 
-from sentinel_pipeline.records import PythonTests, ScriptTests, ShellEffect, StdioTests
+from sentinel_pipeline.records import PythonTests, ScriptTests, ShellEffect, SqlAnswer, StdioTests
 from sentinel_pipeline.sandbox import Grader, Limits, Program, Result
 
 Grade = Callable[..., Result]
@@ -84,5 +84,16 @@ def stdio(grader: Grader) -> Grade:
     def run(code: str, *cases: tuple[str, str], limits: Limits | None = None) -> Result:
         verifier = StdioTests(inputs=tuple(case[0] for case in cases), outputs=tuple(case[1] for case in cases))
         return next(iter(list(grader.grade([Program(id="io", code=code, verifier=verifier, limits=limits)]))))
+
+    return run
+
+
+@pytest.fixture
+def sql(grader: Grader) -> Grade:
+    """``sql(query, gold, setup=…, ordered=…)`` -> Result."""
+
+    def run(query: str, gold: str, setup: str = "", *, ordered: bool = False, limits: Limits | None = None) -> Result:
+        verifier = SqlAnswer(setup=setup, query=gold, ordered=ordered)
+        return next(iter(list(grader.grade([Program(id="q", code=query, verifier=verifier, limits=limits)]))))
 
     return run

@@ -33,6 +33,8 @@ REPORT = struct.Struct("<IiddII")
 BATCH, LIVE, SHARED, SHELL, PROGRAM = range(5)
 RunLive = Callable[[bytes, int, int], NoReturn]
 """The code, the conversation, how many bytes may be answered."""
+RunBatch = Callable[[bytes, list[bytes], int, int], NoReturn]
+"""The code, the requests, where answers go, how many bytes may be answered."""
 _MIB = 1 << 20
 _PRELOAD = (
     *(
@@ -90,6 +92,10 @@ def main() -> NoReturn:
 
         script.prepare(config["engine"])
         serve = partial(_serve, live=script.run_live)
+    elif kind == "sql":
+        from .sql import Engine
+
+        serve = partial(_serve, batch=Engine(config["engine"]).run_batch)
     else:
         from .shell import serve as serve_shell
 
@@ -148,12 +154,18 @@ def _warm() -> None:
     sys.modules.pop(sample.MODULE_NAME, None)
 
 
-def _serve(channel: socket.socket, layers: set[str], _disk_mib: int, live: RunLive = sample.run_live) -> NoReturn:
-    if live is sample.run_live:
+def _serve(
+    channel: socket.socket,
+    layers: set[str],
+    _disk_mib: int,
+    live: RunLive = sample.run_live,
+    batch: RunBatch = sample.run_batch,
+) -> NoReturn:
+    if live is sample.run_live and batch is sample.run_batch:
         _warm()
     os.dup2(1, 2)
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
-    worker = _Worker(channel, layers, live)
+    worker = _Worker(channel, layers, live, batch)
     gc.collect()
     gc.freeze()
     channel.sendall(b"R")
@@ -164,8 +176,9 @@ def _serve(channel: socket.socket, layers: set[str], _disk_mib: int, live: RunLi
 class _Worker:
     """Takes jobs from the channel, one at a time."""
 
-    def __init__(self, channel: socket.socket, layers: set[str], live: RunLive) -> None:
-        self.channel, self.number, self.live = channel, channel.fileno(), live
+    def __init__(self, channel: socket.socket, layers: set[str], live: RunLive, batch: RunBatch) -> None:
+        self.channel, self.number = channel, channel.fileno()
+        self.live, self.batch = live, batch
         self.buffer = bytearray(_MIB)
         self.filter = kernel.Filter(*filters.with_pid(filters.for_python_sample())) if "seccomp" in layers else None
         self.limited = "rlimits" in layers
@@ -235,7 +248,7 @@ class _Worker:
                 program.run_program(code, out, output)
             if job.kind == SHARED:
                 sample.run_shared(code, requests[0], out, output)
-            sample.run_batch(code, requests, out, output)
+            self.batch(code, requests, out, output)
         except MemoryError:
             os._exit(77)
         finally:

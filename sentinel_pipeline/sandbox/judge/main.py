@@ -16,9 +16,9 @@ from functools import lru_cache
 from typing import Any, NoReturn
 
 from ...errors import Infrastructure
-from ...records import PythonTests, ScriptTests, ShellEffect, StdioTests, Verifier, verifier_from_json
+from ...records import PythonTests, ScriptTests, ShellEffect, SqlAnswer, StdioTests, Verifier, verifier_from_json
 from ..outcomes import Limits, Outcome, one_line
-from . import python_tests, script_tests, shell_effect, stdio_tests
+from . import python_tests, script_tests, shell_effect, sql_answer, stdio_tests
 from .python_tests import Judgement
 from .remote import Finding
 from .script_tests import Tools
@@ -39,8 +39,8 @@ def _verifier(text: str) -> Verifier | None:
 class Judge:
     """One worker: its layers, its warm zygotes."""
 
-    def __init__(self, layers: list[str], limits: Limits, tools: Tools) -> None:
-        self.layers, self.tools = layers, tools
+    def __init__(self, layers: list[str], limits: Limits, tools: Tools, packages: str | None) -> None:
+        self.layers, self.tools, self.packages = layers, tools, packages
         self.zygotes = {"python": self._start("python", limits)}
 
     def grade(self, program: dict[str, Any]) -> dict[str, Any]:
@@ -76,6 +76,8 @@ class Judge:
             return self._with(
                 "script", lambda zygote: script_tests.judge(code, verifier, limits, zygote, self.tools), limits
             )
+        if isinstance(verifier, SqlAnswer):
+            return self._with("sql", lambda zygote: sql_answer.judge(code, verifier, limits, zygote), limits)
         if isinstance(verifier, ShellEffect):
             missing = [name for name in _SHELL_NEEDS if name not in self.layers]
             if missing:
@@ -103,7 +105,8 @@ class Judge:
         return judgement
 
     def _start(self, kind: str, limits: Limits) -> Zygote:
-        return Zygote(kind, self.layers, limits.disk_mib, self.tools.engine)
+        engine = self.packages if kind == "sql" else self.tools.engine
+        return Zygote(kind, self.layers, limits.disk_mib, engine)
 
     def _drop(self, kind: str) -> None:
         self.zygotes.pop(kind).close()
@@ -137,7 +140,7 @@ def main() -> NoReturn:
     channel = socket.socket(fileno=conversation)
     stream = channel.makefile("rb")
     hello = read_message(stream)
-    judge = Judge(hello["layers"], Limits(**hello["limits"]), Tools(**hello["tools"]))
+    judge = Judge(hello["layers"], Limits(**hello["limits"]), Tools(**hello["tools"]), hello["packages"])
     while (program := read_message(stream)) is not None:
         _bound_next_program()
         data = json.dumps(judge.grade(program)).encode("ascii")

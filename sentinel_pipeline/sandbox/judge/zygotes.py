@@ -38,7 +38,7 @@ def frame(data: bytes) -> bytes:
 
 class Zygote:
     """A process that forks samples of one kind, with a fixed list of layers and size of the working folder. ``engine``: the
-    extension module that the kind ``script`` loads before it is confined."""
+    extension module that the kind ``script`` loads before it is confined, or the folder where the kind ``sql`` finds DuckDB."""
 
     def __init__(self, kind: str, layers: Iterable[str], disk_mib: int, engine: str | None = None) -> None:
         self.kind, self.disk_mib = kind, disk_mib
