@@ -133,7 +133,7 @@ def _read(answers: list[Any]) -> Table | Finding | None:
     """The frames of one sample: a table, a failure, or None where the end is missing."""
     if answers and "x" in answers[-1]:
         code, message = answers[-1]["x"], answers[-1].get("m", "")
-        return Finding(code if code in _CODES else "exception", str(message))
+        return Finding(code if type(code) is str and code in _CODES else "exception", str(message))
     if len(answers) < 2 or answers[-1] != {"end": True}:
         return None
     columns = answers[0]["columns"]
