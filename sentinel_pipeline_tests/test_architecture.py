@@ -21,7 +21,7 @@ LAYERS = [
 FRONT_DOORS = LAYERS[-1]
 LATE = {"torch", "transformers", "trl", "peft", "datasets", "pandas"}
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
-LONGER = {"sandbox/guest/zygote.py": 340, "sandbox/guest/codec.py": 340, "critic/shell.py": 480}
+LONGER = {"sandbox/guest/codec.py": 340, "critic/shell.py": 480}
 """Files that may have more than 300 lines: one state machine each, that would only be harder to read in pieces."""
 MODULES = sorted(path for path in PACKAGE.rglob("*.py"))
 
@@ -86,8 +86,9 @@ def test_heavy_libraries_are_imported_inside_functions(path: Path) -> None:
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_duckdb_and_sqlite_are_opened_in_the_store_and_the_review_only(path: Path) -> None:
+    """And DuckDB in the one guest that runs candidates' queries."""
     roots = {name.split(".")[0] for name in imports(path)}
-    if room(path) != "store":
+    if room(path) != "store" and path != PACKAGE / "sandbox/guest/sql.py":
         assert "duckdb" not in roots
     if room(path) not in {"store", "review"}:
         assert "sqlite3" not in roots

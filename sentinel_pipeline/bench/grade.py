@@ -118,12 +118,14 @@ def read_samples(path: Path, problems: dict[str, Problem]) -> Iterator[Sample | 
 
 
 def _aliases(problems: dict[str, Problem]) -> dict[str, str]:
-    """Ids by whom else they are asked: letter case is free, and MBPP's are numbers in some files and ``Mbpp/N`` in others."""
+    """Ids by whom else they are asked: letter case is free, and MBPP's are numbers in some files and ``Mbpp/N`` in others,
+    MultiPL-E's bare names in its files."""
     known: dict[str, str] = {}
     for name in problems:
-        folded = name.casefold()
+        folded = name.casefold().removeprefix("multipl-e/")
         number = folded.removeprefix("mbpp/")
-        for alias in (folded, number, f"mbpp/{number}") if number.isdecimal() else (folded,):
+        others = (number, f"mbpp/{number}") if number.isdecimal() else (f"multipl-e/{folded}",)
+        for alias in (folded, *others):
             known.setdefault(alias, name)
     return known | {name: name for name in problems}
 

@@ -22,7 +22,9 @@ SHOWN = 20
 
 def grade(
     samples: Annotated[Path, typer.Argument(help="JSONL (or .gz) rows with task_id and completion, or solution.")],
-    problems: Annotated[str, typer.Option(help="Problem file, or a suite: humaneval, mbpp, smoke.")] = "humaneval",
+    problems: Annotated[
+        str, typer.Option(help="Problem file, or a suite: humaneval, mbpp, multipl_e, smoke.")
+    ] = "humaneval",
     out: Annotated[Path | None, typer.Option(help="Results file; SAMPLES_results.jsonl by default.")] = None,
     k: Annotated[str, typer.Option(help="Which pass@k, over the tasks with k samples.")] = "1,10,100",
     workers: Annotated[int | None, typer.Option(min=1, help="Grader workers; every core by default.")] = None,

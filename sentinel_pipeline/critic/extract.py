@@ -21,11 +21,12 @@ MAX_CHARS = 5_000_000
 
 
 def extract(completion: str, kind: Kind, *, entry_point: str | None = None) -> Extracted:
-    """Take the answer of one kind out of ``completion``; ``entry_point`` picks among several Python blocks."""
+    """Take the answer of one kind out of ``completion``; ``entry_point`` picks among several blocks of code."""
     if len(completion) > MAX_CHARS:
         return Extracted(None, kind, (), f"too_large: {len(completion)} characters")
     text, stopped = _without_stop(completion)
-    found = _python(text, entry_point) if kind == "python" else _READERS[kind](text)
+    named = {"python": _python, "typescript": _script}.get(kind)
+    found = named(text, entry_point) if named else _READERS[kind](text)
     if found.error is None and found.value == "" and kind != "json":
         found = found._replace(value=None, error="empty")
     return found._replace(leniencies=(*found.leniencies, "stop_token")) if stopped else found
@@ -139,6 +140,24 @@ def _inside_text(code: str, position: int) -> bool:
     return bool(code.count('"""', 0, position) % 2 or code.count("'''", 0, position) % 2)
 
 
+def script_defines(name: str) -> re.Pattern[str]:
+    """Finds a top-level definition of ``name`` in TypeScript or JavaScript."""
+    words = r"(?:export[ \t]+)?(?:default[ \t]+)?(?:async[ \t]+)?(?:function[ \t]*\*?|abstract[ \t]+class|class|const|let|var)"
+    return re.compile(rf"^{words}[ \t]+{re.escape(name)}(?![\w$])", re.MULTILINE)
+
+
+def _script(text: str, entry_point: str | None) -> Extracted:
+    """The block that defines the entry point, else the first; code that only a last fence ends is taken up to it."""
+    blocks = fences(text)
+    if len(blocks) == 1 and not blocks[0].tag and not blocks[0].body.strip():
+        return Extracted(text[: blocks[0].start].strip(), "typescript", ("unopened_fence",))
+    defines = script_defines(entry_point) if entry_point else None
+    chosen = _choose(text, "typescript", (lambda block: bool(defines.search(block.body))) if defines else None)
+    if chosen:
+        return Extracted(chosen[0].body.strip("\n"), "typescript", chosen[1])
+    return Extracted(text.strip("\r\n").rstrip(), "typescript")
+
+
 def _json(text: str) -> Extracted:
     whole = read_json(text)
     if whole.error is None or not whole.error.startswith("not_json"):
@@ -236,7 +255,6 @@ _READERS: dict[str, Callable[[str], Extracted]] = {
     "diff": _diff,
     "shell": _shell,
     "sql": lambda text: _block_or_text(text, "sql"),
-    "typescript": lambda text: _block_or_text(text, "typescript"),
     "yaml": lambda text: _block_or_text(text, "yaml"),
     "answer": _answer,
     "text": lambda text: Extracted(text.strip(), "text"),

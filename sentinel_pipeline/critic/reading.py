@@ -22,7 +22,7 @@ from ..records import (
     Verifier,
 )
 from . import syntax
-from .extract import Extracted, Kind, extract
+from .extract import Extracted, Kind, extract, script_defines
 from .fences import fences
 from .syntax import Check
 
@@ -53,12 +53,15 @@ def read(completion: str, verifier: Verifier | None, prompt: str = "") -> Readin
     kind = _BY_VERIFIER[type(verifier)] if verifier is not None else guess_language(completion, prompt)
     if kind == "text":
         return Reading(None, extract(completion, "text"), None, None)
-    entry_point = verifier.entry_point if isinstance(verifier, PythonTests) else None
+    entry_point = verifier.entry_point if isinstance(verifier, (PythonTests, ScriptTests)) else None
     found = extract(completion, kind, entry_point=entry_point)
     if found.error is not None:
         return Reading(kind, found, None, Check(False, found.error))
     if kind == "json":
         return Reading(kind, found, None, syntax.OK)
+    if isinstance(verifier, ScriptTests):
+        code = compose_script(found.value, verifier)
+        return Reading(kind, found, code, syntax.check(code, verifier.language))
     code = compose(found.value, verifier) if isinstance(verifier, PythonTests) else found.value
     return Reading(kind, found, code, syntax.check(code, kind))
 
@@ -74,6 +77,23 @@ def compose(code: str, verifier: PythonTests) -> str:
         alone = "from __future__" in code or not _stands_alone(verifier.prefix)
         return code if alone else f"{verifier.prefix}\n\n{code}"
     return verifier.prefix + code
+
+
+def compose_script(code: str, verifier: ScriptTests) -> str:
+    """The whole program. What defines the entry point is one already, after whatever the prefix defines before it; anything else
+    continues the prefix."""
+    name = verifier.entry_point
+    if not verifier.prefix or (name is None and re.match(r"(?:export\b|function\b|class\b|const\b)", code)):
+        return code
+    defines = script_defines(name) if name else None
+    if defines is None or not defines.search(code):
+        return verifier.prefix + code
+    own = defines.search(verifier.prefix)
+    before = verifier.prefix[: own.start()] if own else ""
+    return before + code if _COMMENT.sub("", before).strip() else code
+
+
+_COMMENT = re.compile(r"//[^\n]*|/\*(?:[^*]|\*(?!/))*\*/")
 
 
 @lru_cache(maxsize=1024)

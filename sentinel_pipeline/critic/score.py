@@ -27,7 +27,7 @@ from ..records import (
 )
 from ..records.recipe import CriticSpec
 from ..records.report import Outcome as ScoreOutcome
-from ..sandbox import Grader, Limits, Outcome, Program, Result
+from ..sandbox import Grader, Level, Limits, Outcome, Program, Result
 from . import formats, syntax
 from .reading import Reading, read
 
@@ -137,7 +137,9 @@ def run_plans(
             programs = _programs(chain([head], islice(source, _SEGMENT - 1)), waiting)
             first = next(programs, None)
             if first is not None:
-                grader = grader or Grader(workers=workers or spec.workers, limits=limits)
+                grader = grader or Grader(
+                    workers=workers or spec.workers, limits=limits, require_isolation=Level(spec.require_isolation)
+                )
                 for result in grader.grade(chain([first], programs)):
                     yield from _ready(waiting)
                     beside, planned = waiting.popleft()

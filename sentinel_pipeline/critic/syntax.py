@@ -1,8 +1,9 @@
-"""Does the text parse? Real parsers, never execution: Python by ``compile``, JSON, YAML, shell, SQL and unified diffs.
+"""Does the text parse? Real parsers, never execution: Python by ``compile``, TypeScript and JavaScript by Node, JSON, YAML, shell,
+SQL and unified diffs.
 
 Each check takes hostile text: size is bounded, and what a parser answers to deep nesting (RecursionError, MemoryError) is a
 verdict about the text, not a crash. What this module does not do: say whether code is right, resolve names, expand YAML
-aliases, know SQL tables, or judge TypeScript (``check`` answers None for a language without a parser here).
+aliases, know SQL tables, or check TypeScript's types (``check`` answers None for a language without a parser here).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import warnings
 from collections.abc import Callable
 from typing import NamedTuple
 
+from ..sandbox import typescript as scripts
 from .json_reader import read_json
 
 MAX_CHARS = 1_000_000
@@ -31,7 +33,11 @@ OK = Check(True, "ok")
 
 
 def check(text: str, language: str) -> Check | None:
-    """Parse ``text`` as ``language``; None where this module has no parser for it."""
+    """Parse ``text`` as ``language``; None where this module has no parser for it.
+
+    Raises:
+        Infrastructure: the text is TypeScript or JavaScript, and the package that parses it is missing.
+    """
     parser = _PARSERS.get(language)
     if parser is None:
         return None
@@ -133,8 +139,24 @@ def diff(text: str) -> Check:
     return OK if not isinstance(parsed, str) else Check(False, parsed)
 
 
+def typescript(text: str) -> Check:
+    """A program, or a module: what TypeScript adds must parse, what it leaves must be JavaScript. Types are not checked."""
+    return _script(text, "typescript")
+
+
+def javascript(text: str) -> Check:
+    return _script(text, "javascript")
+
+
+def _script(text: str, language: str) -> Check:
+    problem = scripts.parse(text, language).problem
+    return OK if problem is None else Check(False, problem[:200])
+
+
 _PARSERS: dict[str, Callable[[str], Check]] = {
     "python": python,
+    "typescript": typescript,
+    "javascript": javascript,
     "json": json,
     "yaml": yaml,
     "shell": shell,

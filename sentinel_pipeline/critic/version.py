@@ -1,6 +1,7 @@
 """The scorer's version: a hash of what its code *does*, so that a changed scorer makes old verdicts stale by itself.
 
-Comments, docstrings and layout do not count. What this module does not do: hash installed packages; manifests record those.
+Comments, docstrings and layout of Python do not count; JavaScript counts as it stands. What this module does not do: hash
+installed packages; manifests record those.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ ROOMS = ("critic", "sandbox")
 @cache
 def scorer_version() -> str:
     """``v-`` and twelve hex digits over every module of ``critic`` and ``sandbox``; computed once a process."""
-    return version_of(path for room in ROOMS for path in (_PACKAGE / room).rglob("*.py"))
+    return version_of(path for room in ROOMS for path in (_PACKAGE / room).rglob("*") if path.suffix in (".py", ".js"))
 
 
 def version_of(modules: Iterable[Path], root: Path = _PACKAGE) -> str:
@@ -26,7 +27,8 @@ def version_of(modules: Iterable[Path], root: Path = _PACKAGE) -> str:
     digest = hashlib.sha256()
     for path in sorted(modules):
         digest.update(path.relative_to(root).as_posix().encode() + b"\0")
-        digest.update(_meaning(path.read_text(encoding="utf-8")).encode() + b"\0")
+        text = path.read_text(encoding="utf-8")
+        digest.update((_meaning(text) if path.suffix == ".py" else text).encode() + b"\0")
     return f"v-{digest.hexdigest()[:12]}"
 
 

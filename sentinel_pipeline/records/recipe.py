@@ -83,6 +83,8 @@ class CriticSpec:
     memory_mib: int = 512
     workers: int | None = None
     """Grader workers; every available core when absent."""
+    require_isolation: Literal["none", "rlimits", "seccomp", "namespaces", "full"] = "seccomp"
+    """On a machine that isolates less, no candidate runs and the stage is refused (``sentinel doctor`` names the level)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

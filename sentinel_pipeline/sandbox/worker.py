@@ -14,19 +14,30 @@ import sys
 import time
 from collections import deque
 from dataclasses import asdict
+from functools import lru_cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..records import verifier_to_json
+from ..records import ShellEffect, verifier_to_json
 from .isolation import Isolation
-from .outcomes import Limits, Outcome, Program, Result
+from .outcomes import Executable, Limits, Outcome, Program, Result
+from .typescript import find_engine, find_node
 
 _ROOT = Path(__file__).resolve().parents[2]
 _BOOT = "import sys; sys.path.insert(0, sys.argv.pop()); from sentinel_pipeline.sandbox.judge.main import main; main()"
-
-
 _ENVIRONMENT = {"PYTHONHASHSEED": "0"}
 """As in the zygotes: a reference that runs beside the tests meets sets in the order in which a program does."""
+
+
+@lru_cache(maxsize=1024)
+def _told(verifier: Executable) -> str | None:
+    return verifier_to_json(verifier)
+
+
+@lru_cache(maxsize=64)
+def _limits(limits: Limits) -> dict[str, Any]:
+    return asdict(limits)
 
 
 class Ticket(NamedTuple):
@@ -67,7 +78,8 @@ class Worker:
         finally:
             theirs.close()
             os.close(lifeline)
-        self._write({"layers": isolation.active, "limits": asdict(limits)})
+        tools = {"engine": find_engine(), "node": find_node(), "packages": _packages()}
+        self._write({"layers": isolation.active, "limits": asdict(limits), "tools": tools})
 
     def close(self) -> None:
         """Kill the judge; its zygotes and samples die with it."""
@@ -91,8 +103,9 @@ class Worker:
             self._heard = time.monotonic()
         self.out.append(ticket)
         program = ticket.program
-        verifier = verifier_to_json(program.verifier)
-        self._write({"code": program.code, "verifier": verifier, "limits": asdict(ticket.limits)})
+        verifier = program.verifier
+        told = verifier_to_json(verifier) if isinstance(verifier, ShellEffect) else _told(verifier)
+        self._write({"code": program.code, "verifier": told, "limits": _limits(ticket.limits)})
 
     def receive(self) -> list[tuple[Ticket, Result]]:
         """The results that have arrived, at least a part of one.
@@ -148,6 +161,12 @@ class Worker:
         os.set_blocking(self.process.stderr.fileno(), False)
         text = (self.process.stderr.read() or b"").decode("utf-8", "replace").strip()
         return text.splitlines()[-1][:200] if text else "no message"
+
+
+def _packages() -> str | None:
+    """The folder where DuckDB is installed: the judge sees no installed packages, and a bare interpreter none at all."""
+    found = find_spec("duckdb")
+    return str(Path(found.origin).parents[1]) if found and found.origin else None
 
 
 def _tests_too_slow(ticket: Ticket) -> Result:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
-from sentinel_pipeline.bench.problems import Problem
+from sentinel_pipeline.bench.problems import Problem, load_problems
 from sentinel_pipeline.sandbox import Grader, Program, Result
+from sentinel_pipeline_tests.bench.material import BROKEN_TESTS, HUMANEVAL, MBPP, file_of
 
 Judge = Callable[..., Result]
 
@@ -27,3 +29,10 @@ def judge(grader: Grader) -> Judge:
         return next(iter(list(grader.grade([program]))))
 
     return run
+
+
+@pytest.fixture
+def problems(tmp_path: Path) -> dict[str, Problem]:
+    """Two problems of HumanEval's format, one of MBPP's, and one whose tests cannot run."""
+    second = HUMANEVAL | {"task_id": "HumanEval/901"}
+    return load_problems(str(file_of(tmp_path, HUMANEVAL, second, MBPP, BROKEN_TESTS)))

@@ -11,7 +11,7 @@ from sentinel_pipeline.bench.problems import Problem
 from sentinel_pipeline.bench.suites.evalplus_inputs import arguments
 from sentinel_pipeline.sandbox import Grader, Program
 from sentinel_pipeline_tests.bench.conftest import Judge
-from sentinel_pipeline_tests.bench.test_problems import HUMANEVAL, only
+from sentinel_pipeline_tests.bench.material import HUMANEVAL, PLUS, only
 
 
 def release(
@@ -222,3 +222,9 @@ def test_numpys_stand_in_compares_as_numpy_does(tmp_path: Path, judge: Judge, go
     problem = only(tmp_path, HUMANEVAL | {"prompt": "def half():\n", "test": test})
     result = judge(problem, f"    return {got}\n")
     assert (result.code == "passed") is passes and result.outcome.value != "infra", result.reason
+
+
+def test_a_release_checks_plus_inputs_too(tmp_path: Path, judge: Judge) -> None:
+    problem = only(tmp_path, PLUS)
+    result = judge(problem, "    return 0.1 if x == 1 else 0.3\n")
+    assert result.code == "assertion" and "near(-0.5)" in result.detail

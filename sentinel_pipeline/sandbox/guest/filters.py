@@ -136,6 +136,20 @@ def for_shell_sample() -> bytes:
     return _assemble(rules, _REFUSE, tables.plain())
 
 
+def for_parser() -> bytes:
+    """For a trusted parser of hostile text: no sockets, no processes (threads allowed); all else, for it is not hostile."""
+    refuse = _always(_REFUSE)
+    rules = {
+        "socket": refuse,
+        "socketpair": refuse,
+        "fork": refuse,
+        "vfork": refuse,
+        "clone": _with_bits(0, _THREAD),
+        "clone3": _always(_ERRNO | errno.ENOSYS),
+    }
+    return _assemble(rules, _ALLOW)
+
+
 def with_pid(program: bytes) -> tuple[bytes, tuple[int, ...]]:
     """The program, and the byte offsets where a pid (32-bit, native order) must be patched in before it is installed."""
     mark = struct.pack("=I", _PID_MARK)

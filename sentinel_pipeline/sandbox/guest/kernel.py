@@ -100,25 +100,6 @@ def pivot_into(folder: str) -> None:
     os.chdir("/")
 
 
-def keep_page_tables() -> None:
-    """Make forks copy the page tables of read-only file mappings too, so that a sample does not fault in the interpreter's
-    own code page by page. The kernel does so for mappings that have had a private page: each gets one, unchanged."""
-    try:
-        with open("/proc/self/maps", encoding="ascii", errors="replace") as maps:
-            lines = [line.split(maxsplit=5) for line in maps]
-    except OSError:
-        return
-    for span, permissions, _, _, inode, *_ in lines:
-        if inode == "0" or permissions[0] != "r" or permissions[1] == "w" or permissions[3] != "p":
-            continue
-        start, end = (int(part, 16) for part in span.split("-"))
-        wanted = 5 if permissions[2] == "x" else 1
-        where, size = ctypes.c_void_p(start), ctypes.c_size_t(end - start)
-        if _libc.mprotect(where, size, wanted | 2) == 0:
-            ctypes.memmove(start, start, 1)
-            _libc.mprotect(where, size, wanted)
-
-
 def prctl(option: int, value: int = 0) -> None:
     """``prctl(2)`` with one argument."""
     zero = ctypes.c_ulong(0)

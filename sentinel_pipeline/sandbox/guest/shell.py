@@ -18,7 +18,8 @@ import time
 from typing import Any, NoReturn
 
 from . import confine, filters, kernel
-from .zygote import ENDED, JOB, OUT_OF_CPU, OUT_OF_WALL, REPORT, End, Job
+from .ending import ENDED, OUT_OF_CPU, OUT_OF_WALL, End
+from .zygote import JOB, REPORT, Job
 
 _ENVIRONMENT = {
     "PATH": "/usr/bin:/bin",

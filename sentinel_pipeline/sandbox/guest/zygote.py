@@ -13,7 +13,6 @@ import json
 import os
 import random
 import resource
-import select
 import signal
 import socket
 import struct
@@ -21,16 +20,29 @@ import sys
 import time
 import warnings
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple, NoReturn
 
 from . import confine, filters, kernel, program, sample
+from .ending import End, wait
 
 JOB = struct.Struct("<IIIIddII")
 """Payload bytes, kind, code bytes, requests, CPU seconds, wall seconds, memory MiB, output KiB."""
 REPORT = struct.Struct("<IiddII")
 """Why it ended, wait status, CPU seconds, wall seconds, recycle this zygote, answer bytes that follow."""
 BATCH, LIVE, SHARED, SHELL, PROGRAM = range(5)
-ENDED, OUT_OF_CPU, OUT_OF_WALL, STOPPED = range(4)
+
+
+class Runners(NamedTuple):
+    """What a sample of a zygote's kind does with a job."""
+
+    live: Callable[[bytes, int, int], NoReturn] = sample.run_live
+    """The code, the conversation, how many bytes may be answered."""
+    batch: Callable[[bytes, list[bytes], int, int], NoReturn] = sample.run_batch
+    """The code, the requests, where answers go, how many bytes may be answered."""
+
+
+_PYTHON = Runners()
 _MIB = 1 << 20
 _PRELOAD = (
     *(
@@ -57,8 +69,6 @@ _UNREACHABLE_LATER = (
 )
 """Where there is no root of our own, the library may lie in a folder that an unprivileged user cannot enter."""
 _THREADS = 64
-_BUSY = 0.05
-"""Share of a core from which a program counts as computing: wall time does not end it, so load changes no verdict."""
 
 
 class Job(NamedTuple):
@@ -74,15 +84,6 @@ class Job(NamedTuple):
     output_kib: int
 
 
-class End(NamedTuple):
-    """How a sample ended."""
-
-    why: int
-    status: int
-    cpu_seconds: float
-    wall_seconds: float
-
-
 def main() -> NoReturn:
     """Boot from the JSON in ``argv[1]``, lock down, warm up, serve until the judge hangs up."""
     config = json.loads(sys.argv[1])
@@ -94,16 +95,24 @@ def main() -> NoReturn:
     serve: Callable[[socket.socket, set[str], int], NoReturn] = _serve
     if kind == "python":
         _preload(_PRELOAD if "private_root" in layers else _PRELOAD + _UNREACHABLE_LATER)
+    elif kind == "script":
+        from . import script
+
+        script.prepare(config["tool"])
+        serve = partial(_serve, runners=Runners(live=script.run_live))
+    elif kind == "sql":
+        from .sql import Engine
+
+        serve = partial(_serve, runners=Runners(batch=Engine(config["tool"]).run_batch))
     else:
         from .shell import serve as serve_shell
 
         serve = serve_shell
-    kernel.keep_page_tables()
     if "private_root" in layers:
         confine.own_root(kind, layers, config["disk_mib"])
-    confine.limit(layers, _THREADS if kind == "python" else 256, config["disk_mib"])
+    confine.limit(layers, 256 if kind == "shell" else _THREADS, config["disk_mib"])
     kernel.prctl(kernel.PR_SET_DUMPABLE, 0)
-    if kind == "python":
+    if kind != "shell":
         if "unprivileged_user" in layers:
             confine.give_up_privileges(layers)
         confine.seal(layers, kind)
@@ -153,11 +162,12 @@ def _warm() -> None:
     sys.modules.pop(sample.MODULE_NAME, None)
 
 
-def _serve(channel: socket.socket, layers: set[str], _disk_mib: int) -> NoReturn:
-    _warm()
+def _serve(channel: socket.socket, layers: set[str], _disk_mib: int, runners: Runners = _PYTHON) -> NoReturn:
+    if runners is _PYTHON:
+        _warm()
     os.dup2(1, 2)
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
-    worker = _Worker(channel, layers)
+    worker = _Worker(channel, layers, runners)
     gc.collect()
     gc.freeze()
     channel.sendall(b"R")
@@ -168,11 +178,12 @@ def _serve(channel: socket.socket, layers: set[str], _disk_mib: int) -> NoReturn
 class _Worker:
     """Takes jobs from the channel, one at a time."""
 
-    def __init__(self, channel: socket.socket, layers: set[str]) -> None:
-        self.channel, self.number = channel, channel.fileno()
+    def __init__(self, channel: socket.socket, layers: set[str], runners: Runners) -> None:
+        self.channel, self.number, self.runners = channel, channel.fileno(), runners
         self.buffer = bytearray(_MIB)
         self.filter = kernel.Filter(*filters.with_pid(filters.for_python_sample())) if "seccomp" in layers else None
         self.limited = "rlimits" in layers
+        self.outlives = "pid_namespace" not in layers
         self.folder = confine.PYTHON_FOLDER if "private_root" in layers else None
         if self.folder:
             os.chdir(self.folder)
@@ -182,6 +193,7 @@ class _Worker:
         job, given = self._receive()
         live = given[0] if job.kind == LIVE else -1
         answers = os.memfd_create("answers") if live < 0 else live
+        _own_streams()
         started = time.monotonic()
         pid = kernel.fork()
         if pid == 0:
@@ -192,9 +204,9 @@ class _Worker:
         for descriptor in given:
             os.close(descriptor)
         if live >= 0:
-            self._report(_wait(pid, job, started, self.channel), job, -1)
+            self._report(wait(pid, job, started, self.channel), job, -1)
         else:
-            self._report(_wait(pid, job, started, None), job, answers)
+            self._report(wait(pid, job, started, None), job, answers)
             os.close(answers)
 
     def _receive(self) -> tuple[Job, tuple[int, ...]]:
@@ -217,27 +229,27 @@ class _Worker:
         """In the sample: let go of the channel, take on limits and the second filter, then run the program."""
         try:
             os.close(self.number)
-            _own_streams()
             if job.kind == PROGRAM:
                 for number, descriptor in enumerate(given):
                     os.dup2(descriptor, number)
                     os.close(descriptor)
-            kernel.die_with_parent()
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
+            if self.outlives:
+                kernel.die_with_parent()
             if self.limited:
                 _limit(job)
             if self.filter:
                 self.filter.install(os.getpid())
             code, requests = _split(self.buffer, job)
+            gc.set_threshold(20_000, 20, 50)
             gc.enable()
             output = job.output_kib * 1024
             if job.kind == LIVE:
-                sample.run_live(code, out, output)
+                self.runners.live(code, out, output)
             if job.kind == PROGRAM:
                 program.run_program(code, out, output)
             if job.kind == SHARED:
                 sample.run_shared(code, requests[0], out, output)
-            sample.run_batch(code, requests, out, output)
+            self.runners.batch(code, requests, out, output)
         except MemoryError:
             os._exit(77)
         finally:
@@ -253,7 +265,8 @@ class _Worker:
 
 
 def _own_streams() -> None:
-    """Open standard streams anew: flags and locks of an inherited description would outlive this sample."""
+    """Open standard streams anew: flags and locks of a description that samples share would outlive each. Before the fork, where
+    every page that this touches is warm."""
     null = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):
         os.dup2(null, descriptor)
@@ -275,65 +288,6 @@ def _split(buffer: bytearray, job: Job) -> tuple[bytes, list[bytes]]:
         requests.append(bytes(view[at : at + size]))
         at += size
     return code, requests
-
-
-def cpu_seconds(pid: int) -> float:
-    """CPU time that a living process has used, by its own clock."""
-    try:
-        return time.clock_gettime((~pid << 3) | 2)
-    except OSError:
-        return 0.0
-
-
-def _wait(pid: int, job: Job, started: float, channel: socket.socket | None) -> End:
-    """Wait for the sample's end, or bring it about: CPU time decides, wall time is the backstop.
-
-    For a live sample, ``channel`` brings one byte when the judge wants no more; it is taken before this returns, also
-    where the sample ended first.
-    """
-    why, wanted = ENDED, channel is not None
-    process = os.pidfd_open(pid) if channel else -1
-    while True:
-        used, elapsed = cpu_seconds(pid), time.monotonic() - started
-        why = why or _over(job, used, elapsed)
-        if why != ENDED:
-            os.kill(pid, signal.SIGKILL)
-        pause = max(0.002, min(job.cpu_seconds - used, abs(job.wall_seconds - elapsed)))
-        if channel is None:
-            signal.sigtimedwait({signal.SIGCHLD}, pause)
-        elif wanted and _judge_is_done(process, channel, pause):
-            wanted = False
-            os.kill(pid, signal.SIGKILL)
-        done, status, usage = os.wait4(pid, os.WNOHANG | os.WUNTRACED)
-        if done and os.WIFSTOPPED(status):
-            why = STOPPED
-        elif done:
-            break
-    if channel:
-        os.close(process)
-        if wanted and not channel.recv(1):
-            os._exit(0)
-    return End(why, status, usage.ru_utime + usage.ru_stime, time.monotonic() - started)
-
-
-def _over(job: Job, used: float, elapsed: float) -> int:
-    """A program that computes all the time and is starved of the processor runs into its CPU limit, not into this one."""
-    if used >= job.cpu_seconds:
-        return OUT_OF_CPU
-    return OUT_OF_WALL if elapsed >= job.wall_seconds and used < _BUSY * elapsed else ENDED
-
-
-def _judge_is_done(process: int, channel: socket.socket, pause: float) -> bool:
-    """Wait for the sample's end, a byte from the judge (taken), or at most a quarter of a second (a stop wakes nobody)."""
-    poll = select.poll()
-    poll.register(process, select.POLLIN)
-    poll.register(channel, select.POLLIN)
-    for ready, _ in poll.poll(min(pause, 0.25) * 1000):
-        if ready == channel.fileno():
-            if not channel.recv(1):
-                os._exit(0)
-            return True
-    return False
 
 
 if __name__ == "__main__":

@@ -12,13 +12,16 @@ import socket
 import sys
 import threading
 import time
+from functools import lru_cache
 from typing import Any, NoReturn
 
-from ...records import PythonTests, ShellEffect, StdioTests, verifier_from_json
+from ...errors import Infrastructure
+from ...records import PythonTests, ScriptTests, ShellEffect, SqlAnswer, StdioTests, Verifier, verifier_from_json
 from ..outcomes import Limits, Outcome, one_line
-from . import python_tests, shell_effect, stdio_tests
+from . import python_tests, script_tests, shell_effect, sql_answer, stdio_tests
 from .python_tests import Judgement
 from .remote import Finding
+from .script_tests import Tools
 from .zygotes import Lost, Zygote
 
 _OUTCOMES = {"passed": Outcome.PASS, "timeout": Outcome.TIMEOUT, "infra": Outcome.INFRA, "test_error": Outcome.INFRA}
@@ -28,23 +31,31 @@ _SPARE_CPU_SECONDS = 60
 """A test that stays in one long call into C cannot be interrupted by its clock: the kernel ends the judge instead."""
 
 
+@lru_cache(maxsize=512)
+def _verifier(text: str) -> Verifier | None:
+    return verifier_from_json(text)
+
+
 class Judge:
     """One worker: its layers, its warm zygotes."""
 
-    def __init__(self, layers: list[str], limits: Limits) -> None:
-        self.layers, self.zygotes = layers, {"python": Zygote("python", layers, limits.disk_mib)}
+    def __init__(self, layers: list[str], limits: Limits, tools: Tools) -> None:
+        self.layers, self.tools = layers, tools
+        self.zygotes = {"python": self._start("python", limits)}
 
     def grade(self, program: dict[str, Any]) -> dict[str, Any]:
         """A program as the grader sends it -> a result row. A lost zygote is replaced and the program tried once more."""
-        verifier, limits = verifier_from_json(program["verifier"]), Limits(**program["limits"])
+        verifier, limits = _verifier(program["verifier"]), Limits(**program["limits"])
         started = time.monotonic()
         try:
             judgement = self._judge(program["code"], verifier, limits)
         except Lost:
             try:
                 judgement = self._judge(program["code"], verifier, limits)
-            except Lost as error:
+            except Infrastructure as error:
                 judgement = Judgement(Finding("infra", str(error)), None, True)
+        except Infrastructure as error:
+            judgement = Judgement(Finding("infra", str(error)), None, False)
         finding, end = judgement.finding, judgement.end
         return {
             "outcome": _OUTCOMES.get(finding.code, Outcome.FAIL).value,
@@ -60,6 +71,13 @@ class Judge:
             return self._with("python", lambda zygote: python_tests.judge(code, verifier, limits, zygote), limits)
         if isinstance(verifier, StdioTests):
             return self._with("python", lambda zygote: stdio_tests.judge(code, verifier, limits, zygote), limits)
+        if isinstance(verifier, ScriptTests):
+            self.tools.quickjs()
+            return self._with(
+                "script", lambda zygote: script_tests.judge(code, verifier, limits, zygote, self.tools), limits
+            )
+        if isinstance(verifier, SqlAnswer):
+            return self._with("sql", lambda zygote: sql_answer.judge(code, verifier, limits, zygote), limits)
         if isinstance(verifier, ShellEffect):
             missing = [name for name in _SHELL_NEEDS if name not in self.layers]
             if missing:
@@ -74,7 +92,7 @@ class Judge:
         if zygote and zygote.disk_mib != limits.disk_mib:
             zygote.close()
             zygote = None
-        zygote = zygote or Zygote(kind, self.layers, limits.disk_mib)
+        zygote = zygote or self._start(kind, limits)
         self.zygotes[kind] = zygote
         try:
             judgement: Judgement = work(zygote)
@@ -83,8 +101,11 @@ class Judge:
             raise
         if judgement.recycle:
             self._drop(kind)
-            self.zygotes[kind] = Zygote(kind, self.layers, limits.disk_mib)
+            self.zygotes[kind] = self._start(kind, limits)
         return judgement
+
+    def _start(self, kind: str, limits: Limits) -> Zygote:
+        return Zygote(kind, self.layers, limits.disk_mib, self.tools.of(kind))
 
     def _drop(self, kind: str) -> None:
         self.zygotes.pop(kind).close()
@@ -118,7 +139,7 @@ def main() -> NoReturn:
     channel = socket.socket(fileno=conversation)
     stream = channel.makefile("rb")
     hello = read_message(stream)
-    judge = Judge(hello["layers"], Limits(**hello["limits"]))
+    judge = Judge(hello["layers"], Limits(**hello["limits"]), Tools(**hello["tools"]))
     while (program := read_message(stream)) is not None:
         _bound_next_program()
         data = json.dumps(judge.grade(program)).encode("ascii")

@@ -15,7 +15,8 @@ from collections.abc import Iterable
 
 from ...errors import Infrastructure
 from ..guest import zygote as guest
-from ..guest.zygote import BATCH, LIVE, PROGRAM, SHARED, SHELL, End
+from ..guest.ending import End
+from ..guest.zygote import BATCH, LIVE, PROGRAM, SHARED, SHELL
 from ..isolation import BOOT, GUEST
 from ..outcomes import Limits
 
@@ -36,12 +37,19 @@ def frame(data: bytes) -> bytes:
 
 
 class Zygote:
-    """A process that forks samples of one kind, with a fixed list of layers and size of the working folder."""
+    """A process that forks samples of one kind, with a fixed list of layers and size of the working folder. ``tool``: what the kind
+    loads before it is confined."""
 
-    def __init__(self, kind: str, layers: Iterable[str], disk_mib: int) -> None:
+    def __init__(self, kind: str, layers: Iterable[str], disk_mib: int, tool: str | None = None) -> None:
         self.kind, self.disk_mib = kind, disk_mib
         self.channel, theirs = socket.socketpair()
-        config = {"kind": kind, "layers": sorted(layers), "disk_mib": disk_mib, "channel": theirs.fileno()}
+        config = {
+            "kind": kind,
+            "layers": sorted(layers),
+            "disk_mib": disk_mib,
+            "channel": theirs.fileno(),
+            "tool": tool,
+        }
         with theirs:
             self.process = subprocess.Popen(
                 [sys.executable, "-P", "-s", "-S", "-c", BOOT.format(module="zygote"), json.dumps(config), str(GUEST)],

@@ -1,0 +1,88 @@
+"""How a sample ends: by itself, or because its CPU time or the wall clock ran out.
+
+What this module does not do: start samples, or read what they answered.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import socket
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from .zygote import Job
+
+ENDED, OUT_OF_CPU, OUT_OF_WALL, STOPPED = range(4)
+_BUSY = 0.05
+"""Share of a core from which a program counts as computing: wall time does not end it, so load changes no verdict."""
+
+
+class End(NamedTuple):
+    """How a sample ended."""
+
+    why: int
+    status: int
+    cpu_seconds: float
+    wall_seconds: float
+
+
+def cpu_seconds(pid: int) -> float:
+    """CPU time that a living process has used, by its own clock."""
+    try:
+        return time.clock_gettime((~pid << 3) | 2)
+    except OSError:
+        return 0.0
+
+
+def wait(pid: int, job: Job, started: float, channel: socket.socket | None) -> End:
+    """Wait for the sample's end, or bring it about: CPU time decides, wall time is the backstop.
+
+    For a live sample, ``channel`` brings one byte when the judge wants no more; it is taken before this returns, also
+    where the sample ended first.
+    """
+    why, wanted = ENDED, channel is not None
+    process = os.pidfd_open(pid) if channel else -1
+    while True:
+        used, elapsed = cpu_seconds(pid), time.monotonic() - started
+        why = why or _over(job, used, elapsed)
+        if why != ENDED:
+            os.kill(pid, signal.SIGKILL)
+        pause = max(0.002, min(job.cpu_seconds - used, abs(job.wall_seconds - elapsed)))
+        if channel is None:
+            signal.sigtimedwait({signal.SIGCHLD}, pause)
+        elif wanted and _judge_is_done(process, channel, pause):
+            wanted = False
+            os.kill(pid, signal.SIGKILL)
+        done, status, usage = os.wait4(pid, os.WNOHANG | os.WUNTRACED)
+        if done and os.WIFSTOPPED(status):
+            why = STOPPED
+        elif done:
+            break
+    if channel:
+        os.close(process)
+        if wanted and not channel.recv(1):
+            os._exit(0)
+    return End(why, status, usage.ru_utime + usage.ru_stime, time.monotonic() - started)
+
+
+def _over(job: Job, used: float, elapsed: float) -> int:
+    """A program that computes all the time and is starved of the processor runs into its CPU limit, not into this one."""
+    if used >= job.cpu_seconds:
+        return OUT_OF_CPU
+    return OUT_OF_WALL if elapsed >= job.wall_seconds and used < _BUSY * elapsed else ENDED
+
+
+def _judge_is_done(process: int, channel: socket.socket, pause: float) -> bool:
+    """Wait for the sample's end, a byte from the judge (taken), or at most a quarter of a second (a stop wakes nobody)."""
+    poll = select.poll()
+    poll.register(process, select.POLLIN)
+    poll.register(channel, select.POLLIN)
+    for ready, _ in poll.poll(min(pause, 0.25) * 1000):
+        if ready == channel.fileno():
+            if not channel.recv(1):
+                os._exit(0)
+            return True
+    return False

