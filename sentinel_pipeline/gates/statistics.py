@@ -46,22 +46,27 @@ def pass_at_k(n: int, passed: int, k: int) -> float:
     _check(passed, n)
     if not 1 <= k <= n:
         raise ValueError(f"k {k}: expected 1 <= k <= {n}, the number of samples")
-    return 1.0 - comb(n - passed, k) / comb(n, k)
+    ways = comb(n, k)
+    return (ways - comb(n - passed, k)) / ways
 
 
-def wilson_by_task(rates: Sequence[float], confidence: float = 0.95) -> Interval:
-    """Wilson's interval for the mean of per-task ``rates``, with the number of tasks' effective sample size (Kish 1965): samples of
-    one task are not independent. With one sample a task it is ``wilson`` exactly.
+def wilson_by_task(rates: Sequence[float], samples: int, confidence: float = 0.95) -> Interval:
+    """Wilson's interval for the mean of per-task ``rates`` over ``samples`` in all, with their effective number (Kish 1965).
+
+    Samples of one task are not independent: they count for one where they agree, and for all of them at most.
+    With one sample a task it is ``wilson``.
 
     Raises:
-        ValueError: no rate, or one outside [0, 1].
+        ValueError: no rate, one outside [0, 1], or fewer samples than tasks.
     """
     n = len(rates)
-    if n < 1 or not all(0 <= rate <= 1 for rate in rates):
-        raise ValueError("expected at least one rate, each within [0, 1]: no evidence has no rate")
+    if not 1 <= n <= samples or not all(0 <= rate <= 1 for rate in rates):
+        raise ValueError(
+            "expected rates within [0, 1], at least one, each of a sample or more: no evidence has no rate"
+        )
     p = fsum(rates) / n
     variance = fsum((rate - p) ** 2 for rate in rates) / n**2
-    effective = max(float(n), p * (1 - p) / variance) if variance > 0 else float(n)
+    effective = min(samples, max(n, p * (1 - p) / variance)) if variance > 0 else n
     low, high = _score_bounds(p, effective, _z(confidence))
     return Interval(0.0 if p == 0 else max(0.0, low), 1.0 if p == 1 else min(1.0, high), confidence)
 

@@ -28,6 +28,10 @@ _ROOT = Path(__file__).resolve().parents[2]
 _BOOT = "import sys; sys.path.insert(0, sys.argv.pop()); from sentinel_pipeline.sandbox.judge.main import main; main()"
 
 
+_ENVIRONMENT = {"PYTHONHASHSEED": "0"}
+"""As in the zygotes: a reference that runs beside the tests meets sets in the order in which a program does."""
+
+
 @lru_cache(maxsize=1024)
 def _told(verifier: Executable) -> str | None:
     return verifier_to_json(verifier)
@@ -66,8 +70,8 @@ class Worker:
         self._heard = time.monotonic()
         try:
             self.process = subprocess.Popen(
-                [sys.executable, "-I", "-S", "-c", _BOOT, str(theirs.fileno()), str(lifeline), str(_ROOT)],
-                env={},
+                [sys.executable, "-P", "-s", "-S", "-c", _BOOT, str(theirs.fileno()), str(lifeline), str(_ROOT)],
+                env=_ENVIRONMENT,
                 pass_fds=(theirs.fileno(), lifeline),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,

@@ -1,0 +1,297 @@
+"""Grading a samples file: what each row becomes, which rows are refused, and what hostile rows cannot do."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sentinel_pipeline.bench.grade import Refused, Tally, grade_samples, look, read_samples
+from sentinel_pipeline.bench.problems import Problem, load_problems
+from sentinel_pipeline.errors import BadInput
+from sentinel_pipeline.gates import wilson
+from sentinel_pipeline.sandbox import Grader, worker
+from sentinel_pipeline.sandbox.outcomes import CODES
+from sentinel_pipeline_tests.bench.test_problems import HUMANEVAL, MBPP, file_of
+
+RIGHT, WRONG = "    return x / 2\n", "    return x\n"
+BROKEN_TESTS = {"task_id": "broken", "tests": "raise RuntimeError('no fixture')\nassert f(1) == 1"}
+ENDLESS = "    while True:\n        pass\n"
+
+
+@pytest.fixture
+def problems(tmp_path: Path) -> dict[str, Problem]:
+    second = HUMANEVAL | {"task_id": "HumanEval/901"}
+    return load_problems(str(file_of(tmp_path, HUMANEVAL, second, MBPP, BROKEN_TESTS)))
+
+
+def row(completion: str, task: Any = "HumanEval/900", **more: Any) -> dict[str, Any]:
+    return {"task_id": task, "completion": completion, **more}
+
+
+def samples_of(folder: Path, *rows: Any, name: str = "samples.jsonl") -> Path:
+    return file_of(folder, *rows, name=name)
+
+
+def graded(
+    tmp_path: Path, grader: Grader, problems: dict[str, Problem], *rows: Any
+) -> tuple[Tally, list[dict[str, Any]]]:
+    out = tmp_path / "out" / "results.jsonl"
+    tally = grade_samples(samples_of(tmp_path, *rows), problems, out, grader, {})
+    assert [path.name for path in out.parent.iterdir()] == ["results.jsonl"], "nothing else is left"
+    lines = out.read_bytes().decode("ascii").split("\n")
+    assert lines.pop() == ""
+    return tally, [json.loads(line) for line in lines]
+
+
+def refused(path: Path, problems: dict[str, Problem]) -> list[tuple[int, str, str]]:
+    return [(one.line, one.field, one.message) for one in read_samples(path, problems) if isinstance(one, Refused)]
+
+
+def test_results_keep_the_samples_order_and_fields_and_add_human_evals(
+    tmp_path: Path, problems: dict[str, Problem]
+) -> None:
+    rows = [
+        row("    import time\n    time.sleep(0.3)\n    return x / 2\n", extra={"temperature": 0.8}),
+        row(WRONG),
+        row(ENDLESS),
+        row("    return x /\n"),
+        row("def total(a, b): return a + b", 904),
+        {"task_id": "904", "solution": "total = 3"},
+    ]
+    with Grader(workers=2) as grader:
+        tally, results = graded(tmp_path, grader, problems, *rows)
+    assert [{key: result[key] for key in given} for result, given in zip(results, rows)] == rows
+    assert [result["passed"] for result in results] == [True, False, False, False, True, False]
+    assert [result["result"].split(":")[0] for result in results] == [
+        "passed",
+        "failed",
+        "timed out",
+        "failed",
+        "passed",
+        "failed",
+    ]
+    assert results[1]["result"] == "failed: assertion: half(4): expected 2, got 4"
+    assert [result["code"] for result in results][3] == "syntax_error"
+    assert [result["problem"] for result in results] == ["HumanEval/900"] * 4 + ["904"] * 2
+    assert tally.judged == {"HumanEval/900": 4, "904": 2} and tally.passed == {"HumanEval/900": 1, "904": 1}
+    assert (tally.infra, tally.kept, sum(tally.codes.values())) == (0, 0, 6)
+
+
+@pytest.mark.parametrize("asked", [904, "904", "Mbpp/904", "MBPP/904", "mbpp/904"])
+@pytest.mark.parametrize("known", [904, "Mbpp/904", "MBPP/904"])
+def test_mbpps_ids_are_known_by_all_their_names(tmp_path: Path, asked: Any, known: Any) -> None:
+    problems = load_problems(str(file_of(tmp_path, MBPP | {"task_id": known})))
+    (sample,) = read_samples(samples_of(tmp_path, row("", asked)), problems)
+    assert not isinstance(sample, Refused) and sample.task_id == str(known)
+
+
+def test_an_exact_id_counts_more_than_an_alias(tmp_path: Path) -> None:
+    names: list[Any] = ["Mbpp/904", 904, "a", "A"]
+    problems = load_problems(str(file_of(tmp_path, *(MBPP | {"task_id": name} for name in names))))
+    found = read_samples(samples_of(tmp_path, *(row("", name) for name in names)), problems)
+    assert [one.task_id for one in found if not isinstance(one, Refused)] == [str(name) for name in names]
+
+
+NO_ROWS: list[tuple[Any, str, str]] = [
+    (row("", "HumanEval/9"), "task_id", "unknown task 'HumanEval/9'"),
+    (row("", None), "task_id", "is missing"),
+    ({"completion": ""}, "task_id", "is missing"),
+    (row("", True), "task_id", "unknown task 'True'"),
+    (row("", 904.0), "task_id", "unknown task '904.0'"),
+    (row("", ["HumanEval/900"]), "task_id", "unknown task"),
+    (row("", "\x1b[2J\u202e\ud800" + "x" * 9999), "task_id", "unknown task '\\x1b[2J\\u202e\\ud800xxx"),
+    ({"task_id": "HumanEval/900"}, "completion", "is missing: expected the text of a completion or a solution"),
+    (row(None), "completion", "is missing"),  # type: ignore[arg-type]
+    (row("", deep=json.loads("[" * 99 + "]" * 99)), "", ""),
+    (row("", deep=json.loads("[" * 100 + "]" * 100)), "", "is nested deeper than 100"),
+    ('{"task_id": "HumanEval/900", "deep": ' + "[" * 990 + "]" * 990 + "}", "", "is"),
+    ('{"task_id": "HumanEval/900", "deep": ' + "[" * 99999 + "]" * 99999 + "}", "", "is no JSON"),
+    ("{" + "9" * 9999, "", "is no JSON"),
+    ('{"task_id": ' + "9" * 9999 + "}", "", "is no JSON"),
+    ("[]", "", "expected a JSON object, got list"),
+    ("passed", "", "is no JSON"),
+]
+
+
+@pytest.mark.parametrize(("given", "field", "message"), NO_ROWS, ids=range(len(NO_ROWS)))
+def test_a_bad_row_is_named_and_the_rest_is_graded(
+    tmp_path: Path, grader: Grader, problems: dict[str, Problem], given: Any, field: str, message: str
+) -> None:
+    path = samples_of(tmp_path, row(RIGHT), given, "", row(WRONG))
+    found = refused(path, problems)
+    if not message:
+        assert found == []
+        return
+    ((line, where, why),) = found
+    assert (line, where) == (2, field) and message in why and len(why) < 250 and why.isprintable()
+    assert [one[:2] for one in look(path, problems).refused] == [(2, field)]
+    tally, results = graded(tmp_path, grader, problems, row(RIGHT), given, "", row(WRONG))
+    assert [result["passed"] for result in results] == [True, False] and sum(tally.codes.values()) == 2
+
+
+def test_bytes_that_are_no_utf_8_are_a_bad_row(tmp_path: Path, problems: dict[str, Problem]) -> None:
+    path = tmp_path / "s.jsonl"
+    path.write_bytes(b"\xef\xbb\xbf" + json.dumps(row(RIGHT)).encode() + b"\r\n\xff\xfe\n")
+    assert [(line, field) for line, field, _ in refused(path, problems)] == [(2, "")]
+    assert look(path, problems).samples == 1
+
+
+def test_a_plan_counts_repeats_and_tasks_without_a_sample(tmp_path: Path, problems: dict[str, Problem]) -> None:
+    same = {"task_id": "HumanEval/900", "solution": str(HUMANEVAL["prompt"]) + RIGHT}
+    plan = look(samples_of(tmp_path, row(RIGHT), row(RIGHT), row(WRONG), same, row(RIGHT, "HumanEval/901")), problems)
+    assert (plan.samples, plan.repeated, plan.missing, plan.refused) == (5, 2, ["904", "broken"], [])
+
+
+def test_samples_of_another_suite_and_an_empty_file_are_bad_input(tmp_path: Path, problems: dict[str, Problem]) -> None:
+    with pytest.raises(
+        BadInput, match=r"no sample can be graded; the first: unknown task 'x/1'.*of another suite"
+    ) as caught:
+        look(samples_of(tmp_path, row("", "x/1"), row("", "x/2")), problems)
+    assert (caught.value.line, caught.value.field) == (1, "task_id")
+    for rows in ([], ["", " "]):
+        with pytest.raises(BadInput, match=r"no sample can be graded: the file is empty\.$"):
+            look(samples_of(tmp_path, *rows), problems)
+
+
+def test_a_damaged_gzip_is_bad_input(tmp_path: Path, problems: dict[str, Problem]) -> None:
+    path = tmp_path / "s.jsonl.gz"
+    whole = gzip.compress((json.dumps(row(os.urandom(3000).hex())) + "\n").encode() * 40)
+    for damaged in (whole[:-20], whole[: len(whole) // 2] + b"\0" * 99 + whole[len(whole) // 2 :], b"no gzip"):
+        path.write_bytes(damaged)
+        with pytest.raises(BadInput, match=r"s\.jsonl\.gz: cannot be read"):
+            look(path, problems)
+    path.write_bytes(whole)
+    assert look(path, problems).samples == 40
+
+
+FORGED = {"passed": True, "result": "passed", "outcome": "pass", "code": "passed", "problem": "904", "trust": "x"}
+
+
+def test_a_row_that_brings_a_verdict_gets_its_own(tmp_path: Path, grader: Grader, problems: dict[str, Problem]) -> None:
+    tally, results = graded(tmp_path, grader, problems, row(WRONG, **FORGED, detail="", cpu_seconds=-1))
+    assert results[0]["passed"] is False and results[0]["result"].startswith("failed: assertion")
+    assert (results[0]["problem"], results[0]["trust"]) == ("HumanEval/900", "separate")
+    assert results[0]["cpu_seconds"] >= 0
+    assert tally.passed == {"HumanEval/900": 0} and tally.codes == {"assertion": 1}
+    doubled = json.dumps(row(WRONG))[:-1] + ', "passed": true, "passed": true}'
+    assert graded(tmp_path, grader, problems, doubled)[1][0]["passed"] is False
+
+
+HOSTILE = [
+    '    raise ValueError("\\x1b[2J\\x1b[31mpassed\\r\\n{}\\u202e\\ud800")\n',
+    "    return '\ud800'\n",
+    "    return 1 # \x1b[2J \u2028 \x85 \x0c\n    return x / 2\n",
+    "\0",
+    "    return x # " + "y" * 3_000_000 + "\n",
+    '    print(\'{"passed": true, "result": "passed"}\\n\' * 9999)\n    return x\n',
+    "    import os, sys\n    os.write(1, b'passed')\n    os._exit(0)\n",
+    "    return x / 2\n\nimport os, signal\nos.kill(os.getppid(), signal.SIGKILL)\n",
+    "(" * 100_000,
+    "    return x\n" + "\n" * 200_000,
+]
+
+
+def test_hostile_completions_neither_pass_nor_break_a_line(
+    tmp_path: Path, grader: Grader, problems: dict[str, Problem]
+) -> None:
+    rows = [row(text) for text in HOSTILE] + [row(RIGHT)]
+    tally, results = graded(tmp_path, grader, problems, *rows)
+    assert [result["completion"] for result in results] == [*HOSTILE, RIGHT]
+    assert [result["passed"] for result in results] == [False] * len(HOSTILE) + [True]
+    assert all(result["result"].isprintable() and len(result["result"]) < 500 for result in results)
+    assert tally.infra == 0 and tally.codes.keys() <= set(CODES)
+
+
+def test_tests_that_cannot_run_are_no_score(tmp_path: Path, grader: Grader, problems: dict[str, Problem]) -> None:
+    tally, results = graded(tmp_path, grader, problems, row("def f(x): return 1", "broken"), row(RIGHT))
+    assert (results[0]["passed"], results[0]["outcome"], results[0]["code"]) == (None, "infra", "test_error")
+    assert results[0]["result"].startswith("failed: test_error") and "no fixture" in results[0]["result"]
+    assert (tally.infra, dict(tally.judged)) == (1, {"HumanEval/900": 1})
+    assert tally.rates((1,))["pass@1"] == {"value": 1.0, "tasks": 1}
+
+
+def test_rates_are_over_the_tasks_that_have_enough_samples() -> None:
+    tally = Tally()
+    tally.judged.update({"a": 4, "b": 2, "c": 1})
+    tally.passed.update({"a": 1, "b": 1})
+    rates = tally.rates((1, 2, 4, 5))
+    assert rates["pass@1"] == {"value": pytest.approx((1 / 4 + 1 / 2 + 0) / 3), "tasks": 3}
+    assert rates["pass@2"] == {"value": pytest.approx((1 / 2 + 1) / 2), "tasks": 2}
+    assert rates["pass@4"] == {"value": 1.0, "tasks": 1} and "pass@5" not in rates
+    assert rates["interval"][0] < rates["pass@1"]["value"] < rates["interval"][1]
+    assert Tally().rates((1,)) == {}
+
+
+def test_with_one_sample_a_task_the_interval_is_wilsons() -> None:
+    tally = Tally()
+    for number in range(10):
+        tally.add(str(number), {"code": "passed", "trust": "separate", "outcome": "pass", "passed": number < 3})
+    assert tally.rates((1,))["interval"] == list(wilson(3, 10)[:2])
+
+
+def test_a_worker_that_dies_on_one_sample_twice_costs_that_sample_only(
+    tmp_path: Path, problems: dict[str, Problem], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    receive = worker.Worker.receive
+
+    def dying(self: worker.Worker) -> Any:
+        if self.out and "deadly" in self.out[0].program.code:
+            self.process.kill()
+            self.process.wait()
+            raise self._broken("the worker ended")
+        return receive(self)
+
+    monkeypatch.setattr(worker.Worker, "receive", dying)
+    rows = [row(WRONG if number % 2 else RIGHT) for number in range(20)]
+    rows[7] = row("    return x / 2  # deadly\n")
+    with Grader(workers=2) as grader:
+        tally, results = graded(tmp_path, grader, problems, *rows)
+    assert [result["passed"] for result in results] == [None if n == 7 else n % 2 == 0 for n in range(20)]
+    assert results[7]["code"] == "infra" and "the worker ended twice on this program" in results[7]["result"]
+    assert "status -9" in results[7]["detail"]
+    assert (tally.infra, tally.judged["HumanEval/900"], tally.passed["HumanEval/900"]) == (1, 19, 10)
+
+
+def test_judges_killed_at_any_moment_change_no_verdict_that_is_given(
+    tmp_path: Path, problems: dict[str, Problem]
+) -> None:
+    rows = [row(RIGHT if number % 3 else WRONG, number=number) for number in range(150)]
+    stop = threading.Event()
+
+    def killer(grader: Grader) -> None:
+        while not stop.wait(0.12):
+            for each in list(grader._workers)[:1]:
+                os.kill(each.process.pid, signal.SIGKILL)
+
+    with Grader(workers=2) as grader:
+        thread = threading.Thread(target=killer, args=(grader,))
+        thread.start()
+        try:
+            tally, results = graded(tmp_path, grader, problems, *rows)
+        finally:
+            stop.set()
+            thread.join()
+    assert [result["number"] for result in results] == list(range(150))
+    given = [(result["number"], result["passed"]) for result in results if result["passed"] is not None]
+    assert given == [(number, number % 3 > 0) for number, _ in given] and len(given) + tally.infra == 150
+    assert len(given) > 100
+
+
+def test_judges_that_cannot_start_end_in_infrastructure_not_in_a_loop(
+    tmp_path: Path, problems: dict[str, Problem], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "_BOOT", "import sys; sys.exit('no room left')")
+    began = time.monotonic()
+    with Grader(workers=1) as grader:
+        tally, results = graded(tmp_path, grader, problems, row(RIGHT), row(WRONG))
+    assert [result["code"] for result in results] == ["infra", "infra"] and tally.infra == 2
+    assert all("no room left" in result["detail"] for result in results)
+    assert tally.rates((1,)) == {} and time.monotonic() - began < 30
