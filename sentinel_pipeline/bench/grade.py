@@ -118,12 +118,15 @@ def read_samples(path: Path, problems: dict[str, Problem]) -> Iterator[Sample | 
 
 
 def _aliases(problems: dict[str, Problem]) -> dict[str, str]:
-    """Ids by whom else they are asked: letter case is free, and MBPP's are numbers in some files and ``Mbpp/N`` in others."""
+    """Ids by whom else they are asked: letter case is free, MBPP's are numbers in some files and ``Mbpp/N`` in others, and
+    MultiPL-E's are bare names in its files."""
     known: dict[str, str] = {}
     for name in problems:
         folded = name.casefold()
         number = folded.removeprefix("mbpp/")
-        for alias in (folded, number, f"mbpp/{number}") if number.isdecimal() else (folded,):
+        for alias in (
+            (folded, number, f"mbpp/{number}") if number.isdecimal() else (folded, folded.removeprefix("multipl-e/"))
+        ):
             known.setdefault(alias, name)
     return known | {name: name for name in problems}
 

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, get_args
 from ..errors import BadInput
 from ..records import Verifier
 from ..sandbox.outcomes import Executable
-from .suites import SUITES, evalplus, humaneval, load_suite, mbpp, own
+from .suites import SUITES, evalplus, humaneval, load_suite, mbpp, multipl_e, own
 from .suites.rows import SuiteRow, read_rows
 
 _BETWEEN = re.compile(r"[\s,\[]*")
@@ -91,6 +91,8 @@ def _problem(row: SuiteRow) -> Problem:
         return _of(row, _name(row), evalplus.mbpp_verifier(row), mbpp.solution(row))
     if fields >= mbpp.FIELDS:
         return _of(row, _name(row), mbpp.verifier(row), mbpp.solution(row))
+    if fields >= multipl_e.FIELDS:
+        return _of(row, row.text("name"), multipl_e.verifier(row), "")
     given = own.verifier(row)
     if given is None:
         raise row.bad(

@@ -297,3 +297,23 @@ def test_every_reference_of_the_public_files_passes_as_a_sample(
     rows = [json.loads(line) for line in (tmp_path / "results.jsonl").read_text().splitlines()]
     assert [row["task_id"] for row in rows] == list(kept) and {row["result"] for row in rows} == {"passed"}
     assert tally.rates((1,))["pass@1"] == {"value": 1.0, "tasks": len(kept)}
+
+
+def test_a_multipl_e_row_is_graded_in_its_language(tmp_path: Path) -> None:
+    row = {
+        "name": "HumanEval_900_twice",
+        "language": "ts",
+        "prompt": "//Twice x.\nfunction twice(x: number): number {\n",
+        "tests": "declare var require: any;\nconst assert = require('node:assert');\n\nfunction test() {\n"
+        "  let candidate = twice;\n  assert.deepEqual(candidate(4),8);\n}\n\ntest();\n",
+    }
+    path = tmp_path / "ts.jsonl"
+    path.write_text(json.dumps(row) + "\n")
+    samples = tmp_path / "samples.jsonl"
+    completions = ("  return 2 * x;\n}\n", "  return x;\n}\n")
+    samples.write_text("".join(json.dumps({"name": row["name"], "completion": text}) + "\n" for text in completions))
+    problems = load_problems(str(path))
+    with Grader(workers=1) as grader:
+        tally = grade_samples(samples, problems, tmp_path / "out.jsonl", grader, {})
+    assert (tally.passed[row["name"]], tally.judged[row["name"]]) == (1, 2)
+    assert tally.codes == {"passed": 1, "assertion": 1}
