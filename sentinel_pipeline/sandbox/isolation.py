@@ -43,7 +43,8 @@ class Level(StrEnum):
     RLIMITS = "rlimits"
     """And resource limits."""
     SECCOMP = "seccomp"
-    """And a system call filter without a way to new privileges, as an unprivileged user: no processes, no network."""
+    """And a system call filter without a way to new privileges, as an unprivileged user: no processes, no network; and files
+    bounded by a private root or by Landlock."""
     NAMESPACES = "namespaces"
     """And namespaces with a root of its own."""
     FULL = "full"
@@ -96,11 +97,20 @@ class Isolation:
         if self.level.rank >= least.rank:
             return
         needed = [name for name in _NEEDS[least] if not self.layers.get(name)]
+        if least.rank >= Level.SECCOMP.rank and not _files_bounded(self.layers):
+            needed = list(dict.fromkeys([*needed, *_FILES]))
         why = "; ".join(f"{name}: {self.missing.get(name) or 'not there'}" for name in needed)
         raise GateRefused(
             f"isolation level {least.value!r} is required, this machine gives {self.level.value!r} ({why}). "
             f"Nothing was run. Provide the missing layers, or ask for a lower level on a machine that you can lose."
         )
+
+
+_FILES = ("private_root", "landlock")
+
+
+def _files_bounded(layers: dict[str, bool]) -> bool:
+    return any(layers[name] for name in _FILES)
 
 
 def from_probe(found: dict[str, str]) -> Isolation:
@@ -113,7 +123,7 @@ def from_probe(found: dict[str, str]) -> Isolation:
     layers = {name: found.get(name, "not probed") == "" for name in EVERY_LAYER}
     reached = Level.NONE
     for level, needs in _NEEDS.items():
-        if not all(layers[name] for name in needs):
+        if not all(layers[name] for name in needs) or (level is Level.SECCOMP and not _files_bounded(layers)):
             break
         reached = level
     return Isolation(

@@ -61,6 +61,15 @@ def test_level_without_a_layer(name: str) -> None:
     assert (from_probe(every).level, found.level, found.missing[name]) == (Level.FULL, LEVELS[name], "switched off")
 
 
+def test_without_private_root_and_landlock_files_are_not_bounded_and_nothing_runs() -> None:
+    found = _without("private_root", "landlock")
+    assert found.level is Level.RLIMITS
+    with pytest.raises(GateRefused, match="'rlimits' .private_root: switched off; landlock: switched off"):
+        Grader(workers=1, layers=found)
+    alone = _without("user_namespace")
+    assert alone.level is (Level.SECCOMP if alone.layers["landlock"] else Level.RLIMITS)
+
+
 def test_what_a_layer_needs_is_named() -> None:
     found = from_probe(dict.fromkeys(EVERY_LAYER, "") | {"user_namespace": "denied"})
     assert {found.missing[name] for name in NAMESPACES[1:]} == {"needs user_namespace"}
