@@ -19,7 +19,7 @@ from sentinel_pipeline.generation import Decoding, Prompt, answer, read_answers
 from sentinel_pipeline.generation.engine import stop_tokens
 from sentinel_pipeline.generation.loading import load_model, load_tokenizer
 from sentinel_pipeline.generation.prompts import prompts_of, render
-from sentinel_pipeline.records.recipe import EmbeddedModel
+from sentinel_pipeline.records.model_spec import EmbeddedModel
 from sentinel_pipeline.training.device import prepare_cpu
 from sentinel_pipeline.training.embedded import pretrain
 from sentinel_pipeline.training.interrupts import Interrupts

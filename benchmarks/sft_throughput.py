@@ -19,7 +19,9 @@ from typing import Any
 
 from sentinel_pipeline.bench.task_bank import build
 from sentinel_pipeline.generation.loading import load_tokenizer
-from sentinel_pipeline.records.recipe import SHARES, EmbeddedModel, SftSpec
+from sentinel_pipeline.records.data_spec import SHARES
+from sentinel_pipeline.records.model_spec import EmbeddedModel
+from sentinel_pipeline.records.training_spec import SftSpec
 from sentinel_pipeline.store import read_jsonl, write_jsonl
 from sentinel_pipeline.training.device import prepare_cpu
 from sentinel_pipeline.training.embedded import pretrain

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from sentinel_pipeline.records import Candidate, Quarantined, Task
-from sentinel_pipeline.records.recipe import CandidatesSpec
+from sentinel_pipeline.records.data_spec import CandidatesSpec
 
 from .corrupt import corrupted
 from .files import read_files

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from ..records.recipe import CriticSpec
+from ..records.data_spec import CriticSpec
 from .score import DEFAULTS, Scorable, score
 from .version import scorer_version
 

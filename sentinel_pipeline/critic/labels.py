@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from ..records import Candidate, CriticLabels, JsonAnswer, Label, Message, PatchApplies
-from ..records.recipe import CriticSpec
+from ..records.data_spec import CriticSpec
 from . import formats
 from .entrypoint import entrypoint_match, wanted_entry
 from .hygiene import no_repetition, no_secret

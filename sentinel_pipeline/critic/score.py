@@ -25,7 +25,7 @@ from ..records import (
     TextAnswer,
     Verifier,
 )
-from ..records.recipe import CriticSpec
+from ..records.data_spec import CriticSpec
 from ..records.report import Outcome as ScoreOutcome
 from ..sandbox import Grader, Level, Limits, Outcome, Program, Result
 from . import formats, syntax

@@ -6,7 +6,8 @@ What this module does not do: store verdicts (``store.ledger``) or act on them (
 from __future__ import annotations
 
 from ..records import BenchmarkReport, GateVerdict, Interval
-from ..records.recipe import GatePolicy, section_hash
+from ..records.gate_spec import GatePolicy
+from ..records.recipe import section_hash
 from ..records.verdict import Verdict
 from .statistics import items_to_decide, wilson
 

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from ..records import Candidate, RepairTrace, Row, messages_from
-from ..records.recipe import MixSpec
+from ..records.data_spec import MixSpec
 from ..store import read_parquet
 from .categories import category_of
 from .dedup import deduplicate

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import BadInput, Infrastructure
-from ..records.recipe import ModelSpec
+from ..records.model_spec import ModelSpec
 from ..store import sha256_file
 
 

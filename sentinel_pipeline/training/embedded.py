@@ -15,7 +15,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from ..errors import BadInput
-from ..records.recipe import EmbeddedModel
+from ..records.model_spec import EmbeddedModel
 from ..store import write_json
 from .checkpoints import last_checkpoint, replace_folder, save_checkpoint
 from .copying import begin_as_copier

@@ -21,8 +21,10 @@ from typing import Any, ClassVar, NamedTuple
 
 from ..errors import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_GATE, EXIT_INFRASTRUCTURE, BadInput, did_you_mean
 from ..generation.decoding import Decoding
-from ..records.recipe import EmbeddedModel, Recipe, SftSpec
+from ..records.model_spec import EmbeddedModel
+from ..records.recipe import Recipe
 from ..records.toml import read_section
+from ..records.training_spec import SftSpec
 from ..store import write_json
 
 

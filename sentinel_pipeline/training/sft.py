@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import BadInput
 from ..generation.loading import load_tokenizer
-from ..records.recipe import SftSpec
+from ..records.training_spec import SftSpec
 from ..store import write_json
 from .checkpoints import Checkpoint, last_checkpoint, replace_folder
 from .device import bfloat16_pays

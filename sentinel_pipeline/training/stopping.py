@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-from ..records.recipe import Windows
+from ..records.training_spec import Windows
 
 
 class Window(NamedTuple):

@@ -13,7 +13,7 @@ from sentinel_pipeline.bench.task_bank import build
 from sentinel_pipeline.candidates.raw import raw_candidates
 from sentinel_pipeline.errors import BadInput
 from sentinel_pipeline.records import Candidate, Quarantined
-from sentinel_pipeline.records.recipe import CandidatesSpec, HubSource
+from sentinel_pipeline.records.data_spec import CandidatesSpec, HubSource
 
 TASKS = build(21, {family.name: 40 for family in FAMILIES}, {}).train
 ROW = json.dumps({"prompt": "Say hi.", "response": "hi"})

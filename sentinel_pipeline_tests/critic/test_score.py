@@ -7,7 +7,7 @@ import pytest
 from sentinel_pipeline.critic.score import Scorable, score
 from sentinel_pipeline.errors import GateRefused
 from sentinel_pipeline.records import Message, PythonTests, StdioTests
-from sentinel_pipeline.records.recipe import CriticSpec
+from sentinel_pipeline.records.data_spec import CriticSpec
 from sentinel_pipeline.sandbox.isolation import EVERY_LAYER, from_probe
 
 

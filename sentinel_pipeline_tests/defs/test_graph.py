@@ -59,7 +59,7 @@ def test_every_asset_tells_people_what_it_is() -> None:
 
 def test_every_gate_is_a_field_of_the_recipe() -> None:
     from sentinel_pipeline.defs.checks import REPORT_GATES
-    from sentinel_pipeline.records.recipe import Gates
+    from sentinel_pipeline.records.gate_spec import Gates
 
     assert {gate for gates in REPORT_GATES.values() for gate in gates} == set(Gates.__slots__)
     for asset, gates in REPORT_GATES.items():

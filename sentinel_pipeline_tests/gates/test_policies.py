@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sentinel_pipeline.bench.report import build_report, report_from_json, report_to_json
 from sentinel_pipeline.gates import decide, policy_hash, wilson
 from sentinel_pipeline.records import BenchmarkReport, SampleScore
-from sentinel_pipeline.records.recipe import GatePolicy
+from sentinel_pipeline.records.gate_spec import GatePolicy
 
 POLICY = GatePolicy(metric="pass_at_1", threshold=0.40)
 

@@ -13,7 +13,7 @@ from sentinel_pipeline.mix.decontam import decontaminate
 from sentinel_pipeline.mix.dedup import deduplicate
 from sentinel_pipeline.mix.normal import code_form
 from sentinel_pipeline.records import Candidate, Message, PythonTests, RepairTrace, Row, Task
-from sentinel_pipeline.records.recipe import MixSpec
+from sentinel_pipeline.records.data_spec import MixSpec
 from sentinel_pipeline.store import write_parquet
 
 CODE = "def total(values):\n    result = 0\n    for value in values:\n        result += value * 3\n    return result\n"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sentinel_pipeline.errors import BadInput
 from sentinel_pipeline.mix.quotas import rebalance
 from sentinel_pipeline.records import Message, Row
-from sentinel_pipeline.records.recipe import SHARES
+from sentinel_pipeline.records.data_spec import SHARES
 
 ASK = (Message("user", "q"),)
 

@@ -10,7 +10,8 @@ from typing import NamedTuple
 from sentinel_pipeline.bench.task_bank import build
 from sentinel_pipeline.generation import Decoding
 from sentinel_pipeline.records import Task
-from sentinel_pipeline.records.recipe import EmbeddedModel, SftSpec, Windows
+from sentinel_pipeline.records.model_spec import EmbeddedModel
+from sentinel_pipeline.records.training_spec import SftSpec, Windows
 from sentinel_pipeline.store import write_parquet
 from sentinel_pipeline.training.interrupts import Interrupts
 from sentinel_pipeline.training.jobs import PretrainJob, SftJob

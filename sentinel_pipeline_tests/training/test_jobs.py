@@ -9,7 +9,9 @@ import pytest
 
 from sentinel_pipeline.errors import EXIT_GATE, BadInput
 from sentinel_pipeline.generation import Decoding
-from sentinel_pipeline.records.recipe import EmbeddedModel, Recipe, SftSpec, Windows
+from sentinel_pipeline.records.model_spec import EmbeddedModel
+from sentinel_pipeline.records.recipe import Recipe
+from sentinel_pipeline.records.training_spec import SftSpec, Windows
 from sentinel_pipeline.training.jobs import (
     AnswerJob,
     Failure,

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sentinel_pipeline.records.recipe import Windows
+from sentinel_pipeline.records.training_spec import Windows
 from sentinel_pipeline.training.stopping import Window, best_window, no_gain, stop_reason, syntax_dropped
 
 RATE = st.none() | st.sampled_from([0.0, 0.25, 0.5, 0.75, 1.0])
