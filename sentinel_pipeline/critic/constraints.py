@@ -84,6 +84,26 @@ def _one_line(text: str, given: Arguments) -> bool:
     return "\n" not in text
 
 
+# -- facts ----------------------------------------------------------------------------------------------------------------
+
+
+def _holds(text: str, given: Arguments) -> bool:
+    """Every one of ``words``, as whole words and without case."""
+    return all(_has_word(text, word) for word in given["words"])
+
+
+def _avoids(text: str, given: Arguments) -> bool:
+    return not any(_has_word(text, word) for word in given["words"])
+
+
+def _has_word(text: str, word: str) -> bool:
+    return re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text, re.I) is not None
+
+
+def _first_line(text: str, given: Arguments) -> bool:
+    return text.splitlines()[0].strip() == given["line"]
+
+
 # -- hygiene --------------------------------------------------------------------------------------------------------------
 
 _REFUSALS = ("i cannot", "i can't", "i'm sorry, but", "i am sorry, but", "as an ai", "não posso", "sinto muito, mas")
@@ -110,6 +130,9 @@ KINDS: dict[str, Kind] = {
     "form:one_word": Kind(_one_word, {}),
     "form:one_of": Kind(_one_of, {"choices": list}),
     "form:one_line": Kind(_one_line, {}),
+    "fact:holds": Kind(_holds, {"words": list}),
+    "fact:avoids": Kind(_avoids, {"words": list}),
+    "fact:first_line": Kind(_first_line, {"line": str}),
     "hygiene:no_secret": Kind(lambda text, given: no_secret(text).value is not False, {}),
     "hygiene:no_repetition": Kind(lambda text, given: no_repetition(text).value is not False, {}),
     "hygiene:no_boilerplate": Kind(_no_boilerplate, {}),

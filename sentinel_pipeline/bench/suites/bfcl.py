@@ -1,7 +1,7 @@
 """BFCL rows as they are distributed (simple, multiple and parallel calls): functions, a question, and beside it an answer file.
 
-The answers stand next to the questions: ``possible_answer/NAME.json`` as in BFCL's repository, or ``NAME.answer.json``. An answer is
-asked for as JSON. Multi-turn categories and those that execute calls are not read.
+The answers stand next to the questions: ``possible_answer/NAME.json`` as in BFCL's repository, or ``NAME.answer.json``.
+An answer is asked for as JSON. Multi-turn categories and those that execute calls are not read.
 """
 
 from __future__ import annotations
@@ -61,7 +61,9 @@ def _verifier(row: SuiteRow, answer: SuiteRow) -> FunctionCalls:
     unknown = {name for call in truth for name in call} - {one["name"] for one in functions}
     if unknown:
         raise answer.bad("ground_truth", f"calls {sorted(unknown)[0]!r}, which the question does not offer.")
-    return FunctionCalls(functions=json.dumps(functions, ensure_ascii=False), expected=json.dumps(truth, ensure_ascii=False))
+    return FunctionCalls(
+        functions=json.dumps(functions, ensure_ascii=False), expected=json.dumps(truth, ensure_ascii=False)
+    )
 
 
 def _is_function(one: Any) -> bool:
