@@ -43,6 +43,29 @@ def gold_calls(verifier: FunctionCalls) -> str:
     return json.dumps(made[0] if len(made) == 1 else made, ensure_ascii=False)
 
 
+def check_calls(verifier: FunctionCalls) -> None:
+    """Raises ValueError: functions without names, or expected calls that are not ``[{NAME: {ARGUMENT: [values]}}]`` of those."""
+    functions, expected = json.loads(verifier.functions), json.loads(verifier.expected)
+    if not isinstance(functions, list) or not functions or not all(_is_function(one) for one in functions):
+        raise ValueError("functions: expected a non-empty list of objects with name and parameters")
+    if not isinstance(expected, list) or not expected or not all(_is_call(one) for one in expected):
+        raise ValueError("expected: expected a non-empty list of {NAME: {ARGUMENT: [values]}}")
+    unknown = {name for call in expected for name in call} - {one["name"] for one in functions}
+    if unknown:
+        raise ValueError(f"expected: calls {min(unknown)!r}, which is not on offer")
+
+
+def _is_function(one: Any) -> bool:
+    return isinstance(one, dict) and isinstance(one.get("name"), str) and isinstance(one.get("parameters"), dict)
+
+
+def _is_call(one: Any) -> bool:
+    if not isinstance(one, dict) or len(one) != 1:
+        return False
+    arguments = next(iter(one.values()))
+    return isinstance(arguments, dict) and all(isinstance(values, list) and values for values in arguments.values())
+
+
 def _some(values: list[Any]) -> bool:
     return OMITTED not in values or any(value != OMITTED for value in values)
 

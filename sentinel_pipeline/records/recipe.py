@@ -90,14 +90,32 @@ def _validate(recipe: Recipe, path: Path) -> None:
                 field=f"gates.{name}.suite",
                 fix=f"Add it to bench.suites ({', '.join(recipe.bench.suites)}).",
             )
+    _check_bench(recipe.bench, path)
     _positive(recipe, path)
+
+
+def _check_bench(bench: BenchSpec, path: Path) -> None:
+    stray = sorted(bench.data.keys() - set(bench.suites))
+    if stray:
+        raise BadInput(
+            f"suite {stray[0]!r} is not answered by this recipe.",
+            file=path,
+            field=f"bench.data.{stray[0]}",
+            fix=f"Add it to bench.suites ({', '.join(bench.suites)}).",
+        )
+    if bench.samples > 1 and bench.temperature <= 0:
+        fix = "Set bench.temperature above 0, or bench.samples to 1."
+        raise BadInput("greedy samples are all the same.", file=path, field="bench.samples", fix=fix)
+    if bench.temperature < 0 or not 0 < bench.top_p <= 1:
+        message = f"temperature {bench.temperature:g} and top_p {bench.top_p:g}: expected 0 or more, and within (0, 1]."
+        raise BadInput(message, file=path, field="bench.temperature")
 
 
 def _positive(recipe: Recipe, path: Path) -> None:
     sections: tuple[tuple[str, Any, tuple[str, ...]], ...] = (
         ("sft", recipe.sft, ("batch_size", "gradient_accumulation", "learning_rate", "max_length", "save_every")),
         ("sft.windows", recipe.sft.windows, ("every", "items")),
-        ("bench", recipe.bench, ("max_new_tokens", "batch_size")),
+        ("bench", recipe.bench, ("max_new_tokens", "batch_size", "samples")),
         ("critic", recipe.critic, ("cpu_seconds", "memory_mib")),
     )
     for section, spec, names in sections:

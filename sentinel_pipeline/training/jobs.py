@@ -17,7 +17,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 from ..errors import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_GATE, EXIT_INFRASTRUCTURE, BadInput, did_you_mean
 from ..generation.decoding import Decoding
@@ -72,11 +72,17 @@ class AnswerJob:
     """Suite name -> Parquet file of its tasks."""
     device_lock: Path | None = None
     decoding: Decoding = field(default_factory=Decoding)
+    samples: int = 1
+    """Answers to each task."""
+    engine: Literal["transformers", "vllm"] = "transformers"
+    cache: Path | None = None
+    """Folder of answers that models gave before; with it goes ``model_hash``."""
+    model_hash: str = ""
 
 
 Job = PretrainJob | SftJob | AnswerJob
 _KINDS: dict[str, type[Any]] = {cls.kind: cls for cls in (PretrainJob, SftJob, AnswerJob)}
-_PATHS = ("out", "logs", "model", "rows", "suite", "device_lock")
+_PATHS = ("out", "logs", "model", "rows", "suite", "device_lock", "cache")
 
 
 class Failure(NamedTuple):
@@ -127,10 +133,13 @@ def answer_job(
         max_new_tokens=bench.max_new_tokens,
         batch_size=bench.batch_size,
         temperature=bench.temperature,
+        top_p=bench.top_p,
         seed=recipe.seed,
     )
     return write_job(
         AnswerJob(
+            samples=bench.samples,
+            engine=bench.engine,
             logs=logs,
             model=Path(model),
             suites={name: str(path) for name, path in files.items()},

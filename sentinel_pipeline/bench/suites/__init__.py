@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from sentinel_pipeline.errors import BadInput, Infrastructure, did_you_mean
 from sentinel_pipeline.records import Task
@@ -72,7 +72,7 @@ PUBLIC: dict[str, Public | Files] = {
     "nl2bash": Files(nl2bash.tasks, nl2bash.FILE),
 }
 SUITES = ("smoke", HELDOUT, *(name for name in (*GENERATED, *PUBLIC) if name != "smoke"))
-PROMPT_FORMATS = {"sentinels": "raw"}
+PROMPT_FORMATS: dict[str, Literal["chat", "cue", "raw"]] = {"sentinels": "raw"}
 """Suites that are asked in one format only, whatever the recipe asks: the sentinels are raw prompts or they prove nothing."""
 ENVIRONMENT = "SENTINEL_BENCHMARKS"
 

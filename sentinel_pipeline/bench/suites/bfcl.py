@@ -9,9 +9,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-from sentinel_pipeline.critic.calls import gold_calls
+from sentinel_pipeline.critic.calls import check_calls, gold_calls
 from sentinel_pipeline.errors import BadInput
 from sentinel_pipeline.records import FunctionCalls, Message, Task, messages_from
 
@@ -54,27 +53,15 @@ def _family(path: Path) -> str:
 
 def _verifier(row: SuiteRow, answer: SuiteRow) -> FunctionCalls:
     functions, truth = row.fields.get("function"), answer.fields.get("ground_truth")
-    if not isinstance(functions, list) or not functions or not all(_is_function(one) for one in functions):
-        raise row.bad("function", "expected a non-empty list of functions with name and parameters.")
-    if not isinstance(truth, list) or not truth or not all(_is_call(one) for one in truth):
-        raise answer.bad("ground_truth", "expected a non-empty list of {NAME: {ARGUMENT: [values]}}.")
-    unknown = {name for call in truth for name in call} - {one["name"] for one in functions}
-    if unknown:
-        raise answer.bad("ground_truth", f"calls {sorted(unknown)[0]!r}, which the question does not offer.")
-    return FunctionCalls(
+    checked = FunctionCalls(
         functions=json.dumps(functions, ensure_ascii=False), expected=json.dumps(truth, ensure_ascii=False)
     )
-
-
-def _is_function(one: Any) -> bool:
-    return isinstance(one, dict) and isinstance(one.get("name"), str) and isinstance(one.get("parameters"), dict)
-
-
-def _is_call(one: Any) -> bool:
-    if not isinstance(one, dict) or len(one) != 1:
-        return False
-    arguments = next(iter(one.values()))
-    return isinstance(arguments, dict) and all(isinstance(values, list) and values for values in arguments.values())
+    try:
+        check_calls(checked)
+    except ValueError as error:
+        wrong, field = (answer, "ground_truth") if str(error).startswith("expected") else (row, "function")
+        raise wrong.bad(field, f"{error}.") from error
+    return checked
 
 
 def _task(row: SuiteRow, checked: FunctionCalls, family: str) -> Task:
