@@ -11,11 +11,13 @@ import sys
 import typer
 
 from ..errors import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_INFRASTRUCTURE, SentinelError
+from .bench import bench
 from .console import err
 from .data import label
 from .gates import gate
 from .grade import grade
 from .house import doctor, ui, verify
+from .judge import judge
 from .run import run
 
 app = typer.Typer(
@@ -30,7 +32,9 @@ app = typer.Typer(
 app.command()(run)
 app.command()(label)
 app.command()(grade)
+app.command()(bench)
 app.add_typer(gate, name="gate")
+app.add_typer(judge, name="judge")
 app.command()(verify)
 app.command()(doctor)
 app.command()(ui)

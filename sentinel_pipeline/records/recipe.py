@@ -15,6 +15,7 @@ from typing import Any
 from ..errors import BadInput
 from .data_spec import CandidatesSpec, CriticSpec, MixSpec, TasksSpec
 from .gate_spec import BenchSpec, GatePolicy, Gates
+from .judge_spec import JudgeSpec
 from .model_spec import ModelSpec
 from .toml import read_section, read_toml
 from .training_spec import Budget, SftSpec
@@ -35,6 +36,7 @@ class Recipe:
     sft: SftSpec = field(default_factory=SftSpec)
     bench: BenchSpec = field(default_factory=BenchSpec)
     gates: Gates = field(default_factory=Gates)
+    judge: JudgeSpec = field(default_factory=JudgeSpec)
     budget: Budget = field(default_factory=Budget)
 
     def sha256(self) -> str:
@@ -91,7 +93,19 @@ def _validate(recipe: Recipe, path: Path) -> None:
                 fix=f"Add it to bench.suites ({', '.join(recipe.bench.suites)}).",
             )
     _check_bench(recipe.bench, path)
+    _check_judge(recipe.judge, path)
     _positive(recipe, path)
+
+
+def _check_judge(judge: JudgeSpec, path: Path) -> None:
+    for name in JudgeSpec.__slots__:
+        if not 0 < getattr(judge, name) <= 1 or (name == "confidence" and not 0.5 < judge.confidence < 1):
+            raise BadInput(
+                f"is {getattr(judge, name):g}, expected within (0, 1].",
+                file=path,
+                field=f"judge.{name}",
+                fix="Mend it.",
+            )
 
 
 def _check_bench(bench: BenchSpec, path: Path) -> None:

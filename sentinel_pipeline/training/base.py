@@ -7,7 +7,14 @@ from typing import Any
 
 from ..errors import BadInput, Infrastructure
 from ..records.model_spec import ModelSpec
-from ..store import sha256_file
+from ..store import Artefact, sha256_file
+
+
+def model_folder(checkpoint: Artefact) -> Path:
+    """The folder of a checkpoint's model: inside the artefact, or where it was resolved."""
+    if (checkpoint.folder / "model.json").is_file():
+        return Path(checkpoint.json("model.json")["folder"])
+    return checkpoint.path("model")
 
 
 def resolve_model(spec: ModelSpec) -> dict[str, Any]:

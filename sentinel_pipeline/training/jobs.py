@@ -19,7 +19,17 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple
 
-from ..errors import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_GATE, EXIT_INFRASTRUCTURE, BadInput, did_you_mean
+from ..errors import (
+    EXIT_BAD_INPUT,
+    EXIT_FAILED,
+    EXIT_GATE,
+    EXIT_INFRASTRUCTURE,
+    BadInput,
+    GateRefused,
+    Infrastructure,
+    SentinelError,
+    did_you_mean,
+)
 from ..generation.decoding import Decoding
 from ..records.model_spec import EmbeddedModel
 from ..records.recipe import Recipe
@@ -224,3 +234,14 @@ def read_failure(job_file: Path) -> Failure | None:
         return None
     known = (EXIT_FAILED, EXIT_BAD_INPUT, EXIT_GATE, EXIT_INFRASTRUCTURE)
     return Failure(code if code in known else EXIT_FAILED, message)
+
+
+def worker_error(job_file: Path) -> SentinelError:
+    """The error that a failed worker told of; infrastructure's where it told nothing."""
+    failure = read_failure(job_file)
+    if failure is None:
+        return Infrastructure(
+            f"the worker of {job_file.parent.name} died without a word (killed, or out of memory): run again to resume."
+        )
+    kinds: dict[int, type[SentinelError]] = {EXIT_BAD_INPUT: BadInput, EXIT_GATE: GateRefused}
+    return kinds.get(failure.exit_code, Infrastructure)(failure.message)
