@@ -134,9 +134,12 @@ def answer_all(home: Home, question: Question, logs: Path, ask: Engine | None, p
     """Fill ``logs/SUITE.jsonl`` for every suite, the cache first; returns how many items stay unanswered."""
     count = _Count(sum(len(question.prompts_of(name)) for name in question.suites), progress)
     cache = AnswerCache(home.answers, question.target.model_hash) if question.use_cache else None
-    missing = sum(_fill(question, logs, count, name, ask or _nobody, cache) for name in question.suites)
-    if not missing or ask is not None:
-        return missing
+    # A killed command's worker may still be ending in a resumed draft: there only the device's next owner may write.
+    resumed = ask is None and any(logs.glob("*.jsonl"))
+    if not resumed:
+        missing = sum(_fill(question, logs, count, name, ask or _nobody, cache) for name in question.suites)
+        if not missing or ask is not None:
+            return missing
     _work(_job(home, question, logs), logs, progress)
     return sum(_fill(question, logs, count, name, _nobody, cache) for name in question.suites)
 

@@ -56,4 +56,5 @@ def _fetch(spec: ModelSpec) -> Path:
             f"{spec.source!r} is neither a folder nor a model of the hub: {error}", field="model.source"
         ) from error
     except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
-        raise Infrastructure(f"{spec.source!r} could not be fetched from the hub: {error}") from error
+        fix = "Offline: fetch it where there is a network (hf download NAME --local-dir FOLDER) and name the folder."
+        raise Infrastructure(f"{spec.source!r} could not be fetched from the hub: {error} {fix}") from error

@@ -1,4 +1,4 @@
-"""The generated suites and the published formats beyond HumanEval and MBPP: gold passes, wrong answers fail, files are read strictly."""
+"""The generated suites and further published formats: gold passes, wrong answers fail, files are read strictly."""
 
 from __future__ import annotations
 
@@ -159,8 +159,17 @@ def bfcl_files(folder: Path, question: dict[str, Any], answer: dict[str, Any]) -
 QUESTION = {
     "id": "parallel_0",
     "question": [[{"role": "user", "content": "Play Rain for 20 minutes and Sun for 15."}]],
-    "function": [{"name": "play", "parameters": {"type": "dict", "properties": {"song": {"type": "string"}, "minutes": {"type": "integer"}}, "required": ["song", "minutes"]}}],
-}  # fmt: skip
+    "function": [
+        {
+            "name": "play",
+            "parameters": {
+                "type": "dict",
+                "properties": {"song": {"type": "string"}, "minutes": {"type": "integer"}},
+                "required": ["song", "minutes"],
+            },
+        }
+    ],
+}
 ANSWER = {
     "id": "parallel_0",
     "ground_truth": [{"play": {"song": ["Rain"], "minutes": [20]}}, {"play": {"song": ["Sun"], "minutes": [15]}}],
@@ -275,7 +284,12 @@ OWN: list[dict[str, Any]] = [
     {
         "task_id": "talk#1",
         "prompt": "I am Ann. Who am I?",
-        "verifier": {"kind": "constraints", "instructions": ["fact:holds"], "arguments": '[{"words": ["Ann"]}]', "clean_stop": True},
+        "verifier": {
+            "kind": "constraints",
+            "instructions": ["fact:holds"],
+            "arguments": '[{"words": ["Ann"]}]',
+            "clean_stop": True,
+        },
         "reference": "You are Ann.",
     },
     {
@@ -293,7 +307,7 @@ OWN: list[dict[str, Any]] = [
         "verifier": {"kind": "shell_effect", "files": {"a": ""}, "gold": "ls"},
         "reference": "echo a",
     },
-]  # fmt: skip
+]
 
 
 def own(folder: Path, *rows: dict[str, Any]) -> Path:
@@ -319,16 +333,25 @@ def test_an_own_suite_whose_reference_fails_is_refused_by_name(tmp_path: Path) -
     ("row", "message"),
     [
         ({"verifier": {"kind": "constraints", "instructions": ["form:none"]}}, "unknown instruction 'form:none'"),
-        ({"verifier": {"kind": "constraints", "instructions": ["form:csv"], "arguments": "[{}]"}}, "takes fields, lines"),
+        (
+            {"verifier": {"kind": "constraints", "instructions": ["form:csv"], "arguments": "[{}]"}},
+            "takes fields, lines",
+        ),
         ({"verifier": {"kind": "constraints", "instructions": "form:csv"}}, "instructions has the wrong type, str"),
-        ({"verifier": {"kind": "constraints", "instructions": ["form:one_word"], "clean_stop": 1}}, "clean_stop has the wrong"),
-        ({"verifier": {"kind": "function_calls", "functions": "[]", "expected": "[]"}}, "functions: expected a non-empty"),
+        (
+            {"verifier": {"kind": "constraints", "instructions": ["form:one_word"], "clean_stop": 1}},
+            "clean_stop has the wrong",
+        ),
+        (
+            {"verifier": {"kind": "function_calls", "functions": "[]", "expected": "[]"}},
+            "functions: expected a non-empty",
+        ),
         ({"verifier": {"kind": "json_answer", "expected": "{"}}, "Expecting property name"),
         ({"verifier": {"kind": "text_answer", "accepted": ["x"]}, "task_id": "a~2"}, "ends like a sample's number"),
         ({"verifier": {"kind": "text_answer", "accepted": ["x"]}, "task_id": "a b"}, "holds white space"),
         ({"verifier": {"kind": "text_answer", "accepted": ["x"]}, "task_id": None}, "expected text or a number"),
     ],
-)  # fmt: skip
+)
 def test_a_verifier_that_makes_no_sense_names_its_line(tmp_path: Path, row: dict[str, Any], message: str) -> None:
     with pytest.raises(BadInput, match=re.escape(message)) as caught:
         load_suite("mine", data=own(tmp_path, OWN[0], {"prompt": "x"} | row))

@@ -125,7 +125,12 @@ def test_a_truth_that_makes_no_sense_is_named(change: dict[str, str], message: s
         check_calls(FunctionCalls(**fields))
 
 
-@given(st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(), lambda x: st.lists(x) | st.dictionaries(st.text(), x)))  # fmt: skip
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+        lambda x: st.lists(x) | st.dictionaries(st.text(), x),
+    )
+)
 def test_any_json_value_is_judged_without_an_error(value: Any) -> None:
     assert judge_calls(value, verifier(BOOK)) is not None
 

@@ -33,8 +33,18 @@ FIXTURES: list[tuple[str, dict[str, Any], list[str], list[str]]] = [
         ["One. Two! Three?", "Dr. Ann came. She left. I stayed."],
         ["One. Two.", "Dr. Ann met Mr. Lee. They left."],
     ),
-    ("length_constraints:number_sentences", {"relation": "less than", "num_sentences": 3}, ["Pi is 3.14. Yes."], ["A b. C d. E f."]),
-    ("length_constraints:number_paragraphs", {"num_paragraphs": 2}, ["one\n***\ntwo", "***\none\n***\ntwo"], ["one", "a\n***\n***\nb", "a\n***\nb\n***\nc"]),
+    (
+        "length_constraints:number_sentences",
+        {"relation": "less than", "num_sentences": 3},
+        ["Pi is 3.14. Yes."],
+        ["A b. C d. E f."],
+    ),
+    (
+        "length_constraints:number_paragraphs",
+        {"num_paragraphs": 2},
+        ["one\n***\ntwo", "***\none\n***\ntwo"],
+        ["one", "a\n***\n***\nb", "a\n***\nb\n***\nc"],
+    ),
     ("length_constraints:number_words", {"relation": "at least", "num_words": 3}, ["one two three"], ["one two"]),
     ("length_constraints:number_words", {"relation": "less than", "num_words": 3}, ["one two"], ["one, two, three"]),
     (
@@ -44,29 +54,99 @@ FIXTURES: list[tuple[str, dict[str, Any], list[str], list[str]]] = [
         ["One.\n\nSnow.", "Rain.", "One.\n\nRain.\n\nThree.", "One.\nRain."],
     ),
     ("detectable_content:number_placeholders", {"num_placeholders": 2}, ["[name] at [place]"], ["[name]", "[] []"]),
-    ("detectable_content:postscript", {"postscript_marker": "P.S."}, ["Bye.\nP.S. Write soon.", "Bye.\np.s. hm"], ["Bye.", "We use P.S. never."]),
+    (
+        "detectable_content:postscript",
+        {"postscript_marker": "P.S."},
+        ["Bye.\nP.S. Write soon.", "Bye.\np.s. hm"],
+        ["Bye.", "We use P.S. never."],
+    ),
     ("detectable_content:postscript", {"postscript_marker": "P.P.S"}, ["Bye.\nP.P.S. Write."], ["Bye.\nP.S. Write."]),
-    ("detectable_format:number_bullet_lists", {"num_bullets": 2}, ["* a\n* b", "Here:\n- a\n- b"], ["* a", "- a\n- b\n- c", "**a**\n**b**"]),
-    ("detectable_format:constrained_response", {}, ["My answer is yes.", "Well. My answer is maybe."], ["Yes.", "My answer is perhaps."]),
-    ("detectable_format:number_highlighted_sections", {"num_highlights": 2}, ["*a* and **b**"], ["*a*", "** **", "2 * 3 * 4"]),
-    ("detectable_format:multiple_sections", {"section_spliter": "Section", "num_sections": 2}, ["Section 1\na\nSection 2\nb", "## Section I\n## Section II"], ["Section 1\na", "a Section 1 b Section 2"]),
-    ("detectable_format:json_format", {}, ['{"a": 1}', '```json\n{"a": 1}\n```', "[]"], ["a", '{"a": 1} so', "{'a': 1}"]),
+    (
+        "detectable_format:number_bullet_lists",
+        {"num_bullets": 2},
+        ["* a\n* b", "Here:\n- a\n- b"],
+        ["* a", "- a\n- b\n- c", "**a**\n**b**"],
+    ),
+    (
+        "detectable_format:constrained_response",
+        {},
+        ["My answer is yes.", "Well. My answer is maybe."],
+        ["Yes.", "My answer is perhaps."],
+    ),
+    (
+        "detectable_format:number_highlighted_sections",
+        {"num_highlights": 2},
+        ["*a* and **b**"],
+        ["*a*", "** **", "2 * 3 * 4"],
+    ),
+    (
+        "detectable_format:multiple_sections",
+        {"section_spliter": "Section", "num_sections": 2},
+        ["Section 1\na\nSection 2\nb", "## Section I\n## Section II"],
+        ["Section 1\na", "a Section 1 b Section 2"],
+    ),
+    (
+        "detectable_format:json_format",
+        {},
+        ['{"a": 1}', '```json\n{"a": 1}\n```', "[]"],
+        ["a", '{"a": 1} so', "{'a': 1}"],
+    ),
     ("detectable_format:title", {}, ["<<Rain>>\nIt fell."], ["Rain", "<< >>", "<<>>"]),
     ("combination:two_responses", {}, ["one\n******\ntwo"], ["one", "one******one", "a******b******c", "a******"]),
-    ("combination:repeat_prompt", {"prompt_to_repeat": "Say hi."}, ["Say hi.\nHi!", "say  hi. Hi!"], ["Hi!", "Hi! Say hi."]),
-    ("startend:end_checker", {"end_phrase": "That is all."}, ["Hi. That is all.", '"Hi. that is all."'], ["That is all. Bye."]),
+    (
+        "combination:repeat_prompt",
+        {"prompt_to_repeat": "Say hi."},
+        ["Say hi.\nHi!", "say  hi. Hi!"],
+        ["Hi!", "Hi! Say hi."],
+    ),
+    (
+        "startend:end_checker",
+        {"end_phrase": "That is all."},
+        ["Hi. That is all.", '"Hi. that is all."'],
+        ["That is all. Bye."],
+    ),
     ("startend:quotation", {}, ['"Hello."'], ["Hello.", '"Hello.', '""', '"']),
-    ("change_case:capital_word_frequency", {"capital_relation": "at least", "capital_frequency": 2}, ["NASA and ESA"], ["NASA and Esa"]),
-    ("change_case:capital_word_frequency", {"capital_relation": "less than", "capital_frequency": 1}, ["nasa"], ["NASA"]),
+    (
+        "change_case:capital_word_frequency",
+        {"capital_relation": "at least", "capital_frequency": 2},
+        ["NASA and ESA"],
+        ["NASA and Esa"],
+    ),
+    (
+        "change_case:capital_word_frequency",
+        {"capital_relation": "less than", "capital_frequency": 1},
+        ["nasa"],
+        ["NASA"],
+    ),
     ("change_case:english_capital", {}, [ENGLISH.upper(), "OK"], [ENGLISH, PORTUGUESE.upper()]),
     ("change_case:english_lowercase", {}, [ENGLISH.lower(), "ok"], [ENGLISH, PORTUGUESE.lower()]),
     ("punctuation:no_comma", {}, ["One; two."], ["One, two."]),
-    ("form:only_json", {"keys": ["a", "b"]}, ['{"b": 1, "a": 2}'], ['{"a": 1}', '```json\n{"a": 1, "b": 2}\n```', '{"a":1,"b":2,"c":3}', "[]"]),
-    ("form:only_code", {"language": "python"}, ["```python\nx = 1\n```"], ["x = 1", "So:\n```python\nx = 1\n```", "```python\nx = 1", "```json\n1\n```", "```python\n\n```"]),
-    ("form:numbered", {"items": 2}, ["1. a\n2. b", "1) a\n\n2) b"], ["1. a", "1. a\n3. b", "Here:\n1. a\n2. b", "1. a\n2. "]),
+    (
+        "form:only_json",
+        {"keys": ["a", "b"]},
+        ['{"b": 1, "a": 2}'],
+        ['{"a": 1}', '```json\n{"a": 1, "b": 2}\n```', '{"a":1,"b":2,"c":3}', "[]"],
+    ),
+    (
+        "form:only_code",
+        {"language": "python"},
+        ["```python\nx = 1\n```"],
+        ["x = 1", "So:\n```python\nx = 1\n```", "```python\nx = 1", "```json\n1\n```", "```python\n\n```"],
+    ),
+    (
+        "form:numbered",
+        {"items": 2},
+        ["1. a\n2. b", "1) a\n\n2) b"],
+        ["1. a", "1. a\n3. b", "Here:\n1. a\n2. b", "1. a\n2. "],
+    ),
     ("form:bulleted", {"items": 2}, ["- a\n- b", "* a\n* b"], ["- a", "a\n- b", "- a\n- b\nDone."]),
     ("form:csv", {"lines": 2, "fields": 2}, ['a,b\n"c, d",e'], ["a,b", "a,b\nc", "a,b\n,c"]),
-    ("form:table", {"rows": 1, "columns": ["x", "y"]}, ["| x | y |\n|---|---|\n| 1 | 2 |"], ["| x | y |\n| 1 | 2 |", "| x | y |\n|---|---|", "| x |\n|---|\n| 1 |"]),
+    (
+        "form:table",
+        {"rows": 1, "columns": ["x", "y"]},
+        ["| x | y |\n|---|---|\n| 1 | 2 |"],
+        ["| x | y |\n| 1 | 2 |", "| x | y |\n|---|---|", "| x |\n|---|\n| 1 |"],
+    ),
     ("form:one_word", {}, ["Rain", "don't."], ["Two words", "Rain, rain", ""]),
     ("form:one_of", {"choices": ["red", "blue"]}, ["red"], ["Red", "red.", "green"]),
     ("form:one_line", {}, ["a"], ["a\nb"]),
@@ -77,7 +157,7 @@ FIXTURES: list[tuple[str, dict[str, Any], list[str], list[str]]] = [
     ("hygiene:no_repetition", {}, ["A short text."], ["the same words again and over " * 40]),
     ("hygiene:no_boilerplate", {}, ["Four."], ["As an AI language model, I say four.", "Four. I hope this helps!"]),
     ("hygiene:answers", {}, ["I can do it."], ["I'm sorry, but I do not."]),
-]  # fmt: skip
+]
 
 
 def held(name: str, arguments: dict[str, Any], text: str) -> bool:
@@ -127,10 +207,13 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ),
     ({"instructions": ("language:response_language",), "arguments": '[{"language": "qq"}]'}, "no language code"),
     (
-        {"instructions": ("keywords:letter_frequency",), "arguments": '[{"letter": "ab", "let_relation": "at least", "let_frequency": 1}]'},
+        {
+            "instructions": ("keywords:letter_frequency",),
+            "arguments": '[{"letter": "ab", "let_relation": "at least", "let_frequency": 1}]',
+        },
         "expected one letter",
     ),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("fields", "message"), BAD, ids=range(len(BAD)))

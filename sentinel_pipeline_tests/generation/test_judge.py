@@ -93,11 +93,15 @@ def test_a_good_judge_is_licensed_and_its_numbers_are_told() -> None:
         (first_word, reads, {"kappa", "beats_constant", "position_swap", "injection", "second_judge"}),
         (Moody(), reads, {"self_consistency"}),
         (lambda messages: "PASS", reads, {"kappa", "beats_constant", "injection", "second_judge"}),
-        (lambda messages: "I think it may PASS or FAIL.", reads, {"kappa", "beats_constant", "position_swap", "self_consistency", "injection", "second_judge"}),
+        (
+            lambda messages: "I think it may PASS or FAIL.",
+            reads,
+            {"kappa", "beats_constant", "position_swap", "self_consistency", "injection", "second_judge"},
+        ),
         (reads, first_word, {"second_judge"}),
         (reads, None, {"second_judge"}),
     ],
-)  # fmt: skip
+)
 def test_a_bad_judge_is_refused_for_its_own_fault(ask: Any, second: Any, expected: set[str]) -> None:
     assert failed(ask, second) == expected
 
@@ -132,8 +136,16 @@ def test_what_is_judged_cannot_end_its_own_quotation() -> None:
 
 @pytest.mark.parametrize(
     ("reply", "expected"),
-    [("PASS", "pass"), ("fail.", "fail"), ("**PASS**", "pass"), ("Verdict: FAIL", "fail"), ("PASS, not FAIL", None), ("", None), ("passed", None)],
-)  # fmt: skip
+    [
+        ("PASS", "pass"),
+        ("fail.", "fail"),
+        ("**PASS**", "pass"),
+        ("Verdict: FAIL", "fail"),
+        ("PASS, not FAIL", None),
+        ("", None),
+        ("passed", None),
+    ],
+)
 def test_a_reply_is_one_of_two_words_or_nothing(reply: str, expected: str | None) -> None:
     assert read_verdict(reply) == expected
 

@@ -111,11 +111,12 @@ def test_an_outage_ends_the_run_keeps_what_is_there_and_is_infrastructure(tmp_pa
             up.clear()
         return "fine" if up.is_set() else (503, {})
 
-    with serving(answer) as served, Server(spec(served.url)) as server:
-        with pytest.raises(
-            Infrastructure, match=r"is out: \d+ items in a row failed, the last by HTTP 503.*run the same"
-        ):
-            answer_by(server, prompts(100), Decoding(), tmp_path / "a.jsonl")
+    with (
+        serving(answer) as served,
+        Server(spec(served.url)) as server,
+        pytest.raises(Infrastructure, match=r"is out: \d+ items in a row failed, the last by HTTP 503.*run the same"),
+    ):
+        answer_by(server, prompts(100), Decoding(), tmp_path / "a.jsonl")
     kept = list(read_answers(tmp_path / "a.jsonl"))
     assert len(kept) == 10 and all(row.completion == "fine" for row in kept)
 
@@ -137,9 +138,12 @@ REFUSED = [
 
 @pytest.mark.parametrize(("status", "body", "message"), REFUSED, ids=[status for status, *_ in REFUSED])
 def test_a_refusal_is_bad_input_and_is_not_retried(tmp_path: Path, status: int, body: Any, message: str) -> None:
-    with serving(lambda _: (status, body)) as served, Server(spec(served.url, concurrency=1)) as server:
-        with pytest.raises(BadInput, match=message) as caught:
-            answer_by(server, prompts(5), Decoding(), tmp_path / "a.jsonl")
+    with (
+        serving(lambda _: (status, body)) as served,
+        Server(spec(served.url, concurrency=1)) as server,
+        pytest.raises(BadInput, match=message) as caught,
+    ):
+        answer_by(server, prompts(5), Decoding(), tmp_path / "a.jsonl")
     assert len(served.asked) == 1 and "\x1b" not in str(caught.value)
 
 
