@@ -16,6 +16,7 @@ from .data import label
 from .gates import gate
 from .grade import grade
 from .house import doctor, ui, verify
+from .measure import compare, power
 from .run import run
 
 app = typer.Typer(
@@ -30,6 +31,8 @@ app = typer.Typer(
 app.command()(run)
 app.command()(label)
 app.command()(grade)
+app.command()(compare)
+app.command()(power)
 app.add_typer(gate, name="gate")
 app.command()(verify)
 app.command()(doctor)

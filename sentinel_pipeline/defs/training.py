@@ -22,7 +22,7 @@ def sft_checkpoint(stage: Stage) -> None:
     mix, base, report, bank = (
         stage.parent(name) for name in ("rebalanced_mix", "base_checkpoint", "base_report", "task_bank")
     )
-    stage.require("capability_gap", report)
+    stage.require_gates(report)
     window = stage.recipe.sft.windows.suite
     suite = bank.path("window.parquet" if window == "window" else f"suites/{window}.parquet")
     with stage.making(mix, base, report, bank, keep=True) as out:
