@@ -7,6 +7,7 @@ not do: compare (``compare`` does).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -76,9 +77,7 @@ def comparison_plot(found: Sequence[SuiteComparison]) -> str:
     return difference_bars(bars, "Paired difference in Pass@1, 95 % intervals")
 
 
-def comparison_page(
-    title: str, found: Sequence[SuiteComparison], reports: Sequence[BenchmarkReport] = (), note: str = ""
-) -> str:
+def comparison_page(title: str, found: Sequence[SuiteComparison], reports: Sequence[BenchmarkReport] = ()) -> str:
     """The whole comparison as one HTML page."""
     from jinja2 import Environment
 
@@ -89,7 +88,7 @@ def comparison_page(
     rates = {(one.stage, one.suite): one for one in reports}
     return template.render(
         title=title,
-        note=note,
+        reach=ceil(10 * max((abs(x) for one in found for x in one.summary.interval[:2]), default=1.0)) / 10 or 0.1,
         found=found,
         stages=stages,
         suites=list(dict.fromkeys(one.suite for one in reports)),

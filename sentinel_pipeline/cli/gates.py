@@ -16,8 +16,10 @@ from ..records import GateVerdict
 from ..records.gate_spec import GatePolicy
 from ..store import Ledger, find_home
 from .console import AsJson, emit, err
+from .sign_off import sign_off
 
 gate = typer.Typer(help="Gates and their verdicts, from the ledger.", no_args_is_help=True)
+gate.command("sign-off")(sign_off)
 _COLOURS = {"pass": "green", "fail": "red", "inconclusive": "yellow"}
 
 
@@ -44,12 +46,14 @@ def list_verdicts(
         rows = zip(entries, stale, strict=True)
         emit({"gates": [asdict(one.verdict) | {"recorded_at": one.recorded_at, "stale": old} for one, old in rows]})
         return
-    table = Table("recorded (UTC)", "gate", "subject", "verdict", "measured [interval]", "n", "threshold")
+    table = Table()
+    for name in ("recorded (UTC)", "gate", "subject", "verdict", "measured [interval]", "n", "threshold"):
+        table.add_column(name, overflow="fold")
     for entry, old in zip(entries, stale, strict=True):
         one = entry.verdict
         verdict = f"[{_COLOURS[one.verdict]}]{one.verdict}[/]" + (" [dim](stale)[/]" if old else "")
         table.add_row(
-            entry.recorded_at[:16].replace("T", " "),
+            entry.recorded_at[5:16].replace("T", " "),
             one.name,
             one.subject,
             verdict,
@@ -89,9 +93,9 @@ def explain(
         return
     err.print(f"[{_COLOURS[newest.verdict]}]{newest.verdict}[/]  {newest.name} on {newest.subject}", highlight=False)
     for part in newest.reason.split("; "):
-        err.print(f"  {part}", markup=False, highlight=False)
+        err.print(f"  {part}", markup=False, highlight=False, soft_wrap=True)
     if rates:
-        err.print(f"  this gate {rates.text()}", markup=False, highlight=False)
+        err.print(f"  this gate {rates.text()}", markup=False, highlight=False, soft_wrap=True)
     if old:
         err.print(f"  [yellow]stale:[/] {old}", highlight=False)
     against = f"\nagainst {newest.against_hash}" if newest.against_hash else ""

@@ -59,7 +59,9 @@ def compare(
 
 
 def _table(found: dict[str, Any]) -> Table:
-    table = Table("suite", "n", "A", "B", "gained", "lost", "difference [95 %]", "McNemar p", "Holm p", "verdict")
+    table = Table()
+    for name in ("suite", "n", "A", "B", "gained", "lost", "difference [95 %]", "McNemar p", "Holm p", "verdict"):
+        table.add_column(name, overflow="fold")
     for suite, one in found.items():
         c = one.summary
         interval = f"{c.difference:+.1%} [{c.interval.low:+.1%}, {c.interval.high:+.1%}]"

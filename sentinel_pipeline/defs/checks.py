@@ -14,6 +14,7 @@ from ..gates.simulation import ErrorRates, error_rates
 from ..records import GateVerdict
 from ..records.gate_spec import GatePolicy
 from ..records.recipe import Recipe
+from .gap import gap_gates
 from .judging import judge
 from .mix import suite_tasks
 from .stage import RECIPES, View, failing_loudly, open_view
@@ -166,4 +167,5 @@ CHECKS = [
     *(report_checks(asset) for asset in REPORT_GATES),
     few_infrastructure_outcomes,
     no_benchmark_overlap,
+    gap_gates,
 ]

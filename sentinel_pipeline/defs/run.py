@@ -21,6 +21,7 @@ from ..errors import EXIT_DONE, EXIT_FAILED, EXIT_GATE, BadInput, SentinelError,
 from ..processes import die_with_parent
 from ..store import Ledger, Store, find_home
 from .checks import REPORT_GATES, gates_of
+from .gap import PROOF
 from .stage import LOOP_TAG, RECIPES, open_view
 
 JOB = "train_recipe"
@@ -95,7 +96,8 @@ def process_mark(pid: int) -> str | None:
 def unfinished(recipe: str, loop: str, names: Sequence[str]) -> list[str]:
     """Stages of ``names`` that the loop has no artefact of, or no verdict about."""
     view = open_view(dg.DagsterRun(job_name=JOB, run_id=loop), recipe)
-    gates = {name: gates_of(view.recipe, name) for name in REPORT_GATES}
+    gates: dict[str, Iterable[str]] = {name: gates_of(view.recipe, name) for name in REPORT_GATES}
+    gates[PROOF] = (PROOF,) if view.recipe.gap_proof else ()
     return [name for name in names if not _finished(view.store, view.ledger, name, loop, gates.get(name, ()))]
 
 

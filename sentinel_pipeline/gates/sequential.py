@@ -80,7 +80,7 @@ def look_alphas(
     Raises:
         ValueError: no look, or looks that do not rise from above 0.
     """
-    if not looks or looks[0] <= 0:
+    if not len(looks) or looks[0] <= 0:
         raise ValueError(f"looks {list(looks)}: expected rising measures above 0")
     times = tuple(look / looks[-1] for look in looks)
     return tuple(2 * _NORMAL.cdf(-bound) for bound in bounds(times, alpha, spending))

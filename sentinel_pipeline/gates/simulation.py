@@ -30,12 +30,15 @@ class ErrorRates(NamedTuple):
     """Share of passes when the truth lies ``effect`` beyond the threshold."""
     truth: float
     """That truth: a rate, or a difference."""
+    discordance: float | None
+    """Share of items on which the two models differ, for a paired gate."""
 
     def text(self) -> str:
         """One line for people."""
         stated = f"at most {self.alpha:.0%} stated" if self.alpha < 1 else "nothing is promised on the point estimate"
+        differ = "" if self.discordance is None else f" of which {self.discordance:.0%} differ"
         return (
-            f"with {self.n} items, {self.reports:,} simulated reports: passes by luck {self.false_promotions:.1%} "
+            f"with {self.n} items{differ}, {self.reports:,} simulated reports: passes by luck {self.false_promotions:.1%} "
             f"({stated}); passes a true {self.truth:.0%} {self.power:.1%} of the time"
         )
 
@@ -60,7 +63,7 @@ def error_rates(
     share = TYPICAL_DISCORDANCE if discordance is None else discordance
     null, power = (_passes(policy, n, at, share, reports, seed) for at in (policy.threshold, truth))
     alpha = 1 - policy.confidence if policy.decide_on == "interval" else 1.0
-    return ErrorRates(n, reports, null, alpha, power, truth)
+    return ErrorRates(n, reports, null, alpha, power, truth, share if policy.against else None)
 
 
 def _passes(policy: GatePolicy, n: int, truth: float, discordance: float, reports: int, seed: int) -> float:

@@ -80,6 +80,14 @@ def _validate(recipe: Recipe, path: Path) -> None:
             field="mix.shares",
             fix="Adjust the shares.",
         )
+    alpha = recipe.sft.windows.gain_alpha
+    if alpha is not None and not 0 < alpha < 1:
+        raise BadInput(
+            f"is {alpha:g}, expected within (0, 1).",
+            file=path,
+            field="sft.windows.gain_alpha",
+            fix="5 % is written 0.05.",
+        )
     validate_gates(recipe.gates, recipe.bench.suites, path)
     if recipe.gap_proof is not None:
         validate_gap(recipe.gap_proof, recipe.seed, recipe.bench.suites, path)

@@ -70,7 +70,7 @@ def test_until_takes_an_asset_or_a_stage_and_all_that_it_needs() -> None:
     repository = defs.get_repository_def()
     assert stages(repository, "base") == ["base_checkpoint", "task_bank", "base_report"]
     assert "sft_checkpoint" not in stages(repository, "rebalanced_mix")
-    assert stages(repository, None)[-1] == "comparison"
+    assert stages(repository, None)[-1] == "leaderboard"
     with pytest.raises(BadInput, match="Did you mean 'sft'"):
         stages(repository, "stf")
 
@@ -78,7 +78,9 @@ def test_until_takes_an_asset_or_a_stage_and_all_that_it_needs() -> None:
 def test_the_device_has_one_owner() -> None:
     graph = defs.get_repository_def().asset_graph
     pooled = {key.to_user_string() for key in graph.get_all_asset_keys() if "device" in (graph.get(key).pools or ())}
-    assert pooled == {"base_checkpoint", "base_report", "sft_checkpoint", "sft_report"}
+    assert pooled == {
+        "base_checkpoint", "base_report", "instruct_report", "alt_base_report", "sft_checkpoint", "sft_report",
+    }  # fmt: skip
 
 
 def test_dagsters_own_check_of_the_definitions_passes() -> None:
