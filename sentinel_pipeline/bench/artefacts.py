@@ -29,6 +29,11 @@ KEPT = 0.5
 """A matched difference of less than this share of the raw one, not distinguishable from none, has vanished."""
 
 
+RULED = 0.4
+"""Share of a model's pass-or-fail uncertainty that the feature must remove to be what rules the outcome. A scorer that looks at
+length is ruled by it; where long answers merely belong to hard items, far less is, and equals in length are not equals in difficulty."""
+
+
 class Finding(NamedTuple):
     """What one detector found."""
 
@@ -95,11 +100,12 @@ def _matched(feature: str, value: Callable[[SampleScore], float], pairs: Sequenc
             feature, raw, None, None, False, f"{feature}: cannot be matched, or tells nothing within a model"
         )
     matched, interval = estimate
-    explains = _vanished(raw, matched, interval)
+    ruled = _ruled(answers, strata)
+    explains = _vanished(raw, matched, interval) and ruled >= RULED
     word = "explains it" if explains else "does not explain it"
     reason = (
         f"{feature} {word}: {raw:+.1%} as measured, {matched:+.1%} [{interval.low:+.1%}, {interval.high:+.1%}] "
-        f"among answers matched on {feature}"
+        f"among answers matched on {feature}, which settles {ruled:.0%} of what passes and what fails"
     )
     return Finding(feature, raw, matched, interval, explains, reason)
 
@@ -136,6 +142,17 @@ def _best_cut(stratum: list[Answer]) -> tuple[float, int]:
         )
         best = max(best, (apart - whole, place))
     return best
+
+
+def _ruled(answers: Sequence[Answer], strata: Sequence[Sequence[Answer]]) -> float:
+    """Share of the deviance within the models that the strata explain (McFadden 1974)."""
+
+    def deviance(of: Sequence[Answer]) -> float:
+        counts = [[sum(side == s and ok == passed for _, side, passed in of) for ok in (False, True)] for s in (0, 1)]
+        return -sum(_likelihood(*one) for one in counts)
+
+    whole = deviance(answers)
+    return 1 - sum(deviance(one) for one in strata) / whole if whole > 0 else 0.0
 
 
 def _likelihood(failed: int, passed: int) -> float:

@@ -20,9 +20,9 @@ from .conftest import SENTINEL, Loop, environment, new_home, sentinel, with_chan
 pytestmark = pytest.mark.slow
 
 STAGES = [
-    "base_checkpoint", "task_bank", "alt_base_report", "base_report", "instruct_report", "gap_proof", "raw_candidates", "critic_labels", "accepted_set", "rejected_set",
-    "decontamination_report", "repair_traces", "rebalanced_mix", "sft_checkpoint", "sft_report", "comparison",
-    "leaderboard",
+    "base_checkpoint", "task_bank", "alt_base_report", "base_report", "instruct_report", "gap_proof", "raw_candidates",
+    "critic_labels", "accepted_set", "rejected_set", "decontamination_report", "repair_traces", "rebalanced_mix",
+    "sft_checkpoint", "sft_report", "comparison", "leaderboard",
 ]  # fmt: skip
 
 
