@@ -30,8 +30,11 @@ KEPT = 0.5
 
 
 RULED = 0.4
-"""Share of a model's pass-or-fail uncertainty that the feature must remove to be what rules the outcome. A scorer that looks at
-length is ruled by it; where long answers merely belong to hard items, far less is, and equals in length are not equals in difficulty."""
+"""Share of a model's pass-or-fail uncertainty that the feature must remove to be what rules the outcome.
+
+A scorer that looks at length is ruled by it. Where long answers merely belong to hard items far less is removed, and answers of
+equal length are not of equally hard items.
+"""
 
 
 class Finding(NamedTuple):
