@@ -3,6 +3,7 @@
 import dagster as dg
 
 from .defs import baseline, candidates, critic, evaluation, mix, training
+from .defs.alerts import alerts
 from .defs.checks import CHECKS
 from .defs.jobs import JOBS, nightly_at_two, recipe_files
 
@@ -11,5 +12,5 @@ defs = dg.Definitions(
     asset_checks=CHECKS,
     jobs=JOBS,
     schedules=[nightly_at_two],
-    sensors=[recipe_files],
+    sensors=[recipe_files, alerts],
 )

@@ -11,6 +11,7 @@ import sys
 import typer
 
 from ..errors import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_INFRASTRUCTURE, SentinelError
+from .alerts import alert
 from .console import err
 from .data import label
 from .gates import gate
@@ -31,6 +32,7 @@ app.command()(run)
 app.command()(label)
 app.command()(grade)
 app.add_typer(gate, name="gate")
+app.add_typer(alert, name="alert")
 app.command()(verify)
 app.command()(doctor)
 app.command()(ui)

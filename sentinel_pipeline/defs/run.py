@@ -187,7 +187,7 @@ class Watcher:
         data = event.step_failure_data
         if self.message:
             return
-        code, self.message = _failure_code(data), _failure_message(data)
+        code, self.message = _failure_code(data), failure_message(data)
         self.exit_code = code
 
 
@@ -198,7 +198,8 @@ def _failure_code(data: Any) -> int:
     return EXIT_GATE if data.error and data.error.cls_name == "DagsterAssetCheckFailedError" else EXIT_FAILED
 
 
-def _failure_message(data: Any) -> str:
+def failure_message(data: Any) -> str:
+    """What a failed step says to a person: our own words, else the innermost exception's."""
     if data.user_failure_data and data.user_failure_data.description:
         return str(data.user_failure_data.description)
     error = data.error
