@@ -20,7 +20,7 @@ from ..gates import policy_hash
 from ..records.alert import Alert
 from ..store import Home, Ledger, Outbox, Store, find_home
 from .checks import REPORT_GATES
-from .run import failure_message
+from .run import failure_code, failure_message
 from .stage import current_scorer_version
 
 OVERLAP_S = 120.0
@@ -57,9 +57,9 @@ def noticed(instance: dg.DagsterInstance, home: Home, rules: AlertRules, since: 
     for record in _runs(instance, since):
         recipe = record.dagster_run.tags.get("dagster/partition")
         if recipe is not None:
-            log = _Log(instance, record.dagster_run, recipe)
+            log = RunLog(instance, record.dagster_run, recipe)
             yield from about_checks(rules, log.checks())
-            yield from about_run(rules, _run(record, log), _max_hours(home, recipe))
+            yield from about_run(rules, run_seen(record, log), _max_hours(home, recipe))
     for recipe in home.recipe_names():
         yield from _ledger(home, rules, recipe)
 
@@ -75,7 +75,8 @@ def _runs(instance: dg.DagsterInstance, since: float) -> Iterator[dg.RunRecord]:
                 yield record
 
 
-def _run(record: dg.RunRecord, log: "_Log") -> RunSeen:
+def run_seen(record: dg.RunRecord, log: "RunLog") -> RunSeen:
+    """A run with its hours so far, or in all."""
     run = record.dagster_run
     end = record.end_time or time.time()
     hours = (end - record.start_time) / 3600 if record.start_time else 0.0
@@ -83,7 +84,7 @@ def _run(record: dg.RunRecord, log: "_Log") -> RunSeen:
     return RunSeen(run.run_id, log.recipe, run.job_name, failed, hours, log.why)
 
 
-class _Log:
+class RunLog:
     """One run's log, as far as checks are concerned."""
 
     def __init__(self, instance: dg.DagsterInstance, run: dg.DagsterRun, recipe: str) -> None:
@@ -91,6 +92,8 @@ class _Log:
         self._planned: dict[tuple[str, str], str | None] = {}
         self._made: set[str] = set()
         self._failed: set[str | None] = set()
+        self.codes: set[int] = set()
+        """Exit codes of the steps that failed."""
         self._done: dict[tuple[str, str], CheckSeen] = {}
         for entry in instance.all_logs(run.run_id, of_type=_SEEN):
             if entry.dagster_event:
@@ -102,6 +105,7 @@ class _Log:
             self._made.add(event.asset_key.to_user_string())
         elif kind == DagsterEventType.STEP_FAILURE:
             self._failed.add(event.step_key)
+            self.codes.add(failure_code(event.step_failure_data))
             self.why = self.why or failure_message(event.step_failure_data)
         elif kind == DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED:
             key = event.asset_check_planned_data.asset_check_key
