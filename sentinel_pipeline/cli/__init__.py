@@ -14,9 +14,10 @@ from ..errors import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_INFRASTRUCTURE, SentinelE
 from .alerts import alert
 from .console import err
 from .data import label
+from .doctor import doctor
 from .gates import gate
 from .grade import grade
-from .house import doctor, ui, verify
+from .house import gc, ui, verify
 from .run import run
 
 app = typer.Typer(
@@ -34,6 +35,7 @@ app.command()(grade)
 app.add_typer(gate, name="gate")
 app.add_typer(alert, name="alert")
 app.command()(verify)
+app.command()(gc)
 app.command()(doctor)
 app.command()(ui)
 
