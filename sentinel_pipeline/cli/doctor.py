@@ -14,7 +14,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import typer
@@ -24,6 +23,7 @@ from ..errors import EXIT_INFRASTRUCTURE, SentinelError
 from ..sandbox import Level, isolation
 from ..store import Home, find_home
 from ..store.manifest import versions
+from ..training.device import device_owner
 from .console import AsJson, emit, err
 from .run import prepare_instance
 
@@ -130,7 +130,7 @@ def _device(home: Home) -> Finding:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     gpus = _gpus()
     words = f"{len(gpus)} GPU: {', '.join(gpus)}" if gpus else f"no GPU, {cores} cores"
-    owner = _owner(home.device_lock)
+    owner = device_owner(home.device_lock)
     return Finding(name="device", status="ok", found=words + (f"; in use by process {owner}" if owner else ""))
 
 
@@ -145,21 +145,6 @@ def _gpus() -> list[str]:
     except (OSError, subprocess.TimeoutExpired):
         return []
     return [line.strip() for line in done.stdout.splitlines() if line.strip()] if done.returncode == 0 else []
-
-
-def _owner(lock: Path) -> str | None:
-    """Who holds the device; a lock file whose holder died is free, whatever stands in it."""
-    import fcntl
-
-    try:
-        with lock.open("r", encoding="utf-8") as stream:
-            try:
-                fcntl.flock(stream.fileno(), fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return stream.read().strip() or "unknown"
-    except OSError:
-        pass
-    return None
 
 
 def _clock(home: Home) -> Finding:
