@@ -15,7 +15,7 @@ from ..records.gap_spec import GapProof
 from ..records.verdict import Verdict
 from .effects import cohens_h, holm
 from .policies import Paired
-from .statistics import mcnemar_exact, wilson
+from .statistics import items_to_decide, mcnemar_exact, wilson
 
 BASES = ("base", "alternative")
 
@@ -134,7 +134,9 @@ def _overall(
         return "fail", f"{said}: not even an instruct model does the task; {rule}"
     open_cells = [f"{c.model} in {c.prompt_format}: {c.reason}" for c in cells if c.verdict == "inconclusive"]
     if low < spec.instruct_at_least:
-        open_cells.append(f"{said}: not shown to be at least {spec.instruct_at_least:.0%}")
+        needed = items_to_decide(rate, spec.instruct_at_least)
+        more = f", needs about {needed - instruct.n} more items" if needed and needed > instruct.n else ""
+        open_cells.append(f"{said}: not shown to be at least {spec.instruct_at_least:.0%}{more}")
     if open_cells:
         return "inconclusive", f"{'; '.join(open_cells)}; {rule}"
     worst = max(cells, key=lambda cell: cell.rate)

@@ -49,6 +49,7 @@ def test_an_instruct_model_that_cannot_do_it_proves_nothing_to_learn() -> None:
 def test_in_between_is_inconclusive_and_the_point_estimate_decides_where_asked() -> None:
     assert proof(base_raw=55).verdict == "inconclusive"
     assert proof(instruct=165).verdict == "inconclusive"
+    assert "needs about 784 more items" in proof(instruct=165).reason
     assert proof(replace(SPEC, decide_on="point"), instruct=165, base_raw=55).verdict == "pass"
 
 
