@@ -15,9 +15,12 @@ from ..records import BenchmarkReport, SampleScore, Task
 from ..records.conversation import sample_id
 from ..records.recipe import Recipe
 from ..store import Draft, read_jsonl, read_parquet
+from .lm_eval import write_results
 from .report import build_report, report_to_json
 from .samples import join_turns, write_samples, write_turns
 from .suites import PROMPT_FORMATS
+
+UNANSWERED = "infra: not answered"
 
 
 class Judged(NamedTuple):
@@ -35,18 +38,21 @@ def write_reports(out: Draft, suites: Path, judged: Judged, recipe: Recipe) -> l
     Raises:
         Infrastructure: an item was not answered: a report covers all its items or is none.
     """
-    bench, reports = recipe.bench, []
+    bench, reports, kept = recipe.bench, [], {}
     for suite in bench.suites:
         tasks = [Task.from_row(row) for row in read_parquet(suites / f"{suite}.parquet")]
         scores = list(score_answers(tasks, out.folder / "logs" / f"{suite}.jsonl", samples=bench.samples))
-        reports.append(write_report(out, suite, scores, judged, _decoding(recipe, suite)))
+        report, kept[suite] = write_report(out, suite, scores, judged, _decoding(recipe, suite))
+        reports.append(report)
+    write_results(out, reports, kept)
     return reports
 
 
 def write_report(
     out: Draft, suite: str, scores: Sequence[SampleScore], judged: Judged, decoding: dict[str, Any]
-) -> BenchmarkReport:
-    """Write one suite's samples and report. A conversation is one sample; its turns go to ``SUITE/turns.parquet``."""
+) -> tuple[BenchmarkReport, list[SampleScore]]:
+    """Write one suite's samples and report, and return both. A conversation is one sample; its turns go to
+    ``SUITE/turns.parquet``."""
     samples = join_turns(scores)
     report = build_report(samples, suite=suite, decoding=decoding, **judged._asdict())
     write_samples(out, suite, samples)
@@ -54,7 +60,7 @@ def write_report(
         write_turns(out, suite, scores)
     out.json(f"{suite}/report.json", report_to_json(report))
     out.metrics |= _metrics(report)
-    return report
+    return report, samples
 
 
 def score_answers(
@@ -106,7 +112,7 @@ def _unanswered(name: str, task: Task) -> SampleScore:
         family=task.family,
         completion="",
         outcome="infra",
-        reason="infra: not answered",
+        reason=UNANSWERED,
         syntax_ok=None,
         stopped=False,
         tokens=0,

@@ -31,6 +31,16 @@ def write_turns(out: Draft, suite: str, turns: Sequence[SampleScore]) -> None:
     out.table(f"{suite}/turns.parquet", (_row(turn) for turn in turns), "samples")
 
 
+def read_scores(report: Artefact, suite: str) -> list[SampleScore]:
+    """What was scored item by item: the turns where the suite has some, else the samples."""
+    path = report.folder / suite / "turns.parquet"
+    return (
+        [SampleScore(**row, seconds=0.0) for row in read_parquet(path)]
+        if path.is_file()
+        else read_samples(report, suite)
+    )
+
+
 def join_turns(scores: Sequence[SampleScore]) -> list[SampleScore]:
     """One sample for each conversation, in order: it passes when every turn does, fails when one fails, and is otherwise
     infrastructure's. Scores that are no turns stay as they are."""

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from ..bench.evaluate import Judged, score_answers, write_report
+from ..bench.lm_eval import write_results
 from ..bench.samples import join_turns, pass_at
 from ..bench.suites import PROMPT_FORMATS
 from ..critic.version import scorer_version
@@ -214,14 +215,16 @@ def _work(job: Path, logs: Path, progress: Progress) -> None:
 def _score(out: Draft, question: Question) -> tuple[list[BenchmarkReport], dict[str, dict[str, float]]]:
     """Every suite's report, and its pass@k where more than one sample was drawn (also ``SUITE/pass_at.json``)."""
     judged = Judged("bench", question.target.name, question.target.model_hash, scorer_version())
-    reports, rates = [], {}
+    reports, kept, rates = [], {}, {}
     for name, tasks in question.suites.items():
         answers = out.folder / "logs" / f"{name}.jsonl"
         scores = list(score_answers(tasks, answers, samples=question.samples, unanswered="infra"))
-        reports.append(write_report(out, name, scores, judged, _decoding(question, name)))
+        report, kept[name] = write_report(out, name, scores, judged, _decoding(question, name))
+        reports.append(report)
         if found := _pass_at(scores, question.ks):
             rates[name] = found
             out.json(f"{name}/pass_at.json", found)
+    write_results(out, reports, kept)
     return reports, rates
 
 

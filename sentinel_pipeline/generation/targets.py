@@ -39,13 +39,13 @@ def served(base_url: str, model: str) -> Target:
 
 
 def find_target(home: Home, model: str) -> Target:
-    """The model of a name: ``RECIPE/STAGE`` (``tiny/sft``), else a folder, else the hub's.
+    """The model of a name: ``RECIPE/STAGE`` or ``RECIPE:STAGE`` (``tiny/sft``), else a folder, else the hub's.
 
     Raises:
         BadInput: the recipe has no such stage yet, the folder holds no model, or the hub knows none of that name.
         Infrastructure: the hub cannot be reached.
     """
-    recipe, _, stage = model.partition("/")
+    recipe, _, stage = model.replace(":", "/", 1).partition("/")
     if stage and recipe in home.recipe_names() and not Path(model).is_dir():
         return _of_stage(Store(home, recipe, "-", "-"), recipe, stage)
     found = resolve_model(ModelSpec(source=model))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -76,7 +77,7 @@ PROMPT_FORMATS: dict[str, Literal["chat", "cue", "raw"]] = {"sentinels": "raw"}
 """Suites that are asked in one format only, whatever the recipe asks: the sentinels are raw prompts or they prove nothing."""
 ENVIRONMENT = "SENTINEL_BENCHMARKS"
 
-__all__ = ["PROMPT_FORMATS", "SUITES", "first_items", "load_suite"]
+__all__ = ["PROMPT_FORMATS", "SUITES", "as_items", "first_items", "load_suite"]
 
 
 def load_suite(name: str, *, data: Path | None = None) -> list[Task]:
@@ -108,6 +109,11 @@ def first_items(tasks: list[Task], limit: int | None) -> list[Task]:
     kept = list(dict.fromkeys(conversation_of(task.id) for task in tasks))[:limit]
     names = set(kept)
     return [task for task in tasks if conversation_of(task.id) in names]
+
+
+def as_items(tasks: list[Task]) -> list[Task]:
+    """One task for each item of a report: a conversation's last turn stands for the whole."""
+    return list({conversation_of(task.id): replace(task, id=conversation_of(task.id)) for task in tasks}.values())
 
 
 def _generated(name: str, data: Path | None) -> list[Task]:
