@@ -15,6 +15,7 @@ from typing import Any
 from ..errors import BadInput
 from .data_spec import CandidatesSpec, CriticSpec, MixSpec, TasksSpec
 from .gate_spec import BenchSpec, GatePolicy, Gates
+from .mix_rules import check_mix
 from .model_spec import ModelSpec
 from .toml import read_section, read_toml
 from .training_spec import Budget, SftSpec
@@ -66,14 +67,7 @@ def _validate(recipe: Recipe, path: Path) -> None:
         raise BadInput(
             f"is {recipe.name!r} but the file is {path.name!r}.", file=path, field="name", fix="Make them equal."
         )
-    total = sum(recipe.mix.shares.values())
-    if abs(total - 1) > 1e-6 or any(share < 0 for share in recipe.mix.shares.values()):
-        raise BadInput(
-            f"shares sum to {total:g}, expected 1 with none negative.",
-            file=path,
-            field="mix.shares",
-            fix="Adjust the shares.",
-        )
+    check_mix(recipe.mix, path)
     for name in Gates.__slots__:
         policy: GatePolicy = getattr(recipe.gates, name)
         if not 0 < policy.threshold < 1 or not 0.5 < policy.confidence < 1:
