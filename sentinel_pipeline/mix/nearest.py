@@ -11,8 +11,8 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from ..records import Candidate, Row, Task
-from .normal import code_of, code_tokens, prompt_of, words
-from .suite_index import Hit, SuiteIndex, code_features, prompt_features
+from .normal import prompt_of, words
+from .suite_index import Hit, Set, SuiteIndex, answer_features, prompt_features
 
 
 class Near(NamedTuple):
@@ -28,11 +28,11 @@ class Near(NamedTuple):
 def nearest_rows(task: Task, rows: Iterable[Row], most: int = 5) -> list[Near]:
     """The ``most`` rows that are most like an item, streaming; the larger of the two similarities counts, then their sum."""
     asked = prompt_features(words(prompt_of(task.messages)))
-    answered = code_features(code_tokens(code_of(task.reference)))
+    answered = answer_features(task.reference)
     best: list[tuple[float, float, int, Near]] = []
     for number, row in enumerate(rows):
         prompt = _jaccard(asked, prompt_features(words(prompt_of(row.messages))))
-        answer = _jaccard(answered, code_features(code_tokens(code_of(row.completion))))
+        answer = _jaccard(answered, answer_features(row.completion))
         found = Near(row.id, max(prompt, answer), prompt, answer, row)
         entry = (found.similarity, prompt + answer, -number, found)
         if len(best) < most:
@@ -69,6 +69,6 @@ TWINS = 0.7
 """Jaccard similarity from which two items are twins."""
 
 
-def _jaccard(first: frozenset[str], second: frozenset[str]) -> float:
+def _jaccard(first: Set, second: Set) -> float:
     both = len(first | second)
     return len(first & second) / both if both else 0.0

@@ -20,11 +20,14 @@ _TOKEN = r"|\n[ \t]*|[^\W\d]\w*|\d[\w.]*|[^\s\w]"
 _HASH = re.compile(rf"#[^\n]*|{_STRING}{_TOKEN}")
 _SLASHES = re.compile(rf"//[^\n]*|/\*[\s\S]*?\*/|{_STRING}{_TOKEN}")
 _SCRIPT = re.compile(r"\b(?:function|const|let|var|interface)\b[^\n]*[{;=]|=>")
-_COMMENT = ("#", "//", "/*")
+_SCRIPT_SIGNS = ("=>", "function ", "const ", "let ", "var ", "interface ")
+_QUOTES = frozenset("\"'`")
 _SCRIPT_WORDS = """function const let var interface return if else for while of new this typeof switch case break continue
 default null undefined true false number string boolean any void self cls echo grep awk sed cut sort uniq cat find xargs select
 from where group by order"""
-_KEPT = frozenset(dir(builtins)) | frozenset(keyword.kwlist) | frozenset(_SCRIPT_WORDS.split())
+_OPENING, _CLOSING = frozenset("([{"), frozenset(")]}")
+_BUILTINS = frozenset(dir(builtins))
+_KEPT = _BUILTINS | frozenset(keyword.kwlist) | frozenset(_SCRIPT_WORDS.split())
 """Words that are nobody's own names: ``sum`` is not ``max``."""
 
 
@@ -51,7 +54,7 @@ def code_tokens(text: str, *, structure: bool = False) -> list[str]:
     """
     tokens: list[str] = []
     depth, indents, starts = 0, [0], True
-    raw = (_SLASHES if _SCRIPT.search(text) else _HASH).findall(text.strip())
+    raw = (_SLASHES if is_script(text) else _HASH).findall(text.strip())
     for number, token in enumerate(raw):
         first = token[0]
         if first == "\n":
@@ -60,17 +63,22 @@ def code_tokens(text: str, *, structure: bool = False) -> list[str]:
             if structure and starts and following not in "\n#":
                 _indent(len(token.expandtabs(4)) - 1, indents, tokens)
             continue
-        if token.startswith(_COMMENT) and (len(token) > 1 or first == "#"):
-            continue
-        if first in "\"'`" and len(token) > 1:
+        if first in _QUOTES and len(token) > 1:
             alone = starts and (number + 1 == len(raw) or raw[number + 1][0] in "\n#")
             if not alone:
                 tokens.append('"' + token.strip(first))
+        elif first == "#" or (first == "/" and len(token) > 1):
+            continue
         else:
-            depth += (first in "([{") - (first in ")]}")
+            depth += (first in _OPENING) - (first in _CLOSING)
             tokens.append(token)
         starts = False
     return tokens
+
+
+def is_script(text: str) -> bool:
+    """Whether ``//`` begins a comment: TypeScript and its like. The words are looked for before the pattern, which is slower."""
+    return any(word in text for word in _SCRIPT_SIGNS) and _SCRIPT.search(text) is not None
 
 
 def _indent(width: int, indents: list[int], tokens: list[str]) -> None:
@@ -82,31 +90,46 @@ def _indent(width: int, indents: list[int], tokens: list[str]) -> None:
         tokens.append("\b")
 
 
-def renamed(tokens: list[str], *, numbered: bool = True) -> list[str]:
-    """The tokens with the author's names replaced: by ``v0``, ``v1`` … in the order of appearance, or all by ``v``.
+def renamed(tokens: list[str]) -> list[str]:
+    """The tokens with the author's names replaced by ``v0``, ``v1`` … in the order of appearance.
 
     Keywords, attributes, and builtins that the code does not assign keep their names.
     """
     names: dict[str, str] = {}
-    kept = _KEPT - _assigned(tokens)
+    own = _assigned(tokens)
+    kept = _KEPT - own if own else _KEPT
     result: list[str] = []
     before = ""
     for token in tokens:
-        if before != "." and token.isidentifier() and token not in kept:
-            token = names.setdefault(token, f"v{len(names)}") if numbered else "v"
+        if token not in kept and before != "." and token.isidentifier():
+            token = names.setdefault(token, f"v{len(names)}")
         result.append(token)
         before = token
     return result
 
 
+def nameless(tokens: list[str], numbered: list[str]) -> list[str]:
+    """The tokens with every name that ``renamed`` replaced as ``v``."""
+    return [token if token == other else "v" for token, other in zip(tokens, numbered, strict=True)]
+
+
 def _assigned(tokens: list[str]) -> set[str]:
-    """Builtins' names that the code gives to values of its own."""
+    """Builtins' names that the code gives to values of its own: those before a lone ``=`` outside brackets."""
     found: set[str] = set()
     depth = 0
-    for token, following, after in zip(tokens, tokens[1:], [*tokens[2:], ""]):
-        depth += (token in ("(", "[", "{")) - (token in (")", "]", "}"))
-        if following == "=" and after != "=" and depth == 0:
-            found.add(token)
+    for number, token in enumerate(tokens):
+        if token in _OPENING:
+            depth += 1
+        elif token in _CLOSING:
+            depth -= 1
+        elif (
+            token == "="
+            and depth == 0
+            and number
+            and tokens[number - 1] in _BUILTINS
+            and tokens[number + 1 : number + 2] != ["="]
+        ):
+            found.add(tokens[number - 1])
     return found
 
 

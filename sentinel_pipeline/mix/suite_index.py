@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
-from itertools import pairwise
+from collections.abc import Hashable, Iterable, Iterator
+from itertools import chain, pairwise
 from typing import Literal, NamedTuple
 
 from ..records import Candidate, PythonTests, Row, ScriptTests, StdioTests, Task
-from .normal import code_of, code_tokens, prompt_of, renamed, words
+from .normal import code_of, code_tokens, nameless, prompt_of, renamed, words
 
 NGRAM = 8
 """Words."""
@@ -40,9 +40,13 @@ MARGIN = 0.25
 """How much nearer than the item's nearest relative a row must be: this part of the way from there to equality."""
 SAME_ITEM = 0.95
 """Items nearer to each other than this are one item asked twice."""
+FEW = 0.2
+"""An item of whose rare features a text holds less than this part is not weighed."""
 LONGER = 1.5
 """A text up to this many times as heavy as the item's is not marked down for its length."""
 
+Set = frozenset[Hashable]
+"""Features of a text: words, pairs of words, tuples of tokens."""
 Kind = Literal["prompt", "solution", "renamed_solution", "ngrams", "near_prompt", "near_solution"]
 
 
@@ -59,9 +63,7 @@ class Hit(NamedTuple):
 class Features:
     """Weighted sets of the items' features, and the overlap of a text's features with each."""
 
-    def __init__(
-        self, texts: list[str], sets: list[frozenset[str]], least: float, relatives: Iterable[frozenset[str]] = ()
-    ) -> None:
+    def __init__(self, texts: list[str], sets: list[Set], least: float, relatives: Iterable[Set] = ()) -> None:
         self.texts, self.sets = texts, sets
         self._count = max(1, sum(1 for each in sets if each))
         held = Counter(feature for each in sets for feature in each)
@@ -69,11 +71,13 @@ class Features:
         self._unknown = math.log1p(self._count) / 2  # neither common nor telling: it may be a synonym
         self.heavy = [self._weigh(each) for each in sets]
         rare = max(COMMON, self._count // 50)
-        self._holders: dict[str, list[int]] = defaultdict(list)
+        self._holders: dict[Hashable, list[int]] = defaultdict(list)
         for number, each in enumerate(sets):
             for feature in each:
                 if held[feature] <= rare:
                     self._holders[feature].append(number)
+        self._rare = frozenset(self._holders)
+        self._rare_of = Counter(chain.from_iterable(self._holders.values()))
         closest = [self._closest(number) for number in range(len(sets))]
         for relative in relatives:
             for number, score in self.nearest(relative):
@@ -81,23 +85,24 @@ class Features:
                     closest[number] = max(closest[number], score)
         self.thresholds = [max(least, score + MARGIN * (1 - score)) for score in closest]
 
-    def _weigh(self, features: Iterable[str]) -> float:
-        weights, unknown = self._weights, self._unknown
-        return math.fsum(weights.get(feature, unknown) for feature in features)
+    def _weigh(self, features: Set) -> float:
+        """Exactly rounded, so that the order of a set does not matter."""
+        known = [self._weights[feature] for feature in features if feature in self._weights]
+        return math.fsum(known) + (len(features) - len(known)) * self._unknown
 
-    def nearest(self, features: frozenset[str], most: int = 4) -> Iterator[tuple[int, float]]:
+    def nearest(self, features: Set, most: int = 4) -> Iterator[tuple[int, float]]:
         """Items that share rare features with a text, with the overlap: shared weight by the heavier of the two."""
-        named: Counter[int] = Counter()
-        for feature in features & self._holders.keys():
-            named.update(self._holders[feature])
-        if not named:
+        rare = features & self._rare
+        if not rare:
             return
-        weight = self._weigh(features) / LONGER
-        for number, _ in named.most_common(most):
+        named = Counter(chain.from_iterable(map(self._holders.__getitem__, rare)))
+        likely = [n for n, count in named.most_common(most) if count >= FEW * self._rare_of[n]]
+        weight = self._weigh(features) / LONGER if likely else 0.0
+        for number in likely:
             shared = self._weigh(features & self.sets[number])
             yield number, shared / max(self.heavy[number], weight)
 
-    def best(self, features: frozenset[str], text: str) -> tuple[int | None, float, bool]:
+    def best(self, features: Set, text: str) -> tuple[int | None, float, bool]:
         """The item whose text stands whole in this one, else the nearest for which it is near enough; its overlap, and which of
         the two it was."""
         found = list(self.nearest(features))
@@ -132,7 +137,7 @@ class SuiteIndex:
             if len(task.reference.strip()) >= MIN_SOLUTION:
                 self._solutions.setdefault(_flat(task.reference), number)
             answered.append(_program_features(task))
-            programs.append(_plain(code_tokens(code_of(task.reference))) if answered[-1] else "")
+            programs.append(f" {' '.join(_plain(task.reference))} " if answered[-1] else "")
             for code in _programs(task) if answered[-1] else ():
                 self._renamed.setdefault(" ".join(renamed(code_tokens(code))), number)
         self.prompts = Features(
@@ -148,6 +153,7 @@ class SuiteIndex:
                 holders[gram].append(number)
         most = max(COMMON, len(self.tasks) // 100)
         self._grams = {gram: tuple(each) for gram, each in holders.items() if len(each) <= most}
+        self._gram_set = frozenset(self._grams)
         self._own = Counter(number for each in self._grams.values() for number in each)
 
     def find(self, row: Row | Candidate) -> Hit | None:
@@ -160,25 +166,25 @@ class SuiteIndex:
         if number is not None:
             return self._hit(row, number, "solution")
         tokens = code_tokens(code_of(row.completion))
-        number = self._renamed.get(" ".join(renamed(tokens))) if len(tokens) >= MIN_TOKENS else None
+        other = renamed(tokens) if len(tokens) >= MIN_TOKENS else []
+        number = self._renamed.get(" ".join(other)) if other else None
         if number is not None:
             return self._hit(row, number, "renamed_solution")
-        return self._by_grams(row, said) or self._near(row, said, tokens)
+        return self._by_grams(row, said) or self._near(row, said, nameless(tokens, other) if other else [])
 
-    def _near(self, row: Row | Candidate, said: list[str], tokens: list[str]) -> Hit | None:
+    def _near(self, row: Row | Candidate, said: list[str], plain: list[str]) -> Hit | None:
         number, score, whole = self.prompts.best(prompt_features(said), f" {' '.join(said)} ")
         if number is not None:
             return self._hit(row, number, "prompt" if whole else "near_prompt", score)
-        if len(tokens) < MIN_TOKENS:
+        if not plain:
             return None
-        number, score, whole = self.solutions.best(code_features(tokens), _plain(tokens))
+        number, score, whole = self.solutions.best(code_features(plain), f" {' '.join(plain)} ")
         kind: Kind = "renamed_solution" if whole else "near_solution"
         return self._hit(row, number, kind, score) if number is not None else None
 
     def _by_grams(self, row: Row | Candidate, said: list[str]) -> Hit | None:
-        found: Counter[int] = Counter()
-        for gram in self._grams.keys() & set(_grams([*said, *words(row.completion)])):
-            found.update(self._grams[gram])
+        grams = self._gram_set.intersection(_grams([*said, *words(row.completion)]))
+        found = Counter(chain.from_iterable(map(self._grams.__getitem__, grams)))
         shares = [(count / self._own[n], -n) for n, count in found.items() if self._own[n] >= MIN_GRAMS]
         share, number = max(shares, default=(0.0, 0))
         return self._hit(row, -number, "ngrams", share) if share >= MIN_SHARE else None
@@ -188,20 +194,20 @@ class SuiteIndex:
         return Hit(row.id, task.id, task.suite, kind, round(min(score, 1.0), 4))
 
 
-def prompt_features(said: list[str]) -> frozenset[str]:
+def prompt_features(said: list[str]) -> Set:
     """Words and pairs of words."""
-    return frozenset(said).union(f"{one} {two}" for one, two in pairwise(said))
+    return frozenset(said).union(pairwise(said))
 
 
-def code_features(tokens: list[str]) -> frozenset[str]:
+def code_features(plain: list[str]) -> Set:
     """Three and five tokens in a row, whoever's names they hold; round brackets are often only layout."""
-    plain = [token for token in renamed(tokens, numbered=False) if token not in ("(", ")", ";")]
-    made = {" ".join(five) for five in zip(plain, plain[1:], plain[2:], plain[3:], plain[4:])}
-    return frozenset(made.union(" ".join(three) for three in zip(plain, plain[1:], plain[2:])))
+    bare = [token for token in plain if token not in ("(", ")", ";")]
+    return frozenset(zip(bare, bare[1:], bare[2:])).union(zip(bare, bare[1:], bare[2:], bare[3:], bare[4:]))
 
 
-def _plain(tokens: list[str]) -> str:
-    return f" {' '.join(renamed(tokens, numbered=False))} "
+def _plain(completion: str) -> list[str]:
+    tokens = code_tokens(code_of(completion))
+    return nameless(tokens, renamed(tokens))
 
 
 def is_program(task: Task) -> bool:
@@ -210,8 +216,13 @@ def is_program(task: Task) -> bool:
     return code and len(task.reference.strip()) >= MIN_SOLUTION and len(code_tokens(task.reference)) >= MIN_TOKENS
 
 
-def _program_features(task: Task) -> frozenset[str]:
-    return code_features(code_tokens(code_of(task.reference))) if is_program(task) else frozenset()
+def answer_features(completion: str) -> Set:
+    """The features of the code in an answer."""
+    return code_features(_plain(completion))
+
+
+def _program_features(task: Task) -> Set:
+    return answer_features(task.reference) if is_program(task) else frozenset()
 
 
 def _programs(task: Task) -> list[str]:
