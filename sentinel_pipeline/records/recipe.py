@@ -18,6 +18,7 @@ from .gap_spec import GapProof
 from .gate_checks import validate_gap, validate_gates
 from .gate_spec import DEFAULT_GATES, BenchSpec, GatePolicy, with_defaults
 from .judge_spec import JudgeSpec
+from .mix_rules import check_mix
 from .model_spec import ModelSpec
 from .toml import read_section, read_toml
 from .training_spec import Budget, SftSpec
@@ -74,14 +75,7 @@ def _validate(recipe: Recipe, path: Path) -> None:
         raise BadInput(
             f"is {recipe.name!r} but the file is {path.name!r}.", file=path, field="name", fix="Make them equal."
         )
-    total = sum(recipe.mix.shares.values())
-    if abs(total - 1) > 1e-6 or any(share < 0 for share in recipe.mix.shares.values()):
-        raise BadInput(
-            f"shares sum to {total:g}, expected 1 with none negative.",
-            file=path,
-            field="mix.shares",
-            fix="Adjust the shares.",
-        )
+    check_mix(recipe.mix, path)
     alpha = recipe.sft.windows.gain_alpha
     if alpha is not None and not 0 < alpha < 1:
         raise BadInput(
