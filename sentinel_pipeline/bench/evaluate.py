@@ -14,6 +14,7 @@ from ..errors import Infrastructure
 from ..records import BenchmarkReport, SampleScore, Task
 from ..records.recipe import Recipe
 from ..store import Draft, read_jsonl, read_parquet
+from .failures import Measured, write_failures
 from .report import build_report, report_to_json
 from .samples import write_samples
 
@@ -27,13 +28,14 @@ class Judged(NamedTuple):
     scorer_version: str
 
 
-def write_reports(out: Draft, suites: Path, judged: Judged, recipe: Recipe) -> list[BenchmarkReport]:
-    """Score every suite's stored answers (``logs/SUITE.jsonl`` of the draft) and write its samples and report.
+def write_reports(out: Draft, suites: Path, judged: Judged, recipe: Recipe, run_id: str) -> list[BenchmarkReport]:
+    """Score every suite's stored answers (``logs/SUITE.jsonl`` of the draft) and write its samples, its report and its failures.
 
     Raises:
         Infrastructure: an item was not answered: a report covers all its items or is none.
     """
     reports = []
+    answered: dict[str, tuple[list[Task], list[SampleScore]]] = {}
     for suite in recipe.bench.suites:
         tasks = [Task.from_row(row) for row in read_parquet(suites / f"{suite}.parquet")]
         samples = list(score_answers(tasks, out.folder / "logs" / f"{suite}.jsonl"))
@@ -42,7 +44,14 @@ def write_reports(out: Draft, suites: Path, judged: Judged, recipe: Recipe) -> l
         out.json(f"{suite}/report.json", report_to_json(report))
         out.metrics |= _metrics(report)
         reports.append(report)
+        answered[suite] = (tasks, samples)
+    out.metrics["sft_candidates"] = write_failures(out, answered, _measured(judged, recipe, run_id))
     return reports
+
+
+def _measured(judged: Judged, recipe: Recipe, run_id: str) -> Measured:
+    model = f"{recipe.name}/{judged.stage}"
+    return Measured(run_id, model, f"{model} ({judged.model})", judged.model_hash, recipe.review.min_tokens_per_second)
 
 
 def score_answers(tasks: Sequence[Task], answers: Path) -> Iterator[SampleScore]:

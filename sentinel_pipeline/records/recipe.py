@@ -16,6 +16,7 @@ from ..errors import BadInput
 from .data_spec import CandidatesSpec, CriticSpec, MixSpec, TasksSpec
 from .gate_spec import BenchSpec, GatePolicy, Gates
 from .model_spec import ModelSpec
+from .review_spec import ReviewSpec
 from .toml import read_section, read_toml
 from .training_spec import Budget, SftSpec
 
@@ -35,6 +36,7 @@ class Recipe:
     sft: SftSpec = field(default_factory=SftSpec)
     bench: BenchSpec = field(default_factory=BenchSpec)
     gates: Gates = field(default_factory=Gates)
+    review: ReviewSpec = field(default_factory=ReviewSpec)
     budget: Budget = field(default_factory=Budget)
 
     def sha256(self) -> str:
@@ -99,8 +101,14 @@ def _positive(recipe: Recipe, path: Path) -> None:
         ("sft.windows", recipe.sft.windows, ("every", "items")),
         ("bench", recipe.bench, ("max_new_tokens", "batch_size")),
         ("critic", recipe.critic, ("cpu_seconds", "memory_mib")),
+        ("review", recipe.review, _review_numbers(recipe)),
     )
     for section, spec, names in sections:
         for name in names:
             if getattr(spec, name) <= 0:
                 raise BadInput(f"is {getattr(spec, name)}, expected more than 0.", file=path, field=f"{section}.{name}")
+
+
+def _review_numbers(recipe: Recipe) -> tuple[str, ...]:
+    optional = ("rebuild_after",) if recipe.review.rebuild_after is not None else ()
+    return ("min_tokens_per_second", *optional)
