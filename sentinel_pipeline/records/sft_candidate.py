@@ -6,7 +6,7 @@ What this module does not do: read files, or say what is right; a task's tests t
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from math import isfinite
 from typing import Any, Literal
 
@@ -48,7 +48,8 @@ class SftCandidate:
 
     def to_json(self) -> dict[str, Any]:
         """The record with the seed's keys in the seed's order."""
-        return asdict(self) | {"prompt_messages": [turn.to_dict() for turn in self.prompt_messages]}
+        rest = {name: getattr(self, name) for name in self.__slots__}
+        return rest | {"prompt_messages": [turn.to_dict() for turn in self.prompt_messages]}
 
     @classmethod
     def from_json(cls, data: Any) -> SftCandidate:
@@ -89,7 +90,8 @@ class ReviewTask:
     verifier: Verifier
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self) | {"verifier": verifier_to_json(self.verifier)}
+        rest = {name: getattr(self, name) for name in self.__slots__}
+        return rest | {"verifier": verifier_to_json(self.verifier)}
 
     @classmethod
     def from_json(cls, data: Any) -> ReviewTask:

@@ -66,9 +66,8 @@ def read_card(connection: Connection, desk: Desk, card_id: str, user: User) -> C
         Unknown: there is no such card.
     """
     joined = (
-        select(
-            cards, bodies.c.record, bodies.c.task, corrections.c.text.label("correction"), corrections.c.checked, drafts.c.text.label("draft")
-        )
+        select(cards, bodies.c.record, bodies.c.task, corrections.c.checked)
+        .add_columns(corrections.c.text.label("correction"), drafts.c.text.label("draft"))
         .join(bodies, bodies.c.card_id == cards.c.id)
         .outerjoin(corrections, corrections.c.card_id == cards.c.id)
         .outerjoin(drafts, and_(drafts.c.card_id == cards.c.id, drafts.c.user_name == user.name))
@@ -80,7 +79,9 @@ def read_card(connection: Connection, desk: Desk, card_id: str, user: User) -> C
     card = _card(row, desk.clock())
     if card.second != "wanted" or card.decided_by == user.name:
         return card
-    return replace(card, blind=True, status="needs_review", correction=None, checked=None, decided_by=None, decided_at=None)
+    return replace(
+        card, blind=True, status="needs_review", correction=None, checked=None, decided_by=None, decided_at=None
+    )
 
 
 def _card(row: RowMapping, now: float) -> Card:
@@ -92,7 +93,10 @@ def _card(row: RowMapping, now: float) -> Card:
         draft=json.loads(row["draft"]) if row["draft"] else None,
         lease_by=row["lease_by"] if held else None,
         lease_until=row["lease_until"] if held else 0.0,
-        **{name: row[name] for name in ("status", "version", "checked", "decided_by", "decided_at", "second", "imported_at")},
+        **{
+            name: row[name]
+            for name in ("status", "version", "checked", "decided_by", "decided_at", "second", "imported_at")
+        },
     )
 
 
@@ -204,10 +208,7 @@ def trail(desk: Desk, *, card_id: str | None = None, most: int = 200) -> list[Ev
         query = query.where(history.c.card_id == plain(card_id))
     with desk.db.reading() as connection:
         rows = connection.execute(query).mappings().all()
-    return [
-        Event(**{**row, "detail": json.loads(row["detail"]), "undone": bool(row["undone"])})
-        for row in rows
-    ]
+    return [Event(**{**row, "detail": json.loads(row["detail"]), "undone": bool(row["undone"])}) for row in rows]
 
 
 def last_check(connection: Connection, card_id: str, digest: str) -> RowMapping | None:

@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 from ..critic.labels import label
 from ..critic.version import scorer_version
 from ..errors import GateRefused
-from ..records import CATEGORIES, LABELS, Candidate, CriticLabels
+from ..records import CATEGORIES, LABELS, Candidate, CriticLabels, ReviewTask, SftCandidate
 from ..records.candidate import content_id
 from .cards import Card, last_check, read_card
 from .database import upsert
@@ -82,7 +82,7 @@ def judge(card: Card, text: str, critic: Callable[[Candidate], CriticLabels] | N
         reason = f"invalid_text: a lone surrogate at character {error.start}"
         return Check("fail", False, {"no_repetition": (False, reason)})
     try:
-        labels = (critic or _critic)(candidate_of(card, text))
+        labels = (critic or _critic)(candidate_of(card.record, card.task, text))
     except GateRefused as error:
         return Check("infra", card.task is not None, {"tests_pass": (None, f"infra: {error}")})
     pairs = {name: (getattr(labels, name).value, getattr(labels, name).reason) for name in LABELS}
@@ -94,9 +94,8 @@ def _critic(candidate: Candidate) -> CriticLabels:
     return next(label([candidate], workers=1))
 
 
-def candidate_of(card: Card, text: str) -> Candidate:
-    """The correction as the row that the mix will see."""
-    record = card.record
+def candidate_of(record: SftCandidate, task: ReviewTask | None, text: str) -> Candidate:
+    """The correction as the raw candidate that the mix will see: judged again there, by the task's own tests where known."""
     return Candidate(
         id=content_id(record.prompt_messages, text),
         source="human",
@@ -104,7 +103,7 @@ def candidate_of(card: Card, text: str) -> Candidate:
         completion=text,
         category=record.task_type if record.task_type in CATEGORIES else None,
         task_id=record.task_id,
-        verifier=card.task.verifier if card.task else None,
+        verifier=task.verifier if task else None,
     )
 
 

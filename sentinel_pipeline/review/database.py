@@ -96,7 +96,8 @@ def insert_missing(connection: Connection, table: Table, rows: list[dict[str, An
         statement: Any = sqlite.insert(table).on_conflict_do_nothing()
     else:
         statement = postgresql.insert(table).on_conflict_do_nothing()
-    return sum(int(connection.execute(statement.values(row)).rowcount) for row in rows)
+    counted = {"preserve_rowcount": True}
+    return sum(int(connection.execute(statement.values(row), execution_options=counted).rowcount) for row in rows)
 
 
 def upsert(connection: Connection, table: Table, row: dict[str, Any]) -> None:

@@ -10,7 +10,7 @@ import hashlib
 import json
 from typing import Any, Literal, NamedTuple
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, delete, func, select, update
 from sqlalchemy.engine import RowMapping
 
 from .cards import Card, free_for, read_card
@@ -18,7 +18,7 @@ from .checking import require_pass
 from .database import insert_missing, upsert
 from .desk import Conflict, Desk, Refused, User, note
 from .importing import plain
-from .queue import drop_draft, give_draft, lost
+from .queue import drop_draft, give_draft, let_go, lost
 from .schema import cards, corrections, history, opinions
 
 Decision = Literal["approved", "discarded", "model_rejected"]
@@ -145,7 +145,8 @@ def _noted(
 ) -> None:
     """The trail's row: what is, what was, and enough of it to go back."""
     before = {
-        name: getattr(card, name) for name in ("status", "correction", "checked", "decided_by", "decided_at", "second", "draft")
+        name: getattr(card, name)
+        for name in ("status", "correction", "checked", "decided_by", "decided_at", "second", "draft")
     }
     detail = {"status": values["status"], "correction": text, "before": before, "version": card.version + 1}
     note(desk, connection, user.name, action, card.record.id, detail)
@@ -197,20 +198,27 @@ def undo(desk: Desk, user: User) -> Card:
         if not rows:
             raise Conflict("there is nothing to undo.", fix="Decide a card first.")
         detail, card_id = json.loads(rows[0]["detail"]), rows[0]["card_id"]
+        now = read_card(connection, desk, card_id, user)
+        if _newest(connection, card_id) != rows[0]["id"]:
+            raise lost(connection, desk, user, card_id)
         before = detail["before"]
         columns = {name: before[name] for name in ("status", "decided_by", "decided_at", "second") if name in before}
-        here = (cards.c.id == card_id, cards.c.version == detail["version"], free_for(user, desk.clock()))
+        let_go(connection, user)
+        here = (cards.c.id == card_id, cards.c.version == now.version, free_for(user, desk.clock()))
         lease = {"lease_by": user.name, "lease_until": desk.clock() + desk.lease_seconds}
-        changed = {"version": detail["version"] + 1, **columns, **lease}
-        connection.execute(update(cards).where(cards.c.lease_by == user.name).values(lease_by=None, lease_until=0.0))
+        changed = {"version": now.version + 1, **columns, **lease}
         if not connection.execute(update(cards).where(*here).values(changed)).rowcount:
-            raise Conflict(
-                "the card was changed since, or is with somebody else.", fix="Open it to see what it is now."
-            )
+            raise lost(connection, desk, user, card_id)
         connection.execute(update(history).where(history.c.id == rows[0]["id"]).values(undone=1))
         _restore(connection, desk, user, card_id, detail, rows[0]["action"])
-        note(desk, connection, user.name, "undo", card_id, {"undid": rows[0]["id"], "version": detail["version"] + 1})
+        note(desk, connection, user.name, "undo", card_id, {"undid": rows[0]["id"], "version": now.version + 1})
         return read_card(connection, desk, card_id, user)
+
+
+def _newest(connection: Connection, card_id: str) -> int | None:
+    """The newest decision on a card that stands."""
+    standing = (history.c.card_id == card_id, history.c.action.in_(UNDOABLE), history.c.undone == 0)
+    return connection.execute(select(func.max(history.c.id)).where(*standing)).scalar()
 
 
 def _restore(connection: Connection, desk: Desk, user: User, card_id: str, detail: dict[str, Any], action: str) -> None:
@@ -223,7 +231,11 @@ def _restore(connection: Connection, desk: Desk, user: User, card_id: str, detai
     if action != "second":
         connection.execute(delete(corrections).where(corrections.c.card_id == card_id))
         if detail["before"]["correction"] is not None:
-            old = {"card_id": card_id, "text": json.dumps(detail["before"]["correction"]), "checked": detail["before"]["checked"]}
+            old = {
+                "card_id": card_id,
+                "text": json.dumps(detail["before"]["correction"]),
+                "checked": detail["before"]["checked"],
+            }
             insert_missing(connection, corrections, [old])
 
 
