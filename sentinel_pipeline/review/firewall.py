@@ -82,7 +82,9 @@ def retired_items(tasks: Iterable[Task], corrections: Sequence[Released]) -> lis
 
 
 def _overlaps(tasks: list[Task], corrections: Sequence[Released]) -> list[Retired]:
-    rows = (Candidate(id=row.card_id, source="human", messages=row.messages, completion=row.text) for row in corrections)
+    rows = (
+        Candidate(id=row.card_id, source="human", messages=row.messages, completion=row.text) for row in corrections
+    )
     hits = {(hit.suite, hit.task_id): hit for hit in reversed(decontaminate(rows, tasks).hits)}
     return [Retired(hit.suite, hit.task_id, hit.id, hit.kind, hit.score) for hit in hits.values()]
 

@@ -51,7 +51,12 @@ def test_an_export_is_the_seeds_conversations_in_order_of_ids(desk: Desk, tmp_pa
     first = write_export(release(desk, "retire", actor="ann"), tmp_path / "x")
     rows = list(read_jsonl(tmp_path / "x" / "corrections.jsonl"))
     assert rows == [
-        {"messages": [{"role": "user", "content": f"Say the number {n} in words."}, {"role": "assistant", "content": t}]}
+        {
+            "messages": [
+                {"role": "user", "content": f"Say the number {n} in words."},
+                {"role": "assistant", "content": t},
+            ]
+        }
         for n, t in ((1, "one"), (2, "two"))
     ]
     assert list(read_parquet(tmp_path / "x" / "corrections.parquet")) == rows
@@ -60,7 +65,9 @@ def test_an_export_is_the_seeds_conversations_in_order_of_ids(desk: Desk, tmp_pa
         (1, "card-000001", "ann"), (2, "card-000002", "ann"),
     ]  # fmt: skip
     assert write_export(release(desk, "retire", actor="bob"), tmp_path / "y") == first
-    assert (tmp_path / "x" / "corrections.parquet").read_bytes() == (tmp_path / "y" / "corrections.parquet").read_bytes()
+    assert (tmp_path / "x" / "corrections.parquet").read_bytes() == (
+        tmp_path / "y" / "corrections.parquet"
+    ).read_bytes()
 
 
 def test_the_order_of_import_and_decision_does_not_show(desk: Desk, tmp_path: Path) -> None:
@@ -142,7 +149,9 @@ def test_items_are_retired_by_name_and_by_likeness_and_others_are_not(db: Databa
     assert found == {"smoke/1": "item", "twin": "prompt", "near": "ngrams", "solved": "renamed_solution"}
 
 
-def test_one_suites_item_does_not_retire_the_same_name_in_another_suite_that_is_known(db: Database, tmp_path: Path) -> None:
+def test_one_suites_item_does_not_retire_the_same_name_in_another_suite_that_is_known(
+    db: Database, tmp_path: Path
+) -> None:
     from .material import ADD_ONE
 
     desk = Desk(db=db)

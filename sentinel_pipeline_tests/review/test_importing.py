@@ -181,7 +181,11 @@ def test_a_folder_of_runs_is_found_and_an_empty_one_is_an_error(tmp_path: Path) 
         files_of(tmp_path / "nowhere")
 
 
-@given(st.recursive(st.none() | st.booleans() | st.floats() | st.text(), lambda x: st.lists(x) | st.dictionaries(st.text(), x)))
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.floats() | st.text(), lambda x: st.lists(x) | st.dictionaries(st.text(), x)
+    )
+)
 def test_reading_any_value_is_a_record_or_a_reason(value: object) -> None:
     with pytest.raises(ValueError):
         SftCandidate.from_json(value)
