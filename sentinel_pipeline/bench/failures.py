@@ -12,7 +12,7 @@ import os
 import platform
 import uuid
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -35,7 +35,7 @@ class Measured(NamedTuple):
     min_tokens_per_second: float
 
 
-def write_failures(out: Draft, suites: dict[str, tuple[Sequence[Task], Sequence[SampleScore]]], by: Measured) -> int:
+def write_failures(out: Draft, suites: Mapping[str, tuple[Sequence[Task], Sequence[SampleScore]]], by: Measured) -> int:
     """Write the failures of every suite's samples and the tasks that they failed; returns how many records."""
     records = [record for tasks, samples in suites.values() for record in failures(tasks, samples, by)]
     failed = {record.task_id for record in records}

@@ -16,6 +16,7 @@ from .data import label
 from .gates import gate
 from .grade import grade
 from .house import doctor, ui, verify
+from .review import review
 from .run import run
 
 app = typer.Typer(
@@ -31,6 +32,7 @@ app.command()(run)
 app.command()(label)
 app.command()(grade)
 app.add_typer(gate, name="gate")
+app.add_typer(review, name="review")
 app.command()(verify)
 app.command()(doctor)
 app.command()(ui)

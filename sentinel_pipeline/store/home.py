@@ -47,6 +47,11 @@ class Home:
         return self.state / "ledger.sqlite"
 
     @property
+    def review(self) -> Path:
+        """The review queue, where ``SENTINEL_DATABASE_URL`` does not name another database."""
+        return self.state / "review.sqlite"
+
+    @property
     def device_lock(self) -> Path:
         return self.state / "device.lock"
 
