@@ -2,14 +2,14 @@
 
 import dagster as dg
 
-from .defs import baseline, candidates, critic, evaluation, mix, training
+from .defs import baseline, candidates, critic, evaluation, mix, review, training
 from .defs.checks import CHECKS
 from .defs.jobs import JOBS, nightly_at_two, recipe_files
 
 defs = dg.Definitions(
-    assets=dg.load_assets_from_modules([baseline, candidates, critic, mix, training, evaluation]),
+    assets=dg.load_assets_from_modules([baseline, candidates, critic, mix, training, evaluation, review]),
     asset_checks=CHECKS,
     jobs=JOBS,
     schedules=[nightly_at_two],
-    sensors=[recipe_files],
+    sensors=[recipe_files, review.human_corrections_ready],
 )

@@ -5,7 +5,7 @@ What this module does not do: generate. A changed scorer re-scores stored answer
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,7 +28,9 @@ class Judged(NamedTuple):
     scorer_version: str
 
 
-def write_reports(out: Draft, suites: Path, judged: Judged, recipe: Recipe, run_id: str) -> list[BenchmarkReport]:
+def write_reports(
+    out: Draft, suites: Path, judged: Judged, recipe: Recipe, run_id: str, retired: Mapping[str, int]
+) -> list[BenchmarkReport]:
     """Score every suite's stored answers (``logs/SUITE.jsonl`` of the draft) and write its samples, its report and its failures.
 
     Raises:
@@ -39,7 +41,9 @@ def write_reports(out: Draft, suites: Path, judged: Judged, recipe: Recipe, run_
     for suite in recipe.bench.suites:
         tasks = [Task.from_row(row) for row in read_parquet(suites / f"{suite}.parquet")]
         samples = list(score_answers(tasks, out.folder / "logs" / f"{suite}.jsonl"))
-        report = build_report(samples, suite=suite, decoding=_decoding(recipe), **judged._asdict())
+        report = build_report(
+            samples, suite=suite, decoding=_decoding(recipe), retired=retired.get(suite, 0), **judged._asdict()
+        )
         write_samples(out, suite, samples)
         out.json(f"{suite}/report.json", report_to_json(report))
         out.metrics |= _metrics(report)

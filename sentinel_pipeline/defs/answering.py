@@ -28,7 +28,8 @@ def report_asset(stage_name: str, *, group: str, description: str) -> dg.AssetsD
             )
             stage.work(job)
             judged = Judged(stage_name, stage.recipe.model.source, checkpoint.hash, current_scorer_version())
-            reports = write_reports(out, bank.path("suites"), judged, stage.recipe, stage.store.run_id)
+            retired = {suite: len(items) for suite, items in bank.json("retired.json").items()}
+            reports = write_reports(out, bank.path("suites"), judged, stage.recipe, stage.store.run_id, retired)
         stage.show("report", report_markdown(reports))
         stage.show("plot", report_plot(reports))
 

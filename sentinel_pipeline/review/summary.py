@@ -14,6 +14,7 @@ from ..errors import BadInput, did_you_mean
 from ..gates.statistics import wilson
 from ..records import STATUSES
 from .agreement import Agreement, agreement
+from .approved import SETTLED
 from .desk import Desk
 from .importing import plain
 from .schema import cards, opinions, quarantine, released
@@ -148,12 +149,13 @@ def second_opinions(desk: Desk) -> Agreement:
         return agreement([(str(a), str(b)) for a, b in connection.execute(query)])
 
 
-def approved_since(desk: Desk) -> int:
-    """Approved corrections that no export has let go yet."""
+def approved_waiting(desk: Desk) -> tuple[int, float]:
+    """How many approved corrections no export has let go yet, and when the newest of them was approved."""
     gone = select(released.c.card_id).where(released.c.card_id == cards.c.id).exists()
+    query = select(func.count(), func.max(cards.c.decided_at)).where(cards.c.status == "approved", SETTLED, ~gone)
     with desk.db.reading() as connection:
-        query = select(func.count()).select_from(cards).where(cards.c.status == "approved", ~gone)
-        return int(connection.execute(query).scalar_one())
+        count, newest = connection.execute(query).one()
+    return int(count), float(newest or 0.0)
 
 
 def quarantined(desk: Desk, most: int = 100) -> list[dict[str, Any]]:

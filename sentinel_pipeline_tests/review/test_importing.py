@@ -20,7 +20,7 @@ from sentinel_pipeline.review.desk import Desk, User
 from sentinel_pipeline.review.importing import Imported, files_of, import_file
 from sentinel_pipeline.review.schema import bodies, cards, quarantine
 
-from .material import ADD_ONE, GOOD, SEED_RECORD, Clock, record, write_lines
+from .material import ADD_ONE, SEED_RECORD, Clock, record, write_lines
 
 ANN = User("ann", "reviewer")
 
