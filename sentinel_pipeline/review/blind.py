@@ -76,7 +76,7 @@ def add_batch(
         if connection.execute(select(batches.c.name).where(batches.c.name == name)).first():
             raise Conflict(f"there is a batch {name!r} already.", field="name", fix="Name it otherwise.")
         row = {"name": name, "purpose": purpose, "labels": json.dumps(labels), "subject": plain(subject)}
-        connection.execute(insert(batches).values(row, created_at=desk.clock()))
+        connection.execute(insert(batches).values({**row, "created_at": desk.clock()}))
         connection.execute(insert(blind_items), [{"batch": name, **row} for row in rows])
         note(desk, connection, "import", "batch", None, {"batch": name, "items": len(rows), "subject": subject})
     return len(rows)

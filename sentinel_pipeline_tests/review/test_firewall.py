@@ -134,7 +134,8 @@ def test_items_are_retired_by_name_and_by_likeness_and_others_are_not(db: Databa
     desk = Desk(db=db)
     row = record(1, task_id="smoke/1", prompt_messages=[{"role": "user", "content": PROMPT}])
     import_file(desk, write_lines(tmp_path / "b.jsonl", [row]), actor="import")
-    code = "def merge_windows(windows):\n    out = []\n    for a, b in sorted(windows):\n        out.append((a, b))\n    return out\n"
+    code = "def merge_windows(windows):\n    out = []\n    for a, b in sorted(windows):\n        out.append((a, b))\n"
+    code += "    return out\n"
     approve(desk, "card-000001", code)
     release(desk, "retire", actor="ann")
     renamed = code.replace("windows", "spans").replace("out", "result")

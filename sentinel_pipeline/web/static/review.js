@@ -255,6 +255,7 @@ const ACTS = {
   copy: () => {
     if (!state.card || text.readOnly) return;
     if (text.value && text.value !== state.card.response) { toast("The correction is not empty: clear it first.", true); return; }
+    if (state.card.response_length > state.card.response.length) { toast("The response is too long to start from.", true); return; }
     text.value = state.card.response;
     text.dispatchEvent(new Event("input"));
     text.focus();
