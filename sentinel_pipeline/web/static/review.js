@@ -169,7 +169,10 @@ function checksOf(found) {
 
 // ---- acts ----------------------------------------------------------------------------------------------------------
 
-async function busy(work) {
+// One act at a time. A key that comes while another act runs is dropped, so that it never hits a card that nobody has seen yet;
+// undo waits instead, since what it takes back is known.
+async function busy(work, patient = false) {
+  while (patient && state.busy) await new Promise((go) => setTimeout(go, 30));
   if (state.busy) return;
   state.busy = true;
   document.body.classList.add("busy");
@@ -248,7 +251,7 @@ const ACTS = {
   flag: () => decide("model_rejected"),
   check: () => state.card && busy(check),
   skip: () => state.card && busy(async () => { await save(); await post("skip", { id: state.card.id }); await next(); }),
-  undo: () => busy(async () => { await save(); showCard((await post("undo")).card); toast("Taken back."); await recent(); counts(true); }),
+  undo: () => busy(async () => { await save(); showCard((await post("undo")).card); toast("Taken back."); await recent(); counts(true); }, true),
   jump: () => { $("jump").showModal(); $("jumpto").select(); },
   keys: () => $("keys").showModal(),
   edit: () => state.card && text.focus(),
