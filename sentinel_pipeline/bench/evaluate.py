@@ -15,6 +15,7 @@ from ..records import BenchmarkReport, SampleScore, Task
 from ..records.recipe import Recipe
 from ..store import Draft, read_jsonl, read_parquet
 from .failures import Measured, write_failures
+from .lm_eval import write_results
 from .report import build_report, report_to_json
 from .samples import write_samples
 
@@ -36,7 +37,7 @@ def write_reports(
     Raises:
         Infrastructure: an item was not answered: a report covers all its items or is none.
     """
-    reports = []
+    reports, kept = [], {}
     answered: dict[str, tuple[list[Task], list[SampleScore]]] = {}
     for suite in recipe.bench.suites:
         tasks = [Task.from_row(row) for row in read_parquet(suites / f"{suite}.parquet")]
@@ -48,7 +49,9 @@ def write_reports(
         out.json(f"{suite}/report.json", report_to_json(report))
         out.metrics |= _metrics(report)
         reports.append(report)
+        kept[suite] = samples
         answered[suite] = (tasks, samples)
+    write_results(out, reports, kept)
     out.metrics["sft_candidates"] = write_failures(out, answered, _measured(judged, recipe, run_id))
     return reports
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from sqlalchemy import Connection, Table, func, insert, select, text
+from sqlalchemy.exc import SQLAlchemyError
 
 from ..errors import BadInput
 from ..store import atomic_write
@@ -59,8 +60,8 @@ def restore(desk: Desk, path: Path) -> dict[str, int]:
         try:
             with gzip.open(path, "rt", encoding="utf-8") as stream:
                 counts = _fill(connection, stream, path)
-        except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
-            raise BadInput(f"is no whole backup: {error}.", file=path, fix="Use another one.") from error
+        except (OSError, EOFError, ValueError, KeyError, TypeError, SQLAlchemyError) as error:
+            raise BadInput(f"is no whole backup: {str(error).splitlines()[0]}.", file=path, fix="Use another one.") from error
         if not desk.db.is_sqlite:
             _advance_sequences(connection)
     return counts

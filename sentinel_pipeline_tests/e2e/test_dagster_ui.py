@@ -135,5 +135,7 @@ def test_schedule_and_sensor_are_on(address: str) -> None:
     assert {one["name"]: one["scheduleState"]["status"] for one in node["schedules"]} == {"nightly_at_two": "RUNNING"}
     assert {one["name"]: one["sensorState"]["status"] for one in node["sensors"]} == {
         "recipe_files": "RUNNING",
+        "alerts": "RUNNING",
+        "nightly_digest": "RUNNING",
         "human_corrections_ready": "RUNNING",
     }
