@@ -61,7 +61,9 @@ def restore(desk: Desk, path: Path) -> dict[str, int]:
             with gzip.open(path, "rt", encoding="utf-8") as stream:
                 counts = _fill(connection, stream, path)
         except (OSError, EOFError, ValueError, KeyError, TypeError, SQLAlchemyError) as error:
-            raise BadInput(f"is no whole backup: {str(error).splitlines()[0]}.", file=path, fix="Use another one.") from error
+            raise BadInput(
+                f"is no whole backup: {str(error).splitlines()[0]}.", file=path, fix="Use another one."
+            ) from error
         if not desk.db.is_sqlite:
             _advance_sequences(connection)
     return counts

@@ -17,7 +17,9 @@ from ..review.checking import check, require_pass
 from ..review.decisions import DECISIONS, decide, opinions_of, recent, revise, undo
 from ..review.desk import Desk, Refused, User
 from ..review.queue import next_card, open_card, renew, save_draft, skip
+from ..review.sign_off import sign
 from ..review.summary import choices
+from ..store import find_home
 from .views import card_json, check_json, event_json
 
 _AT_ONCE = threading.BoundedSemaphore(max(1, (os.cpu_count() or 1)))
@@ -164,10 +166,17 @@ def blind_label(call: Call) -> dict[str, Any]:
     return {}
 
 
+def sign_(call: Call) -> dict[str, Any]:
+    verdict = call.choice("verdict", ("pass", "fail"))
+    note = call.text("note", most=400, default="")
+    signed = sign(find_home(), call.user, call.text("recipe"), call.text("subject_hash"), verdict, note)
+    return {"verdict": signed.verdict, "reason": signed.reason}
+
+
 READING: dict[str, Handler] = {
     "recent": recent_, "list": list_, "around": around, "choices": choices_, "progress": progress_, "blind": blind_next,
 }  # fmt: skip
 WRITING: dict[str, Handler] = {
     "next": next_, "open": open_, "renew": renew_, "skip": skip_, "draft": draft, "check": check_, "decide": decide_,
-    "undo": undo_, "blind": blind_label,
+    "undo": undo_, "blind": blind_label, "sign": sign_,
 }  # fmt: skip

@@ -75,6 +75,7 @@ def create_app(desk: Desk, hosts: frozenset[str], limit: LoginLimit | None = Non
         Route("/people", _page(server, pages.people)),
         Route("/blind", _page(server, pages.blind_list)),
         Route("/blind/{batch}", _page(server, pages.blind_page)),
+        Route("/gap", _page(server, pages.gap_list)),
         Route("/trail", _page(server, pages.trail_page)),
         Route("/response/{card}", _response(server)),
         Route("/healthz", _health),

@@ -11,8 +11,10 @@ from ..records import STATUSES
 from ..review import blind
 from ..review.cards import trail
 from ..review.desk import Desk, User
+from ..review.sign_off import proof, proofs
 from ..review.summary import analytics, choices, quarantined, runs, summary
 from ..review.users import list_users
+from ..store import find_home
 
 Page = tuple[str, dict[str, Any]]
 LABELS = {"task_type": "Task", "model_id": "Model", "failure_class": "Failure"}
@@ -56,6 +58,11 @@ def blind_list(desk: Desk, user: User, request: Request) -> Page:
 def blind_page(desk: Desk, user: User, request: Request) -> Page:
     name = request.path_params["batch"]
     return "blind.html", {"batch": name, "labels": blind.labels_of(desk, name)}
+
+
+def gap_list(desk: Desk, user: User, request: Request) -> Page:
+    home = find_home()
+    return "gap.html", {"proofs": [proof(home, name) for name in proofs(home)]}
 
 
 def _leads_only(user: User) -> None:

@@ -48,4 +48,12 @@ document.getElementById("logout")?.addEventListener("click", async () => {
   await fetch("/logout", { method: "POST", headers: { "x-csrf-token": document.body.dataset.csrf } });
   location.assign("/login");
 });
+for (const form of document.querySelectorAll("form[data-sign]")) {
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const fields = { recipe: form.dataset.sign, subject_hash: form.dataset.hash, verdict: event.submitter.value, note: form.elements.note.value };
+    try { form.querySelector("[role=status]").textContent = (await post("sign", fields)).reason; }
+    catch (error) { form.querySelector("[role=status]").textContent = error.message; }
+  });
+}
 for (const node of document.querySelectorAll("time[data-at]")) node.textContent = when(Number(node.dataset.at));
