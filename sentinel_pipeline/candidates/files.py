@@ -98,7 +98,7 @@ def _one(row: Any, path: Path, shown: str, line: int, excerpt: bytes | str) -> C
 def _jsonl(stream: IO[bytes], path: Path, shown: str) -> Read:
     number = 0
     try:
-        for line in _lines(stream):
+        for line in lines(stream):
             number = line.number
             if line.length > MAX_LINE_BYTES:
                 reason = f"too_long: {line.length} bytes, the most is {MAX_LINE_BYTES}"
@@ -117,7 +117,7 @@ def _line(line: Line, path: Path, shown: str) -> Candidate | Quarantined:
     return _one(row, path, shown, line.number, line.data)
 
 
-def _lines(stream: IO[bytes]) -> Iterator[Line]:
+def lines(stream: IO[bytes]) -> Iterator[Line]:
     """Lines of at most ``MAX_LINE_BYTES``; of a longer one the start is kept and the rest counted, never held."""
     number = 0
     while data := stream.readline(MAX_LINE_BYTES + 2):

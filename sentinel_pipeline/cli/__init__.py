@@ -21,6 +21,7 @@ from .grade import grade
 from .house import gc, ui, verify
 from .judge import judge
 from .measure import compare, power
+from .review import review
 from .run import run
 
 app = typer.Typer(
@@ -39,6 +40,7 @@ app.command()(bench)
 app.command()(compare)
 app.command()(power)
 app.add_typer(gate, name="gate")
+app.add_typer(review, name="review")
 app.add_typer(alert, name="alert")
 app.add_typer(judge, name="judge")
 app.command()(verify)

@@ -4,6 +4,7 @@ from .candidate import Candidate, Quarantined, RepairTrace, Row
 from .labels import LABELS, CriticLabels, Label
 from .messages import ROLES, Message, messages_from
 from .report import BenchmarkReport, Interval, PairedComparison, SampleScore
+from .sft_candidate import STATUSES, ReviewTask, SftCandidate
 from .task import CATEGORIES, Task
 from .verdict import GateVerdict
 from .verifiers import (
@@ -26,6 +27,7 @@ __all__ = [
     "CATEGORIES",
     "LABELS",
     "ROLES",
+    "STATUSES",
     "BenchmarkReport",
     "Candidate",
     "Constraints",
@@ -41,9 +43,11 @@ __all__ = [
     "PythonTests",
     "Quarantined",
     "RepairTrace",
+    "ReviewTask",
     "Row",
     "ScriptTests",
     "SampleScore",
+    "SftCandidate",
     "ShellEffect",
     "SqlAnswer",
     "StdioTests",

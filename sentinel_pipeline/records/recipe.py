@@ -20,6 +20,7 @@ from .gate_spec import DEFAULT_GATES, BenchSpec, GatePolicy, with_defaults
 from .judge_spec import JudgeSpec
 from .mix_rules import check_mix
 from .model_spec import ModelSpec
+from .review_spec import ReviewSpec
 from .toml import read_section, read_toml
 from .training_spec import Budget, SftSpec
 
@@ -42,6 +43,7 @@ class Recipe:
     gap_proof: GapProof | None = None
     """Absent: the gate ``capability_gap`` alone says whether there is something to learn."""
     judge: JudgeSpec = field(default_factory=JudgeSpec)
+    review: ReviewSpec = field(default_factory=ReviewSpec)
     budget: Budget = field(default_factory=Budget)
 
     def sha256(self) -> str:
@@ -126,8 +128,14 @@ def _positive(recipe: Recipe, path: Path) -> None:
         ("sft.windows", recipe.sft.windows, ("every", "items")),
         ("bench", recipe.bench, ("max_new_tokens", "batch_size", "samples")),
         ("critic", recipe.critic, ("cpu_seconds", "memory_mib")),
+        ("review", recipe.review, _review_numbers(recipe)),
     )
     for section, spec, names in sections:
         for name in names:
             if getattr(spec, name) <= 0:
                 raise BadInput(f"is {getattr(spec, name)}, expected more than 0.", file=path, field=f"{section}.{name}")
+
+
+def _review_numbers(recipe: Recipe) -> tuple[str, ...]:
+    optional = ("rebuild_after",) if recipe.review.rebuild_after is not None else ()
+    return ("min_tokens_per_second", *optional)

@@ -55,6 +55,11 @@ class Home:
         return self.state / "ledger.sqlite"
 
     @property
+    def review(self) -> Path:
+        """The review queue, where ``SENTINEL_DATABASE_URL`` does not name another database."""
+        return self.state / "review.sqlite"
+
+    @property
     def alert_rules(self) -> Path:
         return self.root / "data" / "alerts.toml"
 

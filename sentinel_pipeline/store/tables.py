@@ -57,6 +57,7 @@ def schema(name: str) -> pa.Schema:
             ("task_id", text), ("category", text), ("family", text), ("completion", text), ("outcome", text),
             ("reason", text), ("syntax_ok", flag), ("stopped", flag), ("tokens", integer),
         ],
+        "conversations": [("messages", messages)],
         "quarantine": [("file", text), ("line", integer), ("reason", text), ("excerpt", text)],
     }  # fmt: skip
     return pa.schema(columns[name])
