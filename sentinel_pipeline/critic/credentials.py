@@ -66,6 +66,10 @@ _ASSIGNED = re.compile(
     r"(?:password|passwd|passphrase|pwd|secret|token|(?:api|access|private|secret|auth)[_-]?key|credentials?)[a-z0-9_-]{0,16}"
     r"[\"']?\s{0,3}(?::=|=>|[:=])\s{0,3}(?:[rbu]?[\"']([^\"'\n]{8,256})[\"']|([^\s\"'`,;(){}\[\]<>$]{12,256}))"
 )
+_COMMAND_LINE = re.compile(
+    r"\b(?:sshpass[ ]+-p[ ]*|(?:mysql|mysqldump|mysqladmin|mariadb)\b[^\n|;]{0,120}?[ ]-p|curl\b[^\n|;]{0,120}?[ ](?:-u|--user)[ ]+[\"']?\w{1,40}:)"
+    r"[\"']?([^\s\"'$<>{}]{6,128})"
+)
 _BEARER = re.compile(r"(?i)\b(?:bearer|basic)[ ]+([A-Za-z0-9+/_.=-]{20,512})")
 _HINTS = ("pass", "pwd", "secret", "token", "key", "credential")
 _PLACEHOLDER = re.compile(
@@ -108,6 +112,10 @@ def _assigned(text: str) -> Iterator[Credential]:
             weak = found[0].startswith(("passw", "passp", "pwd"))
             if _secret_value(text[start:end], weak=weak, quoted=group == 1):
                 yield Credential("assigned_secret", start, end)
+    if "sshpass" in text or "curl" in text or "mysql" in text or "mariadb" in text:
+        for found in _COMMAND_LINE.finditer(text):
+            if _secret_value(found[1], weak=True, quoted=True):
+                yield Credential("password_on_command_line", found.start(1), found.end(1))
     if "earer " in text or "asic " in text:
         for found in _BEARER.finditer(text):
             if _secret_value(found[1], weak=False, quoted=True):

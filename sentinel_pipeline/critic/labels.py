@@ -15,6 +15,7 @@ from typing import NamedTuple
 from ..records import Candidate, CriticLabels, JsonAnswer, Label, Message, PatchApplies
 from ..records.data_spec import CriticSpec
 from . import formats
+from .asked import kind_problem, names_problem
 from .entrypoint import entrypoint_match, wanted_entry
 from .hygiene import no_repetition, no_secret
 from .reading import Reading, read
@@ -44,7 +45,8 @@ def label(
         GateRefused: there are programs to run and this machine isolates less than the sandbox demands.
     """
     version = scorer_version()
-    for static, score in run_plans(map(_prepare, candidates), spec=spec, workers=workers):
+    prepared = (_prepare(candidate, spec.stop_token) for candidate in candidates)
+    for static, score in run_plans(prepared, spec=spec, workers=workers):
         tests = tests_pass(score)
         labels = (
             static.syntax_pass,
@@ -57,16 +59,17 @@ def label(
         yield CriticLabels(static.id, *labels, accepted(*labels), version)
 
 
-def _prepare(candidate: Candidate) -> tuple[_Static, Plan]:
+def _prepare(candidate: Candidate, stop: str | None) -> tuple[_Static, Plan]:
     prompt = prompt_text(candidate.messages)
-    reading = read(candidate.completion, candidate.verifier, prompt)
+    answer = candidate.completion.rstrip().removesuffix(stop) if stop else candidate.completion
+    reading = read(answer, candidate.verifier, prompt)
     static = _Static(
         candidate.id,
         syntax_pass(reading),
         entrypoint_label(reading, candidate, prompt),
-        format_pass(reading, candidate, prompt),
+        format_pass(reading, candidate, prompt, stop),
         no_secret(candidate.completion, (turn.content for turn in candidate.messages)),
-        no_repetition(candidate.completion, code=reading.language is not None),
+        no_repetition(answer, code=reading.language is not None),
     )
     verifier = candidate.verifier
     return static, Plan() if verifier is None else plan(candidate.id, reading, verifier)
@@ -113,14 +116,17 @@ _ONLY = re.compile(
 _BROKEN_FORM = ("several_values", "unclosed_fence", "unopened_fence", "prose_around", "foreign_tag")
 
 
-def format_pass(reading: Reading, candidate: Candidate, prompt: str) -> Label:
-    """The form that was asked: one whole answer, no bare prose about it, JSON by its schema, a diff that applies, a clean stop."""
+def format_pass(reading: Reading, candidate: Candidate, prompt: str, stop: str | None = None) -> Label:
+    """The form that was asked: one whole answer of the kind and with the names demanded, no bare prose about it, JSON by its
+    schema, a diff that applies, a clean stop (``stop``: the token that must be there)."""
     found = reading.found
-    problem = found.error or formats.stop_problem(candidate.completion)
+    problem = formats.stop_problem(candidate.completion, stop) or found.error
     if problem is None:
         problem = next((name for name in _BROKEN_FORM if name in found.leniencies), None)
     if problem is None and "prose_around_fence" in found.leniencies and _ONLY.search(prompt):
         problem = "prose_around: only the answer was asked for"
+    if problem is None and candidate.verifier is None:
+        problem = kind_problem(reading, candidate.completion, prompt) or names_problem(reading, prompt)
     if problem is None:
         problem = _verifier_form(reading, candidate)
     return Label(problem is None, problem or "ok")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,24 @@ def query(sql: str, tables: dict[str, Path], parameters: list[Any] | None = None
         cursor = connection.execute(sql, parameters or [])
         names = [column[0] for column in cursor.description or []]
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def sql_problem(text: str) -> str | None:
+    """The first line of what DuckDB's parser says against ``text``, None where it parses. Nothing is bound or run."""
+    import duckdb
+
+    try:
+        _parser().extract_statements(text)
+    except duckdb.Error as error:
+        return str(error).partition("\n")[0].removeprefix("Parser Error: ")
+    return None
+
+
+@cache
+def _parser() -> Any:
+    import duckdb
+
+    return duckdb.connect(":memory:", config={"threads": 1})
 
 
 @contextmanager

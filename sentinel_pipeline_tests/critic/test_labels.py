@@ -214,7 +214,7 @@ def test_the_entry_point_that_tests_call(tests: str, name: str | None) -> None:
         ("import the goods first", "text"),
         ("cut -d, -f1 a.csv | sort", "shell"),
         ("find out more", "text"),
-        ("```typescript\nlet x = 1\n```", "text"),
+        ("```typescript\nlet x = 1\n```", "typescript"),
         ("#!/bin/bash\nls", "shell"),
     ],
 )
