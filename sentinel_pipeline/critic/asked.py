@@ -24,9 +24,13 @@ _NAMED_KINDS: dict[str, Kind] = {
     "shell": "shell",
 }
 _WORDS = r"(?:(?:the|a|an|one|single|valid|strict|raw|plain|unified|git|executable|pure)[ ]+)*"
-_KIND = rf"{_WORDS}(json|yaml|diff|patch|sql|python|typescript|bash|shell)(?:[ ]+(?:code|command|query|object|statement|diff))?\b(?![ ]?(?:file|schema|string))"
+_KIND = (
+    rf"{_WORDS}(json|yaml|diff|patch|sql|python|typescript|bash|shell)"
+    r"(?:[ ]+(?:code|command|query|object|statement|diff))?\b(?![ ]?(?:file|schema|string))"
+)
 _ASKED = re.compile(
-    rf"(?:^|[.!?:\n][ ]*|\b(?:please|must|should|always)[ ]+)(?:answer|respond|reply)[ ]+(?:only[ ]+|just[ ]+|strictly[ ]+)?(?:with|in|as|by|using)[ ]+(?:only[ ]+|just[ ]+)?{_KIND}"
+    r"(?:^|[.!?:\n][ ]*|\b(?:please|must|should|always)[ ]+)(?:answer|respond|reply)[ ]+(?:only[ ]+|just[ ]+|strictly[ ]+)?"
+    rf"(?:with|in|as|by|using)[ ]+(?:only[ ]+|just[ ]+)?{_KIND}"
     rf"|(?:^|[.!?\n][ ]*)(?:output|return|give|print|write)[ ]+(?:only|just)[ ]+{_KIND}|\b(json|yaml|sql|diff)[ ]only\b",
     re.IGNORECASE,
 )

@@ -8,12 +8,18 @@ hygiene and form is judged by those two. What this module does not do: drop a ro
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
+import time
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import NamedTuple
 
-from ..records import Candidate, CriticLabels, JsonAnswer, Label, Message, PatchApplies
+from ..records import LABELS, Candidate, CriticLabels, JsonAnswer, Label, Message, PatchApplies
 from ..records.data_spec import CriticSpec
+from ..records.verifiers import verifier_to_json
+from ..store.label_cache import LabelCache
 from . import formats
 from .asked import kind_problem, names_problem
 from .entrypoint import entrypoint_match, wanted_entry
@@ -22,6 +28,10 @@ from .reading import Reading, read
 from .score import DEFAULTS, Plan, Score, plan, run_plans
 from .version import scorer_version
 
+BATCH = 256
+"""Rows looked up, and rows kept, at once: a killed run labels at most these again, beside what waited in one segment of ``score``."""
+KEEP_SECONDS = 2.0
+"""Slow rows are kept after this time, however few."""
 NOTHING_TO_RUN = Label(None, "not_applicable: the row has no verifier")
 
 
@@ -34,29 +44,81 @@ class _Static(NamedTuple):
     format_pass: Label
     no_secret: Label
     no_repetition: Label
+    corrected: Label | None
+    """Set where the source itself holds a correction of this answer: then it is not accepted, whatever it looks like."""
 
 
 def label(
-    candidates: Iterable[Candidate], *, spec: CriticSpec = DEFAULTS, workers: int | None = None
+    candidates: Iterable[Candidate],
+    *,
+    spec: CriticSpec = DEFAULTS,
+    workers: int | None = None,
+    cache: LabelCache | None = None,
 ) -> Iterator[CriticLabels]:
     """Label ``candidates`` in order, streaming; programs run in the sandbox under ``spec``'s limits.
+
+    With a ``cache`` only rows are labelled whose content, scorer version or limits it does not know, and what is new is kept
+    there batch by batch: a killed run goes on from its last batch. A row that infrastructure left open is asked again.
 
     Raises:
         GateRefused: there are programs to run and this machine isolates less than the sandbox demands.
     """
-    version = scorer_version()
-    prepared = (_prepare(candidate, spec.stop_token) for candidate in candidates)
-    for static, score in run_plans(prepared, spec=spec, workers=workers):
-        tests = tests_pass(score)
-        labels = (
-            static.syntax_pass,
-            tests,
-            static.entrypoint_match,
-            static.format_pass,
-            static.no_secret,
-            static.no_repetition,
-        )
-        yield CriticLabels(static.id, *labels, accepted(*labels), version)
+    if cache is None:
+        pairs = (_prepare(candidate, spec.stop_token) for candidate in candidates)
+        yield from (_labels(static, score) for static, score in run_plans(pairs, spec=spec, workers=workers))
+        return
+    fresh: dict[bytes, CriticLabels] = {}
+    kept_at = time.monotonic()
+    for (key, known), score in run_plans(_looked_up(candidates, spec, cache), spec=spec, workers=workers):
+        if isinstance(known, CriticLabels):
+            yield known
+            continue
+        labels = _labels(known, score)
+        if all(getattr(labels, name).code != "infra" for name in LABELS):
+            fresh[key] = labels
+        if len(fresh) >= BATCH or (fresh and time.monotonic() - kept_at > KEEP_SECONDS):
+            cache.keep(fresh)
+            fresh.clear()
+            kept_at = time.monotonic()
+        yield labels
+    cache.keep(fresh)
+
+
+def _looked_up(
+    candidates: Iterable[Candidate], spec: CriticSpec, cache: LabelCache
+) -> Iterator[tuple[tuple[bytes, CriticLabels | _Static], Plan]]:
+    """Each candidate with its key, and its labels where they are known, else what has to be done for them."""
+    source = iter(candidates)
+    settings = f"{scorer_version()}|{spec.cpu_seconds}|{spec.memory_mib}|{spec.stop_token}"
+    while batch := list(islice(source, BATCH)):
+        keys = [content_key(candidate, settings) for candidate in batch]
+        known = cache.find(keys)
+        for candidate, key in zip(batch, keys, strict=True):
+            if key in known:
+                yield (key, known[key]._replace(id=candidate.id)), Plan()
+            else:
+                static, planned = _prepare(candidate, spec.stop_token)
+                yield (key, static), planned
+
+
+def content_key(candidate: Candidate, settings: str) -> bytes:
+    """16 bytes of a SHA-256 over all that decides a candidate's labels: what was asked, answered, how it is checked, settings."""
+    checked = verifier_to_json(candidate.verifier)
+    parts = [settings, checked, candidate.corrected_by is None, candidate.messages, candidate.completion]
+    return hashlib.sha256(json.dumps(parts, ensure_ascii=True).encode("ascii")).digest()[:16]
+
+
+def _labels(static: _Static, score: Score | None) -> CriticLabels:
+    tests = tests_pass(score)
+    six = (
+        static.syntax_pass,
+        tests,
+        static.entrypoint_match,
+        static.format_pass,
+        static.no_secret,
+        static.no_repetition,
+    )
+    return CriticLabels(static.id, *six, static.corrected or accepted(*six), scorer_version())
 
 
 def _prepare(candidate: Candidate, stop: str | None) -> tuple[_Static, Plan]:
@@ -70,6 +132,7 @@ def _prepare(candidate: Candidate, stop: str | None) -> tuple[_Static, Plan]:
         format_pass(reading, candidate, prompt, stop),
         no_secret(candidate.completion, (turn.content for turn in candidate.messages)),
         no_repetition(answer, code=reading.language is not None),
+        Label(False, "corrected: the source holds a correction of this answer") if candidate.corrected_by else None,
     )
     verifier = candidate.verifier
     return static, Plan() if verifier is None else plan(candidate.id, reading, verifier)

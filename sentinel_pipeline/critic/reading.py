@@ -114,7 +114,8 @@ _PYTHON = re.compile(
     re.MULTILINE,
 )
 _SCRIPT = re.compile(
-    r"^(?:export[ \t]+(?:default[ \t]+)?)?(?:(?:async[ \t]+)?function\b[^\n]*\{[ \t]*(?:\}|//.*)?$|interface[ \t]+\w+[^\n]*\{[ \t]*$"
+    r"^(?:export[ \t]+(?:default[ \t]+)?)?(?:(?:async[ \t]+)?function\b[^\n]*\{[ \t]*(?:\}|//.*)?$"
+    r"|interface[ \t]+\w+[^\n]*\{[ \t]*$"
     r"|(?:const|let)[ \t]+[\w$]+[^=\n]{0,80}=[^\n]*(?:;|=>[ \t]*\{)[ \t]*$|type[ \t]+\w+(?:<[^>\n]*>)?[ \t]*=)",
     re.MULTILINE,
 )

@@ -11,12 +11,14 @@ def critic_labels(stage: Stage) -> None:
     """The seven labels of every candidate, each with its reason; code runs in the sandbox only."""
     from ..critic.labels import label
     from ..sandbox import isolation
+    from ..store.label_cache import LabelCache
 
     raw, spec = stage.parent("raw_candidates"), stage.recipe.critic
     candidates = (Candidate.from_row(row) for row in read_parquet(raw.path("candidates.parquet")))
-    with stage.making(raw) as out:
-        labels = label(candidates, spec=spec)
+    with stage.making(raw) as out, LabelCache(stage.home.label_cache) as cache:
+        labels = label(candidates, spec=spec, cache=cache)
         out.metrics["candidates"] = out.table("labels.parquet", (one.to_row() for one in labels), "labels")
+        out.metrics |= {"known": cache.known, "labelled": cache.unknown}
         out.json("logs/isolation.json", isolation().to_json())
     counts = count_labels(stage.store.get("critic_labels").path("labels.parquet"))
     stage.show("labels", _labels_markdown(counts))

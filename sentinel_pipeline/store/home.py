@@ -47,6 +47,10 @@ class Home:
         return self.state / "ledger.sqlite"
 
     @property
+    def label_cache(self) -> Path:
+        return self.state / "labels.sqlite"
+
+    @property
     def device_lock(self) -> Path:
         return self.state / "device.lock"
 

@@ -147,7 +147,8 @@ _CHEATS = (
     "import sys\n\n\ndef {name}(values):\n    frame = sys._getframe(1)\n    return frame.f_locals.get('expected')\n",
     "def {name}(values):\n    return values\n\n\nprint('passed')\n",
 )
-_HELD = ("signature", "missing_entry_point", "stub_body")
+_NOTHING = ("pass", "...", "raise NotImplementedError", "raise NotImplementedError()")
+_STUBS = ("TODO: implement this", "your code here", "rest of the code")
 
 KINDS: dict[str, tuple[str, tuple[str, ...], Make]] = {
     # -- syntax
@@ -231,7 +232,7 @@ KINDS: dict[str, tuple[str, tuple[str, ...], Make]] = {
         ("stub_body",),
         _code(
             lambda d: (
-                f"def {d.name}(values):\n    {d.rng.choice(('pass', '...', 'raise NotImplementedError', 'raise NotImplementedError()'))}\n"
+                f"def {d.name}(values):\n    {d.rng.choice(_NOTHING)}\n"
             )
         ),
     ),
@@ -390,7 +391,7 @@ KINDS: dict[str, tuple[str, tuple[str, ...], Make]] = {
         ("stub",),
         _code(
             lambda d: (
-                f"def {d.name}(values):\n    # {d.rng.choice(('TODO: implement this', 'your code here', 'rest of the code'))}\n    return values\n"
+                f"def {d.name}(values):\n    # {d.rng.choice(_STUBS)}\n    return values\n"
             )
         ),
     ),
