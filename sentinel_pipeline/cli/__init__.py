@@ -11,6 +11,7 @@ import sys
 import typer
 
 from ..errors import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_INFRASTRUCTURE, SentinelError
+from .audit import audit
 from .console import err
 from .data import label
 from .gates import gate
@@ -29,6 +30,7 @@ app = typer.Typer(
 )
 app.command()(run)
 app.command()(label)
+app.command()(audit)
 app.command()(grade)
 app.add_typer(gate, name="gate")
 app.command()(verify)

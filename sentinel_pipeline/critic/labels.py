@@ -29,7 +29,7 @@ from .score import DEFAULTS, Plan, Score, plan, run_plans
 from .version import scorer_version
 
 BATCH = 256
-"""Rows looked up, and rows kept, at once: a killed run labels at most these again, beside what waited in one segment of ``score``."""
+"""Rows looked up, and rows kept, at once: a killed run labels again what was not kept, and one segment of ``score``."""
 KEEP_SECONDS = 2.0
 """Slow rows are kept after this time, however few."""
 NOTHING_TO_RUN = Label(None, "not_applicable: the row has no verifier")

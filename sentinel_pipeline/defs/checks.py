@@ -6,6 +6,7 @@ nothing else.
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 import dagster as dg
 
@@ -13,7 +14,7 @@ from ..bench.report import report_from_json, with_interval
 from ..gates import decide
 from ..records import GateVerdict
 from .mix import suite_tasks
-from .stage import RECIPES, View, failing_loudly, open_view
+from .stage import RECIPES, View, failing_loudly, open_view, unlicensed
 
 MAX_INFRA_SHARE = 0.02
 REPORT_GATES: Mapping[str, Mapping[str, str]] = {
@@ -60,6 +61,8 @@ def _gate_report(stage: View, asset: str, gate: str) -> dg.AssetCheckResult:
     made = stage.store.get(asset)
     report = report_from_json(made.json(f"{policy.suite}/report.json"))
     verdict = decide(gate, policy, report, subject=f"{stage.recipe.name}/{asset}", subject_hash=made.hash)
+    if reason := unlicensed(stage.ledger):
+        verdict = replace(verdict, verdict="inconclusive", reason=reason)
     stage.ledger.record(verdict, recipe=stage.recipe.name, run_id=stage.store.run_id)
     return verdict_result(asset, verdict, policy.severity)
 
@@ -119,7 +122,26 @@ def few_infrastructure_outcomes(context: dg.AssetCheckExecutionContext) -> dg.As
     )
 
 
+@dg.asset_check(asset="reward_audit", blocking=True, partitions_def=RECIPES)
+def scorers_are_licensed(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
+    """Every scorer that filters and gates passed its exam at its present version: else nothing it says may be used."""
+    with failing_loudly():
+        stage = _view(context)
+        reason = unlicensed(stage.ledger)
+        scorers = stage.store.get("reward_audit").json("audit.json")["scorers"]
+    return dg.AssetCheckResult(
+        passed=reason is None,
+        description=reason or f"{len(scorers)} scorers licensed",
+        metadata={
+            "gold_answers": sum(one["n_gold"] for one in scorers),
+            "known_bad_answers": sum(one["n_bad"] for one in scorers),
+            "bad_accepted": sum(one["bad_accepted"] for one in scorers),
+        },
+    )
+
+
 CHECKS = [
+    scorers_are_licensed,
     *(report_checks(asset) for asset in REPORT_GATES),
     few_infrastructure_outcomes,
     no_benchmark_overlap,

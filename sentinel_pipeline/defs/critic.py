@@ -1,12 +1,34 @@
 """Group ``critic``: seven labels with reasons, and what they divide the candidates into."""
 
+from ..critic.audit import audit_markdown
 from ..records import LABELS, Candidate, CriticLabels
 from ..store import read_parquet
 from ..store.labelled import accepted_rows, count_labels, rejected_rows
+from .mix import suite_tasks
 from .stage import Stage, recipe_asset
 
 
-@recipe_asset(group="critic", rooms=["critic", "sandbox"], deps=["raw_candidates"], kinds={"python", "parquet"})
+@recipe_asset(group="critic", rooms=["critic", "sandbox"], deps=["task_bank"], kinds={"python"})
+def reward_audit(stage: Stage) -> None:
+    """Every scorer examined on gold answers, canaries and cheats, also under load: who may gate, filter and reward."""
+    from ..critic.canaries import canaries_hash, read_canaries
+    from ..critic.exams import Material, audit
+    from ..critic.licence import record_licences
+
+    bank, folder = stage.parent("task_bank"), stage.home.canaries
+    audits = audit(Material(suite_tasks(bank), read_canaries(folder), stage.recipe.critic))
+    with stage.making(bank) as out:
+        out.json("audit.json", {"scorers": [one.to_json() for one in audits]})
+        out.metrics |= {"scorers": len(audits), "licensed": sum(one.licensed for one in audits)}
+    record_licences(
+        stage.ledger, audits, exam=canaries_hash(folder), recipe=stage.recipe.name, run_id=stage.store.run_id
+    )
+    stage.show("licences", audit_markdown(audits))
+
+
+@recipe_asset(
+    group="critic", rooms=["critic", "sandbox"], deps=["raw_candidates", "reward_audit"], kinds={"python", "parquet"}
+)
 def critic_labels(stage: Stage) -> None:
     """The seven labels of every candidate, each with its reason; code runs in the sandbox only."""
     from ..critic.labels import label
@@ -35,6 +57,7 @@ def _labels_markdown(counts: dict[str, dict[str, int]]) -> str:
 @recipe_asset(group="critic", rooms=["critic"], deps=["critic_labels", "raw_candidates"], kinds={"duckdb", "parquet"})
 def accepted_set(stage: Stage) -> None:
     """Candidates that every applicable label accepts: the only ones that may be trained on."""
+    stage.require_licensed_scorers()
     labels = stage.parent("critic_labels")
     raw = stage.store.origin(labels, "raw_candidates")
     rows = accepted_rows(raw.path("candidates.parquet"), labels.path("labels.parquet"))
@@ -45,6 +68,7 @@ def accepted_set(stage: Stage) -> None:
 @recipe_asset(group="critic", rooms=["critic"], deps=["critic_labels", "raw_candidates"], kinds={"duckdb", "parquet"})
 def rejected_set(stage: Stage) -> None:
     """Candidates that a label rejects, or that infrastructure left open: kept with their reasons, never dropped."""
+    stage.require_licensed_scorers()
     labels = stage.parent("critic_labels")
     raw = stage.store.origin(labels, "raw_candidates")
     rows = rejected_rows(raw.path("candidates.parquet"), labels.path("labels.parquet"))

@@ -27,6 +27,11 @@ class Home:
     def suites(self) -> Path:
         return self.root / "data" / "suites"
 
+    @property
+    def canaries(self) -> Path:
+        """Known-bad and right answers that the scorers are examined on."""
+        return self.root / "data" / "canaries"
+
     def suite_file(self, name: str) -> Path | None:
         """A user's own suite, ``data/suites/NAME.jsonl``, or None."""
         path = self.suites / f"{name}.jsonl"

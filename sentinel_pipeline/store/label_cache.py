@@ -60,8 +60,8 @@ class LabelCache:
             marks = ",".join("?" * len(part))
             sql = f"select key, scorer_version, labels from labels where key in ({marks})"
             for key, version, text in self._connection.execute(sql, part):
-                labels = (Label(value, reason) for value, reason in json.loads(text))
-                found[key] = CriticLabels("", *labels, scorer_version=version)  # type: ignore[misc]
+                labels = {name: Label(*pair) for name, pair in zip(LABELS, json.loads(text), strict=True)}
+                found[key] = CriticLabels(id="", **labels, scorer_version=version)
         known = sum(key in found for key in keys)
         self.known, self.unknown = self.known + known, self.unknown + len(keys) - known
         return found

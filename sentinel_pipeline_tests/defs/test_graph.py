@@ -69,7 +69,7 @@ def test_every_gate_is_a_field_of_the_recipe() -> None:
 
 def test_until_takes_an_asset_or_a_stage_and_all_that_it_needs() -> None:
     repository = defs.get_repository_def()
-    assert stages(repository, "base") == ["base_checkpoint", "task_bank", "base_report"]
+    assert stages(repository, "base") == ["base_checkpoint", "task_bank", "reward_audit", "base_report"]
     assert "sft_checkpoint" not in stages(repository, "rebalanced_mix")
     assert stages(repository, None)[-1] == "comparison"
     with pytest.raises(BadInput, match="Did you mean 'sft'"):
