@@ -13,6 +13,7 @@ import argparse
 import ast
 import json
 import sysconfig
+import tempfile
 import textwrap
 import time
 from collections.abc import Callable
@@ -65,11 +66,17 @@ def all_labels(rows: list[Candidate]) -> int:
 
 
 def detect_secrets_defaults(rows: list[Candidate]) -> int:
-    from detect_secrets.core.scan import scan_line
+    """Through files, as it is meant to be used: asked line by line it reports every quoted string."""
+    from detect_secrets.core.scan import scan_file
     from detect_secrets.settings import default_settings
 
-    with default_settings():
-        return sum(any(True for line in row.completion.split("\n") for _ in scan_line(line)) for row in rows)
+    refused = 0
+    with tempfile.TemporaryDirectory() as folder, default_settings():
+        for row in rows:
+            path = Path(folder) / f"{row.id}.py"
+            path.write_text(row.completion, encoding="utf-8")
+            refused += any(True for _ in scan_file(str(path)))
+    return refused
 
 
 def datatrove_filters(rows: list[Candidate]) -> int:

@@ -41,6 +41,8 @@ def label(
         raise BadInput("no such file.", file=missing[0], fix="Check the name.")
     out.mkdir(parents=True, exist_ok=True)
     rows, quarantined = _read(files, out)
+    if not rows + quarantined:
+        raise BadInput("holds no row.", file=files[0], fix="An empty set has no labels: check what wrote it.")
     known = _label(out, rows, workers)
     result = _write(out, rows, quarantined) | {"known": known}
     _print(out, result)
@@ -98,7 +100,7 @@ def _write(out: Path, rows: int, quarantined: int) -> dict[str, Any]:
     counts = (
         {name: {key: row[key] for key in ("true", "false")} for name, row in count_labels(labels).items()}
         if rows
-        else {}
+        else {name: {"true": 0, "false": 0} for name in LABELS}
     )
     candidates.unlink()
     return {"rows": rows, "quarantined": quarantined, "accepted": accepted, "labels": counts, "reasons": reasons}

@@ -41,6 +41,8 @@ _STUB_LINE = re.compile(r"^[ \t]*(?:#|//|/\*|--|<!--|\.\.\.|\[|<)", re.MULTILINE
 MIN_LOOP_CHARS = 80
 """A loop shorter than this may be a table, a drawing or an ordinary idiom."""
 MIN_REPEATS = 6
+MIN_RULE = 400
+"""A run of one or two characters that is longer is no ruled line."""
 MAX_PERIOD = 24
 """Longest repeated unit that is looked for, in lines or words."""
 
@@ -122,6 +124,8 @@ _CHAR_LOOP = re.compile(r"([^\W\d_]{1,8}?|[^\W_][\W_]{1,3}?|[\W\d_]{2,6}?[^\W\d_
 def _char_loop(words: list[str]) -> str | None:
     """Unbroken words that go round: only long words can."""
     for word in [word for word in words if len(word) >= 40]:
+        if len(word) >= MIN_RULE and len(set(word)) <= 2:
+            return f"char_loop: {len(word)} characters of {len(set(word))} kinds"
         if len(set(word[:400])) <= 12:
             found = _CHAR_LOOP.search(word[:4000])
             if found and _wordy(found[1]):
