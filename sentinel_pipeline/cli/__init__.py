@@ -11,12 +11,14 @@ import sys
 import typer
 
 from ..errors import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_INFRASTRUCTURE, SentinelError
+from .alerts import alert
 from .audit import audit
 from .console import err
 from .data import label
+from .doctor import doctor
 from .gates import gate
 from .grade import grade
-from .house import doctor, ui, verify
+from .house import gc, ui, verify
 from .run import run
 
 app = typer.Typer(
@@ -33,7 +35,9 @@ app.command()(label)
 app.command()(audit)
 app.command()(grade)
 app.add_typer(gate, name="gate")
+app.add_typer(alert, name="alert")
 app.command()(verify)
+app.command()(gc)
 app.command()(doctor)
 app.command()(ui)
 
