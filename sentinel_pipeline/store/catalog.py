@@ -58,6 +58,7 @@ def _open(tables: dict[str, Path]) -> Iterator[Any]:
     import duckdb
 
     with duckdb.connect(":memory:") as connection:
+        connection.execute("set enable_progress_bar = false")  # it would stand on standard output, among a verb's JSON
         for name, path in tables.items():
             connection.read_parquet(str(path)).create_view(name)
         yield connection
