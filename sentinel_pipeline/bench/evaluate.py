@@ -14,6 +14,7 @@ from ..errors import Infrastructure
 from ..records import BenchmarkReport, SampleScore, Task
 from ..records.recipe import Recipe
 from ..store import Draft, read_jsonl, read_parquet
+from .lm_eval import write_results
 from .report import build_report, report_to_json
 from .samples import write_samples
 
@@ -33,7 +34,7 @@ def write_reports(out: Draft, suites: Path, judged: Judged, recipe: Recipe) -> l
     Raises:
         Infrastructure: an item was not answered: a report covers all its items or is none.
     """
-    reports = []
+    reports, kept = [], {}
     for suite in recipe.bench.suites:
         tasks = [Task.from_row(row) for row in read_parquet(suites / f"{suite}.parquet")]
         samples = list(score_answers(tasks, out.folder / "logs" / f"{suite}.jsonl"))
@@ -42,6 +43,8 @@ def write_reports(out: Draft, suites: Path, judged: Judged, recipe: Recipe) -> l
         out.json(f"{suite}/report.json", report_to_json(report))
         out.metrics |= _metrics(report)
         reports.append(report)
+        kept[suite] = samples
+    write_results(out, reports, kept)
     return reports
 
 

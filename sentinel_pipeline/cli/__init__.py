@@ -19,6 +19,7 @@ from .doctor import doctor
 from .gates import gate
 from .grade import grade
 from .house import gc, ui, verify
+from .measure import compare, power
 from .run import run
 
 app = typer.Typer(
@@ -34,6 +35,8 @@ app.command()(run)
 app.command()(label)
 app.command()(audit)
 app.command()(grade)
+app.command()(compare)
+app.command()(power)
 app.add_typer(gate, name="gate")
 app.add_typer(alert, name="alert")
 app.command()(verify)

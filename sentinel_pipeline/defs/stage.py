@@ -78,14 +78,22 @@ class Stage:
     def require(self, gate: str, report: Artefact) -> None:
         """Go on only with a passing, fresh verdict of ``gate`` about ``report``, by licensed scorers; see ``Ledger.require``."""
         self.require_licensed_scorers()
-        policy = getattr(self.recipe.gates, gate)
+        policy = self.recipe.gates[gate]
         self.ledger.require(
             gate,
             subject=f"{report.manifest.recipe}/{report.manifest.asset}",
             subject_hash=report.hash,
             scorer_version=current_scorer_version(),
             policy_hash=policy_hash(policy),
+            against_hash=self.store.get(f"{policy.against}_report").hash if policy.against else None,
         )
+
+    def require_gates(self, report: Artefact) -> None:
+        """Go on only with a passing, fresh verdict of every blocking gate of ``report``'s stage, the recipe's own among them."""
+        stage = report.manifest.asset.removesuffix("_report")
+        for name, policy in self.recipe.gates.items():
+            if policy.stage == stage and policy.severity == "block":
+                self.require(name, report)
 
     def show(self, name: str, markdown: str) -> None:
         """Markdown for the asset's page in the UI; images as data URIs, under about 100 KB."""

@@ -14,7 +14,9 @@ from typing import Any
 
 from ..errors import BadInput
 from .data_spec import CandidatesSpec, CriticSpec, MixSpec, TasksSpec
-from .gate_spec import BenchSpec, GatePolicy, Gates
+from .gap_spec import GapProof
+from .gate_checks import validate_gap, validate_gates
+from .gate_spec import DEFAULT_GATES, BenchSpec, GatePolicy, with_defaults
 from .model_spec import ModelSpec
 from .toml import read_section, read_toml
 from .training_spec import Budget, SftSpec
@@ -34,7 +36,9 @@ class Recipe:
     mix: MixSpec = field(default_factory=MixSpec)
     sft: SftSpec = field(default_factory=SftSpec)
     bench: BenchSpec = field(default_factory=BenchSpec)
-    gates: Gates = field(default_factory=Gates)
+    gates: dict[str, GatePolicy] = field(default_factory=lambda: dict(DEFAULT_GATES))
+    gap_proof: GapProof | None = None
+    """Absent: the gate ``capability_gap`` alone says whether there is something to learn."""
     budget: Budget = field(default_factory=Budget)
 
     def sha256(self) -> str:
@@ -56,6 +60,8 @@ def load_recipe(path: Path) -> Recipe:
     """
     data = read_toml(path)
     data.setdefault("name", path.stem)
+    if isinstance(data.setdefault("gates", {}), dict):
+        data["gates"] = with_defaults(data["gates"])
     recipe = read_section(Recipe, data, file=path)
     _validate(recipe, path)
     return recipe
@@ -74,22 +80,17 @@ def _validate(recipe: Recipe, path: Path) -> None:
             field="mix.shares",
             fix="Adjust the shares.",
         )
-    for name in Gates.__slots__:
-        policy: GatePolicy = getattr(recipe.gates, name)
-        if not 0 < policy.threshold < 1 or not 0.5 < policy.confidence < 1:
-            raise BadInput(
-                f"threshold {policy.threshold:g} and confidence {policy.confidence:g}: expected both within (0, 1).",
-                file=path,
-                field=f"gates.{name}",
-                fix="A rate of 40 % is written 0.40.",
-            )
-        if policy.suite not in recipe.bench.suites:
-            raise BadInput(
-                f"suite {policy.suite!r} is not answered by this recipe.",
-                file=path,
-                field=f"gates.{name}.suite",
-                fix=f"Add it to bench.suites ({', '.join(recipe.bench.suites)}).",
-            )
+    alpha = recipe.sft.windows.gain_alpha
+    if alpha is not None and not 0 < alpha < 1:
+        raise BadInput(
+            f"is {alpha:g}, expected within (0, 1).",
+            file=path,
+            field="sft.windows.gain_alpha",
+            fix="5 % is written 0.05.",
+        )
+    validate_gates(recipe.gates, recipe.bench.suites, path)
+    if recipe.gap_proof is not None:
+        validate_gap(recipe.gap_proof, recipe.seed, recipe.bench.suites, path)
     _positive(recipe, path)
 
 
