@@ -12,6 +12,7 @@ import typer
 
 from ..errors import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_INFRASTRUCTURE, SentinelError
 from .alerts import alert
+from .audit import audit
 from .bench import bench
 from .console import err
 from .data import label
@@ -35,6 +36,7 @@ app = typer.Typer(
 )
 app.command()(run)
 app.command()(label)
+app.command()(audit)
 app.command()(grade)
 app.command()(bench)
 app.command()(compare)

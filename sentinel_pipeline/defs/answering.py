@@ -36,7 +36,7 @@ def report_asset(stage_name: str, *, group: str, description: str) -> dg.AssetsD
     return recipe_asset(
         group=group,
         rooms=["bench", "critic", "sandbox", "generation"],
-        deps=[f"{stage_name}_checkpoint", "task_bank"],
+        deps=[f"{stage_name}_checkpoint", "task_bank", "reward_audit"],
         kinds={"pytorch", "parquet"},
         pool="device",
     )(report)

@@ -20,10 +20,9 @@ from .conftest import SENTINEL, Loop, environment, new_home, sentinel, with_chan
 pytestmark = pytest.mark.slow
 
 STAGES = [
-    "base_checkpoint", "task_bank", "alt_base_report", "base_report", "instruct_report", "gap_proof", "raw_candidates",
-    "critic_labels", "accepted_set", "rejected_set", "decontamination_report", "repair_traces", "rebalanced_mix",
-    "sft_checkpoint", "sft_report", "comparison", "leaderboard",
-    "human_corrections", "review_inbox",
+    "base_checkpoint", "task_bank", "reward_audit", "alt_base_report", "base_report", "instruct_report", "gap_proof",
+    "raw_candidates", "critic_labels", "accepted_set", "rejected_set", "decontamination_report", "self_repairs", "repair_traces",
+    "rebalanced_mix", "sft_checkpoint", "sft_report", "comparison", "leaderboard", "human_corrections", "review_inbox",
 ]  # fmt: skip
 
 
@@ -55,6 +54,7 @@ def test_gates_are_decided_recorded_and_printed(loop: Loop) -> None:
     assert gates["pass_at_1"]["verdict"] == "fail"
     assert gates["pass_at_1"]["threshold"] == 0.4
     recorded = {verdict.name: verdict.verdict for verdict in Ledger(loop.home.ledger).verdicts(recipe="mini")}
+    assert recorded.pop("scorer_licence") == "pass"
     assert recorded == {name: gate["verdict"] for name, gate in gates.items()}
 
 
