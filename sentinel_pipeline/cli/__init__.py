@@ -13,6 +13,7 @@ import typer
 from ..errors import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_INFRASTRUCTURE, SentinelError
 from .console import err
 from .data import label
+from .extract import extract
 from .gates import gate
 from .grade import grade
 from .house import doctor, ui, verify
@@ -30,6 +31,7 @@ app = typer.Typer(
 app.command()(run)
 app.command()(label)
 app.command()(grade)
+app.command()(extract)
 app.add_typer(gate, name="gate")
 app.command()(verify)
 app.command()(doctor)
