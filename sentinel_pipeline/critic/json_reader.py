@@ -20,6 +20,16 @@ JsonReading = Literal["strict", "mend", "repair"]
 """``strict`` takes JSON only, ``mend`` what is almost JSON, ``repair`` also closes what was cut off."""
 
 
+MENDED = frozenset(
+    {
+        "decimal_comma", "thousands_separator", "currency", "percent", "loose_number", "comment", "trailing_comma",
+        "single_quotes", "curly_quotes", "inner_quote", "unquoted_key", "python_literal", "not_a_number", "undefined",
+        "control_character", "odd_escape", "duplicate_key", "truncated",
+    }
+)  # fmt: skip
+"""Leniencies by which a value was read that is not JSON; the others are about what stands around it."""
+
+
 class Extracted(NamedTuple):
     """``value`` is text (a decoded JSON value for ``json``), None when ``error`` says why there is none."""
 
@@ -27,10 +37,7 @@ class Extracted(NamedTuple):
     kind: str
     leniencies: tuple[str, ...] = ()
     """Any of ``fenced``, ``unopened_fence``, ``unclosed_fence``, ``several_blocks``, ``prose_around_fence``, ``prose_around``,
-    ``several_values``, ``foreign_tag``, ``prompt_sign``, ``inline_code``, ``marker``, ``stop_token``; of JSON that was mended:
-    ``decimal_comma``, ``thousands_separator``, ``currency``, ``percent``, ``loose_number``, ``comment``, ``trailing_comma``,
-    ``single_quotes``, ``curly_quotes``, ``inner_quote``, ``unquoted_key``, ``python_literal``, ``not_a_number``, ``undefined``,
-    ``control_character``, ``odd_escape``, ``duplicate_key``, ``truncated``."""
+    ``several_values``, ``foreign_tag``, ``prompt_sign``, ``inline_code``, ``marker``, ``stop_token``, and those of ``MENDED``."""
     error: str | None = None
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
+from math import isfinite
 from typing import NamedTuple
 
 DIGITS = 400
@@ -54,9 +55,10 @@ def number_of(form: re.Match[str], core: str) -> Number | None:
     if form["currency"]:
         names += ("currency",)
     value = Decimal(f"{sign}{digits}{form['exponent'] or ''}")
-    if form["percent"]:
-        return Number(float(value / 100), (*names, "percent"))
-    return Number(float(value) if "." in digits or form["exponent"] else int(value), names)
+    if "." not in digits and not form["exponent"] and not form["percent"]:
+        return Number(int(value), names)
+    real = float(value / 100) if form["percent"] else float(value)
+    return Number(real, (*names, "percent") if form["percent"] else names) if isfinite(real) else None
 
 
 def _digits(core: str, currency: str | None) -> tuple[str, tuple[str, ...]] | None:

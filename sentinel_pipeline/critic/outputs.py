@@ -19,10 +19,19 @@ from .extract import extract
 from .formats import same_json
 from .json_reader import Extracted, JsonReading
 
-FIELDS = ("completion", "output", "response", "generation", "answer", "text", "content")
+FIELDS = ("completion", "output", "response", "generation", "answer", "text", "content", "messages")
 """Where a row's output is looked for when no field is named, in this order."""
 MAX_LINE = 20_000_000
 EXAMPLES = 20
+
+
+def _is_json(value: Any) -> bool:
+    """False where a number overflowed to infinity, which JSON does not know."""
+    try:
+        json.dumps(value, allow_nan=False)
+    except ValueError:
+        return False
+    return True
 
 
 class Output(NamedTuple):
@@ -42,6 +51,8 @@ class Read(NamedTuple):
     failed: str | None
 
     def to_json(self) -> dict[str, Any]:
+        if not _is_json(self.found.value):
+            return {"value": None, "leniencies": [], "error": "not_json: a number out of range"}
         return {"value": self.found.value, "leniencies": list(self.found.leniencies), "error": self.found.error}
 
 

@@ -11,6 +11,8 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from ..records import (
+    FieldsAnswer,
+    GroundedText,
     JsonAnswer,
     PatchApplies,
     PythonTests,
@@ -24,6 +26,7 @@ from ..records import (
 from . import syntax
 from .extract import Extracted, Kind, extract, script_defines
 from .fences import fences
+from .json_reader import MENDED, JsonReading
 from .syntax import Check
 
 
@@ -45,6 +48,8 @@ _BY_VERIFIER: dict[type, Kind] = {
     PatchApplies: "diff",
     ShellEffect: "shell",
     TextAnswer: "text",
+    FieldsAnswer: "json",
+    GroundedText: "text",
 }
 
 
@@ -54,11 +59,13 @@ def read(completion: str, verifier: Verifier | None, prompt: str = "") -> Readin
     if kind == "text":
         return Reading(None, extract(completion, "text"), None, None)
     entry_point = verifier.entry_point if isinstance(verifier, (PythonTests, ScriptTests)) else None
-    found = extract(completion, kind, entry_point=entry_point)
+    reading: JsonReading = "mend" if isinstance(verifier, FieldsAnswer) else "strict"
+    found = extract(completion, kind, entry_point=entry_point, reading=reading)
     if found.error is not None:
         return Reading(kind, found, None, Check(False, found.error))
     if kind == "json":
-        return Reading(kind, found, None, syntax.OK)
+        mended = [name for name in found.leniencies if name in MENDED]
+        return Reading(kind, found, None, Check(False, f"not_json: {mended[0]}") if mended else syntax.OK)
     if isinstance(verifier, ScriptTests):
         code = compose_script(found.value, verifier)
         return Reading(kind, found, code, syntax.check(code, verifier.language))

@@ -14,6 +14,8 @@ from itertools import chain, islice
 from typing import Any, NamedTuple, TypeVar
 
 from ..records import (
+    FieldsAnswer,
+    GroundedText,
     JsonAnswer,
     Message,
     PatchApplies,
@@ -29,6 +31,9 @@ from ..records.data_spec import CriticSpec
 from ..records.report import Outcome as ScoreOutcome
 from ..sandbox import Grader, Level, Limits, Outcome, Program, Result
 from . import formats, syntax
+from .fields import judge_fields
+from .graded import Graded
+from .grounded import judge_grounded
 from .reading import Reading, read
 
 T = TypeVar("T")
@@ -84,6 +89,10 @@ def plan(name: str, reading: Reading, verifier: Verifier) -> Plan:
     ready = Score(name, "fail", "", ok, {"leniencies": list(reading.found.leniencies)})
     if isinstance(verifier, (PythonTests, StdioTests, ScriptTests, SqlAnswer)):
         return _plan_program(ready, reading, verifier)
+    if isinstance(verifier, FieldsAnswer):
+        return Plan(_graded(ready, judge_fields(reading.found, verifier)))
+    if isinstance(verifier, GroundedText):
+        return Plan(_graded(ready, judge_grounded(reading.found.value or "", verifier)))
     problem = reading.found.error or ("several_values" if "several_values" in reading.found.leniencies else None)
     if problem is None and isinstance(verifier, ShellEffect):
         return Plan(ready, Program(id=name, code=str(reading.code), verifier=verifier))
@@ -100,6 +109,12 @@ def _decided(ready: Score, problem: str | None) -> Score:
     return (
         ready._replace(outcome="fail", reason=problem) if problem else ready._replace(outcome="pass", reason="passed")
     )
+
+
+def _graded(ready: Score, graded: Graded) -> Score:
+    """With the parts and the credit of a graded answer as evidence."""
+    evidence = ready.evidence | {"parts": graded.parts, "credit": graded.credit}
+    return _decided(ready._replace(evidence=evidence), graded.problem)
 
 
 def _plan_program(ready: Score, reading: Reading, verifier: PythonTests | StdioTests | ScriptTests | SqlAnswer) -> Plan:

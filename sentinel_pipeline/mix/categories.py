@@ -13,6 +13,8 @@ from ..critic.fences import fences
 from ..critic.reading import guess_language
 from ..records import (
     Candidate,
+    FieldsAnswer,
+    GroundedText,
     JsonAnswer,
     PatchApplies,
     PythonTests,
@@ -44,6 +46,8 @@ _BY_VERIFIER = {
     JsonAnswer: "tool_use",
     ShellEffect: "devops",
     TextAnswer: "general_chat",
+    FieldsAnswer: "tool_use",
+    GroundedText: "general_chat",
 }
 _AUDIO = re.compile(
     r"\[(?:music|applause|laughter|inaudible|crosstalk|silence)\]|\d\d:\d\d:\d\d[,.]\d{3} --> \d\d:\d\d|\bspeaker \d+:"

@@ -7,6 +7,8 @@ from .report import BenchmarkReport, Interval, PairedComparison, SampleScore
 from .task import CATEGORIES, Task
 from .verdict import GateVerdict
 from .verifiers import (
+    FieldsAnswer,
+    GroundedText,
     JsonAnswer,
     PatchApplies,
     PythonTests,
@@ -27,7 +29,9 @@ __all__ = [
     "BenchmarkReport",
     "Candidate",
     "CriticLabels",
+    "FieldsAnswer",
     "GateVerdict",
+    "GroundedText",
     "Interval",
     "JsonAnswer",
     "Label",

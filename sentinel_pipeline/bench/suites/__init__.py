@@ -1,4 +1,4 @@
-"""Benchmark suites by name: ``smoke``, ``heldout``, ``humaneval``, ``mbpp``, ``multipl_e``, or a user's own JSONL file.
+"""Benchmark suites by name: ``smoke``, ``heldout``, ``commerce``, ``humaneval``, ``mbpp``, ``multipl_e``, or a user's own JSONL file.
 
 ``load_suite`` reads and checks; it answers and scores nothing. The public ones come, in this order, from ``data``, from the
 folder that ``SENTINEL_BENCHMARKS`` names, or from the hub. A new suite is one file, and one line below.
@@ -15,11 +15,15 @@ from sentinel_pipeline.errors import BadInput, Infrastructure, did_you_mean
 from sentinel_pipeline.records import Task
 from sentinel_pipeline.store import read_parquet
 
+from ..commerce import HELDOUT
+from ..task_bank import build
 from . import humaneval, mbpp, multipl_e, own, smoke
 from .rows import SuiteRow, read_rows
 
-SUITES = ("smoke", "heldout", "humaneval", "mbpp", "multipl_e")
+SUITES = ("smoke", "heldout", "commerce", "humaneval", "mbpp", "multipl_e")
 ENVIRONMENT = "SENTINEL_BENCHMARKS"
+COMMERCE_SEED = 2
+"""Of the suite ``commerce``: 148 tasks of held-out compositions, the same for every recipe."""
 
 __all__ = ["SUITES", "load_suite"]
 
@@ -39,6 +43,8 @@ def load_suite(name: str, *, data: Path | None = None) -> list[Task]:
         tasks = smoke.tasks()
     elif name == "heldout":
         tasks = list(_from_bank(data))
+    elif name == "commerce":
+        tasks = list(build(COMMERCE_SEED, {}, HELDOUT).heldout)
     elif name == "humaneval":
         tasks = [humaneval.task(row) for row in _rows(humaneval, data)]
     elif name == "mbpp":

@@ -12,6 +12,8 @@ from typing import Any
 from sentinel_pipeline.errors import did_you_mean
 from sentinel_pipeline.records import (
     CATEGORIES,
+    FieldsAnswer,
+    GroundedText,
     JsonAnswer,
     Message,
     PatchApplies,
@@ -39,10 +41,13 @@ CATEGORY_OF = {
     JsonAnswer: "tool_use",
     ShellEffect: "devops",
     TextAnswer: "general_chat",
+    FieldsAnswer: "tool_use",
+    GroundedText: "general_chat",
 }
-TEXT_FIELDS = {"tests", "setup", "prefix", "expected", "query", "language"}
+TEXT_FIELDS = {"tests", "setup", "prefix", "expected", "query", "language", "record", "shown"}
 OPTIONAL_TEXT_FIELDS = {"entry_point", "schema", "stdout"}
-LIST_FIELDS = {"accepted", "must_contain", "must_not_contain", "inputs", "outputs"}
+LIST_FIELDS = {"accepted", "must_contain", "must_not_contain", "inputs", "outputs", "other_setups", "must_mention"}
+COUNT_FIELDS = {"min_words", "max_words"}
 
 
 def verifier(row: SuiteRow) -> Verifier | None:
@@ -88,6 +93,8 @@ def _well_typed(kind: Any, name: str, value: Any) -> bool:
         return isinstance(value, str)
     if name in OPTIONAL_TEXT_FIELDS:
         return value is None or isinstance(value, str)
+    if name in COUNT_FIELDS or (name == "max_chars" and value is not None):
+        return type(value) is int and value >= 0
     if name in LIST_FIELDS:
         return isinstance(value, list) and all(isinstance(one, str) for one in value)
     if name in {"files", "expected", "expected_files"}:
