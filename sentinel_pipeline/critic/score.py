@@ -71,14 +71,20 @@ class Plan(NamedTuple):
     program: Program | None = None
 
 
-def score(items: Iterable[Scorable], *, spec: CriticSpec = DEFAULTS, workers: int | None = None) -> Iterator[Score]:
-    """Score ``items`` in order, streaming.
+def score(
+    items: Iterable[Scorable],
+    *,
+    spec: CriticSpec = DEFAULTS,
+    workers: int | None = None,
+    grader: Grader | None = None,
+) -> Iterator[Score]:
+    """Score ``items`` in order, streaming; a ``grader`` that is given keeps its own limits and its workers warm for the next call.
 
     Raises:
         GateRefused: there are programs to run and this machine isolates less than the sandbox demands.
     """
     pairs = ((None, plan(item.id, read(item.completion, item.verifier), item.verifier)) for item in items)
-    for _, scored in run_plans(pairs, spec=spec, workers=workers):
+    for _, scored in run_plans(pairs, spec=spec, workers=workers, grader=grader):
         assert scored is not None
         yield scored
 
@@ -140,12 +146,16 @@ def _plan_patch(ready: Score, reading: Reading, verifier: PatchApplies) -> Plan:
 
 
 def run_plans(
-    pairs: Iterable[tuple[T, Plan]], *, spec: CriticSpec = DEFAULTS, workers: int | None = None
+    pairs: Iterable[tuple[T, Plan]],
+    *,
+    spec: CriticSpec = DEFAULTS,
+    workers: int | None = None,
+    grader: Grader | None = None,
 ) -> Iterator[tuple[T, Score | None]]:
     """Carry out plans in order; each comes with whatever the caller wants back beside its score."""
     source = iter(pairs)
     limits = replace(Limits(), cpu_seconds=spec.cpu_seconds, memory_mib=spec.memory_mib)
-    grader: Grader | None = None
+    given = grader
     try:
         for head in source:
             waiting: deque[tuple[T, Plan]] = deque()
@@ -161,7 +171,7 @@ def run_plans(
                     yield beside, _scored(planned, result)
             yield from _ready(waiting)
     finally:
-        if grader is not None:
+        if grader is not None and given is None:
             grader.close()
 
 
