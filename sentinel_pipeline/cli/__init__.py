@@ -17,6 +17,7 @@ from .extract import extract
 from .gates import gate
 from .grade import grade
 from .house import doctor, ui, verify
+from .next import next_
 from .run import run
 
 app = typer.Typer(
@@ -33,6 +34,7 @@ app.command()(label)
 app.command()(grade)
 app.command()(extract)
 app.add_typer(gate, name="gate")
+app.command("next")(next_)
 app.command()(verify)
 app.command()(doctor)
 app.command()(ui)
