@@ -105,6 +105,8 @@ def _print(report: dict[str, Any]) -> None:
     if report["verdict"] == "decided":
         state = "written" if report["written"] else "there already, the same"
         err.print(f"Scenario {report['scenario']}: {report['title']}", markup=False, highlight=False)
-        err.print(f"Next recipe: {report['next_recipe']} ({state}). Nothing was started.", markup=False, highlight=False)
+        err.print(
+            f"Next recipe: {report['next_recipe']} ({state}). Nothing was started.", markup=False, highlight=False
+        )
     else:
         err.print(f"{report['verdict']}: {report['would_decide']}", markup=False, highlight=False, soft_wrap=True)

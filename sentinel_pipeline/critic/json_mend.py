@@ -64,7 +64,7 @@ class Mender:
         self.text, self.repair = text, repair
         self.names: dict[str, None] = {}
         self.meant = False
-        """A key and its colon were read: this was meant to be JSON, and nothing inside of it is the answer instead."""
+        """A key and its colon were read, or brackets without end: this was meant, and nothing inside of it is the answer instead."""
 
     def value(self, at: int, depth: int = 0, *, member: bool = True) -> tuple[Any, int]:
         """The value that begins at ``at`` and where it ends; ``member`` says that a comma may be a decimal one.
@@ -86,6 +86,7 @@ class Mender:
 
     def _deeper(self, depth: int) -> int:
         if depth >= MAX_DEPTH:
+            self.meant = True
             raise NotJson("too_deep")
         return depth + 1
 
@@ -224,7 +225,7 @@ class Mender:
             return self._number(form, member)
         word = _WORD.match(self.text, at)
         if word is None or word[0] not in _WORDS:
-            raise self._wrong("a value", at)
+            raise self._wrong("a value", word.end() if word and word.end() == len(self.text) else at)
         value, name = _WORDS[word[0]]
         if name:
             self.names[name] = None
@@ -240,8 +241,9 @@ class Mender:
             core, end = self._before_key(core, form)
         if core[-1:] == ",":
             core, end = core.rstrip(","), form.start("core") + len(core.rstrip(","))
-        if end < form.end("core"):
-            found = number_of(FORM.match(self.text[form.start() : end]), core)  # type: ignore[arg-type]
+        if core and end < form.end("core"):
+            shorter = FORM.fullmatch(self.text[form.start() : end])
+            found = number_of(shorter, core) if shorter else None
         elif core:
             found = number_of(form, core)
         if found is None or self.text[end : end + 1].isalnum():

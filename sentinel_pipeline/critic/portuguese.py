@@ -21,7 +21,9 @@ _PORTUGUESE = _set(
     seus suas você já foi são está mais mas ou quando ainda até entre sobre também isso esta este essa esse nossa nosso há ter tem
     """
 )
-_ENGLISH = _set("the of and is are to your you with for on in it was this that our we have has be at by from or not but")
+_ENGLISH = _set(
+    "the of and is are to your you with for on in it was this that our we have has be at by from or not but"
+)
 _SPANISH = _set("el los las y con su sus una del al es en lo pero muy más está usted tu tus por qué sin hay ha son")
 _ACTIONS = _set(
     """
@@ -33,12 +35,23 @@ _ACTIONS = _set(
     """
 )
 """Imperatives and words of advice."""
-_UNITS = "dois três quatro cinco seis sete oito nove dez onze doze treze catorze quinze dezesseis dezessete dezoito dezenove"
+_UNITS = (
+    "dois três quatro cinco seis sete oito nove dez onze doze treze catorze quinze dezesseis dezessete dezoito dezenove"
+)
 _TENS = "vinte trinta quarenta cinquenta sessenta setenta oitenta noventa cem"
 NUMBER_WORDS: dict[str, float] = (
     {word: value for value, word in enumerate(_UNITS.split(), start=2)}
     | {word: 10 * value for value, word in enumerate(_TENS.split(), start=2)}
-    | {"duas": 2, "quatorze": 14, "mil": 1000, "duzentos": 200, "quinhentos": 500, "metade": 0.5, "dobro": 2, "triplo": 3}
+    | {
+        "duas": 2,
+        "quatorze": 14,
+        "mil": 1000,
+        "duzentos": 200,
+        "quinhentos": 500,
+        "metade": 0.5,
+        "dobro": 2,
+        "triplo": 3,
+    }
 )
 """``um`` and ``uma`` are articles first and stand for no number here."""
 OPENERS = _set(

@@ -75,14 +75,18 @@ def _below(rule: WatchRule, curve: Curve, _: Curve) -> Told:
     values = _latest(rule, curve)
     if values is None or not all(value < rule.threshold for value in values):
         return None
-    return values[-1], f"{rule.metric} is {values[-1]:.4g} at step {curve[-1][0]}, below {rule.threshold:g}{_times(rule)}"
+    return values[
+        -1
+    ], f"{rule.metric} is {values[-1]:.4g} at step {curve[-1][0]}, below {rule.threshold:g}{_times(rule)}"
 
 
 def _above(rule: WatchRule, curve: Curve, _: Curve) -> Told:
     values = _latest(rule, curve)
     if values is None or not all(_over(value, rule.threshold) for value in values):
         return None
-    return values[-1], f"{rule.metric} is {values[-1]:.4g} at step {curve[-1][0]}, above {rule.threshold:g}{_times(rule)}"
+    return values[
+        -1
+    ], f"{rule.metric} is {values[-1]:.4g} at step {curve[-1][0]}, above {rule.threshold:g}{_times(rule)}"
 
 
 def _latest(rule: WatchRule, curve: Curve) -> list[float] | None:

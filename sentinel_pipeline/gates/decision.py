@@ -48,7 +48,7 @@ class Asked(NamedTuple):
 
 
 class Decision(NamedTuple):
-    """``verdict``: ``decided`` (with its scenario), ``ambiguous`` (with what would decide), or ``none`` of the scenarios."""
+    """``verdict``: ``decided`` (with its scenario), ``ambiguous`` (with what would decide, and no scenario), or ``none`` of the scenarios."""
 
     verdict: Literal["decided", "ambiguous", "none"]
     scenario: Scenario | None
@@ -66,7 +66,7 @@ def decide(tree: Sequence[Scenario], evidence: Mapping[str, Measured]) -> Decisi
             continue
         if all(one.holds for one in here):
             return Decision("decided", scenario, tuple(asked), None)
-        return Decision("ambiguous", scenario, tuple(asked), _would_decide([one for one in here if one.holds is None]))
+        return Decision("ambiguous", None, tuple(asked), _would_decide([one for one in here if one.holds is None]))
     return Decision("none", None, tuple(asked), None)
 
 

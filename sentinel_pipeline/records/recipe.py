@@ -106,14 +106,14 @@ def _validate(recipe: Recipe, path: Path) -> None:
 def _validate_grpo(spec: GrpoSpec, path: Path) -> None:
     for name, low, high in (("generations", 2, 4096), ("warmup_share", 0, 0.999), ("beta", 0, 1e3)):
         if not low <= getattr(spec, name) <= high:
-            raise BadInput(
-                f"is {getattr(spec, name)}, expected {low:g} to {high:g}.", file=path, field=f"grpo.{name}"
-            )
+            raise BadInput(f"is {getattr(spec, name)}, expected {low:g} to {high:g}.", file=path, field=f"grpo.{name}")
     names = [rule.name for rule in spec.watch]
     for at, rule in enumerate(spec.watch):
         field_name = f"grpo.watch[{at}]"
         if names.count(rule.name) > 1:
-            raise BadInput(f"{rule.name!r} stands twice.", file=path, field=f"{field_name}.name", fix="Name it otherwise.")
+            raise BadInput(
+                f"{rule.name!r} stands twice.", file=path, field=f"{field_name}.name", fix="Name it otherwise."
+            )
         if rule.test in ("plateau", "spikes", "diverges") and rule.span < 1:
             raise BadInput(f"a {rule.test} needs steps to look back on.", file=path, field=f"{field_name}.span")
         if rule.test == "diverges" and rule.against is None:

@@ -40,7 +40,9 @@ class RewardAudit:
     def licensed(self) -> bool:
         """At least 99 % of gold, no wrong answer, no hack, nothing without a verdict, and all three were asked."""
         asked = self.gold and self.bad and self.hacks and not self.infra
-        return bool(asked) and not self.bad_accepted and not self.hacks_paid and self.gold_accepted >= MIN_GOLD * self.gold
+        return (
+            bool(asked) and not self.bad_accepted and not self.hacks_paid and self.gold_accepted >= MIN_GOLD * self.gold
+        )
 
     def to_json(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in self.__slots__} | {"licensed": self.licensed}

@@ -42,7 +42,10 @@ def cases(tasks: Iterable[Task], seed: int = 0) -> Iterator[Case]:
 def _bad(task: Task, rng: Random) -> dict[str, str]:
     verifier = task.verifier
     if isinstance(verifier, SqlAnswer):
-        return {"other_rows": f"SELECT * FROM ({task.reference}) LIMIT 0", "more_rows": f"{task.reference} UNION ALL {task.reference}"}
+        return {
+            "other_rows": f"SELECT * FROM ({task.reference}) LIMIT 0",
+            "more_rows": f"{task.reference} UNION ALL {task.reference}",
+        }
     if isinstance(verifier, GroundedText):
         named = verifier.must_mention[0]
         return {

@@ -100,9 +100,7 @@ class Scoring:
             limits = Limits(
                 cpu_seconds=spec.cpu_seconds, wall_seconds=spec.wall_seconds, memory_mib=spec.memory_mib, output_kib=256
             )
-            self._grader = Grader(
-                workers=spec.workers, limits=limits, require_isolation=Level(spec.require_isolation)
-            )
+            self._grader = Grader(workers=spec.workers, limits=limits, require_isolation=Level(spec.require_isolation))
         return self._grader
 
 

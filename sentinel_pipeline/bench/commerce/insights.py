@@ -16,9 +16,20 @@ from sentinel_pipeline.records import GroundedText
 from ..families.family import Draft, Family, ask
 from .world import CATEGORIES, STATES, brl
 
-MONTHS = (
-    "janeiro fevereiro março abril maio junho julho agosto setembro outubro novembro dezembro".split()
-)  # lower case, as Portuguese writes them
+MONTHS = [
+    "janeiro",
+    "fevereiro",
+    "março",
+    "abril",
+    "maio",
+    "junho",
+    "julho",
+    "agosto",
+    "setembro",
+    "outubro",
+    "novembro",
+    "dezembro",
+]  # lower case, as Portuguese writes them
 COMPLAINT_WORDS = {
     "delivery": ("atraso na entrega", "Renegocie os prazos com a transportadora e acompanhe os envios toda semana."),
     "quality": ("defeito no produto", "Revise o fornecedor e reforce o controle de qualidade antes do envio."),
@@ -104,7 +115,9 @@ def raw(composition: str, rng: Random) -> str:
 FAMILY = Family(
     "insights",
     "general_chat",
-    tuple(f"{c}|{why}|{s}|{layout}" for c in CATEGORIES for why in COMPLAINT_WORDS for s in STATES for layout in LAYOUTS),
+    tuple(
+        f"{c}|{why}|{s}|{layout}" for c in CATEGORIES for why in COMPLAINT_WORDS for s in STATES for layout in LAYOUTS
+    ),
     generate,
     raw,
 )

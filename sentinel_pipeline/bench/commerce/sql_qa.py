@@ -88,7 +88,12 @@ def draw_filter(name: str, rng: Random) -> Filter:
     """A filter with its constant drawn."""
     if name in ("category", "state", "payment", "complaint"):
         values = {"category": CATEGORIES, "state": STATES, "payment": PAYMENTS, "complaint": tuple(COMPLAINTS)}[name]
-        words = {"category": "da categoria", "state": "do estado", "payment": "pagos com", "complaint": "com reclamação"}
+        words = {
+            "category": "da categoria",
+            "state": "do estado",
+            "payment": "pagos com",
+            "complaint": "com reclamação",
+        }
         value = rng.choice(values)
         return Filter(f" {words[name]} {value}", f"{name} = '{value}'", lambda o: getattr(o, name) == value)
     if name == "above":
@@ -105,7 +110,11 @@ def draw_filter(name: str, rng: Random) -> Filter:
     return Filter("", "", lambda _: True)
 
 
-_ASKS = ("Qual é {what} dos pedidos{where}{by}?", "Calcule {what} dos pedidos{where}{by}.", "Informe {what} dos pedidos{where}{by}.")
+_ASKS = (
+    "Qual é {what} dos pedidos{where}{by}?",
+    "Calcule {what} dos pedidos{where}{by}.",
+    "Informe {what} dos pedidos{where}{by}.",
+)
 INSTRUCTION = "Responda apenas com uma consulta SQL (DuckDB) sobre estas tabelas:"
 
 

@@ -125,7 +125,7 @@ SCHEMA = """\
 orders(order_id INTEGER, customer VARCHAR, city VARCHAR, state VARCHAR, product VARCHAR, category VARCHAR, quantity INTEGER,
        price DECIMAL(10,2), freight DECIMAL(10,2), payment VARCHAR, ordered DATE, promised DATE, delivered DATE)
 reviews(order_id INTEGER, score INTEGER, sentiment VARCHAR, complaint VARCHAR, review VARCHAR)
-orders_enriched: orders com score, sentiment, complaint, review, total (price * quantity + freight) e delay_days"""
+orders_enriched: orders com score, sentiment, complaint, review, total (price * quantity + freight) e delay_days (NULL se não entregue)"""
 """What a prompt shows of the tables."""
 _TABLES = """\
 CREATE TABLE orders (order_id INTEGER PRIMARY KEY, customer VARCHAR, city VARCHAR, state VARCHAR, product VARCHAR, category VARCHAR,
@@ -134,7 +134,8 @@ CREATE TABLE reviews (order_id INTEGER, score INTEGER, sentiment VARCHAR, compla
 """
 _VIEW = """
 CREATE VIEW orders_enriched AS SELECT o.*, r.score, r.sentiment, r.complaint, r.review,
-  (o.price * o.quantity + o.freight)::DECIMAL(12,2) AS total, greatest(0, date_diff('day', o.promised, o.delivered)) AS delay_days
+  (o.price * o.quantity + o.freight)::DECIMAL(12,2) AS total,
+  CASE WHEN o.delivered IS NOT NULL THEN greatest(0, date_diff('day', o.promised, o.delivered)) END AS delay_days
 FROM orders o LEFT JOIN reviews r USING (order_id);
 """
 
