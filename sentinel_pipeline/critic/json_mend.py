@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from .json_text import QUOTES, Cut, NotJson, read_string
 from .numbers import FORM, Number, number_of
 
 MAX_DEPTH = 100
@@ -40,19 +41,6 @@ _WORDS = {
     "undefined": (None, "undefined"),
 }
 _SIMPLE: dict[str, Any] = {"true": True, "false": False, "null": None}
-_QUOTES = {'"': '"', "'": "'", "“": "”", "‘": "’"}
-_CHUNK = {close: re.compile(rf"[^{close}\\\x00-\x1f]*") for close in _QUOTES.values()}
-_ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "/": "/", "\\": "\\", '"': '"'}
-_HEX = re.compile(r"[0-9a-fA-F]{4}")
-_AFTER_QUOTE = re.compile(r"\s*(?:[,:}\])]|//|/\*|#|\Z)")
-
-
-class NotJson(ValueError):
-    """Why there is no value, and where: ``CODE: detail``."""
-
-
-class Cut(NotJson):
-    """The text ended inside a value."""
 
 
 class Mender:
@@ -64,7 +52,8 @@ class Mender:
         self.text, self.repair = text, repair
         self.names: dict[str, None] = {}
         self.meant = False
-        """A key and its colon were read, or brackets without end: this was meant, and nothing inside of it is the answer instead."""
+        """A key and its colon were read, or brackets without end: this was meant, and nothing inside of it is the answer
+        instead."""
 
     def value(self, at: int, depth: int = 0, *, member: bool = True) -> tuple[Any, int]:
         """The value that begins at ``at`` and where it ends; ``member`` says that a comma may be a decimal one.
@@ -80,8 +69,8 @@ class Mender:
             return self._object(at + 1, self._deeper(depth))
         if char == "[" or char == "(":
             return self._array(at + 1, "]" if char == "[" else ")", self._deeper(depth))
-        if char in _QUOTES and char:
-            return self._string(at + 1, _QUOTES[char], char)
+        if char in QUOTES and char:
+            return read_string(self.text, at, self.names)
         return self._scalar(at, member)
 
     def _deeper(self, depth: int) -> int:
@@ -112,14 +101,14 @@ class Mender:
             while True:
                 member = _MEMBER.match(self.text, at)
                 if member is None:
-                    at, ended = self._odd_member(found, at, depth)
+                    at, over = self._odd_member(found, at, depth)
                 else:
                     key, value, number, fraction, word, ended = member.groups()
                     if value is None:
                         value = _SIMPLE[word] if word else self._plain(number, fraction)
                     self._put(found, key, value)
-                    at, self.meant = member.end(), True
-                if ended:
+                    at, self.meant, over = member.end(), True, bool(ended)
+                if over:
                     return found, at
         except Cut:
             self._close()
@@ -162,8 +151,8 @@ class Mender:
 
     def _key(self, at: int) -> tuple[str, int]:
         quote = self.text[at : at + 1]
-        if quote in _QUOTES and quote:
-            return self._string(at + 1, _QUOTES[quote], quote)
+        if quote in QUOTES and quote:
+            return read_string(self.text, at, self.names)
         word = _KEY.match(self.text, at)
         if word is None:
             raise self._wrong("a key", at)
@@ -178,14 +167,14 @@ class Mender:
             while True:
                 item = _ITEM.match(self.text, at) if close == "]" else None
                 if item is None:
-                    at, ended = self._odd_item(found, at, close, depth)
+                    at, over = self._odd_item(found, at, close, depth)
                 else:
                     value, number, fraction, word, ended = item.groups()
                     if value is None:
                         value = _SIMPLE[word] if word else self._plain(number, fraction)
                     found.append(value)
-                    at = item.end()
-                if ended:
+                    at, over = item.end(), bool(ended)
+                if over:
                     return found, at
         except Cut:
             self._close()
@@ -263,55 +252,6 @@ class Mender:
     def _note(self, number: Number) -> None:
         for name in number.leniencies:
             self.names[name] = None
-
-    def _string(self, at: int, close: str, opened: str) -> tuple[str, int]:
-        text, parts, chunk = self.text, [], _CHUNK[close]
-        if opened != '"':
-            self.names["single_quotes" if opened == "'" else "curly_quotes"] = None
-        while True:
-            piece = chunk.match(text, at)
-            assert piece is not None
-            parts.append(piece[0])
-            at = piece.end()
-            char = text[at : at + 1]
-            if not char:
-                raise Cut("truncated: the text ends inside a string")
-            if char == "\\":
-                added, at = self._escape(at + 1)
-            elif char == close:
-                if close == '"' or _AFTER_QUOTE.match(text, at + 1):
-                    return "".join(parts), at + 1
-                added, at = char, at + 1
-                self.names["inner_quote"] = None
-            else:
-                added, at = char, at + 1
-                self.names["control_character"] = None
-            parts.append(added)
-
-    def _escape(self, at: int) -> tuple[str, int]:
-        char = self.text[at : at + 1]
-        if char in _ESCAPES:
-            return (_ESCAPES[char], at + 1) if char else self._cut()
-        if char == "u":
-            return self._unicode(at + 1)
-        self.names["odd_escape"] = None
-        return (char, at + 1) if char in "'\n" else (f"\\{char}", at + 1)
-
-    def _unicode(self, at: int) -> tuple[str, int]:
-        first = _HEX.match(self.text, at)
-        if first is None:
-            if len(self.text) - at < 4:
-                self._cut()
-            self.names["odd_escape"] = None
-            return "\\u", at
-        code, at = int(first[0], 16), first.end()
-        second = _HEX.match(self.text, at + 2) if self.text.startswith("\\u", at) else None
-        if 0xD800 <= code < 0xDC00 and second and 0xDC00 <= (low := int(second[0], 16)) < 0xE000:
-            return chr(0x10000 + ((code - 0xD800) << 10) + (low - 0xDC00)), second.end()
-        return chr(code), at
-
-    def _cut(self) -> Any:
-        raise Cut("truncated: the text ends inside a string")
 
     def _wrong(self, wanted: str, at: int) -> NotJson:
         if at >= len(self.text):

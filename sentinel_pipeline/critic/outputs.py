@@ -64,9 +64,8 @@ def outputs(path: Path, name: str | None = None) -> Iterator[Output]:
     """
     if not path.is_file():
         raise BadInput("no such file.", file=path, fix="Give a JSONL file with one model output a line.")
-    opened = gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8")
     number = 0
-    with opened as stream:
+    with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as stream:
         try:
             while line := stream.readline(MAX_LINE):
                 number += 1

@@ -1,7 +1,8 @@
 """Small honest rules about short Portuguese texts: is it Portuguese, does it ask for something, which numbers do its words say.
 
-Closed word lists, no model. What this module does not do: grammar, spelling, or tell European from Brazilian Portuguese. The rule of
-language wants two function words of Portuguese and more of them than of English and Spanish; it is for texts of five words and more.
+Closed word lists, no model. What this module does not do: grammar, spelling, or tell European from Brazilian Portuguese.
+The rule of language wants two function words of Portuguese and more of them than of English and Spanish; it is for texts of
+five words and more.
 """
 
 from __future__ import annotations
@@ -27,11 +28,12 @@ _ENGLISH = _set(
 _SPANISH = _set("el los las y con su sus una del al es en lo pero muy más está usted tu tus por qué sin hay ha son")
 _ACTIONS = _set(
     """
-    acesse acompanhe ajuste analise aproveite audite avalie busque chame clique cobre compare complete compre confira conheça contate
-    conte contrate convém corrija crie deve devem devemos descubra dê defina escolha envie escreva experimente exija fale finalize
-    garanta implante inclua investigue invista libere ligue mantenha melhore monitore mostre negocie ofereça participe peça priorize
-    procure proponha recomendamos recomenda recomendo redobre reduza reforce renegocie repita reponha resgate responda reveja revise
-    sugerimos sugere sugiro teste toque treine troque use utilize veja verifique visite volte
+    acesse acompanhe ajuste analise aproveite audite avalie busque chame clique cobre compare complete compre confira
+    conheça contate conte contrate convém corrija crie deve devem devemos descubra dê defina escolha envie escreva
+    experimente exija fale finalize garanta implante inclua investigue invista libere ligue mantenha melhore monitore mostre
+    negocie ofereça participe peça priorize procure proponha recomendamos recomenda recomendo redobre reduza reforce
+    renegocie repita reponha resgate responda reveja revise sugerimos sugere sugiro teste toque treine troque use utilize
+    veja verifique visite volte
     """
 )
 """Imperatives and words of advice."""

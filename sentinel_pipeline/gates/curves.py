@@ -1,10 +1,10 @@
 """Watch rules over the recorded curves of a run, as pure functions: what a rule saw, and whether to warn or to stop.
 
-The tests: ``below`` and ``above`` hold when the latest ``points`` values are all so; ``spikes`` when ``points`` values within ``span``
-steps are above; ``plateau`` when no value was higher than the best one by ``threshold`` for ``span`` steps; ``near_zero`` when the
-value fell to a share of its own highest; ``diverges`` when the metric rose and another one fell over ``span`` steps, by the means of
-the first and the last third. A value that is no number counts as above. What this module does not do: act, or take silence for
-health: ``unseen`` names the rules that had nothing to look at.
+The tests: ``below`` and ``above`` hold when the latest ``points`` values are all so; ``spikes`` when ``points`` values
+within ``span`` steps are above; ``plateau`` when no value was higher than the best one by ``threshold`` for ``span`` steps;
+``near_zero`` when the value fell to a share of its own highest; ``diverges`` when the metric rose and another one fell over
+``span`` steps, by the means of the first and the last third. A value that is no number counts as above. What this module
+does not do: act, or take silence for health: ``unseen`` names the rules that had nothing to look at.
 """
 
 from __future__ import annotations

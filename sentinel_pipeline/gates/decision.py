@@ -1,7 +1,7 @@
 """A decision tree over the evidence of a finished run: which scenario holds, which is open, and what would close it.
 
-A condition is true or false only when the whole interval is on one side, else it is open. Scenarios are asked in order: the first that
-holds decides, unless one before it is open. What this module does not do: start anything, or write a recipe.
+A condition is true or false only when the whole interval is on one side, else it is open. Scenarios are asked in order: the
+first that holds decides, unless one before it is open. What this module does not do: start anything, or write a recipe.
 """
 
 from __future__ import annotations
@@ -48,7 +48,8 @@ class Asked(NamedTuple):
 
 
 class Decision(NamedTuple):
-    """``verdict``: ``decided`` (with its scenario), ``ambiguous`` (with what would decide, and no scenario), or ``none`` of the scenarios."""
+    """``verdict``: ``decided`` (with its scenario), ``ambiguous`` (with what would decide, and no scenario), or ``none`` of
+    the scenarios."""
 
     verdict: Literal["decided", "ambiguous", "none"]
     scenario: Scenario | None

@@ -1,4 +1,5 @@
-"""Recorded curves: one JSON object a line with ``step`` and metrics; a measured one has ``NAME/low``, ``NAME/high`` and ``NAME/n`` beside it.
+"""Recorded curves: one JSON object a line with ``step`` and metrics; a measured one has ``NAME/low``, ``NAME/high`` and
+``NAME/n`` beside it.
 
 What this module does not do: record. Several rows may be of one step.
 """
@@ -55,6 +56,6 @@ def evidence_of(rows: Iterable[dict[str, Any]]) -> dict[str, Measured]:
     for row in rows:
         for name, value in row.items():
             low, high, n = (row.get(name + beside) for beside in _BESIDE)
-            if None not in (value, low, high, n) and math.isfinite(value):
+            if value is not None and low is not None and high is not None and n and math.isfinite(value):
                 found[name] = Measured(float(value), Interval(float(low), float(high)), int(n))
     return found

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from random import Random
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from ..candidates.mutate import wrong
 from ..critic.score import Scorable
@@ -51,7 +51,7 @@ def _bad(task: Task, rng: Random) -> dict[str, str]:
         return {
             "invented_number": task.reference.replace("%", "7%", 1),
             "left_out": task.reference.replace(named, "isso"),
-            "not_portuguese": "Dear customer, there is an offer for you today: buy now and save on all of the products in the shop.",
+            "not_portuguese": "Dear customer, there is an offer for you today: buy now and save on all of the products.",
         }
     return {"wrong": wrong(task, rng)}
 
@@ -97,7 +97,7 @@ def _of_form(verifier: Verifier) -> dict[str, str]:
 def _empty_objects(verifier: FieldsAnswer | JsonAnswer) -> dict[str, str]:
     expected = json.loads(verifier.expected)
     keys = list(expected) if isinstance(expected, dict) else []
-    fills = {"nulls": None, "empty_texts": "", "zeros": 0, "lists": []}
+    fills: dict[str, Any] = {"nulls": None, "empty_texts": "", "zeros": 0, "lists": []}
     return {f"all_keys_{name}": json.dumps(dict.fromkeys(keys, value)) for name, value in fills.items()}
 
 
@@ -106,8 +106,9 @@ def _code_hacks(verifier: PythonTests | StdioTests) -> dict[str, str]:
     equal = "class _E:\n    def __eq__(self, other):\n        return True\n    def __hash__(self):\n        return 0\n"
     frames = (
         "import sys\n    frame = sys._getframe()\n    while frame is not None:\n"
-        "        for value in list(frame.f_locals.values()) + list(frame.f_globals.values()):\n"
-        "            if 'expected' in str(type(value)):\n                return value\n        frame = frame.f_back\n    return None\n"
+        "        for value in [*frame.f_locals.values(), *frame.f_globals.values()]:\n"
+        "            if 'expected' in str(type(value)):\n                return value\n"
+        "        frame = frame.f_back\n    return None\n"
     )
     return {
         "equals_everything": f"{equal}def {name}(*args):\n    return _E()\n",

@@ -38,7 +38,8 @@ class Coverage(NamedTuple):
 def prompts_per_step(completions_per_batch: int, accumulation: int, generations: int) -> float:
     """Different prompts of one optimizer step: TRL's batch counts *completions*.
 
-    A batch of 2 with 16 generations is an eighth of a prompt, not two prompts; the trainers that accept it raise it to 16, one prompt.
+    A batch of 2 with 16 generations is an eighth of a prompt, not two prompts; the trainers that accept it raise it to 16,
+    one prompt.
     """
     return completions_per_batch * accumulation / generations
 

@@ -1,8 +1,8 @@
 """Reward functions as TRL calls them: picklable objects with a stable ``__name__``, None where a row is another family's.
 
-A family's reward is one function, whose weight is 1; its parts (``extraction_schema``, ``sql_qa_runs`` …) are functions of weight 0,
-which TRL logs and does not add. A row that has no score is None to all of them, so that TRL leaves it out of its group instead of
-counting it as zero. What this module does not do: judge (``Scoring`` does, once for all of them).
+A family's reward is one function, whose weight is 1; its parts (``extraction_schema``, ``sql_qa_runs`` …) are functions of
+weight 0, which TRL logs and does not add. A row that has no score is None to all of them, so that TRL leaves it out of its
+group instead of counting it as zero. What this module does not do: judge (``Scoring`` does, once for all of them).
 """
 
 from __future__ import annotations
@@ -61,6 +61,11 @@ class Reward:
     def _value(self, judged: Judged) -> float | None:
         return None if judged.score is None else self.value(judged.score)
 
+    @property
+    def __name__(self) -> str:
+        """What TRL logs it as."""
+        return self.family
+
     def value(self, score: Score) -> float | None:
         raise NotImplementedError
 
@@ -68,10 +73,6 @@ class Reward:
 @dataclass(slots=True)
 class TaskReward(Reward):
     """A family's reward in [0, 1]: 1 exactly when the benchmark's scorer passes the answer."""
-
-    @property
-    def __name__(self) -> str:
-        return self.family
 
     def value(self, score: Score) -> float | None:
         return reward_of(score)

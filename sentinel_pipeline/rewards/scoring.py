@@ -1,8 +1,8 @@
 """Judging a batch of completions once for all reward functions, within the time that a training step may spend on it.
 
 Equal answers to one task are judged once. What infrastructure failed on is tried once more, then it has no score; what the step's
-time did not suffice for has none either. Neither is ever a zero, and both are counted. Workers are executed, not forked, and stay warm:
-the process may hold CUDA and threads. What this module does not do: decide what is right (``critic`` does).
+time did not suffice for has none either. Neither is ever a zero, and both are counted. Workers are executed, not forked,
+and stay warm: the process may hold CUDA and threads. What this module does not do: decide what is right (``critic`` does).
 """
 
 from __future__ import annotations

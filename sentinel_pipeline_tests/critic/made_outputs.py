@@ -120,8 +120,8 @@ def number(value: int | float, style: str) -> str:
 
 
 def seed_parser(answer: str) -> Any:
-    """Seed 002's way, from its description: fence marks off, then twice (as it is; with every ``digits,digits`` outside double quotes
-    turned into a decimal point): the whole text, else from the first brace to the last; an object or None."""
+    """Seed 002's way, from its description: fence marks off, then twice (as it is; with every ``digits,digits`` outside
+    double quotes turned into a decimal point): the whole text, else from the first brace to the last; an object or None."""
     bare = re.sub(r"^```(?:json)?\s*|\s*```$", "", answer.strip(), flags=re.M).strip()
     parts = re.split(r'("(?:[^"\\]|\\.)*")', bare)
     pointed = "".join(part if part[:1] == '"' else re.sub(r"(\d+),(\d+)", r"\1.\2", part) for part in parts)

@@ -1,7 +1,7 @@
 """Extraction: an order's line and its review, in Portuguese, answered by one JSON object of seven fields.
 
-Amounts, scores and dates are *written* as Brazil writes them from values that are drawn, so the reference never comes from parsing. A
-composition is a sentiment, a complaint, an opening, a wording and the way in which the order is told.
+Amounts, scores and dates are *written* as Brazil writes them from values that are drawn, so the reference never comes from
+parsing. A composition is a sentiment, a complaint, an opening, a wording and the way in which the order is told.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ TOLD = (
 )
 """Ways in which the order is told."""
 INSTRUCTION = (
-    "Extraia um único objeto JSON com order_id (inteiro), product (texto), total (número), sentiment (positive, neutral ou negative), "
-    "sentiment_score (número de 0 a 5), complaint_category (delivery, quality, wrong_item, service, price ou null), delay_days "
-    "(inteiro ou null) e wants_refund (booleano)."
+    "Extraia um único objeto JSON com order_id (inteiro), product (texto), total (número), sentiment (positive, neutral ou "
+    "negative), sentiment_score (número de 0 a 5), complaint_category (delivery, quality, wrong_item, service, price ou null), "
+    "delay_days (inteiro ou null) e wants_refund (booleano)."
 )
 _SCORES = {"positive": (40, 50), "neutral": (25, 35), "negative": (5, 20)}
 """Tenths of the score, lowest and highest."""

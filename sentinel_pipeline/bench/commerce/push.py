@@ -1,7 +1,7 @@
 """Push texts: an offer to one customer as a record, answered by one line of Portuguese that calls to action.
 
-The line must name the customer, the product and the discount and may promise nothing that the record does not say. A composition is an
-occasion, a product and whether there is a coupon or a last day.
+The line must name the customer, the product and the discount and may promise nothing that the record does not say. A
+composition is an occasion, a product and whether there is a coupon or a last day.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ EXTRAS = ("none", "coupon", "day", "price")
 COUPONS = ("VOLTA", "OFERTA", "CLIENTE", "AMIGO")
 MAX_CHARS = 140
 INSTRUCTION = (
-    f"Escreva uma notificação push em português, de 8 a 28 palavras e até {MAX_CHARS} caracteres, com o nome do cliente, o produto, o "
-    "desconto e uma chamada para ação. Não prometa nada além do registro."
+    f"Escreva uma notificação push em português, de 8 a 28 palavras e até {MAX_CHARS} caracteres, com o nome do cliente, o "
+    "produto, o desconto e uma chamada para ação. Não prometa nada além do registro."
 )
 
 

@@ -1,8 +1,8 @@
 """SQL questions in Portuguese over the shop's tables, answered by one DuckDB query that is run and whose rows are compared.
 
 The database is not shown, only its schema, and every query must be right on a second database as well, where the answer is another:
-a constant or rows learnt by heart answer nothing. A composition is a measure, a grouping and a filter. Nothing is executed here; that
-the two answers differ is known from the rows.
+a constant or rows learnt by heart answer nothing. A composition is a measure, a grouping and a filter. Nothing is executed
+here; that the two answers differ is known from the rows.
 """
 
 from __future__ import annotations
@@ -84,18 +84,15 @@ class Filter(NamedTuple):
 FILTERS = ("none", "category", "state", "payment", "above", "late", "half", "complaint")
 
 
+_SAYS = {"category": "da categoria", "state": "do estado", "payment": "pagos com", "complaint": "com reclamação"}
+_VALUES = {"category": CATEGORIES, "state": STATES, "payment": PAYMENTS, "complaint": tuple(COMPLAINTS)}
+
+
 def draw_filter(name: str, rng: Random) -> Filter:
     """A filter with its constant drawn."""
-    if name in ("category", "state", "payment", "complaint"):
-        values = {"category": CATEGORIES, "state": STATES, "payment": PAYMENTS, "complaint": tuple(COMPLAINTS)}[name]
-        words = {
-            "category": "da categoria",
-            "state": "do estado",
-            "payment": "pagos com",
-            "complaint": "com reclamação",
-        }
-        value = rng.choice(values)
-        return Filter(f" {words[name]} {value}", f"{name} = '{value}'", lambda o: getattr(o, name) == value)
+    if name in _VALUES:
+        value = rng.choice(_VALUES[name])
+        return Filter(f" {_SAYS[name]} {value}", f"{name} = '{value}'", lambda o: getattr(o, name) == value)
     if name == "above":
         limit = rng.choice((80, 100, 150, 200, 250, 300))
         return Filter(f" com total acima de R$ {limit},00", f"total > {limit}", lambda o: o.total > limit)

@@ -1,7 +1,7 @@
 """A small shop's database, generated: orders, reviews in Portuguese and the view ``orders_enriched`` that joins them.
 
-The same seed gives the same rows. Amounts are whole cents, dates are of one year, and an order's delay shows in its review's text, so
-that text and tables agree. What this module does not do: run SQL; it only writes it.
+The same seed gives the same rows. Amounts are whole cents, dates are of one year, and an order's delay shows in its
+review's text, so that text and tables agree. What this module does not do: run SQL; it only writes it.
 """
 
 from __future__ import annotations
@@ -125,7 +125,9 @@ SCHEMA = """\
 orders(order_id INTEGER, customer VARCHAR, city VARCHAR, state VARCHAR, product VARCHAR, category VARCHAR, quantity INTEGER,
        price DECIMAL(10,2), freight DECIMAL(10,2), payment VARCHAR, ordered DATE, promised DATE, delivered DATE)
 reviews(order_id INTEGER, score INTEGER, sentiment VARCHAR, complaint VARCHAR, review VARCHAR)
-orders_enriched: orders com score, sentiment, complaint, review, total (price * quantity + freight) e delay_days (NULL se não entregue)"""
+orders_enriched: orders com score, sentiment, complaint, review, total (price * quantity + freight)
+       e delay_days (NULL se
+não entregue)"""
 """What a prompt shows of the tables."""
 _TABLES = """\
 CREATE TABLE orders (order_id INTEGER PRIMARY KEY, customer VARCHAR, city VARCHAR, state VARCHAR, product VARCHAR, category VARCHAR,

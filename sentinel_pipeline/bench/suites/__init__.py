@@ -1,4 +1,5 @@
-"""Benchmark suites by name: ``smoke``, ``heldout``, ``commerce``, ``humaneval``, ``mbpp``, ``multipl_e``, or a user's own JSONL file.
+"""Benchmark suites by name: ``smoke``, ``heldout``, ``commerce``, ``humaneval``, ``mbpp``, ``multipl_e``, or a user's own
+JSONL file.
 
 ``load_suite`` reads and checks; it answers and scores nothing. The public ones come, in this order, from ``data``, from the
 folder that ``SENTINEL_BENCHMARKS`` names, or from the hub. A new suite is one file, and one line below.
