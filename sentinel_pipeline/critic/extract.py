@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Literal
 
 from .fences import Fence, fences, outside
-from .json_reader import Extracted, JsonReading, json_in_prose, mend_json, read_json
+from .json_reader import NO_JSON, Extracted, JsonReading, begins_as_json, json_in_prose, mend_json, read_json
 
 Kind = Literal["python", "json", "diff", "shell", "sql", "typescript", "yaml", "answer", "text"]
 
@@ -165,7 +165,7 @@ def _script(text: str, entry_point: str | None) -> Extracted:
 
 
 def _json(text: str, reading: JsonReading) -> Extracted:
-    whole = read_json(text)
+    whole = read_json(text) if reading == "strict" or begins_as_json(text) else NO_JSON
     if whole.error is None or (reading == "strict" and not whole.error.startswith("not_json")):
         return whole
     chosen = _choose(text, "json") if reading == "strict" or text.lstrip()[:1] not in ("{", "[") else None

@@ -16,20 +16,21 @@ from .numbers import FORM, Number, number_of
 
 MAX_DEPTH = 100
 _MEMBER = re.compile(
-    r'\s*"([^"\\\x00-\x1f]*)"\s*:\s*(?:"([^"\\\x00-\x1f]*)"|(-?(?:0|[1-9]\d{0,15}))([.,]\d{1,300})?|(true|false|null))\s*'
-    r"(?:,(?=\s*\")|(}))"
+    r"""\s*(?:"([^"\\\x00-\x1f]*)"|'([^'\\\x00-\x1f]*)'|([^\W\d][\w$-]*))\s*:\s*"""
+    r"""(?:"([^"\\\x00-\x1f]*)"|'([^'\\\x00-\x1f]*)'|(-?(?:0|[1-9]\d{0,15}))([.,]\d{1,300})?|(true|false|null|True|False|None))"""
+    r"""\s*(?:,(?=\s*["'\w])(?!\s*\d)|(,?)\s*(}))"""
 )
 """A plain member, up to its comma or the object's end: most members, in one step. What follows it says what its comma was."""
 _ITEM = re.compile(
     r'\s*(?:"([^"\\\x00-\x1f]*)"|(-?(?:0|[1-9]\d{0,15}))(\.\d{1,300})?(?![.\d])|(true|false|null))\s*(?:,(?!\s*\])|(\]))'
 )
 """The same for an item of an array, where a comma is a comma."""
-_PLAIN_KEY = re.compile(r'\s*"([^"\\\x00-\x1f]*)"\s*:\s*')
+_PLAIN_KEY = re.compile(r"""\s*(?:"([^"\\\x00-\x1f]*)"|'([^'\\\x00-\x1f]*)'|([^\W\d][\w$-]*))\s*:\s*""")
 _BLANK = re.compile(r"\s*")
 _COMMENT = re.compile(r"//[^\n]*|#[^\n]*|/\*(?:[^*]|\*(?!/))*\*/")
 _KEY = re.compile(r"[^\W\d][\w$-]*")
 _WORD = re.compile(r"[A-Za-z]+")
-_WORDS = {
+_WORDS: dict[str, tuple[Any, str | None]] = {
     "true": (True, None),
     "false": (False, None),
     "null": (None, None),
@@ -103,16 +104,38 @@ class Mender:
                 if member is None:
                     at, over = self._odd_member(found, at, depth)
                 else:
-                    key, value, number, fraction, word, ended = member.groups()
-                    if value is None:
-                        value = _SIMPLE[word] if word else self._plain(number, fraction)
-                    self._put(found, key, value)
-                    at, self.meant, over = member.end(), True, bool(ended)
+                    self._plain_member(found, member)
+                    at, self.meant, over = member.end(), True, member[10] is not None
                 if over:
                     return found, at
         except Cut:
             self._close()
             return found, len(self.text)
+
+    def _plain_member(self, found: dict[str, Any], member: re.Match[str]) -> None:
+        key, single, bare, value, quoted, number, fraction, word, comma, _ = member.groups()
+        key = self._name(key, single, bare)
+        if value is None:
+            if number is not None:
+                value = self._plain(number, fraction)
+            elif word is not None:
+                value, name = _WORDS[word]
+                if name:
+                    self.names[name] = None
+            else:
+                value = quoted
+                self.names["single_quotes"] = None
+        if comma:
+            self.names["trailing_comma"] = None
+        if key in found:
+            self.names["duplicate_key"] = None
+        found[key] = value
+
+    def _name(self, double: str | None, single: str | None, bare: str) -> str:
+        if double is not None:
+            return double
+        self.names["unquoted_key" if single is None else "single_quotes"] = None
+        return bare if single is None else single
 
     def _plain(self, whole: str, fraction: str | None) -> int | float:
         if fraction is None:
@@ -124,7 +147,7 @@ class Mender:
     def _odd_member(self, found: dict[str, Any], at: int, depth: int) -> tuple[int, bool]:
         plain = _PLAIN_KEY.match(self.text, at)
         if plain is not None:
-            key, at = plain[1], plain.end()
+            key, at = self._name(*plain.groups()), plain.end()
         else:
             at = self._blank(at)
             if self.text.startswith("}", at):
@@ -141,13 +164,10 @@ class Mender:
         at = self._blank(at)
         if at >= len(self.text) and not isinstance(value, (dict, list, str)):
             raise self._wrong("',' or '}'", at)
-        self._put(found, key, value)
-        return self._after(at, "}")
-
-    def _put(self, found: dict[str, Any], key: str, value: Any) -> None:
         if key in found:
             self.names["duplicate_key"] = None
         found[key] = value
+        return self._after(at, "}")
 
     def _key(self, at: int) -> tuple[str, int]:
         quote = self.text[at : at + 1]
@@ -226,7 +246,7 @@ class Mender:
             if form["currency"]:
                 raise NotJson(f"ambiguous_number: a currency's comma inside an array at character {form.start()}")
             core, end = core.partition(",")[0], form.start("core") + core.index(",")
-        elif self._is_key(end):
+        elif "," in core and self._is_key(end):
             core, end = self._before_key(core, form)
         if core[-1:] == ",":
             core, end = core.rstrip(","), form.start("core") + len(core.rstrip(","))

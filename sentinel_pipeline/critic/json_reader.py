@@ -71,19 +71,27 @@ def read_json(text: str) -> Extracted:
         return Extracted(None, "json", (), f"not_json: {error}"[:120])
 
 
+def begins_as_json(text: str) -> bool:
+    """Whether the first character may begin a JSON value: where it may not, no strict reading needs to be tried."""
+    return text.lstrip()[:1] in _FIRST
+
+
+_FIRST = frozenset('{["-0123456789tfn')
+NO_JSON = Extracted(None, "json", (), "not_json: no value at the beginning")
+
+
 def mend_json(text: str, whole: Extracted, reading: JsonReading) -> Extracted:
     """The whole text (whose strict reading is ``whole``) as one value that is almost JSON, else the first such among prose."""
     if whole.error is None or whole.error == "too_deep":
         return whole
     bare = text.strip().removeprefix("\ufeff")
-    if bare[:1] not in ("{", "["):
-        mender = Mender(bare)
-        try:
-            value, end = mender.value(0)
-            if end == len(bare) and not isinstance(value, str):
-                return Extracted(value, "json", tuple(mender.names))
-        except NotJson:
-            pass
+    mender = Mender(bare)
+    try:
+        value, end = mender.value(0)
+        if end == len(bare) and not isinstance(value, str):
+            return Extracted(value, "json", tuple(mender.names))
+    except NotJson:
+        pass
     return json_in_prose(bare, whole, reading)
 
 
