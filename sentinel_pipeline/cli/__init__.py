@@ -11,12 +11,14 @@ import sys
 import typer
 
 from ..errors import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_INFRASTRUCTURE, SentinelError
+from .alerts import alert
 from .console import err
 from .data import label
+from .doctor import doctor
 from .extract import extract
 from .gates import gate
 from .grade import grade
-from .house import doctor, ui, verify
+from .house import gc, ui, verify
 from .next import next_
 from .run import run
 
@@ -35,7 +37,9 @@ app.command()(grade)
 app.command()(extract)
 app.add_typer(gate, name="gate")
 app.command("next")(next_)
+app.add_typer(alert, name="alert")
 app.command()(verify)
+app.command()(gc)
 app.command()(doctor)
 app.command()(ui)
 
