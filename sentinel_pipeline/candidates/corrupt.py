@@ -20,6 +20,7 @@ from sentinel_pipeline.records import (
     PatchApplies,
     PythonTests,
     ShellEffect,
+    SqlAnswer,
     Task,
     TextAnswer,
 )
@@ -51,6 +52,8 @@ def unparsable(task: Task, rng: Random) -> str:
         return "\n".join(line for line in task.reference.split("\n") if not line.startswith("@@"))
     if isinstance(task.verifier, ShellEffect):
         return f"{task.reference} | '"
+    if isinstance(task.verifier, SqlAnswer):
+        return f"{task.reference} AND ("
     return task.reference.rstrip()[:-1]
 
 

@@ -176,6 +176,7 @@ def test_repetition_is_no_text() -> None:
         ("The order of the customer has not arrived.", False),
         ("El pedido de la clienta no llegó con los demás productos.", False),
         ("fone bluetooth", False),
+        ("Of course, that's easily done:\nO pedido da cliente não chegou no prazo, e isso pesa.", False),
     ],
 )
 def test_language_by_function_words(sentence: str, portuguese: bool) -> None:
