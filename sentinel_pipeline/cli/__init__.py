@@ -12,6 +12,7 @@ import typer
 
 from ..errors import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_INFRASTRUCTURE, SentinelError
 from .alerts import alert
+from .bench import bench
 from .console import err
 from .data import label
 from .doctor import doctor
@@ -19,6 +20,8 @@ from .extract import extract
 from .gates import gate
 from .grade import grade
 from .house import gc, ui, verify
+from .judge import judge
+from .measure import compare, power
 from .next import next_
 from .run import run
 
@@ -35,9 +38,13 @@ app.command()(run)
 app.command()(label)
 app.command()(grade)
 app.command()(extract)
+app.command()(bench)
+app.command()(compare)
+app.command()(power)
 app.add_typer(gate, name="gate")
 app.command("next")(next_)
 app.add_typer(alert, name="alert")
+app.add_typer(judge, name="judge")
 app.command()(verify)
 app.command()(gc)
 app.command()(doctor)

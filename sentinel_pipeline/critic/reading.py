@@ -11,7 +11,9 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from ..records import (
+    Constraints,
     FieldsAnswer,
+    FunctionCalls,
     GroundedText,
     JsonAnswer,
     PatchApplies,
@@ -50,6 +52,8 @@ _BY_VERIFIER: dict[type, Kind] = {
     TextAnswer: "text",
     FieldsAnswer: "json",
     GroundedText: "text",
+    FunctionCalls: "json",
+    Constraints: "text",
 }
 
 

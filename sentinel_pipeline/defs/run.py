@@ -10,7 +10,7 @@ import json
 import os
 import threading
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,8 @@ from dagster import DagsterEventType, DagsterRunStatus, RunsFilter
 from ..errors import EXIT_DONE, EXIT_FAILED, EXIT_GATE, BadInput, SentinelError, did_you_mean
 from ..processes import die_with_parent
 from ..store import Ledger, Store, find_home
-from .checks import REPORT_GATES
+from .checks import REPORT_GATES, gates_of
+from .gap import PROOF
 from .stage import LOOP_TAG, RECIPES, open_view
 
 JOB = "train_recipe"
@@ -109,12 +110,14 @@ def process_mark(pid: int) -> str | None:
 def unfinished(recipe: str, loop: str, names: Sequence[str]) -> list[str]:
     """Stages of ``names`` that the loop has no artefact of, or no verdict about."""
     view = open_view(dg.DagsterRun(job_name=JOB, run_id=loop), recipe)
-    return [name for name in names if not _finished(view.store, view.ledger, name, loop)]
+    gates: dict[str, Iterable[str]] = {name: gates_of(view.recipe, name) for name in REPORT_GATES}
+    gates[PROOF] = (PROOF,) if view.recipe.gap_proof else ()
+    return [name for name in names if not _finished(view.store, view.ledger, name, loop, gates.get(name, ()))]
 
 
-def _finished(store: Store, ledger: Ledger, name: str, loop: str) -> bool:
+def _finished(store: Store, ledger: Ledger, name: str, loop: str, gates: Iterable[str]) -> bool:
     made = [artefact for artefact in store.history(name) if artefact.manifest.loop_id == loop]
-    return bool(made) and all(ledger.latest(gate, made[-1].hash) for gate in REPORT_GATES.get(name, ()))
+    return bool(made) and all(ledger.latest(gate, made[-1].hash) for gate in gates)
 
 
 def run(recipe: str, events: Events, *, run_id: str, until: str | None, resume: bool) -> int:

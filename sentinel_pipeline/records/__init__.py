@@ -7,7 +7,9 @@ from .report import BenchmarkReport, Interval, PairedComparison, SampleScore
 from .task import CATEGORIES, Task
 from .verdict import GateVerdict
 from .verifiers import (
+    Constraints,
     FieldsAnswer,
+    FunctionCalls,
     GroundedText,
     JsonAnswer,
     PatchApplies,
@@ -28,8 +30,10 @@ __all__ = [
     "ROLES",
     "BenchmarkReport",
     "Candidate",
+    "Constraints",
     "CriticLabels",
     "FieldsAnswer",
+    "FunctionCalls",
     "GateVerdict",
     "GroundedText",
     "Interval",
