@@ -13,6 +13,8 @@ from ..critic.fences import fences
 from ..critic.reading import guess_language
 from ..records import (
     Candidate,
+    FieldsAnswer,
+    GroundedText,
     JsonAnswer,
     PatchApplies,
     PythonTests,
@@ -47,6 +49,8 @@ _BY_VERIFIER = {
     JsonAnswer: "tool_use",
     ShellEffect: "devops",
     TextAnswer: "general_chat",
+    FieldsAnswer: "tool_use",
+    GroundedText: "general_chat",
 }
 _LANGUAGES = {
     ScriptTests: "typescript", SqlAnswer: "sql", PatchApplies: "diff", JsonAnswer: "json", ShellEffect: "shell",
