@@ -67,11 +67,11 @@ def difference_bars(bars: Sequence[Bar], title: str) -> str:
 
 
 def shares(before: Mapping[str, float], after: Mapping[str, float], wanted: Mapping[str, float], title: str) -> str:
-    """Grouped bars of category shares: available, taken, and a mark where each was wanted; Markdown with one image."""
+    """Grouped bars of category shares: before, after, and a mark where each was wanted; Markdown with one image."""
 
     def draw(axes: Axes) -> None:
         places = range(len(wanted))
-        axes.bar([p - 0.2 for p in places], [before.get(n, 0) for n in wanted], 0.4, color=_GREY, label="available")
+        axes.bar([p - 0.2 for p in places], [before.get(n, 0) for n in wanted], 0.4, color=_GREY, label="before")
         axes.bar([p + 0.2 for p in places], [after.get(n, 0) for n in wanted], 0.4, color=_BLUE, label="in the mix")
         axes.plot(places, list(wanted.values()), "_", color=_ORANGE, markersize=28, markeredgewidth=2, label="wanted")
         axes.set_xticks(list(places), [name.replace("_", "\n") for name in wanted])

@@ -13,10 +13,12 @@ import platform
 import uuid
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 from ..records import ReviewTask, SampleScore, SftCandidate, Task
+from ..records.conversation import filled, sample_number, sampled, task_of
 from ..store import Draft
 
 CANDIDATES, TASKS = "sft_candidates.jsonl", "sft_candidates.tasks.jsonl"
@@ -58,11 +60,13 @@ def failures(tasks: Sequence[Task], samples: Sequence[SampleScore], by: Measured
     parses, it ended by itself, it passes its checks (which a failure does not).
     """
     fast = _fast_families(samples, by.min_tokens_per_second)
-    by_id = {task.id: task for task in tasks}
+    by_id, said = {task.id: task for task in tasks}, {sample.task_id: sample.completion for sample in samples}
     now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
     for sample in samples:
         if sample.outcome == "fail" and sample.family in fast:
-            yield _record(by_id[sample.task_id], sample, by, now)
+            task = by_id[task_of(sample.task_id)]
+            asked = filled(sampled(task.messages, sample_number(sample.task_id)), said)
+            yield _record(replace(task, messages=asked), sample, by, now)
 
 
 def _fast_families(samples: Sequence[SampleScore], least: float) -> set[str]:

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from sentinel_pipeline.bench.suites import humaneval, mbpp, own
 from sentinel_pipeline.bench.suites.rows import SuiteRow
 from sentinel_pipeline.errors import BadInput
-from sentinel_pipeline.records import CATEGORIES, Candidate, Message, Verifier, messages_from
+from sentinel_pipeline.records import Candidate, Message, Verifier, messages_from
 
 SHAREGPT_ROLES = {
     "system": "system",
@@ -78,7 +78,7 @@ def to_candidate(row: Any, *, source: str, file: str, line: int) -> Candidate:
         source=source,
         messages=answered.messages,
         completion=answered.completion,
-        category=category if isinstance(category, str) and category in CATEGORIES else None,
+        category=category if isinstance(category, str) and category.strip() else None,
         task_id=str(task_id) if isinstance(task_id, (str, int)) else None,
         verifier=answered.verifier,
         file=file,

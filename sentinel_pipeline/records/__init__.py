@@ -8,6 +8,8 @@ from .sft_candidate import STATUSES, ReviewTask, SftCandidate
 from .task import CATEGORIES, Task
 from .verdict import GateVerdict
 from .verifiers import (
+    Constraints,
+    FunctionCalls,
     JsonAnswer,
     PatchApplies,
     PythonTests,
@@ -28,7 +30,9 @@ __all__ = [
     "STATUSES",
     "BenchmarkReport",
     "Candidate",
+    "Constraints",
     "CriticLabels",
+    "FunctionCalls",
     "GateVerdict",
     "Interval",
     "JsonAnswer",

@@ -27,7 +27,7 @@ class Candidate:
     messages: tuple[Message, ...]
     completion: str
     category: str | None = None
-    """A category of the recipe's mix, or ``None``: then the evidence in the row decides."""
+    """The source's word, or ``None``. One that the recipe's mix does not know counts as none: the evidence in the row decides."""
     task_id: str | None = None
     verifier: Verifier | None = None
     file: str | None = None

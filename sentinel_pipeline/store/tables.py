@@ -45,6 +45,10 @@ def schema(name: str) -> pa.Schema:
             ("id", text), ("category", text), ("messages", messages), ("completion", text), ("origin", text),
             ("task_id", text),
         ],
+        "left_out": [
+            ("id", text), ("origin", text), ("source", text), ("category", text), ("category_reason", text),
+            ("reason", text), ("stood_for_by", text), ("similarity", pa.float64()),
+        ],
         "repairs": [
             ("id", text), ("task_id", text), ("category", text), ("failed_id", text), ("accepted_id", text),
             ("reason", text), ("messages", messages), ("completion", text),
