@@ -19,6 +19,7 @@ from .gates import gate
 from .grade import grade
 from .house import gc, ui, verify
 from .measure import compare, power
+from .mix import mix, trace
 from .run import run
 
 app = typer.Typer(
@@ -32,6 +33,8 @@ app = typer.Typer(
 )
 app.command()(run)
 app.command()(label)
+app.command()(mix)
+app.command()(trace)
 app.command()(grade)
 app.command()(compare)
 app.command()(power)
