@@ -7,16 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from ..critic.score import Scorable, score
 from ..errors import Infrastructure
 from ..records import BenchmarkReport, SampleScore, Task
+from ..records.conversation import sample_id
 from ..records.recipe import Recipe
 from ..store import Draft, read_jsonl, read_parquet
 from .lm_eval import write_results
 from .report import build_report, report_to_json
-from .samples import write_samples
+from .samples import join_turns, write_samples, write_turns
+from .suites import PROMPT_FORMATS
+
+UNANSWERED = "infra: not answered"
 
 
 class Judged(NamedTuple):
@@ -34,33 +38,61 @@ def write_reports(out: Draft, suites: Path, judged: Judged, recipe: Recipe) -> l
     Raises:
         Infrastructure: an item was not answered: a report covers all its items or is none.
     """
-    reports, kept = [], {}
-    for suite in recipe.bench.suites:
+    bench, reports, kept = recipe.bench, [], {}
+    for suite in bench.suites:
         tasks = [Task.from_row(row) for row in read_parquet(suites / f"{suite}.parquet")]
-        samples = list(score_answers(tasks, out.folder / "logs" / f"{suite}.jsonl"))
-        report = build_report(samples, suite=suite, decoding=_decoding(recipe), **judged._asdict())
-        write_samples(out, suite, samples)
-        out.json(f"{suite}/report.json", report_to_json(report))
-        out.metrics |= _metrics(report)
+        scores = list(score_answers(tasks, out.folder / "logs" / f"{suite}.jsonl", samples=bench.samples))
+        report, kept[suite] = write_report(out, suite, scores, judged, _decoding(recipe, suite))
         reports.append(report)
-        kept[suite] = samples
     write_results(out, reports, kept)
     return reports
 
 
-def score_answers(tasks: Sequence[Task], answers: Path) -> Iterator[SampleScore]:
-    """Score stored answers (JSONL of id, completion, stopped, tokens, seconds) of ``tasks``, in the tasks' order."""
+def write_report(
+    out: Draft, suite: str, scores: Sequence[SampleScore], judged: Judged, decoding: dict[str, Any]
+) -> tuple[BenchmarkReport, list[SampleScore]]:
+    """Write one suite's samples and report, and return both. A conversation is one sample; its turns go to
+    ``SUITE/turns.parquet``."""
+    samples = join_turns(scores)
+    report = build_report(samples, suite=suite, decoding=decoding, **judged._asdict())
+    write_samples(out, suite, samples)
+    if len(samples) < len(scores):
+        write_turns(out, suite, scores)
+    out.json(f"{suite}/report.json", report_to_json(report))
+    out.metrics |= _metrics(report)
+    return report, samples
+
+
+def score_answers(
+    tasks: Sequence[Task], answers: Path, *, samples: int = 1, unanswered: Literal["refuse", "infra"] = "refuse"
+) -> Iterator[SampleScore]:
+    """Score stored answers (JSONL of id, completion, stopped, tokens, seconds) of ``tasks``, in the tasks' order, sample by sample.
+
+    ``unanswered`` items are refused, or are infrastructure outcomes: of a server that was asked for each.
+
+    Raises:
+        Infrastructure: an item is unanswered and that is refused.
+    """
     by_id = {row["id"]: row for row in read_jsonl(answers)}
-    missing = [task.id for task in tasks if task.id not in by_id]
-    if missing:
+    asked = [(sample_id(task.id, number), task) for task in tasks for number in range(1, samples + 1)]
+    missing = [name for name, _ in asked if name not in by_id]
+    if missing and unanswered == "refuse":
         raise Infrastructure(
-            f"{answers}: {len(missing)} of {len(tasks)} items unanswered, {missing[0]!r} first. Run again."
+            f"{answers}: {len(missing)} of {len(asked)} items unanswered, {missing[0]!r} first. Run again."
         )
-    items = (Scorable(t.id, t.messages, by_id[t.id]["completion"], t.verifier) for t in tasks)
-    for task, scored in zip(tasks, score(items), strict=True):
-        answer = by_id[task.id]
+    items = (
+        Scorable(name, t.messages, by_id[name]["completion"], t.verifier, by_id[name]["stopped"])
+        for name, t in asked
+        if name in by_id
+    )
+    scored_items = score(items)
+    for name, task in asked:
+        if name not in by_id:
+            yield _unanswered(name, task)
+            continue
+        scored, answer = next(scored_items), by_id[name]
         yield SampleScore(
-            task_id=task.id,
+            task_id=name,
             category=task.category,
             family=task.family,
             completion=answer["completion"],
@@ -73,9 +105,26 @@ def score_answers(tasks: Sequence[Task], answers: Path) -> Iterator[SampleScore]
         )
 
 
-def _decoding(recipe: Recipe) -> dict[str, Any]:
+def _unanswered(name: str, task: Task) -> SampleScore:
+    return SampleScore(
+        task_id=name,
+        category=task.category,
+        family=task.family,
+        completion="",
+        outcome="infra",
+        reason=UNANSWERED,
+        syntax_ok=None,
+        stopped=False,
+        tokens=0,
+        seconds=0.0,
+    )
+
+
+def _decoding(recipe: Recipe, suite: str) -> dict[str, Any]:
     bench = recipe.bench
-    return {"temperature": bench.temperature, "max_new_tokens": bench.max_new_tokens, "prompt_format": "chat"}
+    drawn = {"temperature": bench.temperature, "max_new_tokens": bench.max_new_tokens}
+    sampled = {"samples": bench.samples, "top_p": bench.top_p} if bench.temperature > 0 else {}
+    return drawn | sampled | {"prompt_format": PROMPT_FORMATS.get(suite, "chat")}
 
 
 def _metrics(report: BenchmarkReport) -> dict[str, Any]:

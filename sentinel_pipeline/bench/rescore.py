@@ -9,15 +9,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import BadInput
 from ..records import BenchmarkReport, GateVerdict, SampleScore, Task
+from ..records.conversation import conversation_of, task_of
 from ..store import Artefact, Draft, Ledger, read_parquet
 from .artefacts import CutScorer
+from .evaluate import UNANSWERED
 from .lm_eval import write_results
 from .report import build_report, report_from_json, report_to_json
-from .samples import read_samples, write_samples
+from .samples import join_turns, read_samples, read_scores, write_samples, write_turns
+
+if TYPE_CHECKING:
+    from ..critic.score import Score
 
 
 class Rescored(NamedTuple):
@@ -37,17 +42,19 @@ def rescore(tasks: Sequence[Task], samples: Sequence[SampleScore]) -> list[Sampl
     from ..critic.score import Scorable, score
 
     by_id = {task.id: task for task in tasks}
-    unknown = [sample.task_id for sample in samples if sample.task_id not in by_id]
+    unknown = [sample.task_id for sample in samples if task_of(sample.task_id) not in by_id]
     if unknown:
         raise BadInput(
             f"{len(unknown)} stored answers are to items that the suite does not hold, {unknown[0]!r} first.",
             fix="Name the suite as it was when they were given.",
         )
-    items = (Scorable(s.task_id, by_id[s.task_id].messages, s.completion, by_id[s.task_id].verifier) for s in samples)
-    return [
-        replace(sample, outcome=found.outcome, reason=found.reason, syntax_ok=found.syntax_ok)
-        for sample, found in zip(samples, score(items), strict=True)
-    ]
+    asked = [(sample, by_id[task_of(sample.task_id)]) for sample in samples if sample.reason != UNANSWERED]
+    scores = score(Scorable(s.task_id, task.messages, s.completion, task.verifier, s.stopped) for s, task in asked)
+    return [sample if sample.reason == UNANSWERED else _again(sample, next(scores)) for sample in samples]
+
+
+def _again(sample: SampleScore, found: Score) -> SampleScore:
+    return replace(sample, outcome=found.outcome, reason=found.reason, syntax_ok=found.syntax_ok)
 
 
 def write_rescored(out: Draft, old: Artefact, suites: Path, scorer_version: str) -> list[Rescored]:
@@ -65,7 +72,10 @@ def write_rescored(out: Draft, old: Artefact, suites: Path, scorer_version: str)
     found, kept = [], {}
     for suite in names:
         before, then = report_from_json(old.json(f"{suite}/report.json")), read_samples(old, suite)
-        samples = rescore([Task.from_row(row) for row in read_parquet(suites / f"{suite}.parquet")], then)
+        scores = rescore(
+            [Task.from_row(row) for row in read_parquet(suites / f"{suite}.parquet")], read_scores(old, suite)
+        )
+        samples = join_turns(scores)
         report = build_report(
             samples,
             stage=before.stage,
@@ -76,6 +86,8 @@ def write_rescored(out: Draft, old: Artefact, suites: Path, scorer_version: str)
             decoding=before.decoding,
         )
         write_samples(out, suite, samples)
+        if len(samples) < len(scores):
+            write_turns(out, suite, scores)
         out.json(f"{suite}/report.json", report_to_json(report))
         kept[suite] = samples
         found.append(Rescored(report, sum(a.outcome != b.outcome for a, b in zip(then, samples, strict=True))))
@@ -89,14 +101,18 @@ def stale(ledger: Ledger, recipe: str, scorer_version: str) -> list[GateVerdict]
     return [one for one in newest.values() if one.scorer_version != scorer_version]
 
 
-def cutting_scorer(suite: Path) -> CutScorer:
-    """The critic's scorer of answers to the tasks of a suite's Parquet file, for ``artefacts.explained``."""
+def cutting_scorer(suite: Path) -> CutScorer | None:
+    """The critic's scorer of answers to the tasks of a suite's Parquet file, for ``artefacts.explained``; None where an item is a
+    whole conversation, which cannot be cut."""
+    if any(conversation_of(row["id"]) != row["id"] for row in read_parquet(suite, columns=["id"])):
+        return None
 
     def outcomes(answers: Sequence[tuple[str, str]]) -> Sequence[str]:
         from ..critic.score import Scorable, score
 
         tasks = {row["id"]: Task.from_row(row) for row in read_parquet(suite)}
-        items = (Scorable(name, tasks[name].messages, text, tasks[name].verifier) for name, text in answers)
+        asked = ((name, tasks[task_of(name)], text) for name, text in answers)
+        items = (Scorable(name, task.messages, text, task.verifier) for name, task, text in asked)
         return [one.outcome for one in score(items)]
 
     return outcomes

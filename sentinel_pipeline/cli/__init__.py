@@ -12,12 +12,14 @@ import typer
 
 from ..errors import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_INFRASTRUCTURE, SentinelError
 from .alerts import alert
+from .bench import bench
 from .console import err
 from .data import label
 from .doctor import doctor
 from .gates import gate
 from .grade import grade
 from .house import gc, ui, verify
+from .judge import judge
 from .measure import compare, power
 from .mix import mix, trace
 from .run import run
@@ -36,10 +38,12 @@ app.command()(label)
 app.command()(mix)
 app.command()(trace)
 app.command()(grade)
+app.command()(bench)
 app.command()(compare)
 app.command()(power)
 app.add_typer(gate, name="gate")
 app.add_typer(alert, name="alert")
+app.add_typer(judge, name="judge")
 app.command()(verify)
 app.command()(gc)
 app.command()(doctor)

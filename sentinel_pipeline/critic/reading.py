@@ -11,6 +11,8 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from ..records import (
+    Constraints,
+    FunctionCalls,
     JsonAnswer,
     PatchApplies,
     PythonTests,
@@ -45,6 +47,8 @@ _BY_VERIFIER: dict[type, Kind] = {
     PatchApplies: "diff",
     ShellEffect: "shell",
     TextAnswer: "text",
+    FunctionCalls: "json",
+    Constraints: "text",
 }
 
 

@@ -4,16 +4,9 @@ from pathlib import Path
 
 import dagster as dg
 
-from ..store import Artefact
+from ..training.base import model_folder as model_folder
 from .gap import answer_formats
 from .stage import Stage, current_scorer_version, recipe_asset
-
-
-def model_folder(checkpoint: Artefact) -> str:
-    """The folder of a checkpoint's model: inside the artefact, or where it was resolved."""
-    if (checkpoint.folder / "model.json").is_file():
-        return str(checkpoint.json("model.json")["folder"])
-    return str(checkpoint.path("model"))
 
 
 def report_asset(stage_name: str, *, group: str, description: str) -> dg.AssetsDefinition:

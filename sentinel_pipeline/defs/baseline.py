@@ -7,7 +7,8 @@ from .stage import Stage, recipe_asset
 @recipe_asset(group="baseline", rooms=["bench"], kinds={"python", "parquet"})
 def task_bank(stage: Stage) -> None:
     """Training tasks, and the suites that will judge: fixed before anything is trained, disjoint by composition."""
-    from ..bench.suites import load_suite
+    from ..bench.suite_audit import load_audited
+    from ..bench.suites import first_items
     from ..bench.task_bank import build
 
     spec, bench = stage.recipe.tasks, stage.recipe.bench
@@ -16,10 +17,10 @@ def task_bank(stage: Stage) -> None:
         out.metrics["train"] = out.table("train.parquet", (task.to_row() for task in bank.train), "tasks")
         out.metrics["window"] = out.table("window.parquet", (task.to_row() for task in bank.window), "tasks")
         for suite in bench.suites:
-            tasks = bank.heldout if suite == "heldout" else load_suite(suite, data=stage.home.suite_file(suite))
-            out.metrics[suite] = out.table(
-                f"suites/{suite}.parquet", (t.to_row() for t in tasks[: bench.limit]), "tasks"
-            )
+            data = stage.home.suite_file(suite, bench.data)
+            tasks = list(bank.heldout) if suite == "heldout" else load_audited(suite, data)
+            kept = first_items(tasks, bench.limit)
+            out.metrics[suite] = out.table(f"suites/{suite}.parquet", (task.to_row() for task in kept), "tasks")
 
 
 @recipe_asset(group="baseline", rooms=["training"], kinds={"pytorch", "huggingface"}, pool="device")

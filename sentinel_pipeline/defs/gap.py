@@ -5,7 +5,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from ..bench.samples import read_samples, write_samples
+from ..bench.samples import join_turns, read_samples, write_samples
 from ..gates.gap import Gap
 from ..records import GateVerdict, SampleScore, Task
 from ..records.gap_spec import GapProof, PeerModel
@@ -33,7 +33,7 @@ def answer_formats(stage: Stage, out: Draft, model: Path, bank: Artefact, spec: 
         job = read_job(answer_job(stage.recipe, model, {spec.suite: suite}, logs, stage.home.device_lock))
         assert isinstance(job, AnswerJob)
         stage.work(write_job(replace(job, decoding=replace(job.decoding, prompt_format=prompt_format))))
-        samples = list(score_answers(tasks, logs / f"{spec.suite}.jsonl"))
+        samples = join_turns(list(score_answers(tasks, logs / f"{spec.suite}.jsonl")))
         write_samples(out, f"gap/{prompt_format}", samples)
         out.metrics[f"pass_at_1_{prompt_format}"] = sum(s.outcome == "pass" for s in samples) / max(len(samples), 1)
 
@@ -79,6 +79,7 @@ def alt_base_report(stage: Stage) -> None:
 def gap_proof(stage: Stage) -> None:
     """Three models by three prompt formats on the same items: a gap in all of them, or training is refused."""
     from ..bench import gap_report
+    from ..bench.suites import as_items
 
     spec = stage.recipe.gap_proof
     bank, *reports = (stage.parent(name) for name in ("task_bank", "base_report", "instruct_report", "alt_base_report"))
@@ -95,7 +96,7 @@ def gap_proof(stage: Stage) -> None:
         gap = gap_report.gap_of(spec, matrix)
         tasks = [Task.from_row(row) for row in read_parquet(bank.path(f"suites/{spec.suite}.parquet"))]
         out.json("proof.json", gap_report.gap_to_json(gap))
-        drawn = gap_report.conversations(tasks, matrix, spec.conversations, stage.recipe.seed)
+        drawn = gap_report.conversations(as_items(tasks), matrix, spec.conversations, stage.recipe.seed)
         out.jsonl("conversations.jsonl", drawn)
     stage.show("proof", gap_report.gap_markdown(gap))
     stage.show("plot", gap_report.gap_plot(gap, spec))

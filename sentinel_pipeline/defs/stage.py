@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import dagster as dg
 from dagster._core.errors import DagsterPipesExecutionError  # raised by the Pipes client, exported nowhere public
 
-from ..errors import BadInput, GateRefused, Infrastructure, SentinelError
+from ..errors import Infrastructure, SentinelError
 from ..gates import policy_hash
 from ..records.recipe import Recipe
 from ..store import Artefact, Draft, Home, Ledger, Store, find_home
@@ -95,28 +95,18 @@ class Stage:
         Raises:
             BadInput, GateRefused, Infrastructure: as the child's exit code says, with the child's own words.
         """
+        from ..training.jobs import worker_error
+
         command = [sys.executable, "-m", "sentinel_pipeline.training.worker", str(job)]
         context = self.context.op_execution_context
         try:
             dg.PipesSubprocessClient().run(context=context, command=command, cwd=str(self.home.root))
         except DagsterPipesExecutionError as error:
-            raise _worker_error(job) from error
+            raise worker_error(job) from error
 
     def result(self) -> dg.MaterializeResult:
         made = self.store.get(self.asset)
         return dg.MaterializeResult(data_version=dg.DataVersion(made.hash), metadata={**_metadata(made), **self.shown})
-
-
-def _worker_error(job: Path) -> SentinelError:
-    from ..training.jobs import read_failure
-
-    failure = read_failure(job)
-    if failure is None:
-        return Infrastructure(
-            f"the worker of {job.parent.name} died without a word (killed, or out of memory): run again to resume."
-        )
-    kinds: dict[int, type[SentinelError]] = {2: BadInput, 3: GateRefused}
-    return kinds.get(failure.exit_code, Infrastructure)(failure.message)
 
 
 def _metadata(made: Artefact) -> dict[str, Any]:

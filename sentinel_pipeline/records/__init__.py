@@ -7,6 +7,8 @@ from .report import BenchmarkReport, Interval, PairedComparison, SampleScore
 from .task import CATEGORIES, Task
 from .verdict import GateVerdict
 from .verifiers import (
+    Constraints,
+    FunctionCalls,
     JsonAnswer,
     PatchApplies,
     PythonTests,
@@ -26,7 +28,9 @@ __all__ = [
     "ROLES",
     "BenchmarkReport",
     "Candidate",
+    "Constraints",
     "CriticLabels",
+    "FunctionCalls",
     "GateVerdict",
     "Interval",
     "JsonAnswer",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 
@@ -12,7 +12,14 @@ class BenchSpec:
     max_new_tokens: int = 128
     batch_size: int = 64
     temperature: float = 0.0
+    top_p: float = 1.0
+    samples: int = 1
+    """Answers to each item; more than one needs a temperature."""
     limit: int | None = None
+    """Items of each suite, at most; a conversation is one item."""
+    data: dict[str, str] = field(default_factory=dict)
+    """Suite name -> its problem file, relative to the project's root, for suites whose file lies elsewhere."""
+    engine: Literal["transformers", "vllm"] = "transformers"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

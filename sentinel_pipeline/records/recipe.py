@@ -17,6 +17,7 @@ from .data_spec import CandidatesSpec, CriticSpec, MixSpec, TasksSpec
 from .gap_spec import GapProof
 from .gate_checks import validate_gap, validate_gates
 from .gate_spec import DEFAULT_GATES, BenchSpec, GatePolicy, with_defaults
+from .judge_spec import JudgeSpec
 from .mix_rules import check_mix
 from .model_spec import ModelSpec
 from .toml import read_section, read_toml
@@ -40,6 +41,7 @@ class Recipe:
     gates: dict[str, GatePolicy] = field(default_factory=lambda: dict(DEFAULT_GATES))
     gap_proof: GapProof | None = None
     """Absent: the gate ``capability_gap`` alone says whether there is something to learn."""
+    judge: JudgeSpec = field(default_factory=JudgeSpec)
     budget: Budget = field(default_factory=Budget)
 
     def sha256(self) -> str:
@@ -85,14 +87,44 @@ def _validate(recipe: Recipe, path: Path) -> None:
     validate_gates(recipe.gates, recipe.bench.suites, path)
     if recipe.gap_proof is not None:
         validate_gap(recipe.gap_proof, recipe.seed, recipe.bench.suites, path)
+    _check_bench(recipe.bench, path)
+    _check_judge(recipe.judge, path)
     _positive(recipe, path)
+
+
+def _check_judge(judge: JudgeSpec, path: Path) -> None:
+    for name in JudgeSpec.__slots__:
+        if not 0 < getattr(judge, name) <= 1 or (name == "confidence" and not 0.5 < judge.confidence < 1):
+            raise BadInput(
+                f"is {getattr(judge, name):g}, expected within (0, 1].",
+                file=path,
+                field=f"judge.{name}",
+                fix="Mend it.",
+            )
+
+
+def _check_bench(bench: BenchSpec, path: Path) -> None:
+    stray = sorted(bench.data.keys() - set(bench.suites))
+    if stray:
+        raise BadInput(
+            f"suite {stray[0]!r} is not answered by this recipe.",
+            file=path,
+            field=f"bench.data.{stray[0]}",
+            fix=f"Add it to bench.suites ({', '.join(bench.suites)}).",
+        )
+    if bench.samples > 1 and bench.temperature <= 0:
+        fix = "Set bench.temperature above 0, or bench.samples to 1."
+        raise BadInput("greedy samples are all the same.", file=path, field="bench.samples", fix=fix)
+    if bench.temperature < 0 or not 0 < bench.top_p <= 1:
+        message = f"temperature {bench.temperature:g} and top_p {bench.top_p:g}: expected 0 or more, and within (0, 1]."
+        raise BadInput(message, file=path, field="bench.temperature")
 
 
 def _positive(recipe: Recipe, path: Path) -> None:
     sections: tuple[tuple[str, Any, tuple[str, ...]], ...] = (
         ("sft", recipe.sft, ("batch_size", "gradient_accumulation", "learning_rate", "max_length", "save_every")),
         ("sft.windows", recipe.sft.windows, ("every", "items")),
-        ("bench", recipe.bench, ("max_new_tokens", "batch_size")),
+        ("bench", recipe.bench, ("max_new_tokens", "batch_size", "samples")),
         ("critic", recipe.critic, ("cpu_seconds", "memory_mib")),
     )
     for section, spec, names in sections:
