@@ -13,6 +13,8 @@ from ..critic.fences import fences
 from ..critic.reading import guess_language
 from ..records import (
     Candidate,
+    Constraints,
+    FunctionCalls,
     JsonAnswer,
     PatchApplies,
     PythonTests,
@@ -47,10 +49,12 @@ _BY_VERIFIER = {
     JsonAnswer: "tool_use",
     ShellEffect: "devops",
     TextAnswer: "general_chat",
+    FunctionCalls: "tool_use",
+    Constraints: "general_chat",
 }
 _LANGUAGES = {
     ScriptTests: "typescript", SqlAnswer: "sql", PatchApplies: "diff", JsonAnswer: "json", ShellEffect: "shell",
-    TextAnswer: "text",
+    TextAnswer: "text", FunctionCalls: "json", Constraints: "text",
 }  # fmt: skip
 _AUDIO = re.compile(
     r"\[(?:music|applause|laughter|inaudible|crosstalk|silence)\]|\d\d:\d\d:\d\d[,.]\d{3} --> \d\d:\d\d|\bspeaker \d+:"
