@@ -23,6 +23,7 @@ from .grade import grade
 from .house import gc, ui, verify
 from .judge import judge
 from .measure import compare, power
+from .mix import mix, trace
 from .next import next_
 from .review import review
 from .run import run
@@ -39,6 +40,8 @@ app = typer.Typer(
 app.command()(run)
 app.command()(label)
 app.command()(audit)
+app.command()(mix)
+app.command()(trace)
 app.command()(grade)
 app.command()(extract)
 app.command()(bench)

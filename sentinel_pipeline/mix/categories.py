@@ -13,7 +13,9 @@ from ..critic.fences import fences
 from ..critic.reading import guess_language
 from ..records import (
     Candidate,
+    Constraints,
     FieldsAnswer,
+    FunctionCalls,
     GroundedText,
     JsonAnswer,
     PatchApplies,
@@ -51,10 +53,12 @@ _BY_VERIFIER = {
     TextAnswer: "general_chat",
     FieldsAnswer: "tool_use",
     GroundedText: "general_chat",
+    FunctionCalls: "tool_use",
+    Constraints: "general_chat",
 }
 _LANGUAGES = {
     ScriptTests: "typescript", SqlAnswer: "sql", PatchApplies: "diff", JsonAnswer: "json", ShellEffect: "shell",
-    TextAnswer: "text",
+    TextAnswer: "text", FunctionCalls: "json", Constraints: "text",
 }  # fmt: skip
 _AUDIO = re.compile(
     r"\[(?:music|applause|laughter|inaudible|crosstalk|silence)\]|\d\d:\d\d:\d\d[,.]\d{3} --> \d\d:\d\d|\bspeaker \d+:"
