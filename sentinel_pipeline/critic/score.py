@@ -27,7 +27,7 @@ from ..records import (
 )
 from ..records.data_spec import CriticSpec
 from ..records.report import Outcome as ScoreOutcome
-from ..sandbox import Grader, Level, Limits, Outcome, Program, Result
+from ..sandbox import Executable, Grader, Level, Limits, Outcome, Program, Result
 from . import formats, syntax
 from .reading import Reading, read
 
@@ -102,7 +102,7 @@ def _decided(ready: Score, problem: str | None) -> Score:
     )
 
 
-def _plan_program(ready: Score, reading: Reading, verifier: PythonTests | StdioTests | ScriptTests | SqlAnswer) -> Plan:
+def _plan_program(ready: Score, reading: Reading, verifier: Executable) -> Plan:
     if reading.code is None or (reading.syntax is not None and not reading.syntax.ok):
         return Plan(_decided(ready, reading.syntax.reason if reading.syntax else "empty"))
     return Plan(ready, Program(id=ready.id, code=reading.code, verifier=verifier))

@@ -11,17 +11,7 @@ from typing import NamedTuple
 from ..critic.extract import extract
 from ..critic.fences import fences
 from ..critic.reading import guess_language
-from ..records import (
-    Candidate,
-    JsonAnswer,
-    PatchApplies,
-    PythonTests,
-    ScriptTests,
-    ShellEffect,
-    SqlAnswer,
-    StdioTests,
-    TextAnswer,
-)
+from ..records import Candidate
 from .normal import prompt_of
 
 HELD_BACK = ("audio", "prose", "ocr")
@@ -35,16 +25,6 @@ class Decision(NamedTuple):
     reason: str
 
 
-_BY_VERIFIER = {
-    PythonTests: "executable_code",
-    StdioTests: "executable_code",
-    ScriptTests: "executable_code",
-    SqlAnswer: "devops",
-    PatchApplies: "code_editing",
-    JsonAnswer: "tool_use",
-    ShellEffect: "devops",
-    TextAnswer: "general_chat",
-}
 _AUDIO = re.compile(
     r"\[(?:music|applause|laughter|inaudible|crosstalk|silence)\]|\d\d:\d\d:\d\d[,.]\d{3} --> \d\d:\d\d|\bspeaker \d+:"
     r"|\btranscribe\b.*\baudio\b",
@@ -71,7 +51,7 @@ def category_of(candidate: Candidate) -> Decision:
     if candidate.category is not None:
         return Decision(candidate.category, "given")
     if candidate.verifier is not None:
-        return Decision(_BY_VERIFIER[type(candidate.verifier)], f"verifier: {candidate.verifier.kind}")
+        return Decision(candidate.verifier.category, f"verifier: {candidate.verifier.kind}")
     prompt = prompt_of(candidate.messages)[:20_000]
     return _held_back(prompt, candidate.completion) or _by_answer(prompt, candidate.completion)
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, ClassVar, Literal, get_args
+from functools import cache
+from types import UnionType
+from typing import Any, ClassVar, Literal, get_args, get_origin, get_type_hints
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,6 +18,8 @@ class PythonTests:
     """Python code checked by running tests against it."""
 
     kind: ClassVar[str] = "python_tests"
+    category: ClassVar[str] = "executable_code"
+    """Each verifier's: the category of a task that says none."""
     tests: str
     """Either top-level ``assert`` statements (MBPP's way) or a module that defines ``check(candidate)`` (HumanEval's)."""
     entry_point: str | None = None
@@ -31,6 +35,7 @@ class StdioTests:
     """A Python program that reads standard input and writes standard output, run once for each case."""
 
     kind: ClassVar[str] = "stdio_tests"
+    category: ClassVar[str] = "executable_code"
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     """What each run must print, exactly but for white space at the end of lines and of the whole (never by prefix)."""
@@ -41,6 +46,7 @@ class ScriptTests:
     """TypeScript or JavaScript code checked by running tests in its language against it (MultiPL-E's way)."""
 
     kind: ClassVar[str] = "script_tests"
+    category: ClassVar[str] = "executable_code"
     tests: str
     """Code that calls ``entry_point`` and asserts with ``node:assert``'s functions."""
     language: Literal["typescript", "javascript"] = "typescript"
@@ -54,6 +60,7 @@ class SqlAnswer:
     """One read-only DuckDB query over prepared tables; its rows are compared."""
 
     kind: ClassVar[str] = "sql_answer"
+    category: ClassVar[str] = "devops"
     setup: str
     """Trusted SQL that makes and fills the tables."""
     query: str
@@ -67,6 +74,7 @@ class JsonAnswer:
     """A JSON value, compared by value: key order is free, types are exact (``1`` is not ``1.0`` is not ``"1"``)."""
 
     kind: ClassVar[str] = "json_answer"
+    category: ClassVar[str] = "tool_use"
     expected: str
     """The expected value as JSON text."""
     schema: str | None = None
@@ -78,6 +86,7 @@ class PatchApplies:
     """A unified diff that must parse, apply to ``files`` and give exactly ``expected``."""
 
     kind: ClassVar[str] = "patch_applies"
+    category: ClassVar[str] = "code_editing"
     files: dict[str, str]
     expected: dict[str, str]
     tests: str = ""
@@ -89,6 +98,7 @@ class ShellEffect:
     """A shell command run in a prepared file tree; its standard output and the tree it leaves are compared."""
 
     kind: ClassVar[str] = "shell_effect"
+    category: ClassVar[str] = "devops"
     files: dict[str, str]
     """Path relative to the working folder -> text, before the command."""
     stdout: str | None = None
@@ -102,6 +112,7 @@ class TextAnswer:
     """A short natural-language answer: one of ``accepted`` exactly (case and outer space aside), or facts that it must hold."""
 
     kind: ClassVar[str] = "text_answer"
+    category: ClassVar[str] = "general_chat"
     accepted: tuple[str, ...] = ()
     must_contain: tuple[str, ...] = ()
     must_not_contain: tuple[str, ...] = field(default=())
@@ -109,7 +120,6 @@ class TextAnswer:
 
 Verifier = PythonTests | StdioTests | ScriptTests | SqlAnswer | JsonAnswer | PatchApplies | ShellEffect | TextAnswer
 _KINDS: dict[str, type[Any]] = {cls.kind: cls for cls in get_args(Verifier)}
-_TUPLES = {"accepted", "must_contain", "must_not_contain", "inputs", "outputs"}
 
 
 def verifier_to_json(verifier: Verifier | None) -> str | None:
@@ -123,7 +133,8 @@ def verifier_from_json(text: str | None) -> Verifier | None:
     """Read what ``verifier_to_json`` wrote.
 
     Raises:
-        ValueError: not an object, an unknown ``kind``, or a field that its kind does not have.
+        ValueError: not an object, an unknown ``kind``, a field that its kind does not have, or a value of the wrong type.
+        TypeError: a field without a default is missing.
     """
     if text is None:
         return None
@@ -131,7 +142,31 @@ def verifier_from_json(text: str | None) -> Verifier | None:
     if not isinstance(data, dict) or data.get("kind") not in _KINDS:
         raise ValueError(f"verifier: expected an object whose kind is one of {', '.join(sorted(_KINDS))}")
     cls = _KINDS[data.pop("kind")]
-    unknown = set(data) - {f.name for f in fields(cls)}
+    types = _types(cls)
+    unknown = data.keys() - types.keys()
     if unknown:
         raise ValueError(f"verifier {cls.kind}: unknown field(s) {', '.join(sorted(unknown))}")
-    return cls(**{key: tuple(value) if key in _TUPLES else value for key, value in data.items()})
+    for name, value in data.items():
+        if not _fits(value, types[name]):
+            raise ValueError(f"{name} has the wrong type, {type(value).__name__}")
+    return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in data.items()})
+
+
+@cache
+def _types(cls: Any) -> dict[str, Any]:
+    hints = get_type_hints(cls)
+    return {f.name: hints[f.name] for f in fields(cls)}
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    """Whether a JSON value is of a field's type: text, a truth value, a list or an object of texts, or one of several types."""
+    origin, inner = get_origin(hint), get_args(hint)
+    if origin is UnionType:
+        return any(_fits(value, one) for one in inner)
+    if origin is Literal:
+        return value in inner
+    if origin is tuple:
+        return isinstance(value, list) and all(_fits(one, inner[0]) for one in value)
+    if origin is dict:
+        return isinstance(value, dict) and all(_fits(one, inner[1]) for one in value.values())
+    return isinstance(value, hint)

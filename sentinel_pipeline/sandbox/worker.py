@@ -26,8 +26,6 @@ from .typescript import find_engine, find_node
 
 _ROOT = Path(__file__).resolve().parents[2]
 _BOOT = "import sys; sys.path.insert(0, sys.argv.pop()); from sentinel_pipeline.sandbox.judge.main import main; main()"
-
-
 _ENVIRONMENT = {"PYTHONHASHSEED": "0"}
 """As in the zygotes: a reference that runs beside the tests meets sets in the order in which a program does."""
 

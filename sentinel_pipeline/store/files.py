@@ -58,6 +58,17 @@ def write_jsonl(path: Path, rows: Iterable[dict[str, Any]]) -> int:
     return count
 
 
+def whole_lines(stream: IO[bytes]) -> Iterator[bytes]:
+    """The lines of a file that were written to their end; a last one without a line end, left by a kill, is passed over."""
+    return (line for line in stream if line.endswith(b"\n"))
+
+
+def cut_torn_line(stream: IO[bytes]) -> None:
+    """Drop a last line that was not written to its end, from a file open for reading and writing."""
+    stream.seek(0)
+    stream.truncate(sum(map(len, whole_lines(stream))))
+
+
 def read_jsonl(path: Path) -> Iterator[dict[str, Any]]:
     """Rows of a JSONL file of our own writing.
 
