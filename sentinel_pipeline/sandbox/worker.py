@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 
 from ..records import ShellEffect, verifier_to_json
 from .isolation import Isolation
+from .last_words import last_words
 from .outcomes import Executable, Limits, Outcome, Program, Result
 from .typescript import find_engine, find_node
 
@@ -153,14 +154,7 @@ class Worker:
             return Broken(message)
         if status == -signal.SIGXCPU and self.out:
             return Broken(message, _tests_too_slow(self.out[0]))
-        return Broken(f"{message} with status {status}: {self._last_words()}")
-
-    def _last_words(self) -> str:
-        if self.process.stderr is None:
-            return ""
-        os.set_blocking(self.process.stderr.fileno(), False)
-        text = (self.process.stderr.read() or b"").decode("utf-8", "replace").strip()
-        return text.splitlines()[-1][:200] if text else "no message"
+        return Broken(f"{message} with status {status}: {last_words(self.process)}")
 
 
 def _packages() -> str | None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from sentinel_pipeline.errors import BadInput
+from sentinel_pipeline.store.files import open_unpacked
 
 
 class SuiteRow(NamedTuple):
@@ -72,10 +73,9 @@ def read_rows(path: Path) -> Iterator[SuiteRow]:
     Raises:
         BadInput: the file is absent or damaged, or a line is no JSON object in UTF-8.
     """
-    opener: Any = gzip.open if path.suffix == ".gz" else open
     number = 0
     try:
-        with opener(path, "rb") as stream:
+        with open_unpacked(path) as stream:
             for number, line in enumerate(stream, start=1):
                 if line.strip():
                     yield SuiteRow(_row(line, path, number), path, number)
