@@ -27,7 +27,7 @@ from ..records import (
 )
 from ..records.data_spec import CriticSpec
 from ..records.report import Outcome as ScoreOutcome
-from ..sandbox import Executable, Grader, Level, Limits, Outcome, Program, Result
+from ..sandbox import Executable, Grader, Level, Limits, Outcome, Program, RayGrader, Result
 from . import formats, syntax
 from .reading import Reading, read
 
@@ -70,7 +70,8 @@ def score(items: Iterable[Scorable], *, spec: CriticSpec = DEFAULTS, workers: in
     """Score ``items`` in order, streaming.
 
     Raises:
-        GateRefused: there are programs to run and this machine isolates less than the sandbox demands.
+        GateRefused: there are programs to run and this machine (or a node of the cluster) isolates less than is demanded.
+        BadInput: the engine is Ray and no cluster is there.
     """
     pairs = ((None, plan(item.id, read(item.completion, item.verifier), item.verifier)) for item in items)
     for _, scored in run_plans(pairs, spec=spec, workers=workers):
@@ -129,17 +130,14 @@ def run_plans(
 ) -> Iterator[tuple[T, Score | None]]:
     """Carry out plans in order; each comes with whatever the caller wants back beside its score."""
     source = iter(pairs)
-    limits = replace(Limits(), cpu_seconds=spec.cpu_seconds, memory_mib=spec.memory_mib)
-    grader: Grader | None = None
+    grader: Grader | RayGrader | None = None
     try:
         for head in source:
             waiting: deque[tuple[T, Plan]] = deque()
             programs = _programs(chain([head], islice(source, _SEGMENT - 1)), waiting)
             first = next(programs, None)
             if first is not None:
-                grader = grader or Grader(
-                    workers=workers or spec.workers, limits=limits, require_isolation=Level(spec.require_isolation)
-                )
+                grader = grader or _open(spec, workers)
                 for result in grader.grade(chain([first], programs)):
                     yield from _ready(waiting)
                     beside, planned = waiting.popleft()
@@ -148,6 +146,14 @@ def run_plans(
     finally:
         if grader is not None:
             grader.close()
+
+
+def _open(spec: CriticSpec, workers: int | None) -> Grader | RayGrader:
+    limits = replace(Limits(), cpu_seconds=spec.cpu_seconds, memory_mib=spec.memory_mib)
+    least = Level(spec.require_isolation)
+    if spec.engine == "ray":
+        return RayGrader(limits=limits, require_isolation=least)
+    return Grader(workers=workers or spec.workers, limits=limits, require_isolation=least)
 
 
 def _programs(pairs: Iterable[tuple[T, Plan]], waiting: deque[tuple[T, Plan]]) -> Iterator[Program]:
