@@ -6,6 +6,7 @@ nothing else.
 """
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import dagster as dg
 
@@ -16,8 +17,8 @@ from ..records.gate_spec import GatePolicy
 from ..records.recipe import Recipe
 from .gap import gap_gates
 from .judging import judge
-from .mix import suite_tasks
-from .stage import RECIPES, View, failing_loudly, open_view
+from .mix import suite_tasks, training_tasks
+from .stage import RECIPES, View, failing_loudly, open_view, unlicensed
 
 MAX_INFRA_SHARE = 0.02
 REPORT_GATES: Mapping[str, Mapping[str, str]] = {
@@ -135,7 +136,8 @@ def no_benchmark_overlap(context: dg.AssetCheckExecutionContext) -> dg.AssetChec
     with failing_loudly():
         stage = _view(context)
         rows = (Row.from_row(row) for row in read_parquet(stage.store.get("rebalanced_mix").path("rows.parquet")))
-        report = decontaminate(rows, suite_tasks(stage.store.get("task_bank")))
+        bank = stage.store.get("task_bank")
+        report = decontaminate(rows, suite_tasks(bank), relatives=training_tasks(bank))
     return dg.AssetCheckResult(
         passed=report.rows > 0 and not report.hits,
         description=f"{len(report.hits)} of {report.rows} rows overlap a suite" if report.rows else "the mix is empty",
@@ -144,6 +146,39 @@ def no_benchmark_overlap(context: dg.AssetCheckExecutionContext) -> dg.AssetChec
             "contaminated": len(report.hits),
             "report": dg.MetadataValue.md(report.to_markdown()),
         },
+    )
+
+
+@dg.asset_check(asset="decontamination_report", partitions_def=RECIPES)
+def contamination_is_found(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
+    """Planted contaminations are found: recall and precision at least 95 % each. What is not measured has not passed."""
+    with failing_loudly():
+        measured = _view(context).store.get("decontamination_report").json("report.json")["measured"]
+    recall, precision = measured["recall"], measured["precision"]
+    return dg.AssetCheckResult(
+        passed=measured["good"],
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"recall {_of(recall)}, precision {_of(precision)}",
+        metadata={"recall_n": recall["n"], "precision_n": precision["n"]},
+    )
+
+
+def _of(rate: dict[str, Any]) -> str:
+    return f"{rate['hits']} of {rate['n']}"
+
+
+@dg.asset_check(asset="rebalanced_mix", partitions_def=RECIPES)
+def shares_are_met(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
+    """Every category of the recipe has its share: a shortfall is said, never filled by repetition."""
+    with failing_loudly():
+        report = _view(context).store.get("rebalanced_mix").json("mix.json")
+    short = {quota["category"]: quota["short"] for quota in report["quotas"] if quota["short"]}
+    said = ", ".join(f"{name} {amount:g}" for name, amount in short.items())
+    return dg.AssetCheckResult(
+        passed=report["rows"] > 0 and not short,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"short of {said} {report['unit']}" if short else f"{report['rows']} rows, no category is short",
+        metadata={"rows": report["rows"], "shortfall": report["shortfall"]},
     )
 
 
@@ -163,9 +198,30 @@ def few_infrastructure_outcomes(context: dg.AssetCheckExecutionContext) -> dg.As
     )
 
 
+@dg.asset_check(asset="reward_audit", blocking=True, partitions_def=RECIPES)
+def scorers_are_licensed(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
+    """Every scorer that filters and gates passed its exam at its present version: else nothing it says may be used."""
+    with failing_loudly():
+        stage = _view(context)
+        reason = unlicensed(stage.ledger)
+        scorers = stage.store.get("reward_audit").json("audit.json")["scorers"]
+    return dg.AssetCheckResult(
+        passed=reason is None,
+        description=reason or f"{len(scorers)} scorers licensed",
+        metadata={
+            "gold_answers": sum(one["n_gold"] for one in scorers),
+            "known_bad_answers": sum(one["n_bad"] for one in scorers),
+            "bad_accepted": sum(one["bad_accepted"] for one in scorers),
+        },
+    )
+
+
 CHECKS = [
+    scorers_are_licensed,
     *(report_checks(asset) for asset in REPORT_GATES),
     few_infrastructure_outcomes,
+    contamination_is_found,
     no_benchmark_overlap,
+    shares_are_met,
     gap_gates,
 ]
