@@ -98,6 +98,22 @@ def curves(series: Mapping[str, Sequence[tuple[float, float]]], title: str, x: s
     return _markdown(draw, title, height=2.6)
 
 
+def stacked(rows: Mapping[str, Mapping[str, int]], parts: Sequence[str], title: str) -> str:
+    """Horizontal bars of counts, each divided into the same named parts; Markdown with one image."""
+    colours = (_GREY, "#16a34a", _ORANGE, "#dc2626", _BLUE)
+
+    def draw(axes: Axes) -> None:
+        left = [0] * len(rows)
+        for part, colour in zip(parts, colours, strict=False):
+            widths = [counts.get(part, 0) for counts in rows.values()]
+            axes.barh(list(rows), widths, left=left, color=colour, height=0.6, label=part.replace("_", " "))
+            left = [a + b for a, b in zip(left, widths, strict=True)]
+        axes.invert_yaxis()
+        axes.legend(frameon=False, loc="lower right")
+
+    return _markdown(draw, title, height=0.9 + 0.35 * len(rows))
+
+
 def _markdown(draw: Any, title: str, height: float) -> str:
     import matplotlib
 

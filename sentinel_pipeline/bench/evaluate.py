@@ -5,7 +5,7 @@ What this module does not do: generate. A changed scorer re-scores stored answer
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -15,6 +15,7 @@ from ..records import BenchmarkReport, SampleScore, Task
 from ..records.conversation import sample_id
 from ..records.recipe import Recipe
 from ..store import Draft, read_jsonl, read_parquet
+from .failures import Measured, write_failures
 from .lm_eval import write_results
 from .report import build_report, report_to_json
 from .samples import join_turns, write_samples, write_turns
@@ -32,29 +33,40 @@ class Judged(NamedTuple):
     scorer_version: str
 
 
-def write_reports(out: Draft, suites: Path, judged: Judged, recipe: Recipe) -> list[BenchmarkReport]:
-    """Score every suite's stored answers (``logs/SUITE.jsonl`` of the draft) and write its samples and report.
+def write_reports(
+    out: Draft, suites: Path, judged: Judged, recipe: Recipe, run_id: str, retired: Mapping[str, int]
+) -> list[BenchmarkReport]:
+    """Score every suite's stored answers (``logs/SUITE.jsonl`` of the draft) and write its samples, its report and its failures.
 
     Raises:
         Infrastructure: an item was not answered: a report covers all its items or is none.
     """
     bench, reports, kept = recipe.bench, [], {}
+    answered: dict[str, tuple[list[Task], list[SampleScore]]] = {}
     for suite in bench.suites:
         tasks = [Task.from_row(row) for row in read_parquet(suites / f"{suite}.parquet")]
         scores = list(score_answers(tasks, out.folder / "logs" / f"{suite}.jsonl", samples=bench.samples))
-        report, kept[suite] = write_report(out, suite, scores, judged, _decoding(recipe, suite))
+        decoding = _decoding(recipe, suite)
+        report, kept[suite] = write_report(out, suite, scores, judged, decoding, retired=retired.get(suite, 0))
         reports.append(report)
+        answered[suite] = (tasks, scores)
     write_results(out, reports, kept)
+    out.metrics["sft_candidates"] = write_failures(out, answered, _measured(judged, recipe, run_id))
     return reports
 
 
+def _measured(judged: Judged, recipe: Recipe, run_id: str) -> Measured:
+    model = f"{recipe.name}/{judged.stage}"
+    return Measured(run_id, model, f"{model} ({judged.model})", judged.model_hash, recipe.review.min_tokens_per_second)
+
+
 def write_report(
-    out: Draft, suite: str, scores: Sequence[SampleScore], judged: Judged, decoding: dict[str, Any]
+    out: Draft, suite: str, scores: Sequence[SampleScore], judged: Judged, decoding: dict[str, Any], *, retired: int = 0
 ) -> tuple[BenchmarkReport, list[SampleScore]]:
     """Write one suite's samples and report, and return both. A conversation is one sample; its turns go to
     ``SUITE/turns.parquet``."""
     samples = join_turns(scores)
-    report = build_report(samples, suite=suite, decoding=decoding, **judged._asdict())
+    report = build_report(samples, suite=suite, decoding=decoding, retired=retired, **judged._asdict())
     write_samples(out, suite, samples)
     if len(samples) < len(scores):
         write_turns(out, suite, scores)

@@ -24,6 +24,7 @@ def build_report(
     model_hash: str,
     scorer_version: str,
     decoding: dict[str, Any],
+    retired: int = 0,
 ) -> BenchmarkReport:
     """Summarise one model's scored answers to one suite; rates are None where nothing was scored."""
     passed, n = _passed(samples)
@@ -48,6 +49,7 @@ def build_report(
         by_family={family: _family([s for s in samples if s.family == family]) for family in families},
         seconds=round(sum(sample.seconds for sample in samples), 3),
         tokens=sum(sample.tokens for sample in samples),
+        retired=retired,
     )
 
 
@@ -122,7 +124,12 @@ def report_markdown(reports: Sequence[BenchmarkReport]) -> str:
         for r in reports
         for family, row in r.by_family.items()
     ]
-    return "\n".join(head + rows + family_head + families) + "\n"
+    gone = [
+        f"{r.suite}: {r.retired} retired, since human corrections of them are training rows."
+        for r in reports
+        if r.retired
+    ]
+    return "\n".join([*head, *rows, *family_head, *families, *([""] if gone else []), *gone]) + "\n"
 
 
 def report_plot(reports: Sequence[BenchmarkReport]) -> str:

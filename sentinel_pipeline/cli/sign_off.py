@@ -8,14 +8,14 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.text import Text
 
 from ..errors import BadInput, did_you_mean
 from ..records import GateVerdict
-from ..records.recipe import Recipe, section_hash
+from ..review.sign_off import signature
 from ..store import Artefact, Ledger, Store, find_home, read_jsonl
 from .console import AsJson, emit, err
 from .run import prepare_instance
@@ -57,7 +57,7 @@ def sign_off(
         return
     if not by.strip() or not by.isprintable():
         raise BadInput("is missing.", field="--by", fix="A signature needs a name: --by 'Ana Lima'.")
-    signed = _record(loaded, made, by.strip(), "pass" if approve else "fail", note.strip())
+    signed = signature(loaded, made, by.strip(), "pass" if approve else "fail", note.strip())
     Ledger(home.ledger).record(signed, recipe=recipe, run_id="sign-off")
     prepare_instance(home)
     told = _tell_dagster(signed, recipe)
@@ -75,26 +75,6 @@ def sign_off(
     err.print(f"{signed.verdict}: {signed.reason}\ncontent {made.hash}", markup=False, highlight=False)
     if approve:
         err.print(f"Go on: sentinel run {recipe} --resume", markup=False, highlight=False)
-
-
-def _record(recipe: Recipe, made: Artefact, by: str, verdict: Any, note: str) -> GateVerdict:
-    from ..critic.version import scorer_version
-
-    seen = sum(1 for _ in read_jsonl(made.path("conversations.jsonl")))
-    word = "approved" if verdict == "pass" else "rejected"
-    return GateVerdict(
-        name="gap_sign_off",
-        subject=f"{recipe.name}/gap_proof",
-        subject_hash=made.hash,
-        verdict=verdict,
-        measured=None,
-        threshold=0.0,
-        n=seen,
-        interval=None,
-        reason=f"{word} by {by} on {seen} sampled conversations" + (f": {note}" if note else ""),
-        scorer_version=scorer_version(),
-        policy_hash=section_hash(recipe.gap_proof)[:16],
-    )
 
 
 def _tell_dagster(signed: GateVerdict, recipe: str) -> bool:

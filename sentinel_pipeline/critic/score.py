@@ -15,7 +15,9 @@ from typing import Any, NamedTuple, TypeVar
 
 from ..records import (
     Constraints,
+    FieldsAnswer,
     FunctionCalls,
+    GroundedText,
     JsonAnswer,
     Message,
     PatchApplies,
@@ -33,6 +35,9 @@ from ..sandbox import Grader, Level, Limits, Outcome, Program, Result
 from . import formats, syntax
 from .calls import judge_calls
 from .constraints import judge_constraints
+from .fields import judge_fields
+from .graded import Graded
+from .grounded import judge_grounded
 from .reading import Reading, read
 
 T = TypeVar("T")
@@ -72,14 +77,20 @@ class Plan(NamedTuple):
     program: Program | None = None
 
 
-def score(items: Iterable[Scorable], *, spec: CriticSpec = DEFAULTS, workers: int | None = None) -> Iterator[Score]:
-    """Score ``items`` in order, streaming.
+def score(
+    items: Iterable[Scorable],
+    *,
+    spec: CriticSpec = DEFAULTS,
+    workers: int | None = None,
+    grader: Grader | None = None,
+) -> Iterator[Score]:
+    """Score ``items`` in order, streaming; a ``grader`` that is given keeps its own limits and its workers warm for the next call.
 
     Raises:
         GateRefused: there are programs to run and this machine isolates less than the sandbox demands.
     """
     pairs = ((None, _plan_item(item)) for item in items)
-    for _, scored in run_plans(pairs, spec=spec, workers=workers):
+    for _, scored in run_plans(pairs, spec=spec, workers=workers, grader=grader):
         assert scored is not None
         yield scored
 
@@ -100,6 +111,10 @@ def plan(name: str, reading: Reading, verifier: Verifier) -> Plan:
     ready = Score(name, "fail", "", ok, {"leniencies": list(reading.found.leniencies)})
     if isinstance(verifier, (PythonTests, StdioTests, ScriptTests, SqlAnswer)):
         return _plan_program(ready, reading, verifier)
+    if isinstance(verifier, FieldsAnswer):
+        return Plan(_graded(ready, judge_fields(reading.found, verifier)))
+    if isinstance(verifier, GroundedText):
+        return Plan(_graded(ready, judge_grounded(reading.found.value or "", verifier)))
     problem = reading.found.error or ("several_values" if "several_values" in reading.found.leniencies else None)
     if problem is None and isinstance(verifier, ShellEffect):
         return Plan(ready, Program(id=name, code=str(reading.code), verifier=verifier))
@@ -120,6 +135,12 @@ def _decided(ready: Score, problem: str | None) -> Score:
     return (
         ready._replace(outcome="fail", reason=problem) if problem else ready._replace(outcome="pass", reason="passed")
     )
+
+
+def _graded(ready: Score, graded: Graded) -> Score:
+    """With the parts and the credit of a graded answer as evidence."""
+    evidence = ready.evidence | {"parts": graded.parts, "credit": graded.credit}
+    return _decided(ready._replace(evidence=evidence), graded.problem)
 
 
 def _plan_program(ready: Score, reading: Reading, verifier: PythonTests | StdioTests | ScriptTests | SqlAnswer) -> Plan:
@@ -145,12 +166,16 @@ def _plan_patch(ready: Score, reading: Reading, verifier: PatchApplies) -> Plan:
 
 
 def run_plans(
-    pairs: Iterable[tuple[T, Plan]], *, spec: CriticSpec = DEFAULTS, workers: int | None = None
+    pairs: Iterable[tuple[T, Plan]],
+    *,
+    spec: CriticSpec = DEFAULTS,
+    workers: int | None = None,
+    grader: Grader | None = None,
 ) -> Iterator[tuple[T, Score | None]]:
     """Carry out plans in order; each comes with whatever the caller wants back beside its score."""
     source = iter(pairs)
     limits = replace(Limits(), cpu_seconds=spec.cpu_seconds, memory_mib=spec.memory_mib)
-    grader: Grader | None = None
+    given = grader
     try:
         for head in source:
             waiting: deque[tuple[T, Plan]] = deque()
@@ -166,7 +191,7 @@ def run_plans(
                     yield beside, _scored(planned, result)
             yield from _ready(waiting)
     finally:
-        if grader is not None:
+        if grader is not None and given is None:
             grader.close()
 
 

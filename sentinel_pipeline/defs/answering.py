@@ -27,7 +27,8 @@ def report_asset(stage_name: str, *, group: str, description: str) -> dg.AssetsD
             if stage_name == "base" and stage.recipe.gap_proof is not None:
                 spec = stage.recipe.gap_proof
                 answer_formats(stage, out, Path(model_folder(checkpoint)), bank, spec)
-            reports = write_reports(out, bank.path("suites"), judged, stage.recipe)
+            retired = {suite: len(items) for suite, items in bank.json("retired.json").items()}
+            reports = write_reports(out, bank.path("suites"), judged, stage.recipe, stage.store.run_id, retired)
         stage.show("report", report_markdown(reports))
         stage.show("plot", report_plot(reports))
 
@@ -35,7 +36,7 @@ def report_asset(stage_name: str, *, group: str, description: str) -> dg.AssetsD
     return recipe_asset(
         group=group,
         rooms=["bench", "critic", "sandbox", "generation"],
-        deps=[f"{stage_name}_checkpoint", "task_bank"],
+        deps=[f"{stage_name}_checkpoint", "task_bank", "reward_audit"],
         kinds={"pytorch", "parquet"},
         pool="device",
     )(report)

@@ -18,7 +18,7 @@ from ..records.recipe import Recipe
 from .gap import gap_gates
 from .judging import judge
 from .mix import suite_tasks, training_tasks
-from .stage import RECIPES, View, failing_loudly, open_view
+from .stage import RECIPES, View, failing_loudly, open_view, unlicensed
 
 MAX_INFRA_SHARE = 0.02
 REPORT_GATES: Mapping[str, Mapping[str, str]] = {
@@ -198,7 +198,26 @@ def few_infrastructure_outcomes(context: dg.AssetCheckExecutionContext) -> dg.As
     )
 
 
+@dg.asset_check(asset="reward_audit", blocking=True, partitions_def=RECIPES)
+def scorers_are_licensed(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
+    """Every scorer that filters and gates passed its exam at its present version: else nothing it says may be used."""
+    with failing_loudly():
+        stage = _view(context)
+        reason = unlicensed(stage.ledger)
+        scorers = stage.store.get("reward_audit").json("audit.json")["scorers"]
+    return dg.AssetCheckResult(
+        passed=reason is None,
+        description=reason or f"{len(scorers)} scorers licensed",
+        metadata={
+            "gold_answers": sum(one["n_gold"] for one in scorers),
+            "known_bad_answers": sum(one["n_bad"] for one in scorers),
+            "bad_accepted": sum(one["bad_accepted"] for one in scorers),
+        },
+    )
+
+
 CHECKS = [
+    scorers_are_licensed,
     *(report_checks(asset) for asset in REPORT_GATES),
     few_infrastructure_outcomes,
     contamination_is_found,

@@ -11,7 +11,7 @@ from ..records import GateVerdict, SampleScore, Task
 from ..records.gap_spec import GapProof, PeerModel
 from ..records.recipe import section_hash
 from ..store import Artefact, Draft, read_parquet
-from .stage import RECIPES, Stage, View, current_scorer_version, failing_loudly, open_view, recipe_asset
+from .stage import RECIPES, Stage, View, current_scorer_version, failing_loudly, open_view, recipe_asset, unlicensed
 
 NOT_ASKED = "not_asked.json"
 PROOF, SIGN_OFF = "gap_proof", "gap_sign_off"
@@ -154,6 +154,8 @@ def gap_gates(context: dg.AssetCheckExecutionContext):  # type: ignore[no-untype
                 continue
             found = gap_verdict(stage, made, spec) if name == PROOF else stage.ledger.latest(SIGN_OFF, made.hash)
             if name == PROOF and found is not None:
+                if reason := unlicensed(stage.ledger):
+                    found = replace(found, verdict="inconclusive", reason=reason)
                 stage.ledger.record(found, recipe=stage.recipe.name, run_id=stage.store.run_id)
             yield _shown(name, found, stage.recipe.name)
 

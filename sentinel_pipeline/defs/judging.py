@@ -1,5 +1,7 @@
 """What a gate is decided on, gathered: the report, the suite's size, the scorer of now and, for a paired gate, the other report."""
 
+from dataclasses import replace
+
 from ..bench.artefacts import explained
 from ..bench.compare import paired_counts
 from ..bench.report import report_from_json
@@ -10,7 +12,7 @@ from ..records import GateVerdict
 from ..records.gate_spec import GatePolicy
 from ..store import Artefact
 from ..store.tables import parquet_rows
-from .stage import View, current_scorer_version
+from .stage import View, current_scorer_version, unlicensed
 
 
 def judge(stage: View, asset: str, gate: str) -> tuple[GateVerdict, float | None]:
@@ -28,6 +30,8 @@ def judge(stage: View, asset: str, gate: str) -> tuple[GateVerdict, float | None
         items=parquet_rows(suite),
         scorer_now=current_scorer_version(),
     )
+    if reason := unlicensed(stage.ledger):
+        verdict = replace(verdict, verdict="inconclusive", reason=reason)
     stage.ledger.record(verdict, recipe=stage.recipe.name, run_id=stage.store.run_id)
     return verdict, (paired.gained + paired.lost) / paired.n if paired and paired.n else None
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import dagster as dg
 from dagster._core.errors import DagsterPipesExecutionError  # raised by the Pipes client, exported nowhere public
 
-from ..errors import Infrastructure, SentinelError
+from ..errors import GateRefused, Infrastructure, SentinelError
 from ..gates import policy_hash
 from ..records.recipe import Recipe
 from ..store import Artefact, Draft, Home, Ledger, Store, find_home
@@ -66,8 +66,18 @@ class Stage:
         ) as out:
             yield out
 
+    def require_licensed_scorers(self) -> None:
+        """Go on only when every scorer that filters and gates holds a licence at its present version.
+
+        Raises:
+            GateRefused: one failed its audit, or never sat it.
+        """
+        if reason := unlicensed(self.ledger):
+            raise GateRefused(reason)
+
     def require(self, gate: str, report: Artefact) -> None:
-        """Go on only with a passing, fresh verdict of ``gate`` about ``report``; see ``Ledger.require``."""
+        """Go on only with a passing, fresh verdict of ``gate`` about ``report``, by licensed scorers; see ``Ledger.require``."""
+        self.require_licensed_scorers()
         policy = self.recipe.gates[gate]
         self.ledger.require(
             gate,
@@ -134,6 +144,14 @@ def current_scorer_version() -> str:
     from ..critic.version import scorer_version
 
     return scorer_version()
+
+
+def unlicensed(ledger: Ledger) -> str | None:
+    """Why the present scorers may not filter or gate; None when they may."""
+    from ..critic.exams import SCORERS
+    from ..critic.licence import refusal
+
+    return refusal(ledger, SCORERS, current_scorer_version())
 
 
 @contextmanager

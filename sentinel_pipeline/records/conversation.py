@@ -41,6 +41,11 @@ def task_of(name: str) -> str:
     return task if sign and number.isdecimal() else name
 
 
+def sample_number(name: str) -> int:
+    """What ``sample_id`` was given."""
+    return int(name[len(task_of(name)) + 1 :] or 1)
+
+
 def sampled(messages: tuple[Message, ...], sample: int) -> tuple[Message, ...]:
     """The prompt of a further sample: its places are those of the same sample's earlier answers."""
     return tuple(place_of(sample_id(wanted[0], sample)) if (wanted := needs((turn,))) else turn for turn in messages)

@@ -44,6 +44,10 @@ class CriticSpec:
     memory_mib: int = 512
     workers: int | None = None
     """Grader workers; every available core when absent."""
+    self_repair: int = 0
+    """Rejected candidates, at most, that the base model is shown with what failed, to answer again; none by default."""
+    stop_token: str | None = None
+    """The stop token, as text, that every completion must hold at its end; absent where completions come without it."""
     require_isolation: Literal["none", "rlimits", "seccomp", "namespaces", "full"] = "seccomp"
     """On a machine that isolates less, no candidate runs and the stage is refused (``sentinel doctor`` names the level)."""
 

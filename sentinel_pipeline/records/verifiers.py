@@ -60,6 +60,9 @@ class SqlAnswer:
     """The gold query: its rows are the expected ones."""
     ordered: bool = False
     """Whether the order of rows counts; without it rows are compared as a bag."""
+    other_setups: tuple[str, ...] = ()
+    """Databases of the same tables and other rows, on which the query must be right as well: rows learnt by heart, or a constant,
+    are right on one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +113,36 @@ class TextAnswer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FieldsAnswer:
+    """A flat JSON object read with leniency (Portuguese numbers, quotes, fences), each field compared with a reference."""
+
+    kind: ClassVar[str] = "fields_answer"
+    expected: str
+    """The reference as a JSON object. Numbers are equal by value, texts but for case and outer space."""
+    schema: str
+    """A JSON Schema that holds the labels and types; a number written as text is read as a number first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroundedText:
+    """A short text about a record: every number and name in it must be in the record, and it must say what matters."""
+
+    kind: ClassVar[str] = "grounded_text"
+    record: str
+    """The facts as a JSON object; a share such as 0.372 may be written 37,2 %."""
+    must_mention: tuple[str, ...]
+    """Facts that the text has to hold, as numbers or words."""
+    min_words: int
+    max_words: int
+    max_chars: int | None = None
+    shown: str = ""
+    """The prompt: a copy of it is no answer."""
+    language: Literal["pt"] = "pt"
+    call_to_action: bool = True
+    """Whether the text must ask its reader to do something."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FunctionCalls:
     """Calls of given functions as JSON, ``{"name", "arguments"}`` alone or in a list, compared with what BFCL's files accept."""
 
@@ -146,9 +179,13 @@ Verifier = (
     | TextAnswer
     | FunctionCalls
     | Constraints
+    | FieldsAnswer
+    | GroundedText
 )
 _KINDS: dict[str, type[Any]] = {cls.kind: cls for cls in get_args(Verifier)}
-_TUPLES = {"accepted", "must_contain", "must_not_contain", "inputs", "outputs", "instructions"}
+_TUPLES = {
+    "accepted", "must_contain", "must_not_contain", "inputs", "outputs", "instructions", "other_setups", "must_mention",
+}  # fmt: skip
 
 
 def verifier_to_json(verifier: Verifier | None) -> str | None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -71,11 +72,30 @@ def workbench(folder: Path, memory_mib: int) -> Iterator[Workbench]:
         yield Workbench(connection)
 
 
+def sql_problem(text: str) -> str | None:
+    """The first line of what DuckDB's parser says against ``text``, None where it parses. Nothing is bound or run."""
+    import duckdb
+
+    try:
+        _parser().extract_statements(text)
+    except duckdb.Error as error:
+        return str(error).partition("\n")[0].removeprefix("Parser Error: ")
+    return None
+
+
+@cache
+def _parser() -> Any:
+    import duckdb
+
+    return duckdb.connect(":memory:", config={"threads": 1})
+
+
 @contextmanager
 def _open(tables: dict[str, Path]) -> Iterator[Any]:
     import duckdb
 
     with duckdb.connect(":memory:") as connection:
+        connection.execute("set enable_progress_bar = false")  # it would stand on standard output, among a verb's JSON
         for name, path in tables.items():
             connection.read_parquet(str(path)).create_view(name)
         yield connection

@@ -20,9 +20,9 @@ from .conftest import SENTINEL, Loop, environment, new_home, sentinel, with_chan
 pytestmark = pytest.mark.slow
 
 STAGES = [
-    "base_checkpoint", "task_bank", "alt_base_report", "base_report", "instruct_report", "gap_proof", "raw_candidates",
-    "critic_labels", "accepted_set", "rejected_set", "decontamination_report", "repair_traces", "rebalanced_mix",
-    "sft_checkpoint", "sft_report", "comparison", "leaderboard",
+    "base_checkpoint", "task_bank", "reward_audit", "alt_base_report", "base_report", "instruct_report", "gap_proof",
+    "raw_candidates", "critic_labels", "accepted_set", "rejected_set", "decontamination_report", "self_repairs", "repair_traces",
+    "rebalanced_mix", "sft_checkpoint", "sft_report", "comparison", "leaderboard", "human_corrections", "review_inbox",
 ]  # fmt: skip
 
 
@@ -54,6 +54,7 @@ def test_gates_are_decided_recorded_and_printed(loop: Loop) -> None:
     assert gates["pass_at_1"]["verdict"] == "fail"
     assert gates["pass_at_1"]["threshold"] == 0.4
     recorded = {verdict.name: verdict.verdict for verdict in Ledger(loop.home.ledger).verdicts(recipe="mini")}
+    assert recorded.pop("scorer_licence") == "pass"
     assert recorded == {name: gate["verdict"] for name, gate in gates.items()}
 
 
@@ -220,7 +221,7 @@ def test_a_killed_trainer_is_infrastructure_and_a_resume_goes_on(running: tuple[
     resumed = sentinel(home, "run", "long", "--resume", "--json")
     assert resumed.code == 0, resumed.err
     redone = [stage["name"] for stage in resumed.json()["stages"]]
-    assert redone == ["sft_checkpoint", "sft_report", "comparison"]
+    assert sorted(redone) == ["comparison", "leaderboard", "review_inbox", "sft_checkpoint", "sft_report"]
     assert resumed.json()["reports"]["base"]["heldout"]["n"] == 30
     steps = [row["step"] for row in read_jsonl(latest(home, "long").get("sft_checkpoint").path("logs/progress.jsonl"))]
     assert steps[-1] == 150

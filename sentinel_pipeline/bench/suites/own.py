@@ -16,7 +16,9 @@ from sentinel_pipeline.errors import did_you_mean
 from sentinel_pipeline.records import (
     CATEGORIES,
     Constraints,
+    FieldsAnswer,
     FunctionCalls,
+    GroundedText,
     JsonAnswer,
     Message,
     PatchApplies,
@@ -45,13 +47,20 @@ CATEGORY_OF = {
     JsonAnswer: "tool_use",
     ShellEffect: "devops",
     TextAnswer: "general_chat",
+    FieldsAnswer: "tool_use",
+    GroundedText: "general_chat",
     FunctionCalls: "tool_use",
     Constraints: "general_chat",
 }
-TEXT_FIELDS = {"tests", "setup", "prefix", "expected", "query", "language", "gold", "functions", "arguments"}
+TEXT_FIELDS = {
+    "tests", "setup", "prefix", "expected", "query", "language", "gold", "functions", "arguments", "record", "shown",
+}  # fmt: skip
 OPTIONAL_TEXT_FIELDS = {"entry_point", "schema", "stdout"}
-LIST_FIELDS = {"accepted", "must_contain", "must_not_contain", "inputs", "outputs", "instructions"}
-FLAGS = {"ordered", "clean_stop"}
+LIST_FIELDS = {
+    "accepted", "must_contain", "must_not_contain", "inputs", "outputs", "instructions", "other_setups", "must_mention",
+}  # fmt: skip
+COUNT_FIELDS = {"min_words", "max_words"}
+FLAGS = {"ordered", "clean_stop", "call_to_action"}
 
 
 def verifier(row: SuiteRow) -> Verifier | None:
@@ -109,6 +118,8 @@ def _well_typed(kind: Any, name: str, value: Any) -> bool:
         return isinstance(value, str)
     if name in OPTIONAL_TEXT_FIELDS:
         return value is None or isinstance(value, str)
+    if name in COUNT_FIELDS or (name == "max_chars" and value is not None):
+        return type(value) is int and value >= 0
     if name in LIST_FIELDS:
         return isinstance(value, list) and all(isinstance(one, str) for one in value)
     if name in {"files", "expected", "expected_files"}:
@@ -125,6 +136,17 @@ def _check_meaning(checked: Verifier) -> None:
         json.loads(checked.expected)
     if isinstance(checked, FunctionCalls):
         check_calls(checked)
+    if isinstance(checked, FieldsAnswer):
+        _object("expected", checked.expected)
+        _object("schema", checked.schema)
+    if isinstance(checked, GroundedText):
+        _object("record", checked.record)
+
+
+def _object(name: str, text: str) -> None:
+    """Raises ValueError: not a JSON object."""
+    if not isinstance(json.loads(text), dict):
+        raise ValueError(f"{name} is no JSON object")
 
 
 def messages(row: SuiteRow) -> tuple[Message, ...]:
