@@ -55,7 +55,7 @@ def shares(before: Mapping[str, float], after: Mapping[str, float], wanted: Mapp
     def draw(axes: Axes) -> None:
         places = range(len(wanted))
         axes.bar([p - 0.2 for p in places], [before.get(n, 0) for n in wanted], 0.4, color=_GREY, label="available")
-        axes.bar([p + 0.2 for p in places], [after.get(n, 0) for n in wanted], 0.4, color=_BLUE, label="in the mix")
+        axes.bar([p + 0.2 for p in places], [after.get(n, 0) for n in wanted], 0.4, color=_BLUE, label="taken")
         axes.plot(places, list(wanted.values()), "_", color=_ORANGE, markersize=28, markeredgewidth=2, label="wanted")
         axes.set_xticks(list(places), [name.replace("_", "\n") for name in wanted])
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")

@@ -25,8 +25,16 @@ class Prompt(NamedTuple):
     messages: tuple[Message, ...]
 
 
-def prompts_of(tasks: Iterable[Task]) -> list[Prompt]:
-    return [Prompt(task.id, task.messages) for task in tasks]
+def prompts_of(tasks: Iterable[Task], samples: int = 1) -> list[Prompt]:
+    """A prompt for each task; with several ``samples``, one for each under an id of its own (see ``sample_id``)."""
+    if samples == 1:
+        return [Prompt(task.id, task.messages) for task in tasks]
+    return [Prompt(sample_id(task.id, index), task.messages) for task in tasks for index in range(samples)]
+
+
+def sample_id(task_id: str, index: int) -> str:
+    """The id of a task's answer number ``index`` (from 0); sampling draws from it, so answers of one task differ."""
+    return f"{task_id}#{index}"
 
 
 def render(tokenizer: PreTrainedTokenizerBase, messages: tuple[Message, ...], prompt_format: str) -> str:

@@ -3,6 +3,7 @@
 from .candidate import Candidate, Quarantined, RepairTrace, Row
 from .labels import LABELS, CriticLabels, Label
 from .messages import ROLES, Message, messages_from
+from .preference import REJECTION_KINDS, PreferencePair, RejectionKind
 from .report import BenchmarkReport, Interval, PairedComparison, SampleScore
 from .task import CATEGORIES, Task
 from .verdict import GateVerdict
@@ -23,6 +24,7 @@ from .verifiers import (
 __all__ = [
     "CATEGORIES",
     "LABELS",
+    "REJECTION_KINDS",
     "ROLES",
     "BenchmarkReport",
     "Candidate",
@@ -34,8 +36,10 @@ __all__ = [
     "Message",
     "PairedComparison",
     "PatchApplies",
+    "PreferencePair",
     "PythonTests",
     "Quarantined",
+    "RejectionKind",
     "RepairTrace",
     "Row",
     "ScriptTests",

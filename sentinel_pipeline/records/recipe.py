@@ -12,12 +12,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..errors import BadInput
+from ..errors import BadInput, did_you_mean
 from .data_spec import CandidatesSpec, CriticSpec, MixSpec, TasksSpec
 from .gate_spec import BenchSpec, GatePolicy, Gates
 from .model_spec import ModelSpec
+from .preference import REJECTION_KINDS
 from .toml import read_section, read_toml
-from .training_spec import Budget, SftSpec
+from .training_spec import Budget, DpoSpec, PairsSpec, SftSpec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +34,8 @@ class Recipe:
     critic: CriticSpec = field(default_factory=CriticSpec)
     mix: MixSpec = field(default_factory=MixSpec)
     sft: SftSpec = field(default_factory=SftSpec)
+    pairs: PairsSpec = field(default_factory=PairsSpec)
+    dpo: DpoSpec = field(default_factory=DpoSpec)
     bench: BenchSpec = field(default_factory=BenchSpec)
     gates: Gates = field(default_factory=Gates)
     budget: Budget = field(default_factory=Budget)
@@ -91,12 +94,43 @@ def _validate(recipe: Recipe, path: Path) -> None:
                 fix=f"Add it to bench.suites ({', '.join(recipe.bench.suites)}).",
             )
     _positive(recipe, path)
+    _pairs_and_dpo(recipe, path)
+
+
+def _pairs_and_dpo(recipe: Recipe, path: Path) -> None:
+    pairs, caps = recipe.pairs, recipe.pairs.largest_shares
+    unknown = [kind for kind in caps if kind not in REJECTION_KINDS]
+    if unknown:
+        fix = did_you_mean(unknown[0], REJECTION_KINDS)
+        raise BadInput("is no kind of rejection.", file=path, field=f"pairs.largest_shares.{unknown[0]}", fix=fix)
+    rules = (
+        ("pairs.samples", 2 <= pairs.samples <= 16, pairs.samples, "2 to 16: one answer alone has no pair"),
+        ("pairs.temperature", pairs.temperature > 0, pairs.temperature, "more than 0: greedy answers are all the same"),
+        ("pairs.top_p", 0 < pairs.top_p <= 1, pairs.top_p, "within (0, 1]"),
+        ("pairs.margin", 0 < pairs.margin <= 1, pairs.margin, "within (0, 1]: two sides that tie are no pair"),
+        ("pairs.largest_shares", all(0 < cap <= 1 for cap in caps.values()), caps, "shares within (0, 1]"),
+        (
+            "pairs.largest_shares",
+            len(caps) < len(REJECTION_KINDS) or sum(caps.values()) >= 1,
+            caps,
+            "shares that sum to 1 or more where every kind has one",
+        ),
+        ("dpo.beta", recipe.dpo.beta > 0, recipe.dpo.beta, "more than 0; seed 001 uses 0.1 to 0.3"),
+        ("dpo.sft_weight", recipe.dpo.sft_weight >= 0, recipe.dpo.sft_weight, "0 or more"),
+        ("budget.utilisation", 0 < recipe.budget.utilisation <= 1, recipe.budget.utilisation, "within (0, 1]"),
+    )
+    for name, good, found, expected in rules:
+        if not good:
+            raise BadInput(f"is {found}, expected {expected}.", file=path, field=name)
 
 
 def _positive(recipe: Recipe, path: Path) -> None:
     sections: tuple[tuple[str, Any, tuple[str, ...]], ...] = (
         ("sft", recipe.sft, ("batch_size", "gradient_accumulation", "learning_rate", "max_length", "save_every")),
         ("sft.windows", recipe.sft.windows, ("every", "items")),
+        ("pairs", recipe.pairs, ("prompts", "min_pairs")),
+        ("dpo", recipe.dpo, ("batch_size", "gradient_accumulation", "learning_rate", "max_length", "save_every")),
+        ("dpo.windows", recipe.dpo.windows, ("every", "items")),
         ("bench", recipe.bench, ("max_new_tokens", "batch_size")),
         ("critic", recipe.critic, ("cpu_seconds", "memory_mib")),
     )

@@ -22,7 +22,7 @@ from ..processes import die_with_parent
 from ..store import read_parquet, write_json
 from .device import device_lock, prepare_cpu
 from .interrupts import Interrupts
-from .jobs import AnswerJob, Failure, Job, PretrainJob, SftJob, read_job, write_failure
+from .jobs import AnswerJob, DpoJob, Failure, Job, PretrainJob, SftJob, read_job, write_failure
 from .progress import Progress, Say, terminal_say
 from .windows import Scorer, critic_scorer
 
@@ -37,6 +37,7 @@ _ENVIRONMENT = {
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
     "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
     "HF_HUB_DISABLE_TELEMETRY": "1",
+    "TQDM_DISABLE": "1",
 }
 
 
@@ -78,6 +79,10 @@ def _dispatch(job: Job, progress: Progress, interrupts: Interrupts, scorer: Scor
         from .sft import fine_tune
 
         return fine_tune(job, progress, interrupts, scorer)
+    if isinstance(job, DpoJob):
+        from .dpo import optimise
+
+        return optimise(job, progress, interrupts, scorer)
     return answer_suites(job, progress, interrupts)
 
 
@@ -89,7 +94,8 @@ def answer_suites(job: AnswerJob, progress: Progress, interrupts: Interrupts) ->
     from ..records import Task
 
     suites: dict[str, list[Prompt]] = {
-        name: prompts_of(Task.from_row(row) for row in read_parquet(Path(path))) for name, path in job.suites.items()
+        name: prompts_of((Task.from_row(row) for row in read_parquet(Path(path))), job.samples)
+        for name, path in job.suites.items()
     }
     model, tokenizer = load_model(job.model), load_tokenizer(job.model)
     total, before, generated = sum(len(prompts) for prompts in suites.values()), 0, 0
