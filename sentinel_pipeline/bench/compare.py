@@ -5,13 +5,19 @@ What this module does not do: compare reports of different items, or of differen
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from ..errors import BadInput
 from ..gates.statistics import mcnemar_exact, newcombe_paired
 from ..records import PairedComparison, SampleScore
+from ..store import Artefact
 from .report import percent
+from .samples import read_samples
+
+STAGES = ("base", "sft", "dpo")
+"""Stages that have a report, in the order in which each is compared with the one before."""
 
 
 class Flip(NamedTuple):
@@ -49,6 +55,20 @@ def compare(
         raise BadInput(f"no item of {suite} was scored for both {from_stage} and {to_stage}.", fix="Score them again.")
     flips = [_flip(x, y) for x, y in pairs if x.outcome != y.outcome]
     return _summary(pairs, flips, from_stage, to_stage, suite), flips
+
+
+def compare_reports(
+    reports: Mapping[str, Artefact], suites: Sequence[str]
+) -> list[tuple[PairedComparison, list[Flip]]]:
+    """Each stage of ``reports`` (in the order of ``STAGES``) against the one before it, suite by suite."""
+    present = [name for name in STAGES if name in reports]
+    return [
+        compare(
+            *(read_samples(reports[name], suite) for name in pair), from_stage=pair[0], to_stage=pair[1], suite=suite
+        )
+        for pair in pairwise(present)
+        for suite in suites
+    ]
 
 
 def _summary(

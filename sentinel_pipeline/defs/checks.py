@@ -25,6 +25,10 @@ REPORT_GATES: Mapping[str, Mapping[str, str]] = {
         "syntax_rate": "At least 95 % syntax rate (seed 000).",
         "smoke_pass_at_1": "Eight smoke tasks: a quick look that may warn and never promotes.",
     },
+    "dpo_report": {
+        "dpo_pass_at_1": "At least 40 % Pass@1, as after SFT.",
+        "dpo_syntax_rate": "At least 95 % syntax rate, as after SFT.",
+    },
 }
 
 
@@ -103,6 +107,28 @@ def no_benchmark_overlap(context: dg.AssetCheckExecutionContext) -> dg.AssetChec
     )
 
 
+@dg.asset_check(asset="preference_pairs", blocking=True, partitions_def=RECIPES)
+def no_pair_from_a_benchmark(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
+    """No pair overlaps an item of a suite that judges the recipe, its sides differ, and each prompt stands once."""
+    from ..mix.decontam import decontaminate
+    from ..records import Candidate, PreferencePair
+    from ..store import read_parquet
+
+    with failing_loudly():
+        stage = _view(context)
+        rows = read_parquet(stage.store.get("preference_pairs").path("pairs.parquet"))
+        pairs = [PreferencePair.from_row(row) for row in rows]
+        candidates = (Candidate(id=p.id, source="model:sft", messages=p.messages, completion=p.chosen) for p in pairs)
+        report = decontaminate(candidates, suite_tasks(stage.store.get("task_bank")))
+    ties = sum(p.chosen == p.rejected or p.chosen_score <= p.rejected_score for p in pairs)
+    repeated = len(pairs) - len({p.messages for p in pairs})
+    return dg.AssetCheckResult(
+        passed=bool(pairs) and not (report.hits or ties or repeated),
+        description=f"{len(pairs)} pairs: {len(report.hits)} overlap a suite, {ties} tie, {repeated} repeat a prompt",
+        metadata={"pairs": len(pairs), "contaminated": len(report.hits), "ties": ties, "repeated": repeated},
+    )
+
+
 @dg.asset_check(asset="critic_labels", blocking=True, partitions_def=RECIPES)
 def few_infrastructure_outcomes(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
     """At most 2 % of the candidates were left open by infrastructure, else the labels are void: ours to mend, not theirs."""
@@ -123,4 +149,5 @@ CHECKS = [
     *(report_checks(asset) for asset in REPORT_GATES),
     few_infrastructure_outcomes,
     no_benchmark_overlap,
+    no_pair_from_a_benchmark,
 ]

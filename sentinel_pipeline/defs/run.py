@@ -19,9 +19,9 @@ from dagster import DagsterEventType, DagsterRunStatus, RunsFilter
 
 from ..errors import EXIT_DONE, EXIT_FAILED, EXIT_GATE, BadInput, SentinelError, did_you_mean
 from ..processes import die_with_parent
-from ..store import Ledger, Store, find_home
+from ..store import find_home
 from .checks import REPORT_GATES
-from .stage import LOOP_TAG, RECIPES, open_view
+from .stage import LOOP_TAG, RECIPES, View, open_view
 
 JOB = "train_recipe"
 _STATUS = {
@@ -95,12 +95,16 @@ def process_mark(pid: int) -> str | None:
 def unfinished(recipe: str, loop: str, names: Sequence[str]) -> list[str]:
     """Stages of ``names`` that the loop has no artefact of, or no verdict about."""
     view = open_view(dg.DagsterRun(job_name=JOB, run_id=loop), recipe)
-    return [name for name in names if not _finished(view.store, view.ledger, name, loop)]
+    return [name for name in names if not _finished(view, name, loop)]
 
 
-def _finished(store: Store, ledger: Ledger, name: str, loop: str) -> bool:
-    made = [artefact for artefact in store.history(name) if artefact.manifest.loop_id == loop]
-    return bool(made) and all(ledger.latest(gate, made[-1].hash) for gate in REPORT_GATES.get(name, ()))
+def _finished(view: View, name: str, loop: str) -> bool:
+    """It is made, and whatever is to be decided about it was."""
+    made = [artefact for artefact in view.store.history(name) if artefact.manifest.loop_id == loop]
+    if not made or not all(view.ledger.latest(gate, made[-1].hash) for gate in REPORT_GATES.get(name, ())):
+        return False
+    decided = view.recipe.decision_after(name.removesuffix("_report")) is None
+    return decided or view.ledger.latest_decision(made[-1].hash) is not None
 
 
 def run(recipe: str, events: Events, *, run_id: str, until: str | None, resume: bool) -> int:

@@ -46,3 +46,6 @@ class Gates:
     """Seed 000: at least 95 % syntax rate."""
     smoke_pass_at_1: GatePolicy = GatePolicy(metric="pass_at_1", suite="smoke", threshold=0.40, severity="warn")
     """Eight tasks: a quick look, never a promotion."""
+    dpo_pass_at_1: GatePolicy = GatePolicy(metric="pass_at_1", stage="dpo", threshold=0.40)
+    """The same, of what is optimised further: a preference loss can fall while the task is forgotten."""
+    dpo_syntax_rate: GatePolicy = GatePolicy(metric="syntax_rate", stage="dpo", threshold=0.95)

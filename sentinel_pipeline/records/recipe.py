@@ -14,6 +14,7 @@ from typing import Any
 
 from ..errors import BadInput, did_you_mean
 from .data_spec import CandidatesSpec, CriticSpec, MixSpec, TasksSpec
+from .decision_spec import DecisionPoint
 from .gate_spec import BenchSpec, GatePolicy, Gates
 from .model_spec import ModelSpec
 from .preference import REJECTION_KINDS
@@ -38,7 +39,12 @@ class Recipe:
     dpo: DpoSpec = field(default_factory=DpoSpec)
     bench: BenchSpec = field(default_factory=BenchSpec)
     gates: Gates = field(default_factory=Gates)
+    decisions: tuple[DecisionPoint, ...] = ()
+    """The decision tree: a point for each stage after whose report something is decided."""
     budget: Budget = field(default_factory=Budget)
+
+    def decision_after(self, stage: str) -> DecisionPoint | None:
+        return next((point for point in self.decisions if point.stage == stage), None)
 
     def sha256(self) -> str:
         """Hash of the recipe's *meaning*: formatting and comments of the file do not count."""
@@ -95,6 +101,25 @@ def _validate(recipe: Recipe, path: Path) -> None:
             )
     _positive(recipe, path)
     _pairs_and_dpo(recipe, path)
+    _decisions(recipe, path)
+
+
+def _decisions(recipe: Recipe, path: Path) -> None:
+    stages = [point.stage for point in recipe.decisions]
+    for index, point in enumerate(recipe.decisions):
+        field, known = f"decisions[{index}]", ("base", "sft", "dpo", "grpo")
+        if point.stage not in known:
+            fix = did_you_mean(point.stage, known)
+            raise BadInput(f"{point.stage!r} is no stage with a report.", file=path, field=f"{field}.stage", fix=fix)
+        if stages.count(point.stage) > 1:
+            raise BadInput(
+                f"{point.stage!r} has two points.", file=path, field=f"{field}.stage", fix="Join their rules."
+            )
+        if point.suite not in recipe.bench.suites:
+            fix = f"Add it to bench.suites ({', '.join(recipe.bench.suites)})."
+            raise BadInput(f"{point.suite!r} is not answered.", file=path, field=f"{field}.suite", fix=fix)
+        if not point.rules:
+            raise BadInput("has no rules.", file=path, field=f"{field}.rules", fix="Add [[decisions.rules]].")
 
 
 def _pairs_and_dpo(recipe: Recipe, path: Path) -> None:

@@ -82,7 +82,7 @@ class DpoSpec(TuneSpec):
     beta: float = 0.1
     """Strength of the pull back to the reference: a *higher* beta deviates *less* from the SFT model (seed 001 has it reversed)."""
     sft_weight: float = 0.0
-    """Weight of the chosen side's negative log-likelihood a token beside the preference loss (Pang et al., 2024, arXiv:2404.19733)."""
+    """Weight of the chosen side's negative log-likelihood a token beside the pairs' (Pang et al., 2024, arXiv:2404.19733)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

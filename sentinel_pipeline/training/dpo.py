@@ -84,7 +84,9 @@ def dpo_config(job: Any, steps: int) -> Any:
     from trl import DPOConfig
 
     spec = job.spec
-    weighted: dict[str, Any] = {"loss_type": ["sigmoid", "sft"], "loss_weights": [1.0, spec.sft_weight]} if spec.sft_weight else {}
+    weighted: dict[str, Any] = (
+        {"loss_type": ["sigmoid", "sft"], "loss_weights": [1.0, spec.sft_weight]} if spec.sft_weight else {}
+    )
     return DPOConfig(
         **config_values(job, steps),
         **weighted,

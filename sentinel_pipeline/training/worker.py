@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ..costs import note_attempt
 from ..errors import EXIT_BAD_INPUT, EXIT_DONE, EXIT_FAILED, EXIT_INFRASTRUCTURE, SentinelError
 from ..processes import die_with_parent
 from ..store import read_parquet, write_json
@@ -61,9 +62,13 @@ def run_job(
     progress = Progress(job.logs / "progress.jsonl", job.kind, say)
     with device_lock(job.device_lock, say):
         started = time.monotonic()
-        be_quiet()
-        prepare_cpu()
-        reached = _dispatch(job, progress, interrupts or Interrupts(), scorer)
+        note_attempt(job.logs, "start")
+        try:
+            be_quiet()
+            prepare_cpu()
+            reached = _dispatch(job, progress, interrupts or Interrupts(), scorer)
+        finally:
+            note_attempt(job.logs, "end")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // (1024 if sys.platform == "linux" else 1024**2)
     result = {**reached, "seconds": round(time.monotonic() - started, 3), "peak_memory_mib": peak}
     write_json(job.logs / "result.json", result)
