@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -79,6 +80,24 @@ def curves(series: Mapping[str, Sequence[tuple[float, float]]], title: str, x: s
         axes.legend(frameon=False)
 
     return _markdown(draw, title, height=2.6)
+
+
+def write_png_curves(path: Path, series: Mapping[str, Sequence[tuple[float, float]]], title: str, x: str) -> None:
+    """Lines over steps, one a name, as a PNG file."""
+    import matplotlib
+
+    matplotlib.use("agg")
+    from matplotlib import pyplot
+
+    with pyplot.rc_context(_STYLE):
+        figure, axes = pyplot.subplots(figsize=(6.4, 3.2), layout="constrained")
+        for name, points in series.items():
+            axes.plot([p[0] for p in points], [p[1] for p in points], label=name)
+        axes.set_xlabel(x)
+        axes.set_title(title, loc="left", fontsize=10)
+        axes.legend(frameon=False)
+        figure.savefig(path, format="png", dpi=120)
+        pyplot.close(figure)
 
 
 def _markdown(draw: Any, title: str, height: float) -> str:

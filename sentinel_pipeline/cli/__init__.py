@@ -16,6 +16,8 @@ from .data import label
 from .gates import gate
 from .grade import grade
 from .house import doctor, ui, verify
+from .parity import parity
+from .plan import plan
 from .run import run
 
 app = typer.Typer(
@@ -28,6 +30,8 @@ app = typer.Typer(
     add_completion=False,
 )
 app.command()(run)
+app.command()(plan)
+app.command()(parity)
 app.command()(label)
 app.command()(grade)
 app.add_typer(gate, name="gate")

@@ -145,9 +145,38 @@ def few_infrastructure_outcomes(context: dg.AssetCheckExecutionContext) -> dg.As
     )
 
 
+def parity_check(asset: str) -> dg.AssetChecksDefinition:
+    """The check of one checkpoint: what its worker compared when it had saved it."""
+
+    @dg.asset_check(
+        name="export_parity",
+        asset=asset,
+        description="Adapter, merged model and a saved-again copy give the same logits and the same greedy answers.",
+        blocking=True,
+        partitions_def=RECIPES,
+    )
+    def export_parity(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
+        with failing_loudly():
+            found = _view(context).store.get(asset).json("parity.json")
+        forms = [
+            f"{v['name']}: logits {v['logit_distance']:g}, {v['answers_differ']} answers" for v in found["variants"]
+        ]
+        lacks = [*found["missing"], *found["pickles"]]
+        description = f"differences over {found['prompts']} prompts: {'; '.join(forms)}"
+        return dg.AssetCheckResult(
+            passed=found["passed"],
+            description=description + (f"; missing or unsafe: {', '.join(lacks)}" if lacks else ""),
+            metadata={v["name"]: v["logit_distance"] for v in found["variants"]},
+        )
+
+    return export_parity
+
+
 CHECKS = [
     *(report_checks(asset) for asset in REPORT_GATES),
     few_infrastructure_outcomes,
     no_benchmark_overlap,
     no_pair_from_a_benchmark,
+    parity_check("sft_checkpoint"),
+    parity_check("dpo_checkpoint"),
 ]

@@ -21,6 +21,7 @@ from .checkpoints import Checkpoint, last_checkpoint, replace_folder
 from .device import bfloat16_pays
 from .interrupts import Interrupts
 from .jobs import TuneJob
+from .parity import check_parity
 from .progress import Progress
 from .stopping import Window, best_window, stop_reason
 from .watch import Watch, watch_callback
@@ -65,6 +66,7 @@ def fit(
         raise watch.failure
     interrupts.stop_if_asked(int(trainer.state.global_step))
     _keep_models(fitting, trainer, watch.windows)
+    write_json(job.out / "parity.json", check_parity(job.out).to_json())
     result = _result(fitting, trainer, watch)
     write_json(job.out / "training.json", result)
     return result
