@@ -11,11 +11,14 @@ import sys
 import typer
 
 from ..errors import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_INFRASTRUCTURE, SentinelError
+from .alerts import alert
 from .console import err
 from .data import label
+from .doctor import doctor
 from .gates import gate
 from .grade import grade
-from .house import doctor, ui, verify
+from .house import gc, ui, verify
+from .next import next_step
 from .parity import parity
 from .plan import plan
 from .run import run
@@ -32,10 +35,13 @@ app = typer.Typer(
 app.command()(run)
 app.command()(plan)
 app.command()(parity)
+app.command("next")(next_step)
 app.command()(label)
 app.command()(grade)
 app.add_typer(gate, name="gate")
+app.add_typer(alert, name="alert")
 app.command()(verify)
+app.command()(gc)
 app.command()(doctor)
 app.command()(ui)
 

@@ -149,12 +149,18 @@ def _pairs_and_dpo(recipe: Recipe, path: Path) -> None:
             raise BadInput(f"is {found}, expected {expected}.", file=path, field=name)
 
 
+_TUNING = (
+    "epochs", "batch_size", "gradient_accumulation", "learning_rate", "decay_share", "max_length", "lora_r", "lora_alpha",
+    "save_every",
+)  # fmt: skip
+
+
 def _positive(recipe: Recipe, path: Path) -> None:
     sections: tuple[tuple[str, Any, tuple[str, ...]], ...] = (
-        ("sft", recipe.sft, ("batch_size", "gradient_accumulation", "learning_rate", "max_length", "save_every")),
+        ("sft", recipe.sft, _TUNING),
         ("sft.windows", recipe.sft.windows, ("every", "items")),
         ("pairs", recipe.pairs, ("prompts", "min_pairs")),
-        ("dpo", recipe.dpo, ("batch_size", "gradient_accumulation", "learning_rate", "max_length", "save_every")),
+        ("dpo", recipe.dpo, _TUNING),
         ("dpo.windows", recipe.dpo.windows, ("every", "items")),
         ("bench", recipe.bench, ("max_new_tokens", "batch_size")),
         ("critic", recipe.critic, ("cpu_seconds", "memory_mib")),

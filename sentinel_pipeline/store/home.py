@@ -47,6 +47,19 @@ class Home:
         return self.state / "ledger.sqlite"
 
     @property
+    def alert_rules(self) -> Path:
+        return self.root / "data" / "alerts.toml"
+
+    @property
+    def outbox(self) -> Path:
+        return self.state / "outbox.sqlite"
+
+    @property
+    def digests(self) -> Path:
+        """What each night came to, a Markdown and a JSON file a day."""
+        return self.state / "digests"
+
+    @property
     def device_lock(self) -> Path:
         return self.state / "device.lock"
 

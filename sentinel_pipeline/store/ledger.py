@@ -94,6 +94,19 @@ class Ledger:
             ).fetchall()
         return [_verdict(row) for row in rows]
 
+    def nights(self, recipe: str) -> dict[str, list[tuple[dt.date, GateVerdict]]]:
+        """For every gate of a recipe: the last verdict of each day (UTC), oldest first."""
+        with self._connect() as connection:
+            rows = connection.execute(
+                "select * from verdicts where id in (select max(id) from verdicts where recipe = ? "
+                "group by name, substr(recorded_at, 1, 10)) order by id",
+                (recipe,),
+            ).fetchall()
+        found: dict[str, list[tuple[dt.date, GateVerdict]]] = {}
+        for row in rows:
+            found.setdefault(row["name"], []).append((dt.date.fromisoformat(row["recorded_at"][:10]), _verdict(row)))
+        return found
+
     def latest(self, name: str, subject_hash: str) -> GateVerdict | None:
         """The newest verdict of gate ``name`` about this content."""
         with self._connect() as connection:

@@ -129,10 +129,6 @@ def refuse_spec(spec: TuneSpec, model: PlannedModel | None) -> Iterator[tuple[st
     """Settings of a trainer that cannot work, as (key, what to do)."""
     if model is not None and model.context and spec.max_length > model.context:
         yield "max_length", f"{spec.max_length} tokens, but the model attends to {model.context}: lower it."
-    if spec.method == "lora" and (spec.lora_r < 1 or spec.lora_alpha < 1):
-        yield "lora_r", f"rank {spec.lora_r}, alpha {spec.lora_alpha}: expected at least 1 each."
-    if not 0 < spec.decay_share <= 1:
-        yield "decay_share", f"{spec.decay_share:g}: expected within (0, 1]."
 
 
 def scheduled_rates(spec: TuneSpec, steps: int) -> list[float]:

@@ -95,7 +95,7 @@ def test_dagsters_own_check_of_the_definitions_passes() -> None:
 def test_the_nightly_asks_for_one_run_a_recipe_marked_nightly(home: object) -> None:
     from datetime import UTC, datetime
 
-    from sentinel_pipeline.defs.jobs import nightly_at_two
+    from sentinel_pipeline.defs.nightly import nightly_at_two
     from sentinel_pipeline.store import Home
 
     assert isinstance(home, Home)
