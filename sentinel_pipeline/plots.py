@@ -83,19 +83,20 @@ def curves(series: Mapping[str, Sequence[tuple[float, float]]], title: str, x: s
 
 
 def write_png_curves(path: Path, series: Mapping[str, Sequence[tuple[float, float]]], title: str, x: str) -> None:
-    """Lines over steps, one a name, as a PNG file."""
+    """Lines over steps, one plot a name, as a PNG file."""
     import matplotlib
 
     matplotlib.use("agg")
     from matplotlib import pyplot
 
     with pyplot.rc_context(_STYLE):
-        figure, axes = pyplot.subplots(figsize=(6.4, 3.2), layout="constrained")
-        for name, points in series.items():
-            axes.plot([p[0] for p in points], [p[1] for p in points], label=name)
-        axes.set_xlabel(x)
-        axes.set_title(title, loc="left", fontsize=10)
-        axes.legend(frameon=False)
+        # Each on its own axes: the peaks may be orders of magnitude apart.
+        figure, rows = pyplot.subplots(len(series), figsize=(6.4, 2.2 * len(series)), layout="constrained", squeeze=False)
+        for axes, (name, points) in zip(rows.flat, series.items(), strict=True):
+            axes.plot([p[0] for p in points], [p[1] for p in points], color=_BLUE)
+            axes.set_title(f"{title}, {name}", loc="left", fontsize=10)
+            axes.ticklabel_format(axis="y", style="sci", scilimits=(0, 0))
+            axes.set_xlabel(x)
         figure.savefig(path, format="png", dpi=120)
         pyplot.close(figure)
 
