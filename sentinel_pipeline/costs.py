@@ -21,7 +21,8 @@ from .store import Store, write_json
 
 ATTEMPTS, PROGRESS, COST, ESTIMATE = "attempts.jsonl", "progress.jsonl", "cost.json", "estimate.json"
 DEVICE_STAGES = (
-    "base_checkpoint", "base_report", "sft_checkpoint", "sft_report", "preference_pairs", "dpo_checkpoint", "dpo_report",
+    "base_checkpoint", "base_report", "instruct_report", "alt_base_report", "self_repairs", "sft_checkpoint", "sft_report",
+    "preference_pairs", "dpo_checkpoint", "dpo_report",
 )  # fmt: skip
 """Stages that hold the device, in the order in which they run."""
 
@@ -49,7 +50,17 @@ def note_attempt(logs: Path, event: str) -> None:
 
 
 def device_cost(logs: Path) -> Cost:
-    """Device time and tokens of every attempt of a job; one that was killed ends with its last progress row."""
+    """Device time and tokens of every job under ``logs``."""
+    found = [_job_cost(path.parent) for path in sorted(logs.rglob(ATTEMPTS))]
+    return Cost(
+        device_s=round(sum(one.device_s for one in found), 3),
+        tokens=sum(one.tokens for one in found),
+        attempts=sum(one.attempts for one in found),
+    )
+
+
+def _job_cost(logs: Path) -> Cost:
+    """Of every attempt of one job; one that was killed ends with its last progress row."""
     marks, rows = _rows(logs / ATTEMPTS), _rows(logs / PROGRESS)
     starts = [mark["time"] for mark in marks if mark["event"] == "start"]
     seconds, tokens = 0.0, 0

@@ -50,13 +50,30 @@ def rate_bars(bars: Sequence[Bar], title: str, thresholds: Mapping[str, float] |
     return _markdown(draw, title, height=0.8 + 0.35 * len(bars))
 
 
+def difference_bars(bars: Sequence[Bar], title: str) -> str:
+    """Differences in [-1, 1] with their intervals around a line at none; Markdown with one image."""
+
+    def draw(axes: Axes) -> None:
+        colours = [_BLUE if bar.low > 0 else _ORANGE if bar.high < 0 else _GREY for bar in bars]
+        places = range(len(bars))
+        axes.axvline(0, color="#0f172a", linewidth=1)
+        axes.hlines(places, [bar.low for bar in bars], [bar.high for bar in bars], colors=colours, linewidth=2)
+        axes.scatter([bar.rate for bar in bars], places, c=colours, zorder=3)
+        axes.set_yticks(list(places), [bar.label for bar in bars])
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:+.0%}")
+        axes.margins(y=0.5 / max(len(bars), 1))
+        axes.invert_yaxis()
+
+    return _markdown(draw, title, height=0.9 + 0.32 * len(bars))
+
+
 def shares(before: Mapping[str, float], after: Mapping[str, float], wanted: Mapping[str, float], title: str) -> str:
-    """Grouped bars of category shares: available, taken, and a mark where each was wanted; Markdown with one image."""
+    """Grouped bars of category shares: before, after, and a mark where each was wanted; Markdown with one image."""
 
     def draw(axes: Axes) -> None:
         places = range(len(wanted))
-        axes.bar([p - 0.2 for p in places], [before.get(n, 0) for n in wanted], 0.4, color=_GREY, label="available")
-        axes.bar([p + 0.2 for p in places], [after.get(n, 0) for n in wanted], 0.4, color=_BLUE, label="taken")
+        axes.bar([p - 0.2 for p in places], [before.get(n, 0) for n in wanted], 0.4, color=_GREY, label="before")
+        axes.bar([p + 0.2 for p in places], [after.get(n, 0) for n in wanted], 0.4, color=_BLUE, label="after")
         axes.plot(places, list(wanted.values()), "_", color=_ORANGE, markersize=28, markeredgewidth=2, label="wanted")
         axes.set_xticks(list(places), [name.replace("_", "\n") for name in wanted])
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
@@ -91,7 +108,9 @@ def write_png_curves(path: Path, series: Mapping[str, Sequence[tuple[float, floa
 
     with pyplot.rc_context(_STYLE):
         # Each on its own axes: the peaks may be orders of magnitude apart.
-        figure, rows = pyplot.subplots(len(series), figsize=(6.4, 2.2 * len(series)), layout="constrained", squeeze=False)
+        figure, rows = pyplot.subplots(
+            len(series), figsize=(6.4, 2.2 * len(series)), layout="constrained", squeeze=False
+        )
         for axes, (name, points) in zip(rows.flat, series.items(), strict=True):
             axes.plot([p[0] for p in points], [p[1] for p in points], color=_BLUE)
             axes.set_title(f"{title}, {name}", loc="left", fontsize=10)
@@ -99,6 +118,22 @@ def write_png_curves(path: Path, series: Mapping[str, Sequence[tuple[float, floa
             axes.set_xlabel(x)
         figure.savefig(path, format="png", dpi=120)
         pyplot.close(figure)
+
+
+def stacked(rows: Mapping[str, Mapping[str, int]], parts: Sequence[str], title: str) -> str:
+    """Horizontal bars of counts, each divided into the same named parts; Markdown with one image."""
+    colours = (_GREY, "#16a34a", _ORANGE, "#dc2626", _BLUE)
+
+    def draw(axes: Axes) -> None:
+        left = [0] * len(rows)
+        for part, colour in zip(parts, colours, strict=False):
+            widths = [counts.get(part, 0) for counts in rows.values()]
+            axes.barh(list(rows), widths, left=left, color=colour, height=0.6, label=part.replace("_", " "))
+            left = [a + b for a, b in zip(left, widths, strict=True)]
+        axes.invert_yaxis()
+        axes.legend(frameon=False, loc="lower right")
+
+    return _markdown(draw, title, height=0.9 + 0.35 * len(rows))
 
 
 def _markdown(draw: Any, title: str, height: float) -> str:

@@ -12,15 +12,20 @@ import typer
 
 from ..errors import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_INFRASTRUCTURE, SentinelError
 from .alerts import alert
+from .audit import audit
+from .bench import bench
 from .console import err
 from .data import label
 from .doctor import doctor
 from .gates import gate
 from .grade import grade
 from .house import gc, ui, verify
+from .judge import judge
+from .measure import compare, power
 from .next import next_step
 from .parity import parity
 from .plan import plan
+from .review import review
 from .run import run
 
 app = typer.Typer(
@@ -37,9 +42,15 @@ app.command()(plan)
 app.command()(parity)
 app.command("next")(next_step)
 app.command()(label)
+app.command()(audit)
 app.command()(grade)
+app.command()(bench)
+app.command()(compare)
+app.command()(power)
 app.add_typer(gate, name="gate")
+app.add_typer(review, name="review")
 app.add_typer(alert, name="alert")
+app.add_typer(judge, name="judge")
 app.command()(verify)
 app.command()(gc)
 app.command()(doctor)

@@ -13,6 +13,7 @@ from typing import Literal
 
 from .fences import Fence, fences, outside
 from .json_reader import Extracted, json_in_prose, read_json
+from .syntax import python_tree
 
 Kind = Literal["python", "json", "diff", "shell", "sql", "typescript", "yaml", "answer", "text"]
 
@@ -129,10 +130,14 @@ def _bare_python(text: str) -> Extracted:
 
 
 def _end_of_code(code: str, position: int) -> int:
-    """Where prose begins after the code: a prose-like line at the left margin that a blank line precedes."""
+    """Where prose begins after the code: a prose-like line at the left margin that a blank line precedes.
+
+    Where all of it parses there is none: what looks like a heading is a comment.
+    """
     for line in _PROSE_LINE.finditer(code, position):
         if code.endswith("\n\n", 0, line.start()):
-            return len(code) if _inside_text(code, line.start()) else line.start()
+            whole = _inside_text(code, line.start()) or python_tree(code) is not None
+            return len(code) if whole else line.start()
     return len(code)
 
 

@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 _STARTS = 8
 """How many places of prose are tried as the beginning of a value: bounds the time on hostile text."""
 _OPENING = re.compile(r"[{\[]")
+_WHOLE = re.compile(r"\s*(?:\{|\[\s*[\[{\"])")
+"""A text that begins so is meant as one value: what is whole inside a broken one is not the answer."""
 
 
 class Extracted(NamedTuple):
@@ -66,6 +68,8 @@ def json_in_prose(text: str, whole: Extracted) -> Extracted:
             value, position = _DECODER.raw_decode(text, start.start())
             values.append(value)
         except (ValueError, RecursionError):
+            if position == 0 and _WHOLE.match(text):
+                break
             position = start.end()
     if not values:
         return whole

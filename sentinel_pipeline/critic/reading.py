@@ -11,6 +11,8 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from ..records import (
+    Constraints,
+    FunctionCalls,
     JsonAnswer,
     PatchApplies,
     PythonTests,
@@ -45,6 +47,8 @@ _BY_VERIFIER: dict[type, Kind] = {
     PatchApplies: "diff",
     ShellEffect: "shell",
     TextAnswer: "text",
+    FunctionCalls: "json",
+    Constraints: "text",
 }
 
 
@@ -113,6 +117,12 @@ _PYTHON = re.compile(
     r"(?:[ \t]+as[ \t]+\w+|(?:,[ \t]*[\w.]+)*)[ \t]*$|@\w[\w.]*(?:\(.*\))?[ \t]*$|if[ \t]+__name__[ \t]*==)",
     re.MULTILINE,
 )
+_SCRIPT = re.compile(
+    r"^(?:export[ \t]+(?:default[ \t]+)?)?(?:(?:async[ \t]+)?function\b[^\n]*\{[ \t]*(?:\}|//.*)?$"
+    r"|interface[ \t]+\w+[^\n]*\{[ \t]*$"
+    r"|(?:const|let)[ \t]+[\w$]+[^=\n]{0,80}=[^\n]*(?:;|=>[ \t]*\{)[ \t]*$|type[ \t]+\w+(?:<[^>\n]*>)?[ \t]*=)",
+    re.MULTILINE,
+)
 _SQL = re.compile(
     r"(?:select\b[\s\S]{0,2000}?\bfrom\b|insert\s+into\b|create\s+(?:table|view|index)\b|update\s+\w+\s+set\b|with\s+\w+\s+as\s*\()",
     re.I,
@@ -143,7 +153,7 @@ def guess_language(completion: str, prompt: str = "") -> Kind:
     return _by_shape(head, prompt)
 
 
-_KINDS = frozenset({"python", "json", "diff", "shell", "sql", "yaml"})
+_KINDS = frozenset({"python", "typescript", "json", "diff", "shell", "sql", "yaml"})
 
 
 def _by_shape(text: str, prompt: str) -> Kind:
@@ -154,6 +164,8 @@ def _by_shape(text: str, prompt: str) -> Kind:
         return "json"
     if _PYTHON.search(bare):
         return "python"
+    if _SCRIPT.search(bare):
+        return "typescript"
     if _SHELL.match(bare) or _COMMAND.match(bare):
         return "shell"
     if _SQL.match(bare):

@@ -14,6 +14,8 @@ from itertools import chain, islice
 from typing import Any, NamedTuple, TypeVar
 
 from ..records import (
+    Constraints,
+    FunctionCalls,
     JsonAnswer,
     Message,
     PatchApplies,
@@ -29,6 +31,8 @@ from ..records.data_spec import CriticSpec
 from ..records.report import Outcome as ScoreOutcome
 from ..sandbox import Grader, Level, Limits, Outcome, Program, Result
 from . import formats, syntax
+from .calls import judge_calls
+from .constraints import judge_constraints
 from .reading import Reading, read
 
 T = TypeVar("T")
@@ -46,6 +50,8 @@ class Scorable(NamedTuple):
     messages: tuple[Message, ...]
     completion: str
     verifier: Verifier
+    stopped: bool = True
+    """The model ended by itself; read only where the verifier demands a clean stop."""
 
 
 class Score(NamedTuple):
@@ -72,10 +78,20 @@ def score(items: Iterable[Scorable], *, spec: CriticSpec = DEFAULTS, workers: in
     Raises:
         GateRefused: there are programs to run and this machine isolates less than the sandbox demands.
     """
-    pairs = ((None, plan(item.id, read(item.completion, item.verifier), item.verifier)) for item in items)
+    pairs = ((None, _plan_item(item)) for item in items)
     for _, scored in run_plans(pairs, spec=spec, workers=workers):
         assert scored is not None
         yield scored
+
+
+def _plan_item(item: Scorable) -> Plan:
+    planned = plan(item.id, read(item.completion, item.verifier), item.verifier)
+    unclean = _unclean_stop(item) if isinstance(item.verifier, Constraints) and item.verifier.clean_stop else None
+    return Plan(_decided(planned.score, unclean)) if unclean and planned.score else planned
+
+
+def _unclean_stop(item: Scorable) -> str | None:
+    return formats.stop_problem(item.completion) or (None if item.stopped else "no_stop: ended by the length limit")
 
 
 def plan(name: str, reading: Reading, verifier: Verifier) -> Plan:
@@ -93,6 +109,10 @@ def plan(name: str, reading: Reading, verifier: Verifier) -> Plan:
         problem = formats.judge_json(reading.found.value, verifier)
     if problem is None and isinstance(verifier, TextAnswer):
         problem = formats.judge_text(reading.found.value, verifier)
+    if problem is None and isinstance(verifier, FunctionCalls):
+        problem = judge_calls(reading.found.value, verifier)
+    if problem is None and isinstance(verifier, Constraints):
+        problem = judge_constraints(reading.found.value, verifier)
     return Plan(_decided(ready, problem))
 
 

@@ -17,9 +17,9 @@ train_recipe = dg.define_asset_job(
 )
 build_mix = dg.define_asset_job(
     "build_mix",
-    selection=dg.AssetSelection.assets("task_bank") | _CANDIDATES,
+    selection=dg.AssetSelection.assets("human_corrections", "task_bank") | _CANDIDATES,
     partitions_def=RECIPES,
-    description="From the task bank to the rebalanced mix; touches no device.",
+    description="From the human corrections and the task bank to the rebalanced mix; touches no device.",
 )
 evaluate_recipe = dg.define_asset_job(
     "evaluate_recipe",

@@ -10,7 +10,7 @@ import json
 import os
 import threading
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,8 @@ from dagster import DagsterEventType, DagsterRunStatus, RunsFilter
 from ..errors import EXIT_DONE, EXIT_FAILED, EXIT_GATE, BadInput, SentinelError, did_you_mean
 from ..processes import die_with_parent
 from ..store import find_home
-from .checks import REPORT_GATES
+from .checks import REPORT_GATES, gates_of
+from .gap import PROOF
 from .stage import LOOP_TAG, RECIPES, View, open_view
 
 JOB = "train_recipe"
@@ -109,13 +110,15 @@ def process_mark(pid: int) -> str | None:
 def unfinished(recipe: str, loop: str, names: Sequence[str]) -> list[str]:
     """Stages of ``names`` that the loop has no artefact of, or no verdict about."""
     view = open_view(dg.DagsterRun(job_name=JOB, run_id=loop), recipe)
-    return [name for name in names if not _finished(view, name, loop)]
+    gates: dict[str, Iterable[str]] = {name: gates_of(view.recipe, name) for name in REPORT_GATES}
+    gates[PROOF] = (PROOF,) if view.recipe.gap_proof else ()
+    return [name for name in names if not _finished(view, name, loop, gates.get(name, ()))]
 
 
-def _finished(view: View, name: str, loop: str) -> bool:
+def _finished(view: View, name: str, loop: str, gates: Iterable[str]) -> bool:
     """It is made, and whatever is to be decided about it was."""
     made = [artefact for artefact in view.store.history(name) if artefact.manifest.loop_id == loop]
-    if not made or not all(view.ledger.latest(gate, made[-1].hash) for gate in REPORT_GATES.get(name, ())):
+    if not made or not all(view.ledger.latest(gate, made[-1].hash) for gate in gates):
         return False
     decided = view.recipe.decision_after(name.removesuffix("_report")) is None
     return decided or view.ledger.latest_decision(made[-1].hash) is not None

@@ -25,7 +25,7 @@ from ..costs import (
     write_cost,
     write_estimate,
 )
-from ..errors import BadInput, GateRefused, Infrastructure, SentinelError
+from ..errors import GateRefused, Infrastructure, SentinelError
 from ..gates import policy_hash
 from ..gates.decisions import point_hash
 from ..records.recipe import Recipe
@@ -78,23 +78,33 @@ class Stage:
         with self.store.writing(
             self.asset, parents=parents, recipe_hash=self.recipe.sha256(), seed=self.recipe.seed, keep=keep
         ) as out:
+            if self.asset in DEVICE_STAGES:
+                write_estimate(out.folder / "logs", last_costs(self.store, [self.asset]).get(self.asset))
             try:
                 yield out
             finally:
                 write_cost(out.folder / "logs", time.monotonic() - self._began)
 
+    def require_licensed_scorers(self) -> None:
+        """Go on only when every scorer that filters and gates holds a licence at its present version.
+
+        Raises:
+            GateRefused: one failed its audit, or never sat it.
+        """
+        if reason := unlicensed(self.ledger):
+            raise GateRefused(reason)
+
     def require(self, gate: str, report: Artefact) -> None:
-        """Go on only with a passing, fresh verdict of ``gate`` about ``report`` (see ``Ledger.require``); one that only warns is
-        never a reason to refuse."""
-        policy = getattr(self.recipe.gates, gate)
-        if policy.severity == "warn":
-            return
+        """Go on only with a passing, fresh verdict of ``gate`` about ``report``, by licensed scorers; see ``Ledger.require``."""
+        self.require_licensed_scorers()
+        policy = self.recipe.gates[gate]
         self.ledger.require(
             gate,
             subject=f"{report.manifest.recipe}/{report.manifest.asset}",
             subject_hash=report.hash,
             scorer_version=current_scorer_version(),
             policy_hash=policy_hash(policy),
+            against_hash=self.store.get(f"{policy.against}_report").hash if policy.against else None,
         )
 
     def follow(self, report: Artefact) -> None:
@@ -108,6 +118,13 @@ class Stage:
                 point_hash=point_hash(point),
             )
 
+    def require_gates(self, report: Artefact) -> None:
+        """Go on only with a passing, fresh verdict of every blocking gate of ``report``'s stage, the recipe's own among them."""
+        stage = report.manifest.asset.removesuffix("_report")
+        for name, policy in self.recipe.gates.items():
+            if policy.stage == stage and policy.severity == "block":
+                self.require(name, report)
+
     def show(self, name: str, markdown: str) -> None:
         """Markdown for the asset's page in the UI; images as data URIs, under about 100 KB."""
         self.shown[name] = dg.MetadataValue.md(markdown)
@@ -118,17 +135,18 @@ class Stage:
         Raises:
             BadInput, GateRefused, Infrastructure: as the child's exit code says, with the child's own words.
         """
-        estimate = last_costs(self.store, [self.asset]).get(self.asset)
-        write_estimate(job.parent, estimate)
+        from ..training.jobs import worker_error
+
         if self.context.run.tags.get(NIGHTLY_TAG):
             spent = loop_costs(self.store, DEVICE_STAGES).values()
+            estimate = last_costs(self.store, [self.asset]).get(self.asset)
             refuse_beyond(self.recipe.budget, self.asset, sum(cost.device_s for cost in spent), estimate)
         command = [sys.executable, "-m", "sentinel_pipeline.training.worker", str(job)]
         context = self.context.op_execution_context
         try:
             dg.PipesSubprocessClient().run(context=context, command=command, cwd=str(self.home.root))
         except DagsterPipesExecutionError as error:
-            raise _worker_error(job) from error
+            raise worker_error(job) from error
 
     def result(self) -> dg.MaterializeResult:
         made = self.store.get(self.asset)
@@ -137,18 +155,6 @@ class Stage:
         self.show("costs", costs_markdown(rows, self.recipe.budget))
         metadata = {**_metadata(made), **cost, **self.shown}
         return dg.MaterializeResult(data_version=dg.DataVersion(made.hash), metadata=metadata)
-
-
-def _worker_error(job: Path) -> SentinelError:
-    from ..training.jobs import read_failure
-
-    failure = read_failure(job)
-    if failure is None:
-        return Infrastructure(
-            f"the worker of {job.parent.name} died without a word (killed, or out of memory): run again to resume."
-        )
-    kinds: dict[int, type[SentinelError]] = {2: BadInput, 3: GateRefused}
-    return kinds.get(failure.exit_code, Infrastructure)(failure.message)
 
 
 def _metadata(made: Artefact) -> dict[str, Any]:
@@ -176,6 +182,14 @@ def current_scorer_version() -> str:
     from ..critic.version import scorer_version
 
     return scorer_version()
+
+
+def unlicensed(ledger: Ledger) -> str | None:
+    """Why the present scorers may not filter or gate; None when they may."""
+    from ..critic.exams import SCORERS
+    from ..critic.licence import refusal
+
+    return refusal(ledger, SCORERS, current_scorer_version())
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from ..plots import curves
 from ..records import Candidate, Task
 from ..store import Artefact, read_jsonl, read_parquet
 from .answering import model_folder
+from .gap import require_gap
 from .mix import suite_tasks
 from .stage import Stage, recipe_asset
 
@@ -15,7 +16,7 @@ from .stage import Stage, recipe_asset
 @recipe_asset(
     group="training",
     rooms=["training", "generation"],
-    deps=["rebalanced_mix", "base_checkpoint", "base_report", "task_bank"],
+    deps=["rebalanced_mix", "base_checkpoint", "base_report", "gap_proof", "task_bank"],
     kinds={"pytorch", "huggingface"},
     pool="device",
 )
@@ -23,15 +24,15 @@ def sft_checkpoint(stage: Stage) -> None:
     """Supervised fine-tuning on the mix, with evaluation windows and checkpoints; refused unless the base model's gap is proven."""
     from ..training.jobs import sft_job
 
-    mix, base, report, bank = (
-        stage.parent(name) for name in ("rebalanced_mix", "base_checkpoint", "base_report", "task_bank")
-    )
-    stage.require("capability_gap", report)
+    names = ("rebalanced_mix", "base_checkpoint", "base_report", "gap_proof", "task_bank")
+    mix, base, report, proof, bank = (stage.parent(name) for name in names)
+    stage.require_gates(report)
+    require_gap(stage, proof)
     stage.follow(report)
     window = window_suite(bank, stage.recipe.sft.windows.suite)
     _tune(
         stage,
-        [mix, base, report, bank],
+        [mix, base, report, proof, bank],
         lambda out: sft_job(
             stage.recipe, model_folder(base), mix.path("train.jsonl"), window, out, stage.home.device_lock
         ),
@@ -52,7 +53,8 @@ def preference_pairs(stage: Stage) -> None:
     from ..training.jobs import sample_job
 
     tuned, report, bank = (stage.parent(name) for name in ("sft_checkpoint", "sft_report", "task_bank"))
-    _may_go_on(stage, report)
+    stage.require_gates(report)
+    stage.follow(report)
     spec, recipe = stage.recipe.pairs, stage.recipe
     tasks = choose_tasks(map(Task.from_row, read_parquet(bank.path("train.parquet"))), spec.prompts, recipe.seed)
     hits = {hit.id for hit in decontaminate(map(_as_candidate, tasks), suite_tasks(bank)).hits}
@@ -79,13 +81,6 @@ def _as_candidate(task: Task) -> Candidate:
     )
 
 
-def _may_go_on(stage: Stage, report: Artefact) -> None:
-    """What every trainer after SFT asks: the gates on the SFT report, and what the decision tree says of it."""
-    for gate in ("pass_at_1", "syntax_rate"):
-        stage.require(gate, report)
-    stage.follow(report)
-
-
 @recipe_asset(
     group="training",
     rooms=["training", "generation"],
@@ -100,7 +95,8 @@ def dpo_checkpoint(stage: Stage) -> None:
     pairs, tuned, report, bank = (
         stage.parent(name) for name in ("preference_pairs", "sft_checkpoint", "sft_report", "task_bank")
     )
-    _may_go_on(stage, report)
+    stage.require_gates(report)
+    stage.follow(report)
     window = window_suite(bank, stage.recipe.dpo.windows.suite)
     start = tuned.folder / "adapter"
     model = start if stage.recipe.dpo.method == "lora" and start.is_dir() else tuned.path("model")

@@ -34,11 +34,11 @@ from ..records import (
     TextAnswer,
 )
 from ..records.candidate import content_id
+from ..records.conversation import sample_id
 from ..records.data_spec import CriticSpec
 from ..records.training_spec import PairsSpec
 from .answers import Answer, read_answers
 from .pairs_report import PairsReport
-from .prompts import sample_id
 
 MAX_INFRA_SHARE = 0.02
 """More answers than this left open by infrastructure and the pairs are void."""
@@ -91,7 +91,7 @@ def judge_answers(tasks: Sequence[Task], answers: Path, samples: int, critic: Cr
         Infrastructure: an answer is missing: the job did not end.
     """
     found = {answer.id: answer for answer in read_answers(answers)}
-    wanted = [(task, sample_id(task.id, index)) for task in tasks for index in range(samples)]
+    wanted = [(task, sample_id(task.id, index)) for task in tasks for index in range(1, samples + 1)]
     missing = [name for _, name in wanted if name not in found]
     if missing:
         raise Infrastructure(f"{answers}: {len(missing)} of {len(wanted)} answers are missing. Run again to resume.")

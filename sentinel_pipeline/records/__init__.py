@@ -5,9 +5,12 @@ from .labels import LABELS, CriticLabels, Label
 from .messages import ROLES, Message, messages_from
 from .preference import REJECTION_KINDS, PreferencePair, RejectionKind
 from .report import BenchmarkReport, Interval, PairedComparison, SampleScore
+from .sft_candidate import STATUSES, ReviewTask, SftCandidate
 from .task import CATEGORIES, Task
 from .verdict import GateVerdict
 from .verifiers import (
+    Constraints,
+    FunctionCalls,
     JsonAnswer,
     PatchApplies,
     PythonTests,
@@ -26,9 +29,12 @@ __all__ = [
     "LABELS",
     "REJECTION_KINDS",
     "ROLES",
+    "STATUSES",
     "BenchmarkReport",
     "Candidate",
+    "Constraints",
     "CriticLabels",
+    "FunctionCalls",
     "GateVerdict",
     "Interval",
     "JsonAnswer",
@@ -41,9 +47,11 @@ __all__ = [
     "Quarantined",
     "RejectionKind",
     "RepairTrace",
+    "ReviewTask",
     "Row",
     "ScriptTests",
     "SampleScore",
+    "SftCandidate",
     "ShellEffect",
     "SqlAnswer",
     "StdioTests",

@@ -15,9 +15,14 @@ from typing import Any
 from ..errors import BadInput, did_you_mean
 from .data_spec import CandidatesSpec, CriticSpec, MixSpec, TasksSpec
 from .decision_spec import DecisionPoint
-from .gate_spec import BenchSpec, GatePolicy, Gates
+from .gap_spec import GapProof
+from .gate_checks import validate_gap, validate_gates
+from .gate_spec import DEFAULT_GATES, BenchSpec, GatePolicy, with_defaults
+from .judge_spec import JudgeSpec
+from .mix_rules import check_mix
 from .model_spec import ModelSpec
 from .preference import REJECTION_KINDS
+from .review_spec import ReviewSpec
 from .toml import read_section, read_toml
 from .training_spec import Budget, DpoSpec, PairsSpec, SftSpec
 
@@ -38,7 +43,11 @@ class Recipe:
     pairs: PairsSpec = field(default_factory=PairsSpec)
     dpo: DpoSpec = field(default_factory=DpoSpec)
     bench: BenchSpec = field(default_factory=BenchSpec)
-    gates: Gates = field(default_factory=Gates)
+    gates: dict[str, GatePolicy] = field(default_factory=lambda: dict(DEFAULT_GATES))
+    gap_proof: GapProof | None = None
+    """Absent: the gate ``capability_gap`` alone says whether there is something to learn."""
+    judge: JudgeSpec = field(default_factory=JudgeSpec)
+    review: ReviewSpec = field(default_factory=ReviewSpec)
     decisions: tuple[DecisionPoint, ...] = ()
     """The decision tree: a point for each stage after whose report something is decided."""
     budget: Budget = field(default_factory=Budget)
@@ -65,6 +74,8 @@ def load_recipe(path: Path) -> Recipe:
     """
     data = read_toml(path)
     data.setdefault("name", path.stem)
+    if isinstance(data.setdefault("gates", {}), dict):
+        data["gates"] = with_defaults(data["gates"])
     recipe = read_section(Recipe, data, file=path)
     _validate(recipe, path)
     return recipe
@@ -75,30 +86,20 @@ def _validate(recipe: Recipe, path: Path) -> None:
         raise BadInput(
             f"is {recipe.name!r} but the file is {path.name!r}.", file=path, field="name", fix="Make them equal."
         )
-    total = sum(recipe.mix.shares.values())
-    if abs(total - 1) > 1e-6 or any(share < 0 for share in recipe.mix.shares.values()):
+    check_mix(recipe.mix, path)
+    alpha = recipe.sft.windows.gain_alpha
+    if alpha is not None and not 0 < alpha < 1:
         raise BadInput(
-            f"shares sum to {total:g}, expected 1 with none negative.",
+            f"is {alpha:g}, expected within (0, 1).",
             file=path,
-            field="mix.shares",
-            fix="Adjust the shares.",
+            field="sft.windows.gain_alpha",
+            fix="5 % is written 0.05.",
         )
-    for name in Gates.__slots__:
-        policy: GatePolicy = getattr(recipe.gates, name)
-        if not 0 < policy.threshold < 1 or not 0.5 < policy.confidence < 1:
-            raise BadInput(
-                f"threshold {policy.threshold:g} and confidence {policy.confidence:g}: expected both within (0, 1).",
-                file=path,
-                field=f"gates.{name}",
-                fix="A rate of 40 % is written 0.40.",
-            )
-        if policy.suite not in recipe.bench.suites:
-            raise BadInput(
-                f"suite {policy.suite!r} is not answered by this recipe.",
-                file=path,
-                field=f"gates.{name}.suite",
-                fix=f"Add it to bench.suites ({', '.join(recipe.bench.suites)}).",
-            )
+    validate_gates(recipe.gates, recipe.bench.suites, path)
+    if recipe.gap_proof is not None:
+        validate_gap(recipe.gap_proof, recipe.seed, recipe.bench.suites, path)
+    _check_bench(recipe.bench, path)
+    _check_judge(recipe.judge, path)
     _positive(recipe, path)
     _pairs_and_dpo(recipe, path)
     _decisions(recipe, path)
@@ -155,6 +156,34 @@ _TUNING = (
 )  # fmt: skip
 
 
+def _check_judge(judge: JudgeSpec, path: Path) -> None:
+    for name in JudgeSpec.__slots__:
+        if not 0 < getattr(judge, name) <= 1 or (name == "confidence" and not 0.5 < judge.confidence < 1):
+            raise BadInput(
+                f"is {getattr(judge, name):g}, expected within (0, 1].",
+                file=path,
+                field=f"judge.{name}",
+                fix="Mend it.",
+            )
+
+
+def _check_bench(bench: BenchSpec, path: Path) -> None:
+    stray = sorted(bench.data.keys() - set(bench.suites))
+    if stray:
+        raise BadInput(
+            f"suite {stray[0]!r} is not answered by this recipe.",
+            file=path,
+            field=f"bench.data.{stray[0]}",
+            fix=f"Add it to bench.suites ({', '.join(bench.suites)}).",
+        )
+    if bench.samples > 1 and bench.temperature <= 0:
+        fix = "Set bench.temperature above 0, or bench.samples to 1."
+        raise BadInput("greedy samples are all the same.", file=path, field="bench.samples", fix=fix)
+    if bench.temperature < 0 or not 0 < bench.top_p <= 1:
+        message = f"temperature {bench.temperature:g} and top_p {bench.top_p:g}: expected 0 or more, and within (0, 1]."
+        raise BadInput(message, file=path, field="bench.temperature")
+
+
 def _positive(recipe: Recipe, path: Path) -> None:
     sections: tuple[tuple[str, Any, tuple[str, ...]], ...] = (
         ("sft", recipe.sft, _TUNING),
@@ -162,10 +191,16 @@ def _positive(recipe: Recipe, path: Path) -> None:
         ("pairs", recipe.pairs, ("prompts", "min_pairs")),
         ("dpo", recipe.dpo, _TUNING),
         ("dpo.windows", recipe.dpo.windows, ("every", "items")),
-        ("bench", recipe.bench, ("max_new_tokens", "batch_size")),
+        ("bench", recipe.bench, ("max_new_tokens", "batch_size", "samples")),
         ("critic", recipe.critic, ("cpu_seconds", "memory_mib")),
+        ("review", recipe.review, _review_numbers(recipe)),
     )
     for section, spec, names in sections:
         for name in names:
             if getattr(spec, name) <= 0:
                 raise BadInput(f"is {getattr(spec, name)}, expected more than 0.", file=path, field=f"{section}.{name}")
+
+
+def _review_numbers(recipe: Recipe) -> tuple[str, ...]:
+    optional = ("rebuild_after",) if recipe.review.rebuild_after is not None else ()
+    return ("min_tokens_per_second", *optional)

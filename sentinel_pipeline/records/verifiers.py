@@ -95,6 +95,8 @@ class ShellEffect:
     """Expected standard output, exactly; ``None`` when only the effect counts."""
     expected_files: dict[str, str] | None = None
     """The whole tree afterwards; ``None`` means: unchanged."""
+    gold: str = ""
+    """A trusted command: what it prints and leaves in the same tree is expected; the two fields above are not read then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,9 +109,46 @@ class TextAnswer:
     must_not_contain: tuple[str, ...] = field(default=())
 
 
-Verifier = PythonTests | StdioTests | ScriptTests | SqlAnswer | JsonAnswer | PatchApplies | ShellEffect | TextAnswer
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FunctionCalls:
+    """Calls of given functions as JSON, ``{"name", "arguments"}`` alone or in a list, compared with what BFCL's files accept."""
+
+    kind: ClassVar[str] = "function_calls"
+    functions: str
+    """The functions on offer as JSON text: a list of ``{"name", "parameters": {"properties", "required"}}``."""
+    expected: str
+    """JSON text: a list of ``{NAME: {ARGUMENT: [accepted values]}}``, a call each; ``""`` among the values lets it be left out."""
+    ordered: bool = False
+    """Whether the order of the calls counts."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Constraints:
+    """A text under programmatic constraints, all of which must hold (IFEval's way: verifiable instructions)."""
+
+    kind: ClassVar[str] = "constraints"
+    instructions: tuple[str, ...]
+    """Ids of the constraints, ``GROUP:NAME``; ``critic.constraints`` knows them."""
+    arguments: str = "[]"
+    """JSON text: a list of one object of arguments for each instruction, or an empty list."""
+    clean_stop: bool = False
+    """Whether the answer must have ended by itself, not by the length limit, and without text after a stop token."""
+
+
+Verifier = (
+    PythonTests
+    | StdioTests
+    | ScriptTests
+    | SqlAnswer
+    | JsonAnswer
+    | PatchApplies
+    | ShellEffect
+    | TextAnswer
+    | FunctionCalls
+    | Constraints
+)
 _KINDS: dict[str, type[Any]] = {cls.kind: cls for cls in get_args(Verifier)}
-_TUPLES = {"accepted", "must_contain", "must_not_contain", "inputs", "outputs"}
+_TUPLES = {"accepted", "must_contain", "must_not_contain", "inputs", "outputs", "instructions"}
 
 
 def verifier_to_json(verifier: Verifier | None) -> str | None:

@@ -142,7 +142,7 @@ def test_a_task_gives_the_kind_that_is_rare() -> None:
 def test_the_critic_judges_stored_answers_and_a_missing_one_is_no_pair(tmp_path: Path) -> None:
     chats = [task for task in TASKS if task.family == "chat"]
     asked = prompts_of(chats, 2)
-    assert [prompt.id for prompt in asked[:3]] == [f"{chats[0].id}#0", f"{chats[0].id}#1", f"{chats[1].id}#0"]
+    assert [prompt.id for prompt in asked[:3]] == [chats[0].id, f"{chats[0].id}~2", chats[1].id]
     rows = [
         {
             "id": p.id,

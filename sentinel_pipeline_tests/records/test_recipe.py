@@ -28,8 +28,9 @@ def test_every_shipped_recipe_loads(path: Path) -> None:
 def test_an_empty_recipe_has_the_seeds_defaults(tmp_path: Path) -> None:
     recipe = load_recipe(write(tmp_path, ""))
     assert list(recipe.mix.shares.values()) == [0.45, 0.20, 0.15, 0.10, 0.10]
-    assert (recipe.gates.pass_at_1.threshold, recipe.gates.syntax_rate.threshold) == (0.40, 0.95)
-    assert (recipe.gates.capability_gap.direction, recipe.gates.capability_gap.threshold) == ("at_most", 0.30)
+    assert (recipe.gates["pass_at_1"].threshold, recipe.gates["syntax_rate"].threshold) == (0.40, 0.95)
+    gap = recipe.gates["capability_gap"]
+    assert (gap.direction, gap.threshold) == ("at_most", 0.30)
 
 
 @pytest.mark.parametrize(
@@ -45,7 +46,12 @@ def test_an_empty_recipe_has_the_seeds_defaults(tmp_path: Path) -> None:
             "gates.pass_at_1",
             "A rate of 40 % is written 0.40",
         ),
-        ("[gates.pass_at_1]\nmetric = 'pass_at_1'", "gates.pass_at_1.threshold", "is missing"),
+        ("[gates.mine]\nmetric = 'pass_at_1'", "gates.mine.threshold", "is missing"),
+        ("[gates.pass_at_1]\nthresold = 0.5", "gates.pass_at_1.thresold", "Did you mean 'threshold'?"),
+        ("[gates.capability_gap]\nseverity = 'warn'", "gates.capability_gap.severity", "never starts without it"),
+        ("[gates.pass_at_1]\nagainst = 'dpo'", "gates.pass_at_1.against", "does not come before 'sft'"),
+        ("[gates.pass_at_1]\nstage = 'sfd'", "gates.pass_at_1.stage", "Did you mean 'sft'?"),
+        ("[gates.'Pass@1']\nmetric = 'pass_at_1'\nthreshold = 0.5", "gates.Pass@1", "is no name for a gate"),
         ("[bench]\nsuites = ['heldout']", "gates.smoke_pass_at_1.suite", "Add it to bench.suites"),
         ("[sft]\nbatch_size = 0", "sft.batch_size", "expected more than 0"),
         ("name = 'other'", "name", "Make them equal"),

@@ -1,7 +1,8 @@
-"""A user's own suite, one JSON object a line.
+"""A user's own suite, one JSON object a line; ``docs/suites.md`` shows every kind.
 
 Fields: ``prompt`` (text) or ``messages``; then ``verifier`` (an object with its ``kind``, see ``records.verifiers``) or ``tests``
-with an optional ``entry_point`` and ``setup``; optional ``task_id``, ``category``, ``family`` and ``reference``.
+with an optional ``entry_point`` and ``setup``; optional ``task_id``, ``category``, ``family`` and ``reference``. Turns of one
+conversation are rows with the ids ``NAME#1``, ``NAME#2`` …, and an assistant turn ``{answer:NAME#1}`` is the model's own answer.
 """
 
 from __future__ import annotations
@@ -9,9 +10,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from sentinel_pipeline.critic.calls import check_calls
+from sentinel_pipeline.critic.constraints import check_constraints
 from sentinel_pipeline.errors import did_you_mean
 from sentinel_pipeline.records import (
     CATEGORIES,
+    Constraints,
+    FunctionCalls,
     JsonAnswer,
     Message,
     PatchApplies,
@@ -26,6 +31,7 @@ from sentinel_pipeline.records import (
     messages_from,
     verifier_from_json,
 )
+from sentinel_pipeline.records.conversation import task_of
 
 from .mbpp import infer_entry_point
 from .rows import SuiteRow
@@ -39,10 +45,13 @@ CATEGORY_OF = {
     JsonAnswer: "tool_use",
     ShellEffect: "devops",
     TextAnswer: "general_chat",
+    FunctionCalls: "tool_use",
+    Constraints: "general_chat",
 }
-TEXT_FIELDS = {"tests", "setup", "prefix", "expected", "query", "language"}
+TEXT_FIELDS = {"tests", "setup", "prefix", "expected", "query", "language", "gold", "functions", "arguments"}
 OPTIONAL_TEXT_FIELDS = {"entry_point", "schema", "stdout"}
-LIST_FIELDS = {"accepted", "must_contain", "must_not_contain", "inputs", "outputs"}
+LIST_FIELDS = {"accepted", "must_contain", "must_not_contain", "inputs", "outputs", "instructions"}
+FLAGS = {"ordered", "clean_stop"}
 
 
 def verifier(row: SuiteRow) -> Verifier | None:
@@ -75,10 +84,22 @@ def _given(row: SuiteRow, given: Any) -> Verifier:
             if not _well_typed(data.get("kind"), name, value):
                 raise ValueError(f"{name} has the wrong type, {type(value).__name__}")
         checked = verifier_from_json(json.dumps({key: value for key, value in data.items() if value is not None}))
+        if checked is not None:
+            _check_meaning(checked)
     except (ValueError, TypeError, RecursionError) as error:
         raise row.bad("verifier", f"{error}.") from error
     assert checked is not None, "an object was given"
     return checked
+
+
+def _id(row: SuiteRow, suite: str) -> str:
+    """Raises BadInput: no text or number, or of the form that further samples have."""
+    value = row.fields.get("task_id", f"{suite}/{row.line}")
+    if isinstance(value, bool) or not isinstance(value, (str, int)) or not str(value).strip():
+        raise row.bad("task_id", f"expected text or a number, got {value!r:.40}.")
+    if task_of(str(value)) != str(value) or any(char.isspace() for char in str(value)):
+        raise row.bad("task_id", f"{value!r:.60} holds white space or ends like a sample's number.", "Change the id.")
+    return str(value)
 
 
 def _well_typed(kind: Any, name: str, value: Any) -> bool:
@@ -93,7 +114,17 @@ def _well_typed(kind: Any, name: str, value: Any) -> bool:
     if name in {"files", "expected", "expected_files"}:
         texts = isinstance(value, dict) and all(isinstance(one, str) for one in value.values())
         return texts or (name == "expected_files" and value is None)
-    return True
+    return not (name in FLAGS and not isinstance(value, bool))
+
+
+def _check_meaning(checked: Verifier) -> None:
+    """Raises ValueError: constraints that do not exist, or JSON inside a verifier that is none or of another shape."""
+    if isinstance(checked, Constraints):
+        check_constraints(checked)
+    if isinstance(checked, JsonAnswer):
+        json.loads(checked.expected)
+    if isinstance(checked, FunctionCalls):
+        check_calls(checked)
 
 
 def messages(row: SuiteRow) -> tuple[Message, ...]:
@@ -126,7 +157,7 @@ def task(row: SuiteRow, suite: str) -> Task:
     if category not in CATEGORIES:
         raise row.bad("category", f"{category!r} is unknown. {did_you_mean(category, CATEGORIES)}")
     return Task(
-        id=str(row.fields.get("task_id", f"{suite}/{row.line}")),
+        id=_id(row, suite),
         suite=suite,
         category=category,
         family=row.text("family", suite),
