@@ -9,6 +9,10 @@ import pytest
 
 from sentinel_pipeline.records import (
     CATEGORIES,
+    Constraints,
+    FieldsAnswer,
+    FunctionCalls,
+    GroundedText,
     JsonAnswer,
     PatchApplies,
     PythonTests,
@@ -31,7 +35,12 @@ EVERY = [
     JsonAnswer(expected="{}", schema="{}"),
     PatchApplies(files={"a": "x"}, expected={"a": "y"}, tests="assert True"),
     ShellEffect(files={"a": ""}, stdout=None, expected_files={}),
+    ShellEffect(files={"a": ""}, gold="ls"),
     TextAnswer(accepted=("yes",), must_contain=("a", "b")),
+    FunctionCalls(functions="[]", expected="[]", ordered=True),
+    Constraints(instructions=("form:one_line",), arguments="[{}]", clean_stop=True),
+    FieldsAnswer(expected="{}", schema="{}"),
+    GroundedText(record="{}", must_mention=("a",), min_words=1, max_words=9, max_chars=80),
 ]
 
 
