@@ -38,9 +38,9 @@ EVERY = [
     ShellEffect(files={"a": ""}, gold="ls"),
     TextAnswer(accepted=("yes",), must_contain=("a", "b")),
     FunctionCalls(functions="[]", expected="[]", ordered=True),
-    Constraints(instructions=("form:one_line",), arguments="[{}]", clean_stop=True),
+    Constraints(instructions=("punctuation:no_comma",), arguments="[{}]", clean_stop=True),
     FieldsAnswer(expected="{}", schema="{}"),
-    GroundedText(record="{}", must_mention=("a",), min_words=1, max_words=9, max_chars=80),
+    GroundedText(record="{}", must_mention=("4,5",), min_words=1, max_words=9, max_chars=None, call_to_action=False),
 ]
 
 
@@ -64,6 +64,10 @@ def test_every_kind_has_a_category() -> None:
         ({"kind": "script_tests", "tests": "x", "language": "ruby"}, "language has the wrong type, str"),
         ({"kind": "sql_answer", "setup": "", "query": "", "ordered": "yes"}, "ordered has the wrong type, str"),
         ({"kind": "sql_answer", "setup": "", "query": "", "ordered": 1}, "ordered has the wrong type, int"),
+        (
+            {"kind": "grounded_text", "record": "{}", "must_mention": [], "min_words": True},
+            "min_words has the wrong type, bool",
+        ),
         ({"kind": "patch_applies", "files": {}, "expected": "x"}, "expected has the wrong type, str"),
         ({"kind": "shell_effect", "files": {"a": 1}}, "files has the wrong type, dict"),
         ({"kind": "shell_effect", "files": {}, "expected_files": []}, "expected_files has the wrong type, list"),
