@@ -165,7 +165,7 @@ def two_workers(rows: list[dict[str, Any]], rounds: int) -> dict[str, Any]:
             ours(grader, batch[: 2 * len(rows)])
         for _ in range(rounds):
             for grader in (one, two):
-                rates[grader.size].append(rate_of(lambda grader=grader: ours(grader, batch)))  # type: ignore[misc]
+                rates[grader.size].append(rate_of(lambda grader=grader: ours(grader, batch)))
     return {"two_workers_times_one": statistics.median(rates[2]) / statistics.median(rates[1])}
 
 

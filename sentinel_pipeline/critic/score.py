@@ -31,7 +31,7 @@ from ..records import (
 )
 from ..records.data_spec import CriticSpec
 from ..records.report import Outcome as ScoreOutcome
-from ..sandbox import Grader, Level, Limits, Outcome, Program, Result
+from ..sandbox import Executable, Grader, Level, Limits, Outcome, Program, RayGrader, Result
 from . import formats, syntax
 from .calls import judge_calls
 from .constraints import judge_constraints
@@ -82,12 +82,13 @@ def score(
     *,
     spec: CriticSpec = DEFAULTS,
     workers: int | None = None,
-    grader: Grader | None = None,
+    grader: Grader | RayGrader | None = None,
 ) -> Iterator[Score]:
     """Score ``items`` in order, streaming; a ``grader`` that is given keeps its own limits and its workers warm for the next call.
 
     Raises:
-        GateRefused: there are programs to run and this machine isolates less than the sandbox demands.
+        GateRefused: there are programs to run and this machine (or a node of the cluster) isolates less than is demanded.
+        BadInput: the engine is Ray and no cluster is there.
     """
     pairs = ((None, _plan_item(item)) for item in items)
     for _, scored in run_plans(pairs, spec=spec, workers=workers, grader=grader):
@@ -143,7 +144,7 @@ def _graded(ready: Score, graded: Graded) -> Score:
     return _decided(ready._replace(evidence=evidence), graded.problem)
 
 
-def _plan_program(ready: Score, reading: Reading, verifier: PythonTests | StdioTests | ScriptTests | SqlAnswer) -> Plan:
+def _plan_program(ready: Score, reading: Reading, verifier: Executable) -> Plan:
     if reading.code is None or (reading.syntax is not None and not reading.syntax.ok):
         return Plan(_decided(ready, reading.syntax.reason if reading.syntax else "empty"))
     return Plan(ready, Program(id=ready.id, code=reading.code, verifier=verifier))
@@ -170,11 +171,10 @@ def run_plans(
     *,
     spec: CriticSpec = DEFAULTS,
     workers: int | None = None,
-    grader: Grader | None = None,
+    grader: Grader | RayGrader | None = None,
 ) -> Iterator[tuple[T, Score | None]]:
     """Carry out plans in order; each comes with whatever the caller wants back beside its score."""
     source = iter(pairs)
-    limits = replace(Limits(), cpu_seconds=spec.cpu_seconds, memory_mib=spec.memory_mib)
     given = grader
     try:
         for head in source:
@@ -182,9 +182,7 @@ def run_plans(
             programs = _programs(chain([head], islice(source, _SEGMENT - 1)), waiting)
             first = next(programs, None)
             if first is not None:
-                grader = grader or Grader(
-                    workers=workers or spec.workers, limits=limits, require_isolation=Level(spec.require_isolation)
-                )
+                grader = grader or _open(spec, workers)
                 for result in grader.grade(chain([first], programs)):
                     yield from _ready(waiting)
                     beside, planned = waiting.popleft()
@@ -193,6 +191,14 @@ def run_plans(
     finally:
         if grader is not None and given is None:
             grader.close()
+
+
+def _open(spec: CriticSpec, workers: int | None) -> Grader | RayGrader:
+    limits = replace(Limits(), cpu_seconds=spec.cpu_seconds, memory_mib=spec.memory_mib)
+    least = Level(spec.require_isolation)
+    if spec.engine == "ray":
+        return RayGrader(limits=limits, require_isolation=least)
+    return Grader(workers=workers or spec.workers, limits=limits, require_isolation=least)
 
 
 def _programs(pairs: Iterable[tuple[T, Plan]], waiting: deque[tuple[T, Plan]]) -> Iterator[Program]:
