@@ -23,6 +23,7 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -114,8 +115,11 @@ def evalplus(rows: list[dict[str, Any]], calls: list[tuple[list[Any], list[Any]]
 def memory_mib(grader: Grader) -> float:
     """Proportional set size of the workers' whole trees, per worker."""
     trees = [psutil.Process(worker.process.pid) for worker in grader._workers]
-    family = {one for root in trees for one in (root, *root.children(recursive=True))}
-    return sum(one.memory_full_info().pss for one in family) / len(trees) / 2**20
+    total = 0
+    for one in {one for root in trees for one in (root, *root.children(recursive=True))}:
+        with suppress(psutil.NoSuchProcess):  # a sample that ended meanwhile
+            total += one.memory_full_info().pss
+    return total / len(trees) / 2**20
 
 
 def floor_seconds() -> float:

@@ -2,14 +2,18 @@
 
 import dagster as dg
 
-from .defs import baseline, candidates, critic, evaluation, mix, training
+from .defs import baseline, candidates, critic, evaluation, gap, leaderboard, mix, review, training
+from .defs.alerts import alerts
 from .defs.checks import CHECKS
-from .defs.jobs import JOBS, nightly_at_two, recipe_files
+from .defs.jobs import JOBS, recipe_files
+from .defs.nightly import nightly_at_two, nightly_digest
 
 defs = dg.Definitions(
-    assets=dg.load_assets_from_modules([baseline, candidates, critic, mix, training, evaluation]),
+    assets=dg.load_assets_from_modules(
+        [baseline, gap, candidates, critic, mix, training, evaluation, leaderboard, review]
+    ),
     asset_checks=CHECKS,
     jobs=JOBS,
     schedules=[nightly_at_two],
-    sensors=[recipe_files],
+    sensors=[recipe_files, alerts, nightly_digest, review.human_corrections_ready],
 )

@@ -44,17 +44,34 @@ def rate_bars(bars: Sequence[Bar], title: str, thresholds: Mapping[str, float] |
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
         axes.invert_yaxis()
         if thresholds:
-            axes.legend(loc="lower right", frameon=False)
+            axes.legend(loc="lower right", bbox_to_anchor=(1, 1), frameon=False)
 
     return _markdown(draw, title, height=0.8 + 0.35 * len(bars))
 
 
+def difference_bars(bars: Sequence[Bar], title: str) -> str:
+    """Differences in [-1, 1] with their intervals around a line at none; Markdown with one image."""
+
+    def draw(axes: Axes) -> None:
+        colours = [_BLUE if bar.low > 0 else _ORANGE if bar.high < 0 else _GREY for bar in bars]
+        places = range(len(bars))
+        axes.axvline(0, color="#0f172a", linewidth=1)
+        axes.hlines(places, [bar.low for bar in bars], [bar.high for bar in bars], colors=colours, linewidth=2)
+        axes.scatter([bar.rate for bar in bars], places, c=colours, zorder=3)
+        axes.set_yticks(list(places), [bar.label for bar in bars])
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:+.0%}")
+        axes.margins(y=0.5 / max(len(bars), 1))
+        axes.invert_yaxis()
+
+    return _markdown(draw, title, height=0.9 + 0.32 * len(bars))
+
+
 def shares(before: Mapping[str, float], after: Mapping[str, float], wanted: Mapping[str, float], title: str) -> str:
-    """Grouped bars of category shares: available, taken, and a mark where each was wanted; Markdown with one image."""
+    """Grouped bars of category shares: before, after, and a mark where each was wanted; Markdown with one image."""
 
     def draw(axes: Axes) -> None:
         places = range(len(wanted))
-        axes.bar([p - 0.2 for p in places], [before.get(n, 0) for n in wanted], 0.4, color=_GREY, label="available")
+        axes.bar([p - 0.2 for p in places], [before.get(n, 0) for n in wanted], 0.4, color=_GREY, label="before")
         axes.bar([p + 0.2 for p in places], [after.get(n, 0) for n in wanted], 0.4, color=_BLUE, label="in the mix")
         axes.plot(places, list(wanted.values()), "_", color=_ORANGE, markersize=28, markeredgewidth=2, label="wanted")
         axes.set_xticks(list(places), [name.replace("_", "\n") for name in wanted])
@@ -79,6 +96,22 @@ def curves(series: Mapping[str, Sequence[tuple[float, float]]], title: str, x: s
         axes.legend(frameon=False)
 
     return _markdown(draw, title, height=2.6)
+
+
+def stacked(rows: Mapping[str, Mapping[str, int]], parts: Sequence[str], title: str) -> str:
+    """Horizontal bars of counts, each divided into the same named parts; Markdown with one image."""
+    colours = (_GREY, "#16a34a", _ORANGE, "#dc2626", _BLUE)
+
+    def draw(axes: Axes) -> None:
+        left = [0] * len(rows)
+        for part, colour in zip(parts, colours, strict=False):
+            widths = [counts.get(part, 0) for counts in rows.values()]
+            axes.barh(list(rows), widths, left=left, color=colour, height=0.6, label=part.replace("_", " "))
+            left = [a + b for a, b in zip(left, widths, strict=True)]
+        axes.invert_yaxis()
+        axes.legend(frameon=False, loc="lower right")
+
+    return _markdown(draw, title, height=0.9 + 0.35 * len(rows))
 
 
 def _markdown(draw: Any, title: str, height: float) -> str:

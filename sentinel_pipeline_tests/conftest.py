@@ -48,7 +48,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
     """A project folder of its own: recipes copied, no artefacts, a fresh Dagster home."""
     for name in ("workspace.yaml", "dagster.yaml"):
         shutil.copy(ROOT / name, tmp_path / name)
-    for name in ("recipes", "suites"):
+    for name in ("recipes", "suites", "canaries"):
         shutil.copytree(ROOT / "data" / name, tmp_path / "data" / name)
     dagster_home = tmp_path / "data" / "state" / "dagster"
     dagster_home.mkdir(parents=True)

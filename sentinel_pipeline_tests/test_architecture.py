@@ -14,7 +14,7 @@ LAYERS = [
     {"errors", "processes", "plots", "cluster"},
     {"records"},
     {"store", "sandbox", "gates"},
-    {"critic", "candidates", "mix", "bench", "review", "rewards", "costs"},
+    {"critic", "candidates", "mix", "bench", "review", "rewards", "costs", "alerts"},
     {"generation", "training", "chat"},
     {"cli", "web", "defs"},
 ]

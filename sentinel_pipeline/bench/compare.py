@@ -1,17 +1,22 @@
-"""Two models on the same items: the paired difference with its interval, the exact test, and the flips.
+"""Two models on the same items: the paired difference with its interval, the exact test, the flips, and what may explain them.
 
 What this module does not do: compare reports of different items, or of different scorers. It refuses.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, NamedTuple
 
 from ..errors import BadInput
+from ..gates import Paired
+from ..gates.effects import cohens_h, holm
 from ..gates.statistics import mcnemar_exact, newcombe_paired
-from ..records import PairedComparison, SampleScore
-from .report import percent
+from ..records import Interval, PairedComparison, SampleScore
+from .artefacts import CutScorer, Finding, explained
+
+ALPHA = 0.05
 
 
 class Flip(NamedTuple):
@@ -28,6 +33,51 @@ class Flip(NamedTuple):
     """Why the failing side failed."""
 
 
+class Part(NamedTuple):
+    """The comparison within one family or category."""
+
+    kind: Literal["category", "family"]
+    name: str
+    n: int
+    a: float
+    b: float
+    gained: int
+    lost: int
+    interval: Interval
+    p: float
+
+
+class SuiteComparison(NamedTuple):
+    """All that is known of two models on one suite."""
+
+    summary: PairedComparison
+    a: float
+    b: float
+    """Pass@1 of the first and the second model on the items that both were scored on."""
+    h: float
+    p_adjusted: float
+    """After Holm over the suites compared together."""
+    parts: list[Part]
+    errors: dict[str, tuple[int, int]]
+    """Reason code of failing answers -> how many of the first and of the second model."""
+    tokens: tuple[int, int]
+    flips: list[Flip]
+    findings: list[Finding]
+
+    @property
+    def void(self) -> str | None:
+        """Why the difference is no evidence, or None."""
+        return "; ".join(one.reason for one in self.findings if one.explains) or None
+
+    @property
+    def verdict(self) -> Literal["better", "worse", "inconclusive", "void"]:
+        if self.void:
+            return "void"
+        if self.p_adjusted >= ALPHA:
+            return "inconclusive"
+        return "better" if self.summary.difference > 0 else "worse"
+
+
 def compare(
     first: Sequence[SampleScore], second: Sequence[SampleScore], *, from_stage: str, to_stage: str, suite: str
 ) -> tuple[PairedComparison, list[Flip]]:
@@ -36,6 +86,71 @@ def compare(
     Raises:
         BadInput: the two answered different items, or no item was scored on both sides.
     """
+    pairs = _pairs(first, second, from_stage, to_stage, suite)
+    flips = [_flip(x, y) for x, y in pairs if x.outcome != y.outcome]
+    return _summary(pairs, from_stage, to_stage, suite), flips
+
+
+def compare_suites(
+    first: Mapping[str, Sequence[SampleScore]],
+    second: Mapping[str, Sequence[SampleScore]],
+    *,
+    from_stage: str,
+    to_stage: str,
+    rescore: Callable[[str], CutScorer | None] = lambda suite: None,
+) -> dict[str, SuiteComparison]:
+    """Compare two models on every suite that both answered, p-values adjusted over these suites.
+
+    Args:
+        rescore: for a suite's name, a scorer of answers to its items, where one is at hand.
+
+    Raises:
+        BadInput: no suite in common, or see ``compare``.
+    """
+    suites = [name for name in first if name in second]
+    if not suites:
+        raise BadInput(
+            f"{from_stage} ({', '.join(first)}) and {to_stage} ({', '.join(second)}) have no suite in common.",
+            fix="Answer one suite with both models.",
+        )
+    paired = {name: _pairs(first[name], second[name], from_stage, to_stage, name) for name in suites}
+    summaries = {name: _summary(pairs, from_stage, to_stage, name) for name, pairs in paired.items()}
+    adjusted = holm({name: summary.p for name, summary in summaries.items()})
+    return {
+        name: _suite(pairs, summaries[name], adjusted[name], explained(first[name], second[name], rescore(name)))
+        for name, pairs in paired.items()
+    }
+
+
+def paired_counts(
+    first: Sequence[SampleScore],
+    second: Sequence[SampleScore],
+    metric: Literal["pass_at_1", "syntax_rate"] = "pass_at_1",
+) -> Paired:
+    """The four counts of a paired table; an item is counted as infrastructure when either side has no value.
+
+    Raises:
+        BadInput: the two answered different items.
+    """
+    values: Counter[tuple[bool | None, bool | None]] = Counter()
+    for x, y in _same_items(first, second, "the first", "the second", "the suite"):
+        values[_value(x, metric), _value(y, metric)] += 1
+    infra = sum(count for pair, count in values.items() if None in pair)
+    return Paired(values[True, True], values[False, True], values[True, False], values[False, False], infra)
+
+
+def _value(sample: SampleScore, metric: str) -> bool | None:
+    if sample.outcome == "infra":
+        return None
+    return sample.outcome == "pass" if metric == "pass_at_1" else sample.syntax_ok
+
+
+Pairs = list[tuple[SampleScore, SampleScore]]
+
+
+def _same_items(
+    first: Sequence[SampleScore], second: Sequence[SampleScore], from_stage: str, to_stage: str, suite: str
+) -> Pairs:
     a, b = {s.task_id: s for s in first}, {s.task_id: s for s in second}
     if a.keys() != b.keys():
         only = sorted(a.keys() ^ b.keys())
@@ -44,30 +159,85 @@ def compare(
             f"{only[0]!r} among them.",
             fix="Answer the suite again with both models.",
         )
-    pairs = [(a[key], b[key]) for key in a if "infra" not in (a[key].outcome, b[key].outcome)]
+    return [(a[key], b[key]) for key in a]
+
+
+def _pairs(
+    first: Sequence[SampleScore], second: Sequence[SampleScore], from_stage: str, to_stage: str, suite: str
+) -> Pairs:
+    same = _same_items(first, second, from_stage, to_stage, suite)
+    pairs = [(x, y) for x, y in same if "infra" not in (x.outcome, y.outcome)]
     if not pairs:
         raise BadInput(f"no item of {suite} was scored for both {from_stage} and {to_stage}.", fix="Score them again.")
-    flips = [_flip(x, y) for x, y in pairs if x.outcome != y.outcome]
-    return _summary(pairs, flips, from_stage, to_stage, suite), flips
+    return pairs
 
 
-def _summary(
-    pairs: list[tuple[SampleScore, SampleScore]], flips: list[Flip], from_stage: str, to_stage: str, suite: str
-) -> PairedComparison:
-    gained = sum(flip.gained for flip in flips)
-    lost, n = len(flips) - gained, len(pairs)
-    both = sum(x.outcome == "pass" and y.outcome == "pass" for x, y in pairs)
+class _Table(NamedTuple):
+    n: int
+    both: int
+    gained: int
+    lost: int
+
+    @property
+    def interval(self) -> Interval:
+        return newcombe_paired(self.both, self.gained, self.lost, self.n - self.both - self.gained - self.lost)
+
+
+def _table(pairs: Pairs) -> _Table:
+    counts = Counter((x.outcome == "pass", y.outcome == "pass") for x, y in pairs)
+    return _Table(len(pairs), counts[True, True], counts[False, True], counts[True, False])
+
+
+def _summary(pairs: Pairs, from_stage: str, to_stage: str, suite: str) -> PairedComparison:
+    table = _table(pairs)
     return PairedComparison(
         from_stage=from_stage,
         to_stage=to_stage,
         suite=suite,
-        n=n,
-        gained=gained,
-        lost=lost,
-        difference=(gained - lost) / n,
-        interval=newcombe_paired(both, gained, lost, n - both - gained - lost),
-        p=mcnemar_exact(gained, lost),
+        n=table.n,
+        gained=table.gained,
+        lost=table.lost,
+        difference=(table.gained - table.lost) / table.n,
+        interval=table.interval,
+        p=mcnemar_exact(table.gained, table.lost),
     )
+
+
+def _suite(pairs: Pairs, summary: PairedComparison, adjusted: float, findings: list[Finding]) -> SuiteComparison:
+    a, b = (sum(pair[side].outcome == "pass" for pair in pairs) / len(pairs) for side in (0, 1))
+    failed = [Counter(_code(pair[side]) for pair in pairs if pair[side].outcome == "fail") for side in (0, 1)]
+    codes = sorted(failed[0] | failed[1], key=lambda code: (-failed[0][code] - failed[1][code], code))
+    return SuiteComparison(
+        summary=summary,
+        a=a,
+        b=b,
+        h=cohens_h(b, a),
+        p_adjusted=adjusted,
+        parts=_parts(pairs),
+        errors={code: (failed[0][code], failed[1][code]) for code in codes},
+        tokens=(sum(x.tokens for x, _ in pairs), sum(y.tokens for _, y in pairs)),
+        flips=[_flip(x, y) for x, y in pairs if x.outcome != y.outcome],
+        findings=findings,
+    )
+
+
+def _code(sample: SampleScore) -> str:
+    """The stable part of a reason: the class of the error."""
+    return sample.reason.partition(":")[0][:60]
+
+
+def _parts(pairs: Pairs) -> list[Part]:
+    groups: dict[tuple[Literal["category", "family"], str], Pairs] = {}
+    for pair in pairs:
+        groups.setdefault(("category", pair[0].category), []).append(pair)
+        groups.setdefault(("family", pair[0].family), []).append(pair)
+    found = []
+    for (kind, name), mine in sorted(groups.items()):
+        table = _table(mine)
+        a, b = (table.both + table.lost) / table.n, (table.both + table.gained) / table.n
+        p = mcnemar_exact(table.gained, table.lost)
+        found.append(Part(kind, name, table.n, a, b, table.gained, table.lost, table.interval, p))
+    return found
 
 
 def _flip(x: SampleScore, y: SampleScore) -> Flip:
@@ -89,18 +259,3 @@ def comparison_to_json(comparison: PairedComparison) -> dict[str, Any]:
         "interval": list(comparison.interval[:2]),
         "p": comparison.p,
     }
-
-
-def comparison_markdown(comparisons: Sequence[PairedComparison]) -> str:
-    """A table, one line a comparison."""
-    lines = [
-        "| from | to | suite | n | gained | lost | difference [95 %] | exact McNemar p |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
-    for c in comparisons:
-        interval = f"[{percent(c.interval.low)}, {percent(c.interval.high)}]"
-        lines.append(
-            f"| {c.from_stage} | {c.to_stage} | {c.suite} | {c.n} | {c.gained} | {c.lost} "
-            f"| {percent(c.difference)} {interval} | {c.p:.2g} |"
-        )
-    return "\n".join(lines) + "\n"

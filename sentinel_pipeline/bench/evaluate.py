@@ -5,17 +5,23 @@ What this module does not do: generate. A changed scorer re-scores stored answer
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from ..critic.score import Scorable, score
 from ..errors import Infrastructure
 from ..records import BenchmarkReport, SampleScore, Task
+from ..records.conversation import sample_id
 from ..records.recipe import Recipe
 from ..store import Draft, read_jsonl, read_parquet
+from .failures import Measured, write_failures
+from .lm_eval import write_results
 from .report import build_report, report_to_json
-from .samples import write_samples
+from .samples import join_turns, write_samples, write_turns
+from .suites import PROMPT_FORMATS
+
+UNANSWERED = "infra: not answered"
 
 
 class Judged(NamedTuple):
@@ -27,37 +33,78 @@ class Judged(NamedTuple):
     scorer_version: str
 
 
-def write_reports(out: Draft, suites: Path, judged: Judged, recipe: Recipe) -> list[BenchmarkReport]:
-    """Score every suite's stored answers (``logs/SUITE.jsonl`` of the draft) and write its samples and report.
+def write_reports(
+    out: Draft, suites: Path, judged: Judged, recipe: Recipe, run_id: str, retired: Mapping[str, int]
+) -> list[BenchmarkReport]:
+    """Score every suite's stored answers (``logs/SUITE.jsonl`` of the draft) and write its samples, its report and its failures.
 
     Raises:
         Infrastructure: an item was not answered: a report covers all its items or is none.
     """
-    reports = []
-    for suite in recipe.bench.suites:
+    bench, reports, kept = recipe.bench, [], {}
+    answered: dict[str, tuple[list[Task], list[SampleScore]]] = {}
+    for suite in bench.suites:
         tasks = [Task.from_row(row) for row in read_parquet(suites / f"{suite}.parquet")]
-        samples = list(score_answers(tasks, out.folder / "logs" / f"{suite}.jsonl"))
-        report = build_report(samples, suite=suite, decoding=_decoding(recipe), **judged._asdict())
-        write_samples(out, suite, samples)
-        out.json(f"{suite}/report.json", report_to_json(report))
-        out.metrics |= _metrics(report)
+        scores = list(score_answers(tasks, out.folder / "logs" / f"{suite}.jsonl", samples=bench.samples))
+        decoding = _decoding(recipe, suite)
+        report, kept[suite] = write_report(out, suite, scores, judged, decoding, retired=retired.get(suite, 0))
         reports.append(report)
+        answered[suite] = (tasks, scores)
+    write_results(out, reports, kept)
+    out.metrics["sft_candidates"] = write_failures(out, answered, _measured(judged, recipe, run_id))
     return reports
 
 
-def score_answers(tasks: Sequence[Task], answers: Path) -> Iterator[SampleScore]:
-    """Score stored answers (JSONL of id, completion, stopped, tokens, seconds) of ``tasks``, in the tasks' order."""
+def _measured(judged: Judged, recipe: Recipe, run_id: str) -> Measured:
+    model = f"{recipe.name}/{judged.stage}"
+    return Measured(run_id, model, f"{model} ({judged.model})", judged.model_hash, recipe.review.min_tokens_per_second)
+
+
+def write_report(
+    out: Draft, suite: str, scores: Sequence[SampleScore], judged: Judged, decoding: dict[str, Any], *, retired: int = 0
+) -> tuple[BenchmarkReport, list[SampleScore]]:
+    """Write one suite's samples and report, and return both. A conversation is one sample; its turns go to
+    ``SUITE/turns.parquet``."""
+    samples = join_turns(scores)
+    report = build_report(samples, suite=suite, decoding=decoding, retired=retired, **judged._asdict())
+    write_samples(out, suite, samples)
+    if len(samples) < len(scores):
+        write_turns(out, suite, scores)
+    out.json(f"{suite}/report.json", report_to_json(report))
+    out.metrics |= _metrics(report)
+    return report, samples
+
+
+def score_answers(
+    tasks: Sequence[Task], answers: Path, *, samples: int = 1, unanswered: Literal["refuse", "infra"] = "refuse"
+) -> Iterator[SampleScore]:
+    """Score stored answers (JSONL of id, completion, stopped, tokens, seconds) of ``tasks``, in the tasks' order, sample by sample.
+
+    ``unanswered`` items are refused, or are infrastructure outcomes: of a server that was asked for each.
+
+    Raises:
+        Infrastructure: an item is unanswered and that is refused.
+    """
     by_id = {row["id"]: row for row in read_jsonl(answers)}
-    missing = [task.id for task in tasks if task.id not in by_id]
-    if missing:
+    asked = [(sample_id(task.id, number), task) for task in tasks for number in range(1, samples + 1)]
+    missing = [name for name, _ in asked if name not in by_id]
+    if missing and unanswered == "refuse":
         raise Infrastructure(
-            f"{answers}: {len(missing)} of {len(tasks)} items unanswered, {missing[0]!r} first. Run again."
+            f"{answers}: {len(missing)} of {len(asked)} items unanswered, {missing[0]!r} first. Run again."
         )
-    items = (Scorable(t.id, t.messages, by_id[t.id]["completion"], t.verifier) for t in tasks)
-    for task, scored in zip(tasks, score(items), strict=True):
-        answer = by_id[task.id]
+    items = (
+        Scorable(name, t.messages, by_id[name]["completion"], t.verifier, by_id[name]["stopped"])
+        for name, t in asked
+        if name in by_id
+    )
+    scored_items = score(items)
+    for name, task in asked:
+        if name not in by_id:
+            yield _unanswered(name, task)
+            continue
+        scored, answer = next(scored_items), by_id[name]
         yield SampleScore(
-            task_id=task.id,
+            task_id=name,
             category=task.category,
             family=task.family,
             completion=answer["completion"],
@@ -70,9 +117,26 @@ def score_answers(tasks: Sequence[Task], answers: Path) -> Iterator[SampleScore]
         )
 
 
-def _decoding(recipe: Recipe) -> dict[str, Any]:
+def _unanswered(name: str, task: Task) -> SampleScore:
+    return SampleScore(
+        task_id=name,
+        category=task.category,
+        family=task.family,
+        completion="",
+        outcome="infra",
+        reason=UNANSWERED,
+        syntax_ok=None,
+        stopped=False,
+        tokens=0,
+        seconds=0.0,
+    )
+
+
+def _decoding(recipe: Recipe, suite: str) -> dict[str, Any]:
     bench = recipe.bench
-    return {"temperature": bench.temperature, "max_new_tokens": bench.max_new_tokens, "prompt_format": "chat"}
+    drawn = {"temperature": bench.temperature, "max_new_tokens": bench.max_new_tokens}
+    sampled = {"samples": bench.samples, "top_p": bench.top_p} if bench.temperature > 0 else {}
+    return drawn | sampled | {"prompt_format": PROMPT_FORMATS.get(suite, "chat")}
 
 
 def _metrics(report: BenchmarkReport) -> dict[str, Any]:

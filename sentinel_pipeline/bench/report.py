@@ -9,9 +9,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from ..gates.statistics import wilson
+from ..gates.statistics import wilson, wilson_by_task
 from ..plots import Bar, rate_bars
 from ..records import BenchmarkReport, Interval, SampleScore
+from ..records.conversation import task_of
 
 
 def build_report(
@@ -23,6 +24,7 @@ def build_report(
     model_hash: str,
     scorer_version: str,
     decoding: dict[str, Any],
+    retired: int = 0,
 ) -> BenchmarkReport:
     """Summarise one model's scored answers to one suite; rates are None where nothing was scored."""
     passed, n = _passed(samples)
@@ -36,7 +38,7 @@ def build_report(
         n=n,
         passed=passed,
         pass_at_1=passed / n if n else None,
-        interval=wilson(passed, n) if n else None,
+        interval=_interval(samples) if n else None,
         syntax_n=syntax_n,
         syntax_passed=syntax_passed,
         syntax_rate=syntax_passed / syntax_n if syntax_n else None,
@@ -47,7 +49,17 @@ def build_report(
         by_family={family: _family([s for s in samples if s.family == family]) for family in families},
         seconds=round(sum(sample.seconds for sample in samples), 3),
         tokens=sum(sample.tokens for sample in samples),
+        retired=retired,
     )
+
+
+def _interval(samples: Iterable[SampleScore]) -> Interval:
+    """Wilson's interval; several samples of a task are not independent, so there it is taken over the tasks' rates."""
+    outcomes: dict[str, list[bool]] = {}
+    for one in samples:
+        if one.outcome != "infra":
+            outcomes.setdefault(task_of(one.task_id), []).append(one.outcome == "pass")
+    return wilson_by_task([sum(each) / len(each) for each in outcomes.values()], sum(map(len, outcomes.values())))
 
 
 def _passed(samples: Iterable[SampleScore]) -> tuple[int, int]:
@@ -112,7 +124,12 @@ def report_markdown(reports: Sequence[BenchmarkReport]) -> str:
         for r in reports
         for family, row in r.by_family.items()
     ]
-    return "\n".join(head + rows + family_head + families) + "\n"
+    gone = [
+        f"{r.suite}: {r.retired} retired, since human corrections of them are training rows."
+        for r in reports
+        if r.retired
+    ]
+    return "\n".join([*head, *rows, *family_head, *families, *([""] if gone else []), *gone]) + "\n"
 
 
 def report_plot(reports: Sequence[BenchmarkReport]) -> str:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import fsum
 from typing import Any
 
+from ..gates.statistics import pass_at_k
 from ..records import SampleScore
+from ..records.conversation import conversation_of, task_of
 from ..store import Artefact, Draft, read_parquet
 
 _TIMING = "seconds"
@@ -21,6 +24,71 @@ def read_samples(report: Artefact, suite: str) -> list[SampleScore]:
     """Read what ``write_samples`` wrote, without the timings."""
     rows = read_parquet(report.path(f"{suite}/samples.parquet"))
     return [SampleScore(**row, seconds=0.0) for row in rows]
+
+
+def write_turns(out: Draft, suite: str, turns: Sequence[SampleScore]) -> None:
+    """Write the scores of a suite's single turns."""
+    out.table(f"{suite}/turns.parquet", (_row(turn) for turn in turns), "samples")
+
+
+def read_scores(report: Artefact, suite: str) -> list[SampleScore]:
+    """What was scored item by item: the turns where the suite has some, else the samples."""
+    path = report.folder / suite / "turns.parquet"
+    return (
+        [SampleScore(**row, seconds=0.0) for row in read_parquet(path)]
+        if path.is_file()
+        else read_samples(report, suite)
+    )
+
+
+def join_turns(scores: Sequence[SampleScore]) -> list[SampleScore]:
+    """One sample for each conversation, in order: it passes when every turn does, fails when one fails, and is otherwise
+    infrastructure's. Scores that are no turns stay as they are."""
+    groups: dict[str, list[SampleScore]] = {}
+    for one in scores:
+        groups.setdefault(_conversation(one.task_id), []).append(one)
+    return [turns[0] if turns[0].task_id == name else _joined(name, turns) for name, turns in groups.items()]
+
+
+def _conversation(name: str) -> str:
+    """The conversation of a turn's sample, as the same sample of it."""
+    task = task_of(name)
+    return conversation_of(task) + name[len(task) :]
+
+
+def _joined(name: str, turns: list[SampleScore]) -> SampleScore:
+    failed = [(place, turn) for place, turn in enumerate(turns, 1) if turn.outcome == "fail"]
+    lost = [(place, turn) for place, turn in enumerate(turns, 1) if turn.outcome == "infra"]
+    worst = (failed or lost)[:1]
+    passed = len(turns) - len(failed) - len(lost)
+    return SampleScore(
+        task_id=name,
+        category=turns[0].category,
+        family=turns[0].family,
+        completion="\n".join(f"[{place}] {turn.completion}" for place, turn in enumerate(turns, 1)),
+        outcome="fail" if failed else "infra" if lost else "pass",
+        reason="".join(f"{turn.reason} (turn {place}; {passed} of {len(turns)} passed)" for place, turn in worst)
+        or "passed",
+        syntax_ok=None,
+        stopped=all(turn.stopped for turn in turns),
+        tokens=sum(turn.tokens for turn in turns),
+        seconds=sum(turn.seconds for turn in turns),
+    )
+
+
+def pass_at(samples: Sequence[SampleScore], ks: Sequence[int]) -> dict[str, float]:
+    """The mean of the unbiased pass@k over the tasks, for each k; infrastructure outcomes are no samples.
+
+    Raises:
+        ValueError: nothing was scored, or a task has fewer scored samples than a k.
+    """
+    outcomes: dict[str, list[bool]] = {}
+    for one in samples:
+        if one.outcome != "infra":
+            outcomes.setdefault(task_of(one.task_id), []).append(one.outcome == "pass")
+    if not outcomes:
+        raise ValueError("nothing was scored: no evidence has no pass@k")
+    return {str(k): fsum(pass_at_k(len(each), sum(each), k) for each in outcomes.values()) / len(outcomes) for k in ks}
 
 
 def _row(sample: SampleScore) -> dict[str, Any]:

@@ -19,7 +19,8 @@ from sentinel_pipeline.records import Candidate, Quarantined
 from sentinel_pipeline.store.files import open_unpacked
 
 from .decode import MAX_LINE_BYTES, decode_line, decode_text, quarantined
-from .shapes import RowRefused, to_candidate
+from .pairs import to_candidates
+from .shapes import RowRefused
 
 SUFFIXES = (".jsonl", ".ndjson", ".jsonl.gz", ".ndjson.gz", ".json", ".json.gz", ".parquet")
 MAX_ARRAY_BYTES = 256 * 2**20
@@ -88,36 +89,37 @@ def _read(path: Path, shown: str) -> Read:
             yield from _jsonl(stream, path, shown)
 
 
-def _one(row: Any, path: Path, shown: str, line: int, excerpt: bytes | str) -> Candidate | Quarantined:
+def _one(row: Any, path: Path, shown: str, line: int, excerpt: bytes | str) -> Read:
     try:
-        return to_candidate(row, source=f"file:{path.name}", file=shown, line=line)
+        yield from to_candidates(row, source=f"file:{path.name}", file=shown, line=line)
     except RowRefused as error:
-        return quarantined(shown, line, error.reason, excerpt)
+        yield quarantined(shown, line, error.reason, excerpt)
 
 
 def _jsonl(stream: IO[bytes], path: Path, shown: str) -> Read:
     number = 0
     try:
-        for line in _lines(stream):
+        for line in lines(stream):
             number = line.number
             if line.length > MAX_LINE_BYTES:
                 reason = f"too_long: {line.length} bytes, the most is {MAX_LINE_BYTES}"
                 yield quarantined(shown, number, reason, line.data)
             elif line.data.strip():
-                yield _line(line, path, shown)
+                yield from _line(line, path, shown)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         yield quarantined(shown, number + 1, f"damaged: the rest of the file cannot be unpacked ({error})", "")
 
 
-def _line(line: Line, path: Path, shown: str) -> Candidate | Quarantined:
+def _line(line: Line, path: Path, shown: str) -> Read:
     try:
         row = decode_line(line.data, ended=line.ended)
     except RowRefused as error:
-        return quarantined(shown, line.number, error.reason, line.data)
-    return _one(row, path, shown, line.number, line.data)
+        yield quarantined(shown, line.number, error.reason, line.data)
+        return
+    yield from _one(row, path, shown, line.number, line.data)
 
 
-def _lines(stream: IO[bytes]) -> Iterator[Line]:
+def lines(stream: IO[bytes]) -> Iterator[Line]:
     """Lines of at most ``MAX_LINE_BYTES``; of a longer one the start is kept and the rest counted, never held."""
     number = 0
     while data := stream.readline(MAX_LINE_BYTES + 2):
@@ -161,7 +163,7 @@ def _array(stream: IO[bytes], path: Path, shown: str) -> Read:
             yield quarantined(shown, number, f"json: the array cannot be read on: {error}", text[at : at + 400])
             return
         try:
-            yield _one(decode_text(text[at:end]), path, shown, number, text[at:end])
+            yield from _one(decode_text(text[at:end]), path, shown, number, text[at:end])
         except RowRefused as error:
             yield quarantined(shown, number, error.reason, text[at:end])
         at = _past_space(text, end)
@@ -185,7 +187,7 @@ def _parquet(path: Path, shown: str) -> Read:
             return
         for index in range(batch.num_rows):
             line += 1
-            yield _parquet_row(batch.slice(index, 1), path, shown, line)
+            yield from _parquet_row(batch.slice(index, 1), path, shown, line)
 
 
 def _batches(path: Path) -> Iterator[Any]:
@@ -200,9 +202,10 @@ def _batches(path: Path) -> Iterator[Any]:
         yield f"damaged: no Parquet from here on: {' '.join(str(error).split())[:200]}"
 
 
-def _parquet_row(single: Any, path: Path, shown: str, line: int) -> Candidate | Quarantined:
+def _parquet_row(single: Any, path: Path, shown: str, line: int) -> Read:
     try:
         (row,) = single.to_pylist()
     except (UnicodeDecodeError, ValueError, OverflowError) as error:
-        return quarantined(shown, line, f"encoding: {error}", "")
-    return _one(row, path, shown, line, repr(row)[:400])
+        yield quarantined(shown, line, f"encoding: {error}", "")
+        return
+    yield from _one(row, path, shown, line, repr(row)[:400])

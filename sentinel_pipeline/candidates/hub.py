@@ -14,7 +14,8 @@ from sentinel_pipeline.errors import BadInput, Infrastructure
 from sentinel_pipeline.records import Candidate, Quarantined
 
 from .decode import quarantined
-from .shapes import RowRefused, to_candidate
+from .pairs import to_candidates
+from .shapes import RowRefused
 
 
 def read_hub(
@@ -39,7 +40,7 @@ def read_hub(
             yield quarantined(place, number, row, "")
             return
         try:
-            yield to_candidate(row, source=place, file=place, line=number)
+            yield from to_candidates(row, source=place, file=place, line=number)
         except RowRefused as error:
             yield quarantined(place, number, error.reason, repr(row)[:400])
 

@@ -17,7 +17,9 @@ from typing import Any, NamedTuple
 from sentinel_pipeline.bench.suites import humaneval, mbpp, own
 from sentinel_pipeline.bench.suites.rows import SuiteRow
 from sentinel_pipeline.errors import BadInput
-from sentinel_pipeline.records import CATEGORIES, Candidate, Message, Verifier, messages_from
+from sentinel_pipeline.records import Candidate, Message, Verifier, messages_from
+
+from .turns import order_problem, plain_turn, with_tools
 
 SHAREGPT_ROLES = {
     "system": "system",
@@ -60,8 +62,8 @@ def to_candidate(row: Any, *, source: str, file: str, line: int) -> Candidate:
         line: one-based.
 
     Raises:
-        RowRefused: with the reason: ``shape`` (no known shape), ``field`` (a field's value is wrong), ``encoding`` (text that
-            is no Unicode, so no table can hold it).
+        RowRefused: with the reason: ``shape`` (no known shape), ``field`` (a field's value is wrong), ``order`` (of turns),
+            ``encoding`` (text that is no Unicode, so no table can hold it).
     """
     if not isinstance(row, dict):
         raise RowRefused("shape", f"expected an object, got {type(row).__name__}")
@@ -78,7 +80,7 @@ def to_candidate(row: Any, *, source: str, file: str, line: int) -> Candidate:
         source=source,
         messages=answered.messages,
         completion=answered.completion,
-        category=category if isinstance(category, str) and category in CATEGORIES else None,
+        category=category if isinstance(category, str) and category.strip() else None,
         task_id=str(task_id) if isinstance(task_id, (str, int)) else None,
         verifier=answered.verifier,
         file=file,
@@ -127,7 +129,9 @@ def _normalise(row: SuiteRow) -> Answered:
         raise RowRefused(
             "field", "the prompt ends with an assistant turn; expected a user or tool turn before the answer"
         )
-    return Answered(messages, completion, own.verifier(row))
+    if problem := order_problem((*messages, Message("assistant", completion))):
+        raise RowRefused("order", problem)
+    return Answered(with_tools(messages, row.fields.get("tools")), completion, own.verifier(row))
 
 
 def _conversation(row: SuiteRow) -> tuple[tuple[Message, ...], str]:
@@ -183,21 +187,13 @@ def _alpaca(row: SuiteRow) -> tuple[Message, ...]:
 
 
 def _turns(value: Any, field: str) -> tuple[Message, ...]:
-    """Turns with text; content given as parts (``[{"type": "text", "text": …}]``) is joined when all parts are text."""
+    """Turns of plain text: parts are joined, tool calls and results written out."""
     try:
-        return messages_from([_joined(turn) for turn in value] if isinstance(value, list) else value)
+        return messages_from(
+            [plain_turn(turn, index) for index, turn in enumerate(value)] if isinstance(value, list) else value
+        )
     except ValueError as error:
         raise RowRefused("field", str(error).replace("messages", field, 1)) from error
-
-
-def _joined(turn: Any) -> Any:
-    parts = turn.get("content") if isinstance(turn, dict) else None
-    if not isinstance(parts, list):
-        return turn
-    texts = [part.get("text") for part in parts if isinstance(part, dict) and part.get("type") == "text"]
-    if len(texts) != len(parts) or not all(isinstance(text, str) for text in texts):
-        return turn
-    return turn | {"content": "".join(str(text) for text in texts)}
 
 
 def _sharegpt(row: SuiteRow) -> tuple[Message, ...]:

@@ -11,11 +11,21 @@ import sys
 import typer
 
 from ..errors import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_INFRASTRUCTURE, SentinelError
+from .alerts import alert
+from .audit import audit
+from .bench import bench
 from .console import err
 from .data import label
+from .doctor import doctor
+from .extract import extract
 from .gates import gate
 from .grade import grade
-from .house import doctor, ui, verify
+from .house import gc, ui, verify
+from .judge import judge
+from .measure import compare, power
+from .mix import mix, trace
+from .next import next_
+from .review import review
 from .run import run
 
 app = typer.Typer(
@@ -29,9 +39,21 @@ app = typer.Typer(
 )
 app.command()(run)
 app.command()(label)
+app.command()(audit)
+app.command()(mix)
+app.command()(trace)
 app.command()(grade)
+app.command()(extract)
+app.command()(bench)
+app.command()(compare)
+app.command()(power)
 app.add_typer(gate, name="gate")
+app.add_typer(review, name="review")
+app.command("next")(next_)
+app.add_typer(alert, name="alert")
+app.add_typer(judge, name="judge")
 app.command()(verify)
+app.command()(gc)
 app.command()(doctor)
 app.command()(ui)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,7 +13,8 @@ from rich.table import Table
 
 from ..errors import BadInput
 from ..records import LABELS, Candidate, CriticLabels, Quarantined
-from ..store import read_parquet, write_jsonl
+from ..store import find_home, read_parquet, write_jsonl
+from ..store.label_cache import LabelCache, StateError
 from ..store.labelled import accepted_rows, count_labels, reject_reasons, rejected_rows
 from ..store.tables import table_writer
 from .console import AsJson, emit, err, progress
@@ -39,11 +41,13 @@ def label(
         raise BadInput("no such file.", file=missing[0], fix="Check the name.")
     out.mkdir(parents=True, exist_ok=True)
     rows, quarantined = _read(files, out)
-    _label(out, rows, workers)
-    result = _write(out, rows, quarantined)
+    if not rows + quarantined:
+        raise BadInput("holds no row.", file=files[0], fix="An empty set has no labels: check what wrote it.")
+    known = _label(out, rows, workers)
+    result = _write(out, rows, quarantined) | {"known": known}
     _print(out, result)
     if as_json:
-        emit({key: result[key] for key in ("rows", "quarantined", "accepted", "labels")})
+        emit({key: result[key] for key in ("rows", "quarantined", "accepted", "labels", "known")})
 
 
 def _read(files: list[Path], out: Path) -> tuple[int, int]:
@@ -59,13 +63,33 @@ def _read(files: list[Path], out: Path) -> tuple[int, int]:
     return good.rows, write_jsonl(out / "quarantine.jsonl", quarantine)
 
 
-def _label(out: Path, rows: int, workers: int | None) -> None:
+def _label(out: Path, rows: int, workers: int | None) -> int:
+    """Write the labels' table; returns how many rows had been labelled before, by this scorer, in whatever file."""
     from ..critic.labels import label as label_all
 
     candidates = (Candidate.from_row(row) for row in read_parquet(out / "candidates.parquet"))
-    with progress("labelling", "rows") as bar, table_writer(out / "labels.parquet", "labels") as table:
-        for labels in bar.track(label_all(candidates, workers=workers), total=rows):
+    with (
+        _cache() as cache,
+        progress("labelling", "rows") as bar,
+        table_writer(out / "labels.parquet", "labels") as table,
+    ):
+        for labels in bar.track(label_all(candidates, workers=workers, cache=cache), total=rows):
             table.append(labels.to_row())
+        return cache.known if cache else 0
+
+
+@contextmanager
+def _cache() -> Iterator[LabelCache | None]:
+    """The project's labels; None, saying so, where its state cannot be written."""
+    path = find_home().label_cache
+    try:
+        cache = LabelCache(path)
+    except (OSError, StateError) as error:
+        err.print(f"Labels are not kept for a rerun: {path}: {error}.", style="yellow", markup=False, highlight=False)
+        yield None
+        return
+    with cache:
+        yield cache
 
 
 def _write(out: Path, rows: int, quarantined: int) -> dict[str, Any]:
@@ -76,7 +100,7 @@ def _write(out: Path, rows: int, quarantined: int) -> dict[str, Any]:
     counts = (
         {name: {key: row[key] for key in ("true", "false")} for name, row in count_labels(labels).items()}
         if rows
-        else {}
+        else {name: {"true": 0, "false": 0} for name in LABELS}
     )
     candidates.unlink()
     return {"rows": rows, "quarantined": quarantined, "accepted": accepted, "labels": counts, "reasons": reasons}

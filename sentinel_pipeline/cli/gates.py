@@ -10,10 +10,16 @@ from rich.table import Table
 
 from ..bench.report import with_interval
 from ..errors import BadInput, did_you_mean
+from ..gates import policy_hash
+from ..gates.simulation import error_rates
+from ..records import GateVerdict
+from ..records.gate_spec import GatePolicy
 from ..store import Ledger, find_home
 from .console import AsJson, emit, err
+from .sign_off import sign_off
 
 gate = typer.Typer(help="Gates and their verdicts, from the ledger.", no_args_is_help=True)
+gate.command("sign-off")(sign_off)
 _COLOURS = {"pass": "green", "fail": "red", "inconclusive": "yellow"}
 
 
@@ -31,14 +37,23 @@ def list_verdicts(
     home = find_home()
     if recipe is not None:
         home.recipe(recipe)
-    verdicts = Ledger(home.ledger).verdicts(recipe=recipe)
+    entries = Ledger(home.ledger).entries(recipe=recipe)
+    policies = {
+        name: home.recipe(name).gates for name in {entry.recipe for entry in entries} & set(home.recipe_names())
+    }
+    stale = [_stale(one.verdict, policies.get(one.recipe, {}).get(one.verdict.name)) for one in entries]
     if as_json:
-        emit({"gates": [asdict(verdict) for verdict in verdicts]})
+        rows = zip(entries, stale, strict=True)
+        emit({"gates": [asdict(one.verdict) | {"recorded_at": one.recorded_at, "stale": old} for one, old in rows]})
         return
-    table = Table("gate", "subject", "verdict", "measured [interval]", "n", "threshold")
-    for one in verdicts:
-        verdict = f"[{_COLOURS[one.verdict]}]{one.verdict}[/]"
+    table = Table()
+    for name in ("recorded (UTC)", "gate", "subject", "verdict", "measured [interval]", "n", "threshold"):
+        table.add_column(name, overflow="fold")
+    for entry, old in zip(entries, stale, strict=True):
+        one = entry.verdict
+        verdict = f"[{_COLOURS[one.verdict]}]{one.verdict}[/]" + (" [dim](stale)[/]" if old else "")
         table.add_row(
+            entry.recorded_at[5:16].replace("T", " "),
             one.name,
             one.subject,
             verdict,
@@ -55,14 +70,14 @@ def explain(
     recipe: Annotated[str, typer.Argument(help="The recipe.")],
     as_json: AsJson = False,
 ) -> None:
-    """The newest verdict of one gate: the numbers, the rule, and what it was decided on.
+    """The newest verdict of one gate: the numbers, the rule, how often this gate is wrong, and what it was decided on.
 
     Example:
 
         sentinel gate explain pass_at_1 tiny
     """
     home = find_home()
-    home.recipe(recipe)
+    recipe_file = home.recipe(recipe)
     verdicts = Ledger(home.ledger).verdicts(recipe=recipe)
     found = [verdict for verdict in verdicts if verdict.name == name]
     if not found:
@@ -70,11 +85,30 @@ def explain(
         fix = did_you_mean(name, known) if known else f"Run it first: sentinel run {recipe}."
         raise BadInput(f"gate {name!r} has no verdict for {recipe}.", fix=fix)
     newest = found[-1]
+    policy = recipe_file.gates.get(name)
+    rates = error_rates(policy, newest.n) if policy and newest.n else None
+    old = _stale(newest, policy)
     if as_json:
-        emit(asdict(newest))
+        emit(asdict(newest) | {"stale": old, "error_rates": rates._asdict() if rates else None})
         return
     err.print(f"[{_COLOURS[newest.verdict]}]{newest.verdict}[/]  {newest.name} on {newest.subject}", highlight=False)
-    err.print(newest.reason, markup=False, highlight=False)
-    err.print(
-        f"content {newest.subject_hash}\nscorer {newest.scorer_version}\npolicy {newest.policy_hash}", highlight=False
-    )
+    for part in newest.reason.split("; "):
+        err.print(f"  {part}", markup=False, highlight=False, soft_wrap=True)
+    if rates:
+        err.print(f"  this gate {rates.text()}", markup=False, highlight=False, soft_wrap=True)
+    if old:
+        err.print(f"  [yellow]stale:[/] {old}", highlight=False)
+    against = f"\nagainst {newest.against_hash}" if newest.against_hash else ""
+    ids = f"content {newest.subject_hash}{against}\nscorer  {newest.scorer_version}\npolicy  {newest.policy_hash}"
+    err.print(ids, style="dim", markup=False, highlight=False)
+
+
+def _stale(verdict: GateVerdict, policy: GatePolicy | None) -> str | None:
+    """Why a verdict lets nothing go on any more, or None."""
+    from ..critic.version import scorer_version
+
+    if verdict.scorer_version != scorer_version():
+        return f"decided by scorer {verdict.scorer_version}, now {scorer_version()}"
+    if policy is not None and verdict.policy_hash != policy_hash(policy):
+        return "the gate's policy has changed since"
+    return None

@@ -1,21 +1,21 @@
-"""``sentinel ui``, ``doctor`` and ``verify``: serving and keeping the house."""
+"""``sentinel ui``, ``verify`` and ``gc``: serving and keeping the house."""
 
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import socket
 import subprocess
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from ..errors import EXIT_FAILED, EXIT_INFRASTRUCTURE, BadInput
-from ..store import Artefact, Home, find_home
-from ..store.manifest import read_manifest, versions
+from ..errors import EXIT_FAILED, BadInput
+from ..store import Artefact, find_home
+from ..store.manifest import read_manifest
+from ..store.retention import removable, remove
 from .console import AsJson, emit, err
 from .run import prepare_instance
 
@@ -44,44 +44,30 @@ def verify(as_json: AsJson = False) -> None:
     raise typer.Exit(EXIT_FAILED if damaged else 0)
 
 
-def doctor(as_json: AsJson = False) -> None:
-    """What is ready on this machine, and how to mend the rest. Exit code 4 when the loop cannot run.
+def gc(
+    keep: Annotated[int, typer.Option(min=1, help="Newest artefacts of each asset that always stay.")] = 3,
+    days: Annotated[float, typer.Option(min=0, help="Younger ones stay too.")] = 30.0,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Remove old artefacts and forgotten drafts; never what a ledger entry or a release names, or what those newest were made of.
 
     Example:
 
-        sentinel doctor
+        sentinel gc --keep 3 --days 30 --dry-run
     """
-    from ..sandbox import isolation
-
     home = find_home()
-    sandbox = isolation()
-    free = shutil.disk_usage(home.root).free / 2**30
-    facts: dict[str, Any] = {
-        "home": str(home.root),
-        "recipes": home.recipe_names(),
-        "sandbox": sandbox.to_json(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
-        "disk_free_gib": round(free, 1),
-        "versions": versions(),
-    }
-    problems = _problems(home, free)
-    for key, value in facts.items():
-        err.print(f"[bold]{key:14}[/]", end=" ")
-        err.print(value, highlight=False)
-    for problem in problems:
-        err.print(f"[red]mend:[/] {problem}", highlight=False)
+    doomed = removable(home, keep=keep, days=days)
+    for one in doomed if dry_run else remove(doomed):
+        where = one.folder.relative_to(home.runs)
+        err.print(
+            f"{'would go' if dry_run else 'gone'}: {where} ({one.bytes / 2**20:.1f} MiB): {one.why}", highlight=False
+        )
+    freed = sum(one.bytes for one in doomed)
+    err.print(f"{len(doomed)} folders, {freed / 2**20:.1f} MiB", highlight=False)
     if as_json:
-        emit(facts | {"problems": problems})
-    raise typer.Exit(EXIT_INFRASTRUCTURE if problems else 0)
-
-
-def _problems(home: Home, free_gib: float) -> list[str]:
-    problems = []
-    if free_gib < 2:
-        problems.append(f"{free_gib:.1f} GiB of disk left under {home.root}; a run of tiny needs about 1: free some")
-    if not home.recipe_names():
-        problems.append(f"no recipes under {home.recipes}: run from the project's folder or set SENTINEL_HOME")
-    return problems
+        folders = [str(one.folder.relative_to(home.runs)) for one in doomed]
+        emit({"removed": [] if dry_run else folders, "removable": folders, "bytes": freed})
 
 
 def ui(

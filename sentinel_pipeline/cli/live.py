@@ -5,9 +5,7 @@ On a terminal the list is redrawn in place; elsewhere each change is one line.
 
 from __future__ import annotations
 
-import json
 import time
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -15,6 +13,7 @@ from rich.live import Live
 from rich.text import Text
 
 from ..store import Home
+from ..training.progress import last_row
 
 _MARK = {
     "running": ("▶", "cyan"),
@@ -101,7 +100,7 @@ class LiveRun:
     def _progress(self, asset: str) -> str:
         """The last complete line that the stage's worker wrote, as ``step 120/400 · loss 0.412 · 9k tokens/s · 31 s left``."""
         draft = self.home.runs / self.recipe / asset / f".draft-{self.loop}"
-        row = _last_row(draft)
+        row = last_row(draft / "logs" / "progress.jsonl") or last_row(draft / "progress.jsonl")
         if row is None:
             return ""
         parts = [f"{row['step']}/{row['total']}"]
@@ -109,19 +108,3 @@ class LiveRun:
         parts += [f"{row['tokens_per_s']:,.0f} tokens/s"] if row.get("tokens_per_s") else []
         parts += [f"{row['eta_s']:.0f} s left"] if row.get("eta_s") is not None else []
         return " · ".join(parts)
-
-
-def _last_row(draft: Path) -> dict[str, Any] | None:
-    """The newest ``progress.jsonl`` row under ``draft``; a torn line is passed over."""
-    files = [draft / "progress.jsonl", draft / "logs" / "progress.jsonl"]
-    existing = [path for path in files if path.is_file()]
-    if not existing:
-        return None
-    tail = existing[-1].read_bytes()[-2000:].decode("utf-8", "replace").splitlines()
-    for line in reversed(tail):
-        try:
-            row: dict[str, Any] = json.loads(line)
-        except json.JSONDecodeError:
-            continue
-        return row
-    return None

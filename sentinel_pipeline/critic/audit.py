@@ -1,87 +1,192 @@
-"""The scorers' own exam: gold answers must pass, known-bad ones must not, and twice the same question gives the same answer.
+"""The scorers' own exam: gold answers must pass, known-bad ones must be refused for the right reason, always alike.
 
-What this module does not do: make gold or bad answers (``bench`` and ``candidates`` do), or decide what an unlicensed
-scorer may not do (the gates do).
+Any scorer can sit it: an ``Exam`` holds its questions and the function that answers them. The last round runs while every core
+is kept busy, since a verdict that a loaded machine changes is no verdict. What this module does not do: make questions
+(``exams`` does), or decide what an unlicensed scorer may not do (``licence`` does).
 """
 
 from __future__ import annotations
 
+import contextlib
+import html
+import os
+import subprocess
+import sys
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
-
-from ..records.data_spec import CriticSpec
-from .score import DEFAULTS, Scorable, score
-from .version import scorer_version
+from typing import Any, NamedTuple
 
 MIN_GOLD = 0.99
+MAX_EXAMPLES = 5
+
+
+class Question(NamedTuple):
+    """``reasons`` is empty for a gold answer; for a known-bad one it holds the codes of which one must be given."""
+
+    id: str
+    suite: str
+    item: Any
+    """What the scorer is asked; its exam alone knows the type."""
+    reasons: tuple[str, ...] = ()
+
+
+class Answer(NamedTuple):
+    """``accepted`` is None where infrastructure failed; ``reasons`` are all that the scorer says against the item, codes first."""
+
+    accepted: bool | None
+    reasons: tuple[str, ...]
+
+    @property
+    def codes(self) -> frozenset[str]:
+        return frozenset(reason.partition(": ")[0] for reason in self.reasons)
+
+
+class Exam(NamedTuple):
+    """One scorer's questions; ``grade`` answers items in order."""
+
+    scorer: str
+    version: str
+    questions: tuple[Question, ...]
+    grade: Callable[[Sequence[Any]], Iterable[Answer]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScorerAudit:
-    """One scorer's counts; a scorer is named by its verifier's kind."""
+    """One scorer's marks."""
 
     name: str
     version: str
-    gold: int
-    gold_accepted: int
-    bad: int
+    gold: float | None
+    """Share of gold answers accepted, of the suite where it is least; None when there were none."""
+    n_gold: int
+    gold_suite: str
+    """The suite of that share."""
+    n_bad: int
     bad_accepted: int
+    wrong_reason: int
+    """Known-bad answers that were refused, but not for what is wrong with them."""
     infra: int
     stable: bool
-    """Every repeat gave the same outcomes and reason codes."""
+    """Every round gave the same verdicts for the same reasons, also under load."""
+    rounds: int
     examples: tuple[str, ...] = ()
-    """Up to five ids with reasons: gold that failed, bad that passed."""
+    """Up to five questions that were answered wrongly."""
 
     @property
     def licensed(self) -> bool:
-        """At least 99 % of gold accepted, no bad one, stable, none left open, and some of both were asked."""
-        asked = self.gold > 0 and self.bad > 0 and not self.infra
-        return asked and self.stable and not self.bad_accepted and self.gold_accepted >= MIN_GOLD * self.gold
+        """At least 99 % of every suite's gold accepted, no bad answer accepted or refused for another reason, stable."""
+        return self.refusal is None
+
+    @property
+    def refusal(self) -> str | None:
+        """Why there is no licence; None when there is one."""
+        if self.gold is None or not self.n_bad:
+            return "not examined: no gold or no known-bad answer was asked"
+        faults = [
+            (self.infra, f"{self.infra} answers lost to infrastructure"),
+            (
+                self.gold < MIN_GOLD,
+                f"{self.gold:.1%} of {self.gold_suite}'s gold answers accepted, {MIN_GOLD:.0%} needed",
+            ),
+            (self.bad_accepted, f"{self.bad_accepted} of {self.n_bad} known-bad answers accepted"),
+            (self.wrong_reason, f"{self.wrong_reason} of {self.n_bad} known-bad answers refused for another reason"),
+            (not self.stable, "verdicts changed from round to round"),
+        ]
+        found = [text for fault, text in faults if fault]
+        return "; ".join(found) or None
 
     def to_json(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in self.__slots__} | {"licensed": self.licensed}
 
 
-def audit(
-    gold: Iterable[Scorable],
-    bad: Iterable[Scorable],
-    *,
-    repeats: int = 2,
-    spec: CriticSpec = DEFAULTS,
-    workers: int | None = None,
-) -> list[ScorerAudit]:
-    """Score gold and known-bad answers ``repeats`` times; one entry for each kind of verifier, by name. Holds the answers."""
-    items = [(item, True) for item in gold] + [(item, False) for item in bad]
-    rounds = [list(score((item for item, _ in items), spec=spec, workers=workers)) for _ in range(repeats)]
-    kinds = sorted({item.verifier.kind for item, _ in items})
-    return [_audit_kind(kind, items, rounds) for kind in kinds]
+def examine(exam: Exam, *, repeats: int = 2) -> ScorerAudit:
+    """Ask everything ``repeats`` times, the last time under load; holds all answers.
+
+    Raises:
+        ValueError: fewer than two rounds, which could not tell whether the scorer is stable.
+    """
+    if repeats < 2:
+        raise ValueError("an audit takes at least two rounds")
+    items = [question.item for question in exam.questions]
+    rounds = [tuple(exam.grade(items)) for _ in range(repeats - 1)]
+    with busy_cores():
+        rounds.append(tuple(exam.grade(items)))
+    return _marks(exam, rounds)
 
 
-def _audit_kind(kind: str, items: list[tuple[Scorable, bool]], rounds: list[list[Any]]) -> ScorerAudit:
+def _marks(exam: Exam, rounds: list[tuple[Answer, ...]]) -> ScorerAudit:
     counts: Counter[str] = Counter()
+    asked: Counter[str] = Counter()
+    passed: Counter[str] = Counter()
     examples: list[str] = []
-    stable = True
-    for index, (item, is_gold) in enumerate(items):
-        if item.verifier.kind != kind:
-            continue
-        scores = [one[index] for one in rounds]
-        stable &= len({(each.outcome, each.reason.partition(":")[0]) for each in scores}) == 1
-        side, passed = "gold" if is_gold else "bad", scores[0].outcome == "pass"
-        counts[side] += 1
-        counts[f"{side}_accepted"] += passed
-        counts["infra"] += scores[0].outcome == "infra"
-        if passed != is_gold and len(examples) < 5:
-            examples.append(f"{item.id}: {scores[0].reason}")
+    for question, answer in zip(exam.questions, rounds[0], strict=True):
+        fault = _fault(question, answer)
+        counts[fault or "right"] += 1
+        if not question.reasons:
+            asked[question.suite] += 1
+            passed[question.suite] += answer.accepted is True
+        if fault and len(examples) < MAX_EXAMPLES:
+            examples.append(f"{question.id}: {fault}: {'; '.join(answer.reasons)}"[:200])
+    suite = min(asked, key=lambda name: passed[name] / asked[name], default="")
     return ScorerAudit(
-        name=kind,
-        version=scorer_version(),
-        gold=counts["gold"],
-        gold_accepted=counts["gold_accepted"],
-        bad=counts["bad"],
+        name=exam.scorer,
+        version=exam.version,
+        gold=passed[suite] / asked[suite] if suite else None,
+        n_gold=asked.total(),
+        gold_suite=suite,
+        n_bad=len(exam.questions) - asked.total(),
         bad_accepted=counts["bad_accepted"],
-        infra=counts["infra"],
-        stable=stable,
+        wrong_reason=counts["wrong_reason"],
+        infra=sum(answer.accepted is None for one in rounds for answer in one),
+        stable=all(_same(answers) for answers in zip(*rounds, strict=True)),
+        rounds=len(rounds),
         examples=tuple(examples),
     )
+
+
+def _fault(question: Question, answer: Answer) -> str | None:
+    if answer.accepted is None:
+        return "infra"
+    if not question.reasons:
+        return None if answer.accepted else "gold_refused"
+    if answer.accepted:
+        return "bad_accepted"
+    return None if answer.codes & set(question.reasons) else "wrong_reason"
+
+
+def _same(answers: tuple[Answer, ...]) -> bool:
+    return len({(answer.accepted, answer.codes) for answer in answers}) == 1
+
+
+@contextlib.contextmanager
+def busy_cores() -> Iterator[None]:
+    """Keep every core busy with an endless loop of ours."""
+    command = [
+        sys.executable,
+        "-I",
+        "-S",
+        "-c",
+        "import os\nwhile os.getppid() == " + str(os.getpid()) + ": sum(range(10**6))",
+    ]
+    loops = [subprocess.Popen(command) for _ in range(os.cpu_count() or 1)]
+    try:
+        yield
+    finally:
+        for loop in loops:
+            loop.kill()
+            loop.wait()
+
+
+def audit_markdown(audits: Iterable[ScorerAudit]) -> str:
+    """A table for the asset's page; what a scorer said of hostile text is escaped."""
+    lines = [
+        "| scorer | version | gold accepted | bad accepted | wrong reason | stable | licence |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for one in audits:
+        gold, stable = "-" if one.gold is None else f"{one.gold:.1%} of {one.n_gold}", "yes" if one.stable else "NO"
+        bad, licence = f"{one.bad_accepted} of {one.n_bad}", one.refusal or "licensed"
+        lines.append(f"| {one.name} | {one.version} | {gold} | {bad} | {one.wrong_reason} | {stable} | {licence} |")
+    wrong = [html.escape(f"{one.name}: {example}").replace("|", "\\|") for one in audits for example in one.examples]
+    return "\n".join([*lines, "", *(f"- `{text.replace('`', '')}`" for text in wrong)])

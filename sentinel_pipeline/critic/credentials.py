@@ -61,10 +61,17 @@ _FORMS = (
     _form("putty_key", "PuTTY-User-Key-File", r"PuTTY-User-Key-File-\d: "),
 )  # fmt: skip
 
+_HINTED = [(hint, form) for form in _FORMS for hint in form.hints]
+
 _URL = re.compile(r"://([^\s/:@'\"<>{}$\[\]]{0,64}):([^\s/@'\"<>{}$\[\]]{3,128})@[\w.\[-]")
 _ASSIGNED = re.compile(
     r"(?:password|passwd|passphrase|pwd|secret|token|(?:api|access|private|secret|auth)[_-]?key|credentials?)[a-z0-9_-]{0,16}"
     r"[\"']?\s{0,3}(?::=|=>|[:=])\s{0,3}(?:[rbu]?[\"']([^\"'\n]{8,256})[\"']|([^\s\"'`,;(){}\[\]<>$]{12,256}))"
+)
+_COMMAND_LINE = re.compile(
+    r"\b(?:sshpass[ ]+-p[ ]*|(?:mysql|mysqldump|mysqladmin|mariadb)\b[^\n|;]{0,120}?[ ]-p"
+    r"|curl\b[^\n|;]{0,120}?[ ](?:-u|--user)[ ]+[\"']?\w{1,40}:)"
+    r"[\"']?([^\s\"'$<>{}]{6,128})"
 )
 _BEARER = re.compile(r"(?i)\b(?:bearer|basic)[ ]+([A-Za-z0-9+/_.=-]{20,512})")
 _HINTS = ("pass", "pwd", "secret", "token", "key", "credential")
@@ -82,11 +89,10 @@ def find_credentials(text: str) -> Iterator[Credential]:
             yield Credential("private_key", found.start(), end.end() if end else len(text))
             if end is None:
                 break
-    for kind, hints, pattern in _FORMS:
-        if any(hint in text for hint in hints):
-            for found in pattern.finditer(text):
-                if _entropy(found[0][-20:]) > 2.0:
-                    yield Credential(kind, found.start(), found.end())
+    for form in dict.fromkeys([form for hint, form in _HINTED if hint in text]):
+        for found in form.pattern.finditer(text):
+            if _entropy(found[0][-20:]) > 2.0:
+                yield Credential(form.kind, found.start(), found.end())
     if "://" in text and "@" in text:
         for found in _URL.finditer(text):
             if not _PLACEHOLDER.search(found[2]) and found[2].lower() not in _WORDS:
@@ -108,6 +114,10 @@ def _assigned(text: str) -> Iterator[Credential]:
             weak = found[0].startswith(("passw", "passp", "pwd"))
             if _secret_value(text[start:end], weak=weak, quoted=group == 1):
                 yield Credential("assigned_secret", start, end)
+    if "sshpass" in text or "curl" in text or "mysql" in text or "mariadb" in text:
+        for found in _COMMAND_LINE.finditer(text):
+            if _secret_value(found[1], weak=True, quoted=True):
+                yield Credential("password_on_command_line", found.start(1), found.end(1))
     if "earer " in text or "asic " in text:
         for found in _BEARER.finditer(text):
             if _secret_value(found[1], weak=False, quoted=True):

@@ -8,19 +8,30 @@ hygiene and form is judged by those two. What this module does not do: drop a ro
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
+import time
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import NamedTuple
 
-from ..records import Candidate, CriticLabels, JsonAnswer, Label, Message, PatchApplies
+from ..records import LABELS, Candidate, CriticLabels, JsonAnswer, Label, Message, PatchApplies
 from ..records.data_spec import CriticSpec
+from ..records.verifiers import verifier_to_json
+from ..store.label_cache import LabelCache
 from . import formats
+from .asked import kind_problem, names_problem
 from .entrypoint import entrypoint_match, wanted_entry
 from .hygiene import no_repetition, no_secret
 from .reading import Reading, read
 from .score import DEFAULTS, Plan, Score, plan, run_plans
 from .version import scorer_version
 
+BATCH = 256
+"""Rows looked up, and rows kept, at once: a killed run labels again what was not kept, and one segment of ``score``."""
+KEEP_SECONDS = 2.0
+"""Slow rows are kept after this time, however few."""
 NOTHING_TO_RUN = Label(None, "not_applicable: the row has no verifier")
 
 
@@ -33,40 +44,95 @@ class _Static(NamedTuple):
     format_pass: Label
     no_secret: Label
     no_repetition: Label
+    corrected: Label | None
+    """Set where the source itself holds a correction of this answer: then it is not accepted, whatever it looks like."""
 
 
 def label(
-    candidates: Iterable[Candidate], *, spec: CriticSpec = DEFAULTS, workers: int | None = None
+    candidates: Iterable[Candidate],
+    *,
+    spec: CriticSpec = DEFAULTS,
+    workers: int | None = None,
+    cache: LabelCache | None = None,
 ) -> Iterator[CriticLabels]:
     """Label ``candidates`` in order, streaming; programs run in the sandbox under ``spec``'s limits.
+
+    With a ``cache`` only rows are labelled whose content, scorer version or limits it does not know, and what is new is kept
+    there batch by batch: a killed run goes on from its last batch. A row that infrastructure left open is asked again.
 
     Raises:
         GateRefused: there are programs to run and this machine isolates less than the sandbox demands.
     """
-    version = scorer_version()
-    for static, score in run_plans(map(_prepare, candidates), spec=spec, workers=workers):
-        tests = tests_pass(score)
-        labels = (
-            static.syntax_pass,
-            tests,
-            static.entrypoint_match,
-            static.format_pass,
-            static.no_secret,
-            static.no_repetition,
-        )
-        yield CriticLabels(static.id, *labels, accepted(*labels), version)
+    if cache is None:
+        pairs = (_prepare(candidate, spec.stop_token) for candidate in candidates)
+        yield from (_labels(static, score) for static, score in run_plans(pairs, spec=spec, workers=workers))
+        return
+    fresh: dict[bytes, CriticLabels] = {}
+    kept_at = time.monotonic()
+    for (key, known), score in run_plans(_looked_up(candidates, spec, cache), spec=spec, workers=workers):
+        if isinstance(known, CriticLabels):
+            yield known
+            continue
+        labels = _labels(known, score)
+        if all(getattr(labels, name).code != "infra" for name in LABELS):
+            fresh[key] = labels
+        if len(fresh) >= BATCH or (fresh and time.monotonic() - kept_at > KEEP_SECONDS):
+            cache.keep(fresh)
+            fresh.clear()
+            kept_at = time.monotonic()
+        yield labels
+    cache.keep(fresh)
 
 
-def _prepare(candidate: Candidate) -> tuple[_Static, Plan]:
+def _looked_up(
+    candidates: Iterable[Candidate], spec: CriticSpec, cache: LabelCache
+) -> Iterator[tuple[tuple[bytes, CriticLabels | _Static], Plan]]:
+    """Each candidate with its key, and its labels where they are known, else what has to be done for them."""
+    source = iter(candidates)
+    settings = f"{scorer_version()}|{spec.cpu_seconds}|{spec.memory_mib}|{spec.stop_token}"
+    while batch := list(islice(source, BATCH)):
+        keys = [content_key(candidate, settings) for candidate in batch]
+        known = cache.find(keys)
+        for candidate, key in zip(batch, keys, strict=True):
+            if key in known:
+                yield (key, known[key]._replace(id=candidate.id)), Plan()
+            else:
+                static, planned = _prepare(candidate, spec.stop_token)
+                yield (key, static), planned
+
+
+def content_key(candidate: Candidate, settings: str) -> bytes:
+    """16 bytes of a SHA-256 over all that decides a candidate's labels: what was asked, answered, how it is checked, settings."""
+    checked = verifier_to_json(candidate.verifier)
+    parts = [settings, checked, candidate.corrected_by is None, candidate.messages, candidate.completion]
+    return hashlib.sha256(json.dumps(parts, ensure_ascii=True).encode("ascii")).digest()[:16]
+
+
+def _labels(static: _Static, score: Score | None) -> CriticLabels:
+    tests = tests_pass(score)
+    six = (
+        static.syntax_pass,
+        tests,
+        static.entrypoint_match,
+        static.format_pass,
+        static.no_secret,
+        static.no_repetition,
+    )
+    return CriticLabels(static.id, *six, static.corrected or accepted(*six), scorer_version())
+
+
+def _prepare(candidate: Candidate, stop: str | None) -> tuple[_Static, Plan]:
     prompt = prompt_text(candidate.messages)
-    reading = read(candidate.completion, candidate.verifier, prompt)
+    answer = candidate.completion.rstrip().removesuffix(stop) if stop else candidate.completion
+    reading = read(answer, candidate.verifier, prompt)
     static = _Static(
         candidate.id,
         syntax_pass(reading),
         entrypoint_label(reading, candidate, prompt),
-        format_pass(reading, candidate, prompt),
+        format_pass(reading, candidate, prompt, stop),
         no_secret(candidate.completion, (turn.content for turn in candidate.messages)),
-        no_repetition(candidate.completion, code=reading.language is not None),
+        no_repetition(answer, code=reading.language is not None),
+        Label(False, "corrected: the source holds a correction of this answer") if candidate.corrected_by else None,
     )
     verifier = candidate.verifier
     return static, Plan() if verifier is None else plan(candidate.id, reading, verifier)
@@ -113,14 +179,17 @@ _ONLY = re.compile(
 _BROKEN_FORM = ("several_values", "unclosed_fence", "unopened_fence", "prose_around", "foreign_tag")
 
 
-def format_pass(reading: Reading, candidate: Candidate, prompt: str) -> Label:
-    """The form that was asked: one whole answer, no bare prose about it, JSON by its schema, a diff that applies, a clean stop."""
+def format_pass(reading: Reading, candidate: Candidate, prompt: str, stop: str | None = None) -> Label:
+    """The form that was asked: one whole answer of the kind and with the names demanded, no bare prose about it, JSON by its
+    schema, a diff that applies, a clean stop (``stop``: the token that must be there)."""
     found = reading.found
-    problem = found.error or formats.stop_problem(candidate.completion)
+    problem = formats.stop_problem(candidate.completion, stop) or found.error
     if problem is None:
         problem = next((name for name in _BROKEN_FORM if name in found.leniencies), None)
     if problem is None and "prose_around_fence" in found.leniencies and _ONLY.search(prompt):
         problem = "prose_around: only the answer was asked for"
+    if problem is None and candidate.verifier is None:
+        problem = kind_problem(reading, candidate.completion, prompt) or names_problem(reading, prompt)
     if problem is None:
         problem = _verifier_form(reading, candidate)
     return Label(problem is None, problem or "ok")

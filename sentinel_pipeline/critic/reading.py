@@ -11,6 +11,10 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from ..records import (
+    Constraints,
+    FieldsAnswer,
+    FunctionCalls,
+    GroundedText,
     JsonAnswer,
     PatchApplies,
     PythonTests,
@@ -24,6 +28,7 @@ from ..records import (
 from . import syntax
 from .extract import Extracted, Kind, extract, script_defines
 from .fences import fences
+from .json_reader import MENDED, JsonReading
 from .syntax import Check
 
 
@@ -45,6 +50,10 @@ _BY_VERIFIER: dict[type, Kind] = {
     PatchApplies: "diff",
     ShellEffect: "shell",
     TextAnswer: "text",
+    FieldsAnswer: "json",
+    GroundedText: "text",
+    FunctionCalls: "json",
+    Constraints: "text",
 }
 
 
@@ -54,11 +63,13 @@ def read(completion: str, verifier: Verifier | None, prompt: str = "") -> Readin
     if kind == "text":
         return Reading(None, extract(completion, "text"), None, None)
     entry_point = verifier.entry_point if isinstance(verifier, (PythonTests, ScriptTests)) else None
-    found = extract(completion, kind, entry_point=entry_point)
+    reading: JsonReading = "mend" if isinstance(verifier, FieldsAnswer) else "strict"
+    found = extract(completion, kind, entry_point=entry_point, reading=reading)
     if found.error is not None:
         return Reading(kind, found, None, Check(False, found.error))
     if kind == "json":
-        return Reading(kind, found, None, syntax.OK)
+        mended = [name for name in found.leniencies if name in MENDED]
+        return Reading(kind, found, None, Check(False, f"not_json: {mended[0]}") if mended else syntax.OK)
     if isinstance(verifier, ScriptTests):
         code = compose_script(found.value, verifier)
         return Reading(kind, found, code, syntax.check(code, verifier.language))
@@ -113,6 +124,12 @@ _PYTHON = re.compile(
     r"(?:[ \t]+as[ \t]+\w+|(?:,[ \t]*[\w.]+)*)[ \t]*$|@\w[\w.]*(?:\(.*\))?[ \t]*$|if[ \t]+__name__[ \t]*==)",
     re.MULTILINE,
 )
+_SCRIPT = re.compile(
+    r"^(?:export[ \t]+(?:default[ \t]+)?)?(?:(?:async[ \t]+)?function\b[^\n]*\{[ \t]*(?:\}|//.*)?$"
+    r"|interface[ \t]+\w+[^\n]*\{[ \t]*$"
+    r"|(?:const|let)[ \t]+[\w$]+[^=\n]{0,80}=[^\n]*(?:;|=>[ \t]*\{)[ \t]*$|type[ \t]+\w+(?:<[^>\n]*>)?[ \t]*=)",
+    re.MULTILINE,
+)
 _SQL = re.compile(
     r"(?:select\b[\s\S]{0,2000}?\bfrom\b|insert\s+into\b|create\s+(?:table|view|index)\b|update\s+\w+\s+set\b|with\s+\w+\s+as\s*\()",
     re.I,
@@ -143,7 +160,7 @@ def guess_language(completion: str, prompt: str = "") -> Kind:
     return _by_shape(head, prompt)
 
 
-_KINDS = frozenset({"python", "json", "diff", "shell", "sql", "yaml"})
+_KINDS = frozenset({"python", "typescript", "json", "diff", "shell", "sql", "yaml"})
 
 
 def _by_shape(text: str, prompt: str) -> Kind:
@@ -154,6 +171,8 @@ def _by_shape(text: str, prompt: str) -> Kind:
         return "json"
     if _PYTHON.search(bare):
         return "python"
+    if _SCRIPT.search(bare):
+        return "typescript"
     if _SHELL.match(bare) or _COMMAND.match(bare):
         return "shell"
     if _SQL.match(bare):

@@ -24,24 +24,28 @@ _TOLD = {
     "format_pass": "It is not in the form that was asked",
     "no_secret": "It contains a credential",
     "no_repetition": "It repeats itself or holds invalid text",
+    "accepted": "It is not what was wanted",
 }
 
 
 def repair_traces(
     failed: Iterable[tuple[Candidate, CriticLabels]], accepted: Iterable[Candidate]
 ) -> Iterator[RepairTrace]:
-    """One trace for each failure whose task has an accepted answer to the same request, in the order of ``failed``.
+    """One trace for each failure that has an accepted answer to the same request, in the order of ``failed``: its own correction,
+    else the first answer of its task.
 
-    ``accepted`` is read first and kept by task (one answer each, the first). Failures that infrastructure left open, that are
+    ``accepted`` is read first and kept by task and id. A failure that is only its source's word, against tests that pass, makes no
+    trace. Failures that infrastructure left open, that are
     empty, loop, hold invalid characters or are longer than ``MAX_SHOWN`` make no trace.
     """
-    answers: dict[str, Candidate] = {}
+    answers: dict[tuple[str, str | None], Candidate] = {}
     for candidate in accepted:
+        answers["id", candidate.id] = candidate
         if candidate.task_id is not None:
-            answers.setdefault(candidate.task_id, candidate)
+            answers.setdefault(("task", candidate.task_id), candidate)
     for candidate, labels in failed:
-        answer = answers.get(candidate.task_id) if candidate.task_id is not None else None
-        if answer is not None and labels.accepted.value is False:
+        answer = answers.get(("id", candidate.corrected_by)) or answers.get(("task", candidate.task_id))
+        if answer is not None and labels.accepted.value is False and _failed(labels):
             trace = _trace(candidate, labels, answer)
             if trace is not None:
                 yield trace
@@ -50,12 +54,12 @@ def repair_traces(
 def _trace(failed: Candidate, labels: CriticLabels, answer: Candidate) -> RepairTrace | None:
     if failed.messages[-1] != answer.messages[-1] or failed.completion.strip() == answer.completion.strip():
         return None
-    shown = _shown(failed.completion)
-    if shown is None:
+    quoted = shown(failed.completion)
+    if quoted is None:
         return None
-    name, told = _failure(labels)
-    request = Message("user", redact(f"{told} Correct it."))
-    messages = (*answer.messages, Message("assistant", shown), request)
+    name, _ = _failure(labels)
+    request = Message("user", told(labels))
+    messages = (*answer.messages, Message("assistant", quoted), request)
     if any(_unsafe(turn.content) for turn in messages):
         return None
     identity = hashlib.sha256(f"repair|{failed.id}|{content_id(messages, answer.completion)}".encode()).hexdigest()[:16]
@@ -71,7 +75,18 @@ def _trace(failed: Candidate, labels: CriticLabels, answer: Candidate) -> Repair
     )
 
 
-def _shown(completion: str) -> str | None:
+def _failed(labels: CriticLabels) -> bool:
+    """Some label says so; the source alone is believed where no test speaks against it."""
+    return any(getattr(labels, name).value is False for name in LABELS[:-1]) or labels.tests_pass.value is None
+
+
+def told(labels: CriticLabels) -> str:
+    """What the model is shown of its failure: the request to correct it, without any credential."""
+    return redact(f"{_failure(labels)[1]} Correct it.")
+
+
+def shown(completion: str) -> str | None:
+    """A failed answer as it may be quoted, credentials redacted; None where it is no use to learn from."""
     if not completion.strip() or len(completion) > MAX_SHOWN or invalid_text(completion) or repetition(completion):
         return None
     return redact(completion)
@@ -81,6 +96,8 @@ def _failure(labels: CriticLabels) -> tuple[str, str]:
     """The first failed label and a sentence about it; what is told of a credential is its kind alone."""
     name = next(each for each in LABELS if getattr(labels, each).value is False)
     reason: str = getattr(labels, name).reason
+    if name == "accepted":
+        return name, f"{_TOLD[name]}."
     detail = reason.partition(" at ")[0] if name == "no_secret" else reason
     return name, f"{_TOLD.get(name, 'It was rejected')}: {detail}."
 

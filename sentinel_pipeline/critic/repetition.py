@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Hashable, Sequence
 
 _INVALID = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f\ufffd\ufffe\uffff\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
 _SPECIAL = re.compile(r"<\|[a-z0-9_]{2,32}\|>|<(?:unk|pad|mask|bos|eos)>|\[(?:UNK|PAD|MASK|CLS|SEP)\]|<0x[0-9A-F]{2}>")
@@ -40,6 +41,8 @@ _STUB_LINE = re.compile(r"^[ \t]*(?:#|//|/\*|--|<!--|\.\.\.|\[|<)", re.MULTILINE
 MIN_LOOP_CHARS = 80
 """A loop shorter than this may be a table, a drawing or an ordinary idiom."""
 MIN_REPEATS = 6
+MIN_RULE = 400
+"""A run of one or two characters that is longer is no ruled line."""
 MAX_PERIOD = 24
 """Longest repeated unit that is looked for, in lines or words."""
 
@@ -59,11 +62,12 @@ def invalid_text(text: str) -> str | None:
 def repetition(text: str) -> str | None:
     """Loops over lines, words or characters that never stop: ``CODE: detail``, or None."""
     lines = [stripped for line in text.split("\n") if (stripped := line.strip())]
-    return _line_loop(lines) or _word_loop(text.split()) or _char_loop(text)
+    words = text.split()
+    return _line_loop(lines) or _word_loop(words) or _char_loop(words)
 
 
 def _line_loop(lines: list[str]) -> str | None:
-    if len(lines) < MIN_REPEATS or Counter(lines).most_common(1)[0][1] < MIN_REPEATS - 1:
+    if not _often(lines, lines):
         return None
     run = _longest_run(lines, bare=True)
     if run is None:
@@ -75,8 +79,7 @@ def _line_loop(lines: list[str]) -> str | None:
 def _word_loop(words: list[str]) -> str | None:
     if len(words) < 12:
         return None
-    grams = Counter(zip(words, words[1:], words[2:]))
-    if grams.most_common(1)[0][1] < MIN_REPEATS - 1:
+    if not _often(words, list(zip(words, words[1:], words[2:]))):
         return None
     run = _longest_run(words, bare=False)
     if run is None:
@@ -84,6 +87,14 @@ def _word_loop(words: list[str]) -> str | None:
     period, repeats, chars = run
     long = chars >= MIN_LOOP_CHARS or repeats >= 20
     return f"word_loop: {period} words repeat {repeats} times" if long else None
+
+
+def _often(items: list[str], grams: Sequence[Hashable]) -> bool:
+    """Whether some gram stands often enough for a loop; cheap where few items stand twice, as in most texts."""
+    if len(items) - len(set(items)) < MIN_REPEATS - 2:
+        return False
+    spare = len(grams) - len(set(grams))
+    return spare >= MIN_REPEATS - 2 and Counter(grams).most_common(1)[0][1] >= MIN_REPEATS - 1
 
 
 def _longest_run(items: list[str], *, bare: bool) -> tuple[int, int, int] | None:
@@ -110,10 +121,12 @@ def _wordy(item: str) -> bool:
 _CHAR_LOOP = re.compile(r"([^\W\d_]{1,8}?|[^\W_][\W_]{1,3}?|[\W\d_]{2,6}?[^\W\d_]{1,4}?)\1{19,}")
 
 
-def _char_loop(text: str) -> str | None:
+def _char_loop(words: list[str]) -> str | None:
     """Unbroken words that go round: only long words can."""
-    for word in text.split():
-        if len(word) >= 40 and len(set(word[:400])) <= 12:
+    for word in [word for word in words if len(word) >= 40]:
+        if len(word) >= MIN_RULE and len(set(word)) <= 2:
+            return f"char_loop: {len(word)} characters of {len(set(word))} kinds"
+        if len(set(word[:400])) <= 12:
             found = _CHAR_LOOP.search(word[:4000])
             if found and _wordy(found[1]):
                 return f"char_loop: {len(found[1])} characters repeat"

@@ -14,6 +14,10 @@ from itertools import chain, islice
 from typing import Any, NamedTuple, TypeVar
 
 from ..records import (
+    Constraints,
+    FieldsAnswer,
+    FunctionCalls,
+    GroundedText,
     JsonAnswer,
     Message,
     PatchApplies,
@@ -29,6 +33,11 @@ from ..records.data_spec import CriticSpec
 from ..records.report import Outcome as ScoreOutcome
 from ..sandbox import Executable, Grader, Level, Limits, Outcome, Program, RayGrader, Result
 from . import formats, syntax
+from .calls import judge_calls
+from .constraints import judge_constraints
+from .fields import judge_fields
+from .graded import Graded
+from .grounded import judge_grounded
 from .reading import Reading, read
 
 T = TypeVar("T")
@@ -46,6 +55,8 @@ class Scorable(NamedTuple):
     messages: tuple[Message, ...]
     completion: str
     verifier: Verifier
+    stopped: bool = True
+    """The model ended by itself; read only where the verifier demands a clean stop."""
 
 
 class Score(NamedTuple):
@@ -66,17 +77,33 @@ class Plan(NamedTuple):
     program: Program | None = None
 
 
-def score(items: Iterable[Scorable], *, spec: CriticSpec = DEFAULTS, workers: int | None = None) -> Iterator[Score]:
-    """Score ``items`` in order, streaming.
+def score(
+    items: Iterable[Scorable],
+    *,
+    spec: CriticSpec = DEFAULTS,
+    workers: int | None = None,
+    grader: Grader | RayGrader | None = None,
+) -> Iterator[Score]:
+    """Score ``items`` in order, streaming; a ``grader`` that is given keeps its own limits and its workers warm for the next call.
 
     Raises:
         GateRefused: there are programs to run and this machine (or a node of the cluster) isolates less than is demanded.
         BadInput: the engine is Ray and no cluster is there.
     """
-    pairs = ((None, plan(item.id, read(item.completion, item.verifier), item.verifier)) for item in items)
-    for _, scored in run_plans(pairs, spec=spec, workers=workers):
+    pairs = ((None, _plan_item(item)) for item in items)
+    for _, scored in run_plans(pairs, spec=spec, workers=workers, grader=grader):
         assert scored is not None
         yield scored
+
+
+def _plan_item(item: Scorable) -> Plan:
+    planned = plan(item.id, read(item.completion, item.verifier), item.verifier)
+    unclean = _unclean_stop(item) if isinstance(item.verifier, Constraints) and item.verifier.clean_stop else None
+    return Plan(_decided(planned.score, unclean)) if unclean and planned.score else planned
+
+
+def _unclean_stop(item: Scorable) -> str | None:
+    return formats.stop_problem(item.completion) or (None if item.stopped else "no_stop: ended by the length limit")
 
 
 def plan(name: str, reading: Reading, verifier: Verifier) -> Plan:
@@ -85,6 +112,10 @@ def plan(name: str, reading: Reading, verifier: Verifier) -> Plan:
     ready = Score(name, "fail", "", ok, {"leniencies": list(reading.found.leniencies)})
     if isinstance(verifier, (PythonTests, StdioTests, ScriptTests, SqlAnswer)):
         return _plan_program(ready, reading, verifier)
+    if isinstance(verifier, FieldsAnswer):
+        return Plan(_graded(ready, judge_fields(reading.found, verifier)))
+    if isinstance(verifier, GroundedText):
+        return Plan(_graded(ready, judge_grounded(reading.found.value or "", verifier)))
     problem = reading.found.error or ("several_values" if "several_values" in reading.found.leniencies else None)
     if problem is None and isinstance(verifier, ShellEffect):
         return Plan(ready, Program(id=name, code=str(reading.code), verifier=verifier))
@@ -94,6 +125,10 @@ def plan(name: str, reading: Reading, verifier: Verifier) -> Plan:
         problem = formats.judge_json(reading.found.value, verifier)
     if problem is None and isinstance(verifier, TextAnswer):
         problem = formats.judge_text(reading.found.value, verifier)
+    if problem is None and isinstance(verifier, FunctionCalls):
+        problem = judge_calls(reading.found.value, verifier)
+    if problem is None and isinstance(verifier, Constraints):
+        problem = judge_constraints(reading.found.value, verifier)
     return Plan(_decided(ready, problem))
 
 
@@ -101,6 +136,12 @@ def _decided(ready: Score, problem: str | None) -> Score:
     return (
         ready._replace(outcome="fail", reason=problem) if problem else ready._replace(outcome="pass", reason="passed")
     )
+
+
+def _graded(ready: Score, graded: Graded) -> Score:
+    """With the parts and the credit of a graded answer as evidence."""
+    evidence = ready.evidence | {"parts": graded.parts, "credit": graded.credit}
+    return _decided(ready._replace(evidence=evidence), graded.problem)
 
 
 def _plan_program(ready: Score, reading: Reading, verifier: Executable) -> Plan:
@@ -126,11 +167,15 @@ def _plan_patch(ready: Score, reading: Reading, verifier: PatchApplies) -> Plan:
 
 
 def run_plans(
-    pairs: Iterable[tuple[T, Plan]], *, spec: CriticSpec = DEFAULTS, workers: int | None = None
+    pairs: Iterable[tuple[T, Plan]],
+    *,
+    spec: CriticSpec = DEFAULTS,
+    workers: int | None = None,
+    grader: Grader | RayGrader | None = None,
 ) -> Iterator[tuple[T, Score | None]]:
     """Carry out plans in order; each comes with whatever the caller wants back beside its score."""
     source = iter(pairs)
-    grader: Grader | RayGrader | None = None
+    given = grader
     try:
         for head in source:
             waiting: deque[tuple[T, Plan]] = deque()
@@ -144,7 +189,7 @@ def run_plans(
                     yield beside, _scored(planned, result)
             yield from _ready(waiting)
     finally:
-        if grader is not None:
+        if grader is not None and given is None:
             grader.close()
 
 

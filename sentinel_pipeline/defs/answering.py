@@ -1,16 +1,12 @@
 """A report is made alike for every checkpoint: answer in a child process, score, summarise."""
 
+from pathlib import Path
+
 import dagster as dg
 
-from ..store import Artefact
+from ..training.base import model_folder as model_folder
+from .gap import answer_formats
 from .stage import Stage, current_scorer_version, recipe_asset
-
-
-def model_folder(checkpoint: Artefact) -> str:
-    """The folder of a checkpoint's model: inside the artefact, or where it was resolved."""
-    if (checkpoint.folder / "model.json").is_file():
-        return str(checkpoint.json("model.json")["folder"])
-    return str(checkpoint.path("model"))
 
 
 def report_asset(stage_name: str, *, group: str, description: str) -> dg.AssetsDefinition:
@@ -28,7 +24,11 @@ def report_asset(stage_name: str, *, group: str, description: str) -> dg.AssetsD
             )
             stage.work(job)
             judged = Judged(stage_name, stage.recipe.model.source, checkpoint.hash, current_scorer_version())
-            reports = write_reports(out, bank.path("suites"), judged, stage.recipe)
+            if stage_name == "base" and stage.recipe.gap_proof is not None:
+                spec = stage.recipe.gap_proof
+                answer_formats(stage, out, Path(model_folder(checkpoint)), bank, spec)
+            retired = {suite: len(items) for suite, items in bank.json("retired.json").items()}
+            reports = write_reports(out, bank.path("suites"), judged, stage.recipe, stage.store.run_id, retired)
         stage.show("report", report_markdown(reports))
         stage.show("plot", report_plot(reports))
 
@@ -36,7 +36,7 @@ def report_asset(stage_name: str, *, group: str, description: str) -> dg.AssetsD
     return recipe_asset(
         group=group,
         rooms=["bench", "critic", "sandbox", "generation"],
-        deps=[f"{stage_name}_checkpoint", "task_bank"],
+        deps=[f"{stage_name}_checkpoint", "task_bank", "reward_audit"],
         kinds={"pytorch", "parquet"},
         pool="device",
     )(report)

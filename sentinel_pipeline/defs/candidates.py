@@ -7,15 +7,17 @@ from ..store import read_parquet
 from .stage import Stage, recipe_asset
 
 
-@recipe_asset(group="candidates", rooms=["candidates"], deps=["task_bank"], kinds={"python", "parquet"})
+@recipe_asset(
+    group="candidates", rooms=["candidates"], deps=["task_bank", "human_corrections"], kinds={"python", "parquet"}
+)
 def raw_candidates(stage: Stage) -> None:
-    """References, corrupted variants, files and hub datasets, as they are; rows that cannot be read are quarantined."""
+    """References, corrupted variants, files, hub data, human corrections, as they are; unreadable rows are quarantined."""
     from ..candidates.raw import raw_candidates as read
 
-    bank = stage.parent("task_bank")
+    bank, human = stage.parent("task_bank"), stage.parent("human_corrections")
     tasks = (Task.from_row(row) for row in read_parquet(bank.path("train.parquet")))
     with (
-        stage.making(bank) as out,
+        stage.making(bank, human) as out,
         out.writer("candidates.parquet", "candidates") as good,
         out.writer("quarantine.parquet", "quarantine") as bad,
     ):
@@ -24,4 +26,6 @@ def raw_candidates(stage: Stage) -> None:
                 bad.append(asdict(row))
             else:
                 good.append(row.to_row())
+        for correction in read_parquet(human.path("candidates.parquet")):
+            good.append(correction)
         out.metrics |= {"candidates": good.rows, "quarantined": bad.rows}

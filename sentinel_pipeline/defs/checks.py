@@ -6,14 +6,19 @@ nothing else.
 """
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import dagster as dg
 
-from ..bench.report import report_from_json, with_interval
-from ..gates import decide
+from ..bench.report import with_interval
+from ..gates.simulation import ErrorRates, error_rates
 from ..records import GateVerdict
-from .mix import suite_tasks
-from .stage import RECIPES, View, failing_loudly, open_view
+from ..records.gate_spec import GatePolicy
+from ..records.recipe import Recipe
+from .gap import gap_gates
+from .judging import judge
+from .mix import suite_tasks, training_tasks
+from .stage import RECIPES, View, failing_loudly, open_view, unlicensed
 
 MAX_INFRA_SHARE = 0.02
 REPORT_GATES: Mapping[str, Mapping[str, str]] = {
@@ -26,17 +31,24 @@ REPORT_GATES: Mapping[str, Mapping[str, str]] = {
         "smoke_pass_at_1": "Eight smoke tasks: a quick look that may warn and never promotes.",
     },
 }
+"""The default gates of each report, a check each. A recipe's own gates are decided together, by the check ``recipe_gates``."""
+RECIPE_GATES = "recipe_gates"
 
 
 def _view(context: dg.AssetCheckExecutionContext) -> View:
     return open_view(context.run, context.op_execution_context.partition_key)
 
 
-def verdict_result(asset: str, verdict: GateVerdict, severity: str) -> dg.AssetCheckResult:
+def verdict_result(
+    asset: str, verdict: GateVerdict, severity: str, rates: ErrorRates | None = None
+) -> dg.AssetCheckResult:
     """A gate's verdict as the UI shows it; only ``fail`` of a blocking gate is an error."""
     error = verdict.verdict == "fail" and severity == "block"
     low, high = verdict.interval[:2] if verdict.interval else (None, None)
     numbers = {"measured": verdict.measured, "interval_low": low, "interval_high": high}
+    simulated: dict[str, float | str] = {}
+    if rates:
+        simulated = {"false_promotions": rates.false_promotions, "power": rates.power, "error_rates": rates.text()}
     return dg.AssetCheckResult(
         asset_key=asset,
         check_name=verdict.name,
@@ -50,25 +62,57 @@ def verdict_result(asset: str, verdict: GateVerdict, severity: str) -> dg.AssetC
             "threshold": verdict.threshold,
             "subject_hash": verdict.subject_hash,
             "scorer_version": verdict.scorer_version,
+            **simulated,
             **{key: value for key, value in numbers.items() if value is not None},
         },
     )
 
 
+def gates_of(recipe: Recipe, asset: str) -> dict[str, GatePolicy]:
+    """The gates that judge ``asset``, a report, by name; those that are switched off are not among them."""
+    stage = asset.removesuffix("_report")
+    return {name: one for name, one in recipe.gates.items() if one.stage == stage and one.severity != "off"}
+
+
 def _gate_report(stage: View, asset: str, gate: str) -> dg.AssetCheckResult:
-    policy = getattr(stage.recipe.gates, gate)
-    made = stage.store.get(asset)
-    report = report_from_json(made.json(f"{policy.suite}/report.json"))
-    verdict = decide(gate, policy, report, subject=f"{stage.recipe.name}/{asset}", subject_hash=made.hash)
-    stage.ledger.record(verdict, recipe=stage.recipe.name, run_id=stage.store.run_id)
-    return verdict_result(asset, verdict, policy.severity)
+    policy = stage.recipe.gates[gate]
+    if policy.severity == "off":
+        return dg.AssetCheckResult(asset_key=asset, check_name=gate, passed=True, description="off in this recipe")
+    verdict, discordance = judge(stage, asset, gate)
+    rates = error_rates(policy, verdict.n, discordance) if verdict.n else None
+    return verdict_result(asset, verdict, policy.severity, rates)
+
+
+def _recipe_gates(stage: View, asset: str) -> dg.AssetCheckResult:
+    """The gates that the recipe adds, decided one by one and recorded under their own names."""
+    mine = [name for name in gates_of(stage.recipe, asset) if name not in REPORT_GATES[asset]]
+    verdicts = [judge(stage, asset, name)[0] for name in mine]
+    failed = [one for one in verdicts if one.verdict == "fail" and stage.recipe.gates[one.name].severity == "block"]
+    said = "; ".join(f"{one.name} {one.verdict}" for one in verdicts) or "this recipe adds no gate here"
+    lines = [
+        "| gate | verdict | reason |",
+        "|---|---|---|",
+        *(f"| {v.name} | {v.verdict} | {v.reason} |" for v in verdicts),
+    ]
+    return dg.AssetCheckResult(
+        asset_key=asset,
+        check_name=RECIPE_GATES,
+        passed=all(one.verdict == "pass" for one in verdicts),
+        severity=dg.AssetCheckSeverity.ERROR if failed else dg.AssetCheckSeverity.WARN,
+        description=said,
+        metadata={"gates": len(verdicts), "verdicts": dg.MetadataValue.md("\n".join(lines))},
+    )
 
 
 def report_checks(asset: str) -> dg.AssetChecksDefinition:
     """The gates of one report, as one op: they are decided together and recorded together."""
+    texts = {
+        **REPORT_GATES[asset],
+        RECIPE_GATES: "The gates that the recipe adds to this report, each recorded by its name.",
+    }
     specs = [
         dg.AssetCheckSpec(gate, asset=asset, description=text, blocking=asset == "base_report", partitions_def=RECIPES)
-        for gate, text in REPORT_GATES[asset].items()
+        for gate, text in texts.items()
     ]
 
     @dg.multi_asset_check(name=f"{asset}_gates", specs=specs, can_subset=True)
@@ -76,7 +120,8 @@ def report_checks(asset: str) -> dg.AssetChecksDefinition:
         with failing_loudly():
             stage = _view(context)
             for key in sorted(context.selected_asset_check_keys, key=lambda key: key.name):
-                yield _gate_report(stage, asset, key.name)
+                own = key.name == RECIPE_GATES
+                yield _recipe_gates(stage, asset) if own else _gate_report(stage, asset, key.name)
 
     return gates
 
@@ -91,7 +136,8 @@ def no_benchmark_overlap(context: dg.AssetCheckExecutionContext) -> dg.AssetChec
     with failing_loudly():
         stage = _view(context)
         rows = (Row.from_row(row) for row in read_parquet(stage.store.get("rebalanced_mix").path("rows.parquet")))
-        report = decontaminate(rows, suite_tasks(stage.store.get("task_bank")))
+        bank = stage.store.get("task_bank")
+        report = decontaminate(rows, suite_tasks(bank), relatives=training_tasks(bank))
     return dg.AssetCheckResult(
         passed=report.rows > 0 and not report.hits,
         description=f"{len(report.hits)} of {report.rows} rows overlap a suite" if report.rows else "the mix is empty",
@@ -100,6 +146,39 @@ def no_benchmark_overlap(context: dg.AssetCheckExecutionContext) -> dg.AssetChec
             "contaminated": len(report.hits),
             "report": dg.MetadataValue.md(report.to_markdown()),
         },
+    )
+
+
+@dg.asset_check(asset="decontamination_report", partitions_def=RECIPES)
+def contamination_is_found(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
+    """Planted contaminations are found: recall and precision at least 95 % each. What is not measured has not passed."""
+    with failing_loudly():
+        measured = _view(context).store.get("decontamination_report").json("report.json")["measured"]
+    recall, precision = measured["recall"], measured["precision"]
+    return dg.AssetCheckResult(
+        passed=measured["good"],
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"recall {_of(recall)}, precision {_of(precision)}",
+        metadata={"recall_n": recall["n"], "precision_n": precision["n"]},
+    )
+
+
+def _of(rate: dict[str, Any]) -> str:
+    return f"{rate['hits']} of {rate['n']}"
+
+
+@dg.asset_check(asset="rebalanced_mix", partitions_def=RECIPES)
+def shares_are_met(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
+    """Every category of the recipe has its share: a shortfall is said, never filled by repetition."""
+    with failing_loudly():
+        report = _view(context).store.get("rebalanced_mix").json("mix.json")
+    short = {quota["category"]: quota["short"] for quota in report["quotas"] if quota["short"]}
+    said = ", ".join(f"{name} {amount:g}" for name, amount in short.items())
+    return dg.AssetCheckResult(
+        passed=report["rows"] > 0 and not short,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"short of {said} {report['unit']}" if short else f"{report['rows']} rows, no category is short",
+        metadata={"rows": report["rows"], "shortfall": report["shortfall"]},
     )
 
 
@@ -119,8 +198,30 @@ def few_infrastructure_outcomes(context: dg.AssetCheckExecutionContext) -> dg.As
     )
 
 
+@dg.asset_check(asset="reward_audit", blocking=True, partitions_def=RECIPES)
+def scorers_are_licensed(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
+    """Every scorer that filters and gates passed its exam at its present version: else nothing it says may be used."""
+    with failing_loudly():
+        stage = _view(context)
+        reason = unlicensed(stage.ledger)
+        scorers = stage.store.get("reward_audit").json("audit.json")["scorers"]
+    return dg.AssetCheckResult(
+        passed=reason is None,
+        description=reason or f"{len(scorers)} scorers licensed",
+        metadata={
+            "gold_answers": sum(one["n_gold"] for one in scorers),
+            "known_bad_answers": sum(one["n_bad"] for one in scorers),
+            "bad_accepted": sum(one["bad_accepted"] for one in scorers),
+        },
+    )
+
+
 CHECKS = [
+    scorers_are_licensed,
     *(report_checks(asset) for asset in REPORT_GATES),
     few_infrastructure_outcomes,
+    contamination_is_found,
     no_benchmark_overlap,
+    shares_are_met,
+    gap_gates,
 ]

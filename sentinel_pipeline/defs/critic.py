@@ -1,22 +1,50 @@
 """Group ``critic``: seven labels with reasons, and what they divide the candidates into."""
 
+from collections.abc import Iterator
+from itertools import chain
+
+from ..critic.audit import audit_markdown
 from ..records import LABELS, Candidate, CriticLabels
-from ..store import read_parquet
+from ..store import Artefact, read_jsonl, read_parquet
 from ..store.labelled import accepted_rows, count_labels, rejected_rows
+from .answering import model_folder
+from .mix import suite_tasks
 from .stage import Stage, recipe_asset
 
 
-@recipe_asset(group="critic", rooms=["critic", "sandbox"], deps=["raw_candidates"], kinds={"python", "parquet"})
+@recipe_asset(group="critic", rooms=["critic", "sandbox"], deps=["task_bank"], kinds={"python"})
+def reward_audit(stage: Stage) -> None:
+    """Every scorer examined on gold answers, canaries and cheats, also under load: who may gate, filter and reward."""
+    from ..critic.canaries import canaries_hash, read_canaries
+    from ..critic.exams import Material, audit
+    from ..critic.licence import record_licences
+
+    bank, folder = stage.parent("task_bank"), stage.home.canaries
+    audits = audit(Material(suite_tasks(bank), read_canaries(folder), stage.recipe.critic))
+    with stage.making(bank) as out:
+        out.json("audit.json", {"scorers": [one.to_json() for one in audits]})
+        out.metrics |= {"scorers": len(audits), "licensed": sum(one.licensed for one in audits)}
+    record_licences(
+        stage.ledger, audits, exam=canaries_hash(folder), recipe=stage.recipe.name, run_id=stage.store.run_id
+    )
+    stage.show("licences", audit_markdown(audits))
+
+
+@recipe_asset(
+    group="critic", rooms=["critic", "sandbox"], deps=["raw_candidates", "reward_audit"], kinds={"python", "parquet"}
+)
 def critic_labels(stage: Stage) -> None:
     """The seven labels of every candidate, each with its reason; code runs in the sandbox only."""
     from ..critic.labels import label
     from ..sandbox import isolation
+    from ..store.label_cache import LabelCache
 
     raw, spec = stage.parent("raw_candidates"), stage.recipe.critic
     candidates = (Candidate.from_row(row) for row in read_parquet(raw.path("candidates.parquet")))
-    with stage.making(raw) as out:
-        labels = label(candidates, spec=spec)
+    with stage.making(raw) as out, LabelCache(stage.home.label_cache) as cache:
+        labels = label(candidates, spec=spec, cache=cache)
         out.metrics["candidates"] = out.table("labels.parquet", (one.to_row() for one in labels), "labels")
+        out.metrics |= {"known": cache.known, "labelled": cache.unknown}
         out.json("logs/isolation.json", isolation().to_json())
     counts = count_labels(stage.store.get("critic_labels").path("labels.parquet"))
     stage.show("labels", _labels_markdown(counts))
@@ -33,6 +61,7 @@ def _labels_markdown(counts: dict[str, dict[str, int]]) -> str:
 @recipe_asset(group="critic", rooms=["critic"], deps=["critic_labels", "raw_candidates"], kinds={"duckdb", "parquet"})
 def accepted_set(stage: Stage) -> None:
     """Candidates that every applicable label accepts: the only ones that may be trained on."""
+    stage.require_licensed_scorers()
     labels = stage.parent("critic_labels")
     raw = stage.store.origin(labels, "raw_candidates")
     rows = accepted_rows(raw.path("candidates.parquet"), labels.path("labels.parquet"))
@@ -43,6 +72,7 @@ def accepted_set(stage: Stage) -> None:
 @recipe_asset(group="critic", rooms=["critic"], deps=["critic_labels", "raw_candidates"], kinds={"duckdb", "parquet"})
 def rejected_set(stage: Stage) -> None:
     """Candidates that a label rejects, or that infrastructure left open: kept with their reasons, never dropped."""
+    stage.require_licensed_scorers()
     labels = stage.parent("critic_labels")
     raw = stage.store.origin(labels, "raw_candidates")
     rows = rejected_rows(raw.path("candidates.parquet"), labels.path("labels.parquet"))
@@ -50,16 +80,51 @@ def rejected_set(stage: Stage) -> None:
         out.metrics["rejected"] = out.table("rejected.parquet", rows, "rejected")
 
 
-@recipe_asset(group="critic", rooms=["critic"], deps=["accepted_set", "rejected_set"], kinds={"python", "parquet"})
+@recipe_asset(
+    group="critic",
+    rooms=["critic", "generation", "sandbox"],
+    deps=["rejected_set", "base_checkpoint"],
+    kinds={"pytorch", "parquet"},
+    pool="device",
+)
+def self_repairs(stage: Stage) -> None:
+    """Failed answers that the base model is shown with what failed, and what it makes of them; empty unless the recipe asks."""
+    from ..critic.self_repair import SUITE, repair_tasks
+    from ..critic.self_repair import self_repairs as traces
+    from ..store.label_cache import LabelCache
+    from ..training.jobs import answer_job
+
+    rejected, base, spec = stage.parent("rejected_set"), stage.parent("base_checkpoint"), stage.recipe.critic
+    with stage.making(rejected, base, keep=True) as out, LabelCache(stage.home.label_cache) as cache:
+        logs, table = out.folder / "logs", out.folder / "asked.parquet"
+        asked = out.table(
+            table.name, (task.to_row() for task in repair_tasks(_failures(rejected), spec.self_repair)), "tasks"
+        )
+        if asked:
+            stage.work(answer_job(stage.recipe, model_folder(base), {SUITE: table}, logs, stage.home.device_lock))
+        answers = {row["id"]: row["completion"] for row in read_jsonl(logs / f"{SUITE}.jsonl")} if asked else {}
+        rows = (trace.to_row() for trace in traces(_failures(rejected), answers, spec=spec, cache=cache))
+        out.metrics |= {"asked": asked, "repairs": out.table("repairs.parquet", rows, "repairs")}
+
+
+@recipe_asset(
+    group="critic",
+    rooms=["critic"],
+    deps=["accepted_set", "rejected_set", "self_repairs"],
+    kinds={"python", "parquet"},
+)
 def repair_traces(stage: Stage) -> None:
-    """Failed output, what failed, corrected output: a conversation for each failure whose task has an accepted answer."""
+    """Failed output, what failed, corrected output: a conversation for each failure that was corrected, by whomever."""
     from ..critic.repair import repair_traces as traces
 
-    accepted, rejected = stage.parent("accepted_set"), stage.parent("rejected_set")
-    failed = (
-        (Candidate.from_row(row), CriticLabels.from_row(row)) for row in read_parquet(rejected.path("rejected.parquet"))
-    )
+    accepted, rejected, own = (stage.parent(name) for name in ("accepted_set", "rejected_set", "self_repairs"))
     good = (Candidate.from_row(row) for row in read_parquet(accepted.path("accepted.parquet")))
-    with stage.making(accepted, rejected) as out:
-        rows = (trace.to_row() for trace in traces(failed, good))
+    with stage.making(accepted, rejected, own) as out:
+        paired = (trace.to_row() for trace in traces(_failures(rejected), good))
+        rows = chain(paired, read_parquet(own.path("repairs.parquet")))
         out.metrics["repairs"] = out.table("repairs.parquet", rows, "repairs")
+
+
+def _failures(rejected: Artefact) -> Iterator[tuple[Candidate, CriticLabels]]:
+    rows = read_parquet(rejected.path("rejected.parquet"))
+    return ((Candidate.from_row(row), CriticLabels.from_row(row)) for row in rows)

@@ -1,7 +1,4 @@
-"""Jobs, the nightly schedule, and the sensor that makes a partition of every recipe file."""
-
-import os
-from collections.abc import Iterator
+"""Jobs, and the sensor that makes a partition of every recipe file."""
 
 import dagster as dg
 
@@ -19,9 +16,9 @@ train_recipe = dg.define_asset_job(
 )
 build_mix = dg.define_asset_job(
     "build_mix",
-    selection=dg.AssetSelection.assets("task_bank") | _CANDIDATES,
+    selection=dg.AssetSelection.assets("human_corrections", "task_bank") | _CANDIDATES,
     partitions_def=RECIPES,
-    description="From the task bank to the rebalanced mix; touches no device.",
+    description="From the human corrections and the task bank to the rebalanced mix; touches no device.",
 )
 evaluate_recipe = dg.define_asset_job(
     "evaluate_recipe",
@@ -37,25 +34,6 @@ nightly = dg.define_asset_job(
     description="The loop as the schedule launches it, one run for every recipe marked nightly.",
 )
 JOBS = [train_recipe, build_mix, evaluate_recipe, nightly]
-
-
-@dg.schedule(
-    name="nightly_at_two",
-    job=nightly,
-    cron_schedule="0 2 * * *",
-    execution_timezone=os.environ.get("SENTINEL_TIMEZONE", "UTC"),
-    default_status=dg.DefaultScheduleStatus.RUNNING,
-)
-def nightly_at_two(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
-    """At two, one run for every recipe with ``nightly = true``; time zone from ``SENTINEL_TIMEZONE``, else UTC."""
-    home = find_home()
-    names = [name for name in home.recipe_names() if home.recipe(name).nightly]
-    context.instance.add_dynamic_partitions(str(RECIPES.name), names)
-    if not names:
-        yield dg.SkipReason("no recipe says nightly = true")
-    day = context.scheduled_execution_time.date().isoformat()
-    for name in names:
-        yield dg.RunRequest(run_key=f"{name}-{day}", partition_key=name)
 
 
 @dg.sensor(name="recipe_files", minimum_interval_seconds=30, default_status=dg.DefaultSensorStatus.RUNNING)

@@ -1,6 +1,6 @@
 """Group ``mix``: decontamination against every suite, then seed 000's shares."""
 
-from ..records import Candidate, Task
+from ..records import Task
 from ..store import Artefact, read_parquet
 from .stage import Stage, recipe_asset
 
@@ -11,18 +11,27 @@ def suite_tasks(bank: Artefact) -> list[Task]:
     return [Task.from_row(row) for path in paths for row in read_parquet(path)]
 
 
-@recipe_asset(group="mix", rooms=["mix"], deps=["accepted_set", "task_bank"], kinds={"python"})
-def decontamination_report(stage: Stage) -> None:
-    """Accepted rows that overlap an item of a suite the recipe is judged on: which, how, and of which item."""
-    from ..mix.decontam import decontaminate
+def training_tasks(bank: Artefact) -> list[Task]:
+    """Tasks that share no composition with the suites, however alike they look."""
+    return [Task.from_row(row) for row in read_parquet(bank.path("train.parquet"))]
 
-    accepted, bank = stage.parent("accepted_set"), stage.parent("task_bank")
-    rows = (Candidate.from_row(row) for row in read_parquet(accepted.path("accepted.parquet")))
-    report = decontaminate(rows, suite_tasks(bank))
-    with stage.making(accepted, bank) as out:
+
+@recipe_asset(group="mix", rooms=["mix"], deps=["accepted_set", "repair_traces", "task_bank"], kinds={"python"})
+def decontamination_report(stage: Stage) -> None:
+    """Rows that overlap an item of a suite that judges the recipe, and how well planted contaminations are found."""
+    from ..mix.decontam import decontaminate
+    from ..mix.survey import pool
+
+    accepted, repairs, bank = (stage.parent(name) for name in ("accepted_set", "repair_traces", "task_bank"))
+    rows = (entry.candidate for entry in pool(accepted.path("accepted.parquet"), repairs.path("repairs.parquet")))
+    report = decontaminate(rows, suite_tasks(bank), relatives=training_tasks(bank), seed=stage.recipe.seed)
+    assert report.measured is not None
+    with stage.making(accepted, repairs, bank) as out:
         out.json("report.json", report.to_json())
         out.metrics |= {"rows": report.rows, "contaminated": len(report.hits)}
+        out.metrics |= {key: rate for key, rate in report.measured.summary().items() if rate is not None}
     stage.show("decontamination", report.to_markdown())
+    stage.show("plot", report.measured.to_plot())
 
 
 @recipe_asset(
@@ -37,16 +46,17 @@ def rebalanced_mix(stage: Stage) -> None:
 
     names = ("accepted_set", "repair_traces", "decontamination_report")
     accepted, repairs, clean = (stage.parent(name) for name in names)
-    mix = build_mix(
-        accepted.path("accepted.parquet"),
-        repairs.path("repairs.parquet"),
-        banned={hit["id"] for hit in clean.json("report.json")["hits"]},
-        spec=stage.recipe.mix,
-        seed=stage.recipe.seed,
-    )
-    with stage.making(accepted, repairs, clean) as out:
+    banned = {hit["id"] for hit in clean.json("report.json")["hits"]}
+    tables = accepted.path("accepted.parquet"), repairs.path("repairs.parquet")
+    spec, seed = stage.recipe.mix, stage.recipe.seed
+    with (
+        stage.making(accepted, repairs, clean) as out,
+        build_mix(*tables, banned=banned, spec=spec, seed=seed, scratch=out.folder) as mix,
+    ):
         out.metrics["rows"] = out.table("rows.parquet", (row.to_row() for row in mix.rows), "rows")
         out.jsonl("train.jsonl", (row.to_trl() for row in mix.rows))
+        out.metrics["left_out"] = out.table("left_out.parquet", (one._asdict() for one in mix.left_out), "left_out")
         out.json("mix.json", mix.report.to_json())
+        out.metrics["shortfall"] = mix.report.shortfall
     stage.show("mix", mix.report.to_markdown())
     stage.show("plot", mix.report.to_plot())

@@ -10,7 +10,7 @@ import json
 import os
 import threading
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +20,14 @@ from dagster import DagsterEventType, DagsterRunStatus, RunsFilter
 from ..errors import EXIT_DONE, EXIT_FAILED, EXIT_GATE, BadInput, SentinelError, did_you_mean
 from ..processes import die_with_parent
 from ..store import Ledger, Store, find_home
-from .checks import REPORT_GATES
+from .checks import REPORT_GATES, gates_of
+from .gap import PROOF
 from .stage import LOOP_TAG, RECIPES, open_view
 
 JOB = "train_recipe"
+LOOP_JOBS = (JOB, "nightly")
+PID_TAG = "sentinel/pid"
+UNFINISHED = [DagsterRunStatus.STARTING, DagsterRunStatus.STARTED]
 _STATUS = {
     DagsterEventType.STEP_START: "running",
     DagsterEventType.STEP_SUCCESS: "done",
@@ -66,15 +70,26 @@ def last_loop(instance: dg.DagsterInstance, recipe: str) -> str:
     Raises:
         BadInput: there is no run, the newest finished, or it is still going on.
     """
-    runs = instance.get_runs(RunsFilter(job_name=JOB, tags={"dagster/partition": recipe}), limit=1)
-    if not runs or runs[0].status == DagsterRunStatus.SUCCESS:
+    run = newest_run(instance, recipe)
+    if run is None or run.status == DagsterRunStatus.SUCCESS:
         raise BadInput(f"nothing to resume: {recipe} has no interrupted run.", fix=f"Start one: sentinel run {recipe}.")
-    run = runs[0]
     if not run.is_finished:
-        if _alive(run.tags.get("sentinel/pid")):
-            raise BadInput(f"run {run.run_id} of {recipe} is still going on.", fix="Wait for it, or stop it.")
-        instance.report_run_failed(run, "its process is gone")
+        raise BadInput(f"run {run.run_id} of {recipe} is still going on.", fix="Wait for it, or stop it.")
     return run.tags.get(LOOP_TAG, run.run_id)
+
+
+def newest_run(instance: dg.DagsterInstance, recipe: str) -> dg.DagsterRun | None:
+    """The recipe's newest run of the loop, by hand or by night; one whose process died unnoticed is marked failed."""
+    for job in LOOP_JOBS:
+        for run in instance.get_runs(RunsFilter(job_name=job, tags={"dagster/partition": recipe}, statuses=UNFINISHED)):
+            if run.tags.get(PID_TAG) and not _alive(run.tags[PID_TAG]):
+                instance.report_run_failed(run, "its process is gone")
+    found = [
+        run
+        for job in LOOP_JOBS
+        for run in instance.get_run_records(RunsFilter(job_name=job, tags={"dagster/partition": recipe}), limit=1)
+    ]
+    return max(found, key=lambda record: record.create_timestamp).dagster_run if found else None
 
 
 def _alive(pid: str | None) -> bool:
@@ -95,12 +110,14 @@ def process_mark(pid: int) -> str | None:
 def unfinished(recipe: str, loop: str, names: Sequence[str]) -> list[str]:
     """Stages of ``names`` that the loop has no artefact of, or no verdict about."""
     view = open_view(dg.DagsterRun(job_name=JOB, run_id=loop), recipe)
-    return [name for name in names if not _finished(view.store, view.ledger, name, loop)]
+    gates: dict[str, Iterable[str]] = {name: gates_of(view.recipe, name) for name in REPORT_GATES}
+    gates[PROOF] = (PROOF,) if view.recipe.gap_proof else ()
+    return [name for name in names if not _finished(view.store, view.ledger, name, loop, gates.get(name, ()))]
 
 
-def _finished(store: Store, ledger: Ledger, name: str, loop: str) -> bool:
+def _finished(store: Store, ledger: Ledger, name: str, loop: str, gates: Iterable[str]) -> bool:
     made = [artefact for artefact in store.history(name) if artefact.manifest.loop_id == loop]
-    return bool(made) and all(ledger.latest(gate, made[-1].hash) for gate in REPORT_GATES.get(name, ()))
+    return bool(made) and all(ledger.latest(gate, made[-1].hash) for gate in gates)
 
 
 def run(recipe: str, events: Events, *, run_id: str, until: str | None, resume: bool) -> int:
@@ -127,7 +144,7 @@ def run(recipe: str, events: Events, *, run_id: str, until: str | None, resume: 
             asset_selection=[dg.AssetKey(name) for name in selected],
             raise_on_error=False,
             run_id=run_id,
-            tags={LOOP_TAG: loop, "sentinel/pid": process_mark(os.getpid()) or ""},
+            tags={LOOP_TAG: loop, PID_TAG: process_mark(os.getpid()) or ""},
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
         )
     code = EXIT_DONE if result.success else watcher.exit_code
@@ -187,18 +204,20 @@ class Watcher:
         data = event.step_failure_data
         if self.message:
             return
-        code, self.message = _failure_code(data), _failure_message(data)
+        code, self.message = failure_code(data), failure_message(data)
         self.exit_code = code
 
 
-def _failure_code(data: Any) -> int:
+def failure_code(data: Any) -> int:
+    """The exit code that a failed step stands for."""
     metadata = data.user_failure_data.metadata if data.user_failure_data else {}
     if "exit_code" in metadata:
         return int(metadata["exit_code"].value)
     return EXIT_GATE if data.error and data.error.cls_name == "DagsterAssetCheckFailedError" else EXIT_FAILED
 
 
-def _failure_message(data: Any) -> str:
+def failure_message(data: Any) -> str:
+    """What a failed step says to a person: our own words, else the innermost exception's."""
     if data.user_failure_data and data.user_failure_data.description:
         return str(data.user_failure_data.description)
     error = data.error

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import dagster as dg
 from dagster._core.errors import DagsterPipesExecutionError  # raised by the Pipes client, exported nowhere public
 
-from ..errors import BadInput, GateRefused, Infrastructure, SentinelError
+from ..errors import GateRefused, Infrastructure, SentinelError
 from ..gates import policy_hash
 from ..records.recipe import Recipe
 from ..store import Artefact, Draft, Home, Ledger, Store, find_home
@@ -66,16 +66,34 @@ class Stage:
         ) as out:
             yield out
 
+    def require_licensed_scorers(self) -> None:
+        """Go on only when every scorer that filters and gates holds a licence at its present version.
+
+        Raises:
+            GateRefused: one failed its audit, or never sat it.
+        """
+        if reason := unlicensed(self.ledger):
+            raise GateRefused(reason)
+
     def require(self, gate: str, report: Artefact) -> None:
-        """Go on only with a passing, fresh verdict of ``gate`` about ``report``; see ``Ledger.require``."""
-        policy = getattr(self.recipe.gates, gate)
+        """Go on only with a passing, fresh verdict of ``gate`` about ``report``, by licensed scorers; see ``Ledger.require``."""
+        self.require_licensed_scorers()
+        policy = self.recipe.gates[gate]
         self.ledger.require(
             gate,
             subject=f"{report.manifest.recipe}/{report.manifest.asset}",
             subject_hash=report.hash,
             scorer_version=current_scorer_version(),
             policy_hash=policy_hash(policy),
+            against_hash=self.store.get(f"{policy.against}_report").hash if policy.against else None,
         )
+
+    def require_gates(self, report: Artefact) -> None:
+        """Go on only with a passing, fresh verdict of every blocking gate of ``report``'s stage, the recipe's own among them."""
+        stage = report.manifest.asset.removesuffix("_report")
+        for name, policy in self.recipe.gates.items():
+            if policy.stage == stage and policy.severity == "block":
+                self.require(name, report)
 
     def show(self, name: str, markdown: str) -> None:
         """Markdown for the asset's page in the UI; images as data URIs, under about 100 KB."""
@@ -87,28 +105,18 @@ class Stage:
         Raises:
             BadInput, GateRefused, Infrastructure: as the child's exit code says, with the child's own words.
         """
+        from ..training.jobs import worker_error
+
         command = [sys.executable, "-m", "sentinel_pipeline.training.worker", str(job)]
         context = self.context.op_execution_context
         try:
             dg.PipesSubprocessClient().run(context=context, command=command, cwd=str(self.home.root))
         except DagsterPipesExecutionError as error:
-            raise _worker_error(job) from error
+            raise worker_error(job) from error
 
     def result(self) -> dg.MaterializeResult:
         made = self.store.get(self.asset)
         return dg.MaterializeResult(data_version=dg.DataVersion(made.hash), metadata={**_metadata(made), **self.shown})
-
-
-def _worker_error(job: Path) -> SentinelError:
-    from ..training.jobs import read_failure
-
-    failure = read_failure(job)
-    if failure is None:
-        return Infrastructure(
-            f"the worker of {job.parent.name} died without a word (killed, or out of memory): run again to resume."
-        )
-    kinds: dict[int, type[SentinelError]] = {2: BadInput, 3: GateRefused}
-    return kinds.get(failure.exit_code, Infrastructure)(failure.message)
 
 
 def _metadata(made: Artefact) -> dict[str, Any]:
@@ -136,6 +144,14 @@ def current_scorer_version() -> str:
     from ..critic.version import scorer_version
 
     return scorer_version()
+
+
+def unlicensed(ledger: Ledger) -> str | None:
+    """Why the present scorers may not filter or gate; None when they may."""
+    from ..critic.exams import SCORERS
+    from ..critic.licence import refusal
+
+    return refusal(ledger, SCORERS, current_scorer_version())
 
 
 @contextmanager

@@ -5,13 +5,14 @@ import json
 from ..plots import curves
 from ..store import read_jsonl
 from .answering import model_folder
+from .gap import require_gap
 from .stage import Stage, recipe_asset
 
 
 @recipe_asset(
     group="training",
     rooms=["training", "generation"],
-    deps=["rebalanced_mix", "base_checkpoint", "base_report", "task_bank"],
+    deps=["rebalanced_mix", "base_checkpoint", "base_report", "gap_proof", "task_bank"],
     kinds={"pytorch", "huggingface"},
     pool="device",
 )
@@ -19,13 +20,13 @@ def sft_checkpoint(stage: Stage) -> None:
     """Supervised fine-tuning on the mix, with evaluation windows and checkpoints; refused unless the base model's gap is proven."""
     from ..training.jobs import sft_job
 
-    mix, base, report, bank = (
-        stage.parent(name) for name in ("rebalanced_mix", "base_checkpoint", "base_report", "task_bank")
-    )
-    stage.require("capability_gap", report)
+    names = ("rebalanced_mix", "base_checkpoint", "base_report", "gap_proof", "task_bank")
+    mix, base, report, proof, bank = (stage.parent(name) for name in names)
+    stage.require_gates(report)
+    require_gap(stage, proof)
     window = stage.recipe.sft.windows.suite
     suite = bank.path("window.parquet" if window == "window" else f"suites/{window}.parquet")
-    with stage.making(mix, base, report, bank, keep=True) as out:
+    with stage.making(mix, base, report, proof, bank, keep=True) as out:
         stage.work(
             sft_job(
                 stage.recipe, model_folder(base), mix.path("train.jsonl"), suite, out.folder, stage.home.device_lock

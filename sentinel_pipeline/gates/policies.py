@@ -1,15 +1,50 @@
 """A policy against a report: pass, fail or inconclusive, with the numbers and the rule in the reason.
 
+A gate is decided on evidence that is whole (every item answered), fresh (scored by the scorer of now), ours (few infrastructure
+outcomes) and, where two models are compared, not explained by an artefact; else it is inconclusive, whatever the numbers say.
 What this module does not do: store verdicts (``store.ledger``) or act on them (training, release and chat refuse).
 """
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from ..records import BenchmarkReport, GateVerdict, Interval
 from ..records.gate_spec import GatePolicy
 from ..records.recipe import section_hash
 from ..records.verdict import Verdict
-from .statistics import items_to_decide, wilson
+from .statistics import binomial_tail, items_to_decide, mcnemar_exact, newcombe_paired, wilson
+
+
+class Paired(NamedTuple):
+    """Both models' outcomes on the same items, as counts; items that infrastructure left open on either side are apart."""
+
+    both: int
+    gained: int
+    """Items that only the judged model passes."""
+    lost: int
+    """Items that only the other model passes."""
+    neither: int
+    infra: int = 0
+    against_hash: str = ""
+    """Content hash of the report compared with."""
+    void: str | None = None
+    """Why the difference is no evidence: an artefact explains it."""
+
+    @property
+    def n(self) -> int:
+        return self.both + self.gained + self.lost + self.neither
+
+
+class Measured(NamedTuple):
+    """What a gate looks at: a rate or a difference, its interval, on how many items, and how it reads."""
+
+    value: float
+    interval: Interval
+    n: int
+    text: str
+    by_luck: float
+    """The chance of evidence at least this good if the truth lay exactly on the threshold."""
 
 
 def policy_hash(policy: GatePolicy) -> str:
@@ -17,68 +52,157 @@ def policy_hash(policy: GatePolicy) -> str:
     return section_hash(policy)[:16]
 
 
-def decide(name: str, policy: GatePolicy, report: BenchmarkReport, *, subject: str, subject_hash: str) -> GateVerdict:
+def decide(
+    name: str,
+    policy: GatePolicy,
+    report: BenchmarkReport,
+    *,
+    subject: str,
+    subject_hash: str,
+    paired: Paired | None = None,
+    items: int | None = None,
+    scorer_now: str | None = None,
+) -> GateVerdict:
     """Judge ``report`` by ``policy``.
 
-    Nothing scored, or too large a share of infrastructure outcomes, is inconclusive: the report is void, not bad.
+    Args:
+        paired: the outcomes beside those of ``policy.against``; a paired gate without them is inconclusive.
+        items: how many items the suite has; None where nobody knows.
+        scorer_now: the scorer's version of now; None where staleness is the reader's business.
     """
-    count, n = _counts(policy, report)
-    interval = wilson(count, n, policy.confidence) if n else None
-    verdict, reason = _judge(policy, report, count, n, interval)
+    measured = _measured(policy, report, paired)
+    problem = _problem(policy, report, paired, items, scorer_now)
+    verdict: Verdict = "inconclusive"
+    verdict, reason = (verdict, problem) if problem else _judge(policy, measured)
     return GateVerdict(
         name=name,
         subject=subject,
         subject_hash=subject_hash,
         verdict=verdict,
-        measured=count / n if n else None,
+        measured=measured.value if measured else None,
         threshold=policy.threshold,
-        n=n,
-        interval=interval,
+        n=measured.n if measured else 0,
+        interval=measured.interval if measured else None,
         reason=reason,
         scorer_version=report.scorer_version,
         policy_hash=policy_hash(policy),
+        against_hash=paired.against_hash if paired and policy.against else None,
     )
 
 
-def _counts(policy: GatePolicy, report: BenchmarkReport) -> tuple[int, int]:
-    if policy.metric == "pass_at_1":
-        return report.passed, report.n
-    return report.syntax_passed, report.syntax_n
+def measure_rate(policy: GatePolicy, count: int, n: int) -> Measured:
+    """``count`` of ``n`` as an absolute gate sees it."""
+    interval = wilson(count, n, policy.confidence)
+    text = f"{count / n:.1%} ({count} of {n}), {_interval(interval, policy, '.1%')}"
+    upper = policy.direction == "at_least"
+    by_luck = binomial_tail(count, n, policy.threshold, upper=upper)
+    return Measured(count / n, interval, n, text, by_luck)
 
 
-def _judge(
-    policy: GatePolicy, report: BenchmarkReport, count: int, n: int, interval: Interval | None
-) -> tuple[Verdict, str]:
+def measure_pair(policy: GatePolicy, paired: Paired) -> Measured:
+    """A pair of models as a paired gate sees it: the difference, second minus first, with Newcombe's interval."""
+    difference = (paired.gained - paired.lost) / paired.n
+    interval = newcombe_paired(*paired[:4], policy.confidence)
+    p = mcnemar_exact(paired.gained, paired.lost)
+    text = (
+        f"{difference:+.1%} against {policy.against} ({paired.gained} gained, {paired.lost} lost of {paired.n}, "
+        f"exact McNemar p = {p:.2g}), {_interval(interval, policy, '+.1%')}"
+    )
+    return Measured(difference, interval, paired.n, text, p if policy.threshold == 0 else 0.0)
+
+
+def _interval(interval: Interval, policy: GatePolicy, form: str) -> str:
+    return f"{policy.confidence:.0%} interval {interval.low:{form}} to {interval.high:{form}}"
+
+
+def _measured(policy: GatePolicy, report: BenchmarkReport, paired: Paired | None) -> Measured | None:
+    if policy.against:
+        return measure_pair(policy, paired) if paired and paired.n else None
+    pass_at_1 = policy.metric == "pass_at_1"
+    count, n = (report.passed, report.n) if pass_at_1 else (report.syntax_passed, report.syntax_n)
+    return measure_rate(policy, count, n) if n else None
+
+
+def _problem(
+    policy: GatePolicy, report: BenchmarkReport, paired: Paired | None, items: int | None, scorer_now: str | None
+) -> str | None:
+    """Why the evidence decides nothing, or None."""
     answered = report.n + report.infra
-    if interval is None:
-        return "inconclusive", f"nothing was scored ({report.infra} infrastructure outcomes): no evidence is not a pass"
-    if answered and report.infra / answered > policy.max_infra_share:
-        share = report.infra / answered
+    if scorer_now is not None and report.scorer_version != scorer_now:
         return (
-            "inconclusive",
-            f"void: {share:.1%} infrastructure outcomes, at most {policy.max_infra_share:.1%} allowed",
+            f"stale: scored by {report.scorer_version}, the scorer is now {scorer_now}: score the stored answers again"
         )
-    rate, rule = count / n, _rule(policy)
-    measured = (
-        f"{rate:.1%} ({count} of {n}), {policy.confidence:.0%} interval {interval.low:.1%} to {interval.high:.1%}"
-    )
-    low, high = (interval.low, interval.high) if policy.decide_on == "interval" else (rate, rate)
-    passes = low >= policy.threshold if policy.direction == "at_least" else high <= policy.threshold
+    if items is not None and answered != items:
+        return f"void: {answered} of {items} items were answered; a gate judges all of them or none"
+    if _measured(policy, report, paired) is None:
+        infra = report.infra if not policy.against or paired is None else paired.infra
+        missing = f"no report of {policy.against} to compare with" if policy.against and paired is None else None
+        return f"{missing or f'nothing was scored ({infra} infrastructure outcomes)'}: no evidence is not a pass"
+    infra, total = (paired.infra, paired.n + paired.infra) if policy.against and paired else (report.infra, answered)
+    if total and infra / total > policy.max_infra_share:
+        return f"void: {infra / total:.1%} infrastructure outcomes, at most {policy.max_infra_share:.1%} allowed"
+    return f"void: {paired.void}" if policy.against and paired and paired.void else None
+
+
+def _judge(policy: GatePolicy, measured: Measured | None) -> tuple[Verdict, str]:
+    assert measured is not None
+    verdict, said = verdict_of(policy, measured), f"{measured.text}; {rule(policy)}"
+    if verdict != "inconclusive":
+        return verdict, said
+    if _clears(policy, measured):
+        return verdict, f"{said}; luck alone does as well in {measured.by_luck:.0%} of cases: too few items"
+    return verdict, f"{said}; {_more(policy, measured)}"
+
+
+def verdict_of(policy: GatePolicy, measured: Measured) -> Verdict:
+    """The decision alone: what ``simulation`` asks ten thousand times."""
+    low, high = _bounds(policy, measured)
     fails = high < policy.threshold if policy.direction == "at_least" else low > policy.threshold
-    if passes or fails:
-        return ("pass" if passes else "fail"), f"{measured}; {rule}"
-    return "inconclusive", f"{measured}; {rule}; {_more(policy, rate, n)}"
+    if fails:
+        return "fail"
+    lucky = policy.decide_on == "interval" and measured.by_luck > 1 - policy.confidence
+    return "pass" if _clears(policy, measured) and not lucky else "inconclusive"
 
 
-def _rule(policy: GatePolicy) -> str:
+def _bounds(policy: GatePolicy, measured: Measured) -> tuple[float, float]:
+    if policy.decide_on == "point":
+        return measured.value, measured.value
+    return measured.interval.low, measured.interval.high
+
+
+def _clears(policy: GatePolicy, measured: Measured) -> bool:
+    low, high = _bounds(policy, measured)
+    if policy.against and policy.threshold == 0 and policy.decide_on == "interval":
+        # An interval that ends at nothing shows nothing: a gain is more than zero.
+        return low > 0 if policy.direction == "at_least" else high < 0
+    return low >= policy.threshold if policy.direction == "at_least" else high <= policy.threshold
+
+
+def rule(policy: GatePolicy) -> str:
+    """The policy in words."""
     what = "Pass@1" if policy.metric == "pass_at_1" else "syntax rate"
     bound = "at least" if policy.direction == "at_least" else "at most"
     how = "whole interval" if policy.decide_on == "interval" else "point estimate"
-    return f"rule: {what} on {policy.suite} {bound} {policy.threshold:.0%}, decided on the {how}"
+    if policy.against:
+        subject, amount = f"{what} on {policy.suite} minus that of {policy.against}", f"{policy.threshold:+.0%}"
+    else:
+        subject, amount = f"{what} on {policy.suite}", f"{policy.threshold:.0%}"
+    return f"rule: {subject} {bound} {amount}, decided on the {how}"
 
 
-def _more(policy: GatePolicy, rate: float, n: int) -> str:
-    needed = items_to_decide(rate, policy.threshold, policy.confidence)
-    if needed is None or needed <= n:
+def _more(policy: GatePolicy, measured: Measured) -> str:
+    if policy.against:
+        needed = _paired_items(policy, measured)
+    else:
+        needed = items_to_decide(measured.value, policy.threshold, policy.confidence)
+    if needed is None or needed <= measured.n:
         return "the rate sits on the threshold: more items would not decide"
-    return f"needs about {needed - n} more items"
+    return f"needs about {needed - measured.n} more items"
+
+
+def _paired_items(policy: GatePolicy, measured: Measured) -> int | None:
+    """The interval narrows with the root of n: how many items until the nearer end is at the threshold."""
+    distance = abs(measured.value - policy.threshold)
+    high = measured.value < policy.threshold
+    reach = measured.interval.high - measured.value if high else measured.value - measured.interval.low
+    return int(measured.n * (reach / distance) ** 2) + 1 if distance > 1e-9 else None

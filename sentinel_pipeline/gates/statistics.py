@@ -20,7 +20,7 @@ def _z(confidence: float) -> float:
     return NormalDist().inv_cdf(0.5 + confidence / 2)
 
 
-def _check(k: int, n: int) -> None:
+def check_counts(k: int, n: int) -> None:
     if n < 1 or not 0 <= k <= n:
         raise ValueError(f"{k} of {n}: expected 0 <= k <= n and n >= 1: no evidence has no rate")
 
@@ -31,7 +31,7 @@ def wilson(k: int, n: int, confidence: float = 0.95) -> Interval:
     Raises:
         ValueError: ``n`` is 0, ``k`` is outside 0..n, or the confidence is outside (0, 1).
     """
-    _check(k, n)
+    check_counts(k, n)
     low, high = _score_bounds(k / n, n, _z(confidence))
     return Interval(0.0 if k == 0 else max(0.0, low), 1.0 if k == n else min(1.0, high), confidence)
 
@@ -43,7 +43,7 @@ def pass_at_k(n: int, passed: int, k: int) -> float:
     Raises:
         ValueError: ``k`` is outside 1..n, or ``passed`` outside 0..n.
     """
-    _check(passed, n)
+    check_counts(passed, n)
     if not 1 <= k <= n:
         raise ValueError(f"k {k}: expected 1 <= k <= {n}, the number of samples")
     ways = comb(n, k)
@@ -78,9 +78,19 @@ def _score_bounds(p: float, n: float, z: float) -> tuple[float, float]:
     return centre - half, centre + half
 
 
+def binomial_tail(k: int, n: int, p: float, *, upper: bool) -> float:
+    """P(X >= k), or P(X <= k) without ``upper``, for X ~ Binomial(n, p), by the incomplete beta function."""
+    from scipy.special import bdtr, bdtrc
+
+    check_counts(k, n)
+    if upper:
+        return 1.0 if k == 0 else float(bdtrc(k - 1, n, p))
+    return float(bdtr(k, n, p))
+
+
 def binomial_test_less(k: int, n: int) -> Fraction:
     """P(X <= k) for X ~ Binomial(n, 1/2), exact."""
-    _check(k, n)
+    check_counts(k, n)
     return Fraction(sum(comb(n, i) for i in range(k + 1)), 2**n)
 
 
@@ -96,7 +106,7 @@ def mcnemar_exact(gained: int, lost: int) -> float:
         raise ValueError(f"discordant counts {gained} and {lost}: expected none negative")
     if gained + lost == 0:
         return 1.0
-    return float(min(Fraction(1), 2 * binomial_test_less(min(gained, lost), gained + lost)))
+    return min(1.0, 2 * binomial_tail(min(gained, lost), gained + lost, 0.5, upper=False))
 
 
 def newcombe_paired(both: int, gained: int, lost: int, neither: int, confidence: float = 0.95) -> Interval:

@@ -1,6 +1,9 @@
 """``answer``: a model's completions to prompts, appended to a JSONL file item by item, so that a killed run goes on.
 
-Nothing is scored here, and nothing that a model wrote is trusted: a completion is data of one field.
+Whoever generates is an engine (``engine``, ``vllm_engine``, ``server``). What is done once for all of them is done here: what is
+answered is not asked again, what the same model answered before is taken from the cache, and a conversation's later turns are
+asked when the earlier ones are answered, with the model's own words in them. Nothing is scored here, and nothing that a model
+wrote is trusted: a completion is data of one field.
 """
 
 from __future__ import annotations
@@ -13,12 +16,15 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, NamedTuple
 
 from ..errors import BadInput
+from ..records.conversation import filled, needs
 from ..store.files import cut_torn_line, whole_lines
 from .decoding import Decoding
 from .prompts import Prompt
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+    from .cache import AnswerCache
 
 Progress = Callable[[int, int, int], None]
 """Called with (items done, items in all, tokens generated since the start)."""
@@ -35,6 +41,10 @@ class Answer(NamedTuple):
     """Generated tokens, the end token not counted."""
     seconds: float
     """The item's share of its batch's wall time."""
+
+
+Engine = Callable[[Sequence[Prompt], Decoding], Iterator[list[Answer]]]
+"""Answers in batches, in any order; an item that infrastructure failed is left out, and never answered by an empty text."""
 
 
 def answer(
@@ -55,7 +65,7 @@ def answer(
     """
     from .loading import load_model, load_tokenizer
 
-    if _open_items(prompts, out_jsonl) or not out_jsonl.is_file():
+    if _Items(prompts, out_jsonl).open() or not out_jsonl.is_file():
         answer_with(load_model(model_dir), load_tokenizer(model_dir), prompts, decoding, out_jsonl, progress)
 
 
@@ -68,24 +78,79 @@ def answer_with(
     progress: Progress | None = None,
 ) -> None:
     """``answer`` by a model that is loaded already."""
-    from .engine import generate
+    from .engine import engine_of
 
-    open_items = _open_items(prompts, out_jsonl)
-    finished, tokens = len(prompts) - len(open_items), 0
+    answer_by(engine_of(model, tokenizer), prompts, decoding, out_jsonl, progress)
+
+
+def answer_by(
+    engine: Engine,
+    prompts: Sequence[Prompt],
+    decoding: Decoding,
+    out_jsonl: Path,
+    progress: Progress | None = None,
+    cache: AnswerCache | None = None,
+) -> int:
+    """``answer`` by any engine, round after round where prompts wait for answers; returns how many prompts stay unanswered.
+
+    Raises:
+        BadInput: two prompts of one id, or a prompt that waits for an answer that nobody is asked for.
+    """
+    items, tokens = _Items(prompts, out_jsonl), 0
     with open_for_append(out_jsonl) as stream:
-        for batch in generate(model, tokenizer, open_items, decoding):
+
+        def keep(batch: list[Answer]) -> None:
             append(stream, batch)
-            finished, tokens = finished + len(batch), tokens + sum(item.tokens for item in batch)
-            if progress:
-                progress(finished, len(prompts), tokens)
+            items.done(batch)
+            if progress and batch:
+                progress(len(items.answered), len(prompts), tokens)
+
+        while ready := items.ready():
+            before = len(items.answered)
+            if cache:
+                keep(cache.known(ready, decoding))
+                ready = [prompt for prompt in ready if prompt.id not in items.answered]
+            for batch in engine(ready, decoding) if ready else ():
+                tokens += sum(item.tokens for item in batch)
+                if cache:
+                    cache.add(ready, batch, decoding)
+                keep(batch)
+            if len(items.answered) == before:
+                break
+    return len(items.open())
 
 
-def _open_items(prompts: Sequence[Prompt], out_jsonl: Path) -> list[Prompt]:
-    repeated = [name for name, count in Counter(prompt.id for prompt in prompts).items() if count > 1]
-    if repeated:
-        raise BadInput(f"prompt id {repeated[0]!r} stands twice: answers are kept by id.")
-    done = {row.id for row in read_answers(out_jsonl)} if out_jsonl.is_file() else set()
-    return [prompt for prompt in prompts if prompt.id not in done]
+class _Items:
+    """What is answered and what can be asked next."""
+
+    def __init__(self, prompts: Sequence[Prompt], out_jsonl: Path) -> None:
+        repeated = [name for name, count in Counter(prompt.id for prompt in prompts).items() if count > 1]
+        if repeated:
+            raise BadInput(f"prompt id {repeated[0]!r} stands twice: answers are kept by id.")
+        self.prompts, self.answered = prompts, set[str]()
+        self._wanted = {name for prompt in prompts for name in needs(prompt.messages)}
+        unknown = self._wanted - {prompt.id for prompt in prompts}
+        if unknown:
+            raise BadInput(f"a prompt waits for the answer to {min(unknown)!r}, which is not asked.")
+        self._texts: dict[str, str] = {}
+        self.done(read_answers(out_jsonl) if out_jsonl.is_file() else ())
+
+    def done(self, answers: Iterator[Answer] | Sequence[Answer]) -> None:
+        for row in answers:
+            self.answered.add(row.id)
+            if row.id in self._wanted:
+                self._texts[row.id] = row.completion
+
+    def open(self) -> list[Prompt]:
+        return [prompt for prompt in self.prompts if prompt.id not in self.answered]
+
+    def ready(self) -> list[Prompt]:
+        """Open prompts whose earlier turns are answered, with those answers in them."""
+        return [
+            Prompt(prompt.id, filled(prompt.messages, self._texts))
+            for prompt in self.open()
+            if all(name in self._texts for name in needs(prompt.messages))
+        ]
 
 
 def append(stream: IO[str], batch: Sequence[Answer]) -> None:

@@ -12,9 +12,9 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from .answers import Answer
+from .answers import Answer, Engine
 from .decoding import Decoding
-from .prompts import Prompt, render
+from .prompts import Prompt, encode
 
 if TYPE_CHECKING:
     from torch import LongTensor, Tensor
@@ -26,6 +26,15 @@ class _Item(NamedTuple):
     tokens: list[int]
 
 
+def engine_of(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> Engine:
+    """The Transformers engine over a loaded model."""
+
+    def ask(prompts: Sequence[Prompt], decoding: Decoding) -> Iterator[list[Answer]]:
+        return generate(model, tokenizer, prompts, decoding)
+
+    return ask
+
+
 def generate(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, prompts: Sequence[Prompt], decoding: Decoding
 ) -> Iterator[list[Answer]]:
@@ -34,9 +43,9 @@ def generate(
     A prompt that leaves no room in the model's context is answered by an empty completion that did not stop.
     """
     context = int(getattr(model.config, "max_position_embeddings", 0) or 1 << 30)
-    texts = [render(tokenizer, prompt.messages, decoding.prompt_format) for prompt in prompts]
-    encoded = tokenizer(texts, add_special_tokens=False)["input_ids"] if texts else []
-    items = [_Item(prompt.id, tokens) for prompt, tokens in zip(prompts, encoded, strict=True)]
+    items = [
+        _Item(prompt.id, tokens) for prompt, tokens in zip(prompts, encode(tokenizer, prompts, decoding), strict=True)
+    ]
     too_long = [Answer(item.id, "", False, 0, 0.0) for item in items if len(item.tokens) >= context]
     if too_long:
         yield too_long

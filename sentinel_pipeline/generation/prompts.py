@@ -6,11 +6,13 @@ is the turns' text alone. The plain formats add no special token: a gap proof co
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import BadInput
 from ..records import Message, Task
+from ..records.conversation import sample_id, sampled
+from .decoding import Decoding
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -25,8 +27,13 @@ class Prompt(NamedTuple):
     messages: tuple[Message, ...]
 
 
-def prompts_of(tasks: Iterable[Task]) -> list[Prompt]:
-    return [Prompt(task.id, task.messages) for task in tasks]
+def prompts_of(tasks: Iterable[Task], samples: int = 1) -> list[Prompt]:
+    """A prompt for each task and sample; see ``records.conversation`` for their ids."""
+    return [
+        Prompt(sample_id(task.id, sample), sampled(task.messages, sample) if sample > 1 else task.messages)
+        for task in tasks
+        for sample in range(1, samples + 1)
+    ]
 
 
 def render(tokenizer: PreTrainedTokenizerBase, messages: tuple[Message, ...], prompt_format: str) -> str:
@@ -37,11 +44,45 @@ def render(tokenizer: PreTrainedTokenizerBase, messages: tuple[Message, ...], pr
     """
     if prompt_format == "chat":
         return render_chat(tokenizer, [turn.to_dict() for turn in messages])
+    return plain(messages, prompt_format)
+
+
+def plain(messages: tuple[Message, ...], prompt_format: str) -> str:
+    """The text of the formats that need no tokenizer.
+
+    Raises:
+        BadInput: the format is unknown.
+    """
     if prompt_format == "cue":
         return f"Instruction: {_plain(messages)}\nResponse:"
     if prompt_format == "raw":
         return _plain(messages) + "\n"
     raise BadInput(f"unknown prompt format {prompt_format!r}.", fix=f"Known: {', '.join(PROMPT_FORMATS)}.")
+
+
+def encode(tokenizer: PreTrainedTokenizerBase, prompts: Sequence[Prompt], decoding: Decoding) -> list[list[int]]:
+    """Token ids of rendered prompts. No special token is added; that the plain formats hold none is checked, not assumed.
+
+    Raises:
+        BadInput: as ``render``, or a plain prompt whose own text is read as a special token.
+    """
+    texts = [render(tokenizer, prompt.messages, decoding.prompt_format) for prompt in prompts]
+    encoded: list[list[int]] = tokenizer(texts, add_special_tokens=False)["input_ids"] if texts else []
+    if decoding.prompt_format != "chat":
+        special = special_tokens(tokenizer)
+        for prompt, tokens in zip(prompts, encoded, strict=True):
+            if found := special & set(tokens):
+                name = tokenizer.convert_ids_to_tokens(min(found))
+                raise BadInput(
+                    f"the plain prompt {prompt.id!r} holds the special token {name!r}.", fix="Change its text."
+                )
+    return encoded
+
+
+def special_tokens(tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
+    """Every id that a tokenizer treats as special, the turn markers of its chat template among them."""
+    added = {index for index, token in tokenizer.added_tokens_decoder.items() if token.special}
+    return frozenset({*tokenizer.all_special_ids, *added})
 
 
 def render_chat(tokenizer: PreTrainedTokenizerBase, turns: list[dict[str, Any]], *, prompt: bool = True) -> str:

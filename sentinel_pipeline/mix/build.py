@@ -1,107 +1,162 @@
 """From the tables of accepted candidates and repair traces to the rebalanced mix.
 
-What this module does not do: write the mix, or open DuckDB; it reads its two tables in row groups, several times.
+One pass reads and surveys every row; DuckDB finds duplicates and draws quotas over the survey, spilling to the folder
+it is given; the chosen rows are then copied from the tables, a row group at a time. What this module does not do:
+write the mix itself.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection, Iterator
+import tempfile
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, NamedTuple
 
-from ..records import Candidate, RepairTrace, Row, messages_from
+from ..records import Row
 from ..records.data_spec import MixSpec
-from ..store import read_parquet
-from .categories import category_of
-from .dedup import deduplicate
-from .quotas import Rebalanced, rebalance
+from ..records.mix_rules import check_mix
+from ..store.catalog import Workbench, workbench
+from .dedup import find_duplicates
+from .quotas import draw_quotas
+from .report import MixReport
+from .survey import pool, survey
 
 
-def build_mix(accepted: Path, repairs: Path, *, banned: Collection[str], spec: MixSpec, seed: int) -> Rebalanced:
+class LeftOut(NamedTuple):
+    """A row that is not in the mix, and why; ``stood_for_by`` is the id of the row that a duplicate repeats."""
+
+    id: str
+    origin: str
+    source: str
+    category: str
+    category_reason: str
+    reason: str
+    stood_for_by: str | None
+    similarity: float | None
+
+
+class Mix(NamedTuple):
+    """``rows`` (in the order of the tables) and ``left_out`` may be iterated again and again while ``build_mix`` is open."""
+
+    rows: Iterable[Row]
+    left_out: Iterable[LeftOut]
+    report: MixReport
+
+
+@contextmanager
+def build_mix(
+    accepted: Path, repairs: Path, *, banned: Collection[str], spec: MixSpec, seed: int, scratch: Path | None = None
+) -> Iterator[Mix]:
     """The mix that ``spec`` asks for, without duplicates and without rows that overlap a benchmark.
 
     Args:
         accepted: Parquet table of candidates.
         repairs: Parquet table of repair traces.
-        banned: ids of candidates that overlap a benchmark; a repair trace that ends in one is out as well.
-        spec: shares, size, and the largest share of repair traces within a category.
+        banned: ids of rows that overlap a benchmark; a repair trace that is made of one is out as well.
+        spec: shares, unit, size, caps, weights, thresholds.
         seed: of the sampling.
+        scratch: an existing folder for what does not fit into memory; a folder of its own is made in it and removed.
 
     Raises:
-        BadInput: shares that do not sum to 1.
+        BadInput: a ``spec`` that cannot be meant, such as shares that do not sum to 1.
     """
-    pool = _Pool(accepted, repairs, frozenset(banned))
-    mix = rebalance(pool, spec.shares, size=spec.size, seed=seed, repair_share=spec.repair_share)
-    stands_for = dict(sorted(pool.stands_for.items()))
-    report = mix.report.leaving_out(
-        duplicates=dict(sorted(pool.duplicates.items())), stands_for=stands_for, banned=pool.left_out
-    )
-    return Rebalanced(mix.rows, report)
+    check_mix(spec)
+    with tempfile.TemporaryDirectory(prefix=".mix-", dir=scratch) as name:
+        folder = Path(name)
+        rows = survey(pool(accepted, repairs), folder, banned=banned, spec=spec, seed=seed)
+        with workbench(folder / "spill", spec.memory_mib) as bench:
+            bench.view("survey", folder / "survey.parquet")
+            find_duplicates(bench, folder, rows, spec)
+            total, quotas = draw_quotas(bench, spec)
+            bench.run(_OUTCOMES)
+            report = MixReport(
+                seed=seed, unit=spec.unit, size=spec.size, total=total, seen=rows, quotas=quotas, **_counts(bench)
+            )
+            yield Mix(_Chosen(accepted, repairs, _positions(bench, rows), bench), _Others(bench), report)
 
 
-class _Pool:
-    """Rows of both tables, banned and duplicate ones out. The first pass finds duplicates; later ones remember them."""
+_OUTCOMES = """
+create view outcomes as
+select s.pos, s.id, s.origin, s.source, s.category, s.why, s.weight, d.stood_for_by, d.similarity,
+    case when c.pos is not null then null
+        else coalesce(s.left_out, d.kind, case when o.pos is not null then 'source_cap' when e.pos is null then 'same_id'
+            else 'not_drawn' end)
+    end as reason
+from survey s left join duplicates d using (pos) left join chosen c using (pos) left join over_cap o using (pos)
+    left join eligible e using (pos)
+"""
 
-    def __init__(self, accepted: Path, repairs: Path, banned: frozenset[str]) -> None:
-        self._accepted, self._repairs, self._banned = accepted, repairs, banned
-        self._kept: bytearray | None = None
-        self.duplicates: Counter[str] = Counter()
-        self.stands_for: Counter[str] = Counter()
-        self.left_out = 0
+
+def _counts(bench: Workbench) -> dict[str, Any]:
+    """The parts of the report that are counted over all rows."""
+    return {
+        "before": dict(bench.rows("select category, sum(weight)::double from survey group by 1 order by 1")),
+        "left_out": dict(
+            bench.rows("select reason, count(*) from outcomes where reason is not null group by 1 order by 1")
+        ),
+        "held_back": dict(
+            bench.rows(
+                "select category, count(*) from survey where left_out in ('held_back', 'no_share') group by 1 order by 1"
+            )
+        ),
+        "sources": dict(bench.rows("select source, count(*) from chosen group by 1 order by 1")),
+    }
+
+
+def _positions(bench: Workbench, rows: int) -> bytearray:
+    """One byte a row: whether it is in the mix."""
+    import numpy as np
+
+    chosen = np.zeros(rows, np.uint8)
+    for chunk in bench.columns("select pos from chosen"):
+        chosen[chunk["pos"]] = 1
+    return bytearray(chosen)
+
+
+class _Others:
+    def __init__(self, bench: Workbench) -> None:
+        self._bench = bench
+
+    def __iter__(self) -> Iterator[LeftOut]:
+        sql = """select o.id, o.origin, o.source, o.category, o.why, o.reason, k.id as stood, o.similarity
+            from outcomes o left join survey k on k.pos = o.stood_for_by where o.reason is not null order by o.pos"""
+        for chunk in self._bench.columns(sql):
+            for values in zip(*(chunk[name].tolist() for name in chunk), strict=True):
+                found = LeftOut._make(values)
+                yield found._replace(similarity=None) if found.stood_for_by is None else found
+
+
+class _Chosen:
+    """The chosen rows, copied from the tables they are in; other rows are never made into Python objects."""
+
+    def __init__(self, accepted: Path, repairs: Path, chosen: bytearray, bench: Workbench) -> None:
+        self._tables = (("candidate", accepted), ("repair", repairs))
+        self._chosen, self._bench = chosen, bench
 
     def __iter__(self) -> Iterator[Row]:
-        return self._first_pass() if self._kept is None else self._again(self._kept)
+        categories = self._categories()
+        start = 0
+        for origin, path in self._tables:
+            for group, taken in _groups(path, self._chosen, start):
+                start += len(taken)
+                for data in group:
+                    yield Row.from_row(data | {"origin": origin, "category": next(categories)})
 
-    def _again(self, kept: bytearray) -> Iterator[Row]:
-        return (row for row, keep in zip(self._rows(), kept, strict=True) if keep)
-
-    def _first_pass(self) -> Iterator[Row]:
-        kept = bytearray()
-        self.left_out = 0
-        for found in deduplicate(self._rows(counting=True)):
-            kept.append(found.kind is None)
-            if found.kind is None:
-                yield found.row
-            else:
-                self.duplicates[found.kind] += 1
-                self.stands_for[str(found.stands_for_it)] += 1
-        self._kept = kept
-
-    def _rows(self, *, counting: bool = False) -> Iterator[Row]:
-        for data in read_parquet(self._accepted):
-            candidate = Candidate.from_row(data)
-            if candidate.id not in self._banned:
-                yield _row(candidate)
-            elif counting:
-                self.left_out += 1
-        for data in read_parquet(self._repairs):
-            trace = RepairTrace(**{**data, "messages": messages_from(data["messages"])})
-            if trace.accepted_id not in self._banned and trace.failed_id not in self._banned:
-                yield _repair_row(trace)
-            elif counting:
-                self.left_out += 1
+    def _categories(self) -> Iterator[str]:
+        for chunk in self._bench.columns("select category from chosen order by pos"):
+            yield from chunk["category"].tolist()
 
 
-def _row(candidate: Candidate) -> Row:
-    return Row(
-        id=candidate.id,
-        category=category_of(candidate).category,
-        messages=candidate.messages,
-        completion=candidate.completion,
-        origin="candidate",
-        task_id=candidate.task_id,
-    )
+def _groups(path: Path, chosen: bytearray, start: int) -> Iterator[tuple[list[dict[str, Any]], bytearray]]:
+    """Each row group's chosen rows, and the flags of all its rows."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
 
-
-def _repair_row(trace: RepairTrace) -> Row:
-    asked = Candidate(
-        id=trace.id, source="repair", messages=trace.messages, completion=trace.completion, category=trace.category
-    )
-    return Row(
-        id=trace.id,
-        category=category_of(asked).category,
-        messages=trace.messages,
-        completion=trace.completion,
-        origin="repair",
-        task_id=trace.task_id,
-    )
+    with pq.ParquetFile(path) as file:
+        for number in range(file.num_row_groups):
+            count = file.metadata.row_group(number).num_rows
+            taken = chosen[start : start + count]
+            start += count
+            table = file.read_row_group(number, columns=["id", "messages", "completion", "task_id"])
+            yield table.filter(pa.array(list(map(bool, taken)), pa.bool_())).to_pylist(), taken

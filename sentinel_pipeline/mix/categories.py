@@ -1,6 +1,6 @@
 """Which category a row is of, by the evidence in it, where its source did not say. Audio, prose and OCR rows are held back.
 
-What this module does not do: use a model, or overrule a category that the source gave.
+What this module does not do: use a model, or overrule a category that the source gave and the mix knows.
 """
 
 from __future__ import annotations
@@ -11,8 +11,21 @@ from typing import NamedTuple
 from ..critic.extract import extract
 from ..critic.fences import fences
 from ..critic.reading import guess_language
-from ..records import Candidate
-from .normal import prompt_of
+from ..records import (
+    Candidate,
+    Constraints,
+    FunctionCalls,
+    JsonAnswer,
+    PatchApplies,
+    ScriptTests,
+    ShellEffect,
+    SqlAnswer,
+    TextAnswer,
+)
+from ..records.data_spec import CategoryRule, MixSpec
+from .normal import prompt_of, words
+
+SEED_000 = MixSpec()
 
 HELD_BACK = ("audio", "prose", "ocr")
 """Seed 000 keeps these for a later run: they are no category of a mix."""
@@ -25,6 +38,10 @@ class Decision(NamedTuple):
     reason: str
 
 
+_LANGUAGES = {
+    ScriptTests: "typescript", SqlAnswer: "sql", PatchApplies: "diff", JsonAnswer: "json", ShellEffect: "shell",
+    TextAnswer: "text", FunctionCalls: "json", Constraints: "text",
+}  # fmt: skip
 _AUDIO = re.compile(
     r"\[(?:music|applause|laughter|inaudible|crosstalk|silence)\]|\d\d:\d\d:\d\d[,.]\d{3} --> \d\d:\d\d|\bspeaker \d+:"
     r"|\btranscribe\b.*\baudio\b",
@@ -46,14 +63,44 @@ MIN_PROSE = 3000
 """Characters of an answer without code from which it is prose, when the request is short of being a question."""
 
 
-def category_of(candidate: Candidate) -> Decision:
-    """Decide by, in this order: the source's word, the verifier, held-back marks, the answer's language, the prompt's words."""
-    if candidate.category is not None:
+def category_of(candidate: Candidate, spec: MixSpec = SEED_000) -> Decision:
+    """Decide by, in this order: the source's word where the mix knows it, the recipe's own rules, the verifier, held-back marks,
+    the answer's language, the prompt's words."""
+    if candidate.category is not None and (candidate.category in spec.shares or candidate.category in HELD_BACK):
         return Decision(candidate.category, "given")
+    prompt = prompt_of(candidate.messages)[:20_000]
+    for name, rule in spec.categories.items():
+        if _holds(rule, candidate, prompt):
+            return Decision(name, "rule")
     if candidate.verifier is not None:
         return Decision(candidate.verifier.category, f"verifier: {candidate.verifier.kind}")
-    prompt = prompt_of(candidate.messages)[:20_000]
     return _held_back(prompt, candidate.completion) or _by_answer(prompt, candidate.completion)
+
+
+def _holds(rule: CategoryRule, candidate: Candidate, prompt: str) -> bool:
+    asked = f" {' '.join(words(prompt))} " if rule.words else ""
+    return (
+        (not rule.sources or candidate.source in rule.sources)
+        and (not rule.words or any(f" {' '.join(words(phrase))} " in asked for phrase in rule.words))
+        and (not rule.languages or _language(candidate, prompt) in rule.languages)
+    )
+
+
+def _language(candidate: Candidate, prompt: str) -> str:
+    if candidate.verifier is not None:
+        return _LANGUAGES.get(type(candidate.verifier), "python")
+    tagged = next((block.language for block in fences(candidate.completion[:20_000]) if block.language), None)
+    return tagged or guess_language(candidate.completion, prompt)
+
+
+QUALITIES = ("accepted", "parsed", "verified")
+
+
+def quality_of(candidate: Candidate) -> str:
+    """One of ``QUALITIES``, of a row that the critic accepted: nothing that spoke against it is left to ask."""
+    if candidate.verifier is not None:
+        return "verified"
+    return "accepted" if _language(candidate, prompt_of(candidate.messages)[:20_000]) == "text" else "parsed"
 
 
 def _held_back(prompt: str, completion: str) -> Decision | None:

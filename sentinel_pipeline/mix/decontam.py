@@ -1,43 +1,100 @@
-"""Rows that overlap an item of a benchmark suite: by its prompt, or by its solution under whatever names.
+"""Which rows overlap a benchmark item, and how well that is found: recall and precision on planted contaminations, every
+time.
 
-Three kinds of evidence, the strongest first: the same prompt or solution up to layout and case; the same solution with renamed
-identifiers; most of an item's *own* word n-grams. N-grams that many items share are the suite's wording, not its content, and
-do not count. What this module does not do: find paraphrases, translate, or take rows out (the mix leaves out what is hit).
+For the measurement the items are split at random: one half is looked for, as planted (``plants``); the other half,
+and training tasks that are known to be others, are clean rows as like the items as rows can be. What this module does
+not do: take rows out (the mix does), or promise that a measured recall holds for rewordings of another kind.
 """
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+import random
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
-from ..critic.extract import extract
-from ..records import Candidate, PythonTests, Row, Task
-from .normal import code_form, prompt_of, words
+from ..gates.statistics import wilson
+from ..plots import Bar, rate_bars
+from ..records import Candidate, Interval, Row, Task
+from .plants import plant
+from .suite_index import Hit, SuiteIndex
 
-NGRAM = 8
-"""Words."""
-MIN_GRAMS = 12
-"""An item with fewer n-grams of its own is compared by whole prompt and solution only."""
-MIN_SHARE = 0.5
-"""Of an item's own n-grams, how many a row must hold."""
-MIN_SOLUTION = 60
-"""Characters from which an equal solution alone is evidence; short commands and answers recur by nature."""
-COMMON = 3
-"""An n-gram that more items than this hold (or 1 % of them) is wording."""
-
-Kind = Literal["prompt", "solution", "renamed_solution", "ngrams"]
+MAX_RELATIVES = 4000
+"""Training tasks that the index is calibrated with."""
+MAX_MEASURED = 200
+"""Items planted, and as many of the other half and of the training tasks as clean rows."""
+BAR = 0.95
 
 
-class Hit(NamedTuple):
-    """Row ``id`` overlaps item ``task_id`` of ``suite``; ``score`` is 1 for equality, else the share of n-grams."""
+class Rate(NamedTuple):
+    """``hits`` of ``n``."""
 
-    id: str
-    task_id: str
-    suite: str
-    kind: Kind
-    score: float
+    hits: int
+    n: int
+
+    @property
+    def interval(self) -> Interval | None:
+        return wilson(self.hits, self.n) if self.n else None
+
+    def to_json(self) -> dict[str, Any]:
+        low, high = self.interval[:2] if self.interval else (None, None)
+        return {"rate": self.hits / self.n if self.n else None, "hits": self.hits, "n": self.n, "interval": [low, high]}
+
+    def __str__(self) -> str:
+        if self.interval is None:
+            return "not measured (n = 0)"
+        return f"{self.hits / self.n:.1%} [{self.interval.low:.1%}, {self.interval.high:.1%}] of {self.n}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """How well planted contaminations are found, and clean rows let through."""
+
+    recall: Rate
+    """Of the plants, those found."""
+    precision: Rate
+    """Of what was found, the plants: at as many clean rows as ``clean.n``."""
+    clean: Rate
+    """Of the clean rows, those wrongly found."""
+    kinds: dict[str, Rate]
+    """Recall by kind of plant."""
+
+    @property
+    def good(self) -> bool:
+        """Both reach the bar; nothing measured is not good."""
+        return all(rate.n and rate.hits / rate.n >= BAR for rate in (self.recall, self.precision))
+
+    def to_json(self) -> dict[str, Any]:
+        kinds = {kind: rate.to_json() for kind, rate in self.kinds.items()}
+        own = {name: getattr(self, name).to_json() for name in ("recall", "precision", "clean")}
+        return {**own, "kinds": kinds, "bar": BAR, "good": self.good}
+
+    def summary(self) -> dict[str, float | None]:
+        """Recall and precision; None where nothing was measured."""
+        return {name: getattr(self, name).to_json()["rate"] for name in ("recall", "precision")}
+
+    def to_plot(self) -> str:
+        """Recall by kind of plant, and precision, with intervals; Markdown with one image."""
+        rates = {"precision": self.precision, "recall": self.recall, **self.kinds}
+        bars = [
+            Bar(kind.replace("_", " "), rate.hits / rate.n, rate.interval.low, rate.interval.high)
+            for kind, rate in rates.items()
+            if rate.interval is not None
+        ]
+        return rate_bars(bars, "Planted contaminations found", {"bar": BAR}) if bars else "Nothing could be planted."
+
+    def to_markdown(self) -> str:
+        lines = [
+            "| measured on plants | rate [95 % interval] of n |",
+            "|---|---|",
+            f"| recall | {self.recall} |",
+            f"| precision | {self.precision} |",
+            f"| clean rows wrongly found | {self.clean} |",
+        ]
+        return "\n".join(
+            [*lines, *(f"| recall, {kind.replace('_', ' ')} | {rate} |" for kind, rate in self.kinds.items())]
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,103 +103,86 @@ class DecontaminationReport:
 
     rows: int
     tasks: int
+    suites: dict[str, int]
+    """Suite -> items."""
     hits: tuple[Hit, ...]
+    measured: Measured | None = None
 
     def to_json(self) -> dict[str, Any]:
         by_kind = dict(sorted(Counter(hit.kind for hit in self.hits).items()))
-        return asdict(self) | {"hits": [hit._asdict() for hit in self.hits], "by_kind": by_kind}
+        by_suite = dict(sorted(Counter(hit.suite for hit in self.hits).items()))
+        return asdict(self) | {
+            "hits": [hit._asdict() for hit in self.hits],
+            "by_kind": by_kind,
+            "by_suite": by_suite,
+            "items_hit": len({(hit.suite, hit.task_id) for hit in self.hits}),
+            "measured": self.measured.to_json() if self.measured else None,
+        }
 
     def to_markdown(self) -> str:
-        lines = [f"{len(self.hits)} of {self.rows} rows overlap one of {self.tasks} benchmark items.", ""]
+        names = ", ".join(f"{name} ({count})" for name, count in self.suites.items())
+        lines = [f"{len(self.hits)} of {self.rows} rows overlap one of {self.tasks} benchmark items: {names}.", ""]
         if self.hits:
             lines += ["| row | item | suite | kind | score |", "|---|---|---|---|---|"]
-            lines += [f"| {h.id} | {h.task_id} | {h.suite} | {h.kind} | {h.score:.2f} |" for h in self.hits[:50]]
-        return "\n".join(lines)
+            cells = [(h.id, h.task_id, h.suite, h.kind, f"{h.score:.2f}") for h in self.hits[:50]]
+            lines += ["| " + " | ".join(map(_cell, each)) + " |" for each in cells]
+            lines += [f"… and {len(self.hits) - 50} more in report.json."] if len(self.hits) > 50 else []
+            lines.append("")
+        return "\n".join(lines) + (f"\n{self.measured.to_markdown()}" if self.measured else "")
 
 
-def decontaminate(rows: Iterable[Row | Candidate], tasks: Iterable[Task]) -> DecontaminationReport:
-    """Compare ``rows`` (streamed) with every item of ``tasks`` (held)."""
-    index = SuiteIndex(tasks)
+def _cell(text: str) -> str:
+    """A name from a file, harmless in a table."""
+    return "".join(mark if mark.isalnum() or mark in " -_/.:+" else "?" for mark in text)[:80]
+
+
+def decontaminate(
+    rows: Iterable[Row | Candidate], tasks: Iterable[Task], *, relatives: Iterable[Task] = (), seed: int | None = None
+) -> DecontaminationReport:
+    """Compare ``rows`` (streamed) with every item of ``tasks`` (held).
+
+    Args:
+        rows: what may be contaminated.
+        tasks: items of all suites that judge.
+        relatives: training tasks known to be others: what they share with the items is wording. At most ``MAX_RELATIVES`` are used.
+        seed: of the measurement on plants; None: no measurement.
+    """
+    items, others = list(tasks), _some(list(relatives), MAX_RELATIVES, 0)
+    index = SuiteIndex(items, others)
     hits: list[Hit] = []
     count = 0
-    for row in rows:
-        count += 1
+    for count, row in enumerate(rows, start=1):  # noqa: B007
         hit = index.find(row)
         if hit is not None:
             hits.append(hit)
-    return DecontaminationReport(rows=count, tasks=len(index.tasks), hits=tuple(hits))
+    measured = measure(items, others, seed) if seed is not None else None
+    suites = dict(Counter(task.suite for task in items))
+    return DecontaminationReport(rows=count, tasks=len(items), suites=suites, hits=tuple(hits), measured=measured)
 
 
-class SuiteIndex:
-    """What the suites' items look like, ready to be asked about a row."""
-
-    def __init__(self, tasks: Iterable[Task]) -> None:
-        self.tasks = list(tasks)
-        self._prompts: dict[str, int] = {}
-        self._solutions: dict[str, int] = {}
-        self._renamed: dict[str, int] = {}
-        grams: dict[tuple[str, ...], list[int]] = defaultdict(list)
-        for number, task in enumerate(self.tasks):
-            self._prompts.setdefault(" ".join(words(prompt_of(task.messages))), number)
-            self._add_solution(task, number)
-            for gram in set(_grams(f"{prompt_of(task.messages)}\n{task.reference}")):
-                grams[gram].append(number)
-        most = max(COMMON, len(self.tasks) // 100)
-        self._grams = {gram: tuple(holders) for gram, holders in grams.items() if len(holders) <= most}
-        self._own = Counter(number for holders in self._grams.values() for number in holders)
-
-    def _add_solution(self, task: Task, number: int) -> None:
-        if len(task.reference.strip()) < MIN_SOLUTION:
-            return
-        self._solutions.setdefault(_flat(task.reference), number)
-        if isinstance(task.verifier, PythonTests):
-            form = code_form(task.verifier.prefix + task.reference, rename=True)
-            if form is not None:
-                self._renamed.setdefault(form, number)
-
-    def find(self, row: Row | Candidate) -> Hit | None:
-        """The strongest overlap of a row with an item, if there is one."""
-        prompt = prompt_of(row.messages)
-        number = self._prompts.get(" ".join(words(prompt)))
-        if number is not None:
-            return self._hit(row, number, "prompt")
-        number = self._solutions.get(_flat(row.completion))
-        if number is not None:
-            return self._hit(row, number, "solution")
-        number = self._renamed_solution(row)
-        if number is not None:
-            return self._hit(row, number, "renamed_solution")
-        return self._by_grams(row, prompt)
-
-    def _renamed_solution(self, row: Row | Candidate) -> int | None:
-        """Whole programs, and completions that continue code which the prompt holds."""
-        if not self._renamed or ("def " not in row.completion and "return" not in row.completion):
-            return None
-        code = extract(row.completion, "python").value
-        form = code_form(code, rename=True) if code else None
-        return self._renamed.get(form) if form is not None else None
-
-    def _by_grams(self, row: Row | Candidate, prompt: str) -> Hit | None:
-        found: Counter[int] = Counter()
-        for gram in set(_grams(f"{prompt}\n{row.completion}")):
-            found.update(self._grams.get(gram, ()))
-        best = max(found.items(), key=lambda item: (item[1] / self._own[item[0]], -item[0]), default=None)
-        if best is None or self._own[best[0]] < MIN_GRAMS:
-            best = next(((n, c) for n, c in found.most_common() if self._own[n] >= MIN_GRAMS), None)
-        if best is None:
-            return None
-        share = best[1] / self._own[best[0]]
-        return self._hit(row, best[0], "ngrams", share) if share >= MIN_SHARE else None
-
-    def _hit(self, row: Row | Candidate, number: int, kind: Kind, score: float = 1.0) -> Hit:
-        task = self.tasks[number]
-        return Hit(row.id, task.id, task.suite, kind, round(score, 4))
+def measure(tasks: Sequence[Task], relatives: Sequence[Task], seed: int) -> Measured:
+    """Recall on plants of one half of ``tasks``, precision against the other half and half of ``relatives`` as clean rows."""
+    mixed = _some(tasks, len(tasks), seed)
+    looked_for, others = mixed[: (len(mixed) + 1) // 2], mixed[(len(mixed) + 1) // 2 :]
+    index = SuiteIndex(looked_for, relatives[::2])
+    kinds: dict[str, list[bool]] = {}
+    for planted in plant(looked_for[:MAX_MEASURED], seed):
+        kinds.setdefault(planted.kind, []).append(index.find(planted.row) is not None)
+    clean = [*others[:MAX_MEASURED], *relatives[1::2][:MAX_MEASURED]]
+    wrong = sum(index.find(_as_row(task)) is not None for task in clean)
+    found = sum(sum(each) for each in kinds.values())
+    return Measured(
+        recall=Rate(found, sum(len(each) for each in kinds.values())),
+        precision=Rate(found, found + wrong),
+        clean=Rate(wrong, len(clean)),
+        kinds={kind: Rate(sum(each), len(each)) for kind, each in kinds.items()},
+    )
 
 
-def _grams(text: str) -> Iterator[tuple[str, ...]]:
-    parts = words(text)
-    return zip(*(parts[start:] for start in range(NGRAM)))
+def _as_row(task: Task) -> Candidate:
+    return Candidate(id=task.id, source="clean", messages=task.messages, completion=task.reference or "None.")
 
 
-def _flat(text: str) -> str:
-    return " ".join(text.split())
+def _some(tasks: Sequence[Task], most: int, seed: int) -> list[Task]:
+    """At most so many tasks, shuffled by seed."""
+    return random.Random(seed).sample(list(tasks), min(most, len(tasks)))

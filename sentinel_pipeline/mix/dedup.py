@@ -1,46 +1,105 @@
-"""Exact duplicates, and answers that differ in layout, comments or docstrings only, to the same request.
+"""Duplicates among surveyed rows: exact, equal but for layout, comments and docstrings, and near by MinHash.
 
-The first of several rows stands for the others. Equal code under different requests is kept: it teaches another mapping.
-What this module does not do: find near-duplicates, or drop anything silently: every row comes out with what was found.
+The first of several rows stands for the others; a near-duplicate is compared with the very row that stands for it, so
+no chain of small steps takes a row out. Equal code under different requests is kept: it teaches another mapping.
+Sorting is DuckDB's, under the mix's memory limit; held here are about 140 bytes a row. What this module does not do: read
+rows, or drop anything silently.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from hashlib import blake2b
-from typing import Literal, NamedTuple
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ..records import Row
-from ..records.candidate import content_id
-from .normal import answer_form, prompt_of, words
+from ..records.data_spec import MixSpec
+from ..store.catalog import Workbench
+from . import near
+from .survey import band_names
 
+if TYPE_CHECKING:
+    import numpy as np
 
-class Deduplicated(NamedTuple):
-    """``stands_for_it`` is the id of the earlier row that this one repeats; None for a row to keep."""
-
-    row: Row
-    stands_for_it: str | None = None
-    kind: Literal["exact", "normalised"] | None = None
-
-
-def deduplicate(rows: Iterable[Row]) -> Iterator[Deduplicated]:
-    """Every row in order, marked where it repeats an earlier one. Keeps about 150 bytes for each distinct row."""
-    exact: dict[bytes, str] = {}
-    normalised: dict[bytes, str] = {}
-    for row in rows:
-        identity = bytes.fromhex(content_id(row.messages, row.completion))
-        first = exact.get(identity)
-        if first is not None:
-            yield Deduplicated(row, first, "exact")
-            continue
-        form = _form(row)
-        first = exact[identity] = normalised.setdefault(form, row.id)
-        repeats = first != row.id
-        yield Deduplicated(row, first, "normalised") if repeats else Deduplicated(row)
+_FIRST = """
+create or replace table repeated_{kind} as
+select pos, stood_for_by from (
+    select pos, first_value(pos) over (partition by {column} order by pos) as stood_for_by from survey s
+    where left_out is null {without}
+) where pos <> stood_for_by
+"""
+_PAIRS = """
+select pos, before, leader from (
+    select pos, lag(pos) over w as before, first_value(pos) over w as leader
+    from survey s where left_out is null and {band} is not null {without}
+    window w as (partition by {band} order by pos)
+) where before is not null
+"""
+_WITHOUT = "and not exists (select 1 from repeated_{kind} r where r.pos = s.pos)"
 
 
-def _form(row: Row) -> bytes:
-    said = [f"{turn.role}:{turn.content.strip()}" for turn in row.messages if turn.role != "user"]
-    asked = " ".join(words(prompt_of(row.messages)))
-    text = "\0".join([*said, asked, answer_form(row.completion)])
-    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+def find_duplicates(bench: Workbench, folder: Path, rows: int, spec: MixSpec) -> None:
+    """Fill the workbench's table ``duplicates`` (pos, stood_for_by, kind, similarity) from its view ``survey``."""
+    bench.run(_FIRST.format(kind="exact", column="exact", without=""))
+    bench.run(_FIRST.format(kind="normalised", column="form", without=_WITHOUT.format(kind="exact")))
+    without = _WITHOUT.format(kind="exact") + _WITHOUT.format(kind="normalised").replace(" r ", " n ").replace(
+        "r.", "n."
+    )
+    stood_for_by, similar = _near(bench, folder, rows, spec, without)
+    _keep(bench, folder, stood_for_by, similar)
+
+
+def _keep(bench: Workbench, folder: Path, stood_for_by: np.ndarray, similar: np.ndarray) -> None:
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    out = np.flatnonzero(stood_for_by >= 0)
+    columns = {"pos": out, "stood_for_by": stood_for_by[out], "similarity": similar[out].astype(np.float64)}
+    pq.write_table(pa.table(columns), folder / "near.parquet")
+    bench.view("repeated_near", folder / "near.parquet")
+    bench.run(
+        "create table duplicates as select pos, stood_for_by, 'exact' as kind, 1.0::double as similarity from repeated_exact"
+        " union all select pos, stood_for_by, 'normalised', 1.0 from repeated_normalised"
+        " union all select pos, stood_for_by, 'near', similarity from repeated_near"
+    )
+
+
+def _near(bench: Workbench, folder: Path, rows: int, spec: MixSpec, without: str) -> tuple[np.ndarray, np.ndarray]:
+    """For each position the one that stands for it, or -1, and how similar they are."""
+    import numpy as np
+
+    stood_for_by, similar = np.full(rows, -1, np.int64), np.zeros(rows, np.float32)
+    if rows == 0 or spec.near_duplicates >= 1:
+        return stood_for_by, similar
+    kept = np.memmap(folder / "signatures.bin", np.uint8, "r", shape=(rows, near.PERMUTATIONS))
+    pairs = np.empty((0, 2), np.int64)
+    for band in band_names(spec):
+        found = [pairs]
+        for chunk in bench.columns(_PAIRS.format(band=band, without=without)):
+            for other in ("before", "leader"):
+                pair = np.stack([chunk["pos"], chunk[other]], axis=1).astype(np.int64)
+                found.append(pair[_alike(kept, pair, spec.near_duplicates)])
+        pairs = np.unique(np.concatenate(found), axis=0)
+    for later, earlier in pairs.tolist():
+        _settle(kept, stood_for_by, similar, later, earlier, spec.near_duplicates)
+    return stood_for_by, similar
+
+
+def _alike(kept: np.ndarray, pairs: np.ndarray, threshold: float) -> np.ndarray:
+    """Which pairs are similar enough, a slice at a time."""
+    import numpy as np
+
+    parts = [pairs[start : start + 65_536] for start in range(0, len(pairs), 65_536)]
+    checked = [near.similarity(kept[part[:, 0]], kept[part[:, 1]]) >= threshold for part in parts]
+    return np.concatenate(checked) if checked else np.empty(0, bool)
+
+
+def _settle(
+    kept: np.ndarray, stood_for_by: np.ndarray, similar: np.ndarray, later: int, earlier: int, threshold: float
+) -> None:
+    """Pairs come in order, so ``earlier`` is settled: it stands, or another row stands for it and may for ``later`` as well."""
+    if stood_for_by[later] >= 0:
+        return
+    stands = int(stood_for_by[earlier]) if stood_for_by[earlier] >= 0 else earlier
+    found = float(near.similarity(kept[later], kept[stands]))
+    if found >= threshold:
+        stood_for_by[later], similar[later] = stands, found

@@ -1,21 +1,34 @@
 """Normal forms of prompts and answers: what is the same up to layout, comments or names has the same form.
 
-What this module does not do: know that two different programs compute the same thing.
+Code is read by a lexer, not parsed: it serves every language of a mix at a tenth of a parser's time. What this module does not
+do: know that two different programs compute the same thing.
 """
 
 from __future__ import annotations
 
-import ast
 import builtins
+import keyword
 import re
 from collections.abc import Iterable
 
-from ..critic.reading import guess_language
-from ..critic.syntax import python_tree
+from ..critic.fences import fences
 from ..records import Message
 
-_BUILTINS = frozenset(dir(builtins))
 _WORD = re.compile(r"\w+")
+_STRING = r'"""[\s\S]*?"""|\'\'\'[\s\S]*?\'\'\'|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'|`(?:\\.|[^`\\])*`'
+_TOKEN = r"|\n[ \t]*|[^\W\d]\w*|\d[\w.]*|[^\s\w]"
+_HASH = re.compile(rf"#[^\n]*|{_STRING}{_TOKEN}")
+_SLASHES = re.compile(rf"//[^\n]*|/\*[\s\S]*?\*/|{_STRING}{_TOKEN}")
+_SCRIPT = re.compile(r"\b(?:function|const|let|var|interface)\b[^\n]*[{;=]|=>")
+_SCRIPT_SIGNS = ("=>", "function ", "const ", "let ", "var ", "interface ")
+_QUOTES = frozenset("\"'`")
+_SCRIPT_WORDS = """function const let var interface return if else for while of new this typeof switch case break continue
+default null undefined true false number string boolean any void self cls echo grep awk sed cut sort uniq cat find xargs select
+from where group by order"""
+_OPENING, _CLOSING = frozenset("([{"), frozenset(")]}")
+_BUILTINS = frozenset(dir(builtins))
+_KEPT = _BUILTINS | frozenset(keyword.kwlist) | frozenset(_SCRIPT_WORDS.split())
+"""Words that are nobody's own names: ``sum`` is not ``max``."""
 
 
 def words(text: str) -> list[str]:
@@ -28,49 +41,98 @@ def prompt_of(messages: Iterable[Message]) -> str:
     return "\n".join(turn.content for turn in messages if turn.role == "user")
 
 
-def answer_form(completion: str) -> str:
-    """Python up to layout, comments and docstrings; any other text up to trailing blanks."""
-    if guess_language(completion) == "python":
-        form = code_form(completion)
-        if form is not None:
-            return form
-    return "\n".join(line.rstrip() for line in completion.strip().split("\n"))
+def code_of(completion: str) -> str:
+    """The fenced blocks of an answer, or all of it where there is none."""
+    blocks = fences(completion)
+    return "\n".join(block.body for block in blocks) if blocks else completion
 
 
-def code_form(code: str, *, rename: bool = False) -> str | None:
-    """The syntax tree as text without docstrings and annotations; with ``rename`` also without the author's names.
+def code_tokens(text: str, *, structure: bool = False) -> list[str]:
+    """Tokens without comments, docstrings and layout; quotes are all one kind.
 
-    Builtins, attributes, keywords and imported names keep theirs: ``sum`` is not ``max``. None where the code does not parse.
+    With ``structure`` each change of indentation is a token: the same statements nested otherwise are another program.
     """
-    tree = python_tree(code)
-    if tree is None:
-        return None
-    try:
-        names: dict[str, str] = {}
-        for node in ast.walk(tree):
-            _strip(node)
-            if rename:
-                _rename(node, names)
-        return ast.dump(tree)
-    except RecursionError:
-        return None
+    tokens: list[str] = []
+    depth, indents, starts = 0, [0], True
+    raw = (_SLASHES if is_script(text) else _HASH).findall(text.strip())
+    for number, token in enumerate(raw):
+        first = token[0]
+        if first == "\n":
+            starts = depth <= 0
+            following = raw[number + 1][0] if number + 1 < len(raw) else "\n"
+            if structure and starts and following not in "\n#":
+                _indent(len(token.expandtabs(4)) - 1, indents, tokens)
+            continue
+        if first in _QUOTES and len(token) > 1:
+            alone = starts and (number + 1 == len(raw) or raw[number + 1][0] in "\n#")
+            if not alone:
+                tokens.append('"' + token.strip(first))
+        elif first == "#" or (first == "/" and len(token) > 1):
+            continue
+        else:
+            depth += (first in _OPENING) - (first in _CLOSING)
+            tokens.append(token)
+        starts = False
+    return tokens
 
 
-def _strip(node: ast.AST) -> None:
-    body = getattr(node, "body", None)
-    if isinstance(body, list):
-        kept = [each for each in body if not (isinstance(each, ast.Expr) and isinstance(each.value, ast.Constant))]
-        node.body = kept or [ast.Pass()]  # type: ignore[attr-defined]
-    if isinstance(node, ast.arg):
-        node.annotation = None
-    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-        node.returns = None
+def is_script(text: str) -> bool:
+    """Whether ``//`` begins a comment: TypeScript and its like. The words are looked for before the pattern, which is slower."""
+    return any(word in text for word in _SCRIPT_SIGNS) and _SCRIPT.search(text) is not None
 
 
-def _rename(node: ast.AST, names: dict[str, str]) -> None:
-    if isinstance(node, ast.Name) and node.id not in _BUILTINS:
-        node.id = names.setdefault(node.id, f"v{len(names)}")
-    elif isinstance(node, ast.arg):
-        node.arg = names.setdefault(node.arg, f"v{len(names)}")
-    elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-        node.name = names.setdefault(node.name, f"v{len(names)}")
+def _indent(width: int, indents: list[int], tokens: list[str]) -> None:
+    if width > indents[-1]:
+        indents.append(width)
+        tokens.append("\t")
+    while width < indents[-1] and len(indents) > 1:
+        indents.pop()
+        tokens.append("\b")
+
+
+def renamed(tokens: list[str]) -> list[str]:
+    """The tokens with the author's names replaced by ``v0``, ``v1`` … in the order of appearance.
+
+    Keywords, attributes, and builtins that the code does not assign keep their names.
+    """
+    names: dict[str, str] = {}
+    own = _assigned(tokens)
+    kept = _KEPT - own if own else _KEPT
+    result: list[str] = []
+    before = ""
+    for token in tokens:
+        if token not in kept and before != "." and token.isidentifier():
+            token = names.setdefault(token, f"v{len(names)}")
+        result.append(token)
+        before = token
+    return result
+
+
+def nameless(tokens: list[str], numbered: list[str]) -> list[str]:
+    """The tokens with every name that ``renamed`` replaced as ``v``."""
+    return [token if token == other else "v" for token, other in zip(tokens, numbered, strict=True)]
+
+
+def _assigned(tokens: list[str]) -> set[str]:
+    """Builtins' names that the code gives to values of its own: those before a lone ``=`` outside brackets."""
+    found: set[str] = set()
+    depth = 0
+    for number, token in enumerate(tokens):
+        if token in _OPENING:
+            depth += 1
+        elif token in _CLOSING:
+            depth -= 1
+        elif (
+            token == "="
+            and depth == 0
+            and number
+            and tokens[number - 1] in _BUILTINS
+            and tokens[number + 1 : number + 2] != ["="]
+        ):
+            found.add(tokens[number - 1])
+    return found
+
+
+def answer_form(completion: str) -> str:
+    """An answer up to comments, docstrings, quotes and layout that means nothing."""
+    return " ".join(code_tokens(code_of(completion), structure=True))

@@ -1,159 +1,100 @@
 """Rebalancing to shares: seeded sampling without replacement, no row twice, shortfalls reported and never topped up.
 
-Which rows are taken depends on their ids and the seed alone, not on their order; they come out in input order. Two passes over
-the input: about 20 bytes a row are kept between them. What this module does not do: shuffle (trainers do, by seed), weigh
-quality, or hold rows.
+Which rows are taken depends on their ids, their weights and the seed alone, not on their order. DuckDB sorts under
+the mix's memory limit; nothing is held a row. What this module does not do: shuffle (trainers do, by seed), or read
+rows.
 """
 
 from __future__ import annotations
 
 import math
-from array import array
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from hashlib import blake2b
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Mapping
+from typing import NamedTuple
 
-from ..errors import BadInput
-from ..records import Row
-from .report import MixReport, Quota
-
-if TYPE_CHECKING:
-    import numpy as np
+from ..records.data_spec import MixSpec
+from ..store.catalog import Workbench
+from .report import Quota
 
 
-class Rebalanced(NamedTuple):
-    """``rows`` may be iterated again and again."""
+class Stratum(NamedTuple):
+    """What can be taken of one category, in the mix's unit."""
 
-    rows: Iterable[Row]
-    report: MixReport
+    plain: float = 0.0
+    repairs: float = 0.0
+
+    def usable(self, repair_share: float, cap: float) -> float:
+        """What the category can give at most, its repair traces and itself capped."""
+        return min(self.plain + min(self.repairs, _repairs_beside(self.plain, repair_share)), cap)
 
 
-def rebalance(
-    rows: Iterable[Row],
-    shares: Mapping[str, float],
-    *,
-    size: int | None,
-    seed: int,
-    repair_share: float = 1.0,
-    weigh: Callable[[Row], int] | None = None,
-) -> Rebalanced:
-    """Take rows so that the categories stand to each other as ``shares``.
+_ELIGIBLE = """
+create table eligible as
+select * from (
+    select pos, category, origin = 'repair' as repair, source, weight, draw from survey anti join duplicates using (pos)
+    where left_out is null
+    qualify row_number() over (partition by id order by pos) = 1
+)
+"""
+_CAPPED = """
+create table over_cap as select pos from (
+    select pos, sum(weight) over (partition by source order by draw, pos rows unbounded preceding) as upto, most
+    from eligible join source_caps using (source)
+) where upto > most
+"""
+_CHOSEN = """
+create table chosen as select pos, category, repair, source, weight from (
+    select e.*, sum(weight) over (partition by category, repair order by draw, pos rows unbounded preceding) as upto, amount
+    from eligible e join amounts using (category, repair)
+) where upto <= amount + 1e-9
+"""
 
-    Args:
-        rows: an iterable that can be iterated again; a one-shot iterator is held in memory.
-        shares: category -> share; they sum to 1.
-        size: how much is wanted in all, in rows (or in what ``weigh`` counts). None: the most that keeps the shares among the
-            categories that have rows; a category without any is short, and is reported so.
-        seed: same seed and ids, same rows.
-        repair_share: the largest part of a category that may be repair traces.
-        weigh: a row's weight, its tokens for instance, at least 1; None counts rows. Quotas are then never exceeded.
 
-    Raises:
-        BadInput: shares that are negative, not finite, or do not sum to 1; a size below 0.
+def draw_quotas(bench: Workbench, spec: MixSpec) -> tuple[float, tuple[Quota, ...]]:
+    """Fill the workbench's tables ``eligible``, ``over_cap`` and ``chosen`` from ``survey`` and ``duplicates``.
+
+    Returns:
+        The size that quotas were made for, and one quota a category, in the order of ``spec.shares``.
     """
-    _check(shares, size, repair_share)
-    source = list(rows) if isinstance(rows, Iterator) else rows
-    survey = _survey(source, list(shares), seed, weigh)
-    total = float(size) if size is not None else _most(survey, shares, repair_share, whole=weigh is None)
-    wanted = _wanted(shares, total, whole=weigh is None)
-    chosen = bytearray(survey.size)
-    quotas = [
-        _choose(survey, index, name, shares[name], wanted[name], repair_share, chosen)
-        for index, name in enumerate(shares)
-    ]
-    report = MixReport(
-        seed=seed,
-        unit="rows" if weigh is None else "tokens",
-        size=size,
-        total=total,
-        quotas=tuple(quotas),
-        repeated_ids=survey.repeated,
-        outside=dict(sorted(survey.outside.items())),
-    )
-    return Rebalanced(_Chosen(source, chosen), report)
+    bench.run(_ELIGIBLE)
+    bench.run("create table source_caps (source varchar, most double)")
+    for source, most in spec.source_caps.items():
+        bench.run("insert into source_caps values (?, ?)", [source, most])
+    bench.run(_CAPPED if spec.source_caps else "create table over_cap (pos bigint)")
+    if spec.source_caps:
+        bench.run("delete from eligible where pos in (select pos from over_cap)")
+    strata = _strata(bench, spec)
+    total = float(spec.size) if spec.size is not None else _most(strata, spec)
+    wanted = _wanted(spec.shares, total, whole=spec.unit == "rows")
+    bench.run("create table amounts (category varchar, repair boolean, amount double)")
+    for name in spec.shares:
+        plain, repairs = _amounts(strata[name], min(wanted[name], _cap(spec, name)), spec.repair_share)
+        bench.run("insert into amounts values (?, true, ?), (?, false, ?)", [name, repairs, name, plain])
+    bench.run(_CHOSEN)
+    return total, _quotas(bench, spec, strata, wanted)
 
 
-def _check(shares: Mapping[str, float], size: int | None, repair_share: float) -> None:
-    total = math.fsum(shares.values())
-    if not shares or any(not math.isfinite(share) or share < 0 for share in shares.values()) or abs(total - 1) > 1e-6:
-        raise BadInput(
-            f"shares sum to {total:g}, expected 1 with none negative.", field="shares", fix="Adjust the shares."
-        )
-    if size is not None and size < 0:
-        raise BadInput(f"is {size}, expected 0 or more.", field="size")
-    if not 0 <= repair_share <= 1:
-        raise BadInput(f"is {repair_share:g}, expected 0 to 1.", field="repair_share")
+def _strata(bench: Workbench, spec: MixSpec) -> dict[str, Stratum]:
+    sums = "sum(weight) filter (where not repair), sum(weight) filter (where repair)"
+    found = {
+        name: Stratum(float(plain or 0), float(repairs or 0))
+        for name, plain, repairs in bench.rows(f"select category, {sums} from eligible group by category")
+    }
+    return {name: found.get(name, Stratum()) for name in spec.shares}
 
 
-class _Chosen:
-    """The chosen rows of a source, in its order, read again at each iteration."""
-
-    def __init__(self, source: Iterable[Row], chosen: bytearray) -> None:
-        self._source, self._chosen = source, chosen
-
-    def __iter__(self) -> Iterator[Row]:
-        return (row for row, take in zip(self._source, self._chosen, strict=True) if take)
-
-    def __len__(self) -> int:
-        return sum(self._chosen)
-
-
-class _Survey(NamedTuple):
-    """What is known of the input after the first pass: one entry a stratum, positions in the order of the draw."""
-
-    size: int
-    """Rows seen."""
-    strata: dict[tuple[int, bool], tuple[np.ndarray, np.ndarray]]
-    """(category index, is a repair) -> positions and weights, in drawing order."""
-    repeated: int
-    outside: Counter[str]
-
-    def available(self, index: int, *, repair: bool) -> float:
-        return float(self.strata[index, repair][1].sum())
-
-
-def _survey(source: Iterable[Row], names: list[str], seed: int, weigh: Callable[[Row], int] | None) -> _Survey:
-    import numpy as np
-
-    indices = {name: index for index, name in enumerate(names)}
-    keys, weights, places = array("Q"), array("I"), array("h")
-    outside: Counter[str] = Counter()
-    for row in source:
-        index = indices.get(row.category, -1)
-        if index < 0:
-            outside[row.category] += 1
-        keys.append(_key(seed, row.id))
-        weights.append(1 if weigh is None else max(1, weigh(row)))
-        places.append(index * 2 + (row.origin == "repair") if index >= 0 else -1)
-    key, weight, place = np.array(keys, np.uint64), np.array(weights, np.int64), np.array(places, np.int16)
-    _, first = np.unique(key, return_index=True)
-    strata = {}
-    for index in range(len(names)):
-        for repair in (False, True):
-            order = first[place[first] == index * 2 + repair]
-            strata[index, repair] = (order, weight[order])
-    return _Survey(len(key), strata, len(key) - len(first), outside)
-
-
-def _key(seed: int, name: str) -> int:
-    return int.from_bytes(blake2b(f"{seed}|{name}".encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
-
-
-def _usable(survey: _Survey, index: int, repair_share: float) -> float:
-    """What a category can give at most, its repair traces capped."""
-    plain, repairs = survey.available(index, repair=False), survey.available(index, repair=True)
-    return plain + min(repairs, _repairs_beside(plain, repair_share))
+def _cap(spec: MixSpec, name: str) -> float:
+    return spec.category_caps.get(name, math.inf)
 
 
 def _repairs_beside(plain: float, repair_share: float) -> float:
     return math.inf if repair_share >= 1 else math.floor(plain * repair_share / (1 - repair_share) + 1e-9)
 
 
-def _most(survey: _Survey, shares: Mapping[str, float], repair_share: float, *, whole: bool) -> float:
-    usable = [(_usable(survey, index, repair_share), share) for index, share in enumerate(shares.values())]
+def _most(strata: Mapping[str, Stratum], spec: MixSpec) -> float:
+    """The most that keeps the shares among the categories that can give anything."""
+    usable = [(strata[name].usable(spec.repair_share, _cap(spec, name)), share) for name, share in spec.shares.items()]
     most = min((amount / share for amount, share in usable if amount and share), default=0.0)
-    return float(math.floor(most + 1e-9)) if whole else most
+    return float(math.floor(most + 1e-9)) if spec.unit == "rows" else most
 
 
 def _wanted(shares: Mapping[str, float], total: float, *, whole: bool) -> dict[str, float]:
@@ -168,33 +109,33 @@ def _wanted(shares: Mapping[str, float], total: float, *, whole: bool) -> dict[s
     return wanted
 
 
-def _choose(
-    survey: _Survey, index: int, name: str, share: float, wanted: float, repair_share: float, chosen: bytearray
-) -> Quota:
-    """Mark a category's rows: repair traces in proportion to what there is, but at most ``repair_share`` of it."""
-    plain, repairs = survey.available(index, repair=False), survey.available(index, repair=True)
+def _amounts(stratum: Stratum, wanted: float, repair_share: float) -> tuple[float, float]:
+    """Plain rows and repair traces: the latter in proportion to what there is, but at most ``repair_share`` of the category."""
+    plain, repairs = stratum
     part = repairs / (plain + repairs) if repairs else 0.0
     for_repairs = min(math.floor(wanted * min(part, repair_share) + 1e-9), repairs)
     if plain < wanted - for_repairs:
         for_repairs = min(repairs, wanted - plain, _repairs_beside(plain, repair_share))
-    repair_rows, repair_taken = _mark(survey.strata[index, True], for_repairs, chosen)
-    plain_rows, plain_taken = _mark(survey.strata[index, False], wanted - repair_taken, chosen)
-    return Quota(
-        category=name,
-        share=share,
-        wanted=wanted,
-        available=_usable(survey, index, repair_share),
-        taken=plain_taken + repair_taken,
-        rows=plain_rows + repair_rows,
-        repairs=repair_rows,
-    )
+    return wanted - for_repairs, for_repairs
 
 
-def _mark(stratum: tuple[np.ndarray, np.ndarray], amount: float, chosen: bytearray) -> tuple[int, float]:
-    """Mark rows in drawing order while they fit into ``amount``; the rows marked and their weight."""
-    positions, weights = stratum
-    ends = weights.cumsum()
-    count = int(ends.searchsorted(amount + 1e-9, side="right"))
-    for position in positions[:count]:
-        chosen[position] = 1
-    return count, float(ends[count - 1]) if count else 0.0
+def _quotas(
+    bench: Workbench, spec: MixSpec, strata: Mapping[str, Stratum], wanted: Mapping[str, float]
+) -> tuple[Quota, ...]:
+    counts = "sum(weight), count(*), count(*) filter (where repair)"
+    taken = {name: rest for name, *rest in bench.rows(f"select category, {counts} from chosen group by category")}
+    quotas = []
+    for name, share in spec.shares.items():
+        amount, rows, repairs = taken.get(name, (0, 0, 0))
+        quotas.append(
+            Quota(
+                category=name,
+                share=share,
+                wanted=wanted[name],
+                available=strata[name].usable(spec.repair_share, _cap(spec, name)),
+                taken=float(amount),
+                rows=rows,
+                repairs=repairs,
+            )
+        )
+    return tuple(quotas)

@@ -5,7 +5,8 @@ What this module does not do: soften a shortfall.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from ..plots import shares
@@ -19,7 +20,7 @@ class Quota:
     share: float
     wanted: float
     available: float
-    """After duplicates are out and repair traces are capped."""
+    """After duplicates and all else are out, and repair traces, sources and the category are capped."""
     taken: float
     rows: int
     repairs: int
@@ -33,7 +34,7 @@ class Quota:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MixReport:
-    """A mix's account of itself."""
+    """A mix's account of itself. Every row seen is in ``rows`` or counted once in ``left_out``."""
 
     seed: int
     unit: str
@@ -41,16 +42,18 @@ class MixReport:
     """As asked; None: the most that the shares allow."""
     total: float
     """The size that the quotas were made for: what ``wanted`` sums to."""
+    seen: int
+    """Candidates and repair traces together."""
+    before: dict[str, float]
+    """Category -> all that was seen of it, in ``unit``, before anything was left out."""
     quotas: tuple[Quota, ...]
-    repeated_ids: int = 0
-    outside: dict[str, int] = field(default_factory=dict)
-    """Rows of categories that have no share (held-back ones among them): none was taken."""
-    duplicates: dict[str, int] = field(default_factory=dict)
-    """Duplicates left out, by kind."""
-    stands_for: dict[str, int] = field(default_factory=dict)
-    """Row id -> how many duplicates it stands for."""
-    banned: int = 0
-    """Rows left out because they overlap a benchmark."""
+    left_out: dict[str, int]
+    """Why -> rows: ``benchmark``, ``held_back``, ``no_share``, ``quality``, ``exact``, ``normalised``, ``near``, ``same_id``,
+    ``source_cap``, ``not_drawn``."""
+    held_back: dict[str, int] = field(default_factory=dict)
+    """Category -> rows held back or without a share: none was taken."""
+    sources: dict[str, int] = field(default_factory=dict)
+    """Source -> rows in the mix."""
 
     @property
     def rows(self) -> int:
@@ -60,38 +63,52 @@ class MixReport:
     def shortfall(self) -> float:
         return sum(quota.short for quota in self.quotas)
 
-    def leaving_out(self, *, duplicates: dict[str, int], stands_for: dict[str, int], banned: int) -> MixReport:
-        """The same report with what was left out before the quotas."""
-        return replace(self, duplicates=duplicates, stands_for=stands_for, banned=banned)
+    @property
+    def empty(self) -> tuple[str, ...]:
+        """Categories that were to have a share and have no row at all."""
+        return tuple(quota.category for quota in self.quotas if quota.share and not quota.available)
 
     def to_json(self) -> dict[str, Any]:
         quotas = [asdict(quota) | {"short": quota.short} for quota in self.quotas]
-        return asdict(self) | {"quotas": quotas, "rows": self.rows, "shortfall": self.shortfall}
+        own = {"quotas": quotas, "rows": self.rows, "shortfall": self.shortfall, "empty": list(self.empty)}
+        return asdict(self) | own
 
     def to_markdown(self) -> str:
-        lines = [
-            f"| category | share | wanted | available | taken | short | share taken | repairs | ({self.unit})",
-            "|---|---|---|---|---|---|---|---|---|",
-        ]
+        return "\n".join(self._lines())
+
+    def _lines(self) -> Iterator[str]:
+        yield f"{self.rows} of {self.seen} rows, in {self.unit}; seed {self.seed}."
+        yield from ("", "| category | share | wanted | available | taken | short | share taken | repairs |")
+        yield "|---|---|---|---|---|---|---|---|"
         taken = sum(quota.taken for quota in self.quotas)
         for quota in self.quotas:
             part = quota.taken / taken if taken else 0
-            lines.append(
-                f"| {quota.category} | {quota.share:.1%} | {quota.wanted:g} | {quota.available:g} | {quota.taken:g}"
-                f" | {quota.short:g} | {part:.1%} | {quota.repairs} | |"
+            yield (
+                f"| {quota.category} | {quota.share:.1%} | {quota.wanted:.10g} | {quota.available:.10g}"
+                f" | {quota.taken:.10g} | {quota.short:.10g} | {part:.1%} | {quota.repairs} |"
             )
-        kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(self.duplicates.items())) or "none"
-        outside = ", ".join(f"{count} {name}" for name, count in sorted(self.outside.items())) or "none"
-        lines += ["", f"Duplicates left out: {kinds}. Without a share: {outside}. Benchmark overlap: {self.banned}."]
-        return "\n".join(lines)
+        yield ""
+        if self.shortfall:
+            missing = ", ".join(f"{quota.category} {quota.short:.10g}" for quota in self.quotas if quota.short)
+            yield f"**Short** by {self.shortfall:.10g} {self.unit}: {missing}. Nothing was repeated to fill a gap.\n"
+        if self.empty:
+            yield f"**No row at all** of {', '.join(self.empty)}.\n"
+        yield f"Left out: {_counts(self.left_out)}. Held back or without a share: {_counts(self.held_back)}."
+        yield f"Sources: {_counts(self.sources)}."
 
     def to_plot(self) -> str:
-        """Shares of what was available, of what was taken and as wanted; Markdown with one image."""
-        available = sum(quota.available for quota in self.quotas) or 1
+        """Shares of all that was seen, of the mix and as wanted; Markdown with one image."""
+        before = sum(self.before.values()) or 1
         taken = sum(quota.taken for quota in self.quotas) or 1
+        wanted = {quota.category: quota.share for quota in self.quotas}
+        others = sorted(set(self.before) - set(wanted), key=lambda name: -self.before[name])[:5]
         return shares(
-            {quota.category: quota.available / available for quota in self.quotas},
+            {name: amount / before for name, amount in self.before.items()},
             {quota.category: quota.taken / taken for quota in self.quotas},
-            {quota.category: quota.share for quota in self.quotas},
-            "The mix, before and after",
+            wanted | dict.fromkeys(others, 0.0),
+            f"The mix, before and after ({self.unit})",
         )
+
+
+def _counts(numbers: dict[str, int]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in sorted(numbers.items()) if count) or "none"

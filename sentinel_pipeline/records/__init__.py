@@ -4,9 +4,14 @@ from .candidate import Candidate, Quarantined, RepairTrace, Row
 from .labels import LABELS, CriticLabels, Label
 from .messages import ROLES, Message, messages_from
 from .report import BenchmarkReport, Interval, PairedComparison, SampleScore
+from .sft_candidate import STATUSES, ReviewTask, SftCandidate
 from .task import CATEGORIES, Task
 from .verdict import GateVerdict
 from .verifiers import (
+    Constraints,
+    FieldsAnswer,
+    FunctionCalls,
+    GroundedText,
     JsonAnswer,
     PatchApplies,
     PythonTests,
@@ -24,10 +29,15 @@ __all__ = [
     "CATEGORIES",
     "LABELS",
     "ROLES",
+    "STATUSES",
     "BenchmarkReport",
     "Candidate",
+    "Constraints",
     "CriticLabels",
+    "FieldsAnswer",
+    "FunctionCalls",
     "GateVerdict",
+    "GroundedText",
     "Interval",
     "JsonAnswer",
     "Label",
@@ -37,9 +47,11 @@ __all__ = [
     "PythonTests",
     "Quarantined",
     "RepairTrace",
+    "ReviewTask",
     "Row",
     "ScriptTests",
     "SampleScore",
+    "SftCandidate",
     "ShellEffect",
     "SqlAnswer",
     "StdioTests",

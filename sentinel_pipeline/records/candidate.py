@@ -27,12 +27,14 @@ class Candidate:
     messages: tuple[Message, ...]
     completion: str
     category: str | None = None
-    """A category of the recipe's mix, or ``None``: then the evidence in the row decides."""
+    """The source's word, or ``None``. One that the recipe's mix does not know counts as none: the evidence in the row decides."""
     task_id: str | None = None
     verifier: Verifier | None = None
     file: str | None = None
     line: int | None = None
     """Where it was read, one-based."""
+    corrected_by: str | None = None
+    """Id of the candidate that its source (a person, a preference pair) put in the place of this one, which failed."""
     planted: str | None = None
     """The defect that was planted on purpose (``corrupted`` source). For audits only: the critic never reads it."""
 
@@ -47,14 +49,14 @@ class Candidate:
             "verifier": verifier_to_json(self.verifier),
             "file": self.file,
             "line": self.line,
+            "corrected_by": self.corrected_by,
             "planted": self.planted,
         }
 
     @classmethod
     def from_row(cls, row: dict[str, Any]) -> Candidate:
-        rest = {
-            key: row[key] for key in ("id", "source", "completion", "category", "task_id", "file", "line", "planted")
-        }
+        names = ("id", "source", "completion", "category", "task_id", "file", "line", "corrected_by", "planted")
+        rest = {name: row[name] for name in names}
         return cls(messages=messages_from(row["messages"]), verifier=verifier_from_json(row["verifier"]), **rest)
 
 

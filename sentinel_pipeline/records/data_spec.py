@@ -46,14 +46,46 @@ class CriticSpec:
     """Where candidates run: this machine, or the Ray cluster that ``RAY_ADDRESS`` names. The verdicts are the same."""
     workers: int | None = None
     """Grader workers of this machine; every available core when absent. On Ray the cluster's processors say."""
+    self_repair: int = 0
+    """Rejected candidates, at most, that the base model is shown with what failed, to answer again; none by default."""
+    stop_token: str | None = None
+    """The stop token, as text, that every completion must hold at its end; absent where completions come without it."""
     require_isolation: Literal["none", "rlimits", "seccomp", "namespaces", "full"] = "seccomp"
     """On a machine that isolates less, no candidate runs and the stage is refused (``sentinel doctor`` names the level)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CategoryRule:
+    """Evidence by which a row is of a category that the recipe names: all the conditions given must hold, one at least is given."""
+
+    languages: tuple[str, ...] = ()
+    """The answer's language: ``python``, ``typescript``, ``sql``, ``shell``, ``yaml``, ``json``, ``diff`` or ``text``."""
+    sources: tuple[str, ...] = ()
+    """The row's source, as ``file:NAME`` or ``hub:NAME``."""
+    words: tuple[str, ...] = ()
+    """Words or phrases of which the request holds one, whatever their case."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MixSpec:
     shares: dict[str, float] = field(default_factory=lambda: dict(SHARES))
+    categories: dict[str, CategoryRule] = field(default_factory=dict)
+    """Rules for categories beyond seed 000's five, asked in this order before the general evidence."""
     size: int | None = None
-    """Rows wanted; the most that the shares allow when absent."""
+    """How much is wanted, in ``unit``; the most that the shares allow when absent."""
+    unit: Literal["rows", "tokens"] = "rows"
+    """What shares, size and caps count. Tokens are words and marks, counted without a model's tokenizer."""
     repair_share: float = 0.05
     """Largest share of repair traces within a category."""
+    minimum_quality: Literal["accepted", "parsed", "verified"] = "accepted"
+    """``verified``: a verifier passed the row; ``parsed``: that, or its answer is in a language with a parser; or all."""
+    weights: dict[str, float] = field(default_factory=dict)
+    """Source -> how much likelier than others (1) its rows are drawn."""
+    source_caps: dict[str, int] = field(default_factory=dict)
+    """Source -> the most that the mix may hold of it, in ``unit``."""
+    category_caps: dict[str, int] = field(default_factory=dict)
+    """Category -> the most that the mix may hold of it, in ``unit``."""
+    near_duplicates: float = 0.85
+    """Jaccard similarity of two requests and of their answers (three words at a time) from which the later row is left out."""
+    memory_mib: int = 512
+    """What DuckDB may hold while it sorts; the rest goes to the run's own folder."""

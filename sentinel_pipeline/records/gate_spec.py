@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -12,12 +12,23 @@ class BenchSpec:
     max_new_tokens: int = 128
     batch_size: int = 64
     temperature: float = 0.0
+    top_p: float = 1.0
+    samples: int = 1
+    """Answers to each item; more than one needs a temperature."""
     limit: int | None = None
+    """Items of each suite, at most; a conversation is one item."""
+    data: dict[str, str] = field(default_factory=dict)
+    """Suite name -> its problem file, relative to the project's root, for suites whose file lies elsewhere."""
+    engine: Literal["transformers", "vllm"] = "transformers"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GatePolicy:
-    """A gate's policy: ``metric`` of the ``suite`` against ``threshold``, decided on the interval or on the point."""
+    """A gate's policy: ``metric`` of the ``suite`` against ``threshold``, decided on the interval or on the point.
+
+    With ``against`` the gate is paired: what is compared with ``threshold`` is the difference to that stage's answers to the same
+    items. ``threshold = 0.0`` asks for a gain, ``0.1`` for ten points, ``-0.02`` for no loss of more than two.
+    """
 
     metric: Literal["pass_at_1", "syntax_rate"]
     threshold: float
@@ -28,21 +39,36 @@ class GatePolicy:
     decide_on: Literal["interval", "point"] = "interval"
     """``interval``: the whole confidence interval must clear the threshold; between the two the gate is inconclusive."""
     confidence: float = 0.95
+    """Of the interval; a gate that decides on it promotes by luck at most in 1 - ``confidence`` of all cases."""
     max_infra_share: float = 0.02
     """More infrastructure outcomes than this and the report is void: the gate is inconclusive."""
-    severity: Literal["block", "warn"] = "block"
-    """``warn``: shown, never a reason to refuse (a smoke suite of 8 tasks decides nothing, see the README)."""
+    severity: Literal["block", "warn", "off"] = "block"
+    """``warn``: shown, never a reason to refuse (a smoke suite of 8 tasks decides nothing); ``off``: not decided."""
+    against: str | None = None
+    """The stage to compare with on the same items; absent: an absolute rate."""
+    effect: float = 0.10
+    """How far beyond the threshold the truth must lie for the gate's power to be stated."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Gates:
-    """The recipe's gates, one field each; defaults are the seeds' thresholds."""
+DEFAULT_GATES: dict[str, GatePolicy] = {
+    # Seeds 001 and 003: never train what the base model can do already.
+    "capability_gap": GatePolicy(metric="pass_at_1", stage="base", threshold=0.30, direction="at_most"),
+    # Seed 000: at least 40 % Pass@1 and 95 % syntax rate.
+    "pass_at_1": GatePolicy(metric="pass_at_1", threshold=0.40),
+    "syntax_rate": GatePolicy(metric="syntax_rate", threshold=0.95),
+    # Eight tasks: a quick look, never a promotion.
+    "smoke_pass_at_1": GatePolicy(metric="pass_at_1", suite="smoke", threshold=0.40, severity="warn"),
+}
+"""The gates that every recipe has. ``[gates.NAME]`` changes the keys that it names, or adds a gate of the recipe's own."""
 
-    capability_gap: GatePolicy = GatePolicy(metric="pass_at_1", stage="base", threshold=0.30, direction="at_most")
-    """Seeds 001 and 003: never train what the base model can do already."""
-    pass_at_1: GatePolicy = GatePolicy(metric="pass_at_1", threshold=0.40)
-    """Seed 000: at least 40 % Pass@1."""
-    syntax_rate: GatePolicy = GatePolicy(metric="syntax_rate", threshold=0.95)
-    """Seed 000: at least 95 % syntax rate."""
-    smoke_pass_at_1: GatePolicy = GatePolicy(metric="pass_at_1", suite="smoke", threshold=0.40, severity="warn")
-    """Eight tasks: a quick look, never a promotion."""
+
+def with_defaults(gates: dict[str, Any]) -> dict[str, Any]:
+    """A recipe's ``[gates]`` table laid over the default gates, key by key; what is no table is left for the reader to refuse."""
+    merged: dict[str, Any] = {name: _table(policy) for name, policy in DEFAULT_GATES.items()}
+    for name, table in gates.items():
+        merged[name] = {**merged.get(name, {}), **table} if isinstance(table, dict) else table
+    return merged
+
+
+def _table(policy: GatePolicy) -> dict[str, Any]:
+    return {key: value for key, value in asdict(policy).items() if value is not None}

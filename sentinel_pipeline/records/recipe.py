@@ -14,8 +14,15 @@ from typing import Any
 
 from ..errors import BadInput
 from .data_spec import CandidatesSpec, CriticSpec, MixSpec, TasksSpec
-from .gate_spec import BenchSpec, GatePolicy, Gates
+from .decision_spec import Condition, Scenario
+from .gap_spec import GapProof
+from .gate_checks import validate_gap, validate_gates
+from .gate_spec import DEFAULT_GATES, BenchSpec, GatePolicy, with_defaults
+from .grpo_spec import GrpoSpec
+from .judge_spec import JudgeSpec
+from .mix_rules import check_mix
 from .model_spec import ModelSpec
+from .review_spec import ReviewSpec
 from .toml import read_section, read_toml
 from .training_spec import Budget, SftSpec
 
@@ -33,8 +40,16 @@ class Recipe:
     critic: CriticSpec = field(default_factory=CriticSpec)
     mix: MixSpec = field(default_factory=MixSpec)
     sft: SftSpec = field(default_factory=SftSpec)
+    grpo: GrpoSpec | None = None
+    """None: the recipe has no GRPO."""
     bench: BenchSpec = field(default_factory=BenchSpec)
-    gates: Gates = field(default_factory=Gates)
+    gates: dict[str, GatePolicy] = field(default_factory=lambda: dict(DEFAULT_GATES))
+    gap_proof: GapProof | None = None
+    """Absent: the gate ``capability_gap`` alone says whether there is something to learn."""
+    judge: JudgeSpec = field(default_factory=JudgeSpec)
+    review: ReviewSpec = field(default_factory=ReviewSpec)
+    next: tuple[Scenario, ...] = ()
+    """The decision tree over the finished GRPO run, asked by ``sentinel next``."""
     budget: Budget = field(default_factory=Budget)
 
     def sha256(self) -> str:
@@ -56,6 +71,8 @@ def load_recipe(path: Path) -> Recipe:
     """
     data = read_toml(path)
     data.setdefault("name", path.stem)
+    if isinstance(data.setdefault("gates", {}), dict):
+        data["gates"] = with_defaults(data["gates"])
     recipe = read_section(Recipe, data, file=path)
     _validate(recipe, path)
     return recipe
@@ -66,41 +83,113 @@ def _validate(recipe: Recipe, path: Path) -> None:
         raise BadInput(
             f"is {recipe.name!r} but the file is {path.name!r}.", file=path, field="name", fix="Make them equal."
         )
-    total = sum(recipe.mix.shares.values())
-    if abs(total - 1) > 1e-6 or any(share < 0 for share in recipe.mix.shares.values()):
+    check_mix(recipe.mix, path)
+    alpha = recipe.sft.windows.gain_alpha
+    if alpha is not None and not 0 < alpha < 1:
         raise BadInput(
-            f"shares sum to {total:g}, expected 1 with none negative.",
+            f"is {alpha:g}, expected within (0, 1).",
             file=path,
-            field="mix.shares",
-            fix="Adjust the shares.",
+            field="sft.windows.gain_alpha",
+            fix="5 % is written 0.05.",
         )
-    for name in Gates.__slots__:
-        policy: GatePolicy = getattr(recipe.gates, name)
-        if not 0 < policy.threshold < 1 or not 0.5 < policy.confidence < 1:
-            raise BadInput(
-                f"threshold {policy.threshold:g} and confidence {policy.confidence:g}: expected both within (0, 1).",
-                file=path,
-                field=f"gates.{name}",
-                fix="A rate of 40 % is written 0.40.",
-            )
-        if policy.suite not in recipe.bench.suites:
-            raise BadInput(
-                f"suite {policy.suite!r} is not answered by this recipe.",
-                file=path,
-                field=f"gates.{name}.suite",
-                fix=f"Add it to bench.suites ({', '.join(recipe.bench.suites)}).",
-            )
+    validate_gates(recipe.gates, recipe.bench.suites, path)
+    if recipe.gap_proof is not None:
+        validate_gap(recipe.gap_proof, recipe.seed, recipe.bench.suites, path)
+    _check_bench(recipe.bench, path)
+    _check_judge(recipe.judge, path)
     _positive(recipe, path)
+    if recipe.grpo is not None:
+        _validate_grpo(recipe.grpo, path)
+    for at, scenario in enumerate(recipe.next):
+        _validate_scenario(scenario, f"next[{at}]", path)
+
+
+def _validate_grpo(spec: GrpoSpec, path: Path) -> None:
+    for name, low, high in (("generations", 2, 4096), ("warmup_share", 0, 0.999), ("beta", 0, 1e3)):
+        if not low <= getattr(spec, name) <= high:
+            raise BadInput(f"is {getattr(spec, name)}, expected {low:g} to {high:g}.", file=path, field=f"grpo.{name}")
+    names = [rule.name for rule in spec.watch]
+    for at, rule in enumerate(spec.watch):
+        field_name = f"grpo.watch[{at}]"
+        if names.count(rule.name) > 1:
+            raise BadInput(
+                f"{rule.name!r} stands twice.", file=path, field=f"{field_name}.name", fix="Name it otherwise."
+            )
+        if rule.test in ("plateau", "spikes", "diverges") and rule.span < 1:
+            raise BadInput(f"a {rule.test} needs steps to look back on.", file=path, field=f"{field_name}.span")
+        if rule.test == "diverges" and rule.against is None:
+            raise BadInput("says from which metric it diverges.", file=path, field=f"{field_name}.against")
+        if rule.points < 1:
+            raise BadInput(f"is {rule.points}, expected 1 or more.", file=path, field=f"{field_name}.points")
+
+
+def _validate_scenario(scenario: Scenario, field_name: str, path: Path) -> None:
+    if not scenario.when:
+        raise BadInput("has no condition.", file=path, field=f"{field_name}.when", fix="A scenario needs evidence.")
+    if Path(scenario.recipe).name != scenario.recipe or not scenario.recipe:
+        raise BadInput(f"{scenario.recipe!r} is no recipe's name.", file=path, field=f"{field_name}.recipe")
+    for at, condition in enumerate(scenario.when):
+        if _asked(condition) != 1:
+            raise BadInput(
+                "expected exactly one of at_least, below and weakest.", file=path, field=f"{field_name}.when[{at}]"
+            )
+
+
+def _asked(condition: Condition) -> int:
+    return (condition.at_least is not None) + (condition.below is not None) + condition.weakest
+
+
+_GRPO = (
+    "steps", "prompts_per_step", "learning_rate", "temperature", "max_prompt_length", "max_completion_length", "lora_r",
+    "lora_alpha", "eval_every", "eval_items",
+)  # fmt: skip
+_REWARDS = ("cpu_seconds", "wall_seconds", "memory_mib", "step_seconds")
+
+
+def _check_judge(judge: JudgeSpec, path: Path) -> None:
+    for name in JudgeSpec.__slots__:
+        if not 0 < getattr(judge, name) <= 1 or (name == "confidence" and not 0.5 < judge.confidence < 1):
+            raise BadInput(
+                f"is {getattr(judge, name):g}, expected within (0, 1].",
+                file=path,
+                field=f"judge.{name}",
+                fix="Mend it.",
+            )
+
+
+def _check_bench(bench: BenchSpec, path: Path) -> None:
+    stray = sorted(bench.data.keys() - set(bench.suites))
+    if stray:
+        raise BadInput(
+            f"suite {stray[0]!r} is not answered by this recipe.",
+            file=path,
+            field=f"bench.data.{stray[0]}",
+            fix=f"Add it to bench.suites ({', '.join(bench.suites)}).",
+        )
+    if bench.samples > 1 and bench.temperature <= 0:
+        fix = "Set bench.temperature above 0, or bench.samples to 1."
+        raise BadInput("greedy samples are all the same.", file=path, field="bench.samples", fix=fix)
+    if bench.temperature < 0 or not 0 < bench.top_p <= 1:
+        message = f"temperature {bench.temperature:g} and top_p {bench.top_p:g}: expected 0 or more, and within (0, 1]."
+        raise BadInput(message, file=path, field="bench.temperature")
 
 
 def _positive(recipe: Recipe, path: Path) -> None:
     sections: tuple[tuple[str, Any, tuple[str, ...]], ...] = (
         ("sft", recipe.sft, ("batch_size", "gradient_accumulation", "learning_rate", "max_length", "save_every")),
         ("sft.windows", recipe.sft.windows, ("every", "items")),
-        ("bench", recipe.bench, ("max_new_tokens", "batch_size")),
+        ("bench", recipe.bench, ("max_new_tokens", "batch_size", "samples")),
         ("critic", recipe.critic, ("cpu_seconds", "memory_mib")),
+        ("review", recipe.review, _review_numbers(recipe)),
     )
+    if recipe.grpo is not None:
+        sections += (("grpo", recipe.grpo, _GRPO), ("grpo.rewards", recipe.grpo.rewards, _REWARDS))
     for section, spec, names in sections:
         for name in names:
             if getattr(spec, name) <= 0:
                 raise BadInput(f"is {getattr(spec, name)}, expected more than 0.", file=path, field=f"{section}.{name}")
+
+
+def _review_numbers(recipe: Recipe) -> tuple[str, ...]:
+    optional = ("rebuild_after",) if recipe.review.rebuild_after is not None else ()
+    return ("min_tokens_per_second", *optional)

@@ -58,6 +58,8 @@ class BenchmarkReport:
     by_family: dict[str, dict[str, Any]]
     seconds: float
     tokens: int
+    retired: int = 0
+    """Items of the suite that were not asked, because a human correction of them, or of their like, is a training row."""
 
     def summary(self) -> dict[str, Any]:
         """The keys that ``sentinel run --json`` prints for a suite."""

@@ -18,6 +18,8 @@ class Windows:
     """Stop when the syntax rate dropped in this many windows in a row."""
     no_gain_by: int = 750
     """Stop when Pass@1 has not improved by this step."""
+    gain_alpha: float | None = None
+    """Count only a rise that is significant against the first window, this error rate being spent over all looks; absent: any."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,3 +29,5 @@ class GateVerdict:
     scorer_version: str
     policy_hash: str
     """Hash of the policy that decided; a changed policy makes the verdict stale."""
+    against_hash: str | None = None
+    """Content hash of the report that a paired gate compared with; None for an absolute one."""

@@ -66,6 +66,9 @@ class SqlAnswer:
     """The gold query: its rows are the expected ones."""
     ordered: bool = False
     """Whether the order of rows counts; without it rows are compared as a bag."""
+    other_setups: tuple[str, ...] = ()
+    """Databases of the same tables and other rows, on which the query must be right as well: rows learnt by heart, or a constant,
+    are right on one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +107,8 @@ class ShellEffect:
     """Expected standard output, exactly; ``None`` when only the effect counts."""
     expected_files: dict[str, str] | None = None
     """The whole tree afterwards; ``None`` means: unchanged."""
+    gold: str = ""
+    """A trusted command: what it prints and leaves in the same tree is expected; the two fields above are not read then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +122,80 @@ class TextAnswer:
     must_not_contain: tuple[str, ...] = field(default=())
 
 
-Verifier = PythonTests | StdioTests | ScriptTests | SqlAnswer | JsonAnswer | PatchApplies | ShellEffect | TextAnswer
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldsAnswer:
+    """A flat JSON object read with leniency (Portuguese numbers, quotes, fences), each field compared with a reference."""
+
+    kind: ClassVar[str] = "fields_answer"
+    category: ClassVar[str] = "tool_use"
+    expected: str
+    """The reference as a JSON object. Numbers are equal by value, texts but for case and outer space."""
+    schema: str
+    """A JSON Schema that holds the labels and types; a number written as text is read as a number first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroundedText:
+    """A short text about a record: every number and name in it must be in the record, and it must say what matters."""
+
+    kind: ClassVar[str] = "grounded_text"
+    category: ClassVar[str] = "general_chat"
+    record: str
+    """The facts as a JSON object; a share such as 0.372 may be written 37,2 %."""
+    must_mention: tuple[str, ...]
+    """Facts that the text has to hold, as numbers or words."""
+    min_words: int
+    max_words: int
+    max_chars: int | None = None
+    shown: str = ""
+    """The prompt: a copy of it is no answer."""
+    language: Literal["pt"] = "pt"
+    call_to_action: bool = True
+    """Whether the text must ask its reader to do something."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FunctionCalls:
+    """Calls of given functions as JSON, ``{"name", "arguments"}`` alone or in a list, compared with what BFCL's files accept."""
+
+    kind: ClassVar[str] = "function_calls"
+    category: ClassVar[str] = "tool_use"
+    functions: str
+    """The functions on offer as JSON text: a list of ``{"name", "parameters": {"properties", "required"}}``."""
+    expected: str
+    """JSON text: a list of ``{NAME: {ARGUMENT: [accepted values]}}``, a call each; ``""`` among the values lets it be left out."""
+    ordered: bool = False
+    """Whether the order of the calls counts."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Constraints:
+    """A text under programmatic constraints, all of which must hold (IFEval's way: verifiable instructions)."""
+
+    kind: ClassVar[str] = "constraints"
+    category: ClassVar[str] = "general_chat"
+    instructions: tuple[str, ...]
+    """Ids of the constraints, ``GROUP:NAME``; ``critic.constraints`` knows them."""
+    arguments: str = "[]"
+    """JSON text: a list of one object of arguments for each instruction, or an empty list."""
+    clean_stop: bool = False
+    """Whether the answer must have ended by itself, not by the length limit, and without text after a stop token."""
+
+
+Verifier = (
+    PythonTests
+    | StdioTests
+    | ScriptTests
+    | SqlAnswer
+    | JsonAnswer
+    | PatchApplies
+    | ShellEffect
+    | TextAnswer
+    | FunctionCalls
+    | Constraints
+    | FieldsAnswer
+    | GroundedText
+)
 _KINDS: dict[str, type[Any]] = {cls.kind: cls for cls in get_args(Verifier)}
 _TYPES = {
     kind: {name: hint for name, hint in get_type_hints(cls).items() if get_origin(hint) is not ClassVar}
@@ -157,7 +235,7 @@ def verifier_from_json(text: str | None) -> Verifier | None:
 
 
 def _fits(value: Any, hint: Any) -> bool:
-    """Whether a JSON value is of a field's type: text, a truth value, a list or an object of texts, or one of several types."""
+    """Whether a JSON value is of a field's type: text, a number, a truth value, a list or an object of texts, or one of several."""
     origin, inner = get_origin(hint), get_args(hint)
     if origin is UnionType:
         return any(_fits(value, one) for one in inner)
@@ -167,4 +245,4 @@ def _fits(value: Any, hint: Any) -> bool:
         return isinstance(value, list) and all(_fits(one, inner[0]) for one in value)
     if origin is dict:
         return isinstance(value, dict) and all(_fits(one, inner[1]) for one in value.values())
-    return isinstance(value, hint)
+    return type(value) is hint

@@ -5,6 +5,7 @@ from .files import atomic_write, read_jsonl, sha256_file, write_json, write_json
 from .home import Home, find_home
 from .ledger import Ledger
 from .manifest import FileEntry, Manifest, Parent
+from .outbox import Outbox
 from .tables import read_parquet, write_parquet
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "Home",
     "Ledger",
     "Manifest",
+    "Outbox",
     "Parent",
     "Store",
     "atomic_write",

@@ -199,6 +199,10 @@ class Store:
                 return Artefact(folder, read_manifest(folder))
         raise Infrastructure(f"the {asset} that {artefact.folder} was made from is gone: rebuild both.")
 
+    def assets(self) -> list[str]:
+        """Names of the assets that have an artefact or a draft."""
+        return sorted(path.name for path in self._assets().glob("*") if path.is_dir())
+
     def history(self, asset: str) -> list[Artefact]:
         """Every finished artefact of ``asset``, oldest first."""
         folders = (self._assets() / asset).glob("*/manifest.json")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -34,11 +35,67 @@ def query(sql: str, tables: dict[str, Path], parameters: list[Any] | None = None
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
 
+class Workbench:
+    """Tables too large for memory, sorted and joined: DuckDB under a memory limit that spills to a folder of the run's own."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+
+    def view(self, name: str, path: Path) -> None:
+        """Make a Parquet file visible as ``name``."""
+        self._connection.read_parquet(str(path)).create_view(name)
+
+    def run(self, sql: str, parameters: list[Any] | None = None) -> None:
+        """A statement without a result; ``sql`` is ours, values that are not go into ``parameters``."""
+        self._connection.execute(sql, parameters or [])
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        """A small result, whole."""
+        found: list[tuple[Any, ...]] = self._connection.execute(sql).fetchall()
+        return found
+
+    def columns(self, sql: str) -> Iterator[dict[str, Any]]:
+        """A large result in chunks: column name -> numpy array."""
+        for batch in self._connection.cursor().sql(sql).to_arrow_reader(1 << 18):
+            yield {name: batch.column(name).to_numpy(zero_copy_only=False) for name in batch.schema.names}
+
+
+@contextmanager
+def workbench(folder: Path, memory_mib: int) -> Iterator[Workbench]:
+    """A workbench that spills into ``folder``; results do not depend on the number of threads where the SQL orders them."""
+    import duckdb
+
+    folder.mkdir(parents=True, exist_ok=True)
+    config: dict[str, Any] = {"memory_limit": f"{memory_mib}MiB", "temp_directory": str(folder), "threads": 2}
+    with duckdb.connect(":memory:", config=config) as connection:
+        connection.execute("set preserve_insertion_order = false")
+        yield Workbench(connection)
+
+
+def sql_problem(text: str) -> str | None:
+    """The first line of what DuckDB's parser says against ``text``, None where it parses. Nothing is bound or run."""
+    import duckdb
+
+    try:
+        _parser().extract_statements(text)
+    except duckdb.Error as error:
+        return str(error).partition("\n")[0].removeprefix("Parser Error: ")
+    return None
+
+
+@cache
+def _parser() -> Any:
+    import duckdb
+
+    return duckdb.connect(":memory:", config={"threads": 1})
+
+
 @contextmanager
 def _open(tables: dict[str, Path]) -> Iterator[Any]:
     import duckdb
 
     with duckdb.connect(":memory:") as connection:
+        connection.execute("set enable_progress_bar = false")  # it would stand on standard output, among a verb's JSON
         for name, path in tables.items():
             connection.read_parquet(str(path)).create_view(name)
         yield connection

@@ -6,6 +6,7 @@ What it does not do: create anything, or read a setting other than ``SENTINEL_HO
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,8 +28,20 @@ class Home:
     def suites(self) -> Path:
         return self.root / "data" / "suites"
 
-    def suite_file(self, name: str) -> Path | None:
-        """A user's own suite, ``data/suites/NAME.jsonl``, or None."""
+    @property
+    def answers(self) -> Path:
+        """Answers that models gave before; may be deleted at any time."""
+        return self.state / "answers"
+
+    @property
+    def canaries(self) -> Path:
+        """Known-bad and right answers that the scorers are examined on."""
+        return self.root / "data" / "canaries"
+
+    def suite_file(self, name: str, data: Mapping[str, str] | None = None) -> Path | None:
+        """Where ``data`` says that a suite's file is, relative to the root; else ``data/suites/NAME.jsonl``, or None."""
+        if data and name in data:
+            return self.root / Path(data[name]).expanduser()
         path = self.suites / f"{name}.jsonl"
         return path if path.is_file() else None
 
@@ -45,6 +58,28 @@ class Home:
     @property
     def ledger(self) -> Path:
         return self.state / "ledger.sqlite"
+
+    @property
+    def review(self) -> Path:
+        """The review queue, where ``SENTINEL_DATABASE_URL`` does not name another database."""
+        return self.state / "review.sqlite"
+
+    @property
+    def label_cache(self) -> Path:
+        return self.state / "labels.sqlite"
+
+    @property
+    def alert_rules(self) -> Path:
+        return self.root / "data" / "alerts.toml"
+
+    @property
+    def outbox(self) -> Path:
+        return self.state / "outbox.sqlite"
+
+    @property
+    def digests(self) -> Path:
+        """What each night came to, a Markdown and a JSON file a day."""
+        return self.state / "digests"
 
     @property
     def device_lock(self) -> Path:

@@ -31,7 +31,8 @@ def rejected_rows(candidates: Path, labels: Path) -> Iterator[dict[str, Any]]:
 def count_labels(labels: Path) -> dict[str, dict[str, int]]:
     """``{label: {"true", "false", "none"}}`` over a labels table."""
     counts = ", ".join(
-        f"count_if({name}) as {name}_true, count_if(not {name}) as {name}_false, count_if({name} is null) as {name}_none"
+        f"count(*) filter ({name}) as {name}_true, count(*) filter (not {name}) as {name}_false, "
+        f"count(*) filter ({name} is null) as {name}_none"
         for name in LABELS
     )
     row = query(f"select {counts} from labels", {"labels": labels})[0]

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import datetime as dt
 import sqlite3
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from ..errors import GateRefused
 from ..records import GateVerdict, Interval
@@ -32,10 +34,20 @@ create table if not exists verdicts (
     low real, high real, level real,
     reason text not null,
     scorer_version text not null,
-    policy_hash text not null
+    policy_hash text not null,
+    against_hash text
 );
 create index if not exists verdicts_by_subject on verdicts (name, subject_hash);
 """
+
+
+class Entry(NamedTuple):
+    """A verdict as it was recorded; ``recorded_at`` is UTC, ISO 8601."""
+
+    verdict: GateVerdict
+    recorded_at: str
+    recipe: str
+    run_id: str
 
 
 class Ledger:
@@ -50,9 +62,10 @@ class Ledger:
         connection = sqlite3.connect(self.path, timeout=30, isolation_level=None)
         try:
             connection.row_factory = sqlite3.Row
-            connection.execute("pragma journal_mode = wal")
+            _use_wal(connection)
             connection.execute("pragma synchronous = full")
             connection.executescript(_SCHEMA)
+            _add_later_columns(connection)
             yield connection
         finally:
             connection.close()
@@ -64,11 +77,12 @@ class Ledger:
         values = (
             now, recipe, run_id, verdict.name, verdict.subject, verdict.subject_hash, verdict.verdict, verdict.measured,
             verdict.threshold, verdict.n, low, high, level, verdict.reason, verdict.scorer_version, verdict.policy_hash,
+            verdict.against_hash,
         )  # fmt: skip
         marks = ", ".join("?" * len(values))
         columns = (
             "recorded_at, recipe, run_id, name, subject, subject_hash, verdict, measured, threshold, n, low, high, level, "
-            "reason, scorer_version, policy_hash"
+            "reason, scorer_version, policy_hash, against_hash"
         )
         with self._connect() as connection:
             connection.execute(f"insert into verdicts ({columns}) values ({marks})", values)
@@ -82,6 +96,27 @@ class Ledger:
             ).fetchall()
         return [_verdict(row) for row in rows]
 
+    def entries(self, *, recipe: str | None = None) -> list[Entry]:
+        """Like ``verdicts``, each with when, and by which run, it was recorded."""
+        with self._connect() as connection:
+            rows = connection.execute(
+                "select * from verdicts where ?1 is null or recipe = ?1 order by id", (recipe,)
+            ).fetchall()
+        return [Entry(_verdict(row), row["recorded_at"], row["recipe"], row["run_id"]) for row in rows]
+
+    def nights(self, recipe: str) -> dict[str, list[tuple[dt.date, GateVerdict]]]:
+        """For every gate of a recipe: the last verdict of each day (UTC), oldest first."""
+        with self._connect() as connection:
+            rows = connection.execute(
+                "select * from verdicts where id in (select max(id) from verdicts where recipe = ? "
+                "group by name, substr(recorded_at, 1, 10)) order by id",
+                (recipe,),
+            ).fetchall()
+        found: dict[str, list[tuple[dt.date, GateVerdict]]] = {}
+        for row in rows:
+            found.setdefault(row["name"], []).append((dt.date.fromisoformat(row["recorded_at"][:10]), _verdict(row)))
+        return found
+
     def latest(self, name: str, subject_hash: str) -> GateVerdict | None:
         """The newest verdict of gate ``name`` about this content."""
         with self._connect() as connection:
@@ -92,9 +127,16 @@ class Ledger:
         return _verdict(row) if row else None
 
     def require(
-        self, name: str, *, subject: str, subject_hash: str, scorer_version: str, policy_hash: str
+        self,
+        name: str,
+        *,
+        subject: str,
+        subject_hash: str,
+        scorer_version: str,
+        policy_hash: str,
+        against_hash: str | None = None,
     ) -> GateVerdict:
-        """The passing verdict that allows going on.
+        """The passing verdict that allows going on; with ``against_hash``, one that compared with exactly that report.
 
         Raises:
             GateRefused: the verdict is missing, stale (another scorer or policy), failed or inconclusive; says which and what
@@ -113,15 +155,39 @@ class Ledger:
             )
         if found.policy_hash != policy_hash:
             raise GateRefused(f"gate {name} on {subject} is stale: its policy changed. Run its asset check again.")
+        if against_hash is not None and found.against_hash != against_hash:
+            raise GateRefused(
+                f"gate {name} on {subject} is stale: it compared with another report. Run its asset check again."
+            )
         if found.verdict != "pass":
             raise GateRefused(f"gate {name} on {subject}: {found.verdict}. {found.reason}")
         return found
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """Write-ahead logging; while processes turn a new file to it at once, SQLite says "locked" without waiting: then again."""
+    deadline = time.monotonic() + 30
+    while connection.execute("pragma journal_mode").fetchone()[0] != "wal":
+        try:
+            connection.execute("pragma journal_mode = wal")
+        except sqlite3.OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
+
+
+def _add_later_columns(connection: sqlite3.Connection) -> None:
+    """A ledger of an earlier version is kept and gets the columns that came later; two processes may try at once."""
+    known = {row["name"] for row in connection.execute("pragma table_info(verdicts)")}
+    if "against_hash" not in known:
+        with suppress(sqlite3.OperationalError):
+            connection.execute("alter table verdicts add column against_hash text")
 
 
 def _verdict(row: sqlite3.Row) -> GateVerdict:
     interval = None if row["low"] is None else Interval(row["low"], row["high"], row["level"])
     names = (
         "name", "subject", "subject_hash", "verdict", "measured", "threshold", "n", "reason", "scorer_version",
-        "policy_hash",
+        "policy_hash", "against_hash",
     )  # fmt: skip
     return GateVerdict(interval=interval, **{name: row[name] for name in names})

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import pyarrow.parquet as pq
 
 ROW_GROUP = 8192
+GROUP_CHARS = 32 * 2**20
+"""A row group of long rows ends earlier, so that neither writer nor reader holds more text than about this."""
 
 
 def schema(name: str) -> pa.Schema:
@@ -28,7 +30,8 @@ def schema(name: str) -> pa.Schema:
     messages = pa.list_(pa.struct([("role", text), ("content", text)]))
     candidate = [
         ("id", text), ("source", text), ("messages", messages), ("completion", text), ("category", text),
-        ("task_id", text), ("verifier", text), ("file", text), ("line", integer), ("planted", text),
+        ("task_id", text), ("verifier", text), ("file", text), ("line", integer),
+        ("corrected_by", text), ("planted", text),
     ]  # fmt: skip
     labels = [pair for label in LABELS for pair in ((label, flag), (f"{label}_reason", text))] + [
         ("scorer_version", text)
@@ -45,6 +48,10 @@ def schema(name: str) -> pa.Schema:
             ("id", text), ("category", text), ("messages", messages), ("completion", text), ("origin", text),
             ("task_id", text),
         ],
+        "left_out": [
+            ("id", text), ("origin", text), ("source", text), ("category", text), ("category_reason", text),
+            ("reason", text), ("stood_for_by", text), ("similarity", pa.float64()),
+        ],
         "repairs": [
             ("id", text), ("task_id", text), ("category", text), ("failed_id", text), ("accepted_id", text),
             ("reason", text), ("messages", messages), ("completion", text),
@@ -53,6 +60,7 @@ def schema(name: str) -> pa.Schema:
             ("task_id", text), ("category", text), ("family", text), ("completion", text), ("outcome", text),
             ("reason", text), ("syntax_ok", flag), ("stopped", flag), ("tokens", integer),
         ],
+        "conversations": [("messages", messages)],
         "quarantine": [("file", text), ("line", integer), ("reason", text), ("excerpt", text)],
     }  # fmt: skip
     return pa.schema(columns[name])
@@ -63,12 +71,15 @@ class TableWriter:
 
     def __init__(self, writer: pq.ParquetWriter, arrow: pa.Schema) -> None:
         self._writer, self._schema, self._batch = writer, arrow, list[dict[str, Any]]()
+        self._chars = 0
         self.rows = 0
 
     def append(self, row: dict[str, Any]) -> None:
         self._batch.append(row)
         self.rows += 1
-        if len(self._batch) == ROW_GROUP:
+        self._chars += sum(len(value) for value in row.values() if type(value) is str)
+        self._chars += sum(len(turn["content"]) for turn in row.get("messages") or ())
+        if len(self._batch) == ROW_GROUP or self._chars > GROUP_CHARS:
             self.flush()
 
     def flush(self) -> None:
@@ -76,7 +87,7 @@ class TableWriter:
 
         if self._batch:
             self._writer.write_table(pa.Table.from_pylist(self._batch, schema=self._schema))
-            self._batch = []
+            self._batch, self._chars = [], 0
 
 
 @contextmanager

@@ -7,7 +7,14 @@ from typing import Any
 
 from ..errors import BadInput, Infrastructure
 from ..records.model_spec import ModelSpec
-from ..store import sha256_file
+from ..store import Artefact, sha256_file
+
+
+def model_folder(checkpoint: Artefact) -> Path:
+    """The folder of a checkpoint's model: inside the artefact, or where it was resolved."""
+    if (checkpoint.folder / "model.json").is_file():
+        return Path(checkpoint.json("model.json")["folder"])
+    return checkpoint.path("model")
 
 
 def resolve_model(spec: ModelSpec) -> dict[str, Any]:
@@ -49,4 +56,5 @@ def _fetch(spec: ModelSpec) -> Path:
             f"{spec.source!r} is neither a folder nor a model of the hub: {error}", field="model.source"
         ) from error
     except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
-        raise Infrastructure(f"{spec.source!r} could not be fetched from the hub: {error}") from error
+        fix = "Offline: fetch it where there is a network (hf download NAME --local-dir FOLDER) and name the folder."
+        raise Infrastructure(f"{spec.source!r} could not be fetched from the hub: {error} {fix}") from error

@@ -75,6 +75,19 @@ def device_lock(
         stream.truncate(0)
 
 
+def device_owner(lock: Path) -> str | None:
+    """Who holds the device; a lock file whose holder died is free, whatever stands in it."""
+    try:
+        with lock.open("r", encoding="utf-8") as stream:
+            try:
+                fcntl.flock(stream.fileno(), fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return stream.read().strip() or "unknown"
+    except OSError:
+        pass
+    return None
+
+
 def _acquire(descriptor: int, path: Path, say: Callable[[str], None], patience_s: float) -> None:
     deadline, told = time.monotonic() + patience_s, False
     while True:

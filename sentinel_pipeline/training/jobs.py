@@ -17,9 +17,19 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
-from ..errors import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_GATE, EXIT_INFRASTRUCTURE, BadInput, did_you_mean
+from ..errors import (
+    EXIT_BAD_INPUT,
+    EXIT_FAILED,
+    EXIT_GATE,
+    EXIT_INFRASTRUCTURE,
+    BadInput,
+    GateRefused,
+    Infrastructure,
+    SentinelError,
+    did_you_mean,
+)
 from ..generation.decoding import Decoding
 from ..records.model_spec import EmbeddedModel
 from ..records.recipe import Recipe
@@ -72,11 +82,17 @@ class AnswerJob:
     """Suite name -> Parquet file of its tasks."""
     device_lock: Path | None = None
     decoding: Decoding = field(default_factory=Decoding)
+    samples: int = 1
+    """Answers to each task."""
+    engine: Literal["transformers", "vllm"] = "transformers"
+    cache: Path | None = None
+    """Folder of answers that models gave before; with it goes ``model_hash``."""
+    model_hash: str = ""
 
 
 Job = PretrainJob | SftJob | AnswerJob
 _KINDS: dict[str, type[Any]] = {cls.kind: cls for cls in (PretrainJob, SftJob, AnswerJob)}
-_PATHS = ("out", "logs", "model", "rows", "suite", "device_lock")
+_PATHS = ("out", "logs", "model", "rows", "suite", "device_lock", "cache")
 
 
 class Failure(NamedTuple):
@@ -127,10 +143,13 @@ def answer_job(
         max_new_tokens=bench.max_new_tokens,
         batch_size=bench.batch_size,
         temperature=bench.temperature,
+        top_p=bench.top_p,
         seed=recipe.seed,
     )
     return write_job(
         AnswerJob(
+            samples=bench.samples,
+            engine=bench.engine,
             logs=logs,
             model=Path(model),
             suites={name: str(path) for name, path in files.items()},
@@ -215,3 +234,14 @@ def read_failure(job_file: Path) -> Failure | None:
         return None
     known = (EXIT_FAILED, EXIT_BAD_INPUT, EXIT_GATE, EXIT_INFRASTRUCTURE)
     return Failure(code if code in known else EXIT_FAILED, message)
+
+
+def worker_error(job_file: Path) -> SentinelError:
+    """The error that a failed worker told of; infrastructure's where it told nothing."""
+    failure = read_failure(job_file)
+    if failure is None:
+        return Infrastructure(
+            f"the worker of {job_file.parent.name} died without a word (killed, or out of memory): run again to resume."
+        )
+    kinds: dict[int, type[SentinelError]] = {EXIT_BAD_INPUT: BadInput, EXIT_GATE: GateRefused}
+    return kinds.get(failure.exit_code, Infrastructure)(failure.message)

@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 LINE_EVERY_S = 2.0
 ROW_EVERY_S = 0.5
@@ -82,3 +82,17 @@ def terminal_say(stream: TextIO = sys.stderr) -> Say:
         stream.flush()
 
     return rewrite
+
+
+def last_row(path: Path) -> dict[str, Any] | None:
+    """The newest row of a progress file, None where there is none yet; a torn line is passed over."""
+    if not path.is_file():
+        return None
+    tail = path.read_bytes()[-2000:].decode("utf-8", "replace").splitlines()
+    for line in reversed(tail):
+        try:
+            row: dict[str, Any] = json.loads(line)
+        except ValueError:
+            continue
+        return row
+    return None

@@ -5,10 +5,12 @@ What this module does not do: statistics. These rules save device time; whether 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
+from ..gates.intervals import newcombe
+from ..gates.sequential import look_alphas
 from ..records.training_spec import Windows
 
 
@@ -29,7 +31,8 @@ class Window(NamedTuple):
 
 def stop_reason(windows: Sequence[Window], rules: Windows) -> str | None:
     """Why training should stop after the last of ``windows``, or None to go on."""
-    return syntax_dropped(windows, rules.syntax_drops) or no_gain(windows, rules.no_gain_by)
+    risen = any_rise if rules.gain_alpha is None else significant_rise(rules.every, rules.no_gain_by, rules.gain_alpha)
+    return syntax_dropped(windows, rules.syntax_drops) or no_gain(windows, rules.no_gain_by, risen)
 
 
 def syntax_dropped(windows: Sequence[Window], drops: int) -> str | None:
@@ -40,12 +43,39 @@ def syntax_dropped(windows: Sequence[Window], drops: int) -> str | None:
     return f"syntax_drop: the syntax rate fell {drops} windows in a row, from {rates[0]:.1%} to {rates[-1]:.1%}"
 
 
-def no_gain(windows: Sequence[Window], by_step: int) -> str | None:
-    """At ``by_step`` or later no window is above the first one's Pass@1; one window alone is no evidence. 0 switches it off."""
-    rates = [window.pass_at_1 for window in windows if window.pass_at_1 is not None]
-    if by_step < 1 or len(rates) < 2 or windows[-1].step < by_step or max(rates[1:]) > rates[0]:
+Risen = Callable[[Window, Window], bool]
+"""Whether the second of two scored windows is above the first."""
+
+
+def any_rise(first: Window, later: Window) -> bool:
+    """A higher rate counts, however small."""
+    return (later.pass_at_1 or 0.0) > (first.pass_at_1 or 0.0)
+
+
+def significant_rise(every: int, by_step: int, alpha: float) -> Risen:
+    """A rise counts when its interval excludes none, each look with its share of ``alpha`` (two-sided, O'Brien and Fleming's kind).
+
+    The looks are the windows after the first, up to ``by_step``; later ones are held to the last look's share.
+    """
+    alphas = look_alphas(range(1, max(2, by_step // every)), alpha)
+
+    def risen(first: Window, later: Window) -> bool:
+        look = min(max(later.step // every - 2, 0), len(alphas) - 1)
+        return newcombe(later.passed, later.n, first.passed, first.n, 1 - alphas[look]).low > 0
+
+    return risen
+
+
+def no_gain(windows: Sequence[Window], by_step: int, risen: Risen = any_rise) -> str | None:
+    """At ``by_step`` or later no window has ``risen`` above the first one; one window alone is no evidence. 0 switches it off."""
+    scored = [window for window in windows if window.pass_at_1 is not None]
+    if by_step < 1 or len(scored) < 2 or windows[-1].step < by_step:
         return None
-    return f"no_gain: Pass@1 has not risen above the first window's {rates[0]:.1%} by step {windows[-1].step}"
+    if any(risen(scored[0], later) for later in scored[1:]):
+        return None
+    return (
+        f"no_gain: Pass@1 has not risen above the first window's {scored[0].pass_at_1:.1%} by step {windows[-1].step}"
+    )
 
 
 def best_window(windows: Sequence[Window]) -> Window | None:

@@ -16,6 +16,7 @@ from ..generation.answers import Answer
 from ..generation.decoding import Decoding
 from ..generation.prompts import prompts_of
 from ..records import Task
+from ..records.conversation import needs
 from ..store import read_parquet, write_jsonl
 from ..store.files import whole_lines
 from .stopping import Window
@@ -72,6 +73,10 @@ def evaluate_window(
     """Answer and score ``tasks``; the model's training mode is put back."""
     from ..generation.engine import generate
 
+    if any(needs(task.messages) for task in tasks):
+        raise BadInput(
+            "a suite of conversations cannot be a window.", field="sft.windows.suite", fix="Name another one."
+        )
     was_training, side = model.training, tokenizer.padding_side
     model.eval()
     try:

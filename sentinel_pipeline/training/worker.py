@@ -12,12 +12,16 @@ import resource
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..errors import EXIT_BAD_INPUT, EXIT_DONE, EXIT_FAILED, EXIT_INFRASTRUCTURE, SentinelError
+from ..generation.answers import Answer, Engine
+from ..generation.decoding import Decoding
+from ..generation.prompts import Prompt
 from ..processes import die_with_parent
 from ..store import read_parquet, write_json
 from .device import device_lock, prepare_cpu
@@ -83,15 +87,18 @@ def _dispatch(job: Job, progress: Progress, interrupts: Interrupts, scorer: Scor
 
 def answer_suites(job: AnswerJob, progress: Progress, interrupts: Interrupts) -> dict[str, Any]:
     """Every suite's answers into ``logs/SUITE.jsonl``; items that are answered already are not asked again."""
-    from ..generation.answers import answer_with
-    from ..generation.loading import load_model, load_tokenizer
-    from ..generation.prompts import Prompt, prompts_of
+    from ..bench.suites import PROMPT_FORMATS
+    from ..generation.answers import answer_by
+    from ..generation.cache import AnswerCache
+    from ..generation.prompts import prompts_of
     from ..records import Task
 
     suites: dict[str, list[Prompt]] = {
-        name: prompts_of(Task.from_row(row) for row in read_parquet(Path(path))) for name, path in job.suites.items()
+        name: prompts_of((Task.from_row(row) for row in read_parquet(Path(path))), job.samples)
+        for name, path in job.suites.items()
     }
-    model, tokenizer = load_model(job.model), load_tokenizer(job.model)
+    engine = _engine(job)
+    cache = AnswerCache(job.cache, job.model_hash) if job.cache and job.model_hash else None
     total, before, generated = sum(len(prompts) for prompts in suites.values()), 0, 0
     for name, prompts in suites.items():
         counted = 0
@@ -102,9 +109,33 @@ def answer_suites(job: AnswerJob, progress: Progress, interrupts: Interrupts) ->
             counted = tokens
             interrupts.stop_if_asked(before + done)
 
-        answer_with(model, tokenizer, prompts, job.decoding, job.logs / f"{name}.jsonl", told)
+        decoding = replace(job.decoding, prompt_format=PROMPT_FORMATS.get(name, job.decoding.prompt_format))
+        answer_by(engine, prompts, decoding, job.logs / f"{name}.jsonl", told, cache)
         before, generated = before + len(prompts), generated + counted
     return {"kind": job.kind, "items": total, "tokens": generated}
+
+
+def _engine(job: AnswerJob) -> Engine:
+    """The job's engine; a model is loaded when it is first asked: what is in the cache needs none."""
+    loaded: list[Engine] = []
+
+    def ask(prompts: Sequence[Prompt], decoding: Decoding) -> Iterator[list[Answer]]:
+        if not loaded:
+            loaded.append(_load_engine(job))
+        return loaded[0](prompts, decoding)
+
+    return ask
+
+
+def _load_engine(job: AnswerJob) -> Engine:
+    if job.engine == "vllm":
+        from ..generation.vllm_engine import VllmEngine
+
+        return VllmEngine(job.model)
+    from ..generation.engine import engine_of
+    from ..generation.loading import load_model, load_tokenizer
+
+    return engine_of(load_model(job.model), load_tokenizer(job.model))
 
 
 def be_quiet() -> None:

@@ -139,8 +139,10 @@ def test_a_verifier_of_files_is_read() -> None:
     assert read(SHAPES["messages"] | {"verifier": given}).verifier == ShellEffect(files={"a.txt": "x"}, stdout="x\n")
 
 
-def test_a_foreign_category_is_left_to_the_evidence() -> None:
-    assert read(SHAPES["messages"] | {"category": "creative_writing"}).category is None
+def test_the_sources_category_is_kept_as_it_is() -> None:
+    """Whether it is one of the mix's is the recipe's to say."""
+    assert read(SHAPES["messages"] | {"category": "creative_writing"}).category == "creative_writing"
+    assert read(SHAPES["messages"] | {"category": "  "}).category is None
     assert read(SHAPES["messages"] | {"category": "devops"}).category == "devops"
 
 

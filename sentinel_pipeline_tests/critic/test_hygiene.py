@@ -110,7 +110,7 @@ BAD = {
         "the cat sat on the mat and " * 10,
         "no no no no no no no no no no no no no no no no no no no no no no no no no no no ",
     ],
-    "char_loop": ["x" + "ab" * 60, "haha" * 40],
+    "char_loop": ["x" + "ab" * 60, "haha" * 40, "(" * 500, "see " + "-=" * 300],
     "invalid_character": [CODE + "\x00", "a\ufffdb", "\x1b[0m", "a\u202eb", "\ud800"],
     "special_token": ["<|im_start|>user\nhi", "a <unk> b", "text [PAD] more"],
     "filler": [

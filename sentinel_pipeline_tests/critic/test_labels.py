@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from sentinel_pipeline.critic import score as score_module
-from sentinel_pipeline.critic.audit import audit
 from sentinel_pipeline.critic.entrypoint import called_name
 from sentinel_pipeline.critic.labels import accepted, label
 from sentinel_pipeline.critic.reading import compose, guess_language
@@ -214,7 +212,7 @@ def test_the_entry_point_that_tests_call(tests: str, name: str | None) -> None:
         ("import the goods first", "text"),
         ("cut -d, -f1 a.csv | sort", "shell"),
         ("find out more", "text"),
-        ("```typescript\nlet x = 1\n```", "text"),
+        ("```typescript\nlet x = 1\n```", "typescript"),
         ("#!/bin/bash\nls", "shell"),
     ],
 )
@@ -265,32 +263,3 @@ def test_a_trace_never_quotes_a_secret() -> None:
 
 def test_accepted_loops_and_empty_answers_make_no_trace() -> None:
     assert _traces(GOOD, "", "x\n" * 9000, "    return x + 1\n" * 40, "a\x00") == []
-
-
-def test_the_audit_licenses_only_who_passes_gold_and_refuses_bad() -> None:
-    gold = [Scorable("g", ASK, GOOD, INC), Scorable("j", ASK, "1", JsonAnswer(expected="1"))]
-    bad = [Scorable("b", ASK, "def inc(x):\n    return 2", INC), Scorable("k", ASK, "1", JsonAnswer(expected="1"))]
-    by_name = {one.name: one for one in audit(gold, bad, workers=1)}
-    python, value = by_name["python_tests"], by_name["json_answer"]
-    assert (python.gold, python.gold_accepted, python.bad, python.bad_accepted, python.stable) == (1, 1, 1, 0, True)
-    assert python.licensed and not value.licensed
-    assert value.examples == ("k: passed",)
-
-
-def test_mbpp_references_keep_their_labels(benchmarks_dir: Path) -> None:
-    rows = [json.loads(line) for line in (benchmarks_dir / "mbpp" / "mbpp.jsonl").open(encoding="utf-8")][::8]
-    candidates = [
-        _candidate(
-            row["code"],
-            PythonTests(tests="\n".join(row["test_list"]), setup=row["test_setup_code"]),
-            str(row["task_id"]),
-            (Message("user", row["text"]),),
-        )
-        for row in rows
-    ]
-    found = list(label(candidates))
-    for name in ("syntax_pass", "entrypoint_match", "no_secret", "no_repetition", "format_pass"):
-        refused = Counter(getattr(one, name).reason for one in found if getattr(one, name).value is False)
-        assert refused.total() <= 0.005 * len(found), refused
-    failed = [one.tests_pass.reason for one in found if not one.tests_pass.value]
-    assert len(failed) <= 2, failed

@@ -75,7 +75,13 @@ WRONG = {
         ("[" * 5_000, "too_deep"),
         ("# only", "empty"),
     ],
-    "sql": [("select from where", "syntax_error"), ("hello world", "syntax_error"), ("select (" * 3_000, "too_deep")],
+    "sql": [
+        ("select from where", "syntax_error"),
+        ("hello world", "syntax_error"),
+        ("select " + "(" * 3_000 + "1" + ")" * 3_000, "too_deep"),
+        ("select a, from t", "syntax_error"),
+        ("delete t where from", "syntax_error"),
+    ],
     "diff": [
         ("some prose", "no_diff"),
         ("--- a/x\n+++ b/x\n", "bad_diff"),

@@ -57,21 +57,26 @@ def test_every_asset_tells_people_what_it_is() -> None:
         assert asset.owners and asset.kinds and asset.code_version, asset.key
 
 
-def test_every_gate_is_a_field_of_the_recipe() -> None:
+def test_every_default_gate_has_its_check_on_the_report_that_it_judges() -> None:
     from sentinel_pipeline.defs.checks import REPORT_GATES
-    from sentinel_pipeline.records.gate_spec import Gates
+    from sentinel_pipeline.records.gate_spec import DEFAULT_GATES
 
-    assert {gate for gates in REPORT_GATES.values() for gate in gates} == set(Gates.__slots__)
+    assert {gate for gates in REPORT_GATES.values() for gate in gates} == set(DEFAULT_GATES)
     for asset, gates in REPORT_GATES.items():
-        for gate in gates:
-            assert f"{getattr(Gates(), gate).stage}_report" == asset
+        assert {f"{DEFAULT_GATES[gate].stage}_report" for gate in gates} == {asset}
 
 
 def test_until_takes_an_asset_or_a_stage_and_all_that_it_needs() -> None:
     repository = defs.get_repository_def()
-    assert stages(repository, "base") == ["base_checkpoint", "task_bank", "base_report"]
+    assert set(stages(repository, "base")) == {
+        "base_checkpoint",
+        "human_corrections",
+        "task_bank",
+        "reward_audit",
+        "base_report",
+    }
     assert "sft_checkpoint" not in stages(repository, "rebalanced_mix")
-    assert stages(repository, None)[-1] == "comparison"
+    assert set(stages(repository, None)[-2:]) == {"leaderboard", "review_inbox"}
     with pytest.raises(BadInput, match="Did you mean 'sft'"):
         stages(repository, "stf")
 
@@ -79,7 +84,9 @@ def test_until_takes_an_asset_or_a_stage_and_all_that_it_needs() -> None:
 def test_the_device_has_one_owner() -> None:
     graph = defs.get_repository_def().asset_graph
     pooled = {key.to_user_string() for key in graph.get_all_asset_keys() if "device" in (graph.get(key).pools or ())}
-    assert pooled == {"base_checkpoint", "base_report", "sft_checkpoint", "sft_report"}
+    assert pooled == {
+        "base_checkpoint", "base_report", "instruct_report", "alt_base_report", "self_repairs", "sft_checkpoint", "sft_report",
+    }  # fmt: skip
 
 
 def test_dagsters_own_check_of_the_definitions_passes() -> None:
@@ -94,7 +101,7 @@ def test_dagsters_own_check_of_the_definitions_passes() -> None:
 def test_the_nightly_asks_for_one_run_a_recipe_marked_nightly(home: object) -> None:
     from datetime import UTC, datetime
 
-    from sentinel_pipeline.defs.jobs import nightly_at_two
+    from sentinel_pipeline.defs.nightly import nightly_at_two
     from sentinel_pipeline.store import Home
 
     assert isinstance(home, Home)

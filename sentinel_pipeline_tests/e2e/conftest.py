@@ -45,10 +45,11 @@ def sentinel(home: Home, *arguments: str) -> Done:
 
 
 def new_home(folder: Path, recipes: Sequence[Path] = ()) -> Home:
-    """A project folder with the shipped suites and these recipes only."""
+    """A project folder with the shipped suites, canaries and these recipes only."""
     for name in ("workspace.yaml", "dagster.yaml"):
         shutil.copy(ROOT / name, folder / name)
-    shutil.copytree(ROOT / "data" / "suites", folder / "data" / "suites")
+    for name in ("suites", "canaries"):
+        shutil.copytree(ROOT / "data" / name, folder / "data" / name)
     (folder / "data" / "recipes").mkdir(parents=True)
     for recipe in recipes or [RECIPES / "mini.toml"]:
         shutil.copy(recipe, folder / "data" / "recipes" / recipe.name)

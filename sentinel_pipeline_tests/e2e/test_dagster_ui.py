@@ -88,7 +88,7 @@ def shoot(page: Page, name: str) -> None:
 
 def test_the_whole_graph_is_drawn(page: Page, address: str) -> None:
     page.goto(f"{address}/asset-groups")
-    for group in ("baseline", "candidates", "critic", "mix", "training", "evaluation"):
+    for group in ("baseline", "candidates", "critic", "mix", "training", "evaluation", "review"):
         page.get_by_text(group, exact=True).first.wait_for()
     page.wait_for_timeout(1500)
     page.keyboard.press("Alt+e")  # the web page's own key for "expand all groups"
@@ -133,4 +133,9 @@ def test_schedule_and_sensor_are_on(address: str) -> None:
 
     node = json.load(urllib.request.urlopen(request))["data"]["repositoriesOrError"]["nodes"][0]
     assert {one["name"]: one["scheduleState"]["status"] for one in node["schedules"]} == {"nightly_at_two": "RUNNING"}
-    assert {one["name"]: one["sensorState"]["status"] for one in node["sensors"]} == {"recipe_files": "RUNNING"}
+    assert {one["name"]: one["sensorState"]["status"] for one in node["sensors"]} == {
+        "recipe_files": "RUNNING",
+        "alerts": "RUNNING",
+        "nightly_digest": "RUNNING",
+        "human_corrections_ready": "RUNNING",
+    }

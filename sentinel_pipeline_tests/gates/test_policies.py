@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sentinel_pipeline.bench.report import build_report, report_from_json, report_to_json
-from sentinel_pipeline.gates import decide, policy_hash, wilson
+from sentinel_pipeline.gates import Paired, decide, policy_hash, wilson
 from sentinel_pipeline.records import BenchmarkReport, SampleScore
 from sentinel_pipeline.records.gate_spec import GatePolicy
 
@@ -102,3 +102,67 @@ def test_a_report_survives_its_file() -> None:
 
 def test_the_syntax_rate_leaves_out_items_without_syntax() -> None:
     assert report(9, 1, infra=2).syntax_rate == pytest.approx(0.9)
+
+
+PAIRED = GatePolicy(metric="pass_at_1", threshold=0.0, against="base")
+
+
+def paired(gained: int, lost: int, n: int = 300, **more: object) -> tuple[str, str]:
+    counts = Paired(both=60, gained=gained, lost=lost, neither=n - 60 - gained - lost, against_hash="base1")
+    decided = decide(
+        "gain",
+        PAIRED,
+        report(150, 150),
+        subject="t",
+        subject_hash="h",
+        paired=counts._replace(**more),  # type: ignore[arg-type]
+    )
+    assert decided.against_hash == "base1"
+    return decided.verdict, decided.reason
+
+
+def test_a_paired_gain_passes_with_its_counts_and_p() -> None:
+    decided, reason = paired(60, 20)
+    assert decided == "pass"
+    assert "+13.3% against base (60 gained, 20 lost of 300, exact McNemar p = 8.6e-06)" in reason
+    assert "minus that of base at least +0%" in reason
+
+
+def test_no_difference_is_inconclusive_and_a_loss_fails() -> None:
+    assert paired(30, 25)[0] == "inconclusive"
+    assert "more items" in paired(30, 25)[1]
+    assert paired(0, 0)[0] == "inconclusive"
+    assert paired(10, 60)[0] == "fail"
+
+
+def test_a_margin_allows_a_small_loss_and_no_more() -> None:
+    margin = replace(PAIRED, threshold=-0.05)
+    for lost, expected in ((4, "pass"), (60, "fail")):
+        counts = Paired(200, 2, lost, 300 - 202 - lost)
+        assert decide("m", margin, report(1, 1), subject="t", subject_hash="h", paired=counts).verdict == expected
+
+
+def test_an_artefact_voids_a_gain_of_any_significance() -> None:
+    assert paired(57, 2, void="length explains it") == ("inconclusive", "void: length explains it")
+
+
+def test_a_paired_gate_without_the_other_report_is_no_pass() -> None:
+    decided = decide("gain", PAIRED, report(300, 0), subject="t", subject_hash="h")
+    assert (decided.verdict, decided.n) == ("inconclusive", 0)
+    assert "no report of base to compare with: no evidence is not a pass" in decided.reason
+
+
+def test_unanswered_items_and_an_old_scorer_void_a_perfect_report() -> None:
+    perfect = report(300, 0)
+    short = decide("g", POLICY, perfect, subject="t", subject_hash="h", items=301)
+    assert (short.verdict, short.reason[:44]) == ("inconclusive", "void: 300 of 301 items were answered; a gate")
+    old = decide("g", POLICY, perfect, subject="t", subject_hash="h", scorer_now="s2")
+    assert old.verdict == "inconclusive" and "stale: scored by s1, the scorer is now s2" in old.reason
+
+
+def test_one_lucky_item_promotes_nothing() -> None:
+    """One of one has a Wilson interval from 20.7 %: above a bound of 20 %, and luck one time in five."""
+    lucky = replace(POLICY, threshold=0.20)
+    decided, reason = verdict(lucky, report(1, 0))
+    assert decided == "inconclusive"
+    assert "luck alone does as well in 20% of cases: too few items" in reason

@@ -4,32 +4,31 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, get_args
 
 import pytest
 
+from sentinel_pipeline.errors import BadInput
 from sentinel_pipeline.mix.build import build_mix
 from sentinel_pipeline.mix.categories import category_of
 from sentinel_pipeline.mix.decontam import decontaminate
-from sentinel_pipeline.mix.dedup import deduplicate
-from sentinel_pipeline.mix.normal import code_form
-from sentinel_pipeline.records import Candidate, Message, PythonTests, RepairTrace, Row, Task
-from sentinel_pipeline.records.data_spec import MixSpec
+from sentinel_pipeline.mix.near import lowest_bytes, shingles, signatures, similarity
+from sentinel_pipeline.mix.normal import answer_form, code_tokens, renamed
+from sentinel_pipeline.records import CATEGORIES, Candidate, Message, PythonTests, RepairTrace, Task, Verifier
+from sentinel_pipeline.records.data_spec import CategoryRule, MixSpec
+from sentinel_pipeline.records.mix_rules import check_mix
 from sentinel_pipeline.store import write_parquet
 
 CODE = "def total(values):\n    result = 0\n    for value in values:\n        result += value * 3\n    return result\n"
 SAME = (
     'def total(values):\n    """Sum."""\n    result=0  # start\n\n'
-    "    for value in values: result += value*3\n    return result\n"
+    "    for value in values:\n      result += value*3\n    return result\n"
 )
 RENAMED = "def agg(xs):\n    acc = 0\n    for item in xs:\n        acc += item * 3\n    return acc\n"
 
 
 def _candidate(prompt: str, completion: str, name: str = "c", **rest: object) -> Candidate:
     return Candidate(id=name, source="test", messages=(Message("user", prompt),), completion=completion, **rest)  # type: ignore[arg-type]
-
-
-def _row(name: str, prompt: str, completion: str) -> Row:
-    return Row(id=name, category="x", messages=(Message("user", prompt),), completion=completion, origin="candidate")
 
 
 @pytest.mark.parametrize(
@@ -52,31 +51,137 @@ def test_categories_are_decided_by_evidence(prompt: str, completion: str, catego
     assert category_of(_candidate(prompt, completion)).category == category
 
 
+def test_every_verifier_has_its_category() -> None:
+    for kind in get_args(Verifier):
+        assert kind.category in CATEGORIES
+
+
 def test_the_sources_word_comes_first() -> None:
     assert category_of(_candidate("Chat", CODE, category="devops")) == ("devops", "given")
 
 
-def test_exact_and_normalised_duplicates_name_the_row_that_stands() -> None:
+def _built(folder: Path, rows: list[Candidate], traces: list[RepairTrace] | None = None, **spec: Any) -> dict[str, Any]:
+    write_parquet(folder / "a.parquet", (row.to_row() for row in rows), "candidates")
+    write_parquet(folder / "r.parquet", (trace.to_row() for trace in traces or []), "repairs")
+    banned = spec.pop("banned", set())
+    made = MixSpec(**({"shares": {"tool_use": 1.0}} | spec))
+    with build_mix(folder / "a.parquet", folder / "r.parquet", banned=banned, spec=made, seed=1) as mix:
+        left = {one.id: (one.reason, one.stood_for_by) for one in mix.left_out}
+        return {
+            "ids": [row.id for row in mix.rows],
+            "left": left,
+            "report": mix.report.to_json(),
+            "all": list(mix.left_out),
+        }
+
+
+def test_each_duplicate_names_the_row_that_stands_for_it(tmp_path: Path) -> None:
+    near = CODE + "".join(f"\n\ndef extra_{n}(values):\n    return sum(values) + {n}\n" for n in range(12))
     rows = [
-        _row("1", "Sum it", CODE),
-        _row("2", "Sum it", CODE),
-        _row("3", "sum  it!", SAME),
-        _row("4", "Sum it", RENAMED),
-        _row("5", "Add", CODE),
+        _candidate("Sum it", CODE, "1"),
+        _candidate("Sum it", CODE, "2"),
+        _candidate("sum  it!", SAME, "3"),
+        _candidate("Sum it", RENAMED, "4"),
+        _candidate("Add", CODE, "5"),
+        _candidate("Sum it and more", near, "6"),
+        _candidate("Sum it and more", near.replace("+ 11", "+ 12"), "7"),
+        _candidate("Another request altogether, of many more words", near, "8"),
     ]
-    found = [(each.row.id, each.stands_for_it, each.kind) for each in deduplicate(rows)]
-    assert found == [
-        ("1", None, None),
-        ("2", "1", "exact"),
-        ("3", "1", "normalised"),
-        ("4", None, None),
-        ("5", None, None),
-    ]
+    made = _built(tmp_path, [replace(row, category="tool_use") for row in rows])
+    assert made["left"] == {"2": ("exact", "1"), "3": ("normalised", "1"), "7": ("near", "6")}
+    assert made["ids"] == ["1", "4", "5", "6", "8"]
+    (near_one,) = (one for one in made["all"] if one.reason == "near")
+    assert 0.85 <= near_one.similarity < 1
+    kept = _built(tmp_path, [replace(row, category="tool_use") for row in rows], near_duplicates=1.0)
+    assert "7" in kept["ids"]
+
+
+def test_no_chain_of_small_steps_takes_a_row_out(tmp_path: Path) -> None:
+    """Each row is like the one before it, the last unlike the first: what is out is like the very row that stands for it."""
+    lines = [f"value_{n} = compute({n}, other={n * 7})" for n in range(60)]
+    texts = ["\n".join(lines[start : start + 30]) for start in range(30)]
+    rows = [_candidate("Write", text, f"{n:02}", category="tool_use") for n, text in enumerate(texts)]
+    made = _built(tmp_path, rows, near_duplicates=0.8)
+    exact = {row.id: set(shingles(row.messages, row.completion)[1]) for row in rows}
+    assert made["left"] and len(made["ids"]) >= 3
+    for name, (reason, stands) in made["left"].items():
+        overlap = len(exact[name] & exact[stands]) / len(exact[name] | exact[stands])
+        assert reason == "near" and stands in made["ids"] and overlap > 0.68
+
+
+def test_minhash_estimates_the_exact_similarity() -> None:
+    import numpy as np
+
+    sets = [[f"w{n}" for n in range(start, start + 400)] for start in (0, 20, 50, 100, 200, 400)]
+    kept = lowest_bytes(signatures([(["same"], each) for each in sets]))
+    found = similarity(kept[:1], kept)
+    exact = [len(set(sets[0]) & set(each)) / len(set(sets[0]) | set(each)) for each in sets]
+    assert np.abs(found - np.array(exact)).max() < 0.2
 
 
 def test_renaming_keeps_builtins_apart() -> None:
-    assert code_form(CODE, rename=True) == code_form(RENAMED, rename=True) != code_form(CODE)
-    assert code_form("x = sum(y)", rename=True) != code_form("x = max(y)", rename=True)
+    def shape(code: str, rename: bool = True) -> list[str]:
+        return renamed(code_tokens(code)) if rename else code_tokens(code)
+
+    assert shape(CODE) == shape(RENAMED) != shape(CODE, rename=False)
+    assert shape("x = sum(y)") != shape("x = max(y)")
+    assert shape("sum = 0\nsum += y") == shape("acc = 0\nacc += y"), "an assigned builtin is the author's name"
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("if a:\n    b()\nc()", "if a:\n    b()\n    c()"),
+        ("x = 'a'", "x = 'b'"),
+        ("return a // b", "return a"),
+        ("f('# no comment')", "f('')"),
+    ],
+)
+def test_different_programs_keep_different_forms(one: str, other: str) -> None:
+    assert answer_form(one) != answer_form(other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("x = 'a'", 'x  =  "a" # so'),
+        ("def f():\n    '''Doc.'''\n    return 1", "def f():\n  return 1"),
+        ("let x = 1; // one", "let x = 1; /* uno */"),
+        ("Sure:\n```python\nx = 1\n```\nDone.", "```\nx = 1\n```"),
+    ],
+)
+def test_layout_comments_and_quotes_do_not_count(one: str, other: str) -> None:
+    assert answer_form(one) == answer_form(other)
+
+
+def test_a_recipe_names_categories_of_its_own() -> None:
+    shares = {"sql": 0.5, "testing": 0.3, "general_chat": 0.2}
+    rules = {
+        "sql": CategoryRule(languages=("sql",)),
+        "testing": CategoryRule(words=("unit test",), sources=("file:t.jsonl",)),
+    }
+    spec = MixSpec(shares=shares, categories=rules)
+    check_mix(spec)
+    assert category_of(_candidate("Rows?", "select a from t"), spec) == ("sql", "rule")
+    asked = _candidate("Write a Unit-Test for f", "def test_f():\n    assert f()")
+    assert category_of(asked, spec).category == "executable_code", "the source is another"
+    assert category_of(replace(asked, source="file:t.jsonl"), spec) == ("testing", "rule")
+    assert category_of(_candidate("Chat", "Hi.", category="sql"), spec) == ("sql", "given")
+    assert category_of(_candidate("Chat", "Hi.", category="open_qa"), spec) == ("general_chat", "no other evidence")
+
+
+@pytest.mark.parametrize(
+    ("name", "rule", "message"),
+    [
+        ("sql", CategoryRule(), "no condition"),
+        ("sql", CategoryRule(languages=("slq",)), "Did you mean 'sql'"),
+        ("other", CategoryRule(words=("x",)), "has no share"),
+        ("devops", CategoryRule(words=("x",)), "general evidence already"),
+    ],
+)
+def test_a_rule_that_cannot_be_meant_is_refused(name: str, rule: CategoryRule, message: str) -> None:
+    with pytest.raises(BadInput, match=message):
+        check_mix(MixSpec(shares={"sql": 1.0}, categories={name: rule}))
 
 
 TASK = Task(
@@ -140,17 +245,20 @@ def _trace(name: str, failed: str, accepted: str) -> RepairTrace:
 
 
 def test_the_mix_leaves_out_banned_rows_duplicates_and_says_so(tmp_path: Path) -> None:
-    accepted, repairs = tmp_path / "a.parquet", tmp_path / "r.parquet"
     rows = [_candidate(f"q{n}", "1", f"c{n}", category="tool_use") for n in range(40)]
     rows.append(_candidate("q1", "1", "again", category="tool_use"))
-    write_parquet(accepted, (row.to_row() for row in rows), "candidates")
     traces = [_trace("r1", "f1", "c1"), _trace("r0", "f0", "c0"), _trace("r2", "f2", "c2"), _trace("r3", "f3", "c3")]
-    write_parquet(repairs, (trace.to_row() for trace in traces), "repairs")
-    spec = MixSpec(shares={"tool_use": 1.0}, repair_share=0.05)
-    mix = build_mix(accepted, repairs, banned={"c0"}, spec=spec, seed=1)
-    ids = [row.id for row in mix.rows]
+    made = _built(tmp_path, rows, traces, repair_share=0.05, banned={"c0"})
+    ids = made["ids"]
     assert {"c0", "r0", "again"}.isdisjoint(ids)
     assert (len(ids), sum(name.startswith("r") for name in ids)) == (41, 2)
-    report = mix.report.to_json()
-    assert (report["banned"], report["duplicates"], report["stands_for"]) == (2, {"exact": 1}, {"c1": 1})
-    assert ids == [row.id for row in build_mix(accepted, repairs, banned={"c0"}, spec=spec, seed=1).rows]
+    assert made["report"]["left_out"] == {"benchmark": 2, "exact": 1, "not_drawn": 1}
+    assert made["left"]["again"] == ("exact", "c1") and made["left"]["r0"] == ("benchmark", None)
+    assert made["report"]["seen"] == 45 == len(ids) + len(made["left"])
+    assert made == _built(tmp_path, rows, traces, repair_share=0.05, banned={"c0"})
+
+
+def test_a_banned_row_stands_for_nobody(tmp_path: Path) -> None:
+    rows = [_candidate("q", "1", name, category="tool_use") for name in ("one", "two")]
+    made = _built(tmp_path, rows, banned={"one"})
+    assert made["ids"] == ["two"] and made["left"] == {"one": ("benchmark", None)}

@@ -1,63 +1,116 @@
-"""Quotas: shares held, no row twice, same seed same rows, shortfalls said."""
+"""Quotas: shares and caps held, no row twice, same seed same rows, shortfalls said."""
 
 from __future__ import annotations
 
+import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sentinel_pipeline.errors import BadInput
-from sentinel_pipeline.mix.quotas import rebalance
-from sentinel_pipeline.records import Message, Row
-from sentinel_pipeline.records.data_spec import SHARES
-
-ASK = (Message("user", "q"),)
-
-
-def _rows(counts: dict[str, int], repairs: int = 0) -> list[Row]:
-    """``counts`` candidates of each category, and ``repairs`` repair traces beside."""
-    made = [(name, "candidate", n) for name, count in counts.items() for n in range(count)]
-    made += [(name, "repair", n) for name in counts for n in range(repairs)]
-    return [
-        Row(id=f"{origin}-{name}-{n}", category=name, messages=ASK, completion="a", origin=origin)
-        for name, origin, n in made
-    ]
+from sentinel_pipeline.mix.build import LeftOut, build_mix
+from sentinel_pipeline.mix.report import MixReport
+from sentinel_pipeline.mix.survey import draw
+from sentinel_pipeline.records import Candidate, Message, RepairTrace, Row, TextAnswer
+from sentinel_pipeline.records.data_spec import SHARES, MixSpec
+from sentinel_pipeline.store import write_parquet
 
 
-COUNTS = st.fixed_dictionaries({name: st.integers(0, 60) for name in SHARES})
+def _candidate(category: str, number: int, source: str = "test", **rest: Any) -> Candidate:
+    ask = (Message("user", f"{category} {number}"),)
+    name = f"candidate-{category}-{number}"
+    return Candidate(id=name, source=source, messages=ask, completion="a", category=category, **rest)
 
 
-@settings(max_examples=60, deadline=None)
-@given(COUNTS, st.integers(0, 200) | st.none(), st.integers(0, 5), st.integers(0, 3))
-def test_no_row_twice_and_never_more_than_wanted(
-    counts: dict[str, int], size: int | None, repairs: int, seed: int
-) -> None:
-    mix = rebalance(_rows(counts, repairs), SHARES, size=size, seed=seed, repair_share=0.1)
-    ids = [row.id for row in mix.rows]
-    taken = Counter(row.category for row in mix.rows)
-    assert len(ids) == len(set(ids))
-    for quota in mix.report.quotas:
-        assert quota.taken == quota.rows == taken[quota.category] <= quota.wanted
-        assert quota.taken == min(quota.wanted, quota.available)
-        assert quota.repairs <= 0.1 * quota.taken + 1e-9
+def _trace(category: str, number: int) -> RepairTrace:
+    turns = (Message("user", f"{category} {number}"), Message("assistant", "b"), Message("user", "Mend it."))
+    name = f"repair-{category}-{number}"
+    return RepairTrace(
+        id=name,
+        task_id=None,
+        category=category,
+        failed_id="f",
+        accepted_id="x",
+        reason="r",
+        messages=turns,
+        completion="a",
+    )
+
+
+def _candidates(counts: dict[str, int], source: str = "test") -> list[Candidate]:
+    return [_candidate(name, number, source) for name, count in counts.items() for number in range(count)]
+
+
+class Made:
+    def __init__(self, rows: list[Row], left_out: list[LeftOut], report: MixReport) -> None:
+        self.rows, self.left_out, self.report = rows, left_out, report
+
+
+def _mix(
+    candidates: list[Candidate],
+    traces: list[RepairTrace] | None = None,
+    seed: int = 1,
+    banned: set[str] | None = None,
+    **spec: Any,
+) -> Made:
+    with tempfile.TemporaryDirectory() as name:
+        accepted, repairs = Path(name) / "a.parquet", Path(name) / "r.parquet"
+        write_parquet(accepted, (row.to_row() for row in candidates), "candidates")
+        write_parquet(repairs, (trace.to_row() for trace in traces or []), "repairs")
+        made = MixSpec(**spec)
+        with build_mix(accepted, repairs, banned=banned or set(), spec=made, seed=seed, scratch=Path(name)) as mix:
+            found = Made(list(mix.rows), list(mix.left_out), mix.report)
+            assert found.rows == list(mix.rows)
+        assert sorted(path.name for path in Path(name).iterdir()) == ["a.parquet", "r.parquet"], (
+            "scratch is left behind"
+        )
+    return found
+
+
+COUNTS = st.fixed_dictionaries({name: st.integers(0, 40) for name in SHARES})
 
 
 @settings(max_examples=40, deadline=None)
+@given(COUNTS, st.integers(0, 150) | st.none(), st.integers(0, 5), st.integers(0, 3), st.integers(0, 60))
+def test_shares_and_caps_hold_and_every_row_is_accounted_for_once(
+    counts: dict[str, int], size: int | None, repairs: int, seed: int, cap: int
+) -> None:
+    rows = _candidates(counts) + [_candidate("devops", number, "capped") for number in range(100, 130)]
+    traces = [_trace(name, number) for name in SHARES for number in range(repairs)]
+    caps: dict[str, Any] = {"source_caps": {"capped": 10}, "category_caps": {"executable_code": cap}}
+    mix = _mix(rows, traces, seed, size=size, repair_share=0.1, **caps)
+    ids = [row.id for row in mix.rows]
+    taken = Counter(row.category for row in mix.rows)
+    assert len(ids) == len(set(ids)) and set(ids).isdisjoint(row.id for row in mix.left_out)
+    assert len(ids) + len(mix.left_out) == mix.report.seen == len(rows) + len(traces)
+    assert Counter(row.reason for row in mix.left_out) == mix.report.left_out
+    assert (
+        taken["executable_code"] <= cap
+        and sum(row.id >= "candidate-devops-100" for row in mix.rows if "devops-1" in row.id) <= 22
+    )
+    assert mix.report.sources.get("capped", 0) <= 10
+    for quota in mix.report.quotas:
+        assert quota.taken == quota.rows == taken[quota.category] == min(quota.wanted, quota.available)
+        assert quota.repairs <= 0.1 * quota.taken + 1e-9
+
+
+@settings(max_examples=15, deadline=None)
 @given(COUNTS, st.randoms(use_true_random=False))
-def test_the_same_seed_takes_the_same_rows_in_any_order(counts: dict[str, int], order: object) -> None:
-    rows = _rows(counts)
+def test_the_same_seed_takes_the_same_rows_in_any_order(counts: dict[str, int], order: Any) -> None:
+    rows = _candidates(counts)
     shuffled = list(rows)
-    order.shuffle(shuffled)  # type: ignore[attr-defined]
-    first, second = (rebalance(each, SHARES, size=50, seed=7) for each in (rows, shuffled))
+    order.shuffle(shuffled)
+    first, second = (_mix(each, seed=7, size=50) for each in (rows, shuffled))
     assert {row.id for row in first.rows} == {row.id for row in second.rows}
     assert first.report == second.report
 
 
 def test_shares_are_held_exactly_where_rows_allow() -> None:
-    report = rebalance(_rows(dict.fromkeys(SHARES, 1000)), SHARES, size=1000, seed=1).report
+    report = _mix(_candidates(dict.fromkeys(SHARES, 500)), size=1000).report
     assert [(quota.category, quota.taken, quota.short) for quota in report.quotas] == [
         ("executable_code", 450, 0),
         ("code_editing", 200, 0),
@@ -68,70 +121,96 @@ def test_shares_are_held_exactly_where_rows_allow() -> None:
 
 
 def test_without_a_size_the_scarcest_category_decides() -> None:
-    counts = dict.fromkeys(SHARES, 1000) | {"devops": 30}
-    report = rebalance(_rows(counts), SHARES, size=None, seed=1).report
+    report = _mix(_candidates(dict.fromkeys(SHARES, 200) | {"devops": 30})).report
     assert (report.total, report.rows, report.shortfall) == (300, 300, 0)
 
 
 def test_an_empty_category_is_reported_short_not_filled() -> None:
-    counts = dict.fromkeys(SHARES, 100) | {"devops": 0}
-    report = rebalance(_rows(counts), SHARES, size=None, seed=1).report
+    report = _mix(_candidates(dict.fromkeys(SHARES, 100) | {"devops": 0})).report
     by_name = {quota.category: quota for quota in report.quotas}
     assert (by_name["devops"].wanted, by_name["devops"].taken, by_name["devops"].short) == (22, 0, 22)
-    assert by_name["executable_code"].taken == 100
+    assert by_name["executable_code"].taken == 100 and report.empty == ("devops",)
+    assert "**No row at all** of devops." in report.to_markdown()
+    assert "**Short** by 22 rows: devops 22. Nothing was repeated to fill a gap." in report.to_markdown()
 
 
-def test_repeated_ids_are_taken_once_and_counted() -> None:
-    rows = _rows(dict.fromkeys(SHARES, 20))
-    mix = rebalance(rows + rows, SHARES, size=100, seed=1)
-    assert mix.report.repeated_ids == 100
-    assert len({row.id for row in mix.rows}) == len(list(mix.rows))
-
-
-def test_rows_without_a_share_are_counted_not_taken() -> None:
-    mix = rebalance(_rows({"executable_code": 5, "audio": 3}), {"executable_code": 1.0}, size=None, seed=1)
-    assert mix.report.outside == {"audio": 3}
+def test_rows_without_a_share_are_counted_by_category_and_not_taken() -> None:
+    mix = _mix([*_candidates({"executable_code": 5, "audio": 3})], shares={"executable_code": 1.0})
+    assert mix.report.held_back == {"audio": 3} and mix.report.left_out == {"held_back": 3}
+    assert mix.report.before == {"audio": 3.0, "executable_code": 5.0}
     assert {row.category for row in mix.rows} == {"executable_code"}
 
 
+def test_a_heavier_source_is_drawn_in_proportion() -> None:
+    rows = [_candidate("devops", n, "a") for n in range(1500)] + [
+        _candidate("devops", n, "b") for n in range(1500, 3000)
+    ]
+    report = _mix(rows, shares={"devops": 1.0}, size=300, weights={"b": 3.0}).report
+    assert 195 <= report.sources["b"] <= 250, "three times as likely: about 225 of 300"
+
+
+def test_the_draw_is_exponential_with_its_weight_as_rate() -> None:
+    mean = sum(draw(1, str(n), 4.0) for n in range(4000)) / 4000
+    assert 0.235 < mean < 0.265
+
+
+def test_only_verified_rows_are_taken_when_asked() -> None:
+    rows = [
+        _candidate("devops", 1),
+        _candidate("devops", 2, verifier=TextAnswer(accepted=("a",))),
+        Candidate(id="p", source="t", messages=(Message("user", "q"),), completion="ls -la *.txt", category="devops"),
+    ]
+    ids = {
+        quality: {row.id for row in _mix(rows, shares={"devops": 1.0}, minimum_quality=quality).rows}
+        for quality in QUALITIES
+    }
+    assert ids == {
+        "accepted": {"candidate-devops-1", "candidate-devops-2", "p"},
+        "parsed": {"candidate-devops-2", "p"},
+        "verified": {"candidate-devops-2"},
+    }
+
+
+QUALITIES = ("accepted", "parsed", "verified")
+
+
 def test_other_seeds_take_other_rows() -> None:
-    rows = _rows(dict.fromkeys(SHARES, 200))
-    first, second = ({row.id for row in rebalance(rows, SHARES, size=200, seed=seed).rows} for seed in (1, 2))
+    rows = _candidates(dict.fromkeys(SHARES, 200))
+    first, second = ({row.id for row in _mix(rows, seed=seed, size=200).rows} for seed in (1, 2))
     assert len(first & second) < 150
 
 
-def test_weights_fill_quotas_in_tokens_and_never_exceed_them() -> None:
-    rows = _rows(dict.fromkeys(SHARES, 200))
-    mix = rebalance(rows, SHARES, size=2000, seed=1, weigh=lambda row: 3 + int(row.id[-1]) % 5)
-    assert mix.report.unit == "tokens"
-    assert all(quota.wanted - 8 < quota.taken <= quota.wanted for quota in mix.report.quotas)
-
-
-def test_a_one_shot_iterator_can_be_iterated_twice_afterwards() -> None:
-    def once() -> Iterator[Row]:
-        yield from _rows(dict.fromkeys(SHARES, 20))
-
-    mix = rebalance(once(), SHARES, size=20, seed=1)
-    assert [row.id for row in mix.rows] == [row.id for row in mix.rows] != []
+def test_tokens_fill_quotas_and_never_exceed_them() -> None:
+    report = _mix(_candidates(dict.fromkeys(SHARES, 200)), size=600, unit="tokens").report
+    assert report.unit == "tokens"
+    assert all(quota.wanted - 4 < quota.taken <= quota.wanted for quota in report.quotas)
+    assert all(quota.taken > quota.rows for quota in report.quotas)
 
 
 @pytest.mark.parametrize(
-    ("shares", "size", "field"),
+    ("spec", "field"),
     [
-        ({"a": 0.5}, None, "shares"),
-        ({"a": 1.5, "b": -0.5}, None, "shares"),
-        ({}, None, "shares"),
-        ({"a": float("nan")}, 1, "shares"),
-        ({"a": 1.0}, -1, "size"),
+        ({"shares": {"a": 0.5}}, "mix.shares"),
+        ({"shares": {"a": 1.5, "b": -0.5}}, "mix.shares"),
+        ({"shares": {}}, "mix.shares"),
+        ({"shares": {"a": float("nan")}}, "mix.shares"),
+        ({"size": -1}, "mix.size"),
+        ({"repair_share": 1.5}, "mix.repair_share"),
+        ({"near_duplicates": 0.2}, "mix.near_duplicates"),
+        ({"weights": {"x": 0.0}}, "mix.weights.x"),
+        ({"source_caps": {"x": -1}}, "mix.source_caps.x"),
+        ({"category_caps": {"devop": 1}}, "mix.category_caps.devop"),
+        ({"memory_mib": 1}, "mix.memory_mib"),
     ],
 )
-def test_wrong_shares_are_refused_by_field(shares: dict[str, float], size: int | None, field: str) -> None:
+def test_what_cannot_be_meant_is_refused_by_field(spec: dict[str, Any], field: str) -> None:
     with pytest.raises(BadInput) as error:
-        rebalance([], shares, size=size, seed=1)
+        _mix([], **spec)
     assert error.value.field == field
 
 
 def test_no_rows_give_an_empty_mix_and_a_report() -> None:
-    mix = rebalance([], SHARES, size=10, seed=1)
-    assert list(mix.rows) == [] and mix.report.shortfall == 10
+    mix = _mix([], size=10)
+    assert mix.rows == [] == mix.left_out and mix.report.shortfall == 10 and mix.report.seen == 0
     assert "| devops | 10.0% | 1 | 0 | 0 | 1 |" in mix.report.to_markdown()
+    assert mix.report.to_plot().startswith("![The mix, before and after (rows)](data:image/svg+xml;base64,")

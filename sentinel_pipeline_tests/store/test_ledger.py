@@ -96,3 +96,26 @@ def test_a_verdict_that_is_none_of_the_three_cannot_be_written(ledger: Ledger) -
 
     with pytest.raises(sqlite3.IntegrityError):
         ledger.record(replace(VERDICT, verdict="maybe"), recipe="tiny", run_id="r1")
+
+
+def test_a_ledger_of_an_earlier_version_is_kept_and_read(tmp_path: Path) -> None:
+    import sqlite3
+
+    path = tmp_path / "ledger.sqlite"
+    with sqlite3.connect(path) as old:
+        Ledger(tmp_path / "new.sqlite").verdicts()
+        made = sqlite3.connect(tmp_path / "new.sqlite").execute("select sql from sqlite_master where name = 'verdicts'")
+        old.execute(made.fetchone()[0].replace(",\n    against_hash text\n", "\n"))
+        old.execute(
+            "insert into verdicts (recorded_at, recipe, run_id, name, subject, subject_hash, verdict, threshold, n, reason, "
+            "scorer_version, policy_hash) values ('2026', 'tiny', 'r', 'g', 's', 'h', 'pass', 0.4, 3, 'why', 's1', 'p1')"
+        )
+    found = Ledger(path).verdicts()
+    assert [(one.name, one.against_hash) for one in found] == [("g", None)]
+
+
+def test_a_paired_verdict_holds_for_the_report_that_it_compared_with(ledger: Ledger) -> None:
+    ledger.record(replace(VERDICT, against_hash="base1"), recipe="tiny", run_id="r1")
+    assert require(ledger, against_hash="base1").against_hash == "base1"
+    with pytest.raises(GateRefused, match="compared with another report"):
+        require(ledger, against_hash="base2")

@@ -7,7 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sentinel_pipeline.records.training_spec import Windows
-from sentinel_pipeline.training.stopping import Window, best_window, no_gain, stop_reason, syntax_dropped
+from sentinel_pipeline.training.stopping import (
+    Window,
+    best_window,
+    no_gain,
+    significant_rise,
+    stop_reason,
+    syntax_dropped,
+)
 
 RATE = st.none() | st.sampled_from([0.0, 0.25, 0.5, 0.75, 1.0])
 
@@ -57,3 +64,25 @@ def test_the_best_window_is_the_last_of_the_highest(rates: list[float | None]) -
     if best is not None:
         assert best.pass_at_1 == max(scored)
         assert all(other.pass_at_1 != best.pass_at_1 for other in windows[best.step + 1 :])
+
+
+def test_with_alpha_spent_a_small_rise_is_no_gain_and_a_large_one_is() -> None:
+    rules = Windows(every=250, no_gain_by=1000, gain_alpha=0.05)
+
+    def windows(last: int) -> list[Window]:
+        return [
+            Window(step, 80, k, k / 80, 80, 1.0, 0, 80) for step, k in ((250, 32), (500, 33), (750, 34), (1000, last))
+        ]
+
+    assert (
+        stop_reason(windows(35), rules) == "no_gain: Pass@1 has not risen above the first window's 40.0% by step 1000"
+    )
+    assert stop_reason(windows(35), Windows(every=250, no_gain_by=1000)) is None
+    assert stop_reason(windows(60), rules) is None
+
+
+def test_an_early_look_needs_more_than_a_late_one() -> None:
+    risen = significant_rise(250, 1000, 0.05)
+    first = Window(250, 80, 32, 0.4, 80, 1.0, 0, 80)
+    same = [Window(step, 80, 46, 46 / 80, 80, 1.0, 0, 80) for step in (500, 1000)]
+    assert [risen(first, later) for later in same] == [False, True]

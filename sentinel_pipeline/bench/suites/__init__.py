@@ -1,27 +1,85 @@
-"""Benchmark suites by name: ``smoke``, ``heldout``, ``humaneval``, ``mbpp``, ``multipl_e``, or a user's own JSONL file.
+"""Benchmark suites by name, or a user's own JSONL file. A new suite is one file, and one line below.
 
 ``load_suite`` reads and checks; it answers and scores nothing. The public ones come, in this order, from ``data``, from the
-folder that ``SENTINEL_BENCHMARKS`` names, or from the hub. A new suite is one file, and one line below.
+folder that ``SENTINEL_BENCHMARKS`` names, or from the hub; the generated ones are made on the spot, always the same.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
+from typing import Literal, NamedTuple
 
 from sentinel_pipeline.errors import BadInput, Infrastructure, did_you_mean
 from sentinel_pipeline.records import Task
+from sentinel_pipeline.records.conversation import conversation_of
 from sentinel_pipeline.store import read_parquet
 
-from . import humaneval, mbpp, multipl_e, own, smoke
+from . import (
+    bfcl,
+    commerce,
+    conversations,
+    diffs,
+    format_probe,
+    humaneval,
+    ifeval,
+    json_records,
+    mbpp,
+    multipl_e,
+    nl2bash,
+    own,
+    plus,
+    safety_probe,
+    sentinels,
+    smoke,
+)
 from .rows import SuiteRow, read_rows
 
-SUITES = ("smoke", "heldout", "humaneval", "mbpp", "multipl_e")
+
+class Public(NamedTuple):
+    """A published suite: how a row becomes a task, its file under ``SENTINEL_BENCHMARKS``, and its name on the hub."""
+
+    task: Callable[[SuiteRow], Task]
+    file: str
+    hub: str
+
+
+class Files(NamedTuple):
+    """A published suite whose file is read as a whole; not to be had from the hub."""
+
+    tasks: Callable[[Path], Iterator[Task]]
+    file: str
+
+
+HELDOUT = "heldout"
+GENERATED: dict[str, Callable[[], list[Task]]] = {
+    "smoke": smoke.tasks,
+    "commerce": commerce.tasks,
+    "diffs": diffs.tasks,
+    "json_records": json_records.tasks,
+    "format_probe": format_probe.tasks,
+    "safety_probe": safety_probe.tasks,
+    "sentinels": sentinels.tasks,
+    "conversations": conversations.tasks,
+}
+PUBLIC: dict[str, Public | Files] = {
+    "humaneval": Public(humaneval.task, humaneval.FILE, humaneval.HUB),
+    "humaneval_plus": Public(plus.humaneval_plus, "evalplus/HumanEvalPlus.jsonl.gz", "evalplus/humanevalplus"),
+    "mbpp": Public(mbpp.task, mbpp.FILE, mbpp.HUB),
+    "mbpp_plus": Public(plus.mbpp_plus, "evalplus/MbppPlus.jsonl.gz", "evalplus/mbppplus"),
+    "multipl_e": Public(multipl_e.task, multipl_e.FILE, multipl_e.HUB),
+    "ifeval": Public(ifeval.task, ifeval.FILE, ifeval.HUB),
+    "bfcl": Files(bfcl.tasks, bfcl.FILE),
+    "nl2bash": Files(nl2bash.tasks, nl2bash.FILE),
+}
+SUITES = ("smoke", HELDOUT, *(name for name in (*GENERATED, *PUBLIC) if name != "smoke"))
+PROMPT_FORMATS: dict[str, Literal["chat", "cue", "raw"]] = {"sentinels": "raw"}
+"""Suites that are asked in one format only, whatever the recipe asks: the sentinels are raw prompts or they prove nothing."""
 ENVIRONMENT = "SENTINEL_BENCHMARKS"
 
-__all__ = ["SUITES", "load_suite"]
+__all__ = ["PROMPT_FORMATS", "SUITES", "as_items", "first_items", "load_suite"]
 
 
 def load_suite(name: str, *, data: Path | None = None) -> list[Task]:
@@ -35,21 +93,46 @@ def load_suite(name: str, *, data: Path | None = None) -> list[Task]:
         BadInput: an unknown name, no file, a malformed line (file, line and field are named), or a task id twice.
         Infrastructure: neither a file nor the hub can be reached.
     """
-    if name == "smoke":
-        tasks = smoke.tasks()
-    elif name == "heldout":
+    if name == HELDOUT:
         tasks = list(_from_bank(data))
-    elif name == "humaneval":
-        tasks = [humaneval.task(row) for row in _rows(humaneval, data)]
-    elif name == "mbpp":
-        tasks = [mbpp.task(row) for row in _rows(mbpp, data)]
-    elif name == "multipl_e":
-        tasks = [multipl_e.task(row) for row in _rows(multipl_e, data)]
+    elif name in GENERATED:
+        tasks = _generated(name, data)
+    elif name in PUBLIC:
+        tasks = _public(PUBLIC[name], data)
     else:
         tasks = _own(name, data)
     if not tasks:
         raise BadInput(f"suite {name!r} has no task.", file=data, fix="A score of nothing is no score: add items.")
     return _unique(tasks, data)
+
+
+def first_items(tasks: list[Task], limit: int | None) -> list[Task]:
+    """The first ``limit`` items, all when None; a conversation is one item and is never cut."""
+    kept = list(dict.fromkeys(conversation_of(task.id) for task in tasks))[:limit]
+    names = set(kept)
+    return [task for task in tasks if conversation_of(task.id) in names]
+
+
+def as_items(tasks: list[Task]) -> list[Task]:
+    """One task for each item of a report: a conversation's last turn stands for the whole."""
+    return list({conversation_of(task.id): replace(task, id=conversation_of(task.id)) for task in tasks}.values())
+
+
+def _generated(name: str, data: Path | None) -> list[Task]:
+    if data is not None:
+        raise BadInput(f"suite {name!r} is generated and takes no file.", file=data, fix="Leave out its data.")
+    return GENERATED[name]()
+
+
+def _public(suite: Public | Files, data: Path | None) -> list[Task]:
+    path = data or _local(suite.file)
+    if isinstance(suite, Files):
+        if path is None:
+            fix = f"Set {ENVIRONMENT} to a folder that holds {suite.file}, or pass the file with --data."
+            raise BadInput(f"{suite.file} was not found.", fix=fix)
+        return list(suite.tasks(path))
+    rows = read_rows(path) if path is not None else _hub_rows(suite.hub, suite.file)
+    return [suite.task(row) for row in rows]
 
 
 def _from_bank(data: Path | None) -> Iterator[Task]:
@@ -91,16 +174,15 @@ def _unique(tasks: list[Task], data: Path | None) -> list[Task]:
     return tasks
 
 
-def _rows(suite: ModuleType, data: Path | None) -> Iterator[SuiteRow]:
-    if data is not None:
-        return read_rows(data)
+def _local(file: str) -> Path | None:
+    """The file in the folder that the environment names; None where it names none."""
     folder = os.environ.get(ENVIRONMENT)
-    if folder:
-        path = Path(folder) / suite.FILE
-        if not path.is_file():
-            raise BadInput("is not there.", file=path, fix=f"{ENVIRONMENT} must name a folder that holds {suite.FILE}.")
-        return read_rows(path)
-    return _hub_rows(suite.HUB, suite.FILE)
+    if not folder:
+        return None
+    path = Path(folder) / file
+    if not path.is_file():
+        raise BadInput("is not there.", file=path, fix=f"{ENVIRONMENT} must name a folder that holds {file}.")
+    return path
 
 
 def _hub_rows(name: str, file: str) -> Iterator[SuiteRow]:

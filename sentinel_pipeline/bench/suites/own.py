@@ -1,7 +1,8 @@
-"""A user's own suite, one JSON object a line.
+"""A user's own suite, one JSON object a line; ``docs/suites.md`` shows every kind.
 
 Fields: ``prompt`` (text) or ``messages``; then ``verifier`` (an object with its ``kind``, see ``records.verifiers``) or ``tests``
-with an optional ``entry_point`` and ``setup``; optional ``task_id``, ``category``, ``family`` and ``reference``.
+with an optional ``entry_point`` and ``setup``; optional ``task_id``, ``category``, ``family`` and ``reference``. Turns of one
+conversation are rows with the ids ``NAME#1``, ``NAME#2`` …, and an assistant turn ``{answer:NAME#1}`` is the model's own answer.
 """
 
 from __future__ import annotations
@@ -9,9 +10,16 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from sentinel_pipeline.critic.calls import check_calls
+from sentinel_pipeline.critic.constraints import check_constraints
 from sentinel_pipeline.errors import did_you_mean
 from sentinel_pipeline.records import (
     CATEGORIES,
+    Constraints,
+    FieldsAnswer,
+    FunctionCalls,
+    GroundedText,
+    JsonAnswer,
     Message,
     PythonTests,
     Task,
@@ -19,6 +27,7 @@ from sentinel_pipeline.records import (
     messages_from,
     verifier_from_json,
 )
+from sentinel_pipeline.records.conversation import task_of
 
 from .mbpp import infer_entry_point
 from .rows import SuiteRow
@@ -51,10 +60,45 @@ def _given(row: SuiteRow, given: Any) -> Verifier:
         if not isinstance(data, dict):
             raise ValueError(f"expected an object, got {type(data).__name__}")
         checked = verifier_from_json(json.dumps(data))
+        if checked is not None:
+            _check_meaning(checked)
     except (ValueError, TypeError, RecursionError) as error:
         raise row.bad("verifier", f"{error}.") from error
     assert checked is not None, "an object was given"
     return checked
+
+
+def _id(row: SuiteRow, suite: str) -> str:
+    """Raises BadInput: no text or number, or of the form that further samples have."""
+    value = row.fields.get("task_id", f"{suite}/{row.line}")
+    if isinstance(value, bool) or not isinstance(value, (str, int)) or not str(value).strip():
+        raise row.bad("task_id", f"expected text or a number, got {value!r:.40}.")
+    if task_of(str(value)) != str(value) or any(char.isspace() for char in str(value)):
+        raise row.bad("task_id", f"{value!r:.60} holds white space or ends like a sample's number.", "Change the id.")
+    return str(value)
+
+
+def _check_meaning(checked: Verifier) -> None:
+    """Raises ValueError: constraints that do not exist, or JSON inside a verifier that is none or of another shape."""
+    if isinstance(checked, Constraints):
+        check_constraints(checked)
+    if isinstance(checked, JsonAnswer):
+        json.loads(checked.expected)
+    if isinstance(checked, FunctionCalls):
+        check_calls(checked)
+    if isinstance(checked, FieldsAnswer):
+        _object("expected", checked.expected)
+        _object("schema", checked.schema)
+    if isinstance(checked, GroundedText):
+        _object("record", checked.record)
+        if min(checked.min_words, checked.max_words, checked.max_chars or 0) < 0:
+            raise ValueError("a number of words or characters is negative")
+
+
+def _object(name: str, text: str) -> None:
+    """Raises ValueError: not a JSON object."""
+    if not isinstance(json.loads(text), dict):
+        raise ValueError(f"{name} is no JSON object")
 
 
 def messages(row: SuiteRow) -> tuple[Message, ...]:
@@ -87,7 +131,7 @@ def task(row: SuiteRow, suite: str) -> Task:
     if category not in CATEGORIES:
         raise row.bad("category", f"{category!r} is unknown. {did_you_mean(category, CATEGORIES)}")
     return Task(
-        id=str(row.fields.get("task_id", f"{suite}/{row.line}")),
+        id=_id(row, suite),
         suite=suite,
         category=category,
         family=row.text("family", suite),

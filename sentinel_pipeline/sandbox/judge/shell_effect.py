@@ -25,9 +25,36 @@ def judge(code: str, verifier: ShellEffect, limits: Limits, zygote: Zygote) -> J
     bad = next((path for path in verifier.files if _unsafe(path)), None)
     if bad is not None:
         return Judgement(Finding("test_error", f"path {bad!r} is not inside the working folder"), None, False)
+    odd = False
+    if verifier.gold:
+        wanted, odd = _gold_effect(verifier, limits, zygote)
+        if isinstance(wanted, Finding):
+            return Judgement(wanted, None, True)
+        verifier = wanted
+    end, left, recycle = _run(code, verifier, limits, zygote)
+    return Judgement(_finding(verifier, left, end, limits), end, recycle or odd)
+
+
+def _run(code: str, verifier: ShellEffect, limits: Limits, zygote: Zygote) -> tuple[End, dict[str, Any], bool]:
     payload = json.dumps({"command": code, "files": verifier.files}).encode("ascii")
     end, raw, recycle = zygote.run(SHELL, payload, 0, b"", limits)
-    return Judgement(_finding(verifier, json.loads(raw), end, limits), end, recycle)
+    return end, json.loads(raw), recycle
+
+
+def _gold_effect(verifier: ShellEffect, limits: Limits, zygote: Zygote) -> tuple[ShellEffect | Finding, bool]:
+    """What the gold command prints and leaves, as the expectation, and whether the zygote must go; a gold command that cannot be
+    run is the task's fault."""
+    end, left, recycle = _run(verifier.gold, verifier, limits, zygote)
+    if end.why or left["others"] or len(left["out"]) > limits.output_kib * 1024:
+        problem = "the gold command ends by a limit, prints too much, or leaves what is no file"
+        return Finding("test_error", problem), True
+    tree = {_text(path): _text(text) for path, text in left["files"].items()}
+    folders = {f"{_text(path)}/": "" for path in left["folders"]}
+    return ShellEffect(files=verifier.files, stdout=_text(left["out"]), expected_files=tree | folders), recycle
+
+
+def _text(raw: str) -> str:
+    return raw.encode("latin-1").decode("utf-8", "surrogateescape")
 
 
 def _unsafe(path: str) -> bool:

@@ -1,0 +1,146 @@
+"""What a night came to, on one page for a person at breakfast: runs, gates, changes since the night before, what needs a person.
+
+What this module does not do: decide anything. It reads the ledger and the reports; a number stands here as it stands there.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ..bench.compare import compare
+from ..bench.report import with_interval
+from ..bench.samples import read_samples
+from ..errors import BadInput
+from ..records import GateVerdict, PairedComparison
+from ..store import Artefact, Home, Ledger, Store
+from .notice import RunSeen
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One suite of one report, paired with the report of the loop before, item by item."""
+
+    recipe: str
+    asset: str
+    comparison: PairedComparison
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Digest:
+    night: dt.date
+    runs: tuple[RunSeen, ...]
+    money: dict[str, str]
+    """What each run cost, by run id, at its recipe's rate; absent where the recipe names no rate."""
+    idle: tuple[str, ...]
+    """Recipes marked nightly that had no run this night."""
+    gates: tuple[tuple[str, GateVerdict], ...]
+    """Recipe and verdict, each gate's last of this night."""
+    changes: tuple[Change, ...]
+    needs: tuple[str, ...]
+    """What a person must look at, most urgent first; empty on a quiet night."""
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self) | {"night": self.night.isoformat()}
+
+
+def build_digest(
+    home: Home, night: dt.date, runs: Sequence[RunSeen], money: dict[str, str], idle: Sequence[str]
+) -> Digest:
+    """Gather one night whose ``runs`` are over; the other arguments are as in ``Digest``."""
+    ledger = Ledger(home.ledger)
+    gates = tuple((run.recipe, verdict) for run in runs for verdict in _last(ledger, run))
+    changes = tuple(change for run in runs for change in changes_of(home, run.recipe, run.run_id))
+    return Digest(
+        night=night,
+        runs=tuple(runs),
+        money=money,
+        idle=tuple(idle),
+        gates=gates,
+        changes=changes,
+        needs=tuple(_needs(runs, gates, changes, idle)),
+    )
+
+
+def _last(ledger: Ledger, run: RunSeen) -> list[GateVerdict]:
+    verdicts = ledger.verdicts(recipe=run.recipe, run_id=run.run_id)
+    return list({verdict.name: verdict for verdict in verdicts}.values())
+
+
+def changes_of(home: Home, recipe: str, run_id: str) -> Iterator[Change]:
+    """Each report that this run made against the newest one of an earlier loop, on the items that both answered."""
+    store = Store(home, recipe, run_id=run_id, loop_id=run_id)
+    for folder in sorted((home.runs / recipe).glob(f"*_report/{run_id}")):
+        history = store.history(folder.parent.name)
+        index = next(i for i, made in enumerate(history) if made.manifest.run_id == run_id)
+        earlier = [made for made in history[:index] if made.manifest.loop_id != history[index].manifest.loop_id]
+        if earlier:
+            yield from _suites(recipe, earlier[-1], history[index])
+
+
+def _suites(recipe: str, before: Artefact, now: Artefact) -> Iterator[Change]:
+    for path in sorted(now.folder.glob("*/samples.parquet")):
+        suite = path.parent.name
+        if not (before.folder / suite / "samples.parquet").is_file():
+            continue
+        try:
+            found, _ = compare(
+                read_samples(before, suite), read_samples(now, suite), from_stage="before", to_stage="now", suite=suite
+            )
+        except BadInput:
+            continue
+        yield Change(recipe=recipe, asset=now.manifest.asset, comparison=found)
+
+
+def _needs(
+    runs: Sequence[RunSeen],
+    gates: Sequence[tuple[str, GateVerdict]],
+    changes: Sequence[Change],
+    idle: Sequence[str],
+) -> Iterator[str]:
+    for run in runs:
+        if run.failed:
+            yield f"{run.recipe}: the run failed. {run.why}".rstrip()
+    for recipe, verdict in gates:
+        if verdict.verdict != "pass":
+            yield f"{recipe}: {verdict.name} {verdict.verdict}. {verdict.reason}"
+    for change in changes:
+        if change.comparison.difference < 0 and change.comparison.p < 0.05:
+            yield f"{change.recipe}: {change.asset} got worse on {_words(change.comparison)}"
+    for recipe in idle:
+        yield f"{recipe}: did not run, an earlier run was still going on."
+
+
+def _words(found: PairedComparison) -> str:
+    low, high = found.interval[:2]
+    return (
+        f"{found.suite}: {found.difference:+.1%} [{low:+.1%}, {high:+.1%}], n {found.n}, "
+        f"{found.gained} gained, {found.lost} lost, exact McNemar p = {found.p:.2g}"
+    )
+
+
+def digest_markdown(digest: Digest) -> str:
+    """The page; reasons are ours, and model output never stands in them."""
+    lines = [f"# Night of {digest.night.isoformat()}", ""]
+    if digest.needs:
+        lines += ["**Needs a person**", "", *(f"- {need}" for need in digest.needs), ""]
+    else:
+        lines += ["Nothing needs a person.", ""]
+    lines += ["| recipe | run | status | hours | cost |", "|---|---|---|---|---|"]
+    lines += [
+        f"| {run.recipe} | {run.run_id[:8]} | {'failed' if run.failed else 'done'} | {run.hours:.2f} "
+        f"| {digest.money.get(run.run_id, '–')} |"
+        for run in digest.runs
+    ]
+    if digest.gates:
+        lines += ["", "| recipe | gate | verdict | measured [interval] | n |", "|---|---|---|---|---|"]
+        lines += [
+            f"| {recipe} | {v.name} | {v.verdict} | {with_interval(v.measured, v.interval)} | {v.n} |"
+            for recipe, v in digest.gates
+        ]
+    if digest.changes:
+        lines += ["", "Since the loop before, on the same items:", ""]
+        lines += [f"- {change.recipe}, {change.asset}, {_words(change.comparison)}" for change in digest.changes]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,94 @@
+"""``data/alerts.toml``: channels, and which kind of alert goes to which of them.
+
+What this module does not do: notice anything, or deliver.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Literal
+
+from ..errors import BadInput, did_you_mean
+from ..records.toml import read_section, read_toml
+
+Kind = Literal[
+    "check_failed",
+    "check_crashed",
+    "check_missing",
+    "check_stale",
+    "check_inconclusive",
+    "run_failed",
+    "budget_reached",
+    "review_queue",
+    "digest",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """One kind of alert and who gets it."""
+
+    on: Kind
+    to: tuple[str, ...]
+    """Names of channels."""
+    recipes: tuple[str, ...] = ("*",)
+    """Shell patterns over recipe names."""
+    nights: int = 3
+    """``check_inconclusive``: so many nights in a row."""
+    pending: int = 200
+    """``review_queue``: more cards than this wait."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertRules:
+    link: str = "http://127.0.0.1:3000"
+    """Where the reader of an alert finds Dagster's web server."""
+    channels: dict[str, str] = field(default_factory=dict)
+    """Name -> Apprise URL, or ``env:VARIABLE`` that holds one."""
+    rules: tuple[Rule, ...] = ()
+
+    def of(self, kind: Kind, recipe: str) -> Rule | None:
+        """The first rule about ``kind`` whose patterns match ``recipe``; None when nobody asked."""
+        matching = (
+            rule
+            for rule in self.rules
+            if rule.on == kind and any(fnmatchcase(recipe, pattern) for pattern in rule.recipes)
+        )
+        return next(matching, None)
+
+    def url(self, channel: str) -> str | None:
+        """The channel's Apprise URL; None where its environment variable is not set."""
+        value = self.channels[channel]
+        return os.environ.get(value.removeprefix("env:")) or None if value.startswith("env:") else value
+
+    def reachable(self, rule: Rule) -> list[str]:
+        return [channel for channel in rule.to if self.url(channel)]
+
+
+def load_rules(path: Path) -> AlertRules:
+    """Read and validate the file of rules; a project without one is told of nothing.
+
+    Raises:
+        BadInput: no TOML, an unknown key or kind, a channel that is not defined, a number below one.
+    """
+    if not path.exists():
+        return AlertRules()
+    rules = read_section(AlertRules, read_toml(path), file=path)
+    for index, rule in enumerate(rules.rules):
+        for channel in rule.to:
+            if channel not in rules.channels:
+                raise BadInput(
+                    f"no channel {channel!r}.",
+                    file=path,
+                    field=f"rules[{index}].to",
+                    fix=did_you_mean(channel, rules.channels),
+                )
+        for name in ("nights", "pending"):
+            if getattr(rule, name) < 1:
+                raise BadInput(
+                    f"is {getattr(rule, name)}, expected at least 1.", file=path, field=f"rules[{index}].{name}"
+                )
+    return rules

@@ -1,0 +1,92 @@
+"""Standings over recipes and nights, from the reports that are kept.
+
+What this module does not do: rank checkpoints that answered different items as if they had answered the same: rows of one suite are
+comparable only where their items' hash is equal, and the table says it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from ..plots import curves
+from ..store.manifest import read_manifest
+from .report import percent
+
+
+class Standing(NamedTuple):
+    """One report of one checkpoint on one suite."""
+
+    recipe: str
+    stage: str
+    suite: str
+    made: str
+    """UTC, ISO 8601, to the minute."""
+    run_id: str
+    n: int
+    pass_at_1: float | None
+    interval: list[float] | None
+    infra: int
+    items: str
+    """Hash of what was asked: equal where two rows answered the same items."""
+    stale: bool
+    """Scored by another scorer than that of now."""
+
+
+def standings(runs: Path, scorer_now: str) -> list[Standing]:
+    """Every report under ``runs``, best first within a suite, suites in order of name; damaged ones are passed over."""
+    found = [row for path in runs.glob("*/*_report/*/*/report.json") for row in _one(path, scorer_now)]
+    return sorted(found, key=lambda row: (row.suite, -(row.pass_at_1 or -1.0), row.recipe, row.stage, row.made))
+
+
+def _one(path: Path, scorer_now: str) -> list[Standing]:
+    folder = path.parents[1]
+    try:
+        manifest, data = read_manifest(folder), json.loads(path.read_text(encoding="utf-8"))
+        samples = (folder / f"samples_{data['suite']}.jsonl").read_text(encoding="utf-8").splitlines()
+        asked = "\n".join(sorted(json.loads(line)["doc"]["task_id"] for line in samples))
+        row = Standing(
+            recipe=manifest.recipe,
+            stage=data["stage"],
+            suite=data["suite"],
+            made=manifest.created_at[:16],
+            run_id=manifest.run_id,
+            n=data["n"],
+            pass_at_1=data["pass_at_1"],
+            interval=data["interval"][:2] if data["interval"] else None,
+            infra=data["infra"],
+            items=hashlib.sha256(asked.encode()).hexdigest()[:8],
+            stale=data["scorer_version"] != scorer_now,
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+    return [row]
+
+
+def leaderboard_markdown(rows: Sequence[Standing], most: int = 200) -> str:
+    """A table; rows of one suite and one items' hash are comparable."""
+    lines = [
+        "| suite | items | recipe | stage | made (UTC) | n | Pass@1 [95 %] | |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for row in rows[:most]:
+        span = f" [{percent(row.interval[0])}, {percent(row.interval[1])}]" if row.interval else ""
+        rate = f"{percent(row.pass_at_1)}{span}"
+        flag = "stale" if row.stale else ""
+        made = row.made.replace("T", " ")
+        lines.append(f"| {row.suite} | {row.items} | {row.recipe} | {row.stage} | {made} | {row.n} | {rate} | {flag} |")
+    rest = f"\n{len(rows) - most} more in leaderboard.json." if len(rows) > most else ""
+    return "\n".join(lines) + "\n" + rest
+
+
+def leaderboard_plot(rows: Sequence[Standing], recipe: str) -> str:
+    """Pass@1 of one recipe's checkpoints over its runs, oldest first."""
+    series: dict[str, list[tuple[float, float]]] = {}
+    mine = sorted((row for row in rows if row.recipe == recipe and row.pass_at_1 is not None), key=lambda row: row.made)
+    runs = list(dict.fromkeys(row.run_id for row in mine))
+    for row in mine:
+        series.setdefault(f"{row.stage}, {row.suite}", []).append((runs.index(row.run_id) + 1, row.pass_at_1 or 0.0))
+    return curves(series, f"Pass@1 of {recipe} over its runs", "run", percent=True) if series else "No report yet."

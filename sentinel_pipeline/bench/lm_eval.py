@@ -1,0 +1,96 @@
+"""Reports in the shape that the ecosystem reads: lm-evaluation-harness's key names, samples beside results.
+
+``results.json`` holds what is the same in two equal runs; when, where and how long stands in ``logs/environment.json``, since it
+differs. What this module does not do: overwrite. A draft becomes a new artefact, and every artefact is kept.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import os
+import platform
+from collections.abc import Iterator, Mapping, Sequence
+from math import sqrt
+from typing import Any
+
+from ..records import BenchmarkReport, SampleScore
+from ..store import Draft
+from ..store.manifest import versions
+
+_METRIC = "pass_at_1"
+
+
+def write_results(out: Draft, reports: Sequence[BenchmarkReport], samples: Mapping[str, Sequence[SampleScore]]) -> None:
+    """Write ``results.json``, ``samples_SUITE.jsonl`` and ``logs/environment.json`` into a report's draft."""
+    for report in reports:
+        out.jsonl(f"samples_{report.suite}.jsonl", _samples(samples[report.suite]))
+    out.json("results.json", results(reports))
+    out.json("logs/environment.json", _environment(reports))
+
+
+def results(reports: Sequence[BenchmarkReport]) -> dict[str, Any]:
+    """``results``, ``configs``, ``versions``, ``n-shot``, ``n-samples``, ``higher_is_better`` by suite, as lm-eval names them."""
+    first = reports[0]
+    return {
+        "results": {one.suite: _result(one) for one in reports},
+        "group_subtasks": {one.suite: [] for one in reports},
+        "configs": {one.suite: _config(one) for one in reports},
+        "versions": {one.suite: one.scorer_version for one in reports},
+        "n-shot": {one.suite: 0 for one in reports},
+        "higher_is_better": {one.suite: {_METRIC: True, "syntax_rate": True} for one in reports},
+        "n-samples": {one.suite: {"original": one.n + one.infra, "effective": one.n} for one in reports},
+        "config": {"model": first.model, "model_args": {"sha256": first.model_hash, "stage": first.stage}},
+        "model_source": "sentinel_pipeline",
+        "model_name": first.model,
+        "model_name_sanitized": first.model.replace("/", "__"),
+    }
+
+
+def _result(report: BenchmarkReport) -> dict[str, Any]:
+    rates = {_METRIC: (report.passed, report.n), "syntax_rate": (report.syntax_passed, report.syntax_n)}
+    found: dict[str, Any] = {"alias": report.suite}
+    for name, (count, n) in rates.items():
+        found[f"{name},none"] = count / n if n else "N/A"
+        found[f"{name}_stderr,none"] = sqrt(count / n * (1 - count / n) / (n - 1)) if n > 1 else "N/A"
+    return found | {"interval,none": list(report.interval[:2]) if report.interval else "N/A", "infra": report.infra}
+
+
+def _config(report: BenchmarkReport) -> dict[str, Any]:
+    return {
+        "task": report.suite,
+        "output_type": "generate_until",
+        "num_fewshot": 0,
+        "repeats": 1,
+        "generation_kwargs": report.decoding,
+        "metric_list": [{"metric": _METRIC, "aggregation": "mean", "higher_is_better": True}],
+        "metadata": {"version": report.scorer_version},
+    }
+
+
+def _samples(samples: Sequence[SampleScore]) -> Iterator[dict[str, Any]]:
+    for place, one in enumerate(samples):
+        yield {
+            "doc_id": place,
+            "doc": {"task_id": one.task_id, "category": one.category, "family": one.family},
+            "resps": [[one.completion]],
+            "filtered_resps": [one.completion],
+            "filter": "none",
+            "metrics": [_METRIC],
+            "doc_hash": hashlib.sha256(one.task_id.encode("utf-8", "surrogatepass")).hexdigest(),
+            _METRIC: {"pass": 1.0, "fail": 0.0}.get(one.outcome),
+            "outcome": one.outcome,
+            "reason": one.reason,
+            "syntax_ok": one.syntax_ok,
+            "stopped": one.stopped,
+            "tokens": one.tokens,
+        }
+
+
+def _environment(reports: Sequence[BenchmarkReport]) -> dict[str, Any]:
+    return {
+        "date": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+        "total_evaluation_time_seconds": round(sum(one.seconds for one in reports), 3),
+        "pretty_env_info": f"{platform.platform()}, Python {platform.python_version()}, {os.cpu_count()} processors",
+        "versions": versions(),
+    }

@@ -1,0 +1,133 @@
+"""What ``sentinel compare`` is pointed at: a report's folder, a samples file, or a recipe's stage, as samples by suite.
+
+Reads our own reports (``SUITE/samples.parquet``), lm-eval's ``samples_SUITE*.jsonl`` and the results of ``sentinel grade``. What
+this module does not do: score. A row without an outcome is an error by file and line.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ..errors import BadInput
+from ..records import SampleScore
+from ..store import Home, Store, read_jsonl, read_parquet
+
+
+class Source(NamedTuple):
+    """A model's scored answers."""
+
+    name: str
+    suites: dict[str, list[SampleScore]]
+    scorers: dict[str, str]
+    """Suite -> scorer's version, where it is known: two versions are not comparable."""
+
+
+def open_source(text: str, home: Home) -> Source:
+    """``RECIPE:STAGE`` (the current report), or a path.
+
+    Raises:
+        BadInput: neither a stage with a report nor a readable report, or a row that says no outcome.
+    """
+    path = Path(text)
+    if not path.exists() and re.fullmatch(r"[\w.-]+:\w+", text):
+        recipe, _, stage = text.partition(":")
+        home.recipe(recipe)
+        made = Store(home, recipe, "none", "none").get(f"{stage.removesuffix('_report')}_report")
+        return open_source(str(made.folder), home)._replace(name=text)
+    if path.is_dir():
+        return _folder(path)
+    if not path.is_file():
+        raise BadInput(
+            "no such report.",
+            file=path,
+            fix="Give a report's folder, a samples file, or RECIPE:STAGE such as tiny:sft.",
+        )
+    suite = re.sub(r"_results$", "", re.sub(r"^samples_", "", path.stem))
+    return Source(path.stem, {suite: _file(path)}, {})
+
+
+def _folder(folder: Path) -> Source:
+    ours = sorted(folder.glob("*/samples.parquet"))
+    if ours:
+        scorers = {path.parent.name: _scorer(path.parent / "report.json") for path in ours}
+        return Source(
+            _label(folder),
+            {path.parent.name: _file(path) for path in ours},
+            {suite: version for suite, version in scorers.items() if version},
+        )
+    if (folder / "samples.parquet").is_file():
+        return Source(_label(folder), {folder.name: _file(folder / "samples.parquet")}, {})
+    theirs = sorted(folder.glob("samples_*.jsonl"))
+    if not theirs:
+        raise BadInput(
+            "holds no samples.", file=folder, fix="Give a folder with SUITE/samples.parquet or samples_*.jsonl."
+        )
+    # lm-eval adds the date to the name; of several runs the last counts.
+    return Source(_label(folder), {re.sub(r"^samples_|_\d{4}-\d\d-\d\dT.*$", "", p.stem): _file(p) for p in theirs}, {})
+
+
+def _label(folder: Path) -> str:
+    """``sft_report`` rather than a run's id."""
+    return folder.resolve().parent.name if (folder / "manifest.json").is_file() else folder.resolve().name
+
+
+def _scorer(report: Path) -> str | None:
+    import json
+
+    return str(json.loads(report.read_text(encoding="utf-8")).get("scorer_version")) if report.is_file() else None
+
+
+def _file(path: Path) -> list[SampleScore]:
+    rows = read_parquet(path) if path.suffix == ".parquet" else read_jsonl(path)
+    samples = [_sample(row, path, line) for line, row in enumerate(rows, start=1)]
+    seen: set[str] = set()
+    for line, sample in enumerate(samples, start=1):
+        if sample.task_id in seen:
+            raise BadInput(
+                f"item {sample.task_id!r} stands twice.",
+                file=path,
+                line=line,
+                fix="A paired comparison takes one answer an item: grade one sample a task.",
+            )
+        seen.add(sample.task_id)
+    return samples
+
+
+def _sample(row: dict[str, Any], path: Path, line: int) -> SampleScore:
+    doc = row["doc"] if isinstance(row.get("doc"), dict) else {}
+    name = row.get("task_id", doc.get("task_id", row.get("doc_id")))
+    if name is None:
+        raise BadInput("is missing.", file=path, line=line, field="task_id")
+    completion = row.get("completion", row.get("solution"))
+    if completion is None and isinstance(row.get("filtered_resps"), list) and row["filtered_resps"]:
+        completion = row["filtered_resps"][0]
+    return SampleScore(
+        task_id=str(name),
+        category=str(row.get("category", doc.get("category", ""))),
+        family=str(row.get("family", doc.get("family", ""))),
+        completion="" if completion is None else str(completion),
+        outcome=_outcome(row, path, line),
+        reason=str(row.get("reason") or row.get("result") or ""),
+        syntax_ok=row.get("syntax_ok"),
+        stopped=bool(row.get("stopped", True)),
+        tokens=int(row.get("tokens") or 0),
+        seconds=0.0,
+    )
+
+
+def _outcome(row: dict[str, Any], path: Path, line: int) -> Any:
+    """Pass, fail or infra from ours, ``sentinel grade``'s (which knows ``timeout`` as well), or lm-eval's first metric."""
+    said = row.get("outcome")
+    if said in ("pass", "fail", "infra"):
+        return said
+    if said == "timeout":
+        return "fail"
+    metrics = row.get("metrics")
+    value = row.get(metrics[0]) if isinstance(metrics, list) and metrics else row.get("passed")
+    if value in (0, 1):  # also False, True, 0.0, 1.0
+        return "pass" if value else "fail"
+    raise BadInput(
+        f"says no outcome ({value!r}).", file=path, line=line, field="outcome", fix="Expected pass, fail or infra."
+    )

@@ -1,0 +1,78 @@
+"""Whether chat may answer now: a pure decision over plain facts (seed 000's operational rules), asked again for every request.
+
+What this module does not do: look at the machine (``situation`` does) or load a model.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+SWITCH = "SENTINEL_WEB_CHAT_DISABLED"
+Probe = Literal["pass", "fail", "inconclusive", "missing"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Situation:
+    """What the decision stands on."""
+
+    switch: str | None
+    """The value of ``SENTINEL_WEB_CHAT_DISABLED``; chat is open only at ``0``, which somebody set on purpose."""
+    training: str | None
+    """Who holds the device; None when nobody does."""
+    headroom_bytes: int
+    """Memory free on the device (host memory where there is none)."""
+    needed_bytes: int
+    """Memory that the model and one conversation need."""
+    probe: Probe
+    """The format probe's verdict on exactly this checkpoint."""
+    allow_experimental: bool = False
+    """Somebody asked for a checkpoint that has not passed its format probe, by name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clearance:
+    """``open`` with ``experimental`` must be shown under a loud label."""
+
+    open: bool
+    experimental: bool
+    reasons: tuple[str, ...]
+    """Why it is closed, or why it is experimental; each says what to do."""
+
+
+def decide(now: Situation) -> Clearance:
+    """Closed at the first thing that forbids; all that forbid are named. A probe that is missing is no pass."""
+    closed = [reason for reason in (_switch(now), _training(now), _memory(now)) if reason]
+    unproven = _unproven(now)
+    if unproven and not now.allow_experimental:
+        closed.append(unproven)
+    if closed:
+        return Clearance(open=False, experimental=False, reasons=tuple(closed))
+    return Clearance(open=True, experimental=bool(unproven), reasons=(unproven,) if unproven else ())
+
+
+def _switch(now: Situation) -> str | None:
+    if now.switch == "0":
+        return None
+    state = "is not set" if now.switch is None else f"is {now.switch!r}"
+    return f"{SWITCH} {state}: set it to 0 once no training is planned on this machine."
+
+
+def _training(now: Situation) -> str | None:
+    return f"the device is in use by process {now.training}: wait for it to end." if now.training else None
+
+
+def _memory(now: Situation) -> str | None:
+    if now.headroom_bytes >= now.needed_bytes:
+        return None
+    free, need = now.headroom_bytes / 2**30, now.needed_bytes / 2**30
+    return (
+        f"{free:.1f} GiB of memory are free and the model needs {need:.1f}: stop other work or choose a smaller model."
+    )
+
+
+def _unproven(now: Situation) -> str | None:
+    if now.probe == "pass":
+        return None
+    state = "has not been taken" if now.probe == "missing" else f"says {now.probe}"
+    return f"the format probe of this checkpoint {state}: its answers may not keep a format or may not stop."

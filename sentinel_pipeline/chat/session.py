@@ -1,0 +1,136 @@
+"""One checkpoint, loaded once, that streams answers to conversations one after the other.
+
+Decoding is Transformers' own ``generate`` with a streamer: a person reads as it is written, and stops it when enough is read.
+What this module does not do: decide who may talk (``guard``), keep conversations, or batch; benchmarks answer in batches.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from ..errors import BadInput
+from ..generation.loading import load_model, load_tokenizer
+from ..generation.prompts import render_chat
+from ..records import Message
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """How to answer one conversation."""
+
+    messages: tuple[Message, ...]
+    max_tokens: int = 512
+    temperature: float = 0.0
+    """0 is greedy."""
+    top_p: float = 1.0
+    seed: int | None = None
+
+
+@dataclass(slots=True)
+class Reply:
+    """What became of an answer, complete once its text has been read to the end."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    finish: Literal["stop", "length", "cancelled"] = "stop"
+
+
+class Session:
+    """A loaded model; answers wait for each other, since one device decodes one stream at a time."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.tokenizer: PreTrainedTokenizerBase = load_tokenizer(folder)
+        self.model: PreTrainedModel = load_model(folder)
+        self.context = int(getattr(self.model.config, "max_position_embeddings", 0) or 1 << 30)
+        self._turn = threading.Lock()
+
+    def stream(self, turn: Turn, cancelled: threading.Event, reply: Reply) -> Iterator[str]:
+        """Pieces of the answer as they are decoded; set ``cancelled`` to end it. ``reply`` is filled on the way.
+
+        Raises:
+            BadInput: the tokenizer has no chat template, or the conversation leaves no room in the model's context.
+        """
+        from transformers import TextIteratorStreamer
+
+        text = render_chat(self.tokenizer, [message.to_dict() for message in turn.messages])
+        inputs = self.tokenizer(text, add_special_tokens=False, return_tensors="pt")
+        reply.prompt_tokens = int(inputs["input_ids"].shape[1])
+        room = min(turn.max_tokens, self.context - reply.prompt_tokens)
+        if room <= 0:
+            raise BadInput(
+                f"the conversation has {reply.prompt_tokens} tokens and the model's context {self.context}.",
+                field="messages",
+                fix="Start a new conversation or shorten it.",
+            )
+        with self._turn:
+            streamer = TextIteratorStreamer(self.tokenizer, skip_prompt=True, skip_special_tokens=True)
+            worker = _Worker(self, inputs, turn, room, streamer, cancelled)
+            worker.start()
+            try:
+                yield from streamer
+            finally:
+                cancelled.set() if worker.is_alive() else None
+                worker.join()
+            if worker.error is not None:
+                raise worker.error
+            self._fill(reply, worker.tokens, room, worker.stopped_early)
+
+    def _fill(self, reply: Reply, tokens: list[int], room: int, cancelled: bool) -> None:
+        reply.completion_tokens = len(tokens)
+        ended = bool(tokens) and tokens[-1] == self.tokenizer.eos_token_id
+        reply.finish = "cancelled" if cancelled else "stop" if ended or len(tokens) < room else "length"
+
+
+class _Worker(threading.Thread):
+    """``generate`` in a thread of its own; its error, where there is one, is the session's to raise."""
+
+    def __init__(
+        self, session: Session, inputs: Any, turn: Turn, room: int, streamer: Any, cancelled: threading.Event
+    ) -> None:
+        super().__init__(daemon=True)
+        self._session, self._inputs, self._turn, self._room = session, inputs, turn, room
+        self._streamer, self._cancelled = streamer, cancelled
+        self.tokens: list[int] = []
+        self.error: Exception | None = None
+        self.stopped_early = False
+
+    def run(self) -> None:
+        try:
+            self._generate()
+        except Exception as error:
+            self.error = error
+            self._streamer.end()
+
+    def _generate(self) -> None:
+        import torch
+        from transformers import StoppingCriteriaList
+
+        model, turn = self._session.model, self._turn
+        if turn.seed is not None:
+            torch.manual_seed(turn.seed)
+        sampling = {"do_sample": True, "temperature": turn.temperature, "top_p": turn.top_p} if turn.temperature else {}
+        with torch.inference_mode():
+            out = model.generate(  # type: ignore[operator]
+                **self._inputs.to(model.device),
+                max_new_tokens=self._room,
+                streamer=self._streamer,
+                stopping_criteria=StoppingCriteriaList([self._enough]),
+                pad_token_id=self._session.tokenizer.pad_token_id,
+                **({"do_sample": False} | sampling),
+            )
+        self.tokens = out[0, self._inputs["input_ids"].shape[1] :].tolist()
+
+    def _enough(self, input_ids: Any, scores: Any, **_: Any) -> Any:
+        import torch
+
+        if self._cancelled.is_set():
+            self.stopped_early = True
+        return torch.full((input_ids.shape[0],), self._cancelled.is_set(), device=input_ids.device)

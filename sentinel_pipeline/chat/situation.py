@@ -1,0 +1,42 @@
+"""The facts that the guard decides on, read from the machine and the ledger each time."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from ..store import Home
+from ..training.device import device_owner
+from .guard import SWITCH, Probe, Situation
+
+OVERHEAD = 1.5
+"""Memory of a model while it answers, in sizes of its weights: the weights, one conversation's cache, and slack."""
+
+
+def situation(home: Home, model: Path, probe: Probe, *, allow_experimental: bool, loaded: bool) -> Situation:
+    """How things stand now; ``loaded`` says that the model is in memory already and needs no more of it."""
+    weights = sum(path.stat().st_size for path in model.glob("*.safetensors"))
+    return Situation(
+        switch=os.environ.get(SWITCH),
+        training=device_owner(home.device_lock),
+        headroom_bytes=headroom(),
+        needed_bytes=0 if loaded else int(weights * OVERHEAD),
+        probe=probe,
+        allow_experimental=allow_experimental,
+    )
+
+
+def headroom() -> int:
+    """Free bytes on the GPU with the most, as its driver says; of the host's memory where there is no GPU."""
+    import psutil
+
+    tool = shutil.which("nvidia-smi")
+    if tool:
+        command = [tool, "--query-gpu=memory.free", "--format=csv,noheader,nounits"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False)
+        free = [int(line) for line in done.stdout.split() if line.isdigit()]
+        if done.returncode == 0 and free:
+            return max(free) << 20
+    return int(psutil.virtual_memory().available)

@@ -1,0 +1,78 @@
+"""``sentinel audit``: every scorer's exam, and its licence in the ledger."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from ..errors import GateRefused
+from ..records import Task
+from ..records.data_spec import CriticSpec
+from ..store import Home, Ledger, find_home
+from .console import AsJson, emit, err
+
+_SAMPLE = 24
+"""Generated tasks of each family that give the gold answers where no recipe is named."""
+
+
+def audit(
+    recipe: Annotated[
+        str | None, typer.Argument(help="Examine on its suites; on generated tasks and the smoke suite without one.")
+    ] = None,
+    rounds: Annotated[int, typer.Option(min=2, help="How often everything is asked; the last time under load.")] = 2,
+    workers: Annotated[int | None, typer.Option(help="Grader workers; every core by default.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Examine every scorer on gold, known-bad and cheating answers, and record in the ledger who holds a licence.
+
+    Exit code 3 when a scorer fails: it may not gate, filter or reward.
+
+    Example:
+
+        sentinel audit tiny --json
+    """
+    from ..critic.canaries import canaries_hash, read_canaries
+    from ..critic.exams import Material
+    from ..critic.exams import audit as examine_all
+    from ..critic.licence import record_licences
+
+    home = find_home()
+    gold, spec = _gold(home, recipe)
+    folder = home.canaries
+    with err.status("examining the scorers"):
+        audits = examine_all(Material(gold, read_canaries(folder), spec, workers), repeats=rounds)
+    record_licences(
+        Ledger(home.ledger), audits, exam=canaries_hash(folder), recipe=recipe or "-", run_id="sentinel audit"
+    )
+    table = Table("scorer", "version", "gold accepted", "bad accepted", "stable", "licence")
+    for one in audits:
+        rate = "-" if one.gold is None else f"{one.gold:.1%} of {one.n_gold}"
+        licence = "[green]licensed[/]" if one.licensed else f"[red]refused[/]: {one.refusal}"
+        table.add_row(one.name, one.version, rate, f"{one.bad_accepted} of {one.n_bad}", str(one.stable), licence)
+    err.print(table)
+    for one in audits:
+        for example in one.examples:
+            err.print(f"  {one.name}: {example}", markup=False, highlight=False)
+    if as_json:
+        emit({"scorers": [one.to_json() for one in audits]})
+    if refused := [one.name for one in audits if not one.licensed]:
+        raise GateRefused(f"no licence for {', '.join(refused)}: what they would judge is refused.")
+
+
+def _gold(home: Home, recipe: str | None) -> tuple[list[Task], CriticSpec]:
+    """The tasks of a recipe's suites; a few of every generated family and the smoke suite where none is named."""
+    from ..bench.families import FAMILIES
+    from ..bench.suites import load_suite
+    from ..bench.task_bank import build
+
+    if recipe is None:
+        sample = build(17, {}, {family.name: _SAMPLE for family in FAMILIES})
+        return [*sample.heldout, *load_suite("smoke")], CriticSpec()
+    spec = home.recipe(recipe)
+    heldout = build(spec.seed, spec.tasks.train, spec.tasks.heldout, spec.tasks.window).heldout
+    suites = [
+        heldout if name == "heldout" else load_suite(name, data=home.suite_file(name)) for name in spec.bench.suites
+    ]
+    return [task for suite in suites for task in suite], spec.critic

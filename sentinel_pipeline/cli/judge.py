@@ -1,0 +1,129 @@
+"""``sentinel judge``: may a model's verdicts decide a gate?"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.table import Table
+
+from ..errors import EXIT_GATE, BadInput
+from ..records.judge_spec import JudgeSpec
+from ..store import Home, Ledger, find_home
+from .console import AsJson, emit, err
+
+if TYPE_CHECKING:
+    from ..bench.licence import Identity, Licence
+    from ..generation.judge import Ask
+
+judge = typer.Typer(help="Language models as judges, and their licences.", no_args_is_help=True)
+
+
+@judge.callback()
+def _verbs() -> None:
+    """Language models as judges, and their licences."""
+
+
+@judge.command()
+def licence(
+    labels: Annotated[
+        Path, typer.Argument(help="JSONL: prompt or messages, response, label (pass or fail, by a human).")
+    ],
+    model: Annotated[str, typer.Option(help="The judge: a served model's name, or a local folder without --base-url.")],
+    base_url: Annotated[str | None, typer.Option(help="An OpenAI-compatible server, with its version path.")] = None,
+    key_env: Annotated[str, typer.Option(help="Environment variable that holds the server's key.")] = "OPENAI_API_KEY",
+    rubric: Annotated[Path | None, typer.Option(help="The rubric, a text file; a general one by default.")] = None,
+    second_model: Annotated[str | None, typer.Option(help="The second judge, asked for a tenth of the labels.")] = None,
+    second_base_url: Annotated[str | None, typer.Option(help="Its server; the first one's by default.")] = None,
+    second_key_env: Annotated[str | None, typer.Option(help="Its key; the first one's by default.")] = None,
+    recipe: Annotated[str | None, typer.Option(help="Take the bars from this recipe's [judge] section.")] = None,
+    concurrency: Annotated[int, typer.Option(min=1, help="Requests at a time.")] = 8,
+    as_json: AsJson = False,
+) -> None:
+    """Examine a judge on human LABELS and record its licence in the ledger; exit code 3 when it gets none.
+
+    The licence holds for this model, prompt and rubric and lapses when one of them changes. A judge that does not answer is an
+    outage (exit code 4): nothing is recorded.
+
+    Example:
+
+        sentinel judge licence labels.jsonl --model judge-7b --base-url http://127.0.0.1:8000/v1 --second-model other-7b --json
+    """
+    from ..bench.licence import decide_licence, licence_verdict, read_labels
+    from ..generation.judge import RUBRIC, examine, identity
+
+    home = find_home()
+    spec = home.recipe(recipe).judge if recipe else JudgeSpec()
+    items, text = read_labels(labels), _rubric(rubric) or RUBRIC
+    with ExitStack() as stack:
+        ask, model_hash = _judge(stack, home, model, base_url, key_env, concurrency)
+        second = None
+        if second_model:
+            at = second_base_url or base_url
+            second, other = _judge(stack, home, second_model, at, second_key_env or key_env, concurrency)
+            if other == model_hash:
+                raise BadInput("is the first judge again.", field="--second-model", fix="Name another model.")
+        answers = examine(ask, second, text, items, spec, at_once=concurrency if base_url else 1)
+    who = identity(model, model_hash, text)
+    found = decide_licence(spec, [item.label for item in items], answers)
+    Ledger(home.ledger).record(licence_verdict(who, spec, found), recipe=recipe or "-", run_id=str(uuid.uuid4()))
+    _print(who, found)
+    if as_json:
+        emit(_result(who, found))
+    if found.verdict != "pass":
+        raise typer.Exit(EXIT_GATE)
+
+
+def _rubric(path: Path | None) -> str | None:
+    if path is None:
+        return None
+    try:
+        text = path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"cannot be read: {error}.", file=path, field="--rubric") from error
+    if not text:
+        raise BadInput("is empty.", file=path, field="--rubric", fix="Say what a good answer is.")
+    return text
+
+
+def _judge(
+    stack: ExitStack, home: Home, model: str, base_url: str | None, key_env: str, concurrency: int
+) -> tuple[Ask, str]:
+    """The judge and its model's hash."""
+    from ..generation.judge import local_judge, served_judge
+    from ..generation.server import Server, ServerSpec
+    from ..generation.targets import find_target, served
+
+    if base_url is None:
+        target = find_target(home, model)
+        assert target.folder is not None
+        return local_judge(target.folder), target.model_hash
+    spec = ServerSpec(base_url=base_url, model=model, key=os.environ.get(key_env), concurrency=concurrency)
+    return served_judge(stack.enter_context(Server(spec))), served(base_url, model).model_hash
+
+
+def _result(who: Identity, found: Licence) -> dict[str, Any]:
+    return {
+        "judge": who.name,
+        "judge_hash": who.judge_hash,
+        "prompt_version": who.prompt_version,
+        "licensed": found.verdict == "pass",
+        "kappa": found.kappa,
+        "interval": list(found.interval[:2]) if found.interval else None,
+        "n": found.n,
+        "checks": [check._asdict() for check in found.checks],
+    }
+
+
+def _print(who: Identity, found: Licence) -> None:
+    table = Table("check", "", "what was measured", title=f"{who.name} ({who.judge_hash[:12]})")
+    for check in found.checks:
+        table.add_row(check.name, "[green]pass[/]" if check.passed else "[red]fail[/]", check.reason)
+    err.print(table)
+    err.print(
+        "[bold green]licensed[/]" if found.verdict == "pass" else "[bold red]not licensed[/]: it may not decide a gate"
+    )

@@ -1,0 +1,208 @@
+"""``sentinel review``: failures into the queue, corrections out of it, and the server in between."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+from rich.table import Table
+
+from ..errors import BadInput
+from ..review.exporting import release, write_export
+from ..review.importing import Imported, files_of, import_file
+from ..review.lineage import lineage, lineage_markdown
+from ..review.summary import RunSummary, analytics, quarantined, summary
+from ..review.users import list_users
+from ..store import find_home
+from .console import AsJson, emit, err, progress
+from .review_house import backup, blind, open_desk, restore, user
+
+review = typer.Typer(
+    help="The review queue: failures become corrections, corrections become rows.", no_args_is_help=True
+)
+review.add_typer(user, name="user")
+review.add_typer(blind, name="blind")
+review.command("backup")(backup)
+review.command("restore")(restore)
+Policy = Literal["retire", "withhold"]
+
+
+def _me() -> str:
+    return f"command:{getpass.getuser()}"
+
+
+@review.command("import")
+def import_(
+    paths: Annotated[list[Path], typer.Argument(help="sft_candidates.jsonl files, or folders that hold some.")],
+    as_json: AsJson = False,
+) -> None:
+    """Import failures: ours or another harness's. Running it again changes nothing.
+
+    Lines that cannot be read are quarantined with their number; a known id with another content is reported and not overwritten.
+
+    Example:
+
+        sentinel review import bench_results/
+    """
+    files = [file for path in paths for file in files_of(path)]
+    total = sum(file.stat().st_size for file in files)
+    counts, before = Imported(), 0
+    with open_desk() as desk, progress("importing", "bytes") as bar:
+        task = bar.add_task("", total=total)
+        for file in files:
+            done = before
+
+            def show(size: int, _: Imported, done: int = done) -> None:
+                bar.update(task, completed=done + size)
+
+            counts = counts.plus(import_file(desk, file, actor=_me(), progress=show))
+            before += file.stat().st_size
+        bad = (
+            quarantined(desk, min(20, counts.quarantined + counts.changed))
+            if counts.quarantined + counts.changed
+            else []
+        )
+    for row in reversed(bad):
+        err.print(f"{row['file']}:{row['line']}: {row['reason']}", markup=False, highlight=False, style="yellow")
+    err.print(
+        f"{counts.imported} imported, {counts.duplicates} known already, {counts.changed} changed, "
+        f"{counts.quarantined} quarantined",
+        highlight=False,
+    )
+    if as_json:
+        emit(counts._asdict())
+
+
+@review.command()
+def export(
+    out: Annotated[Path, typer.Option(help="Folder for corrections.jsonl, .parquet and .lineage.jsonl.")],
+    policy: Annotated[Policy, typer.Option(help="retire the benchmark items, or withhold the corrections.")] = "retire",
+    as_json: AsJson = False,
+) -> None:
+    """Write approved corrections as conversations in TRL's format; the same corrections give the same bytes.
+
+    With the policy retire, the benchmark items of what leaves, and their near-duplicates, judge no longer.
+
+    Example:
+
+        sentinel review export --out corrections
+    """
+    with open_desk() as desk:
+        exported = release(desk, policy, actor=_me())
+    hashes = write_export(exported, out)
+    counts = {
+        "rows": len(exported.rows),
+        "new": exported.new,
+        "withheld": exported.withheld,
+        "waiting": exported.waiting,
+    }
+    err.print(
+        f"{counts['rows']} corrections in {out}; {counts['new']} left for the first time, {counts['withheld']} withheld, "
+        f"{counts['waiting']} wait for a second opinion",
+        highlight=False,
+    )
+    if as_json:
+        emit({**counts, "policy": policy, "sha256": hashes})
+
+
+@review.command("summary")
+def summary_(
+    run: Annotated[str, typer.Option(help="Only this benchmark run.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """What the queue holds, by status, task, model and failure; and which models to drop for which task.
+
+    Example:
+
+        sentinel review summary
+    """
+    with open_desk() as desk:
+        found, models = summary(desk, run), analytics(desk)
+    if as_json:
+        emit(found.to_json() | {"models": [row._asdict() for row in models]})
+        return
+    _print_summary(found)
+    table = Table("model", "task", "decided", "flagged", "discarded", "flagged share, 95 %", "")
+    for row in models[:30]:
+        share = f"{row.share:.0%} \\[{row.low:.0%}, {row.high:.0%}]"
+        table.add_row(
+            row.model_id,
+            row.task_type,
+            str(row.n),
+            str(row.rejected),
+            str(row.discarded),
+            share,
+            "drop" if row.drop else "",
+        )
+    if models:
+        err.print(table)
+
+
+def _print_summary(found: RunSummary) -> None:
+    names = list(found.statuses)
+    table = Table("", "", *(name.replace("_", " ") for name in names), title=f"{found.total} candidates")
+    table.add_row("all", "", *(str(found.statuses[name]) for name in names), end_section=True)
+    for kind, values in found.by.items():
+        rows = list(values.items())[:12]
+        for index, (value, counts) in enumerate(rows):
+            last = index == len(rows) - 1
+            label = kind.replace("_", " ") if index == 0 else ""
+            table.add_row(label, value[:40], *(str(counts.get(name, 0) or "") for name in names), end_section=last)
+    err.print(table, markup=False)
+    agreed = found.agreement
+    kappa = "undefined" if agreed.kappa is None else f"{agreed.kappa:.2f} [{agreed.low:.2f}, {agreed.high:.2f}]"
+    err.print(
+        f"{found.released} exported (their items are retired), {found.quarantined} lines quarantined; second opinions: "
+        f"kappa {kappa}, n {agreed.n}",
+        markup=False, highlight=False,
+    )  # fmt: skip
+
+
+@review.command()
+def serve(
+    port: Annotated[int, typer.Option(help="Port.")] = 8080,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    name: Annotated[list[str] | None, typer.Option(help="NAME:PORT as browsers will send it; repeatable.")] = None,
+    second_share: Annotated[float, typer.Option(min=0, max=1, help="Share of cards that two people decide.")] = 0.0,
+    lease_seconds: Annotated[float, typer.Option(min=5, help="How long a card stays with somebody silent.")] = 600.0,
+) -> None:
+    """Serve the review page. Add people first: sentinel review user add NAME.
+
+    Example:
+
+        sentinel review serve --port 8080
+    """
+    if host not in ("127.0.0.1", "localhost", "::1") and not name:
+        raise BadInput(
+            f"listening on {host} needs the names that the server goes by.",
+            field="--name",
+            fix="--name review.lan:8080",
+        )
+    with open_desk() as desk:
+        if not list_users(desk):
+            err.print("nobody may log in yet: sentinel review user add NAME", style="yellow", highlight=False)
+    shown = (name or [f"{host}:{port}"])[0]
+    err.print(f"Review: http://{shown}   (Ctrl-C stops it)", highlight=False)
+    options = [f"--port={port}", f"--host={host}", f"--second-share={second_share}", f"--lease-seconds={lease_seconds}"]
+    command = [sys.executable, "-m", "sentinel_pipeline.web", *options, *(f"--name={one}" for one in name or [])]
+    os.execv(sys.executable, command)
+
+
+@review.command("lineage")
+def lineage_(card: Annotated[str, typer.Argument(help="A card's id.")], as_json: AsJson = False) -> None:
+    """Follow a correction: failure, card, row of a mix, checkpoint, and whether the item's siblings improved.
+
+    Example:
+
+        sentinel review lineage 7b0c6c0e-0d0e-4a7e-9a55-0d2f6a7d1c11
+    """
+    with open_desk() as desk:
+        found = lineage(desk, find_home(), card)
+    if as_json:
+        emit(found.to_json())
+        return
+    err.print(lineage_markdown(found), markup=False, highlight=False)

@@ -1,0 +1,115 @@
+"""``sentinel gate sign-off``: a person looks at sampled conversations and says whether the gap is real.
+
+The ledger keeps who, when and of which content; the same is told to Dagster. What this module does not do: decide the proof itself.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from ..errors import BadInput, did_you_mean
+from ..records import GateVerdict
+from ..review.sign_off import signature
+from ..store import Artefact, Ledger, Store, find_home, read_jsonl
+from .console import AsJson, emit, err
+from .run import prepare_instance
+
+SHOWN = 1_200
+"""Characters of an answer that are shown."""
+
+
+def sign_off(
+    what: Annotated[str, typer.Argument(help="What is signed: gap_proof.")],
+    recipe: Annotated[str, typer.Argument(help="The recipe.")],
+    by: Annotated[str, typer.Option(help="Your name.")] = "",
+    approve: Annotated[bool, typer.Option("--approve", help="The gap is real.")] = False,
+    reject: Annotated[bool, typer.Option("--reject", help="It is not: training stays refused.")] = False,
+    note: Annotated[str, typer.Option(help="Why, in a sentence.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Show the proof's sampled conversations; with [bold]--approve[/] or [bold]--reject[/], sign exactly this proof.
+
+    Examples:
+
+        sentinel gate sign-off gap_proof tiny-gap
+
+        sentinel gate sign-off gap_proof tiny-gap --approve --by "Ana Lima"
+    """
+    if what != "gap_proof":
+        raise BadInput(f"{what!r} cannot be signed.", fix=did_you_mean(what, ["gap_proof"]))
+    home = find_home()
+    loaded = home.recipe(recipe)
+    if loaded.gap_proof is None:
+        raise BadInput(
+            f"{recipe} has no [gap_proof].", file=home.recipes / f"{recipe}.toml", fix="There is nothing to sign."
+        )
+    made = Store(home, recipe, "none", "none").get("gap_proof")
+    if approve == reject:
+        if approve:
+            raise BadInput("both given.", field="--approve, --reject", fix="Give one.")
+        _show(made, recipe, as_json)
+        return
+    if not by.strip() or not by.isprintable():
+        raise BadInput("is missing.", field="--by", fix="A signature needs a name: --by 'Ana Lima'.")
+    signed = signature(loaded, made, by.strip(), "pass" if approve else "fail", note.strip())
+    Ledger(home.ledger).record(signed, recipe=recipe, run_id="sign-off")
+    prepare_instance(home)
+    told = _tell_dagster(signed, recipe)
+    if as_json:
+        emit(
+            {
+                "gate": signed.name,
+                "verdict": signed.verdict,
+                "by": by.strip(),
+                "subject_hash": made.hash,
+                "dagster": told,
+            }
+        )
+        return
+    err.print(f"{signed.verdict}: {signed.reason}\ncontent {made.hash}", markup=False, highlight=False)
+    if approve:
+        err.print(f"Go on: sentinel run {recipe} --resume", markup=False, highlight=False)
+
+
+def _tell_dagster(signed: GateVerdict, recipe: str) -> bool:
+    """Whether Dagster took it; the ledger's record counts either way."""
+    command = [sys.executable, "-W", "ignore", "-m", "sentinel_pipeline.defs.sign_off"]
+    done = subprocess.run(
+        [*command, recipe, signed.subject_hash, signed.verdict, signed.reason], capture_output=True, text=True
+    )
+    if done.returncode:
+        last = done.stderr.strip().splitlines()[-1:]
+        err.print(f"Recorded, but Dagster could not be told: {' '.join(last)}", markup=False, highlight=False)
+    return done.returncode == 0
+
+
+def _show(made: Artefact, recipe: str, as_json: bool) -> None:
+    path: Path = made.path("conversations.jsonl")
+    drawn = list(read_jsonl(path))
+    if as_json:
+        emit({"proof": made.json("proof.json"), "conversations": drawn, "subject_hash": made.hash})
+        return
+    err.print(made.json("proof.json")["reason"], markup=False, highlight=False)
+    for one in drawn:
+        err.rule(Text(one["id"], style="dim"))
+        for turn in one["prompt"]:
+            err.print(Text.assemble((f"{turn['role']}: ", "bold"), _plain(turn["content"])))
+        for answer in one["answers"]:
+            colour = {"pass": "green", "fail": "red"}.get(answer["outcome"], "yellow")
+            title = f"{answer['model']} in {answer['format']}, {answer['outcome']}: "
+            err.print(Text.assemble((title, colour), _plain(answer["text"])))
+    err.rule()
+    name = f'sentinel gate sign-off gap_proof {recipe} --approve --by "YOUR NAME"'
+    err.print(f"All of it: {path}\nThe gap is real? {name}, else --reject.", markup=False, highlight=False)
+
+
+def _plain(text: str) -> str:
+    """Model output for a terminal: no control character of it reaches the screen."""
+    kept = "".join(one if one == "\n" or one.isprintable() else "�" for one in text[:SHOWN])
+    return kept + ("…" if len(text) > SHOWN else "")

@@ -1,0 +1,172 @@
+"""The sensor that notices what a person should be told, and delivers it.
+
+A failed check leaves its run green where it does not block, and one that raises leaves only its plan in the event log: so
+the sensor reads each run's own log, of runs that go on too, and counts a planned check without a result as crashed or
+missing. Alerts are kept in the outbox by key, so that noticing twice tells once.
+"""
+
+import datetime as dt
+import time
+from collections.abc import Iterator
+
+import dagster as dg
+from dagster import DagsterEventType, DagsterRunStatus, RunsFilter
+
+from ..alerts.deliver import deliver
+from ..alerts.notice import CheckSeen, Night, Outcome, RunSeen, about_checks, about_nights, about_run, about_staleness
+from ..alerts.rules import AlertRules, load_rules
+from ..errors import SentinelError
+from ..gates import policy_hash
+from ..records.alert import Alert
+from ..store import Home, Ledger, Outbox, Store, find_home
+from .checks import REPORT_GATES
+from .run import failure_code, failure_message
+from .stage import current_scorer_version
+
+OVERLAP_S = 120.0
+"""A run that ended while the last tick read is read again; its alerts have their keys already."""
+_SEEN = {
+    DagsterEventType.ASSET_CHECK_EVALUATION,
+    DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED,
+    DagsterEventType.ASSET_MATERIALIZATION,
+    DagsterEventType.STEP_FAILURE,
+}
+
+
+@dg.sensor(name="alerts", minimum_interval_seconds=10, default_status=dg.DefaultSensorStatus.RUNNING)
+def alerts(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+    """Tells people, by the rules of ``data/alerts.toml``, of failed, crashed, missing, stale and long inconclusive checks,
+    failed runs and used-up budgets; retries every delivery until it went out."""
+    home = find_home()
+    rules = load_rules(home.alert_rules)
+    outbox, started = Outbox(home.outbox), time.time()
+    since = float(context.cursor) if context.cursor else started - 86_400
+    new = sum(_keep(outbox, rules, alert) for alert in noticed(context.instance, home, rules, since))
+    sent, failed = deliver(outbox, rules)
+    context.update_cursor(str(started - OVERLAP_S))
+    return dg.SkipReason(f"{new} new alerts, {sent} delivered, {failed} to be tried again")
+
+
+def _keep(outbox: Outbox, rules: AlertRules, alert: Alert) -> bool:
+    rule = next(rule for rule in rules.rules if rule.on == alert.kind)
+    return outbox.add(alert, rules.reachable(rule), time.time())
+
+
+def noticed(instance: dg.DagsterInstance, home: Home, rules: AlertRules, since: float) -> Iterator[Alert]:
+    """Everything worth telling about runs that changed after ``since`` (seconds since 1970), and about the ledger."""
+    for record in _runs(instance, since):
+        recipe = record.dagster_run.tags.get("dagster/partition")
+        if recipe is not None:
+            log = RunLog(instance, record.dagster_run, recipe)
+            yield from about_checks(rules, log.checks())
+            yield from about_run(rules, run_seen(record, log), _max_hours(home, recipe))
+    for recipe in home.recipe_names():
+        yield from _ledger(home, rules, recipe)
+
+
+def _runs(instance: dg.DagsterInstance, since: float) -> Iterator[dg.RunRecord]:
+    changed = RunsFilter(updated_after=dt.datetime.fromtimestamp(since, dt.UTC))
+    going = RunsFilter(statuses=[DagsterRunStatus.STARTED])
+    seen: set[str] = set()
+    for wanted in (changed, going):
+        for record in instance.get_run_records(wanted, limit=200):
+            if record.dagster_run.run_id not in seen:
+                seen.add(record.dagster_run.run_id)
+                yield record
+
+
+def run_seen(record: dg.RunRecord, log: "RunLog") -> RunSeen:
+    """A run with its hours so far, or in all."""
+    run = record.dagster_run
+    end = record.end_time or time.time()
+    hours = (end - record.start_time) / 3600 if record.start_time else 0.0
+    failed = run.status == DagsterRunStatus.FAILURE
+    return RunSeen(run.run_id, log.recipe, run.job_name, failed, hours, log.why)
+
+
+class RunLog:
+    """One run's log, as far as checks are concerned."""
+
+    def __init__(self, instance: dg.DagsterInstance, run: dg.DagsterRun, recipe: str) -> None:
+        self.run, self.recipe, self.why = run, recipe, ""
+        self._planned: dict[tuple[str, str], str | None] = {}
+        self._made: set[str] = set()
+        self._failed: set[str | None] = set()
+        self.codes: set[int] = set()
+        """Exit codes of the steps that failed."""
+        self._done: dict[tuple[str, str], CheckSeen] = {}
+        for entry in instance.all_logs(run.run_id, of_type=_SEEN):
+            if entry.dagster_event:
+                self._read(entry.dagster_event)
+
+    def _read(self, event: dg.DagsterEvent) -> None:
+        kind = event.event_type
+        if kind == DagsterEventType.ASSET_MATERIALIZATION and event.asset_key:
+            self._made.add(event.asset_key.to_user_string())
+        elif kind == DagsterEventType.STEP_FAILURE:
+            self._failed.add(event.step_key)
+            self.codes.add(failure_code(event.step_failure_data))
+            self.why = self.why or failure_message(event.step_failure_data)
+        elif kind == DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED:
+            key = event.asset_check_planned_data.asset_check_key
+            self._planned[key.asset_key.to_user_string(), key.name] = event.step_key
+        elif kind == DagsterEventType.ASSET_CHECK_EVALUATION:
+            one = event.asset_check_evaluation_data
+            asset, error = one.asset_key.to_user_string(), one.severity == dg.AssetCheckSeverity.ERROR
+            self._add(
+                asset, one.check_name, "passed" if one.passed else "failed" if error else "warned", one.description
+            )
+
+    def _add(self, asset: str, check: str, outcome: Outcome, description: str | None) -> None:
+        self._done[asset, check] = CheckSeen(self.run.run_id, self.recipe, asset, check, outcome, description or "")
+
+    def checks(self) -> list[CheckSeen]:
+        """Results, and once the run is over the planned checks without one: of a step that failed, or of an asset it made."""
+        if self.run.is_finished:
+            for (asset, check), step in self._planned.items():
+                if (asset, check) in self._done:
+                    continue
+                if step in self._failed:
+                    self._add(asset, check, "crashed", self.why)
+                elif asset in self._made:
+                    self._add(asset, check, "missing", self.why)
+        return list(self._done.values())
+
+
+def _max_hours(home: Home, recipe: str) -> float | None:
+    """The recipe's budget; None where it has none, or is no valid recipe any more."""
+    try:
+        return home.recipe(recipe).budget.max_hours
+    except SentinelError:
+        return None
+
+
+def _ledger(home: Home, rules: AlertRules, recipe: str) -> Iterator[Alert]:
+    ledger = Ledger(home.ledger)
+    for nights in ledger.nights(recipe).values():
+        alert = about_nights(rules, recipe, [Night(*night) for night in nights])
+        if alert:
+            yield alert
+    version = current_scorer_version()
+    alert = about_staleness(rules, recipe, sorted(_stale(home, ledger, recipe, version)), version)
+    if alert:
+        yield alert
+
+
+def _stale(home: Home, ledger: Ledger, recipe: str, version: str) -> Iterator[str]:
+    """Gates of the recipe's current reports whose verdict was decided by another scorer or policy."""
+    try:
+        gates = home.recipe(recipe).gates
+    except SentinelError:
+        return
+    store = Store(home, recipe, run_id="", loop_id="")
+    for asset, names in REPORT_GATES.items():
+        report = store.find(asset)
+        if report is None:
+            continue
+        for name in names:
+            verdict = ledger.latest(name, report.hash)
+            if verdict and (
+                verdict.scorer_version != version or verdict.policy_hash != policy_hash(getattr(gates, name))
+            ):
+                yield name

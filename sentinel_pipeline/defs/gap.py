@@ -1,0 +1,195 @@
+"""Group ``baseline``, second half: the gap proof of seed 003, in recipes with a ``[gap_proof]``; else these assets say so."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import dagster as dg
+
+from ..bench.samples import join_turns, read_samples, write_samples
+from ..gates.gap import Gap
+from ..records import GateVerdict, SampleScore, Task
+from ..records.gap_spec import GapProof, PeerModel
+from ..records.recipe import section_hash
+from ..store import Artefact, Draft, read_parquet
+from .stage import RECIPES, Stage, View, current_scorer_version, failing_loudly, open_view, recipe_asset, unlicensed
+
+NOT_ASKED = "not_asked.json"
+PROOF, SIGN_OFF = "gap_proof", "gap_sign_off"
+"""The two gates: what was measured, and what a person said of it."""
+
+
+def answer_formats(stage: Stage, out: Draft, model: Path, bank: Artefact, spec: GapProof) -> None:
+    """The model's answers to the proof's suite in each prompt format, scored, into ``gap/FORMAT`` of a report."""
+    from ..bench.evaluate import score_answers
+    from ..training.jobs import AnswerJob, answer_job, read_job, write_job
+    from ..training.peers import has_chat_template
+
+    suite = bank.path(f"suites/{spec.suite}.parquet")
+    tasks = [Task.from_row(row) for row in read_parquet(suite)]
+    for prompt_format in spec.formats:
+        if prompt_format == "chat" and not has_chat_template(model):
+            continue  # it cannot be asked so: no such cell in the matrix
+        logs = out.folder / "logs" / f"gap_{prompt_format}"
+        job = read_job(answer_job(stage.recipe, model, {spec.suite: suite}, logs, stage.home.device_lock))
+        assert isinstance(job, AnswerJob)
+        stage.work(write_job(replace(job, decoding=replace(job.decoding, prompt_format=prompt_format))))
+        samples = join_turns(list(score_answers(tasks, logs / f"{spec.suite}.jsonl")))
+        write_samples(out, f"gap/{prompt_format}", samples)
+        out.metrics[f"pass_at_1_{prompt_format}"] = sum(s.outcome == "pass" for s in samples) / max(len(samples), 1)
+
+
+def _peer_report(stage: Stage, name: str) -> None:
+    """Train or resolve one peer and let it answer."""
+    from ..training.peers import peer
+
+    bank, gap = stage.parent("task_bank"), stage.recipe.gap_proof
+    with stage.making(bank, keep=gap is not None) as out:
+        if gap is None:
+            out.json(NOT_ASKED, {"reason": "this recipe has no [gap_proof]"})
+            return
+        spec: PeerModel = getattr(gap, name)
+        found = peer(spec, stage.home.state / "models", stage.work, stage.home.device_lock)
+        answer_formats(stage, out, found.folder, bank, gap)
+        out.json("model.json", {"source": spec.model.source, "sha256": found.identity})
+        out.metrics |= {"trained_seconds": found.seconds, "from_cache": str(found.cached)}
+
+
+@recipe_asset(
+    group="baseline", rooms=["training", "bench"], deps=["task_bank"], kinds={"pytorch", "parquet"}, pool="device"
+)
+def instruct_report(stage: Stage) -> None:
+    """The instruct model's answers in every prompt format: the evidence that the task can be done by a model at all."""
+    _peer_report(stage, "instruct")
+
+
+@recipe_asset(
+    group="baseline", rooms=["training", "bench"], deps=["task_bank"], kinds={"pytorch", "parquet"}, pool="device"
+)
+def alt_base_report(stage: Stage) -> None:
+    """Another base model's answers in every prompt format: the gap is one of base models, not of this one alone."""
+    _peer_report(stage, "alternative")
+
+
+@recipe_asset(
+    group="baseline",
+    rooms=["bench", "gates"],
+    deps=["task_bank", "base_report", "instruct_report", "alt_base_report"],
+    kinds={"python"},
+)
+def gap_proof(stage: Stage) -> None:
+    """Three models by three prompt formats on the same items: a gap in all of them, or training is refused."""
+    from ..bench import gap_report
+    from ..bench.suites import as_items
+
+    spec = stage.recipe.gap_proof
+    bank, *reports = (stage.parent(name) for name in ("task_bank", "base_report", "instruct_report", "alt_base_report"))
+    with stage.making(bank, *reports) as out:
+        if spec is None:
+            out.json(NOT_ASKED, {"reason": "this recipe has no [gap_proof]"})
+            return
+        matrix: dict[tuple[str, str], list[SampleScore]] = {
+            (model, one): read_samples(report, f"gap/{one}")
+            for model, report in zip(("base", "instruct", "alternative"), reports, strict=True)
+            for one in spec.formats
+            if (report.folder / f"gap/{one}/samples.parquet").is_file()
+        }
+        gap = gap_report.gap_of(spec, matrix)
+        tasks = [Task.from_row(row) for row in read_parquet(bank.path(f"suites/{spec.suite}.parquet"))]
+        out.json("proof.json", gap_report.gap_to_json(gap))
+        drawn = gap_report.conversations(as_items(tasks), matrix, spec.conversations, stage.recipe.seed)
+        out.jsonl("conversations.jsonl", drawn)
+    stage.show("proof", gap_report.gap_markdown(gap))
+    stage.show("plot", gap_report.gap_plot(gap, spec))
+
+
+def gap_verdict(stage: View, made: Artefact, spec: GapProof) -> GateVerdict:
+    """The stored proof as a verdict for the ledger."""
+    proof = made.json("proof.json")
+    instruct = proof["instruct"]
+    n = instruct["n"]
+    return GateVerdict(
+        name=PROOF,
+        subject=f"{stage.recipe.name}/{PROOF}",
+        subject_hash=made.hash,
+        verdict=proof["verdict"],
+        measured=max((cell["rate"] for cell in proof["cells"]), default=None),
+        threshold=spec.base_at_most,
+        n=n,
+        interval=None,
+        reason=proof["reason"],
+        scorer_version=current_scorer_version(),
+        policy_hash=section_hash(spec)[:16],
+    )
+
+
+@dg.multi_asset_check(
+    name="gap_gates",
+    specs=[
+        dg.AssetCheckSpec(
+            PROOF,
+            asset="gap_proof",
+            description="Base models fail in every prompt format where the instruct model succeeds (seed 003).",
+            blocking=True,
+            partitions_def=RECIPES,
+        ),
+        dg.AssetCheckSpec(
+            SIGN_OFF,
+            asset="gap_proof",
+            description="A person has looked at sampled conversations and signed exactly this proof.",
+            partitions_def=RECIPES,
+        ),
+    ],
+    can_subset=True,
+)
+def gap_gates(context: dg.AssetCheckExecutionContext):  # type: ignore[no-untyped-def]
+    """Decide the proof, and say whether a person has signed it."""
+    with failing_loudly():
+        stage = open_view(context.run, context.op_execution_context.partition_key)
+        made, spec = stage.store.get("gap_proof"), stage.recipe.gap_proof
+        for name in sorted(key.name for key in context.selected_asset_check_keys):
+            if spec is None or (name == SIGN_OFF and not spec.sign_off):
+                yield dg.AssetCheckResult(
+                    asset_key="gap_proof", check_name=name, passed=True, description="this recipe does not ask for it"
+                )
+                continue
+            found = gap_verdict(stage, made, spec) if name == PROOF else stage.ledger.latest(SIGN_OFF, made.hash)
+            if name == PROOF and found is not None:
+                if reason := unlicensed(stage.ledger):
+                    found = replace(found, verdict="inconclusive", reason=reason)
+                stage.ledger.record(found, recipe=stage.recipe.name, run_id=stage.store.run_id)
+            yield _shown(name, found, stage.recipe.name)
+
+
+def _shown(name: str, found: GateVerdict | None, recipe: str) -> dg.AssetCheckResult:
+    if found is None:
+        text = f"nobody has signed it yet: sentinel gate sign-off gap_proof {recipe}"
+        return dg.AssetCheckResult(
+            asset_key="gap_proof", check_name=name, passed=False, severity=dg.AssetCheckSeverity.WARN, description=text
+        )
+    error = found.verdict == "fail"
+    return dg.AssetCheckResult(
+        asset_key="gap_proof",
+        check_name=name,
+        passed=found.verdict == "pass",
+        severity=dg.AssetCheckSeverity.ERROR if error else dg.AssetCheckSeverity.WARN,
+        description=f"{found.verdict}: {found.reason}",
+        metadata={"verdict": found.verdict, "n": found.n, "subject_hash": found.subject_hash},
+    )
+
+
+def require_gap(stage: Stage, proof: Artefact) -> None:
+    """Go on only with a passing proof, and a person's signature under exactly this one, where the recipe asks for them."""
+    spec = stage.recipe.gap_proof
+    if spec is None:
+        return
+    for name in (PROOF, SIGN_OFF) if spec.sign_off else (PROOF,):
+        stage.ledger.require(
+            name,
+            subject=f"{stage.recipe.name}/{PROOF}",
+            subject_hash=proof.hash,
+            scorer_version=current_scorer_version(),
+            policy_hash=section_hash(spec)[:16],
+        )
+
+
+__all__ = ["Gap", "alt_base_report", "gap_proof", "instruct_report"]

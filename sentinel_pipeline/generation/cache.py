@@ -1,0 +1,99 @@
+"""Answers that a model gave before, by (model hash, prompt hash, decoding): one file a model and decoding, appended under a lock.
+
+Greedy answers are kept by their prompt alone; a sampled one also by its item's id, from which its draw is seeded. What this module
+does not do: forget. A file may be deleted at any time; then its answers are generated again.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from .answers import Answer
+from .decoding import Decoding
+from .prompts import Prompt
+
+
+def _hash(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False, sort_keys=True)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def prompt_hash(prompt: Prompt, decoding: Decoding) -> str:
+    """Identity of what is asked; the rendering is the model's own, whose hash names the folder."""
+    turns = [[turn.role, turn.content] for turn in prompt.messages]
+    return _hash([turns, prompt.id if decoding.temperature > 0 else None])
+
+
+def decoding_hash(decoding: Decoding) -> str:
+    """Identity of how an answer is drawn; the batch is no part of it."""
+    drawn = [decoding.temperature, decoding.top_p, decoding.seed] if decoding.temperature > 0 else None
+    return _hash([decoding.max_new_tokens, decoding.prompt_format, drawn])
+
+
+class AnswerCache:
+    """The answers of one model, in ``folder/MODEL_HASH/``."""
+
+    def __init__(self, folder: Path, model_hash: str) -> None:
+        self._folder = folder / model_hash[:32]
+        self._rows: dict[Path, dict[str, dict[str, Any]]] = {}
+
+    def known(self, prompts: Sequence[Prompt], decoding: Decoding) -> list[Answer]:
+        """Answers to those prompts that the model was asked before; their seconds are 0: nothing was generated."""
+        rows = self._read(self._path(decoding))
+        found = [(prompt.id, rows.get(prompt_hash(prompt, decoding))) for prompt in prompts]
+        return [Answer(name, row["completion"], row["stopped"], row["tokens"], 0.0) for name, row in found if row]
+
+    def add(self, prompts: Sequence[Prompt], batch: Sequence[Answer], decoding: Decoding) -> None:
+        """Keep a batch of answers to some of ``prompts``; durable on return."""
+        asked = {prompt.id: prompt for prompt in prompts}
+        path = self._path(decoding)
+        rows = {
+            prompt_hash(asked[item.id], decoding): {
+                "completion": item.completion,
+                "stopped": item.stopped,
+                "tokens": item.tokens,
+            }
+            for item in batch
+        }
+        self._read(path).update(rows)
+        _append(path, "".join(json.dumps({"prompt": key, **row}) + "\n" for key, row in rows.items()))
+
+    def _path(self, decoding: Decoding) -> Path:
+        return self._folder / f"{decoding_hash(decoding)}.jsonl"
+
+    def _read(self, path: Path) -> dict[str, dict[str, Any]]:
+        if path not in self._rows:
+            self._rows[path] = _rows(path)
+        return self._rows[path]
+
+
+def _rows(path: Path) -> dict[str, dict[str, Any]]:
+    """Whole rows of a file; a torn one, which a kill left, is passed over."""
+    found: dict[str, dict[str, Any]] = {}
+    for line in path.read_bytes().splitlines() if path.is_file() else ():
+        try:
+            row = json.loads(line)
+            key, kept = row["prompt"], {name: row[name] for name in ("completion", "stopped", "tokens")}
+        except (ValueError, KeyError, TypeError):
+            continue
+        found[key] = kept
+    return found
+
+
+def _append(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("ab+") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        size = stream.seek(0, os.SEEK_END)
+        if size:
+            stream.seek(size - 1)
+            text = text if stream.read(1) == b"\n" else f"\n{text}"
+        stream.write(text.encode("ascii"))
+        stream.flush()
+        os.fsync(stream.fileno())

@@ -1,0 +1,242 @@
+"""An OpenAI-compatible server as an engine: requests in parallel, retries, a rate limit, and every token counted.
+
+``chat`` goes to ``/chat/completions`` as messages, and the server renders them; ``cue`` and ``raw`` go to ``/completions`` as text.
+An item whose request fails for good is left out: trouble of a server is infrastructure, never an answer. What this module does
+not do: trust a byte of a reply, follow redirects, or keep a key anywhere but in the request's header.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from typing import Any, NamedTuple
+
+from ..errors import BadInput, Infrastructure
+from ..records import Message
+from ..sandbox.outcomes import one_line
+from .answers import Answer
+from .decoding import Decoding
+from .prompts import Prompt, plain
+
+RETRIED = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
+_LONGEST_WAIT_S = 60.0
+_TOO_LONG = ("context length", "context_length", "maximum context", "too many tokens", "max_model_len", "too long")
+_FILTERED = ("content_filter", "content filter", "content management policy", "content_policy")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerSpec:
+    """Where a model is served, and how hard it may be asked."""
+
+    base_url: str
+    """With its version path: ``http://127.0.0.1:8000/v1``."""
+    model: str
+    key: str | None = field(default=None, repr=False)
+    concurrency: int = 8
+    requests_per_minute: float | None = None
+    timeout_s: float = 120.0
+    tries: int = 6
+    """Requests for one item before it is given up."""
+    wait_s: float = 1.0
+    """First pause before a retry; it doubles, up to a minute. A server's own ``Retry-After`` is kept."""
+
+
+@dataclass(slots=True)
+class Usage:
+    """What was asked and what it took."""
+
+    requests: int = 0
+    retries: int = 0
+    failed: int = 0
+    """Items that were given up."""
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+    def cost(self, price_in: float, price_out: float) -> float:
+        """In the prices' currency; prices are for a million tokens."""
+        return (self.prompt_tokens * price_in + self.completion_tokens * price_out) / 1e6
+
+
+class Reply(NamedTuple):
+    """The first choice of a reply."""
+
+    text: str
+    finish_reason: str
+    tokens: int
+
+
+class _GivenUp(Exception):
+    """One item's request failed for good."""
+
+
+class Server:
+    """The engine, and ``ask`` for whoever needs one reply (judges). Use as a context manager."""
+
+    def __init__(self, spec: ServerSpec) -> None:
+        import httpx
+
+        if not spec.base_url.startswith(("http://", "https://")):
+            raise BadInput(f"{spec.base_url!r} is no http or https address.", field="--base-url")
+        self.spec, self.usage = spec, Usage()
+        headers = {"Authorization": f"Bearer {spec.key}"} if spec.key else {}
+        limits = httpx.Limits(max_connections=spec.concurrency)
+        self._client = httpx.Client(headers=headers, timeout=spec.timeout_s, limits=limits, follow_redirects=False)
+        self._lock, self._next_start = threading.Lock(), 0.0
+        self._failures_in_a_row = 0
+        self._last_problem = ""
+
+    def __enter__(self) -> Server:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._client.close()
+
+    def __call__(self, prompts: Sequence[Prompt], decoding: Decoding) -> Iterator[list[Answer]]:
+        """Answers as they come, one a list.
+
+        Raises:
+            BadInput: the server refuses the key, the model or the request.
+            Infrastructure: item after item fails; what was answered is kept.
+        """
+        todo = iter(prompts)
+        pool = ThreadPoolExecutor(self.spec.concurrency)
+        running: dict[Future[Answer], str] = {}
+        try:
+            while True:
+                while len(running) < self.spec.concurrency and (prompt := next(todo, None)):
+                    running[pool.submit(self._answer, prompt, decoding)] = prompt.id
+                if not running:
+                    return
+                for done in wait(running, return_when=FIRST_COMPLETED).done:
+                    del running[done]
+                    with suppress(_GivenUp):
+                        yield [done.result()]
+                self._stop_when_out()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def ask(self, messages: Sequence[Message], *, max_tokens: int, temperature: float = 0.0, seed: int = 0) -> Reply:
+        """One chat reply.
+
+        Raises:
+            BadInput: the server refuses the key, the model or the request.
+            Infrastructure: no reply after every retry.
+        """
+        body = {"messages": [turn.to_dict() for turn in messages], "seed": seed}
+        try:
+            return self._post("chat/completions", body | {"max_tokens": max_tokens, "temperature": temperature})
+        except _GivenUp as error:
+            raise Infrastructure(f"{self.spec.base_url}: {error}. Nothing was decided; run again.") from error
+
+    def _answer(self, prompt: Prompt, decoding: Decoding) -> Answer:
+        started = time.perf_counter()
+        body: dict[str, Any] = {"max_tokens": decoding.max_new_tokens, "temperature": decoding.temperature}
+        if decoding.temperature > 0:
+            digest = hashlib.sha256(f"{decoding.seed}|{prompt.id}".encode()).digest()
+            body |= {"top_p": decoding.top_p, "seed": int.from_bytes(digest[:4], "big") >> 1}
+        if decoding.prompt_format == "chat":
+            reply = self._post("chat/completions", body | {"messages": [turn.to_dict() for turn in prompt.messages]})
+        else:
+            reply = self._post("completions", body | {"prompt": plain(prompt.messages, decoding.prompt_format)})
+        seconds = round(time.perf_counter() - started, 6)
+        return Answer(prompt.id, reply.text, reply.finish_reason == "stop", reply.tokens, seconds)
+
+    def _post(self, path: str, body: dict[str, Any]) -> Reply:
+        problem = ""
+        for attempt in range(self.spec.tries):
+            self._keep_rate()
+            reply, problem, pause = self._try(path, body)
+            if reply is not None:
+                self._failures_in_a_row = 0
+                return reply
+            if attempt + 1 < self.spec.tries:
+                self.usage.retries += 1
+                time.sleep(min(_LONGEST_WAIT_S, pause if pause is not None else self.spec.wait_s * 2**attempt))
+        with self._lock:
+            self.usage.failed += 1
+            self._failures_in_a_row += 1
+            self._last_problem = problem
+        raise _GivenUp(f"{problem} after {self.spec.tries} tries")
+
+    def _try(self, path: str, body: dict[str, Any]) -> tuple[Reply | None, str, float | None]:
+        """A reply, or what was wrong and how long the server wants us to wait."""
+        import httpx
+
+        try:
+            response = self._client.post(
+                f"{self.spec.base_url.rstrip('/')}/{path}", json={"model": self.spec.model, **body}
+            )
+        except (httpx.TransportError, httpx.InvalidURL) as error:
+            return None, f"{type(error).__name__}: {one_line(str(error))}", None
+        finally:
+            with self._lock:
+                self.usage.requests += 1
+        if response.status_code in RETRIED:
+            return None, f"HTTP {response.status_code}", _retry_after(response.headers.get("retry-after"))
+        if response.status_code != 200:
+            return self._refused(response.status_code, response.text), "", None
+        try:
+            return self._read(response.json()), "", None
+        except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+            return None, f"a reply that is none ({type(error).__name__})", None
+
+    def _refused(self, status: int, text: str) -> Reply:
+        """What a 4xx says: too long a prompt and a filter are the answer's fate; anything else is ours to mend."""
+        folded = text[:10_000].casefold()
+        if status in (400, 413, 422) and any(sign in folded for sign in _TOO_LONG):
+            return Reply("", "length", 0)
+        if status in (400, 403) and any(sign in folded for sign in _FILTERED):
+            return Reply("", "content_filter", 0)
+        fixes = {
+            401: "Check the key's environment variable.",
+            403: "Check the key.",
+            404: "Check --base-url and the model's name.",
+        }
+        raise BadInput(
+            f"{self.spec.base_url} refused the request for model {self.spec.model!r}: HTTP {status}: {one_line(text, 300)}",
+            fix=fixes.get(status, "Change what the server complains about."),
+        )
+
+    def _read(self, data: dict[str, Any]) -> Reply:
+        choice = data["choices"][0]
+        text = choice["message"].get("content") if "message" in choice else choice["text"]
+        if not isinstance(text, str) and text is not None:
+            raise TypeError("content is no text")
+        usage = data.get("usage") or {}
+        tokens = int(usage.get("completion_tokens") or 0)
+        with self._lock:
+            self.usage.prompt_tokens += int(usage.get("prompt_tokens") or 0)
+            self.usage.completion_tokens += tokens
+        return Reply(text or "", str(choice.get("finish_reason")), tokens)
+
+    def _keep_rate(self) -> None:
+        if not self.spec.requests_per_minute:
+            return
+        with self._lock:
+            start = max(time.monotonic(), self._next_start)
+            self._next_start = start + 60 / self.spec.requests_per_minute
+        time.sleep(max(0.0, start - time.monotonic()))
+
+    def _stop_when_out(self) -> None:
+        if self._failures_in_a_row >= max(4, self.spec.concurrency):
+            raise Infrastructure(
+                f"{self.spec.base_url} is out: {self._failures_in_a_row} items in a row failed, the last by {self._last_problem}. "
+                "What was answered is kept: run the same command again."
+            )
+
+
+def _retry_after(value: str | None) -> float | None:
+    """Seconds, or a date of HTTP; None where neither can be read."""
+    if value is None:
+        return None
+    with suppress(ValueError):
+        return max(0.0, float(value))
+    with suppress(ValueError, TypeError):
+        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
+    return None

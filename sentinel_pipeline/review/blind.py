@@ -1,0 +1,206 @@
+"""Blind labelling: people label sampled outputs without seeing the judge's label, whose output it is, or each other's labels.
+
+A batch is a file of rows ``{"id", "prompt_messages", "response", "judge"}``; ``judge`` is the label that is to be calibrated,
+or null. Agreement is Cohen's kappa with its interval: on 30 conversations it is wide, and the lower bound is what counts. What
+this module does not do: license a judge or open a gate (the ledger does), or choose the outputs.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from sqlalchemy import Connection, func, insert, select
+
+from ..candidates.decode import decode_line
+from ..candidates.files import lines
+from ..candidates.shapes import RowRefused
+from ..errors import BadInput
+from ..records import Message, messages_from
+from .agreement import Agreement, agreement
+from .database import upsert
+from .desk import Conflict, Desk, Refused, Unknown, User, note
+from .importing import plain
+from .schema import batches, blind_items, blind_labels
+
+Purpose = Literal["judge", "gap"]
+LABELS = ("good", "bad")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
+
+
+class Item(NamedTuple):
+    """What a labeller sees: nothing else is known to the page."""
+
+    seq: int
+    batch: str
+    messages: tuple[Message, ...]
+    response: str
+    done: int
+    """How many of the batch this person has labelled."""
+    total: int
+
+
+class Calibration(NamedTuple):
+    """What a batch says: each labeller against the judge, and labellers against each other."""
+
+    name: str
+    purpose: str
+    subject: str
+    items: int
+    labelled: dict[str, int]
+    against_judge: dict[str, Agreement]
+    between_people: Agreement
+
+
+def add_batch(
+    desk: Desk, path: Path, *, name: str, purpose: Purpose = "judge", subject: str = "", sample: int | None = None,
+    seed: int = 17, labels: tuple[str, ...] = LABELS,
+) -> int:  # fmt: skip
+    """Read a batch, in a random order of ``seed``; ``sample`` takes so many of its rows. Returns how many items it has.
+
+    Raises:
+        BadInput: a malformed name, row or label, by line; or an empty file.
+        Conflict: there is a batch of that name.
+    """
+    if not _NAME.fullmatch(name):
+        raise BadInput(
+            f"{name[:60]!r} is no name.", field="name", fix="Use letters, digits, dots, dashes, underscores."
+        )
+    rows = _read(path, labels)
+    random.Random(seed).shuffle(rows)
+    rows = rows[:sample]
+    with desk.db.writing() as connection:
+        if connection.execute(select(batches.c.name).where(batches.c.name == name)).first():
+            raise Conflict(f"there is a batch {name!r} already.", field="name", fix="Name it otherwise.")
+        row = {"name": name, "purpose": purpose, "labels": json.dumps(labels), "subject": plain(subject)}
+        connection.execute(insert(batches).values({**row, "created_at": desk.clock()}))
+        connection.execute(insert(blind_items), [{"batch": name, **row} for row in rows])
+        note(desk, connection, "import", "batch", None, {"batch": name, "items": len(rows), "subject": subject})
+    return len(rows)
+
+
+def _read(path: Path, labels: tuple[str, ...]) -> list[dict[str, Any]]:
+    if not path.is_file():
+        raise BadInput("there is no such file.", file=path, fix="Check the path.")
+    found: dict[str, dict[str, Any]] = {}
+    with path.open("rb") as stream:
+        for line in lines(stream):
+            if not line.data.strip():
+                continue
+            try:
+                item, body, judge = _row(decode_line(line.data, ended=line.ended), labels)
+            except (ValueError, RowRefused) as error:
+                raise BadInput(f"is no item: {error}.", file=path, line=line.number, fix="Mend the line.") from error
+            if item in found:
+                raise BadInput(f"id {item!r} stands twice.", file=path, line=line.number, field="id")
+            found[item] = {"item_id": item, "body": json.dumps(body), "judge": judge}
+    if not found:
+        raise BadInput("holds no item.", file=path, fix="Nothing labelled is no calibration.")
+    return list(found.values())
+
+
+def _row(value: Any, labels: tuple[str, ...]) -> tuple[str, dict[str, Any], str | None]:
+    if not isinstance(value, dict):
+        raise ValueError("expected an object")
+    item, response, judge = value.get("id"), value.get("response"), value.get("judge")
+    if not isinstance(item, str) or not item.strip() or not isinstance(response, str):
+        raise ValueError("expected text in id and response")
+    if judge is not None and judge not in labels:
+        raise ValueError(f"judge: {str(judge)[:40]!r} is not one of {', '.join(labels)}")
+    turns = messages_from(value.get("prompt_messages"))
+    return plain(item), {"prompt": [turn.to_dict() for turn in turns], "response": response}, judge
+
+
+def next_item(desk: Desk, user: User, batch: str) -> Item | None:
+    """The first item of the batch that this person has not labelled; None when they have labelled all.
+
+    Raises:
+        Unknown: there is no such batch.
+    """
+    with desk.db.reading() as connection:
+        _batch(connection, batch)
+        mine = select(blind_labels.c.item_seq).where(blind_labels.c.user_name == user.name)
+        here = blind_items.c.batch == plain(batch)
+        row = connection.execute(
+            select(blind_items).where(here, blind_items.c.seq.not_in(mine)).order_by(blind_items.c.seq).limit(1)
+        ).first()
+        total = connection.execute(select(func.count()).select_from(blind_items).where(here)).scalar_one()
+        left = select(func.count()).select_from(blind_items).where(here, blind_items.c.seq.not_in(mine))
+        done = total - connection.execute(left).scalar_one()
+    if row is None:
+        return None
+    body = json.loads(row.body)
+    return Item(row.seq, row.batch, messages_from(body["prompt"]), body["response"], done, total)
+
+
+def labels_of(desk: Desk, batch: str) -> tuple[str, ...]:
+    with desk.db.reading() as connection:
+        return tuple(json.loads(_batch(connection, batch).labels))
+
+
+def _batch(connection: Connection, name: str) -> Any:
+    row = connection.execute(select(batches).where(batches.c.name == plain(name))).first()
+    if row is None:
+        raise Unknown("there is no such batch.", field="batch")
+    return row
+
+
+def label_item(desk: Desk, user: User, seq: int, label: str) -> None:
+    """Keep a person's label of an item; a later one replaces it.
+
+    Raises:
+        Unknown: there is no such item.
+        Refused: the batch has no such label.
+    """
+    with desk.db.writing() as connection:
+        row = connection.execute(select(blind_items.c.batch).where(blind_items.c.seq == seq)).first()
+        if row is None:
+            raise Unknown("there is no such item.", field="item")
+        known = json.loads(_batch(connection, row.batch).labels)
+        if label not in known:
+            raise Refused(
+                f"{label[:40]!r} is no label of this batch.", field="label", fix=f"Known: {', '.join(known)}."
+            )
+        upsert(connection, blind_labels, {"item_seq": seq, "user_name": user.name, "label": label, "at": desk.clock()})
+        note(desk, connection, user.name, "label", None, {"batch": row.batch, "item": seq, "label": label})
+
+
+def calibration(desk: Desk, batch: str) -> Calibration:
+    """
+    Raises:
+        Unknown: there is no such batch.
+    """
+    with desk.db.reading() as connection:
+        head = _batch(connection, batch)
+        here = blind_items.c.batch == head.name
+        rows = connection.execute(select(blind_items.c.seq, blind_items.c.judge).where(here)).all()
+        query = select(blind_labels).join(blind_items, blind_items.c.seq == blind_labels.c.item_seq).where(here)
+        given = connection.execute(query.order_by(blind_labels.c.item_seq, blind_labels.c.at)).all()
+    judge = {row.seq: row.judge for row in rows}
+    by_person: dict[str, dict[int, str]] = {}
+    for one in given:
+        by_person.setdefault(one.user_name, {})[one.item_seq] = one.label
+    people = sorted(by_person)
+    against = {
+        name: agreement([(label, judge[seq]) for seq, label in by_person[name].items() if judge[seq] is not None])
+        for name in people
+    }
+    pairs = [
+        (by_person[a][seq], by_person[b][seq])
+        for index, a in enumerate(people)
+        for b in people[index + 1 :]
+        for seq in by_person[a].keys() & by_person[b].keys()
+    ]
+    counts = {name: len(labels) for name, labels in by_person.items()}
+    return Calibration(head.name, head.purpose, head.subject, len(rows), counts, against, agreement(pairs))
+
+
+def batch_names(desk: Desk) -> list[str]:
+    """Batches, newest first."""
+    with desk.db.reading() as connection:
+        return [
+            str(row.name) for row in connection.execute(select(batches.c.name).order_by(batches.c.created_at.desc()))
+        ]

@@ -1,0 +1,77 @@
+"""Export: approved corrections as conversations in TRL's format, JSONL and Parquet, the same bytes for the same corrections.
+
+What leaves is noted as released *before* a file appears: a crash in between retires an item in vain, and never the reverse.
+What this module does not do: decide what is retired by it (``firewall``).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from ..records.candidate import content_id
+from ..store import sha256_file, write_jsonl, write_parquet
+from .approved import Approved, waiting
+from .database import insert_missing
+from .desk import Desk, note
+from .firewall import split
+from .schema import released
+
+
+class Exported(NamedTuple):
+    """What left, and what did not."""
+
+    rows: list[Approved]
+    withheld: int
+    """Kept back by the policy: their items still judge."""
+    waiting: int
+    """Wait for a second opinion or a lead."""
+    new: int
+    """Left for the first time: their items are retired from now on."""
+
+
+def release(desk: Desk, policy: Literal["retire", "withhold"], *, actor: str) -> Exported:
+    """Let the approved corrections go that ``policy`` allows, and remember them for good."""
+    with desk.db.writing() as connection:
+        parts = split(connection, policy)
+        now = desk.clock()
+        rows = [
+            {"card_id": row.record.id, "digest": row.digest, "text": json.dumps(row.text), "at": now}
+            for row in parts.exported
+        ]
+        new = insert_missing(connection, released, rows)
+        held = waiting(connection)
+        counts = {"policy": policy, "rows": len(rows), "new": new, "withheld": parts.withheld, "waiting": held}
+        note(desk, connection, actor, "export", None, counts)
+    return Exported(parts.exported, parts.withheld, held, new)
+
+
+def write_export(exported: Exported, out: Path) -> dict[str, str]:
+    """Write ``corrections.jsonl``, ``corrections.parquet`` and, apart from them, where each row came from; returns SHA-256s."""
+    conversations = [{"messages": row.messages()} for row in exported.rows]
+    write_jsonl(out / "corrections.jsonl", conversations)
+    write_parquet(out / "corrections.parquet", conversations, "conversations")
+    write_jsonl(
+        out / "corrections.lineage.jsonl", (origin(row, line) for line, row in enumerate(exported.rows, start=1))
+    )
+    return {name: sha256_file(out / name) for name in ("corrections.jsonl", "corrections.parquet")}
+
+
+def origin(row: Approved, line: int) -> dict[str, Any]:
+    """Where a row of the export came from: the failure, the card, the person."""
+    record = row.record
+    return {
+        "line": line,
+        "row_id": content_id(record.prompt_messages, row.text),
+        "card_id": record.id,
+        "benchmark_run_id": record.benchmark_run_id,
+        "suite": row.task.suite if row.task else None,
+        "family": row.task.family if row.task else None,
+        "task_id": record.task_id,
+        "task_type": record.task_type,
+        "model_id": record.model_id,
+        "decided_by": row.decided_by,
+        "response_sha256": hashlib.sha256(record.model_response.encode("utf-8", "surrogatepass")).hexdigest(),
+    }

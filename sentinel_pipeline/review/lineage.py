@@ -1,0 +1,182 @@
+"""Where a correction went: failure, card, row of a mix, checkpoint, and whether the failed item's siblings improved.
+
+Everything is read from what is on disk and in the queue: manifests say which checkpoint came of which mix. What this module
+does not do: claim a cause. Siblings that improved are told with n and interval, beside everything else that changed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple
+
+from sqlalchemy import func, select
+
+from ..bench.compare import compare
+from ..bench.samples import read_samples
+from ..errors import BadInput
+from ..gates.statistics import wilson
+from ..records import SampleScore
+from ..records.candidate import content_id
+from ..store import Artefact, Home, Store, read_parquet
+from .cards import read_card
+from .desk import Desk, User
+from .schema import released
+
+_NOBODY = User("lineage", "lead")
+
+
+class Siblings(NamedTuple):
+    """Items of the same family in a suite, before and after; the failed item itself is not among them."""
+
+    suite: str
+    family: str
+    n: int
+    before: int
+    after: int
+    difference: float | None
+    interval: tuple[float, float] | None
+    p: float | None
+    """Exact McNemar, where both reports answered the same items."""
+    note: str
+
+
+class Trained(NamedTuple):
+    """A checkpoint whose mix holds the correction."""
+
+    recipe: str
+    mix_run: str
+    row_line: int
+    """Its place in the mix, one-based."""
+    checkpoint_run: str | None
+    siblings: tuple[Siblings, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lineage:
+    card_id: str
+    benchmark_run_id: str
+    model_id: str
+    task_id: str
+    failure_reason: str
+    status: str
+    decided_by: str | None
+    row_id: str | None
+    """Id of the raw candidate that the correction becomes; None without a correction."""
+    released_at: float | None
+    trained: tuple[Trained, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self) | {
+            "trained": [one._asdict() | {"siblings": [s._asdict() for s in one.siblings]} for one in self.trained]
+        }
+
+
+def lineage(desk: Desk, home: Home, card_id: str) -> Lineage:
+    """
+    Raises:
+        Unknown: there is no such card.
+    """
+    with desk.db.reading() as connection:
+        card = read_card(connection, desk, card_id, _NOBODY)
+        left = connection.execute(select(func.min(released.c.at)).where(released.c.card_id == card.record.id)).scalar()
+    row = content_id(card.record.prompt_messages, card.correction) if card.correction else None
+    family = card.task.family if card.task else None
+    found = [] if row is None else [one for name in _recipes(home) for one in _trained(home, name, row, family)]
+    record = card.record
+    return Lineage(
+        card_id=record.id,
+        benchmark_run_id=record.benchmark_run_id,
+        model_id=record.model_id,
+        task_id=record.task_id,
+        failure_reason=record.failure_reason,
+        status=card.status,
+        decided_by=card.decided_by,
+        row_id=row,
+        released_at=left,
+        trained=tuple(found),
+    )
+
+
+def _recipes(home: Home) -> list[str]:
+    return sorted(path.name for path in home.runs.glob("*") if path.is_dir())
+
+
+def _trained(home: Home, recipe: str, row: str, family: str | None) -> list[Trained]:
+    store = Store(home, recipe, "none", "none")
+    checkpoints = store.history("sft_checkpoint")
+    found = []
+    for mix in store.history("rebalanced_mix"):
+        ids = (one["id"] for one in read_parquet(mix.path("rows.parquet"), ["id"]))
+        line = next((number for number, one in enumerate(ids, start=1) if one == row), None)
+        if line is None:
+            continue
+        made = [one for one in checkpoints if _is_parent(mix, one)]
+        for checkpoint in made:
+            siblings = _siblings(store, checkpoint, family) if family else ()
+            found.append(Trained(recipe, mix.manifest.run_id, line, checkpoint.manifest.run_id, siblings))
+        if not made:
+            found.append(Trained(recipe, mix.manifest.run_id, line, None, ()))
+    return found
+
+
+def _is_parent(parent: Artefact, child: Artefact) -> bool:
+    mine = (parent.manifest.asset, parent.manifest.run_id)
+    return any((one.asset, one.run_id) == mine for one in child.manifest.parents)
+
+
+def _siblings(store: Store, checkpoint: Artefact, family: str) -> tuple[Siblings, ...]:
+    """The checkpoint's own report against the newest report of an earlier checkpoint, on the items of the family."""
+    reports = store.history("sft_report")
+    after = next((one for one in reversed(reports) if _is_parent(checkpoint, one)), None)
+    if after is None:
+        return ()
+    before = next((one for one in reversed(reports) if one.manifest.created_at < checkpoint.manifest.created_at), None)
+    suites = sorted(path.parent.name for path in after.folder.glob("*/samples.parquet"))
+    found = (_one_suite(suite, family, before, after) for suite in suites)
+    return tuple(one for one in found if one.n)
+
+
+def _one_suite(suite: str, family: str, before: Artefact | None, after: Artefact) -> Siblings:
+    new = [one for one in read_samples(after, suite) if one.family == family and one.outcome != "infra"]
+    old: list[SampleScore] = []
+    if before is not None and (before.folder / suite / "samples.parquet").is_file():
+        asked = {one.task_id for one in new}
+        old = [one for one in read_samples(before, suite) if one.task_id in asked and one.outcome != "infra"]
+    common = {one.task_id for one in old}
+    passed = sum(one.outcome == "pass" for one in new)
+    if not common:
+        low, high, _ = wilson(passed, len(new)) if new else (0.0, 1.0, 0.95)
+        note = f"no earlier report of these items; now {passed} of {len(new)}, {low:.0%} to {high:.0%}"
+        return Siblings(suite, family, len(new), 0, passed, None, None, None, note)
+    new = [one for one in new if one.task_id in common]
+    passed = sum(one.outcome == "pass" for one in new)
+    try:
+        paired, _ = compare(old, new, from_stage="before", to_stage="after", suite=suite)
+    except BadInput as error:
+        return Siblings(suite, family, len(new), 0, passed, None, None, None, str(error))
+    was = sum(one.outcome == "pass" for one in old)
+    interval = (paired.interval.low, paired.interval.high)
+    return Siblings(suite, family, paired.n, was, passed, paired.difference, interval, paired.p, "paired")
+
+
+def lineage_markdown(found: Lineage) -> str:
+    """The chain, one line a link."""
+    lines = [
+        f"failure     {found.model_id} on {found.task_id} in run {found.benchmark_run_id}: {found.failure_reason}",
+        f"card        {found.card_id}: {found.status}" + (f" by {found.decided_by}" if found.decided_by else ""),
+        f"correction  {'row ' + found.row_id if found.row_id else 'none yet'}"
+        + ("" if found.released_at is None else ", left the queue: its item judges no longer"),
+    ]
+    for one in found.trained:
+        lines.append(f"mix         {one.recipe}, run {one.mix_run}, row {one.row_line}")
+        lines.append(f"checkpoint  {one.checkpoint_run or 'none was trained on it yet'}")
+        for s in one.siblings:
+            change = s.note
+            if s.difference is not None and s.interval is not None:
+                low, high = s.interval
+                change = f"{s.before} of {s.n} before, {s.after} after; {s.difference:+.1%} [{low:+.1%}, {high:+.1%}]"
+                change += f", p = {s.p:.2g}"
+            lines.append(f"siblings    {s.family} in {s.suite}: {change}")
+    if not found.trained:
+        lines.append("mix         in none yet")
+    return "\n".join(lines)

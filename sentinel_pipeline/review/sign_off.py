@@ -1,0 +1,92 @@
+"""A person's signature under a gap proof: "I confirm the gap is real", or not. The command and the page sign by the same function.
+
+What this module does not do: decide the proof, or tell Dagster: the ledger's record is what training asks for.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from ..errors import BadInput
+from ..records import GateVerdict
+from ..records.recipe import Recipe, section_hash
+from ..store import Artefact, Home, Ledger, Store, read_jsonl
+from .desk import Conflict, Refused, Unknown, User
+
+GATE = "gap_sign_off"
+
+
+def signature(recipe: Recipe, made: Artefact, by: str, verdict: Literal["pass", "fail"], note: str) -> GateVerdict:
+    """The verdict that says who confirmed or rejected exactly this proof."""
+    from ..critic.version import scorer_version
+
+    seen = sum(1 for _ in read_jsonl(made.path("conversations.jsonl")))
+    word = "approved" if verdict == "pass" else "rejected"
+    return GateVerdict(
+        name=GATE,
+        subject=f"{recipe.name}/gap_proof",
+        subject_hash=made.hash,
+        verdict=verdict,
+        measured=None,
+        threshold=0.0,
+        n=seen,
+        interval=None,
+        reason=f"{word} by {by} on {seen} sampled conversations" + (f": {note}" if note else ""),
+        scorer_version=scorer_version(),
+        policy_hash=section_hash(recipe.gap_proof)[:16],
+    )
+
+
+class Proof(NamedTuple):
+    """A gap proof as the page shows it."""
+
+    recipe: str
+    reason: str
+    subject_hash: str
+    conversations: list[dict[str, Any]]
+    signed: str | None
+    """The newest signature under exactly this proof."""
+
+
+def proofs(home: Home) -> list[str]:
+    """Recipes that have a gap proof to sign."""
+    made = (name for name in home.recipe_names() if Store(home, name, "none", "none").find("gap_proof") is not None)
+    return [name for name in made if home.recipe(name).gap_proof is not None]
+
+
+def proof(home: Home, recipe: str) -> Proof:
+    """
+    Raises:
+        Unknown: the recipe has no gap proof.
+    """
+    if recipe not in proofs(home):
+        raise Unknown("there is no gap proof of that recipe.", field="recipe")
+    made = Store(home, recipe, "none", "none").get("gap_proof")
+    found = Ledger(home.ledger).latest(GATE, made.hash)
+    path: Path = made.path("conversations.jsonl")
+    reason = str(made.json("proof.json")["reason"])
+    return Proof(recipe, reason, made.hash, list(read_jsonl(path)), found.reason if found else None)
+
+
+def sign(
+    home: Home, user: User, recipe: str, subject_hash: str, verdict: Literal["pass", "fail"], note: str
+) -> GateVerdict:
+    """Put a lead's signature under the proof that they saw.
+
+    Raises:
+        Refused: the person is no lead.
+        Conflict: the proof was rebuilt since they saw it.
+        Unknown: the recipe has no gap proof.
+    """
+    if user.role != "lead":
+        raise Refused("only a lead signs.", fix="Ask one.")
+    seen = proof(home, recipe)
+    if seen.subject_hash != subject_hash:
+        raise Conflict("the proof was rebuilt since you opened it.", fix="Reload the page and look again.")
+    if len(note) > 400 or not note.isprintable():
+        raise BadInput("expected one printable line of at most 400 characters.", field="note")
+    made = Store(home, recipe, "none", "none").get("gap_proof")
+    signed = signature(home.recipe(recipe), made, user.name, verdict, note.strip())
+    Ledger(home.ledger).record(signed, recipe=recipe, run_id="sign-off")
+    return signed

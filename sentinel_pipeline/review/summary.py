@@ -1,0 +1,166 @@
+"""What the queue holds, counted: by run, by status, task, model and failure; and which models to drop for which task.
+
+What this module does not do: draw, or judge: a share of few cards comes with its interval.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any, NamedTuple
+
+from sqlalchemy import ColumnElement, func, select
+
+from ..errors import BadInput, did_you_mean
+from ..gates.statistics import wilson
+from ..records import STATUSES
+from .agreement import Agreement, agreement
+from .approved import SETTLED
+from .desk import Desk
+from .importing import plain
+from .schema import cards, opinions, quarantine, released
+
+_BY = ("task_type", "model_id", "failure_class")
+
+
+class RunSummary(NamedTuple):
+    """The candidates of one benchmark run, or of all of them."""
+
+    run_id: str
+    """Empty for all runs together."""
+    total: int
+    statuses: dict[str, int]
+    by: dict[str, dict[str, dict[str, int]]]
+    """``task_type``, ``model_id``, ``failure_class`` -> value -> status -> cards; values with most cards first."""
+    quarantined: int
+    released: int
+    """Corrections that left the queue; their items judge no longer."""
+    agreement: Agreement
+    """Of first and second reviewers, over all runs."""
+
+    def to_json(self) -> dict[str, Any]:
+        return self._asdict() | {"agreement": self.agreement._asdict()}
+
+
+def summary(desk: Desk, run_id: str = "") -> RunSummary:
+    """
+    Raises:
+        BadInput: no card is of this run.
+    """
+    mine = [cards.c.run_id == plain(run_id)] if run_id else []
+    with desk.db.reading() as connection:
+        query = select(cards.c.status, *(cards.c[name] for name in _BY), func.count().label("n")).where(*mine)
+        rows = connection.execute(query.group_by(cards.c.status, *(cards.c[name] for name in _BY))).all()
+        bad = int(connection.execute(select(func.count()).select_from(quarantine)).scalar_one())
+        left = select(func.count(func.distinct(released.c.card_id))).join(cards, cards.c.id == released.c.card_id)
+        gone = int(connection.execute(left.where(*mine)).scalar_one())
+    if run_id and not rows:
+        raise BadInput(f"no card is of run {run_id[:60]!r}.", field="run", fix=did_you_mean(run_id, dict(runs(desk))))
+    statuses = _sum((row.status, row.n) for row in rows)
+    return RunSummary(
+        run_id=run_id,
+        total=sum(row.n for row in rows),
+        statuses={status: statuses.get(status, 0) for status in STATUSES},
+        by={name: _table((getattr(row, name), row.status, row.n) for row in rows) for name in _BY},
+        quarantined=bad,
+        released=gone,
+        agreement=second_opinions(desk),
+    )
+
+
+def _sum(pairs: Any) -> Counter[str]:
+    total: Counter[str] = Counter()
+    for name, n in pairs:
+        total[name] += n
+    return total
+
+
+def _table(rows: Any) -> dict[str, dict[str, int]]:
+    found: dict[str, Counter[str]] = {}
+    for value, status, n in rows:
+        found.setdefault(value, Counter())[status] += n
+    ordered = sorted(found.items(), key=lambda item: (-item[1].total(), item[0]))
+    return {value: {status: counts[status] for status in STATUSES if counts[status]} for value, counts in ordered}
+
+
+def runs(desk: Desk) -> list[tuple[str, int]]:
+    """Benchmark runs and how many cards they have, newest import first."""
+    with desk.db.reading() as connection:
+        query = select(cards.c.run_id, func.count()).group_by(cards.c.run_id).order_by(func.max(cards.c.seq).desc())
+        return [(str(run), int(n)) for run, n in connection.execute(query)]
+
+
+def choices(desk: Desk) -> dict[str, list[str]]:
+    """What the filters of the page can be set to; at most 200 of each."""
+    columns: dict[str, ColumnElement[Any]] = {
+        "run": cards.c.run_id,
+        "model": cards.c.model_id,
+        "task_type": cards.c.task_type,
+    }
+    with desk.db.reading() as connection:
+        return {
+            name: [str(row[0]) for row in connection.execute(select(column).distinct().order_by(column).limit(200))]
+            for name, column in columns.items()
+        }
+
+
+class Verdict(NamedTuple):
+    """How often a model's failures on one type of task were held to be hopeless: ``n`` decided cards."""
+
+    model_id: str
+    task_type: str
+    n: int
+    rejected: int
+    discarded: int
+    share: float
+    low: float
+    high: float
+    drop: bool
+    """The whole interval of the rejected share is above one half."""
+
+
+def analytics(desk: Desk) -> list[Verdict]:
+    """Model by task type, the most rejected first: which models to drop for which task (seed 004's separate bucket)."""
+    decided = cards.c.status != "needs_review"
+    query = select(cards.c.model_id, cards.c.task_type, cards.c.status, func.count().label("n")).where(decided)
+    with desk.db.reading() as connection:
+        rows = connection.execute(query.group_by(cards.c.model_id, cards.c.task_type, cards.c.status)).all()
+    counts: dict[tuple[str, str], Counter[str]] = {}
+    for row in rows:
+        counts.setdefault((row.model_id, row.task_type), Counter())[row.status] += row.n
+    found = [_verdict(model, kind, counter) for (model, kind), counter in counts.items()]
+    return sorted(found, key=lambda one: (-one.low, -one.n, one.model_id, one.task_type))
+
+
+def _verdict(model: str, kind: str, counter: Counter[str]) -> Verdict:
+    n, rejected = counter.total(), counter["model_rejected"]
+    low, high, _ = wilson(rejected, n)
+    return Verdict(model, kind, n, rejected, counter["discarded"], rejected / n, low, high, low > 0.5)
+
+
+def second_opinions(desk: Desk) -> Agreement:
+    """Agreement of first and second reviewers on the decision, each made without the other's."""
+    first, second = opinions.alias(), opinions.alias()
+    query = (
+        select(first.c.status, second.c.status)
+        .join(second, second.c.card_id == first.c.card_id)
+        .where(first.c.place == 1, second.c.place == 2)
+    )
+    with desk.db.reading() as connection:
+        return agreement([(str(a), str(b)) for a, b in connection.execute(query)])
+
+
+def approved_waiting(desk: Desk) -> tuple[int, float]:
+    """How many approved corrections no export has let go yet, and when the newest of them was approved."""
+    gone = select(released.c.card_id).where(released.c.card_id == cards.c.id).exists()
+    query = select(func.count(), func.max(cards.c.decided_at)).where(cards.c.status == "approved", SETTLED, ~gone)
+    with desk.db.reading() as connection:
+        count, newest = connection.execute(query).one()
+    return int(count), float(newest or 0.0)
+
+
+def quarantined(desk: Desk, most: int = 100) -> list[dict[str, Any]]:
+    """The newest lines that could not be imported, each with its file, line and reason."""
+    names = ("file", "line", "reason", "excerpt")
+    with desk.db.reading() as connection:
+        rows = connection.execute(select(quarantine).order_by(quarantine.c.id.desc()).limit(most)).mappings()
+        return [{name: row[name] for name in names} for row in rows]

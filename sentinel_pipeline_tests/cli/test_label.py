@@ -1,0 +1,80 @@
+"""``sentinel label`` and ``sentinel audit`` as their users meet them: hostile files, reruns, exit codes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from sentinel_pipeline.cli import app
+from sentinel_pipeline.errors import BadInput
+from sentinel_pipeline.records import LABELS
+from sentinel_pipeline.store import Home, Ledger
+
+GOOD = json.dumps({"prompt": "Write f.", "response": "def f():\n    return 1\n"}).encode()
+HOSTILE = [
+    GOOD,
+    b'{"prompt": "p", "response": "caf\xe9"}',
+    b'{"prompt": "p", "response": "a\x00b"}',
+    json.dumps({"prompt": "p", "response": "x" * 9_000_000}).encode(),
+    b'{"a":' * 20_000,
+    b'{"prompt": "p", "prompt": "q", "response": "r"}',
+    b'{"prompt": 1, "response": 2}',
+    b"[1, 2]",
+    b'{"prompt": "p", "response": ""}',
+    json.dumps({"prompt": "p", "response": "(" * 200_000}).encode(),
+    json.dumps({"prompt": "p", "rejected": "Red.", "chosen": "Blue."}).encode(),
+    GOOD[:30],
+]
+REASONS = ["encoding", "nul", "too_long", "too_deep", "duplicate_key", "field", "shape", "field", "truncated"]
+
+
+def test_hostile_rows_are_quarantined_with_their_lines_and_a_rerun_grades_nothing(home: Home, tmp_path: Path) -> None:
+    file, out = tmp_path / "rows.jsonl", tmp_path / "out"
+    file.write_bytes(b"\n".join(HOSTILE))
+    for known in (0, 4):
+        done = CliRunner().invoke(app, ["label", str(file), "--out", str(out), "--json"])
+        assert done.exit_code == 0, done.output
+        said = json.loads(done.stdout)
+        assert (said["rows"], said["quarantined"], said["accepted"], said["known"]) == (4, 9, 2, known)
+        assert set(said["labels"]) == set(LABELS)
+    quarantined = [json.loads(line) for line in (out / "quarantine.jsonl").open(encoding="utf-8")]
+    assert [row["reason"].partition(":")[0] for row in quarantined] == REASONS
+    assert [row["line"] for row in quarantined] == [2, 3, 4, 5, 6, 7, 8, 9, 12]
+    rejected = [json.loads(line) for line in (out / "rejected.jsonl").open(encoding="utf-8")]
+    assert [row["line"] for row in rejected] == [10, 11]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"), [("a.jsonl", b""), ("a.jsonl", b"\n\n"), ("a.txt", b"x"), ("absent.jsonl", None)]
+)
+def test_nothing_to_label_is_an_error(home: Home, tmp_path: Path, name: str, content: bytes | None) -> None:
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    done = CliRunner().invoke(app, ["label", str(tmp_path / name), "--out", str(tmp_path / "out")])
+    assert isinstance(done.exception, BadInput) and done.exception.exit_code == 2
+
+
+def test_the_audit_licenses_and_remembers(home: Home) -> None:
+    done = CliRunner().invoke(app, ["audit", "--json"])
+    assert done.exit_code == 0, done.output
+    scorers = json.loads(done.stdout)["scorers"]
+    assert all(one["licensed"] and one["stable"] and not one["bad_accepted"] and one["gold"] == 1.0 for one in scorers)
+    assert {one.subject for one in Ledger(home.ledger).verdicts()} == {one["name"] for one in scorers}
+
+
+def test_a_canary_that_the_critic_accepts_costs_the_licence(home: Home) -> None:
+    row = {
+        "id": "fine",
+        "prompt": "Write f.",
+        "completion": "def f():\n    return 1\n",
+        "label": "no_secret",
+        "reasons": ["secret"],
+    }
+    (home.canaries / "zz.jsonl").write_text(json.dumps(row), encoding="utf-8")
+    done = CliRunner().invoke(app, ["audit", "--json"])
+    assert done.exception is not None and getattr(done.exception, "exit_code", None) == 3
+    refused = {one["name"]: one for one in json.loads(done.stdout)["scorers"] if not one["licensed"]}
+    assert set(refused) == {"critic"} and refused["critic"]["bad_accepted"] == 1

@@ -1,0 +1,75 @@
+"""A person's signature: who, when, of exactly which proof; and no signature without a name."""
+
+from __future__ import annotations
+
+import json
+
+import dagster as dg
+import pytest
+from typer.testing import CliRunner
+
+from sentinel_pipeline.cli import app
+from sentinel_pipeline.errors import BadInput, GateRefused
+from sentinel_pipeline.records.recipe import section_hash
+from sentinel_pipeline.store import Artefact, Home, Ledger, Store
+
+
+@pytest.fixture
+def proof(home: Home) -> Artefact:
+    store = Store(home, "tiny-gap", "run1", "run1")
+    conversation = {"id": "a", "prompt": [{"role": "user", "content": "hi"}], "answers": [
+        {"model": "base", "format": "raw", "outcome": "fail", "reason": "r", "text": "\x1b[31mred"}]}  # fmt: skip
+    with store.writing("gap_proof", recipe_hash="r", seed=1) as out:
+        out.json("proof.json", {"verdict": "pass", "reason": "a gap", "cells": [], "instruct": {"n": 1}})
+        out.jsonl("conversations.jsonl", [conversation])
+    return store.get("gap_proof")
+
+
+def invoke(*arguments: str) -> str:
+    done = CliRunner().invoke(app, ["gate", "sign-off", *arguments], catch_exceptions=True)
+    if done.exception and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    return done.output
+
+
+def test_it_is_shown_before_it_is_signed_and_no_escape_code_reaches_the_screen(home: Home, proof: Artefact) -> None:
+    shown = invoke("gap_proof", "tiny-gap")
+    assert "red" in shown and "\x1b[31mred" not in shown
+    assert Ledger(home.ledger).verdicts(recipe="tiny-gap") == []
+
+
+def test_a_signature_holds_for_this_proof_and_this_policy_and_dagster_knows_it(home: Home, proof: Artefact) -> None:
+    said = invoke("gap_proof", "tiny-gap", "--approve", "--by", "Ana Lima", "--note", "real", "--json")
+    assert json.loads(said.strip().splitlines()[-1]) == {
+        "gate": "gap_sign_off", "verdict": "pass", "by": "Ana Lima", "subject_hash": proof.hash, "dagster": True,
+    }  # fmt: skip
+    (entry,) = Ledger(home.ledger).entries(recipe="tiny-gap")
+    assert entry.verdict.reason == "approved by Ana Lima on 1 sampled conversations: real"
+    assert entry.recorded_at.startswith("20")
+    asked = {"subject": "s", "scorer_version": entry.verdict.scorer_version}
+    policy = section_hash(home.recipe("tiny-gap").gap_proof)[:16]
+    Ledger(home.ledger).require("gap_sign_off", subject_hash=proof.hash, policy_hash=policy, **asked)
+    with pytest.raises(GateRefused, match="no verdict"):
+        Ledger(home.ledger).require("gap_sign_off", subject_hash="rebuilt", policy_hash=policy, **asked)
+    key = dg.AssetCheckKey(dg.AssetKey("gap_proof"), "gap_sign_off")
+    records = dg.DagsterInstance.get().event_log_storage.get_asset_check_execution_history(key, limit=1)
+    assert records[0].event.dagster_event.asset_check_evaluation_data.passed  # type: ignore[union-attr]
+
+
+def test_a_rejection_refuses(home: Home, proof: Artefact) -> None:
+    invoke("gap_proof", "tiny-gap", "--reject", "--by", "Ana")
+    assert Ledger(home.ledger).verdicts(recipe="tiny-gap")[-1].verdict == "fail"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["gap_proof", "tiny-gap", "--approve"], "A signature needs a name"),
+        (["gap_proof", "tiny-gap", "--approve", "--reject", "--by", "A"], "Give one"),
+        (["gap_prof", "tiny-gap"], "Did you mean 'gap_proof'"),
+        (["gap_proof", "tiny"], "nothing to sign"),
+    ],
+)
+def test_what_cannot_be_signed_says_why(home: Home, proof: Artefact, arguments: list[str], says: str) -> None:
+    with pytest.raises(BadInput, match=says):
+        invoke(*arguments)

@@ -1,0 +1,214 @@
+"""The alerts sensor over real runs: each way in which a check can go wrong is told once, with its reason."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from sentinel_pipeline.alerts.notice import Night, about_nights, about_staleness
+from sentinel_pipeline.alerts.rules import AlertRules, Rule
+from sentinel_pipeline.defs.alerts import alerts, noticed
+from sentinel_pipeline.defs.stage import RECIPES
+from sentinel_pipeline.records import GateVerdict, Interval
+from sentinel_pipeline.records.alert import Alert
+from sentinel_pipeline.store import Home, Ledger, Outbox
+
+from ..alerts.doubles import webhook
+
+KINDS = (
+    "check_failed",
+    "check_crashed",
+    "check_missing",
+    "check_stale",
+    "check_inconclusive",
+    "run_failed",
+    "budget_reached",
+)
+RULES = AlertRules(link="http://ui", rules=tuple(Rule(on=kind, to=("team",)) for kind in KINDS))  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def instance(home: Home) -> Iterator[dg.DagsterInstance]:
+    with dg.instance_for_test(temp_dir=str(home.state)) as made:
+        made.add_dynamic_partitions(str(RECIPES.name), ["tiny"])
+        yield made
+
+
+@dg.asset(partitions_def=RECIPES)
+def report() -> None:
+    """An asset for checks to look at."""
+
+
+def run(instance: dg.DagsterInstance, *checks: dg.AssetChecksDefinition, asset: dg.AssetsDefinition = report) -> str:
+    job = dg.define_asset_job("nightly", selection=dg.AssetSelection.all(), partitions_def=RECIPES)
+    defs = dg.Definitions(assets=[asset], asset_checks=list(checks), jobs=[job])
+    done = defs.resolve_job_def("nightly").execute_in_process(
+        instance=instance, partition_key="tiny", raise_on_error=False
+    )
+    return done.run_id
+
+
+def told(instance: dg.DagsterInstance, home: Home) -> dict[str, Alert]:
+    found = list(noticed(instance, home, RULES, since=0))
+    assert len({alert.key for alert in found}) == len(found)
+    return {alert.key: alert for alert in found}
+
+
+def test_a_failed_check_is_told_even_where_its_run_is_green(instance: dg.DagsterInstance, home: Home) -> None:
+    @dg.asset_check(asset=report, partitions_def=RECIPES)
+    def pass_at_1() -> dg.AssetCheckResult:
+        return dg.AssetCheckResult(passed=False, description="31.0 % [26.0, 36.5], n 300")
+
+    run_id = run(instance, pass_at_1)
+    assert instance.get_run_by_id(run_id).is_success  # type: ignore[union-attr]
+    (alert,) = told(instance, home).values()
+    assert alert.key == f"check_failed/{run_id}/report/pass_at_1"
+    assert "31.0 % [26.0, 36.5], n 300" in alert.body
+    assert alert.link == "http://ui/assets/report?view=checks&partition=tiny"
+
+
+def test_a_warning_and_a_pass_are_not_told(instance: dg.DagsterInstance, home: Home) -> None:
+    @dg.asset_check(asset=report, partitions_def=RECIPES)
+    def smoke() -> dg.AssetCheckResult:
+        return dg.AssetCheckResult(passed=False, severity=dg.AssetCheckSeverity.WARN)
+
+    @dg.asset_check(asset=report, partitions_def=RECIPES)
+    def fine() -> dg.AssetCheckResult:
+        return dg.AssetCheckResult(passed=True)
+
+    run(instance, smoke, fine)
+    assert told(instance, home) == {}
+
+
+def test_a_check_that_raises_is_told_as_crashed_with_the_reason(instance: dg.DagsterInstance, home: Home) -> None:
+    @dg.asset_check(asset=report, partitions_def=RECIPES)
+    def broken() -> dg.AssetCheckResult:
+        raise ZeroDivisionError("no items")
+
+    run_id = run(instance, broken)
+    found = told(instance, home)
+    assert set(found) == {f"check_crashed/{run_id}/report/broken", f"run_failed/{run_id}"}
+    assert "no items" in found[f"check_crashed/{run_id}/report/broken"].body
+
+
+def test_a_check_that_never_ran_on_a_new_artefact_is_told_as_missing(instance: dg.DagsterInstance, home: Home) -> None:
+    @dg.asset_check(asset=report, partitions_def=RECIPES)
+    def later() -> dg.AssetCheckResult:
+        os._exit(9)
+
+    child = os.fork()
+    if child == 0:
+        run(instance, later)
+    os.waitpid(child, 0)
+    (record,) = instance.get_run_records()
+    run_id = record.dagster_run.run_id
+    assert told(instance, home) == {}, "the daemon has not noticed yet, and the run may still give the result"
+    instance.report_run_failed(record.dagster_run, "its process is gone")
+    found = told(instance, home)
+    assert set(found) == {f"check_missing/{run_id}/report/later", f"run_failed/{run_id}"}
+    assert "no evidence is not a pass" in found[f"check_missing/{run_id}/report/later"].body
+
+
+def test_a_failed_run_says_what_its_first_failure_said(instance: dg.DagsterInstance, home: Home) -> None:
+    @dg.asset(name="report", partitions_def=RECIPES)
+    def failing() -> None:
+        raise dg.Failure("the disk is full: free some", allow_retries=False)
+
+    run_id = run(instance, asset=failing)
+    (alert,) = told(instance, home).values()
+    assert alert.key == f"run_failed/{run_id}"
+    assert "the disk is full: free some" in alert.body
+
+
+def test_a_run_over_its_budget_is_told_once(instance: dg.DagsterInstance, home: Home) -> None:
+    with (home.recipes / "tiny.toml").open("a") as stream:
+        stream.write("\n[budget]\nmax_hours = 1e-9\n")
+    run_id = run(instance)
+    (alert,) = told(instance, home).values()
+    assert alert.key == f"budget_reached/{run_id}"
+    assert "budget.max_hours" in alert.body
+
+
+def verdict(outcome: str, name: str = "pass_at_1") -> GateVerdict:
+    return GateVerdict(
+        name=name,
+        subject="tiny/sft_report",
+        subject_hash="0" * 64,
+        verdict=outcome,  # type: ignore[arg-type]
+        measured=0.41,
+        threshold=0.4,
+        n=300,
+        interval=Interval(0.36, 0.47, 0.95),
+        reason="41.0 % [36, 47] spans 40 %: about 900 more items would decide",
+        scorer_version="1",
+        policy_hash="2",
+    )
+
+
+def nights(*outcomes: str) -> list[Night]:
+    return [Night(dt.date(2026, 1, 1 + index), verdict(outcome)) for index, outcome in enumerate(outcomes)]
+
+
+def test_an_inconclusive_gate_is_told_after_so_many_nights_in_a_row_and_once_a_streak() -> None:
+    rules = AlertRules(rules=(Rule(on="check_inconclusive", to=(), nights=3),))
+    unsure = ["inconclusive"] * 3
+    assert about_nights(rules, "tiny", nights(*unsure[:2])) is None
+    assert about_nights(rules, "tiny", nights("inconclusive", "pass", *unsure[:2])) is None
+    third, fourth = (
+        about_nights(rules, "tiny", nights(*unsure)),
+        about_nights(rules, "tiny", nights(*unsure, unsure[0])),
+    )
+    assert third is not None and fourth is not None
+    assert third.key == fourth.key, "the same streak"
+    assert "about 900 more items" in third.body
+    again = about_nights(rules, "tiny", nights(*unsure, "pass", *unsure))
+    assert again is not None and again.key != third.key
+
+
+def test_the_ledger_gives_the_last_verdict_of_a_day(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.sqlite")
+    for outcome in ("fail", "inconclusive"):
+        ledger.record(verdict(outcome), recipe="tiny", run_id="r")
+    ledger.record(verdict("pass", name="syntax_rate"), recipe="tiny", run_id="r")
+    found = ledger.nights("tiny")
+    assert [one.verdict for _, one in found["pass_at_1"]] == ["inconclusive"]
+    assert [one.verdict for _, one in found["syntax_rate"]] == ["pass"]
+    assert ledger.nights("other") == {}
+
+
+def test_stale_gates_of_a_recipe_are_one_alert() -> None:
+    rules = AlertRules(rules=(Rule(on="check_stale", to=()),))
+    alert = about_staleness(rules, "tiny", ["syntax_rate", "pass_at_1"], "abc")
+    assert alert is not None and alert.title == "tiny: 2 stale gates"
+    assert alert.key == "check_stale/tiny/abc/pass_at_1,syntax_rate"
+    assert about_staleness(rules, "tiny", [], "abc") is None
+
+
+def test_the_sensor_delivers_once_over_many_ticks(
+    instance: dg.DagsterInstance, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @dg.asset_check(asset=report, partitions_def=RECIPES)
+    def pass_at_1() -> dg.AssetCheckResult:
+        return dg.AssetCheckResult(passed=False, description="31 %")
+
+    (home.root / "data" / "alerts.toml").write_text(
+        '[channels]\nteam = "env:SENTINEL_ALERTS"\n[[rules]]\non = "check_failed"\nto = ["team"]\n'
+    )
+    run(instance, pass_at_1)
+    with webhook() as hook:
+        monkeypatch.setenv("SENTINEL_ALERTS", hook.url)
+        cursor = None
+        for _ in range(3):
+            context = dg.build_sensor_context(instance=instance, cursor=cursor)
+            said = alerts(context)
+            assert isinstance(said, dg.SkipReason)
+            cursor = context.cursor
+    assert [got["title"] for got in hook.got] == ["tiny: check pass_at_1 failed"]
+    assert Outbox(home.outbox).deliveries()[0].delivered_at is not None
+    assert cursor is not None and float(cursor) < time.time()
