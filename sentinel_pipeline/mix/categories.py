@@ -41,6 +41,7 @@ class Decision(NamedTuple):
 _LANGUAGES = {
     ScriptTests: "typescript", SqlAnswer: "sql", PatchApplies: "diff", JsonAnswer: "json", ShellEffect: "shell",
     TextAnswer: "text", FunctionCalls: "json", Constraints: "text",
+    FieldsAnswer: "json", GroundedText: "text",
 }  # fmt: skip
 _AUDIO = re.compile(
     r"\[(?:music|applause|laughter|inaudible|crosstalk|silence)\]|\d\d:\d\d:\d\d[,.]\d{3} --> \d\d:\d\d|\bspeaker \d+:"

@@ -235,7 +235,7 @@ def verifier_from_json(text: str | None) -> Verifier | None:
 
 
 def _fits(value: Any, hint: Any) -> bool:
-    """Whether a JSON value is of a field's type: text, a number, a truth value, a list or an object of texts, or one of several."""
+    """Whether a JSON value is of a field's type: text, a number, a truth value, a list or object of texts, or one of several."""
     origin, inner = get_origin(hint), get_args(hint)
     if origin is UnionType:
         return any(_fits(value, one) for one in inner)
@@ -245,4 +245,4 @@ def _fits(value: Any, hint: Any) -> bool:
         return isinstance(value, list) and all(_fits(one, inner[0]) for one in value)
     if origin is dict:
         return isinstance(value, dict) and all(_fits(one, inner[1]) for one in value.values())
-    return type(value) is hint
+    return type(value) is int if hint is int else isinstance(value, hint)

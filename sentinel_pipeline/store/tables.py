@@ -56,6 +56,11 @@ def schema(name: str) -> pa.Schema:
             ("id", text), ("task_id", text), ("category", text), ("failed_id", text), ("accepted_id", text),
             ("reason", text), ("messages", messages), ("completion", text),
         ],
+        "pairs": [
+            ("id", text), ("task_id", text), ("category", text), ("family", text), ("messages", messages),
+            ("chosen", text), ("rejected", text), ("chosen_source", text), ("kind", text), ("reason", text),
+            ("chosen_score", pa.float64()), ("rejected_score", pa.float64()),
+        ],
         "samples": [
             ("task_id", text), ("category", text), ("family", text), ("completion", text), ("outcome", text),
             ("reason", text), ("syntax_ok", flag), ("stopped", flag), ("tokens", integer),

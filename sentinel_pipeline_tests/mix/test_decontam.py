@@ -6,6 +6,8 @@ import gzip
 import json
 import os
 import random
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -67,6 +69,28 @@ def test_one_suites_items_do_not_overlap_another() -> None:
         for row in whole
     ]
     assert len(decontaminate(planted, items).hits) == 164
+
+
+def test_the_report_does_not_depend_on_the_hash_seed() -> None:
+    code = """
+from sentinel_pipeline.bench.task_bank import build
+from sentinel_pipeline.mix.decontam import decontaminate
+from sentinel_pipeline.records import Candidate
+bank = build(3, {"functions": 300, "edits": 100}, {"functions": 40, "edits": 20}, {})
+rows = [Candidate(id=t.id, source="s", messages=t.messages, completion=t.reference) for t in bank.train]
+print(decontaminate(rows, bank.heldout, relatives=bank.train[::3], seed=1).to_json())
+"""
+    said = {
+        subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", code],
+            env=os.environ | {"PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2", "3")
+    }
+    assert len(said) == 1 and "'hits': [{" in said.pop()
 
 
 def test_nothing_to_plant_is_not_measured_and_not_good() -> None:

@@ -59,7 +59,7 @@ def _given(row: SuiteRow, given: Any) -> Verifier:
         data = json.loads(given) if isinstance(given, str) else given
         if not isinstance(data, dict):
             raise ValueError(f"expected an object, got {type(data).__name__}")
-        checked = verifier_from_json(json.dumps(data))
+        checked = verifier_from_json(json.dumps({key: value for key, value in data.items() if value is not None}))
         if checked is not None:
             _check_meaning(checked)
     except (ValueError, TypeError, RecursionError) as error:
@@ -92,7 +92,7 @@ def _check_meaning(checked: Verifier) -> None:
     if isinstance(checked, GroundedText):
         _object("record", checked.record)
         if min(checked.min_words, checked.max_words, checked.max_chars or 0) < 0:
-            raise ValueError("a number of words or characters is negative")
+            raise ValueError("min_words, max_words and max_chars count, so none is negative")
 
 
 def _object(name: str, text: str) -> None:
