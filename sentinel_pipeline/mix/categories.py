@@ -14,7 +14,9 @@ from ..critic.reading import guess_language
 from ..records import (
     Candidate,
     Constraints,
+    FieldsAnswer,
     FunctionCalls,
+    GroundedText,
     JsonAnswer,
     PatchApplies,
     ScriptTests,
