@@ -37,9 +37,9 @@ clean:                      ## remove the environment; runs and state stay
 	touch $@
 
 .venv/ready-dev: .venv/ready
-	$(PIP) -e ".[dev]"
+	$(PIP) -e ".[dev,ray]"
 	touch $@
 
 .venv/ready-bench: .venv/ready-dev
-	$(PIP) -e ".[dev,bench]"
+	$(PIP) -e ".[dev,ray,bench]"
 	touch $@

@@ -45,7 +45,7 @@ def rate_bars(bars: Sequence[Bar], title: str, thresholds: Mapping[str, float] |
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
         axes.invert_yaxis()
         if thresholds:
-            axes.legend(loc="lower right", frameon=False)
+            axes.legend(loc="lower right", bbox_to_anchor=(1, 1), frameon=False)
 
     return _markdown(draw, title, height=0.8 + 0.35 * len(bars))
 

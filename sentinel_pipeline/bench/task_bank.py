@@ -17,15 +17,17 @@ from sentinel_pipeline.errors import BadInput, did_you_mean
 from sentinel_pipeline.records import Task
 from sentinel_pipeline.records.candidate import content_id
 
+from .commerce import COMMERCE
 from .families import FAMILIES, Draft, Family, is_window
 
 TRAIN, HELDOUT, WINDOW = "train", "heldout", "window"
+EVERY_FAMILY = (*FAMILIES, *COMMERCE)
 ATTEMPTS = 200
 """Draws without a new prompt before a composition is held to be used up."""
 
 
 class TaskBank(NamedTuple):
-    """The three sides, family after family in the order of ``FAMILIES``."""
+    """The three sides, family after family in the order of ``EVERY_FAMILY``."""
 
     train: tuple[Task, ...]
     heldout: tuple[Task, ...]
@@ -50,7 +52,7 @@ def build(seed: int, train: dict[str, int], heldout: dict[str, int], window: dic
     seen: set[tuple[object, ...]] = set()
     sides = {
         suite: tuple(
-            task for family in FAMILIES for task in _tasks(family, suite, counts.get(family.name, 0), seed, seen)
+            task for family in EVERY_FAMILY for task in _tasks(family, suite, counts.get(family.name, 0), seed, seen)
         )
         for suite, counts in wanted.items()
     }
@@ -58,7 +60,7 @@ def build(seed: int, train: dict[str, int], heldout: dict[str, int], window: dic
 
 
 def _check(side: str, wanted: dict[str, int]) -> None:
-    known = [family.name for family in FAMILIES]
+    known = [family.name for family in EVERY_FAMILY]
     for name, count in wanted.items():
         if name not in known:
             raise BadInput(f"unknown family {name!r}. {did_you_mean(name, known)}", field=f"{side}.{name}")

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from ..errors import Infrastructure
-from ..store.files import sync_folder
+from ..store.files import cut_torn_line, sync_folder
 
 
 class Unfinished:
@@ -23,7 +23,7 @@ class Unfinished:
 
     def __init__(self, stream: IO[bytes]) -> None:
         self._stream = stream
-        _cut(stream)
+        cut_torn_line(stream)
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """The rows that an earlier process wrote, in order."""
@@ -82,12 +82,3 @@ def _stands(mark: Path, holder: IO[str]) -> bool:
         return os.path.samestat(os.fstat(holder.fileno()), mark.stat())
     except FileNotFoundError:
         return False
-
-
-def _cut(stream: IO[bytes]) -> None:
-    """Drop a last row that was not written to its end."""
-    stream.seek(0)
-    whole = 0
-    for line in stream:
-        whole += len(line) if line.endswith(b"\n") else 0
-    stream.truncate(whole)

@@ -13,7 +13,17 @@ import string
 from collections.abc import Callable, Iterable, Iterator
 from random import Random
 
-from sentinel_pipeline.records import Candidate, JsonAnswer, PatchApplies, PythonTests, ShellEffect, Task, TextAnswer
+from sentinel_pipeline.records import (
+    Candidate,
+    GroundedText,
+    JsonAnswer,
+    PatchApplies,
+    PythonTests,
+    ShellEffect,
+    SqlAnswer,
+    Task,
+    TextAnswer,
+)
 
 from .mutate import wrong
 from .shapes import candidate_id
@@ -42,6 +52,8 @@ def unparsable(task: Task, rng: Random) -> str:
         return "\n".join(line for line in task.reference.split("\n") if not line.startswith("@@"))
     if isinstance(task.verifier, ShellEffect):
         return f"{task.reference} | '"
+    if isinstance(task.verifier, SqlAnswer):
+        return f"{task.reference} AND ("
     return task.reference.rstrip()[:-1]
 
 
@@ -192,6 +204,8 @@ def defects_of(task: Task) -> tuple[str, ...]:
         return (*EVERYWHERE, *(("wrong_field",) if names else ()), *(("wrong_type",) if numbers else ()))
     if isinstance(verifier, TextAnswer):
         return tuple(name for name in EVERYWHERE if name != "unparsable")
+    if isinstance(verifier, GroundedText):
+        return tuple(name for name in EVERYWHERE if name not in ("unparsable", "truncated"))
     return tuple(EVERYWHERE)
 
 

@@ -16,6 +16,7 @@ from typing import IO, Any, NamedTuple
 
 from sentinel_pipeline.errors import BadInput, Infrastructure
 from sentinel_pipeline.records import Candidate, Quarantined
+from sentinel_pipeline.store.files import open_unpacked
 
 from .decode import MAX_LINE_BYTES, decode_line, decode_text, quarantined
 from .pairs import to_candidates
@@ -81,8 +82,7 @@ def _read(path: Path, shown: str) -> Read:
     if name.endswith(".parquet"):
         yield from _parquet(path, shown)
         return
-    opener: Any = gzip.open if name.endswith(".gz") else open
-    with opener(path, "rb") as stream:
+    with open_unpacked(path) as stream:
         if name.removesuffix(".gz").endswith(".json") and _starts_array(stream):
             yield from _array(stream, path, shown)
         else:

@@ -11,7 +11,7 @@ import re
 from random import Random
 from typing import Any
 
-from sentinel_pipeline.records import JsonAnswer, PatchApplies, PythonTests, ShellEffect, Task
+from sentinel_pipeline.records import FieldsAnswer, JsonAnswer, PatchApplies, PythonTests, ShellEffect, Task
 
 FILE_NAME = re.compile(r"\b[\w/]+\.\w+\b")
 
@@ -21,7 +21,7 @@ def wrong(task: Task, rng: Random) -> str:
     verifier = task.verifier
     if isinstance(verifier, PythonTests):
         return _wrong_code(task.reference, verifier, rng)
-    if isinstance(verifier, JsonAnswer):
+    if isinstance(verifier, (JsonAnswer, FieldsAnswer)):
         return json.dumps(_wrong_value(json.loads(verifier.expected), rng), ensure_ascii=False)
     if isinstance(verifier, PatchApplies):
         return _wrong_diff(task.reference, rng)

@@ -17,11 +17,13 @@ from .bench import bench
 from .console import err
 from .data import label
 from .doctor import doctor
+from .extract import extract
 from .gates import gate
 from .grade import grade
 from .house import gc, ui, verify
 from .judge import judge
 from .measure import compare, power
+from .mix import mix, trace
 from .next import next_step
 from .parity import parity
 from .plan import plan
@@ -43,7 +45,10 @@ app.command()(parity)
 app.command("next")(next_step)
 app.command()(label)
 app.command()(audit)
+app.command()(mix)
+app.command()(trace)
 app.command()(grade)
+app.command()(extract)
 app.command()(bench)
 app.command()(compare)
 app.command()(power)

@@ -3,28 +3,40 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ..bench.compare import STAGES
-from ..errors import EXIT_GATE
+from ..errors import EXIT_GATE, BadInput
 from ..records.decision_spec import GOING_ON
 from ..store import Ledger, Store, find_home
 from .console import AsJson, emit, err
+from .scenarios import ask_tree
 
 
 def next_step(
     recipe: Annotated[str, typer.Argument(help="A recipe: the stem of a file under data/recipes.")],
+    curves: Annotated[Path | None, typer.Option(help="Recorded curves of GRPO; the run's own by default.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Where the next recipe goes; data/recipes by default.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say what RECIPE's decision tree made of its current reports. Exit code 3 when it says to stop or to investigate.
+    """What RECIPE's decision points made of its reports, and what its tree over the finished GRPO run makes of that.
 
-    Example:
+    Where a scenario of the tree is decided the next recipe is written, beside its evidence; where the evidence does not decide,
+    the run that would is named. Nothing is started. Exit code 3 when a point says to stop or to investigate.
+
+    Examples:
 
         sentinel next tiny
+
+        sentinel next tucano-0.5b-v4.1 --json
     """
     home = find_home()
+    if not (home.recipe(recipe).decisions or home.recipe(recipe).next):
+        fix = "Add [[decisions]] points or [[next]] scenarios to it."
+        raise BadInput(f"recipe {recipe!r} has no decision tree: only its gates decide.", field="decisions", fix=fix)
     made, ledger = home.recipe(recipe), Ledger(home.ledger)
     store = Store(home, recipe, "next", "next")
     newest, missing = None, None
@@ -41,10 +53,10 @@ def next_step(
             err.print(
                 f"after {stage}: not decided yet: sentinel run {recipe} --until {stage}", markup=False, highlight=False
             )
-    if not made.decisions:
-        err.print("the recipe has no decision points: only its gates decide", highlight=False)
+    tree = ask_tree(home, made, curves, out) if made.next else {}
     if as_json:
         trail = [asdict(one) for one in ledger.decisions(recipe=recipe)]
-        emit({"recipe": recipe, "action": newest.action if newest else None, "undecided": missing, "trail": trail})
+        points = {"action": newest.action if newest else None, "undecided": missing, "trail": trail}
+        emit({"recipe": recipe, **points, **tree})
     if newest is not None and newest.action not in GOING_ON:
         raise typer.Exit(EXIT_GATE)

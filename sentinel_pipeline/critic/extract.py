@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Literal
 
 from .fences import Fence, fences, outside
-from .json_reader import Extracted, json_in_prose, read_json
+from .json_reader import NO_JSON, Extracted, JsonReading, begins_as_json, json_in_prose, mend_json, read_json
 from .syntax import python_tree
 
 Kind = Literal["python", "json", "diff", "shell", "sql", "typescript", "yaml", "answer", "text"]
@@ -21,13 +21,19 @@ MAX_CHARS = 5_000_000
 """Longer completions are not searched: their extraction fails as ``too_large``."""
 
 
-def extract(completion: str, kind: Kind, *, entry_point: str | None = None) -> Extracted:
-    """Take the answer of one kind out of ``completion``; ``entry_point`` picks among several blocks of code."""
+def extract(
+    completion: str, kind: Kind, *, entry_point: str | None = None, reading: JsonReading = "strict"
+) -> Extracted:
+    """Take the answer of one kind out of ``completion``; ``entry_point`` picks among several blocks of code, ``reading`` says how
+    much is forgiven in JSON."""
     if len(completion) > MAX_CHARS:
         return Extracted(None, kind, (), f"too_large: {len(completion)} characters")
     text, stopped = _without_stop(completion)
-    named = {"python": _python, "typescript": _script}.get(kind)
-    found = named(text, entry_point) if named else _READERS[kind](text)
+    if kind == "json":
+        found = _json(text, reading)
+    else:
+        named = {"python": _python, "typescript": _script}.get(kind)
+        found = named(text, entry_point) if named else _READERS[kind](text)
     if found.error is None and found.value == "" and kind != "json":
         found = found._replace(value=None, error="empty")
     return found._replace(leniencies=(*found.leniencies, "stop_token")) if stopped else found
@@ -163,14 +169,20 @@ def _script(text: str, entry_point: str | None) -> Extracted:
     return Extracted(text.strip("\r\n").rstrip(), "typescript")
 
 
-def _json(text: str) -> Extracted:
-    whole = read_json(text)
-    if whole.error is None or not whole.error.startswith("not_json"):
+def _json(text: str, reading: JsonReading) -> Extracted:
+    whole = read_json(text) if reading == "strict" or begins_as_json(text) else NO_JSON
+    if whole.error is None or (reading == "strict" and not whole.error.startswith("not_json")):
         return whole
-    chosen = _choose(text, "json")
-    if chosen:
-        return read_json(chosen[0].body)._replace(leniencies=chosen[1])
-    return json_in_prose(text, whole)
+    chosen = _choose(text, "json") if reading == "strict" or text.lstrip()[:1] not in ("{", "[") else None
+    if chosen is None:
+        return json_in_prose(text, whole) if reading == "strict" else mend_json(text, whole, reading)
+    body = chosen[0].body
+    found = read_json(body) if reading == "strict" else mend_json(body, read_json(body), reading)
+    if found.error is not None and reading != "strict":
+        outside_too = json_in_prose(text, found, reading)
+        if outside_too.error is None:
+            return outside_too
+    return found._replace(leniencies=(*chosen[1], *found.leniencies))
 
 
 _DIFF_HEAD = re.compile(r"^(?:diff --git .*|--- .*\n\+\+\+ )", re.MULTILINE)
@@ -256,7 +268,6 @@ def _answer(text: str) -> Extracted:
 
 
 _READERS: dict[str, Callable[[str], Extracted]] = {
-    "json": _json,
     "diff": _diff,
     "shell": _shell,
     "sql": lambda text: _block_or_text(text, "sql"),

@@ -12,7 +12,9 @@ from typing import NamedTuple
 
 from ..records import (
     Constraints,
+    FieldsAnswer,
     FunctionCalls,
+    GroundedText,
     JsonAnswer,
     PatchApplies,
     PythonTests,
@@ -26,6 +28,7 @@ from ..records import (
 from . import syntax
 from .extract import Extracted, Kind, extract, script_defines
 from .fences import fences
+from .json_reader import MENDED, JsonReading
 from .syntax import Check
 
 
@@ -47,6 +50,8 @@ _BY_VERIFIER: dict[type, Kind] = {
     PatchApplies: "diff",
     ShellEffect: "shell",
     TextAnswer: "text",
+    FieldsAnswer: "json",
+    GroundedText: "text",
     FunctionCalls: "json",
     Constraints: "text",
 }
@@ -58,11 +63,13 @@ def read(completion: str, verifier: Verifier | None, prompt: str = "") -> Readin
     if kind == "text":
         return Reading(None, extract(completion, "text"), None, None)
     entry_point = verifier.entry_point if isinstance(verifier, (PythonTests, ScriptTests)) else None
-    found = extract(completion, kind, entry_point=entry_point)
+    reading: JsonReading = "mend" if isinstance(verifier, FieldsAnswer) else "strict"
+    found = extract(completion, kind, entry_point=entry_point, reading=reading)
     if found.error is not None:
         return Reading(kind, found, None, Check(False, found.error))
     if kind == "json":
-        return Reading(kind, found, None, syntax.OK)
+        mended = [name for name in found.leniencies if name in MENDED]
+        return Reading(kind, found, None, Check(False, f"not_json: {mended[0]}") if mended else syntax.OK)
     if isinstance(verifier, ScriptTests):
         code = compose_script(found.value, verifier)
         return Reading(kind, found, code, syntax.check(code, verifier.language))

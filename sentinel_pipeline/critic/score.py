@@ -15,7 +15,9 @@ from typing import Any, NamedTuple, TypeVar
 
 from ..records import (
     Constraints,
+    FieldsAnswer,
     FunctionCalls,
+    GroundedText,
     JsonAnswer,
     Message,
     PatchApplies,
@@ -29,10 +31,13 @@ from ..records import (
 )
 from ..records.data_spec import CriticSpec
 from ..records.report import Outcome as ScoreOutcome
-from ..sandbox import Grader, Level, Limits, Outcome, Program, Result
+from ..sandbox import Executable, Grader, Level, Limits, Outcome, Program, RayGrader, Result
 from . import formats, syntax
 from .calls import judge_calls
 from .constraints import judge_constraints
+from .fields import judge_fields
+from .graded import Graded
+from .grounded import judge_grounded
 from .reading import Reading, read
 
 T = TypeVar("T")
@@ -72,14 +77,21 @@ class Plan(NamedTuple):
     program: Program | None = None
 
 
-def score(items: Iterable[Scorable], *, spec: CriticSpec = DEFAULTS, workers: int | None = None) -> Iterator[Score]:
-    """Score ``items`` in order, streaming.
+def score(
+    items: Iterable[Scorable],
+    *,
+    spec: CriticSpec = DEFAULTS,
+    workers: int | None = None,
+    grader: Grader | RayGrader | None = None,
+) -> Iterator[Score]:
+    """Score ``items`` in order, streaming; a ``grader`` that is given keeps its own limits and its workers warm for the next call.
 
     Raises:
-        GateRefused: there are programs to run and this machine isolates less than the sandbox demands.
+        GateRefused: there are programs to run and this machine (or a node of the cluster) isolates less than is demanded.
+        BadInput: the engine is Ray and no cluster is there.
     """
     pairs = ((None, _plan_item(item)) for item in items)
-    for _, scored in run_plans(pairs, spec=spec, workers=workers):
+    for _, scored in run_plans(pairs, spec=spec, workers=workers, grader=grader):
         assert scored is not None
         yield scored
 
@@ -100,6 +112,10 @@ def plan(name: str, reading: Reading, verifier: Verifier) -> Plan:
     ready = Score(name, "fail", "", ok, {"leniencies": list(reading.found.leniencies)})
     if isinstance(verifier, (PythonTests, StdioTests, ScriptTests, SqlAnswer)):
         return _plan_program(ready, reading, verifier)
+    if isinstance(verifier, FieldsAnswer):
+        return Plan(_graded(ready, judge_fields(reading.found, verifier)))
+    if isinstance(verifier, GroundedText):
+        return Plan(_graded(ready, judge_grounded(reading.found.value or "", verifier)))
     problem = reading.found.error or ("several_values" if "several_values" in reading.found.leniencies else None)
     if problem is None and isinstance(verifier, ShellEffect):
         return Plan(ready, Program(id=name, code=str(reading.code), verifier=verifier))
@@ -122,7 +138,13 @@ def _decided(ready: Score, problem: str | None) -> Score:
     )
 
 
-def _plan_program(ready: Score, reading: Reading, verifier: PythonTests | StdioTests | ScriptTests | SqlAnswer) -> Plan:
+def _graded(ready: Score, graded: Graded) -> Score:
+    """With the parts and the credit of a graded answer as evidence."""
+    evidence = ready.evidence | {"parts": graded.parts, "credit": graded.credit}
+    return _decided(ready._replace(evidence=evidence), graded.problem)
+
+
+def _plan_program(ready: Score, reading: Reading, verifier: Executable) -> Plan:
     if reading.code is None or (reading.syntax is not None and not reading.syntax.ok):
         return Plan(_decided(ready, reading.syntax.reason if reading.syntax else "empty"))
     return Plan(ready, Program(id=ready.id, code=reading.code, verifier=verifier))
@@ -145,29 +167,38 @@ def _plan_patch(ready: Score, reading: Reading, verifier: PatchApplies) -> Plan:
 
 
 def run_plans(
-    pairs: Iterable[tuple[T, Plan]], *, spec: CriticSpec = DEFAULTS, workers: int | None = None
+    pairs: Iterable[tuple[T, Plan]],
+    *,
+    spec: CriticSpec = DEFAULTS,
+    workers: int | None = None,
+    grader: Grader | RayGrader | None = None,
 ) -> Iterator[tuple[T, Score | None]]:
     """Carry out plans in order; each comes with whatever the caller wants back beside its score."""
     source = iter(pairs)
-    limits = replace(Limits(), cpu_seconds=spec.cpu_seconds, memory_mib=spec.memory_mib)
-    grader: Grader | None = None
+    given = grader
     try:
         for head in source:
             waiting: deque[tuple[T, Plan]] = deque()
             programs = _programs(chain([head], islice(source, _SEGMENT - 1)), waiting)
             first = next(programs, None)
             if first is not None:
-                grader = grader or Grader(
-                    workers=workers or spec.workers, limits=limits, require_isolation=Level(spec.require_isolation)
-                )
+                grader = grader or _open(spec, workers)
                 for result in grader.grade(chain([first], programs)):
                     yield from _ready(waiting)
                     beside, planned = waiting.popleft()
                     yield beside, _scored(planned, result)
             yield from _ready(waiting)
     finally:
-        if grader is not None:
+        if grader is not None and given is None:
             grader.close()
+
+
+def _open(spec: CriticSpec, workers: int | None) -> Grader | RayGrader:
+    limits = replace(Limits(), cpu_seconds=spec.cpu_seconds, memory_mib=spec.memory_mib)
+    least = Level(spec.require_isolation)
+    if spec.engine == "ray":
+        return RayGrader(limits=limits, require_isolation=least)
+    return Grader(workers=workers or spec.workers, limits=limits, require_isolation=least)
 
 
 def _programs(pairs: Iterable[tuple[T, Plan]], waiting: deque[tuple[T, Plan]]) -> Iterator[Program]:

@@ -17,6 +17,7 @@ from typing import IO, TYPE_CHECKING, NamedTuple
 
 from ..errors import BadInput
 from ..records.conversation import filled, needs
+from ..store.files import cut_torn_line, whole_lines
 from .decoding import Decoding
 from .prompts import Prompt
 
@@ -165,10 +166,7 @@ def open_for_append(path: Path) -> IO[str]:
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.is_file():
         with path.open("rb+") as raw:
-            data = raw.read()
-            whole = data.rfind(b"\n") + 1
-            if whole < len(data):
-                raw.truncate(whole)
+            cut_torn_line(raw)
     return path.open("a", encoding="utf-8")
 
 
@@ -179,9 +177,7 @@ def read_answers(path: Path) -> Iterator[Answer]:
         BadInput: a whole line is no answer, by file and line.
     """
     with path.open("rb") as stream:
-        for number, line in enumerate(stream, start=1):
-            if not line.endswith(b"\n"):
-                return
+        for number, line in enumerate(whole_lines(stream), start=1):
             try:
                 yield Answer(**json.loads(line))
             except (ValueError, TypeError) as error:

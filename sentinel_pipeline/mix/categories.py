@@ -13,13 +13,15 @@ from ..critic.fences import fences
 from ..critic.reading import guess_language
 from ..records import (
     Candidate,
+    Constraints,
+    FieldsAnswer,
+    FunctionCalls,
+    GroundedText,
     JsonAnswer,
     PatchApplies,
-    PythonTests,
     ScriptTests,
     ShellEffect,
     SqlAnswer,
-    StdioTests,
     TextAnswer,
 )
 from ..records.data_spec import CategoryRule, MixSpec
@@ -38,19 +40,10 @@ class Decision(NamedTuple):
     reason: str
 
 
-_BY_VERIFIER = {
-    PythonTests: "executable_code",
-    StdioTests: "executable_code",
-    ScriptTests: "executable_code",
-    SqlAnswer: "devops",
-    PatchApplies: "code_editing",
-    JsonAnswer: "tool_use",
-    ShellEffect: "devops",
-    TextAnswer: "general_chat",
-}
 _LANGUAGES = {
     ScriptTests: "typescript", SqlAnswer: "sql", PatchApplies: "diff", JsonAnswer: "json", ShellEffect: "shell",
-    TextAnswer: "text",
+    TextAnswer: "text", FunctionCalls: "json", Constraints: "text",
+    FieldsAnswer: "json", GroundedText: "text",
 }  # fmt: skip
 _AUDIO = re.compile(
     r"\[(?:music|applause|laughter|inaudible|crosstalk|silence)\]|\d\d:\d\d:\d\d[,.]\d{3} --> \d\d:\d\d|\bspeaker \d+:"
@@ -83,7 +76,7 @@ def category_of(candidate: Candidate, spec: MixSpec = SEED_000) -> Decision:
         if _holds(rule, candidate, prompt):
             return Decision(name, "rule")
     if candidate.verifier is not None:
-        return Decision(_BY_VERIFIER[type(candidate.verifier)], f"verifier: {candidate.verifier.kind}")
+        return Decision(candidate.verifier.category, f"verifier: {candidate.verifier.kind}")
     return _held_back(prompt, candidate.completion) or _by_answer(prompt, candidate.completion)
 
 

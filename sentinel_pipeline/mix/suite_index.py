@@ -96,9 +96,9 @@ class Features:
         if not rare:
             return
         named = Counter(chain.from_iterable(map(self._holders.__getitem__, rare)))
-        likely = [n for n, count in named.most_common(most) if count >= FEW * self._rare_of[n]]
+        likely = sorted((-count, n) for n, count in named.items() if count >= FEW * self._rare_of[n])[:most]
         weight = self._weigh(features) / LONGER if likely else 0.0
-        for number in likely:
+        for _, number in likely:
             shared = self._weigh(features & self.sets[number])
             yield number, shared / max(self.heavy[number], weight)
 

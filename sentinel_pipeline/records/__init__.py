@@ -10,7 +10,9 @@ from .task import CATEGORIES, Task
 from .verdict import GateVerdict
 from .verifiers import (
     Constraints,
+    FieldsAnswer,
     FunctionCalls,
+    GroundedText,
     JsonAnswer,
     PatchApplies,
     PythonTests,
@@ -34,8 +36,10 @@ __all__ = [
     "Candidate",
     "Constraints",
     "CriticLabels",
+    "FieldsAnswer",
     "FunctionCalls",
     "GateVerdict",
+    "GroundedText",
     "Interval",
     "JsonAnswer",
     "Label",

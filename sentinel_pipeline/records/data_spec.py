@@ -42,8 +42,10 @@ class CandidatesSpec:
 class CriticSpec:
     cpu_seconds: float = 5.0
     memory_mib: int = 512
+    engine: Literal["local", "ray"] = "local"
+    """Where candidates run: this machine, or the Ray cluster that ``RAY_ADDRESS`` names. The verdicts are the same."""
     workers: int | None = None
-    """Grader workers; every available core when absent."""
+    """Grader workers of this machine; every available core when absent. On Ray the cluster's processors say."""
     self_repair: int = 0
     """Rejected candidates, at most, that the base model is shown with what failed, to answer again; none by default."""
     stop_token: str | None = None

@@ -12,18 +12,20 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..errors import BadInput, did_you_mean
+from ..errors import BadInput
 from .data_spec import CandidatesSpec, CriticSpec, MixSpec, TasksSpec
 from .decision_spec import DecisionPoint
 from .gap_spec import GapProof
 from .gate_checks import validate_gap, validate_gates
 from .gate_spec import DEFAULT_GATES, BenchSpec, GatePolicy, with_defaults
+from .grpo_spec import GrpoSpec
 from .judge_spec import JudgeSpec
 from .mix_rules import check_mix
 from .model_spec import ModelSpec
-from .preference import REJECTION_KINDS
 from .review_spec import ReviewSpec
+from .scenario_spec import Scenario
 from .toml import read_section, read_toml
+from .training_checks import check_decisions, check_grpo, check_pairs_and_dpo, check_scenario
 from .training_spec import Budget, DpoSpec, PairsSpec, SftSpec
 
 
@@ -40,6 +42,8 @@ class Recipe:
     critic: CriticSpec = field(default_factory=CriticSpec)
     mix: MixSpec = field(default_factory=MixSpec)
     sft: SftSpec = field(default_factory=SftSpec)
+    grpo: GrpoSpec | None = None
+    """None: the recipe has no GRPO."""
     pairs: PairsSpec = field(default_factory=PairsSpec)
     dpo: DpoSpec = field(default_factory=DpoSpec)
     bench: BenchSpec = field(default_factory=BenchSpec)
@@ -48,6 +52,8 @@ class Recipe:
     """Absent: the gate ``capability_gap`` alone says whether there is something to learn."""
     judge: JudgeSpec = field(default_factory=JudgeSpec)
     review: ReviewSpec = field(default_factory=ReviewSpec)
+    next: tuple[Scenario, ...] = ()
+    """The decision tree over the finished GRPO run, asked by ``sentinel next``."""
     decisions: tuple[DecisionPoint, ...] = ()
     """The decision tree: a point for each stage after whose report something is decided."""
     budget: Budget = field(default_factory=Budget)
@@ -101,59 +107,23 @@ def _validate(recipe: Recipe, path: Path) -> None:
     _check_bench(recipe.bench, path)
     _check_judge(recipe.judge, path)
     _positive(recipe, path)
-    _pairs_and_dpo(recipe, path)
-    _decisions(recipe, path)
-
-
-def _decisions(recipe: Recipe, path: Path) -> None:
-    stages = [point.stage for point in recipe.decisions]
-    for index, point in enumerate(recipe.decisions):
-        field, known = f"decisions[{index}]", ("base", "sft", "dpo", "grpo")
-        if point.stage not in known:
-            fix = did_you_mean(point.stage, known)
-            raise BadInput(f"{point.stage!r} is no stage with a report.", file=path, field=f"{field}.stage", fix=fix)
-        if stages.count(point.stage) > 1:
-            raise BadInput(
-                f"{point.stage!r} has two points.", file=path, field=f"{field}.stage", fix="Join their rules."
-            )
-        if point.suite not in recipe.bench.suites:
-            fix = f"Add it to bench.suites ({', '.join(recipe.bench.suites)})."
-            raise BadInput(f"{point.suite!r} is not answered.", file=path, field=f"{field}.suite", fix=fix)
-        if not point.rules:
-            raise BadInput("has no rules.", file=path, field=f"{field}.rules", fix="Add [[decisions.rules]].")
-
-
-def _pairs_and_dpo(recipe: Recipe, path: Path) -> None:
-    pairs, caps = recipe.pairs, recipe.pairs.largest_shares
-    unknown = [kind for kind in caps if kind not in REJECTION_KINDS]
-    if unknown:
-        fix = did_you_mean(unknown[0], REJECTION_KINDS)
-        raise BadInput("is no kind of rejection.", file=path, field=f"pairs.largest_shares.{unknown[0]}", fix=fix)
-    rules = (
-        ("pairs.samples", 2 <= pairs.samples <= 16, pairs.samples, "2 to 16: one answer alone has no pair"),
-        ("pairs.temperature", pairs.temperature > 0, pairs.temperature, "more than 0: greedy answers are all the same"),
-        ("pairs.top_p", 0 < pairs.top_p <= 1, pairs.top_p, "within (0, 1]"),
-        ("pairs.margin", 0 < pairs.margin <= 1, pairs.margin, "within (0, 1]: two sides that tie are no pair"),
-        ("pairs.largest_shares", all(0 < cap <= 1 for cap in caps.values()), caps, "shares within (0, 1]"),
-        (
-            "pairs.largest_shares",
-            len(caps) < len(REJECTION_KINDS) or sum(caps.values()) >= 1,
-            caps,
-            "shares that sum to 1 or more where every kind has one",
-        ),
-        ("dpo.beta", recipe.dpo.beta > 0, recipe.dpo.beta, "more than 0; seed 001 uses 0.1 to 0.3"),
-        ("dpo.sft_weight", recipe.dpo.sft_weight >= 0, recipe.dpo.sft_weight, "0 or more"),
-        ("budget.utilisation", 0 < recipe.budget.utilisation <= 1, recipe.budget.utilisation, "within (0, 1]"),
-    )
-    for name, good, found, expected in rules:
-        if not good:
-            raise BadInput(f"is {found}, expected {expected}.", file=path, field=name)
+    check_pairs_and_dpo(recipe.pairs, recipe.dpo, recipe.budget, path)
+    check_decisions(recipe.decisions, recipe.bench.suites, path)
+    if recipe.grpo is not None:
+        check_grpo(recipe.grpo, path)
+    for at, scenario in enumerate(recipe.next):
+        check_scenario(scenario, f"next[{at}]", path)
 
 
 _TUNING = (
     "epochs", "batch_size", "gradient_accumulation", "learning_rate", "decay_share", "max_length", "lora_r", "lora_alpha",
     "save_every",
 )  # fmt: skip
+_GRPO = (
+    "steps", "prompts_per_step", "learning_rate", "temperature", "max_prompt_length", "max_completion_length", "lora_r",
+    "lora_alpha", "eval_every", "eval_items",
+)  # fmt: skip
+_REWARDS = ("cpu_seconds", "wall_seconds", "memory_mib", "step_seconds")
 
 
 def _check_judge(judge: JudgeSpec, path: Path) -> None:
@@ -195,6 +165,8 @@ def _positive(recipe: Recipe, path: Path) -> None:
         ("critic", recipe.critic, ("cpu_seconds", "memory_mib")),
         ("review", recipe.review, _review_numbers(recipe)),
     )
+    if recipe.grpo is not None:
+        sections += (("grpo", recipe.grpo, _GRPO), ("grpo.rewards", recipe.grpo.rewards, _REWARDS))
     for section, spec, names in sections:
         for name in names:
             if getattr(spec, name) <= 0:

@@ -49,6 +49,8 @@ def read_section(cls: type[T], data: dict[str, Any], *, file: Path, prefix: str 
 
 
 def _value(hint: Any, value: Any, file: Path, key: str) -> Any:
+    if hint is Any:
+        return value
     origin, args = get_origin(hint), get_args(hint)
     if origin in (Union, types.UnionType):
         return _value(next(arg for arg in args if arg is not type(None)), value, file, key)

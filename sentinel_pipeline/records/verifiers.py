@@ -7,8 +7,9 @@ reward). Verifiers hold gold answers and tests: they never enter the process tha
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field, fields
-from typing import Any, ClassVar, Literal, get_args
+from dataclasses import asdict, dataclass, field
+from types import UnionType
+from typing import Any, ClassVar, Literal, get_args, get_origin, get_type_hints
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,6 +17,8 @@ class PythonTests:
     """Python code checked by running tests against it."""
 
     kind: ClassVar[str] = "python_tests"
+    category: ClassVar[str] = "executable_code"
+    """Each verifier's: the category of a task that says none."""
     tests: str
     """Either top-level ``assert`` statements (MBPP's way) or a module that defines ``check(candidate)`` (HumanEval's)."""
     entry_point: str | None = None
@@ -31,6 +34,7 @@ class StdioTests:
     """A Python program that reads standard input and writes standard output, run once for each case."""
 
     kind: ClassVar[str] = "stdio_tests"
+    category: ClassVar[str] = "executable_code"
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     """What each run must print, exactly but for white space at the end of lines and of the whole (never by prefix)."""
@@ -41,6 +45,7 @@ class ScriptTests:
     """TypeScript or JavaScript code checked by running tests in its language against it (MultiPL-E's way)."""
 
     kind: ClassVar[str] = "script_tests"
+    category: ClassVar[str] = "executable_code"
     tests: str
     """Code that calls ``entry_point`` and asserts with ``node:assert``'s functions."""
     language: Literal["typescript", "javascript"] = "typescript"
@@ -54,12 +59,16 @@ class SqlAnswer:
     """One read-only DuckDB query over prepared tables; its rows are compared."""
 
     kind: ClassVar[str] = "sql_answer"
+    category: ClassVar[str] = "devops"
     setup: str
     """Trusted SQL that makes and fills the tables."""
     query: str
     """The gold query: its rows are the expected ones."""
     ordered: bool = False
     """Whether the order of rows counts; without it rows are compared as a bag."""
+    other_setups: tuple[str, ...] = ()
+    """Databases of the same tables and other rows, on which the query must be right as well: rows learnt by heart, or a constant,
+    are right on one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +76,7 @@ class JsonAnswer:
     """A JSON value, compared by value: key order is free, types are exact (``1`` is not ``1.0`` is not ``"1"``)."""
 
     kind: ClassVar[str] = "json_answer"
+    category: ClassVar[str] = "tool_use"
     expected: str
     """The expected value as JSON text."""
     schema: str | None = None
@@ -78,6 +88,7 @@ class PatchApplies:
     """A unified diff that must parse, apply to ``files`` and give exactly ``expected``."""
 
     kind: ClassVar[str] = "patch_applies"
+    category: ClassVar[str] = "code_editing"
     files: dict[str, str]
     expected: dict[str, str]
     tests: str = ""
@@ -89,6 +100,7 @@ class ShellEffect:
     """A shell command run in a prepared file tree; its standard output and the tree it leaves are compared."""
 
     kind: ClassVar[str] = "shell_effect"
+    category: ClassVar[str] = "devops"
     files: dict[str, str]
     """Path relative to the working folder -> text, before the command."""
     stdout: str | None = None
@@ -104,9 +116,42 @@ class TextAnswer:
     """A short natural-language answer: one of ``accepted`` exactly (case and outer space aside), or facts that it must hold."""
 
     kind: ClassVar[str] = "text_answer"
+    category: ClassVar[str] = "general_chat"
     accepted: tuple[str, ...] = ()
     must_contain: tuple[str, ...] = ()
     must_not_contain: tuple[str, ...] = field(default=())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldsAnswer:
+    """A flat JSON object read with leniency (Portuguese numbers, quotes, fences), each field compared with a reference."""
+
+    kind: ClassVar[str] = "fields_answer"
+    category: ClassVar[str] = "tool_use"
+    expected: str
+    """The reference as a JSON object. Numbers are equal by value, texts but for case and outer space."""
+    schema: str
+    """A JSON Schema that holds the labels and types; a number written as text is read as a number first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroundedText:
+    """A short text about a record: every number and name in it must be in the record, and it must say what matters."""
+
+    kind: ClassVar[str] = "grounded_text"
+    category: ClassVar[str] = "general_chat"
+    record: str
+    """The facts as a JSON object; a share such as 0.372 may be written 37,2 %."""
+    must_mention: tuple[str, ...]
+    """Facts that the text has to hold, as numbers or words."""
+    min_words: int
+    max_words: int
+    max_chars: int | None = None
+    shown: str = ""
+    """The prompt: a copy of it is no answer."""
+    language: Literal["pt"] = "pt"
+    call_to_action: bool = True
+    """Whether the text must ask its reader to do something."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +159,7 @@ class FunctionCalls:
     """Calls of given functions as JSON, ``{"name", "arguments"}`` alone or in a list, compared with what BFCL's files accept."""
 
     kind: ClassVar[str] = "function_calls"
+    category: ClassVar[str] = "tool_use"
     functions: str
     """The functions on offer as JSON text: a list of ``{"name", "parameters": {"properties", "required"}}``."""
     expected: str
@@ -127,6 +173,7 @@ class Constraints:
     """A text under programmatic constraints, all of which must hold (IFEval's way: verifiable instructions)."""
 
     kind: ClassVar[str] = "constraints"
+    category: ClassVar[str] = "general_chat"
     instructions: tuple[str, ...]
     """Ids of the constraints, ``GROUP:NAME``; ``critic.constraints`` knows them."""
     arguments: str = "[]"
@@ -146,9 +193,15 @@ Verifier = (
     | TextAnswer
     | FunctionCalls
     | Constraints
+    | FieldsAnswer
+    | GroundedText
 )
 _KINDS: dict[str, type[Any]] = {cls.kind: cls for cls in get_args(Verifier)}
-_TUPLES = {"accepted", "must_contain", "must_not_contain", "inputs", "outputs", "instructions"}
+_TYPES = {
+    kind: {name: hint for name, hint in get_type_hints(cls).items() if get_origin(hint) is not ClassVar}
+    for kind, cls in _KINDS.items()
+}
+"""The fields of each kind with their types."""
 
 
 def verifier_to_json(verifier: Verifier | None) -> str | None:
@@ -162,7 +215,8 @@ def verifier_from_json(text: str | None) -> Verifier | None:
     """Read what ``verifier_to_json`` wrote.
 
     Raises:
-        ValueError: not an object, an unknown ``kind``, or a field that its kind does not have.
+        ValueError: not an object, an unknown ``kind``, a field that its kind does not have, or a value of the wrong type.
+        TypeError: a field without a default is missing.
     """
     if text is None:
         return None
@@ -170,7 +224,25 @@ def verifier_from_json(text: str | None) -> Verifier | None:
     if not isinstance(data, dict) or data.get("kind") not in _KINDS:
         raise ValueError(f"verifier: expected an object whose kind is one of {', '.join(sorted(_KINDS))}")
     cls = _KINDS[data.pop("kind")]
-    unknown = set(data) - {f.name for f in fields(cls)}
+    types = _TYPES[cls.kind]
+    unknown = data.keys() - types.keys()
     if unknown:
         raise ValueError(f"verifier {cls.kind}: unknown field(s) {', '.join(sorted(unknown))}")
-    return cls(**{key: tuple(value) if key in _TUPLES else value for key, value in data.items()})
+    for name, value in data.items():
+        if not _fits(value, types[name]):
+            raise ValueError(f"{name} has the wrong type, {type(value).__name__}")
+    return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in data.items()})
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    """Whether a JSON value is of a field's type: text, a number, a truth value, a list or object of texts, or one of several."""
+    origin, inner = get_origin(hint), get_args(hint)
+    if origin is UnionType:
+        return any(_fits(value, one) for one in inner)
+    if origin is Literal:
+        return value in inner
+    if origin is tuple:
+        return isinstance(value, list) and all(_fits(one, inner[0]) for one in value)
+    if origin is dict:
+        return isinstance(value, dict) and all(_fits(one, inner[1]) for one in value.values())
+    return type(value) is int if hint is int else isinstance(value, hint)

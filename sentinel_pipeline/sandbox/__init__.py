@@ -8,6 +8,19 @@ from __future__ import annotations
 
 from .grader import Grader, grade
 from .isolation import Isolation, Level, isolation
-from .outcomes import Limits, Outcome, Program, Result
+from .on_ray import RayGrader
+from .outcomes import Executable, Limits, Outcome, Program, Result
 
-__all__ = ["Grader", "Isolation", "Level", "Limits", "Outcome", "Program", "Result", "grade", "isolation"]
+__all__ = [
+    "Executable",
+    "Grader",
+    "Isolation",
+    "Level",
+    "Limits",
+    "Outcome",
+    "Program",
+    "RayGrader",
+    "Result",
+    "grade",
+    "isolation",
+]

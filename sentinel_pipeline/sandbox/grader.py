@@ -21,7 +21,7 @@ _AHEAD = 2
 _WINDOW = 64
 """Results per worker that may wait for a slower one before them."""
 _TRIES = 2
-_PATIENCE = 60.0
+_PATIENCE = 300.0
 """Seconds beyond three wall limits after which a silent worker is replaced."""
 
 
@@ -165,17 +165,19 @@ class _Batch:
             if place == 0 and broken.verdict is not None:
                 self.done[ticket.number] = broken.verdict
             elif tries >= _TRIES:
-                self.done[ticket.number] = _infrastructure(ticket, broken)
+                message = f"the worker ended twice on this program: {broken}"
+                self.done[ticket.number] = infrastructure(ticket.program, message)
             else:
                 self.again.append(ticket._replace(tries=tries))
 
 
-def _infrastructure(ticket: Ticket, broken: Broken) -> Result:
+def infrastructure(program: Program, detail: str) -> Result:
+    """The result of a program that could not be judged."""
     return Result(
-        id=ticket.program.id,
+        id=program.id,
         outcome=Outcome.INFRA,
         code="infra",
-        detail=f"the worker ended twice on this program: {broken}",
+        detail=detail,
         trust="separate",
         cpu_seconds=0.0,
         wall_seconds=0.0,

@@ -32,7 +32,8 @@ BOOT = (
     "sys.modules['guest'] = package; from guest.{module} import main; main()"
 )
 """Loads the guest folder as a package of its own: a bare interpreter sees neither this package nor installed ones."""
-_PROBE_SECONDS = 20.0
+_PROBE_SECONDS = 180.0
+"""A backstop: the probe takes a fifth of a second of CPU time, which may take long on a loaded machine."""
 
 
 class Level(StrEnum):
@@ -56,14 +57,14 @@ class Level(StrEnum):
         return list(Level).index(self)
 
 
-_NEEDS: dict[Level, tuple[str, ...]] = {
+_FILES = ("private_root", "landlock")
+_NEEDS: dict[Level, tuple[str | tuple[str, ...], ...]] = {
     Level.RLIMITS: ("rlimits",),
-    Level.SECCOMP: ("rlimits", "seccomp", "no_new_privileges", "unprivileged_user"),
+    Level.SECCOMP: ("rlimits", "seccomp", "no_new_privileges", "unprivileged_user", _FILES),
     Level.NAMESPACES: tuple(name for name in EVERY_LAYER if name != "landlock"),
     Level.FULL: EVERY_LAYER,
 }
-
-
+"""What a level takes: layers, and groups of layers of which any one does."""
 _DEPENDS = {
     **dict.fromkeys(NAMESPACES[1:], ("user_namespace",)),
     "private_root": ("user_namespace", "mount_namespace"),
@@ -96,9 +97,7 @@ class Isolation:
         """Raise GateRefused where this machine gives less than ``least``."""
         if self.level.rank >= least.rank:
             return
-        needed = [name for name in _NEEDS[least] if not self.layers.get(name)]
-        if least.rank >= Level.SECCOMP.rank and not _files_bounded(self.layers):
-            needed = list(dict.fromkeys([*needed, *_FILES]))
+        needed = [name for group in _lacking(least, self.layers) for name in group]
         why = "; ".join(f"{name}: {self.missing.get(name) or 'not there'}" for name in needed)
         raise GateRefused(
             f"isolation level {least.value!r} is required, this machine gives {self.level.value!r} ({why}). "
@@ -106,11 +105,10 @@ class Isolation:
         )
 
 
-_FILES = ("private_root", "landlock")
-
-
-def _files_bounded(layers: dict[str, bool]) -> bool:
-    return any(layers[name] for name in _FILES)
+def _lacking(level: Level, layers: dict[str, bool]) -> list[tuple[str, ...]]:
+    """The groups of which no layer is there."""
+    groups = [(need,) if isinstance(need, str) else need for need in _NEEDS[level]]
+    return [group for group in groups if not any(layers.get(name) for name in group)]
 
 
 def from_probe(found: dict[str, str]) -> Isolation:
@@ -122,8 +120,8 @@ def from_probe(found: dict[str, str]) -> Isolation:
                 found[name] = found.get(name) or f"needs {other}"
     layers = {name: found.get(name, "not probed") == "" for name in EVERY_LAYER}
     reached = Level.NONE
-    for level, needs in _NEEDS.items():
-        if not all(layers[name] for name in needs) or (level is Level.SECCOMP and not _files_bounded(layers)):
+    for level in _NEEDS:
+        if _lacking(level, layers):
             break
         reached = level
     return Isolation(

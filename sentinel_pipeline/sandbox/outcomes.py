@@ -13,6 +13,8 @@ from ..records import PythonTests, ScriptTests, ShellEffect, SqlAnswer, StdioTes
 
 DETAIL_CHARS = 400
 """Longest ``Result.detail``: enough for a call with expected and got, bounded so that hostile text stays small."""
+VALUE_CHARS = 120
+"""Longest text of one value inside a detail."""
 
 Trust = Literal["separate", "shared"]
 Executable = PythonTests | StdioTests | ScriptTests | ShellEffect | SqlAnswer
@@ -108,7 +110,17 @@ class Result:
 
 def one_line(text: str, limit: int = DETAIL_CHARS) -> str:
     """Bound and escape text of unknown origin: control characters, line ends, surrogates and bidi marks become escapes."""
-    shown = "".join(
+    escaped = "".join(
         char if char.isprintable() else char.encode("unicode_escape").decode() for char in text[: limit + 1]
     )
-    return shown if len(shown) <= limit else shown[: limit - 1] + "…"
+    return shortened(escaped, limit)
+
+
+def shortened(text: str, limit: int = VALUE_CHARS) -> str:
+    """At most ``limit`` characters, the last an ellipsis where some are missing."""
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
+
+
+def shown(data: bytes) -> str:
+    """Output or a file's content for people, shortened."""
+    return shortened(repr(data.decode("utf-8", "replace")))

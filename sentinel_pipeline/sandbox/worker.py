@@ -21,13 +21,12 @@ from typing import Any, NamedTuple
 
 from ..records import ShellEffect, verifier_to_json
 from .isolation import Isolation
+from .last_words import last_words
 from .outcomes import Executable, Limits, Outcome, Program, Result
 from .typescript import find_engine, find_node
 
 _ROOT = Path(__file__).resolve().parents[2]
 _BOOT = "import sys; sys.path.insert(0, sys.argv.pop()); from sentinel_pipeline.sandbox.judge.main import main; main()"
-
-
 _ENVIRONMENT = {"PYTHONHASHSEED": "0"}
 """As in the zygotes: a reference that runs beside the tests meets sets in the order in which a program does."""
 
@@ -155,14 +154,7 @@ class Worker:
             return Broken(message)
         if status == -signal.SIGXCPU and self.out:
             return Broken(message, _tests_too_slow(self.out[0]))
-        return Broken(f"{message} with status {status}: {self._last_words()}")
-
-    def _last_words(self) -> str:
-        if self.process.stderr is None:
-            return ""
-        os.set_blocking(self.process.stderr.fileno(), False)
-        text = (self.process.stderr.read() or b"").decode("utf-8", "replace").strip()
-        return text.splitlines()[-1][:200] if text else "no message"
+        return Broken(f"{message} with status {status}: {last_words(self.process)}")
 
 
 def _packages() -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import os
@@ -56,6 +57,24 @@ def write_jsonl(path: Path, rows: Iterable[dict[str, Any]]) -> int:
         for count, row in enumerate(rows, start=1):  # noqa: B007
             stream.write(json.dumps(row, ensure_ascii=False) + "\n")
     return count
+
+
+def open_unpacked(path: Path) -> IO[bytes]:
+    """Open for reading, unpacked where the name ends in ``.gz``."""
+    opener: Any = gzip.open if path.name.lower().endswith(".gz") else open
+    stream: IO[bytes] = opener(path, "rb")
+    return stream
+
+
+def whole_lines(stream: IO[bytes]) -> Iterator[bytes]:
+    """The lines of a file that were written to their end; a last one without a line end, left by a kill, is passed over."""
+    return (line for line in stream if line.endswith(b"\n"))
+
+
+def cut_torn_line(stream: IO[bytes]) -> None:
+    """Drop a last line that was not written to its end, from a file open for reading and writing."""
+    stream.seek(0)
+    stream.seek(stream.truncate(sum(map(len, whole_lines(stream)))))
 
 
 def read_jsonl(path: Path) -> Iterator[dict[str, Any]]:

@@ -18,6 +18,7 @@ from ..generation.prompts import prompts_of
 from ..records import Task
 from ..records.conversation import needs
 from ..store import read_parquet, write_jsonl
+from ..store.files import whole_lines
 from .stopping import Window
 
 if TYPE_CHECKING:
@@ -124,8 +125,7 @@ def rewind_rows(path: Path, step: int) -> list[dict[str, Any]]:
     """Cut a JSONL file of rows with a ``step`` back to ``step``; a torn last line goes with the rest."""
     if not path.is_file():
         return []
-    text = path.read_text(encoding="utf-8")
-    whole = text[: text.rfind("\n") + 1]
-    rows = [row for row in map(json.loads, whole.splitlines()) if row["step"] <= step]
+    with path.open("rb") as stream:
+        rows = [row for row in map(json.loads, whole_lines(stream)) if row["step"] <= step]
     write_jsonl(path, rows)
     return rows

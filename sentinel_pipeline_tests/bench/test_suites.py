@@ -252,6 +252,14 @@ BAD_OWN: list[tuple[Any, str]] = [
         "field 'verifier': verifier: expected an object whose kind is one of",
     ),
     ({"prompt": "x", "verifier": {"kind": "text_answer", "right": "y"}}, r"unknown field\(s\) right"),
+    (
+        {"prompt": "x", "verifier": {"kind": "fields_answer", "expected": "[1]", "schema": "{}"}},
+        "expected is no JSON object",
+    ),
+    (
+        {"prompt": "x", "verifier": {"kind": "grounded_text", "record": "{}", "must_mention": ["a"], "min_words": "1"}},
+        "min_words",
+    ),
     ({"prompt": "x", "tests": "assert f(1)", "category": "devop"}, "'devop' is unknown. Did you mean 'devops'"),
     ({"messages": [{"role": "assistant", "content": "x"}], "tests": "assert f(1)"}, "must end with a user turn"),
 ]

@@ -90,7 +90,7 @@ def test_more_prompts_than_a_family_has_is_refused_and_not_an_endless_loop(monke
     (chat,) = [family for family in FAMILIES if family.name == "chat"]
     tiny = chat._replace(compositions=("recall|day|pet|day", "recall|pet|day|pet", "correct|day|pet|day"))
     narrow = tiny._replace(generate=lambda composition, rng: chat.generate(composition, type(rng)(rng.randint(0, 2))))
-    monkeypatch.setattr(task_bank, "FAMILIES", (narrow,))
+    monkeypatch.setattr(task_bank, "EVERY_FAMILY", (narrow,))
     with pytest.raises(BadInput, match=r"no 50 different train prompts, only about \d.*Ask for at most"):
         build(0, {"chat": 50}, {})
 

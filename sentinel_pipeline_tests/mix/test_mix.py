@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
@@ -14,7 +14,7 @@ from sentinel_pipeline.mix.categories import category_of
 from sentinel_pipeline.mix.decontam import decontaminate
 from sentinel_pipeline.mix.near import lowest_bytes, shingles, signatures, similarity
 from sentinel_pipeline.mix.normal import answer_form, code_tokens, renamed
-from sentinel_pipeline.records import Candidate, Message, PythonTests, RepairTrace, Task
+from sentinel_pipeline.records import CATEGORIES, Candidate, Message, PythonTests, RepairTrace, Task, Verifier
 from sentinel_pipeline.records.data_spec import CategoryRule, MixSpec
 from sentinel_pipeline.records.mix_rules import check_mix
 from sentinel_pipeline.store import write_parquet
@@ -49,6 +49,11 @@ def _candidate(prompt: str, completion: str, name: str = "c", **rest: object) ->
 )
 def test_categories_are_decided_by_evidence(prompt: str, completion: str, category: str) -> None:
     assert category_of(_candidate(prompt, completion)).category == category
+
+
+def test_every_verifier_has_its_category() -> None:
+    for kind in get_args(Verifier):
+        assert kind.category in CATEGORIES
 
 
 def test_the_sources_word_comes_first() -> None:

@@ -114,3 +114,47 @@ def test_the_hash_is_of_the_meaning_not_of_the_text(tmp_path: Path) -> None:
     commented = load_recipe(write(tmp_path / "a", "# a comment\nseed   = 3\n[sft]\n"))
     assert plain.sha256() == commented.sha256()
     assert plain.sha256() != load_recipe(write(tmp_path, "seed = 4")).sha256()
+
+
+@pytest.mark.parametrize(
+    ("text", "field", "says"),
+    [
+        ("[grpo]\ngenerations = 1", "grpo.generations", "expected 2 to 4096"),
+        ("[grpo]\nsteps = 0", "grpo.steps", "expected more than 0"),
+        ("[grpo.rewards]\nstep_seconds = 0", "grpo.rewards.step_seconds", "expected more than 0"),
+        ("[grpo]\nscale_rewards = false", "grpo.scale_rewards", "is not a choice"),
+        ("[[grpo.watch]]\nname='a'\nmetric='b'\ntest='flat'\nthreshold=1.0", "grpo.watch[0].test", "Known: above"),
+        ("[[grpo.watch]]\nname='a'\nmetric='b'\ntest='plateau'\nthreshold=1.0", "grpo.watch[0].span", "look back"),
+        (
+            "[[grpo.watch]]\nname='a'\nmetric='b'\ntest='diverges'\nthreshold=1.0\nspan=9",
+            "grpo.watch[0].against",
+            "diverges",
+        ),
+        ("[[next]]\nname='A'\ntitle='t'\nrecipe='x'\nwhen=[]", "next[0].when", "needs evidence"),
+        (
+            "[[next]]\nname='A'\ntitle='t'\nrecipe='../x'\nwhen=[{metric='m', below=1}]",
+            "next[0].recipe",
+            "no recipe's name",
+        ),
+        ("[[next]]\nname='A'\ntitle='t'\nrecipe='x'\nwhen=[{metric='m'}]", "next[0].when[0]", "exactly one of"),
+    ],
+)
+def test_a_wrong_grpo_section_is_named(tmp_path: Path, text: str, field: str, says: str) -> None:
+    with pytest.raises(BadInput) as caught:
+        load_recipe(write(tmp_path, text))
+    assert caught.value.field == field and says in str(caught.value)
+
+
+def test_v41_is_the_seeds_recipe_as_it_must_be_written_today() -> None:
+    recipe = load_recipe(ROOT / "data" / "recipes" / "tucano-0.5b-v4.1.toml")
+    spec = recipe.grpo
+    assert spec is not None
+    assert (spec.steps, spec.learning_rate, spec.schedule, spec.warmup_share) == (
+        600,
+        5e-6,
+        "constant_with_warmup",
+        0.05,
+    )
+    assert (spec.generations, spec.prompts_per_step, spec.max_completion_length, spec.temperature) == (16, 2, 512, 1.0)
+    assert (spec.loss, spec.scale_rewards, spec.beta, spec.lora_r, spec.lora_alpha) == ("dr_grpo", "none", 0.0, 16, 32)
+    assert sum(recipe.tasks.train.values()) == 1480

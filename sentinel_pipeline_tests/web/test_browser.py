@@ -70,6 +70,7 @@ class Person:
             lambda request: request.url.startswith((server.address, "data:")) or self.foreign.append(request.url),
         )
         self.page.goto(server.address)
+        self.page.wait_for_function("document.activeElement?.id === 'token'")
         self.page.keyboard.type(server.user(name, "lead"))
         self.page.keyboard.press("Enter")
         self.shown()

@@ -19,6 +19,7 @@ from sentinel_pipeline.store import read_parquet
 
 from . import (
     bfcl,
+    commerce,
     conversations,
     diffs,
     format_probe,
@@ -55,6 +56,7 @@ class Files(NamedTuple):
 HELDOUT = "heldout"
 GENERATED: dict[str, Callable[[], list[Task]]] = {
     "smoke": smoke.tasks,
+    "commerce": commerce.tasks,
     "diffs": diffs.tasks,
     "json_records": json_records.tasks,
     "format_probe": format_probe.tasks,

@@ -12,8 +12,8 @@ from dataclasses import replace
 from typing import Any
 
 from ...records import PythonTests
+from . import mbpp
 from .evalplus_inputs import arguments
-from .mbpp import infer_entry_point, solution
 from .rows import SuiteRow
 
 FIELDS = {"prompt", "canonical_solution", "base_input", "entry_point"}
@@ -141,12 +141,7 @@ def mbpp_verifier(row: SuiteRow) -> PythonTests:
     Raises:
         BadInput: the tests are no Python, or call no function.
     """
-    entry = infer_entry_point("\n".join(row.texts("test_list")), solution(row))
-    tests = row.python("test", row.text("test"))
-    if entry is None:
-        raise row.bad("test_list", "the asserts call no function, so what to test is not known.")
-    imports = row.texts("test_imports") if row.fields.get("test_imports") else []
-    return without_numpy(PythonTests(tests=tests, entry_point=entry.name, setup="\n".join(imports)))
+    return without_numpy(replace(mbpp.verifier(row), tests=row.python("test", row.text("test"))))
 
 
 def without_numpy(checked: PythonTests) -> PythonTests:

@@ -16,17 +16,13 @@ from sentinel_pipeline.errors import did_you_mean
 from sentinel_pipeline.records import (
     CATEGORIES,
     Constraints,
+    FieldsAnswer,
     FunctionCalls,
+    GroundedText,
     JsonAnswer,
     Message,
-    PatchApplies,
     PythonTests,
-    ScriptTests,
-    ShellEffect,
-    SqlAnswer,
-    StdioTests,
     Task,
-    TextAnswer,
     Verifier,
     messages_from,
     verifier_from_json,
@@ -35,23 +31,6 @@ from sentinel_pipeline.records.conversation import task_of
 
 from .mbpp import infer_entry_point
 from .rows import SuiteRow
-
-CATEGORY_OF = {
-    PythonTests: "executable_code",
-    StdioTests: "executable_code",
-    ScriptTests: "executable_code",
-    SqlAnswer: "devops",
-    PatchApplies: "code_editing",
-    JsonAnswer: "tool_use",
-    ShellEffect: "devops",
-    TextAnswer: "general_chat",
-    FunctionCalls: "tool_use",
-    Constraints: "general_chat",
-}
-TEXT_FIELDS = {"tests", "setup", "prefix", "expected", "query", "language", "gold", "functions", "arguments"}
-OPTIONAL_TEXT_FIELDS = {"entry_point", "schema", "stdout"}
-LIST_FIELDS = {"accepted", "must_contain", "must_not_contain", "inputs", "outputs", "instructions"}
-FLAGS = {"ordered", "clean_stop"}
 
 
 def verifier(row: SuiteRow) -> Verifier | None:
@@ -80,9 +59,6 @@ def _given(row: SuiteRow, given: Any) -> Verifier:
         data = json.loads(given) if isinstance(given, str) else given
         if not isinstance(data, dict):
             raise ValueError(f"expected an object, got {type(data).__name__}")
-        for name, value in data.items():
-            if not _well_typed(data.get("kind"), name, value):
-                raise ValueError(f"{name} has the wrong type, {type(value).__name__}")
         checked = verifier_from_json(json.dumps({key: value for key, value in data.items() if value is not None}))
         if checked is not None:
             _check_meaning(checked)
@@ -102,21 +78,6 @@ def _id(row: SuiteRow, suite: str) -> str:
     return str(value)
 
 
-def _well_typed(kind: Any, name: str, value: Any) -> bool:
-    if name in TEXT_FIELDS and kind != "patch_applies":
-        return isinstance(value, str)
-    if name == "tests":
-        return isinstance(value, str)
-    if name in OPTIONAL_TEXT_FIELDS:
-        return value is None or isinstance(value, str)
-    if name in LIST_FIELDS:
-        return isinstance(value, list) and all(isinstance(one, str) for one in value)
-    if name in {"files", "expected", "expected_files"}:
-        texts = isinstance(value, dict) and all(isinstance(one, str) for one in value.values())
-        return texts or (name == "expected_files" and value is None)
-    return not (name in FLAGS and not isinstance(value, bool))
-
-
 def _check_meaning(checked: Verifier) -> None:
     """Raises ValueError: constraints that do not exist, or JSON inside a verifier that is none or of another shape."""
     if isinstance(checked, Constraints):
@@ -125,6 +86,19 @@ def _check_meaning(checked: Verifier) -> None:
         json.loads(checked.expected)
     if isinstance(checked, FunctionCalls):
         check_calls(checked)
+    if isinstance(checked, FieldsAnswer):
+        _object("expected", checked.expected)
+        _object("schema", checked.schema)
+    if isinstance(checked, GroundedText):
+        _object("record", checked.record)
+        if min(checked.min_words, checked.max_words, checked.max_chars or 0) < 0:
+            raise ValueError("min_words, max_words and max_chars count, so none is negative")
+
+
+def _object(name: str, text: str) -> None:
+    """Raises ValueError: not a JSON object."""
+    if not isinstance(json.loads(text), dict):
+        raise ValueError(f"{name} is no JSON object")
 
 
 def messages(row: SuiteRow) -> tuple[Message, ...]:
@@ -153,7 +127,7 @@ def task(row: SuiteRow, suite: str) -> Task:
     checked = verifier(row)
     if checked is None:
         raise row.bad("verifier", "is missing: nothing says how an answer is checked.", "Add verifier, or tests.")
-    category = row.text("category", CATEGORY_OF[type(checked)])
+    category = row.text("category", checked.category)
     if category not in CATEGORIES:
         raise row.bad("category", f"{category!r} is unknown. {did_you_mean(category, CATEGORIES)}")
     return Task(

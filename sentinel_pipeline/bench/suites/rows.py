@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from sentinel_pipeline.errors import BadInput
+from sentinel_pipeline.store.files import open_unpacked
 
 
 class SuiteRow(NamedTuple):
@@ -72,24 +73,35 @@ def read_rows(path: Path) -> Iterator[SuiteRow]:
     Raises:
         BadInput: the file is absent or damaged, or a line is no JSON object in UTF-8.
     """
-    opener: Any = gzip.open if path.suffix == ".gz" else open
     number = 0
     try:
-        with opener(path, "rb") as stream:
+        with open_unpacked(path) as stream:
             for number, line in enumerate(stream, start=1):
                 if line.strip():
-                    yield SuiteRow(_object(line, path, number), path, number)
+                    yield SuiteRow(_row(line, path, number), path, number)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise BadInput(f"is damaged: {error}.", file=path, line=number, fix="Fetch it again.") from error
     except OSError as error:
         raise BadInput(f"cannot be read: {error.strerror or error}.", file=path) from error
 
 
-def _object(line: bytes, path: Path, number: int) -> dict[str, Any]:
+def _row(line: bytes, path: Path, number: int) -> dict[str, Any]:
     try:
-        value = json.loads(line.decode("utf-8-sig" if number == 1 else "utf-8"))
+        return json_object(line, number)
+    except ValueError as error:
+        raise BadInput(f"{error}.", file=path, line=number) from error
+
+
+def json_object(line: bytes, number: int) -> dict[str, Any]:
+    """One line of JSONL; the first, number 1, may begin with a byte order mark.
+
+    Raises:
+        ValueError: no JSON in UTF-8, or no object.
+    """
+    try:
+        value = json.loads(line.rstrip(b"\r\n").decode("utf-8-sig" if number == 1 else "utf-8"))
     except (ValueError, RecursionError) as error:
-        raise BadInput(f"is no JSON: {error}.", file=path, line=number) from error
+        raise ValueError(f"is no JSON: {error}") from error
     if not isinstance(value, dict):
-        raise BadInput(f"expected a JSON object, got {type(value).__name__}.", file=path, line=number)
+        raise ValueError(f"expected a JSON object, got {type(value).__name__}")
     return value

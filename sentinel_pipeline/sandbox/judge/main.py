@@ -21,7 +21,7 @@ from ..outcomes import Limits, Outcome, one_line
 from . import python_tests, script_tests, shell_effect, sql_answer, stdio_tests
 from .python_tests import Judgement
 from .remote import Finding
-from .script_tests import Tools
+from .tools import Tools
 from .zygotes import Lost, Zygote
 
 _OUTCOMES = {"passed": Outcome.PASS, "timeout": Outcome.TIMEOUT, "infra": Outcome.INFRA, "test_error": Outcome.INFRA}

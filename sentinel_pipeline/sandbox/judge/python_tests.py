@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from ...records import PythonTests
 from ..guest import codec, ending, pytest_like
-from ..outcomes import Limits, Trust
+from ..outcomes import VALUE_CHARS, Limits, Trust, shortened
 from .remote import _PENDING, Finding, NeedsShared, Program, Remote, Session, Stop, read_failure
 from .sessions import Batch, Learner, Live, split_frames
 from .suite import TESTS, BadTests, Suite
@@ -28,7 +28,6 @@ PASSED = Finding("passed")
 _TEST_SHARE = 2.0
 """CPU time for the tests' own work, as a multiple of the program's limit: hostile answers can make comparisons slow."""
 _LEARN_SECONDS = 2.0
-_SHOWN = 120
 
 
 class Judgement(NamedTuple):
@@ -83,7 +82,7 @@ def _replay(suite: Suite, source: bytes, limits: Limits, zygote: Zygote) -> Judg
     end, raw, recycle = zygote.run(BATCH, source, len(plan), suite.payload, limits)
     answers = split_frames(raw)
     after = why_ended(end, limits, len(raw) > limits.output_kib * 1024)
-    finding = _loaded(answers[0]) if answers else after
+    finding = loaded(answers[0]) if answers else after
     if finding is None:
         session = Batch(plan, answers[1:], after)
         finding = _run_tests(suite, session, limits)
@@ -114,7 +113,7 @@ def _beside(suite: Suite, source: bytes, limits: Limits, zygote: Zygote) -> Judg
     answers = split_frames(raw)
     finding = why_ended(end, limits, False)
     if answers:
-        finding = _loaded(answers[0]) or (_beside_verdict(answers[1]) if len(answers) == 2 else finding)
+        finding = loaded(answers[0]) or (_beside_verdict(answers[1]) if len(answers) == 2 else finding)
     return Judgement(in_time(finding, end, limits), end, recycle, "shared")
 
 
@@ -129,7 +128,8 @@ def _beside_verdict(answer: bytes) -> Finding:
     return Finding("exception", "the answer cannot be read")
 
 
-def _loaded(answer: bytes) -> Finding | None:
+def loaded(answer: bytes) -> Finding | None:
+    """Why the program did not load, by its own first answer; None where it did."""
     try:
         return _loaded_answer(codec.from_text(answer))
     except codec.Malformed as error:
@@ -137,7 +137,6 @@ def _loaded(answer: bytes) -> Finding | None:
 
 
 def _loaded_answer(answer: Any) -> Finding | None:
-    """Why the program did not load; None where it did."""
     if answer == {"v": None}:
         return None
     try:
@@ -270,7 +269,7 @@ def _shown_assertion(statement: ast.Assert | None, session: Session) -> str:
                 with suppress(ValueError, TypeError):
                     literal = ast.literal_eval(expected)
                     return f"{_call_text(session)}: expected {_brief(literal)}, got {_brief(session.last[3])}"
-    text = ast.unparse(test)[: 2 * _SHOWN] if test else ""
+    text = ast.unparse(test)[: 2 * VALUE_CHARS] if test else ""
     return f"{text}{_last_call(session)}"
 
 
@@ -290,7 +289,6 @@ def _call_text(session: Session) -> str:
 
 def _brief(value: Any) -> str:
     try:
-        text = repr(value)
+        return shortened(repr(value))
     except (Exception, Stop):
         return f"<{type(value).__name__}>"
-    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"

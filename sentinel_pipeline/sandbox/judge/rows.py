@@ -15,10 +15,11 @@ from decimal import Decimal
 from itertools import pairwise, zip_longest
 from typing import Any, NamedTuple
 
+from ..outcomes import VALUE_CHARS, shortened
+
 TOLERANCE = 1e-9
 _BITS, _DIGITS = 256, 80
 """DuckDB has 128-bit integers and 38-digit decimals; longer numbers are nobody's rows, and slow to work with."""
-_SHOWN = 120
 
 Number = int | float | Decimal
 
@@ -41,8 +42,7 @@ class Row(NamedTuple):
 
     def show(self) -> str:
         """For people, shortened."""
-        text = f"({', '.join(_show(value) for value in self.values)})"
-        return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
+        return shortened(f"({', '.join(_show(value) for value in self.values)})")
 
 
 def read_row(values: list[Any]) -> Row:
@@ -232,4 +232,4 @@ def _show(value: Any) -> str:
         return str(value)
     if isinstance(value, (datetime.date, datetime.time, datetime.timedelta)):
         return str(value)
-    return repr(value) if type(value) is not str or len(value) <= _SHOWN else f"{value[:_SHOWN]!r}…"
+    return repr(value) if type(value) is not str or len(value) <= VALUE_CHARS else f"{value[:VALUE_CHARS]!r}…"

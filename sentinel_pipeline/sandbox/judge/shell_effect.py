@@ -10,12 +10,10 @@ import json
 from typing import Any
 
 from ...records import ShellEffect
-from ..outcomes import Limits
+from ..outcomes import Limits, shown
 from .python_tests import PASSED, Judgement, why_ended
 from .remote import Finding
 from .zygotes import SHELL, End, Zygote
-
-_SHOWN = 120
 
 
 def judge(code: str, verifier: ShellEffect, limits: Limits, zygote: Zygote) -> Judgement:
@@ -71,8 +69,8 @@ def _finding(verifier: ShellEffect, left: dict[str, Any], end: End, limits: Limi
     if len(output) > limits.output_kib * 1024:
         return Finding("output_limit", f"more than {limits.output_kib} KiB of output")
     if verifier.stdout is not None and output != _bytes(verifier.stdout):
-        note = f"; it said {_shown(left['err'].encode('latin-1'))}" if left["err"] else ""
-        return Finding("output_differs", f"expected {_shown(_bytes(verifier.stdout))}, got {_shown(output)}{note}")
+        note = f"; it said {shown(left['err'].encode('latin-1'))}" if left["err"] else ""
+        return Finding("output_differs", f"expected {shown(_bytes(verifier.stdout))}, got {shown(output)}{note}")
     return _compare_tree(verifier, left) or PASSED
 
 
@@ -88,7 +86,7 @@ def _compare_tree(verifier: ShellEffect, left: dict[str, Any]) -> Finding | None
         if path not in wanted:
             return Finding("files_differ", f"{path} should not be there")
         if wanted[path] != found[path]:
-            return Finding("files_differ", f"{path}: expected {_shown(wanted[path])}, got {_shown(found[path])}")
+            return Finding("files_differ", f"{path}: expected {shown(wanted[path])}, got {shown(found[path])}")
     return _compare_folders(expected, left, exactly=verifier.expected_files is None)
 
 
@@ -114,8 +112,3 @@ def _name(path: str) -> str:
 
 def _bytes(text: str) -> bytes:
     return text.encode("utf-8", "surrogateescape")
-
-
-def _shown(data: bytes) -> str:
-    text = repr(data.decode("utf-8", "replace"))
-    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"

@@ -74,10 +74,22 @@ def judge(code: str, verifier: SqlAnswer, limits: Limits, zygote: Zygote) -> Jud
     Raises:
         Lost: the zygote ended; nothing is known about the query.
     """
-    gold, recycle = _gold(verifier, limits, zygote)
+    recycle, judged = False, None
+    for setup in (verifier.setup, *verifier.other_setups):
+        judged = _judge_on(setup, code, verifier, limits, zygote)
+        recycle |= judged.recycle
+        if judged.finding.code != PASSED.code:
+            break
+    assert judged is not None
+    return judged._replace(recycle=recycle)
+
+
+def _judge_on(setup: str, code: str, verifier: SqlAnswer, limits: Limits, zygote: Zygote) -> Judgement:
+    """Grade the query on one database."""
+    gold, recycle = _gold(setup, verifier, limits, zygote)
     if isinstance(gold, Finding):
         return Judgement(gold, None, recycle)
-    ran = _run(code, verifier.setup, _CANDIDATE_SEED, limits, zygote)
+    ran = _run(code, setup, _CANDIDATE_SEED, limits, zygote)
     finding = ran.finding
     if ran.table is not None:
         problem = _difference(gold, ran.table, verifier.ordered)
@@ -85,13 +97,13 @@ def judge(code: str, verifier: SqlAnswer, limits: Limits, zygote: Zygote) -> Jud
     return Judgement(in_time(finding, ran.end, limits), ran.end, recycle or ran.recycle)
 
 
-def _gold(verifier: SqlAnswer, limits: Limits, zygote: Zygote) -> tuple[Table | Finding, bool]:
+def _gold(setup: str, verifier: SqlAnswer, limits: Limits, zygote: Zygote) -> tuple[Table | Finding, bool]:
     """The expected table, or what is wrong with the task."""
-    key = (verifier.setup, verifier.query, limits)
+    key = (setup, verifier.query, limits)
     kept = _golds.get(key)
     if kept is not None:
         return kept, False
-    first, again = (_run(verifier.query, verifier.setup, seed, limits, zygote) for seed in _SEEDS)
+    first, again = (_run(verifier.query, setup, seed, limits, zygote) for seed in _SEEDS)
     recycle = first.recycle or again.recycle
     for ran in (first, again):
         if ran.table is None:

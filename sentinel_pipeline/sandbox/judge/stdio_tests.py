@@ -6,18 +6,13 @@ Expected outputs stay in this process. What this module does not do: run the pro
 from __future__ import annotations
 
 import os
-from contextlib import suppress
 
 from ...records import StdioTests
-from ..guest import codec
-from ..outcomes import Limits
-from .python_tests import PASSED, Judgement, in_time, why_ended
-from .remote import Finding, read_failure
+from ..outcomes import Limits, shown
+from .python_tests import PASSED, Judgement, in_time, loaded, why_ended
+from .remote import Finding
 from .sessions import split_frames
 from .zygotes import End, Zygote
-
-_SHOWN = 120
-_DONE = {"v": None}
 
 
 def judge(code: str, verifier: StdioTests, limits: Limits, zygote: Zygote) -> Judgement:
@@ -55,7 +50,7 @@ def _one_case(source: bytes, given: str, wanted: str, limits: Limits, zygote: Zy
     if finding is PASSED:
         expected = wanted.encode("utf-8", "surrogateescape")
         if meaning(printed) != meaning(expected):
-            finding = Finding("output_differs", f"expected {_shown(expected)}, got {_shown(printed)}")
+            finding = Finding("output_differs", f"expected {shown(expected)}, got {shown(printed)}")
     return in_time(finding, end, limits), end, recycle
 
 
@@ -76,17 +71,7 @@ def meaning(output: bytes) -> list[bytes]:
 
 def _how_it_ended(end: End, raw: bytes, limits: Limits, too_long: bool) -> Finding:
     """Whether the program ended well. It writes this itself: it can only talk itself down."""
-    answers = split_frames(raw)
     if end.why or end.status or too_long:
         return why_ended(end, limits, too_long)
-    if answers:
-        with suppress(codec.Malformed, AttributeError, TypeError):
-            parsed = codec.from_text(answers[0])
-            return PASSED if parsed == _DONE else read_failure(parsed)[0]
-        return Finding("exception", "the answer cannot be read")
-    return PASSED
-
-
-def _shown(data: bytes) -> str:
-    text = repr(data.decode("utf-8", "replace"))
-    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
+    answers = split_frames(raw)
+    return (loaded(answers[0]) if answers else None) or PASSED

@@ -6,7 +6,6 @@ What this module does not do: interpret answers.
 from __future__ import annotations
 
 import json
-import os
 import signal
 import socket
 import subprocess
@@ -18,10 +17,11 @@ from ..guest import zygote as guest
 from ..guest.ending import End
 from ..guest.zygote import BATCH, LIVE, PROGRAM, SHARED, SHELL
 from ..isolation import BOOT, GUEST
+from ..last_words import last_words
 from ..outcomes import Limits
 
-_START_SECONDS = 60.0
-_ENVIRONMENT = {"PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1", "MALLOC_ARENA_MAX": "1"}
+_START_SECONDS = 120.0
+_ENVIRONMENT = {"PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1", "MALLOC_ARENA_MAX": "1", "LD_BIND_NOW": "1"}
 """A fixed hash seed, so that the order of sets is the same on every worker; one malloc arena, so that threads do not each
 reserve 64 MiB of the address space that a program may have."""
 _ANSWER_BYTES = 256 << 20
@@ -118,15 +118,8 @@ class Zygote:
         if self._ready:
             return
         if self._receive(1) != b"R":
-            raise Lost(f"the {self.kind} zygote did not start: {self._last_words()}")
+            raise Lost(f"the {self.kind} zygote did not start: {last_words(self.process)}")
         self._ready = True
-
-    def _last_words(self) -> str:
-        if self.process.stderr is None or self.process.stderr.closed:
-            return ""
-        os.set_blocking(self.process.stderr.fileno(), False)
-        text = (self.process.stderr.read() or b"").decode("utf-8", "replace").strip()
-        return text.splitlines()[-1][:300] if text else "no message"
 
     def report(self) -> tuple[End, bytes, bool]:
         """The end of the current sample."""
@@ -141,7 +134,7 @@ class Zygote:
             while left:
                 part = self.channel.recv(min(left, 1 << 20))
                 if not part:
-                    raise Lost(f"the {self.kind} zygote ended: {self._last_words()}")
+                    raise Lost(f"the {self.kind} zygote ended: {last_words(self.process)}")
                 parts.append(part)
                 left -= len(part)
         except OSError as error:

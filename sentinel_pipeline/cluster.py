@@ -1,0 +1,124 @@
+"""Batches of work on a Ray cluster: results in input order, batches retried, a bounded number of them on their way.
+
+No cluster is started here: Ray's processes listen on every interface of a machine, so whoever runs one decides where. A batch may
+run more than once (a node that dies takes its batches with it), so the work must be idempotent: the same items give the same
+results and nothing else happens. Tasks, no actors: an actor holds its processor, and where actors hold all of them tasks wait for
+ever. What a task should keep warm it keeps in its own process. What this module does not do: know what the work is.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from typing import Any, TypeVar
+
+from .errors import BadInput, Infrastructure
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+RETRIES = 3
+"""How often Ray runs a batch again whose process or node died."""
+_AHEAD = 2
+"""Batches on their way for each processor of the cluster: the next one is there when one is done."""
+_LEAST_AHEAD = 4
+
+
+def connect() -> Any:
+    """The ``ray`` module, connected to the cluster that ``RAY_ADDRESS`` names, or as this process is connected already.
+
+    Raises:
+        BadInput: Ray is not installed, or no cluster is named.
+        Infrastructure: the cluster does not answer.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    try:
+        import ray
+    except ImportError:
+        raise BadInput(
+            "Ray is not installed.", fix="Install the extra: pip install 'sentinel-pipeline[ray]'."
+        ) from None
+    if ray.is_initialized():
+        return ray
+    address = os.environ.get("RAY_ADDRESS")
+    if not address:
+        fix = "Start one (ray start --head) and set RAY_ADDRESS to it, or to auto for one on this machine."
+        raise BadInput("no Ray cluster is named.", field="RAY_ADDRESS", fix=fix)
+    try:
+        with _signals_kept():
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+    except (ConnectionError, RuntimeError, ValueError, OSError) as error:
+        raise Infrastructure(f"the Ray cluster at {address} does not answer: {error}") from error
+    return ray
+
+
+def map_batches(
+    work: Callable[[list[T]], list[R]],
+    items: Iterable[T],
+    *,
+    size: int,
+    cpus: float = 1.0,
+    gpus: float = 0.0,
+    lost: Callable[[T, str], R] | None = None,
+) -> Iterator[R]:
+    """``work`` over ``items``, ``size`` at a time, each batch on ``cpus`` processors and ``gpus`` devices; streaming, in order.
+
+    ``work`` gives one result for each item. What it raises is raised here, and the batches behind it are taken back. ``lost`` makes
+    the result of an item whose batch could not be had in ``RETRIES`` + 1 tries; without it that is an error.
+
+    Raises:
+        Infrastructure: a batch was lost for good, or its results are not one for each item.
+    """
+    ray = connect()
+    task = ray.remote(num_cpus=cpus, num_gpus=gpus, max_retries=RETRIES)(_run)
+    ahead = max(_LEAST_AHEAD, _AHEAD * int(ray.cluster_resources().get("CPU", 1) / max(cpus, 1.0)))
+    source = iter(items)
+    out: deque[tuple[list[T], Any]] = deque()
+    try:
+        while True:
+            while len(out) < ahead and (batch := list(islice(source, size))):
+                out.append((batch, task.remote(work, batch)))
+            if not out:
+                return
+            batch, reference = out[0]
+            results = _fetch(ray, reference, batch, lost)
+            out.popleft()
+            yield from results
+    finally:
+        for _, reference in out:
+            ray.cancel(reference, force=True)
+
+
+def _run(work: Callable[[list[T]], list[R]], batch: list[T]) -> list[R]:
+    return work(batch)
+
+
+def _fetch(ray: Any, reference: Any, batch: list[T], lost: Callable[[T, str], R] | None) -> list[R]:
+    try:
+        results: list[R] = ray.get(reference)
+    except ray.exceptions.RayTaskError as error:
+        raise error.cause from error
+    except ray.exceptions.RayError as error:
+        reason = f"a batch was lost {RETRIES + 1} times: {type(error).__name__}"
+        if lost is None:
+            raise Infrastructure(f"{reason}: {str(error).strip().splitlines()[0]}") from error
+        return [lost(item, reason) for item in batch]
+    if len(results) != len(batch):
+        raise Infrastructure(f"a batch of {len(batch)} items came back with {len(results)} results")
+    return results
+
+
+class _signals_kept:
+    """Ray takes SIGTERM for itself; a stage that saves its work on it must keep its own handler."""
+
+    def __enter__(self) -> None:
+        self.before = signal.getsignal(signal.SIGTERM)
+
+    def __exit__(self, *_: object) -> None:
+        if threading.current_thread() is threading.main_thread() and self.before is not None:
+            signal.signal(signal.SIGTERM, self.before)

@@ -1,0 +1,69 @@
+"""Recipe section about GRPO: the run, its rewards, and the rules by which it is watched."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from .reward_spec import RewardSpec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchRule:
+    """One rule over one recorded curve, a row of seed 002's table. ``gates.curves`` says what each test does."""
+
+    name: str
+    metric: str
+    """As the trainer logs it: ``grad_norm``, ``frac_reward_zero_std``, ``completions/clipped_ratio``, ``eval/mean_reward`` …"""
+    test: Literal["plateau", "below", "above", "spikes", "near_zero", "diverges"]
+    threshold: float
+    """``plateau``: the least gain that counts; ``near_zero``: a share of the highest value; ``diverges``: the least change."""
+    action: Literal["stop", "warn"] = "stop"
+    points: int = 1
+    """So many of the latest values in a row; of ``spikes``: so many within ``span``."""
+    span: int = 0
+    """Steps looked back on (``plateau``, ``spikes``, ``diverges``)."""
+    after_step: int = 0
+    """Not before this step."""
+    before_step: int | None = None
+    """Not from this step on; of a ``plateau``: only one that began before it."""
+    against: str | None = None
+    """``diverges``: the metric that no reward enters."""
+    because: str = ""
+    """What it means and what to do, for people."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GrpoSpec:
+    start: Literal["base", "sft", "dpo"] = "sft"
+    """Whose weights it starts from."""
+    method: Literal["full", "lora"] = "lora"
+    steps: int = 600
+    prompts_per_step: int = 2
+    """Different prompts of an optimizer step; TRL's batch counts completions and is ``prompts_per_step * generations``."""
+    generations: int = 16
+    """Completions of a prompt, the group that an advantage is relative to."""
+    learning_rate: float = 5e-6
+    schedule: Literal["constant_with_warmup", "constant", "linear", "cosine"] = "constant_with_warmup"
+    warmup_share: float = 0.05
+    """Of the steps; TRL takes it as ``warmup_steps`` below 1."""
+    loss: Literal["dr_grpo", "dapo", "grpo", "bnpo"] = "dr_grpo"
+    """TRL's default is ``dapo``: Dr. GRPO has to be asked for."""
+    scale_rewards: Literal["none", "group", "batch"] = "none"
+    """``none`` is the seed's ``False``: advantages are not divided by a group's standard deviation."""
+    beta: float = 0.0
+    """Weight of the divergence from the reference; at 0 TRL logs none."""
+    temperature: float = 1.0
+    max_prompt_length: int = 1536
+    """Longer prompts are left out and counted."""
+    max_completion_length: int = 512
+    lora_r: int = 16
+    lora_alpha: int = 32
+    eval_every: int = 10
+    """Steps between two looks at the held-out prompts."""
+    eval_items: int = 148
+    weights: dict[str, float] = field(default_factory=dict)
+    """Weight of a reward or of a part of one, by name; a task's is 1 and a part's 0 when absent."""
+    rewards: RewardSpec = field(default_factory=RewardSpec)
+    watch: tuple[WatchRule, ...] = ()
+    """Rules over the run's curves, in the order in which they are told."""

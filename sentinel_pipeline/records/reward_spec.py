@@ -1,0 +1,19 @@
+"""What judging one training step's completions may cost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RewardSpec:
+    cpu_seconds: float = 1.0
+    """CPU time of one program or query: less than a benchmark's, so that a batch of endless loops does not stop the step."""
+    wall_seconds: float = 5.0
+    memory_mib: int = 512
+    step_seconds: float = 60.0
+    """What is not judged by then has no reward, and is counted."""
+    workers: int | None = None
+    """Grader workers; every available core when absent."""
+    require_isolation: Literal["none", "rlimits", "seccomp", "namespaces", "full"] = "seccomp"

@@ -1,0 +1,118 @@
+"""Reward functions as TRL calls them: picklable objects with a stable ``__name__``, None where a row is another family's.
+
+A family's reward is one function, whose weight is 1; its parts (``extraction_schema``, ``sql_qa_runs`` …) are functions of
+weight 0, which TRL logs and does not add. A row that has no score is None to all of them, so that TRL leaves it out of its
+group instead of counting it as zero. What this module does not do: judge (``Scoring`` does, once for all of them).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..critic.score import Score
+from ..errors import BadInput
+from ..records import Task, verifier_to_json
+from .scoring import Judged, Scoring, reward_of
+
+_TEXT_PARTS = ("length", "language", "grounded", "original", "facts", "action")
+PARTS: dict[str, tuple[str, ...]] = {
+    "extraction": ("parsed", "strict", "schema", "values"),
+    "sql_qa": ("parses", "runs"),
+    "insights": _TEXT_PARTS,
+    "push": _TEXT_PARTS,
+}
+"""Family -> its parts; of any other family ``parses`` alone."""
+_RAN = ("passed", "output_differs")
+
+
+def training_rows(tasks: Iterable[Task]) -> list[dict[str, Any]]:
+    """Rows of a GRPO data set: ``prompt`` turns, and the columns that the rewards read."""
+    return [
+        {
+            "prompt": [turn.to_dict() for turn in task.messages],
+            "family": task.family,
+            "verifier": verifier_to_json(task.verifier),
+            "task_id": task.id,
+        }
+        for task in tasks
+    ]
+
+
+def text_of(completion: Any) -> str:
+    """A completion as TRL hands it over: text, or a list of turns whose last is the answer."""
+    return completion if isinstance(completion, str) else str(completion[-1].get("content") or "")
+
+
+@dataclass(slots=True)
+class Reward:
+    """What both kinds share. Called with lists of equal length; unknown columns are passed over."""
+
+    family: str
+    scoring: Scoring = field(default_factory=Scoring, compare=False)
+
+    def __call__(
+        self, completions: Sequence[Any], *, family: Sequence[str], verifier: Sequence[str], **_: Any
+    ) -> list[float | None]:
+        judged = self.scoring.judge([text_of(one) for one in completions], verifier)
+        return [self._value(one) if mine == self.family else None for one, mine in zip(judged, family, strict=True)]
+
+    def _value(self, judged: Judged) -> float | None:
+        return None if judged.score is None else self.value(judged.score)
+
+    @property
+    def __name__(self) -> str:
+        """What TRL logs it as."""
+        return self.family
+
+    def value(self, score: Score) -> float | None:
+        raise NotImplementedError
+
+
+@dataclass(slots=True)
+class TaskReward(Reward):
+    """A family's reward in [0, 1]: 1 exactly when the benchmark's scorer passes the answer."""
+
+    def value(self, score: Score) -> float | None:
+        return reward_of(score)
+
+
+@dataclass(slots=True)
+class PartReward(Reward):
+    """One part of a family's reward, for the log; None where the answer did not come so far."""
+
+    part: str = "parses"
+
+    @property
+    def __name__(self) -> str:
+        return f"{self.family}_{self.part}"
+
+    def value(self, score: Score) -> float | None:
+        if self.part == "parses":
+            return None if score.syntax_ok is None else float(score.syntax_ok)
+        if self.part == "runs":
+            return float(score.reason.partition(":")[0] in _RAN)
+        parts: dict[str, float] = score.evidence.get("parts", {})
+        return parts.get(self.part)
+
+
+def reward_functions(
+    families: Iterable[str], scoring: Scoring, weights: dict[str, float] | None = None
+) -> tuple[list[Reward], list[float]]:
+    """The rewards of ``families`` and their weights, in TRL's order: a family 1 and a part 0, unless ``weights`` says otherwise.
+
+    Raises:
+        BadInput: ``weights`` names no reward.
+    """
+    wanted = weights or {}
+    found: list[Reward] = []
+    for family in dict.fromkeys(families):
+        found.append(TaskReward(family, scoring))
+        found += [PartReward(family, scoring, part) for part in PARTS.get(family, ("parses",))]
+    unknown = set(wanted) - {one.__name__ for one in found}
+    if unknown:
+        known = ", ".join(one.__name__ for one in found)
+        raise BadInput(f"no reward {sorted(unknown)[0]!r}.", field="grpo.weights", fix=f"Known: {known}.")
+    default = {one.__name__: float(isinstance(one, TaskReward)) for one in found}
+    return found, [wanted.get(one.__name__, default[one.__name__]) for one in found]
