@@ -177,6 +177,17 @@ def test_a_missing_verdict_is_not_a_pass(loop: Loop, tmp_path: Path) -> None:
     assert materialize_alone(home, "mini", "sft_checkpoint") == 3
 
 
+def test_pairs_and_dpo_are_refused_where_sft_did_not_pass(loop: Loop, tmp_path: Path) -> None:
+    """The recipe of the fixture only warns of what its model fails; without that the ledger refuses both, launched alone too."""
+    import shutil
+
+    home = Home(shutil.copytree(loop.home.root, tmp_path / "copy"))
+    path = home.recipes / "mini.toml"
+    path.write_text(path.read_text().replace('severity = "warn"', ""))
+    assert materialize_alone(home, "mini", "preference_pairs") == 3
+    assert materialize_alone(home, "mini", "dpo_checkpoint") == 3
+
+
 @pytest.fixture
 def running(tmp_path: Path) -> Iterator[tuple[Home, subprocess.Popen[str]]]:
     """A run with a long fine-tuning, started and in the middle of it."""
