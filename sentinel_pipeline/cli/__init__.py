@@ -14,6 +14,7 @@ from ..errors import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_INFRASTRUCTURE, SentinelE
 from .alerts import alert
 from .audit import audit
 from .bench import bench
+from .chat import chat
 from .console import err
 from .data import label
 from .doctor import doctor
@@ -56,6 +57,7 @@ app.command()(verify)
 app.command()(gc)
 app.command()(doctor)
 app.command()(ui)
+app.command()(chat)
 
 
 def main() -> None:
