@@ -64,7 +64,7 @@ def ours(folder: Path, model: Path, rows: Path, spec: SftSpec) -> dict[str, floa
     marks: list[tuple[float, int]] = []
     progress = Progress(job.logs / "progress.jsonl", "ours", lambda text: None)
 
-    def update(step: int, total: int, *, loss: float | None = None, tokens: int = 0) -> None:
+    def update(step: int, total: int, *, loss: float | None = None, tokens: int = 0, **numbers: float) -> None:
         marks.append((time.perf_counter(), tokens))
 
     progress.update = update  # type: ignore[method-assign]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def shares(before: Mapping[str, float], after: Mapping[str, float], wanted: Mapp
     def draw(axes: Axes) -> None:
         places = range(len(wanted))
         axes.bar([p - 0.2 for p in places], [before.get(n, 0) for n in wanted], 0.4, color=_GREY, label="before")
-        axes.bar([p + 0.2 for p in places], [after.get(n, 0) for n in wanted], 0.4, color=_BLUE, label="in the mix")
+        axes.bar([p + 0.2 for p in places], [after.get(n, 0) for n in wanted], 0.4, color=_BLUE, label="after")
         axes.plot(places, list(wanted.values()), "_", color=_ORANGE, markersize=28, markeredgewidth=2, label="wanted")
         axes.set_xticks(list(places), [name.replace("_", "\n") for name in wanted])
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
@@ -96,6 +97,27 @@ def curves(series: Mapping[str, Sequence[tuple[float, float]]], title: str, x: s
         axes.legend(frameon=False)
 
     return _markdown(draw, title, height=2.6)
+
+
+def write_png_curves(path: Path, series: Mapping[str, Sequence[tuple[float, float]]], title: str, x: str) -> None:
+    """Lines over steps, one plot a name, as a PNG file."""
+    import matplotlib
+
+    matplotlib.use("agg")
+    from matplotlib import pyplot
+
+    with pyplot.rc_context(_STYLE):
+        # Each on its own axes: the peaks may be orders of magnitude apart.
+        figure, rows = pyplot.subplots(
+            len(series), figsize=(6.4, 2.2 * len(series)), layout="constrained", squeeze=False
+        )
+        for axes, (name, points) in zip(rows.flat, series.items(), strict=True):
+            axes.plot([p[0] for p in points], [p[1] for p in points], color=_BLUE)
+            axes.set_title(f"{title}, {name}", loc="left", fontsize=10)
+            axes.ticklabel_format(axis="y", style="sci", scilimits=(0, 0))
+            axes.set_xlabel(x)
+        figure.savefig(path, format="png", dpi=120)
+        pyplot.close(figure)
 
 
 def stacked(rows: Mapping[str, Mapping[str, int]], parts: Sequence[str], title: str) -> str:

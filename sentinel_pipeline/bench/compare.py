@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any, Literal, NamedTuple
 
 from ..errors import BadInput
@@ -14,8 +15,12 @@ from ..gates import Paired
 from ..gates.effects import cohens_h, holm
 from ..gates.statistics import mcnemar_exact, newcombe_paired
 from ..records import Interval, PairedComparison, SampleScore
+from ..store import Artefact
 from .artefacts import CutScorer, Finding, explained
+from .samples import read_samples
 
+STAGES = ("base", "sft", "dpo")
+"""Stages that have a report, in the order in which each is compared with the one before."""
 ALPHA = 0.05
 
 
@@ -170,6 +175,24 @@ def _pairs(
     if not pairs:
         raise BadInput(f"no item of {suite} was scored for both {from_stage} and {to_stage}.", fix="Score them again.")
     return pairs
+
+
+def stage_pairs(present: Sequence[str]) -> list[tuple[str, str]]:
+    """Each stage with the one before it, then the last with the first."""
+    return list(dict.fromkeys([*pairwise(present), (present[0], present[-1])])) if len(present) > 1 else []
+
+
+def compare_reports(
+    reports: Mapping[str, Artefact], suites: Sequence[str]
+) -> list[tuple[PairedComparison, list[Flip]]]:
+    """The pairs of ``stage_pairs`` among ``reports``, suite by suite."""
+    return [
+        compare(
+            *(read_samples(reports[name], suite) for name in pair), from_stage=pair[0], to_stage=pair[1], suite=suite
+        )
+        for pair in stage_pairs([name for name in STAGES if name in reports])
+        for suite in suites
+    ]
 
 
 class _Table(NamedTuple):

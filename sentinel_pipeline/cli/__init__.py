@@ -25,7 +25,9 @@ from .house import gc, ui, verify
 from .judge import judge
 from .measure import compare, power
 from .mix import mix, trace
-from .next import next_
+from .next import next_step
+from .parity import parity
+from .plan import plan
 from .review import review
 from .run import run
 
@@ -39,6 +41,9 @@ app = typer.Typer(
     add_completion=False,
 )
 app.command()(run)
+app.command()(plan)
+app.command()(parity)
+app.command("next")(next_step)
 app.command()(label)
 app.command()(audit)
 app.command()(mix)
@@ -50,7 +55,6 @@ app.command()(compare)
 app.command()(power)
 app.add_typer(gate, name="gate")
 app.add_typer(review, name="review")
-app.command("next")(next_)
 app.add_typer(alert, name="alert")
 app.add_typer(judge, name="judge")
 app.command()(verify)

@@ -1,112 +1,62 @@
-"""``sentinel next``: the recipe's decision tree over its finished GRPO run."""
+"""``sentinel next``: the recipe's decision tree, what it decided so far, and what comes next."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.table import Table
 
-from ..errors import BadInput
-from ..gates.curves import watch
-from ..gates.decision import Decision, decide
-from ..gates.next_recipe import next_recipe, write_next
-from ..gates.recorded import CURVES, curves_of, evidence_of, read_curves
-from ..records.recipe import Recipe
-from ..store import Home, Store, find_home
+from ..bench.compare import STAGES
+from ..errors import EXIT_GATE, BadInput
+from ..records.decision_spec import GOING_ON
+from ..store import Ledger, Store, find_home
 from .console import AsJson, emit, err
+from .scenarios import ask_tree
 
-_WORDS = {True: "[green]holds[/]", False: "no", None: "[yellow]open[/]"}
 
-
-def next_(
-    recipe: Annotated[str, typer.Argument(help="The recipe whose GRPO run is finished.")],
-    curves: Annotated[Path | None, typer.Option(help="Recorded curves; the run's own by default.")] = None,
+def next_step(
+    recipe: Annotated[str, typer.Argument(help="A recipe: the stem of a file under data/recipes.")],
+    curves: Annotated[Path | None, typer.Option(help="Recorded curves of GRPO; the run's own by default.")] = None,
     out: Annotated[Path | None, typer.Option(help="Where the next recipe goes; data/recipes by default.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Ask RECIPE's decision tree what comes next, and write that recipe. Nothing is started.
+    """What RECIPE's decision points made of its reports, and what its tree over the finished GRPO run makes of that.
 
-    Where the evidence does not decide, it says so and names the run that would.
+    Where a scenario of the tree is decided the next recipe is written, beside its evidence; where the evidence does not decide,
+    the run that would is named. Nothing is started. Exit code 3 when a point says to stop or to investigate.
 
-    Example:
+    Examples:
+
+        sentinel next tiny
 
         sentinel next tucano-0.5b-v4.1 --json
     """
     home = find_home()
-    loaded = home.recipe(recipe)
-    if not loaded.next:
-        raise BadInput(f"recipe {recipe!r} has no decision tree.", field="next", fix="Add [[next]] scenarios to it.")
-    rows = read_curves(curves or _recorded(home, recipe))
-    decision = decide(loaded.next, evidence_of(rows))
-    report = _report(loaded, decision, rows)
-    if decision.scenario is not None:
-        path = out or home.recipes / f"{decision.scenario.recipe}.toml"
-        lines = [_line(one) for one in report["evidence"]]
-        old = (home.recipes / f"{recipe}.toml").read_text(encoding="utf-8")
-        written = write_next(next_recipe(old, decision.scenario, lines, recipe), path)
-        report |= {"next_recipe": str(path), "written": written}
-    _print(report)
+    if not (home.recipe(recipe).decisions or home.recipe(recipe).next):
+        fix = "Add [[decisions]] points or [[next]] scenarios to it."
+        raise BadInput(f"recipe {recipe!r} has no decision tree: only its gates decide.", field="decisions", fix=fix)
+    made, ledger = home.recipe(recipe), Ledger(home.ledger)
+    store = Store(home, recipe, "next", "next")
+    newest, missing = None, None
+    for stage in STAGES:
+        report = store.find(f"{stage}_report")
+        decision = ledger.latest_decision(report.hash) if report else None
+        if decision is not None:
+            newest = decision
+            err.print(
+                f"after {stage}: {decision.action}: {decision.reason}", markup=False, highlight=False, soft_wrap=True
+            )
+        elif made.decision_after(stage) is not None and missing is None:
+            missing = stage
+            err.print(
+                f"after {stage}: not decided yet: sentinel run {recipe} --until {stage}", markup=False, highlight=False
+            )
+    tree = ask_tree(home, made, curves, out) if made.next else {}
     if as_json:
-        emit(report)
-
-
-def _recorded(home: Home, recipe: str) -> Path:
-    artefact = Store(home, recipe, "", "").get("grpo_checkpoint")
-    return artefact.path(CURVES)
-
-
-def _report(recipe: Recipe, decision: Decision, rows: list[dict[str, Any]]) -> dict[str, Any]:
-    scenario = decision.scenario
-    found = watch(recipe.grpo.watch, curves_of(rows)) if recipe.grpo else []
-    return {
-        "recipe": recipe.name,
-        "step": rows[-1]["step"] if rows else None,
-        "verdict": decision.verdict,
-        "scenario": scenario.name if scenario else None,
-        "title": scenario.title if scenario else None,
-        "because": scenario.because if scenario else None,
-        "evidence": [one.to_json() for one in decision.evidence],
-        "watch": [one._asdict() for one in found],
-        "would_decide": decision.would_decide or _no_scenario(decision),
-        "next_recipe": None,
-        "written": False,
-    }
-
-
-def _no_scenario(decision: Decision) -> str | None:
-    if decision.verdict != "none":
-        return None
-    return "no scenario of the tree fits: continue the same recipe for half as many steps again, then ask again"
-
-
-def _line(one: dict[str, Any]) -> str:
-    if one["measured"] is None:
-        return f"{one['scenario']}: {one['metric']} {one['rule']}: not measured"
-    low, high = one["interval"]
-    holds = {True: "holds", False: "no", None: "open"}[one["holds"]]
-    return (
-        f"{one['scenario']}: {one['metric']} {one['rule']}: {one['measured']:.3f} "
-        f"[{low:.3f}, {high:.3f}] on {one['n']}: {holds}"
-    )
-
-
-def _print(report: dict[str, Any]) -> None:
-    table = Table("scenario", "metric", "rule", "measured [95 %]", "n", "")
-    for one in report["evidence"]:
-        measured = "not measured"
-        if one["measured"] is not None:
-            measured = f"{one['measured']:.3f} [{one['interval'][0]:.3f}, {one['interval'][1]:.3f}]"
-        table.add_row(one["scenario"], one["metric"], one["rule"], measured, str(one["n"]), _WORDS[one["holds"]])
-    err.print(table)
-    for found in report["watch"]:
-        err.print(f"{found['action']}: {found['reason']}", markup=False, highlight=False)
-    if report["verdict"] == "decided":
-        state = "written" if report["written"] else "there already, the same"
-        err.print(f"Scenario {report['scenario']}: {report['title']}", markup=False, highlight=False)
-        err.print(
-            f"Next recipe: {report['next_recipe']} ({state}). Nothing was started.", markup=False, highlight=False
-        )
-    else:
-        err.print(f"{report['verdict']}: {report['would_decide']}", markup=False, highlight=False, soft_wrap=True)
+        trail = [asdict(one) for one in ledger.decisions(recipe=recipe)]
+        points = {"action": newest.action if newest else None, "undecided": missing, "trail": trail}
+        emit({"recipe": recipe, **points, **tree})
+    if newest is not None and newest.action not in GOING_ON:
+        raise typer.Exit(EXIT_GATE)

@@ -61,7 +61,7 @@ def run(
                 _watch(child, events, live)
     code = _exit_code(child.returncode, live)
     store = Store(home, recipe, run_id, live.loop or run_id)
-    summary = summarise(store, Ledger(home.ledger), live)
+    summary = summarise(store, Ledger(home.ledger), live, home.recipe(recipe).budget)
     _report(summary, live, code, log, as_json)
     raise typer.Exit(code)
 

@@ -2,32 +2,39 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from rich.table import Table
 
+from ..bench.compare import STAGES, compare_reports, comparison_to_json
 from ..bench.report import percent, report_from_json, with_interval
+from ..costs import cost_rows
 from ..records import GateVerdict
+from ..records.training_spec import Budget
 from ..store import Artefact, Ledger, Store
 from .live import LiveRun
 
-STAGES = ("base", "sft")
 
-
-def summarise(store: Store, ledger: Ledger, live: LiveRun) -> dict[str, Any]:
+def summarise(store: Store, ledger: Ledger, live: LiveRun, budget: Budget) -> dict[str, Any]:
     """The object that ``sentinel run --json`` prints: what this loop made, whatever run of it made it."""
-    made = {name: _of_loop(store, name) for name in (*(f"{stage}_report" for stage in STAGES), "comparison")}
-    reports = {stage: made[f"{stage}_report"] for stage in STAGES}
-    comparison = made["comparison"]
+    reports = {stage: made for stage in STAGES if (made := _of_loop(store, f"{stage}_report"))}
     return {
         "recipe": store.recipe,
         "run_id": store.run_id,
         "seconds": round(live.seconds, 1),
         "stages": [{key: stage[key] for key in ("name", "seconds", "status")} for stage in live.stages.values()],
-        "reports": {stage: _reports(artefact) for stage, artefact in reports.items() if artefact},
-        "comparisons": comparison.json("comparison.json") if comparison else [],
-        "gates": [_gate(verdict) for artefact in reports.values() if artefact for verdict in _newest(ledger, artefact)],
+        "reports": {stage: _reports(artefact) for stage, artefact in reports.items()},
+        "comparisons": _comparisons(reports),
+        "gates": [_gate(verdict) for artefact in reports.values() for verdict in _newest(ledger, artefact)],
+        "decisions": [asdict(one) for made in reports.values() if (one := ledger.latest_decision(made.hash))],
+        "costs": cost_rows(_logs(store, [stage["name"] for stage in live.stages.values()]), budget),
     }
+
+
+def _logs(store: Store, assets: list[str]) -> dict[str, Path]:
+    return {name: made.folder / "logs" for name in assets if (made := _of_loop(store, name))}
 
 
 def _of_loop(store: Store, asset: str) -> Artefact | None:
@@ -38,6 +45,12 @@ def _of_loop(store: Store, asset: str) -> Artefact | None:
 def _reports(artefact: Artefact) -> dict[str, Any]:
     suites = sorted(path.parent.name for path in artefact.folder.glob("*/report.json"))
     return {suite: report_from_json(artefact.json(f"{suite}/report.json")).summary() for suite in suites}
+
+
+def _comparisons(reports: dict[str, Artefact]) -> list[dict[str, Any]]:
+    """Read from the reports themselves: a run that a gate ended has compared what it has."""
+    suites = sorted(set.intersection(*({*_reports(made)} for made in reports.values()))) if reports else []
+    return [comparison_to_json(summary) for summary, _ in compare_reports(reports, suites)]
 
 
 def _newest(ledger: Ledger, artefact: Artefact) -> list[GateVerdict]:
@@ -92,4 +105,9 @@ def _caption(summary: dict[str, Any]) -> str:
         f"n {c['n']}, exact McNemar p = {c['p']:.2g}"
         for c in summary["comparisons"]
     ]
+    lines += [f"after {one['stage']}: {one['action']}: {one['reason']}" for one in summary["decisions"]]
+    spent = sum(row["device_s"] for row in summary["costs"])
+    money = sum(row["cost"] for row in summary["costs"])
+    currency = summary["costs"][0]["currency"] if summary["costs"] else ""
+    lines += [f"device {spent:.0f} s" + (f", {money:.2f} {currency}" if money else "")]
     return "\n".join([*lines, "Look next: sentinel ui, or sentinel gate list " + summary["recipe"]])

@@ -30,6 +30,10 @@ REPORT_GATES: Mapping[str, Mapping[str, str]] = {
         "syntax_rate": "At least 95 % syntax rate (seed 000).",
         "smoke_pass_at_1": "Eight smoke tasks: a quick look that may warn and never promotes.",
     },
+    "dpo_report": {
+        "dpo_pass_at_1": "At least 40 % Pass@1, as after SFT.",
+        "dpo_syntax_rate": "At least 95 % syntax rate, as after SFT.",
+    },
 }
 """The default gates of each report, a check each. A recipe's own gates are decided together, by the check ``recipe_gates``."""
 RECIPE_GATES = "recipe_gates"
@@ -149,6 +153,28 @@ def no_benchmark_overlap(context: dg.AssetCheckExecutionContext) -> dg.AssetChec
     )
 
 
+@dg.asset_check(asset="preference_pairs", blocking=True, partitions_def=RECIPES)
+def no_pair_from_a_benchmark(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
+    """No pair overlaps an item of a suite that judges the recipe, its sides differ, and each prompt stands once."""
+    from ..mix.decontam import decontaminate
+    from ..records import Candidate, PreferencePair
+    from ..store import read_parquet
+
+    with failing_loudly():
+        stage = _view(context)
+        rows = read_parquet(stage.store.get("preference_pairs").path("pairs.parquet"))
+        pairs = [PreferencePair.from_row(row) for row in rows]
+        candidates = (Candidate(id=p.id, source="model:sft", messages=p.messages, completion=p.chosen) for p in pairs)
+        report = decontaminate(candidates, suite_tasks(stage.store.get("task_bank")))
+    ties = sum(p.chosen == p.rejected or p.chosen_score <= p.rejected_score for p in pairs)
+    repeated = len(pairs) - len({p.messages for p in pairs})
+    return dg.AssetCheckResult(
+        passed=bool(pairs) and not (report.hits or ties or repeated),
+        description=f"{len(pairs)} pairs: {len(report.hits)} overlap a suite, {ties} tie, {repeated} repeat a prompt",
+        metadata={"pairs": len(pairs), "contaminated": len(report.hits), "ties": ties, "repeated": repeated},
+    )
+
+
 @dg.asset_check(asset="decontamination_report", partitions_def=RECIPES)
 def contamination_is_found(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
     """Planted contaminations are found: recall and precision at least 95 % each. What is not measured has not passed."""
@@ -198,6 +224,33 @@ def few_infrastructure_outcomes(context: dg.AssetCheckExecutionContext) -> dg.As
     )
 
 
+def parity_check(asset: str) -> dg.AssetChecksDefinition:
+    """The check of one checkpoint: what its worker compared when it had saved it."""
+
+    @dg.asset_check(
+        name="export_parity",
+        asset=asset,
+        description="Adapter, merged model and a saved-again copy give the same logits and the same greedy answers.",
+        blocking=True,
+        partitions_def=RECIPES,
+    )
+    def export_parity(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
+        with failing_loudly():
+            found = _view(context).store.get(asset).json("parity.json")
+        forms = [
+            f"{v['name']}: logits {v['logit_distance']:g}, {v['answers_differ']} answers" for v in found["variants"]
+        ]
+        lacks = [*found["missing"], *found["pickles"]]
+        description = f"differences over {found['prompts']} prompts: {'; '.join(forms)}"
+        return dg.AssetCheckResult(
+            passed=found["passed"],
+            description=description + (f"; missing or unsafe: {', '.join(lacks)}" if lacks else ""),
+            metadata={v["name"]: v["logit_distance"] for v in found["variants"]},
+        )
+
+    return export_parity
+
+
 @dg.asset_check(asset="reward_audit", blocking=True, partitions_def=RECIPES)
 def scorers_are_licensed(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
     """Every scorer that filters and gates passed its exam at its present version: else nothing it says may be used."""
@@ -222,6 +275,9 @@ CHECKS = [
     few_infrastructure_outcomes,
     contamination_is_found,
     no_benchmark_overlap,
+    no_pair_from_a_benchmark,
+    parity_check("sft_checkpoint"),
+    parity_check("dpo_checkpoint"),
     shares_are_met,
     gap_gates,
 ]

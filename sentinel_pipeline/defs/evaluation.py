@@ -1,8 +1,6 @@
 """Group ``evaluation``: what each checkpoint can do, and whether it is better than the one before."""
 
-from itertools import pairwise
-
-from ..bench.compare import SuiteComparison, compare_suites, comparison_to_json
+from ..bench.compare import STAGES, SuiteComparison, compare_suites, comparison_to_json, stage_pairs
 from ..bench.compare_text import comparison_markdown, comparison_page, comparison_plot, suites_to_json
 from ..bench.report import report_from_json
 from ..bench.rescore import cutting_scorer
@@ -15,7 +13,11 @@ sft_report = report_asset(
     group="evaluation",
     description="The fine-tuned model's answers to every suite, scored as the base model's were.",
 )
-STAGES = ("base", "sft")
+dpo_report = report_asset(
+    "dpo",
+    group="evaluation",
+    description="The preference-optimised model's answers to every suite, scored as those before it were.",
+)
 
 
 @recipe_asset(
@@ -30,7 +32,7 @@ def comparison(stage: Stage) -> None:
     reports = {name: stage.parent(f"{name}_report") for name in STAGES}
     bank, suites = stage.parent("task_bank"), stage.recipe.bench.suites
     samples = {name: {suite: read_samples(made, suite) for suite in suites} for name, made in reports.items()}
-    pairs = list(dict.fromkeys([*pairwise(STAGES), (STAGES[0], STAGES[-1])]))
+    pairs = stage_pairs(STAGES)
     by_pair = {
         pair: compare_suites(
             *(samples[name] for name in pair),

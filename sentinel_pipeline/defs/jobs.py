@@ -2,11 +2,12 @@
 
 import dagster as dg
 
+from ..bench.compare import STAGES
 from ..store import find_home
-from .stage import RECIPES
+from .stage import NIGHTLY_TAG, RECIPES
 
 _CANDIDATES = dg.AssetSelection.groups("candidates", "critic", "mix")
-_REPORTS = dg.AssetSelection.assets("base_report", "sft_report", "comparison")
+_REPORTS = dg.AssetSelection.assets(*(f"{stage}_report" for stage in STAGES), "comparison")
 
 train_recipe = dg.define_asset_job(
     "train_recipe",
@@ -30,7 +31,7 @@ nightly = dg.define_asset_job(
     "nightly",
     selection=dg.AssetSelection.all(),
     partitions_def=RECIPES,
-    tags={"sentinel/nightly": "true"},
+    tags={NIGHTLY_TAG: "true"},
     description="The loop as the schedule launches it, one run for every recipe marked nightly.",
 )
 JOBS = [train_recipe, build_mix, evaluate_recipe, nightly]

@@ -19,10 +19,10 @@ from dagster import DagsterEventType, DagsterRunStatus, RunsFilter
 
 from ..errors import EXIT_DONE, EXIT_FAILED, EXIT_GATE, BadInput, SentinelError, did_you_mean
 from ..processes import die_with_parent
-from ..store import Ledger, Store, find_home
+from ..store import find_home
 from .checks import REPORT_GATES, gates_of
 from .gap import PROOF
-from .stage import LOOP_TAG, RECIPES, open_view
+from .stage import LOOP_TAG, RECIPES, View, open_view
 
 JOB = "train_recipe"
 LOOP_JOBS = (JOB, "nightly")
@@ -112,12 +112,16 @@ def unfinished(recipe: str, loop: str, names: Sequence[str]) -> list[str]:
     view = open_view(dg.DagsterRun(job_name=JOB, run_id=loop), recipe)
     gates: dict[str, Iterable[str]] = {name: gates_of(view.recipe, name) for name in REPORT_GATES}
     gates[PROOF] = (PROOF,) if view.recipe.gap_proof else ()
-    return [name for name in names if not _finished(view.store, view.ledger, name, loop, gates.get(name, ()))]
+    return [name for name in names if not _finished(view, name, loop, gates.get(name, ()))]
 
 
-def _finished(store: Store, ledger: Ledger, name: str, loop: str, gates: Iterable[str]) -> bool:
-    made = [artefact for artefact in store.history(name) if artefact.manifest.loop_id == loop]
-    return bool(made) and all(ledger.latest(gate, made[-1].hash) for gate in gates)
+def _finished(view: View, name: str, loop: str, gates: Iterable[str]) -> bool:
+    """It is made, and whatever is to be decided about it was."""
+    made = [artefact for artefact in view.store.history(name) if artefact.manifest.loop_id == loop]
+    if not made or not all(view.ledger.latest(gate, made[-1].hash) for gate in gates):
+        return False
+    decided = view.recipe.decision_after(name.removesuffix("_report")) is None
+    return decided or view.ledger.latest_decision(made[-1].hash) is not None
 
 
 def run(recipe: str, events: Events, *, run_id: str, until: str | None, resume: bool) -> int:

@@ -5,6 +5,7 @@ become ``dg.Failure``: only infrastructure may be retried. Nothing here does a s
 """
 
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import wraps
@@ -14,14 +15,26 @@ from typing import Any, NamedTuple
 import dagster as dg
 from dagster._core.errors import DagsterPipesExecutionError  # raised by the Pipes client, exported nowhere public
 
+from ..costs import (
+    DEVICE_STAGES,
+    cost_rows,
+    costs_markdown,
+    last_costs,
+    loop_costs,
+    refuse_beyond,
+    write_cost,
+    write_estimate,
+)
 from ..errors import GateRefused, Infrastructure, SentinelError
 from ..gates import policy_hash
+from ..gates.decisions import point_hash
 from ..records.recipe import Recipe
 from ..store import Artefact, Draft, Home, Ledger, Store, find_home
 from ..store.manifest import code_version
 
 RECIPES = dg.DynamicPartitionsDefinition(name="recipe")
 OWNERS = ["team:sentinel"]
+NIGHTLY_TAG = "sentinel/nightly"
 LOOP_TAG = "sentinel/loop"
 """Run tag that names the run whose loop this run resumes."""
 
@@ -50,6 +63,7 @@ class Stage:
         self.asset = context.asset_key.to_user_string()
         self.home, self.recipe, self.store, self.ledger = open_view(context.run, context.partition_key)
         self.shown: dict[str, Any] = {}
+        self._began = time.monotonic()
 
     def parent(self, asset: str) -> Artefact:
         """An input artefact; only declared dependencies may be read, so that lineage never lies."""
@@ -64,7 +78,12 @@ class Stage:
         with self.store.writing(
             self.asset, parents=parents, recipe_hash=self.recipe.sha256(), seed=self.recipe.seed, keep=keep
         ) as out:
-            yield out
+            if self.asset in DEVICE_STAGES:
+                write_estimate(out.folder / "logs", last_costs(self.store, [self.asset]).get(self.asset))
+            try:
+                yield out
+            finally:
+                write_cost(out.folder / "logs", time.monotonic() - self._began)
 
     def require_licensed_scorers(self) -> None:
         """Go on only when every scorer that filters and gates holds a licence at its present version.
@@ -88,6 +107,17 @@ class Stage:
             against_hash=self.store.get(f"{policy.against}_report").hash if policy.against else None,
         )
 
+    def follow(self, report: Artefact) -> None:
+        """Go on only where the recipe's decision point after ``report``, if it has one, decided so; see ``Ledger.follow``."""
+        point = self.recipe.decision_after(report.manifest.asset.removesuffix("_report"))
+        if point is not None:
+            self.ledger.follow(
+                subject=f"{report.manifest.recipe}/{report.manifest.asset}",
+                subject_hash=report.hash,
+                scorer_version=current_scorer_version(),
+                point_hash=point_hash(point),
+            )
+
     def require_gates(self, report: Artefact) -> None:
         """Go on only with a passing, fresh verdict of every blocking gate of ``report``'s stage, the recipe's own among them."""
         stage = report.manifest.asset.removesuffix("_report")
@@ -100,13 +130,17 @@ class Stage:
         self.shown[name] = dg.MetadataValue.md(markdown)
 
     def work(self, job: Path) -> None:
-        """Run one training job in a child process through Dagster Pipes.
+        """Run one training job in a child process through Dagster Pipes, unless a nightly run's budget is used up.
 
         Raises:
             BadInput, GateRefused, Infrastructure: as the child's exit code says, with the child's own words.
         """
         from ..training.jobs import worker_error
 
+        if self.context.run.tags.get(NIGHTLY_TAG):
+            spent = loop_costs(self.store, DEVICE_STAGES).values()
+            estimate = last_costs(self.store, [self.asset]).get(self.asset)
+            refuse_beyond(self.recipe.budget, self.asset, sum(cost.device_s for cost in spent), estimate)
         command = [sys.executable, "-m", "sentinel_pipeline.training.worker", str(job)]
         context = self.context.op_execution_context
         try:
@@ -116,7 +150,11 @@ class Stage:
 
     def result(self) -> dg.MaterializeResult:
         made = self.store.get(self.asset)
-        return dg.MaterializeResult(data_version=dg.DataVersion(made.hash), metadata={**_metadata(made), **self.shown})
+        rows = cost_rows({self.asset: made.folder / "logs"}, self.recipe.budget)
+        cost = {"wall_s": rows[0]["wall_s"], "device_s": rows[0]["device_s"], "cost": rows[0]["cost"]} if rows else {}
+        self.show("costs", costs_markdown(rows, self.recipe.budget))
+        metadata = {**_metadata(made), **cost, **self.shown}
+        return dg.MaterializeResult(data_version=dg.DataVersion(made.hash), metadata=metadata)
 
 
 def _metadata(made: Artefact) -> dict[str, Any]:

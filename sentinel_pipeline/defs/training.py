@@ -1,11 +1,15 @@
 """Group ``training``: each trainer asks the ledger before it touches the device."""
 
 import json
+from collections.abc import Callable
+from pathlib import Path
 
 from ..plots import curves
-from ..store import read_jsonl
+from ..records import Candidate, Task
+from ..store import Artefact, read_jsonl, read_parquet
 from .answering import model_folder
 from .gap import require_gap
+from .mix import suite_tasks
 from .stage import Stage, recipe_asset
 
 
@@ -24,29 +28,117 @@ def sft_checkpoint(stage: Stage) -> None:
     mix, base, report, proof, bank = (stage.parent(name) for name in names)
     stage.require_gates(report)
     require_gap(stage, proof)
-    window = stage.recipe.sft.windows.suite
-    suite = bank.path("window.parquet" if window == "window" else f"suites/{window}.parquet")
-    with stage.making(mix, base, report, proof, bank, keep=True) as out:
-        stage.work(
-            sft_job(
-                stage.recipe, model_folder(base), mix.path("train.jsonl"), suite, out.folder, stage.home.device_lock
-            )
+    stage.follow(report)
+    window = window_suite(bank, stage.recipe.sft.windows.suite)
+    _tune(
+        stage,
+        [mix, base, report, proof, bank],
+        lambda out: sft_job(
+            stage.recipe, model_folder(base), mix.path("train.jsonl"), window, out, stage.home.device_lock
+        ),
+    )
+
+
+@recipe_asset(
+    group="training",
+    rooms=["generation", "critic", "sandbox", "mix"],
+    deps=["sft_checkpoint", "sft_report", "task_bank"],
+    kinds={"pytorch", "parquet"},
+    pool="device",
+)
+def preference_pairs(stage: Stage) -> None:
+    """Best of N: the fine-tuned model's answers to training tasks, ranked by the critic; one accepted and one rejected a prompt."""
+    from ..generation.pairs import build_pairs, choose_tasks, judge_answers
+    from ..mix.decontam import decontaminate
+    from ..training.jobs import sample_job
+
+    tuned, report, bank = (stage.parent(name) for name in ("sft_checkpoint", "sft_report", "task_bank"))
+    stage.require_gates(report)
+    stage.follow(report)
+    spec, recipe = stage.recipe.pairs, stage.recipe
+    tasks = choose_tasks(map(Task.from_row, read_parquet(bank.path("train.parquet"))), spec.prompts, recipe.seed)
+    hits = {hit.id for hit in decontaminate(map(_as_candidate, tasks), suite_tasks(bank)).hits}
+    tasks = [task for task in tasks if task.id not in hits]
+    with stage.making(tuned, report, bank, keep=True) as out:
+        out.table("tasks.parquet", (task.to_row() for task in tasks), "tasks")
+        job = sample_job(
+            recipe, model_folder(tuned), out.folder / "tasks.parquet", out.folder / "logs", stage.home.device_lock
         )
+        stage.work(job)
+        judged = judge_answers(tasks, out.folder / "logs" / "pairs.jsonl", spec.samples, recipe.critic)
+        built = build_pairs(tasks, judged, spec, recipe.seed)
+        out.metrics["pairs"] = out.table("pairs.parquet", (pair.to_row() for pair in built.pairs), "pairs")
+        out.jsonl("train.jsonl", (pair.to_trl() for pair in built.pairs))
+        out.json("report.json", built.report.to_json())
+        out.metrics |= {"tasks": len(tasks), "contaminated": len(hits), "answers": built.report.answers}
+    stage.show("pairs", built.report.to_markdown())
+    stage.show("plot", built.report.to_plot())
+
+
+def _as_candidate(task: Task) -> Candidate:
+    return Candidate(
+        id=task.id, source="reference", messages=task.messages, completion=task.reference, verifier=task.verifier
+    )
+
+
+@recipe_asset(
+    group="training",
+    rooms=["training", "generation"],
+    deps=["preference_pairs", "sft_checkpoint", "sft_report", "task_bank"],
+    kinds={"pytorch", "huggingface"},
+    pool="device",
+)
+def dpo_checkpoint(stage: Stage) -> None:
+    """Preference optimisation of the fine-tuned model on its own pairs, with windows; refused unless SFT passed its gates."""
+    from ..training.jobs import dpo_job
+
+    pairs, tuned, report, bank = (
+        stage.parent(name) for name in ("preference_pairs", "sft_checkpoint", "sft_report", "task_bank")
+    )
+    stage.require_gates(report)
+    stage.follow(report)
+    window = window_suite(bank, stage.recipe.dpo.windows.suite)
+    start = tuned.folder / "adapter"
+    model = start if stage.recipe.dpo.method == "lora" and start.is_dir() else tuned.path("model")
+    _tune(
+        stage,
+        [pairs, tuned, report, bank],
+        lambda out: dpo_job(stage.recipe, model, pairs.path("train.jsonl"), window, out, stage.home.device_lock),
+    )
+
+
+def window_suite(bank: Artefact, name: str) -> Path:
+    """The file of the suite that windows ask."""
+    return bank.path("window.parquet" if name == "window" else f"suites/{name}.parquet")
+
+
+def _tune(stage: Stage, parents: list[Artefact], write_job: Callable[[Path], Path]) -> None:
+    """Run a tuning's job into the asset's artefact, and show its curves."""
+    with stage.making(*parents, keep=True) as out:
+        stage.work(write_job(out.folder))
         reached = json.loads((out.folder / "training.json").read_text(encoding="utf-8"))
         out.metrics |= {key: reached[key] for key in ("final_loss", "steps", "tokens", "rows", "stopped_by")}
     _show_training(stage)
 
 
 def _show_training(stage: Stage) -> None:
-    """The loss curve, the windows and the token report, for the asset's page."""
-    made = stage.store.get("sft_checkpoint")
-    losses = [(row["step"], row["loss"]) for row in read_jsonl(made.path("losses.jsonl"))]
+    """The curves of loss and rewards, the windows and the token report, for the asset's page."""
+    made = stage.store.get(stage.asset)
+    losses = list(read_jsonl(made.path("losses.jsonl")))
     windows = list(read_jsonl(made.folder / "windows.jsonl")) if (made.folder / "windows.jsonl").exists() else []
-    stage.show("loss", curves({"training loss": losses}, "Fine-tuning loss", "step"))
-    rates = {
-        name: [(row["step"], row[key]) for row in windows if row[key] is not None]
-        for name, key in (("Pass@1", "pass_at_1"), ("syntax rate", "syntax_rate"))
-    }
+    stage.show("loss", curves({"training loss": _points(losses, "loss")}, "Training loss", "step"))
+    if losses and "rewards/margins" in losses[0]:
+        rewards = {name: _points(losses, f"rewards/{name}") for name in ("chosen", "rejected", "margins")}
+        stage.show("rewards", curves(rewards, "Implicit rewards: beta times log-ratio to the reference", "step"))
+        logps = {name: _points(losses, f"logps/{name}") for name in ("chosen", "rejected")}
+        stage.show("log-probabilities", curves(logps, "Log-probability of either side (falling is normal)", "step"))
+        accuracy = {"reward accuracy": _points(losses, "rewards/accuracies")}
+        stage.show("accuracy", curves(accuracy, "Pairs whose chosen side has the higher reward", "step", percent=True))
+    rates = {name: _points(windows, key) for name, key in (("Pass@1", "pass_at_1"), ("syntax rate", "syntax_rate"))}
     stage.show("windows", curves(rates, "Evaluation windows", "step", percent=True))
     report = made.json("token_report.json")
     stage.show("tokens", "\n".join(["| | |", "|---|---|", *(f"| {key} | {value} |" for key, value in report.items())]))
+
+
+def _points(rows: list[dict[str, float]], key: str) -> list[tuple[float, float]]:
+    return [(row["step"], row[key]) for row in rows if row[key] is not None]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import BadInput
-from ..records.decision_spec import Scenario
+from ..records.scenario_spec import Scenario
 
 
 def next_recipe(old: str, scenario: Scenario, evidence: Sequence[str], name: str) -> str:

@@ -15,7 +15,7 @@ from ..errors import BadInput
 from ..records.report import Interval
 from ..store import read_jsonl
 from .curves import Curve
-from .decision import Measured
+from .scenarios import Measured
 
 CURVES = "curves.jsonl"
 """The file's name in a training artefact."""

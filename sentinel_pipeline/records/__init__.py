@@ -3,6 +3,7 @@
 from .candidate import Candidate, Quarantined, RepairTrace, Row
 from .labels import LABELS, CriticLabels, Label
 from .messages import ROLES, Message, messages_from
+from .preference import REJECTION_KINDS, PreferencePair, RejectionKind
 from .report import BenchmarkReport, Interval, PairedComparison, SampleScore
 from .sft_candidate import STATUSES, ReviewTask, SftCandidate
 from .task import CATEGORIES, Task
@@ -28,6 +29,7 @@ from .verifiers import (
 __all__ = [
     "CATEGORIES",
     "LABELS",
+    "REJECTION_KINDS",
     "ROLES",
     "STATUSES",
     "BenchmarkReport",
@@ -44,8 +46,10 @@ __all__ = [
     "Message",
     "PairedComparison",
     "PatchApplies",
+    "PreferencePair",
     "PythonTests",
     "Quarantined",
+    "RejectionKind",
     "RepairTrace",
     "ReviewTask",
     "Row",

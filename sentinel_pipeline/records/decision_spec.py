@@ -1,31 +1,58 @@
-"""A decision tree as data: scenarios in order, each with its conditions and the recipe that would come next."""
+"""Recipe sections about decision points: after a stage's report, which rule holds, and what it makes the orchestrator do.
+
+A point is data: rules in order, the first that holds decides. What this module does not do: evaluate them (``gates.decisions``).
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import Literal
+
+from .report import Interval
+
+Action = Literal["continue", "investigate", "stop", "complete"]
+GOING_ON: frozenset[Action] = frozenset({"continue", "complete"})
+"""``investigate`` and ``stop`` refuse whatever depends on the report; ``complete`` says that the goal is reached."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Condition:
-    """About one metric of the finished run: exactly one of ``at_least``, ``below`` and ``weakest``."""
+class DecisionRule:
+    """Holds where ``metric`` lies beyond every bound that is named; a rule without bounds always holds."""
 
-    metric: str
-    at_least: float | None = None
+    action: Action
+    why: str
+    """What a person should think of; printed as it stands."""
+    metric: Literal["pass_at_1", "syntax_rate", "gain"] = "pass_at_1"
+    """``gain``: the paired difference in Pass@1 to the stage before."""
+    above: float | None = None
     below: float | None = None
-    weakest: bool = False
-    """It is the lowest of the tasks' own metrics (``eval/TASK``)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Scenario:
-    """The first scenario whose conditions all hold decides; one before it that is open leaves the decision open."""
+class DecisionPoint:
+    """One point of the tree: what is decided when the report of ``stage`` is there."""
 
-    name: str
-    title: str
-    when: tuple[Condition, ...]
-    recipe: str
-    """Name of the next recipe."""
-    set: dict[str, Any] = field(default_factory=dict)
-    """Dotted keys of the recipe and their new values."""
-    because: str = ""
+    stage: str
+    suite: str = "heldout"
+    decide_on: Literal["interval", "point"] = "interval"
+    """``interval``: a bound is passed only where the whole 95 % interval lies beyond it."""
+    rules: tuple[DecisionRule, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What a point decided about one report; immutable, kept in the ledger as the audit trail."""
+
+    stage: str
+    action: Action
+    subject_hash: str
+    """Content hash of the report that was read: the decision holds for this content and no other."""
+    reason: str
+    """The rule in words, with the numbers it was decided on."""
+    metric: str | None
+    measured: float | None
+    interval: Interval | None
+    n: int
+    scorer_version: str
+    point_hash: str
+    """Hash of the point's rules; other rules make the decision stale."""

@@ -58,6 +58,9 @@ DEFAULT_GATES: dict[str, GatePolicy] = {
     "syntax_rate": GatePolicy(metric="syntax_rate", threshold=0.95),
     # Eight tasks: a quick look, never a promotion.
     "smoke_pass_at_1": GatePolicy(metric="pass_at_1", suite="smoke", threshold=0.40, severity="warn"),
+    # The same of what is optimised further: a preference loss can fall while the task is forgotten.
+    "dpo_pass_at_1": GatePolicy(metric="pass_at_1", stage="dpo", threshold=0.40),
+    "dpo_syntax_rate": GatePolicy(metric="syntax_rate", stage="dpo", threshold=0.95),
 }
 """The gates that every recipe has. ``[gates.NAME]`` changes the keys that it names, or adds a gate of the recipe's own."""
 

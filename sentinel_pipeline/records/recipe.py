@@ -14,7 +14,7 @@ from typing import Any
 
 from ..errors import BadInput
 from .data_spec import CandidatesSpec, CriticSpec, MixSpec, TasksSpec
-from .decision_spec import Condition, Scenario
+from .decision_spec import DecisionPoint
 from .gap_spec import GapProof
 from .gate_checks import validate_gap, validate_gates
 from .gate_spec import DEFAULT_GATES, BenchSpec, GatePolicy, with_defaults
@@ -23,8 +23,10 @@ from .judge_spec import JudgeSpec
 from .mix_rules import check_mix
 from .model_spec import ModelSpec
 from .review_spec import ReviewSpec
+from .scenario_spec import Scenario
 from .toml import read_section, read_toml
-from .training_spec import Budget, SftSpec
+from .training_checks import check_decisions, check_grpo, check_pairs_and_dpo, check_scenario
+from .training_spec import Budget, DpoSpec, PairsSpec, SftSpec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +44,8 @@ class Recipe:
     sft: SftSpec = field(default_factory=SftSpec)
     grpo: GrpoSpec | None = None
     """None: the recipe has no GRPO."""
+    pairs: PairsSpec = field(default_factory=PairsSpec)
+    dpo: DpoSpec = field(default_factory=DpoSpec)
     bench: BenchSpec = field(default_factory=BenchSpec)
     gates: dict[str, GatePolicy] = field(default_factory=lambda: dict(DEFAULT_GATES))
     gap_proof: GapProof | None = None
@@ -50,7 +54,12 @@ class Recipe:
     review: ReviewSpec = field(default_factory=ReviewSpec)
     next: tuple[Scenario, ...] = ()
     """The decision tree over the finished GRPO run, asked by ``sentinel next``."""
+    decisions: tuple[DecisionPoint, ...] = ()
+    """The decision tree: a point for each stage after whose report something is decided."""
     budget: Budget = field(default_factory=Budget)
+
+    def decision_after(self, stage: str) -> DecisionPoint | None:
+        return next((point for point in self.decisions if point.stage == stage), None)
 
     def sha256(self) -> str:
         """Hash of the recipe's *meaning*: formatting and comments of the file do not count."""
@@ -98,47 +107,18 @@ def _validate(recipe: Recipe, path: Path) -> None:
     _check_bench(recipe.bench, path)
     _check_judge(recipe.judge, path)
     _positive(recipe, path)
+    check_pairs_and_dpo(recipe.pairs, recipe.dpo, recipe.budget, path)
+    check_decisions(recipe.decisions, recipe.bench.suites, path)
     if recipe.grpo is not None:
-        _validate_grpo(recipe.grpo, path)
+        check_grpo(recipe.grpo, path)
     for at, scenario in enumerate(recipe.next):
-        _validate_scenario(scenario, f"next[{at}]", path)
+        check_scenario(scenario, f"next[{at}]", path)
 
 
-def _validate_grpo(spec: GrpoSpec, path: Path) -> None:
-    for name, low, high in (("generations", 2, 4096), ("warmup_share", 0, 0.999), ("beta", 0, 1e3)):
-        if not low <= getattr(spec, name) <= high:
-            raise BadInput(f"is {getattr(spec, name)}, expected {low:g} to {high:g}.", file=path, field=f"grpo.{name}")
-    names = [rule.name for rule in spec.watch]
-    for at, rule in enumerate(spec.watch):
-        field_name = f"grpo.watch[{at}]"
-        if names.count(rule.name) > 1:
-            raise BadInput(
-                f"{rule.name!r} stands twice.", file=path, field=f"{field_name}.name", fix="Name it otherwise."
-            )
-        if rule.test in ("plateau", "spikes", "diverges") and rule.span < 1:
-            raise BadInput(f"a {rule.test} needs steps to look back on.", file=path, field=f"{field_name}.span")
-        if rule.test == "diverges" and rule.against is None:
-            raise BadInput("says from which metric it diverges.", file=path, field=f"{field_name}.against")
-        if rule.points < 1:
-            raise BadInput(f"is {rule.points}, expected 1 or more.", file=path, field=f"{field_name}.points")
-
-
-def _validate_scenario(scenario: Scenario, field_name: str, path: Path) -> None:
-    if not scenario.when:
-        raise BadInput("has no condition.", file=path, field=f"{field_name}.when", fix="A scenario needs evidence.")
-    if Path(scenario.recipe).name != scenario.recipe or not scenario.recipe:
-        raise BadInput(f"{scenario.recipe!r} is no recipe's name.", file=path, field=f"{field_name}.recipe")
-    for at, condition in enumerate(scenario.when):
-        if _asked(condition) != 1:
-            raise BadInput(
-                "expected exactly one of at_least, below and weakest.", file=path, field=f"{field_name}.when[{at}]"
-            )
-
-
-def _asked(condition: Condition) -> int:
-    return (condition.at_least is not None) + (condition.below is not None) + condition.weakest
-
-
+_TUNING = (
+    "epochs", "batch_size", "gradient_accumulation", "learning_rate", "decay_share", "max_length", "lora_r", "lora_alpha",
+    "save_every",
+)  # fmt: skip
 _GRPO = (
     "steps", "prompts_per_step", "learning_rate", "temperature", "max_prompt_length", "max_completion_length", "lora_r",
     "lora_alpha", "eval_every", "eval_items",
@@ -176,8 +156,11 @@ def _check_bench(bench: BenchSpec, path: Path) -> None:
 
 def _positive(recipe: Recipe, path: Path) -> None:
     sections: tuple[tuple[str, Any, tuple[str, ...]], ...] = (
-        ("sft", recipe.sft, ("batch_size", "gradient_accumulation", "learning_rate", "max_length", "save_every")),
+        ("sft", recipe.sft, _TUNING),
         ("sft.windows", recipe.sft.windows, ("every", "items")),
+        ("pairs", recipe.pairs, ("prompts", "min_pairs")),
+        ("dpo", recipe.dpo, _TUNING),
+        ("dpo.windows", recipe.dpo.windows, ("every", "items")),
         ("bench", recipe.bench, ("max_new_tokens", "batch_size", "samples")),
         ("critic", recipe.critic, ("cpu_seconds", "memory_mib")),
         ("review", recipe.review, _review_numbers(recipe)),

@@ -23,11 +23,15 @@ class Windows:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SftSpec:
+class TuneSpec:
+    """What every fine-tuning says, whatever its loss."""
+
     method: Literal["full", "lora"] = "full"
+    """``lora``: an adapter is trained and kept in ``adapter/``; ``model/`` is the same merged."""
     epochs: float = 1.0
     max_steps: int | None = None
     batch_size: int = 32
+    """Rows a step; in ``dpo`` a row is a pair of two sequences."""
     gradient_accumulation: int = 1
     optimizer: Literal["adamw", "muon"] = "adamw"
     learning_rate: float = 2e-3
@@ -45,7 +49,54 @@ class SftSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SftSpec(TuneSpec):
+    """Supervised fine-tuning on the mix."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairsSpec:
+    """Preference pairs: the fine-tuned model's own answers to training tasks, ranked by the critic."""
+
+    prompts: int = 1000
+    """Training tasks that are answered, drawn by seed; never one of a suite."""
+    samples: int = 4
+    """Answers a task (best of N), 2 to 4 in seed 001."""
+    temperature: float = 1.0
+    top_p: float = 1.0
+    margin: float = 0.5
+    """Least distance of the two scores. An accepted answer scores 1, any other at most 0.5: half its share of good labels."""
+    reference: bool = True
+    """Where no answer of the model's own is accepted, the task's reference is the chosen side."""
+    largest_shares: dict[str, float] = field(default_factory=lambda: {"wrong": 0.9})
+    """Kind of rejection -> the largest share of the pairs it may have; a kind that is not named has no limit."""
+    min_pairs: int = 8
+    """Fewer pairs than this and the stage ends as bad input: there is nothing to learn from."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DpoSpec(TuneSpec):
+    """Direct preference optimisation of the fine-tuned model on its own pairs (Rafailov et al., 2023, arXiv:2305.18290)."""
+
+    epochs: float = 1.0
+    batch_size: int = 16
+    learning_rate: float = 1e-5
+    warmup_steps: int = 10
+    beta: float = 0.1
+    """Strength of the pull back to the reference: a *higher* beta deviates *less* from the SFT model (seed 001 has it reversed)."""
+    sft_weight: float = 0.0
+    """Weight of the chosen side's negative log-likelihood a token beside the pairs' (Pang et al., 2024, arXiv:2404.19733)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
+    """What a run may cost. Hours are hours that a worker holds the device."""
+
     hourly_rate: float = 0.0
+    """Money an hour of the device."""
     currency: str = "USD"
     max_hours: float | None = None
+    """A plan beyond it is refused, and so is a nightly run's next stage."""
+    device_tflops: float | None = None
+    """The device's peak, dense, in the number format of training: from it hours are estimated where no earlier run tells them."""
+    utilisation: float = 0.3
+    """Share of the peak that is reached (MFU)."""

@@ -8,15 +8,18 @@ processes write at once; a verdict is durable before ``record`` returns.
 from __future__ import annotations
 
 import datetime as dt
+import json
 import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import GateRefused
 from ..records import GateVerdict, Interval
+from ..records.decision_spec import GOING_ON, Decision
 
 _SCHEMA = """
 create table if not exists verdicts (
@@ -38,6 +41,15 @@ create table if not exists verdicts (
     against_hash text
 );
 create index if not exists verdicts_by_subject on verdicts (name, subject_hash);
+create table if not exists decisions (
+    id integer primary key,
+    recorded_at text not null,
+    recipe text not null,
+    run_id text not null,
+    subject_hash text not null,
+    decision text not null
+);
+create index if not exists decisions_by_subject on decisions (subject_hash);
 """
 
 
@@ -126,6 +138,49 @@ class Ledger:
             ).fetchone()
         return _verdict(row) if row else None
 
+    def record_decision(self, decision: Decision, *, recipe: str, run_id: str) -> None:
+        """Append a decision of the recipe's tree; durable on return."""
+        now = dt.datetime.now(dt.UTC).isoformat(timespec="microseconds")
+        values = (now, recipe, run_id, decision.subject_hash, json.dumps(asdict(decision)))
+        with self._connect() as connection:
+            connection.execute(
+                "insert into decisions (recorded_at, recipe, run_id, subject_hash, decision) values (?, ?, ?, ?, ?)",
+                values,
+            )
+
+    def decisions(self, *, recipe: str) -> list[Decision]:
+        """A recipe's decisions, oldest first: the audit trail."""
+        with self._connect() as connection:
+            rows = connection.execute(
+                "select decision from decisions where recipe = ? order by id", (recipe,)
+            ).fetchall()
+        return [_decision(row) for row in rows]
+
+    def latest_decision(self, subject_hash: str) -> Decision | None:
+        """The newest decision about this content."""
+        with self._connect() as connection:
+            row = connection.execute(
+                "select decision from decisions where subject_hash = ? order by id desc limit 1", (subject_hash,)
+            ).fetchone()
+        return _decision(row) if row else None
+
+    def follow(self, *, subject: str, subject_hash: str, scorer_version: str, point_hash: str) -> Decision:
+        """The decision about this content, where it lets the next stage go on.
+
+        Raises:
+            GateRefused: it is missing, stale (another scorer, other rules), or says to stop or to investigate.
+        """
+        found = self.latest_decision(subject_hash)
+        if found is None:
+            raise GateRefused(f"nothing was decided about {subject} ({subject_hash[:12]}). Run its asset checks.")
+        if (found.scorer_version, found.point_hash) != (scorer_version, point_hash):
+            raise GateRefused(
+                f"the decision about {subject} is stale: scorer or rules changed. Run its asset checks again."
+            )
+        if found.action not in GOING_ON:
+            raise GateRefused(f"the decision about {subject} is to {found.action}: {found.reason}")
+        return found
+
     def require(
         self,
         name: str,
@@ -162,6 +217,11 @@ class Ledger:
         if found.verdict != "pass":
             raise GateRefused(f"gate {name} on {subject}: {found.verdict}. {found.reason}")
         return found
+
+
+def _decision(row: sqlite3.Row) -> Decision:
+    data = json.loads(row["decision"])
+    return Decision(**{**data, "interval": Interval(*data["interval"]) if data["interval"] else None})
 
 
 def _use_wal(connection: sqlite3.Connection) -> None:

@@ -50,7 +50,7 @@ def pretrain(job: PretrainJob, progress: Progress, interrupts: Interrupts) -> di
         BadInput: a shape that cannot be built, or a loss that is not finite.
         Infrastructure: no sources to read, or the disk is full.
     """
-    _check(job.spec)
+    check_shape(job.spec)
     tokenizer = train_tokenizer(job.spec, job.seed)
     data = pretraining_blocks(job.spec, job.seed, tokenizer)
     model = build_model(job.spec, job.seed, tokenizer.get_vocab_size())
@@ -72,7 +72,8 @@ def pretrain(job: PretrainJob, progress: Progress, interrupts: Interrupts) -> di
     return result
 
 
-def _check(spec: EmbeddedModel) -> None:
+def check_shape(spec: EmbeddedModel) -> None:
+    """Raises BadInput where heads do not divide the hidden size into an even number of dimensions."""
     if spec.hidden % spec.heads or (spec.hidden // spec.heads) % 2:
         raise BadInput(
             f"hidden {spec.hidden} by {spec.heads} heads: expected an even number of dimensions a head.",
@@ -130,13 +131,11 @@ def wrap_tokenizer(tokenizer: Tokenizer, spec: EmbeddedModel) -> PreTrainedToken
     return wrapped
 
 
-def build_model(spec: EmbeddedModel, seed: int, vocabulary: int) -> LlamaForCausalLM:
-    import torch
-    from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM
+def model_config(spec: EmbeddedModel, vocabulary: int) -> Any:
+    """The configuration of the small Llama."""
+    from transformers import LlamaConfig
 
-    torch.manual_seed(seed)
-    pad, end = SPECIAL.index(END_OF_TEXT), SPECIAL.index(TURN_END)
-    config = LlamaConfig(
+    return LlamaConfig(
         vocab_size=vocabulary,
         hidden_size=spec.hidden,
         intermediate_size=spec.intermediate,
@@ -147,13 +146,23 @@ def build_model(spec: EmbeddedModel, seed: int, vocabulary: int) -> LlamaForCaus
         tie_word_embeddings=True,
         initializer_range=INITIAL_SPREAD,
         attention_bias=True,
-        pad_token_id=pad,
+        pad_token_id=SPECIAL.index(END_OF_TEXT),
         bos_token_id=None,
-        eos_token_id=end,
+        eos_token_id=SPECIAL.index(TURN_END),
     )
+
+
+def build_model(spec: EmbeddedModel, seed: int, vocabulary: int) -> LlamaForCausalLM:
+    import torch
+    from transformers import GenerationConfig, LlamaForCausalLM
+
+    torch.manual_seed(seed)
+    config = model_config(spec, vocabulary)
     model = LlamaForCausalLM(config)
     begin_as_copier(model, seed)
-    model.generation_config = GenerationConfig(eos_token_id=end, pad_token_id=pad, do_sample=False)
+    model.generation_config = GenerationConfig(
+        eos_token_id=config.eos_token_id, pad_token_id=config.pad_token_id, do_sample=False
+    )
     return model
 
 

@@ -5,7 +5,8 @@ finds there. ``*_job`` write the file and return its path. Nothing is trained or
 
 What a job leaves in its folders:
 
-- ``out/model/``: the model to use next, weights only (best by window Pass@1 for SFT); ``out/final/``: SFT's last weights.
+- ``out/model/``: the model to use next, weights only (of a tuning: best by window Pass@1); ``out/final/``: a tuning's last
+  weights. A LoRA run keeps adapters: ``out/adapter/`` and ``out/final/``, and ``out/model/`` is the former merged.
 - ``out/token_report.json``, ``out/windows.jsonl``, ``out/training.json``: what was trained, judged and reached, free of timings.
 - ``logs/job.json``, ``logs/progress.jsonl``, ``logs/result.json``, ``logs/failure.json`` and ``logs/checkpoints/step-N/`` (full
   optimizer checkpoints); an answer job writes ``logs/SUITE.jsonl``.
@@ -34,7 +35,7 @@ from ..generation.decoding import Decoding
 from ..records.model_spec import EmbeddedModel
 from ..records.recipe import Recipe
 from ..records.toml import read_section
-from ..records.training_spec import SftSpec
+from ..records.training_spec import DpoSpec, SftSpec, TuneSpec
 from ..store import write_json
 
 
@@ -52,23 +53,38 @@ class PretrainJob:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SftJob:
-    """Fine-tune ``model`` on the prompt-completion rows of ``rows``."""
+class TuneJob:
+    """What every fine-tuning job names; its kind says the loss."""
 
-    kind: ClassVar[str] = "sft"
+    kind: ClassVar[str]
     out: Path
     logs: Path
     model: Path
-    """A Transformers folder."""
+    """A Transformers folder, or an adapter's."""
     rows: Path
-    """JSONL of ``{"prompt": [turns], "completion": [turn]}``."""
     suite: Path | None = None
     """Parquet of tasks for the windows; no windows without one."""
     device_lock: Path | None = None
     seed: int = 17
-    spec: SftSpec = field(default_factory=SftSpec)
+    spec: TuneSpec
     decoding: Decoding = field(default_factory=Decoding)
     """How the windows' answers are decoded."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SftJob(TuneJob):
+    """Fine-tune ``model`` on the prompt-completion rows of ``rows``: JSONL of ``{"prompt": [turns], "completion": [turn]}``."""
+
+    kind: ClassVar[str] = "sft"
+    spec: SftSpec = field(default_factory=SftSpec)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DpoJob(TuneJob):
+    """Optimise ``model`` on the pairs of ``rows``: JSONL of ``{"prompt": [turns], "chosen": [turn], "rejected": [turn]}``."""
+
+    kind: ClassVar[str] = "dpo"
+    spec: DpoSpec = field(default_factory=DpoSpec)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,8 +106,8 @@ class AnswerJob:
     model_hash: str = ""
 
 
-Job = PretrainJob | SftJob | AnswerJob
-_KINDS: dict[str, type[Any]] = {cls.kind: cls for cls in (PretrainJob, SftJob, AnswerJob)}
+Job = PretrainJob | SftJob | DpoJob | AnswerJob
+_KINDS: dict[str, type[Any]] = {cls.kind: cls for cls in (PretrainJob, SftJob, DpoJob, AnswerJob)}
 _PATHS = ("out", "logs", "model", "rows", "suite", "device_lock", "cache")
 
 
@@ -113,18 +129,50 @@ def sft_job(
     recipe: Recipe, model: Path | str, rows: Path, suite: Path | None, out: Path, device_lock: Path | None = None
 ) -> Path:
     """Write the job that fine-tunes ``model`` on ``rows`` with windows on ``suite``; returns the job file's path."""
+    return write_job(SftJob(spec=recipe.sft, **_tuning(recipe, model, rows, suite, out, device_lock)))
+
+
+def dpo_job(
+    recipe: Recipe, model: Path | str, rows: Path, suite: Path | None, out: Path, device_lock: Path | None = None
+) -> Path:
+    """Write the job that optimises ``model`` on the pairs of ``rows`` with windows on ``suite``; returns the job file's path."""
+    return write_job(DpoJob(spec=recipe.dpo, **_tuning(recipe, model, rows, suite, out, device_lock)))
+
+
+def _tuning(
+    recipe: Recipe, model: Path | str, rows: Path, suite: Path | None, out: Path, device_lock: Path | None
+) -> dict[str, Any]:
     window = Decoding(max_new_tokens=recipe.bench.max_new_tokens, batch_size=recipe.bench.batch_size, seed=recipe.seed)
+    return {
+        "out": out,
+        "logs": out / "logs",
+        "model": Path(model),
+        "rows": rows,
+        "suite": suite,
+        "device_lock": device_lock,
+        "seed": recipe.seed,
+        "decoding": window,
+    }
+
+
+def sample_job(recipe: Recipe, model: Path | str, tasks: Path, logs: Path, device_lock: Path | None = None) -> Path:
+    """Write the job that samples ``recipe.pairs.samples`` answers to each task of ``tasks`` into ``logs/pairs.jsonl``."""
+    pairs, bench = recipe.pairs, recipe.bench
+    decoding = Decoding(
+        max_new_tokens=bench.max_new_tokens,
+        batch_size=bench.batch_size,
+        temperature=pairs.temperature,
+        top_p=pairs.top_p,
+        seed=recipe.seed,
+    )
     return write_job(
-        SftJob(
-            out=out,
-            logs=out / "logs",
+        AnswerJob(
+            logs=logs,
             model=Path(model),
-            rows=rows,
-            suite=suite,
+            suites={"pairs": str(tasks)},
+            samples=pairs.samples,
             device_lock=device_lock,
-            seed=recipe.seed,
-            spec=recipe.sft,
-            decoding=window,
+            decoding=decoding,
         )
     )
 
@@ -207,7 +255,8 @@ def _build(cls: type[Any], rest: dict[str, Any], paths: dict[str, Path], file: P
 
 
 def _spec_type(cls: type[Any]) -> type[Any]:
-    return EmbeddedModel if cls is PretrainJob else SftSpec
+    specs: dict[type[Any], type[Any]] = {PretrainJob: EmbeddedModel, DpoJob: DpoSpec}
+    return specs.get(cls, SftSpec)
 
 
 def _pruned(table: dict[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Progress of a job: a row of ``progress.jsonl`` for whoever tails it, and now and then a line for people.
 
-A row is ``{"time", "step", "total", "loss", "tokens_per_s", "eta_s"}``; the file belongs to the logs: its numbers differ
-between equal runs. Rates are those of this process, not of an earlier one that it resumes.
+A row is ``{"time", "step", "total", "loss", "tokens_per_s", "eta_s", "tokens"}`` and what else a job tells; the file belongs to
+the logs: its numbers differ between equal runs. Rates and tokens are those of this process, not of an earlier one that it resumes.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ class Progress:
         self._last_row = self._last_line = float("-inf")
         path.parent.mkdir(parents=True, exist_ok=True)
 
-    def update(self, step: int, total: int, *, loss: float | None = None, tokens: int = 0) -> None:
-        """``step`` of ``total`` is done; ``tokens`` more were worked on since the last call."""
+    def update(self, step: int, total: int, *, loss: float | None = None, tokens: int = 0, **numbers: float) -> None:
+        """``step`` of ``total`` is done; ``tokens`` more were worked on since the last call; ``numbers`` are told as they are."""
         if self._first_step is None:
             self._first_step = step - 1
         self._tokens += tokens
         now, last = self._clock(), step >= total
         if last or now - self._last_row >= ROW_EVERY_S:
             self._last_row = now
-            self._write(now, step, total, loss)
+            self._write(now, step, total, loss, numbers)
         if last or now - self._last_line >= LINE_EVERY_S:
             self._last_line = now
-            self._say(self._line(now, step, total, loss))
+            self._say(self._line(now, step, total, loss, numbers))
 
     def note(self, text: str) -> None:
         """Say something that is no step: a window's result, a checkpoint, a resume."""
@@ -52,7 +52,7 @@ class Progress:
         done = max(step - (self._first_step or 0), 1)
         return self._tokens / elapsed, elapsed / done * max(total - step, 0)
 
-    def _write(self, now: float, step: int, total: int, loss: float | None) -> None:
+    def _write(self, now: float, step: int, total: int, loss: float | None, numbers: dict[str, float]) -> None:
         rate, eta = self._rates(now, step, total)
         row = {
             "time": round(time.time(), 3),
@@ -61,14 +61,17 @@ class Progress:
             "loss": None if loss is None else round(loss, 6),
             "tokens_per_s": round(rate, 1),
             "eta_s": round(eta, 1),
+            "tokens": self._tokens,
+            **numbers,
         }
         with self._path.open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(row) + "\n")
 
-    def _line(self, now: float, step: int, total: int, loss: float | None) -> str:
+    def _line(self, now: float, step: int, total: int, loss: float | None, numbers: dict[str, float]) -> str:
         rate, eta = self._rates(now, step, total)
         parts = [f"{self._label}: {step}/{total}"]
         parts += [f"loss {loss:.3f}"] if loss is not None else []
+        parts += [f"{name} {value:.2f}" for name, value in numbers.items()]
         return " · ".join([*parts, f"{rate:,.0f} tokens/s", f"{eta:.0f} s left"])
 
 

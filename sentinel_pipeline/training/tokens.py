@@ -6,7 +6,7 @@ border, and ends with the stop token. A row that does not fit is dropped whole: 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
@@ -56,6 +56,13 @@ class TokenReport:
         return asdict(self)
 
 
+class Side(NamedTuple):
+    """A prompt and one answer to it, as token ids."""
+
+    prompt: list[int]
+    completion: list[int]
+
+
 class Prepared(NamedTuple):
     rows: list[Encoded]
     report: TokenReport
@@ -72,42 +79,57 @@ def prepare_rows(path: Path, tokenizer: PreTrainedTokenizerBase, max_length: int
         raise BadInput("no such file of training rows.", file=path)
     kept: list[Encoded] = []
     counts = {"rows": 0, "too_long": 0, "fully_masked": 0, "prefix_differs": 0}
-    texts = _rendered(path, tokenizer)
-    while chunk := list(islice(texts, _CHUNK)):
-        counts["rows"] += len(chunk)
-        counts["prefix_differs"] += sum(completion is None for _, completion in chunk)
-        pairs = [(prompt, completion) for prompt, completion in chunk if completion is not None]
-        for prompt, completion in _encode(pairs, tokenizer):
-            if not completion:
-                counts["fully_masked"] += 1
-            elif len(prompt) + len(completion) > max_length:
-                counts["too_long"] += 1
-            else:
-                kept.append(Encoded(prompt + completion, [IGNORED] * len(prompt) + completion))
-    report = _report(kept, counts, tokenizer)
-    _refuse_nonsense(report, path, max_length)
+    rows = ((row.get("prompt"), row.get("completion")) for row in read_jsonl(path))
+    for side in encode_rows(_named(rows, path), tokenizer):
+        counts["rows"] += 1
+        if side is None:
+            counts["prefix_differs"] += 1
+        elif not side.completion:
+            counts["fully_masked"] += 1
+        elif len(side.prompt) + len(side.completion) > max_length:
+            counts["too_long"] += 1
+        else:
+            kept.append(Encoded(side.prompt + side.completion, [IGNORED] * len(side.prompt) + side.completion))
+    report = report_of(kept, counts, tokenizer)
+    refuse_nonsense(report, path, max_length, "sft.max_length")
     return Prepared(kept, report)
 
 
-def _rendered(path: Path, tokenizer: PreTrainedTokenizerBase) -> Iterator[tuple[str, str | None]]:
+def encode_rows(rows: Iterable[tuple[Any, Any]], tokenizer: PreTrainedTokenizerBase) -> Iterator[Side | None]:
+    """Prompt turns and answer turns as token ids, in order, streaming; None where the template renders the prompt of training
+    differently from that of inference; an empty answer has no tokens."""
+    stream = iter(rows)
+    while chunk := list(islice(stream, _CHUNK)):
+        texts = [_rendered(prompt, completion, tokenizer) for prompt, completion in chunk]
+        whole = [pair for pair in texts if pair is not None]
+        sides = _encode(whole, tokenizer)
+        yield from (None if pair is None else next(sides) for pair in texts)
+
+
+def _named(rows: Iterable[tuple[Any, Any]], path: Path) -> Iterator[tuple[Any, Any]]:
+    for line, (prompt, completion) in enumerate(rows, start=1):
+        check_turns((prompt, completion), "{'prompt': [turns], 'completion': [turns]}", path, line)
+        yield prompt, completion
+
+
+def check_turns(parts: Iterable[Any], expected: str, path: Path, line: int) -> None:
+    """Raises BadInput unless every one of ``parts`` is a list of turns."""
+    if not all(map(_turns, parts)):
+        raise BadInput(f"expected {expected} with role and content in every turn.", file=path, line=line)
+
+
+def _rendered(
+    prompt: list[dict[str, Any]], completion: list[dict[str, Any]], tokenizer: PreTrainedTokenizerBase
+) -> tuple[str, str] | None:
     """Prompt text and the completion's text up to its stop token; None where the two renderings disagree."""
     stop = str(tokenizer.eos_token)
-    for line, row in enumerate(read_jsonl(path), start=1):
-        prompt, completion = _turns(row.get("prompt")), _turns(row.get("completion"))
-        if not prompt or not completion:
-            raise BadInput(
-                "expected {'prompt': [turns], 'completion': [turns]} with role and content in every turn.",
-                file=path,
-                line=line,
-            )
-        asked = render_chat(tokenizer, prompt)
-        whole = render_chat(tokenizer, prompt + completion, prompt=False)
-        if not whole.startswith(asked):
-            yield asked, None
-            continue
-        answer, found, _ = whole[len(asked) :].rpartition(stop)
-        # What the template writes after the stop token (a line break) is never generated, so it is not trained either.
-        yield asked, (answer + found if found else whole[len(asked) :]) if completion[-1]["content"] else ""
+    asked = render_chat(tokenizer, prompt)
+    whole = render_chat(tokenizer, prompt + completion, prompt=False)
+    if not whole.startswith(asked):
+        return None
+    answer, found, _ = whole[len(asked) :].rpartition(stop)
+    # What the template writes after the stop token (a line break) is never generated, so it is not trained either.
+    return asked, (answer + found if found else whole[len(asked) :]) if completion[-1]["content"] else ""
 
 
 def _turns(value: Any) -> list[dict[str, Any]]:
@@ -118,16 +140,14 @@ def _turns(value: Any) -> list[dict[str, Any]]:
     return value if good else []
 
 
-def _encode(
-    pairs: Iterable[tuple[str, str]], tokenizer: PreTrainedTokenizerBase
-) -> Iterator[tuple[list[int], list[int]]]:
+def _encode(pairs: Sequence[tuple[str, str]], tokenizer: PreTrainedTokenizerBase) -> Iterator[Side]:
     prompts, completions = [prompt for prompt, _ in pairs], [completion for _, completion in pairs]
     if prompts:
         encoded = [tokenizer(texts, add_special_tokens=False)["input_ids"] for texts in (prompts, completions)]
-        yield from zip(*encoded, strict=True)
+        yield from (Side(prompt, completion) for prompt, completion in zip(*encoded, strict=True))
 
 
-def _report(kept: list[Encoded], counts: dict[str, int], tokenizer: PreTrainedTokenizerBase) -> TokenReport:
+def report_of(kept: list[Encoded], counts: dict[str, int], tokenizer: PreTrainedTokenizerBase) -> TokenReport:
     return TokenReport(
         **counts,
         kept=len(kept),
@@ -139,10 +159,11 @@ def _report(kept: list[Encoded], counts: dict[str, int], tokenizer: PreTrainedTo
     )
 
 
-def _refuse_nonsense(report: TokenReport, path: Path, max_length: int) -> None:
+def refuse_nonsense(report: TokenReport, path: Path, max_length: int, field: str) -> None:
+    """Raises BadInput on what would train nonsense; ``field`` is the recipe's key of ``max_length``."""
     if report.rows == 0:
         raise BadInput(
-            "holds no rows: there is nothing to train on.", file=path, fix="Look at the mix's shortfall report."
+            "holds no rows: there is nothing to train on.", file=path, fix="Look at the report of what made the file."
         )
     if report.prefix_differs:
         raise BadInput(
@@ -156,8 +177,8 @@ def _refuse_nonsense(report: TokenReport, path: Path, max_length: int) -> None:
             f"{lost} of {report.rows} rows would be lost ({report.too_long} longer than {max_length} tokens, "
             f"{report.fully_masked} without a token to train).",
             file=path,
-            field="sft.max_length",
-            fix="Raise sft.max_length or shorten the rows.",
+            field=field,
+            fix=f"Raise {field} or shorten the rows.",
         )
     if report.stop_trained < report.kept:
         raise BadInput(

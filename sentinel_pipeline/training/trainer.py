@@ -1,12 +1,13 @@
-"""TRL's ``SFTTrainer`` with what a believable run adds: a fixed sample order, whole checkpoints, an early word on bad losses.
+"""TRL's trainers with what a believable run adds: a fixed sample order, whole checkpoints, an early word on bad losses.
 
-And with what a small machine needs: little padding, and the language-model head on trained positions only. What is trained, on what
-and for how long is TRL's and Transformers' business.
+And, for ``SFTTrainer``, with what a small machine needs: little padding, and the language-model head on trained positions only.
+What is trained, on what and for how long is TRL's and Transformers' business.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -74,17 +75,16 @@ class FixedOrder:
         return len(self.order)
 
 
-def trainer_class() -> Any:
-    """The class, made late: its base lives in TRL."""
-    import torch
-    from trl import SFTTrainer
+def believable(base: Any) -> Any:
+    """``base``, one of TRL's trainer classes, with our order, optimizer and checkpoints, and each step's loss at hand."""
 
-    class Trainer(SFTTrainer):
+    class Trainer(base):
         order: Sequence[int]
         optimizer_name: str
+        optimizer: Any
         checkpoints: Path
         step_loss: Any = 0.0
-        """Mean loss of the open optimizer step over its trained tokens."""
+        """Mean loss of the open optimizer step: over its trained tokens, or over its pairs."""
         step_tokens: int = 0
         _staging: str | None = None
 
@@ -97,6 +97,54 @@ def trainer_class() -> Any:
                 trained: Any = self.model if model is None else model
                 self.optimizer = build_optimizer(trained, self.optimizer_name, rate, decay)
             return self.optimizer
+
+        def take_step(self) -> tuple[float, int, dict[str, float]]:
+            """Loss, tokens and the trainer's own numbers since the last call; ends the open step."""
+            loss, tokens = float(self.step_loss), self.step_tokens
+            self.step_loss, self.step_tokens = 0.0, 0
+            return loss, tokens, self.take_numbers()
+
+        def take_numbers(self) -> dict[str, float]:
+            return {}
+
+        def save_weights(self, folder: Path) -> None:
+            """The trained weights: all of them, or of an adapter itself alone, never its frozen reference."""
+            only = {"selected_adapters": ["default"]} if hasattr(self.model, "peft_config") else {}
+            self.model.save_pretrained(folder, **only)
+
+        def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
+            super()._save(output_dir, state_dict)
+            # A second adapter in the checkpoint (a frozen reference) would hide the first from a resume.
+            shutil.rmtree(Path(str(output_dir)) / "ref", ignore_errors=True)
+
+        def _save_checkpoint(self, model: Any, trial: Any) -> None:
+            """A full checkpoint under our own rules: whole or absent, the newest kept."""
+
+            def write(folder: Path) -> None:
+                self._staging = str(folder)
+                # Past TRL's own override, which writes a model card into the run's folder.
+                super(base, self)._save_checkpoint(model, trial)
+                inner = folder / f"checkpoint-{self.state.global_step}"
+                for path in inner.iterdir():
+                    os.replace(path, folder / path.name)
+                inner.rmdir()
+                self._staging = None
+
+            save_checkpoint(self.checkpoints, self.state.global_step, write)
+
+        def _get_output_dir(self, trial: Any = None) -> str:
+            return self._staging or super()._get_output_dir(trial)
+
+    return Trainer
+
+
+def sft_trainer_class() -> Any:
+    """The class, made late: its base lives in TRL."""
+    import torch
+    from trl import SFTTrainer
+
+    class Trainer(believable(SFTTrainer)):  # type: ignore[misc]
+        step_loss: Any
 
         def compute_loss(
             self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
@@ -130,27 +178,44 @@ def trainer_class() -> Any:
                 and not any(getattr(config, name, None) for name in _SCALED)
             )
 
-        def take_step(self) -> tuple[float, int]:
-            """Loss and tokens since the last call; ends the open step."""
-            loss, tokens = float(self.step_loss), self.step_tokens
-            self.step_loss, self.step_tokens = 0.0, 0
-            return loss, tokens
+    return Trainer
 
-        def _save_checkpoint(self, model: Any, trial: Any) -> None:
-            """A full checkpoint under our own rules: whole or absent, the newest kept."""
 
-            def write(folder: Path) -> None:
-                self._staging = str(folder)
-                super(SFTTrainer, self)._save_checkpoint(model, trial)
-                inner = folder / f"checkpoint-{self.state.global_step}"
-                for path in inner.iterdir():
-                    os.replace(path, folder / path.name)
-                inner.rmdir()
-                self._staging = None
+NUMBERS = (
+    "rewards/margins",
+    "rewards/accuracies",
+    "rewards/chosen",
+    "rewards/rejected",
+    "logps/chosen",
+    "logps/rejected",
+)
+"""What DPO tells of each step; a falling ``logps/chosen`` is normal, gates look at the task."""
 
-            save_checkpoint(self.checkpoints, self.state.global_step, write)
 
-        def _get_output_dir(self, trial: Any = None) -> str:
-            return self._staging or super()._get_output_dir(trial)
+def dpo_trainer_class() -> Any:
+    """The class, made late: its base lives in TRL."""
+    from trl import DPOTrainer
+
+    class Trainer(believable(DPOTrainer)):  # type: ignore[misc]
+        step_loss: Any
+
+        def _prepare_dataset(self, dataset: Any, processing_class: Any, args: Any, dataset_name: str) -> Any:
+            """Rows are tokenized already, as generation renders them."""
+            return dataset
+
+        def compute_loss(
+            self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
+        ) -> Any:
+            self.step_tokens += int(inputs["attention_mask"].sum())
+            loss = super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+            value = (loss[0] if return_outputs else loss).detach()
+            self.step_loss = self.step_loss + value / self.args.gradient_accumulation_steps
+            return loss
+
+        def take_numbers(self) -> dict[str, float]:
+            kept = self._metrics["train"]
+            found = {name: sum(kept[name]) / len(kept[name]) for name in NUMBERS if kept[name]}
+            kept.clear()
+            return {name: round(value, 6) for name, value in found.items()}
 
     return Trainer

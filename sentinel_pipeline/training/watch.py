@@ -16,7 +16,7 @@ from ..errors import BadInput, SentinelError
 from ..records import Task
 from .checkpoints import save_checkpoint
 from .interrupts import Interrupts
-from .jobs import SftJob
+from .jobs import TuneJob
 from .progress import Progress
 from .stopping import Window, best_window, stop_reason
 from .windows import Scorer, append_window, describe, evaluate_window
@@ -29,31 +29,33 @@ if TYPE_CHECKING:
 class Watch:
     """The state of a run that is not the trainer's."""
 
-    job: SftJob
+    job: TuneJob
     tokenizer: PreTrainedTokenizerBase
     progress: Progress
     interrupts: Interrupts
     scorer: Scorer
     tasks: Sequence[Task]
     windows: list[Window]
+    opening_window: bool = False
+    """Whether a window is held before the first step."""
     stopped_by: str | None = None
     failure: SentinelError | None = None
     """Raised after the trainer returned, so that it ends in order."""
     trainer: Any = None
 
     def after_step(self, step: int, total: int, control: Any) -> None:
-        loss, tokens = self.trainer.take_step()
+        loss, tokens, numbers = self.trainer.take_step()
         if not math.isfinite(loss):
             self.failure = BadInput(
                 f"the loss is {loss} at step {step}.",
-                field="sft.learning_rate",
+                field=f"{self.job.kind}.learning_rate",
                 fix="Lower it; the last full checkpoint and the best model are kept.",
             )
             control.should_training_stop, control.should_save = True, False
             return
         with (self.job.out / "losses.jsonl").open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps({"step": step, "loss": round(loss, 6)}) + "\n")
-        self.progress.update(step, total, loss=loss, tokens=tokens)
+            stream.write(json.dumps({"step": step, "loss": round(loss, 6), **numbers}) + "\n")
+        self.progress.update(step, total, loss=loss, tokens=tokens, **_short(numbers))
         if self.tasks and (step % self.job.spec.windows.every == 0 or step == total):
             self.hold_window(step, control)
         if self.interrupts.asked:
@@ -71,9 +73,23 @@ class Watch:
             self.progress.note(self.stopped_by)
             control.should_training_stop = control.should_save = True
 
+    def before_training(self, control: Any) -> None:
+        """The window at step 0 says what is to be beaten: an optimised model that never beats its start is not kept."""
+        if self.opening_window and self.tasks and not self.windows:
+            self.hold_window(0, control)
+
     def _write_model(self, folder: Path) -> None:
-        self.trainer.model.save_pretrained(folder)
+        self.trainer.save_weights(folder)
         self.tokenizer.save_pretrained(folder)
+
+
+def _short(numbers: dict[str, float]) -> dict[str, float]:
+    """What of a step's numbers people see beside the loss: reward margin and accuracy."""
+    return {
+        name.removeprefix("rewards/"): numbers[name]
+        for name in ("rewards/margins", "rewards/accuracies")
+        if name in numbers
+    }
 
 
 def watch_callback(watch: Watch) -> TrainerCallback:
@@ -81,6 +97,10 @@ def watch_callback(watch: Watch) -> TrainerCallback:
     from transformers import TrainerCallback
 
     class Callback(TrainerCallback):
+        def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            if int(state.global_step) == 0:
+                watch.before_training(control)
+
         def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
             watch.after_step(int(state.global_step), int(state.max_steps), control)
 

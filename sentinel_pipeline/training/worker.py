@@ -18,6 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ..costs import note_attempt
 from ..errors import EXIT_BAD_INPUT, EXIT_DONE, EXIT_FAILED, EXIT_INFRASTRUCTURE, SentinelError
 from ..generation.answers import Answer, Engine
 from ..generation.decoding import Decoding
@@ -26,7 +27,7 @@ from ..processes import die_with_parent
 from ..store import read_parquet, write_json
 from .device import device_lock, prepare_cpu
 from .interrupts import Interrupts
-from .jobs import AnswerJob, Failure, Job, PretrainJob, SftJob, read_job, write_failure
+from .jobs import AnswerJob, DpoJob, Failure, Job, PretrainJob, SftJob, read_job, write_failure
 from .progress import Progress, Say, terminal_say
 from .windows import Scorer, critic_scorer
 
@@ -41,6 +42,7 @@ _ENVIRONMENT = {
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
     "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
     "HF_HUB_DISABLE_TELEMETRY": "1",
+    "TQDM_DISABLE": "1",
 }
 
 
@@ -64,9 +66,13 @@ def run_job(
     progress = Progress(job.logs / "progress.jsonl", job.kind, say)
     with device_lock(job.device_lock, say):
         started = time.monotonic()
-        be_quiet()
-        prepare_cpu()
-        reached = _dispatch(job, progress, interrupts or Interrupts(), scorer)
+        note_attempt(job.logs, "start")
+        try:
+            be_quiet()
+            prepare_cpu()
+            reached = _dispatch(job, progress, interrupts or Interrupts(), scorer)
+        finally:
+            note_attempt(job.logs, "end")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // (1024 if sys.platform == "linux" else 1024**2)
     result = {**reached, "seconds": round(time.monotonic() - started, 3), "peak_memory_mib": peak}
     write_json(job.logs / "result.json", result)
@@ -82,6 +88,10 @@ def _dispatch(job: Job, progress: Progress, interrupts: Interrupts, scorer: Scor
         from .sft import fine_tune
 
         return fine_tune(job, progress, interrupts, scorer)
+    if isinstance(job, DpoJob):
+        from .dpo import optimise
+
+        return optimise(job, progress, interrupts, scorer)
     return answer_suites(job, progress, interrupts)
 
 
@@ -117,6 +127,9 @@ def answer_suites(job: AnswerJob, progress: Progress, interrupts: Interrupts) ->
 
 def _engine(job: AnswerJob) -> Engine:
     """The job's engine; a model is loaded when it is first asked: what is in the cache needs none."""
+    from ..generation.loading import check_folder
+
+    check_folder(job.model)
     loaded: list[Engine] = []
 
     def ask(prompts: Sequence[Prompt], decoding: Decoding) -> Iterator[list[Answer]]:

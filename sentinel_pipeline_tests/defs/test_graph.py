@@ -10,6 +10,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from sentinel_pipeline.costs import DEVICE_STAGES
 from sentinel_pipeline.definitions import defs
 from sentinel_pipeline.defs.run import stages
 from sentinel_pipeline.errors import BadInput
@@ -76,7 +77,7 @@ def test_until_takes_an_asset_or_a_stage_and_all_that_it_needs() -> None:
         "base_report",
     }
     assert "sft_checkpoint" not in stages(repository, "rebalanced_mix")
-    assert set(stages(repository, None)[-2:]) == {"leaderboard", "review_inbox"}
+    assert stages(repository, None)[-1] == "leaderboard"
     with pytest.raises(BadInput, match="Did you mean 'sft'"):
         stages(repository, "stf")
 
@@ -84,9 +85,7 @@ def test_until_takes_an_asset_or_a_stage_and_all_that_it_needs() -> None:
 def test_the_device_has_one_owner() -> None:
     graph = defs.get_repository_def().asset_graph
     pooled = {key.to_user_string() for key in graph.get_all_asset_keys() if "device" in (graph.get(key).pools or ())}
-    assert pooled == {
-        "base_checkpoint", "base_report", "instruct_report", "alt_base_report", "self_repairs", "sft_checkpoint", "sft_report",
-    }  # fmt: skip
+    assert pooled == set(DEVICE_STAGES)
 
 
 def test_dagsters_own_check_of_the_definitions_passes() -> None:

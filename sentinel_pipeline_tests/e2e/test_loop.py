@@ -22,7 +22,8 @@ pytestmark = pytest.mark.slow
 STAGES = [
     "base_checkpoint", "task_bank", "reward_audit", "alt_base_report", "base_report", "instruct_report", "gap_proof",
     "raw_candidates", "critic_labels", "accepted_set", "rejected_set", "decontamination_report", "self_repairs", "repair_traces",
-    "rebalanced_mix", "sft_checkpoint", "sft_report", "comparison", "leaderboard", "human_corrections", "review_inbox",
+    "rebalanced_mix", "sft_checkpoint", "sft_report", "preference_pairs", "dpo_checkpoint", "dpo_report", "comparison",
+    "leaderboard", "human_corrections", "review_inbox",
 ]  # fmt: skip
 
 
@@ -40,7 +41,7 @@ def test_the_work_is_done_and_every_stage_says_so(loop: Loop) -> None:
 
 def test_reports_carry_n_and_interval(loop: Loop) -> None:
     reports = loop.done.json()["reports"]
-    for stage in ("base", "sft"):
+    for stage in ("base", "sft", "dpo"):
         heldout, smoke = reports[stage]["heldout"], reports[stage]["smoke"]
         assert (heldout["n"], smoke["n"]) == (30, 8)
         assert heldout["interval"][0] <= heldout["pass_at_1"] <= heldout["interval"][1]
@@ -49,7 +50,9 @@ def test_reports_carry_n_and_interval(loop: Loop) -> None:
 
 def test_gates_are_decided_recorded_and_printed(loop: Loop) -> None:
     gates = {gate["name"]: gate for gate in loop.done.json()["gates"]}
-    assert set(gates) == {"capability_gap", "pass_at_1", "syntax_rate", "smoke_pass_at_1"}
+    assert set(gates) == {
+        "capability_gap", "pass_at_1", "syntax_rate", "smoke_pass_at_1", "dpo_pass_at_1", "dpo_syntax_rate",
+    }  # fmt: skip
     assert gates["capability_gap"]["verdict"] == "pass"
     assert gates["pass_at_1"]["verdict"] == "fail"
     assert gates["pass_at_1"]["threshold"] == 0.4
@@ -59,9 +62,9 @@ def test_gates_are_decided_recorded_and_printed(loop: Loop) -> None:
 
 
 def test_the_comparison_is_paired_on_the_same_items(loop: Loop) -> None:
-    heldout = next(one for one in loop.done.json()["comparisons"] if one["suite"] == "heldout")
-    assert (heldout["from"], heldout["to"], heldout["n"]) == ("base", "sft", 30)
-    assert heldout["interval"][0] <= heldout["difference"] <= heldout["interval"][1]
+    heldout = [one for one in loop.done.json()["comparisons"] if one["suite"] == "heldout"]
+    assert [(one["from"], one["to"], one["n"]) for one in heldout] == [("base", "sft", 30), ("sft", "dpo", 30)]
+    assert all(one["interval"][0] <= one["difference"] <= one["interval"][1] for one in heldout)
 
 
 def test_every_artefact_is_whole_and_knows_its_parents(loop: Loop) -> None:
@@ -221,7 +224,10 @@ def test_a_killed_trainer_is_infrastructure_and_a_resume_goes_on(running: tuple[
     resumed = sentinel(home, "run", "long", "--resume", "--json")
     assert resumed.code == 0, resumed.err
     redone = [stage["name"] for stage in resumed.json()["stages"]]
-    assert sorted(redone) == ["comparison", "leaderboard", "review_inbox", "sft_checkpoint", "sft_report"]
+    assert sorted(redone) == [
+        "comparison", "dpo_checkpoint", "dpo_report", "leaderboard", "preference_pairs", "review_inbox", "sft_checkpoint",
+        "sft_report",
+    ]  # fmt: skip
     assert resumed.json()["reports"]["base"]["heldout"]["n"] == 30
     steps = [row["step"] for row in read_jsonl(latest(home, "long").get("sft_checkpoint").path("logs/progress.jsonl"))]
     assert steps[-1] == 150

@@ -10,9 +10,10 @@ import pytest
 
 from sentinel_pipeline.errors import BadInput
 from sentinel_pipeline.training.checkpoints import complete_checkpoints
+from sentinel_pipeline.training.fit import total_steps
 from sentinel_pipeline.training.interrupts import Interrupted, Interrupts
 from sentinel_pipeline.training.jobs import SftJob
-from sentinel_pipeline.training.sft import fine_tune, total_steps
+from sentinel_pipeline.training.sft import fine_tune
 
 from .material import exact_match, silent, small_sft_job
 
@@ -78,8 +79,8 @@ def test_a_stop_signal_saves_and_the_resumed_run_ends_alike(
     progress = silent(job.logs)
     update = progress.update
 
-    def interrupting(step: int, total: int, *, loss: float | None = None, tokens: int = 0) -> None:
-        update(step, total, loss=loss, tokens=tokens)
+    def interrupting(step: int, total: int, **numbers: float) -> None:
+        update(step, total, **numbers)  # type: ignore[arg-type]
         if step == 7:
             interrupts.asked = "SIGTERM"
 
@@ -109,7 +110,9 @@ def test_a_lora_run_trains_the_adapter_alone_and_answers(
 
     job = small_sft_job(tmp_path, base, *material, method="lora", lora_r=4, max_steps=8)
     result = run(job)
-    assert (job.out / "model" / "adapter_config.json").is_file()
+    assert (job.out / "adapter" / "adapter_config.json").is_file()
+    assert (job.out / "model" / "model.safetensors").is_file(), "the adapter merged"
+    assert not (job.out / "model" / "adapter_config.json").exists()
     assert 0 < int(str(result["trained_parameters"])) < int(str(result["parameters"])) / 2
     assert load_model(job.out / "model").num_parameters() > 0
 

@@ -9,8 +9,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sentinel_pipeline.training.fit import Fitting, load_trainable, open_watch
 from sentinel_pipeline.training.interrupts import Interrupts
-from sentinel_pipeline.training.sft import _load_trainable, _watch, build_trainer
+from sentinel_pipeline.training.sft import build_trainer
 from sentinel_pipeline.training.tokens import prepare_rows
 from sentinel_pipeline.training.trainer import length_groups, sample_order
 
@@ -49,8 +50,9 @@ def test_loss_and_gradient_are_those_of_trl(tmp_path: Path, base: Path, material
 
     job, tokenizer = small_sft_job(tmp_path, base, material[0], None, batch_size=40), load_tokenizer(base)
     rows = prepare_rows(job.rows, tokenizer, 256).rows
-    watch = _watch(job, tokenizer, silent(job.logs), Interrupts(), exact_match, None)
-    trainer: Any = build_trainer(job, _load_trainable(base), tokenizer, rows, watch)
+    fitting = Fitting(job=job, tokenizer=tokenizer, rows=len(rows), reached={})
+    watch = open_watch(fitting, silent(job.logs), Interrupts(), exact_match, None)
+    trainer: Any = build_trainer(fitting, load_trainable(base, "full"), rows, watch)
     batch = trainer.data_collator([row._asdict() for row in rows[:40]])
     count = (batch["labels"][:, 1:] != -100).sum()
     found = []

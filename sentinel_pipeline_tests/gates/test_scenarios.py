@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from sentinel_pipeline.errors import BadInput
-from sentinel_pipeline.gates.decision import Measured, decide
 from sentinel_pipeline.gates.next_recipe import next_recipe, write_next
+from sentinel_pipeline.gates.scenarios import Measured, decide
 from sentinel_pipeline.records.recipe import load_recipe
 from sentinel_pipeline.records.report import Interval
 

@@ -10,8 +10,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
-from ..records.decision_spec import Condition, Scenario
 from ..records.report import Interval
+from ..records.scenario_spec import Condition, Scenario
 
 MOST_ITEMS = 20_000
 """More items than this nobody evaluates: the value is at the threshold."""

@@ -1,0 +1,122 @@
+"""``sentinel plan``: what a recipe will do and cost, before any device is touched."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.table import Table
+
+from ..store import find_home
+from .console import AsJson, emit, err
+
+if TYPE_CHECKING:
+    from ..training.plan import Plan
+
+_LEVELS = " ▁▂▃▄▅▆▇█"
+_WIDTH = 60
+
+
+def plan(
+    recipe: Annotated[str, typer.Argument(help="A recipe: the stem of a file under data/recipes.")],
+    plot: Annotated[Path | None, typer.Option(help="Write the learning-rate curves to this PNG file.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say what RECIPE will do: rows, steps, learning rates, tokens, parameters, memory, hours and cost; loads no weights.
+
+    What cannot work is refused with exit code 2, what exceeds the budget with 3; each with what to do about it.
+
+    Example:
+
+        sentinel plan tiny --plot rates.png
+    """
+    from ..training.plan import make_plan
+
+    home = find_home()
+    made = make_plan(home.recipe(recipe), home)
+    if plot is not None:
+        from ..plots import write_png_curves
+
+        curves = {kind: list(enumerate(one["learning_rates"], start=1)) for kind, one in made.trainers.items()}
+        write_png_curves(plot, curves, f"{recipe}: learning rates", "step")
+    _print(made)
+    if as_json:
+        emit(made.to_json())
+    if made.refusals:
+        raise typer.Exit(min(refusal.exit_code for refusal in made.refusals))
+
+
+def _print(made: Plan) -> None:
+    if made.model:
+        err.print(f"{made.model.architecture}, {made.model.parameters:,} parameters", highlight=False)
+    table = Table("", *made.trainers)
+    for label, read in _LINES:
+        table.add_row(label, *(read(one) for one in made.trainers.values()))
+    err.print(table)
+    for kind, one in made.trainers.items():
+        rates = one["learning_rates"]
+        err.print(
+            f"{kind} rate {sparkline(rates)} peak {max(rates):g}, last {rates[-1]:g}", markup=False, highlight=False
+        )
+        for name, share in one["categories"].items():
+            err.print(
+                f"  {name:18}{share['rows']:8,} rows {share['share']:6.1%}  {share['unique_prompts']:8,} unique prompts, "
+                f"each seen {share['epochs']:g} times",
+                markup=False,
+                highlight=False,
+            )
+    _print_costs(made)
+    for warning in made.warnings:
+        err.print(f"[yellow]note:[/] {_escaped(warning)}", highlight=False, soft_wrap=True)
+    for refusal in made.refusals:
+        err.print(
+            f"[bold red]refused:[/] {_escaped(f'{refusal.field}: {refusal.reason}')}", highlight=False, soft_wrap=True
+        )
+
+
+def _print_costs(made: Plan) -> None:
+    budget = made.recipe.budget
+    known = {name: hours for name, hours in made.hours.items() if hours is not None}
+    parts = ", ".join(f"{name} {hours * 3600:,.0f} s" for name, hours in known.items()) or "no stage's hours are known"
+    limit = f" of {budget.max_hours:g} h allowed" if budget.max_hours is not None else ""
+    money = f", {made.total_hours * budget.hourly_rate:.2f} {budget.currency}" if budget.hourly_rate else ""
+    err.print(f"device: {made.total_hours:.3f} h{limit}{money} ({parts})", highlight=False, soft_wrap=True)
+    unknown = [name for name, hours in made.hours.items() if hours is None]
+    if unknown:
+        err.print(f"not estimated: {', '.join(unknown)}", highlight=False, soft_wrap=True)
+
+
+def _tokens(one: dict[str, Any]) -> str:
+    report = one["tokens"]
+    return f"{report['trainable_tokens']:,} of {report['tokens']:,}" if report else "not tokenized yet"
+
+
+def _lost(one: dict[str, Any]) -> str:
+    report = one["tokens"]
+    return f"{report['too_long']} too long, {report['fully_masked']} without one" if report else "–"
+
+
+_LINES = (
+    ("rows", lambda one: f"{one['rows']:,} ({one['source']})"),
+    ("steps", lambda one: f"{one['steps']:,} of {one['batch']} rows, {one['epochs']:g} passes"),
+    ("method", lambda one: str(one["method"])),
+    ("trained parameters", lambda one: f"{one['trained_parameters']:,}" if one["trained_parameters"] else "–"),
+    ("tokens trained", _tokens),
+    ("rows dropped", _lost),
+    ("memory, estimated", lambda one: f"{one['memory_mib']['total']:,} MiB" if one["memory_mib"] else "–"),
+)
+
+
+def sparkline(values: Sequence[float]) -> str:
+    """A curve as one line of text, at most ``_WIDTH`` characters."""
+    shown = [values[index * len(values) // _WIDTH] for index in range(_WIDTH)] if len(values) > _WIDTH else list(values)
+    top = max(shown) or 1.0
+    return "".join(_LEVELS[round(value / top * (len(_LEVELS) - 1))] for value in shown)
+
+
+def _escaped(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)

@@ -1,0 +1,76 @@
+"""Asset checks ``next_step``: what the recipe's decision tree says of a report, recorded in the ledger and shown.
+
+A recipe without a point after a stage decides nothing there. Trainers ask the ledger; the check fences the run that made it.
+"""
+
+import dagster as dg
+
+from ..bench.compare import STAGES, compare_reports
+from ..bench.report import report_from_json, with_interval
+from ..gates.decisions import Evidence, evaluate
+from ..records.decision_spec import GOING_ON, Decision, DecisionPoint
+from ..store import Artefact
+from .stage import RECIPES, View, failing_loudly, open_view
+
+NEXT_STEP = "next_step"
+
+
+def evidence_of(view: View, point: DecisionPoint, report: Artefact) -> dict[str, Evidence]:
+    """What a point may ask of a report: its rates on the point's suite, and the paired gain over the stage before."""
+    found = report_from_json(report.json(f"{point.suite}/report.json"))
+    evidence = {
+        "pass_at_1": Evidence(found.pass_at_1, found.interval, found.n),
+        "syntax_rate": Evidence(found.syntax_rate, found.syntax_interval, found.syntax_n),
+    }
+    before = STAGES[STAGES.index(point.stage) - 1] if point.stage in STAGES[1:] else None
+    if before is not None:
+        pair = {before: view.store.get(f"{before}_report"), point.stage: report}
+        ((gain, _),) = compare_reports(pair, [point.suite])
+        evidence["gain"] = Evidence(gain.difference, gain.interval, gain.n)
+    return evidence
+
+
+def decide_next(view: View, stage: str) -> Decision | None:
+    """Evaluate the recipe's point after ``stage`` on its report and record what it decided; None where it has none."""
+    point = view.recipe.decision_after(stage)
+    if point is None:
+        return None
+    report = view.store.get(f"{stage}_report")
+    scorer = str(report.json(f"{point.suite}/report.json")["scorer_version"])
+    decision = evaluate(point, evidence_of(view, point, report), subject_hash=report.hash, scorer_version=scorer)
+    view.ledger.record_decision(decision, recipe=view.recipe.name, run_id=view.store.run_id)
+    return decision
+
+
+def next_step_check(stage: str) -> dg.AssetChecksDefinition:
+    """The check of one report; it blocks what would go on against the tree."""
+
+    @dg.asset_check(
+        name=NEXT_STEP,
+        asset=f"{stage}_report",
+        description="What the recipe's decision tree says comes next.",
+        blocking=True,
+        partitions_def=RECIPES,
+    )
+    def check(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
+        with failing_loudly():
+            decision = decide_next(open_view(context.run, context.op_execution_context.partition_key), stage)
+        if decision is None:
+            return dg.AssetCheckResult(passed=True, description="continue: the recipe has no decision point here")
+        return dg.AssetCheckResult(
+            passed=decision.action in GOING_ON,
+            description=f"{decision.action}: {decision.reason}",
+            metadata={
+                "action": decision.action,
+                "measured": with_interval(decision.measured, decision.interval),
+                "n": decision.n,
+                "subject_hash": decision.subject_hash,
+                "scorer_version": decision.scorer_version,
+                "rules": decision.point_hash,
+            },
+        )
+
+    return check
+
+
+DECISIONS = [next_step_check(stage) for stage in STAGES]

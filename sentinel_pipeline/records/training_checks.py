@@ -1,0 +1,93 @@
+"""What a recipe's sections about pairs, DPO, GRPO and decisions must hold: each rule names the key and what was expected."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..errors import BadInput, did_you_mean
+from .decision_spec import DecisionPoint
+from .grpo_spec import GrpoSpec
+from .preference import REJECTION_KINDS
+from .scenario_spec import Condition, Scenario
+from .training_spec import Budget, DpoSpec, PairsSpec
+
+
+def check_grpo(spec: GrpoSpec, path: Path) -> None:
+    for name, low, high in (("generations", 2, 4096), ("warmup_share", 0, 0.999), ("beta", 0, 1e3)):
+        if not low <= getattr(spec, name) <= high:
+            raise BadInput(f"is {getattr(spec, name)}, expected {low:g} to {high:g}.", file=path, field=f"grpo.{name}")
+    names = [rule.name for rule in spec.watch]
+    for at, rule in enumerate(spec.watch):
+        field_name = f"grpo.watch[{at}]"
+        if names.count(rule.name) > 1:
+            raise BadInput(
+                f"{rule.name!r} stands twice.", file=path, field=f"{field_name}.name", fix="Name it otherwise."
+            )
+        if rule.test in ("plateau", "spikes", "diverges") and rule.span < 1:
+            raise BadInput(f"a {rule.test} needs steps to look back on.", file=path, field=f"{field_name}.span")
+        if rule.test == "diverges" and rule.against is None:
+            raise BadInput("says from which metric it diverges.", file=path, field=f"{field_name}.against")
+        if rule.points < 1:
+            raise BadInput(f"is {rule.points}, expected 1 or more.", file=path, field=f"{field_name}.points")
+
+
+def check_scenario(scenario: Scenario, field_name: str, path: Path) -> None:
+    if not scenario.when:
+        raise BadInput("has no condition.", file=path, field=f"{field_name}.when", fix="A scenario needs evidence.")
+    if Path(scenario.recipe).name != scenario.recipe or not scenario.recipe:
+        raise BadInput(f"{scenario.recipe!r} is no recipe's name.", file=path, field=f"{field_name}.recipe")
+    for at, condition in enumerate(scenario.when):
+        if _asked(condition) != 1:
+            raise BadInput(
+                "expected exactly one of at_least, below and weakest.", file=path, field=f"{field_name}.when[{at}]"
+            )
+
+
+def _asked(condition: Condition) -> int:
+    return (condition.at_least is not None) + (condition.below is not None) + condition.weakest
+
+
+def check_decisions(points: Sequence[DecisionPoint], suites: Sequence[str], path: Path) -> None:
+    stages = [point.stage for point in points]
+    for index, point in enumerate(points):
+        field, known = f"decisions[{index}]", ("base", "sft", "dpo", "grpo")
+        if point.stage not in known:
+            fix = did_you_mean(point.stage, known)
+            raise BadInput(f"{point.stage!r} is no stage with a report.", file=path, field=f"{field}.stage", fix=fix)
+        if stages.count(point.stage) > 1:
+            raise BadInput(
+                f"{point.stage!r} has two points.", file=path, field=f"{field}.stage", fix="Join their rules."
+            )
+        if point.suite not in suites:
+            fix = f"Add it to bench.suites ({', '.join(suites)})."
+            raise BadInput(f"{point.suite!r} is not answered.", file=path, field=f"{field}.suite", fix=fix)
+        if not point.rules:
+            raise BadInput("has no rules.", file=path, field=f"{field}.rules", fix="Add [[decisions.rules]].")
+
+
+def check_pairs_and_dpo(pairs: PairsSpec, dpo: DpoSpec, budget: Budget, path: Path) -> None:
+    caps = pairs.largest_shares
+    unknown = [kind for kind in caps if kind not in REJECTION_KINDS]
+    if unknown:
+        fix = did_you_mean(unknown[0], REJECTION_KINDS)
+        raise BadInput("is no kind of rejection.", file=path, field=f"pairs.largest_shares.{unknown[0]}", fix=fix)
+    rules = (
+        ("pairs.samples", 2 <= pairs.samples <= 16, pairs.samples, "2 to 16: one answer alone has no pair"),
+        ("pairs.temperature", pairs.temperature > 0, pairs.temperature, "more than 0: greedy answers are all the same"),
+        ("pairs.top_p", 0 < pairs.top_p <= 1, pairs.top_p, "within (0, 1]"),
+        ("pairs.margin", 0 < pairs.margin <= 1, pairs.margin, "within (0, 1]: two sides that tie are no pair"),
+        ("pairs.largest_shares", all(0 < cap <= 1 for cap in caps.values()), caps, "shares within (0, 1]"),
+        (
+            "pairs.largest_shares",
+            len(caps) < len(REJECTION_KINDS) or sum(caps.values()) >= 1,
+            caps,
+            "shares that sum to 1 or more where every kind has one",
+        ),
+        ("dpo.beta", dpo.beta > 0, dpo.beta, "more than 0; seed 001 uses 0.1 to 0.3"),
+        ("dpo.sft_weight", dpo.sft_weight >= 0, dpo.sft_weight, "0 or more"),
+        ("budget.utilisation", 0 < budget.utilisation <= 1, budget.utilisation, "within (0, 1]"),
+    )
+    for name, good, found, expected in rules:
+        if not good:
+            raise BadInput(f"is {found}, expected {expected}.", file=path, field=name)

@@ -1,0 +1,281 @@
+"""What every fine-tuning does alike around its trainer: load, watch, train or go on, keep weights, say what was reached.
+
+The same job run again goes on from its last full checkpoint, with the same sample order, and ends with the same weights. What
+is judged here is only when to stop and which weights were best so far; gates judge models. The loss is the caller's.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import BadInput
+from ..generation.loading import load_model
+from ..records.training_spec import TuneSpec
+from ..store import write_json
+from .checkpoints import Checkpoint, last_checkpoint, replace_folder
+from .device import bfloat16_pays
+from .interrupts import Interrupts
+from .jobs import TuneJob
+from .parity import check_parity
+from .progress import Progress
+from .stopping import Window, best_window, stop_reason
+from .watch import Watch, watch_callback
+from .windows import Scorer, rewind_rows, rewind_windows, window_tasks
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+TAIL = 50
+"""Steps whose mean loss is the run's final loss."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fitting:
+    """A tuning that is ready to begin."""
+
+    job: TuneJob
+    tokenizer: PreTrainedTokenizerBase
+    rows: int
+    """Samples of the loss in one pass."""
+    reached: dict[str, Any]
+    """What ``training.json`` says of the rows."""
+    opening_window: bool = False
+    """Hold a window before the first step: an optimised model must beat its start."""
+
+
+def fit(
+    fitting: Fitting, build: Callable[[Watch], Any], progress: Progress, interrupts: Interrupts, scorer: Scorer
+) -> dict[str, Any]:
+    """Train with the trainer that ``build`` makes; writes ``model/``, ``final/`` and reports, returns what ``training.json`` holds.
+
+    Raises:
+        BadInput: a loss that is not finite.
+        Infrastructure: the disk is full, or the job was asked to stop (then a full checkpoint was saved).
+    """
+    job = fitting.job
+    found = last_checkpoint(job.logs / "checkpoints")
+    watch = open_watch(fitting, progress, interrupts, scorer, found)
+    trainer = build(watch)
+    _run(trainer, found, watch)
+    if watch.failure is not None:
+        raise watch.failure
+    interrupts.stop_if_asked(int(trainer.state.global_step))
+    _keep_models(fitting, trainer, watch.windows)
+    write_json(job.out / "parity.json", check_parity(job.out).to_json())
+    result = _result(fitting, trainer, watch)
+    write_json(job.out / "training.json", result)
+    return result
+
+
+def total_steps(rows: int, spec: TuneSpec) -> int:
+    """Optimizer steps: whole batches of ``epochs`` passes, at most ``max_steps``."""
+    steps = max(1, int(rows * spec.epochs) // (spec.batch_size * spec.gradient_accumulation))
+    return min(steps, spec.max_steps) if spec.max_steps else steps
+
+
+def prepare_trainer(trainer: Any, fitting: Fitting, watch: Watch) -> Any:
+    """Give one of our trainers its order, optimizer and folders."""
+    from transformers import PrinterCallback
+
+    from .trainer import sample_order
+
+    job, spec = fitting.job, fitting.job.spec
+    fitting.tokenizer.padding_side = "right"
+    trainer.remove_callback(PrinterCallback)
+    trainer.add_callback(watch_callback(watch))
+    samples = total_steps(fitting.rows, spec) * spec.batch_size * spec.gradient_accumulation
+    trainer.order = sample_order(fitting.rows, samples, job.seed)
+    trainer.optimizer_name = spec.optimizer
+    trainer.checkpoints = job.logs / "checkpoints"
+    watch.trainer = trainer
+    return trainer
+
+
+def schedule_kwargs(spec: TuneSpec, steps: int) -> dict[str, Any] | None:
+    """What the schedule of this name needs besides its warm-up."""
+    if spec.schedule != "warmup_stable_decay":
+        return None
+    return {"num_decay_steps": max(1, int(spec.decay_share * steps)), "decay_type": "linear"}
+
+
+def config_values(job: TuneJob, steps: int) -> dict[str, Any]:
+    """The settings that TRL's configurations share."""
+    import torch
+
+    spec = job.spec
+    return {
+        "output_dir": str(job.logs / "trainer"),
+        "max_steps": steps,
+        "per_device_train_batch_size": spec.batch_size,
+        "gradient_accumulation_steps": spec.gradient_accumulation,
+        "learning_rate": spec.learning_rate,
+        "lr_scheduler_type": spec.schedule,
+        "lr_scheduler_kwargs": schedule_kwargs(spec, steps),
+        "warmup_steps": min(spec.warmup_steps, steps),
+        "weight_decay": spec.weight_decay,
+        "max_grad_norm": 1.0,
+        "bf16": bfloat16_pays(),
+        "use_cpu": not torch.cuda.is_available(),
+        "gradient_checkpointing": False,
+        "max_length": None,
+        "save_strategy": "steps",
+        "save_steps": spec.save_every,
+        "logging_strategy": "no",
+        "report_to": [],
+        "disable_tqdm": True,
+        "dataloader_pin_memory": False,
+        "seed": job.seed,
+        "data_seed": job.seed,
+    }
+
+
+def new_adapter(spec: TuneSpec, model: Any) -> Any:
+    """The configuration of a new adapter; None where all is trained, or the model brings its adapter."""
+    if spec.method != "lora" or hasattr(model, "peft_config"):
+        return None
+    from peft import LoraConfig
+
+    return LoraConfig(
+        r=spec.lora_r, lora_alpha=spec.lora_alpha, target_modules="all-linear", lora_dropout=0.0, task_type="CAUSAL_LM"
+    )
+
+
+def load_trainable(folder: Path, method: str) -> PreTrainedModel:
+    """Float32 masters: a checkpoint's own bfloat16 would swallow small updates.
+
+    An adapter's folder is loaded as its trainable adapter for ``lora``, merged into its base for ``full``.
+
+    Raises:
+        BadInput: the folder holds no causal language model, or weights that are none of its configuration's.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    loaded: Any
+    try:
+        if not (folder / "adapter_config.json").is_file():
+            loaded = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, output_loading_info=True)
+            _check_whole(loaded[1], folder)
+            return loaded[0]
+        from peft import AutoPeftModelForCausalLM
+
+        adapted = AutoPeftModelForCausalLM.from_pretrained(folder, dtype=torch.float32, is_trainable=method == "lora")
+    except (OSError, ValueError, RuntimeError) as error:
+        text = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise BadInput(f"holds no causal language model: {text}", file=folder, field="model.source") from error
+    return adapted if method == "lora" else adapted.merge_and_unload()
+
+
+def _check_whole(found: dict[str, Any], folder: Path) -> None:
+    """Weights that the configuration asks for and the file lacks would be random ones."""
+    missing = sorted(found["missing_keys"])
+    if missing:
+        raise BadInput(
+            f"its weights lack {len(missing)} of the architecture's tensors, {missing[0]!r} first.",
+            file=folder,
+            field="model.source",
+            fix="Use the config.json that belongs to these weights.",
+        )
+
+
+def check_vocabulary(ids: Iterable[Sequence[int]], model: PreTrainedModel, folder: Path) -> None:
+    """Raises BadInput where the tokenizer writes a token that the model does not embed."""
+    size = int(model.config.get_text_config().vocab_size)
+    largest = max(max(row) for row in ids)
+    if largest >= size:
+        raise BadInput(f"its tokenizer writes token {largest}, but the model embeds only {size}.", file=folder)
+
+
+def open_watch(
+    fitting: Fitting, progress: Progress, interrupts: Interrupts, scorer: Scorer, found: Checkpoint | None
+) -> Watch:
+    """The watch over a run that begins, or goes on from ``found``: what came after the checkpoint is forgotten."""
+    job, step = fitting.job, found.step if found else 0
+    tasks = window_tasks(job.suite, job.spec.windows.items) if job.suite else []
+    job.logs.mkdir(parents=True, exist_ok=True)
+    rewind_rows(job.out / "losses.jsonl", step)
+    return Watch(
+        job=job,
+        tokenizer=fitting.tokenizer,
+        progress=progress,
+        interrupts=interrupts,
+        scorer=scorer,
+        tasks=tasks,
+        windows=rewind_windows(job.out / "windows.jsonl", step),
+        opening_window=fitting.opening_window,
+    )
+
+
+def _run(trainer: Any, found: Checkpoint | None, watch: Watch) -> None:
+    """Train, or go on; a run that had stopped by rule is not trained further."""
+    if found is None:
+        trainer.train()
+        return
+    watch.progress.note(f"resumed from step {found.step}")
+    watch.stopped_by = stop_reason(watch.windows, watch.job.spec.windows)
+    if watch.stopped_by:
+        trainer._load_from_checkpoint(str(found.folder))
+        trainer.state.global_step = found.step
+        return
+    trainer.train(resume_from_checkpoint=str(found.folder))
+
+
+def _keep_models(fitting: Fitting, trainer: Any, windows: Sequence[Window]) -> None:
+    """``final/`` is what training ended with; ``model/`` the best window's weights, or the same where none was scored.
+
+    Of an adapter, ``adapter/`` is what ``model/`` would be, and ``model/`` is that adapter merged: it loads without PEFT.
+    """
+    job, tokenizer = fitting.job, fitting.tokenizer
+    tokenizer.padding_side = "left"
+
+    def write_final(folder: Path) -> None:
+        trainer.save_weights(folder)
+        tokenizer.save_pretrained(folder)
+
+    replace_folder(job.out / "final", write_final)
+    best = best_window(windows)
+    source = job.logs / "best" / f"step-{best.step}" if best else None
+    chosen = source if source is not None and source.is_dir() else job.out / "final"
+
+    def write_chosen(folder: Path) -> None:
+        shutil.copytree(chosen, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("complete.json"))
+
+    if job.spec.method != "lora":
+        replace_folder(job.out / "model", write_chosen)
+        return
+    replace_folder(job.out / "adapter", write_chosen)
+    replace_folder(job.out / "model", lambda folder: write_merged(job.out / "adapter", folder, tokenizer))
+
+
+def write_merged(adapter: Path, folder: Path, tokenizer: PreTrainedTokenizerBase) -> None:
+    """An adapter merged into its base, as a plain Transformers folder."""
+    load_model(adapter).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
+def _result(fitting: Fitting, trainer: Any, watch: Watch) -> dict[str, Any]:
+    job = fitting.job
+    lines = (job.out / "losses.jsonl").read_text(encoding="utf-8").splitlines()
+    losses = [json.loads(line)["loss"] for line in lines]
+    best = best_window(watch.windows)
+    parameters = list(trainer.model.parameters())
+    return {
+        "kind": job.kind,
+        "method": job.spec.method,
+        "steps": int(trainer.state.global_step),
+        "planned_steps": total_steps(fitting.rows, job.spec),
+        "final_loss": round(sum(losses[-TAIL:]) / len(losses[-TAIL:]), 6) if losses else None,
+        "stopped_by": watch.stopped_by,
+        "best_step": best.step if best else None,
+        "best_pass_at_1": best.pass_at_1 if best else None,
+        "parameters": sum(p.numel() for p in parameters),
+        "trained_parameters": sum(p.numel() for p in parameters if p.requires_grad),
+        **fitting.reached,
+        "seed": job.seed,
+        "spec": asdict(job.spec),
+    }

@@ -1,0 +1,256 @@
+"""What a recipe will do, before any device is touched: steps, learning rates, epoch shares, tokens, memory, hours, money, refusals.
+
+Where the recipe has made its mix or its pairs, they are counted and tokenized as they are; else their numbers are those that the
+recipe asks for, and said to be so. Models are built without weights. What this module does not do: load weights, or start anything.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..costs import DEVICE_STAGES, last_costs
+from ..errors import BadInput
+from ..records.recipe import Recipe
+from ..records.training_spec import TuneSpec
+from ..store import Artefact, Home, Store, read_parquet
+from .fit import total_steps
+from .pair_tokens import prepare_pairs
+from .plan_model import PlannedModel, planned_model, refuse_spec
+from .tokens import TokenReport, prepare_rows
+
+TRAINERS = {"sft": "rebalanced_mix", "dpo": "preference_pairs"}
+"""Trainer -> the asset whose rows it trains on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """Something that cannot work, and what to do about it."""
+
+    field: str
+    reason: str
+    exit_code: int = BadInput.exit_code
+
+
+@dataclass(slots=True, kw_only=True)
+class Plan:
+    """A recipe's plan; ``refusals`` empty means that nothing known speaks against it."""
+
+    recipe: Recipe
+    model: PlannedModel | None
+    trainers: dict[str, dict[str, Any]] = field(default_factory=dict)
+    hours: dict[str, float | None] = field(default_factory=dict)
+    """Device hours of each stage; None where neither an earlier run nor the device's peak tells."""
+    refusals: list[Refusal] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def total_hours(self) -> float:
+        return sum(hours or 0.0 for hours in self.hours.values())
+
+    def to_json(self) -> dict[str, Any]:
+        budget = self.recipe.budget
+        return {
+            "recipe": self.recipe.name,
+            "config": asdict(self.recipe),
+            "model": asdict(self.model) if self.model else None,
+            "trainers": self.trainers,
+            "hours": self.hours,
+            "total_hours": round(self.total_hours, 4),
+            "unknown": [name for name, hours in self.hours.items() if hours is None],
+            "cost": round(self.total_hours * budget.hourly_rate, 4),
+            "currency": budget.currency,
+            "max_hours": budget.max_hours,
+            "warnings": self.warnings,
+            "refusals": [asdict(refusal) for refusal in self.refusals],
+        }
+
+
+def make_plan(recipe: Recipe, home: Home) -> Plan:
+    """Plan ``recipe``: reads what its runs have left, builds nothing but shapes."""
+    store = Store(home, recipe.name, "plan", "plan")
+    plan = Plan(recipe=recipe, model=None)
+    try:
+        plan.model = planned_model(recipe, _made_model(store))
+        if plan.model is None:
+            plan.warnings.append(f"{recipe.model.source} is not on this machine: shapes and memory are unknown.")
+    except BadInput as error:
+        plan.refusals.append(Refusal(field=error.field or "model.source", reason=str(error)))
+    for kind, asset in TRAINERS.items():
+        _plan_trainer(plan, kind, store.find(asset), _made_model(store))
+    _estimate(plan, store)
+    _check_budget(plan)
+    return plan
+
+
+def _made_model(store: Store) -> Path | None:
+    """The folder of the base model, where a run has made or found it."""
+    made = store.find("base_checkpoint")
+    if made is None:
+        return None
+    resolved = made.folder / "model.json"
+    return Path(json.loads(resolved.read_text())["folder"]) if resolved.is_file() else made.folder / "model"
+
+
+def _plan_trainer(plan: Plan, kind: str, data: Artefact | None, model: Path | None) -> None:
+    recipe, spec = plan.recipe, getattr(plan.recipe, kind)
+    plan.refusals += [Refusal(field=f"{kind}.{name}", reason=reason) for name, reason in refuse_spec(spec, plan.model)]
+    rows, source = _expected_rows(recipe, kind), "as the recipe asks"
+    report, shares = None, {}
+    if data is not None:
+        rows, source = (
+            int(data.manifest.metrics["pairs" if kind == "dpo" else "rows"]),
+            f"run {data.manifest.run_id[:8]}",
+        )
+        shares = _shares(data, kind)
+        report = _tokens(plan, kind, data, model)
+        rows = report.kept if report else rows
+    batch = spec.batch_size * spec.gradient_accumulation
+    steps = total_steps(rows, spec)
+    if rows < batch:
+        reason = f"{rows} rows do not fill one batch of {batch}: lower {kind}.batch_size or make more rows."
+        plan.refusals.append(Refusal(field=f"{kind}.batch_size", reason=reason))
+    _warn(plan, kind, spec, steps, rows, report)
+    seen = steps * batch
+    plan.trainers[kind] = {
+        "rows": rows,
+        "source": source,
+        "method": spec.method,
+        "steps": steps,
+        "batch": batch,
+        "epochs": round(seen / max(rows, 1), 4),
+        "left_out_of_the_last_pass": int(rows * spec.epochs) - seen if spec.max_steps is None else None,
+        "categories": {name: one | {"epochs": round(seen / max(rows, 1), 3)} for name, one in shares.items()},
+        "tokens": report.to_json() if report else None,
+        "trained_tokens_a_step": round(report.trainable_tokens / rows * batch) if report and rows else None,
+        "learning_rates": learning_rates(spec, steps),
+        "memory_mib": plan.model.memory_mib(spec, 2 if kind == "dpo" else 1, report) if plan.model else None,
+        "trained_parameters": plan.model.trained(spec) if plan.model else None,
+    }
+
+
+def _expected_rows(recipe: Recipe, kind: str) -> int:
+    """What the recipe asks for, before anything is made: the mix at most as large as the task bank, a pair a prompt at most."""
+    tasks = sum(recipe.tasks.train.values())
+    if kind == "dpo":
+        return min(recipe.pairs.prompts, tasks) if tasks else recipe.pairs.prompts
+    return recipe.mix.size or tasks
+
+
+def _shares(data: Artefact, kind: str) -> dict[str, dict[str, Any]]:
+    """Rows and unique prompts of each category, of the actual rows."""
+    table = "pairs.parquet" if kind == "dpo" else "rows.parquet"
+    rows, prompts = Counter[str](), dict[str, set[int]]()
+    for row in read_parquet(data.path(table), ["category", "messages"]):
+        rows[row["category"]] += 1
+        prompts.setdefault(row["category"], set()).add(hash(tuple((t["role"], t["content"]) for t in row["messages"])))
+    total = sum(rows.values())
+    return {
+        name: {"rows": count, "share": round(count / total, 4), "unique_prompts": len(prompts[name])}
+        for name, count in sorted(rows.items())
+    }
+
+
+def _tokens(plan: Plan, kind: str, data: Artefact, model: Path | None) -> TokenReport | None:
+    """The token report of the actual rows, by the tokenizer that will train them; what it refuses, the plan refuses."""
+    if model is None:
+        return None
+    from ..generation.loading import load_tokenizer
+
+    prepare = prepare_pairs if kind == "dpo" else prepare_rows
+    try:
+        report = prepare(data.path("train.jsonl"), load_tokenizer(model), getattr(plan.recipe, kind).max_length).report
+    except BadInput as error:
+        plan.refusals.append(Refusal(field=error.field or f"{kind}.max_length", reason=str(error)))
+        return None
+    for count, what in (
+        (report.too_long, "are longer than max_length"),
+        (report.fully_masked, "have no token to train"),
+    ):
+        if count:
+            plan.warnings.append(f"{kind}: {count} of {report.rows} rows {what} and will be dropped.")
+    return report
+
+
+def _warn(plan: Plan, kind: str, spec: TuneSpec, steps: int, rows: int, report: TokenReport | None) -> None:
+    batch, windows = spec.batch_size * spec.gradient_accumulation, spec.windows
+    rest = int(rows * spec.epochs) % batch
+    if rest and not spec.max_steps:
+        plan.warnings.append(
+            f"{kind}: {rest} samples of the last pass fill no whole batch of {batch} and are left out."
+        )
+    if spec.warmup_steps >= steps:
+        plan.warnings.append(
+            f"{kind}: warm-up takes {spec.warmup_steps} of {steps} steps: the full rate is never trained at."
+        )
+    if windows.every > steps:
+        plan.warnings.append(
+            f"{kind}: windows fall every {windows.every} steps of {steps}: only the last step has one."
+        )
+    if windows.no_gain_by > steps:
+        plan.warnings.append(
+            f"{kind}: the no-gain rule at step {windows.no_gain_by} lies beyond the last step {steps}."
+        )
+    if report and report.trainable_tokens / max(report.kept, 1) > plan.recipe.bench.max_new_tokens:
+        plan.warnings.append(
+            f"{kind}: a mean answer has {report.trainable_tokens / report.kept:.0f} tokens, "
+            f"bench.max_new_tokens is {plan.recipe.bench.max_new_tokens}: answers would be clipped."
+        )
+
+
+def learning_rates(spec: TuneSpec, steps: int) -> list[float]:
+    """The rate of every step, by the very schedule that trains."""
+    from .plan_model import scheduled_rates
+
+    return scheduled_rates(spec, steps)
+
+
+def _estimate(plan: Plan, store: Store) -> None:
+    """Hours of every stage: as the last run took, scaled by tokens where they are known; else from the device's peak."""
+    before = last_costs(store, DEVICE_STAGES)
+    budget = plan.recipe.budget
+    for stage in DEVICE_STAGES:
+        known = before.get(stage)
+        kind = stage.removesuffix("_checkpoint")
+        trainer = plan.trainers.get(kind) if stage.endswith("_checkpoint") else None
+        tokens = _worked_tokens(trainer)
+        if known is not None:
+            scale = tokens / known.tokens if tokens and known.tokens else 1.0
+            plan.hours[stage] = round(known.device_s * scale / 3600, 6)
+        elif tokens and plan.model and budget.device_tflops:
+            # Forward and backward take 6 operations a parameter and token (Kaplan et al., 2020, arXiv:2001.08361, section 2.1).
+            operations = 6.0 * plan.model.parameters * tokens
+            plan.hours[stage] = round(operations / (budget.device_tflops * 1e12 * budget.utilisation) / 3600, 6)
+        else:
+            plan.hours[stage] = None
+
+
+def _worked_tokens(trainer: dict[str, Any] | None) -> float:
+    """Tokens that a trainer reads over all its steps; 0 where they are unknown."""
+    if not trainer or not trainer["tokens"]:
+        return 0.0
+    report = trainer["tokens"]
+    return float(report["tokens"] / max(report["kept"], 1) * trainer["steps"] * trainer["batch"])
+
+
+def _check_budget(plan: Plan) -> None:
+    limit = plan.recipe.budget.max_hours
+    if limit is None:
+        return
+    if plan.total_hours > limit:
+        plan.refusals.append(
+            Refusal(
+                field="budget.max_hours",
+                reason=f"{plan.total_hours:.3f} device hours are planned, {limit:g} allowed: train less, or raise the budget.",
+                exit_code=3,
+            )
+        )
+    unknown = [name for name, hours in plan.hours.items() if hours is None]
+    if unknown:
+        plan.warnings.append(
+            f"the hours of {', '.join(unknown)} are unknown, so the budget is not proven: set budget.device_tflops, "
+            "or run the recipe once by hand."
+        )

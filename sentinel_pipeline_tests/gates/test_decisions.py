@@ -1,0 +1,89 @@
+"""The decision tree of seed 001 as data: which rule holds, on what evidence, and that no evidence never goes on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sentinel_pipeline.errors import GateRefused
+from sentinel_pipeline.gates.decisions import Evidence, evaluate, point_hash
+from sentinel_pipeline.gates.statistics import wilson
+from sentinel_pipeline.records.decision_spec import Decision, DecisionPoint, DecisionRule
+from sentinel_pipeline.store import Ledger
+
+AFTER_SFT = DecisionPoint(
+    stage="sft",
+    rules=(
+        DecisionRule(action="investigate", why="look at the data", below=0.40),
+        DecisionRule(action="continue", why="on to DPO", above=0.60),
+        DecisionRule(action="continue", why="questionable"),
+    ),
+)
+
+
+def rate(passed: int, n: int = 300) -> dict[str, Evidence]:
+    return {"pass_at_1": Evidence(passed / n, wilson(passed, n), n) if n else Evidence(None, None, 0)}
+
+
+def decide(passed: int, n: int = 300, point: DecisionPoint = AFTER_SFT) -> Decision:
+    return evaluate(point, rate(passed, n), subject_hash="h", scorer_version="v")
+
+
+@pytest.mark.parametrize(
+    ("passed", "action", "why"),
+    [(90, "investigate", "look at the data"), (240, "continue", "on to DPO"), (150, "continue", "questionable")],
+)
+def test_the_first_rule_that_holds_decides(passed: int, action: str, why: str) -> None:
+    found = decide(passed)
+    assert (found.action, found.n) == (action, 300)
+    assert found.reason.startswith(why) and f"{passed / 300:.1%}" in found.reason
+
+
+def test_a_rate_whose_interval_straddles_a_bound_does_not_pass_it() -> None:
+    assert wilson(190, 300).low < 0.60 < 190 / 300
+    assert decide(190).reason.startswith("questionable")
+    by_point = DecisionPoint(stage="sft", decide_on="point", rules=AFTER_SFT.rules)
+    assert decide(190, point=by_point).reason.startswith("on to DPO")
+
+
+def test_nothing_scored_is_to_be_investigated_whatever_the_rules_say() -> None:
+    found = decide(0, 0)
+    assert (found.action, found.measured) == ("investigate", None)
+    assert "no evidence" in found.reason
+
+
+def test_where_no_rule_holds_nobody_goes_on() -> None:
+    point = DecisionPoint(stage="sft", rules=(DecisionRule(action="complete", why="done", above=0.85),))
+    assert decide(200, point=point).action == "investigate"
+
+
+@given(st.integers(0, 200), st.integers(1, 200))
+def test_more_passes_never_turn_going_on_into_an_investigation(passed: int, n: int) -> None:
+    passed = min(passed, n)
+    if passed < n and decide(passed, n).action == "continue":
+        assert decide(passed + 1, n).action == "continue"
+
+
+def follow(ledger: Ledger, point: DecisionPoint = AFTER_SFT, scorer: str = "v") -> Decision:
+    return ledger.follow(
+        subject="tiny/sft_report", subject_hash="h", scorer_version=scorer, point_hash=point_hash(point)
+    )
+
+
+def test_the_ledger_keeps_the_trail_and_refuses_what_was_not_decided_for(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.sqlite")
+    with pytest.raises(GateRefused, match="nothing was decided about tiny/sft_report"):
+        follow(ledger)
+    ledger.record_decision(decide(90), recipe="tiny", run_id="1")
+    with pytest.raises(GateRefused, match="is to investigate: look at the data"):
+        follow(ledger)
+    ledger.record_decision(decide(240), recipe="tiny", run_id="2")
+    assert follow(ledger) == decide(240)
+    assert [one.action for one in ledger.decisions(recipe="tiny")] == ["investigate", "continue"]
+    with pytest.raises(GateRefused, match="stale"):
+        follow(ledger, scorer="w")
+    with pytest.raises(GateRefused, match="stale"):
+        follow(ledger, DecisionPoint(stage="sft", rules=AFTER_SFT.rules[:2]))

@@ -1,0 +1,246 @@
+"""Preference optimisation of a model of a few thousand weights, for real: full, with adapters, interrupted, and refused."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sentinel_pipeline.errors import BadInput
+from sentinel_pipeline.generation.loading import load_tokenizer
+from sentinel_pipeline.records.training_spec import DpoSpec, Windows
+from sentinel_pipeline.training.checkpoints import complete_checkpoints
+from sentinel_pipeline.training.dpo import build_trainer, optimise
+from sentinel_pipeline.training.fit import Fitting, load_trainable, open_watch
+from sentinel_pipeline.training.interrupts import Interrupted, Interrupts
+from sentinel_pipeline.training.jobs import DpoJob, read_job, write_job
+from sentinel_pipeline.training.pair_tokens import prepare_pairs
+from sentinel_pipeline.training.sft import fine_tune
+
+from .material import exact_match, silent, small_sft_job
+
+
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory: pytest.TempPathFactory, material: tuple[Path, Path]) -> Path:
+    """The training rows' answers, each against another row's."""
+    rows = [json.loads(line) for line in material[0].read_text().splitlines()]
+    answers = [row["completion"] for row in rows]
+    path = tmp_path_factory.mktemp("pairs") / "train.jsonl"
+    found = [
+        {"prompt": row["prompt"], "chosen": row["completion"], "rejected": answers[index - 1]}
+        for index, row in enumerate(rows)
+        if row["completion"] != answers[index - 1]
+    ][:24]
+    path.write_text("".join(json.dumps(row) + "\n" for row in found))
+    return path
+
+
+def dpo_job(out: Path, model: Path, pairs: Path, suite: Path | None, **changes: Any) -> DpoJob:
+    windows = Windows(every=9, items=4, no_gain_by=0, syntax_drops=0)
+    settings = {"batch_size": 4, "learning_rate": 1e-3, "warmup_steps": 1, "save_every": 2, "windows": windows}
+    spec = DpoSpec(**{**settings, **changes})
+    base = small_sft_job(out, model, pairs, suite)
+    return DpoJob(
+        out=out, logs=out / "logs", model=model, rows=pairs, suite=suite, seed=3, spec=spec, decoding=base.decoding
+    )
+
+
+def run(job: DpoJob, interrupts: Interrupts | None = None) -> dict[str, Any]:
+    return optimise(job, silent(job.logs), interrupts or Interrupts(), exact_match)
+
+
+def rows_of(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory, base: Path, pairs: Path, material: tuple[Path, Path]) -> DpoJob:
+    job = dpo_job(tmp_path_factory.mktemp("dpo"), base, pairs, material[1], epochs=3.0)
+    run(job)
+    return job
+
+
+def test_the_first_step_is_at_the_reference_and_margins_grow(finished: DpoJob) -> None:
+    rows = rows_of(finished.out / "losses.jsonl")
+    assert [row["step"] for row in rows] == list(range(1, 19))
+    assert rows[0]["loss"] == pytest.approx(0.693147, abs=1e-5), "log 2: policy and reference are one"
+    assert rows[0]["rewards/margins"] == pytest.approx(0.0, abs=1e-6)
+    assert sum(row["rewards/margins"] for row in rows[-6:]) / 6 > 0.01, "over the last pass"
+    assert {"rewards/accuracies", "logps/chosen", "logps/rejected"} <= rows[-1].keys()
+    shown = rows_of(finished.logs / "progress.jsonl")[-1]
+    assert {"margins", "accuracies", "tokens"} <= shown.keys()
+
+
+def test_a_window_before_the_first_step_says_what_is_to_be_beaten(finished: DpoJob) -> None:
+    assert [row["step"] for row in rows_of(finished.out / "windows.jsonl")] == [0, 9, 18]
+
+
+def test_the_reports_say_what_was_trained(finished: DpoJob) -> None:
+    report = json.loads((finished.out / "token_report.json").read_text())
+    assert (report["rows"], report["kept"], report["stop_trained"]) == (24, 24, 24)
+    parity = json.loads((finished.out / "parity.json").read_text())
+    assert parity["passed"] and parity["variants"][0]["logit_distance"] == 0
+
+
+def test_a_higher_beta_deviates_less(tmp_path: Path, base: Path, pairs: Path) -> None:
+    """Seed 001 has it the other way round."""
+    from safetensors.torch import load_file
+
+    start = load_file(base / "model.safetensors")
+    moved = []
+    for beta in (0.1, 10.0):
+        job = dpo_job(tmp_path / str(beta), base, pairs, None, beta=beta, epochs=3.0)
+        run(job)
+        last = rows_of(job.out / "losses.jsonl")[-1]
+        moved.append(abs(last["rewards/margins"]) / beta)
+        assert any(
+            not value.equal(start[name]) for name, value in load_file(job.out / "final/model.safetensors").items()
+        )
+    assert moved[1] < moved[0], "log-ratios against the reference"
+
+
+def test_a_stop_signal_saves_and_the_resumed_run_ends_alike(
+    finished: DpoJob, tmp_path: Path, base: Path, pairs: Path, material: tuple[Path, Path]
+) -> None:
+    job = dpo_job(tmp_path, base, pairs, material[1], epochs=3.0)
+    stop_at(job, 7)
+    run(job)
+    assert_alike(job, finished, "final/model.safetensors")
+
+
+def stop_at(job: DpoJob, at: int) -> None:
+    interrupts, progress = Interrupts(), silent(job.logs)
+    update = progress.update
+
+    def interrupting(step: int, total: int, **numbers: float) -> None:
+        update(step, total, **numbers)  # type: ignore[arg-type]
+        if step == at:
+            interrupts.asked = "SIGTERM"
+
+    progress.update = interrupting  # type: ignore[method-assign]
+    with pytest.raises(Interrupted, match=f"SIGTERM at step {at}"):
+        optimise(job, progress, interrupts, exact_match)
+    assert complete_checkpoints(job.logs / "checkpoints")[-1].step == at
+
+
+def assert_alike(job: DpoJob, other: DpoJob, weights: str) -> None:
+    for name in (weights, "losses.jsonl", "windows.jsonl", "training.json"):
+        assert (job.out / name).read_bytes() == (other.out / name).read_bytes(), name
+
+
+@pytest.fixture(scope="module")
+def adapted(tmp_path_factory: pytest.TempPathFactory, base: Path, material: tuple[Path, Path]) -> Path:
+    """An SFT checkpoint of an adapter."""
+    job = small_sft_job(tmp_path_factory.mktemp("lora"), base, material[0], None, method="lora", lora_r=4, max_steps=6)
+    fine_tune(job, silent(job.logs), Interrupts(), exact_match)
+    return job.out
+
+
+def test_an_adapter_goes_on_against_a_frozen_copy_of_itself(tmp_path: Path, adapted: Path, pairs: Path) -> None:
+    """The reference is the SFT adapter, not the base model: the first step's loss is log 2 only then."""
+    job = dpo_job(tmp_path / "a", adapted / "adapter", pairs, None, method="lora", lora_r=4)
+    result = run(job)
+    first = rows_of(job.out / "losses.jsonl")[0]
+    assert first["loss"] == pytest.approx(0.693147, abs=1e-5)
+    assert 0 < result["trained_parameters"] < result["parameters"] / 2
+    assert not (job.out / "adapter" / "ref").exists()
+    parity = json.loads((job.out / "parity.json").read_text())
+    assert parity["passed"] and [one["name"] for one in parity["variants"]] == ["adapter", "saved again"]
+
+    again = dpo_job(tmp_path / "b", adapted / "adapter", pairs, None, method="lora", lora_r=4)
+    stop_at(again, 3)
+    run(again)
+    for name in ("final/adapter_model.safetensors", "losses.jsonl"):
+        assert (again.out / name).read_bytes() == (job.out / name).read_bytes(), name
+
+
+def test_a_whole_model_may_get_a_new_adapter(tmp_path: Path, base: Path, pairs: Path) -> None:
+    job = dpo_job(tmp_path, base, pairs, None, method="lora", lora_r=4)
+    run(job)
+    assert rows_of(job.out / "losses.jsonl")[0]["loss"] == pytest.approx(0.693147, abs=1e-5)
+    assert (job.out / "model" / "model.safetensors").is_file()
+
+
+def test_our_tokens_are_those_of_trl(base: Path, pairs: Path) -> None:
+    """TRL's own preparation of the same rows: same prompt, same sides up to what its template writes after the stop token."""
+    from trl.trainer.dpo_trainer import DPOTrainer
+
+    tokenizer = load_tokenizer(base)
+    ours = prepare_pairs(pairs, tokenizer, 256).pairs
+    from datasets import Dataset
+
+    rows = Dataset.from_list(rows_of(pairs))
+    theirs = DPOTrainer._prepare_dataset(None, rows, tokenizer, _Arguments(), "train")  # type: ignore[arg-type]
+    for mine, other in zip(ours, theirs, strict=True):
+        assert mine.prompt == other["prompt_ids"]
+        for side in ("chosen", "rejected"):
+            got, whole = getattr(mine, side), other[f"{side}_ids"]
+            assert got == whole[: len(got)] and got[-1] == tokenizer.eos_token_id
+            assert len(whole) - len(got) <= 1
+
+
+class _Arguments:
+    dataset_num_proc, max_length, truncation_mode = None, None, "keep_start"
+
+
+def test_the_likelihood_of_the_chosen_side_may_join_the_loss(tmp_path: Path, base: Path, pairs: Path) -> None:
+    tokenizer = load_tokenizer(base)
+    prepared = prepare_pairs(pairs, tokenizer, 256).pairs
+    job = dpo_job(tmp_path, base, pairs, None, sft_weight=0.5)
+    fitting = Fitting(job=job, tokenizer=tokenizer, rows=len(prepared), reached={})
+    watch = open_watch(fitting, silent(job.logs), Interrupts(), exact_match, None)
+    trainer = build_trainer(fitting, load_trainable(base, "full"), prepared, watch)
+    assert (trainer.loss_types, trainer.loss_weights) == (["sigmoid", "sft"], [1.0, 0.5])
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ({"prompt": [{"role": "user", "content": "x"}], "chosen": "y", "rejected": "z"}, r"train\.jsonl:1.*expected"),
+        ({"chosen": [], "rejected": []}, r"train\.jsonl:1.*expected \{'prompt'"),
+        (
+            {name: [{"role": "user", "content": "x"}] for name in ("prompt", "chosen", "rejected")},
+            r"train\.jsonl:1.*two sides are equal",
+        ),
+    ],
+)
+def test_a_row_that_is_no_pair_is_named_by_its_line(
+    tmp_path: Path, base: Path, row: dict[str, Any], message: str
+) -> None:
+    path = tmp_path / "train.jsonl"
+    path.write_text(json.dumps(row) + "\n")
+    with pytest.raises(BadInput, match=message):
+        prepare_pairs(path, load_tokenizer(base), 256)
+
+
+def test_no_pairs_and_too_long_pairs_are_refused(tmp_path: Path, base: Path, pairs: Path) -> None:
+    (tmp_path / "empty.jsonl").touch()
+    with pytest.raises(BadInput, match="holds no rows"):
+        prepare_pairs(tmp_path / "empty.jsonl", load_tokenizer(base), 256)
+    with pytest.raises(BadInput, match=r"dpo\.max_length.*24 of 24 rows would be lost"):
+        prepare_pairs(pairs, load_tokenizer(base), 8)
+
+
+def test_a_loss_that_is_not_finite_names_the_key(tmp_path: Path, base: Path, pairs: Path) -> None:
+    job = dpo_job(tmp_path, base, pairs, None, learning_rate=1e30, optimizer="adamw")
+    with pytest.raises(BadInput, match=r"dpo\.learning_rate.*loss is (nan|inf)"):
+        run(job)
+    assert not (job.out / "model").exists()
+
+
+def test_weights_of_another_architecture_are_refused(tmp_path: Path, base: Path, pairs: Path) -> None:
+    import shutil
+
+    wrong = Path(shutil.copytree(base, tmp_path / "wrong"))
+    config = json.loads((wrong / "config.json").read_text())
+    (wrong / "config.json").write_text(json.dumps(config | {"num_hidden_layers": 3}))
+    with pytest.raises(BadInput, match="lack .* of the architecture's tensors"):
+        run(dpo_job(tmp_path / "out", wrong, pairs, None))
+
+
+def test_a_job_file_is_read_back(tmp_path: Path, base: Path, pairs: Path) -> None:
+    job = dpo_job(tmp_path, base, pairs, None, beta=0.3)
+    assert read_job(write_job(job)) == replace(job)
