@@ -95,4 +95,4 @@ def test_sampling_repeats_by_its_seed(session: Session) -> None:
 
 def test_a_conversation_that_leaves_no_room_is_bad_input(session: Session) -> None:
     with pytest.raises(BadInput, match="the model's context 4096"):
-        list(session.stream(turn("squares " * 3000), threading.Event(), Reply()))
+        list(session.stream(turn("squares " * 6000), threading.Event(), Reply()))

@@ -150,7 +150,7 @@ def test_a_stop_text_ends_the_answer_before_it_whole_and_streamed(chat: ChatServ
         ({"messages": []}, 400, "messages"),
         ({"messages": [{"role": "assistant", "content": "x"}]}, 400, "messages"),
         ({"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {}}]}]}, 400, "messages"),
-        ({"messages": [{"role": "user", "content": "squares " * 3000}]}, 400, "messages"),
+        ({"messages": [{"role": "user", "content": "squares " * 6000}]}, 400, "messages"),
         ({"temperature": 3}, 400, "temperature"),
         ({"temperature": True}, 400, "temperature"),
         ({"max_tokens": 0}, 400, "max_tokens"),
