@@ -21,15 +21,17 @@ from .doctor import doctor
 from .extract import extract
 from .gates import gate
 from .grade import grade
-from .house import gc, ui, verify
+from .house import gc, verify
 from .judge import judge
 from .measure import compare, power
 from .mix import mix, trace
 from .next import next_step
 from .parity import parity
 from .plan import plan
+from .release import release
 from .review import review
 from .run import run
+from .ui import ui
 
 app = typer.Typer(
     name="sentinel",
@@ -62,6 +64,7 @@ app.command()(gc)
 app.command()(doctor)
 app.command()(ui)
 app.command()(chat)
+app.command()(release)
 
 
 def main() -> None:

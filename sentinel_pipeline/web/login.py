@@ -41,15 +41,7 @@ class Server:
     """Address and name of each page in the head of every page."""
     front: str = field(default_factory=lambda: os.environ.get("SENTINEL_FRONT", ""))
     """Address of the landing page, where ``sentinel ui`` serves one."""
-    templates: Environment = field(
-        default_factory=lambda: Environment(
-            loader=PackageLoader("sentinel_pipeline.web"),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-    )
+    templates: Environment = field(default_factory=lambda: environment())
 
     def page(self, name: str, *, status: int = 200, **values: Any) -> Response:
         shared = {"brand": self.brand, "nav": self.nav, "front": self.front}
@@ -58,6 +50,17 @@ class Server:
     async def session(self, request: Request) -> Session | None:
         secret = request.cookies.get(COOKIE)
         return await run_in_threadpool(session_of, self.desk, secret) if secret else None
+
+
+def environment() -> Environment:
+    """The templates; what is put into one is escaped, and a name that is missing is an error."""
+    return Environment(
+        loader=PackageLoader("sentinel_pipeline.web"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
 
 
 def login_routes(server: Server) -> list[Route]:
