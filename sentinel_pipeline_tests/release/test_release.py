@@ -259,7 +259,7 @@ def test_pushing_uploads_the_bundle_privately_and_only_when_asked(good: Command)
         assert double.created == double.commits == []
         told = good("--push", "ann/model", **env)
         assert told["pushed"].startswith(f"{double.address}/ann/model/commit/")
-        assert double.created[0]["private"] is True and len(double.commits) == 1
+        assert double.created[0]["visibility"] == "private" and len(double.commits) == 1
         bundle = Path(told["folder"])
         assert double.files["model.safetensors"] == (bundle / "model.safetensors").read_bytes()
         assert double.files["README.md"] == (bundle / "README.md").read_bytes()
