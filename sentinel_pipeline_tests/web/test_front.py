@@ -41,7 +41,9 @@ def test_comparisons_and_digests_are_linked_and_served_as_they_are(client: TestC
     assert digest.headers["content-type"].startswith("text/plain") and HOSTILE in digest.text
 
 
-@pytest.mark.parametrize("path", ["/comparison/..", "/comparison/nosuch", "/digest/..%2Fledger", "/digest/nosuch"])
+@pytest.mark.parametrize(
+    "path", ["/comparison/..%2Ftiny", "/comparison/nosuch", "/digest/..%2Fledger", "/digest/nosuch"]
+)
 def test_names_from_outside_reach_no_file(client: TestClient, home: Home, path: str) -> None:
     home.state.mkdir(parents=True, exist_ok=True)
     Path(home.state / "ledger.md").write_text("secret")
