@@ -22,6 +22,7 @@ from .grpo_spec import GrpoSpec
 from .judge_spec import JudgeSpec
 from .mix_rules import check_mix
 from .model_spec import ModelSpec
+from .release_spec import ReleaseSpec
 from .review_spec import ReviewSpec
 from .scenario_spec import Scenario
 from .toml import read_section, read_toml
@@ -52,6 +53,7 @@ class Recipe:
     """Absent: the gate ``capability_gap`` alone says whether there is something to learn."""
     judge: JudgeSpec = field(default_factory=JudgeSpec)
     review: ReviewSpec = field(default_factory=ReviewSpec)
+    release: ReleaseSpec = field(default_factory=ReleaseSpec)
     next: tuple[Scenario, ...] = ()
     """The decision tree over the finished GRPO run, asked by ``sentinel next``."""
     decisions: tuple[DecisionPoint, ...] = ()
