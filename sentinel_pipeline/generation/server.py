@@ -98,7 +98,7 @@ class Server:
         self._client.close()
 
     def __call__(self, prompts: Sequence[Prompt], decoding: Decoding) -> Iterator[list[Answer]]:
-        """Answers as they come, one a list.
+        """Answers as they come, one a list. In an outage nothing more is asked, and what is under way is waited for.
 
         Raises:
             BadInput: the server refuses the key, the model or the request.
@@ -109,15 +109,16 @@ class Server:
         running: dict[Future[Answer], str] = {}
         try:
             while True:
-                while len(running) < self.spec.concurrency and (prompt := next(todo, None)):
+                while not self._is_out() and len(running) < self.spec.concurrency and (prompt := next(todo, None)):
                     running[pool.submit(self._answer, prompt, decoding)] = prompt.id
+                if not running and self._is_out():
+                    raise Infrastructure(self._outage())
                 if not running:
                     return
                 for done in wait(running, return_when=FIRST_COMPLETED).done:
                     del running[done]
                     with suppress(_GivenUp):
                         yield [done.result()]
-                self._stop_when_out()
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
@@ -155,6 +156,8 @@ class Server:
             if reply is not None:
                 self._failures_in_a_row = 0
                 return reply
+            if self._is_out():
+                break
             if attempt + 1 < self.spec.tries:
                 self.usage.retries += 1
                 time.sleep(min(_LONGEST_WAIT_S, pause if pause is not None else self.spec.wait_s * 2**attempt))
@@ -162,7 +165,7 @@ class Server:
             self.usage.failed += 1
             self._failures_in_a_row += 1
             self._last_problem = problem
-        raise _GivenUp(f"{problem} after {self.spec.tries} tries")
+        raise _GivenUp(f"{problem} after {attempt + 1} tries")
 
     def _try(self, path: str, body: dict[str, Any]) -> tuple[Reply | None, str, float | None]:
         """A reply, or what was wrong and how long the server wants us to wait."""
@@ -223,12 +226,14 @@ class Server:
             self._next_start = start + 60 / self.spec.requests_per_minute
         time.sleep(max(0.0, start - time.monotonic()))
 
-    def _stop_when_out(self) -> None:
-        if self._failures_in_a_row >= max(4, self.spec.concurrency):
-            raise Infrastructure(
-                f"{self.spec.base_url} is out: {self._failures_in_a_row} items in a row failed, the last by {self._last_problem}. "
-                "What was answered is kept: run the same command again."
-            )
+    def _is_out(self) -> bool:
+        return self._failures_in_a_row >= max(4, self.spec.concurrency)
+
+    def _outage(self) -> str:
+        return (
+            f"{self.spec.base_url} is out: {self._failures_in_a_row} items in a row failed, the last by {self._last_problem}. "
+            "What was answered is kept: run the same command again."
+        )
 
 
 def _retry_after(value: str | None) -> float | None:
