@@ -19,6 +19,8 @@ from .tokens import TokenReport
 
 FLOAT = 4
 """Bytes of a float32: weights, gradients and optimizer moments are kept so."""
+FOUR_BIT = 4.127 / 8
+"""Bytes of a weight in NF4 with its share of the scales (Dettmers et al., 2023, arXiv:2305.14314, section 3)."""
 LAYER_FLOATS = 16
 """Activations a token and layer that backward needs, in multiples of the hidden size, attention computed in blocks
 (after Korthikanti et al., 2022, arXiv:2205.05198, section 4.1: 34 bytes in 16 bit)."""
@@ -56,7 +58,7 @@ class PlannedModel:
         kept = self.layers + LAYER_FLOATS if spec.gradient_checkpointing else LAYER_FLOATS * self.layers
         activations = tokens * (kept * self.hidden + 2 * self.vocabulary) * FLOAT
         parts = {
-            "weights": (trained + frozen) * FLOAT,
+            "weights": trained * FLOAT + frozen * (FOUR_BIT if spec.four_bit else FLOAT),
             "gradients": trained * FLOAT,
             "optimizer": moments * trained * FLOAT,
             "activations": activations,
