@@ -81,7 +81,7 @@ def load_recipe(path: Path) -> Recipe:
     data = read_toml(path)
     data.setdefault("name", path.stem)
     if isinstance(data.setdefault("gates", {}), dict):
-        data["gates"] = with_defaults(data["gates"])
+        data["gates"] = with_defaults(data["gates"], grpo="grpo" in data)
     recipe = read_section(Recipe, data, file=path)
     _validate(recipe, path)
     return recipe
@@ -121,7 +121,7 @@ _TUNING = (
 )  # fmt: skip
 _GRPO = (
     "steps", "prompts_per_step", "learning_rate", "temperature", "max_prompt_length", "max_completion_length", "lora_r",
-    "lora_alpha", "eval_every", "eval_items",
+    "lora_alpha", "eval_every", "eval_items", "save_every",
 )  # fmt: skip
 _REWARDS = ("cpu_seconds", "wall_seconds", "memory_mib", "step_seconds")
 

@@ -16,6 +16,18 @@ def check_grpo(spec: GrpoSpec, path: Path) -> None:
     for name, low, high in (("generations", 2, 4096), ("warmup_share", 0, 0.999), ("beta", 0, 1e3)):
         if not low <= getattr(spec, name) <= high:
             raise BadInput(f"is {getattr(spec, name)}, expected {low:g} to {high:g}.", file=path, field=f"grpo.{name}")
+    if spec.micro_batch is not None and (spec.micro_batch < 1 or spec.completions % spec.micro_batch):
+        message = f"is {spec.micro_batch}, expected a divisor of the step's {spec.completions} completions."
+        raise BadInput(
+            message, file=path, field="grpo.micro_batch", fix="prompts_per_step times generations is a step."
+        )
+    if spec.curriculum_samples == 1 or spec.curriculum_samples < 0:
+        message = f"is {spec.curriculum_samples}, expected 0 or 2 and more."
+        raise BadInput(message, file=path, field="grpo.curriculum_samples", fix="One answer alone shows no spread.")
+    if spec.prompts is not None and spec.prompts < 1:
+        raise BadInput(f"is {spec.prompts}, expected 1 or more.", file=path, field="grpo.prompts")
+    if not 0 < spec.min_eval_reward <= 1:
+        raise BadInput(f"is {spec.min_eval_reward:g}, expected within (0, 1].", file=path, field="grpo.min_eval_reward")
     names = [rule.name for rule in spec.watch]
     for at, rule in enumerate(spec.watch):
         field_name = f"grpo.watch[{at}]"

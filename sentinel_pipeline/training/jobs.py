@@ -32,6 +32,7 @@ from ..errors import (
     did_you_mean,
 )
 from ..generation.decoding import Decoding
+from ..records.grpo_spec import GrpoSpec
 from ..records.model_spec import EmbeddedModel
 from ..records.recipe import Recipe
 from ..records.toml import read_section
@@ -57,6 +58,8 @@ class TuneJob:
     """What every fine-tuning job names; its kind says the loss."""
 
     kind: ClassVar[str]
+    curves: ClassVar[str] = "losses.jsonl"
+    """In ``out``: a row of numbers for every step."""
     out: Path
     logs: Path
     model: Path
@@ -66,7 +69,7 @@ class TuneJob:
     """Parquet of tasks for the windows; no windows without one."""
     device_lock: Path | None = None
     seed: int = 17
-    spec: TuneSpec
+    spec: TuneSpec | GrpoSpec
     decoding: Decoding = field(default_factory=Decoding)
     """How the windows' answers are decoded."""
 
@@ -88,6 +91,15 @@ class DpoJob(TuneJob):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GrpoJob(TuneJob):
+    """Let ``model`` answer the tasks of ``rows`` (Parquet) and reinforce what is rewarded; windows are held on ``suite``."""
+
+    kind: ClassVar[str] = "grpo"
+    curves: ClassVar[str] = "curves.jsonl"
+    spec: GrpoSpec = field(default_factory=GrpoSpec)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerJob:
     """Let ``model`` answer every task of some suites: ``logs/SUITE.jsonl`` each."""
 
@@ -106,8 +118,8 @@ class AnswerJob:
     model_hash: str = ""
 
 
-Job = PretrainJob | SftJob | DpoJob | AnswerJob
-_KINDS: dict[str, type[Any]] = {cls.kind: cls for cls in (PretrainJob, SftJob, DpoJob, AnswerJob)}
+Job = PretrainJob | SftJob | DpoJob | GrpoJob | AnswerJob
+_KINDS: dict[str, type[Any]] = {cls.kind: cls for cls in (PretrainJob, SftJob, DpoJob, GrpoJob, AnswerJob)}
 _PATHS = ("out", "logs", "model", "rows", "suite", "device_lock", "cache")
 
 
@@ -137,6 +149,14 @@ def dpo_job(
 ) -> Path:
     """Write the job that optimises ``model`` on the pairs of ``rows`` with windows on ``suite``; returns the job file's path."""
     return write_job(DpoJob(spec=recipe.dpo, **_tuning(recipe, model, rows, suite, out, device_lock)))
+
+
+def grpo_job(
+    recipe: Recipe, model: Path | str, tasks: Path, suite: Path, out: Path, device_lock: Path | None = None
+) -> Path:
+    """Write the job that reinforces ``model`` on ``tasks`` (Parquet) with windows on ``suite``; returns the job file's path."""
+    assert recipe.grpo is not None
+    return write_job(GrpoJob(spec=recipe.grpo, **_tuning(recipe, model, tasks, suite, out, device_lock)))
 
 
 def _tuning(
@@ -255,7 +275,7 @@ def _build(cls: type[Any], rest: dict[str, Any], paths: dict[str, Path], file: P
 
 
 def _spec_type(cls: type[Any]) -> type[Any]:
-    specs: dict[type[Any], type[Any]] = {PretrainJob: EmbeddedModel, DpoJob: DpoSpec}
+    specs: dict[type[Any], type[Any]] = {PretrainJob: EmbeddedModel, DpoJob: DpoSpec, GrpoJob: GrpoSpec}
     return specs.get(cls, SftSpec)
 
 

@@ -27,7 +27,7 @@ from ..processes import die_with_parent
 from ..store import read_parquet, write_json
 from .device import device_lock, prepare_cpu
 from .interrupts import Interrupts
-from .jobs import AnswerJob, DpoJob, Failure, Job, PretrainJob, SftJob, read_job, write_failure
+from .jobs import AnswerJob, DpoJob, Failure, GrpoJob, Job, PretrainJob, SftJob, read_job, write_failure
 from .progress import Progress, Say, terminal_say
 from .windows import Scorer, critic_scorer
 
@@ -92,6 +92,10 @@ def _dispatch(job: Job, progress: Progress, interrupts: Interrupts, scorer: Scor
         from .dpo import optimise
 
         return optimise(job, progress, interrupts, scorer)
+    if isinstance(job, GrpoJob):
+        from .grpo import reinforce
+
+        return reinforce(job, progress, interrupts, scorer)
     return answer_suites(job, progress, interrupts)
 
 
