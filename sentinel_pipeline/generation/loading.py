@@ -15,7 +15,7 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     """The folder's tokenizer, padding on the left as generation needs; the end token pads where no pad token is named."""
     from transformers import AutoTokenizer
 
-    _check(folder)
+    check_folder(folder)
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, padding_side="left")
     except (OSError, ValueError) as error:
@@ -30,7 +30,7 @@ def load_model(folder: Path) -> PreTrainedModel:
     import torch
     from transformers import AutoModelForCausalLM
 
-    _check(folder)
+    check_folder(folder)
     cuda = torch.cuda.is_available()
     options: dict[str, Any] = {"dtype": torch.bfloat16 if cuda else torch.float32}
     try:
@@ -45,7 +45,8 @@ def load_model(folder: Path) -> PreTrainedModel:
     return model.to("cuda" if cuda else "cpu").eval()
 
 
-def _check(folder: Path) -> None:
+def check_folder(folder: Path) -> None:
+    """Raises BadInput: the folder is not there, or holds no model."""
     if not folder.is_dir():
         raise BadInput("no such model folder.", file=folder, fix="Give the folder that holds config.json.")
     if not any((folder / name).is_file() for name in ("config.json", "adapter_config.json")):

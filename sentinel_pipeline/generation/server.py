@@ -113,11 +113,14 @@ class Server:
                     running[pool.submit(self._answer, prompt, decoding)] = prompt.id
                 if not running:
                     return
+                out = self._is_out()
+                # What came before an outage is kept: the look at the failures is older than the look at the answers.
                 for done in wait(running, return_when=FIRST_COMPLETED).done:
                     del running[done]
                     with suppress(_GivenUp):
                         yield [done.result()]
-                self._stop_when_out()
+                if out:
+                    raise Infrastructure(self._outage())
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
@@ -223,12 +226,14 @@ class Server:
             self._next_start = start + 60 / self.spec.requests_per_minute
         time.sleep(max(0.0, start - time.monotonic()))
 
-    def _stop_when_out(self) -> None:
-        if self._failures_in_a_row >= max(4, self.spec.concurrency):
-            raise Infrastructure(
-                f"{self.spec.base_url} is out: {self._failures_in_a_row} items in a row failed, the last by {self._last_problem}. "
-                "What was answered is kept: run the same command again."
-            )
+    def _is_out(self) -> bool:
+        return self._failures_in_a_row >= max(4, self.spec.concurrency)
+
+    def _outage(self) -> str:
+        return (
+            f"{self.spec.base_url} is out: {self._failures_in_a_row} items in a row failed, the last by {self._last_problem}. "
+            "What was answered is kept: run the same command again."
+        )
 
 
 def _retry_after(value: str | None) -> float | None:

@@ -8,8 +8,9 @@ from pathlib import Path
 from ..errors import BadInput, did_you_mean
 from .decision_spec import DecisionPoint
 from .grpo_spec import GrpoSpec
+from .preference import REJECTION_KINDS
 from .scenario_spec import Condition, Scenario
-from .training_spec import REJECTION_KINDS, Budget, DpoSpec, PairsSpec
+from .training_spec import Budget, DpoSpec, PairsSpec
 
 
 def check_grpo(spec: GrpoSpec, path: Path) -> None:

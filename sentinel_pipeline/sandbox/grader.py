@@ -21,7 +21,7 @@ _AHEAD = 2
 _WINDOW = 64
 """Results per worker that may wait for a slower one before them."""
 _TRIES = 2
-_PATIENCE = 60.0
+_PATIENCE = 300.0
 """Seconds beyond three wall limits after which a silent worker is replaced."""
 
 

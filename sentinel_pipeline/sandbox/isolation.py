@@ -32,7 +32,8 @@ BOOT = (
     "sys.modules['guest'] = package; from guest.{module} import main; main()"
 )
 """Loads the guest folder as a package of its own: a bare interpreter sees neither this package nor installed ones."""
-_PROBE_SECONDS = 20.0
+_PROBE_SECONDS = 180.0
+"""A backstop: the probe takes a fifth of a second of CPU time, which may take long on a loaded machine."""
 
 
 class Level(StrEnum):

@@ -26,49 +26,39 @@ def schema(name: str) -> pa.Schema:
     """The Arrow schema of the table called ``name``: one of the tables of an artefact."""
     import pyarrow as pa
 
-    text, integer, flag = pa.string(), pa.int64(), pa.bool_()
-    messages = pa.list_(pa.struct([("role", text), ("content", text)]))
-    candidate = [
-        ("id", text), ("source", text), ("messages", messages), ("completion", text), ("category", text),
-        ("task_id", text), ("verifier", text), ("file", text), ("line", integer),
-        ("corrected_by", text), ("planted", text),
-    ]  # fmt: skip
-    labels = [pair for label in LABELS for pair in ((label, flag), (f"{label}_reason", text))] + [
-        ("scorer_version", text)
-    ]
-    columns: dict[str, list[tuple[str, Any]]] = {
-        "tasks": [
-            ("id", text), ("suite", text), ("category", text), ("family", text), ("messages", messages),
-            ("verifier", text), ("reference", text), ("composition", text),
-        ],
-        "candidates": candidate,
-        "labels": [("id", text), *labels],
-        "rejected": [*candidate, *labels],
-        "rows": [
-            ("id", text), ("category", text), ("messages", messages), ("completion", text), ("origin", text),
-            ("task_id", text),
-        ],
-        "left_out": [
-            ("id", text), ("origin", text), ("source", text), ("category", text), ("category_reason", text),
-            ("reason", text), ("stood_for_by", text), ("similarity", pa.float64()),
-        ],
-        "repairs": [
-            ("id", text), ("task_id", text), ("category", text), ("failed_id", text), ("accepted_id", text),
-            ("reason", text), ("messages", messages), ("completion", text),
-        ],
-        "pairs": [
-            ("id", text), ("task_id", text), ("category", text), ("family", text), ("messages", messages),
-            ("chosen", text), ("rejected", text), ("chosen_source", text), ("kind", text), ("reason", text),
-            ("chosen_score", pa.float64()), ("rejected_score", pa.float64()),
-        ],
-        "samples": [
-            ("task_id", text), ("category", text), ("family", text), ("completion", text), ("outcome", text),
-            ("reason", text), ("syntax_ok", flag), ("stopped", flag), ("tokens", integer),
-        ],
-        "conversations": [("messages", messages)],
-        "quarantine": [("file", text), ("line", integer), ("reason", text), ("excerpt", text)],
-    }  # fmt: skip
-    return pa.schema(columns[name])
+    kinds = {
+        "text": pa.string(),
+        "integer": pa.int64(),
+        "number": pa.float64(),
+        "flag": pa.bool_(),
+        "messages": pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())])),
+    }
+    return pa.schema([(column, kinds[_KINDS.get(column, "text")]) for column in _COLUMNS[name].split()])
+
+
+_KINDS = (
+    dict.fromkeys(LABELS, "flag")
+    | dict.fromkeys(("syntax_ok", "stopped"), "flag")
+    | dict.fromkeys(("line", "tokens"), "integer")
+    | dict.fromkeys(("similarity", "chosen_score", "rejected_score"), "number")
+    | {"messages": "messages"}
+)
+"""Columns that are not text; a column's name means the same in every table."""
+_CANDIDATE = "id source messages completion category task_id verifier file line corrected_by planted"
+_LABELS = " ".join(f"{label} {label}_reason" for label in LABELS) + " scorer_version"
+_COLUMNS = {
+    "tasks": "id suite category family messages verifier reference composition",
+    "candidates": _CANDIDATE,
+    "labels": f"id {_LABELS}",
+    "rejected": f"{_CANDIDATE} {_LABELS}",
+    "rows": "id category messages completion origin task_id",
+    "left_out": "id origin source category category_reason reason stood_for_by similarity",
+    "repairs": "id task_id category failed_id accepted_id reason messages completion",
+    "pairs": "id task_id category family messages chosen rejected chosen_source kind reason chosen_score rejected_score",
+    "samples": "task_id category family completion outcome reason syntax_ok stopped tokens",
+    "conversations": "messages",
+    "quarantine": "file line reason excerpt",
+}
 
 
 class TableWriter:

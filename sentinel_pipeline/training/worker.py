@@ -131,6 +131,9 @@ def answer_suites(job: AnswerJob, progress: Progress, interrupts: Interrupts) ->
 
 def _engine(job: AnswerJob) -> Engine:
     """The job's engine; a model is loaded when it is first asked: what is in the cache needs none."""
+    from ..generation.loading import check_folder
+
+    check_folder(job.model)
     loaded: list[Engine] = []
 
     def ask(prompts: Sequence[Prompt], decoding: Decoding) -> Iterator[list[Answer]]:

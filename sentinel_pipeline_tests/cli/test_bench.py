@@ -88,15 +88,19 @@ def test_items_that_a_server_loses_are_infrastructure_and_the_next_run_asks_only
 
 
 def test_an_outage_is_infrastructure_and_its_run_goes_on(home: Home) -> None:
-    up = False
+    up, told = False, list[str]()
 
     def answer(body: dict[str, Any]) -> Any:
-        return knows(body) if up or len(served.asked) <= 6 else (503, {})
+        with served.lock:
+            if not up and len(told) >= 6:
+                return 503, {}
+            told.append(knows(body))
+        return knows(body)
 
     with serving(answer) as served:
         arguments = ("m", "--base-url", served.url, "--suite", "format_probe", "--concurrency", "2")
         code, _, message = bench(*arguments)
-        assert code == 4 and "is out" in message
+        assert code == 4 and "is out" in message and len(told) == 6
         up, before = True, len(served.asked)
         code, data, _ = bench(*arguments)
         assert code == 0 and data["suites"]["format_probe"]["n"] == 40

@@ -77,8 +77,9 @@ def test_no_scenario_says_what_to_do(home: Home, tmp_path: Path) -> None:
 def test_bad_input_is_named(home: Home, tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="has no grpo_checkpoint yet"):
         ask()
+    (home.recipes / "plain.toml").write_text("", encoding="utf-8")
     with pytest.raises(BadInput, match="no decision tree"):
-        CliRunner().invoke(app, ["next", "tiny"], catch_exceptions=False)
+        CliRunner().invoke(app, ["next", "plain"], catch_exceptions=False)
     path = tmp_path / "bad.jsonl"
     for text, says in (("{}", "'step': expected a whole number"), ('{"step": 1, "a": "x"}', "'a': expected a number")):
         path.write_text(text + "\n", encoding="utf-8")

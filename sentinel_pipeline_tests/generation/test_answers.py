@@ -186,3 +186,13 @@ def test_a_line_that_is_no_answer_is_named(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text('{"id": 1}\n')
     with pytest.raises(BadInput, match=r"a\.jsonl:1: is no answer"):
         list(rows())
+
+
+def test_a_plain_prompt_that_holds_a_special_token_is_refused_and_a_chat_prompt_is_not(
+    model_dir: Path, tmp_path: Path
+) -> None:
+    sly = [Prompt("sly", (Message("user", "list<|im_end|>of"),))]
+    with pytest.raises(BadInput, match=r"plain prompt 'sly' holds the special token '<\|im_end\|>'"):
+        answer(model_dir, sly, replace(DECODING, prompt_format="raw"), tmp_path / "a.jsonl")
+    answer(model_dir, sly, DECODING, tmp_path / "b.jsonl")
+    assert len(list(read_answers(tmp_path / "b.jsonl"))) == 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections import Counter
 from dataclasses import replace
@@ -103,13 +102,14 @@ def test_one_lost_item_is_left_out_and_asked_again_by_the_next_run(tmp_path: Pat
 
 
 def test_an_outage_ends_the_run_keeps_what_is_there_and_is_infrastructure(tmp_path: Path) -> None:
-    up = threading.Event()
-    up.set()
+    told: list[str] = []
 
     def answer(body: dict[str, Any]) -> Any:
-        if len(served.asked) > 10:
-            up.clear()
-        return "fine" if up.is_set() else (503, {})
+        with served.lock:
+            if len(told) == 10:
+                return 503, {}
+            told.append(last(body))
+        return "fine"
 
     with (
         serving(answer) as served,
@@ -119,6 +119,7 @@ def test_an_outage_ends_the_run_keeps_what_is_there_and_is_infrastructure(tmp_pa
         answer_by(server, prompts(100), Decoding(), tmp_path / "a.jsonl")
     kept = list(read_answers(tmp_path / "a.jsonl"))
     assert len(kept) == 10 and all(row.completion == "fine" for row in kept)
+    assert len(served.asked) < 60, "an outage is noticed, not asked through"
 
 
 def test_nobody_at_the_address_is_infrastructure(tmp_path: Path) -> None:

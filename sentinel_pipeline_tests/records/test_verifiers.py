@@ -9,6 +9,10 @@ import pytest
 
 from sentinel_pipeline.records import (
     CATEGORIES,
+    Constraints,
+    FieldsAnswer,
+    FunctionCalls,
+    GroundedText,
     JsonAnswer,
     PatchApplies,
     PythonTests,
@@ -31,7 +35,12 @@ EVERY = [
     JsonAnswer(expected="{}", schema="{}"),
     PatchApplies(files={"a": "x"}, expected={"a": "y"}, tests="assert True"),
     ShellEffect(files={"a": ""}, stdout=None, expected_files={}),
+    ShellEffect(files={"a": ""}, gold="ls"),
     TextAnswer(accepted=("yes",), must_contain=("a", "b")),
+    FunctionCalls(functions="[]", expected="[]", ordered=True),
+    Constraints(instructions=("punctuation:no_comma",), arguments="[{}]", clean_stop=True),
+    FieldsAnswer(expected="{}", schema="{}"),
+    GroundedText(record="{}", must_mention=("4,5",), min_words=1, max_words=9, max_chars=None, call_to_action=False),
 ]
 
 
@@ -56,6 +65,9 @@ def test_every_kind_has_a_category() -> None:
         ({"kind": "sql_answer", "setup": "", "query": "", "ordered": "yes"}, "ordered has the wrong type, str"),
         ({"kind": "sql_answer", "setup": "", "query": "", "ordered": 1}, "ordered has the wrong type, int"),
         ({"kind": "patch_applies", "files": {}, "expected": "x"}, "expected has the wrong type, str"),
+        ({"kind": "constraints", "instructions": [], "clean_stop": "no"}, "clean_stop has the wrong type, str"),
+        ({"kind": "grounded_text", "min_words": True}, "min_words has the wrong type, bool"),
+        ({"kind": "grounded_text", "max_chars": "9"}, "max_chars has the wrong type, str"),
         ({"kind": "shell_effect", "files": {"a": 1}}, "files has the wrong type, dict"),
         ({"kind": "shell_effect", "files": {}, "expected_files": []}, "expected_files has the wrong type, list"),
     ],

@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -56,9 +57,10 @@ def test_no_harm_is_done(python: Grade, name: str) -> None:
 def test_bomb_is_contained(python: Grade, name: str) -> None:
     code, expected = BOMBS[name]
     started = time.monotonic()
-    result = python(code, "assert f(1) == 2", limits=SMALL)
+    limits = SMALL if "timeout" in expected else replace(SMALL, cpu_seconds=5, wall_seconds=20)
+    result = python(code, "assert f(1) == 2", limits=limits)
     assert result.code in expected, result.reason
-    assert time.monotonic() - started < 30
+    assert time.monotonic() - started < 60
     assert _usable(python)
 
 

@@ -18,10 +18,10 @@ from sentinel_pipeline.sandbox import Grader, Limits, Outcome, Program
 from .attacks import FOOLING, TESTS
 from .test_benchmark_references import humaneval
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
 REPEATS = 20
-LIMITS = Limits(cpu_seconds=5, wall_seconds=60)
+LIMITS = Limits(cpu_seconds=5, wall_seconds=300)
 _BURN = "import os, sys\nos.sched_setaffinity(0, {int(sys.argv[1])})\nwhile True: sum(range(1000))"
 
 
@@ -35,9 +35,9 @@ def every_core_loaded() -> Iterator[None]:
 
 
 def programs(folder: Path) -> list[Program]:
-    """References, the same with their results changed, forgeries, programs that print sets, and ones that use chance."""
+    """References, every fourth with its results changed, forgeries, programs that print sets, and ones that use chance."""
     right = list(humaneval(folder))
-    wrong = [Program(id=f"{one.id} wrong", code=_returns_a_list(one), verifier=one.verifier) for one in right]
+    wrong = [Program(id=f"{one.id} wrong", code=_returns_a_list(one), verifier=one.verifier) for one in right[::4]]
     hostile = PythonTests(tests=TESTS, entry_point="f")
     forged = [
         Program(id=name, code=code, verifier=hostile) for name, code in FOOLING.items() if "while True" not in code

@@ -99,7 +99,7 @@ def json_object(line: bytes, number: int) -> dict[str, Any]:
         ValueError: no JSON in UTF-8, or no object.
     """
     try:
-        value = json.loads(line.decode("utf-8-sig" if number == 1 else "utf-8"))
+        value = json.loads(line.rstrip(b"\r\n").decode("utf-8-sig" if number == 1 else "utf-8"))
     except (ValueError, RecursionError) as error:
         raise ValueError(f"is no JSON: {error}") from error
     if not isinstance(value, dict):

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .zygote import Job
 
 ENDED, OUT_OF_CPU, OUT_OF_WALL, STOPPED = range(4)
+_CHILD = {signal.SIGCHLD}
 _BUSY = 0.05
 """Share of a core from which a program counts as computing: wall time does not end it, so load changes no verdict."""
 
@@ -45,14 +46,10 @@ def wait(pid: int, job: Job, started: float, channel: socket.socket | None) -> E
     """
     why, wanted = ENDED, channel is not None
     process = os.pidfd_open(pid) if channel else -1
+    pause = min(job.cpu_seconds, job.wall_seconds)
     while True:
-        used, elapsed = cpu_seconds(pid), time.monotonic() - started
-        why = why or _over(job, used, elapsed)
-        if why != ENDED:
-            os.kill(pid, signal.SIGKILL)
-        pause = max(0.002, min(job.cpu_seconds - used, abs(job.wall_seconds - elapsed)))
         if channel is None:
-            signal.sigtimedwait({signal.SIGCHLD}, pause)
+            signal.sigtimedwait(_CHILD, pause)
         elif wanted and _judge_is_done(process, channel, pause):
             wanted = False
             os.kill(pid, signal.SIGKILL)
@@ -61,6 +58,11 @@ def wait(pid: int, job: Job, started: float, channel: socket.socket | None) -> E
             why = STOPPED
         elif done:
             break
+        used, elapsed = cpu_seconds(pid), time.monotonic() - started
+        why = why or _over(job, used, elapsed)
+        if why != ENDED:
+            os.kill(pid, signal.SIGKILL)
+        pause = max(0.002, min(job.cpu_seconds - used, abs(job.wall_seconds - elapsed)))
     if channel:
         os.close(process)
         if wanted and not channel.recv(1):

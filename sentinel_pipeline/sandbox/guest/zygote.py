@@ -69,6 +69,8 @@ _UNREACHABLE_LATER = (
 )
 """Where there is no root of our own, the library may lie in a folder that an unprivileged user cannot enter."""
 _THREADS = 64
+_BUFFER_BYTES = 1 << 16
+"""Enough for nearly every job; it grows. Each page that this process holds makes every fork dearer."""
 
 
 class Job(NamedTuple):
@@ -180,7 +182,7 @@ class _Worker:
 
     def __init__(self, channel: socket.socket, layers: set[str], runners: Runners) -> None:
         self.channel, self.number, self.runners = channel, channel.fileno(), runners
-        self.buffer = bytearray(_MIB)
+        self.buffer = bytearray(_BUFFER_BYTES)
         self.filter = kernel.Filter(*filters.with_pid(filters.for_python_sample())) if "seccomp" in layers else None
         self.limited = "rlimits" in layers
         self.outlives = "pid_namespace" not in layers
@@ -198,15 +200,14 @@ class _Worker:
         pid = kernel.fork()
         if pid == 0:
             self._become(job, answers, given)
+        for descriptor in given:
+            os.close(descriptor)
+        end = wait(pid, job, started, self.channel if live >= 0 else None)
         view = memoryview(self.buffer)[: job.payload_bytes]
         view[:] = bytes(job.payload_bytes)
         view.release()
-        for descriptor in given:
-            os.close(descriptor)
-        if live >= 0:
-            self._report(wait(pid, job, started, self.channel), job, -1)
-        else:
-            self._report(wait(pid, job, started, None), job, answers)
+        self._report(end, job, -1 if live >= 0 else answers)
+        if live < 0:
             os.close(answers)
 
     def _receive(self) -> tuple[Job, tuple[int, ...]]:

@@ -20,8 +20,8 @@ from ..isolation import BOOT, GUEST
 from ..last_words import last_words
 from ..outcomes import Limits
 
-_START_SECONDS = 60.0
-_ENVIRONMENT = {"PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1", "MALLOC_ARENA_MAX": "1"}
+_START_SECONDS = 120.0
+_ENVIRONMENT = {"PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1", "MALLOC_ARENA_MAX": "1", "LD_BIND_NOW": "1"}
 """A fixed hash seed, so that the order of sets is the same on every worker; one malloc arena, so that threads do not each
 reserve 64 MiB of the address space that a program may have."""
 _ANSWER_BYTES = 256 << 20
