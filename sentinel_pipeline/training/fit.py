@@ -223,8 +223,10 @@ def _run(trainer: Any, found: Checkpoint | None, watch: Watch) -> None:
     watch.progress.note(f"resumed from step {found.step}")
     watch.stopped_by = watch.stopped()
     if watch.stopped_by:
+        from transformers import TrainerState
+
         trainer._load_from_checkpoint(str(found.folder))
-        trainer.state.global_step = found.step
+        trainer.state = TrainerState.load_from_json(str(found.folder / "trainer_state.json"))
         return
     trainer.train(resume_from_checkpoint=str(found.folder))
 
