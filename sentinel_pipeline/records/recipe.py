@@ -25,7 +25,7 @@ from .model_spec import ModelSpec
 from .review_spec import ReviewSpec
 from .scenario_spec import Scenario
 from .toml import read_section, read_toml
-from .training_checks import check_decisions, check_grpo, check_pairs_and_dpo, check_scenario
+from .training_checks import check_decisions, check_grpo, check_pairs_and_dpo, check_scenario, check_stages
 from .training_spec import Budget, DpoSpec, PairsSpec, SftSpec
 
 
@@ -109,6 +109,7 @@ def _validate(recipe: Recipe, path: Path) -> None:
     _positive(recipe, path)
     check_pairs_and_dpo(recipe.pairs, recipe.dpo, recipe.budget, path)
     check_decisions(recipe.decisions, recipe.bench.suites, path)
+    check_stages(recipe.grpo, recipe.decisions, recipe.gates, path)
     if recipe.grpo is not None:
         check_grpo(recipe.grpo, path)
     for at, scenario in enumerate(recipe.next):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ..errors import BadInput, did_you_mean
 from .decision_spec import DecisionPoint
+from .gate_spec import GatePolicy
 from .grpo_spec import GrpoSpec
 from .preference import REJECTION_KINDS
 from .scenario_spec import Condition, Scenario
@@ -42,6 +43,18 @@ def check_grpo(spec: GrpoSpec, path: Path) -> None:
             raise BadInput("says from which metric it diverges.", file=path, field=f"{field_name}.against")
         if rule.points < 1:
             raise BadInput(f"is {rule.points}, expected 1 or more.", file=path, field=f"{field_name}.points")
+
+
+def check_stages(
+    grpo: GrpoSpec | None, points: Sequence[DecisionPoint], gates: Mapping[str, GatePolicy], path: Path
+) -> None:
+    """Nothing is decided about a stage that the recipe does not have."""
+    if grpo is not None:
+        return
+    asked = [f"decisions[{at}].stage" for at, point in enumerate(points) if point.stage == "grpo"]
+    asked += [f"gates.{name}.stage" for name, gate in gates.items() if "grpo" in (gate.stage, gate.against)]
+    if asked:
+        raise BadInput("the recipe has no GRPO.", file=path, field=asked[0], fix="Add a [grpo] section.")
 
 
 def check_scenario(scenario: Scenario, field_name: str, path: Path) -> None:

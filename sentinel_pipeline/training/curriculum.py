@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 from ..generation.decoding import Decoding
 from ..generation.engine import generate
 from ..generation.prompts import Prompt
-from ..records import Task, verifier_to_json
-from ..rewards import Scoring, reward_of
+from ..records import Task
+from ..rewards import Scoring, reward_of, training_rows
 from ..store import read_jsonl, write_jsonl
 from .trainer import sample_order
 
@@ -45,7 +45,7 @@ def pass_rates(
     """Rates of ``tasks`` in their order, from ``path`` where it is written already; ``told`` hears how many were answered."""
     if path.is_file():
         return [PassRate(**row) for row in read_jsonl(path)]
-    verifiers = {task.id: verifier_to_json(task.verifier) for task in tasks}
+    verifiers = {row["task_id"]: row["verifier"] for row in training_rows(tasks)}
     prompts = [Prompt(f"{task.id}\t{sample}", task.messages) for task in tasks for sample in range(samples)]
     earned: dict[str, list[float]] = {task.id: [] for task in tasks}
     model.eval()
@@ -77,7 +77,8 @@ def by_rate(rates: Sequence[PassRate], wanted: int, least: int, seed: int) -> li
     usable = [index for index, rate in enumerate(rates) if rate.contrast]
     if len(usable) < least:
         return sample_order(len(rates), wanted, seed)
-    random, order = Random(f"curriculum|{seed}"), []
+    random = Random(f"curriculum|{seed}")
+    order: list[int] = []
     while len(order) < wanted:
         drawn = random.sample(usable, min(len(usable), wanted - len(order)))
         order += sorted(drawn, key=lambda index: -(rates[index].mean or 0.0))

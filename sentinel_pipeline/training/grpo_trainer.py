@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -32,7 +32,7 @@ class Clock:
     """Seconds of one step by what they went into; spans may nest, each counts its own whole time."""
 
     def __init__(self) -> None:
-        self.seconds: Counter[str] = Counter()
+        self.seconds: dict[str, float] = defaultdict(float)
 
     @contextmanager
     def span(self, name: str) -> Iterator[None]:
@@ -44,7 +44,7 @@ class Clock:
 
     def take(self) -> dict[str, float]:
         """``generation``, ``rewards``, ``gradient`` (with the optimizer's step) since the last call."""
-        seconds, self.seconds = self.seconds, Counter()
+        seconds, self.seconds = self.seconds, defaultdict(float)
         gradient = seconds["training"] - seconds["prepare"] + seconds["optimizer"]
         return {"generation": seconds["generation"], "rewards": seconds["rewards"], "gradient": gradient}
 
@@ -55,6 +55,7 @@ def grpo_trainer_class() -> Any:
 
     class Trainer(believable(GRPOTrainer)):  # type: ignore[misc]
         clock: Clock
+        step_loss: Any
         decoding: Decoding
         """How rollouts are drawn; its seed is the run's."""
         stops: frozenset[int]

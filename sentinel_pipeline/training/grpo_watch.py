@@ -18,9 +18,9 @@ from ..gates.recorded import curves_of
 from ..gates.statistics import mcnemar_exact, wilson, wilson_by_task
 from ..generation.engine import generate
 from ..generation.prompts import prompts_of
-from ..records import Interval, Task, verifier_to_json
+from ..records import Interval, Task
 from ..records.grpo_spec import GrpoSpec
-from ..rewards import Scoring, reward_of
+from ..rewards import Scoring, reward_of, training_rows
 from ..rewards.coverage import Seen
 from ..store import read_jsonl
 from .checkpoints import save_checkpoint
@@ -139,7 +139,7 @@ class GrpoWatch(Watch):
             model.train(was_training)
             self.tokenizer.padding_side = side
         judged = self.scoring.judge(
-            [answers[task.id] for task in self.tasks], [verifier_to_json(task.verifier) for task in self.tasks]
+            [answers[task.id] for task in self.tasks], [row["verifier"] for row in training_rows(self.tasks)]
         )
         rewards = [None if one.score is None else round(reward_of(one.score), 6) for one in judged]
         known = [reward for reward in rewards if reward is not None]

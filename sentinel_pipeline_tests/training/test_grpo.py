@@ -65,7 +65,9 @@ def test_every_step_and_every_window_is_recorded(finished: GrpoJob) -> None:
     rows = read_curves(finished.out / "curves.jsonl")
     steps = [row for row in rows if "loss" in row]
     assert [row["step"] for row in steps] == [1, 2, 3, 4]
-    assert {"reward", "frac_reward_zero_std", "grad_norm", "learning_rate", "completions/clipped_ratio"} <= steps[-1].keys()
+    assert {"reward", "frac_reward_zero_std", "grad_norm", "learning_rate", "completions/clipped_ratio"} <= steps[
+        -1
+    ].keys()
     assert {"rewards/functions", "rewards/functions_parses", "rewards/chat"} & steps[-1].keys()
     assert "kl" not in steps[-1], "at beta 0 there is no divergence to log"
     looks = [row for row in rows if "eval/mean_reward" in row]
@@ -117,7 +119,9 @@ def test_a_stop_signal_saves_and_the_resumed_run_ends_alike(
 def test_a_rule_stops_the_run_and_says_what_it_saw(tmp_path: Path, base: Path, tasks: tuple[Path, Path]) -> None:
     rules = (
         WatchRule(name="clipped", metric="completions/clipped_ratio", test="above", threshold=-1.0, action="warn"),
-        WatchRule(name="no_contrast", metric="frac_reward_zero_std", test="above", threshold=0.5, points=2, because="B."),
+        WatchRule(
+            name="no_contrast", metric="frac_reward_zero_std", test="above", threshold=0.5, points=2, because="B."
+        ),
     )
     job = grpo_job(tmp_path, base, tasks, watch=rules)
     told: list[str] = []
@@ -127,7 +131,10 @@ def test_a_rule_stops_the_run_and_says_what_it_saw(tmp_path: Path, base: Path, t
     expected = "no_contrast: frac_reward_zero_std is 1 at step 2, above 0.5, 2 times in a row. B."
     assert (result["steps"], result["stopped_by"]) == (2, expected)
     found = rows_of(job.out / "watch.jsonl")
-    assert [(row["step"], row["rule"], row["action"]) for row in found] == [(1, "clipped", "warn"), (2, "no_contrast", "stop")]
+    assert [(row["step"], row["rule"], row["action"]) for row in found] == [
+        (1, "clipped", "warn"),
+        (2, "no_contrast", "stop"),
+    ]
     assert f"stop: {expected}" in told
     again = reinforce(job, silent(job.logs), Interrupts(), exact_match)
     assert again == result, "what had stopped by rule is not trained further"
@@ -147,7 +154,9 @@ def test_an_adapter_is_trained_and_merged(tmp_path: Path, base: Path, tasks: tup
     result = run(job)
     assert 0 < result["trained_parameters"] < result["parameters"] / 2
     assert json.loads((job.out / "parity.json").read_text())["passed"]
-    assert (job.out / "adapter" / "adapter_config.json").is_file() and (job.out / "model" / "model.safetensors").is_file()
+    assert (job.out / "adapter" / "adapter_config.json").is_file() and (
+        job.out / "model" / "model.safetensors"
+    ).is_file()
 
 
 def test_what_cannot_work_is_refused(tmp_path: Path, base: Path, tasks: tuple[Path, Path]) -> None:
