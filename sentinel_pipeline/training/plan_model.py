@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import BadInput
+from ..records.grpo_spec import GrpoSpec
 from ..records.recipe import Recipe
 from ..records.training_spec import TuneSpec
 from .fit import new_adapter, schedule_kwargs
@@ -37,10 +38,10 @@ class PlannedModel:
     vocabulary: int
     context: int
 
-    def trained(self, spec: TuneSpec) -> int:
+    def trained(self, spec: TuneSpec | GrpoSpec) -> int:
         return self.adapter_parameters[str(spec.lora_r)] if spec.method == "lora" else self.parameters
 
-    def memory_mib(self, spec: TuneSpec, sides: int, report: TokenReport | None) -> dict[str, int]:
+    def memory_mib(self, spec: TuneSpec | GrpoSpec, sides: int, report: TokenReport | None) -> dict[str, int]:
         """Weights, gradients, moments and the activations of one micro-batch at its longest; an estimate, not a measurement.
 
         Args:
@@ -82,7 +83,7 @@ def planned_model(recipe: Recipe, made: Path | None) -> PlannedModel | None:
             text = str(error).splitlines()[0][:200]
             raise BadInput(f"is no causal language model: {text}", field="model.source") from error
         parameters = sum(p.numel() for p in model.parameters())
-        for spec in (recipe.sft, recipe.dpo):
+        for spec in (recipe.sft, recipe.dpo, *((recipe.grpo,) if recipe.grpo else ())):
             if spec.method == "lora" and str(spec.lora_r) not in adapters:
                 adapters[str(spec.lora_r)] = _adapter_parameters(AutoModelForCausalLM.from_config(config), spec)
     text_config = config.get_text_config()
@@ -118,20 +119,20 @@ def _config(recipe: Recipe, made: Path | None) -> Any:
         raise BadInput(f"holds no usable config.json: {text}", file=folder, field="model.source") from error
 
 
-def _adapter_parameters(model: Any, spec: TuneSpec) -> int:
+def _adapter_parameters(model: Any, spec: TuneSpec | GrpoSpec) -> int:
     from peft import get_peft_model
 
     adapted: Any = get_peft_model(model, new_adapter(spec, model))
     return sum(p.numel() for p in adapted.parameters() if p.requires_grad)
 
 
-def refuse_spec(spec: TuneSpec, model: PlannedModel | None) -> Iterator[tuple[str, str]]:
+def refuse_spec(spec: TuneSpec | GrpoSpec, model: PlannedModel | None) -> Iterator[tuple[str, str]]:
     """Settings of a trainer that cannot work, as (key, what to do)."""
     if model is not None and model.context and spec.max_length > model.context:
         yield "max_length", f"{spec.max_length} tokens, but the model attends to {model.context}: lower it."
 
 
-def scheduled_rates(spec: TuneSpec, steps: int) -> list[float]:
+def scheduled_rates(spec: TuneSpec | GrpoSpec, steps: int) -> list[float]:
     """Learning rate of steps 1 to ``steps``, from Transformers' own scheduler."""
     import torch
     from transformers import get_scheduler
