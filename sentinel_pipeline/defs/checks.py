@@ -18,7 +18,7 @@ from ..records.recipe import Recipe
 from .gap import NOT_ASKED, gap_gates, not_asked
 from .judging import judge
 from .mix import suite_tasks, training_tasks
-from .stage import RECIPES, View, failing_loudly, open_view, unlicensed
+from .stage import FIRST, RECIPES, View, failing_loudly, open_view, unlicensed
 
 MAX_INFRA_SHARE = 0.02
 REPORT_GATES: Mapping[str, Mapping[str, str]] = {
@@ -126,7 +126,7 @@ def report_checks(asset: str) -> dg.AssetChecksDefinition:
         for gate, text in texts.items()
     ]
 
-    @dg.multi_asset_check(name=f"{asset}_gates", specs=specs, can_subset=True)
+    @dg.multi_asset_check(name=f"{asset}_gates", specs=specs, can_subset=True, op_tags=FIRST)
     def gates(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
         with failing_loudly():
             stage = _view(context)

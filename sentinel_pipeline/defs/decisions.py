@@ -10,7 +10,7 @@ from ..bench.report import report_from_json, with_interval
 from ..gates.decisions import Evidence, evaluate
 from ..records.decision_spec import GOING_ON, Decision, DecisionPoint
 from ..store import Artefact
-from .stage import RECIPES, View, failing_loudly, open_view
+from .stage import FIRST, RECIPES, View, failing_loudly, open_view
 
 NEXT_STEP = "next_step"
 
@@ -43,14 +43,15 @@ def decide_next(view: View, stage: str) -> Decision | None:
 
 
 def next_step_check(stage: str) -> dg.AssetChecksDefinition:
-    """The check of one report; it blocks what would go on against the tree."""
+    """The check of one report; trainers ask the ledger for what it decided, a comparison or a review goes on either way."""
 
     @dg.asset_check(
         name=NEXT_STEP,
         asset=f"{stage}_report",
         description="What the recipe's decision tree says comes next.",
-        blocking=True,
+        blocking=stage == STAGES[0],
         partitions_def=RECIPES,
+        op_tags=FIRST,
     )
     def check(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
         with failing_loudly():

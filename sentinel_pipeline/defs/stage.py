@@ -34,6 +34,10 @@ from ..store.manifest import code_version
 
 RECIPES = dg.DynamicPartitionsDefinition(name="recipe")
 OWNERS = ["team:sentinel"]
+FIRST = {"dagster/priority": "10"}
+"""Tags of checks whose verdict a trainer asks for: of the steps that are ready, they go first."""
+PATIENCE_S = 300.0
+"""How long a trainer waits for a verdict that its own run is deciding in another process."""
 NIGHTLY_TAG = "sentinel/nightly"
 LOOP_TAG = "sentinel/loop"
 """Run tag that names the run whose loop this run resumes."""
@@ -98,6 +102,7 @@ class Stage:
         """Go on only with a passing, fresh verdict of ``gate`` about ``report``, by licensed scorers; see ``Ledger.require``."""
         self.require_licensed_scorers()
         policy = self.recipe.gates[gate]
+        self._wait(report, lambda: self.ledger.latest(gate, report.hash))
         self.ledger.require(
             gate,
             subject=f"{report.manifest.recipe}/{report.manifest.asset}",
@@ -111,12 +116,19 @@ class Stage:
         """Go on only where the recipe's decision point after ``report``, if it has one, decided so; see ``Ledger.follow``."""
         point = self.recipe.decision_after(report.manifest.asset.removesuffix("_report"))
         if point is not None:
+            self._wait(report, lambda: self.ledger.latest_decision(report.hash))
             self.ledger.follow(
                 subject=f"{report.manifest.recipe}/{report.manifest.asset}",
                 subject_hash=report.hash,
                 scorer_version=current_scorer_version(),
                 point_hash=point_hash(point),
             )
+
+    def _wait(self, report: Artefact, decided: Callable[[], object]) -> None:
+        """Checks that do not fence may be decided while this step starts; a report of another run is not waited for."""
+        deadline = time.monotonic() + PATIENCE_S
+        while report.manifest.run_id == self.context.run_id and decided() is None and time.monotonic() < deadline:
+            time.sleep(0.2)
 
     def require_gates(self, report: Artefact) -> None:
         """Go on only with a passing, fresh verdict of every blocking gate of ``report``'s stage, the recipe's own among them."""
