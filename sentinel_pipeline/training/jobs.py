@@ -18,19 +18,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal
 
-from ..errors import (
-    EXIT_BAD_INPUT,
-    EXIT_FAILED,
-    EXIT_GATE,
-    EXIT_INFRASTRUCTURE,
-    BadInput,
-    GateRefused,
-    Infrastructure,
-    SentinelError,
-    did_you_mean,
-)
+from ..errors import BadInput, did_you_mean
 from ..generation.decoding import Decoding
 from ..records.grpo_spec import GrpoSpec
 from ..records.model_spec import EmbeddedModel
@@ -38,6 +28,7 @@ from ..records.recipe import Recipe
 from ..records.toml import read_section
 from ..records.training_spec import DpoSpec, SftSpec, TuneSpec
 from ..store import write_json
+from .failures import failure_path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,13 +112,6 @@ class AnswerJob:
 Job = PretrainJob | SftJob | DpoJob | GrpoJob | AnswerJob
 _KINDS: dict[str, type[Any]] = {cls.kind: cls for cls in (PretrainJob, SftJob, DpoJob, GrpoJob, AnswerJob)}
 _PATHS = ("out", "logs", "model", "rows", "suite", "device_lock", "cache")
-
-
-class Failure(NamedTuple):
-    """Why a worker gave up: the exit code of ``errors`` and the message for people."""
-
-    exit_code: int
-    message: str
 
 
 def pretrain_job(recipe: Recipe, out: Path, device_lock: Path | None = None) -> Path:
@@ -284,33 +268,3 @@ def _pruned(table: dict[str, Any]) -> dict[str, Any]:
     return {
         key: _pruned(value) if isinstance(value, dict) else value for key, value in table.items() if value is not None
     }
-
-
-def failure_path(job_file: Path) -> Path:
-    return job_file.parent / "failure.json"
-
-
-def write_failure(job_file: Path, failure: Failure) -> None:
-    write_json(failure_path(job_file), failure._asdict())
-
-
-def read_failure(job_file: Path) -> Failure | None:
-    """What the last run of a job said when it gave up; None when it said nothing (it was killed, or it is done)."""
-    try:
-        data = json.loads(failure_path(job_file).read_text(encoding="utf-8"))
-        code, message = data["exit_code"], str(data["message"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    known = (EXIT_FAILED, EXIT_BAD_INPUT, EXIT_GATE, EXIT_INFRASTRUCTURE)
-    return Failure(code if code in known else EXIT_FAILED, message)
-
-
-def worker_error(job_file: Path) -> SentinelError:
-    """The error that a failed worker told of; infrastructure's where it told nothing."""
-    failure = read_failure(job_file)
-    if failure is None:
-        return Infrastructure(
-            f"the worker of {job_file.parent.name} died without a word (killed, or out of memory): run again to resume."
-        )
-    kinds: dict[int, type[SentinelError]] = {EXIT_BAD_INPUT: BadInput, EXIT_GATE: GateRefused}
-    return kinds.get(failure.exit_code, Infrastructure)(failure.message)

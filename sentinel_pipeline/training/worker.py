@@ -26,8 +26,9 @@ from ..generation.prompts import Prompt
 from ..processes import die_with_parent
 from ..store import read_parquet, write_json
 from .device import device_lock, prepare_cpu
+from .failures import Failure, write_failure
 from .interrupts import Interrupts
-from .jobs import AnswerJob, DpoJob, Failure, GrpoJob, Job, PretrainJob, SftJob, read_job, write_failure
+from .jobs import AnswerJob, DpoJob, GrpoJob, Job, PretrainJob, SftJob, read_job
 from .progress import Progress, Say, terminal_say
 from .windows import Scorer, critic_scorer
 
