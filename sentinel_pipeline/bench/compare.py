@@ -19,7 +19,7 @@ from ..store import Artefact
 from .artefacts import CutScorer, Finding, explained
 from .samples import read_samples
 
-STAGES = ("base", "sft", "dpo")
+STAGES = ("base", "sft", "dpo", "grpo")
 """Stages that have a report, in the order in which each is compared with the one before."""
 ALPHA = 0.05
 

@@ -39,7 +39,8 @@ def _logs(store: Store, assets: list[str]) -> dict[str, Path]:
 
 def _of_loop(store: Store, asset: str) -> Artefact | None:
     found = store.find(asset)
-    return found if found and found.manifest.loop_id == store.loop_id else None
+    asked = found is not None and not (found.folder / "not_asked.json").exists()
+    return found if asked and found and found.manifest.loop_id == store.loop_id else None
 
 
 def _reports(artefact: Artefact) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from pathlib import Path
 import dagster as dg
 
 from ..training.base import model_folder as model_folder
-from .gap import answer_formats
+from .gap import NOT_ASKED, answer_formats, not_asked
 from .stage import Stage, current_scorer_version, recipe_asset
 
 
@@ -18,6 +18,10 @@ def report_asset(stage_name: str, *, group: str, description: str) -> dg.AssetsD
         from ..training.jobs import answer_job
 
         checkpoint, bank = stage.parent(f"{stage_name}_checkpoint"), stage.parent("task_bank")
+        if not_asked(checkpoint):
+            with stage.making(checkpoint, bank) as out:
+                out.json(NOT_ASKED, checkpoint.json(NOT_ASKED))
+            return
         with stage.making(checkpoint, bank, keep=True) as out:
             job = answer_job(
                 stage.recipe, model_folder(checkpoint), bank.path("suites"), out.folder / "logs", stage.home.device_lock

@@ -6,6 +6,7 @@ from ..bench.report import report_from_json
 from ..bench.rescore import cutting_scorer
 from ..bench.samples import read_samples
 from .answering import report_asset
+from .gap import not_asked
 from .stage import Stage, recipe_asset
 
 sft_report = report_asset(
@@ -18,6 +19,11 @@ dpo_report = report_asset(
     group="evaluation",
     description="The preference-optimised model's answers to every suite, scored as those before it were.",
 )
+grpo_report = report_asset(
+    "grpo",
+    group="evaluation",
+    description="The answers to every suite after GRPO, scored as those before it were; empty unless the recipe asks for GRPO.",
+)
 
 
 @recipe_asset(
@@ -29,10 +35,11 @@ dpo_report = report_asset(
 def comparison(stage: Stage) -> None:
     """Each checkpoint against the one before and the last against the first, on the same items: paired differences with
     intervals, what may explain them, and every flip side by side."""
-    reports = {name: stage.parent(f"{name}_report") for name in STAGES}
+    made = {name: stage.parent(f"{name}_report") for name in STAGES}
+    reports = {name: report for name, report in made.items() if not not_asked(report)}
     bank, suites = stage.parent("task_bank"), stage.recipe.bench.suites
     samples = {name: {suite: read_samples(made, suite) for suite in suites} for name, made in reports.items()}
-    pairs = stage_pairs(STAGES)
+    pairs = stage_pairs(list(reports))
     by_pair = {
         pair: compare_suites(
             *(samples[name] for name in pair),
@@ -48,7 +55,7 @@ def comparison(stage: Stage) -> None:
         out.json("comparison.json", [comparison_to_json(one.summary) for one in found])
         out.json("suites.json", {f"{a}-{b}": suites_to_json(by_suite) for (a, b), by_suite in by_pair.items()})
         out.jsonl("flips.jsonl", ({**_where(one), **flip._asdict()} for one in found for flip in one.flips))
-        out.text("comparison.html", comparison_page(f"{stage.recipe.name}: {' → '.join(STAGES)}", found, rates))
+        out.text("comparison.html", comparison_page(f"{stage.recipe.name}: {' → '.join(reports)}", found, rates))
         last = by_pair[pairs[-1]].values()
         out.metrics |= {f"gain_{one.summary.suite}": one.summary.difference for one in last}
         out.metrics |= {f"p_{one.summary.suite}": one.summary.p for one in last}

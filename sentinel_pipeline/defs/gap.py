@@ -18,6 +18,11 @@ PROOF, SIGN_OFF = "gap_proof", "gap_sign_off"
 """The two gates: what was measured, and what a person said of it."""
 
 
+def not_asked(made: Artefact) -> bool:
+    """Whether an asset only says that its recipe does not ask for it."""
+    return (made.folder / NOT_ASKED).is_file()
+
+
 def answer_formats(stage: Stage, out: Draft, model: Path, bank: Artefact, spec: GapProof) -> None:
     """The model's answers to the proof's suite in each prompt format, scored, into ``gap/FORMAT`` of a report."""
     from ..bench.evaluate import score_answers

@@ -147,7 +147,7 @@ class Stage:
         Raises:
             BadInput, GateRefused, Infrastructure: as the child's exit code says, with the child's own words.
         """
-        from ..training.jobs import worker_error
+        from ..training.failures import worker_error
 
         if self.context.run.tags.get(NIGHTLY_TAG):
             spent = loop_costs(self.store, DEVICE_STAGES).values()

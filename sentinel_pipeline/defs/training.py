@@ -3,12 +3,13 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from ..gates.recorded import CURVES
 from ..plots import curves
 from ..records import Candidate, GateVerdict, Task
 from ..records.report import Interval
-from ..store import Artefact, read_jsonl, read_parquet
+from ..store import Artefact, Draft, read_jsonl, read_parquet
 from .answering import model_folder
 from .gap import require_gap
 from .mix import suite_tasks
@@ -50,17 +51,14 @@ def sft_checkpoint(stage: Stage) -> None:
 )
 def preference_pairs(stage: Stage) -> None:
     """Best of N: the fine-tuned model's answers to training tasks, ranked by the critic; one accepted and one rejected a prompt."""
-    from ..generation.pairs import build_pairs, choose_tasks, judge_answers
-    from ..mix.decontam import decontaminate
+    from ..generation.pairs import build_pairs, judge_answers
     from ..training.jobs import sample_job
 
     tuned, report, bank = (stage.parent(name) for name in ("sft_checkpoint", "sft_report", "task_bank"))
     stage.require_gates(report)
     stage.follow(report)
     spec, recipe = stage.recipe.pairs, stage.recipe
-    tasks = choose_tasks(map(Task.from_row, read_parquet(bank.path("train.parquet"))), spec.prompts, recipe.seed)
-    hits = {hit.id for hit in decontaminate(map(_as_candidate, tasks), suite_tasks(bank)).hits}
-    tasks = [task for task in tasks if task.id not in hits]
+    tasks, contaminated = clean_tasks(stage, bank, spec.prompts)
     with stage.making(tuned, report, bank, keep=True) as out:
         out.table("tasks.parquet", (task.to_row() for task in tasks), "tasks")
         job = sample_job(
@@ -72,9 +70,26 @@ def preference_pairs(stage: Stage) -> None:
         out.metrics["pairs"] = out.table("pairs.parquet", (pair.to_row() for pair in built.pairs), "pairs")
         out.jsonl("train.jsonl", (pair.to_trl() for pair in built.pairs))
         out.json("report.json", built.report.to_json())
-        out.metrics |= {"tasks": len(tasks), "contaminated": len(hits), "answers": built.report.answers}
+        out.metrics |= {"tasks": len(tasks), "contaminated": contaminated, "answers": built.report.answers}
     stage.show("pairs", built.report.to_markdown())
     stage.show("plot", built.report.to_plot())
+
+
+class CleanTasks(NamedTuple):
+    kept: list[Task]
+    contaminated: int
+    """Tasks that were left out: they overlap an item of a suite."""
+
+
+def clean_tasks(stage: Stage, bank: Artefact, prompts: int | None) -> CleanTasks:
+    """``prompts`` training tasks drawn by seed, or all, less those that overlap an item of a suite."""
+    from ..generation.pairs import choose_tasks
+    from ..mix.decontam import decontaminate
+
+    found = [Task.from_row(row) for row in read_parquet(bank.path("train.parquet"))]
+    tasks = choose_tasks(found, prompts or len(found), stage.recipe.seed)
+    hits = {hit.id for hit in decontaminate(map(_as_candidate, tasks), suite_tasks(bank)).hits}
+    return CleanTasks([task for task in tasks if task.id not in hits], len(hits))
 
 
 def _as_candidate(task: Task) -> Candidate:
@@ -117,11 +132,9 @@ def window_suite(bank: Artefact, name: str) -> Path:
 def _tune(stage: Stage, parents: list[Artefact], write_job: Callable[[Path], Path]) -> None:
     """Run a tuning's job into the asset's artefact, and show its curves."""
     with stage.making(*parents, keep=True) as out:
-        stage.work(write_job(out.folder))
-        reached = json.loads((out.folder / "training.json").read_text(encoding="utf-8"))
-        out.metrics |= {key: reached[key] for key in ("final_loss", "steps", "tokens", "rows", "stopped_by")}
+        reached = tune(stage, out, write_job(out.folder))
     _record_step_gate(stage, reached["step_gate"])
-    _show_training(stage)
+    show_training(stage)
 
 
 def _record_step_gate(stage: Stage, verdicts: list[dict[str, Any]]) -> None:
@@ -134,10 +147,19 @@ def _record_step_gate(stage: Stage, verdicts: list[dict[str, Any]]) -> None:
         stage.ledger.record(GateVerdict(**known), recipe=stage.recipe.name, run_id=stage.store.run_id)
 
 
-def _show_training(stage: Stage) -> None:
+def tune(stage: Stage, out: Draft, job: Path) -> dict[str, Any]:
+    """Run a tuning's job and keep what it reached, which is returned."""
+    stage.work(job)
+    reached: dict[str, Any] = json.loads((out.folder / "training.json").read_text(encoding="utf-8"))
+    out.metrics |= {key: reached[key] for key in ("final_loss", "steps", "tokens", "rows", "stopped_by")}
+    return reached
+
+
+def show_training(stage: Stage) -> None:
     """The curves of loss and rewards, the windows and the token report, for the asset's page."""
     made = stage.store.get(stage.asset)
-    losses = list(read_jsonl(made.path("losses.jsonl")))
+    name = "losses.jsonl" if (made.folder / "losses.jsonl").exists() else CURVES
+    losses = [row for row in read_jsonl(made.path(name)) if "loss" in row]
     windows = list(read_jsonl(made.folder / "windows.jsonl")) if (made.folder / "windows.jsonl").exists() else []
     stage.show("loss", curves({"training loss": _points(losses, "loss")}, "Training loss", "step"))
     if losses and "rewards/margins" in losses[0]:

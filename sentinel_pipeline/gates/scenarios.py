@@ -13,6 +13,8 @@ from typing import Any, Literal, NamedTuple
 from ..records.report import Interval
 from ..records.scenario_spec import Condition, Scenario
 
+_OF_ALL = ("eval/mean_reward", "eval/mean", "eval/pass_at_1", "eval/syntax_rate")
+"""Metrics that are of no one task."""
 MOST_ITEMS = 20_000
 """More items than this nobody evaluates: the value is at the threshold."""
 
@@ -86,7 +88,7 @@ def _holds(condition: Condition, evidence: Mapping[str, Measured]) -> bool | Non
 
 def weakest(evidence: Mapping[str, Measured]) -> str | None:
     """The task metric of the lowest value."""
-    tasks = {name: one.value for name, one in evidence.items() if name.startswith("eval/") and "mean" not in name}
+    tasks = {name: one.value for name, one in evidence.items() if name.startswith("eval/") and name not in _OF_ALL}
     return min(sorted(tasks), key=lambda name: tasks[name], default=None)
 
 

@@ -27,7 +27,8 @@ from ..critic.version import scorer_version
 from ..errors import BadInput, Infrastructure
 from ..records import BenchmarkReport, SampleScore, Task
 from ..store import Draft, Home, Store
-from ..training.jobs import AnswerJob, worker_error, write_job
+from ..training.failures import worker_error
+from ..training.jobs import AnswerJob, write_job
 from ..training.progress import last_row
 from .answers import Engine, answer_by
 from .cache import AnswerCache

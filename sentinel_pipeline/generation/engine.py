@@ -54,6 +54,18 @@ def generate(
         yield _answer_batch(model, tokenizer, batch, decoding, context)
 
 
+def sample_tokens(
+    model: PreTrainedModel,
+    prompts: Sequence[tuple[str, list[int]]],
+    decoding: Decoding,
+    stops: frozenset[int],
+    pad: int,
+) -> list[list[int]]:
+    """Token ids of an answer to each (id, prompt's token ids), its end token included, all in one batch."""
+    items = [_Item(name, tokens) for name, tokens in prompts]
+    return _decode(model, items, decoding, decoding.max_new_tokens, stops, pad)
+
+
 def _answer_batch(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, batch: list[_Item], decoding: Decoding, context: int
 ) -> list[Answer]:

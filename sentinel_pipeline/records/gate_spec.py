@@ -63,14 +63,23 @@ DEFAULT_GATES: dict[str, GatePolicy] = {
     "dpo_syntax_rate": GatePolicy(metric="syntax_rate", stage="dpo", threshold=0.95),
 }
 """The gates that every recipe has. ``[gates.NAME]`` changes the keys that it names, or adds a gate of the recipe's own."""
+GRPO_GATES: dict[str, GatePolicy] = {
+    "grpo_pass_at_1": GatePolicy(metric="pass_at_1", stage="grpo", threshold=0.40),
+    "grpo_syntax_rate": GatePolicy(metric="syntax_rate", stage="grpo", threshold=0.95),
+}
+"""The same after GRPO, in recipes that have a ``[grpo]``."""
 
 
-def with_defaults(gates: dict[str, Any]) -> dict[str, Any]:
+def with_defaults(gates: dict[str, Any], *, grpo: bool = False) -> dict[str, Any]:
     """A recipe's ``[gates]`` table laid over the default gates, key by key; what is no table is left for the reader to refuse."""
-    merged: dict[str, Any] = {name: _table(policy) for name, policy in DEFAULT_GATES.items()}
+    merged: dict[str, Any] = {name: _table(policy) for name, policy in _defaults(grpo).items()}
     for name, table in gates.items():
         merged[name] = {**merged.get(name, {}), **table} if isinstance(table, dict) else table
     return merged
+
+
+def _defaults(grpo: bool) -> dict[str, GatePolicy]:
+    return {**DEFAULT_GATES, **GRPO_GATES} if grpo else DEFAULT_GATES
 
 
 def _table(policy: GatePolicy) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from .reward_spec import RewardSpec
+from .training_spec import FreezeStage, Windows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,10 +40,20 @@ class GrpoSpec:
     """Whose weights it starts from."""
     method: Literal["full", "lora"] = "lora"
     steps: int = 600
+    prompts: int | None = None
+    """Training tasks it draws from, by seed; all when absent."""
+    curriculum_samples: int = 0
+    """Answers to each prompt before the first step: prompts whose answers all earn the same are left out, the others come in
+    the order of what the model earns on them, easy first. 0: every prompt, in random order."""
     prompts_per_step: int = 2
     """Different prompts of an optimizer step; TRL's batch counts completions and is ``prompts_per_step * generations``."""
     generations: int = 16
     """Completions of a prompt, the group that an advantage is relative to."""
+    micro_batch: int | None = None
+    """Completions of one forward and backward pass; a divisor of the step's. All of them at once when absent."""
+    engine: Literal["transformers", "vllm"] = "transformers"
+    """Who generates; vLLM runs beside the trainer on the same device."""
+    optimizer: Literal["adamw", "muon"] = "adamw"
     learning_rate: float = 5e-6
     schedule: Literal["constant_with_warmup", "constant", "linear", "cosine"] = "constant_with_warmup"
     warmup_share: float = 0.05
@@ -62,8 +73,57 @@ class GrpoSpec:
     eval_every: int = 10
     """Steps between two looks at the held-out prompts."""
     eval_items: int = 148
+    """Window tasks that are asked, at most: sampled for the rewards, greedily for Pass@1."""
+    min_eval_reward: float = 0.55
+    """The check ``eval_reward``: seed 002's bar for the mean reward of the kept weights on the held-out prompts."""
+    save_every: int = 50
+    """Steps between full optimizer checkpoints."""
+    keep_checkpoints: int = 2
+    """Full optimizer checkpoints that are kept, the newest; the best model is kept apart from them."""
+    gradient_checkpointing: bool = False
+    """Compute activations again in the backward pass: less memory, about a third more time."""
     weights: dict[str, float] = field(default_factory=dict)
     """Weight of a reward or of a part of one, by name; a task's is 1 and a part's 0 when absent."""
     rewards: RewardSpec = field(default_factory=RewardSpec)
     watch: tuple[WatchRule, ...] = ()
     """Rules over the run's curves, in the order in which they are told."""
+
+    @property
+    def completions(self) -> int:
+        """Of one optimizer step."""
+        return self.prompts_per_step * self.generations
+
+    @property
+    def batch_size(self) -> int:
+        """Completions of one forward and backward pass, as TRL counts a batch."""
+        return self.micro_batch or self.completions
+
+    @property
+    def gradient_accumulation(self) -> int:
+        return self.completions // self.batch_size
+
+    @property
+    def warmup_steps(self) -> int:
+        return round(self.warmup_share * self.steps)
+
+    @property
+    def weight_decay(self) -> float:
+        return 0.0
+
+    @property
+    def four_bit(self) -> bool:
+        return False
+
+    @property
+    def stages(self) -> tuple[FreezeStage, ...]:
+        """What trains, trains from the first step on."""
+        return ()
+
+    @property
+    def max_length(self) -> int:
+        return self.max_prompt_length + self.max_completion_length
+
+    @property
+    def windows(self) -> Windows:
+        """When and on how many prompts it is evaluated; when to stop is the watch rules' business."""
+        return Windows(every=self.eval_every, items=self.eval_items, no_gain_by=0, syntax_drops=0)

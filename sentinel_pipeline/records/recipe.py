@@ -29,6 +29,7 @@ from .toml import read_section, read_toml
 from .training_checks import (
     check_decisions,
     check_grpo,
+    check_grpo_stage,
     check_method,
     check_pairs_and_dpo,
     check_scenario,
@@ -91,7 +92,7 @@ def load_recipe(path: Path) -> Recipe:
     data = read_toml(path)
     data.setdefault("name", path.stem)
     if isinstance(data.setdefault("gates", {}), dict):
-        data["gates"] = with_defaults(data["gates"])
+        data["gates"] = with_defaults(data["gates"], grpo="grpo" in data)
     recipe = read_section(Recipe, data, file=path)
     _validate(recipe, path)
     return recipe
@@ -115,6 +116,7 @@ def _validate(recipe: Recipe, path: Path) -> None:
         check_stages(tuned, section, path)
     check_pairs_and_dpo(recipe.pairs, recipe.dpo, recipe.budget, path)
     check_decisions(recipe.decisions, recipe.bench.suites, path)
+    check_grpo_stage(recipe.grpo, recipe.decisions, recipe.gates, path)
     if recipe.grpo is not None:
         check_grpo(recipe.grpo, path)
     for at, scenario in enumerate(recipe.next):
@@ -127,7 +129,7 @@ _TUNING = (
 )  # fmt: skip
 _GRPO = (
     "steps", "prompts_per_step", "learning_rate", "temperature", "max_prompt_length", "max_completion_length", "lora_r",
-    "lora_alpha", "eval_every", "eval_items",
+    "lora_alpha", "eval_every", "eval_items", "save_every",
 )  # fmt: skip
 _REWARDS = ("cpu_seconds", "wall_seconds", "memory_mib", "step_seconds")
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 
 from ..errors import BadInput, did_you_mean
 from .decision_spec import DecisionPoint
+from .gate_spec import GatePolicy
 from .grpo_spec import GrpoSpec
 from .preference import REJECTION_KINDS
 from .scenario_spec import Condition, Scenario
@@ -18,6 +19,18 @@ def check_grpo(spec: GrpoSpec, path: Path) -> None:
     for name, low, high in (("generations", 2, 4096), ("warmup_share", 0, 0.999), ("beta", 0, 1e3)):
         if not low <= getattr(spec, name) <= high:
             raise BadInput(f"is {getattr(spec, name)}, expected {low:g} to {high:g}.", file=path, field=f"grpo.{name}")
+    if spec.micro_batch is not None and (spec.micro_batch < 1 or spec.completions % spec.micro_batch):
+        message = f"is {spec.micro_batch}, expected a divisor of the step's {spec.completions} completions."
+        raise BadInput(
+            message, file=path, field="grpo.micro_batch", fix="prompts_per_step times generations is a step."
+        )
+    if spec.curriculum_samples == 1 or spec.curriculum_samples < 0:
+        message = f"is {spec.curriculum_samples}, expected 0 or 2 and more."
+        raise BadInput(message, file=path, field="grpo.curriculum_samples", fix="One answer alone shows no spread.")
+    if spec.prompts is not None and spec.prompts < 1:
+        raise BadInput(f"is {spec.prompts}, expected 1 or more.", file=path, field="grpo.prompts")
+    if not 0 < spec.min_eval_reward <= 1:
+        raise BadInput(f"is {spec.min_eval_reward:g}, expected within (0, 1].", file=path, field="grpo.min_eval_reward")
     names = [rule.name for rule in spec.watch]
     for at, rule in enumerate(spec.watch):
         field_name = f"grpo.watch[{at}]"
@@ -31,6 +44,18 @@ def check_grpo(spec: GrpoSpec, path: Path) -> None:
             raise BadInput("says from which metric it diverges.", file=path, field=f"{field_name}.against")
         if rule.points < 1:
             raise BadInput(f"is {rule.points}, expected 1 or more.", file=path, field=f"{field_name}.points")
+
+
+def check_grpo_stage(
+    grpo: GrpoSpec | None, points: Sequence[DecisionPoint], gates: Mapping[str, GatePolicy], path: Path
+) -> None:
+    """Nothing is decided about a stage that the recipe does not have."""
+    if grpo is not None:
+        return
+    asked = [f"decisions[{at}].stage" for at, point in enumerate(points) if point.stage == "grpo"]
+    asked += [f"gates.{name}.stage" for name, gate in gates.items() if "grpo" in (gate.stage, gate.against)]
+    if asked:
+        raise BadInput("the recipe has no GRPO.", file=path, field=asked[0], fix="Add a [grpo] section.")
 
 
 def check_scenario(scenario: Scenario, field_name: str, path: Path) -> None:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..generation.loading import load_model
+from ..records.grpo_spec import GrpoSpec
 from ..records.training_spec import TuneSpec
 from ..store import write_json
 from .checkpoints import Checkpoint, last_checkpoint, replace_folder
@@ -23,8 +24,8 @@ from .interrupts import Interrupts
 from .jobs import TuneJob
 from .parity import check_parity
 from .progress import Progress
-from .step_gate import step_verdicts, why_stop
-from .stopping import Window, best_window
+from .step_gate import step_verdicts
+from .stopping import Window
 from .trainable import check_vocabulary as check_vocabulary
 from .trainable import load_trainable as load_trainable
 from .watch import Watch, watch_callback
@@ -49,6 +50,7 @@ class Fitting:
     """What ``training.json`` says of the rows."""
     opening_window: bool = False
     """Hold a window before the first step: an optimised model must beat its start."""
+    watch: Callable[..., Watch] = Watch
 
 
 def fit(
@@ -70,15 +72,17 @@ def fit(
     if watch.freezing is not None:
         watch.freezing.close()
     interrupts.stop_if_asked(int(trainer.state.global_step))
-    _keep_models(fitting, trainer, watch.windows)
+    _keep_models(fitting, trainer, watch.best())
     write_json(job.out / "parity.json", check_parity(job.out).to_json())
     result = _result(fitting, trainer, watch)
     write_json(job.out / "training.json", result)
     return result
 
 
-def total_steps(rows: int, spec: TuneSpec) -> int:
-    """Optimizer steps: whole batches of ``epochs`` passes, at most ``max_steps``."""
+def total_steps(rows: int, spec: TuneSpec | GrpoSpec) -> int:
+    """Optimizer steps: whole batches of ``epochs`` passes, at most ``max_steps``; of GRPO as many as it says."""
+    if isinstance(spec, GrpoSpec):
+        return spec.steps
     steps = max(1, int(rows * spec.epochs) // (spec.batch_size * spec.gradient_accumulation))
     return min(steps, spec.max_steps) if spec.max_steps else steps
 
@@ -105,9 +109,9 @@ def prepare_trainer(trainer: Any, fitting: Fitting, watch: Watch) -> Any:
     return trainer
 
 
-def schedule_kwargs(spec: TuneSpec, steps: int) -> dict[str, Any] | None:
+def schedule_kwargs(spec: TuneSpec | GrpoSpec, steps: int) -> dict[str, Any] | None:
     """What the schedule of this name needs besides its warm-up."""
-    if spec.schedule != "warmup_stable_decay":
+    if isinstance(spec, GrpoSpec) or spec.schedule != "warmup_stable_decay":
         return None
     return {"num_decay_steps": max(1, int(spec.decay_share * steps)), "decay_type": "linear"}
 
@@ -147,7 +151,7 @@ def config_values(job: TuneJob, steps: int) -> dict[str, Any]:
     }
 
 
-def new_adapter(spec: TuneSpec, model: Any) -> Any:
+def new_adapter(spec: TuneSpec | GrpoSpec, model: Any) -> Any:
     """The configuration of a new adapter; None where all is trained, or the model brings its adapter."""
     if spec.method != "lora" or hasattr(model, "peft_config"):
         return None
@@ -165,8 +169,8 @@ def open_watch(
     job, step = fitting.job, found.step if found else 0
     tasks = window_tasks(job.suite, job.spec.windows.items) if job.suite else []
     job.logs.mkdir(parents=True, exist_ok=True)
-    rewind_rows(job.out / "losses.jsonl", step)
-    return Watch(
+    rewind_rows(job.out / job.curves, step)
+    return fitting.watch(
         job=job,
         tokenizer=fitting.tokenizer,
         progress=progress,
@@ -184,15 +188,17 @@ def _run(trainer: Any, found: Checkpoint | None, watch: Watch) -> None:
         trainer.train()
         return
     watch.progress.note(f"resumed from step {found.step}")
-    watch.stopped_by = why_stop(watch.windows, watch.job.spec.windows)
+    watch.stopped_by = watch.stopped()
     if watch.stopped_by:
+        from transformers import TrainerState
+
         trainer._load_from_checkpoint(str(found.folder))
-        trainer.state.global_step = found.step
+        trainer.state = TrainerState.load_from_json(str(found.folder / "trainer_state.json"))
         return
     trainer.train(resume_from_checkpoint=str(found.folder))
 
 
-def _keep_models(fitting: Fitting, trainer: Any, windows: Sequence[Window]) -> None:
+def _keep_models(fitting: Fitting, trainer: Any, best: Window | None) -> None:
     """``final/`` is what training ended with; ``model/`` the best window's weights, or the same where none was scored.
 
     Of an adapter, ``adapter/`` is what ``model/`` would be, and ``model/`` is that adapter merged: it loads without PEFT.
@@ -205,7 +211,6 @@ def _keep_models(fitting: Fitting, trainer: Any, windows: Sequence[Window]) -> N
         tokenizer.save_pretrained(folder)
 
     replace_folder(job.out / "final", write_final)
-    best = best_window(windows)
     source = job.logs / "best" / f"step-{best.step}" if best else None
     chosen = source if source is not None and source.is_dir() else job.out / "final"
 
@@ -227,9 +232,9 @@ def write_merged(adapter: Path, folder: Path, tokenizer: PreTrainedTokenizerBase
 
 def _result(fitting: Fitting, trainer: Any, watch: Watch) -> dict[str, Any]:
     job = fitting.job
-    lines = (job.out / "losses.jsonl").read_text(encoding="utf-8").splitlines()
-    losses = [json.loads(line)["loss"] for line in lines]
-    best = best_window(watch.windows)
+    lines = (job.out / job.curves).read_text(encoding="utf-8").splitlines()
+    losses = [row["loss"] for row in map(json.loads, lines) if "loss" in row]
+    best = watch.best()
     parameters = list(trainer.model.parameters())
     return {
         "kind": job.kind,

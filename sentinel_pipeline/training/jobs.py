@@ -18,25 +18,17 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal
 
-from ..errors import (
-    EXIT_BAD_INPUT,
-    EXIT_FAILED,
-    EXIT_GATE,
-    EXIT_INFRASTRUCTURE,
-    BadInput,
-    GateRefused,
-    Infrastructure,
-    SentinelError,
-    did_you_mean,
-)
+from ..errors import BadInput, did_you_mean
 from ..generation.decoding import Decoding
+from ..records.grpo_spec import GrpoSpec
 from ..records.model_spec import EmbeddedModel
 from ..records.recipe import Recipe
 from ..records.toml import read_section
 from ..records.training_spec import DpoSpec, SftSpec, TuneSpec
 from ..store import write_json
+from .failures import failure_path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +49,8 @@ class TuneJob:
     """What every fine-tuning job names; its kind says the loss."""
 
     kind: ClassVar[str]
+    curves: ClassVar[str] = "losses.jsonl"
+    """In ``out``: a row of numbers for every step."""
     out: Path
     logs: Path
     model: Path
@@ -66,7 +60,7 @@ class TuneJob:
     """Parquet of tasks for the windows; no windows without one."""
     device_lock: Path | None = None
     seed: int = 17
-    spec: TuneSpec
+    spec: TuneSpec | GrpoSpec
     decoding: Decoding = field(default_factory=Decoding)
     """How the windows' answers are decoded."""
 
@@ -88,6 +82,15 @@ class DpoJob(TuneJob):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GrpoJob(TuneJob):
+    """Let ``model`` answer the tasks of ``rows`` (Parquet) and reinforce what is rewarded; windows are held on ``suite``."""
+
+    kind: ClassVar[str] = "grpo"
+    curves: ClassVar[str] = "curves.jsonl"
+    spec: GrpoSpec = field(default_factory=GrpoSpec)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerJob:
     """Let ``model`` answer every task of some suites: ``logs/SUITE.jsonl`` each."""
 
@@ -106,16 +109,9 @@ class AnswerJob:
     model_hash: str = ""
 
 
-Job = PretrainJob | SftJob | DpoJob | AnswerJob
-_KINDS: dict[str, type[Any]] = {cls.kind: cls for cls in (PretrainJob, SftJob, DpoJob, AnswerJob)}
+Job = PretrainJob | SftJob | DpoJob | GrpoJob | AnswerJob
+_KINDS: dict[str, type[Any]] = {cls.kind: cls for cls in (PretrainJob, SftJob, DpoJob, GrpoJob, AnswerJob)}
 _PATHS = ("out", "logs", "model", "rows", "suite", "device_lock", "cache")
-
-
-class Failure(NamedTuple):
-    """Why a worker gave up: the exit code of ``errors`` and the message for people."""
-
-    exit_code: int
-    message: str
 
 
 def pretrain_job(recipe: Recipe, out: Path, device_lock: Path | None = None) -> Path:
@@ -137,6 +133,14 @@ def dpo_job(
 ) -> Path:
     """Write the job that optimises ``model`` on the pairs of ``rows`` with windows on ``suite``; returns the job file's path."""
     return write_job(DpoJob(spec=recipe.dpo, **_tuning(recipe, model, rows, suite, out, device_lock)))
+
+
+def grpo_job(
+    recipe: Recipe, model: Path | str, tasks: Path, suite: Path, out: Path, device_lock: Path | None = None
+) -> Path:
+    """Write the job that reinforces ``model`` on ``tasks`` (Parquet) with windows on ``suite``; returns the job file's path."""
+    assert recipe.grpo is not None
+    return write_job(GrpoJob(spec=recipe.grpo, **_tuning(recipe, model, tasks, suite, out, device_lock)))
 
 
 def _tuning(
@@ -255,7 +259,7 @@ def _build(cls: type[Any], rest: dict[str, Any], paths: dict[str, Path], file: P
 
 
 def _spec_type(cls: type[Any]) -> type[Any]:
-    specs: dict[type[Any], type[Any]] = {PretrainJob: EmbeddedModel, DpoJob: DpoSpec}
+    specs: dict[type[Any], type[Any]] = {PretrainJob: EmbeddedModel, DpoJob: DpoSpec, GrpoJob: GrpoSpec}
     return specs.get(cls, SftSpec)
 
 
@@ -264,33 +268,3 @@ def _pruned(table: dict[str, Any]) -> dict[str, Any]:
     return {
         key: _pruned(value) if isinstance(value, dict) else value for key, value in table.items() if value is not None
     }
-
-
-def failure_path(job_file: Path) -> Path:
-    return job_file.parent / "failure.json"
-
-
-def write_failure(job_file: Path, failure: Failure) -> None:
-    write_json(failure_path(job_file), failure._asdict())
-
-
-def read_failure(job_file: Path) -> Failure | None:
-    """What the last run of a job said when it gave up; None when it said nothing (it was killed, or it is done)."""
-    try:
-        data = json.loads(failure_path(job_file).read_text(encoding="utf-8"))
-        code, message = data["exit_code"], str(data["message"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    known = (EXIT_FAILED, EXIT_BAD_INPUT, EXIT_GATE, EXIT_INFRASTRUCTURE)
-    return Failure(code if code in known else EXIT_FAILED, message)
-
-
-def worker_error(job_file: Path) -> SentinelError:
-    """The error that a failed worker told of; infrastructure's where it told nothing."""
-    failure = read_failure(job_file)
-    if failure is None:
-        return Infrastructure(
-            f"the worker of {job_file.parent.name} died without a word (killed, or out of memory): run again to resume."
-        )
-    kinds: dict[int, type[SentinelError]] = {EXIT_BAD_INPUT: BadInput, EXIT_GATE: GateRefused}
-    return kinds.get(failure.exit_code, Infrastructure)(failure.message)

@@ -14,11 +14,13 @@ from typing import Any
 
 from ..costs import DEVICE_STAGES, last_costs
 from ..errors import BadInput
+from ..records.grpo_spec import GrpoSpec
 from ..records.recipe import Recipe
 from ..records.training_spec import TuneSpec
 from ..store import Artefact, Home, Store, read_parquet
 from .fit import total_steps
 from .pair_tokens import prepare_pairs
+from .plan_grpo import coverage_note, plan_grpo
 from .plan_model import PlannedModel, planned_model, refuse_spec
 from .tokens import TokenReport, prepare_rows
 
@@ -81,6 +83,8 @@ def make_plan(recipe: Recipe, home: Home) -> Plan:
         plan.refusals.append(Refusal(field=error.field or "model.source", reason=str(error)))
     for kind, asset in TRAINERS.items():
         _plan_trainer(plan, kind, store.find(asset), _made_model(store))
+    if recipe.grpo is not None:
+        _plan_grpo(plan, recipe.grpo)
     _estimate(plan, store)
     _check_budget(plan)
     return plan
@@ -130,6 +134,18 @@ def _plan_trainer(plan: Plan, kind: str, data: Artefact | None, model: Path | No
         "memory_mib": plan.model.memory_mib(spec, 2 if kind == "dpo" else 1, report) if plan.model else None,
         "trained_parameters": plan.model.trained(spec) if plan.model else None,
     }
+
+
+def _plan_grpo(plan: Plan, spec: GrpoSpec) -> None:
+    """Its prompts are the task bank's, as many of each family as the recipe asks for."""
+    if plan.model is not None and plan.model.context and spec.max_completion_length >= plan.model.context:
+        reason = f"{spec.max_completion_length} tokens, but the model attends to {plan.model.context}: lower it."
+        plan.refusals.append(Refusal(field="grpo.max_completion_length", reason=reason))
+    if not sum(plan.recipe.tasks.train.values()):
+        plan.refusals.append(Refusal(field="tasks.train", reason="there is no training task to ask: name families."))
+        return
+    plan.trainers["grpo"] = plan_grpo(spec, plan.recipe.tasks.train, plan.model, "as the recipe asks")
+    plan.warnings.append(coverage_note(spec, plan.trainers["grpo"]))
 
 
 def _expected_rows(recipe: Recipe, kind: str) -> int:
@@ -212,7 +228,7 @@ def _estimate(plan: Plan, store: Store) -> None:
     """Hours of every stage: as the last run took, scaled by tokens where they are known; else from the device's peak."""
     before = last_costs(store, DEVICE_STAGES)
     budget = plan.recipe.budget
-    for stage in DEVICE_STAGES:
+    for stage in _device_stages(plan.recipe):
         known = before.get(stage)
         kind = stage.removesuffix("_checkpoint")
         trainer = plan.trainers.get(kind) if stage.endswith("_checkpoint") else None
@@ -226,6 +242,10 @@ def _estimate(plan: Plan, store: Store) -> None:
             plan.hours[stage] = round(operations / (budget.device_tflops * 1e12 * budget.utilisation) / 3600, 6)
         else:
             plan.hours[stage] = None
+
+
+def _device_stages(recipe: Recipe) -> list[str]:
+    return [stage for stage in DEVICE_STAGES if recipe.grpo is not None or not stage.startswith("grpo_")]
 
 
 def _worked_tokens(trainer: dict[str, Any] | None) -> float:

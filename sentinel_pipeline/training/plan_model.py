@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import BadInput
+from ..records.grpo_spec import GrpoSpec
 from ..records.recipe import Recipe
 from ..records.training_spec import TuneSpec
 from .fit import new_adapter, schedule_kwargs
@@ -40,10 +41,10 @@ class PlannedModel:
     vocabulary: int
     context: int
 
-    def trained(self, spec: TuneSpec) -> int:
+    def trained(self, spec: TuneSpec | GrpoSpec) -> int:
         return self.adapter_parameters[str(spec.lora_r)] if spec.method == "lora" else self.parameters
 
-    def memory_mib(self, spec: TuneSpec, sides: int, report: TokenReport | None) -> dict[str, int]:
+    def memory_mib(self, spec: TuneSpec | GrpoSpec, sides: int, report: TokenReport | None) -> dict[str, int]:
         """Weights, gradients, moments and the activations of one micro-batch at its longest; an estimate, not a measurement.
 
         Args:
@@ -93,6 +94,9 @@ def planned_model(recipe: Recipe, made: Path | None) -> PlannedModel | None:
                 trained = _adapter_parameters(AutoModelForCausalLM.from_config(config), spec)
                 adapters[str(spec.lora_r)] = sum(trained.values())
             check_stages(spec.stages, list(trained), f"{kind}.stages")
+        if recipe.grpo and recipe.grpo.method == "lora" and str(recipe.grpo.lora_r) not in adapters:
+            adapted = _adapter_parameters(AutoModelForCausalLM.from_config(config), recipe.grpo)
+            adapters[str(recipe.grpo.lora_r)] = sum(adapted.values())
     text_config = config.get_text_config()
     return PlannedModel(
         architecture=type(model).__name__,
@@ -126,20 +130,20 @@ def _config(recipe: Recipe, made: Path | None) -> Any:
         raise BadInput(f"holds no usable config.json: {text}", file=folder, field="model.source") from error
 
 
-def _adapter_parameters(model: Any, spec: TuneSpec) -> dict[str, int]:
+def _adapter_parameters(model: Any, spec: TuneSpec | GrpoSpec) -> dict[str, int]:
     from peft import get_peft_model
 
     adapted: Any = get_peft_model(model, new_adapter(spec, model))
     return {name: p.numel() for name, p in adapted.named_parameters() if p.requires_grad}
 
 
-def refuse_spec(spec: TuneSpec, model: PlannedModel | None) -> Iterator[tuple[str, str]]:
+def refuse_spec(spec: TuneSpec | GrpoSpec, model: PlannedModel | None) -> Iterator[tuple[str, str]]:
     """Settings of a trainer that cannot work, as (key, what to do)."""
     if model is not None and model.context and spec.max_length > model.context:
         yield "max_length", f"{spec.max_length} tokens, but the model attends to {model.context}: lower it."
 
 
-def scheduled_rates(spec: TuneSpec, steps: int) -> list[float]:
+def scheduled_rates(spec: TuneSpec | GrpoSpec, steps: int) -> list[float]:
     """Learning rate of steps 1 to ``steps``, from Transformers' own scheduler."""
     import torch
     from transformers import get_scheduler

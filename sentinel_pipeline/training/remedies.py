@@ -13,7 +13,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar, cast
 
 from ..errors import Infrastructure
 from ..records.training_spec import TuneSpec
@@ -74,7 +74,7 @@ def with_remedies(job: J, attempt: Callable[[J], dict[str, Any]], progress: Prog
             said = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
         # Only here is the failed attempt's traceback gone, and with it what held its tensors.
         _release()
-        remedy = next_remedy(job.spec, not (job.model / "adapter_config.json").is_file())
+        remedy = next_remedy(cast("TuneSpec", job.spec), not (job.model / "adapter_config.json").is_file())
         if remedy is None:
             raise Infrastructure(
                 f"out of memory with every remedy applied ({said}): lower {job.kind}.max_length, take a smaller model or a "

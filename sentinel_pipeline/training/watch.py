@@ -48,6 +48,7 @@ class Watch:
 
     def after_step(self, step: int, total: int, control: Any) -> None:
         loss, tokens, numbers = self.trainer.take_step()
+        numbers |= self.more_numbers(step)
         if not math.isfinite(loss):
             self.failure = BadInput(
                 f"the loss is {loss} at step {step}.",
@@ -56,26 +57,42 @@ class Watch:
             )
             control.should_training_stop, control.should_save = True, False
             return
-        with (self.job.out / "losses.jsonl").open("a", encoding="utf-8") as stream:
+        with (self.job.out / self.job.curves).open("a", encoding="utf-8") as stream:
             stream.write(json.dumps({"step": step, "loss": round(loss, 6), **numbers}) + "\n")
         self.progress.update(step, total, loss=loss, tokens=tokens, **_short(numbers))
         if self.tasks and (step % self.job.spec.windows.every == 0 or step == total):
             self.hold_window(step, control)
         if self.freezing is not None and step < total:
             self._change_stage(step, control)
+        self.apply_rules(step, control)
         if self.interrupts.asked:
             control.should_training_stop = control.should_save = True
+
+    def more_numbers(self, step: int) -> dict[str, float]:
+        """What is told of a step beside the trainer's own numbers."""
+        return {}
+
+    def apply_rules(self, step: int, control: Any) -> None:
+        """Rules over the curves, of trainers that have some."""
+
+    def best(self) -> Window | None:
+        """The window whose weights are kept."""
+        return best_window(self.windows)
+
+    def stopped(self) -> str | None:
+        """Why a run that is found at its last checkpoint had stopped, or None to go on."""
+        return why_stop(self.windows, self.job.spec.windows)
 
     def hold_window(self, step: int, control: Any) -> None:
         window = evaluate_window(self.trainer.model, self.tokenizer, self.tasks, self.job.decoding, self.scorer, step)
         self.windows.append(window)
-        if best_window(self.windows) == window:
+        if self.best() == window:
             save_checkpoint(self.job.logs / "best", step, self._write_model)
         append_window(self.job.out / "windows.jsonl", window)
         self.progress.note(describe(window))
         for verdict in step_verdicts(self.windows[-1:], self.job.spec.windows):
             self.progress.note(f"gate {verdict.name}: {verdict.verdict}: {verdict.reason}")
-        self.stopped_by = why_stop(self.windows, self.job.spec.windows)
+        self.stopped_by = self.stopped()
         if self.stopped_by:
             self.progress.note(self.stopped_by)
             control.should_training_stop = control.should_save = True

@@ -26,8 +26,9 @@ from ..generation.prompts import Prompt
 from ..processes import die_with_parent
 from ..store import read_parquet, write_json
 from .device import device_lock, is_out_of_memory, prepare_cpu
+from .failures import Failure, write_failure
 from .interrupts import Interrupts
-from .jobs import AnswerJob, DpoJob, Failure, Job, PretrainJob, SftJob, read_job, write_failure
+from .jobs import AnswerJob, DpoJob, GrpoJob, Job, PretrainJob, SftJob, read_job
 from .progress import Progress, Say, terminal_say
 from .remedies import with_remedies
 from .windows import Scorer, critic_scorer
@@ -93,6 +94,10 @@ def _dispatch(job: Job, progress: Progress, interrupts: Interrupts, scorer: Scor
         from .dpo import optimise
 
         return with_remedies(job, lambda tried: optimise(tried, progress, interrupts, scorer), progress)
+    if isinstance(job, GrpoJob):
+        from .grpo import reinforce
+
+        return reinforce(job, progress, interrupts, scorer)
     return answer_suites(job, progress, interrupts)
 
 

@@ -22,8 +22,8 @@ pytestmark = pytest.mark.slow
 STAGES = [
     "base_checkpoint", "task_bank", "reward_audit", "alt_base_report", "base_report", "instruct_report", "gap_proof",
     "raw_candidates", "critic_labels", "accepted_set", "rejected_set", "decontamination_report", "self_repairs", "repair_traces",
-    "rebalanced_mix", "sft_checkpoint", "sft_report", "preference_pairs", "dpo_checkpoint", "dpo_report", "comparison",
-    "leaderboard", "human_corrections", "review_inbox",
+    "rebalanced_mix", "sft_checkpoint", "sft_report", "preference_pairs", "dpo_checkpoint", "dpo_report",
+    "grpo_checkpoint", "grpo_report", "comparison", "leaderboard", "human_corrections", "review_inbox",
 ]  # fmt: skip
 
 
@@ -41,7 +41,7 @@ def test_the_work_is_done_and_every_stage_says_so(loop: Loop) -> None:
 
 def test_reports_carry_n_and_interval(loop: Loop) -> None:
     reports = loop.done.json()["reports"]
-    for stage in ("base", "sft", "dpo"):
+    for stage in ("base", "sft", "dpo", "grpo"):
         heldout, smoke = reports[stage]["heldout"], reports[stage]["smoke"]
         assert (heldout["n"], smoke["n"]) == (30, 8)
         assert heldout["interval"][0] <= heldout["pass_at_1"] <= heldout["interval"][1]
@@ -52,18 +52,22 @@ def test_gates_are_decided_recorded_and_printed(loop: Loop) -> None:
     gates = {gate["name"]: gate for gate in loop.done.json()["gates"]}
     assert set(gates) == {
         "capability_gap", "pass_at_1", "syntax_rate", "smoke_pass_at_1", "dpo_pass_at_1", "dpo_syntax_rate",
+        "grpo_pass_at_1", "grpo_syntax_rate",
     }  # fmt: skip
     assert gates["capability_gap"]["verdict"] == "pass"
     assert gates["pass_at_1"]["verdict"] == "fail"
     assert gates["pass_at_1"]["threshold"] == 0.4
     recorded = {verdict.name: verdict.verdict for verdict in Ledger(loop.home.ledger).verdicts(recipe="mini")}
     assert recorded.pop("scorer_licence") == "pass"
+    assert {recorded.pop("eval_reward"), recorded.pop("watch_rules")} <= {"fail", "inconclusive", "pass"}
     assert recorded == {name: gate["verdict"] for name, gate in gates.items()}
 
 
 def test_the_comparison_is_paired_on_the_same_items(loop: Loop) -> None:
     heldout = [one for one in loop.done.json()["comparisons"] if one["suite"] == "heldout"]
-    assert [(one["from"], one["to"], one["n"]) for one in heldout] == [("base", "sft", 30), ("sft", "dpo", 30)]
+    assert [(one["from"], one["to"], one["n"]) for one in heldout] == [
+        ("base", "sft", 30), ("sft", "dpo", 30), ("dpo", "grpo", 30),
+    ]  # fmt: skip
     assert all(one["interval"][0] <= one["difference"] <= one["interval"][1] for one in heldout)
 
 

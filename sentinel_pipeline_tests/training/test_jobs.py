@@ -12,18 +12,16 @@ from sentinel_pipeline.generation import Decoding
 from sentinel_pipeline.records.model_spec import EmbeddedModel
 from sentinel_pipeline.records.recipe import Recipe
 from sentinel_pipeline.records.training_spec import SftSpec, Windows
+from sentinel_pipeline.training.failures import Failure, read_failure, write_failure
 from sentinel_pipeline.training.jobs import (
     AnswerJob,
-    Failure,
     Job,
     PretrainJob,
     SftJob,
     answer_job,
     pretrain_job,
-    read_failure,
     read_job,
     sft_job,
-    write_failure,
     write_job,
 )
 

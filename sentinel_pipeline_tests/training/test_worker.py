@@ -17,7 +17,8 @@ import pytest
 
 from sentinel_pipeline.errors import EXIT_BAD_INPUT, EXIT_DONE, EXIT_FAILED, EXIT_INFRASTRUCTURE, Infrastructure
 from sentinel_pipeline.training.device import device_lock
-from sentinel_pipeline.training.jobs import AnswerJob, SftJob, read_failure, write_job
+from sentinel_pipeline.training.failures import read_failure
+from sentinel_pipeline.training.jobs import AnswerJob, SftJob, write_job
 from sentinel_pipeline.training.worker import failure_of, main, run_job
 
 from .material import exact_match, small_sft_job

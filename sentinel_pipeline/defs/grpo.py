@@ -1,0 +1,133 @@
+"""GRPO in the graph: the checkpoint behind licences and gates, and its checks; without ``[grpo]`` the asset says so."""
+
+from typing import Any
+
+import dagster as dg
+
+from ..gates.recorded import CURVES, curves_of, read_curves
+from ..gates.reward import judge_eval_reward, judge_watch
+from ..plots import curves
+from ..records import GateVerdict
+from ..records.grpo_spec import GrpoSpec
+from ..store import Artefact, read_jsonl
+from .answering import model_folder
+from .checks import verdict_result
+from .gap import NOT_ASKED
+from .stage import RECIPES, Stage, View, current_scorer_version, failing_loudly, open_view, recipe_asset
+from .training import clean_tasks, show_training, tune, window_suite
+
+STARTS = ("base", "sft", "dpo")
+NO_GRPO = "this recipe has no [grpo]"
+
+
+@recipe_asset(
+    group="training",
+    rooms=["training", "generation", "rewards"],
+    deps=["task_bank", "reward_audit", *(f"{one}_{made}" for one in STARTS for made in ("checkpoint", "report"))],
+    kinds={"pytorch", "huggingface"},
+    pool="device",
+)
+def grpo_checkpoint(stage: Stage) -> None:
+    """Reinforcement by audited rewards, with eval rewards, coverage and live rules; refused without licence or passed gates."""
+    from ..training.jobs import grpo_job
+
+    spec, bank = stage.recipe.grpo, stage.parent("task_bank")
+    if spec is None:
+        with stage.making(bank) as out:
+            out.json(NOT_ASKED, {"reason": NO_GRPO})
+        return
+    start, report = stage.parent(f"{spec.start}_checkpoint"), stage.parent(f"{spec.start}_report")
+    require_rewards(stage)
+    stage.require_gates(report)
+    stage.follow(report)
+    tasks = clean_tasks(stage, bank, spec.prompts)
+    with stage.making(bank, start, report, keep=True) as out:
+        out.table("tasks.parquet", (task.to_row() for task in tasks.kept), "tasks")
+        suite, model = window_suite(bank, "window"), model_folder(start)
+        job = grpo_job(stage.recipe, model, out.folder / "tasks.parquet", suite, out.folder, stage.home.device_lock)
+        tune(stage, out, job)
+        out.metrics["contaminated"] = tasks.contaminated
+    show_training(stage)
+    _show_curves(stage, spec)
+
+
+def require_rewards(stage: Stage) -> None:
+    """Go on only when scorers and rewards passed their exams at their present versions.
+
+    Raises:
+        GateRefused: one did not, or never sat it.
+    """
+    from ..critic.licence import require_licences
+    from ..rewards.exams import REWARDS, rewards_version
+
+    stage.require_licensed_scorers()
+    require_licences(stage.ledger, (REWARDS,), rewards_version())
+
+
+def _show_curves(stage: Stage, spec: GrpoSpec) -> None:
+    """Eval reward of each task, training reward and its contrast, coverage, and what the rules found."""
+    made = stage.store.get(stage.asset)
+    known = curves_of(read_curves(made.path(CURVES)))
+    tasks = {name.removeprefix("eval/"): list(points) for name, points in known.items() if name.startswith("eval/")}
+    stage.show("eval rewards", curves(tasks, "Held-out prompts: mean reward, greedy Pass@1", "step", percent=True))
+    names = ("reward", "frac_reward_zero_std", "completions/clipped_ratio", "coverage")
+    live = {name: list(known[name]) for name in names if name in known}
+    stage.show("rollouts", curves(live, "Reward, groups without contrast, clipped, prompts seen", "step", percent=True))
+    lines = ["| step | rule | action | saw |", "|---|---|---|---|"]
+    lines += [f"| {one['step']} | {one['rule']} | {one['action']} | {one['reason']} |" for one in findings(made)]
+    held = "\n".join(lines) if len(lines) > 2 else f"none of the {len(spec.watch)} rules held"
+    stage.show("watch rules", held)
+    gain = made.json("training.json")["eval_gain"]
+    if gain:
+        stage.show("gain", gain_text(gain))
+
+
+def gain_text(gain: dict[str, Any]) -> str:
+    return (
+        f"sampled mean reward on {gain['n']} held-out prompts: {gain['first']:.3f} at step {gain['from_step']}, "
+        f"{gain['last']:.3f} at step {gain['to_step']}; {gain['gained']} earn more, {gain['lost']} less, "
+        f"exact sign test p = {gain['p']:.2g}"
+    )
+
+
+def findings(made: Artefact) -> list[dict[str, Any]]:
+    path = made.folder / "watch.jsonl"
+    return list(read_jsonl(path)) if path.is_file() else []
+
+
+def _judged(context: dg.AssetCheckExecutionContext, name: str) -> dg.AssetCheckResult:
+    """Decide one of the checkpoint's verdicts, record it, show it."""
+    view = open_view(context.run, context.op_execution_context.partition_key)
+    spec, made = view.recipe.grpo, view.store.get("grpo_checkpoint")
+    if spec is None:
+        return dg.AssetCheckResult(asset_key="grpo_checkpoint", check_name=name, passed=True, description=NO_GRPO)
+    verdict = _verdict(view, spec, made, name)
+    view.ledger.record(verdict, recipe=view.recipe.name, run_id=view.store.run_id)
+    return verdict_result("grpo_checkpoint", verdict, "block")
+
+
+def _verdict(view: View, spec: GrpoSpec, made: Artefact, name: str) -> GateVerdict:
+    rows = read_curves(made.path(CURVES))
+    subject = f"{view.recipe.name}/grpo_checkpoint"
+    scorer = current_scorer_version()
+    if name == "watch_rules":
+        return judge_watch(spec.watch, rows, findings(made), subject=subject, subject_hash=made.hash, scorer=scorer)
+    kept = made.json("training.json")["best_step"]
+    return judge_eval_reward(spec, rows, kept, subject=subject, subject_hash=made.hash, scorer=scorer)
+
+
+@dg.asset_check(asset="grpo_checkpoint", partitions_def=RECIPES)
+def eval_reward(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
+    """Mean reward of the kept weights on the held-out prompts, at least 0.55 unless the recipe says otherwise (seed 002)."""
+    with failing_loudly():
+        return _judged(context, "eval_reward")
+
+
+@dg.asset_check(asset="grpo_checkpoint", partitions_def=RECIPES)
+def watch_rules(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
+    """What the recipe's rules saw while it ran: a stop fails, a warning or a rule without anything to look at is no pass."""
+    with failing_loudly():
+        return _judged(context, "watch_rules")
+
+
+GRPO_CHECKS = [eval_reward, watch_rules]

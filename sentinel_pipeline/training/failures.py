@@ -1,0 +1,59 @@
+"""Why a worker gave up: ``failure.json`` beside its job, with the exit code of ``errors`` and the words for people.
+
+What this module does not do: run or resume a job.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import NamedTuple
+
+from ..errors import (
+    EXIT_BAD_INPUT,
+    EXIT_FAILED,
+    EXIT_GATE,
+    EXIT_INFRASTRUCTURE,
+    BadInput,
+    GateRefused,
+    Infrastructure,
+    SentinelError,
+)
+from ..store import write_json
+
+
+class Failure(NamedTuple):
+    """Why a worker gave up: the exit code of ``errors`` and the message for people."""
+
+    exit_code: int
+    message: str
+
+
+def failure_path(job_file: Path) -> Path:
+    return job_file.parent / "failure.json"
+
+
+def write_failure(job_file: Path, failure: Failure) -> None:
+    write_json(failure_path(job_file), failure._asdict())
+
+
+def read_failure(job_file: Path) -> Failure | None:
+    """What the last run of a job said when it gave up; None when it said nothing (it was killed, or it is done)."""
+    try:
+        data = json.loads(failure_path(job_file).read_text(encoding="utf-8"))
+        code, message = data["exit_code"], str(data["message"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    known = (EXIT_FAILED, EXIT_BAD_INPUT, EXIT_GATE, EXIT_INFRASTRUCTURE)
+    return Failure(code if code in known else EXIT_FAILED, message)
+
+
+def worker_error(job_file: Path) -> SentinelError:
+    """The error that a failed worker told of; infrastructure's where it told nothing."""
+    failure = read_failure(job_file)
+    if failure is None:
+        return Infrastructure(
+            f"the worker of {job_file.parent.name} died without a word (killed, or out of memory): run again to resume."
+        )
+    kinds: dict[int, type[SentinelError]] = {EXIT_BAD_INPUT: BadInput, EXIT_GATE: GateRefused}
+    return kinds.get(failure.exit_code, Infrastructure)(failure.message)

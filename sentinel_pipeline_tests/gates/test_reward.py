@@ -1,0 +1,63 @@
+"""Verdicts about a GRPO run: on the kept window's interval, and on what its rules saw or could not see."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from sentinel_pipeline.gates.reward import judge_eval_reward, judge_watch
+from sentinel_pipeline.records import GateVerdict
+from sentinel_pipeline.records.grpo_spec import GrpoSpec, WatchRule
+
+ABOUT: dict[str, str] = {"subject": "r/grpo_checkpoint", "subject_hash": "h", "scorer": "v1"}
+RULES = (WatchRule(name="low", metric="reward", test="below", threshold=0.1),)
+
+
+def look(step: int, mean: float, low: float, high: float, n: int = 100) -> dict[str, Any]:
+    name = "eval/mean_reward"
+    return {"step": step, name: mean, f"{name}/low": low, f"{name}/high": high, f"{name}/n": n}
+
+
+def judged(rows: list[dict[str, Any]], kept: int | None, bar: float = 0.55) -> GateVerdict:
+    return judge_eval_reward(GrpoSpec(min_eval_reward=bar), rows, kept, **ABOUT)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "verdict"), [(0.56, 0.7, "pass"), (0.4, 0.54, "fail"), (0.5, 0.7, "inconclusive")]
+)
+def test_the_whole_interval_decides(low: float, high: float, verdict: str) -> None:
+    found = judged([look(0, 0.9, 0.85, 0.95), look(10, 0.6, low, high)], 10)
+    assert (found.verdict, found.measured, found.threshold, found.n) == (verdict, 0.6, 0.55, 100)
+    assert f"mean reward 0.600 [{low:.3f}, {high:.3f}] on 100 held-out prompts at step 10" in found.reason
+
+
+def test_no_evidence_of_the_kept_weights_is_no_pass() -> None:
+    for rows, kept in (([look(0, 0.9, 0.85, 0.95)], 10), ([], 0), ([look(0, 0.9, 0.85, 0.95)], None)):
+        found = judged(rows, kept)
+        assert (found.verdict, found.measured, found.n) == ("inconclusive", None, 0)
+
+
+def test_another_bar_is_another_policy() -> None:
+    rows = [look(0, 0.6, 0.56, 0.7)]
+    assert judged(rows, 0).policy_hash != judged(rows, 0, 0.5).policy_hash
+
+
+def watched(
+    findings: list[dict[str, Any]], rows: list[dict[str, Any]], rules: tuple[WatchRule, ...] = RULES
+) -> GateVerdict:
+    return judge_watch(rules, rows, findings, **ABOUT)
+
+
+def test_a_stop_fails_a_warning_and_a_blind_rule_are_no_pass() -> None:
+    seen = [{"step": 1, "reward": 0.5}]
+    stop = {"step": 7, "rule": "low", "action": "stop", "reason": "low: reward is 0.05"}
+    assert watched([], seen).verdict == "pass"
+    assert watched([stop | {"action": "warn"}], seen).verdict == "inconclusive"
+    assert (watched([stop], seen).verdict, "stopped: low: reward is 0.05" in watched([stop], seen).reason) == (
+        "fail",
+        True,
+    )
+    blind = watched([], [{"step": 1, "loss": 0.5}])
+    assert (blind.verdict, blind.reason) == ("inconclusive", "1 rules: low had nothing to look at")
+    assert watched([], seen, ()).verdict == "inconclusive"
