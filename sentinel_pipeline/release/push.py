@@ -49,15 +49,15 @@ def push(folder: Path, name: str, *, message: str) -> str:
             fix = "Log in with a token that may write: hf auth login, or HF_TOKEN."
             raise BadInput(f"the hub refuses ({status}).", field="--push", fix=fix) from error
         raise Infrastructure(f"the hub failed ({status}): {str(error).splitlines()[0]} Push again.") from error
-    except _transport_errors() as error:
+    except _unreachable() as error:
         raise Infrastructure(f"the hub does not answer: {error}. The bundle is kept: push again.") from error
     return str(done.commit_url)
 
 
-def _transport_errors() -> tuple[type[Exception], ...]:
+def _unreachable() -> tuple[type[Exception], ...]:
     """The hub's library lets its HTTP client's errors through, and which client that is depends on its version."""
     import importlib
     from importlib.util import find_spec
 
-    clients = (importlib.import_module(name).HTTPError for name in ("httpx", "httpx2") if find_spec(name))
-    return (OSError, *clients)
+    clients = [importlib.import_module(name) for name in ("httpx", "httpx2") if find_spec(name)]
+    return (OSError, *(client.HTTPError for client in clients))
