@@ -265,6 +265,10 @@ def _spec_type(cls: type[Any]) -> type[Any]:
 
 def _pruned(table: dict[str, Any]) -> dict[str, Any]:
     """Without nulls, which TOML's reader does not know: an absent optional is its default."""
-    return {
-        key: _pruned(value) if isinstance(value, dict) else value for key, value in table.items() if value is not None
-    }
+    return {key: _pruned_value(value) for key, value in table.items() if value is not None}
+
+
+def _pruned_value(value: Any) -> Any:
+    if isinstance(value, dict):
+        return _pruned(value)
+    return [_pruned_value(one) for one in value] if isinstance(value, list) else value

@@ -60,11 +60,12 @@ def test_every_asset_tells_people_what_it_is() -> None:
 
 def test_every_default_gate_has_its_check_on_the_report_that_it_judges() -> None:
     from sentinel_pipeline.defs.checks import REPORT_GATES
-    from sentinel_pipeline.records.gate_spec import DEFAULT_GATES
+    from sentinel_pipeline.records.gate_spec import DEFAULT_GATES, GRPO_GATES
 
-    assert {gate for gates in REPORT_GATES.values() for gate in gates} == set(DEFAULT_GATES)
+    known = {**DEFAULT_GATES, **GRPO_GATES}
+    assert {gate for gates in REPORT_GATES.values() for gate in gates} == set(known)
     for asset, gates in REPORT_GATES.items():
-        assert {f"{DEFAULT_GATES[gate].stage}_report" for gate in gates} == {asset}
+        assert {f"{known[gate].stage}_report" for gate in gates} == {asset}
 
 
 def test_until_takes_an_asset_or_a_stage_and_all_that_it_needs() -> None:
