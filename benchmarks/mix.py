@@ -2,9 +2,8 @@
 a million.
 
 Rows are generated: functions of the standard library (about 1 KB) under made-up names and requests, a tenth of them
-repeated and a twentieth repeated with one change. Peers work on the same rows in the same run: datasketch's MinHash
-and LSH, datatrove's MinHash signatures (its own shingling left out: ours goes in) and its n-gram decontamination
-where they are installed. The sizes run in processes of their own: label without execution, decontaminate,
+repeated and a twentieth repeated with one change. The peer, datasketch's MinHash and LSH, works on the same rows in the
+same run. The sizes run in processes of their own: label without execution, decontaminate,
 deduplicate, rebalance; peak resident memory is the process's own.
 
 python benchmarks/mix.py [--rows 4000] [--million] [--quotas 10000000] [--json]

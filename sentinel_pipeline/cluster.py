@@ -68,8 +68,10 @@ def map_batches(
 ) -> Iterator[R]:
     """``work`` over ``items``, ``size`` at a time, each batch on ``cpus`` processors and ``gpus`` devices; streaming, in order.
 
-    ``work`` gives one result for each item. What it raises is raised here, and the batches behind it are taken back. ``lost`` makes
-    the result of an item whose batch could not be had in ``RETRIES`` + 1 tries; without it that is an error.
+    ``work`` gives one result for each item. What it raises is raised here. Batches that are on their way then, or when the
+    reader stops early, run to their end and nobody reads them: a task that ends while it is cancelled aborts the process that
+    asked (Ray 2.60). ``lost`` makes the result of an item whose batch could not be had in ``RETRIES`` + 1 tries; without it that
+    is an error.
 
     Raises:
         Infrastructure: a batch was lost for good, or its results are not one for each item.
@@ -79,19 +81,13 @@ def map_batches(
     ahead = max(_LEAST_AHEAD, _AHEAD * int(ray.cluster_resources().get("CPU", 1) / max(cpus, 1.0)))
     source = iter(items)
     out: deque[tuple[list[T], Any]] = deque()
-    try:
-        while True:
-            while len(out) < ahead and (batch := list(islice(source, size))):
-                out.append((batch, task.remote(work, batch)))
-            if not out:
-                return
-            batch, reference = out[0]
-            results = _fetch(ray, reference, batch, lost)
-            out.popleft()
-            yield from results
-    finally:
-        for _, reference in out:
-            ray.cancel(reference, force=True)
+    while True:
+        while len(out) < ahead and (batch := list(islice(source, size))):
+            out.append((batch, task.remote(work, batch)))
+        if not out:
+            return
+        batch, reference = out.popleft()
+        yield from _fetch(ray, reference, batch, lost)
 
 
 def _run(work: Callable[[list[T]], list[R]], batch: list[T]) -> list[R]:

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from .defs import baseline, candidates, critic, evaluation, gap, leaderboard, mix, review, training
+from .defs import baseline, candidates, critic, evaluation, gap, leaderboard, mix, release, review, training
 from .defs.alerts import alerts
 from .defs.checks import CHECKS
 from .defs.decisions import DECISIONS
@@ -11,7 +11,7 @@ from .defs.nightly import nightly_at_two, nightly_digest
 
 defs = dg.Definitions(
     assets=dg.load_assets_from_modules(
-        [baseline, gap, candidates, critic, mix, training, evaluation, leaderboard, review]
+        [baseline, gap, candidates, critic, mix, training, evaluation, leaderboard, review, release]
     ),
     asset_checks=[*CHECKS, *DECISIONS],
     jobs=JOBS,

@@ -15,7 +15,7 @@ LAYERS = [
     {"records"},
     {"store", "sandbox", "gates"},
     {"critic", "candidates", "mix", "bench", "review", "rewards", "costs", "alerts"},
-    {"generation", "training", "chat"},
+    {"generation", "training", "chat", "release"},
     {"cli", "web", "defs"},
 ]
 FRONT_DOORS = LAYERS[-1]

@@ -26,6 +26,8 @@ class Situation:
     """Memory that the model and one conversation need."""
     probe: Probe
     """The format probe's verdict on exactly this checkpoint."""
+    probe_reason: str = ""
+    """What the probe measured, or what to do to have it taken."""
     allow_experimental: bool = False
     """Somebody asked for a checkpoint that has not passed its format probe, by name."""
 
@@ -75,4 +77,5 @@ def _unproven(now: Situation) -> str | None:
     if now.probe == "pass":
         return None
     state = "has not been taken" if now.probe == "missing" else f"says {now.probe}"
-    return f"the format probe of this checkpoint {state}: its answers may not keep a format or may not stop."
+    why = f" {now.probe_reason}" if now.probe_reason else ""
+    return f"the format probe of this checkpoint {state}: its answers may not keep a format or may not stop.{why}"

@@ -50,6 +50,8 @@ class Session:
         self.tokenizer: PreTrainedTokenizerBase = load_tokenizer(folder)
         self.model: PreTrainedModel = load_model(folder)
         self.context = int(getattr(self.model.config, "max_position_embeddings", 0) or 1 << 30)
+        ends = self.model.generation_config.eos_token_id if self.model.generation_config else None
+        self._ends = {*(ends if isinstance(ends, list) else [ends]), self.tokenizer.eos_token_id}
         self._turn = threading.Lock()
 
     def stream(self, turn: Turn, cancelled: threading.Event, reply: Reply) -> Iterator[str]:
@@ -70,7 +72,10 @@ class Session:
                 field="messages",
                 fix="Start a new conversation or shorten it.",
             )
-        with self._turn:
+        if not self._my_turn(cancelled):
+            reply.finish = "cancelled"
+            return
+        try:
             streamer = TextIteratorStreamer(self.tokenizer, skip_prompt=True, skip_special_tokens=True)
             worker = _Worker(self, inputs, turn, room, streamer, cancelled)
             worker.start()
@@ -82,10 +87,19 @@ class Session:
             if worker.error is not None:
                 raise worker.error
             self._fill(reply, worker.tokens, room, worker.stopped_early)
+        finally:
+            self._turn.release()
+
+    def _my_turn(self, cancelled: threading.Event) -> bool:
+        """Wait for the answers before this one; False when nobody waits for this one any more."""
+        while not self._turn.acquire(timeout=0.1):
+            if cancelled.is_set():
+                return False
+        return True
 
     def _fill(self, reply: Reply, tokens: list[int], room: int, cancelled: bool) -> None:
         reply.completion_tokens = len(tokens)
-        ended = bool(tokens) and tokens[-1] == self.tokenizer.eos_token_id
+        ended = bool(tokens) and tokens[-1] in self._ends
         reply.finish = "cancelled" if cancelled else "stop" if ended or len(tokens) < room else "length"
 
 
@@ -116,7 +130,8 @@ class _Worker(threading.Thread):
         model, turn = self._session.model, self._turn
         if turn.seed is not None:
             torch.manual_seed(turn.seed)
-        sampling = {"do_sample": True, "temperature": turn.temperature, "top_p": turn.top_p} if turn.temperature else {}
+        drawn = {"do_sample": True, "temperature": turn.temperature, "top_p": turn.top_p, "top_k": 0}
+        how = drawn if turn.temperature else {"do_sample": False}
         with torch.inference_mode():
             out = model.generate(  # type: ignore[operator]
                 **self._inputs.to(model.device),
@@ -124,7 +139,7 @@ class _Worker(threading.Thread):
                 streamer=self._streamer,
                 stopping_criteria=StoppingCriteriaList([self._enough]),
                 pad_token_id=self._session.tokenizer.pad_token_id,
-                **({"do_sample": False} | sampling),
+                **how,
             )
         self.tokens = out[0, self._inputs["input_ids"].shape[1] :].tolist()
 

@@ -15,27 +15,36 @@ OVERHEAD = 1.5
 """Memory of a model while it answers, in sizes of its weights: the weights, one conversation's cache, and slack."""
 
 
-def situation(home: Home, model: Path, probe: Probe, *, allow_experimental: bool, loaded: bool) -> Situation:
+def situation(
+    home: Home, model: Path, probe: Probe, *, probe_reason: str = "", allow_experimental: bool, loaded: bool
+) -> Situation:
     """How things stand now; ``loaded`` says that the model is in memory already and needs no more of it."""
-    weights = sum(path.stat().st_size for path in model.glob("*.safetensors"))
+    weights = sum(path.stat().st_size for path in model.iterdir() if path.suffix in (".safetensors", ".bin"))
     return Situation(
         switch=os.environ.get(SWITCH),
         training=device_owner(home.device_lock),
         headroom_bytes=headroom(),
         needed_bytes=0 if loaded else int(weights * OVERHEAD),
         probe=probe,
+        probe_reason=probe_reason,
         allow_experimental=allow_experimental,
     )
 
 
 def headroom() -> int:
-    """Free bytes on the GPU with the most, as its driver says; of the host's memory where there is no GPU."""
+    """Free bytes on the GPU with the most, as its driver says; of the host's memory where there is no GPU.
+
+    A driver that does not answer leaves nothing known to be free: 0.
+    """
     import psutil
 
     tool = shutil.which("nvidia-smi")
     if tool:
         command = [tool, "--query-gpu=memory.free", "--format=csv,noheader,nounits"]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False)
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False)
+        except subprocess.TimeoutExpired:
+            return 0
         free = [int(line) for line in done.stdout.split() if line.isdigit()]
         if done.returncode == 0 and free:
             return max(free) << 20

@@ -14,21 +14,24 @@ from ..errors import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_INFRASTRUCTURE, SentinelE
 from .alerts import alert
 from .audit import audit
 from .bench import bench
+from .chat import chat
 from .console import err
 from .data import label
 from .doctor import doctor
 from .extract import extract
 from .gates import gate
 from .grade import grade
-from .house import gc, ui, verify
+from .house import gc, verify
 from .judge import judge
 from .measure import compare, power
 from .mix import mix, trace
 from .next import next_step
 from .parity import parity
 from .plan import plan
+from .release import release
 from .review import review
 from .run import run
+from .ui import ui
 
 app = typer.Typer(
     name="sentinel",
@@ -60,6 +63,8 @@ app.command()(verify)
 app.command()(gc)
 app.command()(doctor)
 app.command()(ui)
+app.command()(chat)
+app.command()(release)
 
 
 def main() -> None:

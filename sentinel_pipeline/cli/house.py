@@ -1,23 +1,16 @@
-"""``sentinel ui``, ``verify`` and ``gc``: serving and keeping the house."""
+"""``sentinel verify`` and ``gc``: keeping the house."""
 
 from __future__ import annotations
 
-import os
-import signal
-import socket
-import subprocess
-import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ..errors import EXIT_FAILED, BadInput
+from ..errors import EXIT_FAILED
 from ..store import Artefact, find_home
 from ..store.manifest import read_manifest
 from ..store.retention import removable, remove
 from .console import AsJson, emit, err
-from .run import prepare_instance
 
 
 def verify(as_json: AsJson = False) -> None:
@@ -68,52 +61,3 @@ def gc(
     if as_json:
         folders = [str(one.folder.relative_to(home.runs)) for one in doomed]
         emit({"removed": [] if dry_run else folders, "removable": folders, "bytes": freed})
-
-
-def ui(
-    port: Annotated[int, typer.Option(help="Port of Dagster's web server on 127.0.0.1.")] = 3000,
-) -> None:
-    """Start Dagster's web server and daemon on this machine's loopback address, with schedules and sensors running.
-
-    Example:
-
-        sentinel ui --port 3000
-    """
-    home = find_home()
-    _check_port(port)
-    prepare_instance(home)
-    script = Path(sys.executable).with_name("dagster")
-    command = [
-        str(script),
-        "dev",
-        "--workspace",
-        str(home.root / "workspace.yaml"),
-        "--host",
-        "127.0.0.1",
-        "--port",
-        str(port),
-    ]
-    err.print(f"Dagster: http://127.0.0.1:{port}   (Ctrl-C stops it)", highlight=False)
-    environment = {**os.environ, "SENTINEL_HOME": str(home.root)}
-    child = subprocess.Popen(command, cwd=home.root, env=environment, preexec_fn=_default_signals)
-    signal.signal(signal.SIGTERM, lambda *_: child.send_signal(signal.SIGINT))
-    while True:
-        try:
-            raise typer.Exit(child.wait())
-        except KeyboardInterrupt:
-            child.send_signal(signal.SIGINT)
-
-
-def _default_signals() -> None:
-    """A shell that starts a job in the background leaves SIGINT ignored; the server could then not be stopped."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-
-
-def _check_port(port: int) -> None:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            raise BadInput(f"port {port} is taken.", field="--port", fix="Stop what uses it or name another.") from None

@@ -6,6 +6,7 @@ missing. Alerts are kept in the outbox by key, so that noticing twice tells once
 """
 
 import datetime as dt
+import os
 import time
 from collections.abc import Iterator
 
@@ -13,13 +14,24 @@ import dagster as dg
 from dagster import DagsterEventType, DagsterRunStatus, RunsFilter
 
 from ..alerts.deliver import deliver
-from ..alerts.notice import CheckSeen, Night, Outcome, RunSeen, about_checks, about_nights, about_run, about_staleness
+from ..alerts.notice import (
+    CheckSeen,
+    Night,
+    Outcome,
+    RunSeen,
+    about_checks,
+    about_nights,
+    about_queue,
+    about_run,
+    about_staleness,
+)
 from ..alerts.rules import AlertRules, load_rules
 from ..errors import SentinelError
 from ..gates import policy_hash
 from ..records.alert import Alert
 from ..store import Home, Ledger, Outbox, Store, find_home
-from .checks import REPORT_GATES
+from .checks import REPORT_GATES, gates_of
+from .review import open_desk
 from .run import failure_code, failure_message
 from .stage import current_scorer_version
 
@@ -62,6 +74,19 @@ def noticed(instance: dg.DagsterInstance, home: Home, rules: AlertRules, since: 
             yield from about_run(rules, run_seen(record, log), _max_hours(home, recipe))
     for recipe in home.recipe_names():
         yield from _ledger(home, rules, recipe)
+    queue = about_queue(rules, _pending(home), dt.datetime.now(dt.UTC).date())
+    if queue:
+        yield queue
+
+
+def _pending(home: Home) -> int:
+    """Cards that wait for a person; 0 where nobody has a queue."""
+    if not home.review.exists() and not os.environ.get("SENTINEL_DATABASE_URL"):
+        return 0
+    from ..review.summary import summary
+
+    with open_desk(home) as desk:
+        return summary(desk).statuses.get("needs_review", 0)
 
 
 def _runs(instance: dg.DagsterInstance, since: float) -> Iterator[dg.RunRecord]:
@@ -153,20 +178,16 @@ def _ledger(home: Home, rules: AlertRules, recipe: str) -> Iterator[Alert]:
         yield alert
 
 
-def _stale(home: Home, ledger: Ledger, recipe: str, version: str) -> Iterator[str]:
+def _stale(home: Home, ledger: Ledger, name: str, version: str) -> Iterator[str]:
     """Gates of the recipe's current reports whose verdict was decided by another scorer or policy."""
     try:
-        gates = home.recipe(recipe).gates
+        recipe = home.recipe(name)
     except SentinelError:
         return
-    store = Store(home, recipe, run_id="", loop_id="")
-    for asset, names in REPORT_GATES.items():
+    store = Store(home, name, run_id="", loop_id="")
+    for asset in REPORT_GATES:
         report = store.find(asset)
-        if report is None:
-            continue
-        for name in names:
-            verdict = ledger.latest(name, report.hash)
-            if verdict and (
-                verdict.scorer_version != version or verdict.policy_hash != policy_hash(getattr(gates, name))
-            ):
-                yield name
+        for gate in gates_of(recipe, asset) if report else ():
+            verdict = ledger.latest(gate, report.hash) if report else None
+            if verdict and (verdict.scorer_version, verdict.policy_hash) != (version, policy_hash(recipe.gates[gate])):
+                yield gate

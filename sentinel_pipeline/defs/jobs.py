@@ -6,12 +6,15 @@ from ..bench.compare import STAGES
 from ..store import find_home
 from .stage import NIGHTLY_TAG, RECIPES
 
+RELEASE = "release"
+"""The group that no run of the loop makes: to release is a person's decision."""
+_LOOP = dg.AssetSelection.all() - dg.AssetSelection.groups(RELEASE)
 _CANDIDATES = dg.AssetSelection.groups("candidates", "critic", "mix")
 _REPORTS = dg.AssetSelection.assets(*(f"{stage}_report" for stage in STAGES), "comparison")
 
 train_recipe = dg.define_asset_job(
     "train_recipe",
-    selection=dg.AssetSelection.all(),
+    selection=_LOOP,
     partitions_def=RECIPES,
     description="The whole loop of one recipe: baseline, candidates, critic, mix, training, evaluation.",
 )
@@ -29,12 +32,18 @@ evaluate_recipe = dg.define_asset_job(
 )
 nightly = dg.define_asset_job(
     "nightly",
-    selection=dg.AssetSelection.all(),
+    selection=_LOOP,
     partitions_def=RECIPES,
     tags={NIGHTLY_TAG: "true"},
     description="The loop as the schedule launches it, one run for every recipe marked nightly.",
 )
-JOBS = [train_recipe, build_mix, evaluate_recipe, nightly]
+release_recipe = dg.define_asset_job(
+    "release_recipe",
+    selection=dg.AssetSelection.groups(RELEASE),
+    partitions_def=RECIPES,
+    description="Bundle the last tuned checkpoint, and record whether it may chat; refused without passing gates.",
+)
+JOBS = [train_recipe, build_mix, evaluate_recipe, nightly, release_recipe]
 
 
 @dg.sensor(name="recipe_files", minimum_interval_seconds=30, default_status=dg.DefaultSensorStatus.RUNNING)

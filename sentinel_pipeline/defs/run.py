@@ -22,6 +22,7 @@ from ..processes import die_with_parent
 from ..store import find_home
 from .checks import REPORT_GATES, gates_of
 from .gap import PROOF
+from .jobs import RELEASE
 from .stage import LOOP_TAG, RECIPES, View, open_view
 
 JOB = "train_recipe"
@@ -45,7 +46,7 @@ def stages(repository: dg.RepositoryDefinition, until: str | None) -> list[str]:
     graph = repository.asset_graph
     names = [key.to_user_string() for key in graph.toposorted_asset_keys]
     if until is None:
-        return names
+        return [name for name in names if graph.get(dg.AssetKey(name)).group_name != RELEASE]
     target = until if until in names else f"{until}_report"
     if target not in names:
         short = [name.removesuffix("_report") for name in names if name.endswith("_report")]

@@ -3,14 +3,16 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from ..plots import curves
-from ..records import Candidate, Task
+from ..records import Candidate, GateVerdict, Task
+from ..records.report import Interval
 from ..store import Artefact, read_jsonl, read_parquet
 from .answering import model_folder
 from .gap import require_gap
 from .mix import suite_tasks
-from .stage import Stage, recipe_asset
+from .stage import Stage, current_scorer_version, recipe_asset
 
 
 @recipe_asset(
@@ -118,7 +120,18 @@ def _tune(stage: Stage, parents: list[Artefact], write_job: Callable[[Path], Pat
         stage.work(write_job(out.folder))
         reached = json.loads((out.folder / "training.json").read_text(encoding="utf-8"))
         out.metrics |= {key: reached[key] for key in ("final_loss", "steps", "tokens", "rows", "stopped_by")}
+    _record_step_gate(stage, reached["step_gate"])
     _show_training(stage)
+
+
+def _record_step_gate(stage: Stage, verdicts: list[dict[str, Any]]) -> None:
+    """Put what the windows decided at the gate step into the ledger, under the checkpoint that training ended with."""
+    made = stage.store.get(stage.asset)
+    for row in verdicts:
+        about = {"subject": f"{stage.recipe.name}/{stage.asset}", "subject_hash": made.hash}
+        interval = Interval(*row["interval"]) if row["interval"] else None
+        known = {**row, **about, "interval": interval, "scorer_version": current_scorer_version()}
+        stage.ledger.record(GateVerdict(**known), recipe=stage.recipe.name, run_id=stage.store.run_id)
 
 
 def _show_training(stage: Stage) -> None:

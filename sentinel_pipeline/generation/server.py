@@ -98,7 +98,7 @@ class Server:
         self._client.close()
 
     def __call__(self, prompts: Sequence[Prompt], decoding: Decoding) -> Iterator[list[Answer]]:
-        """Answers as they come, one a list.
+        """Answers as they come, one a list. In an outage nothing more is asked, and what is under way is waited for.
 
         Raises:
             BadInput: the server refuses the key, the model or the request.
@@ -109,18 +109,16 @@ class Server:
         running: dict[Future[Answer], str] = {}
         try:
             while True:
-                while len(running) < self.spec.concurrency and (prompt := next(todo, None)):
+                while not self._is_out() and len(running) < self.spec.concurrency and (prompt := next(todo, None)):
                     running[pool.submit(self._answer, prompt, decoding)] = prompt.id
+                if not running and self._is_out():
+                    raise Infrastructure(self._outage())
                 if not running:
                     return
-                out = self._is_out()
-                # What came before an outage is kept: the look at the failures is older than the look at the answers.
                 for done in wait(running, return_when=FIRST_COMPLETED).done:
                     del running[done]
                     with suppress(_GivenUp):
                         yield [done.result()]
-                if out:
-                    raise Infrastructure(self._outage())
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
@@ -158,6 +156,8 @@ class Server:
             if reply is not None:
                 self._failures_in_a_row = 0
                 return reply
+            if self._is_out():
+                break
             if attempt + 1 < self.spec.tries:
                 self.usage.retries += 1
                 time.sleep(min(_LONGEST_WAIT_S, pause if pause is not None else self.spec.wait_s * 2**attempt))
@@ -165,7 +165,7 @@ class Server:
             self.usage.failed += 1
             self._failures_in_a_row += 1
             self._last_problem = problem
-        raise _GivenUp(f"{problem} after {self.spec.tries} tries")
+        raise _GivenUp(f"{problem} after {attempt + 1} tries")
 
     def _try(self, path: str, body: dict[str, Any]) -> tuple[Reply | None, str, float | None]:
         """A reply, or what was wrong and how long the server wants us to wait."""

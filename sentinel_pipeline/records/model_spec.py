@@ -8,12 +8,15 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmbeddedModel:
-    """The small Llama that a recipe without weights pretrains on the spot."""
+    """The small model that a recipe without weights pretrains on the spot."""
 
     hidden: int = 128
     layers: int = 3
     heads: int = 4
     intermediate: int = 384
+    experts: int = 0
+    """Experts of each feed-forward layer, beside a shared one (the Qwen2-MoE architecture); 0: a dense Llama."""
+    experts_per_token: int = 2
     vocabulary: int = 1536
     context: int = 512
     """Positions that the model can attend to, in tokens."""

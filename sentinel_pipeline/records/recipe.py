@@ -22,10 +22,19 @@ from .grpo_spec import GrpoSpec
 from .judge_spec import JudgeSpec
 from .mix_rules import check_mix
 from .model_spec import ModelSpec
+from .release_spec import ReleaseSpec
 from .review_spec import ReviewSpec
 from .scenario_spec import Scenario
 from .toml import read_section, read_toml
-from .training_checks import check_decisions, check_grpo, check_pairs_and_dpo, check_scenario
+from .training_checks import (
+    check_decisions,
+    check_grpo,
+    check_method,
+    check_pairs_and_dpo,
+    check_scenario,
+    check_stages,
+    check_windows,
+)
 from .training_spec import Budget, DpoSpec, PairsSpec, SftSpec
 
 
@@ -52,6 +61,7 @@ class Recipe:
     """Absent: the gate ``capability_gap`` alone says whether there is something to learn."""
     judge: JudgeSpec = field(default_factory=JudgeSpec)
     review: ReviewSpec = field(default_factory=ReviewSpec)
+    release: ReleaseSpec = field(default_factory=ReleaseSpec)
     next: tuple[Scenario, ...] = ()
     """The decision tree over the finished GRPO run, asked by ``sentinel next``."""
     decisions: tuple[DecisionPoint, ...] = ()
@@ -93,20 +103,16 @@ def _validate(recipe: Recipe, path: Path) -> None:
             f"is {recipe.name!r} but the file is {path.name!r}.", file=path, field="name", fix="Make them equal."
         )
     check_mix(recipe.mix, path)
-    alpha = recipe.sft.windows.gain_alpha
-    if alpha is not None and not 0 < alpha < 1:
-        raise BadInput(
-            f"is {alpha:g}, expected within (0, 1).",
-            file=path,
-            field="sft.windows.gain_alpha",
-            fix="5 % is written 0.05.",
-        )
     validate_gates(recipe.gates, recipe.bench.suites, path)
     if recipe.gap_proof is not None:
         validate_gap(recipe.gap_proof, recipe.seed, recipe.bench.suites, path)
     _check_bench(recipe.bench, path)
     _check_judge(recipe.judge, path)
     _positive(recipe, path)
+    for section, tuned in (("sft", recipe.sft), ("dpo", recipe.dpo)):
+        check_windows(tuned.windows, f"{section}.windows", path)
+        check_method(tuned, section, path)
+        check_stages(tuned, section, path)
     check_pairs_and_dpo(recipe.pairs, recipe.dpo, recipe.budget, path)
     check_decisions(recipe.decisions, recipe.bench.suites, path)
     if recipe.grpo is not None:
@@ -117,7 +123,7 @@ def _validate(recipe: Recipe, path: Path) -> None:
 
 _TUNING = (
     "epochs", "batch_size", "gradient_accumulation", "learning_rate", "decay_share", "max_length", "lora_r", "lora_alpha",
-    "save_every",
+    "save_every", "keep_checkpoints",
 )  # fmt: skip
 _GRPO = (
     "steps", "prompts_per_step", "learning_rate", "temperature", "max_prompt_length", "max_completion_length", "lora_r",

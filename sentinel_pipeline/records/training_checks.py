@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 from ..errors import BadInput, did_you_mean
@@ -10,7 +11,7 @@ from .decision_spec import DecisionPoint
 from .grpo_spec import GrpoSpec
 from .preference import REJECTION_KINDS
 from .scenario_spec import Condition, Scenario
-from .training_spec import Budget, DpoSpec, PairsSpec
+from .training_spec import Budget, DpoSpec, PairsSpec, TuneSpec, Windows
 
 
 def check_grpo(spec: GrpoSpec, path: Path) -> None:
@@ -46,6 +47,35 @@ def check_scenario(scenario: Scenario, field_name: str, path: Path) -> None:
 
 def _asked(condition: Condition) -> int:
     return (condition.at_least is not None) + (condition.below is not None) + condition.weakest
+
+
+def check_windows(windows: Windows, section: str, path: Path) -> None:
+    for name in ("gain_alpha", "gate_pass_at_1", "gate_syntax_rate"):
+        share = getattr(windows, name)
+        if share is not None and not 0 < share < 1:
+            fix = "5 % is written 0.05."
+            raise BadInput(f"is {share:g}, expected within (0, 1).", file=path, field=f"{section}.{name}", fix=fix)
+    step = windows.gate_step
+    if step is not None and (step < 1 or step % windows.every):
+        fix = f"Windows fall every {windows.every} steps: make it a multiple."
+        raise BadInput(f"is {step}: no window falls on it.", file=path, field=f"{section}.gate_step", fix=fix)
+
+
+def check_method(spec: TuneSpec, section: str, path: Path) -> None:
+    if spec.four_bit and spec.method != "lora":
+        fix = f'Set {section}.method = "lora".'
+        raise BadInput("weights of 4 bit cannot train.", file=path, field=f"{section}.four_bit", fix=fix)
+
+
+def check_stages(spec: TuneSpec, section: str, path: Path) -> None:
+    """Stages begin at step 0 and follow one another; their patterns are held against the model later."""
+    starts = [stage.from_step for stage in spec.stages]
+    if starts and (starts[0] != 0 or any(later <= earlier for earlier, later in pairwise(starts))):
+        fix = "Begin with from_step = 0, and put later stages after it."
+        raise BadInput(f"begin at steps {starts}.", file=path, field=f"{section}.stages", fix=fix)
+    for at, stage in enumerate(spec.stages):
+        if stage.rate <= 0:
+            raise BadInput(f"is {stage.rate:g}, expected more than 0.", file=path, field=f"{section}.stages[{at}].rate")
 
 
 def check_decisions(points: Sequence[DecisionPoint], suites: Sequence[str], path: Path) -> None:

@@ -20,6 +20,25 @@ class Windows:
     """Stop when Pass@1 has not improved by this step."""
     gain_alpha: float | None = None
     """Count only a rise that is significant against the first window, this error rate being spent over all looks; absent: any."""
+    gate_step: int | None = None
+    """Seed 000's 1,000 steps: training goes past this step only when its window passes both rates below; absent: no such gate."""
+    gate_pass_at_1: float = 0.40
+    gate_syntax_rate: float = 0.95
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FreezeStage:
+    """From ``from_step`` on, until the next stage, the parameters that some pattern of ``train`` names and none of ``freeze``.
+
+    Patterns are globs over whole parameter names (``*.mlp.experts.*``); each must match one at least. Of an adapter they see its
+    own parameters.
+    """
+
+    from_step: int = 0
+    train: tuple[str, ...] = ("*",)
+    freeze: tuple[str, ...] = ()
+    rate: float = 1.0
+    """What the scheduled learning rate is multiplied with in this stage."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,8 +62,16 @@ class TuneSpec:
     max_length: int = 512
     lora_r: int = 32
     lora_alpha: int = 32
+    four_bit: bool = False
+    """QLoRA: the frozen base in 4 bit while the adapter trains (Dettmers et al., 2023, arXiv:2305.14314); by ``bitsandbytes``."""
     save_every: int = 100
     """Steps between full optimizer checkpoints."""
+    keep_checkpoints: int = 2
+    """Full optimizer checkpoints that are kept, the newest; the best model is kept apart from them."""
+    gradient_checkpointing: bool = False
+    """Compute activations again in the backward pass: less memory, about a third more time."""
+    stages: tuple[FreezeStage, ...] = ()
+    """Staged freezing (seed 000); absent: everything trains from the first step on."""
     windows: Windows = field(default_factory=Windows)
 
 

@@ -90,6 +90,16 @@ def log_in(desk: Desk, token: str) -> str | None:
     return session
 
 
+def user_of_token(desk: Desk, token: str) -> User | None:
+    """Whose token this is, for programs that send it with every request; None for any other text."""
+    if not 20 <= len(token) <= 200:
+        return None
+    mine = (users.c.token_hash == _hash(token), users.c.active == 1)
+    with desk.db.reading() as connection:
+        row = connection.execute(select(users.c.name, users.c.role).where(*mine)).first()
+    return User(row.name, row.role) if row else None
+
+
 def session_of(desk: Desk, secret: str) -> Session | None:
     """Who comes with this session; None when it is unknown, old, or its person was shut out."""
     query = (

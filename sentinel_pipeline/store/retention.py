@@ -58,13 +58,13 @@ def _artefacts(home: Home, recipe: str, keep: int, oldest: float) -> Iterator[Re
     newest += [made for asset in every if (made := store.find(asset))]
     releases = every.get(RELEASE, [])
     named = {verdict.subject_hash for verdict in Ledger(home.ledger).verdicts(recipe=recipe)}
-    kept = _with_ancestors(home, [*newest, *releases])
+    kept = with_ancestors(home, [*newest, *releases])
     for made in (one for history in every.values() for one in history):
         if made.folder not in kept and made.hash not in named and made.folder.stat().st_mtime < oldest:
             yield Removable(made.folder, _size(made.folder), f"older than the newest {keep}, and nothing names it")
 
 
-def _with_ancestors(home: Home, made: Iterable[Artefact]) -> set[Path]:
+def with_ancestors(home: Home, made: Iterable[Artefact]) -> set[Path]:
     """Folders of artefacts and of all that they were made from, as far as those still exist."""
     kept: set[Path] = set()
     waiting = list(made)

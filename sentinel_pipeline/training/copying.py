@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from torch import Tensor
-    from transformers import LlamaForCausalLM
+    from transformers import PreTrainedModel
 
 PHASE_STRENGTH = 6.0
 """Bias amplitude of the previous-token head: its attention to that token begins near 0.9."""
@@ -24,7 +24,7 @@ FAST, SLOW = 0.1, 0.05
 """Radians a position: pairs that turn faster than the first tell neighbours apart, slower than the second hardly turn at all."""
 
 
-def begin_as_copier(model: LlamaForCausalLM, seed: int) -> None:
+def begin_as_copier(model: PreTrainedModel, seed: int) -> None:
     """Set the circuit in place; a model of one layer or without attention biases is left as it is.
 
     Residual writes of every other head and of all feed-forward layers begin at zero, so that the circuit reads clean tokens.
@@ -32,8 +32,8 @@ def begin_as_copier(model: LlamaForCausalLM, seed: int) -> None:
     import torch
 
     config: Any = model.config
-    layers: Any = model.model.layers
-    if len(layers) < 2 or not config.attention_bias:
+    layers: Any = model.get_decoder().layers
+    if len(layers) < 2 or layers[0].self_attn.q_proj.bias is None:
         return
     size = config.hidden_size // config.num_attention_heads
     rate = float(config.rope_parameters["rope_theta"]) ** (-torch.arange(size // 2) / (size // 2))
@@ -45,8 +45,12 @@ def begin_as_copier(model: LlamaForCausalLM, seed: int) -> None:
     with torch.no_grad():
         for layer in layers:
             layer.self_attn.o_proj.weight.zero_()
-            layer.mlp.down_proj.weight.zero_()
-        scale = float(model.model.embed_tokens.weight.std())
+            for name, weight in layer.mlp.named_parameters():
+                # A dense layer's, every expert's (one tensor), the shared expert's.
+                if name.endswith(("down_proj.weight", "down_proj")):
+                    weight.zero_()
+        embeddings: Any = model.get_input_embeddings()
+        scale = float(embeddings.weight.std())
         _look_back(layers[0].self_attn, basis[: len(matched)], basis[-len(matched) :], rate, scale)
         for head in range(min(COPIERS, config.num_attention_heads)):
             _match_and_copy(layers[1].self_attn, head, basis, matched, size)

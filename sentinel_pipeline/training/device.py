@@ -53,6 +53,13 @@ def bfloat16_pays() -> bool:
     return any(getattr(torch.cpu, name, lambda: False)() for name in probes)
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """The device's or the machine's allocator refused; torch says so in several ways."""
+    text = str(error).lower()
+    known = ("out of memory", "can't allocate memory", "cannot allocate memory")
+    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and any(words in text for words in known))
+
+
 @contextmanager
 def device_lock(
     path: Path | None, say: Callable[[str], None] = lambda text: None, patience_s: float = 3600.0

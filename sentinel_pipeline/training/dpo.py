@@ -48,7 +48,7 @@ def optimise(job: DpoJob, progress: Progress, interrupts: Interrupts, scorer: Sc
     pairs, report = prepare_pairs(job.rows, tokenizer, job.spec.max_length)
     write_json(job.out / "token_report.json", report.to_json())
     progress.note(f"{report.kept} of {report.rows} pairs, {report.tokens:,} tokens, beta {job.spec.beta:g}")
-    model = load_trainable(job.model, job.spec.method)
+    model = load_trainable(job.model, job.spec.method, job.spec.four_bit)
     check_vocabulary((pair.prompt + pair.chosen + pair.rejected for pair in pairs), model, job.model)
     reached = {"rows": report.kept, "tokens": report.tokens, "trainable_tokens": report.trainable_tokens}
     fitting = Fitting(job=job, tokenizer=tokenizer, rows=len(pairs), reached=reached, opening_window=True)

@@ -1,4 +1,4 @@
-"""The embedded model: a byte-level BPE tokenizer and a small Llama, trained here from text that is on every machine.
+"""The embedded model: a byte-level BPE tokenizer and a small Llama or mixture of experts, trained on text that every machine has.
 
 The result is a standard Transformers folder. Same spec, seed and machine: same weights, also when the run was interrupted and
 resumed. It is a base model: it has seen the *look* of the families' material and no task.
@@ -28,7 +28,7 @@ from .progress import Progress
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
     from torch import Tensor
-    from transformers import LlamaForCausalLM, PreTrainedTokenizerBase
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 END_OF_TEXT, TURN_START, TURN_END = "<|endoftext|>", "<|im_start|>", "<|im_end|>"
 SPECIAL = (END_OF_TEXT, TURN_START, TURN_END)
@@ -73,12 +73,19 @@ def pretrain(job: PretrainJob, progress: Progress, interrupts: Interrupts) -> di
 
 
 def check_shape(spec: EmbeddedModel) -> None:
-    """Raises BadInput where heads do not divide the hidden size into an even number of dimensions."""
+    """Raises BadInput where heads do not divide the hidden size into an even number of dimensions, or a token wants more experts
+    than there are."""
     if spec.hidden % spec.heads or (spec.hidden // spec.heads) % 2:
         raise BadInput(
             f"hidden {spec.hidden} by {spec.heads} heads: expected an even number of dimensions a head.",
             field="model.embedded.heads",
             fix="Make hidden a multiple of twice the heads.",
+        )
+    if spec.experts and not 1 <= spec.experts_per_token <= spec.experts:
+        raise BadInput(
+            f"{spec.experts_per_token} of {spec.experts} experts a token: expected at least 1 and at most all.",
+            field="model.embedded.experts_per_token",
+            fix="Lower it, or make more experts.",
         )
 
 
@@ -132,33 +139,44 @@ def wrap_tokenizer(tokenizer: Tokenizer, spec: EmbeddedModel) -> PreTrainedToken
 
 
 def model_config(spec: EmbeddedModel, vocabulary: int) -> Any:
-    """The configuration of the small Llama."""
-    from transformers import LlamaConfig
+    """The configuration of the small Llama, or, with experts, of the small Qwen2-MoE: the same attention."""
+    from transformers import LlamaConfig, Qwen2MoeConfig
 
-    return LlamaConfig(
-        vocab_size=vocabulary,
-        hidden_size=spec.hidden,
-        intermediate_size=spec.intermediate,
-        num_hidden_layers=spec.layers,
-        num_attention_heads=spec.heads,
-        num_key_value_heads=spec.heads,
-        max_position_embeddings=spec.context,
-        tie_word_embeddings=True,
-        initializer_range=INITIAL_SPREAD,
-        attention_bias=True,
-        pad_token_id=SPECIAL.index(END_OF_TEXT),
-        bos_token_id=None,
-        eos_token_id=SPECIAL.index(TURN_END),
+    shared: dict[str, Any] = {
+        "vocab_size": vocabulary,
+        "hidden_size": spec.hidden,
+        "intermediate_size": spec.intermediate,
+        "num_hidden_layers": spec.layers,
+        "num_attention_heads": spec.heads,
+        "num_key_value_heads": spec.heads,
+        "max_position_embeddings": spec.context,
+        "tie_word_embeddings": True,
+        "initializer_range": INITIAL_SPREAD,
+        "pad_token_id": SPECIAL.index(END_OF_TEXT),
+        "bos_token_id": None,
+        "eos_token_id": SPECIAL.index(TURN_END),
+    }
+    if not spec.experts:
+        return LlamaConfig(**shared, attention_bias=True)
+    return Qwen2MoeConfig(
+        **shared,
+        qkv_bias=True,
+        num_experts=spec.experts,
+        num_experts_per_tok=spec.experts_per_token,
+        norm_topk_prob=True,
+        # A token passes as many weights as in the dense model's layer, and the shared expert's.
+        moe_intermediate_size=spec.intermediate // spec.experts_per_token,
+        shared_expert_intermediate_size=spec.intermediate // spec.experts_per_token,
     )
 
 
-def build_model(spec: EmbeddedModel, seed: int, vocabulary: int) -> LlamaForCausalLM:
+def build_model(spec: EmbeddedModel, seed: int, vocabulary: int) -> PreTrainedModel:
     import torch
-    from transformers import GenerationConfig, LlamaForCausalLM
+    from transformers import AutoModelForCausalLM, GenerationConfig
 
     torch.manual_seed(seed)
     config = model_config(spec, vocabulary)
-    model = LlamaForCausalLM(config)
+    model = AutoModelForCausalLM.from_config(config)
     begin_as_copier(model, seed)
     model.generation_config = GenerationConfig(
         eos_token_id=config.eos_token_id, pad_token_id=config.pad_token_id, do_sample=False
@@ -195,7 +213,7 @@ def rate_at(step: int, steps: int, warmup: int) -> float:
 
 
 def _train(
-    job: PretrainJob, model: LlamaForCausalLM, data: list[list[int]], progress: Progress, interrupts: Interrupts
+    job: PretrainJob, model: PreTrainedModel, data: list[list[int]], progress: Progress, interrupts: Interrupts
 ) -> list[float]:
     """The loop; goes on from the last full checkpoint of ``job.logs``."""
     import torch
@@ -224,7 +242,7 @@ def _train(
     return losses
 
 
-def _step(model: LlamaForCausalLM, optimizer: Any, batch: Tensor) -> float:
+def _step(model: PreTrainedModel, optimizer: Any, batch: Tensor) -> float:
     import torch
     from torch.nn import functional
 
@@ -237,14 +255,14 @@ def _step(model: LlamaForCausalLM, optimizer: Any, batch: Tensor) -> float:
     return float(loss.detach())
 
 
-def _writer(model: LlamaForCausalLM, optimizer: Any, losses: list[float]) -> Callable[[Path], None]:
+def _writer(model: PreTrainedModel, optimizer: Any, losses: list[float]) -> Callable[[Path], None]:
     import torch
 
     state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "losses": losses}
     return lambda folder: torch.save(state, folder / "state.pt")
 
 
-def _resume(root: Path, model: LlamaForCausalLM, optimizer: Any, progress: Progress) -> tuple[int, list[float]]:
+def _resume(root: Path, model: PreTrainedModel, optimizer: Any, progress: Progress) -> tuple[int, list[float]]:
     import torch
 
     found = last_checkpoint(root)

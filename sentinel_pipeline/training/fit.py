@@ -8,27 +8,30 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import BadInput
 from ..generation.loading import load_model
 from ..records.training_spec import TuneSpec
 from ..store import write_json
 from .checkpoints import Checkpoint, last_checkpoint, replace_folder
 from .device import bfloat16_pays
+from .freezing import Freezing
 from .interrupts import Interrupts
 from .jobs import TuneJob
 from .parity import check_parity
 from .progress import Progress
-from .stopping import Window, best_window, stop_reason
+from .step_gate import step_verdicts, why_stop
+from .stopping import Window, best_window
+from .trainable import check_vocabulary as check_vocabulary
+from .trainable import load_trainable as load_trainable
 from .watch import Watch, watch_callback
 from .windows import Scorer, rewind_rows, rewind_windows, window_tasks
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PreTrainedTokenizerBase
 
 TAIL = 50
 """Steps whose mean loss is the run's final loss."""
@@ -64,6 +67,8 @@ def fit(
     _run(trainer, found, watch)
     if watch.failure is not None:
         raise watch.failure
+    if watch.freezing is not None:
+        watch.freezing.close()
     interrupts.stop_if_asked(int(trainer.state.global_step))
     _keep_models(fitting, trainer, watch.windows)
     write_json(job.out / "parity.json", check_parity(job.out).to_json())
@@ -92,6 +97,10 @@ def prepare_trainer(trainer: Any, fitting: Fitting, watch: Watch) -> Any:
     trainer.order = sample_order(fitting.rows, samples, job.seed)
     trainer.optimizer_name = spec.optimizer
     trainer.checkpoints = job.logs / "checkpoints"
+    trainer.keep_checkpoints = spec.keep_checkpoints
+    if spec.stages:
+        trainer.stages = spec.stages
+        watch.freezing = Freezing(spec.stages, trainer.model, job.out / "stages.jsonl", f"{job.kind}.stages")
     watch.trainer = trainer
     return trainer
 
@@ -121,7 +130,11 @@ def config_values(job: TuneJob, steps: int) -> dict[str, Any]:
         "max_grad_norm": 1.0,
         "bf16": bfloat16_pays(),
         "use_cpu": not torch.cuda.is_available(),
-        "gradient_checkpointing": False,
+        "activation_checkpointing": spec.gradient_checkpointing,
+        # TRL's default leaves router logits switched on in the saved configuration, and then cached generation fails.
+        "router_aux_loss_coef": 0.0,
+        # A parameter that is frozen later gets no gradient, which several processes must be told of.
+        "ddp_find_unused_parameters": bool(spec.stages),
         "max_length": None,
         "save_strategy": "steps",
         "save_steps": spec.save_every,
@@ -143,52 +156,6 @@ def new_adapter(spec: TuneSpec, model: Any) -> Any:
     return LoraConfig(
         r=spec.lora_r, lora_alpha=spec.lora_alpha, target_modules="all-linear", lora_dropout=0.0, task_type="CAUSAL_LM"
     )
-
-
-def load_trainable(folder: Path, method: str) -> PreTrainedModel:
-    """Float32 masters: a checkpoint's own bfloat16 would swallow small updates.
-
-    An adapter's folder is loaded as its trainable adapter for ``lora``, merged into its base for ``full``.
-
-    Raises:
-        BadInput: the folder holds no causal language model, or weights that are none of its configuration's.
-    """
-    import torch
-    from transformers import AutoModelForCausalLM
-
-    loaded: Any
-    try:
-        if not (folder / "adapter_config.json").is_file():
-            loaded = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, output_loading_info=True)
-            _check_whole(loaded[1], folder)
-            return loaded[0]
-        from peft import AutoPeftModelForCausalLM
-
-        adapted = AutoPeftModelForCausalLM.from_pretrained(folder, dtype=torch.float32, is_trainable=method == "lora")
-    except (OSError, ValueError, RuntimeError) as error:
-        text = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise BadInput(f"holds no causal language model: {text}", file=folder, field="model.source") from error
-    return adapted if method == "lora" else adapted.merge_and_unload()
-
-
-def _check_whole(found: dict[str, Any], folder: Path) -> None:
-    """Weights that the configuration asks for and the file lacks would be random ones."""
-    missing = sorted(found["missing_keys"])
-    if missing:
-        raise BadInput(
-            f"its weights lack {len(missing)} of the architecture's tensors, {missing[0]!r} first.",
-            file=folder,
-            field="model.source",
-            fix="Use the config.json that belongs to these weights.",
-        )
-
-
-def check_vocabulary(ids: Iterable[Sequence[int]], model: PreTrainedModel, folder: Path) -> None:
-    """Raises BadInput where the tokenizer writes a token that the model does not embed."""
-    size = int(model.config.get_text_config().vocab_size)
-    largest = max(max(row) for row in ids)
-    if largest >= size:
-        raise BadInput(f"its tokenizer writes token {largest}, but the model embeds only {size}.", file=folder)
 
 
 def open_watch(
@@ -217,7 +184,7 @@ def _run(trainer: Any, found: Checkpoint | None, watch: Watch) -> None:
         trainer.train()
         return
     watch.progress.note(f"resumed from step {found.step}")
-    watch.stopped_by = stop_reason(watch.windows, watch.job.spec.windows)
+    watch.stopped_by = why_stop(watch.windows, watch.job.spec.windows)
     if watch.stopped_by:
         trainer._load_from_checkpoint(str(found.folder))
         trainer.state.global_step = found.step
@@ -271,10 +238,13 @@ def _result(fitting: Fitting, trainer: Any, watch: Watch) -> dict[str, Any]:
         "planned_steps": total_steps(fitting.rows, job.spec),
         "final_loss": round(sum(losses[-TAIL:]) / len(losses[-TAIL:]), 6) if losses else None,
         "stopped_by": watch.stopped_by,
+        "step_gate": [asdict(verdict) for verdict in step_verdicts(watch.windows, job.spec.windows)],
         "best_step": best.step if best else None,
         "best_pass_at_1": best.pass_at_1 if best else None,
         "parameters": sum(p.numel() for p in parameters),
-        "trained_parameters": sum(p.numel() for p in parameters if p.requires_grad),
+        "trained_parameters": watch.freezing.trained
+        if watch.freezing
+        else sum(p.numel() for p in parameters if p.requires_grad),
         **fitting.reached,
         "seed": job.seed,
         "spec": asdict(job.spec),

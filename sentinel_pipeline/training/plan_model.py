@@ -14,10 +14,13 @@ from ..errors import BadInput
 from ..records.recipe import Recipe
 from ..records.training_spec import TuneSpec
 from .fit import new_adapter, schedule_kwargs
+from .freezing import check_stages, rate_factor
 from .tokens import TokenReport
 
 FLOAT = 4
 """Bytes of a float32: weights, gradients and optimizer moments are kept so."""
+FOUR_BIT = 4.127 / 8
+"""Bytes of a weight in NF4 with its share of the scales (Dettmers et al., 2023, arXiv:2305.14314, section 3)."""
 LAYER_FLOATS = 16
 """Activations a token and layer that backward needs, in multiples of the hidden size, attention computed in blocks
 (after Korthikanti et al., 2022, arXiv:2205.05198, section 4.1: 34 bytes in 16 bit)."""
@@ -51,9 +54,11 @@ class PlannedModel:
         moments = 2 if spec.optimizer == "adamw" else 1
         length = report.longest if report else spec.max_length
         tokens = spec.batch_size * sides * length
-        activations = tokens * (LAYER_FLOATS * self.hidden * self.layers + 2 * self.vocabulary) * FLOAT
+        # With checkpointing a layer keeps its input alone, and one layer at a time is whole.
+        kept = self.layers + LAYER_FLOATS if spec.gradient_checkpointing else LAYER_FLOATS * self.layers
+        activations = tokens * (kept * self.hidden + 2 * self.vocabulary) * FLOAT
         parts = {
-            "weights": (trained + frozen) * FLOAT,
+            "weights": trained * FLOAT + frozen * (FOUR_BIT if spec.four_bit else FLOAT),
             "gradients": trained * FLOAT,
             "optimizer": moments * trained * FLOAT,
             "activations": activations,
@@ -82,9 +87,12 @@ def planned_model(recipe: Recipe, made: Path | None) -> PlannedModel | None:
             text = str(error).splitlines()[0][:200]
             raise BadInput(f"is no causal language model: {text}", field="model.source") from error
         parameters = sum(p.numel() for p in model.parameters())
-        for spec in (recipe.sft, recipe.dpo):
-            if spec.method == "lora" and str(spec.lora_r) not in adapters:
-                adapters[str(spec.lora_r)] = _adapter_parameters(AutoModelForCausalLM.from_config(config), spec)
+        for kind, spec in (("sft", recipe.sft), ("dpo", recipe.dpo)):
+            trained = {name: p.numel() for name, p in model.named_parameters()}
+            if spec.method == "lora":
+                trained = _adapter_parameters(AutoModelForCausalLM.from_config(config), spec)
+                adapters[str(spec.lora_r)] = sum(trained.values())
+            check_stages(spec.stages, list(trained), f"{kind}.stages")
     text_config = config.get_text_config()
     return PlannedModel(
         architecture=type(model).__name__,
@@ -118,11 +126,11 @@ def _config(recipe: Recipe, made: Path | None) -> Any:
         raise BadInput(f"holds no usable config.json: {text}", file=folder, field="model.source") from error
 
 
-def _adapter_parameters(model: Any, spec: TuneSpec) -> int:
+def _adapter_parameters(model: Any, spec: TuneSpec) -> dict[str, int]:
     from peft import get_peft_model
 
     adapted: Any = get_peft_model(model, new_adapter(spec, model))
-    return sum(p.numel() for p in adapted.parameters() if p.requires_grad)
+    return {name: p.numel() for name, p in adapted.named_parameters() if p.requires_grad}
 
 
 def refuse_spec(spec: TuneSpec, model: PlannedModel | None) -> Iterator[tuple[str, str]]:
@@ -145,8 +153,8 @@ def scheduled_rates(spec: TuneSpec, steps: int) -> list[float]:
         scheduler_specific_kwargs=schedule_kwargs(spec, steps),
     )
     rates = []
-    for _ in range(steps):
-        rates.append(float(f"{schedule.get_last_lr()[0]:.6g}"))
+    for step in range(steps):
+        rates.append(float(f"{schedule.get_last_lr()[0] * rate_factor(spec.stages, step):.6g}"))
         optimizer.step()
         schedule.step()
     return rates

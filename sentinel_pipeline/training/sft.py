@@ -44,7 +44,7 @@ def fine_tune(
     prepared = prepare_rows(job.rows, tokenizer, job.spec.max_length)
     write_json(job.out / "token_report.json", prepared.report.to_json())
     progress.note(_first_words(prepared))
-    model = load_trainable(job.model, job.spec.method)
+    model = load_trainable(job.model, job.spec.method, job.spec.four_bit)
     check_vocabulary((row.input_ids for row in prepared.rows), model, job.model)
     report = prepared.report
     reached = {"rows": report.kept, "tokens": report.tokens, "trainable_tokens": report.trainable_tokens}

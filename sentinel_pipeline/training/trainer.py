@@ -14,7 +14,9 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
 
+from ..records.training_spec import FreezeStage
 from .checkpoints import save_checkpoint
+from .freezing import staged_schedule
 from .optimizers import build_optimizer
 
 if TYPE_CHECKING:
@@ -83,6 +85,9 @@ def believable(base: Any) -> Any:
         optimizer_name: str
         optimizer: Any
         checkpoints: Path
+        keep_checkpoints: int
+        stages: Sequence[FreezeStage] = ()
+        lr_scheduler: Any
         step_loss: Any = 0.0
         """Mean loss of the open optimizer step: over its trained tokens, or over its pairs."""
         step_tokens: int = 0
@@ -97,6 +102,11 @@ def believable(base: Any) -> Any:
                 trained: Any = self.model if model is None else model
                 self.optimizer = build_optimizer(trained, self.optimizer_name, rate, decay)
             return self.optimizer
+
+        def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
+            made = super().create_scheduler(num_training_steps, optimizer)
+            self.lr_scheduler = staged_schedule(made, self.stages) if self.stages else made
+            return self.lr_scheduler
 
         def take_step(self) -> tuple[float, int, dict[str, float]]:
             """Loss, tokens and the trainer's own numbers since the last call; ends the open step."""
@@ -130,7 +140,7 @@ def believable(base: Any) -> Any:
                 inner.rmdir()
                 self._staging = None
 
-            save_checkpoint(self.checkpoints, self.state.global_step, write)
+            save_checkpoint(self.checkpoints, self.state.global_step, write, self.keep_checkpoints)
 
         def _get_output_dir(self, trial: Any = None) -> str:
             return self._staging or super()._get_output_dir(trial)

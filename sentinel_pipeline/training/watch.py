@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, Any
 from ..errors import BadInput, SentinelError
 from ..records import Task
 from .checkpoints import save_checkpoint
+from .freezing import Freezing
 from .interrupts import Interrupts
 from .jobs import TuneJob
 from .progress import Progress
-from .stopping import Window, best_window, stop_reason
+from .step_gate import step_verdicts, why_stop
+from .stopping import Window, best_window
 from .windows import Scorer, append_window, describe, evaluate_window
 
 if TYPE_CHECKING:
@@ -42,6 +44,7 @@ class Watch:
     failure: SentinelError | None = None
     """Raised after the trainer returned, so that it ends in order."""
     trainer: Any = None
+    freezing: Freezing | None = None
 
     def after_step(self, step: int, total: int, control: Any) -> None:
         loss, tokens, numbers = self.trainer.take_step()
@@ -58,6 +61,8 @@ class Watch:
         self.progress.update(step, total, loss=loss, tokens=tokens, **_short(numbers))
         if self.tasks and (step % self.job.spec.windows.every == 0 or step == total):
             self.hold_window(step, control)
+        if self.freezing is not None and step < total:
+            self._change_stage(step, control)
         if self.interrupts.asked:
             control.should_training_stop = control.should_save = True
 
@@ -68,7 +73,9 @@ class Watch:
             save_checkpoint(self.job.logs / "best", step, self._write_model)
         append_window(self.job.out / "windows.jsonl", window)
         self.progress.note(describe(window))
-        self.stopped_by = stop_reason(self.windows, self.job.spec.windows)
+        for verdict in step_verdicts(self.windows[-1:], self.job.spec.windows):
+            self.progress.note(f"gate {verdict.name}: {verdict.verdict}: {verdict.reason}")
+        self.stopped_by = why_stop(self.windows, self.job.spec.windows)
         if self.stopped_by:
             self.progress.note(self.stopped_by)
             control.should_training_stop = control.should_save = True
@@ -77,6 +84,14 @@ class Watch:
         """The window at step 0 says what is to be beaten: an optimised model that never beats its start is not kept."""
         if self.opening_window and self.tasks and not self.windows:
             self.hold_window(0, control)
+
+    def _change_stage(self, step: int, control: Any) -> None:
+        assert self.freezing is not None
+        try:
+            self.freezing.after_step(step, self.trainer.optimizer, self.progress)
+        except SentinelError as error:
+            self.failure = error
+            control.should_training_stop, control.should_save = True, False
 
     def _write_model(self, folder: Path) -> None:
         self.trainer.save_weights(folder)
@@ -98,6 +113,8 @@ def watch_callback(watch: Watch) -> TrainerCallback:
 
     class Callback(TrainerCallback):
         def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            if watch.freezing is not None:
+                watch.freezing.begin(int(state.global_step), watch.trainer.optimizer, watch.progress)
             if int(state.global_step) == 0:
                 watch.before_training(control)
 

@@ -25,10 +25,11 @@ from ..generation.decoding import Decoding
 from ..generation.prompts import Prompt
 from ..processes import die_with_parent
 from ..store import read_parquet, write_json
-from .device import device_lock, prepare_cpu
+from .device import device_lock, is_out_of_memory, prepare_cpu
 from .interrupts import Interrupts
 from .jobs import AnswerJob, DpoJob, Failure, Job, PretrainJob, SftJob, read_job, write_failure
 from .progress import Progress, Say, terminal_say
+from .remedies import with_remedies
 from .windows import Scorer, critic_scorer
 
 PIPES_VARIABLES = ("DAGSTER_PIPES_CONTEXT", "DAGSTER_PIPES_MESSAGES")
@@ -87,11 +88,11 @@ def _dispatch(job: Job, progress: Progress, interrupts: Interrupts, scorer: Scor
     if isinstance(job, SftJob):
         from .sft import fine_tune
 
-        return fine_tune(job, progress, interrupts, scorer)
+        return with_remedies(job, lambda tried: fine_tune(tried, progress, interrupts, scorer), progress)
     if isinstance(job, DpoJob):
         from .dpo import optimise
 
-        return optimise(job, progress, interrupts, scorer)
+        return with_remedies(job, lambda tried: optimise(tried, progress, interrupts, scorer), progress)
     return answer_suites(job, progress, interrupts)
 
 
@@ -206,7 +207,7 @@ def failure_of(error: Exception) -> Failure:
     if isinstance(error, SentinelError):
         return Failure(error.exit_code, str(error))
     text = f"{type(error).__name__}: {error}"
-    if isinstance(error, MemoryError) or "out of memory" in text or "CUDA error" in text:
+    if is_out_of_memory(error) or "CUDA error" in text:
         return Failure(EXIT_INFRASTRUCTURE, f"{text}. Lower the batch size, or free memory; run again to resume.")
     if isinstance(error, OSError):
         return Failure(EXIT_INFRASTRUCTURE, f"{text}. Run again to resume.")

@@ -6,70 +6,37 @@ queue; every request ends in one function of ``review``.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from importlib.resources import files
 from typing import Any
-from urllib.parse import parse_qs
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from sqlalchemy.exc import OperationalError
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from ..errors import BadInput, GateRefused, Infrastructure, SentinelError
+from ..errors import SentinelError
 from ..review.cards import read_card
-from ..review.desk import Conflict, Desk, Refused, Unknown, User
+from ..review.desk import Desk, User
 from ..review.importing import plain
-from ..review.users import SESSION_SECONDS, Session, log_in, log_out, session_of
 from . import api, pages
-from .guard import COOKIE, BadBody, Guard, LoginLimit, json_response, read_bytes, read_object, same
+from .guard import BadBody, Guard, LoginLimit, json_response, read_object, same
+from .login import Endpoint, Server, login_routes, refusal, refused, status_of
 
-Endpoint = Callable[[Request], Awaitable[Response]]
-_STATUS: tuple[tuple[type[SentinelError], int], ...] = (
-    (Unknown, 404), (Conflict, 409), (Refused, 422), (BadInput, 400), (GateRefused, 403), (Infrastructure, 503),
-)  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Server:
-    """What every request needs."""
-
-    desk: Desk
-    limit: LoginLimit = field(default_factory=LoginLimit)
-    templates: Environment = field(
-        default_factory=lambda: Environment(
-            loader=PackageLoader("sentinel_pipeline.web"),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-    )
-
-    def page(self, name: str, *, status: int = 200, **values: Any) -> Response:
-        return HTMLResponse(plain(self.templates.get_template(name).render(**values)), status)
-
-    async def session(self, request: Request) -> Session | None:
-        secret = request.cookies.get(COOKIE)
-        return await run_in_threadpool(session_of, self.desk, secret) if secret else None
+NAV = (("/", "Queue"), ("/summary", "Summary"), ("/blind", "Blind labels"), ("/gap", "Gap proof"))
 
 
 def create_app(desk: Desk, hosts: frozenset[str], limit: LoginLimit | None = None) -> Starlette:
     """The application, answering to ``hosts`` (``NAME:PORT`` as browsers send them) and to no other name."""
-    server = Server(desk, limit or LoginLimit())
+    server = Server(desk, limit or LoginLimit(), nav=NAV)
     reading = [Route(f"/api/{name}", _api(server, handler)) for name, handler in api.READING.items()]
     writing = [Route(f"/api/{name}", _api(server, run), methods=["POST"]) for name, run in api.WRITING.items()]
     routes = [
-        Route("/login", _login_page(server)),
-        Route("/login", _login(server), methods=["POST"]),
-        Route("/logout", _logout(server), methods=["POST"]),
+        *login_routes(server),
         Route("/", _page(server, pages.review)),
         Route("/summary", _page(server, pages.summary_page)),
         Route("/people", _page(server, pages.people)),
@@ -89,7 +56,7 @@ def create_app(desk: Desk, hosts: frozenset[str], limit: LoginLimit | None = Non
 
 
 async def _down(_: Request, error: Exception) -> Response:
-    return _refusal("the database does not answer: try again.", 503, kind="infrastructure")
+    return refusal("the database does not answer: try again.", 503, kind="infrastructure")
 
 
 async def _health(_: Request) -> Response:
@@ -100,27 +67,18 @@ def _api(server: Server, handler: api.Handler) -> Endpoint:
     async def endpoint(request: Request) -> Response:
         session = await server.session(request)
         if session is None:
-            return _refusal("log in first.", 401)
+            return refusal("log in first.", 401)
         if request.method == "POST" and not same(request.headers.get("x-csrf-token"), session.csrf):
-            return _refusal("the request has no valid token: reload the page.", 403)
+            return refusal("the request has no valid token: reload the page.", 403)
         try:
             fields = await read_object(request) if request.method == "POST" else dict(request.query_params)
             return json_response(await run_in_threadpool(handler, api.Call(server.desk, session.user, fields)))
         except BadBody as error:
-            return _refusal(str(error), 413 if "more than" in str(error) else 400)
+            return refusal(str(error), 413 if "more than" in str(error) else 400)
         except SentinelError as error:
-            return _refused(error)
+            return refused(error)
 
     return endpoint
-
-
-def _refused(error: SentinelError) -> Response:
-    status = next(code for kind, code in _STATUS if isinstance(error, kind))
-    return _refusal(str(error), status, kind=type(error).__name__.lower())
-
-
-def _refusal(message: str, status: int, kind: str = "refused") -> Response:
-    return json_response({"error": message, "kind": kind}, status)
 
 
 def _page(server: Server, view: Callable[[Desk, User, Request], tuple[str, dict[str, Any]]]) -> Endpoint:
@@ -132,55 +90,8 @@ def _page(server: Server, view: Callable[[Desk, User, Request], tuple[str, dict[
         try:
             name, values = await run_in_threadpool(view, server.desk, session.user, request)
         except SentinelError as error:
-            status = next(code for kind, code in _STATUS if isinstance(error, kind))
-            return server.page("error.html", status=status, message=str(error), **common)
+            return server.page("error.html", status=status_of(error), message=str(error), **common)
         return server.page(name, **common, **values)
-
-    return endpoint
-
-
-def _login_page(server: Server) -> Endpoint:
-    async def endpoint(request: Request) -> Response:
-        return server.page("login.html", message="")
-
-    return endpoint
-
-
-def _login(server: Server) -> Endpoint:
-    async def endpoint(request: Request) -> Response:
-        address = request.client.host if request.client else "unknown"
-        wait = server.limit.wait(address)
-        if wait > 0:
-            page = server.page("login.html", status=429, message=f"Too many attempts: wait {math.ceil(wait)} seconds.")
-            page.headers["retry-after"] = str(math.ceil(wait))
-            return page
-        try:
-            form = parse_qs((await read_bytes(request)).decode("utf-8", "replace"), max_num_fields=10)
-        except (BadBody, ValueError):
-            return server.page("login.html", status=400, message="That is no login.")
-        secret = await run_in_threadpool(log_in, server.desk, form.get("token", [""])[0].strip())
-        if secret is None:
-            server.limit.failed(address)
-            return server.page("login.html", status=403, message="That token is not known, or its owner was shut out.")
-        response = RedirectResponse("/", 303)
-        secure = request.url.scheme == "https"
-        response.set_cookie(
-            COOKIE, secret, max_age=int(SESSION_SECONDS), httponly=True, samesite="strict", secure=secure
-        )
-        return response
-
-    return endpoint
-
-
-def _logout(server: Server) -> Endpoint:
-    async def endpoint(request: Request) -> Response:
-        session = await server.session(request)
-        if session is None or not same(request.headers.get("x-csrf-token"), session.csrf):
-            return _refusal("the request has no valid token: reload the page.", 403)
-        await run_in_threadpool(log_out, server.desk, request.cookies[COOKIE])
-        response = json_response({})
-        response.delete_cookie(COOKIE)
-        return response
 
     return endpoint
 
@@ -202,7 +113,7 @@ def _response(server: Server) -> Endpoint:
         try:
             return PlainTextResponse(plain(await run_in_threadpool(read)))
         except SentinelError as error:
-            return _refused(error)
+            return refused(error)
 
     return endpoint
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -189,19 +188,3 @@ def test_bad_input_says_what_to_do(run: Run, home: Home, arguments: tuple[str, .
 def test_no_mix_at_all(run: Run) -> None:
     code, _, err = run("mix", "--json")
     assert code == 2 and "sentinel run RECIPE --until rebalanced_mix" in " ".join(err.split())
-
-
-def test_near_items_finds_the_item_and_its_twins() -> None:
-    """What the review's retirement asks."""
-    from sentinel_pipeline.mix.nearest import near_items
-
-    twin = replace(TASK, id="t/2", messages=(Message("user", ASK.replace("three", "four")),))
-    far = replace(
-        TASK,
-        id="t/3",
-        messages=(Message("user", "Print the words of a text in reverse order, please."),),
-        reference="x",
-    )
-    rows = [_candidate("c", ASK.upper(), "y"), _candidate("d", "Something else entirely, about boats.", "z")]
-    found = near_items(rows, [TASK, twin, far])
-    assert {name: [hit.task_id for hit in hits] for name, hits in found.items()} == {"c": ["t/1", "t/2"]}

@@ -6,18 +6,20 @@ import datetime as dt
 import os
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
-from sentinel_pipeline.alerts.notice import Night, about_nights, about_staleness
+from sentinel_pipeline.alerts.notice import Night, about_nights, about_queue, about_staleness
 from sentinel_pipeline.alerts.rules import AlertRules, Rule
 from sentinel_pipeline.defs.alerts import alerts, noticed
-from sentinel_pipeline.defs.stage import RECIPES
+from sentinel_pipeline.defs.stage import RECIPES, current_scorer_version
+from sentinel_pipeline.gates import policy_hash
 from sentinel_pipeline.records import GateVerdict, Interval
 from sentinel_pipeline.records.alert import Alert
-from sentinel_pipeline.store import Home, Ledger, Outbox
+from sentinel_pipeline.store import Home, Ledger, Outbox, Store
 
 from ..alerts.doubles import webhook
 
@@ -188,6 +190,29 @@ def test_stale_gates_of_a_recipe_are_one_alert() -> None:
     assert alert is not None and alert.title == "tiny: 2 stale gates"
     assert alert.key == "check_stale/tiny/abc/pass_at_1,syntax_rate"
     assert about_staleness(rules, "tiny", [], "abc") is None
+
+
+def test_a_verdict_of_another_policy_on_a_current_report_is_told_as_stale(
+    instance: dg.DagsterInstance, home: Home
+) -> None:
+    store = Store(home, "tiny", run_id="r", loop_id="r")
+    with store.writing("sft_report", recipe_hash="", seed=1) as out:
+        out.text("note", "x")
+    policy, version = policy_hash(home.recipe("tiny").gates["pass_at_1"]), current_scorer_version()
+    judged = replace(verdict("pass"), subject_hash=store.get("sft_report").hash, scorer_version=version)
+    Ledger(home.ledger).record(replace(judged, policy_hash=policy), recipe="tiny", run_id="r")
+    assert told(instance, home) == {}
+    Ledger(home.ledger).record(judged, recipe="tiny", run_id="r")
+    (alert,) = told(instance, home).values()
+    assert alert.kind == "check_stale" and "pass_at_1" in alert.body
+
+
+def test_a_long_review_queue_is_told_once_a_day(home: Home) -> None:
+    rules, day = AlertRules(rules=(Rule(on="review_queue", to=(), pending=3),)), dt.date(2026, 1, 2)
+    assert about_queue(rules, 3, day) is None
+    alert = about_queue(rules, 4, day)
+    assert alert is not None and alert.title == "4 cards wait for review"
+    assert alert.key == "review_queue/2026-01-02"
 
 
 def test_the_sensor_delivers_once_over_many_ticks(

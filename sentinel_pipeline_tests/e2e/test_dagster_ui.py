@@ -31,12 +31,16 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def other_ports() -> list[str]:
+    return [f"--{name}-port={free_port()}" for name in ("front", "review", "chat")]
+
+
 @pytest.fixture(scope="module")
 def address(loop: Loop) -> Iterator[str]:
     """``sentinel ui`` over the loop's instance, stopped as Ctrl-C stops it."""
     port = free_port()
     server = subprocess.Popen(
-        [SENTINEL, "ui", "--port", str(port)],
+        [SENTINEL, "ui", "--port", str(port), *other_ports()],
         env=environment(loop.home),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -56,6 +57,16 @@ def program(number: int, body: str) -> Program:
 
 def verdicts(results: list[Result]) -> list[tuple[str, str, str, str]]:
     return [(result.id, result.outcome.value, result.code, result.detail) for result in results]
+
+
+def alive_after(gone: str) -> set[str]:
+    """The nodes that the cluster takes for alive, when it has had time to notice that one is not."""
+    for _ in range(120):
+        alive = {node["NodeID"] for node in connect().nodes() if node["Alive"]}
+        if gone not in alive:
+            break
+        time.sleep(1)
+    return alive
 
 
 def _squares(seen: Path, batch: list[int]) -> list[int]:
@@ -156,7 +167,7 @@ def test_verdicts_are_the_local_ones_also_when_a_node_dies_on_the_way(cluster: A
             if number == 40:
                 cluster.remove_node(second, allow_graceful=False)
     assert verdicts(found) == expected
-    assert not next(node["Alive"] for node in connect().nodes() if node["NodeID"] == second.node_id)
+    assert second.node_id not in alive_after(second.node_id)
 
 
 def test_a_recipe_that_says_ray_scores_as_one_that_does_not(cluster: Any) -> None:

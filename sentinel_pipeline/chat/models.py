@@ -1,0 +1,132 @@
+"""The checkpoints that chat may offer: their clearance, asked again each time, and the sessions of those in use.
+
+A model is named ``RECIPE:STAGE`` and is the current checkpoint of that stage: a newer one has another hash, another probe and
+another session. What this module does not do: know HTTP, or decide (``guard`` does).
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import NamedTuple
+
+from ..errors import BadInput, GateRefused, did_you_mean
+from ..generation.targets import Target, find_target
+from ..records.gate_checks import STAGES
+from ..store import Home
+from ..training.device import device_owner
+from .guard import Clearance, decide
+from .probe import probe
+from .session import Session
+from .situation import situation
+
+LOADED_AT_ONCE = 2
+"""Sessions kept in memory: two stand side by side."""
+
+
+class Opened(NamedTuple):
+    """A model that may answer now."""
+
+    session: Session
+    target: Target
+    clearance: Clearance
+
+
+class Models:
+    """``names`` are fixed, or None for whatever fine-tuned checkpoints there are. Safe to use from several threads."""
+
+    def __init__(self, home: Home, names: tuple[str, ...] | None, *, experimental: bool) -> None:
+        self.home = home
+        self._names = None if names is None else tuple(full_name(home, name) for name in names)
+        self._experimental = experimental
+        self._sessions: dict[str, Session] = {}
+        """By the checkpoint's hash, the last used at the end."""
+        self._lock = threading.Lock()
+
+    def names(self) -> list[str]:
+        """Names of what may be asked, in the order of recipes and stages."""
+        if self._names is not None:
+            return list(self._names)
+        return [f"{recipe}:{stage}" for recipe in self.home.recipe_names() for stage in made_stages(self.home, recipe)]
+
+    def look(self, name: str) -> Clearance:
+        """How things stand with a model now.
+
+        Raises:
+            BadInput: chat does not offer it.
+        """
+        return self._look(name, self._target(name))
+
+    def _target(self, name: str) -> Target:
+        known = self.names()
+        if name not in known:
+            hint = did_you_mean(name, known) if known else "Train one: sentinel run RECIPE."
+            raise BadInput(f"no model {name[:80]!r}.", field="model", fix=hint)
+        return find_target(self.home, name)
+
+    def _look(self, name: str, target: Target) -> Clearance:
+        recipe, _, stage = name.partition(":")
+        state, reason, _ = probe(self.home, self.home.recipe(recipe), stage, target)
+        assert target.folder is not None
+        return decide(
+            situation(
+                self.home,
+                target.folder,
+                state,
+                probe_reason=reason,
+                allow_experimental=self._experimental,
+                loaded=target.model_hash in self._sessions,
+            )
+        )
+
+    def open(self, name: str) -> Opened:
+        """The model, loaded, if the guard lets it answer now.
+
+        Raises:
+            BadInput: chat does not offer it, or its folder holds no model.
+            GateRefused: the guard keeps it closed; says every reason.
+        """
+        with self._lock:
+            target = self._target(name)
+            clearance = self._look(name, target)
+            if not clearance.open:
+                self._rest()
+                raise GateRefused(" ".join(clearance.reasons))
+            session = self._sessions.pop(target.model_hash, None) or self._load(target)
+            self._sessions[target.model_hash] = session
+            return Opened(session, target, clearance)
+
+    def _load(self, target: Target) -> Session:
+        assert target.folder is not None
+        while len(self._sessions) >= LOADED_AT_ONCE:
+            del self._sessions[next(iter(self._sessions))]
+        return Session(target.folder)
+
+    def rest(self) -> None:
+        """Give the memory back while somebody trains."""
+        with self._lock:
+            self._rest()
+
+    def _rest(self) -> None:
+        if device_owner(self.home.device_lock):
+            self._sessions.clear()
+
+
+def made_stages(home: Home, recipe: str) -> list[str]:
+    """Tuned stages of a recipe that have a checkpoint, in the order of the loop."""
+    return [stage for stage in STAGES[1:] if (home.runs / recipe / f"{stage}_checkpoint" / "current").is_file()]
+
+
+def full_name(home: Home, name: str) -> str:
+    """``RECIPE:STAGE`` of a name; without a stage, the last one that has a checkpoint.
+
+    Raises:
+        BadInput: no such recipe, stage or checkpoint.
+    """
+    recipe, _, stage = name.replace("/", ":", 1).partition(":")
+    home.recipe(recipe)
+    made = made_stages(home, recipe)
+    if not stage and not made:
+        raise BadInput(f"{recipe} has no checkpoint yet.", fix=f"Train one: sentinel run {recipe}.")
+    full = f"{recipe}:{stage or made[-1]}"
+    find_target(home, full)
+    return full

@@ -1,0 +1,79 @@
+"""The format probe's verdict on exactly one checkpoint, from the newest report that there is of it.
+
+Evidence is a report of the suite ``format_probe``, a stage's or one of ``sentinel bench``, asked through the chat template, about
+weights of the same hash, scored by the licensed scorer of now. The rule is the recipe's own gate on that suite, else ``RULE``.
+What this module does not do: ask the model; a probe that nobody took is missing, and missing is no pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import NamedTuple
+
+from ..bench.report import report_from_json
+from ..bench.suites.format_probe import tasks
+from ..critic.exams import SCORERS
+from ..critic.licence import refusal
+from ..critic.version import scorer_version
+from ..gates import decide
+from ..generation.targets import Target
+from ..records import BenchmarkReport, GateVerdict
+from ..records.gate_spec import GatePolicy
+from ..records.recipe import Recipe
+from ..store import Artefact, Home, Ledger, Store
+from .guard import Probe
+
+SUITE = "format_probe"
+RULE = GatePolicy(metric="pass_at_1", suite=SUITE, threshold=0.80)
+"""Four of five answers keep the form that was asked and stop by themselves, by the whole interval: 37 of the 40 prompts."""
+
+
+class Probed(NamedTuple):
+    """What the probe came to."""
+
+    state: Probe
+    reason: str
+    verdict: GateVerdict | None = None
+
+
+def probe(home: Home, recipe: Recipe, stage: str, target: Target) -> Probed:
+    """The verdict on ``target``, the checkpoint of ``stage``."""
+    found = max(_reports(home, recipe.name, stage, target), key=lambda one: one[0].manifest.created_at, default=None)
+    if found is None:
+        return Probed("missing", f"Take it: sentinel bench {recipe.name}/{stage} --suite {SUITE}.")
+    made, report = found
+    verdict = decide(
+        SUITE,
+        _rule(recipe, stage),
+        report,
+        subject=f"{recipe.name}/{stage}",
+        subject_hash=target.model_hash,
+        items=len(tasks()) - report.retired,
+        scorer_now=scorer_version(),
+    )
+    if reason := refusal(Ledger(home.ledger), SCORERS, scorer_version()):
+        verdict = replace(verdict, verdict="inconclusive", reason=reason)
+    return Probed(verdict.verdict, f"{verdict.reason} (report {made.manifest.run_id[:8]}).", verdict)
+
+
+def _rule(recipe: Recipe, stage: str) -> GatePolicy:
+    own = [one for one in recipe.gates.values() if (one.suite, one.stage) == (SUITE, stage) and one.against is None]
+    return next((one for one in own if one.severity != "off"), RULE)
+
+
+def _reports(home: Home, recipe: str, stage: str, target: Target) -> Iterator[tuple[Artefact, BenchmarkReport]]:
+    """Every readable report of the suite about exactly these weights."""
+    places = ((Store(home, recipe, "-", "-"), f"{stage}_report"), (Store(home, "bench", "-", "-"), target.slug))
+    for store, asset in places:
+        for made in store.history(asset):
+            try:
+                report = report_from_json(made.json(f"{SUITE}/report.json")) if _has(made) else None
+            except (OSError, ValueError, KeyError, TypeError):
+                continue
+            if report and report.model_hash == target.model_hash and report.decoding.get("prompt_format") == "chat":
+                yield made, report
+
+
+def _has(made: Artefact) -> bool:
+    return (made.folder / SUITE / "report.json").is_file()

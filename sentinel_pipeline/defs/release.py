@@ -1,0 +1,46 @@
+"""Group ``release``: what is given away, and what chat may offer. Materialized when somebody asks, never by a run of the loop."""
+
+from ..bench.compare import STAGES
+from .stage import Stage, recipe_asset
+
+TUNED = STAGES[1:]
+
+
+@recipe_asset(
+    group="release",
+    rooms=["release", "bench", "gates"],
+    deps=[*(f"{stage}_checkpoint" for stage in TUNED), *(f"{stage}_report" for stage in TUNED), "rebalanced_mix"],
+    kinds={"huggingface"},
+)
+def release_bundle(stage: Stage) -> None:
+    """The last tuned checkpoint as a folder that Transformers loads, with card and evidence; refused without passing gates."""
+    from ..release.bundle import write_bundle
+    from ..release.evidence import gather
+
+    evidence = gather(stage.store, stage.recipe, None)
+    with stage.making(evidence.checkpoint, evidence.report) as out:
+        write_bundle(out, evidence)
+    stage.show("card", stage.store.get("release_bundle").path("README.md").read_text(encoding="utf-8"))
+
+
+@recipe_asset(group="release", rooms=["chat"], deps=["release_bundle"], kinds={"python"})
+def chat_clearance(stage: Stage) -> None:
+    """Whether the released checkpoint may chat, as far as that lasts: its format probe. The rest is asked for every request."""
+    from ..chat.probe import probe
+    from ..generation.targets import Target
+
+    bundle = stage.parent("release_bundle")
+    released = bundle.json("release.json")
+    name = f"{stage.recipe.name}:{released['stage']}"
+    target = Target(name=name.replace(":", "/"), model_hash=released["checkpoint"])
+    found = probe(stage.home, stage.recipe, released["stage"], target)
+    if found.verdict is not None:
+        stage.ledger.record(found.verdict, recipe=stage.recipe.name, run_id=stage.store.run_id)
+    with stage.making(bundle) as out:
+        experimental = found.state != "pass"
+        out.json(
+            "clearance.json",
+            {"model": name, "probe": found.state, "experimental": experimental, "reason": found.reason},
+        )
+        out.metrics |= {"probe": found.state}
+    stage.show("probe", f"**{found.state}**: {found.reason}")

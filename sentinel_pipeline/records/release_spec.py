@@ -1,0 +1,16 @@
+"""Recipe section about what is given away: the terms that the model card states. What this module does not do: release."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseSpec:
+    license: str | None = None
+    """The hub's identifier (``apache-2.0``, ``mit``, ``other`` …); nothing is released without one."""
+    license_name: str | None = None
+    """Where the identifier is ``other``."""
+    license_link: str | None = None
+    language: tuple[str, ...] = ("en",)
+    """ISO 639 codes."""

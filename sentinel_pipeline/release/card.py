@@ -1,0 +1,141 @@
+"""The model card: what was trained, on what, how it was judged, with intervals and n, in the hub's format.
+
+The hub's own library writes the header (``model-index``). What this module does not do: praise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ..bench.report import percent, report_markdown, with_interval
+from ..costs import cost_rows, costs_markdown
+from ..records import BenchmarkReport
+from .evidence import Evidence
+
+
+def model_card(evidence: Evidence, reports: Sequence[BenchmarkReport]) -> str:
+    """The whole card, header and text."""
+    from huggingface_hub import ModelCard
+
+    head = _data(evidence, reports).to_yaml()
+    parts = [
+        f"# {evidence.recipe.name}-{evidence.stage}",
+        evidence.recipe.description,
+        _use(),
+        f"## Results\n\n{report_markdown(reports)}",
+        _gates(evidence),
+        _data_text(evidence),
+        _decontamination(evidence),
+        _parity(evidence),
+        _cost(evidence),
+        _origin(evidence),
+    ]
+    text = "\n\n".join(part for part in parts if part)
+    return str(ModelCard(f"---\n{head}\n---\n\n{text}\n"))
+
+
+def _data(evidence: Evidence, reports: Sequence[BenchmarkReport]) -> Any:
+    from huggingface_hub import EvalResult, ModelCardData
+
+    terms, source = evidence.recipe.release, evidence.recipe.model.source
+    results = [
+        EvalResult(
+            task_type="text-generation",
+            dataset_type=report.suite,
+            dataset_name=report.suite,
+            metric_type="pass@1",
+            metric_name="Pass@1",
+            metric_value=round(report.pass_at_1, 6),
+            metric_args={"n": report.n, "interval_95": [round(bound, 6) for bound in report.interval[:2]]},
+        )
+        for report in reports
+        if report.pass_at_1 is not None and report.interval is not None
+    ]
+    hub = source != "embedded" and not Path(source).expanduser().exists()
+    return ModelCardData(
+        language=list(terms.language),
+        license=terms.license,
+        license_name=terms.license_name,
+        license_link=terms.license_link,
+        library_name="transformers",
+        pipeline_tag="text-generation",
+        base_model=source if hub else None,
+        tags=["sentinel-pipeline", evidence.stage],
+        model_name=f"{evidence.recipe.name}-{evidence.stage}",
+        eval_results=results,
+    )
+
+
+def _use() -> str:
+    return (
+        "```python\nfrom transformers import AutoModelForCausalLM, AutoTokenizer\n\n"
+        'tokenizer = AutoTokenizer.from_pretrained(".")\nmodel = AutoModelForCausalLM.from_pretrained(".")\n'
+        'turns = [{"role": "user", "content": "…"}]\n'
+        'inputs = tokenizer.apply_chat_template(turns, add_generation_prompt=True, return_tensors="pt", return_dict=True)\n'
+        "print(tokenizer.decode(model.generate(**inputs, max_new_tokens=128)[0]))\n```"
+    )
+
+
+def _gates(evidence: Evidence) -> str:
+    rows = [
+        f"| {v.name} | {v.verdict} | {with_interval(v.measured, v.interval)} | {v.n} | {v.reason} |"
+        for v in evidence.verdicts
+    ]
+    head = "## Gates passed\n\n| gate | verdict | measured [95 %] | n | rule |\n|---|---|---|---|---|"
+    scorer = evidence.verdicts[0].scorer_version
+    return "\n".join([head, *rows, "", f"Decided by scorer {scorer}, whose licences are in the ledger."])
+
+
+def _data_text(evidence: Evidence) -> str:
+    mix = evidence.ancestor("rebalanced_mix")
+    if mix is None:
+        return "## Training data\n\nThe mix that this was trained on is no longer there."
+    found = mix.json("mix.json")
+    sources = [f"| {name} | {count} |" for name, count in sorted(found.get("sources", {}).items())]
+    quotas = [f"| {one['category']} | {percent(one['share'])} | {one['rows']} |" for one in found.get("quotas", ())]
+    lines = [
+        "## Training data",
+        "",
+        f"{mix.manifest.metrics.get('rows', 0)} rows, content hash `{mix.hash[:16]}`; each accepted by the critic.",
+        "",
+        *(["| source | rows |", "|---|---|", *sources, ""] if sources else []),
+        *(["| category | share asked | rows |", "|---|---|---|", *quotas, ""] if quotas else []),
+    ]
+    pairs = evidence.ancestor("preference_pairs")
+    if pairs:
+        lines.append(f"Preference pairs: {pairs.manifest.metrics.get('pairs', 0)}, content hash `{pairs.hash[:16]}`.")
+    return "\n".join(lines).rstrip()
+
+
+def _decontamination(evidence: Evidence) -> str:
+    clean = evidence.ancestor("decontamination_report")
+    if clean is None:
+        return "## Decontamination\n\nNo report: treat the results as contaminated."
+    numbers = clean.manifest.metrics
+    found = f"{numbers.get('contaminated', 0)} of {numbers.get('rows', 0)} candidate rows overlapped a suite"
+    return f"## Decontamination\n\n{found} and were left out (`decontamination.json`)."
+
+
+def _parity(evidence: Evidence) -> str:
+    rows = [
+        f"| {one['name']} | {one['logit_distance']:g} | {one['tolerance']:g} | {one['answers_differ']} |"
+        for one in evidence.parity.get("variants", ())
+    ]
+    head = "| form | largest logit distance | allowed | answers that differ |\n|---|---|---|---|"
+    count = evidence.parity.get("prompts", 0)
+    return "\n".join([f"## Export parity\n\nOver {count} prompts, against these weights:\n\n{head}", *rows])
+
+
+def _cost(evidence: Evidence) -> str:
+    logs = {made.manifest.asset: made.folder / "logs" for made in evidence.ancestors}
+    rows = cost_rows(logs, evidence.recipe.budget)
+    return f"## Cost\n\n{costs_markdown(rows, evidence.recipe.budget)}" if rows else ""
+
+
+def _origin(evidence: Evidence) -> str:
+    rows = [f"| {m.manifest.asset} | {m.manifest.run_id[:8]} | `{m.hash[:16]}` |" for m in evidence.ancestors]
+    versions = ", ".join(f"{name} {version}" for name, version in evidence.checkpoint.manifest.versions.items())
+    head = f"## Lineage\n\nSeed {evidence.recipe.seed}; {versions}.\n\n| asset | run | content hash |\n|---|---|---|"
+    return "\n".join([head, *rows])

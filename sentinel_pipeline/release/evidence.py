@@ -1,0 +1,130 @@
+"""Everything that must hold before a checkpoint is given away, gathered once and refused with every reason at once.
+
+What this module does not do: judge anew. Verdicts are the ledger's, parity is what the checkpoint's own worker measured.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from ..critic.exams import SCORERS
+from ..critic.licence import refusal
+from ..critic.version import scorer_version
+from ..errors import BadInput, GateRefused, Infrastructure, did_you_mean
+from ..gates import policy_hash
+from ..records import GateVerdict
+from ..records.gate_checks import STAGES
+from ..records.recipe import Recipe
+from ..store import Artefact, Ledger, Store
+from ..store.manifest import read_manifest
+from ..store.retention import with_ancestors
+
+
+class Evidence(NamedTuple):
+    """A checkpoint, and what allows giving it away."""
+
+    recipe: Recipe
+    stage: str
+    checkpoint: Artefact
+    report: Artefact
+    verdicts: tuple[GateVerdict, ...]
+    """The blocking gates of the stage: each passed, on exactly this report, by the scorer and the policy of now."""
+    parity: dict[str, Any]
+    ancestors: tuple[Artefact, ...]
+    """The checkpoint and all that it was made from, oldest first."""
+
+    def ancestor(self, asset: str) -> Artefact | None:
+        return next((made for made in reversed(self.ancestors) if made.manifest.asset == asset), None)
+
+
+def gather(store: Store, recipe: Recipe, stage: str | None) -> Evidence:
+    """The evidence on a stage's checkpoint; without ``stage``, on the last one that has a checkpoint.
+
+    Raises:
+        BadInput: no such stage, checkpoint or report, or the recipe states no licence.
+        GateRefused: a gate, a licence or export parity is missing, stale or not passed; names each.
+        Infrastructure: the report's bytes are not those of its manifest.
+    """
+    stage = stage or _last(store, recipe)
+    if stage not in STAGES[1:]:
+        raise BadInput(f"{stage!r} is no stage that is released.", field="--stage", fix=did_you_mean(stage, STAGES[1:]))
+    if recipe.release.license is None:
+        fix = 'Add [release] license = "apache-2.0" (or what holds) to the recipe.'
+        raise BadInput("the recipe states no licence.", field="release.license", fix=fix)
+    checkpoint, report = store.get(f"{stage}_checkpoint"), store.get(f"{stage}_report")
+    if damaged := report.damage():
+        raise Infrastructure(f"{report.folder} is damaged ({damaged[0]}): rebuild it.")
+    verdicts, parity = _verdicts(store, recipe, stage, report), _parity(checkpoint)
+    reasons = [*_about(checkpoint, report), *(one for one in verdicts if isinstance(one, str))]
+    reasons += [parity] if isinstance(parity, str) else []
+    if reasons:
+        raise GateRefused(f"{recipe.name}:{stage} is not released: {' '.join(reasons)}")
+    return Evidence(
+        recipe,
+        stage,
+        checkpoint,
+        report,
+        tuple(one for one in verdicts if isinstance(one, GateVerdict)),
+        parity if isinstance(parity, dict) else {},
+        _ancestors(store, checkpoint),
+    )
+
+
+def _last(store: Store, recipe: Recipe) -> str:
+    made = [stage for stage in STAGES[1:] if store.find(f"{stage}_checkpoint")]
+    if not made:
+        raise BadInput(f"{recipe.name} has no tuned checkpoint yet.", fix=f"Train one: sentinel run {recipe.name}.")
+    return made[-1]
+
+
+def _about(checkpoint: Artefact, report: Artefact) -> Iterator[str]:
+    if checkpoint.as_parent() not in report.manifest.parents:
+        yield f"The newest {report.manifest.asset} is about another checkpoint than the newest: rebuild it."
+
+
+def _verdicts(store: Store, recipe: Recipe, stage: str, report: Artefact) -> list[GateVerdict | str]:
+    """Of each blocking gate its verdict, or why there is none that allows going on."""
+    ledger = Ledger(store.home.ledger)
+    found: list[GateVerdict | str] = []
+    if reason := refusal(ledger, SCORERS, scorer_version()):
+        found.append(reason)
+    blocking = {name: one for name, one in recipe.gates.items() if (one.stage, one.severity) == (stage, "block")}
+    if not blocking:
+        found.append(f"No blocking gate judges stage {stage}: no evidence is not a pass.")
+    for name, policy in blocking.items():
+        against = store.find(f"{policy.against}_report") if policy.against else None
+        try:
+            found.append(
+                ledger.require(
+                    name,
+                    subject=f"{recipe.name}/{report.manifest.asset}",
+                    subject_hash=report.hash,
+                    scorer_version=scorer_version(),
+                    policy_hash=policy_hash(policy),
+                    against_hash=against.hash if against else None,
+                )
+            )
+        except GateRefused as error:
+            found.append(str(error))
+    return found
+
+
+def _parity(checkpoint: Artefact) -> dict[str, Any] | str:
+    """What the worker compared when it had saved the checkpoint, or why that allows nothing."""
+    listed = {entry.path: entry for entry in checkpoint.manifest.files}
+    path = checkpoint.folder / "parity.json"
+    if "parity.json" not in listed or not path.is_file():
+        return "Export parity was never compared: train this stage again."
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    if found.get("passed") is not True:
+        differ = [one["name"] for one in found.get("variants", ()) if one["answers_differ"]]
+        return f"Export parity does not hold ({', '.join(differ) or 'see parity.json'})."
+    return found
+
+
+def _ancestors(store: Store, checkpoint: Artefact) -> tuple[Artefact, ...]:
+    folders = with_ancestors(store.home, [checkpoint])
+    found = [Artefact(folder, read_manifest(folder)) for folder in folders]
+    return tuple(sorted(found, key=lambda made: made.manifest.created_at))

@@ -1,0 +1,216 @@
+"""The chat server: a page for people who are logged in and an OpenAI-compatible API for their programs, behind one guard.
+
+``python -m sentinel_pipeline.web.chat`` (``sentinel chat``). Every request asks the guard again. What a model says is text: it
+becomes neither markup nor a path. What this module does not do: decode (``chat.session``) or decide (``chat.guard``).
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import datetime as dt
+import time
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from importlib.resources import files
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from ..chat.models import Models
+from ..chat.said import Said, send_to_review
+from ..chat.session import Turn
+from ..errors import BadInput, SentinelError
+from ..review.database import Database, database_url
+from ..review.desk import Desk, Unknown
+from ..review.users import Session
+from ..store import find_home
+from . import openai_api
+from .answering import MOST_TOKENS, Answer, Busy, Streamed, conversation, line, number, whole
+from .answering import Desk as Answers
+from .guard import BadBody, Guard, LoginLimit, json_response, read_object, same
+from .login import Endpoint, Server, login_routes, refusal, refused, status_of
+
+REMEMBERED = 500
+"""Answers that may still be sent to review."""
+REST_S = 5.0
+"""How often the server looks whether somebody trains, and gives its memory back."""
+
+
+class Chat:
+    """What every request needs: people, models, and what was said lately."""
+
+    def __init__(self, server: Server, models: Models) -> None:
+        self.server, self.models, self.answers = server, models, Answers(models)
+        self.said: OrderedDict[str, tuple[str, Said]] = OrderedDict()
+        """By id: who asked, and what was said."""
+
+    def remember(self, who: str, said: Said) -> None:
+        self.said[said.id] = (who, said)
+        while len(self.said) > REMEMBERED:
+            self.said.popitem(last=False)
+
+
+def create_app(desk: Desk, models: Models, hosts: frozenset[str], limit: LoginLimit | None = None) -> Starlette:
+    """The application, answering to ``hosts`` (``NAME:PORT`` as clients send them) and to no other name."""
+    chat = Chat(Server(desk, limit or LoginLimit(), brand="chat", nav=(("/", "Chat"),)), models)
+    routes = [
+        *login_routes(chat.server),
+        Route("/", _page(chat)),
+        Route("/api/status", _api(chat, _status)),
+        Route("/api/answer", _api(chat, _answer), methods=["POST"]),
+        Route("/api/review", _api(chat, _review), methods=["POST"]),
+        *openai_api.routes(chat.server, chat.answers),
+        Route("/healthz", _health),
+        Mount("/static", StaticFiles(directory=str(files("sentinel_pipeline.web") / "static"))),
+    ]
+
+    @asynccontextmanager
+    async def resting(_: Starlette) -> AsyncIterator[None]:
+        task = asyncio.create_task(_rest(models))
+        yield
+        task.cancel()
+
+    return Starlette(routes=routes, middleware=[Middleware(Guard, hosts=hosts)], lifespan=resting)
+
+
+async def _rest(models: Models) -> None:
+    while True:
+        await asyncio.sleep(REST_S)
+        with suppress(OSError):
+            await run_in_threadpool(models.rest)
+
+
+async def _health(_: Request) -> Response:
+    return PlainTextResponse("ok")
+
+
+def _page(chat: Chat) -> Endpoint:
+    async def endpoint(request: Request) -> Response:
+        session = await chat.server.session(request)
+        if session is None:
+            return RedirectResponse("/login", 303)
+        common: dict[str, Any] = {"user": session.user, "csrf": session.csrf, "path": "/"}
+        try:
+            models = await run_in_threadpool(states, chat.models)
+        except SentinelError as error:
+            return chat.server.page("error.html", status=status_of(error), message=str(error), **common)
+        return chat.server.page("chat.html", models=models, most=MOST_TOKENS, **common)
+
+    return endpoint
+
+
+def states(models: Models) -> list[dict[str, Any]]:
+    """Every model's name and how things stand with it."""
+    found = []
+    for name in models.names():
+        now = models.look(name)
+        found.append({"name": name, "open": now.open, "experimental": now.experimental, "reasons": list(now.reasons)})
+    return found
+
+
+def _api(chat: Chat, handler: Any) -> Endpoint:
+    async def endpoint(request: Request) -> Response:
+        session = await chat.server.session(request)
+        if session is None:
+            return refusal("log in first.", 401)
+        if request.method == "POST" and not same(request.headers.get("x-csrf-token"), session.csrf):
+            return refusal("the request has no valid token: reload the page.", 403)
+        try:
+            fields = await read_object(request) if request.method == "POST" else {}
+            response: Response = await handler(chat, session, request, fields)
+            return response
+        except BadBody as error:
+            return refusal(str(error), 413 if "more than" in str(error) else 400)
+        except Busy as error:
+            return refusal(str(error), 429)
+        except SentinelError as error:
+            return refused(error)
+
+    return endpoint
+
+
+async def _status(chat: Chat, session: Session, request: Request, fields: dict[str, Any]) -> Response:
+    return json_response({"models": await run_in_threadpool(states, chat.models)})
+
+
+async def _answer(chat: Chat, session: Session, request: Request, fields: dict[str, Any]) -> Response:
+    """NDJSON: ``{"id", "experimental", "reasons"}``, ``{"piece"}`` …, then ``{"done"}`` or ``{"error"}``."""
+    turn = Turn(
+        messages=conversation(fields.get("messages")),
+        max_tokens=whole(fields, "max_tokens", 512, 1, MOST_TOKENS),
+        temperature=number(fields, "temperature", 0.0, 0.0, 2.0),
+        top_p=number(fields, "top_p", 1.0, 0.01, 1.0),
+    )
+    name = fields.get("model")
+    if not isinstance(name, str):
+        raise BadInput("expected a model's name.", field="model")
+    answer = Answer(await chat.answers.open(name), turn)
+    return Streamed(_lines(chat, session, request, name, answer), "application/x-ndjson", chat.answers)
+
+
+async def _lines(chat: Chat, session: Session, request: Request, name: str, answer: Answer) -> AsyncIterator[bytes]:
+    began, clearance = time.monotonic(), answer.opened.clearance
+    said = Said.new(name, answer.opened.target.model_hash, answer.turn.messages)
+    try:
+        yield line({"id": said.id, "experimental": clearance.experimental, "reasons": clearance.reasons})
+        async for piece in answer.pieces(request):
+            yield line({"piece": piece})
+        seconds, reply = time.monotonic() - began, answer.reply
+        numbers = {"prompt_tokens": reply.prompt_tokens, "completion_tokens": reply.completion_tokens}
+        yield line({"done": {"finish": reply.finish, "seconds": round(seconds, 3), **numbers}})
+    except BadInput as error:
+        yield line({"error": str(error)})
+    except Exception as error:  # the status line is sent already: the reason goes into the stream
+        yield line({"error": f"the answer broke off: {type(error).__name__}."})
+    finally:
+        seconds = time.monotonic() - began
+        chat.remember(session.user.name, said.ended(answer.text, answer.reply.completion_tokens / seconds))
+
+
+async def _review(chat: Chat, session: Session, request: Request, fields: dict[str, Any]) -> Response:
+    """Put an answer that this server gave, to this person, into the review queue."""
+    who, said = chat.said.get(str(fields.get("id")), ("", None))
+    if said is None or who != session.user.name:
+        raise Unknown("that answer is not known here any more.", field="id", fix="Ask again, then send it.")
+    note = fields.get("note", "")
+    if not isinstance(note, str) or len(note) > 2000:
+        raise BadInput("expected text of at most 2000 characters.", field="note")
+    now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+    came = await run_in_threadpool(send_to_review, chat.server.desk, said, by=who, note=note, at=now)
+    return json_response({"sent": came.imported, "known": came.duplicates})
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    import uvicorn
+
+    parser = argparse.ArgumentParser()
+    parser.add_argument("models", nargs="*", metavar="RECIPE:STAGE")
+    parser.add_argument("--port", type=int, default=8081)
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--name", action="append", default=[])
+    parser.add_argument("--experimental", action="store_true")
+    args = parser.parse_args(argv)
+    home = find_home()
+    try:
+        models = Models(home, tuple(args.models) or None, experimental=args.experimental)
+        database = Database(database_url(home.review))
+    except SentinelError as error:
+        parser.exit(error.exit_code, f"error: {error}\n")
+    names = args.name or [f"{name}:{args.port}" for name in ("127.0.0.1", "localhost", "[::1]")]
+    app = create_app(Desk(db=database), models, frozenset(name.lower() for name in names))
+    uvicorn.run(
+        app, host=args.host, port=args.port, log_level="warning", server_header=False, timeout_graceful_shutdown=3
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

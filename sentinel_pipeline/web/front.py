@@ -1,0 +1,159 @@
+"""The landing page of ``sentinel ui``: where everything is, whether it answers, and what the last night and run came to.
+
+``python -m sentinel_pipeline.web.front``. Without a log-in it shows what Dagster shows on the same address, and nothing of the
+queue. What this module does not do: serve the pages that it links, but for comparisons and digests, which are files.
+"""
+
+from __future__ import annotations
+
+import argparse
+import socket
+from collections.abc import Sequence
+from importlib.resources import files
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from ..chat.models import Models
+from ..errors import SentinelError
+from ..review.importing import plain
+from ..store import Home, Store, find_home
+from .chat import states
+from .guard import Guard
+from .login import Endpoint, environment
+
+NEWEST = 30
+"""Digests that are linked."""
+_ITS_OWN_STYLE = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'"
+"""The comparison is one file that people send around: its style is inside, and it has no script."""
+
+
+class Links(NamedTuple):
+    """Addresses of the servers beside this one."""
+
+    dagster: str
+    review: str
+    chat: str
+
+
+def create_app(home: Home, links: Links, hosts: frozenset[str]) -> Starlette:
+    """The application, answering to ``hosts`` (``NAME:PORT``) and to no other name."""
+    routes = [
+        Route("/", _landing(home, links)),
+        Route("/comparison/{recipe}", _comparison(home)),
+        Route("/digest/{night}", _digest(home)),
+        Route("/healthz", _health),
+        Mount("/static", StaticFiles(directory=str(files("sentinel_pipeline.web") / "static"))),
+    ]
+    return Starlette(routes=routes, middleware=[Middleware(Guard, hosts=hosts)])
+
+
+async def _health(_: Request) -> Response:
+    return PlainTextResponse("ok")
+
+
+def _landing(home: Home, links: Links) -> Endpoint:
+    templates = environment()
+
+    async def endpoint(request: Request) -> Response:
+        values = await run_in_threadpool(standing, home, links)
+        return HTMLResponse(
+            plain(templates.get_template("front.html").render(brand="start", nav=(), front="", **values))
+        )
+
+    return endpoint
+
+
+def standing(home: Home, links: Links) -> dict[str, Any]:
+    """What the page shows."""
+    try:
+        chat, trouble = states(Models(home, None, experimental=False)), ""
+    except SentinelError as error:
+        chat, trouble = [], str(error)
+    nights = digests(home)
+    return {
+        "links": links,
+        "up": {name: answers(address) for name, address in links._asdict().items()},
+        "chat": chat,
+        "trouble": trouble,
+        "comparisons": comparisons(home),
+        "nights": nights[:NEWEST],
+        "digest": _read(home, nights[0]) if nights else "",
+    }
+
+
+def answers(address: str) -> bool:
+    """Whether somebody listens there."""
+    parts = urlsplit(address)
+    try:
+        with socket.create_connection((parts.hostname or "", parts.port or 80), timeout=0.5):
+            return True
+    except OSError:
+        return False
+
+
+def comparisons(home: Home) -> dict[str, str]:
+    """Recipe -> when its newest comparison was made (UTC), the newest first."""
+    found = {}
+    for path in home.runs.glob("*/comparison/current"):
+        made = Store(home, path.parents[1].name, "-", "-").find("comparison")
+        if made and (made.folder / "comparison.html").is_file():
+            found[made.manifest.recipe] = made.manifest.created_at[:16].replace("T", " ")
+    return dict(sorted(found.items(), key=lambda one: one[1], reverse=True))
+
+
+def digests(home: Home) -> list[str]:
+    """Nights that left a digest, the newest first."""
+    return sorted((path.stem for path in home.digests.glob("*.md")), reverse=True)
+
+
+def _read(home: Home, night: str) -> str:
+    return (home.digests / f"{night}.md").read_text(encoding="utf-8", errors="replace")
+
+
+def _comparison(home: Home) -> Endpoint:
+    async def endpoint(request: Request) -> Response:
+        recipe = request.path_params["recipe"]
+        if recipe not in await run_in_threadpool(comparisons, home):
+            return PlainTextResponse("There is no comparison of that recipe.", 404)
+        made = Store(home, recipe, "-", "-").get("comparison")
+        page = made.path("comparison.html").read_text(encoding="utf-8", errors="replace")
+        return HTMLResponse(page, headers={"content-security-policy": _ITS_OWN_STYLE})
+
+    return endpoint
+
+
+def _digest(home: Home) -> Endpoint:
+    async def endpoint(request: Request) -> Response:
+        night = request.path_params["night"]
+        if night not in digests(home):
+            return PlainTextResponse("There is no digest of that night.", 404)
+        return PlainTextResponse(plain(_read(home, night)))
+
+    return endpoint
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    import uvicorn
+
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--port", type=int, default=8000)
+    for name in Links._fields:
+        parser.add_argument(f"--{name}", required=True)
+    args = parser.parse_args(argv)
+    links = Links(args.dagster, args.review, args.chat)
+    hosts = frozenset(f"{name}:{args.port}" for name in ("127.0.0.1", "localhost", "[::1]"))
+    app = create_app(find_home(), links, hosts)
+    uvicorn.run(app, host="127.0.0.1", port=args.port, log_level="warning", server_header=False)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

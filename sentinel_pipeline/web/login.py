@@ -1,0 +1,131 @@
+"""What the servers for people share: templates, the session that a cookie names, log-in and log-out, and refusals as JSON.
+
+What this module does not do: serve a page of its own beside the log-in.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qs
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from ..errors import BadInput, GateRefused, Infrastructure, SentinelError
+from ..review.desk import Conflict, Desk, Refused, Unknown
+from ..review.importing import plain
+from ..review.users import SESSION_SECONDS, Session, log_in, log_out, session_of
+from .guard import COOKIE, BadBody, LoginLimit, json_response, read_bytes, same
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+_STATUS: tuple[tuple[type[SentinelError], int], ...] = (
+    (Unknown, 404), (Conflict, 409), (Refused, 422), (BadInput, 400), (GateRefused, 403), (Infrastructure, 503),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """What every request needs."""
+
+    desk: Desk
+    limit: LoginLimit = field(default_factory=LoginLimit)
+    brand: str = "review"
+    nav: tuple[tuple[str, str], ...] = ()
+    """Address and name of each page in the head of every page."""
+    front: str = field(default_factory=lambda: os.environ.get("SENTINEL_FRONT", ""))
+    """Address of the landing page, where ``sentinel ui`` serves one."""
+    templates: Environment = field(default_factory=lambda: environment())
+
+    def page(self, name: str, *, status: int = 200, **values: Any) -> Response:
+        shared = {"brand": self.brand, "nav": self.nav, "front": self.front}
+        return HTMLResponse(plain(self.templates.get_template(name).render(**shared, **values)), status)
+
+    async def session(self, request: Request) -> Session | None:
+        secret = request.cookies.get(COOKIE)
+        return await run_in_threadpool(session_of, self.desk, secret) if secret else None
+
+
+def environment() -> Environment:
+    """The templates; what is put into one is escaped, and a name that is missing is an error."""
+    return Environment(
+        loader=PackageLoader("sentinel_pipeline.web"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def login_routes(server: Server) -> list[Route]:
+    """The way in and the way out."""
+    return [
+        Route("/login", _login_page(server)),
+        Route("/login", _login(server), methods=["POST"]),
+        Route("/logout", _logout(server), methods=["POST"]),
+    ]
+
+
+def status_of(error: SentinelError) -> int:
+    """The HTTP status that says what kind of error it is."""
+    return next((code for kind, code in _STATUS if isinstance(error, kind)), 500)
+
+
+def refused(error: SentinelError) -> Response:
+    return refusal(str(error), status_of(error), kind=type(error).__name__.lower())
+
+
+def refusal(message: str, status: int, kind: str = "refused") -> Response:
+    return json_response({"error": message, "kind": kind}, status)
+
+
+def _login_page(server: Server) -> Endpoint:
+    async def endpoint(request: Request) -> Response:
+        return server.page("login.html", message="")
+
+    return endpoint
+
+
+def _login(server: Server) -> Endpoint:
+    async def endpoint(request: Request) -> Response:
+        address = request.client.host if request.client else "unknown"
+        wait = server.limit.wait(address)
+        if wait > 0:
+            page = server.page("login.html", status=429, message=f"Too many attempts: wait {math.ceil(wait)} seconds.")
+            page.headers["retry-after"] = str(math.ceil(wait))
+            return page
+        try:
+            form = parse_qs((await read_bytes(request)).decode("utf-8", "replace"), max_num_fields=10)
+        except (BadBody, ValueError):
+            return server.page("login.html", status=400, message="That is no login.")
+        secret = await run_in_threadpool(log_in, server.desk, form.get("token", [""])[0].strip())
+        if secret is None:
+            server.limit.failed(address)
+            return server.page("login.html", status=403, message="That token is not known, or its owner was shut out.")
+        response = RedirectResponse("/", 303)
+        secure = request.url.scheme == "https"
+        response.set_cookie(
+            COOKIE, secret, max_age=int(SESSION_SECONDS), httponly=True, samesite="strict", secure=secure
+        )
+        return response
+
+    return endpoint
+
+
+def _logout(server: Server) -> Endpoint:
+    async def endpoint(request: Request) -> Response:
+        session = await server.session(request)
+        if session is None or not same(request.headers.get("x-csrf-token"), session.csrf):
+            return refusal("the request has no valid token: reload the page.", 403)
+        await run_in_threadpool(log_out, server.desk, request.cookies[COOKIE])
+        response = json_response({})
+        response.delete_cookie(COOKIE)
+        return response
+
+    return endpoint

@@ -1,0 +1,254 @@
+"""``/v1/models`` and ``/v1/chat/completions`` as OpenAI's API has them: keys are people's tokens, errors have its shape.
+
+What is not offered (tools, several choices, log-probabilities) is refused by name, never ignored. Each answer says under
+``sentinel`` whether the checkpoint is experimental, and why. What this module does not do: decide whether chat is open.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from ..chat.session import Turn
+from ..errors import BadInput, GateRefused, SentinelError
+from ..review.users import user_of_token
+from .answering import MOST_TOKENS, Answer, Busy, Desk, Streamed, conversation, number, whole
+from .guard import BadBody, json_response, read_object
+from .login import Endpoint, Server
+
+_READ = {"model", "messages", "stream", "stream_options", "temperature", "top_p", "seed", "stop", "max_tokens",
+         "max_completion_tokens"}  # fmt: skip
+_WITHOUT_EFFECT = {"user", "metadata", "store"}
+_NEUTRAL: dict[str, Any] = {"n": 1}
+"""Values that ask for nothing; for every other field: null, false, 0 and what is empty."""
+MOST_STOPS = 4
+
+
+class Problem(NamedTuple):
+    """An error as the API tells it."""
+
+    status: int
+    message: str
+    kind: str
+    param: str | None = None
+    code: str | None = None
+
+    def response(self) -> Response:
+        return json_response({"error": self.told()}, self.status)
+
+    def told(self) -> dict[str, Any]:
+        return {"message": self.message, "type": self.kind, "param": self.param, "code": self.code}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """A request, read."""
+
+    model: str
+    turn: Turn
+    stops: tuple[str, ...]
+    stream: bool
+    usage: bool
+    """The stream ends with a chunk that counts tokens."""
+
+
+def routes(server: Server, answers: Desk) -> list[Route]:
+    """The API's routes."""
+    return [
+        Route("/v1/models", _keyed(server, answers, _models)),
+        Route("/v1/chat/completions", _keyed(server, answers, _complete), methods=["POST"]),
+    ]
+
+
+def _keyed(server: Server, answers: Desk, handler: Any) -> Endpoint:
+    async def endpoint(request: Request) -> Response:
+        problem = await _stranger(server, request)
+        if problem:
+            return problem.response()
+        try:
+            response: Response = await handler(answers, request)
+            return response
+        except (BadBody, Busy, SentinelError) as error:
+            return _problem(error).response()
+
+    return endpoint
+
+
+async def _stranger(server: Server, request: Request) -> Problem | None:
+    address = request.client.host if request.client else "unknown"
+    if server.limit.wait(address) > 0:
+        return Problem(429, "Too many wrong keys: wait a minute.", "requests", code="rate_limit_exceeded")
+    scheme, _, key = request.headers.get("authorization", "").partition(" ")
+    user = await run_in_threadpool(user_of_token, server.desk, key.strip()) if scheme.lower() == "bearer" else None
+    if user is not None:
+        return None
+    if key:
+        server.limit.failed(address)
+    message = "No valid key: send a person's token (sentinel review user add NAME) as 'Authorization: Bearer …'."
+    return Problem(401, message, "invalid_request_error", code="invalid_api_key")
+
+
+def _problem(error: Exception) -> Problem:
+    if isinstance(error, Busy):
+        return Problem(429, str(error), "requests", code="rate_limit_exceeded")
+    if isinstance(error, GateRefused):
+        return Problem(503, f"Chat is closed: {error}", "server_error", code="chat_closed")
+    if isinstance(error, BadInput) and error.field == "model":
+        return Problem(404, str(error), "invalid_request_error", "model", "model_not_found")
+    if isinstance(error, BadInput):
+        return Problem(400, str(error), "invalid_request_error", error.field)
+    if isinstance(error, BadBody):
+        return Problem(413 if "more than" in str(error) else 400, str(error), "invalid_request_error")
+    return Problem(500, f"The answer broke off: {type(error).__name__}.", "server_error")
+
+
+async def _models(answers: Desk, request: Request) -> Response:
+    return json_response({"object": "list", "data": await run_in_threadpool(_listed, answers)})
+
+
+def _listed(answers: Desk) -> list[dict[str, Any]]:
+    found = []
+    for name in answers.models.names():
+        now = answers.models.look(name)
+        said = {"open": now.open, "experimental": now.experimental, "reasons": list(now.reasons)}
+        found.append({"id": name, "object": "model", "created": 0, "owned_by": "sentinel", "sentinel": said})
+    return found
+
+
+def read(body: dict[str, Any]) -> Wanted:
+    """A request's body.
+
+    Raises:
+        BadInput: a field is malformed, or asks for what is not offered.
+    """
+    for name in body.keys() - _READ - _WITHOUT_EFFECT:
+        if body[name] and body[name] != _NEUTRAL.get(name):
+            raise BadInput("is not offered here.", field=name[:80], fix="Leave it out.")
+    if not isinstance(body.get("model"), str):
+        raise BadInput("expected a model's name.", field="model")
+    options = body.get("stream_options") or {}
+    if not isinstance(options, dict) or not isinstance(body.get("stream") or False, bool):
+        raise BadInput("stream is true or false, stream_options an object.", field="stream")
+    most = "max_completion_tokens" if body.get("max_completion_tokens") is not None else "max_tokens"
+    seed = None if body.get("seed") is None else whole(body, "seed", 0, -(2**63), 2**63 - 1)
+    turn = Turn(
+        messages=conversation(_plain_messages(body.get("messages"))),
+        max_tokens=whole(body, most, 512, 1, MOST_TOKENS),
+        temperature=number(body, "temperature", 1.0, 0.0, 2.0),
+        top_p=number(body, "top_p", 1.0, 0.0, 1.0) or 0.01,
+        seed=seed,
+    )
+    return Wanted(
+        model=body["model"], turn=turn, stops=_stops(body.get("stop")), stream=bool(body.get("stream")),
+        usage=bool(options.get("include_usage")),
+    )  # fmt: skip
+
+
+def _plain_messages(value: Any) -> Any:
+    """Contents in parts are joined where every part is text; what else is wrong is for ``conversation`` to say."""
+    if not isinstance(value, list):
+        return value
+    found = []
+    for turn in value:
+        if isinstance(turn, dict) and isinstance(turn.get("content"), list):
+            parts = turn["content"]
+            if not all(isinstance(one, dict) and isinstance(one.get("text"), str) for one in parts):
+                raise BadInput("only text is understood.", field="messages", fix="Leave out images and sound.")
+            turn = {**turn, "content": "".join(one["text"] for one in parts)}
+        found.append({**turn, "role": "system"} if isinstance(turn, dict) and turn.get("role") == "developer" else turn)
+    return found
+
+
+def _stops(value: Any) -> tuple[str, ...]:
+    stops = [value] if isinstance(value, str) else value or []
+    if not isinstance(stops, list) or len(stops) > MOST_STOPS or not all(isinstance(s, str) and s for s in stops):
+        raise BadInput(f"expected at most {MOST_STOPS} texts.", field="stop")
+    return tuple(stops)
+
+
+async def _complete(answers: Desk, request: Request) -> Response:
+    wanted = read(await read_object(request))
+    answer = Answer(await answers.open(wanted.model), wanted.turn)
+    said = _Said(wanted, answer)
+    if wanted.stream:
+        return Streamed(_events(request, said), "text/event-stream", answers)
+    try:
+        text = "".join([piece async for piece in said.pieces(request)])
+    finally:
+        answers.close()
+    choice = {"index": 0, "message": {"role": "assistant", "content": text, "refusal": None}, "logprobs": None}
+    return json_response(
+        said.head("chat.completion") | {"choices": [choice | {"finish_reason": said.finish()}], "usage": said.usage()}
+    )
+
+
+class _Said:
+    """One completion: its head, its text up to a stop, its counts."""
+
+    def __init__(self, wanted: Wanted, answer: Answer) -> None:
+        self.wanted, self.answer = wanted, answer
+        self.id, self.created, self.stopped = f"chatcmpl-{uuid.uuid4().hex}", int(time.time()), False
+
+    def head(self, kind: str) -> dict[str, Any]:
+        now, target = self.answer.opened.clearance, self.answer.opened.target
+        return {
+            "id": self.id, "object": kind, "created": self.created, "model": self.wanted.model,
+            "system_fingerprint": target.model_hash[:16],
+            "sentinel": {"experimental": now.experimental, "reasons": list(now.reasons)},
+        }  # fmt: skip
+
+    async def pieces(self, request: Request) -> AsyncIterator[str]:
+        """The text before the first stop; what may be the start of one is held back until it is decided."""
+        held, hold = "", max((len(stop) for stop in self.wanted.stops), default=1) - 1
+        async for piece in self.answer.pieces(request):
+            if self.stopped:
+                continue  # only for the counts, which come at the end
+            held += piece
+            ends = [at for stop in self.wanted.stops if (at := held.find(stop)) >= 0]
+            if ends:
+                self.stopped, held = True, held[: min(ends)]
+                self.answer.cancelled.set()
+            ready = len(held) if self.stopped else max(0, len(held) - hold)
+            if ready:
+                yield held[:ready]
+            held = held[ready:]
+        if held and not self.stopped:
+            yield held
+
+    def finish(self) -> str:
+        return "length" if self.answer.reply.finish == "length" and not self.stopped else "stop"
+
+    def usage(self) -> dict[str, int]:
+        asked, told = self.answer.reply.prompt_tokens, self.answer.reply.completion_tokens
+        return {"prompt_tokens": asked, "completion_tokens": told, "total_tokens": asked + told}
+
+
+async def _events(request: Request, said: _Said) -> AsyncIterator[bytes]:
+    head = said.head("chat.completion.chunk") | ({"usage": None} if said.wanted.usage else {})
+
+    def chunk(delta: dict[str, Any], finish: str | None = None) -> bytes:
+        return _event(head | {"choices": [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}]})
+
+    try:
+        yield chunk({"role": "assistant", "content": ""})
+        async for piece in said.pieces(request):
+            yield chunk({"content": piece})
+        yield chunk({}, said.finish())
+        if said.wanted.usage:
+            yield _event(head | {"choices": [], "usage": said.usage()})
+    except Exception as error:  # the status line is sent already: the error goes into the stream
+        yield _event({"error": _problem(error).told()})
+    yield b"data: [DONE]\n\n"
+
+
+def _event(value: dict[str, Any]) -> bytes:
+    return b"data: " + json.dumps(value, allow_nan=False).encode() + b"\n\n"

@@ -1,0 +1,93 @@
+"""``sentinel ui``: nothing starts where a port is taken, everything answers, and everything ends with it, however it ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from sentinel_pipeline.cli.ui import Child, _check_ports
+from sentinel_pipeline.errors import BadInput
+from sentinel_pipeline.store import Home
+
+from ..conftest import ROOT
+from ..web.server import free_port
+
+NAMES = ("port", "front-port", "review-port", "chat-port")
+
+
+class Ui:
+    """The command in its own process, on free ports."""
+
+    def __init__(self, home: Home, log: Path) -> None:
+        self.ports = {name: free_port() for name in NAMES}
+        run = "from sentinel_pipeline.cli import main; main()"
+        options = [f"--{name}={port}" for name, port in self.ports.items()]
+        env = {**os.environ, "PYTHONPATH": str(ROOT), "SENTINEL_WEB_CHAT_DISABLED": "0"}
+        self.log = log
+        with log.open("wb") as stream:
+            self.process = subprocess.Popen(
+                [sys.executable, "-c", run, "ui", *options], cwd=ROOT, env=env, stdout=stream, stderr=stream
+            )
+
+    def get(self, name: str, path: str = "/") -> str:
+        url = f"http://127.0.0.1:{self.ports[name]}{path}"
+        return urllib.request.urlopen(url, timeout=30).read().decode()
+
+    def wait(self, name: str, path: str) -> None:
+        def up() -> bool:
+            assert self.process.poll() is None, self.log.read_text()
+            try:
+                return bool(self.get(name, path))
+            except OSError:
+                return False
+
+        until(up)
+
+
+def until(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 240
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.3)
+
+
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_everything_answers_and_ends_with_the_command(home: Home, tmp_path: Path, end: signal.Signals) -> None:
+    ui = Ui(home, tmp_path / "ui.log")
+    try:
+        for name in NAMES[1:]:
+            ui.wait(name, "/healthz")
+        ui.wait("port", "/server_info")
+        page = ui.get("front-port")
+        for name in ("port", "review-port", "chat-port"):
+            assert f"http://127.0.0.1:{ui.ports[name]}" in page
+        assert page.count('chip good">answers') == 3 and "No tuned checkpoint yet" in page
+        children = psutil.Process(ui.process.pid).children(recursive=True)
+        assert len(children) >= 5
+        ui.process.send_signal(end)
+        assert ui.process.wait(timeout=120) == (-signal.SIGKILL if end == signal.SIGKILL else 0), ui.log.read_text()
+        until(lambda: not [one for one in children if one.is_running() and one.status() != psutil.STATUS_ZOMBIE])
+    finally:
+        if ui.process.poll() is None:
+            ui.process.kill()
+
+
+def test_a_port_that_is_taken_or_named_twice_stops_it_before_anything_starts() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(BadInput, match=f"'--chat-port': port {port} is taken"):
+            _check_ports([Child("Start", free_port(), []), Child("Chat", port, [])])
+    with pytest.raises(BadInput, match="named twice"):
+        _check_ports([Child("Start", 4001, []), Child("Dagster", 4001, [])])

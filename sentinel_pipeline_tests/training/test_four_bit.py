@@ -1,0 +1,46 @@
+"""QLoRA: a base in 4 bit under a trained adapter, for real where ``bitsandbytes`` is installed; else a clear word."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+from sentinel_pipeline.errors import BadInput, Infrastructure
+from sentinel_pipeline.records.recipe import load_recipe
+from sentinel_pipeline.training.interrupts import Interrupts
+from sentinel_pipeline.training.sft import fine_tune
+from sentinel_pipeline.training.trainable import load_trainable
+
+from .material import exact_match, silent, small_sft_job
+
+
+def test_without_bitsandbytes_it_says_what_to_install(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(Infrastructure, match=r"bitsandbytes is not installed.*four_bit = false"):
+        load_trainable(base, "lora", four_bit=True)
+
+
+def test_four_bit_without_an_adapter_is_bad_input(tmp_path: Path) -> None:
+    recipe = tmp_path / "r.toml"
+    recipe.write_text("[sft]\nfour_bit = true\n")
+    with pytest.raises(BadInput, match=r"sft\.four_bit.*cannot train.*method"):
+        load_recipe(recipe)
+
+
+@pytest.mark.skipif(importlib.util.find_spec("bitsandbytes") is None, reason="bitsandbytes is not installed")
+def test_an_adapter_over_a_base_in_four_bit_trains_and_its_merged_model_answers(
+    tmp_path: Path, base: Path, material: tuple[Path, Path]
+) -> None:
+    from sentinel_pipeline.generation.loading import load_model
+
+    loaded = load_trainable(base, "lora", four_bit=True)
+    kinds = {type(module).__name__ for module in loaded.modules()}
+    assert "Linear4bit" in kinds
+    job = small_sft_job(tmp_path, base, *material, method="lora", four_bit=True, lora_r=4, max_steps=12)
+    result = fine_tune(job, silent(job.logs), Interrupts(), exact_match)
+    assert result["steps"] == 12 and (job.out / "adapter" / "adapter_config.json").is_file()
+    losses = [line.split('"loss": ')[1] for line in (job.out / "losses.jsonl").read_text().splitlines()]
+    assert float(losses[-1].rstrip("}")) < float(losses[0].rstrip("}"))
+    assert load_model(job.out / "model").num_parameters() > 0

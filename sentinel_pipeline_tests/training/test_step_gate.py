@@ -1,0 +1,85 @@
+"""Past the gate step only on a passing verdict: pass, fail, too few items, infrastructure."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from sentinel_pipeline.errors import BadInput
+from sentinel_pipeline.records.recipe import load_recipe
+from sentinel_pipeline.records.training_spec import Windows
+from sentinel_pipeline.training.checkpoints import complete_checkpoints
+from sentinel_pipeline.training.interrupts import Interrupts
+from sentinel_pipeline.training.sft import fine_tune
+from sentinel_pipeline.training.step_gate import step_refusal, step_verdicts, why_stop
+from sentinel_pipeline.training.stopping import Window
+
+from .material import exact_match, silent, small_sft_job
+
+RULES = Windows(every=250, gate_step=1000, no_gain_by=0)
+
+
+def at(step: int, passed: int, n: int = 200, syntax: float = 1.0, infra: int = 0) -> Window:
+    return Window(step, n, passed, passed / n if n else None, n, syntax if n else None, infra, n)
+
+
+def test_before_and_after_the_step_nothing_is_decided_anew() -> None:
+    assert step_refusal([at(750, 0)], RULES) is None
+    assert step_refusal([at(1000, 110), at(1250, 0)], RULES) is None, "later windows are the stop rules' business"
+
+
+@pytest.mark.parametrize(
+    ("window", "said"),
+    [
+        (at(1000, 40), "step_1000_pass_at_1 is fail: 20.0% (40 of 200)"),
+        (at(1000, 85), "step_1000_pass_at_1 is inconclusive: 42.5% (85 of 200)"),
+        (at(1000, 5, 8), "step_1000_pass_at_1 is inconclusive: 62.5% (5 of 8)"),
+        (at(1000, 120, syntax=0.90), "step_1000_syntax_rate is fail: 90.0%"),
+        (at(1000, 120, syntax=0.95), "step_1000_syntax_rate is inconclusive"),
+        (at(1000, 120, infra=20), "void: 9.1% infrastructure outcomes"),
+        (at(1000, 0, 0), "nothing was scored"),
+    ],
+)
+def test_anything_but_a_pass_goes_no_further(window: Window, said: str) -> None:
+    reason = step_refusal([at(250, 120), window], RULES)
+    assert reason is not None and said in reason and reason.startswith("gate_step: ")
+    assert why_stop([window], RULES) == reason
+
+
+def test_a_pass_goes_on_and_says_on_what_evidence() -> None:
+    verdicts = step_verdicts([at(1000, 110)], RULES)
+    assert [(one.name, one.verdict, one.n) for one in verdicts] == [
+        ("step_1000_pass_at_1", "pass", 200),
+        ("step_1000_syntax_rate", "pass", 200),
+    ]
+    assert verdicts[0].interval is not None and verdicts[0].interval.low > 0.40
+    assert why_stop([at(1000, 110)], RULES) is None
+
+
+def test_a_model_that_fails_is_trained_no_further_and_its_best_is_kept(
+    tmp_path: Path, base: Path, material: tuple[Path, Path]
+) -> None:
+    windows = Windows(every=6, items=8, no_gain_by=0, syntax_drops=0, gate_step=12)
+    job = small_sft_job(tmp_path, base, *material, windows=windows, keep_checkpoints=3)
+    said = fine_tune(job, silent(job.logs), Interrupts(), exact_match)
+    assert said["steps"] == 12 and said["planned_steps"] == 24
+    assert str(said["stopped_by"]).startswith("gate_step: step_12_pass_at_1 is ")
+    kept = json.loads((job.out / "training.json").read_text())["step_gate"]
+    assert [(row["name"], row["n"]) for row in kept] == [("step_12_pass_at_1", 8), ("step_12_syntax_rate", 8)]
+    assert [found.step for found in complete_checkpoints(job.logs / "checkpoints")] == [4, 8, 12]
+    assert {found.name for found in (job.logs / "best").iterdir()} <= {"step-6", "step-12"}
+    again = fine_tune(job, silent(job.logs), Interrupts(), exact_match)
+    assert again == said, "asked again it does not train on"
+
+
+@pytest.mark.parametrize(
+    ("line", "field"),
+    [("gate_step = 100", "gate_step"), ("gate_pass_at_1 = 40.0", "gate_pass_at_1"), ("gain_alpha = 5.0", "gain_alpha")],
+)
+def test_a_gate_that_no_window_falls_on_is_bad_input(tmp_path: Path, line: str, field: str) -> None:
+    recipe = tmp_path / "r.toml"
+    recipe.write_text(f"[dpo.windows]\nevery = 30\n{line}\n")
+    with pytest.raises(BadInput, match=rf"dpo\.windows\.{field}"):
+        load_recipe(recipe)

@@ -1,0 +1,55 @@
+"""The landing page: what is linked is there, what is shown is text, and names from outside reach no file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from starlette.testclient import TestClient
+
+from sentinel_pipeline.store import Home, Store
+from sentinel_pipeline.web.front import Links, create_app
+
+HOSTILE = "<script>alert(1)</script>"
+
+
+@pytest.fixture
+def client(home: Home) -> TestClient:
+    links = Links("http://127.0.0.1:9", "http://127.0.0.1:9", "http://127.0.0.1:9")
+    return TestClient(create_app(home, links, frozenset({"127.0.0.1:8000"})), base_url="http://127.0.0.1:8000")
+
+
+def test_an_empty_home_says_what_to_do(client: TestClient) -> None:
+    page = client.get("/").text
+    for says in ("does not answer yet", "sentinel run tiny", "nightly_at_two", "a run of the loop makes one"):
+        assert says in page
+
+
+def test_comparisons_and_digests_are_linked_and_served_as_they_are(client: TestClient, home: Home) -> None:
+    with Store(home, "tiny", "r", "r").writing("comparison", recipe_hash="-", seed=1) as out:
+        out.text("comparison.html", "<style>b{}</style><b>tiny</b>")
+    home.digests.mkdir(parents=True)
+    (home.digests / "2026-01-02.md").write_text(f"# Night\n{HOSTILE}\n")
+    (home.digests / "2026-01-01.md").write_text("older")
+    page = client.get("/").text
+    assert 'href="/comparison/tiny"' in page and 'href="/digest/2026-01-01"' in page
+    assert HOSTILE not in page and "&lt;script&gt;" in page and page.index("2026-01-02") < page.index("2026-01-01")
+    shown = client.get("/comparison/tiny")
+    assert "<b>tiny</b>" in shown.text and "script-src" not in shown.headers["content-security-policy"]
+    assert "default-src 'none'" in shown.headers["content-security-policy"]
+    digest = client.get("/digest/2026-01-02")
+    assert digest.headers["content-type"].startswith("text/plain") and HOSTILE in digest.text
+
+
+@pytest.mark.parametrize(
+    "path", ["/comparison/..%2Ftiny", "/comparison/nosuch", "/digest/..%2Fledger", "/digest/nosuch"]
+)
+def test_names_from_outside_reach_no_file(client: TestClient, home: Home, path: str) -> None:
+    home.state.mkdir(parents=True, exist_ok=True)
+    Path(home.state / "ledger.md").write_text("secret")
+    answer = client.get(path)
+    assert answer.status_code == 404 and "secret" not in answer.text
+
+
+def test_a_foreign_host_gets_nothing(client: TestClient) -> None:
+    assert client.get("/", headers={"host": "evil.example"}).status_code == 421
