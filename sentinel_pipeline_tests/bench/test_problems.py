@@ -138,7 +138,5 @@ def test_a_malformed_problem_file_names_file_line_and_field(
 
 
 def test_a_missing_problem_file_names_the_suites() -> None:
-    with pytest.raises(
-        BadInput, match="nowhere.jsonl: no such problem file. Give a file, or one of: smoke, heldout, "
-    ):
+    with pytest.raises(BadInput, match="nowhere.jsonl: no such problem file. Give a file, or one of: smoke, heldout, "):
         load_problems("nowhere.jsonl")
