@@ -66,6 +66,7 @@ def _print(made: Plan) -> None:
                 f"each seen {share['epochs']:g} times",
                 markup=False,
                 highlight=False,
+                soft_wrap=True,
             )
     _print_costs(made)
     for warning in made.warnings:
