@@ -66,6 +66,7 @@ def _print(made: Plan) -> None:
                 f"each seen {share['epochs']:g} times",
                 markup=False,
                 highlight=False,
+                soft_wrap=True,
             )
     _print_costs(made)
     for warning in made.warnings:
@@ -79,12 +80,16 @@ def _print(made: Plan) -> None:
 def _print_costs(made: Plan) -> None:
     budget = made.recipe.budget
     known = {name: hours for name, hours in made.hours.items() if hours is not None}
-    parts = ", ".join(f"{name} {hours * 3600:,.0f} s" for name, hours in known.items()) or "no stage's hours are known"
-    limit = f" of {budget.max_hours:g} h allowed" if budget.max_hours is not None else ""
-    money = f", {made.total_hours * budget.hourly_rate:.2f} {budget.currency}" if budget.hourly_rate else ""
-    err.print(f"device: {made.total_hours:.3f} h{limit}{money} ({parts})", highlight=False, soft_wrap=True)
     unknown = [name for name, hours in made.hours.items() if hours is None]
-    if unknown:
+    limit = f" of {budget.max_hours:g} h allowed" if budget.max_hours is not None else ""
+    if known:
+        least = "at least " if unknown else ""
+        money = f", {made.total_hours * budget.hourly_rate:.2f} {budget.currency}" if budget.hourly_rate else ""
+        parts = ", ".join(f"{name} {hours * 3600:,.0f} s" for name, hours in known.items())
+        err.print(f"device: {least}{made.total_hours:.3f} h{limit}{money} ({parts})", highlight=False, soft_wrap=True)
+    else:
+        err.print(f"device: hours unknown{limit}", highlight=False)
+    if known and unknown:
         err.print(f"not estimated: {', '.join(unknown)}", highlight=False, soft_wrap=True)
 
 

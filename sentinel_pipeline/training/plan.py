@@ -210,9 +210,10 @@ def _warn(plan: Plan, kind: str, spec: TuneSpec, steps: int, rows: int, report: 
         plan.warnings.append(
             f"{kind}: the no-gain rule at step {windows.no_gain_by} lies beyond the last step {steps}."
         )
-    if report and report.trainable_tokens / max(report.kept, 1) > plan.recipe.bench.max_new_tokens:
+    answers = report.kept * (2 if kind == "dpo" else 1) if report else 0
+    if report and answers and report.trainable_tokens / answers > plan.recipe.bench.max_new_tokens:
         plan.warnings.append(
-            f"{kind}: a mean answer has {report.trainable_tokens / report.kept:.0f} tokens, "
+            f"{kind}: a mean answer has {report.trainable_tokens / answers:.0f} tokens, "
             f"bench.max_new_tokens is {plan.recipe.bench.max_new_tokens}: answers would be clipped."
         )
 
