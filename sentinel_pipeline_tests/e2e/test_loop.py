@@ -143,7 +143,7 @@ def test_gates_are_listed_and_explained(loop: Loop) -> None:
 def test_a_gate_that_fails_refuses_to_go_on(loop: Loop, tmp_path: Path) -> None:
     """A gap that is not there: training must not start, by the check in the run and by the ledger outside of it."""
     home = new_home(tmp_path)
-    gate = '\n[gates.capability_gap]\nmetric = "pass_at_1"\nstage = "base"\nthreshold = 0.9\n'
+    gate = '\n[gates.capability_gap]\nmetric = "pass_at_1"\nstage = "base"\ndirection = "at_least"\nthreshold = 0.9\n'
     with_changes(home, "closed", gate)
     done = sentinel(home, "run", "closed", "--json")
     assert done.code == 3
