@@ -240,8 +240,8 @@ def test_a_killed_trainer_is_infrastructure_and_a_resume_goes_on(running: tuple[
     assert resumed.code == 0, resumed.err
     redone = [stage["name"] for stage in resumed.json()["stages"]]
     assert sorted(redone) == [
-        "comparison", "dpo_checkpoint", "dpo_report", "leaderboard", "preference_pairs", "review_inbox", "sft_checkpoint",
-        "sft_report",
+        "comparison", "dpo_checkpoint", "dpo_report", "grpo_checkpoint", "grpo_report", "leaderboard", "preference_pairs",
+        "review_inbox", "sft_checkpoint", "sft_report",
     ]  # fmt: skip
     assert resumed.json()["reports"]["base"]["heldout"]["n"] == 30
     steps = [row["step"] for row in read_jsonl(latest(home, "long").get("sft_checkpoint").path("logs/progress.jsonl"))]
