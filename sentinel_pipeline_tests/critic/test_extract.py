@@ -181,7 +181,7 @@ HOSTILE = {
 
 @pytest.mark.parametrize("piece", HOSTILE.values(), ids=HOSTILE)
 def test_hostile_text_is_read_in_linear_time(piece: str) -> None:
-    """Four times the text may take at most some eight times the time."""
+    """Four times the text takes some four times the time; sixteen times would be quadratic. The best of three counts."""
 
     def spent(chars: int) -> float:
         text = piece * (chars // len(piece))
@@ -190,8 +190,8 @@ def test_hostile_text_is_read_in_linear_time(piece: str) -> None:
             extract(text, kind)  # type: ignore[arg-type]
         return time.process_time() - start
 
-    small, large = spent(40_000), spent(160_000)
-    assert large < max(8 * small, 0.5)
+    small, large = (min(spent(chars) for _ in range(3)) for chars in (40_000, 160_000))
+    assert large < max(12 * small, 1.0)
 
 
 def test_too_large_is_refused_by_name() -> None:
