@@ -6,6 +6,9 @@ after each tenth, and processes that are left at the end. EvalPlus gets the call
 dependencies contradict our pins, so it is measured where it is there: ``pip install --no-deps evalplus==0.3.1 appdirs
 multipledispatch tempdir wget termcolor fire``.
 
+Measured once, ``--long 100000`` with two workers on a busy two-core machine: 23.0 MiB in the calling process after each tenth, 27
+to 30 MiB a worker, 12 descriptors, no process left.
+
     SENTINEL_BENCHMARKS=… python benchmarks/grader.py [--rounds 3] [--long 100000] [--json]
 """
 
