@@ -34,6 +34,7 @@ from .training_checks import (
     check_pairs_and_dpo,
     check_scenario,
     check_stages,
+    check_start,
     check_windows,
 )
 from .training_spec import Budget, DpoSpec, PairsSpec, SftSpec
@@ -114,6 +115,7 @@ def _validate(recipe: Recipe, path: Path) -> None:
         check_windows(tuned.windows, f"{section}.windows", path)
         check_method(tuned, section, path)
         check_stages(tuned, section, path)
+    check_start(recipe.model, recipe.sft, path)
     check_pairs_and_dpo(recipe.pairs, recipe.dpo, recipe.budget, path)
     check_decisions(recipe.decisions, recipe.bench.suites, path)
     check_grpo_stage(recipe.grpo, recipe.decisions, recipe.gates, path)

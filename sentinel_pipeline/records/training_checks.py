@@ -10,9 +10,10 @@ from ..errors import BadInput, did_you_mean
 from .decision_spec import DecisionPoint
 from .gate_spec import GatePolicy
 from .grpo_spec import GrpoSpec
+from .model_spec import ModelSpec
 from .preference import REJECTION_KINDS
 from .scenario_spec import Condition, Scenario
-from .training_spec import Budget, DpoSpec, PairsSpec, TuneSpec, Windows
+from .training_spec import Budget, DpoSpec, PairsSpec, SftSpec, TuneSpec, Windows
 
 
 def check_grpo(spec: GrpoSpec, path: Path) -> None:
@@ -90,6 +91,30 @@ def check_method(spec: TuneSpec, section: str, path: Path) -> None:
     if spec.four_bit and spec.method != "lora":
         fix = f'Set {section}.method = "lora".'
         raise BadInput("weights of 4 bit cannot train.", file=path, field=f"{section}.four_bit", fix=fix)
+
+
+def check_start(model: ModelSpec, sft: SftSpec, path: Path) -> None:
+    """Candidates and ``probed`` go together; only what was not chosen can teach."""
+    probed, names = model.source == "probed", [one.name for one in model.candidates]
+    if probed != bool(names):
+        fix = 'Set model.source = "probed" and name [[model.candidates]], or neither.'
+        raise BadInput("candidates are there to be probed.", file=path, field="model.candidates", fix=fix)
+    if probed and (len(names) < 2 or len(set(names)) < len(names) or not all(names)):
+        raise BadInput(
+            f"{names}: expected two or more, each with a name of its own.", file=path, field="model.candidates"
+        )
+    if probed and not model.probe:
+        raise BadInput("nothing is asked.", file=path, field="model.probe", fix='Name "format_probe".')
+    if (taught := sft.distillation) is None:
+        return
+    if not probed:
+        fix = 'Set model.source = "probed": the candidate that is not chosen teaches.'
+        raise BadInput("there is no teacher.", file=path, field="sft.distillation", fix=fix)
+    for name in ("weight", "temperature", "rate"):
+        if getattr(taught, name) <= 0:
+            raise BadInput(
+                f"is {getattr(taught, name):g}, expected more than 0.", file=path, field=f"sft.distillation.{name}"
+            )
 
 
 def check_stages(spec: TuneSpec, section: str, path: Path) -> None:

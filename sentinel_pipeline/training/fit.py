@@ -10,6 +10,7 @@ import json
 import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from ..records.training_spec import TuneSpec
 from ..store import write_json
 from .checkpoints import Checkpoint, last_checkpoint, replace_folder
 from .device import bfloat16_pays
+from .distil import rate_of
 from .freezing import Freezing
 from .interrupts import Interrupts
 from .jobs import TuneJob
@@ -102,8 +104,8 @@ def prepare_trainer(trainer: Any, fitting: Fitting, watch: Watch) -> Any:
     trainer.optimizer_name = spec.optimizer
     trainer.checkpoints = job.logs / "checkpoints"
     trainer.keep_checkpoints = spec.keep_checkpoints
+    trainer.factor = partial(rate_of, spec)
     if spec.stages:
-        trainer.stages = spec.stages
         watch.freezing = Freezing(spec.stages, trainer.model, job.out / "stages.jsonl", f"{job.kind}.stages")
     watch.trainer = trainer
     return trainer

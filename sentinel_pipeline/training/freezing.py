@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -69,12 +69,12 @@ def _any(patterns: Sequence[str], name: str) -> bool:
     return any(fnmatchcase(name, pattern) for pattern in patterns)
 
 
-def staged_schedule(scheduler: Any, stages: Sequence[FreezeStage]) -> Any:
-    """The same schedule, each rate multiplied by its stage's."""
+def staged_schedule(scheduler: Any, factor: Callable[[int], float]) -> Any:
+    """The same schedule, each rate multiplied by the ``factor`` of its step."""
     from torch.optim.lr_scheduler import LambdaLR
 
     inner = scheduler.lr_lambdas[0]
-    return LambdaLR(scheduler.optimizer, lambda step: inner(step) * rate_factor(stages, step))
+    return LambdaLR(scheduler.optimizer, lambda step: inner(step) * factor(step))
 
 
 class Freezing:

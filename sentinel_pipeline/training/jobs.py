@@ -71,6 +71,8 @@ class SftJob(TuneJob):
 
     kind: ClassVar[str] = "sft"
     spec: SftSpec = field(default_factory=SftSpec)
+    teacher: Path | None = None
+    """Who teaches beside the rows where ``spec.distillation`` asks for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +113,7 @@ class AnswerJob:
 
 Job = PretrainJob | SftJob | DpoJob | GrpoJob | AnswerJob
 _KINDS: dict[str, type[Any]] = {cls.kind: cls for cls in (PretrainJob, SftJob, DpoJob, GrpoJob, AnswerJob)}
-_PATHS = ("out", "logs", "model", "rows", "suite", "device_lock", "cache")
+_PATHS = ("out", "logs", "model", "rows", "suite", "device_lock", "cache", "teacher")
 
 
 def pretrain_job(recipe: Recipe, out: Path, device_lock: Path | None = None) -> Path:
@@ -122,10 +124,17 @@ def pretrain_job(recipe: Recipe, out: Path, device_lock: Path | None = None) -> 
 
 
 def sft_job(
-    recipe: Recipe, model: Path | str, rows: Path, suite: Path | None, out: Path, device_lock: Path | None = None
+    recipe: Recipe,
+    model: Path | str,
+    rows: Path,
+    suite: Path | None,
+    out: Path,
+    device_lock: Path | None = None,
+    teacher: Path | None = None,
 ) -> Path:
     """Write the job that fine-tunes ``model`` on ``rows`` with windows on ``suite``; returns the job file's path."""
-    return write_job(SftJob(spec=recipe.sft, **_tuning(recipe, model, rows, suite, out, device_lock)))
+    tuning = _tuning(recipe, model, rows, suite, out, device_lock)
+    return write_job(SftJob(spec=recipe.sft, teacher=teacher if recipe.sft.distillation else None, **tuning))
 
 
 def dpo_job(
