@@ -51,6 +51,9 @@ def plan(
 def _print(made: Plan) -> None:
     if made.model:
         err.print(f"{made.model.architecture}, {made.model.parameters:,} parameters", highlight=False)
+    if made.start:
+        chosen = f"{made.start['chosen']}: " if made.start["chosen"] else ""
+        err.print(f"starts from {chosen}{made.start['reason']}", markup=False, highlight=False, soft_wrap=True)
     table = Table("", *made.trainers)
     for label, read in _LINES:
         table.add_row(label, *(read(one) for one in made.trainers.values()))

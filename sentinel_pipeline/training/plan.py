@@ -22,6 +22,7 @@ from .fit import total_steps
 from .pair_tokens import prepare_pairs
 from .plan_grpo import coverage_note, plan_grpo
 from .plan_model import PlannedModel, planned_model, refuse_spec
+from .start import start_of
 from .tokens import TokenReport, prepare_rows
 
 TRAINERS = {"sft": "rebalanced_mix", "dpo": "preference_pairs"}
@@ -48,6 +49,8 @@ class Plan:
     """Device hours of each stage; None where neither an earlier run nor the device's peak tells."""
     refusals: list[Refusal] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    start: dict[str, Any] | None = None
+    """Which candidate training starts from and why, or that the probe has yet to say; None where the recipe names one model."""
 
     @property
     def total_hours(self) -> float:
@@ -59,6 +62,7 @@ class Plan:
             "recipe": self.recipe.name,
             "config": asdict(self.recipe),
             "model": asdict(self.model) if self.model else None,
+            "start": self.start,
             "trainers": self.trainers,
             "hours": self.hours,
             "total_hours": round(self.total_hours, 4),
@@ -81,6 +85,7 @@ def make_plan(recipe: Recipe, home: Home) -> Plan:
             plan.warnings.append(f"{recipe.model.source} is not on this machine: shapes and memory are unknown.")
     except BadInput as error:
         plan.refusals.append(Refusal(field=error.field or "model.source", reason=str(error)))
+    plan.start = _start(recipe, store)
     for kind, asset in TRAINERS.items():
         _plan_trainer(plan, kind, store.find(asset), _made_model(store))
     if recipe.grpo is not None:
@@ -97,6 +102,15 @@ def _made_model(store: Store) -> Path | None:
         return None
     resolved = made.folder / "model.json"
     return Path(json.loads(resolved.read_text())["folder"]) if resolved.is_file() else made.folder / "model"
+
+
+def _start(recipe: Recipe, store: Store) -> dict[str, Any] | None:
+    if recipe.model.source != "probed":
+        return None
+    made = store.find("base_checkpoint")
+    decided = start_of(made) if made else None
+    names = [one.name for one in recipe.model.candidates]
+    return decided or {"chosen": None, "reason": f"{' or '.join(names)}, as the probe of base_checkpoint will say."}
 
 
 def _plan_trainer(plan: Plan, kind: str, data: Artefact | None, model: Path | None) -> None:
