@@ -33,6 +33,7 @@ from .training_checks import (
     check_method,
     check_pairs_and_dpo,
     check_scenario,
+    check_self_generated,
     check_stages,
     check_start,
     check_windows,
@@ -115,6 +116,7 @@ def _validate(recipe: Recipe, path: Path) -> None:
         check_windows(tuned.windows, f"{section}.windows", path)
         check_method(tuned, section, path)
         check_stages(tuned, section, path)
+    check_self_generated(recipe.candidates.self_generated, path)
     check_start(recipe.model, recipe.sft, path)
     check_pairs_and_dpo(recipe.pairs, recipe.dpo, recipe.budget, path)
     check_decisions(recipe.decisions, recipe.bench.suites, path)

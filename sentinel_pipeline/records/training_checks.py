@@ -7,6 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from ..errors import BadInput, did_you_mean
+from .data_spec import SelfGenerated
 from .decision_spec import DecisionPoint
 from .gate_spec import GatePolicy
 from .grpo_spec import GrpoSpec
@@ -115,6 +116,25 @@ def check_start(model: ModelSpec, sft: SftSpec, path: Path) -> None:
             raise BadInput(
                 f"is {getattr(taught, name):g}, expected more than 0.", file=path, field=f"sft.distillation.{name}"
             )
+
+
+def check_self_generated(spec: SelfGenerated | None, path: Path) -> None:
+    if spec is None:
+        return
+    rules = (
+        ("rows", spec.rows >= 1, "1 or more"),
+        ("attempts", spec.attempts >= 1, "1 or more for each row"),
+        ("temperature", spec.temperature > 0, "more than 0: greedy instructions are all the same"),
+        ("top_p", 0 < spec.top_p <= 1, "within (0, 1]"),
+        ("instruction_tokens", spec.instruction_tokens >= 1, "1 or more"),
+        ("response_tokens", spec.response_tokens >= 1, "1 or more"),
+        ("near_duplicates", 0 < spec.near_duplicates <= 1, "within (0, 1]"),
+        ("sentinels_at_most", 0 <= spec.sentinels_at_most < 1, "within [0, 1)"),
+    )
+    for name, good, expected in rules:
+        if not good:
+            found, field_name = getattr(spec, name), f"candidates.self_generated.{name}"
+            raise BadInput(f"is {found}, expected {expected}.", file=path, field=field_name)
 
 
 def check_stages(spec: TuneSpec, section: str, path: Path) -> None:

@@ -28,7 +28,7 @@ from ..store import read_parquet, write_json
 from .device import device_lock, is_out_of_memory, prepare_cpu
 from .failures import Failure, write_failure
 from .interrupts import Interrupts
-from .jobs import AnswerJob, DpoJob, GrpoJob, Job, PretrainJob, SftJob, read_job
+from .jobs import AnswerJob, DpoJob, GrpoJob, Job, PretrainJob, SelfInstructJob, SftJob, read_job
 from .progress import Progress, Say, terminal_say
 from .remedies import with_remedies
 from .windows import Scorer, critic_scorer
@@ -98,7 +98,37 @@ def _dispatch(job: Job, progress: Progress, interrupts: Interrupts, scorer: Scor
         from .grpo import reinforce
 
         return reinforce(job, progress, interrupts, scorer)
+    if isinstance(job, SelfInstructJob):
+        return write_instructions(job, progress, interrupts)
     return answer_suites(job, progress, interrupts)
+
+
+def write_instructions(job: SelfInstructJob, progress: Progress, interrupts: Interrupts) -> dict[str, Any]:
+    """Self-generated rows into ``logs/attempts.jsonl``, round after round; rounds that are there are not asked again."""
+    from ..generation.guards import plain_tokenizer
+    from ..generation.loading import load_tokenizer
+    from ..generation.prompts import special_tokens
+    from ..generation.self_instruct import Writer, critic_judge, summary
+
+    tokenizer = load_tokenizer(job.model)
+    guards = plain_tokenizer(tokenizer)
+    write_json(job.logs / "guards.json", guards._asdict())
+    progress.note(f"chat template None, none of {guards.special_tokens} special tokens in plain text: verified")
+    ends = sorted({str(tokenizer.convert_ids_to_tokens(one)) for one in special_tokens(tokenizer)})
+    writer = Writer(
+        engine=_load_engine(job.model, job.engine, tokenizer), spec=job.spec, shares=job.shares, seed=job.seed,
+        batch_size=job.batch_size, ends=ends, judge=critic_judge(job.critic),
+    )  # fmt: skip
+    counted = 0
+
+    def told(kept: int, tried: int, tokens: int) -> None:
+        nonlocal counted
+        progress.update(kept, job.spec.rows, tokens=tokens - counted, attempts=tried)
+        counted = tokens
+        interrupts.stop_if_asked(tried)
+
+    writer.write(job.logs / "rounds.jsonl", told)
+    return {"kind": job.kind, "tokens": writer.tokens, **summary(writer.attempts, job.spec)}
 
 
 def answer_suites(job: AnswerJob, progress: Progress, interrupts: Interrupts) -> dict[str, Any]:
@@ -140,21 +170,21 @@ def _engine(job: AnswerJob) -> Engine:
 
     def ask(prompts: Sequence[Prompt], decoding: Decoding) -> Iterator[list[Answer]]:
         if not loaded:
-            loaded.append(_load_engine(job))
+            loaded.append(_load_engine(job.model, job.engine))
         return loaded[0](prompts, decoding)
 
     return ask
 
 
-def _load_engine(job: AnswerJob) -> Engine:
-    if job.engine == "vllm":
+def _load_engine(model: Path, engine: str, tokenizer: Any = None) -> Engine:
+    if engine == "vllm":
         from ..generation.vllm_engine import VllmEngine
 
-        return VllmEngine(job.model)
+        return VllmEngine(model)
     from ..generation.engine import engine_of
     from ..generation.loading import load_model, load_tokenizer
 
-    return engine_of(load_model(job.model), load_tokenizer(job.model))
+    return engine_of(load_model(model), tokenizer or load_tokenizer(model))
 
 
 def be_quiet() -> None:
