@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -14,12 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sentinel_pipeline.critic.labels import label
-from sentinel_pipeline.errors import BadInput, Infrastructure
 from sentinel_pipeline.generation.answers import Answer
 from sentinel_pipeline.generation.decoding import Decoding
-from sentinel_pipeline.generation.guards import Known, plain_tokenizer
-from sentinel_pipeline.generation.loading import load_tokenizer
-from sentinel_pipeline.generation.prompts import Prompt, render_chat
+from sentinel_pipeline.generation.guards import Known
+from sentinel_pipeline.generation.prompts import Prompt
 from sentinel_pipeline.generation.self_instruct import (
     ROUND,
     Attempt,
@@ -33,11 +30,6 @@ from sentinel_pipeline.mix.normal import words
 from sentinel_pipeline.mix.suite_index import prompt_features
 from sentinel_pipeline.records import CATEGORIES, Candidate, Message
 from sentinel_pipeline.records.data_spec import SHARES, CriticSpec, SelfGenerated
-from sentinel_pipeline.training.interrupts import Interrupted, Interrupts
-from sentinel_pipeline.training.jobs import SelfInstructJob, read_job, write_job
-from sentinel_pipeline.training.worker import run_job
-
-from ..training.conftest import base, little_text_for_tokenizers  # noqa: F401 (fixtures)
 
 NOUNS = (
     "apple",
@@ -185,38 +177,3 @@ def test_a_known_instruction_is_nearest_to_itself(first: str, second: str) -> No
     known = Known(0.6, [first, second])
     for text in (first, second):
         assert known.nearest(text) == (1.0 if words(text) else 0.0)
-
-
-def test_the_guards_are_verified_on_the_models_own_tokenizer(base: Path) -> None:  # noqa: F811
-    tokenizer = load_tokenizer(base)
-    guards = plain_tokenizer(tokenizer)
-    assert guards._asdict() == {"chat_template": None, "add_special_tokens": False, "special_tokens": 3}
-    with pytest.raises(BadInput, match="no chat template"):
-        render_chat(tokenizer, [{"role": "user", "content": "hi"}])
-    tokenizer.add_special_tokens({"additional_special_tokens": ["Response"]})
-    with pytest.raises(BadInput, match="adds markers to plain text"):
-        plain_tokenizer(tokenizer)
-
-
-def test_a_small_model_really_writes_and_a_stopped_run_ends_alike(tmp_path: Path, base: Path) -> None:  # noqa: F811
-    """It writes rubbish, and every piece of it is accounted for; the critic is the real one."""
-    spec = SelfGenerated(rows=12, attempts=8.0, temperature=1.0, top_p=1.0, instruction_tokens=12, response_tokens=24)
-
-    def job(name: str) -> SelfInstructJob:
-        return SelfInstructJob(logs=tmp_path / name, model=base, spec=spec, shares=dict(SHARES), seed=5)
-
-    assert read_job(write_job(job("whole"))) == job("whole")
-    done = run_job(job("whole"), lambda text: None)
-    assert done["attempts"] >= done["rows"] + sum(done["refused"].values()) and done["attempts"] % ROUND == 0
-    guards = json.loads((tmp_path / "whole" / "guards.json").read_text())
-    assert guards["chat_template"] is None and guards["add_special_tokens"] is False
-    asked = Interrupts()
-    asked.asked = "SIGTERM"
-    with pytest.raises(Interrupted, match=f"at step {ROUND}"):
-        run_job(job("stopped"), lambda text: None, asked)
-    with pytest.raises(Infrastructure):
-        run_job(job("stopped"), lambda text: None, asked)
-    run_job(job("stopped"), lambda text: None)
-    wrote, again = (read_attempts(tmp_path / name / "rounds.jsonl") for name in ("whole", "stopped"))
-    assert wrote == again
-    assert [one for one in wrote if one.response], "some instruction was answered"
