@@ -11,6 +11,7 @@ from .data_spec import SelfGenerated
 from .decision_spec import DecisionPoint
 from .gate_spec import GatePolicy
 from .grpo_spec import GrpoSpec
+from .launch_spec import LaunchSpec
 from .model_spec import ModelSpec
 from .preference import REJECTION_KINDS
 from .scenario_spec import Condition, Scenario
@@ -135,6 +136,19 @@ def check_self_generated(spec: SelfGenerated | None, path: Path) -> None:
         if not good:
             found, field_name = getattr(spec, name), f"candidates.self_generated.{name}"
             raise BadInput(f"is {found}, expected {expected}.", file=path, field=field_name)
+
+
+def check_launch(spec: LaunchSpec, tuned: Mapping[str, TuneSpec], path: Path) -> None:
+    if spec.processes < 1:
+        raise BadInput(f"is {spec.processes}, expected 1 or more.", file=path, field="launch.processes")
+    if spec.engine == "local" and (spec.processes > 1 or spec.config):
+        fix = 'Set launch.engine = "accelerate" (or "ray").'
+        raise BadInput("is local, which is one process of this machine.", file=path, field="launch.engine", fix=fix)
+    for section, tuning in tuned.items():
+        if tuning.batch_size % spec.processes:
+            fix = f"Make {section}.batch_size a multiple of {spec.processes}: a step's rows are divided among the processes."
+            message = f"{spec.processes} processes do not divide {section}.batch_size = {tuning.batch_size}."
+            raise BadInput(message, file=path, field="launch.processes", fix=fix)
 
 
 def check_stages(spec: TuneSpec, section: str, path: Path) -> None:

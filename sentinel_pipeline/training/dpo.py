@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..generation.loading import load_tokenizer
 from ..store import write_json
+from . import ranks
 from .fit import (
     Fitting,
     check_vocabulary,
@@ -46,7 +47,8 @@ def optimise(job: DpoJob, progress: Progress, interrupts: Interrupts, scorer: Sc
     """
     tokenizer = load_tokenizer(job.model)
     pairs, report = prepare_pairs(job.rows, tokenizer, job.spec.max_length)
-    write_json(job.out / "token_report.json", report.to_json())
+    if ranks.is_main():
+        write_json(job.out / "token_report.json", report.to_json())
     progress.note(f"{report.kept} of {report.rows} pairs, {report.tokens:,} tokens, beta {job.spec.beta:g}")
     model = load_trainable(job.model, job.spec.method, job.spec.four_bit)
     check_vocabulary((pair.prompt + pair.chosen + pair.rejected for pair in pairs), model, job.model)

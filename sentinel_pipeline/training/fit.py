@@ -18,6 +18,7 @@ from ..generation.loading import load_model
 from ..records.grpo_spec import GrpoSpec
 from ..records.training_spec import TuneSpec
 from ..store import write_json
+from . import ranks
 from .checkpoints import Checkpoint, last_checkpoint, replace_folder
 from .device import bfloat16_pays
 from .distil import rate_of
@@ -74,7 +75,10 @@ def fit(
     if watch.freezing is not None:
         watch.freezing.close()
     interrupts.stop_if_asked(int(trainer.state.global_step))
-    _keep_models(fitting, trainer, watch.best())
+    weights = trainer.weights()
+    if not ranks.is_main():
+        return {}
+    _keep_models(fitting, trainer, watch.best(), weights)
     write_json(job.out / "parity.json", check_parity(job.out).to_json())
     result = _result(fitting, trainer, watch)
     write_json(job.out / "training.json", result)
@@ -126,7 +130,7 @@ def config_values(job: TuneJob, steps: int) -> dict[str, Any]:
     return {
         "output_dir": str(job.logs / "trainer"),
         "max_steps": steps,
-        "per_device_train_batch_size": spec.batch_size,
+        "per_device_train_batch_size": spec.batch_size // ranks.world(),
         "gradient_accumulation_steps": spec.gradient_accumulation,
         "learning_rate": spec.learning_rate,
         "lr_scheduler_type": spec.schedule,
@@ -200,7 +204,7 @@ def _run(trainer: Any, found: Checkpoint | None, watch: Watch) -> None:
     trainer.train(resume_from_checkpoint=str(found.folder))
 
 
-def _keep_models(fitting: Fitting, trainer: Any, best: Window | None) -> None:
+def _keep_models(fitting: Fitting, trainer: Any, best: Window | None, weights: Any) -> None:
     """``final/`` is what training ended with; ``model/`` the best window's weights, or the same where none was scored.
 
     Of an adapter, ``adapter/`` is what ``model/`` would be, and ``model/`` is that adapter merged: it loads without PEFT.
@@ -209,7 +213,7 @@ def _keep_models(fitting: Fitting, trainer: Any, best: Window | None) -> None:
     tokenizer.padding_side = "left"
 
     def write_final(folder: Path) -> None:
-        trainer.save_weights(folder)
+        trainer.save_weights(folder, weights)
         tokenizer.save_pretrained(folder)
 
     replace_folder(job.out / "final", write_final)

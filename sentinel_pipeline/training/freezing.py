@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import BadInput, Infrastructure, did_you_mean
 from ..records.training_spec import FreezeStage
+from . import ranks
 from .progress import Progress
 from .windows import rewind_rows
 
@@ -154,8 +155,9 @@ class Freezing:
             "frozen": frozen,
             "frozen_sha256": self._hash,
         }
-        with self.path.open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps(row) + "\n")
+        if ranks.is_main():
+            with self.path.open("a", encoding="utf-8") as stream:
+                stream.write(json.dumps(row) + "\n")
         progress.note(
             f"from step {stage.from_step}: {row['trained_tensors']} tensors train ({total - frozen:,} weights, "
             f"rate times {stage.rate:g}), {row['frozen_tensors']} are frozen ({frozen:,})"

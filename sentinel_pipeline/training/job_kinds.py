@@ -18,6 +18,7 @@ from typing import ClassVar, Literal
 from ..generation.decoding import Decoding
 from ..records.data_spec import CriticSpec, SelfGenerated
 from ..records.grpo_spec import GrpoSpec
+from ..records.launch_spec import LaunchSpec
 from ..records.model_spec import EmbeddedModel
 from ..records.training_spec import DpoSpec, SftSpec, TuneSpec
 
@@ -54,6 +55,8 @@ class TuneJob:
     spec: TuneSpec | GrpoSpec
     decoding: Decoding = field(default_factory=Decoding)
     """How the windows' answers are decoded."""
+    launch: LaunchSpec = field(default_factory=LaunchSpec)
+    """In which processes, on which machine."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

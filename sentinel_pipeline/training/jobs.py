@@ -16,6 +16,7 @@ from ..errors import BadInput, did_you_mean
 from ..generation.decoding import Decoding
 from ..records.data_spec import CriticSpec, SelfGenerated
 from ..records.grpo_spec import GrpoSpec
+from ..records.launch_spec import LaunchSpec
 from ..records.model_spec import EmbeddedModel
 from ..records.recipe import Recipe
 from ..records.toml import read_section
@@ -70,7 +71,8 @@ def grpo_job(
 ) -> Path:
     """Write the job that reinforces ``model`` on ``tasks`` (Parquet) with windows on ``suite``; returns the job file's path."""
     assert recipe.grpo is not None
-    return write_job(GrpoJob(spec=recipe.grpo, **_tuning(recipe, model, tasks, suite, out, device_lock)))
+    tuning = _tuning(recipe, model, tasks, suite, out, device_lock) | {"launch": LaunchSpec()}
+    return write_job(GrpoJob(spec=recipe.grpo, **tuning))
 
 
 def _tuning(
@@ -86,6 +88,7 @@ def _tuning(
         "device_lock": device_lock,
         "seed": recipe.seed,
         "decoding": window,
+        "launch": recipe.launch,
     }
 
 
@@ -179,7 +182,7 @@ def _build(cls: type[Any], rest: dict[str, Any], paths: dict[str, Path], file: P
     for key in (*rest, *paths):
         if key not in known:
             raise BadInput("unknown field.", file=file, field=key, fix=did_you_mean(key, known))
-    nested: dict[str, Any] = {"spec": _spec_type(cls), "decoding": Decoding, "critic": CriticSpec}
+    nested: dict[str, Any] = {"spec": _spec_type(cls), "decoding": Decoding, "critic": CriticSpec, "launch": LaunchSpec}
     for key in nested.keys() & rest.keys():
         rest[key] = read_section(nested[key], _pruned(rest[key]), file=file, prefix=f"{key}.")
     try:

@@ -19,6 +19,7 @@ from ..records.recipe import Recipe
 from ..records.training_spec import TuneSpec
 from ..store import Artefact, Home, Store, read_parquet
 from .fit import total_steps
+from .launch import check_config
 from .pair_tokens import prepare_pairs
 from .plan_grpo import coverage_note, plan_grpo
 from .plan_model import PlannedModel, planned_model, refuse_spec
@@ -86,6 +87,10 @@ def make_plan(recipe: Recipe, home: Home) -> Plan:
     except BadInput as error:
         plan.refusals.append(Refusal(field=error.field or "model.source", reason=str(error)))
     plan.start = _start(recipe, store)
+    try:
+        check_config(recipe.launch, {"sft": recipe.sft, "dpo": recipe.dpo}, home.root)
+    except BadInput as error:
+        plan.refusals.append(Refusal(field=error.field or "launch", reason=str(error)))
     for kind, asset in TRAINERS.items():
         _plan_trainer(plan, kind, store.find(asset), _made_model(store))
     if recipe.grpo is not None:

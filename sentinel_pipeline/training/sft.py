@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 from ..generation.loading import load_tokenizer
 from ..records.training_spec import SftSpec
 from ..store import write_json
+from . import ranks
 from .distil import Teacher
 from .fit import (
     Fitting,
@@ -45,7 +46,8 @@ def fine_tune(
     """
     tokenizer = load_tokenizer(job.model)
     prepared = prepare_rows(job.rows, tokenizer, job.spec.max_length)
-    write_json(job.out / "token_report.json", prepared.report.to_json())
+    if ranks.is_main():
+        write_json(job.out / "token_report.json", prepared.report.to_json())
     progress.note(_first_words(prepared))
     flash = job.spec.packing and flash_attention()
     model = load_trainable(job.model, job.spec.method, job.spec.four_bit, flash=flash)

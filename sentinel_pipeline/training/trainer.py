@@ -14,7 +14,8 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from .checkpoints import save_checkpoint
+from . import ranks
+from .checkpoints import is_saved, save_checkpoint, staging_of
 from .freezing import staged_schedule
 from .optimizers import build_optimizer
 from .trainable import load_trainable
@@ -128,13 +129,19 @@ def believable(base: Any) -> Any:
             self.step_loss, self.step_tokens = 0.0, 0
             return loss, tokens, self.take_numbers()
 
+        def weights(self) -> Any:
+            """The gathered weights where processes hold pieces of them, else None; every process must ask."""
+            if self.is_fsdp_enabled or self.is_deepspeed_enabled:
+                return self.accelerator.get_state_dict(self.model_wrapped)
+            return None
+
         def take_numbers(self) -> dict[str, float]:
             return {}
 
-        def save_weights(self, folder: Path) -> None:
+        def save_weights(self, folder: Path, weights: Any = None) -> None:
             """The trained weights: all of them, or of an adapter itself alone, never its frozen reference."""
-            only = {"selected_adapters": ["default"]} if hasattr(self.model, "peft_config") else {}
-            self.model.save_pretrained(folder, **only)
+            only: dict[str, Any] = {"selected_adapters": ["default"]} if hasattr(self.model, "peft_config") else {}
+            self.model.save_pretrained(folder, **only, **({"state_dict": weights} if weights is not None else {}))
 
         def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
             super()._save(output_dir, state_dict)
@@ -150,19 +157,31 @@ def believable(base: Any) -> Any:
             self.model.load_state_dict(load_trainable(Path(folder), "full").state_dict())
 
         def _save_checkpoint(self, model: Any, trial: Any) -> None:
-            """A full checkpoint under our own rules: whole or absent, the newest kept."""
+            """A full checkpoint under our own rules: whole or absent, the newest kept. Every process adds its part to the folder
+            that rank 0 makes and puts into its place."""
+            step = self.state.global_step
 
-            def write(folder: Path) -> None:
+            def add(folder: Path) -> None:
+                ranks.barrier()
                 self._staging = str(folder)
                 # Past TRL's own override, which writes a model card into the run's folder.
                 super(base, self)._save_checkpoint(model, trial)
-                inner = folder / f"checkpoint-{self.state.global_step}"
+                self._staging = None
+                ranks.barrier()
+
+            def write(folder: Path) -> None:
+                add(folder)
+                inner = folder / f"checkpoint-{step}"
                 for path in inner.iterdir():
                     os.replace(path, folder / path.name)
                 inner.rmdir()
-                self._staging = None
 
-            save_checkpoint(self.checkpoints, self.state.global_step, write, self.keep_checkpoints)
+            if not ranks.from_main(is_saved(self.checkpoints, step)):
+                if ranks.is_main():
+                    save_checkpoint(self.checkpoints, step, write, self.keep_checkpoints)
+                else:
+                    add(staging_of(self.checkpoints, step))
+            ranks.barrier()
 
         def _get_output_dir(self, trial: Any = None) -> str:
             return self._staging or super()._get_output_dir(trial)

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from ..costs import note_attempt
 from ..errors import EXIT_BAD_INPUT, EXIT_DONE, EXIT_FAILED, EXIT_INFRASTRUCTURE, SentinelError
@@ -25,10 +25,12 @@ from ..generation.decoding import Decoding
 from ..generation.prompts import Prompt
 from ..processes import die_with_parent
 from ..store import read_parquet, write_json
+from . import ranks
 from .device import device_lock, is_out_of_memory, prepare_cpu
-from .failures import Failure, write_failure
+from .failures import Failure, read_failure, write_failure
 from .interrupts import Interrupts
-from .jobs import AnswerJob, DpoJob, GrpoJob, Job, PretrainJob, SelfInstructJob, SftJob, read_job
+from .jobs import AnswerJob, DpoJob, GrpoJob, Job, PretrainJob, SelfInstructJob, SftJob, TuneJob, read_job
+from .launch import STOP, launch, launched_elsewhere
 from .progress import Progress, Say, terminal_say
 from .remedies import with_remedies
 from .windows import Scorer, critic_scorer
@@ -63,22 +65,30 @@ def run_job(
     Raises:
         BadInput, Infrastructure: see the kind's own function; run the same job again to resume.
     """
-    say = say or terminal_say()
+    say = say if say and ranks.is_main() else terminal_say() if ranks.is_main() else lambda text: None
     job.logs.mkdir(parents=True, exist_ok=True)
-    progress = Progress(job.logs / "progress.jsonl", job.kind, say)
-    with device_lock(job.device_lock, say):
+    progress = Progress(job.logs / "progress.jsonl" if ranks.is_main() else None, job.kind, say)
+    # Launched processes hold no lock: their launcher does, or the cluster counts its devices.
+    with device_lock(None if os.environ.get(ranks.LAUNCHED) else job.device_lock, say):
         started = time.monotonic()
-        note_attempt(job.logs, "start")
+        _note(job, "start")
         try:
             be_quiet()
-            prepare_cpu()
+            prepare_cpu(ranks.world())
             reached = _dispatch(job, progress, interrupts or Interrupts(), scorer)
         finally:
-            note_attempt(job.logs, "end")
+            _note(job, "end")
+    if not ranks.is_main():
+        return reached
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // (1024 if sys.platform == "linux" else 1024**2)
     result = {**reached, "seconds": round(time.monotonic() - started, 3), "peak_memory_mib": peak}
     write_json(job.logs / "result.json", result)
     return result
+
+
+def _note(job: Job, event: str) -> None:
+    if ranks.is_main():
+        note_attempt(job.logs, event)
 
 
 def _dispatch(job: Job, progress: Progress, interrupts: Interrupts, scorer: Scorer) -> dict[str, Any]:
@@ -223,11 +233,16 @@ def main(arguments: list[str]) -> int:
     interrupts.install()
     with reporting() as channel:
         try:
-            result = run_job(read_job(path), channel.say, interrupts)
+            job = read_job(path)
+            if launched_elsewhere(job):
+                result = launch(path, cast("TuneJob", job), channel.say, interrupts)
+            else:
+                interrupts.file = job.logs / STOP if os.environ.get(ranks.LAUNCHED) else None
+                result = run_job(job, channel.say, interrupts)
         except Exception as error:
             failure = failure_of(error)
             channel.say(f"gave up: {failure.message}")
-            if path.parent.is_dir():
+            if path.parent.is_dir() and (ranks.is_main() or read_failure(path) is None):
                 write_failure(path, failure)
             channel.report({"failure": failure._asdict()})
             if failure.exit_code == EXIT_FAILED:
