@@ -20,6 +20,7 @@ from random import Random
 from typing import Any
 
 from ..critic.labels import label
+from ..critic.repetition import invalid_text
 from ..mix.normal import words
 from ..records import Candidate, Message
 from ..records.candidate import content_id
@@ -201,6 +202,8 @@ class Writer:
             return f"length: {count} words, expected {WORDS[0]} to {WORDS[1]}"
         if re.search(r"\b(?:Instruction|Response|Topic):", text):
             return "form: holds the cues of the examples"
+        if broken := invalid_text(text):
+            return f"form: {broken}"
         near = known.nearest(text)
         if near >= self.spec.near_duplicates:
             return f"near_duplicate: {near:.2f} like one that is there"

@@ -24,7 +24,7 @@ from ..records.grpo_spec import GrpoSpec
 from ..records.launch_spec import LaunchSpec
 from ..records.training_spec import TuneSpec
 from .device import cores, device_lock
-from .failures import worker_error
+from .failures import failure_path, worker_error
 from .interrupts import Interrupts
 from .job_kinds import Job, TuneJob
 from .progress import Say
@@ -95,6 +95,7 @@ def launch(path: Path, job: TuneJob, say: Say, interrupts: Interrupts) -> dict[s
     check_config(job.launch, {job.kind: job.spec}, Path.cwd())
     stop, log = job.logs / STOP, job.logs / LOG
     stop.unlink(missing_ok=True)
+    failure_path(path).unlink(missing_ok=True)
     job.logs.mkdir(parents=True, exist_ok=True)
     log.touch()
 

@@ -142,6 +142,8 @@ def _plan_trainer(plan: Plan, kind: str, data: Artefact | None, model: Path | No
         "rows": rows,
         "source": source,
         "method": spec.method,
+        "packing": getattr(spec, "packing", False),
+        "processes": recipe.launch.processes,
         "steps": steps,
         "batch": batch,
         "epochs": round(seen / max(rows, 1), 4),
@@ -265,7 +267,9 @@ def _estimate(plan: Plan, store: Store) -> None:
 
 
 def _device_stages(recipe: Recipe) -> list[str]:
-    return [stage for stage in DEVICE_STAGES if recipe.grpo is not None or not stage.startswith("grpo_")]
+    left_out = ["grpo_checkpoint", "grpo_report"] if recipe.grpo is None else []
+    left_out += ["self_generated"] if recipe.candidates.self_generated is None else []
+    return [stage for stage in DEVICE_STAGES if stage not in left_out]
 
 
 def _worked_tokens(trainer: dict[str, Any] | None) -> float:

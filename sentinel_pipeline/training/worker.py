@@ -242,7 +242,8 @@ def main(arguments: list[str]) -> int:
         except Exception as error:
             failure = failure_of(error)
             channel.say(f"gave up: {failure.message}")
-            if path.parent.is_dir() and (ranks.is_main() or read_failure(path) is None):
+            # Of several processes the first to fail says why; the others only lose their peer.
+            if path.parent.is_dir() and (ranks.world() == 1 or read_failure(path) is None):
                 write_failure(path, failure)
             channel.report({"failure": failure._asdict()})
             if failure.exit_code == EXIT_FAILED:

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,13 @@ import pytest
 from sentinel_pipeline.errors import EXIT_BAD_INPUT, EXIT_DONE, EXIT_INFRASTRUCTURE, BadInput
 from sentinel_pipeline.records.launch_spec import LaunchSpec
 from sentinel_pipeline.records.recipe import load_recipe
-from sentinel_pipeline.records.training_spec import FreezeStage, SftSpec
+from sentinel_pipeline.records.training_spec import DpoSpec, FreezeStage, SftSpec
 from sentinel_pipeline.training.checkpoints import complete_checkpoints
+from sentinel_pipeline.training.dpo import optimise
 from sentinel_pipeline.training.failures import read_failure
 from sentinel_pipeline.training.fit import load_trainable
 from sentinel_pipeline.training.interrupts import Interrupts
-from sentinel_pipeline.training.jobs import SftJob, read_job, write_job
+from sentinel_pipeline.training.jobs import DpoJob, SftJob, TuneJob, read_job, write_job
 from sentinel_pipeline.training.launch import check_config, worker_command
 from sentinel_pipeline.training.sft import fine_tune
 
@@ -88,7 +90,7 @@ def test_configurations_that_shard_what_cannot_be_sharded_are_refused(tmp_path: 
         check_config(spec, {"sft": SftSpec(stages=(FreezeStage(),))}, tmp_path)
 
 
-def start(job: SftJob, **environment: str) -> subprocess.Popen[str]:
+def start(job: TuneJob, **environment: str) -> subprocess.Popen[str]:
     command = [*COMMAND, str(write_job(job))]
     return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, **environment})
 
@@ -146,6 +148,31 @@ def test_two_processes_train_what_one_trains_and_rank_0_alone_writes(
     own = {path.name for path in alone.out.iterdir()}
     assert {path.name for path in job.out.iterdir()} == own, "nothing but what one process leaves"
     assert not (job.logs / "stop").exists()
+
+
+@pytest.mark.slow
+def test_two_processes_prefer_what_one_prefers(tmp_path: Path, alone: SftJob) -> None:
+    """The reference's log-probabilities are computed once, in pieces, and both processes read them."""
+    tasks = [json.loads(line) for line in alone.rows.read_text().splitlines()][:17]
+    pairs = [
+        {"prompt": a["prompt"], "chosen": a["completion"], "rejected": b["completion"]}
+        for a, b in pairwise(tasks)
+        if a["completion"] != b["completion"]
+    ]
+    (tmp_path / "pairs.jsonl").write_text("".join(json.dumps(pair) + "\n" for pair in pairs))
+    spec = DpoSpec(max_steps=3, batch_size=4, learning_rate=1e-3, warmup_steps=1, save_every=2)
+    one = DpoJob(
+        out=tmp_path / "one", logs=tmp_path / "one/logs", model=alone.model, rows=tmp_path / "pairs.jsonl", spec=spec
+    )
+    optimise(one, silent(one.logs), Interrupts(), exact_match)
+    two = replace(one, out=tmp_path / "two", logs=tmp_path / "two/logs", launch=TWO)
+    done = start(two)
+    said = done.communicate(timeout=240)[1]
+    assert done.returncode == EXIT_DONE, said
+    for a, b in zip(rows(two.out / "losses.jsonl"), rows(one.out / "losses.jsonl"), strict=True):
+        for name in ("loss", "rewards/margins", "logps/chosen"):
+            assert a[name] == pytest.approx(b[name], abs=2e-3)
+    assert distance(two.out / "final", one.out / "final") < 1e-3
 
 
 @pytest.mark.slow
