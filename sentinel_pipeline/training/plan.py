@@ -23,7 +23,7 @@ from .launch import check_config
 from .pair_tokens import prepare_pairs
 from .plan_grpo import coverage_note, plan_grpo
 from .plan_model import PlannedModel, planned_model, refuse_spec
-from .start import start_of
+from .start import planned_start
 from .tokens import TokenReport, prepare_rows
 
 TRAINERS = {"sft": "rebalanced_mix", "dpo": "preference_pairs"}
@@ -83,10 +83,11 @@ def make_plan(recipe: Recipe, home: Home) -> Plan:
     try:
         plan.model = planned_model(recipe, _made_model(store))
         if plan.model is None:
-            plan.warnings.append(f"{recipe.model.source} is not on this machine: shapes and memory are unknown.")
+            missing = " and ".join([one.source for one in recipe.model.candidates] or [recipe.model.source])
+            plan.warnings.append(f"not on this machine: {missing}. Shapes and memory are unknown.")
     except BadInput as error:
         plan.refusals.append(Refusal(field=error.field or "model.source", reason=str(error)))
-    plan.start = _start(recipe, store)
+    plan.start = planned_start(recipe, store)
     try:
         check_config(recipe.launch, {"sft": recipe.sft, "dpo": recipe.dpo}, home.root)
     except BadInput as error:
@@ -107,15 +108,6 @@ def _made_model(store: Store) -> Path | None:
         return None
     resolved = made.folder / "model.json"
     return Path(json.loads(resolved.read_text())["folder"]) if resolved.is_file() else made.folder / "model"
-
-
-def _start(recipe: Recipe, store: Store) -> dict[str, Any] | None:
-    if recipe.model.source != "probed":
-        return None
-    made = store.find("base_checkpoint")
-    decided = start_of(made) if made else None
-    names = [one.name for one in recipe.model.candidates]
-    return decided or {"chosen": None, "reason": f"{' or '.join(names)}, as the probe of base_checkpoint will say."}
 
 
 def _plan_trainer(plan: Plan, kind: str, data: Artefact | None, model: Path | None) -> None:

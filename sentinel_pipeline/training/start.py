@@ -8,6 +8,7 @@ of them: forty answers are few, and a lucky sample is no reason to leave the pre
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,7 +18,7 @@ from ..errors import Infrastructure
 from ..gates.statistics import mcnemar_exact, wilson
 from ..records import SampleScore
 from ..records.recipe import Recipe
-from ..store import Artefact
+from ..store import Artefact, Store
 from .jobs import AnswerJob, answer_job, read_job, write_job
 from .peers import has_chat_template
 
@@ -64,8 +65,6 @@ class Start(NamedTuple):
 
 def probe_job(recipe: Recipe, folder: Path, suites: dict[str, Path], logs: Path, asked: str, lock: Path | None) -> Path:
     """Write the job in which one candidate answers the probe's suites in the format ``asked``; returns the job file's path."""
-    from dataclasses import replace
-
     job = read_job(answer_job(recipe, folder, suites, logs, lock))
     assert isinstance(job, AnswerJob)
     decoding = replace(job.decoding, temperature=0.0, prompt_format=asked)  # type: ignore[arg-type]
@@ -122,3 +121,13 @@ def _reason(best: dict[str, Any], preferred: dict[str, Any], rival: dict[str, An
 def start_of(checkpoint: Artefact) -> dict[str, Any] | None:
     """What was chosen and why; None where the recipe named one starting point."""
     return dict(checkpoint.json("start.json")) if (checkpoint.folder / "start.json").is_file() else None
+
+
+def planned_start(recipe: Recipe, store: Store) -> dict[str, Any] | None:
+    """What was chosen, or that the probe has yet to say; None where the recipe names one starting point."""
+    if recipe.model.source != "probed":
+        return None
+    made = store.find("base_checkpoint")
+    names = " or ".join(one.name for one in recipe.model.candidates)
+    undecided = {"chosen": None, "reason": f"{names}, as the probe of base_checkpoint will say."}
+    return (start_of(made) if made else None) or undecided
