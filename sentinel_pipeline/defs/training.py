@@ -27,9 +27,9 @@ def sft_checkpoint(stage: Stage) -> None:
     """Supervised fine-tuning on the mix, with evaluation windows and checkpoints; refused unless the base model's gap is proven."""
     from ..training.jobs import sft_job
 
-    names = ("rebalanced_mix", "base_checkpoint", "base_report", "gap_proof", "task_bank")
-    mix, base, report, proof, bank = (stage.parent(name) for name in names)
-    stage.require_gates(report)
+    base, report = stage.parent("base_checkpoint"), stage.parent("base_report")
+    stage.require_gates(report)  # first: a refused gate leaves no gap proof and no mix to ask for
+    mix, proof, bank = (stage.parent(name) for name in ("rebalanced_mix", "gap_proof", "task_bank"))
     require_gap(stage, proof)
     stage.follow(report)
     window = window_suite(bank, stage.recipe.sft.windows.suite)

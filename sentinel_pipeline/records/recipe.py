@@ -135,7 +135,10 @@ _REWARDS = ("cpu_seconds", "wall_seconds", "memory_mib", "step_seconds")
 
 
 def _check_judge(judge: JudgeSpec, path: Path) -> None:
-    for name in JudgeSpec.__slots__:
+    if judge.model is not None and judge.model.concurrency < 1:
+        message = f"is {judge.model.concurrency}, expected 1 or more."
+        raise BadInput(message, file=path, field="judge.model.concurrency")
+    for name in set(JudgeSpec.__slots__) - {"model"}:
         if not 0 < getattr(judge, name) <= 1 or (name == "confidence" and not 0.5 < judge.confidence < 1):
             raise BadInput(
                 f"is {getattr(judge, name):g}, expected within (0, 1].",
