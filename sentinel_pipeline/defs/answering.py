@@ -25,15 +25,16 @@ def report_asset(stage_name: str, *, group: str, description: str) -> dg.AssetsD
                 out.json(NOT_ASKED, checkpoint.json(NOT_ASKED))
             return
         with stage.making(checkpoint, bank, keep=True) as out:
+            logs = out.folder / "logs"
             job = answer_job(
-                stage.recipe, model_folder(checkpoint), bank.path("suites"), out.folder / "logs", stage.home.device_lock
+                stage.recipe, model_folder(checkpoint), bank.path("suites"), logs, stage.home, checkpoint.hash
             )
             stage.work(job)
             _ask_the_judge(stage, out, bank)
             judged = Judged(stage_name, stage.recipe.model.source, checkpoint.hash, current_scorer_version())
             if stage_name == "base" and stage.recipe.gap_proof is not None:
                 spec = stage.recipe.gap_proof
-                answer_formats(stage, out, Path(model_folder(checkpoint)), bank, spec)
+                answer_formats(stage, out, Path(model_folder(checkpoint)), checkpoint.hash, bank, spec)
             retired = {suite: len(items) for suite, items in bank.json("retired.json").items()}
             reports = write_reports(out, bank.path("suites"), judged, stage.recipe, stage.store.run_id, retired)
         stage.show("report", report_markdown(reports))

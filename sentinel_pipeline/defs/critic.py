@@ -103,7 +103,7 @@ def self_repairs(stage: Stage) -> None:
             table.name, (task.to_row() for task in repair_tasks(_failures(rejected), spec.self_repair)), "tasks"
         )
         if asked:
-            stage.work(answer_job(stage.recipe, model_folder(base), {SUITE: table}, logs, stage.home.device_lock))
+            stage.work(answer_job(stage.recipe, model_folder(base), {SUITE: table}, logs, stage.home, base.hash))
         answers = {row["id"]: row["completion"] for row in read_jsonl(logs / f"{SUITE}.jsonl")} if asked else {}
         rows = (trace.to_row() for trace in traces(_failures(rejected), answers, spec=spec, cache=cache))
         out.metrics |= {"asked": asked, "repairs": out.table("repairs.parquet", rows, "repairs")}

@@ -51,6 +51,7 @@ def sft_checkpoint(stage: Stage) -> None:
 )
 def preference_pairs(stage: Stage) -> None:
     """Best of N: the fine-tuned model's answers to training tasks, ranked by the critic; one accepted and one rejected a prompt."""
+    from ..generation.judged import add_verdicts
     from ..generation.pairs import build_pairs, judge_answers
     from ..training.jobs import sample_job
 
@@ -65,7 +66,10 @@ def preference_pairs(stage: Stage) -> None:
             recipe, model_folder(tuned), out.folder / "tasks.parquet", out.folder / "logs", stage.home.device_lock
         )
         stage.work(job)
-        judged = judge_answers(tasks, out.folder / "logs" / "pairs.jsonl", spec.samples, recipe.critic)
+        answers = out.folder / "logs" / "pairs.jsonl"
+        if spec.ranked_by == "judge":
+            add_verdicts(stage.home, stage.ledger, recipe.judge, tasks, answers, samples=spec.samples, every=True)
+        judged = judge_answers(tasks, answers, spec.samples, recipe.critic)
         built = build_pairs(tasks, judged, spec, recipe.seed)
         out.metrics["pairs"] = out.table("pairs.parquet", (pair.to_row() for pair in built.pairs), "pairs")
         out.jsonl("train.jsonl", (pair.to_trl() for pair in built.pairs))

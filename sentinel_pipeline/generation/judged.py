@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -35,21 +35,34 @@ class _Asked(NamedTuple):
 
 
 def add_verdicts(
-    home: Home, ledger: Ledger, judge: JudgeSpec, tasks: Sequence[Task], answers: Path, *, samples: int = 1
+    home: Home,
+    ledger: Ledger,
+    judge: JudgeSpec,
+    tasks: Sequence[Task],
+    answers: Path,
+    *,
+    samples: int = 1,
+    every: bool = False,
 ) -> int:
     """Let the recipe's judge judge the stored ``answers`` to the tasks that need one; returns how many it judged now.
+
+    With ``every`` it judges those to all tasks: by the task's own rubric, else by the general one.
 
     Verdicts that stand already, of the same judge on the same answer, are kept: a killed run goes on.
 
     Raises:
         BadInput: the judge's model is not there.
+        GateRefused: with ``every``, the judge has no licence: nothing could be ranked.
     """
-    if judge.model is None or not any(isinstance(task.verifier, JudgedAnswer) for task in tasks):
+    rubrics = {task.id: rubric for task in tasks if (rubric := _rubric(task, every)) is not None}
+    if judge.model is None or not rubrics:
         return 0
     with open_judge(home, judge.model) as (ask, model_hash):
         licences = _Licences(ledger, judge, judge.model.name, model_hash)
+        if every:
+            licences.require(rubrics.values())
         known = {name: row["key"] for name, row in read_verdicts(answers).items() if row["outcome"] != "infra"}
-        asked = [one for one in _asked(tasks, answers, samples, model_hash) if known.get(one.id) != one.key]
+        asked = [one for one in _asked(tasks, rubrics, answers, samples, model_hash) if known.get(one.id) != one.key]
         at_once = judge.model.concurrency if judge.model.base_url else 1
         with open_for_append(verdicts_path(answers)) as out:
             for row in _verdicts(ask, asked, licences, at_once):
@@ -58,13 +71,21 @@ def add_verdicts(
     return len(asked)
 
 
-def _asked(tasks: Sequence[Task], answers: Path, samples: int, model_hash: str) -> Iterator[_Asked]:
+def _rubric(task: Task, every: bool) -> str | None:
+    if isinstance(task.verifier, JudgedAnswer):
+        return task.verifier.rubric or RUBRIC
+    return RUBRIC if every else None
+
+
+def _asked(
+    tasks: Sequence[Task], rubrics: dict[str, str], answers: Path, samples: int, model_hash: str
+) -> Iterator[_Asked]:
     said = {row["id"]: row["completion"] for row in read_jsonl(answers)}
-    for task in tasks:
+    for task in (task for task in tasks if task.id in rubrics):
+        rubric = rubrics[task.id]
+        judge_hash = identity("", model_hash, rubric).judge_hash
         for name in (sample_id(task.id, number) for number in range(1, samples + 1)):
-            if isinstance(task.verifier, JudgedAnswer) and name in said:
-                rubric = task.verifier.rubric or RUBRIC
-                judge_hash = identity("", model_hash, rubric).judge_hash
+            if name in said:
                 what = [judge_hash, [(turn.role, turn.content) for turn in task.messages], said[name]]
                 key = hashlib.sha256(json.dumps(what).encode()).hexdigest()
                 yield _Asked(name, rubric, task.messages, said[name], key)
@@ -76,6 +97,12 @@ class _Licences:
     def __init__(self, ledger: Ledger, spec: JudgeSpec, name: str, model_hash: str) -> None:
         self.ledger, self.spec, self.name, self.model_hash = ledger, spec, name, model_hash
         self._found: dict[str, str | None] = {}
+
+    def require(self, rubrics: Iterable[str]) -> None:
+        """Raises GateRefused: the judge may not judge by one of them."""
+        for rubric in rubrics:
+            if reason := self.refusal(rubric):
+                raise GateRefused(reason)
 
     def refusal(self, rubric: str) -> str | None:
         if rubric not in self._found:

@@ -109,6 +109,9 @@ def _validate(recipe: Recipe, path: Path) -> None:
         validate_gap(recipe.gap_proof, recipe.seed, recipe.bench.suites, path)
     _check_bench(recipe.bench, path)
     _check_judge(recipe.judge, path)
+    if recipe.pairs.ranked_by == "judge" and recipe.judge.model is None:
+        fix = "Name one in [judge.model], or let the critic rank alone."
+        raise BadInput("is judge, and the recipe has none.", file=path, field="pairs.ranked_by", fix=fix)
     _positive(recipe, path)
     for section, tuned in (("sft", recipe.sft), ("dpo", recipe.dpo)):
         check_windows(tuned.windows, f"{section}.windows", path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,19 @@ from sentinel_pipeline.bench.evaluate import read_verdicts, score_answers, verdi
 from sentinel_pipeline.bench.licence import decide_licence, licence_verdict
 from sentinel_pipeline.bench.report import build_report
 from sentinel_pipeline.cli import app
+from sentinel_pipeline.errors import GateRefused
 from sentinel_pipeline.gates import decide
+from sentinel_pipeline.generation.judge import RUBRIC as RUBRIC_OF_ALL
 from sentinel_pipeline.generation.judge import examine, identity
 from sentinel_pipeline.generation.judged import add_verdicts
+from sentinel_pipeline.generation.pairs import build_pairs, judge_answers
 from sentinel_pipeline.generation.targets import served as served_target
 from sentinel_pipeline.records import JudgedAnswer, Message, Task, TextAnswer
+from sentinel_pipeline.records.conversation import sample_id
+from sentinel_pipeline.records.data_spec import CriticSpec
 from sentinel_pipeline.records.gate_spec import GatePolicy
 from sentinel_pipeline.records.judge_spec import JudgeModel, JudgeSpec
+from sentinel_pipeline.records.training_spec import PairsSpec
 from sentinel_pipeline.store import Home, Ledger
 from sentinel_pipeline_tests.generation.served import Served, serving
 from sentinel_pipeline_tests.generation.test_judge import ITEMS, LABELS, answered, reads
@@ -130,6 +137,36 @@ def test_a_reply_that_says_neither_word_is_no_score(home: Home, answers: Path, r
     with serving(lambda body: reply) as served:
         add_verdicts(home, ledger, spec(served, ledger=ledger), tasks(), answers)
     assert outcomes(answers) == {"pass": 1, "fail": 0, "infra": 120}
+
+
+def test_pairs_are_ranked_by_critic_and_judge(home: Home, tmp_path: Path) -> None:
+    """Both must accept the chosen side; what the critic alone would have chosen is rejected where the judge refuses it."""
+    ask = replace(tasks()[0], suite="train", verifier=TextAnswer(must_contain=("sum",)))
+    said = ["The sum is 9.", "The sum is 1.", "No idea.", "The sum is 7."]
+    answers = tmp_path / "pairs.jsonl"
+    rows = [
+        {"id": sample_id(ask.id, n), "completion": text, "stopped": True, "tokens": 5, "seconds": 0.1}
+        for n, text in enumerate(said, start=1)
+    ]
+    answers.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    pairs = PairsSpec(samples=4, min_pairs=1, reference=False, largest_shares={})
+
+    def judge(body: dict[str, Any]) -> str:
+        return "PASS" if "The sum is 1." in body["messages"][-1]["content"] else "FAIL"
+
+    ledger = Ledger(home.ledger)
+    with serving(judge) as served:
+        with pytest.raises(GateRefused, match="no verdict"):
+            add_verdicts(home, ledger, spec(served), [ask], answers, samples=4, every=True)
+        assert served.asked == []
+        licensed = spec(served, RUBRIC_OF_ALL, ledger)
+        assert add_verdicts(home, ledger, licensed, [ask], answers, samples=4, every=True) == 4
+    [pair] = build_pairs([ask], judge_answers([ask], answers, 4, CriticSpec(workers=1)), pairs, 1).pairs
+    assert (pair.chosen, pair.chosen_source) == ("The sum is 1.", "model")
+    assert pair.rejected in said and pair.rejected != "The sum is 1."
+    verdicts_path(answers).unlink()
+    [alone] = build_pairs([ask], judge_answers([ask], answers, 4, CriticSpec(workers=1)), pairs, 1).pairs
+    assert (alone.chosen, alone.rejected) == ("The sum is 9.", "No idea.")
 
 
 def test_the_command_asks_the_recipes_judge(home: Home, tmp_path: Path) -> None:
