@@ -49,8 +49,7 @@ def probe_start(stage: Stage, out: Draft) -> dict[str, Any]:
     suites, probed = {name: out.folder / f"start/{name}.parquet" for name in tasks}, []
     for at, (one, model) in enumerate(zip(spec.candidates, models, strict=True)):
         logs = out.folder / "logs" / f"start-{at}"
-        folder, lock = Path(model["folder"]), stage.home.device_lock
-        stage.work(probe_job(stage.recipe, folder, suites, logs, prompt_format, lock))
+        stage.work(probe_job(stage.recipe, model, suites, logs, prompt_format, stage.home))
         scored = [
             sample
             for name, asked in tasks.items()

@@ -7,7 +7,7 @@ from ..errors import GateRefused
 from ..gates.statistics import wilson
 from ..records import Quarantined, Task
 from ..records.data_spec import SelfGenerated
-from ..store import Draft, read_parquet
+from ..store import Artefact, Draft, read_parquet
 from .answering import model_folder
 from .stage import Stage, recipe_asset
 
@@ -26,7 +26,7 @@ def self_generated(stage: Stage) -> None:
     base, spec = stage.parent("base_checkpoint"), stage.recipe.candidates.self_generated
     with stage.making(base, keep=spec is not None) as out:
         if spec is not None:
-            out.json("sentinels.json", require_a_base_model(stage, out, model_folder(base), spec))
+            out.json("sentinels.json", require_a_base_model(stage, out, base, spec))
             write_rows(stage, out, model_folder(base), spec)
         attempts = read_attempts(out.folder / "logs" / "rounds.jsonl")
         report = summary(attempts, spec or SelfGenerated(rows=0))
@@ -52,7 +52,7 @@ def write_rows(stage: Stage, out: Draft, model: Path, spec: SelfGenerated) -> No
     out.text("guards.json", (logs / "guards.json").read_text(encoding="utf-8"))
 
 
-def require_a_base_model(stage: Stage, out: Draft, model: Path, spec: SelfGenerated) -> dict[str, float]:
+def require_a_base_model(stage: Stage, out: Draft, base: Artefact, spec: SelfGenerated) -> dict[str, float]:
     """Ask the sentinels (seed 001) raw; returns how many of those that ask for something were followed.
 
     Raises:
@@ -64,7 +64,7 @@ def require_a_base_model(stage: Stage, out: Draft, model: Path, spec: SelfGenera
 
     tasks, logs, table = load_suite("sentinels"), out.folder / "logs" / "sentinels", out.folder / "sentinels.parquet"
     out.table(table.name, (task.to_row() for task in tasks), "tasks")
-    stage.work(answer_job(stage.recipe, model, {"sentinels": table}, logs, stage.home.device_lock))
+    stage.work(answer_job(stage.recipe, model_folder(base), {"sentinels": table}, logs, stage.home, base.hash))
     scores = score_answers(tasks, logs / "sentinels.jsonl", samples=stage.recipe.bench.samples)
     asked = [one.outcome == "pass" for one in scores if one.family != "pattern" and one.outcome != "infra"]
     low = wilson(sum(asked), len(asked)).low

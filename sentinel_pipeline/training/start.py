@@ -18,7 +18,8 @@ from ..errors import Infrastructure
 from ..gates.statistics import mcnemar_exact, wilson
 from ..records import SampleScore
 from ..records.recipe import Recipe
-from ..store import Artefact, Store
+from ..store import Artefact, Home, Store
+from .base import files_hash
 from .jobs import AnswerJob, answer_job, read_job, write_job
 from .peers import has_chat_template
 
@@ -63,9 +64,11 @@ class Start(NamedTuple):
         return "\n".join([*lines, "", self.reason])
 
 
-def probe_job(recipe: Recipe, folder: Path, suites: dict[str, Path], logs: Path, asked: str, lock: Path | None) -> Path:
+def probe_job(
+    recipe: Recipe, model: dict[str, Any], suites: dict[str, Path], logs: Path, asked: str, home: Home
+) -> Path:
     """Write the job in which one candidate answers the probe's suites in the format ``asked``; returns the job file's path."""
-    job = read_job(answer_job(recipe, folder, suites, logs, lock))
+    job = read_job(answer_job(recipe, model["folder"], suites, logs, home, files_hash(model)))
     assert isinstance(job, AnswerJob)
     decoding = replace(job.decoding, temperature=0.0, prompt_format=asked)  # type: ignore[arg-type]
     return write_job(replace(job, samples=1, decoding=decoding))
