@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -18,11 +19,14 @@ from sentinel_pipeline.records import SampleScore
 from sentinel_pipeline.records.recipe import load_recipe
 from sentinel_pipeline.records.training_spec import Distillation
 from sentinel_pipeline.store import Home, Store
+from sentinel_pipeline.training.fit import Fitting, load_trainable, open_watch
 from sentinel_pipeline.training.interrupts import Interrupts
+from sentinel_pipeline.training.packing import packing_collator
 from sentinel_pipeline.training.plan import make_plan
 from sentinel_pipeline.training.plan_model import scheduled_rates
-from sentinel_pipeline.training.sft import fine_tune
+from sentinel_pipeline.training.sft import build_trainer, fine_tune
 from sentinel_pipeline.training.start import ALPHA, Probed, choose
+from sentinel_pipeline.training.tokens import prepare_rows
 
 from .material import exact_match, pretrain_small, silent, small_sft_job
 
@@ -139,6 +143,44 @@ def test_a_teacher_draws_the_student_to_itself(tmp_path: Path, base: Path, mater
         return float(torch.nn.functional.kl_div(own, taught, log_target=True, reduction="batchmean"))
 
     assert distance(found["taught"]) < 0.9 * distance(found["alone"])
+
+
+def test_the_taught_loss_is_one_whichever_way_it_is_computed(
+    tmp_path: Path, base: Path, material: tuple[Path, Path]
+) -> None:
+    """Rows' loss plus the weighted divergence: by the head on trained positions, by the model's own forward, and packed."""
+    import torch
+
+    from sentinel_pipeline.generation.loading import load_tokenizer
+
+    teacher = pretrain_small(tmp_path / "teacher", seed=5)
+    spec = Distillation(weight=2.0, temperature=1.5)
+    job = small_sft_job(tmp_path, base, material[0], None, distillation=spec)
+    tokenizer = load_tokenizer(base)
+    rows = prepare_rows(job.rows, tokenizer, 256).rows[:8]
+    fitting = Fitting(job=replace(job, teacher=teacher), tokenizer=tokenizer, rows=len(rows), reached={})
+    watch = open_watch(fitting, silent(job.logs), Interrupts(), exact_match, None)
+    trainer: Any = build_trainer(fitting, load_trainable(base, "full"), rows, watch)
+    count = torch.tensor(sum(label != -100 for row in rows for label in row.labels))
+    batch = trainer.data_collator([row._asdict() for row in rows])
+    packed = packing_collator(0, 256)([row._asdict() for row in rows])
+    found = [
+        float(trainer.compute_loss(trainer.model, dict(each), num_items_in_batch=count)) for each in (batch, packed)
+    ]
+    trainer._head_is_plain = lambda model: False
+    found.append(float(trainer.compute_loss(trainer.model, dict(batch), num_items_in_batch=count)))
+    student, master = trainer.model, load_trainable(teacher, "full")
+    wanted = 0.0
+    for row in rows:
+        tokens, trained = torch.tensor([row.input_ids]), torch.tensor(row.labels[1:]) != -100
+        own, taught = (one(input_ids=tokens).logits[0, :-1][trained] for one in (student, master))
+        p, q = (taught / 1.5).softmax(-1), (own / 1.5).softmax(-1)
+        wanted += float((2.0 * 1.5**2 * p * (p.log() - q.log())).sum())
+        wanted -= float(own.log_softmax(-1)[range(len(own)), tokens[0, 1:][trained]].sum())
+    assert found == pytest.approx([wanted / int(count)] * 3, rel=1e-4)
+    trainer.teacher.spec = replace(spec, from_step=1)
+    alone = float(trainer.compute_loss(trainer.model, dict(batch), num_items_in_batch=count))
+    assert alone < found[0] - 0.01, "before its step the teacher is silent"
 
 
 def test_a_teacher_of_other_tokens_is_refused(tmp_path: Path, base: Path, material: tuple[Path, Path]) -> None:
