@@ -28,7 +28,7 @@ from sentinel_pipeline.training.sft import build_trainer, fine_tune
 from sentinel_pipeline.training.start import ALPHA, Probed, choose
 from sentinel_pipeline.training.tokens import prepare_rows
 
-from .material import exact_match, pretrain_small, silent, small_sft_job
+from .material import SMALL, exact_match, pretrain_small, silent, small_sft_job
 
 
 def probed(name: str, outcomes: Sequence[str]) -> Probed:
@@ -153,8 +153,8 @@ def test_the_taught_loss_is_one_whichever_way_it_is_computed(
 
     from sentinel_pipeline.generation.loading import load_tokenizer
 
-    teacher = pretrain_small(tmp_path / "teacher", seed=5)
-    spec = Distillation(weight=2.0, temperature=1.5)
+    teacher = pretrain_small(tmp_path / "teacher", replace(SMALL, pretrain_steps=12))
+    spec = Distillation(weight=20.0, temperature=1.5)
     job = small_sft_job(tmp_path, base, material[0], None, distillation=spec)
     tokenizer = load_tokenizer(base)
     rows = prepare_rows(job.rows, tokenizer, 256).rows[:8]
@@ -175,7 +175,7 @@ def test_the_taught_loss_is_one_whichever_way_it_is_computed(
         tokens, trained = torch.tensor([row.input_ids]), torch.tensor(row.labels[1:]) != -100
         own, taught = (one(input_ids=tokens).logits[0, :-1][trained] for one in (student, master))
         p, q = (taught / 1.5).softmax(-1), (own / 1.5).softmax(-1)
-        wanted += float((2.0 * 1.5**2 * p * (p.log() - q.log())).sum())
+        wanted += float((20.0 * 1.5**2 * p * (p.log() - q.log())).sum())
         wanted -= float(own.log_softmax(-1)[range(len(own)), tokens[0, 1:][trained]].sum())
     assert found == pytest.approx([wanted / int(count)] * 3, rel=1e-4)
     trainer.teacher.spec = replace(spec, from_step=1)
@@ -184,8 +184,6 @@ def test_the_taught_loss_is_one_whichever_way_it_is_computed(
 
 
 def test_a_teacher_of_other_tokens_is_refused(tmp_path: Path, base: Path, material: tuple[Path, Path]) -> None:
-    from ..training.material import SMALL
-
     other = pretrain_small(tmp_path / "other", replace(SMALL, vocabulary=580, pretrain_steps=1))
     job = small_sft_job(tmp_path / "sft", base, material[0], None, distillation=Distillation())
     with pytest.raises(BadInput, match=r"sft\.distillation.*tokens are not those"):
