@@ -65,7 +65,7 @@ def run_job(
     Raises:
         BadInput, Infrastructure: see the kind's own function; run the same job again to resume.
     """
-    say = say if say and ranks.is_main() else terminal_say() if ranks.is_main() else lambda text: None
+    say = (say or terminal_say()) if ranks.is_main() else lambda text: None
     job.logs.mkdir(parents=True, exist_ok=True)
     progress = Progress(job.logs / "progress.jsonl" if ranks.is_main() else None, job.kind, say)
     # Launched processes hold no lock: their launcher does, or the cluster counts its devices.

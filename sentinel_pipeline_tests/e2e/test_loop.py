@@ -27,8 +27,9 @@ pytestmark = pytest.mark.slow
 STAGES = [
     "base_checkpoint", "task_bank", "reward_audit", "alt_base_report", "base_report", "instruct_report", "gap_proof",
     "self_generated", "raw_candidates", "critic_labels", "accepted_set", "rejected_set", "decontamination_report",
-    "self_repairs", "repair_traces", "rebalanced_mix", "sft_checkpoint", "sft_report", "preference_pairs", "dpo_checkpoint", "dpo_report",
-    "grpo_checkpoint", "grpo_report", "comparison", "leaderboard", "human_corrections", "review_inbox",
+    "self_repairs", "repair_traces", "rebalanced_mix", "sft_checkpoint", "sft_report", "preference_pairs",
+    "dpo_checkpoint", "dpo_report", "grpo_checkpoint", "grpo_report", "comparison", "leaderboard", "human_corrections",
+    "review_inbox",
 ]  # fmt: skip
 
 
