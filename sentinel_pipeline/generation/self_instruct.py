@@ -121,8 +121,9 @@ class Writer:
                 told(len(self.accepted), len(self.attempts), self.tokens)
 
     def _round(self, number: int, known: Known) -> list[Attempt]:
-        slots = self._slots(number)
-        asked = [self._instruction_prompt(number, at, *slot) for at, slot in enumerate(slots)]
+        kept = self.accepted
+        slots = self._slots(number, kept)
+        asked = [self._instruction_prompt(number, at, *slot, kept) for at, slot in enumerate(slots)]
         texts = [self._first_line(one.completion) for one in self._ask(asked, self.spec.instruction_tokens)]
         made = [
             Attempt(round=number, number=at, category=category, topic=topic, instruction=text, response="", reason=reason)
@@ -136,11 +137,11 @@ class Writer:
         answered = {one.number: self._answered(one, answer) for one, answer in zip(open_ones, answers, strict=True)}
         return list(self._judged([answered.get(one.number, one) for one in made]))
 
-    def _slots(self, number: int) -> list[tuple[str, str]]:
+    def _slots(self, number: int, accepted: Sequence[Attempt]) -> list[tuple[str, str]]:
         """Category and topic of each attempt: the category that lacks most by its share, then its least used topic."""
         names = [name for name in self.shares if name in TOPICS] or list(TOPICS)
         weights = {name: max(self.shares.get(name, 1.0), 1e-9) for name in names}
-        kept = Counter(one.category for one in self.accepted)
+        kept = Counter(one.category for one in accepted)
         tried = Counter(one.category for one in self.attempts)
         used = Counter((one.category, one.topic) for one in self.attempts)
         chance, slots = Random(f"slots|{self.seed}|{number}"), []
@@ -154,10 +155,12 @@ class Writer:
             slots.append((name, topic))
         return slots
 
-    def _instruction_prompt(self, number: int, at: int, category: str, topic: str) -> Prompt:
+    def _instruction_prompt(
+        self, number: int, at: int, category: str, topic: str, accepted: Sequence[Attempt]
+    ) -> Prompt:
         chance = Random(f"shown|{self.seed}|{number}|{at}")
         shown = [f"Topic: {one.topic}\nInstruction: {one.instruction}" for one in _some(SHOWN[category], chance)]
-        own = [one for one in self.accepted if one.category == category]
+        own = [one for one in accepted if one.category == category]
         if own:
             one = chance.choice(own)
             shown.insert(0, f"Topic: {one.topic}\nInstruction: {one.instruction}")
