@@ -6,9 +6,10 @@ from .defs import baseline, candidates, critic, evaluation, gap, grpo, leaderboa
 from .defs.alerts import alerts
 from .defs.checks import CHECKS
 from .defs.decisions import DECISIONS
+from .defs.digest import nightly_digest
 from .defs.grpo import GRPO_CHECKS
 from .defs.jobs import JOBS, recipe_files
-from .defs.nightly import nightly_at_two, nightly_digest
+from .defs.nightly import nightly_at_two
 
 defs = dg.Definitions(
     assets=dg.load_assets_from_modules(
