@@ -6,6 +6,25 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ServedJudge:
+    """A judge behind an OpenAI-compatible server, examined anew in every run: what is served under a name may change."""
+
+    labels: str
+    """JSONL of answers that people labelled, relative to the project's root."""
+    model: str
+    base_url: str
+    """With its version path: ``http://127.0.0.1:8000/v1``."""
+    second_model: str
+    """The second judge, asked for some of the labels."""
+    second_base_url: str | None = None
+    """Its server; absent: the first one's."""
+    key_env: str = "OPENAI_API_KEY"
+    """Environment variable that holds the servers' key."""
+    rubric: str = ""
+    """The rubric; empty: a general one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JudgeSpec:
     """The bars of a judge's licence."""
 
@@ -23,3 +42,5 @@ class JudgeSpec:
     second_share: float = 0.1
     """Share of the labels that a second judge is asked too."""
     min_second_agreement: float = 0.8
+    served: ServedJudge | None = None
+    """Absent: no run examines a judge; ``sentinel judge licence`` does."""

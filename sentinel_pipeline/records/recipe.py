@@ -135,7 +135,7 @@ _REWARDS = ("cpu_seconds", "wall_seconds", "memory_mib", "step_seconds")
 
 
 def _check_judge(judge: JudgeSpec, path: Path) -> None:
-    for name in JudgeSpec.__slots__:
+    for name in (bar for bar in JudgeSpec.__slots__ if bar != "served"):
         if not 0 < getattr(judge, name) <= 1 or (name == "confidence" and not 0.5 < judge.confidence < 1):
             raise BadInput(
                 f"is {getattr(judge, name):g}, expected within (0, 1].",
