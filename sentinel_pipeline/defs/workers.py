@@ -56,7 +56,7 @@ def _is_gone(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
 
 def _worker(instance: dg.DagsterInstance, run: dg.DagsterRun) -> tuple[int, float] | None:
     """Pid of the process that Dagster's server on this machine started for the run, and when (seconds since 1970)."""
-    if '"localhost"' not in run.tags.get(GRPC_INFO_TAG, ""):
+    if not any(f'"{host}"' in run.tags.get(GRPC_INFO_TAG, "") for host in ("localhost", "127.0.0.1")):
         return None
     for entry in reversed(instance.all_logs(run.run_id, of_type=DagsterEventType.ENGINE_EVENT)):
         if found := _STARTED.search(entry.message or ""):
