@@ -11,6 +11,8 @@ from hypothesis import settings
 
 from sentinel_pipeline.store import Home
 
+from .postgres import postgres as postgres
+
 settings.register_profile("default", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "default")

@@ -29,7 +29,7 @@ STAGES = [
     "self_generated", "raw_candidates", "critic_labels", "accepted_set", "rejected_set", "decontamination_report",
     "self_repairs", "repair_traces", "rebalanced_mix", "sft_checkpoint", "sft_report", "preference_pairs",
     "dpo_checkpoint", "dpo_report", "grpo_checkpoint", "grpo_report", "comparison", "leaderboard", "human_corrections",
-    "review_inbox",
+    "review_inbox", "judge_licence",
 ]  # fmt: skip
 
 
