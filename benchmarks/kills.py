@@ -2,8 +2,8 @@
 
     python benchmarks/kills.py [--kills 20] [--experts 3] [--seed 1]
 
-A small model is trained once to the end, for the reference; then as many runs are each killed once, at a moment drawn evenly over
-the reference's time, and started again. Compared are the loss of every step (a sample in another place would change it), the final
+A small model is trained once to the end, for the reference; then as many runs are each killed once, a random part of a step after
+a random step (0: while it starts; the last: while it exports), and started again. Compared are the loss of every step (a sample in another place would change it), the final
 loss and the bytes of the final weights. Prints one JSON line a trainer and exits with 1 where a run differs. Processes are forked
 from one that has the libraries loaded, so a run is seconds. What it does not do: kill a launcher, or a disk.
 """
@@ -21,7 +21,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, NamedTuple
 
 from sentinel_pipeline.bench.task_bank import build
 from sentinel_pipeline.generation import Decoding
@@ -39,17 +39,31 @@ TIME_LIMIT_S = 600.0
 LIBRARIES = ["torch", "transformers", "trl", "datasets", "sentinel_pipeline.training.worker"]
 
 
-def run(job: TuneJob | PretrainJob, kill_after: float | None = None) -> tuple[int | None, float]:
+class Moment(NamedTuple):
+    """When a run is killed: so many seconds after so many steps."""
+
+    steps: int
+    seconds: float
+
+
+def run(job: TuneJob | PretrainJob, kill: Moment | None = None) -> tuple[int | None, float]:
     """Run a job in a process of its own; returns its exit code (negative: the signal) and its seconds."""
     processes = multiprocessing.get_context("forkserver")
     child = processes.Process(target=_work, args=(str(write_job(job)), str(job.logs / "said.txt")))
     began = time.monotonic()
     child.start()
-    child.join(TIME_LIMIT_S if kill_after is None else kill_after)
+    while kill and child.exitcode is None and steps_of(job) < kill.steps:
+        child.join(0.005)
+    child.join(kill.seconds if kill else TIME_LIMIT_S)
     if child.exitcode is None:
         child.kill()
         child.join()
     return child.exitcode, time.monotonic() - began
+
+
+def steps_of(job: TuneJob | PretrainJob) -> int:
+    rows = job.out / "losses.jsonl"
+    return rows.read_bytes().count(b"\n") if rows.is_file() else 0
 
 
 def _work(job: str, log: str) -> None:
@@ -122,10 +136,10 @@ def trial(kind: str, job: TuneJob, folder: Path, kills: int, chance: Random) -> 
     reached, differing = [], []
     for number in range(kills):
         one = placed(job, folder / str(number))
-        code, _ = run(one, kill_after=chance.uniform(0.0, seconds))
+        # A window takes as long as many steps, so a kill may well fall into one.
+        code, _ = run(one, Moment(chance.randint(0, STEPS), chance.uniform(0.0, seconds / STEPS)))
         found["killed"] += code != 0
-        rows = one.out / "losses.jsonl"
-        reached.append(sum(1 for _ in rows.open()) if rows.is_file() else 0)
+        reached.append(steps_of(one))
         code, _ = run(one)
         found["resumed"] += code == 0
         ended = left(one) if code == 0 else {"losses": None, "weights": None, "final_loss": None}
