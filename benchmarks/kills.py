@@ -3,9 +3,10 @@
     python benchmarks/kills.py [--kills 20] [--experts 3] [--seed 1]
 
 A small model is trained once to the end, for the reference; then as many runs are each killed once, a random part of a step after
-a random step (0: while it starts; the last: while it exports), and started again. Compared are the loss of every step (a sample in another place would change it), the final
-loss and the bytes of the final weights. Prints one JSON line a trainer and exits with 1 where a run differs. Processes are forked
-from one that has the libraries loaded, so a run is seconds. What it does not do: kill a launcher, or a disk.
+a random step (0: while it starts; the last: while it exports), and started again. Compared are the loss of every step (a sample in
+another place would change it), the final loss and the bytes of the final weights. Prints one JSON line a trainer and exits with 1
+where a run differs. Processes are forked from one that has the libraries loaded, so a run is seconds. What it does not do: kill a
+launcher, or a disk.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from sentinel_pipeline.records import Task
 from sentinel_pipeline.records.model_spec import EmbeddedModel
 from sentinel_pipeline.records.training_spec import DpoSpec, SftSpec, Windows
 from sentinel_pipeline.store import read_jsonl, write_jsonl, write_parquet
-from sentinel_pipeline.training.jobs import DpoJob, PretrainJob, SftJob, TuneJob, write_job
+from sentinel_pipeline.training.jobs import DpoJob, PretrainJob, SftJob, write_job
 from sentinel_pipeline.training.worker import be_quiet
 from sentinel_pipeline.training.worker import main as work
 
@@ -46,7 +47,7 @@ class Moment(NamedTuple):
     seconds: float
 
 
-def run(job: TuneJob | PretrainJob, kill: Moment | None = None) -> tuple[int | None, float]:
+def run(job: SftJob | DpoJob | PretrainJob, kill: Moment | None = None) -> tuple[int | None, float]:
     """Run a job in a process of its own; returns its exit code (negative: the signal) and its seconds."""
     processes = multiprocessing.get_context("forkserver")
     child = processes.Process(target=_work, args=(str(write_job(job)), str(job.logs / "said.txt")))
@@ -61,7 +62,7 @@ def run(job: TuneJob | PretrainJob, kill: Moment | None = None) -> tuple[int | N
     return child.exitcode, time.monotonic() - began
 
 
-def steps_of(job: TuneJob | PretrainJob) -> int:
+def steps_of(job: SftJob | DpoJob | PretrainJob) -> int:
     rows = job.out / "losses.jsonl"
     return rows.read_bytes().count(b"\n") if rows.is_file() else 0
 
@@ -82,7 +83,7 @@ def turns(task: Task, answer: str, name: str) -> dict[str, Any]:
     return {name: [{"role": "assistant", "content": answer}], "prompt": [turn.to_dict() for turn in task.messages]}
 
 
-def jobs(folder: Path, experts: int) -> dict[str, TuneJob]:
+def jobs(folder: Path, experts: int) -> dict[str, SftJob | DpoJob]:
     """A job of each trainer over a small model that is made here; the wrong answer of a pair is another task's."""
     tasks, suite = material(folder)
     shape = EmbeddedModel(hidden=64, layers=2, intermediate=192, vocabulary=800, experts=experts, pretrain_steps=10)
@@ -112,12 +113,12 @@ def jobs(folder: Path, experts: int) -> dict[str, TuneJob]:
     }
 
 
-def placed(job: TuneJob, folder: Path) -> TuneJob:
+def placed(job: SftJob | DpoJob, folder: Path) -> SftJob | DpoJob:
     (folder / "logs").mkdir(parents=True)
     return replace(job, out=folder, logs=folder / "logs")
 
 
-def left(job: TuneJob) -> dict[str, Any]:
+def left(job: SftJob | DpoJob) -> dict[str, Any]:
     """What a finished run left: losses by step, final loss, and the weights' hash."""
     weights = (job.out / "final" / "model.safetensors").read_bytes()
     return {
@@ -127,7 +128,7 @@ def left(job: TuneJob) -> dict[str, Any]:
     }
 
 
-def trial(kind: str, job: TuneJob, folder: Path, kills: int, chance: Random) -> dict[str, Any]:
+def trial(kind: str, job: SftJob | DpoJob, folder: Path, kills: int, chance: Random) -> dict[str, Any]:
     whole = placed(job, folder / "whole")
     code, seconds = run(whole)
     assert code == 0, (whole.logs / "said.txt").read_text()
