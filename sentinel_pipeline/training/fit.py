@@ -74,6 +74,9 @@ def fit(
         raise watch.failure
     if watch.freezing is not None:
         watch.freezing.close()
+    # A signal after the last step may have reached one process alone.
+    if ranks.reduced(0.0, 0.0, interrupts.asked is not None)[2]:
+        interrupts.asked = interrupts.asked or "another process"
     interrupts.stop_if_asked(int(trainer.state.global_step))
     weights = trainer.weights()
     if not ranks.is_main():
