@@ -184,6 +184,10 @@ def main() -> None:
     parser.add_argument("--side", choices=SIDES, help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    if arguments.steps % LOGGED:
+        parser.error(
+            f"--steps {arguments.steps}: expected a multiple of {LOGGED}, over which TRL averages its last logged loss"
+        )
     spec = SftSpec(
         max_steps=arguments.steps, save_every=10**9, optimizer="adamw", schedule="linear", epochs=100.0,
         packing=arguments.packing,
