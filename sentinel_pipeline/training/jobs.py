@@ -62,7 +62,7 @@ class TuneJob:
     seed: int = 17
     spec: TuneSpec | GrpoSpec
     decoding: Decoding = field(default_factory=Decoding)
-    """How the windows' answers are decoded."""
+    """How the windows' answers are decoded: as the benchmarks' are, one answer an item."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,7 +146,14 @@ def grpo_job(
 def _tuning(
     recipe: Recipe, model: Path | str, rows: Path, suite: Path | None, out: Path, device_lock: Path | None
 ) -> dict[str, Any]:
-    window = Decoding(max_new_tokens=recipe.bench.max_new_tokens, batch_size=recipe.bench.batch_size, seed=recipe.seed)
+    bench = recipe.bench
+    window = Decoding(
+        max_new_tokens=bench.max_new_tokens,
+        batch_size=bench.batch_size,
+        temperature=bench.temperature,
+        top_p=bench.top_p,
+        seed=recipe.seed,
+    )
     return {
         "out": out,
         "logs": out / "logs",
