@@ -49,9 +49,9 @@ def note_attempt(logs: Path, event: str) -> None:
         stream.write(json.dumps({"event": event, "time": round(time.time(), 3)}) + "\n")
 
 
-def device_cost(logs: Path) -> Cost:
-    """Device time and tokens of every job under ``logs``."""
-    found = [_job_cost(path.parent) for path in sorted(logs.rglob(ATTEMPTS))]
+def device_cost(logs: Path, since: float = 0.0) -> Cost:
+    """Device time and tokens of every job under ``logs``, of attempts that began after ``since`` (seconds since 1970)."""
+    found = [_job_cost(path.parent, since) for path in sorted(logs.rglob(ATTEMPTS))]
     return Cost(
         device_s=round(sum(one.device_s for one in found), 3),
         tokens=sum(one.tokens for one in found),
@@ -59,10 +59,10 @@ def device_cost(logs: Path) -> Cost:
     )
 
 
-def _job_cost(logs: Path) -> Cost:
-    """Of every attempt of one job; one that was killed ends with its last progress row."""
+def _job_cost(logs: Path, since: float) -> Cost:
+    """Of the attempts of one job; one that was killed ends with its last progress row."""
     marks, rows = _rows(logs / ATTEMPTS), _rows(logs / PROGRESS)
-    starts = [mark["time"] for mark in marks if mark["event"] == "start"]
+    starts = [mark["time"] for mark in marks if mark["event"] == "start" and mark["time"] >= since]
     seconds, tokens = 0.0, 0
     for start, following in pairwise([*starts, float("inf")]):
         mine = [row for row in rows if start <= row["time"] < following]
@@ -100,6 +100,21 @@ def loop_costs(store: Store, assets: Iterable[str]) -> dict[str, Cost]:
         if cost is not None:
             found[asset] = cost
     return found
+
+
+def run_cost(store: Store, since: float) -> Cost:
+    """What one run has cost, failed or not: of what it made and of its loop's drafts, the attempts that began after ``since``."""
+    folders = [
+        folder / name / "logs"
+        for folder in (store.home.runs / store.recipe / asset for asset in store.assets())
+        for name in (store.run_id, f".draft-{store.loop_id}")
+    ]
+    found = [device_cost(folder, since) for folder in folders]
+    return Cost(
+        device_s=round(sum(one.device_s for one in found), 3),
+        tokens=sum(one.tokens for one in found),
+        attempts=sum(one.attempts for one in found),
+    )
 
 
 def last_costs(store: Store, assets: Iterable[str]) -> dict[str, Cost]:

@@ -2,19 +2,33 @@
 
 import dagster as dg
 
-from .defs import baseline, candidates, critic, evaluation, gap, grpo, leaderboard, mix, release, review, training
+from .defs import (
+    baseline,
+    candidates,
+    critic,
+    evaluation,
+    gap,
+    grpo,
+    judge,
+    leaderboard,
+    mix,
+    release,
+    review,
+    training,
+)
 from .defs.alerts import alerts
 from .defs.checks import CHECKS
 from .defs.decisions import DECISIONS
+from .defs.digest import nightly_digest
 from .defs.grpo import GRPO_CHECKS
 from .defs.jobs import JOBS, recipe_files
-from .defs.nightly import nightly_at_two, nightly_digest
+from .defs.nightly import nightly_at_two
 
 defs = dg.Definitions(
     assets=dg.load_assets_from_modules(
-        [baseline, gap, candidates, critic, mix, training, grpo, evaluation, leaderboard, review, release]
+        [baseline, gap, candidates, critic, judge, mix, training, grpo, evaluation, leaderboard, review, release]
     ),
-    asset_checks=[*CHECKS, *GRPO_CHECKS, *DECISIONS],
+    asset_checks=[*CHECKS, judge.judge_is_licensed, *GRPO_CHECKS, *DECISIONS],
     jobs=JOBS,
     schedules=[nightly_at_two],
     sensors=[recipe_files, alerts, nightly_digest, review.human_corrections_ready],

@@ -6,9 +6,9 @@ What this module does not do: decide anything. It reads the ledger and the repor
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..bench.compare import compare
 from ..bench.report import with_interval
@@ -28,14 +28,31 @@ class Change:
     comparison: PairedComparison
 
 
+class Spent(NamedTuple):
+    """What one run took of the device, its killed attempts too, and the money at its recipe's rate; empty where it names none."""
+
+    device_hours: float
+    money: str
+
+
+class NightSeen(NamedTuple):
+    """A night that is over, as it was seen from outside the ledger and the reports."""
+
+    night: dt.date
+    runs: Sequence[RunSeen]
+    spent: Mapping[str, Spent]
+    """By run id."""
+    idle: Sequence[str]
+    """Recipes marked nightly that had no run this night."""
+    faults: Sequence[str]
+    """What went wrong beside the runs, in words: a daemon that was away, damaged artefacts, checks without a result."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Digest:
     night: dt.date
     runs: tuple[RunSeen, ...]
-    money: dict[str, str]
-    """What each run cost, by run id, at its recipe's rate; absent where the recipe names no rate."""
-    idle: tuple[str, ...]
-    """Recipes marked nightly that had no run this night."""
+    spent: dict[str, Spent]
     gates: tuple[tuple[str, GateVerdict], ...]
     """Recipe and verdict, each gate's last of this night."""
     changes: tuple[Change, ...]
@@ -46,21 +63,18 @@ class Digest:
         return asdict(self) | {"night": self.night.isoformat()}
 
 
-def build_digest(
-    home: Home, night: dt.date, runs: Sequence[RunSeen], money: dict[str, str], idle: Sequence[str]
-) -> Digest:
-    """Gather one night whose ``runs`` are over; the other arguments are as in ``Digest``."""
+def build_digest(home: Home, seen: NightSeen) -> Digest:
+    """Gather one night whose runs are over."""
     ledger = Ledger(home.ledger)
-    gates = tuple((run.recipe, verdict) for run in runs for verdict in _last(ledger, run))
-    changes = tuple(change for run in runs for change in changes_of(home, run.recipe, run.run_id))
+    gates = tuple((run.recipe, verdict) for run in seen.runs for verdict in _last(ledger, run))
+    changes = tuple(change for run in seen.runs for change in changes_of(home, run.recipe, run.run_id))
     return Digest(
-        night=night,
-        runs=tuple(runs),
-        money=money,
-        idle=tuple(idle),
+        night=seen.night,
+        runs=tuple(seen.runs),
+        spent=dict(seen.spent),
         gates=gates,
         changes=changes,
-        needs=tuple(_needs(runs, gates, changes, idle)),
+        needs=tuple(_needs(seen, gates, changes)),
     )
 
 
@@ -94,23 +108,24 @@ def _suites(recipe: str, before: Artefact, now: Artefact) -> Iterator[Change]:
         yield Change(recipe=recipe, asset=now.manifest.asset, comparison=found)
 
 
-def _needs(
-    runs: Sequence[RunSeen],
-    gates: Sequence[tuple[str, GateVerdict]],
-    changes: Sequence[Change],
-    idle: Sequence[str],
-) -> Iterator[str]:
-    for run in runs:
-        if run.failed:
-            yield f"{run.recipe}: the run failed. {run.why}".rstrip()
+def _needs(seen: NightSeen, gates: Sequence[tuple[str, GateVerdict]], changes: Sequence[Change]) -> Iterator[str]:
+    yield from seen.faults
+    for run in seen.runs:
+        for why in (run.failures or (run.why,)) if run.failed else ():
+            yield f"{run.recipe}: the run failed. {why}".rstrip()
     for recipe, verdict in gates:
         if verdict.verdict != "pass":
             yield f"{recipe}: {verdict.name} {verdict.verdict}. {verdict.reason}"
     for change in changes:
         if change.comparison.difference < 0 and change.comparison.p < 0.05:
             yield f"{change.recipe}: {change.asset} got worse on {_words(change.comparison)}"
-    for recipe in idle:
+    for recipe in seen.idle:
         yield f"{recipe}: did not run, an earlier run was still going on."
+
+
+def _run_line(run: RunSeen, spent: Spent) -> str:
+    status = "failed" if run.failed else "done"
+    return f"| {run.recipe} | {run.run_id[:8]} | {status} | {run.hours:.2f} | {spent.device_hours:.2f} | {spent.money or '–'} |"
 
 
 def _words(found: PairedComparison) -> str:
@@ -128,12 +143,8 @@ def digest_markdown(digest: Digest) -> str:
         lines += ["**Needs a person**", "", *(f"- {need}" for need in digest.needs), ""]
     else:
         lines += ["Nothing needs a person.", ""]
-    lines += ["| recipe | run | status | hours | cost |", "|---|---|---|---|---|"]
-    lines += [
-        f"| {run.recipe} | {run.run_id[:8]} | {'failed' if run.failed else 'done'} | {run.hours:.2f} "
-        f"| {digest.money.get(run.run_id, '–')} |"
-        for run in digest.runs
-    ]
+    lines += ["| recipe | run | status | hours | device hours | cost |", "|---|---|---|---|---|---|"]
+    lines += [_run_line(run, digest.spent.get(run.run_id, Spent(0.0, ""))) for run in digest.runs]
     if digest.gates:
         lines += ["", "| recipe | gate | verdict | measured [interval] | n |", "|---|---|---|---|---|"]
         lines += [

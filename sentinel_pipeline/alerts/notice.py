@@ -37,6 +37,9 @@ class RunSeen(NamedTuple):
     hours: float
     """Since its start, or to its end."""
     why: str
+    """The first failure."""
+    failures: tuple[str, ...] = ()
+    """Every failed step with what it said; where no step failed, what ended the run."""
 
 
 class Night(NamedTuple):

@@ -12,7 +12,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from ..errors import Infrastructure
 from ..plots import curves
+from ..store import Artefact
 from ..store.manifest import read_manifest
 from .report import percent
 
@@ -45,8 +47,9 @@ def standings(runs: Path, scorer_now: str) -> list[Standing]:
 def _one(path: Path, scorer_now: str) -> list[Standing]:
     folder = path.parents[1]
     try:
-        manifest, data = read_manifest(folder), json.loads(path.read_text(encoding="utf-8"))
-        samples = (folder / f"samples_{data['suite']}.jsonl").read_text(encoding="utf-8").splitlines()
+        made = Artefact(folder, read_manifest(folder))
+        manifest, data = made.manifest, made.json(path.relative_to(folder).as_posix())
+        samples = made.path(f"samples_{data['suite']}.jsonl").read_text(encoding="utf-8").splitlines()
         asked = "\n".join(sorted(json.loads(line)["doc"]["task_id"] for line in samples))
         row = Standing(
             recipe=manifest.recipe,
@@ -61,7 +64,7 @@ def _one(path: Path, scorer_now: str) -> list[Standing]:
             items=hashlib.sha256(asked.encode()).hexdigest()[:8],
             stale=data["scorer_version"] != scorer_now,
         )
-    except (OSError, ValueError, KeyError, TypeError):
+    except (Infrastructure, OSError, ValueError, KeyError, TypeError):
         return []
     return [row]
 

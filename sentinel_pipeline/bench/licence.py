@@ -194,7 +194,7 @@ def licence_verdict(identity: Identity, spec: JudgeSpec, licence: Licence) -> Ga
         interval=licence.interval,
         reason=licence.reason,
         scorer_version=identity.prompt_version,
-        policy_hash=section_hash(spec)[:16],
+        policy_hash=section_hash(spec.bars())[:16],
     )
 
 
@@ -209,5 +209,5 @@ def require_licence(ledger: Ledger, identity: Identity, spec: JudgeSpec) -> Gate
         subject=f"judge/{identity.name}",
         subject_hash=identity.judge_hash,
         scorer_version=identity.prompt_version,
-        policy_hash=section_hash(spec)[:16],
+        policy_hash=section_hash(spec.bars())[:16],
     )

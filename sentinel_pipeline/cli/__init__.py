@@ -24,6 +24,7 @@ from .grade import grade
 from .house import gc, verify
 from .judge import judge
 from .measure import compare, power
+from .mirror import mirror
 from .mix import mix, trace
 from .next import next_step
 from .parity import parity
@@ -61,6 +62,7 @@ app.add_typer(alert, name="alert")
 app.add_typer(judge, name="judge")
 app.command()(verify)
 app.command()(gc)
+app.add_typer(mirror, name="mirror")
 app.command()(doctor)
 app.command()(ui)
 app.command()(chat)

@@ -94,19 +94,13 @@ def look(home: Home) -> Iterator[Finding]:
 
 
 def _recipes(home: Home) -> Finding:
-    names, broken = home.recipe_names(), []
-    for name in names:
-        try:
-            home.recipe(name)
-        except SentinelError as error:
-            broken.append(str(error))
+    names, broken = home.recipe_names(), home.every_recipe().broken
     if not names:
         fix = "run from the project's folder, or set SENTINEL_HOME"
         return Finding(name="recipes", status="fail", found=f"none under {home.recipes}", fix=fix)
     if broken:
-        return Finding(
-            name="recipes", status="fail", found=f"{len(broken)} of {len(names)} invalid", fix="; ".join(broken)
-        )
+        found = f"{len(broken)} of {len(names)} invalid"
+        return Finding(name="recipes", status="fail", found=found, fix="; ".join(broken.values()))
     return Finding(name="recipes", status="ok", found=", ".join(names))
 
 

@@ -2,38 +2,47 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from ..errors import EXIT_FAILED
-from ..store import Artefact, find_home
-from ..store.manifest import read_manifest
+from ..store import find_home
 from ..store.retention import removable, remove
+from ..store.verify import damage_of, database_damage, finished
 from .console import AsJson, emit, err
+from .mirror import open_mirror
 
 
-def verify(as_json: AsJson = False) -> None:
-    """Hash every artefact again and name what does not match its manifest. Exit code 1 when anything is damaged.
+def verify(
+    mirrored: Annotated[
+        bool, typer.Option("--mirror", help="Hash what lies on the mirror too (SENTINEL_MIRROR): all of it is read.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Hash every artefact again and name what does not match its manifest; check the databases. Exit code 1 on damage.
 
     Example:
 
         sentinel verify --json
     """
     home = find_home()
-    manifests = sorted(path for path in home.runs.glob("*/*/*/manifest.json") if path.parent.name[0] != ".")
-    damaged: list[dict[str, str]] = []
-    for path in manifests:
-        try:
-            names = Artefact(path.parent, read_manifest(path.parent)).damage()
-        except (ValueError, KeyError, TypeError):
-            names = ["manifest.json"]
-        damaged += [{"artefact": str(path.parent.relative_to(home.runs)), "file": name} for name in names]
-    for row in damaged:
-        err.print(f"damaged: {row['artefact']}/{row['file']}: rebuild it", markup=False, highlight=False)
-    err.print(f"{len(manifests)} artefacts, {len(damaged)} damaged files", highlight=False)
+    folders = finished(home)
+    damaged = [one for folder in folders for one in damage_of(home, folder)] + database_damage(home)
+    for one in damaged:
+        fix = "bring it back: sentinel mirror fetch" if one.artefact == "state" else "rebuild it"
+        err.print(f"damaged: {one.artefact}/{one.file}: {fix}", markup=False, highlight=False)
+    err.print(f"{len(folders)} artefacts, {len(damaged)} damaged files", highlight=False)
+    said: dict[str, Any] = {"artefacts": len(folders), "damaged": [one._asdict() for one in damaged]}
+    if mirrored:
+        count, there = open_mirror(None).damage()
+        for one in there:
+            err.print(f"damaged on the mirror: {one.artefact}/{one.file}", markup=False, highlight=False)
+        err.print(f"{count} artefacts on the mirror, {len(there)} damaged files", highlight=False)
+        said["mirror"] = {"artefacts": count, "damaged": [one._asdict() for one in there]}
+        damaged += there
     if as_json:
-        emit({"artefacts": len(manifests), "damaged": damaged})
+        emit(said)
     raise typer.Exit(EXIT_FAILED if damaged else 0)
 
 

@@ -42,6 +42,7 @@ _SEEN = {
     DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED,
     DagsterEventType.ASSET_MATERIALIZATION,
     DagsterEventType.STEP_FAILURE,
+    DagsterEventType.RUN_FAILURE,
 }
 
 
@@ -52,7 +53,9 @@ def alerts(context: dg.SensorEvaluationContext) -> dg.SkipReason:
     home = find_home()
     rules = load_rules(home.alert_rules)
     outbox, started = Outbox(home.outbox), time.time()
-    since = float(context.cursor) if context.cursor else started - 86_400
+    since = (
+        min(float(context.cursor), started) if context.cursor else started - 86_400
+    )  # the clock may have been set back
     new = sum(_keep(outbox, rules, alert) for alert in noticed(context.instance, home, rules, since))
     sent, failed = deliver(outbox, rules)
     context.update_cursor(str(started - OVERLAP_S))
@@ -106,14 +109,16 @@ def run_seen(record: dg.RunRecord, log: "RunLog") -> RunSeen:
     end = record.end_time or time.time()
     hours = (end - record.start_time) / 3600 if record.start_time else 0.0
     failed = run.status == DagsterRunStatus.FAILURE
-    return RunSeen(run.run_id, log.recipe, run.job_name, failed, hours, log.why)
+    return RunSeen(run.run_id, log.recipe, run.job_name, failed, hours, log.why, tuple(log.failures))
 
 
 class RunLog:
     """One run's log, as far as checks are concerned."""
 
     def __init__(self, instance: dg.DagsterInstance, run: dg.DagsterRun, recipe: str) -> None:
-        self.run, self.recipe, self.why = run, recipe, ""
+        self.run, self.recipe = run, recipe
+        self.failures: list[str] = []
+        """What each failed step said, in order; where none did, what ended the run."""
         self._planned: dict[tuple[str, str], str | None] = {}
         self._made: set[str] = set()
         self._failed: set[str | None] = set()
@@ -124,6 +129,11 @@ class RunLog:
             if entry.dagster_event:
                 self._read(entry.dagster_event)
 
+    @property
+    def why(self) -> str:
+        """The first failure."""
+        return self.failures[0] if self.failures else ""
+
     def _read(self, event: dg.DagsterEvent) -> None:
         kind = event.event_type
         if kind == DagsterEventType.ASSET_MATERIALIZATION and event.asset_key:
@@ -131,7 +141,9 @@ class RunLog:
         elif kind == DagsterEventType.STEP_FAILURE:
             self._failed.add(event.step_key)
             self.codes.add(failure_code(event.step_failure_data))
-            self.why = self.why or failure_message(event.step_failure_data)
+            self.failures.append(f"{event.step_key}: {failure_message(event.step_failure_data)}")
+        elif kind == DagsterEventType.RUN_FAILURE:
+            self.failures = self.failures or [event.message or "it ended without a word"]
         elif kind == DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED:
             key = event.asset_check_planned_data.asset_check_key
             self._planned[key.asset_key.to_user_string(), key.name] = event.step_key

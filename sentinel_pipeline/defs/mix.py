@@ -7,7 +7,7 @@ from .stage import Stage, recipe_asset
 
 def suite_tasks(bank: Artefact) -> list[Task]:
     """Every item of every suite that the recipe answers."""
-    paths = sorted((bank.folder / "suites").glob("*.parquet"))
+    paths = sorted(bank.path("suites").glob("*.parquet"))
     return [Task.from_row(row) for path in paths for row in read_parquet(path)]
 
 

@@ -102,7 +102,7 @@ def human_corrections_ready(context: dg.SensorEvaluationContext) -> dg.SensorRes
     from ..review.summary import approved_waiting
 
     home = find_home()
-    wanted = {name: home.recipe(name).review for name in home.recipe_names()}
+    wanted = {name: recipe.review for name, recipe in home.every_recipe().valid.items()}
     asking = {n: r.rebuild_after for n, r in wanted.items() if r.rebuild_after is not None and r.firewall == "retire"}
     if not asking:
         return dg.SkipReason("no recipe says review.rebuild_after")

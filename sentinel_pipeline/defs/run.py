@@ -24,11 +24,10 @@ from .checks import REPORT_GATES, gates_of
 from .gap import PROOF
 from .jobs import RELEASE
 from .stage import LOOP_TAG, RECIPES, View, open_view
+from .workers import PID_TAG, end_dead_runs, process_mark
 
 JOB = "train_recipe"
 LOOP_JOBS = (JOB, "nightly")
-PID_TAG = "sentinel/pid"
-UNFINISHED = [DagsterRunStatus.STARTING, DagsterRunStatus.STARTED]
 _STATUS = {
     DagsterEventType.STEP_START: "running",
     DagsterEventType.STEP_SUCCESS: "done",
@@ -81,31 +80,13 @@ def last_loop(instance: dg.DagsterInstance, recipe: str) -> str:
 
 def newest_run(instance: dg.DagsterInstance, recipe: str) -> dg.DagsterRun | None:
     """The recipe's newest run of the loop, by hand or by night; one whose process died unnoticed is marked failed."""
-    for job in LOOP_JOBS:
-        for run in instance.get_runs(RunsFilter(job_name=job, tags={"dagster/partition": recipe}, statuses=UNFINISHED)):
-            if run.tags.get(PID_TAG) and not _alive(run.tags[PID_TAG]):
-                instance.report_run_failed(run, "its process is gone")
+    end_dead_runs(instance, recipe)
     found = [
         run
         for job in LOOP_JOBS
         for run in instance.get_run_records(RunsFilter(job_name=job, tags={"dagster/partition": recipe}), limit=1)
     ]
     return max(found, key=lambda record: record.create_timestamp).dagster_run if found else None
-
-
-def _alive(pid: str | None) -> bool:
-    """Whether ``PID:START`` still names the process that it named when it was written."""
-    return pid is not None and pid == process_mark(int(pid.partition(":")[0]))
-
-
-def process_mark(pid: int) -> str | None:
-    """``PID:START``: the pid with the process's start time, so that a reused pid is not taken for it; None when gone."""
-    import psutil
-
-    try:
-        return f"{pid}:{psutil.Process(pid).create_time():.2f}"
-    except psutil.NoSuchProcess:
-        return None
 
 
 def unfinished(recipe: str, loop: str, names: Sequence[str]) -> list[str]:
@@ -117,9 +98,9 @@ def unfinished(recipe: str, loop: str, names: Sequence[str]) -> list[str]:
 
 
 def _finished(view: View, name: str, loop: str, gates: Iterable[str]) -> bool:
-    """It is made, and whatever is to be decided about it was."""
+    """It is made and whole, and whatever is to be decided about it was."""
     made = [artefact for artefact in view.store.history(name) if artefact.manifest.loop_id == loop]
-    if not made or not all(view.ledger.latest(gate, made[-1].hash) for gate in gates):
+    if not made or made[-1].damage() or not all(view.ledger.latest(gate, made[-1].hash) for gate in gates):
         return False
     decided = view.recipe.decision_after(name.removesuffix("_report")) is None
     return decided or view.ledger.latest_decision(made[-1].hash) is not None

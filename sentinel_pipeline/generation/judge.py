@@ -9,15 +9,22 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from ..bench.licence import Answers, Identity, Labelled, Word
 from ..records import Message
-from ..records.judge_spec import JudgeSpec
-from .server import Server
+from ..records.judge_spec import JudgeModel, JudgeSpec
+from ..store import Home
+from ..training.device import device_lock
+from .server import Server, ServerSpec
+from .targets import find_target, served
 
 RUBRIC = (
     "The answer follows the last request of the conversation, keeps to everything that was said and asked before it, states "
@@ -114,9 +121,38 @@ def _spot_checks(items: Sequence[Labelled], share: float) -> list[int]:
     return sorted(sorted(range(len(items)), key=lambda place: _hash(items[place].id))[:count])
 
 
-def served_judge(server: Server) -> Ask:
-    """A judge behind a chat server."""
-    return lambda messages: server.ask(messages, max_tokens=16).text
+class Judge(NamedTuple):
+    """Whom to ask, and the hash of the model behind it."""
+
+    ask: Ask
+    model_hash: str
+    at_once: int
+    """Prompts that may be asked at a time."""
+
+
+@contextmanager
+def open_judges(home: Home, *models: JudgeModel) -> Iterator[list[Judge]]:
+    """Judges to ask; served ones over HTTP, local weights hold the device meanwhile.
+
+    Raises:
+        BadInput: no causal language model in the folder, or no such model here.
+        Infrastructure: the device is not let go.
+    """
+    with ExitStack() as stack:
+        if any(model.base_url is None for model in models):
+            stack.enter_context(device_lock(home.device_lock))
+        yield [_open(home, model, stack) for model in models]
+
+
+def _open(home: Home, model: JudgeModel, stack: ExitStack) -> Judge:
+    if model.base_url is None:
+        target = find_target(home, model.name)
+        assert target.folder is not None
+        return Judge(local_judge(target.folder), target.model_hash, 1)
+    key, at_once = os.environ.get(model.key_env), model.concurrency
+    spec = ServerSpec(base_url=model.base_url, model=model.name, key=key, concurrency=at_once)
+    ask = partial(stack.enter_context(Server(spec)).ask, max_tokens=16)
+    return Judge(lambda messages: ask(messages).text, served(model.base_url, model.name).model_hash, at_once)
 
 
 def local_judge(folder: Path) -> Ask:

@@ -1,14 +1,44 @@
-"""Recipe section about judges: what a model must show before its verdicts may decide a gate."""
+"""Recipe section about judges: who judges, and what it must show before its verdicts may decide a gate."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgeModel:
+    """Who judges the answers of ``judged_answer`` tasks."""
+
+    name: str
+    """A served model's name; without ``base_url`` a model folder, or a hub model that is here."""
+    base_url: str | None = None
+    """An OpenAI-compatible server, with its version path."""
+    key_env: str = "OPENAI_API_KEY"
+    """Environment variable that holds the server's key."""
+    concurrency: int = 8
+    """Requests at a time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgeExam:
+    """The judge's exam in every run: what is served under a name may be another model tomorrow."""
+
+    labels: str
+    """JSONL of answers that people labelled, relative to the project's root."""
+    second: JudgeModel
+    """The second judge, asked for some of the labels."""
+    rubric: str = ""
+    """The rubric that the licence is for; empty: the general one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgeSpec:
-    """The bars of a judge's licence."""
+    """The judge, and the bars of its licence."""
 
+    model: JudgeModel | None = None
+    """Absent: ``judged_answer`` tasks stay without a verdict, which is no score."""
+    exam: JudgeExam | None = None
+    """Absent: no run examines the judge; ``sentinel judge licence`` does."""
     min_kappa: float = 0.7
     """Lower bound of Cohen's kappa with the human labels (seed 003's bar, taken on the bound and not on the point)."""
     confidence: float = 0.95
@@ -23,3 +53,7 @@ class JudgeSpec:
     second_share: float = 0.1
     """Share of the labels that a second judge is asked too."""
     min_second_agreement: float = 0.8
+
+    def bars(self) -> JudgeSpec:
+        """The bars alone: a licence is for them, whoever asks."""
+        return replace(self, model=None, exam=None)

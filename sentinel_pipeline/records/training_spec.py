@@ -82,7 +82,7 @@ class SftSpec(TuneSpec):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairsSpec:
-    """Preference pairs: the fine-tuned model's own answers to training tasks, ranked by the critic."""
+    """Preference pairs: the fine-tuned model's own answers to training tasks, ranked by the critic, or by critic and judge."""
 
     prompts: int = 1000
     """Training tasks that are answered, drawn by seed; never one of a suite."""
@@ -95,6 +95,9 @@ class PairsSpec:
     min_accepted: float = 0.0
     """Least share of a task's answers that must be accepted where one is: below it the accepted one is luck rather than what the
     model can do, and no pair."""
+    ranked_by: Literal["critic", "judge"] = "critic"
+    """``judge``: an accepted answer is one that the critic and the licensed ``[judge.model]`` accept; a local judge decides by
+    log-probability (seed 003)."""
     reference: bool = True
     """Where no answer of the model's own is accepted, the task's reference is the chosen side."""
     largest_shares: dict[str, float] = field(default_factory=lambda: {"wrong": 0.9})

@@ -13,8 +13,9 @@ import json
 import os
 import shutil
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -37,14 +38,21 @@ class Artefact:
         return self.manifest.content_hash
 
     def path(self, name: str) -> Path:
-        """A file or folder of the artefact.
+        """A file or folder of the artefact, held against the manifest: what is damaged is no evidence.
 
         Raises:
-            Infrastructure: it is gone: the store was damaged from outside.
+            Infrastructure: it is gone, or its bytes are not those that were written: the store was damaged from outside.
         """
         path = self.folder / name
         if not path.exists():
             raise Infrastructure(f"{path} is missing from a finished artefact: rebuild {self.manifest.asset}.")
+        asked = [one for one in self.manifest.files if one.path == name or one.path.startswith(f"{name}/")]
+        for entry in asked:
+            if not _as_written(self.folder / entry.path, entry.sha256):
+                raise Infrastructure(
+                    f"{self.folder / entry.path} is damaged: its bytes are not those of its manifest. "
+                    f"Rebuild {self.manifest.asset}."
+                )
         return path
 
     def json(self, name: str) -> Any:
@@ -56,7 +64,8 @@ class Artefact:
 
     def damage(self) -> list[str]:
         """Names of files whose bytes are not those of the manifest; empty when the artefact is whole."""
-        return [
+        changed = [] if content_hash(self.manifest.files) == self.hash else ["manifest.json"]
+        return changed + [
             entry.path
             for entry in self.manifest.files
             if not (self.folder / entry.path).is_file() or sha256_file(self.folder / entry.path) != entry.sha256
@@ -204,10 +213,27 @@ class Store:
         return sorted(path.name for path in self._assets().glob("*") if path.is_dir())
 
     def history(self, asset: str) -> list[Artefact]:
-        """Every finished artefact of ``asset``, oldest first."""
+        """Every finished artefact of ``asset``, oldest first; one whose manifest is damaged is left to ``sentinel verify``."""
         folders = (self._assets() / asset).glob("*/manifest.json")
-        found = [Artefact(path.parent, read_manifest(path.parent)) for path in folders if path.parent.name[0] != "."]
+        found = list[Artefact]()
+        for path in folders:
+            with suppress(Infrastructure):
+                found += [Artefact(path.parent, read_manifest(path.parent))] if path.parent.name[0] != "." else []
         return sorted(found, key=lambda artefact: (artefact.manifest.created_at, artefact.manifest.run_id))
+
+
+def _as_written(path: Path, sha256: str) -> bool:
+    """Whether a file has these bytes; hashed again only when the file system says that it was touched."""
+    try:
+        seen = path.stat()
+    except OSError:
+        return False
+    return _hash(path, seen.st_ino, seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns) == sha256
+
+
+@lru_cache(maxsize=1 << 14)
+def _hash(path: Path, *_: int) -> str:
+    return sha256_file(path)
 
 
 def _fsync(path: Path) -> None:

@@ -9,9 +9,17 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
-from ..errors import BadInput, did_you_mean
+from ..errors import BadInput, SentinelError, did_you_mean
 from ..records.recipe import Recipe, load_recipe
+
+
+class Recipes(NamedTuple):
+    """Every recipe file: those that are valid, and what is wrong with the others, by name."""
+
+    valid: dict[str, Recipe]
+    broken: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +100,16 @@ class Home:
 
     def recipe_names(self) -> list[str]:
         return sorted(path.stem for path in self.recipes.glob("*.toml"))
+
+    def every_recipe(self) -> Recipes:
+        """Load all of them; a broken file stops nobody who asks for the others."""
+        found = Recipes({}, {})
+        for name in self.recipe_names():
+            try:
+                found.valid[name] = self.recipe(name)
+            except SentinelError as error:
+                found.broken[name] = str(error)
+        return found
 
     def recipe(self, name: str) -> Recipe:
         """Load ``data/recipes/NAME.toml``.

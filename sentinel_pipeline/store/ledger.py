@@ -12,15 +12,17 @@ import json
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple
 
-from ..errors import GateRefused
+from ..errors import GateRefused, Infrastructure
 from ..records import GateVerdict, Interval
 from ..records.decision_spec import GOING_ON, Decision
 
+PATIENCE_S = 30.0
+"""How long a writer waits for another one."""
 _SCHEMA = """
 create table if not exists verdicts (
     id integer primary key,
@@ -70,17 +72,25 @@ class Ledger:
 
     @contextmanager
     def _connect(self) -> Iterator[sqlite3.Connection]:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        connection = sqlite3.connect(self.path, timeout=30, isolation_level=None)
+        """
+        Raises:
+            Infrastructure: the file stayed locked, its disk is full, or it is damaged: nothing was decided or recorded.
+        """
         try:
-            connection.row_factory = sqlite3.Row
-            _use_wal(connection)
-            connection.execute("pragma synchronous = full")
-            connection.executescript(_SCHEMA)
-            _add_later_columns(connection)
-            yield connection
-        finally:
-            connection.close()
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with closing(sqlite3.connect(self.path, timeout=PATIENCE_S, isolation_level=None)) as connection:
+                connection.row_factory = sqlite3.Row
+                _use_wal(connection)
+                connection.execute("pragma synchronous = full")
+                connection.executescript(_SCHEMA)
+                _add_later_columns(connection)
+                yield connection
+        except sqlite3.IntegrityError:
+            raise
+        except (sqlite3.DatabaseError, OSError) as error:
+            raise Infrastructure(
+                f"the ledger {self.path} cannot be used: {error}. Run again when that is mended."
+            ) from error
 
     def record(self, verdict: GateVerdict, *, recipe: str, run_id: str) -> None:
         """Append a verdict; durable on return."""
@@ -226,7 +236,7 @@ def _decision(row: sqlite3.Row) -> Decision:
 
 def _use_wal(connection: sqlite3.Connection) -> None:
     """Write-ahead logging; while processes turn a new file to it at once, SQLite says "locked" without waiting: then again."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE_S
     while connection.execute("pragma journal_mode").fetchone()[0] != "wal":
         try:
             connection.execute("pragma journal_mode = wal")

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
+from ..errors import Infrastructure
 from .files import sha256_file
 from .tables import parquet_rows
 
@@ -69,8 +70,16 @@ class Manifest:
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """The manifest of a finished artefact's folder."""
-    return Manifest.from_json(json.loads((folder / "manifest.json").read_text(encoding="utf-8")))
+    """The manifest of a finished artefact's folder.
+
+    Raises:
+        Infrastructure: it cannot be read: the store was damaged from outside.
+    """
+    path = folder / "manifest.json"
+    try:
+        return Manifest.from_json(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise Infrastructure(f"{path} is damaged ({type(error).__name__}): rebuild {folder.parent.name}.") from error
 
 
 def describe_files(folder: Path) -> tuple[FileEntry, ...]:

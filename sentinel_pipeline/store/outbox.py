@@ -79,12 +79,16 @@ class Outbox:
         return bool(added)
 
     def claim(self, now: float, limit: int = 20) -> list[Delivery]:
-        """Deliveries that are due, oldest first, claimed for ``CLAIM_S`` seconds."""
+        """Deliveries that are due, oldest first, claimed for ``CLAIM_S`` seconds.
+
+        Nothing is put off for longer than an hour: what is later than that was put off before the clock was set back.
+        """
         with self._write() as connection:
             due = connection.execute(
                 "update deliveries set next_at = ?1 + ?2, attempts = attempts + 1 where (key, channel) in (select key, channel "
-                "from deliveries where delivered_at is null and next_at <= ?1 order by next_at limit ?3) returning *",
-                (now, CLAIM_S, limit),
+                "from deliveries where delivered_at is null and (next_at <= ?1 or next_at > ?1 + ?4) order by next_at limit ?3) "
+                "returning *",
+                (now, CLAIM_S, limit, LONGEST_RETRY_S),
             ).fetchall()
             return [self._delivery(connection, row) for row in due]
 

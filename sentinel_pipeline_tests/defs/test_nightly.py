@@ -11,11 +11,12 @@ import pytest
 from dagster import DagsterRunStatus
 from dagster._core.test_utils import create_run_for_test
 
-from sentinel_pipeline.alerts.digest import build_digest, digest_markdown
+from sentinel_pipeline.alerts.digest import NightSeen, Spent, build_digest, digest_markdown
 from sentinel_pipeline.alerts.notice import RunSeen
 from sentinel_pipeline.bench.samples import write_samples
 from sentinel_pipeline.definitions import defs
-from sentinel_pipeline.defs.nightly import NIGHT_TAG, nightly_at_two, nightly_digest
+from sentinel_pipeline.defs.digest import nightly_digest
+from sentinel_pipeline.defs.nightly import NIGHT_TAG, nightly_at_two
 from sentinel_pipeline.defs.stage import LOOP_TAG, RECIPES
 from sentinel_pipeline.records import SampleScore
 from sentinel_pipeline.store import Home, Ledger, Outbox, Store
@@ -154,16 +155,18 @@ def test_the_digest_compares_with_the_loop_before_item_by_item(home: Home) -> No
     artefact(home, "sft_report", "r2", [sample(i, passed=i < 40) for i in range(100)])
     Ledger(home.ledger).record(verdict("inconclusive"), recipe="tiny", run_id="r2")
     run = RunSeen("r2", "tiny", "nightly", False, 0.1, "")
-    digest = build_digest(home, NIGHT.date(), [run], {"r2": "1.20 USD"}, ["other"])
+    spent = {"r2": Spent(0.5, "1.20 USD")}
+    digest = build_digest(home, NightSeen(NIGHT.date(), [run], spent, ["other"], ["the machine slept"]))
     (change,) = digest.changes
     assert change.comparison.difference == pytest.approx(-0.2)
     assert change.comparison.n == 100 and change.comparison.p == pytest.approx(2 / 2**20)
-    assert len(digest.needs) == 3
-    assert digest.needs[0].startswith("tiny: pass_at_1 inconclusive.")
-    assert "sft_report got worse on heldout: -20.0% [" in digest.needs[1]
-    assert digest.needs[2] == "other: did not run, an earlier run was still going on."
+    assert len(digest.needs) == 4
+    assert digest.needs[0] == "the machine slept"
+    assert digest.needs[1].startswith("tiny: pass_at_1 inconclusive.")
+    assert "sft_report got worse on heldout: -20.0% [" in digest.needs[2]
+    assert digest.needs[3] == "other: did not run, an earlier run was still going on."
     page = digest_markdown(digest)
-    assert "| tiny | r2 | done | 0.10 | 1.20 USD |" in page
+    assert "| tiny | r2 | done | 0.10 | 0.50 | 1.20 USD |" in page
     assert "<script>" not in page
     json.dumps(digest.to_json())
 

@@ -1,0 +1,64 @@
+"""``sentinel mirror push`` and ``fetch``: finished artefacts and the ledger to and from an object store."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated
+
+import typer
+
+from ..errors import EXIT_FAILED, BadInput
+from ..store import find_home
+from ..store.mirror import VARIABLE, Copied, Mirror
+from .console import AsJson, emit, err
+
+mirror = typer.Typer(help="Artefacts and the ledger on an object store.", no_args_is_help=True)
+Url = Annotated[str | None, typer.Option(help=f"An fsspec URL, as s3://bucket/folder; else {VARIABLE}.")]
+
+
+def open_mirror(url: str | None) -> Mirror:
+    """
+    Raises:
+        BadInput: no address was given, or none that is known.
+    """
+    address = url or os.environ.get(VARIABLE)
+    if not address:
+        raise BadInput("no address of a mirror.", field="--url", fix=f"Name one, or set {VARIABLE}.")
+    return Mirror(address)
+
+
+@mirror.command()
+def push(url: Url = None, as_json: AsJson = False) -> None:
+    """Copy every finished artefact that is not there yet, and the ledger. Exit code 1 when one here is damaged: it is not copied.
+
+    Example:
+
+        sentinel mirror push --url s3://bucket/sentinel
+    """
+    _report(open_mirror(url).push(find_home()), "copied", as_json)
+
+
+@mirror.command()
+def fetch(
+    recipe: Annotated[str | None, typer.Argument(help="Only this recipe's artefacts.")] = None,
+    url: Url = None,
+    as_json: AsJson = False,
+) -> None:
+    """Bring back every artefact that is not here, and the newest ledger where there is none. Exit code 1 when one there is damaged.
+
+    Example:
+
+        sentinel mirror fetch tiny --url s3://bucket/sentinel
+    """
+    _report(open_mirror(url).fetch(find_home(), recipe), "brought back", as_json)
+
+
+def _report(done: Copied, word: str, as_json: bool) -> None:
+    for one in done.damaged:
+        err.print(f"damaged, not {word}: {one.artefact}/{one.file}", markup=False, highlight=False)
+    ledger = f", ledger {done.ledger}" if done.ledger else ""
+    err.print(f"{len(done.artefacts)} artefacts {word}{ledger}", highlight=False)
+    if as_json:
+        damaged = [one._asdict() for one in done.damaged]
+        emit({"artefacts": done.artefacts, "damaged": damaged, "ledger": done.ledger})
+    raise typer.Exit(EXIT_FAILED if done.damaged else 0)

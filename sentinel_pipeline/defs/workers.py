@@ -1,0 +1,75 @@
+"""Runs whose process is gone: Dagster notices that only while the server that started the run lives, so a power cut or a kill of
+everything leaves a run that goes on for ever. Such a run is marked failed here.
+
+A process is known by its pid and its start, counted in the kernel's ticks since this boot: setting the clock changes neither. What
+this module does not do: look at runs of other machines; whoever launched those watches them.
+"""
+
+import re
+from pathlib import Path
+
+import dagster as dg
+from dagster import DagsterEventType, DagsterRunStatus, RunsFilter
+from dagster._core.storage.tags import GRPC_INFO_TAG  # no public name says where a run was started
+
+PID_TAG = "sentinel/pid"
+UNFINISHED = [DagsterRunStatus.STARTING, DagsterRunStatus.STARTED]
+GONE = "its process is gone: killed, out of memory, or the machine stopped"
+_STARTED = re.compile(r"Started process for .*\(pid: (\d+)\)")
+
+
+def process_mark(pid: int) -> str | None:
+    """``PID:START``, so that a reused pid is not taken for the process that had it; None when there is none."""
+    import psutil
+
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8")[:8]
+        return f"{pid}:{boot}-{fields[19]}"
+    except OSError:
+        pass
+    try:
+        return f"{pid}:{psutil.Process(pid).create_time():.2f}"  # no /proc: not Linux
+    except psutil.NoSuchProcess:
+        return None
+
+
+def is_alive(mark: str) -> bool:
+    """Whether ``PID:START`` still names the process that it named when it was written."""
+    return mark == process_mark(int(mark.partition(":")[0]))
+
+
+def end_dead_runs(instance: dg.DagsterInstance, recipe: str) -> None:
+    """Mark the recipe's runs as failed whose process, on this machine, is gone."""
+    for run in instance.get_runs(RunsFilter(tags={"dagster/partition": recipe}, statuses=UNFINISHED)):
+        if _is_gone(instance, run):
+            instance.report_run_failed(run, GONE)
+
+
+def _is_gone(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
+    mark = run.tags.get(PID_TAG)
+    if mark:
+        return not is_alive(mark)
+    started = _worker(instance, run)
+    return started is not None and not _lived_at(*started)
+
+
+def _worker(instance: dg.DagsterInstance, run: dg.DagsterRun) -> tuple[int, float] | None:
+    """Pid of the process that Dagster's server on this machine started for the run, and when (seconds since 1970)."""
+    if not any(f'"{host}"' in run.tags.get(GRPC_INFO_TAG, "") for host in ("localhost", "127.0.0.1")):
+        return None
+    for entry in reversed(instance.all_logs(run.run_id, of_type=DagsterEventType.ENGINE_EVENT)):
+        if found := _STARTED.search(entry.message or ""):
+            return int(found[1]), entry.timestamp
+    return None
+
+
+def _lived_at(pid: int, at: float) -> bool:
+    """Whether a process with this pid that is not younger than ``at`` still runs."""
+    import psutil
+
+    try:
+        process = psutil.Process(pid)
+        return process.create_time() <= at + 1 and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
