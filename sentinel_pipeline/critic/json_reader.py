@@ -107,7 +107,7 @@ def mend_json(text: str, reading: JsonReading) -> Extracted:
     if bare[:1] == "\ufeff":
         bare = bare[1:]
     found = _at(bare, 0, "mend")
-    if type(found) is tuple and found[1] == len(bare) and not isinstance(found[0], str):
+    if not isinstance(found, _Failed) and found[1] == len(bare) and not isinstance(found[0], str):
         return Extracted(found[0], "json", found[2])
     result = json_in_prose(bare, NO_JSON, reading, found if reading == "mend" else None)
     # Why it is no strict JSON is only asked where nothing better is known.
