@@ -1,7 +1,7 @@
 """Two models that answered each task several times: answers to one task are not independent, so tasks are what is compared.
 
-With one answer a task everything here is what ``statistics`` says of counts: Newcombe's interval but for its continuity correction,
-and exact McNemar. What this module does not do: decide. Functions are pure and raise on impossible counts.
+With one answer a task everything here is what ``statistics`` says of counts: Newcombe's interval and exact McNemar.
+What this module does not do: decide. Functions are pure and raise on impossible counts.
 """
 
 from __future__ import annotations
@@ -78,11 +78,15 @@ def randomisation_p(tasks: Sequence[TaskPair]) -> float:
 
 
 def _correlation(first: Sequence[float], second: Sequence[float]) -> float:
-    """Pearson's; 0 where one side does not vary."""
+    """Pearson's, with Newcombe's correction for continuity where it is positive: two tasks that agree prove no agreement. 0 where
+    one side does not vary."""
     n = len(first)
     p1, p2 = fsum(first) / n, fsum(second) / n
-    spread = sqrt(fsum((a - p1) ** 2 for a in first) * fsum((b - p2) ** 2 for b in second))
-    return fsum((a - p1) * (b - p2) for a, b in zip(first, second, strict=True)) / spread if spread > 0 else 0.0
+    spread = sqrt(fsum((a - p1) ** 2 for a in first) * fsum((b - p2) ** 2 for b in second)) / n
+    together = fsum((a - p1) * (b - p2) for a, b in zip(first, second, strict=True)) / n
+    if together > 0:
+        together = max(0.0, together - 1 / (2 * n))
+    return together / spread if spread > 0 else 0.0
 
 
 def _check(tasks: Sequence[TaskPair]) -> None:
