@@ -132,7 +132,7 @@ def _words(found: PairedComparison) -> str:
     low, high = found.interval[:2]
     return (
         f"{found.suite}: {found.difference:+.1%} [{low:+.1%}, {high:+.1%}], n {found.n}, "
-        f"{found.gained} gained, {found.lost} lost, exact McNemar p = {found.p:.2g}"
+        f"{found.gained} gained, {found.lost} lost, exact paired p = {found.p:.2g}"
     )
 
 

@@ -11,12 +11,11 @@ from itertools import pairwise
 from typing import Any, Literal, NamedTuple
 
 from ..errors import BadInput
-from ..gates import Paired
 from ..gates.effects import cohens_h, holm
-from ..gates.statistics import mcnemar_exact, newcombe_paired
 from ..records import Interval, PairedComparison, SampleScore
 from ..store import Artefact
 from .artefacts import CutScorer, Finding, explained
+from .pairing import Pairs, counted, scored_pairs
 from .samples import read_samples
 
 STAGES = ("base", "sft", "dpo", "grpo")
@@ -91,7 +90,7 @@ def compare(
     Raises:
         BadInput: the two answered different items, or no item was scored on both sides.
     """
-    pairs = _pairs(first, second, from_stage, to_stage, suite)
+    pairs = scored_pairs(first, second, from_stage, to_stage, suite)
     flips = [_flip(x, y) for x, y in pairs if x.outcome != y.outcome]
     return _summary(pairs, from_stage, to_stage, suite), flips
 
@@ -118,63 +117,13 @@ def compare_suites(
             f"{from_stage} ({', '.join(first)}) and {to_stage} ({', '.join(second)}) have no suite in common.",
             fix="Answer one suite with both models.",
         )
-    paired = {name: _pairs(first[name], second[name], from_stage, to_stage, name) for name in suites}
+    paired = {name: scored_pairs(first[name], second[name], from_stage, to_stage, name) for name in suites}
     summaries = {name: _summary(pairs, from_stage, to_stage, name) for name, pairs in paired.items()}
     adjusted = holm({name: summary.p for name, summary in summaries.items()})
     return {
         name: _suite(pairs, summaries[name], adjusted[name], explained(first[name], second[name], rescore(name)))
         for name, pairs in paired.items()
     }
-
-
-def paired_counts(
-    first: Sequence[SampleScore],
-    second: Sequence[SampleScore],
-    metric: Literal["pass_at_1", "syntax_rate"] = "pass_at_1",
-) -> Paired:
-    """The four counts of a paired table; an item is counted as infrastructure when either side has no value.
-
-    Raises:
-        BadInput: the two answered different items.
-    """
-    values: Counter[tuple[bool | None, bool | None]] = Counter()
-    for x, y in _same_items(first, second, "the first", "the second", "the suite"):
-        values[_value(x, metric), _value(y, metric)] += 1
-    infra = sum(count for pair, count in values.items() if None in pair)
-    return Paired(values[True, True], values[False, True], values[True, False], values[False, False], infra)
-
-
-def _value(sample: SampleScore, metric: str) -> bool | None:
-    if sample.outcome == "infra":
-        return None
-    return sample.outcome == "pass" if metric == "pass_at_1" else sample.syntax_ok
-
-
-Pairs = list[tuple[SampleScore, SampleScore]]
-
-
-def _same_items(
-    first: Sequence[SampleScore], second: Sequence[SampleScore], from_stage: str, to_stage: str, suite: str
-) -> Pairs:
-    a, b = {s.task_id: s for s in first}, {s.task_id: s for s in second}
-    if a.keys() != b.keys():
-        only = sorted(a.keys() ^ b.keys())
-        raise BadInput(
-            f"{from_stage} and {to_stage} answered different items of {suite}: {len(only)} stand on one side only, "
-            f"{only[0]!r} among them.",
-            fix="Answer the suite again with both models.",
-        )
-    return [(a[key], b[key]) for key in a]
-
-
-def _pairs(
-    first: Sequence[SampleScore], second: Sequence[SampleScore], from_stage: str, to_stage: str, suite: str
-) -> Pairs:
-    same = _same_items(first, second, from_stage, to_stage, suite)
-    pairs = [(x, y) for x, y in same if "infra" not in (x.outcome, y.outcome)]
-    if not pairs:
-        raise BadInput(f"no item of {suite} was scored for both {from_stage} and {to_stage}.", fix="Score them again.")
-    return pairs
 
 
 def stage_pairs(present: Sequence[str]) -> list[tuple[str, str]]:
@@ -195,24 +144,8 @@ def compare_reports(
     ]
 
 
-class _Table(NamedTuple):
-    n: int
-    both: int
-    gained: int
-    lost: int
-
-    @property
-    def interval(self) -> Interval:
-        return newcombe_paired(self.both, self.gained, self.lost, self.n - self.both - self.gained - self.lost)
-
-
-def _table(pairs: Pairs) -> _Table:
-    counts = Counter((x.outcome == "pass", y.outcome == "pass") for x, y in pairs)
-    return _Table(len(pairs), counts[True, True], counts[False, True], counts[True, False])
-
-
 def _summary(pairs: Pairs, from_stage: str, to_stage: str, suite: str) -> PairedComparison:
-    table = _table(pairs)
+    table = counted(pairs)
     return PairedComparison(
         from_stage=from_stage,
         to_stage=to_stage,
@@ -220,9 +153,9 @@ def _summary(pairs: Pairs, from_stage: str, to_stage: str, suite: str) -> Paired
         n=table.n,
         gained=table.gained,
         lost=table.lost,
-        difference=(table.gained - table.lost) / table.n,
-        interval=table.interval,
-        p=mcnemar_exact(table.gained, table.lost),
+        difference=table.difference,
+        interval=table.interval(),
+        p=table.p,
     )
 
 
@@ -256,10 +189,9 @@ def _parts(pairs: Pairs) -> list[Part]:
         groups.setdefault(("family", pair[0].family), []).append(pair)
     found = []
     for (kind, name), mine in sorted(groups.items()):
-        table = _table(mine)
+        table = counted(mine)
         a, b = (table.both + table.lost) / table.n, (table.both + table.gained) / table.n
-        p = mcnemar_exact(table.gained, table.lost)
-        found.append(Part(kind, name, table.n, a, b, table.gained, table.lost, table.interval, p))
+        found.append(Part(kind, name, table.n, a, b, table.gained, table.lost, table.interval(), table.p))
     return found
 
 

@@ -50,7 +50,7 @@ def suites_to_json(found: Mapping[str, SuiteComparison]) -> dict[str, Any]:
 def comparison_markdown(found: Sequence[SuiteComparison]) -> str:
     """A table, one line a comparison; then what may explain a difference."""
     lines = [
-        "| from | to | suite | n | gained | lost | difference [95 %] | exact McNemar p | Holm p | h | verdict |",
+        "| from | to | suite | n | gained | lost | difference [95 %] | exact paired p | Holm p | h | verdict |",
         "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for one in found:

@@ -13,7 +13,7 @@ from ..gates.gap import BASES, Gap, Rate, prove
 from ..plots import Bar, rate_bars
 from ..records import SampleScore, Task
 from ..records.gap_spec import GapProof
-from .compare import paired_counts
+from .pairing import paired_counts
 from .report import percent
 
 Matrix = Mapping[tuple[str, str], Sequence[SampleScore]]

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, NamedTuple
 
-from ..gates.statistics import wilson, wilson_by_task
+from ..gates.statistics import effective_samples, wilson_rate
 from ..plots import Bar, rate_bars
 from ..records import BenchmarkReport, Interval, SampleScore
 from ..records.conversation import task_of
@@ -27,22 +27,21 @@ def build_report(
     retired: int = 0,
 ) -> BenchmarkReport:
     """Summarise one model's scored answers to one suite; rates are None where nothing was scored."""
-    passed, n = _passed(samples)
-    syntax_passed, syntax_n = _syntax(samples)
+    passes, syntax = _rate(_passes(samples)), _rate(_syntax(samples))
     families = sorted({sample.family for sample in samples})
     return BenchmarkReport(
         stage=stage,
         suite=suite,
         model=model,
         model_hash=model_hash,
-        n=n,
-        passed=passed,
-        pass_at_1=passed / n if n else None,
-        interval=_interval(samples) if n else None,
-        syntax_n=syntax_n,
-        syntax_passed=syntax_passed,
-        syntax_rate=syntax_passed / syntax_n if syntax_n else None,
-        syntax_interval=wilson(syntax_passed, syntax_n) if syntax_n else None,
+        n=passes.n,
+        passed=passes.passed,
+        pass_at_1=passes.rate,
+        interval=passes.interval,
+        syntax_n=syntax.n,
+        syntax_passed=syntax.passed,
+        syntax_rate=syntax.rate,
+        syntax_interval=syntax.interval,
         infra=sum(sample.outcome == "infra" for sample in samples),
         scorer_version=scorer_version,
         decoding=decoding,
@@ -50,36 +49,62 @@ def build_report(
         seconds=round(sum(sample.seconds for sample in samples), 3),
         tokens=sum(sample.tokens for sample in samples),
         retired=retired,
+        effective=passes.effective,
+        syntax_effective=syntax.effective,
     )
 
 
-def _interval(samples: Iterable[SampleScore]) -> Interval:
-    """Wilson's interval; several samples of a task are not independent, so there it is taken over the tasks' rates."""
-    outcomes: dict[str, list[bool]] = {}
+class _Rate(NamedTuple):
+    """``effective`` is None where each item has one answer."""
+
+    passed: int
+    n: int
+    interval: Interval | None
+    effective: float | None
+
+    @property
+    def rate(self) -> float | None:
+        return self.passed / self.n if self.n else None
+
+
+Outcomes = dict[str, list[bool]]
+"""Item -> whether each of its answers passed."""
+
+
+def _rate(outcomes: Outcomes) -> _Rate:
+    """Answers to one item are not independent: the interval is Wilson's over their effective number."""
+    passed, n = sum(map(sum, outcomes.values())), sum(map(len, outcomes.values()))
+    if not n:
+        return _Rate(0, 0, None, None)
+    several = n > len(outcomes)
+    effective = effective_samples([sum(each) / len(each) for each in outcomes.values()], n) if several else n
+    return _Rate(passed, n, wilson_rate(passed / n, effective), effective if several else None)
+
+
+def _passes(samples: Iterable[SampleScore]) -> Outcomes:
+    found: Outcomes = {}
     for one in samples:
         if one.outcome != "infra":
-            outcomes.setdefault(task_of(one.task_id), []).append(one.outcome == "pass")
-    return wilson_by_task([sum(each) / len(each) for each in outcomes.values()], sum(map(len, outcomes.values())))
+            found.setdefault(task_of(one.task_id), []).append(one.outcome == "pass")
+    return found
 
 
-def _passed(samples: Iterable[SampleScore]) -> tuple[int, int]:
-    scored = [sample for sample in samples if sample.outcome != "infra"]
-    return sum(sample.outcome == "pass" for sample in scored), len(scored)
-
-
-def _syntax(samples: Iterable[SampleScore]) -> tuple[int, int]:
-    checked = [s for s in samples if s.syntax_ok is not None and s.outcome != "infra"]
-    return sum(bool(sample.syntax_ok) for sample in checked), len(checked)
+def _syntax(samples: Iterable[SampleScore]) -> Outcomes:
+    found: Outcomes = {}
+    for one in samples:
+        if one.syntax_ok is not None and one.outcome != "infra":
+            found.setdefault(task_of(one.task_id), []).append(one.syntax_ok)
+    return found
 
 
 def _family(samples: Sequence[SampleScore]) -> dict[str, Any]:
-    passed, n = _passed(samples)
+    found = _rate(_passes(samples))
     return {
-        "n": n,
-        "passed": passed,
-        "pass_at_1": passed / n if n else None,
-        "interval": list(wilson(passed, n)[:2]) if n else None,
-        "infra": len(samples) - n,
+        "n": found.n,
+        "passed": found.passed,
+        "pass_at_1": found.rate,
+        "interval": list(found.interval[:2]) if found.interval else None,
+        "infra": len(samples) - found.n,
     }
 
 

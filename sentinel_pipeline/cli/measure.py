@@ -60,7 +60,7 @@ def compare(
 
 def _table(found: dict[str, Any]) -> Table:
     table = Table()
-    for name in ("suite", "n", "A", "B", "gained", "lost", "difference [95 %]", "McNemar p", "Holm p", "verdict"):
+    for name in ("suite", "n", "A", "B", "gained", "lost", "difference [95 %]", "paired p", "Holm p", "verdict"):
         table.add_column(name, overflow="fold")
     for suite, one in found.items():
         c = one.summary

@@ -103,7 +103,7 @@ def _gates(gates: list[dict[str, Any]], asset: str, suite: str) -> str:
 def _caption(summary: dict[str, Any]) -> str:
     lines = [
         f"{c['from']} → {c['to']} on {c['suite']}: {c['difference']:+.1%} [{c['interval'][0]:+.1%}, {c['interval'][1]:+.1%}], "
-        f"n {c['n']}, exact McNemar p = {c['p']:.2g}"
+        f"n {c['n']}, exact paired p = {c['p']:.2g}"
         for c in summary["comparisons"]
     ]
     lines += [f"after {one['stage']}: {one['action']}: {one['reason']}" for one in summary["decisions"]]

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Literal
 
 from .fences import Fence, fences, outside
-from .json_reader import NO_JSON, Extracted, JsonReading, begins_as_json, json_in_prose, mend_json, read_json
+from .json_reader import Extracted, JsonReading, json_in_prose, mend_json, read_json, read_strictly
 from .syntax import python_tree
 
 Kind = Literal["python", "json", "diff", "shell", "sql", "typescript", "yaml", "answer", "text"]
@@ -170,19 +170,35 @@ def _script(text: str, entry_point: str | None) -> Extracted:
 
 
 def _json(text: str, reading: JsonReading) -> Extracted:
-    whole = read_json(text) if reading == "strict" or begins_as_json(text) else NO_JSON
-    if whole.error is None or (reading == "strict" and not whole.error.startswith("not_json")):
+    if reading != "strict":
+        return _lenient_json(text, reading)
+    whole = read_json(text)
+    if whole.error is None or not whole.error.startswith("not_json"):
         return whole
-    chosen = _choose(text, "json") if reading == "strict" or text.lstrip()[:1] not in ("{", "[") else None
+    chosen = _choose(text, "json")
     if chosen is None:
-        return json_in_prose(text, whole) if reading == "strict" else mend_json(text, whole, reading)
+        return json_in_prose(text, whole)
+    return _named(read_json(chosen[0].body), chosen[1])
+
+
+def _lenient_json(text: str, reading: JsonReading) -> Extracted:
+    whole = read_strictly(text)
+    if whole is not None:
+        return whole
+    chosen = _choose(text, "json") if text.lstrip()[:1] not in ("{", "[") else None
+    if chosen is None:
+        return mend_json(text, reading)
     body = chosen[0].body
-    found = read_json(body) if reading == "strict" else mend_json(body, read_json(body), reading)
-    if found.error is not None and reading != "strict":
+    found = read_strictly(body) or mend_json(body, reading)
+    if found.error is not None:
         outside_too = json_in_prose(text, found, reading)
         if outside_too.error is None:
             return outside_too
-    return found._replace(leniencies=(*chosen[1], *found.leniencies))
+    return _named(found, chosen[1])
+
+
+def _named(found: Extracted, leniencies: tuple[str, ...]) -> Extracted:
+    return found._replace(leniencies=(*leniencies, *found.leniencies))
 
 
 _DIFF_HEAD = re.compile(r"^(?:diff --git .*|--- .*\n\+\+\+ )", re.MULTILINE)

@@ -61,6 +61,25 @@ def _constant(name: str) -> Any:
 _DECODER = json.JSONDecoder(object_pairs_hook=_pairs, parse_constant=_constant)
 
 
+_scan: Any = _DECODER.scan_once  # type: ignore[attr-defined]
+_STRICT_START = re.compile(r'\s*(?=\{\s*["}]|[\["\-\dtfn])')
+"""Where strict JSON may begin: what begins otherwise need not be tried."""
+
+
+def read_strictly(text: str) -> Extracted | None:
+    """``read_json`` where it reads a value or the value is too deep, else None, in a fraction of the time: nobody asks why."""
+    start = _STRICT_START.match(text)
+    if start is None:
+        return None
+    try:
+        value, end = _scan(text, start.end())
+    except RecursionError:
+        return Extracted(None, "json", (), "too_deep")
+    except (ValueError, StopIteration):
+        return None
+    return Extracted(value, "json") if end == len(text) or not text[end:].strip() else None
+
+
 def read_json(text: str) -> Extracted:
     """The whole text as one strict JSON value: no duplicate keys, no NaN, bounded depth."""
     try:
@@ -82,31 +101,31 @@ _FIRST = frozenset('{["-0123456789tfn')
 NO_JSON = Extracted(None, "json", (), "not_json: no value at the beginning")
 
 
-def mend_json(text: str, whole: Extracted, reading: JsonReading) -> Extracted:
-    """The whole text (whose strict reading is ``whole``) as one value that is almost JSON, else the first such among prose."""
-    if whole.error is None or whole.error == "too_deep":
-        return whole
-    bare = text.strip().removeprefix("\ufeff")
-    mender = Mender(bare)
-    try:
-        value, end = mender.value(0)
-        if end == len(bare) and not isinstance(value, str):
-            return Extracted(value, "json", tuple(mender.names))
-    except NotJson:
-        pass
-    return json_in_prose(bare, whole, reading)
+def mend_json(text: str, reading: JsonReading) -> Extracted:
+    """The whole text, which is no strict JSON, as one value that is almost JSON, else the first such among prose."""
+    bare = text.strip()
+    if bare[:1] == "\ufeff":
+        bare = bare[1:]
+    found = _at(bare, 0, "mend")
+    if not isinstance(found, _Failed) and found[1] == len(bare) and not isinstance(found[0], str):
+        return Extracted(found[0], "json", found[2])
+    result = json_in_prose(bare, NO_JSON, reading, found if reading == "mend" else None)
+    # Why it is no strict JSON is only asked where nothing better is known.
+    return read_json(text) if result.error == NO_JSON.error and begins_as_json(text) else result
 
 
-def json_in_prose(text: str, whole: Extracted, reading: JsonReading = "strict") -> Extracted:
+def json_in_prose(
+    text: str, whole: Extracted, reading: JsonReading = "strict", at_once: _Found | _Failed | None = None
+) -> Extracted:
     """The first object or array among prose; a second one that reads is named, not chosen. Where much is forgiven an object comes
-    before an array: ``[1]`` may be a footnote."""
-    first: tuple[Any, int, int, tuple[str, ...]] | None = None
+    before an array: ``[1]`` may be a footnote. ``at_once`` is what was found at the very beginning, where that was looked at."""
+    first: tuple[int, _Found] | None = None
     error, position, several = whole.error, 0, False
     for _ in range(_STARTS):
         start = _OPENING.search(text, position)
         if start is None:
             break
-        found = _at(text, start.start(), reading)
+        found = at_once if at_once is not None and start.start() == 0 else _at(text, start.start(), reading)
         if isinstance(found, _Failed):
             if reading == "strict" and position == 0 and _WHOLE.match(text):
                 return whole
@@ -117,15 +136,19 @@ def json_in_prose(text: str, whole: Extracted, reading: JsonReading = "strict") 
         else:
             if first is not None:
                 several = True
-            if first is None or (reading != "strict" and type(first[0]) is list and type(found[0]) is dict):
-                first = found[0], start.start(), found[1], found[2]
+            if first is None or (reading != "strict" and type(first[1][0]) is list and type(found[0]) is dict):
+                first = start.start(), found
             position = found[1]
     if first is None:
         return whole._replace(error=error)
-    value, began, end, names = first
+    began, (value, end, names) = first
     if text[:began].strip() or text[end:].strip():
         names = ("prose_around", *names)
     return Extracted(value, "json", names + (("several_values",) if several else ()))
+
+
+_Found = tuple[Any, int, tuple[str, ...]]
+"""A value, where it ends, and how it was mended."""
 
 
 class _Failed(NamedTuple):
@@ -133,7 +156,7 @@ class _Failed(NamedTuple):
     meant: bool
 
 
-def _at(text: str, start: int, reading: JsonReading) -> tuple[Any, int, tuple[str, ...]] | _Failed:
+def _at(text: str, start: int, reading: JsonReading) -> _Found | _Failed:
     """The value that begins at ``start`` and where it ends; reading it in the other way says at least whether one was meant."""
     if reading == "strict":
         try:

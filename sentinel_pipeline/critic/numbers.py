@@ -43,22 +43,25 @@ def read_number(text: str) -> Number | None:
 
 def number_of(form: re.Match[str], core: str) -> Number | None:
     """The number of a match of ``FORM`` whose digits and separators are ``core``."""
-    if len(core) > DIGITS or len(form["exponent"] or "") > 5 or (form["before"] and form["after"]):
+    before, currency, after, _, exponent, percent = form.groups()
+    if len(core) > DIGITS or len(exponent or "") > 5 or (before and after):
         return None
-    found = _digits(core, form["currency"])
+    found = _digits(core, currency)
     if found is None:
         return None
     digits, names = found
-    sign = form["before"] or form["after"] or ""
+    sign = before or after or ""
     if sign == "+":
         names += ("loose_number",)
-    if form["currency"]:
+    if currency:
         names += ("currency",)
-    value = Decimal(f"{sign}{digits}{form['exponent'] or ''}")
-    if "." not in digits and not form["exponent"] and not form["percent"]:
-        return Number(int(value), names)
-    real = float(value / 100) if form["percent"] else float(value)
-    return Number(real, (*names, "percent") if form["percent"] else names) if isfinite(real) else None
+    if percent:
+        real = float(Decimal(f"{sign}{digits}{exponent or ''}") / 100)
+        return Number(real, (*names, "percent")) if isfinite(real) else None
+    if not exponent and "." not in digits:
+        return Number(int(sign + digits), names)
+    real = float(f"{sign}{digits}{exponent or ''}")
+    return Number(real, names) if isfinite(real) else None
 
 
 def _digits(core: str, currency: str | None) -> tuple[str, tuple[str, ...]] | None:

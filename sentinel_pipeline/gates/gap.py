@@ -15,7 +15,7 @@ from ..records.gap_spec import GapProof
 from ..records.verdict import Verdict
 from .effects import cohens_h, holm
 from .policies import Paired
-from .statistics import items_to_decide, mcnemar_exact, wilson
+from .statistics import items_to_decide, wilson
 
 BASES = ("base", "alternative")
 
@@ -73,7 +73,7 @@ def prove(
     by_key = {(one.model, one.prompt_format): one for one in rates}
     instruct = by_key.get(("instruct", "chat"), Rate("instruct", "chat", 0, 0, 0))
     interval = wilson(instruct.passed, instruct.n) if instruct.n else None
-    adjusted = holm({key: mcnemar_exact(pair.gained, pair.lost) for key, pair in pairs.items() if pair.n})
+    adjusted = holm({key: pair.p for key, pair in pairs.items() if pair.n})
     cells = [_cell(spec, by_key[key], pairs[key], p) for key, p in adjusted.items()]
     closed = [f"{cell.model} in {cell.prompt_format}" for cell in cells if cell.verdict == "fail"]
     problem = _void(spec, by_key, adjusted, max_infra_share)

@@ -7,17 +7,22 @@ What this module does not do: store verdicts (``store.ledger``) or act on them (
 
 from __future__ import annotations
 
+from math import ceil, floor
 from typing import NamedTuple
 
 from ..records import BenchmarkReport, GateVerdict, Interval
 from ..records.gate_spec import GatePolicy
 from ..records.recipe import section_hash
 from ..records.verdict import Verdict
-from .statistics import binomial_tail, items_to_decide, mcnemar_exact, newcombe_paired, wilson
+from .clustered import TaskPair, mean_difference, paired_by_task, randomisation_p
+from .statistics import binomial_tail, items_to_decide, mcnemar_exact, newcombe_paired, wilson_rate
 
 
 class Paired(NamedTuple):
-    """Both models' outcomes on the same items, as counts; items that infrastructure left open on either side are apart."""
+    """Both models' outcomes on the same items, as counts; items that infrastructure left open on either side are apart.
+
+    Of several answers an item the counts are answers, and ``tasks`` says which belong together.
+    """
 
     both: int
     gained: int
@@ -30,10 +35,28 @@ class Paired(NamedTuple):
     """Content hash of the report compared with."""
     void: str | None = None
     """Why the difference is no evidence: an artefact explains it."""
+    tasks: tuple[TaskPair, ...] = ()
+    """Each item, where some were answered several times."""
 
     @property
     def n(self) -> int:
         return self.both + self.gained + self.lost + self.neither
+
+    @property
+    def difference(self) -> float:
+        """Second minus first, each item weighing the same."""
+        return mean_difference(self.tasks) if self.tasks else (self.gained - self.lost) / self.n
+
+    @property
+    def p(self) -> float:
+        """Exact McNemar, or its generalisation to several answers an item."""
+        return randomisation_p(self.tasks) if self.tasks else mcnemar_exact(self.gained, self.lost)
+
+    def interval(self, confidence: float = 0.95) -> Interval:
+        """Of ``difference``: Newcombe's, or the one over items."""
+        if self.tasks:
+            return paired_by_task(self.tasks, confidence)
+        return newcombe_paired(self.both, self.gained, self.lost, self.neither, confidence)
 
 
 class Measured(NamedTuple):
@@ -42,6 +65,7 @@ class Measured(NamedTuple):
     value: float
     interval: Interval
     n: int
+    """Independent answers: of several answers an item so many as they are worth."""
     text: str
     by_luck: float
     """The chance of evidence at least this good if the truth lay exactly on the threshold."""
@@ -67,7 +91,7 @@ def decide(
 
     Args:
         paired: the outcomes beside those of ``policy.against``; a paired gate without them is inconclusive.
-        items: how many items the suite has; None where nobody knows.
+        items: how many answers the suite asks for, items times samples; None where nobody knows.
         scorer_now: the scorer's version of now; None where staleness is the reader's business.
     """
     measured = _measured(policy, report, paired)
@@ -90,25 +114,29 @@ def decide(
     )
 
 
-def measure_rate(policy: GatePolicy, count: int, n: int) -> Measured:
-    """``count`` of ``n`` as an absolute gate sees it."""
-    interval = wilson(count, n, policy.confidence)
-    text = f"{count / n:.1%} ({count} of {n}), {_interval(interval, policy, '.1%')}"
-    upper = policy.direction == "at_least"
-    by_luck = binomial_tail(count, n, policy.threshold, upper=upper)
-    return Measured(count / n, interval, n, text, by_luck)
+def measure_rate(policy: GatePolicy, count: int, n: int, effective: float | None = None) -> Measured:
+    """``count`` of ``n`` as an absolute gate sees it; several answers to an item are worth ``effective`` independent ones."""
+    rate, worth = count / n, n if effective is None else effective
+    interval = wilson_rate(rate, worth, policy.confidence)
+    several = "" if effective is None else f" answers, worth {worth:.0f} independent ones"
+    text = f"{rate:.1%} ({count} of {n}{several}), {_interval(interval, policy, '.1%')}"
+    upper, whole = policy.direction == "at_least", floor(worth)
+    like = count if effective is None else floor(rate * whole) if upper else ceil(rate * whole)
+    by_luck = binomial_tail(like, whole, policy.threshold, upper=upper)
+    return Measured(rate, interval, whole, text, by_luck)
 
 
 def measure_pair(policy: GatePolicy, paired: Paired) -> Measured:
     """A pair of models as a paired gate sees it: the difference, second minus first, with Newcombe's interval."""
-    difference = (paired.gained - paired.lost) / paired.n
-    interval = newcombe_paired(*paired[:4], policy.confidence)
-    p = mcnemar_exact(paired.gained, paired.lost)
+    difference, interval, p = paired.difference, paired.interval(policy.confidence), paired.p
+    several = f" answers to {len(paired.tasks)} items" if paired.tasks else ""
+    test = "exact randomisation test" if paired.tasks else "exact McNemar"
     text = (
-        f"{difference:+.1%} against {policy.against} ({paired.gained} gained, {paired.lost} lost of {paired.n}, "
-        f"exact McNemar p = {p:.2g}), {_interval(interval, policy, '+.1%')}"
+        f"{difference:+.1%} against {policy.against} ({paired.gained} gained, {paired.lost} lost of {paired.n}{several}, "
+        f"{test} p = {p:.2g}), {_interval(interval, policy, '+.1%')}"
     )
-    return Measured(difference, interval, paired.n, text, p if policy.threshold == 0 else 0.0)
+    n = len(paired.tasks) or paired.n
+    return Measured(difference, interval, n, text, p if policy.threshold == 0 else 0.0)
 
 
 def _interval(interval: Interval, policy: GatePolicy, form: str) -> str:
@@ -119,8 +147,10 @@ def _measured(policy: GatePolicy, report: BenchmarkReport, paired: Paired | None
     if policy.against:
         return measure_pair(policy, paired) if paired and paired.n else None
     pass_at_1 = policy.metric == "pass_at_1"
-    count, n = (report.passed, report.n) if pass_at_1 else (report.syntax_passed, report.syntax_n)
-    return measure_rate(policy, count, n) if n else None
+    if pass_at_1:
+        return measure_rate(policy, report.passed, report.n, report.effective) if report.n else None
+    count, n = report.syntax_passed, report.syntax_n
+    return measure_rate(policy, count, n, report.syntax_effective) if n else None
 
 
 def _problem(

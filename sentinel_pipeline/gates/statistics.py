@@ -32,8 +32,7 @@ def wilson(k: int, n: int, confidence: float = 0.95) -> Interval:
         ValueError: ``n`` is 0, ``k`` is outside 0..n, or the confidence is outside (0, 1).
     """
     check_counts(k, n)
-    low, high = _score_bounds(k / n, n, _z(confidence))
-    return Interval(0.0 if k == 0 else max(0.0, low), 1.0 if k == n else min(1.0, high), confidence)
+    return wilson_rate(k / n, n, confidence)
 
 
 def pass_at_k(n: int, passed: int, k: int) -> float:
@@ -59,6 +58,17 @@ def wilson_by_task(rates: Sequence[float], samples: int, confidence: float = 0.9
     Raises:
         ValueError: no rate, one outside [0, 1], or fewer samples than tasks.
     """
+    effective = effective_samples(rates, samples)
+    return wilson_rate(fsum(rates) / len(rates), effective, confidence)
+
+
+def effective_samples(rates: Sequence[float], samples: int) -> float:
+    """How many independent samples the ``samples`` behind per-task ``rates`` are worth (Kish 1965): one a task where they agree,
+    all of them at most.
+
+    Raises:
+        ValueError: no rate, one outside [0, 1], or fewer samples than tasks.
+    """
     n = len(rates)
     if not 1 <= n <= samples or not all(0 <= rate <= 1 for rate in rates):
         raise ValueError(
@@ -66,7 +76,17 @@ def wilson_by_task(rates: Sequence[float], samples: int, confidence: float = 0.9
         )
     p = fsum(rates) / n
     variance = fsum((rate - p) ** 2 for rate in rates) / n**2
-    effective = min(samples, max(n, p * (1 - p) / variance)) if variance > 0 else n
+    return min(samples, max(n, p * (1 - p) / variance)) if variance > 0 else n
+
+
+def wilson_rate(p: float, effective: float, confidence: float = 0.95) -> Interval:
+    """Wilson's interval of a rate that is worth ``effective`` independent samples (``effective_samples``).
+
+    Raises:
+        ValueError: the rate is outside [0, 1], or less than one sample.
+    """
+    if not 0 <= p <= 1 or effective < 1:
+        raise ValueError(f"rate {p} of {effective} samples: expected a rate within [0, 1] and a sample at least")
     low, high = _score_bounds(p, effective, _z(confidence))
     return Interval(0.0 if p == 0 else max(0.0, low), 1.0 if p == 1 else min(1.0, high), confidence)
 

@@ -162,6 +162,9 @@ def _options(task: Task, group: Sequence[Judged], spec: PairsSpec, tally: Counte
     tally.update({"answers": len(group), "infra": len(group) - len(scored), "accepted": len(good)})
     tally["solved"] += bool(good)
     source, chosen = ("model", good[0].answer.completion) if good else ("reference", task.reference)
+    if good and bad and len(good) < spec.min_accepted * len(scored):
+        tally["rarely_accepted"] += 1
+        return []
     if not bad:
         tally["none_rejected" if good else "nothing_scored"] += 1
         return []

@@ -17,6 +17,7 @@ from ..records.training_spec import PairsSpec
 _WITHOUT = {
     "none_rejected": "every answer was accepted",
     "none_accepted": "no answer was accepted and no reference stood in",
+    "rarely_accepted": "too few answers were accepted for one to be more than luck",
     "within_margin": "the two sides were too close",
     "nothing_scored": "infrastructure left every answer open",
 }

@@ -60,6 +60,10 @@ class BenchmarkReport:
     tokens: int
     retired: int = 0
     """Items of the suite that were not asked, because a human correction of them, or of their like, is a training row."""
+    effective: float | None = None
+    """How many independent answers the ``n`` are worth: fewer where items were answered several times; None: ``n``."""
+    syntax_effective: float | None = None
+    """The same of the ``syntax_n``."""
 
     def summary(self) -> dict[str, Any]:
         """The keys that ``sentinel run --json`` prints for a suite."""
@@ -80,6 +84,7 @@ class PairedComparison:
     to_stage: str
     suite: str
     n: int
+    """Items; of several answers an item, answers."""
     gained: int
     """Items that only the second model passes."""
     lost: int
@@ -87,4 +92,4 @@ class PairedComparison:
     difference: float
     interval: Interval
     p: float
-    """Exact two-sided McNemar."""
+    """Exact two-sided McNemar; of several answers an item its generalisation, ``gates.clustered.randomisation_p``."""

@@ -14,6 +14,8 @@ class RewardSpec:
     memory_mib: int = 512
     step_seconds: float = 60.0
     """What is not judged by then has no reward, and is counted."""
+    engine: Literal["local", "ray"] = "local"
+    """Where completions run, as ``[critic] engine``: this machine, or the Ray cluster that ``RAY_ADDRESS`` names."""
     workers: int | None = None
-    """Grader workers; every available core when absent."""
+    """Grader workers of this machine; every available core when absent."""
     require_isolation: Literal["none", "rlimits", "seccomp", "namespaces", "full"] = "seccomp"

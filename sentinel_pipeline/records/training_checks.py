@@ -190,6 +190,12 @@ def check_pairs_and_dpo(pairs: PairsSpec, dpo: DpoSpec, budget: Budget, path: Pa
         ("pairs.samples", 2 <= pairs.samples <= 16, pairs.samples, "2 to 16: one answer alone has no pair"),
         ("pairs.temperature", pairs.temperature > 0, pairs.temperature, "more than 0: greedy answers are all the same"),
         ("pairs.top_p", 0 < pairs.top_p <= 1, pairs.top_p, "within (0, 1]"),
+        (
+            "pairs.min_accepted",
+            0 <= pairs.min_accepted < 1,
+            pairs.min_accepted,
+            "0 to below 1: a task with no failure has no pair",
+        ),
         ("pairs.margin", 0 < pairs.margin <= 1, pairs.margin, "within (0, 1]: two sides that tie are no pair"),
         ("pairs.largest_shares", all(0 < cap <= 1 for cap in caps.values()), caps, "shares within (0, 1]"),
         (

@@ -110,6 +110,9 @@ class PairsSpec:
     top_p: float = 1.0
     margin: float = 0.5
     """Least distance of the two scores. An accepted answer scores 1, any other at most 0.5: half its share of good labels."""
+    min_accepted: float = 0.0
+    """Least share of a task's answers that must be accepted where one is: below it the accepted one is luck rather than what the
+    model can do, and no pair."""
     ranked_by: Literal["critic", "judge"] = "critic"
     """``judge``: an accepted answer is one that the critic and the licensed ``[judge.model]`` accept; a local judge decides by
     log-probability (seed 003)."""

@@ -24,6 +24,7 @@ class GateVerdict:
     measured: float | None
     threshold: float
     n: int
+    """Independent answers that it was decided on: of several answers an item so many as they are worth."""
     interval: Interval | None
     reason: str
     scorer_version: str

@@ -17,7 +17,7 @@ from ..critic.score import Scorable, Score, score
 from ..errors import Infrastructure
 from ..records import Message, verifier_from_json
 from ..records.reward_spec import RewardSpec
-from ..sandbox import Grader, Level, Limits
+from ..sandbox import Grader, Level, Limits, RayGrader
 
 _ASKED = (Message("user", "-"),)
 """The scorer judges by the verifier; a prompt is not looked at."""
@@ -37,7 +37,7 @@ class Scoring:
     spec: RewardSpec = field(default_factory=RewardSpec)
     counts: Counter[str] = field(default_factory=Counter)
     """``judged``, ``infra`` (no score, ours) and ``late`` (no score, the step's time was over), since the beginning."""
-    _grader: Grader | None = None
+    _grader: Grader | RayGrader | None = None
     _key: tuple[tuple[str, str], ...] = ()
     _last: tuple[Judged, ...] = ()
 
@@ -94,13 +94,17 @@ class Scoring:
             return judged + [Judged(None, str(error))] * (len(pairs) - len(judged))
         return judged + [Judged(None, "late")] * (len(pairs) - len(judged))
 
-    def _workers(self) -> Grader:
+    def _workers(self) -> Grader | RayGrader:
         if self._grader is None:
             spec = self.spec
             limits = Limits(
                 cpu_seconds=spec.cpu_seconds, wall_seconds=spec.wall_seconds, memory_mib=spec.memory_mib, output_kib=256
             )
-            self._grader = Grader(workers=spec.workers, limits=limits, require_isolation=Level(spec.require_isolation))
+            least = Level(spec.require_isolation)
+            if spec.engine == "ray":
+                self._grader = RayGrader(limits=limits, require_isolation=least)
+            else:
+                self._grader = Grader(workers=spec.workers, limits=limits, require_isolation=least)
         return self._grader
 
 

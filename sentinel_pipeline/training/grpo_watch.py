@@ -108,7 +108,8 @@ class GrpoWatch(Watch):
 
     def hold_window(self, step: int, control: Any) -> None:
         sampled = self._sampled(step)
-        greedy = evaluate_window(self.trainer.model, self.tokenizer, self.tasks, self.job.decoding, self.scorer, step)
+        decoding = replace(self.job.decoding, temperature=0.0)
+        greedy = evaluate_window(self.trainer.model, self.tokenizer, self.tasks, decoding, self.scorer, step)
         self.evals.append(sampled)
         self.windows.append(greedy)
         if self.best() == greedy:

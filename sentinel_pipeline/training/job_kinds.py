@@ -54,7 +54,7 @@ class TuneJob:
     seed: int = 17
     spec: TuneSpec | GrpoSpec
     decoding: Decoding = field(default_factory=Decoding)
-    """How the windows' answers are decoded."""
+    """How the windows' answers are decoded: as the benchmarks' are, one answer an item."""
     launch: LaunchSpec = field(default_factory=LaunchSpec)
     """In which processes, on which machine."""
 

@@ -78,7 +78,14 @@ def grpo_job(
 def _tuning(
     recipe: Recipe, model: Path | str, rows: Path, suite: Path | None, out: Path, device_lock: Path | None
 ) -> dict[str, Any]:
-    window = Decoding(max_new_tokens=recipe.bench.max_new_tokens, batch_size=recipe.bench.batch_size, seed=recipe.seed)
+    bench = recipe.bench
+    window = Decoding(
+        max_new_tokens=bench.max_new_tokens,
+        batch_size=bench.batch_size,
+        temperature=bench.temperature,
+        top_p=bench.top_p,
+        seed=recipe.seed,
+    )
     return {
         "out": out,
         "logs": out / "logs",

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..bench.compare import paired_counts
+from ..bench.pairing import paired_counts
 from ..bench.report import percent, with_interval
 from ..errors import Infrastructure
 from ..gates.statistics import mcnemar_exact, wilson

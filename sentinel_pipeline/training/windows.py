@@ -1,7 +1,7 @@
 """Windows: while training, the model answers held-out tasks, and the one scorer says what they are worth.
 
-The scorer is injected; in production it is the critic's. Decoding is greedy, so a window draws no random number and leaves
-training as it was. Deciding what a window means is ``stopping``'s.
+The scorer is injected; in production it is the critic's. What a window draws depends on the seed and the item alone: every window
+has the same draws, and training is left as it was. Deciding what a window means is ``stopping``'s.
 """
 
 from __future__ import annotations

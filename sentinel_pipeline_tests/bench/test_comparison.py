@@ -9,9 +9,10 @@ from random import Random
 import pytest
 
 from sentinel_pipeline.bench.artefacts import explained
-from sentinel_pipeline.bench.compare import compare_suites, paired_counts
+from sentinel_pipeline.bench.compare import compare_suites
 from sentinel_pipeline.bench.compare_text import comparison_markdown, comparison_page, suites_to_json
 from sentinel_pipeline.bench.lm_eval import write_results
+from sentinel_pipeline.bench.pairing import paired_counts
 from sentinel_pipeline.bench.report import build_report, report_to_json
 from sentinel_pipeline.bench.rescore import rescore, stale, write_rescored
 from sentinel_pipeline.bench.samples import read_samples, write_samples

@@ -74,6 +74,15 @@ def test_the_margin_is_kept() -> None:
         built([good(), bad()], replace(SPEC, margin=0.61))
 
 
+def test_an_answer_that_is_accepted_by_luck_is_no_side_of_a_pair() -> None:
+    spec = replace(SPEC, samples=4, min_accepted=0.5)
+    assert built([good(), good(), bad(), bad()], spec)
+    with pytest.raises(BadInput, match="too few answers were accepted for one to be more than luck"):
+        built([good(), bad(), bad(), bad()], spec)
+    (pair,) = built([bad(), bad(), bad(), bad()], spec)
+    assert pair.chosen_source == "reference", "where none is accepted nothing is luck"
+
+
 def test_an_answer_that_infrastructure_left_open_is_on_no_side() -> None:
     unknown = Judged(Answer("c", "who knows", True, 3, 0.1), labels("c", OPEN, tests=OPEN))
     many = [good(), bad()] * 60

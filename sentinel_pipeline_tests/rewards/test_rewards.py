@@ -184,3 +184,10 @@ def test_a_process_with_threads_is_not_forked(judge: Scoring, monkeypatch: pytes
     finally:
         stop.set()
         beside.join()
+
+
+def test_rewards_on_ray_ask_for_the_cluster_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    row = training_rows([CODE])[0]
+    with pytest.raises(BadInput, match="RAY_ADDRESS|Ray is not installed"):
+        Scoring(RewardSpec(engine="ray")).judge(["def f(x):\n    return x\n"], [row["verifier"]])

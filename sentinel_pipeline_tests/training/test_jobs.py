@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from sentinel_pipeline.errors import EXIT_GATE, BadInput
 from sentinel_pipeline.generation import Decoding
+from sentinel_pipeline.records.gate_spec import BenchSpec
 from sentinel_pipeline.records.model_spec import EmbeddedModel
 from sentinel_pipeline.records.recipe import Recipe
 from sentinel_pipeline.records.training_spec import SftSpec, Windows
@@ -106,3 +108,11 @@ def test_an_unreadable_failure_is_none(tmp_path: Path, text: str) -> None:
     path = pretrain_job(RECIPE, tmp_path)
     (path.parent / "failure.json").write_text(text)
     assert read_failure(path) is None
+
+
+def test_windows_answer_as_the_benchmarks_do(tmp_path: Path) -> None:
+    recipe = replace(RECIPE, bench=BenchSpec(temperature=0.7, top_p=0.9, samples=3, max_new_tokens=9))
+    job = read_job(sft_job(recipe, tmp_path / "m", tmp_path / "t.jsonl", None, tmp_path / "sft"))
+    assert isinstance(job, SftJob)
+    found = job.decoding
+    assert (found.temperature, found.top_p, found.max_new_tokens, found.seed) == (0.7, 0.9, 9, RECIPE.seed)
