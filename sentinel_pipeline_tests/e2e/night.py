@@ -7,6 +7,7 @@ judges nothing. FOLDER, an empty one, becomes a small disk of its own. Exit code
 
 from __future__ import annotations
 
+import ctypes
 import datetime as dt
 import json
 import os
@@ -23,6 +24,7 @@ from typing import Any
 import psutil
 from sqlalchemy.exc import OperationalError
 
+from sentinel_pipeline.defs.workers import _is_gone
 from sentinel_pipeline.store import Home, Ledger, Store
 from sentinel_pipeline.store.verify import finished
 
@@ -36,6 +38,8 @@ NAMES = ("first", "second", "third")
 DISK_MIB = 256
 NO_MOUNT = 77
 LOCATION = "night"
+_SUBREAPER = 36
+"""``PR_SET_CHILD_SUBREAPER`` of ``prctl(2)``."""
 _JUDGE = """
 [judge.served]
 labels = "labels.jsonl"
@@ -106,7 +110,7 @@ class Night:
         with dg.DagsterInstance.get() as instance:
             yield instance
 
-    def until(self, true: Callable[[], Any], seconds: float = 240.0) -> Any:
+    def until(self, true: Callable[[], Any], seconds: float = 900.0) -> Any:
         deadline = time.monotonic() + seconds
         while True:
             self.seen |= {str(path.relative_to(self.home.runs)) for path in finished(self.home)}
@@ -116,7 +120,7 @@ class Night:
             assert self.daemon.poll() is None, f"the daemon ended by itself: {self.daemon.returncode}"
             if time.monotonic() > deadline:
                 raise TimeoutError(f"waited in vain for {true}: {self.statuses()}")
-            time.sleep(0.1)
+            time.sleep(0.3)
 
     def two_oclock(self) -> None:
         """Make the schedule believe that it was on since yesterday: its last tick was missed, and the daemon catches it up."""
@@ -145,6 +149,13 @@ class Night:
 
     def is_over(self, name: str) -> bool:
         return self.statuses().get(name) in ("SUCCESS", "FAILURE", "CANCELED")
+
+    def has_process(self, name: str) -> bool:
+        """Whether the run of ``name`` is still worked on; True while Dagster's database cannot be read."""
+        with suppress(OperationalError), self.instance() as instance:
+            run = next(run for run in instance.get_runs() if run.tags.get("dagster/partition") == name)
+            return not _is_gone(instance, run)
+        return True
 
     def trainer(self) -> psutil.Process | None:
         """The worker that trains now, once it has made a step."""
@@ -196,7 +207,7 @@ def _faults(night: Night, morning: Morning) -> None:
     fill(night.ballast, leave=128 * 1024)
     morning.injected["disk filled"] = "second: the run failed. "
     with suppress(TimeoutError):
-        night.until(lambda: night.is_over("second"), 20)
+        night.until(lambda: night.is_over("second") or not night.has_process("second"), 180)
     night.ballast.unlink()
     night.until(lambda: night.is_over("second"))
     morning.injected["judge down"] = "third: the run failed. judge_licence: "
@@ -211,7 +222,7 @@ def _flip(path: Path) -> None:
 
 def _gather(night: Night, morning: Morning) -> None:
     home = night.home
-    page = night.until(lambda: next(home.digests.glob("*.md"), None), 180)
+    page = night.until(lambda: next(home.digests.glob("*.md"), None))
     morning.digest = page.read_text()
     morning.statuses = night.statuses()
     there = {str(path.relative_to(home.runs)) for path in finished(home)}
@@ -225,6 +236,7 @@ def _gather(night: Night, morning: Morning) -> None:
 
 
 def main(argv: list[str]) -> int:
+    ctypes.CDLL(None).prctl(_SUBREAPER, 1, 0, 0, 0)  # what the killed daemon leaves behind is ours to end
     folder = Path(argv[0]).resolve()
     module = argv[1] if len(argv) > 1 else "sentinel_pipeline_tests.e2e.night_defs"
     try:
