@@ -169,12 +169,12 @@ def datatrove(rows: list[Candidate], tasks: list[Task], ours: dict[str, Any]) ->
 
 
 def size(count: int, folder: Path) -> dict[str, Any]:
-    """Label, decontaminate, deduplicate, rebalance ``count`` rows; seconds of each step, peak resident memory."""
-    began = time.perf_counter()
+    """Label, decontaminate, deduplicate, rebalance ``count`` rows; processor seconds of each step, peak resident memory."""
+    began, began_wall = time.process_time(), time.perf_counter()
     marks: dict[str, float] = {}
 
     def mark(name: str) -> None:
-        marks[name] = round(time.perf_counter() - began - sum(marks.values()), 2)
+        marks[name] = round(time.process_time() - began - sum(marks.values()), 2)
 
     functions_of, shown = itertools.tee(candidates(count), 2)
     with table_writer(folder / "accepted.parquet", "candidates") as table:
@@ -192,7 +192,9 @@ def size(count: int, folder: Path) -> dict[str, Any]:
         write_parquet(folder / "left.parquet", (one._asdict() for one in mix.left_out), "left_out")
     mark("mix")
     own = {"rows": count, "accepted": table.rows, "in_the_mix": rows, "left_out": mix.report.left_out}
-    return own | {"seconds": marks, "us_a_row": sum(marks.values()) / count * 1e6, "peak_mib": peak_mib()}
+    wall = round(time.perf_counter() - began_wall, 1)
+    spent = {"cpu_seconds": marks, "wall_s": wall, "us_a_row": sum(marks.values()) / count * 1e6}
+    return own | spent | {"peak_mib": peak_mib()}
 
 
 def quotas(count: int, folder: Path) -> dict[str, Any]:

@@ -19,6 +19,17 @@ settings.load_profile("ci" if os.environ.get("CI") else "default")
 
 ROOT = Path(__file__).resolve().parents[1]
 
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # two busy test processes: a thread that waits must not spin
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With several test processes a file stays in one of them, and so does all that uses the one finished loop; longest first."""
+    for item in items:
+        whole_loop = "loop" in getattr(item, "fixturenames", ())
+        item.add_marker(pytest.mark.xdist_group("loop" if whole_loop else item.nodeid.partition("::")[0]))
+    items.sort(key=lambda item: (item.get_closest_marker("slow") is None, "e2e" not in item.nodeid))
+
 
 @pytest.fixture(scope="session")
 def benchmarks_dir() -> Path:

@@ -115,10 +115,10 @@ def test_the_judge_in_the_docs_is_one(tmp_path: Path) -> None:
     from sentinel_pipeline.records.recipe import load_recipe
 
     text = (ROOT / "docs" / "suites.md").read_text()
-    block = next(block for block in re.findall(r"```toml\n(.*?)```", text, re.S) if "[judge.served]" in block)
+    block = next(block for block in re.findall(r"```toml\n(.*?)```", text, re.S) if "[judge.model]" in block)
     (tmp_path / "mine.toml").write_text(block)
-    served = load_recipe(tmp_path / "mine.toml").judge.served
-    assert served is not None and served.second_model == "other-7b"
+    model = load_recipe(tmp_path / "mine.toml").judge.model
+    assert model is not None and model.name == "judge-7b"
 
 
 def test_services_in_the_docs_are_those_of_the_files() -> None:

@@ -5,16 +5,18 @@ What this module does not do: generate. A changed scorer re-scores stored answer
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from ..critic.score import Scorable, score
 from ..errors import Infrastructure
-from ..records import BenchmarkReport, SampleScore, Task
+from ..records import BenchmarkReport, JudgedAnswer, SampleScore, Task
 from ..records.conversation import sample_id
 from ..records.recipe import Recipe
 from ..store import Draft, read_jsonl, read_parquet
+from ..store.files import whole_lines
 from .failures import Measured, write_failures
 from .lm_eval import write_results
 from .report import build_report, report_to_json
@@ -97,12 +99,14 @@ def score_answers(
         for name, t in asked
         if name in by_id
     )
-    scored_items = score(items)
+    scored_items, judged = score(items), read_verdicts(answers)
     for name, task in asked:
         if name not in by_id:
             yield _unanswered(name, task)
             continue
         scored, answer = next(scored_items), by_id[name]
+        if isinstance(task.verifier, JudgedAnswer) and name in judged:
+            scored = scored._replace(outcome=judged[name]["outcome"], reason=judged[name]["reason"])
         yield SampleScore(
             task_id=name,
             category=task.category,
@@ -115,6 +119,20 @@ def score_answers(
             tokens=answer["tokens"],
             seconds=answer["seconds"],
         )
+
+
+def verdicts_path(answers: Path) -> Path:
+    """Where a judge's verdicts on a suite's answers stand: beside them."""
+    return answers.with_suffix(".verdicts.jsonl")
+
+
+def read_verdicts(answers: Path) -> dict[str, dict[str, Any]]:
+    """A judge's verdicts (id, key, outcome, reason) on stored answers, by id; none where no judge was asked."""
+    path = verdicts_path(answers)
+    if not path.exists():
+        return {}
+    with path.open("rb") as stream:
+        return {row["id"]: row for row in map(json.loads, whole_lines(stream))}
 
 
 def _unanswered(name: str, task: Task) -> SampleScore:

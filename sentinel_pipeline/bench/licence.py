@@ -8,7 +8,6 @@ cannot be read counts as wrong.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -195,13 +194,8 @@ def licence_verdict(identity: Identity, spec: JudgeSpec, licence: Licence) -> Ga
         interval=licence.interval,
         reason=licence.reason,
         scorer_version=identity.prompt_version,
-        policy_hash=_policy(spec),
+        policy_hash=section_hash(spec.bars())[:16],
     )
-
-
-def _policy(spec: JudgeSpec) -> str:
-    """Hash of the bars; who is examined is the identity's part."""
-    return section_hash(replace(spec, served=None))[:16]
 
 
 def require_licence(ledger: Ledger, identity: Identity, spec: JudgeSpec) -> GateVerdict:
@@ -215,5 +209,5 @@ def require_licence(ledger: Ledger, identity: Identity, spec: JudgeSpec) -> Gate
         subject=f"judge/{identity.name}",
         subject_hash=identity.judge_hash,
         scorer_version=identity.prompt_version,
-        policy_hash=_policy(spec),
+        policy_hash=section_hash(spec.bars())[:16],
     )

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from ..critic.score import Scorable, score
 from ..errors import BadInput, Infrastructure
-from ..records import Task
+from ..records import JudgedAnswer, Task
 from .suites import SUITES, load_suite
 
 
@@ -26,12 +26,12 @@ class SuiteAudit(NamedTuple):
 
 
 def audit_suite(tasks: Sequence[Task]) -> SuiteAudit:
-    """Score every reference.
+    """Score every reference, but those that a judge would have to judge.
 
     Raises:
         GateRefused: there are programs to run and this machine isolates less than the sandbox demands.
     """
-    gold = [task for task in tasks if task.reference]
+    gold = [task for task in tasks if task.reference and not isinstance(task.verifier, JudgedAnswer)]
     scores = list(score(Scorable(task.id, task.messages, task.reference, task.verifier) for task in gold))
     failed = tuple((one.id, one.reason) for one in scores if one.outcome == "fail")
     return SuiteAudit(

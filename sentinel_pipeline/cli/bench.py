@@ -7,6 +7,7 @@ import re
 import tempfile
 import time
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -40,6 +41,9 @@ def bench(
     price_out: Annotated[float, typer.Option(min=0, help="Price of a million generated tokens.")] = 0.0,
     engine: Annotated[str, typer.Option(help="transformers or vllm, for local weights.")] = "transformers",
     prompt_format: Annotated[str, typer.Option(help="chat, cue or raw; the sentinels are always raw.")] = "chat",
+    judge: Annotated[
+        str | None, typer.Option(help="The recipe whose [judge] judges the tasks of kind judged_answer.")
+    ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Items of each suite, at most.")] = None,
     samples: Annotated[int, typer.Option(min=1, help="Answers to each item; more than one needs a temperature.")] = 1,
     k: Annotated[str, typer.Option(help="Which pass@k; no k may exceed --samples.")] = "1",
@@ -83,6 +87,8 @@ def bench(
     question = _question(
         target, _suites(home, suite, data or [], target, limit), decoding, samples, ks, engine, server, fresh
     )
+    if judge:
+        question = replace(question, judge=home.recipe(judge).judge)
     if dry_run:
         result = _look(home, question)
         _print_look(result)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import uuid
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,13 +12,12 @@ import typer
 from rich.table import Table
 
 from ..errors import EXIT_GATE, BadInput
-from ..records.judge_spec import JudgeSpec
-from ..store import Home, Ledger, find_home
+from ..records.judge_spec import JudgeModel, JudgeSpec
+from ..store import Ledger, find_home
 from .console import AsJson, emit, err
 
 if TYPE_CHECKING:
     from ..bench.licence import Identity, Licence
-    from ..generation.judge import Ask
 
 judge = typer.Typer(help="Language models as judges, and their licences.", no_args_is_help=True)
 
@@ -54,18 +53,20 @@ def licence(
         sentinel judge licence labels.jsonl --model judge-7b --base-url http://127.0.0.1:8000/v1 --second-model other-7b --json
     """
     from ..bench.licence import decide_licence, licence_verdict, read_labels
-    from ..generation.judge import RUBRIC, examine, identity
+    from ..generation.judge import RUBRIC, examine, identity, open_judge
 
     home = find_home()
     spec = home.recipe(recipe).judge if recipe else JudgeSpec()
     items, text = read_labels(labels), _rubric(rubric) or RUBRIC
+    first = JudgeModel(name=model, base_url=base_url, key_env=key_env, concurrency=concurrency)
     with ExitStack() as stack:
-        ask, model_hash = _judge(stack, home, model, base_url, key_env, concurrency)
+        ask, model_hash = stack.enter_context(open_judge(home, first))
         second = None
         if second_model:
-            at = second_base_url or base_url
-            second, other = _judge(stack, home, second_model, at, second_key_env or key_env, concurrency)
-            if other == model_hash:
+            other_key = second_key_env or key_env
+            other = replace(first, name=second_model, base_url=second_base_url or base_url, key_env=other_key)
+            second, other_hash = stack.enter_context(open_judge(home, other))
+            if other_hash == model_hash:
                 raise BadInput("is the first judge again.", field="--second-model", fix="Name another model.")
         answers = examine(ask, second, text, items, spec, at_once=concurrency if base_url else 1)
     who = identity(model, model_hash, text)
@@ -88,22 +89,6 @@ def _rubric(path: Path | None) -> str | None:
     if not text:
         raise BadInput("is empty.", file=path, field="--rubric", fix="Say what a good answer is.")
     return text
-
-
-def _judge(
-    stack: ExitStack, home: Home, model: str, base_url: str | None, key_env: str, concurrency: int
-) -> tuple[Ask, str]:
-    """The judge and its model's hash."""
-    from ..generation.judge import local_judge, served_judge
-    from ..generation.server import Server, ServerSpec
-    from ..generation.targets import find_target, served
-
-    if base_url is None:
-        target = find_target(home, model)
-        assert target.folder is not None
-        return local_judge(target.folder), target.model_hash
-    spec = ServerSpec(base_url=base_url, model=model, key=os.environ.get(key_env), concurrency=concurrency)
-    return served_judge(stack.enter_context(Server(spec))), served(base_url, model).model_hash
 
 
 def _result(who: Identity, found: Licence) -> dict[str, Any]:

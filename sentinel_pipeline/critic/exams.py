@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import NamedTuple, get_args
 
-from ..records import LABELS, Candidate, CriticLabels, Task, Verifier
+from ..records import LABELS, Candidate, CriticLabels, JudgedAnswer, Task, Verifier
 from ..records.data_spec import CriticSpec
 from .audit import Answer, Exam, Question, ScorerAudit, examine
 from .canaries import Canary
@@ -20,8 +20,8 @@ from .version import scorer_version
 
 CRITIC = "critic"
 """The scorer that labels."""
-SCORERS = (CRITIC, *(one.kind for one in get_args(Verifier)))
-"""Those that filter, gate and report: all of them have ``scorer_version``."""
+SCORERS = (CRITIC, *(one.kind for one in get_args(Verifier) if one is not JudgedAnswer))
+"""Those that filter, gate and report: all of them have ``scorer_version``. What a model judges is licensed by ``bench.licence``."""
 
 
 class Material(NamedTuple):

@@ -13,10 +13,11 @@ import json
 import re
 import time
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import islice
 from typing import NamedTuple
 
-from ..records import LABELS, Candidate, CriticLabels, JsonAnswer, Label, Message, PatchApplies
+from ..records import LABELS, Candidate, CriticLabels, JsonAnswer, JudgedAnswer, Label, Message, PatchApplies
 from ..records.data_spec import CriticSpec
 from ..records.verifiers import verifier_to_json
 from ..store.label_cache import LabelCache
@@ -122,6 +123,8 @@ def _labels(static: _Static, score: Score | None) -> CriticLabels:
 
 
 def _prepare(candidate: Candidate, stop: str | None) -> tuple[_Static, Plan]:
+    if isinstance(candidate.verifier, JudgedAnswer):  # a judge's matter: form and hygiene are looked at here
+        candidate = replace(candidate, verifier=None)
     prompt = prompt_text(candidate.messages)
     answer = candidate.completion.rstrip().removesuffix(stop) if stop else candidate.completion
     reading = read(answer, candidate.verifier, prompt)

@@ -16,6 +16,7 @@ from ..records import (
     FunctionCalls,
     GroundedText,
     JsonAnswer,
+    JudgedAnswer,
     PatchApplies,
     PythonTests,
     ScriptTests,
@@ -54,6 +55,7 @@ _BY_VERIFIER: dict[type, Kind] = {
     GroundedText: "text",
     FunctionCalls: "json",
     Constraints: "text",
+    JudgedAnswer: "text",
 }
 
 

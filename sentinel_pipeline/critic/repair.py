@@ -28,24 +28,14 @@ _TOLD = {
 }
 
 
-def repair_traces(
-    failed: Iterable[tuple[Candidate, CriticLabels]], accepted: Iterable[Candidate]
-) -> Iterator[RepairTrace]:
-    """One trace for each failure that has an accepted answer to the same request, in the order of ``failed``: its own correction,
-    else the first answer of its task.
+def repair_traces(failed: Iterable[tuple[Candidate, CriticLabels, Candidate]]) -> Iterator[RepairTrace]:
+    """One trace for each failure that comes with an accepted answer to the same request (``store.labelled.with_answers``).
 
-    ``accepted`` is read first and kept by task and id. A failure that is only its source's word, against tests that pass, makes no
-    trace. Failures that infrastructure left open, that are
-    empty, loop, hold invalid characters or are longer than ``MAX_SHOWN`` make no trace.
+    A failure that is only its source's word, against tests that pass, makes no trace; nor does one that infrastructure left open,
+    that is empty, loops, holds invalid characters or is longer than ``MAX_SHOWN``.
     """
-    answers: dict[tuple[str, str | None], Candidate] = {}
-    for candidate in accepted:
-        answers["id", candidate.id] = candidate
-        if candidate.task_id is not None:
-            answers.setdefault(("task", candidate.task_id), candidate)
-    for candidate, labels in failed:
-        answer = answers.get(("id", candidate.corrected_by)) or answers.get(("task", candidate.task_id))
-        if answer is not None and labels.accepted.value is False and _failed(labels):
+    for candidate, labels, answer in failed:
+        if labels.accepted.value is False and _failed(labels):
             trace = _trace(candidate, labels, answer)
             if trace is not None:
                 yield trace

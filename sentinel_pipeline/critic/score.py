@@ -19,6 +19,7 @@ from ..records import (
     FunctionCalls,
     GroundedText,
     JsonAnswer,
+    JudgedAnswer,
     Message,
     PatchApplies,
     PythonTests,
@@ -44,6 +45,7 @@ T = TypeVar("T")
 
 DEFAULTS = CriticSpec()
 """The limits of a scorer that no recipe asks."""
+UNJUDGED = "infra: no judge was asked"
 _SEGMENT = 4096
 """Items between two drains of the sandbox: bounds what waits behind a slow program."""
 
@@ -116,6 +118,8 @@ def plan(name: str, reading: Reading, verifier: Verifier) -> Plan:
         return Plan(_graded(ready, judge_fields(reading.found, verifier)))
     if isinstance(verifier, GroundedText):
         return Plan(_graded(ready, judge_grounded(reading.found.value or "", verifier)))
+    if isinstance(verifier, JudgedAnswer):
+        return Plan(ready._replace(outcome="infra", reason=UNJUDGED))
     problem = reading.found.error or ("several_values" if "several_values" in reading.found.leniencies else None)
     if problem is None and isinstance(verifier, ShellEffect):
         return Plan(ready, Program(id=name, code=str(reading.code), verifier=verifier))

@@ -59,12 +59,11 @@ def self_repairs(
     asked = [(candidate, labels) for candidate, labels in failed if candidate.id in answers]
     second = [_second(candidate, answers[candidate.id]) for candidate, _ in asked]
     verdicts = label(second, spec=spec, cache=cache)
-    accepted = [one for one, labels in zip(second, verdicts, strict=True) if labels.accepted.value]
-    linked = (
-        (replace(one, corrected_by=again.id, task_id=None), labels)
-        for (one, labels), again in zip(asked, second, strict=True)
+    return repair_traces(
+        (one, labels, again)
+        for (one, labels), again, verdict in zip(asked, second, verdicts, strict=True)
+        if verdict.accepted.value
     )
-    return repair_traces(linked, accepted)
 
 
 def _second(candidate: Candidate, completion: str) -> Candidate:

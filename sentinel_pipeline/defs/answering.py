@@ -4,6 +4,8 @@ from pathlib import Path
 
 import dagster as dg
 
+from ..records import Task
+from ..store import Artefact, Draft, read_parquet
 from ..training.base import model_folder as model_folder
 from .gap import NOT_ASKED, answer_formats, not_asked
 from .stage import Stage, current_scorer_version, recipe_asset
@@ -23,14 +25,16 @@ def report_asset(stage_name: str, *, group: str, description: str) -> dg.AssetsD
                 out.json(NOT_ASKED, checkpoint.json(NOT_ASKED))
             return
         with stage.making(checkpoint, bank, keep=True) as out:
+            logs = out.folder / "logs"
             job = answer_job(
-                stage.recipe, model_folder(checkpoint), bank.path("suites"), out.folder / "logs", stage.home.device_lock
+                stage.recipe, model_folder(checkpoint), bank.path("suites"), logs, stage.home, checkpoint.hash
             )
             stage.work(job)
+            _ask_the_judge(stage, out, bank)
             judged = Judged(stage_name, stage.recipe.model.source, checkpoint.hash, current_scorer_version())
             if stage_name == "base" and stage.recipe.gap_proof is not None:
                 spec = stage.recipe.gap_proof
-                answer_formats(stage, out, Path(model_folder(checkpoint)), bank, spec)
+                answer_formats(stage, out, Path(model_folder(checkpoint)), checkpoint.hash, bank, spec)
             retired = {suite: len(items) for suite, items in bank.json("retired.json").items()}
             reports = write_reports(out, bank.path("suites"), judged, stage.recipe, stage.store.run_id, retired)
         stage.show("report", report_markdown(reports))
@@ -44,3 +48,13 @@ def report_asset(stage_name: str, *, group: str, description: str) -> dg.AssetsD
         kinds={"pytorch", "parquet"},
         pool="device",
     )(report)
+
+
+def _ask_the_judge(stage: Stage, out: Draft, bank: Artefact) -> None:
+    """The recipe's judge about the answers that need one; without a licence they stay without a score."""
+    from ..generation.judged import add_verdicts
+
+    for suite in stage.recipe.bench.suites:
+        tasks = [Task.from_row(row) for row in read_parquet(bank.path(f"suites/{suite}.parquet"))]
+        answers = out.folder / "logs" / f"{suite}.jsonl"
+        add_verdicts(stage.home, stage.ledger, stage.recipe.judge, tasks, answers, samples=stage.recipe.bench.samples)

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator
 from itertools import chain
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from ..critic.audit import audit_markdown
 from ..records import LABELS, Candidate, CriticLabels
 from ..store import Artefact, read_jsonl, read_parquet
-from ..store.labelled import accepted_rows, count_labels, rejected_rows
+from ..store.labelled import accepted_rows, count_labels, rejected_rows, with_answers
 from .answering import model_folder
 from .mix import suite_tasks
 from .stage import Stage, recipe_asset
@@ -101,7 +103,7 @@ def self_repairs(stage: Stage) -> None:
             table.name, (task.to_row() for task in repair_tasks(_failures(rejected), spec.self_repair)), "tasks"
         )
         if asked:
-            stage.work(answer_job(stage.recipe, model_folder(base), {SUITE: table}, logs, stage.home.device_lock))
+            stage.work(answer_job(stage.recipe, model_folder(base), {SUITE: table}, logs, stage.home, base.hash))
         answers = {row["id"]: row["completion"] for row in read_jsonl(logs / f"{SUITE}.jsonl")} if asked else {}
         rows = (trace.to_row() for trace in traces(_failures(rejected), answers, spec=spec, cache=cache))
         out.metrics |= {"asked": asked, "repairs": out.table("repairs.parquet", rows, "repairs")}
@@ -118,10 +120,13 @@ def repair_traces(stage: Stage) -> None:
     from ..critic.repair import repair_traces as traces
 
     accepted, rejected, own = (stage.parent(name) for name in ("accepted_set", "rejected_set", "self_repairs"))
-    good = (Candidate.from_row(row) for row in read_parquet(accepted.path("accepted.parquet")))
-    with stage.making(accepted, rejected, own) as out:
-        paired = (trace.to_row() for trace in traces(_failures(rejected), good))
-        rows = chain(paired, read_parquet(own.path("repairs.parquet")))
+    tables = rejected.path("rejected.parquet"), accepted.path("accepted.parquet")
+    with stage.making(accepted, rejected, own) as out, TemporaryDirectory(dir=out.folder) as scratch:
+        found = with_answers(*tables, Path(scratch), stage.recipe.mix.memory_mib)
+        failed = (
+            (Candidate.from_row(bad), CriticLabels.from_row(bad), Candidate.from_row(answer)) for bad, answer in found
+        )
+        rows = chain((trace.to_row() for trace in traces(failed)), read_parquet(own.path("repairs.parquet")))
         out.metrics["repairs"] = out.table("repairs.parquet", rows, "repairs")
 
 

@@ -23,7 +23,7 @@ def not_asked(made: Artefact) -> bool:
     return (made.folder / NOT_ASKED).is_file()
 
 
-def answer_formats(stage: Stage, out: Draft, model: Path, bank: Artefact, spec: GapProof) -> None:
+def answer_formats(stage: Stage, out: Draft, model: Path, model_hash: str, bank: Artefact, spec: GapProof) -> None:
     """The model's answers to the proof's suite in each prompt format, scored, into ``gap/FORMAT`` of a report."""
     from ..bench.evaluate import score_answers
     from ..training.jobs import AnswerJob, answer_job, read_job, write_job
@@ -35,7 +35,7 @@ def answer_formats(stage: Stage, out: Draft, model: Path, bank: Artefact, spec: 
         if prompt_format == "chat" and not has_chat_template(model):
             continue  # it cannot be asked so: no such cell in the matrix
         logs = out.folder / "logs" / f"gap_{prompt_format}"
-        job = read_job(answer_job(stage.recipe, model, {spec.suite: suite}, logs, stage.home.device_lock))
+        job = read_job(answer_job(stage.recipe, model, {spec.suite: suite}, logs, stage.home, model_hash))
         assert isinstance(job, AnswerJob)
         stage.work(write_job(replace(job, decoding=replace(job.decoding, prompt_format=prompt_format))))
         samples = join_turns(list(score_answers(tasks, logs / f"{spec.suite}.jsonl")))
@@ -54,7 +54,7 @@ def _peer_report(stage: Stage, name: str) -> None:
             return
         spec: PeerModel = getattr(gap, name)
         found = peer(spec, stage.home.state / "models", stage.work, stage.home.device_lock)
-        answer_formats(stage, out, found.folder, bank, gap)
+        answer_formats(stage, out, found.folder, found.identity, bank, gap)
         out.json("model.json", {"source": spec.model.source, "sha256": found.identity})
         out.metrics |= {"trained_seconds": found.seconds, "from_cache": str(found.cached)}
 

@@ -27,9 +27,9 @@ def sft_checkpoint(stage: Stage) -> None:
     """Supervised fine-tuning on the mix, with evaluation windows and checkpoints; refused unless the base model's gap is proven."""
     from ..training.jobs import sft_job
 
-    names = ("rebalanced_mix", "base_checkpoint", "base_report", "gap_proof", "task_bank")
-    mix, base, report, proof, bank = (stage.parent(name) for name in names)
-    stage.require_gates(report)
+    base, report = stage.parent("base_checkpoint"), stage.parent("base_report")
+    stage.require_gates(report)  # first: a refused gate leaves no gap proof and no mix to ask for
+    mix, proof, bank = (stage.parent(name) for name in ("rebalanced_mix", "gap_proof", "task_bank"))
     require_gap(stage, proof)
     stage.follow(report)
     window = window_suite(bank, stage.recipe.sft.windows.suite)
@@ -51,6 +51,7 @@ def sft_checkpoint(stage: Stage) -> None:
 )
 def preference_pairs(stage: Stage) -> None:
     """Best of N: the fine-tuned model's answers to training tasks, ranked by the critic; one accepted and one rejected a prompt."""
+    from ..generation.judged import add_verdicts
     from ..generation.pairs import build_pairs, judge_answers
     from ..training.jobs import sample_job
 
@@ -65,7 +66,10 @@ def preference_pairs(stage: Stage) -> None:
             recipe, model_folder(tuned), out.folder / "tasks.parquet", out.folder / "logs", stage.home.device_lock
         )
         stage.work(job)
-        judged = judge_answers(tasks, out.folder / "logs" / "pairs.jsonl", spec.samples, recipe.critic)
+        answers = out.folder / "logs" / "pairs.jsonl"
+        if spec.ranked_by == "judge":
+            add_verdicts(stage.home, stage.ledger, recipe.judge, tasks, answers, samples=spec.samples, every=True)
+        judged = judge_answers(tasks, answers, spec.samples, recipe.critic)
         built = build_pairs(tasks, judged, spec, recipe.seed)
         out.metrics["pairs"] = out.table("pairs.parquet", (pair.to_row() for pair in built.pairs), "pairs")
         out.jsonl("train.jsonl", (pair.to_trl() for pair in built.pairs))

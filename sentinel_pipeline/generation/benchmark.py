@@ -26,13 +26,15 @@ from ..bench.suites import PROMPT_FORMATS
 from ..critic.version import scorer_version
 from ..errors import BadInput, Infrastructure
 from ..records import BenchmarkReport, SampleScore, Task
-from ..store import Draft, Home, Store
+from ..records.judge_spec import JudgeSpec
+from ..store import Draft, Home, Ledger, Store
 from ..training.failures import worker_error
 from ..training.jobs import AnswerJob, write_job
 from ..training.progress import last_row
 from .answers import Engine, answer_by
 from .cache import AnswerCache
 from .decoding import Decoding
+from .judged import add_verdicts
 from .prompts import Prompt, prompts_of
 from .targets import Target
 
@@ -52,6 +54,8 @@ class Question:
     ks: tuple[int, ...] = (1,)
     engine: Literal["transformers", "vllm", "server"] = "transformers"
     use_cache: bool = True
+    judge: JudgeSpec = field(default_factory=JudgeSpec)
+    """Who judges ``judged_answer`` tasks, if anybody does."""
 
     def decoding_of(self, suite: str) -> Decoding:
         return replace(self.decoding, prompt_format=PROMPT_FORMATS.get(suite, self.decoding.prompt_format))
@@ -109,6 +113,9 @@ def run_bench(home: Home, question: Question, ask: Engine | None, progress: Prog
         unanswered = answer_all(home, question, out.folder / "logs", ask, progress)
         if unanswered and ask is None:
             raise Infrastructure(f"{unanswered} items stayed unanswered: run the same command again.")
+        for name, tasks in question.suites.items():
+            answers = out.folder / "logs" / f"{name}.jsonl"
+            add_verdicts(home, Ledger(home.ledger), question.judge, tasks, answers, samples=question.samples)
         reports, rates = _score(out, question)
     folder = store.get(question.target.slug).folder
     return Outcome(run_id, folder, reports, rates, unanswered)

@@ -9,15 +9,21 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from ..bench.licence import Answers, Identity, Labelled, Word
 from ..records import Message
-from ..records.judge_spec import JudgeSpec
-from .server import Server
+from ..records.judge_spec import JudgeModel, JudgeSpec
+from ..store import Home
+from ..training.device import device_lock
+from .server import Server, ServerSpec
+from .targets import find_target, served
 
 RUBRIC = (
     "The answer follows the last request of the conversation, keeps to everything that was said and asked before it, states "
@@ -114,9 +120,25 @@ def _spot_checks(items: Sequence[Labelled], share: float) -> list[int]:
     return sorted(sorted(range(len(items)), key=lambda place: _hash(items[place].id))[:count])
 
 
-def served_judge(server: Server) -> Ask:
-    """A judge behind a chat server."""
-    return lambda messages: server.ask(messages, max_tokens=16).text
+@contextmanager
+def open_judge(home: Home, judge: JudgeModel) -> Iterator[tuple[Ask, str]]:
+    """A judge and its model's hash; a served one is asked over HTTP, local weights hold the device meanwhile.
+
+    Raises:
+        BadInput: no causal language model in the folder, or no such model here.
+        Infrastructure: the device is not let go.
+    """
+    if judge.base_url is None:
+        target = find_target(home, judge.name)
+        assert target.folder is not None
+        with device_lock(home.device_lock):
+            yield local_judge(target.folder), target.model_hash
+        return
+    key = os.environ.get(judge.key_env)
+    spec = ServerSpec(base_url=judge.base_url, model=judge.name, key=key, concurrency=judge.concurrency)
+    with Server(spec) as server:
+        ask = partial(server.ask, max_tokens=16)
+        yield lambda messages: ask(messages).text, served(judge.base_url, judge.name).model_hash
 
 
 def local_judge(folder: Path) -> Ask:

@@ -1,8 +1,9 @@
-"""Preference pairs by best of N: a model's own answers to training tasks, ranked by the critic's one scorer.
+"""Preference pairs by best of N: a model's own answers to training tasks, ranked by the critic's one scorer, and by a licensed
+judge where the recipe asks for it: an accepted answer is then one that both accept.
 
 A task gives one pair at most: an accepted answer against one that is not, far enough apart, of the kind of rejection that is
 rarest so far as the task has a choice. No kind takes more than its quota; what is left out is counted, never replaced. What this
-module does not do: draw answers (a worker does), or prefer by anything but the critic: no judge has a say here.
+module does not do: draw answers (a worker does), or ask a judge (``judged`` does).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pathlib import Path
 from random import Random
 from typing import NamedTuple
 
+from ..bench.evaluate import read_verdicts
 from ..critic.labels import label
 from ..errors import BadInput, Infrastructure
 from ..records import (
@@ -25,6 +27,7 @@ from ..records import (
     Candidate,
     CriticLabels,
     JsonAnswer,
+    Label,
     PatchApplies,
     PreferencePair,
     PythonTests,
@@ -85,7 +88,7 @@ def choose_tasks(tasks: Iterable[Task], prompts: int, seed: int, banned: frozens
 
 
 def judge_answers(tasks: Sequence[Task], answers: Path, samples: int, critic: CriticSpec) -> Iterator[Judged]:
-    """Label every stored answer, task after task, streaming.
+    """Label every stored answer, task after task, streaming; a judge's verdict that stands beside an answer counts as well.
 
     Raises:
         Infrastructure: an answer is missing: the job did not end.
@@ -106,8 +109,16 @@ def judge_answers(tasks: Sequence[Task], answers: Path, samples: int, critic: Cr
         )
         for task, name in wanted
     )
+    verdicts = read_verdicts(answers)
     for labels in label(candidates, spec=critic):
-        yield Judged(found[labels.id], labels)
+        yield Judged(found[labels.id], _agreed(labels, verdicts.get(labels.id)))
+
+
+def _agreed(labels: CriticLabels, verdict: Mapping[str, str] | None) -> CriticLabels:
+    """Accepted by critic and judge; a judge that said nothing leaves the answer open, since it was asked."""
+    if verdict is None or not labels.accepted.value or verdict["outcome"] == "pass":
+        return labels
+    return labels._replace(accepted=Label(None if verdict["outcome"] == "infra" else False, verdict["reason"]))
 
 
 def build_pairs(tasks: Sequence[Task], judged: Iterable[Judged], spec: PairsSpec, seed: int) -> Built:
@@ -167,7 +178,7 @@ def _options(task: Task, group: Sequence[Judged], spec: PairsSpec, tally: Counte
 
 
 def _pair(task: Task, chosen: str, source: str, kind: RejectionKind, rejected: Judged) -> PreferencePair:
-    reasons = [getattr(rejected.labels, name) for name in LABELS[:-1]]
+    reasons = [getattr(rejected.labels, name) for name in LABELS]
     return PreferencePair(
         id=content_id(task.messages, f"{chosen}\0{rejected.answer.completion}"),
         task_id=task.id,

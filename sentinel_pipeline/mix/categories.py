@@ -18,6 +18,7 @@ from ..records import (
     FunctionCalls,
     GroundedText,
     JsonAnswer,
+    JudgedAnswer,
     PatchApplies,
     ScriptTests,
     ShellEffect,
@@ -43,7 +44,7 @@ class Decision(NamedTuple):
 _LANGUAGES = {
     ScriptTests: "typescript", SqlAnswer: "sql", PatchApplies: "diff", JsonAnswer: "json", ShellEffect: "shell",
     TextAnswer: "text", FunctionCalls: "json", Constraints: "text",
-    FieldsAnswer: "json", GroundedText: "text",
+    FieldsAnswer: "json", GroundedText: "text", JudgedAnswer: "text",
 }  # fmt: skip
 _AUDIO = re.compile(
     r"\[(?:music|applause|laughter|inaudible|crosstalk|silence)\]|\d\d:\d\d:\d\d[,.]\d{3} --> \d\d:\d\d|\bspeaker \d+:"

@@ -1,33 +1,30 @@
-"""Recipe section about judges: what a model must show before its verdicts may decide a gate."""
+"""Recipe section about judges: who judges, and what it must show before its verdicts may decide a gate."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ServedJudge:
-    """A judge behind an OpenAI-compatible server, examined anew in every run: what is served under a name may change."""
+class JudgeModel:
+    """Who judges the answers of ``judged_answer`` tasks."""
 
-    labels: str
-    """JSONL of answers that people labelled, relative to the project's root."""
-    model: str
-    base_url: str
-    """With its version path: ``http://127.0.0.1:8000/v1``."""
-    second_model: str
-    """The second judge, asked for some of the labels."""
-    second_base_url: str | None = None
-    """Its server; absent: the first one's."""
+    name: str
+    """A served model's name; without ``base_url`` a model folder, or a hub model that is here."""
+    base_url: str | None = None
+    """An OpenAI-compatible server, with its version path."""
     key_env: str = "OPENAI_API_KEY"
-    """Environment variable that holds the servers' key."""
-    rubric: str = ""
-    """The rubric; empty: a general one."""
+    """Environment variable that holds the server's key."""
+    concurrency: int = 8
+    """Requests at a time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgeSpec:
-    """The bars of a judge's licence."""
+    """The judge, and the bars of its licence."""
 
+    model: JudgeModel | None = None
+    """Absent: ``judged_answer`` tasks stay without a verdict, which is no score."""
     min_kappa: float = 0.7
     """Lower bound of Cohen's kappa with the human labels (seed 003's bar, taken on the bound and not on the point)."""
     confidence: float = 0.95
@@ -42,5 +39,7 @@ class JudgeSpec:
     second_share: float = 0.1
     """Share of the labels that a second judge is asked too."""
     min_second_agreement: float = 0.8
-    served: ServedJudge | None = None
-    """Absent: no run examines a judge; ``sentinel judge licence`` does."""
+
+    def bars(self) -> JudgeSpec:
+        """The bars alone: a licence is for them, whoever asks."""
+        return replace(self, model=None)

@@ -109,6 +109,9 @@ def _validate(recipe: Recipe, path: Path) -> None:
         validate_gap(recipe.gap_proof, recipe.seed, recipe.bench.suites, path)
     _check_bench(recipe.bench, path)
     _check_judge(recipe.judge, path)
+    if recipe.pairs.ranked_by == "judge" and recipe.judge.model is None:
+        fix = "Name one in [judge.model], or let the critic rank alone."
+        raise BadInput("is judge, and the recipe has none.", file=path, field="pairs.ranked_by", fix=fix)
     _positive(recipe, path)
     for section, tuned in (("sft", recipe.sft), ("dpo", recipe.dpo)):
         check_windows(tuned.windows, f"{section}.windows", path)
@@ -135,7 +138,10 @@ _REWARDS = ("cpu_seconds", "wall_seconds", "memory_mib", "step_seconds")
 
 
 def _check_judge(judge: JudgeSpec, path: Path) -> None:
-    for name in (bar for bar in JudgeSpec.__slots__ if bar != "served"):
+    if judge.model is not None and judge.model.concurrency < 1:
+        message = f"is {judge.model.concurrency}, expected 1 or more."
+        raise BadInput(message, file=path, field="judge.model.concurrency")
+    for name in set(JudgeSpec.__slots__) - {"model"}:
         if not 0 < getattr(judge, name) <= 1 or (name == "confidence" and not 0.5 < judge.confidence < 1):
             raise BadInput(
                 f"is {getattr(judge, name):g}, expected within (0, 1].",

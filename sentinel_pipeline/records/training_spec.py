@@ -82,7 +82,7 @@ class SftSpec(TuneSpec):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairsSpec:
-    """Preference pairs: the fine-tuned model's own answers to training tasks, ranked by the critic."""
+    """Preference pairs: the fine-tuned model's own answers to training tasks, ranked by the critic, or by critic and judge."""
 
     prompts: int = 1000
     """Training tasks that are answered, drawn by seed; never one of a suite."""
@@ -92,6 +92,9 @@ class PairsSpec:
     top_p: float = 1.0
     margin: float = 0.5
     """Least distance of the two scores. An accepted answer scores 1, any other at most 0.5: half its share of good labels."""
+    ranked_by: Literal["critic", "judge"] = "critic"
+    """``judge``: an accepted answer is one that the critic and the licensed ``[judge.model]`` accept; a local judge decides by
+    log-probability (seed 003)."""
     reference: bool = True
     """Where no answer of the model's own is accepted, the task's reference is the chosen side."""
     largest_shares: dict[str, float] = field(default_factory=lambda: {"wrong": 0.9})

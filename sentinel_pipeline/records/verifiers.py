@@ -182,6 +182,16 @@ class Constraints:
     """Whether the answer must have ended by itself, not by the length limit, and without text after a stop token."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgedAnswer:
+    """An answer that only a reader can judge: a licensed model does (``generation.judged``), by a rubric."""
+
+    kind: ClassVar[str] = "judged_answer"
+    category: ClassVar[str] = "general_chat"
+    rubric: str = ""
+    """What a good answer is; empty: the judge's general rubric. A licence holds for one rubric."""
+
+
 Verifier = (
     PythonTests
     | StdioTests
@@ -195,6 +205,7 @@ Verifier = (
     | Constraints
     | FieldsAnswer
     | GroundedText
+    | JudgedAnswer
 )
 _KINDS: dict[str, type[Any]] = {cls.kind: cls for cls in get_args(Verifier)}
 _TYPES = {

@@ -41,9 +41,9 @@ class Workbench:
     def __init__(self, connection: Any) -> None:
         self._connection = connection
 
-    def view(self, name: str, path: Path) -> None:
-        """Make a Parquet file visible as ``name``."""
-        self._connection.read_parquet(str(path)).create_view(name)
+    def view(self, name: str, path: Path, *, numbered: bool = False) -> None:
+        """Make a Parquet file visible as ``name``; ``numbered``: with a column ``file_row_number``, from 0."""
+        self._connection.read_parquet(str(path), file_row_number=numbered).create_view(name)
 
     def run(self, sql: str, parameters: list[Any] | None = None) -> None:
         """A statement without a result; ``sql`` is ours, values that are not go into ``parameters``."""

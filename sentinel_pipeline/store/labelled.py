@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from ..records import LABELS
-from .catalog import query, stream
+from .catalog import query, stream, workbench
+from .tables import read_parquet, rows_at
 
 _JOIN = "from candidates c positional join labels l where"
 
@@ -26,6 +27,40 @@ def rejected_rows(candidates: Path, labels: Path) -> Iterator[dict[str, Any]]:
     return stream(
         f"select c.*, l.* exclude (id) {_JOIN} l.accepted is not true", {"candidates": candidates, "labels": labels}
     )
+
+
+_TOGETHER = 16384
+_ANSWERS = """
+with last as (select id, max(file_row_number) as at from accepted group by id),
+first as (select task_id, min(file_row_number) as at from accepted where task_id is not null group by task_id),
+chosen as (
+  select f.file_row_number as failed_at, coalesce(last.at, first.at) as answer_at
+  from rejected f left join last on last.id = f.corrected_by left join first on first.task_id = f.task_id
+  where coalesce(last.at, first.at) is not null
+)
+from chosen order by failed_at
+"""
+
+
+def with_answers(
+    rejected: Path, accepted: Path, scratch: Path, memory_mib: int
+) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    """Each row of the ``rejected`` table for which the ``accepted`` one has an answer, with that answer, in the order of
+    ``rejected``: its own correction, else the first answer of its task.
+
+    Places are joined under ``memory_mib``, and what does not fit lies in ``scratch``; rows are read ``_TOGETHER`` at a time.
+    """
+    failures = enumerate(read_parquet(rejected))
+    with workbench(scratch, memory_mib) as bench:
+        bench.view("rejected", rejected, numbered=True)
+        bench.view("accepted", accepted, numbered=True)
+        for batch in bench.columns(_ANSWERS):
+            places = list(zip(batch["failed_at"].tolist(), batch["answer_at"].tolist(), strict=True))
+            for start in range(0, len(places), _TOGETHER):
+                some = places[start : start + _TOGETHER]
+                answers = rows_at(accepted, {answer_at for _, answer_at in some})
+                for failed_at, answer_at in some:
+                    yield next(row for at, row in failures if at == failed_at), answers[answer_at]
 
 
 def count_labels(labels: Path) -> dict[str, dict[str, int]]:

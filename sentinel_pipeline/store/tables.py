@@ -5,6 +5,7 @@ DuckDB reads these files in memory and holds no lock (``catalog.py``); nothing h
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -112,6 +113,24 @@ def read_parquet(path: Path, columns: list[str] | None = None) -> Iterator[dict[
     with pq.ParquetFile(path) as file:
         for group in range(file.num_row_groups):
             yield from file.read_row_group(group, columns=columns).to_pylist()
+
+
+def rows_at(path: Path, places: set[int]) -> dict[int, dict[str, Any]]:
+    """The rows at some places of a Parquet file, from 0; only the row groups that hold one are read, one at a time."""
+    import pyarrow.parquet as pq
+
+    found: dict[int, dict[str, Any]] = {}
+    ordered = sorted(places)
+    with pq.ParquetFile(path) as source:
+        start = 0
+        for group in range(source.num_row_groups):
+            end = start + source.metadata.row_group(group).num_rows
+            here = ordered[bisect_left(ordered, start) : bisect_left(ordered, end)]
+            if here:
+                rows = source.read_row_group(group).take([place - start for place in here]).to_pylist()
+                found.update(zip(here, rows, strict=True))
+            start = end
+    return found
 
 
 def parquet_rows(path: Path) -> int:

@@ -27,7 +27,7 @@ from ..records.model_spec import EmbeddedModel
 from ..records.recipe import Recipe
 from ..records.toml import read_section
 from ..records.training_spec import DpoSpec, SftSpec, TuneSpec
-from ..store import write_json
+from ..store import Home, write_json
 from .failures import failure_path
 
 
@@ -182,12 +182,19 @@ def sample_job(recipe: Recipe, model: Path | str, tasks: Path, logs: Path, devic
 
 
 def answer_job(
-    recipe: Recipe, model: Path | str, suites: Path | Mapping[str, Path], logs: Path, device_lock: Path | None = None
+    recipe: Recipe,
+    model: Path | str,
+    suites: Path | Mapping[str, Path],
+    logs: Path,
+    home: Home,
+    model_hash: str,
 ) -> Path:
     """Write the job that answers the recipe's suites into ``logs``; returns the job file's path.
 
     Args:
         suites: a folder with ``SUITE.parquet`` for each of ``recipe.bench.suites``, or suite name -> file.
+        home: whose device is used, and whose cache of answers is asked first.
+        model_hash: under which answers are kept there.
     """
     bench = recipe.bench
     files = {name: suites / f"{name}.parquet" for name in bench.suites} if isinstance(suites, Path) else dict(suites)
@@ -205,8 +212,10 @@ def answer_job(
             logs=logs,
             model=Path(model),
             suites={name: str(path) for name, path in files.items()},
-            device_lock=device_lock,
+            device_lock=home.device_lock,
             decoding=decoding,
+            cache=home.answers,
+            model_hash=model_hash,
         )
     )
 

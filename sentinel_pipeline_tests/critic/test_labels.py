@@ -19,6 +19,7 @@ from sentinel_pipeline.records import (
     Candidate,
     CriticLabels,
     JsonAnswer,
+    JudgedAnswer,
     Label,
     Message,
     PatchApplies,
@@ -244,7 +245,8 @@ def test_the_version_counts_the_judge_s_javascript(tmp_path: Path) -> None:
 
 def _traces(*failed: str, answer: str = GOOD) -> list[object]:
     rejected = [_candidate(text, name=str(n)) for n, text in enumerate(failed)]
-    return list(repair_traces(zip(rejected, label(rejected, workers=1)), [_candidate(answer, name="good")]))
+    good = _candidate(answer, name="good")
+    return list(repair_traces((one, labels, good) for one, labels in zip(rejected, label(rejected, workers=1))))
 
 
 def test_a_repair_trace_tells_the_failure_and_ends_right() -> None:
@@ -263,3 +265,9 @@ def test_a_trace_never_quotes_a_secret() -> None:
 
 def test_accepted_loops_and_empty_answers_make_no_trace() -> None:
     assert _traces(GOOD, "", "x\n" * 9000, "    return x + 1\n" * 40, "a\x00") == []
+
+
+def test_what_a_judge_would_have_to_judge_is_looked_at_for_form_and_hygiene() -> None:
+    found = _label("Thank you for asking; it opens at nine.", JudgedAnswer(rubric="Polite."), "When does it open?")
+    assert found.accepted.value is True and found.tests_pass.value is None
+    assert _label("so on " * 300, JudgedAnswer(), "When does it open?").accepted.value is False

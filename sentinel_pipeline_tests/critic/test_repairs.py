@@ -18,8 +18,9 @@ def _traces(row: dict[str, object]) -> tuple[list[RepairTrace], list[CriticLabel
     rows = to_candidates(row, source="human", file="f", line=1)
     labels = list(label(rows, workers=1))
     both = list(zip(rows, labels, strict=True))
-    failed = [(row, one) for row, one in both if not one.accepted.value]
-    return list(repair_traces(failed, [row for row, one in both if one.accepted.value])), labels
+    good = {row.id: row for row, one in both if one.accepted.value}
+    failed = [(row, one) for row, one in both if not one.accepted.value and row.corrected_by in good]
+    return list(repair_traces((row, one, good[str(row.corrected_by)]) for row, one in failed)), labels
 
 
 def test_a_human_correction_with_tests_becomes_a_trace() -> None:

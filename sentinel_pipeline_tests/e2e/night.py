@@ -24,7 +24,10 @@ from typing import Any
 import psutil
 from sqlalchemy.exc import OperationalError
 
+from sentinel_pipeline.bench.licence import Licence, licence_verdict
 from sentinel_pipeline.defs.workers import _is_gone
+from sentinel_pipeline.generation.judge import identity
+from sentinel_pipeline.generation.targets import served
 from sentinel_pipeline.store import Home, Ledger, Store
 from sentinel_pipeline.store.verify import finished
 
@@ -40,20 +43,25 @@ NO_MOUNT = 77
 LOCATION = "night"
 _SUBREAPER = 36
 """``PR_SET_CHILD_SUBREAPER`` of ``prctl(2)``."""
-_JUDGE = """
-[judge.served]
-labels = "labels.jsonl"
-model = "judge"
+_JUDGED = """
+[judge.model]
+name = "judge"
 base_url = "{url}"
-second_model = "other"
-"""
-_NOT_YET = """
+
+[gates.judged]
+metric = "pass_at_1"
+stage = "base"
+suite = "letters"
+threshold = 0.9
+
 [gates.capability_gap]
 metric = "pass_at_1"
 stage = "base"
 direction = "at_least"
 threshold = 0.9
 """
+"""A model that can do nothing is asked for 90 %: it must fail. And a suite that only the judge can score."""
+_RUBRIC = "The letter is polite."
 
 
 @dataclass
@@ -174,10 +182,9 @@ def spend(folder: Path, module: str, recipe: str) -> Morning:
     with serving(lambda body: (503, "", {"retry-after": "0"})) as judge:
         home = new_home(folder, [RECIPES / "mini.toml"])
         (home.recipes / "mini.toml").unlink()
-        for name, extra in zip(NAMES, ("", "", _NOT_YET + _JUDGE.format(url=judge.url)), strict=True):
-            (home.recipes / f"{name}.toml").write_text(f"nightly = true\n{recipe}{extra}")
-        labels = [{"id": str(i), "prompt": "p", "response": "r", "label": ("pass", "fail")[i % 2]} for i in range(20)]
-        (home.root / "labels.jsonl").write_text("".join(json.dumps(row) + "\n" for row in labels))
+        for name in NAMES:
+            (home.recipes / f"{name}.toml").write_text(f"nightly = true\n{recipe}")
+        _third(home, recipe, judge.url)
         night = Night(home, module)
         try:
             _faults(night, morning)
@@ -188,6 +195,18 @@ def spend(folder: Path, module: str, recipe: str) -> Morning:
                     process.kill()
     morning.seconds = round(time.monotonic() - began, 1)
     return morning
+
+
+def _third(home: Home, recipe: str, url: str) -> None:
+    """The third recipe's gates, its suite of letters, and the licence that its judge got while it still answered."""
+    text = recipe.replace("[bench]\n", '[bench]\nsuites = ["heldout", "smoke", "letters"]\n')
+    (home.recipes / "third.toml").write_text(f"nightly = true\n{text}{_JUDGED.format(url=url)}")
+    verifier = {"kind": "judged_answer", "rubric": _RUBRIC}
+    rows = [{"prompt": f"Write letter {n}.", "verifier": verifier, "category": "general_chat"} for n in range(4)]
+    (home.suites / "letters.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    who = identity("judge", served(url, "judge").model_hash, _RUBRIC)
+    bars = home.recipe("third").judge
+    Ledger(home.ledger).record(licence_verdict(who, bars, Licence("pass", 1.0, None, 120, ())), recipe="-", run_id="-")
 
 
 def _faults(night: Night, morning: Morning) -> None:
@@ -210,7 +229,9 @@ def _faults(night: Night, morning: Morning) -> None:
         night.until(lambda: night.is_over("second") or not night.has_process("second"), 180)
     night.ballast.unlink()
     night.until(lambda: night.is_over("second"))
-    morning.injected["judge down"] = "third: the run failed. judge_licence: "
+    morning.injected["judge down"] = (
+        "third: base_report, letters: 4 of 4 items have no score. Mostly: the judge did not answer"
+    )
     night.until(lambda: night.is_over("third"))
 
 

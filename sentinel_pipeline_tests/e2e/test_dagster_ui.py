@@ -91,11 +91,16 @@ def shoot(page: Page, name: str) -> None:
 
 
 def test_the_whole_graph_is_drawn(page: Page, address: str) -> None:
+    page.set_viewport_size(
+        {"width": 2800, "height": 2900}
+    )  # the web page names a node only where it is drawn large enough
     page.goto(f"{address}/asset-groups")
     for group in ("baseline", "candidates", "critic", "mix", "training", "evaluation", "review"):
         page.get_by_text(group, exact=True).first.wait_for()
     page.wait_for_timeout(1500)
     page.keyboard.press("Alt+e")  # the web page's own key for "expand all groups"
+    page.wait_for_url("**expanded=**")
+    page.reload()  # fits the whole graph into the page
     for asset in ("task_bank", "raw_candidates", "critic_labels", "rebalanced_mix", "sft_checkpoint", "comparison"):
         page.get_by_text(asset, exact=True).first.wait_for()
     page.wait_for_timeout(1500)

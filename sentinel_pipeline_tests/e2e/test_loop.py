@@ -13,6 +13,11 @@ from pathlib import Path
 import psutil
 import pytest
 
+from sentinel_pipeline.review.checking import check
+from sentinel_pipeline.review.database import Database, database_url
+from sentinel_pipeline.review.decisions import decide
+from sentinel_pipeline.review.desk import Desk, User
+from sentinel_pipeline.review.queue import open_card
 from sentinel_pipeline.store import Home, Ledger, Store, read_jsonl, read_parquet
 
 from .conftest import SENTINEL, Loop, environment, new_home, sentinel, with_changes
@@ -23,7 +28,7 @@ STAGES = [
     "base_checkpoint", "task_bank", "reward_audit", "alt_base_report", "base_report", "instruct_report", "gap_proof",
     "raw_candidates", "critic_labels", "accepted_set", "rejected_set", "decontamination_report", "self_repairs", "repair_traces",
     "rebalanced_mix", "sft_checkpoint", "sft_report", "preference_pairs", "dpo_checkpoint", "dpo_report",
-    "grpo_checkpoint", "grpo_report", "comparison", "leaderboard", "human_corrections", "review_inbox", "judge_licence",
+    "grpo_checkpoint", "grpo_report", "comparison", "leaderboard", "human_corrections", "review_inbox",
 ]  # fmt: skip
 
 
@@ -123,12 +128,45 @@ def test_the_model_is_a_plain_transformers_folder_apart_from_the_optimizer(loop:
     assert list((folder / "logs" / "checkpoints").glob("step-*/optimizer.pt"))
 
 
-def test_two_runs_of_one_seed_give_the_same_tables(loop: Loop, tmp_path: Path) -> None:
-    again = new_home(tmp_path)
-    assert sentinel(again, "run", "mini").code == 0
+@pytest.fixture(scope="module")
+def again(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """A second run of the same recipe, elsewhere."""
+    home = new_home(tmp_path_factory.mktemp("again"))
+    assert sentinel(home, "run", "mini").code == 0
+    return home
+
+
+def test_two_runs_of_one_seed_give_the_same_tables(loop: Loop, again: Home) -> None:
     made_of_the_recipe = [name for name in STAGES if name != "leaderboard"]  # that one is a view over dates
     hashes = {name: latest(loop.home).get(name).hash for name in made_of_the_recipe}
     assert {name: latest(again).get(name).hash for name in made_of_the_recipe} == hashes
+
+
+def test_a_correction_becomes_a_row_that_trains_and_its_item_judges_no_longer(loop: Loop, again: Home) -> None:
+    """A failure of the report, corrected as the page does it (checked, then approved), in the next run of the recipe."""
+    before = latest(again)
+    bank = {row["id"]: row for row in read_parquet(before.get("task_bank").path("suites/heldout.parquet"))}
+    failed = [row["id"] for row in read_jsonl(before.get("review_inbox").path("inbox.jsonl")) if row["task_id"] in bank]
+    database, who = Database(database_url(again.review)), User("ann", "reviewer")
+    try:
+        desk = Desk(db=database)
+        card = open_card(desk, who, failed[0])
+        item, right = card.record.task_id, bank[card.record.task_id]["reference"]
+        assert check(desk, who, failed[0], right).outcome == "pass", "the item's own tests ran"
+        decide(desk, who, failed[0], card.version, "approved", right)
+    finally:
+        database.close()
+    done = sentinel(again, "run", "mini", "--until", "sft", "--json")
+    assert done.json()["reports"]["sft"]["heldout"]["n"] == 29
+    after = latest(again)
+    retired = after.get("task_bank").json("retired.json")["heldout"]
+    assert [row["task_id"] for row in retired] == [item]
+    assert after.get("sft_report").json("heldout/report.json")["retired"] == 1
+    [row] = [
+        row for row in read_parquet(after.get("rebalanced_mix").path("rows.parquet")) if row["completion"] == right
+    ]
+    traced = sentinel(again, "trace", row["id"], "--json").json()
+    assert "human" in json.dumps(traced["source"]) and traced["checkpoints"], "the checkpoint names the row"
 
 
 def test_gates_are_listed_and_explained(loop: Loop) -> None:

@@ -52,13 +52,12 @@ def test_every_later_recipe_still_ran(morning: dict[str, Any]) -> None:
 
 
 def test_no_gate_is_wrong(morning: dict[str, Any]) -> None:
-    """The third asks 90 % of a model that can do nothing: it fails, and nobody trains. A judge that is down gets no licence."""
-    assert morning["verdicts"]["third"]["capability_gap"] == "fail"
+    """90 % is asked of a model that can do nothing: it fails, and nobody trains. What no judge saw is inconclusive, not failed."""
+    third = morning["verdicts"]["third"]
+    assert (third["capability_gap"], third["judged"]) == ("fail", "inconclusive")
     assert "sft_checkpoint" not in morning["made"]["third"]
-    for name in NAMES:
-        assert set(morning["verdicts"][name]) <= {"scorer_licence", "capability_gap"}
     for name in ("first", "second"):
-        assert "capability_gap" not in morning["verdicts"][name], "its base model was never made"
+        assert set(morning["verdicts"][name]) <= {"scorer_licence"}, "its base model was never made"
 
 
 def test_no_artefact_is_lost_and_verify_names_the_damaged_one(morning: dict[str, Any]) -> None:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from sentinel_pipeline.errors import BadInput
 from sentinel_pipeline.generation import Decoding, Prompt, answer, read_answers
 from sentinel_pipeline.generation.answers import Answer, append, open_for_append
+from sentinel_pipeline.generation.judge import local_judge
 from sentinel_pipeline.records import Message
 
 DECODING = Decoding(max_new_tokens=24, batch_size=4)
@@ -196,3 +197,29 @@ def test_a_plain_prompt_that_holds_a_special_token_is_refused_and_a_chat_prompt_
         answer(model_dir, sly, replace(DECODING, prompt_format="raw"), tmp_path / "a.jsonl")
     answer(model_dir, sly, DECODING, tmp_path / "b.jsonl")
     assert len(list(read_answers(tmp_path / "b.jsonl"))) == 1
+
+
+def test_a_local_judge_says_the_word_that_its_weights_find_likelier(model_dir: Path) -> None:
+    """Against the mean loss that the model itself reports for each word after the same prompt."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    model, tokenizer = AutoModelForCausalLM.from_pretrained(model_dir), AutoTokenizer.from_pretrained(model_dir)
+
+    def log_probability(messages: tuple[Message, ...], word: str) -> float:
+        prompt = tokenizer.apply_chat_template(
+            [turn.to_dict() for turn in messages], tokenize=False, add_generation_prompt=True
+        )
+        before = tokenizer(prompt, add_special_tokens=False)["input_ids"]
+        after = tokenizer(word, add_special_tokens=False)["input_ids"]
+        labels = torch.tensor([[-100] * len(before) + after])
+        with torch.inference_mode():
+            return -float(model(input_ids=torch.tensor([before + after]), labels=labels).loss) * len(after)
+
+    judge, said = local_judge(model_dir), []
+    for number in range(12):
+        messages = (Message("user", f"squares {number * 7}"),)
+        said.append(judge(messages))
+        likelier = max(("PASS", "FAIL"), key=lambda word: log_probability(messages, word))
+        assert said[-1] == likelier
+    assert set(said) == {"PASS", "FAIL"}, "a judge that always says one word was not tried"

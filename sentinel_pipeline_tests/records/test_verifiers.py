@@ -14,6 +14,7 @@ from sentinel_pipeline.records import (
     FunctionCalls,
     GroundedText,
     JsonAnswer,
+    JudgedAnswer,
     PatchApplies,
     PythonTests,
     ScriptTests,
@@ -40,6 +41,7 @@ EVERY = [
     FunctionCalls(functions="[]", expected="[]", ordered=True),
     Constraints(instructions=("punctuation:no_comma",), arguments="[{}]", clean_stop=True),
     FieldsAnswer(expected="{}", schema="{}"),
+    JudgedAnswer(rubric="It is polite."),
     GroundedText(record="{}", must_mention=("4,5",), min_words=1, max_words=9, max_chars=None, call_to_action=False),
 ]
 

@@ -12,6 +12,7 @@ from sentinel_pipeline.generation import Decoding
 from sentinel_pipeline.records.model_spec import EmbeddedModel
 from sentinel_pipeline.records.recipe import Recipe
 from sentinel_pipeline.records.training_spec import SftSpec, Windows
+from sentinel_pipeline.store import Home
 from sentinel_pipeline.training.failures import Failure, read_failure, write_failure
 from sentinel_pipeline.training.jobs import (
     AnswerJob,
@@ -58,8 +59,11 @@ def test_the_recipe_fills_the_jobs(tmp_path: Path) -> None:
     assert isinstance(pretrain, PretrainJob) and (pretrain.seed, pretrain.spec) == (7, RECIPE.model.embedded)
     sft = read_job(sft_job(RECIPE, tmp_path / "base/model", tmp_path / "t.jsonl", None, tmp_path / "sft"))
     assert isinstance(sft, SftJob) and (sft.seed, sft.spec, sft.suite) == (7, RECIPE.sft, None)
-    answers = read_job(answer_job(RECIPE, tmp_path / "m", tmp_path / "suites", tmp_path / "logs"))
+    answers = read_job(
+        answer_job(RECIPE, tmp_path / "m", tmp_path / "suites", tmp_path / "logs", Home(tmp_path), "hash")
+    )
     assert isinstance(answers, AnswerJob)
+    assert (answers.cache, answers.model_hash) == (Home(tmp_path).answers, "hash")
     assert answers.suites == {name: str(tmp_path / "suites" / f"{name}.parquet") for name in RECIPE.bench.suites}
 
 
