@@ -25,7 +25,7 @@ import psutil
 from sqlalchemy.exc import OperationalError
 
 from sentinel_pipeline.bench.licence import Licence, licence_verdict
-from sentinel_pipeline.defs.workers import _is_gone
+from sentinel_pipeline.defs.workers import _worker
 from sentinel_pipeline.generation.judge import identity
 from sentinel_pipeline.generation.targets import served
 from sentinel_pipeline.store import Home, Ledger, Store
@@ -158,12 +158,12 @@ class Night:
     def is_over(self, name: str) -> bool:
         return self.statuses().get(name) in ("SUCCESS", "FAILURE", "CANCELED")
 
-    def has_process(self, name: str) -> bool:
-        """Whether the run of ``name`` is still worked on; True while Dagster's database cannot be read."""
-        with suppress(OperationalError), self.instance() as instance:
+    def worker(self, name: str) -> psutil.Process | None:
+        """The process that works on the run of ``name``, once there is one."""
+        with self.instance() as instance:
             run = next(run for run in instance.get_runs() if run.tags.get("dagster/partition") == name)
-            return not _is_gone(instance, run)
-        return True
+            started = _worker(instance, run)
+        return psutil.Process(started[0]) if started else None
 
     def trainer(self) -> psutil.Process | None:
         """The worker that trains now, once it has made a step."""
@@ -223,16 +223,21 @@ def _faults(night: Night, morning: Morning) -> None:
     _flip(damaged.path("train.parquet"))
     morning.injected["artefact corrupted"] = f"first/task_bank/{damaged.manifest.run_id}/train.parquet is damaged"
     night.until(lambda: night.statuses().get("second") == "STARTED")
+    worker = night.until(lambda: night.worker("second"))
     fill(night.ballast, leave=128 * 1024)
     morning.injected["disk filled"] = "second: the run failed. "
     with suppress(TimeoutError):
-        night.until(lambda: night.is_over("second") or not night.has_process("second"), 180)
+        night.until(lambda: night.is_over("second") or not works(worker), 180)
     night.ballast.unlink()
     night.until(lambda: night.is_over("second"))
     morning.injected["judge down"] = (
         "third: base_report, letters: 4 of 4 items have no score. Mostly: the judge did not answer"
     )
     night.until(lambda: night.is_over("third"))
+
+
+def works(process: psutil.Process) -> bool:
+    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
 
 
 def _flip(path: Path) -> None:
