@@ -24,7 +24,7 @@ from .checks import REPORT_GATES, gates_of
 from .gap import PROOF
 from .jobs import RELEASE
 from .stage import LOOP_TAG, RECIPES, View, open_view
-from .workers import PID_TAG, end_dead_runs, process_mark
+from .workers import PID_TAG, end_dead_runs, free_slots, process_mark
 
 JOB = "train_recipe"
 LOOP_JOBS = (JOB, "nightly")
@@ -118,6 +118,7 @@ def run(recipe: str, events: Events, *, run_id: str, until: str | None, resume: 
     home.recipe(recipe)
     instance = dg.DagsterInstance.get()
     instance.add_dynamic_partitions(str(RECIPES.name), [recipe])
+    free_slots(instance)
     names = stages(defs.get_repository_def(), until)
     loop = last_loop(instance, recipe) if resume else run_id
     selected = unfinished(recipe, loop, names) if resume else names

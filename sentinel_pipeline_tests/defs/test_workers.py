@@ -17,7 +17,7 @@ from dagster._core.storage.tags import GRPC_INFO_TAG
 from dagster._core.test_utils import create_run_for_test
 
 from sentinel_pipeline.defs.alerts import RunLog
-from sentinel_pipeline.defs.workers import GONE, PID_TAG, end_dead_runs, is_alive, process_mark
+from sentinel_pipeline.defs.workers import GONE, PID_TAG, end_dead_runs, free_slots, is_alive, process_mark
 from sentinel_pipeline.store import Home
 
 
@@ -62,6 +62,8 @@ def test_a_run_ends_with_its_process_and_not_before(
     by_tag, by_log = started(instance, **{PID_TAG: mark}), started(instance, child.pid)
     assert not ends(instance, by_tag) and not ends(instance, by_log)
     child.kill()
+    while psutil.Process(child.pid).status() != psutil.STATUS_ZOMBIE:
+        time.sleep(0.01)
     assert ends(instance, by_log), "a zombie works no more"
     child.wait()
     assert ends(instance, by_tag)
@@ -84,6 +86,23 @@ def test_a_pid_that_another_process_has_now_is_no_sign_of_life(instance: dg.Dags
         young.kill()
         young.wait()
     assert ends(instance, run)
+
+
+def test_the_device_is_given_back_by_runs_that_are_over_or_dead_and_by_no_other(instance: dg.DagsterInstance) -> None:
+    storage = instance.event_log_storage
+    storage.set_concurrency_slots("device", 3)
+    mark = process_mark(os.getpid())
+    assert mark is not None
+    living = started(instance, **{PID_TAG: mark})
+    dead = started(instance, **{PID_TAG: "4194304:gone-1"})
+    over = create_run_for_test(instance, job_name="nightly", status=DagsterRunStatus.FAILURE).run_id
+    for run_id in (living, dead, over):
+        storage.claim_concurrency_slot("device", run_id, "sft_checkpoint")
+    assert set(storage.get_concurrency_run_ids()) == {living, dead, over}
+    free_slots(instance)
+    assert set(storage.get_concurrency_run_ids()) == {living}
+    assert storage.get_concurrency_info("device").active_slot_count == 1
+    assert instance.get_run_by_id(dead).status == DagsterRunStatus.FAILURE  # type: ignore[union-attr]
 
 
 def test_runs_of_other_machines_are_left_to_those_who_launched_them(instance: dg.DagsterInstance) -> None:
