@@ -9,6 +9,7 @@ from .defs import (
     evaluation,
     gap,
     grpo,
+    judge,
     leaderboard,
     mix,
     release,
@@ -25,9 +26,9 @@ from .defs.nightly import nightly_at_two
 
 defs = dg.Definitions(
     assets=dg.load_assets_from_modules(
-        [baseline, gap, candidates, critic, mix, training, grpo, evaluation, leaderboard, review, release]
+        [baseline, gap, candidates, critic, judge, mix, training, grpo, evaluation, leaderboard, review, release]
     ),
-    asset_checks=[*CHECKS, *GRPO_CHECKS, *DECISIONS],
+    asset_checks=[*CHECKS, judge.judge_is_licensed, *GRPO_CHECKS, *DECISIONS],
     jobs=JOBS,
     schedules=[nightly_at_two],
     sensors=[recipe_files, alerts, nightly_digest, review.human_corrections_ready],

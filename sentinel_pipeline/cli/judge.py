@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -53,23 +52,22 @@ def licence(
         sentinel judge licence labels.jsonl --model judge-7b --base-url http://127.0.0.1:8000/v1 --second-model other-7b --json
     """
     from ..bench.licence import decide_licence, licence_verdict, read_labels
-    from ..generation.judge import RUBRIC, examine, identity, open_judge
+    from ..generation.judge import RUBRIC, examine, identity, open_judges
 
     home = find_home()
     spec = home.recipe(recipe).judge if recipe else JudgeSpec()
     items, text = read_labels(labels), _rubric(rubric) or RUBRIC
     first = JudgeModel(name=model, base_url=base_url, key_env=key_env, concurrency=concurrency)
-    with ExitStack() as stack:
-        ask, model_hash = stack.enter_context(open_judge(home, first))
-        second = None
-        if second_model:
-            other_key = second_key_env or key_env
-            other = replace(first, name=second_model, base_url=second_base_url or base_url, key_env=other_key)
-            second, other_hash = stack.enter_context(open_judge(home, other))
-            if other_hash == model_hash:
-                raise BadInput("is the first judge again.", field="--second-model", fix="Name another model.")
-        answers = examine(ask, second, text, items, spec, at_once=concurrency if base_url else 1)
-    who = identity(model, model_hash, text)
+    models = [first]
+    if second_model:
+        other_key = second_key_env or key_env
+        models.append(replace(first, name=second_model, base_url=second_base_url or base_url, key_env=other_key))
+    with open_judges(home, *models) as judges:
+        asked, *others = judges
+        if others and others[0].model_hash == asked.model_hash:
+            raise BadInput("is the first judge again.", field="--second-model", fix="Name another model.")
+        answers = examine(asked.ask, others[0].ask if others else None, text, items, spec, at_once=asked.at_once)
+    who = identity(model, asked.model_hash, text)
     found = decide_licence(spec, [item.label for item in items], answers)
     Ledger(home.ledger).record(licence_verdict(who, spec, found), recipe=recipe or "-", run_id=str(uuid.uuid4()))
     _print(who, found)

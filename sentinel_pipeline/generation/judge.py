@@ -13,9 +13,10 @@ import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from ..bench.licence import Answers, Identity, Labelled, Word
 from ..records import Message
@@ -120,25 +121,38 @@ def _spot_checks(items: Sequence[Labelled], share: float) -> list[int]:
     return sorted(sorted(range(len(items)), key=lambda place: _hash(items[place].id))[:count])
 
 
+class Judge(NamedTuple):
+    """Whom to ask, and the hash of the model behind it."""
+
+    ask: Ask
+    model_hash: str
+    at_once: int
+    """Prompts that may be asked at a time."""
+
+
 @contextmanager
-def open_judge(home: Home, judge: JudgeModel) -> Iterator[tuple[Ask, str]]:
-    """A judge and its model's hash; a served one is asked over HTTP, local weights hold the device meanwhile.
+def open_judges(home: Home, *models: JudgeModel) -> Iterator[list[Judge]]:
+    """Judges to ask; served ones over HTTP, local weights hold the device meanwhile.
 
     Raises:
         BadInput: no causal language model in the folder, or no such model here.
         Infrastructure: the device is not let go.
     """
-    if judge.base_url is None:
-        target = find_target(home, judge.name)
+    with ExitStack() as stack:
+        if any(model.base_url is None for model in models):
+            stack.enter_context(device_lock(home.device_lock))
+        yield [_open(home, model, stack) for model in models]
+
+
+def _open(home: Home, model: JudgeModel, stack: ExitStack) -> Judge:
+    if model.base_url is None:
+        target = find_target(home, model.name)
         assert target.folder is not None
-        with device_lock(home.device_lock):
-            yield local_judge(target.folder), target.model_hash
-        return
-    key = os.environ.get(judge.key_env)
-    spec = ServerSpec(base_url=judge.base_url, model=judge.name, key=key, concurrency=judge.concurrency)
-    with Server(spec) as server:
-        ask = partial(server.ask, max_tokens=16)
-        yield lambda messages: ask(messages).text, served(judge.base_url, judge.name).model_hash
+        return Judge(local_judge(target.folder), target.model_hash, 1)
+    key, at_once = os.environ.get(model.key_env), model.concurrency
+    spec = ServerSpec(base_url=model.base_url, model=model.name, key=key, concurrency=at_once)
+    ask = partial(stack.enter_context(Server(spec)).ask, max_tokens=16)
+    return Judge(lambda messages: ask(messages).text, served(model.base_url, model.name).model_hash, at_once)
 
 
 def local_judge(folder: Path) -> Ask:

@@ -21,7 +21,7 @@ from ..records.conversation import sample_id
 from ..records.judge_spec import JudgeSpec
 from ..store import Home, Ledger, read_jsonl
 from .answers import open_for_append
-from .judge import RUBRIC, Ask, identity, judge_prompt, open_judge, read_verdict
+from .judge import RUBRIC, Ask, identity, judge_prompt, open_judges, read_verdict
 
 
 class _Asked(NamedTuple):
@@ -57,13 +57,12 @@ def add_verdicts(
     rubrics = {task.id: rubric for task in tasks if (rubric := _rubric(task, every)) is not None}
     if judge.model is None or not rubrics:
         return 0
-    with open_judge(home, judge.model) as (ask, model_hash):
+    with open_judges(home, judge.model) as [(ask, model_hash, at_once)]:
         licences = _Licences(ledger, judge, judge.model.name, model_hash)
         if every:
             licences.require(rubrics.values())
         known = {name: row["key"] for name, row in read_verdicts(answers).items() if row["outcome"] != "infra"}
         asked = [one for one in _asked(tasks, rubrics, answers, samples, model_hash) if known.get(one.id) != one.key]
-        at_once = judge.model.concurrency if judge.model.base_url else 1
         with open_for_append(verdicts_path(answers)) as out:
             for row in _verdicts(ask, asked, licences, at_once):
                 out.write(json.dumps(row) + "\n")

@@ -20,11 +20,25 @@ class JudgeModel:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class JudgeExam:
+    """The judge's exam in every run: what is served under a name may be another model tomorrow."""
+
+    labels: str
+    """JSONL of answers that people labelled, relative to the project's root."""
+    second: JudgeModel
+    """The second judge, asked for some of the labels."""
+    rubric: str = ""
+    """The rubric that the licence is for; empty: the general one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JudgeSpec:
     """The judge, and the bars of its licence."""
 
     model: JudgeModel | None = None
     """Absent: ``judged_answer`` tasks stay without a verdict, which is no score."""
+    exam: JudgeExam | None = None
+    """Absent: no run examines the judge; ``sentinel judge licence`` does."""
     min_kappa: float = 0.7
     """Lower bound of Cohen's kappa with the human labels (seed 003's bar, taken on the bound and not on the point)."""
     confidence: float = 0.95
@@ -42,4 +56,4 @@ class JudgeSpec:
 
     def bars(self) -> JudgeSpec:
         """The bars alone: a licence is for them, whoever asks."""
-        return replace(self, model=None)
+        return replace(self, model=None, exam=None)

@@ -138,10 +138,15 @@ _REWARDS = ("cpu_seconds", "wall_seconds", "memory_mib", "step_seconds")
 
 
 def _check_judge(judge: JudgeSpec, path: Path) -> None:
-    if judge.model is not None and judge.model.concurrency < 1:
-        message = f"is {judge.model.concurrency}, expected 1 or more."
-        raise BadInput(message, file=path, field="judge.model.concurrency")
-    for name in set(JudgeSpec.__slots__) - {"model"}:
+    for name, asked in (("model", judge.model), ("exam.second", judge.exam.second if judge.exam else None)):
+        if asked is not None and asked.concurrency < 1:
+            message = f"is {asked.concurrency}, expected 1 or more."
+            raise BadInput(message, file=path, field=f"judge.{name}.concurrency")
+    if judge.exam is not None and judge.exam.second == judge.model:
+        raise BadInput("is the first judge again.", file=path, field="judge.exam.second", fix="Name another model.")
+    if judge.exam is not None and judge.model is None:
+        raise BadInput("examines nobody.", file=path, field="judge.exam", fix="Name the judge in [judge.model].")
+    for name in set(JudgeSpec.__slots__) - {"model", "exam"}:
         if not 0 < getattr(judge, name) <= 1 or (name == "confidence" and not 0.5 < judge.confidence < 1):
             raise BadInput(
                 f"is {getattr(judge, name):g}, expected within (0, 1].",

@@ -75,7 +75,7 @@ def read_card(connection: Connection, desk: Desk, card_id: str, user: User) -> C
     )
     row = connection.execute(joined).mappings().first()
     if row is None:
-        raise Unknown("there is no such card.", field="card")
+        raise Unknown(f"there is no card {plain(card_id)!r:.80}.", field="card")
     card = _card(row, desk.clock())
     if card.second != "wanted" or card.decided_by == user.name:
         return card
@@ -180,7 +180,7 @@ def similar(desk: Desk, card_id: str, *, most: int = 8) -> list[Line]:
     with desk.db.reading() as connection:
         me = connection.execute(select(cards).where(cards.c.id == plain(card_id))).mappings().first()
         if me is None:
-            raise Unknown("there is no such card.", field="card")
+            raise Unknown(f"there is no card {plain(card_id)!r:.80}.", field="card")
         found: list[Line] = []
         alike = and_(cards.c.task_type == me["task_type"], cards.c.failure_class == me["failure_class"])
         for condition in (cards.c.task_id == me["task_id"], and_(alike, cards.c.task_id != me["task_id"])):

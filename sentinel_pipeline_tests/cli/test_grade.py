@@ -3,35 +3,21 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from sentinel_pipeline.cli import main
 from sentinel_pipeline.sandbox import Grader
 from sentinel_pipeline_tests.bench.material import BROKEN_TESTS, HUMANEVAL, MBPP, RIGHT, WRONG, file_of, row
 
-Run = Callable[..., tuple[int, str, str]]
+from .conftest import Run
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
-    """``run(argument, …)`` -> exit code, standard output, standard error."""
-
-    def sentinel(*arguments: Any) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["sentinel", "grade", *map(str, arguments)])
-        monkeypatch.setenv("COLUMNS", "160")
-        capfd.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main()
-        out, err = capfd.readouterr()
-        assert "Traceback" not in err
-        return int(ended.value.code or 0), out, err
-
-    return sentinel
+def grade(run: Run) -> Run:
+    return partial(run, "grade")
 
 
 @pytest.fixture
@@ -49,8 +35,8 @@ def results(samples: Path) -> Path:
     return samples.with_name(f"{samples.name}_results.jsonl")
 
 
-def test_people_read_standard_error_and_programs_one_json_object(run: Run, samples: Path, problems: Path) -> None:
-    code, out, err = run(samples, "--problems", problems, "--workers", 1, "--json", "--k", "1,2,50")
+def test_people_read_standard_error_and_programs_one_json_object(grade: Run, samples: Path, problems: Path) -> None:
+    code, out, err = grade(samples, "--problems", problems, "--workers", 1, "--json", "--k", "1,2,50")
     report = json.loads(out)
     assert code == 0 and out.count("\n") == 1
     assert report["pass@1"] == {"value": pytest.approx(2 / 3), "tasks": 2}
@@ -68,31 +54,31 @@ def test_people_read_standard_error_and_programs_one_json_object(run: Run, sampl
     assert report["results"] == str(results(samples)) and len(results(samples).read_text().splitlines()) == 4
     assert "pass@1" in err and "66.7%" in err and "\x1b" not in err
     assert "1 samples repeat an earlier one of their task to the letter" in err
-    silent = run(samples, "--problems", problems, "--workers", 1)
+    silent = grade(samples, "--problems", problems, "--workers", 1)
     assert silent[:2] == (0, "") and "66.7%" in silent[2]
 
 
 def test_a_dry_run_starts_no_grader_and_writes_nothing(
-    run: Run, samples: Path, problems: Path, monkeypatch: pytest.MonkeyPatch
+    grade: Run, samples: Path, problems: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def started(self: Grader, *_: Any, **__: Any) -> None:
         raise AssertionError("a grader was started")
 
     monkeypatch.setattr(Grader, "__init__", started)
     before = {path: path.stat().st_mtime_ns for path in samples.parent.iterdir()}
-    code, out, _ = run(samples, "--problems", problems, "--dry-run", "--json")
+    code, out, _ = grade(samples, "--problems", problems, "--dry-run", "--json")
     assert code == 0 and {path: path.stat().st_mtime_ns for path in samples.parent.iterdir()} == before
     report = json.loads(out)
     assert report.keys() == {"problems", "samples", "repeated", "refused", "missing"} and report["samples"] == 4
 
 
 def test_bad_rows_and_tasks_without_a_sample_are_exit_code_2_and_the_rest_is_graded(
-    run: Run, tmp_path: Path, problems: Path
+    grade: Run, tmp_path: Path, problems: Path
 ) -> None:
     bad = row("", "\x1b]0;gone\x07" * 99)
     samples = file_of(tmp_path, row(RIGHT), bad, "no JSON", *([row("", "x")] * 30), name="samples.jsonl")
     for more in ((), ("--dry-run",)):
-        code, out, err = run(samples, "--problems", problems, "--workers", 1, "--json", *more)
+        code, out, err = grade(samples, "--problems", problems, "--workers", 1, "--json", *more)
         report = json.loads(out)
         assert code == 2 and len(report["refused"]) == 32 and report["missing"] == ["904"]
         assert report["refused"][1]["line"] == 3 and report["refused"][1]["message"].startswith("is no JSON")
@@ -102,22 +88,22 @@ def test_bad_rows_and_tasks_without_a_sample_are_exit_code_2_and_the_rest_is_gra
     assert len(results(samples).read_text().splitlines()) == 1
 
 
-def test_what_cannot_be_judged_is_exit_code_4_with_the_reason(run: Run, tmp_path: Path) -> None:
+def test_what_cannot_be_judged_is_exit_code_4_with_the_reason(grade: Run, tmp_path: Path) -> None:
     problems = file_of(tmp_path, HUMANEVAL, BROKEN_TESTS)
     samples = file_of(tmp_path, row("def f(x): return 1", "broken"), row(RIGHT), name="samples.jsonl")
-    code, out, err = run(samples, "--problems", problems, "--workers", 1, "--json")
+    code, out, err = grade(samples, "--problems", problems, "--workers", 1, "--json")
     report = json.loads(out)
     assert (code, report["infra"], report["pass@1"]) == (4, 1, {"value": 1.0, "tasks": 1})
     assert "1 samples are without a verdict, which is no score. The tests of 1 cannot run" in err
     only = file_of(tmp_path, row("def f(x): return 1", "broken"), name="samples.jsonl")
-    code, out, err = run(only, "--problems", problems, "--workers", 1, "--json")
+    code, out, err = grade(only, "--problems", problems, "--workers", 1, "--json")
     assert code == 4 and "pass@1" not in json.loads(out) and "no task has enough judged samples" in err
 
 
-def test_a_faulty_reference_is_told_only_where_it_matters(run: Run, tmp_path: Path, samples: Path) -> None:
+def test_a_faulty_reference_is_told_only_where_it_matters(grade: Run, tmp_path: Path, samples: Path) -> None:
     wrong = {"canonical_solution": "    raise ValueError('\x1b[31m')\n"}
     problems = file_of(tmp_path, HUMANEVAL | wrong, HUMANEVAL | wrong | {"task_id": "unasked"}, MBPP)
-    code, out, err = run(samples, "--problems", problems, "--workers", 1, "--json")
+    code, out, err = grade(samples, "--problems", problems, "--workers", 1, "--json")
     assert code == 2 and json.loads(out)["faulty_references"].keys() == {"HumanEval/900"}
     assert "the reference of HumanEval/900 does not pass its own tests (exception: ValueError" in err
     assert "\x1b" not in err
@@ -142,42 +128,44 @@ WRONG_USE: list[tuple[list[str], str]] = [
 
 @pytest.mark.parametrize(("options", "message"), WRONG_USE, ids=[" ".join(options) for options, _ in WRONG_USE])
 def test_wrong_use_is_exit_code_2_and_touches_nothing(
-    run: Run, samples: Path, problems: Path, options: list[str], message: str
+    grade: Run, samples: Path, problems: Path, options: list[str], message: str
 ) -> None:
     names = {"SAMPLES": samples, "PROBLEMS": problems, "FOLDER": samples.parent}
     before = {path: path.read_bytes() for path in samples.parent.iterdir()}
-    code, out, err = run(samples, "--problems", problems, "--json", *(names.get(each, each) for each in options))
+    code, out, err = grade(samples, "--problems", problems, "--json", *(names.get(each, each) for each in options))
     assert (code, out) == (2, "") and message in " ".join(err.replace("│", " ").split())
     assert {path: path.read_bytes() for path in samples.parent.iterdir()} == before
 
 
-def test_missing_empty_and_foreign_samples_are_exit_code_2(run: Run, tmp_path: Path, problems: Path) -> None:
-    code, out, err = run(tmp_path / "none.jsonl", "--problems", problems, "--json")
+def test_missing_empty_and_foreign_samples_are_exit_code_2(grade: Run, tmp_path: Path, problems: Path) -> None:
+    code, out, err = grade(tmp_path / "none.jsonl", "--problems", problems, "--json")
     assert (code, out) == (2, "") and "none.jsonl: no such file" in err
     for rows, message in (([], "the file is empty"), ([row("", "x/1")], "are the samples of another suite?")):
-        code, out, err = run(file_of(tmp_path, *rows, name="s.jsonl"), "--problems", problems, "--json")
+        code, out, err = grade(file_of(tmp_path, *rows, name="s.jsonl"), "--problems", problems, "--json")
         assert (code, out) == (2, "") and message in " ".join(err.split())
 
 
-def test_a_gzipped_samples_file_is_graded_like_any(run: Run, tmp_path: Path, problems: Path) -> None:
+def test_a_gzipped_samples_file_is_graded_like_any(grade: Run, tmp_path: Path, problems: Path) -> None:
     samples = file_of(tmp_path, row(RIGHT), row("def total(*a): return sum(a)", 904), name="s.jsonl.gz")
-    code, out, _ = run(samples, "--problems", problems, "--workers", 1, "--json", "--out", tmp_path / "new" / "r.jsonl")
+    code, out, _ = grade(
+        samples, "--problems", problems, "--workers", 1, "--json", "--out", tmp_path / "new" / "r.jsonl"
+    )
     assert code == 0 and json.loads(out)["pass@1"]["value"] == 1.0
     assert len((tmp_path / "new" / "r.jsonl").read_text().splitlines()) == 2
 
 
 def test_a_folder_named_like_the_default_suite_does_not_hide_it(
-    run: Run, tmp_path: Path, benchmarks_dir: Path, monkeypatch: pytest.MonkeyPatch
+    grade: Run, tmp_path: Path, benchmarks_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SENTINEL_BENCHMARKS", str(benchmarks_dir))
     monkeypatch.chdir(tmp_path)
     (tmp_path / "humaneval").mkdir()
-    code, out, _ = run(file_of(tmp_path, row("", "HumanEval/0"), name="s.jsonl"), "--dry-run", "--json")
+    code, out, _ = grade(file_of(tmp_path, row("", "HumanEval/0"), name="s.jsonl"), "--dry-run", "--json")
     assert code == 2 and json.loads(out)["problems"] == 164
 
 
-def test_the_help_tells_what_goes_in_what_comes_out_and_every_exit_code(run: Run) -> None:
-    code, out, _ = run("--help")
+def test_the_help_tells_what_goes_in_what_comes_out_and_every_exit_code(grade: Run) -> None:
+    code, out, _ = grade("--help")
     text = " ".join(out.replace("│", " ").split())
     assert code == 0
     for words in (

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from sentinel_pipeline.cli import main
 from sentinel_pipeline.mix.build import build_mix
 from sentinel_pipeline.mix.decontam import decontaminate
 from sentinel_pipeline.records import Candidate, CriticLabels, Label, Message, PythonTests, Task
 from sentinel_pipeline.records.data_spec import MixSpec
 from sentinel_pipeline.store import Artefact, Home, Store
 
-Run = Callable[..., tuple[int, str, str]]
+from .conftest import Run
+
 CODE = "def total(values):\n    result = 0\n    for value in values:\n        result += value * 3\n    return result\n"
 OTHER = "def spread(values):\n    highest = max(values)\n    for value in values:\n        highest -= value\n    return highest"
 ASK = "Return the sum of all values, each of them taken three times, as one whole number, and zero for an empty list."
@@ -54,21 +52,6 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
         (tmp_path / "data" / "recipes" / f"{name}.toml").write_text("[bench]\nsuites = ['heldout', 'smoke']\n")
     monkeypatch.setenv("SENTINEL_HOME", str(tmp_path))
     return Home(tmp_path)
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], home: Home) -> Run:
-    def sentinel(*arguments: Any) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["sentinel", *map(str, arguments)])
-        monkeypatch.setenv("COLUMNS", "160")
-        capfd.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main()
-        out, err = capfd.readouterr()
-        assert "Traceback" not in err
-        return int(ended.value.code or 0), out, err
-
-    return sentinel
 
 
 def _make(home: Home, recipe: str = "own", run_id: str = "run1") -> Artefact:

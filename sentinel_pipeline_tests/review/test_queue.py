@@ -310,7 +310,7 @@ def test_unknown_cards_are_named_as_such(desk: Desk) -> None:
         lambda: similar(desk, "nope"),
         lambda: check(desk, ANN, "nope", "x"),
     ):
-        with pytest.raises(Unknown, match="there is no such card"):
+        with pytest.raises(Unknown, match="there is no card"):
             attempt()
 
 

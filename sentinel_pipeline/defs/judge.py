@@ -1,0 +1,42 @@
+"""The recipe's judge, examined anew in every run of a recipe that has a ``[judge.exam]``."""
+
+import dagster as dg
+
+from .gap import NOT_ASKED, not_asked
+from .stage import RECIPES, Stage, failing_loudly, open_view, recipe_asset
+
+
+@recipe_asset(group="evaluation", rooms=["bench", "generation"], kinds={"python"})
+def judge_licence(stage: Stage) -> None:
+    """Does the recipe's judge still agree with people? One that does not answer is an outage: nothing is decided, nobody waits."""
+    from ..bench.licence import decide_licence, licence_verdict, read_labels
+    from ..generation.judge import RUBRIC, examine, identity, open_judges
+
+    spec, model, exam = stage.recipe.judge, stage.recipe.judge.model, stage.recipe.judge.exam
+    with stage.making() as out:
+        if exam is None or model is None:
+            out.json(NOT_ASKED, {"reason": "this recipe has no [judge.exam]"})
+            return
+        items, rubric = read_labels(stage.home.root / exam.labels), exam.rubric or RUBRIC
+        with open_judges(stage.home, model, exam.second) as (first, second):
+            answers = examine(first.ask, second.ask, rubric, items, spec, at_once=first.at_once)
+        found = decide_licence(spec, [item.label for item in items], answers)
+        verdict = licence_verdict(identity(model.name, first.model_hash, rubric), spec, found)
+        stage.ledger.record(verdict, recipe=stage.recipe.name, run_id=stage.store.run_id)
+        out.json("licence.json", {"verdict": found.verdict, "checks": [one._asdict() for one in found.checks]})
+        out.metrics |= {"labels": len(items), "kappa": found.kappa or 0.0}
+    stage.show("licence", "\n".join(f"- {'✓' if one.passed else '✗'} {one.name}: {one.reason}" for one in found.checks))
+
+
+@dg.asset_check(asset="judge_licence", partitions_def=RECIPES)
+def judge_is_licensed(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
+    """The judge passed its exam in this run: until it does, none of its verdicts may decide anything."""
+    with failing_loudly():
+        made = open_view(context.run, context.op_execution_context.partition_key).store.get("judge_licence")
+        if not_asked(made):
+            return dg.AssetCheckResult(passed=True, description=made.json(NOT_ASKED)["reason"])
+        found = made.json("licence.json")
+    failed = [f"{one['name']}: {one['reason']}" for one in found["checks"] if not one["passed"]]
+    return dg.AssetCheckResult(
+        passed=found["verdict"] == "pass", description="; ".join(failed) or f"{len(found['checks'])} checks passed"
+    )
