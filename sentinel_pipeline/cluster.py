@@ -27,6 +27,7 @@ RETRIES = 3
 _AHEAD = 2
 """Batches on their way for each processor of the cluster: the next one is there when one is done."""
 _LEAST_AHEAD = 4
+_POLL_S = 0.3
 
 
 def connect() -> Any:
@@ -88,6 +89,29 @@ def map_batches(
             return
         batch, reference = out.popleft()
         yield from _fetch(ray, reference, batch, lost)
+
+
+def run_task(work: Callable[..., R], *arguments: Any, gpus: float = 0.0, poll: Callable[[], None]) -> R:
+    """``work`` as one task, ``poll`` being called while it runs; a task whose process or node died runs again, so it must resume.
+
+    ``gpus`` are asked for where the cluster has any. What ``work`` raises is raised here.
+
+    Raises:
+        Infrastructure: the task was lost for good.
+    """
+    ray = connect()
+    asked = gpus if ray.cluster_resources().get("GPU") else 0
+    reference = ray.remote(num_cpus=1, num_gpus=asked, max_retries=RETRIES)(work).remote(*arguments)
+    while not ray.wait([reference], timeout=_POLL_S)[0]:
+        poll()
+    try:
+        result: R = ray.get(reference)
+    except ray.exceptions.RayTaskError as error:
+        raise error.cause from error
+    except ray.exceptions.RayError as error:
+        reason = str(error).strip().splitlines()[0]
+        raise Infrastructure(f"the task was lost {RETRIES + 1} times: {type(error).__name__}: {reason}") from error
+    return result
 
 
 def _run(work: Callable[[list[T]], list[R]], batch: list[T]) -> list[R]:

@@ -21,7 +21,8 @@ from .store import Store, write_json
 
 ATTEMPTS, PROGRESS, COST, ESTIMATE = "attempts.jsonl", "progress.jsonl", "cost.json", "estimate.json"
 DEVICE_STAGES = (
-    "base_checkpoint", "base_report", "instruct_report", "alt_base_report", "self_repairs", "sft_checkpoint", "sft_report",
+    "base_checkpoint", "self_generated", "base_report", "instruct_report", "alt_base_report", "self_repairs",
+    "sft_checkpoint", "sft_report",
     "preference_pairs", "dpo_checkpoint", "dpo_report", "grpo_checkpoint", "grpo_report",
 )  # fmt: skip
 """Stages that hold the device, in the order in which they run."""

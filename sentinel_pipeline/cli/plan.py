@@ -51,6 +51,9 @@ def plan(
 def _print(made: Plan) -> None:
     if made.model:
         err.print(f"{made.model.architecture}, {made.model.parameters:,} parameters", highlight=False)
+    if made.start:
+        chosen = f"{made.start['chosen']}: " if made.start["chosen"] else ""
+        err.print(f"starts from {chosen}{made.start['reason']}", markup=False, highlight=False, soft_wrap=True)
     table = Table("", *made.trainers)
     for label, read in _LINES:
         table.add_row(label, *(read(one) for one in made.trainers.values()))
@@ -103,10 +106,16 @@ def _lost(one: dict[str, Any]) -> str:
     return f"{report['too_long']} too long, {report['fully_masked']} without one" if report else "–"
 
 
+def _method(one: dict[str, Any]) -> str:
+    processes = one.get("processes", 1)
+    parts = [str(one["method"]), *(["packed"] if one.get("packing") else [])]
+    return ", ".join([*parts, *([f"in {processes} processes"] if processes > 1 else [])])
+
+
 _LINES = (
     ("rows", lambda one: f"{one['rows']:,} ({one['source']})"),
     ("steps", lambda one: f"{one['steps']:,} of {one['batch']} rows, {one['epochs']:g} passes"),
-    ("method", lambda one: str(one["method"])),
+    ("method", _method),
     ("trained parameters", lambda one: f"{one['trained_parameters']:,}" if one["trained_parameters"] else "–"),
     ("tokens trained", _tokens),
     ("rows dropped", _lost),

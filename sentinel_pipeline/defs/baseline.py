@@ -1,5 +1,9 @@
 """Group ``baseline``: the tasks, the base model, and what the base model can do before any training."""
 
+from pathlib import Path
+from typing import Any
+
+from ..store import Draft
 from .answering import report_asset
 from .review import without_retired
 from .stage import Stage, recipe_asset
@@ -28,15 +32,49 @@ def task_bank(stage: Stage) -> None:
         out.metrics["retired"] = sum(map(len, retired.values()))
 
 
-@recipe_asset(group="baseline", rooms=["training"], kinds={"pytorch", "huggingface"}, pool="device")
+def probe_start(stage: Stage, out: Draft) -> dict[str, Any]:
+    """Let every candidate answer the probe, choose, and say why; returns the chosen model as ``resolve_model`` does."""
+    from ..bench.evaluate import score_answers
+    from ..bench.samples import join_turns, write_samples
+    from ..bench.suites import load_suite
+    from ..records.model_spec import ModelSpec
+    from ..training.base import resolve_model
+    from ..training.start import Probed, choose, probe_format, probe_job
+
+    spec, tasks = stage.recipe.model, {name: load_suite(name) for name in stage.recipe.model.probe}
+    for name, asked in tasks.items():
+        out.table(f"start/{name}.parquet", (task.to_row() for task in asked), "tasks")
+    models = [resolve_model(ModelSpec(source=one.source, revision=one.revision)) for one in spec.candidates]
+    prompt_format = probe_format([Path(model["folder"]) for model in models])
+    suites, probed = {name: out.folder / f"start/{name}.parquet" for name in tasks}, []
+    for at, (one, model) in enumerate(zip(spec.candidates, models, strict=True)):
+        logs = out.folder / "logs" / f"start-{at}"
+        stage.work(probe_job(stage.recipe, model, suites, logs, prompt_format, stage.home))
+        scored = [
+            sample
+            for name, asked in tasks.items()
+            for sample in join_turns(list(score_answers(asked, logs / f"{name}.jsonl")))
+        ]
+        write_samples(out, f"start/{at}", scored)
+        probed.append(Probed(one.name, model, scored))
+    start = choose(probed)
+    out.json("start.json", {**start.to_json(), "probe": list(tasks), "prompt_format": prompt_format})
+    out.metrics |= {"start": start.chosen.name, "start_reason": start.reason}
+    stage.show("starting point", start.to_markdown())
+    return start.chosen.model
+
+
+@recipe_asset(group="baseline", rooms=["training", "bench", "critic"], kinds={"pytorch", "huggingface"}, pool="device")
 def base_checkpoint(stage: Stage) -> None:
-    """The model that training starts from: pretrained on the spot for an embedded recipe, else resolved and hashed."""
+    """The model that training starts from: pretrained on the spot, resolved and hashed, or the better of several in a probe."""
     from ..training.base import resolve_model
     from ..training.jobs import pretrain_job
 
     with stage.making(keep=True) as out:
         if stage.recipe.model.source == "embedded":
             stage.work(pretrain_job(stage.recipe, out.folder, stage.home.device_lock))
+        elif stage.recipe.model.source == "probed":
+            out.json("model.json", probe_start(stage, out))
         else:
             out.json("model.json", resolve_model(stage.recipe.model))
 

@@ -1,23 +1,95 @@
 """Group ``candidates``: raw material from every source that the recipe names."""
 
 from dataclasses import asdict
+from pathlib import Path
 
+from ..errors import GateRefused
+from ..gates.statistics import wilson
 from ..records import Quarantined, Task
-from ..store import read_parquet
+from ..records.data_spec import SelfGenerated
+from ..store import Artefact, Draft, read_parquet
+from .answering import model_folder
 from .stage import Stage, recipe_asset
 
 
 @recipe_asset(
-    group="candidates", rooms=["candidates"], deps=["task_bank", "human_corrections"], kinds={"python", "parquet"}
+    group="candidates",
+    rooms=["generation", "critic", "mix"],
+    deps=["base_checkpoint"],
+    kinds={"pytorch", "parquet"},
+    pool="device",
+)
+def self_generated(stage: Stage) -> None:
+    """Instructions and responses that the base model writes itself, under contamination guards; empty unless the recipe asks."""
+    from ..generation.self_instruct import read_attempts, summary
+
+    base, spec = stage.parent("base_checkpoint"), stage.recipe.candidates.self_generated
+    with stage.making(base, keep=spec is not None) as out:
+        if spec is not None:
+            out.json("sentinels.json", require_a_base_model(stage, out, base, spec))
+            write_rows(stage, out, model_folder(base), spec)
+        attempts = read_attempts(out.folder / "logs" / "rounds.jsonl")
+        report = summary(attempts, spec or SelfGenerated(rows=0))
+        kept = [one for one in attempts if one.reason == "accepted"][: report["rows"]]
+        out.table("candidates.parquet", (one.to_candidate().to_row() for one in kept), "candidates")
+        out.jsonl("rows.jsonl", (one.to_row() for one in kept))
+        out.jsonl("attempts.jsonl", (asdict(one) for one in attempts))
+        out.json("report.json", report)
+        out.metrics |= {name: report[name] for name in ("rows", "attempts", "shortfall")}
+    stage.show("rows", "\n".join(["| | |", "|---|---|", *(f"| {key} | {value} |" for key, value in report.items())]))
+
+
+def write_rows(stage: Stage, out: Draft, model: Path, spec: SelfGenerated) -> None:
+    """The attempts, in a child process; what was verified of the tokenizer stands in ``guards.json``."""
+    from ..training.jobs import SelfInstructJob, write_job
+
+    recipe, logs = stage.recipe, out.folder / "logs"
+    job = SelfInstructJob(
+        logs=logs, model=model, spec=spec, shares=recipe.mix.shares, critic=recipe.critic, seed=recipe.seed,
+        batch_size=recipe.bench.batch_size, engine=recipe.bench.engine, device_lock=stage.home.device_lock,
+    )  # fmt: skip
+    stage.work(write_job(job))
+    out.text("guards.json", (logs / "guards.json").read_text(encoding="utf-8"))
+
+
+def require_a_base_model(stage: Stage, out: Draft, base: Artefact, spec: SelfGenerated) -> dict[str, float]:
+    """Ask the sentinels (seed 001) raw; returns how many of those that ask for something were followed.
+
+    Raises:
+        GateRefused: more than a base model would, by the whole interval: its rows would be another's instructions.
+    """
+    from ..bench.evaluate import score_answers
+    from ..bench.suites import load_suite
+    from ..training.jobs import answer_job
+
+    tasks, logs, table = load_suite("sentinels"), out.folder / "logs" / "sentinels", out.folder / "sentinels.parquet"
+    out.table(table.name, (task.to_row() for task in tasks), "tasks")
+    stage.work(answer_job(stage.recipe, model_folder(base), {"sentinels": table}, logs, stage.home, base.hash))
+    scores = score_answers(tasks, logs / "sentinels.jsonl", samples=stage.recipe.bench.samples)
+    asked = [one.outcome == "pass" for one in scores if one.family != "pattern" and one.outcome != "infra"]
+    low = wilson(sum(asked), len(asked)).low
+    if low > spec.sentinels_at_most:
+        raise GateRefused(
+            f"the base model follows {sum(asked)} of {len(asked)} raw sentinels (lower bound {low:.0%}, at most "
+            f"{spec.sentinels_at_most:.0%}): it has seen instructions, so its rows would not be its own."
+        )
+    return {"followed": sum(asked), "n": len(asked), "lower_bound": round(low, 6)}
+
+
+@recipe_asset(
+    group="candidates",
+    rooms=["candidates"],
+    deps=["task_bank", "human_corrections", "self_generated"],
+    kinds={"python", "parquet"},
 )
 def raw_candidates(stage: Stage) -> None:
-    """References, corrupted variants, files, hub data, human corrections, as they are; unreadable rows are quarantined."""
+    """References, corrupted variants, files, hub data, the base model's rows, corrections; unreadable ones are quarantined."""
     from ..candidates.raw import raw_candidates as read
 
-    bank, human = stage.parent("task_bank"), stage.parent("human_corrections")
+    bank, human, own = (stage.parent(name) for name in ("task_bank", "human_corrections", "self_generated"))
     tasks = (Task.from_row(row) for row in read_parquet(bank.path("train.parquet")))
     with (
-        stage.making(bank, human) as out,
+        stage.making(bank, human, own) as out,
         out.writer("candidates.parquet", "candidates") as good,
         out.writer("quarantine.parquet", "quarantine") as bad,
     ):
@@ -26,6 +98,7 @@ def raw_candidates(stage: Stage) -> None:
                 bad.append(asdict(row))
             else:
                 good.append(row.to_row())
-        for correction in read_parquet(human.path("candidates.parquet")):
-            good.append(correction)
+        for source in (own, human):
+            for candidate in read_parquet(source.path("candidates.parquet")):
+                good.append(candidate)
         out.metrics |= {"candidates": good.rows, "quarantined": bad.rows}

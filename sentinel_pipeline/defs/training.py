@@ -26,20 +26,23 @@ from .stage import Stage, current_scorer_version, recipe_asset
 def sft_checkpoint(stage: Stage) -> None:
     """Supervised fine-tuning on the mix, with evaluation windows and checkpoints; refused unless the base model's gap is proven."""
     from ..training.jobs import sft_job
+    from ..training.start import start_of
 
     base, report = stage.parent("base_checkpoint"), stage.parent("base_report")
     stage.require_gates(report)  # first: a refused gate leaves no gap proof and no mix to ask for
     mix, proof, bank = (stage.parent(name) for name in ("rebalanced_mix", "gap_proof", "task_bank"))
     require_gap(stage, proof)
     stage.follow(report)
-    window = window_suite(bank, stage.recipe.sft.windows.suite)
+    window, lock = window_suite(bank, stage.recipe.sft.windows.suite), stage.home.device_lock
+    start, rows = start_of(base), mix.path("train.jsonl")
+    teacher = Path(start["teacher"]["folder"]) if start else None
     _tune(
         stage,
         [mix, base, report, proof, bank],
-        lambda out: sft_job(
-            stage.recipe, model_folder(base), mix.path("train.jsonl"), window, out, stage.home.device_lock
-        ),
+        lambda out: sft_job(stage.recipe, model_folder(base), rows, window, out, lock, teacher),
     )
+    if start is not None:
+        stage.show("starting point", f"{start['chosen']}: {start['reason']}")
 
 
 @recipe_asset(

@@ -15,7 +15,7 @@ from pathlib import Path
 from ..errors import BadInput, did_you_mean
 from ..records.model_spec import ModelSpec
 from ..store import Artefact, Home, Store
-from ..training.base import model_folder, resolve_model
+from ..training.base import files_hash, model_folder, resolve_model
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,10 +49,8 @@ def find_target(home: Home, model: str) -> Target:
     if stage and recipe in home.recipe_names() and not Path(model).is_dir():
         return _of_stage(Store(home, recipe, "-", "-"), recipe, stage)
     found = resolve_model(ModelSpec(source=model))
-    digest = hashlib.sha256(json.dumps(found["files"], sort_keys=True).encode()).hexdigest()
-    return Target(
-        name=Path(model).name if Path(model).is_dir() else model, model_hash=digest, folder=Path(found["folder"])
-    )
+    name = Path(model).name if Path(model).is_dir() else model
+    return Target(name=name, model_hash=files_hash(found), folder=Path(found["folder"]))
 
 
 def _of_stage(store: Store, recipe: str, stage: str) -> Target:

@@ -30,12 +30,32 @@ class HubSource:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SelfGenerated:
+    """Instructions and responses that the base model writes itself, without a chat template or a special token (seed 001)."""
+
+    rows: int = 5000
+    """Rows that the critic accepts; 5,000 to 10,000 in seed 001."""
+    attempts: float = 10.0
+    """Instructions written for each row that is wanted, at most; what is missing then is said."""
+    temperature: float = 0.8
+    top_p: float = 0.95
+    instruction_tokens: int = 64
+    response_tokens: int = 256
+    near_duplicates: float = 0.6
+    """Jaccard similarity (words and pairs of words) to an instruction that is there from which another one is refused."""
+    sentinels_at_most: float = 0.30
+    """Share of the raw sentinels that the model may follow, by the lower bound: one that follows more is no base model."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CandidatesSpec:
     corrupted_share: float = 0.1
     """Corrupted variants for each reference, on average."""
     files: tuple[str, ...] = ()
     """Files or folders, relative to the project's root."""
     hub: tuple[HubSource, ...] = ()
+    self_generated: SelfGenerated | None = None
+    """Absent: the base model writes no rows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,8 +32,22 @@ class EmbeddedModel:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StartCandidate:
+    """A model that training might start from."""
+
+    name: str
+    source: str
+    """A local folder, or a hub model's name."""
+    revision: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelSpec:
     source: str = "embedded"
-    """``embedded``, a local folder, or a hub model's name."""
+    """``embedded``, a local folder, a hub model's name, or ``probed``: whichever of ``candidates`` does better in a short probe."""
     revision: str | None = None
     embedded: EmbeddedModel = field(default_factory=EmbeddedModel)
+    candidates: tuple[StartCandidate, ...] = ()
+    """Two starting points or more, the preferred one first (seed 000's pretrain anchor and best checkpoint)."""
+    probe: tuple[str, ...] = ("format_probe",)
+    """Generated suites that the candidates answer; a later candidate is chosen only where it passes significantly more items."""

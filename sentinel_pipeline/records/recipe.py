@@ -20,6 +20,7 @@ from .gate_checks import validate_gap, validate_gates
 from .gate_spec import DEFAULT_GATES, BenchSpec, GatePolicy, with_defaults
 from .grpo_spec import GrpoSpec
 from .judge_spec import JudgeSpec
+from .launch_spec import LaunchSpec
 from .mix_rules import check_mix
 from .model_spec import ModelSpec
 from .release_spec import ReleaseSpec
@@ -30,10 +31,13 @@ from .training_checks import (
     check_decisions,
     check_grpo,
     check_grpo_stage,
+    check_launch,
     check_method,
     check_pairs_and_dpo,
     check_scenario,
+    check_self_generated,
     check_stages,
+    check_start,
     check_windows,
 )
 from .training_spec import Budget, DpoSpec, PairsSpec, SftSpec
@@ -68,6 +72,7 @@ class Recipe:
     decisions: tuple[DecisionPoint, ...] = ()
     """The decision tree: a point for each stage after whose report something is decided."""
     budget: Budget = field(default_factory=Budget)
+    launch: LaunchSpec = field(default_factory=LaunchSpec)
 
     def decision_after(self, stage: str) -> DecisionPoint | None:
         return next((point for point in self.decisions if point.stage == stage), None)
@@ -117,6 +122,9 @@ def _validate(recipe: Recipe, path: Path) -> None:
         check_windows(tuned.windows, f"{section}.windows", path)
         check_method(tuned, section, path)
         check_stages(tuned, section, path)
+    check_launch(recipe.launch, {"sft": recipe.sft, "dpo": recipe.dpo}, path)
+    check_self_generated(recipe.candidates.self_generated, path)
+    check_start(recipe.model, recipe.sft, path)
     check_pairs_and_dpo(recipe.pairs, recipe.dpo, recipe.budget, path)
     check_decisions(recipe.decisions, recipe.bench.suites, path)
     check_grpo_stage(recipe.grpo, recipe.decisions, recipe.gates, path)

@@ -7,12 +7,15 @@ from itertools import pairwise
 from pathlib import Path
 
 from ..errors import BadInput, did_you_mean
+from .data_spec import SelfGenerated
 from .decision_spec import DecisionPoint
 from .gate_spec import GatePolicy
 from .grpo_spec import GrpoSpec
+from .launch_spec import LaunchSpec
+from .model_spec import ModelSpec
 from .preference import REJECTION_KINDS
 from .scenario_spec import Condition, Scenario
-from .training_spec import Budget, DpoSpec, PairsSpec, TuneSpec, Windows
+from .training_spec import Budget, DpoSpec, PairsSpec, SftSpec, TuneSpec, Windows
 
 
 def check_grpo(spec: GrpoSpec, path: Path) -> None:
@@ -90,6 +93,62 @@ def check_method(spec: TuneSpec, section: str, path: Path) -> None:
     if spec.four_bit and spec.method != "lora":
         fix = f'Set {section}.method = "lora".'
         raise BadInput("weights of 4 bit cannot train.", file=path, field=f"{section}.four_bit", fix=fix)
+
+
+def check_start(model: ModelSpec, sft: SftSpec, path: Path) -> None:
+    """Candidates and ``probed`` go together; only what was not chosen can teach."""
+    probed, names = model.source == "probed", [one.name for one in model.candidates]
+    if probed != bool(names):
+        fix = 'Set model.source = "probed" and name [[model.candidates]], or neither.'
+        raise BadInput("candidates are there to be probed.", file=path, field="model.candidates", fix=fix)
+    if probed and (len(names) < 2 or len(set(names)) < len(names) or not all(names)):
+        raise BadInput(
+            f"{names}: expected two or more, each with a name of its own.", file=path, field="model.candidates"
+        )
+    if probed and not model.probe:
+        raise BadInput("nothing is asked.", file=path, field="model.probe", fix='Name "format_probe".')
+    if (taught := sft.distillation) is None:
+        return
+    if not probed:
+        fix = 'Set model.source = "probed": the candidate that is not chosen teaches.'
+        raise BadInput("there is no teacher.", file=path, field="sft.distillation", fix=fix)
+    for name in ("weight", "temperature", "rate"):
+        if getattr(taught, name) <= 0:
+            raise BadInput(
+                f"is {getattr(taught, name):g}, expected more than 0.", file=path, field=f"sft.distillation.{name}"
+            )
+
+
+def check_self_generated(spec: SelfGenerated | None, path: Path) -> None:
+    if spec is None:
+        return
+    rules = (
+        ("rows", spec.rows >= 1, "1 or more"),
+        ("attempts", spec.attempts >= 1, "1 or more for each row"),
+        ("temperature", spec.temperature > 0, "more than 0: greedy instructions are all the same"),
+        ("top_p", 0 < spec.top_p <= 1, "within (0, 1]"),
+        ("instruction_tokens", spec.instruction_tokens >= 1, "1 or more"),
+        ("response_tokens", spec.response_tokens >= 1, "1 or more"),
+        ("near_duplicates", 0 < spec.near_duplicates <= 1, "within (0, 1]"),
+        ("sentinels_at_most", 0 <= spec.sentinels_at_most < 1, "within [0, 1)"),
+    )
+    for name, good, expected in rules:
+        if not good:
+            found, field_name = getattr(spec, name), f"candidates.self_generated.{name}"
+            raise BadInput(f"is {found}, expected {expected}.", file=path, field=field_name)
+
+
+def check_launch(spec: LaunchSpec, tuned: Mapping[str, TuneSpec], path: Path) -> None:
+    if spec.processes < 1:
+        raise BadInput(f"is {spec.processes}, expected 1 or more.", file=path, field="launch.processes")
+    if spec.engine == "local" and (spec.processes > 1 or spec.config):
+        fix = 'Set launch.engine = "accelerate" (or "ray").'
+        raise BadInput("is local, which is one process of this machine.", file=path, field="launch.engine", fix=fix)
+    for section, tuning in tuned.items():
+        if tuning.batch_size % spec.processes:
+            fix = f"Make {section}.batch_size a multiple of {spec.processes}: a step's rows are divided among the processes."
+            message = f"{spec.processes} processes do not divide {section}.batch_size = {tuning.batch_size}."
+            raise BadInput(message, file=path, field="launch.processes", fix=fix)
 
 
 def check_stages(spec: TuneSpec, section: str, path: Path) -> None:

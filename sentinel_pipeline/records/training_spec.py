@@ -76,8 +76,26 @@ class TuneSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Distillation:
+    """The starting point that was not chosen teaches beside the rows (Hinton et al., 2015, arXiv:1503.02531)."""
+
+    weight: float = 0.5
+    """Of the divergence from the teacher, a token, beside the rows' negative log-likelihood."""
+    temperature: float = 1.0
+    from_step: int = 0
+    """Seed 000 brings the other weights in later."""
+    rate: float = 1.0
+    """What the scheduled learning rate is multiplied with while the teacher teaches: seed 000 asks for a low one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SftSpec(TuneSpec):
     """Supervised fine-tuning on the mix."""
+
+    packing: bool = False
+    """Lay a micro-batch's rows end to end in packs of at most ``max_length`` tokens, without padding; none sees another."""
+    distillation: Distillation | None = None
+    """Asks for ``model.source = "probed"``: its teacher is the best of the candidates that were not chosen."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

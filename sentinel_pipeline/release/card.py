@@ -53,7 +53,7 @@ def _data(evidence: Evidence, reports: Sequence[BenchmarkReport]) -> Any:
         for report in reports
         if report.pass_at_1 is not None and report.interval is not None
     ]
-    hub = source != "embedded" and not Path(source).expanduser().exists()
+    hub = source not in ("embedded", "probed") and not Path(source).expanduser().exists()
     return ModelCardData(
         language=list(terms.language),
         license=terms.license,

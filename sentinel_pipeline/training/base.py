@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +39,11 @@ def resolve_model(spec: ModelSpec) -> dict[str, Any]:
         if path.is_file() and not path.name.startswith(".")
     }
     return {"source": spec.source, "revision": spec.revision, "folder": str(folder.resolve()), "files": files}
+
+
+def files_hash(found: dict[str, Any]) -> str:
+    """Identity of a resolved model: a hash over its files' names and hashes."""
+    return hashlib.sha256(json.dumps(found["files"], sort_keys=True).encode()).hexdigest()
 
 
 def _fetch(spec: ModelSpec) -> Path:

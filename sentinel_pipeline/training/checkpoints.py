@@ -49,13 +49,27 @@ def save_checkpoint(root: Path, step: int, write: Callable[[Path], None], keep: 
     return Checkpoint(step, final)
 
 
+def is_saved(root: Path, step: int) -> bool:
+    """Whether there is a complete checkpoint of ``step``."""
+    return _is_complete(root / f"{_PREFIX}{step}")
+
+
+def staging_of(root: Path, step: int) -> Path:
+    """Where a checkpoint of ``step`` is written before it has its name."""
+    return _staging(root / f"{_PREFIX}{step}")
+
+
+def _staging(final: Path) -> Path:
+    return final.with_name(f".writing-{final.name}")
+
+
 def replace_folder(final: Path, write: Callable[[Path], None]) -> None:
     """Fill a hidden neighbour of ``final`` by ``write``, make it durable, and put it in ``final``'s place.
 
     Raises:
         Infrastructure: the disk is full or not writable; nothing half-written bears the name.
     """
-    staging = final.with_name(f".writing-{final.name}")
+    staging = _staging(final)
     try:
         shutil.rmtree(staging, ignore_errors=True)
         staging.mkdir(parents=True)

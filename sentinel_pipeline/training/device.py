@@ -25,14 +25,14 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
 
 
-def prepare_cpu() -> None:
-    """One thread a core, and an allocator that keeps freed memory: a training step allocates what the last one freed.
+def prepare_cpu(processes: int = 1) -> None:
+    """One thread a core, divided among ``processes``, and an allocator that keeps freed memory for the next step.
 
     By default glibc gives large blocks back to the kernel, and every step pays for fresh pages again.
     """
     import torch
 
-    torch.set_num_threads(cores())
+    torch.set_num_threads(max(1, cores() // processes))
     if sys.platform == "linux":
         mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
         if mallopt is not None:

@@ -12,10 +12,12 @@ look at the task.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..generation.loading import load_tokenizer
 from ..store import write_json
+from . import ranks
 from .fit import (
     Fitting,
     check_vocabulary,
@@ -46,7 +48,8 @@ def optimise(job: DpoJob, progress: Progress, interrupts: Interrupts, scorer: Sc
     """
     tokenizer = load_tokenizer(job.model)
     pairs, report = prepare_pairs(job.rows, tokenizer, job.spec.max_length)
-    write_json(job.out / "token_report.json", report.to_json())
+    if ranks.is_main():
+        write_json(job.out / "token_report.json", report.to_json())
     progress.note(f"{report.kept} of {report.rows} pairs, {report.tokens:,} tokens, beta {job.spec.beta:g}")
     model = load_trainable(job.model, job.spec.method, job.spec.four_bit)
     check_vocabulary((pair.prompt + pair.chosen + pair.rejected for pair in pairs), model, job.model)
@@ -63,20 +66,34 @@ def build_trainer(fitting: Fitting, model: PreTrainedModel, pairs: Sequence[Enco
 
     job = fitting.job
     fitting.tokenizer.padding_side = "right"
+    args = dpo_config(job, total_steps(len(pairs), job.spec))
+    rows = Dataset.from_dict(
+        {
+            "prompt_ids": [pair.prompt for pair in pairs],
+            "chosen_ids": [pair.chosen for pair in pairs],
+            "rejected_ids": [pair.rejected for pair in pairs],
+        }
+    )
     trainer = dpo_trainer_class()(
         model=model,
-        args=dpo_config(job, total_steps(len(pairs), job.spec)),
-        train_dataset=Dataset.from_dict(
-            {
-                "prompt_ids": [pair.prompt for pair in pairs],
-                "chosen_ids": [pair.chosen for pair in pairs],
-                "rejected_ids": [pair.rejected for pair in pairs],
-            }
-        ),
+        args=args,
+        train_dataset=_shared(rows, job.logs / "pairs"),
         processing_class=fitting.tokenizer,
         peft_config=new_adapter(job.spec, model),
     )
     return prepare_trainer(trainer, fitting, watch)
+
+
+def _shared(rows: Any, folder: Path) -> Any:
+    """The same rows for all processes, in one folder: rank 0 leaves the reference's log-probabilities beside them."""
+    if ranks.world() == 1:
+        return rows
+    from datasets import load_from_disk
+
+    if ranks.is_main():
+        rows.save_to_disk(folder)
+    ranks.barrier()
+    return load_from_disk(folder)
 
 
 def dpo_config(job: Any, steps: int) -> Any:

@@ -10,6 +10,7 @@ import json
 import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +18,10 @@ from ..generation.loading import load_model
 from ..records.grpo_spec import GrpoSpec
 from ..records.training_spec import TuneSpec
 from ..store import write_json
+from . import ranks
 from .checkpoints import Checkpoint, last_checkpoint, replace_folder
 from .device import bfloat16_pays
+from .distil import rate_of
 from .freezing import Freezing
 from .interrupts import Interrupts
 from .jobs import TuneJob
@@ -71,8 +74,14 @@ def fit(
         raise watch.failure
     if watch.freezing is not None:
         watch.freezing.close()
+    # A signal after the last step may have reached one process alone.
+    if ranks.reduced(0.0, 0.0, interrupts.asked is not None)[2]:
+        interrupts.asked = interrupts.asked or "another process"
     interrupts.stop_if_asked(int(trainer.state.global_step))
-    _keep_models(fitting, trainer, watch.best())
+    weights = trainer.weights()
+    if not ranks.is_main():
+        return {}
+    _keep_models(fitting, trainer, watch.best(), weights)
     write_json(job.out / "parity.json", check_parity(job.out).to_json())
     result = _result(fitting, trainer, watch)
     write_json(job.out / "training.json", result)
@@ -102,8 +111,8 @@ def prepare_trainer(trainer: Any, fitting: Fitting, watch: Watch) -> Any:
     trainer.optimizer_name = spec.optimizer
     trainer.checkpoints = job.logs / "checkpoints"
     trainer.keep_checkpoints = spec.keep_checkpoints
+    trainer.factor = partial(rate_of, spec)
     if spec.stages:
-        trainer.stages = spec.stages
         watch.freezing = Freezing(spec.stages, trainer.model, job.out / "stages.jsonl", f"{job.kind}.stages")
     watch.trainer = trainer
     return trainer
@@ -124,7 +133,7 @@ def config_values(job: TuneJob, steps: int) -> dict[str, Any]:
     return {
         "output_dir": str(job.logs / "trainer"),
         "max_steps": steps,
-        "per_device_train_batch_size": spec.batch_size,
+        "per_device_train_batch_size": spec.batch_size // ranks.world(),
         "gradient_accumulation_steps": spec.gradient_accumulation,
         "learning_rate": spec.learning_rate,
         "lr_scheduler_type": spec.schedule,
@@ -198,7 +207,7 @@ def _run(trainer: Any, found: Checkpoint | None, watch: Watch) -> None:
     trainer.train(resume_from_checkpoint=str(found.folder))
 
 
-def _keep_models(fitting: Fitting, trainer: Any, best: Window | None) -> None:
+def _keep_models(fitting: Fitting, trainer: Any, best: Window | None, weights: Any) -> None:
     """``final/`` is what training ended with; ``model/`` the best window's weights, or the same where none was scored.
 
     Of an adapter, ``adapter/`` is what ``model/`` would be, and ``model/`` is that adapter merged: it loads without PEFT.
@@ -207,7 +216,7 @@ def _keep_models(fitting: Fitting, trainer: Any, best: Window | None) -> None:
     tokenizer.padding_side = "left"
 
     def write_final(folder: Path) -> None:
-        trainer.save_weights(folder)
+        trainer.save_weights(folder, weights)
         tokenizer.save_pretrained(folder)
 
     replace_folder(job.out / "final", write_final)

@@ -11,13 +11,14 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import BadInput, Infrastructure, did_you_mean
 from ..records.training_spec import FreezeStage
+from . import ranks
 from .progress import Progress
 from .windows import rewind_rows
 
@@ -69,12 +70,12 @@ def _any(patterns: Sequence[str], name: str) -> bool:
     return any(fnmatchcase(name, pattern) for pattern in patterns)
 
 
-def staged_schedule(scheduler: Any, stages: Sequence[FreezeStage]) -> Any:
-    """The same schedule, each rate multiplied by its stage's."""
+def staged_schedule(scheduler: Any, factor: Callable[[int], float]) -> Any:
+    """The same schedule, each rate multiplied by the ``factor`` of its step."""
     from torch.optim.lr_scheduler import LambdaLR
 
     inner = scheduler.lr_lambdas[0]
-    return LambdaLR(scheduler.optimizer, lambda step: inner(step) * rate_factor(stages, step))
+    return LambdaLR(scheduler.optimizer, lambda step: inner(step) * factor(step))
 
 
 class Freezing:
@@ -154,8 +155,9 @@ class Freezing:
             "frozen": frozen,
             "frozen_sha256": self._hash,
         }
-        with self.path.open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps(row) + "\n")
+        if ranks.is_main():
+            with self.path.open("a", encoding="utf-8") as stream:
+                stream.write(json.dumps(row) + "\n")
         progress.note(
             f"from step {stage.from_step}: {row['trained_tensors']} tensors train ({total - frozen:,} weights, "
             f"rate times {stage.rate:g}), {row['frozen_tensors']} are frozen ({frozen:,})"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from pathlib import Path
 from types import FrameType
 
 from ..errors import Infrastructure
@@ -13,17 +14,29 @@ class Interrupted(Infrastructure):
 
 
 class Interrupts:
-    """``asked`` is the signal's name once one arrived, else None."""
+    """``asked`` is the signal's name once one arrived, or what stands for one, else None."""
 
     def __init__(self) -> None:
-        self.asked: str | None = None
+        self._signal: str | None = None
+        self.file: Path | None = None
+        """A file that stands for a signal where it exists: for processes that were launched on other machines."""
+
+    @property
+    def asked(self) -> str | None:
+        if self._signal is None and self.file is not None and self.file.exists():
+            self._signal = "its launcher"
+        return self._signal
+
+    @asked.setter
+    def asked(self, value: str | None) -> None:
+        self._signal = value
 
     def install(self) -> None:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._note)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        if self.asked is not None:
+        if self._signal is not None:
             signal.signal(number, signal.SIG_DFL)
             signal.raise_signal(number)
         self.asked = signal.Signals(number).name

@@ -2,116 +2,40 @@
 
 A job is plain data with explicit paths; its ``logs`` folder is the resume unit: the same job run again goes on from what it
 finds there. ``*_job`` write the file and return its path. Nothing is trained or loaded here.
-
-What a job leaves in its folders:
-
-- ``out/model/``: the model to use next, weights only (of a tuning: best by window Pass@1); ``out/final/``: a tuning's last
-  weights. A LoRA run keeps adapters: ``out/adapter/`` and ``out/final/``, and ``out/model/`` is the former merged.
-- ``out/token_report.json``, ``out/windows.jsonl``, ``out/training.json``: what was trained, judged and reached, free of timings.
-- ``logs/job.json``, ``logs/progress.jsonl``, ``logs/result.json``, ``logs/failure.json`` and ``logs/checkpoints/step-N/`` (full
-  optimizer checkpoints); an answer job writes ``logs/SUITE.jsonl``.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any
 
 from ..errors import BadInput, did_you_mean
 from ..generation.decoding import Decoding
+from ..records.data_spec import CriticSpec, SelfGenerated
 from ..records.grpo_spec import GrpoSpec
+from ..records.launch_spec import LaunchSpec
 from ..records.model_spec import EmbeddedModel
 from ..records.recipe import Recipe
 from ..records.toml import read_section
-from ..records.training_spec import DpoSpec, SftSpec, TuneSpec
+from ..records.training_spec import DpoSpec, SftSpec
 from ..store import Home, write_json
 from .failures import failure_path
+from .job_kinds import AnswerJob as AnswerJob
+from .job_kinds import DpoJob as DpoJob
+from .job_kinds import GrpoJob as GrpoJob
+from .job_kinds import Job as Job
+from .job_kinds import PretrainJob as PretrainJob
+from .job_kinds import SelfInstructJob as SelfInstructJob
+from .job_kinds import SftJob as SftJob
+from .job_kinds import TuneJob as TuneJob
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PretrainJob:
-    """Train the embedded tokenizer and base model."""
-
-    kind: ClassVar[str] = "pretrain"
-    out: Path
-    """Content folder: gets ``model/`` and ``training.json``."""
-    logs: Path
-    device_lock: Path | None = None
-    seed: int = 17
-    spec: EmbeddedModel = field(default_factory=EmbeddedModel)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TuneJob:
-    """What every fine-tuning job names; its kind says the loss."""
-
-    kind: ClassVar[str]
-    curves: ClassVar[str] = "losses.jsonl"
-    """In ``out``: a row of numbers for every step."""
-    out: Path
-    logs: Path
-    model: Path
-    """A Transformers folder, or an adapter's."""
-    rows: Path
-    suite: Path | None = None
-    """Parquet of tasks for the windows; no windows without one."""
-    device_lock: Path | None = None
-    seed: int = 17
-    spec: TuneSpec | GrpoSpec
-    decoding: Decoding = field(default_factory=Decoding)
-    """How the windows' answers are decoded."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SftJob(TuneJob):
-    """Fine-tune ``model`` on the prompt-completion rows of ``rows``: JSONL of ``{"prompt": [turns], "completion": [turn]}``."""
-
-    kind: ClassVar[str] = "sft"
-    spec: SftSpec = field(default_factory=SftSpec)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DpoJob(TuneJob):
-    """Optimise ``model`` on the pairs of ``rows``: JSONL of ``{"prompt": [turns], "chosen": [turn], "rejected": [turn]}``."""
-
-    kind: ClassVar[str] = "dpo"
-    spec: DpoSpec = field(default_factory=DpoSpec)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GrpoJob(TuneJob):
-    """Let ``model`` answer the tasks of ``rows`` (Parquet) and reinforce what is rewarded; windows are held on ``suite``."""
-
-    kind: ClassVar[str] = "grpo"
-    curves: ClassVar[str] = "curves.jsonl"
-    spec: GrpoSpec = field(default_factory=GrpoSpec)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AnswerJob:
-    """Let ``model`` answer every task of some suites: ``logs/SUITE.jsonl`` each."""
-
-    kind: ClassVar[str] = "answer"
-    logs: Path
-    model: Path
-    suites: dict[str, str]
-    """Suite name -> Parquet file of its tasks."""
-    device_lock: Path | None = None
-    decoding: Decoding = field(default_factory=Decoding)
-    samples: int = 1
-    """Answers to each task."""
-    engine: Literal["transformers", "vllm"] = "transformers"
-    cache: Path | None = None
-    """Folder of answers that models gave before; with it goes ``model_hash``."""
-    model_hash: str = ""
-
-
-Job = PretrainJob | SftJob | DpoJob | GrpoJob | AnswerJob
-_KINDS: dict[str, type[Any]] = {cls.kind: cls for cls in (PretrainJob, SftJob, DpoJob, GrpoJob, AnswerJob)}
-_PATHS = ("out", "logs", "model", "rows", "suite", "device_lock", "cache")
+_KINDS: dict[str, type[Any]] = {
+    cls.kind: cls for cls in (PretrainJob, SftJob, DpoJob, GrpoJob, AnswerJob, SelfInstructJob)
+}
+_PATHS = ("out", "logs", "model", "rows", "suite", "device_lock", "cache", "teacher")
 
 
 def pretrain_job(recipe: Recipe, out: Path, device_lock: Path | None = None) -> Path:
@@ -122,10 +46,17 @@ def pretrain_job(recipe: Recipe, out: Path, device_lock: Path | None = None) -> 
 
 
 def sft_job(
-    recipe: Recipe, model: Path | str, rows: Path, suite: Path | None, out: Path, device_lock: Path | None = None
+    recipe: Recipe,
+    model: Path | str,
+    rows: Path,
+    suite: Path | None,
+    out: Path,
+    device_lock: Path | None = None,
+    teacher: Path | None = None,
 ) -> Path:
     """Write the job that fine-tunes ``model`` on ``rows`` with windows on ``suite``; returns the job file's path."""
-    return write_job(SftJob(spec=recipe.sft, **_tuning(recipe, model, rows, suite, out, device_lock)))
+    tuning = _tuning(recipe, model, rows, suite, out, device_lock)
+    return write_job(SftJob(spec=recipe.sft, teacher=teacher if recipe.sft.distillation else None, **tuning))
 
 
 def dpo_job(
@@ -140,7 +71,8 @@ def grpo_job(
 ) -> Path:
     """Write the job that reinforces ``model`` on ``tasks`` (Parquet) with windows on ``suite``; returns the job file's path."""
     assert recipe.grpo is not None
-    return write_job(GrpoJob(spec=recipe.grpo, **_tuning(recipe, model, tasks, suite, out, device_lock)))
+    tuning = _tuning(recipe, model, tasks, suite, out, device_lock) | {"launch": LaunchSpec()}
+    return write_job(GrpoJob(spec=recipe.grpo, **tuning))
 
 
 def _tuning(
@@ -156,6 +88,7 @@ def _tuning(
         "device_lock": device_lock,
         "seed": recipe.seed,
         "decoding": window,
+        "launch": recipe.launch,
     }
 
 
@@ -258,7 +191,7 @@ def _build(cls: type[Any], rest: dict[str, Any], paths: dict[str, Path], file: P
     for key in (*rest, *paths):
         if key not in known:
             raise BadInput("unknown field.", file=file, field=key, fix=did_you_mean(key, known))
-    nested: dict[str, Any] = {"spec": _spec_type(cls), "decoding": Decoding}
+    nested: dict[str, Any] = {"spec": _spec_type(cls), "decoding": Decoding, "critic": CriticSpec, "launch": LaunchSpec}
     for key in nested.keys() & rest.keys():
         rest[key] = read_section(nested[key], _pruned(rest[key]), file=file, prefix=f"{key}.")
     try:
@@ -268,7 +201,12 @@ def _build(cls: type[Any], rest: dict[str, Any], paths: dict[str, Path], file: P
 
 
 def _spec_type(cls: type[Any]) -> type[Any]:
-    specs: dict[type[Any], type[Any]] = {PretrainJob: EmbeddedModel, DpoJob: DpoSpec, GrpoJob: GrpoSpec}
+    specs: dict[type[Any], type[Any]] = {
+        PretrainJob: EmbeddedModel,
+        DpoJob: DpoSpec,
+        GrpoJob: GrpoSpec,
+        SelfInstructJob: SelfGenerated,
+    }
     return specs.get(cls, SftSpec)
 
 

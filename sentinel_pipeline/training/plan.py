@@ -19,9 +19,11 @@ from ..records.recipe import Recipe
 from ..records.training_spec import TuneSpec
 from ..store import Artefact, Home, Store, read_parquet
 from .fit import total_steps
+from .launch import check_config
 from .pair_tokens import prepare_pairs
 from .plan_grpo import coverage_note, plan_grpo
 from .plan_model import PlannedModel, planned_model, refuse_spec
+from .start import planned_start
 from .tokens import TokenReport, prepare_rows
 
 TRAINERS = {"sft": "rebalanced_mix", "dpo": "preference_pairs"}
@@ -48,6 +50,8 @@ class Plan:
     """Device hours of each stage; None where neither an earlier run nor the device's peak tells."""
     refusals: list[Refusal] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    start: dict[str, Any] | None = None
+    """Which candidate training starts from and why, or that the probe has yet to say; None where the recipe names one model."""
 
     @property
     def total_hours(self) -> float:
@@ -59,6 +63,7 @@ class Plan:
             "recipe": self.recipe.name,
             "config": asdict(self.recipe),
             "model": asdict(self.model) if self.model else None,
+            "start": self.start,
             "trainers": self.trainers,
             "hours": self.hours,
             "total_hours": round(self.total_hours, 4),
@@ -78,9 +83,15 @@ def make_plan(recipe: Recipe, home: Home) -> Plan:
     try:
         plan.model = planned_model(recipe, _made_model(store))
         if plan.model is None:
-            plan.warnings.append(f"{recipe.model.source} is not on this machine: shapes and memory are unknown.")
+            missing = " and ".join([one.source for one in recipe.model.candidates] or [recipe.model.source])
+            plan.warnings.append(f"not on this machine: {missing}. Shapes and memory are unknown.")
     except BadInput as error:
         plan.refusals.append(Refusal(field=error.field or "model.source", reason=str(error)))
+    plan.start = planned_start(recipe, store)
+    try:
+        check_config(recipe.launch, {"sft": recipe.sft, "dpo": recipe.dpo}, home.root)
+    except BadInput as error:
+        plan.refusals.append(Refusal(field=error.field or "launch", reason=str(error)))
     for kind, asset in TRAINERS.items():
         _plan_trainer(plan, kind, store.find(asset), _made_model(store))
     if recipe.grpo is not None:
@@ -123,6 +134,8 @@ def _plan_trainer(plan: Plan, kind: str, data: Artefact | None, model: Path | No
         "rows": rows,
         "source": source,
         "method": spec.method,
+        "packing": getattr(spec, "packing", False),
+        "processes": recipe.launch.processes,
         "steps": steps,
         "batch": batch,
         "epochs": round(seen / max(rows, 1), 4),
@@ -246,7 +259,9 @@ def _estimate(plan: Plan, store: Store) -> None:
 
 
 def _device_stages(recipe: Recipe) -> list[str]:
-    return [stage for stage in DEVICE_STAGES if recipe.grpo is not None or not stage.startswith("grpo_")]
+    left_out = ["grpo_checkpoint", "grpo_report"] if recipe.grpo is None else []
+    left_out += ["self_generated"] if recipe.candidates.self_generated is None else []
+    return [stage for stage in DEVICE_STAGES if stage not in left_out]
 
 
 def _worked_tokens(trainer: dict[str, Any] | None) -> float:

@@ -14,8 +14,9 @@ from ..errors import BadInput
 from ..records.grpo_spec import GrpoSpec
 from ..records.recipe import Recipe
 from ..records.training_spec import TuneSpec
+from .distil import rate_of
 from .fit import new_adapter, schedule_kwargs
-from .freezing import check_stages, rate_factor
+from .freezing import check_stages
 from .tokens import TokenReport
 
 FLOAT = 4
@@ -118,7 +119,10 @@ def _config(recipe: Recipe, made: Path | None) -> Any:
     if recipe.model.source == "embedded":
         check_shape(recipe.model.embedded)
         return model_config(recipe.model.embedded, recipe.model.embedded.vocabulary)
-    folder = source if source.is_dir() else made
+    if recipe.model.source == "probed":
+        local = (Path(one.source).expanduser() for one in recipe.model.candidates)
+        source = next((one for one in local if one.is_dir()), source)
+    folder = made if made is not None and recipe.model.source == "probed" else source if source.is_dir() else made
     if folder is None:
         if source.is_absolute() or recipe.model.source.startswith((".", "~")):
             raise BadInput("no such model folder.", file=source, field="model.source", fix="Check the path.")
@@ -158,7 +162,7 @@ def scheduled_rates(spec: TuneSpec | GrpoSpec, steps: int) -> list[float]:
     )
     rates = []
     for step in range(steps):
-        rates.append(float(f"{schedule.get_last_lr()[0] * rate_factor(spec.stages, step):.6g}"))
+        rates.append(float(f"{schedule.get_last_lr()[0] * rate_of(spec, step):.6g}"))
         optimizer.step()
         schedule.step()
     return rates

@@ -20,15 +20,16 @@ Say = Callable[[str], None]
 
 
 class Progress:
-    """Counts one job's steps and tokens; ``say`` gets at most one line every ``LINE_EVERY_S`` seconds."""
+    """Counts one job's steps and tokens; ``say`` gets at most one line every ``LINE_EVERY_S`` seconds, no path no row."""
 
-    def __init__(self, path: Path, label: str, say: Say, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, path: Path | None, label: str, say: Say, clock: Callable[[], float] = time.monotonic) -> None:
         self._path, self._label, self._say, self._clock = path, label, say, clock
         self._started = clock()
         self._first_step: int | None = None
         self._tokens = 0
         self._last_row = self._last_line = float("-inf")
-        path.parent.mkdir(parents=True, exist_ok=True)
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
 
     def update(self, step: int, total: int, *, loss: float | None = None, tokens: int = 0, **numbers: float) -> None:
         """``step`` of ``total`` is done; ``tokens`` more were worked on since the last call; ``numbers`` are told as they are."""
@@ -36,7 +37,7 @@ class Progress:
             self._first_step = step - 1
         self._tokens += tokens
         now, last = self._clock(), step >= total
-        if last or now - self._last_row >= ROW_EVERY_S:
+        if self._path is not None and (last or now - self._last_row >= ROW_EVERY_S):
             self._last_row = now
             self._write(now, step, total, loss, numbers)
         if last or now - self._last_line >= LINE_EVERY_S:
@@ -64,6 +65,7 @@ class Progress:
             "tokens": self._tokens,
             **numbers,
         }
+        assert self._path is not None
         with self._path.open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(row) + "\n")
 

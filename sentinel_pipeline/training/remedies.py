@@ -18,6 +18,7 @@ from typing import Any, NamedTuple, TypeVar, cast
 from ..errors import Infrastructure
 from ..records.training_spec import TuneSpec
 from ..store import read_jsonl, write_jsonl
+from . import ranks
 from .device import is_out_of_memory
 from .jobs import TuneJob
 from .progress import Progress
@@ -65,6 +66,9 @@ def with_remedies(job: J, attempt: Callable[[J], dict[str, Any]], progress: Prog
     done = job.out / "remedies.jsonl"
     for row in read_jsonl(done) if done.is_file() else ():
         job = replace(job, spec=replace(job.spec, **row["changes"]))
+    if ranks.world() > 1:
+        # A process that runs out of memory leaves the others waiting: there is nobody to go on with.
+        return attempt(job)
     while True:
         try:
             return attempt(job)

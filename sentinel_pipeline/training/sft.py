@@ -6,10 +6,13 @@ What surrounds the loss (windows, stop rules, checkpoints, resuming) is ``fit``'
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from ..generation.loading import load_tokenizer
+from ..records.training_spec import SftSpec
 from ..store import write_json
+from . import ranks
+from .distil import Teacher
 from .fit import (
     Fitting,
     check_vocabulary,
@@ -22,13 +25,14 @@ from .fit import (
 )
 from .interrupts import Interrupts
 from .jobs import SftJob
+from .packing import check_isolated, flash_attention, packing_collator
 from .progress import Progress
 from .tokens import Encoded, Prepared, prepare_rows
 from .watch import Watch
 from .windows import Scorer, critic_scorer
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
 def fine_tune(
@@ -42,10 +46,14 @@ def fine_tune(
     """
     tokenizer = load_tokenizer(job.model)
     prepared = prepare_rows(job.rows, tokenizer, job.spec.max_length)
-    write_json(job.out / "token_report.json", prepared.report.to_json())
+    if ranks.is_main():
+        write_json(job.out / "token_report.json", prepared.report.to_json())
     progress.note(_first_words(prepared))
-    model = load_trainable(job.model, job.spec.method, job.spec.four_bit)
+    flash = job.spec.packing and flash_attention()
+    model = load_trainable(job.model, job.spec.method, job.spec.four_bit, flash=flash)
     check_vocabulary((row.input_ids for row in prepared.rows), model, job.model)
+    if job.spec.packing:
+        check_isolated(model, prepared.rows[0].input_ids, prepared.rows[-1].input_ids)
     report = prepared.report
     reached = {"rows": report.kept, "tokens": report.tokens, "trainable_tokens": report.trainable_tokens}
     fitting = Fitting(job=job, tokenizer=tokenizer, rows=len(prepared.rows), reached=reached)
@@ -58,18 +66,29 @@ def build_trainer(fitting: Fitting, model: PreTrainedModel, rows: Sequence[Encod
 
     from .trainer import sft_trainer_class
 
-    job = fitting.job
+    job, spec = fitting.job, cast("SftSpec", fitting.job.spec)
     fitting.tokenizer.padding_side = "right"
     trainer = sft_trainer_class()(
         model=model,
-        args=sft_config(job, total_steps(len(rows), job.spec)),
+        args=sft_config(job, total_steps(len(rows), spec)),
         train_dataset=Dataset.from_dict(
             {"input_ids": [row.input_ids for row in rows], "labels": [row.labels for row in rows]}
         ),
         processing_class=fitting.tokenizer,
-        peft_config=new_adapter(job.spec, model),
+        data_collator=_collator(fitting.tokenizer, spec),
+        peft_config=new_adapter(spec, model),
     )
+    teacher = getattr(job, "teacher", None)
+    if teacher is not None and spec.distillation is not None:
+        trainer.teacher = Teacher(teacher, spec.distillation, fitting.tokenizer)
     return prepare_trainer(trainer, fitting, watch)
+
+
+def _collator(tokenizer: PreTrainedTokenizerBase, spec: SftSpec) -> Any:
+    """None, for TRL's own that pads, unless the recipe packs."""
+    if not spec.packing:
+        return None
+    return packing_collator(int(tokenizer.pad_token_id or 0), None if flash_attention() else spec.max_length)
 
 
 def sft_config(job: Any, steps: int) -> Any:

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 
-def load_trainable(folder: Path, method: str, four_bit: bool = False) -> PreTrainedModel:
+def load_trainable(folder: Path, method: str, four_bit: bool = False, *, flash: bool = False) -> PreTrainedModel:
     """Float32 masters: a checkpoint's own bfloat16 would swallow small updates.
 
     An adapter's folder is loaded as its trainable adapter for ``lora``, merged into its base for ``full``. With ``four_bit`` the
-    adapter's base is held in 4 bit.
+    adapter's base is held in 4 bit, with ``flash`` attention is computed by the flash-attn package.
 
     Raises:
         BadInput: the folder holds no causal language model, or weights that are none of its configuration's.
@@ -32,6 +32,8 @@ def load_trainable(folder: Path, method: str, four_bit: bool = False) -> PreTrai
 
     loaded: Any
     options: dict[str, Any] = {"dtype": torch.float32, **(_four_bit(folder) if four_bit else {})}
+    if flash:
+        options["attn_implementation"] = "flash_attention_2"
     try:
         if not (folder / "adapter_config.json").is_file():
             loaded = AutoModelForCausalLM.from_pretrained(folder, output_loading_info=True, **options)

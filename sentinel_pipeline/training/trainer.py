@@ -8,19 +8,22 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from ..records.training_spec import FreezeStage
-from .checkpoints import save_checkpoint
+from . import ranks
+from .checkpoints import is_saved, save_checkpoint, staging_of
 from .freezing import staged_schedule
 from .optimizers import build_optimizer
+from .trainable import load_trainable
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from .distil import Teacher
 
 MICRO_BATCH = 16
 """Rows of a batch that are padded together: batches are drawn freely, and within a batch rows go with rows of like length."""
@@ -51,17 +54,28 @@ def length_groups(lengths: Sequence[int], size: int = MICRO_BATCH) -> list[list[
     return [by_length[start:end] for start, end in pairwise(borders)]
 
 
-def summed_loss(model: Any, tokens: Tensor, labels: Tensor) -> Tensor:
-    """Negative log-likelihood summed over the trained positions, the head applied to those alone.
+def summed_loss(model: Any, inputs: dict[str, Any], labels: Tensor, teacher: Teacher | None = None) -> Tensor:
+    """Negative log-likelihood summed over the trained positions, the head applied to those alone; with a teacher, its share added.
 
     Rows are padded on the right and attention is causal: no trained position can see padding, so no mask is needed.
     """
     from torch.nn import functional
 
-    hidden = model.get_decoder()(input_ids=tokens, use_cache=False).last_hidden_state[:, :-1]
+    hidden = model.get_decoder()(**inputs, use_cache=False).last_hidden_state[:, :-1]
     trained = labels[:, 1:] != -100
     logits = model.get_output_embeddings()(hidden[trained]).float()
-    return functional.cross_entropy(logits, labels[:, 1:][trained], reduction="sum")
+    total = functional.cross_entropy(logits, labels[:, 1:][trained], reduction="sum")
+    return total if teacher is None else total + teacher.divergence(logits, inputs, trained)
+
+
+def whole_loss(model: Any, inputs: dict[str, Any], labels: Tensor, teacher: Teacher) -> Tensor:
+    """The same through the model's own forward, which a wrapper may have to see."""
+    from torch.nn import functional
+
+    trained = labels[:, 1:] != -100
+    logits = model(**inputs, use_cache=False).logits[:, :-1][trained].float()
+    total = functional.cross_entropy(logits, labels[:, 1:][trained], reduction="sum")
+    return total + teacher.divergence(logits, inputs, trained)
 
 
 class FixedOrder:
@@ -86,7 +100,8 @@ def believable(base: Any) -> Any:
         optimizer: Any
         checkpoints: Path
         keep_checkpoints: int
-        stages: Sequence[FreezeStage] = ()
+        factor: Callable[[int], float] | None = None
+        """What the scheduled rate is multiplied with after so many steps."""
         lr_scheduler: Any
         step_loss: Any = 0.0
         """Mean loss of the open optimizer step: over its trained tokens, or over its pairs."""
@@ -105,7 +120,7 @@ def believable(base: Any) -> Any:
 
         def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
             made = super().create_scheduler(num_training_steps, optimizer)
-            self.lr_scheduler = staged_schedule(made, self.stages) if self.stages else made
+            self.lr_scheduler = staged_schedule(made, self.factor) if self.factor else made
             return self.lr_scheduler
 
         def take_step(self) -> tuple[float, int, dict[str, float]]:
@@ -114,33 +129,59 @@ def believable(base: Any) -> Any:
             self.step_loss, self.step_tokens = 0.0, 0
             return loss, tokens, self.take_numbers()
 
+        def weights(self) -> Any:
+            """The gathered weights where processes hold pieces of them, else None; every process must ask."""
+            if self.is_fsdp_enabled or self.is_deepspeed_enabled:
+                return self.accelerator.get_state_dict(self.model_wrapped)
+            return None
+
         def take_numbers(self) -> dict[str, float]:
             return {}
 
-        def save_weights(self, folder: Path) -> None:
+        def save_weights(self, folder: Path, weights: Any = None) -> None:
             """The trained weights: all of them, or of an adapter itself alone, never its frozen reference."""
-            only = {"selected_adapters": ["default"]} if hasattr(self.model, "peft_config") else {}
-            self.model.save_pretrained(folder, **only)
+            only: dict[str, Any] = {"selected_adapters": ["default"]} if hasattr(self.model, "peft_config") else {}
+            self.model.save_pretrained(folder, **only, **({"state_dict": weights} if weights is not None else {}))
 
         def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
             super()._save(output_dir, state_dict)
             # A second adapter in the checkpoint (a frozen reference) would hide the first from a resume.
             shutil.rmtree(Path(str(output_dir)) / "ref", ignore_errors=True)
 
-        def _save_checkpoint(self, model: Any, trial: Any) -> None:
-            """A full checkpoint under our own rules: whole or absent, the newest kept."""
+        def _load_from_checkpoint(self, folder: str, model: Any = None) -> None:
+            """Transformers' own takes the file's names for the model's, and leaves fused experts as they were when the run began
+            (transformers#48805); ``from_pretrained`` knows both names."""
+            if hasattr(self.model, "peft_config") or self.is_fsdp_enabled:
+                super()._load_from_checkpoint(folder, model)
+                return
+            self.model.load_state_dict(load_trainable(Path(folder), "full").state_dict())
 
-            def write(folder: Path) -> None:
+        def _save_checkpoint(self, model: Any, trial: Any) -> None:
+            """A full checkpoint under our own rules: whole or absent, the newest kept. Every process adds its part to the folder
+            that rank 0 makes and puts into its place."""
+            step = self.state.global_step
+
+            def add(folder: Path) -> None:
+                ranks.barrier()
                 self._staging = str(folder)
                 # Past TRL's own override, which writes a model card into the run's folder.
                 super(base, self)._save_checkpoint(model, trial)
-                inner = folder / f"checkpoint-{self.state.global_step}"
+                self._staging = None
+                ranks.barrier()
+
+            def write(folder: Path) -> None:
+                add(folder)
+                inner = folder / f"checkpoint-{step}"
                 for path in inner.iterdir():
                     os.replace(path, folder / path.name)
                 inner.rmdir()
-                self._staging = None
 
-            save_checkpoint(self.checkpoints, self.state.global_step, write, self.keep_checkpoints)
+            if not ranks.from_main(is_saved(self.checkpoints, step)):
+                if ranks.is_main():
+                    save_checkpoint(self.checkpoints, step, write, self.keep_checkpoints)
+                else:
+                    add(staging_of(self.checkpoints, step))
+            ranks.barrier()
 
         def _get_output_dir(self, trial: Any = None) -> str:
             return self._staging or super()._get_output_dir(trial)
@@ -155,27 +196,46 @@ def sft_trainer_class() -> Any:
 
     class Trainer(believable(SFTTrainer)):  # type: ignore[misc]
         step_loss: Any
+        teacher: Teacher | None = None
 
         def compute_loss(
             self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
         ) -> Any:
-            self.step_tokens += int(inputs["attention_mask"].sum())
-            if return_outputs or not self._head_is_plain(model):
+            mask, places = inputs.get("attention_mask"), inputs.get("position_ids")
+            self.step_tokens += int(inputs["input_ids"].numel() if mask is None else mask.sum())
+            if places is not None:
+                # With a mask, Transformers would not look at the positions, and packed documents would see one another.
+                inputs = {key: value for key, value in inputs.items() if key != "attention_mask"}
+            teacher = self.teacher
+            if teacher is not None and int(self.state.global_step) < teacher.spec.from_step:
+                teacher = None
+            if return_outputs or (teacher is None and not self._head_is_plain(model)):
                 loss = super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
                 self.step_loss = self.step_loss + (loss[0] if return_outputs else loss).detach()
                 return loss
-            inner = self.accelerator.unwrap_model(model)
-            inner = inner.get_base_model() if hasattr(inner, "get_base_model") else inner
-            labels = inputs["labels"]
-            count = (labels[:, 1:] != -100).sum() if num_items_in_batch is None else num_items_in_batch
-            lengths = inputs["attention_mask"].sum(-1)
-            total = labels.new_zeros((), dtype=torch.float32)
-            for group in length_groups(lengths.tolist()):
-                width = int(lengths[group].max())
-                total = total + summed_loss(inner, inputs["input_ids"][group, :width], labels[group, :width])
-            loss = total / torch.as_tensor(count, device=total.device).clamp(min=1)
+            loss = self._own_loss(model, inputs, num_items_in_batch, teacher)
             self.step_loss = self.step_loss + loss.detach()
             return loss
+
+        def _own_loss(self, model: Any, inputs: Any, count: Any, teacher: Teacher | None) -> Any:
+            labels, rest = inputs["labels"], {key: value for key, value in inputs.items() if key != "labels"}
+            several = self.accelerator.num_processes if count is not None else 1
+            count = (labels[:, 1:] != -100).sum() if count is None else count
+            if teacher is not None and not self._head_is_plain(model):
+                total = whole_loss(model, rest, labels, teacher) * several
+                return total / torch.as_tensor(count, device=total.device).clamp(min=1)
+            inner = self.accelerator.unwrap_model(model)
+            inner = inner.get_base_model() if hasattr(inner, "get_base_model") else inner
+            total = labels.new_zeros((), dtype=torch.float32)
+            if "position_ids" in rest:
+                total = total + summed_loss(inner, rest, labels, teacher)
+            else:
+                lengths = rest["attention_mask"].sum(-1)
+                for group in length_groups(lengths.tolist()):
+                    width = int(lengths[group].max())
+                    read = {"input_ids": rest["input_ids"][group, :width]}
+                    total = total + summed_loss(inner, read, labels[group, :width], teacher)
+            return total / torch.as_tensor(count, device=total.device).clamp(min=1)
 
         def _head_is_plain(self, model: Any) -> bool:
             """One process, no wrapper whose forward must run, and logits that are head times hidden state."""

@@ -9,11 +9,13 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import BadInput, SentinelError
 from ..records import Task
+from . import ranks
 from .checkpoints import save_checkpoint
 from .freezing import Freezing
 from .interrupts import Interrupts
@@ -48,6 +50,9 @@ class Watch:
 
     def after_step(self, step: int, total: int, control: Any) -> None:
         loss, tokens, numbers = self.trainer.take_step()
+        loss, tokens, asked = ranks.reduced(loss, tokens, self.interrupts.asked is not None)
+        if asked and self.interrupts.asked is None:
+            self.interrupts.asked = "another process"
         numbers |= self.more_numbers(step)
         if not math.isfinite(loss):
             self.failure = BadInput(
@@ -57,9 +62,10 @@ class Watch:
             )
             control.should_training_stop, control.should_save = True, False
             return
-        with (self.job.out / self.job.curves).open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps({"step": step, "loss": round(loss, 6), **numbers}) + "\n")
-        self.progress.update(step, total, loss=loss, tokens=tokens, **_short(numbers))
+        if ranks.is_main():
+            with (self.job.out / self.job.curves).open("a", encoding="utf-8") as stream:
+                stream.write(json.dumps({"step": step, "loss": round(loss, 6), **numbers}) + "\n")
+        self.progress.update(step, total, loss=loss, tokens=int(tokens), **_short(numbers))
         if self.tasks and (step % self.job.spec.windows.every == 0 or step == total):
             self.hold_window(step, control)
         if self.freezing is not None and step < total:
@@ -84,11 +90,17 @@ class Watch:
         return why_stop(self.windows, self.job.spec.windows)
 
     def hold_window(self, step: int, control: Any) -> None:
-        window = evaluate_window(self.trainer.model, self.tokenizer, self.tasks, self.job.decoding, self.scorer, step)
+        """Every process answers, since a model in pieces needs them all; rank 0 scores, and its word counts."""
+        scorer = self.scorer if ranks.is_main() else _unscored
+        window = evaluate_window(self.trainer.model, self.tokenizer, self.tasks, self.job.decoding, scorer, step)
+        window = ranks.from_main(window)
         self.windows.append(window)
         if self.best() == window:
-            save_checkpoint(self.job.logs / "best", step, self._write_model)
-        append_window(self.job.out / "windows.jsonl", window)
+            weights = self.trainer.weights()
+            if ranks.is_main():
+                save_checkpoint(self.job.logs / "best", step, partial(self._write_model, weights=weights))
+        if ranks.is_main():
+            append_window(self.job.out / "windows.jsonl", window)
         self.progress.note(describe(window))
         for verdict in step_verdicts(self.windows[-1:], self.job.spec.windows):
             self.progress.note(f"gate {verdict.name}: {verdict.verdict}: {verdict.reason}")
@@ -110,9 +122,13 @@ class Watch:
             self.failure = error
             control.should_training_stop, control.should_save = True, False
 
-    def _write_model(self, folder: Path) -> None:
-        self.trainer.save_weights(folder)
+    def _write_model(self, folder: Path, weights: Any = None) -> None:
+        self.trainer.save_weights(folder, weights)
         self.tokenizer.save_pretrained(folder)
+
+
+def _unscored(tasks: Sequence[Task], completions: Sequence[str]) -> list[Any]:
+    return []
 
 
 def _short(numbers: dict[str, float]) -> dict[str, float]:

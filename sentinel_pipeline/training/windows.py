@@ -19,6 +19,7 @@ from ..records import Task
 from ..records.conversation import needs
 from ..store import read_parquet, write_jsonl
 from ..store.files import whole_lines
+from . import ranks
 from .stopping import Window
 
 if TYPE_CHECKING:
@@ -127,5 +128,6 @@ def rewind_rows(path: Path, step: int) -> list[dict[str, Any]]:
         return []
     with path.open("rb") as stream:
         rows = [row for row in map(json.loads, whole_lines(stream)) if row["step"] <= step]
-    write_jsonl(path, rows)
+    if ranks.is_main():
+        write_jsonl(path, rows)
     return rows

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from ..costs import note_attempt
 from ..errors import EXIT_BAD_INPUT, EXIT_DONE, EXIT_FAILED, EXIT_INFRASTRUCTURE, SentinelError
@@ -25,10 +25,12 @@ from ..generation.decoding import Decoding
 from ..generation.prompts import Prompt
 from ..processes import die_with_parent
 from ..store import read_parquet, write_json
+from . import ranks
 from .device import device_lock, is_out_of_memory, prepare_cpu
-from .failures import Failure, write_failure
+from .failures import Failure, read_failure, write_failure
 from .interrupts import Interrupts
-from .jobs import AnswerJob, DpoJob, GrpoJob, Job, PretrainJob, SftJob, read_job
+from .jobs import AnswerJob, DpoJob, GrpoJob, Job, PretrainJob, SelfInstructJob, SftJob, TuneJob, read_job
+from .launch import STOP, launch, launched_elsewhere
 from .progress import Progress, Say, terminal_say
 from .remedies import with_remedies
 from .windows import Scorer, critic_scorer
@@ -63,22 +65,30 @@ def run_job(
     Raises:
         BadInput, Infrastructure: see the kind's own function; run the same job again to resume.
     """
-    say = say or terminal_say()
+    say = (say or terminal_say()) if ranks.is_main() else lambda text: None
     job.logs.mkdir(parents=True, exist_ok=True)
-    progress = Progress(job.logs / "progress.jsonl", job.kind, say)
-    with device_lock(job.device_lock, say):
+    progress = Progress(job.logs / "progress.jsonl" if ranks.is_main() else None, job.kind, say)
+    # Launched processes hold no lock: their launcher does, or the cluster counts its devices.
+    with device_lock(None if os.environ.get(ranks.LAUNCHED) else job.device_lock, say):
         started = time.monotonic()
-        note_attempt(job.logs, "start")
+        _note(job, "start")
         try:
             be_quiet()
-            prepare_cpu()
+            prepare_cpu(ranks.world())
             reached = _dispatch(job, progress, interrupts or Interrupts(), scorer)
         finally:
-            note_attempt(job.logs, "end")
+            _note(job, "end")
+    if not ranks.is_main():
+        return reached
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // (1024 if sys.platform == "linux" else 1024**2)
     result = {**reached, "seconds": round(time.monotonic() - started, 3), "peak_memory_mib": peak}
     write_json(job.logs / "result.json", result)
     return result
+
+
+def _note(job: Job, event: str) -> None:
+    if ranks.is_main():
+        note_attempt(job.logs, event)
 
 
 def _dispatch(job: Job, progress: Progress, interrupts: Interrupts, scorer: Scorer) -> dict[str, Any]:
@@ -98,7 +108,37 @@ def _dispatch(job: Job, progress: Progress, interrupts: Interrupts, scorer: Scor
         from .grpo import reinforce
 
         return reinforce(job, progress, interrupts, scorer)
+    if isinstance(job, SelfInstructJob):
+        return write_instructions(job, progress, interrupts)
     return answer_suites(job, progress, interrupts)
+
+
+def write_instructions(job: SelfInstructJob, progress: Progress, interrupts: Interrupts) -> dict[str, Any]:
+    """Self-generated rows into ``logs/attempts.jsonl``, round after round; rounds that are there are not asked again."""
+    from ..generation.guards import plain_tokenizer
+    from ..generation.loading import load_tokenizer
+    from ..generation.prompts import special_tokens
+    from ..generation.self_instruct import Writer, critic_judge, summary
+
+    tokenizer = load_tokenizer(job.model)
+    guards = plain_tokenizer(tokenizer)
+    write_json(job.logs / "guards.json", guards._asdict())
+    progress.note(f"chat template None, none of {guards.special_tokens} special tokens in plain text: verified")
+    ends = sorted({str(tokenizer.convert_ids_to_tokens(one)) for one in special_tokens(tokenizer)})
+    writer = Writer(
+        engine=_load_engine(job.model, job.engine, tokenizer), spec=job.spec, shares=job.shares, seed=job.seed,
+        batch_size=job.batch_size, ends=ends, judge=critic_judge(job.critic),
+    )  # fmt: skip
+    counted = 0
+
+    def told(kept: int, tried: int, tokens: int) -> None:
+        nonlocal counted
+        progress.update(kept, job.spec.rows, tokens=tokens - counted, attempts=tried)
+        counted = tokens
+        interrupts.stop_if_asked(tried)
+
+    writer.write(job.logs / "rounds.jsonl", told)
+    return {"kind": job.kind, "tokens": writer.tokens, **summary(writer.attempts, job.spec)}
 
 
 def answer_suites(job: AnswerJob, progress: Progress, interrupts: Interrupts) -> dict[str, Any]:
@@ -140,21 +180,21 @@ def _engine(job: AnswerJob) -> Engine:
 
     def ask(prompts: Sequence[Prompt], decoding: Decoding) -> Iterator[list[Answer]]:
         if not loaded:
-            loaded.append(_load_engine(job))
+            loaded.append(_load_engine(job.model, job.engine))
         return loaded[0](prompts, decoding)
 
     return ask
 
 
-def _load_engine(job: AnswerJob) -> Engine:
-    if job.engine == "vllm":
+def _load_engine(model: Path, engine: str, tokenizer: Any = None) -> Engine:
+    if engine == "vllm":
         from ..generation.vllm_engine import VllmEngine
 
-        return VllmEngine(job.model)
+        return VllmEngine(model)
     from ..generation.engine import engine_of
     from ..generation.loading import load_model, load_tokenizer
 
-    return engine_of(load_model(job.model), load_tokenizer(job.model))
+    return engine_of(load_model(model), tokenizer or load_tokenizer(model))
 
 
 def be_quiet() -> None:
@@ -193,11 +233,17 @@ def main(arguments: list[str]) -> int:
     interrupts.install()
     with reporting() as channel:
         try:
-            result = run_job(read_job(path), channel.say, interrupts)
+            job = read_job(path)
+            if launched_elsewhere(job):
+                result = launch(path, cast("TuneJob", job), channel.say, interrupts)
+            else:
+                interrupts.file = job.logs / STOP if os.environ.get(ranks.LAUNCHED) else None
+                result = run_job(job, channel.say, interrupts)
         except Exception as error:
             failure = failure_of(error)
             channel.say(f"gave up: {failure.message}")
-            if path.parent.is_dir():
+            # Of several processes the first to fail says why; the others only lose their peer.
+            if path.parent.is_dir() and (ranks.world() == 1 or read_failure(path) is None):
                 write_failure(path, failure)
             channel.report({"failure": failure._asdict()})
             if failure.exit_code == EXIT_FAILED:

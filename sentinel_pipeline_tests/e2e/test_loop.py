@@ -26,9 +26,10 @@ pytestmark = pytest.mark.slow
 
 STAGES = [
     "base_checkpoint", "task_bank", "reward_audit", "alt_base_report", "base_report", "instruct_report", "gap_proof",
-    "raw_candidates", "critic_labels", "accepted_set", "rejected_set", "decontamination_report", "self_repairs", "repair_traces",
-    "rebalanced_mix", "sft_checkpoint", "sft_report", "preference_pairs", "dpo_checkpoint", "dpo_report",
-    "grpo_checkpoint", "grpo_report", "comparison", "leaderboard", "human_corrections", "review_inbox", "judge_licence",
+    "self_generated", "raw_candidates", "critic_labels", "accepted_set", "rejected_set", "decontamination_report",
+    "self_repairs", "repair_traces", "rebalanced_mix", "sft_checkpoint", "sft_report", "preference_pairs",
+    "dpo_checkpoint", "dpo_report", "grpo_checkpoint", "grpo_report", "comparison", "leaderboard", "human_corrections",
+    "review_inbox", "judge_licence",
 ]  # fmt: skip
 
 

@@ -1,0 +1,262 @@
+"""A base model writes instructions, then responses to them (after Wang et al., 2022, arXiv:2212.10560), as seed 001 asks.
+
+It reads plain text: no chat template, no special token, and both are verified (``guards``, ``prompts.encode``), never assumed.
+Rounds of attempts ask for the categories that lack most and for their least used topics; an instruction that is near one that is
+there is refused, and so is a row that the critic does not accept. Each round is appended as one piece, and all that it draws comes
+from the seed and its number: a killed run goes on and ends with the same rows. What this module does not do: load a model, or let
+a row past the critic.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from ..critic.labels import label
+from ..critic.repetition import invalid_text
+from ..mix.normal import words
+from ..records import Candidate, Message
+from ..records.candidate import content_id
+from ..records.data_spec import CriticSpec, SelfGenerated
+from ..store.files import whole_lines
+from .answers import Answer, Engine, open_for_append
+from .decoding import Decoding
+from .guards import Known
+from .prompts import Prompt, plain
+from .topics import SHOWN, TOPICS, Shown
+
+ROUND = 32
+"""Attempts between two appends: what a kill costs at most."""
+SOURCE = "model:base"
+_UNANSWERED = ("length", "form", "near_duplicate")
+"""Why an instruction is not answered; one that was answered is not written again, whatever became of it."""
+WORDS = (3, 80)
+"""Fewest and most words of an instruction."""
+_CUES = re.compile(r"\n\s*(?:Topic|Instruction):")
+_LEAD = re.compile(r"\s*(?:Instruction:)?[ \t]*")
+Judge = Callable[[Iterable[Candidate]], Iterator[Any]]
+Told = Callable[[int, int, int], None]
+"""Called after a round with (rows accepted, attempts made, tokens generated since the start)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One instruction that was asked for, and what became of it."""
+
+    round: int
+    number: int
+    category: str
+    topic: str
+    instruction: str
+    response: str
+    reason: str
+    """``accepted``, or why not."""
+
+    def to_row(self) -> dict[str, str]:
+        """Seed 001's row: ``formatted_text`` is what the base model would read, ``completion`` its end, which is learnt."""
+        asked, answer = plain((Message("user", self.instruction),), "cue"), f" {self.response}"
+        return {
+            "instruction": self.instruction,
+            "response": self.response,
+            "formatted_text": asked + answer,
+            "completion": answer,
+        }
+
+    def to_candidate(self) -> Candidate:
+        messages = (Message("user", self.instruction),)
+        return Candidate(
+            id=content_id(messages, f"{SOURCE}|{self.response}"),
+            source=SOURCE,
+            messages=messages,
+            completion=self.response,
+            category=self.category,
+        )
+
+
+@dataclass(slots=True)
+class Writer:
+    """Rounds of attempts over one engine."""
+
+    engine: Engine
+    spec: SelfGenerated
+    shares: Mapping[str, float]
+    """Category -> its share; those without topics are left out."""
+    seed: int
+    batch_size: int
+    ends: Sequence[str]
+    """Texts of special tokens: the model's own end of a document."""
+    judge: Judge
+    attempts: list[Attempt] = field(default_factory=list)
+    tokens: int = 0
+
+    @property
+    def accepted(self) -> list[Attempt]:
+        return [one for one in self.attempts if one.reason == "accepted"][: self.spec.rows]
+
+    @property
+    def done(self) -> bool:
+        return len(self.accepted) >= self.spec.rows or len(self.attempts) >= self.spec.attempts * self.spec.rows
+
+    def write(self, path: Path, told: Told = lambda kept, tried, tokens: None) -> None:
+        """Go on from the whole rounds of ``path`` until enough is accepted or the attempts are used up."""
+        self.attempts = read_attempts(path)
+        known = Known(self.spec.near_duplicates, [shown.instruction for group in SHOWN.values() for shown in group])
+        for one in self.attempts:
+            if one.reason.partition(":")[0] not in _UNANSWERED:
+                known.add(one.instruction)
+        with open_for_append(path) as stream:
+            while not self.done:
+                found = self._round(len(self.attempts) // ROUND, known)
+                self.attempts += found
+                stream.write(json.dumps([asdict(one) for one in found], ensure_ascii=False) + "\n")
+                stream.flush()
+                os.fsync(stream.fileno())
+                told(len(self.accepted), len(self.attempts), self.tokens)
+
+    def _round(self, number: int, known: Known) -> list[Attempt]:
+        kept = self.accepted
+        slots = self._slots(number, kept)
+        asked = [self._instruction_prompt(number, at, *slot, kept) for at, slot in enumerate(slots)]
+        texts = [self._first_line(one.completion) for one in self._ask(asked, self.spec.instruction_tokens)]
+        made = [
+            Attempt(round=number, number=at, category=category, topic=topic, instruction=text, response="", reason=reason)
+            for at, ((category, topic), (text, reason)) in enumerate(
+                zip(slots, ((text, self._refused(text, known)) for text in texts), strict=True)
+            )
+        ]  # fmt: skip
+        open_ones = [one for one in made if not one.reason]
+        prompts = [self._response_prompt(one) for one in open_ones]
+        answers = self._ask(prompts, self.spec.response_tokens)
+        answered = {one.number: self._answered(one, answer) for one, answer in zip(open_ones, answers, strict=True)}
+        return list(self._judged([answered.get(one.number, one) for one in made]))
+
+    def _slots(self, number: int, accepted: Sequence[Attempt]) -> list[tuple[str, str]]:
+        """Category and topic of each attempt: the category that lacks most by its share, then its least used topic."""
+        names = [name for name in self.shares if name in TOPICS] or list(TOPICS)
+        weights = {name: max(self.shares.get(name, 1.0), 1e-9) for name in names}
+        kept = Counter(one.category for one in accepted)
+        tried = Counter(one.category for one in self.attempts)
+        used = Counter((one.category, one.topic) for one in self.attempts)
+        chance, slots = Random(f"slots|{self.seed}|{number}"), []
+        for _ in range(ROUND):
+            # An attempt counts a tenth of a row, so that a category which never succeeds does not take every attempt.
+            name = min(names, key=lambda one: ((kept[one] + 0.1 * tried[one]) / weights[one], one))
+            least = min(used[name, topic] for topic in TOPICS[name])
+            topic = chance.choice([topic for topic in TOPICS[name] if used[name, topic] == least])
+            used[name, topic] += 1
+            tried[name] += 1
+            slots.append((name, topic))
+        return slots
+
+    def _instruction_prompt(
+        self, number: int, at: int, category: str, topic: str, accepted: Sequence[Attempt]
+    ) -> Prompt:
+        chance = Random(f"shown|{self.seed}|{number}|{at}")
+        shown = [f"Topic: {one.topic}\nInstruction: {one.instruction}" for one in _some(SHOWN[category], chance)]
+        own = [one for one in accepted if one.category == category]
+        if own:
+            one = chance.choice(own)
+            shown.insert(0, f"Topic: {one.topic}\nInstruction: {one.instruction}")
+        text = "\n\n".join([*shown, f"Topic: {topic}"])
+        return Prompt(f"{self.seed}|{number}|{at}|instruction", (Message("user", text),))
+
+    def _response_prompt(self, one: Attempt) -> Prompt:
+        chance = Random(f"answered|{self.seed}|{one.round}|{one.number}")
+        examples = _some(SHOWN[one.category], chance)
+        shown = [f"Instruction: {each.instruction}\nResponse:\n{each.response}" for each in examples]
+        text = "\n\n".join([*shown, f"Instruction: {one.instruction}\nResponse:"])
+        return Prompt(f"{self.seed}|{one.round}|{one.number}|response", (Message("user", text),))
+
+    def _ask(self, prompts: Sequence[Prompt], tokens: int) -> list[Answer]:
+        decoding = Decoding(
+            max_new_tokens=tokens,
+            batch_size=self.batch_size,
+            temperature=self.spec.temperature,
+            top_p=self.spec.top_p,
+            seed=self.seed,
+            prompt_format="raw",
+        )
+        found = {one.id: one for batch in self.engine(prompts, decoding) for one in batch} if prompts else {}
+        self.tokens += sum(one.tokens for one in found.values())
+        return [found[prompt.id] for prompt in prompts]
+
+    def _first_line(self, completion: str) -> str:
+        lines = _LEAD.sub("", self._until_end(completion)[0], count=1).splitlines()
+        return lines[0].strip() if lines else ""
+
+    def _until_end(self, text: str) -> tuple[str, bool]:
+        """The text before the model's own end of a document or the next example, and whether there was such an end."""
+        cuts = [at for end in self.ends if (at := text.find(end)) >= 0]
+        if cue := _CUES.search(text):
+            cuts.append(cue.start())
+        return (text[: min(cuts)], True) if cuts else (text, False)
+
+    def _refused(self, text: str, known: Known) -> str:
+        """Why an instruction is not answered; empty where it is, and then it is known from here on."""
+        count = len(words(text))
+        if not WORDS[0] <= count <= WORDS[1]:
+            return f"length: {count} words, expected {WORDS[0]} to {WORDS[1]}"
+        if re.search(r"\b(?:Instruction|Response|Topic):", text):
+            return "form: holds the cues of the examples"
+        if broken := invalid_text(text):
+            return f"form: {broken}"
+        near = known.nearest(text)
+        if near >= self.spec.near_duplicates:
+            return f"near_duplicate: {near:.2f} like one that is there"
+        known.add(text)
+        return ""
+
+    def _answered(self, one: Attempt, answer: Answer) -> Attempt:
+        text, ended = self._until_end(answer.completion)
+        done = {**asdict(one), "response": text.strip()}
+        if not (ended or answer.stopped):
+            return Attempt(**{**done, "reason": f"unfinished: no end within {self.spec.response_tokens} tokens"})
+        return Attempt(**{**done, "reason": "" if text.strip() else "empty: no response"})
+
+    def _judged(self, made: Sequence[Attempt]) -> Iterator[Attempt]:
+        verdicts = iter(self.judge(one.to_candidate() for one in made if not one.reason))
+        for one in made:
+            if one.reason:
+                yield one
+                continue
+            verdict = next(verdicts).accepted
+            yield Attempt(**{**asdict(one), "reason": "accepted" if verdict.value else verdict.reason})
+
+
+def read_attempts(path: Path) -> list[Attempt]:
+    """The attempts of every round that was written to its end."""
+    if not path.is_file():
+        return []
+    with path.open("rb") as stream:
+        return [Attempt(**row) for line in whole_lines(stream) for row in json.loads(line)]
+
+
+def _some(shown: Sequence[Shown], chance: Random) -> list[Shown]:
+    return chance.sample(list(shown), min(3, len(shown)))
+
+
+def critic_judge(critic: CriticSpec) -> Judge:
+    """The critic's labels, as for any candidate."""
+    return lambda candidates: label(candidates, spec=critic)
+
+
+def summary(attempts: Sequence[Attempt], spec: SelfGenerated) -> dict[str, Any]:
+    """Counts: what was kept and why the rest was not, by the first word of the reason; categories and topics of what was kept."""
+    kept = [one for one in attempts if one.reason == "accepted"][: spec.rows]
+    refused = Counter(one.reason.partition(":")[0] for one in attempts if one.reason != "accepted")
+    return {
+        "wanted": spec.rows,
+        "rows": len(kept),
+        "attempts": len(attempts),
+        "shortfall": spec.rows - len(kept),
+        "refused": dict(sorted(refused.items())),
+        "categories": dict(sorted(Counter(one.category for one in kept).items())),
+        "topics": len({(one.category, one.topic) for one in kept}),
+    }
