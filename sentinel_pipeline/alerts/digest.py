@@ -6,6 +6,7 @@ What this module does not do: decide anything. It reads the ledger and the repor
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
@@ -15,7 +16,8 @@ from ..bench.report import with_interval
 from ..bench.samples import read_samples
 from ..errors import BadInput
 from ..records import GateVerdict, PairedComparison
-from ..store import Artefact, Home, Ledger, Store
+from ..sandbox.outcomes import one_line
+from ..store import Artefact, Home, Ledger, Store, read_parquet
 from .notice import RunSeen
 
 
@@ -74,7 +76,7 @@ def build_digest(home: Home, seen: NightSeen) -> Digest:
         spent=dict(seen.spent),
         gates=gates,
         changes=changes,
-        needs=tuple(_needs(seen, gates, changes)),
+        needs=(*_needs(seen, gates, changes), *(line for run in seen.runs for line in left_open(home, run))),
     )
 
 
@@ -106,6 +108,17 @@ def _suites(recipe: str, before: Artefact, now: Artefact) -> Iterator[Change]:
         except BadInput:
             continue
         yield Change(recipe=recipe, asset=now.manifest.asset, comparison=found)
+
+
+def left_open(home: Home, run: RunSeen) -> Iterator[str]:
+    """Suites of this run's reports with items that infrastructure left without a score, and the reason that most of them give."""
+    for path in sorted((home.runs / run.recipe).glob(f"*_report/{run.run_id}/*/samples.parquet")):
+        suite, asset = path.parent.name, path.parents[2].name
+        rows = list(read_parquet(path, ["outcome", "reason"]))
+        reasons = Counter(row["reason"] for row in rows if row["outcome"] == "infra")
+        if reasons:
+            most = one_line(reasons.most_common(1)[0][0].removeprefix("infra: "), 200)
+            yield f"{run.recipe}: {asset}, {suite}: {reasons.total()} of {len(rows)} items have no score. Mostly: {most}"
 
 
 def _needs(seen: NightSeen, gates: Sequence[tuple[str, GateVerdict]], changes: Sequence[Change]) -> Iterator[str]:

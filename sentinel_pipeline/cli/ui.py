@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -20,6 +20,9 @@ from ..processes import die_with_parent
 from ..store import Home, find_home
 from .console import err
 from .run import prepare_instance
+
+if TYPE_CHECKING:
+    import psutil
 
 HOST = "127.0.0.1"
 PATIENCE_S = 30.0
@@ -137,6 +140,10 @@ def _ending_by(sig: signal.Signals) -> Callable[[], None]:
 
 
 def _stop(running: list[tuple[Child, subprocess.Popen[bytes]]]) -> None:
+    """Ask every child to stop, and what they leave behind, as a run that outlives its server: it saves what it has."""
+    import psutil
+
+    family = [one for _, process in running for one in _family(process.pid)]
     for child, process in running:
         with suppress(ProcessLookupError):
             process.send_signal(child.stop_by)
@@ -147,3 +154,18 @@ def _stop(running: list[tuple[Child, subprocess.Popen[bytes]]]) -> None:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+    for stop in ("terminate", "kill"):
+        _, family = psutil.wait_procs(family, timeout=1.0)
+        for one in family:
+            with suppress(psutil.NoSuchProcess):
+                getattr(one, stop)()
+        _, family = psutil.wait_procs(family, timeout=PATIENCE_S)
+
+
+def _family(pid: int) -> list[psutil.Process]:
+    """Everything that a child has started and that still runs."""
+    import psutil
+
+    with suppress(psutil.NoSuchProcess):
+        return psutil.Process(pid).children(recursive=True)
+    return []

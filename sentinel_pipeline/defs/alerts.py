@@ -116,7 +116,7 @@ class RunLog:
     """One run's log, as far as checks are concerned."""
 
     def __init__(self, instance: dg.DagsterInstance, run: dg.DagsterRun, recipe: str) -> None:
-        self.run, self.recipe = run, recipe
+        self.run, self.recipe, self._instance = run, recipe, instance
         self.failures: list[str] = []
         """What each failed step said, in order; where none did, what ended the run."""
         self._planned: dict[tuple[str, str], str | None] = {}
@@ -143,7 +143,7 @@ class RunLog:
             self.codes.add(failure_code(event.step_failure_data))
             self.failures.append(f"{event.step_key}: {failure_message(event.step_failure_data)}")
         elif kind == DagsterEventType.RUN_FAILURE:
-            self.failures = self.failures or [event.message or "it ended without a word"]
+            self.failures = self.failures or [self._launch_error() or event.message or "it ended without a word"]
         elif kind == DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED:
             key = event.asset_check_planned_data.asset_check_key
             self._planned[key.asset_key.to_user_string(), key.name] = event.step_key
@@ -153,6 +153,12 @@ class RunLog:
             self._add(
                 asset, one.check_name, "passed" if one.passed else "failed" if error else "warned", one.description
             )
+
+    def _launch_error(self) -> str | None:
+        """Why the run never began, where Dagster says so: definitions that do not load, a server that is gone."""
+        events = self._instance.all_logs(self.run.run_id, of_type=DagsterEventType.ENGINE_EVENT)
+        errors = [one.dagster_event.engine_event_data.error for one in events if one.dagster_event]
+        return next((error.message.strip() for error in reversed(errors) if error), None)
 
     def _add(self, asset: str, check: str, outcome: Outcome, description: str | None) -> None:
         self._done[asset, check] = CheckSeen(self.run.run_id, self.recipe, asset, check, outcome, description or "")

@@ -24,10 +24,12 @@ from .checks import REPORT_GATES, gates_of
 from .gap import PROOF
 from .jobs import RELEASE
 from .stage import LOOP_TAG, RECIPES, View, open_view
-from .workers import PID_TAG, end_dead_runs, process_mark
+from .workers import PID_TAG, end_dead_runs, free_slots, process_mark
 
 JOB = "train_recipe"
 LOOP_JOBS = (JOB, "nightly")
+QUICKLY = 1 << 28
+"""Larger files are not hashed to know what is left of a loop: the schedule asks, and has a minute."""
 _STATUS = {
     DagsterEventType.STEP_START: "running",
     DagsterEventType.STEP_SUCCESS: "done",
@@ -100,7 +102,7 @@ def unfinished(recipe: str, loop: str, names: Sequence[str]) -> list[str]:
 def _finished(view: View, name: str, loop: str, gates: Iterable[str]) -> bool:
     """It is made and whole, and whatever is to be decided about it was."""
     made = [artefact for artefact in view.store.history(name) if artefact.manifest.loop_id == loop]
-    if not made or made[-1].damage() or not all(view.ledger.latest(gate, made[-1].hash) for gate in gates):
+    if not made or made[-1].damage(QUICKLY) or not all(view.ledger.latest(gate, made[-1].hash) for gate in gates):
         return False
     decided = view.recipe.decision_after(name.removesuffix("_report")) is None
     return decided or view.ledger.latest_decision(made[-1].hash) is not None
@@ -118,6 +120,7 @@ def run(recipe: str, events: Events, *, run_id: str, until: str | None, resume: 
     home.recipe(recipe)
     instance = dg.DagsterInstance.get()
     instance.add_dynamic_partitions(str(RECIPES.name), [recipe])
+    free_slots(instance)
     names = stages(defs.get_repository_def(), until)
     loop = last_loop(instance, recipe) if resume else run_id
     selected = unfinished(recipe, loop, names) if resume else names

@@ -44,6 +44,24 @@ def end_dead_runs(instance: dg.DagsterInstance, recipe: str) -> None:
     for run in instance.get_runs(RunsFilter(tags={"dagster/partition": recipe}, statuses=UNFINISHED)):
         if _is_gone(instance, run):
             instance.report_run_failed(run, GONE)
+    free_slots(instance)
+
+
+def free_slots(instance: dg.DagsterInstance) -> None:
+    """Give back what runs that are over, or whose process is gone, hold of the device's pool; else the next run waits for ever.
+
+    Dagster's daemon does so for those that are over (``free_slots_after_run_end_seconds``); a run by hand may have no daemon.
+    """
+    storage = instance.event_log_storage
+    if not storage.supports_global_concurrency_limits:
+        return
+    for run_id in storage.get_concurrency_run_ids():
+        run = instance.get_run_by_id(run_id)
+        if run is not None and not run.is_finished and _is_gone(instance, run):
+            instance.report_run_failed(run, GONE)
+            run = instance.get_run_by_id(run_id)
+        if run is None or run.is_finished:
+            storage.free_concurrency_slots_for_run(run_id)
 
 
 def _is_gone(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:

@@ -22,7 +22,7 @@ from typing import Any
 from ..errors import BadInput, Infrastructure
 from .files import atomic_write, sha256_file, sync_folder, write_json, write_jsonl
 from .home import Home
-from .manifest import Manifest, Parent, content_hash, describe_files, read_manifest, versions
+from .manifest import FileEntry, Manifest, Parent, content_hash, describe_files, read_manifest, versions
 from .tables import TableWriter, table_writer, write_parquet
 
 
@@ -62,14 +62,19 @@ class Artefact:
         m = self.manifest
         return Parent(asset=m.asset, recipe=m.recipe, run_id=m.run_id, content_hash=m.content_hash)
 
-    def damage(self) -> list[str]:
-        """Names of files whose bytes are not those of the manifest; empty when the artefact is whole."""
+    def damage(self, largest: int | None = None) -> list[str]:
+        """Names of files whose bytes are not those of the manifest; empty when the artefact is whole.
+
+        Files of more than ``largest`` bytes are compared by size alone, for those who may not stay long.
+        """
         changed = [] if content_hash(self.manifest.files) == self.hash else ["manifest.json"]
-        return changed + [
-            entry.path
-            for entry in self.manifest.files
-            if not (self.folder / entry.path).is_file() or sha256_file(self.folder / entry.path) != entry.sha256
-        ]
+        return changed + [entry.path for entry in self.manifest.files if not self._is_whole(entry, largest)]
+
+    def _is_whole(self, entry: FileEntry, largest: int | None) -> bool:
+        path = self.folder / entry.path
+        if not path.is_file() or path.stat().st_size != entry.bytes:
+            return False
+        return (largest is not None and entry.bytes > largest) or sha256_file(path) == entry.sha256
 
 
 @dataclass(slots=True)

@@ -60,6 +60,14 @@ def test_what_was_delivered_is_never_due_again(outbox: Outbox) -> None:
     assert outbox.deliveries()[0].delivered_at == 3
 
 
+def test_a_clock_that_was_set_back_does_not_hold_alerts_back(outbox: Outbox) -> None:
+    day = 86_400.0
+    outbox.add(alert(), ["mail"], now=day)
+    outbox.failed(outbox.claim(now=day)[0], "down", now=day)
+    assert [one.attempts for one in outbox.claim(now=10.0)] == [2]
+    assert outbox.claim(now=11.0) == [], "claimed, by the clock of now"
+
+
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.booleans(), st.integers(1, 4000)), max_size=30))
 def test_every_delivery_ends_delivered_once_whatever_fails_between(

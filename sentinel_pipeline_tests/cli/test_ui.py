@@ -91,3 +91,21 @@ def test_a_port_that_is_taken_or_named_twice_stops_it_before_anything_starts() -
             _check_ports([Child("Start", free_port(), []), Child("Chat", port, [])])
     with pytest.raises(BadInput, match="named twice"):
         _check_ports([Child("Start", 4001, []), Child("Dagster", 4001, [])])
+
+
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGINT])
+def test_what_a_child_leaves_behind_ends_too(tmp_path: Path, end: signal.Signals) -> None:
+    """As a run does, which outlives the server that started it."""
+    left = tmp_path / "pid"
+    nap = f"import os, time; open({str(left)!r}, 'w').write(str(os.getpid())); time.sleep(600)"
+    child = f"import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', {nap!r}]); time.sleep(600)"
+    serve = (
+        "import os, sys; from pathlib import Path; from sentinel_pipeline.cli.ui import Child, _serve\n"
+        f"sys.exit(_serve([Child('Nest', 1, [sys.executable, '-c', {child!r}])], Path('.'), dict(os.environ)))"
+    )
+    process = subprocess.Popen([sys.executable, "-c", serve], cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    until(lambda: left.exists() and left.read_text().isdigit())
+    grandchild = psutil.Process(int(left.read_text()))
+    process.send_signal(end)
+    assert process.wait(timeout=120) == 0
+    assert not grandchild.is_running()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,6 +12,10 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster import DagsterRunStatus
+from dagster._core.events import EngineEventData
+from dagster._core.test_utils import create_run_for_test
+from dagster._utils.error import serializable_error_info_from_exc_info
 
 from sentinel_pipeline.alerts.notice import Night, about_nights, about_queue, about_staleness
 from sentinel_pipeline.alerts.rules import AlertRules, Rule
@@ -128,6 +133,19 @@ def test_a_failed_run_says_what_its_first_failure_said(instance: dg.DagsterInsta
     assert "the disk is full: free some" in alert.body
 
 
+def test_a_run_that_never_began_says_why(instance: dg.DagsterInstance, home: Home) -> None:
+    tags = {"dagster/partition": "tiny"}
+    run = create_run_for_test(instance, job_name="nightly", status=DagsterRunStatus.STARTING, tags=tags)
+    try:
+        raise RuntimeError("the definitions do not load")
+    except RuntimeError:
+        error = serializable_error_info_from_exc_info(sys.exc_info())
+    instance.report_engine_event("it could not be launched", run, EngineEventData.engine_error(error))
+    instance.report_run_failed(run)
+    (alert,) = told(instance, home).values()
+    assert "the definitions do not load" in alert.body
+
+
 def test_a_run_over_its_budget_is_told_once(instance: dg.DagsterInstance, home: Home) -> None:
     with (home.recipes / "tiny.toml").open("a") as stream:
         stream.write("\n[budget]\nmax_hours = 1e-9\n")
@@ -228,7 +246,7 @@ def test_the_sensor_delivers_once_over_many_ticks(
     run(instance, pass_at_1)
     with webhook() as hook:
         monkeypatch.setenv("SENTINEL_ALERTS", hook.url)
-        cursor = None
+        cursor: str | None = str(time.time() + 100.0)  # left by a clock that was ahead
         for _ in range(3):
             context = dg.build_sensor_context(instance=instance, cursor=cursor)
             said = alerts(context)

@@ -102,6 +102,15 @@ def test_a_killed_run_goes_on_from_what_it_made(instance: dg.DagsterInstance, ho
     assert {"base_report", "sft_checkpoint", "comparison"} <= names
 
 
+def test_a_damaged_artefact_is_made_again_by_the_run_that_goes_on(instance: dg.DagsterInstance, home: Home) -> None:
+    run_id = past_run(instance, DagsterRunStatus.FAILURE)
+    store = artefact(home, "task_bank", run_id)
+    artefact(home, "human_corrections", run_id)
+    store.get("task_bank").path("note").write_text("another word")
+    names = {key.to_user_string() for key in tick(instance)[0]["tiny"].asset_selection or []}
+    assert "task_bank" in names and "human_corrections" not in names
+
+
 def test_a_run_that_made_nothing_or_of_a_changed_recipe_starts_anew(instance: dg.DagsterInstance, home: Home) -> None:
     run_id = past_run(instance, DagsterRunStatus.FAILURE)
     assert LOOP_TAG not in tick(instance)[0]["tiny"].tags

@@ -7,6 +7,7 @@ judges nothing. FOLDER, an empty one, becomes a small disk of its own. Exit code
 
 from __future__ import annotations
 
+import ctypes
 import datetime as dt
 import json
 import os
@@ -23,6 +24,10 @@ from typing import Any
 import psutil
 from sqlalchemy.exc import OperationalError
 
+from sentinel_pipeline.bench.licence import Licence, licence_verdict
+from sentinel_pipeline.defs.workers import _worker
+from sentinel_pipeline.generation.judge import identity
+from sentinel_pipeline.generation.targets import served
 from sentinel_pipeline.store import Home, Ledger, Store
 from sentinel_pipeline.store.verify import finished
 
@@ -36,22 +41,27 @@ NAMES = ("first", "second", "third")
 DISK_MIB = 256
 NO_MOUNT = 77
 LOCATION = "night"
-_JUDGE = """
+_SUBREAPER = 36
+"""``PR_SET_CHILD_SUBREAPER`` of ``prctl(2)``."""
+_JUDGED = """
 [judge.model]
 name = "judge"
 base_url = "{url}"
 
-[judge.exam]
-labels = "labels.jsonl"
-second = {{ name = "other", base_url = "{url}" }}
-"""
-_NOT_YET = """
+[gates.judged]
+metric = "pass_at_1"
+stage = "base"
+suite = "letters"
+threshold = 0.9
+
 [gates.capability_gap]
 metric = "pass_at_1"
 stage = "base"
 direction = "at_least"
 threshold = 0.9
 """
+"""A model that can do nothing is asked for 90 %: it must fail. And a suite that only the judge can score."""
+_RUBRIC = "The letter is polite."
 
 
 @dataclass
@@ -108,7 +118,7 @@ class Night:
         with dg.DagsterInstance.get() as instance:
             yield instance
 
-    def until(self, true: Callable[[], Any], seconds: float = 240.0) -> Any:
+    def until(self, true: Callable[[], Any], seconds: float = 900.0) -> Any:
         deadline = time.monotonic() + seconds
         while True:
             self.seen |= {str(path.relative_to(self.home.runs)) for path in finished(self.home)}
@@ -118,7 +128,7 @@ class Night:
             assert self.daemon.poll() is None, f"the daemon ended by itself: {self.daemon.returncode}"
             if time.monotonic() > deadline:
                 raise TimeoutError(f"waited in vain for {true}: {self.statuses()}")
-            time.sleep(0.1)
+            time.sleep(0.3)
 
     def two_oclock(self) -> None:
         """Make the schedule believe that it was on since yesterday: its last tick was missed, and the daemon catches it up."""
@@ -148,6 +158,13 @@ class Night:
     def is_over(self, name: str) -> bool:
         return self.statuses().get(name) in ("SUCCESS", "FAILURE", "CANCELED")
 
+    def worker(self, name: str) -> psutil.Process | None:
+        """The process that works on the run of ``name``, once there is one."""
+        with self.instance() as instance:
+            run = next(run for run in instance.get_runs() if run.tags.get("dagster/partition") == name)
+            started = _worker(instance, run)
+        return psutil.Process(started[0]) if started else None
+
     def trainer(self) -> psutil.Process | None:
         """The worker that trains now, once it has made a step."""
         if not list(self.home.runs.glob("first/base_checkpoint/.draft-*/logs/progress.jsonl")):
@@ -165,10 +182,9 @@ def spend(folder: Path, module: str, recipe: str) -> Morning:
     with serving(lambda body: (503, "", {"retry-after": "0"})) as judge:
         home = new_home(folder, [RECIPES / "mini.toml"])
         (home.recipes / "mini.toml").unlink()
-        for name, extra in zip(NAMES, ("", "", _NOT_YET + _JUDGE.format(url=judge.url)), strict=True):
-            (home.recipes / f"{name}.toml").write_text(f"nightly = true\n{recipe}{extra}")
-        labels = [{"id": str(i), "prompt": "p", "response": "r", "label": ("pass", "fail")[i % 2]} for i in range(20)]
-        (home.root / "labels.jsonl").write_text("".join(json.dumps(row) + "\n" for row in labels))
+        for name in NAMES:
+            (home.recipes / f"{name}.toml").write_text(f"nightly = true\n{recipe}")
+        _third(home, recipe, judge.url)
         night = Night(home, module)
         try:
             _faults(night, morning)
@@ -179,6 +195,18 @@ def spend(folder: Path, module: str, recipe: str) -> Morning:
                     process.kill()
     morning.seconds = round(time.monotonic() - began, 1)
     return morning
+
+
+def _third(home: Home, recipe: str, url: str) -> None:
+    """The third recipe's gates, its suite of letters, and the licence that its judge got while it still answered."""
+    text = recipe.replace("[bench]\n", '[bench]\nsuites = ["heldout", "smoke", "letters"]\n')
+    (home.recipes / "third.toml").write_text(f"nightly = true\n{text}{_JUDGED.format(url=url)}")
+    verifier = {"kind": "judged_answer", "rubric": _RUBRIC}
+    rows = [{"prompt": f"Write letter {n}.", "verifier": verifier, "category": "general_chat"} for n in range(4)]
+    (home.suites / "letters.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    who = identity("judge", served(url, "judge").model_hash, _RUBRIC)
+    bars = home.recipe("third").judge
+    Ledger(home.ledger).record(licence_verdict(who, bars, Licence("pass", 1.0, None, 120, ())), recipe="-", run_id="-")
 
 
 def _faults(night: Night, morning: Morning) -> None:
@@ -195,14 +223,21 @@ def _faults(night: Night, morning: Morning) -> None:
     _flip(damaged.path("train.parquet"))
     morning.injected["artefact corrupted"] = f"first/task_bank/{damaged.manifest.run_id}/train.parquet is damaged"
     night.until(lambda: night.statuses().get("second") == "STARTED")
+    worker = night.until(lambda: night.worker("second"))
     fill(night.ballast, leave=128 * 1024)
     morning.injected["disk filled"] = "second: the run failed. "
     with suppress(TimeoutError):
-        night.until(lambda: night.is_over("second"), 20)
+        night.until(lambda: night.is_over("second") or not works(worker), 180)
     night.ballast.unlink()
     night.until(lambda: night.is_over("second"))
-    morning.injected["judge down"] = "third: the run failed. judge_licence: "
+    morning.injected["judge down"] = (
+        "third: base_report, letters: 4 of 4 items have no score. Mostly: the judge did not answer"
+    )
     night.until(lambda: night.is_over("third"))
+
+
+def works(process: psutil.Process) -> bool:
+    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
 
 
 def _flip(path: Path) -> None:
@@ -213,7 +248,7 @@ def _flip(path: Path) -> None:
 
 def _gather(night: Night, morning: Morning) -> None:
     home = night.home
-    page = night.until(lambda: next(home.digests.glob("*.md"), None), 180)
+    page = night.until(lambda: next(home.digests.glob("*.md"), None))
     morning.digest = page.read_text()
     morning.statuses = night.statuses()
     there = {str(path.relative_to(home.runs)) for path in finished(home)}
@@ -227,6 +262,7 @@ def _gather(night: Night, morning: Morning) -> None:
 
 
 def main(argv: list[str]) -> int:
+    ctypes.CDLL(None).prctl(_SUBREAPER, 1, 0, 0, 0)  # what the killed daemon leaves behind is ours to end
     folder = Path(argv[0]).resolve()
     module = argv[1] if len(argv) > 1 else "sentinel_pipeline_tests.e2e.night_defs"
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import signal
 import socket
@@ -12,6 +13,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from sentinel_pipeline.alerts.digest import NightSeen, Spent, build_digest, digest_markdown
+from sentinel_pipeline.alerts.notice import RunSeen
+from sentinel_pipeline.store import atomic_write
 
 from ..conftest import ROOT
 from .conftest import SENTINEL, Loop, environment
@@ -31,16 +36,18 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def other_ports() -> list[str]:
-    return [f"--{name}-port={free_port()}" for name in ("front", "review", "chat")]
+@pytest.fixture(scope="module")
+def others() -> dict[str, int]:
+    """Ports of the pages beside Dagster's."""
+    return {name: free_port() for name in ("front", "review", "chat")}
 
 
 @pytest.fixture(scope="module")
-def address(loop: Loop) -> Iterator[str]:
+def address(loop: Loop, others: dict[str, int]) -> Iterator[str]:
     """``sentinel ui`` over the loop's instance, stopped as Ctrl-C stops it."""
     port = free_port()
     server = subprocess.Popen(
-        [SENTINEL, "ui", "--port", str(port), *other_ports()],
+        [SENTINEL, "ui", "--port", str(port), *(f"--{name}-port={own}" for name, own in others.items())],
         env=environment(loop.home),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -133,6 +140,26 @@ def test_a_report_shows_its_tables_and_plot(page: Page, address: str) -> None:
     page.goto(f"{address}/assets/base_report?view=partitions&partition=mini")
     page.get_by_text("content_hash").first.wait_for()
     shoot(page, "report")
+
+
+def test_the_landing_page_shows_what_answers_the_comparison_and_the_digest(
+    page: Page, address: str, others: dict[str, int], loop: Loop
+) -> None:
+    """The digest is the one that this run's night would have left."""
+    seen = RunSeen(loop.done.json()["run_id"], "mini", "nightly", False, 0.02, "")
+    night = NightSeen(dt.date(2026, 1, 2), [seen], {seen.run_id: Spent(0.02, "0.03 USD")}, [], [])
+    with atomic_write(loop.home.digests / "2026-01-02.md") as stream:
+        stream.write(digest_markdown(build_digest(loop.home, night)))
+    page.goto(f"http://127.0.0.1:{others['front']}")
+    for name in ("dagster", "review", "chat"):
+        page.locator(f"#door-{name}").get_by_text("answers", exact=True).wait_for()
+    page.get_by_text("Night of 2026-01-02").wait_for()
+    assert "mini: pass_at_1 fail" in page.locator(".digest").inner_text()
+    page.set_viewport_size({"width": 1440, "height": 1500})
+    shoot(page, "start")
+    page.get_by_role("link", name="mini", exact=True).click()
+    page.get_by_text("heldout").first.wait_for()
+    shoot(page, "comparison")
 
 
 def test_schedule_and_sensor_are_on(address: str) -> None:

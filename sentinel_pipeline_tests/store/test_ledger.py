@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import sqlite3
 import subprocess
 import sys
 import textwrap
+import threading
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from sentinel_pipeline.errors import GateRefused
+from sentinel_pipeline.errors import GateRefused, Infrastructure
 from sentinel_pipeline.records import GateVerdict, Interval
 from sentinel_pipeline.store import Ledger
+from sentinel_pipeline.store import ledger as ledger_module
 
 VERDICT = GateVerdict(
     name="pass_at_1",
@@ -119,3 +124,50 @@ def test_a_paired_verdict_holds_for_the_report_that_it_compared_with(ledger: Led
     assert require(ledger, against_hash="base1").against_hash == "base1"
     with pytest.raises(GateRefused, match="compared with another report"):
         require(ledger, against_hash="base2")
+
+
+@pytest.fixture
+def locked(ledger: Ledger) -> Iterator[sqlite3.Connection]:
+    """Somebody else is writing and does not end."""
+    ledger.verdicts()
+    other = sqlite3.connect(ledger.path, isolation_level=None)
+    other.execute("begin exclusive")
+    yield other
+    other.close()
+
+
+def test_a_writer_waits_for_another_one(ledger: Ledger, locked: sqlite3.Connection) -> None:
+    writer = threading.Thread(target=ledger.record, args=(VERDICT,), kwargs={"recipe": "tiny", "run_id": "r1"})
+    writer.start()
+    writer.join(0.5)
+    assert writer.is_alive()
+    locked.execute("commit")
+    writer.join(60)
+    assert ledger.verdicts() == [VERDICT]
+
+
+def test_a_ledger_that_stays_locked_is_infrastructure_and_records_nothing(
+    ledger: Ledger, locked: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ledger_module, "PATIENCE_S", 0.1)
+    with pytest.raises(Infrastructure, match=r"ledger\.sqlite cannot be used: database is locked"):
+        ledger.record(VERDICT, recipe="tiny", run_id="r1")
+    locked.execute("rollback")
+    assert ledger.verdicts() == []
+
+
+def test_the_newest_verdict_counts_though_the_clock_was_set_back(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger.record(VERDICT, recipe="tiny", run_id="r1")
+
+    class Earlier(dt.datetime):
+        @classmethod
+        def now(cls, tz: dt.tzinfo | None = None) -> dt.datetime:
+            return dt.datetime(2001, 1, 1, tzinfo=tz)
+
+    monkeypatch.setattr(ledger_module.dt, "datetime", Earlier)
+    ledger.record(replace(VERDICT, verdict="fail"), recipe="tiny", run_id="r2")
+    assert [entry.recorded_at[:4] for entry in ledger.entries()][1] == "2001"
+    with pytest.raises(GateRefused, match="fail"):
+        require(ledger)

@@ -70,6 +70,15 @@ def test_a_damaged_manifest_is_named_and_stops_no_other_run(home: Home) -> None:
     assert standings(home.runs, "1") == []
 
 
+def test_who_may_not_stay_long_compares_large_files_by_size(home: Home) -> None:
+    made = make(home, "1")
+    flip(made.folder / "a.json")
+    assert made.damage() == made.damage(1 << 20) == ["a.json"]
+    assert made.damage(1) == []
+    (made.folder / "a.json").write_text("")
+    assert made.damage(1) == ["a.json"]
+
+
 def test_a_manifest_that_was_changed_does_not_hide_what_it_names(home: Home) -> None:
     made = make(home, "1")
     path = made.folder / "manifest.json"

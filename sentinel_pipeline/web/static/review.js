@@ -217,6 +217,7 @@ async function open(id) {
 
 async function check() {
   const { id } = state.card, value = text.value;
+  $("toast").hidden = true; // what was said of another text
   checksOf({ outcome: "running", reason: "Running the checks …" });
   try {
     const found = await post("check", { id, text: value });
