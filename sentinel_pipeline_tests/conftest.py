@@ -23,15 +23,8 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # two busy test processes: a thread that waits must not spin
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With several test processes a file stays in one of them, and so does all that uses the one finished loop; longest first.
-
-    First of all hooks: the one that reads the groups comes after.
-    """
-    for item in items:
-        whole_loop = "loop" in getattr(item, "fixturenames", ())
-        item.add_marker(pytest.mark.xdist_group("loop" if whole_loop else item.nodeid.partition("::")[0]))
+    """Longest files first: with several test processes none is left alone at the end."""
     items.sort(key=lambda item: (item.get_closest_marker("slow") is None, "e2e" not in item.nodeid))
 
 
