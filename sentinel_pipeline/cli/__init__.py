@@ -74,12 +74,12 @@ def main() -> None:
     try:
         app(standalone_mode=True)
     except SentinelError as error:
-        err.print(f"[bold red]error:[/] {_plain(str(error))}", highlight=False)
+        err.print(f"[bold red]error:[/] {_plain(str(error))}", highlight=False, soft_wrap=True)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)
     except OSError as error:
-        err.print(f"[bold red]error:[/] {_plain(str(error))}", highlight=False)
+        err.print(f"[bold red]error:[/] {_plain(str(error))}", highlight=False, soft_wrap=True)
         sys.exit(EXIT_INFRASTRUCTURE)
 
 

@@ -168,6 +168,6 @@ def test_bad_input_says_what_to_do(run: Run, home: Home, arguments: tuple[str, .
     assert code == 2 and out == "" and words in " ".join(err.split())
 
 
-def test_no_mix_at_all(run: Run) -> None:
+def test_no_mix_at_all(run: Run, home: Home) -> None:
     code, _, err = run("mix", "--json")
     assert code == 2 and "sentinel run RECIPE --until rebalanced_mix" in " ".join(err.split())
