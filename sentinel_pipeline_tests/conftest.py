@@ -25,7 +25,10 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Longest files first: with several test processes none is left alone at the end."""
-    items.sort(key=lambda item: (item.get_closest_marker("slow") is None, "e2e" not in item.nodeid))
+    minutes = ("e2e/", "test_repeats", "test_launch", "test_worker")
+    items.sort(
+        key=lambda item: (item.get_closest_marker("slow") is None, not any(name in item.nodeid for name in minutes))
+    )
 
 
 @pytest.fixture(scope="session")
