@@ -21,7 +21,8 @@ from .test_benchmark_references import humaneval
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
 REPEATS = 20
-LIMITS = Limits(cpu_seconds=5, wall_seconds=300)
+LIMITS = Limits(cpu_seconds=20, wall_seconds=300)
+ENDS_AT_A_LIMIT = ("while True", "setrecursionlimit")  # which limit comes first is the machine's business
 _BURN = "import os, sys\nos.sched_setaffinity(0, {int(sys.argv[1])})\nwhile True: sum(range(1000))"
 
 
@@ -40,7 +41,9 @@ def programs(folder: Path) -> list[Program]:
     wrong = [Program(id=f"{one.id} wrong", code=_returns_a_list(one), verifier=one.verifier) for one in right[::4]]
     hostile = PythonTests(tests=TESTS, entry_point="f")
     forged = [
-        Program(id=name, code=code, verifier=hostile) for name, code in FOOLING.items() if "while True" not in code
+        Program(id=name, code=code, verifier=hostile)
+        for name, code in FOOLING.items()
+        if not any(part in code for part in ENDS_AT_A_LIMIT)
     ]
     sets = "print({chr(n) for n in range(97, 110)})"
     printed = [Program(id="a set", code=sets, verifier=StdioTests(inputs=("",), outputs=("{}",)))]

@@ -76,7 +76,7 @@ class Person:
         self.shown()
 
     def shown(self) -> str:
-        self.page.wait_for_selector("#shown:not([hidden])")
+        self.page.wait_for_selector("body:not(.busy) #shown:not([hidden])")
         return self.page.locator("#name").inner_text()
 
     def wait_for(self, text: str) -> None:
@@ -158,6 +158,25 @@ def test_a_draft_survives_a_reload_and_a_killed_server(browser: Any, server: Ser
     ann.page.keyboard.press("2")
     ann.shown()
     assert ann.page.locator("#correction").input_value() == "half a thought"
+    ann.done()
+
+
+def test_a_card_or_a_place_asked_for_while_the_page_is_still_busy_is_opened_afterwards(
+    browser: Any, server: Server
+) -> None:
+    ann = Person(browser, server, "ann")
+    ann.page.route("**/api/next", lambda route: (ann.page.wait_for_timeout(1500), route.continue_()))
+    ann.page.keyboard.press("s")
+    ann.page.wait_for_selector("body.busy")
+    ann.page.keyboard.press("j")
+    ann.page.keyboard.type("card-000003")
+    ann.page.keyboard.press("Enter")
+    ann.wait_for("all of it")
+    assert ann.shown() == "Long"
+    ann.page.keyboard.press("s")
+    ann.page.wait_for_selector("body.busy")
+    ann.page.keyboard.press("3")
+    ann.page.wait_for_selector("body:not(.busy)[class~=on-done], body:not(.busy) #empty:not([hidden])")
     ann.done()
 
 

@@ -169,8 +169,8 @@ function checksOf(found) {
 
 // ---- acts ----------------------------------------------------------------------------------------------------------
 
-// One act at a time. A key that comes while another act runs is dropped, so that it never hits a card that nobody has seen yet;
-// undo waits instead, since what it takes back is known.
+// One act at a time. A key that comes while another act runs is dropped, so that it never hits a card that nobody has seen yet.
+// What names its own object waits instead: undo, a card asked for by its id, a place, a filter.
 async function busy(work, patient = false) {
   while (patient && state.busy) await new Promise((go) => setTimeout(go, 30));
   if (state.busy) return;
@@ -212,7 +212,7 @@ async function open(id) {
     await save();
     showCard((await post("open", { id })).card);
     recent();
-  });
+  }, true);
 }
 
 async function check() {
@@ -288,13 +288,13 @@ for (const tab of document.querySelectorAll("[data-place]")) {
     for (const other of document.querySelectorAll("[data-place]")) other.setAttribute("aria-selected", String(other === tab));
     state.place = tab.dataset.place;
     document.body.classList.toggle("on-done", state.place === "done");
-    busy(next);
+    busy(next, true);
   });
 }
 let filtering;
-$("filters").addEventListener("input", () => { clearTimeout(filtering); filtering = setTimeout(() => busy(next), 300); });
+$("filters").addEventListener("input", () => { clearTimeout(filtering); filtering = setTimeout(() => busy(next, true), 300); });
 $("filters").addEventListener("submit", (event) => { event.preventDefault(); $("card").focus(); });
-$("clear").addEventListener("click", () => { $("filters").reset(); busy(next); });
+$("clear").addEventListener("click", () => { $("filters").reset(); busy(next, true); });
 $("jumpform").addEventListener("submit", (event) => { event.preventDefault(); $("jump").close(); open($("jumpto").value.trim()); });
 
 // A sign of life while the card is on the screen, four times a lease.
