@@ -12,7 +12,7 @@ run: .venv/ready            ## the whole loop on the embedded tiny recipe: minut
 	$(BIN)/sentinel run tiny
 
 test: .venv/ready-dev       ## every test; those whose tool is missing skip and say so
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 check: .venv/ready-dev      ## style and types
 	$(BIN)/ruff check .

@@ -52,11 +52,15 @@ def note_attempt(logs: Path, event: str) -> None:
 
 def device_cost(logs: Path, since: float = 0.0) -> Cost:
     """Device time and tokens of every job under ``logs``, of attempts that began after ``since`` (seconds since 1970)."""
-    found = [_job_cost(path.parent, since) for path in sorted(logs.rglob(ATTEMPTS))]
+    return _added([_job_cost(path.parent, since) for path in sorted(logs.rglob(ATTEMPTS))])
+
+
+def _added(costs: Sequence[Cost]) -> Cost:
+    """On the device together; wall time is not added: jobs may overlap."""
     return Cost(
-        device_s=round(sum(one.device_s for one in found), 3),
-        tokens=sum(one.tokens for one in found),
-        attempts=sum(one.attempts for one in found),
+        device_s=round(sum(one.device_s for one in costs), 3),
+        tokens=sum(one.tokens for one in costs),
+        attempts=sum(one.attempts for one in costs),
     )
 
 
@@ -110,12 +114,7 @@ def run_cost(store: Store, since: float) -> Cost:
         for folder in (store.home.runs / store.recipe / asset for asset in store.assets())
         for name in (store.run_id, f".draft-{store.loop_id}")
     ]
-    found = [device_cost(folder, since) for folder in folders]
-    return Cost(
-        device_s=round(sum(one.device_s for one in found), 3),
-        tokens=sum(one.tokens for one in found),
-        attempts=sum(one.attempts for one in found),
-    )
+    return _added([device_cost(folder, since) for folder in folders])
 
 
 def last_costs(store: Store, assets: Iterable[str]) -> dict[str, Cost]:

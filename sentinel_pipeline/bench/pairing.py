@@ -7,15 +7,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Literal
 
 from ..errors import BadInput
 from ..gates import Paired
 from ..gates.clustered import TaskPair
 from ..records import SampleScore
 from ..records.conversation import task_of
+from ..records.report import Metric
 
-Metric = Literal["pass_at_1", "syntax_rate"]
 Pairs = list[tuple[SampleScore, SampleScore]]
 
 
@@ -64,7 +63,7 @@ def scored_pairs(
 
 def counted(pairs: Pairs, metric: Metric = "pass_at_1") -> Paired:
     """The counts of ``pairs``, and what belongs together where an item was answered several times."""
-    valued = [(task_of(x.task_id), _value(x, metric), _value(y, metric)) for x, y in pairs]
+    valued = [(task_of(x.task_id), x.value(metric), y.value(metric)) for x, y in pairs]
     values = Counter((a, b) for _, a, b in valued)
     infra = sum(count for pair, count in values.items() if None in pair)
     by_task: dict[str, list[tuple[bool, bool]]] = {}
@@ -84,9 +83,3 @@ def counted(pairs: Pairs, metric: Metric = "pass_at_1") -> Paired:
 
 def _task(answers: list[tuple[bool, bool]]) -> TaskPair:
     return TaskPair(sum(a for a, _ in answers), sum(b for _, b in answers), len(answers))
-
-
-def _value(sample: SampleScore, metric: Metric) -> bool | None:
-    if sample.outcome == "infra":
-        return None
-    return sample.outcome == "pass" if metric == "pass_at_1" else sample.syntax_ok

@@ -13,6 +13,7 @@ from ..gates.statistics import effective_samples, wilson_rate
 from ..plots import Bar, rate_bars
 from ..records import BenchmarkReport, Interval, SampleScore
 from ..records.conversation import task_of
+from ..records.report import Metric
 
 
 def build_report(
@@ -27,7 +28,7 @@ def build_report(
     retired: int = 0,
 ) -> BenchmarkReport:
     """Summarise one model's scored answers to one suite; rates are None where nothing was scored."""
-    passes, syntax = _rate(_passes(samples)), _rate(_syntax(samples))
+    passes, syntax = _rate(_outcomes(samples, "pass_at_1")), _rate(_outcomes(samples, "syntax_rate"))
     families = sorted({sample.family for sample in samples})
     return BenchmarkReport(
         stage=stage,
@@ -81,24 +82,16 @@ def _rate(outcomes: Outcomes) -> _Rate:
     return _Rate(passed, n, wilson_rate(passed / n, effective), effective if several else None)
 
 
-def _passes(samples: Iterable[SampleScore]) -> Outcomes:
+def _outcomes(samples: Iterable[SampleScore], metric: Metric) -> Outcomes:
     found: Outcomes = {}
     for one in samples:
-        if one.outcome != "infra":
-            found.setdefault(task_of(one.task_id), []).append(one.outcome == "pass")
-    return found
-
-
-def _syntax(samples: Iterable[SampleScore]) -> Outcomes:
-    found: Outcomes = {}
-    for one in samples:
-        if one.syntax_ok is not None and one.outcome != "infra":
-            found.setdefault(task_of(one.task_id), []).append(one.syntax_ok)
+        if (value := one.value(metric)) is not None:
+            found.setdefault(task_of(one.task_id), []).append(value)
     return found
 
 
 def _family(samples: Sequence[SampleScore]) -> dict[str, Any]:
-    found = _rate(_passes(samples))
+    found = _rate(_outcomes(samples, "pass_at_1"))
     return {
         "n": found.n,
         "passed": found.passed,

@@ -6,20 +6,18 @@ import getpass
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.table import Table
 
 from ..errors import BadInput
-from ..review.exporting import release, write_export
-from ..review.importing import Imported, files_of, import_file
-from ..review.lineage import lineage, lineage_markdown
-from ..review.summary import RunSummary, analytics, quarantined, summary
-from ..review.users import list_users
 from ..store import find_home
 from .console import AsJson, emit, err, progress
 from .review_house import backup, blind, open_desk, restore, user
+
+if TYPE_CHECKING:
+    from ..review.summary import RunSummary
 
 review = typer.Typer(
     help="The review queue: failures become corrections, corrections become rows.", no_args_is_help=True
@@ -48,6 +46,9 @@ def import_(
 
         sentinel review import bench_results/
     """
+    from ..review.importing import Imported, files_of, import_file
+    from ..review.summary import quarantined
+
     files = [file for path in paths for file in files_of(path)]
     total = sum(file.stat().st_size for file in files)
     counts, before = Imported(), 0
@@ -91,6 +92,8 @@ def export(
 
         sentinel review export --out corrections
     """
+    from ..review.exporting import release, write_export
+
     with open_desk() as desk:
         exported = release(desk, policy, actor=_me())
     hashes = write_export(exported, out)
@@ -120,6 +123,8 @@ def summary_(
 
         sentinel review summary
     """
+    from ..review.summary import analytics, summary
+
     with open_desk() as desk:
         found, models = summary(desk, run), analytics(desk)
     if as_json:
@@ -176,6 +181,8 @@ def serve(
 
         sentinel review serve --port 8080
     """
+    from ..review.users import list_users
+
     if host not in ("127.0.0.1", "localhost", "::1") and not name:
         raise BadInput(
             f"listening on {host} needs the names that the server goes by.",
@@ -200,6 +207,8 @@ def lineage_(card: Annotated[str, typer.Argument(help="A card's id.")], as_json:
 
         sentinel review lineage 7b0c6c0e-0d0e-4a7e-9a55-0d2f6a7d1c11
     """
+    from ..review.lineage import lineage, lineage_markdown
+
     with open_desk() as desk:
         found = lineage(desk, find_home(), card)
     if as_json:

@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.table import Table
 
-from ..review.backup import backup as write_backup
-from ..review.backup import restore as read_backup
-from ..review.blind import Calibration, add_batch, calibration
-from ..review.database import Database, database_url
-from ..review.desk import Desk, Role
-from ..review.users import add_user, list_users, remove_user
+from ..records.review_spec import Role
 from ..store import find_home
 from .console import AsJson, emit, err
+
+if TYPE_CHECKING:
+    from ..review.blind import Calibration
+    from ..review.desk import Desk
 
 user = typer.Typer(help="People who may review, and their tokens.", no_args_is_help=True)
 blind = typer.Typer(help="Blind labelling: a judge against people.", no_args_is_help=True)
@@ -26,6 +25,9 @@ blind = typer.Typer(help="Blind labelling: a judge against people.", no_args_is_
 @contextmanager
 def open_desk() -> Iterator[Desk]:
     """The queue of this home, or of ``SENTINEL_DATABASE_URL``."""
+    from ..review.database import Database, database_url
+    from ..review.desk import Desk
+
     database = Database(database_url(find_home().review))
     try:
         yield Desk(db=database)
@@ -42,6 +44,8 @@ def backup(
 
         sentinel review backup queue.jsonl.gz
     """
+    from ..review.backup import backup as write_backup
+
     with open_desk() as desk:
         counts = write_backup(desk, out)
     err.print(f"{sum(counts.values())} rows in {out}", highlight=False)
@@ -56,6 +60,8 @@ def restore(path: Annotated[Path, typer.Argument(help="A backup.")], as_json: As
 
         SENTINEL_DATABASE_URL=postgresql://… sentinel review restore queue.jsonl.gz
     """
+    from ..review.backup import restore as read_backup
+
     with open_desk() as desk:
         counts = read_backup(desk, path)
     err.print(f"{sum(counts.values())} rows restored", highlight=False)
@@ -75,6 +81,8 @@ def user_add(
 
         sentinel review user add ann --role lead
     """
+    from ..review.users import add_user
+
     with open_desk() as desk:
         token = add_user(desk, name, role)
     if as_json:
@@ -92,6 +100,8 @@ def user_remove(name: Annotated[str, typer.Argument(help="Who.")]) -> None:
 
         sentinel review user remove ann
     """
+    from ..review.users import remove_user
+
     with open_desk() as desk:
         remove_user(desk, name)
     err.print(f"{name} is shut out", highlight=False)
@@ -105,6 +115,8 @@ def user_list(as_json: AsJson = False) -> None:
 
         sentinel review user list
     """
+    from ..review.users import list_users
+
     with open_desk() as desk:
         found = list_users(desk)
     if as_json:
@@ -132,6 +144,8 @@ def blind_add(
 
         sentinel review blind add conversations.jsonl --name judge-v2 --sample 200
     """
+    from ..review.blind import add_batch
+
     with open_desk() as desk:
         count = add_batch(desk, file, name=name, purpose=purpose, subject=subject, sample=sample, seed=seed)
     err.print(f"{count} items in {name}", highlight=False)
@@ -147,6 +161,8 @@ def blind_show(name: Annotated[str, typer.Argument(help="A batch.")], as_json: A
 
         sentinel review blind show judge-v2
     """
+    from ..review.blind import calibration
+
     with open_desk() as desk:
         found = calibration(desk, name)
     if as_json:

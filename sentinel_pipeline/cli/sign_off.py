@@ -15,7 +15,6 @@ from rich.text import Text
 
 from ..errors import BadInput, did_you_mean
 from ..records import GateVerdict
-from ..review.sign_off import signature
 from ..store import Artefact, Ledger, Store, find_home, read_jsonl
 from .console import AsJson, emit, err
 from .run import prepare_instance
@@ -41,6 +40,8 @@ def sign_off(
 
         sentinel gate sign-off gap_proof tiny-gap --approve --by "Ana Lima"
     """
+    from ..review.sign_off import signature
+
     if what != "gap_proof":
         raise BadInput(f"{what!r} cannot be signed.", fix=did_you_mean(what, ["gap_proof"]))
     home = find_home()

@@ -54,6 +54,8 @@ def _ask_the_judge(stage: Stage, out: Draft, bank: Artefact) -> None:
     """The recipe's judge about the answers that need one; without a licence they stay without a score."""
     from ..generation.judged import add_verdicts
 
+    if stage.recipe.judge.model is None:
+        return
     for suite in stage.recipe.bench.suites:
         tasks = [Task.from_row(row) for row in read_parquet(bank.path(f"suites/{suite}.parquet"))]
         answers = out.folder / "logs" / f"{suite}.jsonl"

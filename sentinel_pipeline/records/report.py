@@ -15,6 +15,7 @@ class Interval(NamedTuple):
 
 
 Outcome = Literal["pass", "fail", "infra"]
+Metric = Literal["pass_at_1", "syntax_rate"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +34,12 @@ class SampleScore:
     """The model ended by itself (stop token), not by the length limit."""
     tokens: int
     seconds: float
+
+    def value(self, metric: Metric) -> bool | None:
+        """Whether it counts for ``metric``; None where infrastructure failed or the metric does not apply."""
+        if self.outcome == "infra":
+            return None
+        return self.outcome == "pass" if metric == "pass_at_1" else self.syntax_ok
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

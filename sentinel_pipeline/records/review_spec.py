@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+Role = Literal["reviewer", "lead"]
+ROLES: tuple[Role, ...] = ("reviewer", "lead")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReviewSpec:

@@ -9,16 +9,14 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, insert
 
 from ..errors import BadInput
+from ..records.review_spec import Role
 from .database import Database
 from .schema import history
-
-Role = Literal["reviewer", "lead"]
-ROLES: tuple[Role, ...] = ("reviewer", "lead")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,8 @@ from typing import NamedTuple
 from sqlalchemy import delete, insert, select, update
 
 from ..errors import BadInput, did_you_mean
-from .desk import ROLES, Conflict, Desk, Role, Unknown, User, note
+from ..records.review_spec import ROLES, Role
+from .desk import Conflict, Desk, Unknown, User, note
 from .schema import sessions, users
 
 SESSION_SECONDS = 12 * 3600.0
