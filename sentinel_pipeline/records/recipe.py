@@ -35,6 +35,7 @@ from .training_checks import (
     check_method,
     check_pairs_and_dpo,
     check_scenario,
+    check_schedules,
     check_self_generated,
     check_stages,
     check_start,
@@ -125,6 +126,7 @@ def _validate(recipe: Recipe, path: Path) -> None:
     check_launch(recipe.launch, {"sft": recipe.sft, "dpo": recipe.dpo}, path)
     check_self_generated(recipe.candidates.self_generated, path)
     check_start(recipe.model, recipe.sft, path)
+    check_schedules({"sft": recipe.sft, "dpo": recipe.dpo}, path)
     check_pairs_and_dpo(recipe.pairs, recipe.dpo, recipe.budget, path)
     check_decisions(recipe.decisions, recipe.bench.suites, path)
     check_grpo_stage(recipe.grpo, recipe.decisions, recipe.gates, path)

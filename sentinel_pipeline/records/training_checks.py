@@ -18,6 +18,20 @@ from .scenario_spec import Condition, Scenario
 from .training_spec import Budget, DpoSpec, PairsSpec, SftSpec, TuneSpec, Windows
 
 
+def check_schedules(tuned: Mapping[str, TuneSpec], path: Path) -> None:
+    for name, spec in tuned.items():
+        if not 0 <= spec.min_lr_ratio < 1:
+            message = f"is {spec.min_lr_ratio:g}, expected 0 to below 1."
+            raise BadInput(message, file=path, field=f"{name}.min_lr_ratio")
+        if spec.min_lr_ratio and spec.schedule != "warmup_stable_decay":
+            raise BadInput(
+                f"{spec.schedule!r} ends at zero.",
+                file=path,
+                field=f"{name}.min_lr_ratio",
+                fix=f'Set {name}.schedule = "warmup_stable_decay", or leave it out.',
+            )
+
+
 def check_grpo(spec: GrpoSpec, path: Path) -> None:
     for name, low, high in (("generations", 2, 4096), ("warmup_share", 0, 0.999), ("beta", 0, 1e3)):
         if not low <= getattr(spec, name) <= high:

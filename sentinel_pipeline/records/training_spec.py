@@ -56,7 +56,9 @@ class TuneSpec:
     learning_rate: float = 2e-3
     schedule: Literal["linear", "cosine", "constant_with_warmup", "warmup_stable_decay"] = "cosine"
     decay_share: float = 0.6
-    """Last share of the steps over which ``warmup_stable_decay`` falls linearly to zero."""
+    """Last share of the steps over which ``warmup_stable_decay`` falls linearly to ``min_lr_ratio``."""
+    min_lr_ratio: float = 0.0
+    """Share of the rate at which ``warmup_stable_decay`` begins and ends: more than 0 leaves something to a stage that follows."""
     warmup_steps: int = 40
     weight_decay: float = 0.01
     max_length: int = 512

@@ -122,7 +122,8 @@ def schedule_kwargs(spec: TuneSpec | GrpoSpec, steps: int) -> dict[str, Any] | N
     """What the schedule of this name needs besides its warm-up."""
     if isinstance(spec, GrpoSpec) or spec.schedule != "warmup_stable_decay":
         return None
-    return {"num_decay_steps": max(1, int(spec.decay_share * steps)), "decay_type": "linear"}
+    decay = max(1, int(spec.decay_share * steps))
+    return {"num_decay_steps": decay, "decay_type": "linear", "min_lr_ratio": spec.min_lr_ratio}
 
 
 def config_values(job: TuneJob, steps: int) -> dict[str, Any]:

@@ -54,6 +54,8 @@ def test_an_empty_recipe_has_the_seeds_defaults(tmp_path: Path) -> None:
         ("[gates.'Pass@1']\nmetric = 'pass_at_1'\nthreshold = 0.5", "gates.Pass@1", "is no name for a gate"),
         ("[bench]\nsuites = ['heldout']", "gates.smoke_pass_at_1.suite", "Add it to bench.suites"),
         ("[sft]\nbatch_size = 0", "sft.batch_size", "expected more than 0"),
+        ("[sft]\nmin_lr_ratio = 0.1", "sft.min_lr_ratio", "ends at zero"),
+        ("[dpo]\nmin_lr_ratio = 1.0", "dpo.min_lr_ratio", "expected 0 to below 1"),
         ("name = 'other'", "name", "Make them equal"),
         ("[sft]\nmethod = 'lora'\nlora_r = 0", "sft.lora_r", "expected more than 0"),
         ("[dpo]\nbeta = 0.0", "dpo.beta", "0.1 to 0.3"),

@@ -95,9 +95,18 @@ def test_the_parameters_are_those_of_the_model_that_is_trained(tmp_path: Path, b
     assert plan.trainers["sft"]["trained_parameters"] == result["trained_parameters"]
 
 
-@pytest.mark.parametrize("schedule", ["linear", "cosine", "constant_with_warmup", "warmup_stable_decay"])
+@pytest.mark.parametrize(
+    ("schedule", "least"),
+    [
+        ("linear", 0),
+        ("cosine", 0),
+        ("constant_with_warmup", 0),
+        ("warmup_stable_decay", 0),
+        ("warmup_stable_decay", 0.2),
+    ],
+)
 def test_the_rates_are_those_of_training(
-    tmp_path: Path, base: Path, material: tuple[Path, Path], schedule: Any, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, base: Path, material: Any, schedule: Any, least: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[float] = []
     after_step = Watch.after_step
@@ -107,11 +116,12 @@ def test_the_rates_are_those_of_training(
         after_step(self, step, total, control)
 
     monkeypatch.setattr(Watch, "after_step", noting)
-    job = small_sft_job(tmp_path, base, material[0], None, schedule=schedule, max_steps=8)
+    job = small_sft_job(tmp_path, base, material[0], None, schedule=schedule, min_lr_ratio=least, max_steps=8)
     fine_tune(job, silent(job.logs), Interrupts(), exact_match)
     rates = learning_rates(job.spec, 8)
     # A callback sees the rate of the step that follows: the schedule has moved on.
     assert seen[:-1] == pytest.approx(rates[1:], rel=1e-4)
+    assert min(rates) >= least * job.spec.learning_rate * 0.999
 
 
 @pytest.mark.parametrize(
