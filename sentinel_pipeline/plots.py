@@ -94,7 +94,7 @@ def curves(series: Mapping[str, Sequence[tuple[float, float]]], title: str, x: s
         if percent:
             axes.set_ylim(0, 1)
             axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
-        axes.legend(frameon=False)
+        axes.figure.legend(frameon=False, loc="outside right center")
 
     return _markdown(draw, title, height=2.6)
 
