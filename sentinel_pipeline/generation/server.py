@@ -165,7 +165,7 @@ class Server:
             self.usage.failed += 1
             self._failures_in_a_row += 1
             self._last_problem = problem
-        raise _GivenUp(f"{problem} after {attempt + 1} tries")
+        raise _GivenUp(f"{problem} after {attempt + 1} {'tries' if attempt else 'try'}")
 
     def _try(self, path: str, body: dict[str, Any]) -> tuple[Reply | None, str, float | None]:
         """A reply, or what was wrong and how long the server wants us to wait."""

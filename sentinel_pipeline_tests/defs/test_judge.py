@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -59,10 +60,8 @@ def test_a_judge_that_changed_under_its_name_is_told(instance: dg.DagsterInstanc
 def test_an_outage_decides_nothing_and_the_rest_is_made(instance: dg.DagsterInstance, home: Home) -> None:
     log = run(instance, home, lambda body: (503, "", {"retry-after": "0"}))
     assert log.codes == {4}
-    assert (
-        log.why.startswith("judge_licence: http://127.0.0.1:")
-        and "HTTP 503 after 6 tries. Nothing was decided" in log.why
-    )
+    # the first answer waited for: six tries of its own, or fewer where the others had told that the server is out
+    assert re.match(r"judge_licence: http://127\.0\.0\.1:\d+/v1: HTTP 503 after \d tr(y|ies)\. Nothing was dec", log.why)
     assert Ledger(home.ledger).verdicts() == []
     assert list((home.runs / "mine").glob("human_corrections/*/manifest.json"))
 
