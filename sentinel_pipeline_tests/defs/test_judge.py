@@ -61,7 +61,9 @@ def test_an_outage_decides_nothing_and_the_rest_is_made(instance: dg.DagsterInst
     log = run(instance, home, lambda body: (503, "", {"retry-after": "0"}))
     assert log.codes == {4}
     # the first answer waited for: six tries of its own, or fewer where the others had told that the server is out
-    assert re.match(r"judge_licence: http://127\.0\.0\.1:\d+/v1: HTTP 503 after \d tr(y|ies)\. Nothing was dec", log.why)
+    assert re.match(
+        r"judge_licence: http://127\.0\.0\.1:\d+/v1: HTTP 503 after \d tr(y|ies)\. Nothing was dec", log.why
+    )
     assert Ledger(home.ledger).verdicts() == []
     assert list((home.runs / "mine").glob("human_corrections/*/manifest.json"))
 
