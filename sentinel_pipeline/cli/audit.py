@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
@@ -13,7 +13,11 @@ from ..records.data_spec import CriticSpec
 from ..store import Home, Ledger, find_home
 from .console import AsJson, emit, err
 
-_SAMPLE = 24
+if TYPE_CHECKING:
+    from ..critic.audit import ScorerAudit
+    from ..rewards.audit import RewardAudit
+
+_SAMPLE = 12
 """Generated tasks of each family that give the gold answers where no recipe is named."""
 
 
@@ -23,29 +27,46 @@ def audit(
     ] = None,
     rounds: Annotated[int, typer.Option(min=2, help="How often everything is asked; the last time under load.")] = 2,
     workers: Annotated[int | None, typer.Option(help="Grader workers; every core by default.")] = None,
+    rewards: Annotated[
+        bool, typer.Option("--rewards", help="Examine the rewards alone, and count every family's hacks.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Examine every scorer on gold, known-bad and cheating answers, and record in the ledger who holds a licence.
 
     Exit code 3 when a scorer fails: it may not gate, filter or reward.
 
-    Example:
+    Examples:
 
         sentinel audit tiny --json
+
+        sentinel audit --rewards
     """
     from ..critic.canaries import canaries_hash, read_canaries
-    from ..critic.exams import Material
+    from ..critic.exams import EXAMS, Material, reward_exams
     from ..critic.exams import audit as examine_all
     from ..critic.licence import record_licences
+    from ..rewards.exams import by_family
 
     home = find_home()
     gold, spec = _gold(home, recipe)
     folder = home.canaries
     with err.status("examining the scorers"):
-        audits = examine_all(Material(gold, read_canaries(folder), spec, workers), repeats=rounds)
+        material = Material(gold, read_canaries(folder), spec, workers)
+        audits = examine_all(material, repeats=rounds, exams=(reward_exams,) if rewards else EXAMS)
+        families = by_family(material) if rewards else []
     record_licences(
         Ledger(home.ledger), audits, exam=canaries_hash(folder), recipe=recipe or "-", run_id="sentinel audit"
     )
+    _print(audits, families)
+    if as_json:
+        counted = {"families": [one.to_json() for one in families]} if rewards else {}
+        emit({"scorers": [one.to_json() for one in audits]} | counted)
+    if refused := [one.name for one in audits if not one.licensed]:
+        raise GateRefused(f"no licence for {', '.join(refused)}: what they would judge is refused.")
+
+
+def _print(audits: list[ScorerAudit], families: list[RewardAudit]) -> None:
     table = Table("scorer", "version", "gold accepted", "bad accepted", "stable", "licence")
     for one in audits:
         rate = "-" if one.gold is None else f"{one.gold:.1%} of {one.n_gold}"
@@ -55,20 +76,26 @@ def audit(
     for one in audits:
         for example in one.examples:
             err.print(f"  {one.name}: {example}", markup=False, highlight=False)
-    if as_json:
-        emit({"scorers": [one.to_json() for one in audits]})
-    if refused := [one.name for one in audits if not one.licensed]:
-        raise GateRefused(f"no licence for {', '.join(refused)}: what they would judge is refused.")
+    if not families:
+        return
+    table = Table("family", "gold earned 1", "wrong accepted", "hacks paid")
+    for family in families:
+        table.add_row(
+            family.name,
+            f"{family.gold_accepted} of {family.gold}",
+            f"{family.bad_accepted} of {family.bad}",
+            f"{family.hacks_paid} of {family.hacks}",
+        )
+    err.print(table)
 
 
 def _gold(home: Home, recipe: str | None) -> tuple[list[Task], CriticSpec]:
     """The tasks of a recipe's suites; a few of every generated family and the smoke suite where none is named."""
-    from ..bench.families import FAMILIES
     from ..bench.suites import load_suite
-    from ..bench.task_bank import build
+    from ..bench.task_bank import EVERY_FAMILY, build
 
     if recipe is None:
-        sample = build(17, {}, {family.name: _SAMPLE for family in FAMILIES})
+        sample = build(17, {}, {family.name: _SAMPLE for family in EVERY_FAMILY})
         return [*sample.heldout, *load_suite("smoke")], CriticSpec()
     spec = home.recipe(recipe)
     heldout = build(spec.seed, spec.tasks.train, spec.tasks.heldout, spec.tasks.window).heldout

@@ -23,7 +23,8 @@ SHOWN = 20
 def grade(
     samples: Annotated[Path, typer.Argument(help="JSONL (or .gz) rows with task_id and completion, or solution.")],
     problems: Annotated[
-        str, typer.Option(help="Problem file, or a suite: humaneval, mbpp, multipl_e, smoke.")
+        str,
+        typer.Option("--problems", "--suite", help="Problem file, or a suite: humaneval, mbpp, multipl_e, smoke."),
     ] = "humaneval",
     out: Annotated[Path | None, typer.Option(help="Results file; SAMPLES_results.jsonl by default.")] = None,
     k: Annotated[str, typer.Option(help="Which pass@k, over the tasks with k samples.")] = "1,10,100",
@@ -47,7 +48,7 @@ def grade(
 
         sentinel grade samples.jsonl --problems HumanEval.jsonl.gz
 
-        sentinel grade samples.jsonl --problems mbpp --k 1,5 --json
+        sentinel grade samples.jsonl --suite mbpp --k 1,5 --json
     """
     from ..bench.grade import allow, look
     from ..bench.problems import load_problems

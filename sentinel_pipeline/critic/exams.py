@@ -107,6 +107,8 @@ def reward_exams(material: Material) -> Iterable[Exam]:
 EXAMS: tuple[Callable[[Material], Iterable[Exam]], ...] = (critic_exam, verifier_exams, reward_exams)
 
 
-def audit(material: Material, *, repeats: int = 2) -> list[ScorerAudit]:
-    """Every scorer's marks, in the order of ``EXAMS``."""
-    return [examine(exam, repeats=repeats) for make in EXAMS for exam in make(material)]
+def audit(
+    material: Material, *, repeats: int = 2, exams: Sequence[Callable[[Material], Iterable[Exam]]] = EXAMS
+) -> list[ScorerAudit]:
+    """Every scorer's marks, in the order of ``exams``."""
+    return [examine(exam, repeats=repeats) for make in exams for exam in make(material)]

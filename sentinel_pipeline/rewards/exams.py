@@ -15,6 +15,7 @@ from ..critic.audit import Answer, Exam, Question
 from ..critic.score import score
 from ..critic.version import PACKAGE, ROOMS, version_of
 from ..records import Task
+from .audit import RewardAudit, audit_rewards
 from .cases import Case, cases
 from .scoring import reward_of
 
@@ -40,6 +41,11 @@ def reward_exams(material: Material) -> Iterator[Exam]:
         Question(case.item.id, case.family, case, _REASONS[case.kind]) for case in cases(_some(material.gold))
     )
     yield Exam(REWARDS, rewards_version(), questions, partial(_paid, material=material))
+
+
+def by_family(material: Material) -> list[RewardAudit]:
+    """The same cases scored once more and counted for each family: gold, wrong answers, hacks."""
+    return audit_rewards(cases(_some(material.gold)), spec=material.spec, workers=material.workers)
 
 
 def _some(tasks: Sequence[Task]) -> Iterator[Task]:

@@ -114,7 +114,9 @@ def test_other_samples_or_limits_do_not_go_on_from_foreign_rows(files: tuple[Pat
 def test_two_at_once_on_one_file_are_one_too_many(files: tuple[Path, Path], tmp_path: Path) -> None:
     first = start(files)
     wait_for_rows(tmp_path / ".samples.jsonl_results.jsonl.part", 1)
+    first.send_signal(signal.SIGSTOP)  # it shall not be over before the second one looks
     code, report, err = finish(start(files))
+    first.send_signal(signal.SIGCONT)
     assert (code, report) == (4, {}) and "another process is grading into" in err and "Traceback" not in err
     code, report, _ = finish(first)
     assert (code, report["kept"], sum(report["codes"].values())) == (0, 0, len(ROWS))

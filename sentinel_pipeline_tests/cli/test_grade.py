@@ -66,7 +66,7 @@ def test_a_dry_run_starts_no_grader_and_writes_nothing(
 
     monkeypatch.setattr(Grader, "__init__", started)
     before = {path: path.stat().st_mtime_ns for path in samples.parent.iterdir()}
-    code, out, _ = grade(samples, "--problems", problems, "--dry-run", "--json")
+    code, out, _ = grade(samples, "--suite", problems, "--dry-run", "--json")  # the option's other name
     assert code == 0 and {path: path.stat().st_mtime_ns for path in samples.parent.iterdir()} == before
     report = json.loads(out)
     assert report.keys() == {"problems", "samples", "repeated", "refused", "missing"} and report["samples"] == 4

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from sentinel_pipeline.bench.task_bank import EVERY_FAMILY
 from sentinel_pipeline.cli import app
 from sentinel_pipeline.errors import BadInput
 from sentinel_pipeline.records import LABELS
@@ -63,6 +64,19 @@ def test_the_audit_licenses_and_remembers(home: Home) -> None:
     scorers = json.loads(done.stdout)["scorers"]
     assert all(one["licensed"] and one["stable"] and not one["bad_accepted"] and one["gold"] == 1.0 for one in scorers)
     assert {one.subject for one in Ledger(home.ledger).verdicts()} == {one["name"] for one in scorers}
+
+
+def test_the_rewards_alone_with_the_hacks_of_every_family(home: Home) -> None:
+    done = CliRunner().invoke(app, ["audit", "--rewards", "--json"])
+    assert done.exit_code == 0, done.output
+    report = json.loads(done.stdout)
+    assert [(one["name"], one["licensed"]) for one in report["scorers"]] == [("rewards", True)]
+    families = {one["name"]: one for one in report["families"]}
+    assert set(families) == {family.name for family in EVERY_FAMILY} | {"smoke"}
+    for one in families.values():
+        assert one["licensed"] and one["hacks"] >= 18, one
+        assert (one["gold"], one["gold_accepted"], one["bad_accepted"], one["hacks_paid"]) == (3, 3, 0, 0), one
+    assert [(one.subject, one.verdict) for one in Ledger(home.ledger).verdicts()] == [("rewards", "pass")]
 
 
 def test_a_canary_that_the_critic_accepts_costs_the_licence(home: Home) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -68,6 +69,16 @@ class Loop(NamedTuple):
 
 @pytest.fixture(scope="session")
 def loop(tmp_path_factory: pytest.TempPathFactory) -> Loop:
-    """``sentinel run mini --json``, to its end."""
-    home = new_home(tmp_path_factory.mktemp("loop"))
-    return Loop(home, sentinel(home, "run", "mini", "--json"))
+    """``sentinel run mini --json``, to its end: run once for all test processes, each of which looks at a copy of its own."""
+    base = tmp_path_factory.getbasetemp()
+    made = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "loop-made"
+    made.mkdir(exist_ok=True)
+    said = made / "said.json"
+    with (made / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not said.exists():
+            shutil.rmtree(made / "home", ignore_errors=True)
+            (made / "home").mkdir()
+            said.write_text(json.dumps(sentinel(new_home(made / "home"), "run", "mini", "--json")))
+    own = tmp_path_factory.mktemp("loop") / "home"
+    return Loop(Home(shutil.copytree(made / "home", own)), Done(*json.loads(said.read_text())))

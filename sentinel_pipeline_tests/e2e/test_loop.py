@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -231,19 +230,9 @@ def test_pairs_and_dpo_are_refused_where_sft_did_not_pass(loop: Loop, tmp_path: 
     assert materialize_alone(home, "mini", "dpo_checkpoint") == 3
 
 
-@pytest.fixture
-def running(tmp_path: Path) -> Iterator[tuple[Home, subprocess.Popen[str]]]:
-    """A run with a long fine-tuning, started and in the middle of it."""
-    home = new_home(tmp_path)
-    with_changes(home, "long", "")
-    text = (home.recipes / "long.toml").read_text().replace("max_steps = 12", "max_steps = 150\nepochs = 20.0")
-    (home.recipes / "long.toml").write_text(text)
-    command = [SENTINEL, "run", "long", "--json"]
-    child = subprocess.Popen(command, env=environment(home), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    wait_for_step(home, 20, child)
-    yield home, child
-    for process in [*psutil.Process(child.pid).children(recursive=True), child] if child.poll() is None else []:
-        process.kill()
+def start(home: Home, *arguments: str) -> subprocess.Popen[str]:
+    command = [SENTINEL, "run", "long", *arguments, "--json"]
+    return subprocess.Popen(command, env=environment(home), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 def wait_for_step(home: Home, step: int, child: subprocess.Popen[str]) -> None:
@@ -269,12 +258,29 @@ def worker_of(pid: int) -> psutil.Process:
     return next(one for one in family if "sentinel_pipeline.training.worker" in " ".join(one.cmdline()))
 
 
-def test_a_killed_trainer_is_infrastructure_and_a_resume_goes_on(running: tuple[Home, subprocess.Popen[str]]) -> None:
-    home, child = running
-    worker_of(child.pid).kill()
-    out, err = child.communicate(timeout=120)
-    assert child.returncode == 4, err
-    assert "resume" in json.loads(out)["error"]
+def test_what_was_killed_twice_goes_on_where_it_was(tmp_path: Path) -> None:
+    """In the middle of fine-tuning first the trainer is killed, then, in the resumed run, the whole command."""
+    home = new_home(tmp_path)
+    with_changes(home, "long", "")
+    text = (home.recipes / "long.toml").read_text().replace("max_steps = 12", "max_steps = 150\nepochs = 20.0")
+    (home.recipes / "long.toml").write_text(text)
+    child = start(home)
+    try:
+        wait_for_step(home, 20, child)
+        worker_of(child.pid).kill()
+        out, err = child.communicate(timeout=120)
+        assert child.returncode == 4, err
+        assert "resume" in json.loads(out)["error"], "a killed trainer is infrastructure"
+        child = start(home, "--resume")
+        wait_for_step(home, 60, child)
+        family = psutil.Process(child.pid).children(recursive=True)
+        os.kill(child.pid, signal.SIGKILL)
+        child.wait()
+        _, alive = psutil.wait_procs(family, timeout=60)
+        assert not alive, [one.cmdline() for one in alive]
+    finally:
+        for process in [*psutil.Process(child.pid).children(recursive=True), child] if child.poll() is None else []:
+            process.kill()
     resumed = sentinel(home, "run", "long", "--resume", "--json")
     assert resumed.code == 0, resumed.err
     redone = [stage["name"] for stage in resumed.json()["stages"]]
@@ -286,18 +292,6 @@ def test_a_killed_trainer_is_infrastructure_and_a_resume_goes_on(running: tuple[
     steps = [row["step"] for row in read_jsonl(latest(home, "long").get("sft_checkpoint").path("logs/progress.jsonl"))]
     assert steps[-1] == 150
     assert steps[0] <= 20, "the log of the first attempt is kept"
-
-
-def test_killing_the_command_leaves_no_process_and_the_run_can_be_resumed(
-    running: tuple[Home, subprocess.Popen[str]],
-) -> None:
-    home, child = running
-    family = psutil.Process(child.pid).children(recursive=True)
-    os.kill(child.pid, signal.SIGKILL)
-    child.wait()
-    _, alive = psutil.wait_procs(family, timeout=60)
-    assert not alive, [one.cmdline() for one in alive]
-    assert sentinel(home, "run", "long", "--resume").code == 0
     assert latest(home, "long").get("comparison").damage() == []
 
 
