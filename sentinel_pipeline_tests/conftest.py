@@ -25,10 +25,13 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Longest files first: with several test processes none is left alone at the end."""
-    minutes = ("e2e/", "test_repeats", "test_launch", "test_worker")
-    items.sort(
-        key=lambda item: (item.get_closest_marker("slow") is None, not any(name in item.nodeid for name in minutes))
-    )
+    minutes = ("test_loop", "test_night", "test_dagster_ui", "test_repeats", "test_launch", "test_worker")
+
+    def place(item: pytest.Item) -> tuple[bool, int]:
+        named = [number for number, name in enumerate(minutes) if f"/{name}.py" in item.nodeid]
+        return item.get_closest_marker("slow") is None, min(named, default=len(minutes))
+
+    items.sort(key=place)
 
 
 @pytest.fixture(scope="session")
