@@ -1,12 +1,13 @@
 """Dagster's own health as JSON, for ``sentinel doctor``: the instance, its storage, its daemons' heartbeats.
 
-``python -m sentinel_pipeline.defs.health`` prints one object: ``{"home", "storage", "daemons": {NAME: seconds since its last
-heartbeat or null}, "active_runs", "error"}``. It changes nothing.
+``tell`` prints one object: ``{"home", "storage", "daemons": {NAME: seconds since its last heartbeat or null}, "active_runs",
+"error"}``. It changes nothing.
 """
 
 import json
 import os
 import time
+from typing import NoReturn
 
 import dagster as dg
 from dagster import DagsterRunStatus, RunsFilter
@@ -39,5 +40,7 @@ def health() -> dict[str, object]:
         }
 
 
-if __name__ == "__main__":
-    print(json.dumps(health()))
+def tell() -> NoReturn:
+    """Print it and end at once: a quarter of the time went into tidying up what nobody will use again."""
+    print(json.dumps(health()), flush=True)
+    os._exit(0)
