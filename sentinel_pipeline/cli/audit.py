@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ..critic.audit import ScorerAudit
     from ..rewards.audit import RewardAudit
 
-_SAMPLE = 12
+_SAMPLE = 24
 """Generated tasks of each family that give the gold answers where no recipe is named."""
 
 
