@@ -7,6 +7,7 @@ missing. Alerts are kept in the outbox by key, so that noticing twice tells once
 
 import datetime as dt
 import os
+import re
 import time
 from collections.abc import Iterator
 
@@ -34,9 +35,12 @@ from .checks import REPORT_GATES, gates_of
 from .review import open_desk
 from .run import failure_code, failure_message
 from .stage import current_scorer_version
+from .workers import CAUSES
 
 OVERLAP_S = 120.0
 """A run that ended while the last tick read is read again; its alerts have their keys already."""
+_DIED = re.compile(r"(?:unexpectedly exited|was terminated by signal) [^.]*")
+"""How Dagster's server tells of a run's process that is gone."""
 _SEEN = {
     DagsterEventType.ASSET_CHECK_EVALUATION,
     DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED,
@@ -143,7 +147,7 @@ class RunLog:
             self.codes.add(failure_code(event.step_failure_data))
             self.failures.append(f"{event.step_key}: {failure_message(event.step_failure_data)}")
         elif kind == DagsterEventType.RUN_FAILURE:
-            self.failures = self.failures or [self._launch_error() or event.message or "it ended without a word"]
+            self.failures = self.failures or [self._wordless_end() or event.message or "it ended without a word"]
         elif kind == DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED:
             key = event.asset_check_planned_data.asset_check_key
             self._planned[key.asset_key.to_user_string(), key.name] = event.step_key
@@ -154,11 +158,15 @@ class RunLog:
                 asset, one.check_name, "passed" if one.passed else "failed" if error else "warned", one.description
             )
 
-    def _launch_error(self) -> str | None:
-        """Why the run never began, where Dagster says so: definitions that do not load, a server that is gone."""
+    def _wordless_end(self) -> str | None:
+        """Why a run ended of which no step says so: definitions that do not load, a server that is gone, a process that died."""
         events = self._instance.all_logs(self.run.run_id, of_type=DagsterEventType.ENGINE_EVENT)
-        errors = [one.dagster_event.engine_event_data.error for one in events if one.dagster_event]
-        return next((error.message.strip() for error in reversed(errors) if error), None)
+        for one in reversed([one.dagster_event for one in events if one.dagster_event]):
+            if one.engine_event_data.error:
+                return one.engine_event_data.error.message.strip()
+            if died := _DIED.search(one.message or ""):
+                return f"its process {died[0]}: {CAUSES}"
+        return None
 
     def _add(self, asset: str, check: str, outcome: Outcome, description: str | None) -> None:
         self._done[asset, check] = CheckSeen(self.run.run_id, self.recipe, asset, check, outcome, description or "")

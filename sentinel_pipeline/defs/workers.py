@@ -14,7 +14,9 @@ from dagster._core.storage.tags import GRPC_INFO_TAG  # no public name says wher
 
 PID_TAG = "sentinel/pid"
 UNFINISHED = [DagsterRunStatus.STARTING, DagsterRunStatus.STARTED]
-GONE = "its process is gone: killed, out of memory, or the machine stopped"
+CAUSES = "killed, out of memory or of disk space, or the machine stopped"
+"""What ends a process that can write no reason."""
+GONE = f"its process is gone: {CAUSES}"
 _STARTED = re.compile(r"Started process for .*\(pid: (\d+)\)")
 
 

@@ -6,6 +6,7 @@ What this module does not do: run or resume a job.
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,6 +21,9 @@ from ..errors import (
     SentinelError,
 )
 from ..store import write_json
+
+_NO_SPACE = 1 << 20
+"""Bytes free, below which a worker that said nothing is taken to have found no room to say it."""
 
 
 class Failure(NamedTuple):
@@ -48,12 +52,21 @@ def read_failure(job_file: Path) -> Failure | None:
     return Failure(code if code in known else EXIT_FAILED, message)
 
 
+def _why_no_word(folder: Path) -> str:
+    free = shutil.disk_usage(folder).free
+    return (
+        f"No space left on device: {free >> 10} KiB free"
+        if free < _NO_SPACE
+        else "killed, out of memory, or the disk was full"
+    )
+
+
 def worker_error(job_file: Path) -> SentinelError:
     """The error that a failed worker told of; infrastructure's where it told nothing."""
     failure = read_failure(job_file)
     if failure is None:
         return Infrastructure(
-            f"the worker of {job_file.parent.name} died without a word (killed, or out of memory): run again to resume."
+            f"the worker ended without a word ({_why_no_word(job_file.parent)}): run again to resume."
         )
     kinds: dict[int, type[SentinelError]] = {EXIT_BAD_INPUT: BadInput, EXIT_GATE: GateRefused}
     return kinds.get(failure.exit_code, Infrastructure)(failure.message)

@@ -7,6 +7,7 @@ gave up stands in ``failure.json`` beside the job. It trains nothing itself.
 
 from __future__ import annotations
 
+import errno
 import multiprocessing
 import os
 import resource
@@ -14,7 +15,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn, cast
@@ -245,7 +246,8 @@ def main(arguments: list[str]) -> int:
             channel.say(f"gave up: {failure.message}")
             # Of several processes the first to fail says why; the others only lose their peer.
             if path.parent.is_dir() and (ranks.world() == 1 or read_failure(path) is None):
-                write_failure(path, failure)
+                with suppress(OSError):  # the disk may be full
+                    write_failure(path, failure)
             channel.report({"failure": failure._asdict()})
             if failure.exit_code == EXIT_FAILED:
                 traceback.print_exc()
@@ -261,7 +263,7 @@ def failure_of(error: Exception) -> Failure:
     text = f"{type(error).__name__}: {error}"
     if is_out_of_memory(error) or "CUDA error" in text:
         return Failure(EXIT_INFRASTRUCTURE, f"{text}. Lower the batch size, or free memory; run again to resume.")
-    if isinstance(error, OSError):
+    if isinstance(error, OSError) or os.strerror(errno.ENOSPC) in text:  # a native library's own error type
         return Failure(EXIT_INFRASTRUCTURE, f"{text}. Run again to resume.")
     return Failure(EXIT_FAILED, text)
 

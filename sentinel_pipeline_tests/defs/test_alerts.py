@@ -15,6 +15,7 @@ import pytest
 from dagster import DagsterRunStatus
 from dagster._core.events import EngineEventData
 from dagster._core.test_utils import create_run_for_test
+from dagster._utils import get_run_crash_explanation
 from dagster._utils.error import serializable_error_info_from_exc_info
 
 from sentinel_pipeline.alerts.notice import Night, about_nights, about_queue, about_staleness
@@ -37,6 +38,7 @@ KINDS = (
     "run_failed",
     "budget_reached",
 )
+TINY = {"dagster/partition": "tiny"}
 RULES = AlertRules(link="http://ui", rules=tuple(Rule(on=kind, to=("team",)) for kind in KINDS))  # type: ignore[arg-type]
 
 
@@ -134,8 +136,7 @@ def test_a_failed_run_says_what_its_first_failure_said(instance: dg.DagsterInsta
 
 
 def test_a_run_that_never_began_says_why(instance: dg.DagsterInstance, home: Home) -> None:
-    tags = {"dagster/partition": "tiny"}
-    run = create_run_for_test(instance, job_name="nightly", status=DagsterRunStatus.STARTING, tags=tags)
+    run = create_run_for_test(instance, job_name="nightly", status=DagsterRunStatus.STARTING, tags=TINY)
     try:
         raise RuntimeError("the definitions do not load")
     except RuntimeError:
@@ -144,6 +145,20 @@ def test_a_run_that_never_began_says_why(instance: dg.DagsterInstance, home: Hom
     instance.report_run_failed(run)
     (alert,) = told(instance, home).values()
     assert "the definitions do not load" in alert.body
+
+
+@pytest.mark.parametrize(
+    ("code", "words"), [(1, "unexpectedly exited with code 1"), (-9, "was terminated by signal 9 (SIGKILL)")]
+)
+def test_a_run_whose_process_died_without_a_word_names_what_does_so(
+    instance: dg.DagsterInstance, home: Home, code: int, words: str
+) -> None:
+    """As Dagster's server tells of it: a full disk takes the events of the process, too."""
+    run = create_run_for_test(instance, job_name="nightly", status=DagsterRunStatus.STARTED, tags=TINY)
+    instance.report_engine_event(get_run_crash_explanation("Run execution process for it", code), run)
+    instance.report_run_failed(run)
+    (alert,) = told(instance, home).values()
+    assert f"its process {words}: killed, out of memory or of disk space" in alert.body
 
 
 def test_a_run_over_its_budget_is_told_once(instance: dg.DagsterInstance, home: Home) -> None:

@@ -68,11 +68,48 @@ def test_no_job_is_a_usage_error() -> None:
         (RuntimeError("CUDA out of memory. Tried to allocate"), EXIT_INFRASTRUCTURE),
         (RuntimeError("CUDA error: device-side assert"), EXIT_INFRASTRUCTURE),
         (OSError(28, "No space left on device"), EXIT_INFRASTRUCTURE),
+        (
+            RuntimeError("Error while serializing: I/O error: No space left on device (os error 28)"),
+            EXIT_INFRASTRUCTURE,
+        ),
         (ZeroDivisionError("a defect"), EXIT_FAILED),
     ],
 )
 def test_a_failure_says_whose_it_is(error: Exception, code: int) -> None:
     assert failure_of(error).exit_code == code
+
+
+_ON_A_FULL_DISK = """
+import shutil, subprocess, sys
+from pathlib import Path
+from sentinel_pipeline.training.failures import read_failure, worker_error
+from sentinel_pipeline_tests.e2e.disk import fill, own_disk
+disk, job, command = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:]
+try:
+    own_disk(disk, 1)
+except OSError as error:
+    sys.exit(f"77 {error}")
+path = shutil.copy(job, disk)
+fill(disk / "ballast", leave=0)
+print(subprocess.run([*command, path], stdout=sys.stderr).returncode, read_failure(Path(path)), worker_error(Path(path)))
+"""
+
+
+def test_a_worker_that_finds_no_room_for_its_reason_is_told_by_its_launcher(
+    tmp_path: Path, base: Path, material: tuple[Path, Path]
+) -> None:
+    """To the last byte: nothing can be written, ``failure.json`` neither."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    job = write_job(AnswerJob(logs=tmp_path / "logs", model=base, suites={"heldout": str(material[1])}))
+    job.write_text(job.read_text().replace(str(tmp_path / "logs"), str(disk)))
+    command = [sys.executable, "-c", _ON_A_FULL_DISK, str(disk), str(job), *COMMAND]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    if done.stderr.startswith("77"):
+        pytest.skip(f"this user may mount no disk of its own: {done.stderr}")
+    assert done.stdout.startswith(f"{EXIT_INFRASTRUCTURE} None "), done.stdout + done.stderr
+    assert "No space left on device: 0 KiB free" in done.stdout
+    assert "No space left on device" in done.stderr, "the worker's own word, for whoever reads its log"
 
 
 def test_two_jobs_never_share_the_device(tmp_path: Path) -> None:
