@@ -155,10 +155,13 @@ def datasketch(rows: list[Candidate]) -> None:
 def datatrove(rows: list[Candidate], tasks: list[Task], ours: dict[str, Any]) -> dict[str, Any]:
     from datatrove.data import Document
     from datatrove.pipeline.dedup.minhash import MinhashConfig, MinhashDedupSignature
+    from datatrove.utils.hashing import HashConfig
 
     found: dict[str, Any] = {}
     try:
-        step = MinhashDedupSignature("/nonexistent", MinhashConfig(num_buckets=16, hashes_per_bucket=8))
+        hashing = HashConfig(hash_fc="sha1")  # its xxhash gives the library text, which newer versions of that refuse
+        config = MinhashConfig(num_buckets=16, hashes_per_bucket=8, hash_config=hashing)
+        step = MinhashDedupSignature("/nonexistent", config)
         texts = [Document(text=f"{row.messages[0].content}\n{row.completion}", id=row.id) for row in rows]
         work = lambda: [step.get_signature(step.get_shingles(text.text)) for text in texts]  # noqa: E731
         found["datatrove_rows_per_s"] = rate_of(work, len(rows))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import importlib.util
 import os
 import shutil
 from pathlib import Path
@@ -59,6 +60,12 @@ def missing_tool(what: str) -> None:
     if os.environ.get("CI"):
         pytest.fail(f"{what} is missing, and CI installs it")
     pytest.skip(f"{what} is missing")
+
+
+def need_package(name: str) -> None:
+    """Skip on a user's machine where the package is not installed."""
+    if importlib.util.find_spec(name) is None:
+        missing_tool(name)
 
 
 @pytest.fixture(scope="session")

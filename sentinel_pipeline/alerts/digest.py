@@ -125,7 +125,7 @@ def _needs(seen: NightSeen, gates: Sequence[tuple[str, GateVerdict]], changes: S
     yield from seen.faults
     for run in seen.runs:
         for why in (run.failures or (run.why,)) if run.failed else ():
-            yield f"{run.recipe}: the run failed. {why}".rstrip()
+            yield f"{run.recipe}: the run failed. {' '.join(why.split())}".rstrip()
     for recipe, verdict in gates:
         if verdict.verdict != "pass":
             yield f"{recipe}: {verdict.name} {verdict.verdict}. {verdict.reason}"
@@ -153,18 +153,18 @@ def digest_markdown(digest: Digest) -> str:
     """The page; reasons are ours, and model output never stands in them."""
     lines = [f"# Night of {digest.night.isoformat()}", ""]
     if digest.needs:
-        lines += ["**Needs a person**", "", *(f"- {need}" for need in digest.needs), ""]
+        lines += ["## Needs a person", "", *(f"- {need}" for need in digest.needs), ""]
     else:
         lines += ["Nothing needs a person.", ""]
-    lines += ["| recipe | run | status | hours | device hours | cost |", "|---|---|---|---|---|---|"]
+    lines += ["## Runs", "", "| recipe | run | status | hours | device hours | cost |", "|---|---|---|---|---|---|"]
     lines += [_run_line(run, digest.spent.get(run.run_id, Spent(0.0, ""))) for run in digest.runs]
     if digest.gates:
-        lines += ["", "| recipe | gate | verdict | measured [interval] | n |", "|---|---|---|---|---|"]
+        lines += ["", "## Gates", "", "| recipe | gate | verdict | measured [interval] | n |", "|---|---|---|---|---|"]
         lines += [
             f"| {recipe} | {v.name} | {v.verdict} | {with_interval(v.measured, v.interval)} | {v.n} |"
             for recipe, v in digest.gates
         ]
     if digest.changes:
-        lines += ["", "Since the loop before, on the same items:", ""]
+        lines += ["", "## Since the loop before, on the same items", ""]
         lines += [f"- {change.recipe}, {change.asset}, {_words(change.comparison)}" for change in digest.changes]
     return "\n".join(lines) + "\n"

@@ -7,6 +7,7 @@ import dagster as dg
 from ..records import Task
 from ..store import Artefact, Draft, read_parquet
 from ..training.base import model_folder as model_folder
+from ..training.base import model_source
 from .gap import NOT_ASKED, answer_formats, not_asked
 from .stage import Stage, current_scorer_version, recipe_asset
 
@@ -20,6 +21,7 @@ def report_asset(stage_name: str, *, group: str, description: str) -> dg.AssetsD
         from ..training.jobs import answer_job
 
         checkpoint, bank = stage.parent(f"{stage_name}_checkpoint"), stage.parent("task_bank")
+        base = stage.store.get("base_checkpoint")  # for its name alone: it is every checkpoint's ancestor
         if not_asked(checkpoint):
             with stage.making(checkpoint, bank) as out:
                 out.json(NOT_ASKED, checkpoint.json(NOT_ASKED))
@@ -31,7 +33,7 @@ def report_asset(stage_name: str, *, group: str, description: str) -> dg.AssetsD
             )
             stage.work(job)
             _ask_the_judge(stage, out, bank)
-            judged = Judged(stage_name, stage.recipe.model.source, checkpoint.hash, current_scorer_version())
+            judged = Judged(stage_name, model_source(base), checkpoint.hash, current_scorer_version())
             if stage_name == "base" and stage.recipe.gap_proof is not None:
                 spec = stage.recipe.gap_proof
                 answer_formats(stage, out, Path(model_folder(checkpoint)), checkpoint.hash, bank, spec)

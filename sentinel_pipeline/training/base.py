@@ -19,6 +19,13 @@ def model_folder(checkpoint: Artefact) -> Path:
     return checkpoint.path("model")
 
 
+def model_source(base: Artefact) -> str:
+    """The name of a recipe's base model, as reports give it: of the chosen one where several were probed."""
+    if (base.folder / "model.json").is_file():
+        return str(base.json("model.json")["source"])
+    return "embedded"
+
+
 def resolve_model(spec: ModelSpec) -> dict[str, Any]:
     """``{"source", "revision", "folder", "files": {name: sha256}}`` of a model that is not embedded.
 

@@ -13,6 +13,8 @@ from importlib.resources import files
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
+from markdown_it import MarkdownIt
+from markupsafe import Markup
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
@@ -85,7 +87,7 @@ def standing(home: Home, links: Links) -> dict[str, Any]:
         "trouble": trouble,
         "comparisons": comparisons(home),
         "nights": nights[:NEWEST],
-        "digest": _read(home, nights[0]) if nights else "",
+        "digest": rendered(_read(home, nights[0])) if nights else "",
     }
 
 
@@ -118,6 +120,11 @@ def _read(home: Home, night: str) -> str:
     return (home.digests / f"{night}.md").read_text(encoding="utf-8", errors="replace")
 
 
+def rendered(markdown: str) -> Markup:
+    """Headings, lists and tables as HTML, and nothing else: a reason with stars, links or tags in it is text."""
+    return Markup(MarkdownIt("zero").enable(["heading", "list", "table"]).render(plain(markdown)))
+
+
 def _comparison(home: Home) -> Endpoint:
     async def endpoint(request: Request) -> Response:
         recipe = request.path_params["recipe"]
@@ -131,11 +138,14 @@ def _comparison(home: Home) -> Endpoint:
 
 
 def _digest(home: Home) -> Endpoint:
+    templates = environment()
+
     async def endpoint(request: Request) -> Response:
         night = request.path_params["night"]
         if night not in digests(home):
             return PlainTextResponse("There is no digest of that night.", 404)
-        return PlainTextResponse(plain(_read(home, night)))
+        page = templates.get_template("digest.html").render(night=night, digest=rendered(_read(home, night)))
+        return HTMLResponse(page)
 
     return endpoint
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import subprocess
@@ -24,7 +23,7 @@ from sentinel_pipeline.store.retention import removable
 from sentinel_pipeline.training.parity import check_parity
 
 from ..chat.material import license_scorers, report_json, write_model
-from ..conftest import ROOT
+from ..conftest import ROOT, need_package
 from .hub import TOKEN, hub
 
 
@@ -285,9 +284,21 @@ def test_bad_arguments_are_bad_input(good: Command, arguments: tuple[str, str]) 
     good(*arguments, code=2)
 
 
-@pytest.mark.skipif(importlib.util.find_spec("lm_eval") is None, reason="lm_eval is not installed")
-def test_lm_eval_loads_the_bundle(good: Command, tmp_path: Path) -> None:
+def test_lm_eval_scores_the_bundle_as_plain_transformers_does(good: Command, tmp_path: Path) -> None:
+    need_package("lm_eval")
+    import torch
+    from lm_eval.api.instance import Instance
     from lm_eval.models.huggingface import HFLM
+    from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    good("--out", str(tmp_path / "out"))
-    assert HFLM(pretrained=str(tmp_path / "out"), device="cpu").tok_encode("list")
+    bundle = str(tmp_path / "out")
+    good("--out", bundle)
+    start, end = "def add(a, b):", " return a + b"
+    asked = Instance("loglikelihood", {}, (start, end), 0)
+    ((scored, _),) = HFLM(pretrained=bundle, device="cpu", batch_size=1).loglikelihood([asked], disable_tqdm=True)
+    tokenizer, model = AutoTokenizer.from_pretrained(bundle), AutoModelForCausalLM.from_pretrained(bundle)
+    prefix, whole = (tokenizer(text, return_tensors="pt").input_ids for text in (start, start + end))
+    with torch.no_grad():
+        likely = model(whole[:, :-1]).logits.float().log_softmax(-1)
+    each = likely.gather(-1, whole[:, 1:, None])[0, prefix.shape[1] - 1 :, 0]
+    assert scored == pytest.approx(each.sum().item(), rel=1e-4)

@@ -13,6 +13,7 @@ from sentinel_pipeline.training.interrupts import Interrupts
 from sentinel_pipeline.training.sft import fine_tune
 from sentinel_pipeline.training.trainable import load_trainable
 
+from ..conftest import need_package
 from .material import exact_match, silent, small_sft_job
 
 
@@ -29,10 +30,10 @@ def test_four_bit_without_an_adapter_is_bad_input(tmp_path: Path) -> None:
         load_recipe(recipe)
 
 
-@pytest.mark.skipif(importlib.util.find_spec("bitsandbytes") is None, reason="bitsandbytes is not installed")
 def test_an_adapter_over_a_base_in_four_bit_trains_and_its_merged_model_answers(
     tmp_path: Path, base: Path, material: tuple[Path, Path]
 ) -> None:
+    need_package("bitsandbytes")
     from sentinel_pipeline.generation.loading import load_model
 
     loaded = load_trainable(base, "lora", four_bit=True)

@@ -19,6 +19,7 @@ from sentinel_pipeline.records import SampleScore
 from sentinel_pipeline.records.recipe import load_recipe
 from sentinel_pipeline.records.training_spec import Distillation
 from sentinel_pipeline.store import Home, Store
+from sentinel_pipeline.training.base import model_source
 from sentinel_pipeline.training.fit import Fitting, load_trainable, open_watch
 from sentinel_pipeline.training.interrupts import Interrupts
 from sentinel_pipeline.training.packing import packing_collator
@@ -115,6 +116,7 @@ def test_the_probe_is_really_asked_and_the_choice_is_kept_and_shown(tmp_path: Pa
     assert [row["n"] for row in start["candidates"]] == [40, 40]
     assert start["teacher"]["folder"] == str(other.resolve())
     assert made.json("model.json")["folder"] == str(base.resolve())
+    assert model_source(made) == str(base), "what reports name as their model, not 'probed'"
     assert start["reason"] in str(shown["starting point"].value)
     assert make_plan(recipe, home).to_json()["start"]["chosen"] == "best"
 

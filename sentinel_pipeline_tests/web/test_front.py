@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import html
+import re
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
+from sentinel_pipeline.review.importing import plain
 from sentinel_pipeline.store import Home, Store
-from sentinel_pipeline.web.front import Links, create_app
+from sentinel_pipeline.web.front import Links, create_app, rendered
 
 HOSTILE = "<script>alert(1)</script>"
 
@@ -37,8 +42,20 @@ def test_comparisons_and_digests_are_linked_and_served_as_they_are(client: TestC
     shown = client.get("/comparison/tiny")
     assert "<b>tiny</b>" in shown.text and "script-src" not in shown.headers["content-security-policy"]
     assert "default-src 'none'" in shown.headers["content-security-policy"]
-    digest = client.get("/digest/2026-01-02")
-    assert digest.headers["content-type"].startswith("text/plain") and HOSTILE in digest.text
+    digest = client.get("/digest/2026-01-02").text
+    assert "<h1>Night</h1>" in digest and HOSTILE not in digest and "&lt;script&gt;" in digest
+
+
+@given(
+    reason=st.text()
+    | st.sampled_from([HOSTILE, "[x](javascript:0)", "![x](http://e)", "<http://e>", "`a` *b* __c__", "\\*"])
+)
+def test_a_digest_is_headings_lists_and_tables_and_nothing_else(reason: str) -> None:
+    said = " ".join(reason.split())
+    page = rendered(f"# Night\n\n## Needs a person\n\n- tiny: {said}\n\n| a | b |\n|---|---|\n| 1 | 2 |\n")
+    assert set(re.findall(r"<(\w+)", page)) == {"h1", "h2", "ul", "li", "table", "thead", "tbody", "tr", "th", "td"}
+    (shown,) = re.findall(r"<li>(.*?)</li>", page)
+    assert html.unescape(shown) == plain(f"tiny: {said}").strip(), "not a character is taken for markup"
 
 
 @pytest.mark.parametrize(
