@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -79,7 +80,8 @@ def test_the_rewards_alone_with_the_hacks_of_every_family(home: Home) -> None:
     assert [(one.subject, one.verdict) for one in Ledger(home.ledger).verdicts()] == [("rewards", "pass")]
 
 
-def test_a_canary_that_the_critic_accepts_costs_the_licence(home: Home) -> None:
+def test_a_canary_that_the_critic_accepts_costs_the_licence(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(import_module("sentinel_pipeline.cli.audit"), "_SAMPLE", 3)  # tasks decide nothing here
     row = {
         "id": "fine",
         "prompt": "Write f.",

@@ -182,11 +182,10 @@ def spend(folder: Path, module: str, recipe: str) -> Morning:
     with serving(lambda body: (503, "", {"retry-after": "0"})) as judge:
         home = new_home(folder, [RECIPES / "mini.toml"])
         (home.recipes / "mini.toml").unlink()
-        for name in NAMES:
-            (home.recipes / f"{name}.toml").write_text(f"nightly = true\n{recipe}")
         # Killed after a step and long before the last: a worker that is done leaves at once.
         long = recipe.replace("pretrain_steps = 4\n", "pretrain_steps = 400\n")
-        (home.recipes / "first.toml").write_text(f"nightly = true\n{long}")
+        for name in NAMES:
+            (home.recipes / f"{name}.toml").write_text(f"nightly = true\n{long if name == 'first' else recipe}")
         _third(home, recipe, judge.url)
         night = Night(home, module)
         try:
