@@ -33,7 +33,7 @@ from ..records.alert import Alert
 from ..store import Home, Ledger, Outbox, Store, find_home
 from .checks import REPORT_GATES, gates_of
 from .review import open_desk
-from .run import failure_code, failure_message
+from .run import failure_code, failure_message, innermost
 from .stage import current_scorer_version
 from .workers import CAUSES
 
@@ -147,7 +147,9 @@ class RunLog:
             self.codes.add(failure_code(event.step_failure_data))
             self.failures.append(f"{event.step_key}: {failure_message(event.step_failure_data)}")
         elif kind == DagsterEventType.RUN_FAILURE:
-            self.failures = self.failures or [self._wordless_end() or event.message or "it ended without a word"]
+            thrown = innermost(event.job_failure_data and event.job_failure_data.error)
+            said = thrown or self._wordless_end() or event.message or "it ended without a word"
+            self.failures = self.failures or [said]
         elif kind == DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED:
             key = event.asset_check_planned_data.asset_check_key
             self._planned[key.asset_key.to_user_string(), key.name] = event.step_key

@@ -209,10 +209,14 @@ def failure_message(data: Any) -> str:
     """What a failed step says to a person: our own words, else the innermost exception's."""
     if data.user_failure_data and data.user_failure_data.description:
         return str(data.user_failure_data.description)
-    error = data.error
+    return innermost(data.error) or "failed without a word"
+
+
+def innermost(error: Any) -> str:
+    """What the exception that began it said; empty where there is none."""
     while error is not None and error.cause is not None:
         error = error.cause
-    return error.message.strip() if error else "failed without a word"
+    return error.message.strip() if error else ""
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
-from dagster import DagsterRunStatus
-from dagster._core.events import EngineEventData
+from dagster import DagsterEvent, DagsterEventType, DagsterRunStatus
+from dagster._core.events import EngineEventData, JobFailureData
 from dagster._core.test_utils import create_run_for_test
 from dagster._utils import get_run_crash_explanation
 from dagster._utils.error import serializable_error_info_from_exc_info
@@ -145,6 +145,22 @@ def test_a_run_that_never_began_says_why(instance: dg.DagsterInstance, home: Hom
     instance.report_run_failed(run)
     (alert,) = told(instance, home).values()
     assert "the definitions do not load" in alert.body
+
+
+def test_a_run_that_failed_outside_of_its_steps_says_what_was_thrown(instance: dg.DagsterInstance, home: Home) -> None:
+    """Dagster's own event could not be written: its message says that something was thrown, its data what."""
+    run = create_run_for_test(instance, job_name="nightly", status=DagsterRunStatus.STARTED, tags=TINY)
+    try:
+        try:
+            raise OSError("database or disk is full")
+        except OSError as error:
+            raise RuntimeError("an event could not be kept") from error
+    except RuntimeError:
+        data = JobFailureData(serializable_error_info_from_exc_info(sys.exc_info()))
+    event = DagsterEvent(DagsterEventType.RUN_FAILURE.value, "nightly", message="failed.", event_specific_data=data)
+    instance.report_dagster_event(event, run.run_id)
+    (alert,) = told(instance, home).values()
+    assert "OSError: database or disk is full" in alert.body
 
 
 @pytest.mark.parametrize(
