@@ -2,7 +2,7 @@
 a million.
 
 Rows are generated: functions of the standard library (about 1 KB) under made-up names and requests, a tenth of them
-repeated and a twentieth repeated with one change. The peer, datasketch's MinHash and LSH, works on the same rows in the
+repeated and a twentieth repeated with one change. The peers, datasketch's and datatrove's MinHash, work on the same rows in the
 same run. The sizes run in processes of their own: label without execution, decontaminate,
 deduplicate, rebalance; peak resident memory is the process's own.
 
