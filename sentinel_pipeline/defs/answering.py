@@ -21,7 +21,6 @@ def report_asset(stage_name: str, *, group: str, description: str) -> dg.AssetsD
         from ..training.jobs import answer_job
 
         checkpoint, bank = stage.parent(f"{stage_name}_checkpoint"), stage.parent("task_bank")
-        base = stage.store.get("base_checkpoint")  # for its name alone: it is every checkpoint's ancestor
         if not_asked(checkpoint):
             with stage.making(checkpoint, bank) as out:
                 out.json(NOT_ASKED, checkpoint.json(NOT_ASKED))
@@ -33,6 +32,7 @@ def report_asset(stage_name: str, *, group: str, description: str) -> dg.AssetsD
             )
             stage.work(job)
             _ask_the_judge(stage, out, bank)
+            base = stage.store.get("base_checkpoint")  # for its name alone: it is every checkpoint's ancestor
             judged = Judged(stage_name, model_source(base), checkpoint.hash, current_scorer_version())
             if stage_name == "base" and stage.recipe.gap_proof is not None:
                 spec = stage.recipe.gap_proof

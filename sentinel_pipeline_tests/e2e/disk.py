@@ -6,6 +6,8 @@ import ctypes
 import os
 from pathlib import Path
 
+NO_MOUNT = 77
+"""Exit code of a program whose user may mount nothing here."""
 _NEWNS, _NEWUSER = 0x00020000, 0x10000000
 _PRIVATE, _RECURSIVE = 1 << 18, 1 << 14
 

@@ -34,12 +34,11 @@ from sentinel_pipeline.store.verify import finished
 from ..conftest import ROOT
 from ..generation.served import serving
 from .conftest import RECIPES, new_home
-from .disk import fill, own_disk
+from .disk import NO_MOUNT, fill, own_disk
 
 NAMES = ("first", "second", "third")
 """In the order in which the queue runs them, one at a time."""
 DISK_MIB = 256
-NO_MOUNT = 77
 LOCATION = "night"
 _SUBREAPER = 36
 """``PR_SET_CHILD_SUBREAPER`` of ``prctl(2)``."""

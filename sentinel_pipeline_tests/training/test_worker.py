@@ -21,6 +21,7 @@ from sentinel_pipeline.training.failures import read_failure
 from sentinel_pipeline.training.jobs import AnswerJob, SftJob, write_job
 from sentinel_pipeline.training.worker import failure_of, main, run_job
 
+from ..e2e.disk import NO_MOUNT
 from .material import exact_match, small_sft_job
 
 KILLS = 5
@@ -83,12 +84,13 @@ _ON_A_FULL_DISK = """
 import shutil, subprocess, sys
 from pathlib import Path
 from sentinel_pipeline.training.failures import read_failure, worker_error
-from sentinel_pipeline_tests.e2e.disk import fill, own_disk
+from sentinel_pipeline_tests.e2e.disk import NO_MOUNT, fill, own_disk
 disk, job, command = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:]
 try:
     own_disk(disk, 1)
 except OSError as error:
-    sys.exit(f"77 {error}")
+    print(error, file=sys.stderr)
+    sys.exit(NO_MOUNT)
 path = shutil.copy(job, disk)
 fill(disk / "ballast", leave=0)
 print(subprocess.run([*command, path], stdout=sys.stderr).returncode, read_failure(Path(path)), worker_error(Path(path)))
@@ -105,8 +107,8 @@ def test_a_worker_that_finds_no_room_for_its_reason_is_told_by_its_launcher(
     job.write_text(job.read_text().replace(str(tmp_path / "logs"), str(disk)))
     command = [sys.executable, "-c", _ON_A_FULL_DISK, str(disk), str(job), *COMMAND]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-    if done.stderr.startswith("77"):
-        pytest.skip(f"this user may mount no disk of its own: {done.stderr}")
+    if done.returncode == NO_MOUNT:
+        pytest.skip(f"this user may mount no disk of its own: {done.stderr.strip()}")
     assert done.stdout.startswith(f"{EXIT_INFRASTRUCTURE} None "), done.stdout + done.stderr
     assert "No space left on device: 0 KiB free" in done.stdout
     assert "No space left on device" in done.stderr, "the worker's own word, for whoever reads its log"

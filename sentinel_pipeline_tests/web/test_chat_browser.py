@@ -107,7 +107,8 @@ def test_the_landing_page_links_what_there_is(page: Any, home: Home, monkeypatch
         page.emulate_media(color_scheme="dark")
         page.get_by_text("Nothing needs a person.").wait_for()
         page.click("text=2026-01-02 >> nth=-1")
-        page.get_by_text("Night of 2026-01-02").wait_for()
+        page.wait_for_url("**/digest/2026-01-02")
+        page.get_by_role("heading", name="Night of 2026-01-02").wait_for()
     finally:
         child.kill()
         child.wait(timeout=60)
