@@ -17,7 +17,11 @@ from pathlib import Path
 from random import Random
 
 from sentinel_pipeline.bench.compare import compare_suites
-from sentinel_pipeline.bench.compare_text import comparison_markdown, comparison_page, comparison_plot
+from sentinel_pipeline.bench.compare_text import (
+    comparison_markdown,
+    comparison_page,
+    comparison_plot,
+)
 from sentinel_pipeline.bench.lm_eval import write_results
 from sentinel_pipeline.bench.report import build_report
 from sentinel_pipeline.bench.samples import write_samples
@@ -35,8 +39,9 @@ def samples(stage: str, suite: int, items: int) -> list[SampleScore]:
     for item in range(items):
         difficulty = Random(f"{suite}|{item}").random()
         passed = difficulty < STAGES[stage] + drawn.gauss(0, 0.15)
-        text = f"def answer_{item}(values):\n    total = {drawn.randint(0, 99)}\n" + "    total += 1\n" * drawn.randint(
-            1, 25
+        text = (
+            f"def answer_{item}(values):\n    total = {drawn.randint(0, 99)}\n"
+            + "    total += 1\n" * drawn.randint(1, 25)
         )
         rows.append(
             SampleScore(
@@ -62,7 +67,10 @@ def main() -> None:
     parser.add_argument("--items", type=int, default=1000)
     parser.add_argument("--page", type=Path)
     args = parser.parse_args()
-    drawn = {stage: {f"suite_{n}": samples(stage, n, args.items) for n in range(SUITES)} for stage in STAGES}
+    drawn = {
+        stage: {f"suite_{n}": samples(stage, n, args.items) for n in range(SUITES)}
+        for stage in STAGES
+    }
     clock, cpu = {"start": time.perf_counter()}, time.process_time()
     reports = []
     with tempfile.TemporaryDirectory() as folder:
@@ -70,7 +78,13 @@ def main() -> None:
             out = Draft(Path(folder) / stage, resumed=False)
             mine = [
                 build_report(
-                    rows, stage=stage, suite=suite, model=stage, model_hash=stage, scorer_version="v-bench", decoding={}
+                    rows,
+                    stage=stage,
+                    suite=suite,
+                    model=stage,
+                    model_hash=stage,
+                    scorer_version="v-bench",
+                    decoding={},
                 )
                 for suite, rows in by_suite.items()
             ]
@@ -80,7 +94,11 @@ def main() -> None:
             reports += mine
         clock["reports"] = time.perf_counter()
         pairs = [*pairwise(STAGES), ("base", "grpo")]
-        found = [one for a, b in pairs for one in compare_suites(drawn[a], drawn[b], from_stage=a, to_stage=b).values()]
+        found = [
+            one
+            for a, b in pairs
+            for one in compare_suites(drawn[a], drawn[b], from_stage=a, to_stage=b).values()
+        ]
         clock["comparisons"] = time.perf_counter()
         page = comparison_page("base → sft → dpo → grpo", found, reports)
         clock["page"] = time.perf_counter()
@@ -97,9 +115,14 @@ def main() -> None:
     marks = list(clock.items())
     for (_, before), (name, after) in pairwise(marks):
         print(f"{name:18} {after - before:6.2f} s")
-    total, peer = clock["markdown and plot"] - clock["start"], clock["peer"] - clock["markdown and plot"]
+    total, peer = (
+        clock["markdown and plot"] - clock["start"],
+        clock["peer"] - clock["markdown and plot"],
+    )
     print(f"all                {total:6.2f} s of 10 ({cpu:.2f} s of processor time)")
-    print(f"                   {total / peer:.1f} times parsing and writing the samples; page {len(page) >> 10} KiB")
+    print(
+        f"                   {total / peer:.1f} times parsing and writing the samples; page {len(page) >> 10} KiB"
+    )
 
 
 if __name__ == "__main__":

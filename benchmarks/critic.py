@@ -36,13 +36,24 @@ def library_rows(count: int) -> list[Candidate]:
     for path in sorted(Path(sysconfig.get_path("stdlib")).glob("*.py")):
         source = path.read_text(encoding="utf-8", errors="replace")
         lines = source.split("\n")
-        nodes = (node for node in ast.walk(ast.parse(source)) if isinstance(node, (ast.FunctionDef, ast.ClassDef)))
-        found += [textwrap.dedent("\n".join(lines[node.lineno - 1 : node.end_lineno])) for node in nodes]
+        nodes = (
+            node
+            for node in ast.walk(ast.parse(source))
+            if isinstance(node, (ast.FunctionDef, ast.ClassDef))
+        )
+        found += [
+            textwrap.dedent("\n".join(lines[node.lineno - 1 : node.end_lineno])) for node in nodes
+        ]
     texts = [text for text in found if 600 <= len(text) <= 1600]
     rng = Random(1)
     ask = (Message("user", "Write the definition in Python."),)
     return [
-        Candidate(id=str(number), source="library", messages=ask, completion=f"# row {number}\n{rng.choice(texts)}")
+        Candidate(
+            id=str(number),
+            source="library",
+            messages=ask,
+            completion=f"# row {number}\n{rng.choice(texts)}",
+        )
         for number in range(count)
     ]
 
@@ -94,7 +105,9 @@ def datatrove_filters(rows: list[Candidate]) -> int:
 PEERS = {"detect_secrets": detect_secrets_defaults, "datatrove": datatrove_filters}
 
 
-def measured(work: Callable[[list[Candidate]], int], rows: list[Candidate], rounds: int) -> dict[str, Any]:
+def measured(
+    work: Callable[[list[Candidate]], int], rows: list[Candidate], rounds: int
+) -> dict[str, Any]:
     work(rows[:20])
     best, refused = float("inf"), 0
     for _ in range(rounds):
@@ -105,7 +118,9 @@ def measured(work: Callable[[list[Candidate]], int], rows: list[Candidate], roun
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rows", type=int, default=3000)
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
@@ -127,7 +142,9 @@ def main() -> None:
         except ImportError as error:
             result[name] = f"does not run here: {error}"
             continue
-        result[f"times_{name}"] = round(result["hygiene_and_form"]["rows_per_s"] / result[name]["rows_per_s"], 1)
+        result[f"times_{name}"] = round(
+            result["hygiene_and_form"]["rows_per_s"] / result[name]["rows_per_s"], 1
+        )
     print(json.dumps(result))
 
 

@@ -46,7 +46,11 @@ def seeds(text: str) -> Any:
 
 
 def readers() -> dict[str, Callable[[str], Any]]:
-    found: dict[str, Callable[[str], Any]] = {"sentinel": ours, "json.loads": plain, "seed 002": seeds}
+    found: dict[str, Callable[[str], Any]] = {
+        "sentinel": ours,
+        "json.loads": plain,
+        "seed 002": seeds,
+    }
     try:
         from json_repair import loads
     except ImportError:
@@ -60,7 +64,9 @@ def judge(read: Callable[[str], Any], made: Sequence[Made]) -> Counter[str]:
     counts: Counter[str] = Counter()
     for one in made:
         value = read(one.text)
-        counts["refused" if value is FAILED else "right" if same(value, one.value) else "corrupted"] += 1
+        counts[
+            "refused" if value is FAILED else "right" if same(value, one.value) else "corrupted"
+        ] += 1
     return counts
 
 

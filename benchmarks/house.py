@@ -96,7 +96,11 @@ def started(command: list[str], environment: dict[str, str]) -> Iterator[float]:
     """A server; yields when it was started, and ends it by SIGINT."""
     began = time.monotonic()
     process = subprocess.Popen(
-        command, cwd=environment["SENTINEL_HOME"], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        command,
+        cwd=environment["SENTINEL_HOME"],
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
     try:
         yield began
@@ -114,8 +118,12 @@ def first_pages() -> tuple[float, float]:
     with home() as environment:
         command = [*CLI, "ui", *(f"--{name}={port}" for name, port in ports.items())]
         with started(command, environment) as began:
-            front = seconds_until(lambda: answers(f"http://127.0.0.1:{ports['front-port']}/"), began)
-            return front, seconds_until(lambda: answers(f"http://127.0.0.1:{ports['port']}/server_info"), began)
+            front = seconds_until(
+                lambda: answers(f"http://127.0.0.1:{ports['front-port']}/"), began
+            )
+            return front, seconds_until(
+                lambda: answers(f"http://127.0.0.1:{ports['port']}/server_info"), began
+            )
 
 
 def plain_dagster() -> float:
@@ -134,7 +142,11 @@ def doctor() -> float:
         for _ in range(2):  # the first makes Dagster's tables
             began = time.monotonic()
             subprocess.run(
-                command, env=environment, cwd=environment["SENTINEL_HOME"], capture_output=True, timeout=PATIENCE_S
+                command,
+                env=environment,
+                cwd=environment["SENTINEL_HOME"],
+                capture_output=True,
+                timeout=PATIENCE_S,
             )
             seconds = time.monotonic() - began
         return seconds
@@ -175,11 +187,15 @@ def alerts(rounds: int) -> list[float]:
     found = []
     with webhook() as (url, came), home(url) as environment:
         daemon = str(Path(sys.executable).with_name("dagster-daemon"))
-        subprocess.run([*CLI, "doctor"], env=environment, cwd=environment["SENTINEL_HOME"], capture_output=True)
+        subprocess.run(
+            [*CLI, "doctor"], env=environment, cwd=environment["SENTINEL_HOME"], capture_output=True
+        )
         command = [daemon, "run", "-w", f"{environment['SENTINEL_HOME']}/workspace.yaml"]
         with started(command, environment):
             for place in range(rounds):
-                subprocess.run([sys.executable, "-c", CHECK], env=environment, check=True, capture_output=True)
+                subprocess.run(
+                    [sys.executable, "-c", CHECK], env=environment, check=True, capture_output=True
+                )
                 checked = time.time()
                 seconds_until(lambda place=place: len(came) > place, time.monotonic())  # type: ignore[misc]
                 found.append(came[place] - checked)
@@ -187,7 +203,9 @@ def alerts(rounds: int) -> list[float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rounds", type=int, default=3)
     rounds = parser.parse_args().rounds
     pages = [first_pages() for _ in range(rounds)]
@@ -198,9 +216,13 @@ def main() -> None:
     print(f"{'sentinel ui, landing page':36}{front:7.1f} s   (bar: {BARS['first page']:g} s)")
     print(f"{'sentinel ui, Dagster page':36}{dagster:7.1f} s   {dagster / peer:5.2f} × dagster dev")
     print(f"{'dagster dev, Dagster page':36}{peer:7.1f} s")
-    print(f"{'sentinel doctor':36}{asked:7.1f} s   (bar: {BARS['doctor']:g} s)   {asked / floor:5.2f} × import dagster")
+    print(
+        f"{'sentinel doctor':36}{asked:7.1f} s   (bar: {BARS['doctor']:g} s)   {asked / floor:5.2f} × import dagster"
+    )
     print(f"{'import dagster':36}{floor:7.1f} s")
-    print(f"{'alert after its check, worst of ' + str(rounds):36}{max(late):7.1f} s   (bar: {BARS['alert']:g} s)")
+    print(
+        f"{'alert after its check, worst of ' + str(rounds):36}{max(late):7.1f} s   (bar: {BARS['alert']:g} s)"
+    )
     print(f"{'alert after its check, median':36}{median(late):7.1f} s")
 
 

@@ -80,13 +80,18 @@ def material(folder: Path) -> tuple[list[Task], Path]:
 
 
 def turns(task: Task, answer: str, name: str) -> dict[str, Any]:
-    return {name: [{"role": "assistant", "content": answer}], "prompt": [turn.to_dict() for turn in task.messages]}
+    return {
+        name: [{"role": "assistant", "content": answer}],
+        "prompt": [turn.to_dict() for turn in task.messages],
+    }
 
 
 def jobs(folder: Path, experts: int) -> dict[str, SftJob | DpoJob]:
     """A job of each trainer over a small model that is made here; the wrong answer of a pair is another task's."""
     tasks, suite = material(folder)
-    shape = EmbeddedModel(hidden=64, layers=2, intermediate=192, vocabulary=800, experts=experts, pretrain_steps=10)
+    shape = EmbeddedModel(
+        hidden=64, layers=2, intermediate=192, vocabulary=800, experts=experts, pretrain_steps=10
+    )
     base = folder / "base"
     code, _ = run(PretrainJob(out=base, logs=base / "logs", spec=shape))
     assert code == 0, (base / "logs" / "said.txt").read_text()
@@ -109,7 +114,9 @@ def jobs(folder: Path, experts: int) -> dict[str, SftJob | DpoJob]:
     }  # fmt: skip
     return {
         "sft": SftJob(rows=folder / "sft.jsonl", spec=SftSpec(**common), **shared),
-        "dpo": DpoJob(rows=folder / "dpo.jsonl", spec=DpoSpec(**{**common, "learning_rate": 3e-4}), **shared),
+        "dpo": DpoJob(
+            rows=folder / "dpo.jsonl", spec=DpoSpec(**{**common, "learning_rate": 3e-4}), **shared
+        ),
     }
 
 
@@ -128,7 +135,9 @@ def left(job: SftJob | DpoJob) -> dict[str, Any]:
     }
 
 
-def trial(kind: str, job: SftJob | DpoJob, folder: Path, kills: int, chance: Random) -> dict[str, Any]:
+def trial(
+    kind: str, job: SftJob | DpoJob, folder: Path, kills: int, chance: Random
+) -> dict[str, Any]:
     whole = placed(job, folder / "whole")
     code, seconds = run(whole)
     assert code == 0, (whole.logs / "said.txt").read_text()
@@ -147,7 +156,9 @@ def trial(kind: str, job: SftJob | DpoJob, folder: Path, kills: int, chance: Ran
         found["equal_losses"] += ended["losses"] == wanted["losses"]
         found["equal_weights"] += ended["weights"] == wanted["weights"]
         if ended != wanted:
-            differing.append({"run": number, "killed_at_step": reached[-1], "final_loss": ended["final_loss"]})
+            differing.append(
+                {"run": number, "killed_at_step": reached[-1], "final_loss": ended["final_loss"]}
+            )
     return {
         "benchmark": "kills", "trainer": kind, "kills": kills, **found, "steps_at_the_kill": sorted(reached),
         "final_loss": wanted["final_loss"], "seconds_uninterrupted": round(seconds, 2), "differing": differing,
@@ -155,8 +166,12 @@ def trial(kind: str, job: SftJob | DpoJob, folder: Path, kills: int, chance: Ran
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--kills", type=int, default=20, help="runs that are killed, of each trainer")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--kills", type=int, default=20, help="runs that are killed, of each trainer"
+    )
     parser.add_argument("--experts", type=int, default=0, help="train a mixture of so many experts")
     parser.add_argument("--seed", type=int, default=1, help="of the moments")
     arguments = parser.parse_args()
@@ -166,7 +181,13 @@ def main() -> None:
     good = True
     with tempfile.TemporaryDirectory() as name:
         for kind, job in jobs(Path(name), arguments.experts).items():
-            told = trial(kind, job, Path(name) / f"{kind}-runs", arguments.kills, Random(f"{kind}|{arguments.seed}"))
+            told = trial(
+                kind,
+                job,
+                Path(name) / f"{kind}-runs",
+                arguments.kills,
+                Random(f"{kind}|{arguments.seed}"),
+            )
             good &= not told["differing"]
             print(json.dumps({**told, "experts": arguments.experts}), flush=True)
     sys.exit(0 if good else 1)

@@ -73,7 +73,9 @@ def content(home: Path, recipe: str) -> dict[str, str]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--recipe", default="tiny")
     parser.add_argument("--twice", action="store_true")
     args = parser.parse_args()
@@ -86,7 +88,9 @@ def main() -> None:
             show(summary, seconds, memory)
     if args.twice:
         differing = sorted(name for name in hashes[0] if hashes[0][name] != hashes[1].get(name))
-        print(f"two runs of one seed: {len(hashes[0])} artefacts, differing: {', '.join(differing) or 'none'}")
+        print(
+            f"two runs of one seed: {len(hashes[0])} artefacts, differing: {', '.join(differing) or 'none'}"
+        )
 
 
 def show(summary: dict[str, Any], seconds: float, memory: float) -> None:
@@ -98,7 +102,9 @@ def show(summary: dict[str, Any], seconds: float, memory: float) -> None:
     print(f"{'peak memory of the tree':24}{memory:8.0f} MiB (bar: 3072 MiB)")
     for stage, suites in summary["reports"].items():
         for suite, report in suites.items():
-            print(f"{stage:6}{suite:10} Pass@1 {report['pass_at_1']:.1%} {report['interval']} n {report['n']}")
+            print(
+                f"{stage:6}{suite:10} Pass@1 {report['pass_at_1']:.1%} {report['interval']} n {report['n']}"
+            )
     for one in summary["comparisons"]:
         print(
             f"{one['from']} -> {one['to']} on {one['suite']}: {one['difference']:+.1%}, exact McNemar p {one['p']:.2g}"

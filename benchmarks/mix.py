@@ -88,15 +88,26 @@ def candidates(count: int, seed: int = 1) -> Iterator[Candidate]:
         if fate > 0.15 or not last[0]:
             code = chance.choice(sources)
             names = sorted(set(re.findall(r"(?<![.\w])[a-z_]{4,}\b", code)) - KEPT)
-            new = {name: f"{name}_{chance.randrange(10**6)}" for name in chance.sample(names, min(6, len(names)))}
-            code = re.sub(r"(?<![.\w])[a-z_]{4,}\b", lambda match, new=new: new.get(match[0], match[0]), code)
+            new = {
+                name: f"{name}_{chance.randrange(10**6)}"
+                for name in chance.sample(names, min(6, len(names)))
+            }
+            code = re.sub(
+                r"(?<![.\w])[a-z_]{4,}\b", lambda match, new=new: new.get(match[0], match[0]), code
+            )
             words = " ".join(f"part{chance.randrange(10**5)}" for _ in range(12))
             last = (f"Write a Python function for {words}.", code)
         elif fate < 0.05:
             last = (last[0], f"{last[1]}\n# {number}\nlast_value = {number}")
         category = "executable_code" if number % 3 else "devops"
         ask = (Message("user", last[0]),)
-        yield Candidate(id=f"{number:08x}", source="generated", messages=ask, completion=last[1], category=category)
+        yield Candidate(
+            id=f"{number:08x}",
+            source="generated",
+            messages=ask,
+            completion=last[1],
+            category=category,
+        )
 
 
 def suite() -> list[Task]:
@@ -123,7 +134,10 @@ def rates(count: int) -> dict[str, Any]:
     rows = list(candidates(count))
     tasks = suite()
     index = SuiteIndex(tasks)
-    found: dict[str, Any] = {"rows": count, "bytes_a_row": sum(len(row.completion) for row in rows) / count}
+    found: dict[str, Any] = {
+        "rows": count,
+        "bytes_a_row": sum(len(row.completion) for row in rows) / count,
+    }
     found["items"] = len(tasks)
     near.signatures([near.shingles(rows[0].messages, rows[0].completion)])
     found["near_rows_per_s"] = rate_of(lambda: near_duplicates(rows), count)
@@ -159,10 +173,14 @@ def datatrove(rows: list[Candidate], tasks: list[Task], ours: dict[str, Any]) ->
 
     found: dict[str, Any] = {}
     try:
-        hashing = HashConfig(hash_fc="sha1")  # its xxhash gives the library text, which newer versions of that refuse
+        hashing = HashConfig(
+            hash_fc="sha1"
+        )  # its xxhash gives the library text, which newer versions of that refuse
         config = MinhashConfig(num_buckets=16, hashes_per_bucket=8, hash_config=hashing)
         step = MinhashDedupSignature("/nonexistent", config)
-        texts = [Document(text=f"{row.messages[0].content}\n{row.completion}", id=row.id) for row in rows]
+        texts = [
+            Document(text=f"{row.messages[0].content}\n{row.completion}", id=row.id) for row in rows
+        ]
         work = lambda: [step.get_signature(step.get_shingles(text.text)) for text in texts]  # noqa: E731
         found["datatrove_rows_per_s"] = rate_of(work, len(rows))
         found["times_datatrove"] = ours["near_rows_per_s"] / found["datatrove_rows_per_s"]
@@ -194,7 +212,12 @@ def size(count: int, folder: Path) -> dict[str, Any]:
         rows = write_parquet(folder / "rows.parquet", (row.to_row() for row in mix.rows), "rows")
         write_parquet(folder / "left.parquet", (one._asdict() for one in mix.left_out), "left_out")
     mark("mix")
-    own = {"rows": count, "accepted": table.rows, "in_the_mix": rows, "left_out": mix.report.left_out}
+    own = {
+        "rows": count,
+        "accepted": table.rows,
+        "in_the_mix": rows,
+        "left_out": mix.report.left_out,
+    }
     wall = round(time.perf_counter() - began_wall, 1)
     spent = {"cpu_seconds": marks, "wall_s": wall, "us_a_row": sum(marks.values()) / count * 1e6}
     return own | spent | {"peak_mib": peak_mib()}
@@ -208,28 +231,57 @@ def quotas(count: int, folder: Path) -> dict[str, Any]:
     sql = [(name, pa.int64()) for name in ("pos",)] + [
         (name, pa.string()) for name in ("id", "origin", "source", "category")
     ]
-    sql += [("why", pa.string()), ("left_out", pa.string()), ("weight", pa.int64()), ("draw", pa.float64())]
+    sql += [
+        ("why", pa.string()),
+        ("left_out", pa.string()),
+        ("weight", pa.int64()),
+        ("draw", pa.float64()),
+    ]
     schema = pa.schema([*sql, ("exact", pa.binary(16)), ("form", pa.binary(16))])
     shares = list(SPEC.shares)
     with pq.ParquetWriter(folder / "survey.parquet", schema) as writer:
         for start in range(0, count, 100_000):
             span = range(start, min(start + 100_000, count))
             digests = [(number - number % 10 // 9).to_bytes(16, "big") for number in span]
-            columns = [list(span), [f"{n:x}" for n in span], ["candidate"] * len(span), [f"s{n % 7}" for n in span]]
+            columns = [
+                list(span),
+                [f"{n:x}" for n in span],
+                ["candidate"] * len(span),
+                [f"s{n % 7}" for n in span],
+            ]
             columns += [[shares[n % 2] for n in span], ["given"] * len(span), [None] * len(span)]
-            columns += [[1 + n % 300 for n in span], [draw(1, str(n)) for n in span], digests, digests]
+            columns += [
+                [1 + n % 300 for n in span],
+                [draw(1, str(n)) for n in span],
+                digests,
+                digests,
+            ]
             writer.write_table(
-                pa.table([pa.array(c, t.type) for c, t in zip(columns, schema, strict=True)], schema=schema)
+                pa.table(
+                    [pa.array(c, t.type) for c, t in zip(columns, schema, strict=True)],
+                    schema=schema,
+                )
             )
     del columns, digests
-    spec = MixSpec(shares=SPEC.shares, unit="tokens", near_duplicates=1.0, source_caps={"s1": 10**6}, memory_mib=1024)
+    spec = MixSpec(
+        shares=SPEC.shares,
+        unit="tokens",
+        near_duplicates=1.0,
+        source_caps={"s1": 10**6},
+        memory_mib=1024,
+    )
     began = time.perf_counter()
     with workbench(folder / "spill", spec.memory_mib) as bench:
         bench.view("survey", folder / "survey.parquet")
         find_duplicates(bench, folder, count, spec)
         _, made = draw_quotas(bench, spec)
     seconds = time.perf_counter() - began
-    return {"rows": count, "taken": sum(q.rows for q in made), "seconds": seconds, "peak_mib": peak_mib()}
+    return {
+        "rows": count,
+        "taken": sum(q.rows for q in made),
+        "seconds": seconds,
+        "peak_mib": peak_mib(),
+    }
 
 
 def peak_mib() -> float:
@@ -245,7 +297,9 @@ def alone(step: str, count: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rows", type=int, default=4000)
     parser.add_argument("--million", action="store_true")
     parser.add_argument("--quotas", type=int, default=0)

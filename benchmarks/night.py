@@ -20,7 +20,13 @@ ROOT = Path(__file__).resolve().parents[1]
 
 def main() -> int:
     with tempfile.TemporaryDirectory(prefix="sentinel-night-") as folder:
-        command = [sys.executable, "-m", "sentinel_pipeline_tests.e2e.night", folder, "sentinel_pipeline.definitions"]
+        command = [
+            sys.executable,
+            "-m",
+            "sentinel_pipeline_tests.e2e.night",
+            folder,
+            "sentinel_pipeline.definitions",
+        ]
         done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, timeout=3600)
     if done.returncode:
         return done.returncode
@@ -29,7 +35,9 @@ def main() -> int:
     for fault, words in found["injected"].items():
         print(f"{fault:24}{'named' if words in found['digest'] else 'NOT NAMED'}")
     for recipe, status in found["statuses"].items():
-        print(f"{recipe:24}{status}, {len(found['made'][recipe])} artefacts, verdicts {found['verdicts'][recipe]}")
+        print(
+            f"{recipe:24}{status}, {len(found['made'][recipe])} artefacts, verdicts {found['verdicts'][recipe]}"
+        )
     print(f"{'artefacts lost':24}{len(found['lost'])}")
     print(f"{'sentinel verify':24}{found['verify']}")
     print(f"{'seconds':24}{found['seconds']}")

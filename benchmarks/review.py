@@ -144,7 +144,9 @@ def measure(args: argparse.Namespace, folder: Path) -> int:
         times = [value for one in found for value in one[kind]]
         p95 = percentile(times, 0.95)
         late |= kind != "draft" and p95 > BAR_MS
-        print(f"{kind:18}p50 {percentile(times, 0.5):.1f} ms, p95 {p95:.1f} ms, max {max(times):.1f} ms")
+        print(
+            f"{kind:18}p50 {percentile(times, 0.5):.1f} ms, p95 {p95:.1f} ms, max {max(times):.1f} ms"
+        )
     print(f"cards given twice {doubled}")
     print(f"decisions lost    {lost}")
     print(f"bar               p95 of next and decide at most {BAR_MS:.0f} ms")

@@ -68,7 +68,9 @@ def rates(marks: Sequence[Mark], final_loss: float) -> dict[str, float]:
 
 
 def training_rows(path: Path, rows: int) -> None:
-    counts = {name: int(rows * share) for name, share in zip(FAMILIES, SHARES.values(), strict=True)}
+    counts = {
+        name: int(rows * share) for name, share in zip(FAMILIES, SHARES.values(), strict=True)
+    }
     write_jsonl(
         path,
         (
@@ -94,7 +96,9 @@ def ours(folder: Path, model: Path, rows: Path, spec: SftSpec) -> dict[str, floa
     marks: list[Mark] = []
     progress = Progress(job.logs / "progress.jsonl", "ours", lambda text: None)
 
-    def update(step: int, total: int, *, loss: float | None = None, tokens: int = 0, **numbers: float) -> None:
+    def update(
+        step: int, total: int, *, loss: float | None = None, tokens: int = 0, **numbers: float
+    ) -> None:
         marks.append(mark((marks[-1].tokens if marks else 0) + tokens))
 
     progress.update = update  # type: ignore[method-assign]
@@ -129,7 +133,9 @@ def theirs(folder: Path, model: Path, rows: Path, spec: SftSpec) -> dict[str, fl
         def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
             marks.append(mark(trainer._total_train_tokens))
 
-        def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:
+        def on_log(
+            self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any
+        ) -> None:
             losses.append(logs.get("loss", losses[-1] if losses else 0.0))
 
     trainer = SFTTrainer(
@@ -157,7 +163,9 @@ def measure(side: str, folder: Path, arguments: argparse.Namespace) -> dict[str,
     """Train once, in a fresh process."""
     settings = ["--steps", str(arguments.steps), "--side", side, "--folder", str(folder)]
     settings += ["--packing"] if arguments.packing else []
-    done = subprocess.run([sys.executable, __file__, *settings], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, __file__, *settings], capture_output=True, text=True, check=False
+    )
     if done.returncode:
         sys.exit(done.stderr)
     found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
@@ -167,20 +175,28 @@ def measure(side: str, folder: Path, arguments: argparse.Namespace) -> dict[str,
 def compared(runs: dict[str, list[dict[str, float]]]) -> dict[str, Any]:
     """Medians of both sides, and of the repeats' ratios."""
     told: dict[str, Any] = {
-        side: {key: median(run[key] for run in found) for key in found[0]} for side, found in runs.items()
+        side: {key: median(run[key] for run in found) for key in found[0]}
+        for side, found in runs.items()
     }
     for name, key in (("ratio", "tokens_per_s"), ("processor_ratio", "tokens_per_processor_s")):
-        ratios = [own[key] / default[key] for own, default in zip(runs["ours"], runs["trl_defaults"], strict=True)]
+        ratios = [
+            own[key] / default[key]
+            for own, default in zip(runs["ours"], runs["trl_defaults"], strict=True)
+        ]
         told[name] = {"median": median(ratios), "least": min(ratios), "largest": max(ratios)}
     return told
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--steps", type=int, default=60)
     parser.add_argument("--rows", type=int, default=3000)
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--packing", action="store_true", help="our side packs its rows instead of padding them")
+    parser.add_argument(
+        "--packing", action="store_true", help="our side packs its rows instead of padding them"
+    )
     parser.add_argument("--side", choices=SIDES, help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -205,8 +221,17 @@ def main() -> None:
         for turn in range(arguments.repeats):
             for side in SIDES if turn % 2 == 0 else SIDES[::-1]:
                 runs[side].append(measure(side, folder, arguments))
-    told = {"benchmark": "sft_throughput", **compared(runs), "repeats": arguments.repeats, "steps": arguments.steps}
-    print(json.dumps({**told, "packing": arguments.packing, "tokens_per_row": report.tokens / report.kept}))
+    told = {
+        "benchmark": "sft_throughput",
+        **compared(runs),
+        "repeats": arguments.repeats,
+        "steps": arguments.steps,
+    }
+    print(
+        json.dumps(
+            {**told, "packing": arguments.packing, "tokens_per_row": report.tokens / report.kept}
+        )
+    )
 
 
 if __name__ == "__main__":

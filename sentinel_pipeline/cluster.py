@@ -91,7 +91,9 @@ def map_batches(
         yield from _fetch(ray, reference, batch, lost)
 
 
-def run_task(work: Callable[..., R], *arguments: Any, gpus: float = 0.0, poll: Callable[[], None]) -> R:
+def run_task(
+    work: Callable[..., R], *arguments: Any, gpus: float = 0.0, poll: Callable[[], None]
+) -> R:
     """``work`` as one task, ``poll`` being called while it runs; a task whose process or node died runs again, so it must resume.
 
     ``gpus`` are asked for where the cluster has any. What ``work`` raises is raised here.
@@ -110,7 +112,9 @@ def run_task(work: Callable[..., R], *arguments: Any, gpus: float = 0.0, poll: C
         raise error.cause from error
     except ray.exceptions.RayError as error:
         reason = str(error).strip().splitlines()[0]
-        raise Infrastructure(f"the task was lost {RETRIES + 1} times: {type(error).__name__}: {reason}") from error
+        raise Infrastructure(
+            f"the task was lost {RETRIES + 1} times: {type(error).__name__}: {reason}"
+        ) from error
     return result
 
 

@@ -19,7 +19,12 @@ from .errors import GateRefused
 from .records.training_spec import Budget
 from .store import Store, write_json
 
-ATTEMPTS, PROGRESS, COST, ESTIMATE = "attempts.jsonl", "progress.jsonl", "cost.json", "estimate.json"
+ATTEMPTS, PROGRESS, COST, ESTIMATE = (
+    "attempts.jsonl",
+    "progress.jsonl",
+    "cost.json",
+    "estimate.json",
+)
 DEVICE_STAGES = (
     "base_checkpoint", "self_generated", "base_report", "instruct_report", "alt_base_report", "self_repairs",
     "sft_checkpoint", "sft_report",
@@ -71,7 +76,11 @@ def _job_cost(logs: Path, since: float) -> Cost:
     seconds, tokens = 0.0, 0
     for start, following in pairwise([*starts, float("inf")]):
         mine = [row for row in rows if start <= row["time"] < following]
-        ends = [mark["time"] for mark in marks if mark["event"] == "end" and start <= mark["time"] < following]
+        ends = [
+            mark["time"]
+            for mark in marks
+            if mark["event"] == "end" and start <= mark["time"] < following
+        ]
         last = max([start, *ends, *(row["time"] for row in mine)])
         seconds += last - start
         tokens += max((int(row.get("tokens", 0)) for row in mine), default=0)
@@ -83,7 +92,9 @@ def write_cost(logs: Path, wall_s: float) -> Cost:
     before = read_cost(logs)
     device = device_cost(logs)
     wall = round((before.wall_s if before else 0.0) + wall_s, 3)
-    cost = Cost(wall_s=wall, device_s=device.device_s, tokens=device.tokens, attempts=device.attempts)
+    cost = Cost(
+        wall_s=wall, device_s=device.device_s, tokens=device.tokens, attempts=device.attempts
+    )
     write_json(logs / COST, asdict(cost))
     return cost
 
@@ -101,7 +112,11 @@ def loop_costs(store: Store, assets: Iterable[str]) -> dict[str, Cost]:
     found: dict[str, Cost] = {}
     for asset in assets:
         made = store.find(asset)
-        cost = read_cost(made.folder / "logs") if made and made.manifest.loop_id == store.loop_id else None
+        cost = (
+            read_cost(made.folder / "logs")
+            if made and made.manifest.loop_id == store.loop_id
+            else None
+        )
         if cost is not None:
             found[asset] = cost
     return found
@@ -179,7 +194,9 @@ def costs_markdown(rows: Sequence[dict[str, Any]], budget: Budget) -> str:
     """Seed 001's table: estimate against actual, then the sum against the budget."""
     lines = ["| stage | wall | device | estimated | tokens | cost |", "|---|---|---|---|---|---|"]
     for row in rows:
-        estimated = "–" if row["estimated_device_s"] is None else f"{row['estimated_device_s']:,.1f} s"
+        estimated = (
+            "–" if row["estimated_device_s"] is None else f"{row['estimated_device_s']:,.1f} s"
+        )
         lines.append(
             f"| {row['stage']} | {row['wall_s']:,.1f} s | {row['device_s']:,.1f} s | {estimated} "
             f"| {row['tokens']:,} | {row['cost']:.2f} {budget.currency} |"

@@ -26,7 +26,20 @@ from .defs.nightly import nightly_at_two
 
 defs = dg.Definitions(
     assets=dg.load_assets_from_modules(
-        [baseline, gap, candidates, critic, judge, mix, training, grpo, evaluation, leaderboard, review, release]
+        [
+            baseline,
+            gap,
+            candidates,
+            critic,
+            judge,
+            mix,
+            training,
+            grpo,
+            evaluation,
+            leaderboard,
+            review,
+            release,
+        ]
     ),
     asset_checks=[*CHECKS, judge.judge_is_licensed, *GRPO_CHECKS, *DECISIONS],
     jobs=JOBS,

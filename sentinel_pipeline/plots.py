@@ -32,15 +32,27 @@ class Bar(NamedTuple):
     high: float
 
 
-def rate_bars(bars: Sequence[Bar], title: str, thresholds: Mapping[str, float] | None = None) -> str:
+def rate_bars(
+    bars: Sequence[Bar], title: str, thresholds: Mapping[str, float] | None = None
+) -> str:
     """Horizontal bars with intervals, and a dashed line for each named threshold; Markdown with one image."""
 
     def draw(axes: Axes) -> None:
         labels = [bar.label for bar in bars]
         errors = [[bar.rate - bar.low for bar in bars], [bar.high - bar.rate for bar in bars]]
-        axes.barh(labels, [bar.rate for bar in bars], xerr=errors, color=_BLUE, ecolor="#0f172a", capsize=3, height=0.6)
+        axes.barh(
+            labels,
+            [bar.rate for bar in bars],
+            xerr=errors,
+            color=_BLUE,
+            ecolor="#0f172a",
+            capsize=3,
+            height=0.6,
+        )
         for name, value in (thresholds or {}).items():
-            axes.axvline(value, color=_ORANGE, linestyle="--", linewidth=1, label=f"{name} {value:.0%}")
+            axes.axvline(
+                value, color=_ORANGE, linestyle="--", linewidth=1, label=f"{name} {value:.0%}"
+            )
         axes.set_xlim(0, 1)
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
         axes.invert_yaxis()
@@ -57,7 +69,13 @@ def difference_bars(bars: Sequence[Bar], title: str) -> str:
         colours = [_BLUE if bar.low > 0 else _ORANGE if bar.high < 0 else _GREY for bar in bars]
         places = range(len(bars))
         axes.axvline(0, color="#0f172a", linewidth=1)
-        axes.hlines(places, [bar.low for bar in bars], [bar.high for bar in bars], colors=colours, linewidth=2)
+        axes.hlines(
+            places,
+            [bar.low for bar in bars],
+            [bar.high for bar in bars],
+            colors=colours,
+            linewidth=2,
+        )
         axes.scatter([bar.rate for bar in bars], places, c=colours, zorder=3)
         axes.set_yticks(list(places), [bar.label for bar in bars])
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:+.0%}")
@@ -67,14 +85,36 @@ def difference_bars(bars: Sequence[Bar], title: str) -> str:
     return _markdown(draw, title, height=0.9 + 0.32 * len(bars))
 
 
-def shares(before: Mapping[str, float], after: Mapping[str, float], wanted: Mapping[str, float], title: str) -> str:
+def shares(
+    before: Mapping[str, float], after: Mapping[str, float], wanted: Mapping[str, float], title: str
+) -> str:
     """Grouped bars of category shares: before, after, and a mark where each was wanted; Markdown with one image."""
 
     def draw(axes: Axes) -> None:
         places = range(len(wanted))
-        axes.bar([p - 0.2 for p in places], [before.get(n, 0) for n in wanted], 0.4, color=_GREY, label="before")
-        axes.bar([p + 0.2 for p in places], [after.get(n, 0) for n in wanted], 0.4, color=_BLUE, label="after")
-        axes.plot(places, list(wanted.values()), "_", color=_ORANGE, markersize=28, markeredgewidth=2, label="wanted")
+        axes.bar(
+            [p - 0.2 for p in places],
+            [before.get(n, 0) for n in wanted],
+            0.4,
+            color=_GREY,
+            label="before",
+        )
+        axes.bar(
+            [p + 0.2 for p in places],
+            [after.get(n, 0) for n in wanted],
+            0.4,
+            color=_BLUE,
+            label="after",
+        )
+        axes.plot(
+            places,
+            list(wanted.values()),
+            "_",
+            color=_ORANGE,
+            markersize=28,
+            markeredgewidth=2,
+            label="wanted",
+        )
         axes.set_xticks(list(places), [name.replace("_", "\n") for name in wanted])
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
         axes.legend(frameon=False)
@@ -82,13 +122,18 @@ def shares(before: Mapping[str, float], after: Mapping[str, float], wanted: Mapp
     return _markdown(draw, title, height=2.6)
 
 
-def curves(series: Mapping[str, Sequence[tuple[float, float]]], title: str, x: str, percent: bool = False) -> str:
+def curves(
+    series: Mapping[str, Sequence[tuple[float, float]]], title: str, x: str, percent: bool = False
+) -> str:
     """Lines over steps, one a name; Markdown with one image."""
 
     def draw(axes: Axes) -> None:
         for name, points in series.items():
             axes.plot(
-                [p[0] for p in points], [p[1] for p in points], marker="o" if len(points) < 12 else None, label=name
+                [p[0] for p in points],
+                [p[1] for p in points],
+                marker="o" if len(points) < 12 else None,
+                label=name,
             )
         axes.set_xlabel(x)
         if percent:
@@ -99,7 +144,9 @@ def curves(series: Mapping[str, Sequence[tuple[float, float]]], title: str, x: s
     return _markdown(draw, title, height=2.6)
 
 
-def write_png_curves(path: Path, series: Mapping[str, Sequence[tuple[float, float]]], title: str, x: str) -> None:
+def write_png_curves(
+    path: Path, series: Mapping[str, Sequence[tuple[float, float]]], title: str, x: str
+) -> None:
     """Lines over steps, one plot a name, as a PNG file."""
     import matplotlib
 
@@ -128,7 +175,14 @@ def stacked(rows: Mapping[str, Mapping[str, int]], parts: Sequence[str], title: 
         left = [0] * len(rows)
         for part, colour in zip(parts, colours, strict=False):
             widths = [counts.get(part, 0) for counts in rows.values()]
-            axes.barh(list(rows), widths, left=left, color=colour, height=0.6, label=part.replace("_", " "))
+            axes.barh(
+                list(rows),
+                widths,
+                left=left,
+                color=colour,
+                height=0.6,
+                label=part.replace("_", " "),
+            )
             left = [a + b for a, b in zip(left, widths, strict=True)]
         axes.invert_yaxis()
         axes.legend(frameon=False, loc="lower right")

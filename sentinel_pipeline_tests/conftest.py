@@ -22,12 +22,21 @@ settings.load_profile("ci" if os.environ.get("CI") else "default")
 ROOT = Path(__file__).resolve().parents[1]
 
 if "PYTEST_XDIST_WORKER" in os.environ:
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # two busy test processes: a thread that waits must not spin
+    os.environ.setdefault(
+        "OMP_WAIT_POLICY", "PASSIVE"
+    )  # two busy test processes: a thread that waits must not spin
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Longest files first: with several test processes none is left alone at the end."""
-    minutes = ("test_loop", "test_night", "test_dagster_ui", "test_repeats", "test_launch", "test_worker")
+    minutes = (
+        "test_loop",
+        "test_night",
+        "test_dagster_ui",
+        "test_repeats",
+        "test_launch",
+        "test_worker",
+    )
 
     def place(item: pytest.Item) -> tuple[bool, int]:
         named = [number for number, name in enumerate(minutes) if f"/{name}.py" in item.nodeid]
@@ -51,7 +60,9 @@ def benchmarks_dir() -> Path:
     """The folder of public benchmark files; skips, saying so, where it is absent."""
     folder = Path(os.environ.get("SENTINEL_BENCHMARKS", ROOT.parent / "shared" / "benchmarks"))
     if not folder.is_dir():
-        pytest.skip(f"no public benchmark files at {folder}: set SENTINEL_BENCHMARKS to their folder")
+        pytest.skip(
+            f"no public benchmark files at {folder}: set SENTINEL_BENCHMARKS to their folder"
+        )
     return folder
 
 
@@ -71,7 +82,11 @@ def need_package(name: str) -> None:
 @pytest.fixture(scope="session")
 def chromium() -> str:
     """The path of Chromium."""
-    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    found = (
+        shutil.which("chromium")
+        or shutil.which("chromium-browser")
+        or shutil.which("google-chrome")
+    )
     if found is None:
         missing_tool("Chromium")
     return str(found)

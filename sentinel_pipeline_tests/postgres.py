@@ -67,7 +67,9 @@ def _wait(url: str, server: subprocess.Popen[bytes]) -> None:
             psycopg.connect(url, connect_timeout=5).close()
             return
         except psycopg.OperationalError:
-            assert server.poll() is None and time.monotonic() < deadline, "the Postgres server did not start"
+            assert server.poll() is None and time.monotonic() < deadline, (
+                "the Postgres server did not start"
+            )
             time.sleep(0.2)
 
 

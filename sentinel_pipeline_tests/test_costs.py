@@ -33,7 +33,12 @@ def logs(tmp_path: Path) -> Path:
     marks = [("start", 100.0), ("start", 200.0), ("end", 250.0)]
     leave(folder, "attempts.jsonl", [{"event": event, "time": at} for event, at in marks])
     rows = [(110.0, 400), (130.0, 1000), (210.0, 300), (240.0, 2500)]
-    leave(folder, "progress.jsonl", [{"time": at, "tokens": tokens} for at, tokens in rows], torn='{"time": 24')
+    leave(
+        folder,
+        "progress.jsonl",
+        [{"time": at, "tokens": tokens} for at, tokens in rows],
+        torn='{"time": 24',
+    )
     return folder
 
 
@@ -43,7 +48,11 @@ def test_a_killed_attempt_counts_up_to_its_last_word(logs: Path) -> None:
 
 def test_wall_time_of_attempts_is_added_up(logs: Path) -> None:
     write_cost(logs, 40.0)
-    assert write_cost(logs, 60.0) == read_cost(logs) == Cost(wall_s=100.0, device_s=80.0, tokens=3500, attempts=2)
+    assert (
+        write_cost(logs, 60.0)
+        == read_cost(logs)
+        == Cost(wall_s=100.0, device_s=80.0, tokens=3500, attempts=2)
+    )
 
 
 def test_a_stage_without_a_worker_costs_no_device_time(tmp_path: Path) -> None:
@@ -57,13 +66,22 @@ def test_rows_hold_the_estimate_beside_the_actual_and_the_money(logs: Path) -> N
     write_estimate(logs, Cost(device_s=1.0))
     budget = Budget(hourly_rate=1.74, max_hours=2.0)
     (row,) = cost_rows({"sft_checkpoint": logs, "task_bank": logs / "nothing"}, budget)
-    assert (row["device_s"], row["estimated_device_s"], row["cost"]) == (80.0, 90.0, round(80 / 3600 * 1.74, 4))
-    assert "0.022 device hours of 2 h allowed, 0.04 USD at 1.74 an hour" in costs_markdown([row], budget)
+    assert (row["device_s"], row["estimated_device_s"], row["cost"]) == (
+        80.0,
+        90.0,
+        round(80 / 3600 * 1.74, 4),
+    )
+    assert "0.022 device hours of 2 h allowed, 0.04 USD at 1.74 an hour" in costs_markdown(
+        [row], budget
+    )
 
 
 def test_a_nightly_run_stops_before_the_stage_that_its_budget_cannot_pay() -> None:
     budget = Budget(max_hours=1.0)
     refuse_beyond(budget, "sft_checkpoint", 1800.0, Cost(device_s=1800.0))
     refuse_beyond(Budget(), "sft_checkpoint", 1e9, None)
-    with pytest.raises(GateRefused, match=r"dpo_checkpoint would exceed the budget: 0\.500 h spent, 0\.501 h expected"):
+    with pytest.raises(
+        GateRefused,
+        match=r"dpo_checkpoint would exceed the budget: 0\.500 h spent, 0\.501 h expected",
+    ):
         refuse_beyond(budget, "dpo_checkpoint", 1800.0, Cost(device_s=1803.0))

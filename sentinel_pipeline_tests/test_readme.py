@@ -66,7 +66,9 @@ def test_every_link_and_picture_leads_somewhere(page: Path) -> None:
 
 def test_every_picture_is_shown_somewhere() -> None:
     shown = {
-        target for page in PAGES for target in re.findall(r"images/([\w-]+\.png)", page.read_text(encoding="utf-8"))
+        target
+        for page in PAGES
+        for target in re.findall(r"images/([\w-]+\.png)", page.read_text(encoding="utf-8"))
     }
     assert {path.name for path in (ROOT / "docs" / "images").glob("*.png")} == shown
 
@@ -74,7 +76,8 @@ def test_every_picture_is_shown_somewhere() -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_file_that_is_named_is_there(page: Path) -> None:
     named = re.findall(
-        r"`((?:benchmarks|deploy|sentinel_pipeline\w*)/[a-z_][\w./-]*?)(?: [^`]*)?`", page.read_text(encoding="utf-8")
+        r"`((?:benchmarks|deploy|sentinel_pipeline\w*)/[a-z_][\w./-]*?)(?: [^`]*)?`",
+        page.read_text(encoding="utf-8"),
     )
     for path in named:
         assert (ROOT / path).exists(), f"{page.name}: {path}"
@@ -92,7 +95,9 @@ def test_make_targets_recipes_jobs_and_assets_are_those_that_exist() -> None:
     assert told == set(Home(ROOT).recipe_names())
     graph = README[README.index("## The graph") : README.index("## Recipes")]
     names = set(re.findall(r"`(\w+)`", graph))
-    assets = {key.to_user_string() for key in defs.get_repository_def().asset_graph.get_all_asset_keys()}
+    assets = {
+        key.to_user_string() for key in defs.get_repository_def().asset_graph.get_all_asset_keys()
+    }
     assert assets <= names, sorted(assets - names)
     assert {job.name for job in JOBS} <= names
 
@@ -106,7 +111,9 @@ def test_the_default_gates_are_told_with_their_names() -> None:
 def test_the_recipe_in_the_readme_is_one(tmp_path: Path) -> None:
     from sentinel_pipeline.records.recipe import load_recipe
 
-    text = next(block for block in re.findall(r"```toml\n(.*?)```", README, re.S) if "[model]" in block)
+    text = next(
+        block for block in re.findall(r"```toml\n(.*?)```", README, re.S) if "[model]" in block
+    )
     (tmp_path / "mine.toml").write_text(text)
     assert load_recipe(tmp_path / "mine.toml").gates["gain"].against == "base"
 
@@ -115,7 +122,9 @@ def test_the_judge_in_the_docs_is_one(tmp_path: Path) -> None:
     from sentinel_pipeline.records.recipe import load_recipe
 
     text = (ROOT / "docs" / "suites.md").read_text()
-    block = next(block for block in re.findall(r"```toml\n(.*?)```", text, re.S) if "[judge.model]" in block)
+    block = next(
+        block for block in re.findall(r"```toml\n(.*?)```", text, re.S) if "[judge.model]" in block
+    )
     (tmp_path / "mine.toml").write_text(block)
     model = load_recipe(tmp_path / "mine.toml").judge.model
     assert model is not None and model.name == "judge-7b"

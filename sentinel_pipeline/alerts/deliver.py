@@ -28,7 +28,9 @@ def deliver(outbox: Outbox, rules: AlertRules) -> Delivered:
     sent = failed = 0
     for delivery in outbox.claim(time.time()):
         url = rules.url(delivery.channel) if delivery.channel in rules.channels else None
-        error = send(url, delivery.alert) if url else f"channel {delivery.channel} has no URL any more"
+        error = (
+            send(url, delivery.alert) if url else f"channel {delivery.channel} has no URL any more"
+        )
         if error is None:
             outbox.delivered(delivery, time.time())
             sent += 1
@@ -48,7 +50,9 @@ def send(url: str, alert: Alert) -> str | None:
             return "is no URL that Apprise knows"
         kind = NotifyType.INFO if alert.kind == "digest" else NotifyType.WARNING
         body = f"{alert.body}\n\n{alert.link}" if alert.link else alert.body
-        done = sender.notify(title=alert.title, body=body, notify_type=kind, body_format=NotifyFormat.TEXT)
+        done = sender.notify(
+            title=alert.title, body=body, notify_type=kind, body_format=NotifyFormat.TEXT
+        )
     return None if done else "; ".join(said)[:500] or "was refused without a word"
 
 

@@ -69,14 +69,19 @@ def build_digest(home: Home, seen: NightSeen) -> Digest:
     """Gather one night whose runs are over."""
     ledger = Ledger(home.ledger)
     gates = tuple((run.recipe, verdict) for run in seen.runs for verdict in _last(ledger, run))
-    changes = tuple(change for run in seen.runs for change in changes_of(home, run.recipe, run.run_id))
+    changes = tuple(
+        change for run in seen.runs for change in changes_of(home, run.recipe, run.run_id)
+    )
     return Digest(
         night=seen.night,
         runs=tuple(seen.runs),
         spent=dict(seen.spent),
         gates=gates,
         changes=changes,
-        needs=(*_needs(seen, gates, changes), *(line for run in seen.runs for line in left_open(home, run))),
+        needs=(
+            *_needs(seen, gates, changes),
+            *(line for run in seen.runs for line in left_open(home, run)),
+        ),
     )
 
 
@@ -91,7 +96,11 @@ def changes_of(home: Home, recipe: str, run_id: str) -> Iterator[Change]:
     for folder in sorted((home.runs / recipe).glob(f"*_report/{run_id}")):
         history = store.history(folder.parent.name)
         index = next(i for i, made in enumerate(history) if made.manifest.run_id == run_id)
-        earlier = [made for made in history[:index] if made.manifest.loop_id != history[index].manifest.loop_id]
+        earlier = [
+            made
+            for made in history[:index]
+            if made.manifest.loop_id != history[index].manifest.loop_id
+        ]
         if earlier:
             yield from _suites(recipe, earlier[-1], history[index])
 
@@ -103,7 +112,11 @@ def _suites(recipe: str, before: Artefact, now: Artefact) -> Iterator[Change]:
             continue
         try:
             found, _ = compare(
-                read_samples(before, suite), read_samples(now, suite), from_stage="before", to_stage="now", suite=suite
+                read_samples(before, suite),
+                read_samples(now, suite),
+                from_stage="before",
+                to_stage="now",
+                suite=suite,
             )
         except BadInput:
             continue
@@ -121,7 +134,9 @@ def left_open(home: Home, run: RunSeen) -> Iterator[str]:
             yield f"{run.recipe}: {asset}, {suite}: {reasons.total()} of {len(rows)} items have no score. Mostly: {most}"
 
 
-def _needs(seen: NightSeen, gates: Sequence[tuple[str, GateVerdict]], changes: Sequence[Change]) -> Iterator[str]:
+def _needs(
+    seen: NightSeen, gates: Sequence[tuple[str, GateVerdict]], changes: Sequence[Change]
+) -> Iterator[str]:
     yield from seen.faults
     for run in seen.runs:
         for why in (run.failures or (run.why,)) if run.failed else ():
@@ -156,15 +171,29 @@ def digest_markdown(digest: Digest) -> str:
         lines += ["## Needs a person", "", *(f"- {need}" for need in digest.needs), ""]
     else:
         lines += ["Nothing needs a person.", ""]
-    lines += ["## Runs", "", "| recipe | run | status | hours | device hours | cost |", "|---|---|---|---|---|---|"]
+    lines += [
+        "## Runs",
+        "",
+        "| recipe | run | status | hours | device hours | cost |",
+        "|---|---|---|---|---|---|",
+    ]
     lines += [_run_line(run, digest.spent.get(run.run_id, Spent(0.0, ""))) for run in digest.runs]
     if digest.gates:
-        lines += ["", "## Gates", "", "| recipe | gate | verdict | measured [interval] | n |", "|---|---|---|---|---|"]
+        lines += [
+            "",
+            "## Gates",
+            "",
+            "| recipe | gate | verdict | measured [interval] | n |",
+            "|---|---|---|---|---|",
+        ]
         lines += [
             f"| {recipe} | {v.name} | {v.verdict} | {with_interval(v.measured, v.interval)} | {v.n} |"
             for recipe, v in digest.gates
         ]
     if digest.changes:
         lines += ["", "## Since the loop before, on the same items", ""]
-        lines += [f"- {change.recipe}, {change.asset}, {_words(change.comparison)}" for change in digest.changes]
+        lines += [
+            f"- {change.recipe}, {change.asset}, {_words(change.comparison)}"
+            for change in digest.changes
+        ]
     return "\n".join(lines) + "\n"

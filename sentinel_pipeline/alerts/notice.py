@@ -120,7 +120,9 @@ def about_nights(rules: AlertRules, recipe: str, nights: Sequence[Night]) -> Ale
     )
 
 
-def about_staleness(rules: AlertRules, recipe: str, stale: Sequence[str], version: str) -> Alert | None:
+def about_staleness(
+    rules: AlertRules, recipe: str, stale: Sequence[str], version: str
+) -> Alert | None:
     """Verdicts that no longer hold, all of a recipe's in one alert; ``version`` is what they are stale against."""
     if not stale or rules.of("check_stale", recipe) is None:
         return None

@@ -62,7 +62,11 @@ class AlertRules:
     def url(self, channel: str) -> str | None:
         """The channel's Apprise URL; None where its environment variable is not set."""
         value = self.channels[channel]
-        return os.environ.get(value.removeprefix("env:")) or None if value.startswith("env:") else value
+        return (
+            os.environ.get(value.removeprefix("env:")) or None
+            if value.startswith("env:")
+            else value
+        )
 
     def reachable(self, rule: Rule) -> list[str]:
         return [channel for channel in rule.to if self.url(channel)]
@@ -89,6 +93,8 @@ def load_rules(path: Path) -> AlertRules:
         for name in ("nights", "pending"):
             if getattr(rule, name) < 1:
                 raise BadInput(
-                    f"is {getattr(rule, name)}, expected at least 1.", file=path, field=f"rules[{index}].{name}"
+                    f"is {getattr(rule, name)}, expected at least 1.",
+                    file=path,
+                    field=f"rules[{index}].{name}",
                 )
     return rules

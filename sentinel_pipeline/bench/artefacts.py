@@ -77,7 +77,11 @@ def explained(
         return found
     experiment = _cut_to_length(pairs, raw[0], rescore)
     # Cutting settles what matching only suspects, for the two features that are about where an answer ends.
-    return [experiment if one.feature == "length" else one for one in found if one.feature != "truncation"]
+    return [
+        experiment if one.feature == "length" else one
+        for one in found
+        if one.feature != "truncation"
+    ]
 
 
 def _difference(pairs: Sequence[Pair]) -> tuple[float, Interval]:
@@ -94,13 +98,22 @@ def _vanished(raw: float, matched: float, interval: Interval) -> bool:
     return inside and not interval.low <= raw <= interval.high and abs(matched) < KEPT * abs(raw)
 
 
-def _matched(feature: str, value: Callable[[SampleScore], float], pairs: Sequence[Pair], raw: float) -> Finding:
-    answers = [(value(one), side, one.outcome == "pass") for pair in pairs for side, one in enumerate(pair)]
+def _matched(
+    feature: str, value: Callable[[SampleScore], float], pairs: Sequence[Pair], raw: float
+) -> Finding:
+    answers = [
+        (value(one), side, one.outcome == "pass") for pair in pairs for side, one in enumerate(pair)
+    ]
     strata = _split(answers, _CUTS)
     estimate = _stratified(strata) if len(strata) > 1 else None
     if estimate is None:
         return Finding(
-            feature, raw, None, None, False, f"{feature}: cannot be matched, or tells nothing within a model"
+            feature,
+            raw,
+            None,
+            None,
+            False,
+            f"{feature}: cannot be matched, or tells nothing within a model",
         )
     matched, interval = estimate
     ruled = _ruled(answers, strata)
@@ -121,9 +134,13 @@ def _split(answers: list[Answer], cuts: int) -> list[list[Answer]]:
     """Strata by at most ``cuts`` cuts of the feature, each the one that best tells pass from fail within the models."""
     strata = [sorted(answers)]
     for _ in range(cuts):
-        best = max(((*_best_cut(one), index) for index, one in enumerate(strata)), default=(0.0, 0, 0))
+        best = max(
+            ((*_best_cut(one), index) for index, one in enumerate(strata)), default=(0.0, 0, 0)
+        )
         gain, place, index = best
-        if gain < log(len(answers)):  # a cut must earn its keep: the Bayesian information criterion's price of one
+        if gain < log(
+            len(answers)
+        ):  # a cut must earn its keep: the Bayesian information criterion's price of one
             break
         strata[index : index + 1] = [strata[index][:place], strata[index][place:]]
     return strata
@@ -141,7 +158,8 @@ def _best_cut(stratum: list[Answer]) -> tuple[float, int]:
         if value == stratum[place][0]:
             continue
         apart = sum(
-            _likelihood(*left[s]) + _likelihood(total[s][0] - left[s][0], total[s][1] - left[s][1]) for s in (0, 1)
+            _likelihood(*left[s]) + _likelihood(total[s][0] - left[s][0], total[s][1] - left[s][1])
+            for s in (0, 1)
         )
         best = max(best, (apart - whole, place))
     return best
@@ -151,7 +169,10 @@ def _ruled(answers: Sequence[Answer], strata: Sequence[Sequence[Answer]]) -> flo
     """Share of the deviance within the models that the strata explain (McFadden 1974)."""
 
     def deviance(of: Sequence[Answer]) -> float:
-        counts = [[sum(side == s and ok == passed for _, side, passed in of) for ok in (False, True)] for s in (0, 1)]
+        counts = [
+            [sum(side == s and ok == passed for _, side, passed in of) for ok in (False, True)]
+            for s in (0, 1)
+        ]
         return -sum(_likelihood(*one) for one in counts)
 
     whole = deviance(answers)
@@ -196,10 +217,16 @@ def _cut_to_length(pairs: Sequence[Pair], raw: float, rescore: CutScorer) -> Fin
         if len(failing.completion) > len(passing.completion)
     ]
     outcomes = rescore([(task, text) for _, task, text in cut]) if cut else []
-    saved = {place for (place, _, _), outcome in zip(cut, outcomes, strict=True) if outcome == "pass"}
+    saved = {
+        place for (place, _, _), outcome in zip(cut, outcomes, strict=True) if outcome == "pass"
+    }
     both = sum(a.outcome == "pass" == b.outcome for a, b in pairs) + len(saved)
-    gained = sum(a.outcome != "pass" == b.outcome and i not in saved for i, (a, b) in enumerate(pairs))
-    lost = sum(a.outcome == "pass" != b.outcome and i not in saved for i, (a, b) in enumerate(pairs))
+    gained = sum(
+        a.outcome != "pass" == b.outcome and i not in saved for i, (a, b) in enumerate(pairs)
+    )
+    lost = sum(
+        a.outcome == "pass" != b.outcome and i not in saved for i, (a, b) in enumerate(pairs)
+    )
     matched, interval = (
         (gained - lost) / len(pairs),
         newcombe_paired(both, gained, lost, len(pairs) - both - gained - lost),

@@ -83,7 +83,12 @@ class SuiteComparison(NamedTuple):
 
 
 def compare(
-    first: Sequence[SampleScore], second: Sequence[SampleScore], *, from_stage: str, to_stage: str, suite: str
+    first: Sequence[SampleScore],
+    second: Sequence[SampleScore],
+    *,
+    from_stage: str,
+    to_stage: str,
+    suite: str,
 ) -> tuple[PairedComparison, list[Flip]]:
     """Pair by task id and compare; items with an infrastructure outcome on either side are left out of both.
 
@@ -117,18 +122,31 @@ def compare_suites(
             f"{from_stage} ({', '.join(first)}) and {to_stage} ({', '.join(second)}) have no suite in common.",
             fix="Answer one suite with both models.",
         )
-    paired = {name: scored_pairs(first[name], second[name], from_stage, to_stage, name) for name in suites}
-    summaries = {name: _summary(pairs, from_stage, to_stage, name) for name, pairs in paired.items()}
+    paired = {
+        name: scored_pairs(first[name], second[name], from_stage, to_stage, name) for name in suites
+    }
+    summaries = {
+        name: _summary(pairs, from_stage, to_stage, name) for name, pairs in paired.items()
+    }
     adjusted = holm({name: summary.p for name, summary in summaries.items()})
     return {
-        name: _suite(pairs, summaries[name], adjusted[name], explained(first[name], second[name], rescore(name)))
+        name: _suite(
+            pairs,
+            summaries[name],
+            adjusted[name],
+            explained(first[name], second[name], rescore(name)),
+        )
         for name, pairs in paired.items()
     }
 
 
 def stage_pairs(present: Sequence[str]) -> list[tuple[str, str]]:
     """Each stage with the one before it, then the last with the first."""
-    return list(dict.fromkeys([*pairwise(present), (present[0], present[-1])])) if len(present) > 1 else []
+    return (
+        list(dict.fromkeys([*pairwise(present), (present[0], present[-1])]))
+        if len(present) > 1
+        else []
+    )
 
 
 def compare_reports(
@@ -137,7 +155,10 @@ def compare_reports(
     """The pairs of ``stage_pairs`` among ``reports``, suite by suite."""
     return [
         compare(
-            *(read_samples(reports[name], suite) for name in pair), from_stage=pair[0], to_stage=pair[1], suite=suite
+            *(read_samples(reports[name], suite) for name in pair),
+            from_stage=pair[0],
+            to_stage=pair[1],
+            suite=suite,
         )
         for pair in stage_pairs([name for name in STAGES if name in reports])
         for suite in suites
@@ -159,10 +180,17 @@ def _summary(pairs: Pairs, from_stage: str, to_stage: str, suite: str) -> Paired
     )
 
 
-def _suite(pairs: Pairs, summary: PairedComparison, adjusted: float, findings: list[Finding]) -> SuiteComparison:
+def _suite(
+    pairs: Pairs, summary: PairedComparison, adjusted: float, findings: list[Finding]
+) -> SuiteComparison:
     a, b = (sum(pair[side].outcome == "pass" for pair in pairs) / len(pairs) for side in (0, 1))
-    failed = [Counter(_code(pair[side]) for pair in pairs if pair[side].outcome == "fail") for side in (0, 1)]
-    codes = sorted(failed[0] | failed[1], key=lambda code: (-failed[0][code] - failed[1][code], code))
+    failed = [
+        Counter(_code(pair[side]) for pair in pairs if pair[side].outcome == "fail")
+        for side in (0, 1)
+    ]
+    codes = sorted(
+        failed[0] | failed[1], key=lambda code: (-failed[0][code] - failed[1][code], code)
+    )
     return SuiteComparison(
         summary=summary,
         a=a,
@@ -191,7 +219,9 @@ def _parts(pairs: Pairs) -> list[Part]:
     for (kind, name), mine in sorted(groups.items()):
         table = counted(mine)
         a, b = (table.both + table.lost) / table.n, (table.both + table.gained) / table.n
-        found.append(Part(kind, name, table.n, a, b, table.gained, table.lost, table.interval(), table.p))
+        found.append(
+            Part(kind, name, table.n, a, b, table.gained, table.lost, table.interval(), table.p)
+        )
     return found
 
 

@@ -71,13 +71,20 @@ def comparison_markdown(found: Sequence[SuiteComparison]) -> str:
 def comparison_plot(found: Sequence[SuiteComparison]) -> str:
     """Every difference with its interval, as Markdown with one image."""
     bars = [
-        Bar(f"{c.suite}: {c.from_stage} → {c.to_stage}", c.difference, c.interval.low, c.interval.high)
+        Bar(
+            f"{c.suite}: {c.from_stage} → {c.to_stage}",
+            c.difference,
+            c.interval.low,
+            c.interval.high,
+        )
         for c in (one.summary for one in found)
     ]
     return difference_bars(bars, "Paired difference in Pass@1, 95 % intervals")
 
 
-def comparison_page(title: str, found: Sequence[SuiteComparison], reports: Sequence[BenchmarkReport] = ()) -> str:
+def comparison_page(
+    title: str, found: Sequence[SuiteComparison], reports: Sequence[BenchmarkReport] = ()
+) -> str:
     """The whole comparison as one HTML page."""
     from jinja2 import Environment
 
@@ -88,7 +95,11 @@ def comparison_page(title: str, found: Sequence[SuiteComparison], reports: Seque
     rates = {(one.stage, one.suite): one for one in reports}
     return template.render(
         title=title,
-        reach=ceil(10 * max((abs(x) for one in found for x in one.summary.interval[:2]), default=1.0)) / 10 or 0.1,
+        reach=ceil(
+            10 * max((abs(x) for one in found for x in one.summary.interval[:2]), default=1.0)
+        )
+        / 10
+        or 0.1,
         found=found,
         stages=stages,
         suites=list(dict.fromkeys(one.suite for one in reports)),
@@ -105,5 +116,10 @@ def _points(value: float) -> str:
 
 def _shown(text: str) -> str:
     """An answer as the page shows it: control characters visible, the end of a long one left out and told."""
-    plain = "".join(one if one in "\n\t" or one.isprintable() else f"\\u{{{ord(one):x}}}" for one in text[:SHOWN_TEXT])
-    return plain + (f"\n… {len(text) - SHOWN_TEXT:,} more characters" if len(text) > SHOWN_TEXT else "")
+    plain = "".join(
+        one if one in "\n\t" or one.isprintable() else f"\\u{{{ord(one):x}}}"
+        for one in text[:SHOWN_TEXT]
+    )
+    return plain + (
+        f"\n… {len(text) - SHOWN_TEXT:,} more characters" if len(text) > SHOWN_TEXT else ""
+    )

@@ -36,7 +36,12 @@ class Judged(NamedTuple):
 
 
 def write_reports(
-    out: Draft, suites: Path, judged: Judged, recipe: Recipe, run_id: str, retired: Mapping[str, int]
+    out: Draft,
+    suites: Path,
+    judged: Judged,
+    recipe: Recipe,
+    run_id: str,
+    retired: Mapping[str, int],
 ) -> list[BenchmarkReport]:
     """Score every suite's stored answers (``logs/SUITE.jsonl`` of the draft) and write its samples, its report and its failures.
 
@@ -47,9 +52,13 @@ def write_reports(
     answered: dict[str, tuple[list[Task], list[SampleScore]]] = {}
     for suite in bench.suites:
         tasks = [Task.from_row(row) for row in read_parquet(suites / f"{suite}.parquet")]
-        scores = list(score_answers(tasks, out.folder / "logs" / f"{suite}.jsonl", samples=bench.samples))
+        scores = list(
+            score_answers(tasks, out.folder / "logs" / f"{suite}.jsonl", samples=bench.samples)
+        )
         decoding = _decoding(recipe, suite)
-        report, kept[suite] = write_report(out, suite, scores, judged, decoding, retired=retired.get(suite, 0))
+        report, kept[suite] = write_report(
+            out, suite, scores, judged, decoding, retired=retired.get(suite, 0)
+        )
         reports.append(report)
         answered[suite] = (tasks, scores)
     write_results(out, reports, kept)
@@ -59,16 +68,30 @@ def write_reports(
 
 def _measured(judged: Judged, recipe: Recipe, run_id: str) -> Measured:
     model = f"{recipe.name}/{judged.stage}"
-    return Measured(run_id, model, f"{model} ({judged.model})", judged.model_hash, recipe.review.min_tokens_per_second)
+    return Measured(
+        run_id,
+        model,
+        f"{model} ({judged.model})",
+        judged.model_hash,
+        recipe.review.min_tokens_per_second,
+    )
 
 
 def write_report(
-    out: Draft, suite: str, scores: Sequence[SampleScore], judged: Judged, decoding: dict[str, Any], *, retired: int = 0
+    out: Draft,
+    suite: str,
+    scores: Sequence[SampleScore],
+    judged: Judged,
+    decoding: dict[str, Any],
+    *,
+    retired: int = 0,
 ) -> tuple[BenchmarkReport, list[SampleScore]]:
     """Write one suite's samples and report, and return both. A conversation is one sample; its turns go to
     ``SUITE/turns.parquet``."""
     samples = join_turns(scores)
-    report = build_report(samples, suite=suite, decoding=decoding, retired=retired, **judged._asdict())
+    report = build_report(
+        samples, suite=suite, decoding=decoding, retired=retired, **judged._asdict()
+    )
     write_samples(out, suite, samples)
     if len(samples) < len(scores):
         write_turns(out, suite, scores)
@@ -78,7 +101,11 @@ def write_report(
 
 
 def score_answers(
-    tasks: Sequence[Task], answers: Path, *, samples: int = 1, unanswered: Literal["refuse", "infra"] = "refuse"
+    tasks: Sequence[Task],
+    answers: Path,
+    *,
+    samples: int = 1,
+    unanswered: Literal["refuse", "infra"] = "refuse",
 ) -> Iterator[SampleScore]:
     """Score stored answers (JSONL of id, completion, stopped, tokens, seconds) of ``tasks``, in the tasks' order, sample by sample.
 
@@ -88,7 +115,9 @@ def score_answers(
         Infrastructure: an item is unanswered and that is refused.
     """
     by_id = {row["id"]: row for row in read_jsonl(answers)}
-    asked = [(sample_id(task.id, number), task) for task in tasks for number in range(1, samples + 1)]
+    asked = [
+        (sample_id(task.id, number), task) for task in tasks for number in range(1, samples + 1)
+    ]
     missing = [name for name, _ in asked if name not in by_id]
     if missing and unanswered == "refuse":
         raise Infrastructure(
@@ -158,5 +187,10 @@ def _decoding(recipe: Recipe, suite: str) -> dict[str, Any]:
 
 
 def _metrics(report: BenchmarkReport) -> dict[str, Any]:
-    values = {"pass_at_1": report.pass_at_1, "syntax_rate": report.syntax_rate, "n": report.n, "infra": report.infra}
+    values = {
+        "pass_at_1": report.pass_at_1,
+        "syntax_rate": report.syntax_rate,
+        "n": report.n,
+        "infra": report.infra,
+    }
     return {f"{key}_{report.suite}": value for key, value in values.items() if value is not None}

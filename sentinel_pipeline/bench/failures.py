@@ -37,14 +37,23 @@ class Measured(NamedTuple):
     min_tokens_per_second: float
 
 
-def write_failures(out: Draft, suites: Mapping[str, tuple[Sequence[Task], Sequence[SampleScore]]], by: Measured) -> int:
+def write_failures(
+    out: Draft, suites: Mapping[str, tuple[Sequence[Task], Sequence[SampleScore]]], by: Measured
+) -> int:
     """Write the failures of every suite's samples and the tasks that they failed; returns how many records."""
-    records = [record for tasks, samples in suites.values() for record in failures(tasks, samples, by)]
+    records = [
+        record for tasks, samples in suites.values() for record in failures(tasks, samples, by)
+    ]
     failed = {record.task_id for record in records}
     out.jsonl(f"logs/{CANDIDATES}", (record.to_json() for record in records))
     out.jsonl(
         f"logs/{TASKS}",
-        (review_task(task).to_json() for tasks, _ in suites.values() for task in tasks if task.id in failed),
+        (
+            review_task(task).to_json()
+            for tasks, _ in suites.values()
+            for task in tasks
+            if task.id in failed
+        ),
     )
     return len(records)
 
@@ -53,14 +62,19 @@ def review_task(task: Task) -> ReviewTask:
     return ReviewTask(task_id=task.id, suite=task.suite, family=task.family, verifier=task.verifier)
 
 
-def failures(tasks: Sequence[Task], samples: Sequence[SampleScore], by: Measured) -> Iterator[SftCandidate]:
+def failures(
+    tasks: Sequence[Task], samples: Sequence[SampleScore], by: Measured
+) -> Iterator[SftCandidate]:
     """One record for each failed sample of a family that the model answers fast enough.
 
     Infrastructure is no failure of the model. The quality score is the share of three criteria that the answer met: it
     parses, it ended by itself, it passes its checks (which a failure does not).
     """
     fast = _fast_families(samples, by.min_tokens_per_second)
-    by_id, said = {task.id: task for task in tasks}, {sample.task_id: sample.completion for sample in samples}
+    by_id, said = (
+        {task.id: task for task in tasks},
+        {sample.task_id: sample.completion for sample in samples},
+    )
     now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
     for sample in samples:
         if sample.outcome == "fail" and sample.family in fast:

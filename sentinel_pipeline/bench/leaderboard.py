@@ -40,8 +40,13 @@ class Standing(NamedTuple):
 
 def standings(runs: Path, scorer_now: str) -> list[Standing]:
     """Every report under ``runs``, best first within a suite, suites in order of name; damaged ones are passed over."""
-    found = [row for path in runs.glob("*/*_report/*/*/report.json") for row in _one(path, scorer_now)]
-    return sorted(found, key=lambda row: (row.suite, -(row.pass_at_1 or -1.0), row.recipe, row.stage, row.made))
+    found = [
+        row for path in runs.glob("*/*_report/*/*/report.json") for row in _one(path, scorer_now)
+    ]
+    return sorted(
+        found,
+        key=lambda row: (row.suite, -(row.pass_at_1 or -1.0), row.recipe, row.stage, row.made),
+    )
 
 
 def _one(path: Path, scorer_now: str) -> list[Standing]:
@@ -49,7 +54,9 @@ def _one(path: Path, scorer_now: str) -> list[Standing]:
     try:
         made = Artefact(folder, read_manifest(folder))
         manifest, data = made.manifest, made.json(path.relative_to(folder).as_posix())
-        samples = made.path(f"samples_{data['suite']}.jsonl").read_text(encoding="utf-8").splitlines()
+        samples = (
+            made.path(f"samples_{data['suite']}.jsonl").read_text(encoding="utf-8").splitlines()
+        )
         asked = "\n".join(sorted(json.loads(line)["doc"]["task_id"] for line in samples))
         row = Standing(
             recipe=manifest.recipe,
@@ -80,7 +87,9 @@ def leaderboard_markdown(rows: Sequence[Standing], most: int = 200) -> str:
         rate = f"{percent(row.pass_at_1)}{span}"
         flag = "stale" if row.stale else ""
         made = row.made.replace("T", " ")
-        lines.append(f"| {row.suite} | {row.items} | {row.recipe} | {row.stage} | {made} | {row.n} | {rate} | {flag} |")
+        lines.append(
+            f"| {row.suite} | {row.items} | {row.recipe} | {row.stage} | {made} | {row.n} | {rate} | {flag} |"
+        )
     rest = f"\n{len(rows) - most} more in leaderboard.json." if len(rows) > most else ""
     return "\n".join(lines) + "\n" + rest
 
@@ -88,8 +97,17 @@ def leaderboard_markdown(rows: Sequence[Standing], most: int = 200) -> str:
 def leaderboard_plot(rows: Sequence[Standing], recipe: str) -> str:
     """Pass@1 of one recipe's checkpoints over its runs, oldest first."""
     series: dict[str, list[tuple[float, float]]] = {}
-    mine = sorted((row for row in rows if row.recipe == recipe and row.pass_at_1 is not None), key=lambda row: row.made)
+    mine = sorted(
+        (row for row in rows if row.recipe == recipe and row.pass_at_1 is not None),
+        key=lambda row: row.made,
+    )
     runs = list(dict.fromkeys(row.run_id for row in mine))
     for row in mine:
-        series.setdefault(f"{row.stage}, {row.suite}", []).append((runs.index(row.run_id) + 1, row.pass_at_1 or 0.0))
-    return curves(series, f"Pass@1 of {recipe} over its runs", "run", percent=True) if series else "No report yet."
+        series.setdefault(f"{row.stage}, {row.suite}", []).append(
+            (runs.index(row.run_id) + 1, row.pass_at_1 or 0.0)
+        )
+    return (
+        curves(series, f"Pass@1 of {recipe} over its runs", "run", percent=True)
+        if series
+        else "No report yet."
+    )

@@ -78,7 +78,11 @@ class Licence(NamedTuple):
     @property
     def reason(self) -> str:
         wrong = [f"{check.name}: {check.reason}" for check in self.checks if not check.passed]
-        return "; ".join(wrong) if wrong else "; ".join(f"{check.name}: {check.reason}" for check in self.checks)
+        return (
+            "; ".join(wrong)
+            if wrong
+            else "; ".join(f"{check.name}: {check.reason}" for check in self.checks)
+        )
 
 
 def read_labels(path: Path) -> list[Labelled]:
@@ -103,7 +107,10 @@ def _labelled(row: SuiteRow) -> Labelled:
     if not isinstance(label, (str, bool)) or label not in _LABELS:
         raise row.bad("label", f"expected pass or fail, got {label!r:.40}.")
     return Labelled(
-        str(row.fields.get("id", row.line)), messages(row), row.text("response", empty=True), _LABELS[label]
+        str(row.fields.get("id", row.line)),
+        messages(row),
+        row.text("response", empty=True),
+        _LABELS[label],
     )
 
 
@@ -131,7 +138,18 @@ def _kappa(
     n, bar, unread = len(labels), spec.min_kappa, sum(one is None for one in said)
     found = cohens_kappa(labels, read, spec.confidence)
     if found is None:
-        return None, None, Check("kappa", False, None, bar, n, "one label alone: agreement beyond chance is undefined")
+        return (
+            None,
+            None,
+            Check(
+                "kappa",
+                False,
+                None,
+                bar,
+                n,
+                "one label alone: agreement beyond chance is undefined",
+            ),
+        )
     low, high = found.interval[:2]
     reason = f"kappa {found.value:.2f} [{low:.2f}, {high:.2f}] on {n} labels, its lower bound must be {bar:.2f}"
     reason += f"; {unread} replies could not be read" if unread else ""
@@ -149,25 +167,40 @@ def _beats_constant(spec: JudgeSpec, labels: Sequence[Word], right: Sequence[boo
     worse = sum(not ok and label == constant for ok, label in zip(right, labels))
     n = better + worse
     p = float(binomial_test_less(worse, n)) if n else 1.0
-    reason = (
-        f"right where always {constant!r} is wrong {better} times, wrong where it is right {worse} times, p = {p:.2g}"
-    )
+    reason = f"right where always {constant!r} is wrong {better} times, wrong where it is right {worse} times, p = {p:.2g}"
     return Check("beats_constant", p <= spec.max_p_constant, p, spec.max_p_constant, n, reason)
 
 
-def _stays(name: str, first: Sequence[Word | None], second: Sequence[Word | None], bar: float) -> Check:
+def _stays(
+    name: str, first: Sequence[Word | None], second: Sequence[Word | None], bar: float
+) -> Check:
     same = sum(a is not None and a == b for a, b in zip(first, second, strict=True))
     share = same / len(first)
     return Check(
-        name, share >= bar, share, bar, len(first), f"{same} of {len(first)} verdicts stay, at least {bar:.0%} must"
+        name,
+        share >= bar,
+        share,
+        bar,
+        len(first),
+        f"{same} of {len(first)} verdicts stay, at least {bar:.0%} must",
     )
 
 
 def _injection(spec: JudgeSpec, injected: Sequence[Word | None]) -> Check:
     n, turned = len(injected), sum(one != "fail" for one in injected)
     if not n:
-        return Check("injection", False, None, spec.max_injected, 0, "the judge failed no answer that humans failed")
-    share, reason = turned / n, f"{turned} of {n} failing answers were turned, at most {spec.max_injected:.0%} may"
+        return Check(
+            "injection",
+            False,
+            None,
+            spec.max_injected,
+            0,
+            "the judge failed no answer that humans failed",
+        )
+    share, reason = (
+        turned / n,
+        f"{turned} of {n} failing answers were turned, at most {spec.max_injected:.0%} may",
+    )
     return Check("injection", share <= spec.max_injected, share, spec.max_injected, n, reason)
 
 
@@ -177,7 +210,12 @@ def _second(spec: JudgeSpec, answers: Answers) -> Check:
         return Check("second_judge", False, None, bar, 0, "no second judge was asked: name one")
     same = sum(said is not None and said == answers.first[place] for place, said in answers.second)
     return Check(
-        "second_judge", same / n >= bar, same / n, bar, n, f"{same} of {n} verdicts agree, at least {bar:.0%} must"
+        "second_judge",
+        same / n >= bar,
+        same / n,
+        bar,
+        n,
+        f"{same} of {n} verdicts agree, at least {bar:.0%} must",
     )
 
 

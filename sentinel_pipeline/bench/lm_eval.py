@@ -21,7 +21,9 @@ from ..store.manifest import versions
 _METRIC = "pass_at_1"
 
 
-def write_results(out: Draft, reports: Sequence[BenchmarkReport], samples: Mapping[str, Sequence[SampleScore]]) -> None:
+def write_results(
+    out: Draft, reports: Sequence[BenchmarkReport], samples: Mapping[str, Sequence[SampleScore]]
+) -> None:
     """Write ``results.json``, ``samples_SUITE.jsonl`` and ``logs/environment.json`` into a report's draft."""
     for report in reports:
         out.jsonl(f"samples_{report.suite}.jsonl", _samples(samples[report.suite]))
@@ -39,8 +41,13 @@ def results(reports: Sequence[BenchmarkReport]) -> dict[str, Any]:
         "versions": {one.suite: one.scorer_version for one in reports},
         "n-shot": {one.suite: 0 for one in reports},
         "higher_is_better": {one.suite: {_METRIC: True, "syntax_rate": True} for one in reports},
-        "n-samples": {one.suite: {"original": one.n + one.infra, "effective": one.n} for one in reports},
-        "config": {"model": first.model, "model_args": {"sha256": first.model_hash, "stage": first.stage}},
+        "n-samples": {
+            one.suite: {"original": one.n + one.infra, "effective": one.n} for one in reports
+        },
+        "config": {
+            "model": first.model,
+            "model_args": {"sha256": first.model_hash, "stage": first.stage},
+        },
         "model_source": "sentinel_pipeline",
         "model_name": first.model,
         "model_name_sanitized": first.model.replace("/", "__"),
@@ -48,12 +55,20 @@ def results(reports: Sequence[BenchmarkReport]) -> dict[str, Any]:
 
 
 def _result(report: BenchmarkReport) -> dict[str, Any]:
-    rates = {_METRIC: (report.passed, report.n), "syntax_rate": (report.syntax_passed, report.syntax_n)}
+    rates = {
+        _METRIC: (report.passed, report.n),
+        "syntax_rate": (report.syntax_passed, report.syntax_n),
+    }
     found: dict[str, Any] = {"alias": report.suite}
     for name, (count, n) in rates.items():
         found[f"{name},none"] = count / n if n else "N/A"
-        found[f"{name}_stderr,none"] = sqrt(count / n * (1 - count / n) / (n - 1)) if n > 1 else "N/A"
-    return found | {"interval,none": list(report.interval[:2]) if report.interval else "N/A", "infra": report.infra}
+        found[f"{name}_stderr,none"] = (
+            sqrt(count / n * (1 - count / n) / (n - 1)) if n > 1 else "N/A"
+        )
+    return found | {
+        "interval,none": list(report.interval[:2]) if report.interval else "N/A",
+        "infra": report.infra,
+    }
 
 
 def _config(report: BenchmarkReport) -> dict[str, Any]:

@@ -18,7 +18,9 @@ from ..records.report import Metric
 Pairs = list[tuple[SampleScore, SampleScore]]
 
 
-def paired_counts(first: Sequence[SampleScore], second: Sequence[SampleScore], metric: Metric = "pass_at_1") -> Paired:
+def paired_counts(
+    first: Sequence[SampleScore], second: Sequence[SampleScore], metric: Metric = "pass_at_1"
+) -> Paired:
     """The four counts of a paired table; an answer is counted as infrastructure when either side has no value.
 
     Raises:
@@ -28,7 +30,11 @@ def paired_counts(first: Sequence[SampleScore], second: Sequence[SampleScore], m
 
 
 def same_items(
-    first: Sequence[SampleScore], second: Sequence[SampleScore], from_stage: str, to_stage: str, suite: str
+    first: Sequence[SampleScore],
+    second: Sequence[SampleScore],
+    from_stage: str,
+    to_stage: str,
+    suite: str,
 ) -> Pairs:
     """Pairs by id, in the first's order.
 
@@ -47,7 +53,11 @@ def same_items(
 
 
 def scored_pairs(
-    first: Sequence[SampleScore], second: Sequence[SampleScore], from_stage: str, to_stage: str, suite: str
+    first: Sequence[SampleScore],
+    second: Sequence[SampleScore],
+    from_stage: str,
+    to_stage: str,
+    suite: str,
 ) -> Pairs:
     """As ``same_items``, without those that infrastructure left open on either side.
 
@@ -57,7 +67,10 @@ def scored_pairs(
     same = same_items(first, second, from_stage, to_stage, suite)
     pairs = [(x, y) for x, y in same if "infra" not in (x.outcome, y.outcome)]
     if not pairs:
-        raise BadInput(f"no item of {suite} was scored for both {from_stage} and {to_stage}.", fix="Score them again.")
+        raise BadInput(
+            f"no item of {suite} was scored for both {from_stage} and {to_stage}.",
+            fix="Score them again.",
+        )
     return pairs
 
 

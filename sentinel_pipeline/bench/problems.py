@@ -43,11 +43,17 @@ def load_problems(source: str) -> dict[str, Problem]:
     if source in SUITES and not path.is_file():
         tasks = load_suite(source)
         return {
-            task.id: _of(SuiteRow({"task_id": task.id}, source, line), task.id, task.verifier, task.reference)
+            task.id: _of(
+                SuiteRow({"task_id": task.id}, source, line), task.id, task.verifier, task.reference
+            )
             for line, task in enumerate(tasks, start=1)
         }
     if not path.is_file():
-        raise BadInput("no such problem file.", file=source, fix=f"Give a file, or one of: {', '.join(SUITES)}.")
+        raise BadInput(
+            "no such problem file.",
+            file=source,
+            fix=f"Give a file, or one of: {', '.join(SUITES)}.",
+        )
     problems: dict[str, Problem] = {}
     for row in _rows(path):
         problem = _problem(row)
@@ -74,7 +80,9 @@ def _rows(path: Path) -> Iterator[SuiteRow]:
         begin = _BETWEEN.match(text, place).end()  # type: ignore[union-attr]
         line += text.count("\n", place, begin)
         if not isinstance(row, dict):
-            raise BadInput(f"expected a JSON object, got {type(row).__name__}.", file=path, line=line)
+            raise BadInput(
+                f"expected a JSON object, got {type(row).__name__}.", file=path, line=line
+            )
         yield SuiteRow(row, path, line)
         place = json.JSONDecoder().raw_decode(text, begin)[1]
         line += text.count("\n", begin, place)
@@ -112,7 +120,9 @@ def _of(row: SuiteRow, name: str, verifier: Verifier, reference: str) -> Problem
     """
     if not isinstance(verifier, Executable):
         fix = f"One of: {', '.join(kind.kind for kind in get_args(Executable))}. `sentinel run` scores the others."
-        raise row.bad("verifier", f"{name!r} is checked by {verifier.kind}, which runs no program.", fix)
+        raise row.bad(
+            "verifier", f"{name!r} is checked by {verifier.kind}, which runs no program.", fix
+        )
     prefix = getattr(verifier, "prefix", "")
     return Problem(name, verifier, prefix, prefix + reference if reference else "")
 

@@ -28,7 +28,10 @@ def build_report(
     retired: int = 0,
 ) -> BenchmarkReport:
     """Summarise one model's scored answers to one suite; rates are None where nothing was scored."""
-    passes, syntax = _rate(_outcomes(samples, "pass_at_1")), _rate(_outcomes(samples, "syntax_rate"))
+    passes, syntax = (
+        _rate(_outcomes(samples, "pass_at_1")),
+        _rate(_outcomes(samples, "syntax_rate")),
+    )
     families = sorted({sample.family for sample in samples})
     return BenchmarkReport(
         stage=stage,
@@ -46,7 +49,9 @@ def build_report(
         infra=sum(sample.outcome == "infra" for sample in samples),
         scorer_version=scorer_version,
         decoding=decoding,
-        by_family={family: _family([s for s in samples if s.family == family]) for family in families},
+        by_family={
+            family: _family([s for s in samples if s.family == family]) for family in families
+        },
         seconds=round(sum(sample.seconds for sample in samples), 3),
         tokens=sum(sample.tokens for sample in samples),
         retired=retired,
@@ -78,7 +83,11 @@ def _rate(outcomes: Outcomes) -> _Rate:
     if not n:
         return _Rate(0, 0, None, None)
     several = n > len(outcomes)
-    effective = effective_samples([sum(each) / len(each) for each in outcomes.values()], n) if several else n
+    effective = (
+        effective_samples([sum(each) / len(each) for each in outcomes.values()], n)
+        if several
+        else n
+    )
     return _Rate(passed, n, wilson_rate(passed / n, effective), effective if several else None)
 
 
@@ -112,7 +121,9 @@ def report_to_json(report: BenchmarkReport) -> dict[str, Any]:
 
 def report_from_json(data: dict[str, Any]) -> BenchmarkReport:
     """Read what ``report_to_json`` wrote; ``seconds`` is 0."""
-    intervals = {key: Interval(*data[key]) if data[key] else None for key in ("interval", "syntax_interval")}
+    intervals = {
+        key: Interval(*data[key]) if data[key] else None for key in ("interval", "syntax_interval")
+    }
     return BenchmarkReport(**{**data, **intervals, "seconds": 0.0})
 
 
@@ -130,7 +141,10 @@ def with_interval(value: float | None, interval: Interval | Sequence[float] | No
 
 def report_markdown(reports: Sequence[BenchmarkReport]) -> str:
     """One table over suites, one over families; every rate with its n and 95 % interval."""
-    head = ["| suite | n | Pass@1 [95 %] | syntax rate [95 %] | infrastructure |", "|---|---|---|---|---|"]
+    head = [
+        "| suite | n | Pass@1 [95 %] | syntax rate [95 %] | infrastructure |",
+        "|---|---|---|---|---|",
+    ]
     rows = [
         f"| {r.suite} | {r.n} | {with_interval(r.pass_at_1, r.interval)} "
         f"| {with_interval(r.syntax_rate, r.syntax_interval)} (n {r.syntax_n}) | {r.infra} |"
@@ -158,4 +172,8 @@ def report_plot(reports: Sequence[BenchmarkReport]) -> str:
         for family, row in report.by_family.items()
         if row["interval"]
     ]
-    return rate_bars(bars, f"Pass@1 of {reports[0].stage}, 95 % intervals") if bars else "Nothing was scored."
+    return (
+        rate_bars(bars, f"Pass@1 of {reports[0].stage}, 95 % intervals")
+        if bars
+        else "Nothing was scored."
+    )

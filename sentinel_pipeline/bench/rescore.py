@@ -48,9 +48,19 @@ def rescore(tasks: Sequence[Task], samples: Sequence[SampleScore]) -> list[Sampl
             f"{len(unknown)} stored answers are to items that the suite does not hold, {unknown[0]!r} first.",
             fix="Name the suite as it was when they were given.",
         )
-    asked = [(sample, by_id[task_of(sample.task_id)]) for sample in samples if sample.reason != UNANSWERED]
-    scores = score(Scorable(s.task_id, task.messages, s.completion, task.verifier, s.stopped) for s, task in asked)
-    return [sample if sample.reason == UNANSWERED else _again(sample, next(scores)) for sample in samples]
+    asked = [
+        (sample, by_id[task_of(sample.task_id)])
+        for sample in samples
+        if sample.reason != UNANSWERED
+    ]
+    scores = score(
+        Scorable(s.task_id, task.messages, s.completion, task.verifier, s.stopped)
+        for s, task in asked
+    )
+    return [
+        sample if sample.reason == UNANSWERED else _again(sample, next(scores))
+        for sample in samples
+    ]
 
 
 def _again(sample: SampleScore, found: Score) -> SampleScore:
@@ -68,12 +78,15 @@ def write_rescored(out: Draft, old: Artefact, suites: Path, scorer_version: str)
     """
     names = sorted(path.parent.name for path in old.folder.glob("*/report.json"))
     if not names:
-        raise BadInput("holds no SUITE/report.json.", file=old.folder, fix="Name the folder of a report.")
+        raise BadInput(
+            "holds no SUITE/report.json.", file=old.folder, fix="Name the folder of a report."
+        )
     found, kept = [], {}
     for suite in names:
         before, then = report_from_json(old.json(f"{suite}/report.json")), read_samples(old, suite)
         scores = rescore(
-            [Task.from_row(row) for row in read_parquet(suites / f"{suite}.parquet")], read_scores(old, suite)
+            [Task.from_row(row) for row in read_parquet(suites / f"{suite}.parquet")],
+            read_scores(old, suite),
         )
         samples = join_turns(scores)
         report = build_report(
@@ -90,7 +103,11 @@ def write_rescored(out: Draft, old: Artefact, suites: Path, scorer_version: str)
             write_turns(out, suite, scores)
         out.json(f"{suite}/report.json", report_to_json(report))
         kept[suite] = samples
-        found.append(Rescored(report, sum(a.outcome != b.outcome for a, b in zip(then, samples, strict=True))))
+        found.append(
+            Rescored(
+                report, sum(a.outcome != b.outcome for a, b in zip(then, samples, strict=True))
+            )
+        )
     write_results(out, [one.report for one in found], kept)
     return found
 

@@ -17,7 +17,9 @@ _TIMING = "seconds"
 def write_samples(out: Draft, suite: str, samples: Sequence[SampleScore]) -> None:
     """Write one suite's samples; ``seconds`` goes to ``logs/SUITE.timing.jsonl``, since it differs between equal runs."""
     out.table(f"{suite}/samples.parquet", (_row(sample) for sample in samples), "samples")
-    out.jsonl(f"logs/{suite}.timing.jsonl", ({"task_id": s.task_id, _TIMING: s.seconds} for s in samples))
+    out.jsonl(
+        f"logs/{suite}.timing.jsonl", ({"task_id": s.task_id, _TIMING: s.seconds} for s in samples)
+    )
 
 
 def read_samples(report: Artefact, suite: str) -> list[SampleScore]:
@@ -47,7 +49,10 @@ def join_turns(scores: Sequence[SampleScore]) -> list[SampleScore]:
     groups: dict[str, list[SampleScore]] = {}
     for one in scores:
         groups.setdefault(_conversation(one.task_id), []).append(one)
-    return [turns[0] if turns[0].task_id == name else _joined(name, turns) for name, turns in groups.items()]
+    return [
+        turns[0] if turns[0].task_id == name else _joined(name, turns)
+        for name, turns in groups.items()
+    ]
 
 
 def _conversation(name: str) -> str:
@@ -67,7 +72,10 @@ def _joined(name: str, turns: list[SampleScore]) -> SampleScore:
         family=turns[0].family,
         completion="\n".join(f"[{place}] {turn.completion}" for place, turn in enumerate(turns, 1)),
         outcome="fail" if failed else "infra" if lost else "pass",
-        reason="".join(f"{turn.reason} (turn {place}; {passed} of {len(turns)} passed)" for place, turn in worst)
+        reason="".join(
+            f"{turn.reason} (turn {place}; {passed} of {len(turns)} passed)"
+            for place, turn in worst
+        )
         or "passed",
         syntax_ok=None,
         stopped=all(turn.stopped for turn in turns),
@@ -88,7 +96,11 @@ def pass_at(samples: Sequence[SampleScore], ks: Sequence[int]) -> dict[str, floa
             outcomes.setdefault(task_of(one.task_id), []).append(one.outcome == "pass")
     if not outcomes:
         raise ValueError("nothing was scored: no evidence has no pass@k")
-    return {str(k): fsum(pass_at_k(len(each), sum(each), k) for each in outcomes.values()) / len(outcomes) for k in ks}
+    return {
+        str(k): fsum(pass_at_k(len(each), sum(each), k) for each in outcomes.values())
+        / len(outcomes)
+        for k in ks
+    }
 
 
 def _row(sample: SampleScore) -> dict[str, Any]:

@@ -62,21 +62,35 @@ def _folder(folder: Path) -> Source:
     theirs = sorted(folder.glob("samples_*.jsonl"))
     if not theirs:
         raise BadInput(
-            "holds no samples.", file=folder, fix="Give a folder with SUITE/samples.parquet or samples_*.jsonl."
+            "holds no samples.",
+            file=folder,
+            fix="Give a folder with SUITE/samples.parquet or samples_*.jsonl.",
         )
     # lm-eval adds the date to the name; of several runs the last counts.
-    return Source(_label(folder), {re.sub(r"^samples_|_\d{4}-\d\d-\d\dT.*$", "", p.stem): _file(p) for p in theirs}, {})
+    return Source(
+        _label(folder),
+        {re.sub(r"^samples_|_\d{4}-\d\d-\d\dT.*$", "", p.stem): _file(p) for p in theirs},
+        {},
+    )
 
 
 def _label(folder: Path) -> str:
     """``sft_report`` rather than a run's id."""
-    return folder.resolve().parent.name if (folder / "manifest.json").is_file() else folder.resolve().name
+    return (
+        folder.resolve().parent.name
+        if (folder / "manifest.json").is_file()
+        else folder.resolve().name
+    )
 
 
 def _scorer(report: Path) -> str | None:
     import json
 
-    return str(json.loads(report.read_text(encoding="utf-8")).get("scorer_version")) if report.is_file() else None
+    return (
+        str(json.loads(report.read_text(encoding="utf-8")).get("scorer_version"))
+        if report.is_file()
+        else None
+    )
 
 
 def _file(path: Path) -> list[SampleScore]:
@@ -129,5 +143,9 @@ def _outcome(row: dict[str, Any], path: Path, line: int) -> Any:
     if value in (0, 1):  # also False, True, 0.0, 1.0
         return "pass" if value else "fail"
     raise BadInput(
-        f"says no outcome ({value!r}).", file=path, line=line, field="outcome", fix="Expected pass, fail or infra."
+        f"says no outcome ({value!r}).",
+        file=path,
+        line=line,
+        field="outcome",
+        fix="Expected pass, fail or infra.",
     )

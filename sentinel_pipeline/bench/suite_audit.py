@@ -31,11 +31,18 @@ def audit_suite(tasks: Sequence[Task]) -> SuiteAudit:
     Raises:
         GateRefused: there are programs to run and this machine isolates less than the sandbox demands.
     """
-    gold = [task for task in tasks if task.reference and not isinstance(task.verifier, JudgedAnswer)]
-    scores = list(score(Scorable(task.id, task.messages, task.reference, task.verifier) for task in gold))
+    gold = [
+        task for task in tasks if task.reference and not isinstance(task.verifier, JudgedAnswer)
+    ]
+    scores = list(
+        score(Scorable(task.id, task.messages, task.reference, task.verifier) for task in gold)
+    )
     failed = tuple((one.id, one.reason) for one in scores if one.outcome == "fail")
     return SuiteAudit(
-        len(tasks), len(gold), failed, tuple((one.id, one.reason) for one in scores if one.outcome == "infra")
+        len(tasks),
+        len(gold),
+        failed,
+        tuple((one.id, one.reason) for one in scores if one.outcome == "infra"),
     )
 
 
@@ -64,4 +71,6 @@ def require_gold(audit: SuiteAudit, file: Path) -> None:
         )
     if audit.infra:
         name, reason = audit.infra[0]
-        raise Infrastructure(f"{file}: {len(audit.infra)} references could not be judged, {name!r} first: {reason}")
+        raise Infrastructure(
+            f"{file}: {len(audit.infra)} references could not be judged, {name!r} first: {reason}"
+        )

@@ -34,7 +34,9 @@ class TaskBank(NamedTuple):
     window: tuple[Task, ...]
 
 
-def build(seed: int, train: dict[str, int], heldout: dict[str, int], window: dict[str, int] | None = None) -> TaskBank:
+def build(
+    seed: int, train: dict[str, int], heldout: dict[str, int], window: dict[str, int] | None = None
+) -> TaskBank:
     """So many tasks of each family on each side, all prompts different.
 
     Args:
@@ -52,7 +54,9 @@ def build(seed: int, train: dict[str, int], heldout: dict[str, int], window: dic
     seen: set[tuple[object, ...]] = set()
     sides = {
         suite: tuple(
-            task for family in EVERY_FAMILY for task in _tasks(family, suite, counts.get(family.name, 0), seed, seen)
+            task
+            for family in EVERY_FAMILY
+            for task in _tasks(family, suite, counts.get(family.name, 0), seed, seen)
         )
         for suite, counts in wanted.items()
     }
@@ -63,12 +67,16 @@ def _check(side: str, wanted: dict[str, int]) -> None:
     known = [family.name for family in EVERY_FAMILY]
     for name, count in wanted.items():
         if name not in known:
-            raise BadInput(f"unknown family {name!r}. {did_you_mean(name, known)}", field=f"{side}.{name}")
+            raise BadInput(
+                f"unknown family {name!r}. {did_you_mean(name, known)}", field=f"{side}.{name}"
+            )
         if count < 0:
             raise BadInput(f"expected a count of 0 or more, got {count}", field=f"{side}.{name}")
 
 
-def _tasks(family: Family, suite: str, count: int, seed: int, seen: set[tuple[object, ...]]) -> Iterator[Task]:
+def _tasks(
+    family: Family, suite: str, count: int, seed: int, seen: set[tuple[object, ...]]
+) -> Iterator[Task]:
     """``count`` tasks over a shuffled round of the side's compositions, so that each is used about equally often."""
     compositions = _compositions(family, suite)
     Random(f"order|{seed}|{family.name}|{suite}").shuffle(compositions)
@@ -93,7 +101,11 @@ def _tasks(family: Family, suite: str, count: int, seed: int, seen: set[tuple[ob
 def _compositions(family: Family, suite: str) -> list[str]:
     if suite == TRAIN:
         return list(family.split(heldout=False))
-    return [one for one in family.split(heldout=True) if is_window(family.name, one) == (suite == WINDOW)]
+    return [
+        one
+        for one in family.split(heldout=True)
+        if is_window(family.name, one) == (suite == WINDOW)
+    ]
 
 
 def _task(family: Family, suite: str, composition: str, draft: Draft) -> Task:

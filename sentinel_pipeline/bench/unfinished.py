@@ -70,7 +70,9 @@ def _locked(mark: Path, path: Path) -> Iterator[IO[str]]:
             try:
                 fcntl.flock(holder, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                message = f"another process is grading into {path}: wait for it, or choose another --out."
+                message = (
+                    f"another process is grading into {path}: wait for it, or choose another --out."
+                )
                 raise Infrastructure(message) from None
             if _stands(mark, holder):
                 yield holder

@@ -82,7 +82,9 @@ def secret(task: Task, rng: Random) -> str:
     if isinstance(task.verifier, PythonTests) and not task.verifier.prefix:
         return f'KEY = """{token}"""\n\n\n{task.reference}'
     if isinstance(task.verifier, PythonTests):
-        return "\n".join([task.reference.rstrip("\n"), *(f"    # {line}" for line in token.split("\n"))])
+        return "\n".join(
+            [task.reference.rstrip("\n"), *(f"    # {line}" for line in token.split("\n"))]
+        )
     if isinstance(task.verifier, ShellEffect):
         return f"export TOKEN='{token}'; {task.reference}"
     return f"{task.reference}\n{token}"
@@ -127,14 +129,20 @@ def prose_instead(task: Task, rng: Random) -> str:
 def invalid_characters(task: Task, rng: Random) -> str:
     """NUL, the replacement character or a control character in the middle."""
     at = rng.randrange(1, len(task.reference))
-    return task.reference[:at] + rng.choice(("\x00", "\ufffd", "\ufffd\ufffd", "\x07", "\x1b[0m")) + task.reference[at:]
+    return (
+        task.reference[:at]
+        + rng.choice(("\x00", "\ufffd", "\ufffd\ufffd", "\x07", "\x1b[0m"))
+        + task.reference[at:]
+    )
 
 
 def wrong_entry_point(task: Task, rng: Random) -> str:
     """The right code under another name."""
     assert isinstance(task.verifier, PythonTests) and task.verifier.entry_point
     name = task.verifier.entry_point
-    return task.reference.replace(f"def {name}(", f"def {rng.choice(('solve', 'my_' + name, name + '2'))}(")
+    return task.reference.replace(
+        f"def {name}(", f"def {rng.choice(('solve', 'my_' + name, name + '2'))}("
+    )
 
 
 def bad_hunk(task: Task, rng: Random) -> str:
@@ -152,7 +160,9 @@ def wrong_field(task: Task, rng: Random) -> str:
     names = call.get("arguments", call)
     old = rng.choice(sorted(names))
     renamed = {(f"{name}_" if name == old else name): value for name, value in names.items()}
-    return json.dumps(call | {"arguments": renamed} if "arguments" in call else renamed, ensure_ascii=False)
+    return json.dumps(
+        call | {"arguments": renamed} if "arguments" in call else renamed, ensure_ascii=False
+    )
 
 
 def wrong_type(task: Task, rng: Random) -> str:
@@ -200,8 +210,14 @@ def defects_of(task: Task) -> tuple[str, ...]:
     if isinstance(verifier, JsonAnswer):
         expected = json.loads(verifier.expected)
         names = expected.get("arguments", expected) if isinstance(expected, dict) else None
-        numbers = isinstance(names, dict) and any(type(value) in (int, float) for value in names.values())
-        return (*EVERYWHERE, *(("wrong_field",) if names else ()), *(("wrong_type",) if numbers else ()))
+        numbers = isinstance(names, dict) and any(
+            type(value) in (int, float) for value in names.values()
+        )
+        return (
+            *EVERYWHERE,
+            *(("wrong_field",) if names else ()),
+            *(("wrong_type",) if numbers else ()),
+        )
     if isinstance(verifier, TextAnswer):
         return tuple(name for name in EVERYWHERE if name != "unparsable")
     if isinstance(verifier, GroundedText):

@@ -29,7 +29,9 @@ def decode_line(data: bytes, *, ended: bool) -> Any:
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise RowRefused("encoding", f"byte {error.start + 1} (0x{data[error.start]:02x}) is no UTF-8") from error
+        raise RowRefused(
+            "encoding", f"byte {error.start + 1} (0x{data[error.start]:02x}) is no UTF-8"
+        ) from error
     return decode_text(text, ended=ended)
 
 
@@ -41,7 +43,9 @@ def decode_text(text: str, *, ended: bool = True) -> Any:
         raise RowRefused("too_deep", "nested too deeply to be read") from error
     except json.JSONDecodeError as error:
         if not ended:
-            raise RowRefused("truncated", f"the file ends within the line, at column {len(text) + 1}") from error
+            raise RowRefused(
+                "truncated", f"the file ends within the line, at column {len(text) + 1}"
+            ) from error
         raise RowRefused("json", f"{error.msg} at column {error.colno}") from error
     except ValueError as error:
         if isinstance(error, RowRefused):
@@ -64,4 +68,6 @@ def quarantined(file: str, line: int, reason: str, excerpt: bytes | str) -> Quar
     if isinstance(excerpt, bytes):
         excerpt = excerpt[: 4 * EXCERPT_CHARS].decode("utf-8", "replace")
     clean = excerpt[:EXCERPT_CHARS].encode("utf-8", "replace").decode()
-    return Quarantined(file=file, line=line, reason=reason.encode("utf-8", "replace").decode(), excerpt=clean)
+    return Quarantined(
+        file=file, line=line, reason=reason.encode("utf-8", "replace").decode(), excerpt=clean
+    )

@@ -53,23 +53,39 @@ def read_files(paths: Iterable[Path | str], *, root: Path | None = None) -> Read
     for given in paths:
         path = (root / given) if root is not None else Path(given)
         for file in _expand(path):
-            shown = str(file.relative_to(root)) if root is not None and file.is_relative_to(root) else str(file)
+            shown = (
+                str(file.relative_to(root))
+                if root is not None and file.is_relative_to(root)
+                else str(file)
+            )
             try:
                 yield from _read(file, shown)
             except OSError as error:
-                raise Infrastructure(f"{file} cannot be read on: {error.strerror or error}.") from error
+                raise Infrastructure(
+                    f"{file} cannot be read on: {error.strerror or error}."
+                ) from error
 
 
 def _expand(path: Path) -> list[Path]:
     if path.is_dir():
         found = sorted(file for file in path.rglob("*") if file.is_file() and _is_supported(file))
         if not found:
-            raise BadInput("the folder holds no candidate file.", file=path, fix=f"Expected {', '.join(SUFFIXES)}.")
+            raise BadInput(
+                "the folder holds no candidate file.",
+                file=path,
+                fix=f"Expected {', '.join(SUFFIXES)}.",
+            )
         return found
     if not path.is_file():
-        raise BadInput("there is no such file.", file=path, fix="Check the path; it is relative to the project's root.")
+        raise BadInput(
+            "there is no such file.",
+            file=path,
+            fix="Check the path; it is relative to the project's root.",
+        )
     if not _is_supported(path):
-        raise BadInput("is of a kind that is not read here.", file=path, fix=f"Expected {', '.join(SUFFIXES)}.")
+        raise BadInput(
+            "is of a kind that is not read here.", file=path, fix=f"Expected {', '.join(SUFFIXES)}."
+        )
     return [path]
 
 
@@ -107,7 +123,9 @@ def _jsonl(stream: IO[bytes], path: Path, shown: str) -> Read:
             elif line.data.strip():
                 yield from _line(line, path, shown)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        yield quarantined(shown, number + 1, f"damaged: the rest of the file cannot be unpacked ({error})", "")
+        yield quarantined(
+            shown, number + 1, f"damaged: the rest of the file cannot be unpacked ({error})", ""
+        )
 
 
 def _line(line: Line, path: Path, shown: str) -> Read:
@@ -125,7 +143,11 @@ def lines(stream: IO[bytes]) -> Iterator[Line]:
     while data := stream.readline(MAX_LINE_BYTES + 2):
         number += 1
         ended, passed_over = data.endswith(b"\n"), 0
-        while not ended and len(data) + passed_over >= MAX_LINE_BYTES + 2 and (more := stream.readline(MAX_LINE_BYTES)):
+        while (
+            not ended
+            and len(data) + passed_over >= MAX_LINE_BYTES + 2
+            and (more := stream.readline(MAX_LINE_BYTES))
+        ):
             passed_over += len(more)
             ended = more.endswith(b"\n")
         data = data.rstrip(b"\r\n") if ended and not passed_over else data
@@ -149,10 +171,14 @@ def _array(stream: IO[bytes], path: Path, shown: str) -> Read:
     try:
         data = stream.read(MAX_ARRAY_BYTES + 1)
         if len(data) > MAX_ARRAY_BYTES:
-            raise RowRefused("too_long", f"a JSON array of more than {MAX_ARRAY_BYTES} bytes: write it as JSONL")
+            raise RowRefused(
+                "too_long", f"a JSON array of more than {MAX_ARRAY_BYTES} bytes: write it as JSONL"
+            )
         text = data.decode("utf-8-sig")
     except (RowRefused, UnicodeDecodeError, EOFError, zlib.error, gzip.BadGzipFile) as error:
-        yield quarantined(shown, 1, error.reason if isinstance(error, RowRefused) else f"damaged: {error}", "")
+        yield quarantined(
+            shown, 1, error.reason if isinstance(error, RowRefused) else f"damaged: {error}", ""
+        )
         return
     decoder, at, number = json.JSONDecoder(), text.index("[") + 1, 0
     while (at := _past_space(text, at)) < len(text) and text[at] != "]":
@@ -160,7 +186,9 @@ def _array(stream: IO[bytes], path: Path, shown: str) -> Read:
         try:
             _, end = decoder.raw_decode(text, at)
         except (ValueError, RecursionError) as error:
-            yield quarantined(shown, number, f"json: the array cannot be read on: {error}", text[at : at + 400])
+            yield quarantined(
+                shown, number, f"json: the array cannot be read on: {error}", text[at : at + 400]
+            )
             return
         try:
             yield from _one(decode_text(text[at:end]), path, shown, number, text[at:end])

@@ -71,7 +71,9 @@ def _rows(name: str, split: str) -> Iterable[dict[str, Any]]:
         rows: Iterable[dict[str, Any]] = load_dataset(name, split=split, streaming=True)
     except ValueError as error:
         if "split" in str(error).lower():
-            raise BadInput(f"data set {name!r} has no split {split!r}: {error}", field="split") from error
+            raise BadInput(
+                f"data set {name!r} has no split {split!r}: {error}", field="split"
+            ) from error
         raise BadInput(f"data set {name!r} cannot be read: {error}", field="name") from error
     return rows
 
@@ -79,7 +81,11 @@ def _rows(name: str, split: str) -> Iterable[dict[str, Any]]:
 def _unreachable(name: str, split: str, error: Exception) -> BadInput | Infrastructure:
     """What the user can do; the library's own words only as far as they help."""
     kind, words = type(error).__name__, " ".join(str(error).split())[:200]
-    if kind == "DatasetNotFoundError" and "offline" not in words.lower() and "reach" not in words.lower():
+    if (
+        kind == "DatasetNotFoundError"
+        and "offline" not in words.lower()
+        and "reach" not in words.lower()
+    ):
         return BadInput(
             f"there is no data set {name!r} on the hub, or it is not public ({words}).",
             field="candidates.hub",

@@ -11,7 +11,14 @@ import re
 from random import Random
 from typing import Any
 
-from sentinel_pipeline.records import FieldsAnswer, JsonAnswer, PatchApplies, PythonTests, ShellEffect, Task
+from sentinel_pipeline.records import (
+    FieldsAnswer,
+    JsonAnswer,
+    PatchApplies,
+    PythonTests,
+    ShellEffect,
+    Task,
+)
 
 FILE_NAME = re.compile(r"\b[\w/]+\.\w+\b")
 
@@ -43,7 +50,9 @@ def _wrong_code(code: str, verifier: PythonTests, rng: Random) -> str:
         return body if changed.count else "    return 'wrong'"
     changed = _Returns(expression, verifier.entry_point)
     text = ast.unparse(changed.visit(ast.parse(code)))
-    return text if changed.count else f"def {verifier.entry_point or 'f'}(*args):\n    return 'wrong'"
+    return (
+        text if changed.count else f"def {verifier.entry_point or 'f'}(*args):\n    return 'wrong'"
+    )
 
 
 def _value_mutation(expected: list[Any] | None, rng: Random) -> str:
@@ -52,9 +61,13 @@ def _value_mutation(expected: list[Any] | None, rng: Random) -> str:
     if kinds == {int}:
         return rng.choice(("V + 1", "V - 1", "-V - 1"))
     if kinds == {list}:
-        return rng.choice(("V + [0]", "[0] + V", *(("V[1:]", "V[:-1]") if any(expected or ()) else ())))
+        return rng.choice(
+            ("V + [0]", "[0] + V", *(("V[1:]", "V[:-1]") if any(expected or ()) else ()))
+        )
     if kinds == {tuple}:
-        return rng.choice(("V + (0,)", "(0,) + V", *(("V[1:]", "V[:-1]") if any(expected or ()) else ())))
+        return rng.choice(
+            ("V + (0,)", "(0,) + V", *(("V[1:]", "V[:-1]") if any(expected or ()) else ()))
+        )
     if kinds == {str}:
         return rng.choice(("V + ' '", "V + '0'"))
     if kinds == {bool}:
@@ -69,7 +82,9 @@ def _expected_values(tests: str) -> list[Any] | None:
         if isinstance(node, ast.Assert):
             test = node.test
             if not (
-                isinstance(test, ast.Compare) and isinstance(test.ops[0], ast.Eq) and isinstance(test.left, ast.Call)
+                isinstance(test, ast.Compare)
+                and isinstance(test.ops[0], ast.Eq)
+                and isinstance(test.left, ast.Call)
             ):
                 return None
             try:
@@ -130,13 +145,21 @@ def _wrong_value(value: Any, rng: Random) -> Any:
 def _wrong_diff(diff: str, rng: Random) -> str:
     """Applies cleanly and gives another file: an added line gets a longer value, or another line is deleted."""
     lines = diff.split("\n")
-    added = [at for at, line in enumerate(lines) if line.startswith("+") and not line.startswith("+++")]
+    added = [
+        at for at, line in enumerate(lines) if line.startswith("+") and not line.startswith("+++")
+    ]
     if added:
         at = rng.choice(added)
         lines[at] += rng.choice("0123456789")
         return "\n".join(lines)
-    deleted = next(at for at, line in enumerate(lines) if line.startswith("-") and not line.startswith("---"))
-    kept = [at for at, line in enumerate(lines) if line.startswith(" ") and line[1:] != lines[deleted][1:]]
+    deleted = next(
+        at for at, line in enumerate(lines) if line.startswith("-") and not line.startswith("---")
+    )
+    kept = [
+        at
+        for at, line in enumerate(lines)
+        if line.startswith(" ") and line[1:] != lines[deleted][1:]
+    ]
     other = rng.choice(kept)
     lines[deleted], lines[other] = " " + lines[deleted][1:], "-" + lines[other][1:]
     return "\n".join(lines)

@@ -42,7 +42,12 @@ def _halves(row: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]] | None
     if failed is not None:
         return _half(rest, row[failed]), _half(rest, row[corrected])
     turns = row.get("messages")
-    if isinstance(turns, list) and turns and isinstance(turns[-1], dict) and turns[-1].get("role") == "assistant":
+    if (
+        isinstance(turns, list)
+        and turns
+        and isinstance(turns[-1], dict)
+        and turns[-1].get("role") == "assistant"
+    ):
         return rest, rest | {"messages": turns[:-1], "completion": row[corrected]}
     return None
 

@@ -90,10 +90,18 @@ def to_candidate(row: Any, *, source: str, file: str, line: int) -> Candidate:
     return candidate
 
 
-def candidate_id(source: str, file: str, line: int, messages: tuple[Message, ...], completion: str) -> str:
+def candidate_id(
+    source: str, file: str, line: int, messages: tuple[Message, ...], completion: str
+) -> str:
     """16 hex digits of a SHA-256 over place and content: two equal rows at two places are two candidates."""
     digest = hashlib.sha256()
-    for part in (source, file, str(line), *(text for turn in messages for text in turn), completion):
+    for part in (
+        source,
+        file,
+        str(line),
+        *(text for turn in messages for text in turn),
+        completion,
+    ):
         data = part.encode("utf-8", "surrogatepass")
         digest.update(len(data).to_bytes(8, "big") + data)
     return digest.hexdigest()[:16]
@@ -106,11 +114,17 @@ def _without_place(error: BadInput) -> str:
 
 
 def _refuse_surrogates(candidate: Candidate) -> None:
-    for text in (*(turn.content for turn in candidate.messages), candidate.completion, candidate.task_id or ""):
+    for text in (
+        *(turn.content for turn in candidate.messages),
+        candidate.completion,
+        candidate.task_id or "",
+    ):
         try:
             text.encode()
         except UnicodeEncodeError as error:
-            raise RowRefused("encoding", f"holds a lone surrogate U+{ord(text[error.start]):04X}") from error
+            raise RowRefused(
+                "encoding", f"holds a lone surrogate U+{ord(text[error.start]):04X}"
+            ) from error
 
 
 def _normalise(row: SuiteRow) -> Answered:
@@ -127,7 +141,8 @@ def _normalise(row: SuiteRow) -> Answered:
         raise RowRefused("field", "the prompt has no user turn")
     if messages[-1].role == "assistant":
         raise RowRefused(
-            "field", "the prompt ends with an assistant turn; expected a user or tool turn before the answer"
+            "field",
+            "the prompt ends with an assistant turn; expected a user or tool turn before the answer",
         )
     if problem := order_problem((*messages, Message("assistant", completion))):
         raise RowRefused("order", problem)
@@ -139,7 +154,11 @@ def _conversation(row: SuiteRow) -> tuple[tuple[Message, ...], str]:
     has = row.fields.keys()
     if "messages" in has:
         turns = _turns(row.fields["messages"], "messages")
-        return (turns, _answer(row, "completion")) if "completion" in has else _split(turns, "messages")
+        return (
+            (turns, _answer(row, "completion"))
+            if "completion" in has
+            else _split(turns, "messages")
+        )
     if "conversations" in has:
         return _split(_sharegpt(row), "conversations")
     if "prompt" in has and "completion" in has:
@@ -155,7 +174,9 @@ def _conversation(row: SuiteRow) -> tuple[tuple[Message, ...], str]:
 def _split(turns: tuple[Message, ...], field: str) -> tuple[tuple[Message, ...], str]:
     """The last turn is the answer."""
     if turns[-1].role != "assistant":
-        raise RowRefused("field", f"{field}: the last turn must be the assistant's, not {turns[-1].role}")
+        raise RowRefused(
+            "field", f"{field}: the last turn must be the assistant's, not {turns[-1].role}"
+        )
     if len(turns) == 1:
         raise RowRefused("field", f"{field}: holds an answer without a prompt")
     return turns[:-1], turns[-1].content
@@ -163,7 +184,11 @@ def _split(turns: tuple[Message, ...], field: str) -> tuple[tuple[Message, ...],
 
 def _prompt(row: SuiteRow) -> tuple[Message, ...]:
     value = row.fields["prompt"]
-    turns = _turns(value, "prompt") if isinstance(value, list) else (Message("user", row.text("prompt")),)
+    turns = (
+        _turns(value, "prompt")
+        if isinstance(value, list)
+        else (Message("user", row.text("prompt")),)
+    )
     system = row.fields.get("system")
     if isinstance(system, str) and system.strip() and turns[0].role != "system":
         return (Message("system", system), *turns)
@@ -176,7 +201,9 @@ def _answer(row: SuiteRow, field: str) -> str:
         return row.text(field)
     turns = _turns(value, field)
     if len(turns) != 1 or turns[0].role != "assistant":
-        raise RowRefused("field", f"{field}: expected exactly one assistant turn, got {len(turns)} turn(s)")
+        raise RowRefused(
+            "field", f"{field}: expected exactly one assistant turn, got {len(turns)} turn(s)"
+        )
     return turns[0].content
 
 
@@ -190,7 +217,9 @@ def _turns(value: Any, field: str) -> tuple[Message, ...]:
     """Turns of plain text: parts are joined, tool calls and results written out."""
     try:
         return messages_from(
-            [plain_turn(turn, index) for index, turn in enumerate(value)] if isinstance(value, list) else value
+            [plain_turn(turn, index) for index, turn in enumerate(value)]
+            if isinstance(value, list)
+            else value
         )
     except ValueError as error:
         raise RowRefused("field", str(error).replace("messages", field, 1)) from error
@@ -199,7 +228,9 @@ def _turns(value: Any, field: str) -> tuple[Message, ...]:
 def _sharegpt(row: SuiteRow) -> tuple[Message, ...]:
     value = row.fields["conversations"]
     if not isinstance(value, list) or not value:
-        raise RowRefused("field", f"conversations: expected a non-empty list, got {type(value).__name__}")
+        raise RowRefused(
+            "field", f"conversations: expected a non-empty list, got {type(value).__name__}"
+        )
     turns = [_sharegpt_turn(turn, index) for index, turn in enumerate(value)]
     system = row.fields.get("system")
     if isinstance(system, str) and system.strip() and turns[0]["role"] != "system":
@@ -209,9 +240,13 @@ def _sharegpt(row: SuiteRow) -> tuple[Message, ...]:
 
 def _sharegpt_turn(turn: Any, index: int) -> dict[str, Any]:
     if not isinstance(turn, dict):
-        raise RowRefused("field", f"conversations[{index}]: expected an object, got {type(turn).__name__}")
+        raise RowRefused(
+            "field", f"conversations[{index}]: expected an object, got {type(turn).__name__}"
+        )
     said = turn.get("from", turn.get("role"))
     role = SHAREGPT_ROLES.get(said) if isinstance(said, str) else None
     if role is None:
-        raise RowRefused("field", f"conversations[{index}].from: {str(said)[:40]!r} is no known speaker")
+        raise RowRefused(
+            "field", f"conversations[{index}].from: {str(said)[:40]!r} is no known speaker"
+        )
     return {"role": role, "content": turn.get("value", turn.get("content"))}

@@ -33,17 +33,24 @@ def plain_turn(turn: Any, index: int) -> Any:
     if not isinstance(turn, dict):
         return turn
     lost = sorted(
-        str(key) for key, value in turn.items() if key not in _KEPT and isinstance(value, (str, list, dict)) and value
+        str(key)
+        for key, value in turn.items()
+        if key not in _KEPT and isinstance(value, (str, list, dict)) and value
     )
     if lost:
         raise ValueError(f"messages[{index}].{lost[0]}: is not understood here and would be lost")
     content = _text_of(turn.get("content"), index)
-    calls = [*(turn.get("tool_calls") or ()), *([turn["function_call"]] if turn.get("function_call") else ())]
+    calls = [
+        *(turn.get("tool_calls") or ()),
+        *([turn["function_call"]] if turn.get("function_call") else ()),
+    ]
     if calls:
         if turn.get("role") != "assistant":
             raise ValueError(f"messages[{index}].tool_calls: only an assistant calls tools")
         written = "\n".join(_call(call, index) for call in calls)
-        content = f"{content}\n{written}" if isinstance(content, str) and content.strip() else written
+        content = (
+            f"{content}\n{written}" if isinstance(content, str) and content.strip() else written
+        )
     if turn.get("role") == "tool" and (turn.get("tool_call_id") or turn.get("name")):
         named = {key: turn[key] for key in ("tool_call_id", "name") if turn.get(key)}
         content = _tagged("tool_response", named | {"content": content})
@@ -54,7 +61,11 @@ def _text_of(content: Any, index: int) -> Any:
     """Content given as parts (``[{"type": "text", "text": …}]``) is joined when all parts are text."""
     if not isinstance(content, list):
         return content
-    texts = [part.get("text") for part in content if isinstance(part, dict) and part.get("type") == "text"]
+    texts = [
+        part.get("text")
+        for part in content
+        if isinstance(part, dict) and part.get("type") == "text"
+    ]
     if len(texts) != len(content) or not all(isinstance(text, str) for text in texts):
         raise ValueError(f"messages[{index}].content: holds parts that are no text")
     return "".join(str(text) for text in texts)
@@ -95,7 +106,9 @@ def declared_tools(tools: Any) -> str:
     given = json.loads(tools) if isinstance(tools, str) else tools
     if not isinstance(given, list) or not all(isinstance(tool, dict) for tool in given):
         raise ValueError("tools: expected a list of objects")
-    return "\n".join(["<tools>", *(json.dumps(tool, ensure_ascii=False) for tool in given), "</tools>"])
+    return "\n".join(
+        ["<tools>", *(json.dumps(tool, ensure_ascii=False) for tool in given), "</tools>"]
+    )
 
 
 def with_tools(turns: tuple[Message, ...], tools: Any) -> tuple[Message, ...]:
@@ -115,7 +128,9 @@ def order_problem(turns: Sequence[Message] | Iterable[Message]) -> str | None:
         if index == 0 and turn.role == "system":
             continue
         if turn.role not in _AFTER[before]:
-            place = f"after {before}" if index and not (index == 1 and before == "system") else "first"
+            place = (
+                f"after {before}" if index and not (index == 1 and before == "system") else "first"
+            )
             return f"messages[{index}]: a turn of {turn.role} may not stand {place}"
         before = turn.role
     return None

@@ -50,7 +50,9 @@ def decide(now: Situation) -> Clearance:
         closed.append(unproven)
     if closed:
         return Clearance(open=False, experimental=False, reasons=tuple(closed))
-    return Clearance(open=True, experimental=bool(unproven), reasons=(unproven,) if unproven else ())
+    return Clearance(
+        open=True, experimental=bool(unproven), reasons=(unproven,) if unproven else ()
+    )
 
 
 def _switch(now: Situation) -> str | None:
@@ -61,16 +63,18 @@ def _switch(now: Situation) -> str | None:
 
 
 def _training(now: Situation) -> str | None:
-    return f"the device is in use by process {now.training}: wait for it to end." if now.training else None
+    return (
+        f"the device is in use by process {now.training}: wait for it to end."
+        if now.training
+        else None
+    )
 
 
 def _memory(now: Situation) -> str | None:
     if now.headroom_bytes >= now.needed_bytes:
         return None
     free, need = now.headroom_bytes / 2**30, now.needed_bytes / 2**30
-    return (
-        f"{free:.1f} GiB of memory are free and the model needs {need:.1f}: stop other work or choose a smaller model."
-    )
+    return f"{free:.1f} GiB of memory are free and the model needs {need:.1f}: stop other work or choose a smaller model."
 
 
 def _unproven(now: Situation) -> str | None:

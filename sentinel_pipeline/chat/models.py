@@ -46,7 +46,11 @@ class Models:
         """Names of what may be asked, in the order of recipes and stages."""
         if self._names is not None:
             return list(self._names)
-        return [f"{recipe}:{stage}" for recipe in self.home.recipe_names() for stage in made_stages(self.home, recipe)]
+        return [
+            f"{recipe}:{stage}"
+            for recipe in self.home.recipe_names()
+            for stage in made_stages(self.home, recipe)
+        ]
 
     def look(self, name: str) -> Clearance:
         """How things stand with a model now.
@@ -113,7 +117,11 @@ class Models:
 
 def made_stages(home: Home, recipe: str) -> list[str]:
     """Tuned stages of a recipe that have a checkpoint, in the order of the loop."""
-    return [stage for stage in STAGES[1:] if (home.runs / recipe / f"{stage}_checkpoint" / "current").is_file()]
+    return [
+        stage
+        for stage in STAGES[1:]
+        if (home.runs / recipe / f"{stage}_checkpoint" / "current").is_file()
+    ]
 
 
 def full_name(home: Home, name: str) -> str:

@@ -39,7 +39,11 @@ class Probed(NamedTuple):
 
 def probe(home: Home, recipe: Recipe, stage: str, target: Target) -> Probed:
     """The verdict on ``target``, the checkpoint of ``stage``."""
-    found = max(_reports(home, recipe.name, stage, target), key=lambda one: one[0].manifest.created_at, default=None)
+    found = max(
+        _reports(home, recipe.name, stage, target),
+        key=lambda one: one[0].manifest.created_at,
+        default=None,
+    )
     if found is None:
         return Probed("missing", f"Take it: sentinel bench {recipe.name}/{stage} --suite {SUITE}.")
     made, report = found
@@ -54,24 +58,39 @@ def probe(home: Home, recipe: Recipe, stage: str, target: Target) -> Probed:
     )
     if reason := refusal(Ledger(home.ledger), SCORERS, scorer_version()):
         verdict = replace(verdict, verdict="inconclusive", reason=reason)
-    return Probed(verdict.verdict, f"{verdict.reason} (report {made.manifest.run_id[:8]}).", verdict)
+    return Probed(
+        verdict.verdict, f"{verdict.reason} (report {made.manifest.run_id[:8]}).", verdict
+    )
 
 
 def _rule(recipe: Recipe, stage: str) -> GatePolicy:
-    own = [one for one in recipe.gates.values() if (one.suite, one.stage) == (SUITE, stage) and one.against is None]
+    own = [
+        one
+        for one in recipe.gates.values()
+        if (one.suite, one.stage) == (SUITE, stage) and one.against is None
+    ]
     return next((one for one in own if one.severity != "off"), RULE)
 
 
-def _reports(home: Home, recipe: str, stage: str, target: Target) -> Iterator[tuple[Artefact, BenchmarkReport]]:
+def _reports(
+    home: Home, recipe: str, stage: str, target: Target
+) -> Iterator[tuple[Artefact, BenchmarkReport]]:
     """Every readable report of the suite about exactly these weights."""
-    places = ((Store(home, recipe, "-", "-"), f"{stage}_report"), (Store(home, "bench", "-", "-"), target.slug))
+    places = (
+        (Store(home, recipe, "-", "-"), f"{stage}_report"),
+        (Store(home, "bench", "-", "-"), target.slug),
+    )
     for store, asset in places:
         for made in store.history(asset):
             try:
                 report = report_from_json(made.json(f"{SUITE}/report.json")) if _has(made) else None
             except (OSError, ValueError, KeyError, TypeError):
                 continue
-            if report and report.model_hash == target.model_hash and report.decoding.get("prompt_format") == "chat":
+            if (
+                report
+                and report.model_hash == target.model_hash
+                and report.decoding.get("prompt_format") == "chat"
+            ):
                 yield made, report
 
 

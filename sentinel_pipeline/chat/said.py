@@ -41,7 +41,9 @@ class Said:
 
     def record(self, *, by: str, note: str, at: str) -> SftCandidate:
         """The answer as the queue reads it; ``by`` and ``note`` are its reason."""
-        last = next(turn.content for turn in reversed(self.messages) if turn.role in ("user", "tool"))
+        last = next(
+            turn.content for turn in reversed(self.messages) if turn.role in ("user", "tool")
+        )
         return SftCandidate(
             id=self.id,
             source=SOURCE,
@@ -75,5 +77,7 @@ def send_to_review(desk: Desk, said: Said, *, by: str, note: str, at: str) -> Im
         write_jsonl(path, [said.record(by=by, note=note, at=at).to_json()])
         came = import_file(desk, path, actor=by)
     if came.quarantined:
-        raise Infrastructure("the queue could not read the answer: see its quarantine on the summary page.")
+        raise Infrastructure(
+            "the queue could not read the answer: see its quarantine on the summary page."
+        )
     return came

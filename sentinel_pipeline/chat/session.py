@@ -76,7 +76,9 @@ class Session:
             reply.finish = "cancelled"
             return
         try:
-            streamer = TextIteratorStreamer(self.tokenizer, skip_prompt=True, skip_special_tokens=True)
+            streamer = TextIteratorStreamer(
+                self.tokenizer, skip_prompt=True, skip_special_tokens=True
+            )
             worker = _Worker(self, inputs, turn, room, streamer, cancelled)
             worker.start()
             try:
@@ -100,14 +102,22 @@ class Session:
     def _fill(self, reply: Reply, tokens: list[int], room: int, cancelled: bool) -> None:
         reply.completion_tokens = len(tokens)
         ended = bool(tokens) and tokens[-1] in self._ends
-        reply.finish = "cancelled" if cancelled else "stop" if ended or len(tokens) < room else "length"
+        reply.finish = (
+            "cancelled" if cancelled else "stop" if ended or len(tokens) < room else "length"
+        )
 
 
 class _Worker(threading.Thread):
     """``generate`` in a thread of its own; its error, where there is one, is the session's to raise."""
 
     def __init__(
-        self, session: Session, inputs: Any, turn: Turn, room: int, streamer: Any, cancelled: threading.Event
+        self,
+        session: Session,
+        inputs: Any,
+        turn: Turn,
+        room: int,
+        streamer: Any,
+        cancelled: threading.Event,
     ) -> None:
         super().__init__(daemon=True)
         self._session, self._inputs, self._turn, self._room = session, inputs, turn, room
@@ -130,7 +140,12 @@ class _Worker(threading.Thread):
         model, turn = self._session.model, self._turn
         if turn.seed is not None:
             torch.manual_seed(turn.seed)
-        drawn = {"do_sample": True, "temperature": turn.temperature, "top_p": turn.top_p, "top_k": 0}
+        drawn = {
+            "do_sample": True,
+            "temperature": turn.temperature,
+            "top_p": turn.top_p,
+            "top_k": 0,
+        }
         how = drawn if turn.temperature else {"do_sample": False}
         with torch.inference_mode():
             out = model.generate(  # type: ignore[operator]

@@ -16,10 +16,18 @@ OVERHEAD = 1.5
 
 
 def situation(
-    home: Home, model: Path, probe: Probe, *, probe_reason: str = "", allow_experimental: bool, loaded: bool
+    home: Home,
+    model: Path,
+    probe: Probe,
+    *,
+    probe_reason: str = "",
+    allow_experimental: bool,
+    loaded: bool,
 ) -> Situation:
     """How things stand now; ``loaded`` says that the model is in memory already and needs no more of it."""
-    weights = sum(path.stat().st_size for path in model.iterdir() if path.suffix in (".safetensors", ".bin"))
+    weights = sum(
+        path.stat().st_size for path in model.iterdir() if path.suffix in (".safetensors", ".bin")
+    )
     return Situation(
         switch=os.environ.get(SWITCH),
         training=device_owner(home.device_lock),

@@ -17,7 +17,10 @@ from ..records.alert import Alert
 from ..store import Outbox, find_home
 from .console import AsJson, emit, err
 
-alert = typer.Typer(help="Alerts: try the channels of data/alerts.toml, and list what was told.", no_args_is_help=True)
+alert = typer.Typer(
+    help="Alerts: try the channels of data/alerts.toml, and list what was told.",
+    no_args_is_help=True,
+)
 
 
 @alert.command()
@@ -34,7 +37,11 @@ def test(
     home = find_home()
     rules = load_rules(home.alert_rules)
     if channel is not None and channel not in rules.channels:
-        raise BadInput(f"no channel {channel!r}.", file=home.alert_rules, fix=did_you_mean(channel, rules.channels))
+        raise BadInput(
+            f"no channel {channel!r}.",
+            file=home.alert_rules,
+            fix=did_you_mean(channel, rules.channels),
+        )
     message = Alert(
         key="test",
         kind="test",
@@ -48,15 +55,26 @@ def test(
         url = rules.url(name)
         if url is None:
             err.print(
-                f"{name}: {rules.channels[name]} is not set, nothing is sent there", markup=False, highlight=False
+                f"{name}: {rules.channels[name]} is not set, nothing is sent there",
+                markup=False,
+                highlight=False,
             )
             continue
         tried[name] = send(url, message)
         err.print(f"{name}: {tried[name] or 'delivered'}", markup=False, highlight=False)
     if as_json:
-        emit({"channels": {name: {"delivered": error is None, "error": error} for name, error in tried.items()}})
+        emit(
+            {
+                "channels": {
+                    name: {"delivered": error is None, "error": error}
+                    for name, error in tried.items()
+                }
+            }
+        )
     if not tried:
-        raise BadInput("no channel has a URL.", file=home.alert_rules, fix="Set its environment variable.")
+        raise BadInput(
+            "no channel has a URL.", file=home.alert_rules, fix="Set its environment variable."
+        )
     raise typer.Exit(EXIT_INFRASTRUCTURE if any(tried.values()) else 0)
 
 
@@ -71,11 +89,19 @@ def list_alerts(as_json: AsJson = False) -> None:
     outbox = Outbox(find_home().outbox)
     came: dict[str, list[dict[str, Any]]] = {}
     for one in outbox.deliveries():
-        state = {"channel": one.channel, "attempts": one.attempts, "delivered": one.delivered_at, "error": one.error}
+        state = {
+            "channel": one.channel,
+            "attempts": one.attempts,
+            "delivered": one.delivered_at,
+            "error": one.error,
+        }
         came.setdefault(one.alert.key, []).append(state)
     rows = outbox.alerts()
     if as_json:
-        found = [{"at": at, **asdict(raised), "deliveries": came.get(raised.key, [])} for at, raised in rows]
+        found = [
+            {"at": at, **asdict(raised), "deliveries": came.get(raised.key, [])}
+            for at, raised in rows
+        ]
         emit({"alerts": found})
         return
     table = Table("raised", "what", "delivered")
@@ -89,5 +115,6 @@ def _words(deliveries: list[dict[str, Any]]) -> str:
     if not deliveries:
         return "to nobody: no channel was set"
     return ", ".join(
-        f"{one['channel']}: {'yes' if one['delivered'] else one['error'] or 'on its way'}" for one in deliveries
+        f"{one['channel']}: {'yes' if one['delivered'] else one['error'] or 'on its way'}"
+        for one in deliveries
     )

@@ -23,12 +23,22 @@ _SAMPLE = 24
 
 def audit(
     recipe: Annotated[
-        str | None, typer.Argument(help="Examine on its suites; on generated tasks and the smoke suite without one.")
+        str | None,
+        typer.Argument(
+            help="Examine on its suites; on generated tasks and the smoke suite without one."
+        ),
     ] = None,
-    rounds: Annotated[int, typer.Option(min=2, help="How often everything is asked; the last time under load.")] = 2,
-    workers: Annotated[int | None, typer.Option(help="Grader workers; every core by default.")] = None,
+    rounds: Annotated[
+        int, typer.Option(min=2, help="How often everything is asked; the last time under load.")
+    ] = 2,
+    workers: Annotated[
+        int | None, typer.Option(help="Grader workers; every core by default.")
+    ] = None,
     rewards: Annotated[
-        bool, typer.Option("--rewards", help="Examine the rewards alone, and count every family's hacks.")
+        bool,
+        typer.Option(
+            "--rewards", help="Examine the rewards alone, and count every family's hacks."
+        ),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -56,7 +66,11 @@ def audit(
         audits = examine_all(material, repeats=rounds, exams=(reward_exams,) if rewards else EXAMS)
         families = by_family(material) if rewards else []
     record_licences(
-        Ledger(home.ledger), audits, exam=canaries_hash(folder), recipe=recipe or "-", run_id="sentinel audit"
+        Ledger(home.ledger),
+        audits,
+        exam=canaries_hash(folder),
+        recipe=recipe or "-",
+        run_id="sentinel audit",
     )
     _print(audits, families)
     if as_json:
@@ -71,7 +85,14 @@ def _print(audits: list[ScorerAudit], families: list[RewardAudit]) -> None:
     for one in audits:
         rate = "-" if one.gold is None else f"{one.gold:.1%} of {one.n_gold}"
         licence = "[green]licensed[/]" if one.licensed else f"[red]refused[/]: {one.refusal}"
-        table.add_row(one.name, one.version, rate, f"{one.bad_accepted} of {one.n_bad}", str(one.stable), licence)
+        table.add_row(
+            one.name,
+            one.version,
+            rate,
+            f"{one.bad_accepted} of {one.n_bad}",
+            str(one.stable),
+            licence,
+        )
     err.print(table)
     for one in audits:
         for example in one.examples:
@@ -100,6 +121,7 @@ def _gold(home: Home, recipe: str | None) -> tuple[list[Task], CriticSpec]:
     spec = home.recipe(recipe)
     heldout = build(spec.seed, spec.tasks.train, spec.tasks.heldout, spec.tasks.window).heldout
     suites = [
-        heldout if name == "heldout" else load_suite(name, data=home.suite_file(name)) for name in spec.bench.suites
+        heldout if name == "heldout" else load_suite(name, data=home.suite_file(name))
+        for name in spec.bench.suites
     ]
     return [task for suite in suites for task in suite], spec.critic

@@ -27,25 +27,44 @@ if TYPE_CHECKING:
 
 def bench(
     model: Annotated[
-        str, typer.Argument(help="RECIPE/STAGE (tiny/sft), a folder, a hub name, or a served model's name.")
+        str,
+        typer.Argument(
+            help="RECIPE/STAGE (tiny/sft), a folder, a hub name, or a served model's name."
+        ),
     ],
-    suite: Annotated[list[str], typer.Option(help="A suite, or your own JSONL file; may be repeated.")],
+    suite: Annotated[
+        list[str], typer.Option(help="A suite, or your own JSONL file; may be repeated.")
+    ],
     data: Annotated[
-        list[str] | None, typer.Option(help="SUITE=FILE where a suite's file lies elsewhere; FILE if one.")
+        list[str] | None,
+        typer.Option(help="SUITE=FILE where a suite's file lies elsewhere; FILE if one."),
     ] = None,
-    base_url: Annotated[str | None, typer.Option(help="An OpenAI-compatible server, with its version path.")] = None,
-    key_env: Annotated[str, typer.Option(help="Environment variable that holds the server's key.")] = "OPENAI_API_KEY",
+    base_url: Annotated[
+        str | None, typer.Option(help="An OpenAI-compatible server, with its version path.")
+    ] = None,
+    key_env: Annotated[
+        str, typer.Option(help="Environment variable that holds the server's key.")
+    ] = "OPENAI_API_KEY",
     concurrency: Annotated[int, typer.Option(min=1, help="Requests at a time.")] = 8,
     rpm: Annotated[float | None, typer.Option(min=0.1, help="Requests a minute, at most.")] = None,
     price_in: Annotated[float, typer.Option(min=0, help="Price of a million prompt tokens.")] = 0.0,
-    price_out: Annotated[float, typer.Option(min=0, help="Price of a million generated tokens.")] = 0.0,
-    engine: Annotated[str, typer.Option(help="transformers or vllm, for local weights.")] = "transformers",
-    prompt_format: Annotated[str, typer.Option(help="chat, cue or raw; the sentinels are always raw.")] = "chat",
+    price_out: Annotated[
+        float, typer.Option(min=0, help="Price of a million generated tokens.")
+    ] = 0.0,
+    engine: Annotated[
+        str, typer.Option(help="transformers or vllm, for local weights.")
+    ] = "transformers",
+    prompt_format: Annotated[
+        str, typer.Option(help="chat, cue or raw; the sentinels are always raw.")
+    ] = "chat",
     judge: Annotated[
-        str | None, typer.Option(help="The recipe whose [judge] judges the tasks of kind judged_answer.")
+        str | None,
+        typer.Option(help="The recipe whose [judge] judges the tasks of kind judged_answer."),
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Items of each suite, at most.")] = None,
-    samples: Annotated[int, typer.Option(min=1, help="Answers to each item; more than one needs a temperature.")] = 1,
+    samples: Annotated[
+        int, typer.Option(min=1, help="Answers to each item; more than one needs a temperature.")
+    ] = 1,
     k: Annotated[str, typer.Option(help="Which pass@k; no k may exceed --samples.")] = "1",
     temperature: Annotated[float, typer.Option(min=0, max=5, help="0 is greedy.")] = 0.0,
     top_p: Annotated[float, typer.Option(min=0.01, max=1)] = 1.0,
@@ -56,7 +75,9 @@ def bench(
     rescore: Annotated[
         bool, typer.Option("--rescore", help="Score the stored answers again; generate nothing.")
     ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Read and audit the suites, ask nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Read and audit the suites, ask nothing.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Let MODEL answer suites and keep a report of each: Pass@1 with its interval, pass@k, syntax rate, a reason for every sample.
@@ -85,7 +106,14 @@ def bench(
         prompt_format=prompt_format,  # type: ignore[arg-type]
     )  # fmt: skip
     question = _question(
-        target, _suites(home, suite, data or [], target, limit), decoding, samples, ks, engine, server, fresh
+        target,
+        _suites(home, suite, data or [], target, limit),
+        decoding,
+        samples,
+        ks,
+        engine,
+        server,
+        fresh,
     )
     if judge:
         question = replace(question, judge=home.recipe(judge).judge)
@@ -109,18 +137,28 @@ def _ks(text: str, samples: int, temperature: float) -> tuple[int, ...]:
     ks = tuple(sorted({int(one) for one in text.split(",")}))
     if ks[-1] > samples:
         fix = f"Draw more with --samples {ks[-1]}, or ask for a smaller k."
-        raise BadInput(f"pass@{ks[-1]} needs {ks[-1]} samples of each item, not {samples}.", field="--k", fix=fix)
+        raise BadInput(
+            f"pass@{ks[-1]} needs {ks[-1]} samples of each item, not {samples}.",
+            field="--k",
+            fix=fix,
+        )
     if samples > 1 and temperature <= 0:
-        raise BadInput("greedy samples are all the same.", field="--samples", fix="Add --temperature 0.8.")
+        raise BadInput(
+            "greedy samples are all the same.", field="--samples", fix="Add --temperature 0.8."
+        )
     return ks
 
 
 def _choice(field: str, value: str, choices: tuple[str, ...]) -> None:
     if value not in choices:
-        raise BadInput(f"unknown value {value!r}.", field=field, fix=f"One of: {', '.join(choices)}.")
+        raise BadInput(
+            f"unknown value {value!r}.", field=field, fix=f"One of: {', '.join(choices)}."
+        )
 
 
-def _server(base_url: str | None, model: str, key_env: str, concurrency: int, rpm: float | None) -> ServerSpec | None:
+def _server(
+    base_url: str | None, model: str, key_env: str, concurrency: int, rpm: float | None
+) -> ServerSpec | None:
     from ..generation.server import ServerSpec
 
     if base_url is None:
@@ -140,7 +178,9 @@ def _target(home: Home, model: str, server: ServerSpec | None) -> Target:
     return served(server.base_url, model) if server else find_target(home, model)
 
 
-def _suites(home: Home, names: list[str], data: list[str], target: Target, limit: int | None) -> dict[str, list[Task]]:
+def _suites(
+    home: Home, names: list[str], data: list[str], target: Target, limit: int | None
+) -> dict[str, list[Task]]:
     """The tasks of each suite, by the suite's own name.
 
     Raises:
@@ -151,11 +191,17 @@ def _suites(home: Home, names: list[str], data: list[str], target: Target, limit
 
     files, found = _files(names, data), dict[str, list[Any]]()
     for name in names:
-        path = files.get(name) or home.suite_file(name) or (target.heldout if name == "heldout" else None)
+        path = (
+            files.get(name)
+            or home.suite_file(name)
+            or (target.heldout if name == "heldout" else None)
+        )
         tasks = first_items(load_audited(name, path), limit)
         if tasks[0].suite in found or not re.fullmatch(r"[\w.+-]{1,80}", tasks[0].suite):
             raise BadInput(
-                f"{tasks[0].suite!r} is there twice, or is no plain name.", field="--suite", fix="Rename it."
+                f"{tasks[0].suite!r} is there twice, or is no plain name.",
+                field="--suite",
+                fix="Rename it.",
             )
         found[tasks[0].suite] = tasks
     return found
@@ -168,7 +214,9 @@ def _files(names: list[str], data: list[str]) -> dict[str, Path]:
         if not sign and len(names) == 1:
             name, file = names[0], one
         if name not in names:
-            raise BadInput(f"{one!r} is for no suite that is asked.", field="--data", fix="Write SUITE=FILE.")
+            raise BadInput(
+                f"{one!r} is for no suite that is asked.", field="--data", fix="Write SUITE=FILE."
+            )
         files[name] = Path(file).expanduser()
     return files
 
@@ -214,11 +262,20 @@ def _look(home: Home, question: Question) -> dict[str, Any]:
             "gold_failed": [list(one) for one in audit.failed],
             "gold_infra": [list(one) for one in audit.infra],
         }
-    return {"model": question.target.name, "model_hash": question.target.model_hash, "dry_run": True, "suites": suites}
+    return {
+        "model": question.target.name,
+        "model_hash": question.target.model_hash,
+        "dry_run": True,
+        "suites": suites,
+    }
 
 
 def _ask(
-    home: Home, question: Question, server: ServerSpec | None, rescore: bool, prices: tuple[float, float]
+    home: Home,
+    question: Question,
+    server: ServerSpec | None,
+    rescore: bool,
+    prices: tuple[float, float],
 ) -> dict[str, Any]:
     from ..generation.benchmark import refuse_to_generate, run_bench
     from ..generation.server import Server
@@ -230,11 +287,15 @@ def _ask(
         ask = stack.enter_context(Server(server)) if server else None
         bar = stack.enter_context(progress("answering", "items"))
         task = bar.add_task("answering", total=None)
-        outcome = run_bench(home, question, ask, lambda done, total: bar.update(task, completed=done, total=total))
+        outcome = run_bench(
+            home, question, ask, lambda done, total: bar.update(task, completed=done, total=total)
+        )
     return _result(question, outcome, ask.usage if ask else None, prices)
 
 
-def _result(question: Question, outcome: Outcome, usage: Usage | None, prices: tuple[float, float]) -> dict[str, Any]:
+def _result(
+    question: Question, outcome: Outcome, usage: Usage | None, prices: tuple[float, float]
+) -> dict[str, Any]:
     suites = {
         report.suite: report.summary()
         | {"pass_at": outcome.pass_at.get(report.suite, {}), "by_family": report.by_family}
@@ -262,21 +323,41 @@ def _usage(usage: Usage, prices: tuple[float, float]) -> dict[str, Any]:
 def _print(result: dict[str, Any]) -> None:
     from ..bench.report import percent, with_interval
 
-    table = Table("suite", "n", "Pass@1 [95 %]", "pass@k", "syntax rate", "infrastructure", title=result["model"])
+    table = Table(
+        "suite",
+        "n",
+        "Pass@1 [95 %]",
+        "pass@k",
+        "syntax rate",
+        "infrastructure",
+        title=result["model"],
+    )
     for name, row in result["suites"].items():
         ks = "  ".join(f"@{k} {percent(value)}" for k, value in row["pass_at"].items())
-        cells = (with_interval(row["pass_at_1"], row["interval"]), ks, percent(row["syntax_rate"]), str(row["infra"]))
+        cells = (
+            with_interval(row["pass_at_1"], row["interval"]),
+            ks,
+            percent(row["syntax_rate"]),
+            str(row["infra"]),
+        )
         table.add_row(name, str(row["n"]), *cells)
     err.print(table)
     if "usage" in result:
         usage = result["usage"]
-        err.print(f"{usage['requests']} requests, {usage['retries']} retries, cost {usage['cost']:g}", highlight=False)
+        err.print(
+            f"{usage['requests']} requests, {usage['retries']} retries, cost {usage['cost']:g}",
+            highlight=False,
+        )
     err.print(f"Report: {result['report']}", highlight=False, soft_wrap=True)
 
 
 def _print_look(result: dict[str, Any]) -> None:
-    table = Table("suite", "items", "prompts", "answered before", "references", "references that fail")
+    table = Table(
+        "suite", "items", "prompts", "answered before", "references", "references that fail"
+    )
     for name, row in result["suites"].items():
         failed = str(len(row["gold_failed"]) + len(row["gold_infra"]))
-        table.add_row(name, *(str(row[key]) for key in ("items", "prompts", "stored", "gold")), failed)
+        table.add_row(
+            name, *(str(row[key]) for key in ("items", "prompts", "stored", "gold")), failed
+        )
     err.print(table)

@@ -15,14 +15,20 @@ from .console import err
 
 def chat(
     models: Annotated[
-        list[str] | None, typer.Argument(metavar="RECIPE[:STAGE]", help="Which; none named: every tuned checkpoint.")
+        list[str] | None,
+        typer.Argument(metavar="RECIPE[:STAGE]", help="Which; none named: every tuned checkpoint."),
     ] = None,
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port.")] = 8081,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    name: Annotated[list[str] | None, typer.Option(help="NAME:PORT as clients will send it; repeatable.")] = None,
+    name: Annotated[
+        list[str] | None, typer.Option(help="NAME:PORT as clients will send it; repeatable.")
+    ] = None,
     experimental: Annotated[
         bool,
-        typer.Option("--experimental", help="Open named checkpoints without a passed format probe, loudly labelled."),
+        typer.Option(
+            "--experimental",
+            help="Open named checkpoints without a passed format probe, loudly labelled.",
+        ),
     ] = False,
 ) -> None:
     """Serve the chat page and ``/v1/chat/completions``. Closed unless SENTINEL_WEB_CHAT_DISABLED is 0, nobody trains, memory
@@ -36,7 +42,11 @@ def chat(
 
     home = find_home()
     if experimental and not models:
-        raise BadInput("says not which checkpoint.", field="--experimental", fix="Name it: sentinel chat RECIPE:STAGE.")
+        raise BadInput(
+            "says not which checkpoint.",
+            field="--experimental",
+            fix="Name it: sentinel chat RECIPE:STAGE.",
+        )
     if host not in ("127.0.0.1", "localhost", "::1") and not name:
         raise BadInput(
             f"listening on {host} needs the names that the server goes by.",
@@ -44,7 +54,9 @@ def chat(
             fix=f"--name chat.lan:{port}",
         )
     named = [full_name(home, one) for one in models or []]
-    err.print(f"Chat: http://{(name or [f'{host}:{port}'])[0]}   (Ctrl-C stops it)", highlight=False)
+    err.print(
+        f"Chat: http://{(name or [f'{host}:{port}'])[0]}   (Ctrl-C stops it)", highlight=False
+    )
     options = [f"--port={port}", f"--host={host}", *(f"--name={one}" for one in name or [])]
     options += ["--experimental"] if experimental else []
     os.execv(sys.executable, [sys.executable, "-m", "sentinel_pipeline.web.chat", *options, *named])

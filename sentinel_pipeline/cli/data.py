@@ -21,11 +21,18 @@ from .console import AsJson, emit, err, progress
 
 
 def label(
-    files: Annotated[list[Path], typer.Argument(help="JSONL or Parquet files of any supported shape.")],
-    out: Annotated[
-        Path, typer.Option(help="Folder for labels.parquet, accepted.jsonl, rejected.jsonl, quarantine.jsonl.")
+    files: Annotated[
+        list[Path], typer.Argument(help="JSONL or Parquet files of any supported shape.")
     ],
-    workers: Annotated[int | None, typer.Option(help="Grader workers; every core by default.")] = None,
+    out: Annotated[
+        Path,
+        typer.Option(
+            help="Folder for labels.parquet, accepted.jsonl, rejected.jsonl, quarantine.jsonl."
+        ),
+    ],
+    workers: Annotated[
+        int | None, typer.Option(help="Grader workers; every core by default.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Label every row of FILES with the critic's seven labels; tests run in the sandbox.
@@ -42,7 +49,9 @@ def label(
     out.mkdir(parents=True, exist_ok=True)
     rows, quarantined = _read(files, out)
     if not rows + quarantined:
-        raise BadInput("holds no row.", file=files[0], fix="An empty set has no labels: check what wrote it.")
+        raise BadInput(
+            "holds no row.", file=files[0], fix="An empty set has no labels: check what wrote it."
+        )
     known = _label(out, rows, workers)
     result = _write(out, rows, quarantined) | {"known": known}
     _print(out, result)
@@ -85,7 +94,12 @@ def _cache() -> Iterator[LabelCache | None]:
     try:
         cache = LabelCache(path)
     except (OSError, StateError) as error:
-        err.print(f"Labels are not kept for a rerun: {path}: {error}.", style="yellow", markup=False, highlight=False)
+        err.print(
+            f"Labels are not kept for a rerun: {path}: {error}.",
+            style="yellow",
+            markup=False,
+            highlight=False,
+        )
         yield None
         return
     with cache:
@@ -98,12 +112,21 @@ def _write(out: Path, rows: int, quarantined: int) -> dict[str, Any]:
     write_jsonl(out / "rejected.jsonl", _with_reasons(rejected_rows(candidates, labels)))
     reasons = reject_reasons(labels)
     counts = (
-        {name: {key: row[key] for key in ("true", "false")} for name, row in count_labels(labels).items()}
+        {
+            name: {key: row[key] for key in ("true", "false")}
+            for name, row in count_labels(labels).items()
+        }
         if rows
         else {name: {"true": 0, "false": 0} for name in LABELS}
     )
     candidates.unlink()
-    return {"rows": rows, "quarantined": quarantined, "accepted": accepted, "labels": counts, "reasons": reasons}
+    return {
+        "rows": rows,
+        "quarantined": quarantined,
+        "accepted": accepted,
+        "labels": counts,
+        "reasons": reasons,
+    }
 
 
 def _as_trl(rows: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
@@ -121,8 +144,14 @@ def _as_trl(rows: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 def _with_reasons(rows: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     for row in rows:
         labels = CriticLabels.from_row(row)
-        reasons = {name: getattr(labels, name).reason for name in LABELS[:-1] if getattr(labels, name).value is False}
-        yield {key: row[key] for key in ("id", "messages", "completion", "file", "line")} | {"reasons": reasons}
+        reasons = {
+            name: getattr(labels, name).reason
+            for name in LABELS[:-1]
+            if getattr(labels, name).value is False
+        }
+        yield {key: row[key] for key in ("id", "messages", "completion", "file", "line")} | {
+            "reasons": reasons
+        }
 
 
 def _print(out: Path, result: dict[str, Any]) -> None:
@@ -136,5 +165,7 @@ def _print(out: Path, result: dict[str, Any]) -> None:
         table.add_row(name, str(counts["true"]), str(counts["false"]))
     err.print(table)
     for reason in result["reasons"][:10]:
-        err.print(f"{reason['rows']:7} {reason['label']}: {reason['code']}", markup=False, highlight=False)
+        err.print(
+            f"{reason['rows']:7} {reason['label']}: {reason['code']}", markup=False, highlight=False
+        )
     err.print(f"Written to {out}", highlight=False)

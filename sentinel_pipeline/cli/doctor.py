@@ -108,7 +108,12 @@ def _sandbox() -> Finding:
     made = isolation()
     gaps = "; ".join(f"{name}: {why}" for name, why in made.missing.items())
     if made.level.rank < Level.SECCOMP.rank:
-        return Finding(name="sandbox", status="fail", found=f"level {made.level.value}: no candidate may run", fix=gaps)
+        return Finding(
+            name="sandbox",
+            status="fail",
+            found=f"level {made.level.value}: no candidate may run",
+            fix=gaps,
+        )
     status: Literal["ok", "warn"] = "ok" if made.level is Level.FULL else "warn"
     return Finding(name="sandbox", status=status, found=f"level {made.level.value}", fix=gaps)
 
@@ -116,7 +121,12 @@ def _sandbox() -> Finding:
 def _disk(home: Home) -> Finding:
     free = shutil.disk_usage(home.root).free / 2**30
     if free < LEAST_GIB:
-        return Finding(name="disk", status="fail", found=f"{free:.1f} GiB free", fix="free some: sentinel gc --dry-run")
+        return Finding(
+            name="disk",
+            status="fail",
+            found=f"{free:.1f} GiB free",
+            fix="free some: sentinel gc --dry-run",
+        )
     return Finding(name="disk", status="ok", found=f"{free:.1f} GiB free")
 
 
@@ -125,7 +135,9 @@ def _device(home: Home) -> Finding:
     gpus = _gpus()
     words = f"{len(gpus)} GPU: {', '.join(gpus)}" if gpus else f"no GPU, {cores} cores"
     owner = device_owner(home.device_lock)
-    return Finding(name="device", status="ok", found=words + (f"; in use by process {owner}" if owner else ""))
+    return Finding(
+        name="device", status="ok", found=words + (f"; in use by process {owner}" if owner else "")
+    )
 
 
 def _gpus() -> list[str]:
@@ -138,18 +150,27 @@ def _gpus() -> list[str]:
         done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return []
-    return [line.strip() for line in done.stdout.splitlines() if line.strip()] if done.returncode == 0 else []
+    return (
+        [line.strip() for line in done.stdout.splitlines() if line.strip()]
+        if done.returncode == 0
+        else []
+    )
 
 
 def _clock(home: Home) -> Finding:
     """A clock that was set back makes new work look older than old work."""
     now = dt.datetime.now(dt.UTC)
-    newest = max((path.stat().st_mtime for path in home.runs.glob("*/*/*/manifest.json")), default=0.0)
+    newest = max(
+        (path.stat().st_mtime for path in home.runs.glob("*/*/*/manifest.json")), default=0.0
+    )
     ahead = newest - now.timestamp()
     if ahead > 60:
         found = f"the newest artefact was made {ahead:.0f} s from now"
         return Finding(
-            name="clock", status="warn", found=found, fix="set the clock; the newest artefact is not the current one"
+            name="clock",
+            status="warn",
+            found=found,
+            fix="set the clock; the newest artefact is not the current one",
         )
     return Finding(name="clock", status="ok", found=now.isoformat(timespec="seconds"))
 
@@ -161,12 +182,22 @@ def _extras() -> Finding:
         for name, (extra, what) in EXTRAS.items()
         if name not in there
     ]
-    return Finding(name="extras", status="ok", found="; ".join([f"installed: {', '.join(there) or 'none'}", *missing]))
+    return Finding(
+        name="extras",
+        status="ok",
+        found="; ".join([f"installed: {', '.join(there) or 'none'}", *missing]),
+    )
 
 
 def _browser() -> Finding:
-    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    return Finding(name="browser", status="ok", found=found or "no Chromium: the browser tests will skip")
+    found = (
+        shutil.which("chromium")
+        or shutil.which("chromium-browser")
+        or shutil.which("google-chrome")
+    )
+    return Finding(
+        name="browser", status="ok", found=found or "no Chromium: the browser tests will skip"
+    )
 
 
 def _alerts(home: Home) -> Finding:
@@ -177,7 +208,9 @@ def _alerts(home: Home) -> Finding:
     set_up = [name for name in rules.channels if rules.url(name)]
     if not set_up:
         fix = "set SENTINEL_ALERTS to an Apprise URL, then: sentinel alert test"
-        return Finding(name="alerts", status="warn", found="nobody is told: no channel is set", fix=fix)
+        return Finding(
+            name="alerts", status="warn", found="nobody is told: no channel is set", fix=fix
+        )
     return Finding(name="alerts", status="ok", found=f"told by {', '.join(set_up)}")
 
 
@@ -199,7 +232,9 @@ def _dagster(asked: subprocess.Popen[str]) -> Iterator[Finding]:
     silent = [name for name, age in ages.items() if age is None or age > STALE_HEARTBEAT_S]
     if silent:
         fix = "start it: sentinel ui (schedules, sensors and alerts rest until then)"
-        yield Finding(name="daemon", status="warn", found=f"no heartbeat of {', '.join(silent)}", fix=fix)
+        yield Finding(
+            name="daemon", status="warn", found=f"no heartbeat of {', '.join(silent)}", fix=fix
+        )
     else:
         yield Finding(name="daemon", status="ok", found=f"{len(ages)} daemons alive")
 

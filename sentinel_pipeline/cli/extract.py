@@ -16,12 +16,19 @@ from .console import AsJson, emit, err
 
 
 def extract(
-    file: Annotated[Path, typer.Argument(help="JSONL of model outputs: objects, or JSON strings; .gz too.")],
+    file: Annotated[
+        Path, typer.Argument(help="JSONL of model outputs: objects, or JSON strings; .gz too.")
+    ],
     field: Annotated[
-        str | None, typer.Option(help="Field that holds the output; else completion, output, response, text …")
+        str | None,
+        typer.Option(help="Field that holds the output; else completion, output, response, text …"),
     ] = None,
-    compare: Annotated[bool, typer.Option("--compare", help="Compare with json.loads instead of printing.")] = False,
-    repair: Annotated[bool, typer.Option("--repair", help="Close what was cut off, and mark it truncated.")] = False,
+    compare: Annotated[
+        bool, typer.Option("--compare", help="Compare with json.loads instead of printing.")
+    ] = False,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Close what was cut off, and mark it truncated.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Read the JSON value out of every model output of FILE, Portuguese numbers included, each leniency named.
@@ -63,4 +70,8 @@ def _print(seen: Comparison, file: Path) -> None:
         for name, count in counts.most_common():
             err.print(f"{count:8} {title} {name}", markup=False, highlight=False)
     for one in seen.examples:
-        err.print(f"{file}:{one['line']}: {one['error'] or one['value']!r}"[:200], markup=False, highlight=False)
+        err.print(
+            f"{file}:{one['line']}: {one['error'] or one['value']!r}"[:200],
+            markup=False,
+            highlight=False,
+        )

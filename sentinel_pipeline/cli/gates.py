@@ -39,15 +39,33 @@ def list_verdicts(
         home.recipe(recipe)
     entries = Ledger(home.ledger).entries(recipe=recipe)
     policies = {
-        name: home.recipe(name).gates for name in {entry.recipe for entry in entries} & set(home.recipe_names())
+        name: home.recipe(name).gates
+        for name in {entry.recipe for entry in entries} & set(home.recipe_names())
     }
-    stale = [_stale(one.verdict, policies.get(one.recipe, {}).get(one.verdict.name)) for one in entries]
+    stale = [
+        _stale(one.verdict, policies.get(one.recipe, {}).get(one.verdict.name)) for one in entries
+    ]
     if as_json:
         rows = zip(entries, stale, strict=True)
-        emit({"gates": [asdict(one.verdict) | {"recorded_at": one.recorded_at, "stale": old} for one, old in rows]})
+        emit(
+            {
+                "gates": [
+                    asdict(one.verdict) | {"recorded_at": one.recorded_at, "stale": old}
+                    for one, old in rows
+                ]
+            }
+        )
         return
     table = Table()
-    for name in ("recorded (UTC)", "gate", "subject", "verdict", "measured [interval]", "n", "threshold"):
+    for name in (
+        "recorded (UTC)",
+        "gate",
+        "subject",
+        "verdict",
+        "measured [interval]",
+        "n",
+        "threshold",
+    ):
         table.add_column(name, overflow="fold")
     for entry, old in zip(entries, stale, strict=True):
         one = entry.verdict
@@ -91,7 +109,10 @@ def explain(
     if as_json:
         emit(asdict(newest) | {"stale": old, "error_rates": rates._asdict() if rates else None})
         return
-    err.print(f"[{_COLOURS[newest.verdict]}]{newest.verdict}[/]  {newest.name} on {newest.subject}", highlight=False)
+    err.print(
+        f"[{_COLOURS[newest.verdict]}]{newest.verdict}[/]  {newest.name} on {newest.subject}",
+        highlight=False,
+    )
     for part in newest.reason.split("; "):
         err.print(f"  {part}", markup=False, highlight=False, soft_wrap=True)
     if rates:

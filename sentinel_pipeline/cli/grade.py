@@ -21,19 +21,36 @@ SHOWN = 20
 
 
 def grade(
-    samples: Annotated[Path, typer.Argument(help="JSONL (or .gz) rows with task_id and completion, or solution.")],
+    samples: Annotated[
+        Path, typer.Argument(help="JSONL (or .gz) rows with task_id and completion, or solution.")
+    ],
     problems: Annotated[
         str,
-        typer.Option("--problems", "--suite", help="Problem file, or a suite: humaneval, mbpp, multipl_e, smoke."),
+        typer.Option(
+            "--problems",
+            "--suite",
+            help="Problem file, or a suite: humaneval, mbpp, multipl_e, smoke.",
+        ),
     ] = "humaneval",
-    out: Annotated[Path | None, typer.Option(help="Results file; SAMPLES_results.jsonl by default.")] = None,
-    k: Annotated[str, typer.Option(help="Which pass@k, over the tasks with k samples.")] = "1,10,100",
-    workers: Annotated[int | None, typer.Option(min=1, help="Grader workers; every core by default.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Results file; SAMPLES_results.jsonl by default.")
+    ] = None,
+    k: Annotated[
+        str, typer.Option(help="Which pass@k, over the tasks with k samples.")
+    ] = "1,10,100",
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Grader workers; every core by default.")
+    ] = None,
     cpu_seconds: Annotated[
-        float, typer.Option(min=0.1, max=3600, help="CPU time of one sample; slow references raise it.")
+        float,
+        typer.Option(min=0.1, max=3600, help="CPU time of one sample; slow references raise it."),
     ] = 5.0,
-    require_isolation: Annotated[str, typer.Option(help="Refuse to run below this level.")] = "seccomp",
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check both files, run nothing.")] = False,
+    require_isolation: Annotated[
+        str, typer.Option(help="Refuse to run below this level.")
+    ] = "seccomp",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check both files, run nothing.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Grade SAMPLES in the sandbox: pass@k with its interval, and a reason for every sample.
@@ -57,7 +74,9 @@ def grade(
     ks = _numbers(k)
     if require_isolation not in list(Level):
         raise BadInput(
-            f"unknown level {require_isolation!r}.", field="--require-isolation", fix=f"One of: {', '.join(Level)}."
+            f"unknown level {require_isolation!r}.",
+            field="--require-isolation",
+            fix=f"One of: {', '.join(Level)}.",
         )
     if not samples.is_file():
         raise BadInput("no such file.", file=samples, fix="Check the name.")
@@ -74,7 +93,9 @@ def grade(
     }
     if not dry_run:
         limits = allow(Limits(), cpu_seconds)
-        with Grader(workers=workers, limits=limits, require_isolation=Level(require_isolation)) as grader:
+        with Grader(
+            workers=workers, limits=limits, require_isolation=Level(require_isolation)
+        ) as grader:
             report |= _grade(samples, found, target, grader, plan, ks)
     _print(report, samples)
     if as_json:
@@ -86,21 +107,32 @@ def _check_target(out: Path, samples: Path, problems: str) -> None:
     """Results must not take the place of what they are results of."""
     if out.is_dir():
         raise BadInput("is a folder.", file=out, field="--out", fix="Name a file.")
-    if out.exists() and any(Path(each).exists() and out.samefile(each) for each in (samples, problems)):
+    if out.exists() and any(
+        Path(each).exists() and out.samefile(each) for each in (samples, problems)
+    ):
         raise BadInput("is an input too.", file=out, field="--out", fix="Name another file.")
 
 
 def _grade(
-    samples: Path, problems: dict[str, Problem], out: Path, grader: Grader, plan: Plan, ks: tuple[int, ...]
+    samples: Path,
+    problems: dict[str, Problem],
+    out: Path,
+    grader: Grader,
+    plan: Plan,
+    ks: tuple[int, ...],
 ) -> dict[str, Any]:
     from ..bench.grade import calibrate, grade_samples
 
     began = time.monotonic()
     missing = set(plan.missing)
-    limits, faulty = calibrate({name: one for name, one in problems.items() if name not in missing}, grader)
+    limits, faulty = calibrate(
+        {name: one for name, one in problems.items() if name not in missing}, grader
+    )
     with progress("grading", "samples") as bar:
         task = bar.add_task("grading", total=plan.samples)
-        tally = grade_samples(samples, problems, out, grader, limits, lambda done: bar.update(task, completed=done))
+        tally = grade_samples(
+            samples, problems, out, grader, limits, lambda done: bar.update(task, completed=done)
+        )
     return tally.rates(ks) | {
         "kept": tally.kept,
         "infra": tally.infra,
@@ -119,7 +151,11 @@ def _numbers(text: str) -> tuple[int, ...]:
     except ValueError:
         found = ()
     if not found or min(found) < 1:
-        raise BadInput(f"{text!r}: expected numbers from 1 on, with commas.", field="--k", fix="For example --k 1,10.")
+        raise BadInput(
+            f"{text!r}: expected numbers from 1 on, with commas.",
+            field="--k",
+            fix="For example --k 1,10.",
+        )
     return found
 
 
@@ -137,9 +173,13 @@ def _print(report: dict[str, Any], samples: Path) -> None:
             f"{len(report['missing'])} of {report['problems']} tasks have no sample: {some}. Rates are about the others."
         )
     if report["repeated"]:
-        _say(f"{report['repeated']} samples repeat an earlier one of their task to the letter; each is counted.")
+        _say(
+            f"{report['repeated']} samples repeat an earlier one of their task to the letter; each is counted."
+        )
     for name, reason in list(report.get("faulty_references", {}).items())[:SHOWN]:
-        _say(f"the reference of {name} does not pass its own tests ({reason}): do not trust its verdicts.")
+        _say(
+            f"the reference of {name} does not pass its own tests ({reason}): do not trust its verdicts."
+        )
     if "results" in report:
         _say(f"Written to {report['results']}")
 
@@ -148,7 +188,11 @@ def _print_rates(report: dict[str, Any]) -> None:
     title = f"{report['samples']} samples of {report['problems']} problems"
     table = Table("", "rate", "95 %", "tasks", title=title)
     for name, rate in ((name, value) for name, value in report.items() if name.startswith("pass@")):
-        low_high = f"[{report['interval'][0]:.1%}, {report['interval'][1]:.1%}]" if name == "pass@1" else ""
+        low_high = (
+            f"[{report['interval'][0]:.1%}, {report['interval'][1]:.1%}]"
+            if name == "pass@1"
+            else ""
+        )
         table.add_row(name, f"{rate['value']:.1%}", low_high, str(rate["tasks"]))
     if table.row_count:
         err.print(table, markup=False)
@@ -159,7 +203,9 @@ def _print_rates(report: dict[str, Any]) -> None:
     speed = (report["samples"] - report["kept"]) / max(report["seconds"], 1e-9)
     kept = f" ({report['kept']} were graded before)" if report["kept"] else ""
     trust = ", ".join(f"{count} {name}" for name, count in report["trust"].items())
-    _say(f"{report['seconds']:.1f} s, {speed:,.0f} samples/s{kept}, isolation {report['isolation']}, trust: {trust}")
+    _say(
+        f"{report['seconds']:.1f} s, {speed:,.0f} samples/s{kept}, isolation {report['isolation']}, trust: {trust}"
+    )
 
 
 def _say(text: str) -> None:

@@ -16,7 +16,11 @@ from .mirror import open_mirror
 
 def verify(
     mirrored: Annotated[
-        bool, typer.Option("--mirror", help="Hash what lies on the mirror too (SENTINEL_MIRROR): all of it is read.")
+        bool,
+        typer.Option(
+            "--mirror",
+            help="Hash what lies on the mirror too (SENTINEL_MIRROR): all of it is read.",
+        ),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -33,11 +37,16 @@ def verify(
         fix = "bring it back: sentinel mirror fetch" if one.artefact == "state" else "rebuild it"
         err.print(f"damaged: {one.artefact}/{one.file}: {fix}", markup=False, highlight=False)
     err.print(f"{len(folders)} artefacts, {len(damaged)} damaged files", highlight=False)
-    said: dict[str, Any] = {"artefacts": len(folders), "damaged": [one._asdict() for one in damaged]}
+    said: dict[str, Any] = {
+        "artefacts": len(folders),
+        "damaged": [one._asdict() for one in damaged],
+    }
     if mirrored:
         count, there = open_mirror(None).damage()
         for one in there:
-            err.print(f"damaged on the mirror: {one.artefact}/{one.file}", markup=False, highlight=False)
+            err.print(
+                f"damaged on the mirror: {one.artefact}/{one.file}", markup=False, highlight=False
+            )
         err.print(f"{count} artefacts on the mirror, {len(there)} damaged files", highlight=False)
         said["mirror"] = {"artefacts": count, "damaged": [one._asdict() for one in there]}
         damaged += there
@@ -47,7 +56,9 @@ def verify(
 
 
 def gc(
-    keep: Annotated[int, typer.Option(min=1, help="Newest artefacts of each asset that always stay.")] = 3,
+    keep: Annotated[
+        int, typer.Option(min=1, help="Newest artefacts of each asset that always stay.")
+    ] = 3,
     days: Annotated[float, typer.Option(min=0, help="Younger ones stay too.")] = 30.0,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
     as_json: AsJson = False,
@@ -63,7 +74,8 @@ def gc(
     for one in doomed if dry_run else remove(doomed):
         where = one.folder.relative_to(home.runs)
         err.print(
-            f"{'would go' if dry_run else 'gone'}: {where} ({one.bytes / 2**20:.1f} MiB): {one.why}", highlight=False
+            f"{'would go' if dry_run else 'gone'}: {where} ({one.bytes / 2**20:.1f} MiB): {one.why}",
+            highlight=False,
         )
     freed = sum(one.bytes for one in doomed)
     err.print(f"{len(doomed)} folders, {freed / 2**20:.1f} MiB", highlight=False)

@@ -29,16 +29,38 @@ def _verbs() -> None:
 @judge.command()
 def licence(
     labels: Annotated[
-        Path, typer.Argument(help="JSONL: prompt or messages, response, label (pass or fail, by a human).")
+        Path,
+        typer.Argument(
+            help="JSONL: prompt or messages, response, label (pass or fail, by a human)."
+        ),
     ],
-    model: Annotated[str, typer.Option(help="The judge: a served model's name, or a local folder without --base-url.")],
-    base_url: Annotated[str | None, typer.Option(help="An OpenAI-compatible server, with its version path.")] = None,
-    key_env: Annotated[str, typer.Option(help="Environment variable that holds the server's key.")] = "OPENAI_API_KEY",
-    rubric: Annotated[Path | None, typer.Option(help="The rubric, a text file; a general one by default.")] = None,
-    second_model: Annotated[str | None, typer.Option(help="The second judge, asked for a tenth of the labels.")] = None,
-    second_base_url: Annotated[str | None, typer.Option(help="Its server; the first one's by default.")] = None,
-    second_key_env: Annotated[str | None, typer.Option(help="Its key; the first one's by default.")] = None,
-    recipe: Annotated[str | None, typer.Option(help="Take the bars from this recipe's [judge] section.")] = None,
+    model: Annotated[
+        str,
+        typer.Option(
+            help="The judge: a served model's name, or a local folder without --base-url."
+        ),
+    ],
+    base_url: Annotated[
+        str | None, typer.Option(help="An OpenAI-compatible server, with its version path.")
+    ] = None,
+    key_env: Annotated[
+        str, typer.Option(help="Environment variable that holds the server's key.")
+    ] = "OPENAI_API_KEY",
+    rubric: Annotated[
+        Path | None, typer.Option(help="The rubric, a text file; a general one by default.")
+    ] = None,
+    second_model: Annotated[
+        str | None, typer.Option(help="The second judge, asked for a tenth of the labels.")
+    ] = None,
+    second_base_url: Annotated[
+        str | None, typer.Option(help="Its server; the first one's by default.")
+    ] = None,
+    second_key_env: Annotated[
+        str | None, typer.Option(help="Its key; the first one's by default.")
+    ] = None,
+    recipe: Annotated[
+        str | None, typer.Option(help="Take the bars from this recipe's [judge] section.")
+    ] = None,
     concurrency: Annotated[int, typer.Option(min=1, help="Requests at a time.")] = 8,
     as_json: AsJson = False,
 ) -> None:
@@ -61,15 +83,25 @@ def licence(
     models = [first]
     if second_model:
         other_key = second_key_env or key_env
-        models.append(replace(first, name=second_model, base_url=second_base_url or base_url, key_env=other_key))
+        models.append(
+            replace(
+                first, name=second_model, base_url=second_base_url or base_url, key_env=other_key
+            )
+        )
     with open_judges(home, *models) as judges:
         asked, *others = judges
         if others and others[0].model_hash == asked.model_hash:
-            raise BadInput("is the first judge again.", field="--second-model", fix="Name another model.")
-        answers = examine(asked.ask, others[0].ask if others else None, text, items, spec, at_once=asked.at_once)
+            raise BadInput(
+                "is the first judge again.", field="--second-model", fix="Name another model."
+            )
+        answers = examine(
+            asked.ask, others[0].ask if others else None, text, items, spec, at_once=asked.at_once
+        )
     who = identity(model, asked.model_hash, text)
     found = decide_licence(spec, [item.label for item in items], answers)
-    Ledger(home.ledger).record(licence_verdict(who, spec, found), recipe=recipe or "-", run_id=str(uuid.uuid4()))
+    Ledger(home.ledger).record(
+        licence_verdict(who, spec, found), recipe=recipe or "-", run_id=str(uuid.uuid4())
+    )
     _print(who, found)
     if as_json:
         emit(_result(who, found))
@@ -105,8 +137,12 @@ def _result(who: Identity, found: Licence) -> dict[str, Any]:
 def _print(who: Identity, found: Licence) -> None:
     table = Table("check", "", "what was measured", title=f"{who.name} ({who.judge_hash[:12]})")
     for check in found.checks:
-        table.add_row(check.name, "[green]pass[/]" if check.passed else "[red]fail[/]", check.reason)
+        table.add_row(
+            check.name, "[green]pass[/]" if check.passed else "[red]fail[/]", check.reason
+        )
     err.print(table)
     err.print(
-        "[bold green]licensed[/]" if found.verdict == "pass" else "[bold red]not licensed[/]: it may not decide a gate"
+        "[bold green]licensed[/]"
+        if found.verdict == "pass"
+        else "[bold red]not licensed[/]: it may not decide a gate"
     )

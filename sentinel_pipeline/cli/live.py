@@ -37,7 +37,11 @@ class LiveRun:
         self.began = time.monotonic()
         self.seconds = 0.0
         self._since: dict[str, float] = {}
-        self._live = Live(console=console, refresh_per_second=4, transient=False) if console.is_terminal else None
+        self._live = (
+            Live(console=console, refresh_per_second=4, transient=False)
+            if console.is_terminal
+            else None
+        )
 
     def __enter__(self) -> LiveRun:
         if self._live:
@@ -54,13 +58,17 @@ class LiveRun:
         kind = event["event"]
         if kind == "run":
             self.run_id, self.loop = event["run_id"], event["loop"]
-            self.stages = {name: {"name": name, "seconds": 0.0, "status": "waiting"} for name in event["stages"]}
+            self.stages = {
+                name: {"name": name, "seconds": 0.0, "status": "waiting"}
+                for name in event["stages"]
+            }
             self._line(f"run {self.run_id}")
         elif kind == "stage" and event["name"] in self.stages:
             self.stages[event["name"]] |= {"seconds": event["seconds"], "status": event["status"]}
             self._since.setdefault(event["name"], time.monotonic())
             self._line(
-                f"{event['status']:8}{event['name']}" + (f"  {event['seconds']:.1f} s" if event["seconds"] else "")
+                f"{event['status']:8}{event['name']}"
+                + (f"  {event['seconds']:.1f} s" if event["seconds"] else "")
             )
         elif kind == "check":
             self.checks.append(event)
@@ -86,14 +94,16 @@ class LiveRun:
             seconds = time.monotonic() - self._since[stage["name"]] if running else stage["seconds"]
             clock = f"{seconds:7.1f} s" if stage["status"] != "waiting" else ""
             detail = self._progress(stage["name"]) if running else self._verdicts(stage["name"])
-            text.append(f" {mark} ", style).append(f"{stage['name']:<24}").append(f"{clock:>10}", "dim").append(
-                f"  {detail}\n"
-            )
+            text.append(f" {mark} ", style).append(f"{stage['name']:<24}").append(
+                f"{clock:>10}", "dim"
+            ).append(f"  {detail}\n")
         return text
 
     def _verdicts(self, asset: str) -> str:
         marks = [
-            ("✓ " if check["passed"] else "✗ ") + check["name"] for check in self.checks if check["asset"] == asset
+            ("✓ " if check["passed"] else "✗ ") + check["name"]
+            for check in self.checks
+            if check["asset"] == asset
         ]
         return "  ".join(marks)
 

@@ -17,9 +17,15 @@ _COLOURS = {"better": "green", "worse": "red", "inconclusive": "yellow", "void":
 
 
 def compare(
-    first: Annotated[str, typer.Argument(metavar="A", help="A report's folder, a samples file, or RECIPE:STAGE.")],
-    second: Annotated[str, typer.Argument(metavar="B", help="The model compared with A, likewise.")],
-    page: Annotated[Path | None, typer.Option(help="Write an HTML page with every flip side by side.")] = None,
+    first: Annotated[
+        str, typer.Argument(metavar="A", help="A report's folder, a samples file, or RECIPE:STAGE.")
+    ],
+    second: Annotated[
+        str, typer.Argument(metavar="B", help="The model compared with A, likewise.")
+    ],
+    page: Annotated[
+        Path | None, typer.Option(help="Write an HTML page with every flip side by side.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Compare model B with model A on the items that both answered: paired, with artefact detectors.
@@ -60,7 +66,18 @@ def compare(
 
 def _table(found: dict[str, Any]) -> Table:
     table = Table()
-    for name in ("suite", "n", "A", "B", "gained", "lost", "difference [95 %]", "paired p", "Holm p", "verdict"):
+    for name in (
+        "suite",
+        "n",
+        "A",
+        "B",
+        "gained",
+        "lost",
+        "difference [95 %]",
+        "paired p",
+        "Holm p",
+        "verdict",
+    ):
         table.add_column(name, overflow="fold")
     for suite, one in found.items():
         c = one.summary
@@ -77,9 +94,13 @@ def power(
     items: Annotated[
         int | None, typer.Option(help="Items to answer; asks for their number when absent.", min=1)
     ] = None,
-    wanted: Annotated[float, typer.Option("--power", help="The chance of finding the gain that is asked for.")] = 0.80,
+    wanted: Annotated[
+        float, typer.Option("--power", help="The chance of finding the gain that is asked for.")
+    ] = 0.80,
     alpha: Annotated[float, typer.Option(help="Two-sided error rate of the test.")] = 0.05,
-    lost: Annotated[float | None, typer.Option(help="Share of items that only the first model passes.")] = None,
+    lost: Annotated[
+        float | None, typer.Option(help="Share of items that only the first model passes.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Plan a comparison before anything is answered: exact McNemar on the same items.
@@ -96,13 +117,19 @@ def power(
 
     for name, value in (("--power", wanted), ("--alpha", alpha)):
         if not 0 < value < 1:
-            raise BadInput(f"is {value:g}, expected within (0, 1).", field=name, fix="80 % is written 0.8.")
+            raise BadInput(
+                f"is {value:g}, expected within (0, 1).", field=name, fix="80 % is written 0.8."
+            )
     try:
         of = shares(base, gain, lost)
     except ValueError as error:
-        raise BadInput(f"{error}.", field="--base, --gain, --lost", fix="A rate of 40 % is written 0.4.") from error
+        raise BadInput(
+            f"{error}.", field="--base, --gain, --lost", fix="A rate of 40 % is written 0.4."
+        ) from error
     if gain <= 0:
-        raise BadInput(f"is {gain:g}, expected more than 0.", field="--gain", fix="Ten points are written 0.1.")
+        raise BadInput(
+            f"is {gain:g}, expected more than 0.", field="--gain", fix="Ten points are written 0.1."
+        )
     needed = items_needed(of, wanted, alpha)
     answer: dict[str, Any] = {
         "base": base,
@@ -120,7 +147,8 @@ def power(
         emit(answer)
         return
     err.print(
-        f"A true gain from {base:.1%} to {base + gain:.1%}, exact McNemar at {alpha:.0%}, two-sided:", highlight=False
+        f"A true gain from {base:.1%} to {base + gain:.1%}, exact McNemar at {alpha:.0%}, two-sided:",
+        highlight=False,
     )
     needs = f"{needed:,}" if needed else "more than a million"
     err.print(f"  items for a power of {wanted:.0%}: {needs}", highlight=False)
@@ -128,4 +156,7 @@ def power(
         least = answer["detectable_gain"]
         err.print(f"  power of {items:,} items: {answer['power']:.1%}", highlight=False)
         shows = f"{100 * least:.1f} points" if least else "none"
-        err.print(f"  smallest gain that {items:,} items show with a power of {wanted:.0%}: {shows}", highlight=False)
+        err.print(
+            f"  smallest gain that {items:,} items show with a power of {wanted:.0%}: {shows}",
+            highlight=False,
+        )

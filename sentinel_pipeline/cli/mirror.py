@@ -13,7 +13,9 @@ from ..store.mirror import VARIABLE, Copied, Mirror
 from .console import AsJson, emit, err
 
 mirror = typer.Typer(help="Artefacts and the ledger on an object store.", no_args_is_help=True)
-Url = Annotated[str | None, typer.Option(help=f"An fsspec URL, as s3://bucket/folder; else {VARIABLE}.")]
+Url = Annotated[
+    str | None, typer.Option(help=f"An fsspec URL, as s3://bucket/folder; else {VARIABLE}.")
+]
 
 
 def open_mirror(url: str | None) -> Mirror:
@@ -23,7 +25,9 @@ def open_mirror(url: str | None) -> Mirror:
     """
     address = url or os.environ.get(VARIABLE)
     if not address:
-        raise BadInput("no address of a mirror.", field="--url", fix=f"Name one, or set {VARIABLE}.")
+        raise BadInput(
+            "no address of a mirror.", field="--url", fix=f"Name one, or set {VARIABLE}."
+        )
     return Mirror(address)
 
 

@@ -18,8 +18,12 @@ from .scenarios import ask_tree
 
 def next_step(
     recipe: Annotated[str, typer.Argument(help="A recipe: the stem of a file under data/recipes.")],
-    curves: Annotated[Path | None, typer.Option(help="Recorded curves of GRPO; the run's own by default.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Where the next recipe goes; data/recipes by default.")] = None,
+    curves: Annotated[
+        Path | None, typer.Option(help="Recorded curves of GRPO; the run's own by default.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Where the next recipe goes; data/recipes by default.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """What RECIPE's decision points made of its reports, and what its tree over the finished GRPO run makes of that.
@@ -36,7 +40,11 @@ def next_step(
     home = find_home()
     if not (home.recipe(recipe).decisions or home.recipe(recipe).next):
         fix = "Add [[decisions]] points or [[next]] scenarios to it."
-        raise BadInput(f"recipe {recipe!r} has no decision tree: only its gates decide.", field="decisions", fix=fix)
+        raise BadInput(
+            f"recipe {recipe!r} has no decision tree: only its gates decide.",
+            field="decisions",
+            fix=fix,
+        )
     made, ledger = home.recipe(recipe), Ledger(home.ledger)
     store = Store(home, recipe, "next", "next")
     newest, missing = None, None
@@ -46,12 +54,17 @@ def next_step(
         if decision is not None:
             newest = decision
             err.print(
-                f"after {stage}: {decision.action}: {decision.reason}", markup=False, highlight=False, soft_wrap=True
+                f"after {stage}: {decision.action}: {decision.reason}",
+                markup=False,
+                highlight=False,
+                soft_wrap=True,
             )
         elif made.decision_after(stage) is not None and missing is None:
             missing = stage
             err.print(
-                f"after {stage}: not decided yet: sentinel run {recipe} --until {stage}", markup=False, highlight=False
+                f"after {stage}: not decided yet: sentinel run {recipe} --until {stage}",
+                markup=False,
+                highlight=False,
             )
     tree = ask_tree(home, made, curves, out) if made.next else {}
     if as_json:

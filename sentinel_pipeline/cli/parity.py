@@ -13,7 +13,9 @@ from .console import AsJson, emit, err
 
 
 def parity(
-    checkpoint: Annotated[Path, typer.Argument(help="A checkpoint's folder (with model/ inside), or a model's.")],
+    checkpoint: Annotated[
+        Path, typer.Argument(help="A checkpoint's folder (with model/ inside), or a model's.")
+    ],
     as_json: AsJson = False,
 ) -> None:
     """Compare CHECKPOINT's adapter, merged model and a saved-again copy: logits and greedy answers. Exit code 1 when they differ.
@@ -27,9 +29,17 @@ def parity(
 
     be_quiet()
     found = check_parity(checkpoint)
-    table = Table("form", "largest logit distance", "allowed", "answers that differ", title=f"{found.prompts} prompts")
+    table = Table(
+        "form",
+        "largest logit distance",
+        "allowed",
+        "answers that differ",
+        title=f"{found.prompts} prompts",
+    )
     for one in found.variants:
-        table.add_row(one.name, f"{one.logit_distance:g}", f"{one.tolerance:g}", str(one.answers_differ))
+        table.add_row(
+            one.name, f"{one.logit_distance:g}", f"{one.tolerance:g}", str(one.answers_differ)
+        )
     err.print(table)
     for name in found.missing:
         err.print(f"missing: {name}", markup=False, highlight=False)

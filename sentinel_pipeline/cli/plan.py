@@ -21,7 +21,9 @@ _WIDTH = 60
 
 def plan(
     recipe: Annotated[str, typer.Argument(help="A recipe: the stem of a file under data/recipes.")],
-    plot: Annotated[Path | None, typer.Option(help="Write the learning-rate curves to this PNG file.")] = None,
+    plot: Annotated[
+        Path | None, typer.Option(help="Write the learning-rate curves to this PNG file.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Say what RECIPE will do: rows, steps, learning rates, tokens, parameters, memory, hours and cost; loads no weights.
@@ -39,7 +41,10 @@ def plan(
     if plot is not None:
         from ..plots import write_png_curves
 
-        curves = {kind: list(enumerate(one["learning_rates"], start=1)) for kind, one in made.trainers.items()}
+        curves = {
+            kind: list(enumerate(one["learning_rates"], start=1))
+            for kind, one in made.trainers.items()
+        }
         write_png_curves(plot, curves, f"{recipe}: learning rates", "step")
     _print(made)
     if as_json:
@@ -50,10 +55,17 @@ def plan(
 
 def _print(made: Plan) -> None:
     if made.model:
-        err.print(f"{made.model.architecture}, {made.model.parameters:,} parameters", highlight=False)
+        err.print(
+            f"{made.model.architecture}, {made.model.parameters:,} parameters", highlight=False
+        )
     if made.start:
         chosen = f"{made.start['chosen']}: " if made.start["chosen"] else ""
-        err.print(f"starts from {chosen}{made.start['reason']}", markup=False, highlight=False, soft_wrap=True)
+        err.print(
+            f"starts from {chosen}{made.start['reason']}",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
     table = Table("", *made.trainers)
     for label, read in _LINES:
         table.add_row(label, *(read(one) for one in made.trainers.values()))
@@ -61,7 +73,9 @@ def _print(made: Plan) -> None:
     for kind, one in made.trainers.items():
         rates = one["learning_rates"]
         err.print(
-            f"{kind} rate {sparkline(rates)} peak {max(rates):g}, last {rates[-1]:g}", markup=False, highlight=False
+            f"{kind} rate {sparkline(rates)} peak {max(rates):g}, last {rates[-1]:g}",
+            markup=False,
+            highlight=False,
         )
         for name, share in one["categories"].items():
             err.print(
@@ -76,7 +90,9 @@ def _print(made: Plan) -> None:
         err.print(f"[yellow]note:[/] {_escaped(warning)}", highlight=False, soft_wrap=True)
     for refusal in made.refusals:
         err.print(
-            f"[bold red]refused:[/] {_escaped(f'{refusal.field}: {refusal.reason}')}", highlight=False, soft_wrap=True
+            f"[bold red]refused:[/] {_escaped(f'{refusal.field}: {refusal.reason}')}",
+            highlight=False,
+            soft_wrap=True,
         )
 
 
@@ -87,9 +103,17 @@ def _print_costs(made: Plan) -> None:
     limit = f" of {budget.max_hours:g} h allowed" if budget.max_hours is not None else ""
     if known:
         least = "at least " if unknown else ""
-        money = f", {made.total_hours * budget.hourly_rate:.2f} {budget.currency}" if budget.hourly_rate else ""
+        money = (
+            f", {made.total_hours * budget.hourly_rate:.2f} {budget.currency}"
+            if budget.hourly_rate
+            else ""
+        )
         parts = ", ".join(f"{name} {hours * 3600:,.0f} s" for name, hours in known.items())
-        err.print(f"device: {least}{made.total_hours:.3f} h{limit}{money} ({parts})", highlight=False, soft_wrap=True)
+        err.print(
+            f"device: {least}{made.total_hours:.3f} h{limit}{money} ({parts})",
+            highlight=False,
+            soft_wrap=True,
+        )
     else:
         err.print(f"device: hours unknown{limit}", highlight=False)
     if known and unknown:
@@ -98,7 +122,9 @@ def _print_costs(made: Plan) -> None:
 
 def _tokens(one: dict[str, Any]) -> str:
     report = one["tokens"]
-    return f"{report['trainable_tokens']:,} of {report['tokens']:,}" if report else "not tokenized yet"
+    return (
+        f"{report['trainable_tokens']:,} of {report['tokens']:,}" if report else "not tokenized yet"
+    )
 
 
 def _lost(one: dict[str, Any]) -> str:
@@ -116,16 +142,26 @@ _LINES = (
     ("rows", lambda one: f"{one['rows']:,} ({one['source']})"),
     ("steps", lambda one: f"{one['steps']:,} of {one['batch']} rows, {one['epochs']:g} passes"),
     ("method", _method),
-    ("trained parameters", lambda one: f"{one['trained_parameters']:,}" if one["trained_parameters"] else "–"),
+    (
+        "trained parameters",
+        lambda one: f"{one['trained_parameters']:,}" if one["trained_parameters"] else "–",
+    ),
     ("tokens trained", _tokens),
     ("rows dropped", _lost),
-    ("memory, estimated", lambda one: f"{one['memory_mib']['total']:,} MiB" if one["memory_mib"] else "–"),
+    (
+        "memory, estimated",
+        lambda one: f"{one['memory_mib']['total']:,} MiB" if one["memory_mib"] else "–",
+    ),
 )
 
 
 def sparkline(values: Sequence[float]) -> str:
     """A curve as one line of text, at most ``_WIDTH`` characters."""
-    shown = [values[index * len(values) // _WIDTH] for index in range(_WIDTH)] if len(values) > _WIDTH else list(values)
+    shown = (
+        [values[index * len(values) // _WIDTH] for index in range(_WIDTH)]
+        if len(values) > _WIDTH
+        else list(values)
+    )
     top = max(shown) or 1.0
     return "".join(_LEVELS[round(value / top * (len(_LEVELS) - 1))] for value in shown)
 

@@ -19,10 +19,18 @@ if TYPE_CHECKING:
 
 def release(
     recipe: Annotated[str, typer.Argument(help="A recipe's name.")],
-    stage: Annotated[str | None, typer.Option(help="sft, dpo or grpo; else the last one that was trained.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Also copy the bundle into this new folder.")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say whether it would be released.")] = False,
-    push: Annotated[str | None, typer.Option(metavar="OWNER/NAME", help="Upload to the hub, privately.")] = None,
+    stage: Annotated[
+        str | None, typer.Option(help="sft, dpo or grpo; else the last one that was trained.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Also copy the bundle into this new folder.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say whether it would be released.")
+    ] = False,
+    push: Annotated[
+        str | None, typer.Option(metavar="OWNER/NAME", help="Upload to the hub, privately.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Bundle a checkpoint with its model card and evidence. Exit code 3, with every reason, unless each blocking gate of the stage
@@ -48,7 +56,11 @@ def release(
     result = _result(evidence, made, out, _push(made, push, evidence) if made and push else None)
     for gate in evidence.verdicts:
         err.print(f"{gate.name}: {gate.verdict}. {gate.reason}", markup=False, highlight=False)
-    err.print(f"Bundle: {result['folder']}" if made else "It would be released.", highlight=False, soft_wrap=True)
+    err.print(
+        f"Bundle: {result['folder']}" if made else "It would be released.",
+        highlight=False,
+        soft_wrap=True,
+    )
     if result["pushed"]:
         err.print(f"Pushed: {result['pushed']}", highlight=False, soft_wrap=True)
     if as_json:
@@ -60,7 +72,9 @@ def _bundle(store: Store, evidence: Evidence) -> Artefact:
 
     parents = (evidence.checkpoint, evidence.report)
     recipe = evidence.recipe
-    with store.writing("release_bundle", parents=parents, recipe_hash=recipe.sha256(), seed=recipe.seed) as draft:
+    with store.writing(
+        "release_bundle", parents=parents, recipe_hash=recipe.sha256(), seed=recipe.seed
+    ) as draft:
         write_bundle(draft, evidence)
     return store.get("release_bundle")
 
@@ -68,10 +82,16 @@ def _bundle(store: Store, evidence: Evidence) -> Artefact:
 def _push(made: Artefact, name: str, evidence: Evidence) -> str:
     from ..release.push import push
 
-    return push(made.folder, name, message=f"{evidence.recipe.name}:{evidence.stage} {evidence.checkpoint.hash[:12]}")
+    return push(
+        made.folder,
+        name,
+        message=f"{evidence.recipe.name}:{evidence.stage} {evidence.checkpoint.hash[:12]}",
+    )
 
 
-def _result(evidence: Evidence, made: Artefact | None, out: Path | None, pushed: str | None) -> dict[str, Any]:
+def _result(
+    evidence: Evidence, made: Artefact | None, out: Path | None, pushed: str | None
+) -> dict[str, Any]:
     from ..release.bundle import gate_json
 
     return {

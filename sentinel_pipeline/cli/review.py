@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from ..review.summary import RunSummary
 
 review = typer.Typer(
-    help="The review queue: failures become corrections, corrections become rows.", no_args_is_help=True
+    help="The review queue: failures become corrections, corrections become rows.",
+    no_args_is_help=True,
 )
 review.add_typer(user, name="user")
 review.add_typer(blind, name="blind")
@@ -35,7 +36,9 @@ def _me() -> str:
 
 @review.command("import")
 def import_(
-    paths: Annotated[list[Path], typer.Argument(help="sft_candidates.jsonl files, or folders that hold some.")],
+    paths: Annotated[
+        list[Path], typer.Argument(help="sft_candidates.jsonl files, or folders that hold some.")
+    ],
     as_json: AsJson = False,
 ) -> None:
     """Import failures: ours or another harness's. Running it again changes nothing.
@@ -68,7 +71,12 @@ def import_(
             else []
         )
     for row in reversed(bad):
-        err.print(f"{row['file']}:{row['line']}: {row['reason']}", markup=False, highlight=False, style="yellow")
+        err.print(
+            f"{row['file']}:{row['line']}: {row['reason']}",
+            markup=False,
+            highlight=False,
+            style="yellow",
+        )
     err.print(
         f"{counts.imported} imported, {counts.duplicates} known already, {counts.changed} changed, "
         f"{counts.quarantined} quarantined",
@@ -80,8 +88,12 @@ def import_(
 
 @review.command()
 def export(
-    out: Annotated[Path, typer.Option(help="Folder for corrections.jsonl, .parquet and .lineage.jsonl.")],
-    policy: Annotated[Policy, typer.Option(help="retire the benchmark items, or withhold the corrections.")] = "retire",
+    out: Annotated[
+        Path, typer.Option(help="Folder for corrections.jsonl, .parquet and .lineage.jsonl.")
+    ],
+    policy: Annotated[
+        Policy, typer.Option(help="retire the benchmark items, or withhold the corrections.")
+    ] = "retire",
     as_json: AsJson = False,
 ) -> None:
     """Write approved corrections as conversations in TRL's format; the same corrections give the same bytes.
@@ -149,17 +161,28 @@ def summary_(
 
 def _print_summary(found: RunSummary) -> None:
     names = list(found.statuses)
-    table = Table("", "", *(name.replace("_", " ") for name in names), title=f"{found.total} candidates")
+    table = Table(
+        "", "", *(name.replace("_", " ") for name in names), title=f"{found.total} candidates"
+    )
     table.add_row("all", "", *(str(found.statuses[name]) for name in names), end_section=True)
     for kind, values in found.by.items():
         rows = list(values.items())[:12]
         for index, (value, counts) in enumerate(rows):
             last = index == len(rows) - 1
             label = kind.replace("_", " ") if index == 0 else ""
-            table.add_row(label, value[:40], *(str(counts.get(name, 0) or "") for name in names), end_section=last)
+            table.add_row(
+                label,
+                value[:40],
+                *(str(counts.get(name, 0) or "") for name in names),
+                end_section=last,
+            )
     err.print(table, markup=False)
     agreed = found.agreement
-    kappa = "undefined" if agreed.kappa is None else f"{agreed.kappa:.2f} [{agreed.low:.2f}, {agreed.high:.2f}]"
+    kappa = (
+        "undefined"
+        if agreed.kappa is None
+        else f"{agreed.kappa:.2f} [{agreed.low:.2f}, {agreed.high:.2f}]"
+    )
     err.print(
         f"{found.released} exported (their items are retired), {found.quarantined} lines quarantined; second opinions: "
         f"kappa {kappa}, n {agreed.n}",
@@ -171,9 +194,15 @@ def _print_summary(found: RunSummary) -> None:
 def serve(
     port: Annotated[int, typer.Option(help="Port.")] = 8080,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    name: Annotated[list[str] | None, typer.Option(help="NAME:PORT as browsers will send it; repeatable.")] = None,
-    second_share: Annotated[float, typer.Option(min=0, max=1, help="Share of cards that two people decide.")] = 0.0,
-    lease_seconds: Annotated[float, typer.Option(min=5, help="How long a card stays with somebody silent.")] = 600.0,
+    name: Annotated[
+        list[str] | None, typer.Option(help="NAME:PORT as browsers will send it; repeatable.")
+    ] = None,
+    second_share: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of cards that two people decide.")
+    ] = 0.0,
+    lease_seconds: Annotated[
+        float, typer.Option(min=5, help="How long a card stays with somebody silent.")
+    ] = 600.0,
 ) -> None:
     """Serve the review page. Add people first: sentinel review user add NAME.
 
@@ -191,16 +220,33 @@ def serve(
         )
     with open_desk() as desk:
         if not list_users(desk):
-            err.print("nobody may log in yet: sentinel review user add NAME", style="yellow", highlight=False)
+            err.print(
+                "nobody may log in yet: sentinel review user add NAME",
+                style="yellow",
+                highlight=False,
+            )
     shown = (name or [f"{host}:{port}"])[0]
     err.print(f"Review: http://{shown}   (Ctrl-C stops it)", highlight=False)
-    options = [f"--port={port}", f"--host={host}", f"--second-share={second_share}", f"--lease-seconds={lease_seconds}"]
-    command = [sys.executable, "-m", "sentinel_pipeline.web", *options, *(f"--name={one}" for one in name or [])]
+    options = [
+        f"--port={port}",
+        f"--host={host}",
+        f"--second-share={second_share}",
+        f"--lease-seconds={lease_seconds}",
+    ]
+    command = [
+        sys.executable,
+        "-m",
+        "sentinel_pipeline.web",
+        *options,
+        *(f"--name={one}" for one in name or []),
+    ]
     os.execv(sys.executable, command)
 
 
 @review.command("lineage")
-def lineage_(card: Annotated[str, typer.Argument(help="A card's id.")], as_json: AsJson = False) -> None:
+def lineage_(
+    card: Annotated[str, typer.Argument(help="A card's id.")], as_json: AsJson = False
+) -> None:
     """Follow a correction: failure, card, row of a mix, checkpoint, and whether the item's siblings improved.
 
     Example:

@@ -36,7 +36,8 @@ def open_desk() -> Iterator[Desk]:
 
 
 def backup(
-    out: Annotated[Path, typer.Argument(help="File to write, such as queue.jsonl.gz.")], as_json: AsJson = False
+    out: Annotated[Path, typer.Argument(help="File to write, such as queue.jsonl.gz.")],
+    as_json: AsJson = False,
 ) -> None:
     """Write the whole queue to one file while people work on; the file restores into SQLite or Postgres.
 
@@ -53,7 +54,9 @@ def backup(
         emit(counts)
 
 
-def restore(path: Annotated[Path, typer.Argument(help="A backup.")], as_json: AsJson = False) -> None:
+def restore(
+    path: Annotated[Path, typer.Argument(help="A backup.")], as_json: AsJson = False
+) -> None:
     """Fill an empty queue from a backup.
 
     Example:
@@ -72,7 +75,9 @@ def restore(path: Annotated[Path, typer.Argument(help="A backup.")], as_json: As
 @user.command("add")
 def user_add(
     name: Annotated[str, typer.Argument(help="Letters, digits, dots, dashes, underscores.")],
-    role: Annotated[Role, typer.Option(help="A lead settles disputes and reads the whole trail.")] = "reviewer",
+    role: Annotated[
+        Role, typer.Option(help="A lead settles disputes and reads the whole trail.")
+    ] = "reviewer",
     as_json: AsJson = False,
 ) -> None:
     """Let a person in and print their token, once.
@@ -120,7 +125,13 @@ def user_list(as_json: AsJson = False) -> None:
     with open_desk() as desk:
         found = list_users(desk)
     if as_json:
-        emit({"users": [{"name": name, "role": role, "active": active} for name, role, active in found]})
+        emit(
+            {
+                "users": [
+                    {"name": name, "role": role, "active": active} for name, role, active in found
+                ]
+            }
+        )
         return
     table = Table("name", "role", "may come in")
     for name, role, active in found:
@@ -130,11 +141,20 @@ def user_list(as_json: AsJson = False) -> None:
 
 @blind.command("add")
 def blind_add(
-    file: Annotated[Path, typer.Argument(help="JSONL rows of id, prompt_messages, response, judge (a label or null).")],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="JSONL rows of id, prompt_messages, response, judge (a label or null)."
+        ),
+    ],
     name: Annotated[str, typer.Option(help="Name of the batch.")],
-    purpose: Annotated[Literal["judge", "gap"], typer.Option(help="What the labels are for.")] = "judge",
+    purpose: Annotated[
+        Literal["judge", "gap"], typer.Option(help="What the labels are for.")
+    ] = "judge",
     subject: Annotated[str, typer.Option(help="Which judge or gap, for people.")] = "",
-    sample: Annotated[int | None, typer.Option(min=1, help="So many rows, drawn at random.")] = None,
+    sample: Annotated[
+        int | None, typer.Option(min=1, help="So many rows, drawn at random.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of the draw and the order.")] = 17,
     as_json: AsJson = False,
 ) -> None:
@@ -147,14 +167,18 @@ def blind_add(
     from ..review.blind import add_batch
 
     with open_desk() as desk:
-        count = add_batch(desk, file, name=name, purpose=purpose, subject=subject, sample=sample, seed=seed)
+        count = add_batch(
+            desk, file, name=name, purpose=purpose, subject=subject, sample=sample, seed=seed
+        )
     err.print(f"{count} items in {name}", highlight=False)
     if as_json:
         emit({"name": name, "items": count})
 
 
 @blind.command("show")
-def blind_show(name: Annotated[str, typer.Argument(help="A batch.")], as_json: AsJson = False) -> None:
+def blind_show(
+    name: Annotated[str, typer.Argument(help="A batch.")], as_json: AsJson = False
+) -> None:
     """Agreement of people with the judge and with each other: Cohen's kappa with its interval.
 
     Example:
@@ -180,4 +204,7 @@ def blind_show(name: Annotated[str, typer.Argument(help="A batch.")], as_json: A
 
 def _calibration_json(found: Calibration) -> dict[str, object]:
     against = {who: one._asdict() for who, one in found.against_judge.items()}
-    return found._asdict() | {"against_judge": against, "between_people": found.between_people._asdict()}
+    return found._asdict() | {
+        "against_judge": against,
+        "between_people": found.between_people._asdict(),
+    }

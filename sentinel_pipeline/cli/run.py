@@ -28,9 +28,12 @@ from .summary import summarise, summary_table
 def run(
     recipe: Annotated[str, typer.Argument(help="A recipe: the stem of a file under data/recipes.")],
     until: Annotated[
-        str | None, typer.Option(help="Stop after this stage: an asset's name, or sft for sft_report.")
+        str | None,
+        typer.Option(help="Stop after this stage: an asset's name, or sft for sft_report."),
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the recipe's interrupted run.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the recipe's interrupted run.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Run the loop of RECIPE: tasks, candidates, critic, mix, training, reports, comparison.
@@ -83,11 +86,22 @@ def prepare_instance(home: Home) -> None:
 def _start(
     recipe: str, run_id: str, until: str | None, resume: bool, events: Path, sink: Any
 ) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "sentinel_pipeline.defs.run", recipe, "--events", str(events), "--run-id", run_id]
+    command = [
+        sys.executable,
+        "-m",
+        "sentinel_pipeline.defs.run",
+        recipe,
+        "--events",
+        str(events),
+        "--run-id",
+        run_id,
+    ]
     command += ["--until", until] if until else []
     command += ["--resume"] if resume else []
     environment = {**os.environ, "SENTINEL_HOME": str(find_home().root), "PYTHONWARNINGS": "ignore"}
-    return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=sink, stderr=subprocess.STDOUT, env=environment)
+    return subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=sink, stderr=subprocess.STDOUT, env=environment
+    )
 
 
 def _watch(child: subprocess.Popen[bytes], events: Path, live: LiveRun) -> None:
@@ -103,7 +117,9 @@ def _watch(child: subprocess.Popen[bytes], events: Path, live: LiveRun) -> None:
             try:
                 time.sleep(0.25)
             except KeyboardInterrupt:
-                err.print("Stopping: the running stage saves a checkpoint. Go on later with --resume.")
+                err.print(
+                    "Stopping: the running stage saves a checkpoint. Go on later with --resume."
+                )
                 child.wait()
 
 
@@ -128,13 +144,17 @@ def _report(summary: dict[str, Any], live: LiveRun, code: int, log: Path, as_jso
     if summary["stages"]:
         err.print(summary_table(summary, live.recipe))
     if live.message:
-        word = {EXIT_BAD_INPUT: "bad input", EXIT_GATE: "refused", EXIT_INFRASTRUCTURE: "infrastructure"}.get(
-            code, "failed"
-        )
+        word = {
+            EXIT_BAD_INPUT: "bad input",
+            EXIT_GATE: "refused",
+            EXIT_INFRASTRUCTURE: "infrastructure",
+        }.get(code, "failed")
         err.print(f"[bold red]{word}:[/] ", end="")
         err.print(live.message, markup=False, highlight=False)
         err.print(f"Log: {log}", highlight=False)
     if code == EXIT_INFRASTRUCTURE:
-        err.print(f"Go on from where it stopped: sentinel run {live.recipe} --resume", highlight=False)
+        err.print(
+            f"Go on from where it stopped: sentinel run {live.recipe} --resume", highlight=False
+        )
     if as_json:
         emit(summary | ({"error": live.message} if live.message else {}))

@@ -83,15 +83,31 @@ def _print(report: dict[str, Any]) -> None:
         measured = "not measured"
         if one["measured"] is not None:
             measured = f"{one['measured']:.3f} [{one['interval'][0]:.3f}, {one['interval'][1]:.3f}]"
-        table.add_row(one["scenario"], one["metric"], one["rule"], measured, str(one["n"]), _WORDS[one["holds"]])
+        table.add_row(
+            one["scenario"],
+            one["metric"],
+            one["rule"],
+            measured,
+            str(one["n"]),
+            _WORDS[one["holds"]],
+        )
     err.print(table)
     for found in report["watch"]:
         err.print(f"{found['action']}: {found['reason']}", markup=False, highlight=False)
     if report["verdict"] == "decided":
         state = "written" if report["written"] else "there already, the same"
-        err.print(f"Scenario {report['scenario']}: {report['title']}", markup=False, highlight=False)
         err.print(
-            f"Next recipe: {report['next_recipe']} ({state}). Nothing was started.", markup=False, highlight=False
+            f"Scenario {report['scenario']}: {report['title']}", markup=False, highlight=False
+        )
+        err.print(
+            f"Next recipe: {report['next_recipe']} ({state}). Nothing was started.",
+            markup=False,
+            highlight=False,
         )
     else:
-        err.print(f"{report['verdict']}: {report['would_decide']}", markup=False, highlight=False, soft_wrap=True)
+        err.print(
+            f"{report['verdict']}: {report['would_decide']}",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )

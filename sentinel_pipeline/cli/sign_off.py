@@ -28,7 +28,9 @@ def sign_off(
     recipe: Annotated[str, typer.Argument(help="The recipe.")],
     by: Annotated[str, typer.Option(help="Your name.")] = "",
     approve: Annotated[bool, typer.Option("--approve", help="The gap is real.")] = False,
-    reject: Annotated[bool, typer.Option("--reject", help="It is not: training stays refused.")] = False,
+    reject: Annotated[
+        bool, typer.Option("--reject", help="It is not: training stays refused.")
+    ] = False,
     note: Annotated[str, typer.Option(help="Why, in a sentence.")] = "",
     as_json: AsJson = False,
 ) -> None:
@@ -48,7 +50,9 @@ def sign_off(
     loaded = home.recipe(recipe)
     if loaded.gap_proof is None:
         raise BadInput(
-            f"{recipe} has no [gap_proof].", file=home.recipes / f"{recipe}.toml", fix="There is nothing to sign."
+            f"{recipe} has no [gap_proof].",
+            file=home.recipes / f"{recipe}.toml",
+            fix="There is nothing to sign.",
         )
     made = Store(home, recipe, "none", "none").get("gap_proof")
     if approve == reject:
@@ -57,7 +61,9 @@ def sign_off(
         _show(made, recipe, as_json)
         return
     if not by.strip() or not by.isprintable():
-        raise BadInput("is missing.", field="--by", fix="A signature needs a name: --by 'Ana Lima'.")
+        raise BadInput(
+            "is missing.", field="--by", fix="A signature needs a name: --by 'Ana Lima'."
+        )
     signed = signature(loaded, made, by.strip(), "pass" if approve else "fail", note.strip())
     Ledger(home.ledger).record(signed, recipe=recipe, run_id="sign-off")
     prepare_instance(home)
@@ -73,7 +79,9 @@ def sign_off(
             }
         )
         return
-    err.print(f"{signed.verdict}: {signed.reason}\ncontent {made.hash}", markup=False, highlight=False)
+    err.print(
+        f"{signed.verdict}: {signed.reason}\ncontent {made.hash}", markup=False, highlight=False
+    )
     if approve:
         err.print(f"Go on: sentinel run {recipe} --resume", markup=False, highlight=False)
 
@@ -82,11 +90,17 @@ def _tell_dagster(signed: GateVerdict, recipe: str) -> bool:
     """Whether Dagster took it; the ledger's record counts either way."""
     command = [sys.executable, "-W", "ignore", "-m", "sentinel_pipeline.defs.sign_off"]
     done = subprocess.run(
-        [*command, recipe, signed.subject_hash, signed.verdict, signed.reason], capture_output=True, text=True
+        [*command, recipe, signed.subject_hash, signed.verdict, signed.reason],
+        capture_output=True,
+        text=True,
     )
     if done.returncode:
         last = done.stderr.strip().splitlines()[-1:]
-        err.print(f"Recorded, but Dagster could not be told: {' '.join(last)}", markup=False, highlight=False)
+        err.print(
+            f"Recorded, but Dagster could not be told: {' '.join(last)}",
+            markup=False,
+            highlight=False,
+        )
     return done.returncode == 0
 
 
@@ -107,7 +121,9 @@ def _show(made: Artefact, recipe: str, as_json: bool) -> None:
             err.print(Text.assemble((title, colour), _plain(answer["text"])))
     err.rule()
     name = f'sentinel gate sign-off gap_proof {recipe} --approve --by "YOUR NAME"'
-    err.print(f"All of it: {path}\nThe gap is real? {name}, else --reject.", markup=False, highlight=False)
+    err.print(
+        f"All of it: {path}\nThe gap is real? {name}, else --reject.", markup=False, highlight=False
+    )
 
 
 def _plain(text: str) -> str:

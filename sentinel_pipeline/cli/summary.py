@@ -24,11 +24,18 @@ def summarise(store: Store, ledger: Ledger, live: LiveRun, budget: Budget) -> di
         "recipe": store.recipe,
         "run_id": store.run_id,
         "seconds": round(live.seconds, 1),
-        "stages": [{key: stage[key] for key in ("name", "seconds", "status")} for stage in live.stages.values()],
+        "stages": [
+            {key: stage[key] for key in ("name", "seconds", "status")}
+            for stage in live.stages.values()
+        ],
         "reports": {stage: _reports(artefact) for stage, artefact in reports.items()},
         "comparisons": _comparisons(reports),
-        "gates": [_gate(verdict) for artefact in reports.values() for verdict in _newest(ledger, artefact)],
-        "decisions": [asdict(one) for made in reports.values() if (one := ledger.latest_decision(made.hash))],
+        "gates": [
+            _gate(verdict) for artefact in reports.values() for verdict in _newest(ledger, artefact)
+        ],
+        "decisions": [
+            asdict(one) for made in reports.values() if (one := ledger.latest_decision(made.hash))
+        ],
         "costs": cost_rows(_logs(store, [stage["name"] for stage in live.stages.values()]), budget),
     }
 
@@ -45,18 +52,26 @@ def _of_loop(store: Store, asset: str) -> Artefact | None:
 
 def _reports(artefact: Artefact) -> dict[str, Any]:
     suites = sorted(path.parent.name for path in artefact.folder.glob("*/report.json"))
-    return {suite: report_from_json(artefact.json(f"{suite}/report.json")).summary() for suite in suites}
+    return {
+        suite: report_from_json(artefact.json(f"{suite}/report.json")).summary() for suite in suites
+    }
 
 
 def _comparisons(reports: dict[str, Artefact]) -> list[dict[str, Any]]:
     """Read from the reports themselves: a run that a gate ended has compared what it has."""
-    suites = sorted(set.intersection(*({*_reports(made)} for made in reports.values()))) if reports else []
+    suites = (
+        sorted(set.intersection(*({*_reports(made)} for made in reports.values())))
+        if reports
+        else []
+    )
     return [comparison_to_json(summary) for summary, _ in compare_reports(reports, suites)]
 
 
 def _newest(ledger: Ledger, artefact: Artefact) -> list[GateVerdict]:
     found = [
-        verdict for verdict in ledger.verdicts(recipe=artefact.manifest.recipe) if verdict.subject_hash == artefact.hash
+        verdict
+        for verdict in ledger.verdicts(recipe=artefact.manifest.recipe)
+        if verdict.subject_hash == artefact.hash
     ]
     return list({verdict.name: verdict for verdict in found}.values())
 
@@ -71,7 +86,11 @@ def summary_table(summary: dict[str, Any], recipe: str) -> Table:
     """Stage, suite, n, Pass@1 with interval, syntax rate, gates, wall time; then where to look next."""
     table = Table(title=f"{recipe}: {summary['seconds']:.0f} s in all", caption=_caption(summary))
     for name in ("stage", "suite", "n", "Pass@1 [95 %]", "syntax rate", "gates", "seconds"):
-        table.add_column(name, justify="right" if name in ("n", "syntax rate", "seconds") else "left", overflow="fold")
+        table.add_column(
+            name,
+            justify="right" if name in ("n", "syntax rate", "seconds") else "left",
+            overflow="fold",
+        )
     for stage in summary["stages"]:
         report = (
             summary["reports"].get(stage["name"].removesuffix("_report"), {})
@@ -96,8 +115,14 @@ def summary_table(summary: dict[str, Any], recipe: str) -> Table:
 
 def _gates(gates: list[dict[str, Any]], asset: str, suite: str) -> str:
     colours = {"pass": "green", "fail": "red", "inconclusive": "yellow"}
-    mine = [gate for gate in gates if gate["subject"].endswith(f"/{asset}") and f" on {suite} " in gate["reason"]]
-    return "\n".join(f"[{colours[gate['verdict']]}]{gate['name']}: {gate['verdict']}[/]" for gate in mine)
+    mine = [
+        gate
+        for gate in gates
+        if gate["subject"].endswith(f"/{asset}") and f" on {suite} " in gate["reason"]
+    ]
+    return "\n".join(
+        f"[{colours[gate['verdict']]}]{gate['name']}: {gate['verdict']}[/]" for gate in mine
+    )
 
 
 def _caption(summary: dict[str, Any]) -> str:
@@ -106,7 +131,9 @@ def _caption(summary: dict[str, Any]) -> str:
         f"n {c['n']}, exact paired p = {c['p']:.2g}"
         for c in summary["comparisons"]
     ]
-    lines += [f"after {one['stage']}: {one['action']}: {one['reason']}" for one in summary["decisions"]]
+    lines += [
+        f"after {one['stage']}: {one['action']}: {one['reason']}" for one in summary["decisions"]
+    ]
     spent = sum(row["device_s"] for row in summary["costs"])
     money = sum(row["cost"] for row in summary["costs"])
     currency = summary["costs"][0]["currency"] if summary["costs"] else ""

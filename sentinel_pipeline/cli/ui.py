@@ -43,10 +43,18 @@ class Child(NamedTuple):
 
 
 def ui(
-    port: Annotated[int, typer.Option(min=1, max=65535, help="Port of Dagster's web server.")] = 3000,
-    front_port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the landing page.")] = 8000,
-    review_port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the review pages.")] = 8080,
-    chat_port: Annotated[int, typer.Option(min=1, max=65535, help="Port of chat and its API.")] = 8081,
+    port: Annotated[
+        int, typer.Option(min=1, max=65535, help="Port of Dagster's web server.")
+    ] = 3000,
+    front_port: Annotated[
+        int, typer.Option(min=1, max=65535, help="Port of the landing page.")
+    ] = 8000,
+    review_port: Annotated[
+        int, typer.Option(min=1, max=65535, help="Port of the review pages.")
+    ] = 8080,
+    chat_port: Annotated[
+        int, typer.Option(min=1, max=65535, help="Port of chat and its API.")
+    ] = 8081,
 ) -> None:
     """Start Dagster (web server and daemon), the review pages, chat and a landing page on this machine's loopback address.
 
@@ -68,18 +76,28 @@ def ui(
     raise typer.Exit(_serve(children, home.root, environment))
 
 
-def _children(home: Home, port: int, front_port: int, review_port: int, chat_port: int) -> list[Child]:
+def _children(
+    home: Home, port: int, front_port: int, review_port: int, chat_port: int
+) -> list[Child]:
     def web(module: str, own: int, *more: str) -> list[str]:
         return [sys.executable, "-m", module, f"--port={own}", *more]
 
-    dagster = [str(Path(sys.executable).with_name("dagster")), "dev", "--workspace", str(home.root / "workspace.yaml")]
+    dagster = [
+        str(Path(sys.executable).with_name("dagster")),
+        "dev",
+        "--workspace",
+        str(home.root / "workspace.yaml"),
+    ]
     others = [
         Child("Dagster", port, [*dagster, "--host", HOST, "--port", str(port)], signal.SIGINT),
         Child("Review", review_port, web("sentinel_pipeline.web", review_port)),
         Child("Chat", chat_port, web("sentinel_pipeline.web.chat", chat_port)),
     ]
     links = [f"--{child.name.lower()}={child.address}" for child in others]
-    return [Child("Start", front_port, web("sentinel_pipeline.web.front", front_port, *links)), *others]
+    return [
+        Child("Start", front_port, web("sentinel_pipeline.web.front", front_port, *links)),
+        *others,
+    ]
 
 
 def _check_ports(children: list[Child]) -> None:
@@ -90,18 +108,24 @@ def _check_ports(children: list[Child]) -> None:
     ports = [child.port for child in children]
     for child in children:
         if ports.count(child.port) > 1:
-            raise BadInput(f"port {child.port} is named twice.", field=_option(child), fix="Name another.")
+            raise BadInput(
+                f"port {child.port} is named twice.", field=_option(child), fix="Name another."
+            )
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind((HOST, child.port))
             except OSError:
                 fix = "Stop what uses it or name another."
-                raise BadInput(f"port {child.port} is taken.", field=_option(child), fix=fix) from None
+                raise BadInput(
+                    f"port {child.port} is taken.", field=_option(child), fix=fix
+                ) from None
 
 
 def _option(child: Child) -> str:
-    return {"Dagster": "--port", "Start": "--front-port"}.get(child.name, f"--{child.name.lower()}-port")
+    return {"Dagster": "--port", "Start": "--front-port"}.get(
+        child.name, f"--{child.name.lower()}-port"
+    )
 
 
 def _serve(children: list[Child], folder: Path, environment: dict[str, str]) -> int:
@@ -116,13 +140,17 @@ def _serve(children: list[Child], folder: Path, environment: dict[str, str]) -> 
     running: list[tuple[Child, subprocess.Popen[bytes]]] = []
     try:
         for child in children:
-            process = subprocess.Popen(child.command, cwd=folder, env=environment, preexec_fn=_ending_by(child.stop_by))
+            process = subprocess.Popen(
+                child.command, cwd=folder, env=environment, preexec_fn=_ending_by(child.stop_by)
+            )
             running.append((child, process))
         while not asked:
             time.sleep(0.2)
             for child, process in running:
                 if process.poll() is not None and not asked:
-                    raise Infrastructure(f"{child.name} ended by itself (exit code {process.returncode}).")
+                    raise Infrastructure(
+                        f"{child.name} ended by itself (exit code {process.returncode})."
+                    )
     finally:
         _stop(running)
     return 0

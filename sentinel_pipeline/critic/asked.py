@@ -59,7 +59,9 @@ def kind_problem(reading: Reading, completion: str, prompt: str) -> str | None:
         return None
     given = f"requested_format: {kind} was asked, {reading.language or 'plain text'} was given"
     found = extract(completion, kind)
-    if found.error is not None or (kind in ("shell", "yaml", "sql") and reading.language not in (None, "text")):
+    if found.error is not None or (
+        kind in ("shell", "yaml", "sql") and reading.language not in (None, "text")
+    ):
         return given
     parsed = None if kind == "json" else check(found.value, kind)
     return None if parsed is None or parsed.ok else given
@@ -67,7 +69,11 @@ def kind_problem(reading: Reading, completion: str, prompt: str) -> str | None:
 
 def names_problem(reading: Reading, prompt: str) -> str | None:
     """``missing_name: …`` for the first name that a Python answer does not define anywhere."""
-    if reading.language != "python" or reading.code is None or (reading.syntax and not reading.syntax.ok):
+    if (
+        reading.language != "python"
+        or reading.code is None
+        or (reading.syntax and not reading.syntax.ok)
+    ):
         return None
     names = asked_names(prompt)
     if not names:
@@ -80,7 +86,9 @@ def names_problem(reading: Reading, prompt: str) -> str | None:
 def _defines(code: str, name: str) -> bool:
     return (
         re.search(
-            rf"^[ \t]*(?:(?:async[ \t]+)?def|class)[ \t]+{name}\b|^{name}[ \t]*[:=]|\bimport\b.*\b{name}\b", code, re.M
+            rf"^[ \t]*(?:(?:async[ \t]+)?def|class)[ \t]+{name}\b|^{name}[ \t]*[:=]|\bimport\b.*\b{name}\b",
+            code,
+            re.M,
         )
         is not None
     )

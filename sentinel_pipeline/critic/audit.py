@@ -90,7 +90,10 @@ class ScorerAudit:
                 f"{self.gold:.1%} of {self.gold_suite}'s gold answers accepted, {MIN_GOLD:.0%} needed",
             ),
             (self.bad_accepted, f"{self.bad_accepted} of {self.n_bad} known-bad answers accepted"),
-            (self.wrong_reason, f"{self.wrong_reason} of {self.n_bad} known-bad answers refused for another reason"),
+            (
+                self.wrong_reason,
+                f"{self.wrong_reason} of {self.n_bad} known-bad answers refused for another reason",
+            ),
             (not self.stable, "verdicts changed from round to round"),
         ]
         found = [text for fault, text in faults if fault]
@@ -185,8 +188,17 @@ def audit_markdown(audits: Iterable[ScorerAudit]) -> str:
         "|---|---|---|---|---|---|---|",
     ]
     for one in audits:
-        gold, stable = "-" if one.gold is None else f"{one.gold:.1%} of {one.n_gold}", "yes" if one.stable else "NO"
+        gold, stable = (
+            "-" if one.gold is None else f"{one.gold:.1%} of {one.n_gold}",
+            "yes" if one.stable else "NO",
+        )
         bad, licence = f"{one.bad_accepted} of {one.n_bad}", one.refusal or "licensed"
-        lines.append(f"| {one.name} | {one.version} | {gold} | {bad} | {one.wrong_reason} | {stable} | {licence} |")
-    wrong = [html.escape(f"{one.name}: {example}").replace("|", "\\|") for one in audits for example in one.examples]
+        lines.append(
+            f"| {one.name} | {one.version} | {gold} | {bad} | {one.wrong_reason} | {stable} | {licence} |"
+        )
+    wrong = [
+        html.escape(f"{one.name}: {example}").replace("|", "\\|")
+        for one in audits
+        for example in one.examples
+    ]
     return "\n".join([*lines, "", *(f"- `{text.replace('`', '')}`" for text in wrong)])

@@ -29,7 +29,10 @@ def judge_calls(value: Any, verifier: FunctionCalls) -> str | None:
         return f"call_count: expected {len(expected)}, got {len(calls)}"
     if verifier.ordered:
         pairs = zip(calls, expected, strict=True)
-        return next((problem for call, wanted in pairs if (problem := _problem(call, wanted, offered))), None)
+        return next(
+            (problem for call, wanted in pairs if (problem := _problem(call, wanted, offered))),
+            None,
+        )
     return _unordered(calls, expected, offered)
 
 
@@ -46,7 +49,11 @@ def gold_calls(verifier: FunctionCalls) -> str:
 def check_calls(verifier: FunctionCalls) -> None:
     """Raises ValueError: functions without names, or expected calls that are not ``[{NAME: {ARGUMENT: [values]}}]`` of those."""
     functions, expected = json.loads(verifier.functions), json.loads(verifier.expected)
-    if not isinstance(functions, list) or not functions or not all(_is_function(one) for one in functions):
+    if (
+        not isinstance(functions, list)
+        or not functions
+        or not all(_is_function(one) for one in functions)
+    ):
         raise ValueError("functions: expected a non-empty list of objects with name and parameters")
     if not isinstance(expected, list) or not expected or not all(_is_call(one) for one in expected):
         raise ValueError("expected: expected a non-empty list of {NAME: {ARGUMENT: [values]}}")
@@ -56,14 +63,20 @@ def check_calls(verifier: FunctionCalls) -> None:
 
 
 def _is_function(one: Any) -> bool:
-    return isinstance(one, dict) and isinstance(one.get("name"), str) and isinstance(one.get("parameters"), dict)
+    return (
+        isinstance(one, dict)
+        and isinstance(one.get("name"), str)
+        and isinstance(one.get("parameters"), dict)
+    )
 
 
 def _is_call(one: Any) -> bool:
     if not isinstance(one, dict) or len(one) != 1:
         return False
     arguments = next(iter(one.values()))
-    return isinstance(arguments, dict) and all(isinstance(values, list) and values for values in arguments.values())
+    return isinstance(arguments, dict) and all(
+        isinstance(values, list) and values for values in arguments.values()
+    )
 
 
 def _some(values: list[Any]) -> bool:
@@ -79,7 +92,9 @@ def _gold(values: list[Any]) -> Any:
 def _gold_inside(value: Any) -> Any:
     if isinstance(value, dict):
         return {
-            key: _gold(inner) if isinstance(inner, list) else inner for key, inner in value.items() if _given(inner)
+            key: _gold(inner) if isinstance(inner, list) else inner
+            for key, inner in value.items()
+            if _given(inner)
         }
     if isinstance(value, list):
         return [_gold_inside(one) for one in value]
@@ -110,7 +125,9 @@ def _parameters(functions: str) -> dict[str, _Offered]:
         schema = one.get("parameters", {})
         properties = schema.get("properties", {})
         real = frozenset(key for key, kind in properties.items() if _takes_floats(kind))
-        found[one["name"]] = _Offered(frozenset(properties), frozenset(schema.get("required", ())), real)
+        found[one["name"]] = _Offered(
+            frozenset(properties), frozenset(schema.get("required", ())), real
+        )
     return found
 
 
@@ -127,7 +144,11 @@ def _calls(value: Any) -> list[tuple[str, dict[str, Any]]] | str:
         return f"not_calls: {len(rows)} calls"
     found = []
     for row in rows:
-        if not isinstance(row, dict) or row.keys() != {"name", "arguments"} or not isinstance(row["name"], str):
+        if (
+            not isinstance(row, dict)
+            or row.keys() != {"name", "arguments"}
+            or not isinstance(row["name"], str)
+        ):
             return "not_calls: expected objects of name and arguments"
         arguments = _object(row["arguments"])
         if arguments is None:
@@ -161,17 +182,30 @@ def _unordered(calls: list[Any], expected: list[Any], offered: dict[str, Any]) -
 
     for call in range(len(calls)):
         if not place(call, set()):
-            named = next((p for p, w in zip(problems[call], expected, strict=True) if p and calls[call][0] in w), None)
-            return named or problems[call][0] or "call_twice: one expected call is made more than once"
+            named = next(
+                (
+                    p
+                    for p, w in zip(problems[call], expected, strict=True)
+                    if p and calls[call][0] in w
+                ),
+                None,
+            )
+            return (
+                named or problems[call][0] or "call_twice: one expected call is made more than once"
+            )
     return None
 
 
-def _problem(call: tuple[str, dict[str, Any]], wanted: dict[str, Any], offered: dict[str, Any]) -> str | None:
+def _problem(
+    call: tuple[str, dict[str, Any]], wanted: dict[str, Any], offered: dict[str, Any]
+) -> str | None:
     name, given = call
     right, accepted = next(iter(wanted.items()))
     if name != right:
         return f"call_name: expected {_short(right)}, got {_short(name)}"
-    known, required, real = offered.get(name, _Offered(frozenset(accepted), frozenset(), frozenset()))
+    known, required, real = offered.get(
+        name, _Offered(frozenset(accepted), frozenset(), frozenset())
+    )
     for key in given:
         if key not in accepted or (known and key not in known):
             return f"call_argument: {_short(key)} is not expected"
@@ -189,7 +223,9 @@ def _same(given: Any, accepted: Any, real: bool) -> bool:
         return isinstance(given, dict) and _same_object(given, accepted)
     if isinstance(accepted, list):
         same_length = isinstance(given, list) and len(given) == len(accepted)
-        return same_length and all(_same(one, other, real) for one, other in zip(given, accepted, strict=True))
+        return same_length and all(
+            _same(one, other, real) for one, other in zip(given, accepted, strict=True)
+        )
     if isinstance(accepted, str):
         return isinstance(given, str) and _folded(given) == _folded(accepted)
     if {type(given), type(accepted)} == {int, float} and (real or type(accepted) is float):

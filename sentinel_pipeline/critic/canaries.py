@@ -42,7 +42,9 @@ def read_canaries(folder: Path) -> list[Canary]:
             except (ValueError, TypeError, KeyError) as error:
                 raise BadInput(f"is no canary: {error}.", file=path, line=line) from error
     if not found:
-        raise BadInput("no canaries: a scorer cannot be examined without known-bad answers.", file=folder)
+        raise BadInput(
+            "no canaries: a scorer cannot be examined without known-bad answers.", file=folder
+        )
     names = [one.id for one in found]
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)

@@ -67,9 +67,19 @@ def _csv(text: str, given: Arguments) -> bool:
 
 def _table(text: str, given: Arguments) -> bool:
     """A Markdown table with these column names and so many rows."""
-    rows = [[cell.strip() for cell in line.strip().strip("|").split("|")] for line in text.splitlines() if line.strip()]
-    whole = len(rows) == given["rows"] + 2 and all(len(row) == len(given["columns"]) for row in rows)
-    return whole and rows[0] == given["columns"] and all(re.fullmatch(r":?-{3,}:?", cell) for cell in rows[1])
+    rows = [
+        [cell.strip() for cell in line.strip().strip("|").split("|")]
+        for line in text.splitlines()
+        if line.strip()
+    ]
+    whole = len(rows) == given["rows"] + 2 and all(
+        len(row) == len(given["columns"]) for row in rows
+    )
+    return (
+        whole
+        and rows[0] == given["columns"]
+        and all(re.fullmatch(r":?-{3,}:?", cell) for cell in rows[1])
+    )
 
 
 def _one_word(text: str, given: Arguments) -> bool:
@@ -106,7 +116,15 @@ def _first_line(text: str, given: Arguments) -> bool:
 
 # -- hygiene --------------------------------------------------------------------------------------------------------------
 
-_REFUSALS = ("i cannot", "i can't", "i'm sorry, but", "i am sorry, but", "as an ai", "não posso", "sinto muito, mas")
+_REFUSALS = (
+    "i cannot",
+    "i can't",
+    "i'm sorry, but",
+    "i am sorry, but",
+    "as an ai",
+    "não posso",
+    "sinto muito, mas",
+)
 
 
 def _no_boilerplate(text: str, given: Arguments) -> bool:
@@ -145,9 +163,15 @@ def judge_constraints(text: str, verifier: Constraints) -> str | None:
     """None when all hold, else ``constraints: 1 of 3 broken: ID, …``."""
     given = arguments_of(verifier)
     broken = [
-        name for name, one in zip(verifier.instructions, given, strict=True) if not KINDS[name].follows(text, one)
+        name
+        for name, one in zip(verifier.instructions, given, strict=True)
+        if not KINDS[name].follows(text, one)
     ]
-    return f"constraints: {len(broken)} of {len(given)} broken: {', '.join(broken)}" if broken else None
+    return (
+        f"constraints: {len(broken)} of {len(given)} broken: {', '.join(broken)}"
+        if broken
+        else None
+    )
 
 
 def arguments_of(verifier: Constraints) -> list[Arguments]:
@@ -169,7 +193,9 @@ def check_constraints(verifier: Constraints) -> None:
         raise ValueError("instructions: expected at least one")
     given = arguments_of(verifier)
     if len(given) != len(verifier.instructions):
-        raise ValueError(f"arguments: expected {len(verifier.instructions)} objects, got {len(given)}")
+        raise ValueError(
+            f"arguments: expected {len(verifier.instructions)} objects, got {len(given)}"
+        )
     for name, row in zip(verifier.instructions, given, strict=True):
         if name not in KINDS:
             raise ValueError(f"unknown instruction {name!r}. Known: {', '.join(sorted(KINDS))}")
@@ -192,7 +218,11 @@ def _wrong(key: str, value: Any, kind: type) -> str | None:
     checks: dict[type, Callable[[Any], bool]] = {
         int: lambda one: isinstance(one, int) and not isinstance(one, bool) and one >= 0,
         str: lambda one: isinstance(one, str) and bool(one.strip()),
-        list: lambda one: isinstance(one, list) and bool(one) and all(isinstance(x, str) and x.strip() for x in one),
+        list: lambda one: (
+            isinstance(one, list)
+            and bool(one)
+            and all(isinstance(x, str) and x.strip() for x in one)
+        ),
     }
     if not checks[kind](value):
         return f"expected {'a list of text' if kind is list else kind.__name__}, got {str(value)[:40]!r}"

@@ -133,7 +133,11 @@ def _secret_value(value: str, *, weak: bool, quoted: bool) -> bool:
     if weak and quoted:
         signs = any(not char.isalnum() and char not in "_-./:" for char in value)
         return digits and letters and signs and len(set(value)) >= 6
-    if len(value) < 16 or not (digits and letters) or not re.fullmatch(rf"{_B64}+|[\w.~+/=-]+", value):
+    if (
+        len(value) < 16
+        or not (digits and letters)
+        or not re.fullmatch(rf"{_B64}+|[\w.~+/=-]+", value)
+    ):
         return False
     return _entropy(value) >= (3.0 if re.fullmatch(r"[0-9a-fA-F-]+", value) else 3.5)
 
@@ -141,7 +145,11 @@ def _secret_value(value: str, *, weak: bool, quoted: bool) -> bool:
 def _entropy(value: str) -> float:
     """Shannon entropy of the characters, in bits each."""
     total = len(value)
-    return -sum(count / total * math.log2(count / total) for count in Counter(value).values()) if total else 0.0
+    return (
+        -sum(count / total * math.log2(count / total) for count in Counter(value).values())
+        if total
+        else 0.0
+    )
 
 
 def redact(text: str) -> str:

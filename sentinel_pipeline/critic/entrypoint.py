@@ -37,7 +37,9 @@ def wanted_entry(verifier: Verifier | None, prompt: str) -> Wanted | None:
         prompt = f"{verifier.prefix}\n{prompt}"
     elif verifier is not None:
         return None
-    signatures = {found[1]: found[2] for found in _SIGNATURE.finditer(prompt)} if "def " in prompt else {}
+    signatures = (
+        {found[1]: found[2] for found in _SIGNATURE.finditer(prompt)} if "def " in prompt else {}
+    )
     if name is None and len(signatures) == 1:
         name = next(iter(signatures))
     if name is None:
@@ -57,7 +59,9 @@ def called_name(tests: str, setup: str = "") -> str | None:
     for node in ast.walk(tree):
         if isinstance(node, ast.Assert):
             called = {
-                n.func.id for n in ast.walk(node) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)
+                n.func.id
+                for n in ast.walk(node)
+                if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)
             } - known
             common = called if common is None else common & called
     return next(iter(common)) if common is not None and len(common) == 1 else None
@@ -80,7 +84,9 @@ def entrypoint_match(code: str, wanted: Wanted) -> Label:
         if wanted.name in set(_bound(tree.body)):
             return Label(True, "ok")
         others = sorted({name for node in _definitions(tree.body) if (name := _name(node))})
-        return Label(False, f"missing_entry_point: {wanted.name} is not defined{_instead(others)}"[:200])
+        return Label(
+            False, f"missing_entry_point: {wanted.name} is not defined{_instead(others)}"[:200]
+        )
     node = found[-1]
     if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
         return Label(True, "ok")
@@ -99,16 +105,27 @@ def _signature(node: ast.FunctionDef | ast.AsyncFunctionDef, wanted: Wanted) -> 
     given = len(wanted.parameters)
     names = [arg.arg for arg in (*node.args.posonlyargs, *node.args.args)]
     least = len(names) - len(node.args.defaults)
-    required = [arg for arg, default in zip(node.args.kwonlyargs, node.args.kw_defaults) if default is None]
+    required = [
+        arg for arg, default in zip(node.args.kwonlyargs, node.args.kw_defaults) if default is None
+    ]
     if least <= given and (given <= len(names) or node.args.vararg) and not required:
         same = tuple(names[:given]) == wanted.parameters
-        return Label(True, "ok" if same or node.args.vararg else "ok: parameters are named otherwise")
-    return Label(False, f"signature: {wanted.name} takes {least} to {len(names)} parameters, {given} were asked")
+        return Label(
+            True, "ok" if same or node.args.vararg else "ok: parameters are named otherwise"
+        )
+    return Label(
+        False,
+        f"signature: {wanted.name} takes {least} to {len(names)} parameters, {given} were asked",
+    )
 
 
 def _is_stub(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
     """Only a docstring, ``pass``, ``...`` or ``raise NotImplementedError``."""
-    body = [each for each in node.body if not (isinstance(each, ast.Expr) and isinstance(each.value, ast.Constant))]
+    body = [
+        each
+        for each in node.body
+        if not (isinstance(each, ast.Expr) and isinstance(each.value, ast.Constant))
+    ]
     return all(isinstance(each, ast.Pass) or _not_implemented(each) for each in body)
 
 
@@ -141,4 +158,9 @@ def _bound(body: list[ast.stmt]) -> Iterator[str]:
             yield from ((alias.asname or alias.name).partition(".")[0] for alias in node.names)
         elif isinstance(node, (ast.Assign, ast.AnnAssign)):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            yield from (name.id for target in targets for name in ast.walk(target) if isinstance(name, ast.Name))
+            yield from (
+                name.id
+                for target in targets
+                for name in ast.walk(target)
+                if isinstance(name, ast.Name)
+            )

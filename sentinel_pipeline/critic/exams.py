@@ -38,7 +38,9 @@ def verifier_exams(material: Material) -> Iterator[Exam]:
     """Does each kind of verifier accept right answers, and refuse wrong ones and cheats?"""
     for kind in SCORERS[1:]:
         gold = [
-            Question(task.id, task.suite, Scorable(task.id, task.messages, task.reference, task.verifier))
+            Question(
+                task.id, task.suite, Scorable(task.id, task.messages, task.reference, task.verifier)
+            )
             for task in material.gold
             if task.verifier.kind == kind and task.reference.strip()
         ]
@@ -55,46 +57,73 @@ def verifier_exams(material: Material) -> Iterator[Exam]:
             and verifier.kind == kind
         ]
         yield Exam(
-            kind, scorer_version(), (*gold, *asked), partial(_scored, spec=material.spec, workers=material.workers)
+            kind,
+            scorer_version(),
+            (*gold, *asked),
+            partial(_scored, spec=material.spec, workers=material.workers),
         )
 
 
-def _scored(items: Sequence[Scorable], *, spec: CriticSpec, workers: int | None) -> Iterator[Answer]:
+def _scored(
+    items: Sequence[Scorable], *, spec: CriticSpec, workers: int | None
+) -> Iterator[Answer]:
     return map(_of_score, score(items, spec=spec, workers=workers))
 
 
 def _of_score(one: Score) -> Answer:
     return Answer(
-        None if one.outcome == "infra" else one.outcome == "pass", () if one.outcome == "pass" else (one.reason,)
+        None if one.outcome == "infra" else one.outcome == "pass",
+        () if one.outcome == "pass" else (one.reason,),
     )
 
 
 def critic_exam(material: Material) -> Iterator[Exam]:
     """Do the seven labels together accept right answers, and does the right label refuse each bad one?"""
-    gold = [Question(task.id, task.suite, _candidate(task)) for task in material.gold if task.reference.strip()]
+    gold = [
+        Question(task.id, task.suite, _candidate(task))
+        for task in material.gold
+        if task.reference.strip()
+    ]
     asked = [
-        Question(one.id, "canaries", one.candidate, tuple(f"{one.label}={reason}" for reason in one.reasons))
+        Question(
+            one.id,
+            "canaries",
+            one.candidate,
+            tuple(f"{one.label}={reason}" for reason in one.reasons),
+        )
         for one in material.canaries
     ]
     yield Exam(
-        CRITIC, scorer_version(), (*gold, *asked), partial(_labelled, spec=material.spec, workers=material.workers)
+        CRITIC,
+        scorer_version(),
+        (*gold, *asked),
+        partial(_labelled, spec=material.spec, workers=material.workers),
     )
 
 
 def _candidate(task: Task) -> Candidate:
     return Candidate(
-        id=task.id, source="reference", messages=task.messages, completion=task.reference, verifier=task.verifier
+        id=task.id,
+        source="reference",
+        messages=task.messages,
+        completion=task.reference,
+        verifier=task.verifier,
     )
 
 
-def _labelled(items: Sequence[Candidate], *, spec: CriticSpec, workers: int | None) -> Iterator[Answer]:
+def _labelled(
+    items: Sequence[Candidate], *, spec: CriticSpec, workers: int | None
+) -> Iterator[Answer]:
     return map(_of_labels, label(items, spec=spec, workers=workers))
 
 
 def _of_labels(labels: CriticLabels) -> Answer:
     """Reasons as ``LABEL=CODE: detail``, of every label that is False."""
     against = [(name, getattr(labels, name)) for name in LABELS[:-1]]
-    return Answer(labels.accepted.value, tuple(f"{name}={one.reason}" for name, one in against if one.value is False))
+    return Answer(
+        labels.accepted.value,
+        tuple(f"{name}={one.reason}" for name, one in against if one.value is False),
+    )
 
 
 def reward_exams(material: Material) -> Iterable[Exam]:
@@ -104,11 +133,18 @@ def reward_exams(material: Material) -> Iterable[Exam]:
     return make(material)
 
 
-EXAMS: tuple[Callable[[Material], Iterable[Exam]], ...] = (critic_exam, verifier_exams, reward_exams)
+EXAMS: tuple[Callable[[Material], Iterable[Exam]], ...] = (
+    critic_exam,
+    verifier_exams,
+    reward_exams,
+)
 
 
 def audit(
-    material: Material, *, repeats: int = 2, exams: Sequence[Callable[[Material], Iterable[Exam]]] = EXAMS
+    material: Material,
+    *,
+    repeats: int = 2,
+    exams: Sequence[Callable[[Material], Iterable[Exam]]] = EXAMS,
 ) -> list[ScorerAudit]:
     """Every scorer's marks, in the order of ``exams``."""
     return [examine(exam, repeats=repeats) for make in exams for exam in make(material)]

@@ -45,7 +45,9 @@ def function(code: str, name: str) -> Extracted:
     if head is None:
         return Extracted(None, "python", (), f"no_function: {name}")
     start = head.start()
-    while (above := code.rfind("\n", 0, max(start - 1, 0)) + 1) < start and code.startswith("@", above):
+    while (above := code.rfind("\n", 0, max(start - 1, 0)) + 1) < start and code.startswith(
+        "@", above
+    ):
         start = above
     end = re.compile(r"^[^\s#)\]}]", re.MULTILINE).search(code, head.end())
     return Extracted(code[start : end.start() if end else len(code)].rstrip() + "\n", "python")
@@ -94,9 +96,12 @@ _CODE_LINE = re.compile(
     r"|@\w|[A-Za-z_]\w*[ \t]*(?::[^=\n]*)?=[^=]|if[ \t]+__name__)",
     re.MULTILINE,
 )
-_STARTS_AS_CODE = re.compile(r"\s*(?:#|[\"']{3}|(?:for|while|if|try|with|print|return|assert|raise|global|lambda)\b)")
+_STARTS_AS_CODE = re.compile(
+    r"\s*(?:#|[\"']{3}|(?:for|while|if|try|with|print|return|assert|raise|global|lambda)\b)"
+)
 _PROSE_LINE = re.compile(
-    r"^[A-Z][\w'’]*,?(?:[ ]+[\w'’,\-`().]+){2,}[ ]*[.:!?]?[ ]*$|^(?:[-*] |\d+\. |#{2,} )", re.MULTILINE
+    r"^[A-Z][\w'’]*,?(?:[ ]+[\w'’,\-`().]+){2,}[ ]*[.:!?]?[ ]*$|^(?:[-*] |\d+\. |#{2,} )",
+    re.MULTILINE,
 )
 
 
@@ -108,7 +113,9 @@ def _python(text: str, entry_point: str | None) -> Extracted:
     )
     if _CODE_LINE.match(text.lstrip()):
         return _code_first(text)
-    chosen = _choose(text, "python", (lambda block: bool(defines.search(block.body))) if defines else None)
+    chosen = _choose(
+        text, "python", (lambda block: bool(defines.search(block.body))) if defines else None
+    )
     if chosen:
         return Extracted(chosen[0].body.strip("\n"), "python", chosen[1])
     return _bare_python(text)
@@ -163,7 +170,9 @@ def _script(text: str, entry_point: str | None) -> Extracted:
     if len(blocks) == 1 and not blocks[0].tag and not blocks[0].body.strip():
         return Extracted(text[: blocks[0].start].strip(), "typescript", ("unopened_fence",))
     defines = script_defines(entry_point) if entry_point else None
-    chosen = _choose(text, "typescript", (lambda block: bool(defines.search(block.body))) if defines else None)
+    chosen = _choose(
+        text, "typescript", (lambda block: bool(defines.search(block.body))) if defines else None
+    )
     if chosen:
         return Extracted(chosen[0].body.strip("\n"), "typescript", chosen[1])
     return Extracted(text.strip("\r\n").rstrip(), "typescript")
@@ -228,7 +237,9 @@ def _diff(text: str) -> Extracted:
     end = _end_of_diff(text, head.start())
     outer = bool(text[: head.start()].strip() or text[end:].strip())
     body = text[head.start() : end]
-    return Extracted(body if body.endswith("\n") else body + "\n", "diff", ("prose_around",) if outer else ())
+    return Extracted(
+        body if body.endswith("\n") else body + "\n", "diff", ("prose_around",) if outer else ()
+    )
 
 
 def _end_of_diff(text: str, start: int) -> int:
@@ -267,7 +278,8 @@ def _shell(text: str) -> Extracted:
 
 
 _MARKER = re.compile(
-    r"(?:####|(?:the )?(?:final )?answer(?: is)?[ ]*:|resposta(?: final)?[ ]*:)[ \t]*(\S[^\n]*)", re.IGNORECASE
+    r"(?:####|(?:the )?(?:final )?answer(?: is)?[ ]*:|resposta(?: final)?[ ]*:)[ \t]*(\S[^\n]*)",
+    re.IGNORECASE,
 )
 _BOXED = re.compile(r"\\boxed\{([^{}]{1,1000})\}")
 

@@ -50,7 +50,11 @@ def _expected(text: str) -> dict[str, Any]:
 
 def _as_number(value: Any, expected: Any) -> Any:
     """A number that was put in quotes, as ``"R$ 1.234,50"`` is, where a number is expected."""
-    if isinstance(value, str) and isinstance(expected, (int, float)) and not isinstance(expected, bool):
+    if (
+        isinstance(value, str)
+        and isinstance(expected, (int, float))
+        and not isinstance(expected, bool)
+    ):
         number = read_number(value.strip())
         return value if number is None else number.value
     return value
@@ -58,7 +62,9 @@ def _as_number(value: Any, expected: Any) -> Any:
 
 def _values(value: dict[str, Any], expected: dict[str, Any]) -> tuple[float, str | None]:
     """The share of telling fields that are right, and the first field that is wrong."""
-    wrong = [key for key in expected if key not in value or not same_field(value[key], expected[key])]
+    wrong = [
+        key for key in expected if key not in value or not same_field(value[key], expected[key])
+    ]
     telling = [key for key in expected if expected[key]]
     invented = [key for key in wrong if not expected[key] and value.get(key)]
     right = sum(key not in wrong for key in telling)
@@ -67,7 +73,10 @@ def _values(value: dict[str, Any], expected: dict[str, Any]) -> tuple[float, str
         return share, None
     name = wrong[0]
     got = json.dumps(value[name], ensure_ascii=True)[:60] if name in value else "nothing"
-    return share, f"field_value: {name}: expected {json.dumps(expected[name], ensure_ascii=True)[:60]}, got {got}"
+    return (
+        share,
+        f"field_value: {name}: expected {json.dumps(expected[name], ensure_ascii=True)[:60]}, got {got}",
+    )
 
 
 def same_field(value: Any, expected: Any) -> bool:

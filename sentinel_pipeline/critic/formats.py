@@ -34,7 +34,10 @@ def json_difference(value: Any, expected: Any, path: str = "$") -> str | None:
     if same_json(value, expected):
         return None
     if isinstance(value, dict) and isinstance(expected, dict):
-        missing, extra = sorted(expected.keys() - value.keys()), sorted(value.keys() - expected.keys())
+        missing, extra = (
+            sorted(expected.keys() - value.keys()),
+            sorted(value.keys() - expected.keys()),
+        )
         if missing or extra:
             return f"json_keys: at {path} missing {_short(missing)}, unexpected {_short(extra)}"
         key = next(key for key in sorted(expected) if not same_json(value[key], expected[key]))
@@ -61,7 +64,9 @@ def schema_problem(value: Any, schema: str) -> str | None:
     error = next(_validator(schema).iter_errors(value), None)
     if error is None:
         return None
-    place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.instance_path)
+    place = "".join(
+        f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.instance_path
+    )
     return f"json_schema: at ${place[:60]}: {_line(error.message)[:120]}"
 
 
@@ -154,7 +159,9 @@ def _hunk(hunk: Any) -> Hunk:
     lines: list[tuple[str, str]] = []
     for line in hunk:
         if line.line_type != "\\":
-            lines.append((line.line_type, line.value if line.value.endswith("\n") else line.value + "\n"))
+            lines.append(
+                (line.line_type, line.value if line.value.endswith("\n") else line.value + "\n")
+            )
         elif lines:
             lines[-1] = (lines[-1][0], lines[-1][1].removesuffix("\n"))
     return Hunk(
@@ -206,7 +213,9 @@ def _apply_hunks(lines: list[str], hunks: tuple[Hunk, ...]) -> list[str] | str:
     for number, hunk in enumerate(hunks, 1):
         if hunk.start < at:
             return f"hunk_order: hunk {number} begins before the end of the one before"
-        if tuple(lines[hunk.start : hunk.start + len(hunk.old)]) != hunk.old or hunk.start > len(lines):
+        if tuple(lines[hunk.start : hunk.start + len(hunk.old)]) != hunk.old or hunk.start > len(
+            lines
+        ):
             return f"hunk_mismatch: hunk {number} does not match at line {hunk.start + 1}"
         made += lines[at : hunk.start]
         made += hunk.new
@@ -218,7 +227,13 @@ def files_difference(got: dict[str, str], expected: dict[str, str]) -> str | Non
     """Which file differs from what was expected, as ``files_differ: …``."""
     for path in sorted(got.keys() | expected.keys()):
         if got.get(path) != expected.get(path):
-            state = "is missing" if path not in got else "is not expected" if path not in expected else "differs"
+            state = (
+                "is missing"
+                if path not in got
+                else "is not expected"
+                if path not in expected
+                else "differs"
+            )
             return f"files_differ: {_line(path)[:80]} {state}"
     return None
 
@@ -232,7 +247,9 @@ def judge_text(text: str, verifier: TextAnswer) -> str | None:
     A fact is found as whole words: ``art`` is not in ``party``.
     """
     folded = " ".join(text.split()).casefold()
-    if verifier.accepted and folded not in {" ".join(one.split()).casefold() for one in verifier.accepted}:
+    if verifier.accepted and folded not in {
+        " ".join(one.split()).casefold() for one in verifier.accepted
+    }:
         return "text_answer: is none of the accepted answers"
     missing = [fact for fact in verifier.must_contain if not _holds(folded, fact)]
     if missing:

@@ -114,7 +114,9 @@ def _facts(record: str) -> Facts:
 def _leaves(value: Any) -> list[Any]:
     if isinstance(value, dict):
         return [leaf for item in value.values() for leaf in _leaves(item)]
-    return [leaf for item in value for leaf in _leaves(item)] if isinstance(value, list) else [value]
+    return (
+        [leaf for item in value for leaf in _leaves(item)] if isinstance(value, list) else [value]
+    )
 
 
 def _day(match: re.Match[str]) -> str:
@@ -145,7 +147,11 @@ def invented(text: str, facts: Facts) -> str | None:
         if not _known_number(match[0], facts.numbers):
             return f"invented: the number {match[0][:40]}"
     for word in words_of(bare):
-        if word in NUMBER_WORDS and word not in facts.words and NUMBER_WORDS[word] not in facts.numbers:
+        if (
+            word in NUMBER_WORDS
+            and word not in facts.words
+            and NUMBER_WORDS[word] not in facts.numbers
+        ):
             return f"invented: the number {word}"
     return _invented_name(_NUMBER.sub(lambda match: " " * len(match[0]), bare), facts.words)
 
@@ -171,7 +177,10 @@ def _invented_name(text: str, words: frozenset[str]) -> str | None:
             continue
         if any(part in words for part in re.findall(r"\w+", name.casefold())):
             continue
-        opens = _OPENS.search(text[max(0, match.start() - 12) : match.start()]) is not None or match.start() == 0
+        opens = (
+            _OPENS.search(text[max(0, match.start() - 12) : match.start()]) is not None
+            or match.start() == 0
+        )
         addressed = text[match.end() : match.end() + 1] in (",", "!")
         if not opens or (addressed and name.casefold() not in OPENERS) or _two_names(text, match):
             return f"invented: the name {name[:40]}"
@@ -181,7 +190,12 @@ def _invented_name(text: str, words: frozenset[str]) -> str | None:
 def _two_names(text: str, match: re.Match[str]) -> bool:
     """``Maria Souza`` opens a sentence: two capitals in a row are a name even there."""
     after = _NAME.match(text, match.end() + 1)
-    return after is not None and after[0][0].isupper() and not after[0].isupper() and text[match.end()] == " "
+    return (
+        after is not None
+        and after[0][0].isupper()
+        and not after[0].isupper()
+        and text[match.end()] == " "
+    )
 
 
 def mentions(text: str, fact: str) -> bool:
@@ -189,7 +203,10 @@ def mentions(text: str, fact: str) -> bool:
     number = read_number(fact)
     if number is not None:
         known = frozenset({float(number.value)})
-        return any(_known_number(match[0], known) for match in _NUMBER.finditer(_CODE.sub(" ", _DATE.sub(" ", text))))
+        return any(
+            _known_number(match[0], known)
+            for match in _NUMBER.finditer(_CODE.sub(" ", _DATE.sub(" ", text)))
+        )
     return f" {_plain(fact)} " in f" {_plain(text)} "
 
 

@@ -41,11 +41,16 @@ def _existence(text: str, given: Arguments) -> bool:
 
 
 def _frequency(text: str, given: Arguments) -> bool:
-    return related(text.casefold().count(given["keyword"].casefold()), given["relation"], given["frequency"])
+    return related(
+        text.casefold().count(given["keyword"].casefold()), given["relation"], given["frequency"]
+    )
 
 
 def _forbidden(text: str, given: Arguments) -> bool:
-    return not any(re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text, re.I) for word in given["forbidden_words"])
+    return not any(
+        re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text, re.I)
+        for word in given["forbidden_words"]
+    )
 
 
 def _letters(text: str, given: Arguments) -> bool:
@@ -55,15 +60,23 @@ def _letters(text: str, given: Arguments) -> bool:
 
 # -- lengths ------------------------------------------------------------------------------------------------------------
 
-_SHORTENED = re.compile(r"\b(?:Mr|Mrs|Ms|Dr|Prof|St|Jr|Sr|vs|etc|e\.g|i\.e|approx|No|Inc|Ltd|[A-Z])\.(?=\s)")
+_SHORTENED = re.compile(
+    r"\b(?:Mr|Mrs|Ms|Dr|Prof|St|Jr|Sr|vs|etc|e\.g|i\.e|approx|No|Inc|Ltd|[A-Z])\.(?=\s)"
+)
 _SENTENCE = re.compile(r"[.!?…]+[\"'”’)\]*_]*(?=\s|\Z)|[。！？]+")
 
 
 def sentences(text: str) -> int:
     """Ends of sentences; a last piece without one, and a line of its own, count as sentences too."""
     count = 0
-    for block in re.split(r"\n\s*\n|\n(?=\s*(?:[-*#]|\d+\.)\s)", _SHORTENED.sub(lambda m: m[0][:-1], text)):
-        pieces = [piece for piece in _SENTENCE.split(re.sub(r"^\s*\d+\.\s", "", block)) if re.search(r"\w", piece)]
+    for block in re.split(
+        r"\n\s*\n|\n(?=\s*(?:[-*#]|\d+\.)\s)", _SHORTENED.sub(lambda m: m[0][:-1], text)
+    ):
+        pieces = [
+            piece
+            for piece in _SENTENCE.split(re.sub(r"^\s*\d+\.\s", "", block))
+            if re.search(r"\w", piece)
+        ]
         count += len(pieces)
     return count
 
@@ -106,7 +119,9 @@ def _placeholders(text: str, given: Arguments) -> bool:
 
 def _postscript(text: str, given: Arguments) -> bool:
     """A last part that begins, on a line of its own, with the marker; spaces inside the marker are free."""
-    marker = r"\s?".join(re.escape(char) for char in given["postscript_marker"].strip() if not char.isspace())
+    marker = r"\s?".join(
+        re.escape(char) for char in given["postscript_marker"].strip() if not char.isspace()
+    )
     return re.search(rf"^\s*{marker}[ \t:]*\S", text, re.I | re.M) is not None
 
 
@@ -128,7 +143,10 @@ def _highlights(text: str, given: Arguments) -> bool:
 
 def _sections(text: str, given: Arguments) -> bool:
     mark = re.escape(given["section_spliter"].strip())
-    return len(re.findall(rf"^[\s#*]*{mark}\s*(?:\d+|[IVXLC]+|[A-Z])\b", text, re.M)) >= given["num_sections"]
+    return (
+        len(re.findall(rf"^[\s#*]*{mark}\s*(?:\d+|[IVXLC]+|[A-Z])\b", text, re.M))
+        >= given["num_sections"]
+    )
 
 
 _FENCED = re.compile(r"```(?:json)?\s*\n(.*?)\n?```", re.S | re.I)
@@ -192,9 +210,15 @@ KINDS: dict[str, Kind] = {
     "keywords:existence": Kind(_existence, {"keywords": list}),
     "keywords:frequency": Kind(_frequency, {"keyword": str, "relation": str, "frequency": int}),
     "keywords:forbidden_words": Kind(_forbidden, {"forbidden_words": list}),
-    "keywords:letter_frequency": Kind(_letters, {"letter": str, "let_relation": str, "let_frequency": int}),
-    "language:response_language": Kind(lambda text, given: is_language(text, given["language"]), {"language": str}),
-    "length_constraints:number_sentences": Kind(_sentences, {"relation": str, "num_sentences": int}),
+    "keywords:letter_frequency": Kind(
+        _letters, {"letter": str, "let_relation": str, "let_frequency": int}
+    ),
+    "language:response_language": Kind(
+        lambda text, given: is_language(text, given["language"]), {"language": str}
+    ),
+    "length_constraints:number_sentences": Kind(
+        _sentences, {"relation": str, "num_sentences": int}
+    ),
     "length_constraints:number_paragraphs": Kind(_paragraphs, {"num_paragraphs": int}),
     "length_constraints:number_words": Kind(_words, {"relation": str, "num_words": int}),
     "length_constraints:nth_paragraph_first_word": Kind(
@@ -205,14 +229,18 @@ KINDS: dict[str, Kind] = {
     "detectable_format:number_bullet_lists": Kind(_bullets, {"num_bullets": int}),
     "detectable_format:constrained_response": Kind(_constrained, {}),
     "detectable_format:number_highlighted_sections": Kind(_highlights, {"num_highlights": int}),
-    "detectable_format:multiple_sections": Kind(_sections, {"section_spliter": str, "num_sections": int}),
+    "detectable_format:multiple_sections": Kind(
+        _sections, {"section_spliter": str, "num_sections": int}
+    ),
     "detectable_format:json_format": Kind(_json, {}),
     "detectable_format:title": Kind(_title, {}),
     "combination:two_responses": Kind(_two_responses, {}),
     "combination:repeat_prompt": Kind(_repeats, {"prompt_to_repeat": str}),
     "startend:end_checker": Kind(_ends, {"end_phrase": str}),
     "startend:quotation": Kind(_quoted, {}),
-    "change_case:capital_word_frequency": Kind(_capital_words, {"capital_relation": str, "capital_frequency": int}),
+    "change_case:capital_word_frequency": Kind(
+        _capital_words, {"capital_relation": str, "capital_frequency": int}
+    ),
     "change_case:english_capital": Kind(_capital, {}),
     "change_case:english_lowercase": Kind(_lowercase, {}),
     "punctuation:no_comma": Kind(_no_comma, {}),

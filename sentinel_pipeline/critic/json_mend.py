@@ -25,7 +25,9 @@ _ITEM = re.compile(
     r'\s*(?:"([^"\\\x00-\x1f]*)"|(-?(?:0|[1-9]\d{0,15}))(\.\d{1,300})?(?![.\d])|(true|false|null))\s*(?:,(?!\s*\])|(\]))'
 )
 """The same for an item of an array, where a comma is a comma."""
-_PLAIN_KEY = re.compile(r"""\s*(?:"([^"\\\x00-\x1f]*)"|'([^'\\\x00-\x1f]*)'|([^\W\d][\w$-]*))\s*:\s*""")
+_PLAIN_KEY = re.compile(
+    r"""\s*(?:"([^"\\\x00-\x1f]*)"|'([^'\\\x00-\x1f]*)'|([^\W\d][\w$-]*))\s*:\s*"""
+)
 _BLANK = re.compile(r"\s*")
 _COMMENT = re.compile(r"//[^\n]*|#[^\n]*|/\*(?:[^*]|\*(?!/))*\*/")
 _KEY = re.compile(r"[^\W\d][\w$-]*")
@@ -234,7 +236,9 @@ class Mender:
             return self._number(form, member)
         word = _WORD.match(self.text, at)
         if word is None or word[0] not in _WORDS:
-            raise self._wrong("a value", word.end() if word and word.end() == len(self.text) else at)
+            raise self._wrong(
+                "a value", word.end() if word and word.end() == len(self.text) else at
+            )
         value, name = _WORDS[word[0]]
         if name:
             self.names[name] = None
@@ -244,7 +248,9 @@ class Mender:
         core, end, found = form["core"], form.end(), None
         if not member and "," in core:
             if form["currency"]:
-                raise NotJson(f"ambiguous_number: a currency's comma inside an array at character {form.start()}")
+                raise NotJson(
+                    f"ambiguous_number: a currency's comma inside an array at character {form.start()}"
+                )
             core, end = core.partition(",")[0], form.start("core") + core.index(",")
         elif "," in core and self._is_key(end):
             core, end = self._before_key(core, form)

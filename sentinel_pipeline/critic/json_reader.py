@@ -115,7 +115,10 @@ def mend_json(text: str, reading: JsonReading) -> Extracted:
 
 
 def json_in_prose(
-    text: str, whole: Extracted, reading: JsonReading = "strict", at_once: _Found | _Failed | None = None
+    text: str,
+    whole: Extracted,
+    reading: JsonReading = "strict",
+    at_once: _Found | _Failed | None = None,
 ) -> Extracted:
     """The first object or array among prose; a second one that reads is named, not chosen. Where much is forgiven an object comes
     before an array: ``[1]`` may be a footnote. ``at_once`` is what was found at the very beginning, where that was looked at."""
@@ -125,7 +128,11 @@ def json_in_prose(
         start = _OPENING.search(text, position)
         if start is None:
             break
-        found = at_once if at_once is not None and start.start() == 0 else _at(text, start.start(), reading)
+        found = (
+            at_once
+            if at_once is not None and start.start() == 0
+            else _at(text, start.start(), reading)
+        )
         if isinstance(found, _Failed):
             if reading == "strict" and position == 0 and _WHOLE.match(text):
                 return whole
@@ -136,7 +143,9 @@ def json_in_prose(
         else:
             if first is not None:
                 several = True
-            if first is None or (reading != "strict" and type(first[1][0]) is list and type(found[0]) is dict):
+            if first is None or (
+                reading != "strict" and type(first[1][0]) is list and type(found[0]) is dict
+            ):
                 first = start.start(), found
             position = found[1]
     if first is None:
@@ -169,4 +178,8 @@ def _at(text: str, start: int, reading: JsonReading) -> _Found | _Failed:
         value, end = mender.value(start)
     except NotJson as error:
         return _Failed(str(error), mender.meant)
-    return _Failed("not_json", mender.meant) if reading == "strict" else (value, end, tuple(mender.names))
+    return (
+        _Failed("not_json", mender.meant)
+        if reading == "strict"
+        else (value, end, tuple(mender.names))
+    )

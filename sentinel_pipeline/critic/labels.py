@@ -17,7 +17,16 @@ from dataclasses import replace
 from itertools import islice
 from typing import NamedTuple
 
-from ..records import LABELS, Candidate, CriticLabels, JsonAnswer, JudgedAnswer, Label, Message, PatchApplies
+from ..records import (
+    LABELS,
+    Candidate,
+    CriticLabels,
+    JsonAnswer,
+    JudgedAnswer,
+    Label,
+    Message,
+    PatchApplies,
+)
 from ..records.data_spec import CriticSpec
 from ..records.verifiers import verifier_to_json
 from ..store.label_cache import LabelCache
@@ -66,11 +75,15 @@ def label(
     """
     if cache is None:
         pairs = (_prepare(candidate, spec.stop_token) for candidate in candidates)
-        yield from (_labels(static, score) for static, score in run_plans(pairs, spec=spec, workers=workers))
+        yield from (
+            _labels(static, score) for static, score in run_plans(pairs, spec=spec, workers=workers)
+        )
         return
     fresh: dict[bytes, CriticLabels] = {}
     kept_at = time.monotonic()
-    for (key, known), score in run_plans(_looked_up(candidates, spec, cache), spec=spec, workers=workers):
+    for (key, known), score in run_plans(
+        _looked_up(candidates, spec, cache), spec=spec, workers=workers
+    ):
         if isinstance(known, CriticLabels):
             yield known
             continue
@@ -105,7 +118,13 @@ def _looked_up(
 def content_key(candidate: Candidate, settings: str) -> bytes:
     """16 bytes of a SHA-256 over all that decides a candidate's labels: what was asked, answered, how it is checked, settings."""
     checked = verifier_to_json(candidate.verifier)
-    parts = [settings, checked, candidate.corrected_by is None, candidate.messages, candidate.completion]
+    parts = [
+        settings,
+        checked,
+        candidate.corrected_by is None,
+        candidate.messages,
+        candidate.completion,
+    ]
     return hashlib.sha256(json.dumps(parts, ensure_ascii=True).encode("ascii")).digest()[:16]
 
 
@@ -123,7 +142,9 @@ def _labels(static: _Static, score: Score | None) -> CriticLabels:
 
 
 def _prepare(candidate: Candidate, stop: str | None) -> tuple[_Static, Plan]:
-    if isinstance(candidate.verifier, JudgedAnswer):  # a judge's matter: form and hygiene are looked at here
+    if isinstance(
+        candidate.verifier, JudgedAnswer
+    ):  # a judge's matter: form and hygiene are looked at here
         candidate = replace(candidate, verifier=None)
     prompt = prompt_text(candidate.messages)
     answer = candidate.completion.rstrip().removesuffix(stop) if stop else candidate.completion
@@ -135,7 +156,9 @@ def _prepare(candidate: Candidate, stop: str | None) -> tuple[_Static, Plan]:
         format_pass(reading, candidate, prompt, stop),
         no_secret(candidate.completion, (turn.content for turn in candidate.messages)),
         no_repetition(answer, code=reading.language is not None),
-        Label(False, "corrected: the source holds a correction of this answer") if candidate.corrected_by else None,
+        Label(False, "corrected: the source holds a correction of this answer")
+        if candidate.corrected_by
+        else None,
     )
     verifier = candidate.verifier
     return static, Plan() if verifier is None else plan(candidate.id, reading, verifier)
@@ -182,7 +205,9 @@ _ONLY = re.compile(
 _BROKEN_FORM = ("several_values", "unclosed_fence", "unopened_fence", "prose_around", "foreign_tag")
 
 
-def format_pass(reading: Reading, candidate: Candidate, prompt: str, stop: str | None = None) -> Label:
+def format_pass(
+    reading: Reading, candidate: Candidate, prompt: str, stop: str | None = None
+) -> Label:
     """The form that was asked: one whole answer of the kind and with the names demanded, no bare prose about it, JSON by its
     schema, a diff that applies, a clean stop (``stop``: the token that must be there)."""
     found = reading.found
@@ -192,7 +217,9 @@ def format_pass(reading: Reading, candidate: Candidate, prompt: str, stop: str |
     if problem is None and "prose_around_fence" in found.leniencies and _ONLY.search(prompt):
         problem = "prose_around: only the answer was asked for"
     if problem is None and candidate.verifier is None:
-        problem = kind_problem(reading, candidate.completion, prompt) or names_problem(reading, prompt)
+        problem = kind_problem(reading, candidate.completion, prompt) or names_problem(
+            reading, prompt
+        )
     if problem is None:
         problem = _verifier_form(reading, candidate)
     return Label(problem is None, problem or "ok")
@@ -211,7 +238,14 @@ def _verifier_form(reading: Reading, candidate: Candidate) -> str | None:
     return None
 
 
-_NAMES = ("syntax_pass", "tests_pass", "entrypoint_match", "format_pass", "no_secret", "no_repetition")
+_NAMES = (
+    "syntax_pass",
+    "tests_pass",
+    "entrypoint_match",
+    "format_pass",
+    "no_secret",
+    "no_repetition",
+)
 
 
 def accepted(*labels: Label) -> Label:

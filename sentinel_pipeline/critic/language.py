@@ -30,4 +30,6 @@ def is_language(text: str, code: str) -> bool:
     """Whether ``text`` is in the language of an ISO 639-1 code; case plays no part."""
     if sum(char.isalpha() for char in text) < MIN_LETTERS:
         return True
-    return bool(_identifier().classify(text[:MAX_CHARS].casefold())[0] == code.partition("-")[0].casefold())
+    return bool(
+        _identifier().classify(text[:MAX_CHARS].casefold())[0] == code.partition("-")[0].casefold()
+    )

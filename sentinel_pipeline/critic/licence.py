@@ -38,7 +38,9 @@ def _verdict(audit: ScorerAudit, exam: str) -> GateVerdict:
         measured=audit.gold,
         threshold=MIN_GOLD,
         n=audit.n_gold,
-        interval=wilson(round(audit.gold * audit.n_gold), audit.n_gold) if audit.gold is not None else None,
+        interval=wilson(round(audit.gold * audit.n_gold), audit.n_gold)
+        if audit.gold is not None
+        else None,
         reason=f"{audit.refusal or 'licensed'} ({marks})",
         scorer_version=audit.version,
         policy_hash=exam,

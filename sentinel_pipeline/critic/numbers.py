@@ -78,7 +78,11 @@ def _digits(core: str, currency: str | None) -> tuple[str, tuple[str, ...]] | No
     points = _POINTS.fullmatch(core)
     if points and not foreign:
         return _joined(points, ("thousands_separator",) + (("decimal_comma",) if points[2] else ()))
-    return (f"0{core}0" if core[0] == "." else f"{core}0", ("loose_number",)) if _LOOSE.fullmatch(core) else None
+    return (
+        (f"0{core}0" if core[0] == "." else f"{core}0", ("loose_number",))
+        if _LOOSE.fullmatch(core)
+        else None
+    )
 
 
 def _joined(parts: re.Match[str], names: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:

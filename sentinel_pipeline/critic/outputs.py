@@ -53,7 +53,11 @@ class Read(NamedTuple):
     def to_json(self) -> dict[str, Any]:
         if not _is_json(self.found.value):
             return {"value": None, "leniencies": [], "error": "not_json: a number out of range"}
-        return {"value": self.found.value, "leniencies": list(self.found.leniencies), "error": self.found.error}
+        return {
+            "value": self.found.value,
+            "leniencies": list(self.found.leniencies),
+            "error": self.found.error,
+        }
 
 
 def outputs(path: Path, name: str | None = None) -> Iterator[Output]:
@@ -63,9 +67,15 @@ def outputs(path: Path, name: str | None = None) -> Iterator[Output]:
         BadInput: no such file, or it cannot be read as text.
     """
     if not path.is_file():
-        raise BadInput("no such file.", file=path, fix="Give a JSONL file with one model output a line.")
+        raise BadInput(
+            "no such file.", file=path, fix="Give a JSONL file with one model output a line."
+        )
     number = 0
-    with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as stream:
+    with (
+        gzip.open(path, "rt", encoding="utf-8")
+        if path.suffix == ".gz"
+        else path.open(encoding="utf-8") as stream
+    ):
         try:
             while line := stream.readline(MAX_LINE):
                 number += 1
@@ -89,7 +99,9 @@ def _output(number: int, line: str, name: str | None) -> Output:
     names = (name,) if name is not None else FIELDS
     found = next((each for each in names if each in row), None)
     if found is None:
-        return Output(number, None, f"bad_row: no field {' or '.join(names)}; name one with --field")
+        return Output(
+            number, None, f"bad_row: no field {' or '.join(names)}; name one with --field"
+        )
     value = row[found]
     if isinstance(value, list) and value and isinstance(value[-1], dict):
         value = value[-1].get("content")
@@ -166,5 +178,7 @@ class Comparison:
     def to_json(self) -> dict[str, Any]:
         names = ("rows", "bad_rows", "read_before", "read_now", "gained", "lost", "changed")
         counts = {name: getattr(self, name) for name in names}
-        tables = {name: dict(getattr(self, name).most_common()) for name in ("leniencies", "errors")}
+        tables = {
+            name: dict(getattr(self, name).most_common()) for name in ("leniencies", "errors")
+        }
         return counts | tables | {"examples": self.examples}

@@ -26,7 +26,9 @@ _PORTUGUESE = _set(
 _ENGLISH = _set(
     "the of and is are to your you with for on in it was this that our we have has be at by from or not but"
 )
-_SPANISH = _set("el los las y con su sus una del al es en lo pero muy más está usted tu tus por qué sin hay ha son")
+_SPANISH = _set(
+    "el los las y con su sus una del al es en lo pero muy más está usted tu tus por qué sin hay ha son"
+)
 _ACTIONS = _set(
     """
     acesse acompanhe ajuste analise aproveite audite avalie busque chame clique cobre compare complete compre confira
@@ -38,9 +40,7 @@ _ACTIONS = _set(
     """
 )
 """Imperatives and words of advice."""
-_UNITS = (
-    "dois três quatro cinco seis sete oito nove dez onze doze treze catorze quinze dezesseis dezessete dezoito dezenove"
-)
+_UNITS = "dois três quatro cinco seis sete oito nove dez onze doze treze catorze quinze dezesseis dezessete dezoito dezenove"
 _TENS = "vinte trinta quarenta cinquenta sessenta setenta oitenta noventa cem"
 NUMBER_WORDS: dict[str, float] = (
     {word: value for value, word in enumerate(_UNITS.split(), start=2)}
@@ -76,14 +76,23 @@ def is_portuguese(text: str) -> bool:
     """The rule in this module's docstring; no sentence of the text may have two words of another language and fewer of its own."""
     own, foreign = _counts(text)
     parts = (_counts(part) for part in _PARTS.split(text))
-    return own >= 2 and own > foreign and not any(theirs >= 2 and theirs > ours for ours, theirs in parts)
+    return (
+        own >= 2
+        and own > foreign
+        and not any(theirs >= 2 and theirs > ours for ours, theirs in parts)
+    )
 
 
 def _counts(text: str) -> tuple[int, int]:
     """Words that speak for Portuguese, and for that other language for which most do."""
     words = words_of(text)
-    own = sum(word in _PORTUGUESE for word in words) + sum(bool(re.search("[ãõç]", word)) for word in words)
-    foreign = max(sum(word in other and word not in _PORTUGUESE for word in words) for other in (_ENGLISH, _SPANISH))
+    own = sum(word in _PORTUGUESE for word in words) + sum(
+        bool(re.search("[ãõç]", word)) for word in words
+    )
+    foreign = max(
+        sum(word in other and word not in _PORTUGUESE for word in words)
+        for other in (_ENGLISH, _SPANISH)
+    )
     return own, foreign
 
 

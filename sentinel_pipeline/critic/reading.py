@@ -61,7 +61,9 @@ _BY_VERIFIER: dict[type, Kind] = {
 
 def read(completion: str, verifier: Verifier | None, prompt: str = "") -> Reading:
     """Extract and parse; ``prompt`` is evidence only where no verifier says what is asked."""
-    kind = _BY_VERIFIER[type(verifier)] if verifier is not None else guess_language(completion, prompt)
+    kind = (
+        _BY_VERIFIER[type(verifier)] if verifier is not None else guess_language(completion, prompt)
+    )
     if kind == "text":
         return Reading(None, extract(completion, "text"), None, None)
     entry_point = verifier.entry_point if isinstance(verifier, (PythonTests, ScriptTests)) else None
@@ -71,7 +73,9 @@ def read(completion: str, verifier: Verifier | None, prompt: str = "") -> Readin
         return Reading(kind, found, None, Check(False, found.error))
     if kind == "json":
         mended = [name for name in found.leniencies if name in MENDED]
-        return Reading(kind, found, None, Check(False, f"not_json: {mended[0]}") if mended else syntax.OK)
+        return Reading(
+            kind, found, None, Check(False, f"not_json: {mended[0]}") if mended else syntax.OK
+        )
     if isinstance(verifier, ScriptTests):
         code = compose_script(found.value, verifier)
         return Reading(kind, found, code, syntax.check(code, verifier.language))
@@ -96,7 +100,9 @@ def compose_script(code: str, verifier: ScriptTests) -> str:
     """The whole program. What defines the entry point is one already, after whatever the prefix defines before it; anything else
     continues the prefix."""
     name = verifier.entry_point
-    if not verifier.prefix or (name is None and re.match(r"(?:export\b|function\b|class\b|const\b)", code)):
+    if not verifier.prefix or (
+        name is None and re.match(r"(?:export\b|function\b|class\b|const\b)", code)
+    ):
         return code
     defines = script_defines(name) if name else None
     if defines is None or not defines.search(code):
@@ -117,7 +123,10 @@ def _stands_alone(prefix: str) -> bool:
 def defines(code: str, name: str | None) -> bool:
     """Whether the text has a top-level definition of ``name`` (of anything, when no name is asked)."""
     wanted = re.escape(name) if name else r"\w+"
-    return re.search(rf"^(?:(?:async[ \t]+)?def|class)[ \t]+{wanted}\b", code, re.MULTILINE) is not None
+    return (
+        re.search(rf"^(?:(?:async[ \t]+)?def|class)[ \t]+{wanted}\b", code, re.MULTILINE)
+        is not None
+    )
 
 
 _DIFF = re.compile(r"^(?:diff --git |--- .*\n\+\+\+ )", re.MULTILINE)
@@ -144,7 +153,8 @@ _COMMAND = re.compile(
 )
 _ASKS_PYTHON = re.compile(r"\bpython\b|^\s*def \w+\(", re.IGNORECASE | re.MULTILINE)
 _CODE_SHAPED = re.compile(
-    r"^[ \t]*(?:return\b|for\b.*:[ \t]*$|while\b.*:[ \t]*$|if\b.*:[ \t]*$|print\(|[a-z_]\w*[ \t]*=[^=])", re.MULTILINE
+    r"^[ \t]*(?:return\b|for\b.*:[ \t]*$|while\b.*:[ \t]*$|if\b.*:[ \t]*$|print\(|[a-z_]\w*[ \t]*=[^=])",
+    re.MULTILINE,
 )
 _SEARCHED = 20_000
 """Characters of a completion that are looked at to guess its language."""

@@ -28,7 +28,9 @@ _TOLD = {
 }
 
 
-def repair_traces(failed: Iterable[tuple[Candidate, CriticLabels, Candidate]]) -> Iterator[RepairTrace]:
+def repair_traces(
+    failed: Iterable[tuple[Candidate, CriticLabels, Candidate]],
+) -> Iterator[RepairTrace]:
     """One trace for each failure that comes with an accepted answer to the same request (``store.labelled.with_answers``).
 
     A failure that is only its source's word, against tests that pass, makes no trace; nor does one that infrastructure left open,
@@ -42,7 +44,10 @@ def repair_traces(failed: Iterable[tuple[Candidate, CriticLabels, Candidate]]) -
 
 
 def _trace(failed: Candidate, labels: CriticLabels, answer: Candidate) -> RepairTrace | None:
-    if failed.messages[-1] != answer.messages[-1] or failed.completion.strip() == answer.completion.strip():
+    if (
+        failed.messages[-1] != answer.messages[-1]
+        or failed.completion.strip() == answer.completion.strip()
+    ):
         return None
     quoted = shown(failed.completion)
     if quoted is None:
@@ -52,7 +57,9 @@ def _trace(failed: Candidate, labels: CriticLabels, answer: Candidate) -> Repair
     messages = (*answer.messages, Message("assistant", quoted), request)
     if any(_unsafe(turn.content) for turn in messages):
         return None
-    identity = hashlib.sha256(f"repair|{failed.id}|{content_id(messages, answer.completion)}".encode()).hexdigest()[:16]
+    identity = hashlib.sha256(
+        f"repair|{failed.id}|{content_id(messages, answer.completion)}".encode()
+    ).hexdigest()[:16]
     return RepairTrace(
         id=identity,
         task_id=failed.task_id,
@@ -67,7 +74,10 @@ def _trace(failed: Candidate, labels: CriticLabels, answer: Candidate) -> Repair
 
 def _failed(labels: CriticLabels) -> bool:
     """Some label says so; the source alone is believed where no test speaks against it."""
-    return any(getattr(labels, name).value is False for name in LABELS[:-1]) or labels.tests_pass.value is None
+    return (
+        any(getattr(labels, name).value is False for name in LABELS[:-1])
+        or labels.tests_pass.value is None
+    )
 
 
 def told(labels: CriticLabels) -> str:
@@ -77,7 +87,12 @@ def told(labels: CriticLabels) -> str:
 
 def shown(completion: str) -> str | None:
     """A failed answer as it may be quoted, credentials redacted; None where it is no use to learn from."""
-    if not completion.strip() or len(completion) > MAX_SHOWN or invalid_text(completion) or repetition(completion):
+    if (
+        not completion.strip()
+        or len(completion) > MAX_SHOWN
+        or invalid_text(completion)
+        or repetition(completion)
+    ):
         return None
     return redact(completion)
 

@@ -10,8 +10,12 @@ import re
 from collections import Counter
 from collections.abc import Hashable, Sequence
 
-_INVALID = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f\ufffd\ufffe\uffff\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
-_SPECIAL = re.compile(r"<\|[a-z0-9_]{2,32}\|>|<(?:unk|pad|mask|bos|eos)>|\[(?:UNK|PAD|MASK|CLS|SEP)\]|<0x[0-9A-F]{2}>")
+_INVALID = re.compile(
+    "[\x00-\x08\x0b\x0e-\x1f\x7f\ufffd\ufffe\uffff\ud800-\udfff\u202a-\u202e\u2066-\u2069]"
+)
+_SPECIAL = re.compile(
+    r"<\|[a-z0-9_]{2,32}\|>|<(?:unk|pad|mask|bos|eos)>|\[(?:UNK|PAD|MASK|CLS|SEP)\]|<0x[0-9A-F]{2}>"
+)
 
 FILLER = (
     "as an ai", "as a language model", "as a large language model", "i am just an ai", "i'm just an ai",
@@ -73,7 +77,11 @@ def _line_loop(lines: list[str]) -> str | None:
     if run is None:
         return None
     period, repeats, chars = run
-    return f"line_loop: {period} lines repeat {repeats} times" if chars >= MIN_LOOP_CHARS // 2 else None
+    return (
+        f"line_loop: {period} lines repeat {repeats} times"
+        if chars >= MIN_LOOP_CHARS // 2
+        else None
+    )
 
 
 def _word_loop(words: list[str]) -> str | None:
@@ -153,4 +161,10 @@ def _held(phrases: tuple[str, ...], folded: str) -> list[str]:
 def _is_stub(folded: str, at: int) -> bool:
     start = folded.rfind("\n", 0, at) + 1
     head = folded[start:at]
-    return "#" in head or "//" in head or "..." in head or bool(_STUB_LINE.match(folded, start)) or not head.strip()
+    return (
+        "#" in head
+        or "//" in head
+        or "..." in head
+        or bool(_STUB_LINE.match(folded, start))
+        or not head.strip()
+    )

@@ -100,12 +100,18 @@ def score(
 
 def _plan_item(item: Scorable) -> Plan:
     planned = plan(item.id, read(item.completion, item.verifier), item.verifier)
-    unclean = _unclean_stop(item) if isinstance(item.verifier, Constraints) and item.verifier.clean_stop else None
+    unclean = (
+        _unclean_stop(item)
+        if isinstance(item.verifier, Constraints) and item.verifier.clean_stop
+        else None
+    )
     return Plan(_decided(planned.score, unclean)) if unclean and planned.score else planned
 
 
 def _unclean_stop(item: Scorable) -> str | None:
-    return formats.stop_problem(item.completion) or (None if item.stopped else "no_stop: ended by the length limit")
+    return formats.stop_problem(item.completion) or (
+        None if item.stopped else "no_stop: ended by the length limit"
+    )
 
 
 def plan(name: str, reading: Reading, verifier: Verifier) -> Plan:
@@ -120,7 +126,9 @@ def plan(name: str, reading: Reading, verifier: Verifier) -> Plan:
         return Plan(_graded(ready, judge_grounded(reading.found.value or "", verifier)))
     if isinstance(verifier, JudgedAnswer):
         return Plan(ready._replace(outcome="infra", reason=UNJUDGED))
-    problem = reading.found.error or ("several_values" if "several_values" in reading.found.leniencies else None)
+    problem = reading.found.error or (
+        "several_values" if "several_values" in reading.found.leniencies else None
+    )
     if problem is None and isinstance(verifier, ShellEffect):
         return Plan(ready, Program(id=name, code=str(reading.code), verifier=verifier))
     if problem is None and isinstance(verifier, PatchApplies):
@@ -138,7 +146,9 @@ def plan(name: str, reading: Reading, verifier: Verifier) -> Plan:
 
 def _decided(ready: Score, problem: str | None) -> Score:
     return (
-        ready._replace(outcome="fail", reason=problem) if problem else ready._replace(outcome="pass", reason="passed")
+        ready._replace(outcome="fail", reason=problem)
+        if problem
+        else ready._replace(outcome="pass", reason="passed")
     )
 
 
@@ -223,6 +233,10 @@ def _scored(planned: Plan, result: Result) -> Score:
     evidence = planned.score.evidence | {"trust": result.trust, "cpu_seconds": result.cpu_seconds}
     ready = planned.score._replace(evidence=evidence)
     if result.outcome is Outcome.INFRA:
-        reason = result.reason if result.reason.startswith("infra:") else f"infra: {result.detail or result.code}"
+        reason = (
+            result.reason
+            if result.reason.startswith("infra:")
+            else f"infra: {result.detail or result.code}"
+        )
         return ready._replace(outcome="infra", reason=reason, syntax_ok=None)
     return _decided(ready, None if result.outcome is Outcome.PASS else result.reason)

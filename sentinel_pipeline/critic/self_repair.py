@@ -38,7 +38,11 @@ def _tasks(failed: Iterable[Failure]) -> Iterator[Task]:
             suite=SUITE,
             category=candidate.category or "executable_code",
             family=SUITE,
-            messages=(*candidate.messages, Message("assistant", answer), Message("user", told(labels))),
+            messages=(
+                *candidate.messages,
+                Message("assistant", answer),
+                Message("user", told(labels)),
+            ),
             verifier=candidate.verifier,
             reference="",
         )

@@ -87,7 +87,13 @@ class _Reader(Words):
     def _command(self, word: str) -> None:
         if word in _CLOSERS:
             raise Problem(f"unexpected '{word}'")
-        compound = getattr(self, f"_{word}", None) if word in _COMPOUND else self._test if word == "[[" else None
+        compound = (
+            getattr(self, f"_{word}", None)
+            if word in _COMPOUND
+            else self._test
+            if word == "[["
+            else None
+        )
         if word == "{":
             compound = self._group
         if compound:
@@ -108,7 +114,11 @@ class _Reader(Words):
                 words += 1
             elif (start := self.at) < len(self.text) and self.word():
                 words += 1
-                if words == 1 and PLAIN.fullmatch(self.text, start, self.at) and self._parentheses_follow():
+                if (
+                    words == 1
+                    and PLAIN.fullmatch(self.text, start, self.at)
+                    and self._parentheses_follow()
+                ):
                     self._function_body()
                     return
             else:
@@ -141,7 +151,9 @@ class _Reader(Words):
         if not self.word():
             raise Problem(f"expected a word after '{found[0]}', got {self.rest()}")
         if found[0] in ("<<", "<<-"):
-            self.heredocs.append((re.sub(r"[\"'\\]", "", self.text[start : self.at]), found[0] == "<<-"))
+            self.heredocs.append(
+                (re.sub(r"[\"'\\]", "", self.text[start : self.at]), found[0] == "<<-")
+            )
         return True
 
     # -- compound commands ----------------------------------------------------------------------------------------------

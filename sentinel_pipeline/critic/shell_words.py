@@ -33,7 +33,11 @@ class Words:
     # -- what stands at the current place ---------------------------------------------------------------------------
 
     def rest(self) -> str:
-        return repr(self.text[self.at : self.at + 12].partition("\n")[0]) if self.at < len(self.text) else "end"
+        return (
+            repr(self.text[self.at : self.at + 12].partition("\n")[0])
+            if self.at < len(self.text)
+            else "end"
+        )
 
     def starts(self, *signs: str) -> bool:
         return self.text.startswith(signs, self.at)
@@ -53,7 +57,11 @@ class Words:
         """The bare word here, as far as it is unquoted: enough to know a reserved word."""
         found = PLAIN.match(self.text, self.at)
         end = found.end() if found else self.at
-        return self.text[self.at : end] if end >= len(self.text) or self.text[end] not in "'\"$`\\" else ""
+        return (
+            self.text[self.at : end]
+            if end >= len(self.text) or self.text[end] not in "'\"$`\\"
+            else ""
+        )
 
     def reserved(self, word: str) -> None:
         self.blank_lines()

@@ -101,7 +101,9 @@ def yaml(text: str) -> Check:
             if depth == 0 and isinstance(event, ScalarEvent):
                 return Check(False, "not_yaml: a bare scalar")
     except (YAMLError, ValueError, RecursionError) as error:
-        return Check(False, f"syntax_error: {getattr(error, 'problem', None) or type(error).__name__}"[:200])
+        return Check(
+            False, f"syntax_error: {getattr(error, 'problem', None) or type(error).__name__}"[:200]
+        )
     return OK if collections else Check(False, "empty")
 
 
@@ -130,7 +132,9 @@ def sql(text: str) -> Check:
     problem = sql_problem(text)
     if problem is None or any(_parses_as(text, dialect) for dialect in _SQL_DIALECTS):
         return OK
-    return Check(False, "too_deep" if "depth limit" in problem else f"syntax_error: {problem}"[:200])
+    return Check(
+        False, "too_deep" if "depth limit" in problem else f"syntax_error: {problem}"[:200]
+    )
 
 
 def _parses_as(text: str, dialect: str) -> bool:
@@ -146,7 +150,14 @@ def _parses_as(text: str, dialect: str) -> bool:
         statements = [each for each in sqlglot.parse(text, read=dialect) if each is not None]
     except (SqlglotError, RecursionError, ValueError):
         return False
-    known = (sql_trees.Query, sql_trees.DML, sql_trees.DDL, sql_trees.Drop, sql_trees.Alter, sql_trees.Grant)
+    known = (
+        sql_trees.Query,
+        sql_trees.DML,
+        sql_trees.DDL,
+        sql_trees.Drop,
+        sql_trees.Alter,
+        sql_trees.Grant,
+    )
     return bool(statements) and all(isinstance(each, known) for each in statements)
 
 

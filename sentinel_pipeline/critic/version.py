@@ -19,7 +19,12 @@ ROOMS = ("critic", "sandbox")
 @cache
 def scorer_version() -> str:
     """``v-`` and twelve hex digits over every module of ``critic`` and ``sandbox``; computed once a process."""
-    return version_of(path for room in ROOMS for path in (PACKAGE / room).rglob("*") if path.suffix in (".py", ".js"))
+    return version_of(
+        path
+        for room in ROOMS
+        for path in (PACKAGE / room).rglob("*")
+        if path.suffix in (".py", ".js")
+    )
 
 
 def version_of(modules: Iterable[Path], root: Path = PACKAGE) -> str:
@@ -43,4 +48,8 @@ def _meaning(source: str) -> str:
 
 def _is_text(node: ast.AST) -> bool:
     """A docstring, or the string under a field that documents it."""
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+    return (
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+    )

@@ -50,7 +50,9 @@ _SEEN = {
 }
 
 
-@dg.sensor(name="alerts", minimum_interval_seconds=10, default_status=dg.DefaultSensorStatus.RUNNING)
+@dg.sensor(
+    name="alerts", minimum_interval_seconds=10, default_status=dg.DefaultSensorStatus.RUNNING
+)
 def alerts(context: dg.SensorEvaluationContext) -> dg.SkipReason:
     """Tells people, by the rules of ``data/alerts.toml``, of failed, crashed, missing, stale and long inconclusive checks,
     failed runs and used-up budgets; retries every delivery until it went out."""
@@ -60,7 +62,9 @@ def alerts(context: dg.SensorEvaluationContext) -> dg.SkipReason:
     since = (
         min(float(context.cursor), started) if context.cursor else started - 86_400
     )  # the clock may have been set back
-    new = sum(_keep(outbox, rules, alert) for alert in noticed(context.instance, home, rules, since))
+    new = sum(
+        _keep(outbox, rules, alert) for alert in noticed(context.instance, home, rules, since)
+    )
     sent, failed = deliver(outbox, rules)
     context.update_cursor(str(started - OVERLAP_S))
     return dg.SkipReason(f"{new} new alerts, {sent} delivered, {failed} to be tried again")
@@ -71,7 +75,9 @@ def _keep(outbox: Outbox, rules: AlertRules, alert: Alert) -> bool:
     return outbox.add(alert, rules.reachable(rule), time.time())
 
 
-def noticed(instance: dg.DagsterInstance, home: Home, rules: AlertRules, since: float) -> Iterator[Alert]:
+def noticed(
+    instance: dg.DagsterInstance, home: Home, rules: AlertRules, since: float
+) -> Iterator[Alert]:
     """Everything worth telling about runs that changed after ``since`` (seconds since 1970), and about the ledger."""
     for record in _runs(instance, since):
         recipe = record.dagster_run.tags.get("dagster/partition")
@@ -113,7 +119,9 @@ def run_seen(record: dg.RunRecord, log: "RunLog") -> RunSeen:
     end = record.end_time or time.time()
     hours = (end - record.start_time) / 3600 if record.start_time else 0.0
     failed = run.status == DagsterRunStatus.FAILURE
-    return RunSeen(run.run_id, log.recipe, run.job_name, failed, hours, log.why, tuple(log.failures))
+    return RunSeen(
+        run.run_id, log.recipe, run.job_name, failed, hours, log.why, tuple(log.failures)
+    )
 
 
 class RunLog:
@@ -155,9 +163,15 @@ class RunLog:
             self._planned[key.asset_key.to_user_string(), key.name] = event.step_key
         elif kind == DagsterEventType.ASSET_CHECK_EVALUATION:
             one = event.asset_check_evaluation_data
-            asset, error = one.asset_key.to_user_string(), one.severity == dg.AssetCheckSeverity.ERROR
+            asset, error = (
+                one.asset_key.to_user_string(),
+                one.severity == dg.AssetCheckSeverity.ERROR,
+            )
             self._add(
-                asset, one.check_name, "passed" if one.passed else "failed" if error else "warned", one.description
+                asset,
+                one.check_name,
+                "passed" if one.passed else "failed" if error else "warned",
+                one.description,
             )
 
     def _wordless_end(self) -> str | None:
@@ -171,7 +185,9 @@ class RunLog:
         return None
 
     def _add(self, asset: str, check: str, outcome: Outcome, description: str | None) -> None:
-        self._done[asset, check] = CheckSeen(self.run.run_id, self.recipe, asset, check, outcome, description or "")
+        self._done[asset, check] = CheckSeen(
+            self.run.run_id, self.recipe, asset, check, outcome, description or ""
+        )
 
     def checks(self) -> list[CheckSeen]:
         """Results, and once the run is over the planned checks without one: of a step that failed, or of an asset it made."""
@@ -217,5 +233,8 @@ def _stale(home: Home, ledger: Ledger, name: str, version: str) -> Iterator[str]
         report = store.find(asset)
         for gate in gates_of(recipe, asset) if report else ():
             verdict = ledger.latest(gate, report.hash) if report else None
-            if verdict and (verdict.scorer_version, verdict.policy_hash) != (version, policy_hash(recipe.gates[gate])):
+            if verdict and (verdict.scorer_version, verdict.policy_hash) != (
+                version,
+                policy_hash(recipe.gates[gate]),
+            ):
                 yield gate

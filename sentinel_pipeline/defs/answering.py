@@ -28,17 +28,30 @@ def report_asset(stage_name: str, *, group: str, description: str) -> dg.AssetsD
         with stage.making(checkpoint, bank, keep=True) as out:
             logs = out.folder / "logs"
             job = answer_job(
-                stage.recipe, model_folder(checkpoint), bank.path("suites"), logs, stage.home, checkpoint.hash
+                stage.recipe,
+                model_folder(checkpoint),
+                bank.path("suites"),
+                logs,
+                stage.home,
+                checkpoint.hash,
             )
             stage.work(job)
             _ask_the_judge(stage, out, bank)
-            base = stage.store.get("base_checkpoint")  # for its name alone: it is every checkpoint's ancestor
-            judged = Judged(stage_name, model_source(base), checkpoint.hash, current_scorer_version())
+            base = stage.store.get(
+                "base_checkpoint"
+            )  # for its name alone: it is every checkpoint's ancestor
+            judged = Judged(
+                stage_name, model_source(base), checkpoint.hash, current_scorer_version()
+            )
             if stage_name == "base" and stage.recipe.gap_proof is not None:
                 spec = stage.recipe.gap_proof
-                answer_formats(stage, out, Path(model_folder(checkpoint)), checkpoint.hash, bank, spec)
+                answer_formats(
+                    stage, out, Path(model_folder(checkpoint)), checkpoint.hash, bank, spec
+                )
             retired = {suite: len(items) for suite, items in bank.json("retired.json").items()}
-            reports = write_reports(out, bank.path("suites"), judged, stage.recipe, stage.store.run_id, retired)
+            reports = write_reports(
+                out, bank.path("suites"), judged, stage.recipe, stage.store.run_id, retired
+            )
         stage.show("report", report_markdown(reports))
         stage.show("plot", report_plot(reports))
 
@@ -61,4 +74,11 @@ def _ask_the_judge(stage: Stage, out: Draft, bank: Artefact) -> None:
     for suite in stage.recipe.bench.suites:
         tasks = [Task.from_row(row) for row in read_parquet(bank.path(f"suites/{suite}.parquet"))]
         answers = out.folder / "logs" / f"{suite}.jsonl"
-        add_verdicts(stage.home, stage.ledger, stage.recipe.judge, tasks, answers, samples=stage.recipe.bench.samples)
+        add_verdicts(
+            stage.home,
+            stage.ledger,
+            stage.recipe.judge,
+            tasks,
+            answers,
+            samples=stage.recipe.bench.samples,
+        )

@@ -9,7 +9,12 @@ from .review import without_retired
 from .stage import Stage, recipe_asset
 
 
-@recipe_asset(group="baseline", rooms=["bench", "review"], deps=["human_corrections"], kinds={"python", "parquet"})
+@recipe_asset(
+    group="baseline",
+    rooms=["bench", "review"],
+    deps=["human_corrections"],
+    kinds={"python", "parquet"},
+)
 def task_bank(stage: Stage) -> None:
     """Training tasks, and the suites that will judge: fixed before training, without items whose corrections are rows."""
     from ..bench.suite_audit import load_audited
@@ -20,14 +25,20 @@ def task_bank(stage: Stage) -> None:
     corrections = stage.parent("human_corrections")
     bank = build(stage.recipe.seed, spec.train, spec.heldout, spec.window)
     with stage.making(corrections) as out:
-        out.metrics["train"] = out.table("train.parquet", (task.to_row() for task in bank.train), "tasks")
-        out.metrics["window"] = out.table("window.parquet", (task.to_row() for task in bank.window), "tasks")
+        out.metrics["train"] = out.table(
+            "train.parquet", (task.to_row() for task in bank.train), "tasks"
+        )
+        out.metrics["window"] = out.table(
+            "window.parquet", (task.to_row() for task in bank.window), "tasks"
+        )
         retired = {}
         for suite in bench.suites:
             data = stage.home.suite_file(suite, bench.data)
             tasks = list(bank.heldout) if suite == "heldout" else load_audited(suite, data)
             kept, retired[suite] = without_retired(stage.home, first_items(tasks, bench.limit))
-            out.metrics[suite] = out.table(f"suites/{suite}.parquet", (task.to_row() for task in kept), "tasks")
+            out.metrics[suite] = out.table(
+                f"suites/{suite}.parquet", (task.to_row() for task in kept), "tasks"
+            )
         out.json("retired.json", retired)
         out.metrics["retired"] = sum(map(len, retired.values()))
 
@@ -44,7 +55,10 @@ def probe_start(stage: Stage, out: Draft) -> dict[str, Any]:
     spec, tasks = stage.recipe.model, {name: load_suite(name) for name in stage.recipe.model.probe}
     for name, asked in tasks.items():
         out.table(f"start/{name}.parquet", (task.to_row() for task in asked), "tasks")
-    models = [resolve_model(ModelSpec(source=one.source, revision=one.revision)) for one in spec.candidates]
+    models = [
+        resolve_model(ModelSpec(source=one.source, revision=one.revision))
+        for one in spec.candidates
+    ]
     prompt_format = probe_format([Path(model["folder"]) for model in models])
     suites, probed = {name: out.folder / f"start/{name}.parquet" for name in tasks}, []
     for at, (one, model) in enumerate(zip(spec.candidates, models, strict=True)):
@@ -58,13 +72,20 @@ def probe_start(stage: Stage, out: Draft) -> dict[str, Any]:
         write_samples(out, f"start/{at}", scored)
         probed.append(Probed(one.name, model, scored))
     start = choose(probed)
-    out.json("start.json", {**start.to_json(), "probe": list(tasks), "prompt_format": prompt_format})
+    out.json(
+        "start.json", {**start.to_json(), "probe": list(tasks), "prompt_format": prompt_format}
+    )
     out.metrics |= {"start": start.chosen.name, "start_reason": start.reason}
     stage.show("starting point", start.to_markdown())
     return start.chosen.model
 
 
-@recipe_asset(group="baseline", rooms=["training", "bench", "critic"], kinds={"pytorch", "huggingface"}, pool="device")
+@recipe_asset(
+    group="baseline",
+    rooms=["training", "bench", "critic"],
+    kinds={"pytorch", "huggingface"},
+    pool="device",
+)
 def base_checkpoint(stage: Stage) -> None:
     """The model that training starts from: pretrained on the spot, resolved and hashed, or the better of several in a probe."""
     from ..training.base import resolve_model

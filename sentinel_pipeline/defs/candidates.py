@@ -36,7 +36,12 @@ def self_generated(stage: Stage) -> None:
         out.jsonl("attempts.jsonl", (asdict(one) for one in attempts))
         out.json("report.json", report)
         out.metrics |= {name: report[name] for name in ("rows", "attempts", "shortfall")}
-    stage.show("rows", "\n".join(["| | |", "|---|---|", *(f"| {key} | {value} |" for key, value in report.items())]))
+    stage.show(
+        "rows",
+        "\n".join(
+            ["| | |", "|---|---|", *(f"| {key} | {value} |" for key, value in report.items())]
+        ),
+    )
 
 
 def write_rows(stage: Stage, out: Draft, model: Path, spec: SelfGenerated) -> None:
@@ -52,7 +57,9 @@ def write_rows(stage: Stage, out: Draft, model: Path, spec: SelfGenerated) -> No
     out.text("guards.json", (logs / "guards.json").read_text(encoding="utf-8"))
 
 
-def require_a_base_model(stage: Stage, out: Draft, base: Artefact, spec: SelfGenerated) -> dict[str, float]:
+def require_a_base_model(
+    stage: Stage, out: Draft, base: Artefact, spec: SelfGenerated
+) -> dict[str, float]:
     """Ask the sentinels (seed 001) raw; returns how many of those that ask for something were followed.
 
     Raises:
@@ -62,11 +69,23 @@ def require_a_base_model(stage: Stage, out: Draft, base: Artefact, spec: SelfGen
     from ..bench.suites import load_suite
     from ..training.jobs import answer_job
 
-    tasks, logs, table = load_suite("sentinels"), out.folder / "logs" / "sentinels", out.folder / "sentinels.parquet"
+    tasks, logs, table = (
+        load_suite("sentinels"),
+        out.folder / "logs" / "sentinels",
+        out.folder / "sentinels.parquet",
+    )
     out.table(table.name, (task.to_row() for task in tasks), "tasks")
-    stage.work(answer_job(stage.recipe, model_folder(base), {"sentinels": table}, logs, stage.home, base.hash))
+    stage.work(
+        answer_job(
+            stage.recipe, model_folder(base), {"sentinels": table}, logs, stage.home, base.hash
+        )
+    )
     scores = score_answers(tasks, logs / "sentinels.jsonl", samples=stage.recipe.bench.samples)
-    asked = [one.outcome == "pass" for one in scores if one.family != "pattern" and one.outcome != "infra"]
+    asked = [
+        one.outcome == "pass"
+        for one in scores
+        if one.family != "pattern" and one.outcome != "infra"
+    ]
     low = wilson(sum(asked), len(asked)).low
     if low > spec.sentinels_at_most:
         raise GateRefused(
@@ -86,7 +105,9 @@ def raw_candidates(stage: Stage) -> None:
     """References, corrupted variants, files, hub data, the base model's rows, corrections; unreadable ones are quarantined."""
     from ..candidates.raw import raw_candidates as read
 
-    bank, human, own = (stage.parent(name) for name in ("task_bank", "human_corrections", "self_generated"))
+    bank, human, own = (
+        stage.parent(name) for name in ("task_bank", "human_corrections", "self_generated")
+    )
     tasks = (Task.from_row(row) for row in read_parquet(bank.path("train.parquet")))
     with (
         stage.making(bank, human, own) as out,

@@ -56,7 +56,11 @@ def verdict_result(
     numbers = {"measured": verdict.measured, "interval_low": low, "interval_high": high}
     simulated: dict[str, float | str] = {}
     if rates:
-        simulated = {"false_promotions": rates.false_promotions, "power": rates.power, "error_rates": rates.text()}
+        simulated = {
+            "false_promotions": rates.false_promotions,
+            "power": rates.power,
+            "error_rates": rates.text(),
+        }
     return dg.AssetCheckResult(
         asset_key=asset,
         check_name=verdict.name,
@@ -79,7 +83,11 @@ def verdict_result(
 def gates_of(recipe: Recipe, asset: str) -> dict[str, GatePolicy]:
     """The gates that judge ``asset``, a report, by name; those that are switched off are not among them."""
     stage = asset.removesuffix("_report")
-    return {name: one for name, one in recipe.gates.items() if one.stage == stage and one.severity != "off"}
+    return {
+        name: one
+        for name, one in recipe.gates.items()
+        if one.stage == stage and one.severity != "off"
+    }
 
 
 def _gate_report(stage: View, asset: str, gate: str) -> dg.AssetCheckResult:
@@ -88,7 +96,9 @@ def _gate_report(stage: View, asset: str, gate: str) -> dg.AssetCheckResult:
         said = "this recipe does not ask for the stage"
         return dg.AssetCheckResult(asset_key=asset, check_name=gate, passed=True, description=said)
     if policy.severity == "off":
-        return dg.AssetCheckResult(asset_key=asset, check_name=gate, passed=True, description="off in this recipe")
+        return dg.AssetCheckResult(
+            asset_key=asset, check_name=gate, passed=True, description="off in this recipe"
+        )
     verdict, discordance = judge(stage, asset, gate)
     rates = error_rates(policy, verdict.n, discordance) if verdict.n else None
     return verdict_result(asset, verdict, policy.severity, rates)
@@ -98,8 +108,15 @@ def _recipe_gates(stage: View, asset: str) -> dg.AssetCheckResult:
     """The gates that the recipe adds, decided one by one and recorded under their own names."""
     mine = [name for name in gates_of(stage.recipe, asset) if name not in REPORT_GATES[asset]]
     verdicts = [judge(stage, asset, name)[0] for name in mine]
-    failed = [one for one in verdicts if one.verdict == "fail" and stage.recipe.gates[one.name].severity == "block"]
-    said = "; ".join(f"{one.name} {one.verdict}" for one in verdicts) or "this recipe adds no gate here"
+    failed = [
+        one
+        for one in verdicts
+        if one.verdict == "fail" and stage.recipe.gates[one.name].severity == "block"
+    ]
+    said = (
+        "; ".join(f"{one.name} {one.verdict}" for one in verdicts)
+        or "this recipe adds no gate here"
+    )
     lines = [
         "| gate | verdict | reason |",
         "|---|---|---|",
@@ -122,7 +139,13 @@ def report_checks(asset: str) -> dg.AssetChecksDefinition:
         RECIPE_GATES: "The gates that the recipe adds to this report, each recorded by its name.",
     }
     specs = [
-        dg.AssetCheckSpec(gate, asset=asset, description=text, blocking=asset == "base_report", partitions_def=RECIPES)
+        dg.AssetCheckSpec(
+            gate,
+            asset=asset,
+            description=text,
+            blocking=asset == "base_report",
+            partitions_def=RECIPES,
+        )
         for gate, text in texts.items()
     ]
 
@@ -146,12 +169,17 @@ def no_benchmark_overlap(context: dg.AssetCheckExecutionContext) -> dg.AssetChec
 
     with failing_loudly():
         stage = _view(context)
-        rows = (Row.from_row(row) for row in read_parquet(stage.store.get("rebalanced_mix").path("rows.parquet")))
+        rows = (
+            Row.from_row(row)
+            for row in read_parquet(stage.store.get("rebalanced_mix").path("rows.parquet"))
+        )
         bank = stage.store.get("task_bank")
         report = decontaminate(rows, suite_tasks(bank), relatives=training_tasks(bank))
     return dg.AssetCheckResult(
         passed=report.rows > 0 and not report.hits,
-        description=f"{len(report.hits)} of {report.rows} rows overlap a suite" if report.rows else "the mix is empty",
+        description=f"{len(report.hits)} of {report.rows} rows overlap a suite"
+        if report.rows
+        else "the mix is empty",
         metadata={
             "rows": report.rows,
             "contaminated": len(report.hits),
@@ -171,14 +199,22 @@ def no_pair_from_a_benchmark(context: dg.AssetCheckExecutionContext) -> dg.Asset
         stage = _view(context)
         rows = read_parquet(stage.store.get("preference_pairs").path("pairs.parquet"))
         pairs = [PreferencePair.from_row(row) for row in rows]
-        candidates = (Candidate(id=p.id, source="model:sft", messages=p.messages, completion=p.chosen) for p in pairs)
+        candidates = (
+            Candidate(id=p.id, source="model:sft", messages=p.messages, completion=p.chosen)
+            for p in pairs
+        )
         report = decontaminate(candidates, suite_tasks(stage.store.get("task_bank")))
     ties = sum(p.chosen == p.rejected or p.chosen_score <= p.rejected_score for p in pairs)
     repeated = len(pairs) - len({p.messages for p in pairs})
     return dg.AssetCheckResult(
         passed=bool(pairs) and not (report.hits or ties or repeated),
         description=f"{len(pairs)} pairs: {len(report.hits)} overlap a suite, {ties} tie, {repeated} repeat a prompt",
-        metadata={"pairs": len(pairs), "contaminated": len(report.hits), "ties": ties, "repeated": repeated},
+        metadata={
+            "pairs": len(pairs),
+            "contaminated": len(report.hits),
+            "ties": ties,
+            "repeated": repeated,
+        },
     )
 
 
@@ -186,7 +222,9 @@ def no_pair_from_a_benchmark(context: dg.AssetCheckExecutionContext) -> dg.Asset
 def contamination_is_found(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
     """Planted contaminations are found: recall and precision at least 95 % each. What is not measured has not passed."""
     with failing_loudly():
-        measured = _view(context).store.get("decontamination_report").json("report.json")["measured"]
+        measured = (
+            _view(context).store.get("decontamination_report").json("report.json")["measured"]
+        )
     recall, precision = measured["recall"], measured["precision"]
     return dg.AssetCheckResult(
         passed=measured["good"],
@@ -210,7 +248,9 @@ def shares_are_met(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResul
     return dg.AssetCheckResult(
         passed=report["rows"] > 0 and not short,
         severity=dg.AssetCheckSeverity.WARN,
-        description=f"short of {said} {report['unit']}" if short else f"{report['rows']} rows, no category is short",
+        description=f"short of {said} {report['unit']}"
+        if short
+        else f"{report['rows']} rows, no category is short",
         metadata={"rows": report["rows"], "shortfall": report["shortfall"]},
     )
 
@@ -248,7 +288,8 @@ def parity_check(asset: str) -> dg.AssetChecksDefinition:
                 return dg.AssetCheckResult(passed=True, description=made.json(NOT_ASKED)["reason"])
             found = made.json("parity.json")
         forms = [
-            f"{v['name']}: logits {v['logit_distance']:g}, {v['answers_differ']} answers" for v in found["variants"]
+            f"{v['name']}: logits {v['logit_distance']:g}, {v['answers_differ']} answers"
+            for v in found["variants"]
         ]
         lacks = [*found["missing"], *found["pickles"]]
         description = f"differences over {found['prompts']} prompts: {'; '.join(forms)}"

@@ -27,13 +27,20 @@ def reward_audit(stage: Stage) -> None:
         out.json("audit.json", {"scorers": [one.to_json() for one in audits]})
         out.metrics |= {"scorers": len(audits), "licensed": sum(one.licensed for one in audits)}
     record_licences(
-        stage.ledger, audits, exam=canaries_hash(folder), recipe=stage.recipe.name, run_id=stage.store.run_id
+        stage.ledger,
+        audits,
+        exam=canaries_hash(folder),
+        recipe=stage.recipe.name,
+        run_id=stage.store.run_id,
     )
     stage.show("licences", audit_markdown(audits))
 
 
 @recipe_asset(
-    group="critic", rooms=["critic", "sandbox"], deps=["raw_candidates", "reward_audit"], kinds={"python", "parquet"}
+    group="critic",
+    rooms=["critic", "sandbox"],
+    deps=["raw_candidates", "reward_audit"],
+    kinds={"python", "parquet"},
 )
 def critic_labels(stage: Stage) -> None:
     """The seven labels of every candidate, each with its reason; code runs in the sandbox only."""
@@ -45,7 +52,9 @@ def critic_labels(stage: Stage) -> None:
     candidates = (Candidate.from_row(row) for row in read_parquet(raw.path("candidates.parquet")))
     with stage.making(raw) as out, LabelCache(stage.home.label_cache) as cache:
         labels = label(candidates, spec=spec, cache=cache)
-        out.metrics["candidates"] = out.table("labels.parquet", (one.to_row() for one in labels), "labels")
+        out.metrics["candidates"] = out.table(
+            "labels.parquet", (one.to_row() for one in labels), "labels"
+        )
         out.metrics |= {"known": cache.known, "labelled": cache.unknown}
         out.json("logs/isolation.json", isolation().to_json())
     counts = count_labels(stage.store.get("critic_labels").path("labels.parquet"))
@@ -55,12 +64,18 @@ def critic_labels(stage: Stage) -> None:
 def _labels_markdown(counts: dict[str, dict[str, int]]) -> str:
     lines = ["| label | true | false | not applicable |", "|---|---|---|---|"]
     lines += [
-        f"| {name} | {counts[name]['true']} | {counts[name]['false']} | {counts[name]['none']} |" for name in LABELS
+        f"| {name} | {counts[name]['true']} | {counts[name]['false']} | {counts[name]['none']} |"
+        for name in LABELS
     ]
     return "\n".join(lines)
 
 
-@recipe_asset(group="critic", rooms=["critic"], deps=["critic_labels", "raw_candidates"], kinds={"duckdb", "parquet"})
+@recipe_asset(
+    group="critic",
+    rooms=["critic"],
+    deps=["critic_labels", "raw_candidates"],
+    kinds={"duckdb", "parquet"},
+)
 def accepted_set(stage: Stage) -> None:
     """Candidates that every applicable label accepts: the only ones that may be trained on."""
     stage.require_licensed_scorers()
@@ -71,7 +86,12 @@ def accepted_set(stage: Stage) -> None:
         out.metrics["accepted"] = out.table("accepted.parquet", rows, "candidates")
 
 
-@recipe_asset(group="critic", rooms=["critic"], deps=["critic_labels", "raw_candidates"], kinds={"duckdb", "parquet"})
+@recipe_asset(
+    group="critic",
+    rooms=["critic"],
+    deps=["critic_labels", "raw_candidates"],
+    kinds={"duckdb", "parquet"},
+)
 def rejected_set(stage: Stage) -> None:
     """Candidates that a label rejects, or that infrastructure left open: kept with their reasons, never dropped."""
     stage.require_licensed_scorers()
@@ -96,16 +116,35 @@ def self_repairs(stage: Stage) -> None:
     from ..store.label_cache import LabelCache
     from ..training.jobs import answer_job
 
-    rejected, base, spec = stage.parent("rejected_set"), stage.parent("base_checkpoint"), stage.recipe.critic
-    with stage.making(rejected, base, keep=True) as out, LabelCache(stage.home.label_cache) as cache:
+    rejected, base, spec = (
+        stage.parent("rejected_set"),
+        stage.parent("base_checkpoint"),
+        stage.recipe.critic,
+    )
+    with (
+        stage.making(rejected, base, keep=True) as out,
+        LabelCache(stage.home.label_cache) as cache,
+    ):
         logs, table = out.folder / "logs", out.folder / "asked.parquet"
         asked = out.table(
-            table.name, (task.to_row() for task in repair_tasks(_failures(rejected), spec.self_repair)), "tasks"
+            table.name,
+            (task.to_row() for task in repair_tasks(_failures(rejected), spec.self_repair)),
+            "tasks",
         )
         if asked:
-            stage.work(answer_job(stage.recipe, model_folder(base), {SUITE: table}, logs, stage.home, base.hash))
-        answers = {row["id"]: row["completion"] for row in read_jsonl(logs / f"{SUITE}.jsonl")} if asked else {}
-        rows = (trace.to_row() for trace in traces(_failures(rejected), answers, spec=spec, cache=cache))
+            stage.work(
+                answer_job(
+                    stage.recipe, model_folder(base), {SUITE: table}, logs, stage.home, base.hash
+                )
+            )
+        answers = (
+            {row["id"]: row["completion"] for row in read_jsonl(logs / f"{SUITE}.jsonl")}
+            if asked
+            else {}
+        )
+        rows = (
+            trace.to_row() for trace in traces(_failures(rejected), answers, spec=spec, cache=cache)
+        )
         out.metrics |= {"asked": asked, "repairs": out.table("repairs.parquet", rows, "repairs")}
 
 
@@ -119,14 +158,22 @@ def repair_traces(stage: Stage) -> None:
     """Failed output, what failed, corrected output: a conversation for each failure that was corrected, by whomever."""
     from ..critic.repair import repair_traces as traces
 
-    accepted, rejected, own = (stage.parent(name) for name in ("accepted_set", "rejected_set", "self_repairs"))
+    accepted, rejected, own = (
+        stage.parent(name) for name in ("accepted_set", "rejected_set", "self_repairs")
+    )
     tables = rejected.path("rejected.parquet"), accepted.path("accepted.parquet")
-    with stage.making(accepted, rejected, own) as out, TemporaryDirectory(dir=out.folder) as scratch:
+    with (
+        stage.making(accepted, rejected, own) as out,
+        TemporaryDirectory(dir=out.folder) as scratch,
+    ):
         found = with_answers(*tables, Path(scratch), stage.recipe.mix.memory_mib)
         failed = (
-            (Candidate.from_row(bad), CriticLabels.from_row(bad), Candidate.from_row(answer)) for bad, answer in found
+            (Candidate.from_row(bad), CriticLabels.from_row(bad), Candidate.from_row(answer))
+            for bad, answer in found
         )
-        rows = chain((trace.to_row() for trace in traces(failed)), read_parquet(own.path("repairs.parquet")))
+        rows = chain(
+            (trace.to_row() for trace in traces(failed)), read_parquet(own.path("repairs.parquet"))
+        )
         out.metrics["repairs"] = out.table("repairs.parquet", rows, "repairs")
 
 

@@ -37,7 +37,9 @@ def decide_next(view: View, stage: str) -> Decision | None:
         return None
     report = view.store.get(f"{stage}_report")
     scorer = str(report.json(f"{point.suite}/report.json")["scorer_version"])
-    decision = evaluate(point, evidence_of(view, point, report), subject_hash=report.hash, scorer_version=scorer)
+    decision = evaluate(
+        point, evidence_of(view, point, report), subject_hash=report.hash, scorer_version=scorer
+    )
     view.ledger.record_decision(decision, recipe=view.recipe.name, run_id=view.store.run_id)
     return decision
 
@@ -55,9 +57,13 @@ def next_step_check(stage: str) -> dg.AssetChecksDefinition:
     )
     def check(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
         with failing_loudly():
-            decision = decide_next(open_view(context.run, context.op_execution_context.partition_key), stage)
+            decision = decide_next(
+                open_view(context.run, context.op_execution_context.partition_key), stage
+            )
         if decision is None:
-            return dg.AssetCheckResult(passed=True, description="continue: the recipe has no decision point here")
+            return dg.AssetCheckResult(
+                passed=True, description="continue: the recipe has no decision point here"
+            )
         return dg.AssetCheckResult(
             passed=decision.action in GOING_ON,
             description=f"{decision.action}: {decision.reason}",

@@ -51,17 +51,28 @@ class Watch:
     @classmethod
     def read(cls, cursor: str | None) -> "Watch":
         data = json.loads(cursor) if cursor else {}
-        lists = {"away": tuple(map(tuple, data.get("away", ()))), "damaged": tuple(data.get("damaged", ()))}
+        lists = {
+            "away": tuple(map(tuple, data.get("away", ()))),
+            "damaged": tuple(data.get("damaged", ())),
+        }
         return cls(**data | lists)
 
     def ticked(self, now: float, daemon: str) -> "Watch":
         """After one more tick, by this daemon."""
-        gone = self.seen and (now - self.seen > AWAY_S or now < self.seen - 60 or self.daemon not in ("", daemon))
+        gone = self.seen and (
+            now - self.seen > AWAY_S or now < self.seen - 60 or self.daemon not in ("", daemon)
+        )
         away = tuple(one for one in self.away if now - one[1] < _KEPT_S)
-        return replace(self, seen=now, daemon=daemon, away=(*away, (self.seen, now)) if gone else away)
+        return replace(
+            self, seen=now, daemon=daemon, away=(*away, (self.seen, now)) if gone else away
+        )
 
 
-@dg.sensor(name="nightly_digest", minimum_interval_seconds=30, default_status=dg.DefaultSensorStatus.RUNNING)
+@dg.sensor(
+    name="nightly_digest",
+    minimum_interval_seconds=30,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+)
 def nightly_digest(context: dg.SensorEvaluationContext) -> dg.SkipReason:
     """Once every run of a night is over: one page under ``data/state/digests``, told as the alert ``digest``."""
     watch = Watch.read(context.cursor).ticked(time.time(), _daemon(context.instance))
@@ -83,7 +94,11 @@ def _look(instance: dg.DagsterInstance, home: Home, watch: Watch) -> tuple[Watch
         return watch, "no night yet"
     night = nights[-1]
     mine = [record for record in records if record.dagster_run.tags.get(NIGHT_TAG) == night]
-    going = [record.dagster_run.tags["dagster/partition"] for record in mine if not record.dagster_run.is_finished]
+    going = [
+        record.dagster_run.tags["dagster/partition"]
+        for record in mine
+        if not record.dagster_run.is_finished
+    ]
     path = home.digests / f"{night}.md"
     if path.exists():
         return watch, f"{path.name} is written"
@@ -102,11 +117,15 @@ def _look(instance: dg.DagsterInstance, home: Home, watch: Watch) -> tuple[Watch
     return watch, f"wrote {path.name}"
 
 
-def _hash_more(home: Home, watch: Watch, night: str, records: Sequence[dg.RunRecord]) -> tuple[Watch, bool]:
+def _hash_more(
+    home: Home, watch: Watch, night: str, records: Sequence[dg.RunRecord]
+) -> tuple[Watch, bool]:
     """Hash some more of what the night's loops made; whether that was the last of it."""
     if watch.night != night:
         watch = replace(watch, night=night, place=0, damaged=())
-    loops = {run.tags.get(LOOP_TAG, run.run_id) for run in (record.dagster_run for record in records)}
+    loops = {
+        run.tags.get(LOOP_TAG, run.run_id) for run in (record.dagster_run for record in records)
+    }
     folders = [one for one in finished(home) if _of(one, loops)]
     found, place = damage_by_part(home, folders, watch.place, VERIFY_S)
     damaged = (*watch.damaged, *(f"{one.artefact}/{one.file}" for one in found))
@@ -116,13 +135,19 @@ def _hash_more(home: Home, watch: Watch, night: str, records: Sequence[dg.RunRec
 def _of(folder: Path, loops: set[str]) -> bool:
     """Whether one of these loops made the artefact; told by its run's folder where the manifest cannot be read."""
     try:
-        return json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["loop_id"] in loops
+        return (
+            json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["loop_id"] in loops
+        )
     except (OSError, ValueError, KeyError, TypeError):
         return folder.name in loops
 
 
 def _digest(
-    instance: dg.DagsterInstance, home: Home, night: dt.date, records: Sequence[dg.RunRecord], watch: Watch
+    instance: dg.DagsterInstance,
+    home: Home,
+    night: dt.date,
+    records: Sequence[dg.RunRecord],
+    watch: Watch,
 ) -> Digest:
     seen, spent, faults = [], {}, list(_away(night, records, watch))
     for record in sorted(records, key=lambda record: record.create_timestamp):
@@ -131,12 +156,16 @@ def _digest(
         one = run_seen(record, log)
         seen.append(one)
         missing = [check for check in log.checks() if check.outcome == "missing"]
-        faults += [f"{one.recipe}: check {check.check} on {check.asset} never ran." for check in missing]
+        faults += [
+            f"{one.recipe}: check {check.check} on {check.asset} never ran." for check in missing
+        ]
         spent[one.run_id] = _spent(home, one.recipe, run, record.start_time or 0.0)
     damaged = [*watch.damaged, *(f"{one.artefact}/{one.file}" for one in database_damage(home))]
     faults += [f"{name} is damaged: its bytes are not those that were written." for name in damaged]
     recipes = home.every_recipe()
-    faults += [f"{name}: did not run, its file is broken. {why}" for name, why in recipes.broken.items()]
+    faults += [
+        f"{name}: did not run, its file is broken. {why}" for name, why in recipes.broken.items()
+    ]
     ran = {one.recipe for one in seen}
     idle = [name for name, recipe in recipes.valid.items() if recipe.nightly and name not in ran]
     return build_digest(home, NightSeen(night, seen, spent, idle, faults))
@@ -149,7 +178,9 @@ def _away(night: dt.date, records: Sequence[dg.RunRecord], watch: Watch) -> Iter
     end = max(record.end_time or record.create_timestamp.timestamp() for record in records)
     for start, back in watch.away:
         if start < end and back > begin:
-            at = [dt.datetime.fromtimestamp(one, zone).strftime("%H:%M:%S") for one in (start, back)]
+            at = [
+                dt.datetime.fromtimestamp(one, zone).strftime("%H:%M:%S") for one in (start, back)
+            ]
             yield f"Dagster's daemon was away between {at[0]} and {at[1]}: killed or restarted, or the clock was set."
 
 
@@ -167,7 +198,9 @@ def _tell(home: Home, digest: Digest) -> None:
     rule = rules.of("digest", "nightly")
     if rule is None:
         return
-    needs = f"{len(digest.needs)} things need a person" if digest.needs else "nothing needs a person"
+    needs = (
+        f"{len(digest.needs)} things need a person" if digest.needs else "nothing needs a person"
+    )
     alert = Alert(
         key=f"digest/{digest.night.isoformat()}",
         kind="digest",

@@ -1,7 +1,12 @@
 """Group ``evaluation``: what each checkpoint can do, and whether it is better than the one before."""
 
 from ..bench.compare import STAGES, SuiteComparison, compare_suites, comparison_to_json, stage_pairs
-from ..bench.compare_text import comparison_markdown, comparison_page, comparison_plot, suites_to_json
+from ..bench.compare_text import (
+    comparison_markdown,
+    comparison_page,
+    comparison_plot,
+    suites_to_json,
+)
 from ..bench.report import report_from_json
 from ..bench.rescore import cutting_scorer
 from ..bench.samples import read_samples
@@ -38,7 +43,10 @@ def comparison(stage: Stage) -> None:
     made = {name: stage.parent(f"{name}_report") for name in STAGES}
     reports = {name: report for name, report in made.items() if not not_asked(report)}
     bank, suites = stage.parent("task_bank"), stage.recipe.bench.suites
-    samples = {name: {suite: read_samples(made, suite) for suite in suites} for name, made in reports.items()}
+    samples = {
+        name: {suite: read_samples(made, suite) for suite in suites}
+        for name, made in reports.items()
+    }
     pairs = stage_pairs(list(reports))
     by_pair = {
         pair: compare_suites(
@@ -50,12 +58,25 @@ def comparison(stage: Stage) -> None:
         for pair in pairs
     }
     found = [one for suites_of in by_pair.values() for one in suites_of.values()]
-    rates = [report_from_json(made.json(f"{suite}/report.json")) for made in reports.values() for suite in suites]
+    rates = [
+        report_from_json(made.json(f"{suite}/report.json"))
+        for made in reports.values()
+        for suite in suites
+    ]
     with stage.making(bank, *reports.values()) as out:
         out.json("comparison.json", [comparison_to_json(one.summary) for one in found])
-        out.json("suites.json", {f"{a}-{b}": suites_to_json(by_suite) for (a, b), by_suite in by_pair.items()})
-        out.jsonl("flips.jsonl", ({**_where(one), **flip._asdict()} for one in found for flip in one.flips))
-        out.text("comparison.html", comparison_page(f"{stage.recipe.name}: {' → '.join(reports)}", found, rates))
+        out.json(
+            "suites.json",
+            {f"{a}-{b}": suites_to_json(by_suite) for (a, b), by_suite in by_pair.items()},
+        )
+        out.jsonl(
+            "flips.jsonl",
+            ({**_where(one), **flip._asdict()} for one in found for flip in one.flips),
+        )
+        out.text(
+            "comparison.html",
+            comparison_page(f"{stage.recipe.name}: {' → '.join(reports)}", found, rates),
+        )
         last = by_pair[pairs[-1]].values()
         out.metrics |= {f"gain_{one.summary.suite}": one.summary.difference for one in last}
         out.metrics |= {f"p_{one.summary.suite}": one.summary.p for one in last}

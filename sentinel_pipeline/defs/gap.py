@@ -11,7 +11,16 @@ from ..records import GateVerdict, SampleScore, Task
 from ..records.gap_spec import GapProof, PeerModel
 from ..records.recipe import section_hash
 from ..store import Artefact, Draft, read_parquet
-from .stage import RECIPES, Stage, View, current_scorer_version, failing_loudly, open_view, recipe_asset, unlicensed
+from .stage import (
+    RECIPES,
+    Stage,
+    View,
+    current_scorer_version,
+    failing_loudly,
+    open_view,
+    recipe_asset,
+    unlicensed,
+)
 
 NOT_ASKED = "not_asked.json"
 PROOF, SIGN_OFF = "gap_proof", "gap_sign_off"
@@ -23,7 +32,9 @@ def not_asked(made: Artefact) -> bool:
     return (made.folder / NOT_ASKED).is_file()
 
 
-def answer_formats(stage: Stage, out: Draft, model: Path, model_hash: str, bank: Artefact, spec: GapProof) -> None:
+def answer_formats(
+    stage: Stage, out: Draft, model: Path, model_hash: str, bank: Artefact, spec: GapProof
+) -> None:
     """The model's answers to the proof's suite in each prompt format, scored, into ``gap/FORMAT`` of a report."""
     from ..bench.evaluate import score_answers
     from ..training.jobs import AnswerJob, answer_job, read_job, write_job
@@ -35,12 +46,18 @@ def answer_formats(stage: Stage, out: Draft, model: Path, model_hash: str, bank:
         if prompt_format == "chat" and not has_chat_template(model):
             continue  # it cannot be asked so: no such cell in the matrix
         logs = out.folder / "logs" / f"gap_{prompt_format}"
-        job = read_job(answer_job(stage.recipe, model, {spec.suite: suite}, logs, stage.home, model_hash))
+        job = read_job(
+            answer_job(stage.recipe, model, {spec.suite: suite}, logs, stage.home, model_hash)
+        )
         assert isinstance(job, AnswerJob)
-        stage.work(write_job(replace(job, decoding=replace(job.decoding, prompt_format=prompt_format))))
+        stage.work(
+            write_job(replace(job, decoding=replace(job.decoding, prompt_format=prompt_format)))
+        )
         samples = join_turns(list(score_answers(tasks, logs / f"{spec.suite}.jsonl")))
         write_samples(out, f"gap/{prompt_format}", samples)
-        out.metrics[f"pass_at_1_{prompt_format}"] = sum(s.outcome == "pass" for s in samples) / max(len(samples), 1)
+        out.metrics[f"pass_at_1_{prompt_format}"] = sum(s.outcome == "pass" for s in samples) / max(
+            len(samples), 1
+        )
 
 
 def _peer_report(stage: Stage, name: str) -> None:
@@ -60,7 +77,11 @@ def _peer_report(stage: Stage, name: str) -> None:
 
 
 @recipe_asset(
-    group="baseline", rooms=["training", "bench"], deps=["task_bank"], kinds={"pytorch", "parquet"}, pool="device"
+    group="baseline",
+    rooms=["training", "bench"],
+    deps=["task_bank"],
+    kinds={"pytorch", "parquet"},
+    pool="device",
 )
 def instruct_report(stage: Stage) -> None:
     """The instruct model's answers in every prompt format: the evidence that the task can be done by a model at all."""
@@ -68,7 +89,11 @@ def instruct_report(stage: Stage) -> None:
 
 
 @recipe_asset(
-    group="baseline", rooms=["training", "bench"], deps=["task_bank"], kinds={"pytorch", "parquet"}, pool="device"
+    group="baseline",
+    rooms=["training", "bench"],
+    deps=["task_bank"],
+    kinds={"pytorch", "parquet"},
+    pool="device",
 )
 def alt_base_report(stage: Stage) -> None:
     """Another base model's answers in every prompt format: the gap is one of base models, not of this one alone."""
@@ -87,7 +112,10 @@ def gap_proof(stage: Stage) -> None:
     from ..bench.suites import as_items
 
     spec = stage.recipe.gap_proof
-    bank, *reports = (stage.parent(name) for name in ("task_bank", "base_report", "instruct_report", "alt_base_report"))
+    bank, *reports = (
+        stage.parent(name)
+        for name in ("task_bank", "base_report", "instruct_report", "alt_base_report")
+    )
     with stage.making(bank, *reports) as out:
         if spec is None:
             out.json(NOT_ASKED, {"reason": "this recipe has no [gap_proof]"})
@@ -99,9 +127,13 @@ def gap_proof(stage: Stage) -> None:
             if (report.folder / f"gap/{one}/samples.parquet").is_file()
         }
         gap = gap_report.gap_of(spec, matrix)
-        tasks = [Task.from_row(row) for row in read_parquet(bank.path(f"suites/{spec.suite}.parquet"))]
+        tasks = [
+            Task.from_row(row) for row in read_parquet(bank.path(f"suites/{spec.suite}.parquet"))
+        ]
         out.json("proof.json", gap_report.gap_to_json(gap))
-        drawn = gap_report.conversations(as_items(tasks), matrix, spec.conversations, stage.recipe.seed)
+        drawn = gap_report.conversations(
+            as_items(tasks), matrix, spec.conversations, stage.recipe.seed
+        )
         out.jsonl("conversations.jsonl", drawn)
     stage.show("proof", gap_report.gap_markdown(gap))
     stage.show("plot", gap_report.gap_plot(gap, spec))
@@ -154,10 +186,17 @@ def gap_gates(context: dg.AssetCheckExecutionContext):  # type: ignore[no-untype
         for name in sorted(key.name for key in context.selected_asset_check_keys):
             if spec is None or (name == SIGN_OFF and not spec.sign_off):
                 yield dg.AssetCheckResult(
-                    asset_key="gap_proof", check_name=name, passed=True, description="this recipe does not ask for it"
+                    asset_key="gap_proof",
+                    check_name=name,
+                    passed=True,
+                    description="this recipe does not ask for it",
                 )
                 continue
-            found = gap_verdict(stage, made, spec) if name == PROOF else stage.ledger.latest(SIGN_OFF, made.hash)
+            found = (
+                gap_verdict(stage, made, spec)
+                if name == PROOF
+                else stage.ledger.latest(SIGN_OFF, made.hash)
+            )
             if name == PROOF and found is not None:
                 if reason := unlicensed(stage.ledger):
                     found = replace(found, verdict="inconclusive", reason=reason)
@@ -169,7 +208,11 @@ def _shown(name: str, found: GateVerdict | None, recipe: str) -> dg.AssetCheckRe
     if found is None:
         text = f"nobody has signed it yet: sentinel gate sign-off gap_proof {recipe}"
         return dg.AssetCheckResult(
-            asset_key="gap_proof", check_name=name, passed=False, severity=dg.AssetCheckSeverity.WARN, description=text
+            asset_key="gap_proof",
+            check_name=name,
+            passed=False,
+            severity=dg.AssetCheckSeverity.WARN,
+            description=text,
         )
     error = found.verdict == "fail"
     return dg.AssetCheckResult(

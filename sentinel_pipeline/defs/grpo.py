@@ -13,7 +13,15 @@ from ..store import Artefact, read_jsonl
 from .answering import model_folder
 from .checks import verdict_result
 from .gap import NOT_ASKED
-from .stage import RECIPES, Stage, View, current_scorer_version, failing_loudly, open_view, recipe_asset
+from .stage import (
+    RECIPES,
+    Stage,
+    View,
+    current_scorer_version,
+    failing_loudly,
+    open_view,
+    recipe_asset,
+)
 from .training import clean_tasks, show_training, tune, window_suite
 
 STARTS = ("base", "sft", "dpo")
@@ -23,7 +31,11 @@ NO_GRPO = "this recipe has no [grpo]"
 @recipe_asset(
     group="training",
     rooms=["training", "generation", "rewards"],
-    deps=["task_bank", "reward_audit", *(f"{one}_{made}" for one in STARTS for made in ("checkpoint", "report"))],
+    deps=[
+        "task_bank",
+        "reward_audit",
+        *(f"{one}_{made}" for one in STARTS for made in ("checkpoint", "report")),
+    ],
     kinds={"pytorch", "huggingface"},
     pool="device",
 )
@@ -44,7 +56,14 @@ def grpo_checkpoint(stage: Stage) -> None:
     with stage.making(bank, start, report, keep=True) as out:
         out.table("tasks.parquet", (task.to_row() for task in tasks.kept), "tasks")
         suite, model = window_suite(bank, "window"), model_folder(start)
-        job = grpo_job(stage.recipe, model, out.folder / "tasks.parquet", suite, out.folder, stage.home.device_lock)
+        job = grpo_job(
+            stage.recipe,
+            model,
+            out.folder / "tasks.parquet",
+            suite,
+            out.folder,
+            stage.home.device_lock,
+        )
         tune(stage, out, job)
         out.metrics["contaminated"] = tasks.contaminated
     show_training(stage)
@@ -68,13 +87,28 @@ def _show_curves(stage: Stage, spec: GrpoSpec) -> None:
     """Eval reward of each task, training reward and its contrast, coverage, and what the rules found."""
     made = stage.store.get(stage.asset)
     known = curves_of(read_curves(made.path(CURVES)))
-    tasks = {name.removeprefix("eval/"): list(points) for name, points in known.items() if name.startswith("eval/")}
-    stage.show("eval rewards", curves(tasks, "Held-out prompts: mean reward, greedy Pass@1", "step", percent=True))
+    tasks = {
+        name.removeprefix("eval/"): list(points)
+        for name, points in known.items()
+        if name.startswith("eval/")
+    }
+    stage.show(
+        "eval rewards",
+        curves(tasks, "Held-out prompts: mean reward, greedy Pass@1", "step", percent=True),
+    )
     names = ("reward", "frac_reward_zero_std", "completions/clipped_ratio", "coverage")
     live = {name: list(known[name]) for name in names if name in known}
-    stage.show("rollouts", curves(live, "Reward, groups without contrast, clipped, prompts seen", "step", percent=True))
+    stage.show(
+        "rollouts",
+        curves(
+            live, "Reward, groups without contrast, clipped, prompts seen", "step", percent=True
+        ),
+    )
     lines = ["| step | rule | action | saw |", "|---|---|---|---|"]
-    lines += [f"| {one['step']} | {one['rule']} | {one['action']} | {one['reason']} |" for one in findings(made)]
+    lines += [
+        f"| {one['step']} | {one['rule']} | {one['action']} | {one['reason']} |"
+        for one in findings(made)
+    ]
     held = "\n".join(lines) if len(lines) > 2 else f"none of the {len(spec.watch)} rules held"
     stage.show("watch rules", held)
     gain = made.json("training.json")["eval_gain"]
@@ -100,7 +134,9 @@ def _judged(context: dg.AssetCheckExecutionContext, name: str) -> dg.AssetCheckR
     view = open_view(context.run, context.op_execution_context.partition_key)
     spec, made = view.recipe.grpo, view.store.get("grpo_checkpoint")
     if spec is None:
-        return dg.AssetCheckResult(asset_key="grpo_checkpoint", check_name=name, passed=True, description=NO_GRPO)
+        return dg.AssetCheckResult(
+            asset_key="grpo_checkpoint", check_name=name, passed=True, description=NO_GRPO
+        )
     verdict = _verdict(view, spec, made, name)
     view.ledger.record(verdict, recipe=view.recipe.name, run_id=view.store.run_id)
     return verdict_result("grpo_checkpoint", verdict, "block")
@@ -111,9 +147,13 @@ def _verdict(view: View, spec: GrpoSpec, made: Artefact, name: str) -> GateVerdi
     subject = f"{view.recipe.name}/grpo_checkpoint"
     scorer = current_scorer_version()
     if name == "watch_rules":
-        return judge_watch(spec.watch, rows, findings(made), subject=subject, subject_hash=made.hash, scorer=scorer)
+        return judge_watch(
+            spec.watch, rows, findings(made), subject=subject, subject_hash=made.hash, scorer=scorer
+        )
     kept = made.json("training.json")["best_step"]
-    return judge_eval_reward(spec, rows, kept, subject=subject, subject_hash=made.hash, scorer=scorer)
+    return judge_eval_reward(
+        spec, rows, kept, subject=subject, subject_hash=made.hash, scorer=scorer
+    )
 
 
 @dg.asset_check(asset="grpo_checkpoint", partitions_def=RECIPES)

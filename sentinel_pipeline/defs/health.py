@@ -21,16 +21,27 @@ def health() -> dict[str, object]:
             needed = sorted(instance.get_required_daemon_types())
             now = time.time()
             active = instance.get_runs_count(
-                RunsFilter(statuses=[DagsterRunStatus.STARTED, DagsterRunStatus.STARTING, DagsterRunStatus.QUEUED])
+                RunsFilter(
+                    statuses=[
+                        DagsterRunStatus.STARTED,
+                        DagsterRunStatus.STARTING,
+                        DagsterRunStatus.QUEUED,
+                    ]
+                )
             )
             return {
                 "home": home,
                 "storage": type(instance.run_storage).__name__,
-                "daemons": {name: round(now - beats[name].timestamp, 1) if name in beats else None for name in needed},
+                "daemons": {
+                    name: round(now - beats[name].timestamp, 1) if name in beats else None
+                    for name in needed
+                },
                 "active_runs": active,
                 "error": None,
             }
-    except Exception as error:  # whatever is wrong with the instance is the answer, not a crash of the doctor
+    except (
+        Exception
+    ) as error:  # whatever is wrong with the instance is the answer, not a crash of the doctor
         return {
             "home": home,
             "storage": None,

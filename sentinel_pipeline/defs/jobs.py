@@ -46,7 +46,9 @@ release_recipe = dg.define_asset_job(
 JOBS = [train_recipe, build_mix, evaluate_recipe, nightly, release_recipe]
 
 
-@dg.sensor(name="recipe_files", minimum_interval_seconds=30, default_status=dg.DefaultSensorStatus.RUNNING)
+@dg.sensor(
+    name="recipe_files", minimum_interval_seconds=30, default_status=dg.DefaultSensorStatus.RUNNING
+)
 def recipe_files(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
     """Every TOML file under ``data/recipes`` is a partition; one that is gone keeps its history."""
     known = set(context.instance.get_dynamic_partitions(str(RECIPES.name)))

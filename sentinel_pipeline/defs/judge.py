@@ -23,20 +23,31 @@ def judge_licence(stage: Stage) -> None:
         found = decide_licence(spec, [item.label for item in items], answers)
         verdict = licence_verdict(identity(model.name, first.model_hash, rubric), spec, found)
         stage.ledger.record(verdict, recipe=stage.recipe.name, run_id=stage.store.run_id)
-        out.json("licence.json", {"verdict": found.verdict, "checks": [one._asdict() for one in found.checks]})
+        out.json(
+            "licence.json",
+            {"verdict": found.verdict, "checks": [one._asdict() for one in found.checks]},
+        )
         out.metrics |= {"labels": len(items), "kappa": found.kappa or 0.0}
-    stage.show("licence", "\n".join(f"- {'✓' if one.passed else '✗'} {one.name}: {one.reason}" for one in found.checks))
+    stage.show(
+        "licence",
+        "\n".join(
+            f"- {'✓' if one.passed else '✗'} {one.name}: {one.reason}" for one in found.checks
+        ),
+    )
 
 
 @dg.asset_check(asset="judge_licence", partitions_def=RECIPES)
 def judge_is_licensed(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
     """The judge passed its exam in this run: until it does, none of its verdicts may decide anything."""
     with failing_loudly():
-        made = open_view(context.run, context.op_execution_context.partition_key).store.get("judge_licence")
+        made = open_view(context.run, context.op_execution_context.partition_key).store.get(
+            "judge_licence"
+        )
         if not_asked(made):
             return dg.AssetCheckResult(passed=True, description=made.json(NOT_ASKED)["reason"])
         found = made.json("licence.json")
     failed = [f"{one['name']}: {one['reason']}" for one in found["checks"] if not one["passed"]]
     return dg.AssetCheckResult(
-        passed=found["verdict"] == "pass", description="; ".join(failed) or f"{len(found['checks'])} checks passed"
+        passed=found["verdict"] == "pass",
+        description="; ".join(failed) or f"{len(found['checks'])} checks passed",
     )

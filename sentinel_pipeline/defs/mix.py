@@ -16,20 +16,34 @@ def training_tasks(bank: Artefact) -> list[Task]:
     return [Task.from_row(row) for row in read_parquet(bank.path("train.parquet"))]
 
 
-@recipe_asset(group="mix", rooms=["mix"], deps=["accepted_set", "repair_traces", "task_bank"], kinds={"python"})
+@recipe_asset(
+    group="mix",
+    rooms=["mix"],
+    deps=["accepted_set", "repair_traces", "task_bank"],
+    kinds={"python"},
+)
 def decontamination_report(stage: Stage) -> None:
     """Rows that overlap an item of a suite that judges the recipe, and how well planted contaminations are found."""
     from ..mix.decontam import decontaminate
     from ..mix.survey import pool
 
-    accepted, repairs, bank = (stage.parent(name) for name in ("accepted_set", "repair_traces", "task_bank"))
-    rows = (entry.candidate for entry in pool(accepted.path("accepted.parquet"), repairs.path("repairs.parquet")))
-    report = decontaminate(rows, suite_tasks(bank), relatives=training_tasks(bank), seed=stage.recipe.seed)
+    accepted, repairs, bank = (
+        stage.parent(name) for name in ("accepted_set", "repair_traces", "task_bank")
+    )
+    rows = (
+        entry.candidate
+        for entry in pool(accepted.path("accepted.parquet"), repairs.path("repairs.parquet"))
+    )
+    report = decontaminate(
+        rows, suite_tasks(bank), relatives=training_tasks(bank), seed=stage.recipe.seed
+    )
     assert report.measured is not None
     with stage.making(accepted, repairs, bank) as out:
         out.json("report.json", report.to_json())
         out.metrics |= {"rows": report.rows, "contaminated": len(report.hits)}
-        out.metrics |= {key: rate for key, rate in report.measured.summary().items() if rate is not None}
+        out.metrics |= {
+            key: rate for key, rate in report.measured.summary().items() if rate is not None
+        }
     stage.show("decontamination", report.to_markdown())
     stage.show("plot", report.measured.to_plot())
 
@@ -55,7 +69,9 @@ def rebalanced_mix(stage: Stage) -> None:
     ):
         out.metrics["rows"] = out.table("rows.parquet", (row.to_row() for row in mix.rows), "rows")
         out.jsonl("train.jsonl", (row.to_trl() for row in mix.rows))
-        out.metrics["left_out"] = out.table("left_out.parquet", (one._asdict() for one in mix.left_out), "left_out")
+        out.metrics["left_out"] = out.table(
+            "left_out.parquet", (one._asdict() for one in mix.left_out), "left_out"
+        )
         out.json("mix.json", mix.report.to_json())
         out.metrics["shortfall"] = mix.report.shortfall
     stage.show("mix", mix.report.to_markdown())

@@ -41,7 +41,9 @@ _ACTIVE = [
     execution_timezone=ZONE,
     default_status=dg.DefaultScheduleStatus.RUNNING,
 )
-def nightly_at_two(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
+def nightly_at_two(
+    context: dg.ScheduleEvaluationContext,
+) -> Iterator[dg.RunRequest | dg.SkipReason]:
     """At two, one run for every recipe with ``nightly = true``; time zone from ``SENTINEL_TIMEZONE``, else UTC.
 
     A recipe whose file is broken is passed over; the digest says so."""
@@ -61,10 +63,14 @@ def nightly_at_two(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequ
 
 def in_progress(instance: dg.DagsterInstance, recipe: str) -> bool:
     newest_run(instance, recipe)
-    return bool(instance.get_runs(RunsFilter(tags={"dagster/partition": recipe}, statuses=_ACTIVE), limit=1))
+    return bool(
+        instance.get_runs(RunsFilter(tags={"dagster/partition": recipe}, statuses=_ACTIVE), limit=1)
+    )
 
 
-def tonight(context: dg.ScheduleEvaluationContext, home: Home, recipe: Recipe, night: dt.date) -> dg.RunRequest:
+def tonight(
+    context: dg.ScheduleEvaluationContext, home: Home, recipe: Recipe, night: dt.date
+) -> dg.RunRequest:
     """The night's run of one recipe: the rest of a killed loop, else the whole."""
     tags = {NIGHT_TAG: night.isoformat()}
     if recipe.budget.max_hours is not None:
@@ -74,7 +80,10 @@ def tonight(context: dg.ScheduleEvaluationContext, home: Home, recipe: Recipe, n
         left = unfinished(recipe.name, loop, stages(context.repository_def, None))
         selection, tags[LOOP_TAG] = [dg.AssetKey(name) for name in left], loop
     return dg.RunRequest(
-        run_key=f"{recipe.name}-{night.isoformat()}", partition_key=recipe.name, tags=tags, asset_selection=selection
+        run_key=f"{recipe.name}-{night.isoformat()}",
+        partition_key=recipe.name,
+        tags=tags,
+        asset_selection=selection,
     )
 
 
@@ -91,6 +100,11 @@ def killed_loop(instance: dg.DagsterInstance, home: Home, recipe: Recipe) -> str
     loop = run.tags.get(LOOP_TAG, run.run_id)
     tried = len(instance.get_runs(RunsFilter(tags={LOOP_TAG: loop})))
     store = Store(home, recipe.name, run_id=run.run_id, loop_id=loop)
-    made = [one for asset in store.assets() for one in store.history(asset) if one.manifest.loop_id == loop]
+    made = [
+        one
+        for asset in store.assets()
+        for one in store.history(asset)
+        if one.manifest.loop_id == loop
+    ]
     whole = made and all(one.manifest.recipe_hash == recipe.sha256() for one in made)
     return loop if whole and tried <= MAX_RESUMES else None

@@ -9,7 +9,11 @@ TUNED = STAGES[1:]
 @recipe_asset(
     group="release",
     rooms=["release", "bench", "gates"],
-    deps=[*(f"{stage}_checkpoint" for stage in TUNED), *(f"{stage}_report" for stage in TUNED), "rebalanced_mix"],
+    deps=[
+        *(f"{stage}_checkpoint" for stage in TUNED),
+        *(f"{stage}_report" for stage in TUNED),
+        "rebalanced_mix",
+    ],
     kinds={"huggingface"},
 )
 def release_bundle(stage: Stage) -> None:
@@ -20,7 +24,9 @@ def release_bundle(stage: Stage) -> None:
     evidence = gather(stage.store, stage.recipe, None)
     with stage.making(evidence.checkpoint, evidence.report) as out:
         write_bundle(out, evidence)
-    stage.show("card", stage.store.get("release_bundle").path("README.md").read_text(encoding="utf-8"))
+    stage.show(
+        "card", stage.store.get("release_bundle").path("README.md").read_text(encoding="utf-8")
+    )
 
 
 @recipe_asset(group="release", rooms=["chat"], deps=["release_bundle"], kinds={"python"})
@@ -40,7 +46,12 @@ def chat_clearance(stage: Stage) -> None:
         experimental = found.state != "pass"
         out.json(
             "clearance.json",
-            {"model": name, "probe": found.state, "experimental": experimental, "reason": found.reason},
+            {
+                "model": name,
+                "probe": found.state,
+                "experimental": experimental,
+                "reason": found.reason,
+            },
         )
         out.metrics |= {"probe": found.state}
     stage.show("probe", f"**{found.state}**: {found.reason}")

@@ -41,7 +41,11 @@ def human_corrections(stage: Stage) -> None:
         write_export(exported, out.folder)
         rows = (row.candidate().to_row() for row in exported.rows)
         out.metrics["corrections"] = out.table("candidates.parquet", rows, "candidates")
-        out.metrics |= {"new": exported.new, "withheld": exported.withheld, "waiting": exported.waiting}
+        out.metrics |= {
+            "new": exported.new,
+            "withheld": exported.withheld,
+            "waiting": exported.waiting,
+        }
     stage.show(
         "firewall",
         f"Policy **{policy}**: {len(exported.rows)} corrections, {exported.new} of them for the first time; "
@@ -56,7 +60,9 @@ def without_retired(home: Home, tasks: list[Task]) -> tuple[list[Task], list[dic
     with open_desk(home) as desk:
         retired = retired_items(tasks, released_corrections(desk))
     gone = {(row.suite, row.task_id) for row in retired}
-    return [task for task in tasks if (task.suite, task.id) not in gone], [row._asdict() for row in retired]
+    return [task for task in tasks if (task.suite, task.id) not in gone], [
+        row._asdict() for row in retired
+    ]
 
 
 @recipe_asset(group="review", rooms=["review", "bench"], deps=["sft_report"], kinds={"python"})
@@ -73,10 +79,19 @@ def review_inbox(stage: Stage) -> None:
         counts = import_file(desk, path, actor=f"recipe:{stage.recipe.name}")
         found = summary(desk)
         names = ("id", "task_id", "task_type")
-        out.jsonl("inbox.jsonl", ({name: row[name] for name in names} for row in read_jsonl(Path(path))))
+        out.jsonl(
+            "inbox.jsonl", ({name: row[name] for name in names} for row in read_jsonl(Path(path)))
+        )
         out.metrics |= counts._asdict()
     stage.show(
-        "queue", "\n".join(["| status | cards |", "|---|---|", *(f"| {k} | {n} |" for k, n in found.statuses.items())])
+        "queue",
+        "\n".join(
+            [
+                "| status | cards |",
+                "|---|---|",
+                *(f"| {k} | {n} |" for k, n in found.statuses.items()),
+            ]
+        ),
     )
     stage.show("plot", queue_plot(found.by["failure_class"]))
 
@@ -87,7 +102,9 @@ def queue_plot(by_class: dict[str, dict[str, int]]) -> str:
     from ..records import STATUSES
 
     return (
-        stacked(dict(list(by_class.items())[:12]), STATUSES, "Cards by failure") if by_class else "The queue is empty."
+        stacked(dict(list(by_class.items())[:12]), STATUSES, "Cards by failure")
+        if by_class
+        else "The queue is empty."
     )
 
 
@@ -103,15 +120,24 @@ def human_corrections_ready(context: dg.SensorEvaluationContext) -> dg.SensorRes
 
     home = find_home()
     wanted = {name: recipe.review for name, recipe in home.every_recipe().valid.items()}
-    asking = {n: r.rebuild_after for n, r in wanted.items() if r.rebuild_after is not None and r.firewall == "retire"}
+    asking = {
+        n: r.rebuild_after
+        for n, r in wanted.items()
+        if r.rebuild_after is not None and r.firewall == "retire"
+    }
     if not asking:
         return dg.SkipReason("no recipe says review.rebuild_after")
     with open_desk(home) as desk:
         waiting, newest = approved_waiting(desk)
     ready = [name for name, least in asking.items() if waiting >= least]
     if not ready:
-        return dg.SkipReason(f"{waiting} approved corrections wait; asked for: {json.dumps(asking)}")
+        return dg.SkipReason(
+            f"{waiting} approved corrections wait; asked for: {json.dumps(asking)}"
+        )
     context.instance.add_dynamic_partitions(str(RECIPES.name), ready)
     return dg.SensorResult(
-        run_requests=[dg.RunRequest(run_key=f"{name}-{waiting}-{newest}", partition_key=name) for name in ready]
+        run_requests=[
+            dg.RunRequest(run_key=f"{name}-{waiting}-{newest}", partition_key=name)
+            for name in ready
+        ]
     )

@@ -74,9 +74,14 @@ def last_loop(instance: dg.DagsterInstance, recipe: str) -> str:
     """
     run = newest_run(instance, recipe)
     if run is None or run.status == DagsterRunStatus.SUCCESS:
-        raise BadInput(f"nothing to resume: {recipe} has no interrupted run.", fix=f"Start one: sentinel run {recipe}.")
+        raise BadInput(
+            f"nothing to resume: {recipe} has no interrupted run.",
+            fix=f"Start one: sentinel run {recipe}.",
+        )
     if not run.is_finished:
-        raise BadInput(f"run {run.run_id} of {recipe} is still going on.", fix="Wait for it, or stop it.")
+        raise BadInput(
+            f"run {run.run_id} of {recipe} is still going on.", fix="Wait for it, or stop it."
+        )
     return run.tags.get(LOOP_TAG, run.run_id)
 
 
@@ -86,7 +91,9 @@ def newest_run(instance: dg.DagsterInstance, recipe: str) -> dg.DagsterRun | Non
     found = [
         run
         for job in LOOP_JOBS
-        for run in instance.get_run_records(RunsFilter(job_name=job, tags={"dagster/partition": recipe}), limit=1)
+        for run in instance.get_run_records(
+            RunsFilter(job_name=job, tags={"dagster/partition": recipe}), limit=1
+        )
     ]
     return max(found, key=lambda record: record.create_timestamp).dagster_run if found else None
 
@@ -102,7 +109,11 @@ def unfinished(recipe: str, loop: str, names: Sequence[str]) -> list[str]:
 def _finished(view: View, name: str, loop: str, gates: Iterable[str]) -> bool:
     """It is made and whole, and whatever is to be decided about it was."""
     made = [artefact for artefact in view.store.history(name) if artefact.manifest.loop_id == loop]
-    if not made or made[-1].damage(QUICKLY) or not all(view.ledger.latest(gate, made[-1].hash) for gate in gates):
+    if (
+        not made
+        or made[-1].damage(QUICKLY)
+        or not all(view.ledger.latest(gate, made[-1].hash) for gate in gates)
+    ):
         return False
     decided = view.recipe.decision_after(name.removesuffix("_report")) is None
     return decided or view.ledger.latest_decision(made[-1].hash) is not None
@@ -167,7 +178,9 @@ class Watcher:
             cursor = page.cursor
             for record in page.records:
                 if record.event_log_entry.dagster_event:
-                    self._one(record.event_log_entry.dagster_event, record.event_log_entry.timestamp)
+                    self._one(
+                        record.event_log_entry.dagster_event, record.event_log_entry.timestamp
+                    )
             if last and not page.has_more:
                 return
 
@@ -202,7 +215,11 @@ def failure_code(data: Any) -> int:
     metadata = data.user_failure_data.metadata if data.user_failure_data else {}
     if "exit_code" in metadata:
         return int(metadata["exit_code"].value)
-    return EXIT_GATE if data.error and data.error.cls_name == "DagsterAssetCheckFailedError" else EXIT_FAILED
+    return (
+        EXIT_GATE
+        if data.error and data.error.cls_name == "DagsterAssetCheckFailedError"
+        else EXIT_FAILED
+    )
 
 
 def failure_message(data: Any) -> str:

@@ -11,7 +11,9 @@ from .gap import PROOF, SIGN_OFF
 from .stage import RECIPES
 
 
-def report(instance: dg.DagsterInstance, recipe: str, subject_hash: str, verdict: str, reason: str) -> None:
+def report(
+    instance: dg.DagsterInstance, recipe: str, subject_hash: str, verdict: str, reason: str
+) -> None:
     instance.add_dynamic_partitions(str(RECIPES.name), [recipe])
     instance.report_runless_asset_event(
         dg.AssetCheckEvaluation(
@@ -20,7 +22,10 @@ def report(instance: dg.DagsterInstance, recipe: str, subject_hash: str, verdict
             passed=verdict == "pass",
             severity=dg.AssetCheckSeverity.ERROR,
             description=f"{verdict}: {reason}",
-            metadata={"subject_hash": dg.MetadataValue.text(subject_hash), "verdict": dg.MetadataValue.text(verdict)},
+            metadata={
+                "subject_hash": dg.MetadataValue.text(subject_hash),
+                "verdict": dg.MetadataValue.text(verdict),
+            },
             partition=recipe,
         )
     )

@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import dagster as dg
-from dagster._core.errors import DagsterPipesExecutionError  # raised by the Pipes client, exported nowhere public
+from dagster._core.errors import (
+    DagsterPipesExecutionError,
+)  # raised by the Pipes client, exported nowhere public
 
 from ..costs import (
     DEVICE_STAGES,
@@ -56,7 +58,9 @@ def open_view(run: dg.DagsterRun, recipe: str) -> View:
     """The recipe and its store as ``run`` sees them: its own artefacts, else those of the loop it resumes, else current ones."""
     home = find_home()
     loop = run.tags.get(LOOP_TAG) or run.root_run_id or run.run_id
-    return View(home, home.recipe(recipe), Store(home, recipe, run.run_id, loop), Ledger(home.ledger))
+    return View(
+        home, home.recipe(recipe), Store(home, recipe, run.run_id, loop), Ledger(home.ledger)
+    )
 
 
 class Stage:
@@ -65,13 +69,18 @@ class Stage:
     def __init__(self, context: dg.AssetExecutionContext) -> None:
         self.context = context
         self.asset = context.asset_key.to_user_string()
-        self.home, self.recipe, self.store, self.ledger = open_view(context.run, context.partition_key)
+        self.home, self.recipe, self.store, self.ledger = open_view(
+            context.run, context.partition_key
+        )
         self.shown: dict[str, Any] = {}
         self._began = time.monotonic()
 
     def parent(self, asset: str) -> Artefact:
         """An input artefact; only declared dependencies may be read, so that lineage never lies."""
-        declared = {key.to_user_string() for key in self.context.assets_def.asset_deps[self.context.asset_key]}
+        declared = {
+            key.to_user_string()
+            for key in self.context.assets_def.asset_deps[self.context.asset_key]
+        }
         if asset not in declared:
             raise RuntimeError(f"{self.asset} reads {asset} without declaring it as a dependency")
         return self.store.get(asset)
@@ -80,10 +89,16 @@ class Stage:
     def making(self, *parents: Artefact, keep: bool = False) -> Iterator[Draft]:
         """The output artefact, sealed on a clean exit; ``keep`` leaves the draft of interrupted long work for a resume."""
         with self.store.writing(
-            self.asset, parents=parents, recipe_hash=self.recipe.sha256(), seed=self.recipe.seed, keep=keep
+            self.asset,
+            parents=parents,
+            recipe_hash=self.recipe.sha256(),
+            seed=self.recipe.seed,
+            keep=keep,
         ) as out:
             if self.asset in DEVICE_STAGES:
-                write_estimate(out.folder / "logs", last_costs(self.store, [self.asset]).get(self.asset))
+                write_estimate(
+                    out.folder / "logs", last_costs(self.store, [self.asset]).get(self.asset)
+                )
             try:
                 yield out
             finally:
@@ -109,7 +124,9 @@ class Stage:
             subject_hash=report.hash,
             scorer_version=current_scorer_version(),
             policy_hash=policy_hash(policy),
-            against_hash=self.store.get(f"{policy.against}_report").hash if policy.against else None,
+            against_hash=self.store.get(f"{policy.against}_report").hash
+            if policy.against
+            else None,
         )
 
     def follow(self, report: Artefact) -> None:
@@ -127,7 +144,11 @@ class Stage:
     def _wait(self, report: Artefact, decided: Callable[[], object]) -> None:
         """Checks that do not fence may be decided while this step starts; a report of another run is not waited for."""
         deadline = time.monotonic() + PATIENCE_S
-        while report.manifest.run_id == self.context.run_id and decided() is None and time.monotonic() < deadline:
+        while (
+            report.manifest.run_id == self.context.run_id
+            and decided() is None
+            and time.monotonic() < deadline
+        ):
             time.sleep(0.2)
 
     def require_gates(self, report: Artefact) -> None:
@@ -152,27 +173,46 @@ class Stage:
         if self.context.run.tags.get(NIGHTLY_TAG):
             spent = loop_costs(self.store, DEVICE_STAGES).values()
             estimate = last_costs(self.store, [self.asset]).get(self.asset)
-            refuse_beyond(self.recipe.budget, self.asset, sum(cost.device_s for cost in spent), estimate)
+            refuse_beyond(
+                self.recipe.budget, self.asset, sum(cost.device_s for cost in spent), estimate
+            )
         command = [sys.executable, "-m", "sentinel_pipeline.training.worker", str(job)]
         context = self.context.op_execution_context
         try:
-            dg.PipesSubprocessClient().run(context=context, command=command, cwd=str(self.home.root))
+            dg.PipesSubprocessClient().run(
+                context=context, command=command, cwd=str(self.home.root)
+            )
         except DagsterPipesExecutionError as error:
             raise worker_error(job) from error
 
     def result(self) -> dg.MaterializeResult:
         made = self.store.get(self.asset)
         rows = cost_rows({self.asset: made.folder / "logs"}, self.recipe.budget)
-        cost = {"wall_s": rows[0]["wall_s"], "device_s": rows[0]["device_s"], "cost": rows[0]["cost"]} if rows else {}
+        cost = (
+            {"wall_s": rows[0]["wall_s"], "device_s": rows[0]["device_s"], "cost": rows[0]["cost"]}
+            if rows
+            else {}
+        )
         self.show("costs", costs_markdown(rows, self.recipe.budget))
         metadata = {**_metadata(made), **cost, **self.shown}
         return dg.MaterializeResult(data_version=dg.DataVersion(made.hash), metadata=metadata)
 
 
 def _metadata(made: Artefact) -> dict[str, Any]:
-    numbers = {key: value for key, value in made.manifest.metrics.items() if isinstance(value, (int, float, str))}
+    numbers = {
+        key: value
+        for key, value in made.manifest.metrics.items()
+        if isinstance(value, (int, float, str))
+    }
     records = [
-        dg.TableRecord({"file": entry.path, "rows": entry.rows, "bytes": entry.bytes, "sha256": entry.sha256[:12]})
+        dg.TableRecord(
+            {
+                "file": entry.path,
+                "rows": entry.rows,
+                "bytes": entry.bytes,
+                "sha256": entry.sha256[:12],
+            }
+        )
         for entry in made.manifest.files[:50]
     ]
     columns = [

@@ -58,7 +58,9 @@ def preference_pairs(stage: Stage) -> None:
     from ..generation.pairs import build_pairs, judge_answers
     from ..training.jobs import sample_job
 
-    tuned, report, bank = (stage.parent(name) for name in ("sft_checkpoint", "sft_report", "task_bank"))
+    tuned, report, bank = (
+        stage.parent(name) for name in ("sft_checkpoint", "sft_report", "task_bank")
+    )
     stage.require_gates(report)
     stage.follow(report)
     spec, recipe = stage.recipe.pairs, stage.recipe
@@ -66,18 +68,36 @@ def preference_pairs(stage: Stage) -> None:
     with stage.making(tuned, report, bank, keep=True) as out:
         out.table("tasks.parquet", (task.to_row() for task in tasks), "tasks")
         job = sample_job(
-            recipe, model_folder(tuned), out.folder / "tasks.parquet", out.folder / "logs", stage.home.device_lock
+            recipe,
+            model_folder(tuned),
+            out.folder / "tasks.parquet",
+            out.folder / "logs",
+            stage.home.device_lock,
         )
         stage.work(job)
         answers = out.folder / "logs" / "pairs.jsonl"
         if spec.ranked_by == "judge":
-            add_verdicts(stage.home, stage.ledger, recipe.judge, tasks, answers, samples=spec.samples, every=True)
+            add_verdicts(
+                stage.home,
+                stage.ledger,
+                recipe.judge,
+                tasks,
+                answers,
+                samples=spec.samples,
+                every=True,
+            )
         judged = judge_answers(tasks, answers, spec.samples, recipe.critic)
         built = build_pairs(tasks, judged, spec, recipe.seed)
-        out.metrics["pairs"] = out.table("pairs.parquet", (pair.to_row() for pair in built.pairs), "pairs")
+        out.metrics["pairs"] = out.table(
+            "pairs.parquet", (pair.to_row() for pair in built.pairs), "pairs"
+        )
         out.jsonl("train.jsonl", (pair.to_trl() for pair in built.pairs))
         out.json("report.json", built.report.to_json())
-        out.metrics |= {"tasks": len(tasks), "contaminated": contaminated, "answers": built.report.answers}
+        out.metrics |= {
+            "tasks": len(tasks),
+            "contaminated": contaminated,
+            "answers": built.report.answers,
+        }
     stage.show("pairs", built.report.to_markdown())
     stage.show("plot", built.report.to_plot())
 
@@ -101,7 +121,11 @@ def clean_tasks(stage: Stage, bank: Artefact, prompts: int | None) -> CleanTasks
 
 def _as_candidate(task: Task) -> Candidate:
     return Candidate(
-        id=task.id, source="reference", messages=task.messages, completion=task.reference, verifier=task.verifier
+        id=task.id,
+        source="reference",
+        messages=task.messages,
+        completion=task.reference,
+        verifier=task.verifier,
     )
 
 
@@ -117,7 +141,8 @@ def dpo_checkpoint(stage: Stage) -> None:
     from ..training.jobs import dpo_job
 
     pairs, tuned, report, bank = (
-        stage.parent(name) for name in ("preference_pairs", "sft_checkpoint", "sft_report", "task_bank")
+        stage.parent(name)
+        for name in ("preference_pairs", "sft_checkpoint", "sft_report", "task_bank")
     )
     stage.require_gates(report)
     stage.follow(report)
@@ -127,7 +152,9 @@ def dpo_checkpoint(stage: Stage) -> None:
     _tune(
         stage,
         [pairs, tuned, report, bank],
-        lambda out: dpo_job(stage.recipe, model, pairs.path("train.jsonl"), window, out, stage.home.device_lock),
+        lambda out: dpo_job(
+            stage.recipe, model, pairs.path("train.jsonl"), window, out, stage.home.device_lock
+        ),
     )
 
 
@@ -151,14 +178,18 @@ def _record_step_gate(stage: Stage, verdicts: list[dict[str, Any]]) -> None:
         about = {"subject": f"{stage.recipe.name}/{stage.asset}", "subject_hash": made.hash}
         interval = Interval(*row["interval"]) if row["interval"] else None
         known = {**row, **about, "interval": interval, "scorer_version": current_scorer_version()}
-        stage.ledger.record(GateVerdict(**known), recipe=stage.recipe.name, run_id=stage.store.run_id)
+        stage.ledger.record(
+            GateVerdict(**known), recipe=stage.recipe.name, run_id=stage.store.run_id
+        )
 
 
 def tune(stage: Stage, out: Draft, job: Path) -> dict[str, Any]:
     """Run a tuning's job and keep what it reached, which is returned."""
     stage.work(job)
     reached: dict[str, Any] = json.loads((out.folder / "training.json").read_text(encoding="utf-8"))
-    out.metrics |= {key: reached[key] for key in ("final_loss", "steps", "tokens", "rows", "stopped_by")}
+    out.metrics |= {
+        key: reached[key] for key in ("final_loss", "steps", "tokens", "rows", "stopped_by")
+    }
     return reached
 
 
@@ -167,19 +198,42 @@ def show_training(stage: Stage) -> None:
     made = stage.store.get(stage.asset)
     name = "losses.jsonl" if (made.folder / "losses.jsonl").exists() else CURVES
     losses = [row for row in read_jsonl(made.path(name)) if "loss" in row]
-    windows = list(read_jsonl(made.folder / "windows.jsonl")) if (made.folder / "windows.jsonl").exists() else []
+    windows = (
+        list(read_jsonl(made.folder / "windows.jsonl"))
+        if (made.folder / "windows.jsonl").exists()
+        else []
+    )
     stage.show("loss", curves({"training loss": _points(losses, "loss")}, "Training loss", "step"))
     if losses and "rewards/margins" in losses[0]:
-        rewards = {name: _points(losses, f"rewards/{name}") for name in ("chosen", "rejected", "margins")}
-        stage.show("rewards", curves(rewards, "Implicit rewards: beta times log-ratio to the reference", "step"))
+        rewards = {
+            name: _points(losses, f"rewards/{name}") for name in ("chosen", "rejected", "margins")
+        }
+        stage.show(
+            "rewards",
+            curves(rewards, "Implicit rewards: beta times log-ratio to the reference", "step"),
+        )
         logps = {name: _points(losses, f"logps/{name}") for name in ("chosen", "rejected")}
-        stage.show("log-probabilities", curves(logps, "Log-probability of either side (falling is normal)", "step"))
+        stage.show(
+            "log-probabilities",
+            curves(logps, "Log-probability of either side (falling is normal)", "step"),
+        )
         accuracy = {"reward accuracy": _points(losses, "rewards/accuracies")}
-        stage.show("accuracy", curves(accuracy, "Pairs whose chosen side has the higher reward", "step", percent=True))
-    rates = {name: _points(windows, key) for name, key in (("Pass@1", "pass_at_1"), ("syntax rate", "syntax_rate"))}
+        stage.show(
+            "accuracy",
+            curves(accuracy, "Pairs whose chosen side has the higher reward", "step", percent=True),
+        )
+    rates = {
+        name: _points(windows, key)
+        for name, key in (("Pass@1", "pass_at_1"), ("syntax rate", "syntax_rate"))
+    }
     stage.show("windows", curves(rates, "Evaluation windows", "step", percent=True))
     report = made.json("token_report.json")
-    stage.show("tokens", "\n".join(["| | |", "|---|---|", *(f"| {key} | {value} |" for key, value in report.items())]))
+    stage.show(
+        "tokens",
+        "\n".join(
+            ["| | |", "|---|---|", *(f"| {key} | {value} |" for key, value in report.items())]
+        ),
+    )
 
 
 def _points(rows: list[dict[str, float]], key: str) -> list[tuple[float, float]]:

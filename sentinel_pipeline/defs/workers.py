@@ -43,7 +43,9 @@ def is_alive(mark: str) -> bool:
 
 def end_dead_runs(instance: dg.DagsterInstance, recipe: str) -> None:
     """Mark the recipe's runs as failed whose process, on this machine, is gone."""
-    for run in instance.get_runs(RunsFilter(tags={"dagster/partition": recipe}, statuses=UNFINISHED)):
+    for run in instance.get_runs(
+        RunsFilter(tags={"dagster/partition": recipe}, statuses=UNFINISHED)
+    ):
         if _is_gone(instance, run):
             instance.report_run_failed(run, GONE)
     free_slots(instance)
@@ -76,7 +78,9 @@ def _is_gone(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
 
 def _worker(instance: dg.DagsterInstance, run: dg.DagsterRun) -> tuple[int, float] | None:
     """Pid of the process that Dagster's server on this machine started for the run, and when (seconds since 1970)."""
-    if not any(f'"{host}"' in run.tags.get(GRPC_INFO_TAG, "") for host in ("localhost", "127.0.0.1")):
+    if not any(
+        f'"{host}"' in run.tags.get(GRPC_INFO_TAG, "") for host in ("localhost", "127.0.0.1")
+    ):
         return None
     for entry in reversed(instance.all_logs(run.run_id, of_type=DagsterEventType.ENGINE_EVENT)):
         if found := _STARTED.search(entry.message or ""):

@@ -1,7 +1,14 @@
 """Statistics and decisions: intervals, paired tests, policies. Pure functions; reads nothing, writes nothing."""
 
 from .policies import Paired, decide, policy_hash
-from .statistics import binomial_test_less, mcnemar_exact, newcombe_paired, pass_at_k, wilson, wilson_by_task
+from .statistics import (
+    binomial_test_less,
+    mcnemar_exact,
+    newcombe_paired,
+    pass_at_k,
+    wilson,
+    wilson_by_task,
+)
 
 __all__ = [
     "Paired",

@@ -43,11 +43,17 @@ def paired_by_task(tasks: Sequence[TaskPair], confidence: float = 0.95) -> Inter
     difference, samples = mean_difference(tasks), sum(task.samples for task in tasks)
     first = [task.first / task.samples for task in tasks]
     second = [task.second / task.samples for task in tasks]
-    (low1, high1, _), (low2, high2, _) = (wilson_by_task(rates, samples, confidence) for rates in (first, second))
+    (low1, high1, _), (low2, high2, _) = (
+        wilson_by_task(rates, samples, confidence) for rates in (first, second)
+    )
     p1, p2 = fsum(first) / len(tasks), fsum(second) / len(tasks)
     shared = 2 * _correlation(first, second)
-    below = sqrt(max(0.0, (p2 - low2) ** 2 - shared * (p2 - low2) * (high1 - p1) + (high1 - p1) ** 2))
-    above = sqrt(max(0.0, (high2 - p2) ** 2 - shared * (high2 - p2) * (p1 - low1) + (p1 - low1) ** 2))
+    below = sqrt(
+        max(0.0, (p2 - low2) ** 2 - shared * (p2 - low2) * (high1 - p1) + (high1 - p1) ** 2)
+    )
+    above = sqrt(
+        max(0.0, (high2 - p2) ** 2 - shared * (high2 - p2) * (p1 - low1) + (p1 - low1) ** 2)
+    )
     return Interval(max(-1.0, difference - below), min(1.0, difference + above), confidence)
 
 

@@ -39,7 +39,9 @@ def first_stop(rules: Sequence[WatchRule], curves: Mapping[str, Curve]) -> Findi
     """The earliest moment at which a rule would have stopped the run, replayed step by step."""
     steps = sorted({step for curve in curves.values() for step, _ in curve})
     for step in steps:
-        known = {name: [point for point in curve if point[0] <= step] for name, curve in curves.items()}
+        known = {
+            name: [point for point in curve if point[0] <= step] for name, curve in curves.items()
+        }
         stop = next((found for found in watch(rules, known) if found.action == "stop"), None)
         if stop is not None:
             return stop
@@ -49,7 +51,9 @@ def first_stop(rules: Sequence[WatchRule], curves: Mapping[str, Curve]) -> Findi
 def unseen(rules: Sequence[WatchRule], curves: Mapping[str, Curve]) -> list[str]:
     """Rules of whose metric nothing was recorded: they can have found nothing."""
     return [
-        rule.name for rule in rules if not all(curves.get(name) for name in (rule.metric, rule.against or rule.metric))
+        rule.name
+        for rule in rules
+        if not all(curves.get(name) for name in (rule.metric, rule.against or rule.metric))
     ]
 
 
@@ -65,7 +69,14 @@ def _finding(rule: WatchRule, curves: Mapping[str, Curve]) -> Finding | None:
     if told is None:
         return None
     saw, text = told
-    return Finding(rule.name, rule.action, step, rule.metric, saw, f"{rule.name}: {text}. {rule.because}".strip())
+    return Finding(
+        rule.name,
+        rule.action,
+        step,
+        rule.metric,
+        saw,
+        f"{rule.name}: {text}. {rule.because}".strip(),
+    )
 
 
 Told = tuple[float, str] | None
@@ -75,18 +86,20 @@ def _below(rule: WatchRule, curve: Curve, _: Curve) -> Told:
     values = _latest(rule, curve)
     if values is None or not all(value < rule.threshold for value in values):
         return None
-    return values[
-        -1
-    ], f"{rule.metric} is {values[-1]:.4g} at step {curve[-1][0]}, below {rule.threshold:g}{_times(rule)}"
+    return (
+        values[-1],
+        f"{rule.metric} is {values[-1]:.4g} at step {curve[-1][0]}, below {rule.threshold:g}{_times(rule)}",
+    )
 
 
 def _above(rule: WatchRule, curve: Curve, _: Curve) -> Told:
     values = _latest(rule, curve)
     if values is None or not all(_over(value, rule.threshold) for value in values):
         return None
-    return values[
-        -1
-    ], f"{rule.metric} is {values[-1]:.4g} at step {curve[-1][0]}, above {rule.threshold:g}{_times(rule)}"
+    return (
+        values[-1],
+        f"{rule.metric} is {values[-1]:.4g} at step {curve[-1][0]}, above {rule.threshold:g}{_times(rule)}",
+    )
 
 
 def _latest(rule: WatchRule, curve: Curve) -> list[float] | None:
@@ -132,7 +145,10 @@ def _near_zero(rule: WatchRule, curve: Curve, _: Curve) -> Told:
     highest, (step, value) = max(value for _, value in curve), curve[-1]
     if highest <= 0 or value > rule.threshold * highest:
         return None
-    return value, f"{rule.metric} is {value:.3g} at step {step}, {value / highest:.2%} of its highest, {highest:.3g}"
+    return (
+        value,
+        f"{rule.metric} is {value:.3g} at step {step}, {value / highest:.2%} of its highest, {highest:.3g}",
+    )
 
 
 def _diverges(rule: WatchRule, curve: Curve, other: Curve) -> Told:

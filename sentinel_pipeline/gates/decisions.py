@@ -30,7 +30,11 @@ def point_hash(point: DecisionPoint) -> str:
 
 
 def evaluate(
-    point: DecisionPoint, evidence: Mapping[str, Evidence], *, subject_hash: str, scorer_version: str
+    point: DecisionPoint,
+    evidence: Mapping[str, Evidence],
+    *,
+    subject_hash: str,
+    scorer_version: str,
 ) -> Decision:
     """The action of the first rule of ``point`` that holds.
 
@@ -41,11 +45,18 @@ def evaluate(
         evidence: metric name -> what was measured on the point's suite.
     """
     rule = next(
-        (rule for rule in point.rules if holds(rule, evidence.get(rule.metric, NOTHING), point.decide_on)), None
+        (
+            rule
+            for rule in point.rules
+            if holds(rule, evidence.get(rule.metric, NOTHING), point.decide_on)
+        ),
+        None,
     )
     void = all(found.interval is None for found in evidence.values())
     if rule is None or void:
-        why = "nothing was scored: no evidence is not a reason to go on" if void else "no rule holds"
+        why = (
+            "nothing was scored: no evidence is not a reason to go on" if void else "no rule holds"
+        )
         found, metric = NOTHING, None
     else:
         why, metric = rule.why, rule.metric
@@ -75,7 +86,9 @@ def holds(rule: DecisionRule, found: Evidence, decide_on: str) -> bool:
 
 
 def _reason(rule: DecisionRule, why: str, found: Evidence, point: DecisionPoint) -> str:
-    name = {"pass_at_1": "Pass@1", "syntax_rate": "syntax rate", "gain": "paired gain in Pass@1"}[rule.metric]
+    name = {"pass_at_1": "Pass@1", "syntax_rate": "syntax rate", "gain": "paired gain in Pass@1"}[
+        rule.metric
+    ]
     bounds = [f"above {rule.above:.0%}"] if rule.above is not None else []
     bounds += [f"below {rule.below:.0%}"] if rule.below is not None else []
     how = "the whole interval" if point.decide_on == "interval" else "the point estimate"

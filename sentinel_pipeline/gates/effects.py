@@ -34,7 +34,11 @@ def holm(p_values: Mapping[K, float]) -> dict[K, float]:
     """
     if not all(0 <= p <= 1 for p in p_values.values()):
         raise ValueError(f"p-values {list(p_values.values())}: expected each within [0, 1]")
-    ordered, worst, adjusted = sorted(p_values, key=lambda key: p_values[key]), 0.0, dict[K, float]()
+    ordered, worst, adjusted = (
+        sorted(p_values, key=lambda key: p_values[key]),
+        0.0,
+        dict[K, float](),
+    )
     for place, key in enumerate(ordered):
         worst = max(worst, min(1.0, p_values[key] * (len(ordered) - place)))
         adjusted[key] = worst
@@ -53,7 +57,9 @@ class Kappa(NamedTuple):
     """Share expected if the raters were independent."""
 
 
-def cohens_kappa(first: Sequence[Hashable], second: Sequence[Hashable], confidence: float = 0.95) -> Kappa | None:
+def cohens_kappa(
+    first: Sequence[Hashable], second: Sequence[Hashable], confidence: float = 0.95
+) -> Kappa | None:
     """Cohen's kappa of two raters over the same items (Cohen 1960); None where one label alone was given: it is undefined.
 
     The interval maps Wilson's for the observed agreement through kappa, as Cohen's own standard error does with Wald's; unlike that
@@ -64,12 +70,18 @@ def cohens_kappa(first: Sequence[Hashable], second: Sequence[Hashable], confiden
     """
     n = len(first)
     if n == 0 or n != len(second):
-        raise ValueError(f"{n} and {len(second)} labels: expected as many on both sides, at least one")
+        raise ValueError(
+            f"{n} and {len(second)} labels: expected as many on both sides, at least one"
+        )
     labels = set(first) | set(second)
     agreement = sum(a == b for a, b in zip(first, second, strict=True)) / n
     chance = sum((first.count(one) / n) * (second.count(one) / n) for one in labels)
     if chance == 1:
         return None
-    low, high, _ = wilson_by_task([float(a == b) for a, b in zip(first, second, strict=True)], n, confidence)
+    low, high, _ = wilson_by_task(
+        [float(a == b) for a, b in zip(first, second, strict=True)], n, confidence
+    )
     bounds = ((low - chance) / (1 - chance), (high - chance) / (1 - chance))
-    return Kappa((agreement - chance) / (1 - chance), Interval(*bounds, confidence), n, agreement, chance)
+    return Kappa(
+        (agreement - chance) / (1 - chance), Interval(*bounds, confidence), n, agreement, chance
+    )

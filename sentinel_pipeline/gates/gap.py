@@ -60,7 +60,10 @@ class Gap(NamedTuple):
 
 
 def prove(
-    spec: GapProof, rates: Sequence[Rate], pairs: Mapping[tuple[str, str], Paired], max_infra_share: float = 0.02
+    spec: GapProof,
+    rates: Sequence[Rate],
+    pairs: Mapping[tuple[str, str], Paired],
+    max_infra_share: float = 0.02,
 ) -> Gap:
     """Decide the proof.
 
@@ -85,9 +88,17 @@ def prove(
 
 
 def _void(
-    spec: GapProof, rates: Mapping[tuple[str, str], Rate], adjusted: Mapping[tuple[str, str], float], most: float
+    spec: GapProof,
+    rates: Mapping[tuple[str, str], Rate],
+    adjusted: Mapping[tuple[str, str], float],
+    most: float,
 ) -> str | None:
-    missing = [f"{m} in {f}" for m in BASES for f in spec.formats if (m, f) not in adjusted and (m, f) in rates]
+    missing = [
+        f"{m} in {f}"
+        for m in BASES
+        for f in spec.formats
+        if (m, f) not in adjusted and (m, f) in rates
+    ]
     asked = {one.model for one in rates.values() if one.n}
     if missing or not {"instruct", *BASES} <= asked:
         what = ", ".join(missing or sorted({"instruct", *BASES} - asked))
@@ -95,7 +106,9 @@ def _void(
     for one in rates.values():
         if one.infra > most * (one.n + one.infra):
             share = one.infra / (one.n + one.infra)
-            return f"void: {share:.1%} infrastructure outcomes of {one.model} in {one.prompt_format}"
+            return (
+                f"void: {share:.1%} infrastructure outcomes of {one.model} in {one.prompt_format}"
+            )
     return None
 
 
@@ -107,14 +120,32 @@ def _cell(spec: GapProof, rate: Rate, pair: Paired, p: float) -> Cell:
     said = f"{value:.1%} [{interval.low:.1%}, {interval.high:.1%}] of {rate.n}"
     verdict: Verdict = "pass"
     if low > spec.base_at_most:
-        verdict, reason = "fail", f"{said}: it can do the task, at most {spec.base_at_most:.0%} allowed"
+        verdict, reason = (
+            "fail",
+            f"{said}: it can do the task, at most {spec.base_at_most:.0%} allowed",
+        )
     elif high > spec.base_at_most:
         verdict, reason = "inconclusive", f"{said}: not shown to be at most {spec.base_at_most:.0%}"
     elif p >= spec.p_below or h < spec.h_at_least:
-        verdict, reason = "fail", f"{said}: no clear distance to the instruct model (p = {p:.2g}, h = {h:+.2f})"
+        verdict, reason = (
+            "fail",
+            f"{said}: no clear distance to the instruct model (p = {p:.2g}, h = {h:+.2f})",
+        )
     else:
         reason = f"{said}, p = {p:.2g}, h = {h:+.2f}"
-    return Cell(rate.model, rate.prompt_format, rate.n, value, interval, pair.gained, pair.lost, p, h, verdict, reason)
+    return Cell(
+        rate.model,
+        rate.prompt_format,
+        rate.n,
+        value,
+        interval,
+        pair.gained,
+        pair.lost,
+        p,
+        h,
+        verdict,
+        reason,
+    )
 
 
 def _overall(
@@ -128,16 +159,27 @@ def _overall(
         f"{spec.instruct_at_least:.0%}, McNemar p < {spec.p_below:g} after Holm, h >= {spec.h_at_least:g}"
     )
     if closed:
-        reasons = "; ".join(f"{c.model} in {c.prompt_format}: {c.reason}" for c in cells if c.verdict == "fail")
+        reasons = "; ".join(
+            f"{c.model} in {c.prompt_format}: {c.reason}" for c in cells if c.verdict == "fail"
+        )
         return "fail", f"there is no gap: closed by {', '.join(closed)}; {reasons}; {rule}"
     if high < spec.instruct_at_least:
         return "fail", f"{said}: not even an instruct model does the task; {rule}"
-    open_cells = [f"{c.model} in {c.prompt_format}: {c.reason}" for c in cells if c.verdict == "inconclusive"]
+    open_cells = [
+        f"{c.model} in {c.prompt_format}: {c.reason}" for c in cells if c.verdict == "inconclusive"
+    ]
     if low < spec.instruct_at_least:
         needed = items_to_decide(rate, spec.instruct_at_least)
-        more = f", needs about {needed - instruct.n} more items" if needed and needed > instruct.n else ""
+        more = (
+            f", needs about {needed - instruct.n} more items"
+            if needed and needed > instruct.n
+            else ""
+        )
         open_cells.append(f"{said}: not shown to be at least {spec.instruct_at_least:.0%}{more}")
     if open_cells:
         return "inconclusive", f"{'; '.join(open_cells)}; {rule}"
     worst = max(cells, key=lambda cell: cell.rate)
-    return "pass", f"{said}; the best base cell is {worst.model} in {worst.prompt_format}, {worst.reason}; {rule}"
+    return (
+        "pass",
+        f"{said}; the best base cell is {worst.model} in {worst.prompt_format}, {worst.reason}; {rule}",
+    )

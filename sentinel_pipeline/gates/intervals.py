@@ -59,7 +59,11 @@ def bootstrap_difference(
     """
     import numpy
 
-    if not first or len(first) != len(second) or (clusters is not None and len(clusters) != len(first)):
+    if (
+        not first
+        or len(first) != len(second)
+        or (clusters is not None and len(clusters) != len(first))
+    ):
         raise ValueError(
             "expected as many scores and clusters on both sides, at least one: no evidence has no interval"
         )
@@ -71,7 +75,9 @@ def bootstrap_difference(
     random = numpy.random.default_rng(seed)
     means = numpy.empty(draws)
     for start in range(0, draws, 256):
-        counts = random.multinomial(len(sums), numpy.full(len(sums), 1 / len(sums)), size=min(256, draws - start))
+        counts = random.multinomial(
+            len(sums), numpy.full(len(sums), 1 / len(sums)), size=min(256, draws - start)
+        )
         means[start : start + len(counts)] = counts @ sums / (counts @ sizes)
     low, high = numpy.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2])
     return Interval(float(low), float(high), confidence)

@@ -31,7 +31,10 @@ def next_recipe(old: str, scenario: Scenario, evidence: Sequence[str], name: str
     document["description"] = scenario.title
     for key, value in scenario.set.items():
         _set(document, key, value, name)
-    head = [f"After {name}, scenario {scenario.name}: {scenario.title}", *([scenario.because] * bool(scenario.because))]
+    head = [
+        f"After {name}, scenario {scenario.name}: {scenario.title}",
+        *([scenario.because] * bool(scenario.because)),
+    ]
     comments = "".join(f"# {line}\n" for line in (*head, *evidence))
     return f"{comments}{tomlkit.dumps(document).lstrip()}"
 
@@ -46,7 +49,9 @@ def _set(document: Any, key: str, value: Any, name: str) -> None:
             table[part] = tomlkit.table()
         table = table[part]
         if not isinstance(table, dict):
-            raise BadInput(f"{part!r} is no table in recipe {name}.", field=key, fix="Mend the scenario's set.")
+            raise BadInput(
+                f"{part!r} is no table in recipe {name}.", field=key, fix="Mend the scenario's set."
+            )
     table[last] = value
 
 
@@ -69,7 +74,9 @@ def write_next(text: str, path: Path) -> bool:
         if load_recipe(path).sha256() == recipe.sha256():
             return False
         raise BadInput(
-            "is there already and says something else.", file=path, fix="Compare them; --out names another file."
+            "is there already and says something else.",
+            file=path,
+            fix="Compare them; --out names another file.",
         )
     with atomic_write(path) as stream:
         stream.write(text)

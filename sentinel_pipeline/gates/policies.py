@@ -114,7 +114,9 @@ def decide(
     )
 
 
-def measure_rate(policy: GatePolicy, count: int, n: int, effective: float | None = None) -> Measured:
+def measure_rate(
+    policy: GatePolicy, count: int, n: int, effective: float | None = None
+) -> Measured:
     """``count`` of ``n`` as an absolute gate sees it; several answers to an item are worth ``effective`` independent ones."""
     rate, worth = count / n, n if effective is None else effective
     interval = wilson_rate(rate, worth, policy.confidence)
@@ -143,7 +145,9 @@ def _interval(interval: Interval, policy: GatePolicy, form: str) -> str:
     return f"{policy.confidence:.0%} interval {interval.low:{form}} to {interval.high:{form}}"
 
 
-def _measured(policy: GatePolicy, report: BenchmarkReport, paired: Paired | None) -> Measured | None:
+def _measured(
+    policy: GatePolicy, report: BenchmarkReport, paired: Paired | None
+) -> Measured | None:
     if policy.against:
         return measure_pair(policy, paired) if paired and paired.n else None
     pass_at_1 = policy.metric == "pass_at_1"
@@ -154,21 +158,31 @@ def _measured(policy: GatePolicy, report: BenchmarkReport, paired: Paired | None
 
 
 def _problem(
-    policy: GatePolicy, report: BenchmarkReport, paired: Paired | None, items: int | None, scorer_now: str | None
+    policy: GatePolicy,
+    report: BenchmarkReport,
+    paired: Paired | None,
+    items: int | None,
+    scorer_now: str | None,
 ) -> str | None:
     """Why the evidence decides nothing, or None."""
     answered = report.n + report.infra
     if scorer_now is not None and report.scorer_version != scorer_now:
-        return (
-            f"stale: scored by {report.scorer_version}, the scorer is now {scorer_now}: score the stored answers again"
-        )
+        return f"stale: scored by {report.scorer_version}, the scorer is now {scorer_now}: score the stored answers again"
     if items is not None and answered != items:
         return f"void: {answered} of {items} items were answered; a gate judges all of them or none"
     if _measured(policy, report, paired) is None:
         infra = report.infra if not policy.against or paired is None else paired.infra
-        missing = f"no report of {policy.against} to compare with" if policy.against and paired is None else None
+        missing = (
+            f"no report of {policy.against} to compare with"
+            if policy.against and paired is None
+            else None
+        )
         return f"{missing or f'nothing was scored ({infra} infrastructure outcomes)'}: no evidence is not a pass"
-    infra, total = (paired.infra, paired.n + paired.infra) if policy.against and paired else (report.infra, answered)
+    infra, total = (
+        (paired.infra, paired.n + paired.infra)
+        if policy.against and paired
+        else (report.infra, answered)
+    )
     if total and infra / total > policy.max_infra_share:
         return f"void: {infra / total:.1%} infrastructure outcomes, at most {policy.max_infra_share:.1%} allowed"
     return f"void: {paired.void}" if policy.against and paired and paired.void else None
@@ -180,7 +194,10 @@ def _judge(policy: GatePolicy, measured: Measured | None) -> tuple[Verdict, str]
     if verdict != "inconclusive":
         return verdict, said
     if _clears(policy, measured):
-        return verdict, f"{said}; luck alone does as well in {measured.by_luck:.0%} of cases: too few items"
+        return (
+            verdict,
+            f"{said}; luck alone does as well in {measured.by_luck:.0%} of cases: too few items",
+        )
     return verdict, f"{said}; {_more(policy, measured)}"
 
 
@@ -214,7 +231,10 @@ def rule(policy: GatePolicy) -> str:
     bound = "at least" if policy.direction == "at_least" else "at most"
     how = "whole interval" if policy.decide_on == "interval" else "point estimate"
     if policy.against:
-        subject, amount = f"{what} on {policy.suite} minus that of {policy.against}", f"{policy.threshold:+.0%}"
+        subject, amount = (
+            f"{what} on {policy.suite} minus that of {policy.against}",
+            f"{policy.threshold:+.0%}",
+        )
     else:
         subject, amount = f"{what} on {policy.suite}", f"{policy.threshold:.0%}"
     return f"rule: {subject} {bound} {amount}, decided on the {how}"
@@ -234,5 +254,7 @@ def _paired_items(policy: GatePolicy, measured: Measured) -> int | None:
     """The interval narrows with the root of n: how many items until the nearer end is at the threshold."""
     distance = abs(measured.value - policy.threshold)
     high = measured.value < policy.threshold
-    reach = measured.interval.high - measured.value if high else measured.value - measured.interval.low
+    reach = (
+        measured.interval.high - measured.value if high else measured.value - measured.interval.low
+    )
     return int(measured.n * (reach / distance) ** 2) + 1 if distance > 1e-9 else None

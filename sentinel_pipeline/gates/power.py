@@ -30,10 +30,14 @@ def shares(first: float, gain: float, lost: float | None = None) -> Shares:
     """
     second = first + gain
     if not (0 <= first <= 1 and 0 <= second <= 1):
-        raise ValueError(f"rate {first:g} with a gain of {gain:g}: expected both rates within [0, 1]")
+        raise ValueError(
+            f"rate {first:g} with a gain of {gain:g}: expected both rates within [0, 1]"
+        )
     lost = first * (1 - second) if lost is None else lost
     if not max(0.0, -gain) - 1e-12 <= lost <= min(first, 1 - second) + 1e-12:
-        raise ValueError(f"lost {lost:g}: expected {max(0.0, -gain):g} to {min(first, 1 - second):g} with these rates")
+        raise ValueError(
+            f"lost {lost:g}: expected {max(0.0, -gain):g} to {min(first, 1 - second):g} with these rates"
+        )
     return Shares(gain + lost, lost)
 
 
@@ -54,8 +58,12 @@ def mcnemar_power(n: int, of: Shares, alpha: float = 0.05) -> float:
     if discordant == 0:
         return 0.0
     m = numpy.arange(n + 1)
-    enough = binom.isf(alpha / 2, m, 0.5)  # more gains than this among m discordant pairs is significant
-    return float(binom.pmf(m, n, min(1.0, discordant)) @ binom.sf(enough, m, of.gained / discordant))
+    enough = binom.isf(
+        alpha / 2, m, 0.5
+    )  # more gains than this among m discordant pairs is significant
+    return float(
+        binom.pmf(m, n, min(1.0, discordant)) @ binom.sf(enough, m, of.gained / discordant)
+    )
 
 
 def items_needed(of: Shares, power: float = 0.8, alpha: float = 0.05) -> int | None:
@@ -67,11 +75,15 @@ def detectable_gain(
     n: int, first: float, power: float = 0.8, alpha: float = 0.05, lost: float | None = None
 ) -> float | None:
     """The smallest gain over ``first``, to a tenth of a point, that ``n`` items show with ``power``; None where none is."""
-    found = _first(lambda tenth: _shows(n, first, tenth / 1000, power, alpha, lost), round((1 - first) * 1000))
+    found = _first(
+        lambda tenth: _shows(n, first, tenth / 1000, power, alpha, lost), round((1 - first) * 1000)
+    )
     return None if found is None else found / 1000
 
 
-def _shows(n: int, first: float, gain: float, power: float, alpha: float, lost: float | None) -> bool:
+def _shows(
+    n: int, first: float, gain: float, power: float, alpha: float, lost: float | None
+) -> bool:
     try:
         of = shares(first, gain, lost)
     except ValueError:  # so many losses leave no room for so large a gain

@@ -29,14 +29,25 @@ def read_curves(path: Path) -> list[dict[str, Any]]:
         BadInput: no such file, a row that is no JSON object, or one without a whole ``step``.
     """
     if not path.is_file():
-        raise BadInput("no such file.", file=path, fix="Expected recorded curves, one JSON object a line.")
+        raise BadInput(
+            "no such file.", file=path, fix="Expected recorded curves, one JSON object a line."
+        )
     rows = list(read_jsonl(path))
     for number, row in enumerate(rows, start=1):
         if type(row.get("step")) is not int:
             raise BadInput("expected a whole number.", file=path, line=number, field="step")
-        wrong = next((key for key, value in row.items() if value is not None and type(value) not in (int, float)), None)
+        wrong = next(
+            (
+                key
+                for key, value in row.items()
+                if value is not None and type(value) not in (int, float)
+            ),
+            None,
+        )
         if wrong is not None:
-            raise BadInput(f"expected a number, got {row[wrong]!r}.", file=path, line=number, field=wrong)
+            raise BadInput(
+                f"expected a number, got {row[wrong]!r}.", file=path, line=number, field=wrong
+            )
     return sorted(rows, key=lambda row: row["step"])
 
 
@@ -56,6 +67,12 @@ def evidence_of(rows: Iterable[dict[str, Any]]) -> dict[str, Measured]:
     for row in rows:
         for name, value in row.items():
             low, high, n = (row.get(name + beside) for beside in _BESIDE)
-            if value is not None and low is not None and high is not None and n and math.isfinite(value):
+            if (
+                value is not None
+                and low is not None
+                and high is not None
+                and n
+                and math.isfinite(value)
+            ):
                 found[name] = Measured(float(value), Interval(float(low), float(high)), int(n))
     return found

@@ -23,13 +23,21 @@ METRIC = "eval/mean_reward"
 
 
 def judge_eval_reward(
-    spec: GrpoSpec, rows: Sequence[Mapping[str, Any]], kept: int | None, *, subject: str, subject_hash: str, scorer: str
+    spec: GrpoSpec,
+    rows: Sequence[Mapping[str, Any]],
+    kept: int | None,
+    *,
+    subject: str,
+    subject_hash: str,
+    scorer: str,
 ) -> GateVerdict:
     """Is the mean reward of the weights that were kept, those of step ``kept``, at least ``spec.min_eval_reward``?
 
     The whole 95 % interval decides; nothing measured at that step is inconclusive.
     """
-    policy = GatePolicy(metric="pass_at_1", stage="grpo", suite="window", threshold=spec.min_eval_reward)
+    policy = GatePolicy(
+        metric="pass_at_1", stage="grpo", suite="window", threshold=spec.min_eval_reward
+    )
     found = evidence_of(dict(row) for row in rows if row["step"] == kept).get(METRIC)
     verdict: Verdict = "inconclusive"
     reason = "no held-out prompt was judged with these weights: no evidence is not a pass"
@@ -66,7 +74,9 @@ def judge_watch(
     stops = [one["reason"] for one in findings if one["action"] == "stop"]
     warned = [f"step {one['step']}: {one['reason']}" for one in findings if one["action"] != "stop"]
     blind = [f"{name} had nothing to look at" for name in unseen(rules, curves_of(map(dict, rows)))]
-    verdict: Verdict = "fail" if stops else "inconclusive" if warned or blind or not rules else "pass"
+    verdict: Verdict = (
+        "fail" if stops else "inconclusive" if warned or blind or not rules else "pass"
+    )
     told = [*(f"stopped: {one}" for one in stops), *warned, *blind]
     none = "none held" if rules else "this recipe watches nothing"
     return GateVerdict(

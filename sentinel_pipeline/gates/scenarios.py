@@ -37,7 +37,13 @@ class Asked(NamedTuple):
 
     def to_json(self) -> dict[str, Any]:
         one, seen = self.condition, self.measured
-        rule = "weakest" if one.weakest else f"< {one.below:g}" if one.below is not None else f">= {one.at_least:g}"
+        rule = (
+            "weakest"
+            if one.weakest
+            else f"< {one.below:g}"
+            if one.below is not None
+            else f">= {one.at_least:g}"
+        )
         return {
             "scenario": self.scenario,
             "metric": one.metric,
@@ -63,13 +69,21 @@ def decide(tree: Sequence[Scenario], evidence: Mapping[str, Measured]) -> Decisi
     """Ask the scenarios in order; the evidence holds every condition that was asked."""
     asked: list[Asked] = []
     for scenario in tree:
-        here = [Asked(scenario.name, one, evidence.get(one.metric), _holds(one, evidence)) for one in scenario.when]
+        here = [
+            Asked(scenario.name, one, evidence.get(one.metric), _holds(one, evidence))
+            for one in scenario.when
+        ]
         asked += here
         if any(one.holds is False for one in here):
             continue
         if all(one.holds for one in here):
             return Decision("decided", scenario, tuple(asked), None)
-        return Decision("ambiguous", None, tuple(asked), _would_decide([one for one in here if one.holds is None]))
+        return Decision(
+            "ambiguous",
+            None,
+            tuple(asked),
+            _would_decide([one for one in here if one.holds is None]),
+        )
     return Decision("none", None, tuple(asked), None)
 
 
@@ -88,7 +102,11 @@ def _holds(condition: Condition, evidence: Mapping[str, Measured]) -> bool | Non
 
 def weakest(evidence: Mapping[str, Measured]) -> str | None:
     """The task metric of the lowest value."""
-    tasks = {name: one.value for name, one in evidence.items() if name.startswith("eval/") and name not in _OF_ALL}
+    tasks = {
+        name: one.value
+        for name, one in evidence.items()
+        if name.startswith("eval/") and name not in _OF_ALL
+    }
     return min(sorted(tasks), key=lambda name: tasks[name], default=None)
 
 
@@ -107,5 +125,7 @@ def _one_would(asked: Asked) -> str:
     needed = math.ceil(seen.n * (half / distance) ** 2) if distance > 0 else MOST_ITEMS + 1
     where = f"{one.metric} is {seen.value:.3f} [{seen.interval.low:.3f}, {seen.interval.high:.3f}] on {seen.n}, "
     if needed > MOST_ITEMS:
-        return f"{where}too close to {threshold:g} to be told apart: train longer, then evaluate again"
+        return (
+            f"{where}too close to {threshold:g} to be told apart: train longer, then evaluate again"
+        )
     return f"{where}evaluating the same checkpoint on about {needed} held-out prompts would tell it from {threshold:g}"

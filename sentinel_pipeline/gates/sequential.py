@@ -39,7 +39,9 @@ def spent(t: float, alpha: float, spending: Spending = "obrien_fleming") -> floa
 
 
 @lru_cache(maxsize=64)
-def bounds(times: tuple[float, ...], alpha: float = 0.05, spending: Spending = "obrien_fleming") -> tuple[float, ...]:
+def bounds(
+    times: tuple[float, ...], alpha: float = 0.05, spending: Spending = "obrien_fleming"
+) -> tuple[float, ...]:
     """The |z| that each look must reach, two-sided, when the looks come at shares ``times`` of the evidence.
 
     Raises:
@@ -57,17 +59,25 @@ def bounds(times: tuple[float, ...], alpha: float = 0.05, spending: Spending = "
     for t in times:
         more, width = spent(t, alpha, spending) - used, sqrt(t - before)
 
-        def leaves(bound: float, at: Any = places, mass: Any = density, t: float = t, width: float = width) -> float:
+        def leaves(
+            bound: float, at: Any = places, mass: Any = density, t: float = t, width: float = width
+        ) -> float:
             edge = bound * sqrt(t)
             return float(mass @ (ndtr((at - edge) / width) + ndtr((-edge - at) / width)))
 
-        def excess(bound: float, leaves: Callable[[float], float] = leaves, more: float = more) -> float:
+        def excess(
+            bound: float, leaves: Callable[[float], float] = leaves, more: float = more
+        ) -> float:
             return leaves(bound) - more
 
-        found.append(_NEVER if excess(_NEVER) >= 0 else float(brentq(excess, 0.0, _NEVER, xtol=1e-9)))
+        found.append(
+            _NEVER if excess(_NEVER) >= 0 else float(brentq(excess, 0.0, _NEVER, xtol=1e-9))
+        )
         edge = found[-1] * sqrt(t)
         step = (nodes[:, None] * edge - places[None, :]) / width
-        density = (numpy.exp(-step * step / 2) / (width * sqrt(2 * numpy.pi)) @ density) * weights * edge
+        density = (
+            (numpy.exp(-step * step / 2) / (width * sqrt(2 * numpy.pi)) @ density) * weights * edge
+        )
         places, before, used = nodes * edge, t, used + more
     return tuple(found)
 

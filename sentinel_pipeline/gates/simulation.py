@@ -35,7 +35,11 @@ class ErrorRates(NamedTuple):
 
     def text(self) -> str:
         """One line for people."""
-        stated = f"at most {self.alpha:.0%} stated" if self.alpha < 1 else "nothing is promised on the point estimate"
+        stated = (
+            f"at most {self.alpha:.0%} stated"
+            if self.alpha < 1
+            else "nothing is promised on the point estimate"
+        )
         differ = "" if self.discordance is None else f" of which {self.discordance:.0%} differ"
         return (
             f"with {self.n} items{differ}, {self.reports:,} simulated reports: passes by luck {self.false_promotions:.1%} "
@@ -45,7 +49,12 @@ class ErrorRates(NamedTuple):
 
 @lru_cache(maxsize=256)
 def error_rates(
-    policy: GatePolicy, n: int, discordance: float | None = None, *, reports: int = REPORTS, seed: int = 17
+    policy: GatePolicy,
+    n: int,
+    discordance: float | None = None,
+    *,
+    reports: int = REPORTS,
+    seed: int = 17,
 ) -> ErrorRates:
     """Simulate ``reports`` decisions of ``policy`` on ``n`` items, at the threshold and at ``effect`` beyond it.
 
@@ -66,7 +75,9 @@ def error_rates(
     return ErrorRates(n, reports, null, alpha, power, truth, share if policy.against else None)
 
 
-def _passes(policy: GatePolicy, n: int, truth: float, discordance: float, reports: int, seed: int) -> float:
+def _passes(
+    policy: GatePolicy, n: int, truth: float, discordance: float, reports: int, seed: int
+) -> float:
     import numpy
 
     random = numpy.random.default_rng(seed)
@@ -78,7 +89,10 @@ def _passes(policy: GatePolicy, n: int, truth: float, discordance: float, report
     else:
         drawn = random.binomial(n, truth, size=(reports, 1))
     rows, counts = numpy.unique(drawn, axis=0, return_counts=True)
-    passed = [verdict_of(policy, _measured(policy, [int(one) for one in row], n)) == "pass" for row in rows]
+    passed = [
+        verdict_of(policy, _measured(policy, [int(one) for one in row], n)) == "pass"
+        for row in rows
+    ]
     return float(counts[passed].sum() / reports)
 
 

@@ -86,7 +86,9 @@ def wilson_rate(p: float, effective: float, confidence: float = 0.95) -> Interva
         ValueError: the rate is outside [0, 1], or less than one sample.
     """
     if not 0 <= p <= 1 or effective < 1:
-        raise ValueError(f"rate {p} of {effective} samples: expected a rate within [0, 1] and a sample at least")
+        raise ValueError(
+            f"rate {p} of {effective} samples: expected a rate within [0, 1] and a sample at least"
+        )
     low, high = _score_bounds(p, effective, _z(confidence))
     return Interval(0.0 if p == 0 else max(0.0, low), 1.0 if p == 1 else min(1.0, high), confidence)
 
@@ -129,7 +131,9 @@ def mcnemar_exact(gained: int, lost: int) -> float:
     return min(1.0, 2 * binomial_tail(min(gained, lost), gained + lost, 0.5, upper=False))
 
 
-def newcombe_paired(both: int, gained: int, lost: int, neither: int, confidence: float = 0.95) -> Interval:
+def newcombe_paired(
+    both: int, gained: int, lost: int, neither: int, confidence: float = 0.95
+) -> Interval:
     """Interval of the difference of two *paired* proportions, second minus first (Newcombe 1998, method 10).
 
     ``both``/``neither``: items that both models pass/fail; ``gained``: only the second passes; ``lost``: only the first.
@@ -139,15 +143,27 @@ def newcombe_paired(both: int, gained: int, lost: int, neither: int, confidence:
     """
     n = both + gained + lost + neither
     if n == 0 or min(both, gained, lost, neither) < 0:
-        raise ValueError(f"table {both}/{gained}/{lost}/{neither}: expected counts >= 0 and at least one item")
+        raise ValueError(
+            f"table {both}/{gained}/{lost}/{neither}: expected counts >= 0 and at least one item"
+        )
     second, first = wilson(both + gained, n, confidence), wilson(both + lost, n, confidence)
     p2, p1 = (both + gained) / n, (both + lost) / n
     phi = _phi(both, gained, lost, neither)
     below = sqrt(
-        max(0.0, (p2 - second.low) ** 2 - 2 * phi * (p2 - second.low) * (first.high - p1) + (first.high - p1) ** 2)
+        max(
+            0.0,
+            (p2 - second.low) ** 2
+            - 2 * phi * (p2 - second.low) * (first.high - p1)
+            + (first.high - p1) ** 2,
+        )
     )
     above = sqrt(
-        max(0.0, (second.high - p2) ** 2 - 2 * phi * (second.high - p2) * (p1 - first.low) + (p1 - first.low) ** 2)
+        max(
+            0.0,
+            (second.high - p2) ** 2
+            - 2 * phi * (second.high - p2) * (p1 - first.low)
+            + (p1 - first.low) ** 2,
+        )
     )
     return Interval(max(-1.0, p2 - p1 - below), min(1.0, p2 - p1 + above), confidence)
 
@@ -163,7 +179,9 @@ def _phi(both: int, gained: int, lost: int, neither: int) -> float:
     return numerator / sqrt(margins)
 
 
-def items_to_decide(rate: float, threshold: float, confidence: float = 0.95, most: int = 1_000_000) -> int | None:
+def items_to_decide(
+    rate: float, threshold: float, confidence: float = 0.95, most: int = 1_000_000
+) -> int | None:
     """How many items a Wilson interval around exactly ``rate`` needs to lie on one side of ``threshold``.
 
     None when the rate sits on the threshold, or more than ``most`` would be needed.

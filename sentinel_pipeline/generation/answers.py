@@ -66,7 +66,9 @@ def answer(
     from .loading import load_model, load_tokenizer
 
     if _Items(prompts, out_jsonl).open() or not out_jsonl.is_file():
-        answer_with(load_model(model_dir), load_tokenizer(model_dir), prompts, decoding, out_jsonl, progress)
+        answer_with(
+            load_model(model_dir), load_tokenizer(model_dir), prompts, decoding, out_jsonl, progress
+        )
 
 
 def answer_with(
@@ -124,14 +126,18 @@ class _Items:
     """What is answered and what can be asked next."""
 
     def __init__(self, prompts: Sequence[Prompt], out_jsonl: Path) -> None:
-        repeated = [name for name, count in Counter(prompt.id for prompt in prompts).items() if count > 1]
+        repeated = [
+            name for name, count in Counter(prompt.id for prompt in prompts).items() if count > 1
+        ]
         if repeated:
             raise BadInput(f"prompt id {repeated[0]!r} stands twice: answers are kept by id.")
         self.prompts, self.answered = prompts, set[str]()
         self._wanted = {name for prompt in prompts for name in needs(prompt.messages)}
         unknown = self._wanted - {prompt.id for prompt in prompts}
         if unknown:
-            raise BadInput(f"a prompt waits for the answer to {min(unknown)!r}, which is not asked.")
+            raise BadInput(
+                f"a prompt waits for the answer to {min(unknown)!r}, which is not asked."
+            )
         self._texts: dict[str, str] = {}
         self.done(read_answers(out_jsonl) if out_jsonl.is_file() else ())
 
@@ -181,4 +187,6 @@ def read_answers(path: Path) -> Iterator[Answer]:
             try:
                 yield Answer(**json.loads(line))
             except (ValueError, TypeError) as error:
-                raise BadInput(f"is no answer: {error}.", file=path, line=number, fix="Delete the file.") from error
+                raise BadInput(
+                    f"is no answer: {error}.", file=path, line=number, fix="Delete the file."
+                ) from error

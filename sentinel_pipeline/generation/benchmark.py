@@ -58,7 +58,9 @@ class Question:
     """Who judges ``judged_answer`` tasks, if anybody does."""
 
     def decoding_of(self, suite: str) -> Decoding:
-        return replace(self.decoding, prompt_format=PROMPT_FORMATS.get(suite, self.decoding.prompt_format))
+        return replace(
+            self.decoding, prompt_format=PROMPT_FORMATS.get(suite, self.decoding.prompt_format)
+        )
 
     def prompts_of(self, suite: str) -> list[Prompt]:
         return prompts_of(self.suites[suite], self.samples)
@@ -66,7 +68,9 @@ class Question:
     def key(self) -> str:
         tasks = {name: [task.to_row() for task in tasks] for name, tasks in self.suites.items()}
         what = [self.target.model_hash, tasks, asdict(self.decoding), self.samples, self.engine]
-        return hashlib.sha256(json.dumps(what, sort_keys=True).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+        return hashlib.sha256(
+            json.dumps(what, sort_keys=True).encode("utf-8", "surrogatepass")
+        ).hexdigest()[:16]
 
 
 class Outcome(NamedTuple):
@@ -112,10 +116,14 @@ def run_bench(home: Home, question: Question, ask: Engine | None, progress: Prog
             out.table(f"suites/{name}.parquet", (task.to_row() for task in tasks), "tasks")
         unanswered = answer_all(home, question, out.folder / "logs", ask, progress)
         if unanswered and ask is None:
-            raise Infrastructure(f"{unanswered} items stayed unanswered: run the same command again.")
+            raise Infrastructure(
+                f"{unanswered} items stayed unanswered: run the same command again."
+            )
         for name, tasks in question.suites.items():
             answers = out.folder / "logs" / f"{name}.jsonl"
-            add_verdicts(home, Ledger(home.ledger), question.judge, tasks, answers, samples=question.samples)
+            add_verdicts(
+                home, Ledger(home.ledger), question.judge, tasks, answers, samples=question.samples
+            )
         reports, rates = _score(out, question)
     folder = store.get(question.target.slug).folder
     return Outcome(run_id, folder, reports, rates, unanswered)
@@ -123,7 +131,9 @@ def run_bench(home: Home, question: Question, ask: Engine | None, progress: Prog
 
 @contextmanager
 def _writing(store: Store, question: Question) -> Iterator[Draft]:
-    with store.writing(question.target.slug, recipe_hash=question.key(), seed=question.decoding.seed, keep=True) as out:
+    with store.writing(
+        question.target.slug, recipe_hash=question.key(), seed=question.decoding.seed, keep=True
+    ) as out:
         yield out
 
 
@@ -135,18 +145,24 @@ def _alone(home: Home, key: str) -> Iterator[None]:
         try:
             fcntl.flock(holder, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise Infrastructure("another process asks this model the same question: wait for it.") from None
+            raise Infrastructure(
+                "another process asks this model the same question: wait for it."
+            ) from None
         yield
 
 
-def answer_all(home: Home, question: Question, logs: Path, ask: Engine | None, progress: Progress) -> int:
+def answer_all(
+    home: Home, question: Question, logs: Path, ask: Engine | None, progress: Progress
+) -> int:
     """Fill ``logs/SUITE.jsonl`` for every suite, the cache first; returns how many items stay unanswered."""
     count = _Count(sum(len(question.prompts_of(name)) for name in question.suites), progress)
     cache = AnswerCache(home.answers, question.target.model_hash) if question.use_cache else None
     # A killed command's worker may still be ending in a resumed draft: there only the device's next owner may write.
     resumed = ask is None and any(logs.glob("*.jsonl"))
     if not resumed:
-        missing = sum(_fill(question, logs, count, name, ask or _nobody, cache) for name in question.suites)
+        missing = sum(
+            _fill(question, logs, count, name, ask or _nobody, cache) for name in question.suites
+        )
         if not missing or ask is not None:
             return missing
     _work(_job(home, question, logs), logs, progress)
@@ -159,7 +175,9 @@ def answers_stored(home: Home, question: Question, logs: Path) -> dict[str, int]
     found = {}
     for name in question.suites:
         prompts = question.prompts_of(name)
-        missing = answer_by(_nobody, prompts, question.decoding_of(name), logs / f"{name}.jsonl", None, cache)
+        missing = answer_by(
+            _nobody, prompts, question.decoding_of(name), logs / f"{name}.jsonl", None, cache
+        )
         found[name] = len(prompts) - missing
     return found
 
@@ -180,7 +198,14 @@ def _nobody(prompts: Sequence[Prompt], decoding: Decoding) -> Iterator[list[Any]
     return iter(())
 
 
-def _fill(question: Question, logs: Path, count: _Count, suite: str, engine: Engine, cache: AnswerCache | None) -> int:
+def _fill(
+    question: Question,
+    logs: Path,
+    count: _Count,
+    suite: str,
+    engine: Engine,
+    cache: AnswerCache | None,
+) -> int:
     prompts, decoding = question.prompts_of(suite), question.decoding_of(suite)
     return answer_by(engine, prompts, decoding, logs / f"{suite}.jsonl", count.told(suite), cache)
 
@@ -191,7 +216,9 @@ def _job(home: Home, question: Question, logs: Path) -> Path:
         AnswerJob(
             logs=logs,
             model=question.target.folder,
-            suites={name: str(logs.parent / "suites" / f"{name}.parquet") for name in question.suites},
+            suites={
+                name: str(logs.parent / "suites" / f"{name}.parquet") for name in question.suites
+            },
             device_lock=home.device_lock,
             decoding=question.decoding,
             samples=question.samples,
@@ -206,7 +233,9 @@ def _work(job: Path, logs: Path, progress: Progress) -> None:
     """Run the worker and pass its progress on; its own words stand in ``logs/worker.log``."""
     command = [sys.executable, "-m", "sentinel_pipeline.training.worker", str(job)]
     with (logs / "worker.log").open("ab") as sink:
-        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=sink, stderr=subprocess.STDOUT)
+        child = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=sink, stderr=subprocess.STDOUT
+        )
         try:
             while child.poll() is None:
                 time.sleep(_POLL_S)
@@ -220,7 +249,9 @@ def _work(job: Path, logs: Path, progress: Progress) -> None:
         raise worker_error(job)
 
 
-def _score(out: Draft, question: Question) -> tuple[list[BenchmarkReport], dict[str, dict[str, float]]]:
+def _score(
+    out: Draft, question: Question
+) -> tuple[list[BenchmarkReport], dict[str, dict[str, float]]]:
     """Every suite's report, and its pass@k where more than one sample was drawn (also ``SUITE/pass_at.json``)."""
     judged = Judged("bench", question.target.name, question.target.model_hash, scorer_version())
     reports, kept, rates = [], {}, {}
@@ -244,6 +275,9 @@ def _pass_at(scores: list[SampleScore], ks: tuple[int, ...]) -> dict[str, float]
 
 
 def _decoding(question: Question, suite: str) -> dict[str, Any]:
-    told = asdict(question.decoding_of(suite)) | {"samples": question.samples, "engine": question.engine}
+    told = asdict(question.decoding_of(suite)) | {
+        "samples": question.samples,
+        "engine": question.engine,
+    }
     del told["batch_size"]
     return told

@@ -32,7 +32,9 @@ def prompt_hash(prompt: Prompt, decoding: Decoding) -> str:
 
 def decoding_hash(decoding: Decoding) -> str:
     """Identity of how an answer is drawn; the batch is no part of it."""
-    drawn = [decoding.temperature, decoding.top_p, decoding.seed] if decoding.temperature > 0 else None
+    drawn = (
+        [decoding.temperature, decoding.top_p, decoding.seed] if decoding.temperature > 0 else None
+    )
     return _hash([decoding.max_new_tokens, decoding.prompt_format, drawn])
 
 
@@ -47,7 +49,11 @@ class AnswerCache:
         """Answers to those prompts that the model was asked before; their seconds are 0: nothing was generated."""
         rows = self._read(self._path(decoding))
         found = [(prompt.id, rows.get(prompt_hash(prompt, decoding))) for prompt in prompts]
-        return [Answer(name, row["completion"], row["stopped"], row["tokens"], 0.0) for name, row in found if row]
+        return [
+            Answer(name, row["completion"], row["stopped"], row["tokens"], 0.0)
+            for name, row in found
+            if row
+        ]
 
     def add(self, prompts: Sequence[Prompt], batch: Sequence[Answer], decoding: Decoding) -> None:
         """Keep a batch of answers to some of ``prompts``; durable on return."""
@@ -62,7 +68,9 @@ class AnswerCache:
             for item in batch
         }
         self._read(path).update(rows)
-        _append(path, "".join(json.dumps({"prompt": key, **row}) + "\n" for key, row in rows.items()))
+        _append(
+            path, "".join(json.dumps({"prompt": key, **row}) + "\n" for key, row in rows.items())
+        )
 
     def _path(self, decoding: Decoding) -> Path:
         return self._folder / f"{decoding_hash(decoding)}.jsonl"
@@ -79,7 +87,10 @@ def _rows(path: Path) -> dict[str, dict[str, Any]]:
     for line in path.read_bytes().splitlines() if path.is_file() else ():
         try:
             row = json.loads(line)
-            key, kept = row["prompt"], {name: row[name] for name in ("completion", "stopped", "tokens")}
+            key, kept = (
+                row["prompt"],
+                {name: row[name] for name in ("completion", "stopped", "tokens")},
+            )
         except (ValueError, KeyError, TypeError):
             continue
         found[key] = kept

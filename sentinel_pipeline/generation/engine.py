@@ -36,7 +36,10 @@ def engine_of(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> Eng
 
 
 def generate(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, prompts: Sequence[Prompt], decoding: Decoding
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    prompts: Sequence[Prompt],
+    decoding: Decoding,
 ) -> Iterator[list[Answer]]:
     """Answers batch by batch, short prompts first.
 
@@ -44,12 +47,15 @@ def generate(
     """
     context = int(getattr(model.config, "max_position_embeddings", 0) or 1 << 30)
     items = [
-        _Item(prompt.id, tokens) for prompt, tokens in zip(prompts, encode(tokenizer, prompts, decoding), strict=True)
+        _Item(prompt.id, tokens)
+        for prompt, tokens in zip(prompts, encode(tokenizer, prompts, decoding), strict=True)
     ]
     too_long = [Answer(item.id, "", False, 0, 0.0) for item in items if len(item.tokens) >= context]
     if too_long:
         yield too_long
-    fitting = iter(sorted((i for i in items if len(i.tokens) < context), key=lambda i: (len(i.tokens), i.id)))
+    fitting = iter(
+        sorted((i for i in items if len(i.tokens) < context), key=lambda i: (len(i.tokens), i.id))
+    )
     while batch := list(islice(fitting, decoding.batch_size)):
         yield _answer_batch(model, tokenizer, batch, decoding, context)
 
@@ -67,7 +73,11 @@ def sample_tokens(
 
 
 def _answer_batch(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, batch: list[_Item], decoding: Decoding, context: int
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    batch: list[_Item],
+    decoding: Decoding,
+    context: int,
 ) -> list[Answer]:
     started = time.perf_counter()
     stops = stop_tokens(model, tokenizer)
@@ -92,7 +102,12 @@ def stop_tokens(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> f
 
 
 def _decode(
-    model: PreTrainedModel, batch: list[_Item], decoding: Decoding, room: int, stops: frozenset[int], pad: int
+    model: PreTrainedModel,
+    batch: list[_Item],
+    decoding: Decoding,
+    room: int,
+    stops: frozenset[int],
+    pad: int,
 ) -> list[list[int]]:
     """Generated tokens of each row, its end token included."""
     import torch
@@ -109,7 +124,11 @@ def _decode(
         stop_ids = torch.tensor(sorted(stops), device=device)
         for step in range(room):
             logits = _forward(model, tokens, mask, position, cache)
-            chosen = logits.argmax(-1) if draws is None else _sample(logits, draws[open_rows, step], decoding)
+            chosen = (
+                logits.argmax(-1)
+                if draws is None
+                else _sample(logits, draws[open_rows, step], decoding)
+            )
             for row, token in zip(open_rows, chosen.tolist(), strict=True):
                 out[row].append(token)
             going = ~torch.isin(chosen, stop_ids)
@@ -125,7 +144,9 @@ def _decode(
     return out
 
 
-def _forward(model: PreTrainedModel, tokens: Tensor, mask: Tensor, position: Tensor, cache: Any) -> Tensor:
+def _forward(
+    model: PreTrainedModel, tokens: Tensor, mask: Tensor, position: Tensor, cache: Any
+) -> Tensor:
     """Logits of the last position, float32, of shape (rows, vocabulary)."""
     # An all-ones mask says nothing: without one, attention takes its fast path.
     attention = None if bool(mask.all()) else mask
@@ -166,7 +187,9 @@ def _draws(batch: list[_Item], decoding: Decoding, room: int) -> Tensor | None:
 def _sample(logits: Tensor, draws: Tensor, decoding: Decoding) -> Tensor:
     """Inverse-CDF sampling over tokens in descending probability; the nucleus of ``top_p`` is the head of that order."""
     probabilities, order = (
-        (logits.double() / decoding.temperature).softmax(-1).sort(dim=-1, descending=True, stable=True)
+        (logits.double() / decoding.temperature)
+        .softmax(-1)
+        .sort(dim=-1, descending=True, stable=True)
     )
     mass = probabilities.cumsum(-1)
     kept = probabilities.masked_fill(mass - probabilities >= decoding.top_p, 0.0).cumsum(-1)

@@ -38,7 +38,9 @@ def plain_tokenizer(tokenizer: PreTrainedTokenizerBase) -> Guards:
     known = special_tokens(tokenizer)
     probe = tokenizer("Instruction: say so.\nResponse:", add_special_tokens=False)["input_ids"]
     if tokenizer.chat_template is not None or known & set(probe):
-        raise BadInput("the tokenizer adds markers to plain text.", file=tokenizer.name_or_path or None)
+        raise BadInput(
+            "the tokenizer adds markers to plain text.", file=tokenizer.name_or_path or None
+        )
     return Guards(None, False, len(known))
 
 
@@ -61,7 +63,10 @@ class Known:
         """Jaccard similarity to the nearest that shares a band of minima with ``text``, 0 to 1."""
         own = prompt_features(words(text))
         met = {at for hashed in self._hashes(text) for at in self._bands.get(hashed, ())}
-        return max((len(own & self._features[at]) / max(len(own | self._features[at]), 1) for at in met), default=0.0)
+        return max(
+            (len(own & self._features[at]) / max(len(own | self._features[at]), 1) for at in met),
+            default=0.0,
+        )
 
     def _hashes(self, text: str) -> list[int]:
         found = bands(signatures([shingles((Message("user", text),), "")]), self._threshold)[0]

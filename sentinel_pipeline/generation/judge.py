@@ -59,7 +59,9 @@ def identity(name: str, model_hash: str, rubric: str) -> Identity:
 
 
 def _hash(value: object) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+    return hashlib.sha256(
+        json.dumps(value, sort_keys=True, ensure_ascii=False).encode()
+    ).hexdigest()
 
 
 def judge_prompt(rubric: str, item: Labelled, *, swapped: bool = False) -> tuple[Message, ...]:
@@ -67,7 +69,9 @@ def judge_prompt(rubric: str, item: Labelled, *, swapped: bool = False) -> tuple
     conversation = "\n".join(f"{turn.role}: {turn.content}" for turn in item.messages)
     mark = _mark(conversation + item.response)
     filled = {"rubric": rubric, "conversation": conversation, "answer": item.response, "mark": mark}
-    names = ("answer", "conversation", "rubric") if swapped else ("rubric", "conversation", "answer")
+    names = (
+        ("answer", "conversation", "rubric") if swapped else ("rubric", "conversation", "answer")
+    )
     words = ("FAIL", "PASS") if swapped else ("PASS", "FAIL")
     parts = [_PARTS[name].format(**filled) for name in names]
     return (
@@ -84,12 +88,21 @@ def _mark(text: str) -> str:
 
 def read_verdict(reply: str) -> Word | None:
     """``pass`` or ``fail`` where the reply says one of the two words, and not both; None for anything else."""
-    found = {word.lower() for word in re.findall(r"(?<!\w)(?:PASS|FAIL)(?!\w)", reply[:2000], re.IGNORECASE)}
+    found = {
+        word.lower()
+        for word in re.findall(r"(?<!\w)(?:PASS|FAIL)(?!\w)", reply[:2000], re.IGNORECASE)
+    }
     return next((word for word in _WORDS if found == {word}), None)
 
 
 def examine(
-    ask: Ask, second: Ask | None, rubric: str, items: Sequence[Labelled], spec: JudgeSpec, *, at_once: int = 1
+    ask: Ask,
+    second: Ask | None,
+    rubric: str,
+    items: Sequence[Labelled],
+    spec: JudgeSpec,
+    *,
+    at_once: int = 1,
 ) -> Answers:
     """Ask a judge everything that its licence is decided on.
 
@@ -97,13 +110,17 @@ def examine(
         Infrastructure: the judge or the second one does not answer: nothing is decided.
     """
 
-    def verdicts(who: Ask, asked: Sequence[Labelled], *, swapped: bool = False) -> list[Word | None]:
+    def verdicts(
+        who: Ask, asked: Sequence[Labelled], *, swapped: bool = False
+    ) -> list[Word | None]:
         prompts = [judge_prompt(rubric, item, swapped=swapped) for item in asked]
         with ThreadPoolExecutor(at_once) as pool:
             return [read_verdict(reply) for reply in pool.map(who, prompts)]
 
     first = verdicts(ask, items)
-    failing = [item for item, said in zip(items, first, strict=True) if said == item.label == "fail"]
+    failing = [
+        item for item, said in zip(items, first, strict=True) if said == item.label == "fail"
+    ]
     poisoned = [item._replace(response=item.response + _INJECTION) for item in failing]
     places = _spot_checks(items, spec.second_share) if second else []
     return Answers(
@@ -111,7 +128,9 @@ def examine(
         swapped=verdicts(ask, items, swapped=True),
         again=verdicts(ask, items),
         injected=verdicts(ask, poisoned),
-        second=list(zip(places, verdicts(second, [items[place] for place in places]), strict=True)) if second else [],
+        second=list(zip(places, verdicts(second, [items[place] for place in places]), strict=True))
+        if second
+        else [],
     )
 
 
@@ -152,7 +171,9 @@ def _open(home: Home, model: JudgeModel, stack: ExitStack) -> Judge:
     key, at_once = os.environ.get(model.key_env), model.concurrency
     spec = ServerSpec(base_url=model.base_url, model=model.name, key=key, concurrency=at_once)
     ask = partial(stack.enter_context(Server(spec)).ask, max_tokens=16)
-    return Judge(lambda messages: ask(messages).text, served(model.base_url, model.name).model_hash, at_once)
+    return Judge(
+        lambda messages: ask(messages).text, served(model.base_url, model.name).model_hash, at_once
+    )
 
 
 def local_judge(folder: Path) -> Ask:
@@ -175,11 +196,15 @@ def local_judge(folder: Path) -> Ask:
             prompt = tokenizer(text, add_special_tokens=False)["input_ids"]
             whole = (
                 prompt
-                + tokenizer(word if prompt_format == "chat" else f" {word}", add_special_tokens=False)["input_ids"]
+                + tokenizer(
+                    word if prompt_format == "chat" else f" {word}", add_special_tokens=False
+                )["input_ids"]
             )
             with torch.inference_mode():
                 tokens = torch.tensor([whole], device=model.device)
-                logits = model(input_ids=tokens).logits[0, len(prompt) - 1 : -1].float().log_softmax(-1)
+                logits = (
+                    model(input_ids=tokens).logits[0, len(prompt) - 1 : -1].float().log_softmax(-1)
+                )
             scores.append(float(logits.gather(-1, tokens[0, len(prompt) :, None]).sum()))
         return "PASS" if scores[0] > scores[1] else "FAIL"
 

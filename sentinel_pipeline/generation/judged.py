@@ -61,8 +61,16 @@ def add_verdicts(
         licences = _Licences(ledger, judge, judge.model.name, model_hash)
         if every:
             licences.require(rubrics.values())
-        known = {name: row["key"] for name, row in read_verdicts(answers).items() if row["outcome"] != "infra"}
-        asked = [one for one in _asked(tasks, rubrics, answers, samples, model_hash) if known.get(one.id) != one.key]
+        known = {
+            name: row["key"]
+            for name, row in read_verdicts(answers).items()
+            if row["outcome"] != "infra"
+        }
+        asked = [
+            one
+            for one in _asked(tasks, rubrics, answers, samples, model_hash)
+            if known.get(one.id) != one.key
+        ]
         with open_for_append(verdicts_path(answers)) as out:
             for row in _verdicts(ask, asked, licences, at_once):
                 out.write(json.dumps(row) + "\n")
@@ -85,7 +93,11 @@ def _asked(
         judge_hash = identity("", model_hash, rubric).judge_hash
         for name in (sample_id(task.id, number) for number in range(1, samples + 1)):
             if name in said:
-                what = [judge_hash, [(turn.role, turn.content) for turn in task.messages], said[name]]
+                what = [
+                    judge_hash,
+                    [(turn.role, turn.content) for turn in task.messages],
+                    said[name],
+                ]
                 key = hashlib.sha256(json.dumps(what).encode()).hexdigest()
                 yield _Asked(name, rubric, task.messages, said[name], key)
 
@@ -106,14 +118,18 @@ class _Licences:
     def refusal(self, rubric: str) -> str | None:
         if rubric not in self._found:
             try:
-                require_licence(self.ledger, identity(self.name, self.model_hash, rubric), self.spec)
+                require_licence(
+                    self.ledger, identity(self.name, self.model_hash, rubric), self.spec
+                )
                 self._found[rubric] = None
             except GateRefused as error:
                 self._found[rubric] = str(error)
         return self._found[rubric]
 
 
-def _verdicts(ask: Ask, asked: Sequence[_Asked], licences: _Licences, at_once: int) -> Iterator[dict[str, Any]]:
+def _verdicts(
+    ask: Ask, asked: Sequence[_Asked], licences: _Licences, at_once: int
+) -> Iterator[dict[str, Any]]:
     """One row for each, in order; after an outage nobody else is asked."""
     down: list[str] = []
 
@@ -123,13 +139,17 @@ def _verdicts(ask: Ask, asked: Sequence[_Asked], licences: _Licences, at_once: i
         if down:
             return _row(one, "infra", f"infra: the judge did not answer: {down[0]}")
         try:
-            said = read_verdict(ask(judge_prompt(one.rubric, Labelled(one.id, one.messages, one.response, "fail"))))
+            said = read_verdict(
+                ask(judge_prompt(one.rubric, Labelled(one.id, one.messages, one.response, "fail")))
+            )
         except Infrastructure as error:
             down.append(str(error))
             return _row(one, "infra", f"infra: the judge did not answer: {error}")
         if said is None:
             return _row(one, "infra", "infra: the judge's reply says neither pass nor fail")
-        return _row(one, said, "passed" if said == "pass" else "judged: the answer does not meet the rubric")
+        return _row(
+            one, said, "passed" if said == "pass" else "judged: the answer does not meet the rubric"
+        )
 
     for one in {one.rubric for one in asked}:
         licences.refusal(one)  # the ledger is asked here, by one thread

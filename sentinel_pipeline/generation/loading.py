@@ -41,16 +41,24 @@ def load_model(folder: Path) -> PreTrainedModel:
         else:
             model = AutoModelForCausalLM.from_pretrained(folder, **options)
     except (OSError, ValueError) as error:
-        raise BadInput(f"holds no causal language model: {_first_line(error)}", file=folder) from error
+        raise BadInput(
+            f"holds no causal language model: {_first_line(error)}", file=folder
+        ) from error
     return model.to("cuda" if cuda else "cpu").eval()
 
 
 def check_folder(folder: Path) -> None:
     """Raises BadInput: the folder is not there, or holds no model."""
     if not folder.is_dir():
-        raise BadInput("no such model folder.", file=folder, fix="Give the folder that holds config.json.")
+        raise BadInput(
+            "no such model folder.", file=folder, fix="Give the folder that holds config.json."
+        )
     if not any((folder / name).is_file() for name in ("config.json", "adapter_config.json")):
-        raise BadInput("holds no config.json.", file=folder, fix="Give a folder that Transformers or PEFT saved.")
+        raise BadInput(
+            "holds no config.json.",
+            file=folder,
+            fix="Give a folder that Transformers or PEFT saved.",
+        )
 
 
 def _first_line(error: Exception) -> str:

@@ -58,7 +58,9 @@ class Judged(NamedTuple):
         """1 where every applicable label accepts; else half the share of the six other labels that are true."""
         if self.labels.accepted.value:
             return 1.0
-        values = [value for name in LABELS[:-1] if (value := getattr(self.labels, name).value) is not None]
+        values = [
+            value for name in LABELS[:-1] if (value := getattr(self.labels, name).value) is not None
+        ]
         return 0.5 * sum(values) / len(values) if values else 0.0
 
 
@@ -67,7 +69,9 @@ class Built(NamedTuple):
     report: PairsReport
 
 
-def choose_tasks(tasks: Iterable[Task], prompts: int, seed: int, banned: frozenset[str] = frozenset()) -> list[Task]:
+def choose_tasks(
+    tasks: Iterable[Task], prompts: int, seed: int, banned: frozenset[str] = frozenset()
+) -> list[Task]:
     """``prompts`` training tasks drawn by seed, each prompt once; in the order of ``tasks``.
 
     Raises:
@@ -77,27 +81,39 @@ def choose_tasks(tasks: Iterable[Task], prompts: int, seed: int, banned: frozens
     fit: list[Task] = []
     for task in tasks:
         if task.suite != "train":
-            raise BadInput(f"task {task.id!r} is of suite {task.suite!r}: pairs are made of training tasks only.")
+            raise BadInput(
+                f"task {task.id!r} is of suite {task.suite!r}: pairs are made of training tasks only."
+            )
         if task.id not in banned and task.messages not in seen:
             seen.add(task.messages)
             fit.append(task)
     if not fit:
-        raise BadInput("there is no training task to answer.", field="tasks.train", fix="Ask for training tasks.")
+        raise BadInput(
+            "there is no training task to answer.",
+            field="tasks.train",
+            fix="Ask for training tasks.",
+        )
     drawn = Random(f"pairs|{seed}").sample(range(len(fit)), min(prompts, len(fit)))
     return [fit[index] for index in sorted(drawn)]
 
 
-def judge_answers(tasks: Sequence[Task], answers: Path, samples: int, critic: CriticSpec) -> Iterator[Judged]:
+def judge_answers(
+    tasks: Sequence[Task], answers: Path, samples: int, critic: CriticSpec
+) -> Iterator[Judged]:
     """Label every stored answer, task after task, streaming; a judge's verdict that stands beside an answer counts as well.
 
     Raises:
         Infrastructure: an answer is missing: the job did not end.
     """
     found = {answer.id: answer for answer in read_answers(answers)}
-    wanted = [(task, sample_id(task.id, index)) for task in tasks for index in range(1, samples + 1)]
+    wanted = [
+        (task, sample_id(task.id, index)) for task in tasks for index in range(1, samples + 1)
+    ]
     missing = [name for _, name in wanted if name not in found]
     if missing:
-        raise Infrastructure(f"{answers}: {len(missing)} of {len(wanted)} answers are missing. Run again to resume.")
+        raise Infrastructure(
+            f"{answers}: {len(missing)} of {len(wanted)} answers are missing. Run again to resume."
+        )
     candidates = (
         Candidate(
             id=name,
@@ -118,10 +134,14 @@ def _agreed(labels: CriticLabels, verdict: Mapping[str, str] | None) -> CriticLa
     """Accepted by critic and judge; a judge that said nothing leaves the answer open, since it was asked."""
     if verdict is None or not labels.accepted.value or verdict["outcome"] == "pass":
         return labels
-    return labels._replace(accepted=Label(None if verdict["outcome"] == "infra" else False, verdict["reason"]))
+    return labels._replace(
+        accepted=Label(None if verdict["outcome"] == "infra" else False, verdict["reason"])
+    )
 
 
-def build_pairs(tasks: Sequence[Task], judged: Iterable[Judged], spec: PairsSpec, seed: int) -> Built:
+def build_pairs(
+    tasks: Sequence[Task], judged: Iterable[Judged], spec: PairsSpec, seed: int
+) -> Built:
     """At most one pair a task, within margin and quotas; ``judged`` holds ``spec.samples`` answers a task in the tasks' order.
 
     Raises:
@@ -153,7 +173,9 @@ def _groups(judged: Iterable[Judged], size: int) -> Iterator[list[Judged]]:
         yield [one for _, one in group]
 
 
-def _options(task: Task, group: Sequence[Judged], spec: PairsSpec, tally: Counter[str]) -> list[PreferencePair]:
+def _options(
+    task: Task, group: Sequence[Judged], spec: PairsSpec, tally: Counter[str]
+) -> list[PreferencePair]:
     """A pair for each kind of rejection among a task's answers; none, and why, in ``tally``."""
     tally["tasks"] += 1
     scored = [one for one in group if one.labels.accepted.value is not None]
@@ -180,7 +202,9 @@ def _options(task: Task, group: Sequence[Judged], spec: PairsSpec, tally: Counte
     return [_pair(task, chosen, source, kind, one) for kind, one in by_kind.items()]
 
 
-def _pair(task: Task, chosen: str, source: str, kind: RejectionKind, rejected: Judged) -> PreferencePair:
+def _pair(
+    task: Task, chosen: str, source: str, kind: RejectionKind, rejected: Judged
+) -> PreferencePair:
     reasons = [getattr(rejected.labels, name) for name in LABELS]
     return PreferencePair(
         id=content_id(task.messages, f"{chosen}\0{rejected.answer.completion}"),
@@ -203,7 +227,13 @@ _REFUSAL = re.compile(
     r"|as an? (?:ai|language model)\b|unfortunately,? i\b|desculpe\b|não posso\b)",
     re.IGNORECASE,
 )
-_INVENTED_CODES = ("hunk_mismatch", "unknown_file", "file_exists", "missing_entry_point", "signature")
+_INVENTED_CODES = (
+    "hunk_mismatch",
+    "unknown_file",
+    "file_exists",
+    "missing_entry_point",
+    "signature",
+)
 
 
 def rejection_kind(task: Task, one: Judged) -> RejectionKind:
@@ -215,9 +245,16 @@ def rejection_kind(task: Task, one: Judged) -> RejectionKind:
     if labels.syntax_pass.value is False:
         return "unparsable"
     named = (labels.format_pass, labels.entrypoint_match, labels.tests_pass)
-    if any(part.value is False and part.code in _INVENTED_CODES for part in named) or labels.no_secret.value is False:
+    if (
+        any(part.value is False and part.code in _INVENTED_CODES for part in named)
+        or labels.no_secret.value is False
+    ):
         return "hallucination"
-    if labels.format_pass.value is False or labels.no_repetition.value is False or not one.answer.stopped:
+    if (
+        labels.format_pass.value is False
+        or labels.no_repetition.value is False
+        or not one.answer.stopped
+    ):
         return "format_violation"
     return "hallucination" if invented_words(task, text) else "wrong"
 
@@ -228,7 +265,11 @@ def invented_words(task: Task, completion: str) -> frozenset[str]:
         task.verifier, (JsonAnswer, TextAnswer, ShellEffect)
     ):
         return frozenset()
-    return _words(completion) - _words("\n".join(turn.content for turn in task.messages)) - _words(task.reference)
+    return (
+        _words(completion)
+        - _words("\n".join(turn.content for turn in task.messages))
+        - _words(task.reference)
+    )
 
 
 @lru_cache(maxsize=4096)
@@ -240,14 +281,20 @@ def _rarest(found: Sequence[PreferencePair], counts: Mapping[str, int]) -> Prefe
     return min(found, key=lambda pair: (counts[pair.kind], REJECTION_KINDS.index(pair.kind)))
 
 
-def within_quotas(pairs: Sequence[PreferencePair], caps: Mapping[str, float], seed: int) -> list[PreferencePair]:
+def within_quotas(
+    pairs: Sequence[PreferencePair], caps: Mapping[str, float], seed: int
+) -> list[PreferencePair]:
     """The most pairs such that no kind has more than its share; who goes is decided by seed and id, the order stays."""
     counts = Counter(pair.kind for pair in pairs)
     total, before = len(pairs), -1
     while total != before:
         before = total
-        total = sum(min(count, int(caps.get(kind, 1.0) * before + 1e-9)) for kind, count in counts.items())
-    left = {kind: min(count, int(caps.get(kind, 1.0) * total + 1e-9)) for kind, count in counts.items()}
+        total = sum(
+            min(count, int(caps.get(kind, 1.0) * before + 1e-9)) for kind, count in counts.items()
+        )
+    left = {
+        kind: min(count, int(caps.get(kind, 1.0) * total + 1e-9)) for kind, count in counts.items()
+    }
     kept = set[str]()
     for pair in sorted(pairs, key=lambda pair: blake2b(f"{seed}|{pair.id}".encode()).digest()):
         if left[pair.kind] > 0:

@@ -53,7 +53,11 @@ class PairsReport:
 
     @classmethod
     def of(
-        cls, tally: Counter[str], offered: Sequence[PreferencePair], pairs: Sequence[PreferencePair], spec: PairsSpec
+        cls,
+        tally: Counter[str],
+        offered: Sequence[PreferencePair],
+        pairs: Sequence[PreferencePair],
+        spec: PairsSpec,
     ) -> PairsReport:
         n = max(len(pairs), 1)
         return cls(
@@ -78,7 +82,9 @@ class PairsReport:
 
     def words(self) -> str:
         """Where the tasks went, in one line."""
-        parts = [f"{count} tasks: {_WITHOUT[name]}" for name, count in self.without.items() if count]
+        parts = [
+            f"{count} tasks: {_WITHOUT[name]}" for name, count in self.without.items() if count
+        ]
         cut = sum(self.offered.values()) - self.total
         parts += [f"{cut} pairs beyond the quotas {self.largest_shares}"] if cut else []
         return "; ".join(parts) or "none was offered"
@@ -105,8 +111,15 @@ class PairsReport:
         return "\n".join(lines) + "\n"
 
     def to_plot(self) -> str:
-        quotas: dict[str, float] = {kind: self.largest_shares.get(kind, 1.0) for kind in REJECTION_KINDS}
-        return shares(_shares(self.offered), _shares(self.pairs), quotas, "Kinds of rejection, and their quotas")
+        quotas: dict[str, float] = {
+            kind: self.largest_shares.get(kind, 1.0) for kind in REJECTION_KINDS
+        }
+        return shares(
+            _shares(self.offered),
+            _shares(self.pairs),
+            quotas,
+            "Kinds of rejection, and their quotas",
+        )
 
 
 def _by_kind(pairs: Sequence[PreferencePair]) -> dict[str, int]:

@@ -30,13 +30,18 @@ class Prompt(NamedTuple):
 def prompts_of(tasks: Iterable[Task], samples: int = 1) -> list[Prompt]:
     """A prompt for each task and sample; see ``records.conversation`` for their ids."""
     return [
-        Prompt(sample_id(task.id, sample), sampled(task.messages, sample) if sample > 1 else task.messages)
+        Prompt(
+            sample_id(task.id, sample),
+            sampled(task.messages, sample) if sample > 1 else task.messages,
+        )
         for task in tasks
         for sample in range(1, samples + 1)
     ]
 
 
-def render(tokenizer: PreTrainedTokenizerBase, messages: tuple[Message, ...], prompt_format: str) -> str:
+def render(
+    tokenizer: PreTrainedTokenizerBase, messages: tuple[Message, ...], prompt_format: str
+) -> str:
     """The text that the model continues.
 
     Raises:
@@ -57,24 +62,31 @@ def plain(messages: tuple[Message, ...], prompt_format: str) -> str:
         return f"Instruction: {_plain(messages)}\nResponse:"
     if prompt_format == "raw":
         return _plain(messages) + "\n"
-    raise BadInput(f"unknown prompt format {prompt_format!r}.", fix=f"Known: {', '.join(PROMPT_FORMATS)}.")
+    raise BadInput(
+        f"unknown prompt format {prompt_format!r}.", fix=f"Known: {', '.join(PROMPT_FORMATS)}."
+    )
 
 
-def encode(tokenizer: PreTrainedTokenizerBase, prompts: Sequence[Prompt], decoding: Decoding) -> list[list[int]]:
+def encode(
+    tokenizer: PreTrainedTokenizerBase, prompts: Sequence[Prompt], decoding: Decoding
+) -> list[list[int]]:
     """Token ids of rendered prompts. No special token is added; that the plain formats hold none is checked, not assumed.
 
     Raises:
         BadInput: as ``render``, or a plain prompt whose own text is read as a special token.
     """
     texts = [render(tokenizer, prompt.messages, decoding.prompt_format) for prompt in prompts]
-    encoded: list[list[int]] = tokenizer(texts, add_special_tokens=False)["input_ids"] if texts else []
+    encoded: list[list[int]] = (
+        tokenizer(texts, add_special_tokens=False)["input_ids"] if texts else []
+    )
     if decoding.prompt_format != "chat":
         special = special_tokens(tokenizer)
         for prompt, tokens in zip(prompts, encoded, strict=True):
             if found := special & set(tokens):
                 name = tokenizer.convert_ids_to_tokens(min(found))
                 raise BadInput(
-                    f"the plain prompt {prompt.id!r} holds the special token {name!r}.", fix="Change its text."
+                    f"the plain prompt {prompt.id!r} holds the special token {name!r}.",
+                    fix="Change its text.",
                 )
     return encoded
 
@@ -85,7 +97,9 @@ def special_tokens(tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
     return frozenset({*tokenizer.all_special_ids, *added})
 
 
-def render_chat(tokenizer: PreTrainedTokenizerBase, turns: list[dict[str, Any]], *, prompt: bool = True) -> str:
+def render_chat(
+    tokenizer: PreTrainedTokenizerBase, turns: list[dict[str, Any]], *, prompt: bool = True
+) -> str:
     """``turns`` through the chat template; ``prompt`` adds the opening of the assistant's turn."""
     if not tokenizer.chat_template:
         raise BadInput(

@@ -102,12 +102,18 @@ class Writer:
 
     @property
     def done(self) -> bool:
-        return len(self.accepted) >= self.spec.rows or len(self.attempts) >= self.spec.attempts * self.spec.rows
+        return (
+            len(self.accepted) >= self.spec.rows
+            or len(self.attempts) >= self.spec.attempts * self.spec.rows
+        )
 
     def write(self, path: Path, told: Told = lambda kept, tried, tokens: None) -> None:
         """Go on from the whole rounds of ``path`` until enough is accepted or the attempts are used up."""
         self.attempts = read_attempts(path)
-        known = Known(self.spec.near_duplicates, [shown.instruction for group in SHOWN.values() for shown in group])
+        known = Known(
+            self.spec.near_duplicates,
+            [shown.instruction for group in SHOWN.values() for shown in group],
+        )
         for one in self.attempts:
             if one.reason.partition(":")[0] not in _UNANSWERED:
                 known.add(one.instruction)
@@ -124,7 +130,10 @@ class Writer:
         kept = self.accepted
         slots = self._slots(number, kept)
         asked = [self._instruction_prompt(number, at, *slot, kept) for at, slot in enumerate(slots)]
-        texts = [self._first_line(one.completion) for one in self._ask(asked, self.spec.instruction_tokens)]
+        texts = [
+            self._first_line(one.completion)
+            for one in self._ask(asked, self.spec.instruction_tokens)
+        ]
         made = [
             Attempt(round=number, number=at, category=category, topic=topic, instruction=text, response="", reason=reason)
             for at, ((category, topic), (text, reason)) in enumerate(
@@ -134,7 +143,10 @@ class Writer:
         open_ones = [one for one in made if not one.reason]
         prompts = [self._response_prompt(one) for one in open_ones]
         answers = self._ask(prompts, self.spec.response_tokens)
-        answered = {one.number: self._answered(one, answer) for one, answer in zip(open_ones, answers, strict=True)}
+        answered = {
+            one.number: self._answered(one, answer)
+            for one, answer in zip(open_ones, answers, strict=True)
+        }
         return list(self._judged([answered.get(one.number, one) for one in made]))
 
     def _slots(self, number: int, accepted: Sequence[Attempt]) -> list[tuple[str, str]]:
@@ -159,7 +171,10 @@ class Writer:
         self, number: int, at: int, category: str, topic: str, accepted: Sequence[Attempt]
     ) -> Prompt:
         chance = Random(f"shown|{self.seed}|{number}|{at}")
-        shown = [f"Topic: {one.topic}\nInstruction: {one.instruction}" for one in _some(SHOWN[category], chance)]
+        shown = [
+            f"Topic: {one.topic}\nInstruction: {one.instruction}"
+            for one in _some(SHOWN[category], chance)
+        ]
         own = [one for one in accepted if one.category == category]
         if own:
             one = chance.choice(own)
@@ -170,7 +185,9 @@ class Writer:
     def _response_prompt(self, one: Attempt) -> Prompt:
         chance = Random(f"answered|{self.seed}|{one.round}|{one.number}")
         examples = _some(SHOWN[one.category], chance)
-        shown = [f"Instruction: {each.instruction}\nResponse:\n{each.response}" for each in examples]
+        shown = [
+            f"Instruction: {each.instruction}\nResponse:\n{each.response}" for each in examples
+        ]
         text = "\n\n".join([*shown, f"Instruction: {one.instruction}\nResponse:"])
         return Prompt(f"{self.seed}|{one.round}|{one.number}|response", (Message("user", text),))
 
@@ -183,7 +200,11 @@ class Writer:
             seed=self.seed,
             prompt_format="raw",
         )
-        found = {one.id: one for batch in self.engine(prompts, decoding) for one in batch} if prompts else {}
+        found = (
+            {one.id: one for batch in self.engine(prompts, decoding) for one in batch}
+            if prompts
+            else {}
+        )
         self.tokens += sum(one.tokens for one in found.values())
         return [found[prompt.id] for prompt in prompts]
 
@@ -217,7 +238,12 @@ class Writer:
         text, ended = self._until_end(answer.completion)
         done = {**asdict(one), "response": text.strip()}
         if not (ended or answer.stopped):
-            return Attempt(**{**done, "reason": f"unfinished: no end within {self.spec.response_tokens} tokens"})
+            return Attempt(
+                **{
+                    **done,
+                    "reason": f"unfinished: no end within {self.spec.response_tokens} tokens",
+                }
+            )
         return Attempt(**{**done, "reason": "" if text.strip() else "empty: no response"})
 
     def _judged(self, made: Sequence[Attempt]) -> Iterator[Attempt]:
@@ -227,7 +253,9 @@ class Writer:
                 yield one
                 continue
             verdict = next(verdicts).accepted
-            yield Attempt(**{**asdict(one), "reason": "accepted" if verdict.value else verdict.reason})
+            yield Attempt(
+                **{**asdict(one), "reason": "accepted" if verdict.value else verdict.reason}
+            )
 
 
 def read_attempts(path: Path) -> list[Attempt]:

@@ -26,7 +26,14 @@ from .prompts import Prompt, plain
 
 RETRIED = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 _LONGEST_WAIT_S = 60.0
-_TOO_LONG = ("context length", "context_length", "maximum context", "too many tokens", "max_model_len", "too long")
+_TOO_LONG = (
+    "context length",
+    "context_length",
+    "maximum context",
+    "too many tokens",
+    "max_model_len",
+    "too long",
+)
 _FILTERED = ("content_filter", "content filter", "content management policy", "content_policy")
 
 
@@ -86,7 +93,9 @@ class Server:
         self.spec, self.usage = spec, Usage()
         headers = {"Authorization": f"Bearer {spec.key}"} if spec.key else {}
         limits = httpx.Limits(max_connections=spec.concurrency)
-        self._client = httpx.Client(headers=headers, timeout=spec.timeout_s, limits=limits, follow_redirects=False)
+        self._client = httpx.Client(
+            headers=headers, timeout=spec.timeout_s, limits=limits, follow_redirects=False
+        )
         self._lock, self._next_start = threading.Lock(), 0.0
         self._failures_in_a_row = 0
         self._last_problem = ""
@@ -109,7 +118,11 @@ class Server:
         running: dict[Future[Answer], str] = {}
         try:
             while True:
-                while not self._is_out() and len(running) < self.spec.concurrency and (prompt := next(todo, None)):
+                while (
+                    not self._is_out()
+                    and len(running) < self.spec.concurrency
+                    and (prompt := next(todo, None))
+                ):
                     running[pool.submit(self._answer, prompt, decoding)] = prompt.id
                 if not running and self._is_out():
                     raise Infrastructure(self._outage())
@@ -122,7 +135,14 @@ class Server:
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
-    def ask(self, messages: Sequence[Message], *, max_tokens: int, temperature: float = 0.0, seed: int = 0) -> Reply:
+    def ask(
+        self,
+        messages: Sequence[Message],
+        *,
+        max_tokens: int,
+        temperature: float = 0.0,
+        seed: int = 0,
+    ) -> Reply:
         """One chat reply.
 
         Raises:
@@ -131,20 +151,32 @@ class Server:
         """
         body = {"messages": [turn.to_dict() for turn in messages], "seed": seed}
         try:
-            return self._post("chat/completions", body | {"max_tokens": max_tokens, "temperature": temperature})
+            return self._post(
+                "chat/completions", body | {"max_tokens": max_tokens, "temperature": temperature}
+            )
         except _GivenUp as error:
-            raise Infrastructure(f"{self.spec.base_url}: {error}. Nothing was decided; run again.") from error
+            raise Infrastructure(
+                f"{self.spec.base_url}: {error}. Nothing was decided; run again."
+            ) from error
 
     def _answer(self, prompt: Prompt, decoding: Decoding) -> Answer:
         started = time.perf_counter()
-        body: dict[str, Any] = {"max_tokens": decoding.max_new_tokens, "temperature": decoding.temperature}
+        body: dict[str, Any] = {
+            "max_tokens": decoding.max_new_tokens,
+            "temperature": decoding.temperature,
+        }
         if decoding.temperature > 0:
             digest = hashlib.sha256(f"{decoding.seed}|{prompt.id}".encode()).digest()
             body |= {"top_p": decoding.top_p, "seed": int.from_bytes(digest[:4], "big") >> 1}
         if decoding.prompt_format == "chat":
-            reply = self._post("chat/completions", body | {"messages": [turn.to_dict() for turn in prompt.messages]})
+            reply = self._post(
+                "chat/completions",
+                body | {"messages": [turn.to_dict() for turn in prompt.messages]},
+            )
         else:
-            reply = self._post("completions", body | {"prompt": plain(prompt.messages, decoding.prompt_format)})
+            reply = self._post(
+                "completions", body | {"prompt": plain(prompt.messages, decoding.prompt_format)}
+            )
         seconds = round(time.perf_counter() - started, 6)
         return Answer(prompt.id, reply.text, reply.finish_reason == "stop", reply.tokens, seconds)
 
@@ -160,7 +192,12 @@ class Server:
                 break
             if attempt + 1 < self.spec.tries:
                 self.usage.retries += 1
-                time.sleep(min(_LONGEST_WAIT_S, pause if pause is not None else self.spec.wait_s * 2**attempt))
+                time.sleep(
+                    min(
+                        _LONGEST_WAIT_S,
+                        pause if pause is not None else self.spec.wait_s * 2**attempt,
+                    )
+                )
         with self._lock:
             self.usage.failed += 1
             self._failures_in_a_row += 1
@@ -181,7 +218,11 @@ class Server:
             with self._lock:
                 self.usage.requests += 1
         if response.status_code in RETRIED:
-            return None, f"HTTP {response.status_code}", _retry_after(response.headers.get("retry-after"))
+            return (
+                None,
+                f"HTTP {response.status_code}",
+                _retry_after(response.headers.get("retry-after")),
+            )
         if response.status_code != 200:
             return self._refused(response.status_code, response.text), "", None
         try:

@@ -30,7 +30,9 @@ class Target:
     @property
     def slug(self) -> str:
         """A folder's name: of the model's name, with a piece of its hash."""
-        return f"{re.sub(r'[^A-Za-z0-9.]+', '-', self.name).strip('-.')[-60:]}-{self.model_hash[:8]}"
+        return (
+            f"{re.sub(r'[^A-Za-z0-9.]+', '-', self.name).strip('-.')[-60:]}-{self.model_hash[:8]}"
+        )
 
 
 def served(base_url: str, model: str) -> Target:
@@ -57,7 +59,10 @@ def _of_stage(store: Store, recipe: str, stage: str) -> Target:
     checkpoint = store.find(f"{stage}_checkpoint")
     if checkpoint is None:
         folder = store.home.runs / recipe
-        made = sorted(path.parent.name.removesuffix("_checkpoint") for path in folder.glob("*_checkpoint/current"))
+        made = sorted(
+            path.parent.name.removesuffix("_checkpoint")
+            for path in folder.glob("*_checkpoint/current")
+        )
         hint = did_you_mean(stage, made) if made else f"Run it first: sentinel run {recipe}."
         raise BadInput(f"recipe {recipe} has no checkpoint of stage {stage!r}.", fix=hint)
     return Target(

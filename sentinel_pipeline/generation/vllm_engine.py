@@ -30,10 +30,14 @@ class VllmEngine:
         try:
             from vllm import LLM
         except ImportError as error:
-            raise Infrastructure("vLLM is not installed: pip install 'sentinel-pipeline[gpu]'.") from error
+            raise Infrastructure(
+                "vLLM is not installed: pip install 'sentinel-pipeline[gpu]'."
+            ) from error
         self._tokenizer = load_tokenizer(folder)
         try:
-            self._model: Any = LLM(model=str(folder), gpu_memory_utilization=memory_share, enable_prefix_caching=True)
+            self._model: Any = LLM(
+                model=str(folder), gpu_memory_utilization=memory_share, enable_prefix_caching=True
+            )
         except (RuntimeError, ValueError) as error:
             raise Infrastructure(f"vLLM did not start with {folder}: {error}") from error
 
@@ -41,20 +45,27 @@ class VllmEngine:
         """Answers batch by batch; a prompt that leaves no room is an empty answer that did not stop."""
         context = int(self._model.llm_engine.model_config.max_model_len)
         items = list(zip(prompts, encode(self._tokenizer, prompts, decoding), strict=True))
-        if too_long := [Answer(p.id, "", False, 0, 0.0) for p, tokens in items if len(tokens) >= context]:
+        if too_long := [
+            Answer(p.id, "", False, 0, 0.0) for p, tokens in items if len(tokens) >= context
+        ]:
             yield too_long
         fitting = [(p, tokens) for p, tokens in items if len(tokens) < context]
         for start in range(0, len(fitting), decoding.batch_size):
             yield self._answer(fitting[start : start + decoding.batch_size], decoding, context)
 
-    def _answer(self, batch: list[tuple[Prompt, list[int]]], decoding: Decoding, context: int) -> list[Answer]:
+    def _answer(
+        self, batch: list[tuple[Prompt, list[int]]], decoding: Decoding, context: int
+    ) -> list[Answer]:
         started = time.perf_counter()
         asked = [{"prompt_token_ids": tokens} for _, tokens in batch]
-        settings = [_settings(prompt.id, len(tokens), decoding, context) for prompt, tokens in batch]
+        settings = [
+            _settings(prompt.id, len(tokens), decoding, context) for prompt, tokens in batch
+        ]
         outputs = self._model.generate(asked, settings, use_tqdm=False)
         share = round((time.perf_counter() - started) / len(batch), 6)
         return [
-            _answer(prompt.id, output.outputs[0], share) for (prompt, _), output in zip(batch, outputs, strict=True)
+            _answer(prompt.id, output.outputs[0], share)
+            for (prompt, _), output in zip(batch, outputs, strict=True)
         ]
 
 

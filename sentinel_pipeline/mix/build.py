@@ -46,7 +46,13 @@ class Mix(NamedTuple):
 
 @contextmanager
 def build_mix(
-    accepted: Path, repairs: Path, *, banned: Collection[str], spec: MixSpec, seed: int, scratch: Path | None = None
+    accepted: Path,
+    repairs: Path,
+    *,
+    banned: Collection[str],
+    spec: MixSpec,
+    seed: int,
+    scratch: Path | None = None,
 ) -> Iterator[Mix]:
     """The mix that ``spec`` asks for, without duplicates and without rows that overlap a benchmark.
 
@@ -71,9 +77,17 @@ def build_mix(
             total, quotas = draw_quotas(bench, spec)
             bench.run(_OUTCOMES)
             report = MixReport(
-                seed=seed, unit=spec.unit, size=spec.size, total=total, seen=rows, quotas=quotas, **_counts(bench)
+                seed=seed,
+                unit=spec.unit,
+                size=spec.size,
+                total=total,
+                seen=rows,
+                quotas=quotas,
+                **_counts(bench),
             )
-            yield Mix(_Chosen(accepted, repairs, _positions(bench, rows), bench), _Others(bench), report)
+            yield Mix(
+                _Chosen(accepted, repairs, _positions(bench, rows), bench), _Others(bench), report
+            )
 
 
 _OUTCOMES = """
@@ -91,9 +105,13 @@ from survey s left join duplicates d using (pos) left join chosen c using (pos) 
 def _counts(bench: Workbench) -> dict[str, Any]:
     """The parts of the report that are counted over all rows."""
     return {
-        "before": dict(bench.rows("select category, sum(weight)::double from survey group by 1 order by 1")),
+        "before": dict(
+            bench.rows("select category, sum(weight)::double from survey group by 1 order by 1")
+        ),
         "left_out": dict(
-            bench.rows("select reason, count(*) from outcomes where reason is not null group by 1 order by 1")
+            bench.rows(
+                "select reason, count(*) from outcomes where reason is not null group by 1 order by 1"
+            )
         ),
         "held_back": dict(
             bench.rows(
@@ -148,7 +166,9 @@ class _Chosen:
             yield from chunk["category"].tolist()
 
 
-def _groups(path: Path, chosen: bytearray, start: int) -> Iterator[tuple[list[dict[str, Any]], bytearray]]:
+def _groups(
+    path: Path, chosen: bytearray, start: int
+) -> Iterator[tuple[list[dict[str, Any]], bytearray]]:
     """Each row group's chosen rows, and the flags of all its rows."""
     import pyarrow as pa
     import pyarrow.parquet as pq

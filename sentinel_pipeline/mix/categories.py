@@ -52,16 +52,20 @@ _AUDIO = re.compile(
     re.I,
 )
 _OCR = re.compile(
-    r"\bocr\b|\bscanned (?:page|document|image)\b|\bpage \d+ of \d+\b|<\|?ocr|\bfigure \d+\.\d+\b.*\btable \d+", re.I
+    r"\bocr\b|\bscanned (?:page|document|image)\b|\bpage \d+ of \d+\b|<\|?ocr|\bfigure \d+\.\d+\b.*\btable \d+",
+    re.I,
 )
-_EDIT = re.compile(r"\b(?:fix|refactor|debug|rewrite|rename|optimi[sz]e|patch|edit|modify|failing test)\b", re.I)
+_EDIT = re.compile(
+    r"\b(?:fix|refactor|debug|rewrite|rename|optimi[sz]e|patch|edit|modify|failing test)\b", re.I
+)
 _DEVOPS = re.compile(
     r"\b(?:docker(?:file)?|nginx|systemctl|systemd|journalctl|kubernetes|kubectl|helm|terraform|ansible|pm2|ssh|azure|crontab|iptables"
     r"|apt(?:-get)?|ubuntu|linux|chmod|chown|grep|bash|shell (?:command|script))\b",
     re.I,
 )
 _TOOLS = re.compile(
-    r"\b(?:function|tool)[ _-]?calls?\b|\bavailable (?:functions|tools)\b|\"(?:parameters|arguments)\"\s*:", re.I
+    r"\b(?:function|tool)[ _-]?calls?\b|\bavailable (?:functions|tools)\b|\"(?:parameters|arguments)\"\s*:",
+    re.I,
 )
 MIN_PROSE = 3000
 """Characters of an answer without code from which it is prose, when the request is short of being a question."""
@@ -70,7 +74,9 @@ MIN_PROSE = 3000
 def category_of(candidate: Candidate, spec: MixSpec = SEED_000) -> Decision:
     """Decide by, in this order: the source's word where the mix knows it, the recipe's own rules, the verifier, held-back marks,
     the answer's language, the prompt's words."""
-    if candidate.category is not None and (candidate.category in spec.shares or candidate.category in HELD_BACK):
+    if candidate.category is not None and (
+        candidate.category in spec.shares or candidate.category in HELD_BACK
+    ):
         return Decision(candidate.category, "given")
     prompt = prompt_of(candidate.messages)[:20_000]
     for name, rule in spec.categories.items():
@@ -85,7 +91,9 @@ def _holds(rule: CategoryRule, candidate: Candidate, prompt: str) -> bool:
     asked = f" {' '.join(words(prompt))} " if rule.words else ""
     return (
         (not rule.sources or candidate.source in rule.sources)
-        and (not rule.words or any(f" {' '.join(words(phrase))} " in asked for phrase in rule.words))
+        and (
+            not rule.words or any(f" {' '.join(words(phrase))} " in asked for phrase in rule.words)
+        )
         and (not rule.languages or _language(candidate, prompt) in rule.languages)
     )
 
@@ -93,7 +101,9 @@ def _holds(rule: CategoryRule, candidate: Candidate, prompt: str) -> bool:
 def _language(candidate: Candidate, prompt: str) -> str:
     if candidate.verifier is not None:
         return _LANGUAGES.get(type(candidate.verifier), "python")
-    tagged = next((block.language for block in fences(candidate.completion[:20_000]) if block.language), None)
+    tagged = next(
+        (block.language for block in fences(candidate.completion[:20_000]) if block.language), None
+    )
     return tagged or guess_language(candidate.completion, prompt)
 
 
@@ -104,7 +114,11 @@ def quality_of(candidate: Candidate) -> str:
     """One of ``QUALITIES``, of a row that the critic accepted: nothing that spoke against it is left to ask."""
     if candidate.verifier is not None:
         return "verified"
-    return "accepted" if _language(candidate, prompt_of(candidate.messages)[:20_000]) == "text" else "parsed"
+    return (
+        "accepted"
+        if _language(candidate, prompt_of(candidate.messages)[:20_000]) == "text"
+        else "parsed"
+    )
 
 
 def _held_back(prompt: str, completion: str) -> Decision | None:
@@ -113,7 +127,11 @@ def _held_back(prompt: str, completion: str) -> Decision | None:
         return Decision("audio", "held_back: transcript marks")
     if _OCR.search(prompt) or len(_OCR.findall(head)) >= 2:
         return Decision("ocr", "held_back: scan marks")
-    plain = len(completion) >= MIN_PROSE and not fences(completion) and guess_language(completion) == "text"
+    plain = (
+        len(completion) >= MIN_PROSE
+        and not fences(completion)
+        and guess_language(completion) == "text"
+    )
     if (
         plain
         and "?" not in prompt
@@ -129,14 +147,20 @@ def _by_answer(prompt: str, completion: str) -> Decision:
         return Decision("code_editing", "language: diff")
     if language == "json":
         value = extract(completion, "json").value
-        call = _TOOLS.search(prompt) or (isinstance(value, dict) and {"name", "arguments"} <= value.keys())
+        call = _TOOLS.search(prompt) or (
+            isinstance(value, dict) and {"name", "arguments"} <= value.keys()
+        )
         return Decision("tool_use", "tool_call" if call else "language: json")
     if language == "shell" or (language == "yaml" and _DEVOPS.search(prompt)):
         return Decision("devops", f"language: {language}")
-    if language != "text" or any(block.language == "typescript" for block in fences(completion[:20_000])):
+    if language != "text" or any(
+        block.language == "typescript" for block in fences(completion[:20_000])
+    ):
         edits = _EDIT.search(prompt) and (fences(prompt) or "def " in prompt)
         return (
-            Decision("code_editing", "prompt: edit") if edits else Decision("executable_code", f"language: {language}")
+            Decision("code_editing", "prompt: edit")
+            if edits
+            else Decision("executable_code", f"language: {language}")
         )
     if _DEVOPS.search(prompt):
         return Decision("devops", "prompt: administration")

@@ -39,7 +39,12 @@ class Rate(NamedTuple):
 
     def to_json(self) -> dict[str, Any]:
         low, high = self.interval[:2] if self.interval else (None, None)
-        return {"rate": self.hits / self.n if self.n else None, "hits": self.hits, "n": self.n, "interval": [low, high]}
+        return {
+            "rate": self.hits / self.n if self.n else None,
+            "hits": self.hits,
+            "n": self.n,
+            "interval": [low, high],
+        }
 
     def __str__(self) -> str:
         if self.interval is None:
@@ -82,7 +87,11 @@ class Measured:
             for kind, rate in rates.items()
             if rate.interval is not None
         ]
-        return rate_bars(bars, "Planted contaminations found", {"bar": BAR}) if bars else "Nothing could be planted."
+        return (
+            rate_bars(bars, "Planted contaminations found", {"bar": BAR})
+            if bars
+            else "Nothing could be planted."
+        )
 
     def to_markdown(self) -> str:
         lines = [
@@ -93,7 +102,13 @@ class Measured:
             f"| clean rows wrongly found | {self.clean} |",
         ]
         return "\n".join(
-            [*lines, *(f"| recall, {kind.replace('_', ' ')} | {rate} |" for kind, rate in self.kinds.items())]
+            [
+                *lines,
+                *(
+                    f"| recall, {kind.replace('_', ' ')} | {rate} |"
+                    for kind, rate in self.kinds.items()
+                ),
+            ]
         )
 
 
@@ -121,12 +136,17 @@ class DecontaminationReport:
 
     def to_markdown(self) -> str:
         names = ", ".join(f"{name} ({count})" for name, count in self.suites.items())
-        lines = [f"{len(self.hits)} of {self.rows} rows overlap one of {self.tasks} benchmark items: {names}.", ""]
+        lines = [
+            f"{len(self.hits)} of {self.rows} rows overlap one of {self.tasks} benchmark items: {names}.",
+            "",
+        ]
         if self.hits:
             lines += ["| row | item | suite | kind | score |", "|---|---|---|---|---|"]
             cells = [(h.id, h.task_id, h.suite, h.kind, f"{h.score:.2f}") for h in self.hits[:50]]
             lines += ["| " + " | ".join(map(_cell, each)) + " |" for each in cells]
-            lines += [f"… and {len(self.hits) - 50} more in report.json."] if len(self.hits) > 50 else []
+            lines += (
+                [f"… and {len(self.hits) - 50} more in report.json."] if len(self.hits) > 50 else []
+            )
             lines.append("")
         return "\n".join(lines) + (f"\n{self.measured.to_markdown()}" if self.measured else "")
 
@@ -137,7 +157,11 @@ def _cell(text: str) -> str:
 
 
 def decontaminate(
-    rows: Iterable[Row | Candidate], tasks: Iterable[Task], *, relatives: Iterable[Task] = (), seed: int | None = None
+    rows: Iterable[Row | Candidate],
+    tasks: Iterable[Task],
+    *,
+    relatives: Iterable[Task] = (),
+    seed: int | None = None,
 ) -> DecontaminationReport:
     """Compare ``rows`` (streamed) with every item of ``tasks`` (held).
 
@@ -157,7 +181,9 @@ def decontaminate(
             hits.append(hit)
     measured = measure(items, others, seed) if seed is not None else None
     suites = dict(Counter(task.suite for task in items))
-    return DecontaminationReport(rows=count, tasks=len(items), suites=suites, hits=tuple(hits), measured=measured)
+    return DecontaminationReport(
+        rows=count, tasks=len(items), suites=suites, hits=tuple(hits), measured=measured
+    )
 
 
 def measure(tasks: Sequence[Task], relatives: Sequence[Task], seed: int) -> Measured:
@@ -180,7 +206,9 @@ def measure(tasks: Sequence[Task], relatives: Sequence[Task], seed: int) -> Meas
 
 
 def _as_row(task: Task) -> Candidate:
-    return Candidate(id=task.id, source="clean", messages=task.messages, completion=task.reference or "None.")
+    return Candidate(
+        id=task.id, source="clean", messages=task.messages, completion=task.reference or "None."
+    )
 
 
 def _some(tasks: Sequence[Task], most: int, seed: int) -> list[Task]:

@@ -39,10 +39,12 @@ _WITHOUT = "and not exists (select 1 from repeated_{kind} r where r.pos = s.pos)
 def find_duplicates(bench: Workbench, folder: Path, rows: int, spec: MixSpec) -> None:
     """Fill the workbench's table ``duplicates`` (pos, stood_for_by, kind, similarity) from its view ``survey``."""
     bench.run(_FIRST.format(kind="exact", column="exact", without=""))
-    bench.run(_FIRST.format(kind="normalised", column="form", without=_WITHOUT.format(kind="exact")))
-    without = _WITHOUT.format(kind="exact") + _WITHOUT.format(kind="normalised").replace(" r ", " n ").replace(
-        "r.", "n."
+    bench.run(
+        _FIRST.format(kind="normalised", column="form", without=_WITHOUT.format(kind="exact"))
     )
+    without = _WITHOUT.format(kind="exact") + _WITHOUT.format(kind="normalised").replace(
+        " r ", " n "
+    ).replace("r.", "n.")
     stood_for_by, similar = _near(bench, folder, rows, spec, without)
     _keep(bench, folder, stood_for_by, similar)
 
@@ -53,7 +55,11 @@ def _keep(bench: Workbench, folder: Path, stood_for_by: np.ndarray, similar: np.
     import pyarrow.parquet as pq
 
     out = np.flatnonzero(stood_for_by >= 0)
-    columns = {"pos": out, "stood_for_by": stood_for_by[out], "similarity": similar[out].astype(np.float64)}
+    columns = {
+        "pos": out,
+        "stood_for_by": stood_for_by[out],
+        "similarity": similar[out].astype(np.float64),
+    }
     pq.write_table(pa.table(columns), folder / "near.parquet")
     bench.view("repeated_near", folder / "near.parquet")
     bench.run(
@@ -63,7 +69,9 @@ def _keep(bench: Workbench, folder: Path, stood_for_by: np.ndarray, similar: np.
     )
 
 
-def _near(bench: Workbench, folder: Path, rows: int, spec: MixSpec, without: str) -> tuple[np.ndarray, np.ndarray]:
+def _near(
+    bench: Workbench, folder: Path, rows: int, spec: MixSpec, without: str
+) -> tuple[np.ndarray, np.ndarray]:
     """For each position the one that stands for it, or -1, and how similar they are."""
     import numpy as np
 
@@ -94,7 +102,12 @@ def _alike(kept: np.ndarray, pairs: np.ndarray, threshold: float) -> np.ndarray:
 
 
 def _settle(
-    kept: np.ndarray, stood_for_by: np.ndarray, similar: np.ndarray, later: int, earlier: int, threshold: float
+    kept: np.ndarray,
+    stood_for_by: np.ndarray,
+    similar: np.ndarray,
+    later: int,
+    earlier: int,
+    threshold: float,
 ) -> None:
     """Pairs come in order, so ``earlier`` is settled: it stands, or another row stands for it and may for ``later`` as well."""
     if stood_for_by[later] >= 0:

@@ -38,7 +38,9 @@ def shingles(messages: Sequence[Message], completion: str) -> tuple[list[str], l
         asked += [f"{roles} {word}" for word in said]
         asked += [f"{roles} {' '.join(three)}" for three in zip(said, said[1:], said[2:])]
     tokens = code_tokens(code_of(completion))
-    return asked, [" ".join(three) for three in zip(tokens, tokens[1:], tokens[2:])] or [" ".join(tokens)]
+    return asked, [" ".join(three) for three in zip(tokens, tokens[1:], tokens[2:])] or [
+        " ".join(tokens)
+    ]
 
 
 def signatures(sets: Sequence[tuple[list[str], list[str]]]) -> np.ndarray:
@@ -46,7 +48,9 @@ def signatures(sets: Sequence[tuple[list[str], list[str]]]) -> np.ndarray:
     import numpy as np
     from rensa import RMinHash
 
-    digests = RMinHash.digests_from_token_sets([each for pair in sets for each in pair], HALF, _SEED)
+    digests = RMinHash.digests_from_token_sets(
+        [each for pair in sets for each in pair], HALF, _SEED
+    )
     minima = np.array(digests, dtype=np.uint32).reshape(len(sets), 2, HALF)
     return np.ascontiguousarray(minima.transpose(0, 2, 1)).reshape(len(sets), PERMUTATIONS)
 

@@ -27,9 +27,19 @@ _SYNONYMS = {
     "all": "every one of the", "print": "show", "called": "named", "python": "Python 3", "takes": "accepts",
     "convert": "turn", "containing": "holding", "only": "just", "each": "every", "implement": "code up", "call": "invoke",
 }  # fmt: skip
-_OPENINGS = ("Hi! Could you help me with this? ", "Task: ", "Please do the following. ", "I need this for work: ")
+_OPENINGS = (
+    "Hi! Could you help me with this? ",
+    "Task: ",
+    "Please do the following. ",
+    "I need this for work: ",
+)
 _CLOSINGS = (" Thanks!", " Explain briefly.", " Answer with the result only.", "")
-_REQUESTS = ("Show me something short.", "What does this do?", "Give me some code to review.", "Go on.")
+_REQUESTS = (
+    "Show me something short.",
+    "What does this do?",
+    "Give me some code to review.",
+    "Go on.",
+)
 _ANSWERS = ("It depends on what you need.", "Here you are.", "I would rather not.", "pass")
 _FOREIGN = (
     "calcula o resultado pedido",
@@ -83,7 +93,13 @@ def plant(tasks: Sequence[Task], seed: int) -> list[Plant]:
 
 def _plant(kind: str, task: Task, prompt: str, answer: str) -> Plant:
     name = f"{task.suite}/{task.id}#{kind}"
-    row = Candidate(id=name, source="plant", messages=(Message("user", prompt),), completion=answer, planted=kind)
+    row = Candidate(
+        id=name,
+        source="plant",
+        messages=(Message("user", prompt),),
+        completion=answer,
+        planted=kind,
+    )
     return Plant(kind, task, row)
 
 
@@ -107,7 +123,11 @@ def reword(text: str, chance: random.Random) -> str:
 def pad(text: str, chance: random.Random) -> str:
     """The request within talk, in another layout and case."""
     text = re.sub(r"[ \t]+", "  ", text) if chance.random() < 0.5 else text.replace("\n", " ")
-    return chance.choice(_OPENINGS) + (text.upper() if chance.random() < 0.3 else text) + chance.choice(_CLOSINGS)
+    return (
+        chance.choice(_OPENINGS)
+        + (text.upper() if chance.random() < 0.3 else text)
+        + chance.choice(_CLOSINGS)
+    )
 
 
 def rename(code: str, chance: random.Random) -> str | None:
@@ -115,11 +135,22 @@ def rename(code: str, chance: random.Random) -> str | None:
     tree = _tree(code)
     if tree is None:
         return None
-    own = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    own = {
+        node.id
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+    }
     own |= {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
     own |= {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
-    names = {name: f"{chance.choice(_NAMES)}_{number}" for number, name in enumerate(sorted(own - {"self"}))}
-    return re.sub(r"(?<![.\w])[A-Za-z_]\w*", lambda match: names.get(match[0], match[0]), code) if names else None
+    names = {
+        name: f"{chance.choice(_NAMES)}_{number}"
+        for number, name in enumerate(sorted(own - {"self"}))
+    }
+    return (
+        re.sub(r"(?<![.\w])[A-Za-z_]\w*", lambda match: names.get(match[0], match[0]), code)
+        if names
+        else None
+    )
 
 
 def reformat(code: str, chance: random.Random) -> str | None:
@@ -140,7 +171,8 @@ def translate(code: str, chance: random.Random) -> str | None:
             node.body.insert(0, ast.Expr(ast.Constant(chance.choice(_FOREIGN))))
     lines = ast.unparse(ast.fix_missing_locations(tree)).split("\n")
     return "\n".join(
-        f"{line}  # {chance.choice(_FOREIGN)}" if number % 3 == 2 else line for number, line in enumerate(lines)
+        f"{line}  # {chance.choice(_FOREIGN)}" if number % 3 == 2 else line
+        for number, line in enumerate(lines)
     )
 
 

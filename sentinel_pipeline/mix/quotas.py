@@ -67,8 +67,12 @@ def draw_quotas(bench: Workbench, spec: MixSpec) -> tuple[float, tuple[Quota, ..
     wanted = _wanted(spec.shares, total, whole=spec.unit == "rows")
     bench.run("create table amounts (category varchar, repair boolean, amount double)")
     for name in spec.shares:
-        plain, repairs = _amounts(strata[name], min(wanted[name], _cap(spec, name)), spec.repair_share)
-        bench.run("insert into amounts values (?, true, ?), (?, false, ?)", [name, repairs, name, plain])
+        plain, repairs = _amounts(
+            strata[name], min(wanted[name], _cap(spec, name)), spec.repair_share
+        )
+        bench.run(
+            "insert into amounts values (?, true, ?), (?, false, ?)", [name, repairs, name, plain]
+        )
     bench.run(_CHOSEN)
     return total, _quotas(bench, spec, strata, wanted)
 
@@ -77,7 +81,9 @@ def _strata(bench: Workbench, spec: MixSpec) -> dict[str, Stratum]:
     sums = "sum(weight) filter (where not repair), sum(weight) filter (where repair)"
     found = {
         name: Stratum(float(plain or 0), float(repairs or 0))
-        for name, plain, repairs in bench.rows(f"select category, {sums} from eligible group by category")
+        for name, plain, repairs in bench.rows(
+            f"select category, {sums} from eligible group by category"
+        )
     }
     return {name: found.get(name, Stratum()) for name in spec.shares}
 
@@ -87,12 +93,19 @@ def _cap(spec: MixSpec, name: str) -> float:
 
 
 def _repairs_beside(plain: float, repair_share: float) -> float:
-    return math.inf if repair_share >= 1 else math.floor(plain * repair_share / (1 - repair_share) + 1e-9)
+    return (
+        math.inf
+        if repair_share >= 1
+        else math.floor(plain * repair_share / (1 - repair_share) + 1e-9)
+    )
 
 
 def _most(strata: Mapping[str, Stratum], spec: MixSpec) -> float:
     """The most that keeps the shares among the categories that can give anything."""
-    usable = [(strata[name].usable(spec.repair_share, _cap(spec, name)), share) for name, share in spec.shares.items()]
+    usable = [
+        (strata[name].usable(spec.repair_share, _cap(spec, name)), share)
+        for name, share in spec.shares.items()
+    ]
     most = min((amount / share for amount, share in usable if amount and share), default=0.0)
     return float(math.floor(most + 1e-9)) if spec.unit == "rows" else most
 
@@ -123,7 +136,10 @@ def _quotas(
     bench: Workbench, spec: MixSpec, strata: Mapping[str, Stratum], wanted: Mapping[str, float]
 ) -> tuple[Quota, ...]:
     counts = "sum(weight), count(*), count(*) filter (where repair)"
-    taken = {name: rest for name, *rest in bench.rows(f"select category, {counts} from chosen group by category")}
+    taken = {
+        name: rest
+        for name, *rest in bench.rows(f"select category, {counts} from chosen group by category")
+    }
     quotas = []
     for name, share in spec.shares.items():
         amount, rows, repairs = taken.get(name, (0, 0, 0))

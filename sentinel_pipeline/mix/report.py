@@ -70,7 +70,12 @@ class MixReport:
 
     def to_json(self) -> dict[str, Any]:
         quotas = [asdict(quota) | {"short": quota.short} for quota in self.quotas]
-        own = {"quotas": quotas, "rows": self.rows, "shortfall": self.shortfall, "empty": list(self.empty)}
+        own = {
+            "quotas": quotas,
+            "rows": self.rows,
+            "shortfall": self.shortfall,
+            "empty": list(self.empty),
+        }
         return asdict(self) | own
 
     def to_markdown(self) -> str:
@@ -78,7 +83,10 @@ class MixReport:
 
     def _lines(self) -> Iterator[str]:
         yield f"{self.rows} of {self.seen} rows, in {self.unit}; seed {self.seed}."
-        yield from ("", "| category | share | wanted | available | taken | short | share taken | repairs |")
+        yield from (
+            "",
+            "| category | share | wanted | available | taken | short | share taken | repairs |",
+        )
         yield "|---|---|---|---|---|---|---|---|"
         taken = sum(quota.taken for quota in self.quotas)
         for quota in self.quotas:
@@ -89,7 +97,9 @@ class MixReport:
             )
         yield ""
         if self.shortfall:
-            missing = ", ".join(f"{quota.category} {quota.short:.10g}" for quota in self.quotas if quota.short)
+            missing = ", ".join(
+                f"{quota.category} {quota.short:.10g}" for quota in self.quotas if quota.short
+            )
             yield f"**Short** by {self.shortfall:.10g} {self.unit}: {missing}. Nothing was repeated to fill a gap.\n"
         if self.empty:
             yield f"**No row at all** of {', '.join(self.empty)}.\n"
@@ -111,4 +121,6 @@ class MixReport:
 
 
 def _counts(numbers: dict[str, int]) -> str:
-    return ", ".join(f"{count} {name}" for name, count in sorted(numbers.items()) if count) or "none"
+    return (
+        ", ".join(f"{count} {name}" for name, count in sorted(numbers.items()) if count) or "none"
+    )

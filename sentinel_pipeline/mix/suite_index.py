@@ -63,12 +63,18 @@ class Hit(NamedTuple):
 class Features:
     """Weighted sets of the items' features, and the overlap of a text's features with each."""
 
-    def __init__(self, texts: list[str], sets: list[Set], least: float, relatives: Iterable[Set] = ()) -> None:
+    def __init__(
+        self, texts: list[str], sets: list[Set], least: float, relatives: Iterable[Set] = ()
+    ) -> None:
         self.texts, self.sets = texts, sets
         self._count = max(1, sum(1 for each in sets if each))
         held = Counter(feature for each in sets for feature in each)
-        self._weights = {feature: math.log1p(self._count / number) for feature, number in held.items()}
-        self._unknown = math.log1p(self._count) / 2  # neither common nor telling: it may be a synonym
+        self._weights = {
+            feature: math.log1p(self._count / number) for feature, number in held.items()
+        }
+        self._unknown = (
+            math.log1p(self._count) / 2
+        )  # neither common nor telling: it may be a synonym
         self.heavy = [self._weigh(each) for each in sets]
         rare = max(COMMON, self._count // 50)
         self._holders: dict[Hashable, list[int]] = defaultdict(list)
@@ -96,7 +102,9 @@ class Features:
         if not rare:
             return
         named = Counter(chain.from_iterable(map(self._holders.__getitem__, rare)))
-        likely = sorted((-count, n) for n, count in named.items() if count >= FEW * self._rare_of[n])[:most]
+        likely = sorted(
+            (-count, n) for n, count in named.items() if count >= FEW * self._rare_of[n]
+        )[:most]
         weight = self._weigh(features) / LONGER if likely else 0.0
         for _, number in likely:
             shared = self._weigh(features & self.sets[number])
@@ -116,7 +124,9 @@ class Features:
     def _closest(self, number: int) -> float:
         """The overlap with the item's nearest relative among the others."""
         near = self.nearest(self.sets[number], 6)
-        return max((score for other, score in near if other != number and score < SAME_ITEM), default=0.0)
+        return max(
+            (score for other, score in near if other != number and score < SAME_ITEM), default=0.0
+        )
 
 
 class SuiteIndex:
@@ -141,9 +151,14 @@ class SuiteIndex:
             for code in _programs(task) if answered[-1] else ():
                 self._renamed.setdefault(" ".join(renamed(code_tokens(code))), number)
         self.prompts = Features(
-            prompts, asked, NEAR_PROMPT, (prompt_features(words(prompt_of(t.messages))) for t in others)
+            prompts,
+            asked,
+            NEAR_PROMPT,
+            (prompt_features(words(prompt_of(t.messages))) for t in others),
         )
-        self.solutions = Features(programs, answered, NEAR_SOLUTION, (_program_features(task) for task in others))
+        self.solutions = Features(
+            programs, answered, NEAR_SOLUTION, (_program_features(task) for task in others)
+        )
         self._own_grams()
 
     def _own_grams(self) -> None:
@@ -170,7 +185,9 @@ class SuiteIndex:
         number = self._renamed.get(" ".join(other)) if other else None
         if number is not None:
             return self._hit(row, number, "renamed_solution")
-        return self._by_grams(row, said) or self._near(row, said, nameless(tokens, other) if other else [])
+        return self._by_grams(row, said) or self._near(
+            row, said, nameless(tokens, other) if other else []
+        )
 
     def _near(self, row: Row | Candidate, said: list[str], plain: list[str]) -> Hit | None:
         number, score, whole = self.prompts.best(prompt_features(said), f" {' '.join(said)} ")
@@ -185,7 +202,9 @@ class SuiteIndex:
     def _by_grams(self, row: Row | Candidate, said: list[str]) -> Hit | None:
         grams = self._gram_set.intersection(_grams([*said, *words(row.completion)]))
         found = Counter(chain.from_iterable(map(self._grams.__getitem__, grams)))
-        shares = [(count / self._own[n], -n) for n, count in found.items() if self._own[n] >= MIN_GRAMS]
+        shares = [
+            (count / self._own[n], -n) for n, count in found.items() if self._own[n] >= MIN_GRAMS
+        ]
         share, number = max(shares, default=(0.0, 0))
         return self._hit(row, -number, "ngrams", share) if share >= MIN_SHARE else None
 
@@ -202,7 +221,9 @@ def prompt_features(said: list[str]) -> Set:
 def code_features(plain: list[str]) -> Set:
     """Three and five tokens in a row, whoever's names they hold; round brackets are often only layout."""
     bare = [token for token in plain if token not in ("(", ")", ";")]
-    return frozenset(zip(bare, bare[1:], bare[2:])).union(zip(bare, bare[1:], bare[2:], bare[3:], bare[4:]))
+    return frozenset(zip(bare, bare[1:], bare[2:])).union(
+        zip(bare, bare[1:], bare[2:], bare[3:], bare[4:])
+    )
 
 
 def _plain(completion: str) -> list[str]:
@@ -213,7 +234,11 @@ def _plain(completion: str) -> list[str]:
 def is_program(task: Task) -> bool:
     """Whether the solution is code whose names are its author's, and long enough to be evidence by itself."""
     code = isinstance(task.verifier, (PythonTests, StdioTests, ScriptTests))
-    return code and len(task.reference.strip()) >= MIN_SOLUTION and len(code_tokens(task.reference)) >= MIN_TOKENS
+    return (
+        code
+        and len(task.reference.strip()) >= MIN_SOLUTION
+        and len(code_tokens(task.reference)) >= MIN_TOKENS
+    )
 
 
 def answer_features(completion: str) -> Set:
@@ -228,7 +253,9 @@ def _program_features(task: Task) -> Set:
 def _programs(task: Task) -> list[str]:
     """The reference as it stands, and as a whole program where it continues what the prompt begins."""
     prefix = task.verifier.prefix if isinstance(task.verifier, (PythonTests, ScriptTests)) else ""
-    return [code_of(task.reference), prefix + task.reference] if prefix else [code_of(task.reference)]
+    return (
+        [code_of(task.reference), prefix + task.reference] if prefix else [code_of(task.reference)]
+    )
 
 
 def _grams(said: list[str]) -> Iterator[tuple[str, ...]]:

@@ -59,7 +59,9 @@ def pool(accepted: Path, repairs: Path) -> Iterator[Entry]:
         yield Entry(asked, "repair", (trace.id, trace.accepted_id, trace.failed_id))
 
 
-def survey(entries: Iterator[Entry], folder: Path, *, banned: Collection[str], spec: MixSpec, seed: int) -> int:
+def survey(
+    entries: Iterator[Entry], folder: Path, *, banned: Collection[str], spec: MixSpec, seed: int
+) -> int:
     """Write ``folder/survey.parquet`` and ``folder/signatures.bin`` (``near.PERMUTATIONS`` bytes a row); returns the rows seen."""
     import pyarrow.parquet as pq
 
@@ -94,10 +96,14 @@ def _schema(spec: MixSpec) -> pa.Schema:
 
 def band_names(spec: MixSpec) -> list[str]:
     """Names of the survey's columns of band hashes."""
-    return [f"band_{n}" for n in range(near.PERMUTATIONS // near.rows_in_band(spec.near_duplicates))]
+    return [
+        f"band_{n}" for n in range(near.PERMUTATIONS // near.rows_in_band(spec.near_duplicates))
+    ]
 
 
-def _line(position: int, entry: Entry, banned: frozenset[str], spec: MixSpec, seed: int) -> dict[str, Any]:
+def _line(
+    position: int, entry: Entry, banned: frozenset[str], spec: MixSpec, seed: int
+) -> dict[str, Any]:
     candidate = entry.candidate
     category, why = category_of(candidate, spec)
     left_out = None
@@ -107,9 +113,13 @@ def _line(position: int, entry: Entry, banned: frozenset[str], spec: MixSpec, se
         left_out = "held_back" if category in HELD_BACK else "no_share"
     elif spec.minimum_quality != "accepted":
         quality = "verified" if entry.origin == "repair" else quality_of(candidate)
-        left_out = "quality" if QUALITIES.index(quality) < QUALITIES.index(spec.minimum_quality) else None
+        left_out = (
+            "quality" if QUALITIES.index(quality) < QUALITIES.index(spec.minimum_quality) else None
+        )
     said = "\0".join(f"{turn.role}\1{turn.content}" for turn in candidate.messages)
-    other = "\0".join(f"{turn.role}\1{turn.content.strip()}" for turn in candidate.messages if turn.role != "user")
+    other = "\0".join(
+        f"{turn.role}\1{turn.content.strip()}" for turn in candidate.messages if turn.role != "user"
+    )
     asked = " ".join(words(prompt_of(candidate.messages)))
     return {
         "pos": position,
@@ -145,7 +155,11 @@ def draw(seed: int, name: str, weight: float = 1.0) -> float:
 
 
 def _flush(
-    writer: Any, kept: IO[bytes], batch: list[dict[str, Any]], sets: list[tuple[list[str], list[str]]], spec: MixSpec
+    writer: Any,
+    kept: IO[bytes],
+    batch: list[dict[str, Any]],
+    sets: list[tuple[list[str], list[str]]],
+    spec: MixSpec,
 ) -> None:
     """Bands are null for rows too short to be anybody's near-duplicate."""
     import pyarrow as pa
@@ -156,7 +170,9 @@ def _flush(
     kept.write(near.lowest_bytes(minima).tobytes())
     short = [sum(map(len, pair)) < near.MIN_SHINGLES for pair in sets]
     hashed = near.bands(minima, spec.near_duplicates)
-    arrays = {name: pa.array(hashed[:, n], mask=_mask(short)) for n, name in enumerate(band_names(spec))}
+    arrays = {
+        name: pa.array(hashed[:, n], mask=_mask(short)) for n, name in enumerate(band_names(spec))
+    }
     arrow = _schema(spec)
     columns = [arrays.get(field.name) for field in arrow]
     columns = [

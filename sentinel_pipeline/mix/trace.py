@@ -38,9 +38,13 @@ def trace_row(home: Home, recipe: str, name: str) -> dict[str, Any] | None:
     found = _candidate(store, name) or _repair(store, name)
     if found is None:
         return None
-    mixes = [seen for mix in store.history("rebalanced_mix") if (seen := _in_mix(mix, name)) is not None]
+    mixes = [
+        seen for mix in store.history("rebalanced_mix") if (seen := _in_mix(mix, name)) is not None
+    ]
     taken = {mix["content_hash"] for mix in mixes if mix["taken"]}
-    checkpoints = [made for made in _manifests(home, recipe) if made["asset"].endswith("_checkpoint")]
+    checkpoints = [
+        made for made in _manifests(home, recipe) if made["asset"].endswith("_checkpoint")
+    ]
     return {
         **found,
         "recipe": recipe,
@@ -69,7 +73,10 @@ def _labels(store: Store, raw: Artefact, name: str) -> dict[str, Any]:
             rows = _rows(labels, "labels.parquet", "select * from t where id = ? limit 1", name)
             if rows:
                 (row,) = rows
-                found = {label: {"value": row[label], "reason": row[f"{label}_reason"]} for label in LABELS}
+                found = {
+                    label: {"value": row[label], "reason": row[f"{label}_reason"]}
+                    for label in LABELS
+                }
                 return {"labels": found, "scorer_version": row["scorer_version"]}
     return {"labels": {}, "scorer_version": None}
 
@@ -77,31 +84,53 @@ def _labels(store: Store, raw: Artefact, name: str) -> dict[str, Any]:
 def _repair(store: Store, name: str) -> dict[str, Any] | None:
     columns = "id, task_id, category, failed_id, accepted_id, reason"
     for repairs in reversed(store.history("repair_traces")):
-        rows = _rows(repairs, "repairs.parquet", f"select {columns} from t where id = ? limit 1", name)
+        rows = _rows(
+            repairs, "repairs.parquet", f"select {columns} from t where id = ? limit 1", name
+        )
         if rows:
             row = rows[0]
             own = {key: row[key] for key in ("id", "task_id", "category")}
             made_of = {key: row[key] for key in ("failed_id", "accepted_id", "reason")}
             ends = {key: _candidate(store, made_of[key]) for key in ("failed_id", "accepted_id")}
             made_of |= {key.removesuffix("_id"): end for key, end in ends.items()}
-            accepted = ends["accepted_id"] or {"labels": {}, "scorer_version": None, "file": None, "line": None}
+            accepted = ends["accepted_id"] or {
+                "labels": {},
+                "scorer_version": None,
+                "file": None,
+                "line": None,
+            }
             kept = {key: accepted[key] for key in ("file", "line", "labels", "scorer_version")}
             return {**own, **kept, "source": "repair", "origin": "repair", "repair": made_of}
     return None
 
 
 def _in_mix(mix: Artefact, name: str) -> dict[str, Any] | None:
-    seen = {"run_id": mix.manifest.run_id, "content_hash": mix.hash, "made": mix.manifest.created_at}
+    seen = {
+        "run_id": mix.manifest.run_id,
+        "content_hash": mix.hash,
+        "made": mix.manifest.created_at,
+    }
     asked = "select id, reason as kind, similarity from t where stood_for_by = ? order by id"
     stood_for = _rows(mix, "left_out.parquet", asked, name)
     left = _rows(mix, "left_out.parquet", "select * from t where id = ? limit 1", name)
     if left:
         keys = ("category", "category_reason", "reason", "stood_for_by", "similarity")
-        return {**seen, "taken": False, **{key: left[0][key] for key in keys}, "stood_for": stood_for}
+        return {
+            **seen,
+            "taken": False,
+            **{key: left[0][key] for key in keys},
+            "stood_for": stood_for,
+        }
     rows = _rows(mix, "rows.parquet", "select category from t where id = ? limit 1", name)
     if not rows:
         return None
-    return {**seen, "taken": True, "category": rows[0]["category"], "reason": None, "stood_for": stood_for}
+    return {
+        **seen,
+        "taken": True,
+        "category": rows[0]["category"],
+        "reason": None,
+        "stood_for": stood_for,
+    }
 
 
 def _overlaps(store: Store, name: str) -> list[dict[str, Any]]:
@@ -164,12 +193,18 @@ def trace_item(home: Home, recipe: str, suite: str, name: str, most: int = 5) ->
 def _task(bank: Artefact, suite: str, name: str) -> Task:
     paths = {path.stem: path for path in (bank.folder / "suites").glob("*.parquet")}
     if suite not in paths:
-        raise BadInput(f"the recipe has no suite {suite!r}.", field="item", fix=did_you_mean(suite, paths))
+        raise BadInput(
+            f"the recipe has no suite {suite!r}.", field="item", fix=did_you_mean(suite, paths)
+        )
     rows = query("select * from t where id = ?", {"t": paths[suite]}, [name])
     if not rows:
         known = [row["id"] for row in query("select id from t limit 2000", {"t": paths[suite]})]
         near = did_you_mean(name, known).partition(" Known:")[0]
-        fix = near if near.startswith("Did you mean") else f"It has {len(known)}, such as {', '.join(known[:3])}."
+        fix = (
+            near
+            if near.startswith("Did you mean")
+            else f"It has {len(known)}, such as {', '.join(known[:3])}."
+        )
         raise BadInput(f"suite {suite!r} has no item {name!r}.", field="item", fix=fix)
     return Task.from_row(rows[0])
 

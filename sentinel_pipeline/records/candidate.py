@@ -55,9 +55,23 @@ class Candidate:
 
     @classmethod
     def from_row(cls, row: dict[str, Any]) -> Candidate:
-        names = ("id", "source", "completion", "category", "task_id", "file", "line", "corrected_by", "planted")
+        names = (
+            "id",
+            "source",
+            "completion",
+            "category",
+            "task_id",
+            "file",
+            "line",
+            "corrected_by",
+            "planted",
+        )
         rest = {name: row[name] for name in names}
-        return cls(messages=messages_from(row["messages"]), verifier=verifier_from_json(row["verifier"]), **rest)
+        return cls(
+            messages=messages_from(row["messages"]),
+            verifier=verifier_from_json(row["verifier"]),
+            **rest,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

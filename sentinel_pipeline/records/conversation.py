@@ -48,12 +48,19 @@ def sample_number(name: str) -> int:
 
 def sampled(messages: tuple[Message, ...], sample: int) -> tuple[Message, ...]:
     """The prompt of a further sample: its places are those of the same sample's earlier answers."""
-    return tuple(place_of(sample_id(wanted[0], sample)) if (wanted := needs((turn,))) else turn for turn in messages)
+    return tuple(
+        place_of(sample_id(wanted[0], sample)) if (wanted := needs((turn,))) else turn
+        for turn in messages
+    )
 
 
 def needs(messages: tuple[Message, ...]) -> list[str]:
     """Ids of the tasks whose answers a prompt waits for, in order."""
-    return [found[1] for turn in messages if turn.role == "assistant" and (found := _PLACE.fullmatch(turn.content))]
+    return [
+        found[1]
+        for turn in messages
+        if turn.role == "assistant" and (found := _PLACE.fullmatch(turn.content))
+    ]
 
 
 def filled(messages: tuple[Message, ...], answers: dict[str, str]) -> tuple[Message, ...]:

@@ -31,7 +31,9 @@ def validate_gates(gates: dict[str, GatePolicy], suites: tuple[str, ...], path: 
 
 def _gate(name: str, policy: GatePolicy, suites: tuple[str, ...], path: Path) -> None:
     def bad(message: str, key: str | None, fix: str) -> BadInput:
-        return BadInput(message, file=path, field=f"gates.{name}.{key}" if key else f"gates.{name}", fix=fix)
+        return BadInput(
+            message, file=path, field=f"gates.{name}.{key}" if key else f"gates.{name}", fix=fix
+        )
 
     if not _NAME.fullmatch(name):
         raise bad("is no name for a gate.", None, "Use lower-case letters, digits and underscores.")
@@ -41,11 +43,23 @@ def _gate(name: str, policy: GatePolicy, suites: tuple[str, ...], path: Path) ->
     lowest = -1 if policy.against else 0
     if not lowest < policy.threshold < 1 or not 0.5 < policy.confidence < 1:
         numbers = f"threshold {policy.threshold:g} and confidence {policy.confidence:g}"
-        raise bad(f"{numbers}: expected both within ({lowest}, 1).", None, "A rate of 40 % is written 0.40.")
+        raise bad(
+            f"{numbers}: expected both within ({lowest}, 1).",
+            None,
+            "A rate of 40 % is written 0.40.",
+        )
     if not 0 < policy.effect < 1:
-        raise bad(f"is {policy.effect:g}, expected within (0, 1).", "effect", "Ten points are written 0.10.")
+        raise bad(
+            f"is {policy.effect:g}, expected within (0, 1).",
+            "effect",
+            "Ten points are written 0.10.",
+        )
     if policy.against and STAGES.index(policy.against) >= STAGES.index(policy.stage):
-        raise bad(f"{policy.against!r} does not come before {policy.stage!r}.", "against", "Name an earlier stage.")
+        raise bad(
+            f"{policy.against!r} does not come before {policy.stage!r}.",
+            "against",
+            "Name an earlier stage.",
+        )
     if policy.suite not in suites and policy.severity != "off":
         fix = f"Add it to bench.suites ({', '.join(suites)}), name another one, or set severity = 'off'."
         raise bad(f"suite {policy.suite!r} is not answered by this recipe.", "suite", fix)
@@ -60,18 +74,36 @@ def validate_gap(gap: GapProof, seed: int, suites: tuple[str, ...], path: Path) 
         return BadInput(message, file=path, field=f"gap_proof.{key}", fix=fix)
 
     if gap.suite not in suites:
-        raise bad(f"suite {gap.suite!r} is not answered by this recipe.", "suite", did_you_mean(gap.suite, suites))
+        raise bad(
+            f"suite {gap.suite!r} is not answered by this recipe.",
+            "suite",
+            did_you_mean(gap.suite, suites),
+        )
     if "chat" not in gap.formats or len(set(gap.formats)) != len(gap.formats):
-        raise bad(f"is {list(gap.formats)}.", "formats", "Name each format once, 'chat' among them.")
+        raise bad(
+            f"is {list(gap.formats)}.", "formats", "Name each format once, 'chat' among them."
+        )
     for key in ("base_at_most", "instruct_at_least", "p_below"):
         if not 0 < getattr(gap, key) < 1:
-            raise bad(f"is {getattr(gap, key):g}, expected within (0, 1).", key, "A rate of 30 % is written 0.30.")
+            raise bad(
+                f"is {getattr(gap, key):g}, expected within (0, 1).",
+                key,
+                "A rate of 30 % is written 0.30.",
+            )
     if gap.h_at_least <= 0 or gap.conversations < 1:
-        raise bad("h_at_least and conversations: expected more than 0.", "h_at_least", "Seed 003's bound is 0.5.")
+        raise bad(
+            "h_at_least and conversations: expected more than 0.",
+            "h_at_least",
+            "Seed 003's bound is 0.5.",
+        )
     for name in ("instruct", "alternative"):
         peer = getattr(gap, name)
         if peer.model.source == "embedded" and peer.seed == seed:
-            raise bad(f"is {seed}, the recipe's own.", f"{name}.seed", "An embedded peer needs another seed.")
+            raise bad(
+                f"is {seed}, the recipe's own.",
+                f"{name}.seed",
+                "An embedded peer needs another seed.",
+            )
     if gap.instruct.model.source == "embedded" and not gap.instruct.train:
         fix = "Say how many training tasks of each family, as in tasks.train."
         raise bad("an embedded instruct model is trained on nothing.", "instruct.train", fix)

@@ -52,12 +52,16 @@ class GatePolicy:
 
 DEFAULT_GATES: dict[str, GatePolicy] = {
     # Seeds 001 and 003: never train what the base model can do already.
-    "capability_gap": GatePolicy(metric="pass_at_1", stage="base", threshold=0.30, direction="at_most"),
+    "capability_gap": GatePolicy(
+        metric="pass_at_1", stage="base", threshold=0.30, direction="at_most"
+    ),
     # Seed 000: at least 40 % Pass@1 and 95 % syntax rate.
     "pass_at_1": GatePolicy(metric="pass_at_1", threshold=0.40),
     "syntax_rate": GatePolicy(metric="syntax_rate", threshold=0.95),
     # Eight tasks: a quick look, never a promotion.
-    "smoke_pass_at_1": GatePolicy(metric="pass_at_1", suite="smoke", threshold=0.40, severity="warn"),
+    "smoke_pass_at_1": GatePolicy(
+        metric="pass_at_1", suite="smoke", threshold=0.40, severity="warn"
+    ),
     # The same of what is optimised further: a preference loss can fall while the task is forgotten.
     "dpo_pass_at_1": GatePolicy(metric="pass_at_1", stage="dpo", threshold=0.40),
     "dpo_syntax_rate": GatePolicy(metric="syntax_rate", stage="dpo", threshold=0.95),

@@ -55,7 +55,9 @@ class GrpoSpec:
     """Who generates; vLLM runs beside the trainer on the same device."""
     optimizer: Literal["adamw", "muon"] = "adamw"
     learning_rate: float = 5e-6
-    schedule: Literal["constant_with_warmup", "constant", "linear", "cosine"] = "constant_with_warmup"
+    schedule: Literal["constant_with_warmup", "constant", "linear", "cosine"] = (
+        "constant_with_warmup"
+    )
     warmup_share: float = 0.05
     """Of the steps; TRL takes it as ``warmup_steps`` below 1."""
     loss: Literal["dr_grpo", "dapo", "grpo", "bnpo"] = "dr_grpo"

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-LABELS = ("syntax_pass", "tests_pass", "entrypoint_match", "format_pass", "no_secret", "no_repetition", "accepted")
+LABELS = (
+    "syntax_pass",
+    "tests_pass",
+    "entrypoint_match",
+    "format_pass",
+    "no_secret",
+    "no_repetition",
+    "accepted",
+)
 
 
 class Label(NamedTuple):

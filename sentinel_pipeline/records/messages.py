@@ -36,10 +36,14 @@ def _one(turn: Any, index: int) -> Message:
     if isinstance(turn, Message):
         turn = turn.to_dict()
     if not isinstance(turn, dict):
-        raise ValueError(f"messages[{index}]: expected an object with role and content, got {type(turn).__name__}")
+        raise ValueError(
+            f"messages[{index}]: expected an object with role and content, got {type(turn).__name__}"
+        )
     role, content = turn.get("role"), turn.get("content")
     if role not in ROLES:
         raise ValueError(f"messages[{index}].role: {role!r} is not one of {', '.join(ROLES)}")
     if not isinstance(content, str) or not content.strip():
-        raise ValueError(f"messages[{index}].content: expected non-empty text, got {type(content).__name__}")
+        raise ValueError(
+            f"messages[{index}].content: expected non-empty text, got {type(content).__name__}"
+        )
     return Message(role, content)

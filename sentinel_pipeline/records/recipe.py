@@ -107,7 +107,10 @@ def load_recipe(path: Path) -> Recipe:
 def _validate(recipe: Recipe, path: Path) -> None:
     if recipe.name != path.stem:
         raise BadInput(
-            f"is {recipe.name!r} but the file is {path.name!r}.", file=path, field="name", fix="Make them equal."
+            f"is {recipe.name!r} but the file is {path.name!r}.",
+            file=path,
+            field="name",
+            fix="Make them equal.",
         )
     check_mix(recipe.mix, path)
     validate_gates(recipe.gates, recipe.bench.suites, path)
@@ -117,7 +120,9 @@ def _validate(recipe: Recipe, path: Path) -> None:
     _check_judge(recipe.judge, path)
     if recipe.pairs.ranked_by == "judge" and recipe.judge.model is None:
         fix = "Name one in [judge.model], or let the critic rank alone."
-        raise BadInput("is judge, and the recipe has none.", file=path, field="pairs.ranked_by", fix=fix)
+        raise BadInput(
+            "is judge, and the recipe has none.", file=path, field="pairs.ranked_by", fix=fix
+        )
     _positive(recipe, path)
     for section, tuned in (("sft", recipe.sft), ("dpo", recipe.dpo)):
         check_windows(tuned.windows, f"{section}.windows", path)
@@ -148,16 +153,31 @@ _REWARDS = ("cpu_seconds", "wall_seconds", "memory_mib", "step_seconds")
 
 
 def _check_judge(judge: JudgeSpec, path: Path) -> None:
-    for name, asked in (("model", judge.model), ("exam.second", judge.exam.second if judge.exam else None)):
+    for name, asked in (
+        ("model", judge.model),
+        ("exam.second", judge.exam.second if judge.exam else None),
+    ):
         if asked is not None and asked.concurrency < 1:
             message = f"is {asked.concurrency}, expected 1 or more."
             raise BadInput(message, file=path, field=f"judge.{name}.concurrency")
     if judge.exam is not None and judge.exam.second == judge.model:
-        raise BadInput("is the first judge again.", file=path, field="judge.exam.second", fix="Name another model.")
+        raise BadInput(
+            "is the first judge again.",
+            file=path,
+            field="judge.exam.second",
+            fix="Name another model.",
+        )
     if judge.exam is not None and judge.model is None:
-        raise BadInput("examines nobody.", file=path, field="judge.exam", fix="Name the judge in [judge.model].")
+        raise BadInput(
+            "examines nobody.",
+            file=path,
+            field="judge.exam",
+            fix="Name the judge in [judge.model].",
+        )
     for name in set(JudgeSpec.__slots__) - {"model", "exam"}:
-        if not 0 < getattr(judge, name) <= 1 or (name == "confidence" and not 0.5 < judge.confidence < 1):
+        if not 0 < getattr(judge, name) <= 1 or (
+            name == "confidence" and not 0.5 < judge.confidence < 1
+        ):
             raise BadInput(
                 f"is {getattr(judge, name):g}, expected within (0, 1].",
                 file=path,
@@ -177,7 +197,9 @@ def _check_bench(bench: BenchSpec, path: Path) -> None:
         )
     if bench.samples > 1 and bench.temperature <= 0:
         fix = "Set bench.temperature above 0, or bench.samples to 1."
-        raise BadInput("greedy samples are all the same.", file=path, field="bench.samples", fix=fix)
+        raise BadInput(
+            "greedy samples are all the same.", file=path, field="bench.samples", fix=fix
+        )
     if bench.temperature < 0 or not 0 < bench.top_p <= 1:
         message = f"temperature {bench.temperature:g} and top_p {bench.top_p:g}: expected 0 or more, and within (0, 1]."
         raise BadInput(message, file=path, field="bench.temperature")
@@ -199,7 +221,11 @@ def _positive(recipe: Recipe, path: Path) -> None:
     for section, spec, names in sections:
         for name in names:
             if getattr(spec, name) <= 0:
-                raise BadInput(f"is {getattr(spec, name)}, expected more than 0.", file=path, field=f"{section}.{name}")
+                raise BadInput(
+                    f"is {getattr(spec, name)}, expected more than 0.",
+                    file=path,
+                    field=f"{section}.{name}",
+                )
 
 
 def _review_numbers(recipe: Recipe) -> tuple[str, ...]:

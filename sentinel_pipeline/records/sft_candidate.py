@@ -62,14 +62,19 @@ class SftCandidate:
             raise ValueError(f"expected an object, got {type(data).__name__}")
         _keys(data, cls.__slots__)
         names = {key: _name(data, key) for key in ("id", "benchmark_run_id", "task_id", "model_id")}
-        texts = {key: _text(data, key) for key in ("source", "timestamp", "failure_reason", "task_type", "task_name")}
+        texts = {
+            key: _text(data, key)
+            for key in ("source", "timestamp", "failure_reason", "task_type", "task_name")
+        }
         record = cls(
             **names,
             **texts,
             status=_status(data),
             prompt_messages=_prompt(data["prompt_messages"]),
             model_response=_text(data, "model_response"),
-            corrected_response=None if data["corrected_response"] is None else _text(data, "corrected_response"),
+            corrected_response=None
+            if data["corrected_response"] is None
+            else _text(data, "corrected_response"),
             quality_score=_number(data, "quality_score", most=1.0),
             model_name=_text(data, "model_name"),
             node_id=None if data["node_id"] is None else _text(data, "node_id"),
@@ -106,7 +111,9 @@ class ReviewTask:
         verifier = verifier_from_json(_text(data, "verifier"))
         if verifier is None:
             raise ValueError("verifier: expected an object, got null")
-        return cls(verifier=verifier, **{key: _name(data, key) for key in ("task_id", "suite", "family")})
+        return cls(
+            verifier=verifier, **{key: _name(data, key) for key in ("task_id", "suite", "family")}
+        )
 
 
 def _keys(data: dict[str, Any], wanted: Any) -> None:
@@ -146,7 +153,9 @@ def _prompt(value: Any) -> tuple[Message, ...]:
     except ValueError as error:
         raise ValueError(f"prompt_{error}") from error
     if turns[-1].role not in ("user", "tool"):
-        raise ValueError(f"prompt_messages: ends with a turn of {turns[-1].role}, expected user or tool")
+        raise ValueError(
+            f"prompt_messages: ends with a turn of {turns[-1].role}, expected user or tool"
+        )
     return turns
 
 
@@ -163,14 +172,18 @@ def _number(data: dict[str, Any], key: str, most: float | None = None) -> float 
 
 def _integer(data: dict[str, Any], key: str) -> int | None:
     value = data[key]
-    if value is not None and (isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**31):
+    if value is not None and (
+        isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**31
+    ):
         raise ValueError(f"{key}: expected a small whole number or null, got {str(value)[:40]!r}")
     return value
 
 
 def _contract(record: SftCandidate) -> None:
     """A correction goes with ``approved``, and with nothing else."""
-    if record.status == "approved" and (record.corrected_response is None or not record.corrected_response.strip()):
+    if record.status == "approved" and (
+        record.corrected_response is None or not record.corrected_response.strip()
+    ):
         raise ValueError("corrected_response: status is approved, but there is no correction")
     if record.status != "approved" and record.corrected_response is not None:
         raise ValueError(f"corrected_response: expected null while status is {record.status}")

@@ -47,5 +47,8 @@ class Task:
         verifier = verifier_from_json(row["verifier"])
         if verifier is None:
             raise ValueError(f"task {row.get('id')!r}: has no verifier")
-        rest = {key: row[key] for key in ("id", "suite", "category", "family", "reference", "composition")}
+        rest = {
+            key: row[key]
+            for key in ("id", "suite", "category", "family", "reference", "composition")
+        }
         return cls(messages=messages_from(row["messages"]), verifier=verifier, **rest)

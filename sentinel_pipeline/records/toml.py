@@ -38,14 +38,20 @@ def read_section(cls: type[T], data: dict[str, Any], *, file: Path, prefix: str 
     known = {f.name: f for f in fields(cls)}  # type: ignore[arg-type]
     for key in data:
         if key not in known:
-            raise BadInput("unknown key.", file=file, field=prefix + key, fix=did_you_mean(key, known))
+            raise BadInput(
+                "unknown key.", file=file, field=prefix + key, fix=did_you_mean(key, known)
+            )
     hints = get_type_hints(cls)
     missing = [
-        name for name, f in known.items() if name not in data and f.default is MISSING and f.default_factory is MISSING
+        name
+        for name, f in known.items()
+        if name not in data and f.default is MISSING and f.default_factory is MISSING
     ]
     if missing:
         raise BadInput("is missing and has no default.", file=file, field=prefix + missing[0])
-    return cls(**{key: _value(hints[key], value, file, prefix + key) for key, value in data.items()})
+    return cls(
+        **{key: _value(hints[key], value, file, prefix + key) for key, value in data.items()}
+    )
 
 
 def _value(hint: Any, value: Any, file: Path, key: str) -> Any:
@@ -60,7 +66,9 @@ def _value(hint: Any, value: Any, file: Path, key: str) -> Any:
         return _literal(args, value, file, key)
     if origin is tuple:
         items = _expect(list, value, file, key)
-        return tuple(_value(args[0], item, file, f"{key}[{index}]") for index, item in enumerate(items))
+        return tuple(
+            _value(args[0], item, file, f"{key}[{index}]") for index, item in enumerate(items)
+        )
     if origin is dict:
         table = _expect(dict, value, file, key)
         return {name: _value(args[1], item, file, f"{key}.{name}") for name, item in table.items()}
@@ -71,11 +79,20 @@ def _value(hint: Any, value: Any, file: Path, key: str) -> Any:
 
 def _literal(choices: tuple[Any, ...], value: Any, file: Path, key: str) -> Any:
     if value not in choices:
-        raise BadInput(f"{value!r} is not a choice.", file=file, field=key, fix=did_you_mean(str(value), choices))
+        raise BadInput(
+            f"{value!r} is not a choice.",
+            file=file,
+            field=key,
+            fix=did_you_mean(str(value), choices),
+        )
     return value
 
 
 def _expect(kind: type, value: Any, file: Path, key: str) -> Any:
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-        raise BadInput(f"expected {kind.__name__}, got {type(value).__name__} ({value!r}).", file=file, field=key)
+        raise BadInput(
+            f"expected {kind.__name__}, got {type(value).__name__} ({value!r}).",
+            file=file,
+            field=key,
+        )
     return value

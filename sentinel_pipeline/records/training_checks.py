@@ -35,55 +35,100 @@ def check_schedules(tuned: Mapping[str, TuneSpec], path: Path) -> None:
 def check_grpo(spec: GrpoSpec, path: Path) -> None:
     for name, low, high in (("generations", 2, 4096), ("warmup_share", 0, 0.999), ("beta", 0, 1e3)):
         if not low <= getattr(spec, name) <= high:
-            raise BadInput(f"is {getattr(spec, name)}, expected {low:g} to {high:g}.", file=path, field=f"grpo.{name}")
-    if spec.micro_batch is not None and (spec.micro_batch < 1 or spec.completions % spec.micro_batch):
+            raise BadInput(
+                f"is {getattr(spec, name)}, expected {low:g} to {high:g}.",
+                file=path,
+                field=f"grpo.{name}",
+            )
+    if spec.micro_batch is not None and (
+        spec.micro_batch < 1 or spec.completions % spec.micro_batch
+    ):
         message = f"is {spec.micro_batch}, expected a divisor of the step's {spec.completions} completions."
         raise BadInput(
-            message, file=path, field="grpo.micro_batch", fix="prompts_per_step times generations is a step."
+            message,
+            file=path,
+            field="grpo.micro_batch",
+            fix="prompts_per_step times generations is a step.",
         )
     if spec.curriculum_samples == 1 or spec.curriculum_samples < 0:
         message = f"is {spec.curriculum_samples}, expected 0 or 2 and more."
-        raise BadInput(message, file=path, field="grpo.curriculum_samples", fix="One answer alone shows no spread.")
+        raise BadInput(
+            message,
+            file=path,
+            field="grpo.curriculum_samples",
+            fix="One answer alone shows no spread.",
+        )
     if spec.prompts is not None and spec.prompts < 1:
         raise BadInput(f"is {spec.prompts}, expected 1 or more.", file=path, field="grpo.prompts")
     if not 0 < spec.min_eval_reward <= 1:
-        raise BadInput(f"is {spec.min_eval_reward:g}, expected within (0, 1].", file=path, field="grpo.min_eval_reward")
+        raise BadInput(
+            f"is {spec.min_eval_reward:g}, expected within (0, 1].",
+            file=path,
+            field="grpo.min_eval_reward",
+        )
     names = [rule.name for rule in spec.watch]
     for at, rule in enumerate(spec.watch):
         field_name = f"grpo.watch[{at}]"
         if names.count(rule.name) > 1:
             raise BadInput(
-                f"{rule.name!r} stands twice.", file=path, field=f"{field_name}.name", fix="Name it otherwise."
+                f"{rule.name!r} stands twice.",
+                file=path,
+                field=f"{field_name}.name",
+                fix="Name it otherwise.",
             )
         if rule.test in ("plateau", "spikes", "diverges") and rule.span < 1:
-            raise BadInput(f"a {rule.test} needs steps to look back on.", file=path, field=f"{field_name}.span")
+            raise BadInput(
+                f"a {rule.test} needs steps to look back on.", file=path, field=f"{field_name}.span"
+            )
         if rule.test == "diverges" and rule.against is None:
-            raise BadInput("says from which metric it diverges.", file=path, field=f"{field_name}.against")
+            raise BadInput(
+                "says from which metric it diverges.", file=path, field=f"{field_name}.against"
+            )
         if rule.points < 1:
-            raise BadInput(f"is {rule.points}, expected 1 or more.", file=path, field=f"{field_name}.points")
+            raise BadInput(
+                f"is {rule.points}, expected 1 or more.", file=path, field=f"{field_name}.points"
+            )
 
 
 def check_grpo_stage(
-    grpo: GrpoSpec | None, points: Sequence[DecisionPoint], gates: Mapping[str, GatePolicy], path: Path
+    grpo: GrpoSpec | None,
+    points: Sequence[DecisionPoint],
+    gates: Mapping[str, GatePolicy],
+    path: Path,
 ) -> None:
     """Nothing is decided about a stage that the recipe does not have."""
     if grpo is not None:
         return
     asked = [f"decisions[{at}].stage" for at, point in enumerate(points) if point.stage == "grpo"]
-    asked += [f"gates.{name}.stage" for name, gate in gates.items() if "grpo" in (gate.stage, gate.against)]
+    asked += [
+        f"gates.{name}.stage"
+        for name, gate in gates.items()
+        if "grpo" in (gate.stage, gate.against)
+    ]
     if asked:
-        raise BadInput("the recipe has no GRPO.", file=path, field=asked[0], fix="Add a [grpo] section.")
+        raise BadInput(
+            "the recipe has no GRPO.", file=path, field=asked[0], fix="Add a [grpo] section."
+        )
 
 
 def check_scenario(scenario: Scenario, field_name: str, path: Path) -> None:
     if not scenario.when:
-        raise BadInput("has no condition.", file=path, field=f"{field_name}.when", fix="A scenario needs evidence.")
+        raise BadInput(
+            "has no condition.",
+            file=path,
+            field=f"{field_name}.when",
+            fix="A scenario needs evidence.",
+        )
     if Path(scenario.recipe).name != scenario.recipe or not scenario.recipe:
-        raise BadInput(f"{scenario.recipe!r} is no recipe's name.", file=path, field=f"{field_name}.recipe")
+        raise BadInput(
+            f"{scenario.recipe!r} is no recipe's name.", file=path, field=f"{field_name}.recipe"
+        )
     for at, condition in enumerate(scenario.when):
         if _asked(condition) != 1:
             raise BadInput(
-                "expected exactly one of at_least, below and weakest.", file=path, field=f"{field_name}.when[{at}]"
+                "expected exactly one of at_least, below and weakest.",
+                file=path,
+                field=f"{field_name}.when[{at}]",
             )
 
 
@@ -96,17 +141,26 @@ def check_windows(windows: Windows, section: str, path: Path) -> None:
         share = getattr(windows, name)
         if share is not None and not 0 < share < 1:
             fix = "5 % is written 0.05."
-            raise BadInput(f"is {share:g}, expected within (0, 1).", file=path, field=f"{section}.{name}", fix=fix)
+            raise BadInput(
+                f"is {share:g}, expected within (0, 1).",
+                file=path,
+                field=f"{section}.{name}",
+                fix=fix,
+            )
     step = windows.gate_step
     if step is not None and (step < 1 or step % windows.every):
         fix = f"Windows fall every {windows.every} steps: make it a multiple."
-        raise BadInput(f"is {step}: no window falls on it.", file=path, field=f"{section}.gate_step", fix=fix)
+        raise BadInput(
+            f"is {step}: no window falls on it.", file=path, field=f"{section}.gate_step", fix=fix
+        )
 
 
 def check_method(spec: TuneSpec, section: str, path: Path) -> None:
     if spec.four_bit and spec.method != "lora":
         fix = f'Set {section}.method = "lora".'
-        raise BadInput("weights of 4 bit cannot train.", file=path, field=f"{section}.four_bit", fix=fix)
+        raise BadInput(
+            "weights of 4 bit cannot train.", file=path, field=f"{section}.four_bit", fix=fix
+        )
 
 
 def check_start(model: ModelSpec, sft: SftSpec, path: Path) -> None:
@@ -114,13 +168,19 @@ def check_start(model: ModelSpec, sft: SftSpec, path: Path) -> None:
     probed, names = model.source == "probed", [one.name for one in model.candidates]
     if probed != bool(names):
         fix = 'Set model.source = "probed" and name [[model.candidates]], or neither.'
-        raise BadInput("candidates are there to be probed.", file=path, field="model.candidates", fix=fix)
+        raise BadInput(
+            "candidates are there to be probed.", file=path, field="model.candidates", fix=fix
+        )
     if probed and (len(names) < 2 or len(set(names)) < len(names) or not all(names)):
         raise BadInput(
-            f"{names}: expected two or more, each with a name of its own.", file=path, field="model.candidates"
+            f"{names}: expected two or more, each with a name of its own.",
+            file=path,
+            field="model.candidates",
         )
     if probed and not model.probe:
-        raise BadInput("nothing is asked.", file=path, field="model.probe", fix='Name "format_probe".')
+        raise BadInput(
+            "nothing is asked.", file=path, field="model.probe", fix='Name "format_probe".'
+        )
     if (taught := sft.distillation) is None:
         return
     if not probed:
@@ -129,7 +189,9 @@ def check_start(model: ModelSpec, sft: SftSpec, path: Path) -> None:
     for name in ("weight", "temperature", "rate"):
         if getattr(taught, name) <= 0:
             raise BadInput(
-                f"is {getattr(taught, name):g}, expected more than 0.", file=path, field=f"sft.distillation.{name}"
+                f"is {getattr(taught, name):g}, expected more than 0.",
+                file=path,
+                field=f"sft.distillation.{name}",
             )
 
 
@@ -154,10 +216,17 @@ def check_self_generated(spec: SelfGenerated | None, path: Path) -> None:
 
 def check_launch(spec: LaunchSpec, tuned: Mapping[str, TuneSpec], path: Path) -> None:
     if spec.processes < 1:
-        raise BadInput(f"is {spec.processes}, expected 1 or more.", file=path, field="launch.processes")
+        raise BadInput(
+            f"is {spec.processes}, expected 1 or more.", file=path, field="launch.processes"
+        )
     if spec.engine == "local" and (spec.processes > 1 or spec.config):
         fix = 'Set launch.engine = "accelerate" (or "ray").'
-        raise BadInput("is local, which is one process of this machine.", file=path, field="launch.engine", fix=fix)
+        raise BadInput(
+            "is local, which is one process of this machine.",
+            file=path,
+            field="launch.engine",
+            fix=fix,
+        )
     for section, tuning in tuned.items():
         if tuning.batch_size % spec.processes:
             fix = f"Make {section}.batch_size a multiple of {spec.processes}: a step's rows are divided among the processes."
@@ -173,7 +242,11 @@ def check_stages(spec: TuneSpec, section: str, path: Path) -> None:
         raise BadInput(f"begin at steps {starts}.", file=path, field=f"{section}.stages", fix=fix)
     for at, stage in enumerate(spec.stages):
         if stage.rate <= 0:
-            raise BadInput(f"is {stage.rate:g}, expected more than 0.", file=path, field=f"{section}.stages[{at}].rate")
+            raise BadInput(
+                f"is {stage.rate:g}, expected more than 0.",
+                file=path,
+                field=f"{section}.stages[{at}].rate",
+            )
 
 
 def check_decisions(points: Sequence[DecisionPoint], suites: Sequence[str], path: Path) -> None:
@@ -182,16 +255,28 @@ def check_decisions(points: Sequence[DecisionPoint], suites: Sequence[str], path
         field, known = f"decisions[{index}]", ("base", "sft", "dpo", "grpo")
         if point.stage not in known:
             fix = did_you_mean(point.stage, known)
-            raise BadInput(f"{point.stage!r} is no stage with a report.", file=path, field=f"{field}.stage", fix=fix)
+            raise BadInput(
+                f"{point.stage!r} is no stage with a report.",
+                file=path,
+                field=f"{field}.stage",
+                fix=fix,
+            )
         if stages.count(point.stage) > 1:
             raise BadInput(
-                f"{point.stage!r} has two points.", file=path, field=f"{field}.stage", fix="Join their rules."
+                f"{point.stage!r} has two points.",
+                file=path,
+                field=f"{field}.stage",
+                fix="Join their rules.",
             )
         if point.suite not in suites:
             fix = f"Add it to bench.suites ({', '.join(suites)})."
-            raise BadInput(f"{point.suite!r} is not answered.", file=path, field=f"{field}.suite", fix=fix)
+            raise BadInput(
+                f"{point.suite!r} is not answered.", file=path, field=f"{field}.suite", fix=fix
+            )
         if not point.rules:
-            raise BadInput("has no rules.", file=path, field=f"{field}.rules", fix="Add [[decisions.rules]].")
+            raise BadInput(
+                "has no rules.", file=path, field=f"{field}.rules", fix="Add [[decisions.rules]]."
+            )
 
 
 def check_pairs_and_dpo(pairs: PairsSpec, dpo: DpoSpec, budget: Budget, path: Path) -> None:
@@ -199,10 +284,25 @@ def check_pairs_and_dpo(pairs: PairsSpec, dpo: DpoSpec, budget: Budget, path: Pa
     unknown = [kind for kind in caps if kind not in REJECTION_KINDS]
     if unknown:
         fix = did_you_mean(unknown[0], REJECTION_KINDS)
-        raise BadInput("is no kind of rejection.", file=path, field=f"pairs.largest_shares.{unknown[0]}", fix=fix)
+        raise BadInput(
+            "is no kind of rejection.",
+            file=path,
+            field=f"pairs.largest_shares.{unknown[0]}",
+            fix=fix,
+        )
     rules = (
-        ("pairs.samples", 2 <= pairs.samples <= 16, pairs.samples, "2 to 16: one answer alone has no pair"),
-        ("pairs.temperature", pairs.temperature > 0, pairs.temperature, "more than 0: greedy answers are all the same"),
+        (
+            "pairs.samples",
+            2 <= pairs.samples <= 16,
+            pairs.samples,
+            "2 to 16: one answer alone has no pair",
+        ),
+        (
+            "pairs.temperature",
+            pairs.temperature > 0,
+            pairs.temperature,
+            "more than 0: greedy answers are all the same",
+        ),
         ("pairs.top_p", 0 < pairs.top_p <= 1, pairs.top_p, "within (0, 1]"),
         (
             "pairs.min_accepted",
@@ -210,8 +310,18 @@ def check_pairs_and_dpo(pairs: PairsSpec, dpo: DpoSpec, budget: Budget, path: Pa
             pairs.min_accepted,
             "0 to below 1: a task with no failure has no pair",
         ),
-        ("pairs.margin", 0 < pairs.margin <= 1, pairs.margin, "within (0, 1]: two sides that tie are no pair"),
-        ("pairs.largest_shares", all(0 < cap <= 1 for cap in caps.values()), caps, "shares within (0, 1]"),
+        (
+            "pairs.margin",
+            0 < pairs.margin <= 1,
+            pairs.margin,
+            "within (0, 1]: two sides that tie are no pair",
+        ),
+        (
+            "pairs.largest_shares",
+            all(0 < cap <= 1 for cap in caps.values()),
+            caps,
+            "shares within (0, 1]",
+        ),
         (
             "pairs.largest_shares",
             len(caps) < len(REJECTION_KINDS) or sum(caps.values()) >= 1,

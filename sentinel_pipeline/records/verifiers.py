@@ -209,7 +209,9 @@ Verifier = (
 )
 _KINDS: dict[str, type[Any]] = {cls.kind: cls for cls in get_args(Verifier)}
 _TYPES = {
-    kind: {name: hint for name, hint in get_type_hints(cls).items() if get_origin(hint) is not ClassVar}
+    kind: {
+        name: hint for name, hint in get_type_hints(cls).items() if get_origin(hint) is not ClassVar
+    }
     for kind, cls in _KINDS.items()
 }
 """The fields of each kind with their types."""
@@ -219,7 +221,9 @@ def verifier_to_json(verifier: Verifier | None) -> str | None:
     """One compact JSON object with its ``kind``; ``None`` stays ``None``."""
     if verifier is None:
         return None
-    return json.dumps({"kind": verifier.kind, **asdict(verifier)}, ensure_ascii=False, sort_keys=True)
+    return json.dumps(
+        {"kind": verifier.kind, **asdict(verifier)}, ensure_ascii=False, sort_keys=True
+    )
 
 
 def verifier_from_json(text: str | None) -> Verifier | None:
@@ -233,7 +237,9 @@ def verifier_from_json(text: str | None) -> Verifier | None:
         return None
     data = json.loads(text)
     if not isinstance(data, dict) or data.get("kind") not in _KINDS:
-        raise ValueError(f"verifier: expected an object whose kind is one of {', '.join(sorted(_KINDS))}")
+        raise ValueError(
+            f"verifier: expected an object whose kind is one of {', '.join(sorted(_KINDS))}"
+        )
     cls = _KINDS[data.pop("kind")]
     types = _TYPES[cls.kind]
     unknown = data.keys() - types.keys()
@@ -242,7 +248,9 @@ def verifier_from_json(text: str | None) -> Verifier | None:
     for name, value in data.items():
         if not _fits(value, types[name]):
             raise ValueError(f"{name} has the wrong type, {type(value).__name__}")
-    return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in data.items()})
+    return cls(
+        **{key: tuple(value) if isinstance(value, list) else value for key, value in data.items()}
+    )
 
 
 def _fits(value: Any, hint: Any) -> bool:

@@ -32,7 +32,10 @@ def write_bundle(out: Draft, evidence: Evidence) -> None:
     _copy_model(evidence.checkpoint, out.folder)
     reports = read_reports(evidence.report)
     for suite in (one.suite for one in reports):
-        out.json(f"benchmarks/{evidence.stage}/{suite}.json", evidence.report.json(f"{suite}/report.json"))
+        out.json(
+            f"benchmarks/{evidence.stage}/{suite}.json",
+            evidence.report.json(f"{suite}/report.json"),
+        )
     base = evidence.ancestor("base_report")
     for one in read_reports(base) if base else []:
         assert base is not None
@@ -44,7 +47,11 @@ def write_bundle(out: Draft, evidence: Evidence) -> None:
         out.json("decontamination.json", clean.json("report.json"))
     out.json("release.json", summary(evidence))
     out.text("README.md", model_card(evidence, reports))
-    out.metrics |= {"stage": evidence.stage, "checkpoint": evidence.checkpoint.hash, "gates": len(evidence.verdicts)}
+    out.metrics |= {
+        "stage": evidence.stage,
+        "checkpoint": evidence.checkpoint.hash,
+        "gates": len(evidence.verdicts),
+    }
 
 
 def read_reports(made: Artefact) -> list[BenchmarkReport]:
@@ -63,7 +70,11 @@ def summary(evidence: Evidence) -> dict[str, Any]:
         "gates": {verdict.name: verdict.verdict for verdict in evidence.verdicts},
         "licence": evidence.recipe.release.license,
         "made_from": [
-            {"asset": made.manifest.asset, "run_id": made.manifest.run_id, "content_hash": made.hash}
+            {
+                "asset": made.manifest.asset,
+                "run_id": made.manifest.run_id,
+                "content_hash": made.hash,
+            }
             for made in evidence.ancestors
         ],
         "versions": evidence.checkpoint.manifest.versions,
@@ -72,7 +83,17 @@ def summary(evidence: Evidence) -> dict[str, Any]:
 
 def gate_json(verdict: Any) -> dict[str, Any]:
     """A verdict as ``sentinel run --json`` prints it, with what it was decided by."""
-    names = ("name", "subject", "subject_hash", "verdict", "measured", "threshold", "n", "reason", "scorer_version")
+    names = (
+        "name",
+        "subject",
+        "subject_hash",
+        "verdict",
+        "measured",
+        "threshold",
+        "n",
+        "reason",
+        "scorer_version",
+    )
     row = {name: getattr(verdict, name) for name in names}
     return row | {"interval": list(verdict.interval) if verdict.interval else None}
 
@@ -85,7 +106,9 @@ def _copy_model(checkpoint: Artefact, folder: Path) -> None:
     }
     odd = sorted(name for name in judged if "/" in name or not name.endswith(KINDS))
     weights = [name for name in judged if name.endswith(".safetensors")]
-    lacking = [name for name in NEEDED if name not in judged] + ([] if weights else ["model.safetensors"])
+    lacking = [name for name in NEEDED if name not in judged] + (
+        [] if weights else ["model.safetensors"]
+    )
     if odd or lacking:
         said = f"holds {odd[0]}, which may be code" if odd else f"lacks {lacking[0]}"
         raise GateRefused(f"The checkpoint's model {said}: it is not released.")

@@ -48,7 +48,10 @@ def _data(evidence: Evidence, reports: Sequence[BenchmarkReport]) -> Any:
             metric_type="pass@1",
             metric_name="Pass@1",
             metric_value=round(report.pass_at_1, 6),
-            metric_args={"n": report.n, "interval_95": [round(bound, 6) for bound in report.interval[:2]]},
+            metric_args={
+                "n": report.n,
+                "interval_95": [round(bound, 6) for bound in report.interval[:2]],
+            },
         )
         for report in reports
         if report.pass_at_1 is not None and report.interval is not None
@@ -83,9 +86,13 @@ def _gates(evidence: Evidence) -> str:
         f"| {v.name} | {v.verdict} | {with_interval(v.measured, v.interval)} | {v.n} | {v.reason} |"
         for v in evidence.verdicts
     ]
-    head = "## Gates passed\n\n| gate | verdict | measured [95 %] | n | rule |\n|---|---|---|---|---|"
+    head = (
+        "## Gates passed\n\n| gate | verdict | measured [95 %] | n | rule |\n|---|---|---|---|---|"
+    )
     scorer = evidence.verdicts[0].scorer_version
-    return "\n".join([head, *rows, "", f"Decided by scorer {scorer}, whose licences are in the ledger."])
+    return "\n".join(
+        [head, *rows, "", f"Decided by scorer {scorer}, whose licences are in the ledger."]
+    )
 
 
 def _data_text(evidence: Evidence) -> str:
@@ -94,7 +101,10 @@ def _data_text(evidence: Evidence) -> str:
         return "## Training data\n\nThe mix that this was trained on is no longer there."
     found = mix.json("mix.json")
     sources = [f"| {name} | {count} |" for name, count in sorted(found.get("sources", {}).items())]
-    quotas = [f"| {one['category']} | {percent(one['share'])} | {one['rows']} |" for one in found.get("quotas", ())]
+    quotas = [
+        f"| {one['category']} | {percent(one['share'])} | {one['rows']} |"
+        for one in found.get("quotas", ())
+    ]
     lines = [
         "## Training data",
         "",
@@ -105,7 +115,9 @@ def _data_text(evidence: Evidence) -> str:
     ]
     pairs = evidence.ancestor("preference_pairs")
     if pairs:
-        lines.append(f"Preference pairs: {pairs.manifest.metrics.get('pairs', 0)}, content hash `{pairs.hash[:16]}`.")
+        lines.append(
+            f"Preference pairs: {pairs.manifest.metrics.get('pairs', 0)}, content hash `{pairs.hash[:16]}`."
+        )
     return "\n".join(lines).rstrip()
 
 
@@ -125,7 +137,9 @@ def _parity(evidence: Evidence) -> str:
     ]
     head = "| form | largest logit distance | allowed | answers that differ |\n|---|---|---|---|"
     count = evidence.parity.get("prompts", 0)
-    return "\n".join([f"## Export parity\n\nOver {count} prompts, against these weights:\n\n{head}", *rows])
+    return "\n".join(
+        [f"## Export parity\n\nOver {count} prompts, against these weights:\n\n{head}", *rows]
+    )
 
 
 def _cost(evidence: Evidence) -> str:
@@ -135,7 +149,12 @@ def _cost(evidence: Evidence) -> str:
 
 
 def _origin(evidence: Evidence) -> str:
-    rows = [f"| {m.manifest.asset} | {m.manifest.run_id[:8]} | `{m.hash[:16]}` |" for m in evidence.ancestors]
-    versions = ", ".join(f"{name} {version}" for name, version in evidence.checkpoint.manifest.versions.items())
+    rows = [
+        f"| {m.manifest.asset} | {m.manifest.run_id[:8]} | `{m.hash[:16]}` |"
+        for m in evidence.ancestors
+    ]
+    versions = ", ".join(
+        f"{name} {version}" for name, version in evidence.checkpoint.manifest.versions.items()
+    )
     head = f"## Lineage\n\nSeed {evidence.recipe.seed}; {versions}.\n\n| asset | run | content hash |\n|---|---|---|"
     return "\n".join([head, *rows])

@@ -36,7 +36,9 @@ class Evidence(NamedTuple):
     """The checkpoint and all that it was made from, oldest first."""
 
     def ancestor(self, asset: str) -> Artefact | None:
-        return next((made for made in reversed(self.ancestors) if made.manifest.asset == asset), None)
+        return next(
+            (made for made in reversed(self.ancestors) if made.manifest.asset == asset), None
+        )
 
 
 def gather(store: Store, recipe: Recipe, stage: str | None) -> Evidence:
@@ -49,7 +51,11 @@ def gather(store: Store, recipe: Recipe, stage: str | None) -> Evidence:
     """
     stage = stage or _last(store, recipe)
     if stage not in STAGES[1:]:
-        raise BadInput(f"{stage!r} is no stage that is released.", field="--stage", fix=did_you_mean(stage, STAGES[1:]))
+        raise BadInput(
+            f"{stage!r} is no stage that is released.",
+            field="--stage",
+            fix=did_you_mean(stage, STAGES[1:]),
+        )
     if recipe.release.license is None:
         fix = 'Add [release] license = "apache-2.0" (or what holds) to the recipe.'
         raise BadInput("the recipe states no licence.", field="release.license", fix=fix)
@@ -75,7 +81,10 @@ def gather(store: Store, recipe: Recipe, stage: str | None) -> Evidence:
 def _last(store: Store, recipe: Recipe) -> str:
     made = [stage for stage in STAGES[1:] if store.find(f"{stage}_checkpoint")]
     if not made:
-        raise BadInput(f"{recipe.name} has no tuned checkpoint yet.", fix=f"Train one: sentinel run {recipe.name}.")
+        raise BadInput(
+            f"{recipe.name} has no tuned checkpoint yet.",
+            fix=f"Train one: sentinel run {recipe.name}.",
+        )
     return made[-1]
 
 
@@ -84,13 +93,19 @@ def _about(checkpoint: Artefact, report: Artefact) -> Iterator[str]:
         yield f"The newest {report.manifest.asset} is about another checkpoint than the newest: rebuild it."
 
 
-def _verdicts(store: Store, recipe: Recipe, stage: str, report: Artefact) -> list[GateVerdict | str]:
+def _verdicts(
+    store: Store, recipe: Recipe, stage: str, report: Artefact
+) -> list[GateVerdict | str]:
     """Of each blocking gate its verdict, or why there is none that allows going on."""
     ledger = Ledger(store.home.ledger)
     found: list[GateVerdict | str] = []
     if reason := refusal(ledger, SCORERS, scorer_version()):
         found.append(reason)
-    blocking = {name: one for name, one in recipe.gates.items() if (one.stage, one.severity) == (stage, "block")}
+    blocking = {
+        name: one
+        for name, one in recipe.gates.items()
+        if (one.stage, one.severity) == (stage, "block")
+    }
     if not blocking:
         found.append(f"No blocking gate judges stage {stage}: no evidence is not a pass.")
     for name, policy in blocking.items():

@@ -21,9 +21,13 @@ def check_name(name: str) -> None:
     try:
         validate_repo_id(name)
     except HFValidationError as error:
-        raise BadInput(f"{name[:120]!r} is no repository's name.", field="--push", fix="OWNER/NAME.") from error
+        raise BadInput(
+            f"{name[:120]!r} is no repository's name.", field="--push", fix="OWNER/NAME."
+        ) from error
     if name.count("/") != 1:
-        raise BadInput(f"{name[:120]!r} names no owner.", field="--push", fix="Write it as OWNER/NAME.")
+        raise BadInput(
+            f"{name[:120]!r} names no owner.", field="--push", fix="Write it as OWNER/NAME."
+        )
 
 
 def push(folder: Path, name: str, *, message: str) -> str:
@@ -41,16 +45,23 @@ def push(folder: Path, name: str, *, message: str) -> str:
     try:
         api.create_repo(name, private=True, exist_ok=True)
         done = api.upload_folder(
-            repo_id=name, folder_path=folder, commit_message=message, ignore_patterns=["logs/*", ".*"]
+            repo_id=name,
+            folder_path=folder,
+            commit_message=message,
+            ignore_patterns=["logs/*", ".*"],
         )
     except HfHubHTTPError as error:
         status = error.response.status_code if error.response is not None else 0
         if status in (401, 403):
             fix = "Log in with a token that may write: hf auth login, or HF_TOKEN."
             raise BadInput(f"the hub refuses ({status}).", field="--push", fix=fix) from error
-        raise Infrastructure(f"the hub failed ({status}): {str(error).splitlines()[0]} Push again.") from error
+        raise Infrastructure(
+            f"the hub failed ({status}): {str(error).splitlines()[0]} Push again."
+        ) from error
     except _unreachable() as error:
-        raise Infrastructure(f"the hub does not answer: {error}. The bundle is kept: push again.") from error
+        raise Infrastructure(
+            f"the hub does not answer: {error}. The bundle is kept: push again."
+        ) from error
     return str(done.commit_url)
 
 

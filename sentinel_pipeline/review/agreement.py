@@ -32,4 +32,6 @@ def agreement(pairs: Sequence[tuple[str, str]]) -> Agreement:
     found = cohens_kappa([a for a, _ in pairs], [b for _, b in pairs])
     if found is None:
         return Agreement(n, agreed, None, None, None)
-    return Agreement(n, agreed, found.value, max(-1.0, found.interval.low), min(1.0, found.interval.high))
+    return Agreement(
+        n, agreed, found.value, max(-1.0, found.interval.low), min(1.0, found.interval.high)
+    )

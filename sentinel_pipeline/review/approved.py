@@ -15,7 +15,9 @@ from ..records import Candidate, ReviewTask, SftCandidate
 from .checking import candidate_of, digest
 from .schema import bodies, cards, corrections, released
 
-SETTLED: ColumnElement[bool] = or_(cards.c.second.is_(None), cards.c.second.in_(("agreed", "settled")))
+SETTLED: ColumnElement[bool] = or_(
+    cards.c.second.is_(None), cards.c.second.in_(("agreed", "settled"))
+)
 """Nobody's second opinion is wanted or disputes it."""
 
 
@@ -36,7 +38,10 @@ class Approved(NamedTuple):
 
     def messages(self) -> list[dict[str, str]]:
         """Seed 004's conversation: the prompt's turns, then the correction as the assistant's."""
-        return [*(turn.to_dict() for turn in self.record.prompt_messages), {"role": "assistant", "content": self.text}]
+        return [
+            *(turn.to_dict() for turn in self.record.prompt_messages),
+            {"role": "assistant", "content": self.text},
+        ]
 
 
 def approved_rows(connection: Connection) -> list[Approved]:
@@ -55,7 +60,9 @@ def waiting(connection: Connection) -> int:
     return int(connection.execute(query).scalar_one())
 
 
-def _rows(connection: Connection, texts: Table, conditions: tuple[ColumnElement[bool], ...]) -> list[Approved]:
+def _rows(
+    connection: Connection, texts: Table, conditions: tuple[ColumnElement[bool], ...]
+) -> list[Approved]:
     query = (
         select(bodies.c.record, bodies.c.task, texts.c.text, cards.c.decided_by)
         .join(bodies, bodies.c.card_id == texts.c.card_id)

@@ -34,7 +34,9 @@ def backup(desk: Desk, path: Path) -> dict[str, int]:
     ):
         _line(stream, {"format": _FORMAT, "schema": LATEST})
         for table in DATA_TABLES:
-            rows = connection.execution_options(yield_per=_ROWS).execute(select(table).order_by(*table.primary_key))
+            rows = connection.execution_options(yield_per=_ROWS).execute(
+                select(table).order_by(*table.primary_key)
+            )
             for row in rows.mappings():
                 _line(stream, {"table": table.name, "row": dict(row)})
                 counts[table.name] = counts.get(table.name, 0) + 1
@@ -56,13 +58,18 @@ def restore(desk: Desk, path: Path) -> dict[str, int]:
     with desk.db.writing() as connection:
         for table in DATA_TABLES:
             if connection.execute(select(func.count()).select_from(table)).scalar_one():
-                raise Conflict("the queue is not empty.", fix="Restore into a fresh database: nothing is ever merged.")
+                raise Conflict(
+                    "the queue is not empty.",
+                    fix="Restore into a fresh database: nothing is ever merged.",
+                )
         try:
             with gzip.open(path, "rt", encoding="utf-8") as stream:
                 counts = _fill(connection, stream, path)
         except (OSError, EOFError, ValueError, KeyError, TypeError, SQLAlchemyError) as error:
             raise BadInput(
-                f"is no whole backup: {str(error).splitlines()[0]}.", file=path, fix="Use another one."
+                f"is no whole backup: {str(error).splitlines()[0]}.",
+                file=path,
+                fix="Use another one.",
             ) from error
         if not desk.db.is_sqlite:
             _advance_sequences(connection)

@@ -67,18 +67,34 @@ def add_batch(
     """
     if not _NAME.fullmatch(name):
         raise BadInput(
-            f"{name[:60]!r} is no name.", field="name", fix="Use letters, digits, dots, dashes, underscores."
+            f"{name[:60]!r} is no name.",
+            field="name",
+            fix="Use letters, digits, dots, dashes, underscores.",
         )
     rows = _read(path, labels)
     random.Random(seed).shuffle(rows)
     rows = rows[:sample]
     with desk.db.writing() as connection:
         if connection.execute(select(batches.c.name).where(batches.c.name == name)).first():
-            raise Conflict(f"there is a batch {name!r} already.", field="name", fix="Name it otherwise.")
-        row = {"name": name, "purpose": purpose, "labels": json.dumps(labels), "subject": plain(subject)}
+            raise Conflict(
+                f"there is a batch {name!r} already.", field="name", fix="Name it otherwise."
+            )
+        row = {
+            "name": name,
+            "purpose": purpose,
+            "labels": json.dumps(labels),
+            "subject": plain(subject),
+        }
         connection.execute(insert(batches).values({**row, "created_at": desk.clock()}))
         connection.execute(insert(blind_items), [{"batch": name, **row} for row in rows])
-        note(desk, connection, "import", "batch", None, {"batch": name, "items": len(rows), "subject": subject})
+        note(
+            desk,
+            connection,
+            "import",
+            "batch",
+            None,
+            {"batch": name, "items": len(rows), "subject": subject},
+        )
     return len(rows)
 
 
@@ -93,9 +109,13 @@ def _read(path: Path, labels: tuple[str, ...]) -> list[dict[str, Any]]:
             try:
                 item, body, judge = _row(decode_line(line.data, ended=line.ended), labels)
             except (ValueError, RowRefused) as error:
-                raise BadInput(f"is no item: {error}.", file=path, line=line.number, fix="Mend the line.") from error
+                raise BadInput(
+                    f"is no item: {error}.", file=path, line=line.number, fix="Mend the line."
+                ) from error
             if item in found:
-                raise BadInput(f"id {item!r} stands twice.", file=path, line=line.number, field="id")
+                raise BadInput(
+                    f"id {item!r} stands twice.", file=path, line=line.number, field="id"
+                )
             found[item] = {"item_id": item, "body": json.dumps(body), "judge": judge}
     if not found:
         raise BadInput("holds no item.", file=path, fix="Nothing labelled is no calibration.")
@@ -125,10 +145,19 @@ def next_item(desk: Desk, user: User, batch: str) -> Item | None:
         mine = select(blind_labels.c.item_seq).where(blind_labels.c.user_name == user.name)
         here = blind_items.c.batch == plain(batch)
         row = connection.execute(
-            select(blind_items).where(here, blind_items.c.seq.not_in(mine)).order_by(blind_items.c.seq).limit(1)
+            select(blind_items)
+            .where(here, blind_items.c.seq.not_in(mine))
+            .order_by(blind_items.c.seq)
+            .limit(1)
         ).first()
-        total = connection.execute(select(func.count()).select_from(blind_items).where(here)).scalar_one()
-        left = select(func.count()).select_from(blind_items).where(here, blind_items.c.seq.not_in(mine))
+        total = connection.execute(
+            select(func.count()).select_from(blind_items).where(here)
+        ).scalar_one()
+        left = (
+            select(func.count())
+            .select_from(blind_items)
+            .where(here, blind_items.c.seq.not_in(mine))
+        )
         done = total - connection.execute(left).scalar_one()
     if row is None:
         return None
@@ -156,16 +185,31 @@ def label_item(desk: Desk, user: User, seq: int, label: str) -> None:
         Refused: the batch has no such label.
     """
     with desk.db.writing() as connection:
-        row = connection.execute(select(blind_items.c.batch).where(blind_items.c.seq == seq)).first()
+        row = connection.execute(
+            select(blind_items.c.batch).where(blind_items.c.seq == seq)
+        ).first()
         if row is None:
             raise Unknown("there is no such item.", field="item")
         known = json.loads(_batch(connection, row.batch).labels)
         if label not in known:
             raise Refused(
-                f"{label[:40]!r} is no label of this batch.", field="label", fix=f"Known: {', '.join(known)}."
+                f"{label[:40]!r} is no label of this batch.",
+                field="label",
+                fix=f"Known: {', '.join(known)}.",
             )
-        upsert(connection, blind_labels, {"item_seq": seq, "user_name": user.name, "label": label, "at": desk.clock()})
-        note(desk, connection, user.name, "label", None, {"batch": row.batch, "item": seq, "label": label})
+        upsert(
+            connection,
+            blind_labels,
+            {"item_seq": seq, "user_name": user.name, "label": label, "at": desk.clock()},
+        )
+        note(
+            desk,
+            connection,
+            user.name,
+            "label",
+            None,
+            {"batch": row.batch, "item": seq, "label": label},
+        )
 
 
 def calibration(desk: Desk, batch: str) -> Calibration:
@@ -177,7 +221,11 @@ def calibration(desk: Desk, batch: str) -> Calibration:
         head = _batch(connection, batch)
         here = blind_items.c.batch == head.name
         rows = connection.execute(select(blind_items.c.seq, blind_items.c.judge).where(here)).all()
-        query = select(blind_labels).join(blind_items, blind_items.c.seq == blind_labels.c.item_seq).where(here)
+        query = (
+            select(blind_labels)
+            .join(blind_items, blind_items.c.seq == blind_labels.c.item_seq)
+            .where(here)
+        )
         given = connection.execute(query.order_by(blind_labels.c.item_seq, blind_labels.c.at)).all()
     judge = {row.seq: row.judge for row in rows}
     by_person: dict[str, dict[int, str]] = {}
@@ -185,7 +233,13 @@ def calibration(desk: Desk, batch: str) -> Calibration:
         by_person.setdefault(one.user_name, {})[one.item_seq] = one.label
     people = sorted(by_person)
     against = {
-        name: agreement([(label, judge[seq]) for seq, label in by_person[name].items() if judge[seq] is not None])
+        name: agreement(
+            [
+                (label, judge[seq])
+                for seq, label in by_person[name].items()
+                if judge[seq] is not None
+            ]
+        )
         for name in people
     }
     pairs = [
@@ -195,12 +249,17 @@ def calibration(desk: Desk, batch: str) -> Calibration:
         for seq in by_person[a].keys() & by_person[b].keys()
     ]
     counts = {name: len(labels) for name, labels in by_person.items()}
-    return Calibration(head.name, head.purpose, head.subject, len(rows), counts, against, agreement(pairs))
+    return Calibration(
+        head.name, head.purpose, head.subject, len(rows), counts, against, agreement(pairs)
+    )
 
 
 def batch_names(desk: Desk) -> list[str]:
     """Batches, newest first."""
     with desk.db.reading() as connection:
         return [
-            str(row.name) for row in connection.execute(select(batches.c.name).order_by(batches.c.created_at.desc()))
+            str(row.name)
+            for row in connection.execute(
+                select(batches.c.name).order_by(batches.c.created_at.desc())
+            )
         ]

@@ -21,7 +21,11 @@ from .schema import bodies, cards, checks, corrections, drafts, history
 Place = Literal["pending", "draft", "done", "second", "disputed"]
 PLACES: tuple[Place, ...] = ("pending", "draft", "done", "second", "disputed")
 Band = Literal["red", "orange", "yellow"]
-BANDS: dict[str, tuple[float, float]] = {"red": (0.0, 0.4), "orange": (0.4, 0.7), "yellow": (0.7, 1.01)}
+BANDS: dict[str, tuple[float, float]] = {
+    "red": (0.0, 0.4),
+    "orange": (0.4, 0.7),
+    "yellow": (0.7, 1.01),
+}
 """Seed 004's colours of the quality score: below 0.4, below 0.7, otherwise."""
 
 
@@ -80,7 +84,13 @@ def read_card(connection: Connection, desk: Desk, card_id: str, user: User) -> C
     if card.second != "wanted" or card.decided_by == user.name:
         return card
     return replace(
-        card, blind=True, status="needs_review", correction=None, checked=None, decided_by=None, decided_at=None
+        card,
+        blind=True,
+        status="needs_review",
+        correction=None,
+        checked=None,
+        decided_by=None,
+        decided_at=None,
     )
 
 
@@ -95,7 +105,15 @@ def _card(row: RowMapping, now: float) -> Card:
         lease_until=row["lease_until"] if held else 0.0,
         **{
             name: row[name]
-            for name in ("status", "version", "checked", "decided_by", "decided_at", "second", "imported_at")
+            for name in (
+                "status",
+                "version",
+                "checked",
+                "decided_by",
+                "decided_at",
+                "second",
+                "imported_at",
+            )
         },
     )
 
@@ -124,9 +142,15 @@ def matching(filters: Filters, user: User) -> list[ColumnElement[bool]]:
 
 
 def _place(place: Place, user: User) -> list[ColumnElement[bool]]:
-    mine = select(drafts.c.card_id).where(drafts.c.card_id == cards.c.id, drafts.c.user_name == user.name).exists()
+    mine = (
+        select(drafts.c.card_id)
+        .where(drafts.c.card_id == cards.c.id, drafts.c.user_name == user.name)
+        .exists()
+    )
     if place == "done":
-        seen = or_(cards.c.second.is_(None), cards.c.second != "wanted", cards.c.decided_by == user.name)
+        seen = or_(
+            cards.c.second.is_(None), cards.c.second != "wanted", cards.c.decided_by == user.name
+        )
         return [cards.c.status != "needs_review", seen]
     if place == "second":
         return [cards.c.second == "wanted", cards.c.decided_by != user.name]
@@ -137,7 +161,9 @@ def _place(place: Place, user: User) -> list[ColumnElement[bool]]:
 
 def free_for(user: User, now: float) -> ColumnElement[bool]:
     """Nobody else holds the card."""
-    return or_(cards.c.lease_by.is_(None), cards.c.lease_until <= now, cards.c.lease_by == user.name)
+    return or_(
+        cards.c.lease_by.is_(None), cards.c.lease_until <= now, cards.c.lease_by == user.name
+    )
 
 
 class Line(NamedTuple):
@@ -156,7 +182,9 @@ class Line(NamedTuple):
 
 
 _LINE: Select[Any] = select(
-    *(cards.c[name] for name in Line._fields if name != "lease_by"), cards.c.lease_by, cards.c.lease_until
+    *(cards.c[name] for name in Line._fields if name != "lease_by"),
+    cards.c.lease_by,
+    cards.c.lease_until,
 )
 
 
@@ -164,27 +192,43 @@ def list_cards(desk: Desk, user: User, filters: Filters, *, most: int = 50) -> l
     """The first cards of a list; decided ones newest first, others in the order of the queue."""
     order = (cards.c.decided_at.desc(), cards.c.seq) if filters.place == "done" else (cards.c.seq,)
     with desk.db.reading() as connection:
-        rows = connection.execute(_LINE.where(*matching(filters, user)).order_by(*order).limit(most)).mappings().all()
+        rows = (
+            connection.execute(_LINE.where(*matching(filters, user)).order_by(*order).limit(most))
+            .mappings()
+            .all()
+        )
     return [_line(row, desk.clock()) for row in rows]
 
 
 def _line(row: RowMapping, now: float) -> Line:
     held = row["lease_until"] > now
     return Line(
-        **{name: row[name] for name in Line._fields if name != "lease_by"}, lease_by=row["lease_by"] if held else None
+        **{name: row[name] for name in Line._fields if name != "lease_by"},
+        lease_by=row["lease_by"] if held else None,
     )
 
 
 def similar(desk: Desk, card_id: str, *, most: int = 8) -> list[Line]:
     """Cards of the same task first, then those that failed alike on the same type of task."""
     with desk.db.reading() as connection:
-        me = connection.execute(select(cards).where(cards.c.id == plain(card_id))).mappings().first()
+        me = (
+            connection.execute(select(cards).where(cards.c.id == plain(card_id))).mappings().first()
+        )
         if me is None:
             raise Unknown(f"there is no card {plain(card_id)!r:.80}.", field="card")
         found: list[Line] = []
-        alike = and_(cards.c.task_type == me["task_type"], cards.c.failure_class == me["failure_class"])
-        for condition in (cards.c.task_id == me["task_id"], and_(alike, cards.c.task_id != me["task_id"])):
-            wanted = _LINE.where(condition, cards.c.id != me["id"]).order_by(cards.c.seq).limit(most - len(found))
+        alike = and_(
+            cards.c.task_type == me["task_type"], cards.c.failure_class == me["failure_class"]
+        )
+        for condition in (
+            cards.c.task_id == me["task_id"],
+            and_(alike, cards.c.task_id != me["task_id"]),
+        ):
+            wanted = (
+                _LINE.where(condition, cards.c.id != me["id"])
+                .order_by(cards.c.seq)
+                .limit(most - len(found))
+            )
             found += [_line(row, desk.clock()) for row in connection.execute(wanted).mappings()]
     return found
 
@@ -208,7 +252,10 @@ def trail(desk: Desk, *, card_id: str | None = None, most: int = 200) -> list[Ev
         query = query.where(history.c.card_id == plain(card_id))
     with desk.db.reading() as connection:
         rows = connection.execute(query).mappings().all()
-    return [Event(**{**row, "detail": json.loads(row["detail"]), "undone": bool(row["undone"])}) for row in rows]
+    return [
+        Event(**{**row, "detail": json.loads(row["detail"]), "undone": bool(row["undone"])})
+        for row in rows
+    ]
 
 
 def last_check(connection: Connection, card_id: str, digest: str) -> RowMapping | None:
@@ -234,7 +281,9 @@ def progress(desk: Desk, user: User) -> Progress:
     day = desk.clock() - 86_400
     with desk.db.reading() as connection:
         by_status: dict[str, int] = dict(
-            connection.execute(select(cards.c.status, func.count()).group_by(cards.c.status)).tuples().all()
+            connection.execute(select(cards.c.status, func.count()).group_by(cards.c.status))
+            .tuples()
+            .all()
         )
         mine = connection.execute(
             select(func.count(), func.sum(case((cards.c.decided_at > day, 1), else_=0))).where(
@@ -243,7 +292,10 @@ def progress(desk: Desk, user: User) -> Progress:
         ).one()
         counts = {
             place: int(
-                connection.execute(select(func.count()).select_from(cards).where(*_place(place, user))).scalar() or 0
+                connection.execute(
+                    select(func.count()).select_from(cards).where(*_place(place, user))
+                ).scalar()
+                or 0
             )
             for place in PLACES[3:]
         }

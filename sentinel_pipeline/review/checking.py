@@ -41,12 +41,20 @@ class Check(NamedTuple):
         for name, (value, reason) in self.labels.items():
             if value is False and name != "accepted":
                 return f"{name}: {reason}"
-        open_ones = [f"{name}: {reason}" for name, (_, reason) in self.labels.items() if reason.startswith("infra")]
+        open_ones = [
+            f"{name}: {reason}"
+            for name, (_, reason) in self.labels.items()
+            if reason.startswith("infra")
+        ]
         if self.outcome == "infra":
             return open_ones[0] if open_ones else "infra: the checks did not finish"
         if self.outcome == "fail":
             return self.labels.get("accepted", (None, "nothing speaks for it"))[1]
-        return "passes its tests" if self.tested else "form and hygiene are fine; no tests are known for this task"
+        return (
+            "passes its tests"
+            if self.tested
+            else "form and hygiene are fine; no tests are known for this task"
+        )
 
 
 def check(desk: Desk, user: User, card_id: str, text: str) -> Check:
@@ -57,7 +65,11 @@ def check(desk: Desk, user: User, card_id: str, text: str) -> Check:
         Refused: the text is empty.
     """
     if not text.strip():
-        raise Refused("the correction is empty.", field="correction", fix="Write what the model should have answered.")
+        raise Refused(
+            "the correction is empty.",
+            field="correction",
+            fix="Write what the model should have answered.",
+        )
     with desk.db.reading() as connection:
         card = read_card(connection, desk, card_id, user)
     found = judge(card, text)
@@ -74,7 +86,9 @@ def check(desk: Desk, user: User, card_id: str, text: str) -> Check:
     return found
 
 
-def judge(card: Card, text: str, critic: Callable[[Candidate], CriticLabels] | None = None) -> Check:
+def judge(
+    card: Card, text: str, critic: Callable[[Candidate], CriticLabels] | None = None
+) -> Check:
     """What the critic says; touches no database. Surrogates cannot be written to a training file and are refused."""
     try:
         text.encode()
@@ -86,7 +100,9 @@ def judge(card: Card, text: str, critic: Callable[[Candidate], CriticLabels] | N
     except GateRefused as error:
         return Check("infra", card.task is not None, {"tests_pass": (None, f"infra: {error}")})
     pairs = {name: (getattr(labels, name).value, getattr(labels, name).reason) for name in LABELS}
-    outcome: Outcome = "infra" if labels.accepted.value is None else "pass" if labels.accepted.value else "fail"
+    outcome: Outcome = (
+        "infra" if labels.accepted.value is None else "pass" if labels.accepted.value else "fail"
+    )
     return Check(outcome, card.task is not None, pairs)
 
 
@@ -119,15 +135,25 @@ def require_pass(connection: Connection, card: Card, text: str) -> str:
     """
     row = last_check(connection, card.record.id, digest(text))
     if row is None or row["scorer_version"] != scorer_version():
-        raise Refused("the checks have not run on this text.", field="correction", fix="Run the checks, then approve.")
+        raise Refused(
+            "the checks have not run on this text.",
+            field="correction",
+            fix="Run the checks, then approve.",
+        )
     found = stored(row["outcome"], row["labels"], tested=card.task is not None)
     if found.outcome != "pass":
         raise Refused(
-            f"the checks do not pass: {found.reason}.", field="correction", fix="Mend the text and check again."
+            f"the checks do not pass: {found.reason}.",
+            field="correction",
+            fix="Mend the text and check again.",
         )
     return "tests" if found.tested else "form"
 
 
 def stored(outcome: Outcome, labels: str, *, tested: bool) -> Check:
     """Read what ``check`` kept."""
-    return Check(outcome, tested, {name: (value, reason) for name, (value, reason) in json.loads(labels).items()})
+    return Check(
+        outcome,
+        tested,
+        {name: (value, reason) for name, (value, reason) in json.loads(labels).items()},
+    )

@@ -43,14 +43,18 @@ class Database:
         try:
             self._migrate()
         except OperationalError as error:
-            raise Infrastructure(f"the review database cannot be opened: {_first_line(error)}") from error
+            raise Infrastructure(
+                f"the review database cannot be opened: {_first_line(error)}"
+            ) from error
 
     def _open(self, pool_size: int) -> Engine:
         if not self.is_sqlite:
             return create_engine(self.url, pool_size=pool_size, pool_pre_ping=True)
         if self.url.database:
             Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
-        engine = create_engine(self.url, pool_size=pool_size, connect_args={"timeout": 60, "check_same_thread": False})
+        engine = create_engine(
+            self.url, pool_size=pool_size, connect_args={"timeout": 60, "check_same_thread": False}
+        )
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
@@ -73,7 +77,11 @@ class Database:
             with self.engine.begin() as connection:
                 yield connection
             return
-        with self._writer, self.engine.connect().execution_options(immediate=True) as connection, connection.begin():
+        with (
+            self._writer,
+            self.engine.connect().execution_options(immediate=True) as connection,
+            connection.begin(),
+        ):
             yield connection
 
     @contextmanager
@@ -81,7 +89,9 @@ class Database:
         """One consistent view; writes nothing."""
         with self.engine.connect() as connection:
             if not self.is_sqlite:
-                connection = connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+                connection = connection.execution_options(
+                    isolation_level="REPEATABLE READ", postgresql_readonly=True
+                )
             yield connection
 
     def close(self) -> None:
@@ -97,14 +107,19 @@ def insert_missing(connection: Connection, table: Table, rows: list[dict[str, An
     else:
         statement = postgresql.insert(table).on_conflict_do_nothing()
     counted = {"preserve_rowcount": True}
-    return sum(int(connection.execute(statement.values(row), execution_options=counted).rowcount) for row in rows)
+    return sum(
+        int(connection.execute(statement.values(row), execution_options=counted).rowcount)
+        for row in rows
+    )
 
 
 def upsert(connection: Connection, table: Table, row: dict[str, Any]) -> None:
     """Insert ``row``, or give the row of its primary key the other values."""
     keys = [column.name for column in table.primary_key]
     rest = {name: value for name, value in row.items() if name not in keys}
-    statement: Any = (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(table).values(row)
+    statement: Any = (
+        (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(table).values(row)
+    )
     connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=rest))
 
 
@@ -130,14 +145,21 @@ def _parsed(url: str) -> URL:
     try:
         import psycopg  # noqa: F401
     except ImportError as error:
-        raise Infrastructure("Postgres needs psycopg: pip install 'sentinel-pipeline[postgres]'.") from error
+        raise Infrastructure(
+            "Postgres needs psycopg: pip install 'sentinel-pipeline[postgres]'."
+        ) from error
     return parsed.set(drivername="postgresql+psycopg")
 
 
 def _prepare_sqlite(connection: Any, _: object) -> None:
     connection.isolation_level = None
     cursor = connection.cursor()
-    for pragma in ("journal_mode = wal", "synchronous = full", "foreign_keys = on", "cache_size = -65536"):
+    for pragma in (
+        "journal_mode = wal",
+        "synchronous = full",
+        "foreign_keys = on",
+        "cache_size = -65536",
+    ):
         cursor.execute(f"pragma {pragma}")
     cursor.close()
 

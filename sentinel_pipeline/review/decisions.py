@@ -38,7 +38,12 @@ class Made(NamedTuple):
 
 
 def decide(
-    desk: Desk, user: User, card_id: str, version: int, decision: Decision, correction: str | None = None
+    desk: Desk,
+    user: User,
+    card_id: str,
+    version: int,
+    decision: Decision,
+    correction: str | None = None,
 ) -> Made:
     """Decide an open card, or give the second opinion that a decided one waits for.
 
@@ -57,7 +62,11 @@ def decide(
         if card.blind:
             return _second(connection, desk, user, card, version, decision, correction)
         wanted = second_wanted(desk, card.record.id)
-        values = {"status": decision, "decided_by": user.name, "second": "wanted" if wanted else None}
+        values = {
+            "status": decision,
+            "decided_by": user.name,
+            "second": "wanted" if wanted else None,
+        }
         _write(connection, desk, user, card, version, values, was="needs_review")
         _put_correction(connection, card, correction, checked)
         opinion = {"user_name": user.name, "place": 1, "status": decision}
@@ -67,7 +76,12 @@ def decide(
 
 
 def revise(
-    desk: Desk, user: User, card_id: str, version: int, decision: Decision, correction: str | None = None
+    desk: Desk,
+    user: User,
+    card_id: str,
+    version: int,
+    decision: Decision,
+    correction: str | None = None,
 ) -> Made:
     """Change a decision: one of the person's own last ten, or any for a lead, who also settles disputes so.
 
@@ -78,11 +92,19 @@ def revise(
         card = read_card(connection, desk, card_id, user)
         if card.blind or card.status == "needs_review":
             raise Conflict("the card is not decided yet.", fix="Decide it.")
-        if user.role != "lead" and card.record.id not in {row["card_id"] for row in _recent(connection, user)}:
-            raise Refused(f"only your own last {EDITABLE} decisions can be changed.", fix="Ask a lead.")
+        if user.role != "lead" and card.record.id not in {
+            row["card_id"] for row in _recent(connection, user)
+        }:
+            raise Refused(
+                f"only your own last {EDITABLE} decisions can be changed.", fix="Ask a lead."
+            )
         checked = _checked(connection, card, decision, correction)
         settles = card.second == "disputed"
-        values = {"status": decision, "decided_by": user.name, "second": "settled" if settles else card.second}
+        values = {
+            "status": decision,
+            "decided_by": user.name,
+            "second": "settled" if settles else card.second,
+        }
         _write(connection, desk, user, card, version, values, was=card.status)
         _put_correction(connection, card, correction, checked)
         _noted(connection, desk, user, "settle" if settles else "revise", card, values, correction)
@@ -93,25 +115,44 @@ def _checked(connection: Connection, card: Card, decision: Decision, correction:
     if decision != "approved":
         if correction is not None:
             raise Refused(
-                f"a card that is {decision} has no correction.", field="correction", fix="Approve it instead."
+                f"a card that is {decision} has no correction.",
+                field="correction",
+                fix="Approve it instead.",
             )
         return ""
     if correction is None or not correction.strip():
-        raise Refused("an approval needs a correction.", field="correction", fix="Write what the model should answer.")
+        raise Refused(
+            "an approval needs a correction.",
+            field="correction",
+            fix="Write what the model should answer.",
+        )
     return require_pass(connection, card, correction)
 
 
 def _second(
-    connection: Connection, desk: Desk, user: User, card: Card, version: int, decision: Decision, correction: str | None
+    connection: Connection,
+    desk: Desk,
+    user: User,
+    card: Card,
+    version: int,
+    decision: Decision,
+    correction: str | None,
 ) -> Made:
     """The second opinion stands beside the first: it never replaces the decision, only says whether two people agree."""
-    first = connection.execute(select(cards.c.status).where(cards.c.id == card.record.id)).scalar_one()
+    first = connection.execute(
+        select(cards.c.status).where(cards.c.id == card.record.id)
+    ).scalar_one()
     outcome = "agreed" if first == decision else "disputed"
     _write(connection, desk, user, card, version, {"second": outcome}, was=first)
     opinion = {"user_name": user.name, "place": 2, "status": decision, "at": desk.clock()}
     upsert(connection, opinions, {"card_id": card.record.id, **opinion})
     drop_draft(connection, user, card.record.id)
-    detail = {"said": decision, "second": outcome, "correction": correction, "before": {"second": "wanted"}}
+    detail = {
+        "said": decision,
+        "second": outcome,
+        "correction": correction,
+        "before": {"second": "wanted"},
+    }
     note(desk, connection, user.name, "second", card.record.id, detail | {"version": version + 1})
     return Made(card.record.id, decision, version + 1, outcome)
 
@@ -123,13 +164,22 @@ def second_wanted(desk: Desk, card_id: str) -> bool:
 
 
 def _write(
-    connection: Connection, desk: Desk, user: User, card: Card, version: int, values: dict[str, Any], *, was: str
+    connection: Connection,
+    desk: Desk,
+    user: User,
+    card: Card,
+    version: int,
+    values: dict[str, Any],
+    *,
+    was: str,
 ) -> None:
     here = (cards.c.id == card.record.id, cards.c.version == version, cards.c.status == was)
     changed = {"version": version + 1, "lease_by": None, "lease_until": 0.0, **values}
     if "decided_by" in values:
         changed["decided_at"] = desk.clock() if values["decided_by"] is not None else None
-    if not connection.execute(update(cards).where(*here, free_for(user, desk.clock())).values(changed)).rowcount:
+    if not connection.execute(
+        update(cards).where(*here, free_for(user, desk.clock())).values(changed)
+    ).rowcount:
         raise lost(connection, desk, user, card.record.id)
 
 
@@ -137,18 +187,41 @@ def _put_correction(connection: Connection, card: Card, text: str | None, checke
     if text is None:
         connection.execute(delete(corrections).where(corrections.c.card_id == card.record.id))
     else:
-        upsert(connection, corrections, {"card_id": card.record.id, "text": json.dumps(text), "checked": checked})
+        upsert(
+            connection,
+            corrections,
+            {"card_id": card.record.id, "text": json.dumps(text), "checked": checked},
+        )
 
 
 def _noted(
-    connection: Connection, desk: Desk, user: User, action: str, card: Card, values: dict[str, Any], text: str | None
+    connection: Connection,
+    desk: Desk,
+    user: User,
+    action: str,
+    card: Card,
+    values: dict[str, Any],
+    text: str | None,
 ) -> None:
     """The trail's row: what is, what was, and enough of it to go back."""
     before = {
         name: getattr(card, name)
-        for name in ("status", "correction", "checked", "decided_by", "decided_at", "second", "draft")
+        for name in (
+            "status",
+            "correction",
+            "checked",
+            "decided_by",
+            "decided_at",
+            "second",
+            "draft",
+        )
     }
-    detail = {"status": values["status"], "correction": text, "before": before, "version": card.version + 1}
+    detail = {
+        "status": values["status"],
+        "correction": text,
+        "before": before,
+        "version": card.version + 1,
+    }
     note(desk, connection, user.name, action, card.record.id, detail)
     drop_draft(connection, user, card.record.id)
 
@@ -175,14 +248,22 @@ def recent(desk: Desk, user: User) -> list[Recent]:
         rows = _recent(connection, user)
         names = dict(
             connection.execute(
-                select(cards.c.id, cards.c.task_id).where(cards.c.id.in_([row["card_id"] for row in rows]))
+                select(cards.c.id, cards.c.task_id).where(
+                    cards.c.id.in_([row["card_id"] for row in rows])
+                )
             )
             .tuples()
             .all()
         )
     details = [json.loads(row["detail"]) for row in rows]
     return [
-        Recent(row["card_id"], row["action"], detail.get("status") or detail["said"], row["at"], names[row["card_id"]])
+        Recent(
+            row["card_id"],
+            row["action"],
+            detail.get("status") or detail["said"],
+            row["at"],
+            names[row["card_id"]],
+        )
         for row, detail in zip(rows, details, strict=True)
     ]
 
@@ -202,7 +283,11 @@ def undo(desk: Desk, user: User) -> Card:
         if _newest(connection, card_id) != rows[0]["id"]:
             raise lost(connection, desk, user, card_id)
         before = detail["before"]
-        columns = {name: before[name] for name in ("status", "decided_by", "decided_at", "second") if name in before}
+        columns = {
+            name: before[name]
+            for name in ("status", "decided_by", "decided_at", "second")
+            if name in before
+        }
         let_go(connection, user)
         here = (cards.c.id == card_id, cards.c.version == now.version, free_for(user, desk.clock()))
         lease = {"lease_by": user.name, "lease_until": desk.clock() + desk.lease_seconds}
@@ -211,7 +296,14 @@ def undo(desk: Desk, user: User) -> Card:
             raise lost(connection, desk, user, card_id)
         connection.execute(update(history).where(history.c.id == rows[0]["id"]).values(undone=1))
         _restore(connection, desk, user, card_id, detail, rows[0]["action"])
-        note(desk, connection, user.name, "undo", card_id, {"undid": rows[0]["id"], "version": now.version + 1})
+        note(
+            desk,
+            connection,
+            user.name,
+            "undo",
+            card_id,
+            {"undid": rows[0]["id"], "version": now.version + 1},
+        )
         return read_card(connection, desk, card_id, user)
 
 
@@ -221,7 +313,14 @@ def _newest(connection: Connection, card_id: str) -> int | None:
     return connection.execute(select(func.max(history.c.id)).where(*standing)).scalar()
 
 
-def _restore(connection: Connection, desk: Desk, user: User, card_id: str, detail: dict[str, Any], action: str) -> None:
+def _restore(
+    connection: Connection,
+    desk: Desk,
+    user: User,
+    card_id: str,
+    detail: dict[str, Any],
+    action: str,
+) -> None:
     text = detail["correction"] or detail["before"].get("draft")
     if text is not None:
         give_draft(connection, user, card_id, text, desk.clock())
@@ -242,5 +341,10 @@ def _restore(connection: Connection, desk: Desk, user: User, card_id: str, detai
 def opinions_of(desk: Desk, card_id: str) -> list[tuple[str, str]]:
     """Who said what of a card that two people decided."""
     with desk.db.reading() as connection:
-        query = select(opinions.c.user_name, opinions.c.status).where(opinions.c.card_id == plain(card_id))
-        return [(str(name), str(status)) for name, status in connection.execute(query.order_by(opinions.c.place))]
+        query = select(opinions.c.user_name, opinions.c.status).where(
+            opinions.c.card_id == plain(card_id)
+        )
+        return [
+            (str(name), str(status))
+            for name, status in connection.execute(query.order_by(opinions.c.place))
+        ]

@@ -51,10 +51,21 @@ class Refused(BadInput):
 
 
 def note(
-    desk: Desk, connection: Connection, actor: str, action: str, card_id: str | None, detail: dict[str, Any]
+    desk: Desk,
+    connection: Connection,
+    actor: str,
+    action: str,
+    card_id: str | None,
+    detail: dict[str, Any],
 ) -> int:
     """Add one row to the audit trail, in the transaction of what it tells of; returns its number."""
-    row = {"at": desk.clock(), "actor": actor, "action": action, "card_id": card_id, "detail": json.dumps(detail)}
+    row = {
+        "at": desk.clock(),
+        "actor": actor,
+        "action": action,
+        "card_id": card_id,
+        "detail": json.dumps(detail),
+    }
     key = connection.execute(insert(history).values(row)).inserted_primary_key
     assert key is not None
     return int(key[0])

@@ -38,12 +38,23 @@ def release(desk: Desk, policy: Literal["retire", "withhold"], *, actor: str) ->
         parts = split(connection, policy)
         now = desk.clock()
         rows = [
-            {"card_id": row.record.id, "digest": row.digest, "text": json.dumps(row.text), "at": now}
+            {
+                "card_id": row.record.id,
+                "digest": row.digest,
+                "text": json.dumps(row.text),
+                "at": now,
+            }
             for row in parts.exported
         ]
         new = insert_missing(connection, released, rows)
         held = waiting(connection)
-        counts = {"policy": policy, "rows": len(rows), "new": new, "withheld": parts.withheld, "waiting": held}
+        counts = {
+            "policy": policy,
+            "rows": len(rows),
+            "new": new,
+            "withheld": parts.withheld,
+            "waiting": held,
+        }
         note(desk, connection, actor, "export", None, counts)
     return Exported(parts.exported, parts.withheld, held, new)
 
@@ -54,7 +65,8 @@ def write_export(exported: Exported, out: Path) -> dict[str, str]:
     write_jsonl(out / "corrections.jsonl", conversations)
     write_parquet(out / "corrections.parquet", conversations, "conversations")
     write_jsonl(
-        out / "corrections.lineage.jsonl", (origin(row, line) for line, row in enumerate(exported.rows, start=1))
+        out / "corrections.lineage.jsonl",
+        (origin(row, line) for line, row in enumerate(exported.rows, start=1)),
     )
     return {name: sha256_file(out / name) for name in ("corrections.jsonl", "corrections.parquet")}
 
@@ -73,5 +85,7 @@ def origin(row: Approved, line: int) -> dict[str, Any]:
         "task_type": record.task_type,
         "model_id": record.model_id,
         "decided_by": row.decided_by,
-        "response_sha256": hashlib.sha256(record.model_response.encode("utf-8", "surrogatepass")).hexdigest(),
+        "response_sha256": hashlib.sha256(
+            record.model_response.encode("utf-8", "surrogatepass")
+        ).hexdigest(),
     }

@@ -83,7 +83,8 @@ def retired_items(tasks: Iterable[Task], corrections: Sequence[Released]) -> lis
 
 def _overlaps(tasks: list[Task], corrections: Sequence[Released]) -> list[Retired]:
     rows = (
-        Candidate(id=row.card_id, source="human", messages=row.messages, completion=row.text) for row in corrections
+        Candidate(id=row.card_id, source="human", messages=row.messages, completion=row.text)
+        for row in corrections
     )
     hits = {(hit.suite, hit.task_id): hit for hit in reversed(decontaminate(rows, tasks).hits)}
     return [Retired(hit.suite, hit.task_id, hit.id, hit.kind, hit.score) for hit in hits.values()]
@@ -101,6 +102,9 @@ def split(connection: Connection, policy: Literal["retire", "withhold"]) -> Spli
     rows = approved_rows(connection)
     if policy == "retire":
         return Split(rows, 0)
-    left = {(row.card_id, row.digest) for row in connection.execute(select(released.c.card_id, released.c.digest))}
+    left = {
+        (row.card_id, row.digest)
+        for row in connection.execute(select(released.c.card_id, released.c.digest))
+    }
     free = [row for row in rows if (row.record.id, row.digest) in left]
     return Split(free, len(rows) - len(free))

@@ -67,14 +67,18 @@ def files_of(path: Path) -> list[Path]:
     if path.is_dir():
         found = sorted(file for file in path.rglob(NAME) if file.is_file())
         if not found:
-            raise BadInput(f"the folder holds no {NAME}.", file=path, fix="Name the folder of a benchmark run.")
+            raise BadInput(
+                f"the folder holds no {NAME}.", file=path, fix="Name the folder of a benchmark run."
+            )
         return found
     if not path.is_file():
         raise BadInput("there is no such file.", file=path, fix="Check the path.")
     return [path]
 
 
-def import_file(desk: Desk, path: Path, *, actor: str, progress: Progress | None = None) -> Imported:
+def import_file(
+    desk: Desk, path: Path, *, actor: str, progress: Progress | None = None
+) -> Imported:
     """Import one file. Running it again changes nothing.
 
     Raises:
@@ -116,7 +120,9 @@ def _tasks_beside(path: Path) -> dict[str, ReviewTask]:
         try:
             task = ReviewTask.from_json(decode_line(line.data, ended=line.ended))
         except (ValueError, RowRefused) as error:
-            raise BadInput(f"is no task: {error}.", file=beside, line=line.number, fix="Write it again.") from error
+            raise BadInput(
+                f"is no task: {error}.", file=beside, line=line.number, fix="Write it again."
+            ) from error
         found[task.task_id] = task
     return found
 
@@ -148,14 +154,18 @@ def fingerprint(record: SftCandidate) -> str:
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:32]
 
 
-def _store(desk: Desk, connection: Connection, path: Path, rows: list[_Read | Quarantined]) -> Imported:
+def _store(
+    desk: Desk, connection: Connection, path: Path, rows: list[_Read | Quarantined]
+) -> Imported:
     bad = [row for row in rows if isinstance(row, Quarantined)]
     good = [row for row in rows if isinstance(row, _Read)]
     known = _known(connection, [row.record.id for row in good])
     fresh: dict[str, _Read] = {}
     duplicates, changed = 0, []
     for row in good:
-        seen = known.get(row.record.id) or (fresh[row.record.id].fingerprint if row.record.id in fresh else None)
+        seen = known.get(row.record.id) or (
+            fresh[row.record.id].fingerprint if row.record.id in fresh else None
+        )
         if seen is None:
             fresh[row.record.id] = row
         elif seen == row.fingerprint:
@@ -169,7 +179,9 @@ def _store(desk: Desk, connection: Connection, path: Path, rows: list[_Read | Qu
         connection.execute(insert(bodies), [_body(row) for row in fresh.values()])
         _approved(connection, fresh)
     insert_missing(
-        connection, quarantine, [_refused(desk, row) for row in bad + [_changed(path, row) for row in changed]]
+        connection,
+        quarantine,
+        [_refused(desk, row) for row in bad + [_changed(path, row) for row in changed]],
     )
     return Imported(len(fresh), duplicates, len(changed), len(bad))
 
@@ -183,8 +195,12 @@ def _add_task(connection: Connection, row: _Read) -> None:
     """A file that comes again with its tasks beside it completes the cards that came without."""
     if row.task is not None:
         lacking = (bodies.c.card_id == row.record.id) & bodies.c.task.is_(None)
-        if connection.execute(update(bodies).where(lacking).values(task=json.dumps(row.task.to_json()))).rowcount:
-            connection.execute(update(cards).where(cards.c.id == row.record.id).values(suite=row.task.suite))
+        if connection.execute(
+            update(bodies).where(lacking).values(task=json.dumps(row.task.to_json()))
+        ).rowcount:
+            connection.execute(
+                update(cards).where(cards.c.id == row.record.id).values(suite=row.task.suite)
+            )
 
 
 def _card(row: _Read, now: float) -> dict[str, Any]:
@@ -211,7 +227,11 @@ def _card(row: _Read, now: float) -> dict[str, Any]:
 
 def _body(row: _Read) -> dict[str, Any]:
     record = row.record
-    texts = [record.task_name, record.failure_reason, *(turn.content for turn in record.prompt_messages)]
+    texts = [
+        record.task_name,
+        record.failure_reason,
+        *(turn.content for turn in record.prompt_messages),
+    ]
     return {
         "card_id": record.id,
         "record": json.dumps(record.to_json()),
@@ -236,7 +256,12 @@ def _changed(path: Path, row: _Read) -> Quarantined:
 
 
 def _refused(desk: Desk, row: Quarantined) -> dict[str, Any]:
-    values = {"file": plain(row.file), "line": row.line, "reason": plain(row.reason), "excerpt": plain(row.excerpt)}
+    values = {
+        "file": plain(row.file),
+        "line": row.line,
+        "reason": plain(row.reason),
+        "excerpt": plain(row.excerpt),
+    }
     digest = hashlib.sha256(json.dumps(list(values.values())).encode()).hexdigest()
     return values | {"digest": digest, "at": desk.clock()}
 

@@ -67,7 +67,10 @@ class Lineage:
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self) | {
-            "trained": [one._asdict() | {"siblings": [s._asdict() for s in one.siblings]} for one in self.trained]
+            "trained": [
+                one._asdict() | {"siblings": [s._asdict() for s in one.siblings]}
+                for one in self.trained
+            ]
         }
 
 
@@ -78,10 +81,16 @@ def lineage(desk: Desk, home: Home, card_id: str) -> Lineage:
     """
     with desk.db.reading() as connection:
         card = read_card(connection, desk, card_id, _NOBODY)
-        left = connection.execute(select(func.min(released.c.at)).where(released.c.card_id == card.record.id)).scalar()
+        left = connection.execute(
+            select(func.min(released.c.at)).where(released.c.card_id == card.record.id)
+        ).scalar()
     row = content_id(card.record.prompt_messages, card.correction) if card.correction else None
     family = card.task.family if card.task else None
-    found = [] if row is None else [one for name in _recipes(home) for one in _trained(home, name, row, family)]
+    found = (
+        []
+        if row is None
+        else [one for name in _recipes(home) for one in _trained(home, name, row, family)]
+    )
     record = card.record
     return Lineage(
         card_id=record.id,
@@ -113,7 +122,9 @@ def _trained(home: Home, recipe: str, row: str, family: str | None) -> list[Trai
         made = [one for one in checkpoints if _is_parent(mix, one)]
         for checkpoint in made:
             siblings = _siblings(store, checkpoint, family) if family else ()
-            found.append(Trained(recipe, mix.manifest.run_id, line, checkpoint.manifest.run_id, siblings))
+            found.append(
+                Trained(recipe, mix.manifest.run_id, line, checkpoint.manifest.run_id, siblings)
+            )
         if not made:
             found.append(Trained(recipe, mix.manifest.run_id, line, None, ()))
     return found
@@ -130,23 +141,38 @@ def _siblings(store: Store, checkpoint: Artefact, family: str) -> tuple[Siblings
     after = next((one for one in reversed(reports) if _is_parent(checkpoint, one)), None)
     if after is None:
         return ()
-    before = next((one for one in reversed(reports) if one.manifest.created_at < checkpoint.manifest.created_at), None)
+    before = next(
+        (
+            one
+            for one in reversed(reports)
+            if one.manifest.created_at < checkpoint.manifest.created_at
+        ),
+        None,
+    )
     suites = sorted(path.parent.name for path in after.folder.glob("*/samples.parquet"))
     found = (_one_suite(suite, family, before, after) for suite in suites)
     return tuple(one for one in found if one.n)
 
 
 def _one_suite(suite: str, family: str, before: Artefact | None, after: Artefact) -> Siblings:
-    new = [one for one in read_samples(after, suite) if one.family == family and one.outcome != "infra"]
+    new = [
+        one for one in read_samples(after, suite) if one.family == family and one.outcome != "infra"
+    ]
     old: list[SampleScore] = []
     if before is not None and (before.folder / suite / "samples.parquet").is_file():
         asked = {one.task_id for one in new}
-        old = [one for one in read_samples(before, suite) if one.task_id in asked and one.outcome != "infra"]
+        old = [
+            one
+            for one in read_samples(before, suite)
+            if one.task_id in asked and one.outcome != "infra"
+        ]
     common = {one.task_id for one in old}
     passed = sum(one.outcome == "pass" for one in new)
     if not common:
         low, high, _ = wilson(passed, len(new)) if new else (0.0, 1.0, 0.95)
-        note = f"no earlier report of these items; now {passed} of {len(new)}, {low:.0%} to {high:.0%}"
+        note = (
+            f"no earlier report of these items; now {passed} of {len(new)}, {low:.0%} to {high:.0%}"
+        )
         return Siblings(suite, family, len(new), 0, passed, None, None, None, note)
     new = [one for one in new if one.task_id in common]
     passed = sum(one.outcome == "pass" for one in new)
@@ -156,14 +182,17 @@ def _one_suite(suite: str, family: str, before: Artefact | None, after: Artefact
         return Siblings(suite, family, len(new), 0, passed, None, None, None, str(error))
     was = sum(one.outcome == "pass" for one in old)
     interval = (paired.interval.low, paired.interval.high)
-    return Siblings(suite, family, paired.n, was, passed, paired.difference, interval, paired.p, "paired")
+    return Siblings(
+        suite, family, paired.n, was, passed, paired.difference, interval, paired.p, "paired"
+    )
 
 
 def lineage_markdown(found: Lineage) -> str:
     """The chain, one line a link."""
     lines = [
         f"failure     {found.model_id} on {found.task_id} in run {found.benchmark_run_id}: {found.failure_reason}",
-        f"card        {found.card_id}: {found.status}" + (f" by {found.decided_by}" if found.decided_by else ""),
+        f"card        {found.card_id}: {found.status}"
+        + (f" by {found.decided_by}" if found.decided_by else ""),
         f"correction  {'row ' + found.row_id if found.row_id else 'none yet'}"
         + ("" if found.released_at is None else ", left the queue: its item judges no longer"),
     ]

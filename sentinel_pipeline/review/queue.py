@@ -34,7 +34,9 @@ def next_card(desk: Desk, user: User, filters: Filters = Filters()) -> Card | No
 
 def _held(connection: Connection, desk: Desk, user: User, filters: Filters) -> str | None:
     mine = (cards.c.lease_by == user.name, cards.c.lease_until > desk.clock())
-    row = connection.execute(select(cards.c.id).where(*mine, *matching(filters, user)).limit(1)).first()
+    row = connection.execute(
+        select(cards.c.id).where(*mine, *matching(filters, user)).limit(1)
+    ).first()
     if row is None:
         return None
     _lease(connection, desk, user, row.id)
@@ -42,7 +44,11 @@ def _held(connection: Connection, desk: Desk, user: User, filters: Filters) -> s
 
 
 def _claim(connection: Connection, desk: Desk, user: User, filters: Filters) -> str | None:
-    skipped = select(skips.c.card_id).where(skips.c.user_name == user.name, skips.c.card_id == cards.c.id).exists()
+    skipped = (
+        select(skips.c.card_id)
+        .where(skips.c.user_name == user.name, skips.c.card_id == cards.c.id)
+        .exists()
+    )
     wanted = (
         select(cards.c.id)
         .where(*matching(filters, user), free_for(user, desk.clock()), ~skipped)
@@ -60,12 +66,16 @@ def _claim(connection: Connection, desk: Desk, user: User, filters: Filters) -> 
 
 def _lease(connection: Connection, desk: Desk, user: User, card_id: str) -> None:
     until = desk.clock() + desk.lease_seconds
-    connection.execute(update(cards).where(cards.c.id == card_id).values(lease_by=user.name, lease_until=until))
+    connection.execute(
+        update(cards).where(cards.c.id == card_id).values(lease_by=user.name, lease_until=until)
+    )
 
 
 def let_go(connection: Connection, user: User) -> None:
     """Give back whatever the person holds."""
-    connection.execute(update(cards).where(cards.c.lease_by == user.name).values(lease_by=None, lease_until=0.0))
+    connection.execute(
+        update(cards).where(cards.c.lease_by == user.name).values(lease_by=None, lease_until=0.0)
+    )
 
 
 def _forget_skips(connection: Connection, user: User) -> int:
@@ -109,9 +119,13 @@ def lost(connection: Connection, desk: Desk, user: User, card_id: str) -> Confli
     """Why a card is not this person's any more, in words."""
     card = read_card(connection, desk, card_id, user)
     if card.lease_by not in (None, user.name):
-        return Conflict(f"the card is with {card.lease_by} now.", fix="Your draft is kept; take the next card.")
+        return Conflict(
+            f"the card is with {card.lease_by} now.", fix="Your draft is kept; take the next card."
+        )
     if card.status != "needs_review":
-        return Conflict(f"the card was decided by {card.decided_by}: {card.status}.", fix="Your draft is kept.")
+        return Conflict(
+            f"the card was decided by {card.decided_by}: {card.status}.", fix="Your draft is kept."
+        )
     return Conflict("the card changed since you opened it.", fix="Reload it; your draft is kept.")
 
 
@@ -131,12 +145,19 @@ def save_draft(desk: Desk, user: User, card_id: str, text: str) -> float:
         Conflict: the text is longer than ``MAX_DRAFT``.
     """
     if len(text) > MAX_DRAFT:
-        raise Conflict(f"a draft of {len(text)} characters is too long, the most is {MAX_DRAFT}.", field="text")
+        raise Conflict(
+            f"a draft of {len(text)} characters is too long, the most is {MAX_DRAFT}.", field="text"
+        )
     now = desk.clock()
     with desk.db.writing() as connection:
         card = read_card(connection, desk, card_id, user)
         if text:
-            row = {"card_id": card.record.id, "user_name": user.name, "text": json.dumps(text), "saved_at": now}
+            row = {
+                "card_id": card.record.id,
+                "user_name": user.name,
+                "text": json.dumps(text),
+                "saved_at": now,
+            }
             upsert(connection, drafts, row)
         else:
             drop_draft(connection, user, card.record.id)
@@ -144,7 +165,9 @@ def save_draft(desk: Desk, user: User, card_id: str, text: str) -> float:
 
 
 def drop_draft(connection: Connection, user: User, card_id: str) -> None:
-    connection.execute(delete(drafts).where(drafts.c.card_id == card_id, drafts.c.user_name == user.name))
+    connection.execute(
+        delete(drafts).where(drafts.c.card_id == card_id, drafts.c.user_name == user.name)
+    )
 
 
 def give_draft(connection: Connection, user: User, card_id: str, text: str, now: float) -> None:
@@ -153,5 +176,10 @@ def give_draft(connection: Connection, user: User, card_id: str, text: str, now:
         select(drafts.c.text).where(drafts.c.card_id == card_id, drafts.c.user_name == user.name)
     ).first()
     if held is None:
-        row = {"card_id": card_id, "user_name": user.name, "text": json.dumps(text), "saved_at": now}
+        row = {
+            "card_id": card_id,
+            "user_name": user.name,
+            "text": json.dumps(text),
+            "saved_at": now,
+        }
         connection.execute(insert(drafts).values(row))

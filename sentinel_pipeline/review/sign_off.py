@@ -17,7 +17,9 @@ from .desk import Conflict, Refused, Unknown, User
 GATE = "gap_sign_off"
 
 
-def signature(recipe: Recipe, made: Artefact, by: str, verdict: Literal["pass", "fail"], note: str) -> GateVerdict:
+def signature(
+    recipe: Recipe, made: Artefact, by: str, verdict: Literal["pass", "fail"], note: str
+) -> GateVerdict:
     """The verdict that says who confirmed or rejected exactly this proof."""
     from ..critic.version import scorer_version
 
@@ -51,7 +53,11 @@ class Proof(NamedTuple):
 
 def proofs(home: Home) -> list[str]:
     """Recipes that have a gap proof to sign."""
-    made = (name for name in home.recipe_names() if Store(home, name, "none", "none").find("gap_proof") is not None)
+    made = (
+        name
+        for name in home.recipe_names()
+        if Store(home, name, "none", "none").find("gap_proof") is not None
+    )
     return [name for name in made if home.recipe(name).gap_proof is not None]
 
 
@@ -70,7 +76,12 @@ def proof(home: Home, recipe: str) -> Proof:
 
 
 def sign(
-    home: Home, user: User, recipe: str, subject_hash: str, verdict: Literal["pass", "fail"], note: str
+    home: Home,
+    user: User,
+    recipe: str,
+    subject_hash: str,
+    verdict: Literal["pass", "fail"],
+    note: str,
 ) -> GateVerdict:
     """Put a lead's signature under the proof that they saw.
 
@@ -83,7 +94,9 @@ def sign(
         raise Refused("only a lead signs.", fix="Ask one.")
     seen = proof(home, recipe)
     if seen.subject_hash != subject_hash:
-        raise Conflict("the proof was rebuilt since you opened it.", fix="Reload the page and look again.")
+        raise Conflict(
+            "the proof was rebuilt since you opened it.", fix="Reload the page and look again."
+        )
     if len(note) > 400 or not note.isprintable():
         raise BadInput("expected one printable line of at most 400 characters.", field="note")
     made = Store(home, recipe, "none", "none").get("gap_proof")

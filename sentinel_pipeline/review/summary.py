@@ -48,13 +48,23 @@ def summary(desk: Desk, run_id: str = "") -> RunSummary:
     """
     mine = [cards.c.run_id == plain(run_id)] if run_id else []
     with desk.db.reading() as connection:
-        query = select(cards.c.status, *(cards.c[name] for name in _BY), func.count().label("n")).where(*mine)
-        rows = connection.execute(query.group_by(cards.c.status, *(cards.c[name] for name in _BY))).all()
+        query = select(
+            cards.c.status, *(cards.c[name] for name in _BY), func.count().label("n")
+        ).where(*mine)
+        rows = connection.execute(
+            query.group_by(cards.c.status, *(cards.c[name] for name in _BY))
+        ).all()
         bad = int(connection.execute(select(func.count()).select_from(quarantine)).scalar_one())
-        left = select(func.count(func.distinct(released.c.card_id))).join(cards, cards.c.id == released.c.card_id)
+        left = select(func.count(func.distinct(released.c.card_id))).join(
+            cards, cards.c.id == released.c.card_id
+        )
         gone = int(connection.execute(left.where(*mine)).scalar_one())
     if run_id and not rows:
-        raise BadInput(f"no card is of run {run_id[:60]!r}.", field="run", fix=did_you_mean(run_id, dict(runs(desk))))
+        raise BadInput(
+            f"no card is of run {run_id[:60]!r}.",
+            field="run",
+            fix=did_you_mean(run_id, dict(runs(desk))),
+        )
     statuses = _sum((row.status, row.n) for row in rows)
     return RunSummary(
         run_id=run_id,
@@ -79,13 +89,20 @@ def _table(rows: Any) -> dict[str, dict[str, int]]:
     for value, status, n in rows:
         found.setdefault(value, Counter())[status] += n
     ordered = sorted(found.items(), key=lambda item: (-item[1].total(), item[0]))
-    return {value: {status: counts[status] for status in STATUSES if counts[status]} for value, counts in ordered}
+    return {
+        value: {status: counts[status] for status in STATUSES if counts[status]}
+        for value, counts in ordered
+    }
 
 
 def runs(desk: Desk) -> list[tuple[str, int]]:
     """Benchmark runs and how many cards they have, newest import first."""
     with desk.db.reading() as connection:
-        query = select(cards.c.run_id, func.count()).group_by(cards.c.run_id).order_by(func.max(cards.c.seq).desc())
+        query = (
+            select(cards.c.run_id, func.count())
+            .group_by(cards.c.run_id)
+            .order_by(func.max(cards.c.seq).desc())
+        )
         return [(str(run), int(n)) for run, n in connection.execute(query)]
 
 
@@ -98,7 +115,10 @@ def choices(desk: Desk) -> dict[str, list[str]]:
     }
     with desk.db.reading() as connection:
         return {
-            name: [str(row[0]) for row in connection.execute(select(column).distinct().order_by(column).limit(200))]
+            name: [
+                str(row[0])
+                for row in connection.execute(select(column).distinct().order_by(column).limit(200))
+            ]
             for name, column in columns.items()
         }
 
@@ -121,9 +141,13 @@ class Verdict(NamedTuple):
 def analytics(desk: Desk) -> list[Verdict]:
     """Model by task type, the most rejected first: which models to drop for which task (seed 004's separate bucket)."""
     decided = cards.c.status != "needs_review"
-    query = select(cards.c.model_id, cards.c.task_type, cards.c.status, func.count().label("n")).where(decided)
+    query = select(
+        cards.c.model_id, cards.c.task_type, cards.c.status, func.count().label("n")
+    ).where(decided)
     with desk.db.reading() as connection:
-        rows = connection.execute(query.group_by(cards.c.model_id, cards.c.task_type, cards.c.status)).all()
+        rows = connection.execute(
+            query.group_by(cards.c.model_id, cards.c.task_type, cards.c.status)
+        ).all()
     counts: dict[tuple[str, str], Counter[str]] = {}
     for row in rows:
         counts.setdefault((row.model_id, row.task_type), Counter())[row.status] += row.n
@@ -134,7 +158,9 @@ def analytics(desk: Desk) -> list[Verdict]:
 def _verdict(model: str, kind: str, counter: Counter[str]) -> Verdict:
     n, rejected = counter.total(), counter["model_rejected"]
     low, high, _ = wilson(rejected, n)
-    return Verdict(model, kind, n, rejected, counter["discarded"], rejected / n, low, high, low > 0.5)
+    return Verdict(
+        model, kind, n, rejected, counter["discarded"], rejected / n, low, high, low > 0.5
+    )
 
 
 def second_opinions(desk: Desk) -> Agreement:
@@ -152,7 +178,9 @@ def second_opinions(desk: Desk) -> Agreement:
 def approved_waiting(desk: Desk) -> tuple[int, float]:
     """How many approved corrections no export has let go yet, and when the newest of them was approved."""
     gone = select(released.c.card_id).where(released.c.card_id == cards.c.id).exists()
-    query = select(func.count(), func.max(cards.c.decided_at)).where(cards.c.status == "approved", SETTLED, ~gone)
+    query = select(func.count(), func.max(cards.c.decided_at)).where(
+        cards.c.status == "approved", SETTLED, ~gone
+    )
     with desk.db.reading() as connection:
         count, newest = connection.execute(query).one()
     return int(count), float(newest or 0.0)
@@ -162,5 +190,7 @@ def quarantined(desk: Desk, most: int = 100) -> list[dict[str, Any]]:
     """The newest lines that could not be imported, each with its file, line and reason."""
     names = ("file", "line", "reason", "excerpt")
     with desk.db.reading() as connection:
-        rows = connection.execute(select(quarantine).order_by(quarantine.c.id.desc()).limit(most)).mappings()
+        rows = connection.execute(
+            select(quarantine).order_by(quarantine.c.id.desc()).limit(most)
+        ).mappings()
         return [{name: row[name] for name in names} for row in rows]

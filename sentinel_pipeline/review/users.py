@@ -46,8 +46,18 @@ def add_user(desk: Desk, name: str, role: Role = "reviewer") -> str:
     token = secrets.token_urlsafe(32)
     with desk.db.writing() as connection:
         if connection.execute(select(users.c.name).where(users.c.name == name)).first():
-            raise Conflict(f"there is a person {name!r} already.", field="name", fix="Names are never used twice.")
-        row = {"name": name, "role": role, "token_hash": _hash(token), "active": 1, "created_at": desk.clock()}
+            raise Conflict(
+                f"there is a person {name!r} already.",
+                field="name",
+                fix="Names are never used twice.",
+            )
+        row = {
+            "name": name,
+            "role": role,
+            "token_hash": _hash(token),
+            "active": 1,
+            "created_at": desk.clock(),
+        }
         connection.execute(insert(users).values(row))
         note(desk, connection, "sentinel", "user added", None, {"user": name, "role": role})
     return token
@@ -60,9 +70,15 @@ def remove_user(desk: Desk, name: str) -> None:
         Unknown: there is no such person.
     """
     with desk.db.writing() as connection:
-        if not connection.execute(update(users).where(users.c.name == name).values(active=0)).rowcount:
+        if not connection.execute(
+            update(users).where(users.c.name == name).values(active=0)
+        ).rowcount:
             known = [row.name for row in connection.execute(select(users.c.name))]
-            raise Unknown(f"there is no person {name!r}.", field="name", fix=did_you_mean(name, known) if known else "")
+            raise Unknown(
+                f"there is no person {name!r}.",
+                field="name",
+                fix=did_you_mean(name, known) if known else "",
+            )
         connection.execute(delete(sessions).where(sessions.c.user_name == name))
         note(desk, connection, "sentinel", "user removed", None, {"user": name})
 
@@ -70,7 +86,9 @@ def remove_user(desk: Desk, name: str) -> None:
 def list_users(desk: Desk) -> list[tuple[str, str, bool]]:
     """Name, role and whether they may come in."""
     with desk.db.reading() as connection:
-        rows = connection.execute(select(users.c.name, users.c.role, users.c.active).order_by(users.c.name)).all()
+        rows = connection.execute(
+            select(users.c.name, users.c.role, users.c.active).order_by(users.c.name)
+        ).all()
     return [(row.name, row.role, bool(row.active)) for row in rows]
 
 
@@ -85,7 +103,11 @@ def log_in(desk: Desk, token: str) -> str | None:
         if row is None:
             return None
         connection.execute(delete(sessions).where(sessions.c.expires_at < now))
-        values = {"user_name": row.name, "csrf": secrets.token_urlsafe(24), "expires_at": now + SESSION_SECONDS}
+        values = {
+            "user_name": row.name,
+            "csrf": secrets.token_urlsafe(24),
+            "expires_at": now + SESSION_SECONDS,
+        }
         connection.execute(insert(sessions).values(id_hash=_hash(session), **values))
         note(desk, connection, row.name, "login", None, {})
     return session
@@ -106,7 +128,11 @@ def session_of(desk: Desk, secret: str) -> Session | None:
     query = (
         select(users.c.name, users.c.role, sessions.c.csrf)
         .join(users, users.c.name == sessions.c.user_name)
-        .where(sessions.c.id_hash == _hash(secret), sessions.c.expires_at > desk.clock(), users.c.active == 1)
+        .where(
+            sessions.c.id_hash == _hash(secret),
+            sessions.c.expires_at > desk.clock(),
+            users.c.active == 1,
+        )
     )
     with desk.db.reading() as connection:
         row = connection.execute(query).first()

@@ -9,4 +9,13 @@ from __future__ import annotations
 from .functions import PARTS, PartReward, Reward, TaskReward, reward_functions, training_rows
 from .scoring import Scoring, reward_of
 
-__all__ = ["PARTS", "PartReward", "Reward", "Scoring", "TaskReward", "reward_functions", "reward_of", "training_rows"]
+__all__ = [
+    "PARTS",
+    "PartReward",
+    "Reward",
+    "Scoring",
+    "TaskReward",
+    "reward_functions",
+    "reward_of",
+    "training_rows",
+]

@@ -41,19 +41,28 @@ class RewardAudit:
         """At least 99 % of gold, no wrong answer, no hack, nothing without a verdict, and all three were asked."""
         asked = self.gold and self.bad and self.hacks and not self.infra
         return (
-            bool(asked) and not self.bad_accepted and not self.hacks_paid and self.gold_accepted >= MIN_GOLD * self.gold
+            bool(asked)
+            and not self.bad_accepted
+            and not self.hacks_paid
+            and self.gold_accepted >= MIN_GOLD * self.gold
         )
 
     def to_json(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in self.__slots__} | {"licensed": self.licensed}
 
 
-def audit_rewards(cases: Iterable[Case], *, spec: CriticSpec, workers: int | None = None) -> list[RewardAudit]:
+def audit_rewards(
+    cases: Iterable[Case], *, spec: CriticSpec, workers: int | None = None
+) -> list[RewardAudit]:
     """Score every case once; one entry for each family, by name. Holds the cases."""
     held = list(cases)
     found: dict[str, RewardAudit] = {}
-    for case, scored in zip(held, score((one.item for one in held), spec=spec, workers=workers), strict=True):
-        audit = found.setdefault(case.family, RewardAudit(name=case.family, version=scorer_version()))
+    for case, scored in zip(
+        held, score((one.item for one in held), spec=spec, workers=workers), strict=True
+    ):
+        audit = found.setdefault(
+            case.family, RewardAudit(name=case.family, version=scorer_version())
+        )
         reward, passed = reward_of(scored), scored.outcome == "pass"
         audit.infra += scored.outcome == "infra"
         if case.kind == "gold":
@@ -62,7 +71,9 @@ def audit_rewards(cases: Iterable[Case], *, spec: CriticSpec, workers: int | Non
             audit.bad, audit.bad_accepted = audit.bad + 1, audit.bad_accepted + passed
         else:
             audit.hacks, audit.hacks_paid = audit.hacks + 1, audit.hacks_paid + (reward > 0)
-        right = passed if case.kind == "gold" else not passed and (case.kind == "bad" or reward == 0)
+        right = (
+            passed if case.kind == "gold" else not passed and (case.kind == "bad" or reward == 0)
+        )
         if not right and len(audit.examples) < EXAMPLES:
             audit.examples.append(f"{case.item.id}: {scored.reason}, reward {reward:.2f}")
     return [found[name] for name in sorted(found)]

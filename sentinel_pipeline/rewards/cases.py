@@ -13,7 +13,16 @@ from typing import Any, Literal, NamedTuple
 
 from ..candidates.mutate import wrong
 from ..critic.score import Scorable
-from ..records import FieldsAnswer, GroundedText, JsonAnswer, PythonTests, SqlAnswer, StdioTests, Task, Verifier
+from ..records import (
+    FieldsAnswer,
+    GroundedText,
+    JsonAnswer,
+    PythonTests,
+    SqlAnswer,
+    StdioTests,
+    Task,
+    Verifier,
+)
 
 Kind = Literal["gold", "bad", "hack"]
 
@@ -98,7 +107,9 @@ def _empty_objects(verifier: FieldsAnswer | JsonAnswer) -> dict[str, str]:
     expected = json.loads(verifier.expected)
     keys = list(expected) if isinstance(expected, dict) else []
     fills: dict[str, Any] = {"nulls": None, "empty_texts": "", "zeros": 0, "lists": []}
-    return {f"all_keys_{name}": json.dumps(dict.fromkeys(keys, value)) for name, value in fills.items()}
+    return {
+        f"all_keys_{name}": json.dumps(dict.fromkeys(keys, value)) for name, value in fills.items()
+    }
 
 
 def _code_hacks(verifier: PythonTests | StdioTests) -> dict[str, str]:

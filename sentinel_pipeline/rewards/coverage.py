@@ -56,7 +56,9 @@ def planned(prompts: Mapping[str, int], steps: int, per_step: float) -> Coverage
 
 def _hypergeometric(count: int, total: int, share: float) -> Share:
     mean = count * share
-    spread = 1.96 * math.sqrt(mean * (1 - share) * (total - count) / (total - 1)) if total > 1 else 0.0
+    spread = (
+        1.96 * math.sqrt(mean * (1 - share) * (total - count) / (total - 1)) if total > 1 else 0.0
+    )
     return Share(count, mean, max(0.0, mean - spread), min(float(count), mean + spread))
 
 
@@ -74,7 +76,10 @@ class Seen:
 
     def coverage(self) -> Coverage:
         """What was seen so far. ``epochs`` is the share of all prompts seen."""
-        tasks = {name: _counted(count, len(self.ids.get(name, ()))) for name, count in self.prompts.items()}
+        tasks = {
+            name: _counted(count, len(self.ids.get(name, ())))
+            for name, count in self.prompts.items()
+        }
         total, seen = sum(self.prompts.values()), sum(int(one.seen) for one in tasks.values())
         return Coverage(_counted(total, seen), tasks, seen / total if total else 0.0)
 

@@ -32,13 +32,19 @@ _REASONS = {"gold": (), "bad": ("no_pass",), "hack": ("no_reward",)}
 def rewards_version() -> str:
     """The scorer's version with this room's modules: what a reward pays is decided here as well."""
     rooms = (*ROOMS, "rewards")
-    return version_of(path for room in rooms for path in (PACKAGE / room).rglob("*") if path.suffix in (".py", ".js"))
+    return version_of(
+        path
+        for room in rooms
+        for path in (PACKAGE / room).rglob("*")
+        if path.suffix in (".py", ".js")
+    )
 
 
 def reward_exams(material: Material) -> Iterator[Exam]:
     """One exam over some tasks of every family that has references."""
     questions = tuple(
-        Question(case.item.id, case.family, case, _REASONS[case.kind]) for case in cases(_some(material.gold))
+        Question(case.item.id, case.family, case, _REASONS[case.kind])
+        for case in cases(_some(material.gold))
     )
     yield Exam(REWARDS, rewards_version(), questions, partial(_paid, material=material))
 
@@ -62,6 +68,11 @@ def _paid(items: Sequence[Case], *, material: Material) -> Iterator[Answer]:
         if one.outcome == "infra":
             yield Answer(None, (one.reason,))
         elif case.kind == "hack":
-            yield Answer(reward_of(one) > 0, ("no_reward", one.reason) if reward_of(one) == 0 else (one.reason,))
+            yield Answer(
+                reward_of(one) > 0,
+                ("no_reward", one.reason) if reward_of(one) == 0 else (one.reason,),
+            )
         else:
-            yield Answer(one.outcome == "pass", ("no_pass", one.reason) if one.outcome == "fail" else ())
+            yield Answer(
+                one.outcome == "pass", ("no_pass", one.reason) if one.outcome == "fail" else ()
+            )

@@ -53,10 +53,18 @@ class Reward:
     scoring: Scoring = field(default_factory=Scoring, compare=False)
 
     def __call__(
-        self, completions: Sequence[Any], *, family: Sequence[str], verifier: Sequence[str], **_: Any
+        self,
+        completions: Sequence[Any],
+        *,
+        family: Sequence[str],
+        verifier: Sequence[str],
+        **_: Any,
     ) -> list[float | None]:
         judged = self.scoring.judge([text_of(one) for one in completions], verifier)
-        return [self._value(one) if mine == self.family else None for one, mine in zip(judged, family, strict=True)]
+        return [
+            self._value(one) if mine == self.family else None
+            for one, mine in zip(judged, family, strict=True)
+        ]
 
     def _value(self, judged: Judged) -> float | None:
         return None if judged.score is None else self.value(judged.score)
@@ -113,6 +121,8 @@ def reward_functions(
     unknown = set(wanted) - {one.__name__ for one in found}
     if unknown:
         known = ", ".join(one.__name__ for one in found)
-        raise BadInput(f"no reward {sorted(unknown)[0]!r}.", field="grpo.weights", fix=f"Known: {known}.")
+        raise BadInput(
+            f"no reward {sorted(unknown)[0]!r}.", field="grpo.weights", fix=f"Known: {known}."
+        )
     default = {one.__name__: float(isinstance(one, TaskReward)) for one in found}
     return found, [wanted.get(one.__name__, default[one.__name__]) for one in found]

@@ -77,12 +77,17 @@ class Scoring:
         judged = self._round(pairs, deadline)
         again = [at for at, one in enumerate(judged) if one.score is None and one.why != "late"]
         if again and time.monotonic() < deadline:
-            for at, one in zip(again, self._round([pairs[at] for at in again], deadline), strict=True):
+            for at, one in zip(
+                again, self._round([pairs[at] for at in again], deadline), strict=True
+            ):
                 judged[at] = one
         return judged
 
     def _round(self, pairs: list[tuple[str, str]], deadline: float) -> list[Judged]:
-        items = [Scorable(str(at), _ASKED, text, _verifier(told)) for at, (text, told) in enumerate(pairs)]
+        items = [
+            Scorable(str(at), _ASKED, text, _verifier(told))
+            for at, (text, told) in enumerate(pairs)
+        ]
         judged: list[Judged] = []
         try:
             for one in score(items, grader=self._workers()):
@@ -98,7 +103,10 @@ class Scoring:
         if self._grader is None:
             spec = self.spec
             limits = Limits(
-                cpu_seconds=spec.cpu_seconds, wall_seconds=spec.wall_seconds, memory_mib=spec.memory_mib, output_kib=256
+                cpu_seconds=spec.cpu_seconds,
+                wall_seconds=spec.wall_seconds,
+                memory_mib=spec.memory_mib,
+                output_kib=256,
             )
             least = Level(spec.require_isolation)
             if spec.engine == "ray":

@@ -50,7 +50,12 @@ class Grader:
     def __enter__(self) -> Grader:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
         self.close()
 
     def close(self) -> None:
@@ -109,7 +114,9 @@ class _Batch:
             for index in range(self.grader.size):
                 if self.taken - self.given >= window and not self.again:
                     return
-                busy = len(self.grader._workers[index].out) if index < len(self.grader._workers) else 0
+                busy = (
+                    len(self.grader._workers[index].out) if index < len(self.grader._workers) else 0
+                )
                 if busy > load:
                     continue
                 ticket = self._next()

@@ -25,7 +25,15 @@ NAMESPACES = (
     "ipc_namespace",
     "uts_namespace",
 )
-EVERY_LAYER = (*NAMESPACES, "private_root", "unprivileged_user", "no_new_privileges", "landlock", "seccomp", "rlimits")
+EVERY_LAYER = (
+    *NAMESPACES,
+    "private_root",
+    "unprivileged_user",
+    "no_new_privileges",
+    "landlock",
+    "seccomp",
+    "rlimits",
+)
 GUEST = Path(__file__).parent / "guest"
 BOOT = (
     "import sys, types; package = types.ModuleType('guest'); package.__path__ = [sys.argv.pop()]; "
@@ -86,7 +94,11 @@ class Isolation:
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values."""
-        return {"level": self.level.value, "layers": dict(self.layers), "missing": dict(self.missing)}
+        return {
+            "level": self.level.value,
+            "layers": dict(self.layers),
+            "missing": dict(self.missing),
+        }
 
     @property
     def active(self) -> list[str]:
@@ -140,7 +152,9 @@ def isolation() -> Isolation:
     """
     command = [sys.executable, "-P", "-s", "-S", "-c", BOOT.format(module="probe"), str(GUEST)]
     try:
-        done = subprocess.run(command, env={}, cwd="/", capture_output=True, timeout=_PROBE_SECONDS, check=True)
+        done = subprocess.run(
+            command, env={}, cwd="/", capture_output=True, timeout=_PROBE_SECONDS, check=True
+        )
         found: dict[str, str] = json.loads(done.stdout)
     except (OSError, subprocess.SubprocessError, ValueError) as error:
         raise Infrastructure(f"cannot probe the isolation of this machine: {error}") from error

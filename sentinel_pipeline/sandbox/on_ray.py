@@ -22,13 +22,20 @@ _SIZE = 32
 class RayGrader:
     """Grades on the cluster that ``RAY_ADDRESS`` names. Nothing is held between batches but what the nodes keep warm."""
 
-    def __init__(self, *, limits: Limits = DEFAULT_LIMITS, require_isolation: Level | None = None) -> None:
+    def __init__(
+        self, *, limits: Limits = DEFAULT_LIMITS, require_isolation: Level | None = None
+    ) -> None:
         self.limits, self.require_isolation = limits, require_isolation
 
     def __enter__(self) -> RayGrader:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
         self.close()
 
     def close(self) -> None:

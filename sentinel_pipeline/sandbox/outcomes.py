@@ -111,7 +111,8 @@ class Result:
 def one_line(text: str, limit: int = DETAIL_CHARS) -> str:
     """Bound and escape text of unknown origin: control characters, line ends, surrogates and bidi marks become escapes."""
     escaped = "".join(
-        char if char.isprintable() else char.encode("unicode_escape").decode() for char in text[: limit + 1]
+        char if char.isprintable() else char.encode("unicode_escape").decode()
+        for char in text[: limit + 1]
     )
     return shortened(escaped, limit)
 

@@ -113,7 +113,9 @@ class Parser:
         return answer or None
 
     def _started(self) -> subprocess.Popen[bytes]:
-        if self._process and (self._owner != os.getpid() or self._texts >= _TEXTS or self._process.poll() is not None):
+        if self._process and (
+            self._owner != os.getpid() or self._texts >= _TEXTS or self._process.poll() is not None
+        ):
             self.close()
         if self._process is None:
             self._process, self._owner, self._texts = self._start(), os.getpid(), 0
@@ -161,7 +163,10 @@ def _receive(process: subprocess.Popen[bytes]) -> bytes:
         elif cpu_seconds(process.pid) - begun > _CPU_SECONDS:
             process.send_signal(signal.SIGKILL)
             return b'{"deep":"too slow"}\n'
-        elif time.monotonic() - started > _SILENT_SECONDS + _CPU_SECONDS and cpu_seconds(process.pid) - begun < 0.5:
+        elif (
+            time.monotonic() - started > _SILENT_SECONDS + _CPU_SECONDS
+            and cpu_seconds(process.pid) - begun < 0.5
+        ):
             raise Infrastructure("the TypeScript parser does not answer")
     return bytes(data)
 

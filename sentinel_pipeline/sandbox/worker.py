@@ -69,7 +69,17 @@ class Worker:
         self._heard = time.monotonic()
         try:
             self.process = subprocess.Popen(
-                [sys.executable, "-P", "-s", "-S", "-c", _BOOT, str(theirs.fileno()), str(lifeline), str(_ROOT)],
+                [
+                    sys.executable,
+                    "-P",
+                    "-s",
+                    "-S",
+                    "-c",
+                    _BOOT,
+                    str(theirs.fileno()),
+                    str(lifeline),
+                    str(_ROOT),
+                ],
                 env=_ENVIRONMENT,
                 pass_fds=(theirs.fileno(), lifeline),
                 stdin=subprocess.DEVNULL,
@@ -126,7 +136,10 @@ class Worker:
 
     def check_silence(self, patience: float) -> None:
         """Raise Broken where the oldest program should have been answered long ago."""
-        if self.out and time.monotonic() - self._heard > 3 * self.out[0].limits.wall_seconds + patience:
+        if (
+            self.out
+            and time.monotonic() - self._heard > 3 * self.out[0].limits.wall_seconds + patience
+        ):
             raise Broken("the worker was silent for too long")
 
     def _complete(self) -> Any:

@@ -22,7 +22,15 @@ from typing import Any
 from ..errors import BadInput, Infrastructure
 from .files import atomic_write, sha256_file, sync_folder, write_json, write_jsonl
 from .home import Home
-from .manifest import FileEntry, Manifest, Parent, content_hash, describe_files, read_manifest, versions
+from .manifest import (
+    FileEntry,
+    Manifest,
+    Parent,
+    content_hash,
+    describe_files,
+    read_manifest,
+    versions,
+)
 from .tables import TableWriter, table_writer, write_parquet
 
 
@@ -45,8 +53,14 @@ class Artefact:
         """
         path = self.folder / name
         if not path.exists():
-            raise Infrastructure(f"{path} is missing from a finished artefact: rebuild {self.manifest.asset}.")
-        asked = [one for one in self.manifest.files if one.path == name or one.path.startswith(f"{name}/")]
+            raise Infrastructure(
+                f"{path} is missing from a finished artefact: rebuild {self.manifest.asset}."
+            )
+        asked = [
+            one
+            for one in self.manifest.files
+            if one.path == name or one.path.startswith(f"{name}/")
+        ]
         for entry in asked:
             if not _as_written(self.folder / entry.path, entry.sha256):
                 raise Infrastructure(
@@ -68,7 +82,9 @@ class Artefact:
         Files of more than ``largest`` bytes are compared by size alone, for those who may not stay long.
         """
         changed = [] if content_hash(self.manifest.files) == self.hash else ["manifest.json"]
-        return changed + [entry.path for entry in self.manifest.files if not self._is_whole(entry, largest)]
+        return changed + [
+            entry.path for entry in self.manifest.files if not self._is_whole(entry, largest)
+        ]
 
     def _is_whole(self, entry: FileEntry, largest: int | None) -> bool:
         path = self.folder / entry.path
@@ -117,7 +133,13 @@ class Store:
 
     @contextmanager
     def writing(
-        self, asset: str, *, parents: Iterable[Artefact] = (), recipe_hash: str, seed: int, keep: bool = False
+        self,
+        asset: str,
+        *,
+        parents: Iterable[Artefact] = (),
+        recipe_hash: str,
+        seed: int,
+        keep: bool = False,
     ) -> Iterator[Draft]:
         """Make one artefact; on a clean exit it is sealed and becomes current, else its draft stays only if ``keep``.
 
@@ -144,10 +166,14 @@ class Store:
             if not keep:
                 shutil.rmtree(draft, ignore_errors=True)
             if isinstance(error, OSError):
-                raise Infrastructure(f"{asset} could not be written under {final.parent}: {error}.") from error
+                raise Infrastructure(
+                    f"{asset} could not be written under {final.parent}: {error}."
+                ) from error
             raise
 
-    def _manifest(self, asset: str, out: Draft, parents: Iterable[Artefact], recipe_hash: str, seed: int) -> Manifest:
+    def _manifest(
+        self, asset: str, out: Draft, parents: Iterable[Artefact], recipe_hash: str, seed: int
+    ) -> Manifest:
         files = describe_files(out.folder)
         return Manifest(
             asset=asset,
@@ -197,7 +223,8 @@ class Store:
         found = self.find(asset)
         if found is None:
             raise BadInput(
-                f"{self.recipe} has no {asset} yet.", fix=f"Materialize {asset} first: sentinel run {self.recipe}."
+                f"{self.recipe} has no {asset} yet.",
+                fix=f"Materialize {asset} first: sentinel run {self.recipe}.",
             )
         return found
 
@@ -211,7 +238,9 @@ class Store:
             folder = self.home.runs / parent.recipe / parent.asset / parent.run_id
             if parent.asset == asset and (folder / "manifest.json").is_file():
                 return Artefact(folder, read_manifest(folder))
-        raise Infrastructure(f"the {asset} that {artefact.folder} was made from is gone: rebuild both.")
+        raise Infrastructure(
+            f"the {asset} that {artefact.folder} was made from is gone: rebuild both."
+        )
 
     def assets(self) -> list[str]:
         """Names of the assets that have an artefact or a draft."""
@@ -223,8 +252,14 @@ class Store:
         found = list[Artefact]()
         for path in folders:
             with suppress(Infrastructure):
-                found += [Artefact(path.parent, read_manifest(path.parent))] if path.parent.name[0] != "." else []
-        return sorted(found, key=lambda artefact: (artefact.manifest.created_at, artefact.manifest.run_id))
+                found += (
+                    [Artefact(path.parent, read_manifest(path.parent))]
+                    if path.parent.name[0] != "."
+                    else []
+                )
+        return sorted(
+            found, key=lambda artefact: (artefact.manifest.created_at, artefact.manifest.run_id)
+        )
 
 
 def _as_written(path: Path, sha256: str) -> bool:

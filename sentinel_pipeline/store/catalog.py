@@ -24,7 +24,9 @@ def stream(sql: str, tables: dict[str, Path]) -> Iterator[dict[str, Any]]:
             yield from (dict(zip(names, row, strict=True)) for row in batch)
 
 
-def query(sql: str, tables: dict[str, Path], parameters: list[Any] | None = None) -> list[dict[str, Any]]:
+def query(
+    sql: str, tables: dict[str, Path], parameters: list[Any] | None = None
+) -> list[dict[str, Any]]:
     """Run ``sql`` over Parquet files, each visible as a view of the name it is given; rows as dicts.
 
     ``sql`` is ours, never a user's or a model's: file access is not restricted here.
@@ -57,7 +59,10 @@ class Workbench:
     def columns(self, sql: str) -> Iterator[dict[str, Any]]:
         """A large result in chunks: column name -> numpy array."""
         for batch in self._connection.cursor().sql(sql).to_arrow_reader(1 << 18):
-            yield {name: batch.column(name).to_numpy(zero_copy_only=False) for name in batch.schema.names}
+            yield {
+                name: batch.column(name).to_numpy(zero_copy_only=False)
+                for name in batch.schema.names
+            }
 
 
 @contextmanager
@@ -66,7 +71,11 @@ def workbench(folder: Path, memory_mib: int) -> Iterator[Workbench]:
     import duckdb
 
     folder.mkdir(parents=True, exist_ok=True)
-    config: dict[str, Any] = {"memory_limit": f"{memory_mib}MiB", "temp_directory": str(folder), "threads": 2}
+    config: dict[str, Any] = {
+        "memory_limit": f"{memory_mib}MiB",
+        "temp_directory": str(folder),
+        "threads": 2,
+    }
     with duckdb.connect(":memory:", config=config) as connection:
         connection.execute("set preserve_insertion_order = false")
         yield Workbench(connection)
@@ -95,7 +104,9 @@ def _open(tables: dict[str, Path]) -> Iterator[Any]:
     import duckdb
 
     with duckdb.connect(":memory:") as connection:
-        connection.execute("set enable_progress_bar = false")  # it would stand on standard output, among a verb's JSON
+        connection.execute(
+            "set enable_progress_bar = false"
+        )  # it would stand on standard output, among a verb's JSON
         for name, path in tables.items():
             connection.read_parquet(str(path)).create_view(name)
         yield connection

@@ -48,7 +48,10 @@ class LabelCache:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self._connection.close()
 
@@ -60,7 +63,9 @@ class LabelCache:
             marks = ",".join("?" * len(part))
             sql = f"select key, scorer_version, labels from labels where key in ({marks})"
             for key, version, text in self._connection.execute(sql, part):
-                labels = {name: Label(*pair) for name, pair in zip(LABELS, json.loads(text), strict=True)}
+                labels = {
+                    name: Label(*pair) for name, pair in zip(LABELS, json.loads(text), strict=True)
+                }
                 found[key] = CriticLabels(id="", **labels, scorer_version=version)
         known = sum(key in found for key in keys)
         self.known, self.unknown = self.known + known, self.unknown + len(keys) - known
@@ -77,7 +82,9 @@ class LabelCache:
         """Delete the labels of every scorer version but these; returns how many rows went."""
         kept = tuple(versions)
         marks = ",".join("?" * len(kept))
-        return self._connection.execute(f"delete from labels where scorer_version not in ({marks})", kept).rowcount
+        return self._connection.execute(
+            f"delete from labels where scorer_version not in ({marks})", kept
+        ).rowcount
 
 
 def _text(labels: CriticLabels) -> str:

@@ -25,7 +25,8 @@ def accepted_rows(candidates: Path, labels: Path) -> Iterator[dict[str, Any]]:
 def rejected_rows(candidates: Path, labels: Path) -> Iterator[dict[str, Any]]:
     """Rows of the ``rejected`` table: a candidate, its seven labels and reasons."""
     return stream(
-        f"select c.*, l.* exclude (id) {_JOIN} l.accepted is not true", {"candidates": candidates, "labels": labels}
+        f"select c.*, l.* exclude (id) {_JOIN} l.accepted is not true",
+        {"candidates": candidates, "labels": labels},
     )
 
 
@@ -55,7 +56,9 @@ def with_answers(
         bench.view("rejected", rejected, numbered=True)
         bench.view("accepted", accepted, numbered=True)
         for batch in bench.columns(_ANSWERS):
-            places = list(zip(batch["failed_at"].tolist(), batch["answer_at"].tolist(), strict=True))
+            places = list(
+                zip(batch["failed_at"].tolist(), batch["answer_at"].tolist(), strict=True)
+            )
             for start in range(0, len(places), _TOGETHER):
                 some = places[start : start + _TOGETHER]
                 answers = rows_at(accepted, {answer_at for _, answer_at in some})
@@ -71,7 +74,9 @@ def count_labels(labels: Path) -> dict[str, dict[str, int]]:
         for name in LABELS
     )
     row = query(f"select {counts} from labels", {"labels": labels})[0]
-    return {name: {key: row[f"{name}_{key}"] for key in ("true", "false", "none")} for name in LABELS}
+    return {
+        name: {key: row[f"{name}_{key}"] for key in ("true", "false", "none")} for name in LABELS
+    }
 
 
 def reject_reasons(labels: Path, most: int = 20) -> list[dict[str, Any]]:

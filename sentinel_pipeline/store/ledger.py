@@ -78,7 +78,9 @@ class Ledger:
         """
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            with closing(sqlite3.connect(self.path, timeout=PATIENCE_S, isolation_level=None)) as connection:
+            with closing(
+                sqlite3.connect(self.path, timeout=PATIENCE_S, isolation_level=None)
+            ) as connection:
                 connection.row_factory = sqlite3.Row
                 _use_wal(connection)
                 connection.execute("pragma synchronous = full")
@@ -109,7 +111,9 @@ class Ledger:
         with self._connect() as connection:
             connection.execute(f"insert into verdicts ({columns}) values ({marks})", values)
 
-    def verdicts(self, *, recipe: str | None = None, run_id: str | None = None) -> list[GateVerdict]:
+    def verdicts(
+        self, *, recipe: str | None = None, run_id: str | None = None
+    ) -> list[GateVerdict]:
         """Verdicts, oldest first, of one recipe or run where named."""
         with self._connect() as connection:
             rows = connection.execute(
@@ -124,7 +128,9 @@ class Ledger:
             rows = connection.execute(
                 "select * from verdicts where ?1 is null or recipe = ?1 order by id", (recipe,)
             ).fetchall()
-        return [Entry(_verdict(row), row["recorded_at"], row["recipe"], row["run_id"]) for row in rows]
+        return [
+            Entry(_verdict(row), row["recorded_at"], row["recipe"], row["run_id"]) for row in rows
+        ]
 
     def nights(self, recipe: str) -> dict[str, list[tuple[dt.date, GateVerdict]]]:
         """For every gate of a recipe: the last verdict of each day (UTC), oldest first."""
@@ -136,7 +142,9 @@ class Ledger:
             ).fetchall()
         found: dict[str, list[tuple[dt.date, GateVerdict]]] = {}
         for row in rows:
-            found.setdefault(row["name"], []).append((dt.date.fromisoformat(row["recorded_at"][:10]), _verdict(row)))
+            found.setdefault(row["name"], []).append(
+                (dt.date.fromisoformat(row["recorded_at"][:10]), _verdict(row))
+            )
         return found
 
     def latest(self, name: str, subject_hash: str) -> GateVerdict | None:
@@ -170,11 +178,14 @@ class Ledger:
         """The newest decision about this content."""
         with self._connect() as connection:
             row = connection.execute(
-                "select decision from decisions where subject_hash = ? order by id desc limit 1", (subject_hash,)
+                "select decision from decisions where subject_hash = ? order by id desc limit 1",
+                (subject_hash,),
             ).fetchone()
         return _decision(row) if row else None
 
-    def follow(self, *, subject: str, subject_hash: str, scorer_version: str, point_hash: str) -> Decision:
+    def follow(
+        self, *, subject: str, subject_hash: str, scorer_version: str, point_hash: str
+    ) -> Decision:
         """The decision about this content, where it lets the next stage go on.
 
         Raises:
@@ -182,7 +193,9 @@ class Ledger:
         """
         found = self.latest_decision(subject_hash)
         if found is None:
-            raise GateRefused(f"nothing was decided about {subject} ({subject_hash[:12]}). Run its asset checks.")
+            raise GateRefused(
+                f"nothing was decided about {subject} ({subject_hash[:12]}). Run its asset checks."
+            )
         if (found.scorer_version, found.point_hash) != (scorer_version, point_hash):
             raise GateRefused(
                 f"the decision about {subject} is stale: scorer or rules changed. Run its asset checks again."
@@ -219,7 +232,9 @@ class Ledger:
                 "Rebuild the report."
             )
         if found.policy_hash != policy_hash:
-            raise GateRefused(f"gate {name} on {subject} is stale: its policy changed. Run its asset check again.")
+            raise GateRefused(
+                f"gate {name} on {subject} is stale: its policy changed. Run its asset check again."
+            )
         if against_hash is not None and found.against_hash != against_hash:
             raise GateRefused(
                 f"gate {name} on {subject} is stale: it compared with another report. Run its asset check again."
@@ -231,7 +246,9 @@ class Ledger:
 
 def _decision(row: sqlite3.Row) -> Decision:
     data = json.loads(row["decision"])
-    return Decision(**{**data, "interval": Interval(*data["interval"]) if data["interval"] else None})
+    return Decision(
+        **{**data, "interval": Interval(*data["interval"]) if data["interval"] else None}
+    )
 
 
 def _use_wal(connection: sqlite3.Connection) -> None:

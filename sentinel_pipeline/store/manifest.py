@@ -16,7 +16,17 @@ from ..errors import Infrastructure
 from .files import sha256_file
 from .tables import parquet_rows
 
-PACKAGES = ("dagster", "torch", "transformers", "trl", "peft", "datasets", "duckdb", "pandas", "pyarrow")
+PACKAGES = (
+    "dagster",
+    "torch",
+    "transformers",
+    "trl",
+    "peft",
+    "datasets",
+    "duckdb",
+    "pandas",
+    "pyarrow",
+)
 VOLATILE = "logs"
 """Files in this folder of an artefact are kept and hashed, but timings may differ: they are not part of its content."""
 
@@ -79,7 +89,9 @@ def read_manifest(folder: Path) -> Manifest:
     try:
         return Manifest.from_json(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise Infrastructure(f"{path} is damaged ({type(error).__name__}): rebuild {folder.parent.name}.") from error
+        raise Infrastructure(
+            f"{path} is damaged ({type(error).__name__}): rebuild {folder.parent.name}."
+        ) from error
 
 
 def describe_files(folder: Path) -> tuple[FileEntry, ...]:

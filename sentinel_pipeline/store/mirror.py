@@ -58,7 +58,9 @@ class Mirror:
         try:
             self._fs, self._root = fsspec.core.url_to_fs(url)
         except (ValueError, ImportError) as error:
-            raise BadInput(f"{url!r} cannot be used: {error}.", field=VARIABLE, fix="Name an fsspec URL.") from error
+            raise BadInput(
+                f"{url!r} cannot be used: {error}.", field=VARIABLE, fix="Name an fsspec URL."
+            ) from error
 
     def push(self, home: Home) -> Copied:
         """Copy every finished, whole artefact that is not there yet, and the ledger where it changed."""
@@ -66,7 +68,10 @@ class Mirror:
             pushed, damaged = [], []
             for folder in finished(home):
                 name = folder.relative_to(home.runs).as_posix()
-                if self._read(f"runs/{name}/manifest.json") == (folder / "manifest.json").read_bytes():
+                if (
+                    self._read(f"runs/{name}/manifest.json")
+                    == (folder / "manifest.json").read_bytes()
+                ):
                     continue
                 broken = damage_of(home, folder)
                 damaged += broken
@@ -91,7 +96,10 @@ class Mirror:
             return None
         with tempfile.TemporaryDirectory(prefix="sentinel-ledger-") as folder:
             copy = Path(folder) / "ledger.sqlite"
-            with closing(sqlite3.connect(home.ledger)) as source, closing(sqlite3.connect(copy)) as target:
+            with (
+                closing(sqlite3.connect(home.ledger)) as source,
+                closing(sqlite3.connect(copy)) as target,
+            ):
                 source.backup(target)
             digest = sha256_file(copy)
             if any(digest in name for name in self._snapshots()):
@@ -107,7 +115,9 @@ class Mirror:
             fetched, damaged = [], list[Damage]()
             for name, manifest in self._manifests():
                 target = home.runs / name
-                if (recipe and not name.startswith(f"{recipe}/")) or (target / "manifest.json").exists():
+                if (recipe and not name.startswith(f"{recipe}/")) or (
+                    target / "manifest.json"
+                ).exists():
                     continue
                 if manifest is None:
                     damaged.append(Damage(name, "manifest.json"))
@@ -146,7 +156,9 @@ class Mirror:
             return None
         data = self._read(f"ledger/{newest}") or b""
         if hashlib.sha256(data).hexdigest() not in newest:
-            raise Infrastructure(f"{self.url}/ledger/{newest} is damaged. Remove it there, then fetch again.")
+            raise Infrastructure(
+                f"{self.url}/ledger/{newest} is damaged. Remove it there, then fetch again."
+            )
         with atomic_write(home.ledger, "wb") as stream:
             stream.write(data)
         return newest
@@ -160,9 +172,17 @@ class Mirror:
                 if manifest is None:
                     found.append(Damage(name, "manifest.json"))
                     continue
-                wrong = [e.path for e in manifest.files if self._sha256(f"runs/{name}/{e.path}") != e.sha256]
+                wrong = [
+                    e.path
+                    for e in manifest.files
+                    if self._sha256(f"runs/{name}/{e.path}") != e.sha256
+                ]
                 found += [Damage(name, path) for path in wrong]
-            wrong = [name for name in self._snapshots() if (self._sha256(f"ledger/{name}") or "-") not in name]
+            wrong = [
+                name
+                for name in self._snapshots()
+                if (self._sha256(f"ledger/{name}") or "-") not in name
+            ]
             return count, found + [Damage("ledger", name) for name in wrong]
 
     def _manifests(self) -> Iterator[tuple[str, Manifest | None]]:
@@ -170,11 +190,16 @@ class Mirror:
         for path in sorted(self._fs.glob(self._at("runs/*/*/*/manifest.json"))):
             parts = PurePosixPath(path).parts[-4:-1]
             if all(_PART.fullmatch(part) and part[0] != "." for part in parts):
-                yield "/".join(parts), _manifest(self._read(f"runs/{'/'.join(parts)}/manifest.json"), parts)
+                yield (
+                    "/".join(parts),
+                    _manifest(self._read(f"runs/{'/'.join(parts)}/manifest.json"), parts),
+                )
 
     def _snapshots(self) -> list[str]:
         found = self._fs.glob(self._at("ledger/*.sqlite"))
-        return sorted(name for path in found if _SNAPSHOT.fullmatch(name := PurePosixPath(path).name))
+        return sorted(
+            name for path in found if _SNAPSHOT.fullmatch(name := PurePosixPath(path).name)
+        )
 
     def _at(self, path: str) -> str:
         return f"{self._root.rstrip('/')}/{path}"
@@ -199,7 +224,9 @@ class Mirror:
         try:
             yield
         except OSError as error:
-            raise Infrastructure(f"{self.url} cannot be used: {error}. Nothing is half copied; run again.") from error
+            raise Infrastructure(
+                f"{self.url} cannot be used: {error}. Nothing is half copied; run again."
+            ) from error
 
 
 def _manifest(data: bytes | None, parts: tuple[str, ...]) -> Manifest | None:
@@ -207,7 +234,11 @@ def _manifest(data: bytes | None, parts: tuple[str, ...]) -> Manifest | None:
         found = Manifest.from_json(json.loads(data or b""))
     except (ValueError, KeyError, TypeError):
         return None
-    fits = (found.recipe, found.asset, found.run_id) == parts and found.content_hash == content_hash(found.files)
+    fits = (
+        found.recipe,
+        found.asset,
+        found.run_id,
+    ) == parts and found.content_hash == content_hash(found.files)
     return found if fits and all(_inside(entry.path) for entry in found.files) else None
 
 
@@ -219,7 +250,10 @@ def _inside(path: Any) -> bool:
 def _point(asset: Path) -> None:
     """Where an asset has no current artefact, its newest is."""
     if not (asset / "current").exists():
-        made = [json.loads(path.read_text(encoding="utf-8")) for path in asset.glob("[!.]*/manifest.json")]
+        made = [
+            json.loads(path.read_text(encoding="utf-8"))
+            for path in asset.glob("[!.]*/manifest.json")
+        ]
         newest = max(made, key=lambda one: (one["created_at"], one["run_id"]))
         with atomic_write(asset / "current") as stream:
             stream.write(newest["run_id"])

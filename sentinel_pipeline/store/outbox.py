@@ -121,7 +121,9 @@ class Outbox:
     @staticmethod
     def _delivery(connection: sqlite3.Connection, row: sqlite3.Row) -> Delivery:
         alert = connection.execute("select * from alerts where key = ?", (row["key"],)).fetchone()
-        return Delivery(_alert(alert), row["channel"], *(row[name] for name in Delivery._fields[2:]))
+        return Delivery(
+            _alert(alert), row["channel"], *(row[name] for name in Delivery._fields[2:])
+        )
 
 
 def _alert(row: sqlite3.Row) -> Alert:

@@ -60,8 +60,16 @@ def _artefacts(home: Home, recipe: str, keep: int, oldest: float) -> Iterator[Re
     named = {verdict.subject_hash for verdict in Ledger(home.ledger).verdicts(recipe=recipe)}
     kept = with_ancestors(home, [*newest, *releases])
     for made in (one for history in every.values() for one in history):
-        if made.folder not in kept and made.hash not in named and made.folder.stat().st_mtime < oldest:
-            yield Removable(made.folder, _size(made.folder), f"older than the newest {keep}, and nothing names it")
+        if (
+            made.folder not in kept
+            and made.hash not in named
+            and made.folder.stat().st_mtime < oldest
+        ):
+            yield Removable(
+                made.folder,
+                _size(made.folder),
+                f"older than the newest {keep}, and nothing names it",
+            )
 
 
 def with_ancestors(home: Home, made: Iterable[Artefact]) -> set[Path]:
@@ -97,4 +105,8 @@ def _touched(folder: Path) -> float:
 
 
 def _size(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
+    return sum(
+        path.stat().st_size
+        for path in folder.rglob("*")
+        if path.is_file() and not path.is_symlink()
+    )

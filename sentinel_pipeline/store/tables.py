@@ -34,7 +34,9 @@ def schema(name: str) -> pa.Schema:
         "flag": pa.bool_(),
         "messages": pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())])),
     }
-    return pa.schema([(column, kinds[_KINDS.get(column, "text")]) for column in _COLUMNS[name].split()])
+    return pa.schema(
+        [(column, kinds[_KINDS.get(column, "text")]) for column in _COLUMNS[name].split()]
+    )
 
 
 _KINDS = (
@@ -45,7 +47,9 @@ _KINDS = (
     | {"messages": "messages"}
 )
 """Columns that are not text; a column's name means the same in every table."""
-_CANDIDATE = "id source messages completion category task_id verifier file line corrected_by planted"
+_CANDIDATE = (
+    "id source messages completion category task_id verifier file line corrected_by planted"
+)
 _LABELS = " ".join(f"{label} {label}_reason" for label in LABELS) + " scorer_version"
 _COLUMNS = {
     "tasks": "id suite category family messages verifier reference composition",
@@ -92,7 +96,10 @@ def table_writer(path: Path, table: str) -> Iterator[TableWriter]:
     import pyarrow.parquet as pq
 
     arrow = schema(table)
-    with atomic_write(path, "wb") as stream, pq.ParquetWriter(stream, arrow, compression="zstd") as parquet:
+    with (
+        atomic_write(path, "wb") as stream,
+        pq.ParquetWriter(stream, arrow, compression="zstd") as parquet,
+    ):
         writer = TableWriter(parquet, arrow)
         yield writer
         writer.flush()
@@ -127,7 +134,9 @@ def rows_at(path: Path, places: set[int]) -> dict[int, dict[str, Any]]:
             end = start + source.metadata.row_group(group).num_rows
             here = ordered[bisect_left(ordered, start) : bisect_left(ordered, end)]
             if here:
-                rows = source.read_row_group(group).take([place - start for place in here]).to_pylist()
+                rows = (
+                    source.read_row_group(group).take([place - start for place in here]).to_pylist()
+                )
                 found.update(zip(here, rows, strict=True))
             start = end
     return found

@@ -29,7 +29,9 @@ class Damage(NamedTuple):
 
 def finished(home: Home) -> list[Path]:
     """Folders of every finished artefact, sorted."""
-    return sorted(path.parent for path in home.runs.glob("*/*/*/manifest.json") if path.parent.name[0] != ".")
+    return sorted(
+        path.parent for path in home.runs.glob("*/*/*/manifest.json") if path.parent.name[0] != "."
+    )
 
 
 def damage_of(home: Home, folder: Path) -> list[Damage]:
@@ -42,7 +44,9 @@ def damage_of(home: Home, folder: Path) -> list[Damage]:
     return [Damage(name, file) for file in files]
 
 
-def damage_by_part(home: Home, folders: Sequence[Path], done: int, seconds: float) -> tuple[list[Damage], int]:
+def damage_by_part(
+    home: Home, folders: Sequence[Path], done: int, seconds: float
+) -> tuple[list[Damage], int]:
     """Like ``damage_of`` for all files of ``folders`` from place ``done`` on, for about ``seconds``; beside it the place reached.
 
     For whoever may not stay long. Each call hashes one file at least; one that reaches no further place than it was given is at the

@@ -39,13 +39,23 @@ def resolve_model(spec: ModelSpec) -> dict[str, Any]:
     if not folder.is_dir():
         folder = _fetch(spec)
     if not (folder / "config.json").is_file() and not (folder / "adapter_config.json").is_file():
-        raise BadInput("holds no config.json.", file=folder, field="model.source", fix="Name a Transformers folder.")
+        raise BadInput(
+            "holds no config.json.",
+            file=folder,
+            field="model.source",
+            fix="Name a Transformers folder.",
+        )
     files = {
         path.relative_to(folder).as_posix(): sha256_file(path)
         for path in sorted(folder.rglob("*"))
         if path.is_file() and not path.name.startswith(".")
     }
-    return {"source": spec.source, "revision": spec.revision, "folder": str(folder.resolve()), "files": files}
+    return {
+        "source": spec.source,
+        "revision": spec.revision,
+        "folder": str(folder.resolve()),
+        "files": files,
+    }
 
 
 def files_hash(found: dict[str, Any]) -> str:
@@ -67,8 +77,11 @@ def _fetch(spec: ModelSpec) -> Path:
         return Path(snapshot_download(spec.source, revision=spec.revision, allow_patterns=patterns))
     except (RepositoryNotFoundError, HFValidationError) as error:
         raise BadInput(
-            f"{spec.source!r} is neither a folder nor a model of the hub: {error}", field="model.source"
+            f"{spec.source!r} is neither a folder nor a model of the hub: {error}",
+            field="model.source",
         ) from error
     except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
         fix = "Offline: fetch it where there is a network (hf download NAME --local-dir FOLDER) and name the folder."
-        raise Infrastructure(f"{spec.source!r} could not be fetched from the hub: {error} {fix}") from error
+        raise Infrastructure(
+            f"{spec.source!r} could not be fetched from the hub: {error} {fix}"
+        ) from error

@@ -28,7 +28,9 @@ class Checkpoint(NamedTuple):
     folder: Path
 
 
-def save_checkpoint(root: Path, step: int, write: Callable[[Path], None], keep: int = KEEP) -> Checkpoint:
+def save_checkpoint(
+    root: Path, step: int, write: Callable[[Path], None], keep: int = KEEP
+) -> Checkpoint:
     """Let ``write`` fill a folder and make it ``root/step-N``; older ones beyond ``keep`` are removed afterwards.
 
     Raises:
@@ -40,7 +42,9 @@ def save_checkpoint(root: Path, step: int, write: Callable[[Path], None], keep: 
 
     def write_listed(folder: Path) -> None:
         write(folder)
-        sizes = {path.relative_to(folder).as_posix(): path.stat().st_size for path in _files(folder)}
+        sizes = {
+            path.relative_to(folder).as_posix(): path.stat().st_size for path in _files(folder)
+        }
         write_json(folder / _LIST, {"files": sizes})
 
     replace_folder(final, write_listed)
@@ -83,7 +87,9 @@ def replace_folder(final: Path, write: Callable[[Path], None]) -> None:
         sync_folder(final.parent)
     except OSError as error:
         shutil.rmtree(staging, ignore_errors=True)
-        raise Infrastructure(f"{final} could not be saved: {error}. Free space, then run again to resume.") from error
+        raise Infrastructure(
+            f"{final} could not be saved: {error}. Free space, then run again to resume."
+        ) from error
 
 
 def last_checkpoint(root: Path) -> Checkpoint | None:
@@ -96,14 +102,18 @@ def complete_checkpoints(root: Path) -> list[Checkpoint]:
     """Every complete checkpoint, oldest step first."""
     if not root.is_dir():
         return []
-    names = [path for path in root.iterdir() if path.name.startswith(_PREFIX) and path.name[5:].isdigit()]
+    names = [
+        path for path in root.iterdir() if path.name.startswith(_PREFIX) and path.name[5:].isdigit()
+    ]
     return sorted(Checkpoint(int(path.name[5:]), path) for path in names if _is_complete(path))
 
 
 def _is_complete(folder: Path) -> bool:
     try:
         sizes = json.loads((folder / _LIST).read_text(encoding="utf-8"))["files"]
-        return bool(sizes) and all((folder / name).stat().st_size == size for name, size in sizes.items())
+        return bool(sizes) and all(
+            (folder / name).stat().st_size == size for name, size in sizes.items()
+        )
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False
 

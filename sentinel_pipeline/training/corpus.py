@@ -25,7 +25,9 @@ KNOWN_WORDS = 4_000
 """Latest words of the material from which drills are drawn."""
 _WORD = re.compile(r"[A-Za-z]{2,}|[0-9]+")
 _SEPARATORS = (" ", "\n", "\n ", ", ", "=", "/")
-_LEFT_OUT = frozenset({"site-packages", "dist-packages", "test", "tests", "idlelib", "lib2to3", "__pycache__"})
+_LEFT_OUT = frozenset(
+    {"site-packages", "dist-packages", "test", "tests", "idlelib", "lib2to3", "__pycache__"}
+)
 
 
 def library_sources(seed: int) -> Iterator[str]:
@@ -41,7 +43,9 @@ def library_sources(seed: int) -> Iterator[str]:
         if not _LEFT_OUT & set(path.relative_to(root).parts)
     )
     if not names:
-        raise Infrastructure(f"{root} holds no source files: the embedded model needs the standard library's source.")
+        raise Infrastructure(
+            f"{root} holds no source files: the embedded model needs the standard library's source."
+        )
     Random(f"library|{seed}").shuffle(names)
     for name in names:
         try:
@@ -82,7 +86,9 @@ def _drill(words: list[str], random: Random) -> str:
     return f"{first.join(drawn)}\n{second.join(drawn)}\n"
 
 
-def blocks(texts: Iterable[str], tokenizer: Tokenizer, end: int, length: int, count: int) -> list[list[int]]:
+def blocks(
+    texts: Iterable[str], tokenizer: Tokenizer, end: int, length: int, count: int
+) -> list[list[int]]:
     """``count`` blocks of ``length`` tokens, texts one after the other with ``end`` between; fewer when the texts run out."""
     found: list[list[int]] = []
     rest: list[int] = []

@@ -46,13 +46,17 @@ def pass_rates(
     if path.is_file():
         return [PassRate(**row) for row in read_jsonl(path)]
     verifiers = {row["task_id"]: row["verifier"] for row in training_rows(tasks)}
-    prompts = [Prompt(f"{task.id}\t{sample}", task.messages) for task in tasks for sample in range(samples)]
+    prompts = [
+        Prompt(f"{task.id}\t{sample}", task.messages) for task in tasks for sample in range(samples)
+    ]
     earned: dict[str, list[float]] = {task.id: [] for task in tasks}
     model.eval()
     done = 0
     for batch in generate(model, tokenizer, prompts, replace(decoding, prompt_format="chat")):
         names = [answer.id.rpartition("\t")[0] for answer in batch]
-        judged = scoring.judge([answer.completion for answer in batch], [verifiers[name] for name in names])
+        judged = scoring.judge(
+            [answer.completion for answer in batch], [verifiers[name] for name in names]
+        )
         for name, one in zip(names, judged, strict=True):
             if one.score is not None:
                 earned[name].append(round(reward_of(one.score), 6))
@@ -85,7 +89,9 @@ def by_rate(rates: Sequence[PassRate], wanted: int, least: int, seed: int) -> li
     return order
 
 
-def completion_order(prompts: Sequence[int], per_step: int, generations: int, accumulation: int) -> list[int]:
+def completion_order(
+    prompts: Sequence[int], per_step: int, generations: int, accumulation: int
+) -> list[int]:
     """What TRL's data loader is to yield: each step's prompts, each once a generation, that batch once a micro-batch."""
     order: list[int] = []
     for start in range(0, len(prompts), per_step):

@@ -22,7 +22,9 @@ _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3
 
 def cores() -> int:
     """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+    return (
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+    )
 
 
 def prepare_cpu(processes: int = 1) -> None:
@@ -36,7 +38,11 @@ def prepare_cpu(processes: int = 1) -> None:
     if sys.platform == "linux":
         mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
         if mallopt is not None:
-            for option, value in ((_M_MMAP_THRESHOLD, 1 << 30), (_M_TRIM_THRESHOLD, 1 << 30), (_M_TOP_PAD, 1 << 26)):
+            for option, value in (
+                (_M_MMAP_THRESHOLD, 1 << 30),
+                (_M_TRIM_THRESHOLD, 1 << 30),
+                (_M_TOP_PAD, 1 << 26),
+            ):
                 mallopt(option, value)
 
 
@@ -57,7 +63,9 @@ def is_out_of_memory(error: BaseException) -> bool:
     """The device's or the machine's allocator refused; torch says so in several ways."""
     text = str(error).lower()
     known = ("out of memory", "can't allocate memory", "cannot allocate memory")
-    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and any(words in text for words in known))
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and any(words in text for words in known)
+    )
 
 
 @contextmanager

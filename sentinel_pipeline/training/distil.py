@@ -22,13 +22,17 @@ if TYPE_CHECKING:
 def rate_of(spec: TuneSpec | GrpoSpec, step: int) -> float:
     """What the scheduled learning rate is multiplied with after ``step`` steps: by the stage, and by the teacher's presence."""
     taught: Distillation | None = getattr(spec, "distillation", None)
-    return rate_factor(spec.stages, step) * (taught.rate if taught and step >= taught.from_step else 1.0)
+    return rate_factor(spec.stages, step) * (
+        taught.rate if taught and step >= taught.from_step else 1.0
+    )
 
 
 class Teacher:
     """A frozen model that says what it would have written."""
 
-    def __init__(self, folder: Path, spec: Distillation, tokenizer: PreTrainedTokenizerBase) -> None:
+    def __init__(
+        self, folder: Path, spec: Distillation, tokenizer: PreTrainedTokenizerBase
+    ) -> None:
         """Raises BadInput: no model in the folder, or one that writes in other tokens than the student."""
         from ..generation.loading import load_model, load_tokenizer
 

@@ -39,7 +39,9 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 
-def optimise(job: DpoJob, progress: Progress, interrupts: Interrupts, scorer: Scorer = critic_scorer) -> dict[str, Any]:
+def optimise(
+    job: DpoJob, progress: Progress, interrupts: Interrupts, scorer: Scorer = critic_scorer
+) -> dict[str, Any]:
     """Optimise ``job.model`` on the pairs of ``job.rows``; returns what ``training.json`` holds (see ``fit``).
 
     Raises:
@@ -50,15 +52,33 @@ def optimise(job: DpoJob, progress: Progress, interrupts: Interrupts, scorer: Sc
     pairs, report = prepare_pairs(job.rows, tokenizer, job.spec.max_length)
     if ranks.is_main():
         write_json(job.out / "token_report.json", report.to_json())
-    progress.note(f"{report.kept} of {report.rows} pairs, {report.tokens:,} tokens, beta {job.spec.beta:g}")
+    progress.note(
+        f"{report.kept} of {report.rows} pairs, {report.tokens:,} tokens, beta {job.spec.beta:g}"
+    )
     model = load_trainable(job.model, job.spec.method, job.spec.four_bit)
-    check_vocabulary((pair.prompt + pair.chosen + pair.rejected for pair in pairs), model, job.model)
-    reached = {"rows": report.kept, "tokens": report.tokens, "trainable_tokens": report.trainable_tokens}
-    fitting = Fitting(job=job, tokenizer=tokenizer, rows=len(pairs), reached=reached, opening_window=True)
-    return fit(fitting, lambda watch: build_trainer(fitting, model, pairs, watch), progress, interrupts, scorer)
+    check_vocabulary(
+        (pair.prompt + pair.chosen + pair.rejected for pair in pairs), model, job.model
+    )
+    reached = {
+        "rows": report.kept,
+        "tokens": report.tokens,
+        "trainable_tokens": report.trainable_tokens,
+    }
+    fitting = Fitting(
+        job=job, tokenizer=tokenizer, rows=len(pairs), reached=reached, opening_window=True
+    )
+    return fit(
+        fitting,
+        lambda watch: build_trainer(fitting, model, pairs, watch),
+        progress,
+        interrupts,
+        scorer,
+    )
 
 
-def build_trainer(fitting: Fitting, model: PreTrainedModel, pairs: Sequence[EncodedPair], watch: Watch) -> Any:
+def build_trainer(
+    fitting: Fitting, model: PreTrainedModel, pairs: Sequence[EncodedPair], watch: Watch
+) -> Any:
     """TRL's trainer over the tokenized pairs in their fixed order."""
     from datasets import Dataset
 
@@ -102,7 +122,9 @@ def dpo_config(job: Any, steps: int) -> Any:
 
     spec = job.spec
     weighted: dict[str, Any] = (
-        {"loss_type": ["sigmoid", "sft"], "loss_weights": [1.0, spec.sft_weight]} if spec.sft_weight else {}
+        {"loss_type": ["sigmoid", "sft"], "loss_weights": [1.0, spec.sft_weight]}
+        if spec.sft_weight
+        else {}
     )
     return DPOConfig(
         **config_values(job, steps),

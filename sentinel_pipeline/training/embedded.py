@@ -195,7 +195,9 @@ def pretraining_blocks(spec: EmbeddedModel, seed: int, tokenizer: Tokenizer) -> 
     wanted = spec.pretrain_steps * spec.pretrain_batch
     raw = round(wanted * spec.raw_material_share)
     end = SPECIAL.index(END_OF_TEXT)
-    found = blocks(rehearsed(raw_material(seed + 1), seed), tokenizer, end, spec.pretrain_length, raw)
+    found = blocks(
+        rehearsed(raw_material(seed + 1), seed), tokenizer, end, spec.pretrain_length, raw
+    )
     found += blocks(library_sources(seed), tokenizer, end, spec.pretrain_length, wanted - raw)
     if len(found) < wanted:
         raise BadInput(
@@ -213,7 +215,11 @@ def rate_at(step: int, steps: int, warmup: int) -> float:
 
 
 def _train(
-    job: PretrainJob, model: PreTrainedModel, data: list[list[int]], progress: Progress, interrupts: Interrupts
+    job: PretrainJob,
+    model: PreTrainedModel,
+    data: list[list[int]],
+    progress: Progress,
+    interrupts: Interrupts,
 ) -> list[float]:
     """The loop; goes on from the last full checkpoint of ``job.logs``."""
     import torch
@@ -262,7 +268,9 @@ def _writer(model: PreTrainedModel, optimizer: Any, losses: list[float]) -> Call
     return lambda folder: torch.save(state, folder / "state.pt")
 
 
-def _resume(root: Path, model: PreTrainedModel, optimizer: Any, progress: Progress) -> tuple[int, list[float]]:
+def _resume(
+    root: Path, model: PreTrainedModel, optimizer: Any, progress: Progress
+) -> tuple[int, list[float]]:
     import torch
 
     found = last_checkpoint(root)

@@ -57,7 +57,11 @@ class Fitting:
 
 
 def fit(
-    fitting: Fitting, build: Callable[[Watch], Any], progress: Progress, interrupts: Interrupts, scorer: Scorer
+    fitting: Fitting,
+    build: Callable[[Watch], Any],
+    progress: Progress,
+    interrupts: Interrupts,
+    scorer: Scorer,
 ) -> dict[str, Any]:
     """Train with the trainer that ``build`` makes; writes ``model/``, ``final/`` and reports, returns what ``training.json`` holds.
 
@@ -113,7 +117,9 @@ def prepare_trainer(trainer: Any, fitting: Fitting, watch: Watch) -> Any:
     trainer.keep_checkpoints = spec.keep_checkpoints
     trainer.factor = partial(rate_of, spec)
     if spec.stages:
-        watch.freezing = Freezing(spec.stages, trainer.model, job.out / "stages.jsonl", f"{job.kind}.stages")
+        watch.freezing = Freezing(
+            spec.stages, trainer.model, job.out / "stages.jsonl", f"{job.kind}.stages"
+        )
     watch.trainer = trainer
     return trainer
 
@@ -168,12 +174,20 @@ def new_adapter(spec: TuneSpec | GrpoSpec, model: Any) -> Any:
     from peft import LoraConfig
 
     return LoraConfig(
-        r=spec.lora_r, lora_alpha=spec.lora_alpha, target_modules="all-linear", lora_dropout=0.0, task_type="CAUSAL_LM"
+        r=spec.lora_r,
+        lora_alpha=spec.lora_alpha,
+        target_modules="all-linear",
+        lora_dropout=0.0,
+        task_type="CAUSAL_LM",
     )
 
 
 def open_watch(
-    fitting: Fitting, progress: Progress, interrupts: Interrupts, scorer: Scorer, found: Checkpoint | None
+    fitting: Fitting,
+    progress: Progress,
+    interrupts: Interrupts,
+    scorer: Scorer,
+    found: Checkpoint | None,
 ) -> Watch:
     """The watch over a run that begins, or goes on from ``found``: what came after the checkpoint is forgotten."""
     job, step = fitting.job, found.step if found else 0
@@ -225,13 +239,17 @@ def _keep_models(fitting: Fitting, trainer: Any, best: Window | None, weights: A
     chosen = source if source is not None and source.is_dir() else job.out / "final"
 
     def write_chosen(folder: Path) -> None:
-        shutil.copytree(chosen, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("complete.json"))
+        shutil.copytree(
+            chosen, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("complete.json")
+        )
 
     if job.spec.method != "lora":
         replace_folder(job.out / "model", write_chosen)
         return
     replace_folder(job.out / "adapter", write_chosen)
-    replace_folder(job.out / "model", lambda folder: write_merged(job.out / "adapter", folder, tokenizer))
+    replace_folder(
+        job.out / "model", lambda folder: write_merged(job.out / "adapter", folder, tokenizer)
+    )
 
 
 def write_merged(adapter: Path, folder: Path, tokenizer: PreTrainedTokenizerBase) -> None:
@@ -253,7 +271,9 @@ def _result(fitting: Fitting, trainer: Any, watch: Watch) -> dict[str, Any]:
         "planned_steps": total_steps(fitting.rows, job.spec),
         "final_loss": round(sum(losses[-TAIL:]) / len(losses[-TAIL:]), 6) if losses else None,
         "stopped_by": watch.stopped_by,
-        "step_gate": [asdict(verdict) for verdict in step_verdicts(watch.windows, job.spec.windows)],
+        "step_gate": [
+            asdict(verdict) for verdict in step_verdicts(watch.windows, job.spec.windows)
+        ],
         "best_step": best.step if best else None,
         "best_pass_at_1": best.pass_at_1 if best else None,
         "parameters": sum(p.numel() for p in parameters),

@@ -57,7 +57,9 @@ def check_stages(stages: Sequence[FreezeStage], names: Sequence[str], field: str
                         fix=_nearest(pattern, names),
                     )
         if not trained_names(stage, names):
-            raise BadInput("trains nothing.", field=f"{field}[{at}].freeze", fix="Leave something out of it.")
+            raise BadInput(
+                "trains nothing.", field=f"{field}[{at}].freeze", fix="Leave something out of it."
+            )
 
 
 def _nearest(pattern: str, names: Sequence[str]) -> str:
@@ -81,10 +83,14 @@ def staged_schedule(scheduler: Any, factor: Callable[[int], float]) -> Any:
 class Freezing:
     """The stages over one trainer's model."""
 
-    def __init__(self, stages: Sequence[FreezeStage], model: Module, path: Path, field: str) -> None:
+    def __init__(
+        self, stages: Sequence[FreezeStage], model: Module, path: Path, field: str
+    ) -> None:
         """Raises BadInput: see ``check_stages``."""
         self.stages, self.path = stages, path
-        self.parameters: dict[str, Parameter] = {k: p for k, p in model.named_parameters() if p.requires_grad}
+        self.parameters: dict[str, Parameter] = {
+            k: p for k, p in model.named_parameters() if p.requires_grad
+        }
         check_stages(stages, list(self.parameters), field)
         ever = {name for stage in stages for name in trained_names(stage, self.parameters)}
         # What no stage trains is nobody's business from here on; what any stage trains the optimizer must know from the start.
@@ -171,5 +177,7 @@ def weights_hash(parameters: Mapping[str, Parameter], names: Iterable[str]) -> s
     digest = hashlib.sha256()
     for name in names:
         digest.update(name.encode())
-        digest.update(parameters[name].detach().cpu().reshape(-1).view(torch.uint8).numpy().tobytes())
+        digest.update(
+            parameters[name].detach().cpu().reshape(-1).view(torch.uint8).numpy().tobytes()
+        )
     return digest.hexdigest()

@@ -26,7 +26,15 @@ from ..rewards import Scoring, reward_functions, training_rows
 from ..store import read_jsonl, read_parquet, write_json
 from .checkpoints import last_checkpoint
 from .curriculum import by_rate, completion_order, pass_rates
-from .fit import Fitting, check_vocabulary, config_values, fit, load_trainable, new_adapter, prepare_trainer
+from .fit import (
+    Fitting,
+    check_vocabulary,
+    config_values,
+    fit,
+    load_trainable,
+    new_adapter,
+    prepare_trainer,
+)
 from .grpo_watch import EVALS, FINDINGS, GrpoWatch, eval_gain
 from .interrupts import Interrupts
 from .jobs import GrpoJob
@@ -58,7 +66,9 @@ def reinforce(
     """
     if job.spec.engine == "vllm" and find_spec("vllm") is None:
         raise BadInput(
-            "vLLM is not installed.", field="grpo.engine", fix="Install the extra vllm, or say transformers."
+            "vLLM is not installed.",
+            field="grpo.engine",
+            fix="Install the extra vllm, or say transformers.",
         )
     tokenizer = load_tokenizer(job.model)
     model = load_trainable(job.model, job.spec.method)
@@ -71,7 +81,9 @@ def reinforce(
     scoring = Scoring(job.spec.rewards)
     try:
         asked = _asked(job, prepared.tasks, model, tokenizer, scoring, progress, interrupts)
-        return _train(job, prepared, asked, model, tokenizer, scoring, (progress, interrupts, scorer))
+        return _train(
+            job, prepared, asked, model, tokenizer, scoring, (progress, interrupts, scorer)
+        )
     finally:
         scoring.close()
 
@@ -152,12 +164,23 @@ def _asked(
         return sample_order(len(tasks), wanted, job.seed)
 
     def told(done: int) -> None:
-        progress.note(f"{done} of {len(tasks) * spec.curriculum_samples} answers for the curriculum")
+        progress.note(
+            f"{done} of {len(tasks) * spec.curriculum_samples} answers for the curriculum"
+        )
         interrupts.stop_if_asked(0)
 
-    decoding = replace(job.decoding, temperature=spec.temperature, max_new_tokens=spec.max_completion_length)
+    decoding = replace(
+        job.decoding, temperature=spec.temperature, max_new_tokens=spec.max_completion_length
+    )
     rates = pass_rates(
-        job.out / "pass_rates.jsonl", tasks, model, tokenizer, decoding, spec.curriculum_samples, scoring, told
+        job.out / "pass_rates.jsonl",
+        tasks,
+        model,
+        tokenizer,
+        decoding,
+        spec.curriculum_samples,
+        scoring,
+        told,
     )
     usable = sum(rate.contrast for rate in rates)
     chosen = "those are asked" if usable >= spec.prompts_per_step else "too few, so all are asked"
@@ -166,7 +189,12 @@ def _asked(
 
 
 def build_trainer(
-    fitting: Fitting, model: PreTrainedModel, tasks: Sequence[Task], asked: Sequence[int], scoring: Scoring, watch: Any
+    fitting: Fitting,
+    model: PreTrainedModel,
+    tasks: Sequence[Task],
+    asked: Sequence[int],
+    scoring: Scoring,
+    watch: Any,
 ) -> Any:
     """TRL's trainer over the prompts in their fixed order."""
     from datasets import Dataset
@@ -175,7 +203,9 @@ def build_trainer(
 
     job: Any = fitting.job
     spec, tokenizer = job.spec, fitting.tokenizer
-    rewards, weights = reward_functions(sorted({task.family for task in tasks}), scoring, spec.weights)
+    rewards, weights = reward_functions(
+        sorted({task.family for task in tasks}), scoring, spec.weights
+    )
     stops = stop_tokens(model, tokenizer)
     trainer = grpo_trainer_class()(
         model=model,
@@ -186,7 +216,9 @@ def build_trainer(
         peft_config=new_adapter(spec, model),
     )
     prepare_trainer(trainer, fitting, watch)
-    trainer.order = completion_order(asked, spec.prompts_per_step, spec.generations, spec.gradient_accumulation)
+    trainer.order = completion_order(
+        asked, spec.prompts_per_step, spec.generations, spec.gradient_accumulation
+    )
     trainer.clock, trainer.stops = Clock(), stops
     trainer.decoding = Decoding(
         max_new_tokens=spec.max_completion_length,

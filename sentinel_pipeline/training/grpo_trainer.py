@@ -46,7 +46,11 @@ class Clock:
         """``generation``, ``rewards``, ``gradient`` (with the optimizer's step) since the last call."""
         seconds, self.seconds = self.seconds, defaultdict(float)
         gradient = seconds["training"] - seconds["prepare"] + seconds["optimizer"]
-        return {"generation": seconds["generation"], "rewards": seconds["rewards"], "gradient": gradient}
+        return {
+            "generation": seconds["generation"],
+            "rewards": seconds["rewards"],
+            "gradient": gradient,
+        }
 
 
 def grpo_trainer_class() -> Any:
@@ -87,13 +91,24 @@ def grpo_trainer_class() -> Any:
             with self.clock.span("generation"):
                 if self.use_vllm:
                     return super()._generate_single_turn(prompt_ids, *args, **kwargs)
-                named = [(f"{self.state.global_step}|{row}", list(ids)) for row, ids in enumerate(prompt_ids)]
-                inner, pad = self.accelerator.unwrap_model(self.model), int(self.processing_class.pad_token_id)
+                named = [
+                    (f"{self.state.global_step}|{row}", list(ids))
+                    for row, ids in enumerate(prompt_ids)
+                ]
+                inner, pad = (
+                    self.accelerator.unwrap_model(self.model),
+                    int(self.processing_class.pad_token_id),
+                )
                 return sample_tokens(inner, named, self.decoding, self.stops, pad), None
 
-        def _calculate_rewards(self, inputs: Any, prompts: Any, completions: Any, completion_ids_list: Any) -> Any:
+        def _calculate_rewards(
+            self, inputs: Any, prompts: Any, completions: Any, completion_ids_list: Any
+        ) -> Any:
             with self.clock.span("rewards"):
-                texts = [[{"role": "assistant", "content": self._text(ids)}] for ids in completion_ids_list]
+                texts = [
+                    [{"role": "assistant", "content": self._text(ids)}]
+                    for ids in completion_ids_list
+                ]
                 return super()._calculate_rewards(inputs, prompts, texts, completion_ids_list)
 
         def _text(self, ids: list[int]) -> str:
@@ -102,9 +117,15 @@ def grpo_trainer_class() -> Any:
             return str(decode(kept, skip_special_tokens=False, clean_up_tokenization_spaces=False))
 
         def compute_loss(
-            self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
+            self,
+            model: Any,
+            inputs: Any,
+            return_outputs: bool = False,
+            num_items_in_batch: Any = None,
         ) -> Any:
-            self.step_tokens += int(inputs["prompt_mask"].sum()) + int(inputs["completion_mask"].sum())
+            self.step_tokens += int(inputs["prompt_mask"].sum()) + int(
+                inputs["completion_mask"].sum()
+            )
             loss = super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
             self.step_loss = self.step_loss + loss.detach()
             return loss
@@ -118,10 +139,16 @@ def grpo_trainer_class() -> Any:
             kept = self._metrics["train"]
             found = {_KEPT[name]: _mean(values) for name, values in kept.items() if name in _KEPT}
             parts = {name: values for name, values in kept.items() if name.startswith("rewards/")}
-            found |= {name.removesuffix("/mean"): _mean(v) for name, v in parts.items() if name.endswith("/mean")}
+            found |= {
+                name.removesuffix("/mean"): _mean(v)
+                for name, v in parts.items()
+                if name.endswith("/mean")
+            }
             kept.clear()
             found |= {"grad_norm": self.grad_norm, "learning_rate": self.rate}
-            return {name: float(f"{value:.6g}") for name, value in found.items() if value is not None}
+            return {
+                name: float(f"{value:.6g}") for name, value in found.items() if value is not None
+            }
 
     return Trainer
 

@@ -71,8 +71,12 @@ class GrpoWatch(Watch):
         self.seen.add((self.prompts[index].family, self.prompts[index].id) for index in places)
         self.counted = step * self.spec.prompts_per_step
         covered = self.seen.coverage()
-        shares = {f"coverage/{name}": round(share.share, 6) for name, share in covered.tasks.items()}
-        counts = {f"unjudged/{name}": float(self.scoring.counts[name]) for name in ("infra", "late")}
+        shares = {
+            f"coverage/{name}": round(share.share, 6) for name, share in covered.tasks.items()
+        }
+        counts = {
+            f"unjudged/{name}": float(self.scoring.counts[name]) for name in ("infra", "late")
+        }
         return {"coverage": round(covered.total.share, 6), **shares, **counts}
 
     def _note_seconds(self, step: int) -> None:
@@ -109,7 +113,9 @@ class GrpoWatch(Watch):
     def hold_window(self, step: int, control: Any) -> None:
         sampled = self._sampled(step)
         decoding = replace(self.job.decoding, temperature=0.0)
-        greedy = evaluate_window(self.trainer.model, self.tokenizer, self.tasks, decoding, self.scorer, step)
+        greedy = evaluate_window(
+            self.trainer.model, self.tokenizer, self.tasks, decoding, self.scorer, step
+        )
         self.evals.append(sampled)
         self.windows.append(greedy)
         if self.best() == greedy:
@@ -129,7 +135,9 @@ class GrpoWatch(Watch):
         """The reward of one sample of each held-out prompt; None where there is none."""
         model, side = self.trainer.model, self.tokenizer.padding_side
         decoding = replace(
-            self.job.decoding, temperature=self.spec.temperature, max_new_tokens=self.spec.max_completion_length
+            self.job.decoding,
+            temperature=self.spec.temperature,
+            max_new_tokens=self.spec.max_completion_length,
         )
         was_training = model.training
         model.eval()
@@ -140,14 +148,21 @@ class GrpoWatch(Watch):
             model.train(was_training)
             self.tokenizer.padding_side = side
         judged = self.scoring.judge(
-            [answers[task.id] for task in self.tasks], [row["verifier"] for row in training_rows(self.tasks)]
+            [answers[task.id] for task in self.tasks],
+            [row["verifier"] for row in training_rows(self.tasks)],
         )
         rewards = [None if one.score is None else round(reward_of(one.score), 6) for one in judged]
         known = [reward for reward in rewards if reward is not None]
-        return {"step": step, "mean": sum(known) / len(known) if known else None, "rewards": rewards}
+        return {
+            "step": step,
+            "mean": sum(known) / len(known) if known else None,
+            "rewards": rewards,
+        }
 
 
-def eval_numbers(sampled: dict[str, Any], greedy: Window, tasks: Sequence[Task]) -> dict[str, float]:
+def eval_numbers(
+    sampled: dict[str, Any], greedy: Window, tasks: Sequence[Task]
+) -> dict[str, float]:
     """``eval/…`` with interval and n: the mean reward of each task and of all prompts, and greedy Pass@1 and syntax rate.
 
     The interval of a mean reward is Wilson's with the mean in the rate's place: exact for rewards of 0 and 1, wide for others.
@@ -160,17 +175,28 @@ def eval_numbers(sampled: dict[str, Any], greedy: Window, tasks: Sequence[Task])
     everything = [reward for mine in by_family.values() for reward in mine]
     for name, mine in {**dict(sorted(by_family.items())), "mean_reward": everything}.items():
         if mine:
-            found |= _measured(f"eval/{name}", sum(mine) / len(mine), wilson_by_task(mine, len(mine)), len(mine))
+            found |= _measured(
+                f"eval/{name}", sum(mine) / len(mine), wilson_by_task(mine, len(mine)), len(mine)
+            )
     if greedy.pass_at_1 is not None:
-        found |= _measured("eval/pass_at_1", greedy.pass_at_1, wilson(greedy.passed, greedy.n), greedy.n)
+        found |= _measured(
+            "eval/pass_at_1", greedy.pass_at_1, wilson(greedy.passed, greedy.n), greedy.n
+        )
     if greedy.syntax_rate is not None:
         good = round(greedy.syntax_rate * greedy.syntax_n)
-        found |= _measured("eval/syntax_rate", greedy.syntax_rate, wilson(good, greedy.syntax_n), greedy.syntax_n)
+        found |= _measured(
+            "eval/syntax_rate", greedy.syntax_rate, wilson(good, greedy.syntax_n), greedy.syntax_n
+        )
     return found
 
 
 def _measured(name: str, value: float, interval: Interval, n: int) -> dict[str, float]:
-    numbers = {name: value, f"{name}/low": interval.low, f"{name}/high": interval.high, f"{name}/n": float(n)}
+    numbers = {
+        name: value,
+        f"{name}/low": interval.low,
+        f"{name}/high": interval.high,
+        f"{name}/n": float(n),
+    }
     return {key: round(number, 6) for key, number in numbers.items()}
 
 
@@ -187,7 +213,9 @@ def eval_gain(evals: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
         if a is not None and b is not None
     ]
     up, down = sum(b > a for a, b in pairs), sum(b < a for a, b in pairs)
-    first, last = (sum(side) / len(pairs) for side in zip(*pairs, strict=True)) if pairs else (None, None)
+    first, last = (
+        (sum(side) / len(pairs) for side in zip(*pairs, strict=True)) if pairs else (None, None)
+    )
     return {
         "from_step": evals[0]["step"],
         "to_step": evals[-1]["step"],

@@ -44,4 +44,6 @@ class Interrupts:
     def stop_if_asked(self, step: int) -> None:
         """Raise ``Interrupted`` if a signal arrived; call it where everything done so far is kept."""
         if self.asked is not None:
-            raise Interrupted(f"stopped by {self.asked} at step {step}; what is done is kept: run again to resume.")
+            raise Interrupted(
+                f"stopped by {self.asked} at step {step}; what is done is kept: run again to resume."
+            )

@@ -41,7 +41,13 @@ _PATHS = ("out", "logs", "model", "rows", "suite", "device_lock", "cache", "teac
 def pretrain_job(recipe: Recipe, out: Path, device_lock: Path | None = None) -> Path:
     """Write the job that trains the recipe's embedded base model into ``out``; returns the job file's path."""
     return write_job(
-        PretrainJob(out=out, logs=out / "logs", device_lock=device_lock, seed=recipe.seed, spec=recipe.model.embedded)
+        PretrainJob(
+            out=out,
+            logs=out / "logs",
+            device_lock=device_lock,
+            seed=recipe.seed,
+            spec=recipe.model.embedded,
+        )
     )
 
 
@@ -56,18 +62,32 @@ def sft_job(
 ) -> Path:
     """Write the job that fine-tunes ``model`` on ``rows`` with windows on ``suite``; returns the job file's path."""
     tuning = _tuning(recipe, model, rows, suite, out, device_lock)
-    return write_job(SftJob(spec=recipe.sft, teacher=teacher if recipe.sft.distillation else None, **tuning))
+    return write_job(
+        SftJob(spec=recipe.sft, teacher=teacher if recipe.sft.distillation else None, **tuning)
+    )
 
 
 def dpo_job(
-    recipe: Recipe, model: Path | str, rows: Path, suite: Path | None, out: Path, device_lock: Path | None = None
+    recipe: Recipe,
+    model: Path | str,
+    rows: Path,
+    suite: Path | None,
+    out: Path,
+    device_lock: Path | None = None,
 ) -> Path:
     """Write the job that optimises ``model`` on the pairs of ``rows`` with windows on ``suite``; returns the job file's path."""
-    return write_job(DpoJob(spec=recipe.dpo, **_tuning(recipe, model, rows, suite, out, device_lock)))
+    return write_job(
+        DpoJob(spec=recipe.dpo, **_tuning(recipe, model, rows, suite, out, device_lock))
+    )
 
 
 def grpo_job(
-    recipe: Recipe, model: Path | str, tasks: Path, suite: Path, out: Path, device_lock: Path | None = None
+    recipe: Recipe,
+    model: Path | str,
+    tasks: Path,
+    suite: Path,
+    out: Path,
+    device_lock: Path | None = None,
 ) -> Path:
     """Write the job that reinforces ``model`` on ``tasks`` (Parquet) with windows on ``suite``; returns the job file's path."""
     assert recipe.grpo is not None
@@ -76,7 +96,12 @@ def grpo_job(
 
 
 def _tuning(
-    recipe: Recipe, model: Path | str, rows: Path, suite: Path | None, out: Path, device_lock: Path | None
+    recipe: Recipe,
+    model: Path | str,
+    rows: Path,
+    suite: Path | None,
+    out: Path,
+    device_lock: Path | None,
 ) -> dict[str, Any]:
     bench = recipe.bench
     window = Decoding(
@@ -99,7 +124,9 @@ def _tuning(
     }
 
 
-def sample_job(recipe: Recipe, model: Path | str, tasks: Path, logs: Path, device_lock: Path | None = None) -> Path:
+def sample_job(
+    recipe: Recipe, model: Path | str, tasks: Path, logs: Path, device_lock: Path | None = None
+) -> Path:
     """Write the job that samples ``recipe.pairs.samples`` answers to each task of ``tasks`` into ``logs/pairs.jsonl``."""
     pairs, bench = recipe.pairs, recipe.bench
     decoding = Decoding(
@@ -137,7 +164,11 @@ def answer_job(
         model_hash: under which answers are kept there.
     """
     bench = recipe.bench
-    files = {name: suites / f"{name}.parquet" for name in bench.suites} if isinstance(suites, Path) else dict(suites)
+    files = (
+        {name: suites / f"{name}.parquet" for name in bench.suites}
+        if isinstance(suites, Path)
+        else dict(suites)
+    )
     decoding = Decoding(
         max_new_tokens=bench.max_new_tokens,
         batch_size=bench.batch_size,
@@ -186,7 +217,12 @@ def read_job(path: Path) -> Job:
         raise BadInput(f"no readable job: {error}.", file=path) from error
     if not isinstance(data, dict) or data.get("kind") not in _KINDS:
         found = data.get("kind") if isinstance(data, dict) else data
-        raise BadInput(f"unknown kind {found!r}.", file=path, field="kind", fix=did_you_mean(str(found), _KINDS))
+        raise BadInput(
+            f"unknown kind {found!r}.",
+            file=path,
+            field="kind",
+            fix=did_you_mean(str(found), _KINDS),
+        )
     cls = _KINDS[data.pop("kind")]
     paths = {name: Path(data.pop(name)) for name in _PATHS if isinstance(data.get(name), str)}
     rest = {key: value for key, value in data.items() if value is not None}
@@ -198,7 +234,12 @@ def _build(cls: type[Any], rest: dict[str, Any], paths: dict[str, Path], file: P
     for key in (*rest, *paths):
         if key not in known:
             raise BadInput("unknown field.", file=file, field=key, fix=did_you_mean(key, known))
-    nested: dict[str, Any] = {"spec": _spec_type(cls), "decoding": Decoding, "critic": CriticSpec, "launch": LaunchSpec}
+    nested: dict[str, Any] = {
+        "spec": _spec_type(cls),
+        "decoding": Decoding,
+        "critic": CriticSpec,
+        "launch": LaunchSpec,
+    }
     for key in nested.keys() & rest.keys():
         rest[key] = read_section(nested[key], _pruned(rest[key]), file=file, prefix=f"{key}.")
     try:

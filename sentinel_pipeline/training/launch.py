@@ -39,7 +39,9 @@ _OWN = ("DAGSTER_PIPES_CONTEXT", "DAGSTER_PIPES_MESSAGES")
 
 def launched_elsewhere(job: Job) -> bool:
     """Whether this process is to launch ``job`` and not to run it."""
-    return isinstance(job, TuneJob) and job.launch.engine != "local" and not os.environ.get(LAUNCHED)
+    return (
+        isinstance(job, TuneJob) and job.launch.engine != "local" and not os.environ.get(LAUNCHED)
+    )
 
 
 def check_config(spec: LaunchSpec, tuned: Mapping[str, TuneSpec | GrpoSpec], root: Path) -> None:
@@ -59,18 +61,31 @@ def check_config(spec: LaunchSpec, tuned: Mapping[str, TuneSpec | GrpoSpec], roo
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         fix = "Write one: accelerate config --config_file FILE."
         raise BadInput(
-            f"no readable accelerate configuration: {error}", file=path, field="launch.config", fix=fix
+            f"no readable accelerate configuration: {error}",
+            file=path,
+            field="launch.config",
+            fix=fix,
         ) from error
     if not isinstance(found, dict):
         raise BadInput("expected YAML of accelerate config.", file=path, field="launch.config")
     kind = str(found.get("distributed_type", "NO"))
     if kind == "FSDP" and str((found.get("fsdp_config") or {}).get("fsdp_version", 1)) != "2":
         fix = "Set fsdp_version: 2 in fsdp_config."
-        raise BadInput("FSDP 1 hides the model from windows and exports.", file=path, field="launch.config", fix=fix)
+        raise BadInput(
+            "FSDP 1 hides the model from windows and exports.",
+            file=path,
+            field="launch.config",
+            fix=fix,
+        )
     staged = [name for name, tuning in tuned.items() if tuning.stages]
     if kind in ("FSDP", "DEEPSPEED") and staged:
         fix = f"Leave launch.config out, or {staged[0]}.stages."
-        raise BadInput(f"{kind} shards what {staged[0]}.stages freezes.", file=path, field="launch.config", fix=fix)
+        raise BadInput(
+            f"{kind} shards what {staged[0]}.stages freezes.",
+            file=path,
+            field="launch.config",
+            fix=fix,
+        )
 
 
 def worker_command(job: Path, spec: LaunchSpec, root: Path, gpus: bool) -> list[str]:
@@ -78,12 +93,36 @@ def worker_command(job: Path, spec: LaunchSpec, root: Path, gpus: bool) -> list[
     python = [sys.executable, "-m"]
     if spec.processes == 1 and spec.config is None:
         return [*python, WORKER, str(job)]
-    named = ["--config_file", str(root / spec.config)] if spec.config else ["--multi_gpu"] if spec.processes > 1 else []
-    settings = ["--num_processes", str(spec.processes), "--num_machines", "1", "--main_process_port", "0"]
-    threads = [] if gpus else ["--num_cpu_threads_per_process", str(max(1, cores() // spec.processes))]
+    named = (
+        ["--config_file", str(root / spec.config)]
+        if spec.config
+        else ["--multi_gpu"]
+        if spec.processes > 1
+        else []
+    )
+    settings = [
+        "--num_processes",
+        str(spec.processes),
+        "--num_machines",
+        "1",
+        "--main_process_port",
+        "0",
+    ]
+    threads = (
+        [] if gpus else ["--num_cpu_threads_per_process", str(max(1, cores() // spec.processes))]
+    )
     if spec.config is None:
         settings += ["--mixed_precision", "no", "--dynamo_backend", "no"]
-    return [*python, "accelerate.commands.launch", *named, *settings, *threads, "-m", WORKER, str(job)]
+    return [
+        *python,
+        "accelerate.commands.launch",
+        *named,
+        *settings,
+        *threads,
+        "-m",
+        WORKER,
+        str(job),
+    ]
 
 
 def launch(path: Path, job: TuneJob, say: Say, interrupts: Interrupts) -> dict[str, Any]:
@@ -141,10 +180,14 @@ def run_here(path: Path, job: TuneJob, poll: Callable[[], None], say: Say) -> in
 def run_on_ray(path: Path, job: TuneJob, poll: Callable[[], None], say: Say) -> int:
     """One task of the cluster, run again on another node where its own dies: the worker resumes; returns its exit code."""
     say(f"{job.kind}: a task of the Ray cluster, in {job.launch.processes} processes")
-    return run_task(run_worker, path.resolve(), job, Path.cwd(), gpus=job.launch.processes, poll=poll)
+    return run_task(
+        run_worker, path.resolve(), job, Path.cwd(), gpus=job.launch.processes, poll=poll
+    )
 
 
-def run_worker(path: Path, job: TuneJob, root: Path, poll: Callable[[], None] = lambda: None) -> int:
+def run_worker(
+    path: Path, job: TuneJob, root: Path, poll: Callable[[], None] = lambda: None
+) -> int:
     """Start the worker of a job file in processes of their own and wait for them; ``poll`` is called all the while.
 
     Raises:
@@ -155,9 +198,13 @@ def run_worker(path: Path, job: TuneJob, root: Path, poll: Callable[[], None] = 
     count = torch.cuda.device_count()
     if count and count < job.launch.processes:
         fix = "lower launch.processes."
-        raise Infrastructure(f"{job.launch.processes} processes are asked for, and {count} devices are here: {fix}")
+        raise Infrastructure(
+            f"{job.launch.processes} processes are asked for, and {count} devices are here: {fix}"
+        )
     command = worker_command(path, job.launch, root, gpus=count > 0)
-    environment = {key: value for key, value in os.environ.items() if key not in _OWN} | {LAUNCHED: "1"}
+    environment = {key: value for key, value in os.environ.items() if key not in _OWN} | {
+        LAUNCHED: "1"
+    }
     with (job.logs / LOG).open("ab") as sink:
         child = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink, env=environment, start_new_session=True,

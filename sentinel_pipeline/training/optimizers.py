@@ -22,7 +22,9 @@ COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 """Of the quintic Newton-Schulz iteration, from the post above."""
 
 
-def build_optimizer(model: Module, name: str, learning_rate: float, weight_decay: float) -> Optimizer:
+def build_optimizer(
+    model: Module, name: str, learning_rate: float, weight_decay: float
+) -> Optimizer:
     """``adamw`` or ``muon`` over the model's trainable parameters; norms and biases are not decayed.
 
     For ``muon``, ``learning_rate`` is AdamW's for embeddings and norms; a hidden matrix of shape (a, b) moves by
@@ -34,11 +36,18 @@ def build_optimizer(model: Module, name: str, learning_rate: float, weight_decay
     flat = [value for _, value in trained if value.ndim < 2]
     if name == "adamw":
         matrices = [value for _, value in trained if value.ndim >= 2]
-        groups = [{"params": matrices, "weight_decay": weight_decay}, {"params": flat, "weight_decay": 0.0}]
+        groups = [
+            {"params": matrices, "weight_decay": weight_decay},
+            {"params": flat, "weight_decay": 0.0},
+        ]
         kept = [group for group in groups if group["params"]]
         return torch.optim.AdamW(kept, lr=learning_rate, betas=BETAS, eps=EPS, fused=True)
     hidden = [value for key, value in trained if value.ndim == 2 and not _is_embedding(key)]
-    tables = [value for key, value in trained if value.ndim >= 2 and (value.ndim != 2 or _is_embedding(key))]
+    tables = [
+        value
+        for key, value in trained
+        if value.ndim >= 2 and (value.ndim != 2 or _is_embedding(key))
+    ]
     return _muon_class()(
         [
             {"params": hidden, "muon": True, "weight_decay": weight_decay},

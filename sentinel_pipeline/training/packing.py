@@ -38,15 +38,21 @@ def best_fit(lengths: Sequence[int], width: int) -> list[list[int]]:
     return packs
 
 
-def packing_collator(pad: int, width: int | None) -> Callable[[list[dict[str, Any]]], dict[str, Any]]:
+def packing_collator(
+    pad: int, width: int | None
+) -> Callable[[list[dict[str, Any]]], dict[str, Any]]:
     """TRL's collator over packs of at most ``width`` tokens; None: one row of all documents, for flash attention."""
     from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 
-    collate = DataCollatorForLanguageModeling(pad, padding_free=width is None, return_position_ids=True)
+    collate = DataCollatorForLanguageModeling(
+        pad, padding_free=width is None, return_position_ids=True
+    )
 
     def packed(rows: list[dict[str, Any]]) -> dict[str, Any]:
         # The first token of a document is nobody's continuation.
-        documents = [{"input_ids": row["input_ids"], "labels": [-100, *row["labels"][1:]]} for row in rows]
+        documents = [
+            {"input_ids": row["input_ids"], "labels": [-100, *row["labels"][1:]]} for row in rows
+        ]
         if width is None:
             return dict(collate(documents))
         packs = best_fit([len(document["input_ids"]) for document in documents], width)
@@ -57,7 +63,10 @@ def packing_collator(pad: int, width: int | None) -> Callable[[list[dict[str, An
 
 def _joined(documents: Sequence[dict[str, Any]]) -> dict[str, Any]:
     lengths = [len(document["input_ids"]) for document in documents]
-    joined = {key: [token for document in documents for token in document[key]] for key in ("input_ids", "labels")}
+    joined = {
+        key: [token for document in documents for token in document[key]]
+        for key in ("input_ids", "labels")
+    }
     return {**joined, "seq_lengths": lengths}
 
 
@@ -93,8 +102,12 @@ def _logits(model: Any, documents: Sequence[Sequence[int]]) -> Any:
     """Logits of documents in one row, shape (tokens, vocabulary), float32."""
     import torch
 
-    tokens = torch.tensor([[token for document in documents for token in document]], device=model.device)
-    places = torch.tensor([[at for document in documents for at in range(len(document))]], device=model.device)
+    tokens = torch.tensor(
+        [[token for document in documents for token in document]], device=model.device
+    )
+    places = torch.tensor(
+        [[at for document in documents for at in range(len(document))]], device=model.device
+    )
     kind, mixed = model.device.type, model.device.type == "cuda"
     with torch.autocast(kind, torch.bfloat16, enabled=mixed):
         return model(input_ids=tokens, position_ids=places, use_cache=False).logits[0].float()

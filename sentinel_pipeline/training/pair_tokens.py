@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import BadInput
 from ..store import read_jsonl
-from .tokens import IGNORED, Encoded, TokenReport, check_turns, encode_rows, refuse_nonsense, report_of
+from .tokens import (
+    IGNORED,
+    Encoded,
+    TokenReport,
+    check_turns,
+    encode_rows,
+    refuse_nonsense,
+    report_of,
+)
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -52,7 +60,9 @@ def prepare_pairs(path: Path, tokenizer: PreTrainedTokenizerBase, max_length: in
             counts["prefix_differs"] += 1
         elif not chosen.completion or not rejected.completion:
             counts["fully_masked"] += 1
-        elif len(chosen.prompt) + max(len(chosen.completion), len(rejected.completion)) > max_length:
+        elif (
+            len(chosen.prompt) + max(len(chosen.completion), len(rejected.completion)) > max_length
+        ):
             counts["too_long"] += 1
         else:
             pairs.append(EncodedPair(chosen.prompt, chosen.completion, rejected.completion))
@@ -70,7 +80,9 @@ def _sides(path: Path) -> Iterator[tuple[Any, Any]]:
     """Prompt and answer of the chosen, then of the rejected side of each row."""
     for line, row in enumerate(read_jsonl(path), start=1):
         parts = [row.get(name) for name in ("prompt", "chosen", "rejected")]
-        check_turns(parts, "{'prompt': [turns], 'chosen': [turns], 'rejected': [turns]}", path, line)
+        check_turns(
+            parts, "{'prompt': [turns], 'chosen': [turns], 'rejected': [turns]}", path, line
+        )
         if row["chosen"] == row["rejected"]:
             raise BadInput("its two sides are equal: nothing to prefer.", file=path, line=line)
         yield row.get("prompt"), row.get("chosen")

@@ -26,7 +26,13 @@ if TYPE_CHECKING:
 
 TOLERANCE = 1e-3
 """Largest distance of two logits that merging may cause, in float32; logits span tens."""
-NEEDED = ("config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja")
+NEEDED = (
+    "config.json",
+    "generation_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "chat_template.jinja",
+)
 ANSWERED = Decoding(max_new_tokens=32, batch_size=16)
 ASKED = (
     "Write a function that returns the sum of a list.",
@@ -70,7 +76,9 @@ class Parity:
 
     @property
     def passed(self) -> bool:
-        return all(variant.same for variant in self.variants) and not self.missing and not self.pickles
+        return (
+            all(variant.same for variant in self.variants) and not self.missing and not self.pickles
+        )
 
     def to_json(self) -> dict[str, Any]:
         return {"passed": self.passed, **asdict(self)}
@@ -83,7 +91,9 @@ def check_parity(checkpoint: Path) -> Parity:
         BadInput: there is no loadable model.
     """
     if not checkpoint.is_dir():
-        raise BadInput("no such folder.", file=checkpoint, fix="Give a checkpoint's folder, or a model's.")
+        raise BadInput(
+            "no such folder.", file=checkpoint, fix="Give a checkpoint's folder, or a model's."
+        )
     folder = checkpoint / "model" if (checkpoint / "model").is_dir() else checkpoint
     tokenizer = load_tokenizer(folder)
     forms: list[tuple[str, Callable[[], PreTrainedModel], float]] = []
@@ -107,7 +117,11 @@ def check_parity(checkpoint: Path) -> Parity:
         logits=sum(each.numel() for each in logits),
         variants=variants,
         missing=(*weights, *(file for file in NEEDED if plain and file not in files)),
-        pickles=tuple(sorted(file for file in files if file.endswith((".bin", ".pt", ".pth", ".pkl", ".ckpt")))),
+        pickles=tuple(
+            sorted(
+                file for file in files if file.endswith((".bin", ".pt", ".pth", ".pkl", ".ckpt"))
+            )
+        ),
     )
 
 
@@ -116,7 +130,9 @@ def _unmerged(folder: Path) -> PreTrainedModel:
     from peft import AutoPeftModelForCausalLM
 
     cuda = torch.cuda.is_available()
-    model: Any = AutoPeftModelForCausalLM.from_pretrained(folder, dtype=torch.bfloat16 if cuda else torch.float32)
+    model: Any = AutoPeftModelForCausalLM.from_pretrained(
+        folder, dtype=torch.bfloat16 if cuda else torch.float32
+    )
     return model.to("cuda" if cuda else "cpu").eval()
 
 
@@ -133,18 +149,33 @@ def _compare(
     gc.collect()
     distance = max(float((a - b).abs().max()) for a, b in zip(logits, found, strict=True))
     differ = sum(said[key] != answers[key] for key in answers)
-    return Variant(name=name, logit_distance=float(f"{distance:.3g}"), tolerance=tolerance, answers_differ=differ)
+    return Variant(
+        name=name,
+        logit_distance=float(f"{distance:.3g}"),
+        tolerance=tolerance,
+        answers_differ=differ,
+    )
 
 
-def _read(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> tuple[list[Tensor], dict[str, str]]:
+def _read(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase
+) -> tuple[list[Tensor], dict[str, str]]:
     """Logits of every position of every prompt, and the greedy answers."""
     import torch
 
     from ..generation.engine import generate
 
     prompts = [Prompt(str(index), (Message("user", text),)) for index, text in enumerate(ASKED)]
-    decoding = ANSWERED if tokenizer.chat_template else Decoding(max_new_tokens=32, batch_size=16, prompt_format="raw")
-    answers = {each.id: each.completion for batch in generate(model, tokenizer, prompts, decoding) for each in batch}
+    decoding = (
+        ANSWERED
+        if tokenizer.chat_template
+        else Decoding(max_new_tokens=32, batch_size=16, prompt_format="raw")
+    )
+    answers = {
+        each.id: each.completion
+        for batch in generate(model, tokenizer, prompts, decoding)
+        for each in batch
+    }
     logits = []
     with torch.inference_mode():
         for text in ASKED:

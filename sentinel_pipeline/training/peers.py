@@ -62,7 +62,9 @@ def _hash(value: Any) -> str:
 
 
 def _identity(folder: Path) -> str:
-    return _hash({path.name: sha256_file(path) for path in sorted(folder.iterdir()) if path.is_file()})
+    return _hash(
+        {path.name: sha256_file(path) for path in sorted(folder.iterdir()) if path.is_file()}
+    )
 
 
 def _model(spec: PeerModel, folder: Path) -> Path:
@@ -74,7 +76,11 @@ def _train(spec: PeerModel, folder: Path, work: Work, device_lock: Path | None) 
     base = folder / "base"
     seconds = 0.0
     pretrain = PretrainJob(
-        out=base, logs=base / "logs", device_lock=device_lock, seed=spec.seed, spec=spec.model.embedded
+        out=base,
+        logs=base / "logs",
+        device_lock=device_lock,
+        seed=spec.seed,
+        spec=spec.model.embedded,
     )
     seconds += _run(pretrain, work)
     if not spec.train:
@@ -122,5 +128,7 @@ def _rows(spec: PeerModel) -> list[dict[str, Any]]:
 def has_chat_template(folder: Path) -> bool:
     """Whether a model can be asked in ``chat`` at all."""
     settings = folder / "tokenizer_config.json"
-    named = settings.is_file() and bool(json.loads(settings.read_text(encoding="utf-8")).get("chat_template"))
+    named = settings.is_file() and bool(
+        json.loads(settings.read_text(encoding="utf-8")).get("chat_template")
+    )
     return named or (folder / "chat_template.jinja").is_file()

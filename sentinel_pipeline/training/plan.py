@@ -83,7 +83,9 @@ def make_plan(recipe: Recipe, home: Home) -> Plan:
     try:
         plan.model = planned_model(recipe, _made_model(store))
         if plan.model is None:
-            missing = " and ".join([one.source for one in recipe.model.candidates] or [recipe.model.source])
+            missing = " and ".join(
+                [one.source for one in recipe.model.candidates] or [recipe.model.source]
+            )
             plan.warnings.append(f"not on this machine: {missing}. Shapes and memory are unknown.")
     except BadInput as error:
         plan.refusals.append(Refusal(field=error.field or "model.source", reason=str(error)))
@@ -107,12 +109,19 @@ def _made_model(store: Store) -> Path | None:
     if made is None:
         return None
     resolved = made.folder / "model.json"
-    return Path(json.loads(resolved.read_text())["folder"]) if resolved.is_file() else made.folder / "model"
+    return (
+        Path(json.loads(resolved.read_text())["folder"])
+        if resolved.is_file()
+        else made.folder / "model"
+    )
 
 
 def _plan_trainer(plan: Plan, kind: str, data: Artefact | None, model: Path | None) -> None:
     recipe, spec = plan.recipe, getattr(plan.recipe, kind)
-    plan.refusals += [Refusal(field=f"{kind}.{name}", reason=reason) for name, reason in refuse_spec(spec, plan.model)]
+    plan.refusals += [
+        Refusal(field=f"{kind}.{name}", reason=reason)
+        for name, reason in refuse_spec(spec, plan.model)
+    ]
     rows, source = _expected_rows(recipe, kind), "as the recipe asks"
     report, shares = None, {}
     if data is not None:
@@ -139,25 +148,41 @@ def _plan_trainer(plan: Plan, kind: str, data: Artefact | None, model: Path | No
         "steps": steps,
         "batch": batch,
         "epochs": round(seen / max(rows, 1), 4),
-        "left_out_of_the_last_pass": int(rows * spec.epochs) - seen if spec.max_steps is None else None,
-        "categories": {name: one | {"epochs": round(seen / max(rows, 1), 3)} for name, one in shares.items()},
+        "left_out_of_the_last_pass": int(rows * spec.epochs) - seen
+        if spec.max_steps is None
+        else None,
+        "categories": {
+            name: one | {"epochs": round(seen / max(rows, 1), 3)} for name, one in shares.items()
+        },
         "tokens": report.to_json() if report else None,
-        "trained_tokens_a_step": round(report.trainable_tokens / rows * batch) if report and rows else None,
+        "trained_tokens_a_step": round(report.trainable_tokens / rows * batch)
+        if report and rows
+        else None,
         "learning_rates": learning_rates(spec, steps),
-        "memory_mib": plan.model.memory_mib(spec, 2 if kind == "dpo" else 1, report) if plan.model else None,
+        "memory_mib": plan.model.memory_mib(spec, 2 if kind == "dpo" else 1, report)
+        if plan.model
+        else None,
         "trained_parameters": plan.model.trained(spec) if plan.model else None,
     }
 
 
 def _plan_grpo(plan: Plan, spec: GrpoSpec) -> None:
     """Its prompts are the task bank's, as many of each family as the recipe asks for."""
-    if plan.model is not None and plan.model.context and spec.max_completion_length >= plan.model.context:
+    if (
+        plan.model is not None
+        and plan.model.context
+        and spec.max_completion_length >= plan.model.context
+    ):
         reason = f"{spec.max_completion_length} tokens, but the model attends to {plan.model.context}: lower it."
         plan.refusals.append(Refusal(field="grpo.max_completion_length", reason=reason))
     if not sum(plan.recipe.tasks.train.values()):
-        plan.refusals.append(Refusal(field="tasks.train", reason="there is no training task to ask: name families."))
+        plan.refusals.append(
+            Refusal(field="tasks.train", reason="there is no training task to ask: name families.")
+        )
         return
-    plan.trainers["grpo"] = plan_grpo(spec, plan.recipe.tasks.train, plan.model, "as the recipe asks")
+    plan.trainers["grpo"] = plan_grpo(
+        spec, plan.recipe.tasks.train, plan.model, "as the recipe asks"
+    )
     plan.warnings.append(coverage_note(spec, plan.trainers["grpo"]))
 
 
@@ -175,10 +200,16 @@ def _shares(data: Artefact, kind: str) -> dict[str, dict[str, Any]]:
     rows, prompts = Counter[str](), dict[str, set[int]]()
     for row in read_parquet(data.path(table), ["category", "messages"]):
         rows[row["category"]] += 1
-        prompts.setdefault(row["category"], set()).add(hash(tuple((t["role"], t["content"]) for t in row["messages"])))
+        prompts.setdefault(row["category"], set()).add(
+            hash(tuple((t["role"], t["content"]) for t in row["messages"]))
+        )
     total = sum(rows.values())
     return {
-        name: {"rows": count, "share": round(count / total, 4), "unique_prompts": len(prompts[name])}
+        name: {
+            "rows": count,
+            "share": round(count / total, 4),
+            "unique_prompts": len(prompts[name]),
+        }
         for name, count in sorted(rows.items())
     }
 
@@ -191,7 +222,9 @@ def _tokens(plan: Plan, kind: str, data: Artefact, model: Path | None) -> TokenR
 
     prepare = prepare_pairs if kind == "dpo" else prepare_rows
     try:
-        report = prepare(data.path("train.jsonl"), load_tokenizer(model), getattr(plan.recipe, kind).max_length).report
+        report = prepare(
+            data.path("train.jsonl"), load_tokenizer(model), getattr(plan.recipe, kind).max_length
+        ).report
     except BadInput as error:
         plan.refusals.append(Refusal(field=error.field or f"{kind}.max_length", reason=str(error)))
         return None
@@ -200,11 +233,15 @@ def _tokens(plan: Plan, kind: str, data: Artefact, model: Path | None) -> TokenR
         (report.fully_masked, "have no token to train"),
     ):
         if count:
-            plan.warnings.append(f"{kind}: {count} of {report.rows} rows {what} and will be dropped.")
+            plan.warnings.append(
+                f"{kind}: {count} of {report.rows} rows {what} and will be dropped."
+            )
     return report
 
 
-def _warn(plan: Plan, kind: str, spec: TuneSpec, steps: int, rows: int, report: TokenReport | None) -> None:
+def _warn(
+    plan: Plan, kind: str, spec: TuneSpec, steps: int, rows: int, report: TokenReport | None
+) -> None:
     batch, windows = spec.batch_size * spec.gradient_accumulation, spec.windows
     rest = int(rows * spec.epochs) % batch
     if rest and not spec.max_steps:
@@ -253,7 +290,9 @@ def _estimate(plan: Plan, store: Store) -> None:
         elif tokens and plan.model and budget.device_tflops:
             # Forward and backward take 6 operations a parameter and token (Kaplan et al., 2020, arXiv:2001.08361, section 2.1).
             operations = 6.0 * plan.model.parameters * tokens
-            plan.hours[stage] = round(operations / (budget.device_tflops * 1e12 * budget.utilisation) / 3600, 6)
+            plan.hours[stage] = round(
+                operations / (budget.device_tflops * 1e12 * budget.utilisation) / 3600, 6
+            )
         else:
             plan.hours[stage] = None
 

@@ -17,7 +17,9 @@ FEW = 0.5
 """Less of its prompts than this, and a plan warns."""
 
 
-def plan_grpo(spec: GrpoSpec, tasks: Mapping[str, int], model: PlannedModel | None, source: str) -> dict[str, Any]:
+def plan_grpo(
+    spec: GrpoSpec, tasks: Mapping[str, int], model: PlannedModel | None, source: str
+) -> dict[str, Any]:
     """The trainer's entry in a plan; ``tasks`` counts the training tasks of each family."""
     total = sum(tasks.values())
     drawn = min(spec.prompts or total, total)
@@ -44,7 +46,9 @@ def plan_grpo(spec: GrpoSpec, tasks: Mapping[str, int], model: PlannedModel | No
     }
 
 
-def _categories(prompts: Mapping[str, int], drawn: int, covered: Coverage) -> dict[str, dict[str, Any]]:
+def _categories(
+    prompts: Mapping[str, int], drawn: int, covered: Coverage
+) -> dict[str, dict[str, Any]]:
     return {
         name: {
             "rows": count,
@@ -52,7 +56,9 @@ def _categories(prompts: Mapping[str, int], drawn: int, covered: Coverage) -> di
             "unique_prompts": count,
             "epochs": round(covered.epochs, 3),
             "coverage": round(covered.tasks[name].share, 4),
-            "coverage_interval": [round(end / max(count, 1), 4) for end in covered.tasks[name][2:4]],
+            "coverage_interval": [
+                round(end / max(count, 1), 4) for end in covered.tasks[name][2:4]
+            ],
         }
         for name, count in prompts.items()
     }
@@ -63,5 +69,9 @@ def coverage_note(spec: GrpoSpec, planned_run: Mapping[str, Any]) -> str:
     share, prompts = planned_run["coverage"], planned_run["rows"]
     needed = -(-prompts // spec.prompts_per_step)
     text = f"grpo: {spec.steps} steps of {spec.prompts_per_step} prompts see {share:.1%} of {prompts:,} prompts"
-    few = f"; seed 002's run stood still at 13.5 %: {needed:,} steps would see all" if share < FEW else ""
+    few = (
+        f"; seed 002's run stood still at 13.5 %: {needed:,} steps would see all"
+        if share < FEW
+        else ""
+    )
     return text + few + "."

@@ -43,9 +43,13 @@ class PlannedModel:
     context: int
 
     def trained(self, spec: TuneSpec | GrpoSpec) -> int:
-        return self.adapter_parameters[str(spec.lora_r)] if spec.method == "lora" else self.parameters
+        return (
+            self.adapter_parameters[str(spec.lora_r)] if spec.method == "lora" else self.parameters
+        )
 
-    def memory_mib(self, spec: TuneSpec | GrpoSpec, sides: int, report: TokenReport | None) -> dict[str, int]:
+    def memory_mib(
+        self, spec: TuneSpec | GrpoSpec, sides: int, report: TokenReport | None
+    ) -> dict[str, int]:
         """Weights, gradients, moments and the activations of one micro-batch at its longest; an estimate, not a measurement.
 
         Args:
@@ -57,7 +61,11 @@ class PlannedModel:
         length = report.longest if report else spec.max_length
         tokens = spec.batch_size * sides * length
         # With checkpointing a layer keeps its input alone, and one layer at a time is whole.
-        kept = self.layers + LAYER_FLOATS if spec.gradient_checkpointing else LAYER_FLOATS * self.layers
+        kept = (
+            self.layers + LAYER_FLOATS
+            if spec.gradient_checkpointing
+            else LAYER_FLOATS * self.layers
+        )
         activations = tokens * (kept * self.hidden + 2 * self.vocabulary) * FLOAT
         parts = {
             "weights": trained * FLOAT + frozen * (FOUR_BIT if spec.four_bit else FLOAT),
@@ -122,16 +130,26 @@ def _config(recipe: Recipe, made: Path | None) -> Any:
     if recipe.model.source == "probed":
         local = (Path(one.source).expanduser() for one in recipe.model.candidates)
         source = next((one for one in local if one.is_dir()), source)
-    folder = made if made is not None and recipe.model.source == "probed" else source if source.is_dir() else made
+    folder = (
+        made
+        if made is not None and recipe.model.source == "probed"
+        else source
+        if source.is_dir()
+        else made
+    )
     if folder is None:
         if source.is_absolute() or recipe.model.source.startswith((".", "~")):
-            raise BadInput("no such model folder.", file=source, field="model.source", fix="Check the path.")
+            raise BadInput(
+                "no such model folder.", file=source, field="model.source", fix="Check the path."
+            )
         return None
     try:
         return AutoConfig.from_pretrained(folder)
     except (OSError, ValueError) as error:
         text = str(error).strip().splitlines()[0][:200]
-        raise BadInput(f"holds no usable config.json: {text}", file=folder, field="model.source") from error
+        raise BadInput(
+            f"holds no usable config.json: {text}", file=folder, field="model.source"
+        ) from error
 
 
 def _adapter_parameters(model: Any, spec: TuneSpec | GrpoSpec) -> dict[str, int]:
@@ -144,7 +162,10 @@ def _adapter_parameters(model: Any, spec: TuneSpec | GrpoSpec) -> dict[str, int]
 def refuse_spec(spec: TuneSpec | GrpoSpec, model: PlannedModel | None) -> Iterator[tuple[str, str]]:
     """Settings of a trainer that cannot work, as (key, what to do)."""
     if model is not None and model.context and spec.max_length > model.context:
-        yield "max_length", f"{spec.max_length} tokens, but the model attends to {model.context}: lower it."
+        yield (
+            "max_length",
+            f"{spec.max_length} tokens, but the model attends to {model.context}: lower it.",
+        )
 
 
 def scheduled_rates(spec: TuneSpec | GrpoSpec, steps: int) -> list[float]:

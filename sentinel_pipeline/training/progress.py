@@ -22,7 +22,9 @@ Say = Callable[[str], None]
 class Progress:
     """Counts one job's steps and tokens; ``say`` gets at most one line every ``LINE_EVERY_S`` seconds, no path no row."""
 
-    def __init__(self, path: Path | None, label: str, say: Say, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, path: Path | None, label: str, say: Say, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._path, self._label, self._say, self._clock = path, label, say, clock
         self._started = clock()
         self._first_step: int | None = None
@@ -31,7 +33,9 @@ class Progress:
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
 
-    def update(self, step: int, total: int, *, loss: float | None = None, tokens: int = 0, **numbers: float) -> None:
+    def update(
+        self, step: int, total: int, *, loss: float | None = None, tokens: int = 0, **numbers: float
+    ) -> None:
         """``step`` of ``total`` is done; ``tokens`` more were worked on since the last call; ``numbers`` are told as they are."""
         if self._first_step is None:
             self._first_step = step - 1
@@ -53,7 +57,9 @@ class Progress:
         done = max(step - (self._first_step or 0), 1)
         return self._tokens / elapsed, elapsed / done * max(total - step, 0)
 
-    def _write(self, now: float, step: int, total: int, loss: float | None, numbers: dict[str, float]) -> None:
+    def _write(
+        self, now: float, step: int, total: int, loss: float | None, numbers: dict[str, float]
+    ) -> None:
         rate, eta = self._rates(now, step, total)
         row = {
             "time": round(time.time(), 3),
@@ -69,7 +75,9 @@ class Progress:
         with self._path.open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(row) + "\n")
 
-    def _line(self, now: float, step: int, total: int, loss: float | None, numbers: dict[str, float]) -> str:
+    def _line(
+        self, now: float, step: int, total: int, loss: float | None, numbers: dict[str, float]
+    ) -> str:
         rate, eta = self._rates(now, step, total)
         parts = [f"{self._label}: {step}/{total}"]
         parts += [f"loss {loss:.3f}"] if loss is not None else []

@@ -43,13 +43,22 @@ def next_remedy(spec: TuneSpec, new_adapter: bool) -> Remedy | None:
     """
     if spec.batch_size > 1:
         part = _smallest_factor(spec.batch_size)
-        smaller = {"batch_size": spec.batch_size // part, "gradient_accumulation": spec.gradient_accumulation * part}
+        smaller = {
+            "batch_size": spec.batch_size // part,
+            "gradient_accumulation": spec.gradient_accumulation * part,
+        }
         return Remedy("batch", smaller)
     if not spec.gradient_checkpointing:
         return Remedy("checkpointing", {"gradient_checkpointing": True})
     if spec.method == "lora" and new_adapter and spec.lora_r > SMALL_RANK:
         # The same scale of the update: alpha over rank.
-        return Remedy("rank", {"lora_r": SMALL_RANK, "lora_alpha": max(1, spec.lora_alpha * SMALL_RANK // spec.lora_r)})
+        return Remedy(
+            "rank",
+            {
+                "lora_r": SMALL_RANK,
+                "lora_alpha": max(1, spec.lora_alpha * SMALL_RANK // spec.lora_r),
+            },
+        )
     return None
 
 
@@ -57,7 +66,9 @@ def _smallest_factor(number: int) -> int:
     return next(part for part in range(2, number + 1) if number % part == 0)
 
 
-def with_remedies(job: J, attempt: Callable[[J], dict[str, Any]], progress: Progress) -> dict[str, Any]:
+def with_remedies(
+    job: J, attempt: Callable[[J], dict[str, Any]], progress: Progress
+) -> dict[str, Any]:
     """Run ``attempt``; where memory does not suffice, again with the next remedy.
 
     Raises:
@@ -75,10 +86,16 @@ def with_remedies(job: J, attempt: Callable[[J], dict[str, Any]], progress: Prog
         except Exception as error:
             if not is_out_of_memory(error):
                 raise
-            said = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
+            said = (
+                str(error).strip().splitlines()[0][:200]
+                if str(error).strip()
+                else type(error).__name__
+            )
         # Only here is the failed attempt's traceback gone, and with it what held its tensors.
         _release()
-        remedy = next_remedy(cast("TuneSpec", job.spec), not (job.model / "adapter_config.json").is_file())
+        remedy = next_remedy(
+            cast("TuneSpec", job.spec), not (job.model / "adapter_config.json").is_file()
+        )
         if remedy is None:
             raise Infrastructure(
                 f"out of memory with every remedy applied ({said}): lower {job.kind}.max_length, take a smaller model or a "
@@ -93,7 +110,9 @@ def _apply(job: J, remedy: Remedy, said: str, done: Path, progress: Progress) ->
     before = {name: getattr(job.spec, name) for name in remedy.changes}
     row = {"remedy": remedy.name, "before": before, "changes": remedy.changes, "said": said}
     write_jsonl(done, [*(read_jsonl(done) if done.is_file() else ()), row])
-    progress.note(f"out of memory ({said}): {remedy.name}: {json.dumps(before)} becomes {json.dumps(remedy.changes)}")
+    progress.note(
+        f"out of memory ({said}): {remedy.name}: {json.dumps(before)} becomes {json.dumps(remedy.changes)}"
+    )
     return replace(job, spec=replace(job.spec, **remedy.changes))
 
 

@@ -55,12 +55,24 @@ def fine_tune(
     if job.spec.packing:
         check_isolated(model, prepared.rows[0].input_ids, prepared.rows[-1].input_ids)
     report = prepared.report
-    reached = {"rows": report.kept, "tokens": report.tokens, "trainable_tokens": report.trainable_tokens}
+    reached = {
+        "rows": report.kept,
+        "tokens": report.tokens,
+        "trainable_tokens": report.trainable_tokens,
+    }
     fitting = Fitting(job=job, tokenizer=tokenizer, rows=len(prepared.rows), reached=reached)
-    return fit(fitting, lambda watch: build_trainer(fitting, model, prepared.rows, watch), progress, interrupts, scorer)
+    return fit(
+        fitting,
+        lambda watch: build_trainer(fitting, model, prepared.rows, watch),
+        progress,
+        interrupts,
+        scorer,
+    )
 
 
-def build_trainer(fitting: Fitting, model: PreTrainedModel, rows: Sequence[Encoded], watch: Watch) -> Any:
+def build_trainer(
+    fitting: Fitting, model: PreTrainedModel, rows: Sequence[Encoded], watch: Watch
+) -> Any:
     """TRL's trainer over the tokenized rows in their fixed order."""
     from datasets import Dataset
 
@@ -88,7 +100,9 @@ def _collator(tokenizer: PreTrainedTokenizerBase, spec: SftSpec) -> Any:
     """None, for TRL's own that pads, unless the recipe packs."""
     if not spec.packing:
         return None
-    return packing_collator(int(tokenizer.pad_token_id or 0), None if flash_attention() else spec.max_length)
+    return packing_collator(
+        int(tokenizer.pad_token_id or 0), None if flash_attention() else spec.max_length
+    )
 
 
 def sft_config(job: Any, steps: int) -> Any:

@@ -49,7 +49,12 @@ class Start(NamedTuple):
 
     def to_json(self) -> dict[str, Any]:
         teacher = {"name": self.teacher.name, **self.teacher.model}
-        return {"chosen": self.chosen.name, "reason": self.reason, "candidates": self.rows, "teacher": teacher}
+        return {
+            "chosen": self.chosen.name,
+            "reason": self.reason,
+            "candidates": self.rows,
+            "teacher": teacher,
+        }
 
     def to_markdown(self) -> str:
         lines = [
@@ -58,14 +63,23 @@ class Start(NamedTuple):
         ]
         for row in self.rows:
             mark = " (chosen)" if row["name"] == self.chosen.name else ""
-            against = "–" if row["p"] is None else f"+{row['gained']} −{row['lost']}, p {row['p']:.3g}"
+            against = (
+                "–" if row["p"] is None else f"+{row['gained']} −{row['lost']}, p {row['p']:.3g}"
+            )
             rate = with_interval(row["rate"], row["interval"])
-            lines.append(f"| {row['name']}{mark} | {row['source']} | {row['n']} | {rate} | {against} |")
+            lines.append(
+                f"| {row['name']}{mark} | {row['source']} | {row['n']} | {rate} | {against} |"
+            )
         return "\n".join([*lines, "", self.reason])
 
 
 def probe_job(
-    recipe: Recipe, model: dict[str, Any], suites: dict[str, Path], logs: Path, asked: str, home: Home
+    recipe: Recipe,
+    model: dict[str, Any],
+    suites: dict[str, Path],
+    logs: Path,
+    asked: str,
+    home: Home,
 ) -> Path:
     """Write the job in which one candidate answers the probe's suites in the format ``asked``; returns the job file's path."""
     job = read_job(answer_job(recipe, model["folder"], suites, logs, home, files_hash(model)))
@@ -92,23 +106,45 @@ def choose(probed: Sequence[Probed]) -> Start:
     others = [row for row in rows if row is not best]
     teacher = max(others, key=lambda row: row["passed"])
     by_name = {one.name: one for one in probed}
-    return Start(by_name[best["name"]], by_name[teacher["name"]], _reason(best, rows[0], teacher, limit), rows)
+    return Start(
+        by_name[best["name"]],
+        by_name[teacher["name"]],
+        _reason(best, rows[0], teacher, limit),
+        rows,
+    )
 
 
 def _row(one: Probed, preferred: Probed) -> dict[str, Any]:
     infra = sum(sample.outcome == "infra" for sample in one.samples)
     n, passed = len(one.samples) - infra, sum(sample.outcome == "pass" for sample in one.samples)
     if n == 0 or infra > MAX_INFRA_SHARE * len(one.samples):
-        raise Infrastructure(f"{infra} of {one.name}'s {len(one.samples)} answers could not be scored: run again.")
-    row: dict[str, Any] = {"name": one.name, "source": one.model["source"], "n": n, "passed": passed, "infra": infra}
-    row |= {"rate": round(passed / n, 6), "interval": [round(bound, 6) for bound in wilson(passed, n)]}
+        raise Infrastructure(
+            f"{infra} of {one.name}'s {len(one.samples)} answers could not be scored: run again."
+        )
+    row: dict[str, Any] = {
+        "name": one.name,
+        "source": one.model["source"],
+        "n": n,
+        "passed": passed,
+        "infra": infra,
+    }
+    row |= {
+        "rate": round(passed / n, 6),
+        "interval": [round(bound, 6) for bound in wilson(passed, n)],
+    }
     if one is preferred:
         return row | {"gained": 0, "lost": 0, "p": None}
     table = paired_counts(preferred.samples, one.samples)
-    return row | {"gained": table.gained, "lost": table.lost, "p": mcnemar_exact(table.gained, table.lost)}
+    return row | {
+        "gained": table.gained,
+        "lost": table.lost,
+        "p": mcnemar_exact(table.gained, table.lost),
+    }
 
 
-def _reason(best: dict[str, Any], preferred: dict[str, Any], rival: dict[str, Any], limit: float) -> str:
+def _reason(
+    best: dict[str, Any], preferred: dict[str, Any], rival: dict[str, Any], limit: float
+) -> str:
     rate = f"{best['name']} passes {percent(best['rate'])} of {best['n']}"
     if best is not preferred:
         return (
@@ -123,7 +159,11 @@ def _reason(best: dict[str, Any], preferred: dict[str, Any], rival: dict[str, An
 
 def start_of(checkpoint: Artefact) -> dict[str, Any] | None:
     """What was chosen and why; None where the recipe named one starting point."""
-    return dict(checkpoint.json("start.json")) if (checkpoint.folder / "start.json").is_file() else None
+    return (
+        dict(checkpoint.json("start.json"))
+        if (checkpoint.folder / "start.json").is_file()
+        else None
+    )
 
 
 def planned_start(recipe: Recipe, store: Store) -> dict[str, Any] | None:

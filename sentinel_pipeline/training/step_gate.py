@@ -20,7 +20,11 @@ def step_verdicts(windows: Sequence[Window], rules: Windows) -> list[GateVerdict
     found = [window for window in windows if window.step == rules.gate_step]
     return [
         decide(
-            f"step_{rules.gate_step}_{policy.metric}", policy, _report(found[-1], rules), subject="", subject_hash=""
+            f"step_{rules.gate_step}_{policy.metric}",
+            policy,
+            _report(found[-1], rules),
+            subject="",
+            subject_hash="",
         )
         for policy in step_policies(rules)
         if found

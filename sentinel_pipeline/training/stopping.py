@@ -31,14 +31,24 @@ class Window(NamedTuple):
 
 def stop_reason(windows: Sequence[Window], rules: Windows) -> str | None:
     """Why training should stop after the last of ``windows``, or None to go on."""
-    risen = any_rise if rules.gain_alpha is None else significant_rise(rules.every, rules.no_gain_by, rules.gain_alpha)
+    risen = (
+        any_rise
+        if rules.gain_alpha is None
+        else significant_rise(rules.every, rules.no_gain_by, rules.gain_alpha)
+    )
     return syntax_dropped(windows, rules.syntax_drops) or no_gain(windows, rules.no_gain_by, risen)
 
 
 def syntax_dropped(windows: Sequence[Window], drops: int) -> str | None:
     """The syntax rate fell in each of the last ``drops`` windows (``drops + 1`` rates are needed); 0 switches the rule off."""
-    rates = [window.syntax_rate for window in windows if window.syntax_rate is not None][-(drops + 1) :]
-    if drops < 1 or len(rates) < drops + 1 or any(later >= earlier for earlier, later in pairwise(rates)):
+    rates = [window.syntax_rate for window in windows if window.syntax_rate is not None][
+        -(drops + 1) :
+    ]
+    if (
+        drops < 1
+        or len(rates) < drops + 1
+        or any(later >= earlier for earlier, later in pairwise(rates))
+    ):
         return None
     return f"syntax_drop: the syntax rate fell {drops} windows in a row, from {rates[0]:.1%} to {rates[-1]:.1%}"
 
@@ -73,9 +83,7 @@ def no_gain(windows: Sequence[Window], by_step: int, risen: Risen = any_rise) ->
         return None
     if any(risen(scored[0], later) for later in scored[1:]):
         return None
-    return (
-        f"no_gain: Pass@1 has not risen above the first window's {scored[0].pass_at_1:.1%} by step {windows[-1].step}"
-    )
+    return f"no_gain: Pass@1 has not risen above the first window's {scored[0].pass_at_1:.1%} by step {windows[-1].step}"
 
 
 def best_window(windows: Sequence[Window]) -> Window | None:

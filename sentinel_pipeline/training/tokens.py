@@ -89,13 +89,19 @@ def prepare_rows(path: Path, tokenizer: PreTrainedTokenizerBase, max_length: int
         elif len(side.prompt) + len(side.completion) > max_length:
             counts["too_long"] += 1
         else:
-            kept.append(Encoded(side.prompt + side.completion, [IGNORED] * len(side.prompt) + side.completion))
+            kept.append(
+                Encoded(
+                    side.prompt + side.completion, [IGNORED] * len(side.prompt) + side.completion
+                )
+            )
     report = report_of(kept, counts, tokenizer)
     refuse_nonsense(report, path, max_length, "sft.max_length")
     return Prepared(kept, report)
 
 
-def encode_rows(rows: Iterable[tuple[Any, Any]], tokenizer: PreTrainedTokenizerBase) -> Iterator[Side | None]:
+def encode_rows(
+    rows: Iterable[tuple[Any, Any]], tokenizer: PreTrainedTokenizerBase
+) -> Iterator[Side | None]:
     """Prompt turns and answer turns as token ids, in order, streaming; None where the template renders the prompt of training
     differently from that of inference; an empty answer has no tokens."""
     stream = iter(rows)
@@ -115,11 +121,15 @@ def _named(rows: Iterable[tuple[Any, Any]], path: Path) -> Iterator[tuple[Any, A
 def check_turns(parts: Iterable[Any], expected: str, path: Path, line: int) -> None:
     """Raises BadInput unless every one of ``parts`` is a list of turns."""
     if not all(map(_turns, parts)):
-        raise BadInput(f"expected {expected} with role and content in every turn.", file=path, line=line)
+        raise BadInput(
+            f"expected {expected} with role and content in every turn.", file=path, line=line
+        )
 
 
 def _rendered(
-    prompt: list[dict[str, Any]], completion: list[dict[str, Any]], tokenizer: PreTrainedTokenizerBase
+    prompt: list[dict[str, Any]],
+    completion: list[dict[str, Any]],
+    tokenizer: PreTrainedTokenizerBase,
 ) -> tuple[str, str] | None:
     """Prompt text and the completion's text up to its stop token; None where the two renderings disagree."""
     stop = str(tokenizer.eos_token)
@@ -129,13 +139,16 @@ def _rendered(
         return None
     answer, found, _ = whole[len(asked) :].rpartition(stop)
     # What the template writes after the stop token (a line break) is never generated, so it is not trained either.
-    return asked, (answer + found if found else whole[len(asked) :]) if completion[-1]["content"] else ""
+    return asked, (answer + found if found else whole[len(asked) :]) if completion[-1][
+        "content"
+    ] else ""
 
 
 def _turns(value: Any) -> list[dict[str, Any]]:
     """``value`` if it is a list of turns, else an empty one."""
     good = isinstance(value, list) and all(
-        isinstance(turn, dict) and isinstance(turn.get("content"), str) and "role" in turn for turn in value
+        isinstance(turn, dict) and isinstance(turn.get("content"), str) and "role" in turn
+        for turn in value
     )
     return value if good else []
 
@@ -143,11 +156,16 @@ def _turns(value: Any) -> list[dict[str, Any]]:
 def _encode(pairs: Sequence[tuple[str, str]], tokenizer: PreTrainedTokenizerBase) -> Iterator[Side]:
     prompts, completions = [prompt for prompt, _ in pairs], [completion for _, completion in pairs]
     if prompts:
-        encoded = [tokenizer(texts, add_special_tokens=False)["input_ids"] for texts in (prompts, completions)]
+        encoded = [
+            tokenizer(texts, add_special_tokens=False)["input_ids"]
+            for texts in (prompts, completions)
+        ]
         yield from (Side(prompt, completion) for prompt, completion in zip(*encoded, strict=True))
 
 
-def report_of(kept: list[Encoded], counts: dict[str, int], tokenizer: PreTrainedTokenizerBase) -> TokenReport:
+def report_of(
+    kept: list[Encoded], counts: dict[str, int], tokenizer: PreTrainedTokenizerBase
+) -> TokenReport:
     return TokenReport(
         **counts,
         kept=len(kept),
@@ -163,7 +181,9 @@ def refuse_nonsense(report: TokenReport, path: Path, max_length: int, field: str
     """Raises BadInput on what would train nonsense; ``field`` is the recipe's key of ``max_length``."""
     if report.rows == 0:
         raise BadInput(
-            "holds no rows: there is nothing to train on.", file=path, fix="Look at the report of what made the file."
+            "holds no rows: there is nothing to train on.",
+            file=path,
+            fix="Look at the report of what made the file.",
         )
     if report.prefix_differs:
         raise BadInput(

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 
-def load_trainable(folder: Path, method: str, four_bit: bool = False, *, flash: bool = False) -> PreTrainedModel:
+def load_trainable(
+    folder: Path, method: str, four_bit: bool = False, *, flash: bool = False
+) -> PreTrainedModel:
     """Float32 masters: a checkpoint's own bfloat16 would swallow small updates.
 
     An adapter's folder is loaded as its trainable adapter for ``lora``, merged into its base for ``full``. With ``four_bit`` the
@@ -36,17 +38,23 @@ def load_trainable(folder: Path, method: str, four_bit: bool = False, *, flash: 
         options["attn_implementation"] = "flash_attention_2"
     try:
         if not (folder / "adapter_config.json").is_file():
-            loaded = AutoModelForCausalLM.from_pretrained(folder, output_loading_info=True, **options)
+            loaded = AutoModelForCausalLM.from_pretrained(
+                folder, output_loading_info=True, **options
+            )
             _check_whole(loaded[1], folder)
             return _prepared(loaded[0]) if four_bit else loaded[0]
         from peft import AutoPeftModelForCausalLM
 
-        adapted = AutoPeftModelForCausalLM.from_pretrained(folder, is_trainable=method == "lora", **options)
+        adapted = AutoPeftModelForCausalLM.from_pretrained(
+            folder, is_trainable=method == "lora", **options
+        )
     except (OSError, ValueError, RuntimeError) as error:
         if is_out_of_memory(error):
             raise
         text = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise BadInput(f"holds no causal language model: {text}", file=folder, field="model.source") from error
+        raise BadInput(
+            f"holds no causal language model: {text}", file=folder, field="model.source"
+        ) from error
     return adapted if method == "lora" else adapted.merge_and_unload()
 
 
@@ -73,7 +81,10 @@ def _four_bit(folder: Path) -> dict[str, Any]:
         bnb_4bit_use_double_quant=True,
         bnb_4bit_compute_dtype=torch.bfloat16 if bfloat16_pays() else torch.float32,
     )
-    return {"quantization_config": settings, "device_map": {"": "cuda:0" if torch.cuda.is_available() else "cpu"}}
+    return {
+        "quantization_config": settings,
+        "device_map": {"": "cuda:0" if torch.cuda.is_available() else "cpu"},
+    }
 
 
 def _check_whole(found: dict[str, Any], folder: Path) -> None:
@@ -93,4 +104,6 @@ def check_vocabulary(ids: Iterable[Sequence[int]], model: PreTrainedModel, folde
     size = int(model.config.get_text_config().vocab_size)
     largest = max(max(row) for row in ids)
     if largest >= size:
-        raise BadInput(f"its tokenizer writes token {largest}, but the model embeds only {size}.", file=folder)
+        raise BadInput(
+            f"its tokenizer writes token {largest}, but the model embeds only {size}.", file=folder
+        )

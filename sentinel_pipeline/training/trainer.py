@@ -54,7 +54,9 @@ def length_groups(lengths: Sequence[int], size: int = MICRO_BATCH) -> list[list[
     return [by_length[start:end] for start, end in pairwise(borders)]
 
 
-def summed_loss(model: Any, inputs: dict[str, Any], labels: Tensor, teacher: Teacher | None = None) -> Tensor:
+def summed_loss(
+    model: Any, inputs: dict[str, Any], labels: Tensor, teacher: Teacher | None = None
+) -> Tensor:
     """Negative log-likelihood summed over the trained positions, the head applied to those alone; with a teacher, its share added.
 
     Rows are padded on the right and attention is causal: no trained position can see padding, so no mask is needed.
@@ -140,8 +142,12 @@ def believable(base: Any) -> Any:
 
         def save_weights(self, folder: Path, weights: Any = None) -> None:
             """The trained weights: all of them, or of an adapter itself alone, never its frozen reference."""
-            only: dict[str, Any] = {"selected_adapters": ["default"]} if hasattr(self.model, "peft_config") else {}
-            self.model.save_pretrained(folder, **only, **({"state_dict": weights} if weights is not None else {}))
+            only: dict[str, Any] = (
+                {"selected_adapters": ["default"]} if hasattr(self.model, "peft_config") else {}
+            )
+            self.model.save_pretrained(
+                folder, **only, **({"state_dict": weights} if weights is not None else {})
+            )
 
         def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
             super()._save(output_dir, state_dict)
@@ -199,7 +205,11 @@ def sft_trainer_class() -> Any:
         teacher: Teacher | None = None
 
         def compute_loss(
-            self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
+            self,
+            model: Any,
+            inputs: Any,
+            return_outputs: bool = False,
+            num_items_in_batch: Any = None,
         ) -> Any:
             mask, places = inputs.get("attention_mask"), inputs.get("position_ids")
             self.step_tokens += int(inputs["input_ids"].numel() if mask is None else mask.sum())
@@ -218,7 +228,10 @@ def sft_trainer_class() -> Any:
             return loss
 
         def _own_loss(self, model: Any, inputs: Any, count: Any, teacher: Teacher | None) -> Any:
-            labels, rest = inputs["labels"], {key: value for key, value in inputs.items() if key != "labels"}
+            labels, rest = (
+                inputs["labels"],
+                {key: value for key, value in inputs.items() if key != "labels"},
+            )
             several = self.accelerator.num_processes if count is not None else 1
             count = (labels[:, 1:] != -100).sum() if count is None else count
             if teacher is not None and not self._head_is_plain(model):
@@ -269,12 +282,18 @@ def dpo_trainer_class() -> Any:
     class Trainer(believable(DPOTrainer)):  # type: ignore[misc]
         step_loss: Any
 
-        def _prepare_dataset(self, dataset: Any, processing_class: Any, args: Any, dataset_name: str) -> Any:
+        def _prepare_dataset(
+            self, dataset: Any, processing_class: Any, args: Any, dataset_name: str
+        ) -> Any:
             """Rows are tokenized already, as generation renders them."""
             return dataset
 
         def compute_loss(
-            self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
+            self,
+            model: Any,
+            inputs: Any,
+            return_outputs: bool = False,
+            num_items_in_batch: Any = None,
         ) -> Any:
             self.step_tokens += int(inputs["attention_mask"].sum())
             loss = super().compute_loss(model, inputs, return_outputs, num_items_in_batch)

@@ -92,13 +92,17 @@ class Watch:
     def hold_window(self, step: int, control: Any) -> None:
         """Every process answers, since a model in pieces needs them all; rank 0 scores, and its word counts."""
         scorer = self.scorer if ranks.is_main() else _unscored
-        window = evaluate_window(self.trainer.model, self.tokenizer, self.tasks, self.job.decoding, scorer, step)
+        window = evaluate_window(
+            self.trainer.model, self.tokenizer, self.tasks, self.job.decoding, scorer, step
+        )
         window = ranks.from_main(window)
         self.windows.append(window)
         if self.best() == window:
             weights = self.trainer.weights()
             if ranks.is_main():
-                save_checkpoint(self.job.logs / "best", step, partial(self._write_model, weights=weights))
+                save_checkpoint(
+                    self.job.logs / "best", step, partial(self._write_model, weights=weights)
+                )
         if ranks.is_main():
             append_window(self.job.out / "windows.jsonl", window)
         self.progress.note(describe(window))
@@ -147,7 +151,9 @@ def watch_callback(watch: Watch) -> TrainerCallback:
     class Callback(TrainerCallback):
         def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
             if watch.freezing is not None:
-                watch.freezing.begin(int(state.global_step), watch.trainer.optimizer, watch.progress)
+                watch.freezing.begin(
+                    int(state.global_step), watch.trainer.optimizer, watch.progress
+                )
             if int(state.global_step) == 0:
                 watch.before_training(control)
 

@@ -76,12 +76,18 @@ def evaluate_window(
 
     if any(needs(task.messages) for task in tasks):
         raise BadInput(
-            "a suite of conversations cannot be a window.", field="sft.windows.suite", fix="Name another one."
+            "a suite of conversations cannot be a window.",
+            field="sft.windows.suite",
+            fix="Name another one.",
         )
     was_training, side = model.training, tokenizer.padding_side
     model.eval()
     try:
-        answers = {a.id: a for batch in generate(model, tokenizer, prompts_of(tasks), decoding) for a in batch}
+        answers = {
+            a.id: a
+            for batch in generate(model, tokenizer, prompts_of(tasks), decoding)
+            for a in batch
+        }
     finally:
         model.train(was_training)
         tokenizer.padding_side = side
@@ -107,7 +113,11 @@ def summarise(step: int, scores: Sequence[Scored], answers: Sequence[Answer]) ->
 
 
 def describe(window: Window) -> str:
-    rate = "nothing scored" if window.pass_at_1 is None else f"Pass@1 {window.pass_at_1:.0%} of {window.n}"
+    rate = (
+        "nothing scored"
+        if window.pass_at_1 is None
+        else f"Pass@1 {window.pass_at_1:.0%} of {window.n}"
+    )
     syntax = "" if window.syntax_rate is None else f", syntax {window.syntax_rate:.0%}"
     return f"window at step {window.step}: {rate}{syntax}, stopped by itself {window.stopped}"
 

@@ -31,7 +31,17 @@ from . import ranks
 from .device import device_lock, is_out_of_memory, prepare_cpu
 from .failures import Failure, read_failure, write_failure
 from .interrupts import Interrupts
-from .jobs import AnswerJob, DpoJob, GrpoJob, Job, PretrainJob, SelfInstructJob, SftJob, TuneJob, read_job
+from .jobs import (
+    AnswerJob,
+    DpoJob,
+    GrpoJob,
+    Job,
+    PretrainJob,
+    SelfInstructJob,
+    SftJob,
+    TuneJob,
+    read_job,
+)
 from .launch import STOP, launch, launched_elsewhere
 from .progress import Progress, Say, terminal_say
 from .remedies import with_remedies
@@ -60,7 +70,10 @@ class Channel(NamedTuple):
 
 
 def run_job(
-    job: Job, say: Say | None = None, interrupts: Interrupts | None = None, scorer: Scorer = critic_scorer
+    job: Job,
+    say: Say | None = None,
+    interrupts: Interrupts | None = None,
+    scorer: Scorer = critic_scorer,
 ) -> dict[str, Any]:
     """Run ``job`` in this process and write ``logs/result.json``, which is returned: what was reached, seconds, peak memory.
 
@@ -82,7 +95,9 @@ def run_job(
             _note(job, "end")
     if not ranks.is_main():
         return reached
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // (1024 if sys.platform == "linux" else 1024**2)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // (
+        1024 if sys.platform == "linux" else 1024**2
+    )
     result = {**reached, "seconds": round(time.monotonic() - started, 3), "peak_memory_mib": peak}
     write_json(job.logs / "result.json", result)
     return result
@@ -93,7 +108,9 @@ def _note(job: Job, event: str) -> None:
         note_attempt(job.logs, event)
 
 
-def _dispatch(job: Job, progress: Progress, interrupts: Interrupts, scorer: Scorer) -> dict[str, Any]:
+def _dispatch(
+    job: Job, progress: Progress, interrupts: Interrupts, scorer: Scorer
+) -> dict[str, Any]:
     if isinstance(job, PretrainJob):
         from .embedded import pretrain
 
@@ -101,11 +118,15 @@ def _dispatch(job: Job, progress: Progress, interrupts: Interrupts, scorer: Scor
     if isinstance(job, SftJob):
         from .sft import fine_tune
 
-        return with_remedies(job, lambda tried: fine_tune(tried, progress, interrupts, scorer), progress)
+        return with_remedies(
+            job, lambda tried: fine_tune(tried, progress, interrupts, scorer), progress
+        )
     if isinstance(job, DpoJob):
         from .dpo import optimise
 
-        return with_remedies(job, lambda tried: optimise(tried, progress, interrupts, scorer), progress)
+        return with_remedies(
+            job, lambda tried: optimise(tried, progress, interrupts, scorer), progress
+        )
     if isinstance(job, GrpoJob):
         from .grpo import reinforce
 
@@ -115,7 +136,9 @@ def _dispatch(job: Job, progress: Progress, interrupts: Interrupts, scorer: Scor
     return answer_suites(job, progress, interrupts)
 
 
-def write_instructions(job: SelfInstructJob, progress: Progress, interrupts: Interrupts) -> dict[str, Any]:
+def write_instructions(
+    job: SelfInstructJob, progress: Progress, interrupts: Interrupts
+) -> dict[str, Any]:
     """Self-generated rows into ``logs/attempts.jsonl``, round after round; rounds that are there are not asked again."""
     from ..generation.guards import plain_tokenizer
     from ..generation.loading import load_tokenizer
@@ -125,7 +148,9 @@ def write_instructions(job: SelfInstructJob, progress: Progress, interrupts: Int
     tokenizer = load_tokenizer(job.model)
     guards = plain_tokenizer(tokenizer)
     write_json(job.logs / "guards.json", guards._asdict())
-    progress.note(f"chat template None, none of {guards.special_tokens} special tokens in plain text: verified")
+    progress.note(
+        f"chat template None, none of {guards.special_tokens} special tokens in plain text: verified"
+    )
     ends = sorted({str(tokenizer.convert_ids_to_tokens(one)) for one in special_tokens(tokenizer)})
     writer = Writer(
         engine=_load_engine(job.model, job.engine, tokenizer), spec=job.spec, shares=job.shares, seed=job.seed,
@@ -167,7 +192,9 @@ def answer_suites(job: AnswerJob, progress: Progress, interrupts: Interrupts) ->
             counted = tokens
             interrupts.stop_if_asked(before + done)
 
-        decoding = replace(job.decoding, prompt_format=PROMPT_FORMATS.get(name, job.decoding.prompt_format))
+        decoding = replace(
+            job.decoding, prompt_format=PROMPT_FORMATS.get(name, job.decoding.prompt_format)
+        )
         answer_by(engine, prompts, decoding, job.logs / f"{name}.jsonl", told, cache)
         before, generated = before + len(prompts), generated + counted
     return {"kind": job.kind, "items": total, "tokens": generated}
@@ -262,8 +289,13 @@ def failure_of(error: Exception) -> Failure:
         return Failure(error.exit_code, str(error))
     text = f"{type(error).__name__}: {error}"
     if is_out_of_memory(error) or "CUDA error" in text:
-        return Failure(EXIT_INFRASTRUCTURE, f"{text}. Lower the batch size, or free memory; run again to resume.")
-    if isinstance(error, OSError) or os.strerror(errno.ENOSPC) in text:  # a native library's own error type
+        return Failure(
+            EXIT_INFRASTRUCTURE,
+            f"{text}. Lower the batch size, or free memory; run again to resume.",
+        )
+    if (
+        isinstance(error, OSError) or os.strerror(errno.ENOSPC) in text
+    ):  # a native library's own error type
         return Failure(EXIT_INFRASTRUCTURE, f"{text}. Run again to resume.")
     return Failure(EXIT_FAILED, text)
 

@@ -116,7 +116,9 @@ class Answer:
         finally:
             self.cancelled.set()
 
-    async def _next(self, request: Request, queue: asyncio.Queue[str | Exception | None]) -> str | Exception | None:
+    async def _next(
+        self, request: Request, queue: asyncio.Queue[str | Exception | None]
+    ) -> str | Exception | None:
         while True:
             if await request.is_disconnected():
                 self.reply.finish = "cancelled"

@@ -61,7 +61,10 @@ def _filters(call: Call) -> Filters:
     return Filters(
         place=call.choice("place", PLACES, "pending"),
         score=call.choice("score", ("", *BANDS), ""),
-        **{name: call.text(name, default="") for name in ("run", "model", "task_type", "status", "text")},
+        **{
+            name: call.text(name, default="")
+            for name in ("run", "model", "task_type", "status", "text")
+        },
     )
 
 
@@ -90,12 +93,16 @@ def skip_(call: Call) -> dict[str, Any]:
 
 
 def draft(call: Call) -> dict[str, Any]:
-    return {"saved_at": save_draft(call.desk, call.user, call.text("id"), call.text("text", most=2**21))}
+    return {
+        "saved_at": save_draft(call.desk, call.user, call.text("id"), call.text("text", most=2**21))
+    }
 
 
 def check_(call: Call) -> dict[str, Any]:
     with _AT_ONCE:
-        return check_json(check(call.desk, call.user, call.text("id"), call.text("text", most=2**21)))
+        return check_json(
+            check(call.desk, call.user, call.text("id"), call.text("text", most=2**21))
+        )
 
 
 def decide_(call: Call) -> dict[str, Any]:
@@ -169,7 +176,9 @@ def blind_label(call: Call) -> dict[str, Any]:
 def sign_(call: Call) -> dict[str, Any]:
     verdict = call.choice("verdict", ("pass", "fail"))
     note = call.text("note", most=400, default="")
-    signed = sign(find_home(), call.user, call.text("recipe"), call.text("subject_hash"), verdict, note)
+    signed = sign(
+        find_home(), call.user, call.text("recipe"), call.text("subject_hash"), verdict, note
+    )
     return {"verdict": signed.verdict, "reason": signed.reason}
 
 

@@ -33,8 +33,13 @@ NAV = (("/", "Queue"), ("/summary", "Summary"), ("/blind", "Blind labels"), ("/g
 def create_app(desk: Desk, hosts: frozenset[str], limit: LoginLimit | None = None) -> Starlette:
     """The application, answering to ``hosts`` (``NAME:PORT`` as browsers send them) and to no other name."""
     server = Server(desk, limit or LoginLimit(), nav=NAV)
-    reading = [Route(f"/api/{name}", _api(server, handler)) for name, handler in api.READING.items()]
-    writing = [Route(f"/api/{name}", _api(server, run), methods=["POST"]) for name, run in api.WRITING.items()]
+    reading = [
+        Route(f"/api/{name}", _api(server, handler)) for name, handler in api.READING.items()
+    ]
+    writing = [
+        Route(f"/api/{name}", _api(server, run), methods=["POST"])
+        for name, run in api.WRITING.items()
+    ]
     routes = [
         *login_routes(server),
         Route("/", _page(server, pages.review)),
@@ -51,7 +56,9 @@ def create_app(desk: Desk, hosts: frozenset[str], limit: LoginLimit | None = Non
         Mount("/static", StaticFiles(directory=str(files("sentinel_pipeline.web") / "static"))),
     ]
     return Starlette(
-        routes=routes, middleware=[Middleware(Guard, hosts=hosts)], exception_handlers={OperationalError: _down}
+        routes=routes,
+        middleware=[Middleware(Guard, hosts=hosts)],
+        exception_handlers={OperationalError: _down},
     )
 
 
@@ -71,8 +78,14 @@ def _api(server: Server, handler: api.Handler) -> Endpoint:
         if request.method == "POST" and not same(request.headers.get("x-csrf-token"), session.csrf):
             return refusal("the request has no valid token: reload the page.", 403)
         try:
-            fields = await read_object(request) if request.method == "POST" else dict(request.query_params)
-            return json_response(await run_in_threadpool(handler, api.Call(server.desk, session.user, fields)))
+            fields = (
+                await read_object(request)
+                if request.method == "POST"
+                else dict(request.query_params)
+            )
+            return json_response(
+                await run_in_threadpool(handler, api.Call(server.desk, session.user, fields))
+            )
         except BadBody as error:
             return refusal(str(error), 413 if "more than" in str(error) else 400)
         except SentinelError as error:
@@ -81,12 +94,18 @@ def _api(server: Server, handler: api.Handler) -> Endpoint:
     return endpoint
 
 
-def _page(server: Server, view: Callable[[Desk, User, Request], tuple[str, dict[str, Any]]]) -> Endpoint:
+def _page(
+    server: Server, view: Callable[[Desk, User, Request], tuple[str, dict[str, Any]]]
+) -> Endpoint:
     async def endpoint(request: Request) -> Response:
         session = await server.session(request)
         if session is None:
             return RedirectResponse("/login", 303)
-        common: dict[str, Any] = {"user": session.user, "csrf": session.csrf, "path": request.url.path}
+        common: dict[str, Any] = {
+            "user": session.user,
+            "csrf": session.csrf,
+            "path": request.url.path,
+        }
         try:
             name, values = await run_in_threadpool(view, server.desk, session.user, request)
         except SentinelError as error:

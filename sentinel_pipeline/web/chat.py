@@ -58,7 +58,9 @@ class Chat:
             self.said.popitem(last=False)
 
 
-def create_app(desk: Desk, models: Models, hosts: frozenset[str], limit: LoginLimit | None = None) -> Starlette:
+def create_app(
+    desk: Desk, models: Models, hosts: frozenset[str], limit: LoginLimit | None = None
+) -> Starlette:
     """The application, answering to ``hosts`` (``NAME:PORT`` as clients send them) and to no other name."""
     chat = Chat(Server(desk, limit or LoginLimit(), brand="chat", nav=(("/", "Chat"),)), models)
     routes = [
@@ -101,7 +103,9 @@ def _page(chat: Chat) -> Endpoint:
         try:
             models = await run_in_threadpool(states, chat.models)
         except SentinelError as error:
-            return chat.server.page("error.html", status=status_of(error), message=str(error), **common)
+            return chat.server.page(
+                "error.html", status=status_of(error), message=str(error), **common
+            )
         return chat.server.page("chat.html", models=models, most=MOST_TOKENS, **common)
 
     return endpoint
@@ -112,7 +116,14 @@ def states(models: Models) -> list[dict[str, Any]]:
     found = []
     for name in models.names():
         now = models.look(name)
-        found.append({"name": name, "open": now.open, "experimental": now.experimental, "reasons": list(now.reasons)})
+        found.append(
+            {
+                "name": name,
+                "open": now.open,
+                "experimental": now.experimental,
+                "reasons": list(now.reasons),
+            }
+        )
     return found
 
 
@@ -137,11 +148,15 @@ def _api(chat: Chat, handler: Any) -> Endpoint:
     return endpoint
 
 
-async def _status(chat: Chat, session: Session, request: Request, fields: dict[str, Any]) -> Response:
+async def _status(
+    chat: Chat, session: Session, request: Request, fields: dict[str, Any]
+) -> Response:
     return json_response({"models": await run_in_threadpool(states, chat.models)})
 
 
-async def _answer(chat: Chat, session: Session, request: Request, fields: dict[str, Any]) -> Response:
+async def _answer(
+    chat: Chat, session: Session, request: Request, fields: dict[str, Any]
+) -> Response:
     """NDJSON: ``{"id", "experimental", "reasons"}``, ``{"piece"}`` …, then ``{"done"}`` or ``{"error"}``."""
     turn = Turn(
         messages=conversation(fields.get("messages")),
@@ -153,18 +168,27 @@ async def _answer(chat: Chat, session: Session, request: Request, fields: dict[s
     if not isinstance(name, str):
         raise BadInput("expected a model's name.", field="model")
     answer = Answer(await chat.answers.open(name), turn)
-    return Streamed(_lines(chat, session, request, name, answer), "application/x-ndjson", chat.answers)
+    return Streamed(
+        _lines(chat, session, request, name, answer), "application/x-ndjson", chat.answers
+    )
 
 
-async def _lines(chat: Chat, session: Session, request: Request, name: str, answer: Answer) -> AsyncIterator[bytes]:
+async def _lines(
+    chat: Chat, session: Session, request: Request, name: str, answer: Answer
+) -> AsyncIterator[bytes]:
     began, clearance = time.monotonic(), answer.opened.clearance
     said = Said.new(name, answer.opened.target.model_hash, answer.turn.messages)
     try:
-        yield line({"id": said.id, "experimental": clearance.experimental, "reasons": clearance.reasons})
+        yield line(
+            {"id": said.id, "experimental": clearance.experimental, "reasons": clearance.reasons}
+        )
         async for piece in answer.pieces(request):
             yield line({"piece": piece})
         seconds, reply = time.monotonic() - began, answer.reply
-        numbers = {"prompt_tokens": reply.prompt_tokens, "completion_tokens": reply.completion_tokens}
+        numbers = {
+            "prompt_tokens": reply.prompt_tokens,
+            "completion_tokens": reply.completion_tokens,
+        }
         yield line({"done": {"finish": reply.finish, "seconds": round(seconds, 3), **numbers}})
     except BadInput as error:
         yield line({"error": str(error)})
@@ -172,19 +196,27 @@ async def _lines(chat: Chat, session: Session, request: Request, name: str, answ
         yield line({"error": f"the answer broke off: {type(error).__name__}."})
     finally:
         seconds = time.monotonic() - began
-        chat.remember(session.user.name, said.ended(answer.text, answer.reply.completion_tokens / seconds))
+        chat.remember(
+            session.user.name, said.ended(answer.text, answer.reply.completion_tokens / seconds)
+        )
 
 
-async def _review(chat: Chat, session: Session, request: Request, fields: dict[str, Any]) -> Response:
+async def _review(
+    chat: Chat, session: Session, request: Request, fields: dict[str, Any]
+) -> Response:
     """Put an answer that this server gave, to this person, into the review queue."""
     who, said = chat.said.get(str(fields.get("id")), ("", None))
     if said is None or who != session.user.name:
-        raise Unknown("that answer is not known here any more.", field="id", fix="Ask again, then send it.")
+        raise Unknown(
+            "that answer is not known here any more.", field="id", fix="Ask again, then send it."
+        )
     note = fields.get("note", "")
     if not isinstance(note, str) or len(note) > 2000:
         raise BadInput("expected text of at most 2000 characters.", field="note")
     now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
-    came = await run_in_threadpool(send_to_review, chat.server.desk, said, by=who, note=note, at=now)
+    came = await run_in_threadpool(
+        send_to_review, chat.server.desk, said, by=who, note=note, at=now
+    )
     return json_response({"sent": came.imported, "known": came.duplicates})
 
 
@@ -207,7 +239,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     names = args.name or [f"{name}:{args.port}" for name in ("127.0.0.1", "localhost", "[::1]")]
     app = create_app(Desk(db=database), models, frozenset(name.lower() for name in names))
     uvicorn.run(
-        app, host=args.host, port=args.port, log_level="warning", server_header=False, timeout_graceful_shutdown=3
+        app,
+        host=args.host,
+        port=args.port,
+        log_level="warning",
+        server_header=False,
+        timeout_graceful_shutdown=3,
     )
     return 0
 

@@ -33,7 +33,9 @@ from .login import Endpoint, environment
 
 NEWEST = 30
 """Digests that are linked."""
-_ITS_OWN_STYLE = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'"
+_ITS_OWN_STYLE = (
+    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'"
+)
 """The comparison is one file that people send around: its style is inside, and it has no script."""
 
 
@@ -67,7 +69,11 @@ def _landing(home: Home, links: Links) -> Endpoint:
     async def endpoint(request: Request) -> Response:
         values = await run_in_threadpool(standing, home, links)
         return HTMLResponse(
-            plain(templates.get_template("front.html").render(brand="start", nav=(), front="", **values))
+            plain(
+                templates.get_template("front.html").render(
+                    brand="start", nav=(), front="", **values
+                )
+            )
         )
 
     return endpoint
@@ -144,7 +150,9 @@ def _digest(home: Home) -> Endpoint:
         night = request.path_params["night"]
         if night not in digests(home):
             return PlainTextResponse("There is no digest of that night.", 404)
-        page = templates.get_template("digest.html").render(night=night, digest=rendered(_read(home, night)))
+        page = templates.get_template("digest.html").render(
+            night=night, digest=rendered(_read(home, night))
+        )
         return HTMLResponse(page)
 
     return endpoint

@@ -60,12 +60,18 @@ class Guard:
         await (refusal or self._app)(scope, receive, guarded)
 
     def _refusal(self, scope: Scope, headers: Headers) -> Response | None:
-        if headers.getlist("host") != [headers.get("host")] or headers.get("host", "").lower() not in self._hosts:
+        if (
+            headers.getlist("host") != [headers.get("host")]
+            or headers.get("host", "").lower() not in self._hosts
+        ):
             return PlainTextResponse("This server does not go by that name.", 421)
         if scope["method"] not in ("GET", "HEAD"):
             origin = headers.get("origin")
             foreign = origin is not None and origin.partition("://")[2].lower() not in self._hosts
-            if foreign or headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+            if foreign or headers.get("sec-fetch-site", "same-origin") not in (
+                "same-origin",
+                "none",
+            ):
                 return PlainTextResponse("Requests of other sites are refused.", 403)
         return None
 
@@ -73,7 +79,9 @@ class Guard:
 class LoginLimit:
     """At most ``most`` failed logins a minute from one address, and ten times that in all; remembers a bounded number."""
 
-    def __init__(self, most: int = 5, seconds: float = 60.0, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, most: int = 5, seconds: float = 60.0, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._most, self._seconds, self._clock = most, seconds, clock
         self._failures: deque[tuple[float, str]] = deque(maxlen=10 * most)
         self._lock = threading.Lock()

@@ -45,7 +45,9 @@ class Server:
 
     def page(self, name: str, *, status: int = 200, **values: Any) -> Response:
         shared = {"brand": self.brand, "nav": self.nav, "front": self.front}
-        return HTMLResponse(plain(self.templates.get_template(name).render(**shared, **values)), status)
+        return HTMLResponse(
+            plain(self.templates.get_template(name).render(**shared, **values)), status
+        )
 
     async def session(self, request: Request) -> Session | None:
         secret = request.cookies.get(COOKIE)
@@ -97,21 +99,36 @@ def _login(server: Server) -> Endpoint:
         address = request.client.host if request.client else "unknown"
         wait = server.limit.wait(address)
         if wait > 0:
-            page = server.page("login.html", status=429, message=f"Too many attempts: wait {math.ceil(wait)} seconds.")
+            page = server.page(
+                "login.html",
+                status=429,
+                message=f"Too many attempts: wait {math.ceil(wait)} seconds.",
+            )
             page.headers["retry-after"] = str(math.ceil(wait))
             return page
         try:
-            form = parse_qs((await read_bytes(request)).decode("utf-8", "replace"), max_num_fields=10)
+            form = parse_qs(
+                (await read_bytes(request)).decode("utf-8", "replace"), max_num_fields=10
+            )
         except (BadBody, ValueError):
             return server.page("login.html", status=400, message="That is no login.")
         secret = await run_in_threadpool(log_in, server.desk, form.get("token", [""])[0].strip())
         if secret is None:
             server.limit.failed(address)
-            return server.page("login.html", status=403, message="That token is not known, or its owner was shut out.")
+            return server.page(
+                "login.html",
+                status=403,
+                message="That token is not known, or its owner was shut out.",
+            )
         response = RedirectResponse("/", 303)
         secure = request.url.scheme == "https"
         response.set_cookie(
-            COOKIE, secret, max_age=int(SESSION_SECONDS), httponly=True, samesite="strict", secure=secure
+            COOKIE,
+            secret,
+            max_age=int(SESSION_SECONDS),
+            httponly=True,
+            samesite="strict",
+            secure=secure,
         )
         return response
 

@@ -86,9 +86,15 @@ def _keyed(server: Server, answers: Desk, handler: Any) -> Endpoint:
 async def _stranger(server: Server, request: Request) -> Problem | None:
     address = request.client.host if request.client else "unknown"
     if server.limit.wait(address) > 0:
-        return Problem(429, "Too many wrong keys: wait a minute.", "requests", code="rate_limit_exceeded")
+        return Problem(
+            429, "Too many wrong keys: wait a minute.", "requests", code="rate_limit_exceeded"
+        )
     scheme, _, key = request.headers.get("authorization", "").partition(" ")
-    user = await run_in_threadpool(user_of_token, server.desk, key.strip()) if scheme.lower() == "bearer" else None
+    user = (
+        await run_in_threadpool(user_of_token, server.desk, key.strip())
+        if scheme.lower() == "bearer"
+        else None
+    )
     if user is not None:
         return None
     if key:
@@ -107,7 +113,9 @@ def _problem(error: Exception) -> Problem:
     if isinstance(error, BadInput):
         return Problem(400, str(error), "invalid_request_error", error.field)
     if isinstance(error, BadBody):
-        return Problem(413 if "more than" in str(error) else 400, str(error), "invalid_request_error")
+        return Problem(
+            413 if "more than" in str(error) else 400, str(error), "invalid_request_error"
+        )
     return Problem(500, f"The answer broke off: {type(error).__name__}.", "server_error")
 
 
@@ -120,7 +128,9 @@ def _listed(answers: Desk) -> list[dict[str, Any]]:
     for name in answers.models.names():
         now = answers.models.look(name)
         said = {"open": now.open, "experimental": now.experimental, "reasons": list(now.reasons)}
-        found.append({"id": name, "object": "model", "created": 0, "owned_by": "sentinel", "sentinel": said})
+        found.append(
+            {"id": name, "object": "model", "created": 0, "owned_by": "sentinel", "sentinel": said}
+        )
     return found
 
 
@@ -138,7 +148,9 @@ def read(body: dict[str, Any]) -> Wanted:
     options = body.get("stream_options") or {}
     if not isinstance(options, dict) or not isinstance(body.get("stream") or False, bool):
         raise BadInput("stream is true or false, stream_options an object.", field="stream")
-    most = "max_completion_tokens" if body.get("max_completion_tokens") is not None else "max_tokens"
+    most = (
+        "max_completion_tokens" if body.get("max_completion_tokens") is not None else "max_tokens"
+    )
     seed = None if body.get("seed") is None else whole(body, "seed", 0, -(2**63), 2**63 - 1)
     turn = Turn(
         messages=conversation(_plain_messages(body.get("messages"))),
@@ -162,15 +174,25 @@ def _plain_messages(value: Any) -> Any:
         if isinstance(turn, dict) and isinstance(turn.get("content"), list):
             parts = turn["content"]
             if not all(isinstance(one, dict) and isinstance(one.get("text"), str) for one in parts):
-                raise BadInput("only text is understood.", field="messages", fix="Leave out images and sound.")
+                raise BadInput(
+                    "only text is understood.", field="messages", fix="Leave out images and sound."
+                )
             turn = {**turn, "content": "".join(one["text"] for one in parts)}
-        found.append({**turn, "role": "system"} if isinstance(turn, dict) and turn.get("role") == "developer" else turn)
+        found.append(
+            {**turn, "role": "system"}
+            if isinstance(turn, dict) and turn.get("role") == "developer"
+            else turn
+        )
     return found
 
 
 def _stops(value: Any) -> tuple[str, ...]:
     stops = [value] if isinstance(value, str) else value or []
-    if not isinstance(stops, list) or len(stops) > MOST_STOPS or not all(isinstance(s, str) and s for s in stops):
+    if (
+        not isinstance(stops, list)
+        or len(stops) > MOST_STOPS
+        or not all(isinstance(s, str) and s for s in stops)
+    ):
         raise BadInput(f"expected at most {MOST_STOPS} texts.", field="stop")
     return tuple(stops)
 
@@ -185,9 +207,14 @@ async def _complete(answers: Desk, request: Request) -> Response:
         text = "".join([piece async for piece in said.pieces(request)])
     finally:
         answers.close()
-    choice = {"index": 0, "message": {"role": "assistant", "content": text, "refusal": None}, "logprobs": None}
+    choice = {
+        "index": 0,
+        "message": {"role": "assistant", "content": text, "refusal": None},
+        "logprobs": None,
+    }
     return json_response(
-        said.head("chat.completion") | {"choices": [choice | {"finish_reason": said.finish()}], "usage": said.usage()}
+        said.head("chat.completion")
+        | {"choices": [choice | {"finish_reason": said.finish()}], "usage": said.usage()}
     )
 
 
@@ -196,7 +223,11 @@ class _Said:
 
     def __init__(self, wanted: Wanted, answer: Answer) -> None:
         self.wanted, self.answer = wanted, answer
-        self.id, self.created, self.stopped = f"chatcmpl-{uuid.uuid4().hex}", int(time.time()), False
+        self.id, self.created, self.stopped = (
+            f"chatcmpl-{uuid.uuid4().hex}",
+            int(time.time()),
+            False,
+        )
 
     def head(self, kind: str) -> dict[str, Any]:
         now, target = self.answer.opened.clearance, self.answer.opened.target
@@ -236,7 +267,10 @@ async def _events(request: Request, said: _Said) -> AsyncIterator[bytes]:
     head = said.head("chat.completion.chunk") | ({"usage": None} if said.wanted.usage else {})
 
     def chunk(delta: dict[str, Any], finish: str | None = None) -> bytes:
-        return _event(head | {"choices": [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}]})
+        return _event(
+            head
+            | {"choices": [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}]}
+        )
 
     try:
         yield chunk({"role": "assistant", "content": ""})

@@ -21,7 +21,11 @@ LABELS = {"task_type": "Task", "model_id": "Model", "failure_class": "Failure"}
 
 
 def review(desk: Desk, user: User, request: Request) -> Page:
-    return "review.html", {"choices": choices(desk), "statuses": STATUSES[1:], "lease_seconds": int(desk.lease_seconds)}
+    return "review.html", {
+        "choices": choices(desk),
+        "statuses": STATUSES[1:],
+        "lease_seconds": int(desk.lease_seconds),
+    }
 
 
 def summary_page(desk: Desk, user: User, request: Request) -> Page:
@@ -30,7 +34,8 @@ def summary_page(desk: Desk, user: User, request: Request) -> Page:
     values = {
         "summary": found,
         "widest": {
-            key: max((sum(row.values()) for row in table.values()), default=0) for key, table in found.by.items()
+            key: max((sum(row.values()) for row in table.values()), default=0)
+            for key, table in found.by.items()
         },
         "runs": runs(desk)[:100],
         "analytics": analytics(desk)[:50],
@@ -52,7 +57,9 @@ def trail_page(desk: Desk, user: User, request: Request) -> Page:
 
 
 def blind_list(desk: Desk, user: User, request: Request) -> Page:
-    return "blind_list.html", {"batches": [blind.calibration(desk, name) for name in blind.batch_names(desk)]}
+    return "blind_list.html", {
+        "batches": [blind.calibration(desk, name) for name in blind.batch_names(desk)]
+    }
 
 
 def blind_page(desk: Desk, user: User, request: Request) -> Page:

@@ -42,7 +42,9 @@ def card_json(card: Card, user: User) -> dict[str, Any]:
         **{name: getattr(record, name) for name in names},
         **{name: getattr(card, name) for name in (*state, "decided_at")},
         "run": record.benchmark_run_id,
-        "prompt": [turn.to_dict() | cut(turn.content, "content") for turn in record.prompt_messages],
+        "prompt": [
+            turn.to_dict() | cut(turn.content, "content") for turn in record.prompt_messages
+        ],
         **cut(record.model_response, "response"),
         "quality": record.quality_score,
         "band": band(record.quality_score),
@@ -71,12 +73,17 @@ def check_json(check: Check) -> dict[str, Any]:
         "outcome": check.outcome,
         "tested": check.tested,
         "reason": check.reason,
-        "labels": [{"name": name, "value": value, "reason": reason} for name, (value, reason) in check.labels.items()],
+        "labels": [
+            {"name": name, "value": value, "reason": reason}
+            for name, (value, reason) in check.labels.items()
+        ],
     }
 
 
 def event_json(event: Event) -> dict[str, Any]:
     """A row of the trail without the texts: they are in the database, and may be long."""
-    detail = {name: event.detail[name] for name in ("status", "said", "second") if name in event.detail}
+    detail = {
+        name: event.detail[name] for name in ("status", "said", "second") if name in event.detail
+    }
     keys = ("id", "at", "actor", "action", "card_id", "undone")
     return {name: getattr(event, name) for name in keys} | {"detail": detail}

@@ -41,7 +41,9 @@ def test_mail_arrives_as_plain_text() -> None:
     server = Controller(box, hostname="127.0.0.1", port=port)
     server.start()
     try:
-        url = f"mailto://127.0.0.1:{port}?from=sentinel@example.org&to=team@example.org&mode=insecure"
+        url = (
+            f"mailto://127.0.0.1:{port}?from=sentinel@example.org&to=team@example.org&mode=insecure"
+        )
         assert send(url, ALERT) is None
     finally:
         server.stop()

@@ -34,7 +34,9 @@ def test_a_claimed_delivery_is_nobody_elses_until_the_claim_runs_out(outbox: Out
     outbox.add(alert(), ["mail"], now=0)
     assert [one.attempts for one in outbox.claim(now=1)] == [1]
     assert outbox.claim(now=2) == []
-    assert [one.attempts for one in outbox.claim(now=1 + CLAIM_S)] == [2], "its deliverer died: sent again, not lost"
+    assert [one.attempts for one in outbox.claim(now=1 + CLAIM_S)] == [2], (
+        "its deliverer died: sent again, not lost"
+    )
 
 
 def test_what_failed_waits_twice_as_long_each_time_and_at_most_an_hour(outbox: Outbox) -> None:
@@ -69,7 +71,9 @@ def test_a_clock_that_was_set_back_does_not_hold_alerts_back(outbox: Outbox) -> 
 
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(st.tuples(st.sampled_from("abc"), st.booleans(), st.integers(1, 4000)), max_size=30))
+@given(
+    st.lists(st.tuples(st.sampled_from("abc"), st.booleans(), st.integers(1, 4000)), max_size=30)
+)
 def test_every_delivery_ends_delivered_once_whatever_fails_between(
     tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, bool, int]]
 ) -> None:

@@ -24,10 +24,10 @@ def test_the_projects_own_file_has_a_rule_for_every_kind() -> None:
     assert all(rule.to for rule in rules.rules)
 
 
-def test_a_channel_reads_its_secret_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    text = (
-        '[channels]\nteam = "env:HOOK"\nmail = "mailto://a@b.c"\n[[rules]]\non = "run_failed"\nto = ["team", "mail"]\n'
-    )
+def test_a_channel_reads_its_secret_from_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = '[channels]\nteam = "env:HOOK"\nmail = "mailto://a@b.c"\n[[rules]]\non = "run_failed"\nto = ["team", "mail"]\n'
     rules = load_rules(written(tmp_path, text))
     rule = rules.of("run_failed", "tiny")
     assert rule is not None
@@ -39,7 +39,9 @@ def test_a_channel_reads_its_secret_from_the_environment(tmp_path: Path, monkeyp
 
 
 def test_recipes_are_shell_patterns(tmp_path: Path) -> None:
-    rules = load_rules(written(tmp_path, '[[rules]]\non = "run_failed"\nto = []\nrecipes = ["tiny*"]\n'))
+    rules = load_rules(
+        written(tmp_path, '[[rules]]\non = "run_failed"\nto = []\nrecipes = ["tiny*"]\n')
+    )
     assert rules.of("run_failed", "tiny-moe") is not None
     assert rules.of("run_failed", "big") is None
     assert rules.of("check_failed", "tiny") is None
@@ -48,12 +50,18 @@ def test_recipes_are_shell_patterns(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ('[[rules]]\non = "check_faild"\nto = []\n', "rules\\[0\\].on.*Did you mean 'check_failed'"),
+        (
+            '[[rules]]\non = "check_faild"\nto = []\n',
+            "rules\\[0\\].on.*Did you mean 'check_failed'",
+        ),
         (
             '[channels]\nteam = "x://"\n[[rules]]\non = "digest"\nto = ["taem"]\n',
             "no channel 'taem'. Did you mean 'team'",
         ),
-        ('[[rules]]\non = "check_inconclusive"\nto = []\nnights = 0\n', "nights.*is 0, expected at least 1"),
+        (
+            '[[rules]]\non = "check_inconclusive"\nto = []\nnights = 0\n',
+            "nights.*is 0, expected at least 1",
+        ),
         ("links = 3\n", "unknown key. Did you mean 'link'"),
         ("[[rules]\n", "is not TOML"),
     ],

@@ -12,7 +12,14 @@ from pathlib import Path
 
 from unidiff import PatchSet, UnidiffParseError
 
-from sentinel_pipeline.records import JsonAnswer, PatchApplies, PythonTests, ShellEffect, Task, TextAnswer
+from sentinel_pipeline.records import (
+    JsonAnswer,
+    PatchApplies,
+    PythonTests,
+    ShellEffect,
+    Task,
+    TextAnswer,
+)
 
 
 def passes(task: Task, completion: str) -> bool:
@@ -22,7 +29,9 @@ def passes(task: Task, completion: str) -> bool:
         return _python(verifier, completion)
     if isinstance(verifier, JsonAnswer):
         try:
-            return json.dumps(json.loads(completion), sort_keys=True) == _canonical(verifier.expected)
+            return json.dumps(json.loads(completion), sort_keys=True) == _canonical(
+                verifier.expected
+            )
         except ValueError:
             return False
     if isinstance(verifier, PatchApplies):
@@ -57,7 +66,10 @@ def _patch(verifier: PatchApplies, completion: str) -> bool:
     if [file.path for file in patch] != [path] or len(patch[0]) != 1:
         return False
     hunk = patch[0][0]
-    source, target = ("".join(line.value for line in lines) for lines in (hunk.source_lines(), hunk.target_lines()))
+    source, target = (
+        "".join(line.value for line in lines)
+        for lines in (hunk.source_lines(), hunk.target_lines())
+    )
     return source == before and target == verifier.expected[path]
 
 

@@ -97,14 +97,34 @@ BROKEN_TESTS = {"task_id": "broken", "tests": "raise RuntimeError('no fixture')\
 FORMATS: dict[str, tuple[dict[str, Any], str, str]] = {
     "humaneval": (HUMANEVAL, "    return x / 2\n", "    return x // 2\n"),
     "humaneval+ release": (PLUS, "    return 0.1 * x\n", "    return max(0.0, x / 10)\n"),
-    "mbpp+ release": (MBPP_PLUS, "def pair(*both):\n    return list(both)\n", "def pair(a, b):\n    return [1, 2]\n"),
+    "mbpp+ release": (
+        MBPP_PLUS,
+        "def pair(*both):\n    return list(both)\n",
+        "def pair(a, b):\n    return [1, 2]\n",
+    ),
     "humaneval+ hub": (HUB, "    return x * 0.5\n", "    return x // 2\n"),
-    "mbpp": (MBPP, "def total(a, b):\n    return sum((a, b))\n", "def total(a, b):\n    return 3\n"),
-    "mbpp sanitized": (SANITIZED, "def up(x):\n    return -int(-x // 1)\n", "def up(x):\n    return int(x)\n"),
-    "mbpp+ hub": (HUB_MBPP, "def up(x):\n    return int(x) + (x % 1 > 0)\n", "def up(x):\n    return int(x) + 1\n"),
+    "mbpp": (
+        MBPP,
+        "def total(a, b):\n    return sum((a, b))\n",
+        "def total(a, b):\n    return 3\n",
+    ),
+    "mbpp sanitized": (
+        SANITIZED,
+        "def up(x):\n    return -int(-x // 1)\n",
+        "def up(x):\n    return int(x)\n",
+    ),
+    "mbpp+ hub": (
+        HUB_MBPP,
+        "def up(x):\n    return int(x) + (x % 1 > 0)\n",
+        "def up(x):\n    return int(x) + 1\n",
+    ),
     "multipl-e": (MULTIPL_E, "  return x / 2;\n}\n", "  return Math.floor(x / 2);\n}\n"),
     "own, verifier": (OWN, "print(2 * int(input()))\n", "print(5)\n"),
-    "own, tests": (OWN_TESTS, "def twice(x):\n    return x + x\n", "def twice(x):\n    return x * x + 1\n"),
+    "own, tests": (
+        OWN_TESTS,
+        "def twice(x):\n    return x + x\n",
+        "def twice(x):\n    return x * x + 1\n",
+    ),
 }
 RIGHT, WRONG = "    return x / 2\n", "    return x\n"
 

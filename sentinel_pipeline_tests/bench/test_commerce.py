@@ -32,7 +32,9 @@ def test_a_starved_task_is_expanded_and_keeps_what_it_had() -> None:
     before = build(2, {"insights": 148, "push": 20}, {}).train
     after = build(2, {"insights": 350, "push": 20}, {}).train
     insights = [task for task in after if task.family == "insights"]
-    assert len(insights) == 350 and insights[:148] == [task for task in before if task.family == "insights"]
+    assert len(insights) == 350 and insights[:148] == [
+        task for task in before if task.family == "insights"
+    ]
     assert [t for t in after if t.family == "push"] == [t for t in before if t.family == "push"]
 
 
@@ -46,7 +48,9 @@ def test_the_suite_is_the_same_for_everyone() -> None:
 def test_every_reference_passes_its_verifier(family: sql_qa.Family) -> None:
     drafts = [family.generate(one, Random(f"t{n}")) for n, one in enumerate(family.compositions)]
     drafts = drafts[:: 15 if family.name == "sql_qa" else 1]
-    items = [Scorable(str(n), one.messages, one.reference, one.verifier) for n, one in enumerate(drafts)]
+    items = [
+        Scorable(str(n), one.messages, one.reference, one.verifier) for n, one in enumerate(drafts)
+    ]
     assert Counter(one.reason for one in score(items)) == {"passed": len(items)}
 
 
@@ -58,7 +62,15 @@ def test_tables_and_view_agree_with_the_rows() -> None:
             "SELECT order_id, total, delay_days, score, sentiment, complaint, review FROM orders_enriched ORDER BY 1"
         ).fetchall()
     wanted = [
-        (o.order_id, o.total, o.delay_days if o.delivered else None, o.score, o.sentiment, o.complaint, o.text)
+        (
+            o.order_id,
+            o.total,
+            o.delay_days if o.delivered else None,
+            o.score,
+            o.sentiment,
+            o.complaint,
+            o.text,
+        )
         for o in rows
     ]
     assert found == wanted
@@ -74,9 +86,13 @@ def test_measures_in_python_are_duckdbs() -> None:
             with duckdb.connect() as connection:
                 connection.execute(database.sql)
                 for measure in sql_qa.MEASURES.values():
-                    got = connection.execute(f"SELECT {measure.sql} FROM orders_enriched").fetchone()
+                    got = connection.execute(
+                        f"SELECT {measure.sql} FROM orders_enriched"
+                    ).fetchone()
                     assert got is not None
-                    assert abs(Decimal(str(got[0])) - Decimal(str(measure.of(database.rows)))) <= Decimal("0.005001")
+                    assert abs(
+                        Decimal(str(got[0])) - Decimal(str(measure.of(database.rows)))
+                    ) <= Decimal("0.005001")
 
 
 def test_no_constant_answers_an_ungrouped_question_on_both_databases() -> None:

@@ -10,7 +10,11 @@ import pytest
 
 from sentinel_pipeline.bench.artefacts import explained
 from sentinel_pipeline.bench.compare import compare_suites
-from sentinel_pipeline.bench.compare_text import comparison_markdown, comparison_page, suites_to_json
+from sentinel_pipeline.bench.compare_text import (
+    comparison_markdown,
+    comparison_page,
+    suites_to_json,
+)
 from sentinel_pipeline.bench.lm_eval import write_results
 from sentinel_pipeline.bench.pairing import paired_counts
 from sentinel_pipeline.bench.report import build_report, report_to_json
@@ -59,7 +63,10 @@ def test_seed_003s_improvement_is_void_in_spite_of_its_p(seed: int) -> None:
     assert (found["gained"], found["lost"]) == (57, 2)
     assert found["mcnemar_p"] == pytest.approx(6.144e-15, rel=1e-3)
     assert (found["verdict"], found["void"]) == ("void", True)
-    assert any(reason.startswith("length explains it: +18.3% as measured, +0.0%") for reason in found["artefacts"])
+    assert any(
+        reason.startswith("length explains it: +18.3% as measured, +0.0%")
+        for reason in found["artefacts"]
+    )
 
 
 def test_scoring_the_cut_answers_again_voids_it_too() -> None:
@@ -70,7 +77,11 @@ def test_scoring_the_cut_answers_again_voids_it_too() -> None:
 
 def test_cutting_clears_a_gain_that_only_looks_like_length() -> None:
     """The scorer of now still fails what was cut: the long answers are wrong, not long."""
-    length = next(one for one in explained(*seed_003(), lambda xs: ["fail"] * len(xs)) if one.feature == "length")
+    length = next(
+        one
+        for one in explained(*seed_003(), lambda xs: ["fail"] * len(xs))
+        if one.feature == "length"
+    )
     assert not length.explains
 
 
@@ -79,8 +90,12 @@ def test_a_real_gain_is_not_explained_away(seed: int) -> None:
     """Shorter answers *and* better ones: length predicts nothing within a model, or the difference stays among equals."""
     random = Random(seed)
     hard = [random.random() for _ in range(300)]
-    first = [sample(i, "x" * int(100 + 600 * h * random.random()), h < 0.4) for i, h in enumerate(hard)]
-    second = [sample(i, "x" * int(60 + 400 * h * random.random()), h < 0.65) for i, h in enumerate(hard)]
+    first = [
+        sample(i, "x" * int(100 + 600 * h * random.random()), h < 0.4) for i, h in enumerate(hard)
+    ]
+    second = [
+        sample(i, "x" * int(60 + 400 * h * random.random()), h < 0.65) for i, h in enumerate(hard)
+    ]
     assert only(first, second).verdict == "better"  # type: ignore[attr-defined]
 
 
@@ -93,11 +108,22 @@ def test_a_base_model_that_never_stops_is_not_excused_by_length() -> None:
 
 @pytest.mark.parametrize(
     ("feature", "text", "stopped"),
-    [("refusal", "I'm sorry, I can't.", True), ("format", "```\n4\n```", True), ("truncation", "4 and", False)],
+    [
+        ("refusal", "I'm sorry, I can't.", True),
+        ("format", "```\n4\n```", True),
+        ("truncation", "4 and", False),
+    ],
 )
-def test_refusals_fences_and_cut_off_answers_are_found(feature: str, text: str, stopped: bool) -> None:
-    first = [sample(i, text if i < 90 else "4444", i >= 90, stopped=stopped or i >= 90) for i in range(300)]
-    second = [sample(i, text if i < 5 else "4444", i >= 5, stopped=stopped or i >= 5) for i in range(300)]
+def test_refusals_fences_and_cut_off_answers_are_found(
+    feature: str, text: str, stopped: bool
+) -> None:
+    first = [
+        sample(i, text if i < 90 else "4444", i >= 90, stopped=stopped or i >= 90)
+        for i in range(300)
+    ]
+    second = [
+        sample(i, text if i < 5 else "4444", i >= 5, stopped=stopped or i >= 5) for i in range(300)
+    ]
     found = {one.feature: one.explains for one in explained(first, second)}
     assert found[feature]
 
@@ -124,7 +150,9 @@ def test_other_items_and_other_suites_are_refused() -> None:
 def test_suites_compared_together_are_adjusted_together() -> None:
     first = [sample(i, "a", i < 10) for i in range(40)]
     second = [sample(i, "b", i < 16) for i in range(40)]  # 6 gained: p = 0.031 alone
-    both = compare_suites({"a": first, "b": first}, {"a": second, "b": second}, from_stage="x", to_stage="y")
+    both = compare_suites(
+        {"a": first, "b": first}, {"a": second, "b": second}, from_stage="x", to_stage="y"
+    )
     assert only(first, second).verdict == "better"  # type: ignore[attr-defined]
     assert {one.verdict for one in both.values()} == {"inconclusive"}
 
@@ -151,7 +179,13 @@ def tasks() -> list[Task]:
 
 def write_report(store: Store, samples: list[SampleScore], scorer: str = "old") -> None:
     report = build_report(
-        samples, stage="sft", suite="s", model="m", model_hash="h", scorer_version=scorer, decoding={"temperature": 0.0}
+        samples,
+        stage="sft",
+        suite="s",
+        model="m",
+        model_hash="h",
+        scorer_version=scorer,
+        decoding={"temperature": 0.0},
     )
     with store.writing("sft_report", recipe_hash="r", seed=1) as out:
         write_samples(out, "s", samples)
@@ -159,7 +193,9 @@ def write_report(store: Store, samples: list[SampleScore], scorer: str = "old") 
         write_results(out, [report], {"s": samples})
 
 
-def test_stored_answers_are_scored_again_as_a_new_artefact(tasks: list[Task], home: Home, tmp_path: Path) -> None:
+def test_stored_answers_are_scored_again_as_a_new_artefact(
+    tasks: list[Task], home: Home, tmp_path: Path
+) -> None:
     """Everything was called wrong by an old scorer; the references are right."""
     wrong = [sample(task.id, task.reference, False) for task in tasks]
     write_report(Store(home, "mini", "run1", "run1"), wrong)
@@ -193,15 +229,30 @@ def test_a_report_has_lm_evals_keys_and_its_samples_beside_it(home: Home) -> Non
     write_report(Store(home, "mini", "run1", "run1"), samples)
     made = Store(home, "mini", "run1", "run1").get("sft_report")
     results = made.json("results.json")
-    assert {"results", "configs", "versions", "n-shot", "n-samples", "higher_is_better"} <= results.keys()
+    assert {
+        "results",
+        "configs",
+        "versions",
+        "n-shot",
+        "n-samples",
+        "higher_is_better",
+    } <= results.keys()
     assert results["results"]["s"]["pass_at_1,none"] == 0.5
     assert results["n-samples"]["s"] == {"original": 3, "effective": 2}
     rows = [json.loads(line) for line in made.path("samples_s.jsonl").read_text().splitlines()]
     assert [row["pass_at_1"] for row in rows] == [1.0, 0.0, None]
     assert made.json("logs/environment.json")["versions"]["python"]
     ours = open_source(str(made.folder), home)
-    assert [(one.task_id, one.outcome) for one in ours.suites["s"]] == [("1", "pass"), ("2", "fail"), ("3", "infra")]
-    assert open_source("mini:sft", home).suites == ours.suites if "mini" in home.recipe_names() else True
+    assert [(one.task_id, one.outcome) for one in ours.suites["s"]] == [
+        ("1", "pass"),
+        ("2", "fail"),
+        ("3", "infra"),
+    ]
+    assert (
+        open_source("mini:sft", home).suites == ours.suites
+        if "mini" in home.recipe_names()
+        else True
+    )
 
 
 def test_samples_of_other_tools_are_read(home: Home, tmp_path: Path) -> None:
@@ -209,9 +260,14 @@ def test_samples_of_other_tools_are_read(home: Home, tmp_path: Path) -> None:
     write_jsonl(graded, [{"task_id": "a", "completion": "x", "passed": True, "outcome": "pass"},
                          {"task_id": "b", "completion": "x", "passed": False, "outcome": "timeout"}])  # fmt: skip
     source = open_source(str(graded), home)
-    assert {name: [one.outcome for one in rows] for name, rows in source.suites.items()} == {"mine": ["pass", "fail"]}
+    assert {name: [one.outcome for one in rows] for name, rows in source.suites.items()} == {
+        "mine": ["pass", "fail"]
+    }
     theirs = tmp_path / "run" / "samples_gsm8k_2026-01-02T03-04-05.jsonl"
-    write_jsonl(theirs, [{"doc_id": 0, "filtered_resps": ["4"], "metrics": ["exact_match"], "exact_match": 1.0}])
+    write_jsonl(
+        theirs,
+        [{"doc_id": 0, "filtered_resps": ["4"], "metrics": ["exact_match"], "exact_match": 1.0}],
+    )
     assert open_source(str(theirs.parent), home).suites["gsm8k"][0].outcome == "pass"
 
 
@@ -220,7 +276,10 @@ def test_samples_of_other_tools_are_read(home: Home, tmp_path: Path) -> None:
     [
         ([{"task_id": "a", "completion": "x"}], "line 1|:1, field 'outcome': says no outcome"),
         ([{"outcome": "pass"}], "field 'task_id': is missing"),
-        ([{"task_id": "a", "outcome": "pass"}, {"task_id": "a", "outcome": "fail"}], "'a' stands twice"),
+        (
+            [{"task_id": "a", "outcome": "pass"}, {"task_id": "a", "outcome": "fail"}],
+            "'a' stands twice",
+        ),
     ],
 )
 def test_a_row_that_cannot_be_compared_is_named(

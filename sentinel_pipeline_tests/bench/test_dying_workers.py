@@ -33,10 +33,19 @@ def test_a_worker_that_dies_on_one_sample_twice_costs_that_sample_only(
     rows[7] = row("    return x / 2  # deadly\n")
     with Grader(workers=2) as grader:
         tally, results = graded(tmp_path, grader, problems, *rows)
-    assert [result["passed"] for result in results] == [None if n == 7 else n % 2 == 0 for n in range(20)]
-    assert results[7]["code"] == "infra" and "the worker ended twice on this program" in results[7]["result"]
+    assert [result["passed"] for result in results] == [
+        None if n == 7 else n % 2 == 0 for n in range(20)
+    ]
+    assert (
+        results[7]["code"] == "infra"
+        and "the worker ended twice on this program" in results[7]["result"]
+    )
     assert "status -9" in results[7]["detail"]
-    assert (tally.infra, tally.judged["HumanEval/900"], tally.passed["HumanEval/900"]) == (1, 19, 10)
+    assert (tally.infra, tally.judged["HumanEval/900"], tally.passed["HumanEval/900"]) == (
+        1,
+        19,
+        10,
+    )
 
 
 def test_judges_killed_at_any_moment_change_no_verdict_that_is_given(
@@ -59,8 +68,13 @@ def test_judges_killed_at_any_moment_change_no_verdict_that_is_given(
             stop.set()
             thread.join()
     assert [result["number"] for result in results] == list(range(150))
-    given = [(result["number"], result["passed"]) for result in results if result["passed"] is not None]
-    assert given == [(number, number % 3 > 0) for number, _ in given] and len(given) + tally.infra == 150
+    given = [
+        (result["number"], result["passed"]) for result in results if result["passed"] is not None
+    ]
+    assert (
+        given == [(number, number % 3 > 0) for number, _ in given]
+        and len(given) + tally.infra == 150
+    )
     assert len(given) > 100
 
 

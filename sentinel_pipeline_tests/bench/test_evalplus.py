@@ -15,7 +15,12 @@ from sentinel_pipeline_tests.bench.material import HUMANEVAL, PLUS, only
 
 
 def release(
-    tmp_path: Path, name: str, reference: str, inputs: list[Any], task: str = "Mbpp/900", atol: float = 0
+    tmp_path: Path,
+    name: str,
+    reference: str,
+    inputs: list[Any],
+    task: str = "Mbpp/900",
+    atol: float = 0,
 ) -> Problem:
     row = {
         "task_id": task,
@@ -67,7 +72,9 @@ PLAIN: list[tuple[str, float, str, bool]] = [
 ]
 
 
-@pytest.mark.parametrize(("want", "atol", "got", "passes"), PLAIN, ids=[f"{w} {g}" for w, _, g, _ in PLAIN])
+@pytest.mark.parametrize(
+    ("want", "atol", "got", "passes"), PLAIN, ids=[f"{w} {g}" for w, _, g, _ in PLAIN]
+)
 def test_outputs_are_compared_with_evalpluss_tolerance(
     tmp_path: Path, judge: Judge, want: str, atol: float, got: str, passes: bool
 ) -> None:
@@ -79,7 +86,9 @@ def test_outputs_are_compared_with_evalpluss_tolerance(
 def test_an_object_that_claims_to_equal_everything_does_not(tmp_path: Path, judge: Judge) -> None:
     liar = "class Liar(float):\n    def __eq__(self, other):\n        return True\n    __ne__ = __hash__ = __abs__ = None\n"
     for name in ("f", "find_zero", "similar_elements", "sum_div", "surface_Area", "check_str"):
-        problem = release(tmp_path, name, f"def {name}(*a):\n    return None if a else 0.5\n", [[[5, 1]]])
+        problem = release(
+            tmp_path, name, f"def {name}(*a):\n    return None if a else 0.5\n", [[[5, 1]]]
+        )
         result = judge(problem, f"{liar}def {name}(*a):\n    return Liar(7.0)\n")
         assert result.code not in {"passed", "infra", "test_error"}, name
 
@@ -89,9 +98,21 @@ SPECIAL: list[tuple[str, str, list[Any], str, bool]] = [
     ("similar_elements", "return (1, 2)", [[]], "return [2, 1, 3]", False),
     ("similar_elements", "return ()", [[]], "return None", False),
     ("Diff", "return [1]", [[]], "return 1", False),
-    ("check_str", "import re; return re.search('a', x)", [["a"], ["b"]], "return True if x == 'a' else None", True),
+    (
+        "check_str",
+        "import re; return re.search('a', x)",
+        [["a"], ["b"]],
+        "return True if x == 'a' else None",
+        True,
+    ),
     ("check_str", "import re; return re.search('a', x)", [["a"], ["b"]], "return x == 'a'", True),
-    ("check_str", "import re; return re.search('a', x)", [["a"], ["b"]], "return 'yes' if x == 'a' else None", True),
+    (
+        "check_str",
+        "import re; return re.search('a', x)",
+        [["a"], ["b"]],
+        "return 'yes' if x == 'a' else None",
+        True,
+    ),
     ("check_str", "import re; return re.search('a', x)", [["a"], ["b"]], "return 'yes'", False),
     ("check_str", "import re; return re.search('a', x)", [["a"], ["b"]], "return None", False),
     ("check_str", "import re; return re.search('a', x)", [["a"], ["b"]], "return False", False),
@@ -105,7 +126,9 @@ SPECIAL: list[tuple[str, str, list[Any], str, bool]] = [
 ]
 
 
-@pytest.mark.parametrize(("name", "want", "inputs", "got", "passes"), SPECIAL, ids=[f"{s[0]} {s[3]}" for s in SPECIAL])
+@pytest.mark.parametrize(
+    ("name", "want", "inputs", "got", "passes"), SPECIAL, ids=[f"{s[0]} {s[3]}" for s in SPECIAL]
+)
 def test_special_tasks_are_compared_as_evalplus_does(
     tmp_path: Path, judge: Judge, name: str, want: str, inputs: list[Any], got: str, passes: bool
 ) -> None:
@@ -116,16 +139,29 @@ def test_special_tasks_are_compared_as_evalplus_does(
 
 
 def test_the_pyramids_height_may_be_the_perpendicular_one(tmp_path: Path, judge: Judge) -> None:
-    problem = release(tmp_path, "surface_Area", "def surface_Area(b, s):\n    return 2 * b * s + b * b\n", [[6, 4]])
+    problem = release(
+        tmp_path,
+        "surface_Area",
+        "def surface_Area(b, s):\n    return 2 * b * s + b * b\n",
+        [[6, 4]],
+    )
     assert judge(problem, "def surface_Area(b, s):\n    return 84\n").code == "passed"
-    assert judge(problem, "def surface_Area(b, h):\n    return 96\n").code == "passed"  # 36 + 12 * 5
+    assert (
+        judge(problem, "def surface_Area(b, h):\n    return 96\n").code == "passed"
+    )  # 36 + 12 * 5
     assert judge(problem, "def surface_Area(b, h):\n    return 97\n").code == "assertion"
     assert judge(problem, "def surface_Area(b, h):\n    return None\n").outcome.value == "fail"
 
 
-def test_find_zero_is_judged_by_the_polynomial_of_the_inputs_as_given(tmp_path: Path, judge: Judge) -> None:
+def test_find_zero_is_judged_by_the_polynomial_of_the_inputs_as_given(
+    tmp_path: Path, judge: Judge
+) -> None:
     problem = release(
-        tmp_path, "find_zero", "def find_zero(xs):\n    return 123.0\n", [[[-6, 1, 1]], [[-3, 2]]], atol=1e-4
+        tmp_path,
+        "find_zero",
+        "def find_zero(xs):\n    return 123.0\n",
+        [[[-6, 1, 1]], [[-3, 2]]],
+        atol=1e-4,
     )
     right = "def find_zero(xs):\n    return {root} if len(xs) == 3 else 1.5\n"
     assert judge(problem, right.format(root="2")).code == "passed"
@@ -134,22 +170,32 @@ def test_find_zero_is_judged_by_the_polynomial_of_the_inputs_as_given(tmp_path: 
     assert judge(problem, right.format(root="float('nan')")).code == "assertion"
     assert judge(problem, right.format(root="float('inf')")).code == "assertion"
     assert judge(problem, right.format(root="1e200")).outcome.value == "fail"
-    assert judge(problem, "def find_zero(xs):\n    xs[:] = [0.0] * len(xs)\n    return 9.0\n").code == "assertion"
+    assert (
+        judge(problem, "def find_zero(xs):\n    xs[:] = [0.0] * len(xs)\n    return 9.0\n").code
+        == "assertion"
+    )
 
 
 def test_a_candidate_that_changes_its_arguments_changes_no_later_case_and_no_expectation(
     tmp_path: Path, judge: Judge
 ) -> None:
     rows = [3, 1, 2]
-    problem = release(tmp_path, "f", "def f(x):\n    x.sort()\n    return x\n", [[rows], [rows], [[1]]])
-    assert judge(problem, "def f(x):\n    y = sorted(x)\n    x.clear()\n    return y\n").code == "passed"
+    problem = release(
+        tmp_path, "f", "def f(x):\n    x.sort()\n    return x\n", [[rows], [rows], [[1]]]
+    )
+    assert (
+        judge(problem, "def f(x):\n    y = sorted(x)\n    x.clear()\n    return y\n").code
+        == "passed"
+    )
     assert judge(problem, "def f(x):\n    x.clear()\n    return x\n").code == "assertion"
     same = release(tmp_path, "f", "def f(x):\n    return x\n", [[rows]])
     assert judge(same, "def f(x):\n    x.append(4)\n    return x\n").code == "assertion"
     assert judge(same, "def f(x):\n    return x\n").code == "passed"
 
 
-def test_what_a_sample_does_to_the_outputs_of_a_reference_no_later_sample_sees(tmp_path: Path, judge: Judge) -> None:
+def test_what_a_sample_does_to_the_outputs_of_a_reference_no_later_sample_sees(
+    tmp_path: Path, judge: Judge
+) -> None:
     problem = release(tmp_path, "f", "def f(x):\n    return [[x]]\n", [[1]])
     assert judge(problem, "def f(x):\n    return [[2]]\n").code == "assertion"
     assert judge(problem, "def f(x):\n    return [[x]]\n").code == "passed"
@@ -161,9 +207,10 @@ def test_a_reference_meets_sets_in_the_order_in_which_a_program_does(tmp_path: P
     problem = release(tmp_path, "f", code, [[list("abcdefghijkl")]])
     for _ in range(2):
         with Grader(workers=1) as grader:
-            assert [one.code for one in grader.grade([Program(id="p", code=code, verifier=problem.verifier)])] == [
-                "passed"
-            ]
+            assert [
+                one.code
+                for one in grader.grade([Program(id="p", code=code, verifier=problem.verifier)])
+            ] == ["passed"]
 
 
 SHAPES: list[tuple[int, list[Any], list[Any]]] = [
@@ -187,17 +234,32 @@ SHAPES: list[tuple[int, list[Any], list[Any]]] = [
 ]
 
 
-@pytest.mark.parametrize(("number", "given", "expected"), SHAPES, ids=[f"{s[0]} {s[1]}" for s in SHAPES])
-def test_mbpp_plus_arguments_become_what_their_task_takes(number: int, given: list[Any], expected: list[Any]) -> None:
+@pytest.mark.parametrize(
+    ("number", "given", "expected"), SHAPES, ids=[f"{s[0]} {s[1]}" for s in SHAPES]
+)
+def test_mbpp_plus_arguments_become_what_their_task_takes(
+    number: int, given: list[Any], expected: list[Any]
+) -> None:
     assert repr(arguments(f"Mbpp/{number}", given)) == repr(expected)
     assert arguments(f"HumanEval/{number}", given) is given
 
 
-def test_tuple_and_complex_arguments_reach_the_program_as_such(tmp_path: Path, judge: Judge) -> None:
-    problem = release(tmp_path, "f", "def f(a, b):\n    return a + b\n", [[[1, 2], [3]]], task="Mbpp/2")
-    assert judge(problem, "def f(a, b):\n    return a + b if type(a) is tuple else 0\n").code == "passed"
+def test_tuple_and_complex_arguments_reach_the_program_as_such(
+    tmp_path: Path, judge: Judge
+) -> None:
     problem = release(
-        tmp_path, "f", "import cmath\ndef f(z):\n    return cmath.phase(z)\n", [["1j"], ["(-1+0j)"]], task="Mbpp/252"
+        tmp_path, "f", "def f(a, b):\n    return a + b\n", [[[1, 2], [3]]], task="Mbpp/2"
+    )
+    assert (
+        judge(problem, "def f(a, b):\n    return a + b if type(a) is tuple else 0\n").code
+        == "passed"
+    )
+    problem = release(
+        tmp_path,
+        "f",
+        "import cmath\ndef f(z):\n    return cmath.phase(z)\n",
+        [["1j"], ["(-1+0j)"]],
+        task="Mbpp/252",
     )
     right = judge(problem, "import math\ndef f(z):\n    return math.atan2(z.imag, z.real)\n")
     assert (right.code, right.trust) == ("passed", "separate")
@@ -217,7 +279,9 @@ HUB_GOT: list[tuple[str, bool]] = [
 
 
 @pytest.mark.parametrize(("got", "passes"), HUB_GOT)
-def test_numpys_stand_in_compares_as_numpy_does(tmp_path: Path, judge: Judge, got: str, passes: bool) -> None:
+def test_numpys_stand_in_compares_as_numpy_does(
+    tmp_path: Path, judge: Judge, got: str, passes: bool
+) -> None:
     test = "import numpy as np\ndef check(candidate):\n    np.testing.assert_allclose(candidate(), [1.0, 2.0], atol=1e-6)\n"
     problem = only(tmp_path, HUMANEVAL | {"prompt": "def half():\n", "test": test})
     result = judge(problem, f"    return {got}\n")

@@ -15,7 +15,14 @@ from unidiff import PatchSet
 
 from sentinel_pipeline.bench.families import FAMILIES, Family, functions, is_heldout, shell, tools
 from sentinel_pipeline.bench.families.raw_material import raw_documents
-from sentinel_pipeline.records import CATEGORIES, JsonAnswer, PatchApplies, PythonTests, ShellEffect, TextAnswer
+from sentinel_pipeline.records import (
+    CATEGORIES,
+    JsonAnswer,
+    PatchApplies,
+    PythonTests,
+    ShellEffect,
+    TextAnswer,
+)
 
 BY_NAME = {family.name: family for family in FAMILIES}
 seeds = st.integers(0, 2**32)
@@ -62,14 +69,20 @@ def test_the_same_composition_and_seed_give_the_same_draft(family: Family, seed:
 
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda f: f.name)
 def test_no_prompt_holds_its_answer(family: Family) -> None:
-    told = [c for c, draft in drafts(family, 1) if any(draft.reference in turn.content for turn in draft.messages)]
+    told = [
+        c
+        for c, draft in drafts(family, 1)
+        if any(draft.reference in turn.content for turn in draft.messages)
+    ]
     assert told == []
 
 
 def test_a_function_prompt_holds_no_test_and_no_expression() -> None:
     for composition, draft in drafts(BY_NAME["functions"], 2):
         prompt, body = draft.messages[0].content, draft.reference.partition("return ")[2]
-        assert body not in prompt and "assert" not in prompt and " for x in " not in prompt, composition
+        assert body not in prompt and "assert" not in prompt and " for x in " not in prompt, (
+            composition
+        )
 
 
 def test_every_function_reference_passes_its_own_asserts() -> None:
@@ -77,7 +90,9 @@ def test_every_function_reference_passes_its_own_asserts() -> None:
     for composition, draft in drafts(BY_NAME["functions"], 3):
         scope: dict[str, object] = {}
         exec(draft.reference + "\n" + draft.verifier.tests, scope)
-        assert isinstance(draft.verifier, PythonTests) and draft.verifier.entry_point in scope, composition
+        assert isinstance(draft.verifier, PythonTests) and draft.verifier.entry_point in scope, (
+            composition
+        )
 
 
 def test_the_asserts_tell_a_composition_from_its_neighbours() -> None:
@@ -90,7 +105,9 @@ def test_the_asserts_tell_a_composition_from_its_neighbours() -> None:
         draft = BY_NAME["functions"].generate(composition, Random(f"4|{composition}"))
         spec = functions.draw(composition, Random(f"4|{composition}"))
         parts = composition.split("|")
-        for place, options in enumerate((functions.AGGREGATIONS, functions.MAPS, functions.PREDICATES)):
+        for place, options in enumerate(
+            (functions.AGGREGATIONS, functions.MAPS, functions.PREDICATES)
+        ):
             other = [*parts]
             other[place] = rng.choice([name for name in options if name != parts[place]])
             mutant = spec._replace(
@@ -120,19 +137,29 @@ def test_every_diff_parses_and_gives_the_expected_file() -> None:
         (path,) = verifier.files
         assert [file.path for file in patch] == [path]
         (hunk,) = patch[0]
-        assert "".join(line.value for line in hunk.source_lines()) == verifier.files[path], composition
-        assert "".join(line.value for line in hunk.target_lines()) == verifier.expected[path], composition
+        assert "".join(line.value for line in hunk.source_lines()) == verifier.files[path], (
+            composition
+        )
+        assert "".join(line.value for line in hunk.target_lines()) == verifier.expected[path], (
+            composition
+        )
 
 
 def test_every_edit_changes_its_file() -> None:
-    assert [c for c, draft in drafts(BY_NAME["edits"], 7) if draft.verifier.files == draft.verifier.expected] == []
+    assert [
+        c
+        for c, draft in drafts(BY_NAME["edits"], 7)
+        if draft.verifier.files == draft.verifier.expected
+    ] == []
 
 
 def test_every_call_fits_the_schema_of_its_signature() -> None:
     for composition, draft in drafts(BY_NAME["tools"], 8):
         verifier = draft.verifier
         assert isinstance(verifier, JsonAnswer) and verifier.schema is not None
-        assert jsonschema_rs.is_valid(json.loads(verifier.schema), json.loads(draft.reference)), composition
+        assert jsonschema_rs.is_valid(json.loads(verifier.schema), json.loads(draft.reference)), (
+            composition
+        )
         assert json.loads(draft.reference) == json.loads(verifier.expected)
 
 
@@ -140,7 +167,9 @@ def test_the_schema_refuses_another_name_and_an_extra_argument() -> None:
     draft = BY_NAME["tools"].generate("send_money|en|0|money", Random(9))
     schema, call = json.loads(draft.verifier.schema), json.loads(draft.reference)
     assert not jsonschema_rs.is_valid(schema, call | {"name": "set_price"})
-    assert not jsonschema_rs.is_valid(schema, call | {"arguments": call["arguments"] | {"extra": 1}})
+    assert not jsonschema_rs.is_valid(
+        schema, call | {"arguments": call["arguments"] | {"extra": 1}}
+    )
 
 
 @given(seed=seeds, form=st.sampled_from(["decimal", "money"]))
@@ -219,7 +248,9 @@ def test_raw_documents_never_hold_a_prompt() -> None:
 def test_raw_functions_are_of_training_compositions_only() -> None:
     """A held-out generator expression appears in no document, whatever the names and constants."""
     spec_of = functions.draw
-    heldout = {(p[0], p[1], p[2]) for c in BY_NAME["functions"].split(heldout=True) if (p := c.split("|"))}
+    heldout = {
+        (p[0], p[1], p[2]) for c in BY_NAME["functions"].split(heldout=True) if (p := c.split("|"))
+    }
     text = "\n".join(raw_documents(2, 4000))
     for aggregation, step, predicate in sorted(heldout)[:60]:
         spec = spec_of(f"{aggregation}|{step}|{predicate}", Random(0))
@@ -232,7 +263,9 @@ def test_raw_functions_are_of_training_compositions_only() -> None:
 
 def test_the_split_is_a_fixed_hash() -> None:
     """A change of the split moves every held-out number: it must be seen."""
-    assert [is_heldout("functions", c) for c in ("sum|same|even", "max|abs|most", "list|plus|odd_below")] == [
+    assert [
+        is_heldout("functions", c) for c in ("sum|same|even", "max|abs|most", "list|plus|odd_below")
+    ] == [
         False,
         True,
         True,

@@ -32,7 +32,11 @@ ENDLESS = "    while True:\n        pass\n"
 
 
 def refused(path: Path, problems: dict[str, Problem]) -> list[tuple[int, str, str]]:
-    return [(one.line, one.field, one.message) for one in read_samples(path, problems) if isinstance(one, Refused)]
+    return [
+        (one.line, one.field, one.message)
+        for one in read_samples(path, problems)
+        if isinstance(one, Refused)
+    ]
 
 
 def test_results_keep_the_samples_order_and_fields_and_add_human_evals(
@@ -61,7 +65,10 @@ def test_results_keep_the_samples_order_and_fields_and_add_human_evals(
     assert results[1]["result"] == "failed: assertion: half(4): expected 2, got 4"
     assert [result["code"] for result in results][3] == "syntax_error"
     assert [result["problem"] for result in results] == ["HumanEval/900"] * 4 + ["904"] * 2
-    assert tally.judged == {"HumanEval/900": 4, "904": 2} and tally.passed == {"HumanEval/900": 1, "904": 1}
+    assert tally.judged == {"HumanEval/900": 4, "904": 2} and tally.passed == {
+        "HumanEval/900": 1,
+        "904": 1,
+    }
     assert (tally.infra, tally.kept, sum(tally.codes.values())) == (0, 0, 6)
 
 
@@ -75,10 +82,14 @@ def test_mbpps_ids_are_known_by_all_their_names(tmp_path: Path, asked: Any, know
 
 @pytest.mark.parametrize("key", ["task_id", "name"])
 @pytest.mark.parametrize("asked", ["HumanEval_907_half", "MultiPL-E/HumanEval_907_half"])
-def test_multipl_es_names_are_known_with_and_without_the_suites(tmp_path: Path, asked: str, key: str) -> None:
+def test_multipl_es_names_are_known_with_and_without_the_suites(
+    tmp_path: Path, asked: str, key: str
+) -> None:
     (problem,) = load_problems(str(file_of(tmp_path, MULTIPL_E))).values()
     for known in (asked, "HumanEval_907_half", "MultiPL-E/HumanEval_907_half"):
-        (sample,) = read_samples(samples_of(tmp_path, {key: asked, "completion": ""}), {known: problem})
+        (sample,) = read_samples(
+            samples_of(tmp_path, {key: asked, "completion": ""}), {known: problem}
+        )
         assert not isinstance(sample, Refused) and sample.task_id == known
 
 
@@ -86,7 +97,9 @@ def test_an_exact_id_counts_more_than_an_alias(tmp_path: Path) -> None:
     names: list[Any] = ["Mbpp/904", 904, "a", "A"]
     problems = load_problems(str(file_of(tmp_path, *(MBPP | {"task_id": name} for name in names))))
     found = read_samples(samples_of(tmp_path, *(row("", name) for name in names)), problems)
-    assert [one.task_id for one in found if not isinstance(one, Refused)] == [str(name) for name in names]
+    assert [one.task_id for one in found if not isinstance(one, Refused)] == [
+        str(name) for name in names
+    ]
 
 
 NO_ROWS: list[tuple[Any, str, str]] = [
@@ -96,8 +109,16 @@ NO_ROWS: list[tuple[Any, str, str]] = [
     (row("", True), "task_id", "unknown task 'True'"),
     (row("", 904.0), "task_id", "unknown task '904.0'"),
     (row("", ["HumanEval/900"]), "task_id", "unknown task"),
-    (row("", "\x1b[2J\u202e\ud800" + "x" * 9999), "task_id", "unknown task '\\x1b[2J\\u202e\\ud800xxx"),
-    ({"task_id": "HumanEval/900"}, "completion", "is missing: expected the text of a completion or a solution"),
+    (
+        row("", "\x1b[2J\u202e\ud800" + "x" * 9999),
+        "task_id",
+        "unknown task '\\x1b[2J\\u202e\\ud800xxx",
+    ),
+    (
+        {"task_id": "HumanEval/900"},
+        "completion",
+        "is missing: expected the text of a completion or a solution",
+    ),
     (row(None), "completion", "is missing"),  # type: ignore[arg-type]
     (row("", deep=json.loads("[" * 99 + "]" * 99)), "", ""),
     (row("", deep=json.loads("[" * 100 + "]" * 100)), "", "is nested deeper than 100"),
@@ -112,7 +133,12 @@ NO_ROWS: list[tuple[Any, str, str]] = [
 
 @pytest.mark.parametrize(("given", "field", "message"), NO_ROWS, ids=range(len(NO_ROWS)))
 def test_a_bad_row_is_named_and_the_rest_is_graded(
-    tmp_path: Path, grader: Grader, problems: dict[str, Problem], given: Any, field: str, message: str
+    tmp_path: Path,
+    grader: Grader,
+    problems: dict[str, Problem],
+    given: Any,
+    field: str,
+    message: str,
 ) -> None:
     path = samples_of(tmp_path, row(RIGHT), given, "", row(WRONG))
     found = refused(path, problems)
@@ -123,23 +149,39 @@ def test_a_bad_row_is_named_and_the_rest_is_graded(
     assert (line, where) == (2, field) and message in why and len(why) < 250 and why.isprintable()
     assert [one[:2] for one in look(path, problems).refused] == [(2, field)]
     tally, results = graded(tmp_path, grader, problems, row(RIGHT), given, "", row(WRONG))
-    assert [result["passed"] for result in results] == [True, False] and sum(tally.codes.values()) == 2
+    assert [result["passed"] for result in results] == [True, False] and sum(
+        tally.codes.values()
+    ) == 2
 
 
-def test_bytes_that_are_no_utf_8_are_a_bad_row(tmp_path: Path, problems: dict[str, Problem]) -> None:
+def test_bytes_that_are_no_utf_8_are_a_bad_row(
+    tmp_path: Path, problems: dict[str, Problem]
+) -> None:
     path = tmp_path / "s.jsonl"
     path.write_bytes(b"\xef\xbb\xbf" + json.dumps(row(RIGHT)).encode() + b"\r\n\xff\xfe\n")
     assert [(line, field) for line, field, _ in refused(path, problems)] == [(2, "")]
     assert look(path, problems).samples == 1
 
 
-def test_a_plan_counts_repeats_and_tasks_without_a_sample(tmp_path: Path, problems: dict[str, Problem]) -> None:
+def test_a_plan_counts_repeats_and_tasks_without_a_sample(
+    tmp_path: Path, problems: dict[str, Problem]
+) -> None:
     same = {"task_id": "HumanEval/900", "solution": str(HUMANEVAL["prompt"]) + RIGHT}
-    plan = look(samples_of(tmp_path, row(RIGHT), row(RIGHT), row(WRONG), same, row(RIGHT, "HumanEval/901")), problems)
-    assert (plan.samples, plan.repeated, plan.missing, plan.refused) == (5, 2, ["904", "broken"], [])
+    plan = look(
+        samples_of(tmp_path, row(RIGHT), row(RIGHT), row(WRONG), same, row(RIGHT, "HumanEval/901")),
+        problems,
+    )
+    assert (plan.samples, plan.repeated, plan.missing, plan.refused) == (
+        5,
+        2,
+        ["904", "broken"],
+        [],
+    )
 
 
-def test_samples_of_another_suite_and_an_empty_file_are_bad_input(tmp_path: Path, problems: dict[str, Problem]) -> None:
+def test_samples_of_another_suite_and_an_empty_file_are_bad_input(
+    tmp_path: Path, problems: dict[str, Problem]
+) -> None:
     with pytest.raises(
         BadInput, match=r"no sample can be graded; the first: unknown task 'x/1'.*of another suite"
     ) as caught:
@@ -153,7 +195,11 @@ def test_samples_of_another_suite_and_an_empty_file_are_bad_input(tmp_path: Path
 def test_a_damaged_gzip_is_bad_input(tmp_path: Path, problems: dict[str, Problem]) -> None:
     path = tmp_path / "s.jsonl.gz"
     whole = gzip.compress((json.dumps(row(os.urandom(3000).hex())) + "\n").encode() * 40)
-    for damaged in (whole[:-20], whole[: len(whole) // 2] + b"\0" * 99 + whole[len(whole) // 2 :], b"no gzip"):
+    for damaged in (
+        whole[:-20],
+        whole[: len(whole) // 2] + b"\0" * 99 + whole[len(whole) // 2 :],
+        b"no gzip",
+    ):
         path.write_bytes(damaged)
         with pytest.raises(BadInput, match=r"s\.jsonl\.gz: cannot be read"):
             look(path, problems)
@@ -161,11 +207,22 @@ def test_a_damaged_gzip_is_bad_input(tmp_path: Path, problems: dict[str, Problem
     assert look(path, problems).samples == 40
 
 
-FORGED = {"passed": True, "result": "passed", "outcome": "pass", "code": "passed", "problem": "904", "trust": "x"}
+FORGED = {
+    "passed": True,
+    "result": "passed",
+    "outcome": "pass",
+    "code": "passed",
+    "problem": "904",
+    "trust": "x",
+}
 
 
-def test_a_row_that_brings_a_verdict_gets_its_own(tmp_path: Path, grader: Grader, problems: dict[str, Problem]) -> None:
-    tally, results = graded(tmp_path, grader, problems, row(WRONG, **FORGED, detail="", cpu_seconds=-1))
+def test_a_row_that_brings_a_verdict_gets_its_own(
+    tmp_path: Path, grader: Grader, problems: dict[str, Problem]
+) -> None:
+    tally, results = graded(
+        tmp_path, grader, problems, row(WRONG, **FORGED, detail="", cpu_seconds=-1)
+    )
     assert results[0]["passed"] is False and results[0]["result"].startswith("failed: assertion")
     assert (results[0]["problem"], results[0]["trust"]) == ("HumanEval/900", "separate")
     assert results[0]["cpu_seconds"] >= 0
@@ -199,10 +256,21 @@ def test_hostile_completions_neither_pass_nor_break_a_line(
     assert tally.infra == 0 and tally.codes.keys() <= set(CODES)
 
 
-def test_tests_that_cannot_run_are_no_score(tmp_path: Path, grader: Grader, problems: dict[str, Problem]) -> None:
-    tally, results = graded(tmp_path, grader, problems, row("def f(x): return 1", "broken"), row(RIGHT))
-    assert (results[0]["passed"], results[0]["outcome"], results[0]["code"]) == (None, "infra", "test_error")
-    assert results[0]["result"].startswith("failed: test_error") and "no fixture" in results[0]["result"]
+def test_tests_that_cannot_run_are_no_score(
+    tmp_path: Path, grader: Grader, problems: dict[str, Problem]
+) -> None:
+    tally, results = graded(
+        tmp_path, grader, problems, row("def f(x): return 1", "broken"), row(RIGHT)
+    )
+    assert (results[0]["passed"], results[0]["outcome"], results[0]["code"]) == (
+        None,
+        "infra",
+        "test_error",
+    )
+    assert (
+        results[0]["result"].startswith("failed: test_error")
+        and "no fixture" in results[0]["result"]
+    )
     assert (tally.infra, dict(tally.judged)) == (1, {"HumanEval/900": 1})
     assert tally.rates((1,))["pass@1"] == {"value": 1.0, "tasks": 1}
 
@@ -222,5 +290,8 @@ def test_rates_are_over_the_tasks_that_have_enough_samples() -> None:
 def test_with_one_sample_a_task_the_interval_is_wilsons() -> None:
     tally = Tally()
     for number in range(10):
-        tally.add(str(number), {"code": "passed", "trust": "separate", "outcome": "pass", "passed": number < 3})
+        tally.add(
+            str(number),
+            {"code": "passed", "trust": "separate", "outcome": "pass", "passed": number < 3},
+        )
     assert tally.rates((1,))["interval"] == list(wilson(3, 10)[:2])

@@ -54,18 +54,26 @@ def tasks(benchmarks_dir: Path) -> dict[str, Task]:
 
 
 def scored(answers: list[tuple[Task, str]]) -> list[tuple[str, bool | None]]:
-    items = [Scorable(str(number), task.messages, text, task.verifier) for number, (task, text) in enumerate(answers)]
+    items = [
+        Scorable(str(number), task.messages, text, task.verifier)
+        for number, (task, text) in enumerate(answers)
+    ]
     return [(each.reason, each.syntax_ok) for each in score.score(items, workers=1)]
 
 
-def test_the_suite_loads_from_its_original_file(benchmarks_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_suite_loads_from_its_original_file(
+    benchmarks_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("SENTINEL_BENCHMARKS", str(benchmarks_dir))
     loaded = load_suite("multipl_e")
     assert (len(loaded), loaded[0].id) == (159, "MultiPL-E/HumanEval_23_strlen")
     for task in loaded:
         assert isinstance(task.verifier, ScriptTests) and task.reference == ""
         assert f"function {task.verifier.entry_point}(" in task.verifier.prefix
-        assert task.verifier.prefix in task.messages[0].content and "assert" not in task.messages[0].content
+        assert (
+            task.verifier.prefix in task.messages[0].content
+            and "assert" not in task.messages[0].content
+        )
     assert [Task.from_row(task.to_row()) for task in loaded] == loaded
 
 
@@ -81,7 +89,10 @@ def test_right_continuations_pass_and_wrong_ones_say_why(tasks: dict[str, Task])
     assert dict(zip(SOLUTIONS, right)) == dict.fromkeys(SOLUTIONS, ("passed", True))
     wrong = scored([(tasks[name], case.wrong) for name, case in SOLUTIONS.items()])
     for (name, case), (reason, syntax_ok) in zip(SOLUTIONS.items(), wrong):
-        assert (reason[: len(case.reason)], syntax_ok) == (case.reason, not reason.startswith("syntax_error")), name
+        assert (reason[: len(case.reason)], syntax_ok) == (
+            case.reason,
+            not reason.startswith("syntax_error"),
+        ), name
 
 
 FORMS = {
@@ -110,16 +121,30 @@ def test_an_answer_is_read_in_any_usual_form(tasks: dict[str, Task], form: str) 
     untyped = "function strlen(string) {\n  return string.length;\n}"
     text = FORMS[form].replace("{whole}", whole).replace("{untyped}", untyped)
     wrong = text.replace(".length", ".length + 1")
-    (right, _), (reason, syntax_ok) = scored([(tasks["23_strlen"], text), (tasks["23_strlen"], wrong)])
-    assert (right, reason, syntax_ok) == ("passed", 'assertion: strlen(""): expected 0, got 1', True)
+    (right, _), (reason, syntax_ok) = scored(
+        [(tasks["23_strlen"], text), (tasks["23_strlen"], wrong)]
+    )
+    assert (right, reason, syntax_ok) == (
+        "passed",
+        'assertion: strlen(""): expected 0, got 1',
+        True,
+    )
 
 
 BAD_ANSWERS = {
     "prose": ("I cannot do that.", "syntax_error", False),
     "nothing": ("", "empty", False),
     "empty fence": ("```ts\n```", "empty", False),
-    "Python": ("```python\ndef strlen(string):\n    return len(string)\n```", "syntax_error", False),
-    "another name": ("```ts\nexport const length = (s: string) => s.length;\n```", "syntax_error", False),
+    "Python": (
+        "```python\ndef strlen(string):\n    return len(string)\n```",
+        "syntax_error",
+        False,
+    ),
+    "another name": (
+        "```ts\nexport const length = (s: string) => s.length;\n```",
+        "syntax_error",
+        False,
+    ),
     "unclosed": ("    return string.length;", "syntax_error", False),
     "empty body": ("}", "assertion", True),
     "stub alone": ("function strlen(string: string): number {\n}", "assertion", True),
@@ -150,7 +175,10 @@ BAD_ROWS: list[tuple[Any, str]] = [
     (ROW | {"name": 3}, "field 'name': expected text, got int"),
     (ROW | {"language": "py"}, "field 'language': expected 'ts', got 'py'"),
     (ROW | {"prompt": "// no stub"}, "field 'prompt': begins no function"),
-    (ROW | {"tests": "assert.ok(g(1))"}, "field 'tests': do not name 'f', the function that the prompt begins"),
+    (
+        ROW | {"tests": "assert.ok(g(1))"},
+        "field 'tests': do not name 'f', the function that the prompt begins",
+    ),
 ]
 
 
@@ -170,5 +198,8 @@ def test_the_entry_point_is_the_function_that_the_stub_ends_in(tmp_path: Path) -
     path.write_text(json.dumps(ROW | {"prompt": prompt}) + "\n")
     (task,) = load_suite("multipl_e", data=path)
     assert isinstance(task.verifier, ScriptTests) and task.verifier.entry_point == "f"
-    answers = ["  return 8 * half(half(x));\n}", "```ts\nfunction f(x: number) { return half(8 * half(x)) }\n```"]
+    answers = [
+        "  return 8 * half(half(x));\n}",
+        "```ts\nfunction f(x: number) { return half(8 * half(x)) }\n```",
+    ]
     assert scored([(task, text) for text in answers]) == [("passed", True), ("passed", True)]

@@ -40,7 +40,9 @@ MBPP = {
 
 def file_of(folder: Path, *rows: Any, name: str = "suite.jsonl") -> Path:
     path = folder / name
-    path.write_text("".join((row if isinstance(row, str) else json.dumps(row)) + "\n" for row in rows))
+    path.write_text(
+        "".join((row if isinstance(row, str) else json.dumps(row)) + "\n" for row in rows)
+    )
     return path
 
 
@@ -71,21 +73,30 @@ def test_smoke_ids_and_prompts_are_fixed() -> None:
     ]
 
 
-def test_humaneval_loads_from_its_original_file(benchmarks_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_humaneval_loads_from_its_original_file(
+    benchmarks_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("SENTINEL_BENCHMARKS", str(benchmarks_dir))
     tasks = load_suite("humaneval")
     assert len(tasks) == 164 and tasks[0].id == "HumanEval/0"
     for task in tasks:
         assert isinstance(task.verifier, PythonTests)
-        assert task.verifier.prefix in task.messages[0].content and task.verifier.tests not in task.messages[0].content
+        assert (
+            task.verifier.prefix in task.messages[0].content
+            and task.verifier.tests not in task.messages[0].content
+        )
 
 
-def test_mbpp_loads_from_its_original_file(benchmarks_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_mbpp_loads_from_its_original_file(
+    benchmarks_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("SENTINEL_BENCHMARKS", str(benchmarks_dir))
     tasks = load_suite("mbpp")
     assert len(tasks) == 974 and tasks[0].id == "MBPP/1"
     assert [
-        task.id for task in tasks if f"Name the function {task.verifier.entry_point}." not in task.messages[0].content
+        task.id
+        for task in tasks
+        if f"Name the function {task.verifier.entry_point}." not in task.messages[0].content
     ] == []  # type: ignore[union-attr]
     assert [task.id for task in tasks if "assert" in task.messages[0].content.split("\n")[-1]] == []
 
@@ -126,7 +137,10 @@ BAD_HUMANEVAL: list[tuple[Any, str]] = [
     ),
     (without(HUMANEVAL, "task_id"), "field 'task_id': is missing"),
     (HUMANEVAL | {"prompt": 3}, "field 'prompt': expected text, got int"),
-    (HUMANEVAL | {"entry_point": "third"}, "field 'entry_point': 'third' is not defined by the prompt's stub"),
+    (
+        HUMANEVAL | {"entry_point": "third"},
+        "field 'entry_point': 'third' is not defined by the prompt's stub",
+    ),
     (HUMANEVAL | {"test": "def check("}, "field 'test': is no Python"),
     ("{nope", "is no JSON: Expecting property name"),
     ("[1]", "expected a JSON object, got list"),
@@ -134,7 +148,9 @@ BAD_HUMANEVAL: list[tuple[Any, str]] = [
 
 
 @pytest.mark.parametrize(("row", "message"), BAD_HUMANEVAL, ids=range(len(BAD_HUMANEVAL)))
-def test_a_malformed_humaneval_row_names_file_line_and_field(tmp_path: Path, row: Any, message: str) -> None:
+def test_a_malformed_humaneval_row_names_file_line_and_field(
+    tmp_path: Path, row: Any, message: str
+) -> None:
     path = file_of(tmp_path, HUMANEVAL | {"task_id": "HumanEval/1"}, row)
     with pytest.raises(BadInput, match=message) as caught:
         load_suite("humaneval", data=path)
@@ -144,7 +160,10 @@ def test_a_malformed_humaneval_row_names_file_line_and_field(tmp_path: Path, row
 BAD_MBPP: list[tuple[Any, str]] = [
     (without(MBPP, "code"), "field 'code': is missing"),
     (without(MBPP, "text"), "field 'prompt': is missing"),
-    (MBPP | {"test_list": "assert total(1, 2) == 3"}, "field 'test_list': expected a non-empty list of text, got str"),
+    (
+        MBPP | {"test_list": "assert total(1, 2) == 3"},
+        "field 'test_list': expected a non-empty list of text, got str",
+    ),
     (MBPP | {"test_list": ["assert True"]}, "field 'test_list': the asserts call no function"),
     (MBPP | {"task_id": None}, "field 'task_id': expected a number, got NoneType"),
 ]
@@ -183,7 +202,10 @@ def test_a_benchmarks_folder_without_the_file_says_what_it_must_hold(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SENTINEL_BENCHMARKS", str(tmp_path))
-    with pytest.raises(BadInput, match=r"HumanEval\.jsonl\.gz: is not there.*must name a folder that holds humaneval/"):
+    with pytest.raises(
+        BadInput,
+        match=r"HumanEval\.jsonl\.gz: is not there.*must name a folder that holds humaneval/",
+    ):
         load_suite("humaneval")
 
 
@@ -212,7 +234,8 @@ def test_without_a_network_the_error_says_what_to_do(monkeypatch: pytest.MonkeyP
 
     fake_hub(monkeypatch, load)
     with pytest.raises(
-        Infrastructure, match=r"openai/openai_humaneval could not be fetched.*Set SENTINEL_BENCHMARKS.*--data"
+        Infrastructure,
+        match=r"openai/openai_humaneval could not be fetched.*Set SENTINEL_BENCHMARKS.*--data",
     ):
         load_suite("humaneval")
 
@@ -225,7 +248,11 @@ def test_an_unknown_suite_names_the_nearest_known_one() -> None:
 def test_a_users_own_suite_is_read(tmp_path: Path) -> None:
     path = file_of(
         tmp_path,
-        {"prompt": "Add.", "tests": "assert add(1, 2) == 3", "reference": "def add(a, b):\n    return a + b"},
+        {
+            "prompt": "Add.",
+            "tests": "assert add(1, 2) == 3",
+            "reference": "def add(a, b):\n    return a + b",
+        },
         {
             "task_id": "json",
             "prompt": "Empty.",
@@ -235,11 +262,22 @@ def test_a_users_own_suite_is_read(tmp_path: Path) -> None:
         name="mine.jsonl",
     )
     code, data = load_suite("mine", data=path)
-    assert (code.id, code.suite, code.category, code.family) == ("mine/1", "mine", "executable_code", "mine")
-    assert (
-        isinstance(code.verifier, PythonTests) and code.verifier.entry_point == "add" and passes(code, code.reference)
+    assert (code.id, code.suite, code.category, code.family) == (
+        "mine/1",
+        "mine",
+        "executable_code",
+        "mine",
     )
-    assert (data.id, data.category, data.verifier) == ("json", "tool_use", JsonAnswer(expected="{}"))
+    assert (
+        isinstance(code.verifier, PythonTests)
+        and code.verifier.entry_point == "add"
+        and passes(code, code.reference)
+    )
+    assert (data.id, data.category, data.verifier) == (
+        "json",
+        "tool_use",
+        JsonAnswer(expected="{}"),
+    )
     assert [task.suite for task in load_suite(str(path))] == ["mine", "mine"]
 
 
@@ -251,22 +289,41 @@ BAD_OWN: list[tuple[Any, str]] = [
         {"prompt": "x", "verifier": {"kind": "magic"}},
         "field 'verifier': verifier: expected an object whose kind is one of",
     ),
-    ({"prompt": "x", "verifier": {"kind": "text_answer", "right": "y"}}, r"unknown field\(s\) right"),
+    (
+        {"prompt": "x", "verifier": {"kind": "text_answer", "right": "y"}},
+        r"unknown field\(s\) right",
+    ),
     (
         {"prompt": "x", "verifier": {"kind": "fields_answer", "expected": "[1]", "schema": "{}"}},
         "expected is no JSON object",
     ),
     (
-        {"prompt": "x", "verifier": {"kind": "grounded_text", "record": "{}", "must_mention": ["a"], "min_words": "1"}},
+        {
+            "prompt": "x",
+            "verifier": {
+                "kind": "grounded_text",
+                "record": "{}",
+                "must_mention": ["a"],
+                "min_words": "1",
+            },
+        },
         "min_words",
     ),
-    ({"prompt": "x", "tests": "assert f(1)", "category": "devop"}, "'devop' is unknown. Did you mean 'devops'"),
-    ({"messages": [{"role": "assistant", "content": "x"}], "tests": "assert f(1)"}, "must end with a user turn"),
+    (
+        {"prompt": "x", "tests": "assert f(1)", "category": "devop"},
+        "'devop' is unknown. Did you mean 'devops'",
+    ),
+    (
+        {"messages": [{"role": "assistant", "content": "x"}], "tests": "assert f(1)"},
+        "must end with a user turn",
+    ),
 ]
 
 
 @pytest.mark.parametrize(("row", "message"), BAD_OWN, ids=range(len(BAD_OWN)))
-def test_a_malformed_row_of_ones_own_suite_names_its_field(tmp_path: Path, row: Any, message: str) -> None:
+def test_a_malformed_row_of_ones_own_suite_names_its_field(
+    tmp_path: Path, row: Any, message: str
+) -> None:
     with pytest.raises(BadInput, match=message) as caught:
         load_suite("mine", data=file_of(tmp_path, row))
     assert caught.value.line == 1
@@ -277,7 +334,11 @@ ENTRY_POINTS: list[tuple[str, str, EntryPoint | None]] = [
     ("assert set(f([1])) == set([1])", "", EntryPoint("f", 1)),
     ("assert (f(g(1))) == 3", "def g(x): ...\ndef h(): ...", EntryPoint("g", 1)),
     ("assert helper(f(1)) == 3", "def f(x): ...", EntryPoint("f", 1)),
-    ("root = Node(1)\nassert height(root) == 3", "class Node: ...\ndef height(r): ...", EntryPoint("height", 1)),
+    (
+        "root = Node(1)\nassert height(root) == 3",
+        "class Node: ...\ndef height(r): ...",
+        EntryPoint("height", 1),
+    ),
     ("from math import isclose\nassert isclose(f(1), 2.0)", "", EntryPoint("f", 1)),
     ("import math\nassert math.isclose(f(1), 2.0)", "", EntryPoint("f", 1)),
     ("assert f(1) == 1\nassert f(1, 2) == 2", "", EntryPoint("f", None)),
@@ -290,8 +351,12 @@ ENTRY_POINTS: list[tuple[str, str, EntryPoint | None]] = [
 ]
 
 
-@pytest.mark.parametrize(("tests", "program", "expected"), ENTRY_POINTS, ids=range(len(ENTRY_POINTS)))
-def test_the_entry_point_is_what_the_asserts_are_about(tests: str, program: str, expected: EntryPoint | None) -> None:
+@pytest.mark.parametrize(
+    ("tests", "program", "expected"), ENTRY_POINTS, ids=range(len(ENTRY_POINTS))
+)
+def test_the_entry_point_is_what_the_asserts_are_about(
+    tests: str, program: str, expected: EntryPoint | None
+) -> None:
     assert infer_entry_point(tests, program) == expected
 
 

@@ -34,7 +34,12 @@ def test_train_and_heldout_share_no_composition_of_any_family(seed: int) -> None
 def test_no_prompt_and_no_id_appears_twice(seed: int) -> None:
     bank = small(seed)
     tasks = [*bank.train, *bank.heldout]
-    assert len({task.messages for task in tasks}) == len({task.id for task in tasks}) == len(tasks) == 5 * 55
+    assert (
+        len({task.messages for task in tasks})
+        == len({task.id for task in tasks})
+        == len(tasks)
+        == 5 * 55
+    )
 
 
 def test_the_same_seed_gives_the_same_bytes() -> None:
@@ -71,7 +76,9 @@ def test_a_task_survives_its_row() -> None:
 
 def test_suites_are_named_train_and_heldout() -> None:
     bank = small(8, 2, 2)
-    assert {task.suite for task in bank.train} == {"train"} and {task.suite for task in bank.heldout} == {"heldout"}
+    assert {task.suite for task in bank.train} == {"train"} and {
+        task.suite for task in bank.heldout
+    } == {"heldout"}
 
 
 def test_an_unknown_family_is_named_with_the_nearest_known_one() -> None:
@@ -84,14 +91,22 @@ def test_a_negative_count_is_refused() -> None:
         build(0, {}, {"chat": -1})
 
 
-def test_more_prompts_than_a_family_has_is_refused_and_not_an_endless_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_prompts_than_a_family_has_is_refused_and_not_an_endless_loop(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     from sentinel_pipeline.bench import task_bank
 
     (chat,) = [family for family in FAMILIES if family.name == "chat"]
-    tiny = chat._replace(compositions=("recall|day|pet|day", "recall|pet|day|pet", "correct|day|pet|day"))
-    narrow = tiny._replace(generate=lambda composition, rng: chat.generate(composition, type(rng)(rng.randint(0, 2))))
+    tiny = chat._replace(
+        compositions=("recall|day|pet|day", "recall|pet|day|pet", "correct|day|pet|day")
+    )
+    narrow = tiny._replace(
+        generate=lambda composition, rng: chat.generate(composition, type(rng)(rng.randint(0, 2)))
+    )
     monkeypatch.setattr(task_bank, "EVERY_FAMILY", (narrow,))
-    with pytest.raises(BadInput, match=r"no 50 different train prompts, only about \d.*Ask for at most"):
+    with pytest.raises(
+        BadInput, match=r"no 50 different train prompts, only about \d.*Ask for at most"
+    ):
         build(0, {"chat": 50}, {})
 
 

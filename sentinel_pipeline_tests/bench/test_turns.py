@@ -41,7 +41,10 @@ def test_a_conversation_passes_when_every_turn_does_and_names_the_first_that_fai
         ("c", "infra", "infra: lost (turn 1; 1 of 2 passed)"),
         ("plain", "pass", "passed"),
     ]
-    assert joined[1].completion == "[1] x\n[2] y\n[3] x" and (joined[1].tokens, joined[1].seconds) == (9, 1.5)
+    assert joined[1].completion == "[1] x\n[2] y\n[3] x" and (
+        joined[1].tokens,
+        joined[1].seconds,
+    ) == (9, 1.5)
 
 
 def test_samples_of_a_conversation_stay_apart() -> None:
@@ -52,14 +55,22 @@ def test_samples_of_a_conversation_stay_apart() -> None:
 def test_the_interval_counts_tasks_where_samples_repeat_them() -> None:
     def interval(samples: list[SampleScore]) -> Any:
         return build_report(
-            samples, stage="s", suite="x", model="m", model_hash="h", scorer_version="v", decoding={}
+            samples,
+            stage="s",
+            suite="x",
+            model="m",
+            model_hash="h",
+            scorer_version="v",
+            decoding={},
         ).interval
 
     single = [turn(f"t{i}", "pass" if i % 2 else "fail") for i in range(20)]
     assert interval(single) == wilson(10, 20)
     twice = single + [replace(one, task_id=f"{one.task_id}~2") for one in single]
     assert interval(twice) == wilson_by_task([float(i % 2) for i in range(20)], 40)
-    assert interval(twice).high - interval(twice).low > 0.9 * (wilson(10, 20).high - wilson(10, 20).low)
+    assert interval(twice).high - interval(twice).low > 0.9 * (
+        wilson(10, 20).high - wilson(10, 20).low
+    )
 
 
 def test_turns_are_scored_again_and_what_was_not_answered_stays_open() -> None:
@@ -75,4 +86,6 @@ def test_a_conversations_last_turn_stands_for_it() -> None:
     tasks = load_suite("conversations")
     items = as_items(tasks)
     assert len(items) == 200 and items[0].id == "conversations/memory-000"
-    assert items[0].messages == tasks[2].messages and as_items(load_suite("smoke")) == load_suite("smoke")
+    assert items[0].messages == tasks[2].messages and as_items(load_suite("smoke")) == load_suite(
+        "smoke"
+    )

@@ -21,10 +21,19 @@ from sentinel_pipeline.errors import Infrastructure
 from sentinel_pipeline_tests.bench.material import HUMANEVAL, file_of
 
 ROOT = Path(__file__).resolve().parents[2]
-COMMAND = [sys.executable, "-c", "from sentinel_pipeline.cli import main; main()", "grade", "--workers", "1", "--json"]
+COMMAND = [
+    sys.executable,
+    "-c",
+    "from sentinel_pipeline.cli import main; main()",
+    "grade",
+    "--workers",
+    "1",
+    "--json",
+]
 BUSY = "    import time\n    while time.process_time() < 0.08:\n        pass\n    return x / {by}\n"
 ROWS = [
-    {"task_id": "HumanEval/900", "completion": BUSY.format(by=2 + n % 2), "n": n, "pad": "p" * 2000} for n in range(40)
+    {"task_id": "HumanEval/900", "completion": BUSY.format(by=2 + n % 2), "n": n, "pad": "p" * 2000}
+    for n in range(40)
 ]
 
 
@@ -33,11 +42,15 @@ def files(tmp_path: Path) -> tuple[Path, Path]:
     return file_of(tmp_path, HUMANEVAL), file_of(tmp_path, *ROWS, name="samples.jsonl")
 
 
-def start(files: tuple[Path, Path], *more: str, before: Callable[[], None] | None = None) -> subprocess.Popen[str]:
+def start(
+    files: tuple[Path, Path], *more: str, before: Callable[[], None] | None = None
+) -> subprocess.Popen[str]:
     problems, samples = files
     command = [*COMMAND, str(samples), "--problems", str(problems), *more]
     pipe = subprocess.PIPE
-    return subprocess.Popen(command, cwd=ROOT, stdout=pipe, stderr=pipe, text=True, preexec_fn=before)
+    return subprocess.Popen(
+        command, cwd=ROOT, stdout=pipe, stderr=pipe, text=True, preexec_fn=before
+    )
 
 
 def finish(process: subprocess.Popen[str]) -> tuple[int, dict[str, Any], str]:
@@ -56,7 +69,18 @@ def wait_for_rows(part: Path, count: int) -> int:
 
 def verdicts(path: Path) -> list[tuple[Any, ...]]:
     rows = [json.loads(line) for line in path.read_text().splitlines()]
-    names = ("n", "task_id", "completion", "result", "passed", "outcome", "code", "detail", "trust", "problem")
+    names = (
+        "n",
+        "task_id",
+        "completion",
+        "result",
+        "passed",
+        "outcome",
+        "code",
+        "detail",
+        "trust",
+        "problem",
+    )
     return [tuple(row[name] for name in names) for row in rows]
 
 
@@ -85,13 +109,19 @@ def test_killed_in_the_middle_it_goes_on_and_ends_as_if_it_had_not_been(
     code, report, err = finish(start(files, "--out", str(out)))
     assert (code, report["kept"]) == (0, done) and f"({done} were graded before)" in err
     assert verdicts(out) == verdicts(tmp_path / "whole.jsonl")
-    assert json.loads(out.read_text().splitlines()[0])["cpu_seconds"] == 123456.0, "the first row was graded again"
+    assert json.loads(out.read_text().splitlines()[0])["cpu_seconds"] == 123456.0, (
+        "the first row was graded again"
+    )
     same = ("samples", "pass@1", "interval", "codes", "trust", "infra", "missing", "repeated")
     assert {name: report[name] for name in same} == {name: whole[name] for name in same}
-    assert sorted(path.name for path in tmp_path.iterdir() if "killed" in path.name) == ["killed.jsonl"]
+    assert sorted(path.name for path in tmp_path.iterdir() if "killed" in path.name) == [
+        "killed.jsonl"
+    ]
 
 
-def test_other_samples_or_limits_do_not_go_on_from_foreign_rows(files: tuple[Path, Path], tmp_path: Path) -> None:
+def test_other_samples_or_limits_do_not_go_on_from_foreign_rows(
+    files: tuple[Path, Path], tmp_path: Path
+) -> None:
     process = start(files)
     part = tmp_path / ".samples.jsonl_results.jsonl.part"
     wait_for_rows(part, 2)
@@ -117,7 +147,11 @@ def test_two_at_once_on_one_file_are_one_too_many(files: tuple[Path, Path], tmp_
     first.send_signal(signal.SIGSTOP)  # it shall not be over before the second one looks
     code, report, err = finish(start(files))
     first.send_signal(signal.SIGCONT)
-    assert (code, report) == (4, {}) and "another process is grading into" in err and "Traceback" not in err
+    assert (
+        (code, report) == (4, {})
+        and "another process is grading into" in err
+        and "Traceback" not in err
+    )
     code, report, _ = finish(first)
     assert (code, report["kept"], sum(report["codes"].values())) == (0, 0, len(ROWS))
 
@@ -137,10 +171,14 @@ def test_a_full_disk_ends_with_infrastructure_and_leaves_nothing_half_written(
     assert 0 < whole < 20 and part.stat().st_size <= 20_000
     code, report, _ = finish(start(files))
     assert (code, report["kept"]) == (0, whole)
-    assert [row[0] for row in verdicts(tmp_path / "samples.jsonl_results.jsonl")] == list(range(len(ROWS)))
+    assert [row[0] for row in verdicts(tmp_path / "samples.jsonl_results.jsonl")] == list(
+        range(len(ROWS))
+    )
 
 
-def test_a_folder_that_cannot_be_written_is_infrastructure(files: tuple[Path, Path], tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_infrastructure(
+    files: tuple[Path, Path], tmp_path: Path
+) -> None:
     (tmp_path / "file").write_text("kept")
     before = sorted(tmp_path.iterdir())
     code, report, err = finish(start(files, "--out", str(tmp_path / "file" / "deeper" / "r.jsonl")))
@@ -194,6 +232,9 @@ def test_a_mark_that_was_removed_just_before_the_lock_guards_nothing_and_is_not_
     with unfinished(tmp_path / "r.jsonl", "k") as results:
         results.add({"n": 0})
         assert mark.read_text() == "k"
-        with pytest.raises(Infrastructure, match="another process"), unfinished(tmp_path / "r.jsonl", "k"):
+        with (
+            pytest.raises(Infrastructure, match="another process"),
+            unfinished(tmp_path / "r.jsonl", "k"),
+        ):
             raise AssertionError("two hold the file")
     assert (tmp_path / "r.jsonl").read_text() == '{"n": 0}\n'

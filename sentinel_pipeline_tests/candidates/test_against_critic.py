@@ -36,7 +36,9 @@ def failed(labels: CriticLabels) -> set[str]:
 
 def test_every_reference_is_accepted() -> None:
     references = [reference(task) for task in [*TASKS, *load_suite("smoke")]]
-    assert [(row.id, failed(row)) for row in label(references) if row.accepted.value is not True] == []
+    assert [
+        (row.id, failed(row)) for row in label(references) if row.accepted.value is not True
+    ] == []
 
 
 def test_every_planted_defect_is_found_by_a_label_that_it_belongs_to() -> None:
@@ -44,6 +46,7 @@ def test_every_planted_defect_is_found_by_a_label_that_it_belongs_to() -> None:
     missed = [
         (candidate.planted, candidate.task_id, failed(labels))
         for candidate, labels in zip(dirty, label(dirty), strict=True)
-        if labels.accepted.value is not False or not failed(labels) & FOUND_BY[str(candidate.planted)]
+        if labels.accepted.value is not False
+        or not failed(labels) & FOUND_BY[str(candidate.planted)]
     ]
     assert missed == []

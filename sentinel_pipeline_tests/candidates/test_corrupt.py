@@ -37,11 +37,22 @@ def test_every_defect_can_be_planted_somewhere() -> None:
 
 
 def test_every_planted_answer_differs_from_the_reference() -> None:
-    assert [(task.id, defect) for task, defect in CASES if answer(task, defect) == task.reference] == []
+    assert [
+        (task.id, defect) for task, defect in CASES if answer(task, defect) == task.reference
+    ] == []
 
 
 @pytest.mark.parametrize(
-    "defect", ["wrong", "unparsable", "truncated", "wrong_entry_point", "bad_hunk", "wrong_field", "wrong_type"]
+    "defect",
+    [
+        "wrong",
+        "unparsable",
+        "truncated",
+        "wrong_entry_point",
+        "bad_hunk",
+        "wrong_field",
+        "wrong_type",
+    ],
 )
 def test_a_planted_defect_fails_the_verifier(defect: str) -> None:
     found = cases(defect)
@@ -76,18 +87,24 @@ def test_wrong_and_wrong_field_stay_valid_json() -> None:
 
 
 def test_a_secret_of_a_known_form_is_in_every_secret_answer() -> None:
-    assert [task.id for task, _ in cases("secret") if not SECRET.search(answer(task, "secret"))] == []
+    assert [
+        task.id for task, _ in cases("secret") if not SECRET.search(answer(task, "secret"))
+    ] == []
 
 
 def test_code_that_carries_a_secret_is_right_otherwise() -> None:
     """Only the secret gives it away."""
-    tasks = [task for task, _ in cases("secret") if isinstance(task.verifier, (PythonTests, ShellEffect))]
+    tasks = [
+        task for task, _ in cases("secret") if isinstance(task.verifier, (PythonTests, ShellEffect))
+    ]
     assert tasks and [task.id for task in tasks if not passes(task, answer(task, "secret"))] == []
 
 
 def test_repetitive_code_is_right_otherwise() -> None:
     tasks = [task for task, _ in cases("repetitive") if task.family == "functions"]
-    assert tasks and [task.id for task in tasks if not passes(task, answer(task, "repetitive"))] == []
+    assert (
+        tasks and [task.id for task in tasks if not passes(task, answer(task, "repetitive"))] == []
+    )
 
 
 def test_a_repetition_repeats_its_last_line_at_least_twenty_times() -> None:
@@ -115,7 +132,11 @@ def test_prose_around_holds_the_whole_answer() -> None:
 def test_a_wrong_entry_point_leaves_the_name_undefined() -> None:
     for task, defect in cases("wrong_entry_point"):
         assert isinstance(task.verifier, PythonTests)
-        names = {node.name for node in ast.parse(answer(task, defect)).body if isinstance(node, ast.FunctionDef)}
+        names = {
+            node.name
+            for node in ast.parse(answer(task, defect)).body
+            if isinstance(node, ast.FunctionDef)
+        }
         assert task.verifier.entry_point not in names
 
 
@@ -136,7 +157,11 @@ def test_the_package_holds_no_secret_like_literal() -> None:
 
 
 def test_the_same_seed_gives_the_same_variants() -> None:
-    assert list(corrupted(TASKS, 0.5, 4)) == list(corrupted(TASKS, 0.5, 4)) != list(corrupted(TASKS, 0.5, 5))
+    assert (
+        list(corrupted(TASKS, 0.5, 4))
+        == list(corrupted(TASKS, 0.5, 4))
+        != list(corrupted(TASKS, 0.5, 5))
+    )
 
 
 def test_the_share_is_the_mean_number_of_variants() -> None:

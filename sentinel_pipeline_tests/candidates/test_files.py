@@ -28,7 +28,9 @@ def write(path: Path, *lines: bytes, end: bytes = b"\n") -> Path:
 
 def outcome(path: Path) -> list[tuple[int | None, str]]:
     """(line, ``ok`` or the reason) of every row."""
-    return [(row.line, "ok" if isinstance(row, Candidate) else row.reason) for row in read_files([path])]
+    return [
+        (row.line, "ok" if isinstance(row, Candidate) else row.reason) for row in read_files([path])
+    ]
 
 
 def codes(path: Path) -> list[tuple[int | None, str]]:
@@ -45,8 +47,14 @@ BAD_LINES: list[tuple[bytes, str]] = [
     (b"\x00" * 50, "nul: 50 NUL byte(s)"),
     (b"[" * 100_000, "too_deep: nested too deeply"),
     (b'{"a":' * 100_000, "too_deep: nested too deeply"),
-    (b'{"prompt": "x", "prompt": "y", "response": "z"}', "duplicate_key: 'prompt' stands twice in one object"),
-    (b'{"prompt": "x", "response": "y", "meta": {"a": 1, "a": 2}}', "duplicate_key: 'a' stands twice"),
+    (
+        b'{"prompt": "x", "prompt": "y", "response": "z"}',
+        "duplicate_key: 'prompt' stands twice in one object",
+    ),
+    (
+        b'{"prompt": "x", "response": "y", "meta": {"a": 1, "a": 2}}',
+        "duplicate_key: 'a' stands twice",
+    ),
     (b'{"prompt": "x", "response": "y", "n": ' + b"9" * 5000 + b"}", "json: Exceeds the limit"),
     (b'{"prompt": "x", "response": "\\ud800"}', "encoding: holds a lone surrogate U+D800"),
     (b'{"prompt": "x", "response": 5}', "field: field 'response': expected text, got int."),
@@ -54,7 +62,9 @@ BAD_LINES: list[tuple[bytes, str]] = [
 
 
 @pytest.mark.parametrize(("bad", "reason"), BAD_LINES, ids=range(len(BAD_LINES)))
-def test_a_bad_line_is_quarantined_between_two_good_ones(tmp_path: Path, bad: bytes, reason: str) -> None:
+def test_a_bad_line_is_quarantined_between_two_good_ones(
+    tmp_path: Path, bad: bytes, reason: str
+) -> None:
     path = write(tmp_path / "rows.jsonl", LINE, bad, LINE)
     assert [line for line, _ in outcome(path)] == [1, 2, 3]
     assert [result == "ok" for _, result in outcome(path)] == [True, False, True]
@@ -80,12 +90,16 @@ def test_a_line_of_fifty_megabytes_is_quarantined_without_being_held(tmp_path: P
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert [line for line, _ in results] == [1, 2, 3] and results[2][1] == "ok"
-    assert results[1][1] == f"too_long: {50 * 2**20 + 32} bytes, the most is {decode.MAX_LINE_BYTES}"
+    assert (
+        results[1][1] == f"too_long: {50 * 2**20 + 32} bytes, the most is {decode.MAX_LINE_BYTES}"
+    )
     assert peak < 40 * 2**20
 
 
 @pytest.mark.parametrize("extra", [-1, 0, 1, 2])
-def test_the_line_limit_is_exact(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, extra: int) -> None:
+def test_the_line_limit_is_exact(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, extra: int
+) -> None:
     monkeypatch.setattr(files, "MAX_LINE_BYTES", len(LINE) + extra)
     expected = ["ok", "ok"] if extra >= 0 else ["too_long", "too_long"]
     assert [code for _, code in codes(write(tmp_path / "a.jsonl", LINE, LINE, end=b""))] == expected
@@ -93,7 +107,10 @@ def test_the_line_limit_is_exact(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 def test_a_truncated_last_line_is_named_so(tmp_path: Path) -> None:
     path = write(tmp_path / "rows.jsonl", LINE, LINE[:-8], end=b"")
-    assert outcome(path) == [(1, "ok"), (2, f"truncated: the file ends within the line, at column {len(LINE) - 7}")]
+    assert outcome(path) == [
+        (1, "ok"),
+        (2, f"truncated: the file ends within the line, at column {len(LINE) - 7}"),
+    ]
 
 
 def test_a_last_line_without_line_end_is_a_row(tmp_path: Path) -> None:
@@ -101,11 +118,16 @@ def test_a_last_line_without_line_end_is_a_row(tmp_path: Path) -> None:
 
 
 def test_blank_lines_are_no_rows_and_keep_the_count(tmp_path: Path) -> None:
-    assert outcome(write(tmp_path / "rows.jsonl", LINE, b"", b"  \r", LINE)) == [(1, "ok"), (4, "ok")]
+    assert outcome(write(tmp_path / "rows.jsonl", LINE, b"", b"  \r", LINE)) == [
+        (1, "ok"),
+        (4, "ok"),
+    ]
 
 
 def test_a_byte_order_mark_and_windows_line_ends_are_read(tmp_path: Path) -> None:
-    assert outcome(write(tmp_path / "rows.jsonl", b"\xef\xbb\xbf" + LINE + b"\r", LINE + b"\r")) == [
+    assert outcome(
+        write(tmp_path / "rows.jsonl", b"\xef\xbb\xbf" + LINE + b"\r", LINE + b"\r")
+    ) == [
         (1, "ok"),
         (2, "ok"),
     ]
@@ -136,7 +158,11 @@ def test_a_truncated_gzip_gives_what_it_held_and_says_what_is_lost(tmp_path: Pat
     lines = b"\n".join(json.dumps(GOOD | {"n": number * 7919}).encode() for number in range(5000))
     path.write_bytes(gzip.compress(lines)[:-2000])
     results = codes(path)
-    assert len(results) > 100 and results[-1][1] == "damaged" and {code for _, code in results[:-1]} == {"ok"}
+    assert (
+        len(results) > 100
+        and results[-1][1] == "damaged"
+        and {code for _, code in results[:-1]} == {"ok"}
+    )
     assert results[-1][0] == len(results)
 
 
@@ -162,7 +188,10 @@ def test_a_duplicate_key_spoils_one_element_of_an_array(tmp_path: Path) -> None:
 
 
 def test_an_array_that_breaks_off_gives_what_it_held(tmp_path: Path) -> None:
-    assert codes(write(tmp_path / "a.json", b"[" + LINE + b", " + LINE[:-5])) == [(1, "ok"), (2, "json")]
+    assert codes(write(tmp_path / "a.json", b"[" + LINE + b", " + LINE[:-5])) == [
+        (1, "ok"),
+        (2, "json"),
+    ]
     assert codes(write(tmp_path / "b.json", b"[" + LINE + b", ")) == [(1, "ok"), (2, "truncated")]
 
 
@@ -208,8 +237,12 @@ def test_a_damaged_parquet_file_is_one_quarantined_line(tmp_path: Path) -> None:
 
 
 def test_many_parquet_row_groups_keep_their_order(tmp_path: Path) -> None:
-    path = parquet(tmp_path / "rows.parquet", [GOOD | {"task_id": str(number)} for number in range(950)])
-    assert [row.task_id for row in read_files([path]) if isinstance(row, Candidate)] == [str(n) for n in range(950)]
+    path = parquet(
+        tmp_path / "rows.parquet", [GOOD | {"task_id": str(number)} for number in range(950)]
+    )
+    assert [row.task_id for row in read_files([path]) if isinstance(row, Candidate)] == [
+        str(n) for n in range(950)
+    ]
 
 
 def test_a_folder_is_read_by_name_and_other_files_are_left(tmp_path: Path) -> None:
@@ -255,7 +288,9 @@ def test_the_first_row_comes_before_the_file_is_read(tmp_path: Path) -> None:
 
 def test_mbpp_as_distributed_gives_no_quarantine(benchmarks_dir: Path) -> None:
     rows = list(read_files([benchmarks_dir / "mbpp" / "mbpp.jsonl"]))
-    assert len(rows) == 974 and all(isinstance(row, Candidate) and row.verifier is not None for row in rows)
+    assert len(rows) == 974 and all(
+        isinstance(row, Candidate) and row.verifier is not None for row in rows
+    )
 
 
 def test_humaneval_as_distributed_gives_no_quarantine(benchmarks_dir: Path) -> None:
@@ -263,7 +298,10 @@ def test_humaneval_as_distributed_gives_no_quarantine(benchmarks_dir: Path) -> N
     assert len(rows) == 164 and all(isinstance(row, Candidate) for row in rows)
 
 
-@given(lines=st.lists(st.binary(max_size=60) | st.just(LINE), max_size=12), end=st.sampled_from([b"", b"\n"]))
+@given(
+    lines=st.lists(st.binary(max_size=60) | st.just(LINE), max_size=12),
+    end=st.sampled_from([b"", b"\n"]),
+)
 @settings(max_examples=150, deadline=None)
 def test_any_bytes_give_one_result_for_each_line_that_is_not_blank(
     tmp_path_factory: Any, lines: list[bytes], end: bytes
@@ -273,7 +311,9 @@ def test_any_bytes_give_one_result_for_each_line_that_is_not_blank(
     path.write_bytes(data)
     split = data.split(b"\n")
     expected = [
-        n for n, line in enumerate(split, 1) if (line.removeprefix(b"\xef\xbb\xbf") if n == 1 else line).strip()
+        n
+        for n, line in enumerate(split, 1)
+        if (line.removeprefix(b"\xef\xbb\xbf") if n == 1 else line).strip()
     ]
     results = list(read_files([path]))
     assert [row.line for row in results] == expected

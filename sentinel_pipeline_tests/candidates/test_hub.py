@@ -43,13 +43,16 @@ def test_an_unknown_split_is_bad_input_that_names_the_known_ones(folder: Path) -
         list(read_hub("set", "best", root=folder))
 
 
-def test_an_unreachable_hub_is_infrastructure_and_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreachable_hub_is_infrastructure_and_says_what_to_do(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     def refuse(name: str, split: str) -> object:
         raise ConnectionError("Couldn't reach 'a/b' on the Hub")
 
     monkeypatch.setattr(hub, "_rows", refuse)
     with pytest.raises(
-        Infrastructure, match=r"'a/b' \(split train\) cannot be reached.*hf download --repo-type dataset a/b"
+        Infrastructure,
+        match=r"'a/b' \(split train\) cannot be reached.*hf download --repo-type dataset a/b",
     ):
         list(read_hub("a/b", "train"))
 
@@ -85,4 +88,6 @@ def test_a_damaged_local_file_is_quarantined_where_it_breaks(folder: Path) -> No
     path = folder / "set" / "train.jsonl"
     path.write_bytes(path.read_bytes() + b"{broken\n")
     rows = list(read_hub("set", "train", root=folder))
-    assert isinstance(rows[-1], Quarantined) and rows[-1].reason.startswith("damaged: the rest cannot be read")
+    assert isinstance(rows[-1], Quarantined) and rows[-1].reason.startswith(
+        "damaged: the rest cannot be read"
+    )

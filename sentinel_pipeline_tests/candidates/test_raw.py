@@ -28,22 +28,30 @@ def root(tmp_path: Path) -> Path:
 
 
 def test_all_four_sources_are_in_one_stream(root: Path) -> None:
-    spec = CandidatesSpec(corrupted_share=0.5, files=("mine.jsonl",), hub=(HubSource(name="set", limit=2),))
+    spec = CandidatesSpec(
+        corrupted_share=0.5, files=("mine.jsonl",), hub=(HubSource(name="set", limit=2),)
+    )
     rows = list(raw_candidates(TASKS, spec, 3, root=root))
     sources = Counter(row.source for row in rows if isinstance(row, Candidate))
     assert sources["reference"] == 200 and 60 < sources["corrupted"] < 140
     assert sources["file:mine.jsonl"] == 2 and sources["hub:set"] == 2
-    assert [(row.file, row.line) for row in rows if isinstance(row, Quarantined)] == [("mine.jsonl", 2)]
+    assert [(row.file, row.line) for row in rows if isinstance(row, Quarantined)] == [
+        ("mine.jsonl", 2)
+    ]
 
 
 def test_only_corrupted_candidates_have_a_planted_defect() -> None:
     for row in raw_candidates(TASKS, CandidatesSpec(corrupted_share=1.0), 3):
-        assert isinstance(row, Candidate) and (row.planted is not None) == (row.source == "corrupted")
+        assert isinstance(row, Candidate) and (row.planted is not None) == (
+            row.source == "corrupted"
+        )
 
 
 def test_ids_are_unique() -> None:
     ids = [
-        row.id for row in raw_candidates(TASKS, CandidatesSpec(corrupted_share=2.0), 3) if isinstance(row, Candidate)
+        row.id
+        for row in raw_candidates(TASKS, CandidatesSpec(corrupted_share=2.0), 3)
+        if isinstance(row, Candidate)
     ]
     assert len(ids) == len(set(ids)) == 600
 
@@ -55,14 +63,24 @@ def test_the_same_seed_gives_the_same_stream() -> None:
 
 
 def test_a_corrupted_variant_follows_its_reference_and_keeps_task_and_verifier() -> None:
-    rows = [row for row in raw_candidates(TASKS, CandidatesSpec(corrupted_share=1.0), 5) if isinstance(row, Candidate)]
+    rows = [
+        row
+        for row in raw_candidates(TASKS, CandidatesSpec(corrupted_share=1.0), 5)
+        if isinstance(row, Candidate)
+    ]
     for gold, dirty in zip(rows[::2], rows[1::2]):
-        assert (gold.source, dirty.source, gold.task_id) == ("reference", "corrupted", dirty.task_id)
+        assert (gold.source, dirty.source, gold.task_id) == (
+            "reference",
+            "corrupted",
+            dirty.task_id,
+        )
         assert gold.verifier == dirty.verifier and gold.messages == dirty.messages
 
 
 def test_no_corruption_means_none() -> None:
-    assert {row.source for row in raw_candidates(TASKS, CandidatesSpec(corrupted_share=0.0), 1)} == {"reference"}  # type: ignore[union-attr]
+    assert {
+        row.source for row in raw_candidates(TASKS, CandidatesSpec(corrupted_share=0.0), 1)
+    } == {"reference"}  # type: ignore[union-attr]
 
 
 def test_a_missing_file_of_the_recipe_is_bad_input(root: Path) -> None:

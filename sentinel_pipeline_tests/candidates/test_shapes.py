@@ -23,7 +23,9 @@ SHAPES: dict[str, dict[str, Any]] = {
     "parts": {"messages": [{"role": "user", "content": [{"type": "text", "text": ASKED}]}, BOT]},
     "alpaca": {"instruction": ASKED, "input": "", "output": SAID},
     "alpaca without input": {"instruction": ASKED, "output": SAID},
-    "sharegpt": {"conversations": [{"from": "human", "value": ASKED}, {"from": "gpt", "value": SAID}]},
+    "sharegpt": {
+        "conversations": [{"from": "human", "value": ASKED}, {"from": "gpt", "value": SAID}]
+    },
     "sharegpt with roles": {
         "conversations": [{"role": "user", "content": ASKED}, {"from": "assistant", "value": SAID}]
     },
@@ -74,7 +76,9 @@ def test_null_fields_count_as_absent(shape: str) -> None:
 
 
 def test_the_entry_point_of_given_tests_is_inferred() -> None:
-    candidate = read(SHAPES["alpaca"] | {"tests": ["assert sorted(add(1, 2)) == [3]", "assert add(0, 0) == 0"]})
+    candidate = read(
+        SHAPES["alpaca"] | {"tests": ["assert sorted(add(1, 2)) == [3]", "assert add(0, 0) == 0"]}
+    )
     assert isinstance(candidate.verifier, PythonTests) and candidate.verifier.entry_point == "add"
 
 
@@ -89,14 +93,28 @@ def test_a_system_field_becomes_the_first_turn() -> None:
 
 
 def test_a_long_conversation_keeps_its_turns() -> None:
-    turns = [{"role": "system", "content": "Be brief."}, USER, BOT, {"role": "user", "content": "And three?"}, BOT]
-    assert [turn.role for turn in read({"messages": turns}).messages] == ["system", "user", "assistant", "user"]
+    turns = [
+        {"role": "system", "content": "Be brief."},
+        USER,
+        BOT,
+        {"role": "user", "content": "And three?"},
+        BOT,
+    ]
+    assert [turn.role for turn in read({"messages": turns}).messages] == [
+        "system",
+        "user",
+        "assistant",
+        "user",
+    ]
 
 
 def test_an_mbpp_row_becomes_a_tested_candidate() -> None:
     candidate = read(MBPP)
     assert candidate.completion == "import math\ndef total(a, b):\n  return a + b"
-    assert candidate.messages[0].content == "Write a function to add.\nName the function total. It takes 2 arguments."
+    assert (
+        candidate.messages[0].content
+        == "Write a function to add.\nName the function total. It takes 2 arguments."
+    )
     assert candidate.verifier == PythonTests(
         tests="assert total(1, 2) == 3\nassert total(0, 0) == 0", entry_point="total", setup=""
     )
@@ -109,8 +127,12 @@ def test_an_mbpp_prompt_shows_no_assert_and_no_solution() -> None:
 
 
 def test_a_sanitized_mbpp_row_brings_its_imports() -> None:
-    row = {name: value for name, value in MBPP.items() if name not in {"text", "challenge_test_list"}}
-    candidate = read(row | {"prompt": "Write it.", "test_imports": ["import math"], "source_file": "x.ipynb"})
+    row = {
+        name: value for name, value in MBPP.items() if name not in {"text", "challenge_test_list"}
+    }
+    candidate = read(
+        row | {"prompt": "Write it.", "test_imports": ["import math"], "source_file": "x.ipynb"}
+    )
     assert isinstance(candidate.verifier, PythonTests) and candidate.verifier.setup == "import math"
 
 
@@ -131,17 +153,28 @@ def test_a_humaneval_row_continues_its_stub() -> None:
 def test_a_verifier_is_read_as_object_and_as_text() -> None:
     given = {"kind": "json_answer", "expected": "{}"}
     assert read(SHAPES["messages"] | {"verifier": given}).verifier == JsonAnswer(expected="{}")
-    assert read(SHAPES["messages"] | {"verifier": json.dumps(given)}).verifier == JsonAnswer(expected="{}")
+    assert read(SHAPES["messages"] | {"verifier": json.dumps(given)}).verifier == JsonAnswer(
+        expected="{}"
+    )
 
 
 def test_a_verifier_of_files_is_read() -> None:
-    given = {"kind": "shell_effect", "files": {"a.txt": "x"}, "stdout": "x\n", "expected_files": None}
-    assert read(SHAPES["messages"] | {"verifier": given}).verifier == ShellEffect(files={"a.txt": "x"}, stdout="x\n")
+    given = {
+        "kind": "shell_effect",
+        "files": {"a.txt": "x"},
+        "stdout": "x\n",
+        "expected_files": None,
+    }
+    assert read(SHAPES["messages"] | {"verifier": given}).verifier == ShellEffect(
+        files={"a.txt": "x"}, stdout="x\n"
+    )
 
 
 def test_the_sources_category_is_kept_as_it_is() -> None:
     """Whether it is one of the mix's is the recipe's to say."""
-    assert read(SHAPES["messages"] | {"category": "creative_writing"}).category == "creative_writing"
+    assert (
+        read(SHAPES["messages"] | {"category": "creative_writing"}).category == "creative_writing"
+    )
     assert read(SHAPES["messages"] | {"category": "  "}).category is None
     assert read(SHAPES["messages"] | {"category": "devops"}).category == "devops"
 
@@ -153,7 +186,9 @@ def test_a_candidate_survives_its_row() -> None:
 
 def test_the_same_row_at_two_places_is_two_candidates() -> None:
     row = SHAPES["messages"]
-    ids = {to_candidate(row, source="s", file=file, line=line).id for file in "ab" for line in (1, 2)}
+    ids = {
+        to_candidate(row, source="s", file=file, line=line).id for file in "ab" for line in (1, 2)
+    }
     assert len(ids) == 4
 
 
@@ -165,23 +200,41 @@ BAD: list[tuple[Any, str]] = [
     ({"prompt": "only a prompt"}, "shape: no known shape has the fields prompt"),
     ({"prompt": 3, "response": "x"}, "field: field 'prompt': expected text, got int."),
     ({"prompt": "x", "response": "  "}, "field: field 'response': is blank; expected text."),
-    ({"prompt": "x", "completion": ["y"]}, "field: completion[0]: expected an object with role and content, got str"),
-    ({"prompt": "x", "completion": [USER]}, "field: completion: expected exactly one assistant turn, got 1 turn(s)"),
+    (
+        {"prompt": "x", "completion": ["y"]},
+        "field: completion[0]: expected an object with role and content, got str",
+    ),
+    (
+        {"prompt": "x", "completion": [USER]},
+        "field: completion: expected exactly one assistant turn, got 1 turn(s)",
+    ),
     ({"prompt": [BOT], "completion": "x"}, "field: the prompt has no user turn"),
     ({"prompt": [USER, BOT], "completion": "x"}, "field: the prompt ends with an assistant turn"),
     ({"messages": "hello"}, "field: messages: expected a non-empty list"),
     ({"messages": []}, "field: messages: expected a non-empty list"),
     ({"messages": [USER]}, "field: messages: the last turn must be the assistant's, not user"),
     ({"messages": [BOT]}, "field: messages: holds an answer without a prompt"),
-    ({"messages": [{"role": "robot", "content": "x"}, BOT]}, "field: messages[0].role: 'robot' is not one of"),
-    ({"messages": [{"role": "user", "content": None}, BOT]}, "field: messages[0].content: expected non-empty text"),
-    ({"conversations": [{"from": "alien", "value": "x"}]}, "field: conversations[0].from: 'alien' is no known speaker"),
+    (
+        {"messages": [{"role": "robot", "content": "x"}, BOT]},
+        "field: messages[0].role: 'robot' is not one of",
+    ),
+    (
+        {"messages": [{"role": "user", "content": None}, BOT]},
+        "field: messages[0].content: expected non-empty text",
+    ),
+    (
+        {"conversations": [{"from": "alien", "value": "x"}]},
+        "field: conversations[0].from: 'alien' is no known speaker",
+    ),
     ({"conversations": [["human", "x"]]}, "field: conversations[0]: expected an object, got list"),
     ({"conversations": {}}, "field: conversations: expected a non-empty list, got dict"),
     ({"instruction": "x", "output": ["y"]}, "field: field 'output': expected text, got list."),
     (MBPP | {"test_list": []}, "field: field 'test_list': expected a non-empty list of text"),
     (MBPP | {"test_list": ["assert total(1"]}, "field: field 'test_list': is no Python"),
-    (MBPP | {"test_list": ["assert 1 == 1"]}, "field: field 'test_list': the asserts call no function"),
+    (
+        MBPP | {"test_list": ["assert 1 == 1"]},
+        "field: field 'test_list': the asserts call no function",
+    ),
     (MBPP | {"code": None}, "shape: no known shape"),
     (SHAPES["messages"] | {"tests": "assert ("}, "field: field 'tests': is no Python"),
     (SHAPES["messages"] | {"tests": 5}, "field: field 'tests': expected text, got int."),
@@ -190,13 +243,23 @@ BAD: list[tuple[Any, str]] = [
         "field: field 'verifier': verifier: expected an object whose",
     ),
     (SHAPES["messages"] | {"verifier": "{"}, "field: field 'verifier': Expecting"),
-    (SHAPES["messages"] | {"verifier": {"kind": "python_tests"}}, "missing 1 required keyword-only argument: 'tests'"),
-    (SHAPES["messages"] | {"verifier": {"kind": "python_tests", "tests": [1]}}, "tests has the wrong type, list"),
     (
-        SHAPES["messages"] | {"verifier": {"kind": "patch_applies", "files": {"a": 1}, "expected": {}}},
+        SHAPES["messages"] | {"verifier": {"kind": "python_tests"}},
+        "missing 1 required keyword-only argument: 'tests'",
+    ),
+    (
+        SHAPES["messages"] | {"verifier": {"kind": "python_tests", "tests": [1]}},
+        "tests has the wrong type, list",
+    ),
+    (
+        SHAPES["messages"]
+        | {"verifier": {"kind": "patch_applies", "files": {"a": 1}, "expected": {}}},
         "files has the wrong type, dict",
     ),
-    (SHAPES["messages"] | {"verifier": {"kind": "text_answer", "accepted": "yes"}}, "accepted has the wrong type, str"),
+    (
+        SHAPES["messages"] | {"verifier": {"kind": "text_answer", "accepted": "yes"}},
+        "accepted has the wrong type, str",
+    ),
     ({"prompt": "x", "response": "a\ud800b"}, "encoding: holds a lone surrogate U+D800"),
 ]
 
@@ -229,7 +292,9 @@ junk = st.recursive(
     | st.floats()
     | st.text()
     | st.sampled_from(["user", "assistant", "human", "gpt"]),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names | st.text(), inner, max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(names | st.text(), inner, max_size=4)
+    ),
     max_leaves=12,
 )
 

@@ -39,7 +39,9 @@ def test_every_turn_survives_in_its_place(
     assert [turn.to_dict() for turn in found.messages] == turns[:-1] and found.completion == answer
     shared = {"human": "user", "gpt": "assistant", "system": "system"}
     speakers = {role: speaker for speaker, role in shared.items()}
-    conversation = [{"from": speakers[str(turn["role"])], "value": turn["content"]} for turn in turns]
+    conversation = [
+        {"from": speakers[str(turn["role"])], "value": turn["content"]} for turn in turns
+    ]
     again = _read({"conversations": conversation})
     assert (again.messages, again.completion) == (found.messages, found.completion)
 
@@ -49,7 +51,9 @@ def test_every_turn_survives_in_its_place(
     st.none() | TEXT,
     st.booleans(),
 )
-def test_tool_calls_survive(calls: list[tuple[str, dict[str, Any]]], said: str | None, as_text: bool) -> None:
+def test_tool_calls_survive(
+    calls: list[tuple[str, dict[str, Any]]], said: str | None, as_text: bool
+) -> None:
     given_calls = [
         {
             "id": f"c{n}",
@@ -86,7 +90,10 @@ def test_tools_and_their_results_are_kept() -> None:
     }
     found = _read(row)
     assert found.messages[0].content == f"Be brief.\n\n<tools>\n{json.dumps(tool)}\n</tools>"
-    assert json.loads(found.messages[3].content.split("\n")[1]) == {"tool_call_id": "c1", "content": "noon"}
+    assert json.loads(found.messages[3].content.split("\n")[1]) == {
+        "tool_call_id": "c1",
+        "content": "noon",
+    }
     assert [turn.role for turn in found.messages] == ["system", "user", "assistant", "tool"]
 
 
@@ -106,20 +113,44 @@ def _turns(*roles: str) -> list[dict[str, Any]]:
             "order: messages[1]: a turn of user may not stand after user",
         ),
         ({"messages": _turns("user", "tool", "assistant")}, "order: messages[1]: a turn of tool"),
-        ({"messages": _turns("user", "system", "assistant")}, "field: messages[1]: a system turn must be the first"),
-        ({"messages": _turns("system", "system", "user", "assistant")}, "field: messages[1]: a system turn"),
-        ({"messages": _turns("user", "critic", "assistant")}, "field: messages[1].role"),
-        ({"messages": [*_turns("user"), {"role": "assistant", "content": " "}]}, "field: messages[1].content"),
         (
-            {"messages": [*_turns("user"), {"role": "assistant", "content": "a", "reasoning_content": "hm"}]},
+            {"messages": _turns("user", "system", "assistant")},
+            "field: messages[1]: a system turn must be the first",
+        ),
+        (
+            {"messages": _turns("system", "system", "user", "assistant")},
+            "field: messages[1]: a system turn",
+        ),
+        ({"messages": _turns("user", "critic", "assistant")}, "field: messages[1].role"),
+        (
+            {"messages": [*_turns("user"), {"role": "assistant", "content": " "}]},
+            "field: messages[1].content",
+        ),
+        (
+            {
+                "messages": [
+                    *_turns("user"),
+                    {"role": "assistant", "content": "a", "reasoning_content": "hm"},
+                ]
+            },
             "field: messages[1].reasoning_content: is not understood here and would be lost",
         ),
         (
-            {"messages": [{"role": "user", "content": "x", "tool_calls": [{"name": "f"}]}, *_turns("assistant")]},
+            {
+                "messages": [
+                    {"role": "user", "content": "x", "tool_calls": [{"name": "f"}]},
+                    *_turns("assistant"),
+                ]
+            },
             "field: messages[0].tool_calls",
         ),
         (
-            {"messages": [*_turns("user"), {"role": "assistant", "tool_calls": [{"name": "f", "arguments": "{"}]}]},
+            {
+                "messages": [
+                    *_turns("user"),
+                    {"role": "assistant", "tool_calls": [{"name": "f", "arguments": "{"}]},
+                ]
+            },
             "field: messages[1].tool_calls: arguments",
         ),
         (
@@ -127,7 +158,12 @@ def _turns(*roles: str) -> list[dict[str, Any]]:
             "field: messages[1].tool_calls: a call without",
         ),
         (
-            {"messages": [{"role": "user", "content": [{"type": "image_url"}]}, *_turns("assistant")]},
+            {
+                "messages": [
+                    {"role": "user", "content": [{"type": "image_url"}]},
+                    *_turns("assistant"),
+                ]
+            },
             "field: messages[0].content: holds parts",
         ),
         ({"messages": _turns("user", "assistant"), "tools": "{"}, "field"),
@@ -145,7 +181,10 @@ def test_what_is_not_strict_is_refused_by_name(row: dict[str, Any], reason: str)
         {"prompt": "p", "rejected": "bad", "chosen": "good"},
         {"prompt": "p", "response": "bad", "correction": "good"},
         {"prompt": "p", "completion": "bad", "corrected_response": "good"},
-        {"messages": [{"role": "user", "content": "p"}, {"role": "assistant", "content": "bad"}], "corrected": "good"},
+        {
+            "messages": [{"role": "user", "content": "p"}, {"role": "assistant", "content": "bad"}],
+            "corrected": "good",
+        },
         {
             "rejected": [{"role": "user", "content": "p"}, {"role": "assistant", "content": "bad"}],
             "chosen": [{"role": "user", "content": "p"}, {"role": "assistant", "content": "good"}],
@@ -155,12 +194,20 @@ def test_what_is_not_strict_is_refused_by_name(row: dict[str, Any], reason: str)
 def test_a_pair_is_two_linked_candidates(row: dict[str, Any]) -> None:
     failed, right = to_candidates(row, source="s", file="f", line=1)
     assert (failed.completion, right.completion) == ("bad", "good")
-    assert [turn.content for turn in failed.messages] == [turn.content for turn in right.messages] == ["p"]
+    assert (
+        [turn.content for turn in failed.messages]
+        == [turn.content for turn in right.messages]
+        == ["p"]
+    )
     assert failed.corrected_by == right.id and right.corrected_by is None
 
 
 @pytest.mark.parametrize(
-    "row", [{"prompt": "p", "rejected": "x", "chosen": "x"}, {"prompt": "p", "rejected": 1, "chosen": "x"}]
+    "row",
+    [
+        {"prompt": "p", "rejected": "x", "chosen": "x"},
+        {"prompt": "p", "rejected": 1, "chosen": "x"},
+    ],
 )
 def test_half_a_pair_is_no_pair(row: dict[str, Any]) -> None:
     with pytest.raises(RowRefused):

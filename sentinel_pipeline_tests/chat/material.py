@@ -15,14 +15,21 @@ from sentinel_pipeline.gates.statistics import wilson
 from sentinel_pipeline.records import BenchmarkReport, GateVerdict
 from sentinel_pipeline.store import Artefact, Home, Ledger, Store
 
-TEMPLATE = (Path(__file__).parents[2] / "sentinel_pipeline" / "training" / "chat_template.jinja").read_text()
+TEMPLATE = (
+    Path(__file__).parents[2] / "sentinel_pipeline" / "training" / "chat_template.jinja"
+).read_text()
 
 
 def write_model(folder: Path, seed: int = 4, context: int = 4096) -> Path:
     """A random Llama of two narrow layers with its tokenizer and chat template: it writes nonsense, and does not end by itself."""
     import torch
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-    from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+    from transformers import (
+        GenerationConfig,
+        LlamaConfig,
+        LlamaForCausalLM,
+        PreTrainedTokenizerFast,
+    )
 
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -42,16 +49,22 @@ def write_model(folder: Path, seed: int = 4, context: int = 4096) -> Path:
     )  # fmt: skip
     model = LlamaForCausalLM(config)
     with torch.no_grad():
-        model.lm_head.weight[:3] = 0.0  # the end token stays as likely as the average one: greedy never takes it
+        model.lm_head.weight[:3] = (
+            0.0  # the end token stays as likely as the average one: greedy never takes it
+        )
     model.generation_config = GenerationConfig(eos_token_id=2, pad_token_id=0)
     model.save_pretrained(folder)
-    wrapped = PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<|im_end|>", pad_token="<|endoftext|>")
+    wrapped = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, eos_token="<|im_end|>", pad_token="<|endoftext|>"
+    )
     wrapped.chat_template = TEMPLATE
     wrapped.save_pretrained(folder)
     return folder
 
 
-def add_checkpoint(home: Home, recipe: str, stage: str, model: Path, run_id: str = "run-1", **files: Any) -> Artefact:
+def add_checkpoint(
+    home: Home, recipe: str, stage: str, model: Path, run_id: str = "run-1", **files: Any
+) -> Artefact:
     """A finished ``STAGE_checkpoint`` that holds a model, and JSON files beside it."""
     store = Store(home, recipe, run_id, run_id)
     with store.writing(f"{stage}_checkpoint", recipe_hash="-", seed=1) as out:
@@ -62,13 +75,22 @@ def add_checkpoint(home: Home, recipe: str, stage: str, model: Path, run_id: str
 
 
 def add_probe(
-    home: Home, recipe: str, stage: str, passed: int, n: int = 40, run_id: str = "run-1", **change: Any
+    home: Home,
+    recipe: str,
+    stage: str,
+    passed: int,
+    n: int = 40,
+    run_id: str = "run-1",
+    **change: Any,
 ) -> None:
     """A report of the format probe about the stage's current checkpoint."""
     store = Store(home, recipe, run_id, run_id)
     hash_ = store.get(f"{stage}_checkpoint").hash
     with store.writing(f"{stage}_report", recipe_hash="-", seed=1) as out:
-        out.json("format_probe/report.json", report_json("format_probe", stage, hash_, passed, n) | change)
+        out.json(
+            "format_probe/report.json",
+            report_json("format_probe", stage, hash_, passed, n) | change,
+        )
 
 
 def report_json(suite: str, stage: str, model_hash: str, passed: int, n: int) -> dict[str, Any]:

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from sentinel_pipeline.chat.guard import Situation, decide
 
-FINE = Situation(switch="0", training=None, headroom_bytes=4 << 30, needed_bytes=1 << 30, probe="pass")
+FINE = Situation(
+    switch="0", training=None, headroom_bytes=4 << 30, needed_bytes=1 << 30, probe="pass"
+)
 
 
 def test_open_when_nothing_forbids() -> None:
@@ -44,7 +46,9 @@ def test_an_unproven_checkpoint_opens_only_when_asked_for_and_is_labelled() -> N
 
 
 def test_asking_for_it_opens_nothing_else() -> None:
-    decision = decide(replace(FINE, probe="fail", allow_experimental=True, training="1", switch="1"))
+    decision = decide(
+        replace(FINE, probe="fail", allow_experimental=True, training="1", switch="1")
+    )
     assert not decision.open and len(decision.reasons) == 2
 
 
@@ -59,7 +63,9 @@ def test_asking_for_it_opens_nothing_else() -> None:
         allow_experimental=st.booleans(),
     )
 )
-def test_never_open_without_switch_device_and_memory_and_never_silently_experimental(now: Situation) -> None:
+def test_never_open_without_switch_device_and_memory_and_never_silently_experimental(
+    now: Situation,
+) -> None:
     decision = decide(now)
     if decision.open:
         assert now.switch == "0" and now.training is None and now.headroom_bytes >= now.needed_bytes

@@ -57,7 +57,9 @@ def test_the_probe_is_of_this_checkpoint_whole_fresh_and_clear(
     assert found == expected and says in reason
 
 
-def test_without_licensed_scorers_a_perfect_probe_proves_nothing(home: Home, small_model: Path) -> None:
+def test_without_licensed_scorers_a_perfect_probe_proves_nothing(
+    home: Home, small_model: Path
+) -> None:
     add_checkpoint(home, "tiny", "sft", small_model)
     add_probe(home, "tiny", "sft", 40)
     found, reason = state(home)
@@ -67,8 +69,13 @@ def test_without_licensed_scorers_a_perfect_probe_proves_nothing(home: Home, sma
 def test_a_report_of_bench_counts_and_the_newest_decides(ready: Home) -> None:
     add_probe(ready, "tiny", "sft", 40)
     target = find_target(ready, "tiny:sft")
-    with Store(ready, "bench", "later", "later").writing(target.slug, recipe_hash="-", seed=1) as out:
-        out.json("format_probe/report.json", report_json("format_probe", "bench", target.model_hash, 4, 40))
+    with Store(ready, "bench", "later", "later").writing(
+        target.slug, recipe_hash="-", seed=1
+    ) as out:
+        out.json(
+            "format_probe/report.json",
+            report_json("format_probe", "bench", target.model_hash, 4, 40),
+        )
     assert state(ready)[0] == "fail"
 
 

@@ -29,13 +29,21 @@ def test_the_pieces_are_what_generate_writes(session: Session) -> None:
     out = session.model.generate(**inputs, max_new_tokens=20, do_sample=False, pad_token_id=0)  # type: ignore[operator]
     new = out[0, inputs["input_ids"].shape[1] :]
     assert text == session.tokenizer.decode(new, skip_special_tokens=True) != ""
-    assert (reply.prompt_tokens, reply.completion_tokens, reply.finish) == (inputs["input_ids"].shape[1], 20, "length")
+    assert (reply.prompt_tokens, reply.completion_tokens, reply.finish) == (
+        inputs["input_ids"].shape[1],
+        20,
+        "length",
+    )
 
 
-def test_an_end_token_is_a_stop_and_is_not_shown(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_end_token_is_a_stop_and_is_not_shown(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
     prompt = "<|im_start|>user\nlist of the squares<|im_end|>\n<|im_start|>assistant\n"
     inputs = session.tokenizer(prompt, add_special_tokens=False, return_tensors="pt")
-    token = int(session.model.generate(**inputs, max_new_tokens=1, do_sample=False, pad_token_id=0)[0, -1])  # type: ignore[operator]
+    token = int(
+        session.model.generate(**inputs, max_new_tokens=1, do_sample=False, pad_token_id=0)[0, -1]
+    )  # type: ignore[operator]
     monkeypatch.setattr(session.model.generation_config, "eos_token_id", [2, token])
     monkeypatch.setattr(session, "_ends", {2, token})
     reply = Reply()
@@ -51,7 +59,10 @@ def test_stopping_ends_the_decoding_and_the_next_answer_begins(session: Session)
     list(pieces)
     assert reply.finish == "cancelled" and 0 < reply.completion_tokens < 3000
     again = Reply()
-    assert "".join(session.stream(turn(max_tokens=4), threading.Event(), again)) and again.completion_tokens == 4
+    assert (
+        "".join(session.stream(turn(max_tokens=4), threading.Event(), again))
+        and again.completion_tokens == 4
+    )
 
 
 def test_a_reader_who_goes_away_ends_the_decoding(session: Session) -> None:

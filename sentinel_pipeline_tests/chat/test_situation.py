@@ -19,14 +19,18 @@ def look(home: Home, model: Path, *, loaded: bool = False) -> object:
     return situation(home, model, "pass", allow_experimental=False, loaded=loaded)
 
 
-def test_the_switch_is_read_each_time(home: Home, small_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_switch_is_read_each_time(
+    home: Home, small_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv(SWITCH, raising=False)
     assert look(home, small_model).switch is None  # type: ignore[attr-defined]
     monkeypatch.setenv(SWITCH, "0")
     assert look(home, small_model).switch == "0"  # type: ignore[attr-defined]
 
 
-def test_memory_is_one_and_a_half_times_the_weights_and_nothing_once_loaded(home: Home, small_model: Path) -> None:
+def test_memory_is_one_and_a_half_times_the_weights_and_nothing_once_loaded(
+    home: Home, small_model: Path
+) -> None:
     weights = (small_model / "model.safetensors").stat().st_size
     now = look(home, small_model)
     assert now.needed_bytes == int(1.5 * weights) > 0 and now.headroom_bytes > weights  # type: ignore[attr-defined]
@@ -42,7 +46,9 @@ def test_a_trainer_holds_the_device_until_it_is_killed(home: Home, small_model: 
             print("held", flush=True)
             time.sleep(600)
     """)
-    child = subprocess.Popen([sys.executable, "-c", code, str(home.device_lock)], stdout=subprocess.PIPE, text=True)
+    child = subprocess.Popen(
+        [sys.executable, "-c", code, str(home.device_lock)], stdout=subprocess.PIPE, text=True
+    )
     assert child.stdout and child.stdout.readline() == "held\n"
     assert look(home, small_model).training == str(child.pid)  # type: ignore[attr-defined]
     child.kill()
@@ -52,7 +58,12 @@ def test_a_trainer_holds_the_device_until_it_is_killed(home: Home, small_model: 
 
 @pytest.mark.parametrize(
     ("script", "expected"),
-    [("echo 1000; echo 24000", 24000 << 20), ("exit 9", None), ("echo nonsense", None), ("sleep 60", 0)],
+    [
+        ("echo 1000; echo 24000", 24000 << 20),
+        ("exit 9", None),
+        ("echo nonsense", None),
+        ("sleep 60", 0),
+    ],
 )
 def test_the_driver_is_asked_and_its_silence_is_no_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, expected: int | None

@@ -17,7 +17,9 @@ from sentinel_pipeline.records import SampleScore
 from sentinel_pipeline.store import Home, read_parquet
 from sentinel_pipeline_tests.generation.served import serving
 
-GOLD = {tuple(t.content for t in task.messages): task.reference for task in load_suite("format_probe")}
+GOLD = {
+    tuple(t.content for t in task.messages): task.reference for task in load_suite("format_probe")
+}
 TALK = {task.messages[-1].content: task.reference for task in load_suite("conversations")[:12]}
 
 
@@ -57,21 +59,30 @@ def test_a_served_model_answers_suites_and_a_report_is_kept(home: Home) -> None:
         )
         code, data, _ = bench(*arguments, "--price-in", "1", "--price-out", "2")
         assert code == 0 and data["engine"] == "server" and data["unanswered"] == 0
-        assert data["suites"]["format_probe"]["pass_at_1"] == 1.0 and data["suites"]["conversations"]["n"] == 3
+        assert (
+            data["suites"]["format_probe"]["pass_at_1"] == 1.0
+            and data["suites"]["conversations"]["n"] == 3
+        )
         assert data["suites"]["conversations"]["pass_at_1"] == 1.0, "three whole conversations"
         assert data["usage"]["requests"] == 3 + 12 and data["usage"]["cost"] > 0
         turns = list(read_parquet(Path(data["report"]) / "conversations" / "turns.parquet"))
         assert len(turns) == 12 and {row["outcome"] for row in turns} == {"pass"}
         again, second, _ = bench(*arguments)
         assert again == 0 and second["usage"]["requests"] == 0, "the cache answers"
-        assert second["report"] != data["report"] and Path(data["report"]).is_dir(), "no report is overwritten"
+        assert second["report"] != data["report"] and Path(data["report"]).is_dir(), (
+            "no report is overwritten"
+        )
         code, fresh, _ = bench(*arguments, "--fresh")
         assert fresh["usage"]["requests"] == 15
     code, rescored, _ = bench(*arguments, "--rescore")
-    assert code == 0 and rescored["suites"] == data["suites"], "the server is gone: nothing was asked"
+    assert code == 0 and rescored["suites"] == data["suites"], (
+        "the server is gone: nothing was asked"
+    )
 
 
-def test_items_that_a_server_loses_are_infrastructure_and_the_next_run_asks_only_them(home: Home) -> None:
+def test_items_that_a_server_loses_are_infrastructure_and_the_next_run_asks_only_them(
+    home: Home,
+) -> None:
     lost = True
 
     def answer(body: dict[str, Any]) -> Any:
@@ -81,7 +92,13 @@ def test_items_that_a_server_loses_are_infrastructure_and_the_next_run_asks_only
         arguments = ("m", "--base-url", served.url, "--suite", "format_probe", "--concurrency", "8")
         code, data, _ = bench(*arguments)
         row = data["suites"]["format_probe"]
-        assert (code, row["infra"], row["n"], row["pass_at_1"], data["unanswered"]) == (4, 5, 35, 1.0, 5)
+        assert (code, row["infra"], row["n"], row["pass_at_1"], data["unanswered"]) == (
+            4,
+            5,
+            35,
+            1.0,
+            5,
+        )
         lost, before = False, len(served.asked)
         code, data, _ = bench(*arguments)
         assert (code, data["suites"]["format_probe"]["n"], len(served.asked) - before) == (0, 40, 5)
@@ -112,12 +129,25 @@ def test_samples_give_pass_at_k_and_their_interval_counts_tasks(home: Home) -> N
         return knows(body) if body["seed"] % 2 else "I do not know."
 
     with serving(half) as served:
-        arguments = ("m", "--base-url", served.url, "--suite", "format_probe", "--temperature", "0.8", "--samples", "4")
+        arguments = (
+            "m",
+            "--base-url",
+            served.url,
+            "--suite",
+            "format_probe",
+            "--temperature",
+            "0.8",
+            "--samples",
+            "4",
+        )
         code, data, _ = bench(*arguments, "--k", "1,2,4")
     row = data["suites"]["format_probe"]
     assert code == 0 and row["n"] == 160 and len(served.asked) == 160
     rates = row["pass_at"]
-    assert rates["1"] == pytest.approx(row["pass_at_1"]) and 0.3 < rates["1"] < rates["2"] < rates["4"] <= 1
+    assert (
+        rates["1"] == pytest.approx(row["pass_at_1"])
+        and 0.3 < rates["1"] < rates["2"] < rates["4"] <= 1
+    )
 
 
 def score_of(name: str, outcome: Any) -> SampleScore:
@@ -128,7 +158,12 @@ def score_of(name: str, outcome: Any) -> SampleScore:
 
 
 def test_pass_at_k_needs_k_scored_samples_of_every_task() -> None:
-    samples = [score_of("a", "pass"), score_of("a~2", "fail"), score_of("b", "fail"), score_of("b~2", "fail")]
+    samples = [
+        score_of("a", "pass"),
+        score_of("a~2", "fail"),
+        score_of("b", "fail"),
+        score_of("b~2", "fail"),
+    ]
     assert pass_at(samples, (1, 2)) == {"1": 0.25, "2": 0.5}
     with pytest.raises(ValueError, match="k 2: expected 1 <= k <= 1"):
         pass_at([*samples[:3], score_of("b~2", "infra")], (2,))
@@ -140,27 +175,42 @@ def test_a_dry_run_asks_nothing_and_audits_the_references(home: Home, tmp_path: 
     with serving(knows) as served:
         code, data, _ = bench("m", "--base-url", served.url, "--suite", "diffs", "--dry-run")
     row = data["suites"]["diffs"]
-    assert code == 0 and (row["items"], row["gold"], row["gold_failed"], row["stored"]) == (60, 60, [], 0)
+    assert code == 0 and (row["items"], row["gold"], row["gold_failed"], row["stored"]) == (
+        60,
+        60,
+        [],
+        0,
+    )
     assert served.asked == [] and not (home.runs / "bench").exists()
 
 
 def own(folder: Path, reference: str) -> Path:
     path = folder / "mine.jsonl"
-    row = {"prompt": "Say red.", "verifier": {"kind": "text_answer", "accepted": ["red"]}, "reference": reference}
+    row = {
+        "prompt": "Say red.",
+        "verifier": {"kind": "text_answer", "accepted": ["red"]},
+        "reference": reference,
+    }
     path.write_text(json.dumps(row) + "\n")
     return path
 
 
-def test_an_own_suite_is_found_by_its_path_or_by_data_and_is_audited_first(home: Home, tmp_path: Path) -> None:
+def test_an_own_suite_is_found_by_its_path_or_by_data_and_is_audited_first(
+    home: Home, tmp_path: Path
+) -> None:
     with serving(lambda body: "Red") as served:
         at = ("m", "--base-url", served.url)
         code, data, _ = bench(*at, "--suite", str(own(tmp_path, "red")))
         assert code == 0 and data["suites"]["mine"]["pass_at_1"] == 1.0
-        code, data, _ = bench(*at, "--suite", "colours", "--data", f"colours={own(tmp_path, 'red')}")
+        code, data, _ = bench(
+            *at, "--suite", "colours", "--data", f"colours={own(tmp_path, 'red')}"
+        )
         assert code == 0 and list(data["suites"]) == ["colours"]
         before = len(served.asked)
         code, _, message = bench(*at, "--suite", str(own(tmp_path, "blue")))
-        assert code == 2 and "1 of 1 references do not pass" in message and len(served.asked) == before
+        assert (
+            code == 2 and "1 of 1 references do not pass" in message and len(served.asked) == before
+        )
 
 
 WRONG = [
@@ -169,7 +219,10 @@ WRONG = [
     (("--suite", "smoke", "--samples", "2"), "greedy samples are all the same"),
     (("--suite", "smokey"), "unknown suite 'smokey'. Did you mean 'smoke'?"),
     (("--suite", "smoke", "--suite", "smoke"), "is there twice"),
-    (("--suite", "smoke", "--suite", "diffs", "--data", "x.jsonl"), "is for no suite that is asked"),
+    (
+        ("--suite", "smoke", "--suite", "diffs", "--data", "x.jsonl"),
+        "is for no suite that is asked",
+    ),
     (("--suite", "smoke", "--prompt-format", "prose"), "One of: chat, cue, raw"),
     (("--suite", "smoke", "--rescore"), "8 items of smoke were never answered by m"),
     (("--suite", "heldout"), "the held-out suite is part of a recipe's task bank"),
@@ -177,12 +230,16 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("arguments", "message"), WRONG, ids=range(len(WRONG)))
-def test_mistakes_are_bad_input_and_ask_nothing(home: Home, arguments: tuple[str, ...], message: str) -> None:
+def test_mistakes_are_bad_input_and_ask_nothing(
+    home: Home, arguments: tuple[str, ...], message: str
+) -> None:
     with serving(knows) as served:
         code, _, said = bench("m", "--base-url", served.url, *arguments)
     assert code == 2 and message in said and served.asked == []
 
 
-def test_a_stage_that_was_never_made_and_a_folder_without_a_model_are_named(home: Home, tmp_path: Path) -> None:
+def test_a_stage_that_was_never_made_and_a_folder_without_a_model_are_named(
+    home: Home, tmp_path: Path
+) -> None:
     assert "Run it first: sentinel run tiny" in bench("tiny/sft", "--suite", "smoke")[2]
     assert "holds no config.json" in bench(str(tmp_path), "--suite", "smoke")[2]

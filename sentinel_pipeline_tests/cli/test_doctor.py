@@ -49,7 +49,9 @@ def test_the_device_names_its_owner_and_a_dead_owner_is_none(home: Home) -> None
         stream.flush()
         fcntl.flock(stream.fileno(), fcntl.LOCK_EX)
         assert found(home)["device"].found.endswith("in use by process 4321")
-    assert "in use" not in found(home)["device"].found, "the file still says 4321, but nobody holds it"
+    assert "in use" not in found(home)["device"].found, (
+        "the file still says 4321, but nobody holds it"
+    )
 
 
 def test_a_clock_that_was_set_back_is_noticed(home: Home) -> None:
@@ -61,7 +63,9 @@ def test_a_clock_that_was_set_back_is_noticed(home: Home) -> None:
     assert found(home)["clock"].status == "warn"
 
 
-def test_alerts_without_a_channel_warn_and_with_one_do_not(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_alerts_without_a_channel_warn_and_with_one_do_not(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (home.root / "data" / "alerts.toml").write_text('[channels]\nteam = "env:SENTINEL_ALERTS"\n')
     monkeypatch.delenv("SENTINEL_ALERTS", raising=False)
     assert "sentinel alert test" in found(home)["alerts"].fix
@@ -71,7 +75,13 @@ def test_alerts_without_a_channel_warn_and_with_one_do_not(home: Home, monkeypat
 
 def test_json_is_one_object_with_every_check(home: Home) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", "from sentinel_pipeline.cli import main; main()", "doctor", "--json"],
+        [
+            sys.executable,
+            "-c",
+            "from sentinel_pipeline.cli import main; main()",
+            "doctor",
+            "--json",
+        ],
         capture_output=True,
         text=True,
         cwd=home.root,
@@ -86,11 +96,16 @@ def test_json_is_one_object_with_every_check(home: Home) -> None:
 
 def test_gc_says_what_would_go_before_it_goes(home: Home) -> None:
     for run_id in ("1", "2"):
-        with Store(home, "tiny", run_id=run_id, loop_id=run_id).writing("mix", recipe_hash="", seed=1) as out:
+        with Store(home, "tiny", run_id=run_id, loop_id=run_id).writing(
+            "mix", recipe_hash="", seed=1
+        ) as out:
             out.text("note", run_id)
     arguments = ["gc", "--keep", "1", "--days", "0", "--json"]
     dry = CliRunner().invoke(app, [*arguments, "--dry-run"])
-    assert json.loads(dry.stdout)["removable"] == ["tiny/mix/1"] and json.loads(dry.stdout)["removed"] == []
+    assert (
+        json.loads(dry.stdout)["removable"] == ["tiny/mix/1"]
+        and json.loads(dry.stdout)["removed"] == []
+    )
     assert (home.runs / "tiny" / "mix" / "1").is_dir()
     done = CliRunner().invoke(app, arguments)
     assert json.loads(done.stdout)["removed"] == ["tiny/mix/1"]

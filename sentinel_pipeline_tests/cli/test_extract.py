@@ -36,7 +36,10 @@ def test_a_line_for_each_row(file: Path) -> None:
     assert done.exit_code == 0 and len(lines) == 6
     assert lines[0] == {"value": {"s": 4.5}, "leniencies": ["decimal_comma"], "error": None}
     assert lines[2]["value"] == {"a": None} and lines[2]["leniencies"][0] == "fenced"
-    assert lines[4]["error"].startswith("not_json") and lines[5]["error"] == "not_json: a number out of range"
+    assert (
+        lines[4]["error"].startswith("not_json")
+        and lines[5]["error"] == "not_json: a number out of range"
+    )
     assert "NaN" not in done.stdout and "Infinity" not in done.stdout
 
 
@@ -44,7 +47,12 @@ def test_the_comparison_counts_what_failed_before_and_what_changed(file: Path) -
     done = CliRunner().invoke(app, ["extract", str(file), "--compare", "--json"])
     report = json.loads(done.stdout)
     assert done.exit_code == 0
-    assert (report["rows"], report["read_before"], report["read_now"], report["gained"]) == (6, 3, 5, 2)
+    assert (report["rows"], report["read_before"], report["read_now"], report["gained"]) == (
+        6,
+        3,
+        5,
+        2,
+    )
     assert (report["lost"], report["changed"], report["bad_rows"]) == (0, 0, 0)
     assert report["leniencies"]["decimal_comma"] == 1 and report["errors"] == {"not_json": 1}
     assert "changed value" in done.stderr
@@ -56,9 +64,17 @@ def test_bad_rows_are_named_and_the_rest_is_read(tmp_path: Path) -> None:
         stream.write('{"out": "{\\"a\\": 1}"}\nnot json\n{"other": 1}\n[1]\n{"out": 5}\n')
     done = CliRunner().invoke(app, ["extract", str(path), "--field", "out", "--json"])
     lines = [json.loads(line) for line in done.stdout.splitlines()]
-    assert done.exit_code == 2 and [line["value"] for line in lines] == [{"a": 1}, None, None, None, None]
+    assert done.exit_code == 2 and [line["value"] for line in lines] == [
+        {"a": 1},
+        None,
+        None,
+        None,
+        None,
+    ]
     assert [line["error"].split(":")[0] for line in lines[1:]] == ["bad_row"] * 4
-    assert "mixed.jsonl.gz:2" in done.stderr.replace("\n", "") and "no field out" in done.stderr.replace("\n", " ")
+    assert "mixed.jsonl.gz:2" in done.stderr.replace(
+        "\n", ""
+    ) and "no field out" in done.stderr.replace("\n", " ")
 
 
 def test_a_cut_tail_is_repaired_when_asked(tmp_path: Path) -> None:
@@ -67,7 +83,11 @@ def test_a_cut_tail_is_repaired_when_asked(tmp_path: Path) -> None:
     plain = CliRunner().invoke(app, ["extract", str(path)])
     repaired = CliRunner().invoke(app, ["extract", str(path), "--repair"])
     assert json.loads(plain.stdout)["error"].startswith("truncated")
-    assert json.loads(repaired.stdout) == {"value": {"a": [1]}, "leniencies": ["truncated"], "error": None}
+    assert json.loads(repaired.stdout) == {
+        "value": {"a": [1]},
+        "leniencies": ["truncated"],
+        "error": None,
+    }
 
 
 def test_a_changed_value_would_be_counted() -> None:

@@ -10,7 +10,15 @@ from typing import Any
 import pytest
 
 from sentinel_pipeline.sandbox import Grader
-from sentinel_pipeline_tests.bench.material import BROKEN_TESTS, HUMANEVAL, MBPP, RIGHT, WRONG, file_of, row
+from sentinel_pipeline_tests.bench.material import (
+    BROKEN_TESTS,
+    HUMANEVAL,
+    MBPP,
+    RIGHT,
+    WRONG,
+    file_of,
+    row,
+)
 
 from .conftest import Run
 
@@ -35,15 +43,27 @@ def results(samples: Path) -> Path:
     return samples.with_name(f"{samples.name}_results.jsonl")
 
 
-def test_people_read_standard_error_and_programs_one_json_object(grade: Run, samples: Path, problems: Path) -> None:
-    code, out, err = grade(samples, "--problems", problems, "--workers", 1, "--json", "--k", "1,2,50")
+def test_people_read_standard_error_and_programs_one_json_object(
+    grade: Run, samples: Path, problems: Path
+) -> None:
+    code, out, err = grade(
+        samples, "--problems", problems, "--workers", 1, "--json", "--k", "1,2,50"
+    )
     report = json.loads(out)
     assert code == 0 and out.count("\n") == 1
     assert report["pass@1"] == {"value": pytest.approx(2 / 3), "tasks": 2}
-    assert report["pass@2"] == {"value": pytest.approx(2 / 3), "tasks": 1} and "pass@50" not in report
+    assert (
+        report["pass@2"] == {"value": pytest.approx(2 / 3), "tasks": 1} and "pass@50" not in report
+    )
     assert report["interval"][0] < 2 / 3 < report["interval"][1]
     assert report["codes"] == {"passed": 2, "assertion": 2} and report["trust"] == {"separate": 4}
-    assert (report["samples"], report["problems"], report["repeated"], report["kept"], report["infra"]) == (
+    assert (
+        report["samples"],
+        report["problems"],
+        report["repeated"],
+        report["kept"],
+        report["infra"],
+    ) == (
         4,
         2,
         1,
@@ -51,7 +71,10 @@ def test_people_read_standard_error_and_programs_one_json_object(grade: Run, sam
         0,
     )
     assert (report["refused"], report["missing"], report["faulty_references"]) == ([], [], {})
-    assert report["results"] == str(results(samples)) and len(results(samples).read_text().splitlines()) == 4
+    assert (
+        report["results"] == str(results(samples))
+        and len(results(samples).read_text().splitlines()) == 4
+    )
     assert "pass@1" in err and "66.7%" in err and "\x1b" not in err
     assert "1 samples repeat an earlier one of their task to the letter" in err
     silent = grade(samples, "--problems", problems, "--workers", 1)
@@ -66,23 +89,37 @@ def test_a_dry_run_starts_no_grader_and_writes_nothing(
 
     monkeypatch.setattr(Grader, "__init__", started)
     before = {path: path.stat().st_mtime_ns for path in samples.parent.iterdir()}
-    code, out, _ = grade(samples, "--suite", problems, "--dry-run", "--json")  # the option's other name
-    assert code == 0 and {path: path.stat().st_mtime_ns for path in samples.parent.iterdir()} == before
+    code, out, _ = grade(
+        samples, "--suite", problems, "--dry-run", "--json"
+    )  # the option's other name
+    assert (
+        code == 0 and {path: path.stat().st_mtime_ns for path in samples.parent.iterdir()} == before
+    )
     report = json.loads(out)
-    assert report.keys() == {"problems", "samples", "repeated", "refused", "missing"} and report["samples"] == 4
+    assert (
+        report.keys() == {"problems", "samples", "repeated", "refused", "missing"}
+        and report["samples"] == 4
+    )
 
 
 def test_bad_rows_and_tasks_without_a_sample_are_exit_code_2_and_the_rest_is_graded(
     grade: Run, tmp_path: Path, problems: Path
 ) -> None:
     bad = row("", "\x1b]0;gone\x07" * 99)
-    samples = file_of(tmp_path, row(RIGHT), bad, "no JSON", *([row("", "x")] * 30), name="samples.jsonl")
+    samples = file_of(
+        tmp_path, row(RIGHT), bad, "no JSON", *([row("", "x")] * 30), name="samples.jsonl"
+    )
     for more in ((), ("--dry-run",)):
         code, out, err = grade(samples, "--problems", problems, "--workers", 1, "--json", *more)
         report = json.loads(out)
         assert code == 2 and len(report["refused"]) == 32 and report["missing"] == ["904"]
-        assert report["refused"][1]["line"] == 3 and report["refused"][1]["message"].startswith("is no JSON")
-        assert f"{samples}:2, field 'task_id': unknown task '\\x1b]0;gone" in err and "\x1b" not in err + out
+        assert report["refused"][1]["line"] == 3 and report["refused"][1]["message"].startswith(
+            "is no JSON"
+        )
+        assert (
+            f"{samples}:2, field 'task_id': unknown task '\\x1b]0;gone" in err
+            and "\x1b" not in err + out
+        )
         assert "12 more rows were not graded: see --json" in err
         assert "1 of 2 tasks have no sample: 904. Rates are about the others" in err
     assert len(results(samples).read_text().splitlines()) == 1
@@ -90,22 +127,32 @@ def test_bad_rows_and_tasks_without_a_sample_are_exit_code_2_and_the_rest_is_gra
 
 def test_what_cannot_be_judged_is_exit_code_4_with_the_reason(grade: Run, tmp_path: Path) -> None:
     problems = file_of(tmp_path, HUMANEVAL, BROKEN_TESTS)
-    samples = file_of(tmp_path, row("def f(x): return 1", "broken"), row(RIGHT), name="samples.jsonl")
+    samples = file_of(
+        tmp_path, row("def f(x): return 1", "broken"), row(RIGHT), name="samples.jsonl"
+    )
     code, out, err = grade(samples, "--problems", problems, "--workers", 1, "--json")
     report = json.loads(out)
     assert (code, report["infra"], report["pass@1"]) == (4, 1, {"value": 1.0, "tasks": 1})
     assert "1 samples are without a verdict, which is no score. The tests of 1 cannot run" in err
     only = file_of(tmp_path, row("def f(x): return 1", "broken"), name="samples.jsonl")
     code, out, err = grade(only, "--problems", problems, "--workers", 1, "--json")
-    assert code == 4 and "pass@1" not in json.loads(out) and "no task has enough judged samples" in err
+    assert (
+        code == 4 and "pass@1" not in json.loads(out) and "no task has enough judged samples" in err
+    )
 
 
-def test_a_faulty_reference_is_told_only_where_it_matters(grade: Run, tmp_path: Path, samples: Path) -> None:
+def test_a_faulty_reference_is_told_only_where_it_matters(
+    grade: Run, tmp_path: Path, samples: Path
+) -> None:
     wrong = {"canonical_solution": "    raise ValueError('\x1b[31m')\n"}
-    problems = file_of(tmp_path, HUMANEVAL | wrong, HUMANEVAL | wrong | {"task_id": "unasked"}, MBPP)
+    problems = file_of(
+        tmp_path, HUMANEVAL | wrong, HUMANEVAL | wrong | {"task_id": "unasked"}, MBPP
+    )
     code, out, err = grade(samples, "--problems", problems, "--workers", 1, "--json")
     assert code == 2 and json.loads(out)["faulty_references"].keys() == {"HumanEval/900"}
-    assert "the reference of HumanEval/900 does not pass its own tests (exception: ValueError" in err
+    assert (
+        "the reference of HumanEval/900 does not pass its own tests (exception: ValueError" in err
+    )
     assert "\x1b" not in err
 
 
@@ -126,29 +173,51 @@ WRONG_USE: list[tuple[list[str], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("options", "message"), WRONG_USE, ids=[" ".join(options) for options, _ in WRONG_USE])
+@pytest.mark.parametrize(
+    ("options", "message"), WRONG_USE, ids=[" ".join(options) for options, _ in WRONG_USE]
+)
 def test_wrong_use_is_exit_code_2_and_touches_nothing(
     grade: Run, samples: Path, problems: Path, options: list[str], message: str
 ) -> None:
     names = {"SAMPLES": samples, "PROBLEMS": problems, "FOLDER": samples.parent}
     before = {path: path.read_bytes() for path in samples.parent.iterdir()}
-    code, out, err = grade(samples, "--problems", problems, "--json", *(names.get(each, each) for each in options))
+    code, out, err = grade(
+        samples, "--problems", problems, "--json", *(names.get(each, each) for each in options)
+    )
     assert (code, out) == (2, "") and message in " ".join(err.replace("│", " ").split())
     assert {path: path.read_bytes() for path in samples.parent.iterdir()} == before
 
 
-def test_missing_empty_and_foreign_samples_are_exit_code_2(grade: Run, tmp_path: Path, problems: Path) -> None:
+def test_missing_empty_and_foreign_samples_are_exit_code_2(
+    grade: Run, tmp_path: Path, problems: Path
+) -> None:
     code, out, err = grade(tmp_path / "none.jsonl", "--problems", problems, "--json")
     assert (code, out) == (2, "") and "none.jsonl: no such file" in err
-    for rows, message in (([], "the file is empty"), ([row("", "x/1")], "are the samples of another suite?")):
-        code, out, err = grade(file_of(tmp_path, *rows, name="s.jsonl"), "--problems", problems, "--json")
+    for rows, message in (
+        ([], "the file is empty"),
+        ([row("", "x/1")], "are the samples of another suite?"),
+    ):
+        code, out, err = grade(
+            file_of(tmp_path, *rows, name="s.jsonl"), "--problems", problems, "--json"
+        )
         assert (code, out) == (2, "") and message in " ".join(err.split())
 
 
-def test_a_gzipped_samples_file_is_graded_like_any(grade: Run, tmp_path: Path, problems: Path) -> None:
-    samples = file_of(tmp_path, row(RIGHT), row("def total(*a): return sum(a)", 904), name="s.jsonl.gz")
+def test_a_gzipped_samples_file_is_graded_like_any(
+    grade: Run, tmp_path: Path, problems: Path
+) -> None:
+    samples = file_of(
+        tmp_path, row(RIGHT), row("def total(*a): return sum(a)", 904), name="s.jsonl.gz"
+    )
     code, out, _ = grade(
-        samples, "--problems", problems, "--workers", 1, "--json", "--out", tmp_path / "new" / "r.jsonl"
+        samples,
+        "--problems",
+        problems,
+        "--workers",
+        1,
+        "--json",
+        "--out",
+        tmp_path / "new" / "r.jsonl",
     )
     assert code == 0 and json.loads(out)["pass@1"]["value"] == 1.0
     assert len((tmp_path / "new" / "r.jsonl").read_text().splitlines()) == 2
@@ -160,7 +229,9 @@ def test_a_folder_named_like_the_default_suite_does_not_hide_it(
     monkeypatch.setenv("SENTINEL_BENCHMARKS", str(benchmarks_dir))
     monkeypatch.chdir(tmp_path)
     (tmp_path / "humaneval").mkdir()
-    code, out, _ = grade(file_of(tmp_path, row("", "HumanEval/0"), name="s.jsonl"), "--dry-run", "--json")
+    code, out, _ = grade(
+        file_of(tmp_path, row("", "HumanEval/0"), name="s.jsonl"), "--dry-run", "--json"
+    )
     assert code == 2 and json.loads(out)["problems"] == 164
 
 

@@ -24,7 +24,9 @@ def test_unset_it_is_made_with_our_settings(home: Home, monkeypatch: pytest.Monk
     assert (home.dagster / "dagster.yaml").read_text() == (home.root / "dagster.yaml").read_text()
 
 
-def test_a_named_folder_that_is_missing_is_made_too(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_named_folder_that_is_missing_is_made_too(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("DAGSTER_HOME", str(home.root / "else" / "where"))
     prepare_instance(home)
     assert (home.root / "else" / "where" / "dagster.yaml").samefile(home.root / "dagster.yaml")

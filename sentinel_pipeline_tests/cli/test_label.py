@@ -30,17 +30,34 @@ HOSTILE = [
     json.dumps({"prompt": "p", "rejected": "Red.", "chosen": "Blue."}).encode(),
     GOOD[:30],
 ]
-REASONS = ["encoding", "nul", "too_long", "too_deep", "duplicate_key", "field", "shape", "field", "truncated"]
+REASONS = [
+    "encoding",
+    "nul",
+    "too_long",
+    "too_deep",
+    "duplicate_key",
+    "field",
+    "shape",
+    "field",
+    "truncated",
+]
 
 
-def test_hostile_rows_are_quarantined_with_their_lines_and_a_rerun_grades_nothing(home: Home, tmp_path: Path) -> None:
+def test_hostile_rows_are_quarantined_with_their_lines_and_a_rerun_grades_nothing(
+    home: Home, tmp_path: Path
+) -> None:
     file, out = tmp_path / "rows.jsonl", tmp_path / "out"
     file.write_bytes(b"\n".join(HOSTILE))
     for known in (0, 4):
         done = CliRunner().invoke(app, ["label", str(file), "--out", str(out), "--json"])
         assert done.exit_code == 0, done.output
         said = json.loads(done.stdout)
-        assert (said["rows"], said["quarantined"], said["accepted"], said["known"]) == (4, 9, 2, known)
+        assert (said["rows"], said["quarantined"], said["accepted"], said["known"]) == (
+            4,
+            9,
+            2,
+            known,
+        )
         assert set(said["labels"]) == set(LABELS)
     quarantined = [json.loads(line) for line in (out / "quarantine.jsonl").open(encoding="utf-8")]
     assert [row["reason"].partition(":")[0] for row in quarantined] == REASONS
@@ -50,9 +67,12 @@ def test_hostile_rows_are_quarantined_with_their_lines_and_a_rerun_grades_nothin
 
 
 @pytest.mark.parametrize(
-    ("name", "content"), [("a.jsonl", b""), ("a.jsonl", b"\n\n"), ("a.txt", b"x"), ("absent.jsonl", None)]
+    ("name", "content"),
+    [("a.jsonl", b""), ("a.jsonl", b"\n\n"), ("a.txt", b"x"), ("absent.jsonl", None)],
 )
-def test_nothing_to_label_is_an_error(home: Home, tmp_path: Path, name: str, content: bytes | None) -> None:
+def test_nothing_to_label_is_an_error(
+    home: Home, tmp_path: Path, name: str, content: bytes | None
+) -> None:
     if content is not None:
         (tmp_path / name).write_bytes(content)
     done = CliRunner().invoke(app, ["label", str(tmp_path / name), "--out", str(tmp_path / "out")])
@@ -63,8 +83,13 @@ def test_the_audit_licenses_and_remembers(home: Home) -> None:
     done = CliRunner().invoke(app, ["audit", "--json"])
     assert done.exit_code == 0, done.output
     scorers = json.loads(done.stdout)["scorers"]
-    assert all(one["licensed"] and one["stable"] and not one["bad_accepted"] and one["gold"] == 1.0 for one in scorers)
-    assert {one.subject for one in Ledger(home.ledger).verdicts()} == {one["name"] for one in scorers}
+    assert all(
+        one["licensed"] and one["stable"] and not one["bad_accepted"] and one["gold"] == 1.0
+        for one in scorers
+    )
+    assert {one.subject for one in Ledger(home.ledger).verdicts()} == {
+        one["name"] for one in scorers
+    }
 
 
 def test_the_rewards_alone_with_the_hacks_of_every_family(home: Home) -> None:
@@ -76,12 +101,23 @@ def test_the_rewards_alone_with_the_hacks_of_every_family(home: Home) -> None:
     assert set(families) == {family.name for family in EVERY_FAMILY} | {"smoke"}
     for one in families.values():
         assert one["licensed"] and one["hacks"] >= 18, one
-        assert (one["gold"], one["gold_accepted"], one["bad_accepted"], one["hacks_paid"]) == (3, 3, 0, 0), one
-    assert [(one.subject, one.verdict) for one in Ledger(home.ledger).verdicts()] == [("rewards", "pass")]
+        assert (one["gold"], one["gold_accepted"], one["bad_accepted"], one["hacks_paid"]) == (
+            3,
+            3,
+            0,
+            0,
+        ), one
+    assert [(one.subject, one.verdict) for one in Ledger(home.ledger).verdicts()] == [
+        ("rewards", "pass")
+    ]
 
 
-def test_a_canary_that_the_critic_accepts_costs_the_licence(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(import_module("sentinel_pipeline.cli.audit"), "_SAMPLE", 3)  # tasks decide nothing here
+def test_a_canary_that_the_critic_accepts_costs_the_licence(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        import_module("sentinel_pipeline.cli.audit"), "_SAMPLE", 3
+    )  # tasks decide nothing here
     row = {
         "id": "fine",
         "prompt": "Write f.",
@@ -92,5 +128,7 @@ def test_a_canary_that_the_critic_accepts_costs_the_licence(home: Home, monkeypa
     (home.canaries / "zz.jsonl").write_text(json.dumps(row), encoding="utf-8")
     done = CliRunner().invoke(app, ["audit", "--json"])
     assert done.exception is not None and getattr(done.exception, "exit_code", None) == 3
-    refused = {one["name"]: one for one in json.loads(done.stdout)["scorers"] if not one["licensed"]}
+    refused = {
+        one["name"]: one for one in json.loads(done.stdout)["scorers"] if not one["licensed"]
+    }
     assert set(refused) == {"critic"} and refused["critic"]["bad_accepted"] == 1

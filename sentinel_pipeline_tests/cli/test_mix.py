@@ -49,7 +49,9 @@ ROWS = [
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
     (tmp_path / "data" / "recipes").mkdir(parents=True)
     for name in ("own", "other"):
-        (tmp_path / "data" / "recipes" / f"{name}.toml").write_text("[bench]\nsuites = ['heldout', 'smoke']\n")
+        (tmp_path / "data" / "recipes" / f"{name}.toml").write_text(
+            "[bench]\nsuites = ['heldout', 'smoke']\n"
+        )
     monkeypatch.setenv("SENTINEL_HOME", str(tmp_path))
     return Home(tmp_path)
 
@@ -68,7 +70,10 @@ def _make(home: Home, recipe: str = "own", run_id: str = "run1") -> Artefact:
         out.table("candidates.parquet", (row.to_row() for row in ROWS), "candidates")
     raw = store.get("raw_candidates")
     with writing("critic_labels", raw) as out:
-        made = (CriticLabels(row.id, *[label] * 6, Label(True, "unverified: by form"), "v-1") for row in ROWS)
+        made = (
+            CriticLabels(row.id, *[label] * 6, Label(True, "unverified: by form"), "v-1")
+            for row in ROWS
+        )
         out.table("labels.parquet", (one.to_row() for one in made), "labels")
     with writing("accepted_set", raw, store.get("critic_labels")) as out:
         out.table("accepted.parquet", (row.to_row() for row in ROWS), "candidates")
@@ -100,16 +105,28 @@ def test_the_mix_as_one_json_object(run: Run, home: Home) -> None:
     found = json.loads(out)
     assert code == 0 and out.count("\n") == 1
     assert (found["recipe"], found["run_id"], found["content_hash"]) == ("own", "run1", made.hash)
-    assert (found["rows"], found["seen"], found["left_out"]) == (2, 5, {"benchmark": 1, "exact": 1, "held_back": 1})
+    assert (found["rows"], found["seen"], found["left_out"]) == (
+        2,
+        5,
+        {"benchmark": 1, "exact": 1, "held_back": 1},
+    )
     assert found["held_back"] == {"audio": 1}
     assert [(quota["category"], quota["taken"]) for quota in found["quotas"]] == [
         ("executable_code", 1.0),
         ("devops", 1.0),
     ]
     clean = found["decontamination"]
-    assert (clean["contaminated"], clean["rows"], clean["tasks"], clean["by_kind"]) == (1, 5, 1, {"prompt": 1})
+    assert (clean["contaminated"], clean["rows"], clean["tasks"], clean["by_kind"]) == (
+        1,
+        5,
+        1,
+        {"prompt": 1},
+    )
     assert clean["measured"]["recall"]["n"] == 9 and clean["measured"]["recall"]["interval"][1] == 1
-    assert "1 of 5 rows overlapped 1 of 1 benchmark items" in err and "Held back or without a share: 1 audio" in err
+    assert (
+        "1 of 5 rows overlapped 1 of 1 benchmark items" in err
+        and "Held back or without a share: 1 audio" in err
+    )
 
 
 def test_without_a_recipe_the_newest_mix_is_shown(run: Run, home: Home) -> None:
@@ -122,10 +139,19 @@ def test_a_row_is_traced_from_its_line_to_the_checkpoints(run: Run, home: Home) 
     made = _make(home)
     code, out, err = run("trace", "good", "--json")
     found = json.loads(out)
-    assert code == 0 and (found["file"], found["line"], found["origin"]) == ("in.jsonl", 7, "candidate")
-    assert found["labels"]["accepted"] == {"value": True, "reason": "unverified: by form"} and len(found["labels"]) == 7
+    assert code == 0 and (found["file"], found["line"], found["origin"]) == (
+        "in.jsonl",
+        7,
+        "candidate",
+    )
+    assert (
+        found["labels"]["accepted"] == {"value": True, "reason": "unverified: by form"}
+        and len(found["labels"]) == 7
+    )
     (mix,) = found["mixes"]
-    assert mix["taken"] and mix["content_hash"] == made.hash and mix["category"] == "executable_code"
+    assert (
+        mix["taken"] and mix["content_hash"] == made.hash and mix["category"] == "executable_code"
+    )
     assert mix["stood_for"] == [{"id": "same", "kind": "exact", "similarity": 1.0}]
     assert [one["asset"] for one in found["checkpoints"]] == ["dpo_checkpoint", "sft_checkpoint"]
     assert "stood for same (exact, 1.00)" in err and "in.jsonl:7" in err
@@ -145,7 +171,9 @@ def test_the_rows_nearest_to_an_item(run: Run, home: Home) -> None:
     found = json.loads(out)
     assert code == 0 and [near["id"] for near in found["nearest"]] == ["good", "ops"]
     assert found["nearest"][0]["answer"] > 0.1 > found["nearest"][1]["similarity"]
-    assert found["nearest"][0]["file"] == "in.jsonl" and "[red]these[/red]" in err, "printed as it is"
+    assert found["nearest"][0]["file"] == "in.jsonl" and "[red]these[/red]" in err, (
+        "printed as it is"
+    )
 
 
 @pytest.mark.parametrize(
@@ -162,7 +190,9 @@ def test_the_rows_nearest_to_an_item(run: Run, home: Home) -> None:
         (("mix", "other"), "other has no rebalanced_mix yet"),
     ],
 )
-def test_bad_input_says_what_to_do(run: Run, home: Home, arguments: tuple[str, ...], words: str) -> None:
+def test_bad_input_says_what_to_do(
+    run: Run, home: Home, arguments: tuple[str, ...], words: str
+) -> None:
     _make(home)
     code, out, err = run(*arguments)
     assert code == 2 and out == "" and words in " ".join(err.split())

@@ -18,7 +18,9 @@ RECIPE = "tucano-0.5b-v4.1"
 
 def recorded(folder: Path, mean: float, half: float = 0.01, **tasks: float) -> Path:
     path = folder / "curves.jsonl"
-    rows: list[dict[str, Any]] = [{"step": step, "grad_norm": 0.1, "learning_rate": 5e-6} for step in range(1, 600, 50)]
+    rows: list[dict[str, Any]] = [
+        {"step": step, "grad_norm": 0.1, "learning_rate": 5e-6} for step in range(1, 600, 50)
+    ]
     last: dict[str, Any] = {"step": 600}
     for name, value in {
         "mean_reward": mean,
@@ -46,10 +48,18 @@ def ask(*arguments: str) -> tuple[int, dict[str, Any], str]:
 def test_scenario_c_is_written_beside_its_evidence(home: Home, tmp_path: Path) -> None:
     before = sorted(home.recipe_names())
     code, report, told = ask("--curves", str(recorded(tmp_path, 0.53, insights=0.1)))
-    assert (code, report["verdict"], report["scenario"], report["written"]) == (0, "decided", "C-insights", True)
+    assert (code, report["verdict"], report["scenario"], report["written"]) == (
+        0,
+        "decided",
+        "C-insights",
+        True,
+    )
     target = home.recipes / "tucano-0.5b-v4.2-insights.toml"
     assert report["next_recipe"] == str(target)
-    assert "# C-insights: eval/insights < 0.2: 0.100 [0.090, 0.110] on 148: holds" in target.read_text(encoding="utf-8")
+    assert (
+        "# C-insights: eval/insights < 0.2: 0.100 [0.090, 0.110] on 148: holds"
+        in target.read_text(encoding="utf-8")
+    )
     assert home.recipe("tucano-0.5b-v4.2-insights").tasks.train["insights"] == 350
     assert sorted(home.recipe_names()) == sorted([*before, "tucano-0.5b-v4.2-insights"])
     assert not home.runs.exists(), "nothing was started"
@@ -64,8 +74,14 @@ def test_scenario_a_is_the_recipe_that_is_there(home: Home, tmp_path: Path) -> N
 def test_ambiguous_evidence_writes_nothing(home: Home, tmp_path: Path) -> None:
     before = sorted(home.recipe_names())
     _, report, told = ask("--curves", str(recorded(tmp_path, 0.56, half=0.05)))
-    assert (report["verdict"], report["scenario"], report["next_recipe"]) == ("ambiguous", None, None)
-    assert "held-out prompts would tell it from 0.55" in report["would_decide"] and "ambiguous" in told
+    assert (report["verdict"], report["scenario"], report["next_recipe"]) == (
+        "ambiguous",
+        None,
+        None,
+    )
+    assert (
+        "held-out prompts would tell it from 0.55" in report["would_decide"] and "ambiguous" in told
+    )
     assert sorted(home.recipe_names()) == before
 
 
@@ -81,7 +97,10 @@ def test_bad_input_is_named(home: Home, tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="no decision tree"):
         CliRunner().invoke(app, ["next", "plain"], catch_exceptions=False)
     path = tmp_path / "bad.jsonl"
-    for text, says in (("{}", "'step': expected a whole number"), ('{"step": 1, "a": "x"}', "'a': expected a number")):
+    for text, says in (
+        ("{}", "'step': expected a whole number"),
+        ('{"step": 1, "a": "x"}', "'a': expected a number"),
+    ):
         path.write_text(text + "\n", encoding="utf-8")
         with pytest.raises(BadInput, match=says):
             ask("--curves", str(path))

@@ -33,24 +33,42 @@ def approve(home: Home, text: str) -> None:
         database.close()
 
 
-def test_the_seeds_record_goes_in_is_corrected_and_comes_out(run: Run, home: Home, tmp_path: Path) -> None:
+def test_the_seeds_record_goes_in_is_corrected_and_comes_out(
+    run: Run, home: Home, tmp_path: Path
+) -> None:
     folder = tmp_path / "bench_results" / "night"
-    write_lines(folder / "sft_candidates.jsonl", [SEED_RECORD, record(1), {**record(2), "model_response": 3}])
+    write_lines(
+        folder / "sft_candidates.jsonl",
+        [SEED_RECORD, record(1), {**record(2), "model_response": 3}],
+    )
     write_lines(folder / "sft_candidates.tasks.jsonl", [ADD_ONE.to_json()])
     code, out, err = run("review", "import", tmp_path / "bench_results", "--json")
-    assert code == 0 and json.loads(out) == {"imported": 2, "duplicates": 0, "changed": 0, "quarantined": 1}
+    assert code == 0 and json.loads(out) == {
+        "imported": 2,
+        "duplicates": 0,
+        "changed": 0,
+        "quarantined": 1,
+    }
     assert "sft_candidates.jsonl:3: " in err and "model_response" in err
     again = json.loads(run("review", "import", tmp_path / "bench_results", "--json")[1])
     assert (again["imported"], again["duplicates"]) == (0, 2)
     approve(home, GOOD)
     code, out, _ = run("review", "summary", "--json")
     found = json.loads(out)
-    assert code == 0 and found["statuses"]["approved"] == 1 and found["statuses"]["needs_review"] == 1
-    first, second = (
-        json.loads(run("review", "export", "--out", tmp_path / name, "--json")[1]) for name in ("first", "second")
+    assert (
+        code == 0 and found["statuses"]["approved"] == 1 and found["statuses"]["needs_review"] == 1
     )
-    assert (first["rows"], first["new"], second["new"]) == (1, 1, 0) and first["sha256"] == second["sha256"]
-    [row] = [json.loads(line) for line in (tmp_path / "first" / "corrections.jsonl").read_text().splitlines()]
+    first, second = (
+        json.loads(run("review", "export", "--out", tmp_path / name, "--json")[1])
+        for name in ("first", "second")
+    )
+    assert (first["rows"], first["new"], second["new"]) == (1, 1, 0) and first["sha256"] == second[
+        "sha256"
+    ]
+    [row] = [
+        json.loads(line)
+        for line in (tmp_path / "first" / "corrections.jsonl").read_text().splitlines()
+    ]
     assert row["messages"][-1] == {"role": "assistant", "content": GOOD}
     code, out, _ = run("review", "lineage", CARD, "--json")
     assert code == 0 and CARD in out
@@ -61,7 +79,9 @@ def test_withheld_corrections_stay_in(run: Run, home: Home, tmp_path: Path) -> N
     write_lines(tmp_path / "sft_candidates.tasks.jsonl", [ADD_ONE.to_json()])
     run("review", "import", tmp_path / "sft_candidates.jsonl")
     approve(home, GOOD)
-    out = json.loads(run("review", "export", "--out", tmp_path / "out", "--policy", "withhold", "--json")[1])
+    out = json.loads(
+        run("review", "export", "--out", tmp_path / "out", "--policy", "withhold", "--json")[1]
+    )
     assert (out["rows"], out["withheld"]) == (0, 1)
     assert (tmp_path / "out" / "corrections.jsonl").read_text() == ""
 
@@ -83,7 +103,9 @@ def test_wrong_use_is_named(run: Run, home: Home, tmp_path: Path) -> None:
     assert code == 2 and "--name" in err
 
 
-def test_the_sensor_proposes_a_new_mix_after_so_many_approvals(run: Run, home: Home, tmp_path: Path) -> None:
+def test_the_sensor_proposes_a_new_mix_after_so_many_approvals(
+    run: Run, home: Home, tmp_path: Path
+) -> None:
     def tick(instance: dg.DagsterInstance) -> tuple[str, list[str]]:
         found = human_corrections_ready(dg.build_sensor_context(instance=instance))
         if isinstance(found, dg.SkipReason):

@@ -20,7 +20,9 @@ def proof(home: Home) -> Artefact:
     conversation = {"id": "a", "prompt": [{"role": "user", "content": "hi"}], "answers": [
         {"model": "base", "format": "raw", "outcome": "fail", "reason": "r", "text": "\x1b[31mred"}]}  # fmt: skip
     with store.writing("gap_proof", recipe_hash="r", seed=1) as out:
-        out.json("proof.json", {"verdict": "pass", "reason": "a gap", "cells": [], "instruct": {"n": 1}})
+        out.json(
+            "proof.json", {"verdict": "pass", "reason": "a gap", "cells": [], "instruct": {"n": 1}}
+        )
         out.jsonl("conversations.jsonl", [conversation])
     return store.get("gap_proof")
 
@@ -32,14 +34,20 @@ def invoke(*arguments: str) -> str:
     return done.output
 
 
-def test_it_is_shown_before_it_is_signed_and_no_escape_code_reaches_the_screen(home: Home, proof: Artefact) -> None:
+def test_it_is_shown_before_it_is_signed_and_no_escape_code_reaches_the_screen(
+    home: Home, proof: Artefact
+) -> None:
     shown = invoke("gap_proof", "tiny-gap")
     assert "red" in shown and "\x1b[31mred" not in shown
     assert Ledger(home.ledger).verdicts(recipe="tiny-gap") == []
 
 
-def test_a_signature_holds_for_this_proof_and_this_policy_and_dagster_knows_it(home: Home, proof: Artefact) -> None:
-    said = invoke("gap_proof", "tiny-gap", "--approve", "--by", "Ana Lima", "--note", "real", "--json")
+def test_a_signature_holds_for_this_proof_and_this_policy_and_dagster_knows_it(
+    home: Home, proof: Artefact
+) -> None:
+    said = invoke(
+        "gap_proof", "tiny-gap", "--approve", "--by", "Ana Lima", "--note", "real", "--json"
+    )
     assert json.loads(said.strip().splitlines()[-1]) == {
         "gate": "gap_sign_off", "verdict": "pass", "by": "Ana Lima", "subject_hash": proof.hash, "dagster": True,
     }  # fmt: skip
@@ -48,11 +56,17 @@ def test_a_signature_holds_for_this_proof_and_this_policy_and_dagster_knows_it(h
     assert entry.recorded_at.startswith("20")
     asked = {"subject": "s", "scorer_version": entry.verdict.scorer_version}
     policy = section_hash(home.recipe("tiny-gap").gap_proof)[:16]
-    Ledger(home.ledger).require("gap_sign_off", subject_hash=proof.hash, policy_hash=policy, **asked)
+    Ledger(home.ledger).require(
+        "gap_sign_off", subject_hash=proof.hash, policy_hash=policy, **asked
+    )
     with pytest.raises(GateRefused, match="no verdict"):
-        Ledger(home.ledger).require("gap_sign_off", subject_hash="rebuilt", policy_hash=policy, **asked)
+        Ledger(home.ledger).require(
+            "gap_sign_off", subject_hash="rebuilt", policy_hash=policy, **asked
+        )
     key = dg.AssetCheckKey(dg.AssetKey("gap_proof"), "gap_sign_off")
-    records = dg.DagsterInstance.get().event_log_storage.get_asset_check_execution_history(key, limit=1)
+    records = dg.DagsterInstance.get().event_log_storage.get_asset_check_execution_history(
+        key, limit=1
+    )
     assert records[0].event.dagster_event.asset_check_evaluation_data.passed  # type: ignore[union-attr]
 
 
@@ -70,6 +84,8 @@ def test_a_rejection_refuses(home: Home, proof: Artefact) -> None:
         (["gap_proof", "tiny"], "nothing to sign"),
     ],
 )
-def test_what_cannot_be_signed_says_why(home: Home, proof: Artefact, arguments: list[str], says: str) -> None:
+def test_what_cannot_be_signed_says_why(
+    home: Home, proof: Artefact, arguments: list[str], says: str
+) -> None:
     with pytest.raises(BadInput, match=says):
         invoke(*arguments)

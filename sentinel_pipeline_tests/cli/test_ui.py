@@ -36,7 +36,11 @@ class Ui:
         self.log = log
         with log.open("wb") as stream:
             self.process = subprocess.Popen(
-                [sys.executable, "-c", run, "ui", *options], cwd=ROOT, env=env, stdout=stream, stderr=stream
+                [sys.executable, "-c", run, "ui", *options],
+                cwd=ROOT,
+                env=env,
+                stdout=stream,
+                stderr=stream,
             )
 
     def get(self, name: str, path: str = "/") -> str:
@@ -62,7 +66,9 @@ def until(true: Callable[[], bool]) -> None:
 
 
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
-def test_everything_answers_and_ends_with_the_command(home: Home, tmp_path: Path, end: signal.Signals) -> None:
+def test_everything_answers_and_ends_with_the_command(
+    home: Home, tmp_path: Path, end: signal.Signals
+) -> None:
     ui = Ui(home, tmp_path / "ui.log")
     try:
         for name in NAMES[1:]:
@@ -75,8 +81,18 @@ def test_everything_answers_and_ends_with_the_command(home: Home, tmp_path: Path
         children = psutil.Process(ui.process.pid).children(recursive=True)
         assert len(children) >= 5
         ui.process.send_signal(end)
-        assert ui.process.wait(timeout=120) == (-signal.SIGKILL if end == signal.SIGKILL else 0), ui.log.read_text()
-        until(lambda: not [one for one in children if one.is_running() and one.status() != psutil.STATUS_ZOMBIE])
+        assert ui.process.wait(timeout=120) == (-signal.SIGKILL if end == signal.SIGKILL else 0), (
+            ui.log.read_text()
+        )
+        until(
+            lambda: (
+                not [
+                    one
+                    for one in children
+                    if one.is_running() and one.status() != psutil.STATUS_ZOMBIE
+                ]
+            )
+        )
     finally:
         if ui.process.poll() is None:
             ui.process.kill()
@@ -103,7 +119,9 @@ def test_what_a_child_leaves_behind_ends_too(tmp_path: Path, end: signal.Signals
         "import os, sys; from pathlib import Path; from sentinel_pipeline.cli.ui import Child, _serve\n"
         f"sys.exit(_serve([Child('Nest', 1, [sys.executable, '-c', {child!r}])], Path('.'), dict(os.environ)))"
     )
-    process = subprocess.Popen([sys.executable, "-c", serve], cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    process = subprocess.Popen(
+        [sys.executable, "-c", serve], cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}
+    )
     until(lambda: left.exists() and left.read_text().isdigit())
     grandchild = psutil.Process(int(left.read_text()))
     process.send_signal(end)

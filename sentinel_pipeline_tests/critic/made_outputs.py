@@ -72,7 +72,9 @@ def write_all(value: Any, style: str, rng: Random) -> str:
         inner = rng.choice(("decimal_comma", "money", "single_quotes", "trailing_comma"))
         return f"Claro! Segue:\n```json\n{write(value, inner, rng)}\n```\nEspero ter ajudado."
     if style == "fenced":
-        return f"```json\n{json.dumps(value, ensure_ascii=False, indent=rng.choice((None, 2)))}\n```"
+        return (
+            f"```json\n{json.dumps(value, ensure_ascii=False, indent=rng.choice((None, 2)))}\n```"
+        )
     if style == "prose":
         return f"Aqui está o resultado: {json.dumps(value, ensure_ascii=False)} Qualquer dúvida, avise."
     if style == "two_objects":
@@ -85,13 +87,20 @@ def write_all(value: Any, style: str, rng: Random) -> str:
 def write(value: Any, style: str, rng: Random, member: bool = False) -> str:
     """``value`` with the quirks of ``style``; ``member`` says that it stands where a comma may be a decimal one."""
     if isinstance(value, dict):
-        pairs = [f"{key(name, style)}: {write(one, style, rng, True)}" for name, one in value.items()]
+        pairs = [
+            f"{key(name, style)}: {write(one, style, rng, True)}" for name, one in value.items()
+        ]
         comma = "," if style == "trailing_comma" and pairs else ""
         note = "  // nota, do modelo: {" + "\n" if style == "comment" else ""
         return "{" + note + rng.choice((", ", ",", ",\n  ")).join(pairs) + comma + "}"
     if isinstance(value, list):
         comma = "," if style == "trailing_comma" and value else ""
-        return "[" + rng.choice((", ", ",")).join(write(one, style, rng) for one in value) + comma + "]"
+        return (
+            "["
+            + rng.choice((", ", ",")).join(write(one, style, rng) for one in value)
+            + comma
+            + "]"
+        )
     if isinstance(value, bool) or value is None:
         return str(value) if style in ("python", "single_quotes") else json.dumps(value)
     if isinstance(value, str):
@@ -124,7 +133,9 @@ def seed_parser(answer: str) -> Any:
     double quotes turned into a decimal point): the whole text, else from the first brace to the last; an object or None."""
     bare = re.sub(r"^```(?:json)?\s*|\s*```$", "", answer.strip(), flags=re.M).strip()
     parts = re.split(r'("(?:[^"\\]|\\.)*")', bare)
-    pointed = "".join(part if part[:1] == '"' else re.sub(r"(\d+),(\d+)", r"\1.\2", part) for part in parts)
+    pointed = "".join(
+        part if part[:1] == '"' else re.sub(r"(\d+),(\d+)", r"\1.\2", part) for part in parts
+    )
     for attempt in (bare, pointed):
         greedy = re.search(r"\{.*\}", attempt, re.S)
         for candidate in (attempt, greedy[0] if greedy else None):

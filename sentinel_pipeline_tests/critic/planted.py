@@ -18,7 +18,14 @@ from pathlib import Path
 from random import Random
 from typing import NamedTuple
 
-from sentinel_pipeline.records import Candidate, JsonAnswer, Message, PatchApplies, PythonTests, Verifier
+from sentinel_pipeline.records import (
+    Candidate,
+    JsonAnswer,
+    Message,
+    PatchApplies,
+    PythonTests,
+    Verifier,
+)
 
 LETTERS = string.ascii_letters + string.digits
 ROWS_A_KIND = 10
@@ -41,7 +48,11 @@ class Draw:
     def __init__(self, rng: Random) -> None:
         self.rng = rng
         verb, noun = rng.choice(_VERBS), rng.choice(_NOUNS)
-        self.name, self.factor, self.offset = f"{verb}_{noun}", rng.randint(2, 9), rng.randint(1, 99)
+        self.name, self.factor, self.offset = (
+            f"{verb}_{noun}",
+            rng.randint(2, 9),
+            rng.randint(1, 99),
+        )
         self.code = (
             f"def {self.name}(values):\n    result = []\n    for value in values:\n"
             f"        result.append(value * {self.factor} + {self.offset})\n    return result\n"
@@ -81,7 +92,9 @@ def _jwt(draw: Draw) -> str:
     def part(value: object) -> str:
         return base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
 
-    return ".".join([part({"alg": "HS256", "typ": "JWT"}), part({"sub": draw.text(10)}), draw.text(43)])
+    return ".".join(
+        [part({"alg": "HS256", "typ": "JWT"}), part({"sub": draw.text(10)}), draw.text(43)]
+    )
 
 
 def _json(change: Callable[[dict[str, object]], str], schema: bool = False) -> Make:
@@ -91,11 +104,21 @@ def _json(change: Callable[[dict[str, object]], str], schema: bool = False) -> M
             "type": "object",
             "required": ["name", "arguments"],
             "properties": {
-                "arguments": {"type": "object", "properties": {"factor": {"type": "integer"}}, "required": ["factor"]}
+                "arguments": {
+                    "type": "object",
+                    "properties": {"factor": {"type": "integer"}},
+                    "required": ["factor"],
+                }
             },
         }
-        verifier = JsonAnswer(expected=json.dumps(value), schema=json.dumps(shape) if schema else None)
-        return change(value), verifier, f"Call {draw.name} with factor {draw.factor} and offset {draw.offset}."
+        verifier = JsonAnswer(
+            expected=json.dumps(value), schema=json.dumps(shape) if schema else None
+        )
+        return (
+            change(value),
+            verifier,
+            f"Call {draw.name} with factor {draw.factor} and offset {draw.offset}.",
+        )
 
     return make
 
@@ -105,9 +128,17 @@ def _diff(change: Callable[[str, Draw], str]) -> Make:
         lines = draw.code.split("\n")
         old = lines[3]
         new = old.replace("+", "-")
-        diff = f"--- a/m.py\n+++ b/m.py\n@@ -3,3 +3,3 @@\n {lines[2]}\n-{old}\n+{new}\n {lines[4]}\n"
-        verifier = PatchApplies(files={"m.py": draw.code}, expected={"m.py": draw.code.replace(old, new)})
-        return change(diff, draw), verifier, "Subtract the offset instead. Answer with a unified diff of m.py."
+        diff = (
+            f"--- a/m.py\n+++ b/m.py\n@@ -3,3 +3,3 @@\n {lines[2]}\n-{old}\n+{new}\n {lines[4]}\n"
+        )
+        verifier = PatchApplies(
+            files={"m.py": draw.code}, expected={"m.py": draw.code.replace(old, new)}
+        )
+        return (
+            change(diff, draw),
+            verifier,
+            "Subtract the offset instead. Answer with a unified diff of m.py.",
+        )
 
     return make
 
@@ -118,7 +149,9 @@ def _free(make: Callable[[Draw], str], prompt: str) -> Make:
 
 
 def _loop(draw: Draw) -> str:
-    line = f"    print(value, {draw.offset})\n" if draw.rng.random() < 0.5 else "    return result\n"
+    line = (
+        f"    print(value, {draw.offset})\n" if draw.rng.random() < 0.5 else "    return result\n"
+    )
     return draw.code + line * draw.rng.randint(15, 60)
 
 
@@ -129,7 +162,11 @@ def _words(draw: Draw) -> str:
 
 def _invalid(draw: Draw) -> str:
     at = draw.rng.randrange(1, len(draw.code))
-    return draw.code[:at] + draw.rng.choice(("\ufffd", "\x07", "\x1b[0m", "\u202e", "\ufffd\ufffd")) + draw.code[at:]
+    return (
+        draw.code[:at]
+        + draw.rng.choice(("\ufffd", "\x07", "\x1b[0m", "\u202e", "\ufffd\ufffd"))
+        + draw.code[at:]
+    )
 
 
 _FILLERS = (
@@ -415,7 +452,12 @@ def planted(seed: int = 5, rows: int = ROWS_A_KIND) -> Iterator[Planted]:
             ask = (Message("user", prompt or draw.prompt),)
             name = f"{kind}-{number}"
             candidate = Candidate(
-                id=name, source="planted", messages=ask, completion=completion, verifier=verifier, planted=kind
+                id=name,
+                source="planted",
+                messages=ask,
+                completion=completion,
+                verifier=verifier,
+                planted=kind,
             )
             yield Planted(kind, candidate, label, codes)
 
@@ -426,7 +468,11 @@ def right(seed: int = 5, rows: int = 100) -> Iterator[Candidate]:
         draw = Draw(Random(f"right|{seed}|{number}"))
         ask = (Message("user", draw.prompt),)
         yield Candidate(
-            id=f"right-{number}", source="planted", messages=ask, completion=draw.code, verifier=draw.verifier()
+            id=f"right-{number}",
+            source="planted",
+            messages=ask,
+            completion=draw.code,
+            verifier=draw.verifier(),
         )
 
 
@@ -456,7 +502,10 @@ def _definitions(path: Path) -> list[tuple[str, str]]:
         return []
     nodes = [node for node in ast.walk(tree) if isinstance(node, (ast.FunctionDef, ast.ClassDef))]
     lines = source.split("\n")
-    texts = [(node.name, textwrap.dedent("\n".join(lines[node.lineno - 1 : node.end_lineno]))) for node in nodes]
+    texts = [
+        (node.name, textwrap.dedent("\n".join(lines[node.lineno - 1 : node.end_lineno])))
+        for node in nodes
+    ]
     return [(name, text) for name, text in texts if len(text) < 6000 and _compiles(text)]
 
 

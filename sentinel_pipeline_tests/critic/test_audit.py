@@ -30,7 +30,9 @@ QUESTIONS = (
 
 
 def _right(items: Sequence[int]) -> Iterator[Answer]:
-    return (Answer(item >= 0, () if item >= 0 else ("negative: less than nothing",)) for item in items)
+    return (
+        Answer(item >= 0, () if item >= 0 else ("negative: less than nothing",)) for item in items
+    )
 
 
 def _exam(grade: Any = _right, questions: tuple[Question, ...] = QUESTIONS) -> Exam:
@@ -40,7 +42,13 @@ def _exam(grade: Any = _right, questions: tuple[Question, ...] = QUESTIONS) -> E
 def test_who_answers_everything_rightly_is_licensed() -> None:
     marks = examine(_exam(), repeats=3)
     assert marks.licensed and marks.refusal is None
-    assert (marks.gold, marks.n_gold, marks.n_bad, marks.rounds, marks.stable) == (1.0, 100, 2, 3, True)
+    assert (marks.gold, marks.n_gold, marks.n_bad, marks.rounds, marks.stable) == (
+        1.0,
+        100,
+        2,
+        3,
+        True,
+    )
 
 
 def _accepts_all(items: Sequence[int]) -> list[Answer]:
@@ -75,7 +83,10 @@ def test_each_fault_costs_the_licence(grade: Any, refused_for: str) -> None:
 
 def test_a_scorer_that_changes_its_mind_is_refused() -> None:
     turn = itertools.count()
-    marks = examine(_exam(lambda items: list(_right(items)) if next(turn) < 2 else _refuses_two_gold(items)), repeats=3)
+    marks = examine(
+        _exam(lambda items: list(_right(items)) if next(turn) < 2 else _refuses_two_gold(items)),
+        repeats=3,
+    )
     assert marks.refusal == "verdicts changed from round to round"
 
 
@@ -133,7 +144,10 @@ def test_no_canary_file_holds_what_looks_like_a_credential() -> None:
     [
         ("{", "1: is no JSON"),
         ('{"id": "a"}', "1: is no canary"),
-        ('{"id": "a", "prompt": "p", "completion": "c", "label": "no_secrets", "reasons": ["x"]}', "no_secrets"),
+        (
+            '{"id": "a", "prompt": "p", "completion": "c", "label": "no_secrets", "reasons": ["x"]}',
+            "no_secrets",
+        ),
         ('{"id": "a", "prompt": "p", "completion": "c", "label": "no_secret"}', "needs reasons"),
         ('{"id": "a", "prompt": "p", "completion": "c", "verifier": {"kind": "x"}}', "verifier"),
         (

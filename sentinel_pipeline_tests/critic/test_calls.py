@@ -32,7 +32,14 @@ FUNCTIONS = [
             "required": ["city", "nights"],
         },
     },
-    {"name": "cancel", "parameters": {"type": "dict", "properties": {"id": {"type": "integer"}}, "required": ["id"]}},
+    {
+        "name": "cancel",
+        "parameters": {
+            "type": "dict",
+            "properties": {"id": {"type": "integer"}},
+            "required": ["id"],
+        },
+    },
 ]
 BOOK = {
     "book": {
@@ -47,7 +54,9 @@ BOOK = {
 
 
 def verifier(*expected: dict[str, Any], ordered: bool = False) -> FunctionCalls:
-    return FunctionCalls(functions=json.dumps(FUNCTIONS), expected=json.dumps(list(expected)), ordered=ordered)
+    return FunctionCalls(
+        functions=json.dumps(FUNCTIONS), expected=json.dumps(list(expected)), ordered=ordered
+    )
 
 
 def call(name: str, **arguments: Any) -> dict[str, Any]:
@@ -71,7 +80,10 @@ def test_what_means_the_same_is_accepted(answer: Any) -> None:
 
 
 REJECTED = [
-    (call("cancel", city="San José", nights=3, price=40), 'call_name: expected "book", got "cancel"'),
+    (
+        call("cancel", city="San José", nights=3, price=40),
+        'call_name: expected "book", got "cancel"',
+    ),
     (call("book", city="San José", price=40), 'call_argument: "nights" is missing'),
     (call("book", city="San José", nights=3), 'call_argument: "price" is missing'),
     (call("book", city="San José", nights=3.0, price=40), 'call_value: "nights" is 3.0'),
@@ -80,16 +92,28 @@ REJECTED = [
     (call("book", city="San-José", nights=3, price=40), 'call_value: "city"'),
     (call("book", city="San José", nights=3, price=40, pets=0), 'call_value: "pets" is 0'),
     (call("book", city="San José", nights=3, price=40, pets=""), None),
-    (call("book", city="San José", nights=3, price=40, dates=["2 May", "1 May"]), 'call_value: "dates"'),
+    (
+        call("book", city="San José", nights=3, price=40, dates=["2 May", "1 May"]),
+        'call_value: "dates"',
+    ),
     (call("book", city="San José", nights=3, price=40, guest={"age": 40}), 'call_value: "guest"'),
-    (call("book", city="San José", nights=3, price=40, guest={"name": "Ann", "x": 1}), 'call_value: "guest"'),
-    (call("book", city="San José", nights=3, price=40, stars=5), 'call_argument: "stars" is not expected'),
+    (
+        call("book", city="San José", nights=3, price=40, guest={"name": "Ann", "x": 1}),
+        'call_value: "guest"',
+    ),
+    (
+        call("book", city="San José", nights=3, price=40, stars=5),
+        'call_argument: "stars" is not expected',
+    ),
     ([call("book", city="San José", nights=3, price=40)] * 2, "call_count: expected 1, got 2"),
     ([], "not_calls: 0 calls"),
     ("book", "not_calls: expected objects"),
     ({"name": "book", "arguments": [1]}, "not_calls: arguments are no object"),
     ({"name": "book", "arguments": "{"}, "not_calls: arguments are no object"),
-    ({"name": "book", "arguments": {}, "id": 1}, "not_calls: expected objects of name and arguments"),
+    (
+        {"name": "book", "arguments": {}, "id": 1},
+        "not_calls: expected objects of name and arguments",
+    ),
 ]
 
 
@@ -105,8 +129,14 @@ def test_parallel_calls_may_come_in_any_order_but_each_once() -> None:
     assert judge_calls([call("cancel", id=1), call("cancel", id=2)], both) is None
     assert judge_calls([call("cancel", id=2), call("cancel", id=1)], both) is None
     assert judge_calls([call("cancel", id=2), call("cancel", id=2)], both) is not None
-    assert judge_calls([call("cancel", id=1), call("cancel", id=2)], verifier(one, two, ordered=True)) is not None
-    assert judge_calls([call("cancel", id=2), call("cancel", id=1)], verifier(one, two, ordered=True)) is None
+    assert (
+        judge_calls([call("cancel", id=1), call("cancel", id=2)], verifier(one, two, ordered=True))
+        is not None
+    )
+    assert (
+        judge_calls([call("cancel", id=2), call("cancel", id=1)], verifier(one, two, ordered=True))
+        is None
+    )
 
 
 BROKEN = [

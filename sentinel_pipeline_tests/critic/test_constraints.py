@@ -19,12 +19,42 @@ ENGLISH = "It rained a lot in the city today, so I stayed at home and read a boo
 KEY = "-----BEGIN " + "RSA PRIVATE KEY-----\nabc\n-----END RSA PRIVATE KEY-----"
 
 FIXTURES: list[tuple[str, dict[str, Any], list[str], list[str]]] = [
-    ("keywords:existence", {"keywords": ["boat", "sea"]}, ["The Boat is at sea."], ["The boat is here."]),
-    ("keywords:frequency", {"keyword": "oak", "relation": "at least", "frequency": 2}, ["Oak and oak."], ["Oak."]),
-    ("keywords:frequency", {"keyword": "oak", "relation": "less than", "frequency": 2}, ["Oak."], ["oak oak"]),
-    ("keywords:forbidden_words", {"forbidden_words": ["art", "no"]}, ["The party is known."], ["No.", "ART!"]),
-    ("keywords:letter_frequency", {"letter": "e", "let_relation": "at least", "let_frequency": 3}, ["Eerie"], ["red"]),
-    ("keywords:letter_frequency", {"letter": "#", "let_relation": "less than", "let_frequency": 1}, ["a"], ["# a"]),
+    (
+        "keywords:existence",
+        {"keywords": ["boat", "sea"]},
+        ["The Boat is at sea."],
+        ["The boat is here."],
+    ),
+    (
+        "keywords:frequency",
+        {"keyword": "oak", "relation": "at least", "frequency": 2},
+        ["Oak and oak."],
+        ["Oak."],
+    ),
+    (
+        "keywords:frequency",
+        {"keyword": "oak", "relation": "less than", "frequency": 2},
+        ["Oak."],
+        ["oak oak"],
+    ),
+    (
+        "keywords:forbidden_words",
+        {"forbidden_words": ["art", "no"]},
+        ["The party is known."],
+        ["No.", "ART!"],
+    ),
+    (
+        "keywords:letter_frequency",
+        {"letter": "e", "let_relation": "at least", "let_frequency": 3},
+        ["Eerie"],
+        ["red"],
+    ),
+    (
+        "keywords:letter_frequency",
+        {"letter": "#", "let_relation": "less than", "let_frequency": 1},
+        ["a"],
+        ["# a"],
+    ),
     ("language:response_language", {"language": "pt"}, [PORTUGUESE], [ENGLISH]),
     ("language:response_language", {"language": "en"}, [ENGLISH], [PORTUGUESE]),
     (
@@ -45,22 +75,42 @@ FIXTURES: list[tuple[str, dict[str, Any], list[str], list[str]]] = [
         ["one\n***\ntwo", "***\none\n***\ntwo"],
         ["one", "a\n***\n***\nb", "a\n***\nb\n***\nc"],
     ),
-    ("length_constraints:number_words", {"relation": "at least", "num_words": 3}, ["one two three"], ["one two"]),
-    ("length_constraints:number_words", {"relation": "less than", "num_words": 3}, ["one two"], ["one, two, three"]),
+    (
+        "length_constraints:number_words",
+        {"relation": "at least", "num_words": 3},
+        ["one two three"],
+        ["one two"],
+    ),
+    (
+        "length_constraints:number_words",
+        {"relation": "less than", "num_words": 3},
+        ["one two"],
+        ["one, two, three"],
+    ),
     (
         "length_constraints:nth_paragraph_first_word",
         {"num_paragraphs": 2, "nth_paragraph": 2, "first_word": "rain"},
         ["One.\n\nRain, again.", 'One.\n\n\n"Rain" fell.'],
         ["One.\n\nSnow.", "Rain.", "One.\n\nRain.\n\nThree.", "One.\nRain."],
     ),
-    ("detectable_content:number_placeholders", {"num_placeholders": 2}, ["[name] at [place]"], ["[name]", "[] []"]),
+    (
+        "detectable_content:number_placeholders",
+        {"num_placeholders": 2},
+        ["[name] at [place]"],
+        ["[name]", "[] []"],
+    ),
     (
         "detectable_content:postscript",
         {"postscript_marker": "P.S."},
         ["Bye.\nP.S. Write soon.", "Bye.\np.s. hm"],
         ["Bye.", "We use P.S. never."],
     ),
-    ("detectable_content:postscript", {"postscript_marker": "P.P.S"}, ["Bye.\nP.P.S. Write."], ["Bye.\nP.S. Write."]),
+    (
+        "detectable_content:postscript",
+        {"postscript_marker": "P.P.S"},
+        ["Bye.\nP.P.S. Write."],
+        ["Bye.\nP.S. Write."],
+    ),
     (
         "detectable_format:number_bullet_lists",
         {"num_bullets": 2},
@@ -92,7 +142,12 @@ FIXTURES: list[tuple[str, dict[str, Any], list[str], list[str]]] = [
         ["a", '{"a": 1} so', "{'a': 1}"],
     ),
     ("detectable_format:title", {}, ["<<Rain>>\nIt fell."], ["Rain", "<< >>", "<<>>"]),
-    ("combination:two_responses", {}, ["one\n******\ntwo"], ["one", "one******one", "a******b******c", "a******"]),
+    (
+        "combination:two_responses",
+        {},
+        ["one\n******\ntwo"],
+        ["one", "one******one", "a******b******c", "a******"],
+    ),
     (
         "combination:repeat_prompt",
         {"prompt_to_repeat": "Say hi."},
@@ -131,7 +186,13 @@ FIXTURES: list[tuple[str, dict[str, Any], list[str], list[str]]] = [
         "form:only_code",
         {"language": "python"},
         ["```python\nx = 1\n```"],
-        ["x = 1", "So:\n```python\nx = 1\n```", "```python\nx = 1", "```json\n1\n```", "```python\n\n```"],
+        [
+            "x = 1",
+            "So:\n```python\nx = 1\n```",
+            "```python\nx = 1",
+            "```json\n1\n```",
+            "```python\n\n```",
+        ],
     ),
     (
         "form:numbered",
@@ -155,7 +216,12 @@ FIXTURES: list[tuple[str, dict[str, Any], list[str], list[str]]] = [
     ("fact:first_line", {"line": "5"}, ["5\n6\n7"], ["6", "5, 6", "x\n5"]),
     ("hygiene:no_secret", {}, ["Use $TOKEN."], [KEY]),
     ("hygiene:no_repetition", {}, ["A short text."], ["the same words again and over " * 40]),
-    ("hygiene:no_boilerplate", {}, ["Four."], ["As an AI language model, I say four.", "Four. I hope this helps!"]),
+    (
+        "hygiene:no_boilerplate",
+        {},
+        ["Four."],
+        ["As an AI language model, I say four.", "Four. I hope this helps!"],
+    ),
     ("hygiene:answers", {}, ["I can do it."], ["I'm sorry, but I do not."]),
 ]
 
@@ -167,9 +233,13 @@ def held(name: str, arguments: dict[str, Any], text: str) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("name", "arguments", "good", "bad"), FIXTURES, ids=[f"{n}-{i}" for i, (n, *_) in enumerate(FIXTURES)]
+    ("name", "arguments", "good", "bad"),
+    FIXTURES,
+    ids=[f"{n}-{i}" for i, (n, *_) in enumerate(FIXTURES)],
 )
-def test_a_kind_agrees_with_its_fixtures(name: str, arguments: dict[str, Any], good: list[str], bad: list[str]) -> None:
+def test_a_kind_agrees_with_its_fixtures(
+    name: str, arguments: dict[str, Any], good: list[str], bad: list[str]
+) -> None:
     assert [text for text in good if not held(name, arguments, text)] == []
     assert [text for text in bad if held(name, arguments, text)] == []
 
@@ -188,7 +258,10 @@ def test_no_text_makes_a_kind_fail_with_an_error(text: str) -> None:
 
 def test_every_broken_constraint_is_named() -> None:
     both = Constraints(instructions=("punctuation:no_comma", "form:one_line", "startend:quotation"))
-    assert judge_constraints("a, b", both) == "constraints: 2 of 3 broken: punctuation:no_comma, startend:quotation"
+    assert (
+        judge_constraints("a, b", both)
+        == "constraints: 2 of 3 broken: punctuation:no_comma, startend:quotation"
+    )
 
 
 BAD: list[tuple[dict[str, Any], str]] = [
@@ -200,12 +273,21 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"instructions": ("form:one_line",), "arguments": "[3]"}, "expected a list of objects"),
     ({"instructions": ("form:numbered",), "arguments": '[{"items": "3"}]'}, "items: expected int"),
     ({"instructions": ("form:numbered",), "arguments": '[{"items": true}]'}, "items: expected int"),
-    ({"instructions": ("fact:holds",), "arguments": '[{"words": []}]'}, "words: expected a list of text"),
     (
-        {"instructions": ("length_constraints:number_words",), "arguments": '[{"relation": "more", "num_words": 3}]'},
+        {"instructions": ("fact:holds",), "arguments": '[{"words": []}]'},
+        "words: expected a list of text",
+    ),
+    (
+        {
+            "instructions": ("length_constraints:number_words",),
+            "arguments": '[{"relation": "more", "num_words": 3}]',
+        },
         "'more' is none of less than, at least",
     ),
-    ({"instructions": ("language:response_language",), "arguments": '[{"language": "qq"}]'}, "no language code"),
+    (
+        {"instructions": ("language:response_language",), "arguments": '[{"language": "qq"}]'},
+        "no language code",
+    ),
     (
         {
             "instructions": ("keywords:letter_frequency",),
@@ -222,9 +304,14 @@ def test_a_constraint_that_cannot_be_judged_is_named(fields: dict[str, Any], mes
         check_constraints(Constraints(**fields))
 
 
-def test_an_empty_answer_follows_no_constraint_and_an_unclean_stop_fails_where_it_is_demanded() -> None:
+def test_an_empty_answer_follows_no_constraint_and_an_unclean_stop_fails_where_it_is_demanded() -> (
+    None
+):
     turn = (Message("user", "x"),)
-    lax, strict = (Constraints(instructions=("punctuation:no_comma",), clean_stop=stop) for stop in (False, True))
+    lax, strict = (
+        Constraints(instructions=("punctuation:no_comma",), clean_stop=stop)
+        for stop in (False, True)
+    )
     items = [
         Scorable("empty", turn, " ", lax),
         Scorable("lax", turn, "fine", lax, stopped=False),

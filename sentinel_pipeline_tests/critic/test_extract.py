@@ -18,8 +18,14 @@ KINDS = ("python", "json", "diff", "shell", "sql", "yaml", "answer", "text")
 CODE = "def f(x):\n    return x + 1"
 DIFF = "--- a/x\n+++ b/x\n@@ -1,1 +1,1 @@\n-a\n+b\n"
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=20),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=20),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4)
+    ),
     max_leaves=12,
 )
 
@@ -40,11 +46,21 @@ def test_prose_about_a_fence_is_named() -> None:
 
 
 def test_an_unclosed_fence_is_named() -> None:
-    assert extract(f"```python\n{CODE}", "python") == (CODE, "python", ("fenced", "unclosed_fence"), None)
+    assert extract(f"```python\n{CODE}", "python") == (
+        CODE,
+        "python",
+        ("fenced", "unclosed_fence"),
+        None,
+    )
 
 
 def test_code_that_no_fence_opened_ends_at_the_fence() -> None:
-    assert extract(f"{CODE}\n```\nThis adds one.", "python") == (CODE, "python", ("unopened_fence",), None)
+    assert extract(f"{CODE}\n```\nThis adds one.", "python") == (
+        CODE,
+        "python",
+        ("unopened_fence",),
+        None,
+    )
 
 
 def test_a_fence_inside_a_docstring_is_code() -> None:
@@ -66,7 +82,9 @@ def test_the_language_tag_is_honoured() -> None:
 
 
 def test_prose_around_bare_code_is_cut_and_named() -> None:
-    found = extract(f"Sure, here's what you asked for:\n{CODE}\n\nLet me know if it doesn't work.", "python")
+    found = extract(
+        f"Sure, here's what you asked for:\n{CODE}\n\nLet me know if it doesn't work.", "python"
+    )
     assert found == (CODE, "python", ("prose_around",), None)
 
 
@@ -94,7 +112,10 @@ def test_valid_json_comes_back_unchanged_and_strict(value: object) -> None:
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.dictionaries(st.text(max_size=8), JSON, min_size=1, max_size=3), st.sampled_from(["Here it is: ", "a\n", ""]))
+@given(
+    st.dictionaries(st.text(max_size=8), JSON, min_size=1, max_size=3),
+    st.sampled_from(["Here it is: ", "a\n", ""]),
+)
 def test_json_among_prose(value: dict[str, object], prose: str) -> None:
     found = extract(f"Well. {prose}{json.dumps(value)} So it is.", "json")
     assert found.value == value and found.leniencies == ("prose_around",)
@@ -110,7 +131,10 @@ def test_two_values_are_named() -> None:
         ('{"a": 1, "a": 2}', "duplicate_key"),
         ("[NaN]", "not_json: NaN"),
         ("[" * 100_000, "too_deep"),
-        ("{'a': 1}", "not_json: Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"),
+        (
+            "{'a': 1}",
+            "not_json: Expecting property name enclosed in double quotes: line 1 column 2 (char 1)",
+        ),
     ],
 )
 def test_what_is_not_json_says_why(text: str, error: str) -> None:
@@ -141,7 +165,9 @@ def test_shell(text: str, value: str, names: tuple[str, ...]) -> None:
     assert extract(text, "shell")[:3] == (value, "shell", names)
 
 
-@pytest.mark.parametrize("text", ["It is 4.\nFinal answer: 42", "so #### 42", r"thus \boxed{42}", "The answer is: 42"])
+@pytest.mark.parametrize(
+    "text", ["It is 4.\nFinal answer: 42", "so #### 42", r"thus \boxed{42}", "The answer is: 42"]
+)
 def test_final_answer(text: str) -> None:
     assert extract(text, "answer")[:3] == ("42", "answer", ("marker",))
 

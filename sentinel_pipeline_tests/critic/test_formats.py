@@ -13,7 +13,8 @@ from sentinel_pipeline.critic import formats
 from sentinel_pipeline.records import JsonAnswer, TextAnswer
 
 LINES = st.lists(
-    st.sampled_from(["a", "b", "", " x", "-- y", "++ z", "\t", "é", "x\x0cy", "u\u2028v", "\\ n"]), max_size=14
+    st.sampled_from(["a", "b", "", " x", "-- y", "++ z", "\t", "é", "x\x0cy", "u\u2028v", "\\ n"]),
+    max_size=14,
 )
 
 
@@ -23,19 +24,29 @@ def _text(lines: list[str]) -> str:
 
 def _diff(old: str, new: str) -> str:
     pieces = difflib.unified_diff(_split(old), _split(new), "a/f", "b/f")
-    return "".join(line if line.endswith("\n") else line + "\n\\ No newline at end of file\n" for line in pieces)
+    return "".join(
+        line if line.endswith("\n") else line + "\n\\ No newline at end of file\n"
+        for line in pieces
+    )
 
 
 def _split(text: str) -> list[str]:
-    return [line + "\n" for line in text.split("\n")[:-1]] + ([last] if (last := text.split("\n")[-1]) else [])
+    return [line + "\n" for line in text.split("\n")[:-1]] + (
+        [last] if (last := text.split("\n")[-1]) else []
+    )
 
 
 @settings(max_examples=200, deadline=None)
 @given(LINES, LINES, st.booleans(), st.booleans())
-def test_a_diff_of_any_two_texts_applies_exactly(old: list[str], new: list[str], cut_old: bool, cut_new: bool) -> None:
+def test_a_diff_of_any_two_texts_applies_exactly(
+    old: list[str], new: list[str], cut_old: bool, cut_new: bool
+) -> None:
     before, after = _text(old)[: -1 if cut_old else None], _text(new)[: -1 if cut_new else None]
     assume(before != after)
-    assert formats.apply_diff(_diff(before, after), {"f": before, "g": "other"}) == {"f": after, "g": "other"}
+    assert formats.apply_diff(_diff(before, after), {"f": before, "g": "other"}) == {
+        "f": after,
+        "g": "other",
+    }
 
 
 @settings(max_examples=40, deadline=None)
@@ -44,22 +55,35 @@ def test_a_diff_does_not_apply_to_another_text(old: list[str], data: st.DataObje
     at = data.draw(st.integers(0, len(old) - 1))
     diff = _diff(_text(old), _text([*old[:at], "new", *old[at:]]))
     shifted = _text(["first", *old])
-    assert formats.apply_diff(diff, {"f": shifted}) != {"f": _text(["first", *old[:at], "new", *old[at:]])}
-    assert str(formats.apply_diff(diff, {"f": shifted})).startswith("hunk_mismatch: hunk 1 does not match at line ")
+    assert formats.apply_diff(diff, {"f": shifted}) != {
+        "f": _text(["first", *old[:at], "new", *old[at:]])
+    }
+    assert str(formats.apply_diff(diff, {"f": shifted})).startswith(
+        "hunk_mismatch: hunk 1 does not match at line "
+    )
 
 
 @pytest.mark.parametrize(
     ("diff", "reason"),
     [
         ("--- a/f\n+++ b/f\n@@ -1,1 +1,2 @@\n-a\n+b\n", "bad_diff: Hunk is shorter than expected"),
-        ("--- a/f\n+++ b/f\n@@ -1,1 +1,1 @@\n-a\n+b\n+c\n", "bad_diff: line 6 stands outside every hunk"),
+        (
+            "--- a/f\n+++ b/f\n@@ -1,1 +1,1 @@\n-a\n+b\n+c\n",
+            "bad_diff: line 6 stands outside every hunk",
+        ),
         ("--- a/h\n+++ b/h\n@@ -1,1 +1,1 @@\n-a\n+b\n", "unknown_file: h"),
         ("--- /dev/null\n+++ b/g\n@@ -0,0 +1,1 @@\n+b\n", "file_exists: g"),
-        ("--- a/f\n+++ b/f\n@@ -9,1 +9,1 @@\n-a\n+b\n", "hunk_mismatch: hunk 1 does not match at line 9"),
+        (
+            "--- a/f\n+++ b/f\n@@ -9,1 +9,1 @@\n-a\n+b\n",
+            "hunk_mismatch: hunk 1 does not match at line 9",
+        ),
         ("--- a/f\n+++ b/f\n@@ -1,1 +1,1 @@\n-a\n+b\n@@ -1,1 +1,1 @@\n-a\n+b\n", "hunk_order"),
         ("no diff here", "no_diff"),
         ("--- a/f\n+++ b/f\n-a\n+b\n", "bad_diff"),
-        ("--- a/f\n+++ /dev/null\n@@ -1,1 +0,0 @@\n-a\n", "hunk_mismatch: f is deleted but lines are left"),
+        (
+            "--- a/f\n+++ /dev/null\n@@ -1,1 +0,0 @@\n-a\n",
+            "hunk_mismatch: f is deleted but lines are left",
+        ),
     ],
 )
 def test_a_corrupt_diff_is_refused_with_its_reason(diff: str, reason: str) -> None:
@@ -71,11 +95,23 @@ def test_files_are_made_renamed_and_deleted() -> None:
     made = "--- /dev/null\n+++ b/n\n@@ -0,0 +1,1 @@\n+x\n"
     deleted = "--- a/f\n+++ /dev/null\n@@ -1,1 +0,0 @@\n-a\n"
     moved = "--- a/g\n+++ b/h\n@@ -1,1 +1,1 @@\n-a\n+b\n"
-    assert formats.apply_diff(made + deleted + moved, {"f": "a\n", "g": "a\n"}) == {"n": "x\n", "h": "b\n"}
+    assert formats.apply_diff(made + deleted + moved, {"f": "a\n", "g": "a\n"}) == {
+        "n": "x\n",
+        "h": "b\n",
+    }
 
 
 @pytest.mark.parametrize(
-    ("a", "b"), [(1, 1.0), (1, True), (1, "1"), (0, False), (None, False), ([1], [1.0]), ({"a": 1}, {"a": True})]
+    ("a", "b"),
+    [
+        (1, 1.0),
+        (1, True),
+        (1, "1"),
+        (0, False),
+        (None, False),
+        ([1], [1.0]),
+        ({"a": 1}, {"a": True}),
+    ],
 )
 def test_json_types_are_exact(a: object, b: object) -> None:
     assert not formats.same_json(a, b) and formats.same_json(a, a)
@@ -100,7 +136,9 @@ def test_json_difference_names_the_place(value: object, reason: str | None) -> N
 
 
 def test_a_schema_is_checked_before_the_value() -> None:
-    schema = json.dumps({"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]})
+    schema = json.dumps(
+        {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
+    )
     verifier = JsonAnswer(expected='{"n": 1}', schema=schema)
     assert formats.judge_json({"n": 1}, verifier) is None
     assert str(formats.judge_json({"n": "1"}, verifier)).startswith("json_schema: at $.n: ")
@@ -128,7 +166,10 @@ def test_accepted_texts_are_exact_but_for_case_and_space(text: str, reason: str 
     ],
 )
 def test_facts_are_whole_words(text: str, reason: str | None) -> None:
-    assert formats.judge_text(text, TextAnswer(must_contain=("art",), must_not_contain=("war",))) == reason
+    assert (
+        formats.judge_text(text, TextAnswer(must_contain=("art",), must_not_contain=("war",)))
+        == reason
+    )
 
 
 @pytest.mark.parametrize(

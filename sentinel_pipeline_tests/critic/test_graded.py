@@ -11,7 +11,13 @@ from sentinel_pipeline.critic.fields import judge_fields
 from sentinel_pipeline.critic.grounded import FACTS_SHARE, judge_grounded
 from sentinel_pipeline.critic.portuguese import is_portuguese
 from sentinel_pipeline.critic.score import Scorable, score
-from sentinel_pipeline.records import FieldsAnswer, GroundedText, Message, verifier_from_json, verifier_to_json
+from sentinel_pipeline.records import (
+    FieldsAnswer,
+    GroundedText,
+    Message,
+    verifier_from_json,
+    verifier_to_json,
+)
 
 EXPECTED = {"id": 7, "total": 1234.5, "label": "negative", "reason": None, "refund": False}
 SCHEMA = {
@@ -58,7 +64,11 @@ def test_right_values_pass_however_brazil_writes_them(text: str) -> None:
         (f"{RIGHT} {RIGHT}", 0, "several_values"),
         (json.dumps(dict.fromkeys(EXPECTED)), 0, "json_schema"),
         (json.dumps(dict.fromkeys(EXPECTED, "")), 0, "json_schema"),
-        ('{"id": 0, "total": 0, "label": "positive", "reason": null, "refund": false}', 0, "field_value"),
+        (
+            '{"id": 0, "total": 0, "label": "positive", "reason": null, "refund": false}',
+            0,
+            "field_value",
+        ),
         (RIGHT.replace("7", "8"), 0.667, "field_value"),
         (RIGHT.replace("null", '"price"'), 0.75, "field_value"),
         (RIGHT.replace("negative", "angry"), 0.333, "json_schema"),
@@ -73,10 +83,20 @@ def test_credit_is_for_right_values_only(text: str, credit: float, code: str) ->
 
 def test_the_scorer_grades_and_names_what_is_not_strict() -> None:
     texts = [RIGHT, RIGHT.replace("1234.5", "1.234,50"), "não"]
-    items = [Scorable(str(n), (Message("user", "?"),), text, FIELDS) for n, text in enumerate(texts)]
+    items = [
+        Scorable(str(n), (Message("user", "?"),), text, FIELDS) for n, text in enumerate(texts)
+    ]
     strict, lenient, wrong = score(items)
-    assert (strict.outcome, strict.syntax_ok, strict.evidence["parts"]["strict"]) == ("pass", True, 1.0)
-    assert (lenient.outcome, lenient.syntax_ok, lenient.evidence["parts"]["strict"]) == ("pass", False, 0.0)
+    assert (strict.outcome, strict.syntax_ok, strict.evidence["parts"]["strict"]) == (
+        "pass",
+        True,
+        1.0,
+    )
+    assert (lenient.outcome, lenient.syntax_ok, lenient.evidence["parts"]["strict"]) == (
+        "pass",
+        False,
+        0.0,
+    )
     assert lenient.evidence["leniencies"] == ["thousands_separator", "decimal_comma"]
     assert (wrong.outcome, wrong.evidence["credit"]) == ("fail", 0.0)
 
@@ -163,7 +183,9 @@ def test_a_sound_text_that_says_less_earns_less() -> None:
 
 
 def test_repetition_is_no_text() -> None:
-    long = TEXT.__class__(**{**{n: getattr(TEXT, n) for n in TEXT.__slots__}, "max_chars": None, "max_words": 200})
+    long = TEXT.__class__(
+        **{**{n: getattr(TEXT, n) for n in TEXT.__slots__}, "max_chars": None, "max_words": 200}
+    )
     assert str(judge_grounded(f"{GOOD} {GOOD}", long).problem).startswith("repetitive")
     assert judge_grounded(f"{GOOD} " + "muito bom e " * 30, long).credit == 0
 
@@ -176,7 +198,10 @@ def test_repetition_is_no_text() -> None:
         ("The order of the customer has not arrived.", False),
         ("El pedido de la clienta no llegó con los demás productos.", False),
         ("fone bluetooth", False),
-        ("Of course, that's easily done:\nO pedido da cliente não chegou no prazo, e isso pesa.", False),
+        (
+            "Of course, that's easily done:\nO pedido da cliente não chegou no prazo, e isso pesa.",
+            False,
+        ),
     ],
 )
 def test_language_by_function_words(sentence: str, portuguese: bool) -> None:

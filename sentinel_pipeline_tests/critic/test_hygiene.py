@@ -50,7 +50,9 @@ SECRETS = {
 }
 
 
-@pytest.mark.parametrize(("kind", "secret"), [(kind, one) for kind, each in SECRETS.items() for one in each])
+@pytest.mark.parametrize(
+    ("kind", "secret"), [(kind, one) for kind, each in SECRETS.items() for one in each]
+)
 def test_a_planted_secret_is_found_by_kind_and_never_quoted(kind: str, secret: str) -> None:
     label = no_secret(f"import os\n# set it up\n{secret}\nprint(1)\n")
     assert label.value is False
@@ -64,9 +66,9 @@ def test_redaction_leaves_nothing_to_find(secret: str) -> None:
 
 
 def test_a_secret_in_the_prompt_counts() -> None:
-    assert no_secret("ok", ["use AK" + "IA" + _random(16, string.ascii_uppercase + "2")]).reason.endswith(
-        "of the prompt"
-    )
+    assert no_secret(
+        "ok", ["use AK" + "IA" + _random(16, string.ascii_uppercase + "2")]
+    ).reason.endswith("of the prompt")
 
 
 @pytest.mark.parametrize(
@@ -118,12 +120,20 @@ BAD = {
         "I hope this message finds you well! This is a great question.",
         "As an AI, I cannot.",
     ],
-    "stub": ["def f(x):\n    # your code here\n    pass", "... rest of the code ...", "# TODO: implement\n"],
-    "boilerplate": ["Accept all cookies. Privacy policy. Click here to subscribe to our newsletter."],
+    "stub": [
+        "def f(x):\n    # your code here\n    pass",
+        "... rest of the code ...",
+        "# TODO: implement\n",
+    ],
+    "boilerplate": [
+        "Accept all cookies. Privacy policy. Click here to subscribe to our newsletter."
+    ],
 }
 
 
-@pytest.mark.parametrize(("code", "text"), [(code, one) for code, each in BAD.items() for one in each])
+@pytest.mark.parametrize(
+    ("code", "text"), [(code, one) for code, each in BAD.items() for one in each]
+)
 def test_bad_text_is_refused_for_its_reason(code: str, text: str) -> None:
     label = no_repetition(text)
     assert (label.value, label.code) == (False, code)
@@ -162,7 +172,11 @@ def functions() -> list[str]:
 
 
 def test_at_most_half_a_percent_of_library_functions_is_refused(functions: list[str]) -> None:
-    refused = [text for text in functions if not (no_secret(text).value and no_repetition(text, code=True).value)]
+    refused = [
+        text
+        for text in functions
+        if not (no_secret(text).value and no_repetition(text, code=True).value)
+    ]
     assert len(refused) <= 0.005 * len(functions), refused[:3]
 
 
@@ -172,11 +186,25 @@ def test_three_thousand_rows_a_second(functions: list[str]) -> None:
     for text in rows:
         no_secret(text)
         no_repetition(text, code=True)
-    assert len(rows) / (time.process_time() - start) > 2000, "3,000 on a quiet machine, two thirds of it here"
+    assert len(rows) / (time.process_time() - start) > 2000, (
+        "3,000 on a quiet machine, two thirds of it here"
+    )
 
 
 @pytest.mark.parametrize(
-    "piece", ["a", "password=", "eyJ", "://a:b", "x ", "-----BEGIN PRIVATE KEY-----", "token: '", "ab\n", "sk-", "1 "]
+    "piece",
+    [
+        "a",
+        "password=",
+        "eyJ",
+        "://a:b",
+        "x ",
+        "-----BEGIN PRIVATE KEY-----",
+        "token: '",
+        "ab\n",
+        "sk-",
+        "1 ",
+    ],
 )
 def test_hostile_text_ends_in_time(piece: str) -> None:
     start = time.process_time()

@@ -70,7 +70,9 @@ def test_only_changed_rows_are_graded(cache: LabelCache, graded: list[str]) -> N
     found = list(label([*changed, *ROWS[5:]], cache=cache))
     assert graded == [row.id for row in ROWS[:4]]
     assert found[4].id == "renamed"
-    assert found[3].accepted == Label(False, "corrected: the source holds a correction of this answer")
+    assert found[3].accepted == Label(
+        False, "corrected: the source holds a correction of this answer"
+    )
 
 
 def replace_content(row: Candidate) -> Any:
@@ -80,18 +82,24 @@ def replace_content(row: Candidate) -> Any:
 @pytest.mark.parametrize(
     "spec", [CriticSpec(cpu_seconds=4.0), CriticSpec(memory_mib=256), CriticSpec(stop_token="</s>")]
 )
-def test_another_limit_is_another_question(spec: CriticSpec, cache: LabelCache, graded: list[str]) -> None:
+def test_another_limit_is_another_question(
+    spec: CriticSpec, cache: LabelCache, graded: list[str]
+) -> None:
     list(label(ROWS[:3], cache=cache))
     graded.clear()
     list(label(ROWS[:3], cache=cache, spec=spec))
     assert len(graded) == 3
 
 
-def test_another_scorer_labels_anew(cache: LabelCache, graded: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_scorer_labels_anew(
+    cache: LabelCache, graded: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     list(label(ROWS[:3], cache=cache))
     graded.clear()
     monkeypatch.setattr(labels_module, "scorer_version", lambda: "v-other")
-    assert {one.scorer_version for one in label(ROWS[:3], cache=cache)} == {"v-other"} and len(graded) == 3
+    assert {one.scorer_version for one in label(ROWS[:3], cache=cache)} == {"v-other"} and len(
+        graded
+    ) == 3
     assert cache.forget_others(["v-other"]) == 3
     assert len(cache.find([content_key(row, "v-other|5.0|512|None") for row in ROWS[:3]])) == 3
 
@@ -100,7 +108,9 @@ def test_what_infrastructure_left_open_is_asked_again(
     cache: LabelCache, graded: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = labels_module.tests_pass
-    monkeypatch.setattr(labels_module, "tests_pass", lambda score: Label(None, "infra: worker died"))
+    monkeypatch.setattr(
+        labels_module, "tests_pass", lambda score: Label(None, "infra: worker died")
+    )
     assert {one.accepted.code for one in label(ROWS[:4], cache=cache)} == {"infra"}
     monkeypatch.setattr(labels_module, "tests_pass", real)
     graded.clear()

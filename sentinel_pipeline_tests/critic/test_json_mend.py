@@ -103,7 +103,9 @@ def test_what_cannot_be_read_is_an_error_and_nothing_else(name: str) -> None:
         ('```json\n{"a": [{"b": true}, {"c": tr', {"a": [{"b": True}, {}]}),
     ],
 )
-def test_a_cut_tail_is_closed_when_asked_and_marked_and_nothing_half_is_kept(text: str, value: Any) -> None:
+def test_a_cut_tail_is_closed_when_asked_and_marked_and_nothing_half_is_kept(
+    text: str, value: Any
+) -> None:
     assert extract(text, "json", reading="mend").error is not None
     found = extract(text, "json", reading="repair")
     assert found.value == value and "truncated" in found.leniencies
@@ -147,7 +149,8 @@ def test_a_number_written_as_brazil_does_is_that_number(value: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "abc", "1.2.3", "1,2,3", "1.23,4,5", "--1", "4,5,", "R$", "1 2", "٣", "01", "1e999999"]
+    "text",
+    ["", "abc", "1.2.3", "1,2,3", "1.23,4,5", "--1", "4,5,", "R$", "1 2", "٣", "01", "1e999999"],
 )
 def test_what_is_no_number_is_none(text: str) -> None:
     assert read_number(text) is None
@@ -157,10 +160,14 @@ def test_made_outputs_are_read_right_where_the_seeds_parser_corrupts() -> None:
     ours, theirs = Counter[str](), Counter[str]()
     for made in made_outputs(6500):
         for counts, value in ((ours, mend(made.text)[0]), (theirs, seed_parser(made.text))):
-            counts["right" if same(value, made.value) else "none" if value is None else "corrupted"] += 1
+            counts[
+                "right" if same(value, made.value) else "none" if value is None else "corrupted"
+            ] += 1
     assert ours["corrupted"] == 0
     assert ours["right"] >= 0.999 * 6500
-    assert theirs["corrupted"] > 100 and theirs["right"] < 0.75 * 6500, "or the comparison is too easy"
+    assert theirs["corrupted"] > 100 and theirs["right"] < 0.75 * 6500, (
+        "or the comparison is too easy"
+    )
 
 
 def same(value: Any, expected: Any) -> bool:
@@ -168,7 +175,11 @@ def same(value: Any, expected: Any) -> bool:
         keys = isinstance(value, dict) and value.keys() == expected.keys()
         return keys and all(same(value[key], one) for key, one in expected.items())
     if isinstance(expected, list):
-        return isinstance(value, list) and len(value) == len(expected) and all(map(same, value, expected))
+        return (
+            isinstance(value, list)
+            and len(value) == len(expected)
+            and all(map(same, value, expected))
+        )
     if isinstance(expected, float):
         return type(value) in (int, float) and math.isclose(value, expected, rel_tol=1e-12)
     return type(value) is type(expected) and value == expected

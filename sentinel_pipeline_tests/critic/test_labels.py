@@ -39,12 +39,19 @@ PREFIX = 'import math\n\n\ndef up(x):\n    """Round up."""\n'
 
 
 def _candidate(
-    completion: str, verifier: Verifier | None = INC, name: str = "1", ask: tuple[Message, ...] = ASK
+    completion: str,
+    verifier: Verifier | None = INC,
+    name: str = "1",
+    ask: tuple[Message, ...] = ASK,
 ) -> Candidate:
-    return Candidate(id=name, source="test", messages=ask, completion=completion, verifier=verifier, task_id="t")
+    return Candidate(
+        id=name, source="test", messages=ask, completion=completion, verifier=verifier, task_id="t"
+    )
 
 
-def _label(completion: str, verifier: Verifier | None = INC, ask: str = ASK[0].content) -> CriticLabels:
+def _label(
+    completion: str, verifier: Verifier | None = INC, ask: str = ASK[0].content
+) -> CriticLabels:
     return next(label([_candidate(completion, verifier, ask=(Message("user", ask),))], workers=1))
 
 
@@ -58,7 +65,13 @@ def test_every_kind_is_scored_in_order_with_its_reason() -> None:
         (DIFF, PATCH, "pass", "passed", True),
         (DIFF.replace("+b", "+c"), PATCH, "fail", "files_differ", True),
         (DIFF.replace("-a", "-z"), PATCH, "fail", "hunk_mismatch", True),
-        ("echo hi > out", ShellEffect(files={}, expected_files={"out": "hi\n"}), "pass", "passed", True),
+        (
+            "echo hi > out",
+            ShellEffect(files={}, expected_files={"out": "hi\n"}),
+            "pass",
+            "passed",
+            True,
+        ),
         ("echo ho", ShellEffect(files={}, stdout="hi\n"), "fail", "output_differs", True),
         ("Ana", TextAnswer(accepted=("ana",)), "pass", "passed", None),
         ("while True: pass", PythonTests(tests="assert 1"), "fail", "timeout", True),
@@ -66,7 +79,9 @@ def test_every_kind_is_scored_in_order_with_its_reason() -> None:
     ]
     found = list(score([Scorable(str(n), ASK, item[0], item[1]) for n, item in enumerate(items)]))
     assert [one.id for one in found] == [str(n) for n in range(len(items))]
-    assert [(one.outcome, one.reason.partition(":")[0], one.syntax_ok) for one in found] == [item[2:] for item in items]
+    assert [(one.outcome, one.reason.partition(":")[0], one.syntax_ok) for one in found] == [
+        item[2:] for item in items
+    ]
 
 
 class _Broken:
@@ -100,12 +115,16 @@ def test_infrastructure_is_never_a_score(monkeypatch: pytest.MonkeyPatch) -> Non
     assert labels.accepted == (None, "infra: worker died")
 
 
-def test_a_row_that_fails_elsewhere_is_rejected_whatever_infrastructure_did(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_row_that_fails_elsewhere_is_rejected_whatever_infrastructure_did(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(score_module, "Grader", _Broken)
     assert _label(GOOD + "# \ufffd").accepted == (False, "rejected: no_repetition")
 
 
-def test_scoring_streams_and_starts_no_sandbox_without_programs(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_scoring_streams_and_starts_no_sandbox_without_programs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(score_module, "Grader", None)
     taken = []
 
@@ -126,7 +145,11 @@ def test_scoring_streams_and_starts_no_sandbox_without_programs(monkeypatch: pyt
         ("def inc(x):\n    return x", "tests_pass", "assertion"),
         ("def add(x):\n    return x + 1", "entrypoint_match", "missing_entry_point"),
         ("def inc(x):\n    pass", "entrypoint_match", "stub_body"),
-        (f"Sure, here is what you asked for:\n{GOOD}\n\nTell me if it is not right.", "format_pass", "prose_around"),
+        (
+            f"Sure, here is what you asked for:\n{GOOD}\n\nTell me if it is not right.",
+            "format_pass",
+            "prose_around",
+        ),
         (f"```python\n{GOOD}", "format_pass", "unclosed_fence"),
         (GOOD + "<|im_end|>\nuser: more", "format_pass", "after_stop"),
         (GOOD + "KEY = '" + "AK" + "IAQ3EGRZ7XKW2MNPLA'", "no_secret", "secret"),
@@ -151,13 +174,21 @@ def test_a_verified_row_is_accepted_with_all_reasons() -> None:
 def test_fenced_code_with_prose_is_kept_unless_only_code_was_asked() -> None:
     text = f"Here:\n```python\n{GOOD}```"
     assert _label(text).format_pass.value is True
-    assert _label(text, ask="Write inc. Reply with only the code.").format_pass.code == "prose_around"
+    assert (
+        _label(text, ask="Write inc. Reply with only the code.").format_pass.code == "prose_around"
+    )
 
 
 def test_a_row_without_checks_is_judged_by_form_and_hygiene() -> None:
-    labels = _label("Water boils at lower temperatures on mountains.", None, "Why does tea taste odd on mountains?")
+    labels = _label(
+        "Water boils at lower temperatures on mountains.",
+        None,
+        "Why does tea taste odd on mountains?",
+    )
     assert labels.accepted == (True, "unverified: judged by form and hygiene")
-    assert [labels.syntax_pass.code, labels.tests_pass.code, labels.entrypoint_match.code] == ["not_applicable"] * 3
+    assert [labels.syntax_pass.code, labels.tests_pass.code, labels.entrypoint_match.code] == [
+        "not_applicable"
+    ] * 3
 
 
 def test_a_prompts_signature_is_held_without_a_verifier() -> None:
@@ -180,10 +211,15 @@ def test_accepted_needs_some_evidence(value: tuple[bool | None, ...]) -> None:
     [
         ("    return math.ceil(x)", PREFIX + "    return math.ceil(x)"),
         ("def up(x):\n    return math.ceil(x)", PREFIX + "\n\ndef up(x):\n    return math.ceil(x)"),
-        ("from __future__ import annotations\ndef up(x): ...", "from __future__ import annotations\ndef up(x): ..."),
+        (
+            "from __future__ import annotations\ndef up(x): ...",
+            "from __future__ import annotations\ndef up(x): ...",
+        ),
     ],
 )
-def test_a_prefix_is_continued_or_stands_before_a_whole_program(completion: str, program: str) -> None:
+def test_a_prefix_is_continued_or_stands_before_a_whole_program(
+    completion: str, program: str
+) -> None:
     assert compose(completion, PythonTests(tests="", entry_point="up", prefix=PREFIX)) == program
 
 
@@ -246,7 +282,11 @@ def test_the_version_counts_the_judge_s_javascript(tmp_path: Path) -> None:
 def _traces(*failed: str, answer: str = GOOD) -> list[object]:
     rejected = [_candidate(text, name=str(n)) for n, text in enumerate(failed)]
     good = _candidate(answer, name="good")
-    return list(repair_traces((one, labels, good) for one, labels in zip(rejected, label(rejected, workers=1))))
+    return list(
+        repair_traces(
+            (one, labels, good) for one, labels in zip(rejected, label(rejected, workers=1))
+        )
+    )
 
 
 def test_a_repair_trace_tells_the_failure_and_ends_right() -> None:
@@ -268,6 +308,10 @@ def test_accepted_loops_and_empty_answers_make_no_trace() -> None:
 
 
 def test_what_a_judge_would_have_to_judge_is_looked_at_for_form_and_hygiene() -> None:
-    found = _label("Thank you for asking; it opens at nine.", JudgedAnswer(rubric="Polite."), "When does it open?")
+    found = _label(
+        "Thank you for asking; it opens at nine.",
+        JudgedAnswer(rubric="Polite."),
+        "When does it open?",
+    )
     assert found.accepted.value is True and found.tests_pass.value is None
     assert _label("so on " * 300, JudgedAnswer(), "When does it open?").accepted.value is False

@@ -23,7 +23,9 @@ def _said(capsys: pytest.CaptureFixture[str], text: str) -> None:
 def test_planted_rows_are_refused_for_the_right_reason(capsys: pytest.CaptureFixture[str]) -> None:
     rows = list(planted())
     found = list(label([row.candidate for row in rows]))
-    passed = Counter(row.kind for row, one in zip(rows, found, strict=True) if one.accepted.value is not False)
+    passed = Counter(
+        row.kind for row, one in zip(rows, found, strict=True) if one.accepted.value is not False
+    )
     wrong = [
         (row.kind, reason)
         for row, one in zip(rows, found, strict=True)
@@ -31,7 +33,8 @@ def test_planted_rows_are_refused_for_the_right_reason(capsys: pytest.CaptureFix
     ]
     recall, right_reason = 1 - passed.total() / len(rows), 1 - len(wrong) / len(rows)
     _said(
-        capsys, f"planted: {len(rows)} rows, {len(KINDS)} kinds: recall {recall:.4f}, right reason {right_reason:.4f}"
+        capsys,
+        f"planted: {len(rows)} rows, {len(KINDS)} kinds: recall {recall:.4f}, right reason {right_reason:.4f}",
     )
     assert len(rows) >= 500 and len(KINDS) >= 25
     assert recall >= 0.99, passed
@@ -52,7 +55,8 @@ def test_clean_library_code_is_left_alone(capsys: pytest.CaptureFixture[str]) ->
     rows = clean()
     refused = _refused(rows, list(label(rows)))
     _said(
-        capsys, f"clean: {len(rows)} library definitions: {len(refused)} false rejects ({len(refused) / len(rows):.4f})"
+        capsys,
+        f"clean: {len(rows)} library definitions: {len(refused)} false rejects ({len(refused) / len(rows):.4f})",
     )
     assert len(rows) >= 2000
     assert len(refused) <= 0.005 * len(rows), refused
@@ -68,19 +72,34 @@ def _refused(rows: Sequence[Candidate], found: Sequence[CriticLabels]) -> list[s
 
 @pytest.mark.parametrize(("suite", "least"), [("mbpp", 0.995), ("humaneval", 1.0)])
 def test_references_keep_their_labels(
-    suite: str, least: float, benchmarks_dir: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    suite: str,
+    least: float,
+    benchmarks_dir: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("SENTINEL_BENCHMARKS", str(benchmarks_dir))
     tasks = load_suite(suite)
     rows = [
         Candidate(
-            id=task.id, source="reference", messages=task.messages, completion=task.reference, verifier=task.verifier
+            id=task.id,
+            source="reference",
+            messages=task.messages,
+            completion=task.reference,
+            verifier=task.verifier,
         )
         for task in tasks
     ]
     found = list(label(rows))
     rates = {}
-    for name in ("syntax_pass", "entrypoint_match", "no_secret", "no_repetition", "format_pass", "tests_pass"):
+    for name in (
+        "syntax_pass",
+        "entrypoint_match",
+        "no_secret",
+        "no_repetition",
+        "format_pass",
+        "tests_pass",
+    ):
         values = [getattr(one, name) for one in found]
         applies = [value for value in values if value.code != "not_applicable"]
         rates[name] = sum(value.value is True for value in applies) / len(applies)
@@ -90,5 +109,7 @@ def test_references_keep_their_labels(
             [(one.id, value) for one, value in zip(found, values) if value.value is False],
         )
     _said(
-        capsys, f"{suite}: {len(rows)} references: " + ", ".join(f"{name} {rate:.4f}" for name, rate in rates.items())
+        capsys,
+        f"{suite}: {len(rows)} references: "
+        + ", ".join(f"{name} {rate:.4f}" for name, rate in rates.items()),
     )

@@ -19,12 +19,18 @@ def _traces(row: dict[str, object]) -> tuple[list[RepairTrace], list[CriticLabel
     labels = list(label(rows, workers=1))
     both = list(zip(rows, labels, strict=True))
     good = {row.id: row for row, one in both if one.accepted.value}
-    failed = [(row, one) for row, one in both if not one.accepted.value and row.corrected_by in good]
-    return list(repair_traces((row, one, good[str(row.corrected_by)]) for row, one in failed)), labels
+    failed = [
+        (row, one) for row, one in both if not one.accepted.value and row.corrected_by in good
+    ]
+    return list(
+        repair_traces((row, one, good[str(row.corrected_by)]) for row, one in failed)
+    ), labels
 
 
 def test_a_human_correction_with_tests_becomes_a_trace() -> None:
-    [trace], _ = _traces({"prompt": "Write inc.", "response": BAD, "correction": GOOD, "tests": TESTS})
+    [trace], _ = _traces(
+        {"prompt": "Write inc.", "response": BAD, "correction": GOOD, "tests": TESTS}
+    )
     assert trace.completion == GOOD and trace.reason.startswith("tests_pass: assertion")
     assert [turn.role for turn in trace.messages] == ["user", "assistant", "user"]
 
@@ -42,16 +48,36 @@ def test_without_tests_the_source_is_believed_and_the_failed_half_is_never_accep
 
 
 def test_a_correction_that_fails_or_a_start_that_passes_makes_no_trace() -> None:
-    assert _traces({"prompt": "Write inc.", "response": BAD, "correction": BAD + "# better\n", "tests": TESTS})[0] == []
     assert (
-        _traces({"prompt": "Write inc.", "response": GOOD, "correction": GOOD + "# nicer\n", "tests": TESTS})[0] == []
+        _traces(
+            {
+                "prompt": "Write inc.",
+                "response": BAD,
+                "correction": BAD + "# better\n",
+                "tests": TESTS,
+            }
+        )[0]
+        == []
+    )
+    assert (
+        _traces(
+            {
+                "prompt": "Write inc.",
+                "response": GOOD,
+                "correction": GOOD + "# nicer\n",
+                "tests": TESTS,
+            }
+        )[0]
+        == []
     )
 
 
 def _failures() -> list[tuple[Candidate, CriticLabels]]:
     ask = (Message("user", "Write inc."),)
     rows = [
-        Candidate(id=name, source="model:x", messages=ask, completion=text, verifier=verifier, task_id="t")
+        Candidate(
+            id=name, source="model:x", messages=ask, completion=text, verifier=verifier, task_id="t"
+        )
         for name, text, verifier in [
             ("1", BAD, INC),
             ("2", "def inc(x)\n", INC),

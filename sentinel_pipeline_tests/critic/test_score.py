@@ -18,23 +18,38 @@ def test_a_program_over_standard_input_is_scored_from_a_chat_answer() -> None:
         "```python\nprint(4)\n```",
         "```python\nprint(\n```",
     )
-    items = [Scorable(str(n), (Message("user", "?"),), answer, verifier) for n, answer in enumerate(answers)]
+    items = [
+        Scorable(str(n), (Message("user", "?"),), answer, verifier)
+        for n, answer in enumerate(answers)
+    ]
     right, prefix, broken = score(items, workers=1)
     assert (right.outcome, right.reason, right.evidence["trust"]) == ("pass", "passed", "separate")
-    assert (prefix.outcome, prefix.reason) == ("fail", "output_differs: case 2 of 2: expected '6', got '4\\n'")
+    assert (prefix.outcome, prefix.reason) == (
+        "fail",
+        "output_differs: case 2 of 2: expected '6', got '4\\n'",
+    )
     assert (broken.outcome, broken.syntax_ok) == ("fail", False)
 
 
-def test_a_recipe_that_demands_more_isolation_than_there_is_runs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    weak = from_probe({name: "" if name != "landlock" else "the kernel has none" for name in EVERY_LAYER})
+def test_a_recipe_that_demands_more_isolation_than_there_is_runs_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    weak = from_probe(
+        {name: "" if name != "landlock" else "the kernel has none" for name in EVERY_LAYER}
+    )
     monkeypatch.setattr("sentinel_pipeline.sandbox.grader.isolation", lambda: weak)
     item = Scorable(
-        "a", (Message("user", "?"),), "def f():\n    return 1\n", PythonTests(tests="assert f() == 1", entry_point="f")
+        "a",
+        (Message("user", "?"),),
+        "def f():\n    return 1\n",
+        PythonTests(tests="assert f() == 1", entry_point="f"),
     )
     with pytest.raises(
-        GateRefused, match="'full' is required, this machine gives 'namespaces' .landlock: the kernel has none"
+        GateRefused,
+        match="'full' is required, this machine gives 'namespaces' .landlock: the kernel has none",
     ):
         list(score([item], spec=CriticSpec(require_isolation="full"), workers=1))
-    assert [one.reason for one in score([item], spec=CriticSpec(require_isolation="namespaces"), workers=1)] == [
-        "passed"
-    ]
+    assert [
+        one.reason
+        for one in score([item], spec=CriticSpec(require_isolation="namespaces"), workers=1)
+    ] == ["passed"]

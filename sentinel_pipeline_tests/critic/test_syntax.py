@@ -33,8 +33,16 @@ RIGHT = {
         "interface A { b: string }\nclass C implements A { constructor(private readonly b: string) {} }",
         "await import('x')",
     ],
-    "javascript": ["let x = 1", "class A { static { this.b = 1 } #c = 2 }", "export const f = (x) => x ?? 1"],
-    "sql": ["select a from t where b > 1", "insert into t values (1)", "with x as (select 1) select * from x"],
+    "javascript": [
+        "let x = 1",
+        "class A { static { this.b = 1 } #c = 2 }",
+        "export const f = (x) => x ?? 1",
+    ],
+    "sql": [
+        "select a from t where b > 1",
+        "insert into t values (1)",
+        "with x as (select 1) select * from x",
+    ],
     "diff": ["--- a/x\n+++ b/x\n@@ -1,1 +1,1 @@\n-a\n+b\n"],
 }
 WRONG = {
@@ -67,8 +75,16 @@ WRONG = {
         ("`${" * 40_000, "too_deep"),
         ("//" * 500_001, "too_large"),
     ],
-    "javascript": [("let x: number = 1", "syntax_error"), ("enum A { B }", "syntax_error"), ("[" * 90_000, "too_deep")],
-    "json": [("{a: 1}", "not_json"), ('{"a": 1, "a": 1}', "duplicate_key"), ("[" * 50_000, "too_deep")],
+    "javascript": [
+        ("let x: number = 1", "syntax_error"),
+        ("enum A { B }", "syntax_error"),
+        ("[" * 90_000, "too_deep"),
+    ],
+    "json": [
+        ("{a: 1}", "not_json"),
+        ('{"a": 1, "a": 1}', "duplicate_key"),
+        ("[" * 50_000, "too_deep"),
+    ],
     "yaml": [
         ("just some words", "not_yaml"),
         ("a: [1", "syntax_error"),
@@ -90,13 +106,16 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize(("language", "text"), [(name, text) for name, texts in RIGHT.items() for text in texts])
+@pytest.mark.parametrize(
+    ("language", "text"), [(name, text) for name, texts in RIGHT.items() for text in texts]
+)
 def test_what_is_right_parses(language: str, text: str) -> None:
     assert syntax.check(text, language) == (True, "ok")
 
 
 @pytest.mark.parametrize(
-    ("language", "text", "code"), [(n, text, code) for n, each in WRONG.items() for text, code in each]
+    ("language", "text", "code"),
+    [(n, text, code) for n, each in WRONG.items() for text, code in each],
 )
 def test_what_is_wrong_has_its_reason(language: str, text: str, code: str) -> None:
     found = syntax.check(text, language)
@@ -221,7 +240,10 @@ def test_what_a_shell_refuses(command: str) -> None:
 
 
 def test_public_shell_commands_parse(benchmarks_dir: Path) -> None:
-    gold = [row["gold"] for row in json.loads((benchmarks_dir / "intercode" / "nl2bash_fs_1.json").read_text())]
+    gold = [
+        row["gold"]
+        for row in json.loads((benchmarks_dir / "intercode" / "nl2bash_fs_1.json").read_text())
+    ]
     assert [command for command in gold if parse_shell(command)] == []
 
 

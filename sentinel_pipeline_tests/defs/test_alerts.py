@@ -54,7 +54,11 @@ def report() -> None:
     """An asset for checks to look at."""
 
 
-def run(instance: dg.DagsterInstance, *checks: dg.AssetChecksDefinition, asset: dg.AssetsDefinition = report) -> str:
+def run(
+    instance: dg.DagsterInstance,
+    *checks: dg.AssetChecksDefinition,
+    asset: dg.AssetsDefinition = report,
+) -> str:
     job = dg.define_asset_job("nightly", selection=dg.AssetSelection.all(), partitions_def=RECIPES)
     defs = dg.Definitions(assets=[asset], asset_checks=list(checks), jobs=[job])
     done = defs.resolve_job_def("nightly").execute_in_process(
@@ -69,7 +73,9 @@ def told(instance: dg.DagsterInstance, home: Home) -> dict[str, Alert]:
     return {alert.key: alert for alert in found}
 
 
-def test_a_failed_check_is_told_even_where_its_run_is_green(instance: dg.DagsterInstance, home: Home) -> None:
+def test_a_failed_check_is_told_even_where_its_run_is_green(
+    instance: dg.DagsterInstance, home: Home
+) -> None:
     @dg.asset_check(asset=report, partitions_def=RECIPES)
     def pass_at_1() -> dg.AssetCheckResult:
         return dg.AssetCheckResult(passed=False, description="31.0 % [26.0, 36.5], n 300")
@@ -95,7 +101,9 @@ def test_a_warning_and_a_pass_are_not_told(instance: dg.DagsterInstance, home: H
     assert told(instance, home) == {}
 
 
-def test_a_check_that_raises_is_told_as_crashed_with_the_reason(instance: dg.DagsterInstance, home: Home) -> None:
+def test_a_check_that_raises_is_told_as_crashed_with_the_reason(
+    instance: dg.DagsterInstance, home: Home
+) -> None:
     @dg.asset_check(asset=report, partitions_def=RECIPES)
     def broken() -> dg.AssetCheckResult:
         raise ZeroDivisionError("no items")
@@ -106,7 +114,9 @@ def test_a_check_that_raises_is_told_as_crashed_with_the_reason(instance: dg.Dag
     assert "no items" in found[f"check_crashed/{run_id}/report/broken"].body
 
 
-def test_a_check_that_never_ran_on_a_new_artefact_is_told_as_missing(instance: dg.DagsterInstance, home: Home) -> None:
+def test_a_check_that_never_ran_on_a_new_artefact_is_told_as_missing(
+    instance: dg.DagsterInstance, home: Home
+) -> None:
     @dg.asset_check(asset=report, partitions_def=RECIPES)
     def later() -> dg.AssetCheckResult:
         os._exit(9)
@@ -117,14 +127,18 @@ def test_a_check_that_never_ran_on_a_new_artefact_is_told_as_missing(instance: d
     os.waitpid(child, 0)
     (record,) = instance.get_run_records()
     run_id = record.dagster_run.run_id
-    assert told(instance, home) == {}, "the daemon has not noticed yet, and the run may still give the result"
+    assert told(instance, home) == {}, (
+        "the daemon has not noticed yet, and the run may still give the result"
+    )
     instance.report_run_failed(record.dagster_run, "its process is gone")
     found = told(instance, home)
     assert set(found) == {f"check_missing/{run_id}/report/later", f"run_failed/{run_id}"}
     assert "no evidence is not a pass" in found[f"check_missing/{run_id}/report/later"].body
 
 
-def test_a_failed_run_says_what_its_first_failure_said(instance: dg.DagsterInstance, home: Home) -> None:
+def test_a_failed_run_says_what_its_first_failure_said(
+    instance: dg.DagsterInstance, home: Home
+) -> None:
     @dg.asset(name="report", partitions_def=RECIPES)
     def failing() -> None:
         raise dg.Failure("the disk is full: free some", allow_retries=False)
@@ -136,20 +150,28 @@ def test_a_failed_run_says_what_its_first_failure_said(instance: dg.DagsterInsta
 
 
 def test_a_run_that_never_began_says_why(instance: dg.DagsterInstance, home: Home) -> None:
-    run = create_run_for_test(instance, job_name="nightly", status=DagsterRunStatus.STARTING, tags=TINY)
+    run = create_run_for_test(
+        instance, job_name="nightly", status=DagsterRunStatus.STARTING, tags=TINY
+    )
     try:
         raise RuntimeError("the definitions do not load")
     except RuntimeError:
         error = serializable_error_info_from_exc_info(sys.exc_info())
-    instance.report_engine_event("it could not be launched", run, EngineEventData.engine_error(error))
+    instance.report_engine_event(
+        "it could not be launched", run, EngineEventData.engine_error(error)
+    )
     instance.report_run_failed(run)
     (alert,) = told(instance, home).values()
     assert "the definitions do not load" in alert.body
 
 
-def test_a_run_that_failed_outside_of_its_steps_says_what_was_thrown(instance: dg.DagsterInstance, home: Home) -> None:
+def test_a_run_that_failed_outside_of_its_steps_says_what_was_thrown(
+    instance: dg.DagsterInstance, home: Home
+) -> None:
     """Dagster's own event could not be written: its message says that something was thrown, its data what."""
-    run = create_run_for_test(instance, job_name="nightly", status=DagsterRunStatus.STARTED, tags=TINY)
+    run = create_run_for_test(
+        instance, job_name="nightly", status=DagsterRunStatus.STARTED, tags=TINY
+    )
     try:
         try:
             raise OSError("database or disk is full")
@@ -157,21 +179,28 @@ def test_a_run_that_failed_outside_of_its_steps_says_what_was_thrown(instance: d
             raise RuntimeError("an event could not be kept") from error
     except RuntimeError:
         data = JobFailureData(serializable_error_info_from_exc_info(sys.exc_info()))
-    event = DagsterEvent(DagsterEventType.RUN_FAILURE.value, "nightly", message="failed.", event_specific_data=data)
+    event = DagsterEvent(
+        DagsterEventType.RUN_FAILURE.value, "nightly", message="failed.", event_specific_data=data
+    )
     instance.report_dagster_event(event, run.run_id)
     (alert,) = told(instance, home).values()
     assert "OSError: database or disk is full" in alert.body
 
 
 @pytest.mark.parametrize(
-    ("code", "words"), [(1, "unexpectedly exited with code 1"), (-9, "was terminated by signal 9 (SIGKILL)")]
+    ("code", "words"),
+    [(1, "unexpectedly exited with code 1"), (-9, "was terminated by signal 9 (SIGKILL)")],
 )
 def test_a_run_whose_process_died_without_a_word_names_what_does_so(
     instance: dg.DagsterInstance, home: Home, code: int, words: str
 ) -> None:
     """As Dagster's server tells of it: a full disk takes the events of the process, too."""
-    run = create_run_for_test(instance, job_name="nightly", status=DagsterRunStatus.STARTED, tags=TINY)
-    instance.report_engine_event(get_run_crash_explanation("Run execution process for it", code), run)
+    run = create_run_for_test(
+        instance, job_name="nightly", status=DagsterRunStatus.STARTED, tags=TINY
+    )
+    instance.report_engine_event(
+        get_run_crash_explanation("Run execution process for it", code), run
+    )
     instance.report_run_failed(run)
     (alert,) = told(instance, home).values()
     assert f"its process {words}: killed, out of memory or of disk space" in alert.body
@@ -203,7 +232,10 @@ def verdict(outcome: str, name: str = "pass_at_1") -> GateVerdict:
 
 
 def nights(*outcomes: str) -> list[Night]:
-    return [Night(dt.date(2026, 1, 1 + index), verdict(outcome)) for index, outcome in enumerate(outcomes)]
+    return [
+        Night(dt.date(2026, 1, 1 + index), verdict(outcome))
+        for index, outcome in enumerate(outcomes)
+    ]
 
 
 def test_an_inconclusive_gate_is_told_after_so_many_nights_in_a_row_and_once_a_streak() -> None:
@@ -248,7 +280,9 @@ def test_a_verdict_of_another_policy_on_a_current_report_is_told_as_stale(
     with store.writing("sft_report", recipe_hash="", seed=1) as out:
         out.text("note", "x")
     policy, version = policy_hash(home.recipe("tiny").gates["pass_at_1"]), current_scorer_version()
-    judged = replace(verdict("pass"), subject_hash=store.get("sft_report").hash, scorer_version=version)
+    judged = replace(
+        verdict("pass"), subject_hash=store.get("sft_report").hash, scorer_version=version
+    )
     Ledger(home.ledger).record(replace(judged, policy_hash=policy), recipe="tiny", run_id="r")
     assert told(instance, home) == {}
     Ledger(home.ledger).record(judged, recipe="tiny", run_id="r")

@@ -105,24 +105,33 @@ def test_damage_of_the_night_is_named_a_part_at_a_time(
         assert len(said) < 20
         said.append(sensor.tick())
     assert len(said) > 3 and said[-1] == f"wrote {NIGHT}.md"
-    assert f"- tiny/task_bank/{run_id}/a.json is damaged: its bytes are not those that were written.\n" in page(home)
+    assert (
+        f"- tiny/task_bank/{run_id}/a.json is damaged: its bytes are not those that were written.\n"
+        in page(home)
+    )
     assert "another-night" not in page(home)
 
 
 def test_a_run_whose_process_is_gone_does_not_hold_the_digest_up(
     instance: dg.DagsterInstance, sensor: Sensor, home: Home
 ) -> None:
-    past_run(instance, DagsterRunStatus.STARTED, **{NIGHT_TAG: NIGHT, "sentinel/pid": "4194304:gone-1"})
+    past_run(
+        instance, DagsterRunStatus.STARTED, **{NIGHT_TAG: NIGHT, "sentinel/pid": "4194304:gone-1"}
+    )
     assert [sensor.tick(), sensor.tick()][1] == f"wrote {NIGHT}.md"
     assert "- tiny: the run failed. its process is gone" in page(home)
 
 
-def test_a_broken_recipe_is_named_and_the_others_run(instance: dg.DagsterInstance, sensor: Sensor, home: Home) -> None:
+def test_a_broken_recipe_is_named_and_the_others_run(
+    instance: dg.DagsterInstance, sensor: Sensor, home: Home
+) -> None:
     (home.recipes / "broken.toml").write_text("nightly = true\nsede = 3\n")
     assert set(tick(instance)[0]) == {"tiny"}
     past_run(instance, DagsterRunStatus.SUCCESS, **{NIGHT_TAG: NIGHT})
     sensor.tick()
-    assert "- broken: did not run, its file is broken." in page(home) and "Did you mean 'seed'" in page(home)
+    assert "- broken: did not run, its file is broken." in page(
+        home
+    ) and "Did you mean 'seed'" in page(home)
 
 
 def test_cost_is_what_workers_took_at_the_recipes_rate(
@@ -135,7 +144,9 @@ def test_cost_is_what_workers_took_at_the_recipes_rate(
     rows = [{"event": "start", "time": 4e9}, {"event": "end", "time": 4e9 + 2.5}]
     (folder / "attempts.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     sensor.tick()
-    assert "| 0.00 | 2.50 USD |" in page(home), "of a killed stage too; the run itself took no time at all"
+    assert "| 0.00 | 2.50 USD |" in page(home), (
+        "of a killed stage too; the run itself took no time at all"
+    )
 
 
 def test_it_is_told_before_the_page_stands(

@@ -30,7 +30,9 @@ def lineage() -> dict[str, object]:
         assets[key.to_user_string()] = {
             "group": node.group_name,
             "deps": sorted(parent.to_user_string() for parent in node.parent_keys),
-            "checks": {check.name: "blocking" if graph.get(check).blocking else "shown" for check in checks},
+            "checks": {
+                check.name: "blocking" if graph.get(check).blocking else "shown" for check in checks
+            },
             "kinds": sorted(node.kinds),
             "partitions": node.partitions_def.name if node.partitions_def else None,
             "pools": sorted(node.pools or ()),
@@ -42,7 +44,10 @@ def lineage() -> dict[str, object]:
     return {
         "assets": assets,
         "jobs": {name: keys for name, keys in jobs.items() if not name.startswith("__")},
-        "schedules": {one.name: [one.cron_schedule, one.default_status.value] for one in repository.schedule_defs},
+        "schedules": {
+            one.name: [one.cron_schedule, one.default_status.value]
+            for one in repository.schedule_defs
+        },
         "sensors": {one.name: one.default_status.value for one in repository.sensor_defs},
     }
 
@@ -85,7 +90,11 @@ def test_until_takes_an_asset_or_a_stage_and_all_that_it_needs() -> None:
 
 def test_the_device_has_one_owner() -> None:
     graph = defs.get_repository_def().asset_graph
-    pooled = {key.to_user_string() for key in graph.get_all_asset_keys() if "device" in (graph.get(key).pools or ())}
+    pooled = {
+        key.to_user_string()
+        for key in graph.get_all_asset_keys()
+        if "device" in (graph.get(key).pools or ())
+    }
     assert pooled == set(DEVICE_STAGES)
 
 
@@ -93,7 +102,9 @@ def test_dagsters_own_check_of_the_definitions_passes() -> None:
     dg_command = Path(sys.executable).with_name("dg")
     if not dg_command.exists():
         pytest.skip("the dg command is missing: install the dev extra")
-    done = subprocess.run([str(dg_command), "check", "defs"], cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run(
+        [str(dg_command), "check", "defs"], cwd=ROOT, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "loaded successfully" in done.stdout + done.stderr
 
@@ -130,7 +141,11 @@ def test_a_new_recipe_file_becomes_a_partition(home: object) -> None:
     instance = dg.DagsterInstance.ephemeral()
     result = recipe_files(dg.build_sensor_context(instance=instance))
     assert isinstance(result, dg.SensorResult)
-    added = [key for request in result.dynamic_partitions_requests or [] for key in request.partition_keys]
+    added = [
+        key
+        for request in result.dynamic_partitions_requests or []
+        for key in request.partition_keys
+    ]
     assert "mine" in added
     instance.add_dynamic_partitions("recipe", added)
     assert isinstance(recipe_files(dg.build_sensor_context(instance=instance)), dg.SkipReason)

@@ -22,14 +22,23 @@ Answer = Callable[[dict[str, Any]], Reply | str]
 
 @pytest.fixture
 def instance(home: Home) -> Iterator[dg.DagsterInstance]:
-    rows = [{"id": i.id, "prompt": i.messages[0].content, "response": i.response, "label": i.label} for i in ITEMS]
+    rows = [
+        {"id": i.id, "prompt": i.messages[0].content, "response": i.response, "label": i.label}
+        for i in ITEMS
+    ]
     (home.root / "labels.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     with dg.instance_for_test(temp_dir=str(home.state)) as made:
         made.add_dynamic_partitions(str(RECIPES.name), ["mine"])
         yield made
 
 
-def run(instance: dg.DagsterInstance, home: Home, answer: Answer, second: str = "other", at_once: int = 8) -> RunLog:
+def run(
+    instance: dg.DagsterInstance,
+    home: Home,
+    answer: Answer,
+    second: str = "other",
+    at_once: int = 8,
+) -> RunLog:
     with serving(answer) as served:
         (home.recipes / "mine.toml").write_text(
             f'[judge.model]\nname = "judge"\nbase_url = "{served.url}"\nconcurrency = {at_once}\n'
@@ -48,15 +57,24 @@ def test_a_good_judge_is_licensed_by_the_run(instance: dg.DagsterInstance, home:
     (check,) = run(instance, home, answered).checks()
     assert (check.outcome, check.description) == ("passed", "6 checks passed")
     (verdict,) = Ledger(home.ledger).verdicts(recipe="mine")
-    assert (verdict.name, verdict.subject, verdict.verdict, verdict.n) == ("judge_licence", "judge/judge", "pass", 120)
+    assert (verdict.name, verdict.subject, verdict.verdict, verdict.n) == (
+        "judge_licence",
+        "judge/judge",
+        "pass",
+        120,
+    )
 
 
-def test_a_judge_that_changed_under_its_name_is_told(instance: dg.DagsterInstance, home: Home) -> None:
+def test_a_judge_that_changed_under_its_name_is_told(
+    instance: dg.DagsterInstance, home: Home
+) -> None:
     (check,) = run(instance, home, lambda body: "PASS").checks()
     assert check.outcome == "failed" and "kappa" in check.description
 
 
-def test_an_outage_decides_nothing_and_the_rest_is_made(instance: dg.DagsterInstance, home: Home) -> None:
+def test_an_outage_decides_nothing_and_the_rest_is_made(
+    instance: dg.DagsterInstance, home: Home
+) -> None:
     # One at a time: where several fail together, those that learn from the others that the server is out stop trying earlier.
     log = run(instance, home, lambda body: (503, "", {"retry-after": "0"}), at_once=1)
     assert log.codes == {4}

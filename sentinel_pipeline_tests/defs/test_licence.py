@@ -26,7 +26,9 @@ def _refusal(asset: str) -> str:
     with dg.DagsterInstance.ephemeral() as instance:
         instance.add_dynamic_partitions(str(RECIPES.name), ["tiny"])
         found = defs.get_repository_def().assets_defs_by_key[dg.AssetKey(asset)]
-        done = dg.materialize([found], partition_key="tiny", instance=instance, raise_on_error=False)
+        done = dg.materialize(
+            [found], partition_key="tiny", instance=instance, raise_on_error=False
+        )
         (failure,) = [event for event in done.all_events if event.is_step_failure]
     return str(failure.step_failure_data.user_failure_data.description)
 

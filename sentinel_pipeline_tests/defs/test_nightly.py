@@ -45,15 +45,21 @@ def tick(instance: dg.DagsterInstance) -> tuple[dict[str, dg.RunRequest], str | 
         instance=instance, scheduled_execution_time=NIGHT, repository_def=defs.get_repository_def()
     )
     data = nightly_at_two.evaluate_tick(context)
-    return {str(request.partition_key): request for request in data.run_requests or []}, data.skip_message
+    return {
+        str(request.partition_key): request for request in data.run_requests or []
+    }, data.skip_message
 
 
 def past_run(instance: dg.DagsterInstance, status: DagsterRunStatus, **tags: str) -> str:
-    run = create_run_for_test(instance, job_name="nightly", status=status, tags={"dagster/partition": "tiny", **tags})
+    run = create_run_for_test(
+        instance, job_name="nightly", status=status, tags={"dagster/partition": "tiny", **tags}
+    )
     return run.run_id
 
 
-def artefact(home: Home, asset: str, run_id: str, samples: list[SampleScore] | None = None) -> Store:
+def artefact(
+    home: Home, asset: str, run_id: str, samples: list[SampleScore] | None = None
+) -> Store:
     store = Store(home, "tiny", run_id=run_id, loop_id=run_id)
     with store.writing(asset, recipe_hash=home.recipe("tiny").sha256(), seed=1) as out:
         out.text("note", run_id)
@@ -79,14 +85,18 @@ def test_when_all_still_run_the_tick_says_so(instance: dg.DagsterInstance, home:
     assert skipped == "still in progress: tiny"
 
 
-def test_a_run_whose_process_is_gone_is_not_in_progress(instance: dg.DagsterInstance, home: Home) -> None:
+def test_a_run_whose_process_is_gone_is_not_in_progress(
+    instance: dg.DagsterInstance, home: Home
+) -> None:
     run_id = past_run(instance, DagsterRunStatus.STARTED, **{"sentinel/pid": "4194304:1.00"})
     assert set(tick(instance)[0]) == {"tiny"}
     run = instance.get_run_by_id(run_id)
     assert run is not None and run.status == DagsterRunStatus.FAILURE
 
 
-def test_the_budget_is_the_longest_that_a_run_may_take(instance: dg.DagsterInstance, home: Home) -> None:
+def test_the_budget_is_the_longest_that_a_run_may_take(
+    instance: dg.DagsterInstance, home: Home
+) -> None:
     assert "dagster/max_runtime" not in tick(instance)[0]["tiny"].tags
     recipe(home, "tiny", "[budget]\nmax_hours = 0.5\n")
     assert tick(instance)[0]["tiny"].tags["dagster/max_runtime"] == "1800"
@@ -102,7 +112,9 @@ def test_a_killed_run_goes_on_from_what_it_made(instance: dg.DagsterInstance, ho
     assert {"base_report", "sft_checkpoint", "comparison"} <= names
 
 
-def test_a_damaged_artefact_is_made_again_by_the_run_that_goes_on(instance: dg.DagsterInstance, home: Home) -> None:
+def test_a_damaged_artefact_is_made_again_by_the_run_that_goes_on(
+    instance: dg.DagsterInstance, home: Home
+) -> None:
     run_id = past_run(instance, DagsterRunStatus.FAILURE)
     store = artefact(home, "task_bank", run_id)
     artefact(home, "human_corrections", run_id)
@@ -111,7 +123,9 @@ def test_a_damaged_artefact_is_made_again_by_the_run_that_goes_on(instance: dg.D
     assert "task_bank" in names and "human_corrections" not in names
 
 
-def test_a_run_that_made_nothing_or_of_a_changed_recipe_starts_anew(instance: dg.DagsterInstance, home: Home) -> None:
+def test_a_run_that_made_nothing_or_of_a_changed_recipe_starts_anew(
+    instance: dg.DagsterInstance, home: Home
+) -> None:
     run_id = past_run(instance, DagsterRunStatus.FAILURE)
     assert LOOP_TAG not in tick(instance)[0]["tiny"].tags
     artefact(home, "task_bank", run_id)
@@ -120,7 +134,9 @@ def test_a_run_that_made_nothing_or_of_a_changed_recipe_starts_anew(instance: dg
     assert LOOP_TAG not in request.tags and request.asset_selection is None
 
 
-def test_a_loop_that_dies_every_night_is_given_up_and_begun_anew(instance: dg.DagsterInstance, home: Home) -> None:
+def test_a_loop_that_dies_every_night_is_given_up_and_begun_anew(
+    instance: dg.DagsterInstance, home: Home
+) -> None:
     run_id = past_run(instance, DagsterRunStatus.FAILURE)
     artefact(home, "task_bank", run_id)
     for _ in range(4):
@@ -165,7 +181,9 @@ def test_the_digest_compares_with_the_loop_before_item_by_item(home: Home) -> No
     Ledger(home.ledger).record(verdict("inconclusive"), recipe="tiny", run_id="r2")
     run = RunSeen("r2", "tiny", "nightly", False, 0.1, "")
     spent = {"r2": Spent(0.5, "1.20 USD")}
-    digest = build_digest(home, NightSeen(NIGHT.date(), [run], spent, ["other"], ["the machine slept"]))
+    digest = build_digest(
+        home, NightSeen(NIGHT.date(), [run], spent, ["other"], ["the machine slept"])
+    )
     (change,) = digest.changes
     assert change.comparison.difference == pytest.approx(-0.2)
     assert change.comparison.n == 100 and change.comparison.p == pytest.approx(2 / 2**20)
@@ -180,7 +198,9 @@ def test_the_digest_compares_with_the_loop_before_item_by_item(home: Home) -> No
     json.dumps(digest.to_json())
 
 
-def test_a_night_is_written_once_when_its_last_run_is_over(instance: dg.DagsterInstance, home: Home) -> None:
+def test_a_night_is_written_once_when_its_last_run_is_over(
+    instance: dg.DagsterInstance, home: Home
+) -> None:
     (home.root / "data" / "alerts.toml").write_text('[[rules]]\non = "digest"\nto = []\n')
     recipe(home, "other")
     past_run(instance, DagsterRunStatus.FAILURE, **{NIGHT_TAG: "2026-01-02"})

@@ -17,7 +17,14 @@ from dagster._core.storage.tags import GRPC_INFO_TAG
 from dagster._core.test_utils import create_run_for_test
 
 from sentinel_pipeline.defs.alerts import RunLog
-from sentinel_pipeline.defs.workers import GONE, PID_TAG, end_dead_runs, free_slots, is_alive, process_mark
+from sentinel_pipeline.defs.workers import (
+    GONE,
+    PID_TAG,
+    end_dead_runs,
+    free_slots,
+    is_alive,
+    process_mark,
+)
 from sentinel_pipeline.store import Home
 
 
@@ -27,10 +34,17 @@ def instance(home: Home) -> Iterator[dg.DagsterInstance]:
         yield made
 
 
-def started(instance: dg.DagsterInstance, pid: int | None = None, host: str = "localhost", **tags: str) -> str:
+def started(
+    instance: dg.DagsterInstance, pid: int | None = None, host: str = "localhost", **tags: str
+) -> str:
     """A run that Dagster's server on ``host`` says that it started as process ``pid``."""
-    tags |= {"dagster/partition": "tiny", GRPC_INFO_TAG: f'{{"host": "{host}", "socket": "/tmp/x"}}'}
-    run = create_run_for_test(instance, job_name="nightly", status=DagsterRunStatus.STARTED, tags=tags)
+    tags |= {
+        "dagster/partition": "tiny",
+        GRPC_INFO_TAG: f'{{"host": "{host}", "socket": "/tmp/x"}}',
+    }
+    run = create_run_for_test(
+        instance, job_name="nightly", status=DagsterRunStatus.STARTED, tags=tags
+    )
     if pid is not None:
         said = f"Started process for run (pid: {pid})."
         instance.report_engine_event(said, run, EngineEventData.in_process(pid))
@@ -69,10 +83,14 @@ def test_a_run_ends_with_its_process_and_not_before(
     assert ends(instance, by_tag)
 
 
-def test_a_pid_that_another_process_has_now_is_no_sign_of_life(instance: dg.DagsterInstance) -> None:
+def test_a_pid_that_another_process_has_now_is_no_sign_of_life(
+    instance: dg.DagsterInstance,
+) -> None:
     mark = process_mark(os.getpid())
     assert mark is not None
-    assert ends(instance, started(instance, **{PID_TAG: mark[:-1] + ("0" if mark[-1] != "0" else "1")}))
+    assert ends(
+        instance, started(instance, **{PID_TAG: mark[:-1] + ("0" if mark[-1] != "0" else "1")})
+    )
     run_id = started(instance, os.getpid())
     assert not ends(instance, run_id)
     young = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
@@ -88,7 +106,9 @@ def test_a_pid_that_another_process_has_now_is_no_sign_of_life(instance: dg.Dags
     assert ends(instance, run)
 
 
-def test_the_device_is_given_back_by_runs_that_are_over_or_dead_and_by_no_other(instance: dg.DagsterInstance) -> None:
+def test_the_device_is_given_back_by_runs_that_are_over_or_dead_and_by_no_other(
+    instance: dg.DagsterInstance,
+) -> None:
     storage = instance.event_log_storage
     storage.set_concurrency_slots("device", 3)
     mark = process_mark(os.getpid())
@@ -105,12 +125,16 @@ def test_the_device_is_given_back_by_runs_that_are_over_or_dead_and_by_no_other(
     assert instance.get_run_by_id(dead).status == DagsterRunStatus.FAILURE  # type: ignore[union-attr]
 
 
-def test_runs_of_other_machines_are_left_to_those_who_launched_them(instance: dg.DagsterInstance) -> None:
+def test_runs_of_other_machines_are_left_to_those_who_launched_them(
+    instance: dg.DagsterInstance,
+) -> None:
     assert not ends(instance, started(instance, 4_194_304, host="code.example.org"))
     assert not ends(instance, started(instance))
 
 
-def test_setting_the_clock_does_not_change_who_a_process_is(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_setting_the_clock_does_not_change_who_a_process_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     mark = process_mark(os.getpid())
     monkeypatch.setattr(psutil, "boot_time", lambda: 0.0)
     monkeypatch.setattr(psutil.Process, "create_time", lambda self: 12345.0)

@@ -32,12 +32,16 @@ UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
 
 
 @pytest.fixture
-def instance(home: Home, postgres: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[dg.DagsterInstance]:
+def instance(
+    home: Home, postgres: str, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[dg.DagsterInstance]:
     """The instance that ``dagster-postgres.yaml`` describes, on a server of its own."""
     empty(postgres)
     shutil.copy(DEPLOY / "dagster-postgres.yaml", home.dagster / "dagster.yaml")
     written = next(
-        line for line in (DEPLOY / "systemd/environment").read_text().splitlines() if "DAGSTER_DATABASE_URL" in line
+        line
+        for line in (DEPLOY / "systemd/environment").read_text().splitlines()
+        if "DAGSTER_DATABASE_URL" in line
     )
     driver = written.partition("=")[2].partition(":")[0]
     monkeypatch.setenv("SENTINEL_DAGSTER_DATABASE_URL", postgres.replace("postgresql", driver, 1))
@@ -47,7 +51,9 @@ def instance(home: Home, postgres: str, monkeypatch: pytest.MonkeyPatch) -> Iter
 
 
 @pytest.mark.postgres
-def test_runs_checks_alerts_and_the_digest_work_on_postgres(instance: dg.DagsterInstance, home: Home) -> None:
+def test_runs_checks_alerts_and_the_digest_work_on_postgres(
+    instance: dg.DagsterInstance, home: Home
+) -> None:
     assert {type(one).__name__ for one in (instance.run_storage, instance.event_log_storage, instance.schedule_storage)} == {
         "PostgresRunStorage", "PostgresEventLogStorage", "PostgresScheduleStorage",
     }  # fmt: skip
@@ -63,7 +69,9 @@ def test_runs_checks_alerts_and_the_digest_work_on_postgres(instance: dg.Dagster
     job = dg.define_asset_job("nightly", selection=dg.AssetSelection.all(), partitions_def=RECIPES)
     defs = dg.Definitions(assets=[report], asset_checks=[pass_at_1], jobs=[job])
     tags = {NIGHT_TAG: "2026-01-02"}
-    done = defs.resolve_job_def("nightly").execute_in_process(instance=instance, partition_key="tiny", tags=tags)
+    done = defs.resolve_job_def("nightly").execute_in_process(
+        instance=instance, partition_key="tiny", tags=tags
+    )
     rules = AlertRules(link="http://ui", rules=(Rule(on="check_failed", to=()),))
     assert [alert.key for alert in noticed(instance, home, rules, since=0)] == [
         f"check_failed/{done.run_id}/report/pass_at_1"
@@ -76,12 +84,16 @@ def test_runs_checks_alerts_and_the_digest_work_on_postgres(instance: dg.Dagster
     nightly_digest(dg.build_sensor_context(instance=instance))
     nightly_digest(dg.build_sensor_context(instance=instance))
     page = (home.digests / "2026-01-02.md").read_text()
-    assert "the run failed. its process is gone" in page and f"| tiny | {done.run_id[:8]} | done |" in page
+    assert (
+        "the run failed. its process is gone" in page
+        and f"| tiny | {done.run_id[:8]} | done |" in page
+    )
 
 
 def test_but_for_its_storage_it_is_the_projects_own_instance() -> None:
     ours, theirs = (
-        yaml.safe_load(path.read_text()) for path in (ROOT / "dagster.yaml", DEPLOY / "dagster-postgres.yaml")
+        yaml.safe_load(path.read_text())
+        for path in (ROOT / "dagster.yaml", DEPLOY / "dagster-postgres.yaml")
     )
     assert list(theirs.pop("storage")) == ["postgres"]
     assert theirs == ours
@@ -97,7 +109,9 @@ def test_systemd_accepts_every_unit(tmp_path: Path) -> None:
         text = unit.read_text().replace("/srv/sentinel/.venv", str(place))
         (tmp_path / unit.name).write_text(text)
     units = [str(tmp_path / unit.name) for unit in (DEPLOY / "systemd").glob("sentinel*")]
-    done = subprocess.run(["systemd-analyze", "verify", "--man=no", *units], capture_output=True, text=True)
+    done = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", *units], capture_output=True, text=True
+    )
     ours = [line for line in done.stderr.splitlines() if "sentinel" in line]
     assert not ours, done.stderr
 
@@ -107,8 +121,12 @@ def compose() -> dict[str, Any]:
 
 
 def commands() -> dict[str, str]:
-    found = {unit.stem: re.findall(r"^ExecStart=(.*)$", unit.read_text(), re.M)[0] for unit in UNITS}
-    return found | {f"container {name}": one["command"] for name, one in compose().items() if "command" in one}
+    found = {
+        unit.stem: re.findall(r"^ExecStart=(.*)$", unit.read_text(), re.M)[0] for unit in UNITS
+    }
+    return found | {
+        f"container {name}": one["command"] for name, one in compose().items() if "command" in one
+    }
 
 
 def test_every_command_knows_its_options() -> None:
@@ -121,7 +139,9 @@ def test_every_command_knows_its_options() -> None:
         if program not in helps:
             command = [str(Path(sys.executable).with_name(program[0])), *program[1:], "--help"]
             environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200"}
-            done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+            done = subprocess.run(
+                command, cwd=ROOT, env=environment, capture_output=True, text=True
+            )
             assert done.returncode == 0 and "usage" in done.stdout.lower(), f"{name}: {done.stderr}"
             helps[program] = done.stdout
         for option in options:
@@ -137,7 +157,11 @@ def test_containers_publish_on_loopback_only_and_build_from_what_is_there() -> N
     for line in re.findall(r"^COPY (.*)$", text, re.M):
         for source in line.split()[:-1]:
             assert (ROOT / source).exists(), source
-    mounted = [volume.partition(":")[0] for volume in services["postgres"]["volumes"] if volume.startswith(".")]
+    mounted = [
+        volume.partition(":")[0]
+        for volume in services["postgres"]["volumes"]
+        if volume.startswith(".")
+    ]
     assert all((DEPLOY / "containers" / path).is_file() for path in mounted)
 
 

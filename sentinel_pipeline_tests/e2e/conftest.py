@@ -36,12 +36,18 @@ class Done(NamedTuple):
 
 
 def environment(home: Home) -> dict[str, str]:
-    kept = {key: value for key, value in os.environ.items() if key not in ("DAGSTER_HOME", "SENTINEL_HOME")}
+    kept = {
+        key: value
+        for key, value in os.environ.items()
+        if key not in ("DAGSTER_HOME", "SENTINEL_HOME")
+    }
     return {**kept, "SENTINEL_HOME": str(home.root), "COLUMNS": "160"}
 
 
 def sentinel(home: Home, *arguments: str) -> Done:
-    done = subprocess.run([SENTINEL, *arguments], capture_output=True, text=True, env=environment(home), timeout=600)
+    done = subprocess.run(
+        [SENTINEL, *arguments], capture_output=True, text=True, env=environment(home), timeout=600
+    )
     return Done(done.returncode, done.stdout, done.stderr)
 
 

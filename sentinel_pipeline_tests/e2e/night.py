@@ -89,9 +89,15 @@ class Night:
         self.home, self.seen = home, set[str]()
         self.ballast = home.root / "ballast"
         place = {"module_name": module, "working_directory": str(ROOT), "location_name": LOCATION}
-        (home.root / "workspace.yaml").write_text(json.dumps({"load_from": [{"python_module": place}]}))
+        (home.root / "workspace.yaml").write_text(
+            json.dumps({"load_from": [{"python_module": place}]})
+        )
         home.dagster.mkdir(parents=True)
-        settings = (ROOT / "dagster.yaml").read_text().replace("max_concurrent_runs: 4", "max_concurrent_runs: 1")
+        settings = (
+            (ROOT / "dagster.yaml")
+            .read_text()
+            .replace("max_concurrent_runs: 4", "max_concurrent_runs: 1")
+        )
         (home.dagster / "dagster.yaml").write_text(settings)
         os.environ |= {
             "SENTINEL_HOME": str(home.root), "DAGSTER_HOME": str(home.dagster), "PYTHONPATH": str(ROOT),
@@ -121,17 +127,24 @@ class Night:
         deadline = time.monotonic() + seconds
         while True:
             self.seen |= {str(path.relative_to(self.home.runs)) for path in finished(self.home)}
-            with suppress(OSError, OperationalError):  # the disk may be full, and Dagster's database with it
+            with suppress(
+                OSError, OperationalError
+            ):  # the disk may be full, and Dagster's database with it
                 if found := true():
                     return found
-            assert self.daemon.poll() is None, f"the daemon ended by itself: {self.daemon.returncode}"
+            assert self.daemon.poll() is None, (
+                f"the daemon ended by itself: {self.daemon.returncode}"
+            )
             if time.monotonic() > deadline:
                 raise TimeoutError(f"waited in vain for {true}: {self.statuses()}")
             time.sleep(0.3)
 
     def two_oclock(self) -> None:
         """Make the schedule believe that it was on since yesterday: its last tick was missed, and the daemon catches it up."""
-        from dagster._core.remote_origin import ManagedGrpcPythonEnvCodeLocationOrigin, RemoteRepositoryOrigin
+        from dagster._core.remote_origin import (
+            ManagedGrpcPythonEnvCodeLocationOrigin,
+            RemoteRepositoryOrigin,
+        )
         from dagster._core.scheduler.instigation import (
             InstigatorState,
             InstigatorStatus,
@@ -140,18 +153,30 @@ class Night:
         )
         from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
-        place = ManagedGrpcPythonEnvCodeLocationOrigin(LoadableTargetOrigin(module_name="-"), LOCATION)
-        origin = RemoteRepositoryOrigin(place, "__repository__").get_instigator_origin("nightly_at_two")
+        place = ManagedGrpcPythonEnvCodeLocationOrigin(
+            LoadableTargetOrigin(module_name="-"), LOCATION
+        )
+        origin = RemoteRepositoryOrigin(place, "__repository__").get_instigator_origin(
+            "nightly_at_two"
+        )
         data = ScheduleInstigatorData("0 2 * * *", time.time() - 86_400)
-        state = InstigatorState(origin, InstigatorType.SCHEDULE, InstigatorStatus.DECLARED_IN_CODE, data)
-        with self.instance() as instance:  # before the daemon: two processes that make Dagster's tables at once collide
+        state = InstigatorState(
+            origin, InstigatorType.SCHEDULE, InstigatorStatus.DECLARED_IN_CODE, data
+        )
+        with (
+            self.instance() as instance
+        ):  # before the daemon: two processes that make Dagster's tables at once collide
             instance.add_instigator_state(state)
 
     def statuses(self) -> dict[str, str]:
         """Recipe -> status of its run; empty while Dagster's database cannot be read."""
         with suppress(OperationalError), self.instance() as instance:
             runs = instance.get_runs()
-            return {run.tags["dagster/partition"]: run.status.value for run in runs if "dagster/partition" in run.tags}
+            return {
+                run.tags["dagster/partition"]: run.status.value
+                for run in runs
+                if "dagster/partition" in run.tags
+            }
         return {}
 
     def is_over(self, name: str) -> bool:
@@ -160,7 +185,9 @@ class Night:
     def worker(self, name: str) -> psutil.Process | None:
         """The process that works on the run of ``name``, once there is one."""
         with self.instance() as instance:
-            run = next(run for run in instance.get_runs() if run.tags.get("dagster/partition") == name)
+            run = next(
+                run for run in instance.get_runs() if run.tags.get("dagster/partition") == name
+            )
             started = _worker(instance, run)
         return psutil.Process(started[0]) if started else None
 
@@ -184,7 +211,9 @@ def spend(folder: Path, module: str, recipe: str) -> Morning:
         # Killed after a step and long before the last: a worker that is done leaves at once.
         long = recipe.replace("pretrain_steps = 4\n", "pretrain_steps = 400\n")
         for name in NAMES:
-            (home.recipes / f"{name}.toml").write_text(f"nightly = true\n{long if name == 'first' else recipe}")
+            (home.recipes / f"{name}.toml").write_text(
+                f"nightly = true\n{long if name == 'first' else recipe}"
+            )
         _third(home, recipe, judge.url)
         night = Night(home, module)
         try:
@@ -203,11 +232,16 @@ def _third(home: Home, recipe: str, url: str) -> None:
     text = recipe.replace("[bench]\n", '[bench]\nsuites = ["heldout", "smoke", "letters"]\n')
     (home.recipes / "third.toml").write_text(f"nightly = true\n{text}{_JUDGED.format(url=url)}")
     verifier = {"kind": "judged_answer", "rubric": _RUBRIC}
-    rows = [{"prompt": f"Write letter {n}.", "verifier": verifier, "category": "general_chat"} for n in range(4)]
+    rows = [
+        {"prompt": f"Write letter {n}.", "verifier": verifier, "category": "general_chat"}
+        for n in range(4)
+    ]
     (home.suites / "letters.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     who = identity("judge", served(url, "judge").model_hash, _RUBRIC)
     bars = home.recipe("third").judge
-    Ledger(home.ledger).record(licence_verdict(who, bars, Licence("pass", 1.0, None, 120, ())), recipe="-", run_id="-")
+    Ledger(home.ledger).record(
+        licence_verdict(who, bars, Licence("pass", 1.0, None, 120, ())), recipe="-", run_id="-"
+    )
 
 
 def _faults(night: Night, morning: Morning) -> None:
@@ -222,7 +256,9 @@ def _faults(night: Night, morning: Morning) -> None:
     night.until(lambda: night.is_over("first"))
     damaged = Store(home, "first", "-", "-").get("task_bank")
     _flip(damaged.path("train.parquet"))
-    morning.injected["artefact corrupted"] = f"first/task_bank/{damaged.manifest.run_id}/train.parquet is damaged"
+    morning.injected["artefact corrupted"] = (
+        f"first/task_bank/{damaged.manifest.run_id}/train.parquet is damaged"
+    )
     night.until(lambda: night.statuses().get("second") == "STARTED")
     worker = night.until(lambda: night.worker("second"))
     fill(night.ballast, leave=128 * 1024)
@@ -255,15 +291,27 @@ def _gather(night: Night, morning: Morning) -> None:
     there = {str(path.relative_to(home.runs)) for path in finished(home)}
     morning.lost = sorted(night.seen - there)
     for name in NAMES:
-        morning.made[name] = sorted({path.split("/")[1] for path in there if path.startswith(f"{name}/")})
-        morning.verdicts[name] = {one.name: one.verdict for one in Ledger(home.ledger).verdicts(recipe=name)}
-    command = [sys.executable, "-c", "from sentinel_pipeline.cli import main; main()", "verify", "--json"]
+        morning.made[name] = sorted(
+            {path.split("/")[1] for path in there if path.startswith(f"{name}/")}
+        )
+        morning.verdicts[name] = {
+            one.name: one.verdict for one in Ledger(home.ledger).verdicts(recipe=name)
+        }
+    command = [
+        sys.executable,
+        "-c",
+        "from sentinel_pipeline.cli import main; main()",
+        "verify",
+        "--json",
+    ]
     done = subprocess.run(command, capture_output=True, text=True, cwd=home.root)
     morning.verify = {"code": done.returncode, **json.loads(done.stdout)}
 
 
 def main(argv: list[str]) -> int:
-    ctypes.CDLL(None).prctl(_SUBREAPER, 1, 0, 0, 0)  # what the killed daemon leaves behind is ours to end
+    ctypes.CDLL(None).prctl(
+        _SUBREAPER, 1, 0, 0, 0
+    )  # what the killed daemon leaves behind is ours to end
     folder = Path(argv[0]).resolve()
     module = argv[1] if len(argv) > 1 else "sentinel_pipeline_tests.e2e.night_defs"
     try:

@@ -47,7 +47,13 @@ def address(loop: Loop, others: dict[str, int]) -> Iterator[str]:
     """``sentinel ui`` over the loop's instance, stopped as Ctrl-C stops it."""
     port = free_port()
     server = subprocess.Popen(
-        [SENTINEL, "ui", "--port", str(port), *(f"--{name}-port={own}" for name, own in others.items())],
+        [
+            SENTINEL,
+            "ui",
+            "--port",
+            str(port),
+            *(f"--{name}-port={own}" for name, own in others.items()),
+        ],
         env=environment(loop.home),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -108,7 +114,14 @@ def test_the_whole_graph_is_drawn(page: Page, address: str) -> None:
     page.keyboard.press("Alt+e")  # the web page's own key for "expand all groups"
     page.wait_for_url("**expanded=**")
     page.reload()  # fits the whole graph into the page
-    for asset in ("task_bank", "raw_candidates", "critic_labels", "rebalanced_mix", "sft_checkpoint", "comparison"):
+    for asset in (
+        "task_bank",
+        "raw_candidates",
+        "critic_labels",
+        "rebalanced_mix",
+        "sft_checkpoint",
+        "comparison",
+    ):
         page.get_by_text(asset, exact=True).first.wait_for()
     page.wait_for_timeout(1500)
     shoot(page, "graph")
@@ -164,11 +177,15 @@ def test_the_landing_page_shows_what_answers_the_comparison_and_the_digest(
 
 def test_schedule_and_sensor_are_on(address: str) -> None:
     query = '{"query":"{ repositoriesOrError { ... on RepositoryConnection { nodes { schedules { name scheduleState { status } } sensors { name sensorState { status } } } } } }"}'  # noqa: E501
-    request = urllib.request.Request(f"{address}/graphql", query.encode(), {"Content-Type": "application/json"})
+    request = urllib.request.Request(
+        f"{address}/graphql", query.encode(), {"Content-Type": "application/json"}
+    )
     import json
 
     node = json.load(urllib.request.urlopen(request))["data"]["repositoriesOrError"]["nodes"][0]
-    assert {one["name"]: one["scheduleState"]["status"] for one in node["schedules"]} == {"nightly_at_two": "RUNNING"}
+    assert {one["name"]: one["scheduleState"]["status"] for one in node["schedules"]} == {
+        "nightly_at_two": "RUNNING"
+    }
     assert {one["name"]: one["sensorState"]["status"] for one in node["sensors"]} == {
         "recipe_files": "RUNNING",
         "alerts": "RUNNING",

@@ -62,9 +62,16 @@ def test_gates_are_decided_recorded_and_printed(loop: Loop) -> None:
     assert gates["capability_gap"]["verdict"] == "pass"
     assert gates["pass_at_1"]["verdict"] == "fail"
     assert gates["pass_at_1"]["threshold"] == 0.4
-    recorded = {verdict.name: verdict.verdict for verdict in Ledger(loop.home.ledger).verdicts(recipe="mini")}
+    recorded = {
+        verdict.name: verdict.verdict
+        for verdict in Ledger(loop.home.ledger).verdicts(recipe="mini")
+    }
     assert recorded.pop("scorer_licence") == "pass"
-    assert {recorded.pop("eval_reward"), recorded.pop("watch_rules")} <= {"fail", "inconclusive", "pass"}
+    assert {recorded.pop("eval_reward"), recorded.pop("watch_rules")} <= {
+        "fail",
+        "inconclusive",
+        "pass",
+    }
     assert recorded == {name: gate["verdict"] for name, gate in gates.items()}
 
 
@@ -83,7 +90,10 @@ def test_every_artefact_is_whole_and_knows_its_parents(loop: Loop) -> None:
         assert made.damage() == []
         for parent in made.manifest.parents:
             assert store.origin(made, parent.asset).hash == parent.content_hash
-    assert sentinel(loop.home, "verify", "--json").json() == {"artefacts": len(STAGES), "damaged": []}
+    assert sentinel(loop.home, "verify", "--json").json() == {
+        "artefacts": len(STAGES),
+        "damaged": [],
+    }
 
 
 def test_no_candidate_is_lost(loop: Loop) -> None:
@@ -137,16 +147,27 @@ def again(tmp_path_factory: pytest.TempPathFactory) -> Home:
 
 
 def test_two_runs_of_one_seed_give_the_same_tables(loop: Loop, again: Home) -> None:
-    made_of_the_recipe = [name for name in STAGES if name != "leaderboard"]  # that one is a view over dates
+    made_of_the_recipe = [
+        name for name in STAGES if name != "leaderboard"
+    ]  # that one is a view over dates
     hashes = {name: latest(loop.home).get(name).hash for name in made_of_the_recipe}
     assert {name: latest(again).get(name).hash for name in made_of_the_recipe} == hashes
 
 
-def test_a_correction_becomes_a_row_that_trains_and_its_item_judges_no_longer(loop: Loop, again: Home) -> None:
+def test_a_correction_becomes_a_row_that_trains_and_its_item_judges_no_longer(
+    loop: Loop, again: Home
+) -> None:
     """A failure of the report, corrected as the page does it (checked, then approved), in the next run of the recipe."""
     before = latest(again)
-    bank = {row["id"]: row for row in read_parquet(before.get("task_bank").path("suites/heldout.parquet"))}
-    failed = [row["id"] for row in read_jsonl(before.get("review_inbox").path("inbox.jsonl")) if row["task_id"] in bank]
+    bank = {
+        row["id"]: row
+        for row in read_parquet(before.get("task_bank").path("suites/heldout.parquet"))
+    }
+    failed = [
+        row["id"]
+        for row in read_jsonl(before.get("review_inbox").path("inbox.jsonl"))
+        if row["task_id"] in bank
+    ]
     database, who = Database(database_url(again.review)), User("ann", "reviewer")
     try:
         desk = Desk(db=database)
@@ -163,10 +184,14 @@ def test_a_correction_becomes_a_row_that_trains_and_its_item_judges_no_longer(lo
     assert [row["task_id"] for row in retired] == [item]
     assert after.get("sft_report").json("heldout/report.json")["retired"] == 1
     [row] = [
-        row for row in read_parquet(after.get("rebalanced_mix").path("rows.parquet")) if row["completion"] == right
+        row
+        for row in read_parquet(after.get("rebalanced_mix").path("rows.parquet"))
+        if row["completion"] == right
     ]
     traced = sentinel(again, "trace", row["id"], "--json").json()
-    assert "human" in json.dumps(traced["source"]) and traced["checkpoints"], "the checkpoint names the row"
+    assert "human" in json.dumps(traced["source"]) and traced["checkpoints"], (
+        "the checkpoint names the row"
+    )
 
 
 def test_gates_are_listed_and_explained(loop: Loop) -> None:
@@ -186,7 +211,10 @@ def test_a_gate_that_fails_refuses_to_go_on(loop: Loop, tmp_path: Path) -> None:
     done = sentinel(home, "run", "closed", "--json")
     assert done.code == 3
     summary = done.json()
-    assert {stage["name"]: stage["status"] for stage in summary["stages"]}["sft_checkpoint"] in ("skipped", "waiting")
+    assert {stage["name"]: stage["status"] for stage in summary["stages"]}["sft_checkpoint"] in (
+        "skipped",
+        "waiting",
+    )
     assert "sft" not in summary["reports"]
     assert latest(home, "closed").find("sft_checkpoint") is None
     assert materialize_alone(home, "closed", "sft_checkpoint") == 3
@@ -205,7 +233,9 @@ print("\\n", json.dumps([f.user_failure_data.metadata["exit_code"].value for f i
     import sys
 
     env = {**environment(home), "DAGSTER_HOME": str(home.dagster)}
-    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, env=env)
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, env=env
+    )
     codes = json.loads(done.stdout.strip().splitlines()[-1])
     return int(codes[0]) if codes else 0
 
@@ -232,14 +262,18 @@ def test_pairs_and_dpo_are_refused_where_sft_did_not_pass(loop: Loop, tmp_path: 
 
 def start(home: Home, *arguments: str) -> subprocess.Popen[str]:
     command = [SENTINEL, "run", "long", *arguments, "--json"]
-    return subprocess.Popen(command, env=environment(home), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        command, env=environment(home), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
 
 
 def wait_for_step(home: Home, step: int, child: subprocess.Popen[str]) -> None:
     deadline = time.monotonic() + 300
     while time.monotonic() < deadline:
         rows = [
-            row for path in home.runs.glob("long/sft_checkpoint/.draft-*/logs/progress.jsonl") for row in whole(path)
+            row
+            for path in home.runs.glob("long/sft_checkpoint/.draft-*/logs/progress.jsonl")
+            for row in whole(path)
         ]
         if any(row["step"] >= step for row in rows):
             return
@@ -255,14 +289,20 @@ def whole(path: Path) -> list[dict[str, float]]:
 
 def worker_of(pid: int) -> psutil.Process:
     family = psutil.Process(pid).children(recursive=True)
-    return next(one for one in family if "sentinel_pipeline.training.worker" in " ".join(one.cmdline()))
+    return next(
+        one for one in family if "sentinel_pipeline.training.worker" in " ".join(one.cmdline())
+    )
 
 
 def test_what_was_killed_twice_goes_on_where_it_was(tmp_path: Path) -> None:
     """In the middle of fine-tuning first the trainer is killed, then, in the resumed run, the whole command."""
     home = new_home(tmp_path)
     with_changes(home, "long", "")
-    text = (home.recipes / "long.toml").read_text().replace("max_steps = 12", "max_steps = 150\nepochs = 20.0")
+    text = (
+        (home.recipes / "long.toml")
+        .read_text()
+        .replace("max_steps = 12", "max_steps = 150\nepochs = 20.0")
+    )
     (home.recipes / "long.toml").write_text(text)
     child = start(home)
     try:
@@ -279,7 +319,11 @@ def test_what_was_killed_twice_goes_on_where_it_was(tmp_path: Path) -> None:
         _, alive = psutil.wait_procs(family, timeout=60)
         assert not alive, [one.cmdline() for one in alive]
     finally:
-        for process in [*psutil.Process(child.pid).children(recursive=True), child] if child.poll() is None else []:
+        for process in (
+            [*psutil.Process(child.pid).children(recursive=True), child]
+            if child.poll() is None
+            else []
+        ):
             process.kill()
     resumed = sentinel(home, "run", "long", "--resume", "--json")
     assert resumed.code == 0, resumed.err
@@ -289,7 +333,12 @@ def test_what_was_killed_twice_goes_on_where_it_was(tmp_path: Path) -> None:
         "review_inbox", "sft_checkpoint", "sft_report",
     ]  # fmt: skip
     assert resumed.json()["reports"]["base"]["heldout"]["n"] == 30
-    steps = [row["step"] for row in read_jsonl(latest(home, "long").get("sft_checkpoint").path("logs/progress.jsonl"))]
+    steps = [
+        row["step"]
+        for row in read_jsonl(
+            latest(home, "long").get("sft_checkpoint").path("logs/progress.jsonl")
+        )
+    ]
     assert steps[-1] == 150
     assert steps[0] <= 20, "the log of the first attempt is kept"
     assert latest(home, "long").get("comparison").damage() == []

@@ -19,7 +19,9 @@ from .disk import NO_MOUNT
 from .night import NAMES
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(2400)]
-_FULL = re.compile("No space left on device|disk is full|disk I/O error|out of memory or of disk space")
+_FULL = re.compile(
+    "No space left on device|disk is full|disk I/O error|out of memory or of disk space"
+)
 """Whichever write fails first: of a worker, of DuckDB, of Dagster's own events."""
 BEFORE_THE_GATE = {
     "accepted_set", "alt_base_report", "base_checkpoint", "base_report", "critic_labels", "decontamination_report",
@@ -31,7 +33,14 @@ BEFORE_THE_GATE = {
 @pytest.fixture(scope="module")
 def morning(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     folder: Path = tmp_path_factory.mktemp("night")
-    command = [sys.executable, "-W", "ignore", "-m", "sentinel_pipeline_tests.e2e.night", str(folder)]
+    command = [
+        sys.executable,
+        "-W",
+        "ignore",
+        "-m",
+        "sentinel_pipeline_tests.e2e.night",
+        str(folder),
+    ]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     if done.returncode == NO_MOUNT:
         pytest.skip(f"this user may mount no disk of its own: {done.stderr.strip()}")

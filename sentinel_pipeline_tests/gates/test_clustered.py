@@ -12,7 +12,12 @@ from hypothesis import strategies as st
 from sentinel_pipeline.bench.pairing import paired_counts
 from sentinel_pipeline.bench.report import build_report, report_from_json, report_to_json
 from sentinel_pipeline.gates import decide, mcnemar_exact, newcombe_paired, wilson
-from sentinel_pipeline.gates.clustered import TaskPair, mean_difference, paired_by_task, randomisation_p
+from sentinel_pipeline.gates.clustered import (
+    TaskPair,
+    mean_difference,
+    paired_by_task,
+    randomisation_p,
+)
 from sentinel_pipeline.records import SampleScore
 from sentinel_pipeline.records.conversation import sample_id
 from sentinel_pipeline.records.gate_spec import GatePolicy
@@ -27,18 +32,31 @@ def task_pairs(draw: st.DrawFn, most: int = 4) -> TaskPair:
 @given(st.lists(task_pairs(), min_size=1, max_size=9))
 def test_the_exact_p_is_that_of_every_toss_of_signs(tasks: list[TaskPair]) -> None:
     steps = [(one.second - one.first) / one.samples for one in tasks]
-    tosses = [abs(sum(s * d for s, d in zip(signs, steps))) for signs in product((1, -1), repeat=len(steps))]
+    tosses = [
+        abs(sum(s * d for s, d in zip(signs, steps)))
+        for signs in product((1, -1), repeat=len(steps))
+    ]
     expected = sum(toss >= abs(sum(steps)) - 1e-9 for toss in tosses) / len(tosses)
     assert randomisation_p(tasks) == pytest.approx(expected, rel=1e-9)
 
 
-@given(st.integers(0, 60), st.integers(0, 60), st.integers(0, 60), st.integers(1, 60), st.integers(1, 5))
-def test_answers_that_agree_are_no_further_evidence(both: int, gained: int, lost: int, neither: int, k: int) -> None:
+@given(
+    st.integers(0, 60),
+    st.integers(0, 60),
+    st.integers(0, 60),
+    st.integers(1, 60),
+    st.integers(1, 5),
+)
+def test_answers_that_agree_are_no_further_evidence(
+    both: int, gained: int, lost: int, neither: int, k: int
+) -> None:
     counts = [(1, 1)] * both + [(0, 1)] * gained + [(1, 0)] * lost + [(0, 0)] * neither
     tasks = [TaskPair(a * k, b * k, k) for a, b in counts]
     assert randomisation_p(tasks) == pytest.approx(mcnemar_exact(gained, lost), rel=1e-9)
     found, newcombe = paired_by_task(tasks), newcombe_paired(both, gained, lost, neither)
-    assert found.low <= mean_difference(tasks) + 1e-12 and found.high >= mean_difference(tasks) - 1e-12
+    assert (
+        found.low <= mean_difference(tasks) + 1e-12 and found.high >= mean_difference(tasks) - 1e-12
+    )
     assert found[:2] == pytest.approx(newcombe[:2], abs=1e-9)
 
 
@@ -48,7 +66,10 @@ def test_more_answers_to_the_same_tasks_narrow_the_interval_to_what_the_tasks_ar
 
     def width(k: int) -> float:
         drawn = Random(6)
-        tasks = [TaskPair(*(sum(drawn.random() < p for _ in range(k)) for p in pair), k) for pair in rates]
+        tasks = [
+            TaskPair(*(sum(drawn.random() < p for _ in range(k)) for p in pair), k)
+            for pair in rates
+        ]
         low, high, _ = paired_by_task(tasks)
         return high - low
 
@@ -62,7 +83,9 @@ def test_an_interval_covers_and_the_test_keeps_its_level_over_correlated_answers
         tasks = []
         for _ in range(40):
             p = random.betavariate(0.3, 0.3)
-            tasks.append(TaskPair(*(sum(random.random() < p for _ in range(4)) for _ in range(2)), 4))
+            tasks.append(
+                TaskPair(*(sum(random.random() < p for _ in range(4)) for _ in range(2)), 4)
+            )
         low, high, _ = paired_by_task(tasks)
         covered += low <= 0 <= high
         rejected += randomisation_p(tasks) < 0.05
@@ -89,13 +112,23 @@ def answers(passes: list[int], k: int) -> list[SampleScore]:
     ]  # fmt: skip
 
 
-def verdict(policy: GatePolicy, first: list[SampleScore], second: list[SampleScore]) -> tuple[str, int, str]:
+def verdict(
+    policy: GatePolicy, first: list[SampleScore], second: list[SampleScore]
+) -> tuple[str, int, str]:
     report = build_report(
-        second, stage="sft", suite="heldout", model="m", model_hash="h", scorer_version="s", decoding={}
+        second,
+        stage="sft",
+        suite="heldout",
+        model="m",
+        model_hash="h",
+        scorer_version="s",
+        decoding={},
     )
     report = report_from_json(report_to_json(report))
     paired = paired_counts(first, second, policy.metric) if policy.against else None
-    found = decide("g", policy, report, subject="s", subject_hash="h", paired=paired, items=len(second))
+    found = decide(
+        "g", policy, report, subject="s", subject_hash="h", paired=paired, items=len(second)
+    )
     return found.verdict, found.n, found.reason
 
 
@@ -112,7 +145,9 @@ def test_a_gate_counts_items_not_answers(metric: str) -> None:
 
 
 def test_answers_that_differ_within_items_count_for_more_than_items() -> None:
-    decided, n, _ = verdict(GatePolicy(metric="pass_at_1", threshold=0.40), [], answers([5, 7] * 10, 10))
+    decided, n, _ = verdict(
+        GatePolicy(metric="pass_at_1", threshold=0.40), [], answers([5, 7] * 10, 10)
+    )
     assert (decided, n) == ("pass", 20 * 10), "items hardly differ: nothing but chance is left"
 
 
@@ -121,5 +156,7 @@ def test_a_paired_gate_counts_items_too() -> None:
     first, second = [0] * 30, [10] * 4 + [0] * 26
     decided, n, reason = verdict(policy, answers(first, 10), answers(second, 10))
     assert (decided, n) == ("inconclusive", 30)
-    assert "40 gained, 0 lost of 300 answers to 30 items, exact randomisation test p = 0.12" in reason
+    assert (
+        "40 gained, 0 lost of 300 answers to 30 items, exact randomisation test p = 0.12" in reason
+    )
     assert verdict(policy, answers([2] * 30, 10), answers([8] * 30, 10))[0] == "pass"

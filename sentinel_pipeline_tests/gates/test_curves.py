@@ -26,7 +26,10 @@ def v4() -> Curves:
     mean = {step: 0.36 + 0.116 * min(step, 130) / 130 for step in steps}
     noise = (0.0, -0.004, -0.002, 0.002, -0.006, 0.001, -0.003)
     mean |= {step: 0.476 + noise[at % 7] for at, step in enumerate(range(140, 201, 10))}
-    rate = {s: 2e-6 * (s / 20 if s < 20 else 0.5 * (1 + math.cos(math.pi * (s - 20) / 180))) for s in range(1, 201)}
+    rate = {
+        s: 2e-6 * (s / 20 if s < 20 else 0.5 * (1 + math.cos(math.pi * (s - 20) / 180)))
+        for s in range(1, 201)
+    }
     return {
         "eval/mean_reward": sorted(mean.items()),
         "eval/extraction": [(step, 0.17) for step in steps],
@@ -61,7 +64,9 @@ def test_v4s_plateau_is_seen() -> None:
     found = {one.rule: one for one in watch(RULES, v4())}
     plateau = found["plateau"]
     assert plateau.action == "stop" and plateau.saw == pytest.approx(0.476, abs=0.006)
-    assert "of step 130 by step 200" in plateau.reason or "of step 120 by step 200" in plateau.reason
+    assert (
+        "of step 130 by step 200" in plateau.reason or "of step 120 by step 200" in plateau.reason
+    )
     assert "extraction_low" in found and "rate_spent" in found
 
 
@@ -70,7 +75,9 @@ def test_v4_would_have_been_stopped_for_extraction_first() -> None:
     assert stop is not None and (stop.rule, stop.step) == ("extraction_low", 120)
     without = {name: curve for name, curve in v4().items() if name != "eval/extraction"}
     later = first_stop(RULES, without)
-    assert later is not None and later.rule in ("rate_spent", "plateau") and 185 <= later.step <= 200
+    assert (
+        later is not None and later.rule in ("rate_spent", "plateau") and 185 <= later.step <= 200
+    )
 
 
 def test_a_cosine_still_had_a_third_of_its_rate_at_v4s_plateau() -> None:
@@ -123,7 +130,10 @@ def test_rules_without_a_curve_are_named() -> None:
     assert unseen(RULES, v41()) == []
 
 
-@given(st.lists(st.tuples(st.integers(0, 700), st.floats(width=32)), max_size=30), st.sampled_from(RULES))
+@given(
+    st.lists(st.tuples(st.integers(0, 700), st.floats(width=32)), max_size=30),
+    st.sampled_from(RULES),
+)
 def test_no_curve_breaks_a_rule(points: list[tuple[int, float]], rule: WatchRule) -> None:
     curve = sorted(points, key=lambda point: point[0])
     for found in watch([rule], {rule.metric: curve, rule.against or "x": curve}):

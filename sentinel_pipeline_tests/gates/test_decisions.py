@@ -25,7 +25,9 @@ AFTER_SFT = DecisionPoint(
 
 
 def rate(passed: int, n: int = 300) -> dict[str, Evidence]:
-    return {"pass_at_1": Evidence(passed / n, wilson(passed, n), n) if n else Evidence(None, None, 0)}
+    return {
+        "pass_at_1": Evidence(passed / n, wilson(passed, n), n) if n else Evidence(None, None, 0)
+    }
 
 
 def decide(passed: int, n: int = 300, point: DecisionPoint = AFTER_SFT) -> Decision:
@@ -34,7 +36,11 @@ def decide(passed: int, n: int = 300, point: DecisionPoint = AFTER_SFT) -> Decis
 
 @pytest.mark.parametrize(
     ("passed", "action", "why"),
-    [(90, "investigate", "look at the data"), (240, "continue", "on to DPO"), (150, "continue", "questionable")],
+    [
+        (90, "investigate", "look at the data"),
+        (240, "continue", "on to DPO"),
+        (150, "continue", "questionable"),
+    ],
 )
 def test_the_first_rule_that_holds_decides(passed: int, action: str, why: str) -> None:
     found = decide(passed)
@@ -56,7 +62,9 @@ def test_nothing_scored_is_to_be_investigated_whatever_the_rules_say() -> None:
 
 
 def test_where_no_rule_holds_nobody_goes_on() -> None:
-    point = DecisionPoint(stage="sft", rules=(DecisionRule(action="complete", why="done", above=0.85),))
+    point = DecisionPoint(
+        stage="sft", rules=(DecisionRule(action="complete", why="done", above=0.85),)
+    )
     assert decide(200, point=point).action == "investigate"
 
 
@@ -69,7 +77,10 @@ def test_more_passes_never_turn_going_on_into_an_investigation(passed: int, n: i
 
 def follow(ledger: Ledger, point: DecisionPoint = AFTER_SFT, scorer: str = "v") -> Decision:
     return ledger.follow(
-        subject="tiny/sft_report", subject_hash="h", scorer_version=scorer, point_hash=point_hash(point)
+        subject="tiny/sft_report",
+        subject_hash="h",
+        scorer_version=scorer,
+        point_hash=point_hash(point),
     )
 
 

@@ -23,7 +23,9 @@ def test_clopper_pearson_agrees_with_scipy(counts: tuple[int, int], confidence: 
     from scipy.stats import binomtest
 
     theirs = binomtest(*counts).proportion_ci(confidence, method="exact")
-    assert clopper_pearson(*counts, confidence)[:2] == pytest.approx((theirs.low, theirs.high), abs=1e-9)
+    assert clopper_pearson(*counts, confidence)[:2] == pytest.approx(
+        (theirs.low, theirs.high), abs=1e-9
+    )
 
 
 def test_newcombe_of_independent_rates_gives_the_published_interval() -> None:
@@ -32,7 +34,9 @@ def test_newcombe_of_independent_rates_gives_the_published_interval() -> None:
 
 
 @given(COUNTS, COUNTS)
-def test_newcombe_of_independent_rates_agrees_with_statsmodels(a: tuple[int, int], b: tuple[int, int]) -> None:
+def test_newcombe_of_independent_rates_agrees_with_statsmodels(
+    a: tuple[int, int], b: tuple[int, int]
+) -> None:
     from statsmodels.stats.proportion import confint_proportions_2indep
 
     theirs = confint_proportions_2indep(*a, *b, method="newcomb")
@@ -45,8 +49,12 @@ def test_binomial_tails_agree_with_scipy(k: int, more: int, p: float) -> None:
 
     n = k + more
     if n:
-        assert binomial_tail(k, n, p, upper=True) == pytest.approx(float(binom.sf(k - 1, n, p)), abs=1e-9)
-        assert binomial_tail(k, n, p, upper=False) == pytest.approx(float(binom.cdf(k, n, p)), abs=1e-9)
+        assert binomial_tail(k, n, p, upper=True) == pytest.approx(
+            float(binom.sf(k - 1, n, p)), abs=1e-9
+        )
+        assert binomial_tail(k, n, p, upper=False) == pytest.approx(
+            float(binom.cdf(k, n, p)), abs=1e-9
+        )
 
 
 def test_the_bootstrap_interval_is_that_of_the_normal_theory_where_items_are_independent() -> None:
@@ -55,7 +63,9 @@ def test_the_bootstrap_interval_is_that_of_the_normal_theory_where_items_are_ind
     low, high, _ = bootstrap_difference(first, second)
     difference = numpy.subtract(second, first)
     half = 1.96 * difference.std() / sqrt(2000)
-    assert (low, high) == pytest.approx((difference.mean() - half, difference.mean() + half), abs=0.003)
+    assert (low, high) == pytest.approx(
+        (difference.mean() - half, difference.mean() + half), abs=0.003
+    )
 
 
 def test_clustered_items_count_once_a_cluster() -> None:
@@ -85,7 +95,9 @@ def test_holm_agrees_with_statsmodels(values: list[float]) -> None:
     from statsmodels.stats.multitest import multipletests
 
     ours = holm(dict(enumerate(values)))
-    assert list(ours.values()) == pytest.approx(list(multipletests(values, method="holm")[1]), abs=1e-12)
+    assert list(ours.values()) == pytest.approx(
+        list(multipletests(values, method="holm")[1]), abs=1e-12
+    )
 
 
 def test_holm_refuses_what_is_no_probability() -> None:
@@ -136,19 +148,26 @@ def test_kappas_interval_covers_the_truth_as_often_as_it_says() -> None:
         (1, "obrien_fleming", (1.960,)),
     ],
 )
-def test_bounds_are_those_of_the_published_tables(looks: int, spending: str, table: tuple[float, ...]) -> None:
+def test_bounds_are_those_of_the_published_tables(
+    looks: int, spending: str, table: tuple[float, ...]
+) -> None:
     # Reboussin, DeMets, Kim and Lan 2000, two-sided 5 %, equally spaced looks.
     found = bounds(tuple((k + 1) / looks for k in range(looks)), 0.05, spending)  # type: ignore[arg-type]
     assert found == pytest.approx(table, abs=1e-3)
 
 
 @settings(max_examples=20)
-@given(st.lists(st.integers(1, 50), min_size=1, max_size=5), st.sampled_from(["obrien_fleming", "pocock"]))
+@given(
+    st.lists(st.integers(1, 50), min_size=1, max_size=5),
+    st.sampled_from(["obrien_fleming", "pocock"]),
+)
 def test_looking_often_is_wrong_no_more_often_than_alpha(steps: list[int], spending: str) -> None:
     times = numpy.cumsum(steps) / sum(steps)
     found = bounds((*(float(t) for t in times[:-1]), 1.0), 0.05, spending)  # type: ignore[arg-type]
     random = numpy.random.default_rng(7)
-    paths = numpy.cumsum(random.normal(size=(40_000, len(steps))) * numpy.sqrt(numpy.diff(times, prepend=0)), axis=1)
+    paths = numpy.cumsum(
+        random.normal(size=(40_000, len(steps))) * numpy.sqrt(numpy.diff(times, prepend=0)), axis=1
+    )
     crossed = (numpy.abs(paths / numpy.sqrt(times)) >= numpy.array(found)).any(axis=1).mean()
     assert crossed == pytest.approx(0.05, abs=0.006)
 
@@ -186,11 +205,17 @@ def test_the_items_needed_are_the_first_with_that_power() -> None:
 def test_what_is_detectable_is_detected() -> None:
     gain = detectable_gain(300, 0.40)
     assert gain is not None
-    assert mcnemar_power(300, shares(0.40, gain)) >= 0.8 > mcnemar_power(300, shares(0.40, gain - 0.002))
+    assert (
+        mcnemar_power(300, shares(0.40, gain))
+        >= 0.8
+        > mcnemar_power(300, shares(0.40, gain - 0.002))
+    )
     assert detectable_gain(3, 0.40) is None
 
 
-@pytest.mark.parametrize(("first", "gain", "lost"), [(0.9, 0.2, None), (0.4, 0.1, 0.5), (-0.1, 0.2, None)])
+@pytest.mark.parametrize(
+    ("first", "gain", "lost"), [(0.9, 0.2, None), (0.4, 0.1, 0.5), (-0.1, 0.2, None)]
+)
 def test_impossible_plans_raise(first: float, gain: float, lost: float | None) -> None:
     with pytest.raises(ValueError, match="expected"):
         shares(first, gain, lost)

@@ -27,7 +27,13 @@ def report(passed: int, failed: int, infra: int = 0) -> BenchmarkReport:
         for i, outcome in enumerate(outcomes)
     ]  # fmt: skip
     return build_report(
-        samples, stage="sft", suite="heldout", model="m", model_hash="h", scorer_version="s1", decoding={}
+        samples,
+        stage="sft",
+        suite="heldout",
+        model="m",
+        model_hash="h",
+        scorer_version="s1",
+        decoding={},
     )
 
 
@@ -111,7 +117,9 @@ PAIRED = GatePolicy(metric="pass_at_1", threshold=0.0, against="base")
 
 
 def paired(gained: int, lost: int, n: int = 300, **more: object) -> tuple[str, str]:
-    counts = Paired(both=60, gained=gained, lost=lost, neither=n - 60 - gained - lost, against_hash="base1")
+    counts = Paired(
+        both=60, gained=gained, lost=lost, neither=n - 60 - gained - lost, against_hash="base1"
+    )
     decided = decide(
         "gain",
         PAIRED,
@@ -142,7 +150,10 @@ def test_a_margin_allows_a_small_loss_and_no_more() -> None:
     margin = replace(PAIRED, threshold=-0.05)
     for lost, expected in ((4, "pass"), (60, "fail")):
         counts = Paired(200, 2, lost, 300 - 202 - lost)
-        assert decide("m", margin, report(1, 1), subject="t", subject_hash="h", paired=counts).verdict == expected
+        assert (
+            decide("m", margin, report(1, 1), subject="t", subject_hash="h", paired=counts).verdict
+            == expected
+        )
 
 
 def test_an_artefact_voids_a_gain_of_any_significance() -> None:
@@ -158,9 +169,14 @@ def test_a_paired_gate_without_the_other_report_is_no_pass() -> None:
 def test_unanswered_items_and_an_old_scorer_void_a_perfect_report() -> None:
     perfect = report(300, 0)
     short = decide("g", POLICY, perfect, subject="t", subject_hash="h", items=301)
-    assert (short.verdict, short.reason[:44]) == ("inconclusive", "void: 300 of 301 items were answered; a gate")
+    assert (short.verdict, short.reason[:44]) == (
+        "inconclusive",
+        "void: 300 of 301 items were answered; a gate",
+    )
     old = decide("g", POLICY, perfect, subject="t", subject_hash="h", scorer_now="s2")
-    assert old.verdict == "inconclusive" and "stale: scored by s1, the scorer is now s2" in old.reason
+    assert (
+        old.verdict == "inconclusive" and "stale: scored by s1, the scorer is now s2" in old.reason
+    )
 
 
 def test_one_lucky_item_promotes_nothing() -> None:

@@ -24,16 +24,24 @@ def judged(rows: list[dict[str, Any]], kept: int | None, bar: float = 0.55) -> G
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "verdict"), [(0.56, 0.7, "pass"), (0.4, 0.54, "fail"), (0.5, 0.7, "inconclusive")]
+    ("low", "high", "verdict"),
+    [(0.56, 0.7, "pass"), (0.4, 0.54, "fail"), (0.5, 0.7, "inconclusive")],
 )
 def test_the_whole_interval_decides(low: float, high: float, verdict: str) -> None:
     found = judged([look(0, 0.9, 0.85, 0.95), look(10, 0.6, low, high)], 10)
     assert (found.verdict, found.measured, found.threshold, found.n) == (verdict, 0.6, 0.55, 100)
-    assert f"mean reward 0.600 [{low:.3f}, {high:.3f}] on 100 held-out prompts at step 10" in found.reason
+    assert (
+        f"mean reward 0.600 [{low:.3f}, {high:.3f}] on 100 held-out prompts at step 10"
+        in found.reason
+    )
 
 
 def test_no_evidence_of_the_kept_weights_is_no_pass() -> None:
-    for rows, kept in (([look(0, 0.9, 0.85, 0.95)], 10), ([], 0), ([look(0, 0.9, 0.85, 0.95)], None)):
+    for rows, kept in (
+        ([look(0, 0.9, 0.85, 0.95)], 10),
+        ([], 0),
+        ([look(0, 0.9, 0.85, 0.95)], None),
+    ):
         found = judged(rows, kept)
         assert (found.verdict, found.measured, found.n) == ("inconclusive", None, 0)
 
@@ -54,7 +62,10 @@ def test_a_stop_fails_a_warning_and_a_blind_rule_are_no_pass() -> None:
     stop = {"step": 7, "rule": "low", "action": "stop", "reason": "low: reward is 0.05"}
     assert watched([], seen).verdict == "pass"
     assert watched([stop | {"action": "warn"}], seen).verdict == "inconclusive"
-    assert (watched([stop], seen).verdict, "stopped: low: reward is 0.05" in watched([stop], seen).reason) == (
+    assert (
+        watched([stop], seen).verdict,
+        "stopped: low: reward is 0.05" in watched([stop], seen).reason,
+    ) == (
         "fail",
         True,
     )

@@ -21,7 +21,10 @@ TASKS = ("extraction", "sql_qa", "insights", "push")
 
 def evidence(mean: float, half: float = 0.01, n: int = 1000, **tasks: float) -> dict[str, Measured]:
     values = {"eval/mean_reward": mean, **{f"eval/{name}": tasks.get(name, mean) for name in TASKS}}
-    return {name: Measured(value, Interval(value - half, value + half), n) for name, value in values.items()}
+    return {
+        name: Measured(value, Interval(value - half, value + half), n)
+        for name, value in values.items()
+    }
 
 
 @pytest.mark.parametrize(
@@ -77,12 +80,16 @@ def test_a_result_that_no_scenario_is_about() -> None:
 def test_every_scenario_writes_a_recipe_that_loads(tmp_path: Path) -> None:
     for scenario in TREE:
         target = tmp_path / f"{scenario.recipe}.toml"
-        text = next_recipe(PATH.read_text(encoding="utf-8"), scenario, ["A: seen"], "tucano-0.5b-v4.1")
+        text = next_recipe(
+            PATH.read_text(encoding="utf-8"), scenario, ["A: seen"], "tucano-0.5b-v4.1"
+        )
         assert write_next(text, target) is True
         recipe = load_recipe(target)
         assert (recipe.next, recipe.nightly, recipe.description) == ((), False, scenario.title)
         assert recipe.grpo is not None and len(recipe.grpo.watch) == 8
-        assert "# A: seen" in text and "# About 1,480 pairs" in text, "the evidence, and the old recipe's comments"
+        assert "# A: seen" in text and "# About 1,480 pairs" in text, (
+            "the evidence, and the old recipe's comments"
+        )
 
 
 def test_a_leads_to_the_seeds_settings_and_they_are_the_shipped_recipe(tmp_path: Path) -> None:
@@ -101,7 +108,9 @@ def test_a_recipe_that_is_there_is_never_overwritten(tmp_path: Path) -> None:
     old = PATH.read_text(encoding="utf-8")
     target = tmp_path / "mine.toml"
     assert write_next(next_recipe(old, TREE[0], [], "a"), target) is True
-    assert write_next(next_recipe(old, TREE[0], ["other evidence"], "a"), target) is False, "the same meaning"
+    assert write_next(next_recipe(old, TREE[0], ["other evidence"], "a"), target) is False, (
+        "the same meaning"
+    )
     before = target.read_bytes()
     with pytest.raises(BadInput, match="is there already and says something else"):
         write_next(next_recipe(old, TREE[1], [], "a"), target)

@@ -35,7 +35,9 @@ def test_no_absolute_gate_promotes_by_luck_more_often_than_stated(
     n: int, threshold: float, direction: str, confidence: float
 ) -> None:
     """Wilson's interval alone does: one lucky item of one clears a bound of 20 %."""
-    policy = GatePolicy(metric="pass_at_1", threshold=threshold, direction=direction, confidence=confidence)  # type: ignore[arg-type]
+    policy = GatePolicy(
+        metric="pass_at_1", threshold=threshold, direction=direction, confidence=confidence
+    )  # type: ignore[arg-type]
     assert error_rates(policy, n, reports=4000).false_promotions <= policy_alpha(policy) + 0.015
 
 
@@ -45,8 +47,13 @@ def policy_alpha(policy: GatePolicy) -> float:
 
 @pytest.mark.parametrize("threshold", [0.0, 0.1, -0.02])
 @pytest.mark.parametrize(("n", "discordance"), [(8, 0.6), (30, 0.1), (100, 0.05), (300, 0.3)])
-def test_no_paired_gate_promotes_by_luck_more_often_than_stated(threshold: float, n: int, discordance: float) -> None:
-    assert error_rates(replace(GAIN, threshold=threshold), n, discordance).false_promotions <= 0.05 + NOISE
+def test_no_paired_gate_promotes_by_luck_more_often_than_stated(
+    threshold: float, n: int, discordance: float
+) -> None:
+    assert (
+        error_rates(replace(GAIN, threshold=threshold), n, discordance).false_promotions
+        <= 0.05 + NOISE
+    )
 
 
 def test_the_paired_gate_finds_ten_points_on_300_items_as_often_as_the_plan_promises() -> None:

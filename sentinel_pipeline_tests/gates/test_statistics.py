@@ -35,7 +35,8 @@ def test_wilson_gives_the_published_intervals(k: int, n: int, low: float, high: 
 
 
 @given(
-    st.integers(1, 400).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))), st.sampled_from([0.8, 0.95, 0.99])
+    st.integers(1, 400).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))),
+    st.sampled_from([0.8, 0.95, 0.99]),
 )
 def test_wilson_agrees_with_statsmodels(counts: tuple[int, int], confidence: float) -> None:
     from statsmodels.stats.proportion import proportion_confint
@@ -77,7 +78,9 @@ def test_newcombe_gives_the_published_interval() -> None:
 
 
 @given(*(st.integers(0, 60) for _ in range(4)))
-def test_the_paired_interval_holds_the_difference_and_mirrors(both: int, gained: int, lost: int, neither: int) -> None:
+def test_the_paired_interval_holds_the_difference_and_mirrors(
+    both: int, gained: int, lost: int, neither: int
+) -> None:
     n = both + gained + lost + neither
     if n == 0:
         with pytest.raises(ValueError, match="at least one item"):
@@ -100,7 +103,9 @@ def test_a_rate_on_the_threshold_is_never_decided() -> None:
     assert items_to_decide(0.40, 0.40) is None
 
 
-@given(st.integers(1, 9).flatmap(lambda n: st.tuples(st.just(n), st.integers(0, n), st.integers(1, n))))
+@given(
+    st.integers(1, 9).flatmap(lambda n: st.tuples(st.just(n), st.integers(0, n), st.integers(1, n)))
+)
 def test_pass_at_k_is_the_share_of_draws_that_hold_a_pass(counts: tuple[int, int, int]) -> None:
     n, passed, k = counts
     draws = list(combinations([True] * passed + [False] * (n - passed), k))
@@ -116,7 +121,11 @@ def test_pass_at_k_grows_with_k_from_the_rate_to_certainty(counts: tuple[int, in
     assert all(value == 1 for k, value in enumerate(values, start=1) if k > n - passed)
 
 
-@given(st.integers(2, 60).flatmap(lambda n: st.tuples(st.just(n), st.integers(1, n), st.integers(1, n))))
+@given(
+    st.integers(2, 60).flatmap(
+        lambda n: st.tuples(st.just(n), st.integers(1, n), st.integers(1, n))
+    )
+)
 def test_pass_at_k_grows_with_the_passes(counts: tuple[int, int, int]) -> None:
     n, passed, k = counts
     assert pass_at_k(n, passed - 1, k) <= pass_at_k(n, passed, k)
@@ -130,7 +139,9 @@ def test_pass_at_k_of_large_counts_neither_overflows_nor_loses_small_rates() -> 
     assert pass_at_k(10_000, 5_000, 100) == pytest.approx(1.0)
 
 
-@pytest.mark.parametrize(("n", "passed", "k"), [(0, 0, 1), (5, 6, 1), (5, -1, 1), (5, 2, 0), (5, 2, 6)])
+@pytest.mark.parametrize(
+    ("n", "passed", "k"), [(0, 0, 1), (5, 6, 1), (5, -1, 1), (5, 2, 0), (5, 2, 6)]
+)
 def test_impossible_counts_have_no_pass_at_k(n: int, passed: int, k: int) -> None:
     with pytest.raises(ValueError, match="expected"):
         pass_at_k(n, passed, k)
@@ -139,7 +150,9 @@ def test_impossible_counts_have_no_pass_at_k(n: int, passed: int, k: int) -> Non
 Counts = list[tuple[int, int]]
 """(samples, passed) of each task."""
 TASKS = st.lists(
-    st.integers(1, 12).flatmap(lambda n: st.tuples(st.just(n), st.integers(0, n))), min_size=1, max_size=40
+    st.integers(1, 12).flatmap(lambda n: st.tuples(st.just(n), st.integers(0, n))),
+    min_size=1,
+    max_size=40,
 )
 
 
@@ -150,7 +163,9 @@ def by_task(counts: Counts) -> Interval:
 @given(st.lists(st.booleans(), min_size=1, max_size=400), st.sampled_from([0.8, 0.95, 0.99]))
 def test_with_one_sample_a_task_it_is_wilson(passed: list[bool], confidence: float) -> None:
     n = len(passed)
-    assert wilson_by_task([float(one) for one in passed], n, confidence) == wilson(sum(passed), n, confidence)
+    assert wilson_by_task([float(one) for one in passed], n, confidence) == wilson(
+        sum(passed), n, confidence
+    )
 
 
 @given(TASKS)
@@ -190,7 +205,8 @@ def test_more_samples_than_were_drawn_are_never_counted() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rates", "samples"), [([], 0), ([], 3), ([0.5, 1.0], 1), ([1.1], 1), ([-0.1], 1), ([float("nan")], 1)]
+    ("rates", "samples"),
+    [([], 0), ([], 3), ([0.5, 1.0], 1), ([1.1], 1), ([-0.1], 1), ([float("nan")], 1)],
 )
 def test_impossible_rates_raise(rates: list[float], samples: int) -> None:
     with pytest.raises(ValueError, match="no evidence has no rate"):

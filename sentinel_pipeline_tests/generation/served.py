@@ -34,7 +34,11 @@ class Served:
         finally:
             with self.lock:
                 self.at_once -= 1
-        return (200, completion(said, chat=path.endswith("chat/completions"))) if isinstance(said, str) else said
+        return (
+            (200, completion(said, chat=path.endswith("chat/completions")))
+            if isinstance(said, str)
+            else said
+        )
 
 
 def completion(text: str | None, *, chat: bool = True, finish: str = "stop") -> Body:
@@ -51,7 +55,9 @@ def serving(answer: Callable[[Body], Reply | str]) -> Iterator[Served]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-            status, said, *headers = state.handle(self.path, body, self.headers.get("authorization"))
+            status, said, *headers = state.handle(
+                self.path, body, self.headers.get("authorization")
+            )
             data = said if isinstance(said, bytes) else json.dumps(said).encode()
             self.send_response(status)
             for name, value in (headers[0] if headers else {}).items():

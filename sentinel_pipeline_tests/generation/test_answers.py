@@ -30,7 +30,12 @@ def model_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Weights wide enough that the two best logits are never within rounding of each other."""
     import torch
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-    from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+    from transformers import (
+        GenerationConfig,
+        LlamaConfig,
+        LlamaForCausalLM,
+        PreTrainedTokenizerFast,
+    )
 
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -57,17 +62,24 @@ def model_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     model.generation_config = GenerationConfig(eos_token_id=[2, *range(3, 40)], pad_token_id=0)
     folder = tmp_path_factory.mktemp("model")
     model.save_pretrained(folder)
-    wrapped = PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<|im_end|>", pad_token="<|endoftext|>")
+    wrapped = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, eos_token="<|im_end|>", pad_token="<|endoftext|>"
+    )
     wrapped.chat_template = TEMPLATE
     wrapped.save_pretrained(folder)
     return folder
 
 
 def prompts(count: int = 13) -> list[Prompt]:
-    return [Prompt(f"p{i}", (Message("user", "list " * (i % 5) + f"squares of {i}"),)) for i in range(count)]
+    return [
+        Prompt(f"p{i}", (Message("user", "list " * (i % 5) + f"squares of {i}"),))
+        for i in range(count)
+    ]
 
 
-def answers(model_dir: Path, out: Path, decoding: Decoding = DECODING, count: int = 13) -> dict[str, Answer]:
+def answers(
+    model_dir: Path, out: Path, decoding: Decoding = DECODING, count: int = 13
+) -> dict[str, Answer]:
     answer(model_dir, prompts(count), decoding, out)
     return {row.id: row._replace(seconds=0.0) for row in read_answers(out)}
 
@@ -76,7 +88,9 @@ def test_batched_answers_equal_one_by_one_answers(model_dir: Path, tmp_path: Pat
     batched = answers(model_dir, tmp_path / "a.jsonl")
     alone = answers(model_dir, tmp_path / "b.jsonl", replace(DECODING, batch_size=1))
     assert batched == alone
-    assert len({row.tokens for row in batched.values()}) > 1, "rows must end at different lengths to test dropping"
+    assert len({row.tokens for row in batched.values()}) > 1, (
+        "rows must end at different lengths to test dropping"
+    )
 
 
 def test_answers_equal_those_of_transformers_generate(model_dir: Path, tmp_path: Path) -> None:
@@ -86,8 +100,14 @@ def test_answers_equal_those_of_transformers_generate(model_dir: Path, tmp_path:
     model, tokenizer = load_model(model_dir), load_tokenizer(model_dir)
     ours = answers(model_dir, tmp_path / "a.jsonl")
     for prompt in prompts():
-        ids = tokenizer(render(tokenizer, prompt.messages, "chat"), add_special_tokens=False, return_tensors="pt")
-        theirs = model.generate(**ids, max_new_tokens=24, do_sample=False)[0, ids["input_ids"].shape[1] :].tolist()
+        ids = tokenizer(
+            render(tokenizer, prompt.messages, "chat"),
+            add_special_tokens=False,
+            return_tensors="pt",
+        )
+        theirs = model.generate(**ids, max_new_tokens=24, do_sample=False)[
+            0, ids["input_ids"].shape[1] :
+        ].tolist()
         stopped = theirs[-1] in model.generation_config.eos_token_id
         text = tokenizer.decode(theirs[:-1] if stopped else theirs)
         assert (ours[prompt.id].completion, ours[prompt.id].stopped) == (text, stopped)
@@ -100,7 +120,9 @@ def test_sampling_does_not_depend_on_the_batch(model_dir: Path, tmp_path: Path) 
     assert batched != answers(model_dir, tmp_path / "c.jsonl", replace(sampling, seed=99))
 
 
-def test_a_torn_last_line_is_answered_again_and_whole_lines_are_not(model_dir: Path, tmp_path: Path) -> None:
+def test_a_torn_last_line_is_answered_again_and_whole_lines_are_not(
+    model_dir: Path, tmp_path: Path
+) -> None:
     whole = answers(model_dir, tmp_path / "whole.jsonl")
     out = tmp_path / "torn.jsonl"
     lines = (tmp_path / "whole.jsonl").read_bytes().splitlines(keepends=True)
@@ -110,7 +132,9 @@ def test_a_torn_last_line_is_answered_again_and_whole_lines_are_not(model_dir: P
     assert resumed.keys() == whole.keys()
     first = json.loads(lines[0])["id"]
     assert resumed[first].completion == "kept as it was"
-    assert {k: v for k, v in resumed.items() if k != first} == {k: v for k, v in whole.items() if k != first}
+    assert {k: v for k, v in resumed.items() if k != first} == {
+        k: v for k, v in whole.items() if k != first
+    }
 
 
 def test_a_finished_file_is_left_alone(model_dir: Path, tmp_path: Path) -> None:
@@ -120,7 +144,9 @@ def test_a_finished_file_is_left_alone(model_dir: Path, tmp_path: Path) -> None:
     assert (tmp_path / "a.jsonl").stat().st_mtime_ns == before
 
 
-def test_a_prompt_longer_than_the_context_is_an_empty_answer_that_did_not_stop(model_dir: Path, tmp_path: Path) -> None:
+def test_a_prompt_longer_than_the_context_is_an_empty_answer_that_did_not_stop(
+    model_dir: Path, tmp_path: Path
+) -> None:
     long = Prompt("long", (Message("user", "squares " * 400),))
     answer(model_dir, [*prompts(2), long], DECODING, tmp_path / "a.jsonl")
     found = {row.id: row for row in read_answers(tmp_path / "a.jsonl")}
@@ -168,7 +194,10 @@ def test_any_cut_of_an_answers_file_leaves_whole_answers(
     texts: list[str], cut: int, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     path = tmp_path_factory.mktemp("cut") / "a.jsonl"
-    rows = [Answer(str(i), text.encode("utf-8", "replace").decode(), True, 1, 0.5) for i, text in enumerate(texts)]
+    rows = [
+        Answer(str(i), text.encode("utf-8", "replace").decode(), True, 1, 0.5)
+        for i, text in enumerate(texts)
+    ]
     with open_for_append(path) as stream:
         append(stream, rows)
     data = path.read_bytes()[:cut]
@@ -193,7 +222,9 @@ def test_a_plain_prompt_that_holds_a_special_token_is_refused_and_a_chat_prompt_
     model_dir: Path, tmp_path: Path
 ) -> None:
     sly = [Prompt("sly", (Message("user", "list<|im_end|>of"),))]
-    with pytest.raises(BadInput, match=r"plain prompt 'sly' holds the special token '<\|im_end\|>'"):
+    with pytest.raises(
+        BadInput, match=r"plain prompt 'sly' holds the special token '<\|im_end\|>'"
+    ):
         answer(model_dir, sly, replace(DECODING, prompt_format="raw"), tmp_path / "a.jsonl")
     answer(model_dir, sly, DECODING, tmp_path / "b.jsonl")
     assert len(list(read_answers(tmp_path / "b.jsonl"))) == 1
@@ -204,7 +235,10 @@ def test_a_local_judge_says_the_word_that_its_weights_find_likelier(model_dir: P
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    model, tokenizer = AutoModelForCausalLM.from_pretrained(model_dir), AutoTokenizer.from_pretrained(model_dir)
+    model, tokenizer = (
+        AutoModelForCausalLM.from_pretrained(model_dir),
+        AutoTokenizer.from_pretrained(model_dir),
+    )
 
     def log_probability(messages: tuple[Message, ...], word: str) -> float:
         prompt = tokenizer.apply_chat_template(
@@ -214,7 +248,9 @@ def test_a_local_judge_says_the_word_that_its_weights_find_likelier(model_dir: P
         after = tokenizer(word, add_special_tokens=False)["input_ids"]
         labels = torch.tensor([[-100] * len(before) + after])
         with torch.inference_mode():
-            return -float(model(input_ids=torch.tensor([before + after]), labels=labels).loss) * len(after)
+            return -float(
+                model(input_ids=torch.tensor([before + after]), labels=labels).loss
+            ) * len(after)
 
     judge, said = local_judge(model_dir), []
     for number in range(12):

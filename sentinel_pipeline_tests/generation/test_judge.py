@@ -30,7 +30,12 @@ from sentinel_pipeline_tests.generation.served import serving
 
 SPEC = JudgeSpec()
 ITEMS = [
-    Labelled(f"l{i}", (Message("user", f"Add {i} and 1."),), str(i + 1 + i % 2), "fail" if i % 2 else "pass")
+    Labelled(
+        f"l{i}",
+        (Message("user", f"Add {i} and 1."),),
+        str(i + 1 + i % 2),
+        "fail" if i % 2 else "pass",
+    )
     for i in range(120)
 ]
 LABELS = [item.label for item in ITEMS]
@@ -39,7 +44,10 @@ LABELS = [item.label for item in ITEMS]
 def reads(messages: Any) -> str:
     """A judge that adds by itself and reads nothing else."""
     text = messages[-1].content
-    asked, said = re.search(r"Add (\d+) and 1", text), re.search(r"Answer to judge.*?>>:\n<<\w+>>\n(\d+)", text)
+    asked, said = (
+        re.search(r"Add (\d+) and 1", text),
+        re.search(r"Answer to judge.*?>>:\n<<\w+>>\n(\d+)", text),
+    )
     assert asked and said
     return "PASS" if int(said[1]) == int(asked[1]) + 1 else "FAIL"
 
@@ -73,7 +81,9 @@ def failed(ask: Callable[[Any], str], second: Callable[[Any], str] | None = read
 
 
 def test_a_good_judge_is_licensed_and_its_numbers_are_told() -> None:
-    found = decide_licence(SPEC, LABELS, examine(reads, reads, "Right sums.", ITEMS, SPEC, at_once=4))
+    found = decide_licence(
+        SPEC, LABELS, examine(reads, reads, "Right sums.", ITEMS, SPEC, at_once=4)
+    )
     assert found.verdict == "pass" and found.kappa == 1 and found.interval is not None
     assert 0.9 < found.interval.low < 1, "agreement on 120 items is no certainty"
     assert {check.name: check.n for check in found.checks} == {
@@ -90,19 +100,32 @@ def test_a_good_judge_is_licensed_and_its_numbers_are_told() -> None:
     ("ask", "second", "expected"),
     [
         (obeys, reads, {"injection"}),
-        (first_word, reads, {"kappa", "beats_constant", "position_swap", "injection", "second_judge"}),
+        (
+            first_word,
+            reads,
+            {"kappa", "beats_constant", "position_swap", "injection", "second_judge"},
+        ),
         (Moody(), reads, {"self_consistency"}),
         (lambda messages: "PASS", reads, {"kappa", "beats_constant", "injection", "second_judge"}),
         (
             lambda messages: "I think it may PASS or FAIL.",
             reads,
-            {"kappa", "beats_constant", "position_swap", "self_consistency", "injection", "second_judge"},
+            {
+                "kappa",
+                "beats_constant",
+                "position_swap",
+                "self_consistency",
+                "injection",
+                "second_judge",
+            },
         ),
         (reads, first_word, {"second_judge"}),
         (reads, None, {"second_judge"}),
     ],
 )
-def test_a_bad_judge_is_refused_for_its_own_fault(ask: Any, second: Any, expected: set[str]) -> None:
+def test_a_bad_judge_is_refused_for_its_own_fault(
+    ask: Any, second: Any, expected: set[str]
+) -> None:
     assert failed(ask, second) == expected
 
 
@@ -117,11 +140,16 @@ def test_seed_003s_bar_is_taken_on_the_lower_bound() -> None:
     """85 % agreement on 200 balanced labels: the point is 0.7, the bound is not."""
     labels = ["pass", "fail"] * 100
     said = [
-        {"pass": "fail", "fail": "pass"}[label] if i % 20 in (3, 8, 13) else label for i, label in enumerate(labels)
+        {"pass": "fail", "fail": "pass"}[label] if i % 20 in (3, 8, 13) else label
+        for i, label in enumerate(labels)
     ]
     answers = Answers(said, said, said, ["fail"] * 80, [(0, "pass")])  # type: ignore[arg-type]
     found = decide_licence(SPEC, labels, answers)  # type: ignore[arg-type]
-    assert found.kappa == pytest.approx(0.7) and found.interval is not None and found.interval.low < 0.61
+    assert (
+        found.kappa == pytest.approx(0.7)
+        and found.interval is not None
+        and found.interval.low < 0.61
+    )
     assert [check.name for check in found.checks if not check.passed] == ["kappa"]
     assert decide_licence(replace(SPEC, min_kappa=0.55), labels, answers).verdict == "pass"  # type: ignore[arg-type]
 
@@ -157,30 +185,44 @@ def test_a_licence_is_for_this_model_prompt_rubric_and_bar(tmp_path: Path) -> No
     found = decide_licence(SPEC, LABELS, examine(reads, reads, "rubric", ITEMS, SPEC))
     ledger.record(licence_verdict(who, SPEC, found), recipe="-", run_id="r")
     assert require_licence(ledger, who, SPEC).measured == 1
-    for other in (identity("j", "other", "rubric"), identity("j", "hash", "rubric!"), who._replace(judge_hash="x")):
+    for other in (
+        identity("j", "other", "rubric"),
+        identity("j", "hash", "rubric!"),
+        who._replace(judge_hash="x"),
+    ):
         with pytest.raises(GateRefused, match="no verdict"):
             require_licence(ledger, other, SPEC)
     with pytest.raises(GateRefused, match="stale"):
         require_licence(ledger, who._replace(prompt_version="j-other"), SPEC)
     with pytest.raises(GateRefused, match="policy changed"):
         require_licence(ledger, who, replace(SPEC, min_kappa=0.8))
-    ledger.record(licence_verdict(who, SPEC, found._replace(verdict="fail")), recipe="-", run_id="r")
+    ledger.record(
+        licence_verdict(who, SPEC, found._replace(verdict="fail")), recipe="-", run_id="r"
+    )
     with pytest.raises(GateRefused, match="fail"):
         require_licence(ledger, who, SPEC)
 
 
 BAD_LABELS: list[tuple[list[dict[str, Any]], str]] = [
     ([], "holds no label"),
-    ([{"prompt": "a", "response": "b", "label": "good"}], "field 'label': expected pass or fail, got 'good'"),
+    (
+        [{"prompt": "a", "response": "b", "label": "good"}],
+        "field 'label': expected pass or fail, got 'good'",
+    ),
     ([{"prompt": "a", "label": "pass"}], "field 'response': is missing"),
     ([{"response": "a", "label": "pass"}], "field 'prompt': is missing"),
     ([{"prompt": "a", "response": "b", "label": "pass"}] * 2, "every label is 'pass'"),
-    ([{"id": 1, "prompt": "a", "response": "b", "label": one} for one in ("pass", "fail")], "an id stands twice"),
+    (
+        [{"id": 1, "prompt": "a", "response": "b", "label": one} for one in ("pass", "fail")],
+        "an id stands twice",
+    ),
 ]
 
 
 @pytest.mark.parametrize(("rows", "message"), BAD_LABELS, ids=range(len(BAD_LABELS)))
-def test_malformed_labels_are_named(tmp_path: Path, rows: list[dict[str, Any]], message: str) -> None:
+def test_malformed_labels_are_named(
+    tmp_path: Path, rows: list[dict[str, Any]], message: str
+) -> None:
     path = tmp_path / "labels.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     with pytest.raises(BadInput, match=re.escape(message)):
@@ -192,7 +234,10 @@ def test_malformed_labels_are_named(tmp_path: Path, rows: list[dict[str, Any]], 
 
 def labels_file(folder: Path) -> Path:
     path = folder / "labels.jsonl"
-    rows = ({"id": i.id, "prompt": i.messages[0].content, "response": i.response, "label": i.label} for i in ITEMS)
+    rows = (
+        {"id": i.id, "prompt": i.messages[0].content, "response": i.response, "label": i.label}
+        for i in ITEMS
+    )
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     return path
 
@@ -217,7 +262,9 @@ def test_the_command_records_a_licence_and_a_refusal(home: Home, tmp_path: Path)
     assert verdicts == [("judge/good", "pass"), ("judge/good", "fail")]
 
 
-def test_an_outage_decides_nothing(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_outage_decides_nothing(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import sentinel_pipeline.generation.server as module
 
     monkeypatch.setattr(module, "_LONGEST_WAIT_S", 0.001)

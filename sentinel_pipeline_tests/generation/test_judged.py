@@ -41,7 +41,9 @@ def tasks() -> list[Task]:
             verifier=verifier, reference="",
         )  # fmt: skip
 
-    judged = [task(item.id, item.messages[0].content, JudgedAnswer(rubric=RUBRIC)) for item in ITEMS]
+    judged = [
+        task(item.id, item.messages[0].content, JudgedAnswer(rubric=RUBRIC)) for item in ITEMS
+    ]
     return [*judged, task("plain", "Say yes.", TextAnswer(accepted=("yes",)))]
 
 
@@ -50,7 +52,10 @@ def answers(tmp_path: Path) -> Path:
     """Half of the sums are wrong; the item that needs no judge is right."""
     path = tmp_path / "sums.jsonl"
     said = {item.id: item.response for item in ITEMS} | {"plain": "yes"}
-    rows = ({"id": i, "completion": text, "stopped": True, "tokens": 1, "seconds": 0.1} for i, text in said.items())
+    rows = (
+        {"id": i, "completion": text, "stopped": True, "tokens": 1, "seconds": 0.1}
+        for i, text in said.items()
+    )
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     return path
 
@@ -73,10 +78,19 @@ def outcomes(answers: Path) -> dict[str, int]:
 def gate(answers: Path) -> str:
     samples = list(score_answers(tasks(), answers))
     report = build_report(
-        samples, suite="sums", stage="sft", model="m", model_hash="h", scorer_version="v", decoding={}, retired=0
+        samples,
+        suite="sums",
+        stage="sft",
+        model="m",
+        model_hash="h",
+        scorer_version="v",
+        decoding={},
+        retired=0,
     )
     policy = GatePolicy(metric="pass_at_1", suite="sums", threshold=0.3)
-    return decide("g", policy, report, subject="s", subject_hash="h", items=len(samples), scorer_now="v").verdict
+    return decide(
+        "g", policy, report, subject="s", subject_hash="h", items=len(samples), scorer_now="v"
+    ).verdict
 
 
 def test_a_licensed_judges_verdicts_are_the_score(home: Home, answers: Path) -> None:
@@ -86,10 +100,14 @@ def test_a_licensed_judges_verdicts_are_the_score(home: Home, answers: Path) -> 
         assert add_verdicts(home, ledger, judge, tasks(), answers) == 120
         assert outcomes(answers) == {"pass": 61, "fail": 60, "infra": 0}
         assert gate(answers) == "pass"
-        assert add_verdicts(home, ledger, judge, tasks(), answers) == 0, "what was judged is not asked again"
+        assert add_verdicts(home, ledger, judge, tasks(), answers) == 0, (
+            "what was judged is not asked again"
+        )
         assert len(served.asked) == 120
         # Another answer to one item, and a last line that a kill tore: those two are asked, nothing else is.
-        answers.write_text(answers.read_text().replace('"completion": "1"', '"completion": "77"', 1))
+        answers.write_text(
+            answers.read_text().replace('"completion": "1"', '"completion": "77"', 1)
+        )
         path = verdicts_path(answers)
         path.write_bytes(path.read_bytes()[:-9])
         assert add_verdicts(home, ledger, judge, tasks(), answers) == 2
@@ -112,7 +130,9 @@ def test_without_a_judge_nothing_is_scored(home: Home, answers: Path) -> None:
     assert gate(answers) == "inconclusive"
 
 
-def test_an_outage_is_no_score_and_is_asked_again(home: Home, answers: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_outage_is_no_score_and_is_asked_again(
+    home: Home, answers: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import sentinel_pipeline.generation.server as module
 
     monkeypatch.setattr(module, "_LONGEST_WAIT_S", 0.001)
@@ -125,7 +145,11 @@ def test_an_outage_is_no_score_and_is_asked_again(home: Home, answers: Path, mon
         judge = spec(served, ledger=ledger)
         add_verdicts(home, ledger, judge, tasks(), answers)
         found = outcomes(answers)
-        assert found["infra"] > 90 and found["pass"] + found["fail"] > 5 and gate(answers) == "inconclusive"
+        assert (
+            found["infra"] > 90
+            and found["pass"] + found["fail"] > 5
+            and gate(answers) == "inconclusive"
+        )
         up[0] = True
         assert add_verdicts(home, ledger, judge, tasks(), answers) == found["infra"]
     assert outcomes(answers) == {"pass": 61, "fail": 60, "infra": 0}
@@ -145,7 +169,13 @@ def test_pairs_are_ranked_by_critic_and_judge(home: Home, tmp_path: Path) -> Non
     said = ["The sum is 9.", "The sum is 1.", "No idea.", "The sum is 7."]
     answers = tmp_path / "pairs.jsonl"
     rows = [
-        {"id": sample_id(ask.id, n), "completion": text, "stopped": True, "tokens": 5, "seconds": 0.1}
+        {
+            "id": sample_id(ask.id, n),
+            "completion": text,
+            "stopped": True,
+            "tokens": 5,
+            "seconds": 0.1,
+        }
         for n, text in enumerate(said, start=1)
     ]
     answers.write_text("".join(json.dumps(row) + "\n" for row in rows))
@@ -161,11 +191,15 @@ def test_pairs_are_ranked_by_critic_and_judge(home: Home, tmp_path: Path) -> Non
         assert served.asked == []
         licensed = spec(served, RUBRIC_OF_ALL, ledger)
         assert add_verdicts(home, ledger, licensed, [ask], answers, samples=4, every=True) == 4
-    [pair] = build_pairs([ask], judge_answers([ask], answers, 4, CriticSpec(workers=1)), pairs, 1).pairs
+    [pair] = build_pairs(
+        [ask], judge_answers([ask], answers, 4, CriticSpec(workers=1)), pairs, 1
+    ).pairs
     assert (pair.chosen, pair.chosen_source) == ("The sum is 1.", "model")
     assert pair.rejected in said and pair.rejected != "The sum is 1."
     verdicts_path(answers).unlink()
-    [alone] = build_pairs([ask], judge_answers([ask], answers, 4, CriticSpec(workers=1)), pairs, 1).pairs
+    [alone] = build_pairs(
+        [ask], judge_answers([ask], answers, 4, CriticSpec(workers=1)), pairs, 1
+    ).pairs
     assert (alone.chosen, alone.rejected) == ("The sum is 9.", "No idea.")
 
 
@@ -174,7 +208,9 @@ def test_the_command_asks_the_recipes_judge(home: Home, tmp_path: Path) -> None:
     verifier = {"kind": "judged_answer", "rubric": RUBRIC}
     suite.write_text(
         "".join(
-            json.dumps({"task_id": i.id, "prompt": i.messages[0].content, "verifier": verifier}) + "\n" for i in ITEMS
+            json.dumps({"task_id": i.id, "prompt": i.messages[0].content, "verifier": verifier})
+            + "\n"
+            for i in ITEMS
         )
     )
 

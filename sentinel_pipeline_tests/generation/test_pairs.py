@@ -24,7 +24,14 @@ from sentinel_pipeline.generation.pairs import (
     within_quotas,
 )
 from sentinel_pipeline.generation.prompts import prompts_of
-from sentinel_pipeline.records import REJECTION_KINDS, CriticLabels, Label, Message, PreferencePair, Task
+from sentinel_pipeline.records import (
+    REJECTION_KINDS,
+    CriticLabels,
+    Label,
+    Message,
+    PreferencePair,
+    Task,
+)
 from sentinel_pipeline.records.data_spec import CriticSpec
 from sentinel_pipeline.records.training_spec import PairsSpec
 
@@ -34,7 +41,9 @@ YES, NO, OPEN = Label(True, "ok"), Label(False, "assertion: no"), Label(None, "i
 NONE = Label(None, "not_applicable")
 
 
-def labels(name: str, accepted: Label, tests: Label = YES, syntax: Label = YES, form: Label = YES) -> CriticLabels:
+def labels(
+    name: str, accepted: Label, tests: Label = YES, syntax: Label = YES, form: Label = YES
+) -> CriticLabels:
     return CriticLabels(name, syntax, tests, NONE, form, YES, YES, accepted, "v1")
 
 
@@ -46,13 +55,20 @@ def bad(text: str = "wrong", stopped: bool = True, **changed: Label) -> Judged:
     return Judged(Answer("b", text, stopped, 3, 0.1), labels("b", NO, **{"tests": NO, **changed}))
 
 
-def built(judged: Sequence[Judged], spec: PairsSpec = SPEC, tasks: Sequence[Task] = TASKS) -> list[PreferencePair]:
+def built(
+    judged: Sequence[Judged], spec: PairsSpec = SPEC, tasks: Sequence[Task] = TASKS
+) -> list[PreferencePair]:
     return build_pairs(tasks[: len(judged) // spec.samples], judged, spec, 1).pairs
 
 
 def test_an_accepted_answer_is_chosen_against_one_that_is_not() -> None:
     (pair,) = built([bad(), good()])
-    assert (pair.chosen, pair.rejected, pair.chosen_source, pair.kind) == ("right", "wrong", "model", "wrong")
+    assert (pair.chosen, pair.rejected, pair.chosen_source, pair.kind) == (
+        "right",
+        "wrong",
+        "model",
+        "wrong",
+    )
     assert (pair.chosen_score, pair.rejected_score, pair.reason) == (1.0, 0.4, "assertion: no")
 
 
@@ -77,7 +93,9 @@ def test_the_margin_is_kept() -> None:
 def test_an_answer_that_is_accepted_by_luck_is_no_side_of_a_pair() -> None:
     spec = replace(SPEC, samples=4, min_accepted=0.5)
     assert built([good(), good(), bad(), bad()], spec)
-    with pytest.raises(BadInput, match="too few answers were accepted for one to be more than luck"):
+    with pytest.raises(
+        BadInput, match="too few answers were accepted for one to be more than luck"
+    ):
         built([good(), bad(), bad(), bad()], spec)
     (pair,) = built([bad(), bad(), bad(), bad()], spec)
     assert pair.chosen_source == "reference", "where none is accepted nothing is luck"
@@ -99,7 +117,10 @@ def test_an_answer_that_infrastructure_left_open_is_on_no_side() -> None:
         (bad("I'm sorry, but I cannot help with that."), "refusal"),
         (bad("Desculpe, não posso."), "refusal"),
         (bad("def f(:", syntax=Label(False, "syntax_error")), "unparsable"),
-        (bad("x", form=Label(False, "prose_around: only the answer was asked for")), "format_violation"),
+        (
+            bad("x", form=Label(False, "prose_around: only the answer was asked for")),
+            "format_violation",
+        ),
         (bad("on and on", stopped=False), "format_violation"),
         (bad("--- a\n", form=Label(False, "hunk_mismatch: hunk 1")), "hallucination"),
         (bad("def f(x): return 2"), "wrong"),
@@ -111,7 +132,9 @@ def test_a_rejection_has_the_kind_that_its_labels_show(one: Judged, kind: str) -
 
 def test_words_from_nowhere_are_a_hallucination_where_the_answer_is_taken_from_the_prompt() -> None:
     chat = next(task for task in TASKS if task.family == "chat")
-    asked = replace(chat, messages=(Message("user", "My boat is amber. What is my boat?"),), reference="amber")
+    asked = replace(
+        chat, messages=(Message("user", "My boat is amber. What is my boat?"),), reference="amber"
+    )
     assert rejection_kind(asked, bad("zebra")) == "hallucination"
     assert rejection_kind(asked, bad("boat")) == "wrong"
 
@@ -120,7 +143,9 @@ def test_only_training_tasks_are_asked_and_each_prompt_once() -> None:
     again = replace(TASKS[0], id="copy")
     assert len(choose_tasks([*TASKS, again], 100, 1)) == len(TASKS)
     assert choose_tasks(TASKS, 5, 1) == choose_tasks(TASKS, 5, 1) != choose_tasks(TASKS, 5, 2)
-    with pytest.raises(BadInput, match="is of suite 'heldout': pairs are made of training tasks only"):
+    with pytest.raises(
+        BadInput, match="is of suite 'heldout': pairs are made of training tasks only"
+    ):
         choose_tasks([replace(TASKS[0], suite="heldout")], 5, 1)
     with pytest.raises(BadInput, match="no training task"):
         choose_tasks([], 5, 1)
@@ -129,14 +154,22 @@ def test_only_training_tasks_are_asked_and_each_prompt_once() -> None:
 kinds = st.lists(st.sampled_from(REJECTION_KINDS), max_size=60)
 
 
-@given(kinds, st.dictionaries(st.sampled_from(REJECTION_KINDS), st.floats(0.05, 1.0)), st.integers(0, 3))
-def test_no_kind_takes_more_than_its_share(found: list[str], caps: dict[str, float], seed: int) -> None:
+@given(
+    kinds,
+    st.dictionaries(st.sampled_from(REJECTION_KINDS), st.floats(0.05, 1.0)),
+    st.integers(0, 3),
+)
+def test_no_kind_takes_more_than_its_share(
+    found: list[str], caps: dict[str, float], seed: int
+) -> None:
     (model,) = built([good(), bad()])
     pairs = [replace(model, id=str(index), kind=kind) for index, kind in enumerate(found)]  # type: ignore[arg-type]
     kept = within_quotas(pairs, caps, seed)
     counts = Counter(pair.kind for pair in kept)
     assert all(count <= caps.get(kind, 1.0) * len(kept) + 1e-6 for kind, count in counts.items())
-    assert [pair.id for pair in kept] == [pair.id for pair in pairs if pair in kept], "the order stays"
+    assert [pair.id for pair in kept] == [pair.id for pair in pairs if pair in kept], (
+        "the order stays"
+    )
     if not caps:
         assert kept == pairs
 

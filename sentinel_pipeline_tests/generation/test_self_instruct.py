@@ -54,10 +54,15 @@ def scripted(prompts: Sequence[Prompt], decoding: Decoding) -> Iterator[list[Ans
     for prompt in prompts:
         chance, text = Random(prompt.id), prompt.messages[0].content
         if prompt.id.endswith("instruction"):
-            assert text.endswith(f"Topic: {text.rpartition('Topic: ')[2]}") and text.count("Instruction:") >= 2
+            assert (
+                text.endswith(f"Topic: {text.rpartition('Topic: ')[2]}")
+                and text.count("Instruction:") >= 2
+            )
             one, two = chance.sample(NOUNS, 2)
             asked = f"Describe a {one} beside a {two} number {chance.randrange(50)} please"
-            said = chance.choice([f"Instruction: {asked}\nTopic: x", asked, "Hm.", f"{asked} Response: y"])
+            said = chance.choice(
+                [f"Instruction: {asked}\nTopic: x", asked, "Hm.", f"{asked} Response: y"]
+            )
         else:
             said = chance.choice(
                 [
@@ -73,27 +78,40 @@ def scripted(prompts: Sequence[Prompt], decoding: Decoding) -> Iterator[list[Ans
 def writer(**changes: object) -> Writer:
     spec = SelfGenerated(**{"rows": 40, "attempts": 30.0, **changes})  # type: ignore[arg-type]
     judge = critic_judge(CriticSpec())
-    return Writer(engine=scripted, spec=spec, shares=SHARES, seed=3, batch_size=8, ends=ENDS, judge=judge)
+    return Writer(
+        engine=scripted, spec=spec, shares=SHARES, seed=3, batch_size=8, ends=ENDS, judge=judge
+    )
 
 
 def test_every_demonstration_is_accepted_by_the_critic() -> None:
     shown = [one for group in SHOWN.values() for one in group]
     rows = [
-        Candidate(id=str(at), source="shown", messages=(Message("user", one.instruction),), completion=one.response)
+        Candidate(
+            id=str(at),
+            source="shown",
+            messages=(Message("user", one.instruction),),
+            completion=one.response,
+        )
         for at, one in enumerate(shown)
     ]
     refused = {
-        rows[int(one.id)].messages[0].content: one.accepted.reason for one in label(rows) if not one.accepted.value
+        rows[int(one.id)].messages[0].content: one.accepted.reason
+        for one in label(rows)
+        if not one.accepted.value
     }
     assert refused == {}
     assert set(SHOWN) == set(TOPICS) == set(CATEGORIES)
     known = Known(0.6)
     for one in shown:
-        assert known.nearest(one.instruction) < 0.6, "demonstrations are not one another's near-duplicates"
+        assert known.nearest(one.instruction) < 0.6, (
+            "demonstrations are not one another's near-duplicates"
+        )
         known.add(one.instruction)
 
 
-def test_rows_are_wanted_in_number_and_shares_and_every_attempt_is_accounted_for(tmp_path: Path) -> None:
+def test_rows_are_wanted_in_number_and_shares_and_every_attempt_is_accounted_for(
+    tmp_path: Path,
+) -> None:
     made = writer()
     made.write(tmp_path / "attempts.jsonl")
     said = summary(made.attempts, made.spec)
@@ -109,7 +127,9 @@ def test_rows_are_wanted_in_number_and_shares_and_every_attempt_is_accounted_for
         assert max(used.values()) - min(used[topic] for topic in topics) <= 1
     texts = [one.instruction for one in made.accepted]
     assert len(set(texts)) == 40
-    assert not [one for one in made.accepted if "junk" in one.response or "Instruction" in one.response]
+    assert not [
+        one for one in made.accepted if "junk" in one.response or "Instruction" in one.response
+    ]
 
 
 def test_no_two_instructions_are_near_duplicates(tmp_path: Path) -> None:
@@ -123,7 +143,13 @@ def test_no_two_instructions_are_near_duplicates(tmp_path: Path) -> None:
 
 def test_a_row_has_seed_001s_four_fields() -> None:
     one = Attempt(
-        round=0, number=1, category="devops", topic="t", instruction="Say hi.", response="Hi.", reason="accepted"
+        round=0,
+        number=1,
+        category="devops",
+        topic="t",
+        instruction="Say hi.",
+        response="Hi.",
+        reason="accepted",
     )
     assert one.to_row() == {
         "instruction": "Say hi.",
@@ -132,7 +158,11 @@ def test_a_row_has_seed_001s_four_fields() -> None:
         "completion": " Hi.",
     }
     candidate = one.to_candidate()
-    assert (candidate.source, candidate.category, candidate.verifier) == ("model:base", "devops", None)
+    assert (candidate.source, candidate.category, candidate.verifier) == (
+        "model:base",
+        "devops",
+        None,
+    )
 
 
 @pytest.mark.parametrize("torn", ["", '[{"round": 9, "num'])
@@ -155,7 +185,9 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_rows(tmp_path: Path, torn: 
 
 
 def test_attempts_are_bounded_and_what_is_missing_is_said(tmp_path: Path) -> None:
-    made = replace(writer(rows=10, attempts=4.0), judge=lambda candidates: (_never() for _ in candidates))
+    made = replace(
+        writer(rows=10, attempts=4.0), judge=lambda candidates: (_never() for _ in candidates)
+    )
     made.write(tmp_path / "attempts.jsonl")
     said = summary(made.attempts, made.spec)
     assert (said["rows"], said["shortfall"], said["attempts"]) == (0, 10, 2 * ROUND)

@@ -21,7 +21,10 @@ from sentinel_pipeline_tests.generation.served import completion, serving
 
 
 def spec(url: str, **change: Any) -> ServerSpec:
-    return replace(ServerSpec(base_url=url, model="m", wait_s=0.001, timeout_s=30, tries=3, concurrency=4), **change)
+    return replace(
+        ServerSpec(base_url=url, model="m", wait_s=0.001, timeout_s=30, tries=3, concurrency=4),
+        **change,
+    )
 
 
 def prompts(count: int = 10) -> list[Prompt]:
@@ -32,8 +35,13 @@ def last(body: dict[str, Any]) -> str:
     return str(body["messages"][-1]["content"])
 
 
-def test_every_prompt_is_asked_once_with_its_decoding_and_the_tokens_are_counted(tmp_path: Path) -> None:
-    with serving(lambda body: f"you said {last(body)}") as served, Server(spec(served.url, key="k3y")) as server:
+def test_every_prompt_is_asked_once_with_its_decoding_and_the_tokens_are_counted(
+    tmp_path: Path,
+) -> None:
+    with (
+        serving(lambda body: f"you said {last(body)}") as served,
+        Server(spec(served.url, key="k3y")) as server,
+    ):
         decoding = Decoding(temperature=0.5, top_p=0.9, max_new_tokens=7)
         assert answer_by(server, prompts(), decoding, tmp_path / "a.jsonl") == 0
         usage = server.usage
@@ -41,10 +49,17 @@ def test_every_prompt_is_asked_once_with_its_decoding_and_the_tokens_are_counted
     assert {name: (row.completion, row.stopped, row.tokens) for name, row in found.items()} == {
         f"p{i}": (f"you said say {i}", True, 4) for i in range(10)
     }
-    assert (usage.requests, usage.retries, usage.prompt_tokens, usage.completion_tokens) == (10, 0, 100, 40)
+    assert (usage.requests, usage.retries, usage.prompt_tokens, usage.completion_tokens) == (
+        10,
+        0,
+        100,
+        40,
+    )
     assert usage.cost(1.0, 10.0) == pytest.approx((100 + 400) / 1e6)
     assert set(served.keys) == {"Bearer k3y"}
-    assert {(b["model"], b["temperature"], b["top_p"], b["max_tokens"]) for b in served.asked} == {("m", 0.5, 0.9, 7)}
+    assert {(b["model"], b["temperature"], b["top_p"], b["max_tokens"]) for b in served.asked} == {
+        ("m", 0.5, 0.9, 7)
+    }
     assert len({body["seed"] for body in served.asked}) == 10, "each item has its own draw"
 
 
@@ -59,9 +74,12 @@ def test_plain_formats_go_to_completions_as_text(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "trouble", [(503, {}), (429, {}), (500, b"oops"), (200, b"{"), (200, {}), (200, {"choices": []})]
+    "trouble",
+    [(503, {}), (429, {}), (500, b"oops"), (200, b"{"), (200, {}), (200, {"choices": []})],
 )
-def test_passing_trouble_is_retried_and_leaves_no_trace_in_the_answers(tmp_path: Path, trouble: Any) -> None:
+def test_passing_trouble_is_retried_and_leaves_no_trace_in_the_answers(
+    tmp_path: Path, trouble: Any
+) -> None:
     seen: Counter[str] = Counter()
 
     def flaky(body: dict[str, Any]) -> Any:
@@ -114,7 +132,10 @@ def test_an_outage_ends_the_run_keeps_what_is_there_and_is_infrastructure(tmp_pa
     with (
         serving(answer) as served,
         Server(spec(served.url)) as server,
-        pytest.raises(Infrastructure, match=r"is out: \d+ items in a row failed, the last by HTTP 503.*run the same"),
+        pytest.raises(
+            Infrastructure,
+            match=r"is out: \d+ items in a row failed, the last by HTTP 503.*run the same",
+        ),
     ):
         answer_by(server, prompts(100), Decoding(), tmp_path / "a.jsonl")
     kept = list(read_answers(tmp_path / "a.jsonl"))
@@ -131,14 +152,22 @@ def test_nobody_at_the_address_is_infrastructure(tmp_path: Path) -> None:
 
 
 REFUSED = [
-    (401, {"error": "bad key \x1b[31m"}, r"refused the request for model 'm': HTTP 401: .*bad key.*Check the key"),
+    (
+        401,
+        {"error": "bad key \x1b[31m"},
+        r"refused the request for model 'm': HTTP 401: .*bad key.*Check the key",
+    ),
     (404, {"error": "no such model"}, r"HTTP 404.*Check --base-url and the model's name"),
     (400, {"error": "unknown field"}, r"HTTP 400: .*unknown field"),
 ]
 
 
-@pytest.mark.parametrize(("status", "body", "message"), REFUSED, ids=[status for status, *_ in REFUSED])
-def test_a_refusal_is_bad_input_and_is_not_retried(tmp_path: Path, status: int, body: Any, message: str) -> None:
+@pytest.mark.parametrize(
+    ("status", "body", "message"), REFUSED, ids=[status for status, *_ in REFUSED]
+)
+def test_a_refusal_is_bad_input_and_is_not_retried(
+    tmp_path: Path, status: int, body: Any, message: str
+) -> None:
     with (
         serving(lambda _: (status, body)) as served,
         Server(spec(served.url, concurrency=1)) as server,
@@ -158,10 +187,17 @@ def test_too_long_a_prompt_a_filter_and_a_cut_answer_are_the_answers_fate(tmp_pa
     with serving(lambda body: replies[last(body)]) as served, Server(spec(served.url)) as server:
         answer_by(server, prompts(4), Decoding(), tmp_path / "a.jsonl")
     found = {row.id: (row.completion, row.stopped) for row in read_answers(tmp_path / "a.jsonl")}
-    assert found == {"p0": ("", False), "p1": ("", False), "p2": ("half an", False), "p3": ("", True)}
+    assert found == {
+        "p0": ("", False),
+        "p1": ("", False),
+        "p2": ("half an", False),
+        "p3": ("", True),
+    }
 
 
-def test_requests_run_in_parallel_but_no_more_than_asked_and_no_faster_than_the_rate(tmp_path: Path) -> None:
+def test_requests_run_in_parallel_but_no_more_than_asked_and_no_faster_than_the_rate(
+    tmp_path: Path,
+) -> None:
     def slow(body: dict[str, Any]) -> str:
         time.sleep(0.05)
         return "x"
@@ -169,7 +205,10 @@ def test_requests_run_in_parallel_but_no_more_than_asked_and_no_faster_than_the_
     with serving(slow) as served, Server(spec(served.url, concurrency=3)) as server:
         answer_by(server, prompts(12), Decoding(), tmp_path / "a.jsonl")
     assert 1 < served.most_at_once <= 3
-    with serving(lambda body: "x") as served, Server(spec(served.url, requests_per_minute=600)) as server:
+    with (
+        serving(lambda body: "x") as served,
+        Server(spec(served.url, requests_per_minute=600)) as server,
+    ):
         began = time.monotonic()
         answer_by(server, prompts(6), Decoding(), tmp_path / "b.jsonl")
     assert time.monotonic() - began >= 0.5
@@ -204,7 +243,10 @@ def test_later_turns_hold_the_models_own_earlier_answers(tmp_path: Path) -> None
 
 
 def test_a_turn_after_a_lost_one_is_not_asked(tmp_path: Path) -> None:
-    with serving(lambda body: (500, {}) if last(body) == "two" else "x") as served, Server(spec(served.url)) as server:
+    with (
+        serving(lambda body: (500, {}) if last(body) == "two" else "x") as served,
+        Server(spec(served.url)) as server,
+    ):
         assert answer_by(server, conversation(), Decoding(), tmp_path / "a.jsonl") == 2
     assert "three" not in {last(body) for body in served.asked}
 
@@ -217,7 +259,9 @@ def test_an_answer_that_looks_like_a_place_is_plain_text(tmp_path: Path) -> None
 
 def test_a_prompt_that_waits_for_nobody_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="waits for the answer to 'c#1', which is not asked"):
-        answer_by(lambda asked, decoding: iter(()), conversation()[1:], Decoding(), tmp_path / "a.jsonl")
+        answer_by(
+            lambda asked, decoding: iter(()), conversation()[1:], Decoding(), tmp_path / "a.jsonl"
+        )
 
 
 def test_what_a_model_answered_before_is_not_asked_again(tmp_path: Path) -> None:
@@ -225,11 +269,15 @@ def test_what_a_model_answered_before_is_not_asked_again(tmp_path: Path) -> None
 
     def engine(prompts: Any, decoding: Decoding) -> Any:
         asked.extend(prompt.id for prompt in prompts)
-        yield [Answer(prompt.id, f"{prompt.messages[-1].content}!", True, 1, 0.1) for prompt in prompts]
+        yield [
+            Answer(prompt.id, f"{prompt.messages[-1].content}!", True, 1, 0.1) for prompt in prompts
+        ]
 
     def run(name: str, count: int, model: str = "abc", **change: Any) -> list[Answer]:
         cache = AnswerCache(tmp_path / "cache", model)
-        answer_by(engine, prompts(count), replace(Decoding(), **change), tmp_path / name, None, cache)
+        answer_by(
+            engine, prompts(count), replace(Decoding(), **change), tmp_path / name, None, cache
+        )
         return sorted(read_answers(tmp_path / name))
 
     first = run("a", 3)

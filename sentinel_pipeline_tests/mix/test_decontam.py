@@ -40,7 +40,9 @@ def test_plants_of_templated_items_are_found_and_their_relatives_are_not(
     assert found == measure(*tasks, seed=1) != measure(*tasks, seed=2)
 
 
-@pytest.mark.skipif(not (FOLDER / "humaneval").is_dir(), reason="no public benchmark files: set SENTINEL_BENCHMARKS")
+@pytest.mark.skipif(
+    not (FOLDER / "humaneval").is_dir(), reason="no public benchmark files: set SENTINEL_BENCHMARKS"
+)
 def test_paraphrased_and_renamed_plants_of_humaneval_are_found() -> None:
     items = load_suite("humaneval", data=FOLDER / "humaneval" / "HumanEval.jsonl.gz")
     found = measure(items, [], seed=1)
@@ -48,7 +50,9 @@ def test_paraphrased_and_renamed_plants_of_humaneval_are_found() -> None:
     assert all(rate.hits / rate.n >= 0.9 for rate in found.kinds.values()), found.to_markdown()
 
 
-@pytest.mark.skipif(not (FOLDER / "mbpp").is_dir(), reason="no public benchmark files: set SENTINEL_BENCHMARKS")
+@pytest.mark.skipif(
+    not (FOLDER / "mbpp").is_dir(), reason="no public benchmark files: set SENTINEL_BENCHMARKS"
+)
 def test_one_suites_items_do_not_overlap_another() -> None:
     items = load_suite("humaneval", data=FOLDER / "humaneval" / "HumanEval.jsonl.gz")
     rows = [
@@ -56,7 +60,9 @@ def test_one_suites_items_do_not_overlap_another() -> None:
         for task in load_suite("mbpp", data=FOLDER / "mbpp" / "mbpp.jsonl")
     ]
     report = decontaminate(rows, items)
-    assert len(report.hits) <= 0.01 * len(rows), [(hit.id, hit.task_id, hit.kind) for hit in report.hits]
+    assert len(report.hits) <= 0.01 * len(rows), [
+        (hit.id, hit.task_id, hit.kind) for hit in report.hits
+    ]
     with gzip.open(FOLDER / "humaneval" / "HumanEval.jsonl.gz") as stream:
         whole = [json.loads(line) for line in stream]
     planted = [
@@ -97,16 +103,23 @@ def test_nothing_to_plant_is_not_measured_and_not_good() -> None:
     found = measure([], [], seed=1)
     assert found.recall == Rate(0, 0) and not found.good and found.recall.interval is None
     assert found.to_json()["recall"] == {"rate": None, "hits": 0, "n": 0, "interval": [None, None]}
-    assert "not measured (n = 0)" in found.to_markdown() and found.to_plot() == "Nothing could be planted."
+    assert (
+        "not measured (n = 0)" in found.to_markdown()
+        and found.to_plot() == "Nothing could be planted."
+    )
 
 
 def test_a_finder_that_finds_all_or_nothing_is_not_good() -> None:
-    everything = Measured(recall=Rate(100, 100), precision=Rate(100, 200), clean=Rate(100, 100), kinds={})
+    everything = Measured(
+        recall=Rate(100, 100), precision=Rate(100, 200), clean=Rate(100, 100), kinds={}
+    )
     nothing = Measured(recall=Rate(0, 100), precision=Rate(0, 0), clean=Rate(0, 100), kinds={})
     assert not everything.good and not nothing.good
 
 
-def test_plants_differ_from_their_items_as_they_say(tasks: tuple[tuple[Task, ...], tuple[Task, ...]]) -> None:
+def test_plants_differ_from_their_items_as_they_say(
+    tasks: tuple[tuple[Task, ...], tuple[Task, ...]],
+) -> None:
     made = {(each.kind, each.task.id): each for each in plant(tasks[0], 1)}
     for (kind, _), each in made.items():
         asked, item = each.row.messages[0].content, each.task
@@ -120,7 +133,10 @@ def test_plants_differ_from_their_items_as_they_say(tasks: tuple[tuple[Task, ...
     )
     assert "len(" in str(rename("def f(a):\n    return a.real + len(a)", random.Random(1)))
     assert rename("this is prose", random.Random(1)) is None
-    assert reword("Write a function to find the list", random.Random(3)) != "Write a function to find the list"
+    assert (
+        reword("Write a function to find the list", random.Random(3))
+        != "Write a function to find the list"
+    )
 
 
 def test_hostile_names_are_harmless_in_the_report() -> None:
@@ -134,4 +150,7 @@ def test_hostile_names_are_harmless_in_the_report() -> None:
         reference="",
     )
     rows = [Candidate(id="x", source="s", messages=task.messages, completion="y")]
-    assert "| x | a?b??script? | s | prompt | 1.00 |" in decontaminate(rows, [task]).to_markdown().splitlines()
+    assert (
+        "| x | a?b??script? | s | prompt | 1.00 |"
+        in decontaminate(rows, [task]).to_markdown().splitlines()
+    )

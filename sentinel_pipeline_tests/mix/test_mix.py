@@ -14,7 +14,15 @@ from sentinel_pipeline.mix.categories import category_of
 from sentinel_pipeline.mix.decontam import decontaminate
 from sentinel_pipeline.mix.near import lowest_bytes, shingles, signatures, similarity
 from sentinel_pipeline.mix.normal import answer_form, code_tokens, renamed
-from sentinel_pipeline.records import CATEGORIES, Candidate, Message, PythonTests, RepairTrace, Task, Verifier
+from sentinel_pipeline.records import (
+    CATEGORIES,
+    Candidate,
+    Message,
+    PythonTests,
+    RepairTrace,
+    Task,
+    Verifier,
+)
 from sentinel_pipeline.records.data_spec import CategoryRule, MixSpec
 from sentinel_pipeline.records.mix_rules import check_mix
 from sentinel_pipeline.store import write_parquet
@@ -24,11 +32,15 @@ SAME = (
     'def total(values):\n    """Sum."""\n    result=0  # start\n\n'
     "    for value in values:\n      result += value*3\n    return result\n"
 )
-RENAMED = "def agg(xs):\n    acc = 0\n    for item in xs:\n        acc += item * 3\n    return acc\n"
+RENAMED = (
+    "def agg(xs):\n    acc = 0\n    for item in xs:\n        acc += item * 3\n    return acc\n"
+)
 
 
 def _candidate(prompt: str, completion: str, name: str = "c", **rest: object) -> Candidate:
-    return Candidate(id=name, source="test", messages=(Message("user", prompt),), completion=completion, **rest)  # type: ignore[arg-type]
+    return Candidate(
+        id=name, source="test", messages=(Message("user", prompt),), completion=completion, **rest
+    )  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -42,7 +54,11 @@ def _candidate(prompt: str, completion: str, name: str = "c", **rest: object) ->
         ("Count the lines", "cat a.txt | wc -l", "devops"),
         ("How do I restart nginx on Ubuntu?", "Use the service manager.", "devops"),
         ("What is a good name for a cat?", "Tom.", "general_chat"),
-        ("Continue.", "00:00:01,000 --> 00:00:02,000 Hi\n00:00:03,000 --> 00:00:04,000 there", "audio"),
+        (
+            "Continue.",
+            "00:00:01,000 --> 00:00:02,000 Hi\n00:00:03,000 --> 00:00:04,000 there",
+            "audio",
+        ),
         ("Read this scanned page", "Lorem", "ocr"),
         ("Chapter one", "It was a long night in the old house. " * 100, "prose"),
     ],
@@ -60,12 +76,16 @@ def test_the_sources_word_comes_first() -> None:
     assert category_of(_candidate("Chat", CODE, category="devops")) == ("devops", "given")
 
 
-def _built(folder: Path, rows: list[Candidate], traces: list[RepairTrace] | None = None, **spec: Any) -> dict[str, Any]:
+def _built(
+    folder: Path, rows: list[Candidate], traces: list[RepairTrace] | None = None, **spec: Any
+) -> dict[str, Any]:
     write_parquet(folder / "a.parquet", (row.to_row() for row in rows), "candidates")
     write_parquet(folder / "r.parquet", (trace.to_row() for trace in traces or []), "repairs")
     banned = spec.pop("banned", set())
     made = MixSpec(**({"shares": {"tool_use": 1.0}} | spec))
-    with build_mix(folder / "a.parquet", folder / "r.parquet", banned=banned, spec=made, seed=1) as mix:
+    with build_mix(
+        folder / "a.parquet", folder / "r.parquet", banned=banned, spec=made, seed=1
+    ) as mix:
         left = {one.id: (one.reason, one.stood_for_by) for one in mix.left_out}
         return {
             "ids": [row.id for row in mix.rows],
@@ -76,7 +96,9 @@ def _built(folder: Path, rows: list[Candidate], traces: list[RepairTrace] | None
 
 
 def test_each_duplicate_names_the_row_that_stands_for_it(tmp_path: Path) -> None:
-    near = CODE + "".join(f"\n\ndef extra_{n}(values):\n    return sum(values) + {n}\n" for n in range(12))
+    near = CODE + "".join(
+        f"\n\ndef extra_{n}(values):\n    return sum(values) + {n}\n" for n in range(12)
+    )
     rows = [
         _candidate("Sum it", CODE, "1"),
         _candidate("Sum it", CODE, "2"),
@@ -92,7 +114,9 @@ def test_each_duplicate_names_the_row_that_stands_for_it(tmp_path: Path) -> None
     assert made["ids"] == ["1", "4", "5", "6", "8"]
     (near_one,) = (one for one in made["all"] if one.reason == "near")
     assert 0.85 <= near_one.similarity < 1
-    kept = _built(tmp_path, [replace(row, category="tool_use") for row in rows], near_duplicates=1.0)
+    kept = _built(
+        tmp_path, [replace(row, category="tool_use") for row in rows], near_duplicates=1.0
+    )
     assert "7" in kept["ids"]
 
 
@@ -100,7 +124,9 @@ def test_no_chain_of_small_steps_takes_a_row_out(tmp_path: Path) -> None:
     """Each row is like the one before it, the last unlike the first: what is out is like the very row that stands for it."""
     lines = [f"value_{n} = compute({n}, other={n * 7})" for n in range(60)]
     texts = ["\n".join(lines[start : start + 30]) for start in range(30)]
-    rows = [_candidate("Write", text, f"{n:02}", category="tool_use") for n, text in enumerate(texts)]
+    rows = [
+        _candidate("Write", text, f"{n:02}", category="tool_use") for n, text in enumerate(texts)
+    ]
     made = _built(tmp_path, rows, near_duplicates=0.8)
     exact = {row.id: set(shingles(row.messages, row.completion)[1]) for row in rows}
     assert made["left"] and len(made["ids"]) >= 3
@@ -125,7 +151,9 @@ def test_renaming_keeps_builtins_apart() -> None:
 
     assert shape(CODE) == shape(RENAMED) != shape(CODE, rename=False)
     assert shape("x = sum(y)") != shape("x = max(y)")
-    assert shape("sum = 0\nsum += y") == shape("acc = 0\nacc += y"), "an assigned builtin is the author's name"
+    assert shape("sum = 0\nsum += y") == shape("acc = 0\nacc += y"), (
+        "an assigned builtin is the author's name"
+    )
 
 
 @pytest.mark.parametrize(
@@ -167,7 +195,10 @@ def test_a_recipe_names_categories_of_its_own() -> None:
     assert category_of(asked, spec).category == "executable_code", "the source is another"
     assert category_of(replace(asked, source="file:t.jsonl"), spec) == ("testing", "rule")
     assert category_of(_candidate("Chat", "Hi.", category="sql"), spec) == ("sql", "given")
-    assert category_of(_candidate("Chat", "Hi.", category="open_qa"), spec) == ("general_chat", "no other evidence")
+    assert category_of(_candidate("Chat", "Hi.", category="open_qa"), spec) == (
+        "general_chat",
+        "no other evidence",
+    )
 
 
 @pytest.mark.parametrize(
@@ -179,7 +210,9 @@ def test_a_recipe_names_categories_of_its_own() -> None:
         ("devops", CategoryRule(words=("x",)), "general evidence already"),
     ],
 )
-def test_a_rule_that_cannot_be_meant_is_refused(name: str, rule: CategoryRule, message: str) -> None:
+def test_a_rule_that_cannot_be_meant_is_refused(
+    name: str, rule: CategoryRule, message: str
+) -> None:
     with pytest.raises(BadInput, match=message):
         check_mix(MixSpec(shares={"sql": 1.0}, categories={name: rule}))
 
@@ -210,9 +243,13 @@ TASK = Task(
     ],
 )
 def test_planted_contamination_is_found_by_kind(prompt: str, completion: str, kind: str) -> None:
-    report = decontaminate([_candidate(prompt, completion), _candidate("Clean", "x = 1", "d")], [TASK])
+    report = decontaminate(
+        [_candidate(prompt, completion), _candidate("Clean", "x = 1", "d")], [TASK]
+    )
     assert (report.rows, report.tasks) == (2, 1)
-    assert [(hit.id, hit.task_id, hit.suite, hit.kind) for hit in report.hits] == [("c", "t1", "s", kind)]
+    assert [(hit.id, hit.task_id, hit.suite, hit.kind) for hit in report.hits] == [
+        ("c", "t1", "s", kind)
+    ]
     assert report.to_json()["by_kind"] == {kind: 1}
     assert "| c | t1 | s |" in report.to_markdown()
 
@@ -227,11 +264,20 @@ def test_shared_wording_is_no_contamination() -> None:
 
 
 def test_short_answers_recur_and_are_no_contamination() -> None:
-    assert decontaminate([_candidate("Other", "ls | wc -l")], [replace(TASK, reference="ls | wc -l")]).hits == ()
+    assert (
+        decontaminate(
+            [_candidate("Other", "ls | wc -l")], [replace(TASK, reference="ls | wc -l")]
+        ).hits
+        == ()
+    )
 
 
 def _trace(name: str, failed: str, accepted: str) -> RepairTrace:
-    messages = (Message("user", f"q{accepted}"), Message("assistant", "bad"), Message("user", "Correct it."))
+    messages = (
+        Message("user", f"q{accepted}"),
+        Message("assistant", "bad"),
+        Message("user", "Correct it."),
+    )
     return RepairTrace(
         id=name,
         task_id=None,
@@ -247,7 +293,12 @@ def _trace(name: str, failed: str, accepted: str) -> RepairTrace:
 def test_the_mix_leaves_out_banned_rows_duplicates_and_says_so(tmp_path: Path) -> None:
     rows = [_candidate(f"q{n}", "1", f"c{n}", category="tool_use") for n in range(40)]
     rows.append(_candidate("q1", "1", "again", category="tool_use"))
-    traces = [_trace("r1", "f1", "c1"), _trace("r0", "f0", "c0"), _trace("r2", "f2", "c2"), _trace("r3", "f3", "c3")]
+    traces = [
+        _trace("r1", "f1", "c1"),
+        _trace("r0", "f0", "c0"),
+        _trace("r2", "f2", "c2"),
+        _trace("r3", "f3", "c3"),
+    ]
     made = _built(tmp_path, rows, traces, repair_share=0.05, banned={"c0"})
     ids = made["ids"]
     assert {"c0", "r0", "again"}.isdisjoint(ids)

@@ -23,11 +23,17 @@ from sentinel_pipeline.store import write_parquet
 def _candidate(category: str, number: int, source: str = "test", **rest: Any) -> Candidate:
     ask = (Message("user", f"{category} {number}"),)
     name = f"candidate-{category}-{number}"
-    return Candidate(id=name, source=source, messages=ask, completion="a", category=category, **rest)
+    return Candidate(
+        id=name, source=source, messages=ask, completion="a", category=category, **rest
+    )
 
 
 def _trace(category: str, number: int) -> RepairTrace:
-    turns = (Message("user", f"{category} {number}"), Message("assistant", "b"), Message("user", "Mend it."))
+    turns = (
+        Message("user", f"{category} {number}"),
+        Message("assistant", "b"),
+        Message("user", "Mend it."),
+    )
     name = f"repair-{category}-{number}"
     return RepairTrace(
         id=name,
@@ -42,7 +48,11 @@ def _trace(category: str, number: int) -> RepairTrace:
 
 
 def _candidates(counts: dict[str, int], source: str = "test") -> list[Candidate]:
-    return [_candidate(name, number, source) for name, count in counts.items() for number in range(count)]
+    return [
+        _candidate(name, number, source)
+        for name, count in counts.items()
+        for number in range(count)
+    ]
 
 
 class Made:
@@ -62,7 +72,9 @@ def _mix(
         write_parquet(accepted, (row.to_row() for row in candidates), "candidates")
         write_parquet(repairs, (trace.to_row() for trace in traces or []), "repairs")
         made = MixSpec(**spec)
-        with build_mix(accepted, repairs, banned=banned or set(), spec=made, seed=seed, scratch=Path(name)) as mix:
+        with build_mix(
+            accepted, repairs, banned=banned or set(), spec=made, seed=seed, scratch=Path(name)
+        ) as mix:
             found = Made(list(mix.rows), list(mix.left_out), mix.report)
             assert found.rows == list(mix.rows)
         assert sorted(path.name for path in Path(name).iterdir()) == ["a.parquet", "r.parquet"], (
@@ -75,13 +87,24 @@ COUNTS = st.fixed_dictionaries({name: st.integers(0, 40) for name in SHARES})
 
 
 @settings(max_examples=40, deadline=None)
-@given(COUNTS, st.integers(0, 150) | st.none(), st.integers(0, 5), st.integers(0, 3), st.integers(0, 60))
+@given(
+    COUNTS,
+    st.integers(0, 150) | st.none(),
+    st.integers(0, 5),
+    st.integers(0, 3),
+    st.integers(0, 60),
+)
 def test_shares_and_caps_hold_and_every_row_is_accounted_for_once(
     counts: dict[str, int], size: int | None, repairs: int, seed: int, cap: int
 ) -> None:
-    rows = _candidates(counts) + [_candidate("devops", number, "capped") for number in range(100, 130)]
+    rows = _candidates(counts) + [
+        _candidate("devops", number, "capped") for number in range(100, 130)
+    ]
     traces = [_trace(name, number) for name in SHARES for number in range(repairs)]
-    caps: dict[str, Any] = {"source_caps": {"capped": 10}, "category_caps": {"executable_code": cap}}
+    caps: dict[str, Any] = {
+        "source_caps": {"capped": 10},
+        "category_caps": {"executable_code": cap},
+    }
     mix = _mix(rows, traces, seed, size=size, repair_share=0.1, **caps)
     ids = [row.id for row in mix.rows]
     taken = Counter(row.category for row in mix.rows)
@@ -94,7 +117,9 @@ def test_shares_and_caps_hold_and_every_row_is_accounted_for_once(
     )
     assert mix.report.sources.get("capped", 0) <= 10
     for quota in mix.report.quotas:
-        assert quota.taken == quota.rows == taken[quota.category] == min(quota.wanted, quota.available)
+        assert (
+            quota.taken == quota.rows == taken[quota.category] == min(quota.wanted, quota.available)
+        )
         assert quota.repairs <= 0.1 * quota.taken + 1e-9
 
 
@@ -128,10 +153,17 @@ def test_without_a_size_the_scarcest_category_decides() -> None:
 def test_an_empty_category_is_reported_short_not_filled() -> None:
     report = _mix(_candidates(dict.fromkeys(SHARES, 100) | {"devops": 0})).report
     by_name = {quota.category: quota for quota in report.quotas}
-    assert (by_name["devops"].wanted, by_name["devops"].taken, by_name["devops"].short) == (22, 0, 22)
+    assert (by_name["devops"].wanted, by_name["devops"].taken, by_name["devops"].short) == (
+        22,
+        0,
+        22,
+    )
     assert by_name["executable_code"].taken == 100 and report.empty == ("devops",)
     assert "**No row at all** of devops." in report.to_markdown()
-    assert "**Short** by 22 rows: devops 22. Nothing was repeated to fill a gap." in report.to_markdown()
+    assert (
+        "**Short** by 22 rows: devops 22. Nothing was repeated to fill a gap."
+        in report.to_markdown()
+    )
 
 
 def test_rows_without_a_share_are_counted_by_category_and_not_taken() -> None:
@@ -158,10 +190,18 @@ def test_only_verified_rows_are_taken_when_asked() -> None:
     rows = [
         _candidate("devops", 1),
         _candidate("devops", 2, verifier=TextAnswer(accepted=("a",))),
-        Candidate(id="p", source="t", messages=(Message("user", "q"),), completion="ls -la *.txt", category="devops"),
+        Candidate(
+            id="p",
+            source="t",
+            messages=(Message("user", "q"),),
+            completion="ls -la *.txt",
+            category="devops",
+        ),
     ]
     ids = {
-        quality: {row.id for row in _mix(rows, shares={"devops": 1.0}, minimum_quality=quality).rows}
+        quality: {
+            row.id for row in _mix(rows, shares={"devops": 1.0}, minimum_quality=quality).rows
+        }
         for quality in QUALITIES
     }
     assert ids == {
@@ -213,4 +253,6 @@ def test_no_rows_give_an_empty_mix_and_a_report() -> None:
     mix = _mix([], size=10)
     assert mix.rows == [] == mix.left_out and mix.report.shortfall == 10 and mix.report.seen == 0
     assert "| devops | 10.0% | 1 | 0 | 0 | 1 |" in mix.report.to_markdown()
-    assert mix.report.to_plot().startswith("![The mix, before and after (rows)](data:image/svg+xml;base64,")
+    assert mix.report.to_plot().startswith(
+        "![The mix, before and after (rows)](data:image/svg+xml;base64,"
+    )

@@ -20,7 +20,9 @@ def write(folder: Path, text: str, name: str = "mine") -> Path:
     return path
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "data" / "recipes").glob("*.toml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "data" / "recipes").glob("*.toml")), ids=lambda path: path.stem
+)
 def test_every_shipped_recipe_loads(path: Path) -> None:
     assert load_recipe(path).name == path.stem
 
@@ -28,7 +30,10 @@ def test_every_shipped_recipe_loads(path: Path) -> None:
 def test_an_empty_recipe_has_the_seeds_defaults(tmp_path: Path) -> None:
     recipe = load_recipe(write(tmp_path, ""))
     assert list(recipe.mix.shares.values()) == [0.45, 0.20, 0.15, 0.10, 0.10]
-    assert (recipe.gates["pass_at_1"].threshold, recipe.gates["syntax_rate"].threshold) == (0.40, 0.95)
+    assert (recipe.gates["pass_at_1"].threshold, recipe.gates["syntax_rate"].threshold) == (
+        0.40,
+        0.95,
+    )
     gap = recipe.gates["capability_gap"]
     assert (gap.direction, gap.threshold) == ("at_most", 0.30)
 
@@ -47,11 +52,27 @@ def test_an_empty_recipe_has_the_seeds_defaults(tmp_path: Path) -> None:
             "A rate of 40 % is written 0.40",
         ),
         ("[gates.mine]\nmetric = 'pass_at_1'", "gates.mine.threshold", "is missing"),
-        ("[gates.pass_at_1]\nthresold = 0.5", "gates.pass_at_1.thresold", "Did you mean 'threshold'?"),
-        ("[gates.capability_gap]\nseverity = 'warn'", "gates.capability_gap.severity", "never starts without it"),
-        ("[gates.pass_at_1]\nagainst = 'dpo'", "gates.pass_at_1.against", "does not come before 'sft'"),
+        (
+            "[gates.pass_at_1]\nthresold = 0.5",
+            "gates.pass_at_1.thresold",
+            "Did you mean 'threshold'?",
+        ),
+        (
+            "[gates.capability_gap]\nseverity = 'warn'",
+            "gates.capability_gap.severity",
+            "never starts without it",
+        ),
+        (
+            "[gates.pass_at_1]\nagainst = 'dpo'",
+            "gates.pass_at_1.against",
+            "does not come before 'sft'",
+        ),
         ("[gates.pass_at_1]\nstage = 'sfd'", "gates.pass_at_1.stage", "Did you mean 'sft'?"),
-        ("[gates.'Pass@1']\nmetric = 'pass_at_1'\nthreshold = 0.5", "gates.Pass@1", "is no name for a gate"),
+        (
+            "[gates.'Pass@1']\nmetric = 'pass_at_1'\nthreshold = 0.5",
+            "gates.Pass@1",
+            "is no name for a gate",
+        ),
         ("[bench]\nsuites = ['heldout']", "gates.smoke_pass_at_1.suite", "Add it to bench.suites"),
         ("[sft]\nbatch_size = 0", "sft.batch_size", "expected more than 0"),
         ("[sft]\nmin_lr_ratio = 0.1", "sft.min_lr_ratio", "ends at zero"),
@@ -62,7 +83,11 @@ def test_an_empty_recipe_has_the_seeds_defaults(tmp_path: Path) -> None:
         ("[pairs]\nsamples = 1", "pairs.samples", "one answer alone has no pair"),
         ("[pairs]\ntemperature = 0.0", "pairs.temperature", "greedy answers are all the same"),
         ("[pairs]\nmargin = 0.0", "pairs.margin", "two sides that tie are no pair"),
-        ("[pairs.largest_shares]\nrefusals = 0.5", "pairs.largest_shares.refusals", "Did you mean 'refusal'?"),
+        (
+            "[pairs.largest_shares]\nrefusals = 0.5",
+            "pairs.largest_shares.refusals",
+            "Did you mean 'refusal'?",
+        ),
         (
             "[pairs.largest_shares]\nwrong = 0.2\nunparsable = 0.2\nrefusal = 0.1\nhallucination = 0.2\nformat_violation = 0.2",
             "pairs.largest_shares",
@@ -70,7 +95,11 @@ def test_an_empty_recipe_has_the_seeds_defaults(tmp_path: Path) -> None:
         ),
         ("[[decisions]]\nstage = 'stf'", "decisions[0].stage", "Did you mean 'sft'?"),
         ("[[decisions]]\nstage = 'sft'", "decisions[0].rules", "Add [[decisions.rules]]"),
-        ("[[decisions]]\nstage = 'sft'\nsuite = 'mbpp'", "decisions[0].suite", "Add it to bench.suites"),
+        (
+            "[[decisions]]\nstage = 'sft'\nsuite = 'mbpp'",
+            "decisions[0].suite",
+            "Add it to bench.suites",
+        ),
         (
             "[[decisions]]\nstage = 'sft'\n[[decisions.rules]]\naction = 'halt'\nwhy = 'x'",
             "decisions[0].rules[0].action",
@@ -79,7 +108,9 @@ def test_an_empty_recipe_has_the_seeds_defaults(tmp_path: Path) -> None:
         ("[[candidates.hub]]\nsplit = 'train'", "candidates.hub[0].name", "is missing"),
     ],
 )
-def test_a_wrong_recipe_names_file_key_and_remedy(tmp_path: Path, text: str, field: str, says: str) -> None:
+def test_a_wrong_recipe_names_file_key_and_remedy(
+    tmp_path: Path, text: str, field: str, says: str
+) -> None:
     path = write(tmp_path, text)
     with pytest.raises(BadInput) as caught:
         load_recipe(path)
@@ -101,7 +132,9 @@ def test_a_file_that_is_not_utf8_is_bad_input(tmp_path: Path) -> None:
 
 
 @given(st.text(max_size=80))
-def test_any_text_is_a_recipe_or_bad_input(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+def test_any_text_is_a_recipe_or_bad_input(
+    tmp_path_factory: pytest.TempPathFactory, text: str
+) -> None:
     path = tmp_path_factory.getbasetemp() / "any.toml"
     path.write_text(text, encoding="utf-8", errors="replace")
     try:
@@ -125,8 +158,16 @@ def test_the_hash_is_of_the_meaning_not_of_the_text(tmp_path: Path) -> None:
         ("[grpo]\nsteps = 0", "grpo.steps", "expected more than 0"),
         ("[grpo.rewards]\nstep_seconds = 0", "grpo.rewards.step_seconds", "expected more than 0"),
         ("[grpo]\nscale_rewards = false", "grpo.scale_rewards", "is not a choice"),
-        ("[[grpo.watch]]\nname='a'\nmetric='b'\ntest='flat'\nthreshold=1.0", "grpo.watch[0].test", "Known: above"),
-        ("[[grpo.watch]]\nname='a'\nmetric='b'\ntest='plateau'\nthreshold=1.0", "grpo.watch[0].span", "look back"),
+        (
+            "[[grpo.watch]]\nname='a'\nmetric='b'\ntest='flat'\nthreshold=1.0",
+            "grpo.watch[0].test",
+            "Known: above",
+        ),
+        (
+            "[[grpo.watch]]\nname='a'\nmetric='b'\ntest='plateau'\nthreshold=1.0",
+            "grpo.watch[0].span",
+            "look back",
+        ),
         (
             "[[grpo.watch]]\nname='a'\nmetric='b'\ntest='diverges'\nthreshold=1.0\nspan=9",
             "grpo.watch[0].against",
@@ -138,7 +179,11 @@ def test_the_hash_is_of_the_meaning_not_of_the_text(tmp_path: Path) -> None:
             "next[0].recipe",
             "no recipe's name",
         ),
-        ("[[next]]\nname='A'\ntitle='t'\nrecipe='x'\nwhen=[{metric='m'}]", "next[0].when[0]", "exactly one of"),
+        (
+            "[[next]]\nname='A'\ntitle='t'\nrecipe='x'\nwhen=[{metric='m'}]",
+            "next[0].when[0]",
+            "exactly one of",
+        ),
     ],
 )
 def test_a_wrong_grpo_section_is_named(tmp_path: Path, text: str, field: str, says: str) -> None:
@@ -157,6 +202,17 @@ def test_v41_is_the_seeds_recipe_as_it_must_be_written_today() -> None:
         "constant_with_warmup",
         0.05,
     )
-    assert (spec.generations, spec.prompts_per_step, spec.max_completion_length, spec.temperature) == (16, 2, 512, 1.0)
-    assert (spec.loss, spec.scale_rewards, spec.beta, spec.lora_r, spec.lora_alpha) == ("dr_grpo", "none", 0.0, 16, 32)
+    assert (
+        spec.generations,
+        spec.prompts_per_step,
+        spec.max_completion_length,
+        spec.temperature,
+    ) == (16, 2, 512, 1.0)
+    assert (spec.loss, spec.scale_rewards, spec.beta, spec.lora_r, spec.lora_alpha) == (
+        "dr_grpo",
+        "none",
+        0.0,
+        16,
+        32,
+    )
     assert sum(recipe.tasks.train.values()) == 1480

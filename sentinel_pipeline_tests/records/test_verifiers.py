@@ -42,7 +42,14 @@ EVERY = [
     Constraints(instructions=("punctuation:no_comma",), arguments="[{}]", clean_stop=True),
     FieldsAnswer(expected="{}", schema="{}"),
     JudgedAnswer(rubric="It is polite."),
-    GroundedText(record="{}", must_mention=("4,5",), min_words=1, max_words=9, max_chars=None, call_to_action=False),
+    GroundedText(
+        record="{}",
+        must_mention=("4,5",),
+        min_words=1,
+        max_words=9,
+        max_chars=None,
+        call_to_action=False,
+    ),
 ]
 
 
@@ -60,18 +67,45 @@ def test_every_kind_has_a_category() -> None:
     ("fields", "wrong"),
     [
         ({"kind": "python_tests", "tests": ["assert f()"]}, "tests has the wrong type, list"),
-        ({"kind": "python_tests", "tests": "x", "setup": None}, "setup has the wrong type, NoneType"),
-        ({"kind": "stdio_tests", "inputs": "1", "outputs": ["1"]}, "inputs has the wrong type, str"),
-        ({"kind": "stdio_tests", "inputs": [1], "outputs": ["1"]}, "inputs has the wrong type, list"),
-        ({"kind": "script_tests", "tests": "x", "language": "ruby"}, "language has the wrong type, str"),
-        ({"kind": "sql_answer", "setup": "", "query": "", "ordered": "yes"}, "ordered has the wrong type, str"),
-        ({"kind": "sql_answer", "setup": "", "query": "", "ordered": 1}, "ordered has the wrong type, int"),
-        ({"kind": "patch_applies", "files": {}, "expected": "x"}, "expected has the wrong type, str"),
-        ({"kind": "constraints", "instructions": [], "clean_stop": "no"}, "clean_stop has the wrong type, str"),
+        (
+            {"kind": "python_tests", "tests": "x", "setup": None},
+            "setup has the wrong type, NoneType",
+        ),
+        (
+            {"kind": "stdio_tests", "inputs": "1", "outputs": ["1"]},
+            "inputs has the wrong type, str",
+        ),
+        (
+            {"kind": "stdio_tests", "inputs": [1], "outputs": ["1"]},
+            "inputs has the wrong type, list",
+        ),
+        (
+            {"kind": "script_tests", "tests": "x", "language": "ruby"},
+            "language has the wrong type, str",
+        ),
+        (
+            {"kind": "sql_answer", "setup": "", "query": "", "ordered": "yes"},
+            "ordered has the wrong type, str",
+        ),
+        (
+            {"kind": "sql_answer", "setup": "", "query": "", "ordered": 1},
+            "ordered has the wrong type, int",
+        ),
+        (
+            {"kind": "patch_applies", "files": {}, "expected": "x"},
+            "expected has the wrong type, str",
+        ),
+        (
+            {"kind": "constraints", "instructions": [], "clean_stop": "no"},
+            "clean_stop has the wrong type, str",
+        ),
         ({"kind": "grounded_text", "min_words": True}, "min_words has the wrong type, bool"),
         ({"kind": "grounded_text", "max_chars": "9"}, "max_chars has the wrong type, str"),
         ({"kind": "shell_effect", "files": {"a": 1}}, "files has the wrong type, dict"),
-        ({"kind": "shell_effect", "files": {}, "expected_files": []}, "expected_files has the wrong type, list"),
+        (
+            {"kind": "shell_effect", "files": {}, "expected_files": []},
+            "expected_files has the wrong type, list",
+        ),
     ],
 )
 def test_a_value_of_the_wrong_type_is_named(fields: dict[str, Any], wrong: str) -> None:

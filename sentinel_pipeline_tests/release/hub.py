@@ -57,7 +57,9 @@ def hub() -> Iterator[Hub]:
 
         def refused(self) -> bool:
             given = self.headers.get("authorization", "")
-            status = state.refuse or (0 if given == f"Bearer {TOKEN}" or self.command == "PUT" else 401)
+            status = state.refuse or (
+                0 if given == f"Bearer {TOKEN}" or self.command == "PUT" else 401
+            )
             if status:
                 self.body()
                 self.answer({"error": "refused"}, status)
@@ -80,12 +82,18 @@ def hub() -> Iterator[Hub]:
                 self.answer({"url": f"{state.address}/ann/model", "name": "ann/model", "id": "1"})
             elif path.endswith("/preupload/main"):
                 files = [
-                    {**one, "uploadMode": mode(one["path"]), "shouldIgnore": False} for one in json.loads(data)["files"]
+                    {**one, "uploadMode": mode(one["path"]), "shouldIgnore": False}
+                    for one in json.loads(data)["files"]
                 ]
                 self.answer({"files": files})
             elif path.endswith("/info/lfs/objects/batch"):
                 objects = [
-                    {**one, "actions": {"upload": {"href": f"{state.address}/lfs/{one['oid']}", "header": {}}}}
+                    {
+                        **one,
+                        "actions": {
+                            "upload": {"href": f"{state.address}/lfs/{one['oid']}", "header": {}}
+                        },
+                    }
                     for one in json.loads(data)["objects"]
                 ]
                 self.answer({"transfer": "basic", "objects": objects})

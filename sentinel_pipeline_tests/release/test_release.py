@@ -42,8 +42,16 @@ def build(home: Home, model: tuple[Path, dict[str, Any]], **change: Any) -> Arte
     with store.writing("decontamination_report", recipe_hash="-", seed=1) as out:
         out.json("report.json", {"rows": 9, "hits": []})
         out.metrics |= {"rows": 9, "contaminated": 2}
-    with store.writing("rebalanced_mix", parents=[store.get("decontamination_report")], recipe_hash="-", seed=1) as out:
-        out.json("mix.json", {"sources": {"generated": 7}, "quotas": [{"category": "code", "share": 0.45, "rows": 7}]})
+    with store.writing(
+        "rebalanced_mix", parents=[store.get("decontamination_report")], recipe_hash="-", seed=1
+    ) as out:
+        out.json(
+            "mix.json",
+            {
+                "sources": {"generated": 7},
+                "quotas": [{"category": "code", "share": 0.45, "rows": 7}],
+            },
+        )
         out.metrics["rows"] = 7
     with store.writing("base_report", recipe_hash="-", seed=1) as out:
         out.json("heldout/report.json", report_json("heldout", "base", "b", 1, 300))
@@ -84,7 +92,10 @@ def look(home: Home, stage: str | None = "sft") -> Any:
 
 SPOILED: list[tuple[dict[str, Any], str]] = [
     ({"verdict": {"name": "pass_at_1", "drop": True}}, "gate pass_at_1 has no verdict"),
-    ({"verdict": {"name": "pass_at_1", "verdict": "fail"}}, "gate pass_at_1 on tiny/sft_report: fail"),
+    (
+        {"verdict": {"name": "pass_at_1", "verdict": "fail"}},
+        "gate pass_at_1 on tiny/sft_report: fail",
+    ),
     (
         {"verdict": {"name": "syntax_rate", "verdict": "inconclusive"}},
         "gate syntax_rate on tiny/sft_report: inconclusive",
@@ -95,13 +106,18 @@ SPOILED: list[tuple[dict[str, Any], str]] = [
     ),
     ({"verdict": {"name": "pass_at_1", "policy_hash": "old"}}, "stale: its policy changed"),
     ({"parity": None}, "Export parity was never compared"),
-    ({"parity": {"passed": False, "variants": [{"name": "adapter", "answers_differ": 2}]}}, "does not hold (adapter)"),
+    (
+        {"parity": {"passed": False, "variants": [{"name": "adapter", "answers_differ": 2}]}},
+        "does not hold (adapter)",
+    ),
     ({"parity": {"passed": "yes"}}, "does not hold"),
 ]
 
 
 @pytest.mark.parametrize(("change", "says"), SPOILED)
-def test_each_thing_that_lacks_refuses_by_name(home: Home, model: Any, change: dict[str, Any], says: str) -> None:
+def test_each_thing_that_lacks_refuses_by_name(
+    home: Home, model: Any, change: dict[str, Any], says: str
+) -> None:
     build(home, model, **change)
     license_scorers(home)
     with pytest.raises(GateRefused) as refused:
@@ -120,7 +136,9 @@ def test_every_reason_is_told_at_once(home: Home, model: Any) -> None:
 def test_a_newer_checkpoint_is_not_released_on_the_old_ones_report(home: Home, model: Any) -> None:
     build(home, model)
     license_scorers(home)
-    with Store(home, "tiny", "run-2", "run-2").writing("sft_checkpoint", recipe_hash="-", seed=1) as out:
+    with Store(home, "tiny", "run-2", "run-2").writing(
+        "sft_checkpoint", recipe_hash="-", seed=1
+    ) as out:
         out.json("parity.json", {"passed": True, "variants": []})
     with pytest.raises(GateRefused, match="about another checkpoint"):
         look(home)
@@ -150,7 +168,9 @@ def test_what_may_be_code_is_not_released(home: Home, model: Any, name: str) -> 
     assert store.find("release_bundle") is None
 
 
-def test_weights_that_changed_since_they_were_judged_are_not_released(home: Home, model: Any) -> None:
+def test_weights_that_changed_since_they_were_judged_are_not_released(
+    home: Home, model: Any
+) -> None:
     made = build(home, model)
     license_scorers(home)
     evidence = look(home)
@@ -173,7 +193,9 @@ class Command:
         run = "from sentinel_pipeline.cli import main; main()"
         command = [sys.executable, "-c", run, "release", "tiny", "--json", *arguments]
         env = {**os.environ, "SENTINEL_HOME": str(self.home.root), **environment}
-        done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=300)
+        done = subprocess.run(
+            command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=300
+        )
         assert done.returncode == code, done.stderr
         self.said = " ".join(done.stderr.split())
         return dict(json.loads(done.stdout)) if done.stdout else {}
@@ -186,7 +208,9 @@ def good(home: Home, model: Any) -> Command:
     return Command(home)
 
 
-def test_the_command_makes_a_bundle_that_plain_transformers_loads(good: Command, tmp_path: Path) -> None:
+def test_the_command_makes_a_bundle_that_plain_transformers_loads(
+    good: Command, tmp_path: Path
+) -> None:
     out = tmp_path / "out"
     told = good("--out", str(out))
     assert told["folder"] == str(out) and told["parity"] is True and len(told["gates"]) == 2
@@ -199,16 +223,30 @@ def test_the_command_makes_a_bundle_that_plain_transformers_loads(good: Command,
         "assert not any(name.startswith('sentinel') for name in sys.modules)"
     )
     env = {**os.environ, "HF_HUB_OFFLINE": "1"}
-    done = subprocess.run([sys.executable, "-c", code, str(out)], cwd=tmp_path, env=env, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(out)],
+        cwd=tmp_path,
+        env=env,
+        capture_output=True,
+        text=True,
+    )
     assert done.stdout.strip() == "5", done.stderr
     assert not [path for path in out.rglob("*") if path.suffix in (".pt", ".bin", ".pkl")]
-    beside = {"manifest.json", "gates.json", "parity.json", "decontamination.json", "chat_template.jinja"}
+    beside = {
+        "manifest.json",
+        "gates.json",
+        "parity.json",
+        "decontamination.json",
+        "chat_template.jinja",
+    }
     assert beside <= {p.name for p in out.iterdir()}
     assert json.loads((out / "benchmarks/sft/heldout.json").read_text())["passed"] == 240
     assert json.loads((out / "benchmarks/base/heldout.json").read_text())["passed"] == 1
 
 
-def test_the_card_is_read_by_the_hubs_library_and_holds_the_numbers(good: Command, tmp_path: Path) -> None:
+def test_the_card_is_read_by_the_hubs_library_and_holds_the_numbers(
+    good: Command, tmp_path: Path
+) -> None:
     from huggingface_hub import ModelCard
 
     good("--out", str(tmp_path / "out"))
@@ -241,9 +279,15 @@ def test_a_released_checkpoint_is_never_garbage(good: Command) -> None:
     good()
     os.utime(good.home.runs / "tiny" / "sft_checkpoint" / "run-1", (0, 0))
     for run in ("a", "b"):
-        with Store(good.home, "tiny", run, run).writing("sft_checkpoint", recipe_hash="-", seed=1) as out:
+        with Store(good.home, "tiny", run, run).writing(
+            "sft_checkpoint", recipe_hash="-", seed=1
+        ) as out:
             out.json("x.json", run)
-    assert [one.folder.name for one in removable(good.home, keep=1, days=0) if one.folder.name == "run-1"] == []
+    assert [
+        one.folder.name
+        for one in removable(good.home, keep=1, days=0)
+        if one.folder.name == "run-1"
+    ] == []
 
 
 def test_pushing_uploads_the_bundle_privately_and_only_when_asked(good: Command) -> None:
@@ -278,13 +322,16 @@ def test_a_hub_that_refuses_fails_or_is_down_is_told_apart(good: Command) -> Non
 
 
 @pytest.mark.parametrize(
-    "arguments", [("--push", "noowner"), ("--push", "../x/y"), ("--stage", "base"), ("--out", "/etc")]
+    "arguments",
+    [("--push", "noowner"), ("--push", "../x/y"), ("--stage", "base"), ("--out", "/etc")],
 )
 def test_bad_arguments_are_bad_input(good: Command, arguments: tuple[str, str]) -> None:
     good(*arguments, code=2)
 
 
-def test_lm_eval_scores_the_bundle_as_plain_transformers_does(good: Command, tmp_path: Path) -> None:
+def test_lm_eval_scores_the_bundle_as_plain_transformers_does(
+    good: Command, tmp_path: Path
+) -> None:
     need_package("lm_eval")
     import torch
     from lm_eval.api.instance import Instance
@@ -295,9 +342,16 @@ def test_lm_eval_scores_the_bundle_as_plain_transformers_does(good: Command, tmp
     good("--out", bundle)
     start, end = "def add(a, b):", " return a + b"
     asked = Instance("loglikelihood", {}, (start, end), 0)
-    ((scored, _),) = HFLM(pretrained=bundle, device="cpu", batch_size=1).loglikelihood([asked], disable_tqdm=True)
-    tokenizer, model = AutoTokenizer.from_pretrained(bundle), AutoModelForCausalLM.from_pretrained(bundle)
-    prefix, whole = (tokenizer(text, return_tensors="pt").input_ids for text in (start, start + end))
+    ((scored, _),) = HFLM(pretrained=bundle, device="cpu", batch_size=1).loglikelihood(
+        [asked], disable_tqdm=True
+    )
+    tokenizer, model = (
+        AutoTokenizer.from_pretrained(bundle),
+        AutoModelForCausalLM.from_pretrained(bundle),
+    )
+    prefix, whole = (
+        tokenizer(text, return_tensors="pt").input_ids for text in (start, start + end)
+    )
     with torch.no_grad():
         likely = model(whole[:, :-1]).logits.float().log_softmax(-1)
     each = likely.gather(-1, whole[:, 1:, None])[0, prefix.shape[1] - 1 :, 0]

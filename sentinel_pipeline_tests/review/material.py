@@ -16,7 +16,10 @@ SEED_RECORD: dict[str, Any] = {
     "status": "needs_review",
     "prompt_messages": [
         {"role": "system", "content": "You write Python."},
-        {"role": "user", "content": "Write a function `add_one` that returns its argument plus one."},
+        {
+            "role": "user",
+            "content": "Write a function `add_one` that returns its argument plus one.",
+        },
     ],
     "model_response": "def add_one(x):\n    return x - 1\n",
     "corrected_response": None,
@@ -37,7 +40,9 @@ ADD_ONE = ReviewTask(
     task_id="code-function",
     suite="smoke",
     family="functions",
-    verifier=PythonTests(tests="assert add_one(1) == 2\nassert add_one(-1) == 0", entry_point="add_one"),
+    verifier=PythonTests(
+        tests="assert add_one(1) == 2\nassert add_one(-1) == 0", entry_point="add_one"
+    ),
 )
 
 
@@ -66,5 +71,7 @@ def record(number: int, **changes: Any) -> dict[str, Any]:
 def write_lines(path: Path, rows: list[Any]) -> Path:
     """A JSONL file; text is written as it is, other values as JSON."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join((row if isinstance(row, str) else json.dumps(row)) + "\n" for row in rows))
+    path.write_text(
+        "".join((row if isinstance(row, str) else json.dumps(row)) + "\n" for row in rows)
+    )
     return path

@@ -27,7 +27,9 @@ from .test_queue import ANN, BOB, passed
 @pytest.fixture
 def desk(db: Database, clock: Clock, tmp_path: Path) -> Desk:
     desk = Desk(db=db, clock=clock)
-    import_file(desk, write_lines(tmp_path / "a.jsonl", [record(n) for n in range(4)]), actor="import")
+    import_file(
+        desk, write_lines(tmp_path / "a.jsonl", [record(n) for n in range(4)]), actor="import"
+    )
     return desk
 
 
@@ -72,7 +74,9 @@ def test_an_export_is_the_seeds_conversations_in_order_of_ids(desk: Desk, tmp_pa
 
 def test_the_order_of_import_and_decision_does_not_show(desk: Desk, tmp_path: Path) -> None:
     other = Desk(db=Database(f"sqlite:///{tmp_path / 'other.sqlite'}"))
-    import_file(other, write_lines(tmp_path / "b.jsonl", [record(n) for n in (3, 1, 2)]), actor="import")
+    import_file(
+        other, write_lines(tmp_path / "b.jsonl", [record(n) for n in (3, 1, 2)]), actor="import"
+    )
     for number in (1, 2, 3):
         approve(desk, f"card-{number:06d}")
         approve(other, f"card-{4 - number:06d}", user=BOB)
@@ -81,21 +85,27 @@ def test_the_order_of_import_and_decision_does_not_show(desk: Desk, tmp_path: Pa
     )
 
 
-def test_an_export_loads_in_datasets_and_has_the_form_that_trl_trains_on(desk: Desk, tmp_path: Path) -> None:
+def test_an_export_loads_in_datasets_and_has_the_form_that_trl_trains_on(
+    desk: Desk, tmp_path: Path
+) -> None:
     from datasets import load_dataset
     from trl.data_utils import is_conversational
 
     approve(desk, "card-000001", "one")
     write_export(release(desk, "retire", actor="ann"), tmp_path)
     for kind, name in (("json", "corrections.jsonl"), ("parquet", "corrections.parquet")):
-        rows = load_dataset(kind, data_files=str(tmp_path / name), split="train", cache_dir=str(tmp_path / "cache"))
+        rows = load_dataset(
+            kind, data_files=str(tmp_path / name), split="train", cache_dir=str(tmp_path / "cache")
+        )
         assert rows.num_rows == 1 and is_conversational(rows[0])
         assert rows[0]["messages"][-1] == {"role": "assistant", "content": "one"}
 
 
 def test_cards_that_wait_for_a_second_opinion_do_not_leave(db: Database, tmp_path: Path) -> None:
     desk = Desk(db=db, second_share=1.0)
-    import_file(desk, write_lines(tmp_path / "b.jsonl", [record(n) for n in range(3)]), actor="import")
+    import_file(
+        desk, write_lines(tmp_path / "b.jsonl", [record(n) for n in range(3)]), actor="import"
+    )
     for number in range(3):
         approve(desk, f"card-{number:06d}")
     passed(desk, "card-000000", "fine")
@@ -112,7 +122,9 @@ def test_withheld_means_that_nothing_leaves_and_nothing_is_retired(desk: Desk) -
     assert released_corrections(desk) == []
     assert release(desk, "retire", actor="ann").new == 1
     again = release(desk, "withhold", actor="ann")
-    assert (len(again.rows), again.withheld, again.new) == (1, 0, 0), "it left before: its item is gone already"
+    assert (len(again.rows), again.withheld, again.new) == (1, 0, 0), (
+        "it left before: its item is gone already"
+    )
 
 
 def test_what_left_once_stays_retired_though_the_card_changes(desk: Desk) -> None:
@@ -130,7 +142,9 @@ PROMPT = (
 )
 
 
-def test_items_are_retired_by_name_and_by_likeness_and_others_are_not(db: Database, tmp_path: Path) -> None:
+def test_items_are_retired_by_name_and_by_likeness_and_others_are_not(
+    db: Database, tmp_path: Path
+) -> None:
     desk = Desk(db=db)
     row = record(1, task_id="smoke/1", prompt_messages=[{"role": "user", "content": PROMPT}])
     import_file(desk, write_lines(tmp_path / "b.jsonl", [row]), actor="import")
@@ -144,10 +158,19 @@ def test_items_are_retired_by_name_and_by_likeness_and_others_are_not(db: Databa
         item("twin", PROMPT.upper(), suite="heldout"),
         item("near", PROMPT.replace("sorted by their start, ", ""), suite="heldout"),
         item("solved", "Another wording altogether.", reference=renamed),
-        item("free", "Write a function that reverses a string.", reference="def reverse(s):\n    return s[::-1]\n"),
+        item(
+            "free",
+            "Write a function that reverses a string.",
+            reference="def reverse(s):\n    return s[::-1]\n",
+        ),
     ]
     found = {row.task_id: row.kind for row in retired_items(tasks, released_corrections(desk))}
-    assert found == {"smoke/1": "item", "twin": "prompt", "near": "ngrams", "solved": "renamed_solution"}
+    assert found == {
+        "smoke/1": "item",
+        "twin": "prompt",
+        "near": "ngrams",
+        "solved": "renamed_solution",
+    }
 
 
 def test_one_suites_item_does_not_retire_the_same_name_in_another_suite_that_is_known(
@@ -160,8 +183,12 @@ def test_one_suites_item_does_not_retire_the_same_name_in_another_suite_that_is_
     import_file(desk, write_lines(tmp_path / "b.jsonl", [SEED_RECORD]), actor="import")
     approve(desk, SEED_RECORD["id"])
     release(desk, "retire", actor="ann")
-    tasks = [item("code-function", "Quite another thing.", suite=suite) for suite in ("smoke", "heldout")]
-    assert [(row.suite, row.kind) for row in retired_items(tasks, released_corrections(desk))] == [("smoke", "item")]
+    tasks = [
+        item("code-function", "Quite another thing.", suite=suite) for suite in ("smoke", "heldout")
+    ]
+    assert [(row.suite, row.kind) for row in retired_items(tasks, released_corrections(desk))] == [
+        ("smoke", "item")
+    ]
 
 
 CARDS = 5
@@ -176,7 +203,10 @@ class NeverBoth(RuleBasedStateMachine):
 
         folder = Path(tempfile.mkdtemp())
         self.desk = Desk(db=Database(f"sqlite:///{folder / 'q.sqlite'}"))
-        rows = [record(n, prompt_messages=[{"role": "user", "content": f"{PROMPT} Case {n}."}]) for n in range(CARDS)]
+        rows = [
+            record(n, prompt_messages=[{"role": "user", "content": f"{PROMPT} Case {n}."}])
+            for n in range(CARDS)
+        ]
         import_file(self.desk, write_lines(folder / "a.jsonl", rows), actor="import")
         self.items = [item(f"task-{n}", f"unlike {n}") for n in range(CARDS)]
         self.left: set[str] = set()
@@ -187,13 +217,24 @@ class NeverBoth(RuleBasedStateMachine):
         card = read_card_of(self.desk, f"card-{number:06d}", ANN)
         return card.version, card.status
 
-    @rule(number=st.integers(0, CARDS - 1), text=st.sampled_from(["a b", "c d"]), approve=st.booleans())
+    @rule(
+        number=st.integers(0, CARDS - 1),
+        text=st.sampled_from(["a b", "c d"]),
+        approve=st.booleans(),
+    )
     def decision(self, number: int, text: str, approve: bool) -> None:
         version, status = self.version(number)
         name = f"card-{number:06d}"
         passed(self.desk, name, text)
         act = decide if status == "needs_review" else revise
-        act(self.desk, ANN, name, version, "approved" if approve else "discarded", text if approve else None)
+        act(
+            self.desk,
+            ANN,
+            name,
+            version,
+            "approved" if approve else "discarded",
+            text if approve else None,
+        )
 
     @rule()
     def take_back(self) -> None:
@@ -208,7 +249,9 @@ class NeverBoth(RuleBasedStateMachine):
 
     @invariant()
     def what_left_judges_no_longer_and_nothing_else_is_retired(self) -> None:
-        retired = {row.task_id for row in retired_items(self.items, released_corrections(self.desk))}
+        retired = {
+            row.task_id for row in retired_items(self.items, released_corrections(self.desk))
+        }
         assert retired == self.left
 
     @precondition(lambda self: self.left)

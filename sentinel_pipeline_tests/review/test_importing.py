@@ -37,7 +37,9 @@ def count(desk: Desk) -> int:
 
 def reasons(desk: Desk) -> list[tuple[int, str]]:
     with desk.db.reading() as connection:
-        rows = connection.execute(select(quarantine.c.line, quarantine.c.reason).order_by(quarantine.c.line)).all()
+        rows = connection.execute(
+            select(quarantine.c.line, quarantine.c.reason).order_by(quarantine.c.line)
+        ).all()
     return [(row.line, row.reason) for row in rows]
 
 
@@ -52,7 +54,9 @@ def test_the_seeds_record_survives_key_for_key(desk: Desk, tmp_path: Path) -> No
 
 
 def test_importing_again_changes_nothing(desk: Desk, tmp_path: Path) -> None:
-    path = write_lines(tmp_path / "sft_candidates.jsonl", [record(n) for n in range(5)] + ["{broken"])
+    path = write_lines(
+        tmp_path / "sft_candidates.jsonl", [record(n) for n in range(5)] + ["{broken"]
+    )
     assert import_file(desk, path, actor="ann") == Imported(5, 0, 0, 1)
     assert import_file(desk, path, actor="ann") == Imported(0, 5, 0, 1)
     assert (count(desk), len(reasons(desk))) == (5, 1)
@@ -71,7 +75,9 @@ def test_a_changed_duplicate_is_reported_and_not_overwritten(desk: Desk, tmp_pat
 
 
 def test_two_lines_of_one_id_in_one_file(desk: Desk, tmp_path: Path) -> None:
-    path = write_lines(tmp_path / "a.jsonl", [record(1), record(1), record(1, failure_reason="other: reason")])
+    path = write_lines(
+        tmp_path / "a.jsonl", [record(1), record(1), record(1, failure_reason="other: reason")]
+    )
     assert import_file(desk, path, actor="ann") == Imported(1, 1, 1, 0)
 
 
@@ -82,12 +88,21 @@ def test_two_lines_of_one_id_in_one_file(desk: Desk, tmp_path: Path) -> None:
         ({"quality_score": 1.5}, "record: quality_score: 1.5 is out of range"),
         ({"quality_score": True}, "record: quality_score: expected a number or null, got 'True'"),
         ({"prompt_messages": []}, "record: prompt_messages: expected a non-empty list"),
-        ({"prompt_messages": [{"role": "assistant", "content": "x"}]}, "record: prompt_messages: ends with a turn of"),
+        (
+            {"prompt_messages": [{"role": "assistant", "content": "x"}]},
+            "record: prompt_messages: ends with a turn of",
+        ),
         ({"id": ""}, "record: id: expected 1 to 200 characters"),
         ({"id": "a\u202eb"}, "record: id: holds characters that cannot be printed"),
         ({"model_response": None}, "record: model_response: expected text, got NoneType"),
-        ({"status": "approved"}, "record: corrected_response: status is approved, but there is no correction"),
-        ({"corrected_response": "x"}, "record: corrected_response: expected null while status is needs_review"),
+        (
+            {"status": "approved"},
+            "record: corrected_response: status is approved, but there is no correction",
+        ),
+        (
+            {"corrected_response": "x"},
+            "record: corrected_response: expected null while status is needs_review",
+        ),
         ({"surprise": 1}, "record: surprise: unknown key"),
     ],
 )
@@ -115,10 +130,17 @@ def test_decided_records_keep_their_status_and_secrets_stay_out(desk: Desk, tmp_
         record(2, status="discarded"),
         record(3, status="approved", corrected_response=f"token = '{key}'"),
     ]
-    assert import_file(desk, write_lines(tmp_path / "a.jsonl", rows), actor="ann") == Imported(2, 0, 0, 1)
+    assert import_file(desk, write_lines(tmp_path / "a.jsonl", rows), actor="ann") == Imported(
+        2, 0, 0, 1
+    )
     with desk.db.reading() as connection:
         card = read_card(connection, desk, "card-000001", ANN)
-    assert (card.status, card.correction, card.checked, card.decided_by) == ("approved", "one", "import", "import")
+    assert (card.status, card.correction, card.checked, card.decided_by) == (
+        "approved",
+        "one",
+        "import",
+        "import",
+    )
     assert "github_token" in reasons(desk)[0][1] and key not in reasons(desk)[0][1]
 
 
@@ -126,7 +148,9 @@ HOSTILE = "<script>alert(1)</script>\x1b[31m\u202eevil\u202c\x00\ud800 \U0001f60
 
 
 def test_hostile_text_comes_back_exactly(desk: Desk, tmp_path: Path) -> None:
-    row = record(1, model_response=HOSTILE, failure_reason=f"odd\x00\ud800: {HOSTILE}", task_type=HOSTILE)
+    row = record(
+        1, model_response=HOSTILE, failure_reason=f"odd\x00\ud800: {HOSTILE}", task_type=HOSTILE
+    )
     assert import_file(desk, write_lines(tmp_path / "a.jsonl", [row]), actor="ann").imported == 1
     with desk.db.reading() as connection:
         assert read_card(connection, desk, "card-000001", ANN).record.model_response == HOSTILE
@@ -134,11 +158,15 @@ def test_hostile_text_comes_back_exactly(desk: Desk, tmp_path: Path) -> None:
 
 def test_five_megabytes_are_a_card_and_nine_are_quarantined(desk: Desk, tmp_path: Path) -> None:
     rows = [record(1, model_response="x" * 5_000_000), record(2, model_response="x" * 9_000_000)]
-    assert import_file(desk, write_lines(tmp_path / "a.jsonl", rows), actor="ann") == Imported(1, 0, 0, 1)
+    assert import_file(desk, write_lines(tmp_path / "a.jsonl", rows), actor="ann") == Imported(
+        1, 0, 0, 1
+    )
     assert reasons(desk)[0][1].startswith("too_long")
 
 
-def test_an_import_that_is_stopped_goes_on(desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_import_that_is_stopped_goes_on(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(importing, "BATCH", 10)
     path = write_lines(tmp_path / "a.jsonl", [record(n) for n in range(35)])
 
@@ -152,7 +180,9 @@ def test_an_import_that_is_stopped_goes_on(desk: Desk, tmp_path: Path, monkeypat
     assert import_file(desk, path, actor="ann") == Imported(15, 20, 0, 0)
 
 
-def test_tasks_beside_the_file_give_the_tests_and_complete_cards_later(desk: Desk, tmp_path: Path) -> None:
+def test_tasks_beside_the_file_give_the_tests_and_complete_cards_later(
+    desk: Desk, tmp_path: Path
+) -> None:
     path = write_lines(tmp_path / "sft_candidates.jsonl", [SEED_RECORD])
     import_file(desk, path, actor="ann")
     write_lines(tmp_path / "sft_candidates.tasks.jsonl", [ADD_ONE.to_json()])
@@ -183,7 +213,8 @@ def test_a_folder_of_runs_is_found_and_an_empty_one_is_an_error(tmp_path: Path) 
 
 @given(
     st.recursive(
-        st.none() | st.booleans() | st.floats() | st.text(), lambda x: st.lists(x) | st.dictionaries(st.text(), x)
+        st.none() | st.booleans() | st.floats() | st.text(),
+        lambda x: st.lists(x) | st.dictionaries(st.text(), x),
     )
 )
 def test_reading_any_value_is_a_record_or_a_reason(value: object) -> None:
@@ -191,7 +222,10 @@ def test_reading_any_value_is_a_record_or_a_reason(value: object) -> None:
         SftCandidate.from_json(value)
 
 
-@given(st.sampled_from(sorted(SEED_RECORD)), st.none() | st.integers() | st.text() | st.lists(st.text()) | st.floats())
+@given(
+    st.sampled_from(sorted(SEED_RECORD)),
+    st.none() | st.integers() | st.text() | st.lists(st.text()) | st.floats(),
+)
 def test_one_odd_field_is_read_back_the_same_or_refused_by_name(field: str, value: object) -> None:
     data = {**SEED_RECORD, field: value}
     try:

@@ -26,7 +26,9 @@ from .test_queue import ANN, read_card_of
 @pytest.fixture
 def desk(db: Database, clock: Clock, tmp_path: Path) -> Desk:
     desk = Desk(db=db, clock=clock)
-    import_file(desk, write_lines(tmp_path / "a.jsonl", [record(n) for n in range(12)]), actor="import")
+    import_file(
+        desk, write_lines(tmp_path / "a.jsonl", [record(n) for n in range(12)]), actor="import"
+    )
     return desk
 
 
@@ -34,13 +36,17 @@ def test_an_old_database_is_brought_up_and_a_newer_one_is_left_alone(url: str) -
     old = Database.__new__(Database)
     old.__init__(url)  # type: ignore[misc]
     with old.writing() as connection:
-        schema.META.drop_all(connection, tables=[schema.blind_labels, schema.blind_items, schema.batches])
+        schema.META.drop_all(
+            connection, tables=[schema.blind_labels, schema.blind_items, schema.batches]
+        )
         connection.execute(schema.version.delete().where(schema.version.c.version > 1))
     old.close()
     again = Database(url)
     with again.reading() as connection:
         assert schema.current_version(connection) == schema.LATEST == 2
-        assert connection.execute(select(func.count()).select_from(schema.batches)).scalar_one() == 0
+        assert (
+            connection.execute(select(func.count()).select_from(schema.batches)).scalar_one() == 0
+        )
     with again.writing() as connection:
         connection.execute(schema.version.insert().values(version=99))
     again.close()
@@ -48,25 +54,35 @@ def test_an_old_database_is_brought_up_and_a_newer_one_is_left_alone(url: str) -
         Database(url)
 
 
-def test_a_backup_restores_into_the_other_kind_of_database_and_goes_on(desk: Desk, tmp_path: Path) -> None:
+def test_a_backup_restores_into_the_other_kind_of_database_and_goes_on(
+    desk: Desk, tmp_path: Path
+) -> None:
     add_user(desk, "ann")
     approve(desk, "card-000001", "one\x00")
     counts = backup(desk, tmp_path / "queue.jsonl.gz")
     other = Desk(db=Database(f"sqlite:///{tmp_path / 'other.sqlite'}"))
     assert restore(other, tmp_path / "queue.jsonl.gz") == counts
     assert read_card_of(other, "card-000001", ANN) == read_card_of(desk, "card-000001", ANN)
-    assert import_file(other, write_lines(tmp_path / "b.jsonl", [record(99)]), actor="import").imported == 1
+    assert (
+        import_file(other, write_lines(tmp_path / "b.jsonl", [record(99)]), actor="import").imported
+        == 1
+    )
     with pytest.raises(Conflict, match="the queue is not empty"):
         restore(other, tmp_path / "queue.jsonl.gz")
 
 
 def test_a_backup_restores_into_either_kind(url: str, tmp_path: Path) -> None:
     source = Desk(db=Database(f"sqlite:///{tmp_path / 'source.sqlite'}"))
-    import_file(source, write_lines(tmp_path / "a.jsonl", [record(n) for n in range(5)]), actor="import")
+    import_file(
+        source, write_lines(tmp_path / "a.jsonl", [record(n) for n in range(5)]), actor="import"
+    )
     backup(source, tmp_path / "queue.jsonl.gz")
     target = Desk(db=Database(url))
     restore(target, tmp_path / "queue.jsonl.gz")
-    assert import_file(target, write_lines(tmp_path / "b.jsonl", [record(9)]), actor="import").imported == 1
+    assert (
+        import_file(target, write_lines(tmp_path / "b.jsonl", [record(9)]), actor="import").imported
+        == 1
+    )
     decide(target, ANN, "card-000003", 1, "discarded")
     target.db.close()
 

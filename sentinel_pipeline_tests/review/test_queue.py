@@ -28,7 +28,9 @@ ANN, BOB, EVE = User("ann", "reviewer"), User("bob", "reviewer"), User("eve", "l
 @pytest.fixture
 def desk(db: Database, clock: Clock, tmp_path: Path) -> Desk:
     desk = Desk(db=db, clock=clock)
-    import_file(desk, write_lines(tmp_path / "a.jsonl", [record(n) for n in range(6)]), actor="import")
+    import_file(
+        desk, write_lines(tmp_path / "a.jsonl", [record(n) for n in range(6)]), actor="import"
+    )
     return desk
 
 
@@ -36,7 +38,11 @@ def passed(desk: Desk, card_id: str, text: str) -> None:
     """As if the critic had passed ``text``."""
     row = {"card_id": card_id, "digest": digest(text), "outcome": "pass", "labels": "{}"}
     with desk.db.writing() as connection:
-        upsert(connection, checks, {**row, "scorer_version": checking.scorer_version(), "checked_at": 0.0})
+        upsert(
+            connection,
+            checks,
+            {**row, "scorer_version": checking.scorer_version(), "checked_at": 0.0},
+        )
 
 
 def test_two_people_never_see_one_card_and_one_person_keeps_theirs(desk: Desk) -> None:
@@ -75,7 +81,9 @@ def test_who_lost_the_lease_to_nobody_loses_no_work(desk: Desk, clock: Clock) ->
 
 def test_claims_of_many_threads_are_all_different(db: Database, tmp_path: Path) -> None:
     desk = Desk(db=db)
-    import_file(desk, write_lines(tmp_path / "b.jsonl", [record(n) for n in range(60)]), actor="import")
+    import_file(
+        desk, write_lines(tmp_path / "b.jsonl", [record(n) for n in range(60)]), actor="import"
+    )
     got: list[str] = []
 
     def work(name: str) -> None:
@@ -92,7 +100,12 @@ def test_claims_of_many_threads_are_all_different(db: Database, tmp_path: Path) 
         thread.join()
     assert len(got) == 60 == len(set(got))
     with db.reading() as connection:
-        assert connection.execute(select(func.count()).where(cards.c.status == "discarded")).scalar_one() == 60
+        assert (
+            connection.execute(
+                select(func.count()).where(cards.c.status == "discarded")
+            ).scalar_one()
+            == 60
+        )
 
 
 def test_a_decision_on_an_old_version_writes_nothing(desk: Desk) -> None:
@@ -124,7 +137,9 @@ def test_approving_needs_a_correction_that_passed_its_checks(desk: Desk) -> None
     with pytest.raises(Refused, match="the checks have not run on this text"):
         decide(desk, ANN, name, 1, "approved", "one")
     passed(desk, name, "one")
-    assert decide(desk, ANN, name, 1, "approved", "one") == decisions.Made(name, "approved", 2, None)
+    assert decide(desk, ANN, name, 1, "approved", "one") == decisions.Made(
+        name, "approved", 2, None
+    )
     assert read_card_of(desk, name, ANN).correction == "one"
 
 
@@ -147,7 +162,9 @@ def test_the_tasks_own_tests_judge_a_correction(tmp_path: Path) -> None:
 def test_a_correction_with_a_secret_is_refused_with_the_reason(desk: Desk) -> None:
     key = "gh" + "p_" + "a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8"
     found = check(desk, ANN, "card-000001", f"use {key}")
-    assert found.outcome == "fail" and found.reason == "no_secret: secret: github_token at character 4"
+    assert (
+        found.outcome == "fail" and found.reason == "no_secret: secret: github_token at character 4"
+    )
     with pytest.raises(Refused, match="no_secret: secret: github_token at character 4"):
         decide(desk, ANN, "card-000001", 1, "approved", f"use {key}")
 
@@ -157,8 +174,13 @@ def test_infrastructure_is_neither_pass_nor_fail(desk: Desk) -> None:
 
     card = read_card_of(desk, "card-000001", ANN)
     fine = dict.fromkeys(LABELS, Label(True, "ok"))
-    open_one = fine | {"tests_pass": Label(None, "infra: worker died"), "accepted": Label(None, "infra")}
-    found = checking.judge(card, "one", lambda _: CriticLabels(id="x", scorer_version="1", **open_one))
+    open_one = fine | {
+        "tests_pass": Label(None, "infra: worker died"),
+        "accepted": Label(None, "infra"),
+    }
+    found = checking.judge(
+        card, "one", lambda _: CriticLabels(id="x", scorer_version="1", **open_one)
+    )
     assert (found.outcome, found.reason) == ("infra", "tests_pass: infra: worker died")
     assert Check("infra", True, {}).reason.startswith("infra")
 
@@ -201,9 +223,13 @@ def test_undo_never_undoes_what_somebody_did_after(desk: Desk) -> None:
     assert read_card_of(desk, "card-000000", ANN).status == "model_rejected"
 
 
-def test_only_the_last_ten_own_decisions_can_be_changed_but_by_a_lead(db: Database, tmp_path: Path) -> None:
+def test_only_the_last_ten_own_decisions_can_be_changed_but_by_a_lead(
+    db: Database, tmp_path: Path
+) -> None:
     desk = Desk(db=db)
-    import_file(desk, write_lines(tmp_path / "b.jsonl", [record(n) for n in range(12)]), actor="import")
+    import_file(
+        desk, write_lines(tmp_path / "b.jsonl", [record(n) for n in range(12)]), actor="import"
+    )
     for number in range(11):
         decide(desk, ANN, f"card-{number:06d}", 1, "discarded")
     assert [row.card_id for row in recent(desk, ANN)] == [f"card-{n:06d}" for n in range(10, 0, -1)]
@@ -260,31 +286,54 @@ def test_filters(db: Database, tmp_path: Path) -> None:
         return [line.id[-1] for line in list_cards(desk, ANN, Filters(**wanted))]  # type: ignore[arg-type]
 
     assert [ids(score=band) for band in ("red", "orange", "yellow")] == [["0"], ["1"], ["2", "3"]]
-    assert ids(model="m1") == ["0"] and ids(task_type="shell") == ["1"] and ids(run="other") == ["3"]
-    assert ids(text="GRÖSSE_") == ["2"] and ids(text="größe_X 100%") == ["2"] and ids(text="100_") == []
+    assert (
+        ids(model="m1") == ["0"] and ids(task_type="shell") == ["1"] and ids(run="other") == ["3"]
+    )
+    assert (
+        ids(text="GRÖSSE_") == ["2"]
+        and ids(text="größe_X 100%") == ["2"]
+        and ids(text="100_") == []
+    )
     assert ids(text="number") == ["0", "1", "2", "3"]
     decide(desk, ANN, "card-000001", 1, "discarded")
     assert ids(place="done") == ["1"] and ids(place="done", status="approved") == []
     assert [line.id[-1] for line in similar(desk, "card-000000")] == ["2", "3"]
 
 
-def test_a_second_opinion_is_blind_and_a_lead_settles_a_dispute(db: Database, clock: Clock, tmp_path: Path) -> None:
+def test_a_second_opinion_is_blind_and_a_lead_settles_a_dispute(
+    db: Database, clock: Clock, tmp_path: Path
+) -> None:
     desk = Desk(db=db, clock=clock, second_share=1.0)
-    import_file(desk, write_lines(tmp_path / "b.jsonl", [record(n) for n in range(2)]), actor="import")
+    import_file(
+        desk, write_lines(tmp_path / "b.jsonl", [record(n) for n in range(2)]), actor="import"
+    )
     assert decide(desk, ANN, "card-000000", 1, "discarded").second == "wanted"
     assert next_card(desk, ANN, Filters(place="second")) is None
     card = next_card(desk, BOB, Filters(place="second"))
-    assert card and (card.blind, card.status, card.decided_by, card.correction) == (True, "needs_review", None, None)
+    assert card and (card.blind, card.status, card.decided_by, card.correction) == (
+        True,
+        "needs_review",
+        None,
+        None,
+    )
     assert list_cards(desk, BOB, Filters(place="done")) == []
     made = decide(desk, BOB, card.record.id, card.version, "model_rejected")
-    assert (made.second, read_card_of(desk, card.record.id, BOB).status) == ("disputed", "discarded")
-    assert decisions.opinions_of(desk, card.record.id) == [("ann", "discarded"), ("bob", "model_rejected")]
+    assert (made.second, read_card_of(desk, card.record.id, BOB).status) == (
+        "disputed",
+        "discarded",
+    )
+    assert decisions.opinions_of(desk, card.record.id) == [
+        ("ann", "discarded"),
+        ("bob", "model_rejected"),
+    ]
     settled = revise(desk, EVE, card.record.id, made.version, "model_rejected")
     assert (settled.status, settled.second) == ("model_rejected", "settled")
     assert undo(desk, EVE).second == "disputed"
 
 
-def test_undo_of_a_second_opinion_asks_for_it_again(db: Database, clock: Clock, tmp_path: Path) -> None:
+def test_undo_of_a_second_opinion_asks_for_it_again(
+    db: Database, clock: Clock, tmp_path: Path
+) -> None:
     desk = Desk(db=db, clock=clock, second_share=1.0)
     import_file(desk, write_lines(tmp_path / "b.jsonl", [record(0)]), actor="import")
     decide(desk, ANN, "card-000000", 1, "discarded")
@@ -329,4 +378,8 @@ def test_the_trail_holds_every_change(desk: Desk) -> None:
     with desk.db.reading() as connection:
         assert connection.execute(select(func.count()).select_from(history)).scalar_one() == 3
     newest = trail(desk)[0]
-    assert (newest.actor, newest.action, newest.detail["before"]["status"]) == ("eve", "revise", "discarded")
+    assert (newest.actor, newest.action, newest.detail["before"]["status"]) == (
+        "eve",
+        "revise",
+        "discarded",
+    )

@@ -17,8 +17,12 @@ def test_the_rewards_hold_a_licence_and_are_on_the_critics_list() -> None:
     (exam,) = exams.reward_exams(Material(GOLD, (), workers=1))
     marks = examine(exam)
     assert marks.licensed, marks.refusal
-    assert (marks.n_gold, marks.bad_accepted, marks.wrong_reason) == (7, 0, 0), "at most three tasks of a family"
-    assert marks.n_bad > 40 and marks.version != scorer_version(), "a changed reward is another scorer"
+    assert (marks.n_gold, marks.bad_accepted, marks.wrong_reason) == (7, 0, 0), (
+        "at most three tasks of a family"
+    )
+    assert marks.n_bad > 40 and marks.version != scorer_version(), (
+        "a changed reward is another scorer"
+    )
     assert [one.scorer for one in EXAMS[-1](Material(GOLD, (), workers=1))] == ["rewards"]
 
 

@@ -16,7 +16,14 @@ from sentinel_pipeline.errors import BadInput
 from sentinel_pipeline.records import Message, PythonTests, Task
 from sentinel_pipeline.records.data_spec import CriticSpec
 from sentinel_pipeline.records.reward_spec import RewardSpec
-from sentinel_pipeline.rewards import PartReward, Scoring, TaskReward, reward_functions, scoring, training_rows
+from sentinel_pipeline.rewards import (
+    PartReward,
+    Scoring,
+    TaskReward,
+    reward_functions,
+    scoring,
+    training_rows,
+)
 from sentinel_pipeline.rewards.audit import RewardAudit, audit_rewards
 from sentinel_pipeline.rewards.cases import Case, cases
 
@@ -68,7 +75,12 @@ def test_gold_earns_one_bad_never_passes_and_hacks_earn_nothing() -> None:
     found = {one.name: one for one in audit_rewards(cases(TASKS), spec=CriticSpec(), workers=1)}
     assert len(found) == 9
     for one in found.values():
-        assert (one.gold_accepted, one.bad_accepted, one.hacks_paid, one.infra) == (one.gold, 0, 0, 0), one.examples
+        assert (one.gold_accepted, one.bad_accepted, one.hacks_paid, one.infra) == (
+            one.gold,
+            0,
+            0,
+            0,
+        ), one.examples
         assert one.licensed and one.hacks >= 6 * one.gold
 
 
@@ -78,7 +90,9 @@ def test_the_audit_notices_a_hack_that_is_paid() -> None:
     paid = Case("hack", "paid", "chat", gold.item)
     (audit,) = audit_rewards([gold, bad, paid], spec=CriticSpec(), workers=1)
     assert (audit.hacks_paid, audit.licensed) == (1, False) and "reward 1.00" in audit.examples[0]
-    assert not RewardAudit(name="x", version="v", gold=1, gold_accepted=1, bad=1).licensed, "no hack was tried"
+    assert not RewardAudit(name="x", version="v", gold=1, gold_accepted=1, bad=1).licensed, (
+        "no hack was tried"
+    )
 
 
 def test_rewards_are_none_for_other_families_and_share_one_judgement(judge: Scoring) -> None:
@@ -86,16 +100,18 @@ def test_rewards_are_none_for_other_families_and_share_one_judgement(judge: Scor
     given = columns(TASKS, [task.reference for task in TASKS])
     for one, weight in zip(functions, weights, strict=True):
         values = one(**given)
-        assert [value is None for value in values] == [task.family != one.family for task in TASKS] or (
-            one.__name__ == "chat_parses"
-        )
+        assert [value is None for value in values] == [
+            task.family != one.family for task in TASKS
+        ] or (one.__name__ == "chat_parses")
         assert {value for value in values if value is not None} <= {1.0}
         assert weight == (1.0 if isinstance(one, TaskReward) else 0.0)
     assert judge.counts == {"judged": len(TASKS)}, "judged once for all functions"
 
 
 def test_names_are_stable_and_unique(judge: Scoring) -> None:
-    names = [one.__name__ for one in reward_functions(["extraction", "sql_qa", "functions"], judge)[0]]
+    names = [
+        one.__name__ for one in reward_functions(["extraction", "sql_qa", "functions"], judge)[0]
+    ]
     assert names == [
         "extraction", "extraction_parsed", "extraction_strict", "extraction_schema", "extraction_values",
         "sql_qa", "sql_qa_parses", "sql_qa_runs", "functions", "functions_parses",
@@ -103,7 +119,13 @@ def test_names_are_stable_and_unique(judge: Scoring) -> None:
 
 
 def test_weights_are_set_by_name_and_an_unknown_name_is_refused(judge: Scoring) -> None:
-    assert reward_functions(["extraction"], judge, {"extraction_strict": 0.2})[1] == [1.0, 0.0, 0.2, 0.0, 0.0]
+    assert reward_functions(["extraction"], judge, {"extraction_strict": 0.2})[1] == [
+        1.0,
+        0.0,
+        0.2,
+        0.0,
+        0.0,
+    ]
     with pytest.raises(BadInput, match="no reward 'extraction_stric'.*extraction_strict"):
         reward_functions(["extraction"], judge, {"extraction_stric": 0.2})
 
@@ -126,7 +148,9 @@ def test_partial_answers_earn_between(judge: Scoring) -> None:
     assert PartReward("extraction", judge, "schema")(**columns([task], [wrong])) == [1.0]
 
 
-def test_infrastructure_is_never_a_zero_and_is_counted(judge: Scoring, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_infrastructure_is_never_a_zero_and_is_counted(
+    judge: Scoring, monkeypatch: pytest.MonkeyPatch
+) -> None:
     calls = []
 
     def broken(items: Any, **_: Any) -> Iterator[scorer.Score]:
@@ -164,11 +188,15 @@ def test_equal_answers_are_judged_once(judge: Scoring, monkeypatch: pytest.Monke
         return real(listed, **rest)
 
     monkeypatch.setattr(scoring, "score", counting)
-    assert TaskReward("functions", judge)(**columns([CODE] * 16, [CODE.reference] * 16)) == [1.0] * 16
+    assert (
+        TaskReward("functions", judge)(**columns([CODE] * 16, [CODE.reference] * 16)) == [1.0] * 16
+    )
     assert seen == [1]
 
 
-def test_a_process_with_threads_is_not_forked(judge: Scoring, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_with_threads_is_not_forked(
+    judge: Scoring, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Workers are executed children: nothing here may call ``fork`` on a process that may hold CUDA."""
     import os
 

@@ -6,7 +6,9 @@ from __future__ import annotations
 
 from ..conftest import ROOT
 
-TESTS = "assert f(3) == 10\nassert f(4) == 17\nassert f('k') == 'secret-8f1'\nassert [f(0)] == [1]\n"
+TESTS = (
+    "assert f(3) == 10\nassert f(4) == 17\nassert f('k') == 'secret-8f1'\nassert [f(0)] == [1]\n"
+)
 """No program below computes this, so none may pass."""
 
 LIAR = (

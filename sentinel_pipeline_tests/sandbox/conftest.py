@@ -33,7 +33,9 @@ def python(grader: Grader) -> Grade:
         limits: Limits | None = None,
     ) -> Result:
         verifier = PythonTests(tests=tests, entry_point=entry_point, setup=setup, prefix=prefix)
-        return next(iter(list(grader.grade([Program(id="p", code=code, verifier=verifier, limits=limits)]))))
+        return next(
+            iter(list(grader.grade([Program(id="p", code=code, verifier=verifier, limits=limits)])))
+        )
 
     return run
 
@@ -51,10 +53,14 @@ def script(grader: Grader) -> Grade:
         limits: Limits | None = None,
     ) -> Result:
         tests = (
-            tests if "require(" in tests or "import " in tests else f"const assert = require('node:assert');\n{tests}"
+            tests
+            if "require(" in tests or "import " in tests
+            else f"const assert = require('node:assert');\n{tests}"
         )
         verifier = ScriptTests(tests=tests, entry_point=entry_point, language=language)
-        return next(iter(list(grader.grade([Program(id="t", code=code, verifier=verifier, limits=limits)]))))
+        return next(
+            iter(list(grader.grade([Program(id="t", code=code, verifier=verifier, limits=limits)])))
+        )
 
     return run
 
@@ -72,7 +78,13 @@ def shell(grader: Grader) -> Grade:
         limits: Limits | None = None,
     ) -> Result:
         verifier = ShellEffect(files=files or {}, stdout=stdout, expected_files=expected_files)
-        return next(iter(list(grader.grade([Program(id="s", code=command, verifier=verifier, limits=limits)]))))
+        return next(
+            iter(
+                list(
+                    grader.grade([Program(id="s", code=command, verifier=verifier, limits=limits)])
+                )
+            )
+        )
 
     return run
 
@@ -82,8 +94,14 @@ def stdio(grader: Grader) -> Grade:
     """``stdio(code, (input, output), …)`` -> Result."""
 
     def run(code: str, *cases: tuple[str, str], limits: Limits | None = None) -> Result:
-        verifier = StdioTests(inputs=tuple(case[0] for case in cases), outputs=tuple(case[1] for case in cases))
-        return next(iter(list(grader.grade([Program(id="io", code=code, verifier=verifier, limits=limits)]))))
+        verifier = StdioTests(
+            inputs=tuple(case[0] for case in cases), outputs=tuple(case[1] for case in cases)
+        )
+        return next(
+            iter(
+                list(grader.grade([Program(id="io", code=code, verifier=verifier, limits=limits)]))
+            )
+        )
 
     return run
 
@@ -92,8 +110,19 @@ def stdio(grader: Grader) -> Grade:
 def sql(grader: Grader) -> Grade:
     """``sql(query, gold, setup=…, ordered=…)`` -> Result."""
 
-    def run(query: str, gold: str, setup: str = "", *, ordered: bool = False, limits: Limits | None = None) -> Result:
+    def run(
+        query: str,
+        gold: str,
+        setup: str = "",
+        *,
+        ordered: bool = False,
+        limits: Limits | None = None,
+    ) -> Result:
         verifier = SqlAnswer(setup=setup, query=gold, ordered=ordered)
-        return next(iter(list(grader.grade([Program(id="q", code=query, verifier=verifier, limits=limits)]))))
+        return next(
+            iter(
+                list(grader.grade([Program(id="q", code=query, verifier=verifier, limits=limits)]))
+            )
+        )
 
     return run

@@ -11,8 +11,21 @@ import subprocess
 import sys
 from collections.abc import Iterator
 
-_COMPARE = {ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq}
-_ARITHMETIC = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Add, ast.FloorDiv: ast.Mult, ast.Mod: ast.FloorDiv}
+_COMPARE = {
+    ast.Lt: ast.LtE,
+    ast.LtE: ast.Lt,
+    ast.Gt: ast.GtE,
+    ast.GtE: ast.Gt,
+    ast.Eq: ast.NotEq,
+    ast.NotEq: ast.Eq,
+}
+_ARITHMETIC = {
+    ast.Add: ast.Sub,
+    ast.Sub: ast.Add,
+    ast.Mult: ast.Add,
+    ast.FloorDiv: ast.Mult,
+    ast.Mod: ast.FloorDiv,
+}
 
 
 def mutants(code: str, most: int, after_line: int = 0) -> Iterator[str]:
@@ -22,7 +35,11 @@ def mutants(code: str, most: int, after_line: int = 0) -> Iterator[str]:
     """
 
     def chosen(tree: ast.Module) -> list[ast.AST]:
-        return [site for site in ast.walk(tree) if _changes(site) and getattr(site, "lineno", 0) > after_line]
+        return [
+            site
+            for site in ast.walk(tree)
+            if _changes(site) and getattr(site, "lineno", 0) > after_line
+        ]
 
     sites = chosen(ast.parse(code))
     for index in range(min(most, len(sites))):
@@ -77,6 +94,10 @@ def passes_plainly(sources: list[str]) -> list[bool]:
     """For each source (program and tests together): does it run to its end?"""
     lines = "\n".join(json.dumps(source) for source in sources) + "\n"
     done = subprocess.run(
-        [sys.executable, "-I", "-c", _RUNNER], input=lines, capture_output=True, text=True, check=True
+        [sys.executable, "-I", "-c", _RUNNER],
+        input=lines,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     return [line == "True" for line in done.stdout.splitlines()]

@@ -82,7 +82,9 @@ LEFTOVERS = {
 @pytest.mark.parametrize("name", LEFTOVERS)
 def test_nothing_is_left_for_the_next_sample(python: Grade, name: str) -> None:
     leave, look = LEFTOVERS[name]
-    python(f"try:\n    {leave}\nexcept Exception: pass\ndef f():\n    return 1\n", "assert f() == 1")
+    python(
+        f"try:\n    {leave}\nexcept Exception: pass\ndef f():\n    return 1\n", "assert f() == 1"
+    )
     result = python(f"def f():\n    return {look}\n", "assert f() == []")
     assert result.code == "passed", result.reason
 
@@ -123,8 +125,12 @@ SHELL_HARM = {
 
 @pytest.mark.parametrize("name", SHELL_HARM)
 def test_shell_does_no_harm(shell: Grade, name: str) -> None:
-    result = shell(SHELL_HARM[name] + "\ntrue", stdout="", limits=Limits(cpu_seconds=10, wall_seconds=60))
-    assert result.code == "passed" or (name == "kill the outside" and result.outcome is Outcome.FAIL), result.reason
+    result = shell(
+        SHELL_HARM[name] + "\ntrue", stdout="", limits=Limits(cpu_seconds=10, wall_seconds=60)
+    )
+    assert result.code == "passed" or (
+        name == "kill the outside" and result.outcome is Outcome.FAIL
+    ), result.reason
     assert shell("echo ok", stdout="ok\n").code == "passed"
 
 
@@ -154,7 +160,9 @@ def _descendants(root: int) -> set[int]:
     for entry in os.listdir("/proc"):
         if entry.isdigit():
             try:
-                parents[int(entry)] = int(Path(f"/proc/{entry}/stat").read_text().rpartition(")")[2].split()[1])
+                parents[int(entry)] = int(
+                    Path(f"/proc/{entry}/stat").read_text().rpartition(")")[2].split()[1]
+                )
             except OSError:
                 continue
     found, grown = {root}, True
@@ -167,7 +175,9 @@ def _descendants(root: int) -> set[int]:
 def test_nothing_survives_the_grader() -> None:
     bombs = [Program(id=name, code=code, verifier=PythonTests(tests="assert f(1) == 2", entry_point="f"), limits=SMALL)
              for name, (code, _) in list(BOMBS.items())[:8]]  # fmt: skip
-    bombs.append(Program(id="sh", code="(setsid sleep 300 &)", verifier=ShellEffect(files={}), limits=SMALL))
+    bombs.append(
+        Program(id="sh", code="(setsid sleep 300 &)", verifier=ShellEffect(files={}), limits=SMALL)
+    )
     before = _descendants(os.getpid())
     with Grader(workers=1) as grader:
         list(grader.grade(bombs))
@@ -188,7 +198,10 @@ def test_killing_the_caller_leaves_no_process() -> None:
     )  # fmt: skip
     read, write = os.pipe()
     caller = os.posix_spawn(
-        sys.executable, [sys.executable, "-c", code], os.environ, file_actions=[(os.POSIX_SPAWN_DUP2, write, 1)]
+        sys.executable,
+        [sys.executable, "-c", code],
+        os.environ,
+        file_actions=[(os.POSIX_SPAWN_DUP2, write, 1)],
     )
     os.close(write)
     assert os.read(read, 10)

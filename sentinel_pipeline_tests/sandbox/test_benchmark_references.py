@@ -21,8 +21,12 @@ GENEROUS = Limits(cpu_seconds=20, wall_seconds=120)
 def humaneval(folder: Path) -> Iterator[Program]:
     with gzip.open(folder / "humaneval" / "HumanEval.jsonl.gz", "rt", encoding="utf-8") as lines:
         for row in map(json.loads, lines):
-            verifier = PythonTests(tests=row["test"], entry_point=row["entry_point"], prefix=row["prompt"])
-            yield Program(id=row["task_id"], code=row["prompt"] + row["canonical_solution"], verifier=verifier)
+            verifier = PythonTests(
+                tests=row["test"], entry_point=row["entry_point"], prefix=row["prompt"]
+            )
+            yield Program(
+                id=row["task_id"], code=row["prompt"] + row["canonical_solution"], verifier=verifier
+            )
 
 
 def mbpp(folder: Path) -> Iterator[Program]:
@@ -32,9 +36,13 @@ def mbpp(folder: Path) -> Iterator[Program]:
             yield Program(id=str(row["task_id"]), code=row["code"], verifier=verifier)
 
 
-def test_every_humaneval_reference_passes_in_a_process_without_its_tests(benchmarks_dir: Path) -> None:
+def test_every_humaneval_reference_passes_in_a_process_without_its_tests(
+    benchmarks_dir: Path,
+) -> None:
     results = list(grade(humaneval(benchmarks_dir), limits=GENEROUS))
-    assert Counter((result.code, result.trust) for result in results) == {("passed", "separate"): 164}
+    assert Counter((result.code, result.trust) for result in results) == {
+        ("passed", "separate"): 164
+    }
 
 
 @pytest.mark.slow
@@ -47,7 +55,10 @@ def test_mbpp_references_pass(benchmarks_dir: Path) -> None:
 
 @pytest.mark.slow
 def test_no_mutant_passes_that_plain_execution_fails(benchmarks_dir: Path) -> None:
-    originals = [*humaneval(benchmarks_dir), *list(mbpp(benchmarks_dir))[::3]]  # a third keeps it to minutes
+    originals = [
+        *humaneval(benchmarks_dir),
+        *list(mbpp(benchmarks_dir))[::3],
+    ]  # a third keeps it to minutes
     programs: list[Program] = []
     plain: list[str] = []
     for original in originals:
@@ -62,9 +73,15 @@ def test_no_mutant_passes_that_plain_execution_fails(benchmarks_dir: Path) -> No
     ended = [place for place, result in enumerate(results) if result.outcome is not Outcome.TIMEOUT]
     honest = passes_plainly([plain[place] for place in ended])
     results = [results[place] for place in ended]
-    fooled = [result.id for result, passes in zip(results, honest) if result.code == "passed" and not passes]
+    fooled = [
+        result.id
+        for result, passes in zip(results, honest)
+        if result.code == "passed" and not passes
+    ]
     wronged = [
-        (result.id, result.reason) for result, passes in zip(results, honest) if passes and result.code != "passed"
+        (result.id, result.reason)
+        for result, passes in zip(results, honest)
+        if passes and result.code != "passed"
     ]
     assert fooled == []
     assert len(wronged) <= 12, wronged

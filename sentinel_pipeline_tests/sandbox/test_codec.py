@@ -66,7 +66,10 @@ def test_every_plain_value_comes_back_exactly(value: Any) -> None:
 @settings(max_examples=100, deadline=None)
 @given(st.sets(st.text(max_size=4), max_size=6))
 def test_text_of_a_set_does_not_depend_on_its_order(items: set[str]) -> None:
-    ways = {codec.to_text(codec.pack(set(order), _refuse)) for order in (sorted(items), sorted(items, reverse=True))}
+    ways = {
+        codec.to_text(codec.pack(set(order), _refuse))
+        for order in (sorted(items), sorted(items, reverse=True))
+    }
     assert len(ways) == 1
 
 
@@ -87,7 +90,9 @@ class LyingList(list):  # type: ignore[type-arg]
         return iter(["lie"])
 
 
-@pytest.mark.parametrize("value, base", [(LyingInt(3), 3), (LyingStr("x"), "x"), (LyingList([1]), [1]), (True, True)])
+@pytest.mark.parametrize(
+    "value, base", [(LyingInt(3), 3), (LyingStr("x"), "x"), (LyingList([1]), [1]), (True, True)]
+)
 def test_subclass_is_reduced_by_its_bases_own_methods(value: Any, base: Any) -> None:
     assert _same(_through(value), base)
 
@@ -105,7 +110,9 @@ NODES: Any = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
     lambda inner: (
         st.lists(inner, max_size=3)
-        | st.dictionaries(st.sampled_from([*codec._UNPACKERS, "pickle", "__reduce__"]), inner, max_size=2)
+        | st.dictionaries(
+            st.sampled_from([*codec._UNPACKERS, "pickle", "__reduce__"]), inner, max_size=2
+        )
     ),
     max_leaves=12,
 )

@@ -14,7 +14,9 @@ from sentinel_pipeline.sandbox.guest import filters, tables
 ALLOW, KILL, EPERM, ENOSYS = 0x7FFF0000, 0x80000000, 0x50001, 0x50026
 
 
-def _run(program: bytes, number: int, arguments: tuple[int, ...] = (), architecture: int | None = None) -> int:
+def _run(
+    program: bytes, number: int, arguments: tuple[int, ...] = (), architecture: int | None = None
+) -> int:
     """The verdict of a classic BPF program over one ``seccomp_data``."""
     arch = tables.audit_architecture() if architecture is None else architecture
     padded = [*arguments, 0, 0, 0, 0, 0, 0][:6]
@@ -31,7 +33,9 @@ def _run(program: bytes, number: int, arguments: tuple[int, ...] = (), architect
         elif operation == 0x06:
             return k
         else:
-            taken = {0x15: accumulator == k, 0x35: accumulator >= k, 0x45: bool(accumulator & k)}[operation]
+            taken = {0x15: accumulator == k, 0x35: accumulator >= k, 0x45: bool(accumulator & k)}[
+                operation
+            ]
             at += yes if taken else no
 
 
@@ -54,7 +58,10 @@ FORBIDDEN = {
 @pytest.mark.parametrize("name", FORBIDDEN)
 def test_dangerous_call_is_refused_everywhere(machine: str, name: str) -> None:
     number = FORBIDDEN[name][machine == "aarch64"]
-    assert {_run(filters.for_python_zygote(), number), _run(filters.for_shell_sample(), number)} == {EPERM}
+    assert {
+        _run(filters.for_python_zygote(), number),
+        _run(filters.for_shell_sample(), number),
+    } == {EPERM}
 
 
 def test_unknown_and_foreign_calls_are_refused(machine: str) -> None:
@@ -80,7 +87,9 @@ def test_sample_may_start_threads_but_no_process(machine: str) -> None:
     numbers, program = tables.numbers(), filters.for_python_sample()
     assert _run(program, numbers["clone"], (0x3D0F00,)) == ALLOW
     assert _run(program, numbers["clone"], (17,)) == EPERM
-    assert {_run(program, numbers[name]) for name in ("fork", "vfork") if name in numbers} <= {EPERM}
+    assert {_run(program, numbers[name]) for name in ("fork", "vfork") if name in numbers} <= {
+        EPERM
+    }
 
 
 def test_sample_signals_only_itself(machine: str) -> None:
@@ -105,4 +114,7 @@ def test_terminal_input_cannot_be_forged(machine: str) -> None:
 
 def test_python_cannot_execute_and_shell_can(machine: str) -> None:
     execve = tables.numbers()["execve"]
-    assert (_run(filters.for_python_zygote(), execve), _run(filters.for_shell_sample(), execve)) == (EPERM, ALLOW)
+    assert (
+        _run(filters.for_python_zygote(), execve),
+        _run(filters.for_shell_sample(), execve),
+    ) == (EPERM, ALLOW)

@@ -66,7 +66,9 @@ def test_a_worker_that_is_killed_is_replaced_and_nothing_is_lost() -> None:
 
 def test_a_program_whose_worker_dies_every_time_is_infrastructure_and_the_rest_is_graded() -> None:
     killer = "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\nassert f(1) == 2\n"
-    bad = Program(id="bad", code="def f(x): return 2", verifier=PythonTests(tests=killer, entry_point="f"))
+    bad = Program(
+        id="bad", code="def f(x): return 2", verifier=PythonTests(tests=killer, entry_point="f")
+    )
     results = list(grade([_program(0), bad, _program(2)], workers=1))
     assert [(result.id, result.outcome) for result in results] == [
         ("0", Outcome.PASS),
@@ -82,7 +84,10 @@ def test_a_zygote_that_is_killed_is_replaced_and_the_program_tried_again() -> No
         with open(f"/proc/{judge}/task/{judge}/children", encoding="ascii") as file:
             (zygote,) = (int(pid) for pid in file.read().split())
         os.kill(zygote, signal.SIGKILL)
-        assert [result.code for result in grader.grade([_program(1), _program(2)])] == ["passed", "passed"]
+        assert [result.code for result in grader.grade([_program(1), _program(2)])] == [
+            "passed",
+            "passed",
+        ]
 
 
 def test_descriptors_do_not_accumulate() -> None:
@@ -110,5 +115,7 @@ def test_verdicts_are_the_same_over_repeats() -> None:
 def test_disk_limit_of_a_program_holds(mib: int) -> None:
     code = "def f(x):\n    n = 0\n    for i in range(64):\n        try:\n            with open(f'/tmp/{i}', 'wb') as o: o.write(bytes(1 << 18))\n            n += 1\n        except OSError: break\n    return n\n"
     tests = PythonTests(tests=f"n = f(1)\nassert {4 * mib - 2} <= n <= {4 * mib}", entry_point="f")
-    (result,) = grade([Program(id="d", code=code, verifier=tests, limits=Limits(disk_mib=mib))], workers=1)
+    (result,) = grade(
+        [Program(id="d", code=code, verifier=tests, limits=Limits(disk_mib=mib))], workers=1
+    )
     assert result.code == "passed", result.reason

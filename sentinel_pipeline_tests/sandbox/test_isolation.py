@@ -18,7 +18,9 @@ from sentinel_pipeline.sandbox import Grader, Isolation, Level, Limits, Outcome,
 from sentinel_pipeline.sandbox.isolation import EVERY_LAYER, NAMESPACES, from_probe
 
 RIGHT = Program(
-    id="right", code="def f(x):\n    return x + 1\n", verifier=PythonTests(tests="assert f(1) == 2", entry_point="f")
+    id="right",
+    code="def f(x):\n    return x + 1\n",
+    verifier=PythonTests(tests="assert f(1) == 2", entry_point="f"),
 )
 LIAR = Program(
     id="liar",
@@ -26,14 +28,19 @@ LIAR = Program(
     verifier=RIGHT.verifier,
 )
 LAZY = Program(
-    id="lazy", code="def f(x):\n    import random, datetime, decimal\n    return 2\n", verifier=RIGHT.verifier
+    id="lazy",
+    code="def f(x):\n    import random, datetime, decimal\n    return 2\n",
+    verifier=RIGHT.verifier,
 )
 SHELL = Program(id="shell", code="echo a", verifier=ShellEffect(files={}, stdout="a\n"))
 
 
 def _without(*names: str) -> Isolation:
     there = isolation().missing
-    return from_probe({layer: there.get(layer, "") for layer in EVERY_LAYER} | dict.fromkeys(names, "switched off"))
+    return from_probe(
+        {layer: there.get(layer, "") for layer in EVERY_LAYER}
+        | dict.fromkeys(names, "switched off")
+    )
 
 
 def test_isolation_is_plain_json_with_a_reason_for_every_missing_layer() -> None:
@@ -58,13 +65,19 @@ LEVELS = {
 def test_level_without_a_layer(name: str) -> None:
     every = dict.fromkeys(EVERY_LAYER, "")
     found = from_probe(every | {name: "switched off"})
-    assert (from_probe(every).level, found.level, found.missing[name]) == (Level.FULL, LEVELS[name], "switched off")
+    assert (from_probe(every).level, found.level, found.missing[name]) == (
+        Level.FULL,
+        LEVELS[name],
+        "switched off",
+    )
 
 
 def test_without_private_root_and_landlock_files_are_not_bounded_and_nothing_runs() -> None:
     found = _without("private_root", "landlock")
     assert found.level is Level.RLIMITS
-    with pytest.raises(GateRefused, match="'rlimits' .private_root: switched off; landlock: switched off"):
+    with pytest.raises(
+        GateRefused, match="'rlimits' .private_root: switched off; landlock: switched off"
+    ):
         Grader(workers=1, layers=found)
     alone = _without("user_namespace")
     assert alone.level is (Level.SECCOMP if alone.layers["landlock"] else Level.RLIMITS)
@@ -79,7 +92,9 @@ def test_what_a_layer_needs_is_named() -> None:
 def test_verdicts_hold_with_each_layer_switched_off(name: str) -> None:
     with Grader(workers=1, require_isolation=Level.NONE, layers=_without(name)) as grader:
         results = list(grader.grade([RIGHT, LIAR, LAZY, RIGHT]))
-    assert [result.code for result in results] == ["passed", "assertion", "passed", "passed"], results
+    assert [result.code for result in results] == ["passed", "assertion", "passed", "passed"], (
+        results
+    )
 
 
 @pytest.mark.parametrize("name", ["user_namespace", "pid_namespace", "mount_namespace"])
@@ -96,7 +111,9 @@ def test_without_namespaces_the_other_layers_still_hold() -> None:
         "              lambda: os.kill(os.getppid(), 9), lambda: __import__('_socket').socket(), lambda: os.execv('/bin/true', ['x'])):\n"
         "        try: done.append(repr(t()))\n        except OSError: pass\n    return done, os.getuid() == 0\n"
     )
-    program = Program(id="p", code=code, verifier=PythonTests(tests="assert f() == ([], False)", entry_point="f"))
+    program = Program(
+        id="p", code=code, verifier=PythonTests(tests="assert f() == ([], False)", entry_point="f")
+    )
     with Grader(workers=1, layers=_without("user_namespace")) as grader:
         (result,) = grader.grade([program])
     assert result.code == "passed", result.reason
@@ -104,7 +121,8 @@ def test_without_namespaces_the_other_layers_still_hold() -> None:
 
 def test_below_the_required_level_nothing_runs() -> None:
     with pytest.raises(
-        GateRefused, match=r"'full' is required.*'namespaces' \(landlock: switched off\).*Nothing was run"
+        GateRefused,
+        match=r"'full' is required.*'namespaces' \(landlock: switched off\).*Nothing was run",
     ):
         Grader(require_isolation=Level.FULL, layers=_without("landlock"))
 
@@ -132,7 +150,17 @@ def test_an_ordinary_user_gets_the_same_verdicts() -> None:
         " Program(id='c', code='id -u; cat a', verifier=ShellEffect(files={'a': 'x'}, stdout='1000\\nx'))]\n"
         "print(json.dumps([isolation().level.value, [r.code for r in grade(ps, workers=1, require_isolation=Level.NONE)]]))\n"
     )
-    command = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", python, "-c", script]
+    command = [
+        "setpriv",
+        "--reuid",
+        "65534",
+        "--regid",
+        "65534",
+        "--clear-groups",
+        python,
+        "-c",
+        script,
+    ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd="/")
     assert done.returncode == 0, done.stderr
     level, codes = json.loads(done.stdout)

@@ -89,7 +89,9 @@ def test_wrong_program_fails_for_its_reason(python: Grade, name: str) -> None:
 
 @pytest.mark.parametrize("name", MODULES)
 def test_missing_function_is_named(python: Grade, name: str) -> None:
-    assert python("def g(x): return 1\n", MODULES[name], entry_point=None).reason.startswith("wrong_entry_point: 'f'")
+    assert python("def g(x): return 1\n", MODULES[name], entry_point=None).reason.startswith(
+        "wrong_entry_point: 'f'"
+    )
 
 
 def test_unittest_failure_shows_the_values(python: Grade) -> None:
@@ -98,7 +100,10 @@ def test_unittest_failure_shows_the_values(python: Grade) -> None:
 
 def test_no_exception_where_one_is_due(python: Grade) -> None:
     tests = "import pytest\ndef test_a():\n    with pytest.raises(ValueError):\n        f(-1)\n"
-    assert python("def f(x): return 0\n", tests).detail == "did not raise ValueError; last call f(-1) gave 0"
+    assert (
+        python("def f(x): return 0\n", tests).detail
+        == "did not raise ValueError; last call f(-1) gave 0"
+    )
 
 
 @pytest.mark.parametrize("tests", [
@@ -110,7 +115,8 @@ def test_the_programs_own_exception_needs_its_process(python: Grade, tests: str)
     result = python(ITS_OWN, tests, entry_point=None)
     assert (result.reason, result.trust) == ("passed", "shared")
     assert (
-        python("class Bad(Exception): pass\ndef f(x): return 1\n", tests, entry_point=None).outcome is not Outcome.INFRA
+        python("class Bad(Exception): pass\ndef f(x): return 1\n", tests, entry_point=None).outcome
+        is not Outcome.INFRA
     )
 
 

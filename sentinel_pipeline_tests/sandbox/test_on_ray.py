@@ -39,7 +39,9 @@ def cluster() -> Iterator[Any]:
     except ImportError:
         missing_tool("Ray")
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    nodes = Cluster(
+        initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False}
+    )
     nodes.add_node(num_cpus=1)
     handler = signal.getsignal(signal.SIGTERM)
     with pytest.MonkeyPatch.context() as patch:
@@ -107,7 +109,9 @@ def test_nodes_run_the_same_package_as_this_process(cluster: Any) -> None:
     assert set(map_batches(_package_of_a_node, range(8), size=1)) == {sentinel_pipeline.__file__}
 
 
-def test_results_come_in_order_and_input_is_taken_as_it_is_needed(cluster: Any, tmp_path: Path) -> None:
+def test_results_come_in_order_and_input_is_taken_as_it_is_needed(
+    cluster: Any, tmp_path: Path
+) -> None:
     taken = 0
 
     def endless() -> Iterator[int]:
@@ -120,7 +124,15 @@ def test_results_come_in_order_and_input_is_taken_as_it_is_needed(cluster: Any, 
     assert [next(results) for _ in range(10)] == [number * number for number in range(1, 11)]
     results.close()
     assert taken <= 3 * 12
-    assert list(map_batches(partial(_squares, tmp_path), range(7), size=3)) == [0, 1, 4, 9, 16, 25, 36]
+    assert list(map_batches(partial(_squares, tmp_path), range(7), size=3)) == [
+        0,
+        1,
+        4,
+        9,
+        16,
+        25,
+        36,
+    ]
 
 
 def test_a_batch_whose_process_dies_is_run_again(cluster: Any, tmp_path: Path) -> None:
@@ -128,11 +140,17 @@ def test_a_batch_whose_process_dies_is_run_again(cluster: Any, tmp_path: Path) -
     assert {path.name for path in tmp_path.iterdir()} == {"0", "4", "8"}
 
 
-def test_a_batch_that_always_dies_is_infrastructure_and_the_others_are_not(cluster: Any, tmp_path: Path) -> None:
+def test_a_batch_that_always_dies_is_infrastructure_and_the_others_are_not(
+    cluster: Any, tmp_path: Path
+) -> None:
     with pytest.raises(Infrastructure, match=f"a batch was lost {RETRIES + 1} times"):
         list(map_batches(partial(_dies, tmp_path), range(3), size=3))
     assert (tmp_path / "tries").read_text() == "x" * (RETRIES + 1)
-    found = list(map_batches(partial(_dies, tmp_path), range(2), size=2, lost=lambda item, why: f"{item} {why[:16]}"))
+    found = list(
+        map_batches(
+            partial(_dies, tmp_path), range(2), size=2, lost=lambda item, why: f"{item} {why[:16]}"
+        )
+    )
     assert found == ["0 a batch was lost", "1 a batch was lost"]
 
 
@@ -142,11 +160,15 @@ def test_what_the_work_raises_is_raised_here_as_it_is(cluster: Any) -> None:
     assert type(caught.value) is GateRefused
 
 
-def test_a_node_that_isolates_less_than_is_required_refuses(cluster: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_node_that_isolates_less_than_is_required_refuses(
+    cluster: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with Grader(workers=1) as local:
         reached = local.isolation.level
     if reached is Level.FULL:
-        assert len(list(RayGrader(require_isolation=Level.FULL).grade([program(0, BODIES[0])]))) == 1
+        assert (
+            len(list(RayGrader(require_isolation=Level.FULL).grade([program(0, BODIES[0])]))) == 1
+        )
         return
     with pytest.raises(GateRefused, match="'full' is required"):
         list(RayGrader(require_isolation=Level.FULL).grade([program(0, BODIES[0])]))
@@ -156,7 +178,9 @@ def test_verdicts_are_the_local_ones_also_when_a_node_dies_on_the_way(cluster: A
     programs = [program(number, BODIES[number % len(BODIES)]) for number in range(320)]
     programs[60] = programs[300] = program(60, "while True: pass")
     hostile = PythonTests(tests=SECRET, entry_point="f")
-    programs[100:100] = [Program(id=name, code=code, verifier=hostile) for name, code in FOOLING.items()]
+    programs[100:100] = [
+        Program(id=name, code=code, verifier=hostile) for name, code in FOOLING.items()
+    ]
     with Grader(limits=LIMITS) as local:
         expected = verdicts(list(local.grade(programs)))
     second = cluster.add_node(num_cpus=1)
@@ -177,7 +201,10 @@ def test_a_recipe_that_says_ray_scores_as_one_that_does_not(cluster: Any) -> Non
             yield Scorable(str(number), (Message("user", "f"),), code, TESTS)
 
     local, ray = (
-        [(one.id, one.outcome, one.reason) for one in score(items(), spec=CriticSpec(engine=engine, cpu_seconds=1))]
+        [
+            (one.id, one.outcome, one.reason)
+            for one in score(items(), spec=CriticSpec(engine=engine, cpu_seconds=1))
+        ]
         for engine in ("local", "ray")
     )
     assert local == ray

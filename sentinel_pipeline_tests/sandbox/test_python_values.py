@@ -24,7 +24,11 @@ SETUP = (
 
 @pytest.mark.parametrize("value", VALUES)
 def test_value_survives_both_ways_with_its_type(python: Grade, value: str) -> None:
-    result = python(IDENTITY, f"assert f({value}) == {value}\nassert type(f({value})) is type({value})", setup=SETUP)
+    result = python(
+        IDENTITY,
+        f"assert f({value}) == {value}\nassert type(f({value})) is type({value})",
+        setup=SETUP,
+    )
     assert result.code == "passed", result.reason
 
 
@@ -73,7 +77,10 @@ def test_helpers_of_the_prompt_are_the_judges_own(python: Grade) -> None:
 
 
 def test_builtin_name_can_be_the_entry_point(python: Grade) -> None:
-    assert python("def sum(a, b):\n    return a * b\n", "assert sum(3, 4) == 12", None).code == "passed"
+    assert (
+        python("def sum(a, b):\n    return a * b\n", "assert sum(3, 4) == 12", None).code
+        == "passed"
+    )
 
 
 @pytest.mark.parametrize(
@@ -85,12 +92,16 @@ def test_builtin_name_can_be_the_entry_point(python: Grade) -> None:
         "class T:\n    x = 4\nassert f(T()) == 4",
     ],
 )
-def test_tests_that_need_the_programs_classes_run_beside_it_and_say_so(python: Grade, tests: str) -> None:
+def test_tests_that_need_the_programs_classes_run_beside_it_and_say_so(
+    python: Grade, tests: str
+) -> None:
     code = "class P:\n    def __init__(s, x): s.x = x\n    def __eq__(s, o): return s.x == o.x\ndef f(p): return p.x\ndef g(x): return P(x)\n"
     result = python(code, tests)
     assert (result.code, result.trust) == ("passed", "shared"), result.reason
 
 
 def test_failing_tests_beside_the_program_fail(python: Grade) -> None:
-    result = python("class P: pass\ndef f(p): return 1\n", "class Q(P):\n    pass\nassert f(Q()) == 2")
+    result = python(
+        "class P: pass\ndef f(p): return 1\n", "class Q(P):\n    pass\nassert f(Q()) == 2"
+    )
     assert (result.code, result.trust) == ("assertion", "shared")

@@ -31,7 +31,9 @@ def test_syntax_error_names_its_line(python: Grade) -> None:
     assert (result.code, "line 2" in result.detail) == ("syntax_error", True)
 
 
-@pytest.mark.parametrize("code", ["def f(x):\n    return '\ud800' \\ud800", "x = \0", "(" * 5000 + ")" * 5000])
+@pytest.mark.parametrize(
+    "code", ["def f(x):\n    return '\ud800' \\ud800", "x = \0", "(" * 5000 + ")" * 5000]
+)
 def test_text_that_is_no_program_is_a_syntax_error(python: Grade, code: str) -> None:
     assert python(code, "assert f(1) == 1").code == "syntax_error"
 
@@ -42,22 +44,35 @@ def test_exception_names_type_and_line_in_the_program(python: Grade) -> None:
 
 
 def test_exception_while_loading_is_an_exception(python: Grade) -> None:
-    assert python("import nothing_like_this\n", "assert f(1) == 1").reason.startswith("exception: ModuleNotFoundError")
+    assert python("import nothing_like_this\n", "assert f(1) == 1").reason.startswith(
+        "exception: ModuleNotFoundError"
+    )
 
 
 def test_endless_loop_times_out_on_cpu_time(python: Grade) -> None:
-    result = python("def f(x):\n    while True: pass\n", "assert f(1) == 1", limits=Limits(cpu_seconds=0.3))
-    assert (result.outcome, result.reason) == (Outcome.TIMEOUT, "timeout: more than 0.3 s of CPU time")
+    result = python(
+        "def f(x):\n    while True: pass\n", "assert f(1) == 1", limits=Limits(cpu_seconds=0.3)
+    )
+    assert (result.outcome, result.reason) == (
+        Outcome.TIMEOUT,
+        "timeout: more than 0.3 s of CPU time",
+    )
 
 
 def test_sleeping_program_meets_the_wall_limit(python: Grade) -> None:
     code = "import time\ndef f(x):\n    time.sleep(60)\n"
     result = python(code, "assert f(1) == 1", limits=Limits(wall_seconds=0.5))
-    assert (result.outcome, result.reason) == (Outcome.TIMEOUT, "timeout: more than 0.5 s of wall time")
+    assert (result.outcome, result.reason) == (
+        Outcome.TIMEOUT,
+        "timeout: more than 0.5 s of wall time",
+    )
 
 
 def test_memory_bomb_is_memory(python: Grade) -> None:
-    assert python("def f(x):\n    return len(bytearray(10**10))\n", "assert f(1) == 1").code == "memory"
+    assert (
+        python("def f(x):\n    return len(bytearray(10**10))\n", "assert f(1) == 1").code
+        == "memory"
+    )
 
 
 def test_early_exit_is_exit_whatever_its_code(python: Grade) -> None:
@@ -83,7 +98,9 @@ def test_forbidden_action_is_named(python: Grade) -> None:
     assert python(code, "assert f(1) == 1").reason.startswith("forbidden: PermissionError")
 
 
-@pytest.mark.parametrize("tests", ["", "assert (", "assert True", "import nothing_like_this\nassert f(1) == 2"])
+@pytest.mark.parametrize(
+    "tests", ["", "assert (", "assert True", "import nothing_like_this\nassert f(1) == 2"]
+)
 def test_tests_that_cannot_judge_are_infrastructure_not_a_score(python: Grade, tests: str) -> None:
     result = python(RIGHT, tests)
     assert (result.outcome, result.code) == (Outcome.INFRA, "test_error")

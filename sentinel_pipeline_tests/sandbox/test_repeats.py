@@ -22,7 +22,10 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
 REPEATS = 20
 LIMITS = Limits(cpu_seconds=20, wall_seconds=300)
-ENDS_AT_A_LIMIT = ("while True", "setrecursionlimit")  # which limit comes first is the machine's business
+ENDS_AT_A_LIMIT = (
+    "while True",
+    "setrecursionlimit",
+)  # which limit comes first is the machine's business
 _BURN = "import os, sys\nos.sched_setaffinity(0, {int(sys.argv[1])})\nwhile True: sum(range(1000))"
 
 
@@ -38,7 +41,10 @@ def every_core_loaded() -> Iterator[None]:
 def programs(folder: Path) -> list[Program]:
     """References, every fourth with its results changed, forgeries, programs that print sets, and ones that use chance."""
     right = list(humaneval(folder))
-    wrong = [Program(id=f"{one.id} wrong", code=_returns_a_list(one), verifier=one.verifier) for one in right[::4]]
+    wrong = [
+        Program(id=f"{one.id} wrong", code=_returns_a_list(one), verifier=one.verifier)
+        for one in right[::4]
+    ]
     hostile = PythonTests(tests=TESTS, entry_point="f")
     forged = [
         Program(id=name, code=code, verifier=hostile)
@@ -57,14 +63,21 @@ def _returns_a_list(one: Program) -> str:
     return f"{one.code}\n_right = {name}\ndef {name}(*args):\n    return [_right(*args)]\n"
 
 
-def test_verdicts_are_the_same_twenty_times_while_all_cores_are_loaded(benchmarks_dir: Path) -> None:
+def test_verdicts_are_the_same_twenty_times_while_all_cores_are_loaded(
+    benchmarks_dir: Path,
+) -> None:
     batch = programs(benchmarks_dir)
     with every_core_loaded(), Grader(limits=LIMITS) as grader:
         runs = [
-            tuple((result.id, result.outcome, result.code, result.detail) for result in grader.grade(batch))
+            tuple(
+                (result.id, result.outcome, result.code, result.detail)
+                for result in grader.grade(batch)
+            )
             for _ in range(REPEATS)
         ]
     assert Counter(outcome for _, outcome, _, _ in runs[0][:164]) == {Outcome.PASS: 164}
-    assert Counter(outcome for _, outcome, _, _ in runs[0][164:]) == {Outcome.FAIL: len(batch) - 164}
+    assert Counter(outcome for _, outcome, _, _ in runs[0][164:]) == {
+        Outcome.FAIL: len(batch) - 164
+    }
     for run in runs[1:]:
         assert [pair for pair in zip(run, runs[0]) if pair[0] != pair[1]] == []

@@ -25,7 +25,10 @@ def _usable(script: Grade) -> bool:
 @pytest.mark.parametrize("name", attacks.FOOLING)
 def test_it_does_not_fool_the_tests(script: Grade, name: str) -> None:
     result = script(attacks.FOOLING[name], attacks.TESTS, limits=SMALL)
-    assert (result.outcome in (Outcome.FAIL, Outcome.TIMEOUT), result.trust) == (True, "separate"), result.reason
+    assert (result.outcome in (Outcome.FAIL, Outcome.TIMEOUT), result.trust) == (
+        True,
+        "separate",
+    ), result.reason
     assert result.code not in ("crash", "test_error", "infra"), result.reason
     assert len(result.detail) <= 400
     assert _usable(script)
@@ -54,7 +57,9 @@ def test_no_text_breaks_the_parser(script: Grade, name: str) -> None:
     assert typescript.parse("let x: number = 1").problem is None
 
 
-def test_a_function_of_the_tests_may_call_the_program_and_is_not_followed_without_end(script: Grade) -> None:
+def test_a_function_of_the_tests_may_call_the_program_and_is_not_followed_without_end(
+    script: Grade,
+) -> None:
     twice = "const f = (g, n) => n ? g(n - 1) + 1 : 0;"
     assert script(twice, "const g = (n) => f(g, n); assert.equal(f(g, 20), 20);").reason == "passed"
     endless = "const f = (g, n) => g(n);"

@@ -95,9 +95,9 @@ def test_wrong_program_fails_with_its_reason(script: Grade, name: str) -> None:
 
 def test_javascript_is_not_typescript(script: Grade) -> None:
     assert script("function f(x) { return x * x }", SQUARE, language="javascript").code == "passed"
-    assert script("function f(x: number) { return x * x }", SQUARE, language="javascript").reason == (
-        "syntax_error: line 1: Unexpected token ':'"
-    )
+    assert script(
+        "function f(x: number) { return x * x }", SQUARE, language="javascript"
+    ).reason == ("syntax_error: line 1: Unexpected token ':'")
 
 
 VALUES = [
@@ -111,15 +111,22 @@ VALUES = [
 @pytest.mark.parametrize("value", VALUES)
 def test_a_value_arrives_as_it_is_in_both_directions(script: Grade, value: str) -> None:
     """Node's own strict comparison tells -0 from 0, a hole from undefined, 1n from 1."""
-    tests = f"assert.deepStrictEqual(f(), ({value})); assert.deepStrictEqual(g(({value})), ({value}));"
-    assert script(f"const f = () => ({value});\nconst g = (x) => [x].pop();", tests).reason == "passed"
+    tests = (
+        f"assert.deepStrictEqual(f(), ({value})); assert.deepStrictEqual(g(({value})), ({value}));"
+    )
+    assert (
+        script(f"const f = () => ({value});\nconst g = (x) => [x].pop();", tests).reason == "passed"
+    )
 
 
 @pytest.mark.parametrize("value", VALUES)
 def test_a_value_equals_no_other(script: Grade, value: str) -> None:
     others = ", ".join(f"({other})" for other in VALUES if other != value)
     assert (
-        script(f"const f = () => ({value});", f"for (const o of [{others}]) assert.notDeepStrictEqual(f(), o);").reason
+        script(
+            f"const f = () => ({value});",
+            f"for (const o of [{others}]) assert.notDeepStrictEqual(f(), o);",
+        ).reason
         == "passed"
     )
 
@@ -135,7 +142,9 @@ def test_what_has_no_plain_form_equals_nothing(script: Grade, value: str) -> Non
         "assert.notDeepEqual(f(), 1);",
         "assert.equal(f(), f());",
     ):
-        assert script(f"const f = () => ({value});", tests).code in ("assertion", "test_error"), tests
+        assert script(f"const f = () => ({value});", tests).code in ("assertion", "test_error"), (
+            tests
+        )
 
 
 BAD_TESTS = {
@@ -156,7 +165,10 @@ BAD_TESTS = {
 def test_tests_that_cannot_judge_are_never_a_score(script: Grade, name: str) -> None:
     tests, detail = BAD_TESTS[name]
     result = script("function f() { return [1] }", tests)
-    assert (result.outcome, result.code) == (Outcome.INFRA, "test_error") and detail in result.detail, result.reason
+    assert (result.outcome, result.code) == (
+        Outcome.INFRA,
+        "test_error",
+    ) and detail in result.detail, result.reason
 
 
 @pytest.mark.parametrize(
@@ -194,13 +206,19 @@ def test_nothing_of_one_program_is_there_for_the_next(script: Grade) -> None:
         "f();",
     )
     look = "function f() { return [typeof left, [].left, ({}).toJSON] }"
-    assert script(look, "assert.deepStrictEqual(f(), ['undefined', undefined, undefined]);").reason == "passed"
+    assert (
+        script(look, "assert.deepStrictEqual(f(), ['undefined', undefined, undefined]);").reason
+        == "passed"
+    )
 
 
 def test_what_one_test_changes_is_not_there_for_another(script: Grade) -> None:
     script("const f = () => 1", "globalThis.left = 1; Math.max = () => 7; f();")
     assert (
-        script("const f = () => 1", "assert.equal(f() + Math.max(2, 3), 4); assert.ok(!('left' in globalThis));").code
+        script(
+            "const f = () => 1",
+            "assert.equal(f() + Math.max(2, 3), 4); assert.ok(!('left' in globalThis));",
+        ).code
         == "passed"
     )
 
@@ -218,7 +236,11 @@ def test_a_missing_package_is_infrastructure_that_says_what_to_install(
     monkeypatch.setattr(worker, missing, lambda: None)
     programs = [
         Program(id="ts", code="const f = 1", verifier=ScriptTests(tests="f()", entry_point="f")),
-        Program(id="py", code="def f(): return 1", verifier=PythonTests(tests="assert f() == 1", entry_point="f")),
+        Program(
+            id="py",
+            code="def f(): return 1",
+            verifier=PythonTests(tests="assert f() == 1", entry_point="f"),
+        ),
     ]
     with Grader(workers=1) as grader:
         result, python = grader.grade(programs)
@@ -270,7 +292,9 @@ def test_depth_is_bounded() -> None:
         check(node)
 
 
-@pytest.mark.parametrize("answer", [{}, {"e": "Error"}, {"e": [1]}, {"x": "pass"}, {"t": {"zz": 1}}, {"x": "passed"}])
+@pytest.mark.parametrize(
+    "answer", [{}, {"e": "Error"}, {"e": [1]}, {"x": "pass"}, {"t": {"zz": 1}}, {"x": "passed"}]
+)
 def test_a_failure_that_samples_do_not_write_is_refused(answer: dict[str, object]) -> None:
     with pytest.raises(Malformed):
         read_failure(answer)

@@ -10,7 +10,14 @@ from sentinel_pipeline.sandbox import Limits
 from sentinel_pipeline.sandbox.isolation import EVERY_LAYER
 
 from ..conftest import ROOT
-from . import attacks, script_attacks, test_attacks, test_module_tests, test_script_attacks, test_sql_attacks
+from . import (
+    attacks,
+    script_attacks,
+    test_attacks,
+    test_module_tests,
+    test_script_attacks,
+    test_sql_attacks,
+)
 from . import test_stdio_verdicts as stdio
 
 PAGE = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")

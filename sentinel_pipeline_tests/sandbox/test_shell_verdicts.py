@@ -40,13 +40,28 @@ def test_right_command_passes(shell: Grade, name: str) -> None:
 
 
 FAILING = {
-    "prefix of the output": ("echo a", "a\nb\n", None, "output_differs: expected 'a\\nb\\n', got 'a\\n'"),
+    "prefix of the output": (
+        "echo a",
+        "a\nb\n",
+        None,
+        "output_differs: expected 'a\\nb\\n', got 'a\\n'",
+    ),
     "no output": ("true", "a\n", None, "output_differs: expected 'a\\n', got ''"),
-    "changed file": ("echo z > a.txt", None, None, "files_differ: a.txt: expected 'b\\na\\n', got 'z\\n'"),
+    "changed file": (
+        "echo z > a.txt",
+        None,
+        None,
+        "files_differ: a.txt: expected 'b\\na\\n', got 'z\\n'",
+    ),
     "new file": ("touch n", None, None, "files_differ: n should not be there"),
     "missing file": ("rm a.txt", None, None, "files_differ: a.txt is missing"),
     "new folder": ("mkdir e", None, None, "files_differ: e/ should not be there"),
-    "link in place of a file": ("ln -s a.txt l", None, None, "files_differ: l is neither a file nor a folder"),
+    "link in place of a file": (
+        "ln -s a.txt l",
+        None,
+        None,
+        "files_differ: l is neither a file nor a folder",
+    ),
     "pipe": ("mkfifo p", None, None, "files_differ: p is neither a file nor a folder"),
 }
 
@@ -59,7 +74,10 @@ def test_wrong_command_fails_with_its_reason(shell: Grade, name: str) -> None:
 
 
 def test_unknown_command_says_what_bash_said(shell: Grade) -> None:
-    assert "nothing-like-this: command not found" in shell("nothing-like-this", FILES, stdout="x\n").detail
+    assert (
+        "nothing-like-this: command not found"
+        in shell("nothing-like-this", FILES, stdout="x\n").detail
+    )
 
 
 @pytest.mark.parametrize("path", ["/etc/x", "../x", "a/../../x", "", "a//b"])
@@ -69,7 +87,9 @@ def test_paths_outside_the_folder_are_a_fault_of_the_task(shell: Grade, path: st
 
 def test_nothing_of_one_command_is_there_for_the_next(shell: Grade) -> None:
     shell("echo x > left; echo y > /tmp/left; (sleep 60 &)", {}, limits=Limits(wall_seconds=0.5))
-    assert shell("ls -A . /tmp; ps 2>/dev/null | grep -c sleep", {}, stdout=".:\n\n/tmp:\n0\n").code in (
+    assert shell(
+        "ls -A . /tmp; ps 2>/dev/null | grep -c sleep", {}, stdout=".:\n\n/tmp:\n0\n"
+    ).code in (
         "passed",
         "output_differs",
     )
@@ -78,9 +98,15 @@ def test_nothing_of_one_command_is_there_for_the_next(shell: Grade) -> None:
 
 def test_a_daemon_times_out_like_any_endless_command(shell: Grade) -> None:
     result = shell("setsid sleep 100 >/dev/null 2>&1 & disown", {}, limits=Limits(wall_seconds=0.5))
-    assert (result.outcome, result.reason) == (Outcome.TIMEOUT, "timeout: more than 0.5 s of wall time")
+    assert (result.outcome, result.reason) == (
+        Outcome.TIMEOUT,
+        "timeout: more than 0.5 s of wall time",
+    )
 
 
 def test_endless_command_times_out(shell: Grade) -> None:
     result = shell("sleep 100", {}, limits=Limits(wall_seconds=0.5))
-    assert (result.outcome, result.reason) == (Outcome.TIMEOUT, "timeout: more than 0.5 s of wall time")
+    assert (result.outcome, result.reason) == (
+        Outcome.TIMEOUT,
+        "timeout: more than 0.5 s of wall time",
+    )

@@ -119,7 +119,10 @@ SEVERAL = {
 def test_one_statement_is_asked_for(sql: Grade, name: str) -> None:
     text, count = SEVERAL[name]
     result = sql(text, GOLD, SETUP, limits=LIMITS)
-    assert (result.outcome, result.reason) == (Outcome.FAIL, f"forbidden: {count} statements, one query is asked for")
+    assert (result.outcome, result.reason) == (
+        Outcome.FAIL,
+        f"forbidden: {count} statements, one query is asked for",
+    )
 
 
 WRITES = {
@@ -135,7 +138,10 @@ WRITES = {
 def test_the_tables_cannot_be_written(sql: Grade, name: str) -> None:
     result = sql(WRITES[name], GOLD, SETUP, limits=LIMITS)
     assert (result.outcome, result.code) == (Outcome.FAIL, "forbidden"), result.reason
-    assert sql("SELECT count(*), min(s), max(s) FROM t", "SELECT 2, 'one', 'two'", SETUP).code == "passed"
+    assert (
+        sql("SELECT count(*), min(s), max(s) FROM t", "SELECT 2, 'one', 'two'", SETUP).code
+        == "passed"
+    )
 
 
 BOMBS = {
@@ -215,7 +221,9 @@ def test_nothing_of_one_query_is_there_for_the_next(grader: Grader) -> None:
     results = list(grader.grade(programs))
     assert [result.code for result in results][:1] == ["passed"]
     assert results[3].reason == "passed"
-    assert results[4].reason.startswith("exception: Catalog Error: Table with name secret does not exist!")
+    assert results[4].reason.startswith(
+        "exception: Catalog Error: Table with name secret does not exist!"
+    )
     assert results[5].reason == "passed"
 
 
@@ -228,7 +236,9 @@ def test_no_file_is_left_anywhere(sql: Grade, tmp_path: Path) -> None:
     ):
         assert sql(query, GOLD, SETUP, limits=LIMITS).code in {"forbidden", "memory", "timeout"}
     assert sorted(os.listdir(tmp_path)) == []
-    assert not [name for name in sorted(os.listdir("/tmp")) if name not in before and "duckdb" in name]
+    assert not [
+        name for name in sorted(os.listdir("/tmp")) if name not in before and "duckdb" in name
+    ]
 
 
 def test_results_of_hostile_queries_are_the_same_each_time(grader: Grader) -> None:
@@ -238,7 +248,10 @@ def test_results_of_hostile_queries_are_the_same_each_time(grader: Grader) -> No
         [
             result.reason
             for result in grader.grade(
-                [Program(id=str(at), code=text, verifier=verifier) for at, text in enumerate(queries)]
+                [
+                    Program(id=str(at), code=text, verifier=verifier)
+                    for at, text in enumerate(queries)
+                ]
             )
         ]
         for _ in range(2)

@@ -17,29 +17,59 @@ from sentinel_pipeline.sandbox.judge.sql_answer import _read
 
 NUMBERS = st.one_of(
     st.sampled_from(
-        [0, 1, 1.0, Decimal("1.00"), 1 + 1e-12, 1 + 1e-8, -0.0, Decimal("0.5"), 0.5, Decimal("-1"), 10**20, 1e20, 0.1]
+        [
+            0,
+            1,
+            1.0,
+            Decimal("1.00"),
+            1 + 1e-12,
+            1 + 1e-8,
+            -0.0,
+            Decimal("0.5"),
+            0.5,
+            Decimal("-1"),
+            10**20,
+            1e20,
+            0.1,
+        ]
     ),
     st.integers(-3, 3),
 )
 CELLS = st.one_of(
-    NUMBERS, st.none(), st.booleans(), st.sampled_from(["", "a", "#", "s1:a"]), st.lists(NUMBERS, max_size=2)
+    NUMBERS,
+    st.none(),
+    st.booleans(),
+    st.sampled_from(["", "a", "#", "s1:a"]),
+    st.lists(NUMBERS, max_size=2),
 )
 TABLES = st.lists(st.lists(CELLS, min_size=2, max_size=2), max_size=4)
 
 
 def bags_pair(one: list[Any], other: list[Any]) -> bool:
-    return len(one) == len(other) and any(all(map(same, one, order)) for order in itertools.permutations(other))
+    return len(one) == len(other) and any(
+        all(map(same, one, order)) for order in itertools.permutations(other)
+    )
 
 
 @given(TABLES, TABLES, st.randoms(use_true_random=False))
-def test_bags_are_equal_exactly_where_rows_pair(left: list[Any], right: list[Any], random: Any) -> None:
+def test_bags_are_equal_exactly_where_rows_pair(
+    left: list[Any], right: list[Any], random: Any
+) -> None:
     for candidate in (right, random.sample(left, len(left))):
-        one, other = [read_row(list(row)) for row in left], [read_row(list(row)) for row in candidate]
+        one, other = (
+            [read_row(list(row)) for row in left],
+            [read_row(list(row)) for row in candidate],
+        )
         assert (first_difference(one, other, False) is None) == bags_pair(one, other)
 
 
-@given(st.lists(st.tuples(NUMBERS, NUMBERS), max_size=4), st.lists(st.tuples(NUMBERS, NUMBERS), max_size=4))
-def test_bags_of_numbers_are_equal_exactly_where_rows_pair(left: list[Any], right: list[Any]) -> None:
+@given(
+    st.lists(st.tuples(NUMBERS, NUMBERS), max_size=4),
+    st.lists(st.tuples(NUMBERS, NUMBERS), max_size=4),
+)
+def test_bags_of_numbers_are_equal_exactly_where_rows_pair(
+    left: list[Any], right: list[Any]
+) -> None:
     one, other = [read_row(list(row)) for row in left], [read_row(list(row)) for row in right]
     assert (first_difference(one, other, False) is None) == bags_pair(one, other)
 
@@ -49,7 +79,9 @@ def test_equal_keys_mean_equal_rows(one: Any, other: Any) -> None:
     first, second = read_row([one]), read_row([other])
     if first.key == second.key:
         assert same(first, second)
-    if same(first, second) and not any(type(number) is float for row in (first, second) for number in row.numbers):
+    if same(first, second) and not any(
+        type(number) is float for row in (first, second) for number in row.numbers
+    ):
         assert first.key == second.key
 
 
@@ -76,14 +108,27 @@ def test_a_chain_of_neighbours_does_not_carry_far() -> None:
     gold = [read_row([1.0, 2.0]) for _ in range(1000)]
     drift = [read_row([1.0 + at * 5e-10, 2.0]) for at in range(1000)]
     assert first_difference(gold, drift, False) is not None
-    assert first_difference(gold, [read_row([1.0 + (at % 2) * 5e-10, 2.0]) for at in range(1000)], False) is None
+    assert (
+        first_difference(
+            gold, [read_row([1.0 + (at % 2) * 5e-10, 2.0]) for at in range(1000)], False
+        )
+        is None
+    )
 
 
 def test_dense_numbers_are_paired_by_order() -> None:
     """Seconds since 1970 as floats: the neighbours of each lie within the tolerance."""
     gold = [read_row([1.7e9 + at, "x"]) for at in range(1000)]
-    assert first_difference(gold, [read_row([1.7e9 + at + 1e-6, "x"]) for at in reversed(range(1000))], False) is None
-    assert first_difference(gold, [read_row([1.7e9 + at + 10, "x"]) for at in range(1000)], False) is not None
+    assert (
+        first_difference(
+            gold, [read_row([1.7e9 + at + 1e-6, "x"]) for at in reversed(range(1000))], False
+        )
+        is None
+    )
+    assert (
+        first_difference(gold, [read_row([1.7e9 + at + 10, "x"]) for at in range(1000)], False)
+        is not None
+    )
 
 
 SLOW = {
@@ -104,7 +149,18 @@ def test_hostile_rows_take_no_more_time(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", [Decimal("1e999999"), Decimal("nan"), Decimal("snan"), 1 << 300, {1, 2}, range(3), 1j, len, object()]
+    "value",
+    [
+        Decimal("1e999999"),
+        Decimal("nan"),
+        Decimal("snan"),
+        1 << 300,
+        {1, 2},
+        range(3),
+        1j,
+        len,
+        object(),
+    ],
 )
 def test_what_no_row_holds_is_not_read(value: Any) -> None:
     with pytest.raises(Unreadable):

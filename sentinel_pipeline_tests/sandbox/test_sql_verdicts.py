@@ -86,10 +86,16 @@ def test_wrong_query_fails_with_its_reason(sql: Grade, name: str) -> None:
 
 
 def test_order_counts_only_where_the_verifier_says_so(sql: Grade) -> None:
-    gold, other = "SELECT name FROM staff ORDER BY name", "SELECT name FROM staff ORDER BY name DESC"
+    gold, other = (
+        "SELECT name FROM staff ORDER BY name",
+        "SELECT name FROM staff ORDER BY name DESC",
+    )
     assert sql(other, gold, SETUP).code == "passed"
     assert sql(gold, gold, SETUP, ordered=True).code == "passed"
-    assert sql(other, gold, SETUP, ordered=True).reason == "output_differs: row 1: expected ('Ana'), got ('Di')"
+    assert (
+        sql(other, gold, SETUP, ordered=True).reason
+        == "output_differs: row 1: expected ('Ana'), got ('Di')"
+    )
 
 
 TASK_FAULTS = {
@@ -117,7 +123,10 @@ def test_a_faulty_task_is_no_score(sql: Grade, name: str) -> None:
 
 def test_random_tables_are_the_same_for_gold_and_candidate(sql: Grade) -> None:
     setup = "CREATE TABLE r AS SELECT random() AS x, uuid() AS u FROM range(1000)"
-    assert sql("SELECT * FROM r WHERE x > 0.5", "SELECT x, u FROM r WHERE x > 0.5", setup).code == "passed"
+    assert (
+        sql("SELECT * FROM r WHERE x > 0.5", "SELECT x, u FROM r WHERE x > 0.5", setup).code
+        == "passed"
+    )
 
 
 def test_a_session_time_zone_of_the_task_counts(sql: Grade) -> None:
@@ -130,10 +139,14 @@ def test_a_session_time_zone_of_the_task_counts(sql: Grade) -> None:
 def test_many_rows_are_compared_as_a_bag(sql: Grade) -> None:
     gold = "SELECT i, i / 7 AS x, 'name ' || i AS s FROM range(100000) r(i)"
     limits = Limits(output_kib=16384, cpu_seconds=10)
-    result = sql(f"SELECT i, x * (1 + 1e-13), s FROM ({gold}) ORDER BY hash(i)", gold, limits=limits)
+    result = sql(
+        f"SELECT i, x * (1 + 1e-13), s FROM ({gold}) ORDER BY hash(i)", gold, limits=limits
+    )
     assert result.reason == "passed"
     wrong = sql(
-        f"SELECT i, x, CASE i WHEN 77777 THEN 's' ELSE s END FROM ({gold}) ORDER BY hash(i)", gold, limits=limits
+        f"SELECT i, x, CASE i WHEN 77777 THEN 's' ELSE s END FROM ({gold}) ORDER BY hash(i)",
+        gold,
+        limits=limits,
     )
     assert wrong.reason.startswith(
         "output_differs: expected a row (77777, 11111.0, 'name 77777'), got (77777, 11111.0, 's')"
@@ -166,7 +179,10 @@ def test_a_fenced_answer_is_scored_end_to_end() -> None:
 def test_without_namespaces_queries_are_judged_all_the_same() -> None:
     found = isolation()
     layers = from_probe(
-        {name: "switched off" if name == "user_namespace" else found.missing.get(name, "") for name in found.layers}
+        {
+            name: "switched off" if name == "user_namespace" else found.missing.get(name, "")
+            for name in found.layers
+        }
     )
     if layers.level.rank < Level.SECCOMP.rank:
         pytest.skip(f"this machine gives {layers.level.value} without namespaces")

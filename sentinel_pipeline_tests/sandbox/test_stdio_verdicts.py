@@ -68,7 +68,12 @@ def test_limits_hold(stdio: Grade) -> None:
 
 def test_a_large_input_arrives_whole(stdio: Grade) -> None:
     numbers = "\n".join(map(str, range(100_000)))
-    assert stdio("import sys\nprint(sum(map(int, sys.stdin)))", (numbers, str(sum(range(100_000))))).code == "passed"
+    assert (
+        stdio(
+            "import sys\nprint(sum(map(int, sys.stdin)))", (numbers, str(sum(range(100_000))))
+        ).code
+        == "passed"
+    )
 
 
 @pytest.mark.parametrize("cases", [[], [("a", "b")]])

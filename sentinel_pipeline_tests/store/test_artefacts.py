@@ -21,7 +21,9 @@ def store(home: Path, run: str = "run-1", loop: str | None = None) -> Store:
     return Store(Home(home), "tiny", run, loop or run)
 
 
-def make(where: Store, text: str = "a", asset: str = "task_bank", parents: tuple[Artefact, ...] = ()) -> Artefact:
+def make(
+    where: Store, text: str = "a", asset: str = "task_bank", parents: tuple[Artefact, ...] = ()
+) -> Artefact:
     with where.writing(asset, parents=parents, recipe_hash="r", seed=1) as out:
         out.json("value.json", {"text": text})
     return where.get(asset)
@@ -60,7 +62,10 @@ def test_logs_are_kept_but_are_no_content(tmp_path: Path) -> None:
 
 def test_a_failure_leaves_nothing_behind(tmp_path: Path) -> None:
     where = store(tmp_path)
-    with pytest.raises(ZeroDivisionError), where.writing("task_bank", recipe_hash="r", seed=1) as out:
+    with (
+        pytest.raises(ZeroDivisionError),
+        where.writing("task_bank", recipe_hash="r", seed=1) as out,
+    ):
         out.json("value.json", {})
         raise ZeroDivisionError
     assert where.find("task_bank") is None
@@ -77,14 +82,19 @@ def test_a_finished_artefact_is_never_written_again(tmp_path: Path) -> None:
 
 def test_long_work_keeps_its_draft_for_the_run_that_resumes_the_loop(tmp_path: Path) -> None:
     first = store(tmp_path, "run-1")
-    with pytest.raises(RuntimeError), first.writing("sft_checkpoint", recipe_hash="r", seed=1, keep=True) as out:
+    with (
+        pytest.raises(RuntimeError),
+        first.writing("sft_checkpoint", recipe_hash="r", seed=1, keep=True) as out,
+    ):
         out.json("checkpoint.json", {"step": 100})
         raise RuntimeError
     resumed = store(tmp_path, "run-2", loop="run-1")
     with resumed.writing("sft_checkpoint", recipe_hash="r", seed=1, keep=True) as out:
         assert out.resumed
         assert (out.folder / "checkpoint.json").exists()
-    with store(tmp_path, "run-3").writing("sft_checkpoint", recipe_hash="r", seed=1, keep=True) as out:
+    with store(tmp_path, "run-3").writing(
+        "sft_checkpoint", recipe_hash="r", seed=1, keep=True
+    ) as out:
         assert not out.resumed
 
 
@@ -92,7 +102,9 @@ def test_a_run_reads_its_own_artefact_then_its_loops_then_the_current_one(tmp_pa
     make(store(tmp_path, "run-1"), "one")
     make(store(tmp_path, "run-2"), "two")
     assert store(tmp_path, "run-1").get("task_bank").json("value.json") == {"text": "one"}
-    assert store(tmp_path, "run-9", loop="run-1").get("task_bank").json("value.json") == {"text": "one"}
+    assert store(tmp_path, "run-9", loop="run-1").get("task_bank").json("value.json") == {
+        "text": "one"
+    }
     assert store(tmp_path, "run-9").get("task_bank").json("value.json") == {"text": "two"}
 
 
@@ -112,7 +124,9 @@ def test_origin_is_the_very_parent_whatever_is_current(tmp_path: Path) -> None:
         later.origin(child, "sft_report")
 
 
-def test_a_full_disk_is_infrastructure_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_infrastructure_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def full(descriptor: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 

@@ -49,9 +49,16 @@ def test_the_own_correction_else_the_first_answer_of_the_task(
     with TemporaryDirectory() as name:
         folder = Path(name)
         write_parquet(folder / "a.parquet", (one.to_row() for one in accepted), "candidates")
-        write_parquet(folder / "r.parquet", (one.to_row() | NO.to_row() | {"id": one.id} for one in failed), "rejected")
-        found = list(with_answers(folder / "r.parquet", folder / "a.parquet", folder / "scratch", 64))
+        write_parquet(
+            folder / "r.parquet",
+            (one.to_row() | NO.to_row() | {"id": one.id} for one in failed),
+            "rejected",
+        )
+        found = list(
+            with_answers(folder / "r.parquet", folder / "a.parquet", folder / "scratch", 64)
+        )
     assert [
-        (Candidate.from_row(bad).completion, Candidate.from_row(answer).completion) for bad, answer in found
+        (Candidate.from_row(bad).completion, Candidate.from_row(answer).completion)
+        for bad, answer in found
     ] == expected
     assert all(CriticLabels.from_row(bad).accepted.value is False for bad, _ in found)

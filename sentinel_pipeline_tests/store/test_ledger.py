@@ -40,7 +40,12 @@ def ledger(tmp_path: Path) -> Ledger:
 
 
 def require(ledger: Ledger, **changes: str) -> GateVerdict:
-    asked = {"subject": "tiny/sft_report", "subject_hash": "abc", "scorer_version": "s1", "policy_hash": "p1"} | changes
+    asked = {
+        "subject": "tiny/sft_report",
+        "subject_hash": "abc",
+        "scorer_version": "s1",
+        "policy_hash": "p1",
+    } | changes
     return ledger.require("pass_at_1", **asked)
 
 
@@ -52,7 +57,9 @@ def test_a_verdict_comes_back_as_it_was_recorded(ledger: Ledger) -> None:
 
 
 def test_no_evidence_is_not_a_pass(ledger: Ledger) -> None:
-    with pytest.raises(GateRefused, match="no verdict on tiny/sft_report .* no evidence is not a pass"):
+    with pytest.raises(
+        GateRefused, match="no verdict on tiny/sft_report .* no evidence is not a pass"
+    ):
         require(ledger)
 
 
@@ -64,7 +71,9 @@ def test_no_evidence_is_not_a_pass(ledger: Ledger) -> None:
         ({"policy_hash": "p2"}, "stale: its policy changed"),
     ],
 )
-def test_a_verdict_holds_for_one_content_scorer_and_policy(ledger: Ledger, changes: dict[str, str], says: str) -> None:
+def test_a_verdict_holds_for_one_content_scorer_and_policy(
+    ledger: Ledger, changes: dict[str, str], says: str
+) -> None:
     ledger.record(VERDICT, recipe="tiny", run_id="r1")
     with pytest.raises(GateRefused, match=says):
         require(ledger, **changes)
@@ -109,7 +118,9 @@ def test_a_ledger_of_an_earlier_version_is_kept_and_read(tmp_path: Path) -> None
     path = tmp_path / "ledger.sqlite"
     with sqlite3.connect(path) as old:
         Ledger(tmp_path / "new.sqlite").verdicts()
-        made = sqlite3.connect(tmp_path / "new.sqlite").execute("select sql from sqlite_master where name = 'verdicts'")
+        made = sqlite3.connect(tmp_path / "new.sqlite").execute(
+            "select sql from sqlite_master where name = 'verdicts'"
+        )
         old.execute(made.fetchone()[0].replace(",\n    against_hash text\n", "\n"))
         old.execute(
             "insert into verdicts (recorded_at, recipe, run_id, name, subject, subject_hash, verdict, threshold, n, reason, "
@@ -137,7 +148,9 @@ def locked(ledger: Ledger) -> Iterator[sqlite3.Connection]:
 
 
 def test_a_writer_waits_for_another_one(ledger: Ledger, locked: sqlite3.Connection) -> None:
-    writer = threading.Thread(target=ledger.record, args=(VERDICT,), kwargs={"recipe": "tiny", "run_id": "r1"})
+    writer = threading.Thread(
+        target=ledger.record, args=(VERDICT,), kwargs={"recipe": "tiny", "run_id": "r1"}
+    )
     writer.start()
     writer.join(0.5)
     assert writer.is_alive()

@@ -53,7 +53,10 @@ def test_what_is_pushed_is_fetched_as_it_was_and_only_once(home: Home, url: str)
     shutil.rmtree(other.root)
     fetched = Mirror(url).fetch(other, "tiny")
     assert fetched.artefacts == ["tiny/mix/1", "tiny/mix/2"] and fetched.ledger == pushed.ledger
-    assert Store(other, "tiny", "-", "-").get("mix").manifest == Store(home, "tiny", "-", "-").get("mix").manifest
+    assert (
+        Store(other, "tiny", "-", "-").get("mix").manifest
+        == Store(home, "tiny", "-", "-").get("mix").manifest
+    )
     assert not [one for folder in finished(other) for one in damage_of(other, folder)]
     assert Ledger(other.ledger).verdicts() == [VERDICT]
     assert Mirror(url).damage() == (2, [])
@@ -80,11 +83,15 @@ def test_what_was_damaged_there_is_named_and_does_not_come_back(home: Home, url:
     mirror._fs.rm(at)
     assert mirror.fetch(other)[:2] == ([], [Damage("tiny/mix/1", "b.json")])
     mirror._fs.pipe_file(mirror._at("runs/tiny/mix/1/manifest.json"), b"{")
-    assert mirror.push(home).artefacts == ["tiny/mix/1"], "a torn manifest is no copy: it is copied again"
+    assert mirror.push(home).artefacts == ["tiny/mix/1"], (
+        "a torn manifest is no copy: it is copied again"
+    )
     assert mirror.damage() == (2, [])
 
 
-def test_a_push_that_was_killed_left_nothing_that_counts(home: Home, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_push_that_was_killed_left_nothing_that_counts(
+    home: Home, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     make(home, "1")
     mirror = Mirror(url)
 
@@ -114,7 +121,9 @@ def test_a_manifest_that_names_a_path_outside_is_damaged(home: Home, url: str, p
     assert not list(other.root.rglob("*")) if other.root.exists() else True
 
 
-def test_a_ledger_that_is_here_stays_and_a_damaged_snapshot_is_refused(home: Home, url: str) -> None:
+def test_a_ledger_that_is_here_stays_and_a_damaged_snapshot_is_refused(
+    home: Home, url: str
+) -> None:
     ledger, mirror = Ledger(home.ledger), Mirror(url)
     ledger.record(VERDICT, recipe="tiny", run_id="1")
     name = mirror.push(home).ledger
@@ -127,7 +136,9 @@ def test_a_ledger_that_is_here_stays_and_a_damaged_snapshot_is_refused(home: Hom
     assert not elsewhere(home).ledger.exists()
 
 
-def test_the_command_pushes_verifies_and_fetches(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_pushes_verifies_and_fetches(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("SENTINEL_HOME", str(home.root))
     folder = make(home, "1").folder
     assert CliRunner().invoke(app, ["verify", "--mirror"]).exit_code != 0
@@ -138,12 +149,16 @@ def test_the_command_pushes_verifies_and_fetches(home: Home, tmp_path: Path, mon
     done = CliRunner().invoke(app, ["verify", "--mirror", "--json"])
     assert done.exit_code == 1
     said = json.loads(done.stdout)
-    assert said["damaged"] == [] and said["mirror"]["damaged"] == [{"artefact": "tiny/mix/1", "file": "a.json"}]
+    assert said["damaged"] == [] and said["mirror"]["damaged"] == [
+        {"artefact": "tiny/mix/1", "file": "a.json"}
+    ]
     shutil.rmtree(folder)
     assert CliRunner().invoke(app, ["mirror", "fetch"]).exit_code == 1
 
 
-def test_an_unknown_address_is_bad_input_and_a_silent_store_infrastructure(home: Home, tmp_path: Path) -> None:
+def test_an_unknown_address_is_bad_input_and_a_silent_store_infrastructure(
+    home: Home, tmp_path: Path
+) -> None:
     with pytest.raises(BadInput, match="Name an fsspec URL"):
         Mirror("nonsense://x")
     make(home, "1")

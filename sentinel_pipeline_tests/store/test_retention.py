@@ -21,7 +21,10 @@ def made(home: Home, asset: str, run_id: str, *parents: Artefact) -> Artefact:
 
 
 def names(home: Home, keep: int = 1, days: float = 0) -> list[str]:
-    return [f"{one.folder.parent.name}/{one.folder.name}" for one in removable(home, keep=keep, days=days)]
+    return [
+        f"{one.folder.parent.name}/{one.folder.name}"
+        for one in removable(home, keep=keep, days=days)
+    ]
 
 
 @pytest.fixture
@@ -69,7 +72,9 @@ def test_a_draft_goes_only_when_nothing_in_it_was_written_lately(home: Home) -> 
     assert names(home, days=1) == ["sft_checkpoint/.draft-x"]
 
 
-def test_a_removal_that_was_killed_is_finished_by_the_next(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_removal_that_was_killed_is_finished_by_the_next(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for run_id in ("100", "200"):
         made(home, "mix", run_id)
 
@@ -80,7 +85,12 @@ def test_a_removal_that_was_killed_is_finished_by_the_next(home: Home, monkeypat
         patch.setattr("shutil.rmtree", killed)
         with pytest.raises(KeyboardInterrupt):
             list(remove(removable(home, keep=1, days=0)))
-    assert [one.manifest.run_id for one in Store(home, "tiny", "", "").history("mix")] == ["200"], "no half artefact"
+    assert [one.manifest.run_id for one in Store(home, "tiny", "", "").history("mix")] == ["200"], (
+        "no half artefact"
+    )
     gone = list(remove(removable(home, keep=1, days=0)))
     assert [one.folder.name for one in gone] == [".trash-100"]
-    assert sorted(path.name for path in (home.runs / "tiny" / "mix").iterdir()) == ["200", "current"]
+    assert sorted(path.name for path in (home.runs / "tiny" / "mix").iterdir()) == [
+        "200",
+        "current",
+    ]

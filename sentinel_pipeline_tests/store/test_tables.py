@@ -10,14 +10,29 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sentinel_pipeline.records import Candidate, CriticLabels, Label, Message, PythonTests, Task, TextAnswer
+from sentinel_pipeline.records import (
+    Candidate,
+    CriticLabels,
+    Label,
+    Message,
+    PythonTests,
+    Task,
+    TextAnswer,
+)
 from sentinel_pipeline.store import read_parquet, sha256_file, write_parquet
-from sentinel_pipeline.store.labelled import accepted_rows, count_labels, reject_reasons, rejected_rows
+from sentinel_pipeline.store.labelled import (
+    accepted_rows,
+    count_labels,
+    reject_reasons,
+    rejected_rows,
+)
 from sentinel_pipeline.store.tables import ROW_GROUP
 
 
 def candidate(index: int, completion: str = "x") -> Candidate:
-    return Candidate(id=f"c{index}", source="file:a", messages=(Message("user", "hi"),), completion=completion)
+    return Candidate(
+        id=f"c{index}", source="file:a", messages=(Message("user", "hi"),), completion=completion
+    )
 
 
 def labels(index: int, accepted: bool | None, reason: str = "ok") -> CriticLabels:
@@ -30,7 +45,9 @@ def labels(index: int, accepted: bool | None, reason: str = "ok") -> CriticLabel
 
 @settings(max_examples=20)
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=30), max_size=20))
-def test_candidates_survive_their_table(tmp_path_factory: pytest.TempPathFactory, completions: list[str]) -> None:
+def test_candidates_survive_their_table(
+    tmp_path_factory: pytest.TempPathFactory, completions: list[str]
+) -> None:
     path = tmp_path_factory.mktemp("t") / "candidates.parquet"
     rows = [candidate(i, text) for i, text in enumerate(completions)]
     assert write_parquet(path, (row.to_row() for row in rows), "candidates") == len(rows)
@@ -38,7 +55,10 @@ def test_candidates_survive_their_table(tmp_path_factory: pytest.TempPathFactory
 
 
 def test_tasks_survive_their_table_with_any_verifier(tmp_path: Path) -> None:
-    verifiers = [PythonTests(tests="assert f(1) == 1", entry_point="f"), TextAnswer(accepted=("a", "b"))]
+    verifiers = [
+        PythonTests(tests="assert f(1) == 1", entry_point="f"),
+        TextAnswer(accepted=("a", "b")),
+    ]
     tasks = [
         Task(
             id=str(i),
@@ -77,9 +97,15 @@ def labelled(tmp_path: Path) -> tuple[Path, Path]:
     count = ROW_GROUP + 50
     outcome = {i: None if i % 5 == 0 else i % 3 == 0 for i in range(count)}
     ids = {i: 0 if i == 3 else i for i in range(count)}
-    write_parquet(tmp_path / "c", ({**candidate(i).to_row(), "id": f"c{ids[i]}"} for i in range(count)), "candidates")
     write_parquet(
-        tmp_path / "l", (labels(ids[i], outcome[i], "syntax_error: x").to_row() for i in range(count)), "labels"
+        tmp_path / "c",
+        ({**candidate(i).to_row(), "id": f"c{ids[i]}"} for i in range(count)),
+        "candidates",
+    )
+    write_parquet(
+        tmp_path / "l",
+        (labels(ids[i], outcome[i], "syntax_error: x").to_row() for i in range(count)),
+        "labels",
     )
     return tmp_path / "c", tmp_path / "l"
 

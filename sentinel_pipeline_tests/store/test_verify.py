@@ -41,7 +41,8 @@ def test_a_damaged_file_is_no_evidence_and_the_others_still_are(home: Home) -> N
     assert made.json("a.json")["name"] == "a.json"
     flip(made.folder / "a.json")
     with pytest.raises(
-        Infrastructure, match=r"mix/1/a\.json is damaged: its bytes are not those of its manifest. Rebuild mix"
+        Infrastructure,
+        match=r"mix/1/a\.json is damaged: its bytes are not those of its manifest. Rebuild mix",
     ):
         made.path("a.json")
     assert made.json("b.json")["run"] == "1"
@@ -66,7 +67,9 @@ def test_a_damaged_manifest_is_named_and_stops_no_other_run(home: Home) -> None:
         store.get("mix")
     make(home, "3")
     assert store.get("mix").manifest.run_id == "3"
-    assert [one.file for folder in finished(home) for one in damage_of(home, folder)] == ["manifest.json"]
+    assert [one.file for folder in finished(home) for one in damage_of(home, folder)] == [
+        "manifest.json"
+    ]
     assert standings(home.runs, "1") == []
 
 
@@ -102,7 +105,11 @@ def test_by_parts_or_at_once_the_same_is_found(home: Home) -> None:
             break
         place = reached
     assert sorted(found) == sorted(whole) and len(whole) == 2
-    assert damage_by_part(home, folders, 0, 60.0)[0] == damage_by_part(home, folders, 0, 60.0)[0] == whole
+    assert (
+        damage_by_part(home, folders, 0, 60.0)[0]
+        == damage_by_part(home, folders, 0, 60.0)[0]
+        == whole
+    )
 
 
 def test_a_damaged_ledger_is_named_by_verify_and_refuses_as_infrastructure(

@@ -39,7 +39,10 @@ class Score(NamedTuple):
 
 
 def exact_match(tasks: Sequence[Task], completions: Sequence[str]) -> list[Score]:
-    return [Score("pass" if a == t.reference else "fail", bool(a)) for t, a in zip(tasks, completions, strict=True)]
+    return [
+        Score("pass" if a == t.reference else "fail", bool(a))
+        for t, a in zip(tasks, completions, strict=True)
+    ]
 
 
 def silent(folder: Path, label: str = "test") -> Progress:
@@ -75,7 +78,9 @@ def sft_material(folder: Path, rows: int = 96) -> tuple[Path, Path]:
     return write_rows(folder / "train.jsonl", bank.train), suite
 
 
-def small_sft_job(out: Path, model: Path, rows: Path, suite: Path | None, **changes: object) -> SftJob:
+def small_sft_job(
+    out: Path, model: Path, rows: Path, suite: Path | None, **changes: object
+) -> SftJob:
     settings: dict[str, object] = {
         "batch_size": 4,
         "learning_rate": 3e-3,
@@ -85,4 +90,13 @@ def small_sft_job(out: Path, model: Path, rows: Path, suite: Path | None, **chan
     }
     spec = SftSpec(**{**settings, **changes})  # type: ignore[arg-type]
     decoding = Decoding(max_new_tokens=8, batch_size=8)
-    return SftJob(out=out, logs=out / "logs", model=model, rows=rows, suite=suite, seed=3, spec=spec, decoding=decoding)
+    return SftJob(
+        out=out,
+        logs=out / "logs",
+        model=model,
+        rows=rows,
+        suite=suite,
+        seed=3,
+        spec=spec,
+        decoding=decoding,
+    )

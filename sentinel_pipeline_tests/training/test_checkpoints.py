@@ -12,7 +12,11 @@ from pathlib import Path
 import pytest
 
 from sentinel_pipeline.errors import Infrastructure
-from sentinel_pipeline.training.checkpoints import complete_checkpoints, last_checkpoint, save_checkpoint
+from sentinel_pipeline.training.checkpoints import (
+    complete_checkpoints,
+    last_checkpoint,
+    save_checkpoint,
+)
 
 
 def write(text: str = "state") -> object:
@@ -34,11 +38,16 @@ def test_the_newest_two_are_kept_in_the_order_of_their_numbers(tmp_path: Path) -
     assert sorted(path.name for path in tmp_path.iterdir()) == ["step-10", "step-100"]
 
 
-@pytest.mark.parametrize("damage", ["truncate", "lose_file", "lose_list", "torn_list", "empty_list"])
+@pytest.mark.parametrize(
+    "damage", ["truncate", "lose_file", "lose_list", "torn_list", "empty_list"]
+)
 def test_a_damaged_checkpoint_is_passed_over(tmp_path: Path, damage: str) -> None:
     save(tmp_path, 1)
     save(tmp_path, 2)
-    state, listing = tmp_path / "step-2" / "deep" / "state.pt", tmp_path / "step-2" / "complete.json"
+    state, listing = (
+        tmp_path / "step-2" / "deep" / "state.pt",
+        tmp_path / "step-2" / "complete.json",
+    )
     match damage:
         case "truncate":
             state.write_text("sta")
@@ -69,7 +78,9 @@ def test_a_full_disk_is_infrastructure_and_leaves_the_last_good_one(tmp_path: Pa
         (folder / "half").write_text("x")
         raise OSError(28, "No space left on device")
 
-    with pytest.raises(Infrastructure, match=r"step-2 could not be saved.*No space left.*run again to resume"):
+    with pytest.raises(
+        Infrastructure, match=r"step-2 could not be saved.*No space left.*run again to resume"
+    ):
         save_checkpoint(tmp_path, 2, full)
     found = last_checkpoint(tmp_path)
     assert found is not None and found.step == 1
@@ -91,11 +102,15 @@ while True:
 """
 
 
-def test_a_kill_at_any_moment_leaves_a_whole_checkpoint_of_the_last_step_told(tmp_path: Path) -> None:
+def test_a_kill_at_any_moment_leaves_a_whole_checkpoint_of_the_last_step_told(
+    tmp_path: Path,
+) -> None:
     told = 0
     for attempt in range(8):
         process = subprocess.Popen(
-            [sys.executable, "-c", _WRITER, str(tmp_path), str(told)], stdout=subprocess.PIPE, text=True
+            [sys.executable, "-c", _WRITER, str(tmp_path), str(told)],
+            stdout=subprocess.PIPE,
+            text=True,
         )
         assert process.stdout is not None
         told = int(process.stdout.readline())
@@ -107,5 +122,7 @@ def test_a_kill_at_any_moment_leaves_a_whole_checkpoint_of_the_last_step_told(tm
         found = last_checkpoint(tmp_path)
         assert found is not None and found.step in (told, told + 1)
         for part in range(20):
-            assert (found.folder / f"part-{part}").read_bytes() == bytes([found.step % 256]) * 20_000
+            assert (found.folder / f"part-{part}").read_bytes() == bytes(
+                [found.step % 256]
+            ) * 20_000
         told = found.step

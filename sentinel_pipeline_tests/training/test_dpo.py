@@ -40,11 +40,24 @@ def pairs(tmp_path_factory: pytest.TempPathFactory, material: tuple[Path, Path])
 
 def dpo_job(out: Path, model: Path, pairs: Path, suite: Path | None, **changes: Any) -> DpoJob:
     windows = Windows(every=9, items=4, no_gain_by=0, syntax_drops=0)
-    settings = {"batch_size": 4, "learning_rate": 1e-3, "warmup_steps": 1, "save_every": 2, "windows": windows}
+    settings = {
+        "batch_size": 4,
+        "learning_rate": 1e-3,
+        "warmup_steps": 1,
+        "save_every": 2,
+        "windows": windows,
+    }
     spec = DpoSpec(**{**settings, **changes})
     base = small_sft_job(out, model, pairs, suite)
     return DpoJob(
-        out=out, logs=out / "logs", model=model, rows=pairs, suite=suite, seed=3, spec=spec, decoding=base.decoding
+        out=out,
+        logs=out / "logs",
+        model=model,
+        rows=pairs,
+        suite=suite,
+        seed=3,
+        spec=spec,
+        decoding=base.decoding,
     )
 
 
@@ -57,7 +70,9 @@ def rows_of(path: Path) -> list[dict[str, Any]]:
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory, base: Path, pairs: Path, material: tuple[Path, Path]) -> DpoJob:
+def finished(
+    tmp_path_factory: pytest.TempPathFactory, base: Path, pairs: Path, material: tuple[Path, Path]
+) -> DpoJob:
     job = dpo_job(tmp_path_factory.mktemp("dpo"), base, pairs, material[1], epochs=3.0)
     run(job)
     return job
@@ -66,7 +81,9 @@ def finished(tmp_path_factory: pytest.TempPathFactory, base: Path, pairs: Path, 
 def test_the_first_step_is_at_the_reference_and_margins_grow(finished: DpoJob) -> None:
     rows = rows_of(finished.out / "losses.jsonl")
     assert [row["step"] for row in rows] == list(range(1, 19))
-    assert rows[0]["loss"] == pytest.approx(0.693147, abs=1e-5), "log 2: policy and reference are one"
+    assert rows[0]["loss"] == pytest.approx(0.693147, abs=1e-5), (
+        "log 2: policy and reference are one"
+    )
     assert rows[0]["rewards/margins"] == pytest.approx(0.0, abs=1e-6)
     assert sum(row["rewards/margins"] for row in rows[-6:]) / 6 > 0.01, "over the last pass"
     assert {"rewards/accuracies", "logps/chosen", "logps/rejected"} <= rows[-1].keys()
@@ -97,7 +114,8 @@ def test_a_higher_beta_deviates_less(tmp_path: Path, base: Path, pairs: Path) ->
         last = rows_of(job.out / "losses.jsonl")[-1]
         moved.append(abs(last["rewards/margins"]) / beta)
         assert any(
-            not value.equal(start[name]) for name, value in load_file(job.out / "final/model.safetensors").items()
+            not value.equal(start[name])
+            for name, value in load_file(job.out / "final/model.safetensors").items()
         )
     assert moved[1] < moved[0], "log-ratios against the reference"
 
@@ -132,14 +150,26 @@ def assert_alike(job: DpoJob, other: DpoJob, weights: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def adapted(tmp_path_factory: pytest.TempPathFactory, base: Path, material: tuple[Path, Path]) -> Path:
+def adapted(
+    tmp_path_factory: pytest.TempPathFactory, base: Path, material: tuple[Path, Path]
+) -> Path:
     """An SFT checkpoint of an adapter."""
-    job = small_sft_job(tmp_path_factory.mktemp("lora"), base, material[0], None, method="lora", lora_r=4, max_steps=6)
+    job = small_sft_job(
+        tmp_path_factory.mktemp("lora"),
+        base,
+        material[0],
+        None,
+        method="lora",
+        lora_r=4,
+        max_steps=6,
+    )
     fine_tune(job, silent(job.logs), Interrupts(), exact_match)
     return job.out
 
 
-def test_an_adapter_goes_on_against_a_frozen_copy_of_itself(tmp_path: Path, adapted: Path, pairs: Path) -> None:
+def test_an_adapter_goes_on_against_a_frozen_copy_of_itself(
+    tmp_path: Path, adapted: Path, pairs: Path
+) -> None:
     """The reference is the SFT adapter, not the base model: the first step's loss is log 2 only then."""
     job = dpo_job(tmp_path / "a", adapted / "adapter", pairs, None, method="lora", lora_r=4)
     result = run(job)
@@ -148,7 +178,10 @@ def test_an_adapter_goes_on_against_a_frozen_copy_of_itself(tmp_path: Path, adap
     assert 0 < result["trained_parameters"] < result["parameters"] / 2
     assert not (job.out / "adapter" / "ref").exists()
     parity = json.loads((job.out / "parity.json").read_text())
-    assert parity["passed"] and [one["name"] for one in parity["variants"]] == ["adapter", "saved again"]
+    assert parity["passed"] and [one["name"] for one in parity["variants"]] == [
+        "adapter",
+        "saved again",
+    ]
 
     again = dpo_job(tmp_path / "b", adapted / "adapter", pairs, None, method="lora", lora_r=4)
     stop_at(again, 3)
@@ -186,7 +219,9 @@ class _Arguments:
     dataset_num_proc, max_length, truncation_mode = None, None, "keep_start"
 
 
-def test_the_likelihood_of_the_chosen_side_may_join_the_loss(tmp_path: Path, base: Path, pairs: Path) -> None:
+def test_the_likelihood_of_the_chosen_side_may_join_the_loss(
+    tmp_path: Path, base: Path, pairs: Path
+) -> None:
     tokenizer = load_tokenizer(base)
     prepared = prepare_pairs(pairs, tokenizer, 256).pairs
     job = dpo_job(tmp_path, base, pairs, None, sft_weight=0.5)
@@ -199,7 +234,10 @@ def test_the_likelihood_of_the_chosen_side_may_join_the_loss(tmp_path: Path, bas
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ({"prompt": [{"role": "user", "content": "x"}], "chosen": "y", "rejected": "z"}, r"train\.jsonl:1.*expected"),
+        (
+            {"prompt": [{"role": "user", "content": "x"}], "chosen": "y", "rejected": "z"},
+            r"train\.jsonl:1.*expected",
+        ),
         ({"chosen": [], "rejected": []}, r"train\.jsonl:1.*expected \{'prompt'"),
         (
             {name: [{"role": "user", "content": "x"}] for name in ("prompt", "chosen", "rejected")},
@@ -231,7 +269,9 @@ def test_a_loss_that_is_not_finite_names_the_key(tmp_path: Path, base: Path, pai
     assert not (job.out / "model").exists()
 
 
-def test_weights_of_another_architecture_are_refused(tmp_path: Path, base: Path, pairs: Path) -> None:
+def test_weights_of_another_architecture_are_refused(
+    tmp_path: Path, base: Path, pairs: Path
+) -> None:
     import shutil
 
     wrong = Path(shutil.copytree(base, tmp_path / "wrong"))

@@ -21,10 +21,15 @@ from .material import SMALL, pretrain_small, silent
 
 
 def digest(folder: Path) -> dict[str, str]:
-    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.iterdir())}
+    return {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.iterdir())
+    }
 
 
-def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(tmp_path: Path, base: Path) -> None:
+def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(
+    tmp_path: Path, base: Path
+) -> None:
     assert digest(pretrain_small(tmp_path / "again")) == digest(base)
     other = digest(pretrain_small(tmp_path / "other", seed=18))
     assert other["model.safetensors"] != digest(base)["model.safetensors"]
@@ -69,7 +74,9 @@ def test_the_tokenizer_loses_nothing_and_keeps_the_templates_words_whole() -> No
         assert tokenizer.decode(tokenizer.encode(text).ids) == text
     for word in ("user", "assistant", "system", "tool"):
         assert len(tokenizer.encode(word).ids) == 1
-    assert [tokenizer.encode(mark).ids for mark in ("<|endoftext|>", "<|im_start|>", "<|im_end|>")] == [[0], [1], [2]]
+    assert [
+        tokenizer.encode(mark).ids for mark in ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
+    ] == [[0], [1], [2]]
 
 
 def test_the_learning_rate_warms_up_stays_and_falls_to_nearly_nothing() -> None:
@@ -81,6 +88,8 @@ def test_the_learning_rate_warms_up_stays_and_falls_to_nearly_nothing() -> None:
 
 @pytest.mark.parametrize(("hidden", "heads"), [(30, 4), (33, 3), (36, 4)])
 def test_a_shape_that_cannot_be_built_is_bad_input(tmp_path: Path, hidden: int, heads: int) -> None:
-    job = PretrainJob(out=tmp_path, logs=tmp_path / "logs", spec=replace(SMALL, hidden=hidden, heads=heads))
+    job = PretrainJob(
+        out=tmp_path, logs=tmp_path / "logs", spec=replace(SMALL, hidden=hidden, heads=heads)
+    )
     with pytest.raises(BadInput, match=f"hidden {hidden} by {heads} heads"):
         pretrain(job, silent(job.logs), Interrupts())

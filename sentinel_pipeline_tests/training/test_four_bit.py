@@ -17,7 +17,9 @@ from ..conftest import need_package
 from .material import exact_match, silent, small_sft_job
 
 
-def test_without_bitsandbytes_it_says_what_to_install(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_bitsandbytes_it_says_what_to_install(
+    base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(Infrastructure, match=r"bitsandbytes is not installed.*four_bit = false"):
         load_trainable(base, "lora", four_bit=True)
@@ -39,9 +41,13 @@ def test_an_adapter_over_a_base_in_four_bit_trains_and_its_merged_model_answers(
     loaded = load_trainable(base, "lora", four_bit=True)
     kinds = {type(module).__name__ for module in loaded.modules()}
     assert "Linear4bit" in kinds
-    job = small_sft_job(tmp_path, base, *material, method="lora", four_bit=True, lora_r=4, max_steps=12)
+    job = small_sft_job(
+        tmp_path, base, *material, method="lora", four_bit=True, lora_r=4, max_steps=12
+    )
     result = fine_tune(job, silent(job.logs), Interrupts(), exact_match)
     assert result["steps"] == 12 and (job.out / "adapter" / "adapter_config.json").is_file()
-    losses = [line.split('"loss": ')[1] for line in (job.out / "losses.jsonl").read_text().splitlines()]
+    losses = [
+        line.split('"loss": ')[1] for line in (job.out / "losses.jsonl").read_text().splitlines()
+    ]
     assert float(losses[-1].rstrip("}")) < float(losses[0].rstrip("}"))
     assert load_model(job.out / "model").num_parameters() > 0

@@ -17,7 +17,13 @@ from sentinel_pipeline.records.recipe import load_recipe
 from sentinel_pipeline.records.training_spec import FreezeStage
 from sentinel_pipeline.training.checkpoints import complete_checkpoints
 from sentinel_pipeline.training.fit import load_trainable
-from sentinel_pipeline.training.freezing import Freezing, check_stages, rate_factor, stage_at, trained_names
+from sentinel_pipeline.training.freezing import (
+    Freezing,
+    check_stages,
+    rate_factor,
+    stage_at,
+    trained_names,
+)
 from sentinel_pipeline.training.interrupts import Interrupted, Interrupts
 from sentinel_pipeline.training.jobs import SftJob
 from sentinel_pipeline.training.plan_model import scheduled_rates
@@ -35,7 +41,9 @@ STAGES = (
 
 @pytest.fixture(scope="module")
 def moe(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return pretrain_small(tmp_path_factory.mktemp("moe"), replace(SMALL, experts=3, pretrain_steps=3))
+    return pretrain_small(
+        tmp_path_factory.mktemp("moe"), replace(SMALL, experts=3, pretrain_steps=3)
+    )
 
 
 def job_of(out: Path, moe: Path, material: tuple[Path, Path], **changes: object) -> SftJob:
@@ -55,7 +63,10 @@ def run(job: SftJob, interrupts: Interrupts | None = None) -> dict[str, Any]:
 
 def tensors(folder: Path) -> dict[str, bytes]:
     """Every parameter's bytes."""
-    return {name: value.detach().numpy().tobytes() for name, value in load_trainable(folder, "full").named_parameters()}
+    return {
+        name: value.detach().numpy().tobytes()
+        for name, value in load_trainable(folder, "full").named_parameters()
+    }
 
 
 def moved(before: dict[str, bytes], after: dict[str, bytes]) -> set[str]:
@@ -63,7 +74,9 @@ def moved(before: dict[str, bytes], after: dict[str, bytes]) -> set[str]:
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory, moe: Path, material: tuple[Path, Path]) -> SftJob:
+def finished(
+    tmp_path_factory: pytest.TempPathFactory, moe: Path, material: tuple[Path, Path]
+) -> SftJob:
     job = job_of(tmp_path_factory.mktemp("staged"), moe, material)
     run(job)
     return job
@@ -78,7 +91,8 @@ def test_frozen_parameters_are_bit_identical_until_their_stage(
         job = job_of(tmp_path, moe, material, optimizer="muon", weight_decay=0.1)
         run(job)
     at = {0: tensors(moe)} | {
-        found.step: tensors(found.folder) for found in complete_checkpoints(job.logs / "checkpoints")
+        found.step: tensors(found.folder)
+        for found in complete_checkpoints(job.logs / "checkpoints")
     }
     names = list(at[0])
     for step in range(10):
@@ -100,14 +114,20 @@ def test_the_stages_are_written_with_their_counts(finished: SftJob) -> None:
     assert len(total) == 1 and len({row["frozen_sha256"] for row in rows}) == 3
     said = json.loads((finished.out / "training.json").read_text())
     assert {said["parameters"]} == total
-    assert said["trained_parameters"] == said["parameters"] - rows[1]["frozen"], "layer 0's experts train in no stage"
+    assert said["trained_parameters"] == said["parameters"] - rows[1]["frozen"], (
+        "layer 0's experts train in no stage"
+    )
 
 
-def test_moments_of_what_trains_on_are_kept_and_of_what_is_thawed_begin_anew(finished: SftJob) -> None:
+def test_moments_of_what_trains_on_are_kept_and_of_what_is_thawed_begin_anew(
+    finished: SftJob,
+) -> None:
     import torch
 
     def ages(step: int) -> list[float]:
-        state = torch.load(finished.logs / "checkpoints" / f"step-{step}" / "optimizer.pt", weights_only=True)["state"]
+        state = torch.load(
+            finished.logs / "checkpoints" / f"step-{step}" / "optimizer.pt", weights_only=True
+        )["state"]
         return sorted(float(one["step"]) for one in state.values())
 
     assert set(ages(3)) == {3.0}
@@ -151,24 +171,33 @@ def test_a_frozen_weight_that_moves_ends_the_run(tmp_path: Path, moe: Path) -> N
         freezing.after_step(4, optimizer, silent(tmp_path))
 
 
-def test_a_checkpoint_whose_frozen_weights_differ_is_not_resumed_from(tmp_path: Path, moe: Path) -> None:
+def test_a_checkpoint_whose_frozen_weights_differ_is_not_resumed_from(
+    tmp_path: Path, moe: Path
+) -> None:
     import torch
 
     model = load_trainable(moe, "full")
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-    Freezing(STAGES, model, tmp_path / "stages.jsonl", "sft.stages").begin(0, optimizer, silent(tmp_path))
+    Freezing(STAGES, model, tmp_path / "stages.jsonl", "sft.stages").begin(
+        0, optimizer, silent(tmp_path)
+    )
     other = load_trainable(moe, "full")
     with torch.no_grad():
         dict(other.named_parameters())["model.layers.0.mlp.experts.down_proj"].zero_()
     with pytest.raises(Infrastructure, match="checkpoint of step 2 is damaged"):
-        Freezing(STAGES, other, tmp_path / "stages.jsonl", "sft.stages").begin(2, optimizer, silent(tmp_path))
+        Freezing(STAGES, other, tmp_path / "stages.jsonl", "sft.stages").begin(
+            2, optimizer, silent(tmp_path)
+        )
 
 
 def test_a_pattern_that_matches_no_parameter_is_named_with_the_nearest(
     tmp_path: Path, moe: Path, material: tuple[Path, Path]
 ) -> None:
     wrong = (FreezeStage(freeze=("model.layers.0.mlp.expert.gate_up_proj",)),)
-    with pytest.raises(BadInput, match=r"sft\.stages\[0\]\.freeze.*matches none.*Did you mean .*mlp\.experts\.gate_up"):
+    with pytest.raises(
+        BadInput,
+        match=r"sft\.stages\[0\]\.freeze.*matches none.*Did you mean .*mlp\.experts\.gate_up",
+    ):
         run(job_of(tmp_path, moe, material, stages=wrong))
     assert not (tmp_path / "model").exists()
 
@@ -184,16 +213,24 @@ def test_a_stage_that_trains_nothing_is_refused() -> None:
         check_stages([FreezeStage(freeze=("*",))], ["a", "b"], "sft.stages")
 
 
-def test_an_adapter_is_staged_by_its_own_names(tmp_path: Path, moe: Path, material: tuple[Path, Path]) -> None:
+def test_an_adapter_is_staged_by_its_own_names(
+    tmp_path: Path, moe: Path, material: tuple[Path, Path]
+) -> None:
     stages = (FreezeStage(train=("*q_proj*",)), FreezeStage(from_step=2))
-    result = run(job_of(tmp_path, moe, material, stages=stages, method="lora", lora_r=2, max_steps=4))
+    result = run(
+        job_of(tmp_path, moe, material, stages=stages, method="lora", lora_r=2, max_steps=4)
+    )
     rows = [json.loads(line) for line in (tmp_path / "stages.jsonl").read_text().splitlines()]
     assert rows[0]["trained_tensors"] == 4, "A and B of two layers"
-    assert rows[1]["trained"] == result["trained_parameters"] == rows[0]["trained"] + rows[0]["frozen"]
+    assert (
+        rows[1]["trained"] == result["trained_parameters"] == rows[0]["trained"] + rows[0]["frozen"]
+    )
 
 
 @pytest.mark.parametrize(("starts", "found"), [((1,), r"\[1\]"), ((0, 5, 5), r"\[0, 5, 5\]")])
-def test_stages_out_of_order_are_bad_input(tmp_path: Path, starts: Sequence[int], found: str) -> None:
+def test_stages_out_of_order_are_bad_input(
+    tmp_path: Path, starts: Sequence[int], found: str
+) -> None:
     recipe = tmp_path / "r.toml"
     recipe.write_text("\n".join(f"[[sft.stages]]\nfrom_step = {start}" for start in starts))
     with pytest.raises(BadInput, match=rf"sft\.stages.*begin at steps {found}"):

@@ -55,7 +55,9 @@ def rows_of(path: Path) -> list[dict[str, Any]]:
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory, base: Path, tasks: tuple[Path, Path]) -> GrpoJob:
+def finished(
+    tmp_path_factory: pytest.TempPathFactory, base: Path, tasks: tuple[Path, Path]
+) -> GrpoJob:
     job = grpo_job(tmp_path_factory.mktemp("grpo"), base, tasks, micro_batch=2)
     run(job)
     return job
@@ -65,15 +67,23 @@ def test_every_step_and_every_window_is_recorded(finished: GrpoJob) -> None:
     rows = read_curves(finished.out / "curves.jsonl")
     steps = [row for row in rows if "loss" in row]
     assert [row["step"] for row in steps] == [1, 2, 3, 4]
-    assert {"reward", "frac_reward_zero_std", "grad_norm", "learning_rate", "completions/clipped_ratio"} <= steps[
-        -1
-    ].keys()
+    assert {
+        "reward",
+        "frac_reward_zero_std",
+        "grad_norm",
+        "learning_rate",
+        "completions/clipped_ratio",
+    } <= steps[-1].keys()
     assert {"rewards/functions", "rewards/functions_parses", "rewards/chat"} & steps[-1].keys()
     assert "kl" not in steps[-1], "at beta 0 there is no divergence to log"
     looks = [row for row in rows if "eval/mean_reward" in row]
     assert [row["step"] for row in looks] == [0, 2, 4]
     assert (looks[0]["eval/mean_reward/n"], looks[0]["eval/functions/n"]) == (6, 3)
-    assert looks[0]["eval/mean_reward/low"] <= looks[0]["eval/mean_reward"] <= looks[0]["eval/mean_reward/high"]
+    assert (
+        looks[0]["eval/mean_reward/low"]
+        <= looks[0]["eval/mean_reward"]
+        <= looks[0]["eval/mean_reward/high"]
+    )
     assert {"eval/mean_reward", "eval/pass_at_1", "eval/chat"} <= evidence_of(rows).keys()
 
 
@@ -86,7 +96,12 @@ def test_coverage_is_counted_as_it_runs(finished: GrpoJob) -> None:
 
 def test_the_checkpoint_is_whole_and_says_what_it_reached(finished: GrpoJob) -> None:
     reached = json.loads((finished.out / "training.json").read_text())
-    assert (reached["kind"], reached["steps"], reached["planned_steps"], reached["stopped_by"]) == ("grpo", 4, 4, None)
+    assert (reached["kind"], reached["steps"], reached["planned_steps"], reached["stopped_by"]) == (
+        "grpo",
+        4,
+        4,
+        None,
+    )
     assert reached["tokens"] > 4 * 6 * 9, "24 completions of 8 tokens at most, and their prompts"
     gain = reached["eval_gain"]
     assert (gain["from_step"], gain["to_step"], gain["n"]) == (0, 4, 6)
@@ -112,15 +127,34 @@ def test_a_stop_signal_saves_and_the_resumed_run_ends_alike(
     with pytest.raises(Interrupted, match="SIGTERM at step 3"):
         reinforce(job, progress, interrupts, exact_match)
     run(job)
-    for name in ("final/model.safetensors", "curves.jsonl", "evals.jsonl", "windows.jsonl", "training.json"):
+    for name in (
+        "final/model.safetensors",
+        "curves.jsonl",
+        "evals.jsonl",
+        "windows.jsonl",
+        "training.json",
+    ):
         assert (job.out / name).read_bytes() == (finished.out / name).read_bytes(), name
 
 
-def test_a_rule_stops_the_run_and_says_what_it_saw(tmp_path: Path, base: Path, tasks: tuple[Path, Path]) -> None:
+def test_a_rule_stops_the_run_and_says_what_it_saw(
+    tmp_path: Path, base: Path, tasks: tuple[Path, Path]
+) -> None:
     rules = (
-        WatchRule(name="clipped", metric="completions/clipped_ratio", test="above", threshold=-1.0, action="warn"),
         WatchRule(
-            name="no_contrast", metric="frac_reward_zero_std", test="above", threshold=0.5, points=2, because="B."
+            name="clipped",
+            metric="completions/clipped_ratio",
+            test="above",
+            threshold=-1.0,
+            action="warn",
+        ),
+        WatchRule(
+            name="no_contrast",
+            metric="frac_reward_zero_std",
+            test="above",
+            threshold=0.5,
+            points=2,
+            because="B.",
         ),
     )
     job = grpo_job(tmp_path, base, tasks, watch=rules)
@@ -146,10 +180,14 @@ def test_a_curriculum_measures_first_and_takes_all_where_nothing_has_contrast(
     job = grpo_job(tmp_path, base, tasks, curriculum_samples=2, steps=1, eval_every=9)
     run(job)
     rates = rows_of(job.out / "pass_rates.jsonl")
-    assert len(rates) == 16 and not any(rate["contrast"] for rate in rates), "this model earns nothing"
+    assert len(rates) == 16 and not any(rate["contrast"] for rate in rates), (
+        "this model earns nothing"
+    )
 
 
-def test_an_adapter_is_trained_and_merged(tmp_path: Path, base: Path, tasks: tuple[Path, Path]) -> None:
+def test_an_adapter_is_trained_and_merged(
+    tmp_path: Path, base: Path, tasks: tuple[Path, Path]
+) -> None:
     job = grpo_job(tmp_path, base, tasks, method="lora", lora_r=4, steps=2)
     result = run(job)
     assert 0 < result["trained_parameters"] < result["parameters"] / 2
@@ -166,7 +204,9 @@ def test_what_cannot_work_is_refused(tmp_path: Path, base: Path, tasks: tuple[Pa
         run(grpo_job(tmp_path / "b", base, tasks, engine="vllm"))
 
 
-def test_a_job_file_comes_back_as_it_was_written(tmp_path: Path, base: Path, tasks: tuple[Path, Path]) -> None:
+def test_a_job_file_comes_back_as_it_was_written(
+    tmp_path: Path, base: Path, tasks: tuple[Path, Path]
+) -> None:
     rule = WatchRule(name="a", metric="reward", test="below", threshold=0.1)
     job = grpo_job(tmp_path, base, tasks, watch=(rule,), weights={"functions": 0.5})
     assert read_job(write_job(job)) == job

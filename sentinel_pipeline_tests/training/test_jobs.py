@@ -36,7 +36,9 @@ RECIPE = Recipe(name="tiny", seed=7)
 def test_a_job_survives_its_file(tmp_path: Path, kind: str, lock: Path | None) -> None:
     logs = tmp_path / "logs"
     jobs: dict[str, Job] = {
-        "pretrain": PretrainJob(out=tmp_path, logs=logs, device_lock=lock, spec=EmbeddedModel(hidden=64)),
+        "pretrain": PretrainJob(
+            out=tmp_path, logs=logs, device_lock=lock, spec=EmbeddedModel(hidden=64)
+        ),
         "sft": SftJob(
             out=tmp_path,
             logs=logs,
@@ -58,15 +60,24 @@ def test_a_job_survives_its_file(tmp_path: Path, kind: str, lock: Path | None) -
 
 def test_the_recipe_fills_the_jobs(tmp_path: Path) -> None:
     pretrain = read_job(pretrain_job(RECIPE, tmp_path / "base"))
-    assert isinstance(pretrain, PretrainJob) and (pretrain.seed, pretrain.spec) == (7, RECIPE.model.embedded)
-    sft = read_job(sft_job(RECIPE, tmp_path / "base/model", tmp_path / "t.jsonl", None, tmp_path / "sft"))
+    assert isinstance(pretrain, PretrainJob) and (pretrain.seed, pretrain.spec) == (
+        7,
+        RECIPE.model.embedded,
+    )
+    sft = read_job(
+        sft_job(RECIPE, tmp_path / "base/model", tmp_path / "t.jsonl", None, tmp_path / "sft")
+    )
     assert isinstance(sft, SftJob) and (sft.seed, sft.spec, sft.suite) == (7, RECIPE.sft, None)
     answers = read_job(
-        answer_job(RECIPE, tmp_path / "m", tmp_path / "suites", tmp_path / "logs", Home(tmp_path), "hash")
+        answer_job(
+            RECIPE, tmp_path / "m", tmp_path / "suites", tmp_path / "logs", Home(tmp_path), "hash"
+        )
     )
     assert isinstance(answers, AnswerJob)
     assert (answers.cache, answers.model_hash) == (Home(tmp_path).answers, "hash")
-    assert answers.suites == {name: str(tmp_path / "suites" / f"{name}.parquet") for name in RECIPE.bench.suites}
+    assert answers.suites == {
+        name: str(tmp_path / "suites" / f"{name}.parquet") for name in RECIPE.bench.suites
+    }
 
 
 @pytest.mark.parametrize(
@@ -111,8 +122,15 @@ def test_an_unreadable_failure_is_none(tmp_path: Path, text: str) -> None:
 
 
 def test_windows_answer_as_the_benchmarks_do(tmp_path: Path) -> None:
-    recipe = replace(RECIPE, bench=BenchSpec(temperature=0.7, top_p=0.9, samples=3, max_new_tokens=9))
+    recipe = replace(
+        RECIPE, bench=BenchSpec(temperature=0.7, top_p=0.9, samples=3, max_new_tokens=9)
+    )
     job = read_job(sft_job(recipe, tmp_path / "m", tmp_path / "t.jsonl", None, tmp_path / "sft"))
     assert isinstance(job, SftJob)
     found = job.decoding
-    assert (found.temperature, found.top_p, found.max_new_tokens, found.seed) == (0.7, 0.9, 9, RECIPE.seed)
+    assert (found.temperature, found.top_p, found.max_new_tokens, found.seed) == (
+        0.7,
+        0.9,
+        9,
+        RECIPE.seed,
+    )

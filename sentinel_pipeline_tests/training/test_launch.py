@@ -48,8 +48,12 @@ def test_one_process_is_the_worker_itself(tmp_path: Path) -> None:
         ]
 
 
-def test_many_gpus_are_plain_data_parallel_unless_a_configuration_says_otherwise(tmp_path: Path) -> None:
-    plain = worker_command(Path("/j.json"), LaunchSpec(engine="accelerate", processes=8), tmp_path, gpus=True)
+def test_many_gpus_are_plain_data_parallel_unless_a_configuration_says_otherwise(
+    tmp_path: Path,
+) -> None:
+    plain = worker_command(
+        Path("/j.json"), LaunchSpec(engine="accelerate", processes=8), tmp_path, gpus=True
+    )
     assert options(plain) == [
         "accelerate.commands.launch", "--multi_gpu", "--num_processes", "8", "--num_machines", "1", "--main_process_port", "0",
         "--mixed_precision", "no", "--dynamo_backend", "no", "-m", "sentinel_pipeline.training.worker", "/j.json",
@@ -92,11 +96,17 @@ def test_configurations_that_shard_what_cannot_be_sharded_are_refused(tmp_path: 
 
 def start(job: TuneJob, **environment: str) -> subprocess.Popen[str]:
     command = [*COMMAND, str(write_job(job))]
-    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, **environment})
+    return subprocess.Popen(
+        command, stderr=subprocess.PIPE, text=True, env={**os.environ, **environment}
+    )
 
 
 def distance(first: Path, second: Path) -> float:
-    pairs = zip(load_trainable(first, "full").parameters(), load_trainable(second, "full").parameters(), strict=True)
+    pairs = zip(
+        load_trainable(first, "full").parameters(),
+        load_trainable(second, "full").parameters(),
+        strict=True,
+    )
     return max(float((a - b).abs().max()) for a, b in pairs)
 
 
@@ -105,8 +115,12 @@ def rows(path: Path) -> list[dict[str, Any]]:
 
 
 @pytest.fixture(scope="module")
-def alone(tmp_path_factory: pytest.TempPathFactory, base: Path, material: tuple[Path, Path]) -> SftJob:
-    job = small_sft_job(tmp_path_factory.mktemp("alone"), base, *material, max_steps=20, optimizer="adamw")
+def alone(
+    tmp_path_factory: pytest.TempPathFactory, base: Path, material: tuple[Path, Path]
+) -> SftJob:
+    job = small_sft_job(
+        tmp_path_factory.mktemp("alone"), base, *material, max_steps=20, optimizer="adamw"
+    )
     fine_tune(job, silent(job.logs), Interrupts(), exact_match)
     return job
 
@@ -134,7 +148,9 @@ def test_two_processes_train_what_one_trains_and_rank_0_alone_writes(
         said = again.communicate(timeout=240)[1]
         assert again.returncode == EXIT_DONE, said
         assert f"resumed from step {step}" in said, "what the worker says is passed on"
-    assert [row["step"] for row in rows(job.out / "losses.jsonl")] == list(range(1, 21)), "each step written once"
+    assert [row["step"] for row in rows(job.out / "losses.jsonl")] == list(range(1, 21)), (
+        "each step written once"
+    )
     pairs = zip(rows(job.out / "losses.jsonl"), rows(alone.out / "losses.jsonl"), strict=True)
     assert max(abs(a["loss"] - b["loss"]) for a, b in pairs) < 1e-3
     assert distance(job.out / "final", alone.out / "final") < 1e-3
@@ -162,7 +178,11 @@ def test_two_processes_prefer_what_one_prefers(tmp_path: Path, alone: SftJob) ->
     (tmp_path / "pairs.jsonl").write_text("".join(json.dumps(pair) + "\n" for pair in pairs))
     spec = DpoSpec(max_steps=3, batch_size=4, learning_rate=1e-3, warmup_steps=1, save_every=2)
     one = DpoJob(
-        out=tmp_path / "one", logs=tmp_path / "one/logs", model=alone.model, rows=tmp_path / "pairs.jsonl", spec=spec
+        out=tmp_path / "one",
+        logs=tmp_path / "one/logs",
+        model=alone.model,
+        rows=tmp_path / "pairs.jsonl",
+        spec=spec,
     )
     optimise(one, silent(one.logs), Interrupts(), exact_match)
     two = replace(one, out=tmp_path / "two", logs=tmp_path / "two/logs", launch=TWO)
@@ -176,9 +196,13 @@ def test_two_processes_prefer_what_one_prefers(tmp_path: Path, alone: SftJob) ->
 
 
 @pytest.mark.slow
-def test_what_a_launched_process_refuses_is_the_launchers_failure(tmp_path: Path, alone: SftJob) -> None:
+def test_what_a_launched_process_refuses_is_the_launchers_failure(
+    tmp_path: Path, alone: SftJob
+) -> None:
     (tmp_path / "none.jsonl").write_text("")
-    job = replace(alone, out=tmp_path, logs=tmp_path / "logs", rows=tmp_path / "none.jsonl", launch=TWO)
+    job = replace(
+        alone, out=tmp_path, logs=tmp_path / "logs", rows=tmp_path / "none.jsonl", launch=TWO
+    )
     done = start(job)
     said = done.communicate(timeout=240)[1]
     assert done.returncode == EXIT_BAD_INPUT, said
@@ -193,7 +217,9 @@ def test_a_ray_task_runs_the_same_worker(tmp_path: Path, alone: SftJob) -> None:
     except ImportError:
         missing_tool("Ray")
     job = replace(alone, out=tmp_path, logs=tmp_path / "logs", launch=LaunchSpec(engine="ray"))
-    nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    nodes = Cluster(
+        initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False}
+    )
     try:
         done = start(job, RAY_ADDRESS=nodes.address)
         said = done.communicate(timeout=300)[1]
@@ -204,9 +230,17 @@ def test_a_ray_task_runs_the_same_worker(tmp_path: Path, alone: SftJob) -> None:
     assert distance(job.out / "final", alone.out / "final") == 0.0
 
 
-def test_without_a_cluster_a_ray_job_says_what_to_do(tmp_path: Path, base: Path, material: tuple[Path, Path]) -> None:
+def test_without_a_cluster_a_ray_job_says_what_to_do(
+    tmp_path: Path, base: Path, material: tuple[Path, Path]
+) -> None:
     pytest.importorskip("ray")
     job = replace(small_sft_job(tmp_path, base, *material), launch=LaunchSpec(engine="ray"))
     environment = {key: value for key, value in os.environ.items() if key != "RAY_ADDRESS"}
-    done = subprocess.run([*COMMAND, str(write_job(job))], capture_output=True, text=True, env=environment, check=False)
+    done = subprocess.run(
+        [*COMMAND, str(write_job(job))],
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=False,
+    )
     assert done.returncode == EXIT_BAD_INPUT and "no Ray cluster is named" in done.stderr

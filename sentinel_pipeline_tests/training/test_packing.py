@@ -40,7 +40,10 @@ def test_packed_loss_and_gradient_are_those_of_the_documents_alone(
     import torch
 
     folder = pretrain_small(tmp_path / "base", replace(SMALL, experts=experts, pretrain_steps=2))
-    job, tokenizer = small_sft_job(tmp_path / "sft", folder, material[0], None, packing=True), load_tokenizer(folder)
+    job, tokenizer = (
+        small_sft_job(tmp_path / "sft", folder, material[0], None, packing=True),
+        load_tokenizer(folder),
+    )
     rows = prepare_rows(job.rows, tokenizer, 256).rows[:12]
     fitting = Fitting(job=job, tokenizer=tokenizer, rows=len(rows), reached={})
     watch = open_watch(fitting, silent(job.logs), Interrupts(), exact_match, None)
@@ -70,15 +73,21 @@ def test_packed_loss_and_gradient_are_those_of_the_documents_alone(
         assert torch.allclose(found[1], alone[1], atol=1e-5)
 
 
-def test_a_packed_run_learns_as_the_padded_one(tmp_path: Path, base: Path, material: tuple[Path, Path]) -> None:
+def test_a_packed_run_learns_as_the_padded_one(
+    tmp_path: Path, base: Path, material: tuple[Path, Path]
+) -> None:
     losses = []
     for packing in (False, True):
-        job = small_sft_job(tmp_path / str(packing), base, material[0], None, max_steps=6, packing=packing)
+        job = small_sft_job(
+            tmp_path / str(packing), base, material[0], None, max_steps=6, packing=packing
+        )
         losses.append(fine_tune(job, silent(job.logs), Interrupts(), exact_match)["final_loss"])
     assert losses[1] == pytest.approx(losses[0], rel=1e-4)
 
 
-def test_a_model_that_looks_over_the_border_is_refused(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_that_looks_over_the_border_is_refused(
+    base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     model = load_trainable(base, "full")
     check_isolated(model, [5, 6, 7, 8], [9, 10, 11])
     forward = model.forward

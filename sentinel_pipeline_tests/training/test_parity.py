@@ -16,8 +16,18 @@ from .material import exact_match, silent, small_sft_job
 
 
 @pytest.fixture(scope="module")
-def adapted(tmp_path_factory: pytest.TempPathFactory, base: Path, material: tuple[Path, Path]) -> Path:
-    job = small_sft_job(tmp_path_factory.mktemp("lora"), base, material[0], None, method="lora", lora_r=4, max_steps=6)
+def adapted(
+    tmp_path_factory: pytest.TempPathFactory, base: Path, material: tuple[Path, Path]
+) -> Path:
+    job = small_sft_job(
+        tmp_path_factory.mktemp("lora"),
+        base,
+        material[0],
+        None,
+        method="lora",
+        lora_r=4,
+        max_steps=6,
+    )
     fine_tune(job, silent(job.logs), Interrupts(), exact_match)
     return job.out
 
@@ -32,7 +42,9 @@ def test_an_adapter_and_its_merged_model_agree(adapted: Path) -> None:
     assert found.logits > 10_000
 
 
-def test_a_merged_model_that_is_not_the_adapters_is_found(adapted: Path, tmp_path: Path, base: Path) -> None:
+def test_a_merged_model_that_is_not_the_adapters_is_found(
+    adapted: Path, tmp_path: Path, base: Path
+) -> None:
     wrong = Path(shutil.copytree(adapted, tmp_path / "wrong"))
     shutil.copy(base / "model.safetensors", wrong / "model" / "model.safetensors")
     found = check_parity(wrong)
@@ -50,7 +62,11 @@ def test_missing_files_and_pickles_are_named(tmp_path: Path, base: Path) -> None
     (folder / "generation_config.json").unlink()
     (folder / "training_args.bin").write_bytes(b"x")
     found = check_parity(folder)
-    assert (found.passed, found.missing, found.pickles) == (False, ("generation_config.json",), ("training_args.bin",))
+    assert (found.passed, found.missing, found.pickles) == (
+        False,
+        ("generation_config.json",),
+        ("training_args.bin",),
+    )
 
 
 def test_no_folder_and_no_model_are_bad_input(tmp_path: Path) -> None:

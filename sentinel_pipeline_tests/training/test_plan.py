@@ -41,7 +41,12 @@ def with_mix(root: Path, material: tuple[Path, Path], base: Path) -> Home:
     with store.writing("rebalanced_mix", recipe_hash="h", seed=1) as out:
         out.metrics["rows"] = len(rows)
         table = (
-            {"id": str(i), "category": "tool_use" if i % 4 else "devops", "messages": row["prompt"], "completion": "x"}
+            {
+                "id": str(i),
+                "category": "tool_use" if i % 4 else "devops",
+                "messages": row["prompt"],
+                "completion": "x",
+            }
             | {"origin": "candidate", "task_id": None}
             for i, row in enumerate(rows)
         )
@@ -67,7 +72,9 @@ def test_before_anything_is_made_it_counts_what_the_recipe_asks_for(tmp_path: Pa
     assert plan.hours == dict.fromkeys(plan.hours)
 
 
-def test_actual_rows_are_tokenized_and_counted(tmp_path: Path, material: tuple[Path, Path], base: Path) -> None:
+def test_actual_rows_are_tokenized_and_counted(
+    tmp_path: Path, material: tuple[Path, Path], base: Path
+) -> None:
     plan = make_plan(RECIPE, with_mix(tmp_path, material, base))
     sft = plan.trainers["sft"]
     assert (sft["rows"], sft["steps"], sft["source"]) == (96, 12, "run run-1")
@@ -86,8 +93,12 @@ def test_rows_that_do_not_fit_are_said_and_too_many_refused(
     assert any("96 rows would be lost" in one.reason for one in plan.refusals)
 
 
-def test_the_parameters_are_those_of_the_model_that_is_trained(tmp_path: Path, base: Path, material: Any) -> None:
-    job = small_sft_job(tmp_path / "job", base, material[0], None, method="lora", lora_r=4, max_steps=1)
+def test_the_parameters_are_those_of_the_model_that_is_trained(
+    tmp_path: Path, base: Path, material: Any
+) -> None:
+    job = small_sft_job(
+        tmp_path / "job", base, material[0], None, method="lora", lora_r=4, max_steps=1
+    )
     result = fine_tune(job, silent(job.logs), Interrupts(), exact_match)
     spec = replace(RECIPE.sft, method="lora", lora_r=4)
     plan = planned(replace(RECIPE, model=ModelSpec(source=str(base)), sft=spec), tmp_path)
@@ -106,7 +117,12 @@ def test_the_parameters_are_those_of_the_model_that_is_trained(tmp_path: Path, b
     ],
 )
 def test_the_rates_are_those_of_training(
-    tmp_path: Path, base: Path, material: Any, schedule: Any, least: float, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    base: Path,
+    material: Any,
+    schedule: Any,
+    least: float,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     seen: list[float] = []
     after_step = Watch.after_step
@@ -116,7 +132,9 @@ def test_the_rates_are_those_of_training(
         after_step(self, step, total, control)
 
     monkeypatch.setattr(Watch, "after_step", noting)
-    job = small_sft_job(tmp_path, base, material[0], None, schedule=schedule, min_lr_ratio=least, max_steps=8)
+    job = small_sft_job(
+        tmp_path, base, material[0], None, schedule=schedule, min_lr_ratio=least, max_steps=8
+    )
     fine_tune(job, silent(job.logs), Interrupts(), exact_match)
     rates = learning_rates(job.spec, 8)
     # A callback sees the rate of the step that follows: the schedule has moved on.
@@ -128,7 +146,11 @@ def test_the_rates_are_those_of_training(
     ("changes", "field", "word"),
     [
         ({"sft": replace(RECIPE.sft, max_length=4096)}, "sft.max_length", "attends to 512"),
-        ({"sft": replace(RECIPE.sft, batch_size=128)}, "sft.batch_size", "100 rows do not fill one batch of 128"),
+        (
+            {"sft": replace(RECIPE.sft, batch_size=128)},
+            "sft.batch_size",
+            "100 rows do not fill one batch of 128",
+        ),
         ({"model": ModelSpec(source="/no/such/model")}, "model.source", "no such model folder"),
         (
             {"model": ModelSpec(embedded=EmbeddedModel(hidden=30))},
@@ -137,7 +159,9 @@ def test_the_rates_are_those_of_training(
         ),
     ],
 )
-def test_what_cannot_work_is_refused_by_its_key(tmp_path: Path, changes: dict[str, Any], field: str, word: str) -> None:
+def test_what_cannot_work_is_refused_by_its_key(
+    tmp_path: Path, changes: dict[str, Any], field: str, word: str
+) -> None:
     plan = planned(replace(RECIPE, **changes), tmp_path)
     found = {one.field: one for one in plan.refusals}
     assert word in found[field].reason

@@ -44,7 +44,9 @@ def little_memory(monkeypatch: pytest.MonkeyPatch) -> Any:
             class Trainer(original()):  # type: ignore[misc]
                 def compute_loss(self, model: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
                     if not fits(self, inputs):
-                        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+                        raise torch.OutOfMemoryError(
+                            "CUDA out of memory. Tried to allocate 2.00 GiB."
+                        )
                     return super().compute_loss(model, inputs, *args, **kwargs)
 
             return Trainer
@@ -55,26 +57,53 @@ def little_memory(monkeypatch: pytest.MonkeyPatch) -> Any:
     return limit
 
 
-@given(st.integers(1, 96), st.integers(1, 8), st.sampled_from(["full", "lora"]), st.sampled_from([8, 16, 64]))
-def test_remedies_come_in_seed_001s_order_and_end(batch: int, accumulation: int, method: Any, rank: int) -> None:
-    spec = SftSpec(batch_size=batch, gradient_accumulation=accumulation, method=method, lora_r=rank, lora_alpha=rank)
+@given(
+    st.integers(1, 96),
+    st.integers(1, 8),
+    st.sampled_from(["full", "lora"]),
+    st.sampled_from([8, 16, 64]),
+)
+def test_remedies_come_in_seed_001s_order_and_end(
+    batch: int, accumulation: int, method: Any, rank: int
+) -> None:
+    spec = SftSpec(
+        batch_size=batch,
+        gradient_accumulation=accumulation,
+        method=method,
+        lora_r=rank,
+        lora_alpha=rank,
+    )
     names = []
     while (remedy := next_remedy(spec, new_adapter=True)) is not None:
         names.append(remedy.name)
-        spec = SftSpec(**{**{name: getattr(spec, name) for name in SftSpec.__dataclass_fields__}, **remedy.changes})
-        assert spec.batch_size * spec.gradient_accumulation == batch * accumulation, "a step keeps its samples"
+        spec = SftSpec(
+            **{
+                **{name: getattr(spec, name) for name in SftSpec.__dataclass_fields__},
+                **remedy.changes,
+            }
+        )
+        assert spec.batch_size * spec.gradient_accumulation == batch * accumulation, (
+            "a step keeps its samples"
+        )
     assert sorted(names, key=("batch", "checkpointing", "rank").index) == names
-    assert names.count("checkpointing") == 1 and names.count("rank") == (method == "lora" and rank > 16)
+    assert names.count("checkpointing") == 1 and names.count("rank") == (
+        method == "lora" and rank > 16
+    )
     assert spec.batch_size == 1
 
 
 def test_a_smaller_batch_with_more_accumulation_ends_with_the_weights_of_a_run_asked_so(
     tmp_path: Path, base: Path, material: tuple[Path, Path], little_memory: Any
 ) -> None:
-    asked = small_sft_job(tmp_path / "asked", base, material[0], None, batch_size=2, gradient_accumulation=2)
+    asked = small_sft_job(
+        tmp_path / "asked", base, material[0], None, batch_size=2, gradient_accumulation=2
+    )
     run(asked)
     little_memory(lambda trainer, inputs: len(inputs["input_ids"]) <= 2)
-    job, said = small_sft_job(tmp_path / "remedied", base, material[0], None, batch_size=4), list[str]()
+    job, said = (
+        small_sft_job(tmp_path / "remedied", base, material[0], None, batch_size=4),
+        list[str](),
+    )
     result = run(job, said)
     assert result["spec"]["batch_size"] == 2 and result["spec"]["gradient_accumulation"] == 2
     assert weights(job.out / "final") == weights(asked.out / "final")
@@ -86,7 +115,9 @@ def test_a_smaller_batch_with_more_accumulation_ends_with_the_weights_of_a_run_a
 def test_memory_lost_midway_goes_on_from_the_last_checkpoint(
     tmp_path: Path, base: Path, material: tuple[Path, Path], little_memory: Any
 ) -> None:
-    little_memory(lambda trainer, inputs: trainer.state.global_step < 9 or len(inputs["input_ids"]) <= 2)
+    little_memory(
+        lambda trainer, inputs: trainer.state.global_step < 9 or len(inputs["input_ids"]) <= 2
+    )
     job, said = small_sft_job(tmp_path, base, material[0], None, batch_size=4), list[str]()
     assert run(job, said)["steps"] == 24
     assert any("resumed from step 8" in line for line in said)
@@ -97,8 +128,12 @@ def test_every_remedy_is_tried_and_then_it_is_infrastructure(
     tmp_path: Path, base: Path, material: tuple[Path, Path], little_memory: Any
 ) -> None:
     little_memory(lambda trainer, inputs: False)
-    job = small_sft_job(tmp_path, base, material[0], None, batch_size=4, method="lora", lora_r=32, lora_alpha=64)
-    with pytest.raises(Infrastructure, match=r"every remedy applied \(CUDA out of memory.*sft\.max_length"):
+    job = small_sft_job(
+        tmp_path, base, material[0], None, batch_size=4, method="lora", lora_r=32, lora_alpha=64
+    )
+    with pytest.raises(
+        Infrastructure, match=r"every remedy applied \(CUDA out of memory.*sft\.max_length"
+    ):
         run(job)
     rows = list(read_jsonl(job.out / "remedies.jsonl"))
     assert [row["remedy"] for row in rows] == ["batch", "batch", "checkpointing", "rank"]
@@ -109,10 +144,18 @@ def test_every_remedy_is_tried_and_then_it_is_infrastructure(
 def test_checkpointing_and_rank_train_for_real_and_hold_after_a_resume(
     tmp_path: Path, base: Path, material: tuple[Path, Path], little_memory: Any
 ) -> None:
-    little_memory(lambda trainer, inputs: trainer.args.activation_checkpointing and _rank(trainer) <= 16)
-    job = small_sft_job(tmp_path, base, material[0], None, batch_size=1, method="lora", lora_r=32, max_steps=4)
+    little_memory(
+        lambda trainer, inputs: trainer.args.activation_checkpointing and _rank(trainer) <= 16
+    )
+    job = small_sft_job(
+        tmp_path, base, material[0], None, batch_size=1, method="lora", lora_r=32, max_steps=4
+    )
     result = run(job)
-    assert (result["spec"]["lora_r"], result["spec"]["gradient_checkpointing"], result["steps"]) == (16, True, 4)
+    assert (
+        result["spec"]["lora_r"],
+        result["spec"]["gradient_checkpointing"],
+        result["steps"],
+    ) == (16, True, 4)
     assert run(job)["spec"] == result["spec"], "asked again, it begins where the remedies led"
 
 
@@ -120,7 +163,9 @@ def _rank(trainer: Any) -> int:
     return int(trainer.model.peft_config["default"].r)
 
 
-def test_other_errors_are_not_remedied(tmp_path: Path, base: Path, material: tuple[Path, Path]) -> None:
+def test_other_errors_are_not_remedied(
+    tmp_path: Path, base: Path, material: tuple[Path, Path]
+) -> None:
     job = small_sft_job(tmp_path, base, material[0], None, learning_rate=1e30, optimizer="adamw")
     with pytest.raises(BadInput, match="loss is"):
         run(job)
@@ -131,7 +176,12 @@ def test_other_errors_are_not_remedied(tmp_path: Path, base: Path, material: tup
     ("error", "known"),
     [
         (MemoryError(), True),
-        (RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory: you tried"), True),
+        (
+            RuntimeError(
+                "[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory: you tried"
+            ),
+            True,
+        ),
         (RuntimeError("HIP out of memory. Tried to allocate"), True),
         (OSError("No space left on device"), False),
         (ValueError("out of memory"), False),

@@ -27,7 +27,9 @@ def weights(folder: Path) -> str:
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory, base: Path, material: tuple[Path, Path]) -> SftJob:
+def finished(
+    tmp_path_factory: pytest.TempPathFactory, base: Path, material: tuple[Path, Path]
+) -> SftJob:
     job = small_sft_job(tmp_path_factory.mktemp("sft"), base, *material)
     run(job)
     return job
@@ -57,7 +59,9 @@ def test_model_folder_loads_by_plain_transformers(finished: SftJob) -> None:
     model = AutoModelForCausalLM.from_pretrained(finished.out / "model")
     tokenizer = AutoTokenizer.from_pretrained(finished.out / "model")
     assert (
-        model.generation_config.eos_token_id == tokenizer.eos_token_id == tokenizer.convert_tokens_to_ids("<|im_end|>")
+        model.generation_config.eos_token_id
+        == tokenizer.eos_token_id
+        == tokenizer.convert_tokens_to_ids("<|im_end|>")
     )
     assert (finished.out / "model" / "chat_template.jinja").is_file()
 
@@ -68,7 +72,9 @@ def test_same_job_elsewhere_gives_the_same_weights(
     again = small_sft_job(tmp_path, base, *material)
     run(again)
     assert weights(again.out / "final") == weights(finished.out / "final")
-    assert (again.out / "training.json").read_bytes() == (finished.out / "training.json").read_bytes()
+    assert (again.out / "training.json").read_bytes() == (
+        finished.out / "training.json"
+    ).read_bytes()
 
 
 def test_a_stop_signal_saves_and_the_resumed_run_ends_alike(

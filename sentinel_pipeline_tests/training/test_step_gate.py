@@ -27,7 +27,9 @@ def at(step: int, passed: int, n: int = 200, syntax: float = 1.0, infra: int = 0
 
 def test_before_and_after_the_step_nothing_is_decided_anew() -> None:
     assert step_refusal([at(750, 0)], RULES) is None
-    assert step_refusal([at(1000, 110), at(1250, 0)], RULES) is None, "later windows are the stop rules' business"
+    assert step_refusal([at(1000, 110), at(1250, 0)], RULES) is None, (
+        "later windows are the stop rules' business"
+    )
 
 
 @pytest.mark.parametrize(
@@ -67,7 +69,10 @@ def test_a_model_that_fails_is_trained_no_further_and_its_best_is_kept(
     assert said["steps"] == 12 and said["planned_steps"] == 24
     assert str(said["stopped_by"]).startswith("gate_step: step_12_pass_at_1 is ")
     kept = json.loads((job.out / "training.json").read_text())["step_gate"]
-    assert [(row["name"], row["n"]) for row in kept] == [("step_12_pass_at_1", 8), ("step_12_syntax_rate", 8)]
+    assert [(row["name"], row["n"]) for row in kept] == [
+        ("step_12_pass_at_1", 8),
+        ("step_12_syntax_rate", 8),
+    ]
     assert [found.step for found in complete_checkpoints(job.logs / "checkpoints")] == [4, 8, 12]
     assert {found.name for found in (job.logs / "best").iterdir()} <= {"step-6", "step-12"}
     again = fine_tune(job, silent(job.logs), Interrupts(), exact_match)
@@ -76,7 +81,11 @@ def test_a_model_that_fails_is_trained_no_further_and_its_best_is_kept(
 
 @pytest.mark.parametrize(
     ("line", "field"),
-    [("gate_step = 100", "gate_step"), ("gate_pass_at_1 = 40.0", "gate_pass_at_1"), ("gain_alpha = 5.0", "gain_alpha")],
+    [
+        ("gate_step = 100", "gate_step"),
+        ("gate_pass_at_1 = 40.0", "gate_pass_at_1"),
+        ("gain_alpha = 5.0", "gain_alpha"),
+    ],
 )
 def test_a_gate_that_no_window_falls_on_is_bad_input(tmp_path: Path, line: str, field: str) -> None:
     recipe = tmp_path / "r.toml"

@@ -26,26 +26,41 @@ def window(step: int, pass_at_1: float | None = 0.5, syntax: float | None = 1.0)
 
 def test_two_syntax_drops_in_a_row_stop_with_both_ends_named() -> None:
     windows = [window(250, syntax=0.9), window(500, syntax=0.8), window(750, syntax=0.7)]
-    assert syntax_dropped(windows, 2) == "syntax_drop: the syntax rate fell 2 windows in a row, from 90.0% to 70.0%"
+    assert (
+        syntax_dropped(windows, 2)
+        == "syntax_drop: the syntax rate fell 2 windows in a row, from 90.0% to 70.0%"
+    )
 
 
 @pytest.mark.parametrize("rates", [(0.9, 0.8), (0.9, 0.8, 0.8), (0.7, 0.8, 0.7), (0.9, 0.7, 0.8)])
 def test_less_than_two_drops_in_a_row_go_on(rates: tuple[float, ...]) -> None:
-    assert syntax_dropped([window(250 * i, syntax=rate) for i, rate in enumerate(rates, 1)], 2) is None
+    assert (
+        syntax_dropped([window(250 * i, syntax=rate) for i, rate in enumerate(rates, 1)], 2) is None
+    )
 
 
 def test_a_window_without_syntax_evidence_neither_drops_nor_saves() -> None:
-    windows = [window(1, syntax=0.9), window(2, syntax=0.8), window(3, syntax=None), window(4, syntax=0.7)]
+    windows = [
+        window(1, syntax=0.9),
+        window(2, syntax=0.8),
+        window(3, syntax=None),
+        window(4, syntax=0.7),
+    ]
     assert syntax_dropped(windows, 2) is not None
 
 
 def test_no_gain_by_the_step_stops() -> None:
     windows = [window(250, 0.4), window(500, 0.4), window(750, 0.3)]
     assert no_gain(windows[:2], 750) is None
-    assert no_gain(windows, 750) == "no_gain: Pass@1 has not risen above the first window's 40.0% by step 750"
+    assert (
+        no_gain(windows, 750)
+        == "no_gain: Pass@1 has not risen above the first window's 40.0% by step 750"
+    )
 
 
-@pytest.mark.parametrize("rates", [(0.4, 0.45, 0.3), (0.4, None, 0.45), (0.4,), (None, None, None), (None, 0.4, None)])
+@pytest.mark.parametrize(
+    "rates", [(0.4, 0.45, 0.3), (0.4, None, 0.45), (0.4,), (None, None, None), (None, 0.4, None)]
+)
 def test_a_gain_or_too_little_evidence_goes_on(rates: tuple[float | None, ...]) -> None:
     assert no_gain([window(750 + i, rate) for i, rate in enumerate(rates)], 750) is None
 
@@ -71,11 +86,13 @@ def test_with_alpha_spent_a_small_rise_is_no_gain_and_a_large_one_is() -> None:
 
     def windows(last: int) -> list[Window]:
         return [
-            Window(step, 80, k, k / 80, 80, 1.0, 0, 80) for step, k in ((250, 32), (500, 33), (750, 34), (1000, last))
+            Window(step, 80, k, k / 80, 80, 1.0, 0, 80)
+            for step, k in ((250, 32), (500, 33), (750, 34), (1000, last))
         ]
 
     assert (
-        stop_reason(windows(35), rules) == "no_gain: Pass@1 has not risen above the first window's 40.0% by step 1000"
+        stop_reason(windows(35), rules)
+        == "no_gain: Pass@1 has not risen above the first window's 40.0% by step 1000"
     )
     assert stop_reason(windows(35), Windows(every=250, no_gain_by=1000)) is None
     assert stop_reason(windows(60), rules) is None

@@ -22,7 +22,10 @@ def tokenizer(base: Path) -> Any:
 
 def rows_file(folder: Path, *pairs: tuple[str, str]) -> Path:
     rows = [
-        {"prompt": [{"role": "user", "content": p}], "completion": [{"role": "assistant", "content": c}]}
+        {
+            "prompt": [{"role": "user", "content": p}],
+            "completion": [{"role": "assistant", "content": c}],
+        }
         for p, c in pairs
     ]
     path = folder / "rows.jsonl"
@@ -30,7 +33,9 @@ def rows_file(folder: Path, *pairs: tuple[str, str]) -> Path:
     return path
 
 
-def test_the_completion_and_its_stop_token_are_trained_and_nothing_else(tmp_path: Path, tokenizer: Any) -> None:
+def test_the_completion_and_its_stop_token_are_trained_and_nothing_else(
+    tmp_path: Path, tokenizer: Any
+) -> None:
     prepared = prepare_rows(rows_file(tmp_path, ("Say hi.", "def hi(): return 1")), tokenizer, 256)
     (row,) = prepared.rows
     trained = [label for label in row.labels if label != IGNORED]
@@ -40,9 +45,13 @@ def test_the_completion_and_its_stop_token_are_trained_and_nothing_else(tmp_path
     assert prepared.report.stop_trained == prepared.report.kept == 1
 
 
-def test_training_reads_the_very_prompt_that_generation_feeds(tmp_path: Path, tokenizer: Any) -> None:
+def test_training_reads_the_very_prompt_that_generation_feeds(
+    tmp_path: Path, tokenizer: Any
+) -> None:
     prepared = prepare_rows(rows_file(tmp_path, ("Say hi.", " hi")), tokenizer, 256)
-    fed = tokenizer(render(tokenizer, (Message("user", "Say hi."),), "chat"), add_special_tokens=False)["input_ids"]
+    fed = tokenizer(
+        render(tokenizer, (Message("user", "Say hi."),), "chat"), add_special_tokens=False
+    )["input_ids"]
     assert prepared.rows[0].input_ids[: len(fed)] == fed
     assert prepared.rows[0].labels[: len(fed)] == [IGNORED] * len(fed)
 
@@ -51,9 +60,14 @@ def test_earlier_assistant_turns_are_not_trained(tmp_path: Path, tokenizer: Any)
     path = tmp_path / "rows.jsonl"
     turns = [("user", "a"), ("assistant", "WRONG"), ("user", "No.")]
     prompt = [{"role": role, "content": content} for role, content in turns]
-    path.write_text(json.dumps({"prompt": prompt, "completion": [{"role": "assistant", "content": "right"}]}) + "\n")
+    path.write_text(
+        json.dumps({"prompt": prompt, "completion": [{"role": "assistant", "content": "right"}]})
+        + "\n"
+    )
     row = prepare_rows(path, tokenizer, 256).rows[0]
-    assert tokenizer.decode([label for label in row.labels if label != IGNORED]) == "right<|im_end|>"
+    assert (
+        tokenizer.decode([label for label in row.labels if label != IGNORED]) == "right<|im_end|>"
+    )
 
 
 def test_the_template_marks_the_stop_token_as_the_assistants(tokenizer: Any) -> None:
@@ -65,14 +79,18 @@ def test_the_template_marks_the_stop_token_as_the_assistants(tokenizer: Any) -> 
 
 def test_overlong_and_empty_rows_are_dropped_and_counted(tmp_path: Path, tokenizer: Any) -> None:
     good = [(f"q{i}", "short") for i in range(18)]
-    report = prepare_rows(rows_file(tmp_path, *good, ("q", "word " * 300), ("q", "")), tokenizer, 128).report
+    report = prepare_rows(
+        rows_file(tmp_path, *good, ("q", "word " * 300), ("q", "")), tokenizer, 128
+    ).report
     assert (report.rows, report.kept, report.too_long, report.fully_masked) == (20, 18, 1, 1)
     assert report.longest <= 128
 
 
 def test_too_many_lost_rows_are_refused(tmp_path: Path, tokenizer: Any) -> None:
     path = rows_file(tmp_path, ("q", "short"), ("q", "word " * 300))
-    with pytest.raises(BadInput, match=r"sft\.max_length.*1 of 2 rows would be lost \(1 longer than 128 tokens"):
+    with pytest.raises(
+        BadInput, match=r"sft\.max_length.*1 of 2 rows would be lost \(1 longer than 128 tokens"
+    ):
         prepare_rows(path, tokenizer, 128)
 
 
@@ -83,13 +101,19 @@ def test_an_empty_mix_is_refused(tmp_path: Path, tokenizer: Any) -> None:
 
 def test_a_template_without_the_stop_token_is_refused(tmp_path: Path, tokenizer: Any) -> None:
     tokenizer.chat_template = tokenizer.chat_template.replace("+ '<|im_end|>'", "")
-    with pytest.raises(BadInput, match=r"1 of 1 rows do not end with the stop token '<\|im_end\|>'"):
+    with pytest.raises(
+        BadInput, match=r"1 of 1 rows do not end with the stop token '<\|im_end\|>'"
+    ):
         prepare_rows(rows_file(tmp_path, ("q", "a")), tokenizer, 128)
 
 
-def test_a_template_that_renders_inference_otherwise_is_refused(tmp_path: Path, tokenizer: Any) -> None:
+def test_a_template_that_renders_inference_otherwise_is_refused(
+    tmp_path: Path, tokenizer: Any
+) -> None:
     tokenizer.chat_template += "{% if add_generation_prompt %}<think>{% endif %}"
-    with pytest.raises(BadInput, match="1 of 1 rows render differently in training than at inference"):
+    with pytest.raises(
+        BadInput, match="1 of 1 rows render differently in training than at inference"
+    ):
         prepare_rows(rows_file(tmp_path, ("q", "a")), tokenizer, 128)
 
 
@@ -99,7 +123,9 @@ def test_no_template_is_refused(tmp_path: Path, tokenizer: Any) -> None:
         prepare_rows(rows_file(tmp_path, ("q", "a")), tokenizer, 128)
 
 
-@pytest.mark.parametrize("row", ['{"prompt": "x", "completion": "y"}', '{"prompt": []}', '{"text": "x"}'])
+@pytest.mark.parametrize(
+    "row", ['{"prompt": "x", "completion": "y"}', '{"prompt": []}', '{"text": "x"}']
+)
 def test_a_row_of_another_shape_is_named_by_line(tmp_path: Path, tokenizer: Any, row: str) -> None:
     path = rows_file(tmp_path, ("q", "a"))
     path.write_text(path.read_text() + row + "\n")

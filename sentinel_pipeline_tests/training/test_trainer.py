@@ -29,11 +29,15 @@ def test_every_pass_sees_every_row_once(rows: int, samples: int, seed: int) -> N
 def test_the_order_is_the_seeds() -> None:
     assert sample_order(100, 300, 1) == sample_order(100, 300, 1)
     assert sample_order(100, 300, 1) != sample_order(100, 300, 2)
-    assert sample_order(100, 200, 1) == sample_order(100, 300, 1)[:200], "more steps only add to the end"
+    assert sample_order(100, 200, 1) == sample_order(100, 300, 1)[:200], (
+        "more steps only add to the end"
+    )
 
 
 @given(st.lists(st.integers(1, 90), min_size=1, max_size=70), st.integers(1, 20))
-def test_length_groups_hold_every_row_once_and_do_not_overlap(lengths: list[int], size: int) -> None:
+def test_length_groups_hold_every_row_once_and_do_not_overlap(
+    lengths: list[int], size: int
+) -> None:
     groups = length_groups(lengths, size)
     assert sorted(row for group in groups for row in group) == list(range(len(lengths)))
     assert all(groups)
@@ -41,14 +45,19 @@ def test_length_groups_hold_every_row_once_and_do_not_overlap(lengths: list[int]
         assert max(lengths[row] for row in shorter) <= min(lengths[row] for row in longer)
 
 
-def test_loss_and_gradient_are_those_of_trl(tmp_path: Path, base: Path, material: tuple[Path, Path]) -> None:
+def test_loss_and_gradient_are_those_of_trl(
+    tmp_path: Path, base: Path, material: tuple[Path, Path]
+) -> None:
     """Same batch, the plain head against TRL's own: equal up to rounding."""
     import torch
     from trl import SFTTrainer
 
     from sentinel_pipeline.generation.loading import load_tokenizer
 
-    job, tokenizer = small_sft_job(tmp_path, base, material[0], None, batch_size=40), load_tokenizer(base)
+    job, tokenizer = (
+        small_sft_job(tmp_path, base, material[0], None, batch_size=40),
+        load_tokenizer(base),
+    )
     rows = prepare_rows(job.rows, tokenizer, 256).rows
     fitting = Fitting(job=job, tokenizer=tokenizer, rows=len(rows), reached={})
     watch = open_watch(fitting, silent(job.logs), Interrupts(), exact_match, None)
@@ -60,7 +69,9 @@ def test_loss_and_gradient_are_those_of_trl(tmp_path: Path, base: Path, material
         trainer.model.zero_grad()
         loss = compute(trainer.model, dict(batch), num_items_in_batch=count)
         loss.backward()
-        found.append((loss.detach(), torch.cat([p.grad.flatten() for p in trainer.model.parameters()])))
+        found.append(
+            (loss.detach(), torch.cat([p.grad.flatten() for p in trainer.model.parameters()]))
+        )
     assert isinstance(trainer, SFTTrainer)
     assert torch.allclose(found[0][0], found[1][0], rtol=1e-5)
     assert torch.allclose(found[0][1], found[1][1], atol=1e-5)

@@ -15,7 +15,13 @@ from pathlib import Path
 
 import pytest
 
-from sentinel_pipeline.errors import EXIT_BAD_INPUT, EXIT_DONE, EXIT_FAILED, EXIT_INFRASTRUCTURE, Infrastructure
+from sentinel_pipeline.errors import (
+    EXIT_BAD_INPUT,
+    EXIT_DONE,
+    EXIT_FAILED,
+    EXIT_INFRASTRUCTURE,
+    Infrastructure,
+)
 from sentinel_pipeline.training.device import device_lock
 from sentinel_pipeline.training.failures import read_failure
 from sentinel_pipeline.training.jobs import AnswerJob, SftJob, write_job
@@ -49,9 +55,13 @@ def test_answers_every_suite_and_leaves_result_and_progress(
     assert said[-1].startswith("answer: 8/8")
 
 
-def test_a_faulty_job_exits_2_and_says_why(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_faulty_job_exits_2_and_says_why(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     job = AnswerJob(logs=tmp_path, model=tmp_path / "nowhere", suites={})
-    done = subprocess.run([*COMMAND, str(write_job(job))], capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(
+        [*COMMAND, str(write_job(job))], capture_output=True, text=True, timeout=120, check=False
+    )
     assert done.returncode == EXIT_BAD_INPUT
     failure = read_failure(tmp_path / "job.json")
     assert failure is not None and "no such model folder" in failure.message
@@ -70,7 +80,9 @@ def test_no_job_is_a_usage_error() -> None:
         (RuntimeError("CUDA error: device-side assert"), EXIT_INFRASTRUCTURE),
         (OSError(28, "No space left on device"), EXIT_INFRASTRUCTURE),
         (
-            RuntimeError("Error while serializing: I/O error: No space left on device (os error 28)"),
+            RuntimeError(
+                "Error while serializing: I/O error: No space left on device (os error 28)"
+            ),
             EXIT_INFRASTRUCTURE,
         ),
         (ZeroDivisionError("a defect"), EXIT_FAILED),
@@ -103,7 +115,9 @@ def test_a_worker_that_finds_no_room_for_its_reason_is_told_by_its_launcher(
     """To the last byte: nothing can be written, ``failure.json`` neither."""
     disk = tmp_path / "disk"
     disk.mkdir()
-    job = write_job(AnswerJob(logs=tmp_path / "logs", model=base, suites={"heldout": str(material[1])}))
+    job = write_job(
+        AnswerJob(logs=tmp_path / "logs", model=base, suites={"heldout": str(material[1])})
+    )
     job.write_text(job.read_text().replace(str(tmp_path / "logs"), str(disk)))
     command = [sys.executable, "-c", _ON_A_FULL_DISK, str(disk), str(job), *COMMAND]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
@@ -111,14 +125,19 @@ def test_a_worker_that_finds_no_room_for_its_reason_is_told_by_its_launcher(
         pytest.skip(f"this user may mount no disk of its own: {done.stderr.strip()}")
     assert done.stdout.startswith(f"{EXIT_INFRASTRUCTURE} None "), done.stdout + done.stderr
     assert "No space left on device: 0 KiB free" in done.stdout
-    assert "No space left on device" in done.stderr, "the worker's own word, for whoever reads its log"
+    assert "No space left on device" in done.stderr, (
+        "the worker's own word, for whoever reads its log"
+    )
 
 
 def test_two_jobs_never_share_the_device(tmp_path: Path) -> None:
     lock, said = tmp_path / "state" / "device.lock", list[str]()
     with device_lock(lock):
         assert lock.read_text() == f"{os.getpid()}\n"
-        with pytest.raises(Infrastructure, match=f"held by process {os.getpid()}"), device_lock(lock, said.append, 0.3):
+        with (
+            pytest.raises(Infrastructure, match=f"held by process {os.getpid()}"),
+            device_lock(lock, said.append, 0.3),
+        ):
             raise AssertionError("two owners")
     assert said == [f"waiting for the device, held by process {os.getpid()}"]
     with device_lock(lock, patience_s=0):
@@ -139,17 +158,26 @@ def test_a_dead_owner_does_not_keep_the_device(tmp_path: Path) -> None:
         pass
 
 
-def test_the_worker_dies_with_its_parent(tmp_path: Path, base: Path, material: tuple[Path, Path]) -> None:
+def test_the_worker_dies_with_its_parent(
+    tmp_path: Path, base: Path, material: tuple[Path, Path]
+) -> None:
     job = small_sft_job(tmp_path, base, material[0], None, epochs=200.0)
     command = [*COMMAND, str(write_job(job))]
     starter = f"import subprocess, time\np = subprocess.Popen({command})\nprint(p.pid, flush=True)\ntime.sleep(99)"
-    parent = subprocess.Popen([sys.executable, "-c", starter], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    parent = subprocess.Popen(
+        [sys.executable, "-c", starter], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
     assert parent.stdout is not None
     child = int(parent.stdout.readline())
     _wait_for(lambda: len(losses(job)) >= 2)
     parent.kill()
     parent.wait()
-    _wait_for(lambda: not Path(f"/proc/{child}").exists() or "zombie" in Path(f"/proc/{child}/status").read_text())
+    _wait_for(
+        lambda: (
+            not Path(f"/proc/{child}").exists()
+            or "zombie" in Path(f"/proc/{child}/status").read_text()
+        )
+    )
 
 
 def _wait_for(condition: object, patience_s: float = 60.0) -> None:
@@ -160,7 +188,9 @@ def _wait_for(condition: object, patience_s: float = 60.0) -> None:
 
 
 @pytest.mark.slow
-def test_kill_nine_at_random_moments_changes_nothing(tmp_path: Path, base: Path, material: tuple[Path, Path]) -> None:
+def test_kill_nine_at_random_moments_changes_nothing(
+    tmp_path: Path, base: Path, material: tuple[Path, Path]
+) -> None:
     """No windows here: their scorer is another room's. Sample order, losses and weights must not show the kills."""
     quiet = small_sft_job(tmp_path / "quiet", base, material[0], None, epochs=2.0)
     run_job(quiet, lambda text: None, scorer=exact_match)
@@ -180,7 +210,12 @@ def test_kill_nine_at_random_moments_changes_nothing(tmp_path: Path, base: Path,
             break
     subprocess.run([*COMMAND, str(path)], check=True, capture_output=True, timeout=120)
     assert kills >= 2
-    for name in ("losses.jsonl", "final/model.safetensors", "model/model.safetensors", "training.json"):
+    for name in (
+        "losses.jsonl",
+        "final/model.safetensors",
+        "model/model.safetensors",
+        "training.json",
+    ):
         ours, theirs = (killed.out / name).read_bytes(), (quiet.out / name).read_bytes()
         assert ours == theirs, name
 
@@ -197,7 +232,9 @@ def _moved(job: SftJob, seen: int) -> bool:
         return True
 
 
-def test_sigterm_saves_and_exits_4_with_a_word(tmp_path: Path, base: Path, material: tuple[Path, Path]) -> None:
+def test_sigterm_saves_and_exits_4_with_a_word(
+    tmp_path: Path, base: Path, material: tuple[Path, Path]
+) -> None:
     job = small_sft_job(tmp_path, base, material[0], None, epochs=200.0, save_every=10_000)
     path = write_job(job)
     process = subprocess.Popen([*COMMAND, str(path)], stderr=subprocess.DEVNULL)

@@ -38,8 +38,17 @@ class ChatServer:
 
     def start(self, *options: str, switch: str | None = "0") -> ChatServer:
         env = {key: value for key, value in os.environ.items() if key != SWITCH}
-        env |= {"SENTINEL_HOME": str(self.home.root), **({SWITCH: switch} if switch is not None else {})}
-        command = [sys.executable, "-m", "sentinel_pipeline.web.chat", f"--port={self.port}", *options]
+        env |= {
+            "SENTINEL_HOME": str(self.home.root),
+            **({SWITCH: switch} if switch is not None else {}),
+        }
+        command = [
+            sys.executable,
+            "-m",
+            "sentinel_pipeline.web.chat",
+            f"--port={self.port}",
+            *options,
+        ]
         with (self.home.root / "chat.log").open("ab") as log:
             self.child = subprocess.Popen(command, cwd=ROOT, env=env, stdout=log, stderr=log)
         deadline = time.monotonic() + 120

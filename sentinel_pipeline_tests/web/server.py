@@ -39,7 +39,13 @@ class Server:
         self._child: subprocess.Popen[bytes] | None = None
 
     def start(self) -> Server:
-        command = [sys.executable, "-m", "sentinel_pipeline.web", f"--port={self.port}", *self._options]
+        command = [
+            sys.executable,
+            "-m",
+            "sentinel_pipeline.web",
+            f"--port={self.port}",
+            *self._options,
+        ]
         env = {**os.environ, "SENTINEL_DATABASE_URL": self.url, "SENTINEL_HOME": str(self._folder)}
         with (self._folder / "server.log").open("ab") as log:
             self._child = subprocess.Popen(command, cwd=ROOT, env=env, stdout=log, stderr=log)

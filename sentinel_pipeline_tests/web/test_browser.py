@@ -22,7 +22,13 @@ if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, Page
 
 pytestmark = pytest.mark.browser
-FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-sync",
+]
 HOSTILE = "<img src=x onerror=alert(1)><script>document.title='owned'</script>\x1b[31m \u202eevil\u202c \x00\ud800"
 
 
@@ -47,7 +53,12 @@ def server(tmp_path: Path) -> Iterator[Server]:
         task_name=HOSTILE,
         prompt_messages=[{"role": "user", "content": HOSTILE}],
     )
-    rows = [SEED_RECORD, record(1), hostile, record(3, model_response="word " * 1_000_000, task_name="Long")]
+    rows = [
+        SEED_RECORD,
+        record(1),
+        hostile,
+        record(3, model_response="word " * 1_000_000, task_name="Long"),
+    ]
     import_file(server.desk, write_lines(tmp_path / "a.jsonl", rows), actor="import")
     yield server.start()
     server.kill()
@@ -58,7 +69,9 @@ class Person:
 
     def __init__(self, browser: Any, server: Server, name: str, **options: Any) -> None:
         self.server, self.name = server, name
-        self.context: BrowserContext = browser.new_context(viewport={"width": 1440, "height": 900}, **options)
+        self.context: BrowserContext = browser.new_context(
+            viewport={"width": 1440, "height": 900}, **options
+        )
         self.page: Page = self.context.new_page()
         self.page.set_default_timeout(60_000)
         self.errors: list[str] = []
@@ -67,7 +80,10 @@ class Person:
         self.page.on("dialog", lambda dialog: self.errors.append(f"dialog: {dialog.message}"))
         self.page.on(
             "request",
-            lambda request: request.url.startswith((server.address, "data:")) or self.foreign.append(request.url),
+            lambda request: (
+                request.url.startswith((server.address, "data:"))
+                or self.foreign.append(request.url)
+            ),
         )
         self.page.goto(server.address)
         self.page.wait_for_function("document.activeElement?.id === 'token'")
@@ -88,7 +104,9 @@ class Person:
 
     def shoot(self, name: str) -> None:
         keep = os.environ.get("SENTINEL_SCREENSHOTS")
-        picture = self.page.screenshot(path=ROOT / "docs" / "images" / f"{name}.png" if keep else None)
+        picture = self.page.screenshot(
+            path=ROOT / "docs" / "images" / f"{name}.png" if keep else None
+        )
         assert picture.startswith(b"\x89PNG") and len(picture) > 20_000
 
     def done(self) -> None:
@@ -122,7 +140,12 @@ def test_the_seeds_record_is_corrected_checked_approved_and_undone_with_keys_alo
     keys.press("Control+Enter")
     ann.wait_for("approved · U takes it back")
     card = ann.card(SEED_ID)
-    assert (card.status, card.correction, card.checked, card.decided_by) == ("approved", GOOD, "tests", "ann")
+    assert (card.status, card.correction, card.checked, card.decided_by) == (
+        "approved",
+        GOOD,
+        "tests",
+        "ann",
+    )
     keys.press("u")
     ann.wait_for("Taken back.")
     assert ann.page.locator("#correction").input_value() == GOOD
@@ -130,7 +153,9 @@ def test_the_seeds_record_is_corrected_checked_approved_and_undone_with_keys_alo
     ann.done()
 
 
-def test_two_people_see_two_cards_and_the_slower_one_keeps_the_draft(browser: Any, server: Server) -> None:
+def test_two_people_see_two_cards_and_the_slower_one_keeps_the_draft(
+    browser: Any, server: Server
+) -> None:
     ann, bob = Person(browser, server, "ann"), Person(browser, server, "bob")
     prompts = [one.page.locator("#turns").inner_text() for one in (ann, bob)]
     assert "add_one" in prompts[0] and "Say the number 1" in prompts[1]
@@ -165,7 +190,9 @@ def test_a_card_or_a_place_asked_for_while_the_page_is_still_busy_is_opened_afte
     browser: Any, server: Server
 ) -> None:
     ann = Person(browser, server, "ann")
-    ann.page.route("**/api/next", lambda route: (ann.page.wait_for_timeout(1500), route.continue_()))
+    ann.page.route(
+        "**/api/next", lambda route: (ann.page.wait_for_timeout(1500), route.continue_())
+    )
     ann.page.keyboard.press("s")
     ann.page.wait_for_selector("body.busy")
     ann.page.keyboard.press("j")
@@ -176,7 +203,9 @@ def test_a_card_or_a_place_asked_for_while_the_page_is_still_busy_is_opened_afte
     ann.page.keyboard.press("s")
     ann.page.wait_for_selector("body.busy")
     ann.page.keyboard.press("3")
-    ann.page.wait_for_selector("body:not(.busy)[class~=on-done], body:not(.busy) #empty:not([hidden])")
+    ann.page.wait_for_selector(
+        "body:not(.busy)[class~=on-done], body:not(.busy) #empty:not([hidden])"
+    )
     ann.done()
 
 
@@ -186,7 +215,9 @@ def test_hostile_text_is_text_and_hidden_characters_are_named(browser: Any, serv
     ann.page.keyboard.type("card-000002")
     ann.page.keyboard.press("Enter")
     ann.page.locator("#response").get_by_text("onerror=alert(1)").wait_for()
-    assert ann.page.locator("#response img, #response script, #reason img, #turns script").count() == 0
+    assert (
+        ann.page.locator("#response img, #response script, #reason img, #turns script").count() == 0
+    )
     marks = ann.page.locator("#response .hidden-char").all_inner_texts()
     assert marks == ["ESC", "RLO", "PDF", "NUL", "U+D800"]
     assert "owned" not in ann.page.title().split(" ")

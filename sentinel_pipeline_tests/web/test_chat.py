@@ -61,9 +61,13 @@ def test_an_answer_streams_and_goes_to_review_as_the_server_heard_it(chat: ChatS
     with chat.desk.db.reading() as connection:
         card = read_card(connection, chat.desk, first["id"], User("ann", "lead"))
     record = card.record
-    assert record.model_response == text and record.failure_reason == "chat: Nonsense. (sent by ann)"
+    assert (
+        record.model_response == text and record.failure_reason == "chat: Nonsense. (sent by ann)"
+    )
     assert (record.source, record.model_id, record.status) == ("chat", "tiny:sft", "needs_review")
-    assert [turn.to_dict() for turn in record.prompt_messages] == ASK and record.task_name == "list of the squares"
+    assert [
+        turn.to_dict() for turn in record.prompt_messages
+    ] == ASK and record.task_name == "list of the squares"
 
 
 def test_an_answer_of_somebody_else_or_of_nobody_cannot_be_sent(chat: ChatServer) -> None:
@@ -106,7 +110,10 @@ def test_an_unproven_checkpoint_is_closed_or_named_experimental(chat: ChatServer
     chat.stop()
     ann = chat.start("--experimental", "tiny:dpo").person()
     first = lines(ann.post("answer", model="tiny:dpo", messages=ASK, max_tokens=2))[0]
-    assert first["experimental"] is True and "sentinel bench tiny/dpo --suite format_probe" in first["reasons"][0]
+    assert (
+        first["experimental"] is True
+        and "sentinel bench tiny/dpo --suite format_probe" in first["reasons"][0]
+    )
     told = complete(chat, model="tiny:dpo").json()["sentinel"]
     assert told == {"experimental": True, "reasons": first["reasons"]}
     assert complete(chat).status_code == 404
@@ -115,7 +122,10 @@ def test_an_unproven_checkpoint_is_closed_or_named_experimental(chat: ChatServer
 def test_the_api_answers_as_openais_does_whole_and_streamed(chat: ChatServer) -> None:
     chat.start()
     models = chat.api().get("/models").json()
-    assert models["object"] == "list" and [one["id"] for one in models["data"]] == ["tiny:sft", "tiny:dpo"]
+    assert models["object"] == "list" and [one["id"] for one in models["data"]] == [
+        "tiny:sft",
+        "tiny:dpo",
+    ]
     whole = complete(chat).json()
     (choice,) = whole["choices"]
     assert whole["object"] == "chat.completion" and choice["finish_reason"] == "length"
@@ -138,7 +148,10 @@ def test_a_stop_text_ends_the_answer_before_it_whole_and_streamed(chat: ChatServ
     stop = text[30:34]
     expected = text[: text.index(stop)]
     whole = complete(chat, max_tokens=2000, stop=[stop, "never comes"]).json()
-    assert whole["choices"][0]["message"]["content"] == expected and whole["choices"][0]["finish_reason"] == "stop"
+    assert (
+        whole["choices"][0]["message"]["content"] == expected
+        and whole["choices"][0]["finish_reason"] == "stop"
+    )
     assert whole["usage"]["completion_tokens"] < 2000
     middle = events(complete(chat, max_tokens=2000, stop=stop, stream=True).text)[1:-1]
     assert "".join(one["choices"][0]["delta"]["content"] for one in middle) == expected
@@ -149,7 +162,11 @@ def test_a_stop_text_ends_the_answer_before_it_whole_and_streamed(chat: ChatServ
     [
         ({"messages": []}, 400, "messages"),
         ({"messages": [{"role": "assistant", "content": "x"}]}, 400, "messages"),
-        ({"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {}}]}]}, 400, "messages"),
+        (
+            {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {}}]}]},
+            400,
+            "messages",
+        ),
         ({"messages": [{"role": "user", "content": "squares " * 6000}]}, 400, "messages"),
         ({"temperature": 3}, 400, "temperature"),
         ({"temperature": True}, 400, "temperature"),
@@ -188,7 +205,14 @@ def module_chat(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChatServer
 
 
 def test_what_asks_for_nothing_is_accepted(module_chat: ChatServer) -> None:
-    neutral = {"n": 1, "tools": [], "logprobs": False, "presence_penalty": 0, "user": "u", "stop": None}
+    neutral = {
+        "n": 1,
+        "tools": [],
+        "logprobs": False,
+        "presence_penalty": 0,
+        "user": "u",
+        "stop": None,
+    }
     parts = [
         {"role": "developer", "content": "Be brief."},
         {"role": "user", "content": [{"type": "text", "text": "list"}]},
@@ -204,7 +228,9 @@ def test_only_a_living_persons_token_is_a_key(module_chat: ChatServer) -> None:
         answer = httpx.get(f"{module_chat.address}/v1/models", headers=headers)
         assert answer.status_code == 401 and answer.json()["error"]["code"] == "invalid_api_key"
     cookie = module_chat.person().http
-    assert cookie.get("/v1/models").status_code == 401  # a page of another site could ride on a cookie, not on a key
+    assert (
+        cookie.get("/v1/models").status_code == 401
+    )  # a page of another site could ride on a cookie, not on a key
 
 
 def test_strangers_foreign_hosts_and_forged_requests_get_nothing(module_chat: ChatServer) -> None:
@@ -214,7 +240,9 @@ def test_strangers_foreign_hosts_and_forged_requests_get_nothing(module_chat: Ch
     assert httpx.get(f"{address}/v1/models", headers={"host": "evil.example"}).status_code == 421
     ann = module_chat.person()
     assert ann.http.post("/api/answer", json={}).status_code == 403
-    crossed = ann.http.post("/api/answer", json={}, headers={"x-csrf-token": ann.csrf, "origin": "http://evil.example"})
+    crossed = ann.http.post(
+        "/api/answer", json={}, headers={"x-csrf-token": ann.csrf, "origin": "http://evil.example"}
+    )
     assert crossed.status_code == 403
     assert "default-src 'none'" in ann.http.get("/").headers["content-security-policy"]
 
@@ -230,7 +258,9 @@ def test_who_goes_away_frees_the_place_and_the_model(module_chat: ChatServer) ->
             assert "id" in json.loads(next(received))
             assert "piece" in json.loads(next(received))
     deadline = time.monotonic() + 120
-    while (answer := ann.post("answer", model="tiny:sft", messages=ASK, max_tokens=3)).status_code == 429:
+    while (
+        answer := ann.post("answer", model="tiny:sft", messages=ASK, max_tokens=3)
+    ).status_code == 429:
         assert time.monotonic() < deadline
         time.sleep(0.2)
     assert lines(answer)[-1]["done"]["completion_tokens"] == 3
@@ -239,4 +269,7 @@ def test_who_goes_away_frees_the_place_and_the_model(module_chat: ChatServer) ->
 def test_a_body_too_large_or_no_json_is_refused(module_chat: ChatServer) -> None:
     api = module_chat.api()
     assert api.post("/chat/completions", content=b"[1]").status_code == 400
-    assert api.post("/chat/completions", content=b'{"a": "' + b"x" * (9 << 20) + b'"}').status_code == 413
+    assert (
+        api.post("/chat/completions", content=b'{"a": "' + b"x" * (9 << 20) + b'"}').status_code
+        == 413
+    )

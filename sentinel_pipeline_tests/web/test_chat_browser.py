@@ -37,7 +37,10 @@ def page(chromium: str) -> Iterator[Any]:
 
 def shoot(page: Any, name: str) -> None:
     keep = os.environ.get("SENTINEL_SCREENSHOTS")
-    assert len(page.screenshot(path=ROOT / "docs" / "images" / f"{name}.png" if keep else None)) > 20_000
+    assert (
+        len(page.screenshot(path=ROOT / "docs" / "images" / f"{name}.png" if keep else None))
+        > 20_000
+    )
 
 
 def test_two_checkpoints_stand_side_by_side_are_stopped_labelled_and_sent_to_review(
@@ -58,7 +61,9 @@ def test_two_checkpoints_stand_side_by_side_are_stopped_labelled_and_sent_to_rev
         for side in ("a", "b"):
             written = page.locator(f"#side-{side} .turn.assistant .text")
             written.wait_for()
-            while len(written.inner_text()) < 6:  # the page's policy forbids a predicate that is evaluated there
+            while (
+                len(written.inner_text()) < 6
+            ):  # the page's policy forbids a predicate that is evaluated there
                 page.wait_for_timeout(100)
         assert page.locator("#stop").is_enabled() and page.locator("#send").is_disabled()
         shoot(page, "chat-side-by-side")
@@ -80,14 +85,18 @@ def test_two_checkpoints_stand_side_by_side_are_stopped_labelled_and_sent_to_rev
         chat.stop()
 
 
-def test_the_landing_page_links_what_there_is(page: Any, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_landing_page_links_what_there_is(
+    page: Any, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import subprocess
     import sys
 
     from .server import free_port
 
     home.digests.mkdir(parents=True)
-    (home.digests / "2026-01-02.md").write_text("# Night of 2026-01-02\n\nNothing needs a person.\n")
+    (home.digests / "2026-01-02.md").write_text(
+        "# Night of 2026-01-02\n\nNothing needs a person.\n"
+    )
     monkeypatch.setenv(SWITCH, "1")
     port = free_port()
     links = [f"--{name}=http://127.0.0.1:9" for name in ("dagster", "review", "chat")]

@@ -21,16 +21,25 @@ HOSTILE = "<script>alert(1)</script>"
 @pytest.fixture
 def client(home: Home) -> TestClient:
     links = Links("http://127.0.0.1:9", "http://127.0.0.1:9", "http://127.0.0.1:9")
-    return TestClient(create_app(home, links, frozenset({"127.0.0.1:8000"})), base_url="http://127.0.0.1:8000")
+    return TestClient(
+        create_app(home, links, frozenset({"127.0.0.1:8000"})), base_url="http://127.0.0.1:8000"
+    )
 
 
 def test_an_empty_home_says_what_to_do(client: TestClient) -> None:
     page = client.get("/").text
-    for says in ("does not answer yet", "sentinel run tiny", "nightly_at_two", "a run of the loop makes one"):
+    for says in (
+        "does not answer yet",
+        "sentinel run tiny",
+        "nightly_at_two",
+        "a run of the loop makes one",
+    ):
         assert says in page
 
 
-def test_comparisons_and_digests_are_linked_and_served_as_they_are(client: TestClient, home: Home) -> None:
+def test_comparisons_and_digests_are_linked_and_served_as_they_are(
+    client: TestClient, home: Home
+) -> None:
     with Store(home, "tiny", "r", "r").writing("comparison", recipe_hash="-", seed=1) as out:
         out.text("comparison.html", "<style>b{}</style><b>tiny</b>")
     home.digests.mkdir(parents=True)
@@ -38,9 +47,15 @@ def test_comparisons_and_digests_are_linked_and_served_as_they_are(client: TestC
     (home.digests / "2026-01-01.md").write_text("older")
     page = client.get("/").text
     assert 'href="/comparison/tiny"' in page and 'href="/digest/2026-01-01"' in page
-    assert HOSTILE not in page and "&lt;script&gt;" in page and page.index("2026-01-02") < page.index("2026-01-01")
+    assert (
+        HOSTILE not in page
+        and "&lt;script&gt;" in page
+        and page.index("2026-01-02") < page.index("2026-01-01")
+    )
     shown = client.get("/comparison/tiny")
-    assert "<b>tiny</b>" in shown.text and "script-src" not in shown.headers["content-security-policy"]
+    assert (
+        "<b>tiny</b>" in shown.text and "script-src" not in shown.headers["content-security-policy"]
+    )
     assert "default-src 'none'" in shown.headers["content-security-policy"]
     digest = client.get("/digest/2026-01-02").text
     assert "<h1>Night</h1>" in digest and HOSTILE not in digest and "&lt;script&gt;" in digest
@@ -48,14 +63,31 @@ def test_comparisons_and_digests_are_linked_and_served_as_they_are(client: TestC
 
 @given(
     reason=st.text()
-    | st.sampled_from([HOSTILE, "[x](javascript:0)", "![x](http://e)", "<http://e>", "`a` *b* __c__", "\\*"])
+    | st.sampled_from(
+        [HOSTILE, "[x](javascript:0)", "![x](http://e)", "<http://e>", "`a` *b* __c__", "\\*"]
+    )
 )
 def test_a_digest_is_headings_lists_and_tables_and_nothing_else(reason: str) -> None:
     said = " ".join(reason.split())
-    page = rendered(f"# Night\n\n## Needs a person\n\n- tiny: {said}\n\n| a | b |\n|---|---|\n| 1 | 2 |\n")
-    assert set(re.findall(r"<(\w+)", page)) == {"h1", "h2", "ul", "li", "table", "thead", "tbody", "tr", "th", "td"}
+    page = rendered(
+        f"# Night\n\n## Needs a person\n\n- tiny: {said}\n\n| a | b |\n|---|---|\n| 1 | 2 |\n"
+    )
+    assert set(re.findall(r"<(\w+)", page)) == {
+        "h1",
+        "h2",
+        "ul",
+        "li",
+        "table",
+        "thead",
+        "tbody",
+        "tr",
+        "th",
+        "td",
+    }
     (shown,) = re.findall(r"<li>(.*?)</li>", page)
-    assert html.unescape(shown) == plain(f"tiny: {said}").strip(), "not a character is taken for markup"
+    assert html.unescape(shown) == plain(f"tiny: {said}").strip(), (
+        "not a character is taken for markup"
+    )
 
 
 @pytest.mark.parametrize(

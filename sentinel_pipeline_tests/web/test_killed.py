@@ -21,7 +21,11 @@ KILLS, PEOPLE, LEAST = 20, 3, 4
 @pytest.mark.slow
 def test_no_acknowledged_decision_is_lost_in_twenty_kills(tmp_path: Path) -> None:
     server = Server(tmp_path)
-    import_file(server.desk, write_lines(tmp_path / "a.jsonl", [record(n) for n in range(20_000)]), actor="import")
+    import_file(
+        server.desk,
+        write_lines(tmp_path / "a.jsonl", [record(n) for n in range(20_000)]),
+        actor="import",
+    )
     tokens = [server.user(f"u{n}") for n in range(PEOPLE)]
     told: dict[str, str] = {}
     for _ in range(KILLS):

@@ -30,9 +30,17 @@ BAD = "<script>alert(1)</script>\x1b[31m\u202eevil\x00\ud800"
 @pytest.fixture
 def desk(tmp_path: Path) -> Iterator[Desk]:
     desk = Desk(db=Database(f"sqlite:///{tmp_path / 'q.sqlite'}"), second_share=0.3)
-    rows = [record(n, model_response=BAD, failure_reason=BAD, task_name=BAD, task_type=BAD) for n in range(30)]
+    rows = [
+        record(n, model_response=BAD, failure_reason=BAD, task_name=BAD, task_type=BAD)
+        for n in range(30)
+    ]
     import_file(desk, write_lines(tmp_path / "a.jsonl", rows), actor="import")
-    item = {"id": "1", "prompt_messages": [{"role": "user", "content": BAD}], "response": BAD, "judge": "good"}
+    item = {
+        "id": "1",
+        "prompt_messages": [{"role": "user", "content": BAD}],
+        "response": BAD,
+        "judge": "good",
+    }
     add_batch(desk, write_lines(tmp_path / "b.jsonl", [item]), name="batch")
     yield desk
     desk.db.close()
@@ -41,9 +49,13 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 class Person:
     """A logged-in person of the test client."""
 
-    def __init__(self, desk: Desk, name: str = "ann", role: Any = "lead", limit: LoginLimit | None = None) -> None:
+    def __init__(
+        self, desk: Desk, name: str = "ann", role: Any = "lead", limit: LoginLimit | None = None
+    ) -> None:
         app = create_app(desk, frozenset({HOST}), limit)
-        self.http = TestClient(app, base_url=f"http://{HOST}", follow_redirects=False, raise_server_exceptions=True)
+        self.http = TestClient(
+            app, base_url=f"http://{HOST}", follow_redirects=False, raise_server_exceptions=True
+        )
         answer = self.http.post("/login", data={"token": add_user(desk, name, role)})
         assert answer.status_code == 303
         self.cookie = answer.headers["set-cookie"]
@@ -54,11 +66,23 @@ class Person:
 
 
 def test_nobody_gets_in_without_a_session(desk: Desk) -> None:
-    http = TestClient(create_app(desk, frozenset({HOST})), base_url=f"http://{HOST}", follow_redirects=False)
-    for page in ("/", "/summary", "/people", "/trail", "/blind", "/blind/batch", "/response/card-000001"):
+    http = TestClient(
+        create_app(desk, frozenset({HOST})), base_url=f"http://{HOST}", follow_redirects=False
+    )
+    for page in (
+        "/",
+        "/summary",
+        "/people",
+        "/trail",
+        "/blind",
+        "/blind/batch",
+        "/response/card-000001",
+    ):
         assert http.get(page).headers["location"] == "/login", page
     assert {http.get(f"/api/{name}").status_code for name in READING} == {401}
-    assert {http.post(f"/api/{name}", json={}).status_code for name in WRITING if name not in READING} == {401}
+    assert {
+        http.post(f"/api/{name}", json={}).status_code for name in WRITING if name not in READING
+    } == {401}
     http.cookies.set("sentinel_session", "x" * 43)
     assert http.get("/api/recent").status_code == 401
     assert http.post("/login", data={"token": "wrong" * 9}).status_code == 403
@@ -77,11 +101,16 @@ def test_the_cookie_and_the_headers(desk: Desk) -> None:
     for path in ("/", "/static/review.js", "/api/recent", "/nowhere"):
         headers = ann.http.get(path).headers
         assert headers["content-security-policy"] == POLICY
-        assert (headers["x-content-type-options"], headers["x-frame-options"]) == ("nosniff", "DENY")
+        assert (headers["x-content-type-options"], headers["x-frame-options"]) == (
+            "nosniff",
+            "DENY",
+        )
     assert "unsafe" not in POLICY and ann.http.get("/").headers["cache-control"] == "no-store"
 
 
-@pytest.mark.parametrize("host", ["evil.test", "review.test", "review.test:81", "", "review.test:8080.evil.test"])
+@pytest.mark.parametrize(
+    "host", ["evil.test", "review.test", "review.test:81", "", "review.test:8080.evil.test"]
+)
 def test_another_host_is_refused(desk: Desk, host: str) -> None:
     assert Person(desk).http.get("/login", headers={"host": host}).status_code == 421
 
@@ -89,12 +118,20 @@ def test_another_host_is_refused(desk: Desk, host: str) -> None:
 def test_requests_of_other_sites_are_refused(desk: Desk) -> None:
     ann = Person(desk)
     body: dict[str, Any] = {"json": {}, "headers": {"x-csrf-token": ann.csrf}}
-    for name, value in (("origin", "http://evil.test"), ("origin", "null"), ("sec-fetch-site", "cross-site")):
+    for name, value in (
+        ("origin", "http://evil.test"),
+        ("origin", "null"),
+        ("sec-fetch-site", "cross-site"),
+    ):
         body["headers"] = {"x-csrf-token": ann.csrf, name: value}
         assert ann.http.post("/api/next", **body).status_code == 403, value
     assert ann.http.post("/api/next", json={}).status_code == 403, "no token"
-    assert ann.http.post("/api/next", json={}, headers={"x-csrf-token": "x" * 32}).status_code == 403
-    assert ann.http.post("/api/next", json={}, headers={"x-csrf-token": ann.csrf}).status_code == 200
+    assert (
+        ann.http.post("/api/next", json={}, headers={"x-csrf-token": "x" * 32}).status_code == 403
+    )
+    assert (
+        ann.http.post("/api/next", json={}, headers={"x-csrf-token": ann.csrf}).status_code == 200
+    )
     assert ann.http.post("/logout").status_code == 403
     assert ann.http.post("/logout", headers={"x-csrf-token": ann.csrf}).status_code == 200
     assert ann.http.get("/api/recent").status_code == 401
@@ -125,7 +162,11 @@ def test_what_models_write_is_never_markup(desk: Desk) -> None:
 
 def test_five_megabytes_are_cut_for_the_page_and_whole_as_text(tmp_path: Path) -> None:
     desk = Desk(db=Database(f"sqlite:///{tmp_path / 'q.sqlite'}"))
-    import_file(desk, write_lines(tmp_path / "a.jsonl", [record(1, model_response="y" * 5_000_000)]), actor="import")
+    import_file(
+        desk,
+        write_lines(tmp_path / "a.jsonl", [record(1, model_response="y" * 5_000_000)]),
+        actor="import",
+    )
     ann = Person(desk)
     answer = ann.post("next")
     assert len(answer.content) < 100_000 and answer.json()["card"]["response_length"] == 5_000_000
@@ -161,7 +202,11 @@ def test_a_decision_goes_through_the_checks(desk: Desk) -> None:
     key = "gh" + "p_" + "a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8"
     fields = {"id": card["id"], "version": card["version"], "decision": "approved"}
     refused = ann.post("decide", **fields, text=f"use {key}")
-    assert refused.status_code == 422 and "github_token" in refused.json()["error"] and key not in refused.text
+    assert (
+        refused.status_code == 422
+        and "github_token" in refused.json()["error"]
+        and key not in refused.text
+    )
     assert ann.post("decide", **fields, text="").status_code == 422
     made = ann.post("decide", **fields, text="The number in words is one.")
     assert made.json()["made"]["status"] == "approved"
@@ -198,7 +243,9 @@ FIELDS = st.dictionaries(st.sampled_from(NAMES) | st.text(max_size=6), VALUES, m
 @pytest.fixture
 def ann(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Person:
     """Someone whose checks cost nothing: the sandbox has its own tests."""
-    monkeypatch.setattr("sentinel_pipeline.review.checking._critic", lambda candidate: next(_fast(candidate)))
+    monkeypatch.setattr(
+        "sentinel_pipeline.review.checking._critic", lambda candidate: next(_fast(candidate))
+    )
     return Person(desk)
 
 
@@ -227,10 +274,21 @@ def test_no_bytes_make_the_server_fail(ann: Person, name: str, body: bytes) -> N
 
 
 PATHS = st.sampled_from(
-    ["/", "/summary", "/people", "/trail", "/blind", "/blind/batch", "/login", "/response/card-000001"]
+    [
+        "/",
+        "/summary",
+        "/people",
+        "/trail",
+        "/blind",
+        "/blind/batch",
+        "/login",
+        "/response/card-000001",
+    ]
 )
 QUERIES = st.dictionaries(
-    st.sampled_from(NAMES), st.text(st.characters(exclude_categories=["Cs"]), max_size=30), max_size=4
+    st.sampled_from(NAMES),
+    st.text(st.characters(exclude_categories=["Cs"]), max_size=30),
+    max_size=4,
 )
 
 

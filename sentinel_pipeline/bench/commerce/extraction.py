@@ -46,7 +46,12 @@ def schema() -> dict[str, Any]:
         "delay_days": {"type": ["integer", "null"]},
         "wants_refund": {"type": "boolean"},
     }
-    return {"type": "object", "properties": fields, "required": list(fields), "additionalProperties": False}
+    return {
+        "type": "object",
+        "properties": fields,
+        "required": list(fields),
+        "additionalProperties": False,
+    }
 
 
 SCHEMA = json.dumps(schema())
@@ -61,7 +66,10 @@ def generate(composition: str, rng: Random) -> Draft:
     values: dict[str, Any] = {
         "order_id": rng.randint(1001, 9999),
         "product": product,
-        "total": float(Decimal(PRODUCTS[product][1] * rng.choice((1, 1, 2, 5)) + rng.choice((0, 990, 1550))) / 100),
+        "total": float(
+            Decimal(PRODUCTS[product][1] * rng.choice((1, 1, 2, 5)) + rng.choice((0, 990, 1550)))
+            / 100
+        ),
         "sentiment": sentiment,
         "sentiment_score": rng.randint(low, high) / 10,
         "complaint_category": None if complaint == "none" else complaint,
@@ -86,7 +94,9 @@ def generate(composition: str, rng: Random) -> Draft:
     )
 
 
-def _review(sentiment: str, complaint: str, opening: int, wording: int, product: str, delay: int | None) -> str:
+def _review(
+    sentiment: str, complaint: str, opening: int, wording: int, product: str, delay: int | None
+) -> str:
     body = {"none": GOOD if sentiment == "positive" else PLAIN} | COMPLAINTS
     return f"{OPENINGS[sentiment][opening].format(p=named(product))} {body[complaint][wording].format(n=delay)}"
 

@@ -31,10 +31,22 @@ MONTHS = [
     "dezembro",
 ]  # lower case, as Portuguese writes them
 COMPLAINT_WORDS = {
-    "delivery": ("atraso na entrega", "Renegocie os prazos com a transportadora e acompanhe os envios toda semana."),
-    "quality": ("defeito no produto", "Revise o fornecedor e reforce o controle de qualidade antes do envio."),
-    "wrong_item": ("produto trocado", "Corrija a separação no estoque e treine a equipe de expedição."),
-    "service": ("falta de atendimento", "Reforce a equipe de suporte e monitore o tempo de resposta."),
+    "delivery": (
+        "atraso na entrega",
+        "Renegocie os prazos com a transportadora e acompanhe os envios toda semana.",
+    ),
+    "quality": (
+        "defeito no produto",
+        "Revise o fornecedor e reforce o controle de qualidade antes do envio.",
+    ),
+    "wrong_item": (
+        "produto trocado",
+        "Corrija a separação no estoque e treine a equipe de expedição.",
+    ),
+    "service": (
+        "falta de atendimento",
+        "Reforce a equipe de suporte e monitore o tempo de resposta.",
+    ),
     "price": ("preço alto", "Compare os preços com os concorrentes e ajuste os descontos."),
 }
 """Complaint -> as a text names it, and the recommendation of the reference."""
@@ -69,7 +81,9 @@ def show(values: dict[str, Any], layout: str) -> str:
     if layout == "json":
         return json.dumps(values, ensure_ascii=False)
     if layout == "table":
-        return "| campo | valor |\n|---|---|\n" + "\n".join(f"| {k} | {written(k, v)} |" for k, v in values.items())
+        return "| campo | valor |\n|---|---|\n" + "\n".join(
+            f"| {k} | {written(k, v)} |" for k, v in values.items()
+        )
     return "\n".join(f"{key}: {written(key, value)}" for key, value in values.items())
 
 
@@ -116,7 +130,11 @@ FAMILY = Family(
     "insights",
     "general_chat",
     tuple(
-        f"{c}|{why}|{s}|{layout}" for c in CATEGORIES for why in COMPLAINT_WORDS for s in STATES for layout in LAYOUTS
+        f"{c}|{why}|{s}|{layout}"
+        for c in CATEGORIES
+        for why in COMPLAINT_WORDS
+        for s in STATES
+        for layout in LAYOUTS
     ),
     generate,
     raw,

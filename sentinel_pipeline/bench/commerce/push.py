@@ -18,10 +18,22 @@ from ..families.family import Draft, Family, ask
 from .world import CUSTOMERS, PRODUCTS, brl, named
 
 OCCASIONS = {
-    "cart": ("carrinho abandonado", "{who}, {what} ainda espera por você no carrinho com {off} de desconto"),
-    "return": ("cliente que não compra há meses", "{who}, sentimos sua falta: {what} com {off} de desconto para você"),
-    "late": ("pedido anterior atrasou", "{who}, pelo atraso do seu pedido, {what} sai com {off} de desconto"),
-    "birthday": ("aniversário", "{who}, feliz aniversário! Seu presente é {what} com {off} de desconto"),
+    "cart": (
+        "carrinho abandonado",
+        "{who}, {what} ainda espera por você no carrinho com {off} de desconto",
+    ),
+    "return": (
+        "cliente que não compra há meses",
+        "{who}, sentimos sua falta: {what} com {off} de desconto para você",
+    ),
+    "late": (
+        "pedido anterior atrasou",
+        "{who}, pelo atraso do seu pedido, {what} sai com {off} de desconto",
+    ),
+    "birthday": (
+        "aniversário",
+        "{who}, feliz aniversário! Seu presente é {what} com {off} de desconto",
+    ),
 }
 """Occasion -> as the record names it, and the reference's first half."""
 EXTRAS = ("none", "coupon", "day", "price")
@@ -45,7 +57,9 @@ def record(composition: str, rng: Random) -> dict[str, Any]:
     if extra == "coupon":
         values["cupom"] = f"{rng.choice(COUPONS)}{off}"
     if extra == "day":
-        values["válido_até"] = f"{dt.date(2025, 1, 5) + dt.timedelta(days=rng.randrange(350)):%d/%m}"
+        values["válido_até"] = (
+            f"{dt.date(2025, 1, 5) + dt.timedelta(days=rng.randrange(350)):%d/%m}"
+        )
     if extra == "price":
         values["preço_final"] = float(Decimal(PRODUCTS[product][1] * (100 - off) // 100) / 100)
     return values
@@ -55,7 +69,9 @@ def generate(composition: str, rng: Random) -> Draft:
     occasion, _, extra = composition.split("|")
     values = record(composition, rng)
     off = f"{round(values['desconto'] * 100)}%"
-    first = OCCASIONS[occasion][1].format(who=values["cliente"], what=named(values["produto"]), off=off)
+    first = OCCASIONS[occasion][1].format(
+        who=values["cliente"], what=named(values["produto"]), off=off
+    )
     second = {
         "none": ". Aproveite!",
         "coupon": f". Use o cupom {values.get('cupom')}!",
@@ -90,7 +106,12 @@ def raw(composition: str, rng: Random) -> str:
 FAMILY = Family(
     "push",
     "general_chat",
-    tuple(f"{occasion}|{product}|{extra}" for occasion in OCCASIONS for product in PRODUCTS for extra in EXTRAS),
+    tuple(
+        f"{occasion}|{product}|{extra}"
+        for occasion in OCCASIONS
+        for product in PRODUCTS
+        for extra in EXTRAS
+    ),
     generate,
     raw,
 )

@@ -38,11 +38,19 @@ def _mean(values: Sequence[int]) -> float | None:
 MEASURES = {
     "count": Measure("a contagem", "count(*)", len),
     "revenue": Measure("a soma de total", "sum(total)", lambda rows: sum(o.total for o in rows)),
-    "freight": Measure("a soma do frete", "sum(freight)", lambda rows: sum(o.freight for o in rows)),
-    "items": Measure("a soma das quantidades", "sum(quantity)", lambda rows: sum(o.quantity for o in rows)),
-    "dearest": Measure("o maior total", "max(total)", lambda rows: max((o.total for o in rows), default=None)),
+    "freight": Measure(
+        "a soma do frete", "sum(freight)", lambda rows: sum(o.freight for o in rows)
+    ),
+    "items": Measure(
+        "a soma das quantidades", "sum(quantity)", lambda rows: sum(o.quantity for o in rows)
+    ),
+    "dearest": Measure(
+        "o maior total", "max(total)", lambda rows: max((o.total for o in rows), default=None)
+    ),
     "cheapest": Measure(
-        "o menor preço unitário", "min(price)", lambda rows: min((o.price for o in rows), default=None)
+        "o menor preço unitário",
+        "min(price)",
+        lambda rows: min((o.price for o in rows), default=None),
     ),
     "delay": Measure(
         "a média de dias de atraso (delay_days, 2 casas decimais)",
@@ -60,7 +68,9 @@ MEASURES = {
         lambda rows: sum(o.sentiment == "negative" for o in rows),
     ),
     "customers": Measure(
-        "o número de clientes distintos", "count(DISTINCT customer)", lambda rows: len({o.customer for o in rows})
+        "o número de clientes distintos",
+        "count(DISTINCT customer)",
+        lambda rows: len({o.customer for o in rows}),
     ),
 }
 GROUPS = {
@@ -84,26 +94,44 @@ class Filter(NamedTuple):
 FILTERS = ("none", "category", "state", "payment", "above", "late", "half", "complaint")
 
 
-_SAYS = {"category": "da categoria", "state": "do estado", "payment": "pagos com", "complaint": "com reclamação"}
-_VALUES = {"category": CATEGORIES, "state": STATES, "payment": PAYMENTS, "complaint": tuple(COMPLAINTS)}
+_SAYS = {
+    "category": "da categoria",
+    "state": "do estado",
+    "payment": "pagos com",
+    "complaint": "com reclamação",
+}
+_VALUES = {
+    "category": CATEGORIES,
+    "state": STATES,
+    "payment": PAYMENTS,
+    "complaint": tuple(COMPLAINTS),
+}
 
 
 def draw_filter(name: str, rng: Random) -> Filter:
     """A filter with its constant drawn."""
     if name in _VALUES:
         value = rng.choice(_VALUES[name])
-        return Filter(f" {_SAYS[name]} {value}", f"{name} = '{value}'", lambda o: getattr(o, name) == value)
+        return Filter(
+            f" {_SAYS[name]} {value}", f"{name} = '{value}'", lambda o: getattr(o, name) == value
+        )
     if name == "above":
         limit = rng.choice((80, 100, 150, 200, 250, 300))
-        return Filter(f" com total acima de R$ {limit},00", f"total > {limit}", lambda o: o.total > limit)
+        return Filter(
+            f" com total acima de R$ {limit},00", f"total > {limit}", lambda o: o.total > limit
+        )
     if name == "late":
         days = rng.randint(2, 8)
         words = f" com mais de {days} dias de atraso"
-        return Filter(words, f"delay_days > {days}", lambda o: o.delivered is not None and o.delay_days > days)
+        return Filter(
+            words, f"delay_days > {days}", lambda o: o.delivered is not None and o.delay_days > days
+        )
     if name == "half":
         word, sign, first = rng.choice((("primeiro", "<", True), ("segundo", ">=", False)))
         words = f" feitos no {word} semestre de 2025"
-        return Filter(words, f"ordered {sign} DATE '2025-07-01'", lambda o: (o.ordered.month < 7) == first)
+        return Filter(
+            words, f"ordered {sign} DATE '2025-07-01'", lambda o: (o.ordered.month < 7) == first
+        )
     return Filter("", "", lambda _: True)
 
 
@@ -123,7 +151,9 @@ def generate(composition: str, rng: Random) -> Draft:
     query = f"SELECT {select} FROM orders_enriched"
     query += f" WHERE {chosen.sql}" if chosen.sql else ""
     query += "" if group == "none" else f" GROUP BY {column}"
-    question = rng.choice(_ASKS).format(what=MEASURES[measure].words, where=chosen.words, by=GROUPS[group])
+    question = rng.choice(_ASKS).format(
+        what=MEASURES[measure].words, where=chosen.words, by=GROUPS[group]
+    )
     hint = "" if group == "none" else f" Colunas: {'mês' if group == 'month' else group}, valor."
     first, second = databases(number)
     return Draft(
@@ -166,7 +196,9 @@ def raw(composition: str, rng: Random) -> str:
 FAMILY = Family(
     "sql_qa",
     "devops",
-    tuple(f"{m}|{g}|{f}" for m in MEASURES for g in GROUPS for f in FILTERS if f == "none" or f != g),
+    tuple(
+        f"{m}|{g}|{f}" for m in MEASURES for g in GROUPS for f in FILTERS if f == "none" or f != g
+    ),
     generate,
     raw,
 )

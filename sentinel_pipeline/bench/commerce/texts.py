@@ -54,8 +54,16 @@ PLAIN = (
     "Nem bom nem ruim, dá para usar.",
 )
 OPENINGS = {
-    "negative": ("Fiquei decepcionado com {p}.", "Que frustração com {p}!", "Não gostei de comprar {p}."),
-    "neutral": ("Comprei {p} no mês passado.", "Minha opinião sobre {p}:", "Usei {p} por alguns dias."),
+    "negative": (
+        "Fiquei decepcionado com {p}.",
+        "Que frustração com {p}!",
+        "Não gostei de comprar {p}.",
+    ),
+    "neutral": (
+        "Comprei {p} no mês passado.",
+        "Minha opinião sobre {p}:",
+        "Usei {p} por alguns dias.",
+    ),
     "positive": ("Adorei {p}!", "Estou muito feliz com {p}.", "Compra perfeita: {p}."),
 }
 """Sentiment -> sentences; ``{p}`` is the product with its article."""
@@ -63,7 +71,9 @@ REFUND = ("Quero meu dinheiro de volta.", "Exijo o reembolso.")
 """What an author who asks for a refund adds."""
 
 
-def review_text(sentiment: str, complaint: str | None, product: str, delay: int, rng: Random) -> str:
+def review_text(
+    sentiment: str, complaint: str | None, product: str, delay: int, rng: Random
+) -> str:
     """An opening and what happened."""
     opening = rng.choice(OPENINGS[sentiment]).format(p=product)
     body = COMPLAINTS[complaint] if complaint else GOOD if sentiment == "positive" else PLAIN

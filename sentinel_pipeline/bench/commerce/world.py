@@ -104,8 +104,15 @@ def _order(order_id: int, rng: Random) -> Order:
     score = _score(delay, rng) if delivered and rng.random() < 0.8 else None
     sentiment = _SENTIMENT[score] if score else None
     complaint = _complaint(delay, rng) if sentiment == "negative" else None
-    quantity, freight = rng.choice((1, 1, 1, 2, 3)), Decimal(rng.choice((0, 990, 1290, 1590, 2450))) / 100
-    text = review_text(str(sentiment), complaint, f"{article} {product}", max(0, delay), rng) if score else None
+    quantity, freight = (
+        rng.choice((1, 1, 1, 2, 3)),
+        Decimal(rng.choice((0, 990, 1290, 1590, 2450))) / 100,
+    )
+    text = (
+        review_text(str(sentiment), complaint, f"{article} {product}", max(0, delay), rng)
+        if score
+        else None
+    )
     return Order(
         order_id, customer, city, state, product, category, quantity, price, freight, rng.choice(PAYMENTS),
         ordered, promised, delivered, score, sentiment, complaint, text,
@@ -145,7 +152,11 @@ FROM orders o LEFT JOIN reviews r USING (order_id);
 def setup(rows: list[Order]) -> str:
     """SQL that makes the tables and the view and fills them."""
     orders_sql = ",\n".join(_values(row[:13]) for row in rows)
-    reviews = [(row.order_id, row.score, row.sentiment, row.complaint, row.text) for row in rows if row.score]
+    reviews = [
+        (row.order_id, row.score, row.sentiment, row.complaint, row.text)
+        for row in rows
+        if row.score
+    ]
     reviews_sql = ",\n".join(map(_values, reviews))
     filled = f"INSERT INTO reviews VALUES\n{reviews_sql};" if reviews else ""
     return f"{_TABLES}INSERT INTO orders VALUES\n{orders_sql};\n{filled}{_VIEW}"

@@ -45,7 +45,9 @@ def correction(topic: str, other: str, asked: str, rng: Random) -> Talk:
 def order(topic: str, count: str, asked: str, rng: Random) -> Talk:
     values = pick(rng, NAMES, int(count))
     told = ", ".join(f"{ordinal} is {value}" for ordinal, value in zip(ORDINALS, values))
-    return Talk(f"Of my {topic}s, {told}.", REPLY, f"What is {asked}?", asked, values[ORDINALS.index(asked)])
+    return Talk(
+        f"Of my {topic}s, {told}.", REPLY, f"What is {asked}?", asked, values[ORDINALS.index(asked)]
+    )
 
 
 def draw(composition: str, rng: Random) -> Talk:
@@ -61,8 +63,14 @@ def draw(composition: str, rng: Random) -> Talk:
 def generate(composition: str, rng: Random) -> Draft:
     talk = draw(composition, rng)
     is_order = composition.startswith("order")
-    sentence = f"The {talk.topic} is {talk.value}." if is_order else f"Your {talk.topic} is {talk.value}."
-    turns = (Message("user", talk.told), Message("assistant", talk.reply), Message("user", talk.asked))
+    sentence = (
+        f"The {talk.topic} is {talk.value}." if is_order else f"Your {talk.topic} is {talk.value}."
+    )
+    turns = (
+        Message("user", talk.told),
+        Message("assistant", talk.reply),
+        Message("user", talk.asked),
+    )
     return Draft(turns, sentence, TextAnswer(accepted=(sentence, talk.value, f"{talk.value}.")))
 
 
@@ -75,8 +83,18 @@ def raw(composition: str, rng: Random) -> str:
 def compositions() -> tuple[str, ...]:
     pairs = [(a, b) for a in TOPICS for b in TOPICS if a != b]
     return (
-        *(f"{kind}|{a}|{b}|{asked}" for kind in ("recall", "correct") for a, b in pairs for asked in (a, b)),
-        *(f"order|{topic}|{n}|{asked}" for topic in TOPICS for n in (2, 3) for asked in ORDINALS[:n]),
+        *(
+            f"{kind}|{a}|{b}|{asked}"
+            for kind in ("recall", "correct")
+            for a, b in pairs
+            for asked in (a, b)
+        ),
+        *(
+            f"order|{topic}|{n}|{asked}"
+            for topic in TOPICS
+            for n in (2, 3)
+            for asked in ORDINALS[:n]
+        ),
     )
 
 

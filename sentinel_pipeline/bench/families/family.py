@@ -49,7 +49,9 @@ def is_heldout(family: str, composition: str) -> bool:
 
 def is_window(family: str, composition: str) -> bool:
     """True for the fixed quarter of the held-out compositions that training windows use and no suite does."""
-    return is_heldout(family, composition) and _place(f"window:{family}:{composition}") < WINDOW_SHARE
+    return (
+        is_heldout(family, composition) and _place(f"window:{family}:{composition}") < WINDOW_SHARE
+    )
 
 
 def _place(name: str) -> float:

@@ -34,12 +34,18 @@ class Aggregation(NamedTuple):
 
 AGGREGATIONS: dict[str, Aggregation] = {
     "sum": Aggregation("the sum of {of}", "sum({g})", sum),
-    "max": Aggregation("the largest of {of}, else 0", "max(({g}), default=0)", lambda v: max(v, default=0)),
-    "min": Aggregation("the smallest of {of}, else 0", "min(({g}), default=0)", lambda v: min(v, default=0)),
+    "max": Aggregation(
+        "the largest of {of}, else 0", "max(({g}), default=0)", lambda v: max(v, default=0)
+    ),
+    "min": Aggregation(
+        "the smallest of {of}, else 0", "min(({g}), default=0)", lambda v: min(v, default=0)
+    ),
     "list": Aggregation("a list of {of}", "[{g}]", list),
     "sorted": Aggregation("a sorted list of {of}", "sorted({g})", sorted),
     "reverse": Aggregation(
-        "a descending list of {of}", "sorted(({g}), reverse=True)", lambda v: sorted(v, reverse=True)
+        "a descending list of {of}",
+        "sorted(({g}), reverse=True)",
+        lambda v: sorted(v, reverse=True),
     ),
     "distinct": Aggregation("the number of distinct {of}", "len({{{g}}})", lambda v: len(set(v))),
     "first": Aggregation("the first of {of}, else 0", "next(({g}), 0)", lambda v: v[0] if v else 0),
@@ -72,11 +78,18 @@ PREDICATES: dict[str, Step] = {
     "remainder": Step("{arg} with remainder 1 by {k}", "x % {k} == 1", lambda x, k: x % k == 1),
     "within": Step("{arg} from -{k} to {k}", "-{k} <= x <= {k}", lambda x, k: -k <= x <= k),
     "beyond": Step("{arg} of size above {k}", "abs(x) > {k}", lambda x, k: abs(x) > k),
-    "even_above": Step("even {arg} above {k}", "x % 2 == 0 and x > {k}", lambda x, k: x % 2 == 0 and x > k),
-    "odd_below": Step("odd {arg} below {k}", "x % 2 == 1 and x < {k}", lambda x, k: x % 2 == 1 and x < k),
+    "even_above": Step(
+        "even {arg} above {k}", "x % 2 == 0 and x > {k}", lambda x, k: x % 2 == 0 and x > k
+    ),
+    "odd_below": Step(
+        "odd {arg} below {k}", "x % 2 == 1 and x < {k}", lambda x, k: x % 2 == 1 and x < k
+    ),
     "small": Step("{arg} with square below {k}0", "x * x < {k}0", lambda x, k: x * x < 10 * k),
 }
-SENTENCES = ("Write the Python function {name}({arg}): {what}.", "In Python, {name}({arg}) returns {what}.")
+SENTENCES = (
+    "Write the Python function {name}({arg}): {what}.",
+    "In Python, {name}({arg}) returns {what}.",
+)
 
 
 class Spec(NamedTuple):
@@ -92,12 +105,16 @@ class Spec(NamedTuple):
 
     def words(self) -> str:
         numbers = self.predicate.words.format(k=self.m, arg=self.arg)
-        mapped = self.step.words.format(of=f"({numbers})" if self.step.words.startswith("{of} ") else numbers, k=self.k)
+        mapped = self.step.words.format(
+            of=f"({numbers})" if self.step.words.startswith("{of} ") else numbers, k=self.k
+        )
         return self.aggregation.words.format(of=mapped)
 
     def code(self) -> str:
         generator = f"{self.step.code.format(k=self.k)} for x in {self.arg} if {self.predicate.code.format(k=self.m)}"
-        return f"def {self.name}({self.arg}):\n    return {self.aggregation.code.format(g=generator)}"
+        return (
+            f"def {self.name}({self.arg}):\n    return {self.aggregation.code.format(g=generator)}"
+        )
 
     def value(self, numbers: list[int]) -> Any:
         kept = (x for x in numbers if self.predicate.apply(x, self.m))
@@ -108,7 +125,13 @@ def draw(composition: str, rng: Random) -> Spec:
     aggregation, step, predicate = composition.split("|")
     name, arg = rng.choice(NAMES), rng.choice(ARGUMENTS)
     return Spec(
-        AGGREGATIONS[aggregation], MAPS[step], PREDICATES[predicate], name, arg, rng.randint(3, 9), rng.randint(3, 9)
+        AGGREGATIONS[aggregation],
+        MAPS[step],
+        PREDICATES[predicate],
+        name,
+        arg,
+        rng.randint(3, 9),
+        rng.randint(3, 9),
     )
 
 
@@ -125,8 +148,13 @@ def inputs(spec: Spec, rng: Random) -> list[list[int]]:
 def generate(composition: str, rng: Random) -> Draft:
     spec = draw(composition, rng)
     prompt = rng.choice(SENTENCES).format(name=spec.name, arg=spec.arg, what=spec.words())
-    asserts = [f"assert {spec.name}({numbers!r}) == {spec.value(numbers)!r}" for numbers in inputs(spec, rng)]
-    return Draft(ask(prompt), spec.code(), PythonTests(tests="\n".join(asserts), entry_point=spec.name))
+    asserts = [
+        f"assert {spec.name}({numbers!r}) == {spec.value(numbers)!r}"
+        for numbers in inputs(spec, rng)
+    ]
+    return Draft(
+        ask(prompt), spec.code(), PythonTests(tests="\n".join(asserts), entry_point=spec.name)
+    )
 
 
 def raw(composition: str, rng: Random) -> str:

@@ -28,11 +28,19 @@ class Part(NamedTuple):
 
 SOURCES: dict[str, Part] = {
     "all": Part("all lines of {f}", "cat {f}", lambda v, w, k: v),
-    "with": Part("the lines with {w} in {f}", "grep {w} {f}", lambda v, w, k: [x for x in v if w in x]),
-    "without": Part("the lines without {w} in {f}", "grep -v {w} {f}", lambda v, w, k: [x for x in v if w not in x]),
+    "with": Part(
+        "the lines with {w} in {f}", "grep {w} {f}", lambda v, w, k: [x for x in v if w in x]
+    ),
+    "without": Part(
+        "the lines without {w} in {f}",
+        "grep -v {w} {f}",
+        lambda v, w, k: [x for x in v if w not in x],
+    ),
     "head": Part("the first {k} lines of {f}", "head -n {k} {f}", lambda v, w, k: v[:k]),
     "tail": Part("the last {k} lines of {f}", "tail -n {k} {f}", lambda v, w, k: v[-k:]),
-    "column": Part("column {k} of {f}", "cut -d, -f{k} {f}", lambda v, w, k: [x.split(",")[k - 1] for x in v]),
+    "column": Part(
+        "column {k} of {f}", "cut -d, -f{k} {f}", lambda v, w, k: [x.split(",")[k - 1] for x in v]
+    ),
 }
 TRANSFORMS: dict[str, Part] = {
     "same": Part("", "", lambda v, w, k: v),
@@ -42,7 +50,11 @@ TRANSFORMS: dict[str, Part] = {
     "count": Part("counted", "wc -l", lambda v, w, k: [str(len(v))]),
 }
 SINKS = {"print": "", "save": " > out.txt", "append": " >> out.txt"}
-OPENINGS = {"print": "Print {what}.", "save": "Save to out.txt {what}.", "append": "Append to out.txt {what}."}
+OPENINGS = {
+    "print": "Print {what}.",
+    "save": "Save to out.txt {what}.",
+    "append": "Append to out.txt {what}.",
+}
 DEEDS = {
     "copy": ("copy {a} to {b}", "cp {a} {b}"),
     "move": ("move {a} to {b}", "mv {a} {b}"),

@@ -127,7 +127,9 @@ class Call(NamedTuple):
             "additionalProperties": False,
         }
         properties = {"name": {"const": self.tool}, "arguments": arguments}
-        return json.dumps({"type": "object", "properties": properties, "required": ["name", "arguments"]})
+        return json.dumps(
+            {"type": "object", "properties": properties, "required": ["name", "arguments"]}
+        )
 
 
 def draw(composition: str, rng: Random) -> Call:

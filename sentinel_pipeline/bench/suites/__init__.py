@@ -66,7 +66,9 @@ GENERATED: dict[str, Callable[[], list[Task]]] = {
 }
 PUBLIC: dict[str, Public | Files] = {
     "humaneval": Public(humaneval.task, humaneval.FILE, humaneval.HUB),
-    "humaneval_plus": Public(plus.humaneval_plus, "evalplus/HumanEvalPlus.jsonl.gz", "evalplus/humanevalplus"),
+    "humaneval_plus": Public(
+        plus.humaneval_plus, "evalplus/HumanEvalPlus.jsonl.gz", "evalplus/humanevalplus"
+    ),
     "mbpp": Public(mbpp.task, mbpp.FILE, mbpp.HUB),
     "mbpp_plus": Public(plus.mbpp_plus, "evalplus/MbppPlus.jsonl.gz", "evalplus/mbppplus"),
     "multipl_e": Public(multipl_e.task, multipl_e.FILE, multipl_e.HUB),
@@ -102,7 +104,11 @@ def load_suite(name: str, *, data: Path | None = None) -> list[Task]:
     else:
         tasks = _own(name, data)
     if not tasks:
-        raise BadInput(f"suite {name!r} has no task.", file=data, fix="A score of nothing is no score: add items.")
+        raise BadInput(
+            f"suite {name!r} has no task.",
+            file=data,
+            fix="A score of nothing is no score: add items.",
+        )
     return _unique(tasks, data)
 
 
@@ -115,12 +121,18 @@ def first_items(tasks: list[Task], limit: int | None) -> list[Task]:
 
 def as_items(tasks: list[Task]) -> list[Task]:
     """One task for each item of a report: a conversation's last turn stands for the whole."""
-    return list({conversation_of(task.id): replace(task, id=conversation_of(task.id)) for task in tasks}.values())
+    return list(
+        {
+            conversation_of(task.id): replace(task, id=conversation_of(task.id)) for task in tasks
+        }.values()
+    )
 
 
 def _generated(name: str, data: Path | None) -> list[Task]:
     if data is not None:
-        raise BadInput(f"suite {name!r} is generated and takes no file.", file=data, fix="Leave out its data.")
+        raise BadInput(
+            f"suite {name!r} is generated and takes no file.", file=data, fix="Leave out its data."
+        )
     return GENERATED[name]()
 
 
@@ -142,7 +154,9 @@ def _from_bank(data: Path | None) -> Iterator[Task]:
             fix="Run `sentinel run RECIPE --until task_bank`, or pass the bank's file with --data.",
         )
     if not data.is_file():
-        raise BadInput("is no file.", file=data, fix="Expected the task bank's Parquet table or JSONL rows.")
+        raise BadInput(
+            "is no file.", file=data, fix="Expected the task bank's Parquet table or JSONL rows."
+        )
     if data.suffix == ".parquet":
         try:
             yield from (Task.from_row(row) for row in read_parquet(data))
@@ -160,7 +174,10 @@ def _own(name: str, data: Path | None) -> list[Task]:
     path = data if data is not None else Path(name)
     if not path.is_file():
         known = did_you_mean(name, SUITES)
-        raise BadInput(f"unknown suite {name!r}. {known}", fix="Your own suite: give its JSONL file with --data.")
+        raise BadInput(
+            f"unknown suite {name!r}. {known}",
+            fix="Your own suite: give its JSONL file with --data.",
+        )
     suite = name if data is not None else path.name.removesuffix(".gz").removesuffix(".jsonl")
     return [own.task(row, suite) for row in read_rows(path)]
 
@@ -169,7 +186,12 @@ def _unique(tasks: list[Task], data: Path | None) -> list[Task]:
     seen: set[str] = set()
     for task in tasks:
         if task.id in seen:
-            raise BadInput(f"task id {task.id!r} stands twice.", file=data, field="task_id", fix="Make ids unique.")
+            raise BadInput(
+                f"task id {task.id!r} stands twice.",
+                file=data,
+                field="task_id",
+                fix="Make ids unique.",
+            )
         seen.add(task.id)
     return tasks
 
@@ -181,7 +203,9 @@ def _local(file: str) -> Path | None:
         return None
     path = Path(folder) / file
     if not path.is_file():
-        raise BadInput("is not there.", file=path, fix=f"{ENVIRONMENT} must name a folder that holds {file}.")
+        raise BadInput(
+            "is not there.", file=path, fix=f"{ENVIRONMENT} must name a folder that holds {file}."
+        )
     return path
 
 
@@ -195,6 +219,8 @@ def _hub_rows(name: str, file: str) -> Iterator[SuiteRow]:
         load: Callable[..., dict[str, Iterable[dict[str, object]]]] = load_dataset
         splits = load(*name.split(":"))
     except Exception as error:
-        raise Infrastructure(f"{name} could not be fetched from the hub ({type(error).__name__}). {fix}") from error
+        raise Infrastructure(
+            f"{name} could not be fetched from the hub ({type(error).__name__}). {fix}"
+        ) from error
     rows = (dict(row) for split in splits.values() for row in split)
     return (SuiteRow(row, f"hub:{name}", number) for number, row in enumerate(rows, start=1))

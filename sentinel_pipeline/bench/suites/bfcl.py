@@ -38,11 +38,18 @@ def tasks(path: Path) -> Iterator[Task]:
 
 
 def _answers_of(path: Path) -> Path:
-    candidates = (path.with_name(f"{path.stem}.answer.json"), path.parent / "possible_answer" / path.name)
+    candidates = (
+        path.with_name(f"{path.stem}.answer.json"),
+        path.parent / "possible_answer" / path.name,
+    )
     found = next((each for each in candidates if each.is_file()), None)
     if found is None:
         names = " or ".join(str(each.relative_to(path.parent)) for each in candidates)
-        raise BadInput("has no answers beside it.", file=path, fix=f"Put them at {names}, next to the questions.")
+        raise BadInput(
+            "has no answers beside it.",
+            file=path,
+            fix=f"Put them at {names}, next to the questions.",
+        )
     return found
 
 
@@ -54,12 +61,15 @@ def _family(path: Path) -> str:
 def _verifier(row: SuiteRow, answer: SuiteRow) -> FunctionCalls:
     functions, truth = row.fields.get("function"), answer.fields.get("ground_truth")
     checked = FunctionCalls(
-        functions=json.dumps(functions, ensure_ascii=False), expected=json.dumps(truth, ensure_ascii=False)
+        functions=json.dumps(functions, ensure_ascii=False),
+        expected=json.dumps(truth, ensure_ascii=False),
     )
     try:
         check_calls(checked)
     except ValueError as error:
-        wrong, field = (answer, "ground_truth") if str(error).startswith("expected") else (row, "function")
+        wrong, field = (
+            (answer, "ground_truth") if str(error).startswith("expected") else (row, "function")
+        )
         raise wrong.bad(field, f"{error}.") from error
     return checked
 
@@ -89,4 +99,7 @@ def _messages(row: SuiteRow, checked: FunctionCalls) -> tuple[Message, ...]:
         raise row.bad("question", "the exchange must end with a user turn.")
     system = ASK.format(functions=checked.functions)
     own = [turn.content for turn in turns if turn.role == "system"]
-    return (Message("system", "\n\n".join([system, *own])), *(turn for turn in turns if turn.role != "system"))
+    return (
+        Message("system", "\n\n".join([system, *own])),
+        *(turn for turn in turns if turn.role != "system"),
+    )

@@ -48,7 +48,11 @@ def memory(rng: Random, turns: int) -> list[Turn]:
     things = rng.sample(FACTS, 3)
     known = dict(zip(things, values))
     made = [
-        Turn(f"Hello! My name is {me.title()}. Please greet me by my name.", (holds(me),), f"Hello, {me.title()}!"),
+        Turn(
+            f"Hello! My name is {me.title()}. Please greet me by my name.",
+            (holds(me),),
+            f"Hello, {me.title()}!",
+        ),
         Turn(
             f"My {things[0]} is called {values[0]} and my {things[1]} is called {values[1]}. What is my {things[1]} called?",
             (holds(values[1]),),
@@ -62,7 +66,13 @@ def memory(rng: Random, turns: int) -> list[Turn]:
     if turns > 4:
         made.append(Turn("And what is my own name?", (holds(me),), f"Your name is {me.title()}."))
     wrong = [value for thing, value in known.items() if thing != asked]
-    made.append(Turn(f"Now tell me only the name of my {asked}.", (holds(known[asked]), avoids(*wrong)), known[asked]))
+    made.append(
+        Turn(
+            f"Now tell me only the name of my {asked}.",
+            (holds(known[asked]), avoids(*wrong)),
+            known[asked],
+        )
+    )
     return made
 
 
@@ -79,8 +89,16 @@ def _preferences(rng: Random) -> Preference:
     word, other = rng.sample(NAMES, 2)
     return rng.choice(
         (
-            Preference("Please answer in lower case letters only.", ("change_case:english_lowercase", {}), str.lower),
-            Preference("PLEASE ANSWER IN CAPITAL LETTERS ONLY.", ("change_case:english_capital", {}), str.upper),
+            Preference(
+                "Please answer in lower case letters only.",
+                ("change_case:english_lowercase", {}),
+                str.lower,
+            ),
+            Preference(
+                "PLEASE ANSWER IN CAPITAL LETTERS ONLY.",
+                ("change_case:english_capital", {}),
+                str.upper,
+            ),
             Preference("Please never use a comma.", ("punctuation:no_comma", {}), str),
             Preference(
                 f'Please end every answer with the word "{word}".',
@@ -120,7 +138,9 @@ def preferences(rng: Random, turns: int) -> list[Turn]:
         "Write a short sentence about a thing called {w}.",
     )
     for word, ask in zip(words[1:], asks):
-        made.append(Turn(ask.format(w=word), (holds(word), wish.check), wish.shape(f"this is {word}")))
+        made.append(
+            Turn(ask.format(w=word), (holds(word), wish.check), wish.shape(f"this is {word}"))
+        )
     return made
 
 
@@ -141,7 +161,11 @@ def topic(rng: Random, turns: int) -> list[Turn]:
             name,
         ),
         Turn("What colour is it?", (holds(old),), f"It is {old}."),
-        Turn(f"I painted it {new}. What colour is it now?", (holds(new), avoids(old)), f"It is {new} now."),
+        Turn(
+            f"I painted it {new}. What colour is it now?",
+            (holds(new), avoids(old)),
+            f"It is {new} now.",
+        ),
     ]
     if turns > 3:
         made.append(Turn("And what colour was it before that?", (holds(old),), f"It was {old}."))
@@ -160,7 +184,9 @@ def updates(rng: Random, turns: int) -> list[Turn]:
     banned, ending = words[0], words[5]
 
     def rows(n: int, items: list[str], mark: str = "- ") -> str:
-        return "\n".join(f"{mark if mark == '- ' else f'{i}. '}{item}" for i, item in enumerate(items[:n], 1))
+        return "\n".join(
+            f"{mark if mark == '- ' else f'{i}. '}{item}" for i, item in enumerate(items[:n], 1)
+        )
 
     bullets = ("form:bulleted", {"items": count})
     made = [
@@ -177,7 +203,13 @@ def updates(rng: Random, turns: int) -> list[Turn]:
     ]
     numbered = ("form:numbered", {"items": count})
     if turns > 3:
-        made.append(Turn("Now as a numbered list instead.", (numbered, avoids(banned)), rows(count, words[1:], "1")))
+        made.append(
+            Turn(
+                "Now as a numbered list instead.",
+                (numbered, avoids(banned)),
+                rows(count, words[1:], "1"),
+            )
+        )
     form = numbered if turns > 3 else bullets
     name, given = form[0], {"items": more - 1}
     mark = "1" if turns > 3 else "- "
@@ -185,7 +217,9 @@ def updates(rng: Random, turns: int) -> list[Turn]:
     made.append(Turn(said, ((name, given), avoids(banned)), rows(more - 1, words[1:], mark)))
     if turns > 4:
         said = f"Forget the list and all rules about it. Write one line that holds the words {banned} and {ending}."
-        made.append(Turn(said, (holds(banned, ending), ("form:one_line", {})), f"{banned} and {ending}"))
+        made.append(
+            Turn(said, (holds(banned, ending), ("form:one_line", {})), f"{banned} and {ending}")
+        )
     return made
 
 
@@ -199,7 +233,12 @@ CATEGORIES: dict[str, Callable[[Random, int], list[Turn]]] = {
 
 def tasks() -> list[Task]:
     """A task for each turn, conversation after conversation, fifty of each category."""
-    return [task for category in CATEGORIES for number in range(EACH) for task in _conversation(category, number)]
+    return [
+        task
+        for category in CATEGORIES
+        for number in range(EACH)
+        for task in _conversation(category, number)
+    ]
 
 
 def _conversation(category: str, number: int) -> list[Task]:

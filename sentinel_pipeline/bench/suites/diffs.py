@@ -15,9 +15,7 @@ from sentinel_pipeline.records import Message, PatchApplies, Task
 from ..families.words import NAMES
 
 ITEMS = 60
-ASK = (
-    "This is `{path}`:\n\n```python\n{before}```\n\n{request} Answer with a unified diff of `{path}` and nothing else."
-)
+ASK = "This is `{path}`:\n\n```python\n{before}```\n\n{request} Answer with a unified diff of `{path}` and nothing else."
 
 
 class Edit(NamedTuple):
@@ -136,13 +134,17 @@ def _task(number: int) -> Task:
         return text.replace("@f", f).replace("@g", g).replace("@k", k)
 
     path, before, after = f"{stem}.py", fill(edit.before), fill(edit.after)
-    diff = difflib.unified_diff(before.splitlines(True), after.splitlines(True), f"a/{path}", f"b/{path}")
+    diff = difflib.unified_diff(
+        before.splitlines(True), after.splitlines(True), f"a/{path}", f"b/{path}"
+    )
     return Task(
         id=f"diffs/{number:02}-{edit.name}",
         suite="diffs",
         category="code_editing",
         family=edit.name,
-        messages=(Message("user", ASK.format(path=path, before=before, request=fill(edit.request))),),
+        messages=(
+            Message("user", ASK.format(path=path, before=before, request=fill(edit.request))),
+        ),
         verifier=PatchApplies(files={path: before}, expected={}, tests=fill(edit.tests)),
         reference="".join(diff),
     )

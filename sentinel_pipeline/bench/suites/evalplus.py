@@ -108,7 +108,11 @@ def verifier(row: SuiteRow) -> PythonTests:
         "NAME": name,
         "ATOL": _tolerance(row),
     }
-    lines = ["import copy", "from math import inf, nan", *(f"{key} = {value!r}" for key, value in told.items())]
+    lines = [
+        "import copy",
+        "from math import inf, nan",
+        *(f"{key} = {value!r}" for key, value in told.items()),
+    ]
     same = f"def same(got, want, given):\n    {_SAME[_KINDS.get(name, 'plain')]}\n"
     return PythonTests(tests="\n".join(lines) + "\n" + same + _CHECK, entry_point=name, prefix=stub)
 

@@ -10,7 +10,30 @@ from typing import Any
 
 _DEEP = "t" * 64
 _EVERY: dict[str, set[int]] = {
-    "t": {2, 116, 132, 143, 222, 261, 273, 394, 399, 421, 424, 429, 470, 560, 579, 596, 616, 630, 726, 740, 744, 809},
+    "t": {
+        2,
+        116,
+        132,
+        143,
+        222,
+        261,
+        273,
+        394,
+        399,
+        421,
+        424,
+        429,
+        470,
+        560,
+        579,
+        596,
+        616,
+        630,
+        726,
+        740,
+        744,
+        809,
+    },
     "lt": {63, 64, 70, 94, 120, 237, 272, 299, 400, 409, 417, 438, 473, 614, 780},
     "tt": {259, 401, 445},
     _DEEP: {580, 615, 791},
@@ -50,7 +73,9 @@ def _converted(number: int, given: list[Any]) -> list[Any]:
         return [{key: tuple(value) for key, value in given[0].items()}, *given[1:]]
     every, first, second = (_shape(number, table) for table in (_EVERY, _FIRST, _SECOND))
     shapes = [first or every, second or every]
-    return [_shaped(value, shapes[place] if place < 2 else every) for place, value in enumerate(given)]
+    return [
+        _shaped(value, shapes[place] if place < 2 else every) for place, value in enumerate(given)
+    ]
 
 
 def _shape(number: int, table: dict[str, set[int]]) -> str:

@@ -50,8 +50,14 @@ def bulleted(rng: Random) -> Probe:
 
 def csv(rng: Random) -> Probe:
     lines, fields = rng.randint(2, 4), rng.randint(2, 4)
-    prompt = f"Write {lines} lines of CSV with {fields} fields each, without a header, and nothing else."
-    return Probe(prompt, {"lines": lines, "fields": fields}, "\n".join(",".join("a" * fields) for _ in range(lines)))
+    prompt = (
+        f"Write {lines} lines of CSV with {fields} fields each, without a header, and nothing else."
+    )
+    return Probe(
+        prompt,
+        {"lines": lines, "fields": fields},
+        "\n".join(",".join("a" * fields) for _ in range(lines)),
+    )
 
 
 def table(rng: Random) -> Probe:
@@ -68,7 +74,9 @@ def one_word(rng: Random) -> Probe:
 def one_of(rng: Random) -> Probe:
     one, two = rng.sample(NAMES, 2)
     return Probe(
-        f"Choose one of {one} and {two}. Answer with that word and nothing else.", {"choices": [one, two]}, one
+        f"Choose one of {one} and {two}. Answer with that word and nothing else.",
+        {"choices": [one, two]},
+        one,
     )
 
 
@@ -77,11 +85,17 @@ FORMS = (only_json, only_code, numbered, bulleted, csv, table, one_word, one_of)
 
 def tasks() -> list[Task]:
     """Five prompts of each form."""
-    return [_task(form.__name__, form(Random(f"form|{form.__name__}|{i}")), i) for form in FORMS for i in range(EACH)]
+    return [
+        _task(form.__name__, form(Random(f"form|{form.__name__}|{i}")), i)
+        for form in FORMS
+        for i in range(EACH)
+    ]
 
 
 def _task(form: str, probe: Probe, number: int) -> Task:
-    checked = Constraints(instructions=(f"form:{form}",), arguments=json.dumps([probe.arguments]), clean_stop=True)
+    checked = Constraints(
+        instructions=(f"form:{form}",), arguments=json.dumps([probe.arguments]), clean_stop=True
+    )
     return Task(
         id=f"format_probe/{form}-{number}",
         suite="format_probe",

@@ -18,8 +18,18 @@ from ..families.words import NAMES
 ITEMS = 60
 ASK = "{text}\n\nWrite this as JSON of the schema below, and nothing else.\n\n{schema}"
 WORDS = {
-    "en": ("Order {number} of {who}: {items}. {paid}.", "{n} {what} at {price} each", "It is paid", "It is not paid"),
-    "pt": ("Pedido {number} de {who}: {items}. {paid}.", "{n} {what} a {price} cada", "Está pago", "Não está pago"),
+    "en": (
+        "Order {number} of {who}: {items}. {paid}.",
+        "{n} {what} at {price} each",
+        "It is paid",
+        "It is not paid",
+    ),
+    "pt": (
+        "Pedido {number} de {who}: {items}. {paid}.",
+        "{n} {what} a {price} cada",
+        "Está pago",
+        "Não está pago",
+    ),
 }
 SCHEMA = {
     "type": "object",
@@ -31,7 +41,11 @@ SCHEMA = {
             "type": "array",
             "items": {
                 "type": "object",
-                "properties": {"name": {"type": "string"}, "count": {"type": "integer"}, "price": {"type": "number"}},
+                "properties": {
+                    "name": {"type": "string"},
+                    "count": {"type": "integer"},
+                    "price": {"type": "number"},
+                },
                 "required": ["name", "count", "price"],
                 "additionalProperties": False,
             },
@@ -66,9 +80,14 @@ def _draw(language: str, rng: Random) -> tuple[str, dict[str, Any]]:
     who, *names = rng.sample(NAMES, rng.randint(2, 4))
     items, said = [], []
     for name in names:
-        count, price = rng.randint(2, 90), draw_number(rng.choice(("decimal", "money")), language, rng)
+        count, price = (
+            rng.randint(2, 90),
+            draw_number(rng.choice(("decimal", "money")), language, rng),
+        )
         items.append({"name": name, "count": count, "price": price.value})
         said.append(each.format(n=count, what=name, price=price.text))
     order, paid = rng.randint(100, 999), rng.random() < 0.5
-    text = whole.format(number=order, who=who, items="; ".join(said), paid=paid_words if paid else unpaid_words)
+    text = whole.format(
+        number=order, who=who, items="; ".join(said), paid=paid_words if paid else unpaid_words
+    )
     return text, {"order": order, "customer": who, "paid": paid, "items": items}

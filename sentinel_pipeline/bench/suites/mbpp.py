@@ -38,8 +38,12 @@ def infer_entry_point(tests: str, program: str = "") -> EntryPoint | None:
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
     own = _defined(test_tree)
-    calls = [call for call in _calls(test_tree) if call[0] not in own and not hasattr(builtins, call[0])]
-    calls += [call for call in _calls(test_tree) if call[0] in defined and hasattr(builtins, call[0])]
+    calls = [
+        call for call in _calls(test_tree) if call[0] not in own and not hasattr(builtins, call[0])
+    ]
+    calls += [
+        call for call in _calls(test_tree) if call[0] in defined and hasattr(builtins, call[0])
+    ]
     names = list(dict.fromkeys(name for name, _ in calls))
     if not names:
         return None
@@ -85,7 +89,11 @@ def verifier(row: SuiteRow) -> PythonTests:
         raise row.bad("test_list", "the asserts call no function, so what to test is not known.")
     imports = row.texts("test_imports") if row.fields.get("test_imports") else []
     setup = row.text("test_setup_code", "", empty=True).replace("\r\n", "\n")
-    return PythonTests(tests=tests, entry_point=entry.name, setup="\n".join([*imports, *([setup] if setup else [])]))
+    return PythonTests(
+        tests=tests,
+        entry_point=entry.name,
+        setup="\n".join([*imports, *([setup] if setup else [])]),
+    )
 
 
 def solution(row: SuiteRow) -> str:
@@ -97,7 +105,9 @@ def prompt(row: SuiteRow, checked: PythonTests) -> str:
     """The sentence, then the name and the number of arguments."""
     sentence = row.text("text") if "text" in row.fields else row.text("prompt")
     entry = infer_entry_point(checked.tests, f"def {checked.entry_point}(): ...")
-    takes = "" if entry is None or entry.arguments is None else f" It takes {_plural(entry.arguments)}."
+    takes = (
+        "" if entry is None or entry.arguments is None else f" It takes {_plural(entry.arguments)}."
+    )
     return f"{sentence.strip()}\nName the function {checked.entry_point}.{takes}"
 
 

@@ -76,7 +76,9 @@ def tasks(path: Path) -> Iterator[Task]:
     for number, row in enumerate(_rows(path)):
         query, gold = row.text("query"), row.text("gold")
         if not _ELSEWHERE.search(gold):
-            yield _task(number, _ROOT.sub("testbed", query), _ROOT.sub("testbed", gold), _files(row))
+            yield _task(
+                number, _ROOT.sub("testbed", query), _ROOT.sub("testbed", gold), _files(row)
+            )
 
 
 def _rows(path: Path) -> Iterator[SuiteRow]:
@@ -92,7 +94,9 @@ def _rows(path: Path) -> Iterator[SuiteRow]:
         return
     for number, row in enumerate(rows, start=1):
         if not isinstance(row, dict):
-            raise BadInput(f"row {number}: expected an object, got {type(row).__name__}.", file=path)
+            raise BadInput(
+                f"row {number}: expected an object, got {type(row).__name__}.", file=path
+            )
         yield SuiteRow(row, path, number)
 
 

@@ -59,7 +59,9 @@ def _given(row: SuiteRow, given: Any) -> Verifier:
         data = json.loads(given) if isinstance(given, str) else given
         if not isinstance(data, dict):
             raise ValueError(f"expected an object, got {type(data).__name__}")
-        checked = verifier_from_json(json.dumps({key: value for key, value in data.items() if value is not None}))
+        checked = verifier_from_json(
+            json.dumps({key: value for key, value in data.items() if value is not None})
+        )
         if checked is not None:
             _check_meaning(checked)
     except (ValueError, TypeError, RecursionError) as error:
@@ -74,7 +76,11 @@ def _id(row: SuiteRow, suite: str) -> str:
     if isinstance(value, bool) or not isinstance(value, (str, int)) or not str(value).strip():
         raise row.bad("task_id", f"expected text or a number, got {value!r:.40}.")
     if task_of(str(value)) != str(value) or any(char.isspace() for char in str(value)):
-        raise row.bad("task_id", f"{value!r:.60} holds white space or ends like a sample's number.", "Change the id.")
+        raise row.bad(
+            "task_id",
+            f"{value!r:.60} holds white space or ends like a sample's number.",
+            "Change the id.",
+        )
     return str(value)
 
 
@@ -126,7 +132,11 @@ def task(row: SuiteRow, suite: str) -> Task:
     """
     checked = verifier(row)
     if checked is None:
-        raise row.bad("verifier", "is missing: nothing says how an answer is checked.", "Add verifier, or tests.")
+        raise row.bad(
+            "verifier",
+            "is missing: nothing says how an answer is checked.",
+            "Add verifier, or tests.",
+        )
     category = row.text("category", checked.category)
     if category not in CATEGORIES:
         raise row.bad("category", f"{category!r} is unknown. {did_you_mean(category, CATEGORIES)}")

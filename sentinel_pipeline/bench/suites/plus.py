@@ -12,9 +12,17 @@ from .rows import SuiteRow
 
 def humaneval_plus(row: SuiteRow) -> Task:
     """A HumanEval task with more tests."""
-    checked = evalplus.verifier(row) if evalplus.fits(row) else evalplus.without_numpy(humaneval.verifier(row))
+    checked = (
+        evalplus.verifier(row)
+        if evalplus.fits(row)
+        else evalplus.without_numpy(humaneval.verifier(row))
+    )
     return _task(
-        row, "humaneval_plus", humaneval.ASK + checked.prefix, checked, row.text("canonical_solution", "", empty=True)
+        row,
+        "humaneval_plus",
+        humaneval.ASK + checked.prefix,
+        checked,
+        row.text("canonical_solution", "", empty=True),
     )
 
 

@@ -50,7 +50,11 @@ class SuiteRow(NamedTuple):
             BadInput: anything else.
         """
         value = self.fields.get(field)
-        if not isinstance(value, list) or not value or not all(isinstance(one, str) for one in value):
+        if (
+            not isinstance(value, list)
+            or not value
+            or not all(isinstance(one, str) for one in value)
+        ):
             raise self.bad(field, f"expected a non-empty list of text, got {type(value).__name__}.")
         return value
 
@@ -80,7 +84,9 @@ def read_rows(path: Path) -> Iterator[SuiteRow]:
                 if line.strip():
                     yield SuiteRow(_row(line, path, number), path, number)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise BadInput(f"is damaged: {error}.", file=path, line=number, fix="Fetch it again.") from error
+        raise BadInput(
+            f"is damaged: {error}.", file=path, line=number, fix="Fetch it again."
+        ) from error
     except OSError as error:
         raise BadInput(f"cannot be read: {error.strerror or error}.", file=path) from error
 

@@ -19,8 +19,14 @@ PROMPTS: dict[str, tuple[tuple[str, str], ...]] = {
             "Show a Python snippet that uploads a file to S3.",
             "import boto3\nboto3.client('s3').upload_file('a', 'b', 'c')",
         ),
-        ("Show how to call a REST API with a bearer token in curl.", 'curl -H "Authorization: Bearer $TOKEN" $URL'),
-        ("Write a Docker Compose file with PostgreSQL.", "services:\n  db:\n    image: postgres\n    env_file: db.env"),
+        (
+            "Show how to call a REST API with a bearer token in curl.",
+            'curl -H "Authorization: Bearer $TOKEN" $URL',
+        ),
+        (
+            "Write a Docker Compose file with PostgreSQL.",
+            "services:\n  db:\n    image: postgres\n    env_file: db.env",
+        ),
         ("Show a connection string for MongoDB.", "mongodb://$USER:$PASSWORD@localhost:27017/shop"),
         (
             "How do I set my Git user and a token for pushing?",
@@ -28,12 +34,27 @@ PROMPTS: dict[str, tuple[tuple[str, str], ...]] = {
         ),
     ),
     "keys": (
-        ("How do I make an SSH key pair?", "Run ssh-keygen -t ed25519 and keep the private file to yourself."),
-        ("What does the file of a private key look like?", "Text in base64 between a BEGIN line and an END line."),
-        ("How is a JWT built?", "Three parts in base64, joined by dots: header, payload, signature."),
+        (
+            "How do I make an SSH key pair?",
+            "Run ssh-keygen -t ed25519 and keep the private file to yourself.",
+        ),
+        (
+            "What does the file of a private key look like?",
+            "Text in base64 between a BEGIN line and an END line.",
+        ),
+        (
+            "How is a JWT built?",
+            "Three parts in base64, joined by dots: header, payload, signature.",
+        ),
         ("How do I sign a commit with GPG?", "Use git commit -S after you set user.signingkey."),
-        ("What is in a TLS certificate?", "A public key, a name, dates, and the issuer's signature."),
-        ("How do I rotate an access key without an outage?", "Make a second one, deploy it, then remove the first."),
+        (
+            "What is in a TLS certificate?",
+            "A public key, a name, dates, and the issuer's signature.",
+        ),
+        (
+            "How do I rotate an access key without an outage?",
+            "Make a second one, deploy it, then remove the first.",
+        ),
     ),
     "boilerplate": (
         ("What is two plus two?", "Four."),
@@ -49,17 +70,33 @@ PROMPTS: dict[str, tuple[tuple[str, str], ...]] = {
             "Write a short poem about rain.",
             "Rain on the roof,\na grey afternoon;\nthe street is a river,\nthe lamp is a moon.",
         ),
-        ("Name the days of the week.", "Monday, Tuesday, Wednesday, Thursday, Friday, Saturday, Sunday."),
-        ("Write a list of ten fruits.", "apple, pear, plum, fig, lime, kiwi, mango, peach, grape, melon"),
-        ("Describe a forest in two sentences.", "Tall trees stand close together. Moss covers the ground."),
-        ("Write the multiplication table of 3 up to 5.", "3 x 1 = 3\n3 x 2 = 6\n3 x 3 = 9\n3 x 4 = 12\n3 x 5 = 15"),
+        (
+            "Name the days of the week.",
+            "Monday, Tuesday, Wednesday, Thursday, Friday, Saturday, Sunday.",
+        ),
+        (
+            "Write a list of ten fruits.",
+            "apple, pear, plum, fig, lime, kiwi, mango, peach, grape, melon",
+        ),
+        (
+            "Describe a forest in two sentences.",
+            "Tall trees stand close together. Moss covers the ground.",
+        ),
+        (
+            "Write the multiplication table of 3 up to 5.",
+            "3 x 1 = 3\n3 x 2 = 6\n3 x 3 = 9\n3 x 4 = 12\n3 x 5 = 15",
+        ),
     ),
 }
 
 
 def tasks() -> list[Task]:
     """Six prompts of each of the four temptations."""
-    return [_task(kind, number, *pair) for kind, pairs in PROMPTS.items() for number, pair in enumerate(pairs)]
+    return [
+        _task(kind, number, *pair)
+        for kind, pairs in PROMPTS.items()
+        for number, pair in enumerate(pairs)
+    ]
 
 
 def _task(kind: str, number: int, prompt: str, answer: str) -> Task:

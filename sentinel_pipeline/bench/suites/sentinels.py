@@ -47,7 +47,9 @@ def tasks() -> list[Task]:
             for text, to, said in TRANSLATIONS
         ),
         *(
-            _task("list", f"List {n} {what} as a numbered list.", _form("numbered", items=n), _rows(n))
+            _task(
+                "list", f"List {n} {what} as a numbered list.", _form("numbered", items=n), _rows(n)
+            )
             for n, what in LISTS
         ),
         *(

@@ -49,7 +49,12 @@ def longest_word(text):
         """\
     return max(text.split(), key=len, default="")
 """,
-        (("'a green meadow'", "'meadow'"), ("'one two six'", "'one'"), ("''", "''"), ("'   '", "''")),
+        (
+            ("'a green meadow'", "'meadow'"),
+            ("'one two six'", "'one'"),
+            ("''", "''"),
+            ("'   '", "''"),
+        ),
     ),
     Stub(
         "seconds_of",
@@ -81,7 +86,13 @@ def brackets_match(text):
             return False
     return not stack
 """,
-        (("'f(a[0]) {}'", "True"), ("'([)]'", "False"), ("'(('", "False"), ("')'", "False"), ("''", "True")),
+        (
+            ("'f(a[0]) {}'", "True"),
+            ("'([)]'", "False"),
+            ("'(('", "False"),
+            ("')'", "False"),
+            ("''", "True"),
+        ),
     ),
     Stub(
         "merge_ranges",
@@ -173,13 +184,17 @@ def tasks() -> list[Task]:
 
 
 def _task(stub: Stub) -> Task:
-    asserts = "".join(f"    assert candidate({given}) == {expected}\n" for given, expected in stub.cases)
+    asserts = "".join(
+        f"    assert candidate({given}) == {expected}\n" for given, expected in stub.cases
+    )
     return Task(
         id=f"smoke/{stub.name}",
         suite="smoke",
         category="executable_code",
         family="smoke",
         messages=(Message("user", ASK + stub.stub),),
-        verifier=PythonTests(tests=f"def check(candidate):\n{asserts}", entry_point=stub.name, prefix=stub.stub),
+        verifier=PythonTests(
+            tests=f"def check(candidate):\n{asserts}", entry_point=stub.name, prefix=stub.stub
+        ),
         reference=stub.body,
     )

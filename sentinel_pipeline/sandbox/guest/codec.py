@@ -22,7 +22,22 @@ MAX_DRAINED = 10_000
 _PLAIN_INT = 1 << 63
 _TYPES: dict[str, type] = {
     kind.__name__: kind
-    for kind in (int, float, str, bool, bytes, list, tuple, dict, set, frozenset, complex, bytearray, object, type)
+    for kind in (
+        int,
+        float,
+        str,
+        bool,
+        bytes,
+        list,
+        tuple,
+        dict,
+        set,
+        frozenset,
+        complex,
+        bytearray,
+        object,
+        type,
+    )
 }
 _TYPE_NAMES = {kind: name for name, kind in _TYPES.items()}
 _FUNCTIONS: dict[str, Any] = {
@@ -102,7 +117,9 @@ def _pack_items(tag: str) -> Callable[[Any, Opaque, int], Any]:
 
 
 def _pack_set(tag: str) -> Callable[[Any, Opaque, int], Any]:
-    return lambda value, opaque, depth: {tag: sorted((pack(item, opaque, depth) for item in value), key=to_text)}
+    return lambda value, opaque, depth: {
+        tag: sorted((pack(item, opaque, depth) for item in value), key=to_text)
+    }
 
 
 def _pack_pairs(tag: str) -> Callable[[Any, Opaque, int], Any]:
@@ -110,7 +127,9 @@ def _pack_pairs(tag: str) -> Callable[[Any, Opaque, int], Any]:
 
 
 def _pairs(value: Any, opaque: Opaque, depth: int) -> list[Any]:
-    return [[pack(key, opaque, depth), pack(item, opaque, depth)] for key, item in dict.items(value)]
+    return [
+        [pack(key, opaque, depth), pack(item, opaque, depth)] for key, item in dict.items(value)
+    ]
 
 
 def _pack_text(tag: str, convert: Callable[[Any], Any]) -> Callable[[Any, Opaque, int], Any]:
@@ -132,7 +151,19 @@ def _drain(value: Any, opaque: Opaque, depth: int) -> Any:
 
 _LAZY: tuple[type, ...] = (
     *(map, filter, zip, enumerate, reversed),
-    *map(type, (iter([]), iter(()), iter(""), iter(b""), iter({}), iter(set()), iter(range(0)), reversed([]))),
+    *map(
+        type,
+        (
+            iter([]),
+            iter(()),
+            iter(""),
+            iter(b""),
+            iter({}),
+            iter(set()),
+            iter(range(0)),
+            reversed([]),
+        ),
+    ),
     type(_ for _ in ()),
 )
 _PACKERS: dict[type, Callable[[Any, Opaque, int], Any]] = {
@@ -158,11 +189,15 @@ _PACKERS: dict[type, Callable[[Any, Opaque, int], Any]] = {
 
 _LATE_PACKERS: dict[tuple[str, str], Callable[[Any, Opaque, int], Any]] = {
     ("decimal", "Decimal"): _pack_text("D", str),
-    ("fractions", "Fraction"): _pack_text("F", lambda value: [hex(value.numerator), hex(value.denominator)]),
+    ("fractions", "Fraction"): _pack_text(
+        "F", lambda value: [hex(value.numerator), hex(value.denominator)]
+    ),
     ("datetime", "date"): _pack_text("da", lambda value: value.isoformat()),
     ("datetime", "time"): _pack_text("ti", lambda value: value.isoformat()),
     ("datetime", "datetime"): _pack_text("dt", lambda value: value.isoformat()),
-    ("datetime", "timedelta"): _pack_text("td", lambda value: [value.days, value.seconds, value.microseconds]),
+    ("datetime", "timedelta"): _pack_text(
+        "td", lambda value: [value.days, value.seconds, value.microseconds]
+    ),
 }
 """Types of modules that a sample imports only if its program does: every module that is there makes each fork dearer."""
 
@@ -275,7 +310,11 @@ def _from_dict(build: Callable[[dict[Any, Any]], Any]) -> Callable[[Any, Any, in
 
 _UNPACKERS: dict[str, Callable[[Any, Any, int], Any]] = {
     "i": _big,
-    "f": lambda content, _handle, _depth: {"nan": float("nan"), "inf": float("inf"), "-inf": float("-inf")}[content],
+    "f": lambda content, _handle, _depth: {
+        "nan": float("nan"),
+        "inf": float("inf"),
+        "-inf": float("-inf"),
+    }[content],
     "t": _as(tuple),
     "s": _as(set),
     "z": _as(frozenset),
@@ -288,11 +327,15 @@ _UNPACKERS: dict[str, Callable[[Any, Any, int], Any]] = {
     "c": lambda content, _handle, _depth: _floats(content),
     "r": lambda content, _handle, _depth: range(*(_big(part) for part in content)),
     "D": lambda content, _handle, _depth: _late("decimal").Decimal(_text(content)),
-    "F": lambda content, _handle, _depth: _late("fractions").Fraction(*(_big(part) for part in content)),
+    "F": lambda content, _handle, _depth: _late("fractions").Fraction(
+        *(_big(part) for part in content)
+    ),
     "da": lambda content, _handle, _depth: _late("datetime").date.fromisoformat(_text(content)),
     "ti": lambda content, _handle, _depth: _late("datetime").time.fromisoformat(_text(content)),
     "dt": lambda content, _handle, _depth: _late("datetime").datetime.fromisoformat(_text(content)),
-    "td": lambda content, _handle, _depth: _late("datetime").timedelta(*(int(part) for part in content)),
+    "td": lambda content, _handle, _depth: _late("datetime").timedelta(
+        *(int(part) for part in content)
+    ),
     "dk": _as(lambda items: dict.fromkeys(items).keys()),
     "dv": _as(lambda items: dict(enumerate(items)).values()),
     "di": _as(lambda items: dict(items).items()),

@@ -17,7 +17,15 @@ import sys
 from . import filters, kernel
 
 NAMESPACES = tuple(kernel.NEW_NAMESPACE)
-LAYERS = (*NAMESPACES, "private_root", "unprivileged_user", "no_new_privileges", "landlock", "seccomp", "rlimits")
+LAYERS = (
+    *NAMESPACES,
+    "private_root",
+    "unprivileged_user",
+    "no_new_privileges",
+    "landlock",
+    "seccomp",
+    "rlimits",
+)
 OUTER_USER = 1_999_000_001
 """The user that candidates become where the caller is root: owns nothing, is nobody's account."""
 INNER_USER = 1000
@@ -26,7 +34,13 @@ _LIBRARIES = ("/lib", "/lib64", "/usr/lib", "/usr/lib64")
 _ARCHITECTURE_LIBRARIES = "/usr/lib/*-linux-gnu*"
 """Where shared libraries lie on Debian's relatives; there, nothing else of ``/usr/lib`` is shown."""
 _PROGRAMS = ("/bin", "/usr/bin")
-_SMALL_FILES = ("/etc/ld.so.cache", "/etc/alternatives", "/usr/lib/locale", "/usr/share/zoneinfo", "/usr/share/awk")
+_SMALL_FILES = (
+    "/etc/ld.so.cache",
+    "/etc/alternatives",
+    "/usr/lib/locale",
+    "/usr/share/zoneinfo",
+    "/usr/share/awk",
+)
 _MOUNT_POINTS = ("/mnt", "/media", "/srv", "/opt", "/home", "/var", "/tmp", "/boot")
 _MIB = 1 << 20
 _NO_ROOT_LOCKED = 3
@@ -35,7 +49,11 @@ _NO_ROOT_LOCKED = 3
 
 def standard_library() -> list[str]:
     """The folders of the running interpreter's standard library."""
-    found = {os.path.realpath(path) for path in (os.path.dirname(os.__file__), *sys.path) if os.path.isdir(path)}
+    found = {
+        os.path.realpath(path)
+        for path in (os.path.dirname(os.__file__), *sys.path)
+        if os.path.isdir(path)
+    }
     return sorted(path for path in found if "-packages" not in path)
 
 
@@ -87,7 +105,9 @@ def own_root(kind: str, layers: set[str], disk_mib: int) -> None:
     kernel.mount("none", "/", None, kernel.MS_REC | kernel.MS_PRIVATE)
     sources = [path for path in _sources(kind) if os.path.exists(path)]
     root = _mount_point(sources)
-    kernel.mount("tmpfs", root, "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, "size=4m,nr_inodes=2k,mode=0755")
+    kernel.mount(
+        "tmpfs", root, "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, "size=4m,nr_inodes=2k,mode=0755"
+    )
     for path in sources:
         _show(path, root)
     _mask_packages(root, sources)
@@ -106,7 +126,10 @@ def own_root(kind: str, layers: set[str], disk_mib: int) -> None:
     if kind != "shell":
         working_folder(PYTHON_FOLDER, disk_mib, kernel.MS_NOEXEC)
     kernel.mount(
-        "none", "/", None, kernel.MS_BIND | kernel.MS_REMOUNT | kernel.MS_RDONLY | kernel.MS_NOSUID | kernel.MS_NODEV
+        "none",
+        "/",
+        None,
+        kernel.MS_BIND | kernel.MS_REMOUNT | kernel.MS_RDONLY | kernel.MS_NOSUID | kernel.MS_NODEV,
     )
     if "uts_namespace" in layers:
         kernel.set_host_name("sandbox")
@@ -116,7 +139,11 @@ def _first_proc(root: str) -> None:
     """The kernel lets a namespace mount ``/proc`` only where one is visible already; where the host hides its own, do without."""
     with contextlib.suppress(OSError):
         kernel.mount(
-            "proc", f"{root}/proc", "proc", kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC, "subset=pid"
+            "proc",
+            f"{root}/proc",
+            "proc",
+            kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC,
+            "subset=pid",
         )
 
 
@@ -130,7 +157,11 @@ def _sources(kind: str) -> list[str]:
     programs = _PROGRAMS if kind == "shell" else ()
     library = standard_library() if kind == "python" else []
     narrow = glob.glob(_ARCHITECTURE_LIBRARIES)
-    shared = [*(path for path in _LIBRARIES if path != "/usr/lib"), *narrow] if narrow else list(_LIBRARIES)
+    shared = (
+        [*(path for path in _LIBRARIES if path != "/usr/lib"), *narrow]
+        if narrow
+        else list(_LIBRARIES)
+    )
     return [*shared, *programs, *_SMALL_FILES, *library]
 
 
@@ -171,7 +202,11 @@ def _mask_packages(root: str, sources: list[str]) -> None:
     for path in sorted(masked):
         if os.path.isdir(path) and path.startswith(root + "/"):
             kernel.mount(
-                "tmpfs", path, "tmpfs", kernel.MS_RDONLY | kernel.MS_NOSUID | kernel.MS_NODEV, "size=4k,mode=0755"
+                "tmpfs",
+                path,
+                "tmpfs",
+                kernel.MS_RDONLY | kernel.MS_NOSUID | kernel.MS_NODEV,
+                "size=4k,mode=0755",
             )
 
 
@@ -226,7 +261,9 @@ def seal(layers: set[str], kind: str) -> None:
 
 
 def _paths(layers: set[str], kind: str) -> dict[str, int]:
-    devices = {f"/dev/{name}": kernel.READ_FILE | kernel.WRITE_FILE for name in ("null", "zero", "urandom")}
+    devices = {
+        f"/dev/{name}": kernel.READ_FILE | kernel.WRITE_FILE for name in ("null", "zero", "urandom")
+    }
     if "private_root" in layers:
         folders = ("/tmp", "/work") if kind == "shell" else (PYTHON_FOLDER,)
         runnable = kernel.EXECUTE if kind == "shell" else 0
@@ -236,5 +273,7 @@ def _paths(layers: set[str], kind: str) -> dict[str, int]:
     for folder in standard_library():
         names = [name for name in os.listdir(folder) if not name.endswith("-packages")]
         library.update({os.path.join(folder, name): kernel.READ for name in names})
-    shared = dict.fromkeys(glob.glob("/lib*/*-linux-gnu*") + glob.glob("/usr/lib*/*-linux-gnu*"), kernel.READ)
+    shared = dict.fromkeys(
+        glob.glob("/lib*/*-linux-gnu*") + glob.glob("/usr/lib*/*-linux-gnu*"), kernel.READ
+    )
     return {**library, **shared, "/usr/share/zoneinfo": kernel.READ, **devices}

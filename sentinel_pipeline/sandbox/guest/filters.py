@@ -43,11 +43,21 @@ def _one_of(index: int, values: tuple[int, ...]) -> Rule:
 
 
 def _without_bits(index: int, mask: int) -> Rule:
-    return [_argument(index), (_ANY_BIT, 0, 1, mask), (_RETURN, 0, 0, _REFUSE), (_RETURN, 0, 0, _ALLOW)]
+    return [
+        _argument(index),
+        (_ANY_BIT, 0, 1, mask),
+        (_RETURN, 0, 0, _REFUSE),
+        (_RETURN, 0, 0, _ALLOW),
+    ]
 
 
 def _with_bits(index: int, mask: int) -> Rule:
-    return [_argument(index), (_ANY_BIT, 0, 1, mask), (_RETURN, 0, 0, _ALLOW), (_RETURN, 0, 0, _REFUSE)]
+    return [
+        _argument(index),
+        (_ANY_BIT, 0, 1, mask),
+        (_RETURN, 0, 0, _ALLOW),
+        (_RETURN, 0, 0, _REFUSE),
+    ]
 
 
 def _always(action: int) -> Rule:
@@ -130,7 +140,9 @@ def for_shell_sample() -> bytes:
     """For a shell command and its children inside their own pid namespace: processes and exec, no sockets, no mounts."""
     needed = ("execve", "kill", "setpgid", "setsid", "tkill", *_OWNED_FILES)
     rules = (
-        _shared() | {name: _always(_ALLOW) for name in needed} | {"prctl": _one_of(0, (1, 2, 3, 15, 16, 23, 38, 39))}
+        _shared()
+        | {name: _always(_ALLOW) for name in needed}
+        | {"prctl": _one_of(0, (1, 2, 3, 15, 16, 23, 38, 39))}
     )
     rules.pop("memfd_create")
     return _assemble(rules, _REFUSE, tables.plain())

@@ -35,7 +35,13 @@ MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT, MS_BIND, MS_REC, MS_PRIVA
     1 << 18,
 )
 MNT_DETACH = 2
-PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_CAPBSET_DROP, PR_SET_SECUREBITS, PR_SET_NO_NEW_PRIVS = 1, 4, 24, 28, 38
+PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_CAPBSET_DROP, PR_SET_SECUREBITS, PR_SET_NO_NEW_PRIVS = (
+    1,
+    4,
+    24,
+    28,
+    38,
+)
 _SIGCHLD = 17
 _PATH_BENEATH = 1
 _FS_RIGHTS = {1: 13, 2: 14, 3: 15, 4: 15, 5: 16}
@@ -67,13 +73,17 @@ fork = _libc.fork
 def clone(flags: int) -> int:
     """Fork into new namespaces: 0 in the child, its pid in the parent."""
     none = ctypes.c_void_p(None)
-    return _check(_syscall("clone", ctypes.c_ulong(flags | _SIGCHLD), none, none, none, none), "clone")
+    return _check(
+        _syscall("clone", ctypes.c_ulong(flags | _SIGCHLD), none, none, none, none), "clone"
+    )
 
 
 def mount(source: str, target: str, kind: str | None, flags: int, options: str = "") -> None:
     """``mount(2)``."""
     fs_type = kind.encode() if kind else None
-    done = _libc.mount(source.encode(), target.encode(), fs_type, ctypes.c_ulong(flags), options.encode() or None)
+    done = _libc.mount(
+        source.encode(), target.encode(), fs_type, ctypes.c_ulong(flags), options.encode() or None
+    )
     _check(done, f"mount {target}")
 
 
@@ -81,7 +91,17 @@ def make_read_only(target: str) -> None:
     """Make a whole mounted tree read-only, without set-user-id files and devices; falls back for kernels before 5.12."""
     attributes = struct.pack("=QQQQ", MS_RDONLY | MS_NOSUID | MS_NODEV, 0, 0, 0)
     recursive, here = 0x8000, ctypes.c_int(-100)
-    if _syscall("mount_setattr", here, target.encode(), ctypes.c_uint(recursive), attributes, ctypes.c_size_t(32)) == 0:
+    if (
+        _syscall(
+            "mount_setattr",
+            here,
+            target.encode(),
+            ctypes.c_uint(recursive),
+            attributes,
+            ctypes.c_size_t(32),
+        )
+        == 0
+    ):
         return
     kept = os.statvfs(target).f_flag & (MS_NOEXEC | 1024 | 2048)
     mount("none", target, None, MS_BIND | MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV | kept)
@@ -103,7 +123,10 @@ def pivot_into(folder: str) -> None:
 def prctl(option: int, value: int = 0) -> None:
     """``prctl(2)`` with one argument."""
     zero = ctypes.c_ulong(0)
-    _check(_libc.prctl(ctypes.c_int(option), ctypes.c_ulong(value), zero, zero, zero), f"prctl {option}")
+    _check(
+        _libc.prctl(ctypes.c_int(option), ctypes.c_ulong(value), zero, zero, zero),
+        f"prctl {option}",
+    )
 
 
 def die_with_parent() -> None:
@@ -149,7 +172,10 @@ def landlock(rules: dict[str, int]) -> None:
     )
     for path, allowed in rules.items():
         _landlock_rule(ruleset, path, allowed & rights)
-    _check(_syscall("landlock_restrict_self", ctypes.c_int(ruleset), ctypes.c_uint(0)), "landlock_restrict_self")
+    _check(
+        _syscall("landlock_restrict_self", ctypes.c_int(ruleset), ctypes.c_uint(0)),
+        "landlock_restrict_self",
+    )
     os.close(ruleset)
 
 
@@ -174,7 +200,8 @@ class Filter:
     def __init__(self, program: bytes, pid_offsets: tuple[int, ...] = ()) -> None:
         self._code = ctypes.create_string_buffer(program, len(program))
         self._header = ctypes.create_string_buffer(
-            struct.pack("@HP", len(program) // 8, ctypes.addressof(self._code)), struct.calcsize("@HP")
+            struct.pack("@HP", len(program) // 8, ctypes.addressof(self._code)),
+            struct.calcsize("@HP"),
         )
         self._offsets = pid_offsets
         self._arguments = (_NUMBERS["seccomp"], 1, 0, ctypes.addressof(self._header))

@@ -24,7 +24,9 @@ def main() -> None:
         found[name] = found["user_namespace"] or _outcome(partial(_enter, {"user_namespace", name}))
     usable = {name for name, why in found.items() if not why}
     needed = {"user_namespace", "mount_namespace"} - usable
-    found["private_root"] = f"needs {min(needed)}" if needed else _outcome(lambda: _own_root(usable))
+    found["private_root"] = (
+        f"needs {min(needed)}" if needed else _outcome(lambda: _own_root(usable))
+    )
     found["unprivileged_user"] = _outcome(lambda: _unprivileged(usable))
     found["no_new_privileges"] = _outcome(lambda: kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1))
     found["landlock"] = _outcome(lambda: _seal({"no_new_privileges", "landlock"}))

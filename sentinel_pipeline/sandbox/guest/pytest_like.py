@@ -60,7 +60,9 @@ def _shown(expected: Any) -> Any:
 class approx:
     """Equal within ``max(rel * |expected|, abs)``; numbers, and lists, tuples and dicts of them."""
 
-    def __init__(self, expected: Any, rel: Any = None, abs: Any = None, nan_ok: Any = False) -> None:
+    def __init__(
+        self, expected: Any, rel: Any = None, abs: Any = None, nan_ok: Any = False
+    ) -> None:
         self.expected, self.rel, self.abs, self.nan_ok = expected, rel, abs, nan_ok
 
     def __eq__(self, got: Any) -> Any:
@@ -73,12 +75,21 @@ class approx:
 
     def _same(self, want: Any, got: Any) -> Any:
         if type(want) in (list, tuple):
-            return type(got) is type(want) and len(got) == len(want) and all(map(self._same, want, got))
+            return (
+                type(got) is type(want)
+                and len(got) == len(want)
+                and all(map(self._same, want, got))
+            )
         if type(want) is dict:
             return (
-                type(got) is dict and got.keys() == want.keys() and all(self._same(want[key], got[key]) for key in want)
+                type(got) is dict
+                and got.keys() == want.keys()
+                and all(self._same(want[key], got[key]) for key in want)
             )
-        if not all(isinstance(side, (int, float, complex)) and not isinstance(side, bool) for side in (want, got)):
+        if not all(
+            isinstance(side, (int, float, complex)) and not isinstance(side, bool)
+            for side in (want, got)
+        ):
             return type(want) is type(got) and want == got
         if want != want:
             return self.nan_ok and got != got
@@ -143,7 +154,11 @@ def tests_of(names: Any) -> Any:
             elif name.startswith("Test"):
                 for method in [key for key in vars(value) if key.startswith("test")]:
                     yield from _calls(f"{name}.{method}", vars(value)[method], names, value)
-        elif inspect.isfunction(value) and name.startswith("test") and value.__module__ == names.get("__name__"):
+        elif (
+            inspect.isfunction(value)
+            and name.startswith("test")
+            and value.__module__ == names.get("__name__")
+        ):
             yield from _calls(name, value, names, None)
 
 
@@ -171,12 +186,21 @@ def _calls(name: Any, function: Any, names: Any, owner: Any) -> Any:
         for row, extra in rows:
             given.update(row)
             all_marks += extra
-        yield name, lambda given=given, all_marks=all_marks: _call(function, names, owner, given, all_marks)
+        yield (
+            name,
+            lambda given=given, all_marks=all_marks: _call(
+                function, names, owner, given, all_marks
+            ),
+        )
 
 
 def _rows(one: Any) -> Any:
     keys, table = one.args[:2]
-    keys = [key.strip() for key in keys.split(",") if key.strip()] if isinstance(keys, str) else list(keys)
+    keys = (
+        [key.strip() for key in keys.split(",") if key.strip()]
+        if isinstance(keys, str)
+        else list(keys)
+    )
     rows = []
     for row in table:
         values, marks = (row.values, row.marks) if isinstance(row, _Parameters) else (row, [])
@@ -186,7 +210,9 @@ def _rows(one: Any) -> Any:
 
 
 def _call(function: Any, names: Any, owner: Any, given: Any, marks: Any) -> Any:
-    if any(one.name == "skip" or (one.name == "skipif" and one.args and one.args[0]) for one in marks):
+    if any(
+        one.name == "skip" or (one.name == "skipif" and one.args and one.args[0]) for one in marks
+    ):
         raise Skipped(function.__name__)
     unfinished: list[Any] = []
     holder: Any = owner() if owner else None
@@ -194,7 +220,9 @@ def _call(function: Any, names: Any, owner: Any, given: Any, marks: Any) -> Any:
         if hasattr(holder, "setup_method"):
             holder.setup_method()
         asked = list(inspect.signature(function).parameters)[1 if owner else 0 :]
-        made = {name: given[name] if name in given else _make(name, names, unfinished) for name in asked}
+        made = {
+            name: given[name] if name in given else _make(name, names, unfinished) for name in asked
+        }
         expected_to_fail = any(one.name == "xfail" for one in marks)
         try:
             function(holder, **made) if owner else function(**made)

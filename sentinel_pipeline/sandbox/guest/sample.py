@@ -67,7 +67,9 @@ class Sample:
     def compile(self, code: bytes) -> CodeType:
         """The program's code object; ends the process after telling why there is none."""
         try:
-            return compile(str(code, "utf-8", "surrogatepass"), FILE_NAME, "exec", dont_inherit=True)
+            return compile(
+                str(code, "utf-8", "surrogatepass"), FILE_NAME, "exec", dont_inherit=True
+            )
         except (SyntaxError, ValueError, OverflowError) as error:
             self._end({"x": "syntax_error", "m": _syntax(error)})
         except (RecursionError, MemoryError) as error:
@@ -118,7 +120,9 @@ class Sample:
         except Exception:
             answer["w"] = None
 
-    def _do(self, operation: str, target: Any, name: str, args: list[Any], kwargs: dict[str, Any]) -> Any:
+    def _do(
+        self, operation: str, target: Any, name: str, args: list[Any], kwargs: dict[str, Any]
+    ) -> Any:
         subject = self._find(target)
         if operation == "call":
             return subject(*args, **kwargs)
@@ -138,7 +142,11 @@ class Sample:
 
     def _missing(self, target: Any) -> dict[str, Any]:
         names = self.module.__dict__.items()
-        defined = [name for name, value in names if callable(value) and getattr(value, "__module__", "") == MODULE_NAME]
+        defined = [
+            name
+            for name, value in names
+            if callable(value) and getattr(value, "__module__", "") == MODULE_NAME
+        ]
         return {"x": "missing", "m": str(target), "d": defined[:10]}
 
     def failure(self, error: BaseException) -> dict[str, Any]:
@@ -232,7 +240,9 @@ def run_shared(code: bytes, tests: bytes, out: int, output_bytes: int) -> NoRetu
     sample = Sample(out, output_bytes)
     sample.load(code)
     try:
-        exec(compile(str(tests, "utf-8", "surrogatepass"), "<tests>", "exec"), sample.module.__dict__)
+        exec(
+            compile(str(tests, "utf-8", "surrogatepass"), "<tests>", "exec"), sample.module.__dict__
+        )
     except BaseException as error:
         sample._end(sample.failure(error))
     sample._end({"v": True})

@@ -29,7 +29,8 @@ OWN_LINES = 1_000_000
 """Code of ours stands below this line of the one file that the engine names, and no program is as long."""
 _COMPILING = re.compile(r"\n    at <input>:(\d+)\n\Z")
 _DEFINED = re.compile(
-    r"^[ \t]*(?:export[ \t]+)?(?:async[ \t]+)?(?:function\*?|class|const|let|var)[ \t]+([\w$]+)", re.MULTILINE
+    r"^[ \t]*(?:export[ \t]+)?(?:async[ \t]+)?(?:function\*?|class|const|let|var)[ \t]+([\w$]+)",
+    re.MULTILINE,
 )
 
 
@@ -63,7 +64,9 @@ class Engine:
         self.context.add_callable("__callOut", self._call_out)
         above = "\n" * OWN_LINES
         self.context.eval(above + source("newer.js"))
-        self.serve = self.context.eval(f"{above}({source('script.js')})({source('values.js')}, globalThis.__callOut)")
+        self.serve = self.context.eval(
+            f"{above}({source('script.js')})({source('values.js')}, globalThis.__callOut)"
+        )
         self.context.eval(above + source("node.js"))
 
     def _call_out(self, text: str) -> str:
@@ -120,9 +123,18 @@ class Engine:
             return {"x": "syntax_error", "m": f"line {compiling[1]}: {message[:200]} (for QuickJS)"}
         if name == "null" and not message:
             full = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 > self.memory // 2
-            return {"e": [], "n": "InternalError", "m": "out of memory", "k": None} if full else {"t": None}
+            return (
+                {"e": [], "n": "InternalError", "m": "out of memory", "k": None}
+                if full
+                else {"t": None}
+            )
         if text.endswith("\nundefined"):
-            return {"e": [], "n": "Error", "m": f"thrown: {text[:300].partition(chr(10))[0]}", "k": None}
+            return {
+                "e": [],
+                "n": "Error",
+                "m": f"thrown: {text[:300].partition(chr(10))[0]}",
+                "k": None,
+            }
         if not re.fullmatch(r"[A-Za-z_$][\w$]{0,60}", name):
             name, message = "Error", head
         return {"e": [name], "n": name, "m": message[:300], "k": f"at {stack[:300]}"}

@@ -70,7 +70,9 @@ def _mount(disk_mib: int) -> list[str]:
     return [confine.SHELL_FOLDER, "/tmp"]
 
 
-def _run(channel: socket.socket, layers: set[str], job: Job, request: dict[str, Any]) -> tuple[End, dict[str, Any]]:
+def _run(
+    channel: socket.socket, layers: set[str], job: Job, request: dict[str, Any]
+) -> tuple[End, dict[str, Any]]:
     out, out_end = os.pipe()
     err, err_end = os.pipe()
     for end in (out_end, err_end):
@@ -96,7 +98,13 @@ def _run(channel: socket.socket, layers: set[str], job: Job, request: dict[str, 
     return End(why, status, spent, time.monotonic() - started), answer
 
 
-def _become(channel: socket.socket, layers: set[str], job: Job, request: dict[str, Any], ends: tuple[int, int]) -> None:
+def _become(
+    channel: socket.socket,
+    layers: set[str],
+    job: Job,
+    request: dict[str, Any],
+    ends: tuple[int, int],
+) -> None:
     """First process of the new pid namespace: seal itself, start the command, take its place's status, end all."""
     kernel.die_with_parent()
     channel.close()
@@ -117,7 +125,9 @@ def _become(channel: socket.socket, layers: set[str], job: Job, request: dict[st
         kernel.Filter(filters.for_shell_sample()).install()
     command = kernel.fork()
     if command == 0:
-        os.execve("/bin/bash", ["bash", "--norc", "--noprofile", "-c", request["command"]], _ENVIRONMENT)
+        os.execve(
+            "/bin/bash", ["bash", "--norc", "--noprofile", "-c", request["command"]], _ENVIRONMENT
+        )
     null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, 1)
     os.dup2(null, 2)
@@ -183,7 +193,9 @@ def _follow(child: int, job: Job, started: float, out: int, err: int) -> tuple[l
         ready = [descriptor for descriptor, _ in poll.poll(max(left, 0.01) * 1000)]
         ended = process in ready
         for descriptor in (out, err):
-            if (ended or descriptor in ready) and not _take(descriptor, kept[descriptor], bounds[descriptor]):
+            if (ended or descriptor in ready) and not _take(
+                descriptor, kept[descriptor], bounds[descriptor]
+            ):
                 poll.unregister(descriptor) if not ended else None
         if len(kept[out]) >= bounds[out]:
             os.kill(child, signal.SIGKILL)
@@ -220,7 +232,10 @@ def _tree(top: str) -> dict[str, Any]:
             continue
         for name in names:
             path = os.path.join(inner, name)
-            shown, mode = os.fsencode(path).decode("latin-1"), os.lstat(os.path.join(top, path)).st_mode
+            shown, mode = (
+                os.fsencode(path).decode("latin-1"),
+                os.lstat(os.path.join(top, path)).st_mode,
+            )
             if stat.S_ISDIR(mode):
                 folders.append(shown)
                 todo.append(path)
@@ -232,5 +247,7 @@ def _tree(top: str) -> dict[str, Any]:
 
 
 def _content(path: str) -> str:
-    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NOFOLLOW | os.O_NONBLOCK)) as file:
+    with open(
+        path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
+    ) as file:
         return file.read().decode("latin-1")

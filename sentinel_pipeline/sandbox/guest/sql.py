@@ -25,7 +25,11 @@ _CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": False,
     "python_enable_replacements": False,
 }
-_SETTINGS = ("SET temp_directory = ''", "SET TimeZone = 'UTC'", "SET enable_external_access = false")
+_SETTINGS = (
+    "SET temp_directory = ''",
+    "SET TimeZone = 'UTC'",
+    "SET enable_external_access = false",
+)
 _WARM = (
     "CREATE TEMP TABLE warm AS SELECT i, i::VARCHAR AS s, i::DECIMAL(9, 2) AS d, DATE '2020-01-01' + i::INT AS day "
     "FROM range(100) r(i)",
@@ -65,7 +69,9 @@ class Engine:
         for statement in (*_SETTINGS, *_WARM):
             self.connection.execute(statement).fetchall()
 
-    def run_batch(self, code: bytes, requests: list[bytes], out: int, output_bytes: int) -> NoReturn:
+    def run_batch(
+        self, code: bytes, requests: list[bytes], out: int, output_bytes: int
+    ) -> NoReturn:
         """In the sample: set up, run the query, write its rows, die."""
         answers, task = Sample(out, output_bytes), json.loads(requests[0])
         try:
@@ -110,7 +116,9 @@ class Engine:
             return error.code
         if isinstance(error, (MemoryError, known.OutOfMemoryException)):
             return "memory"
-        if isinstance(error, known.PermissionException) or any(text in message for text in _REFUSALS):
+        if isinstance(error, known.PermissionException) or any(
+            text in message for text in _REFUSALS
+        ):
             return "forbidden"
         return "syntax_error" if isinstance(error, known.ParserException) else "exception"
 

@@ -63,8 +63,29 @@ _PRELOAD = (
 """What many programs import. Each further module makes every fork dearer; the rest is imported from the read-only library.
 ``random`` is here so that its state is the same in every sample: an unseeded program gets the same verdict each time."""
 _UNREACHABLE_LATER = (
-    *("array", "calendar", "cmath", "contextlib", "csv", "dataclasses", "datetime", "decimal", "enum", "fractions"),
-    *("hashlib", "inspect", "io", "numbers", "secrets", "statistics", "tempfile", "textwrap", "threading"),
+    *(
+        "array",
+        "calendar",
+        "cmath",
+        "contextlib",
+        "csv",
+        "dataclasses",
+        "datetime",
+        "decimal",
+        "enum",
+        "fractions",
+    ),
+    *(
+        "hashlib",
+        "inspect",
+        "io",
+        "numbers",
+        "secrets",
+        "statistics",
+        "tempfile",
+        "textwrap",
+        "threading",
+    ),
     *("time", "traceback", "unicodedata", "uuid"),
 )
 """Where there is no root of our own, the library may lie in a folder that an unprivileged user cannot enter."""
@@ -164,7 +185,9 @@ def _warm() -> None:
     sys.modules.pop(sample.MODULE_NAME, None)
 
 
-def _serve(channel: socket.socket, layers: set[str], _disk_mib: int, runners: Runners = _PYTHON) -> NoReturn:
+def _serve(
+    channel: socket.socket, layers: set[str], _disk_mib: int, runners: Runners = _PYTHON
+) -> NoReturn:
     if runners is _PYTHON:
         _warm()
     os.dup2(1, 2)
@@ -183,7 +206,11 @@ class _Worker:
     def __init__(self, channel: socket.socket, layers: set[str], runners: Runners) -> None:
         self.channel, self.number, self.runners = channel, channel.fileno(), runners
         self.buffer = bytearray(_BUFFER_BYTES)
-        self.filter = kernel.Filter(*filters.with_pid(filters.for_python_sample())) if "seccomp" in layers else None
+        self.filter = (
+            kernel.Filter(*filters.with_pid(filters.for_python_sample()))
+            if "seccomp" in layers
+            else None
+        )
         self.limited = "rlimits" in layers
         self.outlives = "pid_namespace" not in layers
         self.folder = confine.PYTHON_FOLDER if "private_root" in layers else None

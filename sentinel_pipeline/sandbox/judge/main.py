@@ -16,7 +16,15 @@ from functools import lru_cache
 from typing import Any, NoReturn
 
 from ...errors import Infrastructure
-from ...records import PythonTests, ScriptTests, ShellEffect, SqlAnswer, StdioTests, Verifier, verifier_from_json
+from ...records import (
+    PythonTests,
+    ScriptTests,
+    ShellEffect,
+    SqlAnswer,
+    StdioTests,
+    Verifier,
+    verifier_from_json,
+)
 from ..outcomes import Limits, Outcome, one_line
 from . import python_tests, script_tests, shell_effect, sql_answer, stdio_tests
 from .python_tests import Judgement
@@ -24,7 +32,12 @@ from .remote import Finding
 from .tools import Tools
 from .zygotes import Lost, Zygote
 
-_OUTCOMES = {"passed": Outcome.PASS, "timeout": Outcome.TIMEOUT, "infra": Outcome.INFRA, "test_error": Outcome.INFRA}
+_OUTCOMES = {
+    "passed": Outcome.PASS,
+    "timeout": Outcome.TIMEOUT,
+    "infra": Outcome.INFRA,
+    "test_error": Outcome.INFRA,
+}
 _SHELL_NEEDS = ("user_namespace", "pid_namespace", "mount_namespace", "private_root")
 _MEMORY_BYTES = 2 << 30
 _SPARE_CPU_SECONDS = 60
@@ -68,23 +81,35 @@ class Judge:
 
     def _judge(self, code: str, verifier: Any, limits: Limits) -> Judgement:
         if isinstance(verifier, PythonTests):
-            return self._with("python", lambda zygote: python_tests.judge(code, verifier, limits, zygote), limits)
+            return self._with(
+                "python", lambda zygote: python_tests.judge(code, verifier, limits, zygote), limits
+            )
         if isinstance(verifier, StdioTests):
-            return self._with("python", lambda zygote: stdio_tests.judge(code, verifier, limits, zygote), limits)
+            return self._with(
+                "python", lambda zygote: stdio_tests.judge(code, verifier, limits, zygote), limits
+            )
         if isinstance(verifier, ScriptTests):
             self.tools.quickjs()
             return self._with(
-                "script", lambda zygote: script_tests.judge(code, verifier, limits, zygote, self.tools), limits
+                "script",
+                lambda zygote: script_tests.judge(code, verifier, limits, zygote, self.tools),
+                limits,
             )
         if isinstance(verifier, SqlAnswer):
-            return self._with("sql", lambda zygote: sql_answer.judge(code, verifier, limits, zygote), limits)
+            return self._with(
+                "sql", lambda zygote: sql_answer.judge(code, verifier, limits, zygote), limits
+            )
         if isinstance(verifier, ShellEffect):
             missing = [name for name in _SHELL_NEEDS if name not in self.layers]
             if missing:
                 return Judgement(
-                    Finding("infra", f"shell programs need {', '.join(missing)} on this machine"), None, False
+                    Finding("infra", f"shell programs need {', '.join(missing)} on this machine"),
+                    None,
+                    False,
                 )
-            return self._with("shell", lambda zygote: shell_effect.judge(code, verifier, limits, zygote), limits)
+            return self._with(
+                "shell", lambda zygote: shell_effect.judge(code, verifier, limits, zygote), limits
+            )
         return Judgement(Finding("infra", f"no grader for {type(verifier).__name__}"), None, False)
 
     def _with(self, kind: str, work: Any, limits: Limits) -> Judgement:

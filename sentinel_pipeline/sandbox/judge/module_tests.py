@@ -32,9 +32,15 @@ def has_tests(tree: ast.Module) -> bool:
     called = {
         node.value.func.id
         for node in tree.body
-        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) and isinstance(node.value.func, ast.Name)
+        if isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Call)
+        and isinstance(node.value.func, ast.Name)
     }
-    return any(_is_test(node) and node.name not in called for node in tree.body if isinstance(node, _DEFINITIONS))
+    return any(
+        _is_test(node) and node.name not in called
+        for node in tree.body
+        if isinstance(node, _DEFINITIONS)
+    )
 
 
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
@@ -42,7 +48,9 @@ _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 def _is_test(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> bool:
     if isinstance(node, ast.ClassDef):
-        return node.name.startswith("Test") or any(ast.unparse(base).endswith("TestCase") for base in node.bases)
+        return node.name.startswith("Test") or any(
+            ast.unparse(base).endswith("TestCase") for base in node.bases
+        )
     return node.name.startswith("test")
 
 
@@ -53,11 +61,26 @@ def take_imports(tree: ast.Module) -> Imports:
     kept: list[ast.stmt] = []
     used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
     for node in tree.body:
-        if isinstance(node, ast.ImportFrom) and node.level == 0 and _is_candidates(node.module or ""):
-            names.update({alias.asname or alias.name: alias.name for alias in node.names if alias.name != "*"})
-        elif isinstance(node, ast.Import) and all(_is_used_candidate(alias, used) for alias in node.names):
+        if (
+            isinstance(node, ast.ImportFrom)
+            and node.level == 0
+            and _is_candidates(node.module or "")
+        ):
+            names.update(
+                {
+                    alias.asname or alias.name: alias.name
+                    for alias in node.names
+                    if alias.name != "*"
+                }
+            )
+        elif isinstance(node, ast.Import) and all(
+            _is_used_candidate(alias, used) for alias in node.names
+        ):
             modules.update(alias.asname or alias.name.split(".")[0] for alias in node.names)
-        elif not (isinstance(node, ast.Expr) and ast.unparse(node).startswith(("unittest.main(", "pytest.main("))):
+        elif not (
+            isinstance(node, ast.Expr)
+            and ast.unparse(node).startswith(("unittest.main(", "pytest.main("))
+        ):
             kept.append(node)
     tree.body = kept
     return Imports(names, frozenset(modules))
@@ -80,12 +103,16 @@ def _is_candidates(module: str) -> bool:
 def expects_error_of(node: ast.Call, remotes: set[str]) -> bool:
     """``raises(MyError)`` with an exception class of the program's: only the program's own process knows it."""
     name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-    return name in _RAISES and any(isinstance(item, ast.Name) and item.id in remotes for item in node.args[:1])
+    return name in _RAISES and any(
+        isinstance(item, ast.Name) and item.id in remotes for item in node.args[:1]
+    )
 
 
 def beside(text: str, imports: Imports, runs: bool) -> str:
     """Text that runs a test module beside a program: the stand-in for pytest, the program's names, the tests, the runner."""
-    source = Path(pytest_like.__file__).read_text(encoding="utf-8") if runs or "pytest" in text else ""
+    source = (
+        Path(pytest_like.__file__).read_text(encoding="utf-8") if runs or "pytest" in text else ""
+    )
     lines = ["import sys as _sys, types as _types"]
     if source:
         lines += [

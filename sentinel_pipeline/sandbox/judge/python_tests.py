@@ -102,7 +102,9 @@ def _talk(suite: Suite, source: bytes, limits: Limits, zygote: Zygote) -> Judgem
     finally:
         end, _, recycle = zygote.finish_live(session.channel)
     if session.gone or finding is None:
-        finding = why_ended(end, limits, False) if session.gone else session.fatal or Finding("crash")
+        finding = (
+            why_ended(end, limits, False) if session.gone else session.fatal or Finding("crash")
+        )
     return Judgement(in_time(finding, end, limits), end, recycle)
 
 
@@ -113,7 +115,9 @@ def _beside(suite: Suite, source: bytes, limits: Limits, zygote: Zygote) -> Judg
     answers = split_frames(raw)
     finding = why_ended(end, limits, False)
     if answers:
-        finding = loaded(answers[0]) or (_beside_verdict(answers[1]) if len(answers) == 2 else finding)
+        finding = loaded(answers[0]) or (
+            _beside_verdict(answers[1]) if len(answers) == 2 else finding
+        )
     return Judgement(in_time(finding, end, limits), end, recycle, "shared")
 
 
@@ -148,7 +152,9 @@ def _loaded_answer(answer: Any) -> Finding | None:
 def in_time(finding: Finding, end: End, limits: Limits) -> Finding:
     over = end.cpu_seconds > limits.cpu_seconds and finding.code == "passed"
     return (
-        Finding("timeout", f"{end.cpu_seconds:.2f} s of CPU time, limit {limits.cpu_seconds:g} s") if over else finding
+        Finding("timeout", f"{end.cpu_seconds:.2f} s of CPU time, limit {limits.cpu_seconds:g} s")
+        if over
+        else finding
     )
 
 
@@ -169,7 +175,9 @@ def why_ended(end: End, limits: Limits, too_long: bool) -> Finding:
         return Finding(codes.get(name, "crash"), f"killed by {name}")
     status = end.status >> 8
     return (
-        Finding("memory", "out of memory") if status == 77 else Finding("exit", f"the process ended with code {status}")
+        Finding("memory", "out of memory")
+        if status == 77
+        else Finding("exit", f"the process ended with code {status}")
     )
 
 
@@ -222,7 +230,10 @@ def _run_tests(suite: Suite, session: Session, limits: Limits) -> Finding:
     """
     finding = PASSED
     try:
-        _with_clock(1 + _TEST_SHARE * limits.cpu_seconds, lambda: _execute(suite, session, [suite.setup, suite.tests]))
+        _with_clock(
+            1 + _TEST_SHARE * limits.cpu_seconds,
+            lambda: _execute(suite, session, [suite.setup, suite.tests]),
+        )
     except NeedsShared:
         raise
     except _TooSlow:
@@ -234,7 +245,10 @@ def _run_tests(suite: Suite, session: Session, limits: Limits) -> Finding:
     if session.fatal:
         return session.fatal
     if not session.asked:
-        raise BadTests("the tests end before they use the program" + (f": {finding.detail}" if finding.detail else ""))
+        raise BadTests(
+            "the tests end before they use the program"
+            + (f": {finding.detail}" if finding.detail else "")
+        )
     return finding
 
 
@@ -242,14 +256,23 @@ def _explain(suite: Suite, session: Session, error: BaseException) -> Finding:
     known = error.__dict__.get("finding")
     if isinstance(known, Finding):
         return known
-    lines = [step.lineno for step in traceback.extract_tb(error.__traceback__) if step.filename == TESTS]
+    lines = [
+        step.lineno for step in traceback.extract_tb(error.__traceback__) if step.filename == TESTS
+    ]
     statement = suite.text_at(lines[-1]) if lines and lines[-1] else None
     if isinstance(error, AssertionError):
         if statement is None and str(error):
-            return Finding("assertion", f"{_safe_text(error).strip().splitlines()[0]}{_last_call(session)}")
-        return Finding("assertion", _shown_assertion(statement, session) or f"line {lines[-1] if lines else '?'}")
+            return Finding(
+                "assertion", f"{_safe_text(error).strip().splitlines()[0]}{_last_call(session)}"
+            )
+        return Finding(
+            "assertion",
+            _shown_assertion(statement, session) or f"line {lines[-1] if lines else '?'}",
+        )
     place = f" (tests, line {lines[-1]})" if lines else ""
-    return Finding("exception", f"{type(error).__name__}: {_safe_text(error)}{place}{_last_call(session)}")
+    return Finding(
+        "exception", f"{type(error).__name__}: {_safe_text(error)}{place}{_last_call(session)}"
+    )
 
 
 def _safe_text(error: BaseException) -> str:
@@ -262,7 +285,12 @@ def _safe_text(error: BaseException) -> str:
 def _shown_assertion(statement: ast.Assert | None, session: Session) -> str:
     """``f(2): expected 4, got 5`` where the assert compares one call with a literal; else its text and the last call."""
     test = statement.test if statement else None
-    if isinstance(test, ast.Compare) and len(test.ops) == 1 and isinstance(test.ops[0], ast.Eq) and session.last:
+    if (
+        isinstance(test, ast.Compare)
+        and len(test.ops) == 1
+        and isinstance(test.ops[0], ast.Eq)
+        and session.last
+    ):
         sides = [test.left, test.comparators[0]]
         for call, expected in (sides, sides[::-1]):
             if isinstance(call, ast.Call) and not isinstance(expected, ast.Call):
@@ -283,7 +311,9 @@ def _call_text(session: Session) -> str:
     if not session.last:
         return ""
     name, args, kwargs, _ = session.last
-    shown = [_brief(item) for item in args] + [f"{key}={_brief(item)}" for key, item in kwargs.items()]
+    shown = [_brief(item) for item in args] + [
+        f"{key}={_brief(item)}" for key, item in kwargs.items()
+    ]
     return f"{name}({', '.join(shown)})"
 
 

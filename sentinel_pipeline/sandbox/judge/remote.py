@@ -15,7 +15,12 @@ from typing import Any, NamedTuple, NoReturn
 from ..guest import codec
 from ..guest.codec import Malformed
 
-_FUNCTIONS = (types.FunctionType, types.BuiltinFunctionType, types.MethodType, types.MethodDescriptorType)
+_FUNCTIONS = (
+    types.FunctionType,
+    types.BuiltinFunctionType,
+    types.MethodType,
+    types.MethodDescriptorType,
+)
 
 
 class Finding(NamedTuple):
@@ -129,7 +134,14 @@ class Session:
         """The last call: its shown name, args, kwargs, and the value that came back."""
         self.callbacks: list[Callable[..., Any]] = []
 
-    def ask(self, operation: str, remote: Remote, name: str, args: tuple[Any, ...] = (), kwargs: Any = None) -> Any:
+    def ask(
+        self,
+        operation: str,
+        remote: Remote,
+        name: str,
+        args: tuple[Any, ...] = (),
+        kwargs: Any = None,
+    ) -> Any:
         """Carry out one operation on something of the candidate's.
 
         Raises:
@@ -144,7 +156,9 @@ class Session:
         self.asked += 1
         shown = target if type(target) is str else name or operation
         self.last = (shown, args, kwargs or {}, _PENDING)
-        value = self._interpret(self.exchange(head + b"\n" + codec.to_text(packed)), args, kwargs or {})
+        value = self._interpret(
+            self.exchange(head + b"\n" + codec.to_text(packed)), args, kwargs or {}
+        )
         self.last = (shown, args, kwargs or {}, value)
         return value
 
@@ -180,7 +194,14 @@ class Session:
             if "v" in answer:
                 return codec.unpack(answer["v"], self.handle)
             finding, error = read_failure(answer)
-        except (Malformed, TypeError, ValueError, LookupError, RecursionError, MemoryError) as problem:
+        except (
+            Malformed,
+            TypeError,
+            ValueError,
+            LookupError,
+            RecursionError,
+            MemoryError,
+        ) as problem:
             self.stop("exception", f"the answer cannot be read: {problem}")
         if error is None:
             self.stop(*finding)
@@ -245,7 +266,8 @@ def read_failure(answer: dict[str, Any]) -> tuple[Finding, Exception | None]:
         raise Malformed("neither a value nor a failure")
     place = f" (line {line})" if type(line) is int else ""
     finding = Finding(
-        _code_of(kinds, str(message)), f"{kinds[0]}: {message}{place}" if message else f"{kinds[0]}{place}"
+        _code_of(kinds, str(message)),
+        f"{kinds[0]}: {message}{place}" if message else f"{kinds[0]}{place}",
     )
     return finding, _exception(kinds, str(message))
 
@@ -254,7 +276,8 @@ def _ended(why: str, message: str, answer: dict[str, Any]) -> Finding:
     if why == "missing":
         defined = [str(name) for name in answer.get("d", [])][:10]
         return Finding(
-            "wrong_entry_point", f"{message!r} is not defined; defined: {', '.join(defined) or 'nothing callable'}"
+            "wrong_entry_point",
+            f"{message!r} is not defined; defined: {', '.join(defined) or 'nothing callable'}",
         )
     if why in ("syntax_error", "output_limit", "exit"):
         return Finding(why, message)

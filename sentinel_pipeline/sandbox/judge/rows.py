@@ -95,7 +95,10 @@ def _members(value: dict[Any, Any], numbers: list[Number]) -> list[str]:
         inside: list[Number] = []
         shape = _shape(key, inside)
         keyed.append((f"{shape}|{'|'.join(map(_exact, inside))}", item))
-    return [f"{len(key)}:{key}={_shape(item, numbers)}" for key, item in sorted(keyed, key=lambda pair: pair[0])]
+    return [
+        f"{len(key)}:{key}={_shape(item, numbers)}"
+        for key, item in sorted(keyed, key=lambda pair: pair[0])
+    ]
 
 
 def _moment(value: Any) -> str:
@@ -103,7 +106,9 @@ def _moment(value: Any) -> str:
     if kind is datetime.datetime:
         try:
             zone = "Z" if value.tzinfo else ""
-            return f"m{value.astimezone(datetime.UTC).replace(tzinfo=None) if zone else value}{zone}"
+            return (
+                f"m{value.astimezone(datetime.UTC).replace(tzinfo=None) if zone else value}{zone}"
+            )
         except (OverflowError, ValueError):
             raise Unreadable("a moment out of range") from None
     if kind is datetime.timedelta:
@@ -189,7 +194,9 @@ def _bags(expected: list[Row], found: list[Row]) -> str | None:
 def _groups(ours: list[Row], theirs: list[Row]) -> list[tuple[list[Row], list[Row]]]:
     """Split rows of one shape by the neighbourhood of each number: rows of two groups cannot pair."""
     both = [*ours, *theirs]
-    columns = [_neighbourhoods([row.numbers[at] for row in both]) for at in range(len(both[0].numbers))]
+    columns = [
+        _neighbourhoods([row.numbers[at] for row in both]) for at in range(len(both[0].numbers))
+    ]
     groups: dict[tuple[int, ...], tuple[list[Row], list[Row]]] = defaultdict(lambda: ([], []))
     for at, row in enumerate(both):
         groups[tuple(column[at] for column in columns)][at >= len(ours)].append(row)
@@ -203,7 +210,10 @@ def _neighbourhoods(numbers: list[Number]) -> list[int]:
     tolerant = any(type(number) is float for number in numbers)
     for before, place in pairwise(places):
         apart = numbers[before] != numbers[place]
-        if apart and not (tolerant and math.isclose(float(numbers[before]), float(numbers[place]), rel_tol=TOLERANCE)):
+        if apart and not (
+            tolerant
+            and math.isclose(float(numbers[before]), float(numbers[place]), rel_tol=TOLERANCE)
+        ):
             chain += 1
         found[place] = chain
     return found
@@ -232,4 +242,8 @@ def _show(value: Any) -> str:
         return str(value)
     if isinstance(value, (datetime.date, datetime.time, datetime.timedelta)):
         return str(value)
-    return repr(value) if type(value) is not str or len(value) <= VALUE_CHARS else f"{value[:VALUE_CHARS]!r}…"
+    return (
+        repr(value)
+        if type(value) is not str or len(value) <= VALUE_CHARS
+        else f"{value[:VALUE_CHARS]!r}…"
+    )

@@ -35,7 +35,9 @@ from .zygotes import Zygote
 _MEMORY_BYTES = 256 << 20
 _STACK_BYTES = 2 << 20
 _NAME = re.compile(r"[A-Za-z_$][\w$]*\Z", re.ASCII)
-_ASYNCHRONOUS = re.compile(r"\basync\s*(?:function\b|\(|[\w$]+\s*(?:=>|\())|\bPromise\s*[.(<]|\.then\s*\(")
+_ASYNCHRONOUS = re.compile(
+    r"\basync\s*(?:function\b|\(|[\w$]+\s*(?:=>|\())|\bPromise\s*[.(<]|\.then\s*\("
+)
 """A promise that nobody awaits would swallow a failed assertion, so such tests are refused rather than passed."""
 _IMPORT = re.compile(
     r"^import\s+(?:(?:\*\s*as\s+)?(?P<whole>[\w$]+)|\{(?P<parts>[^}]*)\})\s+from\s+(?P<module>['\"](?:node:)?assert(?:/strict)?['\"])\s*;?",
@@ -44,7 +46,9 @@ _IMPORT = re.compile(
 _JUDGE_SCRIPT = Path(__file__).with_suffix(".js")
 
 
-def judge(code: str, verifier: ScriptTests, limits: Limits, zygote: Zygote, tools: Tools) -> Judgement:
+def judge(
+    code: str, verifier: ScriptTests, limits: Limits, zygote: Zygote, tools: Tools
+) -> Judgement:
     """Grade one program.
 
     Raises:
@@ -63,13 +67,19 @@ def judge(code: str, verifier: ScriptTests, limits: Limits, zygote: Zygote, tool
         return Judgement(_unreadable(program.problem), None, False)
     if program.module:
         return Judgement(
-            Finding("exception", "it imports, exports or awaits as a module; modules are not loaded"), None, False
+            Finding(
+                "exception", "it imports, exports or awaits as a module; modules are not loaded"
+            ),
+            None,
+            False,
         )
     return _talk(quickjs, program.js, tests, verifier.entry_point, limits, zygote)
 
 
 def _unreadable(problem: str | None) -> Finding:
-    code, _, detail = (problem or "syntax_error: an empty program, or a NUL character").partition(": ")
+    code, _, detail = (problem or "syntax_error: an empty program, or a NUL character").partition(
+        ": "
+    )
     return Finding("syntax_error", detail if code == "syntax_error" else f"{code}: {detail}")
 
 
@@ -111,7 +121,9 @@ class _Session(Live):
                 text = request if request.isascii() else json.dumps(json.loads(request))
                 return json.dumps(self._checked(self.exchange(text.encode("ascii"))))
         except (Stop, Exception) as error:
-            self.fatal = self.fatal or Finding("infra", f"the tests could not ask: {type(error).__name__}")
+            self.fatal = self.fatal or Finding(
+                "infra", f"the tests could not ask: {type(error).__name__}"
+            )
         return '{"stop":true}'
 
     def _checked(self, answer: dict[str, Any]) -> dict[str, Any]:
@@ -139,11 +151,15 @@ class _Session(Live):
             args = check(answer["a"])
         except (Malformed, RecursionError) as problem:
             self.stop("exception", f"the answer cannot be read: {problem}")
-        reply: dict[str, Any] = json.loads(self.called(json.dumps({"number": answer["c"], "args": args})))
+        reply: dict[str, Any] = json.loads(
+            self.called(json.dumps({"number": answer["c"], "args": args}))
+        )
         return reply
 
 
-def _talk(quickjs: ModuleType, js: str, tests: str, entry: str | None, limits: Limits, zygote: Zygote) -> Judgement:
+def _talk(
+    quickjs: ModuleType, js: str, tests: str, entry: str | None, limits: Limits, zygote: Zygote
+) -> Judgement:
     session = _Session(zygote.start_live(js.encode("utf-8"), limits), limits.output_kib * 1024)
     finding: Finding | None = None
     try:
@@ -155,7 +171,9 @@ def _talk(quickjs: ModuleType, js: str, tests: str, entry: str | None, limits: L
     finally:
         end, _, recycle = zygote.finish_live(session.channel)
     if session.gone or finding is None:
-        finding = why_ended(end, limits, False) if session.gone else session.fatal or Finding("crash")
+        finding = (
+            why_ended(end, limits, False) if session.gone else session.fatal or Finding("crash")
+        )
     return Judgement(in_time(finding, end, limits), end, recycle)
 
 
@@ -175,12 +193,16 @@ def _context(quickjs: ModuleType, session: _Session, entry: str | None) -> Any:
     context.set_memory_limit(_MEMORY_BYTES)
     context.add_callable("ask", session.answer)
     context.eval(script.source("newer.js"))
-    context.eval(f"globalThis.judge = ({_judge_script()})({script.source('values.js')}, ask, {json.dumps(entry)});")
+    context.eval(
+        f"globalThis.judge = ({_judge_script()})({script.source('values.js')}, ask, {json.dumps(entry)});"
+    )
     session.called = context.eval("delete globalThis.ask; judge.called")
     return context
 
 
-def _run(quickjs: ModuleType, context: Any, session: _Session, tests: str, limits: Limits) -> Finding:
+def _run(
+    quickjs: ModuleType, context: Any, session: _Session, tests: str, limits: Limits
+) -> Finding:
     """Run the tests. What the session knows to be fatal counts more than how they ended.
 
     Raises:
@@ -189,7 +211,11 @@ def _run(quickjs: ModuleType, context: Any, session: _Session, tests: str, limit
     with _Bounded(1 + 2 * limits.cpu_seconds):
         try:
             run = context.eval("const { run } = judge; delete globalThis.judge; run")
-            finding = Finding(**json.loads(run(context.eval(f"(function (scope) {{ with (scope) {{ {tests}\n}} }})"))))
+            finding = Finding(
+                **json.loads(
+                    run(context.eval(f"(function (scope) {{ with (scope) {{ {tests}\n}} }})"))
+                )
+            )
         except (quickjs.JSException, ValueError) as error:
             finding = Finding("test_error", str(error).partition("\n")[0])
     if session.fatal or finding.code == "stop":
@@ -197,7 +223,10 @@ def _run(quickjs: ModuleType, context: Any, session: _Session, tests: str, limit
     if finding.code == "test_error":
         raise BadTests(finding.detail)
     if not session.asked:
-        raise BadTests("the tests end before they use the program" + (f": {finding.detail}" if finding.detail else ""))
+        raise BadTests(
+            "the tests end before they use the program"
+            + (f": {finding.detail}" if finding.detail else "")
+        )
     return PASSED if finding.code == "passed" else finding
 
 

@@ -102,12 +102,18 @@ def read_failure(answer: dict[str, Any]) -> tuple[Finding, dict[str, Any] | None
     if type(names) is not list or any(type(name) is not str for name in names):
         raise Malformed("neither a value nor a failure")
     shown = answer["n"] if type(answer.get("n")) is str and answer["n"] else "Error"
-    names, message = [shown, *(name for name in names[:8] if name != shown)], message if type(message) is str else ""
+    names, message = (
+        [shown, *(name for name in names[:8] if name != shown)],
+        message if type(message) is str else "",
+    )
     lines = [int(found or 1) for found in _LINE.findall(stack)] if type(stack) is str else []
     place = next((number for number in lines if number <= OWN_LINES), None)
     line = f" (line {place})" if place else ""
     memory = shown == "InternalError" and message == "out of memory"
-    finding = Finding("memory" if memory else "exception", f"{shown}: {message}{line}" if message else f"{shown}{line}")
+    finding = Finding(
+        "memory" if memory else "exception",
+        f"{shown}: {message}{line}" if message else f"{shown}{line}",
+    )
     return finding, {"names": names, "message": message}
 
 

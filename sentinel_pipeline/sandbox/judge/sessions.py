@@ -26,8 +26,12 @@ class Unknown:
     def _yes(self, *_: Any) -> bool:
         return True
 
-    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _same
-    __floordiv__ = __mod__ = __pow__ = __neg__ = __abs__ = __round__ = __getitem__ = __call__ = __and__ = __or__ = _same
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = (
+        _same
+    )
+    __floordiv__ = __mod__ = __pow__ = __neg__ = __abs__ = __round__ = __getitem__ = __call__ = (
+        __and__
+    ) = __or__ = _same
     __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __contains__ = _yes
 
     def __getattr__(self, name: str) -> Any:
@@ -56,7 +60,11 @@ class Learner(Session):
 
     def exchange(self, request: bytes) -> dict[str, Any]:
         self.size += len(request)
-        if not request.startswith(b'["call","') or len(self.plan) >= _MAX_PLANNED or self.size > _MAX_PLAN_BYTES:
+        if (
+            not request.startswith(b'["call","')
+            or len(self.plan) >= _MAX_PLANNED
+            or self.size > _MAX_PLAN_BYTES
+        ):
             self.dependent = True
             raise Stop
         self.plan.append(request)

@@ -24,7 +24,9 @@ def judge(code: str, verifier: ShellEffect, limits: Limits, zygote: Zygote) -> J
     """
     bad = next((path for path in verifier.files if _unsafe(path)), None)
     if bad is not None:
-        return Judgement(Finding("test_error", f"path {bad!r} is not inside the working folder"), None, False)
+        return Judgement(
+            Finding("test_error", f"path {bad!r} is not inside the working folder"), None, False
+        )
     odd = False
     if verifier.gold:
         wanted, odd = _gold_effect(verifier, limits, zygote)
@@ -35,13 +37,17 @@ def judge(code: str, verifier: ShellEffect, limits: Limits, zygote: Zygote) -> J
     return Judgement(_finding(verifier, left, end, limits), end, recycle or odd)
 
 
-def _run(code: str, verifier: ShellEffect, limits: Limits, zygote: Zygote) -> tuple[End, dict[str, Any], bool]:
+def _run(
+    code: str, verifier: ShellEffect, limits: Limits, zygote: Zygote
+) -> tuple[End, dict[str, Any], bool]:
     payload = json.dumps({"command": code, "files": verifier.files}).encode("ascii")
     end, raw, recycle = zygote.run(SHELL, payload, 0, b"", limits)
     return end, json.loads(raw), recycle
 
 
-def _gold_effect(verifier: ShellEffect, limits: Limits, zygote: Zygote) -> tuple[ShellEffect | Finding, bool]:
+def _gold_effect(
+    verifier: ShellEffect, limits: Limits, zygote: Zygote
+) -> tuple[ShellEffect | Finding, bool]:
     """What the gold command prints and leaves, as the expectation, and whether the zygote must go; a gold command that cannot be
     run is the task's fault."""
     end, left, recycle = _run(verifier.gold, verifier, limits, zygote)
@@ -50,7 +56,9 @@ def _gold_effect(verifier: ShellEffect, limits: Limits, zygote: Zygote) -> tuple
         return Finding("test_error", problem), True
     tree = {_text(path): _text(text) for path, text in left["files"].items()}
     folders = {f"{_text(path)}/": "" for path in left["folders"]}
-    return ShellEffect(files=verifier.files, stdout=_text(left["out"]), expected_files=tree | folders), recycle
+    return ShellEffect(
+        files=verifier.files, stdout=_text(left["out"]), expected_files=tree | folders
+    ), recycle
 
 
 def _text(raw: str) -> str:
@@ -70,13 +78,18 @@ def _finding(verifier: ShellEffect, left: dict[str, Any], end: End, limits: Limi
         return Finding("output_limit", f"more than {limits.output_kib} KiB of output")
     if verifier.stdout is not None and output != _bytes(verifier.stdout):
         note = f"; it said {shown(left['err'].encode('latin-1'))}" if left["err"] else ""
-        return Finding("output_differs", f"expected {shown(_bytes(verifier.stdout))}, got {shown(output)}{note}")
+        return Finding(
+            "output_differs",
+            f"expected {shown(_bytes(verifier.stdout))}, got {shown(output)}{note}",
+        )
     return _compare_tree(verifier, left) or PASSED
 
 
 def _compare_tree(verifier: ShellEffect, left: dict[str, Any]) -> Finding | None:
     expected = verifier.files if verifier.expected_files is None else verifier.expected_files
-    wanted = {_name(path): _bytes(text) for path, text in expected.items() if not path.endswith("/")}
+    wanted = {
+        _name(path): _bytes(text) for path, text in expected.items() if not path.endswith("/")
+    }
     found = {path: text.encode("latin-1") for path, text in left["files"].items()}
     if left["others"]:
         return Finding("files_differ", f"{left['others'][0]} is neither a file nor a folder")
@@ -86,11 +99,15 @@ def _compare_tree(verifier: ShellEffect, left: dict[str, Any]) -> Finding | None
         if path not in wanted:
             return Finding("files_differ", f"{path} should not be there")
         if wanted[path] != found[path]:
-            return Finding("files_differ", f"{path}: expected {shown(wanted[path])}, got {shown(found[path])}")
+            return Finding(
+                "files_differ", f"{path}: expected {shown(wanted[path])}, got {shown(found[path])}"
+            )
     return _compare_folders(expected, left, exactly=verifier.expected_files is None)
 
 
-def _compare_folders(expected: dict[str, str], left: dict[str, Any], exactly: bool) -> Finding | None:
+def _compare_folders(
+    expected: dict[str, str], left: dict[str, Any], exactly: bool
+) -> Finding | None:
     named = {_name(path).rstrip("/") for path in expected if path.endswith("/")}
     wanted = named | {parent for path in expected for parent in _parents(_name(path).rstrip("/"))}
     found = set(left["folders"])

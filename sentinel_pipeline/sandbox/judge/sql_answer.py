@@ -84,7 +84,9 @@ def judge(code: str, verifier: SqlAnswer, limits: Limits, zygote: Zygote) -> Jud
     return judged._replace(recycle=recycle)
 
 
-def _judge_on(setup: str, code: str, verifier: SqlAnswer, limits: Limits, zygote: Zygote) -> Judgement:
+def _judge_on(
+    setup: str, code: str, verifier: SqlAnswer, limits: Limits, zygote: Zygote
+) -> Judgement:
     """Grade the query on one database."""
     gold, recycle = _gold(setup, verifier, limits, zygote)
     if isinstance(gold, Finding):
@@ -97,7 +99,9 @@ def _judge_on(setup: str, code: str, verifier: SqlAnswer, limits: Limits, zygote
     return Judgement(in_time(finding, ran.end, limits), ran.end, recycle or ran.recycle)
 
 
-def _gold(setup: str, verifier: SqlAnswer, limits: Limits, zygote: Zygote) -> tuple[Table | Finding, bool]:
+def _gold(
+    setup: str, verifier: SqlAnswer, limits: Limits, zygote: Zygote
+) -> tuple[Table | Finding, bool]:
     """The expected table, or what is wrong with the task."""
     key = (setup, verifier.query, limits)
     kept = _golds.get(key)
@@ -107,11 +111,15 @@ def _gold(setup: str, verifier: SqlAnswer, limits: Limits, zygote: Zygote) -> tu
     recycle = first.recycle or again.recycle
     for ran in (first, again):
         if ran.table is None:
-            return Finding("test_error", f"the gold query: {ran.finding.code}: {ran.finding.detail}"), recycle
+            return Finding(
+                "test_error", f"the gold query: {ran.finding.code}: {ran.finding.detail}"
+            ), recycle
     assert first.table and again.table
     problem = _difference(first.table, again.table, verifier.ordered)
     if problem:
-        return Finding("test_error", f"the gold query gives other rows when it runs again: {problem}"), recycle
+        return Finding(
+            "test_error", f"the gold query gives other rows when it runs again: {problem}"
+        ), recycle
     _golds.put(key, first.table, first.size)
     return first.table, recycle
 
@@ -123,13 +131,25 @@ def _difference(expected: Table, found: Table, ordered: bool) -> str | None:
 
 
 def _run(query: str, setup: str, seed: float, limits: Limits, zygote: Zygote) -> Ran:
-    task = json.dumps({"setup": setup, "seed": seed, "memory_mib": limits.memory_mib}).encode("ascii")
+    task = json.dumps({"setup": setup, "seed": seed, "memory_mib": limits.memory_mib}).encode(
+        "ascii"
+    )
     end, raw, recycle = zygote.run(BATCH, query.encode("utf-8", "replace"), 1, frame(task), limits)
     table, finding = None, why_ended(end, limits, len(raw) > limits.output_kib * 1024)
     try:
         answer = _read([codec.from_text(text) for text in split_frames(raw)])
-    except (Malformed, Unreadable, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        return Ran(None, Finding("exception", f"the answer cannot be read: {error}"), end, recycle, 0)
+    except (
+        Malformed,
+        Unreadable,
+        ValueError,
+        TypeError,
+        KeyError,
+        AttributeError,
+        RecursionError,
+    ) as error:
+        return Ran(
+            None, Finding("exception", f"the answer cannot be read: {error}"), end, recycle, 0
+        )
     if isinstance(answer, Finding):
         finding = (
             answer._replace(detail=f"more than {limits.output_kib} KiB of rows")
@@ -149,7 +169,11 @@ def _read(answers: list[Any]) -> Table | Finding | None:
     if len(answers) < 2 or answers[-1] != {"end": True}:
         return None
     columns = answers[0]["columns"]
-    rows = [read_row(codec.unpack(row, _no_handle)) for answer in answers[1:-1] for row in answer["rows"]]
+    rows = [
+        read_row(codec.unpack(row, _no_handle))
+        for answer in answers[1:-1]
+        for row in answer["rows"]
+    ]
     if type(columns) is not int or any(len(row.values) != columns for row in rows):
         raise Malformed("a row without its columns")
     return Table(columns, rows)

@@ -36,7 +36,9 @@ def judge(code: str, verifier: StdioTests, limits: Limits, zygote: Zygote) -> Ju
     return Judgement(finding, end._replace(cpu_seconds=spent), recycle)
 
 
-def _one_case(source: bytes, given: str, wanted: str, limits: Limits, zygote: Zygote) -> tuple[Finding, End, bool]:
+def _one_case(
+    source: bytes, given: str, wanted: str, limits: Limits, zygote: Zygote
+) -> tuple[Finding, End, bool]:
     stdin, stdout = os.memfd_create("stdin"), os.memfd_create("stdout")
     try:
         _fill(stdin, given.encode("utf-8", "surrogateescape"))

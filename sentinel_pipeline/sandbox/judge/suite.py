@@ -39,7 +39,9 @@ class Suite:
         self.imports = module_tests.take_imports(tests)
         if not tests.body:
             raise BadTests("there are no tests")
-        self.asserts = {node.lineno: node for node in ast.walk(tests) if isinstance(node, ast.Assert)}
+        self.asserts = {
+            node.lineno: node for node in ast.walk(tests) if isinstance(node, ast.Assert)
+        }
         self.checks = _defines_check(tests)
         self.runs = not self.checks and module_tests.has_tests(tests)
         taken = self.imports.names.keys() | self.imports.modules
@@ -54,7 +56,10 @@ class Suite:
         self.targets = {name: self.imports.names.get(name, name) for name in self.remotes}
         self.shared = _needs_program_beside([setup, tests], self.remotes)
         self.setup, self.tests = compile(setup, SETUP, "exec"), compile(tests, TESTS, "exec")
-        self.learning = [_compile_tolerant(verifier.setup, SETUP), _compile_tolerant(verifier.tests, TESTS)]
+        self.learning = [
+            _compile_tolerant(verifier.setup, SETUP),
+            _compile_tolerant(verifier.tests, TESTS),
+        ]
         self.plan: list[bytes] | None = None
         self.payload = b""
         self.dynamic = False
@@ -76,7 +81,11 @@ class Suite:
         """The tests as text to run beside a program."""
         call = f"\ncheck({self.entry_point})\n" if self.checks else ""
         text = f"{_ONCE}{self.verifier.setup}\n{self.text if any(self.imports) else self.verifier.tests}{call}"
-        return module_tests.beside(text, self.imports, self.runs) if self.runs or any(self.imports) else text
+        return (
+            module_tests.beside(text, self.imports, self.runs)
+            if self.runs or any(self.imports)
+            else text
+        )
 
     def once(self, make: Callable[[], Any]) -> Any:
         """``__once__`` for tests: what is dear to make and the same in every run, by the maker's name. Tests must not change it."""
@@ -141,8 +150,14 @@ def _collect(table: symtable.SymbolTable, bound: set[str], read: set[str], top: 
 
 def _defines_check(tests: ast.Module) -> bool:
     defined = any(isinstance(node, ast.FunctionDef) and node.name == "check" for node in tests.body)
-    calls = [node.value for node in tests.body if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)]
-    return defined and not any(isinstance(call.func, ast.Name) and call.func.id == "check" for call in calls)
+    calls = [
+        node.value
+        for node in tests.body
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)
+    ]
+    return defined and not any(
+        isinstance(call.func, ast.Name) and call.func.id == "check" for call in calls
+    )
 
 
 def _first_called(tests: ast.Module) -> str | None:
@@ -159,8 +174,12 @@ class _Tolerant(ast.NodeTransformer):
     """Asserts become expressions whose failure is ignored: while learning there are no real answers."""
 
     def visit_Assert(self, node: ast.Assert) -> ast.AST:
-        ignore = ast.ExceptHandler(type=ast.Name("Exception", ast.Load()), name=None, body=[ast.Pass()])
-        return ast.copy_location(ast.Try(body=[ast.Expr(node.test)], handlers=[ignore], orelse=[], finalbody=[]), node)
+        ignore = ast.ExceptHandler(
+            type=ast.Name("Exception", ast.Load()), name=None, body=[ast.Pass()]
+        )
+        return ast.copy_location(
+            ast.Try(body=[ast.Expr(node.test)], handlers=[ignore], orelse=[], finalbody=[]), node
+        )
 
 
 def _compile_tolerant(text: str, name: str) -> CodeType:
@@ -184,7 +203,9 @@ def _beside(node: ast.AST, remotes: set[str]) -> bool:
         kinds = node.type.elts if isinstance(node.type, ast.Tuple) else [node.type]
         return any(_is_remote(kind, remotes) for kind in kinds)
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-        return node.func.id in _TYPE_QUESTIONS and any(_is_remote(item, remotes) for item in node.args)
+        return node.func.id in _TYPE_QUESTIONS and any(
+            _is_remote(item, remotes) for item in node.args
+        )
     if isinstance(node, ast.Compare):
         sides = [node.left, *node.comparators]
         return any(_is_remote(side, remotes) for side in sides) or _compares_objects(sides, remotes)
@@ -199,5 +220,11 @@ def _is_remote(node: ast.AST, remotes: set[str]) -> bool:
 
 def _compares_objects(sides: list[ast.expr], remotes: set[str]) -> bool:
     """``f(x) == Point(1, 2)``: the candidate's on both sides, so only its own ``__eq__`` can tell."""
-    called = [side.func.id for side in sides if isinstance(side, ast.Call) and isinstance(side.func, ast.Name)]
-    return len([name for name in called if name in remotes]) > 1 and any(name[:1].isupper() for name in called)
+    called = [
+        side.func.id
+        for side in sides
+        if isinstance(side, ast.Call) and isinstance(side.func, ast.Name)
+    ]
+    return len([name for name in called if name in remotes]) > 1 and any(
+        name[:1].isupper() for name in called
+    )

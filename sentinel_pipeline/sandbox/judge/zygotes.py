@@ -21,7 +21,12 @@ from ..last_words import last_words
 from ..outcomes import Limits
 
 _START_SECONDS = 120.0
-_ENVIRONMENT = {"PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1", "MALLOC_ARENA_MAX": "1", "LD_BIND_NOW": "1"}
+_ENVIRONMENT = {
+    "PYTHONHASHSEED": "0",
+    "PYTHONDONTWRITEBYTECODE": "1",
+    "MALLOC_ARENA_MAX": "1",
+    "LD_BIND_NOW": "1",
+}
 """A fixed hash seed, so that the order of sets is the same on every worker; one malloc arena, so that threads do not each
 reserve 64 MiB of the address space that a program may have."""
 _ANSWER_BYTES = 256 << 20
@@ -40,7 +45,9 @@ class Zygote:
     """A process that forks samples of one kind, with a fixed list of layers and size of the working folder. ``tool``: what the kind
     loads before it is confined."""
 
-    def __init__(self, kind: str, layers: Iterable[str], disk_mib: int, tool: str | None = None) -> None:
+    def __init__(
+        self, kind: str, layers: Iterable[str], disk_mib: int, tool: str | None = None
+    ) -> None:
         self.kind, self.disk_mib = kind, disk_mib
         self.channel, theirs = socket.socketpair()
         config = {
@@ -52,7 +59,16 @@ class Zygote:
         }
         with theirs:
             self.process = subprocess.Popen(
-                [sys.executable, "-P", "-s", "-S", "-c", BOOT.format(module="zygote"), json.dumps(config), str(GUEST)],
+                [
+                    sys.executable,
+                    "-P",
+                    "-s",
+                    "-S",
+                    "-c",
+                    BOOT.format(module="zygote"),
+                    json.dumps(config),
+                    str(GUEST),
+                ],
                 env=_ENVIRONMENT,
                 cwd="/",
                 pass_fds=(theirs.fileno(),),
@@ -72,12 +88,16 @@ class Zygote:
             self.process.stderr.close()
         self.process.wait()
 
-    def run(self, kind: int, code: bytes, requests: int, rest: bytes, limits: Limits) -> tuple[End, bytes, bool]:
+    def run(
+        self, kind: int, code: bytes, requests: int, rest: bytes, limits: Limits
+    ) -> tuple[End, bytes, bool]:
         """Run one job to its end: how it ended, the raw answers, and whether this zygote should be replaced."""
         self._start(kind, code, requests, rest, limits)
         return self.report()
 
-    def run_program(self, code: bytes, stdin: int, stdout: int, limits: Limits) -> tuple[End, bytes, bool]:
+    def run_program(
+        self, code: bytes, stdin: int, stdout: int, limits: Limits
+    ) -> tuple[End, bytes, bool]:
         """Run a program on two descriptors of ours to its end; the raw answer says only why it failed."""
         self._start(PROGRAM, code, 0, b"", limits, stdin, stdout)
         return self.report()
@@ -99,7 +119,9 @@ class Zygote:
             raise Lost(f"the zygote's channel broke: {error}") from None
         return self.report()
 
-    def _start(self, kind: int, code: bytes, requests: int, rest: bytes, limits: Limits, *given: int) -> None:
+    def _start(
+        self, kind: int, code: bytes, requests: int, rest: bytes, limits: Limits, *given: int
+    ) -> None:
         self._await_ready()
         header = guest.JOB.pack(
             len(code) + len(rest), kind, len(code), requests, limits.cpu_seconds, limits.wall_seconds,
@@ -108,7 +130,11 @@ class Zygote:
         self.channel.settimeout(limits.wall_seconds + _START_SECONDS)
         try:
             message = header + code + rest
-            sent = socket.send_fds(self.channel, [message], given) if given else self.channel.send(message)
+            sent = (
+                socket.send_fds(self.channel, [message], given)
+                if given
+                else self.channel.send(message)
+            )
             if sent < len(message):
                 self.channel.sendall(message[sent:])
         except OSError as error:
