@@ -1,4 +1,4 @@
-"""Reports, comparisons with artefact detectors, and the HTML page for 4 checkpoints, 10 suites and 1,000 items each: under 10 s.
+"""Reports, comparisons with artifact detectors, and the HTML page for 4 checkpoints, 10 suites and 1,000 items each: under 10 s.
 
 The peer is the plainest thing that reads the same rows: writing and parsing the samples as JSONL. Answers are drawn, not generated;
 nothing here needs a model.

@@ -21,18 +21,18 @@ from typing import Any, NamedTuple
 import torch
 from transformers import GenerationConfig
 
-from sentinel_pipeline.bench.task_bank import build
 from sentinel_pipeline.generation import Decoding, Prompt
 from sentinel_pipeline.generation.engine import generate, stop_tokens
 from sentinel_pipeline.generation.loading import load_model, load_tokenizer
 from sentinel_pipeline.generation.prompts import encode, prompts_of
 from sentinel_pipeline.records.model_spec import EmbeddedModel
-from sentinel_pipeline.training.device import prepare_cpu
-from sentinel_pipeline.training.embedded import pretrain
-from sentinel_pipeline.training.interrupts import Interrupts
-from sentinel_pipeline.training.jobs import PretrainJob
-from sentinel_pipeline.training.progress import Progress
-from sentinel_pipeline.training.worker import be_quiet
+from sentinel_pipeline.run_job import be_quiet
+from sentinel_pipeline.tasks.task_bank import build
+from sentinel_pipeline.training.embedded_model import pretrain
+from sentinel_pipeline.worker.device import prepare_cpu
+from sentinel_pipeline.worker.interrupts import Interrupts
+from sentinel_pipeline.worker.jobs import PretrainJob
+from sentinel_pipeline.worker.progress import Progress
 
 
 class Timed(NamedTuple):

@@ -13,13 +13,13 @@ import json
 import tempfile
 from pathlib import Path
 
-from sentinel_pipeline.bench.task_bank import build
 from sentinel_pipeline.generation import Decoding
 from sentinel_pipeline.records.grpo_spec import GrpoSpec
 from sentinel_pipeline.records.model_spec import EmbeddedModel
+from sentinel_pipeline.run_job import run_job
 from sentinel_pipeline.store import write_parquet
-from sentinel_pipeline.training.jobs import GrpoJob, PretrainJob
-from sentinel_pipeline.training.worker import run_job
+from sentinel_pipeline.tasks.task_bank import build
+from sentinel_pipeline.worker.jobs import GrpoJob, PretrainJob
 
 BAR = 0.15
 SKIPPED = 2

@@ -24,20 +24,20 @@ from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
 
-from sentinel_pipeline.bench.task_bank import build
 from sentinel_pipeline.generation import Decoding
 from sentinel_pipeline.records import Task
 from sentinel_pipeline.records.model_spec import EmbeddedModel
 from sentinel_pipeline.records.training_spec import DpoSpec, SftSpec, Windows
+from sentinel_pipeline.run_job import be_quiet
+from sentinel_pipeline.run_job import main as work
 from sentinel_pipeline.store import read_jsonl, write_jsonl, write_parquet
-from sentinel_pipeline.training.jobs import DpoJob, PretrainJob, SftJob, write_job
-from sentinel_pipeline.training.worker import be_quiet
-from sentinel_pipeline.training.worker import main as work
+from sentinel_pipeline.tasks.task_bank import build
+from sentinel_pipeline.worker.jobs import DpoJob, PretrainJob, SftJob, write_job
 
 STEPS, SAVE_EVERY = 60, 10
 WINDOWS = Windows(every=20, items=12, no_gain_by=0, syntax_drops=0)
 TIME_LIMIT_S = 600.0
-LIBRARIES = ["torch", "transformers", "trl", "datasets", "sentinel_pipeline.training.worker"]
+LIBRARIES = ["torch", "transformers", "trl", "datasets", "sentinel_pipeline.run_job"]
 
 
 class Moment(NamedTuple):

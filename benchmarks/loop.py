@@ -1,7 +1,7 @@
 """The whole loop on ``tiny`` in a folder of its own: wall time, the orchestrator's share, memory, and what was learnt.
 
 The peer is the stages' own work: the share is the wall time that no stage accounts for. With ``--twice`` the loop runs again and
-every artefact's content hash is compared.
+every artifact's content hash is compared.
 
     python benchmarks/loop.py [--recipe tiny] [--twice]
 """
@@ -89,7 +89,7 @@ def main() -> None:
     if args.twice:
         differing = sorted(name for name in hashes[0] if hashes[0][name] != hashes[1].get(name))
         print(
-            f"two runs of one seed: {len(hashes[0])} artefacts, differing: {', '.join(differing) or 'none'}"
+            f"two runs of one seed: {len(hashes[0])} artifacts, differing: {', '.join(differing) or 'none'}"
         )
 
 

@@ -33,7 +33,6 @@ from typing import Any
 
 os.environ.setdefault("RAYON_NUM_THREADS", "1")
 
-from sentinel_pipeline.bench.task_bank import build
 from sentinel_pipeline.critic.labels import label
 from sentinel_pipeline.mix import near
 from sentinel_pipeline.mix.build import build_mix
@@ -47,6 +46,7 @@ from sentinel_pipeline.records.data_spec import MixSpec
 from sentinel_pipeline.store import write_parquet
 from sentinel_pipeline.store.catalog import workbench
 from sentinel_pipeline.store.tables import table_writer
+from sentinel_pipeline.tasks.task_bank import build
 
 KEPT = {*keyword.kwlist, *dir(builtins)}
 SPEC = MixSpec(shares={"executable_code": 0.6, "devops": 0.4})
@@ -115,7 +115,7 @@ def suite() -> list[Task]:
     folder = Path(os.environ.get("SENTINEL_BENCHMARKS", "../shared/benchmarks"))
     if not folder.is_dir():
         return list(build(17, {}, {"functions": 500, "edits": 200, "tools": 200}, {}).heldout)
-    from sentinel_pipeline.bench.suites import load_suite
+    from sentinel_pipeline.tasks.suites import load_suite
 
     files = {"humaneval": "humaneval/HumanEval.jsonl.gz", "mbpp": "mbpp/mbpp.jsonl"}
     return [task for name, path in files.items() for task in load_suite(name, data=folder / path)]

@@ -1,6 +1,6 @@
 """A night with faults on the product's own graph: Dagster's daemon, three small recipes, five faults; what the morning finds.
 
-The trainer and the daemon are killed, the disk fills up, an artefact is corrupted, the judge does not answer. Needs a mount
+The trainer and the daemon are killed, the disk fills up, an artifact is corrupted, the judge does not answer. Needs a mount
 namespace (any user of a kernel that allows user namespaces, or root). Some ten minutes: every step is a process of its own here,
 as at night.
 
@@ -36,9 +36,9 @@ def main() -> int:
         print(f"{fault:24}{'named' if words in found['digest'] else 'NOT NAMED'}")
     for recipe, status in found["statuses"].items():
         print(
-            f"{recipe:24}{status}, {len(found['made'][recipe])} artefacts, verdicts {found['verdicts'][recipe]}"
+            f"{recipe:24}{status}, {len(found['made'][recipe])} artifacts, verdicts {found['verdicts'][recipe]}"
         )
-    print(f"{'artefacts lost':24}{len(found['lost'])}")
+    print(f"{'artifacts lost':24}{len(found['lost'])}")
     print(f"{'sentinel verify':24}{found['verify']}")
     print(f"{'seconds':24}{found['seconds']}")
     return 0

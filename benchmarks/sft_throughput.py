@@ -22,20 +22,20 @@ from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
-from sentinel_pipeline.bench.task_bank import build
 from sentinel_pipeline.generation.loading import load_tokenizer
 from sentinel_pipeline.records.data_spec import SHARES
 from sentinel_pipeline.records.model_spec import EmbeddedModel
 from sentinel_pipeline.records.training_spec import SftSpec
+from sentinel_pipeline.run_job import be_quiet
 from sentinel_pipeline.store import read_jsonl, write_jsonl
-from sentinel_pipeline.training.device import prepare_cpu
-from sentinel_pipeline.training.embedded import pretrain
-from sentinel_pipeline.training.interrupts import Interrupts
-from sentinel_pipeline.training.jobs import PretrainJob, SftJob
-from sentinel_pipeline.training.progress import Progress
+from sentinel_pipeline.tasks.task_bank import build
+from sentinel_pipeline.training.embedded_model import pretrain
 from sentinel_pipeline.training.sft import fine_tune
 from sentinel_pipeline.training.tokens import prepare_rows
-from sentinel_pipeline.training.worker import be_quiet
+from sentinel_pipeline.worker.device import prepare_cpu
+from sentinel_pipeline.worker.interrupts import Interrupts
+from sentinel_pipeline.worker.jobs import PretrainJob, SftJob
+from sentinel_pipeline.worker.progress import Progress
 
 LOGGED = 10
 """Steps over which TRL averages a logged loss by default: both sides' final loss is such a mean."""

@@ -35,7 +35,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         "test_dagster_ui",
         "test_repeats",
         "test_launch",
-        "test_worker",
+        "test_run_job",
     )
 
     def place(item: pytest.Item) -> tuple[bool, int]:
@@ -94,7 +94,7 @@ def chromium() -> str:
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
-    """A project folder of its own: recipes copied, no artefacts, a fresh Dagster home."""
+    """A project folder of its own: recipes copied, no artifacts, a fresh Dagster home."""
     for name in ("workspace.yaml", "dagster.yaml"):
         shutil.copy(ROOT / name, tmp_path / name)
     for name in ("recipes", "suites", "canaries"):

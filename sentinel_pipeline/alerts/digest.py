@@ -17,7 +17,7 @@ from ..bench.samples import read_samples
 from ..errors import BadInput
 from ..records import GateVerdict, PairedComparison
 from ..sandbox.outcomes import one_line
-from ..store import Artefact, Home, Ledger, Store, read_parquet
+from ..store import Artifact, Home, Ledger, Store, read_parquet
 from .notice import RunSeen
 
 
@@ -47,7 +47,7 @@ class NightSeen(NamedTuple):
     idle: Sequence[str]
     """Recipes marked nightly that had no run this night."""
     faults: Sequence[str]
-    """What went wrong beside the runs, in words: a daemon that was away, damaged artefacts, checks without a result."""
+    """What went wrong beside the runs, in words: a daemon that was away, damaged artifacts, checks without a result."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +105,7 @@ def changes_of(home: Home, recipe: str, run_id: str) -> Iterator[Change]:
             yield from _suites(recipe, earlier[-1], history[index])
 
 
-def _suites(recipe: str, before: Artefact, now: Artefact) -> Iterator[Change]:
+def _suites(recipe: str, before: Artifact, now: Artifact) -> Iterator[Change]:
     for path in sorted(now.folder.glob("*/samples.parquet")):
         suite = path.parent.name
         if not (before.folder / suite / "samples.parquet").is_file():

@@ -1,1 +1,1 @@
-"""Benchmarks: what is asked (families, task bank, suites) and what came of it (scoring, reports, comparisons)."""
+"""Benchmarks: a model answers suites, its answers are scored, and what came of it: reports, pairings, comparisons."""

@@ -13,8 +13,8 @@ from typing import Any, Literal, NamedTuple
 from ..errors import BadInput
 from ..gates.effects import cohens_h, holm
 from ..records import Interval, PairedComparison, SampleScore
-from ..store import Artefact
-from .artefacts import CutScorer, Finding, explained
+from ..store import Artifact
+from .confounds import CutScorer, Finding, explained
 from .pairing import Pairs, counted, scored_pairs
 from .samples import read_samples
 
@@ -150,7 +150,7 @@ def stage_pairs(present: Sequence[str]) -> list[tuple[str, str]]:
 
 
 def compare_reports(
-    reports: Mapping[str, Artefact], suites: Sequence[str]
+    reports: Mapping[str, Artifact], suites: Sequence[str]
 ) -> list[tuple[PairedComparison, list[Flip]]]:
     """The pairs of ``stage_pairs`` among ``reports``, suite by suite."""
     return [

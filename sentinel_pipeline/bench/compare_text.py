@@ -39,7 +39,7 @@ def suites_to_json(found: Mapping[str, SuiteComparison]) -> dict[str, Any]:
             "lost": one.summary.lost,
             "verdict": one.verdict,
             "void": one.void is not None,
-            "artefacts": [finding.reason for finding in one.findings],
+            "artifacts": [finding.reason for finding in one.findings],
             "errors": {code: {"a": a, "b": b} for code, (a, b) in one.errors.items()},
             "tokens": {"a": one.tokens[0], "b": one.tokens[1]},
         }

@@ -5,23 +5,22 @@ What this module does not do: generate. A changed scorer re-scores stored answer
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from ..critic.score import Scorable, score
 from ..errors import Infrastructure
+from ..llm_judge.verdicts import read_verdicts
 from ..records import BenchmarkReport, JudgedAnswer, SampleScore, Task
 from ..records.conversation import sample_id
 from ..records.recipe import Recipe
 from ..store import Draft, read_jsonl, read_parquet
-from ..store.files import whole_lines
+from ..tasks.suites import PROMPT_FORMATS
 from .failures import Measured, write_failures
 from .lm_eval import write_results
 from .report import build_report, report_to_json
 from .samples import join_turns, write_samples, write_turns
-from .suites import PROMPT_FORMATS
 
 UNANSWERED = "infra: not answered"
 
@@ -148,20 +147,6 @@ def score_answers(
             tokens=answer["tokens"],
             seconds=answer["seconds"],
         )
-
-
-def verdicts_path(answers: Path) -> Path:
-    """Where a judge's verdicts on a suite's answers stand: beside them."""
-    return answers.with_suffix(".verdicts.jsonl")
-
-
-def read_verdicts(answers: Path) -> dict[str, dict[str, Any]]:
-    """A judge's verdicts (id, key, outcome, reason) on stored answers, by id; none where no judge was asked."""
-    path = verdicts_path(answers)
-    if not path.exists():
-        return {}
-    with path.open("rb") as stream:
-        return {row["id"]: row for row in map(json.loads, whole_lines(stream))}
 
 
 def _unanswered(name: str, task: Task) -> SampleScore:

@@ -20,8 +20,8 @@ from ..gates import pass_at_k, wilson_by_task
 from ..sandbox import Grader, Limits, Outcome, Program, Result
 from ..store import sha256_file
 from ..store.files import open_unpacked
+from ..tasks.suites.rows import json_object
 from .problems import Problem
-from .suites.rows import json_object
 from .unfinished import unfinished
 
 SLOWER = 5.0

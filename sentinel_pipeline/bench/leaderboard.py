@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from ..errors import Infrastructure
 from ..plots import curves
-from ..store import Artefact
+from ..store import Artifact
 from ..store.manifest import read_manifest
 from .report import percent
 
@@ -52,7 +52,7 @@ def standings(runs: Path, scorer_now: str) -> list[Standing]:
 def _one(path: Path, scorer_now: str) -> list[Standing]:
     folder = path.parents[1]
     try:
-        made = Artefact(folder, read_manifest(folder))
+        made = Artifact(folder, read_manifest(folder))
         manifest, data = made.manifest, made.json(path.relative_to(folder).as_posix())
         samples = (
             made.path(f"samples_{data['suite']}.jsonl").read_text(encoding="utf-8").splitlines()

@@ -1,7 +1,7 @@
 """Reports in the shape that the ecosystem reads: lm-evaluation-harness's key names, samples beside results.
 
 ``results.json`` holds what is the same in two equal runs; when, where and how long stands in ``logs/environment.json``, since it
-differs. What this module does not do: overwrite. A draft becomes a new artefact, and every artefact is kept.
+differs. What this module does not do: overwrite. A draft becomes a new artifact, and every artifact is kept.
 """
 
 from __future__ import annotations

@@ -16,8 +16,8 @@ from typing import Any, NamedTuple, get_args
 from ..errors import BadInput
 from ..records import Verifier
 from ..sandbox.outcomes import Executable
-from .suites import SUITES, evalplus, humaneval, load_suite, mbpp, multipl_e, own
-from .suites.rows import SuiteRow, read_rows
+from ..tasks.suites import SUITES, evalplus, humaneval, load_suite, mbpp, multipl_e, own
+from ..tasks.suites.rows import SuiteRow, read_rows
 
 _BETWEEN = re.compile(r"[\s,\[]*")
 

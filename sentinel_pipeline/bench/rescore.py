@@ -1,7 +1,7 @@
 """Stored answers scored again, without a model: what a changed scorer asks for.
 
 The answers stay as they were given; outcomes, reasons and rates are made anew under the scorer's version of now, as a *new*
-artefact. Nothing is overwritten, and a verdict about the old scores is stale by its scorer version: ``Ledger.require`` refuses it.
+artifact. Nothing is overwritten, and a verdict about the old scores is stale by its scorer version: ``Ledger.require`` refuses it.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from ..errors import BadInput
 from ..records import BenchmarkReport, GateVerdict, SampleScore, Task
 from ..records.conversation import conversation_of, task_of
-from ..store import Artefact, Draft, Ledger, read_parquet
-from .artefacts import CutScorer
+from ..store import Artifact, Draft, Ledger, read_parquet
+from .confounds import CutScorer
 from .evaluate import UNANSWERED
 from .lm_eval import write_results
 from .report import build_report, report_from_json, report_to_json
@@ -67,8 +67,8 @@ def _again(sample: SampleScore, found: Score) -> SampleScore:
     return replace(sample, outcome=found.outcome, reason=found.reason, syntax_ok=found.syntax_ok)
 
 
-def write_rescored(out: Draft, old: Artefact, suites: Path, scorer_version: str) -> list[Rescored]:
-    """Score every suite of the report artefact ``old`` again into the draft ``out``.
+def write_rescored(out: Draft, old: Artifact, suites: Path, scorer_version: str) -> list[Rescored]:
+    """Score every suite of the report artifact ``old`` again into the draft ``out``.
 
     Args:
         suites: the folder of the suites' Parquet files, as ``old`` was made from.
@@ -119,7 +119,7 @@ def stale(ledger: Ledger, recipe: str, scorer_version: str) -> list[GateVerdict]
 
 
 def cutting_scorer(suite: Path) -> CutScorer | None:
-    """The critic's scorer of answers to the tasks of a suite's Parquet file, for ``artefacts.explained``; None where an item is a
+    """The critic's scorer of answers to the tasks of a suite's Parquet file, for ``artifacts.explained``; None where an item is a
     whole conversation, which cannot be cut."""
     if any(conversation_of(row["id"]) != row["id"] for row in read_parquet(suite, columns=["id"])):
         return None

@@ -1,4 +1,4 @@
-"""Scored samples in and out of a report artefact: ``SUITE/samples.parquet``; timings apart, in ``logs/``."""
+"""Scored samples in and out of a report artifact: ``SUITE/samples.parquet``; timings apart, in ``logs/``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from ..gates.statistics import pass_at_k
 from ..records import SampleScore
 from ..records.conversation import conversation_of, task_of
-from ..store import Artefact, Draft, read_parquet
+from ..store import Artifact, Draft, read_parquet
 
 _TIMING = "seconds"
 
@@ -22,7 +22,7 @@ def write_samples(out: Draft, suite: str, samples: Sequence[SampleScore]) -> Non
     )
 
 
-def read_samples(report: Artefact, suite: str) -> list[SampleScore]:
+def read_samples(report: Artifact, suite: str) -> list[SampleScore]:
     """Read what ``write_samples`` wrote, without the timings."""
     rows = read_parquet(report.path(f"{suite}/samples.parquet"))
     return [SampleScore(**row, seconds=0.0) for row in rows]
@@ -33,7 +33,7 @@ def write_turns(out: Draft, suite: str, turns: Sequence[SampleScore]) -> None:
     out.table(f"{suite}/turns.parquet", (_row(turn) for turn in turns), "samples")
 
 
-def read_scores(report: Artefact, suite: str) -> list[SampleScore]:
+def read_scores(report: Artifact, suite: str) -> list[SampleScore]:
     """What was scored item by item: the turns where the suite has some, else the samples."""
     path = report.folder / suite / "turns.parquet"
     return (

@@ -14,10 +14,10 @@ from __future__ import annotations
 import hashlib
 from typing import Any, NamedTuple
 
-from sentinel_pipeline.bench.suites import humaneval, mbpp, own
-from sentinel_pipeline.bench.suites.rows import SuiteRow
 from sentinel_pipeline.errors import BadInput
 from sentinel_pipeline.records import Candidate, Message, Verifier, messages_from
+from sentinel_pipeline.tasks.suites import humaneval, mbpp, own
+from sentinel_pipeline.tasks.suites.rows import SuiteRow
 
 from .turns import order_problem, plain_turn, with_tools
 

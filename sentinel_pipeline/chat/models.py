@@ -13,7 +13,7 @@ from ..errors import BadInput, GateRefused, did_you_mean
 from ..generation.targets import Target, find_target
 from ..records.gate_checks import STAGES
 from ..store import Home
-from ..training.device import device_owner
+from ..worker.device import device_owner
 from .guard import Clearance, decide
 from .probe import probe
 from .session import Session

@@ -11,17 +11,17 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
+from ..audit.licence import refusal
+from ..audit.scorers import SCORERS
 from ..bench.report import report_from_json
-from ..bench.suites.format_probe import tasks
-from ..critic.exams import SCORERS
-from ..critic.licence import refusal
 from ..critic.version import scorer_version
 from ..gates import decide
 from ..generation.targets import Target
 from ..records import BenchmarkReport, GateVerdict
 from ..records.gate_spec import GatePolicy
 from ..records.recipe import Recipe
-from ..store import Artefact, Home, Ledger, Store
+from ..store import Artifact, Home, Ledger, Store
+from ..tasks.suites.format_probe import tasks
 from .guard import Probe
 
 SUITE = "format_probe"
@@ -74,7 +74,7 @@ def _rule(recipe: Recipe, stage: str) -> GatePolicy:
 
 def _reports(
     home: Home, recipe: str, stage: str, target: Target
-) -> Iterator[tuple[Artefact, BenchmarkReport]]:
+) -> Iterator[tuple[Artifact, BenchmarkReport]]:
     """Every readable report of the suite about exactly these weights."""
     places = (
         (Store(home, recipe, "-", "-"), f"{stage}_report"),
@@ -94,5 +94,5 @@ def _reports(
                 yield made, report
 
 
-def _has(made: Artefact) -> bool:
+def _has(made: Artifact) -> bool:
     return (made.folder / SUITE / "report.json").is_file()

@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 from ..store import Home
-from ..training.device import device_owner
+from ..worker.device import device_owner
 from .guard import SWITCH, Probe, Situation
 
 OVERHEAD = 1.5

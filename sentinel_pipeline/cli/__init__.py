@@ -15,15 +15,14 @@ from .alerts import alert
 from .audit import audit
 from .bench import bench
 from .chat import chat
+from .compare import compare, power
 from .console import err
-from .data import label
 from .doctor import doctor
 from .extract import extract
 from .gates import gate
 from .grade import grade
-from .house import gc, verify
 from .judge import judge
-from .measure import compare, power
+from .label import label
 from .mirror import mirror
 from .mix import mix, trace
 from .next import next_step
@@ -33,6 +32,7 @@ from .release import release
 from .review import review
 from .run import run
 from .ui import ui
+from .upkeep import gc, verify
 
 app = typer.Typer(
     name="sentinel",

@@ -14,8 +14,8 @@ from ..store import Home, Ledger, find_home
 from .console import AsJson, emit, err
 
 if TYPE_CHECKING:
-    from ..critic.audit import ScorerAudit
-    from ..rewards.audit import RewardAudit
+    from ..audit.exam import ScorerAudit
+    from ..audit.reward_scores import RewardAudit
 
 _SAMPLE = 24
 """Generated tasks of each family that give the gold answers where no recipe is named."""
@@ -52,11 +52,11 @@ def audit(
 
         sentinel audit --rewards
     """
-    from ..critic.canaries import canaries_hash, read_canaries
-    from ..critic.exams import EXAMS, Material, reward_exams
-    from ..critic.exams import audit as examine_all
-    from ..critic.licence import record_licences
-    from ..rewards.exams import by_family
+    from ..audit.canaries import canaries_hash, read_canaries
+    from ..audit.licence import record_licences
+    from ..audit.rewards import by_family
+    from ..audit.scorers import EXAMS, Material, reward_exams
+    from ..audit.scorers import audit as examine_all
 
     home = find_home()
     gold, spec = _gold(home, recipe)
@@ -112,8 +112,8 @@ def _print(audits: list[ScorerAudit], families: list[RewardAudit]) -> None:
 
 def _gold(home: Home, recipe: str | None) -> tuple[list[Task], CriticSpec]:
     """The tasks of a recipe's suites; a few of every generated family and the smoke suite where none is named."""
-    from ..bench.suites import load_suite
-    from ..bench.task_bank import EVERY_FAMILY, build
+    from ..tasks.suites import load_suite
+    from ..tasks.task_bank import EVERY_FAMILY, build
 
     if recipe is None:
         sample = build(17, {}, {family.name: _SAMPLE for family in EVERY_FAMILY})

@@ -19,7 +19,7 @@ from ..store import Home, find_home
 from .console import AsJson, emit, err, progress
 
 if TYPE_CHECKING:
-    from ..generation.benchmark import Outcome, Question
+    from ..bench.bench_model import Outcome, Question
     from ..generation.server import ServerSpec, Usage
     from ..generation.targets import Target
     from ..records import Task
@@ -93,7 +93,7 @@ def bench(
 
         sentinel bench my-model --base-url http://127.0.0.1:8000/v1 --suite bfcl --data bfcl=BFCL_v4_simple_python.json
     """
-    from ..generation.decoding import Decoding
+    from ..records.decoding import Decoding
 
     began, home = time.monotonic(), find_home()
     ks = _ks(k, samples, temperature)
@@ -186,8 +186,8 @@ def _suites(
     Raises:
         BadInput: no such suite or file, a malformed row, a suite twice, or data for a suite that is not asked.
     """
-    from ..bench.suite_audit import load_audited
-    from ..bench.suites import first_items
+    from ..audit.suites import load_audited
+    from ..tasks.suites import first_items
 
     files, found = _files(names, data), dict[str, list[Any]]()
     for name in names:
@@ -231,7 +231,7 @@ def _question(
     server: ServerSpec | None,
     fresh: bool,
 ) -> Question:
-    from ..generation.benchmark import Question
+    from ..bench.bench_model import Question
 
     return Question(
         target=target,
@@ -246,8 +246,8 @@ def _question(
 
 def _look(home: Home, question: Question) -> dict[str, Any]:
     """What would be asked, what is there already, and whether the gold answers pass."""
-    from ..bench.suite_audit import audit_suite
-    from ..generation.benchmark import answers_stored
+    from ..audit.suites import audit_suite
+    from ..bench.bench_model import answers_stored
 
     with tempfile.TemporaryDirectory() as folder:
         stored = answers_stored(home, question, Path(folder))
@@ -277,7 +277,7 @@ def _ask(
     rescore: bool,
     prices: tuple[float, float],
 ) -> dict[str, Any]:
-    from ..generation.benchmark import refuse_to_generate, run_bench
+    from ..bench.bench_model import refuse_to_generate, run_bench
     from ..generation.server import Server
 
     if rescore:

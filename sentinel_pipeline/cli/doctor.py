@@ -23,7 +23,7 @@ from ..errors import EXIT_INFRASTRUCTURE, SentinelError
 from ..sandbox import Level, isolation
 from ..store import Home, find_home
 from ..store.manifest import versions
-from ..training.device import device_owner
+from ..worker.device import device_owner
 from .console import AsJson, emit, err
 from .run import prepare_instance
 
@@ -165,12 +165,12 @@ def _clock(home: Home) -> Finding:
     )
     ahead = newest - now.timestamp()
     if ahead > 60:
-        found = f"the newest artefact was made {ahead:.0f} s from now"
+        found = f"the newest artifact was made {ahead:.0f} s from now"
         return Finding(
             name="clock",
             status="warn",
             found=found,
-            fix="set the clock; the newest artefact is not the current one",
+            fix="set the clock; the newest artifact is not the current one",
         )
     return Finding(name="clock", status="ok", found=now.isoformat(timespec="seconds"))
 

@@ -16,7 +16,7 @@ from ..store import Ledger, find_home
 from .console import AsJson, emit, err
 
 if TYPE_CHECKING:
-    from ..bench.licence import Identity, Licence
+    from ..llm_judge.licence import Identity, Licence
 
 judge = typer.Typer(help="Language models as judges, and their licences.", no_args_is_help=True)
 
@@ -73,8 +73,8 @@ def licence(
 
         sentinel judge licence labels.jsonl --model judge-7b --base-url http://127.0.0.1:8000/v1 --second-model other-7b --json
     """
-    from ..bench.licence import decide_licence, licence_verdict, read_labels
-    from ..generation.judge import RUBRIC, examine, identity, open_judges
+    from ..llm_judge.ask import RUBRIC, examine, identity, open_judges
+    from ..llm_judge.licence import decide_licence, licence_verdict, read_labels
 
     home = find_home()
     spec = home.recipe(recipe).judge if recipe else JudgeSpec()

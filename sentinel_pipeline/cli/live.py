@@ -13,7 +13,7 @@ from rich.live import Live
 from rich.text import Text
 
 from ..store import Home
-from ..training.progress import last_row
+from ..worker.progress import last_row
 
 _MARK = {
     "running": ("▶", "cyan"),

@@ -1,4 +1,4 @@
-"""``sentinel mirror push`` and ``fetch``: finished artefacts and the ledger to and from an object store."""
+"""``sentinel mirror push`` and ``fetch``: finished artifacts and the ledger to and from an object store."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..store import find_home
 from ..store.mirror import VARIABLE, Copied, Mirror
 from .console import AsJson, emit, err
 
-mirror = typer.Typer(help="Artefacts and the ledger on an object store.", no_args_is_help=True)
+mirror = typer.Typer(help="Artifacts and the ledger on an object store.", no_args_is_help=True)
 Url = Annotated[
     str | None, typer.Option(help=f"An fsspec URL, as s3://bucket/folder; else {VARIABLE}.")
 ]
@@ -33,7 +33,7 @@ def open_mirror(url: str | None) -> Mirror:
 
 @mirror.command()
 def push(url: Url = None, as_json: AsJson = False) -> None:
-    """Copy every finished artefact that is not there yet, and the ledger. Exit code 1 when one here is damaged: it is not copied.
+    """Copy every finished artifact that is not there yet, and the ledger. Exit code 1 when one here is damaged: it is not copied.
 
     Example:
 
@@ -44,11 +44,11 @@ def push(url: Url = None, as_json: AsJson = False) -> None:
 
 @mirror.command()
 def fetch(
-    recipe: Annotated[str | None, typer.Argument(help="Only this recipe's artefacts.")] = None,
+    recipe: Annotated[str | None, typer.Argument(help="Only this recipe's artifacts.")] = None,
     url: Url = None,
     as_json: AsJson = False,
 ) -> None:
-    """Bring back every artefact that is not here, and the newest ledger where there is none. Exit code 1 when one there is damaged.
+    """Bring back every artifact that is not here, and the newest ledger where there is none. Exit code 1 when one there is damaged.
 
     Example:
 
@@ -59,10 +59,10 @@ def fetch(
 
 def _report(done: Copied, word: str, as_json: bool) -> None:
     for one in done.damaged:
-        err.print(f"damaged, not {word}: {one.artefact}/{one.file}", markup=False, highlight=False)
+        err.print(f"damaged, not {word}: {one.artifact}/{one.file}", markup=False, highlight=False)
     ledger = f", ledger {done.ledger}" if done.ledger else ""
-    err.print(f"{len(done.artefacts)} artefacts {word}{ledger}", highlight=False)
+    err.print(f"{len(done.artifacts)} artifacts {word}{ledger}", highlight=False)
     if as_json:
         damaged = [one._asdict() for one in done.damaged]
-        emit({"artefacts": done.artefacts, "damaged": damaged, "ledger": done.ledger})
+        emit({"artifacts": done.artifacts, "damaged": damaged, "ledger": done.ledger})
     raise typer.Exit(EXIT_FAILED if done.damaged else 0)

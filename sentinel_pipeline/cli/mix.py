@@ -9,7 +9,7 @@ from rich.table import Table
 
 from ..errors import BadInput
 from ..mix.trace import store_of, trace_item, trace_row
-from ..store import Artefact, Home, find_home
+from ..store import Artifact, Home, find_home
 from .console import AsJson, emit, err
 
 _MOST = 10
@@ -38,7 +38,7 @@ def mix(
         emit(result)
 
 
-def _newest(home: Home, recipe: str | None) -> Artefact:
+def _newest(home: Home, recipe: str | None) -> Artifact:
     if recipe is not None:
         home.recipe(recipe)
         return store_of(home, recipe).get("rebalanced_mix")
@@ -54,7 +54,7 @@ def _newest(home: Home, recipe: str | None) -> Artefact:
     return max(found, key=lambda made: made.manifest.created_at)
 
 
-def _mix_json(home: Home, made: Artefact) -> dict[str, Any]:
+def _mix_json(home: Home, made: Artifact) -> dict[str, Any]:
     report = made.json("mix.json")
     name = made.manifest.recipe
     clean = store_of(home, name).origin(made, "decontamination_report").json("report.json")
@@ -126,7 +126,7 @@ def trace(
         str | None, typer.Option(help="A benchmark item instead, SUITE/ID: its nearest rows.")
     ] = None,
     recipe: Annotated[
-        str | None, typer.Option(help="Look in this recipe's artefacts only.")
+        str | None, typer.Option(help="Look in this recipe's artifacts only.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -161,7 +161,7 @@ def _trace_row(home: Home, recipe: str | None, row: str) -> dict[str, Any]:
     if not found:
         where = f"recipe {names[0]}" if len(names) == 1 else f"any of {len(names)} recipes"
         raise BadInput(
-            f"no artefact of {where} has a row {row!r}.", fix="Ids stand in the mix's rows.parquet."
+            f"no artifact of {where} has a row {row!r}.", fix="Ids stand in the mix's rows.parquet."
         )
     result = max(found, key=lambda one: max((mix["made"] for mix in one["mixes"]), default=""))
     _print_row(result)

@@ -24,8 +24,8 @@ def parity(
 
         sentinel parity data/runs/tiny/sft_checkpoint/RUN_ID
     """
+    from ..run_job import be_quiet
     from ..training.parity import check_parity
-    from ..training.worker import be_quiet
 
     be_quiet()
     found = check_parity(checkpoint)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import BadInput
-from ..store import Artefact, Store, find_home
+from ..store import Artifact, Store, find_home
 from .console import AsJson, emit, err
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def release(
         emit(result)
 
 
-def _bundle(store: Store, evidence: Evidence) -> Artefact:
+def _bundle(store: Store, evidence: Evidence) -> Artifact:
     from ..release.bundle import write_bundle
 
     parents = (evidence.checkpoint, evidence.report)
@@ -79,7 +79,7 @@ def _bundle(store: Store, evidence: Evidence) -> Artefact:
     return store.get("release_bundle")
 
 
-def _push(made: Artefact, name: str, evidence: Evidence) -> str:
+def _push(made: Artifact, name: str, evidence: Evidence) -> str:
     from ..release.push import push
 
     return push(
@@ -90,7 +90,7 @@ def _push(made: Artefact, name: str, evidence: Evidence) -> str:
 
 
 def _result(
-    evidence: Evidence, made: Artefact | None, out: Path | None, pushed: str | None
+    evidence: Evidence, made: Artifact | None, out: Path | None, pushed: str | None
 ) -> dict[str, Any]:
     from ..release.bundle import gate_json
 

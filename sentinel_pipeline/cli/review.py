@@ -14,7 +14,7 @@ from rich.table import Table
 from ..errors import BadInput
 from ..store import find_home
 from .console import AsJson, emit, err, progress
-from .review_house import backup, blind, open_desk, restore, user
+from .review_admin import backup, blind, open_desk, restore, user
 
 if TYPE_CHECKING:
     from ..review.summary import RunSummary

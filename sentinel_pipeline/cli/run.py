@@ -1,6 +1,6 @@
 """``sentinel run``: starts the loop as a child process, shows it live, and ends with one table.
 
-What it does not do: know Dagster. The child appends events to a file (``defs/run.py``); this module tails it.
+What it does not do: know Dagster. The child appends events to a file (``run_loop.py``); this module tails it.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def _start(
     command = [
         sys.executable,
         "-m",
-        "sentinel_pipeline.defs.run",
+        "sentinel_pipeline.run_loop",
         recipe,
         "--events",
         str(events),

@@ -7,9 +7,9 @@ from typing import Any
 
 from rich.table import Table
 
+from ..gates.curve_files import CURVES, curves_of, evidence_of, read_curves
 from ..gates.curves import watch
 from ..gates.next_recipe import next_recipe, write_next
-from ..gates.recorded import CURVES, curves_of, evidence_of, read_curves
 from ..gates.scenarios import Decision, decide
 from ..records.recipe import Recipe
 from ..store import Home, Store
@@ -38,8 +38,8 @@ def ask_tree(home: Home, recipe: Recipe, curves: Path | None, out: Path | None) 
 
 
 def _recorded(home: Home, recipe: str) -> Path:
-    artefact = Store(home, recipe, "", "").get("grpo_checkpoint")
-    return artefact.path(CURVES)
+    artifact = Store(home, recipe, "", "").get("grpo_checkpoint")
+    return artifact.path(CURVES)
 
 
 def _report(recipe: Recipe, decision: Decision, rows: list[dict[str, Any]]) -> dict[str, Any]:

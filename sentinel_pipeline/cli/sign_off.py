@@ -15,7 +15,7 @@ from rich.text import Text
 
 from ..errors import BadInput, did_you_mean
 from ..records import GateVerdict
-from ..store import Artefact, Ledger, Store, find_home, read_jsonl
+from ..store import Artifact, Ledger, Store, find_home, read_jsonl
 from .console import AsJson, emit, err
 from .run import prepare_instance
 
@@ -104,7 +104,7 @@ def _tell_dagster(signed: GateVerdict, recipe: str) -> bool:
     return done.returncode == 0
 
 
-def _show(made: Artefact, recipe: str, as_json: bool) -> None:
+def _show(made: Artifact, recipe: str, as_json: bool) -> None:
     path: Path = made.path("conversations.jsonl")
     drawn = list(read_jsonl(path))
     if as_json:

@@ -13,7 +13,7 @@ from ..bench.report import percent, report_from_json, with_interval
 from ..costs import cost_rows
 from ..records import GateVerdict
 from ..records.training_spec import Budget
-from ..store import Artefact, Ledger, Store
+from ..store import Artifact, Ledger, Store
 from .live import LiveRun
 
 
@@ -28,10 +28,10 @@ def summarise(store: Store, ledger: Ledger, live: LiveRun, budget: Budget) -> di
             {key: stage[key] for key in ("name", "seconds", "status")}
             for stage in live.stages.values()
         ],
-        "reports": {stage: _reports(artefact) for stage, artefact in reports.items()},
+        "reports": {stage: _reports(artifact) for stage, artifact in reports.items()},
         "comparisons": _comparisons(reports),
         "gates": [
-            _gate(verdict) for artefact in reports.values() for verdict in _newest(ledger, artefact)
+            _gate(verdict) for artifact in reports.values() for verdict in _newest(ledger, artifact)
         ],
         "decisions": [
             asdict(one) for made in reports.values() if (one := ledger.latest_decision(made.hash))
@@ -44,20 +44,20 @@ def _logs(store: Store, assets: list[str]) -> dict[str, Path]:
     return {name: made.folder / "logs" for name in assets if (made := _of_loop(store, name))}
 
 
-def _of_loop(store: Store, asset: str) -> Artefact | None:
+def _of_loop(store: Store, asset: str) -> Artifact | None:
     found = store.find(asset)
     asked = found is not None and not (found.folder / "not_asked.json").exists()
     return found if asked and found and found.manifest.loop_id == store.loop_id else None
 
 
-def _reports(artefact: Artefact) -> dict[str, Any]:
-    suites = sorted(path.parent.name for path in artefact.folder.glob("*/report.json"))
+def _reports(artifact: Artifact) -> dict[str, Any]:
+    suites = sorted(path.parent.name for path in artifact.folder.glob("*/report.json"))
     return {
-        suite: report_from_json(artefact.json(f"{suite}/report.json")).summary() for suite in suites
+        suite: report_from_json(artifact.json(f"{suite}/report.json")).summary() for suite in suites
     }
 
 
-def _comparisons(reports: dict[str, Artefact]) -> list[dict[str, Any]]:
+def _comparisons(reports: dict[str, Artifact]) -> list[dict[str, Any]]:
     """Read from the reports themselves: a run that a gate ended has compared what it has."""
     suites = (
         sorted(set.intersection(*({*_reports(made)} for made in reports.values())))
@@ -67,11 +67,11 @@ def _comparisons(reports: dict[str, Artefact]) -> list[dict[str, Any]]:
     return [comparison_to_json(summary) for summary, _ in compare_reports(reports, suites)]
 
 
-def _newest(ledger: Ledger, artefact: Artefact) -> list[GateVerdict]:
+def _newest(ledger: Ledger, artifact: Artifact) -> list[GateVerdict]:
     found = [
         verdict
-        for verdict in ledger.verdicts(recipe=artefact.manifest.recipe)
-        if verdict.subject_hash == artefact.hash
+        for verdict in ledger.verdicts(recipe=artifact.manifest.recipe)
+        if verdict.subject_hash == artifact.hash
     ]
     return list({verdict.name: verdict for verdict in found}.values())
 

@@ -31,9 +31,9 @@ from ..records.data_spec import CriticSpec
 from ..records.verifiers import verifier_to_json
 from ..store.label_cache import LabelCache
 from . import formats
-from .asked import kind_problem, names_problem
 from .entrypoint import entrypoint_match, wanted_entry
 from .hygiene import no_repetition, no_secret
+from .prompt_form import kind_problem, names_problem
 from .reading import Reading, read
 from .score import DEFAULTS, Plan, Score, plan, run_plans
 from .version import scorer_version

@@ -7,19 +7,15 @@ missing. Alerts are kept in the outbox by key, so that noticing twice tells once
 
 import datetime as dt
 import os
-import re
 import time
 from collections.abc import Iterator
 
 import dagster as dg
-from dagster import DagsterEventType, DagsterRunStatus, RunsFilter
+from dagster import DagsterRunStatus, RunsFilter
 
 from ..alerts.deliver import deliver
 from ..alerts.notice import (
-    CheckSeen,
     Night,
-    Outcome,
-    RunSeen,
     about_checks,
     about_nights,
     about_queue,
@@ -33,21 +29,11 @@ from ..records.alert import Alert
 from ..store import Home, Ledger, Outbox, Store, find_home
 from .checks import REPORT_GATES, gates_of
 from .review import open_desk
-from .run import failure_code, failure_message, innermost
+from .runs import RunLog, run_seen
 from .stage import current_scorer_version
-from .workers import CAUSES
 
 OVERLAP_S = 120.0
 """A run that ended while the last tick read is read again; its alerts have their keys already."""
-_DIED = re.compile(r"(?:unexpectedly exited|was terminated by signal) [^.]*")
-"""How Dagster's server tells of a run's process that is gone."""
-_SEEN = {
-    DagsterEventType.ASSET_CHECK_EVALUATION,
-    DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED,
-    DagsterEventType.ASSET_MATERIALIZATION,
-    DagsterEventType.STEP_FAILURE,
-    DagsterEventType.RUN_FAILURE,
-}
 
 
 @dg.sensor(
@@ -111,95 +97,6 @@ def _runs(instance: dg.DagsterInstance, since: float) -> Iterator[dg.RunRecord]:
             if record.dagster_run.run_id not in seen:
                 seen.add(record.dagster_run.run_id)
                 yield record
-
-
-def run_seen(record: dg.RunRecord, log: "RunLog") -> RunSeen:
-    """A run with its hours so far, or in all."""
-    run = record.dagster_run
-    end = record.end_time or time.time()
-    hours = (end - record.start_time) / 3600 if record.start_time else 0.0
-    failed = run.status == DagsterRunStatus.FAILURE
-    return RunSeen(
-        run.run_id, log.recipe, run.job_name, failed, hours, log.why, tuple(log.failures)
-    )
-
-
-class RunLog:
-    """One run's log, as far as checks are concerned."""
-
-    def __init__(self, instance: dg.DagsterInstance, run: dg.DagsterRun, recipe: str) -> None:
-        self.run, self.recipe, self._instance = run, recipe, instance
-        self.failures: list[str] = []
-        """What each failed step said, in order; where none did, what ended the run."""
-        self._planned: dict[tuple[str, str], str | None] = {}
-        self._made: set[str] = set()
-        self._failed: set[str | None] = set()
-        self.codes: set[int] = set()
-        """Exit codes of the steps that failed."""
-        self._done: dict[tuple[str, str], CheckSeen] = {}
-        for entry in instance.all_logs(run.run_id, of_type=_SEEN):
-            if entry.dagster_event:
-                self._read(entry.dagster_event)
-
-    @property
-    def why(self) -> str:
-        """The first failure."""
-        return self.failures[0] if self.failures else ""
-
-    def _read(self, event: dg.DagsterEvent) -> None:
-        kind = event.event_type
-        if kind == DagsterEventType.ASSET_MATERIALIZATION and event.asset_key:
-            self._made.add(event.asset_key.to_user_string())
-        elif kind == DagsterEventType.STEP_FAILURE:
-            self._failed.add(event.step_key)
-            self.codes.add(failure_code(event.step_failure_data))
-            self.failures.append(f"{event.step_key}: {failure_message(event.step_failure_data)}")
-        elif kind == DagsterEventType.RUN_FAILURE:
-            thrown = innermost(event.job_failure_data and event.job_failure_data.error)
-            said = thrown or self._wordless_end() or event.message or "it ended without a word"
-            self.failures = self.failures or [said]
-        elif kind == DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED:
-            key = event.asset_check_planned_data.asset_check_key
-            self._planned[key.asset_key.to_user_string(), key.name] = event.step_key
-        elif kind == DagsterEventType.ASSET_CHECK_EVALUATION:
-            one = event.asset_check_evaluation_data
-            asset, error = (
-                one.asset_key.to_user_string(),
-                one.severity == dg.AssetCheckSeverity.ERROR,
-            )
-            self._add(
-                asset,
-                one.check_name,
-                "passed" if one.passed else "failed" if error else "warned",
-                one.description,
-            )
-
-    def _wordless_end(self) -> str | None:
-        """Why a run ended of which no step says so: definitions that do not load, a server that is gone, a process that died."""
-        events = self._instance.all_logs(self.run.run_id, of_type=DagsterEventType.ENGINE_EVENT)
-        for one in reversed([one.dagster_event for one in events if one.dagster_event]):
-            if one.engine_event_data.error:
-                return one.engine_event_data.error.message.strip()
-            if died := _DIED.search(one.message or ""):
-                return f"its process {died[0]}: {CAUSES}"
-        return None
-
-    def _add(self, asset: str, check: str, outcome: Outcome, description: str | None) -> None:
-        self._done[asset, check] = CheckSeen(
-            self.run.run_id, self.recipe, asset, check, outcome, description or ""
-        )
-
-    def checks(self) -> list[CheckSeen]:
-        """Results, and once the run is over the planned checks without one: of a step that failed, or of an asset it made."""
-        if self.run.is_finished:
-            for (asset, check), step in self._planned.items():
-                if (asset, check) in self._done:
-                    continue
-                if step in self._failed:
-                    self._add(asset, check, "crashed", self.why)
-                elif asset in self._made:
-                    self._add(asset, check, "missing", self.why)
-        return list(self._done.values())
 
 
 def _max_hours(home: Home, recipe: str) -> float | None:

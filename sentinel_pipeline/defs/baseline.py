@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from ..store import Draft
-from .answering import report_asset
+from .report_assets import report_asset
 from .review import without_retired
 from .stage import Stage, recipe_asset
 
@@ -17,9 +17,9 @@ from .stage import Stage, recipe_asset
 )
 def task_bank(stage: Stage) -> None:
     """Training tasks, and the suites that will judge: fixed before training, without items whose corrections are rows."""
-    from ..bench.suite_audit import load_audited
-    from ..bench.suites import first_items
-    from ..bench.task_bank import build
+    from ..audit.suites import load_audited
+    from ..tasks.suites import first_items
+    from ..tasks.task_bank import build
 
     spec, bench = stage.recipe.tasks, stage.recipe.bench
     corrections = stage.parent("human_corrections")
@@ -47,10 +47,10 @@ def probe_start(stage: Stage, out: Draft) -> dict[str, Any]:
     """Let every candidate answer the probe, choose, and say why; returns the chosen model as ``resolve_model`` does."""
     from ..bench.evaluate import score_answers
     from ..bench.samples import join_turns, write_samples
-    from ..bench.suites import load_suite
     from ..records.model_spec import ModelSpec
-    from ..training.base import resolve_model
-    from ..training.start import Probed, choose, probe_format, probe_job
+    from ..tasks.suites import load_suite
+    from ..training.starting_point import Probed, choose, probe_format, probe_job
+    from ..worker.models import resolve_model
 
     spec, tasks = stage.recipe.model, {name: load_suite(name) for name in stage.recipe.model.probe}
     for name, asked in tasks.items():
@@ -88,8 +88,8 @@ def probe_start(stage: Stage, out: Draft) -> dict[str, Any]:
 )
 def base_checkpoint(stage: Stage) -> None:
     """The model that training starts from: pretrained on the spot, resolved and hashed, or the better of several in a probe."""
-    from ..training.base import resolve_model
-    from ..training.jobs import pretrain_job
+    from ..worker.jobs import pretrain_job
+    from ..worker.models import resolve_model
 
     with stage.making(keep=True) as out:
         if stage.recipe.model.source == "embedded":

@@ -7,8 +7,8 @@ from ..errors import GateRefused
 from ..gates.statistics import wilson
 from ..records import Quarantined, Task
 from ..records.data_spec import SelfGenerated
-from ..store import Artefact, Draft, read_parquet
-from .answering import model_folder
+from ..store import Artifact, Draft, read_parquet
+from .report_assets import model_folder
 from .stage import Stage, recipe_asset
 
 
@@ -46,7 +46,7 @@ def self_generated(stage: Stage) -> None:
 
 def write_rows(stage: Stage, out: Draft, model: Path, spec: SelfGenerated) -> None:
     """The attempts, in a child process; what was verified of the tokenizer stands in ``guards.json``."""
-    from ..training.jobs import SelfInstructJob, write_job
+    from ..worker.jobs import SelfInstructJob, write_job
 
     recipe, logs = stage.recipe, out.folder / "logs"
     job = SelfInstructJob(
@@ -58,7 +58,7 @@ def write_rows(stage: Stage, out: Draft, model: Path, spec: SelfGenerated) -> No
 
 
 def require_a_base_model(
-    stage: Stage, out: Draft, base: Artefact, spec: SelfGenerated
+    stage: Stage, out: Draft, base: Artifact, spec: SelfGenerated
 ) -> dict[str, float]:
     """Ask the sentinels (seed 001) raw; returns how many of those that ask for something were followed.
 
@@ -66,8 +66,8 @@ def require_a_base_model(
         GateRefused: more than a base model would, by the whole interval: its rows would be another's instructions.
     """
     from ..bench.evaluate import score_answers
-    from ..bench.suites import load_suite
-    from ..training.jobs import answer_job
+    from ..tasks.suites import load_suite
+    from ..worker.jobs import answer_job
 
     tasks, logs, table = (
         load_suite("sentinels"),

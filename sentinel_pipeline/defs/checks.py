@@ -16,7 +16,7 @@ from ..records import GateVerdict
 from ..records.gate_spec import GatePolicy
 from ..records.recipe import Recipe
 from .gap import NOT_ASKED, gap_gates, not_asked
-from .judging import judge
+from .gate_inputs import judge
 from .mix import suite_tasks, training_tasks
 from .stage import FIRST, RECIPES, View, failing_loudly, open_view, unlicensed
 

@@ -5,21 +5,21 @@ from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from ..critic.audit import audit_markdown
+from ..audit.exam import audit_markdown
 from ..records import LABELS, Candidate, CriticLabels
-from ..store import Artefact, read_jsonl, read_parquet
+from ..store import Artifact, read_jsonl, read_parquet
 from ..store.labelled import accepted_rows, count_labels, rejected_rows, with_answers
-from .answering import model_folder
 from .mix import suite_tasks
+from .report_assets import model_folder
 from .stage import Stage, recipe_asset
 
 
 @recipe_asset(group="critic", rooms=["critic", "sandbox"], deps=["task_bank"], kinds={"python"})
 def reward_audit(stage: Stage) -> None:
     """Every scorer examined on gold answers, canaries and cheats, also under load: who may gate, filter and reward."""
-    from ..critic.canaries import canaries_hash, read_canaries
-    from ..critic.exams import Material, audit
-    from ..critic.licence import record_licences
+    from ..audit.canaries import canaries_hash, read_canaries
+    from ..audit.licence import record_licences
+    from ..audit.scorers import Material, audit
 
     bank, folder = stage.parent("task_bank"), stage.home.canaries
     audits = audit(Material(suite_tasks(bank), read_canaries(folder), stage.recipe.critic))
@@ -114,7 +114,7 @@ def self_repairs(stage: Stage) -> None:
     from ..critic.self_repair import SUITE, repair_tasks
     from ..critic.self_repair import self_repairs as traces
     from ..store.label_cache import LabelCache
-    from ..training.jobs import answer_job
+    from ..worker.jobs import answer_job
 
     rejected, base, spec = (
         stage.parent("rejected_set"),
@@ -177,6 +177,6 @@ def repair_traces(stage: Stage) -> None:
         out.metrics["repairs"] = out.table("repairs.parquet", rows, "repairs")
 
 
-def _failures(rejected: Artefact) -> Iterator[tuple[Candidate, CriticLabels]]:
+def _failures(rejected: Artifact) -> Iterator[tuple[Candidate, CriticLabels]]:
     rows = read_parquet(rejected.path("rejected.parquet"))
     return ((Candidate.from_row(row), CriticLabels.from_row(row)) for row in rows)

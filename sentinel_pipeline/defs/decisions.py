@@ -9,13 +9,13 @@ from ..bench.compare import STAGES, compare_reports
 from ..bench.report import report_from_json, with_interval
 from ..gates.decisions import Evidence, evaluate
 from ..records.decision_spec import GOING_ON, Decision, DecisionPoint
-from ..store import Artefact
+from ..store import Artifact
 from .stage import FIRST, RECIPES, View, failing_loudly, open_view
 
 NEXT_STEP = "next_step"
 
 
-def evidence_of(view: View, point: DecisionPoint, report: Artefact) -> dict[str, Evidence]:
+def evidence_of(view: View, point: DecisionPoint, report: Artifact) -> dict[str, Evidence]:
     """What a point may ask of a report: its rates on the point's suite, and the paired gain over the stage before."""
     found = report_from_json(report.json(f"{point.suite}/report.json"))
     evidence = {

@@ -1,7 +1,7 @@
 """The sensor that writes a night's digest when its last run is over: one page, told as the alert ``digest``.
 
 It looks every half minute, so it also notices when nobody looked: the daemon was killed or restarted, the machine slept, the clock
-was set. Before it writes, it hashes every artefact of the night again, a part at a time: a tick must not take long.
+was set. Before it writes, it hashes every artifact of the night again, a part at a time: a tick must not take long.
 """
 
 import datetime as dt
@@ -22,11 +22,11 @@ from ..records.alert import Alert
 from ..records.training_spec import Budget
 from ..store import Home, Outbox, Store, atomic_write, find_home, write_json
 from ..store.verify import damage_by_part, database_damage, finished
-from .alerts import RunLog, run_seen
+from .dead_runs import end_dead_runs
 from .jobs import nightly
 from .nightly import AT_TWO, NIGHT_TAG, ZONE
+from .runs import RunLog, run_seen
 from .stage import LOOP_TAG
-from .workers import end_dead_runs
 
 AWAY_S = 180.0
 """Longer than this without a tick, and nobody was there; the sensor asks for one every 30 s."""
@@ -44,7 +44,7 @@ class Watch:
     away: tuple[tuple[float, float], ...] = ()
     """From which tick to which one nobody was there."""
     night: str = ""
-    """The night whose artefacts are being hashed, and how far that is."""
+    """The night whose artifacts are being hashed, and how far that is."""
     place: int = 0
     damaged: tuple[str, ...] = ()
 
@@ -128,12 +128,12 @@ def _hash_more(
     }
     folders = [one for one in finished(home) if _of(one, loops)]
     found, place = damage_by_part(home, folders, watch.place, VERIFY_S)
-    damaged = (*watch.damaged, *(f"{one.artefact}/{one.file}" for one in found))
+    damaged = (*watch.damaged, *(f"{one.artifact}/{one.file}" for one in found))
     return replace(watch, place=place, damaged=damaged), place == watch.place
 
 
 def _of(folder: Path, loops: set[str]) -> bool:
-    """Whether one of these loops made the artefact; told by its run's folder where the manifest cannot be read."""
+    """Whether one of these loops made the artifact; told by its run's folder where the manifest cannot be read."""
     try:
         return (
             json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["loop_id"] in loops
@@ -160,7 +160,7 @@ def _digest(
             f"{one.recipe}: check {check.check} on {check.asset} never ran." for check in missing
         ]
         spent[one.run_id] = _spent(home, one.recipe, run, record.start_time or 0.0)
-    damaged = [*watch.damaged, *(f"{one.artefact}/{one.file}" for one in database_damage(home))]
+    damaged = [*watch.damaged, *(f"{one.artifact}/{one.file}" for one in database_damage(home))]
     faults += [f"{name} is damaged: its bytes are not those that were written." for name in damaged]
     recipes = home.every_recipe()
     faults += [

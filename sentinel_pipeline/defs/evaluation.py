@@ -10,8 +10,8 @@ from ..bench.compare_text import (
 from ..bench.report import report_from_json
 from ..bench.rescore import cutting_scorer
 from ..bench.samples import read_samples
-from .answering import report_asset
 from .gap import not_asked
+from .report_assets import report_asset
 from .stage import Stage, recipe_asset
 
 sft_report = report_asset(

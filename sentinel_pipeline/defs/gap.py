@@ -10,7 +10,7 @@ from ..gates.gap import Gap
 from ..records import GateVerdict, SampleScore, Task
 from ..records.gap_spec import GapProof, PeerModel
 from ..records.recipe import section_hash
-from ..store import Artefact, Draft, read_parquet
+from ..store import Artifact, Draft, read_parquet
 from .stage import (
     RECIPES,
     Stage,
@@ -27,18 +27,18 @@ PROOF, SIGN_OFF = "gap_proof", "gap_sign_off"
 """The two gates: what was measured, and what a person said of it."""
 
 
-def not_asked(made: Artefact) -> bool:
+def not_asked(made: Artifact) -> bool:
     """Whether an asset only says that its recipe does not ask for it."""
     return (made.folder / NOT_ASKED).is_file()
 
 
 def answer_formats(
-    stage: Stage, out: Draft, model: Path, model_hash: str, bank: Artefact, spec: GapProof
+    stage: Stage, out: Draft, model: Path, model_hash: str, bank: Artifact, spec: GapProof
 ) -> None:
     """The model's answers to the proof's suite in each prompt format, scored, into ``gap/FORMAT`` of a report."""
     from ..bench.evaluate import score_answers
-    from ..training.jobs import AnswerJob, answer_job, read_job, write_job
-    from ..training.peers import has_chat_template
+    from ..training.gap_models import has_chat_template
+    from ..worker.jobs import AnswerJob, answer_job, read_job, write_job
 
     suite = bank.path(f"suites/{spec.suite}.parquet")
     tasks = [Task.from_row(row) for row in read_parquet(suite)]
@@ -62,7 +62,7 @@ def answer_formats(
 
 def _peer_report(stage: Stage, name: str) -> None:
     """Train or resolve one peer and let it answer."""
-    from ..training.peers import peer
+    from ..training.gap_models import peer
 
     bank, gap = stage.parent("task_bank"), stage.recipe.gap_proof
     with stage.making(bank, keep=gap is not None) as out:
@@ -109,7 +109,7 @@ def alt_base_report(stage: Stage) -> None:
 def gap_proof(stage: Stage) -> None:
     """Three models by three prompt formats on the same items: a gap in all of them, or training is refused."""
     from ..bench import gap_report
-    from ..bench.suites import as_items
+    from ..tasks.suites import as_items
 
     spec = stage.recipe.gap_proof
     bank, *reports = (
@@ -139,7 +139,7 @@ def gap_proof(stage: Stage) -> None:
     stage.show("plot", gap_report.gap_plot(gap, spec))
 
 
-def gap_verdict(stage: View, made: Artefact, spec: GapProof) -> GateVerdict:
+def gap_verdict(stage: View, made: Artifact, spec: GapProof) -> GateVerdict:
     """The stored proof as a verdict for the ledger."""
     proof = made.json("proof.json")
     instruct = proof["instruct"]
@@ -225,7 +225,7 @@ def _shown(name: str, found: GateVerdict | None, recipe: str) -> dg.AssetCheckRe
     )
 
 
-def require_gap(stage: Stage, proof: Artefact) -> None:
+def require_gap(stage: Stage, proof: Artifact) -> None:
     """Go on only with a passing proof, and a person's signature under exactly this one, where the recipe asks for them."""
     spec = stage.recipe.gap_proof
     if spec is None:

@@ -4,15 +4,15 @@ from typing import Any
 
 import dagster as dg
 
-from ..gates.recorded import CURVES, curves_of, read_curves
+from ..gates.curve_files import CURVES, curves_of, read_curves
 from ..gates.reward import judge_eval_reward, judge_watch
 from ..plots import curves
 from ..records import GateVerdict
 from ..records.grpo_spec import GrpoSpec
-from ..store import Artefact, read_jsonl
-from .answering import model_folder
+from ..store import Artifact, read_jsonl
 from .checks import verdict_result
 from .gap import NOT_ASKED
+from .report_assets import model_folder
 from .stage import (
     RECIPES,
     Stage,
@@ -41,7 +41,7 @@ NO_GRPO = "this recipe has no [grpo]"
 )
 def grpo_checkpoint(stage: Stage) -> None:
     """Reinforcement by audited rewards, with eval rewards, coverage and live rules; refused without licence or passed gates."""
-    from ..training.jobs import grpo_job
+    from ..worker.jobs import grpo_job
 
     spec, bank = stage.recipe.grpo, stage.parent("task_bank")
     if spec is None:
@@ -76,8 +76,8 @@ def require_rewards(stage: Stage) -> None:
     Raises:
         GateRefused: one did not, or never sat it.
     """
-    from ..critic.licence import require_licences
-    from ..rewards.exams import REWARDS, rewards_version
+    from ..audit.licence import require_licences
+    from ..audit.rewards import REWARDS, rewards_version
 
     stage.require_licensed_scorers()
     require_licences(stage.ledger, (REWARDS,), rewards_version())
@@ -124,7 +124,7 @@ def gain_text(gain: dict[str, Any]) -> str:
     )
 
 
-def findings(made: Artefact) -> list[dict[str, Any]]:
+def findings(made: Artifact) -> list[dict[str, Any]]:
     path = made.folder / "watch.jsonl"
     return list(read_jsonl(path)) if path.is_file() else []
 
@@ -142,7 +142,7 @@ def _judged(context: dg.AssetCheckExecutionContext, name: str) -> dg.AssetCheckR
     return verdict_result("grpo_checkpoint", verdict, "block")
 
 
-def _verdict(view: View, spec: GrpoSpec, made: Artefact, name: str) -> GateVerdict:
+def _verdict(view: View, spec: GrpoSpec, made: Artifact, name: str) -> GateVerdict:
     rows = read_curves(made.path(CURVES))
     subject = f"{view.recipe.name}/grpo_checkpoint"
     scorer = current_scorer_version()

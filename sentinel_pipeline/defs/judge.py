@@ -9,8 +9,8 @@ from .stage import RECIPES, Stage, failing_loudly, open_view, recipe_asset
 @recipe_asset(group="evaluation", rooms=["bench", "generation"], kinds={"python"})
 def judge_licence(stage: Stage) -> None:
     """Does the recipe's judge still agree with people? One that does not answer is an outage: nothing is decided, nobody waits."""
-    from ..bench.licence import decide_licence, licence_verdict, read_labels
-    from ..generation.judge import RUBRIC, examine, identity, open_judges
+    from ..llm_judge.ask import RUBRIC, examine, identity, open_judges
+    from ..llm_judge.licence import decide_licence, licence_verdict, read_labels
 
     spec, model, exam = stage.recipe.judge, stage.recipe.judge.model, stage.recipe.judge.exam
     with stage.making() as out:

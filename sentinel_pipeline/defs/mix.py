@@ -1,17 +1,17 @@
 """Group ``mix``: decontamination against every suite, then seed 000's shares."""
 
 from ..records import Task
-from ..store import Artefact, read_parquet
+from ..store import Artifact, read_parquet
 from .stage import Stage, recipe_asset
 
 
-def suite_tasks(bank: Artefact) -> list[Task]:
+def suite_tasks(bank: Artifact) -> list[Task]:
     """Every item of every suite that the recipe answers."""
     paths = sorted(bank.path("suites").glob("*.parquet"))
     return [Task.from_row(row) for path in paths for row in read_parquet(path)]
 
 
-def training_tasks(bank: Artefact) -> list[Task]:
+def training_tasks(bank: Artifact) -> list[Task]:
     """Tasks that share no composition with the suites, however alike they look."""
     return [Task.from_row(row) for row in read_parquet(bank.path("train.parquet"))]
 

@@ -16,9 +16,8 @@ from dagster import DagsterRunStatus, RunsFilter
 from ..errors import EXIT_BAD_INPUT, EXIT_GATE
 from ..records.recipe import Recipe
 from ..store import Home, Store, find_home
-from .alerts import RunLog
 from .jobs import nightly
-from .run import newest_run, stages, unfinished
+from .runs import RunLog, newest_run, stages, unfinished
 from .stage import LOOP_TAG, RECIPES
 
 NIGHT_TAG = "sentinel/night"

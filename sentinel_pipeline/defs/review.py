@@ -14,14 +14,14 @@ from .jobs import build_mix
 from .stage import RECIPES, Stage, recipe_asset
 
 if TYPE_CHECKING:
-    from ..review.desk import Desk
+    from ..review.review_queue import Desk
 
 
 @contextmanager
 def open_desk(home: Home) -> Iterator["Desk"]:
     """The queue: ``SENTINEL_DATABASE_URL``, else the SQLite file of this home."""
     from ..review.database import Database, database_url
-    from ..review.desk import Desk
+    from ..review.review_queue import Desk
 
     database = Database(database_url(home.review))
     try:

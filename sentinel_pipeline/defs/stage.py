@@ -1,6 +1,6 @@
 """What every asset shares: the recipe partition, the stage handed to its body, and how results reach the UI.
 
-``@recipe_asset`` is ``@dg.asset`` with the house's defaults; its body takes a ``Stage`` and makes one artefact. Our errors
+``@recipe_asset`` is ``@dg.asset`` with the house's defaults; its body takes a ``Stage`` and makes one artifact. Our errors
 become ``dg.Failure``: only infrastructure may be retried. Nothing here does a stage's work.
 """
 
@@ -31,7 +31,7 @@ from ..errors import GateRefused, Infrastructure, SentinelError
 from ..gates import policy_hash
 from ..gates.decisions import point_hash
 from ..records.recipe import Recipe
-from ..store import Artefact, Draft, Home, Ledger, Store, find_home
+from ..store import Artifact, Draft, Home, Ledger, Store, find_home
 from ..store.manifest import code_version
 
 RECIPES = dg.DynamicPartitionsDefinition(name="recipe")
@@ -46,7 +46,7 @@ LOOP_TAG = "sentinel/loop"
 
 
 class View(NamedTuple):
-    """A recipe and its artefacts, seen from one run."""
+    """A recipe and its artifacts, seen from one run."""
 
     home: Home
     recipe: Recipe
@@ -55,7 +55,7 @@ class View(NamedTuple):
 
 
 def open_view(run: dg.DagsterRun, recipe: str) -> View:
-    """The recipe and its store as ``run`` sees them: its own artefacts, else those of the loop it resumes, else current ones."""
+    """The recipe and its store as ``run`` sees them: its own artifacts, else those of the loop it resumes, else current ones."""
     home = find_home()
     loop = run.tags.get(LOOP_TAG) or run.root_run_id or run.run_id
     return View(
@@ -75,8 +75,8 @@ class Stage:
         self.shown: dict[str, Any] = {}
         self._began = time.monotonic()
 
-    def parent(self, asset: str) -> Artefact:
-        """An input artefact; only declared dependencies may be read, so that lineage never lies."""
+    def parent(self, asset: str) -> Artifact:
+        """An input artifact; only declared dependencies may be read, so that lineage never lies."""
         declared = {
             key.to_user_string()
             for key in self.context.assets_def.asset_deps[self.context.asset_key]
@@ -86,8 +86,8 @@ class Stage:
         return self.store.get(asset)
 
     @contextmanager
-    def making(self, *parents: Artefact, keep: bool = False) -> Iterator[Draft]:
-        """The output artefact, sealed on a clean exit; ``keep`` leaves the draft of interrupted long work for a resume."""
+    def making(self, *parents: Artifact, keep: bool = False) -> Iterator[Draft]:
+        """The output artifact, sealed on a clean exit; ``keep`` leaves the draft of interrupted long work for a resume."""
         with self.store.writing(
             self.asset,
             parents=parents,
@@ -113,7 +113,7 @@ class Stage:
         if reason := unlicensed(self.ledger):
             raise GateRefused(reason)
 
-    def require(self, gate: str, report: Artefact) -> None:
+    def require(self, gate: str, report: Artifact) -> None:
         """Go on only with a passing, fresh verdict of ``gate`` about ``report``, by licensed scorers; see ``Ledger.require``."""
         self.require_licensed_scorers()
         policy = self.recipe.gates[gate]
@@ -129,7 +129,7 @@ class Stage:
             else None,
         )
 
-    def follow(self, report: Artefact) -> None:
+    def follow(self, report: Artifact) -> None:
         """Go on only where the recipe's decision point after ``report``, if it has one, decided so; see ``Ledger.follow``."""
         point = self.recipe.decision_after(report.manifest.asset.removesuffix("_report"))
         if point is not None:
@@ -141,7 +141,7 @@ class Stage:
                 point_hash=point_hash(point),
             )
 
-    def _wait(self, report: Artefact, decided: Callable[[], object]) -> None:
+    def _wait(self, report: Artifact, decided: Callable[[], object]) -> None:
         """Checks that do not fence may be decided while this step starts; a report of another run is not waited for."""
         deadline = time.monotonic() + PATIENCE_S
         while (
@@ -151,7 +151,7 @@ class Stage:
         ):
             time.sleep(0.2)
 
-    def require_gates(self, report: Artefact) -> None:
+    def require_gates(self, report: Artifact) -> None:
         """Go on only with a passing, fresh verdict of every blocking gate of ``report``'s stage, the recipe's own among them."""
         stage = report.manifest.asset.removesuffix("_report")
         for name, policy in self.recipe.gates.items():
@@ -168,7 +168,7 @@ class Stage:
         Raises:
             BadInput, GateRefused, Infrastructure: as the child's exit code says, with the child's own words.
         """
-        from ..training.failures import worker_error
+        from ..worker.failures import worker_error
 
         if self.context.run.tags.get(NIGHTLY_TAG):
             spent = loop_costs(self.store, DEVICE_STAGES).values()
@@ -176,7 +176,7 @@ class Stage:
             refuse_beyond(
                 self.recipe.budget, self.asset, sum(cost.device_s for cost in spent), estimate
             )
-        command = [sys.executable, "-m", "sentinel_pipeline.training.worker", str(job)]
+        command = [sys.executable, "-m", "sentinel_pipeline.run_job", str(job)]
         context = self.context.op_execution_context
         try:
             dg.PipesSubprocessClient().run(
@@ -198,7 +198,7 @@ class Stage:
         return dg.MaterializeResult(data_version=dg.DataVersion(made.hash), metadata=metadata)
 
 
-def _metadata(made: Artefact) -> dict[str, Any]:
+def _metadata(made: Artifact) -> dict[str, Any]:
     numbers = {
         key: value
         for key, value in made.manifest.metrics.items()
@@ -238,8 +238,8 @@ def current_scorer_version() -> str:
 
 def unlicensed(ledger: Ledger) -> str | None:
     """Why the present scorers may not filter or gate; None when they may."""
-    from ..critic.exams import SCORERS
-    from ..critic.licence import refusal
+    from ..audit.licence import refusal
+    from ..audit.scorers import SCORERS
 
     return refusal(ledger, SCORERS, current_scorer_version())
 
@@ -267,7 +267,7 @@ def recipe_asset(
 ) -> Callable[[Callable[[Stage], None]], dg.AssetsDefinition]:
     """``@dg.asset`` with the recipe partition, owners, tags and the code version of the ``rooms`` that do the work.
 
-    The body's docstring is the asset's description; the body makes the artefact through ``stage.making``.
+    The body's docstring is the asset's description; the body makes the artifact through ``stage.making``.
     """
 
     def decorate(body: Callable[[Stage], None]) -> dg.AssetsDefinition:

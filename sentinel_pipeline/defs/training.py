@@ -5,14 +5,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..gates.recorded import CURVES
+from ..gates.curve_files import CURVES
 from ..plots import curves
 from ..records import Candidate, GateVerdict, Task
 from ..records.report import Interval
-from ..store import Artefact, Draft, read_jsonl, read_parquet
-from .answering import model_folder
+from ..store import Artifact, Draft, read_jsonl, read_parquet
 from .gap import require_gap
 from .mix import suite_tasks
+from .report_assets import model_folder
 from .stage import Stage, current_scorer_version, recipe_asset
 
 
@@ -25,8 +25,8 @@ from .stage import Stage, current_scorer_version, recipe_asset
 )
 def sft_checkpoint(stage: Stage) -> None:
     """Supervised fine-tuning on the mix, with evaluation windows and checkpoints; refused unless the base model's gap is proven."""
-    from ..training.jobs import sft_job
-    from ..training.start import start_of
+    from ..training.starting_point import start_of
+    from ..worker.jobs import sft_job
 
     base, report = stage.parent("base_checkpoint"), stage.parent("base_report")
     stage.require_gates(report)  # first: a refused gate leaves no gap proof and no mix to ask for
@@ -54,9 +54,9 @@ def sft_checkpoint(stage: Stage) -> None:
 )
 def preference_pairs(stage: Stage) -> None:
     """Best of N: the fine-tuned model's answers to training tasks, ranked by the critic; one accepted and one rejected a prompt."""
-    from ..generation.judged import add_verdicts
-    from ..generation.pairs import build_pairs, judge_answers
-    from ..training.jobs import sample_job
+    from ..llm_judge.verdicts import add_verdicts
+    from ..pairs.best_of_n import build_pairs, judge_answers
+    from ..worker.jobs import sample_job
 
     tuned, report, bank = (
         stage.parent(name) for name in ("sft_checkpoint", "sft_report", "task_bank")
@@ -108,10 +108,10 @@ class CleanTasks(NamedTuple):
     """Tasks that were left out: they overlap an item of a suite."""
 
 
-def clean_tasks(stage: Stage, bank: Artefact, prompts: int | None) -> CleanTasks:
+def clean_tasks(stage: Stage, bank: Artifact, prompts: int | None) -> CleanTasks:
     """``prompts`` training tasks drawn by seed, or all, less those that overlap an item of a suite."""
-    from ..generation.pairs import choose_tasks
     from ..mix.decontam import decontaminate
+    from ..pairs.best_of_n import choose_tasks
 
     found = [Task.from_row(row) for row in read_parquet(bank.path("train.parquet"))]
     tasks = choose_tasks(found, prompts or len(found), stage.recipe.seed)
@@ -138,7 +138,7 @@ def _as_candidate(task: Task) -> Candidate:
 )
 def dpo_checkpoint(stage: Stage) -> None:
     """Preference optimisation of the fine-tuned model on its own pairs, with windows; refused unless SFT passed its gates."""
-    from ..training.jobs import dpo_job
+    from ..worker.jobs import dpo_job
 
     pairs, tuned, report, bank = (
         stage.parent(name)
@@ -158,13 +158,13 @@ def dpo_checkpoint(stage: Stage) -> None:
     )
 
 
-def window_suite(bank: Artefact, name: str) -> Path:
+def window_suite(bank: Artifact, name: str) -> Path:
     """The file of the suite that windows ask."""
     return bank.path("window.parquet" if name == "window" else f"suites/{name}.parquet")
 
 
-def _tune(stage: Stage, parents: list[Artefact], write_job: Callable[[Path], Path]) -> None:
-    """Run a tuning's job into the asset's artefact, and show its curves."""
+def _tune(stage: Stage, parents: list[Artifact], write_job: Callable[[Path], Path]) -> None:
+    """Run a tuning's job into the asset's artifact, and show its curves."""
     with stage.making(*parents, keep=True) as out:
         reached = tune(stage, out, write_job(out.folder))
     _record_step_gate(stage, reached["step_gate"])

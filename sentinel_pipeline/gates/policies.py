@@ -1,7 +1,7 @@
 """A policy against a report: pass, fail or inconclusive, with the numbers and the rule in the reason.
 
 A gate is decided on evidence that is whole (every item answered), fresh (scored by the scorer of now), ours (few infrastructure
-outcomes) and, where two models are compared, not explained by an artefact; else it is inconclusive, whatever the numbers say.
+outcomes) and, where two models are compared, not explained by an artifact; else it is inconclusive, whatever the numbers say.
 What this module does not do: store verdicts (``store.ledger``) or act on them (training, release and chat refuse).
 """
 
@@ -34,7 +34,7 @@ class Paired(NamedTuple):
     against_hash: str = ""
     """Content hash of the report compared with."""
     void: str | None = None
-    """Why the difference is no evidence: an artefact explains it."""
+    """Why the difference is no evidence: an artifact explains it."""
     tasks: tuple[TaskPair, ...] = ()
     """Each item, where some were answered several times."""
 

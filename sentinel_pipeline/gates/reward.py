@@ -14,9 +14,9 @@ from ..records.gate_spec import GatePolicy
 from ..records.grpo_spec import GrpoSpec, WatchRule
 from ..records.recipe import section_hash
 from ..records.verdict import Verdict
+from .curve_files import curves_of, evidence_of
 from .curves import unseen
 from .policies import Measured, policy_hash, verdict_of
-from .recorded import curves_of, evidence_of
 
 EVAL_REWARD, WATCH_RULES = "eval_reward", "watch_rules"
 METRIC = "eval/mean_reward"

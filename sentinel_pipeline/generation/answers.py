@@ -13,38 +13,24 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, NamedTuple
+from typing import IO, TYPE_CHECKING
 
 from ..errors import BadInput
 from ..records.conversation import filled, needs
+from ..records.decoding import Decoding
 from ..store.files import cut_torn_line, whole_lines
-from .decoding import Decoding
+from .answer import Answer as Answer
+from .answer import Engine as Engine
+from .cache import AnswerCache
+from .engine import engine_of
+from .loading import load_model, load_tokenizer
 from .prompts import Prompt
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-    from .cache import AnswerCache
-
 Progress = Callable[[int, int, int], None]
 """Called with (items done, items in all, tokens generated since the start)."""
-
-
-class Answer(NamedTuple):
-    """One line of an answers file."""
-
-    id: str
-    completion: str
-    stopped: bool
-    """The model ended by itself, with its end token."""
-    tokens: int
-    """Generated tokens, the end token not counted."""
-    seconds: float
-    """The item's share of its batch's wall time."""
-
-
-Engine = Callable[[Sequence[Prompt], Decoding], Iterator[list[Answer]]]
-"""Answers in batches, in any order; an item that infrastructure failed is left out, and never answered by an empty text."""
 
 
 def answer(
@@ -63,8 +49,6 @@ def answer(
     Raises:
         BadInput: no model in the folder, no chat template, or two prompts of one id.
     """
-    from .loading import load_model, load_tokenizer
-
     if _Items(prompts, out_jsonl).open() or not out_jsonl.is_file():
         answer_with(
             load_model(model_dir), load_tokenizer(model_dir), prompts, decoding, out_jsonl, progress
@@ -80,8 +64,6 @@ def answer_with(
     progress: Progress | None = None,
 ) -> None:
     """``answer`` by a model that is loaded already."""
-    from .engine import engine_of
-
     answer_by(engine_of(model, tokenizer), prompts, decoding, out_jsonl, progress)
 
 

@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from .answers import Answer
-from .decoding import Decoding
+from ..records.decoding import Decoding
+from .answer import Answer
 from .prompts import Prompt
 
 

@@ -12,8 +12,8 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from .answers import Answer, Engine
-from .decoding import Decoding
+from ..records.decoding import Decoding
+from .answer import Answer, Engine
 from .prompts import Prompt, encode
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..errors import BadInput
 from ..records import Message, Task
 from ..records.conversation import sample_id, sampled
-from .decoding import Decoding
+from ..records.decoding import Decoding
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

@@ -25,9 +25,9 @@ from ..mix.normal import words
 from ..records import Candidate, Message
 from ..records.candidate import content_id
 from ..records.data_spec import CriticSpec, SelfGenerated
+from ..records.decoding import Decoding
 from ..store.files import whole_lines
 from .answers import Answer, Engine, open_for_append
-from .decoding import Decoding
 from .guards import Known
 from .prompts import Prompt, plain
 from .topics import SHOWN, TOPICS, Shown

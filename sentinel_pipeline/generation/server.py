@@ -19,9 +19,9 @@ from typing import Any, NamedTuple
 
 from ..errors import BadInput, Infrastructure
 from ..records import Message
+from ..records.decoding import Decoding
 from ..sandbox.outcomes import one_line
-from .answers import Answer
-from .decoding import Decoding
+from .answer import Answer
 from .prompts import Prompt, plain
 
 RETRIED = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})

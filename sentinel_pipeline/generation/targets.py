@@ -14,8 +14,8 @@ from pathlib import Path
 
 from ..errors import BadInput, did_you_mean
 from ..records.model_spec import ModelSpec
-from ..store import Artefact, Home, Store
-from ..training.base import files_hash, model_folder, resolve_model
+from ..store import Artifact, Home, Store
+from ..worker.models import files_hash, model_folder, resolve_model
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +73,6 @@ def _of_stage(store: Store, recipe: str, stage: str) -> Target:
     )
 
 
-def _heldout(bank: Artefact | None) -> Path | None:
+def _heldout(bank: Artifact | None) -> Path | None:
     path = bank.folder / "suites" / "heldout.parquet" if bank else None
     return path if path and path.is_file() else None

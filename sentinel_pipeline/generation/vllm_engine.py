@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import Infrastructure
-from .answers import Answer
-from .decoding import Decoding
+from ..records.decoding import Decoding
+from .answer import Answer
 from .loading import load_tokenizer
 from .prompts import Prompt, encode
 

@@ -1,6 +1,6 @@
 """Where a row came from and where it went; and which training rows are nearest to a benchmark item.
 
-Everything is read from finished artefacts: tables by id, lineage by the parents in their manifests. What this module
+Everything is read from finished artifacts: tables by id, lineage by the parents in their manifests. What this module
 does not do: recompute a label, or look into drafts.
 """
 
@@ -12,7 +12,7 @@ from typing import Any
 
 from ..errors import BadInput, did_you_mean
 from ..records import LABELS, Row, Task
-from ..store import Artefact, Home, Store, read_parquet
+from ..store import Artifact, Home, Store, read_parquet
 from ..store.catalog import query
 from ..store.manifest import read_manifest
 from .nearest import nearest_rows
@@ -21,12 +21,12 @@ _FROM = "id, source, category, task_id, file, line"
 
 
 def store_of(home: Home, recipe: str) -> Store:
-    """A recipe's finished artefacts, seen from no run."""
+    """A recipe's finished artifacts, seen from no run."""
     return Store(home, recipe, run_id="-", loop_id="-")
 
 
 def trace_row(home: Home, recipe: str, name: str) -> dict[str, Any] | None:
-    """Everything known of row ``name`` in one recipe's artefacts; None where none of them has it.
+    """Everything known of row ``name`` in one recipe's artifacts; None where none of them has it.
 
     Returns:
         ``id``, ``recipe``, ``origin`` (candidate or repair); where it was read: ``source``, ``file``, ``line``, ``task_id``;
@@ -66,7 +66,7 @@ def _candidate(store: Store, name: str) -> dict[str, Any] | None:
     return None
 
 
-def _labels(store: Store, raw: Artefact, name: str) -> dict[str, Any]:
+def _labels(store: Store, raw: Artifact, name: str) -> dict[str, Any]:
     """The labels of the newest critic that read these very candidates."""
     for labels in reversed(store.history("critic_labels")):
         if any(parent.content_hash == raw.hash for parent in labels.manifest.parents):
@@ -104,7 +104,7 @@ def _repair(store: Store, name: str) -> dict[str, Any] | None:
     return None
 
 
-def _in_mix(mix: Artefact, name: str) -> dict[str, Any] | None:
+def _in_mix(mix: Artifact, name: str) -> dict[str, Any] | None:
     seen = {
         "run_id": mix.manifest.run_id,
         "content_hash": mix.hash,
@@ -139,7 +139,7 @@ def _overlaps(store: Store, name: str) -> list[dict[str, Any]]:
     return [hit for hit in hits if hit["id"] == name]
 
 
-def _rows(made: Artefact, table: str, sql: str, name: str) -> list[dict[str, Any]]:
+def _rows(made: Artifact, table: str, sql: str, name: str) -> list[dict[str, Any]]:
     path = made.folder / table
     return query(sql, {"t": path}, [name]) if path.is_file() else []
 
@@ -151,7 +151,7 @@ def _manifests(home: Home, recipe: str) -> Iterator[dict[str, Any]]:
 
 
 def _ancestors(made: dict[str, Any], home: Home, recipe: str) -> set[str]:
-    """Content hashes of all that an artefact was made of, by manifests' parents."""
+    """Content hashes of all that an artifact was made of, by manifests' parents."""
     found: set[str] = set()
     waiting = list(made["parents"])
     while waiting:
@@ -190,7 +190,7 @@ def trace_item(home: Home, recipe: str, suite: str, name: str, most: int = 5) ->
     }
 
 
-def _task(bank: Artefact, suite: str, name: str) -> Task:
+def _task(bank: Artifact, suite: str, name: str) -> Task:
     paths = {path.stem: path for path in (bank.folder / "suites").glob("*.parquet")}
     if suite not in paths:
         raise BadInput(

@@ -12,7 +12,7 @@ class Windows:
 
     every: int = 250
     suite: str = "window"
-    """``window``: the task bank's own window tasks, which no gate judges by; or one of ``bench.suites``."""
+    """``window``: the task bank's own window tasks, which no gate judges by; or one of ``tasks.suites``."""
     items: int = 50
     syntax_drops: int = 2
     """Stop when the syntax rate dropped in this many windows in a row."""

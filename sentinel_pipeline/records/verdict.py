@@ -12,14 +12,14 @@ Verdict = Literal["pass", "fail", "inconclusive"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateVerdict:
-    """One decision of one gate about one artefact; immutable, kept in the ledger."""
+    """One decision of one gate about one artifact; immutable, kept in the ledger."""
 
     name: str
     """The gate: ``pass_at_1``, ``syntax_rate``, ``capability_gap`` …"""
     subject: str
     """What was judged, for people: ``tiny/sft_report``."""
     subject_hash: str
-    """Content hash of the artefact that was judged: a verdict holds for this content and no other."""
+    """Content hash of the artifact that was judged: a verdict holds for this content and no other."""
     verdict: Verdict
     measured: float | None
     threshold: float

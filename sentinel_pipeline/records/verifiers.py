@@ -184,7 +184,7 @@ class Constraints:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgedAnswer:
-    """An answer that only a reader can judge: a licensed model does (``generation.judged``), by a rubric."""
+    """An answer that only a reader can judge: a licensed model does (``llm_judge.verdicts``), by a rubric."""
 
     kind: ClassVar[str] = "judged_answer"
     category: ClassVar[str] = "general_chat"

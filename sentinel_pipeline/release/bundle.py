@@ -13,7 +13,7 @@ from typing import Any
 from ..bench.report import report_from_json
 from ..errors import GateRefused, Infrastructure
 from ..records import BenchmarkReport
-from ..store import Artefact, Draft, sha256_file
+from ..store import Artifact, Draft, sha256_file
 from .card import model_card
 from .evidence import Evidence
 
@@ -54,8 +54,8 @@ def write_bundle(out: Draft, evidence: Evidence) -> None:
     }
 
 
-def read_reports(made: Artefact) -> list[BenchmarkReport]:
-    """A report artefact's suites, by name."""
+def read_reports(made: Artifact) -> list[BenchmarkReport]:
+    """A report artifact's suites, by name."""
     names = sorted(path.parent.name for path in made.folder.glob("*/report.json"))
     return [report_from_json(made.json(f"{name}/report.json")) for name in names]
 
@@ -98,7 +98,7 @@ def gate_json(verdict: Any) -> dict[str, Any]:
     return row | {"interval": list(verdict.interval) if verdict.interval else None}
 
 
-def _copy_model(checkpoint: Artefact, folder: Path) -> None:
+def _copy_model(checkpoint: Artifact, folder: Path) -> None:
     judged = {
         entry.path.removeprefix("model/"): entry.sha256
         for entry in checkpoint.manifest.files

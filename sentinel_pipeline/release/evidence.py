@@ -9,15 +9,15 @@ import json
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from ..critic.exams import SCORERS
-from ..critic.licence import refusal
+from ..audit.licence import refusal
+from ..audit.scorers import SCORERS
 from ..critic.version import scorer_version
 from ..errors import BadInput, GateRefused, Infrastructure, did_you_mean
 from ..gates import policy_hash
 from ..records import GateVerdict
 from ..records.gate_checks import STAGES
 from ..records.recipe import Recipe
-from ..store import Artefact, Ledger, Store
+from ..store import Artifact, Ledger, Store
 from ..store.manifest import read_manifest
 from ..store.retention import with_ancestors
 
@@ -27,15 +27,15 @@ class Evidence(NamedTuple):
 
     recipe: Recipe
     stage: str
-    checkpoint: Artefact
-    report: Artefact
+    checkpoint: Artifact
+    report: Artifact
     verdicts: tuple[GateVerdict, ...]
     """The blocking gates of the stage: each passed, on exactly this report, by the scorer and the policy of now."""
     parity: dict[str, Any]
-    ancestors: tuple[Artefact, ...]
+    ancestors: tuple[Artifact, ...]
     """The checkpoint and all that it was made from, oldest first."""
 
-    def ancestor(self, asset: str) -> Artefact | None:
+    def ancestor(self, asset: str) -> Artifact | None:
         return next(
             (made for made in reversed(self.ancestors) if made.manifest.asset == asset), None
         )
@@ -88,13 +88,13 @@ def _last(store: Store, recipe: Recipe) -> str:
     return made[-1]
 
 
-def _about(checkpoint: Artefact, report: Artefact) -> Iterator[str]:
+def _about(checkpoint: Artifact, report: Artifact) -> Iterator[str]:
     if checkpoint.as_parent() not in report.manifest.parents:
         yield f"The newest {report.manifest.asset} is about another checkpoint than the newest: rebuild it."
 
 
 def _verdicts(
-    store: Store, recipe: Recipe, stage: str, report: Artefact
+    store: Store, recipe: Recipe, stage: str, report: Artifact
 ) -> list[GateVerdict | str]:
     """Of each blocking gate its verdict, or why there is none that allows going on."""
     ledger = Ledger(store.home.ledger)
@@ -126,7 +126,7 @@ def _verdicts(
     return found
 
 
-def _parity(checkpoint: Artefact) -> dict[str, Any] | str:
+def _parity(checkpoint: Artifact) -> dict[str, Any] | str:
     """What the worker compared when it had saved the checkpoint, or why that allows nothing."""
     listed = {entry.path: entry for entry in checkpoint.manifest.files}
     path = checkpoint.folder / "parity.json"
@@ -139,7 +139,7 @@ def _parity(checkpoint: Artefact) -> dict[str, Any] | str:
     return found
 
 
-def _ancestors(store: Store, checkpoint: Artefact) -> tuple[Artefact, ...]:
+def _ancestors(store: Store, checkpoint: Artifact) -> tuple[Artifact, ...]:
     folders = with_ancestors(store.home, [checkpoint])
-    found = [Artefact(folder, read_manifest(folder)) for folder in folders]
+    found = [Artifact(folder, read_manifest(folder)) for folder in folders]
     return tuple(sorted(found, key=lambda made: made.manifest.created_at))

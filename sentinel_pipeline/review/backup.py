@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ..errors import BadInput
 from ..store import atomic_write
-from .desk import Conflict, Desk
+from .review_queue import Conflict, Desk
 from .schema import DATA_TABLES, LATEST
 
 _FORMAT = "sentinel-review-backup"

@@ -22,8 +22,8 @@ from ..errors import BadInput
 from ..records import Message, messages_from
 from .agreement import Agreement, agreement
 from .database import upsert
-from .desk import Conflict, Desk, Refused, Unknown, User, note
 from .importing import plain
+from .review_queue import Conflict, Desk, Refused, Unknown, User, note
 from .schema import batches, blind_items, blind_labels
 
 Purpose = Literal["judge", "gap"]

@@ -14,8 +14,8 @@ from sqlalchemy.engine import RowMapping
 from sqlalchemy.sql.elements import ColumnElement
 
 from ..records import ReviewTask, SftCandidate
-from .desk import Desk, Unknown, User
 from .importing import plain
+from .review_queue import Desk, Unknown, User
 from .schema import bodies, cards, checks, corrections, drafts, history
 
 Place = Literal["pending", "draft", "done", "second", "disputed"]

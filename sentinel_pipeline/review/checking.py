@@ -20,7 +20,7 @@ from ..records import CATEGORIES, LABELS, Candidate, CriticLabels, ReviewTask, S
 from ..records.candidate import content_id
 from .cards import Card, last_check, read_card
 from .database import upsert
-from .desk import Desk, Refused, User
+from .review_queue import Desk, Refused, User
 from .schema import checks
 
 Outcome = Literal["pass", "fail", "infra"]

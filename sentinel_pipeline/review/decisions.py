@@ -16,9 +16,9 @@ from sqlalchemy.engine import RowMapping
 from .cards import Card, free_for, read_card
 from .checking import require_pass
 from .database import insert_missing, upsert
-from .desk import Conflict, Desk, Refused, User, note
 from .importing import plain
 from .queue import drop_draft, give_draft, let_go, lost
+from .review_queue import Conflict, Desk, Refused, User, note
 from .schema import cards, corrections, history, opinions
 
 Decision = Literal["approved", "discarded", "model_rejected"]

@@ -15,8 +15,8 @@ from ..records.candidate import content_id
 from ..store import sha256_file, write_jsonl, write_parquet
 from .approved import Approved, waiting
 from .database import insert_missing
-from .desk import Desk, note
 from .firewall import split
+from .review_queue import Desk, note
 from .schema import released
 
 

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, select
 from ..mix.decontam import decontaminate
 from ..records import Candidate, Message, Task
 from .approved import Approved, approved_rows, released_rows
-from .desk import Desk
+from .review_queue import Desk
 from .schema import released
 
 

@@ -23,7 +23,7 @@ from ..critic.hygiene import no_secret
 from ..errors import BadInput, Infrastructure
 from ..records import Quarantined, ReviewTask, SftCandidate
 from .database import insert_missing
-from .desk import Desk, note
+from .review_queue import Desk, note
 from .schema import bodies, cards, corrections, quarantine
 
 NAME = "sft_candidates.jsonl"

@@ -17,9 +17,9 @@ from ..errors import BadInput
 from ..gates.statistics import wilson
 from ..records import SampleScore
 from ..records.candidate import content_id
-from ..store import Artefact, Home, Store, read_parquet
+from ..store import Artifact, Home, Store, read_parquet
 from .cards import read_card
-from .desk import Desk, User
+from .review_queue import Desk, User
 from .schema import released
 
 _NOBODY = User("lineage", "lead")
@@ -130,12 +130,12 @@ def _trained(home: Home, recipe: str, row: str, family: str | None) -> list[Trai
     return found
 
 
-def _is_parent(parent: Artefact, child: Artefact) -> bool:
+def _is_parent(parent: Artifact, child: Artifact) -> bool:
     mine = (parent.manifest.asset, parent.manifest.run_id)
     return any((one.asset, one.run_id) == mine for one in child.manifest.parents)
 
 
-def _siblings(store: Store, checkpoint: Artefact, family: str) -> tuple[Siblings, ...]:
+def _siblings(store: Store, checkpoint: Artifact, family: str) -> tuple[Siblings, ...]:
     """The checkpoint's own report against the newest report of an earlier checkpoint, on the items of the family."""
     reports = store.history("sft_report")
     after = next((one for one in reversed(reports) if _is_parent(checkpoint, one)), None)
@@ -154,7 +154,7 @@ def _siblings(store: Store, checkpoint: Artefact, family: str) -> tuple[Siblings
     return tuple(one for one in found if one.n)
 
 
-def _one_suite(suite: str, family: str, before: Artefact | None, after: Artefact) -> Siblings:
+def _one_suite(suite: str, family: str, before: Artifact | None, after: Artifact) -> Siblings:
     new = [
         one for one in read_samples(after, suite) if one.family == family and one.outcome != "infra"
     ]

@@ -12,8 +12,8 @@ from sqlalchemy import Connection, and_, delete, insert, or_, select, update
 
 from .cards import Card, Filters, free_for, matching, read_card
 from .database import insert_missing, upsert
-from .desk import Conflict, Desk, User
 from .importing import plain
+from .review_queue import Conflict, Desk, User
 from .schema import cards, drafts, skips
 
 MAX_DRAFT = 1_000_000

@@ -11,14 +11,14 @@ from typing import Any, Literal, NamedTuple
 from ..errors import BadInput
 from ..records import GateVerdict
 from ..records.recipe import Recipe, section_hash
-from ..store import Artefact, Home, Ledger, Store, read_jsonl
-from .desk import Conflict, Refused, Unknown, User
+from ..store import Artifact, Home, Ledger, Store, read_jsonl
+from .review_queue import Conflict, Refused, Unknown, User
 
 GATE = "gap_sign_off"
 
 
 def signature(
-    recipe: Recipe, made: Artefact, by: str, verdict: Literal["pass", "fail"], note: str
+    recipe: Recipe, made: Artifact, by: str, verdict: Literal["pass", "fail"], note: str
 ) -> GateVerdict:
     """The verdict that says who confirmed or rejected exactly this proof."""
     from ..critic.version import scorer_version

@@ -15,8 +15,8 @@ from ..gates.statistics import wilson
 from ..records import STATUSES
 from .agreement import Agreement, agreement
 from .approved import SETTLED
-from .desk import Desk
 from .importing import plain
+from .review_queue import Desk
 from .schema import cards, opinions, quarantine, released
 
 _BY = ("task_type", "model_id", "failure_class")

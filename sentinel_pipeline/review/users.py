@@ -15,7 +15,7 @@ from sqlalchemy import delete, insert, select, update
 
 from ..errors import BadInput, did_you_mean
 from ..records.review_spec import ROLES, Role
-from .desk import Conflict, Desk, Unknown, User, note
+from .review_queue import Conflict, Desk, Unknown, User, note
 from .schema import sessions, users
 
 SESSION_SECONDS = 12 * 3600.0

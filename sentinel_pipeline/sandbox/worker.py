@@ -21,8 +21,8 @@ from typing import Any, NamedTuple
 
 from ..records import ShellEffect, verifier_to_json
 from .isolation import Isolation
-from .last_words import last_words
 from .outcomes import Executable, Limits, Outcome, Program, Result
+from .stderr_tail import last_words
 from .typescript import find_engine, find_node
 
 _ROOT = Path(__file__).resolve().parents[2]

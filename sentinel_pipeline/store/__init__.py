@@ -1,6 +1,6 @@
-"""Where artefacts live: the only room that knows paths, opens DuckDB or the state databases."""
+"""Where artifacts live: the only room that knows paths, opens DuckDB or the state databases."""
 
-from .artefacts import Artefact, Draft, Store
+from .artifacts import Artifact, Draft, Store
 from .files import atomic_write, read_jsonl, sha256_file, write_json, write_jsonl
 from .home import Home, find_home
 from .ledger import Ledger
@@ -9,7 +9,7 @@ from .outbox import Outbox
 from .tables import read_parquet, write_parquet
 
 __all__ = [
-    "Artefact",
+    "Artifact",
     "Draft",
     "FileEntry",
     "Home",

@@ -1,4 +1,4 @@
-"""Files that are whole or absent: temporary name, fsync, rename. Knows nothing of artefacts."""
+"""Files that are whole or absent: temporary name, fsync, rename. Knows nothing of artifacts."""
 
 from __future__ import annotations
 

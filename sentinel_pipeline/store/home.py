@@ -55,7 +55,7 @@ class Home:
 
     @property
     def runs(self) -> Path:
-        """Generated artefacts, immutable once written."""
+        """Generated artifacts, immutable once written."""
         return self.root / "data" / "runs"
 
     @property

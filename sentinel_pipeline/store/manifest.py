@@ -1,4 +1,4 @@
-"""What an artefact is made of and of what it was made: files with hashes, parents, recipe, seed, versions."""
+"""What an artifact is made of and of what it was made: files with hashes, parents, recipe, seed, versions."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ PACKAGES = (
     "pyarrow",
 )
 VOLATILE = "logs"
-"""Files in this folder of an artefact are kept and hashed, but timings may differ: they are not part of its content."""
+"""Files in this folder of an artifact are kept and hashed, but timings may differ: they are not part of its content."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileEntry:
     path: str
-    """POSIX, relative to the artefact's folder."""
+    """POSIX, relative to the artifact's folder."""
     sha256: str
     bytes: int
     rows: int | None
@@ -43,7 +43,7 @@ class FileEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parent:
-    """An artefact that went into this one."""
+    """An artifact that went into this one."""
 
     asset: str
     recipe: str
@@ -80,7 +80,7 @@ class Manifest:
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """The manifest of a finished artefact's folder.
+    """The manifest of a finished artifact's folder.
 
     Raises:
         Infrastructure: it cannot be read: the store was damaged from outside.

@@ -1,7 +1,7 @@
-"""Finished artefacts and ledger snapshots on an object store: any address that fsspec knows (``s3://``, ``gs://``, ``file://`` …).
+"""Finished artifacts and ledger snapshots on an object store: any address that fsspec knows (``s3://``, ``gs://``, ``file://`` …).
 
-The local store stays the one that is worked on. A push copies what is finished and whole and writes an artefact's manifest last:
-without it the copy does not count. A fetch holds every file against the manifest before the artefact appears. What this module
+The local store stays the one that is worked on. A push copies what is finished and whole and writes an artifact's manifest last:
+without it the copy does not count. A fetch holds every file against the manifest before the artifact appears. What this module
 does not do: delete, or merge two ledgers: a snapshot is brought back only where there is no ledger.
 """
 
@@ -35,7 +35,7 @@ _CHUNK = 1 << 20
 class Copied(NamedTuple):
     """What one push or fetch came to."""
 
-    artefacts: list[str]
+    artifacts: list[str]
     """``RECIPE/ASSET/RUN_ID``, copied now; what was there already is not among them."""
     damaged: list[Damage]
     """Not copied: the source is not what was written."""
@@ -63,7 +63,7 @@ class Mirror:
             ) from error
 
     def push(self, home: Home) -> Copied:
-        """Copy every finished, whole artefact that is not there yet, and the ledger where it changed."""
+        """Copy every finished, whole artifact that is not there yet, and the ledger where it changed."""
         with self._reaching():
             pushed, damaged = [], []
             for folder in finished(home):
@@ -110,7 +110,7 @@ class Mirror:
             return name
 
     def fetch(self, home: Home, recipe: str | None = None) -> Copied:
-        """Bring back every artefact (of one recipe) that is not here, and the newest ledger where there is none."""
+        """Bring back every artifact (of one recipe) that is not here, and the newest ledger where there is none."""
         with self._reaching():
             fetched, damaged = [], list[Damage]()
             for name, manifest in self._manifests():
@@ -164,7 +164,7 @@ class Mirror:
         return newest
 
     def damage(self) -> tuple[int, list[Damage]]:
-        """Hash everything that is there: how many artefacts, and what is not as its manifest, or its name, says."""
+        """Hash everything that is there: how many artifacts, and what is not as its manifest, or its name, says."""
         with self._reaching():
             found, count = list[Damage](), 0
             for name, manifest in self._manifests():
@@ -186,7 +186,7 @@ class Mirror:
             return count, found + [Damage("ledger", name) for name in wrong]
 
     def _manifests(self) -> Iterator[tuple[str, Manifest | None]]:
-        """Every artefact that is there, by name; None where its manifest is damaged or names a path outside of it."""
+        """Every artifact that is there, by name; None where its manifest is damaged or names a path outside of it."""
         for path in sorted(self._fs.glob(self._at("runs/*/*/*/manifest.json"))):
             parts = PurePosixPath(path).parts[-4:-1]
             if all(_PART.fullmatch(part) and part[0] != "." for part in parts):
@@ -248,7 +248,7 @@ def _inside(path: Any) -> bool:
 
 
 def _point(asset: Path) -> None:
-    """Where an asset has no current artefact, its newest is."""
+    """Where an asset has no current artifact, its newest is."""
     if not (asset / "current").exists():
         made = [
             json.loads(path.read_text(encoding="utf-8"))

@@ -1,8 +1,8 @@
-"""What may be removed: old artefacts that nothing names, and drafts that nobody will finish.
+"""What may be removed: old artifacts that nothing names, and drafts that nobody will finish.
 
-Kept, whatever their age: the newest ``keep`` artefacts of each asset, the current one, every one that a ledger entry or a
+Kept, whatever their age: the newest ``keep`` artifacts of each asset, the current one, every one that a ledger entry or a
 release names by its content hash, and all that those newest ones and releases were made from. Removal is by rename first: a
-killed run leaves no half artefact behind. What this module does not do: touch Dagster's storage, the ledger or the queue.
+killed run leaves no half artifact behind. What this module does not do: touch Dagster's storage, the ledger or the queue.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from .artefacts import Artefact, Store
+from .artifacts import Artifact, Store
 from .home import Home
 from .ledger import Ledger
 from .manifest import read_manifest
@@ -36,7 +36,7 @@ def removable(home: Home, *, keep: int, days: float) -> list[Removable]:
     oldest = time.time() - days * 86_400
     found = [*_trash(home), *_drafts(home, oldest)]
     for recipe in sorted(path.name for path in home.runs.glob("*") if path.is_dir()):
-        found += _artefacts(home, recipe, keep, oldest)
+        found += _artifacts(home, recipe, keep, oldest)
     return sorted(found, key=lambda one: (one.folder.stat().st_mtime, str(one.folder)))
 
 
@@ -51,7 +51,7 @@ def remove(doomed: Iterable[Removable]) -> Iterator[Removable]:
         yield one
 
 
-def _artefacts(home: Home, recipe: str, keep: int, oldest: float) -> Iterator[Removable]:
+def _artifacts(home: Home, recipe: str, keep: int, oldest: float) -> Iterator[Removable]:
     store = Store(home, recipe, run_id="", loop_id="")
     every = {asset: store.history(asset) for asset in store.assets()}
     newest = [made for history in every.values() for made in history[-max(keep, 1) :]]
@@ -72,8 +72,8 @@ def _artefacts(home: Home, recipe: str, keep: int, oldest: float) -> Iterator[Re
             )
 
 
-def with_ancestors(home: Home, made: Iterable[Artefact]) -> set[Path]:
-    """Folders of artefacts and of all that they were made from, as far as those still exist."""
+def with_ancestors(home: Home, made: Iterable[Artifact]) -> set[Path]:
+    """Folders of artifacts and of all that they were made from, as far as those still exist."""
     kept: set[Path] = set()
     waiting = list(made)
     while waiting:
@@ -84,7 +84,7 @@ def with_ancestors(home: Home, made: Iterable[Artefact]) -> set[Path]:
         for parent in one.manifest.parents:
             folder = home.runs / parent.recipe / parent.asset / parent.run_id
             if (folder / "manifest.json").is_file():
-                waiting.append(Artefact(folder, read_manifest(folder)))
+                waiting.append(Artifact(folder, read_manifest(folder)))
     return kept
 
 

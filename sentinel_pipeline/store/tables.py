@@ -24,7 +24,7 @@ GROUP_CHARS = 32 * 2**20
 
 
 def schema(name: str) -> pa.Schema:
-    """The Arrow schema of the table called ``name``: one of the tables of an artefact."""
+    """The Arrow schema of the table called ``name``: one of the tables of an artifact."""
     import pyarrow as pa
 
     kinds = {

@@ -1,6 +1,6 @@
-"""Hashing again what was written: every artefact against its manifest, every state database by SQLite's own check.
+"""Hashing again what was written: every artifact against its manifest, every state database by SQLite's own check.
 
-What this module does not do: mend. A damaged artefact is rebuilt by whoever needs it, a damaged database is brought back from a
+What this module does not do: mend. A damaged artifact is rebuilt by whoever needs it, a damaged database is brought back from a
 snapshot (``mirror``).
 """
 
@@ -14,31 +14,31 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import Infrastructure
-from .artefacts import Artefact
+from .artifacts import Artifact
 from .files import sha256_file
 from .home import Home
 from .manifest import read_manifest
 
 
 class Damage(NamedTuple):
-    """One file that is not what was written. ``artefact`` is ``RECIPE/ASSET/RUN_ID``, or ``state`` for a database."""
+    """One file that is not what was written. ``artifact`` is ``RECIPE/ASSET/RUN_ID``, or ``state`` for a database."""
 
-    artefact: str
+    artifact: str
     file: str
 
 
 def finished(home: Home) -> list[Path]:
-    """Folders of every finished artefact, sorted."""
+    """Folders of every finished artifact, sorted."""
     return sorted(
         path.parent for path in home.runs.glob("*/*/*/manifest.json") if path.parent.name[0] != "."
     )
 
 
 def damage_of(home: Home, folder: Path) -> list[Damage]:
-    """What is damaged in one finished artefact; its manifest where that cannot be read or does not fit itself."""
+    """What is damaged in one finished artifact; its manifest where that cannot be read or does not fit itself."""
     name = folder.relative_to(home.runs).as_posix()
     try:
-        files = Artefact(folder, read_manifest(folder)).damage()
+        files = Artifact(folder, read_manifest(folder)).damage()
     except Infrastructure:
         files = ["manifest.json"]
     return [Damage(name, file) for file in files]

@@ -1,1 +1,1 @@
-"""Training in a child process: jobs, the worker that runs them, the embedded model, SFT, windows and checkpoints."""
+"""Training: SFT, DPO and GRPO on TRL, their windows and checkpoints, the embedded model, the plan of a run."""

@@ -58,7 +58,7 @@ def library_sources(seed: int) -> Iterator[str]:
 
 def raw_material(seed: int) -> Iterator[str]:
     """Documents of the families' raw material, without end."""
-    from ..bench.families.raw_material import raw_documents
+    from ..tasks.families.raw_material import raw_documents
 
     return raw_documents(seed, 1 << 40)
 

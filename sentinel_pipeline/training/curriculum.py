@@ -13,10 +13,10 @@ from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
 
-from ..generation.decoding import Decoding
 from ..generation.engine import generate
 from ..generation.prompts import Prompt
 from ..records import Task
+from ..records.decoding import Decoding
 from ..rewards import Scoring, reward_of, training_rows
 from ..store import read_jsonl, write_jsonl
 from .trainer import sample_order

@@ -17,7 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 from ..generation.loading import load_tokenizer
 from ..store import write_json
-from . import ranks
+from ..worker import ranks
+from ..worker.interrupts import Interrupts
+from ..worker.jobs import DpoJob
+from ..worker.progress import Progress
 from .fit import (
     Fitting,
     check_vocabulary,
@@ -28,10 +31,7 @@ from .fit import (
     prepare_trainer,
     total_steps,
 )
-from .interrupts import Interrupts
-from .jobs import DpoJob
 from .pair_tokens import EncodedPair, prepare_pairs
-from .progress import Progress
 from .watch import Watch
 from .windows import Scorer, critic_scorer
 

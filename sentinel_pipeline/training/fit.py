@@ -18,15 +18,15 @@ from ..generation.loading import load_model
 from ..records.grpo_spec import GrpoSpec
 from ..records.training_spec import TuneSpec
 from ..store import write_json
-from . import ranks
+from ..worker import ranks
+from ..worker.device import bfloat16_pays
+from ..worker.interrupts import Interrupts
+from ..worker.jobs import TuneJob
+from ..worker.progress import Progress
 from .checkpoints import Checkpoint, last_checkpoint, replace_folder
-from .device import bfloat16_pays
 from .distil import rate_of
 from .freezing import Freezing
-from .interrupts import Interrupts
-from .jobs import TuneJob
 from .parity import check_parity
-from .progress import Progress
 from .step_gate import step_verdicts
 from .stopping import Window
 from .trainable import check_vocabulary as check_vocabulary

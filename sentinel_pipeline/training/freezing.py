@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import BadInput, Infrastructure, did_you_mean
 from ..records.training_spec import FreezeStage
-from . import ranks
-from .progress import Progress
+from ..worker import ranks
+from ..worker.progress import Progress
 from .windows import rewind_rows
 
 if TYPE_CHECKING:

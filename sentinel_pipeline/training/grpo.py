@@ -17,13 +17,16 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import BadInput
-from ..generation.decoding import Decoding
 from ..generation.engine import stop_tokens
 from ..generation.loading import load_tokenizer
 from ..generation.prompts import Prompt, encode
 from ..records import Task
+from ..records.decoding import Decoding
 from ..rewards import Scoring, reward_functions, training_rows
 from ..store import read_jsonl, read_parquet, write_json
+from ..worker.interrupts import Interrupts
+from ..worker.jobs import GrpoJob
+from ..worker.progress import Progress
 from .checkpoints import last_checkpoint
 from .curriculum import by_rate, completion_order, pass_rates
 from .fit import (
@@ -36,9 +39,6 @@ from .fit import (
     prepare_trainer,
 )
 from .grpo_watch import EVALS, FINDINGS, GrpoWatch, eval_gain
-from .interrupts import Interrupts
-from .jobs import GrpoJob
-from .progress import Progress
 from .trainer import sample_order
 from .windows import Scorer, critic_scorer, rewind_rows
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from ..generation.decoding import Decoding
+from ..records.decoding import Decoding
 from .trainer import believable
 
 _KEPT = {

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from ..gates.curve_files import curves_of
 from ..gates.curves import watch
-from ..gates.recorded import curves_of
 from ..gates.statistics import mcnemar_exact, wilson, wilson_by_task
 from ..generation.engine import generate
 from ..generation.prompts import prompts_of

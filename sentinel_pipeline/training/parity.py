@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import BadInput
-from ..generation.decoding import Decoding
 from ..generation.loading import load_model, load_tokenizer
 from ..generation.prompts import Prompt
 from ..records import Message
+from ..records.decoding import Decoding
 
 if TYPE_CHECKING:
     from torch import Tensor

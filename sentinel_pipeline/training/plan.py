@@ -17,13 +17,13 @@ from ..errors import BadInput
 from ..records.grpo_spec import GrpoSpec
 from ..records.recipe import Recipe
 from ..records.training_spec import TuneSpec
-from ..store import Artefact, Home, Store, read_parquet
+from ..store import Artifact, Home, Store, read_parquet
+from ..worker.launch import check_config
 from .fit import total_steps
-from .launch import check_config
 from .pair_tokens import prepare_pairs
 from .plan_grpo import coverage_note, plan_grpo
 from .plan_model import PlannedModel, planned_model, refuse_spec
-from .start import planned_start
+from .starting_point import planned_start
 from .tokens import TokenReport, prepare_rows
 
 TRAINERS = {"sft": "rebalanced_mix", "dpo": "preference_pairs"}
@@ -116,7 +116,7 @@ def _made_model(store: Store) -> Path | None:
     )
 
 
-def _plan_trainer(plan: Plan, kind: str, data: Artefact | None, model: Path | None) -> None:
+def _plan_trainer(plan: Plan, kind: str, data: Artifact | None, model: Path | None) -> None:
     recipe, spec = plan.recipe, getattr(plan.recipe, kind)
     plan.refusals += [
         Refusal(field=f"{kind}.{name}", reason=reason)
@@ -194,7 +194,7 @@ def _expected_rows(recipe: Recipe, kind: str) -> int:
     return recipe.mix.size or tasks
 
 
-def _shares(data: Artefact, kind: str) -> dict[str, dict[str, Any]]:
+def _shares(data: Artifact, kind: str) -> dict[str, dict[str, Any]]:
     """Rows and unique prompts of each category, of the actual rows."""
     table = "pairs.parquet" if kind == "dpo" else "rows.parquet"
     rows, prompts = Counter[str](), dict[str, set[int]]()
@@ -214,7 +214,7 @@ def _shares(data: Artefact, kind: str) -> dict[str, dict[str, Any]]:
     }
 
 
-def _tokens(plan: Plan, kind: str, data: Artefact, model: Path | None) -> TokenReport | None:
+def _tokens(plan: Plan, kind: str, data: Artifact, model: Path | None) -> TokenReport | None:
     """The token report of the actual rows, by the tokenizer that will train them; what it refuses, the plan refuses."""
     if model is None:
         return None

@@ -121,7 +121,7 @@ def planned_model(recipe: Recipe, made: Path | None) -> PlannedModel | None:
 def _config(recipe: Recipe, made: Path | None) -> Any:
     from transformers import AutoConfig
 
-    from .embedded import check_shape, model_config
+    from .embedded_model import check_shape, model_config
 
     source = Path(recipe.model.source).expanduser()
     if recipe.model.source == "embedded":

@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING, Any, cast
 from ..generation.loading import load_tokenizer
 from ..records.training_spec import SftSpec
 from ..store import write_json
-from . import ranks
+from ..worker import ranks
+from ..worker.interrupts import Interrupts
+from ..worker.jobs import SftJob
+from ..worker.progress import Progress
 from .distil import Teacher
 from .fit import (
     Fitting,
@@ -23,10 +26,7 @@ from .fit import (
     prepare_trainer,
     total_steps,
 )
-from .interrupts import Interrupts
-from .jobs import SftJob
 from .packing import check_isolated, flash_attention, packing_collator
-from .progress import Progress
 from .tokens import Encoded, Prepared, prepare_rows
 from .watch import Watch
 from .windows import Scorer, critic_scorer

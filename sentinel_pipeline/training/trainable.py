@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import BadInput, Infrastructure
-from .device import bfloat16_pays, is_out_of_memory
+from ..worker.device import bfloat16_pays, is_out_of_memory
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

@@ -14,7 +14,7 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from . import ranks
+from ..worker import ranks
 from .checkpoints import is_saved, save_checkpoint, staging_of
 from .freezing import staged_schedule
 from .optimizers import build_optimizer

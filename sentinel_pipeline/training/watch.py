@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import BadInput, SentinelError
 from ..records import Task
-from . import ranks
+from ..worker import ranks
+from ..worker.interrupts import Interrupts
+from ..worker.jobs import TuneJob
+from ..worker.progress import Progress
 from .checkpoints import save_checkpoint
 from .freezing import Freezing
-from .interrupts import Interrupts
-from .jobs import TuneJob
-from .progress import Progress
 from .step_gate import step_verdicts, why_stop
 from .stopping import Window, best_window
 from .windows import Scorer, append_window, describe, evaluate_window

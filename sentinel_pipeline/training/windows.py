@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ..errors import BadInput
 from ..generation.answers import Answer
-from ..generation.decoding import Decoding
 from ..generation.prompts import prompts_of
 from ..records import Task
 from ..records.conversation import needs
+from ..records.decoding import Decoding
 from ..store import read_parquet, write_jsonl
 from ..store.files import whole_lines
-from . import ranks
+from ..worker import ranks
 from .stopping import Window
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from ..errors import SentinelError
 from ..review.database import Database, database_url
-from ..review.desk import Desk
+from ..review.review_queue import Desk
 from ..store import find_home
 from .app import create_app
 

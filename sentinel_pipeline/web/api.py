@@ -15,8 +15,8 @@ from ..review import blind
 from ..review.cards import BANDS, PLACES, Filters, list_cards, progress, read_card, similar, trail
 from ..review.checking import check, require_pass
 from ..review.decisions import DECISIONS, decide, opinions_of, recent, revise, undo
-from ..review.desk import Desk, Refused, User
 from ..review.queue import next_card, open_card, renew, save_draft, skip
+from ..review.review_queue import Desk, Refused, User
 from ..review.sign_off import sign
 from ..review.summary import choices
 from ..store import find_home

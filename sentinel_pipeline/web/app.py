@@ -21,8 +21,8 @@ from starlette.staticfiles import StaticFiles
 
 from ..errors import SentinelError
 from ..review.cards import read_card
-from ..review.desk import Desk, User
 from ..review.importing import plain
+from ..review.review_queue import Desk, User
 from . import api, pages
 from .guard import BadBody, Guard, LoginLimit, json_response, read_object, same
 from .login import Endpoint, Server, login_routes, refusal, refused, status_of

@@ -24,12 +24,12 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from ..chat.flagged import Said, send_to_review
 from ..chat.models import Models
-from ..chat.said import Said, send_to_review
 from ..chat.session import Turn
 from ..errors import BadInput, SentinelError
 from ..review.database import Database, database_url
-from ..review.desk import Desk, Unknown
+from ..review.review_queue import Desk, Unknown
 from ..review.users import Session
 from ..store import find_home
 from . import openai_api

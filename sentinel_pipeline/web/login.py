@@ -19,8 +19,8 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from ..errors import BadInput, GateRefused, Infrastructure, SentinelError
-from ..review.desk import Conflict, Desk, Refused, Unknown
 from ..review.importing import plain
+from ..review.review_queue import Conflict, Desk, Refused, Unknown
 from ..review.users import SESSION_SECONDS, Session, log_in, log_out, session_of
 from .guard import COOKIE, BadBody, LoginLimit, json_response, read_bytes, same
 

@@ -10,7 +10,7 @@ from ..errors import GateRefused
 from ..records import STATUSES
 from ..review import blind
 from ..review.cards import trail
-from ..review.desk import Desk, User
+from ..review.review_queue import Desk, User
 from ..review.sign_off import proof, proofs
 from ..review.summary import analytics, choices, quarantined, runs, summary
 from ..review.users import list_users

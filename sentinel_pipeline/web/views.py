@@ -6,7 +6,7 @@ from typing import Any
 
 from ..review.cards import BANDS, Card, Event
 from ..review.checking import Check
-from ..review.desk import User
+from ..review.review_queue import User
 
 SHOWN = 60_000
 """Characters of one text that the page gets at once; the rest is a link to plain text."""

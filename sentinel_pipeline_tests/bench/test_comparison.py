@@ -1,4 +1,4 @@
-"""Comparisons: paired, explained where an artefact explains them, shown without trusting what a model wrote."""
+"""Comparisons: paired, explained where an artifact explains them, shown without trusting what a model wrote."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from random import Random
 
 import pytest
 
-from sentinel_pipeline.bench.artefacts import explained
 from sentinel_pipeline.bench.compare import compare_suites
 from sentinel_pipeline.bench.compare_text import (
     comparison_markdown,
     comparison_page,
     suites_to_json,
 )
+from sentinel_pipeline.bench.confounds import explained
 from sentinel_pipeline.bench.lm_eval import write_results
 from sentinel_pipeline.bench.pairing import paired_counts
 from sentinel_pipeline.bench.report import build_report, report_to_json
 from sentinel_pipeline.bench.rescore import rescore, stale, write_rescored
 from sentinel_pipeline.bench.samples import read_samples, write_samples
 from sentinel_pipeline.bench.sources import open_source
-from sentinel_pipeline.bench.task_bank import build
 from sentinel_pipeline.errors import BadInput
 from sentinel_pipeline.records import SampleScore, Task
 from sentinel_pipeline.store import Home, Ledger, Store, write_jsonl, write_parquet
+from sentinel_pipeline.tasks.task_bank import build
 
 
 def sample(name: object, text: str, passed: bool | None, *, stopped: bool = True) -> SampleScore:
@@ -65,7 +65,7 @@ def test_seed_003s_improvement_is_void_in_spite_of_its_p(seed: int) -> None:
     assert (found["verdict"], found["void"]) == ("void", True)
     assert any(
         reason.startswith("length explains it: +18.3% as measured, +0.0%")
-        for reason in found["artefacts"]
+        for reason in found["artifacts"]
     )
 
 
@@ -193,7 +193,7 @@ def write_report(store: Store, samples: list[SampleScore], scorer: str = "old") 
         write_results(out, [report], {"s": samples})
 
 
-def test_stored_answers_are_scored_again_as_a_new_artefact(
+def test_stored_answers_are_scored_again_as_a_new_artifact(
     tasks: list[Task], home: Home, tmp_path: Path
 ) -> None:
     """Everything was called wrong by an old scorer; the references are right."""

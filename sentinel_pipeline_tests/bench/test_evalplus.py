@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from sentinel_pipeline.bench.problems import Problem
-from sentinel_pipeline.bench.suites.evalplus_inputs import arguments
 from sentinel_pipeline.sandbox import Grader, Program
+from sentinel_pipeline.tasks.suites.evalplus_inputs import arguments
 from sentinel_pipeline_tests.bench.conftest import Judge
 from sentinel_pipeline_tests.bench.material import HUMANEVAL, PLUS, only
 

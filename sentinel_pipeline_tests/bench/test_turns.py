@@ -8,9 +8,9 @@ from typing import Any
 from sentinel_pipeline.bench.report import build_report
 from sentinel_pipeline.bench.rescore import rescore
 from sentinel_pipeline.bench.samples import join_turns
-from sentinel_pipeline.bench.suites import as_items, load_suite
 from sentinel_pipeline.gates import wilson, wilson_by_task
 from sentinel_pipeline.records import SampleScore
+from sentinel_pipeline.tasks.suites import as_items, load_suite
 
 TURN = SampleScore(
     task_id="", category="general_chat", family="memory", completion="x", outcome="pass", reason="passed",

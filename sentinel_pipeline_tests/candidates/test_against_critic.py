@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from random import Random
 
-from sentinel_pipeline.bench.suites import load_suite
-from sentinel_pipeline.bench.task_bank import EVERY_FAMILY, build
 from sentinel_pipeline.candidates.corrupt import defects_of, plant
 from sentinel_pipeline.candidates.raw import reference
 from sentinel_pipeline.critic.labels import label
 from sentinel_pipeline.records import LABELS, CriticLabels
+from sentinel_pipeline.tasks.suites import load_suite
+from sentinel_pipeline.tasks.task_bank import EVERY_FAMILY, build
 
 TASKS = build(31, {}, {family.name: 4 for family in EVERY_FAMILY}).heldout
 FOUND_BY = {

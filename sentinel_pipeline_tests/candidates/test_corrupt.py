@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sentinel_pipeline.bench.families import FAMILIES
-from sentinel_pipeline.bench.suites import load_suite
-from sentinel_pipeline.bench.task_bank import build
 from sentinel_pipeline.candidates.corrupt import DEFECTS, corrupted, defects_of, fake_secret, plant
 from sentinel_pipeline.records import PythonTests, ShellEffect, Task
+from sentinel_pipeline.tasks.families import FAMILIES
+from sentinel_pipeline.tasks.suites import load_suite
+from sentinel_pipeline.tasks.task_bank import build
 from sentinel_pipeline_tests.bench.checking import passes
 
 TASKS = build(11, {}, {family.name: 12 for family in FAMILIES}).heldout

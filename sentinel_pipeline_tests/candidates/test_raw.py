@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from sentinel_pipeline.bench.families import FAMILIES
-from sentinel_pipeline.bench.task_bank import build
 from sentinel_pipeline.candidates.raw import raw_candidates
 from sentinel_pipeline.errors import BadInput
 from sentinel_pipeline.records import Candidate, Quarantined
 from sentinel_pipeline.records.data_spec import CandidatesSpec, HubSource
+from sentinel_pipeline.tasks.families import FAMILIES
+from sentinel_pipeline.tasks.task_bank import build
 
 TASKS = build(21, {family.name: 40 for family in FAMILIES}, {}).train
 ROW = json.dumps({"prompt": "Say hi.", "response": "hi"})

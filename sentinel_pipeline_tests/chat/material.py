@@ -7,13 +7,13 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from sentinel_pipeline.audit.licence import GATE
+from sentinel_pipeline.audit.scorers import SCORERS
 from sentinel_pipeline.bench.report import report_to_json
-from sentinel_pipeline.critic.exams import SCORERS
-from sentinel_pipeline.critic.licence import GATE
 from sentinel_pipeline.critic.version import scorer_version
 from sentinel_pipeline.gates.statistics import wilson
 from sentinel_pipeline.records import BenchmarkReport, GateVerdict
-from sentinel_pipeline.store import Artefact, Home, Ledger, Store
+from sentinel_pipeline.store import Artifact, Home, Ledger, Store
 
 TEMPLATE = (
     Path(__file__).parents[2] / "sentinel_pipeline" / "training" / "chat_template.jinja"
@@ -64,7 +64,7 @@ def write_model(folder: Path, seed: int = 4, context: int = 4096) -> Path:
 
 def add_checkpoint(
     home: Home, recipe: str, stage: str, model: Path, run_id: str = "run-1", **files: Any
-) -> Artefact:
+) -> Artifact:
     """A finished ``STAGE_checkpoint`` that holds a model, and JSON files beside it."""
     store = Store(home, recipe, run_id, run_id)
     with store.writing(f"{stage}_checkpoint", recipe_hash="-", seed=1) as out:

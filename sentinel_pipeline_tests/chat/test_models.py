@@ -13,7 +13,7 @@ from sentinel_pipeline.chat.probe import probe
 from sentinel_pipeline.errors import BadInput, GateRefused
 from sentinel_pipeline.generation.targets import find_target
 from sentinel_pipeline.store import Home, Store
-from sentinel_pipeline.training.device import device_lock
+from sentinel_pipeline.worker.device import device_lock
 
 from .material import add_checkpoint, add_probe, license_scorers, report_json, write_model
 

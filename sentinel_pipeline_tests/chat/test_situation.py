@@ -41,7 +41,7 @@ def test_a_trainer_holds_the_device_until_it_is_killed(home: Home, small_model: 
     code = textwrap.dedent("""
         import sys, time
         from pathlib import Path
-        from sentinel_pipeline.training.device import device_lock
+        from sentinel_pipeline.worker.device import device_lock
         with device_lock(Path(sys.argv[1])):
             print("held", flush=True)
             time.sleep(600)

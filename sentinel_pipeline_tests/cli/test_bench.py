@@ -10,11 +10,11 @@ import pytest
 from typer.testing import CliRunner
 
 from sentinel_pipeline.bench.samples import pass_at
-from sentinel_pipeline.bench.suites import load_suite
 from sentinel_pipeline.cli import app
 from sentinel_pipeline.errors import SentinelError
 from sentinel_pipeline.records import SampleScore
 from sentinel_pipeline.store import Home, read_parquet
+from sentinel_pipeline.tasks.suites import load_suite
 from sentinel_pipeline_tests.generation.served import serving
 
 GOLD = {

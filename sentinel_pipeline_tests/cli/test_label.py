@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from sentinel_pipeline.bench.task_bank import EVERY_FAMILY
 from sentinel_pipeline.cli import app
 from sentinel_pipeline.errors import BadInput
 from sentinel_pipeline.records import LABELS
 from sentinel_pipeline.store import Home, Ledger
+from sentinel_pipeline.tasks.task_bank import EVERY_FAMILY
 
 GOOD = json.dumps({"prompt": "Write f.", "response": "def f():\n    return 1\n"}).encode()
 HOSTILE = [

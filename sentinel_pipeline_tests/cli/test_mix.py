@@ -1,4 +1,4 @@
-"""``sentinel mix`` and ``sentinel trace`` over artefacts made by hand: what they say, their one JSON object, their exit codes."""
+"""``sentinel mix`` and ``sentinel trace`` over artifacts made by hand: what they say, their one JSON object, their exit codes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sentinel_pipeline.mix.build import build_mix
 from sentinel_pipeline.mix.decontam import decontaminate
 from sentinel_pipeline.records import Candidate, CriticLabels, Label, Message, PythonTests, Task
 from sentinel_pipeline.records.data_spec import MixSpec
-from sentinel_pipeline.store import Artefact, Home, Store
+from sentinel_pipeline.store import Artifact, Home, Store
 
 from .conftest import Run
 
@@ -56,11 +56,11 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
     return Home(tmp_path)
 
 
-def _make(home: Home, recipe: str = "own", run_id: str = "run1") -> Artefact:
-    """Every artefact from candidates to a checkpoint that trained on the mix."""
+def _make(home: Home, recipe: str = "own", run_id: str = "run1") -> Artifact:
+    """Every artifact from candidates to a checkpoint that trained on the mix."""
     store = Store(home, recipe, run_id, run_id)
 
-    def writing(asset: str, *parents: Artefact) -> Any:
+    def writing(asset: str, *parents: Artifact) -> Any:
         return store.writing(asset, parents=parents, recipe_hash="h", seed=1)
 
     label = Label(True, "ok")
@@ -181,7 +181,7 @@ def test_the_rows_nearest_to_an_item(run: Run, home: Home) -> None:
     [
         (("trace",), "expected a row's id or --item"),
         (("trace", "good", "--item", "own/t/1"), "one of the two"),
-        (("trace", "nothing"), "no artefact of any of 2 recipes has a row 'nothing'"),
+        (("trace", "nothing"), "no artifact of any of 2 recipes has a row 'nothing'"),
         (("trace", "--item", "own"), "Expected SUITE/ID"),
         (("trace", "--item", "owm/t/1"), "Did you mean 'own'"),
         (("trace", "--item", "own/t/2"), "Did you mean 't/1'"),

@@ -11,8 +11,8 @@ from sentinel_pipeline.defs.review import human_corrections_ready
 from sentinel_pipeline.review.checking import check
 from sentinel_pipeline.review.database import Database, database_url
 from sentinel_pipeline.review.decisions import decide
-from sentinel_pipeline.review.desk import Desk, User
 from sentinel_pipeline.review.queue import open_card
+from sentinel_pipeline.review.review_queue import Desk, User
 from sentinel_pipeline.store import Home
 from sentinel_pipeline_tests.review.material import ADD_ONE, GOOD, SEED_RECORD, record, write_lines
 

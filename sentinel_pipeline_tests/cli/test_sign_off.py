@@ -11,11 +11,11 @@ from typer.testing import CliRunner
 from sentinel_pipeline.cli import app
 from sentinel_pipeline.errors import BadInput, GateRefused
 from sentinel_pipeline.records.recipe import section_hash
-from sentinel_pipeline.store import Artefact, Home, Ledger, Store
+from sentinel_pipeline.store import Artifact, Home, Ledger, Store
 
 
 @pytest.fixture
-def proof(home: Home) -> Artefact:
+def proof(home: Home) -> Artifact:
     store = Store(home, "tiny-gap", "run1", "run1")
     conversation = {"id": "a", "prompt": [{"role": "user", "content": "hi"}], "answers": [
         {"model": "base", "format": "raw", "outcome": "fail", "reason": "r", "text": "\x1b[31mred"}]}  # fmt: skip
@@ -35,7 +35,7 @@ def invoke(*arguments: str) -> str:
 
 
 def test_it_is_shown_before_it_is_signed_and_no_escape_code_reaches_the_screen(
-    home: Home, proof: Artefact
+    home: Home, proof: Artifact
 ) -> None:
     shown = invoke("gap_proof", "tiny-gap")
     assert "red" in shown and "\x1b[31mred" not in shown
@@ -43,7 +43,7 @@ def test_it_is_shown_before_it_is_signed_and_no_escape_code_reaches_the_screen(
 
 
 def test_a_signature_holds_for_this_proof_and_this_policy_and_dagster_knows_it(
-    home: Home, proof: Artefact
+    home: Home, proof: Artifact
 ) -> None:
     said = invoke(
         "gap_proof", "tiny-gap", "--approve", "--by", "Ana Lima", "--note", "real", "--json"
@@ -70,7 +70,7 @@ def test_a_signature_holds_for_this_proof_and_this_policy_and_dagster_knows_it(
     assert records[0].event.dagster_event.asset_check_evaluation_data.passed  # type: ignore[union-attr]
 
 
-def test_a_rejection_refuses(home: Home, proof: Artefact) -> None:
+def test_a_rejection_refuses(home: Home, proof: Artifact) -> None:
     invoke("gap_proof", "tiny-gap", "--reject", "--by", "Ana")
     assert Ledger(home.ledger).verdicts(recipe="tiny-gap")[-1].verdict == "fail"
 
@@ -85,7 +85,7 @@ def test_a_rejection_refuses(home: Home, proof: Artefact) -> None:
     ],
 )
 def test_what_cannot_be_signed_says_why(
-    home: Home, proof: Artefact, arguments: list[str], says: str
+    home: Home, proof: Artifact, arguments: list[str], says: str
 ) -> None:
     with pytest.raises(BadInput, match=says):
         invoke(*arguments)

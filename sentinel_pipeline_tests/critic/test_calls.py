@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sentinel_pipeline.bench.suites import load_suite
 from sentinel_pipeline.critic.calls import check_calls, gold_calls, judge_calls
 from sentinel_pipeline.critic.score import Scorable, score
 from sentinel_pipeline.records import FunctionCalls, Message, Task
+from sentinel_pipeline.tasks.suites import load_suite
 
 FUNCTIONS = [
     {

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from sentinel_pipeline.bench.suites import load_suite
 from sentinel_pipeline.critic.labels import label
 from sentinel_pipeline.records import Candidate, CriticLabels, Label
+from sentinel_pipeline.tasks.suites import load_suite
 
 from .planted import KINDS, clean, planted, right
 

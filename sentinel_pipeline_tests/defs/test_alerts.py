@@ -114,7 +114,7 @@ def test_a_check_that_raises_is_told_as_crashed_with_the_reason(
     assert "no items" in found[f"check_crashed/{run_id}/report/broken"].body
 
 
-def test_a_check_that_never_ran_on_a_new_artefact_is_told_as_missing(
+def test_a_check_that_never_ran_on_a_new_artifact_is_told_as_missing(
     instance: dg.DagsterInstance, home: Home
 ) -> None:
     @dg.asset_check(asset=report, partitions_def=RECIPES)

@@ -12,7 +12,7 @@ import pytest
 
 from sentinel_pipeline.costs import DEVICE_STAGES
 from sentinel_pipeline.definitions import defs
-from sentinel_pipeline.defs.run import stages
+from sentinel_pipeline.defs.runs import stages
 from sentinel_pipeline.errors import BadInput
 
 from ..conftest import ROOT

@@ -15,7 +15,7 @@ from sentinel_pipeline.defs.stage import RECIPES
 from sentinel_pipeline.store import Home, Ledger
 
 from ..generation.served import Reply, serving
-from ..generation.test_judge import ITEMS, answered
+from ..llm_judge.test_ask import ITEMS, answered
 
 Answer = Callable[[dict[str, Any]], Reply | str]
 

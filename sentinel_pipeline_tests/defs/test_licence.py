@@ -5,9 +5,9 @@ from __future__ import annotations
 import dagster as dg
 import pytest
 
-from sentinel_pipeline.critic.audit import Answer, Exam, Question, examine
-from sentinel_pipeline.critic.exams import SCORERS
-from sentinel_pipeline.critic.licence import record_licences
+from sentinel_pipeline.audit.exam import Answer, Exam, Question, examine
+from sentinel_pipeline.audit.licence import record_licences
+from sentinel_pipeline.audit.scorers import SCORERS
 from sentinel_pipeline.definitions import defs
 from sentinel_pipeline.defs.stage import RECIPES, current_scorer_version, unlicensed
 from sentinel_pipeline.store import Home, Ledger

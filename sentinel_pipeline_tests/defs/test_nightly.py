@@ -57,7 +57,7 @@ def past_run(instance: dg.DagsterInstance, status: DagsterRunStatus, **tags: str
     return run.run_id
 
 
-def artefact(
+def artifact(
     home: Home, asset: str, run_id: str, samples: list[SampleScore] | None = None
 ) -> Store:
     store = Store(home, "tiny", run_id=run_id, loop_id=run_id)
@@ -104,7 +104,7 @@ def test_the_budget_is_the_longest_that_a_run_may_take(
 
 def test_a_killed_run_goes_on_from_what_it_made(instance: dg.DagsterInstance, home: Home) -> None:
     run_id = past_run(instance, DagsterRunStatus.FAILURE)
-    artefact(home, "task_bank", run_id)
+    artifact(home, "task_bank", run_id)
     request = tick(instance)[0]["tiny"]
     assert request.tags[LOOP_TAG] == run_id
     names = {key.to_user_string() for key in request.asset_selection or []}
@@ -112,12 +112,12 @@ def test_a_killed_run_goes_on_from_what_it_made(instance: dg.DagsterInstance, ho
     assert {"base_report", "sft_checkpoint", "comparison"} <= names
 
 
-def test_a_damaged_artefact_is_made_again_by_the_run_that_goes_on(
+def test_a_damaged_artifact_is_made_again_by_the_run_that_goes_on(
     instance: dg.DagsterInstance, home: Home
 ) -> None:
     run_id = past_run(instance, DagsterRunStatus.FAILURE)
-    store = artefact(home, "task_bank", run_id)
-    artefact(home, "human_corrections", run_id)
+    store = artifact(home, "task_bank", run_id)
+    artifact(home, "human_corrections", run_id)
     store.get("task_bank").path("note").write_text("another word")
     names = {key.to_user_string() for key in tick(instance)[0]["tiny"].asset_selection or []}
     assert "task_bank" in names and "human_corrections" not in names
@@ -128,7 +128,7 @@ def test_a_run_that_made_nothing_or_of_a_changed_recipe_starts_anew(
 ) -> None:
     run_id = past_run(instance, DagsterRunStatus.FAILURE)
     assert LOOP_TAG not in tick(instance)[0]["tiny"].tags
-    artefact(home, "task_bank", run_id)
+    artifact(home, "task_bank", run_id)
     recipe(home, "tiny", "seed = 3\n")
     request = tick(instance)[0]["tiny"]
     assert LOOP_TAG not in request.tags and request.asset_selection is None
@@ -138,7 +138,7 @@ def test_a_loop_that_dies_every_night_is_given_up_and_begun_anew(
     instance: dg.DagsterInstance, home: Home
 ) -> None:
     run_id = past_run(instance, DagsterRunStatus.FAILURE)
-    artefact(home, "task_bank", run_id)
+    artifact(home, "task_bank", run_id)
     for _ in range(4):
         assert tick(instance)[0]["tiny"].tags.get(LOOP_TAG) == run_id
         past_run(instance, DagsterRunStatus.FAILURE, **{LOOP_TAG: run_id})
@@ -156,7 +156,7 @@ def test_a_gates_refusal_is_not_resumed(instance: dg.DagsterInstance, home: Home
         .resolve_job_def("nightly")
         .execute_in_process(instance=instance, partition_key="tiny", raise_on_error=False)
     )
-    artefact(home, "task_bank", done.run_id)
+    artifact(home, "task_bank", done.run_id)
     assert LOOP_TAG not in tick(instance)[0]["tiny"].tags
 
 
@@ -176,8 +176,8 @@ def sample(index: int, passed: bool) -> SampleScore:
 
 
 def test_the_digest_compares_with_the_loop_before_item_by_item(home: Home) -> None:
-    artefact(home, "sft_report", "r1", [sample(i, passed=i < 60) for i in range(100)])
-    artefact(home, "sft_report", "r2", [sample(i, passed=i < 40) for i in range(100)])
+    artifact(home, "sft_report", "r1", [sample(i, passed=i < 60) for i in range(100)])
+    artifact(home, "sft_report", "r2", [sample(i, passed=i < 40) for i in range(100)])
     Ledger(home.ledger).record(verdict("inconclusive"), recipe="tiny", run_id="r2")
     run = RunSeen("r2", "tiny", "nightly", False, 0.1, "")
     spent = {"r2": Spent(0.5, "1.20 USD")}

@@ -18,10 +18,10 @@ import yaml
 
 from sentinel_pipeline.alerts.rules import AlertRules, Rule
 from sentinel_pipeline.defs.alerts import noticed
+from sentinel_pipeline.defs.dead_runs import PID_TAG
 from sentinel_pipeline.defs.digest import nightly_digest
 from sentinel_pipeline.defs.nightly import NIGHT_TAG
 from sentinel_pipeline.defs.stage import RECIPES
-from sentinel_pipeline.defs.workers import PID_TAG
 from sentinel_pipeline.store import Home
 
 from ..conftest import ROOT

@@ -1,5 +1,5 @@
 """A night with faults, as it is for real: Dagster's daemon launches ``nightly_at_two`` for three small recipes, and meanwhile a
-trainer and the daemon are killed, the disk fills up, an artefact is corrupted, the judge does not answer.
+trainer and the daemon are killed, the disk fills up, an artifact is corrupted, the judge does not answer.
 
 ``python -m sentinel_pipeline_tests.e2e.night FOLDER`` injects them and prints one JSON object of what was left in the morning; it
 judges nothing. FOLDER, an empty one, becomes a small disk of its own. Exit code 77: this user may mount nothing here.
@@ -24,10 +24,10 @@ from typing import Any
 import psutil
 from sqlalchemy.exc import OperationalError
 
-from sentinel_pipeline.bench.licence import Licence, licence_verdict
-from sentinel_pipeline.defs.workers import _worker
-from sentinel_pipeline.generation.judge import identity
+from sentinel_pipeline.defs.dead_runs import _worker
 from sentinel_pipeline.generation.targets import served
+from sentinel_pipeline.llm_judge.ask import identity
+from sentinel_pipeline.llm_judge.licence import Licence, licence_verdict
 from sentinel_pipeline.store import Home, Ledger, Store
 from sentinel_pipeline.store.verify import finished
 
@@ -73,9 +73,9 @@ class Morning:
     statuses: dict[str, str] = field(default_factory=dict)
     """Recipe -> status of its run."""
     made: dict[str, list[str]] = field(default_factory=dict)
-    """Recipe -> assets that have an artefact."""
+    """Recipe -> assets that have an artifact."""
     lost: list[str] = field(default_factory=list)
-    """Artefacts that were once seen finished and are not there."""
+    """Artifacts that were once seen finished and are not there."""
     verdicts: dict[str, dict[str, str]] = field(default_factory=dict)
     """Recipe -> gate -> verdict."""
     verify: dict[str, Any] = field(default_factory=dict)
@@ -197,7 +197,7 @@ class Night:
             return None
         for process in psutil.process_iter(["cmdline"]):
             words = process.info["cmdline"] or ["-"]
-            if "sentinel_pipeline.training.worker" in words and str(self.home.root) in words[-1]:
+            if "sentinel_pipeline.run_job" in words and str(self.home.root) in words[-1]:
                 return process
         return None
 
@@ -256,7 +256,7 @@ def _faults(night: Night, morning: Morning) -> None:
     night.until(lambda: night.is_over("first"))
     damaged = Store(home, "first", "-", "-").get("task_bank")
     _flip(damaged.path("train.parquet"))
-    morning.injected["artefact corrupted"] = (
+    morning.injected["artifact corrupted"] = (
         f"first/task_bank/{damaged.manifest.run_id}/train.parquet is damaged"
     )
     night.until(lambda: night.statuses().get("second") == "STARTED")

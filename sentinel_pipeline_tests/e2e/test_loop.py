@@ -1,4 +1,4 @@
-"""The loop as a user runs it: the command, the instance, the artefacts and the verdicts it leaves."""
+"""The loop as a user runs it: the command, the instance, the artifacts and the verdicts it leaves."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ import pytest
 from sentinel_pipeline.review.checking import check
 from sentinel_pipeline.review.database import Database, database_url
 from sentinel_pipeline.review.decisions import decide
-from sentinel_pipeline.review.desk import Desk, User
 from sentinel_pipeline.review.queue import open_card
+from sentinel_pipeline.review.review_queue import Desk, User
 from sentinel_pipeline.store import Home, Ledger, Store, read_jsonl, read_parquet
 
 from .conftest import SENTINEL, Loop, environment, new_home, sentinel, with_changes
@@ -83,7 +83,7 @@ def test_the_comparison_is_paired_on_the_same_items(loop: Loop) -> None:
     assert all(one["interval"][0] <= one["difference"] <= one["interval"][1] for one in heldout)
 
 
-def test_every_artefact_is_whole_and_knows_its_parents(loop: Loop) -> None:
+def test_every_artifact_is_whole_and_knows_its_parents(loop: Loop) -> None:
     store = latest(loop.home)
     for name in STAGES:
         made = store.get(name)
@@ -91,7 +91,7 @@ def test_every_artefact_is_whole_and_knows_its_parents(loop: Loop) -> None:
         for parent in made.manifest.parents:
             assert store.origin(made, parent.asset).hash == parent.content_hash
     assert sentinel(loop.home, "verify", "--json").json() == {
-        "artefacts": len(STAGES),
+        "artifacts": len(STAGES),
         "damaged": [],
     }
 
@@ -289,9 +289,7 @@ def whole(path: Path) -> list[dict[str, float]]:
 
 def worker_of(pid: int) -> psutil.Process:
     family = psutil.Process(pid).children(recursive=True)
-    return next(
-        one for one in family if "sentinel_pipeline.training.worker" in " ".join(one.cmdline())
-    )
+    return next(one for one in family if "sentinel_pipeline.run_job" in " ".join(one.cmdline()))
 
 
 def test_what_was_killed_twice_goes_on_where_it_was(tmp_path: Path) -> None:

@@ -74,9 +74,9 @@ def test_no_gate_is_wrong(morning: dict[str, Any]) -> None:
         assert set(morning["verdicts"][name]) <= {"scorer_licence"}, "its base model was never made"
 
 
-def test_no_artefact_is_lost_and_verify_names_the_damaged_one(morning: dict[str, Any]) -> None:
+def test_no_artifact_is_lost_and_verify_names_the_damaged_one(morning: dict[str, Any]) -> None:
     assert morning["lost"] == []
     (damaged,) = morning["verify"]["damaged"]
-    assert damaged["artefact"].startswith("first/task_bank/") and damaged["file"] == "train.parquet"
+    assert damaged["artifact"].startswith("first/task_bank/") and damaged["file"] == "train.parquet"
     assert morning["verify"]["code"] == 1
-    assert morning["verify"]["artefacts"] == sum(len(made) for made in morning["made"].values())
+    assert morning["verify"]["artifacts"] == sum(len(made) for made in morning["made"].values())

@@ -156,7 +156,7 @@ def test_a_margin_allows_a_small_loss_and_no_more() -> None:
         )
 
 
-def test_an_artefact_voids_a_gain_of_any_significance() -> None:
+def test_an_artifact_voids_a_gain_of_any_significance() -> None:
     assert paired(57, 2, void="length explains it") == ("inconclusive", "void: length explains it")
 
 

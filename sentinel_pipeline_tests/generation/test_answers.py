@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from sentinel_pipeline.errors import BadInput
 from sentinel_pipeline.generation import Decoding, Prompt, answer, read_answers
 from sentinel_pipeline.generation.answers import Answer, append, open_for_append
-from sentinel_pipeline.generation.judge import local_judge
+from sentinel_pipeline.llm_judge.ask import local_judge
 from sentinel_pipeline.records import Message
 
 DECODING = Decoding(max_new_tokens=24, batch_size=4)

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 
 from sentinel_pipeline.critic.labels import label
 from sentinel_pipeline.generation.answers import Answer
-from sentinel_pipeline.generation.decoding import Decoding
 from sentinel_pipeline.generation.guards import Known
 from sentinel_pipeline.generation.prompts import Prompt
 from sentinel_pipeline.generation.self_instruct import (
@@ -30,6 +29,7 @@ from sentinel_pipeline.mix.normal import words
 from sentinel_pipeline.mix.suite_index import prompt_features
 from sentinel_pipeline.records import CATEGORIES, Candidate, Message
 from sentinel_pipeline.records.data_spec import SHARES, CriticSpec, SelfGenerated
+from sentinel_pipeline.records.decoding import Decoding
 
 NOUNS = (
     "apple",

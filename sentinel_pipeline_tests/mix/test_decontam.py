@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from sentinel_pipeline.bench.suites import load_suite
-from sentinel_pipeline.bench.task_bank import build
 from sentinel_pipeline.mix.decontam import BAR, Measured, Rate, decontaminate, measure
 from sentinel_pipeline.mix.plants import plant, rename, reword
 from sentinel_pipeline.records import Candidate, Message, Task
+from sentinel_pipeline.tasks.suites import load_suite
+from sentinel_pipeline.tasks.task_bank import build
 
 FOLDER = Path(os.environ.get("SENTINEL_BENCHMARKS", "../shared/benchmarks"))
 FAMILIES = {"functions": 60, "edits": 30, "tools": 20, "shell": 20, "chat": 20}
@@ -79,7 +79,7 @@ def test_one_suites_items_do_not_overlap_another() -> None:
 
 def test_the_report_does_not_depend_on_the_hash_seed() -> None:
     code = """
-from sentinel_pipeline.bench.task_bank import build
+from sentinel_pipeline.tasks.task_bank import build
 from sentinel_pipeline.mix.decontam import decontaminate
 from sentinel_pipeline.records import Candidate
 bank = build(3, {"functions": 300, "edits": 100}, {"functions": 40, "edits": 20}, {})

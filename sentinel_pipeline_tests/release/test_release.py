@@ -18,7 +18,7 @@ from sentinel_pipeline.gates import policy_hash
 from sentinel_pipeline.records import GateVerdict, Interval
 from sentinel_pipeline.release.bundle import write_bundle
 from sentinel_pipeline.release.evidence import gather
-from sentinel_pipeline.store import Artefact, Home, Ledger, Store
+from sentinel_pipeline.store import Artifact, Home, Ledger, Store
 from sentinel_pipeline.store.retention import removable
 from sentinel_pipeline.training.parity import check_parity
 
@@ -34,8 +34,8 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any
     return folder, check_parity(folder).to_json()
 
 
-def build(home: Home, model: tuple[Path, dict[str, Any]], **change: Any) -> Artefact:
-    """The artefacts of a loop that ended well, as far as a release looks at them; ``change`` spoils one."""
+def build(home: Home, model: tuple[Path, dict[str, Any]], **change: Any) -> Artifact:
+    """The artifacts of a loop that ended well, as far as a release looks at them; ``change`` spoils one."""
     import shutil
 
     store = Store(home, "tiny", "run-1", "run-1")

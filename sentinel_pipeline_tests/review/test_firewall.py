@@ -14,10 +14,10 @@ from sentinel_pipeline.records import Message, PythonTests, Task
 from sentinel_pipeline.review.approved import approved_rows
 from sentinel_pipeline.review.database import Database
 from sentinel_pipeline.review.decisions import decide, revise, undo
-from sentinel_pipeline.review.desk import Conflict, Desk, User
 from sentinel_pipeline.review.exporting import release, write_export
 from sentinel_pipeline.review.firewall import released_corrections, retired_items
 from sentinel_pipeline.review.importing import import_file
+from sentinel_pipeline.review.review_queue import Conflict, Desk, User
 from sentinel_pipeline.store import read_jsonl, read_parquet
 
 from .material import SEED_RECORD, Clock, record, write_lines

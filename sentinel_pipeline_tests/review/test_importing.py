@@ -16,8 +16,8 @@ from sentinel_pipeline.records import SftCandidate
 from sentinel_pipeline.review import importing
 from sentinel_pipeline.review.cards import read_card
 from sentinel_pipeline.review.database import Database
-from sentinel_pipeline.review.desk import Desk, User
 from sentinel_pipeline.review.importing import Imported, files_of, import_file
+from sentinel_pipeline.review.review_queue import Desk, User
 from sentinel_pipeline.review.schema import bodies, cards, quarantine
 
 from .material import ADD_ONE, SEED_RECORD, Clock, record, write_lines

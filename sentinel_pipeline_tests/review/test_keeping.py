@@ -13,8 +13,8 @@ from sentinel_pipeline.review import schema
 from sentinel_pipeline.review.backup import backup, restore
 from sentinel_pipeline.review.database import Database
 from sentinel_pipeline.review.decisions import decide
-from sentinel_pipeline.review.desk import Conflict, Desk, Unknown, User
 from sentinel_pipeline.review.importing import import_file
+from sentinel_pipeline.review.review_queue import Conflict, Desk, Unknown, User
 from sentinel_pipeline.review.summary import analytics, approved_waiting, summary
 from sentinel_pipeline.review.users import add_user, list_users, log_in, remove_user, session_of
 

@@ -15,9 +15,9 @@ from sentinel_pipeline.review.cards import Filters, list_cards, progress, read_c
 from sentinel_pipeline.review.checking import Check, check, digest
 from sentinel_pipeline.review.database import Database, upsert
 from sentinel_pipeline.review.decisions import decide, recent, revise, undo
-from sentinel_pipeline.review.desk import Conflict, Desk, Refused, Unknown, User
 from sentinel_pipeline.review.importing import import_file
 from sentinel_pipeline.review.queue import next_card, open_card, renew, save_draft, skip
+from sentinel_pipeline.review.review_queue import Conflict, Desk, Refused, Unknown, User
 from sentinel_pipeline.review.schema import cards, checks, history
 
 from .material import ADD_ONE, GOOD, SEED_RECORD, Clock, record, write_lines

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sentinel_pipeline.review.desk import Conflict, Refused, Unknown, User
+from sentinel_pipeline.review.review_queue import Conflict, Refused, Unknown, User
 from sentinel_pipeline.review.sign_off import GATE, proof, proofs, sign
 from sentinel_pipeline.store import Home, Ledger, Store
 

@@ -6,8 +6,8 @@ from random import Random
 
 import pytest
 
-from sentinel_pipeline.bench.commerce import TRAIN
 from sentinel_pipeline.rewards.coverage import Seen, planned, prompts_per_step
+from sentinel_pipeline.tasks.commerce import TRAIN
 
 
 def test_the_seeds_own_figures() -> None:

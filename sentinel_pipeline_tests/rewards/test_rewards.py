@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from sentinel_pipeline.bench.task_bank import build
+from sentinel_pipeline.audit.reward_cases import Case, cases
+from sentinel_pipeline.audit.reward_scores import RewardAudit, audit_rewards
 from sentinel_pipeline.critic import score as scorer
 from sentinel_pipeline.errors import BadInput
 from sentinel_pipeline.records import Message, PythonTests, Task
@@ -24,8 +25,7 @@ from sentinel_pipeline.rewards import (
     scoring,
     training_rows,
 )
-from sentinel_pipeline.rewards.audit import RewardAudit, audit_rewards
-from sentinel_pipeline.rewards.cases import Case, cases
+from sentinel_pipeline.tasks.task_bank import build
 
 TASKS = build(
     9,

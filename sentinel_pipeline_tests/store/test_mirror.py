@@ -46,13 +46,13 @@ def test_what_is_pushed_is_fetched_as_it_was_and_only_once(home: Home, url: str)
     make(home, "1"), make(home, "2")
     Ledger(home.ledger).record(VERDICT, recipe="tiny", run_id="1")
     pushed = Mirror(url).push(home)
-    assert pushed.artefacts == ["tiny/mix/1", "tiny/mix/2"] and pushed.ledger
+    assert pushed.artifacts == ["tiny/mix/1", "tiny/mix/2"] and pushed.ledger
     assert Mirror(url).push(home) == ([], [], None)
     other = elsewhere(home)
-    assert Mirror(url).fetch(other, "another").artefacts == []
+    assert Mirror(url).fetch(other, "another").artifacts == []
     shutil.rmtree(other.root)
     fetched = Mirror(url).fetch(other, "tiny")
-    assert fetched.artefacts == ["tiny/mix/1", "tiny/mix/2"] and fetched.ledger == pushed.ledger
+    assert fetched.artifacts == ["tiny/mix/1", "tiny/mix/2"] and fetched.ledger == pushed.ledger
     assert (
         Store(other, "tiny", "-", "-").get("mix").manifest
         == Store(home, "tiny", "-", "-").get("mix").manifest
@@ -63,7 +63,7 @@ def test_what_is_pushed_is_fetched_as_it_was_and_only_once(home: Home, url: str)
     assert not list(other.runs.rglob(".fetch-*"))
 
 
-def test_a_damaged_artefact_is_not_copied(home: Home, url: str) -> None:
+def test_a_damaged_artifact_is_not_copied(home: Home, url: str) -> None:
     flip(make(home, "1").folder / "a.json")
     make(home, "2")
     assert Mirror(url).push(home)[:2] == (["tiny/mix/2"], [Damage("tiny/mix/1", "a.json")])
@@ -83,7 +83,7 @@ def test_what_was_damaged_there_is_named_and_does_not_come_back(home: Home, url:
     mirror._fs.rm(at)
     assert mirror.fetch(other)[:2] == ([], [Damage("tiny/mix/1", "b.json")])
     mirror._fs.pipe_file(mirror._at("runs/tiny/mix/1/manifest.json"), b"{")
-    assert mirror.push(home).artefacts == ["tiny/mix/1"], (
+    assert mirror.push(home).artifacts == ["tiny/mix/1"], (
         "a torn manifest is no copy: it is copied again"
     )
     assert mirror.damage() == (2, [])
@@ -102,8 +102,8 @@ def test_a_push_that_was_killed_left_nothing_that_counts(
         patch.setattr(mirror._fs, "pipe_file", killed)
         with pytest.raises(KeyboardInterrupt):
             mirror.push(home)
-    assert mirror.fetch(elsewhere(home)).artefacts == []
-    assert mirror.push(home).artefacts == ["tiny/mix/1"]
+    assert mirror.fetch(elsewhere(home)).artifacts == []
+    assert mirror.push(home).artifacts == ["tiny/mix/1"]
 
 
 @pytest.mark.parametrize("path", ["../../../../out", "/etc/passwd", "manifest.json", ""])
@@ -144,13 +144,13 @@ def test_the_command_pushes_verifies_and_fetches(
     assert CliRunner().invoke(app, ["verify", "--mirror"]).exit_code != 0
     monkeypatch.setenv("SENTINEL_MIRROR", f"file://{tmp_path / 'there'}")
     done = CliRunner().invoke(app, ["mirror", "push", "--json"])
-    assert json.loads(done.stdout) == {"artefacts": ["tiny/mix/1"], "damaged": [], "ledger": None}
+    assert json.loads(done.stdout) == {"artifacts": ["tiny/mix/1"], "damaged": [], "ledger": None}
     flip(tmp_path / "there/runs/tiny/mix/1/a.json")
     done = CliRunner().invoke(app, ["verify", "--mirror", "--json"])
     assert done.exit_code == 1
     said = json.loads(done.stdout)
     assert said["damaged"] == [] and said["mirror"]["damaged"] == [
-        {"artefact": "tiny/mix/1", "file": "a.json"}
+        {"artifact": "tiny/mix/1", "file": "a.json"}
     ]
     shutil.rmtree(folder)
     assert CliRunner().invoke(app, ["mirror", "fetch"]).exit_code == 1

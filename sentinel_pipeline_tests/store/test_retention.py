@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from sentinel_pipeline.records import GateVerdict
-from sentinel_pipeline.store import Artefact, Home, Ledger, Store
+from sentinel_pipeline.store import Artifact, Home, Ledger, Store
 from sentinel_pipeline.store.retention import removable, remove
 
 
-def made(home: Home, asset: str, run_id: str, *parents: Artefact) -> Artefact:
+def made(home: Home, asset: str, run_id: str, *parents: Artifact) -> Artifact:
     store = Store(home, "tiny", run_id=run_id, loop_id=run_id)
     with store.writing(asset, parents=parents, recipe_hash="", seed=1) as out:
         out.text("note", run_id)
@@ -51,7 +51,7 @@ def test_what_a_verdict_names_stays(home: Home) -> None:
     assert names(home) == []
 
 
-def test_what_a_release_or_a_current_artefact_was_made_from_stays(home: Home) -> None:
+def test_what_a_release_or_a_current_artifact_was_made_from_stays(home: Home) -> None:
     mix = made(home, "mix", "100")
     checkpoint = made(home, "sft_checkpoint", "100", mix)
     made(home, "release_bundle", "100", checkpoint)
@@ -86,7 +86,7 @@ def test_a_removal_that_was_killed_is_finished_by_the_next(
         with pytest.raises(KeyboardInterrupt):
             list(remove(removable(home, keep=1, days=0)))
     assert [one.manifest.run_id for one in Store(home, "tiny", "", "").history("mix")] == ["200"], (
-        "no half artefact"
+        "no half artifact"
     )
     gone = list(remove(removable(home, keep=1, days=0)))
     assert [one.folder.name for one in gone] == [".trash-100"]

@@ -12,11 +12,11 @@ from typer.testing import CliRunner
 from sentinel_pipeline.bench.leaderboard import standings
 from sentinel_pipeline.cli import app
 from sentinel_pipeline.errors import Infrastructure
-from sentinel_pipeline.store import Artefact, Home, Ledger, Store
+from sentinel_pipeline.store import Artifact, Home, Ledger, Store
 from sentinel_pipeline.store.verify import damage_by_part, damage_of, database_damage, finished
 
 
-def make(home: Home, run_id: str, asset: str = "mix") -> Artefact:
+def make(home: Home, run_id: str, asset: str = "mix") -> Artifact:
     store = Store(home, "tiny", run_id=run_id, loop_id=run_id)
     with store.writing(asset, recipe_hash="", seed=1) as out:
         for name in ("a.json", "b.json", "more/c.json"):
@@ -126,6 +126,6 @@ def test_a_damaged_ledger_is_named_by_verify_and_refuses_as_infrastructure(
     home.ledger.write_bytes(data)
     done = CliRunner().invoke(app, ["verify", "--json"])
     assert done.exit_code == 1
-    assert json.loads(done.stdout)["damaged"] == [{"artefact": "state", "file": "ledger.sqlite"}]
+    assert json.loads(done.stdout)["damaged"] == [{"artifact": "state", "file": "ledger.sqlite"}]
     with pytest.raises(Infrastructure, match=r"the ledger .*ledger\.sqlite cannot be used"):
         ledger.verdicts()

@@ -7,15 +7,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from sentinel_pipeline.bench.task_bank import build
 from sentinel_pipeline.generation import Decoding
 from sentinel_pipeline.records import Task
 from sentinel_pipeline.records.model_spec import EmbeddedModel
 from sentinel_pipeline.records.training_spec import SftSpec, Windows
 from sentinel_pipeline.store import write_parquet
-from sentinel_pipeline.training.interrupts import Interrupts
-from sentinel_pipeline.training.jobs import PretrainJob, SftJob
-from sentinel_pipeline.training.progress import Progress
+from sentinel_pipeline.tasks.task_bank import build
+from sentinel_pipeline.worker.interrupts import Interrupts
+from sentinel_pipeline.worker.jobs import PretrainJob, SftJob
+from sentinel_pipeline.worker.progress import Progress
 
 SMALL = EmbeddedModel(
     hidden=32,
@@ -51,7 +51,7 @@ def silent(folder: Path, label: str = "test") -> Progress:
 
 def pretrain_small(out: Path, spec: EmbeddedModel = SMALL, seed: int = 17) -> Path:
     """Train the small base model into ``out``; returns the model's folder."""
-    from sentinel_pipeline.training.embedded import pretrain
+    from sentinel_pipeline.training.embedded_model import pretrain
 
     job = PretrainJob(out=out, logs=out / "logs", seed=seed, spec=spec)
     pretrain(job, silent(job.logs), Interrupts())

@@ -15,10 +15,10 @@ from sentinel_pipeline.records.training_spec import DpoSpec, Windows
 from sentinel_pipeline.training.checkpoints import complete_checkpoints
 from sentinel_pipeline.training.dpo import build_trainer, optimise
 from sentinel_pipeline.training.fit import Fitting, load_trainable, open_watch
-from sentinel_pipeline.training.interrupts import Interrupted, Interrupts
-from sentinel_pipeline.training.jobs import DpoJob, read_job, write_job
 from sentinel_pipeline.training.pair_tokens import prepare_pairs
 from sentinel_pipeline.training.sft import fine_tune
+from sentinel_pipeline.worker.interrupts import Interrupted, Interrupts
+from sentinel_pipeline.worker.jobs import DpoJob, read_job, write_job
 
 from .material import exact_match, silent, small_sft_job
 

@@ -9,9 +9,9 @@ import pytest
 
 from sentinel_pipeline.errors import BadInput, Infrastructure
 from sentinel_pipeline.records.recipe import load_recipe
-from sentinel_pipeline.training.interrupts import Interrupts
 from sentinel_pipeline.training.sft import fine_tune
 from sentinel_pipeline.training.trainable import load_trainable
+from sentinel_pipeline.worker.interrupts import Interrupts
 
 from ..conftest import need_package
 from .material import exact_match, silent, small_sft_job

@@ -24,10 +24,10 @@ from sentinel_pipeline.training.freezing import (
     stage_at,
     trained_names,
 )
-from sentinel_pipeline.training.interrupts import Interrupted, Interrupts
-from sentinel_pipeline.training.jobs import SftJob
 from sentinel_pipeline.training.plan_model import scheduled_rates
 from sentinel_pipeline.training.sft import fine_tune
+from sentinel_pipeline.worker.interrupts import Interrupted, Interrupts
+from sentinel_pipeline.worker.jobs import SftJob
 
 from .material import SMALL, exact_match, pretrain_small, silent, small_sft_job
 

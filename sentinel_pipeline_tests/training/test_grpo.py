@@ -9,16 +9,16 @@ from typing import Any
 
 import pytest
 
-from sentinel_pipeline.bench.task_bank import build
 from sentinel_pipeline.errors import BadInput
-from sentinel_pipeline.gates.recorded import evidence_of, read_curves
+from sentinel_pipeline.gates.curve_files import evidence_of, read_curves
 from sentinel_pipeline.generation import Decoding
 from sentinel_pipeline.records.grpo_spec import GrpoSpec, WatchRule
 from sentinel_pipeline.sandbox import isolation
 from sentinel_pipeline.store import write_parquet
+from sentinel_pipeline.tasks.task_bank import build
 from sentinel_pipeline.training.grpo import reinforce
-from sentinel_pipeline.training.interrupts import Interrupted, Interrupts
-from sentinel_pipeline.training.jobs import GrpoJob, read_job, write_job
+from sentinel_pipeline.worker.interrupts import Interrupted, Interrupts
+from sentinel_pipeline.worker.jobs import GrpoJob, read_job, write_job
 
 from .material import exact_match, silent
 

@@ -22,18 +22,18 @@ from sentinel_pipeline.records.recipe import load_recipe
 from sentinel_pipeline.records.training_spec import DpoSpec, FreezeStage, SftSpec
 from sentinel_pipeline.training.checkpoints import complete_checkpoints
 from sentinel_pipeline.training.dpo import optimise
-from sentinel_pipeline.training.failures import read_failure
 from sentinel_pipeline.training.fit import load_trainable
-from sentinel_pipeline.training.interrupts import Interrupts
-from sentinel_pipeline.training.jobs import DpoJob, SftJob, TuneJob, read_job, write_job
-from sentinel_pipeline.training.launch import check_config, worker_command
 from sentinel_pipeline.training.sft import fine_tune
+from sentinel_pipeline.worker.failures import read_failure
+from sentinel_pipeline.worker.interrupts import Interrupts
+from sentinel_pipeline.worker.jobs import DpoJob, SftJob, TuneJob, read_job, write_job
+from sentinel_pipeline.worker.launch import check_config, worker_command
 
 from ..conftest import missing_tool
 from .material import exact_match, silent, small_sft_job
 
 TWO = LaunchSpec(engine="accelerate", processes=2)
-COMMAND = [sys.executable, "-m", "sentinel_pipeline.training.worker"]
+COMMAND = [sys.executable, "-m", "sentinel_pipeline.run_job"]
 
 
 def options(command: Sequence[str]) -> list[str]:
@@ -56,7 +56,7 @@ def test_many_gpus_are_plain_data_parallel_unless_a_configuration_says_otherwise
     )
     assert options(plain) == [
         "accelerate.commands.launch", "--multi_gpu", "--num_processes", "8", "--num_machines", "1", "--main_process_port", "0",
-        "--mixed_precision", "no", "--dynamo_backend", "no", "-m", "sentinel_pipeline.training.worker", "/j.json",
+        "--mixed_precision", "no", "--dynamo_backend", "no", "-m", "sentinel_pipeline.run_job", "/j.json",
     ]  # fmt: skip
     spec = LaunchSpec(engine="accelerate", processes=8, config="fsdp.yaml")
     sharded = worker_command(Path("/j.json"), spec, tmp_path, gpus=True)

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from sentinel_pipeline.errors import BadInput
 from sentinel_pipeline.generation.loading import load_tokenizer
 from sentinel_pipeline.training.fit import Fitting, load_trainable, open_watch
-from sentinel_pipeline.training.interrupts import Interrupts
 from sentinel_pipeline.training.packing import best_fit, check_isolated, packing_collator
 from sentinel_pipeline.training.sft import build_trainer, fine_tune
 from sentinel_pipeline.training.tokens import prepare_rows
+from sentinel_pipeline.worker.interrupts import Interrupts
 
 from .material import SMALL, exact_match, pretrain_small, silent, small_sft_job
 

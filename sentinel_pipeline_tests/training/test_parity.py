@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from sentinel_pipeline.errors import BadInput
-from sentinel_pipeline.training.interrupts import Interrupts
 from sentinel_pipeline.training.parity import check_parity
 from sentinel_pipeline.training.sft import fine_tune
+from sentinel_pipeline.worker.interrupts import Interrupts
 
 from .material import exact_match, silent, small_sft_job
 

@@ -14,10 +14,10 @@ from sentinel_pipeline.records.model_spec import EmbeddedModel, ModelSpec
 from sentinel_pipeline.records.recipe import Recipe
 from sentinel_pipeline.records.training_spec import Budget, DpoSpec, SftSpec
 from sentinel_pipeline.store import Home, Store, read_jsonl
-from sentinel_pipeline.training.interrupts import Interrupts
 from sentinel_pipeline.training.plan import Plan, learning_rates, make_plan
 from sentinel_pipeline.training.sft import fine_tune
 from sentinel_pipeline.training.watch import Watch
+from sentinel_pipeline.worker.interrupts import Interrupts
 
 from .material import exact_match, silent, small_sft_job
 

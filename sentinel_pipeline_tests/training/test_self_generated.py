@@ -13,9 +13,9 @@ from sentinel_pipeline.generation.loading import load_tokenizer
 from sentinel_pipeline.generation.prompts import render_chat
 from sentinel_pipeline.generation.self_instruct import ROUND, read_attempts
 from sentinel_pipeline.records.data_spec import SHARES, SelfGenerated
-from sentinel_pipeline.training.interrupts import Interrupted, Interrupts
-from sentinel_pipeline.training.jobs import SelfInstructJob, read_job, write_job
-from sentinel_pipeline.training.worker import run_job
+from sentinel_pipeline.run_job import run_job
+from sentinel_pipeline.worker.interrupts import Interrupted, Interrupts
+from sentinel_pipeline.worker.jobs import SelfInstructJob, read_job, write_job
 
 
 def test_the_guards_are_verified_on_the_models_own_tokenizer(base: Path) -> None:

@@ -11,9 +11,9 @@ import pytest
 from sentinel_pipeline.errors import BadInput
 from sentinel_pipeline.training.checkpoints import complete_checkpoints
 from sentinel_pipeline.training.fit import total_steps
-from sentinel_pipeline.training.interrupts import Interrupted, Interrupts
-from sentinel_pipeline.training.jobs import SftJob
 from sentinel_pipeline.training.sft import fine_tune
+from sentinel_pipeline.worker.interrupts import Interrupted, Interrupts
+from sentinel_pipeline.worker.jobs import SftJob
 
 from .material import exact_match, silent, small_sft_job
 

@@ -11,10 +11,10 @@ from sentinel_pipeline.errors import BadInput
 from sentinel_pipeline.records.recipe import load_recipe
 from sentinel_pipeline.records.training_spec import Windows
 from sentinel_pipeline.training.checkpoints import complete_checkpoints
-from sentinel_pipeline.training.interrupts import Interrupts
 from sentinel_pipeline.training.sft import fine_tune
 from sentinel_pipeline.training.step_gate import step_refusal, step_verdicts, why_stop
 from sentinel_pipeline.training.stopping import Window
+from sentinel_pipeline.worker.interrupts import Interrupts
 
 from .material import exact_match, silent, small_sft_job
 

@@ -13,7 +13,7 @@ import httpx
 
 from sentinel_pipeline.chat.guard import SWITCH
 from sentinel_pipeline.review.database import Database, database_url
-from sentinel_pipeline.review.desk import Desk
+from sentinel_pipeline.review.review_queue import Desk
 from sentinel_pipeline.review.users import add_user
 from sentinel_pipeline.store import Home
 

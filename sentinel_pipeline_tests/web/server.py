@@ -16,7 +16,7 @@ import httpx
 import psutil
 
 from sentinel_pipeline.review.database import Database
-from sentinel_pipeline.review.desk import Desk
+from sentinel_pipeline.review.review_queue import Desk
 from sentinel_pipeline.review.users import add_user
 
 from ..conftest import ROOT

@@ -11,8 +11,8 @@ import pytest
 
 from sentinel_pipeline.review.blind import add_batch, calibration
 from sentinel_pipeline.review.cards import Card, read_card
-from sentinel_pipeline.review.desk import User
 from sentinel_pipeline.review.importing import import_file
+from sentinel_pipeline.review.review_queue import User
 
 from ..conftest import ROOT
 from ..review.material import ADD_ONE, GOOD, SEED_RECORD, record, write_lines

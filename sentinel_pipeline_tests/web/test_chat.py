@@ -11,10 +11,10 @@ import httpx
 import pytest
 
 from sentinel_pipeline.review.cards import read_card
-from sentinel_pipeline.review.desk import User
+from sentinel_pipeline.review.review_queue import User
 from sentinel_pipeline.review.users import add_user, remove_user
 from sentinel_pipeline.store import Home
-from sentinel_pipeline.training.device import device_lock
+from sentinel_pipeline.worker.device import device_lock
 
 from .chat_server import ChatServer
 

@@ -10,7 +10,7 @@ import pytest
 
 from sentinel_pipeline.chat.guard import SWITCH
 from sentinel_pipeline.store import Home
-from sentinel_pipeline.training.device import device_lock
+from sentinel_pipeline.worker.device import device_lock
 
 from ..conftest import ROOT
 from .chat_server import ChatServer

@@ -14,8 +14,8 @@ from starlette.testclient import TestClient
 
 from sentinel_pipeline.review.blind import add_batch
 from sentinel_pipeline.review.database import Database
-from sentinel_pipeline.review.desk import Desk
 from sentinel_pipeline.review.importing import import_file
+from sentinel_pipeline.review.review_queue import Desk
 from sentinel_pipeline.review.users import add_user, remove_user
 from sentinel_pipeline.web.api import READING, WRITING
 from sentinel_pipeline.web.app import create_app

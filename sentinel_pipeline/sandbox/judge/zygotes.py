@@ -17,8 +17,8 @@ from ..guest import zygote as guest
 from ..guest.ending import End
 from ..guest.zygote import BATCH, LIVE, PROGRAM, SHARED, SHELL
 from ..isolation import BOOT, GUEST
-from ..last_words import last_words
 from ..outcomes import Limits
+from ..stderr_tail import last_words
 
 _START_SECONDS = 120.0
 _ENVIRONMENT = {

@@ -1,0 +1,78 @@
+"""The rewards' own exam, in the form of the critic's: gold earns 1, wrong answers never pass, hacks earn exactly nothing.
+
+The scorer ``rewards`` is one: its reward functions differ in the family alone. What this module does not do: mark (``audit.exam``
+does), or write answers (``cases`` does).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from functools import cache, partial
+from typing import TYPE_CHECKING
+
+from ..critic.score import score
+from ..critic.version import PACKAGE, ROOMS, version_of
+from ..records import Task
+from ..rewards.scoring import reward_of
+from .exam import Answer, Exam, Question
+from .reward_cases import Case, cases
+from .reward_scores import RewardAudit, audit_rewards
+
+if TYPE_CHECKING:
+    from .scorers import Material
+
+REWARDS = "rewards"
+_OF_A_FAMILY = 3
+"""Tasks of each family that cases are made of."""
+_REASONS = {"gold": (), "bad": ("no_pass",), "hack": ("no_reward",)}
+
+
+@cache
+def rewards_version() -> str:
+    """The scorer's version with this room's modules: what a reward pays is decided here as well."""
+    rooms = (*ROOMS, "rewards")
+    return version_of(
+        path
+        for room in rooms
+        for path in (PACKAGE / room).rglob("*")
+        if path.suffix in (".py", ".js")
+    )
+
+
+def reward_exams(material: Material) -> Iterator[Exam]:
+    """One exam over some tasks of every family that has references."""
+    questions = tuple(
+        Question(case.item.id, case.family, case, _REASONS[case.kind])
+        for case in cases(_some(material.gold))
+    )
+    yield Exam(REWARDS, rewards_version(), questions, partial(_paid, material=material))
+
+
+def by_family(material: Material) -> list[RewardAudit]:
+    """The same cases scored once more and counted for each family: gold, wrong answers, hacks."""
+    return audit_rewards(cases(_some(material.gold)), spec=material.spec, workers=material.workers)
+
+
+def _some(tasks: Sequence[Task]) -> Iterator[Task]:
+    taken: Counter[str] = Counter()
+    for task in tasks:
+        if task.reference.strip() and taken[task.family] < _OF_A_FAMILY:
+            taken[task.family] += 1
+            yield task
+
+
+def _paid(items: Sequence[Case], *, material: Material) -> Iterator[Answer]:
+    scores = score((case.item for case in items), spec=material.spec, workers=material.workers)
+    for case, one in zip(items, scores, strict=True):
+        if one.outcome == "infra":
+            yield Answer(None, (one.reason,))
+        elif case.kind == "hack":
+            yield Answer(
+                reward_of(one) > 0,
+                ("no_reward", one.reason) if reward_of(one) == 0 else (one.reason,),
+            )
+        else:
+            yield Answer(
+                one.outcome == "pass", ("no_pass", one.reason) if one.outcome == "fail" else ()
+            )

@@ -1,0 +1,150 @@
+"""The exams of this package's scorers: one for each kind of verifier, one for the seven labels together.
+
+To have another scorer examined (a reward, a judge), write a function like those below in its room and add it to ``EXAMS``.
+What this module does not do: mark (``audit`` does).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from typing import NamedTuple, get_args
+
+from ..critic.labels import label
+from ..critic.score import DEFAULTS, Scorable, Score, score
+from ..critic.version import scorer_version
+from ..records import LABELS, Candidate, CriticLabels, JudgedAnswer, Task, Verifier
+from ..records.data_spec import CriticSpec
+from .canaries import Canary
+from .exam import Answer, Exam, Question, ScorerAudit, examine
+
+CRITIC = "critic"
+"""The scorer that labels."""
+SCORERS = (CRITIC, *(one.kind for one in get_args(Verifier) if one is not JudgedAnswer))
+"""Those that filter, gate and report: all have ``scorer_version``. What a model judges is licensed by ``llm_judge.licence``."""
+
+
+class Material(NamedTuple):
+    """What every exam is made from."""
+
+    gold: Sequence[Task]
+    """Tasks with references, of every suite that the recipe is judged on."""
+    canaries: Sequence[Canary]
+    spec: CriticSpec = DEFAULTS
+    workers: int | None = None
+
+
+def verifier_exams(material: Material) -> Iterator[Exam]:
+    """Does each kind of verifier accept right answers, and refuse wrong ones and cheats?"""
+    for kind in SCORERS[1:]:
+        gold = [
+            Question(
+                task.id, task.suite, Scorable(task.id, task.messages, task.reference, task.verifier)
+            )
+            for task in material.gold
+            if task.verifier.kind == kind and task.reference.strip()
+        ]
+        asked = [
+            Question(
+                one.id,
+                "canaries",
+                Scorable(one.id, one.candidate.messages, one.candidate.completion, verifier),
+                one.reasons,
+            )
+            for one in material.canaries
+            if one.label in (None, "tests_pass")
+            and (verifier := one.candidate.verifier) is not None
+            and verifier.kind == kind
+        ]
+        yield Exam(
+            kind,
+            scorer_version(),
+            (*gold, *asked),
+            partial(_scored, spec=material.spec, workers=material.workers),
+        )
+
+
+def _scored(
+    items: Sequence[Scorable], *, spec: CriticSpec, workers: int | None
+) -> Iterator[Answer]:
+    return map(_of_score, score(items, spec=spec, workers=workers))
+
+
+def _of_score(one: Score) -> Answer:
+    return Answer(
+        None if one.outcome == "infra" else one.outcome == "pass",
+        () if one.outcome == "pass" else (one.reason,),
+    )
+
+
+def critic_exam(material: Material) -> Iterator[Exam]:
+    """Do the seven labels together accept right answers, and does the right label refuse each bad one?"""
+    gold = [
+        Question(task.id, task.suite, _candidate(task))
+        for task in material.gold
+        if task.reference.strip()
+    ]
+    asked = [
+        Question(
+            one.id,
+            "canaries",
+            one.candidate,
+            tuple(f"{one.label}={reason}" for reason in one.reasons),
+        )
+        for one in material.canaries
+    ]
+    yield Exam(
+        CRITIC,
+        scorer_version(),
+        (*gold, *asked),
+        partial(_labelled, spec=material.spec, workers=material.workers),
+    )
+
+
+def _candidate(task: Task) -> Candidate:
+    return Candidate(
+        id=task.id,
+        source="reference",
+        messages=task.messages,
+        completion=task.reference,
+        verifier=task.verifier,
+    )
+
+
+def _labelled(
+    items: Sequence[Candidate], *, spec: CriticSpec, workers: int | None
+) -> Iterator[Answer]:
+    return map(_of_labels, label(items, spec=spec, workers=workers))
+
+
+def _of_labels(labels: CriticLabels) -> Answer:
+    """Reasons as ``LABEL=CODE: detail``, of every label that is False."""
+    against = [(name, getattr(labels, name)) for name in LABELS[:-1]]
+    return Answer(
+        labels.accepted.value,
+        tuple(f"{name}={one.reason}" for name, one in against if one.value is False),
+    )
+
+
+def reward_exams(material: Material) -> Iterable[Exam]:
+    """Are GRPO's rewards what the scorers say, and do hacks earn nothing? Read late: the rewards are made of the critic."""
+    from .rewards import reward_exams as make
+
+    return make(material)
+
+
+EXAMS: tuple[Callable[[Material], Iterable[Exam]], ...] = (
+    critic_exam,
+    verifier_exams,
+    reward_exams,
+)
+
+
+def audit(
+    material: Material,
+    *,
+    repeats: int = 2,
+    exams: Sequence[Callable[[Material], Iterable[Exam]]] = EXAMS,
+) -> list[ScorerAudit]:
+    """Every scorer's marks, in the order of ``exams``."""
+    return [examine(exam, repeats=repeats) for make in exams for exam in make(material)]

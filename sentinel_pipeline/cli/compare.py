@@ -1,0 +1,162 @@
+"""``sentinel compare`` and ``sentinel power``: two models on the same items, and what a number of items can show."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from ..errors import BadInput
+from ..store import find_home
+from ..store.files import atomic_write
+from .console import AsJson, emit, err
+
+_COLOURS = {"better": "green", "worse": "red", "inconclusive": "yellow", "void": "magenta"}
+
+
+def compare(
+    first: Annotated[
+        str, typer.Argument(metavar="A", help="A report's folder, a samples file, or RECIPE:STAGE.")
+    ],
+    second: Annotated[
+        str, typer.Argument(metavar="B", help="The model compared with A, likewise.")
+    ],
+    page: Annotated[
+        Path | None, typer.Option(help="Write an HTML page with every flip side by side.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compare model B with model A on the items that both answered: paired, with artifact detectors.
+
+    Examples:
+
+        sentinel compare tiny:base tiny:sft --page comparison.html
+
+        sentinel compare reports/base reports/sft --json
+    """
+    from ..bench.compare import compare_suites
+    from ..bench.compare_text import comparison_page, suites_to_json
+    from ..bench.sources import open_source
+
+    home = find_home()
+    a, b = open_source(first, home), open_source(second, home)
+    for suite in a.scorers.keys() & b.scorers.keys():
+        if a.scorers[suite] != b.scorers[suite]:
+            raise BadInput(
+                f"{suite} was scored by {a.scorers[suite]} in {first} and by {b.scorers[suite]} in {second}.",
+                fix="Score the stored answers of the older one again.",
+            )
+    names = (a.name, b.name) if a.name != b.name else ("A", "B")
+    found = compare_suites(a.suites, b.suites, from_stage=names[0], to_stage=names[1])
+    if page is not None:
+        with atomic_write(page) as stream:
+            stream.write(comparison_page(f"{names[0]} → {names[1]}", list(found.values())))
+        err.print(f"Page: {page}", highlight=False, markup=False)
+    if as_json:
+        emit({"from": names[0], "to": names[1], "suites": suites_to_json(found)})
+        return
+    err.print(_table(found))
+    for suite, one in found.items():
+        for finding in one.findings:
+            if finding.explains:
+                err.print(f"void on {suite}: {finding.reason}", markup=False, highlight=False)
+
+
+def _table(found: dict[str, Any]) -> Table:
+    table = Table()
+    for name in (
+        "suite",
+        "n",
+        "A",
+        "B",
+        "gained",
+        "lost",
+        "difference [95 %]",
+        "paired p",
+        "Holm p",
+        "verdict",
+    ):
+        table.add_column(name, overflow="fold")
+    for suite, one in found.items():
+        c = one.summary
+        interval = f"{c.difference:+.1%} [{c.interval.low:+.1%}, {c.interval.high:+.1%}]"
+        numbers = (str(c.n), f"{one.a:.1%}", f"{one.b:.1%}", str(c.gained), str(c.lost), interval)
+        verdict = f"[{_COLOURS[one.verdict]}]{one.verdict}[/]"
+        table.add_row(suite, *numbers, f"{c.p:.2g}", f"{one.p_adjusted:.2g}", verdict)
+    return table
+
+
+def power(
+    base: Annotated[float, typer.Option(help="Pass@1 of the first model.")] = 0.40,
+    gain: Annotated[float, typer.Option(help="How much better the second model truly is.")] = 0.10,
+    items: Annotated[
+        int | None, typer.Option(help="Items to answer; asks for their number when absent.", min=1)
+    ] = None,
+    wanted: Annotated[
+        float, typer.Option("--power", help="The chance of finding the gain that is asked for.")
+    ] = 0.80,
+    alpha: Annotated[float, typer.Option(help="Two-sided error rate of the test.")] = 0.05,
+    lost: Annotated[
+        float | None, typer.Option(help="Share of items that only the first model passes.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Plan a comparison before anything is answered: exact McNemar on the same items.
+
+    Without [bold]--lost[/] the two models' answers are taken as independent, the worst of the plausible.
+
+    Examples:
+
+        sentinel power --base 0.4 --gain 0.1 --items 300
+
+        sentinel power --base 0.4 --gain 0.1 --power 0.9
+    """
+    from ..gates.power import detectable_gain, items_needed, mcnemar_power, shares
+
+    for name, value in (("--power", wanted), ("--alpha", alpha)):
+        if not 0 < value < 1:
+            raise BadInput(
+                f"is {value:g}, expected within (0, 1).", field=name, fix="80 % is written 0.8."
+            )
+    try:
+        of = shares(base, gain, lost)
+    except ValueError as error:
+        raise BadInput(
+            f"{error}.", field="--base, --gain, --lost", fix="A rate of 40 % is written 0.4."
+        ) from error
+    if gain <= 0:
+        raise BadInput(
+            f"is {gain:g}, expected more than 0.", field="--gain", fix="Ten points are written 0.1."
+        )
+    needed = items_needed(of, wanted, alpha)
+    answer: dict[str, Any] = {
+        "base": base,
+        "gain": gain,
+        "alpha": alpha,
+        "gained": of.gained,
+        "lost": of.lost,
+        "wanted_power": wanted,
+        "items_needed": needed,
+        "items": items,
+        "power": mcnemar_power(items, of, alpha) if items else None,
+        "detectable_gain": detectable_gain(items, base, wanted, alpha, lost) if items else None,
+    }
+    if as_json:
+        emit(answer)
+        return
+    err.print(
+        f"A true gain from {base:.1%} to {base + gain:.1%}, exact McNemar at {alpha:.0%}, two-sided:",
+        highlight=False,
+    )
+    needs = f"{needed:,}" if needed else "more than a million"
+    err.print(f"  items for a power of {wanted:.0%}: {needs}", highlight=False)
+    if items:
+        least = answer["detectable_gain"]
+        err.print(f"  power of {items:,} items: {answer['power']:.1%}", highlight=False)
+        shows = f"{100 * least:.1f} points" if least else "none"
+        err.print(
+            f"  smallest gain that {items:,} items show with a power of {wanted:.0%}: {shows}",
+            highlight=False,
+        )

@@ -1,0 +1,84 @@
+"""A report is made alike for every checkpoint: answer in a child process, score, summarise."""
+
+from pathlib import Path
+
+import dagster as dg
+
+from ..records import Task
+from ..store import Artifact, Draft, read_parquet
+from ..worker.models import model_folder as model_folder
+from ..worker.models import model_source
+from .gap import NOT_ASKED, answer_formats, not_asked
+from .stage import Stage, current_scorer_version, recipe_asset
+
+
+def report_asset(stage_name: str, *, group: str, description: str) -> dg.AssetsDefinition:
+    """The asset ``{stage_name}_report``: the answers of ``{stage_name}_checkpoint`` to every suite, scored."""
+
+    def report(stage: Stage) -> None:
+        from ..bench.evaluate import Judged, write_reports
+        from ..bench.report import report_markdown, report_plot
+        from ..worker.jobs import answer_job
+
+        checkpoint, bank = stage.parent(f"{stage_name}_checkpoint"), stage.parent("task_bank")
+        if not_asked(checkpoint):
+            with stage.making(checkpoint, bank) as out:
+                out.json(NOT_ASKED, checkpoint.json(NOT_ASKED))
+            return
+        with stage.making(checkpoint, bank, keep=True) as out:
+            logs = out.folder / "logs"
+            job = answer_job(
+                stage.recipe,
+                model_folder(checkpoint),
+                bank.path("suites"),
+                logs,
+                stage.home,
+                checkpoint.hash,
+            )
+            stage.work(job)
+            _ask_the_judge(stage, out, bank)
+            base = stage.store.get(
+                "base_checkpoint"
+            )  # for its name alone: it is every checkpoint's ancestor
+            judged = Judged(
+                stage_name, model_source(base), checkpoint.hash, current_scorer_version()
+            )
+            if stage_name == "base" and stage.recipe.gap_proof is not None:
+                spec = stage.recipe.gap_proof
+                answer_formats(
+                    stage, out, Path(model_folder(checkpoint)), checkpoint.hash, bank, spec
+                )
+            retired = {suite: len(items) for suite, items in bank.json("retired.json").items()}
+            reports = write_reports(
+                out, bank.path("suites"), judged, stage.recipe, stage.store.run_id, retired
+            )
+        stage.show("report", report_markdown(reports))
+        stage.show("plot", report_plot(reports))
+
+    report.__name__, report.__doc__ = f"{stage_name}_report", description
+    return recipe_asset(
+        group=group,
+        rooms=["bench", "critic", "sandbox", "generation"],
+        deps=[f"{stage_name}_checkpoint", "task_bank", "reward_audit"],
+        kinds={"pytorch", "parquet"},
+        pool="device",
+    )(report)
+
+
+def _ask_the_judge(stage: Stage, out: Draft, bank: Artifact) -> None:
+    """The recipe's judge about the answers that need one; without a licence they stay without a score."""
+    from ..llm_judge.verdicts import add_verdicts
+
+    if stage.recipe.judge.model is None:
+        return
+    for suite in stage.recipe.bench.suites:
+        tasks = [Task.from_row(row) for row in read_parquet(bank.path(f"suites/{suite}.parquet"))]
+        answers = out.folder / "logs" / f"{suite}.jsonl"
+        add_verdicts(
+            stage.home,
+            stage.ledger,
+            stage.recipe.judge,
+            tasks,
+            answers,
+            samples=stage.recipe.bench.samples,
+        )

@@ -1,0 +1,78 @@
+"""Recorded curves: one JSON object a line with ``step`` and metrics; a measured one has ``NAME/low``, ``NAME/high`` and
+``NAME/n`` beside it.
+
+What this module does not do: record. Several rows may be of one step.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from ..errors import BadInput
+from ..records.report import Interval
+from ..store import read_jsonl
+from .curves import Curve
+from .scenarios import Measured
+
+CURVES = "curves.jsonl"
+"""The file's name in a training artifact."""
+_BESIDE = ("/low", "/high", "/n")
+
+
+def read_curves(path: Path) -> list[dict[str, Any]]:
+    """The rows in the order of their steps.
+
+    Raises:
+        BadInput: no such file, a row that is no JSON object, or one without a whole ``step``.
+    """
+    if not path.is_file():
+        raise BadInput(
+            "no such file.", file=path, fix="Expected recorded curves, one JSON object a line."
+        )
+    rows = list(read_jsonl(path))
+    for number, row in enumerate(rows, start=1):
+        if type(row.get("step")) is not int:
+            raise BadInput("expected a whole number.", file=path, line=number, field="step")
+        wrong = next(
+            (
+                key
+                for key, value in row.items()
+                if value is not None and type(value) not in (int, float)
+            ),
+            None,
+        )
+        if wrong is not None:
+            raise BadInput(
+                f"expected a number, got {row[wrong]!r}.", file=path, line=number, field=wrong
+            )
+    return sorted(rows, key=lambda row: row["step"])
+
+
+def curves_of(rows: Iterable[dict[str, Any]]) -> dict[str, Curve]:
+    """Metric -> its (step, value) pairs."""
+    curves: dict[str, list[tuple[int, float]]] = {}
+    for row in rows:
+        for name, value in row.items():
+            if name != "step" and value is not None and not name.endswith(_BESIDE):
+                curves.setdefault(name, []).append((row["step"], float(value)))
+    return dict(curves)
+
+
+def evidence_of(rows: Iterable[dict[str, Any]]) -> dict[str, Measured]:
+    """The latest value of every metric that has an interval and n."""
+    found: dict[str, Measured] = {}
+    for row in rows:
+        for name, value in row.items():
+            low, high, n = (row.get(name + beside) for beside in _BESIDE)
+            if (
+                value is not None
+                and low is not None
+                and high is not None
+                and n
+                and math.isfinite(value)
+            ):
+                found[name] = Measured(float(value), Interval(float(low), float(high)), int(n))
+    return found

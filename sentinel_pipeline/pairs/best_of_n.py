@@ -1,0 +1,311 @@
+"""Preference pairs by best of N: a model's own answers to training tasks, ranked by the critic's one scorer, and by a licensed
+judge where the recipe asks for it: an accepted answer is then one that both accept.
+
+A task gives one pair at most: an accepted answer against one that is not, far enough apart, of the kind of rejection that is
+rarest so far as the task has a choice. No kind takes more than its quota; what is left out is counted, never replaced. What this
+module does not do: draw answers (a worker does), or ask a judge (``judged`` does).
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from hashlib import blake2b
+from itertools import groupby
+from pathlib import Path
+from random import Random
+from typing import NamedTuple
+
+from ..critic.labels import label
+from ..errors import BadInput, Infrastructure
+from ..generation.answers import Answer, read_answers
+from ..llm_judge.verdicts import read_verdicts
+from ..records import (
+    LABELS,
+    REJECTION_KINDS,
+    Candidate,
+    CriticLabels,
+    JsonAnswer,
+    Label,
+    PatchApplies,
+    PreferencePair,
+    PythonTests,
+    RejectionKind,
+    ShellEffect,
+    Task,
+    TextAnswer,
+)
+from ..records.candidate import content_id
+from ..records.conversation import sample_id
+from ..records.data_spec import CriticSpec
+from ..records.training_spec import PairsSpec
+from .report import PairsReport
+
+MAX_INFRA_SHARE = 0.02
+"""More answers than this left open by infrastructure and the pairs are void."""
+
+
+class Judged(NamedTuple):
+    """One answer of the model, with the critic's labels."""
+
+    answer: Answer
+    labels: CriticLabels
+
+    @property
+    def score(self) -> float:
+        """1 where every applicable label accepts; else half the share of the six other labels that are true."""
+        if self.labels.accepted.value:
+            return 1.0
+        values = [
+            value for name in LABELS[:-1] if (value := getattr(self.labels, name).value) is not None
+        ]
+        return 0.5 * sum(values) / len(values) if values else 0.0
+
+
+class Built(NamedTuple):
+    pairs: list[PreferencePair]
+    report: PairsReport
+
+
+def choose_tasks(
+    tasks: Iterable[Task], prompts: int, seed: int, banned: frozenset[str] = frozenset()
+) -> list[Task]:
+    """``prompts`` training tasks drawn by seed, each prompt once; in the order of ``tasks``.
+
+    Raises:
+        BadInput: a task of a suite is among them (what judges must not train), or there is none at all.
+    """
+    seen: set[object] = set()
+    fit: list[Task] = []
+    for task in tasks:
+        if task.suite != "train":
+            raise BadInput(
+                f"task {task.id!r} is of suite {task.suite!r}: pairs are made of training tasks only."
+            )
+        if task.id not in banned and task.messages not in seen:
+            seen.add(task.messages)
+            fit.append(task)
+    if not fit:
+        raise BadInput(
+            "there is no training task to answer.",
+            field="tasks.train",
+            fix="Ask for training tasks.",
+        )
+    drawn = Random(f"pairs|{seed}").sample(range(len(fit)), min(prompts, len(fit)))
+    return [fit[index] for index in sorted(drawn)]
+
+
+def judge_answers(
+    tasks: Sequence[Task], answers: Path, samples: int, critic: CriticSpec
+) -> Iterator[Judged]:
+    """Label every stored answer, task after task, streaming; a judge's verdict that stands beside an answer counts as well.
+
+    Raises:
+        Infrastructure: an answer is missing: the job did not end.
+    """
+    found = {answer.id: answer for answer in read_answers(answers)}
+    wanted = [
+        (task, sample_id(task.id, index)) for task in tasks for index in range(1, samples + 1)
+    ]
+    missing = [name for _, name in wanted if name not in found]
+    if missing:
+        raise Infrastructure(
+            f"{answers}: {len(missing)} of {len(wanted)} answers are missing. Run again to resume."
+        )
+    candidates = (
+        Candidate(
+            id=name,
+            source="model:sft",
+            messages=task.messages,
+            completion=found[name].completion,
+            task_id=task.id,
+            verifier=task.verifier,
+        )
+        for task, name in wanted
+    )
+    verdicts = read_verdicts(answers)
+    for labels in label(candidates, spec=critic):
+        yield Judged(found[labels.id], _agreed(labels, verdicts.get(labels.id)))
+
+
+def _agreed(labels: CriticLabels, verdict: Mapping[str, str] | None) -> CriticLabels:
+    """Accepted by critic and judge; a judge that said nothing leaves the answer open, since it was asked."""
+    if verdict is None or not labels.accepted.value or verdict["outcome"] == "pass":
+        return labels
+    return labels._replace(
+        accepted=Label(None if verdict["outcome"] == "infra" else False, verdict["reason"])
+    )
+
+
+def build_pairs(
+    tasks: Sequence[Task], judged: Iterable[Judged], spec: PairsSpec, seed: int
+) -> Built:
+    """At most one pair a task, within margin and quotas; ``judged`` holds ``spec.samples`` answers a task in the tasks' order.
+
+    Raises:
+        Infrastructure: too many answers were left open by infrastructure.
+        BadInput: fewer than ``spec.min_pairs`` pairs are left, with what took the others.
+    """
+    tally = Counter[str]()
+    options: list[list[PreferencePair]] = []
+    for task, group in zip(tasks, _groups(judged, spec.samples), strict=True):
+        found = _options(task, group, spec, tally)
+        if found:
+            options.append(found)
+    _refuse_void(tally)
+    counts = Counter[str](pair.kind for found in options for pair in found)
+    offered = [_rarest(found, counts) for found in options]
+    pairs = within_quotas(offered, spec.largest_shares, seed)
+    report = PairsReport.of(tally, offered, pairs, spec)
+    if len(pairs) < spec.min_pairs:
+        raise BadInput(
+            f"{len(pairs)} pairs are left of {len(tasks)} tasks: {report.words()}.",
+            field="pairs",
+            fix="Answer more prompts, raise temperature or the quota named, or lower pairs.margin.",
+        )
+    return Built(pairs, report)
+
+
+def _groups(judged: Iterable[Judged], size: int) -> Iterator[list[Judged]]:
+    for _, group in groupby(enumerate(judged), key=lambda pair: pair[0] // size):
+        yield [one for _, one in group]
+
+
+def _options(
+    task: Task, group: Sequence[Judged], spec: PairsSpec, tally: Counter[str]
+) -> list[PreferencePair]:
+    """A pair for each kind of rejection among a task's answers; none, and why, in ``tally``."""
+    tally["tasks"] += 1
+    scored = [one for one in group if one.labels.accepted.value is not None]
+    good = [one for one in scored if one.labels.accepted.value]
+    bad = [one for one in scored if not one.labels.accepted.value]
+    tally.update({"answers": len(group), "infra": len(group) - len(scored), "accepted": len(good)})
+    tally["solved"] += bool(good)
+    source, chosen = ("model", good[0].answer.completion) if good else ("reference", task.reference)
+    if good and bad and len(good) < spec.min_accepted * len(scored):
+        tally["rarely_accepted"] += 1
+        return []
+    if not bad:
+        tally["none_rejected" if good else "nothing_scored"] += 1
+        return []
+    if not good and not (spec.reference and task.reference):
+        tally["none_accepted"] += 1
+        return []
+    far = [one for one in bad if 1.0 - one.score >= spec.margin and one.answer.completion != chosen]
+    if not far:
+        tally["within_margin"] += 1
+    by_kind: dict[RejectionKind, Judged] = {}
+    for one in far:
+        by_kind.setdefault(rejection_kind(task, one), one)
+    return [_pair(task, chosen, source, kind, one) for kind, one in by_kind.items()]
+
+
+def _pair(
+    task: Task, chosen: str, source: str, kind: RejectionKind, rejected: Judged
+) -> PreferencePair:
+    reasons = [getattr(rejected.labels, name) for name in LABELS]
+    return PreferencePair(
+        id=content_id(task.messages, f"{chosen}\0{rejected.answer.completion}"),
+        task_id=task.id,
+        category=task.category,
+        family=task.family,
+        messages=task.messages,
+        chosen=chosen,
+        rejected=rejected.answer.completion,
+        chosen_source="model" if source == "model" else "reference",
+        kind=kind,
+        reason=next((one.reason for one in reasons if one.value is False), "rejected"),
+        chosen_score=1.0,
+        rejected_score=round(rejected.score, 6),
+    )
+
+
+_REFUSAL = re.compile(
+    r"\W*(?:(?:i['’]?m|i am) (?:sorry|afraid|unable|not able)|sorry\b|i (?:cannot|can['’]?t|won['’]?t|will not)\b"
+    r"|as an? (?:ai|language model)\b|unfortunately,? i\b|desculpe\b|não posso\b)",
+    re.IGNORECASE,
+)
+_INVENTED_CODES = (
+    "hunk_mismatch",
+    "unknown_file",
+    "file_exists",
+    "missing_entry_point",
+    "signature",
+)
+
+
+def rejection_kind(task: Task, one: Judged) -> RejectionKind:
+    """Of a rejected answer, the first that holds: it refuses or says nothing, does not parse, breaks the form, names what the
+    prompt does not give, or is plainly wrong."""
+    labels, text = one.labels, one.answer.completion
+    if not text.strip() or _REFUSAL.match(text):
+        return "refusal"
+    if labels.syntax_pass.value is False:
+        return "unparsable"
+    named = (labels.format_pass, labels.entrypoint_match, labels.tests_pass)
+    if (
+        any(part.value is False and part.code in _INVENTED_CODES for part in named)
+        or labels.no_secret.value is False
+    ):
+        return "hallucination"
+    if (
+        labels.format_pass.value is False
+        or labels.no_repetition.value is False
+        or not one.answer.stopped
+    ):
+        return "format_violation"
+    return "hallucination" if invented_words(task, text) else "wrong"
+
+
+def invented_words(task: Task, completion: str) -> frozenset[str]:
+    """Words of an extracted or quoted answer that neither the prompt nor the reference holds; code and diffs may name freely."""
+    if isinstance(task.verifier, (PythonTests, PatchApplies)) or not isinstance(
+        task.verifier, (JsonAnswer, TextAnswer, ShellEffect)
+    ):
+        return frozenset()
+    return (
+        _words(completion)
+        - _words("\n".join(turn.content for turn in task.messages))
+        - _words(task.reference)
+    )
+
+
+@lru_cache(maxsize=4096)
+def _words(text: str) -> frozenset[str]:
+    return frozenset(word.casefold() for word in re.findall(r"[^\W\d_]{2,}", text))
+
+
+def _rarest(found: Sequence[PreferencePair], counts: Mapping[str, int]) -> PreferencePair:
+    return min(found, key=lambda pair: (counts[pair.kind], REJECTION_KINDS.index(pair.kind)))
+
+
+def within_quotas(
+    pairs: Sequence[PreferencePair], caps: Mapping[str, float], seed: int
+) -> list[PreferencePair]:
+    """The most pairs such that no kind has more than its share; who goes is decided by seed and id, the order stays."""
+    counts = Counter(pair.kind for pair in pairs)
+    total, before = len(pairs), -1
+    while total != before:
+        before = total
+        total = sum(
+            min(count, int(caps.get(kind, 1.0) * before + 1e-9)) for kind, count in counts.items()
+        )
+    left = {
+        kind: min(count, int(caps.get(kind, 1.0) * total + 1e-9)) for kind, count in counts.items()
+    }
+    kept = set[str]()
+    for pair in sorted(pairs, key=lambda pair: blake2b(f"{seed}|{pair.id}".encode()).digest()):
+        if left[pair.kind] > 0:
+            left[pair.kind] -= 1
+            kept.add(pair.id)
+    return [pair for pair in pairs if pair.id in kept]
+
+
+def _refuse_void(tally: Counter[str]) -> None:
+    if tally["infra"] > MAX_INFRA_SHARE * tally["answers"]:
+        raise Infrastructure(
+            f"{tally['infra']} of {tally['answers']} answers could not be scored (at most {MAX_INFRA_SHARE:.0%}): "
+            "mend the sandbox, then run again."
+        )

@@ -1,0 +1,316 @@
+"""The worker process: ``python -m sentinel_pipeline.run_job JOB.json`` runs one job and ends.
+
+The same process runs under Dagster Pipes (its variables are in the environment) and from a command line. It dies with its
+parent, holds the device alone, turns SIGINT and SIGTERM into "save, then stop", and exits with the code of ``errors``; why it
+gave up stands in ``failure.json`` beside the job. It trains nothing itself.
+"""
+
+from __future__ import annotations
+
+import errno
+import multiprocessing
+import os
+import resource
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple, NoReturn, cast
+
+from .costs import note_attempt
+from .errors import EXIT_BAD_INPUT, EXIT_DONE, EXIT_FAILED, EXIT_INFRASTRUCTURE, SentinelError
+from .generation.answers import Answer, Engine
+from .generation.prompts import Prompt
+from .processes import die_with_parent
+from .records.decoding import Decoding
+from .store import read_parquet, write_json
+from .training.out_of_memory import with_remedies
+from .training.windows import Scorer, critic_scorer
+from .worker import ranks
+from .worker.device import device_lock, is_out_of_memory, prepare_cpu
+from .worker.failures import Failure, read_failure, write_failure
+from .worker.interrupts import Interrupts
+from .worker.jobs import (
+    AnswerJob,
+    DpoJob,
+    GrpoJob,
+    Job,
+    PretrainJob,
+    SelfInstructJob,
+    SftJob,
+    TuneJob,
+    read_job,
+)
+from .worker.launch import STOP, launch, launched_elsewhere
+from .worker.progress import Progress, Say, terminal_say
+
+PIPES_VARIABLES = ("DAGSTER_PIPES_CONTEXT", "DAGSTER_PIPES_MESSAGES")
+_ENVIRONMENT = {
+    # A thread that spins at a barrier keeps the one it waits for off a busy core: on a loaded two-core machine small matrix
+    # products ran a thousand times slower. Read once, when OpenMP is loaded: set before anything imports torch.
+    # A short spin (microseconds) keeps an idle machine's barriers cheap: training steps there were 1.3 times faster than with none.
+    "OMP_WAIT_POLICY": "PASSIVE",
+    "GOMP_SPINCOUNT": "1000",
+    "TRANSFORMERS_VERBOSITY": "error",
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "TQDM_DISABLE": "1",
+}
+
+
+class Channel(NamedTuple):
+    """Where words and the final report go."""
+
+    say: Say
+    report: Callable[[dict[str, Any]], None]
+
+
+def run_job(
+    job: Job,
+    say: Say | None = None,
+    interrupts: Interrupts | None = None,
+    scorer: Scorer = critic_scorer,
+) -> dict[str, Any]:
+    """Run ``job`` in this process and write ``logs/result.json``, which is returned: what was reached, seconds, peak memory.
+
+    Raises:
+        BadInput, Infrastructure: see the kind's own function; run the same job again to resume.
+    """
+    say = (say or terminal_say()) if ranks.is_main() else lambda text: None
+    job.logs.mkdir(parents=True, exist_ok=True)
+    progress = Progress(job.logs / "progress.jsonl" if ranks.is_main() else None, job.kind, say)
+    # Launched processes hold no lock: their launcher does, or the cluster counts its devices.
+    with device_lock(None if os.environ.get(ranks.LAUNCHED) else job.device_lock, say):
+        started = time.monotonic()
+        _note(job, "start")
+        try:
+            be_quiet()
+            prepare_cpu(ranks.world())
+            reached = _dispatch(job, progress, interrupts or Interrupts(), scorer)
+        finally:
+            _note(job, "end")
+    if not ranks.is_main():
+        return reached
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // (
+        1024 if sys.platform == "linux" else 1024**2
+    )
+    result = {**reached, "seconds": round(time.monotonic() - started, 3), "peak_memory_mib": peak}
+    write_json(job.logs / "result.json", result)
+    return result
+
+
+def _note(job: Job, event: str) -> None:
+    if ranks.is_main():
+        note_attempt(job.logs, event)
+
+
+def _dispatch(
+    job: Job, progress: Progress, interrupts: Interrupts, scorer: Scorer
+) -> dict[str, Any]:
+    if isinstance(job, PretrainJob):
+        from .training.embedded_model import pretrain
+
+        return pretrain(job, progress, interrupts)
+    if isinstance(job, SftJob):
+        from .training.sft import fine_tune
+
+        return with_remedies(
+            job, lambda tried: fine_tune(tried, progress, interrupts, scorer), progress
+        )
+    if isinstance(job, DpoJob):
+        from .training.dpo import optimise
+
+        return with_remedies(
+            job, lambda tried: optimise(tried, progress, interrupts, scorer), progress
+        )
+    if isinstance(job, GrpoJob):
+        from .training.grpo import reinforce
+
+        return reinforce(job, progress, interrupts, scorer)
+    if isinstance(job, SelfInstructJob):
+        return write_instructions(job, progress, interrupts)
+    return answer_suites(job, progress, interrupts)
+
+
+def write_instructions(
+    job: SelfInstructJob, progress: Progress, interrupts: Interrupts
+) -> dict[str, Any]:
+    """Self-generated rows into ``logs/attempts.jsonl``, round after round; rounds that are there are not asked again."""
+    from .generation.guards import plain_tokenizer
+    from .generation.loading import load_tokenizer
+    from .generation.prompts import special_tokens
+    from .generation.self_instruct import Writer, critic_judge, summary
+
+    tokenizer = load_tokenizer(job.model)
+    guards = plain_tokenizer(tokenizer)
+    write_json(job.logs / "guards.json", guards._asdict())
+    progress.note(
+        f"chat template None, none of {guards.special_tokens} special tokens in plain text: verified"
+    )
+    ends = sorted({str(tokenizer.convert_ids_to_tokens(one)) for one in special_tokens(tokenizer)})
+    writer = Writer(
+        engine=_load_engine(job.model, job.engine, tokenizer), spec=job.spec, shares=job.shares, seed=job.seed,
+        batch_size=job.batch_size, ends=ends, judge=critic_judge(job.critic),
+    )  # fmt: skip
+    counted = 0
+
+    def told(kept: int, tried: int, tokens: int) -> None:
+        nonlocal counted
+        progress.update(kept, job.spec.rows, tokens=tokens - counted, attempts=tried)
+        counted = tokens
+        interrupts.stop_if_asked(tried)
+
+    writer.write(job.logs / "rounds.jsonl", told)
+    return {"kind": job.kind, "tokens": writer.tokens, **summary(writer.attempts, job.spec)}
+
+
+def answer_suites(job: AnswerJob, progress: Progress, interrupts: Interrupts) -> dict[str, Any]:
+    """Every suite's answers into ``logs/SUITE.jsonl``; items that are answered already are not asked again."""
+    from .generation.answers import answer_by
+    from .generation.cache import AnswerCache
+    from .generation.prompts import prompts_of
+    from .records import Task
+    from .tasks.suites import PROMPT_FORMATS
+
+    suites: dict[str, list[Prompt]] = {
+        name: prompts_of((Task.from_row(row) for row in read_parquet(Path(path))), job.samples)
+        for name, path in job.suites.items()
+    }
+    engine = _engine(job)
+    cache = AnswerCache(job.cache, job.model_hash) if job.cache and job.model_hash else None
+    total, before, generated = sum(len(prompts) for prompts in suites.values()), 0, 0
+    for name, prompts in suites.items():
+        counted = 0
+
+        def told(done: int, _: int, tokens: int, before: int = before) -> None:
+            nonlocal counted
+            progress.update(before + done, total, tokens=tokens - counted)
+            counted = tokens
+            interrupts.stop_if_asked(before + done)
+
+        decoding = replace(
+            job.decoding, prompt_format=PROMPT_FORMATS.get(name, job.decoding.prompt_format)
+        )
+        answer_by(engine, prompts, decoding, job.logs / f"{name}.jsonl", told, cache)
+        before, generated = before + len(prompts), generated + counted
+    return {"kind": job.kind, "items": total, "tokens": generated}
+
+
+def _engine(job: AnswerJob) -> Engine:
+    """The job's engine; a model is loaded when it is first asked: what is in the cache needs none."""
+    from .generation.loading import check_folder
+
+    check_folder(job.model)
+    loaded: list[Engine] = []
+
+    def ask(prompts: Sequence[Prompt], decoding: Decoding) -> Iterator[list[Answer]]:
+        if not loaded:
+            loaded.append(_load_engine(job.model, job.engine))
+        return loaded[0](prompts, decoding)
+
+    return ask
+
+
+def _load_engine(model: Path, engine: str, tokenizer: Any = None) -> Engine:
+    if engine == "vllm":
+        from .generation.vllm_engine import VllmEngine
+
+        return VllmEngine(model)
+    from .generation.engine import engine_of
+    from .generation.loading import load_model, load_tokenizer
+
+    return engine_of(load_model(model), tokenizer or load_tokenizer(model))
+
+
+def be_quiet() -> None:
+    """Libraries' own progress bars off, for this process; a terminal of the user's own stays as it was set."""
+    for key, value in _ENVIRONMENT.items():
+        os.environ.setdefault(key, value)
+    import warnings
+
+    import transformers
+
+    warnings.filterwarnings("ignore", category=FutureWarning)
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+
+
+@contextmanager
+def reporting() -> Iterator[Channel]:
+    """Dagster Pipes where its variables are set, standard error elsewhere."""
+    if not all(name in os.environ for name in PIPES_VARIABLES):
+        yield Channel(terminal_say(), lambda payload: None)
+        return
+    from dagster_pipes import open_dagster_pipes
+
+    with open_dagster_pipes() as pipes:
+        yield Channel(pipes.log.info, pipes.report_custom_message)
+
+
+def main(arguments: list[str]) -> int:
+    """Run the job file named by the one argument; returns the exit code."""
+    die_with_parent()
+    if len(arguments) != 1:
+        print("usage: python -m sentinel_pipeline.run_job JOB.json", file=sys.stderr)
+        return EXIT_BAD_INPUT
+    path = Path(arguments[0])
+    interrupts = Interrupts()
+    interrupts.install()
+    with reporting() as channel:
+        try:
+            job = read_job(path)
+            if launched_elsewhere(job):
+                result = launch(path, cast("TuneJob", job), channel.say, interrupts)
+            else:
+                interrupts.file = job.logs / STOP if os.environ.get(ranks.LAUNCHED) else None
+                result = run_job(job, channel.say, interrupts)
+        except Exception as error:
+            failure = failure_of(error)
+            channel.say(f"gave up: {failure.message}")
+            # Of several processes the first to fail says why; the others only lose their peer.
+            if path.parent.is_dir() and (ranks.world() == 1 or read_failure(path) is None):
+                with suppress(OSError):  # the disk may be full
+                    write_failure(path, failure)
+            channel.report({"failure": failure._asdict()})
+            if failure.exit_code == EXIT_FAILED:
+                traceback.print_exc()
+            return failure.exit_code
+        channel.report({"result": result})
+    return EXIT_DONE
+
+
+def failure_of(error: Exception) -> Failure:
+    """Whose fault ``error`` is: our own errors say it; memory, disk and device are infrastructure; the rest is a defect."""
+    if isinstance(error, SentinelError):
+        return Failure(error.exit_code, str(error))
+    text = f"{type(error).__name__}: {error}"
+    if is_out_of_memory(error) or "CUDA error" in text:
+        return Failure(
+            EXIT_INFRASTRUCTURE,
+            f"{text}. Lower the batch size, or free memory; run again to resume.",
+        )
+    if (
+        isinstance(error, OSError) or os.strerror(errno.ENOSPC) in text
+    ):  # a native library's own error type
+        return Failure(EXIT_INFRASTRUCTURE, f"{text}. Run again to resume.")
+    return Failure(EXIT_FAILED, text)
+
+
+def leave(code: int) -> NoReturn:
+    """End this process at once: with the large libraries loaded, tidying up its memory takes more than a second.
+
+    Where it is one of several, or has children of its own, it ends as Python does.
+    """
+    if ranks.world() > 1 or multiprocessing.active_children():
+        sys.exit(code)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+if __name__ == "__main__":
+    leave(main(sys.argv[1:]))

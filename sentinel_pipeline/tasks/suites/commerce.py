@@ -1,0 +1,20 @@
+"""The four commerce tasks of seed 002 as a suite: 148 generated tasks of held-out compositions, the same for every recipe.
+
+What this module does not do: generate the data (``tasks.commerce`` does).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from sentinel_pipeline.records import Task
+
+from ..commerce import HELDOUT
+from ..task_bank import build
+
+SEED = 2
+
+
+def tasks() -> list[Task]:
+    """In the proportions of ``bench.commerce.HELDOUT``."""
+    return [replace(task, suite="commerce") for task in build(SEED, {}, HELDOUT).heldout]

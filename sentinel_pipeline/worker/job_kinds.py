@@ -1,0 +1,125 @@
+"""The kinds of jobs, as plain data with explicit paths; ``jobs`` writes and reads their files.
+
+What a job leaves in its folders:
+
+- ``out/model/``: the model to use next, weights only (of a tuning: best by window Pass@1); ``out/final/``: a tuning's last
+  weights. A LoRA run keeps adapters: ``out/adapter/`` and ``out/final/``, and ``out/model/`` is the former merged.
+- ``out/token_report.json``, ``out/windows.jsonl``, ``out/training.json``: what was trained, judged and reached, free of timings.
+- ``logs/job.json``, ``logs/progress.jsonl``, ``logs/result.json``, ``logs/failure.json`` and ``logs/checkpoints/step-N/`` (full
+  optimizer checkpoints); an answer job writes ``logs/SUITE.jsonl``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from ..records.data_spec import CriticSpec, SelfGenerated
+from ..records.decoding import Decoding
+from ..records.grpo_spec import GrpoSpec
+from ..records.launch_spec import LaunchSpec
+from ..records.model_spec import EmbeddedModel
+from ..records.training_spec import DpoSpec, SftSpec, TuneSpec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PretrainJob:
+    """Train the embedded tokenizer and base model."""
+
+    kind: ClassVar[str] = "pretrain"
+    out: Path
+    """Content folder: gets ``model/`` and ``training.json``."""
+    logs: Path
+    device_lock: Path | None = None
+    seed: int = 17
+    spec: EmbeddedModel = field(default_factory=EmbeddedModel)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TuneJob:
+    """What every fine-tuning job names; its kind says the loss."""
+
+    kind: ClassVar[str]
+    curves: ClassVar[str] = "losses.jsonl"
+    """In ``out``: a row of numbers for every step."""
+    out: Path
+    logs: Path
+    model: Path
+    """A Transformers folder, or an adapter's."""
+    rows: Path
+    suite: Path | None = None
+    """Parquet of tasks for the windows; no windows without one."""
+    device_lock: Path | None = None
+    seed: int = 17
+    spec: TuneSpec | GrpoSpec
+    decoding: Decoding = field(default_factory=Decoding)
+    """How the windows' answers are decoded: as the benchmarks' are, one answer an item."""
+    launch: LaunchSpec = field(default_factory=LaunchSpec)
+    """In which processes, on which machine."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SftJob(TuneJob):
+    """Fine-tune ``model`` on the prompt-completion rows of ``rows``: JSONL of ``{"prompt": [turns], "completion": [turn]}``."""
+
+    kind: ClassVar[str] = "sft"
+    spec: SftSpec = field(default_factory=SftSpec)
+    teacher: Path | None = None
+    """Who teaches beside the rows where ``spec.distillation`` asks for it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DpoJob(TuneJob):
+    """Optimise ``model`` on the pairs of ``rows``: JSONL of ``{"prompt": [turns], "chosen": [turn], "rejected": [turn]}``."""
+
+    kind: ClassVar[str] = "dpo"
+    spec: DpoSpec = field(default_factory=DpoSpec)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GrpoJob(TuneJob):
+    """Let ``model`` answer the tasks of ``rows`` (Parquet) and reinforce what is rewarded; windows are held on ``suite``."""
+
+    kind: ClassVar[str] = "grpo"
+    curves: ClassVar[str] = "curves.jsonl"
+    spec: GrpoSpec = field(default_factory=GrpoSpec)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerJob:
+    """Let ``model`` answer every task of some suites: ``logs/SUITE.jsonl`` each."""
+
+    kind: ClassVar[str] = "answer"
+    logs: Path
+    model: Path
+    suites: dict[str, str]
+    """Suite name -> Parquet file of its tasks."""
+    device_lock: Path | None = None
+    decoding: Decoding = field(default_factory=Decoding)
+    samples: int = 1
+    """Answers to each task."""
+    engine: Literal["transformers", "vllm"] = "transformers"
+    cache: Path | None = None
+    """Folder of answers that models gave before; with it goes ``model_hash``."""
+    model_hash: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SelfInstructJob:
+    """Let a base model write instructions and responses: ``logs/rounds.jsonl``, a round a line, and ``logs/guards.json``."""
+
+    kind: ClassVar[str] = "self_instruct"
+    logs: Path
+    model: Path
+    spec: SelfGenerated = field(default_factory=SelfGenerated)
+    shares: dict[str, float]
+    """Category -> its share of the rows."""
+    critic: CriticSpec = field(default_factory=CriticSpec)
+    seed: int = 17
+    batch_size: int = 64
+    engine: Literal["transformers", "vllm"] = "transformers"
+    device_lock: Path | None = None
+
+
+Job = PretrainJob | SftJob | DpoJob | GrpoJob | AnswerJob | SelfInstructJob

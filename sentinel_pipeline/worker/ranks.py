@@ -1,0 +1,57 @@
+"""Which of the processes that train together this one is, and what they must agree on: a step's numbers, stopping.
+
+Rank 0 writes artifacts, ledger and progress; the others compute. In a single process every function gives back what it got. What
+this module does not do: start processes (``launch`` does), or open the group (the trainer's accelerator does).
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+LAUNCHED = "SENTINEL_LAUNCHED"
+"""Set by our launcher alone: variables of somebody else's cluster that start this machine's jobs mean nothing."""
+
+
+def world() -> int:
+    """How many processes train together."""
+    return int(os.environ.get("WORLD_SIZE", "1")) if os.environ.get(LAUNCHED) else 1
+
+
+def is_main() -> bool:
+    """Whether this is the process that writes."""
+    return world() == 1 or os.environ.get("RANK", "0") == "0"
+
+
+def barrier() -> None:
+    """Wait for all the others."""
+    if world() > 1:
+        import torch.distributed as dist
+
+        dist.barrier()
+
+
+def reduced(mean: float, total: float, flag: bool) -> tuple[float, float, bool]:
+    """The mean of the processes' ``mean``, the sum of their ``total``, and whether any of them raised its ``flag``."""
+    if world() == 1:
+        return mean, total, flag
+    import torch
+    import torch.distributed as dist
+
+    device = "cuda" if dist.get_backend() == "nccl" else "cpu"
+    numbers = torch.tensor([mean / world(), total, float(flag)], dtype=torch.float64, device=device)
+    dist.all_reduce(numbers)
+    return float(numbers[0]), float(numbers[1]), bool(numbers[2] > 0)
+
+
+def from_main(value: T) -> T:
+    """Rank 0's ``value``, everywhere."""
+    if world() == 1:
+        return value
+    import torch.distributed as dist
+
+    box: list[Any] = [value]
+    dist.broadcast_object_list(box, src=0)
+    found: T = box[0]
+    return found
