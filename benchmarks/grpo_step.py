@@ -40,8 +40,8 @@ def main() -> None:
             args.tasks or small_tasks(Path(folder)),
         )
         spec = GrpoSpec(
-            method="full", steps=args.steps, prompts_per_step=8, generations=8, learning_rate=1e-5,
-            max_prompt_length=256, max_completion_length=112, eval_every=args.steps, eval_items=8,
+            method="full", max_steps=args.steps, prompts_per_step=8, num_generations=8, learning_rate=1e-5,
+            max_prompt_length=256, max_completion_length=112, eval_steps=args.steps, eval_items=8,
         )  # fmt: skip
         decoding = Decoding(max_new_tokens=112, batch_size=64)
         logs = out / "logs"

@@ -35,7 +35,7 @@ from sentinel_pipeline.tasks.task_bank import build
 from sentinel_pipeline.worker.jobs import DpoJob, PretrainJob, SftJob, write_job
 
 STEPS, SAVE_EVERY = 60, 10
-WINDOWS = Windows(every=20, items=12, no_gain_by=0, syntax_drops=0)
+WINDOWS = Windows(eval_steps=20, eval_items=12, early_stop_step=0, syntax_drops=0)
 TIME_LIMIT_S = 600.0
 LIBRARIES = ["torch", "transformers", "trl", "datasets", "sentinel_pipeline.run_job"]
 
@@ -106,7 +106,7 @@ def jobs(folder: Path, experts: int) -> dict[str, SftJob | DpoJob]:
         ),
     )
     common: dict[str, Any] = {
-        "max_steps": STEPS, "batch_size": 16, "epochs": 10.0, "save_every": SAVE_EVERY, "warmup_steps": 5,
+        "max_steps": STEPS, "batch_size": 16, "num_train_epochs": 10.0, "save_steps": SAVE_EVERY, "warmup_steps": 5,
         "optimizer": "adamw", "windows": WINDOWS,
     }  # fmt: skip
     shared: dict[str, Any] = {

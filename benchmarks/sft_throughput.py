@@ -30,7 +30,7 @@ from sentinel_pipeline.run_job import be_quiet
 from sentinel_pipeline.store import read_jsonl, write_jsonl
 from sentinel_pipeline.tasks.task_bank import build
 from sentinel_pipeline.training.embedded_model import pretrain
-from sentinel_pipeline.training.sft import fine_tune
+from sentinel_pipeline.training.sft import train_sft
 from sentinel_pipeline.training.tokens import prepare_rows
 from sentinel_pipeline.worker.device import prepare_cpu
 from sentinel_pipeline.worker.interrupts import Interrupts
@@ -102,7 +102,7 @@ def ours(folder: Path, model: Path, rows: Path, spec: SftSpec) -> dict[str, floa
         marks.append(mark((marks[-1].tokens if marks else 0) + tokens))
 
     progress.update = update  # type: ignore[method-assign]
-    fine_tune(job, progress, Interrupts())
+    train_sft(job, progress, Interrupts())
     tail = [row["loss"] for row in read_jsonl(folder / "losses.jsonl")][-LOGGED:]
     return rates(marks, sum(tail) / len(tail))
 
@@ -118,7 +118,7 @@ def theirs(folder: Path, model: Path, rows: Path, spec: SftSpec) -> dict[str, fl
         max_steps=spec.max_steps or 1,
         per_device_train_batch_size=spec.batch_size,
         learning_rate=spec.learning_rate,
-        lr_scheduler_type=spec.schedule,
+        lr_scheduler_type=spec.lr_scheduler_type,
         warmup_steps=spec.warmup_steps,
         weight_decay=spec.weight_decay,
         use_cpu=True,
@@ -205,7 +205,7 @@ def main() -> None:
             f"--steps {arguments.steps}: expected a multiple of {LOGGED}, over which TRL averages its last logged loss"
         )
     spec = SftSpec(
-        max_steps=arguments.steps, save_every=10**9, optimizer="adamw", schedule="linear", epochs=100.0,
+        max_steps=arguments.steps, save_steps=10**9, optimizer="adamw", lr_scheduler_type="linear", num_train_epochs=100.0,
         packing=arguments.packing,
     )  # fmt: skip
     if arguments.side:

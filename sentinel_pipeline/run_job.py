@@ -116,21 +116,21 @@ def _dispatch(
 
         return pretrain(job, progress, interrupts)
     if isinstance(job, SftJob):
-        from .training.sft import fine_tune
+        from .training.sft import train_sft
 
         return with_remedies(
-            job, lambda tried: fine_tune(tried, progress, interrupts, scorer), progress
+            job, lambda tried: train_sft(tried, progress, interrupts, scorer), progress
         )
     if isinstance(job, DpoJob):
-        from .training.dpo import optimise
+        from .training.dpo import train_dpo
 
         return with_remedies(
-            job, lambda tried: optimise(tried, progress, interrupts, scorer), progress
+            job, lambda tried: train_dpo(tried, progress, interrupts, scorer), progress
         )
     if isinstance(job, GrpoJob):
-        from .training.grpo import reinforce
+        from .training.grpo import train_grpo
 
-        return reinforce(job, progress, interrupts, scorer)
+        return train_grpo(job, progress, interrupts, scorer)
     if isinstance(job, SelfInstructJob):
         return write_instructions(job, progress, interrupts)
     return answer_suites(job, progress, interrupts)

@@ -81,7 +81,7 @@ def gap_plot(gap: Gap, spec: GapProof) -> str:
     return rate_bars(
         bars,
         "Gap proof: Pass@1, 95 % intervals",
-        {"base": spec.base_at_most, "instruct": spec.instruct_at_least},
+        {"base": spec.max_base_rate, "instruct": spec.min_instruct_rate},
     )
 
 

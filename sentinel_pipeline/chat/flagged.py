@@ -13,14 +13,14 @@ from pathlib import Path
 from ..errors import Infrastructure
 from ..records import Message, SftCandidate
 from ..review.importing import NAME, Imported, import_file
-from ..review.review_queue import Desk
+from ..review.review_queue import ReviewQueue
 from ..store import write_jsonl
 
 SOURCE = "chat"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Said:
+class ChatAnswer:
     """One answer."""
 
     id: str
@@ -32,11 +32,11 @@ class Said:
     tokens_per_second: float | None = None
 
     @classmethod
-    def new(cls, model: str, model_hash: str, messages: tuple[Message, ...]) -> Said:
+    def new(cls, model: str, model_hash: str, messages: tuple[Message, ...]) -> ChatAnswer:
         """An answer that is about to be written."""
         return cls(id=str(uuid.uuid4()), model=model, model_hash=model_hash, messages=messages)
 
-    def ended(self, text: str, tokens_per_second: float) -> Said:
+    def ended(self, text: str, tokens_per_second: float) -> ChatAnswer:
         return replace(self, text=text, tokens_per_second=round(tokens_per_second, 2))
 
     def record(self, *, by: str, note: str, at: str) -> SftCandidate:
@@ -66,7 +66,7 @@ class Said:
         )
 
 
-def send_to_review(desk: Desk, said: Said, *, by: str, note: str, at: str) -> Imported:
+def send_to_review(desk: ReviewQueue, said: ChatAnswer, *, by: str, note: str, at: str) -> Imported:
     """Import one answer; sending it again changes nothing.
 
     Raises:

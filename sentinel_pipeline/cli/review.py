@@ -14,7 +14,7 @@ from rich.table import Table
 from ..errors import BadInput
 from ..store import find_home
 from .console import AsJson, emit, err, progress
-from .review_admin import backup, blind, open_desk, restore, user
+from .review_admin import backup, blind, open_review_queue, restore, user
 
 if TYPE_CHECKING:
     from ..review.summary import RunSummary
@@ -55,7 +55,7 @@ def import_(
     files = [file for path in paths for file in files_of(path)]
     total = sum(file.stat().st_size for file in files)
     counts, before = Imported(), 0
-    with open_desk() as desk, progress("importing", "bytes") as bar:
+    with open_review_queue() as desk, progress("importing", "bytes") as bar:
         task = bar.add_task("", total=total)
         for file in files:
             done = before
@@ -106,7 +106,7 @@ def export(
     """
     from ..review.exporting import release, write_export
 
-    with open_desk() as desk:
+    with open_review_queue() as desk:
         exported = release(desk, policy, actor=_me())
     hashes = write_export(exported, out)
     counts = {
@@ -137,7 +137,7 @@ def summary_(
     """
     from ..review.summary import analytics, summary
 
-    with open_desk() as desk:
+    with open_review_queue() as desk:
         found, models = summary(desk, run), analytics(desk)
     if as_json:
         emit(found.to_json() | {"models": [row._asdict() for row in models]})
@@ -218,7 +218,7 @@ def serve(
             field="--name",
             fix="--name review.lan:8080",
         )
-    with open_desk() as desk:
+    with open_review_queue() as desk:
         if not list_users(desk):
             err.print(
                 "nobody may log in yet: sentinel review user add NAME",
@@ -255,7 +255,7 @@ def lineage_(
     """
     from ..review.lineage import lineage, lineage_markdown
 
-    with open_desk() as desk:
+    with open_review_queue() as desk:
         found = lineage(desk, find_home(), card)
     if as_json:
         emit(found.to_json())

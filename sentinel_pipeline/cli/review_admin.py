@@ -16,21 +16,21 @@ from .console import AsJson, emit, err
 
 if TYPE_CHECKING:
     from ..review.blind import Calibration
-    from ..review.review_queue import Desk
+    from ..review.review_queue import ReviewQueue
 
 user = typer.Typer(help="People who may review, and their tokens.", no_args_is_help=True)
 blind = typer.Typer(help="Blind labelling: a judge against people.", no_args_is_help=True)
 
 
 @contextmanager
-def open_desk() -> Iterator[Desk]:
+def open_review_queue() -> Iterator[ReviewQueue]:
     """The queue of this home, or of ``SENTINEL_DATABASE_URL``."""
     from ..review.database import Database, database_url
-    from ..review.review_queue import Desk
+    from ..review.review_queue import ReviewQueue
 
     database = Database(database_url(find_home().review))
     try:
-        yield Desk(db=database)
+        yield ReviewQueue(db=database)
     finally:
         database.close()
 
@@ -47,7 +47,7 @@ def backup(
     """
     from ..review.backup import backup as write_backup
 
-    with open_desk() as desk:
+    with open_review_queue() as desk:
         counts = write_backup(desk, out)
     err.print(f"{sum(counts.values())} rows in {out}", highlight=False)
     if as_json:
@@ -65,7 +65,7 @@ def restore(
     """
     from ..review.backup import restore as read_backup
 
-    with open_desk() as desk:
+    with open_review_queue() as desk:
         counts = read_backup(desk, path)
     err.print(f"{sum(counts.values())} rows restored", highlight=False)
     if as_json:
@@ -88,7 +88,7 @@ def user_add(
     """
     from ..review.users import add_user
 
-    with open_desk() as desk:
+    with open_review_queue() as desk:
         token = add_user(desk, name, role)
     if as_json:
         emit({"name": name, "role": role, "token": token})
@@ -107,7 +107,7 @@ def user_remove(name: Annotated[str, typer.Argument(help="Who.")]) -> None:
     """
     from ..review.users import remove_user
 
-    with open_desk() as desk:
+    with open_review_queue() as desk:
         remove_user(desk, name)
     err.print(f"{name} is shut out", highlight=False)
 
@@ -122,7 +122,7 @@ def user_list(as_json: AsJson = False) -> None:
     """
     from ..review.users import list_users
 
-    with open_desk() as desk:
+    with open_review_queue() as desk:
         found = list_users(desk)
     if as_json:
         emit(
@@ -166,7 +166,7 @@ def blind_add(
     """
     from ..review.blind import add_batch
 
-    with open_desk() as desk:
+    with open_review_queue() as desk:
         count = add_batch(
             desk, file, name=name, purpose=purpose, subject=subject, sample=sample, seed=seed
         )
@@ -187,7 +187,7 @@ def blind_show(
     """
     from ..review.blind import calibration
 
-    with open_desk() as desk:
+    with open_review_queue() as desk:
         found = calibration(desk, name)
     if as_json:
         emit(_calibration_json(found))

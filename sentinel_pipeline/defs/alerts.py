@@ -28,7 +28,7 @@ from ..gates import policy_hash
 from ..records.alert import Alert
 from ..store import Home, Ledger, Outbox, Store, find_home
 from .checks import REPORT_GATES, gates_of
-from .review import open_desk
+from .review import open_review_queue
 from .runs import RunLog, run_seen
 from .stage import current_scorer_version
 
@@ -84,7 +84,7 @@ def _pending(home: Home) -> int:
         return 0
     from ..review.summary import summary
 
-    with open_desk(home) as desk:
+    with open_review_queue(home) as desk:
         return summary(desk).statuses.get("needs_review", 0)
 
 

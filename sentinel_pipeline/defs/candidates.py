@@ -87,10 +87,10 @@ def require_a_base_model(
         if one.family != "pattern" and one.outcome != "infra"
     ]
     low = wilson(sum(asked), len(asked)).low
-    if low > spec.sentinels_at_most:
+    if low > spec.max_sentinels:
         raise GateRefused(
             f"the base model follows {sum(asked)} of {len(asked)} raw sentinels (lower bound {low:.0%}, at most "
-            f"{spec.sentinels_at_most:.0%}): it has seen instructions, so its rows would not be its own."
+            f"{spec.max_sentinels:.0%}): it has seen instructions, so its rows would not be its own."
         )
     return {"followed": sum(asked), "n": len(asked), "lower_bound": round(low, 6)}
 

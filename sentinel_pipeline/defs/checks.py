@@ -18,7 +18,7 @@ from ..records.recipe import Recipe
 from .gap import NOT_ASKED, gap_gates, not_asked
 from .gate_inputs import judge
 from .mix import suite_tasks, training_tasks
-from .stage import FIRST, RECIPES, View, failing_loudly, open_view, unlicensed
+from .stage import FIRST, RECIPES, View, as_dagster_failure, open_view, unlicensed
 
 MAX_INFRA_SHARE = 0.02
 REPORT_GATES: Mapping[str, Mapping[str, str]] = {
@@ -151,7 +151,7 @@ def report_checks(asset: str) -> dg.AssetChecksDefinition:
 
     @dg.multi_asset_check(name=f"{asset}_gates", specs=specs, can_subset=True, op_tags=FIRST)
     def gates(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
-        with failing_loudly():
+        with as_dagster_failure():
             stage = _view(context)
             for key in sorted(context.selected_asset_check_keys, key=lambda key: key.name):
                 own = key.name == RECIPE_GATES
@@ -167,7 +167,7 @@ def no_benchmark_overlap(context: dg.AssetCheckExecutionContext) -> dg.AssetChec
     from ..records import Row
     from ..store import read_parquet
 
-    with failing_loudly():
+    with as_dagster_failure():
         stage = _view(context)
         rows = (
             Row.from_row(row)
@@ -195,7 +195,7 @@ def no_pair_from_a_benchmark(context: dg.AssetCheckExecutionContext) -> dg.Asset
     from ..records import Candidate, PreferencePair
     from ..store import read_parquet
 
-    with failing_loudly():
+    with as_dagster_failure():
         stage = _view(context)
         rows = read_parquet(stage.store.get("preference_pairs").path("pairs.parquet"))
         pairs = [PreferencePair.from_row(row) for row in rows]
@@ -221,7 +221,7 @@ def no_pair_from_a_benchmark(context: dg.AssetCheckExecutionContext) -> dg.Asset
 @dg.asset_check(asset="decontamination_report", partitions_def=RECIPES)
 def contamination_is_found(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
     """Planted contaminations are found: recall and precision at least 95 % each. What is not measured has not passed."""
-    with failing_loudly():
+    with as_dagster_failure():
         measured = (
             _view(context).store.get("decontamination_report").json("report.json")["measured"]
         )
@@ -241,7 +241,7 @@ def _of(rate: dict[str, Any]) -> str:
 @dg.asset_check(asset="rebalanced_mix", partitions_def=RECIPES)
 def shares_are_met(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
     """Every category of the recipe has its share: a shortfall is said, never filled by repetition."""
-    with failing_loudly():
+    with as_dagster_failure():
         report = _view(context).store.get("rebalanced_mix").json("mix.json")
     short = {quota["category"]: quota["short"] for quota in report["quotas"] if quota["short"]}
     said = ", ".join(f"{name} {amount:g}" for name, amount in short.items())
@@ -260,7 +260,7 @@ def few_infrastructure_outcomes(context: dg.AssetCheckExecutionContext) -> dg.As
     """At most 2 % of the candidates were left open by infrastructure, else the labels are void: ours to mend, not theirs."""
     from ..store.labelled import count_labels
 
-    with failing_loudly():
+    with as_dagster_failure():
         labels = _view(context).store.get("critic_labels")
         counts = count_labels(labels.path("labels.parquet"))["accepted"]
     rows = sum(counts.values())
@@ -282,7 +282,7 @@ def parity_check(asset: str) -> dg.AssetChecksDefinition:
         partitions_def=RECIPES,
     )
     def export_parity(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
-        with failing_loudly():
+        with as_dagster_failure():
             made = _view(context).store.get(asset)
             if not_asked(made):
                 return dg.AssetCheckResult(passed=True, description=made.json(NOT_ASKED)["reason"])
@@ -305,7 +305,7 @@ def parity_check(asset: str) -> dg.AssetChecksDefinition:
 @dg.asset_check(asset="reward_audit", blocking=True, partitions_def=RECIPES)
 def scorers_are_licensed(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
     """Every scorer that filters and gates passed its exam at its present version: else nothing it says may be used."""
-    with failing_loudly():
+    with as_dagster_failure():
         stage = _view(context)
         reason = unlicensed(stage.ledger)
         scorers = stage.store.get("reward_audit").json("audit.json")["scorers"]

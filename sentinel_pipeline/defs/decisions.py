@@ -10,7 +10,7 @@ from ..bench.report import report_from_json, with_interval
 from ..gates.decisions import Evidence, evaluate
 from ..records.decision_spec import GOING_ON, Decision, DecisionPoint
 from ..store import Artifact
-from .stage import FIRST, RECIPES, View, failing_loudly, open_view
+from .stage import FIRST, RECIPES, View, as_dagster_failure, open_view
 
 NEXT_STEP = "next_step"
 
@@ -56,7 +56,7 @@ def next_step_check(stage: str) -> dg.AssetChecksDefinition:
         op_tags=FIRST,
     )
     def check(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
-        with failing_loudly():
+        with as_dagster_failure():
             decision = decide_next(
                 open_view(context.run, context.op_execution_context.partition_key), stage
             )

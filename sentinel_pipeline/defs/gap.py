@@ -15,8 +15,8 @@ from .stage import (
     RECIPES,
     Stage,
     View,
+    as_dagster_failure,
     current_scorer_version,
-    failing_loudly,
     open_view,
     recipe_asset,
     unlicensed,
@@ -150,7 +150,7 @@ def gap_verdict(stage: View, made: Artifact, spec: GapProof) -> GateVerdict:
         subject_hash=made.hash,
         verdict=proof["verdict"],
         measured=max((cell["rate"] for cell in proof["cells"]), default=None),
-        threshold=spec.base_at_most,
+        threshold=spec.max_base_rate,
         n=n,
         interval=None,
         reason=proof["reason"],
@@ -180,7 +180,7 @@ def gap_verdict(stage: View, made: Artifact, spec: GapProof) -> GateVerdict:
 )
 def gap_gates(context: dg.AssetCheckExecutionContext):  # type: ignore[no-untyped-def]
     """Decide the proof, and say whether a person has signed it."""
-    with failing_loudly():
+    with as_dagster_failure():
         stage = open_view(context.run, context.op_execution_context.partition_key)
         made, spec = stage.store.get("gap_proof"), stage.recipe.gap_proof
         for name in sorted(key.name for key in context.selected_asset_check_keys):

@@ -17,8 +17,8 @@ from .stage import (
     RECIPES,
     Stage,
     View,
+    as_dagster_failure,
     current_scorer_version,
-    failing_loudly,
     open_view,
     recipe_asset,
 )
@@ -159,14 +159,14 @@ def _verdict(view: View, spec: GrpoSpec, made: Artifact, name: str) -> GateVerdi
 @dg.asset_check(asset="grpo_checkpoint", partitions_def=RECIPES)
 def eval_reward(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
     """Mean reward of the kept weights on the held-out prompts, at least 0.55 unless the recipe says otherwise (seed 002)."""
-    with failing_loudly():
+    with as_dagster_failure():
         return _judged(context, "eval_reward")
 
 
 @dg.asset_check(asset="grpo_checkpoint", partitions_def=RECIPES)
 def watch_rules(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
     """What the recipe's rules saw while it ran: a stop fails, a warning or a rule without anything to look at is no pass."""
-    with failing_loudly():
+    with as_dagster_failure():
         return _judged(context, "watch_rules")
 
 

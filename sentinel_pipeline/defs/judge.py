@@ -3,7 +3,7 @@
 import dagster as dg
 
 from .gap import NOT_ASKED, not_asked
-from .stage import RECIPES, Stage, failing_loudly, open_view, recipe_asset
+from .stage import RECIPES, Stage, as_dagster_failure, open_view, recipe_asset
 
 
 @recipe_asset(group="evaluation", rooms=["bench", "generation"], kinds={"python"})
@@ -39,7 +39,7 @@ def judge_licence(stage: Stage) -> None:
 @dg.asset_check(asset="judge_licence", partitions_def=RECIPES)
 def judge_is_licensed(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
     """The judge passed its exam in this run: until it does, none of its verdicts may decide anything."""
-    with failing_loudly():
+    with as_dagster_failure():
         made = open_view(context.run, context.op_execution_context.partition_key).store.get(
             "judge_licence"
         )

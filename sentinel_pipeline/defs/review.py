@@ -14,18 +14,18 @@ from .jobs import build_mix
 from .stage import RECIPES, Stage, recipe_asset
 
 if TYPE_CHECKING:
-    from ..review.review_queue import Desk
+    from ..review.review_queue import ReviewQueue
 
 
 @contextmanager
-def open_desk(home: Home) -> Iterator["Desk"]:
+def open_review_queue(home: Home) -> Iterator["ReviewQueue"]:
     """The queue: ``SENTINEL_DATABASE_URL``, else the SQLite file of this home."""
     from ..review.database import Database, database_url
-    from ..review.review_queue import Desk
+    from ..review.review_queue import ReviewQueue
 
     database = Database(database_url(home.review))
     try:
-        yield Desk(db=database)
+        yield ReviewQueue(db=database)
     finally:
         database.close()
 
@@ -36,7 +36,7 @@ def human_corrections(stage: Stage) -> None:
     from ..review.exporting import release, write_export
 
     policy = stage.recipe.review.firewall
-    with open_desk(stage.home) as desk, stage.making() as out:
+    with open_review_queue(stage.home) as desk, stage.making() as out:
         exported = release(desk, policy, actor=f"recipe:{stage.recipe.name}")
         write_export(exported, out.folder)
         rows = (row.candidate().to_row() for row in exported.rows)
@@ -57,7 +57,7 @@ def without_retired(home: Home, tasks: list[Task]) -> tuple[list[Task], list[dic
     """The items that still judge, and those that a correction which left the queue has retired, each with why."""
     from ..review.firewall import released_corrections, retired_items
 
-    with open_desk(home) as desk:
+    with open_review_queue(home) as desk:
         retired = retired_items(tasks, released_corrections(desk))
     gone = {(row.suite, row.task_id) for row in retired}
     return [task for task in tasks if (task.suite, task.id) not in gone], [
@@ -75,7 +75,7 @@ def review_inbox(stage: Stage) -> None:
 
     report = stage.parent("sft_report")
     path = report.path(f"logs/{CANDIDATES}")
-    with open_desk(stage.home) as desk, stage.making(report) as out:
+    with open_review_queue(stage.home) as desk, stage.making(report) as out:
         counts = import_file(desk, path, actor=f"recipe:{stage.recipe.name}")
         found = summary(desk)
         names = ("id", "task_id", "task_type")
@@ -127,7 +127,7 @@ def human_corrections_ready(context: dg.SensorEvaluationContext) -> dg.SensorRes
     }
     if not asking:
         return dg.SkipReason("no recipe says review.rebuild_after")
-    with open_desk(home) as desk:
+    with open_review_queue(home) as desk:
         waiting, newest = approved_waiting(desk)
     ready = [name for name, least in asking.items() if waiting >= least]
     if not ready:

@@ -118,13 +118,13 @@ def failure_code(data: Any) -> int:
 
 
 def failure_message(data: Any) -> str:
-    """What a failed step says to a person: our own words, else the innermost exception's."""
+    """What a failed step says to a person: our own words, else the root_cause exception's."""
     if data.user_failure_data and data.user_failure_data.description:
         return str(data.user_failure_data.description)
-    return innermost(data.error) or "failed without a word"
+    return root_cause(data.error) or "failed without a word"
 
 
-def innermost(error: Any) -> str:
+def root_cause(error: Any) -> str:
     """What the exception that began it said; empty where there is none."""
     while error is not None and error.cause is not None:
         error = error.cause
@@ -173,7 +173,7 @@ class RunLog:
             self.codes.add(failure_code(event.step_failure_data))
             self.failures.append(f"{event.step_key}: {failure_message(event.step_failure_data)}")
         elif kind == DagsterEventType.RUN_FAILURE:
-            thrown = innermost(event.job_failure_data and event.job_failure_data.error)
+            thrown = root_cause(event.job_failure_data and event.job_failure_data.error)
             said = thrown or self._wordless_end() or event.message or "it ended without a word"
             self.failures = self.failures or [said]
         elif kind == DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED:

@@ -245,7 +245,7 @@ def unlicensed(ledger: Ledger) -> str | None:
 
 
 @contextmanager
-def failing_loudly() -> Iterator[None]:
+def as_dagster_failure() -> Iterator[None]:
     """Turn our errors into ``dg.Failure``: a refusal or bad input is never retried, infrastructure may be."""
     try:
         yield
@@ -273,7 +273,7 @@ def recipe_asset(
     def decorate(body: Callable[[Stage], None]) -> dg.AssetsDefinition:
         @wraps(body)
         def run(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
-            with failing_loudly():
+            with as_dagster_failure():
                 stage = Stage(context)
                 body(stage)
                 return stage.result()

@@ -119,14 +119,17 @@ def _cell(spec: GapProof, rate: Rate, pair: Paired, p: float) -> Cell:
     low, high = (interval.low, interval.high) if spec.decide_on == "interval" else (value, value)
     said = f"{value:.1%} [{interval.low:.1%}, {interval.high:.1%}] of {rate.n}"
     verdict: Verdict = "pass"
-    if low > spec.base_at_most:
+    if low > spec.max_base_rate:
         verdict, reason = (
             "fail",
-            f"{said}: it can do the task, at most {spec.base_at_most:.0%} allowed",
+            f"{said}: it can do the task, at most {spec.max_base_rate:.0%} allowed",
         )
-    elif high > spec.base_at_most:
-        verdict, reason = "inconclusive", f"{said}: not shown to be at most {spec.base_at_most:.0%}"
-    elif p >= spec.p_below or h < spec.h_at_least:
+    elif high > spec.max_base_rate:
+        verdict, reason = (
+            "inconclusive",
+            f"{said}: not shown to be at most {spec.max_base_rate:.0%}",
+        )
+    elif p >= spec.p_below or h < spec.min_h:
         verdict, reason = (
             "fail",
             f"{said}: no clear distance to the instruct model (p = {p:.2g}, h = {h:+.2f})",
@@ -155,27 +158,27 @@ def _overall(
     low, high = (interval.low, interval.high) if spec.decide_on == "interval" else (rate, rate)
     said = f"instruct in chat {rate:.1%} [{interval.low:.1%}, {interval.high:.1%}] of {instruct.n}"
     rule = (
-        f"rule: base models at most {spec.base_at_most:.0%} in every format, instruct at least "
-        f"{spec.instruct_at_least:.0%}, McNemar p < {spec.p_below:g} after Holm, h >= {spec.h_at_least:g}"
+        f"rule: base models at most {spec.max_base_rate:.0%} in every format, instruct at least "
+        f"{spec.min_instruct_rate:.0%}, McNemar p < {spec.p_below:g} after Holm, h >= {spec.min_h:g}"
     )
     if closed:
         reasons = "; ".join(
             f"{c.model} in {c.prompt_format}: {c.reason}" for c in cells if c.verdict == "fail"
         )
         return "fail", f"there is no gap: closed by {', '.join(closed)}; {reasons}; {rule}"
-    if high < spec.instruct_at_least:
+    if high < spec.min_instruct_rate:
         return "fail", f"{said}: not even an instruct model does the task; {rule}"
     open_cells = [
         f"{c.model} in {c.prompt_format}: {c.reason}" for c in cells if c.verdict == "inconclusive"
     ]
-    if low < spec.instruct_at_least:
-        needed = items_to_decide(rate, spec.instruct_at_least)
+    if low < spec.min_instruct_rate:
+        needed = items_to_decide(rate, spec.min_instruct_rate)
         more = (
             f", needs about {needed - instruct.n} more items"
             if needed and needed > instruct.n
             else ""
         )
-        open_cells.append(f"{said}: not shown to be at least {spec.instruct_at_least:.0%}{more}")
+        open_cells.append(f"{said}: not shown to be at least {spec.min_instruct_rate:.0%}{more}")
     if open_cells:
         return "inconclusive", f"{'; '.join(open_cells)}; {rule}"
     worst = max(cells, key=lambda cell: cell.rate)

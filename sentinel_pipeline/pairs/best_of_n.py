@@ -157,7 +157,7 @@ def build_pairs(
     _refuse_void(tally)
     counts = Counter[str](pair.kind for found in options for pair in found)
     offered = [_rarest(found, counts) for found in options]
-    pairs = within_quotas(offered, spec.largest_shares, seed)
+    pairs = within_quotas(offered, spec.max_shares, seed)
     report = PairsReport.of(tally, offered, pairs, spec)
     if len(pairs) < spec.min_pairs:
         raise BadInput(

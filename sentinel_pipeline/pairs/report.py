@@ -41,7 +41,7 @@ class PairsReport:
     """Kind of rejection -> pairs before quotas."""
     pairs: dict[str, int]
     """Kind of rejection -> pairs kept."""
-    largest_shares: dict[str, float]
+    max_shares: dict[str, float]
     families: dict[str, int]
     by_reference: int
     """Pairs whose chosen side is the task's reference."""
@@ -65,7 +65,7 @@ class PairsReport:
             without={name: tally[name] for name in _WITHOUT},
             offered=_by_kind(offered),
             pairs=_by_kind(pairs),
-            largest_shares=dict(spec.largest_shares),
+            max_shares=dict(spec.max_shares),
             families=dict(sorted(Counter(pair.family for pair in pairs).items())),
             by_reference=sum(pair.chosen_source == "reference" for pair in pairs),
             chosen_chars=round(sum(len(pair.chosen) for pair in pairs) / n, 1),
@@ -86,7 +86,7 @@ class PairsReport:
             f"{count} tasks: {_WITHOUT[name]}" for name, count in self.without.items() if count
         ]
         cut = sum(self.offered.values()) - self.total
-        parts += [f"{cut} pairs beyond the quotas {self.largest_shares}"] if cut else []
+        parts += [f"{cut} pairs beyond the quotas {self.max_shares}"] if cut else []
         return "; ".join(parts) or "none was offered"
 
     def to_markdown(self) -> str:
@@ -103,7 +103,7 @@ class PairsReport:
         ]
         for kind in REJECTION_KINDS:
             share = self.pairs[kind] / self.total if self.total else 0.0
-            quota = f"{self.largest_shares[kind]:.0%}" if kind in self.largest_shares else "–"
+            quota = f"{self.max_shares[kind]:.0%}" if kind in self.max_shares else "–"
             word = "**none seen**" if not self.offered[kind] else str(self.offered[kind])
             lines.append(f"| {kind} | {word} | {self.pairs[kind]} | {share:.1%} | {quota} |")
         lines += ["", "| tasks without a pair | |", "|---|---|"]
@@ -112,7 +112,7 @@ class PairsReport:
 
     def to_plot(self) -> str:
         quotas: dict[str, float] = {
-            kind: self.largest_shares.get(kind, 1.0) for kind in REJECTION_KINDS
+            kind: self.max_shares.get(kind, 1.0) for kind in REJECTION_KINDS
         }
         return shares(
             _shares(self.offered),

@@ -43,7 +43,7 @@ class SelfGenerated:
     response_tokens: int = 256
     near_duplicates: float = 0.6
     """Jaccard similarity (words and pairs of words) to an instruction that is there from which another one is refused."""
-    sentinels_at_most: float = 0.30
+    max_sentinels: float = 0.30
     """Share of the raw sentinels that the model may follow, by the lower bound: one that follows more is no base model."""
 
 

@@ -32,11 +32,11 @@ class GapProof:
     suite: str = "heldout"
     formats: tuple[Literal["raw", "cue", "chat"], ...] = ("raw", "cue", "chat")
     """Prompt formats in which the two base models are asked; the instruct model is judged in ``chat``."""
-    base_at_most: float = 0.30
-    instruct_at_least: float = 0.80
+    max_base_rate: float = 0.30
+    min_instruct_rate: float = 0.80
     p_below: float = 0.01
     """Exact McNemar of every base cell against the instruct model, after Holm over the cells."""
-    h_at_least: float = 0.5
+    min_h: float = 0.5
     """Cohen's h of every base cell against the instruct model."""
     decide_on: Literal["interval", "point"] = "interval"
     """Whether the 95 % interval of a rate must clear its bound, or the rate alone."""

@@ -83,17 +83,17 @@ def validate_gap(gap: GapProof, seed: int, suites: tuple[str, ...], path: Path) 
         raise bad(
             f"is {list(gap.formats)}.", "formats", "Name each format once, 'chat' among them."
         )
-    for key in ("base_at_most", "instruct_at_least", "p_below"):
+    for key in ("max_base_rate", "min_instruct_rate", "p_below"):
         if not 0 < getattr(gap, key) < 1:
             raise bad(
                 f"is {getattr(gap, key):g}, expected within (0, 1).",
                 key,
                 "A rate of 30 % is written 0.30.",
             )
-    if gap.h_at_least <= 0 or gap.conversations < 1:
+    if gap.min_h <= 0 or gap.conversations < 1:
         raise bad(
-            "h_at_least and conversations: expected more than 0.",
-            "h_at_least",
+            "min_h and conversations: expected more than 0.",
+            "min_h",
             "Seed 003's bound is 0.5.",
         )
     for name in ("instruct", "alternative"):

@@ -39,15 +39,15 @@ class GrpoSpec:
     start: Literal["base", "sft", "dpo"] = "sft"
     """Whose weights it starts from."""
     method: Literal["full", "lora"] = "lora"
-    steps: int = 600
+    max_steps: int = 600
     prompts: int | None = None
     """Training tasks it draws from, by seed; all when absent."""
     curriculum_samples: int = 0
     """Answers to each prompt before the first step: prompts whose answers all earn the same are left out, the others come in
     the order of what the model earns on them, easy first. 0: every prompt, in random order."""
     prompts_per_step: int = 2
-    """Different prompts of an optimizer step; TRL's batch counts completions and is ``prompts_per_step * generations``."""
-    generations: int = 16
+    """Different prompts of an optimizer step; TRL's batch counts completions and is ``prompts_per_step * num_generations``."""
+    num_generations: int = 16
     """Completions of a prompt, the group that an advantage is relative to."""
     micro_batch: int | None = None
     """Completions of one forward and backward pass; a divisor of the step's. All of them at once when absent."""
@@ -55,12 +55,12 @@ class GrpoSpec:
     """Who generates; vLLM runs beside the trainer on the same device."""
     optimizer: Literal["adamw", "muon"] = "adamw"
     learning_rate: float = 5e-6
-    schedule: Literal["constant_with_warmup", "constant", "linear", "cosine"] = (
+    lr_scheduler_type: Literal["constant_with_warmup", "constant", "linear", "cosine"] = (
         "constant_with_warmup"
     )
-    warmup_share: float = 0.05
+    warmup_ratio: float = 0.05
     """Of the steps; TRL takes it as ``warmup_steps`` below 1."""
-    loss: Literal["dr_grpo", "dapo", "grpo", "bnpo"] = "dr_grpo"
+    loss_type: Literal["dr_grpo", "dapo", "grpo", "bnpo"] = "dr_grpo"
     """TRL's default is ``dapo``: Dr. GRPO has to be asked for."""
     scale_rewards: Literal["none", "group", "batch"] = "none"
     """``none`` is the seed's ``False``: advantages are not divided by a group's standard deviation."""
@@ -72,15 +72,15 @@ class GrpoSpec:
     max_completion_length: int = 512
     lora_r: int = 16
     lora_alpha: int = 32
-    eval_every: int = 10
+    eval_steps: int = 10
     """Steps between two looks at the held-out prompts."""
     eval_items: int = 148
     """Window tasks that are asked, at most: sampled for the rewards, greedily for Pass@1."""
     min_eval_reward: float = 0.55
     """The check ``eval_reward``: seed 002's bar for the mean reward of the kept weights on the held-out prompts."""
-    save_every: int = 50
+    save_steps: int = 50
     """Steps between full optimizer checkpoints."""
-    keep_checkpoints: int = 2
+    save_total_limit: int = 2
     """Full optimizer checkpoints that are kept, the newest; the best model is kept apart from them."""
     gradient_checkpointing: bool = False
     """Compute activations again in the backward pass: less memory, about a third more time."""
@@ -93,7 +93,7 @@ class GrpoSpec:
     @property
     def completions(self) -> int:
         """Of one optimizer step."""
-        return self.prompts_per_step * self.generations
+        return self.prompts_per_step * self.num_generations
 
     @property
     def batch_size(self) -> int:
@@ -101,19 +101,19 @@ class GrpoSpec:
         return self.micro_batch or self.completions
 
     @property
-    def gradient_accumulation(self) -> int:
+    def gradient_accumulation_steps(self) -> int:
         return self.completions // self.batch_size
 
     @property
     def warmup_steps(self) -> int:
-        return round(self.warmup_share * self.steps)
+        return round(self.warmup_ratio * self.max_steps)
 
     @property
     def weight_decay(self) -> float:
         return 0.0
 
     @property
-    def four_bit(self) -> bool:
+    def load_in_4bit(self) -> bool:
         return False
 
     @property
@@ -128,4 +128,9 @@ class GrpoSpec:
     @property
     def windows(self) -> Windows:
         """When and on how many prompts it is evaluated; when to stop is the watch rules' business."""
-        return Windows(every=self.eval_every, items=self.eval_items, no_gain_by=0, syntax_drops=0)
+        return Windows(
+            eval_steps=self.eval_steps,
+            eval_items=self.eval_items,
+            early_stop_step=0,
+            syntax_drops=0,
+        )

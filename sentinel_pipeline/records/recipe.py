@@ -142,12 +142,13 @@ def _validate(recipe: Recipe, path: Path) -> None:
 
 
 _TUNING = (
-    "epochs", "batch_size", "gradient_accumulation", "learning_rate", "decay_share", "max_length", "lora_r", "lora_alpha",
-    "save_every", "keep_checkpoints",
+    "num_train_epochs", "batch_size", "gradient_accumulation_steps", "learning_rate", "decay_ratio", "max_length",
+    "lora_r", "lora_alpha",
+    "save_steps", "save_total_limit",
 )  # fmt: skip
 _GRPO = (
-    "steps", "prompts_per_step", "learning_rate", "temperature", "max_prompt_length", "max_completion_length", "lora_r",
-    "lora_alpha", "eval_every", "eval_items", "save_every",
+    "max_steps", "prompts_per_step", "learning_rate", "temperature", "max_prompt_length", "max_completion_length", "lora_r",
+    "lora_alpha", "eval_steps", "eval_items", "save_steps",
 )  # fmt: skip
 _REWARDS = ("cpu_seconds", "wall_seconds", "memory_mib", "step_seconds")
 
@@ -208,10 +209,10 @@ def _check_bench(bench: BenchSpec, path: Path) -> None:
 def _positive(recipe: Recipe, path: Path) -> None:
     sections: tuple[tuple[str, Any, tuple[str, ...]], ...] = (
         ("sft", recipe.sft, _TUNING),
-        ("sft.windows", recipe.sft.windows, ("every", "items")),
+        ("sft.windows", recipe.sft.windows, ("eval_steps", "eval_items")),
         ("pairs", recipe.pairs, ("prompts", "min_pairs")),
         ("dpo", recipe.dpo, _TUNING),
-        ("dpo.windows", recipe.dpo.windows, ("every", "items")),
+        ("dpo.windows", recipe.dpo.windows, ("eval_steps", "eval_items")),
         ("bench", recipe.bench, ("max_new_tokens", "batch_size", "samples")),
         ("critic", recipe.critic, ("cpu_seconds", "memory_mib")),
         ("review", recipe.review, _review_numbers(recipe)),

@@ -23,17 +23,21 @@ def check_schedules(tuned: Mapping[str, TuneSpec], path: Path) -> None:
         if not 0 <= spec.min_lr_ratio < 1:
             message = f"is {spec.min_lr_ratio:g}, expected 0 to below 1."
             raise BadInput(message, file=path, field=f"{name}.min_lr_ratio")
-        if spec.min_lr_ratio and spec.schedule != "warmup_stable_decay":
+        if spec.min_lr_ratio and spec.lr_scheduler_type != "warmup_stable_decay":
             raise BadInput(
-                f"{spec.schedule!r} ends at zero.",
+                f"{spec.lr_scheduler_type!r} ends at zero.",
                 file=path,
                 field=f"{name}.min_lr_ratio",
-                fix=f'Set {name}.schedule = "warmup_stable_decay", or leave it out.',
+                fix=f'Set {name}.lr_scheduler_type = "warmup_stable_decay", or leave it out.',
             )
 
 
 def check_grpo(spec: GrpoSpec, path: Path) -> None:
-    for name, low, high in (("generations", 2, 4096), ("warmup_share", 0, 0.999), ("beta", 0, 1e3)):
+    for name, low, high in (
+        ("num_generations", 2, 4096),
+        ("warmup_ratio", 0, 0.999),
+        ("beta", 0, 1e3),
+    ):
         if not low <= getattr(spec, name) <= high:
             raise BadInput(
                 f"is {getattr(spec, name)}, expected {low:g} to {high:g}.",
@@ -48,7 +52,7 @@ def check_grpo(spec: GrpoSpec, path: Path) -> None:
             message,
             file=path,
             field="grpo.micro_batch",
-            fix="prompts_per_step times generations is a step.",
+            fix="prompts_per_step times num_generations is a step.",
         )
     if spec.curriculum_samples == 1 or spec.curriculum_samples < 0:
         message = f"is {spec.curriculum_samples}, expected 0 or 2 and more."
@@ -148,18 +152,18 @@ def check_windows(windows: Windows, section: str, path: Path) -> None:
                 fix=fix,
             )
     step = windows.gate_step
-    if step is not None and (step < 1 or step % windows.every):
-        fix = f"Windows fall every {windows.every} steps: make it a multiple."
+    if step is not None and (step < 1 or step % windows.eval_steps):
+        fix = f"Windows fall every {windows.eval_steps} steps: make it a multiple."
         raise BadInput(
             f"is {step}: no window falls on it.", file=path, field=f"{section}.gate_step", fix=fix
         )
 
 
 def check_method(spec: TuneSpec, section: str, path: Path) -> None:
-    if spec.four_bit and spec.method != "lora":
+    if spec.load_in_4bit and spec.method != "lora":
         fix = f'Set {section}.method = "lora".'
         raise BadInput(
-            "weights of 4 bit cannot train.", file=path, field=f"{section}.four_bit", fix=fix
+            "weights of 4 bit cannot train.", file=path, field=f"{section}.load_in_4bit", fix=fix
         )
 
 
@@ -186,7 +190,7 @@ def check_start(model: ModelSpec, sft: SftSpec, path: Path) -> None:
     if not probed:
         fix = 'Set model.source = "probed": the candidate that is not chosen teaches.'
         raise BadInput("there is no teacher.", file=path, field="sft.distillation", fix=fix)
-    for name in ("weight", "temperature", "rate"):
+    for name in ("weight", "temperature", "lr_scale"):
         if getattr(taught, name) <= 0:
             raise BadInput(
                 f"is {getattr(taught, name):g}, expected more than 0.",
@@ -206,7 +210,7 @@ def check_self_generated(spec: SelfGenerated | None, path: Path) -> None:
         ("instruction_tokens", spec.instruction_tokens >= 1, "1 or more"),
         ("response_tokens", spec.response_tokens >= 1, "1 or more"),
         ("near_duplicates", 0 < spec.near_duplicates <= 1, "within (0, 1]"),
-        ("sentinels_at_most", 0 <= spec.sentinels_at_most < 1, "within [0, 1)"),
+        ("max_sentinels", 0 <= spec.max_sentinels < 1, "within [0, 1)"),
     )
     for name, good, expected in rules:
         if not good:
@@ -241,11 +245,11 @@ def check_stages(spec: TuneSpec, section: str, path: Path) -> None:
         fix = "Begin with from_step = 0, and put later stages after it."
         raise BadInput(f"begin at steps {starts}.", file=path, field=f"{section}.stages", fix=fix)
     for at, stage in enumerate(spec.stages):
-        if stage.rate <= 0:
+        if stage.lr_scale <= 0:
             raise BadInput(
-                f"is {stage.rate:g}, expected more than 0.",
+                f"is {stage.lr_scale:g}, expected more than 0.",
                 file=path,
-                field=f"{section}.stages[{at}].rate",
+                field=f"{section}.stages[{at}].lr_scale",
             )
 
 
@@ -280,14 +284,14 @@ def check_decisions(points: Sequence[DecisionPoint], suites: Sequence[str], path
 
 
 def check_pairs_and_dpo(pairs: PairsSpec, dpo: DpoSpec, budget: Budget, path: Path) -> None:
-    caps = pairs.largest_shares
+    caps = pairs.max_shares
     unknown = [kind for kind in caps if kind not in REJECTION_KINDS]
     if unknown:
         fix = did_you_mean(unknown[0], REJECTION_KINDS)
         raise BadInput(
             "is no kind of rejection.",
             file=path,
-            field=f"pairs.largest_shares.{unknown[0]}",
+            field=f"pairs.max_shares.{unknown[0]}",
             fix=fix,
         )
     rules = (
@@ -317,13 +321,13 @@ def check_pairs_and_dpo(pairs: PairsSpec, dpo: DpoSpec, budget: Budget, path: Pa
             "within (0, 1]: two sides that tie are no pair",
         ),
         (
-            "pairs.largest_shares",
+            "pairs.max_shares",
             all(0 < cap <= 1 for cap in caps.values()),
             caps,
             "shares within (0, 1]",
         ),
         (
-            "pairs.largest_shares",
+            "pairs.max_shares",
             len(caps) < len(REJECTION_KINDS) or sum(caps.values()) >= 1,
             caps,
             "shares that sum to 1 or more where every kind has one",

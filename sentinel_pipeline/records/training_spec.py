@@ -8,15 +8,15 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Windows:
-    """Evaluation while training: every ``every`` steps the model answers ``items`` tasks of ``suite``."""
+    """Evaluation while training: every ``eval_steps`` steps the model answers ``eval_items`` tasks of ``suite``."""
 
-    every: int = 250
+    eval_steps: int = 250
     suite: str = "window"
     """``window``: the task bank's own window tasks, which no gate judges by; or one of ``tasks.suites``."""
-    items: int = 50
+    eval_items: int = 50
     syntax_drops: int = 2
     """Stop when the syntax rate dropped in this many windows in a row."""
-    no_gain_by: int = 750
+    early_stop_step: int = 750
     """Stop when Pass@1 has not improved by this step."""
     gain_alpha: float | None = None
     """Count only a rise that is significant against the first window, this error rate being spent over all looks; absent: any."""
@@ -37,7 +37,7 @@ class FreezeStage:
     from_step: int = 0
     train: tuple[str, ...] = ("*",)
     freeze: tuple[str, ...] = ()
-    rate: float = 1.0
+    lr_scale: float = 1.0
     """What the scheduled learning rate is multiplied with in this stage."""
 
 
@@ -47,15 +47,17 @@ class TuneSpec:
 
     method: Literal["full", "lora"] = "full"
     """``lora``: an adapter is trained and kept in ``adapter/``; ``model/`` is the same merged."""
-    epochs: float = 1.0
+    num_train_epochs: float = 1.0
     max_steps: int | None = None
     batch_size: int = 32
     """Rows a step; in ``dpo`` a row is a pair of two sequences."""
-    gradient_accumulation: int = 1
+    gradient_accumulation_steps: int = 1
     optimizer: Literal["adamw", "muon"] = "adamw"
     learning_rate: float = 2e-3
-    schedule: Literal["linear", "cosine", "constant_with_warmup", "warmup_stable_decay"] = "cosine"
-    decay_share: float = 0.6
+    lr_scheduler_type: Literal[
+        "linear", "cosine", "constant_with_warmup", "warmup_stable_decay"
+    ] = "cosine"
+    decay_ratio: float = 0.6
     """Last share of the steps over which ``warmup_stable_decay`` falls linearly to ``min_lr_ratio``."""
     min_lr_ratio: float = 0.0
     """Share of the rate at which ``warmup_stable_decay`` begins and ends: more than 0 leaves something to a stage that follows."""
@@ -64,11 +66,11 @@ class TuneSpec:
     max_length: int = 512
     lora_r: int = 32
     lora_alpha: int = 32
-    four_bit: bool = False
+    load_in_4bit: bool = False
     """QLoRA: the frozen base in 4 bit while the adapter trains (Dettmers et al., 2023, arXiv:2305.14314); by ``bitsandbytes``."""
-    save_every: int = 100
+    save_steps: int = 100
     """Steps between full optimizer checkpoints."""
-    keep_checkpoints: int = 2
+    save_total_limit: int = 2
     """Full optimizer checkpoints that are kept, the newest; the best model is kept apart from them."""
     gradient_checkpointing: bool = False
     """Compute activations again in the backward pass: less memory, about a third more time."""
@@ -86,7 +88,7 @@ class Distillation:
     temperature: float = 1.0
     from_step: int = 0
     """Seed 000 brings the other weights in later."""
-    rate: float = 1.0
+    lr_scale: float = 1.0
     """What the scheduled learning rate is multiplied with while the teacher teaches: seed 000 asks for a low one."""
 
 
@@ -120,7 +122,7 @@ class PairsSpec:
     log-probability (seed 003)."""
     reference: bool = True
     """Where no answer of the model's own is accepted, the task's reference is the chosen side."""
-    largest_shares: dict[str, float] = field(default_factory=lambda: {"wrong": 0.9})
+    max_shares: dict[str, float] = field(default_factory=lambda: {"wrong": 0.9})
     """Kind of rejection -> the largest share of the pairs it may have; a kind that is not named has no limit."""
     min_pairs: int = 8
     """Fewer pairs than this and the stage ends as bad input: there is nothing to learn from."""
@@ -130,7 +132,7 @@ class PairsSpec:
 class DpoSpec(TuneSpec):
     """Direct preference optimisation of the fine-tuned model on its own pairs (Rafailov et al., 2023, arXiv:2305.18290)."""
 
-    epochs: float = 1.0
+    num_train_epochs: float = 1.0
     batch_size: int = 16
     learning_rate: float = 1e-5
     warmup_steps: int = 10

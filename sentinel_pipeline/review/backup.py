@@ -17,14 +17,14 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ..errors import BadInput
 from ..store import atomic_write
-from .review_queue import Conflict, Desk
+from .review_queue import Conflict, ReviewQueue
 from .schema import DATA_TABLES, LATEST
 
 _FORMAT = "sentinel-review-backup"
 _ROWS = 500
 
 
-def backup(desk: Desk, path: Path) -> dict[str, int]:
+def backup(desk: ReviewQueue, path: Path) -> dict[str, int]:
     """Write the backup, whole or not at all; returns the rows of each table."""
     counts: dict[str, int] = {}
     with (
@@ -48,7 +48,7 @@ def _line(stream: gzip.GzipFile, value: dict[str, Any]) -> None:
     stream.write(json.dumps(value).encode() + b"\n")
 
 
-def restore(desk: Desk, path: Path) -> dict[str, int]:
+def restore(desk: ReviewQueue, path: Path) -> dict[str, int]:
     """Fill an empty queue from a backup, in one transaction.
 
     Raises:

@@ -23,7 +23,7 @@ from ..records import Message, messages_from
 from .agreement import Agreement, agreement
 from .database import upsert
 from .importing import plain
-from .review_queue import Conflict, Desk, Refused, Unknown, User, note
+from .review_queue import Conflict, Refused, ReviewQueue, Unknown, User, note
 from .schema import batches, blind_items, blind_labels
 
 Purpose = Literal["judge", "gap"]
@@ -56,7 +56,7 @@ class Calibration(NamedTuple):
 
 
 def add_batch(
-    desk: Desk, path: Path, *, name: str, purpose: Purpose = "judge", subject: str = "", sample: int | None = None,
+    desk: ReviewQueue, path: Path, *, name: str, purpose: Purpose = "judge", subject: str = "", sample: int | None = None,
     seed: int = 17, labels: tuple[str, ...] = LABELS,
 ) -> int:  # fmt: skip
     """Read a batch, in a random order of ``seed``; ``sample`` takes so many of its rows. Returns how many items it has.
@@ -134,7 +134,7 @@ def _row(value: Any, labels: tuple[str, ...]) -> tuple[str, dict[str, Any], str 
     return plain(item), {"prompt": [turn.to_dict() for turn in turns], "response": response}, judge
 
 
-def next_item(desk: Desk, user: User, batch: str) -> Item | None:
+def next_item(desk: ReviewQueue, user: User, batch: str) -> Item | None:
     """The first item of the batch that this person has not labelled; None when they have labelled all.
 
     Raises:
@@ -165,7 +165,7 @@ def next_item(desk: Desk, user: User, batch: str) -> Item | None:
     return Item(row.seq, row.batch, messages_from(body["prompt"]), body["response"], done, total)
 
 
-def labels_of(desk: Desk, batch: str) -> tuple[str, ...]:
+def labels_of(desk: ReviewQueue, batch: str) -> tuple[str, ...]:
     with desk.db.reading() as connection:
         return tuple(json.loads(_batch(connection, batch).labels))
 
@@ -177,7 +177,7 @@ def _batch(connection: Connection, name: str) -> Any:
     return row
 
 
-def label_item(desk: Desk, user: User, seq: int, label: str) -> None:
+def label_item(desk: ReviewQueue, user: User, seq: int, label: str) -> None:
     """Keep a person's label of an item; a later one replaces it.
 
     Raises:
@@ -212,7 +212,7 @@ def label_item(desk: Desk, user: User, seq: int, label: str) -> None:
         )
 
 
-def calibration(desk: Desk, batch: str) -> Calibration:
+def calibration(desk: ReviewQueue, batch: str) -> Calibration:
     """
     Raises:
         Unknown: there is no such batch.
@@ -254,7 +254,7 @@ def calibration(desk: Desk, batch: str) -> Calibration:
     )
 
 
-def batch_names(desk: Desk) -> list[str]:
+def batch_names(desk: ReviewQueue) -> list[str]:
     """Batches, newest first."""
     with desk.db.reading() as connection:
         return [

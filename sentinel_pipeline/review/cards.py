@@ -15,7 +15,7 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from ..records import ReviewTask, SftCandidate
 from .importing import plain
-from .review_queue import Desk, Unknown, User
+from .review_queue import ReviewQueue, Unknown, User
 from .schema import bodies, cards, checks, corrections, drafts, history
 
 Place = Literal["pending", "draft", "done", "second", "disputed"]
@@ -64,7 +64,7 @@ class Card:
     """The card waits for this person's second opinion: what the first one decided is not shown, and reads as undecided."""
 
 
-def read_card(connection: Connection, desk: Desk, card_id: str, user: User) -> Card:
+def read_card(connection: Connection, desk: ReviewQueue, card_id: str, user: User) -> Card:
     """
     Raises:
         Unknown: there is no such card.
@@ -188,7 +188,7 @@ _LINE: Select[Any] = select(
 )
 
 
-def list_cards(desk: Desk, user: User, filters: Filters, *, most: int = 50) -> list[Line]:
+def list_cards(desk: ReviewQueue, user: User, filters: Filters, *, most: int = 50) -> list[Line]:
     """The first cards of a list; decided ones newest first, others in the order of the queue."""
     order = (cards.c.decided_at.desc(), cards.c.seq) if filters.place == "done" else (cards.c.seq,)
     with desk.db.reading() as connection:
@@ -208,7 +208,7 @@ def _line(row: RowMapping, now: float) -> Line:
     )
 
 
-def similar(desk: Desk, card_id: str, *, most: int = 8) -> list[Line]:
+def similar(desk: ReviewQueue, card_id: str, *, most: int = 8) -> list[Line]:
     """Cards of the same task first, then those that failed alike on the same type of task."""
     with desk.db.reading() as connection:
         me = (
@@ -245,7 +245,7 @@ class Event(NamedTuple):
     undone: bool
 
 
-def trail(desk: Desk, *, card_id: str | None = None, most: int = 200) -> list[Event]:
+def trail(desk: ReviewQueue, *, card_id: str | None = None, most: int = 200) -> list[Event]:
     """Newest first; of one card where named."""
     query = select(history).order_by(history.c.id.desc()).limit(most)
     if card_id is not None:
@@ -276,7 +276,7 @@ class Progress(NamedTuple):
     mine: int
 
 
-def progress(desk: Desk, user: User) -> Progress:
+def progress(desk: ReviewQueue, user: User) -> Progress:
     """Queue lengths, and what this person has decided (today: in the last 24 hours)."""
     day = desk.clock() - 86_400
     with desk.db.reading() as connection:

@@ -20,7 +20,7 @@ from ..records import CATEGORIES, LABELS, Candidate, CriticLabels, ReviewTask, S
 from ..records.candidate import content_id
 from .cards import Card, last_check, read_card
 from .database import upsert
-from .review_queue import Desk, Refused, User
+from .review_queue import Refused, ReviewQueue, User
 from .schema import checks
 
 Outcome = Literal["pass", "fail", "infra"]
@@ -57,7 +57,7 @@ class Check(NamedTuple):
         )
 
 
-def check(desk: Desk, user: User, card_id: str, text: str) -> Check:
+def check(desk: ReviewQueue, user: User, card_id: str, text: str) -> Check:
     """Run the critic on ``text`` as the answer to the card and keep the result.
 
     Raises:

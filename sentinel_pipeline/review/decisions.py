@@ -18,7 +18,7 @@ from .checking import require_pass
 from .database import insert_missing, upsert
 from .importing import plain
 from .queue import drop_draft, give_draft, let_go, lost
-from .review_queue import Conflict, Desk, Refused, User, note
+from .review_queue import Conflict, Refused, ReviewQueue, User, note
 from .schema import cards, corrections, history, opinions
 
 Decision = Literal["approved", "discarded", "model_rejected"]
@@ -38,7 +38,7 @@ class Made(NamedTuple):
 
 
 def decide(
-    desk: Desk,
+    desk: ReviewQueue,
     user: User,
     card_id: str,
     version: int,
@@ -76,7 +76,7 @@ def decide(
 
 
 def revise(
-    desk: Desk,
+    desk: ReviewQueue,
     user: User,
     card_id: str,
     version: int,
@@ -131,7 +131,7 @@ def _checked(connection: Connection, card: Card, decision: Decision, correction:
 
 def _second(
     connection: Connection,
-    desk: Desk,
+    desk: ReviewQueue,
     user: User,
     card: Card,
     version: int,
@@ -157,7 +157,7 @@ def _second(
     return Made(card.record.id, decision, version + 1, outcome)
 
 
-def second_wanted(desk: Desk, card_id: str) -> bool:
+def second_wanted(desk: ReviewQueue, card_id: str) -> bool:
     """Whether a card is of the share that is decided twice: by its id, so that nobody can choose."""
     place = int.from_bytes(hashlib.sha256(card_id.encode()).digest()[:8], "big") / 2**64
     return place < desk.second_share
@@ -165,7 +165,7 @@ def second_wanted(desk: Desk, card_id: str) -> bool:
 
 def _write(
     connection: Connection,
-    desk: Desk,
+    desk: ReviewQueue,
     user: User,
     card: Card,
     version: int,
@@ -196,7 +196,7 @@ def _put_correction(connection: Connection, card: Card, text: str | None, checke
 
 def _noted(
     connection: Connection,
-    desk: Desk,
+    desk: ReviewQueue,
     user: User,
     action: str,
     card: Card,
@@ -242,7 +242,7 @@ class Recent(NamedTuple):
     task_id: str
 
 
-def recent(desk: Desk, user: User) -> list[Recent]:
+def recent(desk: ReviewQueue, user: User) -> list[Recent]:
     """The person's last ten decisions, newest first."""
     with desk.db.reading() as connection:
         rows = _recent(connection, user)
@@ -268,7 +268,7 @@ def recent(desk: Desk, user: User) -> list[Recent]:
     ]
 
 
-def undo(desk: Desk, user: User) -> Card:
+def undo(desk: ReviewQueue, user: User) -> Card:
     """Take back the person's last decision; the card is theirs again as it was, with their text as its draft.
 
     Raises:
@@ -315,7 +315,7 @@ def _newest(connection: Connection, card_id: str) -> int | None:
 
 def _restore(
     connection: Connection,
-    desk: Desk,
+    desk: ReviewQueue,
     user: User,
     card_id: str,
     detail: dict[str, Any],
@@ -338,7 +338,7 @@ def _restore(
             insert_missing(connection, corrections, [old])
 
 
-def opinions_of(desk: Desk, card_id: str) -> list[tuple[str, str]]:
+def opinions_of(desk: ReviewQueue, card_id: str) -> list[tuple[str, str]]:
     """Who said what of a card that two people decided."""
     with desk.db.reading() as connection:
         query = select(opinions.c.user_name, opinions.c.status).where(

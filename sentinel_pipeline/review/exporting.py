@@ -16,7 +16,7 @@ from ..store import sha256_file, write_jsonl, write_parquet
 from .approved import Approved, waiting
 from .database import insert_missing
 from .firewall import split
-from .review_queue import Desk, note
+from .review_queue import ReviewQueue, note
 from .schema import released
 
 
@@ -32,7 +32,7 @@ class Exported(NamedTuple):
     """Left for the first time: their items are retired from now on."""
 
 
-def release(desk: Desk, policy: Literal["retire", "withhold"], *, actor: str) -> Exported:
+def release(desk: ReviewQueue, policy: Literal["retire", "withhold"], *, actor: str) -> Exported:
     """Let the approved corrections go that ``policy`` allows, and remember them for good."""
     with desk.db.writing() as connection:
         parts = split(connection, policy)

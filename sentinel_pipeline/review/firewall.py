@@ -16,7 +16,7 @@ from sqlalchemy import Connection, select
 from ..mix.decontam import decontaminate
 from ..records import Candidate, Message, Task
 from .approved import Approved, approved_rows, released_rows
-from .review_queue import Desk
+from .review_queue import ReviewQueue
 from .schema import released
 
 
@@ -41,7 +41,7 @@ class Released(NamedTuple):
     text: str
 
 
-def released_corrections(desk: Desk) -> list[Released]:
+def released_corrections(desk: ReviewQueue) -> list[Released]:
     """Every correction that ever left the queue, in the order of card ids."""
     with desk.db.reading() as connection:
         rows = released_rows(connection)

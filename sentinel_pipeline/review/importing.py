@@ -23,7 +23,7 @@ from ..critic.hygiene import no_secret
 from ..errors import BadInput, Infrastructure
 from ..records import Quarantined, ReviewTask, SftCandidate
 from .database import insert_missing
-from .review_queue import Desk, note
+from .review_queue import ReviewQueue, note
 from .schema import bodies, cards, corrections, quarantine
 
 NAME = "sft_candidates.jsonl"
@@ -77,7 +77,7 @@ def files_of(path: Path) -> list[Path]:
 
 
 def import_file(
-    desk: Desk, path: Path, *, actor: str, progress: Progress | None = None
+    desk: ReviewQueue, path: Path, *, actor: str, progress: Progress | None = None
 ) -> Imported:
     """Import one file. Running it again changes nothing.
 
@@ -155,7 +155,7 @@ def fingerprint(record: SftCandidate) -> str:
 
 
 def _store(
-    desk: Desk, connection: Connection, path: Path, rows: list[_Read | Quarantined]
+    desk: ReviewQueue, connection: Connection, path: Path, rows: list[_Read | Quarantined]
 ) -> Imported:
     bad = [row for row in rows if isinstance(row, Quarantined)]
     good = [row for row in rows if isinstance(row, _Read)]
@@ -255,7 +255,7 @@ def _changed(path: Path, row: _Read) -> Quarantined:
     return quarantined(str(path), row.line, reason, json.dumps(row.record.to_json()))
 
 
-def _refused(desk: Desk, row: Quarantined) -> dict[str, Any]:
+def _refused(desk: ReviewQueue, row: Quarantined) -> dict[str, Any]:
     values = {
         "file": plain(row.file),
         "line": row.line,

@@ -19,7 +19,7 @@ from ..records import SampleScore
 from ..records.candidate import content_id
 from ..store import Artifact, Home, Store, read_parquet
 from .cards import read_card
-from .review_queue import Desk, User
+from .review_queue import ReviewQueue, User
 from .schema import released
 
 _NOBODY = User("lineage", "lead")
@@ -74,7 +74,7 @@ class Lineage:
         }
 
 
-def lineage(desk: Desk, home: Home, card_id: str) -> Lineage:
+def lineage(desk: ReviewQueue, home: Home, card_id: str) -> Lineage:
     """
     Raises:
         Unknown: there is no such card.

@@ -13,14 +13,14 @@ from sqlalchemy import Connection, and_, delete, insert, or_, select, update
 from .cards import Card, Filters, free_for, matching, read_card
 from .database import insert_missing, upsert
 from .importing import plain
-from .review_queue import Conflict, Desk, User
+from .review_queue import Conflict, ReviewQueue, User
 from .schema import cards, drafts, skips
 
 MAX_DRAFT = 1_000_000
 """Characters."""
 
 
-def next_card(desk: Desk, user: User, filters: Filters = Filters()) -> Card | None:  # noqa: B008
+def next_card(desk: ReviewQueue, user: User, filters: Filters = Filters()) -> Card | None:  # noqa: B008
     """The card that the person holds where it fits ``filters``, else the first free one, now theirs; None when there is none.
 
     Cards that they skipped come back when nothing else is left.
@@ -32,7 +32,7 @@ def next_card(desk: Desk, user: User, filters: Filters = Filters()) -> Card | No
         return read_card(connection, desk, found, user) if found else None
 
 
-def _held(connection: Connection, desk: Desk, user: User, filters: Filters) -> str | None:
+def _held(connection: Connection, desk: ReviewQueue, user: User, filters: Filters) -> str | None:
     mine = (cards.c.lease_by == user.name, cards.c.lease_until > desk.clock())
     row = connection.execute(
         select(cards.c.id).where(*mine, *matching(filters, user)).limit(1)
@@ -43,7 +43,7 @@ def _held(connection: Connection, desk: Desk, user: User, filters: Filters) -> s
     return str(row.id)
 
 
-def _claim(connection: Connection, desk: Desk, user: User, filters: Filters) -> str | None:
+def _claim(connection: Connection, desk: ReviewQueue, user: User, filters: Filters) -> str | None:
     skipped = (
         select(skips.c.card_id)
         .where(skips.c.user_name == user.name, skips.c.card_id == cards.c.id)
@@ -64,7 +64,7 @@ def _claim(connection: Connection, desk: Desk, user: User, filters: Filters) -> 
     return str(row.id)
 
 
-def _lease(connection: Connection, desk: Desk, user: User, card_id: str) -> None:
+def _lease(connection: Connection, desk: ReviewQueue, user: User, card_id: str) -> None:
     until = desk.clock() + desk.lease_seconds
     connection.execute(
         update(cards).where(cards.c.id == card_id).values(lease_by=user.name, lease_until=until)
@@ -82,7 +82,7 @@ def _forget_skips(connection: Connection, user: User) -> int:
     return int(connection.execute(delete(skips).where(skips.c.user_name == user.name)).rowcount)
 
 
-def open_card(desk: Desk, user: User, card_id: str) -> Card:
+def open_card(desk: ReviewQueue, user: User, card_id: str) -> Card:
     """A card by its id; an open one that nobody else holds becomes theirs, any other is there to be read.
 
     Raises:
@@ -99,7 +99,7 @@ def open_card(desk: Desk, user: User, card_id: str) -> Card:
         return read_card(connection, desk, card_id, user)
 
 
-def renew(desk: Desk, user: User, card_id: str) -> float:
+def renew(desk: ReviewQueue, user: User, card_id: str) -> float:
     """A sign of life: the lease runs from now; returns its end.
 
     Raises:
@@ -115,7 +115,7 @@ def renew(desk: Desk, user: User, card_id: str) -> float:
         return until
 
 
-def lost(connection: Connection, desk: Desk, user: User, card_id: str) -> Conflict:
+def lost(connection: Connection, desk: ReviewQueue, user: User, card_id: str) -> Conflict:
     """Why a card is not this person's any more, in words."""
     card = read_card(connection, desk, card_id, user)
     if card.lease_by not in (None, user.name):
@@ -129,7 +129,7 @@ def lost(connection: Connection, desk: Desk, user: User, card_id: str) -> Confli
     return Conflict("the card changed since you opened it.", fix="Reload it; your draft is kept.")
 
 
-def skip(desk: Desk, user: User, card_id: str) -> None:
+def skip(desk: ReviewQueue, user: User, card_id: str) -> None:
     """Put the card behind all others, for this person only, and give it back."""
     with desk.db.writing() as connection:
         card = read_card(connection, desk, card_id, user)
@@ -137,7 +137,7 @@ def skip(desk: Desk, user: User, card_id: str) -> None:
         insert_missing(connection, skips, [{"user_name": user.name, "card_id": card.record.id}])
 
 
-def save_draft(desk: Desk, user: User, card_id: str, text: str) -> float:
+def save_draft(desk: ReviewQueue, user: User, card_id: str, text: str) -> float:
     """Keep what the person wrote so far, whoever holds the card; empty text removes the draft. Returns when it was saved.
 
     Raises:

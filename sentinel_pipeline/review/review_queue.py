@@ -20,7 +20,7 @@ from .schema import history
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Desk:
+class ReviewQueue:
     """The queue's rules over one database."""
 
     db: Database
@@ -51,7 +51,7 @@ class Refused(BadInput):
 
 
 def note(
-    desk: Desk,
+    desk: ReviewQueue,
     connection: Connection,
     actor: str,
     action: str,

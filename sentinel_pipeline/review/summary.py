@@ -16,7 +16,7 @@ from ..records import STATUSES
 from .agreement import Agreement, agreement
 from .approved import SETTLED
 from .importing import plain
-from .review_queue import Desk
+from .review_queue import ReviewQueue
 from .schema import cards, opinions, quarantine, released
 
 _BY = ("task_type", "model_id", "failure_class")
@@ -41,7 +41,7 @@ class RunSummary(NamedTuple):
         return self._asdict() | {"agreement": self.agreement._asdict()}
 
 
-def summary(desk: Desk, run_id: str = "") -> RunSummary:
+def summary(desk: ReviewQueue, run_id: str = "") -> RunSummary:
     """
     Raises:
         BadInput: no card is of this run.
@@ -95,7 +95,7 @@ def _table(rows: Any) -> dict[str, dict[str, int]]:
     }
 
 
-def runs(desk: Desk) -> list[tuple[str, int]]:
+def runs(desk: ReviewQueue) -> list[tuple[str, int]]:
     """Benchmark runs and how many cards they have, newest import first."""
     with desk.db.reading() as connection:
         query = (
@@ -106,7 +106,7 @@ def runs(desk: Desk) -> list[tuple[str, int]]:
         return [(str(run), int(n)) for run, n in connection.execute(query)]
 
 
-def choices(desk: Desk) -> dict[str, list[str]]:
+def choices(desk: ReviewQueue) -> dict[str, list[str]]:
     """What the filters of the page can be set to; at most 200 of each."""
     columns: dict[str, ColumnElement[Any]] = {
         "run": cards.c.run_id,
@@ -138,7 +138,7 @@ class Verdict(NamedTuple):
     """The whole interval of the rejected share is above one half."""
 
 
-def analytics(desk: Desk) -> list[Verdict]:
+def analytics(desk: ReviewQueue) -> list[Verdict]:
     """Model by task type, the most rejected first: which models to drop for which task (seed 004's separate bucket)."""
     decided = cards.c.status != "needs_review"
     query = select(
@@ -163,7 +163,7 @@ def _verdict(model: str, kind: str, counter: Counter[str]) -> Verdict:
     )
 
 
-def second_opinions(desk: Desk) -> Agreement:
+def second_opinions(desk: ReviewQueue) -> Agreement:
     """Agreement of first and second reviewers on the decision, each made without the other's."""
     first, second = opinions.alias(), opinions.alias()
     query = (
@@ -175,7 +175,7 @@ def second_opinions(desk: Desk) -> Agreement:
         return agreement([(str(a), str(b)) for a, b in connection.execute(query)])
 
 
-def approved_waiting(desk: Desk) -> tuple[int, float]:
+def approved_waiting(desk: ReviewQueue) -> tuple[int, float]:
     """How many approved corrections no export has let go yet, and when the newest of them was approved."""
     gone = select(released.c.card_id).where(released.c.card_id == cards.c.id).exists()
     query = select(func.count(), func.max(cards.c.decided_at)).where(
@@ -186,7 +186,7 @@ def approved_waiting(desk: Desk) -> tuple[int, float]:
     return int(count), float(newest or 0.0)
 
 
-def quarantined(desk: Desk, most: int = 100) -> list[dict[str, Any]]:
+def quarantined(desk: ReviewQueue, most: int = 100) -> list[dict[str, Any]]:
     """The newest lines that could not be imported, each with its file, line and reason."""
     names = ("file", "line", "reason", "excerpt")
     with desk.db.reading() as connection:

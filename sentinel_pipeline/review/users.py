@@ -15,7 +15,7 @@ from sqlalchemy import delete, insert, select, update
 
 from ..errors import BadInput, did_you_mean
 from ..records.review_spec import ROLES, Role
-from .review_queue import Conflict, Desk, Unknown, User, note
+from .review_queue import Conflict, ReviewQueue, Unknown, User, note
 from .schema import sessions, users
 
 SESSION_SECONDS = 12 * 3600.0
@@ -31,7 +31,7 @@ class Session(NamedTuple):
     csrf: str
 
 
-def add_user(desk: Desk, name: str, role: Role = "reviewer") -> str:
+def add_user(desk: ReviewQueue, name: str, role: Role = "reviewer") -> str:
     """Let a person in; returns their token, which is shown once and kept nowhere.
 
     Raises:
@@ -63,7 +63,7 @@ def add_user(desk: Desk, name: str, role: Role = "reviewer") -> str:
     return token
 
 
-def remove_user(desk: Desk, name: str) -> None:
+def remove_user(desk: ReviewQueue, name: str) -> None:
     """Shut a person out at once; what they did stays.
 
     Raises:
@@ -83,7 +83,7 @@ def remove_user(desk: Desk, name: str) -> None:
         note(desk, connection, "sentinel", "user removed", None, {"user": name})
 
 
-def list_users(desk: Desk) -> list[tuple[str, str, bool]]:
+def list_users(desk: ReviewQueue) -> list[tuple[str, str, bool]]:
     """Name, role and whether they may come in."""
     with desk.db.reading() as connection:
         rows = connection.execute(
@@ -92,7 +92,7 @@ def list_users(desk: Desk) -> list[tuple[str, str, bool]]:
     return [(row.name, row.role, bool(row.active)) for row in rows]
 
 
-def log_in(desk: Desk, token: str) -> str | None:
+def log_in(desk: ReviewQueue, token: str) -> str | None:
     """A new session's secret for a valid token; None for any other."""
     if not 20 <= len(token) <= 200:
         return None
@@ -113,7 +113,7 @@ def log_in(desk: Desk, token: str) -> str | None:
     return session
 
 
-def user_of_token(desk: Desk, token: str) -> User | None:
+def user_of_token(desk: ReviewQueue, token: str) -> User | None:
     """Whose token this is, for programs that send it with every request; None for any other text."""
     if not 20 <= len(token) <= 200:
         return None
@@ -123,7 +123,7 @@ def user_of_token(desk: Desk, token: str) -> User | None:
     return User(row.name, row.role) if row else None
 
 
-def session_of(desk: Desk, secret: str) -> Session | None:
+def session_of(desk: ReviewQueue, secret: str) -> Session | None:
     """Who comes with this session; None when it is unknown, old, or its person was shut out."""
     query = (
         select(users.c.name, users.c.role, sessions.c.csrf)
@@ -139,7 +139,7 @@ def session_of(desk: Desk, secret: str) -> Session | None:
     return Session(User(row.name, row.role), row.csrf) if row else None
 
 
-def log_out(desk: Desk, secret: str) -> None:
+def log_out(desk: ReviewQueue, secret: str) -> None:
     with desk.db.writing() as connection:
         connection.execute(delete(sessions).where(sessions.c.id_hash == _hash(secret)))
 

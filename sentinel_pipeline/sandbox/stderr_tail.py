@@ -9,7 +9,7 @@ import os
 import subprocess
 
 
-def last_words(process: subprocess.Popen[bytes], limit: int = 300) -> str:
+def stderr_tail(process: subprocess.Popen[bytes], limit: int = 300) -> str:
     """The last line of its standard error, shortened, without waiting for more."""
     if process.stderr is None or process.stderr.closed:
         return ""

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 from ..records import ShellEffect, verifier_to_json
 from .isolation import Isolation
 from .outcomes import Executable, Limits, Outcome, Program, Result
-from .stderr_tail import last_words
+from .stderr_tail import stderr_tail
 from .typescript import find_engine, find_node
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -167,7 +167,7 @@ class Worker:
             return Broken(message)
         if status == -signal.SIGXCPU and self.out:
             return Broken(message, _tests_too_slow(self.out[0]))
-        return Broken(f"{message} with status {status}: {last_words(self.process)}")
+        return Broken(f"{message} with status {status}: {stderr_tail(self.process)}")
 
 
 def _packages() -> str | None:

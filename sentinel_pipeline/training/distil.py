@@ -23,7 +23,7 @@ def rate_of(spec: TuneSpec | GrpoSpec, step: int) -> float:
     """What the scheduled learning rate is multiplied with after ``step`` steps: by the stage, and by the teacher's presence."""
     taught: Distillation | None = getattr(spec, "distillation", None)
     return rate_factor(spec.stages, step) * (
-        taught.rate if taught and step >= taught.from_step else 1.0
+        taught.lr_scale if taught and step >= taught.from_step else 1.0
     )
 
 

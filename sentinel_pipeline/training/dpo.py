@@ -22,7 +22,7 @@ from ..worker.interrupts import Interrupts
 from ..worker.jobs import DpoJob
 from ..worker.progress import Progress
 from .fit import (
-    Fitting,
+    TrainingSetup,
     check_vocabulary,
     config_values,
     fit,
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 
-def optimise(
+def train_dpo(
     job: DpoJob, progress: Progress, interrupts: Interrupts, scorer: Scorer = critic_scorer
 ) -> dict[str, Any]:
     """Optimise ``job.model`` on the pairs of ``job.rows``; returns what ``training.json`` holds (see ``fit``).
@@ -55,7 +55,7 @@ def optimise(
     progress.note(
         f"{report.kept} of {report.rows} pairs, {report.tokens:,} tokens, beta {job.spec.beta:g}"
     )
-    model = load_trainable(job.model, job.spec.method, job.spec.four_bit)
+    model = load_trainable(job.model, job.spec.method, job.spec.load_in_4bit)
     check_vocabulary(
         (pair.prompt + pair.chosen + pair.rejected for pair in pairs), model, job.model
     )
@@ -64,7 +64,7 @@ def optimise(
         "tokens": report.tokens,
         "trainable_tokens": report.trainable_tokens,
     }
-    fitting = Fitting(
+    fitting = TrainingSetup(
         job=job, tokenizer=tokenizer, rows=len(pairs), reached=reached, opening_window=True
     )
     return fit(
@@ -77,7 +77,7 @@ def optimise(
 
 
 def build_trainer(
-    fitting: Fitting, model: PreTrainedModel, pairs: Sequence[EncodedPair], watch: Watch
+    fitting: TrainingSetup, model: PreTrainedModel, pairs: Sequence[EncodedPair], watch: Watch
 ) -> Any:
     """TRL's trainer over the tokenized pairs in their fixed order."""
     from datasets import Dataset

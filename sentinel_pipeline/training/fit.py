@@ -42,7 +42,7 @@ TAIL = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fitting:
+class TrainingSetup:
     """A tuning that is ready to begin."""
 
     job: TuneJob
@@ -57,7 +57,7 @@ class Fitting:
 
 
 def fit(
-    fitting: Fitting,
+    fitting: TrainingSetup,
     build: Callable[[Watch], Any],
     progress: Progress,
     interrupts: Interrupts,
@@ -93,14 +93,16 @@ def fit(
 
 
 def total_steps(rows: int, spec: TuneSpec | GrpoSpec) -> int:
-    """Optimizer steps: whole batches of ``epochs`` passes, at most ``max_steps``; of GRPO as many as it says."""
+    """Optimizer steps: whole batches of ``num_train_epochs`` passes, at most ``max_steps``; of GRPO as many as it says."""
     if isinstance(spec, GrpoSpec):
-        return spec.steps
-    steps = max(1, int(rows * spec.epochs) // (spec.batch_size * spec.gradient_accumulation))
+        return spec.max_steps
+    steps = max(
+        1, int(rows * spec.num_train_epochs) // (spec.batch_size * spec.gradient_accumulation_steps)
+    )
     return min(steps, spec.max_steps) if spec.max_steps else steps
 
 
-def prepare_trainer(trainer: Any, fitting: Fitting, watch: Watch) -> Any:
+def prepare_trainer(trainer: Any, fitting: TrainingSetup, watch: Watch) -> Any:
     """Give one of our trainers its order, optimizer and folders."""
     from transformers import PrinterCallback
 
@@ -110,11 +112,11 @@ def prepare_trainer(trainer: Any, fitting: Fitting, watch: Watch) -> Any:
     fitting.tokenizer.padding_side = "right"
     trainer.remove_callback(PrinterCallback)
     trainer.add_callback(watch_callback(watch))
-    samples = total_steps(fitting.rows, spec) * spec.batch_size * spec.gradient_accumulation
+    samples = total_steps(fitting.rows, spec) * spec.batch_size * spec.gradient_accumulation_steps
     trainer.order = sample_order(fitting.rows, samples, job.seed)
     trainer.optimizer_name = spec.optimizer
     trainer.checkpoints = job.logs / "checkpoints"
-    trainer.keep_checkpoints = spec.keep_checkpoints
+    trainer.save_total_limit = spec.save_total_limit
     trainer.factor = partial(rate_of, spec)
     if spec.stages:
         watch.freezing = Freezing(
@@ -126,9 +128,9 @@ def prepare_trainer(trainer: Any, fitting: Fitting, watch: Watch) -> Any:
 
 def schedule_kwargs(spec: TuneSpec | GrpoSpec, steps: int) -> dict[str, Any] | None:
     """What the schedule of this name needs besides its warm-up."""
-    if isinstance(spec, GrpoSpec) or spec.schedule != "warmup_stable_decay":
+    if isinstance(spec, GrpoSpec) or spec.lr_scheduler_type != "warmup_stable_decay":
         return None
-    decay = max(1, int(spec.decay_share * steps))
+    decay = max(1, int(spec.decay_ratio * steps))
     return {"num_decay_steps": decay, "decay_type": "linear", "min_lr_ratio": spec.min_lr_ratio}
 
 
@@ -141,9 +143,9 @@ def config_values(job: TuneJob, steps: int) -> dict[str, Any]:
         "output_dir": str(job.logs / "trainer"),
         "max_steps": steps,
         "per_device_train_batch_size": spec.batch_size // ranks.world(),
-        "gradient_accumulation_steps": spec.gradient_accumulation,
+        "gradient_accumulation_steps": spec.gradient_accumulation_steps,
         "learning_rate": spec.learning_rate,
-        "lr_scheduler_type": spec.schedule,
+        "lr_scheduler_type": spec.lr_scheduler_type,
         "lr_scheduler_kwargs": schedule_kwargs(spec, steps),
         "warmup_steps": min(spec.warmup_steps, steps),
         "weight_decay": spec.weight_decay,
@@ -157,7 +159,7 @@ def config_values(job: TuneJob, steps: int) -> dict[str, Any]:
         "ddp_find_unused_parameters": bool(spec.stages),
         "max_length": None,
         "save_strategy": "steps",
-        "save_steps": spec.save_every,
+        "save_steps": spec.save_steps,
         "logging_strategy": "no",
         "report_to": [],
         "disable_tqdm": True,
@@ -183,7 +185,7 @@ def new_adapter(spec: TuneSpec | GrpoSpec, model: Any) -> Any:
 
 
 def open_watch(
-    fitting: Fitting,
+    fitting: TrainingSetup,
     progress: Progress,
     interrupts: Interrupts,
     scorer: Scorer,
@@ -191,7 +193,7 @@ def open_watch(
 ) -> Watch:
     """The watch over a run that begins, or goes on from ``found``: what came after the checkpoint is forgotten."""
     job, step = fitting.job, found.step if found else 0
-    tasks = window_tasks(job.suite, job.spec.windows.items) if job.suite else []
+    tasks = window_tasks(job.suite, job.spec.windows.eval_items) if job.suite else []
     job.logs.mkdir(parents=True, exist_ok=True)
     rewind_rows(job.out / job.curves, step)
     return fitting.watch(
@@ -222,7 +224,7 @@ def _run(trainer: Any, found: Checkpoint | None, watch: Watch) -> None:
     trainer.train(resume_from_checkpoint=str(found.folder))
 
 
-def _keep_models(fitting: Fitting, trainer: Any, best: Window | None, weights: Any) -> None:
+def _keep_models(fitting: TrainingSetup, trainer: Any, best: Window | None, weights: Any) -> None:
     """``final/`` is what training ended with; ``model/`` the best window's weights, or the same where none was scored.
 
     Of an adapter, ``adapter/`` is what ``model/`` would be, and ``model/`` is that adapter merged: it loads without PEFT.
@@ -258,7 +260,7 @@ def write_merged(adapter: Path, folder: Path, tokenizer: PreTrainedTokenizerBase
     tokenizer.save_pretrained(folder)
 
 
-def _result(fitting: Fitting, trainer: Any, watch: Watch) -> dict[str, Any]:
+def _result(fitting: TrainingSetup, trainer: Any, watch: Watch) -> dict[str, Any]:
     job = fitting.job
     lines = (job.out / job.curves).read_text(encoding="utf-8").splitlines()
     losses = [row["loss"] for row in map(json.loads, lines) if "loss" in row]

@@ -33,7 +33,7 @@ def stage_at(stages: Sequence[FreezeStage], step: int) -> FreezeStage:
 
 def rate_factor(stages: Sequence[FreezeStage], step: int) -> float:
     """What the scheduled learning rate is multiplied with after ``step`` steps; 1 without stages."""
-    return stage_at(stages, step).rate if stages else 1.0
+    return stage_at(stages, step).lr_scale if stages else 1.0
 
 
 def trained_names(stage: FreezeStage, names: Iterable[str]) -> list[str]:
@@ -154,7 +154,7 @@ class Freezing:
         frozen = sum(self.parameters[name].numel() for name in self._frozen)
         row = {
             "step": stage.from_step,
-            "rate": stage.rate,
+            "lr_scale": stage.lr_scale,
             "trained_tensors": len(self.parameters) - len(self._frozen),
             "trained": total - frozen,
             "frozen_tensors": len(self._frozen),
@@ -166,7 +166,7 @@ class Freezing:
                 stream.write(json.dumps(row) + "\n")
         progress.note(
             f"from step {stage.from_step}: {row['trained_tensors']} tensors train ({total - frozen:,} weights, "
-            f"rate times {stage.rate:g}), {row['frozen_tensors']} are frozen ({frozen:,})"
+            f"rate times {stage.lr_scale:g}), {row['frozen_tensors']} are frozen ({frozen:,})"
         )
 
 

@@ -96,7 +96,7 @@ def _train(spec: PeerModel, folder: Path, work: Work, device_lock: Path | None) 
         rows=rows,
         device_lock=device_lock,
         seed=spec.seed,
-        spec=replace(spec.sft, windows=replace(spec.sft.windows, no_gain_by=0)),
+        spec=replace(spec.sft, windows=replace(spec.sft.windows, early_stop_step=0)),
     )
     return seconds + _run(sft, work)
 

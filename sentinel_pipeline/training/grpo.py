@@ -30,7 +30,7 @@ from ..worker.progress import Progress
 from .checkpoints import last_checkpoint
 from .curriculum import by_rate, completion_order, pass_rates
 from .fit import (
-    Fitting,
+    TrainingSetup,
     check_vocabulary,
     config_values,
     fit,
@@ -54,7 +54,7 @@ class Prepared(NamedTuple):
     report: dict[str, int]
 
 
-def reinforce(
+def train_grpo(
     job: GrpoJob, progress: Progress, interrupts: Interrupts, scorer: Scorer = critic_scorer
 ) -> dict[str, Any]:
     """Train ``job.model`` on the tasks of ``job.rows``; returns what ``training.json`` holds (see ``fit``).
@@ -98,7 +98,7 @@ def _train(
     surroundings: tuple[Progress, Interrupts, Scorer],
 ) -> dict[str, Any]:
     seen = len(set(asked))
-    fitting = Fitting(
+    fitting = TrainingSetup(
         job=job,
         tokenizer=tokenizer,
         rows=len(prepared.tasks),
@@ -159,7 +159,7 @@ def _asked(
 ) -> list[int]:
     """The prompt of every place of the run, by index."""
     spec = job.spec
-    wanted = spec.steps * spec.prompts_per_step
+    wanted = spec.max_steps * spec.prompts_per_step
     if not spec.curriculum_samples:
         return sample_order(len(tasks), wanted, job.seed)
 
@@ -189,7 +189,7 @@ def _asked(
 
 
 def build_trainer(
-    fitting: Fitting,
+    fitting: TrainingSetup,
     model: PreTrainedModel,
     tasks: Sequence[Task],
     asked: Sequence[int],
@@ -217,7 +217,7 @@ def build_trainer(
     )
     prepare_trainer(trainer, fitting, watch)
     trainer.order = completion_order(
-        asked, spec.prompts_per_step, spec.generations, spec.gradient_accumulation
+        asked, spec.prompts_per_step, spec.num_generations, spec.gradient_accumulation_steps
     )
     trainer.clock, trainer.stops = Clock(), stops
     trainer.decoding = Decoding(
@@ -234,15 +234,15 @@ def grpo_config(job: Any, weights: list[float]) -> Any:
     from trl import GRPOConfig
 
     spec = job.spec
-    shared = config_values(job, spec.steps)
+    shared = config_values(job, spec.max_steps)
     del shared["max_length"]
     return GRPOConfig(
         **shared,
-        num_generations=spec.generations,
+        num_generations=spec.num_generations,
         generation_batch_size=spec.completions,
         max_completion_length=spec.max_completion_length,
         temperature=spec.temperature,
-        loss_type=spec.loss,
+        loss_type=spec.loss_type,
         scale_rewards=spec.scale_rewards,
         beta=spec.beta,
         reward_weights=weights,

@@ -45,7 +45,7 @@ def next_remedy(spec: TuneSpec, new_adapter: bool) -> Remedy | None:
         part = _smallest_factor(spec.batch_size)
         smaller = {
             "batch_size": spec.batch_size // part,
-            "gradient_accumulation": spec.gradient_accumulation * part,
+            "gradient_accumulation_steps": spec.gradient_accumulation_steps * part,
         }
         return Remedy("batch", smaller)
     if not spec.gradient_checkpointing:

@@ -132,7 +132,7 @@ def _plan_trainer(plan: Plan, kind: str, data: Artifact | None, model: Path | No
         shares = _shares(data, kind)
         report = _tokens(plan, kind, data, model)
         rows = report.kept if report else rows
-    batch = spec.batch_size * spec.gradient_accumulation
+    batch = spec.batch_size * spec.gradient_accumulation_steps
     steps = total_steps(rows, spec)
     if rows < batch:
         reason = f"{rows} rows do not fill one batch of {batch}: lower {kind}.batch_size or make more rows."
@@ -148,7 +148,7 @@ def _plan_trainer(plan: Plan, kind: str, data: Artifact | None, model: Path | No
         "steps": steps,
         "batch": batch,
         "epochs": round(seen / max(rows, 1), 4),
-        "left_out_of_the_last_pass": int(rows * spec.epochs) - seen
+        "left_out_of_the_last_pass": int(rows * spec.num_train_epochs) - seen
         if spec.max_steps is None
         else None,
         "categories": {
@@ -242,8 +242,8 @@ def _tokens(plan: Plan, kind: str, data: Artifact, model: Path | None) -> TokenR
 def _warn(
     plan: Plan, kind: str, spec: TuneSpec, steps: int, rows: int, report: TokenReport | None
 ) -> None:
-    batch, windows = spec.batch_size * spec.gradient_accumulation, spec.windows
-    rest = int(rows * spec.epochs) % batch
+    batch, windows = spec.batch_size * spec.gradient_accumulation_steps, spec.windows
+    rest = int(rows * spec.num_train_epochs) % batch
     if rest and not spec.max_steps:
         plan.warnings.append(
             f"{kind}: {rest} samples of the last pass fill no whole batch of {batch} and are left out."
@@ -252,13 +252,13 @@ def _warn(
         plan.warnings.append(
             f"{kind}: warm-up takes {spec.warmup_steps} of {steps} steps: the full rate is never trained at."
         )
-    if windows.every > steps:
+    if windows.eval_steps > steps:
         plan.warnings.append(
-            f"{kind}: windows fall every {windows.every} steps of {steps}: only the last step has one."
+            f"{kind}: windows fall every {windows.eval_steps} steps of {steps}: only the last step has one."
         )
-    if windows.no_gain_by > steps:
+    if windows.early_stop_step > steps:
         plan.warnings.append(
-            f"{kind}: the no-gain rule at step {windows.no_gain_by} lies beyond the last step {steps}."
+            f"{kind}: the no-gain rule at step {windows.early_stop_step} lies beyond the last step {steps}."
         )
     answers = report.kept * (2 if kind == "dpo" else 1) if report else 0
     if report and answers and report.trainable_tokens / answers > plan.recipe.bench.max_new_tokens:

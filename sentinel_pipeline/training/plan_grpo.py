@@ -24,22 +24,22 @@ def plan_grpo(
     total = sum(tasks.values())
     drawn = min(spec.prompts or total, total)
     prompts = {name: round(count * drawn / total) for name, count in sorted(tasks.items()) if count}
-    covered = planned(prompts, spec.steps, spec.prompts_per_step)
+    covered = planned(prompts, spec.max_steps, spec.prompts_per_step)
     return {
         "rows": drawn,
         "source": source,
         "method": spec.method,
-        "steps": spec.steps,
+        "steps": spec.max_steps,
         "batch": spec.completions,
         "epochs": round(covered.epochs, 4),
         "left_out_of_the_last_pass": None,
         "categories": _categories(prompts, drawn, covered),
         "tokens": None,
         "trained_tokens_a_step": None,
-        "learning_rates": scheduled_rates(spec, spec.steps),
+        "learning_rates": scheduled_rates(spec, spec.max_steps),
         "memory_mib": model.memory_mib(spec, 1, None) if model else None,
         "trained_parameters": model.trained(spec) if model else None,
-        "generations": spec.generations,
+        "generations": spec.num_generations,
         "prompts_per_step": spec.prompts_per_step,
         "micro_batch": spec.batch_size,
         "coverage": round(covered.total.share, 4),
@@ -68,7 +68,7 @@ def coverage_note(spec: GrpoSpec, planned_run: Mapping[str, Any]) -> str:
     """What a plan says of coverage, with the remedy where it is little."""
     share, prompts = planned_run["coverage"], planned_run["rows"]
     needed = -(-prompts // spec.prompts_per_step)
-    text = f"grpo: {spec.steps} steps of {spec.prompts_per_step} prompts see {share:.1%} of {prompts:,} prompts"
+    text = f"grpo: {spec.max_steps} steps of {spec.prompts_per_step} prompts see {share:.1%} of {prompts:,} prompts"
     few = (
         f"; seed 002's run stood still at 13.5 %: {needed:,} steps would see all"
         if share < FEW

@@ -68,7 +68,7 @@ class PlannedModel:
         )
         activations = tokens * (kept * self.hidden + 2 * self.vocabulary) * FLOAT
         parts = {
-            "weights": trained * FLOAT + frozen * (FOUR_BIT if spec.four_bit else FLOAT),
+            "weights": trained * FLOAT + frozen * (FOUR_BIT if spec.load_in_4bit else FLOAT),
             "gradients": trained * FLOAT,
             "optimizer": moments * trained * FLOAT,
             "activations": activations,
@@ -175,7 +175,7 @@ def scheduled_rates(spec: TuneSpec | GrpoSpec, steps: int) -> list[float]:
 
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=spec.learning_rate)
     schedule = get_scheduler(
-        spec.schedule,
+        spec.lr_scheduler_type,
         optimizer,
         num_warmup_steps=min(spec.warmup_steps, steps),
         num_training_steps=steps,

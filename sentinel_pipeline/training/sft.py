@@ -17,7 +17,7 @@ from ..worker.jobs import SftJob
 from ..worker.progress import Progress
 from .distil import Teacher
 from .fit import (
-    Fitting,
+    TrainingSetup,
     check_vocabulary,
     config_values,
     fit,
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
-def fine_tune(
+def train_sft(
     job: SftJob, progress: Progress, interrupts: Interrupts, scorer: Scorer = critic_scorer
 ) -> dict[str, Any]:
     """Train ``job.model`` on ``job.rows``; returns what ``training.json`` holds (see ``fit``).
@@ -50,7 +50,7 @@ def fine_tune(
         write_json(job.out / "token_report.json", prepared.report.to_json())
     progress.note(_first_words(prepared))
     flash = job.spec.packing and flash_attention()
-    model = load_trainable(job.model, job.spec.method, job.spec.four_bit, flash=flash)
+    model = load_trainable(job.model, job.spec.method, job.spec.load_in_4bit, flash=flash)
     check_vocabulary((row.input_ids for row in prepared.rows), model, job.model)
     if job.spec.packing:
         check_isolated(model, prepared.rows[0].input_ids, prepared.rows[-1].input_ids)
@@ -60,7 +60,7 @@ def fine_tune(
         "tokens": report.tokens,
         "trainable_tokens": report.trainable_tokens,
     }
-    fitting = Fitting(job=job, tokenizer=tokenizer, rows=len(prepared.rows), reached=reached)
+    fitting = TrainingSetup(job=job, tokenizer=tokenizer, rows=len(prepared.rows), reached=reached)
     return fit(
         fitting,
         lambda watch: build_trainer(fitting, model, prepared.rows, watch),
@@ -71,7 +71,7 @@ def fine_tune(
 
 
 def build_trainer(
-    fitting: Fitting, model: PreTrainedModel, rows: Sequence[Encoded], watch: Watch
+    fitting: TrainingSetup, model: PreTrainedModel, rows: Sequence[Encoded], watch: Watch
 ) -> Any:
     """TRL's trainer over the tokenized rows in their fixed order."""
     from datasets import Dataset

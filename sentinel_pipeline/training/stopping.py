@@ -34,9 +34,11 @@ def stop_reason(windows: Sequence[Window], rules: Windows) -> str | None:
     risen = (
         any_rise
         if rules.gain_alpha is None
-        else significant_rise(rules.every, rules.no_gain_by, rules.gain_alpha)
+        else significant_rise(rules.eval_steps, rules.early_stop_step, rules.gain_alpha)
     )
-    return syntax_dropped(windows, rules.syntax_drops) or no_gain(windows, rules.no_gain_by, risen)
+    return syntax_dropped(windows, rules.syntax_drops) or no_gain(
+        windows, rules.early_stop_step, risen
+    )
 
 
 def syntax_dropped(windows: Sequence[Window], drops: int) -> str | None:

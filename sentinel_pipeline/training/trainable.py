@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 
 def load_trainable(
-    folder: Path, method: str, four_bit: bool = False, *, flash: bool = False
+    folder: Path, method: str, load_in_4bit: bool = False, *, flash: bool = False
 ) -> PreTrainedModel:
     """Float32 masters: a checkpoint's own bfloat16 would swallow small updates.
 
-    An adapter's folder is loaded as its trainable adapter for ``lora``, merged into its base for ``full``. With ``four_bit`` the
-    adapter's base is held in 4 bit, with ``flash`` attention is computed by the flash-attn package.
+    An adapter's folder is loaded as its trainable adapter for ``lora``, merged into its base for ``full``. With ``load_in_4bit``
+    the adapter's base is held in 4 bit, with ``flash`` attention is computed by the flash-attn package.
 
     Raises:
         BadInput: the folder holds no causal language model, or weights that are none of its configuration's.
@@ -33,7 +33,10 @@ def load_trainable(
     from transformers import AutoModelForCausalLM
 
     loaded: Any
-    options: dict[str, Any] = {"dtype": torch.float32, **(_four_bit(folder) if four_bit else {})}
+    options: dict[str, Any] = {
+        "dtype": torch.float32,
+        **(_four_bit(folder) if load_in_4bit else {}),
+    }
     if flash:
         options["attn_implementation"] = "flash_attention_2"
     try:
@@ -42,7 +45,7 @@ def load_trainable(
                 folder, output_loading_info=True, **options
             )
             _check_whole(loaded[1], folder)
-            return _prepared(loaded[0]) if four_bit else loaded[0]
+            return _prepared(loaded[0]) if load_in_4bit else loaded[0]
         from peft import AutoPeftModelForCausalLM
 
         adapted = AutoPeftModelForCausalLM.from_pretrained(
@@ -73,7 +76,7 @@ def _four_bit(folder: Path) -> dict[str, Any]:
     if importlib.util.find_spec("bitsandbytes") is None:
         raise Infrastructure(
             f"{folder} is to be held in 4 bit, but bitsandbytes is not installed: pip install 'sentinel_pipeline[gpu]', or set "
-            "four_bit = false."
+            "load_in_4bit = false."
         )
     settings = BitsAndBytesConfig(
         load_in_4bit=True,

@@ -101,7 +101,7 @@ def believable(base: Any) -> Any:
         optimizer_name: str
         optimizer: Any
         checkpoints: Path
-        keep_checkpoints: int
+        save_total_limit: int
         factor: Callable[[int], float] | None = None
         """What the scheduled rate is multiplied with after so many steps."""
         lr_scheduler: Any
@@ -184,7 +184,7 @@ def believable(base: Any) -> Any:
 
             if not ranks.from_main(is_saved(self.checkpoints, step)):
                 if ranks.is_main():
-                    save_checkpoint(self.checkpoints, step, write, self.keep_checkpoints)
+                    save_checkpoint(self.checkpoints, step, write, self.save_total_limit)
                 else:
                     add(staging_of(self.checkpoints, step))
             ranks.barrier()

@@ -66,7 +66,7 @@ class Watch:
             with (self.job.out / self.job.curves).open("a", encoding="utf-8") as stream:
                 stream.write(json.dumps({"step": step, "loss": round(loss, 6), **numbers}) + "\n")
         self.progress.update(step, total, loss=loss, tokens=int(tokens), **_short(numbers))
-        if self.tasks and (step % self.job.spec.windows.every == 0 or step == total):
+        if self.tasks and (step % self.job.spec.windows.eval_steps == 0 or step == total):
             self.hold_window(step, control)
         if self.freezing is not None and step < total:
             self._change_stage(step, control)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from ..errors import SentinelError
 from ..review.database import Database, database_url
-from ..review.review_queue import Desk
+from ..review.review_queue import ReviewQueue
 from ..store import find_home
 from .app import create_app
 
@@ -26,7 +26,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         database = Database(database_url(find_home().review))
     except SentinelError as error:
         parser.exit(error.exit_code, f"error: {error}\n")
-    desk = Desk(db=database, lease_seconds=args.lease_seconds, second_share=args.second_share)
+    desk = ReviewQueue(
+        db=database, lease_seconds=args.lease_seconds, second_share=args.second_share
+    )
     names = args.name or [f"{name}:{args.port}" for name in ("127.0.0.1", "localhost", "[::1]")]
     app = create_app(desk, frozenset(name.lower() for name in names))
     uvicorn.run(app, host=args.host, port=args.port, log_level="warning", server_header=False)

@@ -35,7 +35,7 @@ class Busy(Exception):
 
 
 @dataclass(slots=True)
-class Desk:
+class ReviewQueue:
     """Where answers are asked for: the models, and how many may be at it."""
 
     models: Models
@@ -64,7 +64,7 @@ class Desk:
 class Streamed(StreamingResponse):
     """A streamed answer; its place is given back however it ends, also when nobody reads a byte of it."""
 
-    def __init__(self, content: AsyncIterator[bytes], media_type: str, desk: Desk) -> None:
+    def __init__(self, content: AsyncIterator[bytes], media_type: str, desk: ReviewQueue) -> None:
         super().__init__(content, media_type=media_type)
         self._desk = desk
 

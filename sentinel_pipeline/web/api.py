@@ -16,7 +16,7 @@ from ..review.cards import BANDS, PLACES, Filters, list_cards, progress, read_ca
 from ..review.checking import check, require_pass
 from ..review.decisions import DECISIONS, decide, opinions_of, recent, revise, undo
 from ..review.queue import next_card, open_card, renew, save_draft, skip
-from ..review.review_queue import Desk, Refused, User
+from ..review.review_queue import Refused, ReviewQueue, User
 from ..review.sign_off import sign
 from ..review.summary import choices
 from ..store import find_home
@@ -29,7 +29,7 @@ _AT_ONCE = threading.BoundedSemaphore(max(1, (os.cpu_count() or 1)))
 class Call(NamedTuple):
     """Who asks for what."""
 
-    desk: Desk
+    desk: ReviewQueue
     user: User
     fields: dict[str, Any]
 

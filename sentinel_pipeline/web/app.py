@@ -22,7 +22,7 @@ from starlette.staticfiles import StaticFiles
 from ..errors import SentinelError
 from ..review.cards import read_card
 from ..review.importing import plain
-from ..review.review_queue import Desk, User
+from ..review.review_queue import ReviewQueue, User
 from . import api, pages
 from .guard import BadBody, Guard, LoginLimit, json_response, read_object, same
 from .login import Endpoint, Server, login_routes, refusal, refused, status_of
@@ -30,7 +30,9 @@ from .login import Endpoint, Server, login_routes, refusal, refused, status_of
 NAV = (("/", "Queue"), ("/summary", "Summary"), ("/blind", "Blind labels"), ("/gap", "Gap proof"))
 
 
-def create_app(desk: Desk, hosts: frozenset[str], limit: LoginLimit | None = None) -> Starlette:
+def create_app(
+    desk: ReviewQueue, hosts: frozenset[str], limit: LoginLimit | None = None
+) -> Starlette:
     """The application, answering to ``hosts`` (``NAME:PORT`` as browsers send them) and to no other name."""
     server = Server(desk, limit or LoginLimit(), nav=NAV)
     reading = [
@@ -95,7 +97,7 @@ def _api(server: Server, handler: api.Handler) -> Endpoint:
 
 
 def _page(
-    server: Server, view: Callable[[Desk, User, Request], tuple[str, dict[str, Any]]]
+    server: Server, view: Callable[[ReviewQueue, User, Request], tuple[str, dict[str, Any]]]
 ) -> Endpoint:
     async def endpoint(request: Request) -> Response:
         session = await server.session(request)

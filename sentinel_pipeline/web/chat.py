@@ -24,17 +24,17 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from ..chat.flagged import Said, send_to_review
+from ..chat.flagged import ChatAnswer, send_to_review
 from ..chat.models import Models
 from ..chat.session import Turn
 from ..errors import BadInput, SentinelError
 from ..review.database import Database, database_url
-from ..review.review_queue import Desk, Unknown
+from ..review.review_queue import ReviewQueue, Unknown
 from ..review.users import Session
 from ..store import find_home
 from . import openai_api
 from .answering import MOST_TOKENS, Answer, Busy, Streamed, conversation, line, number, whole
-from .answering import Desk as Answers
+from .answering import ReviewQueue as Answers
 from .guard import BadBody, Guard, LoginLimit, json_response, read_object, same
 from .login import Endpoint, Server, login_routes, refusal, refused, status_of
 
@@ -49,17 +49,17 @@ class Chat:
 
     def __init__(self, server: Server, models: Models) -> None:
         self.server, self.models, self.answers = server, models, Answers(models)
-        self.said: OrderedDict[str, tuple[str, Said]] = OrderedDict()
+        self.said: OrderedDict[str, tuple[str, ChatAnswer]] = OrderedDict()
         """By id: who asked, and what was said."""
 
-    def remember(self, who: str, said: Said) -> None:
+    def remember(self, who: str, said: ChatAnswer) -> None:
         self.said[said.id] = (who, said)
         while len(self.said) > REMEMBERED:
             self.said.popitem(last=False)
 
 
 def create_app(
-    desk: Desk, models: Models, hosts: frozenset[str], limit: LoginLimit | None = None
+    desk: ReviewQueue, models: Models, hosts: frozenset[str], limit: LoginLimit | None = None
 ) -> Starlette:
     """The application, answering to ``hosts`` (``NAME:PORT`` as clients send them) and to no other name."""
     chat = Chat(Server(desk, limit or LoginLimit(), brand="chat", nav=(("/", "Chat"),)), models)
@@ -177,7 +177,7 @@ async def _lines(
     chat: Chat, session: Session, request: Request, name: str, answer: Answer
 ) -> AsyncIterator[bytes]:
     began, clearance = time.monotonic(), answer.opened.clearance
-    said = Said.new(name, answer.opened.target.model_hash, answer.turn.messages)
+    said = ChatAnswer.new(name, answer.opened.target.model_hash, answer.turn.messages)
     try:
         yield line(
             {"id": said.id, "experimental": clearance.experimental, "reasons": clearance.reasons}
@@ -237,7 +237,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SentinelError as error:
         parser.exit(error.exit_code, f"error: {error}\n")
     names = args.name or [f"{name}:{args.port}" for name in ("127.0.0.1", "localhost", "[::1]")]
-    app = create_app(Desk(db=database), models, frozenset(name.lower() for name in names))
+    app = create_app(ReviewQueue(db=database), models, frozenset(name.lower() for name in names))
     uvicorn.run(
         app,
         host=args.host,

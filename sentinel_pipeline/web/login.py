@@ -20,7 +20,7 @@ from starlette.routing import Route
 
 from ..errors import BadInput, GateRefused, Infrastructure, SentinelError
 from ..review.importing import plain
-from ..review.review_queue import Conflict, Desk, Refused, Unknown
+from ..review.review_queue import Conflict, Refused, ReviewQueue, Unknown
 from ..review.users import SESSION_SECONDS, Session, log_in, log_out, session_of
 from .guard import COOKIE, BadBody, LoginLimit, json_response, read_bytes, same
 
@@ -34,7 +34,7 @@ _STATUS: tuple[tuple[type[SentinelError], int], ...] = (
 class Server:
     """What every request needs."""
 
-    desk: Desk
+    desk: ReviewQueue
     limit: LoginLimit = field(default_factory=LoginLimit)
     brand: str = "review"
     nav: tuple[tuple[str, str], ...] = ()

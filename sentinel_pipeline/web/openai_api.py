@@ -21,7 +21,7 @@ from starlette.routing import Route
 from ..chat.session import Turn
 from ..errors import BadInput, GateRefused, SentinelError
 from ..review.users import user_of_token
-from .answering import MOST_TOKENS, Answer, Busy, Desk, Streamed, conversation, number, whole
+from .answering import MOST_TOKENS, Answer, Busy, ReviewQueue, Streamed, conversation, number, whole
 from .guard import BadBody, json_response, read_object
 from .login import Endpoint, Server
 
@@ -61,7 +61,7 @@ class Wanted:
     """The stream ends with a chunk that counts tokens."""
 
 
-def routes(server: Server, answers: Desk) -> list[Route]:
+def routes(server: Server, answers: ReviewQueue) -> list[Route]:
     """The API's routes."""
     return [
         Route("/v1/models", _keyed(server, answers, _models)),
@@ -69,7 +69,7 @@ def routes(server: Server, answers: Desk) -> list[Route]:
     ]
 
 
-def _keyed(server: Server, answers: Desk, handler: Any) -> Endpoint:
+def _keyed(server: Server, answers: ReviewQueue, handler: Any) -> Endpoint:
     async def endpoint(request: Request) -> Response:
         problem = await _stranger(server, request)
         if problem:
@@ -119,11 +119,11 @@ def _problem(error: Exception) -> Problem:
     return Problem(500, f"The answer broke off: {type(error).__name__}.", "server_error")
 
 
-async def _models(answers: Desk, request: Request) -> Response:
+async def _models(answers: ReviewQueue, request: Request) -> Response:
     return json_response({"object": "list", "data": await run_in_threadpool(_listed, answers)})
 
 
-def _listed(answers: Desk) -> list[dict[str, Any]]:
+def _listed(answers: ReviewQueue) -> list[dict[str, Any]]:
     found = []
     for name in answers.models.names():
         now = answers.models.look(name)
@@ -197,7 +197,7 @@ def _stops(value: Any) -> tuple[str, ...]:
     return tuple(stops)
 
 
-async def _complete(answers: Desk, request: Request) -> Response:
+async def _complete(answers: ReviewQueue, request: Request) -> Response:
     wanted = read(await read_object(request))
     answer = Answer(await answers.open(wanted.model), wanted.turn)
     said = _Said(wanted, answer)

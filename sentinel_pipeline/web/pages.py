@@ -10,7 +10,7 @@ from ..errors import GateRefused
 from ..records import STATUSES
 from ..review import blind
 from ..review.cards import trail
-from ..review.review_queue import Desk, User
+from ..review.review_queue import ReviewQueue, User
 from ..review.sign_off import proof, proofs
 from ..review.summary import analytics, choices, quarantined, runs, summary
 from ..review.users import list_users
@@ -20,7 +20,7 @@ Page = tuple[str, dict[str, Any]]
 LABELS = {"task_type": "Task", "model_id": "Model", "failure_class": "Failure"}
 
 
-def review(desk: Desk, user: User, request: Request) -> Page:
+def review(desk: ReviewQueue, user: User, request: Request) -> Page:
     return "review.html", {
         "choices": choices(desk),
         "statuses": STATUSES[1:],
@@ -28,7 +28,7 @@ def review(desk: Desk, user: User, request: Request) -> Page:
     }
 
 
-def summary_page(desk: Desk, user: User, request: Request) -> Page:
+def summary_page(desk: ReviewQueue, user: User, request: Request) -> Page:
     run = request.query_params.get("run", "")[:200]
     found = summary(desk, run)
     values = {
@@ -46,28 +46,28 @@ def summary_page(desk: Desk, user: User, request: Request) -> Page:
     return "summary.html", values
 
 
-def people(desk: Desk, user: User, request: Request) -> Page:
+def people(desk: ReviewQueue, user: User, request: Request) -> Page:
     _leads_only(user)
     return "people.html", {"people": list_users(desk)}
 
 
-def trail_page(desk: Desk, user: User, request: Request) -> Page:
+def trail_page(desk: ReviewQueue, user: User, request: Request) -> Page:
     _leads_only(user)
     return "trail.html", {"events": trail(desk, most=200)}
 
 
-def blind_list(desk: Desk, user: User, request: Request) -> Page:
+def blind_list(desk: ReviewQueue, user: User, request: Request) -> Page:
     return "blind_list.html", {
         "batches": [blind.calibration(desk, name) for name in blind.batch_names(desk)]
     }
 
 
-def blind_page(desk: Desk, user: User, request: Request) -> Page:
+def blind_page(desk: ReviewQueue, user: User, request: Request) -> Page:
     name = request.path_params["batch"]
     return "blind.html", {"batch": name, "labels": blind.labels_of(desk, name)}
 
 
-def gap_list(desk: Desk, user: User, request: Request) -> Page:
+def gap_list(desk: ReviewQueue, user: User, request: Request) -> Page:
     home = find_home()
     return "gap.html", {"proofs": [proof(home, name) for name in proofs(home)]}
 

@@ -12,7 +12,7 @@ from sentinel_pipeline.review.checking import check
 from sentinel_pipeline.review.database import Database, database_url
 from sentinel_pipeline.review.decisions import decide
 from sentinel_pipeline.review.queue import open_card
-from sentinel_pipeline.review.review_queue import Desk, User
+from sentinel_pipeline.review.review_queue import ReviewQueue, User
 from sentinel_pipeline.store import Home
 from sentinel_pipeline_tests.review.material import ADD_ONE, GOOD, SEED_RECORD, record, write_lines
 
@@ -25,7 +25,7 @@ def approve(home: Home, text: str) -> None:
     """As the page does it: the task's tests, then the decision."""
     database, ann = Database(database_url(home.review)), User("ann", "reviewer")
     try:
-        desk = Desk(db=database)
+        desk = ReviewQueue(db=database)
         version = open_card(desk, ann, CARD).version
         assert check(desk, ann, CARD, text).outcome == "pass"
         decide(desk, ann, CARD, version, "approved", text)

@@ -16,7 +16,7 @@ from sentinel_pipeline.review.checking import check
 from sentinel_pipeline.review.database import Database, database_url
 from sentinel_pipeline.review.decisions import decide
 from sentinel_pipeline.review.queue import open_card
-from sentinel_pipeline.review.review_queue import Desk, User
+from sentinel_pipeline.review.review_queue import ReviewQueue, User
 from sentinel_pipeline.store import Home, Ledger, Store, read_jsonl, read_parquet
 
 from .conftest import SENTINEL, Loop, environment, new_home, sentinel, with_changes
@@ -170,7 +170,7 @@ def test_a_correction_becomes_a_row_that_trains_and_its_item_judges_no_longer(
     ]
     database, who = Database(database_url(again.review)), User("ann", "reviewer")
     try:
-        desk = Desk(db=database)
+        desk = ReviewQueue(db=database)
         card = open_card(desk, who, failed[0])
         item, right = card.record.task_id, bank[card.record.task_id]["reference"]
         assert check(desk, who, failed[0], right).outcome == "pass", "the item's own tests ran"
@@ -299,7 +299,7 @@ def test_what_was_killed_twice_goes_on_where_it_was(tmp_path: Path) -> None:
     text = (
         (home.recipes / "long.toml")
         .read_text()
-        .replace("max_steps = 12", "max_steps = 150\nepochs = 20.0")
+        .replace("max_steps = 12", "max_steps = 150\nnum_train_epochs = 20.0")
     )
     (home.recipes / "long.toml").write_text(text)
     child = start(home)

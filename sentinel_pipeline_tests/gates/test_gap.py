@@ -54,7 +54,7 @@ def test_in_between_is_inconclusive_and_the_point_estimate_decides_where_asked()
 
 
 def test_a_small_distance_is_no_gap() -> None:
-    loose = replace(SPEC, base_at_most=0.9, instruct_at_least=0.5, decide_on="point")
+    loose = replace(SPEC, max_base_rate=0.9, min_instruct_rate=0.5, decide_on="point")
     found = proof(loose, instruct=130, base_chat=115)
     assert found.verdict == "fail" and "no clear distance to the instruct model" in found.reason
 

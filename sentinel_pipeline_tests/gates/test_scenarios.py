@@ -98,7 +98,12 @@ def test_a_leads_to_the_seeds_settings_and_they_are_the_shipped_recipe(tmp_path:
     assert shipped.grpo is not None
     seeds = (8, 1024, 2e-6, 400)
     spec = shipped.grpo
-    assert (spec.generations, spec.max_completion_length, spec.learning_rate, spec.steps) == seeds
+    assert (
+        spec.num_generations,
+        spec.max_completion_length,
+        spec.learning_rate,
+        spec.max_steps,
+    ) == seeds
     target = tmp_path / "tucano-3.7b-v4.2.toml"
     write_next(text, target)
     assert load_recipe(target).sha256() == shipped.sha256()

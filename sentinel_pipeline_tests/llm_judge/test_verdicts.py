@@ -179,7 +179,7 @@ def test_pairs_are_ranked_by_critic_and_judge(home: Home, tmp_path: Path) -> Non
         for n, text in enumerate(said, start=1)
     ]
     answers.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    pairs = PairsSpec(samples=4, min_pairs=1, reference=False, largest_shares={})
+    pairs = PairsSpec(samples=4, min_pairs=1, reference=False, max_shares={})
 
     def judge(body: dict[str, Any]) -> str:
         return "PASS" if "The sum is 1." in body["messages"][-1]["content"] else "FAIL"

@@ -35,7 +35,7 @@ from sentinel_pipeline.records.data_spec import CriticSpec
 from sentinel_pipeline.records.training_spec import PairsSpec
 from sentinel_pipeline.tasks.task_bank import build
 
-SPEC = PairsSpec(samples=2, largest_shares={}, min_pairs=1)
+SPEC = PairsSpec(samples=2, max_shares={}, min_pairs=1)
 TASKS = build(3, {"functions": 4, "edits": 4, "tools": 4, "shell": 4, "chat": 4}, {"chat": 4}).train
 YES, NO, OPEN = Label(True, "ok"), Label(False, "assertion: no"), Label(None, "infra: worker died")
 NONE = Label(None, "not_applicable")

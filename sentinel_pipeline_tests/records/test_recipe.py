@@ -84,13 +84,13 @@ def test_an_empty_recipe_has_the_seeds_defaults(tmp_path: Path) -> None:
         ("[pairs]\ntemperature = 0.0", "pairs.temperature", "greedy answers are all the same"),
         ("[pairs]\nmargin = 0.0", "pairs.margin", "two sides that tie are no pair"),
         (
-            "[pairs.largest_shares]\nrefusals = 0.5",
-            "pairs.largest_shares.refusals",
+            "[pairs.max_shares]\nrefusals = 0.5",
+            "pairs.max_shares.refusals",
             "Did you mean 'refusal'?",
         ),
         (
-            "[pairs.largest_shares]\nwrong = 0.2\nunparsable = 0.2\nrefusal = 0.1\nhallucination = 0.2\nformat_violation = 0.2",
-            "pairs.largest_shares",
+            "[pairs.max_shares]\nwrong = 0.2\nunparsable = 0.2\nrefusal = 0.1\nhallucination = 0.2\nformat_violation = 0.2",
+            "pairs.max_shares",
             "sum to 1 or more",
         ),
         ("[[decisions]]\nstage = 'stf'", "decisions[0].stage", "Did you mean 'sft'?"),
@@ -154,8 +154,8 @@ def test_the_hash_is_of_the_meaning_not_of_the_text(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "field", "says"),
     [
-        ("[grpo]\ngenerations = 1", "grpo.generations", "expected 2 to 4096"),
-        ("[grpo]\nsteps = 0", "grpo.steps", "expected more than 0"),
+        ("[grpo]\nnum_generations = 1", "grpo.num_generations", "expected 2 to 4096"),
+        ("[grpo]\nmax_steps = 0", "grpo.max_steps", "expected more than 0"),
         ("[grpo.rewards]\nstep_seconds = 0", "grpo.rewards.step_seconds", "expected more than 0"),
         ("[grpo]\nscale_rewards = false", "grpo.scale_rewards", "is not a choice"),
         (
@@ -196,19 +196,19 @@ def test_v41_is_the_seeds_recipe_as_it_must_be_written_today() -> None:
     recipe = load_recipe(ROOT / "data" / "recipes" / "tucano-0.5b-v4.1.toml")
     spec = recipe.grpo
     assert spec is not None
-    assert (spec.steps, spec.learning_rate, spec.schedule, spec.warmup_share) == (
+    assert (spec.max_steps, spec.learning_rate, spec.lr_scheduler_type, spec.warmup_ratio) == (
         600,
         5e-6,
         "constant_with_warmup",
         0.05,
     )
     assert (
-        spec.generations,
+        spec.num_generations,
         spec.prompts_per_step,
         spec.max_completion_length,
         spec.temperature,
     ) == (16, 2, 512, 1.0)
-    assert (spec.loss, spec.scale_rewards, spec.beta, spec.lora_r, spec.lora_alpha) == (
+    assert (spec.loss_type, spec.scale_rewards, spec.beta, spec.lora_r, spec.lora_alpha) == (
         "dr_grpo",
         "none",
         0.0,

@@ -17,7 +17,7 @@ from sentinel_pipeline.review.decisions import decide, revise, undo
 from sentinel_pipeline.review.exporting import release, write_export
 from sentinel_pipeline.review.firewall import released_corrections, retired_items
 from sentinel_pipeline.review.importing import import_file
-from sentinel_pipeline.review.review_queue import Conflict, Desk, User
+from sentinel_pipeline.review.review_queue import Conflict, ReviewQueue, User
 from sentinel_pipeline.store import read_jsonl, read_parquet
 
 from .material import SEED_RECORD, Clock, record, write_lines
@@ -25,15 +25,15 @@ from .test_queue import ANN, BOB, passed
 
 
 @pytest.fixture
-def desk(db: Database, clock: Clock, tmp_path: Path) -> Desk:
-    desk = Desk(db=db, clock=clock)
+def desk(db: Database, clock: Clock, tmp_path: Path) -> ReviewQueue:
+    desk = ReviewQueue(db=db, clock=clock)
     import_file(
         desk, write_lines(tmp_path / "a.jsonl", [record(n) for n in range(4)]), actor="import"
     )
     return desk
 
 
-def approve(desk: Desk, card_id: str, text: str = "fine", user: User = ANN) -> None:
+def approve(desk: ReviewQueue, card_id: str, text: str = "fine", user: User = ANN) -> None:
     passed(desk, card_id, text)
     decide(desk, user, card_id, 1, "approved", text)
 
@@ -45,7 +45,9 @@ def item(task_id: str, prompt: str, suite: str = "smoke", reference: str = "") -
     )  # fmt: skip
 
 
-def test_an_export_is_the_seeds_conversations_in_order_of_ids(desk: Desk, tmp_path: Path) -> None:
+def test_an_export_is_the_seeds_conversations_in_order_of_ids(
+    desk: ReviewQueue, tmp_path: Path
+) -> None:
     approve(desk, "card-000002", "two")
     approve(desk, "card-000001", "one")
     decide(desk, ANN, "card-000000", 1, "discarded")
@@ -72,8 +74,8 @@ def test_an_export_is_the_seeds_conversations_in_order_of_ids(desk: Desk, tmp_pa
     ).read_bytes()
 
 
-def test_the_order_of_import_and_decision_does_not_show(desk: Desk, tmp_path: Path) -> None:
-    other = Desk(db=Database(f"sqlite:///{tmp_path / 'other.sqlite'}"))
+def test_the_order_of_import_and_decision_does_not_show(desk: ReviewQueue, tmp_path: Path) -> None:
+    other = ReviewQueue(db=Database(f"sqlite:///{tmp_path / 'other.sqlite'}"))
     import_file(
         other, write_lines(tmp_path / "b.jsonl", [record(n) for n in (3, 1, 2)]), actor="import"
     )
@@ -86,7 +88,7 @@ def test_the_order_of_import_and_decision_does_not_show(desk: Desk, tmp_path: Pa
 
 
 def test_an_export_loads_in_datasets_and_has_the_form_that_trl_trains_on(
-    desk: Desk, tmp_path: Path
+    desk: ReviewQueue, tmp_path: Path
 ) -> None:
     from datasets import load_dataset
     from trl.data_utils import is_conversational
@@ -102,7 +104,7 @@ def test_an_export_loads_in_datasets_and_has_the_form_that_trl_trains_on(
 
 
 def test_cards_that_wait_for_a_second_opinion_do_not_leave(db: Database, tmp_path: Path) -> None:
-    desk = Desk(db=db, second_share=1.0)
+    desk = ReviewQueue(db=db, second_share=1.0)
     import_file(
         desk, write_lines(tmp_path / "b.jsonl", [record(n) for n in range(3)]), actor="import"
     )
@@ -115,7 +117,7 @@ def test_cards_that_wait_for_a_second_opinion_do_not_leave(db: Database, tmp_pat
     assert ([row.record.id for row in out.rows], out.waiting) == (["card-000000"], 2)
 
 
-def test_withheld_means_that_nothing_leaves_and_nothing_is_retired(desk: Desk) -> None:
+def test_withheld_means_that_nothing_leaves_and_nothing_is_retired(desk: ReviewQueue) -> None:
     approve(desk, "card-000001")
     out = release(desk, "withhold", actor="ann")
     assert (out.rows, out.withheld, out.new) == ([], 1, 0)
@@ -127,7 +129,7 @@ def test_withheld_means_that_nothing_leaves_and_nothing_is_retired(desk: Desk) -
     )
 
 
-def test_what_left_once_stays_retired_though_the_card_changes(desk: Desk) -> None:
+def test_what_left_once_stays_retired_though_the_card_changes(desk: ReviewQueue) -> None:
     approve(desk, "card-000001")
     release(desk, "retire", actor="ann")
     revise(desk, ANN, "card-000001", 2, "discarded")
@@ -145,7 +147,7 @@ PROMPT = (
 def test_items_are_retired_by_name_and_by_likeness_and_others_are_not(
     db: Database, tmp_path: Path
 ) -> None:
-    desk = Desk(db=db)
+    desk = ReviewQueue(db=db)
     row = record(1, task_id="smoke/1", prompt_messages=[{"role": "user", "content": PROMPT}])
     import_file(desk, write_lines(tmp_path / "b.jsonl", [row]), actor="import")
     code = "def merge_windows(windows):\n    out = []\n    for a, b in sorted(windows):\n        out.append((a, b))\n"
@@ -178,7 +180,7 @@ def test_one_suites_item_does_not_retire_the_same_name_in_another_suite_that_is_
 ) -> None:
     from .material import ADD_ONE
 
-    desk = Desk(db=db)
+    desk = ReviewQueue(db=db)
     write_lines(tmp_path / "b.tasks.jsonl", [ADD_ONE.to_json()])
     import_file(desk, write_lines(tmp_path / "b.jsonl", [SEED_RECORD]), actor="import")
     approve(desk, SEED_RECORD["id"])
@@ -202,7 +204,7 @@ class NeverBoth(RuleBasedStateMachine):
         import tempfile
 
         folder = Path(tempfile.mkdtemp())
-        self.desk = Desk(db=Database(f"sqlite:///{folder / 'q.sqlite'}"))
+        self.desk = ReviewQueue(db=Database(f"sqlite:///{folder / 'q.sqlite'}"))
         rows = [
             record(n, prompt_messages=[{"role": "user", "content": f"{PROMPT} Case {n}."}])
             for n in range(CARDS)
@@ -270,7 +272,9 @@ NeverBoth.TestCase.settings = settings(
 TestNeverBoth = NeverBoth.TestCase
 
 
-def test_lineage_ids_are_the_ids_of_the_rows_that_the_mix_sees(desk: Desk, tmp_path: Path) -> None:
+def test_lineage_ids_are_the_ids_of_the_rows_that_the_mix_sees(
+    desk: ReviewQueue, tmp_path: Path
+) -> None:
     approve(desk, "card-000001", "one")
     out = release(desk, "retire", actor="ann")
     write_export(out, tmp_path)

@@ -17,7 +17,7 @@ from sentinel_pipeline.review import importing
 from sentinel_pipeline.review.cards import read_card
 from sentinel_pipeline.review.database import Database
 from sentinel_pipeline.review.importing import Imported, files_of, import_file
-from sentinel_pipeline.review.review_queue import Desk, User
+from sentinel_pipeline.review.review_queue import ReviewQueue, User
 from sentinel_pipeline.review.schema import bodies, cards, quarantine
 
 from .material import ADD_ONE, SEED_RECORD, Clock, record, write_lines
@@ -26,16 +26,16 @@ ANN = User("ann", "reviewer")
 
 
 @pytest.fixture
-def desk(db: Database, clock: Clock) -> Desk:
-    return Desk(db=db, clock=clock)
+def desk(db: Database, clock: Clock) -> ReviewQueue:
+    return ReviewQueue(db=db, clock=clock)
 
 
-def count(desk: Desk) -> int:
+def count(desk: ReviewQueue) -> int:
     with desk.db.reading() as connection:
         return int(connection.execute(select(func.count()).select_from(cards)).scalar_one())
 
 
-def reasons(desk: Desk) -> list[tuple[int, str]]:
+def reasons(desk: ReviewQueue) -> list[tuple[int, str]]:
     with desk.db.reading() as connection:
         rows = connection.execute(
             select(quarantine.c.line, quarantine.c.reason).order_by(quarantine.c.line)
@@ -43,7 +43,7 @@ def reasons(desk: Desk) -> list[tuple[int, str]]:
     return [(row.line, row.reason) for row in rows]
 
 
-def test_the_seeds_record_survives_key_for_key(desk: Desk, tmp_path: Path) -> None:
+def test_the_seeds_record_survives_key_for_key(desk: ReviewQueue, tmp_path: Path) -> None:
     path = write_lines(tmp_path / "sft_candidates.jsonl", [SEED_RECORD])
     assert import_file(desk, path, actor="ann") == Imported(imported=1)
     with desk.db.reading() as connection:
@@ -53,7 +53,7 @@ def test_the_seeds_record_survives_key_for_key(desk: Desk, tmp_path: Path) -> No
     assert (card.status, card.version, card.correction) == ("needs_review", 1, None)
 
 
-def test_importing_again_changes_nothing(desk: Desk, tmp_path: Path) -> None:
+def test_importing_again_changes_nothing(desk: ReviewQueue, tmp_path: Path) -> None:
     path = write_lines(
         tmp_path / "sft_candidates.jsonl", [record(n) for n in range(5)] + ["{broken"]
     )
@@ -62,7 +62,9 @@ def test_importing_again_changes_nothing(desk: Desk, tmp_path: Path) -> None:
     assert (count(desk), len(reasons(desk))) == (5, 1)
 
 
-def test_a_changed_duplicate_is_reported_and_not_overwritten(desk: Desk, tmp_path: Path) -> None:
+def test_a_changed_duplicate_is_reported_and_not_overwritten(
+    desk: ReviewQueue, tmp_path: Path
+) -> None:
     import_file(desk, write_lines(tmp_path / "a.jsonl", [record(1)]), actor="ann")
     changed = record(1, model_response="another answer")
     elsewhere = record(1, timestamp="2027-01-01T00:00:00Z", tokens_per_sec=1.0, node_id=None)
@@ -74,7 +76,7 @@ def test_a_changed_duplicate_is_reported_and_not_overwritten(desk: Desk, tmp_pat
     assert line == 1 and reason.startswith("changed: card-000001 is a card already")
 
 
-def test_two_lines_of_one_id_in_one_file(desk: Desk, tmp_path: Path) -> None:
+def test_two_lines_of_one_id_in_one_file(desk: ReviewQueue, tmp_path: Path) -> None:
     path = write_lines(
         tmp_path / "a.jsonl", [record(1), record(1), record(1, failure_reason="other: reason")]
     )
@@ -109,21 +111,23 @@ def test_two_lines_of_one_id_in_one_file(desk: Desk, tmp_path: Path) -> None:
 def test_a_bad_record_is_quarantined_with_its_line_and_field(
     tmp_path: Path, change: dict[str, object], reason: str
 ) -> None:
-    desk = Desk(db=Database(f"sqlite:///{tmp_path / 'q.sqlite'}"))
+    desk = ReviewQueue(db=Database(f"sqlite:///{tmp_path / 'q.sqlite'}"))
     path = write_lines(tmp_path / "a.jsonl", [record(1), record(2) | change, record(3)])
     assert import_file(desk, path, actor="ann") == Imported(2, 0, 0, 1)
     assert reasons(desk)[0][0] == 2
     assert reasons(desk)[0][1].startswith(reason), reasons(desk)
 
 
-def test_an_absent_null_is_not_a_null(desk: Desk, tmp_path: Path) -> None:
+def test_an_absent_null_is_not_a_null(desk: ReviewQueue, tmp_path: Path) -> None:
     row = record(1)
     del row["corrected_response"]
     assert import_file(desk, write_lines(tmp_path / "a.jsonl", [row]), actor="ann").quarantined == 1
     assert reasons(desk)[0][1] == "record: corrected_response: the key is missing"
 
 
-def test_decided_records_keep_their_status_and_secrets_stay_out(desk: Desk, tmp_path: Path) -> None:
+def test_decided_records_keep_their_status_and_secrets_stay_out(
+    desk: ReviewQueue, tmp_path: Path
+) -> None:
     key = "gh" + "p_" + "a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8"
     rows = [
         record(1, status="approved", corrected_response="one"),
@@ -147,7 +151,7 @@ def test_decided_records_keep_their_status_and_secrets_stay_out(desk: Desk, tmp_
 HOSTILE = "<script>alert(1)</script>\x1b[31m\u202eevil\u202c\x00\ud800 \U0001f600"
 
 
-def test_hostile_text_comes_back_exactly(desk: Desk, tmp_path: Path) -> None:
+def test_hostile_text_comes_back_exactly(desk: ReviewQueue, tmp_path: Path) -> None:
     row = record(
         1, model_response=HOSTILE, failure_reason=f"odd\x00\ud800: {HOSTILE}", task_type=HOSTILE
     )
@@ -156,7 +160,9 @@ def test_hostile_text_comes_back_exactly(desk: Desk, tmp_path: Path) -> None:
         assert read_card(connection, desk, "card-000001", ANN).record.model_response == HOSTILE
 
 
-def test_five_megabytes_are_a_card_and_nine_are_quarantined(desk: Desk, tmp_path: Path) -> None:
+def test_five_megabytes_are_a_card_and_nine_are_quarantined(
+    desk: ReviewQueue, tmp_path: Path
+) -> None:
     rows = [record(1, model_response="x" * 5_000_000), record(2, model_response="x" * 9_000_000)]
     assert import_file(desk, write_lines(tmp_path / "a.jsonl", rows), actor="ann") == Imported(
         1, 0, 0, 1
@@ -165,7 +171,7 @@ def test_five_megabytes_are_a_card_and_nine_are_quarantined(desk: Desk, tmp_path
 
 
 def test_an_import_that_is_stopped_goes_on(
-    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    desk: ReviewQueue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(importing, "BATCH", 10)
     path = write_lines(tmp_path / "a.jsonl", [record(n) for n in range(35)])
@@ -181,7 +187,7 @@ def test_an_import_that_is_stopped_goes_on(
 
 
 def test_tasks_beside_the_file_give_the_tests_and_complete_cards_later(
-    desk: Desk, tmp_path: Path
+    desk: ReviewQueue, tmp_path: Path
 ) -> None:
     path = write_lines(tmp_path / "sft_candidates.jsonl", [SEED_RECORD])
     import_file(desk, path, actor="ann")
@@ -193,7 +199,7 @@ def test_tasks_beside_the_file_give_the_tests_and_complete_cards_later(
     assert card.task == ADD_ONE and suite == "smoke"
 
 
-def test_damaged_tasks_stop_the_import_before_anything(desk: Desk, tmp_path: Path) -> None:
+def test_damaged_tasks_stop_the_import_before_anything(desk: ReviewQueue, tmp_path: Path) -> None:
     path = write_lines(tmp_path / "sft_candidates.jsonl", [SEED_RECORD])
     write_lines(tmp_path / "sft_candidates.tasks.jsonl", [{"task_id": "x"}])
     with pytest.raises(BadInput, match=r"tasks\.jsonl:1: is no task: suite: the key is missing"):
@@ -239,7 +245,7 @@ def test_one_odd_field_is_read_back_the_same_or_refused_by_name(field: str, valu
 @pytest.mark.parametrize("rows", [100_000])
 def test_a_hundred_thousand_records_in_half_a_minute(tmp_path: Path, rows: int) -> None:
     """The bound is ten times the measured time: it fails on a wrong complexity, not on a busy machine."""
-    desk = Desk(db=Database(f"sqlite:///{tmp_path / 'q.sqlite'}"))
+    desk = ReviewQueue(db=Database(f"sqlite:///{tmp_path / 'q.sqlite'}"))
     path = write_lines(tmp_path / "a.jsonl", [record(n) for n in range(rows)])
     began = time.monotonic()
     assert import_file(desk, path, actor="ann").imported == rows

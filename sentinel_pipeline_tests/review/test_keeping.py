@@ -14,7 +14,7 @@ from sentinel_pipeline.review.backup import backup, restore
 from sentinel_pipeline.review.database import Database
 from sentinel_pipeline.review.decisions import decide
 from sentinel_pipeline.review.importing import import_file
-from sentinel_pipeline.review.review_queue import Conflict, Desk, Unknown, User
+from sentinel_pipeline.review.review_queue import Conflict, ReviewQueue, Unknown, User
 from sentinel_pipeline.review.summary import analytics, approved_waiting, summary
 from sentinel_pipeline.review.users import add_user, list_users, log_in, remove_user, session_of
 
@@ -24,8 +24,8 @@ from .test_queue import ANN, read_card_of
 
 
 @pytest.fixture
-def desk(db: Database, clock: Clock, tmp_path: Path) -> Desk:
-    desk = Desk(db=db, clock=clock)
+def desk(db: Database, clock: Clock, tmp_path: Path) -> ReviewQueue:
+    desk = ReviewQueue(db=db, clock=clock)
     import_file(
         desk, write_lines(tmp_path / "a.jsonl", [record(n) for n in range(12)]), actor="import"
     )
@@ -55,12 +55,12 @@ def test_an_old_database_is_brought_up_and_a_newer_one_is_left_alone(url: str) -
 
 
 def test_a_backup_restores_into_the_other_kind_of_database_and_goes_on(
-    desk: Desk, tmp_path: Path
+    desk: ReviewQueue, tmp_path: Path
 ) -> None:
     add_user(desk, "ann")
     approve(desk, "card-000001", "one\x00")
     counts = backup(desk, tmp_path / "queue.jsonl.gz")
-    other = Desk(db=Database(f"sqlite:///{tmp_path / 'other.sqlite'}"))
+    other = ReviewQueue(db=Database(f"sqlite:///{tmp_path / 'other.sqlite'}"))
     assert restore(other, tmp_path / "queue.jsonl.gz") == counts
     assert read_card_of(other, "card-000001", ANN) == read_card_of(desk, "card-000001", ANN)
     assert (
@@ -72,12 +72,12 @@ def test_a_backup_restores_into_the_other_kind_of_database_and_goes_on(
 
 
 def test_a_backup_restores_into_either_kind(url: str, tmp_path: Path) -> None:
-    source = Desk(db=Database(f"sqlite:///{tmp_path / 'source.sqlite'}"))
+    source = ReviewQueue(db=Database(f"sqlite:///{tmp_path / 'source.sqlite'}"))
     import_file(
         source, write_lines(tmp_path / "a.jsonl", [record(n) for n in range(5)]), actor="import"
     )
     backup(source, tmp_path / "queue.jsonl.gz")
-    target = Desk(db=Database(url))
+    target = ReviewQueue(db=Database(url))
     restore(target, tmp_path / "queue.jsonl.gz")
     assert (
         import_file(target, write_lines(tmp_path / "b.jsonl", [record(9)]), actor="import").imported
@@ -87,19 +87,19 @@ def test_a_backup_restores_into_either_kind(url: str, tmp_path: Path) -> None:
     target.db.close()
 
 
-def test_a_damaged_backup_changes_nothing(desk: Desk, tmp_path: Path) -> None:
+def test_a_damaged_backup_changes_nothing(desk: ReviewQueue, tmp_path: Path) -> None:
     backup(desk, tmp_path / "queue.jsonl.gz")
     lines = gzip.decompress((tmp_path / "queue.jsonl.gz").read_bytes()).splitlines(keepends=True)
     for number, damaged in enumerate((lines[:-1], lines[:3] + lines[4:], [b"{}\n"], [b"no json"])):
         path = tmp_path / f"{number}.gz"
         path.write_bytes(gzip.compress(b"".join(damaged)))
-        fresh = Desk(db=Database(f"sqlite:///{tmp_path / f'{number}.sqlite'}"))
+        fresh = ReviewQueue(db=Database(f"sqlite:///{tmp_path / f'{number}.sqlite'}"))
         with pytest.raises(BadInput, match="is no whole backup"):
             restore(fresh, path)
         assert summary(fresh).total == 0
 
 
-def test_people_their_tokens_and_sessions(desk: Desk, clock: Clock) -> None:
+def test_people_their_tokens_and_sessions(desk: ReviewQueue, clock: Clock) -> None:
     token = add_user(desk, "ann", "lead")
     secret = log_in(desk, token)
     assert secret is not None and log_in(desk, token + "x") is None and log_in(desk, "") is None
@@ -117,14 +117,14 @@ def test_people_their_tokens_and_sessions(desk: Desk, clock: Clock) -> None:
         remove_user(desk, "anne")
 
 
-def test_no_token_is_kept(desk: Desk) -> None:
+def test_no_token_is_kept(desk: ReviewQueue) -> None:
     token = add_user(desk, "ann")
     with desk.db.reading() as connection:
         row = connection.execute(select(schema.users)).one()
     assert token not in str(row)
 
 
-def test_summary_and_analytics_count_what_was_decided(desk: Desk) -> None:
+def test_summary_and_analytics_count_what_was_decided(desk: ReviewQueue) -> None:
     for number in range(9):
         decide(desk, ANN, f"card-{number:06d}", 1, "model_rejected")
     decide(desk, ANN, "card-000009", 1, "discarded")
@@ -140,7 +140,7 @@ def test_summary_and_analytics_count_what_was_decided(desk: Desk) -> None:
         summary(desk, "nope")
 
 
-def test_three_cards_drop_no_model(desk: Desk) -> None:
+def test_three_cards_drop_no_model(desk: ReviewQueue) -> None:
     for number in range(3):
         decide(desk, ANN, f"card-{number:06d}", 1, "model_rejected")
     assert [row.drop for row in analytics(desk)] == [False]

@@ -17,7 +17,7 @@ from sentinel_pipeline.review.database import Database, upsert
 from sentinel_pipeline.review.decisions import decide, recent, revise, undo
 from sentinel_pipeline.review.importing import import_file
 from sentinel_pipeline.review.queue import next_card, open_card, renew, save_draft, skip
-from sentinel_pipeline.review.review_queue import Conflict, Desk, Refused, Unknown, User
+from sentinel_pipeline.review.review_queue import Conflict, Refused, ReviewQueue, Unknown, User
 from sentinel_pipeline.review.schema import cards, checks, history
 
 from .material import ADD_ONE, GOOD, SEED_RECORD, Clock, record, write_lines
@@ -26,15 +26,15 @@ ANN, BOB, EVE = User("ann", "reviewer"), User("bob", "reviewer"), User("eve", "l
 
 
 @pytest.fixture
-def desk(db: Database, clock: Clock, tmp_path: Path) -> Desk:
-    desk = Desk(db=db, clock=clock)
+def desk(db: Database, clock: Clock, tmp_path: Path) -> ReviewQueue:
+    desk = ReviewQueue(db=db, clock=clock)
     import_file(
         desk, write_lines(tmp_path / "a.jsonl", [record(n) for n in range(6)]), actor="import"
     )
     return desk
 
 
-def passed(desk: Desk, card_id: str, text: str) -> None:
+def passed(desk: ReviewQueue, card_id: str, text: str) -> None:
     """As if the critic had passed ``text``."""
     row = {"card_id": card_id, "digest": digest(text), "outcome": "pass", "labels": "{}"}
     with desk.db.writing() as connection:
@@ -45,7 +45,7 @@ def passed(desk: Desk, card_id: str, text: str) -> None:
         )
 
 
-def test_two_people_never_see_one_card_and_one_person_keeps_theirs(desk: Desk) -> None:
+def test_two_people_never_see_one_card_and_one_person_keeps_theirs(desk: ReviewQueue) -> None:
     first, second = next_card(desk, ANN), next_card(desk, BOB)
     assert first and second and first.record.id != second.record.id
     again = next_card(desk, ANN)
@@ -53,12 +53,12 @@ def test_two_people_never_see_one_card_and_one_person_keeps_theirs(desk: Desk) -
     assert read_card_of(desk, first.record.id, BOB).lease_by == "ann"
 
 
-def read_card_of(desk: Desk, card_id: str, user: User) -> queue.Card:
+def read_card_of(desk: ReviewQueue, card_id: str, user: User) -> queue.Card:
     with desk.db.reading() as connection:
         return read_card(connection, desk, card_id, user)
 
 
-def test_a_lease_ends_and_the_card_goes_to_the_next_person(desk: Desk, clock: Clock) -> None:
+def test_a_lease_ends_and_the_card_goes_to_the_next_person(desk: ReviewQueue, clock: Clock) -> None:
     mine = next_card(desk, ANN)
     assert mine
     clock.now += desk.lease_seconds - 1
@@ -72,7 +72,7 @@ def test_a_lease_ends_and_the_card_goes_to_the_next_person(desk: Desk, clock: Cl
         decide(desk, ANN, mine.record.id, mine.version, "discarded")
 
 
-def test_who_lost_the_lease_to_nobody_loses_no_work(desk: Desk, clock: Clock) -> None:
+def test_who_lost_the_lease_to_nobody_loses_no_work(desk: ReviewQueue, clock: Clock) -> None:
     mine = next_card(desk, ANN)
     assert mine
     clock.now += 10 * desk.lease_seconds
@@ -80,7 +80,7 @@ def test_who_lost_the_lease_to_nobody_loses_no_work(desk: Desk, clock: Clock) ->
 
 
 def test_claims_of_many_threads_are_all_different(db: Database, tmp_path: Path) -> None:
-    desk = Desk(db=db)
+    desk = ReviewQueue(db=db)
     import_file(
         desk, write_lines(tmp_path / "b.jsonl", [record(n) for n in range(60)]), actor="import"
     )
@@ -108,7 +108,7 @@ def test_claims_of_many_threads_are_all_different(db: Database, tmp_path: Path) 
         )
 
 
-def test_a_decision_on_an_old_version_writes_nothing(desk: Desk) -> None:
+def test_a_decision_on_an_old_version_writes_nothing(desk: ReviewQueue) -> None:
     card = next_card(desk, ANN)
     assert card
     decide(desk, ANN, card.record.id, card.version, "discarded")
@@ -119,7 +119,7 @@ def test_a_decision_on_an_old_version_writes_nothing(desk: Desk) -> None:
     assert read_card_of(desk, card.record.id, ANN).status == "discarded"
 
 
-def test_approving_needs_a_correction_that_passed_its_checks(desk: Desk) -> None:
+def test_approving_needs_a_correction_that_passed_its_checks(desk: ReviewQueue) -> None:
     card = next_card(desk, ANN)
     assert card
     name = card.record.id
@@ -144,7 +144,7 @@ def test_approving_needs_a_correction_that_passed_its_checks(desk: Desk) -> None
 
 
 def test_the_tasks_own_tests_judge_a_correction(tmp_path: Path) -> None:
-    desk = Desk(db=Database(f"sqlite:///{tmp_path / 'q.sqlite'}"))
+    desk = ReviewQueue(db=Database(f"sqlite:///{tmp_path / 'q.sqlite'}"))
     write_lines(tmp_path / "a.tasks.jsonl", [ADD_ONE.to_json()])
     import_file(desk, write_lines(tmp_path / "a.jsonl", [SEED_RECORD]), actor="import")
     name = SEED_RECORD["id"]
@@ -159,7 +159,7 @@ def test_the_tasks_own_tests_judge_a_correction(tmp_path: Path) -> None:
     assert read_card_of(desk, name, ANN).checked == "tests"
 
 
-def test_a_correction_with_a_secret_is_refused_with_the_reason(desk: Desk) -> None:
+def test_a_correction_with_a_secret_is_refused_with_the_reason(desk: ReviewQueue) -> None:
     key = "gh" + "p_" + "a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8"
     found = check(desk, ANN, "card-000001", f"use {key}")
     assert (
@@ -169,7 +169,7 @@ def test_a_correction_with_a_secret_is_refused_with_the_reason(desk: Desk) -> No
         decide(desk, ANN, "card-000001", 1, "approved", f"use {key}")
 
 
-def test_infrastructure_is_neither_pass_nor_fail(desk: Desk) -> None:
+def test_infrastructure_is_neither_pass_nor_fail(desk: ReviewQueue) -> None:
     from sentinel_pipeline.records import CriticLabels, Label
 
     card = read_card_of(desk, "card-000001", ANN)
@@ -185,7 +185,7 @@ def test_infrastructure_is_neither_pass_nor_fail(desk: Desk) -> None:
     assert Check("infra", True, {}).reason.startswith("infra")
 
 
-def test_undo_brings_the_card_and_the_text_back(desk: Desk) -> None:
+def test_undo_brings_the_card_and_the_text_back(desk: ReviewQueue) -> None:
     card = next_card(desk, ANN)
     assert card
     name = card.record.id
@@ -202,7 +202,7 @@ def test_undo_brings_the_card_and_the_text_back(desk: Desk) -> None:
     assert [event.action for event in trail(desk, card_id=name)] == ["undo", "decide"]
 
 
-def test_undo_goes_back_step_by_step_through_changes_of_mind(desk: Desk) -> None:
+def test_undo_goes_back_step_by_step_through_changes_of_mind(desk: ReviewQueue) -> None:
     passed(desk, "card-000000", "zero")
     decide(desk, ANN, "card-000000", 1, "approved", "zero")
     decide(desk, ANN, "card-000001", 1, "discarded")
@@ -215,7 +215,7 @@ def test_undo_goes_back_step_by_step_through_changes_of_mind(desk: Desk) -> None
     assert read_card_of(desk, "card-000000", ANN).status == "needs_review"
 
 
-def test_undo_never_undoes_what_somebody_did_after(desk: Desk) -> None:
+def test_undo_never_undoes_what_somebody_did_after(desk: ReviewQueue) -> None:
     decide(desk, ANN, "card-000000", 1, "discarded")
     revise(desk, EVE, "card-000000", 2, "model_rejected")
     with pytest.raises(Conflict, match="the card was decided by eve: model_rejected"):
@@ -226,7 +226,7 @@ def test_undo_never_undoes_what_somebody_did_after(desk: Desk) -> None:
 def test_only_the_last_ten_own_decisions_can_be_changed_but_by_a_lead(
     db: Database, tmp_path: Path
 ) -> None:
-    desk = Desk(db=db)
+    desk = ReviewQueue(db=db)
     import_file(
         desk, write_lines(tmp_path / "b.jsonl", [record(n) for n in range(12)]), actor="import"
     )
@@ -241,7 +241,7 @@ def test_only_the_last_ten_own_decisions_can_be_changed_but_by_a_lead(
     assert revise(desk, EVE, "card-000000", 2, "model_rejected").version == 3
 
 
-def test_drafts_are_kept_for_each_person_whoever_holds_the_card(desk: Desk) -> None:
+def test_drafts_are_kept_for_each_person_whoever_holds_the_card(desk: ReviewQueue) -> None:
     card = next_card(desk, ANN)
     assert card
     save_draft(desk, ANN, card.record.id, "ann's\x00\ud800")
@@ -254,7 +254,7 @@ def test_drafts_are_kept_for_each_person_whoever_holds_the_card(desk: Desk) -> N
     assert progress(desk, ANN).drafts == 1
 
 
-def test_skipped_cards_come_back_when_all_others_are_gone(desk: Desk) -> None:
+def test_skipped_cards_come_back_when_all_others_are_gone(desk: ReviewQueue) -> None:
     first = next_card(desk, ANN)
     assert first
     skip(desk, ANN, first.record.id)
@@ -273,7 +273,7 @@ def test_skipped_cards_come_back_when_all_others_are_gone(desk: Desk) -> None:
 
 
 def test_filters(db: Database, tmp_path: Path) -> None:
-    desk = Desk(db=db)
+    desk = ReviewQueue(db=db)
     rows = [
         record(0, quality_score=0.39, model_id="m1"),
         record(1, quality_score=0.4, task_type="shell"),
@@ -303,7 +303,7 @@ def test_filters(db: Database, tmp_path: Path) -> None:
 def test_a_second_opinion_is_blind_and_a_lead_settles_a_dispute(
     db: Database, clock: Clock, tmp_path: Path
 ) -> None:
-    desk = Desk(db=db, clock=clock, second_share=1.0)
+    desk = ReviewQueue(db=db, clock=clock, second_share=1.0)
     import_file(
         desk, write_lines(tmp_path / "b.jsonl", [record(n) for n in range(2)]), actor="import"
     )
@@ -334,7 +334,7 @@ def test_a_second_opinion_is_blind_and_a_lead_settles_a_dispute(
 def test_undo_of_a_second_opinion_asks_for_it_again(
     db: Database, clock: Clock, tmp_path: Path
 ) -> None:
-    desk = Desk(db=db, clock=clock, second_share=1.0)
+    desk = ReviewQueue(db=db, clock=clock, second_share=1.0)
     import_file(desk, write_lines(tmp_path / "b.jsonl", [record(0)]), actor="import")
     decide(desk, ANN, "card-000000", 1, "discarded")
     decide(desk, BOB, "card-000000", 2, "discarded")
@@ -344,14 +344,14 @@ def test_undo_of_a_second_opinion_asks_for_it_again(
     assert decisions.opinions_of(desk, "card-000000") == [("ann", "discarded")]
 
 
-def test_the_share_of_second_opinions_is_about_what_was_asked(desk: Desk) -> None:
+def test_the_share_of_second_opinions_is_about_what_was_asked(desk: ReviewQueue) -> None:
     third = replace(desk, second_share=0.3)
     chosen = sum(decisions.second_wanted(third, f"card-{n}") for n in range(2000))
     assert 500 < chosen < 700
     assert not any(decisions.second_wanted(desk, f"card-{n}") for n in range(100))
 
 
-def test_unknown_cards_are_named_as_such(desk: Desk) -> None:
+def test_unknown_cards_are_named_as_such(desk: ReviewQueue) -> None:
     for attempt in (
         lambda: open_card(desk, ANN, "no\x00such\ud800"),
         lambda: decide(desk, ANN, "nope", 1, "discarded"),
@@ -363,7 +363,7 @@ def test_unknown_cards_are_named_as_such(desk: Desk) -> None:
             attempt()
 
 
-def test_opening_another_card_gives_the_first_one_back(desk: Desk) -> None:
+def test_opening_another_card_gives_the_first_one_back(desk: ReviewQueue) -> None:
     first = next_card(desk, ANN)
     assert first
     other = open_card(desk, ANN, "card-000004")
@@ -372,7 +372,7 @@ def test_opening_another_card_gives_the_first_one_back(desk: Desk) -> None:
     assert open_card(desk, BOB, "card-000004").lease_by == "ann"
 
 
-def test_the_trail_holds_every_change(desk: Desk) -> None:
+def test_the_trail_holds_every_change(desk: ReviewQueue) -> None:
     decide(desk, ANN, "card-000000", 1, "discarded")
     revise(desk, EVE, "card-000000", 2, "model_rejected")
     with desk.db.reading() as connection:

@@ -85,8 +85,8 @@ def small_sft_job(
         "batch_size": 4,
         "learning_rate": 3e-3,
         "warmup_steps": 2,
-        "save_every": 4,
-        "windows": Windows(every=6, items=8, no_gain_by=0, syntax_drops=0),
+        "save_steps": 4,
+        "windows": Windows(eval_steps=6, eval_items=8, early_stop_step=0, syntax_drops=0),
     }
     spec = SftSpec(**{**settings, **changes})  # type: ignore[arg-type]
     decoding = Decoding(max_new_tokens=8, batch_size=8)

@@ -46,7 +46,7 @@ def test_each_step_is_whole_groups_once_a_micro_batch() -> None:
 
 
 def test_a_plan_tells_how_many_prompts_a_run_sees() -> None:
-    spec = GrpoSpec(steps=100, prompts_per_step=2, generations=4)
+    spec = GrpoSpec(max_steps=100, prompts_per_step=2, num_generations=4)
     plan = plan_grpo(spec, {"extraction": 592, "push": 148, "none": 0}, None, "x")
     assert (plan["rows"], plan["batch"], plan["coverage"]) == (740, 8, round(200 / 740, 4))
     low, high = plan["categories"]["push"]["coverage_interval"]
@@ -56,5 +56,5 @@ def test_a_plan_tells_how_many_prompts_a_run_sees() -> None:
         in coverage_note(spec, plan)
     )
     assert "seed 002" not in coverage_note(
-        spec, plan_grpo(GrpoSpec(steps=370), {"push": 740}, None, "x")
+        spec, plan_grpo(GrpoSpec(max_steps=370), {"push": 740}, None, "x")
     )

@@ -13,10 +13,10 @@ from sentinel_pipeline.errors import BadInput
 from sentinel_pipeline.generation.loading import load_tokenizer
 from sentinel_pipeline.records.training_spec import DpoSpec, Windows
 from sentinel_pipeline.training.checkpoints import complete_checkpoints
-from sentinel_pipeline.training.dpo import build_trainer, optimise
-from sentinel_pipeline.training.fit import Fitting, load_trainable, open_watch
+from sentinel_pipeline.training.dpo import build_trainer, train_dpo
+from sentinel_pipeline.training.fit import TrainingSetup, load_trainable, open_watch
 from sentinel_pipeline.training.pair_tokens import prepare_pairs
-from sentinel_pipeline.training.sft import fine_tune
+from sentinel_pipeline.training.sft import train_sft
 from sentinel_pipeline.worker.interrupts import Interrupted, Interrupts
 from sentinel_pipeline.worker.jobs import DpoJob, read_job, write_job
 
@@ -39,12 +39,12 @@ def pairs(tmp_path_factory: pytest.TempPathFactory, material: tuple[Path, Path])
 
 
 def dpo_job(out: Path, model: Path, pairs: Path, suite: Path | None, **changes: Any) -> DpoJob:
-    windows = Windows(every=9, items=4, no_gain_by=0, syntax_drops=0)
+    windows = Windows(eval_steps=9, eval_items=4, early_stop_step=0, syntax_drops=0)
     settings = {
         "batch_size": 4,
         "learning_rate": 1e-3,
         "warmup_steps": 1,
-        "save_every": 2,
+        "save_steps": 2,
         "windows": windows,
     }
     spec = DpoSpec(**{**settings, **changes})
@@ -62,7 +62,7 @@ def dpo_job(out: Path, model: Path, pairs: Path, suite: Path | None, **changes: 
 
 
 def run(job: DpoJob, interrupts: Interrupts | None = None) -> dict[str, Any]:
-    return optimise(job, silent(job.logs), interrupts or Interrupts(), exact_match)
+    return train_dpo(job, silent(job.logs), interrupts or Interrupts(), exact_match)
 
 
 def rows_of(path: Path) -> list[dict[str, Any]]:
@@ -73,7 +73,7 @@ def rows_of(path: Path) -> list[dict[str, Any]]:
 def finished(
     tmp_path_factory: pytest.TempPathFactory, base: Path, pairs: Path, material: tuple[Path, Path]
 ) -> DpoJob:
-    job = dpo_job(tmp_path_factory.mktemp("dpo"), base, pairs, material[1], epochs=3.0)
+    job = dpo_job(tmp_path_factory.mktemp("dpo"), base, pairs, material[1], num_train_epochs=3.0)
     run(job)
     return job
 
@@ -109,7 +109,7 @@ def test_a_higher_beta_deviates_less(tmp_path: Path, base: Path, pairs: Path) ->
     start = load_file(base / "model.safetensors")
     moved = []
     for beta in (0.1, 10.0):
-        job = dpo_job(tmp_path / str(beta), base, pairs, None, beta=beta, epochs=3.0)
+        job = dpo_job(tmp_path / str(beta), base, pairs, None, beta=beta, num_train_epochs=3.0)
         run(job)
         last = rows_of(job.out / "losses.jsonl")[-1]
         moved.append(abs(last["rewards/margins"]) / beta)
@@ -123,7 +123,7 @@ def test_a_higher_beta_deviates_less(tmp_path: Path, base: Path, pairs: Path) ->
 def test_a_stop_signal_saves_and_the_resumed_run_ends_alike(
     finished: DpoJob, tmp_path: Path, base: Path, pairs: Path, material: tuple[Path, Path]
 ) -> None:
-    job = dpo_job(tmp_path, base, pairs, material[1], epochs=3.0)
+    job = dpo_job(tmp_path, base, pairs, material[1], num_train_epochs=3.0)
     stop_at(job, 7)
     run(job)
     assert_alike(job, finished, "final/model.safetensors")
@@ -140,7 +140,7 @@ def stop_at(job: DpoJob, at: int) -> None:
 
     progress.update = interrupting  # type: ignore[method-assign]
     with pytest.raises(Interrupted, match=f"SIGTERM at step {at}"):
-        optimise(job, progress, interrupts, exact_match)
+        train_dpo(job, progress, interrupts, exact_match)
     assert complete_checkpoints(job.logs / "checkpoints")[-1].step == at
 
 
@@ -163,7 +163,7 @@ def adapted(
         lora_r=4,
         max_steps=6,
     )
-    fine_tune(job, silent(job.logs), Interrupts(), exact_match)
+    train_sft(job, silent(job.logs), Interrupts(), exact_match)
     return job.out
 
 
@@ -225,7 +225,7 @@ def test_the_likelihood_of_the_chosen_side_may_join_the_loss(
     tokenizer = load_tokenizer(base)
     prepared = prepare_pairs(pairs, tokenizer, 256).pairs
     job = dpo_job(tmp_path, base, pairs, None, sft_weight=0.5)
-    fitting = Fitting(job=job, tokenizer=tokenizer, rows=len(prepared), reached={})
+    fitting = TrainingSetup(job=job, tokenizer=tokenizer, rows=len(prepared), reached={})
     watch = open_watch(fitting, silent(job.logs), Interrupts(), exact_match, None)
     trainer = build_trainer(fitting, load_trainable(base, "full"), prepared, watch)
     assert (trainer.loss_types, trainer.loss_weights) == (["sigmoid", "sft"], [1.0, 0.5])

@@ -9,7 +9,7 @@ import pytest
 
 from sentinel_pipeline.errors import BadInput, Infrastructure
 from sentinel_pipeline.records.recipe import load_recipe
-from sentinel_pipeline.training.sft import fine_tune
+from sentinel_pipeline.training.sft import train_sft
 from sentinel_pipeline.training.trainable import load_trainable
 from sentinel_pipeline.worker.interrupts import Interrupts
 
@@ -21,14 +21,16 @@ def test_without_bitsandbytes_it_says_what_to_install(
     base: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(Infrastructure, match=r"bitsandbytes is not installed.*four_bit = false"):
-        load_trainable(base, "lora", four_bit=True)
+    with pytest.raises(
+        Infrastructure, match=r"bitsandbytes is not installed.*load_in_4bit = false"
+    ):
+        load_trainable(base, "lora", load_in_4bit=True)
 
 
 def test_four_bit_without_an_adapter_is_bad_input(tmp_path: Path) -> None:
     recipe = tmp_path / "r.toml"
     recipe.write_text("[sft]\nfour_bit = true\n")
-    with pytest.raises(BadInput, match=r"sft\.four_bit.*cannot train.*method"):
+    with pytest.raises(BadInput, match=r"sft\.load_in_4bit.*cannot train.*method"):
         load_recipe(recipe)
 
 
@@ -38,13 +40,13 @@ def test_an_adapter_over_a_base_in_four_bit_trains_and_its_merged_model_answers(
     need_package("bitsandbytes")
     from sentinel_pipeline.generation.loading import load_model
 
-    loaded = load_trainable(base, "lora", four_bit=True)
+    loaded = load_trainable(base, "lora", load_in_4bit=True)
     kinds = {type(module).__name__ for module in loaded.modules()}
     assert "Linear4bit" in kinds
     job = small_sft_job(
-        tmp_path, base, *material, method="lora", four_bit=True, lora_r=4, max_steps=12
+        tmp_path, base, *material, method="lora", load_in_4bit=True, lora_r=4, max_steps=12
     )
-    result = fine_tune(job, silent(job.logs), Interrupts(), exact_match)
+    result = train_sft(job, silent(job.logs), Interrupts(), exact_match)
     assert result["steps"] == 12 and (job.out / "adapter" / "adapter_config.json").is_file()
     losses = [
         line.split('"loss": ')[1] for line in (job.out / "losses.jsonl").read_text().splitlines()

@@ -25,7 +25,7 @@ from sentinel_pipeline.training.freezing import (
     trained_names,
 )
 from sentinel_pipeline.training.plan_model import scheduled_rates
-from sentinel_pipeline.training.sft import fine_tune
+from sentinel_pipeline.training.sft import train_sft
 from sentinel_pipeline.worker.interrupts import Interrupted, Interrupts
 from sentinel_pipeline.worker.jobs import SftJob
 
@@ -33,7 +33,7 @@ from .material import SMALL, exact_match, pretrain_small, silent, small_sft_job
 
 EXPERTS = "*.mlp.experts.*"
 STAGES = (
-    FreezeStage(from_step=0, freeze=(EXPERTS,), rate=0.5),
+    FreezeStage(from_step=0, freeze=(EXPERTS,), lr_scale=0.5),
     FreezeStage(from_step=4, freeze=("model.layers.0.mlp.experts.*",)),
     FreezeStage(from_step=8, train=("model.layers.1.*",)),
 )
@@ -51,14 +51,14 @@ def job_of(out: Path, moe: Path, material: tuple[Path, Path], **changes: object)
         "stages": STAGES,
         "max_steps": 10,
         "warmup_steps": 0,
-        "save_every": 1,
-        "keep_checkpoints": 20,
+        "save_steps": 1,
+        "save_total_limit": 20,
     }
     return small_sft_job(out, moe, material[0], None, **{**settings, **changes})
 
 
 def run(job: SftJob, interrupts: Interrupts | None = None) -> dict[str, Any]:
-    return fine_tune(job, silent(job.logs), interrupts or Interrupts(), exact_match)
+    return train_sft(job, silent(job.logs), interrupts or Interrupts(), exact_match)
 
 
 def tensors(folder: Path) -> dict[str, bytes]:
@@ -151,7 +151,7 @@ def test_a_run_stopped_in_any_stage_ends_alike(
 
     progress.update = interrupting  # type: ignore[method-assign]
     with pytest.raises(Interrupted, match=f"at step {step}"):
-        fine_tune(job, progress, interrupts, exact_match)
+        train_sft(job, progress, interrupts, exact_match)
     run(job)
     assert moved(tensors(finished.out / "final"), tensors(job.out / "final")) == set()
     for name in ("losses.jsonl", "stages.jsonl", "training.json"):
@@ -239,7 +239,7 @@ def test_stages_out_of_order_are_bad_input(
 
 @given(st.lists(st.integers(1, 40), max_size=4, unique=True), st.integers(0, 60))
 def test_every_step_is_in_the_last_stage_that_has_begun(starts: list[int], step: int) -> None:
-    stages = [FreezeStage(from_step=start, rate=1.0 + start) for start in (0, *sorted(starts))]
+    stages = [FreezeStage(from_step=start, lr_scale=1.0 + start) for start in (0, *sorted(starts))]
     assert stage_at(stages, step).from_step == max(start for start in (0, *starts) if start <= step)
     assert rate_factor([], step) == 1.0
 

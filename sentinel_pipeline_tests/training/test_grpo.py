@@ -16,7 +16,7 @@ from sentinel_pipeline.records.grpo_spec import GrpoSpec, WatchRule
 from sentinel_pipeline.sandbox import isolation
 from sentinel_pipeline.store import write_parquet
 from sentinel_pipeline.tasks.task_bank import build
-from sentinel_pipeline.training.grpo import reinforce
+from sentinel_pipeline.training.grpo import train_grpo
 from sentinel_pipeline.worker.interrupts import Interrupted, Interrupts
 from sentinel_pipeline.worker.jobs import GrpoJob, read_job, write_job
 
@@ -35,8 +35,8 @@ def tasks(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 def grpo_job(out: Path, model: Path, tasks: tuple[Path, Path], **changes: Any) -> GrpoJob:
     settings: dict[str, Any] = {
-        "method": "full", "steps": 4, "prompts_per_step": 2, "generations": 3, "learning_rate": 1e-3, "save_every": 2,
-        "max_completion_length": 8, "eval_every": 2, "eval_items": 6, "max_prompt_length": 200,
+        "method": "full", "max_steps": 4, "prompts_per_step": 2, "num_generations": 3, "learning_rate": 1e-3, "save_steps": 2,
+        "max_completion_length": 8, "eval_steps": 2, "eval_items": 6, "max_prompt_length": 200,
     }  # fmt: skip
     spec = GrpoSpec(**{**settings, **changes})
     return GrpoJob(
@@ -47,7 +47,7 @@ def grpo_job(out: Path, model: Path, tasks: tuple[Path, Path], **changes: Any) -
 
 def run(job: GrpoJob, interrupts: Interrupts | None = None) -> dict[str, Any]:
     job.out.mkdir(parents=True, exist_ok=True)
-    return reinforce(job, silent(job.logs), interrupts or Interrupts(), exact_match)
+    return train_grpo(job, silent(job.logs), interrupts or Interrupts(), exact_match)
 
 
 def rows_of(path: Path) -> list[dict[str, Any]]:
@@ -125,7 +125,7 @@ def test_a_stop_signal_saves_and_the_resumed_run_ends_alike(
 
     progress.update = interrupting  # type: ignore[method-assign]
     with pytest.raises(Interrupted, match="SIGTERM at step 3"):
-        reinforce(job, progress, interrupts, exact_match)
+        train_grpo(job, progress, interrupts, exact_match)
     run(job)
     for name in (
         "final/model.safetensors",
@@ -161,7 +161,7 @@ def test_a_rule_stops_the_run_and_says_what_it_saw(
     told: list[str] = []
     progress = silent(job.logs)
     progress.note = told.append  # type: ignore[method-assign]
-    result = reinforce(job, progress, Interrupts(), exact_match)
+    result = train_grpo(job, progress, Interrupts(), exact_match)
     expected = "no_contrast: frac_reward_zero_std is 1 at step 2, above 0.5, 2 times in a row. B."
     assert (result["steps"], result["stopped_by"]) == (2, expected)
     found = rows_of(job.out / "watch.jsonl")
@@ -170,14 +170,14 @@ def test_a_rule_stops_the_run_and_says_what_it_saw(
         (2, "no_contrast", "stop"),
     ]
     assert f"stop: {expected}" in told
-    again = reinforce(job, silent(job.logs), Interrupts(), exact_match)
+    again = train_grpo(job, silent(job.logs), Interrupts(), exact_match)
     assert again == result, "what had stopped by rule is not trained further"
 
 
 def test_a_curriculum_measures_first_and_takes_all_where_nothing_has_contrast(
     tmp_path: Path, base: Path, tasks: tuple[Path, Path]
 ) -> None:
-    job = grpo_job(tmp_path, base, tasks, curriculum_samples=2, steps=1, eval_every=9)
+    job = grpo_job(tmp_path, base, tasks, curriculum_samples=2, max_steps=1, eval_steps=9)
     run(job)
     rates = rows_of(job.out / "pass_rates.jsonl")
     assert len(rates) == 16 and not any(rate["contrast"] for rate in rates), (
@@ -188,7 +188,7 @@ def test_a_curriculum_measures_first_and_takes_all_where_nothing_has_contrast(
 def test_an_adapter_is_trained_and_merged(
     tmp_path: Path, base: Path, tasks: tuple[Path, Path]
 ) -> None:
-    job = grpo_job(tmp_path, base, tasks, method="lora", lora_r=4, steps=2)
+    job = grpo_job(tmp_path, base, tasks, method="lora", lora_r=4, max_steps=2)
     result = run(job)
     assert 0 < result["trained_parameters"] < result["parameters"] / 2
     assert json.loads((job.out / "parity.json").read_text())["passed"]

@@ -21,9 +21,9 @@ from sentinel_pipeline.records.launch_spec import LaunchSpec
 from sentinel_pipeline.records.recipe import load_recipe
 from sentinel_pipeline.records.training_spec import DpoSpec, FreezeStage, SftSpec
 from sentinel_pipeline.training.checkpoints import complete_checkpoints
-from sentinel_pipeline.training.dpo import optimise
+from sentinel_pipeline.training.dpo import train_dpo
 from sentinel_pipeline.training.fit import load_trainable
-from sentinel_pipeline.training.sft import fine_tune
+from sentinel_pipeline.training.sft import train_sft
 from sentinel_pipeline.worker.failures import read_failure
 from sentinel_pipeline.worker.interrupts import Interrupts
 from sentinel_pipeline.worker.jobs import DpoJob, SftJob, TuneJob, read_job, write_job
@@ -121,7 +121,7 @@ def alone(
     job = small_sft_job(
         tmp_path_factory.mktemp("alone"), base, *material, max_steps=20, optimizer="adamw"
     )
-    fine_tune(job, silent(job.logs), Interrupts(), exact_match)
+    train_sft(job, silent(job.logs), Interrupts(), exact_match)
     return job
 
 
@@ -176,7 +176,7 @@ def test_two_processes_prefer_what_one_prefers(tmp_path: Path, alone: SftJob) ->
         if a["completion"] != b["completion"]
     ]
     (tmp_path / "pairs.jsonl").write_text("".join(json.dumps(pair) + "\n" for pair in pairs))
-    spec = DpoSpec(max_steps=3, batch_size=4, learning_rate=1e-3, warmup_steps=1, save_every=2)
+    spec = DpoSpec(max_steps=3, batch_size=4, learning_rate=1e-3, warmup_steps=1, save_steps=2)
     one = DpoJob(
         out=tmp_path / "one",
         logs=tmp_path / "one/logs",
@@ -184,7 +184,7 @@ def test_two_processes_prefer_what_one_prefers(tmp_path: Path, alone: SftJob) ->
         rows=tmp_path / "pairs.jsonl",
         spec=spec,
     )
-    optimise(one, silent(one.logs), Interrupts(), exact_match)
+    train_dpo(one, silent(one.logs), Interrupts(), exact_match)
     two = replace(one, out=tmp_path / "two", logs=tmp_path / "two/logs", launch=TWO)
     done = start(two)
     said = done.communicate(timeout=240)[1]

@@ -68,7 +68,7 @@ def test_remedies_come_in_seed_001s_order_and_end(
 ) -> None:
     spec = SftSpec(
         batch_size=batch,
-        gradient_accumulation=accumulation,
+        gradient_accumulation_steps=accumulation,
         method=method,
         lora_r=rank,
         lora_alpha=rank,
@@ -82,7 +82,7 @@ def test_remedies_come_in_seed_001s_order_and_end(
                 **remedy.changes,
             }
         )
-        assert spec.batch_size * spec.gradient_accumulation == batch * accumulation, (
+        assert spec.batch_size * spec.gradient_accumulation_steps == batch * accumulation, (
             "a step keeps its samples"
         )
     assert sorted(names, key=("batch", "checkpointing", "rank").index) == names
@@ -96,7 +96,7 @@ def test_a_smaller_batch_with_more_accumulation_ends_with_the_weights_of_a_run_a
     tmp_path: Path, base: Path, material: tuple[Path, Path], little_memory: Any
 ) -> None:
     asked = small_sft_job(
-        tmp_path / "asked", base, material[0], None, batch_size=2, gradient_accumulation=2
+        tmp_path / "asked", base, material[0], None, batch_size=2, gradient_accumulation_steps=2
     )
     run(asked)
     little_memory(lambda trainer, inputs: len(inputs["input_ids"]) <= 2)
@@ -105,7 +105,7 @@ def test_a_smaller_batch_with_more_accumulation_ends_with_the_weights_of_a_run_a
         list[str](),
     )
     result = run(job, said)
-    assert result["spec"]["batch_size"] == 2 and result["spec"]["gradient_accumulation"] == 2
+    assert result["spec"]["batch_size"] == 2 and result["spec"]["gradient_accumulation_steps"] == 2
     assert weights(job.out / "final") == weights(asked.out / "final")
     rows = list(read_jsonl(job.out / "remedies.jsonl"))
     assert [(row["remedy"], row["before"]["batch_size"]) for row in rows] == [("batch", 4)]

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from sentinel_pipeline.errors import BadInput
 from sentinel_pipeline.generation.loading import load_tokenizer
-from sentinel_pipeline.training.fit import Fitting, load_trainable, open_watch
+from sentinel_pipeline.training.fit import TrainingSetup, load_trainable, open_watch
 from sentinel_pipeline.training.packing import best_fit, check_isolated, packing_collator
-from sentinel_pipeline.training.sft import build_trainer, fine_tune
+from sentinel_pipeline.training.sft import build_trainer, train_sft
 from sentinel_pipeline.training.tokens import prepare_rows
 from sentinel_pipeline.worker.interrupts import Interrupts
 
@@ -45,7 +45,7 @@ def test_packed_loss_and_gradient_are_those_of_the_documents_alone(
         load_tokenizer(folder),
     )
     rows = prepare_rows(job.rows, tokenizer, 256).rows[:12]
-    fitting = Fitting(job=job, tokenizer=tokenizer, rows=len(rows), reached={})
+    fitting = TrainingSetup(job=job, tokenizer=tokenizer, rows=len(rows), reached={})
     watch = open_watch(fitting, silent(job.logs), Interrupts(), exact_match, None)
     trainer: Any = build_trainer(fitting, load_trainable(folder, "full"), rows, watch)
     batch = packing_collator(0, width)([row._asdict() for row in rows])
@@ -81,7 +81,7 @@ def test_a_packed_run_learns_as_the_padded_one(
         job = small_sft_job(
             tmp_path / str(packing), base, material[0], None, max_steps=6, packing=packing
         )
-        losses.append(fine_tune(job, silent(job.logs), Interrupts(), exact_match)["final_loss"])
+        losses.append(train_sft(job, silent(job.logs), Interrupts(), exact_match)["final_loss"])
     assert losses[1] == pytest.approx(losses[0], rel=1e-4)
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from sentinel_pipeline.errors import BadInput
 from sentinel_pipeline.training.parity import check_parity
-from sentinel_pipeline.training.sft import fine_tune
+from sentinel_pipeline.training.sft import train_sft
 from sentinel_pipeline.worker.interrupts import Interrupts
 
 from .material import exact_match, silent, small_sft_job
@@ -28,7 +28,7 @@ def adapted(
         lora_r=4,
         max_steps=6,
     )
-    fine_tune(job, silent(job.logs), Interrupts(), exact_match)
+    train_sft(job, silent(job.logs), Interrupts(), exact_match)
     return job.out
 
 

@@ -15,7 +15,7 @@ from sentinel_pipeline.records.recipe import Recipe
 from sentinel_pipeline.records.training_spec import Budget, DpoSpec, SftSpec
 from sentinel_pipeline.store import Home, Store, read_jsonl
 from sentinel_pipeline.training.plan import Plan, learning_rates, make_plan
-from sentinel_pipeline.training.sft import fine_tune
+from sentinel_pipeline.training.sft import train_sft
 from sentinel_pipeline.training.watch import Watch
 from sentinel_pipeline.worker.interrupts import Interrupts
 
@@ -99,7 +99,7 @@ def test_the_parameters_are_those_of_the_model_that_is_trained(
     job = small_sft_job(
         tmp_path / "job", base, material[0], None, method="lora", lora_r=4, max_steps=1
     )
-    result = fine_tune(job, silent(job.logs), Interrupts(), exact_match)
+    result = train_sft(job, silent(job.logs), Interrupts(), exact_match)
     spec = replace(RECIPE.sft, method="lora", lora_r=4)
     plan = planned(replace(RECIPE, model=ModelSpec(source=str(base)), sft=spec), tmp_path)
     assert plan.model is not None
@@ -133,9 +133,15 @@ def test_the_rates_are_those_of_training(
 
     monkeypatch.setattr(Watch, "after_step", noting)
     job = small_sft_job(
-        tmp_path, base, material[0], None, schedule=schedule, min_lr_ratio=least, max_steps=8
+        tmp_path,
+        base,
+        material[0],
+        None,
+        lr_scheduler_type=schedule,
+        min_lr_ratio=least,
+        max_steps=8,
     )
-    fine_tune(job, silent(job.logs), Interrupts(), exact_match)
+    train_sft(job, silent(job.logs), Interrupts(), exact_match)
     rates = learning_rates(job.spec, 8)
     # A callback sees the rate of the step that follows: the schedule has moved on.
     assert seen[:-1] == pytest.approx(rates[1:], rel=1e-4)

@@ -161,7 +161,7 @@ def test_a_dead_owner_does_not_keep_the_device(tmp_path: Path) -> None:
 def test_the_worker_dies_with_its_parent(
     tmp_path: Path, base: Path, material: tuple[Path, Path]
 ) -> None:
-    job = small_sft_job(tmp_path, base, material[0], None, epochs=200.0)
+    job = small_sft_job(tmp_path, base, material[0], None, num_train_epochs=200.0)
     command = [*COMMAND, str(write_job(job))]
     starter = f"import subprocess, time\np = subprocess.Popen({command})\nprint(p.pid, flush=True)\ntime.sleep(99)"
     parent = subprocess.Popen(
@@ -192,7 +192,7 @@ def test_kill_nine_at_random_moments_changes_nothing(
     tmp_path: Path, base: Path, material: tuple[Path, Path]
 ) -> None:
     """No windows here: their scorer is another room's. Sample order, losses and weights must not show the kills."""
-    quiet = small_sft_job(tmp_path / "quiet", base, material[0], None, epochs=2.0)
+    quiet = small_sft_job(tmp_path / "quiet", base, material[0], None, num_train_epochs=2.0)
     run_job(quiet, lambda text: None, scorer=exact_match)
     killed = replace(quiet, out=tmp_path / "killed", logs=tmp_path / "killed" / "logs")
     path, chance = write_job(killed), random.Random(11)
@@ -235,7 +235,9 @@ def _moved(job: SftJob, seen: int) -> bool:
 def test_sigterm_saves_and_exits_4_with_a_word(
     tmp_path: Path, base: Path, material: tuple[Path, Path]
 ) -> None:
-    job = small_sft_job(tmp_path, base, material[0], None, epochs=200.0, save_every=10_000)
+    job = small_sft_job(
+        tmp_path, base, material[0], None, num_train_epochs=200.0, save_steps=10_000
+    )
     path = write_job(job)
     process = subprocess.Popen([*COMMAND, str(path)], stderr=subprocess.DEVNULL)
     _wait_for(lambda: len(losses(job)) >= 3)

@@ -11,7 +11,7 @@ import pytest
 from sentinel_pipeline.errors import BadInput
 from sentinel_pipeline.training.checkpoints import complete_checkpoints
 from sentinel_pipeline.training.fit import total_steps
-from sentinel_pipeline.training.sft import fine_tune
+from sentinel_pipeline.training.sft import train_sft
 from sentinel_pipeline.worker.interrupts import Interrupted, Interrupts
 from sentinel_pipeline.worker.jobs import SftJob
 
@@ -19,7 +19,7 @@ from .material import exact_match, silent, small_sft_job
 
 
 def run(job: SftJob, interrupts: Interrupts | None = None) -> dict[str, object]:
-    return fine_tune(job, silent(job.logs), interrupts or Interrupts(), exact_match)
+    return train_sft(job, silent(job.logs), interrupts or Interrupts(), exact_match)
 
 
 def weights(folder: Path) -> str:
@@ -92,7 +92,7 @@ def test_a_stop_signal_saves_and_the_resumed_run_ends_alike(
 
     progress.update = interrupting  # type: ignore[method-assign]
     with pytest.raises(Interrupted, match="SIGTERM at step 7"):
-        fine_tune(job, progress, interrupts, exact_match)
+        train_sft(job, progress, interrupts, exact_match)
     assert complete_checkpoints(job.logs / "checkpoints")[-1].step == 7
     run(job)
     assert weights(job.out / "final") == weights(finished.out / "final")

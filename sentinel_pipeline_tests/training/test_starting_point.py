@@ -19,11 +19,11 @@ from sentinel_pipeline.records import SampleScore
 from sentinel_pipeline.records.recipe import load_recipe
 from sentinel_pipeline.records.training_spec import Distillation
 from sentinel_pipeline.store import Home, Store
-from sentinel_pipeline.training.fit import Fitting, load_trainable, open_watch
+from sentinel_pipeline.training.fit import TrainingSetup, load_trainable, open_watch
 from sentinel_pipeline.training.packing import packing_collator
 from sentinel_pipeline.training.plan import make_plan
 from sentinel_pipeline.training.plan_model import scheduled_rates
-from sentinel_pipeline.training.sft import build_trainer, fine_tune
+from sentinel_pipeline.training.sft import build_trainer, train_sft
 from sentinel_pipeline.training.starting_point import ALPHA, Probed, choose
 from sentinel_pipeline.training.tokens import prepare_rows
 from sentinel_pipeline.worker.interrupts import Interrupts
@@ -156,7 +156,7 @@ def test_a_teacher_draws_the_student_to_itself(
     from sentinel_pipeline.generation.loading import load_model, load_tokenizer
 
     teacher = tmp_path / "teacher"
-    fine_tune(
+    train_sft(
         small_sft_job(teacher, base, *material, max_steps=12),
         silent(teacher),
         Interrupts(),
@@ -168,7 +168,7 @@ def test_a_teacher_draws_the_student_to_itself(
         job = small_sft_job(
             tmp_path / name, base, material[0], None, distillation=taught, **settings
         )
-        fine_tune(
+        train_sft(
             replace(job, teacher=teacher / "final"), silent(job.logs), Interrupts(), exact_match
         )
         found[name] = load_model(tmp_path / name / "final")
@@ -199,7 +199,7 @@ def test_the_taught_loss_is_one_whichever_way_it_is_computed(
     job = small_sft_job(tmp_path, base, material[0], None, distillation=spec)
     tokenizer = load_tokenizer(base)
     rows = prepare_rows(job.rows, tokenizer, 256).rows[:8]
-    fitting = Fitting(
+    fitting = TrainingSetup(
         job=replace(job, teacher=teacher), tokenizer=tokenizer, rows=len(rows), reached={}
     )
     watch = open_watch(fitting, silent(job.logs), Interrupts(), exact_match, None)
@@ -233,19 +233,23 @@ def test_a_teacher_of_other_tokens_is_refused(
     other = pretrain_small(tmp_path / "other", replace(SMALL, vocabulary=580, pretrain_steps=1))
     job = small_sft_job(tmp_path / "sft", base, material[0], None, distillation=Distillation())
     with pytest.raises(BadInput, match=r"sft\.distillation.*tokens are not those"):
-        fine_tune(replace(job, teacher=other), silent(job.logs), Interrupts(), exact_match)
+        train_sft(replace(job, teacher=other), silent(job.logs), Interrupts(), exact_match)
 
 
 def test_the_rate_is_lower_while_the_teacher_teaches(
     tmp_path: Path, base: Path, material: tuple[Path, Path]
 ) -> None:
-    changes = {"schedule": "constant_with_warmup", "warmup_steps": 0, "learning_rate": 1e-3}
+    changes = {
+        "lr_scheduler_type": "constant_with_warmup",
+        "warmup_steps": 0,
+        "learning_rate": 1e-3,
+    }
     job = small_sft_job(
         tmp_path,
         base,
         material[0],
         None,
-        distillation=Distillation(from_step=3, rate=0.1),
+        distillation=Distillation(from_step=3, lr_scale=0.1),
         **changes,
     )
     assert scheduled_rates(job.spec, 5) == [1e-3, 1e-3, 1e-3, 1e-4, 1e-4]

@@ -11,14 +11,14 @@ from sentinel_pipeline.errors import BadInput
 from sentinel_pipeline.records.recipe import load_recipe
 from sentinel_pipeline.records.training_spec import Windows
 from sentinel_pipeline.training.checkpoints import complete_checkpoints
-from sentinel_pipeline.training.sft import fine_tune
+from sentinel_pipeline.training.sft import train_sft
 from sentinel_pipeline.training.step_gate import step_refusal, step_verdicts, why_stop
 from sentinel_pipeline.training.stopping import Window
 from sentinel_pipeline.worker.interrupts import Interrupts
 
 from .material import exact_match, silent, small_sft_job
 
-RULES = Windows(every=250, gate_step=1000, no_gain_by=0)
+RULES = Windows(eval_steps=250, gate_step=1000, early_stop_step=0)
 
 
 def at(step: int, passed: int, n: int = 200, syntax: float = 1.0, infra: int = 0) -> Window:
@@ -63,9 +63,9 @@ def test_a_pass_goes_on_and_says_on_what_evidence() -> None:
 def test_a_model_that_fails_is_trained_no_further_and_its_best_is_kept(
     tmp_path: Path, base: Path, material: tuple[Path, Path]
 ) -> None:
-    windows = Windows(every=6, items=8, no_gain_by=0, syntax_drops=0, gate_step=12)
-    job = small_sft_job(tmp_path, base, *material, windows=windows, keep_checkpoints=3)
-    said = fine_tune(job, silent(job.logs), Interrupts(), exact_match)
+    windows = Windows(eval_steps=6, eval_items=8, early_stop_step=0, syntax_drops=0, gate_step=12)
+    job = small_sft_job(tmp_path, base, *material, windows=windows, save_total_limit=3)
+    said = train_sft(job, silent(job.logs), Interrupts(), exact_match)
     assert said["steps"] == 12 and said["planned_steps"] == 24
     assert str(said["stopped_by"]).startswith("gate_step: step_12_pass_at_1 is ")
     kept = json.loads((job.out / "training.json").read_text())["step_gate"]
@@ -75,7 +75,7 @@ def test_a_model_that_fails_is_trained_no_further_and_its_best_is_kept(
     ]
     assert [found.step for found in complete_checkpoints(job.logs / "checkpoints")] == [4, 8, 12]
     assert {found.name for found in (job.logs / "best").iterdir()} <= {"step-6", "step-12"}
-    again = fine_tune(job, silent(job.logs), Interrupts(), exact_match)
+    again = train_sft(job, silent(job.logs), Interrupts(), exact_match)
     assert again == said, "asked again it does not train on"
 
 
@@ -89,6 +89,6 @@ def test_a_model_that_fails_is_trained_no_further_and_its_best_is_kept(
 )
 def test_a_gate_that_no_window_falls_on_is_bad_input(tmp_path: Path, line: str, field: str) -> None:
     recipe = tmp_path / "r.toml"
-    recipe.write_text(f"[dpo.windows]\nevery = 30\n{line}\n")
+    recipe.write_text(f"[dpo.windows]\neval_steps = 30\n{line}\n")
     with pytest.raises(BadInput, match=rf"dpo\.windows\.{field}"):
         load_recipe(recipe)

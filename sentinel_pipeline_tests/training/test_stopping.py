@@ -68,7 +68,7 @@ def test_a_gain_or_too_little_evidence_goes_on(rates: tuple[float | None, ...]) 
 @given(st.lists(st.tuples(RATE, RATE), min_size=1, max_size=8))
 def test_rules_switched_off_never_stop(rates: list[tuple[float | None, float | None]]) -> None:
     windows = [window(i, *pair) for i, pair in enumerate(rates, 1)]
-    assert stop_reason(windows, Windows(syntax_drops=0, no_gain_by=0)) is None
+    assert stop_reason(windows, Windows(syntax_drops=0, early_stop_step=0)) is None
 
 
 @given(st.lists(RATE, max_size=8))
@@ -82,7 +82,7 @@ def test_the_best_window_is_the_last_of_the_highest(rates: list[float | None]) -
 
 
 def test_with_alpha_spent_a_small_rise_is_no_gain_and_a_large_one_is() -> None:
-    rules = Windows(every=250, no_gain_by=1000, gain_alpha=0.05)
+    rules = Windows(eval_steps=250, early_stop_step=1000, gain_alpha=0.05)
 
     def windows(last: int) -> list[Window]:
         return [
@@ -94,7 +94,7 @@ def test_with_alpha_spent_a_small_rise_is_no_gain_and_a_large_one_is() -> None:
         stop_reason(windows(35), rules)
         == "no_gain: Pass@1 has not risen above the first window's 40.0% by step 1000"
     )
-    assert stop_reason(windows(35), Windows(every=250, no_gain_by=1000)) is None
+    assert stop_reason(windows(35), Windows(eval_steps=250, early_stop_step=1000)) is None
     assert stop_reason(windows(60), rules) is None
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sentinel_pipeline.training.fit import Fitting, load_trainable, open_watch
+from sentinel_pipeline.training.fit import TrainingSetup, load_trainable, open_watch
 from sentinel_pipeline.training.sft import build_trainer
 from sentinel_pipeline.training.tokens import prepare_rows
 from sentinel_pipeline.training.trainer import length_groups, sample_order
@@ -59,7 +59,7 @@ def test_loss_and_gradient_are_those_of_trl(
         load_tokenizer(base),
     )
     rows = prepare_rows(job.rows, tokenizer, 256).rows
-    fitting = Fitting(job=job, tokenizer=tokenizer, rows=len(rows), reached={})
+    fitting = TrainingSetup(job=job, tokenizer=tokenizer, rows=len(rows), reached={})
     watch = open_watch(fitting, silent(job.logs), Interrupts(), exact_match, None)
     trainer: Any = build_trainer(fitting, load_trainable(base, "full"), rows, watch)
     batch = trainer.data_collator([row._asdict() for row in rows[:40]])

@@ -13,7 +13,7 @@ import httpx
 
 from sentinel_pipeline.chat.guard import SWITCH
 from sentinel_pipeline.review.database import Database, database_url
-from sentinel_pipeline.review.review_queue import Desk
+from sentinel_pipeline.review.review_queue import ReviewQueue
 from sentinel_pipeline.review.users import add_user
 from sentinel_pipeline.store import Home
 
@@ -32,7 +32,7 @@ class ChatServer:
         add_checkpoint(home, "tiny", "dpo", write_model(folder / "dpo", seed=9))
         add_probe(home, "tiny", "sft", 40)
         license_scorers(home)
-        self.desk = Desk(db=Database(database_url(home.review)))
+        self.desk = ReviewQueue(db=Database(database_url(home.review)))
         self.token = add_user(self.desk, "ann", "lead")
         self.child: subprocess.Popen[bytes] | None = None
 

@@ -16,7 +16,7 @@ import httpx
 import psutil
 
 from sentinel_pipeline.review.database import Database
-from sentinel_pipeline.review.review_queue import Desk
+from sentinel_pipeline.review.review_queue import ReviewQueue
 from sentinel_pipeline.review.users import add_user
 
 from ..conftest import ROOT
@@ -33,7 +33,7 @@ class Server:
 
     def __init__(self, folder: Path, *options: str) -> None:
         self.url = f"sqlite:///{folder / 'review.sqlite'}"
-        self.desk = Desk(db=Database(self.url))
+        self.desk = ReviewQueue(db=Database(self.url))
         self.port, self._options, self._folder = free_port(), options, folder
         self.address = f"http://127.0.0.1:{self.port}"
         self._child: subprocess.Popen[bytes] | None = None

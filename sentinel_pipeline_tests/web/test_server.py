@@ -15,7 +15,7 @@ from starlette.testclient import TestClient
 from sentinel_pipeline.review.blind import add_batch
 from sentinel_pipeline.review.database import Database
 from sentinel_pipeline.review.importing import import_file
-from sentinel_pipeline.review.review_queue import Desk
+from sentinel_pipeline.review.review_queue import ReviewQueue
 from sentinel_pipeline.review.users import add_user, remove_user
 from sentinel_pipeline.web.api import READING, WRITING
 from sentinel_pipeline.web.app import create_app
@@ -28,8 +28,8 @@ BAD = "<script>alert(1)</script>\x1b[31m\u202eevil\x00\ud800"
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
-    desk = Desk(db=Database(f"sqlite:///{tmp_path / 'q.sqlite'}"), second_share=0.3)
+def desk(tmp_path: Path) -> Iterator[ReviewQueue]:
+    desk = ReviewQueue(db=Database(f"sqlite:///{tmp_path / 'q.sqlite'}"), second_share=0.3)
     rows = [
         record(n, model_response=BAD, failure_reason=BAD, task_name=BAD, task_type=BAD)
         for n in range(30)
@@ -50,7 +50,11 @@ class Person:
     """A logged-in person of the test client."""
 
     def __init__(
-        self, desk: Desk, name: str = "ann", role: Any = "lead", limit: LoginLimit | None = None
+        self,
+        desk: ReviewQueue,
+        name: str = "ann",
+        role: Any = "lead",
+        limit: LoginLimit | None = None,
     ) -> None:
         app = create_app(desk, frozenset({HOST}), limit)
         self.http = TestClient(
@@ -65,7 +69,7 @@ class Person:
         return self.http.post(f"/api/{name}", json=fields, headers={"x-csrf-token": self.csrf})
 
 
-def test_nobody_gets_in_without_a_session(desk: Desk) -> None:
+def test_nobody_gets_in_without_a_session(desk: ReviewQueue) -> None:
     http = TestClient(
         create_app(desk, frozenset({HOST})), base_url=f"http://{HOST}", follow_redirects=False
     )
@@ -88,14 +92,14 @@ def test_nobody_gets_in_without_a_session(desk: Desk) -> None:
     assert http.post("/login", data={"token": "wrong" * 9}).status_code == 403
 
 
-def test_a_person_who_was_shut_out_is_out_at_once(desk: Desk) -> None:
+def test_a_person_who_was_shut_out_is_out_at_once(desk: ReviewQueue) -> None:
     ann = Person(desk)
     assert ann.post("next").status_code == 200
     remove_user(desk, "ann")
     assert ann.post("next").status_code == 401
 
 
-def test_the_cookie_and_the_headers(desk: Desk) -> None:
+def test_the_cookie_and_the_headers(desk: ReviewQueue) -> None:
     ann = Person(desk)
     assert all(word in ann.cookie for word in ("HttpOnly", "SameSite=strict", "Max-Age="))
     for path in ("/", "/static/review.js", "/api/recent", "/nowhere"):
@@ -111,11 +115,11 @@ def test_the_cookie_and_the_headers(desk: Desk) -> None:
 @pytest.mark.parametrize(
     "host", ["evil.test", "review.test", "review.test:81", "", "review.test:8080.evil.test"]
 )
-def test_another_host_is_refused(desk: Desk, host: str) -> None:
+def test_another_host_is_refused(desk: ReviewQueue, host: str) -> None:
     assert Person(desk).http.get("/login", headers={"host": host}).status_code == 421
 
 
-def test_requests_of_other_sites_are_refused(desk: Desk) -> None:
+def test_requests_of_other_sites_are_refused(desk: ReviewQueue) -> None:
     ann = Person(desk)
     body: dict[str, Any] = {"json": {}, "headers": {"x-csrf-token": ann.csrf}}
     for name, value in (
@@ -137,7 +141,7 @@ def test_requests_of_other_sites_are_refused(desk: Desk) -> None:
     assert ann.http.get("/api/recent").status_code == 401
 
 
-def test_logins_are_limited_and_the_wait_is_told(desk: Desk) -> None:
+def test_logins_are_limited_and_the_wait_is_told(desk: ReviewQueue) -> None:
     now = [0.0]
     ann = Person(desk, limit=LoginLimit(3, 60, lambda: now[0]))
     codes = [ann.http.post("/login", data={"token": "x" * 43}).status_code for _ in range(5)]
@@ -147,7 +151,7 @@ def test_logins_are_limited_and_the_wait_is_told(desk: Desk) -> None:
     assert ann.http.post("/login", data={"token": "x" * 43}).status_code == 403
 
 
-def test_what_models_write_is_never_markup(desk: Desk) -> None:
+def test_what_models_write_is_never_markup(desk: ReviewQueue) -> None:
     ann = Person(desk)
     for page in ("/", "/summary", "/trail", "/people", "/blind", "/blind/batch"):
         answer = ann.http.get(page)
@@ -161,7 +165,7 @@ def test_what_models_write_is_never_markup(desk: Desk) -> None:
 
 
 def test_five_megabytes_are_cut_for_the_page_and_whole_as_text(tmp_path: Path) -> None:
-    desk = Desk(db=Database(f"sqlite:///{tmp_path / 'q.sqlite'}"))
+    desk = ReviewQueue(db=Database(f"sqlite:///{tmp_path / 'q.sqlite'}"))
     import_file(
         desk,
         write_lines(tmp_path / "a.jsonl", [record(1, model_response="y" * 5_000_000)]),
@@ -173,13 +177,13 @@ def test_five_megabytes_are_cut_for_the_page_and_whole_as_text(tmp_path: Path) -
     assert len(ann.http.get("/response/card-000001").text) == 5_000_000
 
 
-def test_bodies_are_bounded(desk: Desk) -> None:
+def test_bodies_are_bounded(desk: ReviewQueue) -> None:
     ann = Person(desk)
     assert ann.post("draft", id="card-000001", text="x" * (9 * 2**20)).status_code == 413
     assert ann.post("draft", id="card-000001", text="x" * (2 * 2**20)).status_code == 409
 
 
-def test_no_page_is_a_file_outside_of_the_package(desk: Desk) -> None:
+def test_no_page_is_a_file_outside_of_the_package(desk: ReviewQueue) -> None:
     ann = Person(desk)
     for path in (
         "/static/../app.py",
@@ -190,13 +194,13 @@ def test_no_page_is_a_file_outside_of_the_package(desk: Desk) -> None:
         assert ann.http.get(path).status_code == 404, path
 
 
-def test_leads_only(desk: Desk) -> None:
+def test_leads_only(desk: ReviewQueue) -> None:
     bob = Person(desk, "bob", "reviewer")
     assert bob.http.get("/people").status_code == 403
     assert bob.http.get("/trail").status_code == 403
 
 
-def test_a_decision_goes_through_the_checks(desk: Desk) -> None:
+def test_a_decision_goes_through_the_checks(desk: ReviewQueue) -> None:
     ann = Person(desk)
     card = ann.post("next").json()["card"]
     key = "gh" + "p_" + "a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8"
@@ -241,7 +245,7 @@ FIELDS = st.dictionaries(st.sampled_from(NAMES) | st.text(max_size=6), VALUES, m
 
 
 @pytest.fixture
-def ann(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Person:
+def ann(desk: ReviewQueue, monkeypatch: pytest.MonkeyPatch) -> Person:
     """Someone whose checks cost nothing: the sandbox has its own tests."""
     monkeypatch.setattr(
         "sentinel_pipeline.review.checking._critic", lambda candidate: next(_fast(candidate))

@@ -45,7 +45,7 @@ def test_a_job_survives_its_file(tmp_path: Path, kind: str, lock: Path | None) -
             model=tmp_path / "m",
             rows=tmp_path / "r.jsonl",
             device_lock=lock,
-            spec=SftSpec(method="lora", max_steps=3, windows=Windows(every=9)),
+            spec=SftSpec(method="lora", max_steps=3, windows=Windows(eval_steps=9)),
         ),
         "answer": AnswerJob(
             logs=logs,
@@ -86,8 +86,14 @@ def test_the_recipe_fills_the_jobs(tmp_path: Path) -> None:
         ({"kind": "sfft"}, "unknown kind 'sfft'.*Did you mean 'sft'"),
         ({"kind": None}, "unknown kind None"),
         ({"modell": "x"}, "'modell'.*unknown field.*Did you mean 'model'"),
-        ({"spec": {"epoch": 1}}, r"'spec\.epoch'.*Did you mean 'epochs'"),
-        ({"spec": {"epochs": "many"}}, r"spec\.epochs.*expected float, got str"),
+        (
+            {"spec": {"num_train_epoch": 1}},
+            r"'spec\.num_train_epoch'.*Did you mean 'num_train_epochs'",
+        ),
+        (
+            {"spec": {"num_train_epochs": "many"}},
+            r"spec\.num_train_epochs.*expected float, got str",
+        ),
         ({"model": None}, "missing 1 required keyword-only argument: 'model'"),
     ],
 )

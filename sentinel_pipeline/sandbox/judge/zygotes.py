@@ -18,7 +18,7 @@ from ..guest.ending import End
 from ..guest.zygote import BATCH, LIVE, PROGRAM, SHARED, SHELL
 from ..isolation import BOOT, GUEST
 from ..outcomes import Limits
-from ..stderr_tail import last_words
+from ..stderr_tail import stderr_tail
 
 _START_SECONDS = 120.0
 _ENVIRONMENT = {
@@ -144,7 +144,7 @@ class Zygote:
         if self._ready:
             return
         if self._receive(1) != b"R":
-            raise Lost(f"the {self.kind} zygote did not start: {last_words(self.process)}")
+            raise Lost(f"the {self.kind} zygote did not start: {stderr_tail(self.process)}")
         self._ready = True
 
     def report(self) -> tuple[End, bytes, bool]:
@@ -160,7 +160,7 @@ class Zygote:
             while left:
                 part = self.channel.recv(min(left, 1 << 20))
                 if not part:
-                    raise Lost(f"the {self.kind} zygote ended: {last_words(self.process)}")
+                    raise Lost(f"the {self.kind} zygote ended: {stderr_tail(self.process)}")
                 parts.append(part)
                 left -= len(part)
         except OSError as error:
