@@ -52,7 +52,7 @@ def gather(store: Store, recipe: Recipe, stage: str | None) -> Evidence:
     names = [one.name for one in recipe.chain]
     if stage not in names:
         raise BadInput(
-            f"unknown stage {stage!r}: {recipe.name} trains {', '.join(names)}.",
+            f"{stage!r} is not a stage that {recipe.name} trains.",
             field="--stage",
             fix=did_you_mean(stage, names),
         )
