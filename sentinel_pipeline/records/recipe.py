@@ -28,7 +28,7 @@ from .model_spec import ModelSpec
 from .release_spec import ReleaseSpec
 from .review_spec import ReviewSpec
 from .scenario_spec import Scenario
-from .stages import BASE, GRPO, TRAINING_STAGES, TrainingStage, default_gates, stage_named
+from .stages import BASE, GRPO, TRAINING_STAGES, TrainingStage, default_gates
 from .toml import read_section, read_toml
 from .training_checks import (
     check_decisions,
@@ -92,6 +92,9 @@ class Recipe:
                 if stage.name not in optional or getattr(self, stage.name) is not None
             )
             object.__setattr__(self, "stages", names)
+        for stage in self.chain:
+            if getattr(self, stage.name) is None:
+                object.__setattr__(self, stage.name, stage.spec())
         if not self.gates:
             object.__setattr__(self, "gates", default_gates(self.stages))
 
@@ -107,8 +110,8 @@ class Recipe:
 
     def spec_of(self, name: str) -> StageSpec:
         """The settings of one of the recipe's stages."""
-        spec: StageSpec | None = getattr(self, name)
-        return spec if spec is not None else stage_named(name).spec()
+        spec: StageSpec = getattr(self, name)
+        return spec
 
     def start_of(self, name: str) -> str:
         """Whose weights a stage starts from: what its section says, else the stage before it, else the base model."""
