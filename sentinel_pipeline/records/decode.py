@@ -110,6 +110,18 @@ def build_kind(kinds: Mapping[str, type[T]], data: Any) -> T:
     return build(kinds[kind], {key: value for key, value in data.items() if key != "kind"})
 
 
+def convert(value: Any, hint: Any, key: str) -> Any:
+    """One value as the type ``hint``; ``key`` is its name in errors.
+
+    Raises:
+        Fault: the wrong type, or out of bounds.
+    """
+    try:
+        return msgspec.convert(value, hint, dec_hook=_custom)
+    except msgspec.ValidationError as error:
+        raise _fault(_Value(key, hint, value)) or Fault(str(error), key) from None
+
+
 def check_rules(value: Any, key: str = "") -> None:
     """Ask ``check`` of ``value`` and of everything in it, parts first.
 
@@ -142,14 +154,15 @@ class _Value(NamedTuple):
 
 
 @cache
-def _hints(cls: type[Any]) -> dict[str, Any]:
+def hints_of(cls: type[Any]) -> dict[str, Any]:
     """Field -> type, bounds included."""
     hints = get_type_hints(cls, include_extras=True)
     return {name: hint for name, hint in hints.items() if get_origin(hint) is not ClassVar}
 
 
 @cache
-def _required(cls: type[Any]) -> tuple[str, ...]:
+def required_of(cls: type[Any]) -> tuple[str, ...]:
+    """Names of the fields without a default."""
     return tuple(
         part.name
         for part in fields(cls)
@@ -177,12 +190,12 @@ def _walk(hint: Any, value: Any, key: str) -> Iterator[_Value]:
     bare, _ = _bare(hint)
     origin, inner = get_origin(bare), get_args(bare)
     if is_dataclass(bare) and isinstance(value, dict):
-        hints = _hints(bare)  # type: ignore[arg-type]
+        hints = hints_of(bare)  # type: ignore[arg-type]
         for name, item in value.items():
             if name not in hints:
                 raise Fault("unknown key", _join(key, name), did_you_mean(str(name), hints))
             yield from _walk(hints[name], item, _join(key, name))
-        for name in _required(bare):  # type: ignore[arg-type]
+        for name in required_of(bare):  # type: ignore[arg-type]
             if name not in value:
                 yield _Value(_join(key, name), hints[name], MISSING)
         return
@@ -230,13 +243,16 @@ def _fault(found: _Value) -> Fault | None:
     kind = get_origin(bare) or bare
     accepted = {float: (float, int), tuple: (list, tuple), Path: (str,)}.get(kind, kind)
     if not isinstance(value, accepted) or (isinstance(value, bool) and kind is not bool):
-        names = {tuple: "list", dict: "table", Path: "path"}
+        names = {str: "text", tuple: "list", dict: "table", Path: "path"}
         expected = "table" if is_dataclass(kind) else names.get(kind, kind.__name__)
         actual = "null" if value is None else f"{type(value).__name__} ({value!r:.60})"
         return Fault(f"expected {expected}, got {actual}", key)
     if bounds is not None and isinstance(value, (int, float)):
         shown = f"{value:g}" if isinstance(value, float) else f"{value!s:.30}"
         return Fault(f"is {shown}, expected {_range(bounds, value)}", key, bounds.description)
+    if bounds is not None and isinstance(value, str):
+        expected = f"{bounds.min_length} to {bounds.max_length} characters"
+        return Fault(f"expected {expected}, got {len(value)}", key, bounds.description)
     return Fault(reason, key)
 
 
