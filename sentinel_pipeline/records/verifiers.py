@@ -10,9 +10,6 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar, Literal, get_args
 
-from .bounds import CountOrZero
-from .decode import build_kind
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PythonTests:
@@ -146,9 +143,9 @@ class GroundedText:
     """The facts as a JSON object; a share such as 0.372 may be written 37,2 %."""
     must_mention: tuple[str, ...]
     """Facts that the text has to hold, as numbers or words."""
-    min_words: CountOrZero
-    max_words: CountOrZero
-    max_chars: CountOrZero | None = None
+    min_words: int
+    max_words: int
+    max_chars: int | None = None
     shown: str = ""
     """The prompt: a copy of it is no answer."""
     language: Literal["pt"] = "pt"
@@ -209,7 +206,8 @@ Verifier = (
     | GroundedText
     | JudgedAnswer
 )
-_KINDS: dict[str, type[Any]] = {cls.kind: cls for cls in get_args(Verifier)}
+KINDS: dict[str, type[Any]] = {cls.kind: cls for cls in get_args(Verifier)}
+"""Each verifier by its ``kind``."""
 
 
 def verifier_to_json(verifier: Verifier | None) -> str | None:
@@ -227,4 +225,6 @@ def verifier_from_json(text: str | None) -> Verifier | None:
     Raises:
         ValueError: not an object, an unknown ``kind``, an unknown or missing field, or a value of the wrong type.
     """
-    return None if text is None else build_kind(_KINDS, json.loads(text))
+    from .decode import build_kind
+
+    return None if text is None else build_kind(KINDS, json.loads(text))

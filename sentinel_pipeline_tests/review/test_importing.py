@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sqlalchemy import func, select
 
 from sentinel_pipeline.errors import BadInput
-from sentinel_pipeline.records import SftCandidate
+from sentinel_pipeline.records.sft_candidate import SftCandidate
 from sentinel_pipeline.review import importing
 from sentinel_pipeline.review.cards import read_card
 from sentinel_pipeline.review.database import Database

@@ -97,6 +97,8 @@ def _check_meaning(checked: Verifier) -> None:
         _object("schema", checked.schema)
     if isinstance(checked, GroundedText):
         _object("record", checked.record)
+        if min(checked.min_words, checked.max_words, checked.max_chars or 0) < 0:
+            raise ValueError("min_words, max_words and max_chars count, so none is negative")
 
 
 def _object(name: str, text: str) -> None:
