@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from math import sqrt
 from typing import Any
 
+from ..critic.thoughts import part
 from ..records import BenchmarkReport, SampleScore
 from ..store import Draft
 from ..store.manifest import versions
@@ -89,7 +90,7 @@ def _samples(samples: Sequence[SampleScore]) -> Iterator[dict[str, Any]]:
             "doc_id": place,
             "doc": {"task_id": one.task_id, "category": one.category, "family": one.family},
             "resps": [[one.completion]],
-            "filtered_resps": [one.completion],
+            "filtered_resps": [part(one.completion).answer],
             "filter": "none",
             "metrics": [_METRIC],
             "doc_hash": hashlib.sha256(one.task_id.encode("utf-8", "surrogatepass")).hexdigest(),

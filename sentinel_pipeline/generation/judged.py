@@ -1,7 +1,9 @@
 """Answers that only a reader can judge: a licensed judge is asked once about each, and its verdicts are kept beside the answers.
 
-A judge without a licence for its rubric is not asked, and a judge that does not answer says nothing: both are infrastructure,
-never a score. What this module does not do: license a judge (``bench.licence``), or count what it says (``bench.evaluate``).
+The judge reads the answer, not the thought before it. A judge without a licence for its rubric is
+not asked, and a judge that does not answer says nothing: both are infrastructure, never a score.
+What this module does not do: license a judge (``bench.licence``), or count what it says
+(``bench.evaluate``).
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from typing import Any, NamedTuple
 
 from ..bench.evaluate import read_verdicts, verdicts_path
 from ..bench.licence import Labelled, require_licence
+from ..critic.thoughts import part
 from ..errors import GateRefused, Infrastructure
 from ..records import JudgedAnswer, Message, Task
 from ..records.conversation import sample_id
@@ -87,7 +90,9 @@ def _rubric(task: Task, every: bool) -> str | None:
 def _asked(
     tasks: Sequence[Task], rubrics: dict[str, str], answers: Path, samples: int, model_hash: str
 ) -> Iterator[_Asked]:
-    said = {row["id"]: row["completion"] for row in read_jsonl(answers)}
+    parted = {row["id"]: part(row["completion"]) for row in read_jsonl(answers)}
+    # What ends within its thought is no answer: the scorer has failed it, and there is nothing to judge.
+    said = {name: one.answer for name, one in parted.items() if one.finished}
     for task in (task for task in tasks if task.id in rubrics):
         rubric = rubrics[task.id]
         judge_hash = identity("", model_hash, rubric).judge_hash

@@ -2,7 +2,8 @@
 judge where the recipe asks for it: an accepted answer is then one that both accept.
 
 A task gives one pair at most: an accepted answer against one that is not, far enough apart, of the kind of rejection that is
-rarest so far as the task has a choice. No kind takes more than its quota; what is left out is counted, never replaced. What this
+rarest so far as the task has a choice. Two sides differ in their answers, not in their thoughts alone, and what ends within its
+thought, which is no answer, is no side. No kind takes more than its quota; what is left out is counted, never replaced. What this
 module does not do: draw answers (a worker does), or ask a judge (``judged`` does).
 """
 
@@ -20,6 +21,7 @@ from typing import NamedTuple
 
 from ..bench.evaluate import read_verdicts
 from ..critic.labels import label
+from ..critic.thoughts import part
 from ..errors import BadInput, Infrastructure
 from ..records import (
     LABELS,
@@ -180,7 +182,11 @@ def _options(
     tally["tasks"] += 1
     scored = [one for one in group if one.labels.accepted.value is not None]
     good = [one for one in scored if one.labels.accepted.value]
-    bad = [one for one in scored if not one.labels.accepted.value]
+    bad = [
+        one
+        for one in scored
+        if not one.labels.accepted.value and part(one.answer.completion).finished
+    ]
     tally.update({"answers": len(group), "infra": len(group) - len(scored), "accepted": len(good)})
     tally["solved"] += bool(good)
     source, chosen = ("model", good[0].answer.completion) if good else ("reference", task.reference)
@@ -193,7 +199,12 @@ def _options(
     if not good and not (spec.reference and task.reference):
         tally["none_accepted"] += 1
         return []
-    far = [one for one in bad if 1.0 - one.score >= spec.margin and one.answer.completion != chosen]
+    answer = part(chosen).answer
+    far = [
+        one
+        for one in bad
+        if 1.0 - one.score >= spec.margin and part(one.answer.completion).answer != answer
+    ]
     if not far:
         tally["within_margin"] += 1
     by_kind: dict[RejectionKind, Judged] = {}
@@ -239,7 +250,7 @@ _INVENTED_CODES = (
 def rejection_kind(task: Task, one: Judged) -> RejectionKind:
     """Of a rejected answer, the first that holds: it refuses or says nothing, does not parse, breaks the form, names what the
     prompt does not give, or is plainly wrong."""
-    labels, text = one.labels, one.answer.completion
+    labels, text = one.labels, part(one.answer.completion).answer
     if not text.strip() or _REFUSAL.match(text):
         return "refusal"
     if labels.syntax_pass.value is False:

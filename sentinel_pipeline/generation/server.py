@@ -1,8 +1,10 @@
 """An OpenAI-compatible server as an engine: requests in parallel, retries, a rate limit, and every token counted.
 
-``chat`` goes to ``/chat/completions`` as messages, and the server renders them; ``cue`` and ``raw`` go to ``/completions`` as text.
-An item whose request fails for good is left out: trouble of a server is infrastructure, never an answer. What this module does
-not do: trust a byte of a reply, follow redirects, or keep a key anywhere but in the request's header.
+``chat`` goes to ``/chat/completions`` as messages, and the server renders them; ``cue`` and ``raw``
+go to ``/completions`` as text. Reasoning that the server tells apart stands before the answer as a
+thought; reasoning without an answer is a thought that never ended. An item whose request fails for
+good is left out: trouble of a server is infrastructure, never an answer. What this module does not
+do: trust a byte of a reply, follow redirects, or keep a key anywhere but in the request's header.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple
 
+from ..critic.thoughts import with_thought
 from ..errors import BadInput, Infrastructure
 from ..records import Message
 from ..sandbox.outcomes import one_line
@@ -74,8 +77,11 @@ class Reply(NamedTuple):
     """The first choice of a reply."""
 
     text: str
+    """The answer; empty where the model ended within its thought."""
     finish_reason: str
     tokens: int
+    thought: str = ""
+    """What the server tells apart as reasoning."""
 
 
 class _GivenUp(Exception):
@@ -178,7 +184,8 @@ class Server:
                 "completions", body | {"prompt": plain(prompt.messages, decoding.prompt_format)}
             )
         seconds = round(time.perf_counter() - started, 6)
-        return Answer(prompt.id, reply.text, reply.finish_reason == "stop", reply.tokens, seconds)
+        completion = with_thought(reply.thought, reply.text)
+        return Answer(prompt.id, completion, reply.finish_reason == "stop", reply.tokens, seconds)
 
     def _post(self, path: str, body: dict[str, Any]) -> Reply:
         problem = ""
@@ -249,15 +256,19 @@ class Server:
 
     def _read(self, data: dict[str, Any]) -> Reply:
         choice = data["choices"][0]
-        text = choice["message"].get("content") if "message" in choice else choice["text"]
+        message = choice.get("message")
+        text = choice["text"] if message is None else message.get("content")
         if not isinstance(text, str) and text is not None:
             raise TypeError("content is no text")
+        names = ("reasoning_content", "reasoning", "thinking")
+        fields = (message.get(name) for name in names) if isinstance(message, dict) else ()
+        thought = next((value for value in fields if isinstance(value, str) and value), "")
         usage = data.get("usage") or {}
         tokens = int(usage.get("completion_tokens") or 0)
         with self._lock:
             self.usage.prompt_tokens += int(usage.get("prompt_tokens") or 0)
             self.usage.completion_tokens += tokens
-        return Reply(text or "", str(choice.get("finish_reason")), tokens)
+        return Reply(text or "", str(choice.get("finish_reason")), tokens, thought)
 
     def _keep_rate(self) -> None:
         if not self.spec.requests_per_minute:

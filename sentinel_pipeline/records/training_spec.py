@@ -62,6 +62,9 @@ class TuneSpec:
     warmup_steps: int = 40
     weight_decay: float = 0.01
     max_length: int = 512
+    train_on_thoughts: bool = False
+    """Whether what a row's model thought before its answer is part of the completion. ``false`` leaves it out: prompt, then answer;
+    rows without thoughts are the same either way."""
     lora_r: int = 32
     lora_alpha: int = 32
     four_bit: bool = False
