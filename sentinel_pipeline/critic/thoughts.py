@@ -90,17 +90,11 @@ _FAMILIES: tuple[tuple[str, str, str], ...] = (
     ("inner", r"<\|inner_prefix\|>", r"<\|inner_suffix\|>"),
 )  # fmt: skip
 """Name, opening, closing; an opening of one family is closed by its own alone."""
-_TAG = re.compile(
-    "|".join(
-        f"(?P<{name}_open>{opening})|(?P<{name}_close>{closing})"
-        for name, opening, closing in _FAMILIES
-    ),
-    re.IGNORECASE,
+_SIDES = "|".join(
+    f"(?P<{name}_open>{opens})|(?P<{name}_close>{ends})" for name, opens, ends in _FAMILIES
 )
-_HINT = re.compile(
-    r"[<|/:_◁\[](?:begin_|start_|begin_of_|start_of_|end_|end_of_)?(?:think|thought|reasoning)|<\|channel\|>|<\|inner_|\A\s*analysis\S",
-    re.IGNORECASE,
-)
+_TAG = re.compile(rf"(?=[<\[◁])(?:{_SIDES})", re.IGNORECASE)
+_HINTS = ("think", "thought", "reasoning", "<|channel|>", "<|inner_", "analysis")
 """Without one of these there is no thought: most texts end here."""
 _BEFORE = re.compile(
     r"[\s\ufeff]*(?:(?:<s>|<\|im_start\|>assistant|<\|start_header_id\|>assistant<\|end_header_id\|>|<\|assistant\|>|<｜Assistant｜>)\s*)?"
@@ -130,7 +124,8 @@ class _Mark(NamedTuple):
 
 def _pieces(text: str) -> tuple[list[Segment], bool]:
     """``_split`` until the answer holds nothing more to part, so that an answer is parted into itself."""
-    if not _HINT.search(text):
+    folded = text.lower()
+    if not any(hint in folded for hint in _HINTS):
         return [Segment("answer", text)], True
     pieces, finished = _split(text)
     for _ in range(_ROUNDS):
