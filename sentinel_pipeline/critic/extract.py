@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable
 from typing import Literal
 
+from .call_forms import marked_calls
 from .fences import Fence, fences, outside
 from .json_reader import Extracted, JsonReading, json_in_prose, mend_json, read_json, read_strictly
 from .syntax import python_tree
@@ -194,6 +195,9 @@ def _script(text: str, entry_point: str | None) -> Extracted:
 
 
 def _json(text: str, reading: JsonReading) -> Extracted:
+    calls = marked_calls(text)
+    if calls is not None:
+        return calls
     if reading != "strict":
         return _lenient_json(text, reading)
     whole = read_json(text)
