@@ -10,6 +10,7 @@ do: trust a byte of a reply, follow redirects, or keep a key anywhere but in the
 from __future__ import annotations
 
 import hashlib
+import json
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -19,6 +20,7 @@ from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple
 
+from ..candidates.turns import plain_turn
 from ..critic.thoughts import with_thought
 from ..errors import BadInput, Infrastructure
 from ..records import Message
@@ -185,7 +187,8 @@ class Server:
             )
         seconds = round(time.perf_counter() - started, 6)
         completion = with_thought(reply.thought, reply.text)
-        return Answer(prompt.id, completion, reply.finish_reason == "stop", reply.tokens, seconds)
+        stopped = reply.finish_reason in ("stop", "tool_calls", "function_call")
+        return Answer(prompt.id, completion, stopped, reply.tokens, seconds)
 
     def _post(self, path: str, body: dict[str, Any]) -> Reply:
         problem = ""
@@ -268,6 +271,8 @@ class Server:
         with self._lock:
             self.usage.prompt_tokens += int(usage.get("prompt_tokens") or 0)
             self.usage.completion_tokens += tokens
+        if message is not None:
+            text = _with_calls(message, text or "")
         return Reply(text or "", str(choice.get("finish_reason")), tokens, thought)
 
     def _keep_rate(self) -> None:
@@ -286,6 +291,25 @@ class Server:
             f"{self.spec.base_url} is out: {self._failures_in_a_row} items in a row failed, the last by {self._last_problem}. "
             "What was answered is kept: run the same command again."
         )
+
+
+def _with_calls(message: dict[str, Any], text: str) -> str:
+    """The words of a reply with the tools that it calls, as rows are written; a refusal where it says nothing else."""
+    calls = message.get("tool_calls")
+    called = message.get("function_call")
+    if not calls and not called:
+        refusal = message.get("refusal")
+        return refusal if not text and isinstance(refusal, str) else text
+    names = ("tool_calls", "function_call")
+    turn = {"role": "assistant", "content": text} | {name: message.get(name) for name in names}
+    try:
+        return str(plain_turn(turn, 0)["content"])
+    except (
+        ValueError,
+        TypeError,
+        AttributeError,
+    ):  # a broken call is the model's: it is judged as it stands
+        return f"{text}\n{json.dumps(calls or called, ensure_ascii=False)}".strip()
 
 
 def _retry_after(value: str | None) -> float | None:

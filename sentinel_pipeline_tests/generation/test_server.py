@@ -17,7 +17,7 @@ from sentinel_pipeline.generation import Decoding, Prompt, read_answers
 from sentinel_pipeline.generation.answers import Answer, answer_by
 from sentinel_pipeline.generation.cache import AnswerCache
 from sentinel_pipeline.generation.server import Server, ServerSpec
-from sentinel_pipeline.records import Message, TextAnswer
+from sentinel_pipeline.records import FunctionCalls, Message, TextAnswer
 from sentinel_pipeline.records.conversation import place_of
 from sentinel_pipeline_tests.generation.served import completion, serving
 
@@ -346,3 +346,34 @@ def test_a_later_turn_is_asked_with_the_earlier_answer_and_without_its_thought(
         second = Prompt("c#2", (*first.messages, place_of("c#1"), Message("user", "sure?")))
         assert answer_by(server, [first, second], Decoding(), tmp_path / "a.jsonl") == 0
     assert [turn["content"] for turn in served.asked[-1]["messages"]] == ["2+2?", "four", "sure?"]
+
+
+CALL = {
+    "id": "c1",
+    "type": "function",
+    "function": {"name": "rain", "arguments": '{"city": "Braga"}'},
+}
+BROKEN = {"id": "c1", "type": "function", "function": {"name": "rain", "arguments": '{"city'}}
+
+
+@pytest.mark.parametrize(
+    ("message", "outcome"),
+    [({"tool_calls": [CALL]}, "pass"), ({"tool_calls": [BROKEN]}, "fail"), ({"refusal": "No."}, "fail")],
+)  # fmt: skip
+def test_a_reply_without_words_is_its_calls_or_its_refusal(
+    tmp_path: Path, message: dict[str, Any], outcome: str
+) -> None:
+    body = completion(None, finish="tool_calls")
+    body["choices"][0]["message"] |= message
+    with serving(lambda _: (200, body)) as served, Server(spec(served.url)) as server:
+        assert answer_by(server, prompts(1), Decoding(), tmp_path / "a.jsonl") == 0
+    (row,) = read_answers(tmp_path / "a.jsonl")
+    verifier = FunctionCalls(
+        functions='[{"name": "rain", "parameters": {"properties": {"city": {"type": "string"}}}}]',
+        expected='[{"rain": {"city": ["Braga"]}}]',
+    )
+    (found,) = score(
+        [Scorable(row.id, prompts(1)[0].messages, row.completion, verifier, row.stopped)]
+    )
+    assert row.stopped and row.completion.strip()
+    assert found.outcome == outcome
