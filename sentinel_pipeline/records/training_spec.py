@@ -154,6 +154,9 @@ class TuneSpec(StageSpec):
     warmup_steps: CountOrZero = 40
     weight_decay: NotNegative = 0.01
     max_length: Count = 512
+    train_on_thoughts: bool = False
+    """Whether what a row's model thought before its answer is part of the completion. ``false`` leaves it out: prompt, then
+    answer; rows without thoughts are the same either way."""
     load_in_4bit: bool = False
     """QLoRA: the frozen base in 4 bit while the adapter trains (Dettmers et al., 2023, arXiv:2305.14314); by ``bitsandbytes``."""
     stages: tuple[FreezeStage, ...] = ()
