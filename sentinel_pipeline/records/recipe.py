@@ -86,7 +86,8 @@ class Recipe:
                 raise Fault(message, f"gates.{name}.suite", fix)
             if self.grpo is None and "grpo" in (policy.stage, policy.against):
                 raise Fault("the recipe has no GRPO", f"gates.{name}.stage", _ADD_GRPO)
-        if self.gates["capability_gap"].severity != "block":
+        gap = self.gates.get("capability_gap")
+        if gap is None or gap.severity != "block":
             fix = "Leave it at 'block'; change its threshold where you mean another bound."
             key = "gates.capability_gap.severity"
             raise Fault("training never starts without it", key, fix)
