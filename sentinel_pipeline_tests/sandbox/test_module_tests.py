@@ -111,9 +111,11 @@ def test_no_exception_where_one_is_due(python: Grade) -> None:
     "import unittest\nfrom solution import f, Bad\nclass TestF(unittest.TestCase):\n    def test_a(self):\n        with self.assertRaises(Bad):\n            f(1)\n",
     "import solution\nasync def g():\n    return solution\ndef test_a():\n    try:\n        solution.f(1)\n    except solution.Bad:\n        pass\n",
 ])  # fmt: skip
-def test_the_programs_own_exception_needs_its_process(python: Grade, tests: str) -> None:
+def test_the_programs_own_exception_is_known_apart_from_its_process(
+    python: Grade, tests: str
+) -> None:
     result = python(ITS_OWN, tests, entry_point=None)
-    assert (result.reason, result.trust) == ("passed", "shared")
+    assert (result.reason, result.trust) == ("passed", "separate")
     assert (
         python("class Bad(Exception): pass\ndef f(x): return 1\n", tests, entry_point=None).outcome
         is not Outcome.INFRA

@@ -142,15 +142,30 @@ def _drain(value: Any, opaque: Opaque, depth: int) -> Any:
     iterator = iter(value)
     while len(items) < MAX_DRAINED:
         try:
-            items.append(pack(next(iterator), opaque, depth))
+            item = next(iterator)
         except StopIteration:
             end = "stop"
             break
-    return {"g": [items, end]}
+        except Exception:
+            # What comes before is still right. Where it matters, the judge asks again item by item.
+            end = "raised"
+            break
+        items.append(pack(item, opaque, depth))
+    whole = end == "stop" and type(value) not in _COMPUTING
+    return {"g" if whole else "G": [items, end]}
 
 
+def keep_computing() -> None:
+    """From now on generators and their like are no plain values: what is asked item by item must not run ahead."""
+    for kind in _COMPUTING:
+        _PACKERS.pop(kind, None)
+
+
+_COMPUTING: tuple[type, ...] = (map, filter, zip, enumerate, type(_ for _ in ()))
+"""Iterators that run code of the program for each item."""
 _LAZY: tuple[type, ...] = (
-    *(map, filter, zip, enumerate, reversed),
+    *_COMPUTING,
+    reversed,
     *map(
         type,
         (
@@ -164,7 +179,6 @@ _LAZY: tuple[type, ...] = (
             reversed([]),
         ),
     ),
-    type(_ for _ in ()),
 )
 _PACKERS: dict[type, Callable[[Any, Opaque, int], Any]] = {
     float: _pack_float,
@@ -224,7 +238,9 @@ def _pack_other(value: Any, kind: type, opaque: Opaque, depth: int) -> Any:
         return {"B": _FUNCTION_NAMES[id(value)]}
     for base, reduce in _REDUCE:
         if base in kind.__mro__:
-            return pack(reduce(value), opaque, depth)
+            plain = pack(reduce(value), opaque, depth)
+            subclass = getattr(opaque, "subclass", None)
+            return subclass(value, plain) if subclass else plain
     return opaque(value)
 
 
@@ -248,7 +264,7 @@ def unpack(node: Any, handle: Callable[[Any], Any], depth: int = 0) -> Any:
         return _UNPACKERS[tag](content, handle, depth + 1)
     except Malformed:
         raise
-    except Exception as error:
+    except (TypeError, ValueError, LookupError, ArithmeticError, AttributeError) as error:
         raise Malformed(f"bad content for tag {tag[:8]!r}: {type(error).__name__}") from None
 
 
@@ -272,17 +288,28 @@ def _big(content: Any, _handle: Any = None, _depth: int = 0) -> int:
 
 def _undrain(content: Any, handle: Callable[[Any], Any], depth: int) -> Any:
     items, end = content
+    if end != "stop":
+        raise Malformed("expected stop")
+    return iter(_items(items, handle, depth))
+
+
+def _undrain_computing(content: Any, handle: Callable[[Any], Any], depth: int) -> Any:
+    items, end = content
+    if end not in ("stop", "more", "raised"):
+        raise Malformed("expected stop, more or raised")
     values = _items(items, handle, depth)
-    if end == "stop":
-        return iter(values)
-    if end == "more":
-        return _unfinished(values)
-    raise Malformed("expected stop or more")
+    computing = getattr(handle, "computing", None)
+    if computing is not None:
+        return computing(values, end)
+    return iter(values) if end == "stop" else _unfinished(values, end)
 
 
-def _unfinished(values: list[Any]) -> Any:
+def _unfinished(values: list[Any], end: str) -> Any:
+    """The items of an iterator that was not taken to its end, where nobody can be asked for the rest."""
     yield from values
-    raise RuntimeError(f"only the first {MAX_DRAINED} items of an endless iterator are taken")
+    if end == "more":
+        raise RuntimeError(f"only the first {MAX_DRAINED} items of an endless iterator are taken")
+    raise RuntimeError("the iterator raised an exception here")
 
 
 def _text(content: Any) -> str:
@@ -344,5 +371,6 @@ _UNPACKERS: dict[str, Callable[[Any, Any, int], Any]] = {
     "T": lambda content, _handle, _depth: _TYPES[content],
     "B": lambda content, _handle, _depth: _FUNCTIONS[content],
     "g": _undrain,
+    "G": _undrain_computing,
     "h": lambda content, handle, _depth: handle(content),
 }

@@ -24,8 +24,9 @@ from ..guest import script
 from ..guest.codec import Malformed
 from ..outcomes import Limits
 from ..typescript import Parser
+from .finding import Finding
 from .python_tests import PASSED, Judgement, in_time, why_ended
-from .remote import Finding, Stop
+from .remote import Stop
 from .script_values import check, read_failure
 from .sessions import Live
 from .suite import BadTests

@@ -13,7 +13,7 @@ from typing import Any
 
 from ..guest.codec import Malformed
 from ..guest.script import OWN_LINES
-from .remote import Finding
+from .finding import Finding
 
 MAX_DEPTH = 220
 """Each level of a value is at most two of JSON, and ``values.js`` stops at 100."""

@@ -14,8 +14,8 @@ from ...records import SqlAnswer
 from ..guest import codec
 from ..guest.codec import Malformed
 from ..outcomes import Limits
+from .finding import Finding
 from .python_tests import PASSED, Judgement, in_time, why_ended
-from .remote import Finding
 from .rows import Row, Unreadable, first_difference, read_row
 from .sessions import split_frames
 from .zygotes import BATCH, End, Zygote, frame
