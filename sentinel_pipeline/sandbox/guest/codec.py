@@ -143,8 +143,8 @@ def _drain(value: Any, opaque: Opaque, depth: int) -> Any:
     while len(items) < MAX_DRAINED:
         try:
             item = next(iterator)
-        except StopIteration:
-            end = "stop"
+        except StopIteration as stop:
+            end = "stop" if stop.value is None else "raised"  # a value that the items do not say
             break
         except Exception:
             # What comes before is still right. Where it matters, the judge asks again item by item.
@@ -194,6 +194,9 @@ _PACKERS: dict[type, Callable[[Any, Opaque, int], Any]] = {
     bytearray: _pack_text("y", lambda value: bytes(value).hex()),
     complex: _pack_text("c", lambda value: [repr(value.real), repr(value.imag)]),
     range: _pack_text("r", lambda value: [hex(value.start), hex(value.stop), hex(value.step)]),
+    slice: lambda value, opaque, depth: {
+        "sl": [pack(part, opaque, depth) for part in (value.start, value.stop, value.step)]
+    },
     type({}.keys()): _pack_items("dk"),
     type({}.values()): _pack_items("dv"),
     type({}.items()): _pack_items("di"),
@@ -363,6 +366,7 @@ _UNPACKERS: dict[str, Callable[[Any, Any, int], Any]] = {
     "td": lambda content, _handle, _depth: _late("datetime").timedelta(
         *(int(part) for part in content)
     ),
+    "sl": _as(lambda items: slice(*items)),
     "dk": _as(lambda items: dict.fromkeys(items).keys()),
     "dv": _as(lambda items: dict(enumerate(items)).values()),
     "di": _as(lambda items: dict(items).items()),

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import dataclasses
 import dis
+import functools
 import math
 import operator
 import sys
@@ -70,7 +71,7 @@ _PLAIN: dict[str, type] = {
 }
 _PLAIN_TYPES: frozenset[type] = frozenset(
     (
-        *(*_PLAIN.values(), bool, range, type(None), type(...), type(NotImplemented)),
+        *(*_PLAIN.values(), bool, range, slice, type(None), type(...), type(NotImplemented)),
         *(Counter, OrderedDict, defaultdict, type({}.keys()), type({}.values()), type({}.items())),
     )
 )
@@ -85,8 +86,14 @@ _KNOWN: dict[str, type] = {
     "module": types.ModuleType,
     **{name: _PLAIN[name] for name in MUTABLE},
 }
-_VERDICTS = frozenset({"startswith", "endswith", "issubset", "issuperset", "isdisjoint"})
-"""Methods of plain types that compare with their argument: the tests' value would be shown before the answer."""
+COMPARING = frozenset(
+    (
+        *("startswith", "endswith", "issubset", "issuperset", "isdisjoint", "union", "compare"),
+        *("difference", "symmetric_difference", "intersection", "replace", "removeprefix"),
+        "removesuffix",
+    )
+)
+"""Methods of plain types that combine with their argument as operators do: they are asked by the same rule."""
 _ASKABLE = frozenset(
     (
         *("__name__", "__qualname__", "__doc__", "__module__", "__annotations__", "__defaults__"),
@@ -121,6 +128,8 @@ class Judged:
     """Whether the tests used it as only an object can be used."""
     provisional: bool = False
     """Whether it comes of arithmetic with a plain value of the tests."""
+    deliveries: int = 0
+    """How often it came in an answer."""
     entered_at: int = -1
     """How much the tests had asked when they entered it by ``with``; -1: not entered, or it gave a plain value."""
 
@@ -209,15 +218,38 @@ def _attributes_of_plain_values() -> frozenset[str]:
 PLAIN_ATTRIBUTES = _attributes_of_plain_values()
 
 
-def _refuse(_session: Session, error: type[Exception], message: str) -> Exception:
+def refusal(error: type[Exception], message: str) -> Exception:
     """An exception for what a program's object does not give; its verdict is the program's."""
     raised = error(message)
     raised.__dict__["finding"] = Finding("exception", f"{error.__name__}: {message}")
     return raised
 
 
-def use(known: Judged) -> None:
-    """The tests used it as only an object can be used."""
+def on_data(operation: Callable[..., Any], *values: Any) -> Any:
+    """An operation of the interpreter's on data that came back. Where it fails, the data are to blame."""
+    try:
+        return operation(*values)
+    except StopIteration:
+        raise
+    except Exception as error:
+        text = f"{type(error).__name__}: {str(error)[:300]}"
+        error.__dict__.setdefault("finding", Finding("exception", text))
+        raise
+
+
+def delivered(value: Any) -> None:
+    """An object came in an answer, maybe again. What the tests did with it where it came before says nothing about what they expect
+    here, so the candidate cannot hand out an object that they use as one where they expect a plain value."""
+    known = judged(value)
+    known.deliveries += 1
+    known.used = False
+    known.origin = None
+
+
+def use(known: Judged, deliveries: int) -> None:
+    """The tests used it as only an object can be used; ``deliveries``: how often it had come before they did."""
+    if known.deliveries != deliveries:
+        return
     known.used = True
     if known.origin:
         known.session.used_as_objects.add(known.origin)
@@ -235,26 +267,31 @@ class Remote:
         known = judged(self)
         if name in ("send", "throw", "close") and known.has(name):
             return object.__getattribute__(self, name)
-        if name in _VERDICTS and not known.is_object():
-            raise _refuse(known.session, AttributeError, f"{name} of an object of the program")
+        if known.base == "coroutine" and name.startswith(("cr_", "gi_", "__")):
+            raise refusal(AttributeError, name)  # asyncio looks when it shows a task
         if name == "__dict__" and known.provisional:
-            raise _refuse(known.session, AttributeError, name)
+            raise refusal(AttributeError, name)
         if known.provisional and name in PLAIN_ATTRIBUTES and not known.is_object():
-            raise _refuse(known.session, AttributeError, f"{name} of a result of arithmetic")
+            raise refusal(AttributeError, f"{name} of a result of arithmetic")
+        before = known.deliveries
         value = known.session.ask("get", known.target, name)
         if name not in PLAIN_ATTRIBUTES and stands_in_tests(1):
-            use(known)
+            use(known, before)
+        if name in COMPARING and isinstance(value, Remote) and not known.is_object():
+            return functools.partial(_compare_by, self, value)
         return value
 
     def __setattr__(self, name: str, value: Any) -> None:
         known = judged(self)
+        before = known.deliveries
         known.session.ask("set", known.target, name, (value,))
-        use(known)
+        use(known, before)
 
     def __delattr__(self, name: str) -> None:
         known = judged(self)
+        before = known.deliveries
         known.session.ask("delattr", known.target, "", (name,))
-        use(known)
+        use(known, before)
 
     def __dir__(self) -> Any:
         return _text_list(_ask(self, "dir"))
@@ -280,7 +317,7 @@ class Remote:
     def __hash__(self) -> int:
         known = judged(self)
         if not known.has("__hash__"):
-            raise _refuse(known.session, TypeError, f"unhashable type: {type(self).__name__!r}")
+            raise refusal(TypeError, f"unhashable type: {type(self).__name__!r}")
         return _exactly(self, int, _ask(self, "hash"))
 
     def __copy__(self) -> Any:
@@ -299,15 +336,13 @@ def _underscored(remote: Any, name: str) -> Any:
         return _KNOWN.get(known.base, type(remote))
     if name == "__signature__":
         return _signature(known)
-    return object.__getattribute__(remote, name)
+    return on_data(object.__getattribute__, remote, name)
 
 
 def _ask(remote: Any, operation: str, *args: Any) -> Any:
     known = judged(remote)
     if known.provisional and operation in _PROVISIONAL and not known.is_object():
-        raise _refuse(
-            known.session, TypeError, f"{operation} of a result of arithmetic with an object"
-        )
+        raise refusal(TypeError, f"{operation} of a result of arithmetic with an object")
     value = known.session.ask(operation, known.target, "", args)
     if known.provisional and isinstance(value, Remote):
         judged(value).provisional = True
@@ -317,7 +352,7 @@ def _ask(remote: Any, operation: str, *args: Any) -> Any:
 def _exactly(remote: Any, kind: type, value: Any) -> Any:
     if type(value) is not kind:
         message = f"expected {kind.__name__}, got {type(value).__name__}"
-        raise _refuse(judged(remote).session, TypeError, message)
+        raise refusal(TypeError, message)
     return value
 
 
@@ -347,7 +382,7 @@ def _signature(known: Judged) -> Any:
             ]
         )
     except (TypeError, ValueError):
-        raise _refuse(known.session, ValueError, "no signature") from None
+        raise refusal(ValueError, "no signature") from None
 
 
 def _plain_content(remote: Any) -> Any:
@@ -378,7 +413,7 @@ def _equal(remote: Any, other: Any) -> Any:
         return False
     content = _plain_content(remote)
     if content is not None and is_plain(content):
-        return content == other
+        return on_data(operator.eq, content, other)
     if known.has("__eq__") and known.is_object():
         known.session.needs_shared("the tests compare an object of the program with a plain value")
     return False
@@ -399,10 +434,11 @@ def _combine(name: str, left: Any, right: Any) -> Any:
     if not sound:
         content = _plain_content(remote)
         if content is not None and is_plain(content):
-            return _BY_NAME[name](*((content, other) if remote is left else (other, content)))
+            sides = (content, other) if remote is left else (other, content)
+            return on_data(_BY_NAME[name], *sides)
         if name in ORDER:
             message = f"{name} of an object of the program and a plain value is not asked"
-            raise _refuse(known.session, TypeError, message)
+            raise refusal(TypeError, message)
     target = target_of(left)
     if target is not None:
         value = known.session.ask(name, target, "", (right,))
@@ -413,7 +449,7 @@ def _combine(name: str, left: Any, right: Any) -> Any:
     if not sound or _is_provisional(remote) or _is_provisional(other):
         if not isinstance(value, Remote):
             message = f"{name} of an object of the program and a plain value gave a plain value"
-            raise _refuse(known.session, TypeError, message)
+            raise refusal(TypeError, message)
         judged(value).provisional = True
     return value
 
@@ -431,15 +467,28 @@ _BY_NAME: dict[str, Callable[[Any, Any], Any]] = {
 }
 
 
+def _compare_by(remote: Any, method: Any, *args: Any) -> Any:
+    """A method that combines with a value of the tests."""
+    known = judged(remote)
+    value = known.session.ask("call", judged(method).target, "", args)
+    if known.is_object() or all(target_of(value) is not None for value in args):
+        return value
+    if not isinstance(value, Remote):
+        message = "a method of an object of the program and a plain value gave a plain value"
+        raise refusal(TypeError, message)
+    judged(value).provisional = True
+    return value
+
+
 def _contains(remote: Any, item: Any) -> Any:
     known = judged(remote)
     if known.is_object() or isinstance(item, Remote) or target_of(item) is not None:
         return _exactly(remote, bool, _ask(remote, "contains", item))
     content = _plain_content(remote)
     if content is not None and is_plain(content):
-        return item in content
+        return on_data(operator.contains, content, item)
     if known.has("__iter__") or known.has("__getitem__"):
-        return any(value is item or value == item for value in _iterate(remote))
+        return on_data(operator.contains, _iterate(remote), item)
     return False
 
 
@@ -452,15 +501,14 @@ def _iterator(remote: Any, value: Any) -> Any:
         return value
     if isinstance(value, (Drained, Iterator)):
         return value
-    raise _refuse(
-        judged(remote).session, TypeError, f"iter() returned {type(value).__name__}, no iterator"
-    )
+    raise refusal(TypeError, f"iter() returned {type(value).__name__}, no iterator")
 
 
 def _enter(remote: Any) -> Any:
     known = judged(remote)
+    before = known.deliveries
     value = _ask(remote, "enter")
-    use(known)
+    use(known, before)
     known.entered_at = known.session.asked if value is None or isinstance(value, Remote) else -1
     return value
 
@@ -507,7 +555,6 @@ def _raised_by_statement(trace: Any) -> bool:
 def _await(remote: Any) -> Any:
     known = judged(remote)
     _alone(known)
-    use(known)
     return _ask(remote, "await")
     yield
 
@@ -522,15 +569,18 @@ def _alone(known: Judged) -> None:
 
 def _send(remote: Any, value: Any) -> Any:
     known = judged(remote)
-    use(known)
     if known.base != "coroutine":
         return _ask(remote, "send", value)
     _alone(known)
-    raise StopIteration(_ask(remote, "await"))
+    stop = StopIteration(_ask(remote, "await"))
+    stop.__dict__["finding"] = Finding("exception", "StopIteration")
+    raise stop
 
 
 def _throw(remote: Any, *args: Any) -> Any:
-    use(judged(remote))
+    known = judged(remote)
+    if known.base == "coroutine":
+        raise args[0]  # it runs in one go, so it has not begun or it has ended
     return _ask(remote, "throw", *args)
 
 
@@ -541,7 +591,6 @@ async def _anext(remote: Any) -> Any:
 
 async def _aenter(remote: Any) -> Any:
     _alone(judged(remote))
-    use(judged(remote))
     return _ask(remote, "aenter")
 
 
@@ -556,7 +605,7 @@ async def _aexit(remote: Any, kind: Any, error: Any, trace: Any) -> Any:
 def _call(remote: Any, *args: Any, **kwargs: Any) -> Any:
     known = judged(remote)
     if known.provisional and not known.is_object():
-        raise _refuse(known.session, TypeError, "a call of a result of arithmetic")
+        raise refusal(TypeError, "a call of a result of arithmetic")
     return known.session.ask("call", known.target, "", args, kwargs)
 
 
@@ -650,22 +699,23 @@ class Name(Remote):
         return hash(judged(self).target)
 
     def __eq__(self, other: object) -> Any:
-        return self is other or bool(
-            _value(self) == (_value(other) if type(other) is Name else other)
-        )
+        if self is other:
+            return True
+        second = _value(other) if type(other) is Name else other
+        return on_data(operator.eq, _value(self), second)
 
     def __ne__(self, other: object) -> Any:
         return not self == other
 
     def __str__(self) -> str:
-        return repr(self) if judged(self).session.closed else str(_value(self))
+        return repr(self) if judged(self).session.closed else on_data(str, _value(self))
 
     def __repr__(self) -> str:
         known = judged(self)
-        return f"<{known.target}>" if known.session.closed else repr(_value(self))
+        return f"<{known.target}>" if known.session.closed else on_data(repr, _value(self))
 
     def __format__(self, spec: str) -> str:
-        return format(_value(self), spec)
+        return on_data(format, _value(self), spec)
 
     def __copy__(self) -> Any:
         return self
@@ -690,7 +740,7 @@ def _value(name: Any) -> Any:
     known = judged(name)
     value = known.session.ask("value", known.target, "")
     if type(value) is Name:
-        raise _refuse(known.session, TypeError, "a name stands for a name")
+        raise refusal(TypeError, "a name stands for a name")
     return value
 
 
@@ -698,12 +748,12 @@ def _of_value(method: str) -> Callable[..., Any]:
     """A method of ``Name`` that does with the name's value what the interpreter would do."""
     plain = method.strip("_")
     if plain in _BY_NAME:
-        return lambda name, other: _BY_NAME[plain](_value(name), other)
+        return lambda name, other: on_data(_BY_NAME[plain], _value(name), other)
     if plain[:1] == "r" and plain[1:] in _BY_NAME:
-        return lambda name, other: _BY_NAME[plain[1:]](other, _value(name))
+        return lambda name, other: on_data(_BY_NAME[plain[1:]], other, _value(name))
     if plain in _BUILT_IN:
-        return lambda name, *args: _BUILT_IN[plain](_value(name), *args)
-    return lambda name, *args: getattr(_value(name), method)(*args)
+        return lambda name, *args: on_data(_BUILT_IN[plain], _value(name), *args)
+    return lambda name, *args: on_data(getattr(_value(name), method), *args)
 
 
 _BUILT_IN: dict[str, Callable[..., Any]] = {
@@ -723,7 +773,7 @@ class Mirror(type):
     """The class of what stands for classes of the candidate's."""
 
     def __new__(cls, *_: Any, **__: Any) -> Any:
-        raise TypeError("only the judge makes mirrors")
+        raise refusal(TypeError, "only the judge makes mirrors")
 
     @classmethod
     def __prepare__(cls, _name: str, bases: tuple[type, ...], /, **_: Any) -> Any:
@@ -745,10 +795,12 @@ class Mirror(type):
 
     def __getattr__(cls, name: str) -> Any:
         known = class_knowledge(cls)
+        if name in COMPARING:
+            raise refusal(AttributeError, f"{name} of a class of the program")
         if name == "__signature__":
             return _signature(known)
         if name.startswith("__") and name not in _ASKABLE:
-            raise AttributeError(name)
+            raise refusal(AttributeError, name)
         return known.session.ask("get", known.target, name)
 
     def __setattr__(cls, name: str, value: Any) -> None:
@@ -761,19 +813,18 @@ class Mirror(type):
 
     def __len__(cls) -> int:
         known = class_knowledge(cls)
-        length: int = known.session.ask("len", known.target, "")
-        return length
+        return on_data(operator.index, known.session.ask("len", known.target, ""))
 
     def __bool__(cls) -> bool:
         return True
 
     def __iter__(cls) -> Any:
         known = class_knowledge(cls)
-        return iter(known.session.ask("iter", known.target, ""))
+        return on_data(iter, known.session.ask("iter", known.target, ""))
 
     def __reversed__(cls) -> Any:
         known = class_knowledge(cls)
-        return iter(known.session.ask("reversed", known.target, ""))
+        return on_data(iter, known.session.ask("reversed", known.target, ""))
 
     def __getitem__(cls, key: Any) -> Any:
         known = class_knowledge(cls)
@@ -782,7 +833,7 @@ class Mirror(type):
     def __contains__(cls, item: Any) -> bool:
         known = class_knowledge(cls)
         if target_of(item) is None:
-            return any(value == item for value in iter(cls))
+            return on_data(operator.contains, iter(cls), item)
         return known.session.ask("contains", known.target, "", (item,)) is True
 
     def __instancecheck__(cls, value: Any) -> bool:
@@ -830,11 +881,11 @@ class Drained:
             return value
         if self._end != "stop":
             self._again()
-        raise StopIteration
+        raise refusal(StopIteration, "")
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
-            raise AttributeError(name)
+            raise refusal(AttributeError, name)
         self._again()
 
     def _again(self) -> Any:
@@ -842,8 +893,8 @@ class Drained:
 
 
 def _data_attribute(value: Any, name: str) -> Any:
-    if name.startswith("__") and name not in _ASKABLE:
-        raise AttributeError(name)
+    if name in COMPARING or (name.startswith("__") and name not in _ASKABLE):
+        raise refusal(AttributeError, name)
     known = judged(value)
     return known.session.ask("get", known.target, name)
 
@@ -991,10 +1042,12 @@ def exception(session: Session, kind: Any, number: int, args: Any, message: str)
         with suppress(Exception):
             plain: Exception = kind(*values)
             return plain
+    error: Exception
     try:
-        error: Exception = kind.__new__(kind, *values)
+        error = kind.__new__(kind, *values)
     except Exception:
-        error = BaseException.__new__(kind) if kind.__base__ is Exception else kind.__new__(kind)
+        # A class that wants other arguments: it is told by its name and message.
+        error = Exception.__new__(kind if kind.__base__ is Exception else Exception)
     error.args = values
     error.__dict__["_judge_"] = Judged(session, number)
     error.__dict__["_message_"] = message

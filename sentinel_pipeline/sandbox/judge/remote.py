@@ -203,9 +203,10 @@ class Session:
         if type(number) is not int:
             raise Malformed("a handle is a number")
         known = self.objects.get(number)
-        if known is None or "v" in content:
+        if known is None:
             plain = codec.unpack(content["v"], self._handling) if "v" in content else None
             known = self.objects[number] = mirrors.instance(self, kind, number, plain)
+        mirrors.delivered(known)
         return known
 
     def exception_of(self, content: Any, args: Any, message: str) -> Exception:
@@ -410,7 +411,7 @@ class Program:
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
-            raise AttributeError(name)
+            raise mirrors.refusal(AttributeError, name)
         return self.__dict__["_session"].global_name(name)
 
 
