@@ -94,6 +94,21 @@ def test_missing_function_is_named(python: Grade, name: str) -> None:
     )
 
 
+def test_every_row_of_a_table_is_tried(python: Grade) -> None:
+    tests = (
+        "import pytest\n@pytest.mark.parametrize('x', [1, 2, 3])\n@pytest.mark.parametrize('y', [2])\n"
+        "def test_table(x, y):\n    assert f(x) == y * x\n"
+    )
+    assert python(RIGHT, tests).code == "passed"
+    assert python(WRONG, tests).reason.startswith("assertion: f(x) == y * x; last call f(3)")
+
+
+def test_a_coroutine_test_is_awaited(python: Grade) -> None:
+    tests = "import pytest\n@pytest.mark.asyncio\nasync def test_a():\n    assert f(3) == 6\n"
+    assert python(RIGHT, tests).code == "passed"
+    assert python(WRONG, tests).code == "assertion"
+
+
 def test_unittest_failure_shows_the_values(python: Grade) -> None:
     assert python(WRONG, UNITTEST, entry_point=None).detail == "7 != 6; last call f(3) gave 7"
 

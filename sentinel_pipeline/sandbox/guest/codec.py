@@ -263,6 +263,10 @@ def unpack(node: Any, handle: Callable[[Any], Any], depth: int = 0) -> Any:
     if kind is not dict or len(node) != 1:
         raise Malformed("expected an object with one tag")
     ((tag, content),) = node.items()
+    if tag == "h":
+        return handle(content)
+    if tag == "G":
+        return _undrain_computing(content, handle, depth + 1)
     try:
         return _UNPACKERS[tag](content, handle, depth + 1)
     except Malformed:
@@ -297,6 +301,8 @@ def _undrain(content: Any, handle: Callable[[Any], Any], depth: int) -> Any:
 
 
 def _undrain_computing(content: Any, handle: Callable[[Any], Any], depth: int) -> Any:
+    if type(content) is not list or len(content) != 2:
+        raise Malformed("expected items and an end")
     items, end = content
     if end not in ("stop", "more", "raised"):
         raise Malformed("expected stop, more or raised")
@@ -375,6 +381,4 @@ _UNPACKERS: dict[str, Callable[[Any, Any, int], Any]] = {
     "T": lambda content, _handle, _depth: _TYPES[content],
     "B": lambda content, _handle, _depth: _FUNCTIONS[content],
     "g": _undrain,
-    "G": _undrain_computing,
-    "h": lambda content, handle, _depth: handle(content),
 }

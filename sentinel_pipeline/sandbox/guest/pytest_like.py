@@ -123,7 +123,6 @@ class _Mark:
         if (
             len(args) == 1
             and not kwargs
-            and not self.args
             and (inspect.isfunction(args[0]) or inspect.isclass(args[0]))
         ):
             marked: Any = args[0]

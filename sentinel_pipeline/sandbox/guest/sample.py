@@ -114,7 +114,8 @@ class Sample:
             except codec.Malformed:
                 answer = {"v": self.handles(value)}
         except KeyError as error:
-            answer = self._missing(target) if error.args == (_MISSING,) else self.failure(error)
+            missing = len(error.args) == 2 and error.args[0] is _MISSING
+            answer = self._missing(error.args[1]) if missing else self.failure(error)
         except (StopIteration, StopAsyncIteration) as error:
             if operation in objects.STOPPING:
                 answer = {"n": codec.pack(getattr(error, "value", None), self.handles)}
@@ -156,7 +157,7 @@ class Sample:
             return self.handles.objects[target]
         names = self.module.__dict__
         if target not in names:
-            raise KeyError(_MISSING)
+            raise KeyError(_MISSING, target)
         return names[target]
 
     def _missing(self, target: Any) -> dict[str, Any]:

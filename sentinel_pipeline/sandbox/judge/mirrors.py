@@ -53,6 +53,9 @@ class Session(Protocol):
     ) -> Any:
         """Carry out one operation."""
 
+    def faulty(self, error: BaseException) -> NoReturn:
+        """This package's own code failed."""
+
     def needs_shared(self, why: str) -> NoReturn:
         """The tests do what cannot be done soundly from here."""
 
@@ -275,7 +278,7 @@ class Remote:
             raise refusal(AttributeError, f"{name} of a result of arithmetic")
         before = known.deliveries
         value = known.session.ask("get", known.target, name)
-        if name not in PLAIN_ATTRIBUTES and stands_in_tests(1):
+        if name not in PLAIN_ATTRIBUTES and stands_in_tests(2):
             use(known, before)
         if name in COMPARING and isinstance(value, Remote) and not known.is_object():
             return functools.partial(_compare_by, self, value)
@@ -580,6 +583,8 @@ def _send(remote: Any, value: Any) -> Any:
 def _throw(remote: Any, *args: Any) -> Any:
     known = judged(remote)
     if known.base == "coroutine":
+        with suppress(AttributeError):
+            args[0].__dict__.setdefault("finding", Finding("exception", type(args[0]).__name__))
         raise args[0]  # it runs in one go, so it has not begun or it has ended
     return _ask(remote, "throw", *args)
 
@@ -637,6 +642,22 @@ def _plainly(operation: str) -> Callable[..., Any]:
     return lambda remote, *args: _ask(remote, operation, *args)
 
 
+def _guarded(method: Callable[..., Any]) -> Callable[..., Any]:
+    """A method of a mirror. Tests may catch every exception, so one of this module's own code is remembered by the session."""
+
+    @functools.wraps(method)
+    def run(mirror: Any, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return method(mirror, *args, **kwargs)
+        except Exception as error:
+            if "finding" in error.__dict__ or isinstance(error, (RecursionError, MemoryError)):
+                raise
+            known = class_knowledge(mirror) if type(mirror) is Mirror else judged(mirror)
+            return known.session.faulty(error)
+
+    return run
+
+
 METHODS: dict[str, Callable[..., Any]] = {
     **{f"__{name}__": _plainly(name) for name in ("abs", "neg", "pos", "invert", "round")},
     **{f"__{name}__": _plainly(name) for name in ("trunc", "floor", "ceil", "getitem", "next")},
@@ -670,6 +691,7 @@ METHODS: dict[str, Callable[..., Any]] = {
     **{f"__i{name}__": _forward(f"i{name}") for name in BINARY if name != "divmod"},
 }
 """What a mirror has where the class of the candidate's has it."""
+METHODS = {name: _guarded(method) for name, method in METHODS.items()}
 
 
 class Name(Remote):
@@ -856,6 +878,13 @@ class Mirror(type):
         return f"<class '__main__.{cls.__name__}'>"
 
 
+for _kind in (Remote, Name, Mirror):
+    for _name, _method in list(vars(_kind).items()):
+        makes = _name in ("__new__", "__init__", "__prepare__")
+        if isinstance(_method, types.FunctionType) and not makes:
+            type.__setattr__(_kind, _name, _guarded(_method))
+
+
 def class_knowledge(cls: Any) -> Judged:
     known: Judged = type.__getattribute__(cls, "_class_")
     return known
@@ -977,10 +1006,10 @@ def make(session: Session, described: list[Any]) -> Any:
         bases = tuple(
             kind for kind in own if isinstance(kind, type) and issubclass(kind, Exception)
         ) or (Exception,)
-        space |= {"__getattr__": _data_attribute, "__str__": _error_text}
+        space |= {"__getattr__": _guarded(_data_attribute), "__str__": _error_text}
     elif base in DATA:
         bases = tuple(kind for kind in own if issubclass(kind, _PLAIN[base])) or (_PLAIN[base],)
-        space |= {"__getattr__": _data_attribute}
+        space |= {"__getattr__": _guarded(_data_attribute)}
         if base == "tuple":
             space |= _named_fields(
                 [name for name in fields if name.isidentifier() and name[:1] != "_"]
@@ -988,7 +1017,7 @@ def make(session: Session, described: list[Any]) -> Any:
         for operation in ("str", "repr", "format"):
             if knowledge.has(f"__{operation}__"):
                 method = getattr(_PLAIN[base], f"__{operation}__")
-                space[f"__{operation}__"] = _data_text(operation, method)
+                space[f"__{operation}__"] = _guarded(_data_text(operation, method))
     else:
         bases = tuple(kind for kind in own if issubclass(kind, Remote)) or (Remote,)
         space["__slots__"] = ()

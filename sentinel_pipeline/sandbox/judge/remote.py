@@ -96,8 +96,7 @@ class Session:
             with self.lock:
                 value, error = self._carry_out(operation, target, name, args, kwargs or {})
         except Exception as fault:
-            self.fault = self.fault or fault
-            raise Stop from None
+            self.faulty(fault)
         if error is not None:
             raise error
         return value
@@ -135,6 +134,11 @@ class Session:
         """End the session for good."""
         self.fatal = self.fatal or Finding(code, detail)
         raise Stop
+
+    def faulty(self, error: BaseException) -> NoReturn:
+        """This package's own code failed: whatever the tests make of that, there is no verdict."""
+        self.fault = self.fault or error
+        raise Stop from None
 
     def needs_shared(self, why: str) -> NoReturn:
         """The tests do what cannot be done soundly from here."""

@@ -139,7 +139,7 @@ class _Session(Live):
             if "v" in answer:
                 return kept | {"v": check(answer["v"])}
             finding, error = read_failure(answer)
-        except (Malformed, TypeError, ValueError, LookupError, RecursionError) as problem:
+        except (Malformed, RecursionError, MemoryError) as problem:
             self.stop("exception", f"the answer cannot be read: {problem}")
         if error is None:
             self.stop(*finding)
@@ -183,7 +183,7 @@ def _loaded(answer: dict[str, Any]) -> Finding | None:
         return None
     try:
         return read_failure(answer)[0]
-    except (Malformed, TypeError, LookupError) as problem:
+    except (Malformed, RecursionError) as problem:
         return Finding("exception", f"the answer cannot be read: {problem}")
 
 

@@ -120,7 +120,8 @@ def read_failure(answer: dict[str, Any]) -> tuple[Finding, dict[str, Any] | None
 def _ended(answer: dict[str, Any]) -> Finding:
     why, message = answer["x"], answer.get("m", "")
     if why == "missing":
-        defined = [str(name) for name in answer.get("d", [])][:10]
+        names = answer.get("d", [])
+        defined = [str(name) for name in names][:10] if type(names) is list else []
         known = ", ".join(defined) or "nothing"
         return Finding("wrong_entry_point", f"{str(message)!r} is not defined; defined: {known}")
     if why in ("syntax_error", "output_limit"):

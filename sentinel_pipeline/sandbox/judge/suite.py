@@ -174,13 +174,23 @@ def _first_called(tests: ast.Module) -> str | None:
 class _Tolerant(ast.NodeTransformer):
     """Asserts become expressions whose failure is ignored: while learning there are no real answers."""
 
-    def visit_Assert(self, node: ast.Assert) -> ast.AST:
+    def visit_Assert(self, node: ast.Assert) -> Any:
         ignore = ast.ExceptHandler(
             type=ast.Name("Exception", ast.Load()), name=None, body=[ast.Pass()]
         )
-        return ast.copy_location(
-            ast.Try(body=[ast.Expr(node.test)], handlers=[ignore], orelse=[], finalbody=[]), node
-        )
+        return [
+            ast.copy_location(
+                ast.Try(body=[ast.Expr(part)], handlers=[ignore], orelse=[], finalbody=[]), node
+            )
+            for part in _parts(node.test)
+        ]
+
+
+def _parts(test: ast.expr) -> list[ast.expr]:
+    """What all has to hold: an unknown answer must not hide what comes after an ``and``."""
+    if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And):
+        return [part for value in test.values for part in _parts(value)]
+    return [test]
 
 
 def _compile_tolerant(text: str, name: str) -> CodeType:
