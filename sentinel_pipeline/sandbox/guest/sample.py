@@ -26,7 +26,10 @@ class Sample:
     """One candidate's module, the handles it gave out, and where its answers go."""
 
     def __init__(self, out: int, output_bytes: int) -> None:
-        self.out, self.left = out, output_bytes
+        self.out = out
+        self.left = output_bytes
+        self.each = False
+        """Whether the limit holds for each answer: they are read one by one, so that they do not add up."""
         self.handles = objects.Handles()
         self.module = ModuleType(MODULE_NAME)
         self.incoming = -1
@@ -61,7 +64,8 @@ class Sample:
             text = codec.to_text({"x": "output_limit"})
             write_all(self.out, FRAME.pack(len(text)) + text)
             os._exit(0)
-        self.left -= len(text) + FRAME.size
+        if not self.each:
+            self.left -= len(text) + FRAME.size
         write_all(self.out, FRAME.pack(len(text)) + text)
 
     def compile(self, code: bytes) -> CodeType:
@@ -246,6 +250,7 @@ def run_live(code: bytes, channel: int, output_bytes: int) -> NoReturn:
     """Execute the program, then answer requests as they come until the judge hangs up."""
     sample = Sample(channel, output_bytes)
     sample.incoming = channel
+    sample.each = True
     codec.keep_computing()
     sample.load(code)
     while True:

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import ast
 import builtins
+import os
 import random
 import signal
+import sys
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
@@ -229,6 +231,19 @@ def _with_clock(seconds: float, work: Callable[[], None]) -> None:
 
 
 def _execute(suite: Suite, session: Session, codes: list[CodeType]) -> None:
+    stderr = sys.stderr
+    sys.stderr = _NOWHERE
+    try:
+        _execute_quietly(suite, session, codes)
+    finally:
+        sys.stderr = stderr
+
+
+_NOWHERE = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+"""What tests, and asyncio for them, write to standard error: nobody reads that pipe until the judge ends, so it would fill up."""
+
+
+def _execute_quietly(suite: Suite, session: Session, codes: list[CodeType]) -> None:
     random.seed(0)
     names: dict[str, Any] = {"__name__": "tests", "__builtins__": builtins, "__once__": suite.once}
     if suite.prefix:

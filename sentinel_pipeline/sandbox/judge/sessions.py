@@ -154,7 +154,9 @@ class Live(Session):
 
     def __init__(self, channel: socket.socket, output_bytes: int) -> None:
         super().__init__()
-        self.channel, self.left = channel, output_bytes
+        self.channel = channel
+        self.most = output_bytes
+        """Bytes that one answer may have."""
         self.gone = False
 
     def exchange(self, request: bytes) -> dict[str, Any]:
@@ -168,9 +170,8 @@ class Live(Session):
     def read(self) -> dict[str, Any]:
         """One answer."""
         size = int.from_bytes(self._receive(4), "little")
-        self.left -= size + 4
-        if self.left < 0:
-            self.stop("output_limit", "the answers are longer than the output limit")
+        if size + 4 > self.most:
+            self.stop("output_limit", "an answer is longer than the output limit")
         try:
             answer = codec.from_text(self._receive(size))
         except Malformed as error:
