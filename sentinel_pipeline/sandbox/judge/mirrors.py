@@ -42,6 +42,7 @@ class Session(Protocol):
     closed: bool
     callbacks: list[Callable[..., Any]]
     used_as_objects: set[str]
+    compared_plainly: set[str]
 
     def ask(
         self,
@@ -144,6 +145,11 @@ class Judged:
         """Whether the tests treat it as an object, by their own deeds."""
         named = self.origin is not None and self.origin[:1].isupper()
         return self.used or (named and self.origin in self.session.used_as_objects)
+
+    def is_made_by_class(self) -> bool:
+        """Whether the tests call a name that is written as a class is, and never compare what it gives with a plain value."""
+        named = self.origin is not None and self.origin[:1].isupper()
+        return named and self.origin not in self.session.compared_plainly
 
 
 def judged(value: Any) -> Judged:
@@ -490,8 +496,10 @@ def _contains(remote: Any, item: Any) -> Any:
     content = _plain_content(remote)
     if content is not None and is_plain(content):
         return on_data(operator.contains, content, item)
-    if known.has("__iter__") or known.has("__getitem__"):
+    if known.has("__iter__"):
         return on_data(operator.contains, _iterate(remote), item)
+    if known.is_made_by_class():
+        return _exactly(remote, bool, _ask(remote, "contains", item))
     return False
 
 

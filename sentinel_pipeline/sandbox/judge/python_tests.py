@@ -85,6 +85,7 @@ def _learn(suite: Suite) -> None:
     with suppress(Exception, Stop, NeedsShared, _TooSlow):
         _with_clock(_LEARN_SECONDS, lambda: _execute(suite, learner, suite.learning))
     suite.used_as_objects = frozenset(learner.used_as_objects)
+    suite.compared_plainly = frozenset(learner.compared_plainly)
     suite.dynamic = learner.dependent or not learner.plan
     suite.plan = learner.plan
     suite.payload = b"".join(frame(request) for request in learner.plan)
@@ -274,6 +275,7 @@ def _run_tests(suite: Suite, session: Session, limits: Limits) -> Finding:
         BadTests: they fail before they ask anything of the program, or never ask.
     """
     session.used_as_objects.update(suite.used_as_objects)
+    session.compared_plainly.update(suite.compared_plainly)
     finding = PASSED
     error: BaseException | None = None
     try:

@@ -64,6 +64,8 @@ class Session:
         self.callbacks: list[Callable[..., Any]] = []
         self.used_as_objects: set[str] = set()
         """Global names whose results the tests use as only objects can be used."""
+        self.compared_plainly: set[str] = set()
+        """Global names whose results the tests compare with plain values."""
         self.classes: dict[int, Any] = {}
         self.objects: dict[int, Any] = {}
         self.own_classes: dict[str, Any] = {}

@@ -11,7 +11,7 @@ from typing import Any
 from ..guest import codec
 from ..guest.codec import Malformed
 from .finding import Finding
-from .mirrors import PLAIN_ATTRIBUTES, stands_in_assert, stands_in_tests
+from .mirrors import PLAIN_ATTRIBUTES, is_plain, stands_in_assert, stands_in_tests
 from .remote import NeedsShared, Session, Stop, shown_error
 from .zygotes import frame
 
@@ -42,7 +42,15 @@ class Unknown:
     )
     __floordiv__ = __mod__ = __pow__ = __neg__ = __abs__ = __round__ = __and__ = __or__ = _same
     __getitem__ = __call__ = __enter__ = _other
-    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __contains__ = _yes
+
+    def _compared(self, other: Any) -> bool:
+        origin = self.__dict__["_origin"]
+        if origin and is_plain(other):
+            self.__dict__["_learner"].compared_plainly.add(origin)
+        return True
+
+    __eq__ = __ne__ = _compared
+    __lt__ = __le__ = __gt__ = __ge__ = __contains__ = _yes
 
     def __exit__(self, *_: Any) -> None:
         return None

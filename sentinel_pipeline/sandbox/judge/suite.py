@@ -65,6 +65,8 @@ class Suite:
         self.misses = 0
         self.used_as_objects: frozenset[str] = frozenset()
         """Global names whose results the tests use as only objects can be used."""
+        self.compared_plainly: frozenset[str] = frozenset()
+        """Global names whose results the tests compare with plain values."""
         self.made: dict[str, Any] = {}
 
     def _settle_entry_point(self, tests: ast.Module) -> None:
