@@ -4,14 +4,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from sentinel_pipeline.records import PythonTests, StdioTests
 from sentinel_pipeline.sandbox import Grader, Limits, Outcome, Program
+from sentinel_pipeline.sandbox.guest import codec
+from sentinel_pipeline.sandbox.judge import remote
 
 from .conftest import Grade
 
@@ -244,3 +249,109 @@ def _verifier(problem: dict[str, object]) -> PythonTests | StdioTests:
     if isinstance(cases, dict):
         return StdioTests(inputs=tuple(cases["inputs"]), outputs=tuple(cases["outputs"]))
     return PythonTests(tests=str(problem["tests"]), entry_point=str(problem["entry_point"]))
+
+
+SMALL: st.SearchStrategy[object] = st.one_of(
+    st.none(), st.booleans(), st.integers(-2, 300), st.text(max_size=4), st.just([]), st.just({})
+)
+CLASSES: st.SearchStrategy[object] = st.recursive(
+    SMALL,
+    lambda inner: st.tuples(
+        st.integers(0, 6) | SMALL,
+        st.sampled_from(["P", "", "a\0", "\ud800", "builtins.ValueError", "unittest.case.SkipTest"])
+        | SMALL,
+        st.integers(0, 1 << 140) | SMALL,
+        st.sampled_from(["", "int", "str", "tuple", "list", "error", "coroutine", "x"]) | SMALL,
+        st.lists(inner | st.sampled_from(["builtins.Exception", "x", "."]), max_size=3) | SMALL,
+        st.lists(st.text(max_size=6), max_size=3) | SMALL,
+    ).map(list),
+    max_leaves=4,
+)
+OBJECT_NODES: st.SearchStrategy[object] = st.recursive(
+    SMALL,
+    lambda inner: (
+        st.fixed_dictionaries(
+            {"h": SMALL | st.dictionaries(st.sampled_from("okveamg"), inner | CLASSES, max_size=5)}
+        )
+        | st.fixed_dictionaries(
+            {"h": st.fixed_dictionaries({"o": st.integers(0, 5), "k": CLASSES, "v": inner})}
+        )
+        | st.fixed_dictionaries(
+            {
+                "h": st.fixed_dictionaries(
+                    {
+                        "e": st.fixed_dictionaries({"o": st.integers(0, 5), "k": CLASSES}),
+                        "a": st.lists(inner, max_size=3),
+                        "m": st.text(max_size=3),
+                    }
+                )
+            }
+        )
+        | st.fixed_dictionaries({"G": inner | st.tuples(st.just([]), SMALL).map(list)})
+    ),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=600, deadline=None)
+@given(st.lists(OBJECT_NODES, max_size=4))
+def test_forged_objects_are_objects_of_ours_or_malformed_and_nothing_else(
+    nodes: list[object],
+) -> None:
+    session = remote.Session()
+    for node in nodes:
+        with contextlib.suppress(codec.Malformed):
+            codec.unpack(node, session._handling)
+
+
+class Echo(remote.Session):
+    """A session whose sample gives a forged answer."""
+
+    def __init__(self, answer: object) -> None:
+        super().__init__()
+        self.answer = answer
+
+    def exchange(self, request: bytes) -> dict[str, object]:
+        return self.answer  # type: ignore[return-value]
+
+
+KINDS = st.lists(
+    st.sampled_from(["ValueError", "StopIteration", "GeneratorExit", "KeyError", "SystemExit", ""])
+    | st.text(max_size=3),
+    max_size=3,
+)
+ANSWERS = SMALL | st.fixed_dictionaries(
+    {},
+    optional={
+        "v": OBJECT_NODES,
+        "n": OBJECT_NODES,
+        "e": KINDS | SMALL,
+        "m": SMALL,
+        "l": SMALL,
+        "a": st.lists(OBJECT_NODES, max_size=2) | SMALL,
+        "h": st.fixed_dictionaries({"o": st.integers(0, 5), "k": CLASSES}) | SMALL,
+        "x": st.sampled_from(["missing", "exit", "output_limit"]) | SMALL,
+        "d": SMALL,
+        "w": OBJECT_NODES | st.just([[[1]], {"d": []}]),
+    },
+)
+
+
+@settings(max_examples=600, deadline=None)
+@given(ANSWERS, st.sampled_from(["call", "get", "next", "send", "anext", "len"]))
+def test_a_forged_answer_is_never_a_fault_of_ours_nor_an_exception_that_steers(
+    answer: object, operation: str
+) -> None:
+    session = Echo(answer)
+    raised: BaseException | None = None
+    try:
+        session.ask(operation, "f", "", ([[2]],))
+    except BaseException as error:
+        raised = error
+    assert session.fault is None
+    if isinstance(raised, remote.Stop):
+        assert session.fatal is not None and session.fatal.code != "infra"
+    elif isinstance(raised, (StopIteration, StopAsyncIteration)):
+        assert operation in ("next", "send", "anext")
+    elif raised is not None:
+        assert isinstance(raised, Exception) and "finding" in raised.__dict__
