@@ -320,20 +320,23 @@ KINDS = st.lists(
     | st.text(max_size=3),
     max_size=3,
 )
-ANSWERS = SMALL | st.fixed_dictionaries(
-    {},
-    optional={
-        "v": OBJECT_NODES,
-        "n": OBJECT_NODES,
-        "e": KINDS | SMALL,
-        "m": SMALL,
-        "l": SMALL,
-        "a": st.lists(OBJECT_NODES, max_size=2) | SMALL,
-        "h": st.fixed_dictionaries({"o": st.integers(0, 5), "k": CLASSES}) | SMALL,
-        "x": st.sampled_from(["missing", "exit", "output_limit"]) | SMALL,
-        "d": SMALL,
-        "w": OBJECT_NODES | st.just([[[1]], {"d": []}]),
-    },
+FAILURE = {
+    "m": SMALL,
+    "l": SMALL,
+    "a": st.lists(OBJECT_NODES, max_size=2) | SMALL,
+    "h": st.fixed_dictionaries({"o": st.integers(0, 5), "k": CLASSES}) | SMALL,
+}
+ANSWERS = st.one_of(
+    SMALL,
+    st.fixed_dictionaries({"e": KINDS}, optional=FAILURE),
+    st.fixed_dictionaries({"v": OBJECT_NODES}),
+    st.fixed_dictionaries({"n": OBJECT_NODES}),
+    st.fixed_dictionaries({"w": OBJECT_NODES | st.just([[[1]], {"d": []}]), "v": SMALL}),
+    st.fixed_dictionaries(
+        {"x": st.sampled_from(["missing", "exit", "output_limit"]) | SMALL},
+        optional={"d": SMALL, "m": SMALL},
+    ),
+    st.fixed_dictionaries({}, optional={"v": OBJECT_NODES, "n": SMALL, "e": KINDS, **FAILURE}),
 )
 
 
