@@ -12,9 +12,9 @@ from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
 from ..bench.compare import compare
-from ..bench.report import with_interval
 from ..bench.samples import read_samples
 from ..errors import BadInput
+from ..rates import difference, with_interval
 from ..records import GateVerdict, PairedComparison
 from ..sandbox.outcomes import one_line
 from ..store import Artifact, Home, Ledger, Store, read_parquet
@@ -157,9 +157,8 @@ def _run_line(run: RunSeen, spent: Spent) -> str:
 
 
 def _words(found: PairedComparison) -> str:
-    low, high = found.interval[:2]
     return (
-        f"{found.suite}: {found.difference:+.1%} [{low:+.1%}, {high:+.1%}], n {found.n}, "
+        f"{found.suite}: {difference(found.difference, found.interval)}, n {found.n}, "
         f"{found.gained} gained, {found.lost} lost, exact paired p = {found.p:.2g}"
     )
 

@@ -14,6 +14,7 @@ from math import log, sqrt
 from typing import NamedTuple
 
 from ..gates.statistics import newcombe_paired
+from ..rates import difference, percent
 from ..records import Interval, SampleScore
 
 CutScorer = Callable[[Sequence[tuple[str, str]]], Sequence[str]]
@@ -120,8 +121,8 @@ def _matched(
     explains = _vanished(raw, matched, interval) and ruled >= RULED
     word = "explains it" if explains else "does not explain it"
     reason = (
-        f"{feature} {word}: {raw:+.1%} as measured, {matched:+.1%} [{interval.low:+.1%}, {interval.high:+.1%}] "
-        f"among answers matched on {feature}, which settles {ruled:.0%} of what passes and what fails"
+        f"{feature} {word}: {percent(raw, signed=True)} as measured, {difference(matched, interval)} "
+        f"among answers matched on {feature}, which settles {percent(ruled, 0)} of what passes and what fails"
     )
     return Finding(feature, raw, matched, interval, explains, reason)
 
@@ -235,6 +236,6 @@ def _cut_to_length(pairs: Sequence[Pair], raw: float, rescore: CutScorer) -> Fin
     word = "explains it" if explains else "does not explain it"
     reason = (
         f"length {word}: {len(saved)} of {len(cut)} failing answers pass when cut to the length of the other model's; "
-        f"{raw:+.1%} as measured, {matched:+.1%} [{interval.low:+.1%}, {interval.high:+.1%}] after that"
+        f"{percent(raw, signed=True)} as measured, {difference(matched, interval)} after that"
     )
     return Finding("length", raw, matched, interval, explains, reason)

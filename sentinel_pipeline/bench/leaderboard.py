@@ -14,9 +14,9 @@ from typing import NamedTuple
 
 from ..errors import Infrastructure
 from ..plots import curves
+from ..rates import percent
 from ..store import Artifact
 from ..store.manifest import read_manifest
-from .report import percent
 
 
 class Standing(NamedTuple):

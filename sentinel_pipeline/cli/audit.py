@@ -8,6 +8,7 @@ import typer
 from rich.table import Table
 
 from ..errors import GateRefused
+from ..rates import percent
 from ..records import Task
 from ..records.data_spec import CriticSpec
 from ..store import Home, Ledger, find_home
@@ -83,7 +84,7 @@ def audit(
 def _print(audits: list[ScorerAudit], families: list[RewardAudit]) -> None:
     table = Table("scorer", "version", "gold accepted", "bad accepted", "stable", "licence")
     for one in audits:
-        rate = "-" if one.gold is None else f"{one.gold:.1%} of {one.n_gold}"
+        rate = "-" if one.gold is None else f"{percent(one.gold)} of {one.n_gold}"
         licence = "[green]licensed[/]" if one.licensed else f"[red]refused[/]: {one.refusal}"
         table.add_row(
             one.name,

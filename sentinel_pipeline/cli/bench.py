@@ -15,6 +15,7 @@ import typer
 from rich.table import Table
 
 from ..errors import EXIT_INFRASTRUCTURE, BadInput
+from ..rates import percent, with_interval
 from ..store import Home, find_home
 from .console import AsJson, emit, err, progress
 
@@ -321,8 +322,6 @@ def _usage(usage: Usage, prices: tuple[float, float]) -> dict[str, Any]:
 
 
 def _print(result: dict[str, Any]) -> None:
-    from ..bench.report import percent, with_interval
-
     table = Table(
         "suite",
         "n",

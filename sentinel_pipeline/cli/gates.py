@@ -8,10 +8,10 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from ..bench.report import with_interval
 from ..errors import BadInput, did_you_mean
 from ..gates import policy_hash
 from ..gates.simulation import error_rates
+from ..rates import percent, with_interval
 from ..records import GateVerdict
 from ..records.gate_spec import GatePolicy
 from ..store import Ledger, find_home
@@ -77,7 +77,7 @@ def list_verdicts(
             verdict,
             with_interval(one.measured, one.interval),
             str(one.n),
-            f"{one.threshold:.0%}",
+            percent(one.threshold, 0),
         )
     err.print(table)
 

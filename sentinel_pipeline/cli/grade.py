@@ -10,6 +10,7 @@ import typer
 from rich.table import Table
 
 from ..errors import EXIT_BAD_INPUT, EXIT_INFRASTRUCTURE, BadInput
+from ..rates import percent
 from .console import AsJson, emit, err, progress
 
 if TYPE_CHECKING:
@@ -189,11 +190,11 @@ def _print_rates(report: dict[str, Any]) -> None:
     table = Table("", "rate", "95 %", "tasks", title=title)
     for name, rate in ((name, value) for name, value in report.items() if name.startswith("pass@")):
         low_high = (
-            f"[{report['interval'][0]:.1%}, {report['interval'][1]:.1%}]"
+            f"[{percent(report['interval'][0])}, {percent(report['interval'][1])}]"
             if name == "pass@1"
             else ""
         )
-        table.add_row(name, f"{rate['value']:.1%}", low_high, str(rate["tasks"]))
+        table.add_row(name, percent(rate["value"]), low_high, str(rate["tasks"]))
     if table.row_count:
         err.print(table, markup=False)
     else:

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from ..errors import BadInput
 from ..mix.trace import store_of, trace_item, trace_row
+from ..rates import percent, with_interval
 from ..store import Artifact, Home, find_home
 from .console import AsJson, emit, err
 
@@ -87,7 +88,7 @@ def _print_mix(result: dict[str, Any]) -> None:
     )
     for quota in result["quotas"]:
         amounts = (f"{quota[key]:.10g}" for key in ("wanted", "taken", "short"))
-        table.add_row(quota["category"], f"{quota['share']:.1%}", *amounts, str(quota["rows"]))
+        table.add_row(quota["category"], percent(quota["share"]), *amounts, str(quota["rows"]))
     err.print(table)
     left = (
         ", ".join(f"{count} {reason}" for reason, count in result["left_out"].items()) or "nothing"
@@ -114,8 +115,7 @@ def _print_mix(result: dict[str, Any]) -> None:
 def _rate(rate: dict[str, Any]) -> str:
     if not rate["n"]:
         return "not measured (n = 0)"
-    low, high = rate["interval"]
-    return f"{rate['rate']:.1%} [{low:.1%}, {high:.1%}] of {rate['n']}"
+    return f"{with_interval(rate['rate'], rate['interval'])} of {rate['n']}"
 
 
 def trace(
@@ -213,7 +213,8 @@ def _trace_item(home: Home, recipe: str | None, item: str) -> dict[str, Any]:
     for near in result["nearest"]:
         place = f"{near['file']}:{near['line']}" if near["file"] else near["source"]
         _say(
-            f"\n{near['id']}  prompt {near['prompt']:.0%}, answer {near['answer']:.0%} alike  {near['category']}  {place}"
+            f"\n{near['id']}  prompt {percent(near['prompt'], 0)}, answer {percent(near['answer'], 0)} alike  "
+            f"{near['category']}  {place}"
         )
         _say(f"  asked     {near['asked'][:200]!r}\n  answered  {near['answered'][:200]!r}")
     return result

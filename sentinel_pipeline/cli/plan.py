@@ -10,6 +10,7 @@ import typer
 from rich.table import Table
 
 from ..store import find_home
+from ..store.address import recipe_address
 from .console import AsJson, emit, err
 
 if TYPE_CHECKING:
@@ -20,24 +21,32 @@ _WIDTH = 60
 
 
 def plan(
-    recipe: Annotated[str, typer.Argument(help="A recipe: the stem of a file under data/recipes.")],
+    recipe: Annotated[
+        str, typer.Argument(help="A recipe under data/recipes, or RECIPE/STAGE for one stage.")
+    ],
     plot: Annotated[
         Path | None, typer.Option(help="Write the learning-rate curves to this PNG file.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say what RECIPE will do: rows, steps, learning rates, tokens, parameters, memory, hours and cost; loads no weights.
+    """Show what RECIPE will do and cost: rows, steps, learning rates, tokens, parameters, memory, hours; no weights are loaded.
 
-    What cannot work is refused with exit code 2, what exceeds the budget with 3; each with what to do about it.
+    Exit code 2 for what cannot work, 3 for what exceeds the budget; each refusal says what to do about it.
 
-    Example:
+    Examples:
 
         sentinel plan tiny --plot rates.png
+
+        sentinel plan tiny/dpo --json
     """
     from ..training.plan import make_plan
 
     home = find_home()
-    made = make_plan(home.recipe(recipe), home)
+    name, stage = recipe_address(home, recipe)
+    made = make_plan(home.recipe(name), home)
+    if stage is not None:
+        made.trainers = {kind: one for kind, one in made.trainers.items() if kind == stage}
+        made.hours = {kind: hours for kind, hours in made.hours.items() if kind.startswith(stage)}
     if plot is not None:
         from ..plots import write_png_curves
 
@@ -45,7 +54,7 @@ def plan(
             kind: list(enumerate(one["learning_rates"], start=1))
             for kind, one in made.trainers.items()
         }
-        write_png_curves(plot, curves, f"{recipe}: learning rates", "step")
+        write_png_curves(plot, curves, f"{name}: learning rates", "step")
     _print(made)
     if as_json:
         emit(made.to_json())

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from ..errors import BadInput
+from ..rates import with_interval
 from ..store import find_home
 from .console import AsJson, emit, err, progress
 from .review_admin import backup, blind, open_review_queue, restore, user
@@ -145,7 +147,7 @@ def summary_(
     _print_summary(found)
     table = Table("model", "task", "decided", "flagged", "discarded", "flagged share, 95 %", "")
     for row in models[:30]:
-        share = f"{row.share:.0%} \\[{row.low:.0%}, {row.high:.0%}]"
+        share = escape(with_interval(row.share, (row.low, row.high)))
         table.add_row(
             row.model_id,
             row.task_type,

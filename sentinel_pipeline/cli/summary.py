@@ -9,8 +9,9 @@ from typing import Any
 from rich.table import Table
 
 from ..bench.compare import STAGES, compare_reports, comparison_to_json
-from ..bench.report import percent, report_from_json, with_interval
+from ..bench.report import report_from_json
 from ..costs import cost_rows
+from ..rates import difference, percent, with_interval
 from ..records import GateVerdict
 from ..records.training_spec import Budget
 from ..store import Artifact, Ledger, Store
@@ -127,7 +128,7 @@ def _gates(gates: list[dict[str, Any]], asset: str, suite: str) -> str:
 
 def _caption(summary: dict[str, Any]) -> str:
     lines = [
-        f"{c['from']} → {c['to']} on {c['suite']}: {c['difference']:+.1%} [{c['interval'][0]:+.1%}, {c['interval'][1]:+.1%}], "
+        f"{c['from']} → {c['to']} on {c['suite']}: {difference(c['difference'], c['interval'])}, "
         f"n {c['n']}, exact paired p = {c['p']:.2g}"
         for c in summary["comparisons"]
     ]

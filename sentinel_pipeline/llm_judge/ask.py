@@ -14,6 +14,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -166,8 +167,10 @@ def open_judges(home: Home, *models: JudgeModel) -> Iterator[list[Judge]]:
 def _open(home: Home, model: JudgeModel, stack: ExitStack) -> Judge:
     if model.base_url is None:
         target = find_target(home, model.name)
-        assert target.folder is not None
-        return Judge(local_judge(target.folder), target.model_hash, 1)
+        if target.folder is not None:
+            return Judge(local_judge(target.folder), target.model_hash, 1)
+        model = replace(model, name=target.name, base_url=target.base_url)
+        assert model.base_url is not None, "a model is either local or served"
     key, at_once = os.environ.get(model.key_env), model.concurrency
     spec = ServerSpec(base_url=model.base_url, model=model.name, key=key, concurrency=at_once)
     ask = partial(stack.enter_context(Server(spec)).ask, max_tokens=16)

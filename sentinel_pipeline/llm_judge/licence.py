@@ -14,6 +14,7 @@ from typing import Literal, NamedTuple
 from ..errors import BadInput
 from ..gates.effects import cohens_kappa
 from ..gates.statistics import binomial_test_less
+from ..rates import percent
 from ..records import GateVerdict, Interval, Message
 from ..records.judge_spec import JudgeSpec
 from ..records.recipe import section_hash
@@ -182,7 +183,7 @@ def _stays(
         share,
         bar,
         len(first),
-        f"{same} of {len(first)} verdicts stay, at least {bar:.0%} must",
+        f"{same} of {len(first)} verdicts stay, at least {percent(bar, 0)} must",
     )
 
 
@@ -199,7 +200,7 @@ def _injection(spec: JudgeSpec, injected: Sequence[Word | None]) -> Check:
         )
     share, reason = (
         turned / n,
-        f"{turned} of {n} failing answers were turned, at most {spec.max_injected:.0%} may",
+        f"{turned} of {n} failing answers were turned, at most {percent(spec.max_injected, 0)} may",
     )
     return Check("injection", share <= spec.max_injected, share, spec.max_injected, n, reason)
 
@@ -215,7 +216,7 @@ def _second(spec: JudgeSpec, answers: Answers) -> Check:
         same / n,
         bar,
         n,
-        f"{same} of {n} verdicts agree, at least {bar:.0%} must",
+        f"{same} of {n} verdicts agree, at least {percent(bar, 0)} must",
     )
 
 

@@ -22,6 +22,7 @@ from ..critic.labels import label
 from ..errors import BadInput, Infrastructure
 from ..generation.answers import Answer, read_answers
 from ..llm_judge.verdicts import read_verdicts
+from ..rates import percent
 from ..records import (
     LABELS,
     REJECTION_KINDS,
@@ -306,6 +307,6 @@ def within_quotas(
 def _refuse_void(tally: Counter[str]) -> None:
     if tally["infra"] > MAX_INFRA_SHARE * tally["answers"]:
         raise Infrastructure(
-            f"{tally['infra']} of {tally['answers']} answers could not be scored (at most {MAX_INFRA_SHARE:.0%}): "
+            f"{tally['infra']} of {tally['answers']} answers could not be scored (at most {percent(MAX_INFRA_SHARE, 0)}): "
             "mend the sandbox, then run again."
         )

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ..rates import percent
 from ..records.grpo_spec import GrpoSpec
 from ..rewards.coverage import Coverage, planned
 from .plan_model import PlannedModel, scheduled_rates
@@ -68,7 +69,7 @@ def coverage_note(spec: GrpoSpec, planned_run: Mapping[str, Any]) -> str:
     """What a plan says of coverage, with the remedy where it is little."""
     share, prompts = planned_run["coverage"], planned_run["rows"]
     needed = -(-prompts // spec.prompts_per_step)
-    text = f"grpo: {spec.max_steps} steps of {spec.prompts_per_step} prompts see {share:.1%} of {prompts:,} prompts"
+    text = f"grpo: {spec.max_steps} steps of {spec.prompts_per_step} prompts see {percent(share)} of {prompts:,} prompts"
     few = (
         f"; seed 002's run stood still at 13.5 %: {needed:,} steps would see all"
         if share < FEW

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..bench.pairing import paired_counts
-from ..bench.report import percent, with_interval
 from ..errors import Infrastructure
 from ..gates.statistics import mcnemar_exact, wilson
+from ..rates import percent, with_interval
 from ..records import SampleScore
 from ..records.recipe import Recipe
 from ..store import Artifact, Home, Store

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from ..gates.intervals import newcombe
 from ..gates.sequential import look_alphas
+from ..rates import percent
 from ..records.training_spec import Windows
 
 
@@ -52,7 +53,7 @@ def syntax_dropped(windows: Sequence[Window], drops: int) -> str | None:
         or any(later >= earlier for earlier, later in pairwise(rates))
     ):
         return None
-    return f"syntax_drop: the syntax rate fell {drops} windows in a row, from {rates[0]:.1%} to {rates[-1]:.1%}"
+    return f"syntax_drop: the syntax rate fell {drops} windows in a row, from {percent(rates[0])} to {percent(rates[-1])}"
 
 
 Risen = Callable[[Window, Window], bool]
@@ -85,7 +86,7 @@ def no_gain(windows: Sequence[Window], by_step: int, risen: Risen = any_rise) ->
         return None
     if any(risen(scored[0], later) for later in scored[1:]):
         return None
-    return f"no_gain: Pass@1 has not risen above the first window's {scored[0].pass_at_1:.1%} by step {windows[-1].step}"
+    return f"no_gain: Pass@1 has not risen above the first window's {percent(scored[0].pass_at_1)} by step {windows[-1].step}"
 
 
 def best_window(windows: Sequence[Window]) -> Window | None:

@@ -75,10 +75,10 @@ def test_people_read_standard_error_and_programs_one_json_object(
         report["results"] == str(results(samples))
         and len(results(samples).read_text().splitlines()) == 4
     )
-    assert "pass@1" in err and "66.7%" in err and "\x1b" not in err
+    assert "pass@1" in err and "66.7 %" in err and "\x1b" not in err
     assert "1 samples repeat an earlier one of their task to the letter" in err
     silent = grade(samples, "--problems", problems, "--workers", 1)
-    assert silent[:2] == (0, "") and "66.7%" in silent[2]
+    assert silent[:2] == (0, "") and "66.7 %" in silent[2]
 
 
 def test_a_dry_run_starts_no_grader_and_writes_nothing(

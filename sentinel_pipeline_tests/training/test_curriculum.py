@@ -52,7 +52,7 @@ def test_a_plan_tells_how_many_prompts_a_run_sees() -> None:
     low, high = plan["categories"]["push"]["coverage_interval"]
     assert low < plan["categories"]["push"]["coverage"] < high
     assert (
-        "see 27.0% of 740 prompts; seed 002's run stood still at 13.5 %: 370 steps"
+        "see 27.0 % of 740 prompts; seed 002's run stood still at 13.5 %: 370 steps"
         in coverage_note(spec, plan)
     )
     assert "seed 002" not in coverage_note(
