@@ -60,6 +60,7 @@ class Tally:
     passed: Counter[str] = field(default_factory=Counter)
     codes: Counter[str] = field(default_factory=Counter)
     trust: Counter[str] = field(default_factory=Counter)
+    outcomes: Counter[str] = field(default_factory=Counter)
     infra: int = 0
     kept: int = 0
     """Samples that an earlier, killed run had graded."""
@@ -68,6 +69,7 @@ class Tally:
         """Count one result row; infrastructure is counted apart and is never a score."""
         self.codes[row["code"]] += 1
         self.trust[row["trust"]] += 1
+        self.outcomes[row["outcome"]] += 1
         if row["outcome"] == Outcome.INFRA.value:
             self.infra += 1
             return

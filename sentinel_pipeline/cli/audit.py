@@ -26,11 +26,11 @@ def audit(
     recipe: Annotated[
         str | None,
         typer.Argument(
-            help="Examine on its suites; on generated tasks and the smoke suite without one."
+            help="Examine on this recipe's suites; else on generated tasks and the smoke suite."
         ),
     ] = None,
     rounds: Annotated[
-        int, typer.Option(min=2, help="How often everything is asked; the last time under load.")
+        int, typer.Option(min=2, help="Evaluation rounds; the last one runs under load.")
     ] = 2,
     workers: Annotated[
         int | None, typer.Option(help="Grader workers; every core by default.")
@@ -38,12 +38,12 @@ def audit(
     rewards: Annotated[
         bool,
         typer.Option(
-            "--rewards", help="Examine the rewards alone, and count every family's hacks."
+            "--rewards", help="Examine the rewards only, and count the hacks of every family."
         ),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Examine every scorer on gold, known-bad and cheating answers, and record in the ledger who holds a licence.
+    """Examine every scorer on gold, known-bad and cheating answers, and record its licence in the ledger.
 
     Exit code 3 when a scorer fails: it may not gate, filter or reward.
 
@@ -78,7 +78,7 @@ def audit(
         counted = {"families": [one.to_json() for one in families]} if rewards else {}
         emit({"scorers": [one.to_json() for one in audits]} | counted)
     if refused := [one.name for one in audits if not one.licensed]:
-        raise GateRefused(f"no licence for {', '.join(refused)}: what they would judge is refused.")
+        raise GateRefused(f"no licence for {', '.join(refused)}: what they would score is refused.")
 
 
 def _print(audits: list[ScorerAudit], families: list[RewardAudit]) -> None:

@@ -1,4 +1,4 @@
-"""``sentinel doctor``: what is ready on this machine, and how to mend the rest.
+"""``sentinel doctor``: what is ready on this machine, and how to fix the rest.
 
 What it does not do: change anything, run a candidate, or load a heavy library.
 """
@@ -49,7 +49,9 @@ class Finding:
 
 
 def doctor(as_json: AsJson = False) -> None:
-    """What is ready on this machine, and how to mend the rest. Exit code 4 when the loop cannot run.
+    """Check what is ready on this machine, and show how to fix the rest.
+
+    Exit code 4 when the loop cannot run.
 
     Example:
 
@@ -62,7 +64,7 @@ def doctor(as_json: AsJson = False) -> None:
         err.print(f"[{colours[one.status]}]{one.status:5}[/][bold]{one.name:10}[/]", end=" ")
         err.print(one.found, markup=False, highlight=False)
         if one.fix:
-            err.print(f"{'':15} mend: {one.fix}", markup=False, highlight=False)
+            err.print(f"{'':15} fix: {one.fix}", markup=False, highlight=False)
     failed = any(one.status == "fail" for one in findings)
     if as_json:
         emit(
@@ -209,9 +211,9 @@ def _alerts(home: Home) -> Finding:
     if not set_up:
         fix = "set SENTINEL_ALERTS to an Apprise URL, then: sentinel alert test"
         return Finding(
-            name="alerts", status="warn", found="nobody is told: no channel is set", fix=fix
+            name="alerts", status="warn", found="alerts go to nobody: no channel is set", fix=fix
         )
-    return Finding(name="alerts", status="ok", found=f"told by {', '.join(set_up)}")
+    return Finding(name="alerts", status="ok", found=f"sent by {', '.join(set_up)}")
 
 
 def _ask_dagster() -> subprocess.Popen[str]:
@@ -223,7 +225,7 @@ def _ask_dagster() -> subprocess.Popen[str]:
 def _dagster(asked: subprocess.Popen[str]) -> Iterator[Finding]:
     health = _answer(asked)
     if health.get("error"):
-        fix = "mend dagster.yaml or DAGSTER_HOME"
+        fix = "correct dagster.yaml or DAGSTER_HOME"
         yield Finding(name="dagster", status="fail", found=str(health["error"]), fix=fix)
         return
     found = f"{health['home']} ({health['storage']}), {health['active_runs']} runs going"

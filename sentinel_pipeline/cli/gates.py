@@ -1,4 +1,4 @@
-"""``sentinel gate``: the ledger, for a morning reader."""
+"""``sentinel gate``: reading gate results from the ledger."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def list_verdicts(
     recipe: Annotated[str | None, typer.Argument(help="Only this recipe's.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Verdicts, oldest first.
+    """List verdicts, oldest first.
 
     Example:
 

@@ -11,7 +11,7 @@ from ..errors import BadInput
 from ..mix.trace import store_of, trace_item, trace_row
 from ..rates import percent, with_interval
 from ..store import Artifact, Home, find_home
-from .console import AsJson, emit, err
+from .console import AsJson, emit, err, say
 
 _MOST = 10
 """Lines of a list that people are shown; ``--json`` has all."""
@@ -25,7 +25,7 @@ def mix(
 ) -> None:
     """The newest mix of RECIPE: shares wanted and taken, what was left out and why, what decontamination found and missed.
 
-    A mix is made by [bold]sentinel run RECIPE --until rebalanced_mix[/].
+    A mix is made by: sentinel run RECIPE --until rebalanced_mix
 
     Example:
 
@@ -93,23 +93,23 @@ def _print_mix(result: dict[str, Any]) -> None:
     left = (
         ", ".join(f"{count} {reason}" for reason, count in result["left_out"].items()) or "nothing"
     )
-    _say(f"Of {result['seen']} rows left out: {left}")
+    say(f"Of {result['seen']} rows left out: {left}")
     if result["held_back"]:
-        _say(
+        say(
             "Held back or without a share: "
             + ", ".join(f"{n} {name}" for name, n in result["held_back"].items())
         )
     if result["shortfall"]:
-        _say(
+        say(
             f"Short by {result['shortfall']:.10g} {result['unit']}; nothing was repeated to fill a gap"
         )
     clean = result["decontamination"]
-    _say(
+    say(
         f"{clean['contaminated']} of {clean['rows']} rows overlapped {clean['items_hit']} of {clean['tasks']} benchmark items"
     )
     if clean["measured"]:
         said = (f"{name} {_rate(clean['measured'][name])}" for name in ("recall", "precision"))
-        _say(f"Measured on planted contaminations: {', '.join(said)}")
+        say(f"Measured on planted contaminations: {', '.join(said)}")
 
 
 def _rate(rate: dict[str, Any]) -> str:
@@ -170,31 +170,31 @@ def _trace_row(home: Home, recipe: str | None, row: str) -> dict[str, Any]:
 
 def _print_row(found: dict[str, Any]) -> None:
     place = f"{found['file']}:{found['line']}" if found["file"] else "made in the pipeline"
-    _say(f"{found['origin']} {found['id']} of recipe {found['recipe']}")
-    _say(
+    say(f"{found['origin']} {found['id']} of recipe {found['recipe']}")
+    say(
         f"from      {found['source']}, {place}"
         + (f", task {found['task_id']}" if found["task_id"] else "")
     )
     if found["repair"]:
-        _say(
+        say(
             f"repairs   {found['repair']['failed_id']} by {found['repair']['accepted_id']}: {found['repair']['reason']}"
         )
     for name, label in found["labels"].items():
-        _say(f"{name:17} {label['value']!s:6} {label['reason']}")
+        say(f"{name:17} {label['value']!s:6} {label['reason']}")
     for hit in found["overlaps"]:
-        _say(f"overlaps  {hit['suite']}/{hit['task_id']} ({hit['kind']}, {hit['score']:.2f})")
+        say(f"overlaps  {hit['suite']}/{hit['task_id']} ({hit['kind']}, {hit['score']:.2f})")
     for mix in found["mixes"]:
         stands = f" of {mix['stood_for_by']}" if mix.get("stood_for_by") else ""
         fate = (
             f"taken as {mix['category']}" if mix["taken"] else f"left out: {mix['reason']}{stands}"
         )
-        _say(f"mix       {mix['run_id']}: {fate}")
+        say(f"mix       {mix['run_id']}: {fate}")
         for other in mix["stood_for"][:_MOST]:
-            _say(f"          stood for {other['id']} ({other['kind']}, {other['similarity']:.2f})")
+            say(f"          stood for {other['id']} ({other['kind']}, {other['similarity']:.2f})")
     for made in found["checkpoints"]:
-        _say(f"trained   {made['asset']} of run {made['run_id']}")
+        say(f"trained   {made['asset']} of run {made['run_id']}")
     if not found["checkpoints"]:
-        _say("trained   no checkpoint")
+        say("trained   no checkpoint")
 
 
 def _trace_item(home: Home, recipe: str | None, item: str) -> dict[str, Any]:
@@ -207,19 +207,14 @@ def _trace_item(home: Home, recipe: str | None, item: str) -> dict[str, Any]:
         )
     made = _newest(home, recipe)
     result = trace_item(home, made.manifest.recipe, suite, name)
-    _say(f"item {result['item']}, mix of recipe {result['recipe']}, run {result['mix']['run_id']}")
+    say(f"item {result['item']}, mix of recipe {result['recipe']}, run {result['mix']['run_id']}")
     for outcome in result["outcomes"]:
-        _say(f"{outcome['report']}: {outcome['outcome']}, {outcome['reason']}")
+        say(f"{outcome['report']}: {outcome['outcome']}, {outcome['reason']}")
     for near in result["nearest"]:
         place = f"{near['file']}:{near['line']}" if near["file"] else near["source"]
-        _say(
+        say(
             f"\n{near['id']}  prompt {percent(near['prompt'], 0)}, answer {percent(near['answer'], 0)} alike  "
             f"{near['category']}  {place}"
         )
-        _say(f"  asked     {near['asked'][:200]!r}\n  answered  {near['answered'][:200]!r}")
+        say(f"  asked     {near['asked'][:200]!r}\n  answered  {near['answered'][:200]!r}")
     return result
-
-
-def _say(text: str) -> None:
-    """Text that may hold what a model wrote: printed as it is, never as markup."""
-    err.print(text, markup=False, highlight=False, soft_wrap=True)

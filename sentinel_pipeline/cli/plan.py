@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
+from ..rates import percent
 from ..store import find_home
 from ..store.address import recipe_address
 from .console import AsJson, emit, err
@@ -88,8 +89,8 @@ def _print(made: Plan) -> None:
         )
         for name, share in one["categories"].items():
             err.print(
-                f"  {name:18}{share['rows']:8,} rows {share['share']:6.1%}  {share['unique_prompts']:8,} unique prompts, "
-                f"each seen {share['epochs']:g} times",
+                f"  {name:18}{share['rows']:8,} rows {percent(share['share']):>7}  {share['unique_prompts']:8,} unique prompts, "
+                f"{share['epochs']:.2f} epochs",
                 markup=False,
                 highlight=False,
                 soft_wrap=True,
@@ -149,7 +150,7 @@ def _method(one: dict[str, Any]) -> str:
 
 _LINES = (
     ("rows", lambda one: f"{one['rows']:,} ({one['source']})"),
-    ("steps", lambda one: f"{one['steps']:,} of {one['batch']} rows, {one['epochs']:g} passes"),
+    ("steps", lambda one: f"{one['steps']:,} of {one['batch']} rows, {one['epochs']:.2f} epochs"),
     ("method", _method),
     (
         "trained parameters",

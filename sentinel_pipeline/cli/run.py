@@ -18,27 +18,53 @@ from typing import Annotated, Any
 
 import typer
 
-from ..errors import EXIT_BAD_INPUT, EXIT_GATE, EXIT_INFRASTRUCTURE
+from ..bench.compare import STAGES
+from ..errors import EXIT_BAD_INPUT, EXIT_GATE, EXIT_INFRASTRUCTURE, BadInput, did_you_mean
 from ..store import Home, Ledger, Store, find_home
 from .console import AsJson, emit, err
 from .live import LiveRun
 from .summary import summarise, summary_table
+
+BEFORE_TRAINING = (
+    "human_corrections",
+    "task_bank",
+    "base_checkpoint",
+    "judge_licence",
+    "base_report",
+    "instruct_report",
+    "alt_base_report",
+    "gap_proof",
+    "self_generated",
+    "raw_candidates",
+    "reward_audit",
+    "critic_labels",
+    "accepted_set",
+    "rejected_set",
+    "self_repairs",
+    "repair_traces",
+    "decontamination_report",
+    "rebalanced_mix",
+    "preference_pairs",
+)
+TRAINED = tuple(f"{stage}_{kind}" for stage in STAGES[1:] for kind in ("checkpoint", "report"))
+ASSETS = (*BEFORE_TRAINING, *TRAINED, "review_inbox", "comparison", "leaderboard")
+"""Assets of the loop, so that help and errors list them without loading Dagster; a test compares them with the graph."""
 
 
 def run(
     recipe: Annotated[str, typer.Argument(help="A recipe: the stem of a file under data/recipes.")],
     until: Annotated[
         str | None,
-        typer.Option(help="Stop after this stage: an asset's name, or sft for sft_report."),
+        typer.Option(help=f"Stop after this asset: {', '.join(ASSETS)}; sft means sft_report."),
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with the recipe's interrupted run.")
+        bool, typer.Option("--resume", help="Continue the recipe's interrupted run.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Run the loop of RECIPE: tasks, candidates, critic, mix, training, reports, comparison.
 
-    The run is one of Dagster's, on the instance that [bold]sentinel ui[/] shows.
+    It is a run of Dagster, on the instance that sentinel ui shows. After exit code 4, --resume continues it.
 
     Examples:
 
@@ -50,6 +76,13 @@ def run(
     """
     home = find_home()
     home.recipe(recipe)
+    if until is not None and not {until, f"{until}_report"} & {*ASSETS}:
+        short = [name.removesuffix("_report") for name in ASSETS if name.endswith("_report")]
+        raise BadInput(
+            f"unknown asset {until!r}.",
+            field="--until",
+            fix=did_you_mean(until, [*ASSETS, *short]),
+        )
     run_id = str(uuid.uuid4())
     prepare_instance(home)
     with tempfile.TemporaryDirectory(prefix="sentinel-run-") as folder:
@@ -118,7 +151,7 @@ def _watch(child: subprocess.Popen[bytes], events: Path, live: LiveRun) -> None:
                 time.sleep(0.25)
             except KeyboardInterrupt:
                 err.print(
-                    "Stopping: the running stage saves a checkpoint. Go on later with --resume."
+                    "Stopping: the running stage saves a checkpoint. Continue later with --resume."
                 )
                 child.wait()
 
@@ -136,7 +169,7 @@ def _complete_lines(stream: Any) -> Iterator[dict[str, Any]]:
 def _exit_code(returncode: int, live: LiveRun) -> int:
     if live.exit_code is not None:
         return live.exit_code
-    live.message = f"the run's process ended without a word (exit code {returncode})"
+    live.message = f"the run's process exited without an error message (exit code {returncode})"
     return EXIT_INFRASTRUCTURE
 
 
@@ -154,7 +187,7 @@ def _report(summary: dict[str, Any], live: LiveRun, code: int, log: Path, as_jso
         err.print(f"Log: {log}", highlight=False)
     if code == EXIT_INFRASTRUCTURE:
         err.print(
-            f"Go on from where it stopped: sentinel run {live.recipe} --resume", highlight=False
+            f"Continue where it stopped: sentinel run {live.recipe} --resume", highlight=False
         )
     if as_json:
         emit(summary | ({"error": live.message} if live.message else {}))

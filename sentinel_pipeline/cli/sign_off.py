@@ -1,4 +1,4 @@
-"""``sentinel gate sign-off``: a person looks at sampled conversations and says whether the gap is real.
+"""``sentinel gate sign-off``: a reviewer reads sampled conversations and says whether the gap is real.
 
 The ledger keeps who, when and of which content; the same is told to Dagster. What this module does not do: decide the proof itself.
 """
@@ -29,12 +29,12 @@ def sign_off(
     by: Annotated[str, typer.Option(help="Your name.")] = "",
     approve: Annotated[bool, typer.Option("--approve", help="The gap is real.")] = False,
     reject: Annotated[
-        bool, typer.Option("--reject", help="It is not: training stays refused.")
+        bool, typer.Option("--reject", help="The gap is not real: training stays refused.")
     ] = False,
     note: Annotated[str, typer.Option(help="Why, in a sentence.")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Show the proof's sampled conversations; with [bold]--approve[/] or [bold]--reject[/], sign exactly this proof.
+    """Show the proof's sampled conversations; with --approve or --reject, sign exactly this proof.
 
     Examples:
 
@@ -83,7 +83,7 @@ def sign_off(
         f"{signed.verdict}: {signed.reason}\ncontent {made.hash}", markup=False, highlight=False
     )
     if approve:
-        err.print(f"Go on: sentinel run {recipe} --resume", markup=False, highlight=False)
+        err.print(f"Continue: sentinel run {recipe} --resume", markup=False, highlight=False)
 
 
 def _tell_dagster(signed: GateVerdict, recipe: str) -> bool:
