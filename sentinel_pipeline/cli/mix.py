@@ -8,7 +8,6 @@ import typer
 from rich.table import Table
 
 from ..errors import BadInput
-from ..mix.trace import store_of, trace_item, trace_row
 from ..rates import percent, with_interval
 from ..store import Artifact, Home, find_home
 from .console import AsJson, emit, err, say
@@ -40,6 +39,8 @@ def mix(
 
 
 def _newest(home: Home, recipe: str | None) -> Artifact:
+    from ..mix.trace import store_of
+
     if recipe is not None:
         home.recipe(recipe)
         return store_of(home, recipe).get("rebalanced_mix")
@@ -56,6 +57,8 @@ def _newest(home: Home, recipe: str | None) -> Artifact:
 
 
 def _mix_json(home: Home, made: Artifact) -> dict[str, Any]:
+    from ..mix.trace import store_of
+
     report = made.json("mix.json")
     name = made.manifest.recipe
     clean = store_of(home, name).origin(made, "decontamination_report").json("report.json")
@@ -154,6 +157,8 @@ def trace(
 
 
 def _trace_row(home: Home, recipe: str | None, row: str) -> dict[str, Any]:
+    from ..mix.trace import trace_row
+
     if recipe is not None:
         home.recipe(recipe)
     names = [recipe] if recipe is not None else home.recipe_names()
@@ -198,6 +203,8 @@ def _print_row(found: dict[str, Any]) -> None:
 
 
 def _trace_item(home: Home, recipe: str | None, item: str) -> dict[str, Any]:
+    from ..mix.trace import trace_item
+
     suite, slash, name = item.partition("/")
     if not slash or not name:
         raise BadInput(

@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from ..bench.compare import STAGES
 from ..errors import EXIT_GATE, BadInput
 from ..records.decision_spec import GOING_ON
+from ..records.gate_checks import STAGES
 from ..store import Ledger, Store, find_home
 from ..store.address import recipe_address
 from .console import AsJson, emit, say

@@ -18,12 +18,11 @@ from typing import Annotated, Any
 
 import typer
 
-from ..bench.compare import STAGES
 from ..errors import EXIT_BAD_INPUT, EXIT_GATE, EXIT_INFRASTRUCTURE, BadInput, did_you_mean
+from ..records.gate_checks import STAGES
 from ..store import Home, Ledger, Store, find_home
 from .console import AsJson, emit, err
 from .live import LiveRun
-from .summary import summarise, summary_table
 
 BEFORE_TRAINING = (
     "human_corrections",
@@ -74,6 +73,8 @@ def run(
 
         sentinel run tiny --resume
     """
+    from .summary import summarise
+
     home = find_home()
     home.recipe(recipe)
     if until is not None and not {until, f"{until}_report"} & {*ASSETS}:
@@ -174,6 +175,8 @@ def _exit_code(returncode: int, live: LiveRun) -> int:
 
 
 def _report(summary: dict[str, Any], live: LiveRun, code: int, log: Path, as_json: bool) -> None:
+    from .summary import summary_table
+
     if summary["stages"]:
         err.print(summary_table(summary, live.recipe))
     if live.message:
