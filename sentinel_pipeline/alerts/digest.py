@@ -1,4 +1,4 @@
-"""What a night came to, on one page for a person at breakfast: runs, gates, changes since the night before, what needs a person.
+"""What a night came to, on one page: runs, gates, changes since the night before, what needs a person.
 
 What this module does not do: decide anything. It reads the ledger and the reports; a number stands here as it stands there.
 """

@@ -70,7 +70,7 @@ class SuiteComparison(NamedTuple):
 
     @property
     def void(self) -> str | None:
-        """Why the difference is no evidence, or None."""
+        """Why the difference does not count as evidence, or None."""
         return "; ".join(one.reason for one in self.findings if one.explains) or None
 
     @property

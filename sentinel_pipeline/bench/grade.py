@@ -170,7 +170,7 @@ def _too_deep(fields: dict[str, Any]) -> bool:
 
 
 def look(path: Path, problems: dict[str, Problem]) -> Plan:
-    """Read all samples once without running any: bad rows, ids that stand twice, tasks without a sample.
+    """Read all samples once without running any: bad rows, duplicate ids, tasks without a sample.
 
     Raises:
         BadInput: the file cannot be read, is empty, or is of another suite.

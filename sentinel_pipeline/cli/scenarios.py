@@ -19,7 +19,7 @@ _WORDS = {True: "[green]holds[/]", False: "no", None: "[yellow]open[/]"}
 
 
 def ask_tree(home: Home, recipe: Recipe, curves: Path | None, out: Path | None) -> dict[str, Any]:
-    """What the tree makes of recorded curves; where a scenario is decided its recipe is written. Nothing is started.
+    """The recommended next step after recorded curves; where a scenario is decided its recipe is written. Nothing is started.
 
     Raises:
         BadInput: there are no curves yet, or they cannot be read.

@@ -1,4 +1,4 @@
-"""A model as judge: one answer, one rubric, one word. Served by a chat server, or local weights read by log-probability (seed 003).
+"""A model as judge: one answer, one rubric, one word. Served by a chat server, or local weights read by log-probability.
 
 The prompt and the rubric are part of a judge's identity. What is judged is quoted between marks that it cannot contain, and is
 told to be data; whether that holds is measured (``llm_judge.licence``), not assumed. What this module does not do: decide whether a

@@ -90,13 +90,13 @@ def read_labels(path: Path) -> list[Labelled]:
     """Rows of ``prompt`` or ``messages``, ``response``, and ``label``: ``pass`` or ``fail``, or a truth value.
 
     Raises:
-        BadInput: a malformed row (file, line and field), no row, an id twice, or one label alone.
+        BadInput: a malformed row (file, line and field), no row, a duplicate id, or one label alone.
     """
     rows = [_labelled(row) for row in read_rows(path)]
     if not rows:
         raise BadInput("holds no label.", file=path, fix="Label some answers first.")
     if len({row.id for row in rows}) < len(rows):
-        raise BadInput("an id stands twice.", file=path, field="id", fix="Make ids unique.")
+        raise BadInput("duplicate id.", file=path, field="id", fix="Make ids unique.")
     if len({row.label for row in rows}) < 2:
         fix = "Label answers of both kinds: agreement beyond chance needs a choice."
         raise BadInput(f"every label is {rows[0].label!r}.", file=path, field="label", fix=fix)

@@ -308,5 +308,5 @@ def _refuse_void(tally: Counter[str]) -> None:
     if tally["infra"] > MAX_INFRA_SHARE * tally["answers"]:
         raise Infrastructure(
             f"{tally['infra']} of {tally['answers']} answers could not be scored (at most {percent(MAX_INFRA_SHARE, 0)}): "
-            "mend the sandbox, then run again."
+            "fix the sandbox, then run again."
         )

@@ -95,7 +95,7 @@ def planned_model(recipe: Recipe, made: Path | None) -> PlannedModel | None:
             model = AutoModelForCausalLM.from_config(config)
         except ValueError as error:
             text = str(error).splitlines()[0][:200]
-            raise BadInput(f"is no causal language model: {text}", field="model.source") from error
+            raise BadInput(f"not a causal language model: {text}", field="model.source") from error
         parameters = sum(p.numel() for p in model.parameters())
         for kind, spec in (("sft", recipe.sft), ("dpo", recipe.dpo)):
             trained = {name: p.numel() for name, p in model.named_parameters()}

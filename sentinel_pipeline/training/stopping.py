@@ -1,4 +1,4 @@
-"""Seed 000's stop rules over the windows of a training run, as pure functions: no clock, no files, no state.
+"""The auto-critic plan's stop rules over the windows of a training run, as pure functions: no clock, no files, no state.
 
 What this module does not do: statistics. These rules save device time; whether a model is good is the gates' business.
 """
@@ -80,7 +80,7 @@ def significant_rise(every: int, by_step: int, alpha: float) -> Risen:
 
 
 def no_gain(windows: Sequence[Window], by_step: int, risen: Risen = any_rise) -> str | None:
-    """At ``by_step`` or later no window has ``risen`` above the first one; one window alone is no evidence. 0 switches it off."""
+    """At ``by_step`` or later no window has ``risen`` above the first one; one window alone does not decide. 0 switches it off."""
     scored = [window for window in windows if window.pass_at_1 is not None]
     if by_step < 1 or len(scored) < 2 or windows[-1].step < by_step:
         return None

@@ -117,7 +117,7 @@ def test_bad_rows_and_tasks_without_a_sample_are_exit_code_2_and_the_rest_is_gra
         report = json.loads(out)
         assert code == 2 and len(report["refused"]) == 32 and report["missing"] == ["904"]
         assert report["refused"][1]["line"] == 3 and report["refused"][1]["message"].startswith(
-            "is no JSON"
+            "invalid JSON"
         )
         assert (
             f"{samples}:2, field 'task_id': unknown task '\\x1b]0;gone" in err

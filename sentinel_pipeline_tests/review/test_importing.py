@@ -202,7 +202,7 @@ def test_tasks_beside_the_file_give_the_tests_and_complete_cards_later(
 def test_damaged_tasks_stop_the_import_before_anything(desk: ReviewQueue, tmp_path: Path) -> None:
     path = write_lines(tmp_path / "sft_candidates.jsonl", [SEED_RECORD])
     write_lines(tmp_path / "sft_candidates.tasks.jsonl", [{"task_id": "x"}])
-    with pytest.raises(BadInput, match=r"tasks\.jsonl:1: is no task: suite: the key is missing"):
+    with pytest.raises(BadInput, match=r"tasks\.jsonl:1: not a task: suite: the key is missing"):
         import_file(desk, path, actor="ann")
     assert count(desk) == 0
 
