@@ -63,9 +63,9 @@ class Models:
         return self._look(name, self._target(name))
 
     def _target(self, name: str) -> Target:
-        known = self.names()
-        if name not in known:
-            hint = did_you_mean(name, known) if known else "Train one: sentinel run RECIPE."
+        names = self.names()
+        if name not in names:
+            hint = did_you_mean(name, names) if names else "Train one: sentinel run RECIPE."
             raise BadInput(f"no model {name[:80]!r}.", field="model", fix=hint)
         return find_target(self.home, name)
 

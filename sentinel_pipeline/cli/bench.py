@@ -260,7 +260,7 @@ def _result(
         | {"pass_at": outcome.pass_at.get(report.suite, {}), "by_family": report.by_family}
         for report in outcome.reports
     }
-    result = {
+    result: dict[str, Any] = {
         "model": question.target.name,
         "model_hash": question.target.model_hash,
         "engine": question.engine,

@@ -131,13 +131,13 @@ def _grade(
     rates = tally.rates(ks)
     measured = {str(k): rates[f"pass@{k}"] for k in ks if f"pass@{k}" in rates}
     seconds = time.monotonic() - began
-    graded = plan.samples - tally.kept
+    graded = plan.samples - tally.resumed
     return {
         "pass_at": {k: rate["value"] for k, rate in measured.items()},
         "pass_at_tasks": {k: rate["tasks"] for k, rate in measured.items()},
         "interval": rates.get("interval"),
         "outcomes": {outcome.value: tally.outcomes[outcome.value] for outcome in Outcome},
-        "kept": tally.kept,
+        "resumed": tally.resumed,
         "infra": tally.infra,
         "codes": dict(tally.codes.most_common()),
         "trust": dict(tally.trust),
@@ -203,10 +203,10 @@ def _print_rates(report: dict[str, Any]) -> None:
         say(f"{title}: no task has enough judged samples for a rate.")
     for code, count in report["codes"].items():
         say(f"{count:8} {code}")
-    kept = f" ({report['kept']} were graded before)" if report["kept"] else ""
+    resumed = f" ({report['resumed']} were graded before)" if report["resumed"] else ""
     trust = ", ".join(f"{count} {name}" for name, count in report["trust"].items())
     say(
-        f"{report['seconds']:.1f} s, {report['samples_per_second']:,.0f} samples/s{kept}, "
+        f"{report['seconds']:.1f} s, {report['samples_per_second']:,.0f} samples/s{resumed}, "
         f"isolation {report['isolation']}, trust: {trust}"
     )
 

@@ -64,7 +64,7 @@ def test_people_read_standard_error_and_programs_one_json_object(
         report["n_samples"],
         report["n_tasks"],
         report["repeated"],
-        report["kept"],
+        report["resumed"],
         report["infra"],
     ) == (
         4,
