@@ -112,6 +112,21 @@ def test_no_text_uses_words_that_the_glossary_refuses(pattern: str) -> None:
     assert not hits, f"say {REFUSED[pattern]!r} instead:\n" + "\n".join(hits)
 
 
+def test_rates_are_written_by_one_function() -> None:
+    """``73.3 %`` everywhere; axes of plots, which have no room for the space, and model-facing texts are apart."""
+    apart = {"plots.py", "tasks/commerce/insights.py"}
+    hits = []
+    for path in sorted(PACKAGE.rglob("*.py")):
+        name = path.relative_to(PACKAGE)
+        if name.parts[0] in NOT_YET or name.as_posix() in apart:
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            spec = node.format_spec if isinstance(node, ast.FormattedValue) else None
+            if spec is not None and ast.unparse(spec).rstrip("'\"").endswith("%"):
+                hits.append(f"{name}:{node.lineno}")
+    assert not hits, f"use rates.percent: {hits}"
+
+
 def test_texts_of_every_kind_are_read() -> None:
     read = {text.path.suffix for text in ALL}
     assert read == {".py", ".html", ".jinja", ".js", ".md", ".toml"} and len(ALL) > 5_000

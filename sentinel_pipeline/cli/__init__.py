@@ -74,8 +74,8 @@ for _panel, _verbs in PANELS.items():
             app.command(_name, rich_help_panel=_panel)(_verb)
 
 
-def _print_version(wanted: bool) -> None:
-    if wanted:
+def _print_version(requested: bool) -> None:
+    if requested:
         from importlib.metadata import version
 
         sys.stdout.write(f"sentinel {version('sentinel-pipeline')}\n")

@@ -75,29 +75,29 @@ def audit(
     )
     _print(audits, families)
     if as_json:
-        counted = {"families": [one.to_json() for one in families]} if rewards else {}
-        emit({"scorers": [one.to_json() for one in audits]} | counted)
-    if refused := [one.name for one in audits if not one.licensed]:
+        counted = {"families": [family.to_json() for family in families]} if rewards else {}
+        emit({"scorers": [exam.to_json() for exam in audits]} | counted)
+    if refused := [exam.name for exam in audits if not exam.licensed]:
         raise GateRefused(f"no licence for {', '.join(refused)}: what they would score is refused.")
 
 
 def _print(audits: list[ScorerAudit], families: list[RewardAudit]) -> None:
     table = Table("scorer", "version", "gold accepted", "bad accepted", "stable", "licence")
-    for one in audits:
-        rate = "-" if one.gold is None else f"{percent(one.gold)} of {one.n_gold}"
-        licence = "[green]licensed[/]" if one.licensed else f"[red]refused[/]: {one.refusal}"
+    for exam in audits:
+        rate = "-" if exam.gold is None else f"{percent(exam.gold)} of {exam.n_gold}"
+        licence = "[green]licensed[/]" if exam.licensed else f"[red]refused[/]: {exam.refusal}"
         table.add_row(
-            one.name,
-            one.version,
+            exam.name,
+            exam.version,
             rate,
-            f"{one.bad_accepted} of {one.n_bad}",
-            str(one.stable),
+            f"{exam.bad_accepted} of {exam.n_bad}",
+            str(exam.stable),
             licence,
         )
     err.print(table)
-    for one in audits:
-        for example in one.examples:
-            err.print(f"  {one.name}: {example}", markup=False, highlight=False)
+    for exam in audits:
+        for example in exam.examples:
+            err.print(f"  {exam.name}: {example}", markup=False, highlight=False)
     if not families:
         return
     table = Table("family", "gold earned 1", "wrong accepted", "hacks paid")

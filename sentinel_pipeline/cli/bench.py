@@ -173,7 +173,8 @@ def _suites(
     for option in data:
         name, sign, file = option.partition("=")
         if not sign and len(names) == 1:
-            name, file = names[0], option
+            name = names[0]
+            file = option
         if name not in names:
             raise BadInput(
                 f"{option!r} belongs to none of the suites.",

@@ -78,20 +78,20 @@ def grade(
         raise BadInput("no such file.", file=samples, fix="Check the name.")
     target = out or samples.with_name(f"{samples.name}_results.jsonl")
     _check_target(target, samples, problems)
-    found = load_problems(problems)
-    plan = look(samples, found)
+    references = load_problems(problems)
+    plan = look(samples, references)
     report = {
         "suite": problems,
-        "n_tasks": len(found),
+        "n_tasks": len(references),
         "n_samples": plan.samples,
         "repeated": plan.repeated,
-        "refused": [one._asdict() for one in plan.refused],
+        "refused": [bad._asdict() for bad in plan.refused],
         "missing": plan.missing,
     }
     if not dry_run:
         limits = allow(Limits(), cpu_seconds)
         with Grader(workers=workers, limits=limits, require_isolation=require_isolation) as grader:
-            report |= _grade(samples, found, target, grader, plan, ks)
+            report |= _grade(samples, references, target, grader, plan, ks)
     _print(report, samples)
     if as_json:
         emit(report)
@@ -121,7 +121,7 @@ def _grade(
     began = time.monotonic()
     missing = set(plan.missing)
     limits, faulty = calibrate(
-        {name: one for name, one in problems.items() if name not in missing}, grader
+        {name: problem for name, problem in problems.items() if name not in missing}, grader
     )
     with progress("grading", "samples") as bar:
         task = bar.add_task("grading", total=plan.samples)
@@ -151,16 +151,16 @@ def _grade(
 
 def _numbers(text: str) -> tuple[int, ...]:
     try:
-        found = tuple(int(part) for part in text.split(","))
+        numbers = tuple(int(part) for part in text.split(","))
     except ValueError:
-        found = ()
-    if not found or min(found) < 1:
+        numbers = ()
+    if not numbers or min(numbers) < 1:
         raise BadInput(
             f"{text!r}: expected numbers from 1 on, with commas.",
             field="--k",
             fix="For example --k 1,10.",
         )
-    return found
+    return numbers
 
 
 def _print(report: dict[str, Any], samples: Path) -> None:

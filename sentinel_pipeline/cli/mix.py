@@ -31,8 +31,8 @@ def mix(
         sentinel mix tiny --json
     """
     home = find_home()
-    made = _newest(home, recipe)
-    result = _mix_json(home, made)
+    artifact = _newest(home, recipe)
+    result = _mix_json(home, artifact)
     _print_mix(result)
     if as_json:
         emit(result)
@@ -44,33 +44,33 @@ def _newest(home: Home, recipe: str | None) -> Artifact:
     if recipe is not None:
         home.recipe(recipe)
         return store_of(home, recipe).get("rebalanced_mix")
-    found = [
-        made
+    mixes = [
+        artifact
         for name in home.recipe_names()
-        if (made := store_of(home, name).find("rebalanced_mix"))
+        if (artifact := store_of(home, name).find("rebalanced_mix"))
     ]
-    if not found:
+    if not mixes:
         raise BadInput(
             "no recipe has a mix yet.", fix="Make one: sentinel run RECIPE --until rebalanced_mix."
         )
-    return max(found, key=lambda made: made.manifest.created_at)
+    return max(mixes, key=lambda artifact: artifact.manifest.created_at)
 
 
-def _mix_json(home: Home, made: Artifact) -> dict[str, Any]:
+def _mix_json(home: Home, artifact: Artifact) -> dict[str, Any]:
     from ..mix.trace import store_of
 
-    report = made.json("mix.json")
-    name = made.manifest.recipe
-    clean = store_of(home, name).origin(made, "decontamination_report").json("report.json")
-    own = {
+    report = artifact.json("mix.json")
+    name = artifact.manifest.recipe
+    clean = store_of(home, name).origin(artifact, "decontamination_report").json("report.json")
+    identity = {
         "recipe": name,
-        "run_id": made.manifest.run_id,
-        "content_hash": made.hash,
-        "folder": str(made.folder),
+        "run_id": artifact.manifest.run_id,
+        "content_hash": artifact.hash,
+        "folder": str(artifact.folder),
     }
     keys = ("rows", "tasks", "suites", "by_kind", "by_suite", "items_hit", "measured")
     return (
-        own
+        identity
         | report
         | {
             "decontamination": {key: clean[key] for key in keys}
@@ -111,8 +111,8 @@ def _print_mix(result: dict[str, Any]) -> None:
         f"{clean['contaminated']} of {clean['rows']} rows overlapped {clean['items_hit']} of {clean['tasks']} benchmark items"
     )
     if clean["measured"]:
-        said = (f"{name} {_rate(clean['measured'][name])}" for name in ("recall", "precision"))
-        say(f"Measured on planted contaminations: {', '.join(said)}")
+        rates = (f"{name} {_rate(clean['measured'][name])}" for name in ("recall", "precision"))
+        say(f"Measured on planted contaminations: {', '.join(rates)}")
 
 
 def _rate(rate: dict[str, Any]) -> str:
@@ -162,33 +162,33 @@ def _trace_row(home: Home, recipe: str | None, row: str) -> dict[str, Any]:
     if recipe is not None:
         home.recipe(recipe)
     names = [recipe] if recipe is not None else home.recipe_names()
-    found = [one for name in names if (one := trace_row(home, name, row)) is not None]
-    if not found:
+    trails = [trail for name in names if (trail := trace_row(home, name, row)) is not None]
+    if not trails:
         where = f"recipe {names[0]}" if len(names) == 1 else f"any of {len(names)} recipes"
         raise BadInput(
             f"no artifact of {where} has a row {row!r}.", fix="Ids stand in the mix's rows.parquet."
         )
-    result = max(found, key=lambda one: max((mix["made"] for mix in one["mixes"]), default=""))
+    result = max(trails, key=lambda trail: max((mix["made"] for mix in trail["mixes"]), default=""))
     _print_row(result)
     return result
 
 
-def _print_row(found: dict[str, Any]) -> None:
-    place = f"{found['file']}:{found['line']}" if found["file"] else "made in the pipeline"
-    say(f"{found['origin']} {found['id']} of recipe {found['recipe']}")
+def _print_row(trail: dict[str, Any]) -> None:
+    place = f"{trail['file']}:{trail['line']}" if trail["file"] else "made in the pipeline"
+    say(f"{trail['origin']} {trail['id']} of recipe {trail['recipe']}")
     say(
-        f"from      {found['source']}, {place}"
-        + (f", task {found['task_id']}" if found["task_id"] else "")
+        f"from      {trail['source']}, {place}"
+        + (f", task {trail['task_id']}" if trail["task_id"] else "")
     )
-    if found["repair"]:
+    if trail["repair"]:
         say(
-            f"repairs   {found['repair']['failed_id']} by {found['repair']['accepted_id']}: {found['repair']['reason']}"
+            f"repairs   {trail['repair']['failed_id']} by {trail['repair']['accepted_id']}: {trail['repair']['reason']}"
         )
-    for name, label in found["labels"].items():
+    for name, label in trail["labels"].items():
         say(f"{name:17} {label['value']!s:6} {label['reason']}")
-    for hit in found["overlaps"]:
+    for hit in trail["overlaps"]:
         say(f"overlaps  {hit['suite']}/{hit['task_id']} ({hit['kind']}, {hit['score']:.2f})")
-    for mix in found["mixes"]:
+    for mix in trail["mixes"]:
         stands = f" of {mix['stood_for_by']}" if mix.get("stood_for_by") else ""
         fate = (
             f"taken as {mix['category']}" if mix["taken"] else f"left out: {mix['reason']}{stands}"
@@ -196,9 +196,9 @@ def _print_row(found: dict[str, Any]) -> None:
         say(f"mix       {mix['run_id']}: {fate}")
         for other in mix["stood_for"][:_MOST]:
             say(f"          stood for {other['id']} ({other['kind']}, {other['similarity']:.2f})")
-    for made in found["checkpoints"]:
-        say(f"trained   {made['asset']} of run {made['run_id']}")
-    if not found["checkpoints"]:
+    for checkpoint in trail["checkpoints"]:
+        say(f"trained   {checkpoint['asset']} of run {checkpoint['run_id']}")
+    if not trail["checkpoints"]:
         say("trained   no checkpoint")
 
 
@@ -212,8 +212,8 @@ def _trace_item(home: Home, recipe: str | None, item: str) -> dict[str, Any]:
             field="--item",
             fix="Expected SUITE/ID, such as humaneval/HumanEval/12.",
         )
-    made = _newest(home, recipe)
-    result = trace_item(home, made.manifest.recipe, suite, name)
+    artifact = _newest(home, recipe)
+    result = trace_item(home, artifact.manifest.recipe, suite, name)
     say(f"item {result['item']}, mix of recipe {result['recipe']}, run {result['mix']['run_id']}")
     for outcome in result["outcomes"]:
         say(f"{outcome['report']}: {outcome['outcome']}, {outcome['reason']}")

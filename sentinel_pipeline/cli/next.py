@@ -53,7 +53,8 @@ def next_step(
         )
     ledger = Ledger(home.ledger)
     store = Store(home, name, "next", "next")
-    newest, undecided = None, None
+    newest = None
+    undecided = None
     for stage in STAGES if only_stage is None else (only_stage,):
         report = store.find(f"{stage}_report")
         decision = ledger.latest_decision(report.hash) if report else None

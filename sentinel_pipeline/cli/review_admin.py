@@ -127,18 +127,18 @@ def user_list(as_json: AsJson = False) -> None:
     from ..review.users import list_users
 
     with open_review_queue() as desk:
-        found = list_users(desk)
+        users = list_users(desk)
     if as_json:
         emit(
             {
                 "users": [
-                    {"name": name, "role": role, "active": active} for name, role, active in found
+                    {"name": name, "role": role, "active": active} for name, role, active in users
                 ]
             }
         )
         return
     table = Table("name", "role", "active")
-    for name, role, active in found:
+    for name, role, active in users:
         table.add_row(name, role, "yes" if active else "no")
     err.print(table)
 
@@ -192,13 +192,13 @@ def blind_show(
     from ..review.blind import calibration
 
     with open_review_queue() as desk:
-        found = calibration(desk, name)
+        result = calibration(desk, name)
     if as_json:
-        emit(_calibration_json(found))
+        emit(_calibration_json(result))
         return
     table = Table("who", "labelled", "kappa against the judge", "95 %", "n")
-    for who, n in found.labelled.items():
-        a = found.against_judge[who]
+    for who, n in result.labelled.items():
+        a = result.against_judge[who]
         if a.kappa is None:
             table.add_row(who, str(n), "undefined", "", str(a.n))
         else:
@@ -206,9 +206,9 @@ def blind_show(
     err.print(table)
 
 
-def _calibration_json(found: Calibration) -> dict[str, object]:
-    against = {who: one._asdict() for who, one in found.against_judge.items()}
-    return found._asdict() | {
+def _calibration_json(result: Calibration) -> dict[str, object]:
+    against = {who: agreement._asdict() for who, agreement in result.against_judge.items()}
+    return result._asdict() | {
         "against_judge": against,
-        "between_people": found.between_people._asdict(),
+        "between_people": result.between_people._asdict(),
     }

@@ -111,7 +111,8 @@ def prepare_instance(home: Home) -> None:
         return
     folder = Path(named).absolute() if named else home.dagster
     folder.mkdir(parents=True, exist_ok=True)
-    link, source = folder / "dagster.yaml", home.root / "dagster.yaml"
+    link = folder / "dagster.yaml"
+    source = home.root / "dagster.yaml"
     if source.exists() and not link.exists():
         link.symlink_to(os.path.relpath(source, folder))
     os.environ["DAGSTER_HOME"] = str(folder)

@@ -87,10 +87,10 @@ def gc(
     """
     home = find_home()
     folders = removable(home, keep=keep, days=days)
-    for one in folders if dry_run else remove(folders):
-        where = one.folder.relative_to(home.runs)
+    for folder in folders if dry_run else remove(folders):
+        where = folder.folder.relative_to(home.runs)
         err.print(
-            f"{'would delete' if dry_run else 'deleted'}: {where} ({one.bytes / 2**20:.1f} MiB): {one.why}",
+            f"{'would delete' if dry_run else 'deleted'}: {where} ({folder.bytes / 2**20:.1f} MiB): {folder.why}",
             highlight=False,
         )
     freed = sum(folder.bytes for folder in folders)
