@@ -34,7 +34,7 @@ def open_source(text: str, home: Home) -> Source:
         BadInput: no such model or report (with the nearest), a model without a report, or a row without an outcome.
     """
     if (stage := find_stage(home, text, "report")) is not None:
-        ours = Store(home, stage.recipe, "none", "none").get(f"{stage.stage}_report")
+        ours = Store.reading(home, stage.recipe).get(f"{stage.stage}_report")
         return _folder(ours.folder)._replace(name=str(stage))
     path = Path(text).expanduser()
     weights = (path / "config.json").is_file() or (path / "model" / "config.json").is_file()
@@ -43,7 +43,7 @@ def open_source(text: str, home: Home) -> Source:
     served_or_hub = re.match(r"https?://|[\w-][\w.-]*/[\w.-]+(@[\w./-]+)?$", text)
     if weights or (served_or_hub and not path.exists()):
         target = find_target(home, text)
-        report = Store(home, "bench", "none", "none").find(target.slug)
+        report = Store.reading(home, "bench").find(target.slug)
         if report is None:
             raise BadInput(
                 f"{text} has no report yet.", fix=f"Make one: sentinel bench {text} --suite SUITE."

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from ..errors import BadInput, GateRefused, did_you_mean
 from ..generation.targets import Target, find_target
-from ..records.gate_checks import STAGES
+from ..records.stages import STAGE_NAMES
 from ..store import Home
 from ..store.address import find_stage, finished_stages
 from ..worker.device import device_owner
@@ -51,7 +51,7 @@ class Models:
             f"{recipe}/{stage}"
             for recipe in self.home.recipe_names()
             for stage in finished_stages(self.home, recipe)
-            if stage in STAGES[1:]
+            if stage in STAGE_NAMES
         ]
 
     def look(self, name: str) -> Clearance:
@@ -123,7 +123,7 @@ def full_name(home: Home, address: str) -> str:
     Raises:
         BadInput: no such recipe, stage or checkpoint, or a model that no recipe trained.
     """
-    stage = find_stage(home, address, defaults=STAGES[1:])
+    stage = find_stage(home, address, defaults=STAGE_NAMES)
     if stage is None:
         raise BadInput(
             f"no recipe has the checkpoint {address!r}.",

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from ..errors import BadInput
 from ..rates import percent, with_interval
-from ..store import Artifact, Home, find_home
+from ..store import Artifact, Home, Store, find_home
 from .console import AsJson, emit, err, say
 
 _MOST = 10
@@ -39,15 +39,13 @@ def mix(
 
 
 def _newest(home: Home, recipe: str | None) -> Artifact:
-    from ..mix.trace import store_of
-
     if recipe is not None:
         home.recipe(recipe)
-        return store_of(home, recipe).get("rebalanced_mix")
+        return Store.reading(home, recipe).get("rebalanced_mix")
     mixes = [
         artifact
         for name in home.recipe_names()
-        if (artifact := store_of(home, name).find("rebalanced_mix"))
+        if (artifact := Store.reading(home, name).find("rebalanced_mix"))
     ]
     if not mixes:
         raise BadInput(
@@ -57,11 +55,9 @@ def _newest(home: Home, recipe: str | None) -> Artifact:
 
 
 def _mix_json(home: Home, artifact: Artifact) -> dict[str, Any]:
-    from ..mix.trace import store_of
-
     report = artifact.json("mix.json")
     name = artifact.manifest.recipe
-    clean = store_of(home, name).origin(artifact, "decontamination_report").json("report.json")
+    clean = Store.reading(home, name).origin(artifact, "decontamination_report").json("report.json")
     identity = {
         "recipe": name,
         "run_id": artifact.manifest.run_id,

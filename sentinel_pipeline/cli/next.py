@@ -10,7 +10,6 @@ import typer
 
 from ..errors import EXIT_GATE, BadInput
 from ..records.decision_spec import GOING_ON
-from ..records.gate_checks import STAGES
 from ..store import Ledger, Store, find_home
 from ..store.address import recipe_address
 from .console import AsJson, emit, say
@@ -52,10 +51,10 @@ def next_step(
             fix=fix,
         )
     ledger = Ledger(home.ledger)
-    store = Store(home, name, "next", "next")
+    store = Store.reading(home, name)
     newest = None
     undecided = None
-    for stage in STAGES if only_stage is None else (only_stage,):
+    for stage in loaded.reported if only_stage is None else (only_stage,):
         report = store.find(f"{stage}_report")
         decision = ledger.latest_decision(report.hash) if report else None
         if decision is not None:

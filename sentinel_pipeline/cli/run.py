@@ -19,7 +19,7 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import EXIT_BAD_INPUT, EXIT_GATE, EXIT_INFRASTRUCTURE, BadInput, did_you_mean
-from ..records.gate_checks import STAGES
+from ..records.stages import TRAINING_STAGES
 from ..store import Home, Ledger, Store, find_home
 from .console import AsJson, emit, err
 from .live import LiveRun
@@ -45,7 +45,7 @@ BEFORE_TRAINING = (
     "rebalanced_mix",
     "preference_pairs",
 )
-TRAINED = tuple(f"{stage}_{kind}" for stage in STAGES[1:] for kind in ("checkpoint", "report"))
+TRAINED = tuple(asset for stage in TRAINING_STAGES for asset in (stage.checkpoint, stage.report))
 ASSETS = (*BEFORE_TRAINING, *TRAINED, "review_inbox", "comparison", "leaderboard")
 """Assets of the loop, so that help and errors list them without loading Dagster; a test compares them with the graph."""
 

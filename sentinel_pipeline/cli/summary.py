@@ -8,19 +8,22 @@ from typing import Any
 
 from rich.table import Table
 
-from ..bench.compare import STAGES, compare_reports, comparison_to_json
+from ..bench.compare import compare_reports, comparison_to_json
 from ..bench.report import report_from_json
 from ..costs import cost_rows
 from ..rates import difference, percent, with_interval
 from ..records import GateVerdict
+from ..records.stages import REPORT_STAGES
 from ..records.training_spec import Budget
-from ..store import Artifact, Ledger, Store
+from ..store import Artifact, Ledger, Store, skipped_reason
 from .live import LiveRun
 
 
 def summarise(store: Store, ledger: Ledger, live: LiveRun, budget: Budget) -> dict[str, Any]:
     """The object that ``sentinel run --json`` prints: what this loop made, whatever run of it made it."""
-    reports = {stage: report for stage in STAGES if (report := _of_loop(store, f"{stage}_report"))}
+    reports = {
+        stage: report for stage in REPORT_STAGES if (report := _of_loop(store, f"{stage}_report"))
+    }
     return {
         "recipe": store.recipe,
         "run_id": store.run_id,
@@ -51,8 +54,9 @@ def _logs(store: Store, assets: list[str]) -> dict[str, Path]:
 
 def _of_loop(store: Store, asset: str) -> Artifact | None:
     artifact = store.find(asset)
-    used = artifact is not None and not (artifact.folder / "not_asked.json").exists()
-    return artifact if used and artifact and artifact.manifest.loop_id == store.loop_id else None
+    if artifact is None or skipped_reason(artifact) or artifact.manifest.loop_id != store.loop_id:
+        return None
+    return artifact
 
 
 def _reports(artifact: Artifact) -> dict[str, Any]:

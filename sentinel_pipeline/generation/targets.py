@@ -64,7 +64,7 @@ def find_target(home: Home, address: str) -> Target:
             )
         return served(base_url, model)
     if (stage := find_stage(home, address)) is not None:
-        return _of_stage(Store(home, stage.recipe, "-", "-"), stage)
+        return _of_stage(Store.reading(home, stage.recipe), stage)
     folder = Path(address).expanduser()
     if folder.is_dir():
         checkpoint = folder if (folder / "model").is_dir() else None

@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 from ..errors import BadInput, did_you_mean
-from ..records.gate_checks import STAGES
+from ..records.stages import REPORT_STAGES
 from .home import Home
+from .skipped import SKIPPED
 
 STAGE_FORMS = "RECIPE/STAGE (tiny/sft), or RECIPE for its last stage"
 """What the address of something trained here may be, as help and errors list it."""
@@ -56,8 +57,8 @@ def recipe_address(home: Home, text: str) -> tuple[str, str | None]:
         wrong = text.replace(":", "/", 1).partition("/")[0]
         raise BadInput(f"no recipe {wrong!r} in {home.recipes}.", fix=did_you_mean(wrong, names))
     recipe, stage = parts
-    if stage is not None and stage not in STAGES:
-        addresses = [f"{recipe}/{each}" for each in STAGES]
+    if stage is not None and stage not in REPORT_STAGES:
+        addresses = [f"{recipe}/{each}" for each in REPORT_STAGES]
         raise BadInput(
             f"unknown stage {stage!r}.", fix=did_you_mean(f"{recipe}/{stage}", addresses)
         )
@@ -71,15 +72,18 @@ def finished_stages(
     stages = [
         path.parent.name.removesuffix(f"_{kind}")
         for path in (home.runs / recipe).glob(f"*_{kind}/current")
+        if not (path.parent / path.read_text(encoding="utf-8").strip() / SKIPPED).is_file()
     ]
-    return [stage for stage in STAGES if stage in stages] + sorted({*stages} - {*STAGES})
+    return [stage for stage in REPORT_STAGES if stage in stages] + sorted(
+        {*stages} - {*REPORT_STAGES}
+    )
 
 
 def find_stage(
     home: Home,
     text: str,
     kind: Literal["checkpoint", "report"] = "checkpoint",
-    defaults: Sequence[str] = STAGES,
+    defaults: Sequence[str] = REPORT_STAGES,
 ) -> StageAddress | None:
     """The finished stage that ``text`` names; None where ``text`` does not begin with a recipe's name.
 

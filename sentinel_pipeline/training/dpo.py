@@ -29,7 +29,6 @@ from .fit import (
     load_trainable,
     new_adapter,
     prepare_trainer,
-    total_steps,
 )
 from .pair_tokens import EncodedPair, prepare_pairs
 from .watch import Watch
@@ -49,7 +48,12 @@ def train_dpo(
         Infrastructure: the disk is full, or the job was asked to stop (then a full checkpoint was saved).
     """
     tokenizer = load_tokenizer(job.model)
-    pairs, report = prepare_pairs(job.rows, tokenizer, job.spec.max_length)
+    pairs, report = prepare_pairs(
+        job.rows,
+        tokenizer,
+        job.spec.max_length,
+        train_on_thoughts=job.spec.train_on_thoughts,
+    )
     if ranks.is_main():
         write_json(job.out / "token_report.json", report.to_json())
     progress.note(
@@ -86,7 +90,7 @@ def build_trainer(
 
     job = fitting.job
     fitting.tokenizer.padding_side = "right"
-    args = dpo_config(job, total_steps(len(pairs), job.spec))
+    args = dpo_config(job, job.spec.total_steps(len(pairs)))
     rows = Dataset.from_dict(
         {
             "prompt_ids": [pair.prompt for pair in pairs],

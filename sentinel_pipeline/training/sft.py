@@ -24,7 +24,6 @@ from .fit import (
     load_trainable,
     new_adapter,
     prepare_trainer,
-    total_steps,
 )
 from .packing import check_isolated, flash_attention, packing_collator
 from .tokens import Encoded, Prepared, prepare_rows
@@ -45,7 +44,12 @@ def train_sft(
         Infrastructure: the disk is full, or the job was asked to stop (then a full checkpoint was saved).
     """
     tokenizer = load_tokenizer(job.model)
-    prepared = prepare_rows(job.rows, tokenizer, job.spec.max_length)
+    prepared = prepare_rows(
+        job.rows,
+        tokenizer,
+        job.spec.max_length,
+        train_on_thoughts=job.spec.train_on_thoughts,
+    )
     if ranks.is_main():
         write_json(job.out / "token_report.json", prepared.report.to_json())
     progress.note(_first_words(prepared))
@@ -82,7 +86,7 @@ def build_trainer(
     fitting.tokenizer.padding_side = "right"
     trainer = sft_trainer_class()(
         model=model,
-        args=sft_config(job, total_steps(len(rows), spec)),
+        args=sft_config(job, spec.total_steps(len(rows))),
         train_dataset=Dataset.from_dict(
             {"input_ids": [row.input_ids for row in rows], "labels": [row.labels for row in rows]}
         ),
@@ -90,9 +94,8 @@ def build_trainer(
         data_collator=_collator(fitting.tokenizer, spec),
         peft_config=new_adapter(spec, model),
     )
-    teacher = getattr(job, "teacher", None)
-    if teacher is not None and spec.distillation is not None:
-        trainer.teacher = Teacher(teacher, spec.distillation, fitting.tokenizer)
+    if job.teacher is not None and spec.distillation is not None:
+        trainer.teacher = Teacher(job.teacher, spec.distillation, fitting.tokenizer)
     return prepare_trainer(trainer, fitting, watch)
 
 

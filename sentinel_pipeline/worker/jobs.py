@@ -8,19 +8,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from ..errors import BadInput, did_you_mean
-from ..records.data_spec import CriticSpec, SelfGenerated
-from ..records.decoding import Decoding
-from ..records.grpo_spec import GrpoSpec
+from ..errors import BadInput
+from ..records.decode import Fault, build, build_kind
 from ..records.launch_spec import LaunchSpec
-from ..records.model_spec import EmbeddedModel
 from ..records.recipe import Recipe
-from ..records.toml import read_section
-from ..records.training_spec import DpoSpec, SftSpec
+from ..records.stages import STAGE_NAMES, TRAINING_STAGES, stage_named
 from ..store import Home, write_json
 from .failures import failure_path
 from .job_kinds import AnswerJob as AnswerJob
@@ -32,10 +28,11 @@ from .job_kinds import SelfInstructJob as SelfInstructJob
 from .job_kinds import SftJob as SftJob
 from .job_kinds import TuneJob as TuneJob
 
-_KINDS: dict[str, type[Any]] = {
-    cls.kind: cls for cls in (PretrainJob, SftJob, DpoJob, GrpoJob, AnswerJob, SelfInstructJob)
+KINDS: dict[str, Any] = {
+    **{cls.kind: cls for cls in (PretrainJob, AnswerJob, SelfInstructJob)},
+    **{stage.name: TuneJob[stage.spec] for stage in TRAINING_STAGES},  # type: ignore[name-defined]
 }
-_PATHS = ("out", "logs", "model", "rows", "suite", "device_lock", "cache", "teacher")
+"""Kind of a job -> its class; of a training job with the settings of its stage."""
 
 
 def pretrain_job(recipe: Recipe, out: Path, device_lock: Path | None = None) -> Path:
@@ -51,8 +48,9 @@ def pretrain_job(recipe: Recipe, out: Path, device_lock: Path | None = None) -> 
     )
 
 
-def sft_job(
+def tune_job(
     recipe: Recipe,
+    stage: str,
     model: Path | str,
     rows: Path,
     suite: Path | None,
@@ -60,82 +58,31 @@ def sft_job(
     device_lock: Path | None = None,
     teacher: Path | None = None,
 ) -> Path:
-    """Write the job that fine-tunes ``model`` on ``rows`` with windows on ``suite``; returns the job file's path."""
-    tuning = _tuning(recipe, model, rows, suite, out, device_lock)
+    """Write the job that trains ``model`` on ``rows`` as a stage does, with windows on ``suite``; returns the job file's path."""
     return write_job(
-        SftJob(spec=recipe.sft, teacher=teacher if recipe.sft.distillation else None, **tuning)
+        TuneJob(
+            kind=stage,
+            out=out,
+            logs=out / "logs",
+            model=Path(model),
+            rows=rows,
+            suite=suite,
+            device_lock=device_lock,
+            seed=recipe.seed,
+            spec=recipe.spec_of(stage),
+            decoding=recipe.decoding(),
+            launch=recipe.launch if stage_named(stage).distributed else LaunchSpec(),
+            teacher=teacher,
+        )
     )
-
-
-def dpo_job(
-    recipe: Recipe,
-    model: Path | str,
-    rows: Path,
-    suite: Path | None,
-    out: Path,
-    device_lock: Path | None = None,
-) -> Path:
-    """Write the job that optimises ``model`` on the pairs of ``rows`` with windows on ``suite``; returns the job file's path."""
-    return write_job(
-        DpoJob(spec=recipe.dpo, **_tuning(recipe, model, rows, suite, out, device_lock))
-    )
-
-
-def grpo_job(
-    recipe: Recipe,
-    model: Path | str,
-    tasks: Path,
-    suite: Path,
-    out: Path,
-    device_lock: Path | None = None,
-) -> Path:
-    """Write the job that reinforces ``model`` on ``tasks`` (Parquet) with windows on ``suite``; returns the job file's path."""
-    assert recipe.grpo is not None
-    tuning = _tuning(recipe, model, tasks, suite, out, device_lock) | {"launch": LaunchSpec()}
-    return write_job(GrpoJob(spec=recipe.grpo, **tuning))
-
-
-def _tuning(
-    recipe: Recipe,
-    model: Path | str,
-    rows: Path,
-    suite: Path | None,
-    out: Path,
-    device_lock: Path | None,
-) -> dict[str, Any]:
-    bench = recipe.bench
-    window = Decoding(
-        max_new_tokens=bench.max_new_tokens,
-        batch_size=bench.batch_size,
-        temperature=bench.temperature,
-        top_p=bench.top_p,
-        seed=recipe.seed,
-    )
-    return {
-        "out": out,
-        "logs": out / "logs",
-        "model": Path(model),
-        "rows": rows,
-        "suite": suite,
-        "device_lock": device_lock,
-        "seed": recipe.seed,
-        "decoding": window,
-        "launch": recipe.launch,
-    }
 
 
 def sample_job(
     recipe: Recipe, model: Path | str, tasks: Path, logs: Path, device_lock: Path | None = None
 ) -> Path:
     """Write the job that samples ``recipe.pairs.samples`` answers to each task of ``tasks`` into ``logs/pairs.jsonl``."""
-    pairs, bench = recipe.pairs, recipe.bench
-    decoding = Decoding(
-        max_new_tokens=bench.max_new_tokens,
-        batch_size=bench.batch_size,
-        temperature=pairs.temperature,
-        top_p=pairs.top_p,
-        seed=recipe.seed,
-    )
+    pairs = recipe.pairs
+    decoding = replace(recipe.decoding(), temperature=pairs.temperature, top_p=pairs.top_p)
     return write_job(
         AnswerJob(
             logs=logs,
@@ -169,13 +116,6 @@ def answer_job(
         if isinstance(suites, Path)
         else dict(suites)
     )
-    decoding = Decoding(
-        max_new_tokens=bench.max_new_tokens,
-        batch_size=bench.batch_size,
-        temperature=bench.temperature,
-        top_p=bench.top_p,
-        seed=recipe.seed,
-    )
     return write_job(
         AnswerJob(
             samples=bench.samples,
@@ -184,7 +124,7 @@ def answer_job(
             model=Path(model),
             suites={name: str(path) for name, path in files.items()},
             device_lock=home.device_lock,
-            decoding=decoding,
+            decoding=recipe.decoding(),
             cache=home.answers,
             model_hash=model_hash,
         )
@@ -193,7 +133,7 @@ def answer_job(
 
 def job_to_json(job: Job) -> dict[str, Any]:
     """Plain data with the job's ``kind``; paths as text."""
-    data = {"kind": job.kind, **asdict(job)}
+    data = {"kind": job.kind} | asdict(job)
     return {key: str(value) if isinstance(value, Path) else value for key, value in data.items()}
 
 
@@ -209,61 +149,15 @@ def read_job(path: Path) -> Job:
     """Read a job file.
 
     Raises:
-        BadInput: missing, no JSON object, an unknown kind, or an unknown, missing or mistyped field.
+        BadInput: missing, invalid JSON, an unknown kind, or an unknown, missing or mistyped field.
     """
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise BadInput(f"no readable job: {error}.", file=path) from error
-    if not isinstance(data, dict) or data.get("kind") not in _KINDS:
-        found = data.get("kind") if isinstance(data, dict) else data
-        raise BadInput(
-            f"unknown kind {found!r}.",
-            file=path,
-            field="kind",
-            fix=did_you_mean(str(found), _KINDS),
-        )
-    cls = _KINDS[data.pop("kind")]
-    paths = {name: Path(data.pop(name)) for name in _PATHS if isinstance(data.get(name), str)}
-    rest = {key: value for key, value in data.items() if value is not None}
-    return _build(cls, rest, paths, path)
-
-
-def _build(cls: type[Any], rest: dict[str, Any], paths: dict[str, Path], file: Path) -> Job:
-    known = {f.name for f in fields(cls)}
-    for key in (*rest, *paths):
-        if key not in known:
-            raise BadInput("unknown field.", file=file, field=key, fix=did_you_mean(key, known))
-    nested: dict[str, Any] = {
-        "spec": _spec_type(cls),
-        "decoding": Decoding,
-        "critic": CriticSpec,
-        "launch": LaunchSpec,
-    }
-    for key in nested.keys() & rest.keys():
-        rest[key] = read_section(nested[key], _pruned(rest[key]), file=file, prefix=f"{key}.")
+    kind = data.get("kind") if isinstance(data, dict) else None
     try:
-        return cls(**rest, **paths)
-    except TypeError as error:
-        raise BadInput(f"{error}.", file=file) from error
-
-
-def _spec_type(cls: type[Any]) -> type[Any]:
-    specs: dict[type[Any], type[Any]] = {
-        PretrainJob: EmbeddedModel,
-        DpoJob: DpoSpec,
-        GrpoJob: GrpoSpec,
-        SelfInstructJob: SelfGenerated,
-    }
-    return specs.get(cls, SftSpec)
-
-
-def _pruned(table: dict[str, Any]) -> dict[str, Any]:
-    """Without nulls, which TOML's reader does not know: an absent optional is its default."""
-    return {key: _pruned_value(value) for key, value in table.items() if value is not None}
-
-
-def _pruned_value(value: Any) -> Any:
-    if isinstance(value, dict):
-        return _pruned(value)
-    return [_pruned_value(one) for one in value] if isinstance(value, list) else value
+        # The kind of a training job is a field: one class serves every stage.
+        return build(KINDS[kind], data) if kind in STAGE_NAMES else build_kind(KINDS, data)
+    except Fault as fault:
+        raise fault.in_file(path) from None

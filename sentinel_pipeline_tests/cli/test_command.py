@@ -19,7 +19,7 @@ from sentinel_pipeline.cli.reference import SHAPES, page, verbs
 from sentinel_pipeline.cli.run import ASSETS
 from sentinel_pipeline.errors import BadInput
 from sentinel_pipeline.generation.targets import find_target
-from sentinel_pipeline.records.gate_checks import STAGES
+from sentinel_pipeline.records.stages import REPORT_STAGES
 from sentinel_pipeline.store import Home
 from sentinel_pipeline.store.address import (
     StageAddress,
@@ -136,9 +136,11 @@ def test_help_lists_the_choices(run: Run, arguments: tuple[str, ...], choices: s
 
 def test_the_assets_of_until_are_those_of_the_graph() -> None:
     from sentinel_pipeline.definitions import defs
-    from sentinel_pipeline.defs.runs import stages
+    from sentinel_pipeline.defs.jobs import RELEASE
 
-    assert set(ASSETS) == set(stages(defs.get_repository_def(), None))
+    graph = defs.get_repository_def().asset_graph
+    keys = [key for key in graph.get_all_asset_keys() if graph.get(key).group_name != RELEASE]
+    assert set(ASSETS) == {key.to_user_string() for key in keys}
     assert len(ASSETS) == len(set(ASSETS))
 
 
@@ -207,7 +209,7 @@ def test_a_stage_that_is_not_finished_is_answered_with_those_that_are(trained: H
 
 @given(
     recipe=st.sampled_from(["tiny", "tiny-moe", "stage1-qwen2.5-32b-qlora"]),
-    stage=st.sampled_from(STAGES),
+    stage=st.sampled_from(REPORT_STAGES),
     mark=st.sampled_from("/:"),
 )
 def test_what_an_address_prints_reads_as_the_same_address(
