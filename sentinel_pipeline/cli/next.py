@@ -13,7 +13,7 @@ from ..errors import EXIT_GATE, BadInput
 from ..records.decision_spec import GOING_ON
 from ..store import Ledger, Store, find_home
 from .console import AsJson, emit, err
-from .scenarios import ask_tree
+from .next_recipe import decide_next_recipe
 
 
 def next_step(
@@ -26,9 +26,9 @@ def next_step(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """What RECIPE's decision points made of its reports, and what its tree over the finished GRPO run makes of that.
+    """What RECIPE's decision points made of its reports, and which recipe its point over the finished GRPO run names next.
 
-    Where a scenario of the tree is decided the next recipe is written, beside its evidence; where the evidence does not decide,
+    Where a rule of that point is decided the next recipe is written, beside its evidence; where the evidence does not decide,
     the run that would is named. Nothing is started. Exit code 3 when a point says to stop or to investigate.
 
     Examples:
@@ -38,16 +38,18 @@ def next_step(
         sentinel next tucano-0.5b-v4.1 --json
     """
     home = find_home()
-    if not (home.recipe(recipe).decisions or home.recipe(recipe).next):
-        fix = "Add [[decisions]] points or [[next]] scenarios to it."
+    if not home.recipe(recipe).decisions:
+        fix = "Add [[decisions]] points to it."
         raise BadInput(
             f"recipe {recipe!r} has no decision tree: only its gates decide.",
             field="decisions",
             fix=fix,
         )
-    made, ledger = home.recipe(recipe), Ledger(home.ledger)
+    made = home.recipe(recipe)
+    ledger = Ledger(home.ledger)
     store = Store(home, recipe, "next", "next")
-    newest, missing = None, None
+    newest = None
+    missing = None
     for stage in STAGES:
         report = store.find(f"{stage}_report")
         decision = ledger.latest_decision(report.hash) if report else None
@@ -66,9 +68,10 @@ def next_step(
                 markup=False,
                 highlight=False,
             )
-    tree = ask_tree(home, made, curves, out) if made.next else {}
+    over_curves = made.decision_after("grpo", "curves")
+    tree = decide_next_recipe(home, made, over_curves, curves, out) if over_curves else {}
     if as_json:
-        trail = [asdict(one) for one in ledger.decisions(recipe=recipe)]
+        trail = [asdict(decision) for decision in ledger.decisions(recipe=recipe)]
         points = {"action": newest.action if newest else None, "undecided": missing, "trail": trail}
         emit({"recipe": recipe, **points, **tree})
     if newest is not None and newest.action not in GOING_ON:

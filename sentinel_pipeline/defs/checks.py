@@ -15,12 +15,12 @@ from ..gates.simulation import ErrorRates, error_rates
 from ..records import GateVerdict
 from ..records.gate_spec import GatePolicy
 from ..records.recipe import Recipe
+from ..records.report import MAX_INFRA_SHARE
 from .gap import NOT_ASKED, gap_gates, not_asked
 from .gate_inputs import judge
 from .mix import suite_tasks, training_tasks
 from .stage import FIRST, RECIPES, View, as_dagster_failure, open_view, unlicensed
 
-MAX_INFRA_SHARE = 0.02
 REPORT_GATES: Mapping[str, Mapping[str, str]] = {
     "base_report": {
         "capability_gap": "The base model cannot do the task yet: at most 30 % Pass@1 (seeds 001 and 003).",

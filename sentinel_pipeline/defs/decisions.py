@@ -7,7 +7,8 @@ import dagster as dg
 
 from ..bench.compare import STAGES, compare_reports
 from ..bench.report import report_from_json, with_interval
-from ..gates.decisions import Evidence, evaluate
+from ..gates import Measured
+from ..gates import decisions as tree
 from ..records.decision_spec import GOING_ON, Decision, DecisionPoint
 from ..store import Artifact
 from .stage import FIRST, RECIPES, View, as_dagster_failure, open_view
@@ -15,18 +16,31 @@ from .stage import FIRST, RECIPES, View, as_dagster_failure, open_view
 NEXT_STEP = "next_step"
 
 
-def evidence_of(view: View, point: DecisionPoint, report: Artifact) -> dict[str, Evidence]:
+def evidence_of(view: View, point: DecisionPoint, report: Artifact) -> dict[str, Measured]:
     """What a point may ask of a report: its rates on the point's suite, and the paired gain over the stage before."""
-    found = report_from_json(report.json(f"{point.suite}/report.json"))
+    scores = report_from_json(report.json(f"{point.suite}/report.json"))
     evidence = {
-        "pass_at_1": Evidence(found.pass_at_1, found.interval, found.n),
-        "syntax_rate": Evidence(found.syntax_rate, found.syntax_interval, found.syntax_n),
+        "pass_at_1": Measured(
+            metric="pass_at_1", value=scores.pass_at_1, interval=scores.interval, n=scores.n
+        ),
+        "syntax_rate": Measured(
+            metric="syntax_rate",
+            value=scores.syntax_rate,
+            interval=scores.syntax_interval,
+            n=scores.syntax_n,
+        ),
     }
     before = STAGES[STAGES.index(point.stage) - 1] if point.stage in STAGES[1:] else None
     if before is not None:
         pair = {before: view.store.get(f"{before}_report"), point.stage: report}
         ((gain, _),) = compare_reports(pair, [point.suite])
-        evidence["gain"] = Evidence(gain.difference, gain.interval, gain.n)
+        evidence["gain"] = Measured(
+            metric="gain",
+            kind="paired difference",
+            value=gain.difference,
+            interval=gain.interval,
+            n=gain.n,
+        )
     return evidence
 
 
@@ -37,7 +51,7 @@ def decide_next(view: View, stage: str) -> Decision | None:
         return None
     report = view.store.get(f"{stage}_report")
     scorer = str(report.json(f"{point.suite}/report.json")["scorer_version"])
-    decision = evaluate(
+    decision = tree.decide_next(
         point, evidence_of(view, point, report), subject_hash=report.hash, scorer_version=scorer
     )
     view.ledger.record_decision(decision, recipe=view.recipe.name, run_id=view.store.run_id)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from ..gates.curve_files import CURVES
 from ..plots import curves
-from ..records import Candidate, GateVerdict, Task
+from ..records import Candidate, Decided, Task, VerdictKey
 from ..records.report import Interval
 from ..store import Artifact, Draft, read_jsonl, read_parquet
 from .gap import require_gap
@@ -175,11 +175,23 @@ def _record_step_gate(stage: Stage, verdicts: list[dict[str, Any]]) -> None:
     """Put what the windows decided at the gate step into the ledger, under the checkpoint that training ended with."""
     made = stage.store.get(stage.asset)
     for row in verdicts:
-        about = {"subject": f"{stage.recipe.name}/{stage.asset}", "subject_hash": made.hash}
-        interval = Interval(*row["interval"]) if row["interval"] else None
-        known = {**row, **about, "interval": interval, "scorer_version": current_scorer_version()}
+        key = VerdictKey(
+            name=row["name"],
+            subject=f"{stage.recipe.name}/{stage.asset}",
+            subject_hash=made.hash,
+            scorer_version=current_scorer_version(),
+            policy_hash=row["policy_hash"],
+        )
+        decided = Decided(
+            verdict=row["verdict"],
+            measured=row["measured"],
+            threshold=row["threshold"],
+            n=row["n"],
+            interval=Interval(*row["interval"]) if row["interval"] else None,
+            reason=row["reason"],
+        )
         stage.ledger.record(
-            GateVerdict(**known), recipe=stage.recipe.name, run_id=stage.store.run_id
+            key.verdict(decided), recipe=stage.recipe.name, run_id=stage.store.run_id
         )
 
 

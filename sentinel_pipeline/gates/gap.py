@@ -12,9 +12,10 @@ from typing import NamedTuple
 
 from ..records import Interval
 from ..records.gap_spec import GapProof
+from ..records.report import MAX_INFRA_SHARE
 from ..records.verdict import Verdict
 from .effects import cohens_h, holm
-from .policies import Paired
+from .measured import Paired
 from .statistics import items_to_decide, wilson
 
 BASES = ("base", "alternative")
@@ -63,7 +64,7 @@ def prove(
     spec: GapProof,
     rates: Sequence[Rate],
     pairs: Mapping[tuple[str, str], Paired],
-    max_infra_share: float = 0.02,
+    max_infra_share: float = MAX_INFRA_SHARE,
 ) -> Gap:
     """Decide the proof.
 

@@ -7,7 +7,7 @@ from .preference import REJECTION_KINDS, PreferencePair, RejectionKind
 from .report import BenchmarkReport, Interval, PairedComparison, SampleScore
 from .sft_candidate import STATUSES, ReviewTask, SftCandidate
 from .task import CATEGORIES, Task
-from .verdict import GateVerdict
+from .verdict import Decided, GateVerdict, VerdictKey
 from .verifiers import (
     Constraints,
     FieldsAnswer,
@@ -39,7 +39,9 @@ __all__ = [
     "CriticLabels",
     "FieldsAnswer",
     "FunctionCalls",
+    "Decided",
     "GateVerdict",
+    "VerdictKey",
     "GroundedText",
     "Interval",
     "JsonAnswer",

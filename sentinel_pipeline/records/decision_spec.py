@@ -1,39 +1,69 @@
-"""Recipe sections about decision points: after a stage's report, which rule holds, and what it makes the orchestrator do.
+"""Recipe section ``[[decisions]]``: decision points, each a list of rules in order, of which the first that holds decides.
 
-A point is data: rules in order, the first that holds decides. What this module does not do: evaluate them (``gates.decisions``).
+A point is asked about a stage's report, inside a run, and says whether the run goes on; or about the recorded curves of the
+finished GRPO run, by ``sentinel next``, and says which recipe comes next. What this module does not do: evaluate
+(``gates.decisions``).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
 
+from ..errors import BadInput, did_you_mean
 from .report import Interval
 
-Action = Literal["continue", "investigate", "stop", "complete"]
+Action = Literal["continue", "investigate", "stop", "complete", "next_recipe"]
 GOING_ON: frozenset[Action] = frozenset({"continue", "complete"})
 """``investigate`` and ``stop`` refuse whatever depends on the report; ``complete`` says that the goal is reached."""
+REPORT_METRICS = ("pass_at_1", "syntax_rate", "gain")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """About one metric: exactly one of ``at_least``, ``above``, ``below`` and ``weakest``."""
+
+    metric: str = "pass_at_1"
+    """Of a report ``pass_at_1``, ``syntax_rate`` or ``gain``, the paired difference in Pass@1 to the stage before; of curves
+    the name of one that is recorded with its interval, such as ``eval/mean_reward``."""
+    at_least: float | None = None
+    above: float | None = None
+    below: float | None = None
+    weakest: bool = False
+    """It is the lowest of the tasks' own metrics (``eval/TASK``)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecisionRule:
-    """Holds where ``metric`` lies beyond every bound that is named; a rule without bounds always holds."""
+    """Holds where all its conditions do; a rule without conditions always holds."""
 
     action: Action
+    """``next_recipe``: write ``recipe``; of points over curves only, and there the only action."""
     why: str
     """What a person should think of; printed as it stands."""
-    metric: Literal["pass_at_1", "syntax_rate", "gain"] = "pass_at_1"
-    """``gain``: the paired difference in Pass@1 to the stage before."""
-    above: float | None = None
-    below: float | None = None
+    when: tuple[Condition, ...] = ()
+    name: str = ""
+    """How reports name the rule."""
+    recipe: str | None = None
+    """Name of the next recipe."""
+    set: dict[str, Any] = field(default_factory=dict)
+    """Dotted keys of the recipe and their new values in the next one."""
+    note: str = ""
+    """Further words for people, written into the next recipe."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecisionPoint:
-    """One point of the tree: what is decided when the report of ``stage`` is there."""
+    """One point of the tree: what is decided when the report of ``stage`` is there, or its curves are."""
 
     stage: str
+    evidence: Literal["report", "curves"] = "report"
+    """``report``: asked inside a run, which has to do something, so that a rule whose evidence leaves it open is passed over.
+    ``curves``: asked about the finished GRPO run, where more can be measured, so that an open rule leaves the decision open."""
     suite: str = "heldout"
+    """Whose report is read."""
     decide_on: Literal["interval", "point"] = "interval"
     """``interval``: a bound is passed only where the whole 95 % interval lies beyond it."""
     rules: tuple[DecisionRule, ...] = ()
@@ -56,3 +86,66 @@ class Decision:
     scorer_version: str
     point_hash: str
     """Hash of the point's rules; other rules make the decision stale."""
+
+
+def check_decisions(
+    points: Sequence[DecisionPoint], suites: Sequence[str], stages: Sequence[str], path: Path
+) -> None:
+    """
+    Args:
+        suites: that the recipe answers.
+        stages: that have a report.
+
+    Raises:
+        BadInput: a point has no rules, an unknown stage or suite, or is there twice; a rule asks for what is not measured there.
+    """
+    places = [(point.stage, point.evidence) for point in points]
+    for index, point in enumerate(points):
+        key = f"decisions[{index}]"
+        if point.stage not in stages:
+            fix = did_you_mean(point.stage, stages)
+            message = f"{point.stage!r} is no stage with a report."
+            raise BadInput(message, file=path, field=f"{key}.stage", fix=fix)
+        if places.count((point.stage, point.evidence)) > 1:
+            message = f"{point.stage!r} has two points."
+            raise BadInput(message, file=path, field=f"{key}.stage", fix="Join their rules.")
+        if point.suite not in suites:
+            fix = f"Add it to bench.suites ({', '.join(suites)})."
+            message = f"{point.suite!r} is not answered."
+            raise BadInput(message, file=path, field=f"{key}.suite", fix=fix)
+        if point.evidence == "curves" and point.stage != "grpo":
+            message = f"{point.stage!r} records no rewards."
+            fix = "Say stage = 'grpo', or leave evidence away to decide on the report."
+            raise BadInput(message, file=path, field=f"{key}.evidence", fix=fix)
+        if not point.rules:
+            fix = "Add [[decisions.rules]]."
+            raise BadInput("has no rules.", file=path, field=f"{key}.rules", fix=fix)
+        for place, rule in enumerate(point.rules):
+            _check_rule(point, rule, f"{key}.rules[{place}]", path)
+
+
+def _check_rule(point: DecisionPoint, rule: DecisionRule, key: str, path: Path) -> None:
+    curves = point.evidence == "curves"
+    if curves != (rule.action == "next_recipe"):
+        fix = "Over curves every rule's action is 'next_recipe'; over a report none is."
+        message = f"{rule.action!r} cannot follow from {point.evidence}."
+        raise BadInput(message, file=path, field=f"{key}.action", fix=fix)
+    if curves and not rule.when:
+        fix = "A next recipe needs evidence."
+        raise BadInput("has no condition.", file=path, field=f"{key}.when", fix=fix)
+    if curves and (not rule.recipe or Path(rule.recipe).name != rule.recipe):
+        message = f"{rule.recipe!r} is no recipe's name."
+        raise BadInput(message, file=path, field=f"{key}.recipe")
+    if not curves and (rule.recipe or rule.set or rule.note):
+        fix = "Remove recipe, set and note, or say evidence = 'curves'."
+        raise BadInput("a report leads to no recipe.", file=path, field=key, fix=fix)
+    for place, condition in enumerate(rule.when):
+        bounds = (condition.at_least, condition.above, condition.below)
+        if sum(bound is not None for bound in bounds) + condition.weakest != 1:
+            message = "expected exactly one of at_least, above, below and weakest."
+            raise BadInput(message, file=path, field=f"{key}.when[{place}]")
+        if not curves and (condition.metric not in REPORT_METRICS or condition.weakest):
+            fix = did_you_mean(condition.metric, REPORT_METRICS)
+            message = "is not measured in a report."
+            field_name = "weakest" if condition.weakest else "metric"
+            raise BadInput(message, file=path, field=f"{key}.when[{place}].{field_name}", fix=fix)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from .report import MAX_INFRA_SHARE
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BenchSpec:
@@ -40,7 +42,7 @@ class GatePolicy:
     """``interval``: the whole confidence interval must clear the threshold; between the two the gate is inconclusive."""
     confidence: float = 0.95
     """Of the interval; a gate that decides on it promotes by luck at most in 1 - ``confidence`` of all cases."""
-    max_infra_share: float = 0.02
+    max_infra_share: float = MAX_INFRA_SHARE
     """More infrastructure outcomes than this and the report is void: the gate is inconclusive."""
     severity: Literal["block", "warn", "off"] = "block"
     """``warn``: shown, never a reason to refuse (a smoke suite of 8 tasks decides nothing); ``off``: not decided."""

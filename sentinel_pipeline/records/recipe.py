@@ -10,13 +10,13 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ..errors import BadInput
 from .data_spec import CandidatesSpec, CriticSpec, MixSpec, TasksSpec
-from .decision_spec import DecisionPoint
+from .decision_spec import DecisionPoint, check_decisions
 from .gap_spec import GapProof
-from .gate_checks import validate_gap, validate_gates
+from .gate_checks import STAGES, validate_gap, validate_gates
 from .gate_spec import DEFAULT_GATES, BenchSpec, GatePolicy, with_defaults
 from .grpo_spec import GrpoSpec
 from .judge_spec import JudgeSpec
@@ -25,16 +25,13 @@ from .mix_rules import check_mix
 from .model_spec import ModelSpec
 from .release_spec import ReleaseSpec
 from .review_spec import ReviewSpec
-from .scenario_spec import Scenario
 from .toml import read_section, read_toml
 from .training_checks import (
-    check_decisions,
     check_grpo,
     check_grpo_stage,
     check_launch,
     check_method,
     check_pairs_and_dpo,
-    check_scenario,
     check_schedules,
     check_self_generated,
     check_stages,
@@ -68,15 +65,19 @@ class Recipe:
     judge: JudgeSpec = field(default_factory=JudgeSpec)
     review: ReviewSpec = field(default_factory=ReviewSpec)
     release: ReleaseSpec = field(default_factory=ReleaseSpec)
-    next: tuple[Scenario, ...] = ()
-    """The decision tree over the finished GRPO run, asked by ``sentinel next``."""
     decisions: tuple[DecisionPoint, ...] = ()
-    """The decision tree: a point for each stage after whose report something is decided."""
+    """The decision tree: a point for each stage after whose report something is decided, and one over the finished GRPO run."""
     budget: Budget = field(default_factory=Budget)
     launch: LaunchSpec = field(default_factory=LaunchSpec)
 
-    def decision_after(self, stage: str) -> DecisionPoint | None:
-        return next((point for point in self.decisions if point.stage == stage), None)
+    def decision_after(
+        self, stage: str, evidence: Literal["report", "curves"] = "report"
+    ) -> DecisionPoint | None:
+        """The point about the report of ``stage``, or about its recorded curves."""
+        for point in self.decisions:
+            if (point.stage, point.evidence) == (stage, evidence):
+                return point
+        return None
 
     def sha256(self) -> str:
         """Hash of the recipe's *meaning*: formatting and comments of the file do not count."""
@@ -133,12 +134,10 @@ def _validate(recipe: Recipe, path: Path) -> None:
     check_start(recipe.model, recipe.sft, path)
     check_schedules({"sft": recipe.sft, "dpo": recipe.dpo}, path)
     check_pairs_and_dpo(recipe.pairs, recipe.dpo, recipe.budget, path)
-    check_decisions(recipe.decisions, recipe.bench.suites, path)
+    check_decisions(recipe.decisions, recipe.bench.suites, STAGES, path)
     check_grpo_stage(recipe.grpo, recipe.decisions, recipe.gates, path)
     if recipe.grpo is not None:
         check_grpo(recipe.grpo, path)
-    for at, scenario in enumerate(recipe.next):
-        check_scenario(scenario, f"next[{at}]", path)
 
 
 _TUNING = (

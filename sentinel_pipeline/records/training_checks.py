@@ -1,4 +1,4 @@
-"""What a recipe's sections about pairs, DPO, GRPO and decisions must hold: each rule names the key and what was expected."""
+"""What a recipe's sections about pairs, DPO and GRPO must hold: each rule names the key and what was expected."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from .grpo_spec import GrpoSpec
 from .launch_spec import LaunchSpec
 from .model_spec import ModelSpec
 from .preference import REJECTION_KINDS
-from .scenario_spec import Condition, Scenario
 from .training_spec import Budget, DpoSpec, PairsSpec, SftSpec, TuneSpec, Windows
 
 
@@ -113,31 +112,6 @@ def check_grpo_stage(
         raise BadInput(
             "the recipe has no GRPO.", file=path, field=asked[0], fix="Add a [grpo] section."
         )
-
-
-def check_scenario(scenario: Scenario, field_name: str, path: Path) -> None:
-    if not scenario.when:
-        raise BadInput(
-            "has no condition.",
-            file=path,
-            field=f"{field_name}.when",
-            fix="A scenario needs evidence.",
-        )
-    if Path(scenario.recipe).name != scenario.recipe or not scenario.recipe:
-        raise BadInput(
-            f"{scenario.recipe!r} is no recipe's name.", file=path, field=f"{field_name}.recipe"
-        )
-    for at, condition in enumerate(scenario.when):
-        if _asked(condition) != 1:
-            raise BadInput(
-                "expected exactly one of at_least, below and weakest.",
-                file=path,
-                field=f"{field_name}.when[{at}]",
-            )
-
-
-def _asked(condition: Condition) -> int:
-    return (condition.at_least is not None) + (condition.below is not None) + condition.weakest
 
 
 def check_windows(windows: Windows, section: str, path: Path) -> None:
@@ -250,36 +224,6 @@ def check_stages(spec: TuneSpec, section: str, path: Path) -> None:
                 f"is {stage.lr_scale:g}, expected more than 0.",
                 file=path,
                 field=f"{section}.stages[{at}].lr_scale",
-            )
-
-
-def check_decisions(points: Sequence[DecisionPoint], suites: Sequence[str], path: Path) -> None:
-    stages = [point.stage for point in points]
-    for index, point in enumerate(points):
-        field, known = f"decisions[{index}]", ("base", "sft", "dpo", "grpo")
-        if point.stage not in known:
-            fix = did_you_mean(point.stage, known)
-            raise BadInput(
-                f"{point.stage!r} is no stage with a report.",
-                file=path,
-                field=f"{field}.stage",
-                fix=fix,
-            )
-        if stages.count(point.stage) > 1:
-            raise BadInput(
-                f"{point.stage!r} has two points.",
-                file=path,
-                field=f"{field}.stage",
-                fix="Join their rules.",
-            )
-        if point.suite not in suites:
-            fix = f"Add it to bench.suites ({', '.join(suites)})."
-            raise BadInput(
-                f"{point.suite!r} is not answered.", file=path, field=f"{field}.suite", fix=fix
-            )
-        if not point.rules:
-            raise BadInput(
-                "has no rules.", file=path, field=f"{field}.rules", fix="Add [[decisions.rules]]."
             )
 
 

@@ -1,6 +1,6 @@
 """What happens between two optimizer steps: the loss is checked and written, progress told, windows held, signals heard.
 
-It decides nothing of its own: ``stopping`` says when to stop, ``checkpoints`` how weights are kept.
+It decides nothing of its own: rules (``gates.rules``) say when to stop, ``checkpoints`` how weights are kept.
 """
 
 from __future__ import annotations
@@ -14,16 +14,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import BadInput, SentinelError
+from ..gates.rules import stop_reason
+from ..gates.window_rules import step_verdicts, window_rules
 from ..records import Task
+from ..records.window import Window
 from ..worker import ranks
 from ..worker.interrupts import Interrupts
 from ..worker.jobs import TuneJob
 from ..worker.progress import Progress
 from .checkpoints import save_checkpoint
 from .freezing import Freezing
-from .step_gate import step_verdicts, why_stop
-from .stopping import Window, best_window
-from .windows import Scorer, append_window, describe, evaluate_window
+from .windows import Scorer, append_window, best_window, describe, evaluate_window
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase, TrainerCallback
@@ -87,7 +88,7 @@ class Watch:
 
     def stopped(self) -> str | None:
         """Why a run that is found at its last checkpoint had stopped, or None to go on."""
-        return why_stop(self.windows, self.job.spec.windows)
+        return stop_reason(window_rules(self.job.spec.windows), self.windows)
 
     def hold_window(self, step: int, control: Any) -> None:
         """Every process answers, since a model in pieces needs them all; rank 0 scores, and its word counts."""
@@ -106,8 +107,8 @@ class Watch:
         if ranks.is_main():
             append_window(self.job.out / "windows.jsonl", window)
         self.progress.note(describe(window))
-        for verdict in step_verdicts(self.windows[-1:], self.job.spec.windows):
-            self.progress.note(f"gate {verdict.name}: {verdict.verdict}: {verdict.reason}")
+        for gate, decided in step_verdicts(self.windows[-1:], self.job.spec.windows).items():
+            self.progress.note(f"gate {gate}: {decided.verdict}: {decided.reason}")
         self.stopped_by = self.stopped()
         if self.stopped_by:
             self.progress.note(self.stopped_by)

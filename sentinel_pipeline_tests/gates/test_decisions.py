@@ -9,29 +9,35 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sentinel_pipeline.errors import GateRefused
-from sentinel_pipeline.gates.decisions import Evidence, evaluate, point_hash
+from sentinel_pipeline.gates import Measured
+from sentinel_pipeline.gates.decisions import decide_next, point_hash
 from sentinel_pipeline.gates.statistics import wilson
-from sentinel_pipeline.records.decision_spec import Decision, DecisionPoint, DecisionRule
+from sentinel_pipeline.records.decision_spec import (
+    Condition,
+    Decision,
+    DecisionPoint,
+    DecisionRule,
+)
 from sentinel_pipeline.store import Ledger
 
 AFTER_SFT = DecisionPoint(
     stage="sft",
     rules=(
-        DecisionRule(action="investigate", why="look at the data", below=0.40),
-        DecisionRule(action="continue", why="on to DPO", above=0.60),
+        DecisionRule(action="investigate", why="look at the data", when=(Condition(below=0.40),)),
+        DecisionRule(action="continue", why="on to DPO", when=(Condition(above=0.60),)),
         DecisionRule(action="continue", why="questionable"),
     ),
 )
 
 
-def rate(passed: int, n: int = 300) -> dict[str, Evidence]:
-    return {
-        "pass_at_1": Evidence(passed / n, wilson(passed, n), n) if n else Evidence(None, None, 0)
-    }
+def rate(passed: int, n: int = 300) -> dict[str, Measured]:
+    value = passed / n if n else None
+    interval = wilson(passed, n) if n else None
+    return {"pass_at_1": Measured(metric="pass_at_1", value=value, interval=interval, n=n)}
 
 
 def decide(passed: int, n: int = 300, point: DecisionPoint = AFTER_SFT) -> Decision:
-    return evaluate(point, rate(passed, n), subject_hash="h", scorer_version="v")
+    return decide_next(point, rate(passed, n), subject_hash="h", scorer_version="v")
 
 
 @pytest.mark.parametrize(
@@ -63,7 +69,8 @@ def test_nothing_scored_is_to_be_investigated_whatever_the_rules_say() -> None:
 
 def test_where_no_rule_holds_nobody_goes_on() -> None:
     point = DecisionPoint(
-        stage="sft", rules=(DecisionRule(action="complete", why="done", above=0.85),)
+        stage="sft",
+        rules=(DecisionRule(action="complete", why="done", when=(Condition(above=0.85),)),),
     )
     assert decide(200, point=point).action == "investigate"
 

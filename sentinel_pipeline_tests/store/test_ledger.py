@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from sentinel_pipeline.errors import GateRefused, Infrastructure
-from sentinel_pipeline.records import GateVerdict, Interval
+from sentinel_pipeline.records import GateVerdict, Interval, VerdictKey
 from sentinel_pipeline.store import Ledger
 from sentinel_pipeline.store import ledger as ledger_module
 
@@ -40,13 +40,14 @@ def ledger(tmp_path: Path) -> Ledger:
 
 
 def require(ledger: Ledger, **changes: str) -> GateVerdict:
-    asked = {
-        "subject": "tiny/sft_report",
-        "subject_hash": "abc",
-        "scorer_version": "s1",
-        "policy_hash": "p1",
-    } | changes
-    return ledger.require("pass_at_1", **asked)
+    key = VerdictKey(
+        name="pass_at_1",
+        subject="tiny/sft_report",
+        subject_hash="abc",
+        scorer_version="s1",
+        policy_hash="p1",
+    )
+    return ledger.require(replace(key, **changes))  # type: ignore[arg-type]
 
 
 def test_a_verdict_comes_back_as_it_was_recorded(ledger: Ledger) -> None:
