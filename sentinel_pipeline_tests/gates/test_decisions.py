@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from sentinel_pipeline.errors import GateRefused
 from sentinel_pipeline.gates import Measured
-from sentinel_pipeline.gates.decisions import decide_next, point_hash
+from sentinel_pipeline.gates.decisions import decide_next, evaluate, point_hash
 from sentinel_pipeline.gates.statistics import wilson
 from sentinel_pipeline.records.decision_spec import (
     Condition,
@@ -105,3 +105,40 @@ def test_the_ledger_keeps_the_trail_and_refuses_what_was_not_decided_for(tmp_pat
         follow(ledger, scorer="w")
     with pytest.raises(GateRefused, match="stale"):
         follow(ledger, DecisionPoint(stage="sft", rules=AFTER_SFT.rules[:2]))
+
+
+FIRST_NEXT = DecisionRule(
+    action="next_recipe", why="larger", name="A", recipe="a", when=(Condition(at_least=0.60),)
+)
+THEN_NEXT = DecisionRule(
+    action="next_recipe", why="again", name="B", recipe="b", when=(Condition(below=0.90),)
+)
+
+
+@given(st.integers(0, 300))
+def test_an_open_rule_is_passed_over_inside_a_run_and_waited_for_after_it(passed: int) -> None:
+    rules = (FIRST_NEXT, THEN_NEXT)
+    over_report = evaluate(DecisionPoint(stage="grpo", rules=rules), rate(passed))
+    over_curves = evaluate(
+        DecisionPoint(stage="grpo", evidence="curves", rules=rules), rate(passed)
+    )
+    low, high, _ = wilson(passed, 300)
+    if low >= 0.60:
+        assert over_report.rule == over_curves.rule == FIRST_NEXT
+    elif high < 0.60:
+        assert over_report.rule == over_curves.rule == THEN_NEXT
+    else:
+        assert over_report.rule == THEN_NEXT
+        assert (over_curves.verdict, over_curves.rule) == ("ambiguous", None)
+        assert "pass_at_1 is" in str(over_curves.would_decide)
+
+
+def test_every_condition_of_a_rule_must_hold() -> None:
+    between = DecisionRule(
+        action="complete", why="between", when=(Condition(above=0.2), Condition(below=0.8))
+    )
+    point = DecisionPoint(stage="sft", rules=(between,))
+    assert decide(150, point=point).action == "complete"
+    assert "above 20% and below 80%" in decide(150, point=point).reason
+    assert decide(290, point=point).action == "investigate"
+    assert decide(10, point=point).action == "investigate"

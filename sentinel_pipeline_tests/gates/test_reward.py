@@ -55,6 +55,14 @@ def test_another_bar_is_another_policy() -> None:
     assert policy_hash(RewardPolicy(threshold=0.55)) != policy_hash(RewardPolicy(threshold=0.5))
 
 
+def test_a_mean_reward_is_kept_as_what_it_is_and_an_open_one_says_how_many_more() -> None:
+    open_one = judged([look(0, 0.6, 0.5, 0.7)], 0)
+    assert "rule: mean reward on window at least 0.55, decided on the whole interval" in (
+        open_one.reason
+    )
+    assert "needs about 301 more items" in open_one.reason, "half the width twice over: 4 times n"
+
+
 def watched(
     findings: list[dict[str, Any]], rows: list[dict[str, Any]], rules: tuple[WatchRule, ...] = RULES
 ) -> Decided:
