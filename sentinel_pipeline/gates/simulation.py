@@ -85,7 +85,8 @@ def _passes(
     random = numpy.random.default_rng(seed)
     if policy.against:
         discordance = min(1.0, max(discordance, abs(truth)))
-        gained, lost = (discordance + truth) / 2, (discordance - truth) / 2
+        gained = (discordance + truth) / 2
+        lost = (discordance - truth) / 2
         shares = numpy.array([(1 - discordance) / 2, gained, lost, (1 - discordance) / 2])
         drawn = random.multinomial(n, shares / shares.sum(), size=reports)
     else:
