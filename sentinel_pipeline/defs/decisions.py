@@ -9,11 +9,10 @@ from ..bench.compare import STAGES, compare_reports
 from ..bench.report import report_from_json, with_interval
 from ..gates import Measured
 from ..gates import decisions as tree
+from ..gates.decisions import NEXT_STEP
 from ..records.decision_spec import GOING_ON, Decision, DecisionPoint
 from ..store import Artifact
 from .stage import FIRST, RECIPES, View, as_dagster_failure, open_view
-
-NEXT_STEP = "next_step"
 
 
 def evidence_of(view: View, point: DecisionPoint, report: Artifact) -> dict[str, Measured]:

@@ -28,8 +28,8 @@ from ..costs import (
     write_estimate,
 )
 from ..errors import GateRefused, Infrastructure, SentinelError
-from ..gates.decisions import point_hash
-from ..gates.keys import report_key
+from ..gates.decisions import NEXT_STEP
+from ..gates.keys import artifact_key, report_key
 from ..records.recipe import Recipe
 from ..store import Artifact, Draft, Home, Ledger, Store, find_home
 from ..store.manifest import code_version
@@ -126,12 +126,7 @@ class Stage:
         point = self.recipe.decision_after(report.manifest.asset.removesuffix("_report"))
         if point is not None:
             self._wait(report, lambda: self.ledger.latest_decision(report.hash))
-            self.ledger.follow(
-                subject=f"{report.manifest.recipe}/{report.manifest.asset}",
-                subject_hash=report.hash,
-                scorer_version=current_scorer_version(),
-                point_hash=point_hash(point),
-            )
+            self.ledger.follow(artifact_key(NEXT_STEP, report, point, current_scorer_version()))
 
     def _wait(self, report: Artifact, decided: Callable[[], object]) -> None:
         """Checks that do not fence may be decided while this step starts; a report of another run is not waited for."""

@@ -15,6 +15,8 @@ from ..records.decision_spec import Condition, Decision, DecisionPoint, Decision
 from .keys import policy_hash
 from .measured import Measured
 
+NEXT_STEP = "next_step"
+"""The name under which a decision about a report is asked for, as a gate's verdict is."""
 _OF_ALL = ("eval/mean_reward", "eval/mean", "eval/pass_at_1", "eval/syntax_rate")
 """Metrics that are of no one task."""
 MAX_ITEMS = 20_000
@@ -51,11 +53,6 @@ class Outcome(NamedTuple):
     answers: tuple[Answer, ...]
     """Every condition that was asked."""
     would_decide: str | None
-
-
-def point_hash(point: DecisionPoint) -> str:
-    """Identity of the point: a decision by other rules is stale."""
-    return policy_hash(point)
 
 
 def evaluate(point: DecisionPoint, evidence: Mapping[str, Measured]) -> Outcome:
@@ -122,7 +119,7 @@ def decide_next(
         interval=measured.interval if measured else None,
         n=measured.n if measured else 0,
         scorer_version=scorer_version,
-        point_hash=point_hash(point),
+        point_hash=policy_hash(point),
     )
 
 

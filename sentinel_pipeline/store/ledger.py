@@ -184,26 +184,26 @@ class Ledger:
             ).fetchone()
         return _decision(row) if row else None
 
-    def follow(
-        self, *, subject: str, subject_hash: str, scorer_version: str, point_hash: str
-    ) -> Decision:
-        """The decision about this content, where it lets the next stage go on.
+    def follow(self, key: VerdictKey) -> Decision:
+        """The decision about this content by this scorer and these rules, where it lets the next stage go on.
 
         Raises:
             GateRefused: it is missing, stale (another scorer, other rules), or says to stop or to investigate.
         """
-        found = self.latest_decision(subject_hash)
-        if found is None:
+        decision = self.latest_decision(key.subject_hash)
+        if decision is None:
             raise GateRefused(
-                f"nothing was decided about {subject} ({subject_hash[:12]}). Run its asset checks."
+                f"nothing was decided about {key.subject} ({key.subject_hash[:12]}). Run its asset checks."
             )
-        if (found.scorer_version, found.point_hash) != (scorer_version, point_hash):
+        if (decision.scorer_version, decision.point_hash) != (key.scorer_version, key.policy_hash):
             raise GateRefused(
-                f"the decision about {subject} is stale: scorer or rules changed. Run its asset checks again."
+                f"the decision about {key.subject} is stale: scorer or rules changed. Run its asset checks again."
             )
-        if found.action not in GOING_ON:
-            raise GateRefused(f"the decision about {subject} is to {found.action}: {found.reason}")
-        return found
+        if decision.action not in GOING_ON:
+            raise GateRefused(
+                f"the decision about {key.subject} is to {decision.action}: {decision.reason}"
+            )
+        return decision
 
     def require(self, key: VerdictKey) -> GateVerdict:
         """The passing verdict that allows going on: of this gate about this content by this scorer and policy.

@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sentinel_pipeline.errors import GateRefused
-from sentinel_pipeline.gates import Measured
-from sentinel_pipeline.gates.decisions import decide_next, evaluate, point_hash
+from sentinel_pipeline.gates import Measured, policy_hash
+from sentinel_pipeline.gates.decisions import NEXT_STEP, decide_next, evaluate
 from sentinel_pipeline.gates.statistics import wilson
+from sentinel_pipeline.records import VerdictKey
 from sentinel_pipeline.records.decision_spec import (
     Condition,
     Decision,
@@ -84,10 +85,13 @@ def test_more_passes_never_turn_going_on_into_an_investigation(passed: int, n: i
 
 def follow(ledger: Ledger, point: DecisionPoint = AFTER_SFT, scorer: str = "v") -> Decision:
     return ledger.follow(
-        subject="tiny/sft_report",
-        subject_hash="h",
-        scorer_version=scorer,
-        point_hash=point_hash(point),
+        VerdictKey(
+            name=NEXT_STEP,
+            subject="tiny/sft_report",
+            subject_hash="h",
+            scorer_version=scorer,
+            policy_hash=policy_hash(point),
+        )
     )
 
 
