@@ -1,4 +1,4 @@
-"""Statistics and decisions: intervals, paired tests, measurements, policies, rules. Pure functions; they write nothing."""
+"""Statistics and decisions: intervals, paired tests, measurements, policies, rules over a run, decision points, keys of verdicts."""
 
 from .keys import policy_hash
 from .measured import Measured, Paired, measure_report
