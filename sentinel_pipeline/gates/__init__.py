@@ -1,4 +1,4 @@
-"""Statistics and decisions: intervals, paired tests, measurements, policies, rules over a run, decision points, keys of verdicts."""
+"""Statistics and decisions: intervals, paired tests, measurements, policies, rules over a run, decision points, verdict keys."""
 
 from .keys import policy_hash
 from .measured import Measured, Paired, measure_report
