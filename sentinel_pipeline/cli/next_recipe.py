@@ -9,7 +9,7 @@ from rich.table import Table
 
 from ..gates.curve_files import CURVES, curves_of, evidence_of, read_curves
 from ..gates.curve_rules import curve_rules
-from ..gates.decisions import Outcome, evaluate
+from ..gates.decisions import PointResult, evaluate
 from ..gates.next_recipe import next_recipe, write_next
 from ..gates.rules import findings
 from ..records.decision_spec import DecisionPoint
@@ -33,7 +33,7 @@ def decide_next_recipe(
     report = _report(recipe, outcome, rows)
     if outcome.rule is not None:
         path = out or home.recipes / f"{outcome.rule.recipe}.toml"
-        lines = [_line(answer) for answer in report["evidence"]]
+        lines = [_line(result) for result in report["evidence"]]
         old = (home.recipes / f"{recipe.name}.toml").read_text(encoding="utf-8")
         written = write_next(next_recipe(old, outcome.rule, lines, recipe.name), path)
         report |= {"next_recipe": str(path), "written": written}
@@ -46,7 +46,7 @@ def _recorded(home: Home, recipe: str) -> Path:
     return artifact.path(CURVES)
 
 
-def _report(recipe: Recipe, outcome: Outcome, rows: list[dict[str, Any]]) -> dict[str, Any]:
+def _report(recipe: Recipe, outcome: PointResult, rows: list[dict[str, Any]]) -> dict[str, Any]:
     rule = outcome.rule
     holding = findings(curve_rules(recipe.grpo.watch), curves_of(rows)) if recipe.grpo else []
     would_decide = outcome.would_decide
@@ -59,7 +59,7 @@ def _report(recipe: Recipe, outcome: Outcome, rows: list[dict[str, Any]]) -> dic
         "scenario": rule.name if rule else None,
         "title": rule.why if rule else None,
         "because": rule.note if rule else None,
-        "evidence": [answer.to_json() for answer in outcome.answers],
+        "evidence": [result.to_json() for result in outcome.results],
         "watch": [finding._asdict() for finding in holding],
         "would_decide": would_decide,
         "next_recipe": None,
@@ -67,31 +67,31 @@ def _report(recipe: Recipe, outcome: Outcome, rows: list[dict[str, Any]]) -> dic
     }
 
 
-def _line(answer: dict[str, Any]) -> str:
-    if answer["measured"] is None:
-        return f"{answer['scenario']}: {answer['metric']} {answer['rule']}: not measured"
-    low, high = answer["interval"]
-    holds = {True: "holds", False: "no", None: "open"}[answer["holds"]]
+def _line(result: dict[str, Any]) -> str:
+    if result["measured"] is None:
+        return f"{result['scenario']}: {result['metric']} {result['rule']}: not measured"
+    low, high = result["interval"]
+    holds = {True: "holds", False: "no", None: "open"}[result["holds"]]
     return (
-        f"{answer['scenario']}: {answer['metric']} {answer['rule']}: {answer['measured']:.3f} "
-        f"[{low:.3f}, {high:.3f}] on {answer['n']}: {holds}"
+        f"{result['scenario']}: {result['metric']} {result['rule']}: {result['measured']:.3f} "
+        f"[{low:.3f}, {high:.3f}] on {result['n']}: {holds}"
     )
 
 
 def _print(report: dict[str, Any]) -> None:
     table = Table("scenario", "metric", "rule", "measured [95 %]", "n", "")
-    for answer in report["evidence"]:
+    for result in report["evidence"]:
         measured = "not measured"
-        if answer["measured"] is not None:
-            low, high = answer["interval"]
-            measured = f"{answer['measured']:.3f} [{low:.3f}, {high:.3f}]"
+        if result["measured"] is not None:
+            low, high = result["interval"]
+            measured = f"{result['measured']:.3f} [{low:.3f}, {high:.3f}]"
         table.add_row(
-            answer["scenario"],
-            answer["metric"],
-            answer["rule"],
+            result["scenario"],
+            result["metric"],
+            result["rule"],
             measured,
-            str(answer["n"]),
-            _WORDS[answer["holds"]],
+            str(result["n"]),
+            _WORDS[result["holds"]],
         )
     err.print(table)
     for finding in report["watch"]:

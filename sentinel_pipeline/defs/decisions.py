@@ -8,8 +8,8 @@ import dagster as dg
 from ..bench.compare import STAGES, compare_reports
 from ..bench.report import report_from_json, with_interval
 from ..gates import Measured
-from ..gates import decisions as tree
-from ..gates.decisions import NEXT_STEP
+from ..gates.decisions import NEXT_STEP, decide_report
+from ..gates.measured import measure_gain, report_rates
 from ..records.decision_spec import GOING_ON, Decision, DecisionPoint
 from ..store import Artifact
 from .stage import FIRST, RECIPES, View, as_dagster_failure, open_view
@@ -17,29 +17,12 @@ from .stage import FIRST, RECIPES, View, as_dagster_failure, open_view
 
 def evidence_of(view: View, point: DecisionPoint, report: Artifact) -> dict[str, Measured]:
     """What a point may ask of a report: its rates on the point's suite, and the paired gain over the stage before."""
-    scores = report_from_json(report.json(f"{point.suite}/report.json"))
-    evidence = {
-        "pass_at_1": Measured(
-            metric="pass_at_1", value=scores.pass_at_1, interval=scores.interval, n=scores.n
-        ),
-        "syntax_rate": Measured(
-            metric="syntax_rate",
-            value=scores.syntax_rate,
-            interval=scores.syntax_interval,
-            n=scores.syntax_n,
-        ),
-    }
+    evidence = report_rates(report_from_json(report.json(f"{point.suite}/report.json")))
     before = STAGES[STAGES.index(point.stage) - 1] if point.stage in STAGES[1:] else None
     if before is not None:
         pair = {before: view.store.get(f"{before}_report"), point.stage: report}
         ((gain, _),) = compare_reports(pair, [point.suite])
-        evidence["gain"] = Measured(
-            metric="gain",
-            kind="paired difference",
-            value=gain.difference,
-            interval=gain.interval,
-            n=gain.n,
-        )
+        evidence["gain"] = measure_gain(gain)
     return evidence
 
 
@@ -50,7 +33,7 @@ def decide_next(view: View, stage: str) -> Decision | None:
         return None
     report = view.store.get(f"{stage}_report")
     scorer = str(report.json(f"{point.suite}/report.json")["scorer_version"])
-    decision = tree.decide_next(
+    decision = decide_report(
         point, evidence_of(view, point, report), subject_hash=report.hash, scorer_version=scorer
     )
     view.ledger.record_decision(decision, recipe=view.recipe.name, run_id=view.store.run_id)

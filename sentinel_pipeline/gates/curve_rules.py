@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from ..records.grpo_spec import WatchRule
-from .rules import Finding, Hit, Rule, findings
+from .rules import Finding, Rule, RuleHit, findings
 
 Curve = Sequence[tuple[int, float]]
 """(step, value), by step."""
@@ -51,7 +51,7 @@ def unseen(rules: Sequence[WatchRule], curves: Curves) -> list[str]:
     ]
 
 
-def _hit(rule: WatchRule, curves: Curves) -> Hit | None:
+def _hit(rule: WatchRule, curves: Curves) -> RuleHit | None:
     curve = curves.get(rule.metric, ())
     if not curve:
         return None
@@ -63,7 +63,7 @@ def _hit(rule: WatchRule, curves: Curves) -> Hit | None:
     if result is None:
         return None
     saw, text = result
-    return Hit(step, rule.metric, saw, text)
+    return RuleHit(step, rule.metric, saw, text)
 
 
 Result = tuple[float, str] | None

@@ -23,7 +23,7 @@ MAX_ITEMS = 20_000
 """More items than this nobody evaluates: the value is at the threshold."""
 
 
-class Answer(NamedTuple):
+class ConditionResult(NamedTuple):
     """One condition and what the evidence says: ``holds`` is None where it is open."""
 
     rule: DecisionRule
@@ -45,17 +45,17 @@ class Answer(NamedTuple):
         }
 
 
-class Outcome(NamedTuple):
+class PointResult(NamedTuple):
     """``verdict``: ``decided`` (with its rule), ``ambiguous`` (with what would decide, and no rule), or ``none`` of the rules."""
 
     verdict: Literal["decided", "ambiguous", "none"]
     rule: DecisionRule | None
-    answers: tuple[Answer, ...]
+    results: tuple[ConditionResult, ...]
     """Every condition that was asked."""
     would_decide: str | None
 
 
-def evaluate(point: DecisionPoint, evidence: Mapping[str, Measured]) -> Outcome:
+def evaluate(point: DecisionPoint, evidence: Mapping[str, Measured]) -> PointResult:
     """The first rule of ``point`` that holds.
 
     Over a report a rule that is open is passed over: the run has to do something, and a rule further down says what. Over curves it
@@ -64,10 +64,10 @@ def evaluate(point: DecisionPoint, evidence: Mapping[str, Measured]) -> Outcome:
     Args:
         evidence: metric name -> what was measured.
     """
-    answers: list[Answer] = []
+    results: list[ConditionResult] = []
     for rule in point.rules:
         here = [
-            Answer(
+            ConditionResult(
                 rule,
                 condition,
                 evidence.get(condition.metric),
@@ -75,17 +75,17 @@ def evaluate(point: DecisionPoint, evidence: Mapping[str, Measured]) -> Outcome:
             )
             for condition in rule.when
         ]
-        answers += here
-        if all(answer.holds for answer in here):
-            return Outcome("decided", rule, tuple(answers), None)
-        refuted = any(answer.holds is False for answer in here)
+        results += here
+        if all(result.holds for result in here):
+            return PointResult("decided", rule, tuple(results), None)
+        refuted = any(result.holds is False for result in here)
         if not refuted and point.evidence == "curves":
-            sentences = [_would_decide(answer) for answer in here if answer.holds is None]
-            return Outcome("ambiguous", None, tuple(answers), "; ".join(sentences) + ".")
-    return Outcome("none", None, tuple(answers), None)
+            sentences = [_would_decide(result) for result in here if result.holds is None]
+            return PointResult("ambiguous", None, tuple(results), "; ".join(sentences) + ".")
+    return PointResult("none", None, tuple(results), None)
 
 
-def decide_next(
+def decide_report(
     point: DecisionPoint,
     evidence: Mapping[str, Measured],
     *,
@@ -94,7 +94,7 @@ def decide_next(
 ) -> Decision:
     """What a point over a report makes of it, as the ledger keeps it.
 
-    Where no rule holds, and where nothing at all was scored, the answer is ``investigate``: no evidence is never a reason to go on.
+    Where no rule holds, and where nothing at all was scored, the result is ``investigate``: no evidence is never a reason to go on.
     """
     rule = evaluate(point, evidence).rule
     measured: Measured | None = None
@@ -199,10 +199,10 @@ def _evidence_words(
     return f"{names[metric]} on {point.suite} {numbers}, n {measured.n}; {rule_words}"
 
 
-def _would_decide(answer: Answer) -> str:
+def _would_decide(result: ConditionResult) -> str:
     """What to measure so that an open condition closes."""
-    condition = answer.condition
-    measured = answer.measured
+    condition = result.condition
+    measured = result.measured
     if measured is None or measured.value is None or measured.interval is None or not measured.n:
         return f"evaluate the checkpoint so that {condition.metric} is measured"
     bounds = (condition.below, condition.above, condition.at_least)

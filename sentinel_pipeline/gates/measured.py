@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from math import ceil, floor
 from typing import Literal, NamedTuple
 
-from ..records import BenchmarkReport, Interval
+from ..records import BenchmarkReport, Interval, PairedComparison
 from ..records.gate_spec import GatePolicy
 from ..records.window import Window
 from .clustered import TaskPair, mean_difference, paired_by_task, randomisation_p
@@ -132,6 +132,32 @@ def measure_report(
     if measured is None:
         return Measured(metric=policy.metric, value=None, interval=None, n=0, void=void)
     return replace(measured, void=void)
+
+
+def report_rates(report: BenchmarkReport) -> dict[str, Measured]:
+    """A report's two rates with the intervals that stand in it, as a decision point asks for them."""
+    return {
+        "pass_at_1": Measured(
+            metric="pass_at_1", value=report.pass_at_1, interval=report.interval, n=report.n
+        ),
+        "syntax_rate": Measured(
+            metric="syntax_rate",
+            value=report.syntax_rate,
+            interval=report.syntax_interval,
+            n=report.syntax_n,
+        ),
+    }
+
+
+def measure_gain(comparison: PairedComparison) -> Measured:
+    """The paired difference in Pass@1 to the stage before, as a decision point asks for it."""
+    return Measured(
+        metric="gain",
+        kind="paired difference",
+        value=comparison.difference,
+        interval=comparison.interval,
+        n=comparison.n,
+    )
 
 
 def measure_window(policy: GatePolicy, window: Window) -> Measured:

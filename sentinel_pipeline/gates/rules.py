@@ -14,7 +14,7 @@ from typing import Generic, Literal, NamedTuple, TypeVar
 Series = TypeVar("Series")
 
 
-class Hit(NamedTuple):
+class RuleHit(NamedTuple):
     """What made a test hold."""
 
     step: int
@@ -31,7 +31,7 @@ class Rule(Generic[Series]):
 
     name: str
     action: Literal["stop", "warn"]
-    test: Callable[[Series], Hit | None]
+    test: Callable[[Series], RuleHit | None]
     because: str = ""
     """What it means and what to do, for people."""
 

@@ -17,7 +17,7 @@ from ..records.window import Window
 from .intervals import newcombe
 from .measured import measure_window
 from .policies import decide
-from .rules import Hit, Rule
+from .rules import Rule, RuleHit
 from .sequential import look_alphas
 
 Series = Sequence[Window]
@@ -60,24 +60,24 @@ def step_verdicts(windows: Series, spec: Windows) -> dict[str, Decided]:
     }
 
 
-def _gate(windows: Series, spec: Windows) -> Hit | None:
+def _gate(windows: Series, spec: Windows) -> RuleHit | None:
     for name, decided in step_verdicts(windows, spec).items():
         if decided.verdict != "pass":
             assert spec.gate_step is not None
             saw = 0.0 if decided.measured is None else decided.measured
             text = f"{name} is {decided.verdict}: {decided.reason}"
-            return Hit(spec.gate_step, step_policies(spec)[name].metric, saw, text)
+            return RuleHit(spec.gate_step, step_policies(spec)[name].metric, saw, text)
     return None
 
 
-def syntax_dropped(windows: Series, drops: int) -> Hit | None:
+def syntax_dropped(windows: Series, drops: int) -> RuleHit | None:
     """The syntax rate fell in each of the last ``drops`` windows that have one (``drops + 1`` rates are needed)."""
     rates = [window.syntax_rate for window in windows if window.syntax_rate is not None]
     rates = rates[-(drops + 1) :]
     if len(rates) < drops + 1 or any(later >= earlier for earlier, later in pairwise(rates)):
         return None
     text = f"the syntax rate fell {drops} windows in a row, from {rates[0]:.1%} to {rates[-1]:.1%}"
-    return Hit(windows[-1].step, "syntax_rate", rates[-1], text)
+    return RuleHit(windows[-1].step, "syntax_rate", rates[-1], text)
 
 
 Risen = Callable[[Window, Window], bool]
@@ -103,7 +103,7 @@ def significant_rise(every: int, by_step: int, alpha: float) -> Risen:
     return risen
 
 
-def no_gain(windows: Series, by_step: int, risen: Risen = any_rise) -> Hit | None:
+def no_gain(windows: Series, by_step: int, risen: Risen = any_rise) -> RuleHit | None:
     """At ``by_step`` or later no window has ``risen`` above the first one; one window alone is no evidence."""
     scored = [window for window in windows if window.pass_at_1 is not None]
     if len(scored) < 2 or windows[-1].step < by_step:
@@ -113,4 +113,4 @@ def no_gain(windows: Series, by_step: int, risen: Risen = any_rise) -> Hit | Non
         return None
     step = windows[-1].step
     text = f"Pass@1 has not risen above the first window's {first.pass_at_1:.1%} by step {step}"
-    return Hit(step, "pass_at_1", scored[-1].pass_at_1 or 0.0, text)
+    return RuleHit(step, "pass_at_1", scored[-1].pass_at_1 or 0.0, text)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from sentinel_pipeline.errors import GateRefused
 from sentinel_pipeline.gates import Measured, policy_hash
-from sentinel_pipeline.gates.decisions import NEXT_STEP, decide_next, evaluate
+from sentinel_pipeline.gates.decisions import NEXT_STEP, decide_report, evaluate
 from sentinel_pipeline.gates.statistics import wilson
 from sentinel_pipeline.records import VerdictKey
 from sentinel_pipeline.records.decision_spec import (
@@ -38,7 +38,7 @@ def rate(passed: int, n: int = 300) -> dict[str, Measured]:
 
 
 def decide(passed: int, n: int = 300, point: DecisionPoint = AFTER_SFT) -> Decision:
-    return decide_next(point, rate(passed, n), subject_hash="h", scorer_version="v")
+    return decide_report(point, rate(passed, n), subject_hash="h", scorer_version="v")
 
 
 @pytest.mark.parametrize(

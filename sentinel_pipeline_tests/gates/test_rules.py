@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sentinel_pipeline.gates.curve_rules import curve_rules
-from sentinel_pipeline.gates.rules import Hit, Rule, findings, stop_reason
+from sentinel_pipeline.gates.rules import Rule, RuleHit, findings, stop_reason
 from sentinel_pipeline.gates.window_rules import window_rules
 from sentinel_pipeline.records.grpo_spec import WatchRule
 from sentinel_pipeline.records.training_spec import Windows
@@ -14,7 +14,7 @@ from sentinel_pipeline.records.window import Window
 
 
 def rule(name: str, action: str, holds: bool, because: str = "") -> Rule[int]:
-    hit = Hit(7, "reward", 0.5, "reward is 0.5")
+    hit = RuleHit(7, "reward", 0.5, "reward is 0.5")
     return Rule(name, action, lambda series: hit if holds else None, because)  # type: ignore[arg-type]
 
 

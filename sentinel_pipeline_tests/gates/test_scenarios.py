@@ -8,7 +8,7 @@ import pytest
 
 from sentinel_pipeline.errors import BadInput
 from sentinel_pipeline.gates import Measured
-from sentinel_pipeline.gates.decisions import Outcome, evaluate
+from sentinel_pipeline.gates.decisions import PointResult, evaluate
 from sentinel_pipeline.gates.next_recipe import next_recipe, write_next
 from sentinel_pipeline.records.recipe import load_recipe
 from sentinel_pipeline.records.report import Interval
@@ -30,7 +30,7 @@ def evidence(mean: float, half: float = 0.01, n: int = 1000, **tasks: float) -> 
     }
 
 
-def decide(evidence: dict[str, Measured]) -> Outcome:
+def decide(evidence: dict[str, Measured]) -> PointResult:
     assert POINT is not None
     return evaluate(POINT, evidence)
 
@@ -86,7 +86,7 @@ def test_an_open_scenario_is_not_passed_over_for_a_later_one() -> None:
 def test_a_result_that_no_scenario_is_about() -> None:
     decision = decide(evidence(0.52))
     assert (decision.verdict, decision.rule, decision.would_decide) == ("none", None, None)
-    assert len(decision.answers) > 5, "everything that was asked is shown"
+    assert len(decision.results) > 5, "everything that was asked is shown"
 
 
 def test_every_scenario_writes_a_recipe_that_loads(tmp_path: Path) -> None:
