@@ -55,8 +55,10 @@ class GrpoWatch(Watch):
         for task in self.prompts:
             counts[task.family] = counts.get(task.family, 0) + 1
         self.seen = Seen(counts)
-        paths = (self.job.out / self.job.curves, self.job.out / EVALS)
-        self.rows, self.evals = (list(read_jsonl(path)) if path.is_file() else [] for path in paths)
+        curves = self.job.out / self.job.curves
+        evals = self.job.out / EVALS
+        self.rows = list(read_jsonl(curves)) if curves.is_file() else []
+        self.evals = list(read_jsonl(evals)) if evals.is_file() else []
         self.holding = {finding.rule for finding in self._findings()}
 
     @property
@@ -71,17 +73,18 @@ class GrpoWatch(Watch):
         places = self.asked[self.counted : step * self.spec.prompts_per_step]
         self.seen.add((self.prompts[index].family, self.prompts[index].id) for index in places)
         self.counted = step * self.spec.prompts_per_step
-        covered = self.seen.coverage()
+        coverage = self.seen.coverage()
         shares = {
-            f"coverage/{name}": round(share.share, 6) for name, share in covered.tasks.items()
+            f"coverage/{name}": round(share.share, 6) for name, share in coverage.tasks.items()
         }
         counts = {
             f"unjudged/{name}": float(self.scoring.counts[name]) for name in ("infra", "late")
         }
-        return {"coverage": round(covered.total.share, 6), **shares, **counts}
+        return {"coverage": round(coverage.total.share, 6), **shares, **counts}
 
     def _note_seconds(self, step: int) -> None:
-        now, spent = time.perf_counter(), self.trainer.clock.take()
+        now = time.perf_counter()
+        spent = self.trainer.clock.take()
         row = {"step": step, "total": now - self.began, **spent}
         with (self.job.logs / "timings.jsonl").open("a", encoding="utf-8") as stream:
             stream.write(json.dumps({name: round(value, 6) for name, value in row.items()}) + "\n")

@@ -51,8 +51,8 @@ class Watch:
 
     def after_step(self, step: int, total: int, control: Any) -> None:
         loss, tokens, numbers = self.trainer.take_step()
-        loss, tokens, asked = ranks.reduced(loss, tokens, self.interrupts.asked is not None)
-        if asked and self.interrupts.asked is None:
+        loss, tokens, stopping = ranks.reduced(loss, tokens, self.interrupts.asked is not None)
+        if stopping and self.interrupts.asked is None:
             self.interrupts.asked = "another process"
         numbers |= self.more_numbers(step)
         if not math.isfinite(loss):
@@ -61,7 +61,8 @@ class Watch:
                 field=f"{self.job.kind}.learning_rate",
                 fix="Lower it; the last full checkpoint and the best model are kept.",
             )
-            control.should_training_stop, control.should_save = True, False
+            control.should_training_stop = True
+            control.should_save = False
             return
         if ranks.is_main():
             with (self.job.out / self.job.curves).open("a", encoding="utf-8") as stream:
@@ -125,7 +126,8 @@ class Watch:
             self.freezing.after_step(step, self.trainer.optimizer, self.progress)
         except SentinelError as error:
             self.failure = error
-            control.should_training_stop, control.should_save = True, False
+            control.should_training_stop = True
+            control.should_save = False
 
     def _write_model(self, folder: Path, weights: Any = None) -> None:
         self.trainer.save_weights(folder, weights)

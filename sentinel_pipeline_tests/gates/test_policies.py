@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 
 from sentinel_pipeline.bench.report import build_report, report_from_json, report_to_json
 from sentinel_pipeline.gates import Paired, decide, measure_report, policy_hash, wilson
+from sentinel_pipeline.gates.measured import measure_rate, measure_window
 from sentinel_pipeline.records import BenchmarkReport, SampleScore, VerdictKey
 from sentinel_pipeline.records.gate_spec import GatePolicy
+from sentinel_pipeline.records.window import Window
 
 POLICY = GatePolicy(metric="pass_at_1", threshold=0.40)
 
@@ -184,3 +186,31 @@ def test_one_lucky_item_promotes_nothing() -> None:
     decided, reason = verdict(lucky, report(1, 0))
     assert decided == "inconclusive"
     assert "luck alone does as well in 20% of cases: too few items" in reason
+
+
+@given(st.integers(1, 300), st.integers(0, 300), st.sampled_from(["at_least", "at_most"]))
+def test_what_is_void_decides_nothing_whatever_its_numbers(
+    n: int, passed: int, direction: str
+) -> None:
+    policy = replace(POLICY, direction=direction)
+    passed = min(passed, n)
+    measured = replace(measure_rate(policy, passed, n), void="void: told beforehand")
+    decided = decide(policy, measured)
+    assert (decided.verdict, decided.reason) == ("inconclusive", "void: told beforehand")
+    assert (decided.measured, decided.n) == (passed / n, n), "the numbers are still shown"
+
+
+@given(
+    st.integers(0, 60),
+    st.integers(0, 60),
+    st.integers(0, 60),
+    st.sampled_from(["pass_at_1", "syntax_rate"]),
+)
+def test_a_window_is_decided_as_a_report_of_the_same_counts(
+    passed: int, failed: int, infra: int, metric: str
+) -> None:
+    policy = replace(POLICY, metric=metric)
+    of = report(passed, failed, infra)
+    window = Window(1, of.n, of.passed, of.pass_at_1, of.syntax_n, of.syntax_rate, of.infra, of.n)
+    by_window = decide(policy, measure_window(policy, window))
+    assert by_window == decide(policy, measure_report(policy, of))
