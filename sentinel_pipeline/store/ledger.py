@@ -141,12 +141,12 @@ class Ledger:
                 "group by name, substr(recorded_at, 1, 10)) order by id",
                 (recipe,),
             ).fetchall()
-        found: dict[str, list[tuple[dt.date, GateVerdict]]] = {}
+        nights: dict[str, list[tuple[dt.date, GateVerdict]]] = {}
         for row in rows:
-            found.setdefault(row["name"], []).append(
+            nights.setdefault(row["name"], []).append(
                 (dt.date.fromisoformat(row["recorded_at"][:10]), _verdict(row))
             )
-        return found
+        return nights
 
     def latest(self, name: str, subject_hash: str) -> GateVerdict | None:
         """The newest verdict of gate ``name`` about this content, by whatever scorer and policy."""
@@ -250,8 +250,8 @@ def _use_wal(connection: sqlite3.Connection) -> None:
 
 def _add_later_columns(connection: sqlite3.Connection) -> None:
     """A ledger of an earlier version is kept and gets the columns that came later; two processes may try at once."""
-    known = {row["name"] for row in connection.execute("pragma table_info(verdicts)")}
-    if "against_hash" not in known:
+    columns = {row["name"] for row in connection.execute("pragma table_info(verdicts)")}
+    if "against_hash" not in columns:
         with suppress(sqlite3.OperationalError):
             connection.execute("alter table verdicts add column against_hash text")
 
