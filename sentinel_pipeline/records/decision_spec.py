@@ -7,12 +7,13 @@ finished GRPO run, by ``sentinel next``, and says which recipe comes next. What 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from ..errors import BadInput, did_you_mean
+from ..errors import did_you_mean
+from .decode import Fault
+from .gate_spec import STAGES
 from .report import Interval
 
 Action = Literal["continue", "investigate", "stop", "complete", "next_recipe"]
@@ -33,6 +34,11 @@ class Condition:
     below: float | None = None
     weakest: bool = False
     """It is the lowest of the tasks' own metrics (``eval/TASK``)."""
+
+    def check(self) -> None:
+        bounds = (self.at_least, self.above, self.below)
+        if sum(bound is not None for bound in bounds) + self.weakest != 1:
+            raise Fault("expected exactly one of at_least, above, below and weakest")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +74,38 @@ class DecisionPoint:
     """``interval``: a bound is passed only where the whole 95 % interval lies beyond it."""
     rules: tuple[DecisionRule, ...] = ()
 
+    def check(self) -> None:
+        if self.stage not in STAGES:
+            raise Fault(f"unknown stage {self.stage!r}", "stage", did_you_mean(self.stage, STAGES))
+        if self.evidence == "curves" and self.stage != "grpo":
+            fix = "Say stage = 'grpo', or leave evidence away to decide on the report."
+            raise Fault(f"{self.stage!r} records no rewards", "evidence", fix)
+        if not self.rules:
+            raise Fault("has no rules", "rules", "Add [[decisions.rules]].")
+        for place, rule in enumerate(self.rules):
+            self._check_rule(rule, f"rules[{place}]")
+
+    def _check_rule(self, rule: DecisionRule, key: str) -> None:
+        """What may follow from the point's evidence, and what may be asked of it."""
+        curves = self.evidence == "curves"
+        if curves != (rule.action == "next_recipe"):
+            fix = "Over curves every rule's action is 'next_recipe'; over a report none is."
+            message = f"{rule.action!r} cannot follow from {self.evidence}"
+            raise Fault(message, f"{key}.action", fix)
+        if curves and not rule.when:
+            raise Fault("has no condition", f"{key}.when", "A next recipe needs evidence.")
+        if curves and (not rule.recipe or Path(rule.recipe).name != rule.recipe):
+            fix = "Leave out its folder."
+            raise Fault(f"{rule.recipe!r} is no recipe's name", f"{key}.recipe", fix)
+        if not curves and (rule.recipe or rule.set or rule.note):
+            fix = "Remove recipe, set and note, or say evidence = 'curves'."
+            raise Fault("a report leads to no recipe", key, fix)
+        for place, condition in enumerate(rule.when):
+            if not curves and (condition.metric not in REPORT_METRICS or condition.weakest):
+                name = "weakest" if condition.weakest else "metric"
+                fix = did_you_mean(condition.metric, REPORT_METRICS)
+                raise Fault("is not measured in a report", f"{key}.when[{place}].{name}", fix)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
@@ -86,66 +124,3 @@ class Decision:
     scorer_version: str
     point_hash: str
     """Hash of the point's rules; other rules make the decision stale."""
-
-
-def check_decisions(
-    points: Sequence[DecisionPoint], suites: Sequence[str], stages: Sequence[str], path: Path
-) -> None:
-    """
-    Args:
-        suites: that the recipe answers.
-        stages: that have a report.
-
-    Raises:
-        BadInput: a point has no rules, an unknown stage or suite, or is there twice; a rule asks for what is not measured there.
-    """
-    places = [(point.stage, point.evidence) for point in points]
-    for index, point in enumerate(points):
-        key = f"decisions[{index}]"
-        if point.stage not in stages:
-            fix = did_you_mean(point.stage, stages)
-            message = f"{point.stage!r} is no stage with a report."
-            raise BadInput(message, file=path, field=f"{key}.stage", fix=fix)
-        if places.count((point.stage, point.evidence)) > 1:
-            message = f"{point.stage!r} has two points."
-            raise BadInput(message, file=path, field=f"{key}.stage", fix="Join their rules.")
-        if point.suite not in suites:
-            fix = f"Add it to bench.suites ({', '.join(suites)})."
-            message = f"{point.suite!r} is not answered."
-            raise BadInput(message, file=path, field=f"{key}.suite", fix=fix)
-        if point.evidence == "curves" and point.stage != "grpo":
-            message = f"{point.stage!r} records no rewards."
-            fix = "Say stage = 'grpo', or leave evidence away to decide on the report."
-            raise BadInput(message, file=path, field=f"{key}.evidence", fix=fix)
-        if not point.rules:
-            fix = "Add [[decisions.rules]]."
-            raise BadInput("has no rules.", file=path, field=f"{key}.rules", fix=fix)
-        for place, rule in enumerate(point.rules):
-            _check_rule(point, rule, f"{key}.rules[{place}]", path)
-
-
-def _check_rule(point: DecisionPoint, rule: DecisionRule, key: str, path: Path) -> None:
-    curves = point.evidence == "curves"
-    if curves != (rule.action == "next_recipe"):
-        fix = "Over curves every rule's action is 'next_recipe'; over a report none is."
-        message = f"{rule.action!r} cannot follow from {point.evidence}."
-        raise BadInput(message, file=path, field=f"{key}.action", fix=fix)
-    if curves and not rule.when:
-        fix = "A next recipe needs evidence."
-        raise BadInput("has no condition.", file=path, field=f"{key}.when", fix=fix)
-    if curves and (not rule.recipe or Path(rule.recipe).name != rule.recipe):
-        message = f"{rule.recipe!r} is no recipe's name."
-        raise BadInput(message, file=path, field=f"{key}.recipe")
-    if not curves and (rule.recipe or rule.set or rule.note):
-        fix = "Remove recipe, set and note, or say evidence = 'curves'."
-        raise BadInput("a report leads to no recipe.", file=path, field=key, fix=fix)
-    for place, condition in enumerate(rule.when):
-        bounds = (condition.at_least, condition.above, condition.below)
-        if sum(bound is not None for bound in bounds) + condition.weakest != 1:
-            message = "expected exactly one of at_least, above, below and weakest."
-            raise BadInput(message, file=path, field=f"{key}.when[{place}]")
-        if not curves and (condition.metric not in REPORT_METRICS or condition.weakest):
-            fix = did_you_mean(condition.metric, REPORT_METRICS)
-            message = "is not measured in a report."
-            field_name = "weakest" if condition.weakest else "metric"
-            raise BadInput(message, file=path, field=f"{key}.when[{place}].{field_name}", fix=fix)
