@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from ..bench.compare import STAGES
 from ..errors import EXIT_GATE, BadInput
 from ..records.decision_spec import GOING_ON
+from ..records.stages import GRPO
 from ..store import Ledger, Store, find_home
 from .console import AsJson, emit, err
 from .next_recipe import decide_next_recipe
@@ -47,10 +47,10 @@ def next_step(
         )
     made = home.recipe(recipe)
     ledger = Ledger(home.ledger)
-    store = Store(home, recipe, "next", "next")
+    store = Store.reading(home, recipe)
     newest = None
     missing = None
-    for stage in STAGES:
+    for stage in made.reported:
         report = store.find(f"{stage}_report")
         decision = ledger.latest_decision(report.hash) if report else None
         if decision is not None:
@@ -68,7 +68,7 @@ def next_step(
                 markup=False,
                 highlight=False,
             )
-    over_curves = made.decision_after("grpo", "curves")
+    over_curves = made.decision_after(GRPO.name, "curves")
     tree = decide_next_recipe(home, made, over_curves, curves, out) if over_curves else {}
     if as_json:
         trail = [asdict(decision) for decision in ledger.decisions(recipe=recipe)]

@@ -14,6 +14,7 @@ from ..gates.next_recipe import next_recipe, write_next
 from ..gates.rules import findings
 from ..records.decision_spec import DecisionPoint
 from ..records.recipe import Recipe
+from ..records.stages import GRPO
 from ..store import Home, Store
 from .console import err
 
@@ -42,7 +43,7 @@ def decide_next_recipe(
 
 
 def _recorded(home: Home, recipe: str) -> Path:
-    artifact = Store(home, recipe, "", "").get("grpo_checkpoint")
+    artifact = Store.reading(home, recipe).get(GRPO.checkpoint)
     return artifact.path(CURVES)
 
 

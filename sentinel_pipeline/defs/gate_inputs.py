@@ -13,6 +13,7 @@ from ..gates.keys import report_key
 from ..records import GateVerdict
 from ..records.conversation import conversation_of
 from ..records.gate_spec import GatePolicy
+from ..records.stages import report_of
 from ..store import Artifact, read_parquet
 from .stage import View, current_scorer_version, unlicensed
 
@@ -27,7 +28,7 @@ def judge(stage: View, asset: str, gate: str) -> tuple[GateVerdict, float | None
     paired = None
     if policy.against:
         # One look for both: another run may make a newer report between two.
-        against = stage.store.find(f"{policy.against}_report")
+        against = stage.store.find(report_of(policy.against))
         key = replace(key, against_hash=against.hash if against else "")
         paired = _paired(stage, policy, against, made) if against else None
     measured = measure_report(

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..records import VerdictKey
 from ..records.recipe import Recipe, section_hash
+from ..records.stages import report_of
 from ..store import Artifact, Store
 
 
@@ -35,7 +36,7 @@ def report_key(
     policy = recipe.gates[gate]
     against_hash = None
     if policy.against:
-        against = store.find(f"{policy.against}_report")
+        against = store.find(report_of(policy.against))
         against_hash = against.hash if against else ""
     return VerdictKey(
         name=gate,

@@ -13,8 +13,8 @@ from typing import Any, Literal
 
 from ..errors import did_you_mean
 from .decode import Fault
-from .gate_spec import STAGES
 from .report import Interval
+from .stages import GRPO, REPORT_STAGES
 
 Action = Literal["continue", "investigate", "stop", "complete", "next_recipe"]
 GOING_ON: frozenset[Action] = frozenset({"continue", "complete"})
@@ -75,10 +75,11 @@ class DecisionPoint:
     rules: tuple[DecisionRule, ...] = ()
 
     def check(self) -> None:
-        if self.stage not in STAGES:
-            raise Fault(f"unknown stage {self.stage!r}", "stage", did_you_mean(self.stage, STAGES))
-        if self.evidence == "curves" and self.stage != "grpo":
-            fix = "Say stage = 'grpo', or leave evidence away to decide on the report."
+        if self.stage not in REPORT_STAGES:
+            fix = did_you_mean(self.stage, REPORT_STAGES)
+            raise Fault(f"unknown stage {self.stage!r}", "stage", fix)
+        if self.evidence == "curves" and self.stage != GRPO.name:
+            fix = f"Say stage = {GRPO.name!r}, or leave evidence away to decide on the report."
             raise Fault(f"{self.stage!r} records no rewards", "evidence", fix)
         if not self.rules:
             raise Fault("has no rules", "rules", "Add [[decisions.rules]].")

@@ -155,9 +155,15 @@ class _Value(NamedTuple):
 
 @cache
 def hints_of(cls: type[Any]) -> dict[str, Any]:
-    """Field -> type, bounds included."""
-    hints = get_type_hints(cls, include_extras=True)
-    return {name: hint for name, hint in hints.items() if get_origin(hint) is not ClassVar}
+    """Field -> type, bounds included; of a generic class with the types that it is given."""
+    plain = get_origin(cls) or cls
+    filled = dict(zip(getattr(plain, "__parameters__", ()), get_args(cls), strict=False))
+    hints = get_type_hints(plain, include_extras=True)
+    return {
+        name: filled.get(hint, hint) if isinstance(hint, TypeVar) else hint
+        for name, hint in hints.items()
+        if get_origin(hint) is not ClassVar
+    }
 
 
 @cache
@@ -165,7 +171,7 @@ def required_of(cls: type[Any]) -> tuple[str, ...]:
     """Names of the fields without a default."""
     return tuple(
         part.name
-        for part in fields(cls)
+        for part in fields(get_origin(cls) or cls)
         if part.default is MISSING and part.default_factory is MISSING
     )
 
@@ -189,13 +195,13 @@ def _walk(hint: Any, value: Any, key: str) -> Iterator[_Value]:
     """
     bare, _ = _bare(hint)
     origin, inner = get_origin(bare), get_args(bare)
-    if is_dataclass(bare) and isinstance(value, dict):
-        hints = hints_of(bare)  # type: ignore[arg-type]
+    if is_dataclass(origin or bare) and isinstance(value, dict):
+        hints = hints_of(bare)
         for name, item in value.items():
             if name not in hints:
                 raise Fault("unknown key", _join(key, name), did_you_mean(str(name), hints))
             yield from _walk(hints[name], item, _join(key, name))
-        for name in required_of(bare):  # type: ignore[arg-type]
+        for name in required_of(bare):
             if name not in value:
                 yield _Value(_join(key, name), hints[name], MISSING)
         return
