@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
+from ..rates import percent
 from ..records import Decided
 from ..records.gate_spec import GatePolicy
 from ..records.training_spec import Windows
@@ -76,7 +77,7 @@ def syntax_dropped(windows: Series, drops: int) -> RuleHit | None:
     rates = rates[-(drops + 1) :]
     if len(rates) < drops + 1 or any(later >= earlier for earlier, later in pairwise(rates)):
         return None
-    text = f"the syntax rate fell {drops} windows in a row, from {rates[0]:.1%} to {rates[-1]:.1%}"
+    text = f"the syntax rate fell {drops} windows in a row, from {percent(rates[0])} to {percent(rates[-1])}"
     return RuleHit(windows[-1].step, "syntax_rate", rates[-1], text)
 
 
@@ -104,7 +105,7 @@ def significant_rise(every: int, by_step: int, alpha: float) -> Risen:
 
 
 def no_gain(windows: Series, by_step: int, risen: Risen = any_rise) -> RuleHit | None:
-    """At ``by_step`` or later no window has ``risen`` above the first one; one window alone is no evidence."""
+    """At ``by_step`` or later no window has ``risen`` above the first one; one window alone does not decide."""
     scored = [window for window in windows if window.pass_at_1 is not None]
     if len(scored) < 2 or windows[-1].step < by_step:
         return None
@@ -112,5 +113,7 @@ def no_gain(windows: Series, by_step: int, risen: Risen = any_rise) -> RuleHit |
     if any(risen(first, later) for later in scored[1:]):
         return None
     step = windows[-1].step
-    text = f"Pass@1 has not risen above the first window's {first.pass_at_1:.1%} by step {step}"
+    text = (
+        f"Pass@1 has not risen above the first window's {percent(first.pass_at_1)} by step {step}"
+    )
     return RuleHit(step, "pass_at_1", scored[-1].pass_at_1 or 0.0, text)
