@@ -25,7 +25,7 @@ from typing import Any
 from sentinel_pipeline.critic.extract import extract
 from sentinel_pipeline.critic.hygiene import no_repetition, no_secret
 from sentinel_pipeline.critic.labels import format_pass, label
-from sentinel_pipeline.critic.reading import Reading
+from sentinel_pipeline.critic.scorers.scorer import Reading
 from sentinel_pipeline.records import Candidate, Message
 
 BAR = 3000

@@ -8,19 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from typing import NamedTuple, get_args
+from typing import NamedTuple
 
 from ..critic.labels import label
 from ..critic.score import DEFAULTS, Scorable, Score, score
+from ..critic.scorers import SCORERS as KINDS
 from ..critic.version import scorer_version
-from ..records import LABELS, Candidate, CriticLabels, JudgedAnswer, Task, Verifier
+from ..records import LABELS, Candidate, CriticLabels, Task
 from ..records.data_spec import CriticSpec
 from .canaries import Canary
 from .exam import Answer, Exam, Question, ScorerAudit, examine
 
 CRITIC = "critic"
 """The scorer that labels."""
-SCORERS = (CRITIC, *(one.kind for one in get_args(Verifier) if one is not JudgedAnswer))
+SCORERS = (
+    CRITIC,
+    *(verifier.kind for verifier, scorer in KINDS.items() if scorer.examined),
+)
 """Those that filter, gate and report: all have ``scorer_version``. What a model judges is licensed by ``llm_judge.licence``."""
 
 

@@ -21,11 +21,9 @@ from ..records import (
     LABELS,
     Candidate,
     CriticLabels,
-    JsonAnswer,
     JudgedAnswer,
     Label,
     Message,
-    PatchApplies,
 )
 from ..records.data_spec import CriticSpec
 from ..records.verifiers import verifier_to_json
@@ -34,8 +32,10 @@ from . import formats
 from .entrypoint import entrypoint_match, wanted_entry
 from .hygiene import no_repetition, no_secret
 from .prompt_form import kind_problem, names_problem
-from .reading import Reading, read
+from .reading import read
 from .score import DEFAULTS, Plan, Score, plan, run_plans
+from .scorers import scorer_of
+from .scorers.scorer import Reading
 from .version import scorer_version
 
 BATCH = 256
@@ -226,12 +226,10 @@ def format_pass(
 
 
 def _verifier_form(reading: Reading, candidate: Candidate) -> str | None:
-    verifier = candidate.verifier
-    if isinstance(verifier, JsonAnswer) and verifier.schema:
-        return formats.schema_problem(reading.found.value, verifier.schema)
-    if isinstance(verifier, PatchApplies):
-        applied = formats.apply_diff(reading.found.value, verifier.files)
-        return applied if isinstance(applied, str) else None
+    if candidate.verifier is not None:
+        form = scorer_of(candidate.verifier).form
+        if form is not None:
+            return form(reading.found.value, candidate.verifier)
     if reading.language == "diff":
         parsed = formats.parse_diff(reading.found.value)
         return parsed if isinstance(parsed, str) else None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from .extract import Kind, extract
-from .reading import Reading
+from .scorers.scorer import Reading
 from .syntax import check, python_tree
 
 _NAMED_KINDS: dict[str, Kind] = {

@@ -11,20 +11,8 @@ from typing import NamedTuple
 from ..critic.extract import extract
 from ..critic.fences import fences
 from ..critic.reading import guess_language
-from ..records import (
-    Candidate,
-    Constraints,
-    FieldsAnswer,
-    FunctionCalls,
-    GroundedText,
-    JsonAnswer,
-    JudgedAnswer,
-    PatchApplies,
-    ScriptTests,
-    ShellEffect,
-    SqlAnswer,
-    TextAnswer,
-)
+from ..critic.scorers import scorer_of
+from ..records import Candidate
 from ..records.data_spec import CategoryRule, MixSpec
 from .normal import prompt_of, words
 
@@ -41,11 +29,6 @@ class Decision(NamedTuple):
     reason: str
 
 
-_LANGUAGES = {
-    ScriptTests: "typescript", SqlAnswer: "sql", PatchApplies: "diff", JsonAnswer: "json", ShellEffect: "shell",
-    TextAnswer: "text", FunctionCalls: "json", Constraints: "text",
-    FieldsAnswer: "json", GroundedText: "text", JudgedAnswer: "text",
-}  # fmt: skip
 _AUDIO = re.compile(
     r"\[(?:music|applause|laughter|inaudible|crosstalk|silence)\]|\d\d:\d\d:\d\d[,.]\d{3} --> \d\d:\d\d|\bspeaker \d+:"
     r"|\btranscribe\b.*\baudio\b",
@@ -100,7 +83,7 @@ def _holds(rule: CategoryRule, candidate: Candidate, prompt: str) -> bool:
 
 def _language(candidate: Candidate, prompt: str) -> str:
     if candidate.verifier is not None:
-        return _LANGUAGES.get(type(candidate.verifier), "python")
+        return scorer_of(candidate.verifier).language
     tagged = next(
         (block.language for block in fences(candidate.completion[:20_000]) if block.language), None
     )

@@ -11,9 +11,10 @@ import pytest
 from sentinel_pipeline.critic import score as score_module
 from sentinel_pipeline.critic.entrypoint import called_name
 from sentinel_pipeline.critic.labels import accepted, label
-from sentinel_pipeline.critic.reading import compose, guess_language
+from sentinel_pipeline.critic.reading import guess_language
 from sentinel_pipeline.critic.repair import repair_traces
 from sentinel_pipeline.critic.score import Scorable, score
+from sentinel_pipeline.critic.scorers.python_tests import compose
 from sentinel_pipeline.critic.version import scorer_version, version_of
 from sentinel_pipeline.records import (
     Candidate,
