@@ -12,7 +12,7 @@ from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from ..critic.score import score
-from ..critic.version import PACKAGE, ROOMS, version_of
+from ..critic.version import SCORING, version_of
 from ..records import Task
 from ..rewards.scoring import reward_of
 from .exam import Answer, Exam, Question
@@ -30,14 +30,8 @@ _REASONS = {"gold": (), "bad": ("no_pass",), "hack": ("no_reward",)}
 
 @cache
 def rewards_version() -> str:
-    """The scorer's version with this room's modules: what a reward pays is decided here as well."""
-    rooms = (*ROOMS, "rewards")
-    return version_of(
-        path
-        for room in rooms
-        for path in (PACKAGE / room).rglob("*")
-        if path.suffix in (".py", ".js")
-    )
+    """The scorer's version with what decides what a verdict pays."""
+    return version_of((*SCORING, "rewards.functions*", "rewards.scoring*"))
 
 
 def reward_exams(material: Material) -> Iterator[Exam]:

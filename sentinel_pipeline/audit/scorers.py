@@ -13,11 +13,13 @@ from typing import NamedTuple
 from ..critic.labels import label
 from ..critic.score import DEFAULTS, Scorable, Score, score
 from ..critic.scorers import SCORERS as KINDS
-from ..critic.version import scorer_version
+from ..critic.version import label_version, scorer_version
 from ..records import LABELS, Candidate, CriticLabels, Task
 from ..records.data_spec import CriticSpec
+from ..store import Ledger
 from .canaries import Canary
 from .exam import Answer, Exam, Question, ScorerAudit, examine
+from .licence import refusal
 
 CRITIC = "critic"
 """The scorer that labels."""
@@ -25,7 +27,18 @@ SCORERS = (
     CRITIC,
     *(verifier.kind for verifier, scorer in KINDS.items() if scorer.examined),
 )
-"""Those that filter, gate and report: all have ``scorer_version``. What a model judges is licensed by ``llm_judge.licence``."""
+"""Those that filter, gate and report. What a model judges is licensed by ``llm_judge.licence``."""
+
+
+def present_version(name: str) -> str:
+    """The version of one of ``SCORERS``: the critic labels, the others score."""
+    return label_version() if name == CRITIC else scorer_version()
+
+
+def unlicensed(ledger: Ledger) -> str | None:
+    """Why the present scorers may not filter or gate; None when each holds a licence at its version."""
+    reasons = (refusal(ledger, (name,), present_version(name)) for name in SCORERS)
+    return next((reason for reason in reasons if reason is not None), None)
 
 
 class Material(NamedTuple):
@@ -62,7 +75,7 @@ def verifier_exams(material: Material) -> Iterator[Exam]:
         ]
         yield Exam(
             kind,
-            scorer_version(),
+            present_version(kind),
             (*gold, *asked),
             partial(_scored, spec=material.spec, workers=material.workers),
         )
@@ -99,7 +112,7 @@ def critic_exam(material: Material) -> Iterator[Exam]:
     ]
     yield Exam(
         CRITIC,
-        scorer_version(),
+        present_version(CRITIC),
         (*gold, *asked),
         partial(_labelled, spec=material.spec, workers=material.workers),
     )

@@ -36,7 +36,7 @@ from .reading import read
 from .score import DEFAULTS, Plan, Score, plan, run_plans
 from .scorers import scorer_of
 from .scorers.scorer import Reading
-from .version import scorer_version
+from .version import label_version
 
 BATCH = 256
 """Rows looked up, and rows kept, at once: a killed run labels again what was not kept, and one segment of ``score``."""
@@ -67,7 +67,7 @@ def label(
 ) -> Iterator[CriticLabels]:
     """Label ``candidates`` in order, streaming; programs run in the sandbox under ``spec``'s limits.
 
-    With a ``cache`` only rows are labelled whose content, scorer version or limits it does not know, and what is new is kept
+    With a ``cache`` only rows are labelled whose content, version or limits it does not know, and what is new is kept
     there batch by batch: a killed run goes on from its last batch. A row that infrastructure left open is asked again.
 
     Raises:
@@ -103,7 +103,7 @@ def _looked_up(
 ) -> Iterator[tuple[tuple[bytes, CriticLabels | _Static], Plan]]:
     """Each candidate with its key, and its labels where they are known, else what has to be done for them."""
     source = iter(candidates)
-    settings = f"{scorer_version()}|{spec.cpu_seconds}|{spec.memory_mib}|{spec.stop_token}"
+    settings = f"{label_version()}|{spec.cpu_seconds}|{spec.memory_mib}|{spec.stop_token}"
     while batch := list(islice(source, BATCH)):
         keys = [content_key(candidate, settings) for candidate in batch]
         known = cache.find(keys)
@@ -138,7 +138,7 @@ def _labels(static: _Static, score: Score | None) -> CriticLabels:
         static.no_secret,
         static.no_repetition,
     )
-    return CriticLabels(static.id, *six, static.corrected or accepted(*six), scorer_version())
+    return CriticLabels(static.id, *six, static.corrected or accepted(*six), label_version())
 
 
 def _prepare(candidate: Candidate, stop: str | None) -> tuple[_Static, Plan]:
