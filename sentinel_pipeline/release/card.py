@@ -39,7 +39,8 @@ def model_card(evidence: Evidence, reports: Sequence[BenchmarkReport]) -> str:
 def _data(evidence: Evidence, reports: Sequence[BenchmarkReport]) -> Any:
     from huggingface_hub import EvalResult, ModelCardData
 
-    terms, source = evidence.recipe.release, evidence.recipe.model.source
+    terms = evidence.recipe.release
+    source = evidence.recipe.model.source
     results = [
         EvalResult(
             task_type="text-generation",
@@ -99,11 +100,11 @@ def _data_text(evidence: Evidence) -> str:
     mix = evidence.ancestor("rebalanced_mix")
     if mix is None:
         return "## Training data\n\nThe mix that this was trained on is no longer there."
-    found = mix.json("mix.json")
-    sources = [f"| {name} | {count} |" for name, count in sorted(found.get("sources", {}).items())]
+    report = mix.json("mix.json")
+    sources = [f"| {name} | {count} |" for name, count in sorted(report.get("sources", {}).items())]
     quotas = [
-        f"| {one['category']} | {percent(one['share'])} | {one['rows']} |"
-        for one in found.get("quotas", ())
+        f"| {quota['category']} | {percent(quota['share'])} | {quota['rows']} |"
+        for quota in report.get("quotas", ())
     ]
     lines = [
         "## Training data",
@@ -126,14 +127,14 @@ def _decontamination(evidence: Evidence) -> str:
     if clean is None:
         return "## Decontamination\n\nNo report: treat the results as contaminated."
     numbers = clean.manifest.metrics
-    found = f"{numbers.get('contaminated', 0)} of {numbers.get('rows', 0)} candidate rows overlapped a suite"
-    return f"## Decontamination\n\n{found} and were left out (`decontamination.json`)."
+    sentence = f"{numbers.get('contaminated', 0)} of {numbers.get('rows', 0)} candidate rows overlapped a suite"
+    return f"## Decontamination\n\n{sentence} and were left out (`decontamination.json`)."
 
 
 def _parity(evidence: Evidence) -> str:
     rows = [
-        f"| {one['name']} | {one['logit_distance']:g} | {one['tolerance']:g} | {one['answers_differ']} |"
-        for one in evidence.parity.get("variants", ())
+        f"| {variant['name']} | {variant['logit_distance']:g} | {variant['tolerance']:g} | {variant['answers_differ']} |"
+        for variant in evidence.parity.get("variants", ())
     ]
     head = "| form | largest logit distance | allowed | answers that differ |\n|---|---|---|---|"
     count = evidence.parity.get("prompts", 0)
@@ -143,7 +144,7 @@ def _parity(evidence: Evidence) -> str:
 
 
 def _cost(evidence: Evidence) -> str:
-    logs = {made.manifest.asset: made.folder / "logs" for made in evidence.ancestors}
+    logs = {ancestor.manifest.asset: ancestor.folder / "logs" for ancestor in evidence.ancestors}
     rows = cost_rows(logs, evidence.recipe.budget)
     return f"## Cost\n\n{costs_markdown(rows, evidence.recipe.budget)}" if rows else ""
 
