@@ -11,7 +11,7 @@ import re
 from ..records import Verifier
 from . import syntax
 from .extract import Kind, extract
-from .fences import fences
+from .fences import Fence, fences
 from .json_reader import MENDED
 from .scorers import scorer_of
 from .scorers.scorer import Reading, parses
@@ -68,14 +68,16 @@ _CODE_SHAPED = re.compile(
     r"^[ \t]*(?:return\b|for\b.*:[ \t]*$|while\b.*:[ \t]*$|if\b.*:[ \t]*$|print\(|[a-z_]\w*[ \t]*=[^=])",
     re.MULTILINE,
 )
-_SEARCHED = 20_000
+SEARCHED = 20_000
 """Characters of a completion that are looked at to guess its language."""
 
 
-def guess_language(completion: str, prompt: str = "") -> Kind:
-    """The language by evidence: fence tag, diff headers, JSON brackets, code lines; ``text`` where nothing speaks."""
-    head = completion[:_SEARCHED]
-    blocks = fences(head)
+def guess_language(completion: str, prompt: str = "", blocks: list[Fence] | None = None) -> Kind:
+    """The language by evidence: fence tag, diff headers, JSON brackets, code lines; ``text`` where nothing speaks. ``blocks`` are
+    the completion's fences where they are known already."""
+    head = completion[:SEARCHED]
+    if blocks is None:
+        blocks = fences(head)
     if blocks:
         tagged = next((block.language for block in blocks if block.language), None)
         if tagged:

@@ -28,19 +28,24 @@ MIN_SHINGLES = 16
 _SEED = 20_260_503
 
 
-def shingles(messages: Sequence[Message], completion: str) -> tuple[list[str], list[str]]:
+def shingles(
+    messages: Sequence[Message], completion: str, tokens: list[str] | None = None
+) -> tuple[list[str], list[str]]:
     """What was asked, as words and three words at a time, and what was answered, three tokens at a time. Conversations of
-    different turns (a repair trace and its end, say) have nothing in common."""
+    different turns (a repair trace and its end, say) have nothing in common. ``tokens`` are the
+    completion's where they are known already."""
     roles = "".join(turn.role[0] for turn in messages)
-    asked = [roles]
+    request = [roles]
     for turn in messages:
-        said = words(turn.content)
-        asked += [f"{roles} {word}" for word in said]
-        asked += [f"{roles} {' '.join(three)}" for three in zip(said, said[1:], said[2:])]
-    tokens = code_tokens(code_of(completion))
-    return asked, [" ".join(three) for three in zip(tokens, tokens[1:], tokens[2:])] or [
-        " ".join(tokens)
-    ]
+        turn_words = words(turn.content)
+        triples = zip(turn_words, turn_words[1:], turn_words[2:])
+        request += [f"{roles} {word}" for word in turn_words]
+        request += [f"{roles} {' '.join(triple)}" for triple in triples]
+    if tokens is None:
+        tokens = code_tokens(code_of(completion))
+    triples = zip(tokens, tokens[1:], tokens[2:])
+    answer = [" ".join(triple) for triple in triples]
+    return request, answer or [" ".join(tokens)]
 
 
 def signatures(sets: Sequence[tuple[list[str], list[str]]]) -> np.ndarray:

@@ -11,7 +11,7 @@ import keyword
 import re
 from collections.abc import Iterable
 
-from ..critic.fences import fences
+from ..critic.fences import Fence, fences
 from ..records import Message
 
 _WORD = re.compile(r"\w+")
@@ -43,7 +43,11 @@ def prompt_of(messages: Iterable[Message]) -> str:
 
 def code_of(completion: str) -> str:
     """The fenced blocks of an answer, or all of it where there is none."""
-    blocks = fences(completion)
+    return code_in(completion, fences(completion))
+
+
+def code_in(completion: str, blocks: list[Fence]) -> str:
+    """``code_of`` an answer whose blocks are known."""
     return "\n".join(block.body for block in blocks) if blocks else completion
 
 
@@ -76,6 +80,17 @@ def code_tokens(text: str, *, structure: bool = False) -> list[str]:
     return tokens
 
 
+_LAYOUT = ("\t", "\b")
+"""Tokens of deeper and of lesser indentation."""
+
+
+def without_layout(tokens: list[str], text: str) -> list[str]:
+    """``code_tokens`` of a text, from those that it has with ``structure``."""
+    if _LAYOUT[1] in text:  # the character itself is a token then
+        return code_tokens(code_of(text))
+    return [token for token in tokens if token not in _LAYOUT]
+
+
 def is_script(text: str) -> bool:
     """Whether ``//`` begins a comment: TypeScript and its like. The words are looked for before the pattern, which is slower."""
     return any(word in text for word in _SCRIPT_SIGNS) and _SCRIPT.search(text) is not None
@@ -84,10 +99,10 @@ def is_script(text: str) -> bool:
 def _indent(width: int, indents: list[int], tokens: list[str]) -> None:
     if width > indents[-1]:
         indents.append(width)
-        tokens.append("\t")
+        tokens.append(_LAYOUT[0])
     while width < indents[-1] and len(indents) > 1:
         indents.pop()
-        tokens.append("\b")
+        tokens.append(_LAYOUT[1])
 
 
 def renamed(tokens: list[str]) -> list[str]:
@@ -131,8 +146,3 @@ def _assigned(tokens: list[str]) -> set[str]:
         ):
             found.add(tokens[number - 1])
     return found
-
-
-def answer_form(completion: str) -> str:
-    """An answer up to comments, docstrings, quotes and layout that means nothing."""
-    return " ".join(code_tokens(code_of(completion), structure=True))

@@ -22,7 +22,7 @@ from ..store import read_parquet
 from ..store.files import atomic_write
 from . import near
 from .categories import HELD_BACK, QUALITIES, category_of, quality_of
-from .normal import answer_form, prompt_of, words
+from .row_reading import RowReading
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -74,8 +74,10 @@ def survey(
         batch: list[dict[str, Any]] = []
         sets: list[tuple[list[str], list[str]]] = []
         for rows, entry in enumerate(entries, start=1):
-            batch.append(_line(rows - 1, entry, out, spec, seed))
-            sets.append(near.shingles(entry.candidate.messages, entry.candidate.completion))
+            row = RowReading(entry.candidate)
+            batch.append(_line(rows - 1, entry, row, out, spec, seed))
+            candidate = entry.candidate
+            sets.append(near.shingles(candidate.messages, candidate.completion, row.tokens))
             if len(batch) == _BATCH:
                 _flush(writer, kept, batch, sets, spec)
         _flush(writer, kept, batch, sets, spec)
@@ -102,25 +104,24 @@ def band_names(spec: MixSpec) -> list[str]:
 
 
 def _line(
-    position: int, entry: Entry, banned: frozenset[str], spec: MixSpec, seed: int
+    position: int, entry: Entry, row: RowReading, banned: frozenset[str], spec: MixSpec, seed: int
 ) -> dict[str, Any]:
     candidate = entry.candidate
-    category, why = category_of(candidate, spec)
+    category, why = category_of(row, spec)
     left_out = None
     if not banned.isdisjoint(entry.parents):
         left_out = "benchmark"
     elif category not in spec.shares:
         left_out = "held_back" if category in HELD_BACK else "no_share"
     elif spec.minimum_quality != "accepted":
-        quality = "verified" if entry.origin == "repair" else quality_of(candidate)
+        quality = "verified" if entry.origin == "repair" else quality_of(row)
         left_out = (
             "quality" if QUALITIES.index(quality) < QUALITIES.index(spec.minimum_quality) else None
         )
-    said = "\0".join(f"{turn.role}\1{turn.content}" for turn in candidate.messages)
+    conversation = "\0".join(f"{turn.role}\1{turn.content}" for turn in candidate.messages)
     other = "\0".join(
         f"{turn.role}\1{turn.content.strip()}" for turn in candidate.messages if turn.role != "user"
     )
-    asked = " ".join(words(prompt_of(candidate.messages)))
     return {
         "pos": position,
         "id": candidate.id,
@@ -131,8 +132,8 @@ def _line(
         "left_out": left_out,
         "weight": 1 if spec.unit == "rows" else tokens(candidate),
         "draw": draw(seed, candidate.id, spec.weights.get(candidate.source, 1.0)),
-        "exact": _digest(f"{said}\0\0{candidate.completion}"),
-        "form": _digest(f"{other}\0\0{asked}\0\0{answer_form(candidate.completion)}"),
+        "exact": _digest(f"{conversation}\0\0{candidate.completion}"),
+        "form": _digest("\0\0".join((other, " ".join(row.prompt_words), row.form))),
     }
 
 
