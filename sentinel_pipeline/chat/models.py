@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from ..errors import BadInput, GateRefused, did_you_mean
 from ..generation.targets import Target, find_target
-from ..records.gate_checks import STAGES
+from ..records.gate_spec import STAGES
 from ..store import Home
 from ..worker.device import device_owner
 from .guard import Clearance, decide

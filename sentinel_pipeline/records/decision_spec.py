@@ -8,6 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from ..errors import did_you_mean
+from .decode import Fault
+from .gate_spec import STAGES
 from .report import Interval
 
 Action = Literal["continue", "investigate", "stop", "complete"]
@@ -37,6 +40,12 @@ class DecisionPoint:
     decide_on: Literal["interval", "point"] = "interval"
     """``interval``: a bound is passed only where the whole 95 % interval lies beyond it."""
     rules: tuple[DecisionRule, ...] = ()
+
+    def check(self) -> None:
+        if self.stage not in STAGES:
+            raise Fault(f"unknown stage {self.stage!r}", "stage", did_you_mean(self.stage, STAGES))
+        if not self.rules:
+            raise Fault("has no rules", "rules", "Add [[decisions.rules]].")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ from ..critic.version import scorer_version
 from ..errors import BadInput, GateRefused, Infrastructure, did_you_mean
 from ..gates import policy_hash
 from ..records import GateVerdict
-from ..records.gate_checks import STAGES
+from ..records.gate_spec import STAGES
 from ..records.recipe import Recipe
 from ..store import Artifact, Ledger, Store
 from ..store.manifest import read_manifest
