@@ -1,7 +1,9 @@
-"""Reading a completion once for everyone: its language, the extracted answer, the whole program, whether it parses.
+"""Reading a completion once for everyone: thought and answer, its language, the extracted answer, the whole program, whether it
+parses.
 
-The verifier says the language where there is one; else the evidence in the row does. What this module does not do: judge
-whether the answer is right (``score``), or run anything.
+What was thought is parted from the answer first and is looked at by nobody who asks whether the
+answer is right. The verifier says the language where there is one; else the evidence in the row
+does. What this module does not do: judge whether the answer is right (``score``), or run anything.
 """
 
 from __future__ import annotations
@@ -10,35 +12,37 @@ import re
 
 from ..records import Verifier
 from . import syntax
-from .extract import Kind, extract
+from .extract import MAX_CHARS, Kind, extract_parted
 from .fences import Fence, fences
 from .json_reader import MENDED
 from .scorers import scorer_of
 from .scorers.scorer import Reading, parses
 from .syntax import Check
+from .thoughts import Parted, part
 
 
 def read(completion: str, verifier: Verifier | None, prompt: str = "") -> Reading:
-    """Extract and parse; ``prompt`` is evidence only where no verifier says what is asked."""
+    """Part, extract and parse; ``prompt`` is evidence only where no verifier says what is asked."""
+    parted = part(completion) if len(completion) <= MAX_CHARS else Parted("", completion)
     scorer = None if verifier is None else scorer_of(verifier)
-    kind = guess_language(completion, prompt) if scorer is None else scorer.language
+    kind = guess_language(parted.answer, prompt) if scorer is None else scorer.language
     if kind == "text":
-        return Reading(None, extract(completion, "text"), None, None)
+        return Reading(None, extract_parted(parted, "text"), None, None, parted)
     if scorer is None:
-        found = extract(completion, kind)
+        found = extract_parted(parted, kind)
     else:
         name = scorer.entry_point(verifier)
-        found = extract(completion, kind, entry_point=name, reading=scorer.json_reading)
+        found = extract_parted(parted, kind, entry_point=name, reading=scorer.json_reading)
     if found.error is not None:
-        return Reading(kind, found, None, Check(False, found.error))
+        return Reading(kind, found, None, Check(False, found.error), parted)
     if kind == "json":
         mended = [name for name in found.leniencies if name in MENDED]
         parsed = Check(False, f"not_json: {mended[0]}") if mended else syntax.OK
-        return Reading(kind, found, None, parsed)
+        return Reading(kind, found, None, parsed, parted)
     if scorer is None:
-        return Reading(kind, found, found.value, syntax.check(found.value, kind))
+        return Reading(kind, found, found.value, syntax.check(found.value, kind), parted)
     code = scorer.whole(found.value, verifier)
-    return Reading(kind, found, code, parses(code, scorer, verifier))
+    return Reading(kind, found, code, parses(code, scorer, verifier), parted)
 
 
 _DIFF = re.compile(r"^(?:diff --git |--- .*\n\+\+\+ )", re.MULTILINE)
@@ -69,13 +73,14 @@ _CODE_SHAPED = re.compile(
     re.MULTILINE,
 )
 SEARCHED = 20_000
-"""Characters of a completion that are looked at to guess its language."""
+"""Characters of an answer that are looked at to guess its language."""
 
 
-def guess_language(completion: str, prompt: str = "", blocks: list[Fence] | None = None) -> Kind:
-    """The language by evidence: fence tag, diff headers, JSON brackets, code lines; ``text`` where nothing speaks. ``blocks`` are
-    the completion's fences where they are known already."""
-    head = completion[:SEARCHED]
+def guess_language(answer: str, prompt: str = "", blocks: list[Fence] | None = None) -> Kind:
+    """The language of an answer, its thought aside, by evidence: fence tag, diff headers, JSON
+    brackets, code lines; ``text`` where nothing speaks. ``blocks`` are the answer's fences where they
+    are known already."""
+    head = answer[:SEARCHED]
     if blocks is None:
         blocks = fences(head)
     if blocks:

@@ -22,6 +22,7 @@ from .graded import Graded
 from .reading import read
 from .scorers import scorer_of
 from .scorers.scorer import Reading, Run, Unjudged
+from .thoughts import UNFINISHED
 
 T = TypeVar("T")
 
@@ -44,7 +45,8 @@ class Scorable(NamedTuple):
 
 class Score(NamedTuple):
     """``reason`` is ``passed``, or ``CODE: detail`` with a stable code; ``syntax_ok`` is None where syntax does not apply or
-    infrastructure failed; ``evidence`` holds the extraction's leniencies and what the sandbox measured."""
+    infrastructure failed; ``evidence`` holds the extraction's leniencies, what the sandbox measured and, of a model that thought,
+    ``thought``: its characters, whether it ended, and the answer's characters."""
 
     id: str
     outcome: ScoreOutcome
@@ -80,16 +82,19 @@ def score(
 
 
 def _plan_item(item: Scorable) -> Plan:
-    planned = plan(item.id, read(item.completion, item.verifier), item.verifier)
+    reading = read(item.completion, item.verifier)
+    planned = plan(item.id, reading, item.verifier)
     demands_stop = scorer_of(item.verifier).clean_stop
     if demands_stop is None or not demands_stop(item.verifier):
         return planned
-    unclean = _unclean_stop(item)
+    unclean = _unclean_stop(item, reading)
     return Plan(_decided(planned.score, unclean)) if unclean and planned.score else planned
 
 
-def _unclean_stop(item: Scorable) -> str | None:
-    return formats.stop_problem(item.completion) or (
+def _unclean_stop(item: Scorable, reading: Reading) -> str | None:
+    if not reading.parted.finished:
+        return None
+    return formats.stop_problem(reading.parted.answer) or (
         None if item.stopped else "no_stop: ended by the length limit"
     )
 
@@ -97,7 +102,16 @@ def _unclean_stop(item: Scorable) -> str | None:
 def plan(name: str, reading: Reading, verifier: Verifier) -> Plan:
     """Judge what can be judged here; what must run becomes a program."""
     ok = None if reading.syntax is None else reading.syntax.ok
-    ready = Score(name, "fail", "", ok, {"leniencies": list(reading.found.leniencies)})
+    evidence: dict[str, Any] = {"leniencies": list(reading.found.leniencies)}
+    if reading.parted.thought or not reading.parted.finished:
+        evidence["thought"] = {
+            "chars": len(reading.parted.thought),
+            "finished": reading.parted.finished,
+            "answer_chars": len(reading.parted.answer.strip()),
+        }
+    ready = Score(name, "fail", "", ok, evidence)
+    if not reading.parted.finished:
+        return Plan(_decided(ready, UNFINISHED))
     finding = scorer_of(verifier).judge(reading, verifier)
     if isinstance(finding, Run):
         return Plan(ready, Program(id=name, code=finding.code, verifier=finding.verifier))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from ..critic.extract import extract
+from ..critic.extract import extract_parted
 from ..critic.fences import fences
 from ..critic.reading import SEARCHED, guess_language
 from ..records.data_spec import CategoryRule, MixSpec
@@ -93,17 +93,15 @@ def quality_of(row: RowReading) -> str:
 
 def _held_back(row: RowReading) -> Decision | None:
     """Whether a row is of a kind that is kept for a later run."""
-    completion = row.candidate.completion
-    start = completion[:SEARCHED]
+    answer = row.parted.answer
+    start = answer[:SEARCHED]
     # A prompt that has one mark is about it; an answer may well mention one, and is it with two.
     if _AUDIO.search(row.head) or len(_AUDIO.findall(start)) >= 2:
         return Decision("audio", "held_back: transcript marks")
     if _OCR.search(row.head) or len(_OCR.findall(start)) >= 2:
         return Decision("ocr", "held_back: scan marks")
     # Without the prompt: one that asks for Python makes indented prose look like code.
-    is_plain = (
-        len(completion) >= MIN_PROSE and not row.blocks and guess_language(completion) == "text"
-    )
+    is_plain = len(answer) >= MIN_PROSE and not row.blocks and guess_language(answer) == "text"
     if is_plain and "?" not in row.head and not _ASKS_FOR_TEXT.search(row.head):
         return Decision("prose", "held_back: long plain text that answers nothing")
     return None
@@ -116,7 +114,7 @@ def _by_answer(row: RowReading) -> Decision:
     if language == "diff":
         return Decision("code_editing", "language: diff")
     if language == "json":
-        value = extract(row.candidate.completion, "json").value
+        value = extract_parted(row.parted, "json").value
         is_call = isinstance(value, dict) and {"name", "arguments"} <= value.keys()
         reason = "tool_call" if is_call or _TOOLS.search(prompt) else "language: json"
         return Decision("tool_use", reason)

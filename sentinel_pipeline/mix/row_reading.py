@@ -12,6 +12,7 @@ from ..critic.extract import Kind
 from ..critic.fences import Fence, fences
 from ..critic.reading import SEARCHED, guess_language
 from ..critic.scorers import scorer_of
+from ..critic.thoughts import Parted, part
 from ..records import Candidate
 from .normal import code_in, code_tokens, prompt_of, without_layout, words
 
@@ -40,29 +41,37 @@ class RowReading:
         return words(self.prompt)
 
     @cached_property
+    def parted(self) -> Parted:
+        """Thought and answer: the answer decides category and quality."""
+        return part(self.candidate.completion)
+
+    @cached_property
     def blocks(self) -> list[Fence]:
         """The fenced blocks of the answer."""
-        return fences(self.candidate.completion)
+        return fences(self.parted.answer)
 
     @cached_property
     def language(self) -> Kind:
         """As the verifier says, else as the answer looks."""
         if self.candidate.verifier is not None:
             return scorer_of(self.candidate.verifier).language
-        completion = self.candidate.completion
-        blocks = self.blocks if len(completion) <= SEARCHED else None
-        return guess_language(completion, self.head, blocks)
+        answer = self.parted.answer
+        blocks = self.blocks if len(answer) <= SEARCHED else None
+        return guess_language(answer, self.head, blocks)
 
     @cached_property
     def _structure(self) -> list[str]:
-        return code_tokens(code_in(self.candidate.completion, self.blocks), structure=True)
+        completion = self.candidate.completion
+        is_answer = completion == self.parted.answer
+        blocks = self.blocks if is_answer else fences(completion)
+        return code_tokens(code_in(completion, blocks), structure=True)
 
     @property
     def form(self) -> str:
-        """The answer up to comments, docstrings, quotes and layout that means nothing."""
+        """The completion, its thought too, up to comments, docstrings, quotes and layout that means nothing."""
         return " ".join(self._structure)
 
     @cached_property
     def tokens(self) -> list[str]:
-        """Tokens of the answer's code."""
+        """Tokens of the completion's code."""
         return without_layout(self._structure, self.candidate.completion)

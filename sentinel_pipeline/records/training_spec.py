@@ -92,6 +92,9 @@ class TuneSpec:
     warmup_steps: CountOrZero = 40
     weight_decay: NotNegative = 0.01
     max_length: Count = 512
+    train_on_thoughts: bool = False
+    """Whether what a row's model thought before its answer is part of the completion. ``false`` leaves it out: prompt, then
+    answer; rows without thoughts are the same either way."""
     lora_r: Count = 32
     lora_alpha: Count = 32
     load_in_4bit: bool = False

@@ -221,9 +221,13 @@ def _tokens(plan: Plan, kind: str, data: Artifact, model: Path | None) -> TokenR
     from ..generation.loading import load_tokenizer
 
     prepare = prepare_pairs if kind == "dpo" else prepare_rows
+    spec = getattr(plan.recipe, kind)
     try:
         report = prepare(
-            data.path("train.jsonl"), load_tokenizer(model), getattr(plan.recipe, kind).max_length
+            data.path("train.jsonl"),
+            load_tokenizer(model),
+            spec.max_length,
+            train_on_thoughts=spec.train_on_thoughts,
         ).report
     except BadInput as error:
         plan.refusals.append(Refusal(field=error.field or f"{kind}.max_length", reason=str(error)))
@@ -236,6 +240,11 @@ def _tokens(plan: Plan, kind: str, data: Artifact, model: Path | None) -> TokenR
             plan.warnings.append(
                 f"{kind}: {count} of {report.rows} rows {what} and will be dropped."
             )
+    if report.thoughts and not spec.train_on_thoughts:
+        plan.warnings.append(
+            f"{kind}: {report.thoughts} answers come with a thought, which is not trained "
+            f"({kind}.train_on_thoughts = true trains it)."
+        )
     return report
 
 

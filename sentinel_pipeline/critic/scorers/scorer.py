@@ -15,6 +15,7 @@ from ..extract import Extracted, Kind
 from ..graded import Graded
 from ..json_reader import JsonReading
 from ..syntax import Check
+from ..thoughts import Parted
 
 if TYPE_CHECKING:
     from .examples import Examples
@@ -23,12 +24,15 @@ V = TypeVar("V")
 
 
 class Reading(NamedTuple):
-    """``language`` is None for plain text; ``code`` is the whole program or text that ``syntax`` is about."""
+    """``language`` is None for plain text and where there is no answer; ``code`` is the whole program
+    or text that ``syntax`` is about."""
 
     language: Kind | None
     found: Extracted
     code: str | None
     syntax: Check | None
+    parted: Parted
+    """Thought and answer; the answer is what all the others are about."""
 
 
 class Run(NamedTuple):
