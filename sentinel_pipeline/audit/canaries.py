@@ -1,10 +1,11 @@
-"""Canaries: answers of which we know what they are: known-bad ones with the reason, and right ones.
+"""Canaries: answers of which we know what they are: known-bad ones with the reason, and right
+ones.
 
-Those of one kind of verifier are in its module of ``critic/scorers``, the others are data: a line of
-``data/canaries/*.jsonl`` is ``{"id", "prompt", "completion", "verifier", "label", "reasons"}``.
-``completion`` may be a list of pieces that are joined when read, so that no file of ours holds what
-looks like a credential. A line without ``label`` is gold. What this module does not do: judge.
-"""
+Those of one kind of verifier are in its module of ``critic/scorers``, the others are data: a line
+of ``data/canaries/*.jsonl`` is ``{"id", "prompt", "completion", "verifier", "label", "reasons"}``.
+``completion`` may be a list of pieces that are joined when read, so that no file of ours holds
+what looks like a credential. A line without ``label`` is gold. What this module does not do:
+judge."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""Answers whose reward is known before they are scored: gold ones, wrong ones, and hacks that must earn nothing at all.
+"""Answers whose reward is known before they are scored: gold ones, wrong ones, and hacks that must
+earn nothing at all.
 
-The hacks are those that policies are known to find: length, the prompt handed back, keys without values, words to a judge that does
-not exist, forged output of a test run; those of one kind of verifier are in ``critic/scorers``. What this module does not do:
-score them.
-"""
+The hacks are those that policies are known to find: length, the prompt handed back, keys without
+values, words to a judge that does not exist, forged output of a test run; those of one kind of
+verifier are in ``critic/scorers``. What this module does not do: score them."""
 
 from __future__ import annotations
 

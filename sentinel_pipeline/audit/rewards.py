@@ -1,8 +1,8 @@
-"""The rewards' own exam, in the form of the critic's: gold earns 1, wrong answers never pass, hacks earn exactly nothing.
+"""The rewards' own exam, in the form of the critic's: gold earns 1, wrong answers never pass,
+hacks earn exactly nothing.
 
-The scorer ``rewards`` is one: its reward functions differ in the family alone. What this module does not do: mark (``audit.exam``
-does), or write answers (``cases`` does).
-"""
+The scorer ``rewards`` is one: its reward functions differ in the family alone. What this module
+does not do: mark (``audit.exam`` does), or write answers (``cases`` does)."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""The exams of this package's scorers: one for each kind of verifier, one for the seven labels together.
+"""The exams of this package's scorers: one for each kind of verifier, one for the seven labels
+together.
 
-To have another scorer examined (a reward, a judge), write a function like those below in its room and add it to ``EXAMS``.
-What this module does not do: mark (``audit`` does).
-"""
+To have another scorer examined (a reward, a judge), write a function like those below in its room
+and add it to ``EXAMS``. What this module does not do: mark (``audit`` does)."""
 
 from __future__ import annotations
 
@@ -36,7 +36,8 @@ def present_version(name: str) -> str:
 
 
 def unlicensed(ledger: Ledger) -> str | None:
-    """Why the present scorers may not filter or gate; None when each holds a licence at its version."""
+    """Why the present scorers may not filter or gate; None when each holds a licence at its
+    version."""
     reasons = (refusal(ledger, (name,), present_version(name)) for name in SCORERS)
     return next((reason for reason in reasons if reason is not None), None)
 
@@ -95,7 +96,8 @@ def _of_score(one: Score) -> Answer:
 
 
 def critic_exam(material: Material) -> Iterator[Exam]:
-    """Do the seven labels together accept right answers, and does the right label refuse each bad one?"""
+    """Do the seven labels together accept right answers, and does the right label refuse each bad
+    one?"""
     gold = [
         Question(task.id, task.suite, _candidate(task))
         for task in material.gold
@@ -144,7 +146,8 @@ def _of_labels(labels: CriticLabels) -> Answer:
 
 
 def reward_exams(material: Material) -> Iterable[Exam]:
-    """Are GRPO's rewards what the scorers say, and do hacks earn nothing? Read late: the rewards are made of the critic."""
+    """Are GRPO's rewards what the scorers say, and do hacks earn nothing? Read late: the rewards
+    are made of the critic."""
     from .rewards import reward_exams as make
 
     return make(material)

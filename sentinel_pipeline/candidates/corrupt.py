@@ -1,9 +1,10 @@
-"""Dirty variants of right answers, each with one known defect: real work for the critic, and its exam.
+"""Dirty variants of right answers, each with one known defect: real work for the critic, and its
+exam.
 
-The defect is recorded as ``planted``, which the critic never reads. Everything secret-like is drawn
-at run time: this repository holds no such string. Nothing is executed, and no defect is claimed that
-the answer need not have. What is particular to one kind of verifier is in ``critic/scorers``.
-"""
+The defect is recorded as ``planted``, which the critic never reads. Everything secret-like is
+drawn at run time: this repository holds no such string. Nothing is executed, and no defect is
+claimed that the answer need not have. What is particular to one kind of verifier is in
+``critic/scorers``."""
 
 from __future__ import annotations
 
@@ -60,7 +61,8 @@ def secret(task: Task, rng: Random) -> str:
 
 
 def fake_secret(rng: Random) -> str:
-    """A random string of a credential's form: an AWS access key, a private-key block, a Hugging Face or a GitHub token."""
+    """A random string of a credential's form: an AWS access key, a private-key block, a Hugging
+    Face or a GitHub token."""
     letters = string.ascii_letters + string.digits
     kind = rng.randrange(4)
     if kind == 0:
@@ -162,7 +164,8 @@ def plant(task: Task, defect: str, rng: Random) -> Candidate:
 
 
 def corrupted(tasks: Iterable[Task], share: float, seed: int) -> Iterator[Candidate]:
-    """``share`` variants of each task on average, never two of one defect; streaming, the same for the same seed."""
+    """``share`` variants of each task on average, never two of one defect; streaming, the same for
+    the same seed."""
     for task in tasks:
         rng = Random(f"corrupt|{seed}|{task.id}")
         defects = defects_of(task)

@@ -1,10 +1,11 @@
 """The seven labels of a candidate, each a small function with a stable reason code.
 
-A label is None where it does not apply (``not_applicable: …``) or where infrastructure failed (``infra: …``). The rule of
-``accepted``: False when any label is False; else None when infrastructure left one open; else True when something speaks
-for the row: it parses, its verifier passed it, or it has the form that was asked. A row that nothing can be checked of but
-hygiene and form is judged by those two. What this module does not do: drop a row, or read what was planted in it.
-"""
+A label is None where it does not apply (``not_applicable: …``) or where infrastructure failed
+(``infra: …``). The rule of ``accepted``: False when any label is False; else None when
+infrastructure left one open; else True when something speaks for the row: it parses, its verifier
+passed it, or it has the form that was asked. A row that nothing can be checked of but hygiene and
+form is judged by those two. What this module does not do: drop a row, or read what was planted in
+it."""
 
 from __future__ import annotations
 
@@ -40,7 +41,8 @@ from .scorers.scorer import Reading
 from .version import label_version
 
 BATCH = 256
-"""Rows looked up, and rows kept, at once: a killed run labels again what was not kept, and one segment of ``score``."""
+"""Rows looked up, and rows kept, at once: a killed run labels again what was not kept, and one
+segment of ``score``."""
 KEEP_SECONDS = 2.0
 """Slow rows are kept after this time, however few."""
 NOTHING_TO_RUN = Label(None, "not_applicable: the row has no verifier")
@@ -56,7 +58,8 @@ class _Static(NamedTuple):
     no_secret: Label
     no_repetition: Label
     corrected: Label | None
-    """Set where the source itself holds a correction of this answer: then it is not accepted, whatever it looks like."""
+    """Set where the source itself holds a correction of this answer: then it is not accepted,
+    whatever it looks like."""
 
 
 def label(
@@ -66,10 +69,12 @@ def label(
     workers: int | None = None,
     cache: LabelCache | None = None,
 ) -> Iterator[CriticLabels]:
-    """Label ``candidates`` in order, streaming; programs run in the sandbox under ``spec``'s limits.
+    """Label ``candidates`` in order, streaming; programs run in the sandbox under ``spec``'s
+    limits.
 
-    With a ``cache`` only rows are labelled whose content, version or limits it does not know, and what is new is kept
-    there batch by batch: a killed run goes on from its last batch. A row that infrastructure left open is asked again.
+    With a ``cache`` only rows are labelled whose content, version or limits it does not know, and
+    what is new is kept there batch by batch: a killed run goes on from its last batch. A row that
+    infrastructure left open is asked again.
 
     Raises:
         GateRefused: there are programs to run and this machine isolates less than the sandbox demands.
@@ -102,7 +107,8 @@ def label(
 def _looked_up(
     candidates: Iterable[Candidate], spec: CriticSpec, cache: LabelCache
 ) -> Iterator[tuple[tuple[bytes, CriticLabels | _Static], Plan]]:
-    """Each candidate with its key, and its labels where they are known, else what has to be done for them."""
+    """Each candidate with its key, and its labels where they are known, else what has to be done
+    for them."""
     source = iter(candidates)
     settings = f"{label_version()}|{spec.cpu_seconds}|{spec.memory_mib}|{spec.stop_token}"
     while batch := list(islice(source, BATCH)):
@@ -117,7 +123,8 @@ def _looked_up(
 
 
 def content_key(candidate: Candidate, settings: str) -> bytes:
-    """16 bytes of a SHA-256 over all that decides a candidate's labels: what was asked, answered, how it is checked, settings."""
+    """16 bytes of a SHA-256 over all that decides a candidate's labels: what was asked, answered,
+    how it is checked, settings."""
     checked = verifier_to_json(candidate.verifier)
     parts = [
         settings,
@@ -166,7 +173,8 @@ def _prepare(candidate: Candidate, stop: str | None) -> tuple[_Static, Plan]:
 
 
 def _no_repetition(reading: Reading) -> Label:
-    """Of thought and answer alike, each by itself: a thought may draft what the answer then says, and quote what it was asked."""
+    """Of thought and answer alike, each by itself: a thought may draft what the answer then says,
+    and quote what it was asked."""
     thought = reading.parted.thought
     if len(thought) > MAX_CHARS:
         return Label(False, f"too_large: {len(thought)} characters are not searched")
@@ -182,7 +190,8 @@ def prompt_text(messages: tuple[Message, ...]) -> str:
 
 
 def syntax_pass(reading: Reading) -> Label:
-    """The language's own parser on the extracted answer (on the whole program, where a prefix comes first)."""
+    """The language's own parser on the extracted answer (on the whole program, where a prefix
+    comes first)."""
     if reading.language is None:
         return Label(None, "not_applicable: plain text")
     if reading.syntax is None:
@@ -191,7 +200,8 @@ def syntax_pass(reading: Reading) -> Label:
 
 
 def tests_pass(score: Score | None) -> Label:
-    """The verdict of the row's verifier, whatever its kind: tests, expected value, expected files, expected effect."""
+    """The verdict of the row's verifier, whatever its kind: tests, expected value, expected files,
+    expected effect."""
     if score is None:
         return NOTHING_TO_RUN
     return Label(None if score.outcome == "infra" else score.outcome == "pass", score.reason)
@@ -220,8 +230,9 @@ _BROKEN_FORM = ("several_values", "unclosed_fence", "unopened_fence", "prose_aro
 def format_pass(
     reading: Reading, candidate: Candidate, prompt: str, stop: str | None = None
 ) -> Label:
-    """The form that was asked: one whole answer of the kind and with the names demanded, no bare prose about it, JSON by its
-    schema, a diff that applies, a clean stop (``stop``: the token that must be there)."""
+    """The form that was asked: one whole answer of the kind and with the names demanded, no bare
+    prose about it, JSON by its schema, a diff that applies, a clean stop (``stop``: the token that
+    must be there)."""
     found = reading.found
     problem = None if reading.parted.finished else found.error
     if problem is None:
@@ -260,7 +271,8 @@ _NAMES = (
 
 
 def accepted(*labels: Label) -> Label:
-    """The rule in this module's docstring, over the six other labels in the order of ``records.LABELS``."""
+    """The rule in this module's docstring, over the six other labels in the order of
+    ``records.LABELS``."""
     failed = [name for name, one in zip(_NAMES, labels, strict=True) if one.value is False]
     if failed:
         return Label(False, f"rejected: {', '.join(failed)}")

@@ -1,9 +1,9 @@
 """The one scorer: critic, benchmark and reward ask it whether an answer is right.
 
-Executable verifiers go through the sandbox as one stream over warm workers; the others are judged in this process. Results
-come in input order and memory does not grow with the items. What this module does not do: judge hygiene or form beyond what a
-verifier demands (``labels`` does), or turn trouble of ours into a score: that is the outcome ``infra``.
-"""
+Executable verifiers go through the sandbox as one stream over warm workers; the others are judged
+in this process. Results come in input order and memory does not grow with the items. What this
+module does not do: judge hygiene or form beyond what a verifier demands (``labels`` does), or turn
+trouble of ours into a score: that is the outcome ``infra``."""
 
 from __future__ import annotations
 
@@ -44,9 +44,10 @@ class Scorable(NamedTuple):
 
 
 class Score(NamedTuple):
-    """``reason`` is ``passed``, or ``CODE: detail`` with a stable code; ``syntax_ok`` is None where syntax does not apply or
-    infrastructure failed; ``evidence`` holds the extraction's leniencies, what the sandbox measured and, of a model that thought,
-    ``thought``: its characters, whether it ended, and the answer's characters."""
+    """``reason`` is ``passed``, or ``CODE: detail`` with a stable code; ``syntax_ok`` is None
+    where syntax does not apply or infrastructure failed; ``evidence`` holds the extraction's
+    leniencies, what the sandbox measured and, of a model that thought, ``thought``: its
+    characters, whether it ended, and the answer's characters."""
 
     id: str
     outcome: ScoreOutcome
@@ -56,7 +57,8 @@ class Score(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """How an item is judged: a score already, or a program whose result completes ``score``; neither: nothing to judge."""
+    """How an item is judged: a score already, or a program whose result completes ``score``;
+    neither: nothing to judge."""
 
     score: Score | None = None
     program: Program | None = None
@@ -69,7 +71,8 @@ def score(
     workers: int | None = None,
     grader: Grader | RayGrader | None = None,
 ) -> Iterator[Score]:
-    """Score ``items`` in order, streaming; a ``grader`` that is given keeps its own limits and its workers warm for the next call.
+    """Score ``items`` in order, streaming; a ``grader`` that is given keeps its own limits and its
+    workers warm for the next call.
 
     Raises:
         GateRefused: there are programs to run and this machine (or a node of the cluster) isolates less than is demanded.
@@ -139,7 +142,8 @@ def run_plans(
     workers: int | None = None,
     grader: Grader | RayGrader | None = None,
 ) -> Iterator[tuple[T, Score | None]]:
-    """Carry out plans in order; each comes with whatever the caller wants back beside its score."""
+    """Carry out plans in order; each comes with whatever the caller wants back beside its
+    score."""
     source = iter(pairs)
     given = grader
     try:

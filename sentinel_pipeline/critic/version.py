@@ -1,11 +1,11 @@
-"""Versions of what judges: a hash of what its code *does*, so that changed code makes old verdicts stale by itself.
+"""Versions of what judges: a hash of what its code *does*, so that changed code makes old verdicts
+stale by itself.
 
 What counts is found, not listed: the entry points, every top-level definition of the package that
-these use by name, and what those use in turn, through imports at the head of a module or late ones.
-Comments, docstrings, layout and the types of functions' arguments do not count; JavaScript counts as
-it stands, and so does everything that the sandbox's processes are made of. What this module does not
-do: hash installed packages; manifests record those.
-"""
+these use by name, and what those use in turn, through imports at the head of a module or late
+ones. Comments, docstrings, layout and the types of functions' arguments do not count; JavaScript
+counts as it stands, and so does everything that the sandbox's processes are made of. What this
+module does not do: hash installed packages; manifests record those."""
 
 from __future__ import annotations
 
@@ -25,8 +25,9 @@ SCORING = (
     "sandbox.judge*",
     "sandbox.guest*",
 )
-"""Entry points of scoring: ``MODULE:NAME``, or a module of which everything counts. What is imported by a computed name (the
-scorers) or started as a process of its own (judge and guests) has to be an entry point."""
+"""Entry points of scoring: ``MODULE:NAME``, or a module of which everything counts. What is
+imported by a computed name (the scorers) or started as a process of its own (judge and guests) has
+to be an entry point."""
 LABELLING = (*SCORING, "critic.labels:label")
 EXAMPLES = "examples"
 """The argument of ``Scorer`` that scores nothing: what only it uses is left out."""
@@ -38,13 +39,15 @@ _EFFECTS = ""
 
 @cache
 def scorer_version() -> str:
-    """``v-`` and twelve hex digits over what decides whether an answer is right; computed once a process."""
+    """``v-`` and twelve hex digits over what decides whether an answer is right; computed once a
+    process."""
     return version_of(SCORING)
 
 
 @cache
 def label_version() -> str:
-    """Over what decides a row's seven labels: the scorer, and what looks at syntax, form and hygiene."""
+    """Over what decides a row's seven labels: the scorer, and what looks at syntax, form and
+    hygiene."""
     return version_of(LABELLING)
 
 
@@ -60,8 +63,8 @@ def version_of(entries: Iterable[str], package: Path = PACKAGE) -> str:
 
 def reached(entries: Iterable[str], package: Path = PACKAGE) -> dict[Path, list[str]]:
     """File -> what of it counts, files by path: statements in their order in the file, ``NAME from
-    SOURCE`` for what an import from outside of the package binds, and the text of the JavaScript that
-    lies beside a module that counts.
+    SOURCE`` for what an import from outside of the package binds, and the text of the JavaScript
+    that lies beside a module that counts.
 
     Raises:
         ValueError: an entry point that is not there.
@@ -115,7 +118,8 @@ _Source = tuple[str] | tuple[str, str]
 
 
 class _Statement(NamedTuple):
-    """What a statement does, as text, and what it uses: names, names of modules with an attribute, and late imports."""
+    """What a statement does, as text, and what it uses: names, names of modules with an attribute,
+    and late imports."""
 
     text: str
     names: frozenset[str]
@@ -141,8 +145,9 @@ class _Module:
                     self.names.setdefault(bound, []).append(index)
 
     def _binds(self, statement: ast.stmt) -> Iterator[str]:
-        """The names that a statement binds. Importing a module runs whatever is no plain definition, whoever imports it for
-        what: such a statement is an effect as well. So is a definition under a decorator of ours, which may register it."""
+        """The names that a statement binds. Importing a module runs whatever is no plain
+        definition, whoever imports it for what: such a statement is an effect as well. So is a
+        definition under a decorator of ours, which may register it."""
         if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
             yield statement.name
             if any(not self._is_foreign(each) for each in statement.decorator_list):
@@ -241,8 +246,8 @@ class _Modules:
         return _Name(*source) if len(source) == 2 and source[0] in self.paths else None
 
     def used(self, module: _Module, statement: _Statement) -> Iterator[_Name]:
-        """The names that a statement uses. A local variable of a name of the module counts as that name, which adds to what
-        is reached and never misses."""
+        """The names that a statement uses. A local variable of a name of the module counts as that
+        name, which adds to what is reached and never misses."""
         for name in statement.names:
             yield _Name(module.name, name)
         for name, attribute in statement.attributes:
@@ -305,7 +310,8 @@ class _Reader:
 
 
 def _is_for_readers(node: ast.AST) -> bool:
-    """A docstring, the text under a field that documents it, or what is imported for the type checker alone."""
+    """A docstring, the text under a field that documents it, or what is imported for the type
+    checker alone."""
     if isinstance(node, ast.Expr):
         return isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
     return (

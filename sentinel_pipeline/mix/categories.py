@@ -1,7 +1,8 @@
-"""Which category a row is of, by the evidence in it, where its source did not say. Audio, prose and OCR rows are held back.
+"""Which category a row is of, by the evidence in it, where its source did not say. Audio, prose
+and OCR rows are held back.
 
-What this module does not do: use a model, or overrule a category that the source gave and the mix knows.
-"""
+What this module does not do: use a model, or overrule a category that the source gave and the mix
+knows."""
 
 from __future__ import annotations
 
@@ -22,7 +23,8 @@ HELD_BACK = ("audio", "prose", "ocr")
 
 
 class Decision(NamedTuple):
-    """``category`` is a category of the mix or one of ``HELD_BACK``; ``reason`` is a stable code."""
+    """``category`` is a category of the mix or one of ``HELD_BACK``; ``reason`` is a stable
+    code."""
 
     category: str
     reason: str
@@ -51,12 +53,13 @@ _TOOLS = re.compile(
 )
 _ASKS_FOR_TEXT = re.compile(r"\b(?:summari[sz]e|plan|explain|list|write|draft)\b", re.I)
 MIN_PROSE = 3000
-"""Characters of an answer without code from which it is prose, when the request is short of being a question."""
+"""Characters of an answer without code from which it is prose, when the request is short of being
+a question."""
 
 
 def category_of(row: RowReading, spec: MixSpec = SEED_000) -> Decision:
-    """Decide by, in this order: the source's word where the mix knows it, the recipe's own rules, the verifier, held-back marks,
-    the answer's language, the prompt's words."""
+    """Decide by, in this order: the source's word where the mix knows it, the recipe's own rules,
+    the verifier, held-back marks, the answer's language, the prompt's words."""
     candidate = row.candidate
     if candidate.category is not None and (
         candidate.category in spec.shares or candidate.category in HELD_BACK
@@ -85,7 +88,8 @@ QUALITIES = ("accepted", "parsed", "verified")
 
 
 def quality_of(row: RowReading) -> str:
-    """One of ``QUALITIES``, of a row that the critic accepted: nothing that spoke against it is left to ask."""
+    """One of ``QUALITIES``, of a row that the critic accepted: nothing that spoke against it is
+    left to ask."""
     if row.candidate.verifier is not None:
         return "verified"
     return "accepted" if row.language == "text" else "parsed"

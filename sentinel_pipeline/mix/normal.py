@@ -1,8 +1,8 @@
-"""Normal forms of prompts and answers: what is the same up to layout, comments or names has the same form.
+"""Normal forms of prompts and answers: what is the same up to layout, comments or names has the
+same form.
 
-Code is read by a lexer, not parsed: it serves every language of a mix at a tenth of a parser's time. What this module does not
-do: know that two different programs compute the same thing.
-"""
+Code is read by a lexer, not parsed: it serves every language of a mix at a tenth of a parser's
+time. What this module does not do: know that two different programs compute the same thing."""
 
 from __future__ import annotations
 
@@ -54,8 +54,8 @@ def code_in(completion: str, blocks: list[Fence]) -> str:
 def code_tokens(text: str, *, structure: bool = False) -> list[str]:
     """Tokens without comments, docstrings and layout; quotes are all one kind.
 
-    With ``structure`` each change of indentation is a token: the same statements nested otherwise are another program.
-    """
+    With ``structure`` each change of indentation is a token: the same statements nested otherwise
+    are another program."""
     tokens: list[str] = []
     depth, indents, starts = 0, [0], True
     raw = (_SLASHES if is_script(text) else _HASH).findall(text.strip())
@@ -92,7 +92,8 @@ def without_layout(tokens: list[str], text: str) -> list[str]:
 
 
 def is_script(text: str) -> bool:
-    """Whether ``//`` begins a comment: TypeScript and its like. The words are looked for before the pattern, which is slower."""
+    """Whether ``//`` begins a comment: TypeScript and its like. The words are looked for before
+    the pattern, which is slower."""
     return any(word in text for word in _SCRIPT_SIGNS) and _SCRIPT.search(text) is not None
 
 
@@ -129,7 +130,8 @@ def nameless(tokens: list[str], numbered: list[str]) -> list[str]:
 
 
 def _assigned(tokens: list[str]) -> set[str]:
-    """Builtins' names that the code gives to values of its own: those before a lone ``=`` outside brackets."""
+    """Builtins' names that the code gives to values of its own: those before a lone ``=`` outside
+    brackets."""
     found: set[str] = set()
     depth = 0
     for number, token in enumerate(tokens):

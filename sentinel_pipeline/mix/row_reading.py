@@ -1,8 +1,8 @@
-"""A row as the mix reads it, once: what category, quality, exact form and near-duplicates ask of it is worked out when first asked
-for, and kept.
+"""A row as the mix reads it, once: what category, quality, exact form and near-duplicates ask of
+it is worked out when first asked for, and kept.
 
-What this module does not do: decide anything, or run a language's parser: the critic has accepted the row already.
-"""
+What this module does not do: decide anything, or run a language's parser: the critic has accepted
+the row already."""
 
 from __future__ import annotations
 
@@ -68,7 +68,8 @@ class RowReading:
 
     @property
     def form(self) -> str:
-        """The completion, its thought too, up to comments, docstrings, quotes and layout that means nothing."""
+        """The completion, its thought too, up to comments, docstrings, quotes and layout that
+        means nothing."""
         return " ".join(self._structure)
 
     @cached_property

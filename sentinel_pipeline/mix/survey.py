@@ -1,10 +1,10 @@
-"""One pass over the accepted candidates and the repair traces: what the mix must know of each row, in a table of its
-own.
+"""One pass over the accepted candidates and the repair traces: what the mix must know of each row,
+in a table of its own.
 
-The *survey* has a line for each row: what category it is of and why, its hashes and bands, its weight, its place in
-the draw, and why it is out already (held back, benchmark overlap, below the quality asked). Rows themselves are not
-held. What this module does not do: find duplicates (``dedup``), draw (``quotas``).
-"""
+The *survey* has a line for each row: what category it is of and why, its hashes and bands, its
+weight, its place in the draw, and why it is out already (held back, benchmark overlap, below the
+quality asked). Rows themselves are not held. What this module does not do: find duplicates
+(``dedup``), draw (``quotas``)."""
 
 from __future__ import annotations
 
@@ -38,7 +38,8 @@ class Entry(NamedTuple):
     origin: str
     """``candidate`` or ``repair``."""
     parents: tuple[str, ...]
-    """Ids that make it overlap a benchmark when they do: its own, and those of the answers that a trace is made of."""
+    """Ids that make it overlap a benchmark when they do: its own, and those of the answers that a
+    trace is made of."""
 
 
 def pool(accepted: Path, repairs: Path) -> Iterator[Entry]:
@@ -62,7 +63,8 @@ def pool(accepted: Path, repairs: Path) -> Iterator[Entry]:
 def survey(
     entries: Iterator[Entry], folder: Path, *, banned: Collection[str], spec: MixSpec, seed: int
 ) -> int:
-    """Write ``folder/survey.parquet`` and ``folder/signatures.bin`` (``near.PERMUTATIONS`` bytes a row); returns the rows seen."""
+    """Write ``folder/survey.parquet`` and ``folder/signatures.bin`` (``near.PERMUTATIONS`` bytes a
+    row); returns the rows seen."""
     import pyarrow.parquet as pq
 
     out = frozenset(banned)
@@ -142,14 +144,16 @@ def _digest(text: str) -> bytes:
 
 
 def tokens(candidate: Candidate) -> int:
-    """Words and marks of a row, request and answer; at least 1. No model's tokenizer: the same for every model."""
+    """Words and marks of a row, request and answer; at least 1. No model's tokenizer: the same for
+    every model."""
     texts = (*(turn.content for turn in candidate.messages), candidate.completion)
     return max(1, sum(len(_TOKEN.findall(text)) for text in texts))
 
 
 def draw(seed: int, name: str, weight: float = 1.0) -> float:
-    """A row's place in the draw: rows with the least are taken first, the likelier the greater the weight (Efraimidis and Spirakis
-    2006, weighted sampling without replacement). It depends on the seed, the id and the weight alone."""
+    """A row's place in the draw: rows with the least are taken first, the likelier the greater the
+    weight (Efraimidis and Spirakis 2006, weighted sampling without replacement). It depends on the
+    seed, the id and the weight alone."""
     digest = blake2b(f"{seed}|{name}".encode("utf-8", "surrogatepass"), digest_size=8).digest()
     uniform = (int.from_bytes(digest, "big") + 0.5) / 2**64
     return -math.log(uniform) / weight

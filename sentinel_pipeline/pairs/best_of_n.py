@@ -115,7 +115,7 @@ def judge_answers(
     candidates = (
         Candidate(
             id=name,
-            source="model:sft",
+            source="model",
             messages=task.messages,
             completion=by_id[name].completion,
             task_id=task.id,

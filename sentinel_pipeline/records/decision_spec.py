@@ -10,8 +10,8 @@ from typing import Literal
 
 from ..errors import did_you_mean
 from .decode import Fault
-from .gate_spec import STAGES
 from .report import Interval
+from .stages import REPORT_STAGES
 
 Action = Literal["continue", "investigate", "stop", "complete"]
 GOING_ON: frozenset[Action] = frozenset({"continue", "complete"})
@@ -42,8 +42,9 @@ class DecisionPoint:
     rules: tuple[DecisionRule, ...] = ()
 
     def check(self) -> None:
-        if self.stage not in STAGES:
-            raise Fault(f"unknown stage {self.stage!r}", "stage", did_you_mean(self.stage, STAGES))
+        if self.stage not in REPORT_STAGES:
+            fix = did_you_mean(self.stage, REPORT_STAGES)
+            raise Fault(f"unknown stage {self.stage!r}", "stage", fix)
         if not self.rules:
             raise Fault("has no rules", "rules", "Add [[decisions.rules]].")
 

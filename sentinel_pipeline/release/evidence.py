@@ -14,9 +14,8 @@ from ..critic.version import scorer_version
 from ..errors import BadInput, GateRefused, Infrastructure, did_you_mean
 from ..gates import policy_hash
 from ..records import GateVerdict
-from ..records.gate_spec import STAGES
 from ..records.recipe import Recipe
-from ..store import Artifact, Ledger, Store
+from ..store import Artifact, Ledger, Store, skipped_reason
 from ..store.manifest import read_manifest
 from ..store.retention import with_ancestors
 
@@ -50,11 +49,12 @@ def gather(store: Store, recipe: Recipe, stage: str | None) -> Evidence:
         Infrastructure: the report's bytes are not those of its manifest.
     """
     stage = stage or _last(store, recipe)
-    if stage not in STAGES[1:]:
+    names = [one.name for one in recipe.chain]
+    if stage not in names:
         raise BadInput(
-            f"{stage!r} is no stage that is released.",
+            f"{stage!r} is not a stage that {recipe.name} trains.",
             field="--stage",
-            fix=did_you_mean(stage, STAGES[1:]),
+            fix=did_you_mean(stage, names),
         )
     if recipe.release.license is None:
         fix = 'Add [release] license = "apache-2.0" (or what holds) to the recipe.'
@@ -84,7 +84,8 @@ def gather(store: Store, recipe: Recipe, stage: str | None) -> Evidence:
 
 
 def _last(store: Store, recipe: Recipe) -> str:
-    stages = [stage for stage in STAGES[1:] if store.find(f"{stage}_checkpoint")]
+    checkpoints = {stage.name: store.find(stage.checkpoint) for stage in recipe.chain}
+    stages = [name for name, made in checkpoints.items() if made and not skipped_reason(made)]
     if not stages:
         raise BadInput(
             f"{recipe.name} has no tuned checkpoint yet.",

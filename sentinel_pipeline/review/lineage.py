@@ -17,6 +17,7 @@ from ..errors import BadInput
 from ..gates.statistics import wilson
 from ..records import SampleScore
 from ..records.candidate import content_id
+from ..records.stages import SFT
 from ..store import Artifact, Home, Store, read_parquet
 from .cards import read_card
 from .review_queue import ReviewQueue, User
@@ -111,8 +112,8 @@ def _recipes(home: Home) -> list[str]:
 
 
 def _trained(home: Home, recipe: str, row: str, family: str | None) -> list[Trained]:
-    store = Store(home, recipe, "none", "none")
-    checkpoints = store.history("sft_checkpoint")
+    store = Store.reading(home, recipe)
+    checkpoints = store.history(SFT.checkpoint)
     trainings = []
     for mix in store.history("rebalanced_mix"):
         ids = (line["id"] for line in read_parquet(mix.path("rows.parquet"), ["id"]))
@@ -137,7 +138,7 @@ def _is_parent(parent: Artifact, child: Artifact) -> bool:
 
 def _siblings(store: Store, checkpoint: Artifact, family: str) -> tuple[Siblings, ...]:
     """The checkpoint's own report against the newest report of an earlier checkpoint, on the items of the family."""
-    reports = store.history("sft_report")
+    reports = store.history(SFT.report)
     after = next((report for report in reversed(reports) if _is_parent(checkpoint, report)), None)
     if after is None:
         return ()

@@ -56,7 +56,7 @@ def proofs(home: Home) -> list[str]:
     artifacts = (
         name
         for name in home.recipe_names()
-        if Store(home, name, "none", "none").find("gap_proof") is not None
+        if Store.reading(home, name).find("gap_proof") is not None
     )
     return [name for name in artifacts if home.recipe(name).gap_proof is not None]
 
@@ -68,7 +68,7 @@ def proof(home: Home, recipe: str) -> Proof:
     """
     if recipe not in proofs(home):
         raise Unknown("there is no gap proof of that recipe.", field="recipe")
-    artifact = Store(home, recipe, "none", "none").get("gap_proof")
+    artifact = Store.reading(home, recipe).get("gap_proof")
     verdict = Ledger(home.ledger).latest(GATE, artifact.hash)
     path: Path = artifact.path("conversations.jsonl")
     reason = str(artifact.json("proof.json")["reason"])
@@ -101,7 +101,7 @@ def sign(
         )
     if len(note) > 400 or not note.isprintable():
         raise BadInput("expected one printable line of at most 400 characters.", field="note")
-    artifact = Store(home, recipe, "none", "none").get("gap_proof")
+    artifact = Store.reading(home, recipe).get("gap_proof")
     signed = signature(home.recipe(recipe), artifact, user.name, verdict, note.strip())
     Ledger(home.ledger).record(signed, recipe=recipe, run_id="sign-off")
     return signed

@@ -1,4 +1,5 @@
-"""Versions follow what scores, and nothing else: what is changed in a copy of the package, and whether that is another version."""
+"""Versions follow what scores, and nothing else: what is changed in a copy of the package, and
+whether that is another version."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
-"""The scorers, one module a kind of verifier: its language, how it is judged, its wrong answers, hacks, defects and canaries.
+"""The scorers, one module a kind of verifier: its language, how it is judged, its wrong answers,
+hacks, defects and canaries.
 
-The union ``records.verifiers.Verifier`` is the only list: the scorer of kind ``K`` is ``SCORER`` of the module ``K`` here, and
-whatever it runs is judged by the module ``K`` of ``sandbox/judge``. What this package does not do: judge a stream (``score``).
-"""
+The union ``records.verifiers.Verifier`` is the only list: the scorer of kind ``K`` is ``SCORER``
+of the module ``K`` here, and whatever it runs is judged by the module ``K`` of ``sandbox/judge``.
+What this package does not do: judge a stream (``score``)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""A text under constraints that a program can verify, all of which must hold; it may have to end cleanly as well."""
+"""A text under constraints that a program can verify, all of which must hold; it may have to end
+cleanly as well."""
 
 from __future__ import annotations
 

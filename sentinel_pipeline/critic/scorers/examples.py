@@ -1,8 +1,9 @@
-"""What a scorer is examined and a critic is exercised with: wrong answers, hacks, defects and canaries of one kind of verifier.
+"""What a scorer is examined and a critic is exercised with: wrong answers, hacks, defects and
+canaries of one kind of verifier.
 
-Wrong answers are certainly wrong by the verifier's expected values, read as data: nothing is executed. What this module does not
-do: plant (``candidates.corrupt`` does), or ask the questions (``audit`` does). Nothing here scores.
-"""
+Wrong answers are certainly wrong by the verifier's expected values, read as data: nothing is
+executed. What this module does not do: plant (``candidates.corrupt`` does), or ask the questions
+(``audit`` does). Nothing here scores."""
 
 from __future__ import annotations
 
@@ -14,7 +15,8 @@ from typing import Any, Generic, NamedTuple, TypeVar
 V = TypeVar("V")
 
 Make = Callable[[str, V, Random], str]
-"""Makes an answer of the reference and its verifier; what is drawn, is drawn from the random numbers."""
+"""Makes an answer of the reference and its verifier; what is drawn, is drawn from the random
+numbers."""
 
 
 class Defect(NamedTuple):
@@ -26,7 +28,8 @@ class Defect(NamedTuple):
 
 
 class Canary(NamedTuple):
-    """An answer of which it is known what it is; ``reasons`` are the codes of which one must refuse it, none when it is right."""
+    """An answer of which it is known what it is; ``reasons`` are the codes of which one must
+    refuse it, none when it is right."""
 
     id: str
     prompt: str

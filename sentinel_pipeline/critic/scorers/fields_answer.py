@@ -1,4 +1,5 @@
-"""A flat JSON object read with leniency, each field compared with a reference: graded, so that a part earns a part."""
+"""A flat JSON object read with leniency, each field compared with a reference: graded, so that a
+part earns a part."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""A short Portuguese text about a record, graded: nothing made up, nothing copied, what matters said."""
+"""A short Portuguese text about a record, graded: nothing made up, nothing copied, what matters
+said."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""An answer that only a reader can judge: here it has no verdict, ``llm_judge`` asks a licensed model."""
+"""An answer that only a reader can judge: here it has no verdict, ``llm_judge`` asks a licensed
+model."""
 
 from __future__ import annotations
 

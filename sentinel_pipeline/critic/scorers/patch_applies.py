@@ -1,4 +1,5 @@
-"""A unified diff that must apply and give the expected files; tests of the patched code run in the sandbox."""
+"""A unified diff that must apply and give the expected files; tests of the patched code run in the
+sandbox."""
 
 from __future__ import annotations
 
@@ -12,7 +13,8 @@ from .scorer import Finding, Reading, Run, Scorer, problem_of
 
 
 def _judge(reading: Reading, verifier: PatchApplies) -> Finding:
-    """The patched files must equal ``expected``; an empty ``expected`` beside tests leaves it to the tests."""
+    """The patched files must equal ``expected``; an empty ``expected`` beside tests leaves it to
+    the tests."""
     problem = problem_of(reading)
     if problem is not None:
         return problem
@@ -39,7 +41,8 @@ def _form(value: Any, verifier: PatchApplies) -> str | None:
 
 
 def _wrong_diff(reference: str, verifier: PatchApplies, rng: Random) -> str:
-    """Applies cleanly and gives another file: an added line gets a longer value, or another line is deleted."""
+    """Applies cleanly and gives another file: an added line gets a longer value, or another line
+    is deleted."""
     lines = reference.split("\n")
     added = [
         at for at, line in enumerate(lines) if line.startswith("+") and not line.startswith("+++")

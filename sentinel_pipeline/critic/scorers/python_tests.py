@@ -1,7 +1,8 @@
-"""Python code that is run under tests: a program is composed of prefix and completion, and the sandbox judges it.
+"""Python code that is run under tests: a program is composed of prefix and completion, and the
+sandbox judges it.
 
-Canaries that cheat at Python tests are in ``data/canaries``. What this module does not do: run anything.
-"""
+Canaries that cheat at Python tests are in ``data/canaries``. What this module does not do: run
+anything."""
 
 from __future__ import annotations
 
@@ -18,8 +19,8 @@ from .scorer import Scorer, run_program
 
 
 def compose(code: str, verifier: PythonTests) -> str:
-    """The whole program. A completion that begins indented continues the prefix; a whole one follows it, for the prefix
-    may hold imports and helpers, and the later definition wins."""
+    """The whole program. A completion that begins indented continues the prefix; a whole one
+    follows it, for the prefix may hold imports and helpers, and the later definition wins."""
     if not verifier.prefix:
         return code
     if code[:1] in (" ", "\t"):
@@ -36,7 +37,8 @@ def _stands_alone(prefix: str) -> bool:
 
 
 def _defines(code: str, name: str | None) -> bool:
-    """Whether the text has a top-level definition of ``name`` (of anything, when no name is asked)."""
+    """Whether the text has a top-level definition of ``name`` (of anything, when no name is
+    asked)."""
     pattern = re.escape(name) if name else r"\w+"
     definition = rf"^(?:(?:async[ \t]+)?def|class)[ \t]+{pattern}\b"
     return re.search(definition, code, re.MULTILINE) is not None
@@ -46,7 +48,8 @@ def _defines(code: str, name: str | None) -> bool:
 
 
 def wrong_code(reference: str, verifier: PythonTests, rng: Random) -> str:
-    """The entry point returns another value: an off-by-one, a lost or an added element, or nothing at all.
+    """The entry point returns another value: an off-by-one, a lost or an added element, or nothing
+    at all.
 
     Certain as long as the entry point does not call itself, where two changes could cancel out.
     """
@@ -64,7 +67,8 @@ def wrong_code(reference: str, verifier: PythonTests, rng: Random) -> str:
 
 
 def _value_mutation(expected: list[Any] | None, rng: Random) -> str:
-    """An expression over ``V``, the value returned, that differs from ``V`` for at least one of ``expected``."""
+    """An expression over ``V``, the value returned, that differs from ``V`` for at least one of
+    ``expected``."""
     kinds = {type(value) for value in expected or ()}
     shorter = ("V[1:]", "V[:-1]") if any(expected or ()) else ()
     if kinds == {int}:
@@ -81,7 +85,8 @@ def _value_mutation(expected: list[Any] | None, rng: Random) -> str:
 
 
 def _expected_values(tests: str) -> list[Any] | None:
-    """The literals that the asserts compare a plain call with; None when some assert is of another form."""
+    """The literals that the asserts compare a plain call with; None when some assert is of another
+    form."""
     values = []
     for node in ast.walk(ast.parse(tests)):
         if isinstance(node, ast.Assert):
@@ -100,7 +105,8 @@ def _expected_values(tests: str) -> list[Any] | None:
 
 
 class _Returns(ast.NodeTransformer):
-    """Puts ``expression`` in the place of what the top-level function ``name`` returns, or every one when it has no name."""
+    """Puts ``expression`` in the place of what the top-level function ``name`` returns, or every
+    one when it has no name."""
 
     def __init__(self, expression: str, name: str | None) -> None:
         self.expression = expression

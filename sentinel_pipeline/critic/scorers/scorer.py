@@ -1,7 +1,8 @@
-"""What a scorer is: one kind of verifier with everything that is particular to it, and what a scorer may say of an answer.
+"""What a scorer is: one kind of verifier with everything that is particular to it, and what a
+scorer may say of an answer.
 
-What this module does not do: list the scorers (the folder does), or read and judge (``reading`` and ``score`` do, by them).
-"""
+What this module does not do: list the scorers (the folder does), or read and judge (``reading``
+and ``score`` do, by them)."""
 
 from __future__ import annotations
 
@@ -24,8 +25,8 @@ V = TypeVar("V")
 
 
 class Reading(NamedTuple):
-    """``language`` is None for plain text and where there is no answer; ``code`` is the whole program
-    or text that ``syntax`` is about."""
+    """``language`` is None for plain text and where there is no answer; ``code`` is the whole
+    program or text that ``syntax`` is about."""
 
     language: Kind | None
     found: Extracted
@@ -36,7 +37,8 @@ class Reading(NamedTuple):
 
 
 class Run(NamedTuple):
-    """The sandbox decides: ``code`` under an executable verifier, the scorer's own or one that it makes."""
+    """The sandbox decides: ``code`` under an executable verifier, the scorer's own or one that it
+    makes."""
 
     code: str
     verifier: Executable
@@ -64,7 +66,8 @@ def as_extracted(code: str, verifier: Any) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scorer(Generic[V]):
-    """One kind of verifier: how its answers are read, judged and examined. Every table about kinds is made of these."""
+    """One kind of verifier: how its answers are read, judged and examined. Every table about kinds
+    is made of these."""
 
     verifier: type[V]
     language: Kind
@@ -72,8 +75,8 @@ class Scorer(Generic[V]):
     judge: Callable[[Reading, V], Finding]
     """Judges what was read, in this process; what must run becomes ``Run``."""
     examples: Examples[V]
-    """Right, wrong and dirty answers for exams and for the critic's own training rows. They score nothing: ``version`` leaves
-    this field out of its hash."""
+    """Right, wrong and dirty answers for exams and for the critic's own training rows. They score
+    nothing: ``version`` leaves this field out of its hash."""
     json_reading: JsonReading = "strict"
     """How much is forgiven in JSON."""
     entry_point: Callable[[V], str | None] = nothing_named
@@ -83,13 +86,16 @@ class Scorer(Generic[V]):
     dialect: Callable[[V], Literal["typescript", "javascript"]] | None = None
     """The language of one verifier, where its kind has several."""
     form: Callable[[Any, V], str | None] | None = None
-    """The form that only the verifier knows (a schema, files that a diff must apply to): a problem, or None."""
+    """The form that only the verifier knows (a schema, files that a diff must apply to): a
+    problem, or None."""
     clean_stop: Callable[[V], bool] | None = None
     """Whether the answer must have ended by itself and without text after a stop token."""
     check: Callable[[V], object] | None = None
-    """Raises ValueError for a verifier of a user's suite whose fields are of the right types and mean nothing."""
+    """Raises ValueError for a verifier of a user's suite whose fields are of the right types and
+    mean nothing."""
     quotes: bool = False
-    """Whether a right answer has its words from the prompt: others in it are invented. Code and diffs may name freely."""
+    """Whether a right answer has its words from the prompt: others in it are invented. Code and
+    diffs may name freely."""
     examined: bool = True
     """False: licensed elsewhere, as a language model that judges is."""
 

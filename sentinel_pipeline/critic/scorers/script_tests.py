@@ -14,8 +14,8 @@ _DEFINITION = re.compile(r"(?:export\b|function\b|class\b|const\b)")
 
 
 def compose(code: str, verifier: ScriptTests) -> str:
-    """The whole program. What defines the entry point is one already, after whatever the prefix defines before it; anything else
-    continues the prefix."""
+    """The whole program. What defines the entry point is one already, after whatever the prefix
+    defines before it; anything else continues the prefix."""
     name = verifier.entry_point
     if not verifier.prefix or (name is None and _DEFINITION.match(code)):
         return code

@@ -1,4 +1,5 @@
-"""A shell command, run in the sandbox: what it prints and what it leaves in a prepared tree is compared."""
+"""A shell command, run in the sandbox: what it prints and what it leaves in a prepared tree is
+compared."""
 
 from __future__ import annotations
 

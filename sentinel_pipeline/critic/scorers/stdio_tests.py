@@ -1,4 +1,5 @@
-"""Python programs that read standard input and write standard output, run once for each case in the sandbox."""
+"""Python programs that read standard input and write standard output, run once for each case in
+the sandbox."""
 
 from __future__ import annotations
 

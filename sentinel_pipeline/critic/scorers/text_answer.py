@@ -1,4 +1,5 @@
-"""A short answer in words: one of the accepted ones, or the facts that it must and must not hold."""
+"""A short answer in words: one of the accepted ones, or the facts that it must and must not
+hold."""
 
 from __future__ import annotations
 
