@@ -383,6 +383,7 @@ def test_every_record_survives_its_row(cls: type[Any], data: st.DataObject) -> N
     [
         ({"id": 3}, "id: expected text, got int"),
         ({"verifier": None}, "verifier: expected text, got null"),
+        ({"verifier": '{"kind": "x"}'}, "verifier.kind: unknown kind 'x'. Known: constraints"),
         ({"messages": []}, "messages: expected a non-empty list"),
         ({"reference": None}, "reference: expected text, got null"),
     ],

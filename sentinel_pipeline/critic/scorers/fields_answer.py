@@ -16,7 +16,7 @@ def _check(verifier: FieldsAnswer) -> None:
     """Raises ValueError: a reference or a schema that is not a JSON object."""
     for name, text in (("expected", verifier.expected), ("schema", verifier.schema)):
         if not isinstance(json.loads(text), dict):
-            raise ValueError(f"{name} is no JSON object")
+            raise ValueError(f"{name} is not a JSON object")
 
 
 _VERIFIER_1 = FieldsAnswer(

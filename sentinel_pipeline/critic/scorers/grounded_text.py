@@ -14,7 +14,7 @@ from .scorer import Scorer
 def _check(verifier: GroundedText) -> None:
     """Raises ValueError: a record that is not a JSON object, or a negative count."""
     if not isinstance(json.loads(verifier.record), dict):
-        raise ValueError("record is no JSON object")
+        raise ValueError("record is not a JSON object")
     if min(verifier.min_words, verifier.max_words, verifier.max_chars or 0) < 0:
         raise ValueError("min_words, max_words and max_chars count, so none is negative")
 
