@@ -149,7 +149,7 @@ def test_no_canary_file_holds_what_looks_like_a_credential() -> None:
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("{", "1: is no JSON"),
+        ("{", "1: invalid JSON"),
         ('{"id": "a"}', "1: is no canary"),
         (
             '{"id": "a", "prompt": "p", "completion": "c", "label": "no_secrets", "reasons": ["x"]}',
