@@ -11,8 +11,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
-from ..audit.licence import refusal
-from ..audit.scorers import SCORERS
+from ..audit.scorers import unlicensed
 from ..bench.report import report_from_json
 from ..critic.version import scorer_version
 from ..gates import decide, measure_report, policy_hash
@@ -59,7 +58,7 @@ def probe(home: Home, recipe: Recipe, stage: str, target: Target) -> Probed:
         policy, report, items=len(tasks()) - report.retired, scorer_now=scorer_version()
     )
     verdict = key.verdict(decide(policy, measured))
-    if reason := refusal(Ledger(home.ledger), SCORERS, scorer_version()):
+    if reason := unlicensed(Ledger(home.ledger)):
         verdict = replace(verdict, verdict="inconclusive", reason=reason)
     return Probed(
         verdict.verdict, f"{verdict.reason} (report {artifact.manifest.run_id[:8]}).", verdict

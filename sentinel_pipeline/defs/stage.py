@@ -232,10 +232,9 @@ def current_scorer_version() -> str:
 
 def unlicensed(ledger: Ledger) -> str | None:
     """Why the present scorers may not filter or gate; None when they may."""
-    from ..audit.licence import refusal
-    from ..audit.scorers import SCORERS
+    from ..audit import scorers
 
-    return refusal(ledger, SCORERS, current_scorer_version())
+    return scorers.unlicensed(ledger)
 
 
 def unused(recipe: Recipe, stage: str) -> str:

@@ -20,6 +20,7 @@ from random import Random
 from typing import NamedTuple
 
 from ..critic.labels import label
+from ..critic.scorers import scorer_of
 from ..critic.thoughts import part
 from ..errors import BadInput, Infrastructure
 from ..generation.answers import Answer, read_answers
@@ -31,15 +32,10 @@ from ..records import (
     REJECTION_KINDS,
     Candidate,
     CriticLabels,
-    JsonAnswer,
     Label,
-    PatchApplies,
     PreferencePair,
-    PythonTests,
     RejectionKind,
-    ShellEffect,
     Task,
-    TextAnswer,
 )
 from ..records.candidate import content_id
 from ..records.conversation import sample_id
@@ -268,9 +264,7 @@ def rejection_kind(task: Task, judged: Judged) -> RejectionKind:
 
 def invented_words(task: Task, completion: str) -> frozenset[str]:
     """Words of an extracted or quoted answer that neither the prompt nor the reference holds; code and diffs may name freely."""
-    if isinstance(task.verifier, (PythonTests, PatchApplies)) or not isinstance(
-        task.verifier, (JsonAnswer, TextAnswer, ShellEffect)
-    ):
+    if not scorer_of(task.verifier).quotes:
         return frozenset()
     return (
         _words(completion)

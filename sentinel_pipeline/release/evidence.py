@@ -9,8 +9,7 @@ import json
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from ..audit.licence import refusal
-from ..audit.scorers import SCORERS
+from ..audit.scorers import unlicensed
 from ..critic.version import scorer_version
 from ..errors import BadInput, GateRefused, Infrastructure, did_you_mean
 from ..gates.keys import report_key
@@ -106,7 +105,7 @@ def _verdicts(
     """Of each blocking gate its verdict, or why there is none that allows going on."""
     ledger = Ledger(store.home.ledger)
     verdicts: list[GateVerdict | str] = []
-    if reason := refusal(ledger, SCORERS, scorer_version()):
+    if reason := unlicensed(ledger):
         verdicts.append(reason)
     blocking = [
         name
