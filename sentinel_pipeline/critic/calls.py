@@ -24,7 +24,8 @@ def judge_calls(value: Any, verifier: FunctionCalls) -> str | None:
     calls = _calls(value)
     if isinstance(calls, str):
         return calls
-    expected, offered = _decoded(verifier.expected), _parameters(verifier.functions)
+    expected = _decoded(verifier.expected)
+    offered = _parameters(verifier.functions)
     if len(calls) != len(expected):
         return f"call_count: expected {len(expected)}, got {len(calls)}"
     if verifier.ordered:
@@ -48,7 +49,8 @@ def gold_calls(verifier: FunctionCalls) -> str:
 
 def check_calls(verifier: FunctionCalls) -> None:
     """Raises ValueError: functions without names, or expected calls that are not ``[{NAME: {ARGUMENT: [values]}}]`` of those."""
-    functions, expected = json.loads(verifier.functions), json.loads(verifier.expected)
+    functions = json.loads(verifier.functions)
+    expected = json.loads(verifier.expected)
     if (
         not isinstance(functions, list)
         or not functions

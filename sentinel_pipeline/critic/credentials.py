@@ -38,7 +38,8 @@ def _form(kind: str, hints: str, pattern: str) -> _Form:
 _PRIVATE = re.compile(r"-----BEGIN (?:[A-Z0-9]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----")
 _PRIVATE_END = re.compile(r"-----END (?:[A-Z0-9]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----")
 _START = r"(?<![A-Za-z0-9_-])"
-_EDGE, _END = r"(?<![A-Za-z0-9_])", r"(?![A-Za-z0-9])"
+_EDGE = r"(?<![A-Za-z0-9_])"
+_END = r"(?![A-Za-z0-9])"
 _FORMS = (
     _form("aws_access_key", "AKIA ASIA ABIA ACCA", rf"{_EDGE}(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{{16}}{_END}"),
     _form("gcp_api_key", "AIza", rf"{_EDGE}AIza[A-Za-z0-9_-]{{35}}(?![A-Za-z0-9_-])"),
@@ -155,7 +156,8 @@ def _entropy(value: str) -> float:
 def redact(text: str) -> str:
     """``text`` with every finding replaced by ``[REDACTED]``."""
     spans = sorted((found.start, found.end) for found in find_credentials(text))
-    parts, last = [], 0
+    parts = []
+    last = 0
     for start, end in spans:
         if start >= last:
             parts += [text[last:start], "[REDACTED]"]

@@ -54,7 +54,8 @@ def wanted_entry(verifier: Verifier | None, prompt: str) -> Wanted | None:
 def called_name(tests: str, setup: str = "") -> str | None:
     """The one name that every assert calls and that neither Python nor the setup defines; None
     where it is not one."""
-    tree, before = python_tree(tests), python_tree(setup)
+    tree = python_tree(tests)
+    before = python_tree(setup)
     if tree is None or any(isinstance(node, ast.FunctionDef) for node in tree.body):
         return None
     known = set(dir(builtins)) | set(_bound(before.body if before else []))

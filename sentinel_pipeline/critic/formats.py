@@ -42,10 +42,8 @@ def json_difference(value: Any, expected: Any, path: str = "$") -> str | None:
     if same_json(value, expected):
         return None
     if isinstance(value, dict) and isinstance(expected, dict):
-        missing, extra = (
-            sorted(expected.keys() - value.keys()),
-            sorted(value.keys() - expected.keys()),
-        )
+        missing = sorted(expected.keys() - value.keys())
+        extra = sorted(value.keys() - expected.keys())
         if missing or extra:
             return f"json_keys: at {path} missing {_short(missing)}, unexpected {_short(extra)}"
         key = next(key for key in sorted(expected) if not same_json(value[key], expected[key]))
@@ -197,7 +195,8 @@ def apply_diff(text: str, files: dict[str, str]) -> dict[str, str] | str:
 
 
 def _apply_file(patch: FilePatch, files: dict[str, str]) -> str | None:
-    source, target = patch.source, patch.target
+    source = patch.source
+    target = patch.target
     if source is not None and source not in files:
         return f"unknown_file: {_line(source)[:80]}"
     if target is not None and target != source and target in files:

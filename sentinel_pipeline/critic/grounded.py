@@ -21,7 +21,8 @@ from .portuguese import NUMBER_WORDS, OPENERS, asks_for_action, is_action, is_po
 FACTS_SHARE = 0.7
 """Of the credit; the call to action has the rest."""
 MAX_CHARS = 4000
-_RUN, _COPIED = 6, 0.5
+_RUN = 6
+_COPIED = 0.5
 """A text of whose words this share stands in runs of so many words that the prompt has as well is a copy."""
 _VARIED = 0.45
 """Least share of different words in a text."""

@@ -52,7 +52,8 @@ class Mender:
     __slots__ = ("meant", "names", "repair", "text")
 
     def __init__(self, text: str, *, repair: bool = False) -> None:
-        self.text, self.repair = text, repair
+        self.text = text
+        self.repair = repair
         self.names: dict[str, None] = {}
         self.meant = False
         """A key and its colon were read, or brackets without end: this was meant, and nothing inside of it is the answer
@@ -107,7 +108,9 @@ class Mender:
                     at, over = self._odd_member(found, at, depth)
                 else:
                     self._plain_member(found, member)
-                    at, self.meant, over = member.end(), True, member[10] is not None
+                    at = member.end()
+                    self.meant = True
+                    over = member[10] is not None
                 if over:
                     return found, at
         except Cut:
@@ -149,7 +152,8 @@ class Mender:
     def _odd_member(self, found: dict[str, Any], at: int, depth: int) -> tuple[int, bool]:
         plain = _PLAIN_KEY.match(self.text, at)
         if plain is not None:
-            key, at = self._name(*plain.groups()), plain.end()
+            key = self._name(*plain.groups())
+            at = plain.end()
         else:
             at = self._blank(at)
             if self.text.startswith("}", at):
@@ -195,7 +199,8 @@ class Mender:
                     if value is None:
                         value = _SIMPLE[word] if word else self._plain(number, fraction)
                     found.append(value)
-                    at, over = item.end(), bool(ended)
+                    at = item.end()
+                    over = bool(ended)
                 if over:
                     return found, at
         except Cut:
@@ -245,7 +250,9 @@ class Mender:
         return value, word.end()
 
     def _number(self, form: re.Match[str], member: bool) -> tuple[int | float, int]:
-        core, end, found = form["core"], form.end(), None
+        core = form["core"]
+        end = form.end()
+        found = None
         if not member and "," in core:
             if form["currency"]:
                 raise NotJson(

@@ -124,7 +124,9 @@ def json_in_prose(
     """The first object or array among prose; a second one that reads is named, not chosen. Where much is forgiven an object comes
     before an array: ``[1]`` may be a footnote. ``at_once`` is what was found at the very beginning, where that was looked at."""
     first: tuple[int, _Found] | None = None
-    error, position, several = whole.error, 0, False
+    error = whole.error
+    position = 0
+    several = False
     for _ in range(_STARTS):
         start = _OPENING.search(text, position)
         if start is None:

@@ -104,7 +104,8 @@ def _output(number: int, line: str, name: str | None) -> Output:
         return Output(
             number, None, f"bad_row: no field {' or '.join(names)}; name one with --field"
         )
-    value, holder = row[found], row
+    value = row[found]
+    holder = row
     if isinstance(value, list) and value and isinstance(value[-1], dict):
         holder = value[-1]
         value = holder.get("content")
@@ -164,7 +165,8 @@ class Comparison:
             self.bad_rows += 1
             self._example(read)
             return
-        before, now = read.failed is None, read.found.error is None
+        before = read.failed is None
+        now = read.found.error is None
         self.read_before += before
         self.read_now += now
         self.gained += now and not before

@@ -115,7 +115,8 @@ def _longest_run(items: list[str], *, bare: bool) -> tuple[int, int, int] | None
         for index, same in enumerate(map(str.__eq__, items[period:], items)):
             run = run + 1 if same else 0
             if run > longest:
-                longest, end = run, index + period + 1
+                longest = run
+                end = index + period + 1
         worded = (bare and longest >= 15 * period) or any(map(_wordy, items[end - period : end]))
         if longest >= period * (MIN_REPEATS - 1) and worded:
             return period, longest // period + 1, sum(map(len, items[end - period - longest : end]))

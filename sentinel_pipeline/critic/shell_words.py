@@ -27,7 +27,9 @@ class Words:
     """A place in ``text`` that only moves forward, but for one look into ``$((``."""
 
     def __init__(self, text: str) -> None:
-        self.text, self.at, self.depth = text, 0, 0
+        self.text = text
+        self.at = 0
+        self.depth = 0
         self.heredocs: list[tuple[str, bool]] = []
 
     # -- what stands at the current place ---------------------------------------------------------------------------
@@ -86,7 +88,8 @@ class Words:
     def newline(self) -> bool:
         if not self.take("\n"):
             return False
-        waiting, self.heredocs = self.heredocs, []
+        waiting = self.heredocs
+        self.heredocs = []
         for word, tabs in waiting:
             self._heredoc(word, tabs)
         return True
@@ -210,7 +213,8 @@ class Words:
 
     def arithmetic(self, start: int) -> bool:
         """Past the ``))`` that ends what began before ``start``; False, unmoved, when single parentheses end it."""
-        open_, position = 0, start
+        open_ = 0
+        position = start
         while position < min(len(self.text), start + _MAX_ARITHMETIC):
             if found := _IN_ARITHMETIC.match(self.text, position):
                 position = found.end()

@@ -91,7 +91,8 @@ def yaml(text: str) -> Check:
     from yaml import CSafeLoader, YAMLError, parse
     from yaml.events import CollectionEndEvent, CollectionStartEvent, ScalarEvent
 
-    depth, collections = 0, 0
+    depth = 0
+    collections = 0
     try:
         for event in parse(text, Loader=CSafeLoader):
             depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)

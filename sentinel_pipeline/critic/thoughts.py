@@ -162,7 +162,8 @@ class _Pieces:
     """Segments up to ``at``, and ways to add the next."""
 
     def __init__(self, text: str) -> None:
-        self.text, self.at = text, 0
+        self.text = text
+        self.at = 0
         self.found: list[Segment] = []
 
     def add(self, kind: Literal["thought", "tag", "answer"], end: int) -> None:
@@ -219,7 +220,8 @@ def _marks(text: str, start: int, family: str = "") -> Iterator[_Mark]:
 def _mark(text: str, family: str, opens: bool, start: int, end: int) -> _Mark:
     line = max(text.rfind("\n", max(start - _WINDOW, 0), start) + 1, start - _WINDOW, 0)
     stop = text.find("\n", end, end + _WINDOW)
-    before, after = text[line:start], text[end : stop if stop >= 0 else end + _WINDOW]
+    before = text[line:start]
+    after = text[end : stop if stop >= 0 else end + _WINDOW]
     return _Mark(family, opens, start, end, _named(before, after), not before.strip())
 
 
@@ -352,7 +354,8 @@ def _later_thoughts(pieces: _Pieces) -> bool:
     text = pieces.text
     if not _TAG.search(text, pieces.at):
         return True
-    offset, added = pieces.at, 0
+    offset = pieces.at
+    added = 0
     blocks = fences(text[offset:])
     starts = [offset + block.start for block in blocks]
     for mark in _marks(text, offset):
@@ -421,7 +424,9 @@ def _harmony(text: str) -> tuple[list[Segment], bool] | None:
     text is none."""
     if not _HARMONY.match(text):
         return _bare_harmony(text)
-    pieces, answered, at = _Pieces(text), False, 0
+    pieces = _Pieces(text)
+    answered = False
+    at = 0
     turn = _TURN.search(text)
     while turn is not None:
         stop = _TURN_END.search(text, turn.end())

@@ -150,7 +150,8 @@ class _Chosen:
 
     def __init__(self, accepted: Path, repairs: Path, chosen: bytearray, bench: Workbench) -> None:
         self._tables = (("candidate", accepted), ("repair", repairs))
-        self._chosen, self._bench = chosen, bench
+        self._chosen = chosen
+        self._bench = bench
 
     def __iter__(self) -> Iterator[Row]:
         categories = self._categories()

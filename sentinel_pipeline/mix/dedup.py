@@ -75,7 +75,8 @@ def _near(
     """For each position the one that stands for it, or -1, and how similar they are."""
     import numpy as np
 
-    stood_for_by, similar = np.full(rows, -1, np.int64), np.zeros(rows, np.float32)
+    stood_for_by = np.full(rows, -1, np.int64)
+    similar = np.zeros(rows, np.float32)
     if rows == 0 or spec.near_duplicates >= 1:
         return stood_for_by, similar
     kept = np.memmap(folder / "signatures.bin", np.uint8, "r", shape=(rows, near.PERMUTATIONS))

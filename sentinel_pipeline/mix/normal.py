@@ -25,7 +25,8 @@ _QUOTES = frozenset("\"'`")
 _SCRIPT_WORDS = """function const let var interface return if else for while of new this typeof switch case break continue
 default null undefined true false number string boolean any void self cls echo grep awk sed cut sort uniq cat find xargs select
 from where group by order"""
-_OPENING, _CLOSING = frozenset("([{"), frozenset(")]}")
+_OPENING = frozenset("([{")
+_CLOSING = frozenset(")]}")
 _BUILTINS = frozenset(dir(builtins))
 _KEPT = _BUILTINS | frozenset(keyword.kwlist) | frozenset(_SCRIPT_WORDS.split())
 """Words that are nobody's own names: ``sum`` is not ``max``."""
@@ -57,7 +58,9 @@ def code_tokens(text: str, *, structure: bool = False) -> list[str]:
     With ``structure`` each change of indentation is a token: the same statements nested otherwise
     are another program."""
     tokens: list[str] = []
-    depth, indents, starts = 0, [0], True
+    depth = 0
+    indents = [0]
+    starts = True
     raw = (_SLASHES if is_script(text) else _HASH).findall(text.strip())
     for number, token in enumerate(raw):
         first = token[0]

@@ -34,7 +34,8 @@ MIN_WORDS = 8
 """A shorter prompt within a longer one is no evidence."""
 COMMON = 3
 """An n-gram that more items than this hold (or 1 % of them) is wording."""
-NEAR_PROMPT, NEAR_SOLUTION = 0.5, 0.6
+NEAR_PROMPT = 0.5
+NEAR_SOLUTION = 0.6
 """Least overlap of a near prompt or solution, by weight."""
 MARGIN = 0.25
 """How much nearer than the item's nearest relative a row must be: this part of the way from there to equality."""
@@ -66,7 +67,8 @@ class Features:
     def __init__(
         self, texts: list[str], sets: list[Set], least: float, relatives: Iterable[Set] = ()
     ) -> None:
-        self.texts, self.sets = texts, sets
+        self.texts = texts
+        self.sets = sets
         self._count = max(1, sum(1 for each in sets if each))
         held = Counter(feature for each in sets for feature in each)
         self._weights = {
@@ -138,7 +140,10 @@ class SuiteIndex:
         self._prompts: dict[str, int] = {}
         self._solutions: dict[str, int] = {}
         self._renamed: dict[str, int] = {}
-        asked, answered, prompts, programs = [], [], [], []
+        asked = []
+        answered = []
+        prompts = []
+        programs = []
         for number, task in enumerate(self.tasks):
             said = words(prompt_of(task.messages))
             self._prompts.setdefault(" ".join(said), number)
