@@ -72,8 +72,8 @@ class Measured:
 
     def to_json(self) -> dict[str, Any]:
         kinds = {kind: rate.to_json() for kind, rate in self.kinds.items()}
-        own = {name: getattr(self, name).to_json() for name in ("recall", "precision", "clean")}
-        return {**own, "kinds": kinds, "bar": BAR, "good": self.good}
+        rates = {name: getattr(self, name).to_json() for name in ("recall", "precision", "clean")}
+        return {**rates, "kinds": kinds, "bar": BAR, "good": self.good}
 
     def summary(self) -> dict[str, float | None]:
         """Recall and precision; None where nothing was measured."""

@@ -115,12 +115,12 @@ def renamed(tokens: list[str]) -> list[str]:
     Keywords, attributes, and builtins that the code does not assign keep their names.
     """
     names: dict[str, str] = {}
-    own = _assigned(tokens)
-    kept = _KEPT - own if own else _KEPT
+    assigned = _assigned(tokens)
+    reserved = _KEPT - assigned if assigned else _KEPT
     result: list[str] = []
     before = ""
     for token in tokens:
-        if token not in kept and before != "." and token.isidentifier():
+        if token not in reserved and before != "." and token.isidentifier():
             token = names.setdefault(token, f"v{len(names)}")
         result.append(token)
         before = token
@@ -135,7 +135,7 @@ def nameless(tokens: list[str], numbered: list[str]) -> list[str]:
 def _assigned(tokens: list[str]) -> set[str]:
     """Builtins' names that the code gives to values of its own: those before a lone ``=`` outside
     brackets."""
-    found: set[str] = set()
+    names: set[str] = set()
     depth = 0
     for number, token in enumerate(tokens):
         if token in _OPENING:
@@ -149,5 +149,5 @@ def _assigned(tokens: list[str]) -> set[str]:
             and tokens[number - 1] in _BUILTINS
             and tokens[number + 1 : number + 2] != ["="]
         ):
-            found.add(tokens[number - 1])
-    return found
+            names.add(tokens[number - 1])
+    return names
