@@ -97,14 +97,14 @@ def build_trainer(
     trainer = dpo_trainer_class()(
         model=model,
         args=args,
-        train_dataset=_shared(rows, job.logs / "pairs"),
+        train_dataset=shared_rows(rows, job.logs / "pairs"),
         processing_class=fitting.tokenizer,
         peft_config=new_adapter(job.spec, model),
     )
     return prepare_trainer(trainer, fitting, watch)
 
 
-def _shared(rows: Any, folder: Path) -> Any:
+def shared_rows(rows: Any, folder: Path) -> Any:
     """The same rows for all processes, in one folder: rank 0 leaves the reference's log-probabilities beside them."""
     if ranks.world() == 1:
         return rows
