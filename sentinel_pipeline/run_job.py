@@ -26,6 +26,7 @@ from .generation.answers import Answer, Engine
 from .generation.prompts import Prompt
 from .processes import die_with_parent
 from .records.decoding import Decoding
+from .records.stages import load
 from .store import read_parquet, write_json
 from .training.out_of_memory import with_remedies
 from .training.windows import Scorer, critic_scorer
@@ -35,12 +36,9 @@ from .worker.failures import Failure, read_failure, write_failure
 from .worker.interrupts import Interrupts
 from .worker.jobs import (
     AnswerJob,
-    DpoJob,
-    GrpoJob,
     Job,
     PretrainJob,
     SelfInstructJob,
-    SftJob,
     TuneJob,
     read_job,
 )
@@ -115,22 +113,13 @@ def _dispatch(
         from .training.embedded_model import pretrain
 
         return pretrain(job, progress, interrupts)
-    if isinstance(job, SftJob):
-        from .training.sft import train_sft
-
+    if isinstance(job, TuneJob):
+        train = load(job.stage.trainer)
+        if not job.stage.remedies:
+            return dict(train(job, progress, interrupts, scorer))
         return with_remedies(
-            job, lambda tried: train_sft(tried, progress, interrupts, scorer), progress
+            job, lambda tried: dict(train(tried, progress, interrupts, scorer)), progress
         )
-    if isinstance(job, DpoJob):
-        from .training.dpo import train_dpo
-
-        return with_remedies(
-            job, lambda tried: train_dpo(tried, progress, interrupts, scorer), progress
-        )
-    if isinstance(job, GrpoJob):
-        from .training.grpo import train_grpo
-
-        return train_grpo(job, progress, interrupts, scorer)
     if isinstance(job, SelfInstructJob):
         return write_instructions(job, progress, interrupts)
     return answer_suites(job, progress, interrupts)
@@ -264,7 +253,7 @@ def main(arguments: list[str]) -> int:
         try:
             job = read_job(path)
             if launched_elsewhere(job):
-                result = launch(path, cast("TuneJob", job), channel.say, interrupts)
+                result = launch(path, cast("TuneJob[Any]", job), channel.say, interrupts)
             else:
                 interrupts.file = job.logs / STOP if os.environ.get(ranks.LAUNCHED) else None
                 result = run_job(job, channel.say, interrupts)

@@ -34,7 +34,7 @@ def open_source(text: str, home: Home) -> Source:
     if not path.exists() and re.fullmatch(r"[\w.-]+:\w+", text):
         recipe, _, stage = text.partition(":")
         home.recipe(recipe)
-        made = Store(home, recipe, "none", "none").get(f"{stage.removesuffix('_report')}_report")
+        made = Store.reading(home, recipe).get(f"{stage.removesuffix('_report')}_report")
         return open_source(str(made.folder), home)._replace(name=text)
     if path.is_dir():
         return _folder(path)

@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 from ..errors import BadInput, GateRefused, did_you_mean
 from ..generation.targets import Target, find_target
-from ..records.gate_checks import STAGES
-from ..store import Home
+from ..records.recipe import Recipe
+from ..store import Home, Store, skipped_reason
 from ..worker.device import device_owner
 from .guard import Clearance, decide
 from .probe import probe
@@ -47,8 +47,8 @@ class Models:
         if self._names is not None:
             return list(self._names)
         return [
-            f"{recipe}:{stage}"
-            for recipe in self.home.recipe_names()
+            f"{recipe.name}:{stage}"
+            for recipe in self.home.every_recipe().valid.values()
             for stage in made_stages(self.home, recipe)
         ]
 
@@ -115,12 +115,12 @@ class Models:
             self._sessions.clear()
 
 
-def made_stages(home: Home, recipe: str) -> list[str]:
+def made_stages(home: Home, recipe: Recipe) -> list[str]:
     """Tuned stages of a recipe that have a checkpoint, in the order of the loop."""
+    store = Store.reading(home, recipe.name)
+    checkpoints = {stage.name: store.find(stage.checkpoint) for stage in recipe.chain}
     return [
-        stage
-        for stage in STAGES[1:]
-        if (home.runs / recipe / f"{stage}_checkpoint" / "current").is_file()
+        name for name, made in checkpoints.items() if made is not None and not skipped_reason(made)
     ]
 
 
@@ -131,8 +131,7 @@ def full_name(home: Home, name: str) -> str:
         BadInput: no such recipe, stage or checkpoint.
     """
     recipe, _, stage = name.replace("/", ":", 1).partition(":")
-    home.recipe(recipe)
-    made = made_stages(home, recipe)
+    made = made_stages(home, home.recipe(recipe))
     if not stage and not made:
         raise BadInput(f"{recipe} has no checkpoint yet.", fix=f"Train one: sentinel run {recipe}.")
     full = f"{recipe}:{stage or made[-1]}"

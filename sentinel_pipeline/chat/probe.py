@@ -77,8 +77,8 @@ def _reports(
 ) -> Iterator[tuple[Artifact, BenchmarkReport]]:
     """Every readable report of the suite about exactly these weights."""
     places = (
-        (Store(home, recipe, "-", "-"), f"{stage}_report"),
-        (Store(home, "bench", "-", "-"), target.slug),
+        (Store.reading(home, recipe), f"{stage}_report"),
+        (Store.reading(home, "bench"), target.slug),
     )
     for store, asset in places:
         for made in store.history(asset):

@@ -8,8 +8,8 @@ import typer
 from rich.table import Table
 
 from ..errors import BadInput
-from ..mix.trace import store_of, trace_item, trace_row
-from ..store import Artifact, Home, find_home
+from ..mix.trace import trace_item, trace_row
+from ..store import Artifact, Home, Store, find_home
 from .console import AsJson, emit, err
 
 _MOST = 10
@@ -41,11 +41,11 @@ def mix(
 def _newest(home: Home, recipe: str | None) -> Artifact:
     if recipe is not None:
         home.recipe(recipe)
-        return store_of(home, recipe).get("rebalanced_mix")
+        return Store.reading(home, recipe).get("rebalanced_mix")
     found = [
         made
         for name in home.recipe_names()
-        if (made := store_of(home, name).find("rebalanced_mix"))
+        if (made := Store.reading(home, name).find("rebalanced_mix"))
     ]
     if not found:
         raise BadInput(
@@ -57,7 +57,7 @@ def _newest(home: Home, recipe: str | None) -> Artifact:
 def _mix_json(home: Home, made: Artifact) -> dict[str, Any]:
     report = made.json("mix.json")
     name = made.manifest.recipe
-    clean = store_of(home, name).origin(made, "decontamination_report").json("report.json")
+    clean = Store.reading(home, name).origin(made, "decontamination_report").json("report.json")
     own = {
         "recipe": name,
         "run_id": made.manifest.run_id,

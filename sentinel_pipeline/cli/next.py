@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 
-from ..bench.compare import STAGES
 from ..errors import EXIT_GATE, BadInput
 from ..records.decision_spec import GOING_ON
 from ..store import Ledger, Store, find_home
@@ -46,9 +45,9 @@ def next_step(
             fix=fix,
         )
     made, ledger = home.recipe(recipe), Ledger(home.ledger)
-    store = Store(home, recipe, "next", "next")
+    store = Store.reading(home, recipe)
     newest, missing = None, None
-    for stage in STAGES:
+    for stage in made.reported:
         report = store.find(f"{stage}_report")
         decision = ledger.latest_decision(report.hash) if report else None
         if decision is not None:

@@ -38,7 +38,7 @@ def ask_tree(home: Home, recipe: Recipe, curves: Path | None, out: Path | None) 
 
 
 def _recorded(home: Home, recipe: str) -> Path:
-    artifact = Store(home, recipe, "", "").get("grpo_checkpoint")
+    artifact = Store.reading(home, recipe).get("grpo_checkpoint")
     return artifact.path(CURVES)
 
 

@@ -54,7 +54,7 @@ def sign_off(
             file=home.recipes / f"{recipe}.toml",
             fix="There is nothing to sign.",
         )
-    made = Store(home, recipe, "none", "none").get("gap_proof")
+    made = Store.reading(home, recipe).get("gap_proof")
     if approve == reject:
         if approve:
             raise BadInput("both given.", field="--approve, --reject", fix="Give one.")

@@ -8,18 +8,21 @@ from typing import Any
 
 from rich.table import Table
 
-from ..bench.compare import STAGES, compare_reports, comparison_to_json
+from ..bench.compare import compare_reports, comparison_to_json
 from ..bench.report import percent, report_from_json, with_interval
 from ..costs import cost_rows
 from ..records import GateVerdict
+from ..records.stages import REPORT_STAGES
 from ..records.training_spec import Budget
-from ..store import Artifact, Ledger, Store
+from ..store import Artifact, Ledger, Store, skipped_reason
 from .live import LiveRun
 
 
 def summarise(store: Store, ledger: Ledger, live: LiveRun, budget: Budget) -> dict[str, Any]:
     """The object that ``sentinel run --json`` prints: what this loop made, whatever run of it made it."""
-    reports = {stage: made for stage in STAGES if (made := _of_loop(store, f"{stage}_report"))}
+    reports = {
+        stage: made for stage in REPORT_STAGES if (made := _of_loop(store, f"{stage}_report"))
+    }
     return {
         "recipe": store.recipe,
         "run_id": store.run_id,
@@ -46,8 +49,9 @@ def _logs(store: Store, assets: list[str]) -> dict[str, Path]:
 
 def _of_loop(store: Store, asset: str) -> Artifact | None:
     found = store.find(asset)
-    asked = found is not None and not (found.folder / "not_asked.json").exists()
-    return found if asked and found and found.manifest.loop_id == store.loop_id else None
+    if found is None or skipped_reason(found) or found.manifest.loop_id != store.loop_id:
+        return None
+    return found
 
 
 def _reports(artifact: Artifact) -> dict[str, Any]:

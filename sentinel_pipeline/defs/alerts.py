@@ -125,7 +125,7 @@ def _stale(home: Home, ledger: Ledger, name: str, version: str) -> Iterator[str]
         recipe = home.recipe(name)
     except SentinelError:
         return
-    store = Store(home, name, run_id="", loop_id="")
+    store = Store.reading(home, name)
     for asset in REPORT_GATES:
         report = store.find(asset)
         for gate in gates_of(recipe, asset) if report else ():

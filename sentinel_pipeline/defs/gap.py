@@ -19,17 +19,13 @@ from .stage import (
     current_scorer_version,
     open_view,
     recipe_asset,
+    skipped_check,
     unlicensed,
 )
 
-NOT_ASKED = "not_asked.json"
+NO_PROOF = "this recipe has no [gap_proof]"
 PROOF, SIGN_OFF = "gap_proof", "gap_sign_off"
 """The two gates: what was measured, and what a person said of it."""
-
-
-def not_asked(made: Artifact) -> bool:
-    """Whether an asset only says that its recipe does not ask for it."""
-    return (made.folder / NOT_ASKED).is_file()
 
 
 def answer_formats(
@@ -65,10 +61,10 @@ def _peer_report(stage: Stage, name: str) -> None:
     from ..training.gap_models import peer
 
     bank, gap = stage.parent("task_bank"), stage.recipe.gap_proof
-    with stage.making(bank, keep=gap is not None) as out:
-        if gap is None:
-            out.json(NOT_ASKED, {"reason": "this recipe has no [gap_proof]"})
-            return
+    if gap is None:
+        stage.skip(NO_PROOF, bank)
+        return
+    with stage.making(bank, keep=True) as out:
         spec: PeerModel = getattr(gap, name)
         found = peer(spec, stage.home.state / "models", stage.work, stage.home.device_lock)
         answer_formats(stage, out, found.folder, found.identity, bank, gap)
@@ -116,10 +112,10 @@ def gap_proof(stage: Stage) -> None:
         stage.parent(name)
         for name in ("task_bank", "base_report", "instruct_report", "alt_base_report")
     )
+    if spec is None:
+        stage.skip(NO_PROOF, bank, *reports)
+        return
     with stage.making(bank, *reports) as out:
-        if spec is None:
-            out.json(NOT_ASKED, {"reason": "this recipe has no [gap_proof]"})
-            return
         matrix: dict[tuple[str, str], list[SampleScore]] = {
             (model, one): read_samples(report, f"gap/{one}")
             for model, report in zip(("base", "instruct", "alternative"), reports, strict=True)
@@ -184,13 +180,11 @@ def gap_gates(context: dg.AssetCheckExecutionContext):  # type: ignore[no-untype
         stage = open_view(context.run, context.op_execution_context.partition_key)
         made, spec = stage.store.get("gap_proof"), stage.recipe.gap_proof
         for name in sorted(key.name for key in context.selected_asset_check_keys):
-            if spec is None or (name == SIGN_OFF and not spec.sign_off):
-                yield dg.AssetCheckResult(
-                    asset_key="gap_proof",
-                    check_name=name,
-                    passed=True,
-                    description="this recipe does not ask for it",
-                )
+            if spec is None:
+                yield skipped_check(PROOF, name, NO_PROOF)
+                continue
+            if name == SIGN_OFF and not spec.sign_off:
+                yield skipped_check(PROOF, name, "gap_proof.sign_off is false")
                 continue
             found = (
                 gap_verdict(stage, made, spec)

@@ -18,7 +18,7 @@ from dagster._core.errors import (
 )  # raised by the Pipes client, exported nowhere public
 
 from ..costs import (
-    DEVICE_STAGES,
+    DEVICE_ASSETS,
     cost_rows,
     costs_markdown,
     last_costs,
@@ -31,7 +31,8 @@ from ..errors import GateRefused, Infrastructure, SentinelError
 from ..gates import policy_hash
 from ..gates.decisions import point_hash
 from ..records.recipe import Recipe
-from ..store import Artifact, Draft, Home, Ledger, Store, find_home
+from ..records.stages import stage_of_report
+from ..store import Artifact, Draft, Home, Ledger, Store, find_home, skip
 from ..store.manifest import code_version
 
 RECIPES = dg.DynamicPartitionsDefinition(name="recipe")
@@ -95,7 +96,7 @@ class Stage:
             seed=self.recipe.seed,
             keep=keep,
         ) as out:
-            if self.asset in DEVICE_STAGES:
+            if self.asset in DEVICE_ASSETS:
                 write_estimate(
                     out.folder / "logs", last_costs(self.store, [self.asset]).get(self.asset)
                 )
@@ -103,6 +104,12 @@ class Stage:
                 yield out
             finally:
                 write_cost(out.folder / "logs", time.monotonic() - self._began)
+
+    def skip(self, reason: str, *parents: Artifact) -> None:
+        """Make an artifact that only says why its recipe does not use it."""
+        with self.making(*parents) as out:
+            skip(out, reason)
+        self.show("skipped", reason)
 
     def require_licensed_scorers(self) -> None:
         """Go on only when every scorer that filters and gates holds a licence at its present version.
@@ -131,7 +138,7 @@ class Stage:
 
     def follow(self, report: Artifact) -> None:
         """Go on only where the recipe's decision point after ``report``, if it has one, decided so; see ``Ledger.follow``."""
-        point = self.recipe.decision_after(report.manifest.asset.removesuffix("_report"))
+        point = self.recipe.decision_after(stage_of_report(report.manifest.asset))
         if point is not None:
             self._wait(report, lambda: self.ledger.latest_decision(report.hash))
             self.ledger.follow(
@@ -153,7 +160,7 @@ class Stage:
 
     def require_gates(self, report: Artifact) -> None:
         """Go on only with a passing, fresh verdict of every blocking gate of ``report``'s stage, the recipe's own among them."""
-        stage = report.manifest.asset.removesuffix("_report")
+        stage = stage_of_report(report.manifest.asset)
         for name, policy in self.recipe.gates.items():
             if policy.stage == stage and policy.severity == "block":
                 self.require(name, report)
@@ -171,7 +178,7 @@ class Stage:
         from ..worker.failures import worker_error
 
         if self.context.run.tags.get(NIGHTLY_TAG):
-            spent = loop_costs(self.store, DEVICE_STAGES).values()
+            spent = loop_costs(self.store, DEVICE_ASSETS).values()
             estimate = last_costs(self.store, [self.asset]).get(self.asset)
             refuse_beyond(
                 self.recipe.budget, self.asset, sum(cost.device_s for cost in spent), estimate
@@ -242,6 +249,22 @@ def unlicensed(ledger: Ledger) -> str | None:
     from ..audit.scorers import SCORERS
 
     return refusal(ledger, SCORERS, current_scorer_version())
+
+
+def unused(recipe: Recipe, stage: str) -> str:
+    """Why a training stage is skipped."""
+    return f"the recipe's stages are {', '.join(recipe.reported[1:])}, without {stage}"
+
+
+def skipped_check(asset: str, check: str, reason: str) -> dg.AssetCheckResult:
+    """The result of a check that has nothing to look at; Dagster knows no third outcome, so the description says it."""
+    return dg.AssetCheckResult(
+        asset_key=asset,
+        check_name=check,
+        passed=True,
+        description=f"skipped: {reason}",
+        metadata={"verdict": "skipped"},
+    )
 
 
 @contextmanager

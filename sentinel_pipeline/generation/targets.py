@@ -49,7 +49,7 @@ def find_target(home: Home, model: str) -> Target:
     """
     recipe, _, stage = model.replace(":", "/", 1).partition("/")
     if stage and recipe in home.recipe_names() and not Path(model).is_dir():
-        return _of_stage(Store(home, recipe, "-", "-"), recipe, stage)
+        return _of_stage(Store.reading(home, recipe), recipe, stage)
     found = resolve_model(ModelSpec(source=model))
     name = Path(model).name if Path(model).is_dir() else model
     return Target(name=name, model_hash=files_hash(found), folder=Path(found["folder"]))

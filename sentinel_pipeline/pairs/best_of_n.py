@@ -117,7 +117,7 @@ def judge_answers(
     candidates = (
         Candidate(
             id=name,
-            source="model:sft",
+            source="model",
             messages=task.messages,
             completion=found[name].completion,
             task_id=task.id,

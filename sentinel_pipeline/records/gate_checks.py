@@ -8,9 +8,8 @@ from pathlib import Path
 from ..errors import BadInput, did_you_mean
 from .gap_spec import GapProof
 from .gate_spec import GatePolicy
+from .stages import REPORT_STAGES
 
-STAGES = ("base", "sft", "dpo", "grpo")
-"""Checkpoints that have a report, in the order of the loop."""
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,59}")
 
 
@@ -38,8 +37,8 @@ def _gate(name: str, policy: GatePolicy, suites: tuple[str, ...], path: Path) ->
     if not _NAME.fullmatch(name):
         raise bad("is no name for a gate.", None, "Use lower-case letters, digits and underscores.")
     for key, stage in (("stage", policy.stage), ("against", policy.against)):
-        if stage is not None and stage not in STAGES:
-            raise bad(f"{stage!r} is no stage.", key, did_you_mean(stage, STAGES))
+        if stage is not None and stage not in REPORT_STAGES:
+            raise bad(f"unknown stage {stage!r}.", key, did_you_mean(stage, REPORT_STAGES))
     lowest = -1 if policy.against else 0
     if not lowest < policy.threshold < 1 or not 0.5 < policy.confidence < 1:
         numbers = f"threshold {policy.threshold:g} and confidence {policy.confidence:g}"
@@ -54,7 +53,8 @@ def _gate(name: str, policy: GatePolicy, suites: tuple[str, ...], path: Path) ->
             "effect",
             "Ten points are written 0.10.",
         )
-    if policy.against and STAGES.index(policy.against) >= STAGES.index(policy.stage):
+    order = REPORT_STAGES.index
+    if policy.against and order(policy.against) >= order(policy.stage):
         raise bad(
             f"{policy.against!r} does not come before {policy.stage!r}.",
             "against",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -50,40 +51,12 @@ class GatePolicy:
     """How far beyond the threshold the truth must lie for the gate's power to be stated."""
 
 
-DEFAULT_GATES: dict[str, GatePolicy] = {
-    # Seeds 001 and 003: never train what the base model can do already.
-    "capability_gap": GatePolicy(
-        metric="pass_at_1", stage="base", threshold=0.30, direction="at_most"
-    ),
-    # Seed 000: at least 40 % Pass@1 and 95 % syntax rate.
-    "pass_at_1": GatePolicy(metric="pass_at_1", threshold=0.40),
-    "syntax_rate": GatePolicy(metric="syntax_rate", threshold=0.95),
-    # Eight tasks: a quick look, never a promotion.
-    "smoke_pass_at_1": GatePolicy(
-        metric="pass_at_1", suite="smoke", threshold=0.40, severity="warn"
-    ),
-    # The same of what is optimised further: a preference loss can fall while the task is forgotten.
-    "dpo_pass_at_1": GatePolicy(metric="pass_at_1", stage="dpo", threshold=0.40),
-    "dpo_syntax_rate": GatePolicy(metric="syntax_rate", stage="dpo", threshold=0.95),
-}
-"""The gates that every recipe has. ``[gates.NAME]`` changes the keys that it names, or adds a gate of the recipe's own."""
-GRPO_GATES: dict[str, GatePolicy] = {
-    "grpo_pass_at_1": GatePolicy(metric="pass_at_1", stage="grpo", threshold=0.40),
-    "grpo_syntax_rate": GatePolicy(metric="syntax_rate", stage="grpo", threshold=0.95),
-}
-"""The same after GRPO, in recipes that have a ``[grpo]``."""
-
-
-def with_defaults(gates: dict[str, Any], *, grpo: bool = False) -> dict[str, Any]:
+def with_defaults(gates: dict[str, Any], defaults: Mapping[str, GatePolicy]) -> dict[str, Any]:
     """A recipe's ``[gates]`` table laid over the default gates, key by key; what is no table is left for the reader to refuse."""
-    merged: dict[str, Any] = {name: _table(policy) for name, policy in _defaults(grpo).items()}
+    merged: dict[str, Any] = {name: _table(policy) for name, policy in defaults.items()}
     for name, table in gates.items():
         merged[name] = {**merged.get(name, {}), **table} if isinstance(table, dict) else table
     return merged
-
-
-def _defaults(grpo: bool) -> dict[str, GatePolicy]:
-    return {**DEFAULT_GATES, **GRPO_GATES} if grpo else DEFAULT_GATES
 
 
 def _table(policy: GatePolicy) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from .reward_spec import RewardSpec
-from .training_spec import FreezeStage, Windows
+from .training_spec import StageSpec, Windows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,9 +35,9 @@ class WatchRule:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GrpoSpec:
-    start: Literal["base", "sft", "dpo"] = "sft"
-    """Whose weights it starts from."""
+class GrpoSpec(StageSpec):
+    """Group-relative policy optimisation: what is sampled a step, how it is rewarded, and when to stop."""
+
     method: Literal["full", "lora"] = "lora"
     max_steps: int = 600
     prompts: int | None = None
@@ -53,7 +53,6 @@ class GrpoSpec:
     """Completions of one forward and backward pass; a divisor of the step's. All of them at once when absent."""
     engine: Literal["transformers", "vllm"] = "transformers"
     """Who generates; vLLM runs beside the trainer on the same device."""
-    optimizer: Literal["adamw", "muon"] = "adamw"
     learning_rate: float = 5e-6
     lr_scheduler_type: Literal["constant_with_warmup", "constant", "linear", "cosine"] = (
         "constant_with_warmup"
@@ -79,11 +78,6 @@ class GrpoSpec:
     min_eval_reward: float = 0.55
     """The check ``eval_reward``: seed 002's bar for the mean reward of the kept weights on the held-out prompts."""
     save_steps: int = 50
-    """Steps between full optimizer checkpoints."""
-    save_total_limit: int = 2
-    """Full optimizer checkpoints that are kept, the newest; the best model is kept apart from them."""
-    gradient_checkpointing: bool = False
-    """Compute activations again in the backward pass: less memory, about a third more time."""
     weights: dict[str, float] = field(default_factory=dict)
     """Weight of a reward or of a part of one, by name; a task's is 1 and a part's 0 when absent."""
     rewards: RewardSpec = field(default_factory=RewardSpec)
@@ -109,19 +103,6 @@ class GrpoSpec:
         return round(self.warmup_ratio * self.max_steps)
 
     @property
-    def weight_decay(self) -> float:
-        return 0.0
-
-    @property
-    def load_in_4bit(self) -> bool:
-        return False
-
-    @property
-    def stages(self) -> tuple[FreezeStage, ...]:
-        """What trains, trains from the first step on."""
-        return ()
-
-    @property
     def max_length(self) -> int:
         return self.max_prompt_length + self.max_completion_length
 
@@ -134,3 +115,7 @@ class GrpoSpec:
             early_stop_step=0,
             syntax_drops=0,
         )
+
+    def total_steps(self, rows: int) -> int:
+        """As many as the recipe says, however many prompts there are."""
+        return self.max_steps

@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import BadInput
+from .chain import complete, read_stages, refuse_gates_of_other_stages
 from .data_spec import CandidatesSpec, CriticSpec, MixSpec, TasksSpec
 from .decision_spec import DecisionPoint
+from .decoding import Decoding
 from .gap_spec import GapProof
 from .gate_checks import validate_gap, validate_gates
-from .gate_spec import DEFAULT_GATES, BenchSpec, GatePolicy, with_defaults
+from .gate_spec import BenchSpec, GatePolicy, with_defaults
 from .grpo_spec import GrpoSpec
 from .judge_spec import JudgeSpec
 from .launch_spec import LaunchSpec
@@ -26,11 +28,12 @@ from .model_spec import ModelSpec
 from .release_spec import ReleaseSpec
 from .review_spec import ReviewSpec
 from .scenario_spec import Scenario
+from .stages import BASE, TRAINING_STAGES, TrainingStage, default_gates, stage_named
 from .toml import read_section, read_toml
 from .training_checks import (
     check_decisions,
     check_grpo,
-    check_grpo_stage,
+    check_judged_stages,
     check_launch,
     check_method,
     check_pairs_and_dpo,
@@ -41,7 +44,7 @@ from .training_checks import (
     check_start,
     check_windows,
 )
-from .training_spec import Budget, DpoSpec, PairsSpec, SftSpec
+from .training_spec import Budget, DpoSpec, PairsSpec, SftSpec, StageSpec, TuneSpec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +54,9 @@ class Recipe:
     description: str = ""
     seed: int = 17
     nightly: bool = False
+    stages: tuple[str, ...] = ()
+    """The training stages that the recipe uses, in the order of the chain: ``["sft"]``, ``["sft", "grpo"]``, ``["grpo"]`` …
+    Absent: ``sft`` and ``dpo``, and of the optional stages those that have a section."""
     model: ModelSpec = field(default_factory=ModelSpec)
     tasks: TasksSpec = field(default_factory=TasksSpec)
     candidates: CandidatesSpec = field(default_factory=CandidatesSpec)
@@ -58,11 +64,12 @@ class Recipe:
     mix: MixSpec = field(default_factory=MixSpec)
     sft: SftSpec = field(default_factory=SftSpec)
     grpo: GrpoSpec | None = None
-    """None: the recipe has no GRPO."""
+    """None: the recipe does not use GRPO."""
     pairs: PairsSpec = field(default_factory=PairsSpec)
     dpo: DpoSpec = field(default_factory=DpoSpec)
     bench: BenchSpec = field(default_factory=BenchSpec)
-    gates: dict[str, GatePolicy] = field(default_factory=lambda: dict(DEFAULT_GATES))
+    gates: dict[str, GatePolicy] = field(default_factory=dict)
+    """By name; the default gates of its stages where nothing is said."""
     gap_proof: GapProof | None = None
     """Absent: the gate ``capability_gap`` alone says whether there is something to learn."""
     judge: JudgeSpec = field(default_factory=JudgeSpec)
@@ -74,6 +81,53 @@ class Recipe:
     """The decision tree: a point for each stage after whose report something is decided."""
     budget: Budget = field(default_factory=Budget)
     launch: LaunchSpec = field(default_factory=LaunchSpec)
+
+    def __post_init__(self) -> None:
+        """A recipe that is made without a file has the stages and the gates that an empty file has."""
+        if not self.stages:
+            optional = {stage.name for stage in TRAINING_STAGES if stage.optional}
+            names = tuple(
+                stage.name
+                for stage in TRAINING_STAGES
+                if stage.name not in optional or getattr(self, stage.name) is not None
+            )
+            object.__setattr__(self, "stages", names)
+        if not self.gates:
+            object.__setattr__(self, "gates", default_gates(self.stages))
+
+    @property
+    def chain(self) -> tuple[TrainingStage, ...]:
+        """The training stages that the recipe uses, in order."""
+        return tuple(stage for stage in TRAINING_STAGES if stage.name in self.stages)
+
+    @property
+    def reported(self) -> tuple[str, ...]:
+        """The base model and the stages that the recipe uses: what has a report, in the order of comparison."""
+        return (BASE, *(stage.name for stage in self.chain))
+
+    def spec_of(self, name: str) -> StageSpec:
+        """The settings of one of the recipe's stages."""
+        spec: StageSpec | None = getattr(self, name)
+        return spec if spec is not None else stage_named(name).spec()
+
+    def start_of(self, name: str) -> str:
+        """Whose weights a stage starts from: what its section says, else the stage before it, else the base model."""
+        return self.spec_of(name).start or self.before(name)
+
+    def before(self, name: str) -> str:
+        """The stage that comes before ``name`` in this recipe, or ``base``."""
+        return self.reported[self.reported.index(name) - 1]
+
+    def decoding(self) -> Decoding:
+        """How its suites are answered."""
+        bench = self.bench
+        return Decoding(
+            max_new_tokens=bench.max_new_tokens,
+            batch_size=bench.batch_size,
+            temperature=bench.temperature,
+            top_p=bench.top_p,
+            seed=self.seed,
+        )
 
     def decision_after(self, stage: str) -> DecisionPoint | None:
         return next((point for point in self.decisions if point.stage == stage), None)
@@ -97,8 +151,11 @@ def load_recipe(path: Path) -> Recipe:
     """
     data = read_toml(path)
     data.setdefault("name", path.stem)
+    names = read_stages(data, path)
+    complete(data, names, path)
     if isinstance(data.setdefault("gates", {}), dict):
-        data["gates"] = with_defaults(data["gates"], grpo="grpo" in data)
+        refuse_gates_of_other_stages(data["gates"], names, path)
+        data["gates"] = with_defaults(data["gates"], default_gates(names))
     recipe = read_section(Recipe, data, file=path)
     _validate(recipe, path)
     return recipe
@@ -124,17 +181,22 @@ def _validate(recipe: Recipe, path: Path) -> None:
             "is judge, and the recipe has none.", file=path, field="pairs.ranked_by", fix=fix
         )
     _positive(recipe, path)
-    for section, tuned in (("sft", recipe.sft), ("dpo", recipe.dpo)):
-        check_windows(tuned.windows, f"{section}.windows", path)
-        check_method(tuned, section, path)
-        check_stages(tuned, section, path)
-    check_launch(recipe.launch, {"sft": recipe.sft, "dpo": recipe.dpo}, path)
+    tuned = {
+        stage.name: spec
+        for stage in recipe.chain
+        if isinstance(spec := recipe.spec_of(stage.name), TuneSpec)
+    }
+    for section, spec in tuned.items():
+        check_windows(spec.windows, f"{section}.windows", path)
+        check_method(spec, section, path)
+        check_stages(spec, section, path)
+    check_launch(recipe.launch, tuned, path)
     check_self_generated(recipe.candidates.self_generated, path)
     check_start(recipe.model, recipe.sft, path)
-    check_schedules({"sft": recipe.sft, "dpo": recipe.dpo}, path)
+    check_schedules(tuned, path)
     check_pairs_and_dpo(recipe.pairs, recipe.dpo, recipe.budget, path)
     check_decisions(recipe.decisions, recipe.bench.suites, path)
-    check_grpo_stage(recipe.grpo, recipe.decisions, recipe.gates, path)
+    check_judged_stages(recipe.reported, recipe.decisions, recipe.gates, path)
     if recipe.grpo is not None:
         check_grpo(recipe.grpo, path)
     for at, scenario in enumerate(recipe.next):
@@ -208,15 +270,18 @@ def _check_bench(bench: BenchSpec, path: Path) -> None:
 
 def _positive(recipe: Recipe, path: Path) -> None:
     sections: tuple[tuple[str, Any, tuple[str, ...]], ...] = (
-        ("sft", recipe.sft, _TUNING),
-        ("sft.windows", recipe.sft.windows, ("eval_steps", "eval_items")),
         ("pairs", recipe.pairs, ("prompts", "min_pairs")),
-        ("dpo", recipe.dpo, _TUNING),
-        ("dpo.windows", recipe.dpo.windows, ("eval_steps", "eval_items")),
         ("bench", recipe.bench, ("max_new_tokens", "batch_size", "samples")),
         ("critic", recipe.critic, ("cpu_seconds", "memory_mib")),
         ("review", recipe.review, _review_numbers(recipe)),
     )
+    for stage in recipe.chain:
+        spec = recipe.spec_of(stage.name)
+        if isinstance(spec, TuneSpec):
+            sections += (
+                (stage.name, spec, _TUNING),
+                (f"{stage.name}.windows", spec.windows, ("eval_steps", "eval_items")),
+            )
     if recipe.grpo is not None:
         sections += (("grpo", recipe.grpo, _GRPO), ("grpo.rewards", recipe.grpo.rewards, _REWARDS))
     for section, spec, names in sections:

@@ -15,6 +15,7 @@ from .launch_spec import LaunchSpec
 from .model_spec import ModelSpec
 from .preference import REJECTION_KINDS
 from .scenario_spec import Condition, Scenario
+from .stages import REPORT_STAGES
 from .training_spec import Budget, DpoSpec, PairsSpec, SftSpec, TuneSpec, Windows
 
 
@@ -94,25 +95,26 @@ def check_grpo(spec: GrpoSpec, path: Path) -> None:
             )
 
 
-def check_grpo_stage(
-    grpo: GrpoSpec | None,
+def check_judged_stages(
+    reported: Sequence[str],
     points: Sequence[DecisionPoint],
     gates: Mapping[str, GatePolicy],
     path: Path,
 ) -> None:
-    """Nothing is decided about a stage that the recipe does not have."""
-    if grpo is not None:
-        return
-    asked = [f"decisions[{at}].stage" for at, point in enumerate(points) if point.stage == "grpo"]
-    asked += [
-        f"gates.{name}.stage"
-        for name, gate in gates.items()
-        if "grpo" in (gate.stage, gate.against)
+    """Nothing is decided about a stage that the recipe does not use."""
+    judged = [(f"decisions[{at}].stage", point.stage) for at, point in enumerate(points)]
+    judged += [(f"gates.{name}.stage", gate.stage) for name, gate in gates.items()]
+    judged += [
+        (f"gates.{name}.against", gate.against) for name, gate in gates.items() if gate.against
     ]
-    if asked:
-        raise BadInput(
-            "the recipe has no GRPO.", file=path, field=asked[0], fix="Add a [grpo] section."
-        )
+    for key, stage in judged:
+        if stage not in reported:
+            raise BadInput(
+                f"the recipe does not use the stage {stage!r}.",
+                file=path,
+                field=key,
+                fix=f"Add {stage!r} to stages; the recipe uses {', '.join(reported)}.",
+            )
 
 
 def check_scenario(scenario: Scenario, field_name: str, path: Path) -> None:
@@ -256,9 +258,9 @@ def check_stages(spec: TuneSpec, section: str, path: Path) -> None:
 def check_decisions(points: Sequence[DecisionPoint], suites: Sequence[str], path: Path) -> None:
     stages = [point.stage for point in points]
     for index, point in enumerate(points):
-        field, known = f"decisions[{index}]", ("base", "sft", "dpo", "grpo")
-        if point.stage not in known:
-            fix = did_you_mean(point.stage, known)
+        field = f"decisions[{index}]"
+        if point.stage not in REPORT_STAGES:
+            fix = did_you_mean(point.stage, REPORT_STAGES)
             raise BadInput(
                 f"{point.stage!r} is no stage with a report.",
                 file=path,

@@ -15,9 +15,8 @@ from ..critic.version import scorer_version
 from ..errors import BadInput, GateRefused, Infrastructure, did_you_mean
 from ..gates import policy_hash
 from ..records import GateVerdict
-from ..records.gate_checks import STAGES
 from ..records.recipe import Recipe
-from ..store import Artifact, Ledger, Store
+from ..store import Artifact, Ledger, Store, skipped_reason
 from ..store.manifest import read_manifest
 from ..store.retention import with_ancestors
 
@@ -50,11 +49,12 @@ def gather(store: Store, recipe: Recipe, stage: str | None) -> Evidence:
         Infrastructure: the report's bytes are not those of its manifest.
     """
     stage = stage or _last(store, recipe)
-    if stage not in STAGES[1:]:
+    names = [one.name for one in recipe.chain]
+    if stage not in names:
         raise BadInput(
-            f"{stage!r} is no stage that is released.",
+            f"unknown stage {stage!r}: {recipe.name} trains {', '.join(names)}.",
             field="--stage",
-            fix=did_you_mean(stage, STAGES[1:]),
+            fix=did_you_mean(stage, names),
         )
     if recipe.release.license is None:
         fix = 'Add [release] license = "apache-2.0" (or what holds) to the recipe.'
@@ -79,7 +79,8 @@ def gather(store: Store, recipe: Recipe, stage: str | None) -> Evidence:
 
 
 def _last(store: Store, recipe: Recipe) -> str:
-    made = [stage for stage in STAGES[1:] if store.find(f"{stage}_checkpoint")]
+    checkpoints = {stage.name: store.find(stage.checkpoint) for stage in recipe.chain}
+    made = [name for name, one in checkpoints.items() if one and not skipped_reason(one)]
     if not made:
         raise BadInput(
             f"{recipe.name} has no tuned checkpoint yet.",

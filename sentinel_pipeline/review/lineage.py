@@ -111,7 +111,7 @@ def _recipes(home: Home) -> list[str]:
 
 
 def _trained(home: Home, recipe: str, row: str, family: str | None) -> list[Trained]:
-    store = Store(home, recipe, "none", "none")
+    store = Store.reading(home, recipe)
     checkpoints = store.history("sft_checkpoint")
     found = []
     for mix in store.history("rebalanced_mix"):

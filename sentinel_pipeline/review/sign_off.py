@@ -56,7 +56,7 @@ def proofs(home: Home) -> list[str]:
     made = (
         name
         for name in home.recipe_names()
-        if Store(home, name, "none", "none").find("gap_proof") is not None
+        if Store.reading(home, name).find("gap_proof") is not None
     )
     return [name for name in made if home.recipe(name).gap_proof is not None]
 
@@ -68,7 +68,7 @@ def proof(home: Home, recipe: str) -> Proof:
     """
     if recipe not in proofs(home):
         raise Unknown("there is no gap proof of that recipe.", field="recipe")
-    made = Store(home, recipe, "none", "none").get("gap_proof")
+    made = Store.reading(home, recipe).get("gap_proof")
     found = Ledger(home.ledger).latest(GATE, made.hash)
     path: Path = made.path("conversations.jsonl")
     reason = str(made.json("proof.json")["reason"])
@@ -99,7 +99,7 @@ def sign(
         )
     if len(note) > 400 or not note.isprintable():
         raise BadInput("expected one printable line of at most 400 characters.", field="note")
-    made = Store(home, recipe, "none", "none").get("gap_proof")
+    made = Store.reading(home, recipe).get("gap_proof")
     signed = signature(home.recipe(recipe), made, user.name, verdict, note.strip())
     Ledger(home.ledger).record(signed, recipe=recipe, run_id="sign-off")
     return signed

@@ -128,6 +128,11 @@ class Store:
     run_id: str
     loop_id: str
 
+    @classmethod
+    def reading(cls, home: Home, recipe: str) -> Store:
+        """A store for reading what is current, seen from no run; what it would write belongs to nobody."""
+        return cls(home, recipe, run_id="-", loop_id="-")
+
     def _assets(self) -> Path:
         return self.home.runs / self.recipe
 

@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import BadInput
-from ..records.grpo_spec import GrpoSpec
-from ..records.training_spec import Distillation, TuneSpec
+from ..records.training_spec import Distillation, StageSpec
 from .freezing import rate_factor
 
 if TYPE_CHECKING:
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 
-def rate_of(spec: TuneSpec | GrpoSpec, step: int) -> float:
+def rate_of(spec: StageSpec, step: int) -> float:
     """What the scheduled learning rate is multiplied with after ``step`` steps: by the stage, and by the teacher's presence."""
     taught: Distillation | None = getattr(spec, "distillation", None)
     return rate_factor(spec.stages, step) * (

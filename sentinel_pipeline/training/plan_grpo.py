@@ -10,11 +10,34 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..records.grpo_spec import GrpoSpec
+from ..records.stages import TrainingStage
 from ..rewards.coverage import Coverage, planned
+from ..store import Store
+from .plan import Plan, Refusal
 from .plan_model import PlannedModel, scheduled_rates
 
 FEW = 0.5
 """Less of its prompts than this, and a plan warns."""
+
+
+def plan_prompts(plan: Plan, stage: TrainingStage, store: Store) -> None:
+    """A stage that answers the task bank's prompts, as many of each family as the recipe asks for."""
+    spec = plan.recipe.spec_of(stage.name)
+    assert isinstance(spec, GrpoSpec)
+    context = plan.model.context if plan.model is not None else 0
+    if context and spec.max_completion_length >= context:
+        reason = (
+            f"{spec.max_completion_length} tokens, but the model attends to {context}: lower it."
+        )
+        plan.refusals.append(Refusal(field=f"{stage.name}.max_completion_length", reason=reason))
+    if not sum(plan.recipe.tasks.train.values()):
+        plan.refusals.append(
+            Refusal(field="tasks.train", reason="there is no training task to ask: name families.")
+        )
+        return
+    entry = plan_grpo(spec, plan.recipe.tasks.train, plan.model, "as the recipe asks")
+    plan.trainers[stage.name] = entry
+    plan.warnings.append(coverage_note(spec, entry))
 
 
 def plan_grpo(

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 class Watch:
     """The state of a run that is not the trainer's."""
 
-    job: TuneJob
+    job: TuneJob[Any]
     tokenizer: PreTrainedTokenizerBase
     progress: Progress
     interrupts: Interrupts

@@ -111,7 +111,7 @@ def comparisons(home: Home) -> dict[str, str]:
     """Recipe -> when its newest comparison was made (UTC), the newest first."""
     found = {}
     for path in home.runs.glob("*/comparison/current"):
-        made = Store(home, path.parents[1].name, "-", "-").find("comparison")
+        made = Store.reading(home, path.parents[1].name).find("comparison")
         if made and (made.folder / "comparison.html").is_file():
             found[made.manifest.recipe] = made.manifest.created_at[:16].replace("T", " ")
     return dict(sorted(found.items(), key=lambda one: one[1], reverse=True))
@@ -136,7 +136,7 @@ def _comparison(home: Home) -> Endpoint:
         recipe = request.path_params["recipe"]
         if recipe not in await run_in_threadpool(comparisons, home):
             return PlainTextResponse("There is no comparison of that recipe.", 404)
-        made = Store(home, recipe, "-", "-").get("comparison")
+        made = Store.reading(home, recipe).get("comparison")
         page = made.path("comparison.html").read_text(encoding="utf-8", errors="replace")
         return HTMLResponse(page, headers={"content-security-policy": _ITS_OWN_STYLE})
 

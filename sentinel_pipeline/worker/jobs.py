@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
 from ..errors import BadInput, did_you_mean
 from ..records.data_spec import CriticSpec, SelfGenerated
 from ..records.decoding import Decoding
-from ..records.grpo_spec import GrpoSpec
 from ..records.launch_spec import LaunchSpec
 from ..records.model_spec import EmbeddedModel
 from ..records.recipe import Recipe
+from ..records.stages import STAGE_NAMES, stage_named
 from ..records.toml import read_section
-from ..records.training_spec import DpoSpec, SftSpec
 from ..store import Home, write_json
 from .failures import failure_path
 from .job_kinds import AnswerJob as AnswerJob
@@ -33,7 +32,8 @@ from .job_kinds import SftJob as SftJob
 from .job_kinds import TuneJob as TuneJob
 
 _KINDS: dict[str, type[Any]] = {
-    cls.kind: cls for cls in (PretrainJob, SftJob, DpoJob, GrpoJob, AnswerJob, SelfInstructJob)
+    **{cls.kind: cls for cls in (PretrainJob, AnswerJob, SelfInstructJob)},
+    **dict.fromkeys(STAGE_NAMES, TuneJob),
 }
 _PATHS = ("out", "logs", "model", "rows", "suite", "device_lock", "cache", "teacher")
 
@@ -51,8 +51,9 @@ def pretrain_job(recipe: Recipe, out: Path, device_lock: Path | None = None) -> 
     )
 
 
-def sft_job(
+def tune_job(
     recipe: Recipe,
+    stage: str,
     model: Path | str,
     rows: Path,
     suite: Path | None,
@@ -60,82 +61,31 @@ def sft_job(
     device_lock: Path | None = None,
     teacher: Path | None = None,
 ) -> Path:
-    """Write the job that fine-tunes ``model`` on ``rows`` with windows on ``suite``; returns the job file's path."""
-    tuning = _tuning(recipe, model, rows, suite, out, device_lock)
+    """Write the job that trains ``model`` on ``rows`` as a stage does, with windows on ``suite``; returns the job file's path."""
     return write_job(
-        SftJob(spec=recipe.sft, teacher=teacher if recipe.sft.distillation else None, **tuning)
+        TuneJob(
+            kind=stage,
+            out=out,
+            logs=out / "logs",
+            model=Path(model),
+            rows=rows,
+            suite=suite,
+            device_lock=device_lock,
+            seed=recipe.seed,
+            spec=recipe.spec_of(stage),
+            decoding=recipe.decoding(),
+            launch=recipe.launch if stage_named(stage).distributed else LaunchSpec(),
+            teacher=teacher,
+        )
     )
-
-
-def dpo_job(
-    recipe: Recipe,
-    model: Path | str,
-    rows: Path,
-    suite: Path | None,
-    out: Path,
-    device_lock: Path | None = None,
-) -> Path:
-    """Write the job that optimises ``model`` on the pairs of ``rows`` with windows on ``suite``; returns the job file's path."""
-    return write_job(
-        DpoJob(spec=recipe.dpo, **_tuning(recipe, model, rows, suite, out, device_lock))
-    )
-
-
-def grpo_job(
-    recipe: Recipe,
-    model: Path | str,
-    tasks: Path,
-    suite: Path,
-    out: Path,
-    device_lock: Path | None = None,
-) -> Path:
-    """Write the job that reinforces ``model`` on ``tasks`` (Parquet) with windows on ``suite``; returns the job file's path."""
-    assert recipe.grpo is not None
-    tuning = _tuning(recipe, model, tasks, suite, out, device_lock) | {"launch": LaunchSpec()}
-    return write_job(GrpoJob(spec=recipe.grpo, **tuning))
-
-
-def _tuning(
-    recipe: Recipe,
-    model: Path | str,
-    rows: Path,
-    suite: Path | None,
-    out: Path,
-    device_lock: Path | None,
-) -> dict[str, Any]:
-    bench = recipe.bench
-    window = Decoding(
-        max_new_tokens=bench.max_new_tokens,
-        batch_size=bench.batch_size,
-        temperature=bench.temperature,
-        top_p=bench.top_p,
-        seed=recipe.seed,
-    )
-    return {
-        "out": out,
-        "logs": out / "logs",
-        "model": Path(model),
-        "rows": rows,
-        "suite": suite,
-        "device_lock": device_lock,
-        "seed": recipe.seed,
-        "decoding": window,
-        "launch": recipe.launch,
-    }
 
 
 def sample_job(
     recipe: Recipe, model: Path | str, tasks: Path, logs: Path, device_lock: Path | None = None
 ) -> Path:
     """Write the job that samples ``recipe.pairs.samples`` answers to each task of ``tasks`` into ``logs/pairs.jsonl``."""
-    pairs, bench = recipe.pairs, recipe.bench
-    decoding = Decoding(
-        max_new_tokens=bench.max_new_tokens,
-        batch_size=bench.batch_size,
-        temperature=pairs.temperature,
-        top_p=pairs.top_p,
-        seed=recipe.seed,
-    )
+    pairs = recipe.pairs
+    decoding = replace(recipe.decoding(), temperature=pairs.temperature, top_p=pairs.top_p)
     return write_job(
         AnswerJob(
             logs=logs,
@@ -169,13 +119,6 @@ def answer_job(
         if isinstance(suites, Path)
         else dict(suites)
     )
-    decoding = Decoding(
-        max_new_tokens=bench.max_new_tokens,
-        batch_size=bench.batch_size,
-        temperature=bench.temperature,
-        top_p=bench.top_p,
-        seed=recipe.seed,
-    )
     return write_job(
         AnswerJob(
             samples=bench.samples,
@@ -184,7 +127,7 @@ def answer_job(
             model=Path(model),
             suites={name: str(path) for name, path in files.items()},
             device_lock=home.device_lock,
-            decoding=decoding,
+            decoding=recipe.decoding(),
             cache=home.answers,
             model_hash=model_hash,
         )
@@ -193,7 +136,7 @@ def answer_job(
 
 def job_to_json(job: Job) -> dict[str, Any]:
     """Plain data with the job's ``kind``; paths as text."""
-    data = {"kind": job.kind, **asdict(job)}
+    data = {"kind": job.kind} | asdict(job)
     return {key: str(value) if isinstance(value, Path) else value for key, value in data.items()}
 
 
@@ -223,19 +166,24 @@ def read_job(path: Path) -> Job:
             field="kind",
             fix=did_you_mean(str(found), _KINDS),
         )
-    cls = _KINDS[data.pop("kind")]
+    kind = data["kind"]
+    cls = _KINDS[kind]
+    if cls is not TuneJob:
+        del data["kind"]
     paths = {name: Path(data.pop(name)) for name in _PATHS if isinstance(data.get(name), str)}
     rest = {key: value for key, value in data.items() if value is not None}
-    return _build(cls, rest, paths, path)
+    return _build(cls, kind, rest, paths, path)
 
 
-def _build(cls: type[Any], rest: dict[str, Any], paths: dict[str, Path], file: Path) -> Job:
+def _build(
+    cls: type[Any], kind: str, rest: dict[str, Any], paths: dict[str, Path], file: Path
+) -> Job:
     known = {f.name for f in fields(cls)}
     for key in (*rest, *paths):
         if key not in known:
             raise BadInput("unknown field.", file=file, field=key, fix=did_you_mean(key, known))
     nested: dict[str, Any] = {
-        "spec": _spec_type(cls),
+        "spec": _spec_type(cls, kind),
         "decoding": Decoding,
         "critic": CriticSpec,
         "launch": LaunchSpec,
@@ -248,14 +196,10 @@ def _build(cls: type[Any], rest: dict[str, Any], paths: dict[str, Path], file: P
         raise BadInput(f"{error}.", file=file) from error
 
 
-def _spec_type(cls: type[Any]) -> type[Any]:
-    specs: dict[type[Any], type[Any]] = {
-        PretrainJob: EmbeddedModel,
-        DpoJob: DpoSpec,
-        GrpoJob: GrpoSpec,
-        SelfInstructJob: SelfGenerated,
-    }
-    return specs.get(cls, SftSpec)
+def _spec_type(cls: type[Any], kind: str) -> type[Any]:
+    if cls is TuneJob:
+        return stage_named(kind).spec
+    return EmbeddedModel if cls is PretrainJob else SelfGenerated
 
 
 def _pruned(table: dict[str, Any]) -> dict[str, Any]:
