@@ -22,6 +22,7 @@ from .gate_checks import validate_gap, validate_gates
 from .gate_spec import BenchSpec, GatePolicy, with_defaults
 from .grpo_spec import GrpoSpec
 from .judge_spec import JudgeSpec
+from .kto_spec import KtoSpec, check_kto
 from .launch_spec import LaunchSpec
 from .mix_rules import check_mix
 from .model_spec import ModelSpec
@@ -67,6 +68,8 @@ class Recipe:
     """None: the recipe does not use GRPO."""
     pairs: PairsSpec = field(default_factory=PairsSpec)
     dpo: DpoSpec = field(default_factory=DpoSpec)
+    kto: KtoSpec | None = None
+    """None: the recipe does not use KTO."""
     bench: BenchSpec = field(default_factory=BenchSpec)
     gates: dict[str, GatePolicy] = field(default_factory=dict)
     """By name; the default gates of its stages where nothing is said."""
@@ -199,6 +202,8 @@ def _validate(recipe: Recipe, path: Path) -> None:
     check_judged_stages(recipe.reported, recipe.decisions, recipe.gates, path)
     if recipe.grpo is not None:
         check_grpo(recipe.grpo, path)
+    if recipe.kto is not None:
+        check_kto(recipe.kto, path)
     for at, scenario in enumerate(recipe.next):
         check_scenario(scenario, f"next[{at}]", path)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from .candidate import Candidate, content_id
-from .messages import Message
+from .messages import Message, messages_from
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,11 +39,38 @@ class UnpairedAnswer:
             task_id=self.task_id,
         )
 
+    @property
+    def label(self) -> Literal["desirable", "undesirable"]:
+        return "desirable" if self.desirable else "undesirable"
+
     def to_row(self) -> dict[str, Any]:
-        """Everything but the texts, which ``to_trl`` holds: where a row of the training file came
-        from."""
-        names = ("id", "desirable", "origin", "source", "reason", "task_id")
+        """A row of the ``rows`` table, whose category is the label: a plan counts each class."""
+        return {
+            "id": self.id,
+            "category": self.label,
+            "messages": [turn.to_dict() for turn in self.messages],
+            "completion": self.completion,
+            "origin": self.origin,
+            "task_id": self.task_id,
+        }
+
+    def to_label(self) -> dict[str, Any]:
+        """Who labelled the answer and why, without its texts."""
+        names = ("id", "label", "origin", "source", "reason", "task_id")
         return {name: getattr(self, name) for name in names}
+
+    @classmethod
+    def from_row(cls, row: dict[str, Any], label: dict[str, Any]) -> UnpairedAnswer:
+        """What ``to_row`` and ``to_label`` wrote of one answer."""
+        return cls(
+            messages=messages_from(row["messages"]),
+            completion=row["completion"],
+            desirable=row["category"] == "desirable",
+            origin=row["origin"],
+            source=label["source"],
+            reason=label["reason"],
+            task_id=row["task_id"],
+        )
 
     def to_trl(self) -> dict[str, Any]:
         """TRL's conversational unpaired preference format with an explicit prompt."""

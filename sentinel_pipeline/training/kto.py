@@ -19,13 +19,12 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import BadInput
 from ..generation.loading import load_tokenizer
-from ..records.kto_spec import LEAST_RATIO, MOST_RATIO, SMALLEST_BATCH, LossWeights
+from ..records.kto_spec import LEAST_RATIO, MOST_RATIO, SMALLEST_BATCH, KtoSpec, LossWeights
 from ..store import write_json
 from ..worker import ranks
 from ..worker.interrupts import Interrupts
-from ..worker.kto_job import KtoJob
+from ..worker.job_kinds import TuneJob
 from ..worker.progress import Progress
-from .dpo import shared_rows
 from .fit import (
     TrainingSetup,
     check_vocabulary,
@@ -34,8 +33,8 @@ from .fit import (
     load_trainable,
     new_adapter,
     prepare_trainer,
-    total_steps,
 )
+from .shared_rows import shared_rows
 from .trainer import sample_order
 from .unpaired_tokens import EncodedAnswer, laid_out, prepare_answers
 from .watch import Watch
@@ -44,6 +43,8 @@ from .windows import Scorer, critic_scorer
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
+KtoJob = TuneJob[KtoSpec]
+"""Its rows are ``{"prompt": [turns], "completion": [turn], "label": true or false}``."""
 NUMBERS = (
     "rewards/margins",
     "rewards/chosen",
@@ -131,7 +132,7 @@ def build_trainer(
     job: Any = setup.job
     spec = job.spec
     setup.tokenizer.padding_side = "right"
-    steps = total_steps(len(answers), spec)
+    steps = spec.total_steps(len(answers))
     count = steps * spec.batch_size * spec.gradient_accumulation_steps
     micro_batch = spec.batch_size // ranks.world()
     samples = laid_out(answers, sample_order(len(answers), count, job.seed), micro_batch)

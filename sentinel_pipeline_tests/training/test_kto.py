@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,13 @@ from sentinel_pipeline.records.kto_spec import KtoSpec, check_kto
 from sentinel_pipeline.records.training_spec import Windows
 from sentinel_pipeline.training.checkpoints import complete_checkpoints
 from sentinel_pipeline.training.fit import TrainingSetup, load_trainable, open_watch
-from sentinel_pipeline.training.kto import build_trainer, train_kto
+from sentinel_pipeline.training.kto import KtoJob, build_trainer, train_kto
+from sentinel_pipeline.training.out_of_memory import next_remedy, with_remedies
 from sentinel_pipeline.training.sft import train_sft
 from sentinel_pipeline.training.trainer import sample_order
 from sentinel_pipeline.training.unpaired_tokens import EncodedAnswer, laid_out, prepare_answers
 from sentinel_pipeline.worker.interrupts import Interrupted, Interrupts
-from sentinel_pipeline.worker.kto_job import KtoJob
+from sentinel_pipeline.worker.jobs import read_job, write_job
 
 from .material import exact_match, silent, small_sft_job
 
@@ -58,6 +60,7 @@ def kto_job(out: Path, model: Path, rows: Path, suite: Path | None, **changes: A
         "windows": windows,
     }
     return KtoJob(
+        kind="kto",
         out=out,
         logs=out / "logs",
         model=model,
@@ -240,6 +243,25 @@ def stop_at(job: KtoJob, at: int) -> None:
 def assert_alike(job: KtoJob, other: KtoJob, weights: str) -> None:
     for name in (weights, "losses.jsonl", "windows.jsonl", "training.json"):
         assert (job.out / name).read_bytes() == (other.out / name).read_bytes(), name
+
+
+def test_a_full_memory_leaves_two_answers_a_micro_batch(
+    tmp_path: Path, base: Path, answers: Path
+) -> None:
+    job = kto_job(tmp_path, base, answers, None, gradient_checkpointing=True)
+    tried: list[tuple[int, int]] = []
+
+    def attempt(changed: KtoJob) -> dict[str, Any]:
+        tried.append((changed.spec.batch_size, changed.spec.gradient_accumulation_steps))
+        if changed.spec.batch_size > 2:
+            raise RuntimeError("CPU out of memory")
+        return run(changed)
+
+    result = with_remedies(job, attempt, silent(job.logs))
+    assert (tried, result["steps"]) == ([(4, 1), (2, 2)], 6)
+    assert next_remedy(replace(job.spec, batch_size=2), False, job.stage.smallest_batch) is None
+    first = rows_of(job.out / "losses.jsonl")[0]
+    assert first["kl"] == pytest.approx(0.0, abs=1e-6)
 
 
 @pytest.fixture(scope="module")
@@ -457,3 +479,8 @@ def test_a_loss_that_is_not_finite_names_the_key(tmp_path: Path, base: Path, ans
     with pytest.raises(BadInput, match=r"kto\.learning_rate.*loss is (nan|inf)"):
         run(job)
     assert not (job.out / "model").exists()
+
+
+def test_a_job_file_is_read_back(tmp_path: Path, base: Path, answers: Path) -> None:
+    job = kto_job(tmp_path, base, answers, None, beta=0.3, undesirable_weight=1.5)
+    assert read_job(write_job(job)) == job
