@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 from ..errors import BadInput
 from ..mix.decontam import decontaminate
-from ..records import Candidate, CriticLabels, Task
+from ..records import LABELS, Candidate, CriticLabels, Task
 from ..records.candidate import content_id
 from ..records.kto_spec import UnpairedSpec
 from ..records.unpaired import UnpairedAnswer
@@ -55,7 +55,8 @@ class UnpairedReport:
     sources: dict[str, dict[str, int]]
     """Where answers came from -> ``desirable`` and ``undesirable`` answers kept."""
     reasons: dict[str, int]
-    """Why undesirable answers are so, by the stable part of the reason, the commonest first."""
+    """Why undesirable answers are so: the label that rejects them or the person's decision, the
+    commonest first."""
     prompts: int
     """Different prompts among the answers kept."""
     both: int
@@ -127,12 +128,17 @@ def critic_answers(accepted: Path, rejected: Path, tally: Counter[str]) -> Itera
         yield _answer(candidate, True, "accepted")
     for row in read_parquet(rejected):
         labels = CriticLabels.from_row(row)
+        named = [(name, getattr(labels, name)) for name in LABELS if name != "accepted"]
         if labels.accepted.value is None:
             tally["left_open"] += 1
         elif labels.no_secret.value is False:
             tally["secret"] += 1
         else:
-            yield _answer(Candidate.from_row(row), False, labels.accepted.reason)
+            why = next(
+                (f"{name}: {label.reason}" for name, label in named if label.value is False),
+                labels.accepted.reason,
+            )
+            yield _answer(Candidate.from_row(row), False, why)
 
 
 def _answer(candidate: Candidate, desirable: bool, reason: str) -> UnpairedAnswer:

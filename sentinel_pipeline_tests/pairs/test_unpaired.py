@@ -207,6 +207,8 @@ def test_the_critics_answers_are_those_that_it_decided_and_that_hold_no_secret(
         ("answer 2", True, "person"),
         ("answer 3", False, "critic"),
     ]
+    assert built.answers[2].reason == "tests_pass: assertion"
+    assert built.report.reasons == {"tests_pass": 1}
     left = built.report.left_out
     assert (built.report.read, left["left_open"], left["secret"]) == (5, 1, 1)
     assert built.report.sources["human"] == {"desirable": 1, "undesirable": 0}
