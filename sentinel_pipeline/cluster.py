@@ -102,8 +102,10 @@ def run_task(
         Infrastructure: the task was lost for good.
     """
     ray = connect()
-    asked = gpus if ray.cluster_resources().get("GPU") else 0
-    reference = ray.remote(num_cpus=1, num_gpus=asked, max_retries=RETRIES)(work).remote(*arguments)
+    device_count = gpus if ray.cluster_resources().get("GPU") else 0
+    reference = ray.remote(num_cpus=1, num_gpus=device_count, max_retries=RETRIES)(work).remote(
+        *arguments
+    )
     while not ray.wait([reference], timeout=_POLL_S)[0]:
         poll()
     try:

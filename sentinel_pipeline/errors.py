@@ -65,9 +65,9 @@ class Infrastructure(SentinelError):
     exit_code = EXIT_INFRASTRUCTURE
 
 
-def did_you_mean(unknown: str, known: Iterable[str]) -> str:
+def did_you_mean(unknown: str, choices: Iterable[str]) -> str:
     """``"Did you mean 'x'? Known: …"``, the half-sentence that every unknown-name error ends with."""
-    names = sorted(known)
+    names = sorted(choices)
     near = difflib.get_close_matches(unknown, names, n=1, cutoff=0.5)
     hint = f"Did you mean {near[0]!r}? " if near else ""
     return f"{hint}Known: {', '.join(names)}."

@@ -20,7 +20,9 @@ _STYLE: dict[Any, Any] = {
     "axes.spines.top": False,
     "axes.spines.right": False,
 }
-_BLUE, _GREY, _ORANGE = "#2563eb", "#94a3b8", "#ea580c"
+_BLUE = "#2563eb"
+_GREY = "#94a3b8"
+_ORANGE = "#ea580c"
 
 
 class Bar(NamedTuple):
@@ -86,36 +88,36 @@ def difference_bars(bars: Sequence[Bar], title: str) -> str:
 
 
 def shares(
-    before: Mapping[str, float], after: Mapping[str, float], wanted: Mapping[str, float], title: str
+    before: Mapping[str, float], after: Mapping[str, float], target: Mapping[str, float], title: str
 ) -> str:
     """Grouped bars of category shares: before, after, and a mark where each was wanted; Markdown with one image."""
 
     def draw(axes: Axes) -> None:
-        places = range(len(wanted))
+        places = range(len(target))
         axes.bar(
             [p - 0.2 for p in places],
-            [before.get(n, 0) for n in wanted],
+            [before.get(n, 0) for n in target],
             0.4,
             color=_GREY,
             label="before",
         )
         axes.bar(
             [p + 0.2 for p in places],
-            [after.get(n, 0) for n in wanted],
+            [after.get(n, 0) for n in target],
             0.4,
             color=_BLUE,
             label="after",
         )
         axes.plot(
             places,
-            list(wanted.values()),
+            list(target.values()),
             "_",
             color=_ORANGE,
             markersize=28,
             markeredgewidth=2,
             label="wanted",
         )
-        axes.set_xticks(list(places), [name.replace("_", "\n") for name in wanted])
+        axes.set_xticks(list(places), [name.replace("_", "\n") for name in target])
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
         axes.legend(frameon=False)
 

@@ -1,4 +1,7 @@
-"""Who may import whom, and what importing the graph may load: read from the sources, not from habit."""
+"""Who may import whom, and what importing the graph may load: read from the sources, not from habit.
+
+``python -m sentinel_pipeline_tests.test_architecture`` writes the page ``docs/architecture.md`` anew from the same sources.
+"""
 
 from __future__ import annotations
 
@@ -150,3 +153,89 @@ def test_importing_the_definitions_loads_no_heavy_library() -> None:
         [sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True
     )
     assert not set(done.stdout.split()) & LATE
+
+
+PAGE = PACKAGE.parent / "docs" / "architecture.md"
+HEAD = """# Architecture
+
+This page is generated from the imports: `python -m sentinel_pipeline_tests.test_architecture` writes it, a test compares it.
+
+A room is a folder (or a file beside them) of `sentinel_pipeline`. It imports rooms of lower floors only, never one of its own
+floor, and no file imports itself through others. Three front doors stand side by side: the command (`cli`), the web pages
+(`web`) and Dagster (`defs`). `run_job` is the process that trains or generates, `run_loop` the one that runs the loop.
+"""
+
+
+def room_arrows() -> dict[str, set[str]]:
+    """Room -> rooms that it imports. The package's own face is no room."""
+    rooms: dict[str, set[str]] = {room(path): set() for path in MODULES if room(path) != "__init__"}
+    for path in MODULES:
+        here = room(path)
+        for name in imports(path):
+            parts = name.split(".")
+            if parts[0] == "sentinel_pipeline" and len(parts) > 1 and parts[1] in rooms:
+                rooms.setdefault(here, set()).add(parts[1])
+    return {name: there - {name} for name, there in rooms.items() if name != "__init__"}
+
+
+def without_shortcuts(arrows_of: dict[str, set[str]]) -> dict[str, set[str]]:
+    """The transitive reduction: an arrow is drawn only where no longer way leads to the same room."""
+
+    def reach(name: str) -> set[str]:
+        return {name}.union(*(reach(there) for there in arrows_of[name]))
+
+    return {
+        name: {
+            there
+            for there in targets
+            if not any(there in reach(other) for other in targets - {there})
+        }
+        for name, targets in arrows_of.items()
+    }
+
+
+def first_sentence(name: str) -> str:
+    """What a room's own docstring says that it is."""
+    folder = PACKAGE / name
+    path = folder / "__init__.py" if folder.is_dir() else folder.with_suffix(".py")
+    text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    return text.split("\n\n")[0].replace("\n", " ").replace("|", "\\|")
+
+
+def architecture_page() -> str:
+    """``docs/architecture.md``: the drawing of the rooms, and the table of floors."""
+    drawn = without_shortcuts(room_arrows())
+    lines = [HEAD, "## Drawing", "", "Arrows that follow from others are left out.", ""]
+    lines += ["```mermaid", "graph BT"]
+    for number, rooms in enumerate(FLOORS, start=1):
+        names = sorted(name for name in rooms if name in drawn)
+        lines.append(f"  subgraph floor{number}[floor {number}]")
+        lines += [f"    {name}" for name in names]
+        lines.append("  end")
+    for name, targets in sorted(drawn.items()):
+        lines += [f"  {name} --> {there}" for there in sorted(targets)]
+    lines += [
+        "```",
+        "",
+        "## Floors",
+        "",
+        "| floor | room | what it is | imports |",
+        "|---|---|---|---|",
+    ]
+    arrows_of = room_arrows()
+    for number, rooms in enumerate(FLOORS, start=1):
+        for name in sorted(name for name in rooms if name in drawn):
+            there = ", ".join(f"`{target}`" for target in sorted(arrows_of[name])) or "–"
+            lines.append(f"| {number} | `{name}` | {first_sentence(name)} | {there} |")
+    return "\n".join(lines) + "\n"
+
+
+def test_the_architecture_page_is_that_of_the_imports() -> None:
+    expected = architecture_page()
+    assert PAGE.read_text(encoding="utf-8") == expected, (
+        "run: python -m sentinel_pipeline_tests.test_architecture"
+    )
+
+
+if __name__ == "__main__":
+    PAGE.write_text(architecture_page(), encoding="utf-8")

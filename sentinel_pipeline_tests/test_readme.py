@@ -99,6 +99,9 @@ def test_make_targets_recipes_jobs_and_assets_are_those_that_exist() -> None:
         key.to_user_string() for key in defs.get_repository_def().asset_graph.get_all_asset_keys()
     }
     assert assets <= names, sorted(assets - names)
+    nodes = defs.get_repository_def().asset_graph.asset_nodes
+    told = set(re.findall(r"^\| (\w+) \| `", graph, re.M))
+    assert told == {node.group_name for node in nodes}
     assert {job.name for job in JOBS} <= names
 
 

@@ -45,7 +45,7 @@ def send(url: str, alert: Alert) -> str | None:
     from apprise import Apprise, NotifyFormat, NotifyType
 
     sender = Apprise()
-    with _complaints() as said:
+    with _complaints() as complaints:
         if not sender.add(url):
             return "is no URL that Apprise knows"
         kind = NotifyType.INFO if alert.kind == "digest" else NotifyType.WARNING
@@ -53,7 +53,7 @@ def send(url: str, alert: Alert) -> str | None:
         done = sender.notify(
             title=alert.title, body=body, notify_type=kind, body_format=NotifyFormat.TEXT
         )
-    return None if done else "; ".join(said)[:500] or "was refused without a word"
+    return None if done else "; ".join(complaints)[:500] or "was refused without a word"
 
 
 class _Keep(logging.Handler):
@@ -68,7 +68,8 @@ class _Keep(logging.Handler):
 @contextmanager
 def _complaints() -> Iterator[list[str]]:
     """What Apprise logs meanwhile: the only place where it says why."""
-    logger, keep = logging.getLogger("apprise"), _Keep()
+    logger = logging.getLogger("apprise")
+    keep = _Keep()
     before = logger.propagate
     logger.addHandler(keep)
     logger.propagate = False

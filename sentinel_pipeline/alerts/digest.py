@@ -65,22 +65,22 @@ class Digest:
         return asdict(self) | {"night": self.night.isoformat()}
 
 
-def build_digest(home: Home, seen: NightSeen) -> Digest:
+def build_digest(home: Home, night: NightSeen) -> Digest:
     """Gather one night whose runs are over."""
     ledger = Ledger(home.ledger)
-    gates = tuple((run.recipe, verdict) for run in seen.runs for verdict in _last(ledger, run))
+    gates = tuple((run.recipe, verdict) for run in night.runs for verdict in _last(ledger, run))
     changes = tuple(
-        change for run in seen.runs for change in changes_of(home, run.recipe, run.run_id)
+        change for run in night.runs for change in changes_of(home, run.recipe, run.run_id)
     )
     return Digest(
-        night=seen.night,
-        runs=tuple(seen.runs),
-        spent=dict(seen.spent),
+        night=night.night,
+        runs=tuple(night.runs),
+        spent=dict(night.spent),
         gates=gates,
         changes=changes,
         needs=(
-            *_needs(seen, gates, changes),
-            *(line for run in seen.runs for line in left_open(home, run)),
+            *_needs(night, gates, changes),
+            *(line for run in night.runs for line in left_open(home, run)),
         ),
     )
 
@@ -95,11 +95,11 @@ def changes_of(home: Home, recipe: str, run_id: str) -> Iterator[Change]:
     store = Store(home, recipe, run_id=run_id, loop_id=run_id)
     for folder in sorted((home.runs / recipe).glob(f"*_report/{run_id}")):
         history = store.history(folder.parent.name)
-        index = next(i for i, made in enumerate(history) if made.manifest.run_id == run_id)
+        index = next(i for i, artifact in enumerate(history) if artifact.manifest.run_id == run_id)
         earlier = [
-            made
-            for made in history[:index]
-            if made.manifest.loop_id != history[index].manifest.loop_id
+            artifact
+            for artifact in history[:index]
+            if artifact.manifest.loop_id != history[index].manifest.loop_id
         ]
         if earlier:
             yield from _suites(recipe, earlier[-1], history[index])
@@ -111,7 +111,7 @@ def _suites(recipe: str, before: Artifact, now: Artifact) -> Iterator[Change]:
         if not (before.folder / suite / "samples.parquet").is_file():
             continue
         try:
-            found, _ = compare(
+            comparisons, _ = compare(
                 read_samples(before, suite),
                 read_samples(now, suite),
                 from_stage="before",
@@ -120,13 +120,14 @@ def _suites(recipe: str, before: Artifact, now: Artifact) -> Iterator[Change]:
             )
         except BadInput:
             continue
-        yield Change(recipe=recipe, asset=now.manifest.asset, comparison=found)
+        yield Change(recipe=recipe, asset=now.manifest.asset, comparison=comparisons)
 
 
 def left_open(home: Home, run: RunSeen) -> Iterator[str]:
     """Suites of this run's reports with items that infrastructure left without a score, and the reason that most of them give."""
     for path in sorted((home.runs / run.recipe).glob(f"*_report/{run.run_id}/*/samples.parquet")):
-        suite, asset = path.parent.name, path.parents[2].name
+        suite = path.parent.name
+        asset = path.parents[2].name
         rows = list(read_parquet(path, ["outcome", "reason"]))
         reasons = Counter(row["reason"] for row in rows if row["outcome"] == "infra")
         if reasons:
@@ -135,10 +136,10 @@ def left_open(home: Home, run: RunSeen) -> Iterator[str]:
 
 
 def _needs(
-    seen: NightSeen, gates: Sequence[tuple[str, GateVerdict]], changes: Sequence[Change]
+    night: NightSeen, gates: Sequence[tuple[str, GateVerdict]], changes: Sequence[Change]
 ) -> Iterator[str]:
-    yield from seen.faults
-    for run in seen.runs:
+    yield from night.faults
+    for run in night.runs:
         for why in (run.failures or (run.why,)) if run.failed else ():
             yield f"{run.recipe}: the run failed. {' '.join(why.split())}".rstrip()
     for recipe, verdict in gates:
@@ -147,7 +148,7 @@ def _needs(
     for change in changes:
         if change.comparison.difference < 0 and change.comparison.p < 0.05:
             yield f"{change.recipe}: {change.asset} got worse on {_words(change.comparison)}"
-    for recipe in seen.idle:
+    for recipe in night.idle:
         yield f"{recipe}: did not run, an earlier run was still going on."
 
 
@@ -156,11 +157,11 @@ def _run_line(run: RunSeen, spent: Spent) -> str:
     return f"| {run.recipe} | {run.run_id[:8]} | {status} | {run.hours:.2f} | {spent.device_hours:.2f} | {spent.money or '–'} |"
 
 
-def _words(found: PairedComparison) -> str:
-    low, high = found.interval[:2]
+def _words(comparison: PairedComparison) -> str:
+    low, high = comparison.interval[:2]
     return (
-        f"{found.suite}: {found.difference:+.1%} [{low:+.1%}, {high:+.1%}], n {found.n}, "
-        f"{found.gained} gained, {found.lost} lost, exact paired p = {found.p:.2g}"
+        f"{comparison.suite}: {comparison.difference:+.1%} [{low:+.1%}, {high:+.1%}], n {comparison.n}, "
+        f"{comparison.gained} gained, {comparison.lost} lost, exact paired p = {comparison.p:.2g}"
     )
 
 

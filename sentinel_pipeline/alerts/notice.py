@@ -56,20 +56,20 @@ _OUTCOMES: dict[str, tuple[Literal["check_failed", "check_crashed", "check_missi
 }
 
 
-def about_checks(rules: AlertRules, seen: Iterable[CheckSeen]) -> Iterator[Alert]:
+def about_checks(rules: AlertRules, checks: Iterable[CheckSeen]) -> Iterator[Alert]:
     """Failed, crashed and missing checks, each once a run."""
-    for one in seen:
-        if one.outcome not in _OUTCOMES:
+    for check in checks:
+        if check.outcome not in _OUTCOMES:
             continue
-        kind, words = _OUTCOMES[one.outcome]
-        if rules.of(kind, one.recipe):
+        kind, words = _OUTCOMES[check.outcome]
+        if rules.of(kind, check.recipe):
             yield Alert(
-                key=f"{kind}/{one.run_id}/{one.asset}/{one.check}",
+                key=f"{kind}/{check.run_id}/{check.asset}/{check.check}",
                 kind=kind,
-                recipe=one.recipe,
-                title=f"{one.recipe}: check {one.check} {words.partition(':')[0]}",
-                body=f"{one.check} on {one.asset} of {one.recipe} {words}.\n{one.description}".rstrip(),
-                link=f"{rules.link}/assets/{one.asset}?view=checks&partition={one.recipe}",
+                recipe=check.recipe,
+                title=f"{check.recipe}: check {check.check} {words.partition(':')[0]}",
+                body=f"{check.check} on {check.asset} of {check.recipe} {words}.\n{check.description}".rstrip(),
+                link=f"{rules.link}/assets/{check.asset}?view=checks&partition={check.recipe}",
             )
 
 
@@ -109,7 +109,8 @@ def about_nights(rules: AlertRules, recipe: str, nights: Sequence[Night]) -> Ale
         streak.append(night)
     if rule is None or len(streak) < rule.nights:
         return None
-    newest, first = streak[0].verdict, streak[-1].day.isoformat()
+    newest = streak[0].verdict
+    first = streak[-1].day.isoformat()
     return Alert(
         key=f"check_inconclusive/{recipe}/{newest.name}/{first}",
         kind="check_inconclusive",

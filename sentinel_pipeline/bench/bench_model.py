@@ -109,7 +109,8 @@ def run_bench(home: Home, question: Question, ask: Engine | None, progress: Prog
     Raises:
         BadInput, GateRefused, Infrastructure: as the answering says; what was answered is kept, and the same call goes on.
     """
-    run_id, key = str(uuid.uuid4()), question.key()
+    run_id = str(uuid.uuid4())
+    key = question.key()
     store = Store(home, "bench", run_id, key)
     with _alone(home, key), _writing(store, question) as out:
         for name, tasks in question.suites.items():
@@ -172,14 +173,14 @@ def answer_all(
 def answers_stored(home: Home, question: Question, logs: Path) -> dict[str, int]:
     """How many of each suite's answers need no generation; ``logs`` is a scratch folder."""
     cache = AnswerCache(home.answers, question.target.model_hash)
-    found = {}
+    folders = {}
     for name in question.suites:
         prompts = question.prompts_of(name)
         missing = answer_by(
             _nobody, prompts, question.decoding_of(name), logs / f"{name}.jsonl", None, cache
         )
-        found[name] = len(prompts) - missing
-    return found
+        folders[name] = len(prompts) - missing
+    return folders
 
 
 def refuse_to_generate(home: Home, question: Question, logs: Path) -> None:
@@ -206,7 +207,8 @@ def _fill(
     engine: Engine,
     cache: AnswerCache | None,
 ) -> int:
-    prompts, decoding = question.prompts_of(suite), question.decoding_of(suite)
+    prompts = question.prompts_of(suite)
+    decoding = question.decoding_of(suite)
     return answer_by(engine, prompts, decoding, logs / f"{suite}.jsonl", count.told(suite), cache)
 
 
@@ -254,16 +256,18 @@ def _score(
 ) -> tuple[list[BenchmarkReport], dict[str, dict[str, float]]]:
     """Every suite's report, and its pass@k where more than one sample was drawn (also ``SUITE/pass_at.json``)."""
     judged = Judged("bench", question.target.name, question.target.model_hash, scorer_version())
-    reports, kept, rates = [], {}, {}
+    reports = []
+    failures = {}
+    rates = {}
     for name, tasks in question.suites.items():
         answers = out.folder / "logs" / f"{name}.jsonl"
         scores = list(score_answers(tasks, answers, samples=question.samples, unanswered="infra"))
-        report, kept[name] = write_report(out, name, scores, judged, _decoding(question, name))
+        report, failures[name] = write_report(out, name, scores, judged, _decoding(question, name))
         reports.append(report)
-        if found := _pass_at(scores, question.ks):
-            rates[name] = found
-            out.json(f"{name}/pass_at.json", found)
-    write_results(out, reports, kept)
+        if shares := _pass_at(scores, question.ks):
+            rates[name] = shares
+            out.json(f"{name}/pass_at.json", shares)
+    write_results(out, reports, failures)
     return reports, rates
 
 
@@ -275,9 +279,9 @@ def _pass_at(scores: list[SampleScore], ks: tuple[int, ...]) -> dict[str, float]
 
 
 def _decoding(question: Question, suite: str) -> dict[str, Any]:
-    told = asdict(question.decoding_of(suite)) | {
+    settings = asdict(question.decoding_of(suite)) | {
         "samples": question.samples,
         "engine": question.engine,
     }
-    del told["batch_size"]
-    return told
+    del settings["batch_size"]
+    return settings

@@ -70,7 +70,7 @@ class SuiteComparison(NamedTuple):
     @property
     def void(self) -> str | None:
         """Why the difference is no evidence, or None."""
-        return "; ".join(one.reason for one in self.findings if one.explains) or None
+        return "; ".join(finding.reason for finding in self.findings if finding.explains) or None
 
     @property
     def verdict(self) -> Literal["better", "worse", "inconclusive", "void"]:
@@ -214,14 +214,15 @@ def _parts(pairs: Pairs) -> list[Part]:
     for pair in pairs:
         groups.setdefault(("category", pair[0].category), []).append(pair)
         groups.setdefault(("family", pair[0].family), []).append(pair)
-    found = []
+    parts = []
     for (kind, name), mine in sorted(groups.items()):
         table = counted(mine)
-        a, b = (table.both + table.lost) / table.n, (table.both + table.gained) / table.n
-        found.append(
+        a = (table.both + table.lost) / table.n
+        b = (table.both + table.gained) / table.n
+        parts.append(
             Part(kind, name, table.n, a, b, table.gained, table.lost, table.interval(), table.p)
         )
-    return found
+    return parts
 
 
 def _flip(x: SampleScore, y: SampleScore) -> Flip:

@@ -23,52 +23,53 @@ SHOWN_TEXT = 4_000
 TEMPLATE = Path(__file__).with_name("comparison.html.jinja")
 
 
-def suites_to_json(found: Mapping[str, SuiteComparison]) -> dict[str, Any]:
+def suites_to_json(comparisons: Mapping[str, SuiteComparison]) -> dict[str, Any]:
     """The object that ``sentinel compare --json`` prints for each suite."""
     return {
         name: {
-            "n": one.summary.n,
-            "a": one.a,
-            "b": one.b,
-            "difference": one.summary.difference,
-            "interval": list(one.summary.interval[:2]),
-            "mcnemar_p": one.summary.p,
-            "holm_p": one.p_adjusted,
-            "cohens_h": one.h,
-            "gained": one.summary.gained,
-            "lost": one.summary.lost,
-            "verdict": one.verdict,
-            "void": one.void is not None,
-            "artifacts": [finding.reason for finding in one.findings],
-            "errors": {code: {"a": a, "b": b} for code, (a, b) in one.errors.items()},
-            "tokens": {"a": one.tokens[0], "b": one.tokens[1]},
+            "n": comparison.summary.n,
+            "a": comparison.a,
+            "b": comparison.b,
+            "difference": comparison.summary.difference,
+            "interval": list(comparison.summary.interval[:2]),
+            "mcnemar_p": comparison.summary.p,
+            "holm_p": comparison.p_adjusted,
+            "cohens_h": comparison.h,
+            "gained": comparison.summary.gained,
+            "lost": comparison.summary.lost,
+            "verdict": comparison.verdict,
+            "void": comparison.void is not None,
+            "artifacts": [finding.reason for finding in comparison.findings],
+            "errors": {code: {"a": a, "b": b} for code, (a, b) in comparison.errors.items()},
+            "tokens": {"a": comparison.tokens[0], "b": comparison.tokens[1]},
         }
-        for name, one in found.items()
+        for name, comparison in comparisons.items()
     }
 
 
-def comparison_markdown(found: Sequence[SuiteComparison]) -> str:
+def comparison_markdown(comparisons: Sequence[SuiteComparison]) -> str:
     """A table, one line a comparison; then what may explain a difference."""
     lines = [
         "| from | to | suite | n | gained | lost | difference [95 %] | exact paired p | Holm p | h | verdict |",
         "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
-    for one in found:
-        c = one.summary
+    for comparison in comparisons:
+        c = comparison.summary
         interval = f"[{percent(c.interval.low)}, {percent(c.interval.high)}]"
         lines.append(
             f"| {c.from_stage} | {c.to_stage} | {c.suite} | {c.n} | {c.gained} | {c.lost} "
-            f"| {percent(c.difference)} {interval} | {c.p:.2g} | {one.p_adjusted:.2g} | {one.h:+.2f} | {one.verdict} |"
+            f"| {percent(c.difference)} {interval} | {c.p:.2g} | {comparison.p_adjusted:.2g} "
+            f"| {comparison.h:+.2f} | {comparison.verdict} |"
         )
-    said = [
-        f"- {one.summary.from_stage} → {one.summary.to_stage} on {one.summary.suite}: {finding.reason}"
-        for one in found
-        for finding in one.findings
+    findings = [
+        f"- {comparison.summary.from_stage} → {comparison.summary.to_stage} on {comparison.summary.suite}: {finding.reason}"
+        for comparison in comparisons
+        for finding in comparison.findings
     ]
-    return "\n".join([*lines, "", *said]) + "\n"
+    return "\n".join([*lines, "", *findings]) + "\n"
 
 
-def comparison_plot(found: Sequence[SuiteComparison]) -> str:
+def comparison_plot(comparisons: Sequence[SuiteComparison]) -> str:
     """Every difference with its interval, as Markdown with one image."""
     bars = [
         Bar(
@@ -77,13 +78,13 @@ def comparison_plot(found: Sequence[SuiteComparison]) -> str:
             c.interval.low,
             c.interval.high,
         )
-        for c in (one.summary for one in found)
+        for c in (comparison.summary for comparison in comparisons)
     ]
     return difference_bars(bars, "Paired difference in Pass@1, 95 % intervals")
 
 
 def comparison_page(
-    title: str, found: Sequence[SuiteComparison], reports: Sequence[BenchmarkReport] = ()
+    title: str, comparisons: Sequence[SuiteComparison], reports: Sequence[BenchmarkReport] = ()
 ) -> str:
     """The whole comparison as one HTML page."""
     from jinja2 import Environment
@@ -91,18 +92,22 @@ def comparison_page(
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {"percent": percent, "points": _points, "shown": _shown}
     template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
-    stages = list(dict.fromkeys(one.stage for one in reports))
-    rates = {(one.stage, one.suite): one for one in reports}
+    stages = list(dict.fromkeys(report.stage for report in reports))
+    rates = {(report.stage, report.suite): report for report in reports}
     return template.render(
         title=title,
         reach=ceil(
-            10 * max((abs(x) for one in found for x in one.summary.interval[:2]), default=1.0)
+            10
+            * max(
+                (abs(x) for comparison in comparisons for x in comparison.summary.interval[:2]),
+                default=1.0,
+            )
         )
         / 10
         or 0.1,
-        found=found,
+        comparisons=comparisons,
         stages=stages,
-        suites=list(dict.fromkeys(one.suite for one in reports)),
+        suites=list(dict.fromkeys(report.suite for report in reports)),
         rates=rates,
         with_interval=with_interval,
         most=SHOWN_FLIPS,
@@ -117,8 +122,10 @@ def _points(value: float) -> str:
 def _shown(text: str) -> str:
     """An answer as the page shows it: control characters visible, the end of a long one left out and told."""
     plain = "".join(
-        one if one in "\n\t" or one.isprintable() else f"\\u{{{ord(one):x}}}"
-        for one in text[:SHOWN_TEXT]
+        character
+        if character in "\n\t" or character.isprintable()
+        else f"\\u{{{ord(character):x}}}"
+        for character in text[:SHOWN_TEXT]
     )
     return plain + (
         f"\n… {len(text) - SHOWN_TEXT:,} more characters" if len(text) > SHOWN_TEXT else ""

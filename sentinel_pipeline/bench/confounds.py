@@ -72,15 +72,15 @@ def explained(
         ("refusal", lambda s: float(bool(_REFUSAL.match(s.completion)))),
         ("truncation", lambda s: float(not s.stopped)),
     )
-    found = [_matched(name, value, pairs, raw[0]) for name, value in features]
+    findings = [_matched(name, value, pairs, raw[0]) for name, value in features]
     if rescore is None:
-        return found
+        return findings
     experiment = _cut_to_length(pairs, raw[0], rescore)
     # Cutting settles what matching only suspects, for the two features that are about where an answer ends.
     return [
-        experiment if one.feature == "length" else one
-        for one in found
-        if one.feature != "truncation"
+        experiment if finding.feature == "length" else finding
+        for finding in findings
+        if finding.feature != "truncation"
     ]
 
 
@@ -102,7 +102,9 @@ def _matched(
     feature: str, value: Callable[[SampleScore], float], pairs: Sequence[Pair], raw: float
 ) -> Finding:
     answers = [
-        (value(one), side, one.outcome == "pass") for pair in pairs for side, one in enumerate(pair)
+        (value(sample), side, sample.outcome == "pass")
+        for pair in pairs
+        for side, sample in enumerate(pair)
     ]
     strata = _split(answers, _CUTS)
     estimate = _stratified(strata) if len(strata) > 1 else None
@@ -135,7 +137,8 @@ def _split(answers: list[Answer], cuts: int) -> list[list[Answer]]:
     strata = [sorted(answers)]
     for _ in range(cuts):
         best = max(
-            ((*_best_cut(one), index) for index, one in enumerate(strata)), default=(0.0, 0, 0)
+            ((*_best_cut(stratum), index) for index, stratum in enumerate(strata)),
+            default=(0.0, 0, 0),
         )
         gain, place, index = best
         if gain < log(
@@ -152,7 +155,8 @@ def _best_cut(stratum: list[Answer]) -> tuple[float, int]:
     for _, side, passed in stratum:
         total[side][passed] += 1
     whole = sum(_likelihood(*counts) for counts in total)
-    left, best = [[0, 0], [0, 0]], (0.0, 0)
+    left = [[0, 0], [0, 0]]
+    best = (0.0, 0)
     for place, (value, side, passed) in enumerate(stratum[:-1], start=1):
         left[side][passed] += 1
         if value == stratum[place][0]:
@@ -173,10 +177,10 @@ def _ruled(answers: Sequence[Answer], strata: Sequence[Sequence[Answer]]) -> flo
             [sum(side == s and ok == passed for _, side, passed in of) for ok in (False, True)]
             for s in (0, 1)
         ]
-        return -sum(_likelihood(*one) for one in counts)
+        return -sum(_likelihood(*count) for count in counts)
 
     whole = deviance(answers)
-    return 1 - sum(deviance(one) for one in strata) / whole if whole > 0 else 0.0
+    return 1 - sum(deviance(stratum) for stratum in strata) / whole if whole > 0 else 0.0
 
 
 def _likelihood(failed: int, passed: int) -> float:
@@ -203,7 +207,8 @@ def _stratified(strata: Sequence[Sequence[Answer]]) -> tuple[float, Interval] | 
         variance += share**2 * sum(smooth[s] * (1 - smooth[s]) / (n[s] + 2) for s in (0, 1))
     if weight == 0:
         return None
-    matched, half = total / weight, _Z * sqrt(variance) / weight
+    matched = total / weight
+    half = _Z * sqrt(variance) / weight
     return matched, Interval(max(-1.0, matched - half), min(1.0, matched + half))
 
 
@@ -227,10 +232,8 @@ def _cut_to_length(pairs: Sequence[Pair], raw: float, rescore: CutScorer) -> Fin
     lost = sum(
         a.outcome == "pass" != b.outcome and i not in saved for i, (a, b) in enumerate(pairs)
     )
-    matched, interval = (
-        (gained - lost) / len(pairs),
-        newcombe_paired(both, gained, lost, len(pairs) - both - gained - lost),
-    )
+    matched = (gained - lost) / len(pairs)
+    interval = newcombe_paired(both, gained, lost, len(pairs) - both - gained - lost)
     explains = _vanished(raw, matched, interval)
     word = "explains it" if explains else "does not explain it"
     reason = (

@@ -47,7 +47,9 @@ def write_reports(
     Raises:
         Infrastructure: an item was not answered: a report covers all its items or is none.
     """
-    bench, reports, kept = recipe.bench, [], {}
+    bench = recipe.bench
+    reports = []
+    failures = {}
     answered: dict[str, tuple[list[Task], list[SampleScore]]] = {}
     for suite in bench.suites:
         tasks = [Task.from_row(row) for row in read_parquet(suites / f"{suite}.parquet")]
@@ -55,12 +57,12 @@ def write_reports(
             score_answers(tasks, out.folder / "logs" / f"{suite}.jsonl", samples=bench.samples)
         )
         decoding = _decoding(recipe, suite)
-        report, kept[suite] = write_report(
+        report, failures[suite] = write_report(
             out, suite, scores, judged, decoding, retired=retired.get(suite, 0)
         )
         reports.append(report)
         answered[suite] = (tasks, scores)
-    write_results(out, reports, kept)
+    write_results(out, reports, failures)
     out.metrics["sft_candidates"] = write_failures(out, answered, _measured(judged, recipe, run_id))
     return reports
 
@@ -114,25 +116,27 @@ def score_answers(
         Infrastructure: an item is unanswered and that is refused.
     """
     by_id = {row["id"]: row for row in read_jsonl(answers)}
-    asked = [
+    questions = [
         (sample_id(task.id, number), task) for task in tasks for number in range(1, samples + 1)
     ]
-    missing = [name for name, _ in asked if name not in by_id]
+    missing = [name for name, _ in questions if name not in by_id]
     if missing and unanswered == "refuse":
         raise Infrastructure(
-            f"{answers}: {len(missing)} of {len(asked)} items unanswered, {missing[0]!r} first. Run again."
+            f"{answers}: {len(missing)} of {len(questions)} items unanswered, {missing[0]!r} first. Run again."
         )
     items = (
         Scorable(name, t.messages, by_id[name]["completion"], t.verifier, by_id[name]["stopped"])
-        for name, t in asked
+        for name, t in questions
         if name in by_id
     )
-    scored_items, judged = score(items), read_verdicts(answers)
-    for name, task in asked:
+    scored_items = score(items)
+    judged = read_verdicts(answers)
+    for name, task in questions:
         if name not in by_id:
             yield _unanswered(name, task)
             continue
-        scored, answer = next(scored_items), by_id[name]
+        scored = next(scored_items)
+        answer = by_id[name]
         if isinstance(task.verifier, JudgedAnswer) and name in judged:
             scored = scored._replace(outcome=judged[name]["outcome"], reason=judged[name]["reason"])
         yield SampleScore(

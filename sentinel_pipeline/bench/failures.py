@@ -21,7 +21,8 @@ from ..records import ReviewTask, SampleScore, SftCandidate, Task
 from ..records.conversation import filled, sample_number, sampled, task_of
 from ..store import Draft
 
-CANDIDATES, TASKS = "sft_candidates.jsonl", "sft_candidates.tasks.jsonl"
+CANDIDATES = "sft_candidates.jsonl"
+TASKS = "sft_candidates.tasks.jsonl"
 SOURCE = "sentinel-benchmark"
 _IDS = uuid.UUID("5b0f4f43-1c06-5f0e-9a55-7a1f0b1d4f10")
 """Namespace of the ids of our own records."""
@@ -71,16 +72,14 @@ def failures(
     parses, it ended by itself, it passes its checks (which a failure does not).
     """
     fast = _fast_families(samples, by.min_tokens_per_second)
-    by_id, said = (
-        {task.id: task for task in tasks},
-        {sample.task_id: sample.completion for sample in samples},
-    )
+    by_id = {task.id: task for task in tasks}
+    answers = {sample.task_id: sample.completion for sample in samples}
     now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
     for sample in samples:
         if sample.outcome == "fail" and sample.family in fast:
             task = by_id[task_of(sample.task_id)]
-            asked = filled(sampled(task.messages, sample_number(sample.task_id)), said)
-            yield _record(replace(task, messages=asked), sample, by, now)
+            conversation = filled(sampled(task.messages, sample_number(sample.task_id)), answers)
+            yield _record(replace(task, messages=conversation), sample, by, now)
 
 
 def _fast_families(samples: Sequence[SampleScore], least: float) -> set[str]:
@@ -117,8 +116,8 @@ def _record(task: Task, sample: SampleScore, by: Measured, now: str) -> SftCandi
 
 def _task_name(task: Task) -> str:
     """``functions: `` and the first line of what was asked."""
-    asked = next(turn.content for turn in reversed(task.messages) if turn.role == "user")
-    line = " ".join(asked.strip().splitlines()[:1])
+    request = next(turn.content for turn in reversed(task.messages) if turn.role == "user")
+    line = " ".join(request.strip().splitlines()[:1])
     return f"{task.family}: {line[:80]}"
 
 

@@ -35,7 +35,7 @@ def gap_of(spec: GapProof, matrix: Matrix) -> Gap:
 
 
 def _rate(model: str, prompt_format: str, samples: Sequence[SampleScore]) -> Rate:
-    outcomes = [one.outcome for one in samples]
+    outcomes = [sample.outcome for sample in samples]
     infra = outcomes.count("infra")
     return Rate(model, prompt_format, outcomes.count("pass"), len(outcomes) - infra, infra)
 
@@ -62,10 +62,13 @@ def gap_markdown(gap: Gap) -> str:
         f"{percent(c.interval.high)}] | {c.p:.2g} | {c.h:+.2f} | {c.verdict} |"
         for c in gap.cells
     ]
-    one, interval = gap.instruct, gap.instruct_interval
+    instruct = gap.instruct
+    interval = gap.instruct_interval
     if interval:
         span = f"[{percent(interval.low)}, {percent(interval.high)}]"
-        rows.append(f"| instruct | chat | {one.n} | {percent(one.passed / one.n)} {span} | | | |")
+        rows.append(
+            f"| instruct | chat | {instruct.n} | {percent(instruct.passed / instruct.n)} {span} | | | |"
+        )
     return "\n".join([f"**{gap.verdict}**: {gap.reason}", "", *head, *rows]) + "\n"
 
 
@@ -90,7 +93,9 @@ def conversations(
 ) -> list[dict[str, Any]]:
     """``count`` items for a person to look at, drawn by seed: the prompt, and every model's answer in every format."""
     drawn = Random(f"gap|{seed}").sample(list(tasks), min(count, len(tasks)))
-    answers = {key: {one.task_id: one for one in samples} for key, samples in matrix.items()}
+    answers = {
+        key: {sample.task_id: sample for sample in samples} for key, samples in matrix.items()
+    }
     return [
         {
             "id": task.id,

@@ -61,7 +61,7 @@ class Tally:
     codes: Counter[str] = field(default_factory=Counter)
     trust: Counter[str] = field(default_factory=Counter)
     infra: int = 0
-    kept: int = 0
+    resumed: int = 0
     """Samples that an earlier, killed run had graded."""
 
     def add(self, task_id: str, row: dict[str, Any]) -> None:
@@ -76,17 +76,17 @@ class Tally:
 
     def rates(self, ks: tuple[int, ...]) -> dict[str, Any]:
         """``pass@k`` over the tasks with at least k judged samples, each with its number of tasks, and pass@1's interval."""
-        found: dict[str, Any] = {}
+        rates: dict[str, Any] = {}
         for k in ks:
             tasks = [task for task, n in self.judged.items() if n >= k]
             if tasks:
                 values = [pass_at_k(self.judged[task], self.passed[task], k) for task in tasks]
-                found[f"pass@{k}"] = {"value": sum(values) / len(values), "tasks": len(tasks)}
+                rates[f"pass@{k}"] = {"value": sum(values) / len(values), "tasks": len(tasks)}
         ones = [self.passed[task] / n for task, n in self.judged.items() if n]
         if ones:
             interval = wilson_by_task(ones, sum(self.judged.values()))
-            found["interval"] = [interval.low, interval.high]
-        return found
+            rates["interval"] = [interval.low, interval.high]
+        return rates
 
 
 class Plan(NamedTuple):
@@ -106,12 +106,12 @@ def read_samples(path: Path, problems: dict[str, Problem]) -> Iterator[Sample | 
     Raises:
         BadInput: the file cannot be read.
     """
-    known = _aliases(problems)
+    aliases = _aliases(problems)
     try:
         with open_unpacked(path) as stream:
             for number, line in enumerate(stream, start=1):
                 if line.strip():
-                    yield _sample(line, number, known, problems)
+                    yield _sample(line, number, aliases, problems)
     except (OSError, EOFError, zlib.error) as error:
         raise BadInput(f"cannot be read: {error}.", file=path) from error
 
@@ -119,18 +119,18 @@ def read_samples(path: Path, problems: dict[str, Problem]) -> Iterator[Sample | 
 def _aliases(problems: dict[str, Problem]) -> dict[str, str]:
     """Ids by whom else they are asked: letter case is free, and MBPP's are numbers in some files and ``Mbpp/N`` in others,
     MultiPL-E's bare names in its files."""
-    known: dict[str, str] = {}
+    aliases: dict[str, str] = {}
     for name in problems:
         folded = name.casefold().removeprefix("multipl-e/")
         number = folded.removeprefix("mbpp/")
         others = (number, f"mbpp/{number}") if number.isdecimal() else (f"multipl-e/{folded}",)
         for alias in (folded, *others):
-            known.setdefault(alias, name)
-    return known | {name: name for name in problems}
+            aliases.setdefault(alias, name)
+    return aliases | {name: name for name in problems}
 
 
 def _sample(
-    line: bytes, number: int, known: dict[str, str], problems: dict[str, Problem]
+    line: bytes, number: int, aliases: dict[str, str], problems: dict[str, Problem]
 ) -> Sample | Refused:
     try:
         fields = json_object(line, number)
@@ -138,14 +138,18 @@ def _sample(
         return Refused(number, "", str(error))
     if _too_deep(fields):
         return Refused(number, "", f"is nested deeper than {_MAX_DEPTH}")
-    asked = fields.get("task_id", fields.get("name"))
-    text = str(asked) if isinstance(asked, (str, int)) and not isinstance(asked, bool) else ""
-    name = known.get(text) or known.get(text.casefold())
+    task_name = fields.get("task_id", fields.get("name"))
+    text = (
+        str(task_name)
+        if isinstance(task_name, (str, int)) and not isinstance(task_name, bool)
+        else ""
+    )
+    name = aliases.get(text) or aliases.get(text.casefold())
     if name is None:
         return Refused(
             number,
             "task_id",
-            f"unknown task {str(asked)[:80]!r}" if asked is not None else "is missing",
+            f"unknown task {str(task_name)[:80]!r}" if task_name is not None else "is missing",
         )
     for key, prefix in (("solution", ""), ("completion", problems[name].prefix)):
         if isinstance(fields.get(key), str):
@@ -159,9 +163,9 @@ def _too_deep(fields: dict[str, Any]) -> bool:
     level: list[Any] = [fields]
     for _ in range(_MAX_DEPTH):
         inner = (
-            one for each in level for one in (each.values() if isinstance(each, dict) else each)
+            child for each in level for child in (each.values() if isinstance(each, dict) else each)
         )
-        level = [one for one in inner if isinstance(one, (dict, list))]
+        level = [child for child in inner if isinstance(child, (dict, list))]
         if not level:
             return False
     return True
@@ -174,7 +178,7 @@ def look(path: Path, problems: dict[str, Problem]) -> Plan:
         BadInput: the file cannot be read, is empty, or is of another suite.
     """
     refused: list[Refused] = []
-    seen: dict[str, set[bytes]] = defaultdict(set)
+    answers: dict[str, set[bytes]] = defaultdict(set)
     samples = repeated = 0
     for row in read_samples(path, problems):
         if isinstance(row, Refused):
@@ -182,8 +186,8 @@ def look(path: Path, problems: dict[str, Problem]) -> Plan:
             continue
         samples += 1
         digest = hashlib.blake2b(row.code.encode("utf-8", "surrogatepass"), digest_size=12).digest()
-        repeated += digest in seen[row.task_id]
-        seen[row.task_id].add(digest)
+        repeated += digest in answers[row.task_id]
+        answers[row.task_id].add(digest)
     if samples == 0:
         first = refused[0] if refused else None
         raise BadInput(
@@ -195,7 +199,7 @@ def look(path: Path, problems: dict[str, Problem]) -> Plan:
             if first
             else None,
         )
-    return Plan(samples, refused, [name for name in problems if name not in seen], repeated)
+    return Plan(samples, refused, [name for name in problems if name not in answers], repeated)
 
 
 def calibrate(
@@ -206,18 +210,19 @@ def calibrate(
     limits: dict[str, Limits] = {}
     faulty: dict[str, str] = {}
     roomy = allow(replace(grader.limits, **_ROOM), SLOWER * grader.limits.cpu_seconds)
-    names = [name for name, one in problems.items() if one.reference]
-    for given in (grader.limits, roomy):
+    names = [name for name, problem in problems.items() if problem.reference]
+    for grader_limits in (grader.limits, roomy):
         demanding = []
         programs = [
-            _program(name, problems[name].reference, problems[name], given) for name in names
+            _program(name, problems[name].reference, problems[name], grader_limits)
+            for name in names
         ]
         for result in grader.grade(programs):
             if result.outcome is Outcome.PASS:
                 cpu = max(grader.limits.cpu_seconds, SLOWER * result.cpu_seconds)
-                if given is roomy or cpu > given.cpu_seconds:
-                    limits[result.id] = allow(given, cpu)
-            elif result.code in _DEMANDING and given is not roomy:
+                if grader_limits is roomy or cpu > grader_limits.cpu_seconds:
+                    limits[result.id] = allow(grader_limits, cpu)
+            elif result.code in _DEMANDING and grader_limits is not roomy:
                 demanding.append(result.id)
             else:
                 faulty[result.id] = result.reason
@@ -242,7 +247,7 @@ def grade_samples(
     out: Path,
     grader: Grader,
     limits: dict[str, Limits],
-    told: Callable[[int], None] = lambda done: None,
+    progress: Callable[[int], None] = lambda done: None,
 ) -> Tally:
     """Grade every sample into ``out``, a JSON row each, in the samples' order. Killed, it goes on where it was.
 
@@ -255,17 +260,17 @@ def grade_samples(
     with unfinished(out, key) as results:
         for row in results.rows():
             tally.add(row["problem"], row)
-            tally.kept += 1
-        told(tally.kept)
+            tally.resumed += 1
+        progress(tally.resumed)
         samples = (row for row in read_samples(path, problems) if isinstance(row, Sample))
         waiting: deque[Sample] = deque()
-        graded = grader.grade(_programs(samples, problems, limits, tally.kept, waiting))
-        for done, result in enumerate(graded, start=tally.kept + 1):
+        graded = grader.grade(_programs(samples, problems, limits, tally.resumed, waiting))
+        for done, result in enumerate(graded, start=tally.resumed + 1):
             sample = waiting.popleft()
             row = {**sample.fields, "problem": sample.task_id, **verdict(result)}
             results.add(row)
             tally.add(sample.task_id, row)
-            told(done)
+            progress(done)
     return tally
 
 
@@ -299,5 +304,5 @@ def verdict(result: Result) -> dict[str, Any]:
 
 
 def _key(path: Path, problems: dict[str, Problem], limits: Limits) -> str:
-    told = repr((sha256_file(path), sorted(problems.items()), limits, scorer_version()))
-    return hashlib.sha256(told.encode("utf-8", "surrogatepass")).hexdigest()
+    parts = repr((sha256_file(path), sorted(problems.items()), limits, scorer_version()))
+    return hashlib.sha256(parts.encode("utf-8", "surrogatepass")).hexdigest()

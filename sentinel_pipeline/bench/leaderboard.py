@@ -25,7 +25,7 @@ class Standing(NamedTuple):
     recipe: str
     stage: str
     suite: str
-    made: str
+    created_at: str
     """UTC, ISO 8601, to the minute."""
     run_id: str
     n: int
@@ -40,35 +40,42 @@ class Standing(NamedTuple):
 
 def standings(runs: Path, scorer_now: str) -> list[Standing]:
     """Every report under ``runs``, best first within a suite, suites in order of name; damaged ones are passed over."""
-    found = [
+    rows = [
         row for path in runs.glob("*/*_report/*/*/report.json") for row in _one(path, scorer_now)
     ]
     return sorted(
-        found,
-        key=lambda row: (row.suite, -(row.pass_at_1 or -1.0), row.recipe, row.stage, row.made),
+        rows,
+        key=lambda row: (
+            row.suite,
+            -(row.pass_at_1 or -1.0),
+            row.recipe,
+            row.stage,
+            row.created_at,
+        ),
     )
 
 
 def _one(path: Path, scorer_now: str) -> list[Standing]:
     folder = path.parents[1]
     try:
-        made = Artifact(folder, read_manifest(folder))
-        manifest, data = made.manifest, made.json(path.relative_to(folder).as_posix())
+        artifact = Artifact(folder, read_manifest(folder))
+        manifest = artifact.manifest
+        data = artifact.json(path.relative_to(folder).as_posix())
         samples = (
-            made.path(f"samples_{data['suite']}.jsonl").read_text(encoding="utf-8").splitlines()
+            artifact.path(f"samples_{data['suite']}.jsonl").read_text(encoding="utf-8").splitlines()
         )
-        asked = "\n".join(sorted(json.loads(line)["doc"]["task_id"] for line in samples))
+        items = "\n".join(sorted(json.loads(line)["doc"]["task_id"] for line in samples))
         row = Standing(
             recipe=manifest.recipe,
             stage=data["stage"],
             suite=data["suite"],
-            made=manifest.created_at[:16],
+            created_at=manifest.created_at[:16],
             run_id=manifest.run_id,
             n=data["n"],
             pass_at_1=data["pass_at_1"],
             interval=data["interval"][:2] if data["interval"] else None,
             infra=data["infra"],
-            items=hashlib.sha256(asked.encode()).hexdigest()[:8],
+            items=hashlib.sha256(items.encode()).hexdigest()[:8],
             stale=data["scorer_version"] != scorer_now,
         )
     except (Infrastructure, OSError, ValueError, KeyError, TypeError):
@@ -79,16 +86,16 @@ def _one(path: Path, scorer_now: str) -> list[Standing]:
 def leaderboard_markdown(rows: Sequence[Standing], most: int = 200) -> str:
     """A table; rows of one suite and one items' hash are comparable."""
     lines = [
-        "| suite | items | recipe | stage | made (UTC) | n | Pass@1 [95 %] | |",
+        "| suite | items | recipe | stage | created (UTC) | n | Pass@1 [95 %] | |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for row in rows[:most]:
         span = f" [{percent(row.interval[0])}, {percent(row.interval[1])}]" if row.interval else ""
         rate = f"{percent(row.pass_at_1)}{span}"
         flag = "stale" if row.stale else ""
-        made = row.made.replace("T", " ")
+        date = row.created_at.replace("T", " ")
         lines.append(
-            f"| {row.suite} | {row.items} | {row.recipe} | {row.stage} | {made} | {row.n} | {rate} | {flag} |"
+            f"| {row.suite} | {row.items} | {row.recipe} | {row.stage} | {date} | {row.n} | {rate} | {flag} |"
         )
     rest = f"\n{len(rows) - most} more in leaderboard.json." if len(rows) > most else ""
     return "\n".join(lines) + "\n" + rest
@@ -99,7 +106,7 @@ def leaderboard_plot(rows: Sequence[Standing], recipe: str) -> str:
     series: dict[str, list[tuple[float, float]]] = {}
     mine = sorted(
         (row for row in rows if row.recipe == recipe and row.pass_at_1 is not None),
-        key=lambda row: row.made,
+        key=lambda row: row.created_at,
     )
     runs = list(dict.fromkeys(row.run_id for row in mine))
     for row in mine:

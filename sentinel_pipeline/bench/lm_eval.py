@@ -35,14 +35,17 @@ def results(reports: Sequence[BenchmarkReport]) -> dict[str, Any]:
     """``results``, ``configs``, ``versions``, ``n-shot``, ``n-samples``, ``higher_is_better`` by suite, as lm-eval names them."""
     first = reports[0]
     return {
-        "results": {one.suite: _result(one) for one in reports},
-        "group_subtasks": {one.suite: [] for one in reports},
-        "configs": {one.suite: _config(one) for one in reports},
-        "versions": {one.suite: one.scorer_version for one in reports},
-        "n-shot": {one.suite: 0 for one in reports},
-        "higher_is_better": {one.suite: {_METRIC: True, "syntax_rate": True} for one in reports},
+        "results": {report.suite: _result(report) for report in reports},
+        "group_subtasks": {report.suite: [] for report in reports},
+        "configs": {report.suite: _config(report) for report in reports},
+        "versions": {report.suite: report.scorer_version for report in reports},
+        "n-shot": {report.suite: 0 for report in reports},
+        "higher_is_better": {
+            report.suite: {_METRIC: True, "syntax_rate": True} for report in reports
+        },
         "n-samples": {
-            one.suite: {"original": one.n + one.infra, "effective": one.n} for one in reports
+            report.suite: {"original": report.n + report.infra, "effective": report.n}
+            for report in reports
         },
         "config": {
             "model": first.model,
@@ -59,13 +62,13 @@ def _result(report: BenchmarkReport) -> dict[str, Any]:
         _METRIC: (report.passed, report.n),
         "syntax_rate": (report.syntax_passed, report.syntax_n),
     }
-    found: dict[str, Any] = {"alias": report.suite}
+    metrics: dict[str, Any] = {"alias": report.suite}
     for name, (count, n) in rates.items():
-        found[f"{name},none"] = count / n if n else "N/A"
-        found[f"{name}_stderr,none"] = (
+        metrics[f"{name},none"] = count / n if n else "N/A"
+        metrics[f"{name}_stderr,none"] = (
             sqrt(count / n * (1 - count / n) / (n - 1)) if n > 1 else "N/A"
         )
-    return found | {
+    return metrics | {
         "interval,none": list(report.interval[:2]) if report.interval else "N/A",
         "infra": report.infra,
     }
@@ -84,28 +87,32 @@ def _config(report: BenchmarkReport) -> dict[str, Any]:
 
 
 def _samples(samples: Sequence[SampleScore]) -> Iterator[dict[str, Any]]:
-    for place, one in enumerate(samples):
+    for place, sample in enumerate(samples):
         yield {
             "doc_id": place,
-            "doc": {"task_id": one.task_id, "category": one.category, "family": one.family},
-            "resps": [[one.completion]],
-            "filtered_resps": [one.completion],
+            "doc": {
+                "task_id": sample.task_id,
+                "category": sample.category,
+                "family": sample.family,
+            },
+            "resps": [[sample.completion]],
+            "filtered_resps": [sample.completion],
             "filter": "none",
             "metrics": [_METRIC],
-            "doc_hash": hashlib.sha256(one.task_id.encode("utf-8", "surrogatepass")).hexdigest(),
-            _METRIC: {"pass": 1.0, "fail": 0.0}.get(one.outcome),
-            "outcome": one.outcome,
-            "reason": one.reason,
-            "syntax_ok": one.syntax_ok,
-            "stopped": one.stopped,
-            "tokens": one.tokens,
+            "doc_hash": hashlib.sha256(sample.task_id.encode("utf-8", "surrogatepass")).hexdigest(),
+            _METRIC: {"pass": 1.0, "fail": 0.0}.get(sample.outcome),
+            "outcome": sample.outcome,
+            "reason": sample.reason,
+            "syntax_ok": sample.syntax_ok,
+            "stopped": sample.stopped,
+            "tokens": sample.tokens,
         }
 
 
 def _environment(reports: Sequence[BenchmarkReport]) -> dict[str, Any]:
     return {
         "date": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-        "total_evaluation_time_seconds": round(sum(one.seconds for one in reports), 3),
+        "total_evaluation_time_seconds": round(sum(report.seconds for report in reports), 3),
         "pretty_env_info": f"{platform.platform()}, Python {platform.python_version()}, {os.cpu_count()} processors",
         "versions": versions(),
     }

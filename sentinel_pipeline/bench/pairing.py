@@ -41,7 +41,8 @@ def same_items(
     Raises:
         BadInput: the two answered different items.
     """
-    a, b = {s.task_id: s for s in first}, {s.task_id: s for s in second}
+    a = {s.task_id: s for s in first}
+    b = {s.task_id: s for s in second}
     if a.keys() != b.keys():
         only = sorted(a.keys() ^ b.keys())
         raise BadInput(

@@ -75,7 +75,8 @@ def _rows(path: Path) -> Iterator[SuiteRow]:
     if rows is None:
         yield from read_rows(path)
         return
-    place, line = 0, 1
+    place = 0
+    line = 1
     for row in rows:
         begin = _BETWEEN.match(text, place).end()  # type: ignore[union-attr]
         line += text.count("\n", place, begin)
@@ -101,15 +102,15 @@ def _problem(row: SuiteRow) -> Problem:
         return _of(row, _name(row), mbpp.verifier(row), mbpp.solution(row))
     if fields >= multipl_e.FIELDS:
         return _of(row, row.text("name"), multipl_e.verifier(row), "")
-    given = own.verifier(row)
-    if given is None:
+    verifier = own.verifier(row)
+    if verifier is None:
         raise row.bad(
             "test",
             f"has no tests; fields here: {', '.join(sorted(fields))}.",
             "Expected a problem file of HumanEval, MBPP, EvalPlus or MultiPL-E, or rows with tests or verifier.",
         )
     whole = row.text("reference", "", empty=True)
-    return _of(row, _name(row, row.line), given, whole)._replace(reference=whole)
+    return _of(row, _name(row, row.line), verifier, whole)._replace(reference=whole)
 
 
 def _of(row: SuiteRow, name: str, verifier: Verifier, reference: str) -> Problem:

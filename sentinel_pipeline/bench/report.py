@@ -28,10 +28,8 @@ def build_report(
     retired: int = 0,
 ) -> BenchmarkReport:
     """Summarise one model's scored answers to one suite; rates are None where nothing was scored."""
-    passes, syntax = (
-        _rate(_outcomes(samples, "pass_at_1")),
-        _rate(_outcomes(samples, "syntax_rate")),
-    )
+    passes = _rate(_outcomes(samples, "pass_at_1"))
+    syntax = _rate(_outcomes(samples, "syntax_rate"))
     families = sorted({sample.family for sample in samples})
     return BenchmarkReport(
         stage=stage,
@@ -79,7 +77,8 @@ Outcomes = dict[str, list[bool]]
 
 def _rate(outcomes: Outcomes) -> _Rate:
     """Answers to one item are not independent: the interval is Wilson's over their effective number."""
-    passed, n = sum(map(sum, outcomes.values())), sum(map(len, outcomes.values()))
+    passed = sum(map(sum, outcomes.values()))
+    n = sum(map(len, outcomes.values()))
     if not n:
         return _Rate(0, 0, None, None)
     several = n > len(outcomes)
@@ -92,21 +91,21 @@ def _rate(outcomes: Outcomes) -> _Rate:
 
 
 def _outcomes(samples: Iterable[SampleScore], metric: Metric) -> Outcomes:
-    found: Outcomes = {}
-    for one in samples:
-        if (value := one.value(metric)) is not None:
-            found.setdefault(task_of(one.task_id), []).append(value)
-    return found
+    outcomes: Outcomes = {}
+    for sample in samples:
+        if (value := sample.value(metric)) is not None:
+            outcomes.setdefault(task_of(sample.task_id), []).append(value)
+    return outcomes
 
 
 def _family(samples: Sequence[SampleScore]) -> dict[str, Any]:
-    found = _rate(_outcomes(samples, "pass_at_1"))
+    rate = _rate(_outcomes(samples, "pass_at_1"))
     return {
-        "n": found.n,
-        "passed": found.passed,
-        "pass_at_1": found.rate,
-        "interval": list(found.interval[:2]) if found.interval else None,
-        "infra": len(samples) - found.n,
+        "n": rate.n,
+        "passed": rate.passed,
+        "pass_at_1": rate.rate,
+        "interval": list(rate.interval[:2]) if rate.interval else None,
+        "infra": len(samples) - rate.n,
     }
 
 

@@ -48,14 +48,14 @@ def rescore(tasks: Sequence[Task], samples: Sequence[SampleScore]) -> list[Sampl
             f"{len(unknown)} stored answers are to items that the suite does not hold, {unknown[0]!r} first.",
             fix="Name the suite as it was when they were given.",
         )
-    asked = [
+    questions = [
         (sample, by_id[task_of(sample.task_id)])
         for sample in samples
         if sample.reason != UNANSWERED
     ]
     scores = score(
         Scorable(s.task_id, task.messages, s.completion, task.verifier, s.stopped)
-        for s, task in asked
+        for s, task in questions
     )
     return [
         sample if sample.reason == UNANSWERED else _again(sample, next(scores))
@@ -63,8 +63,10 @@ def rescore(tasks: Sequence[Task], samples: Sequence[SampleScore]) -> list[Sampl
     ]
 
 
-def _again(sample: SampleScore, found: Score) -> SampleScore:
-    return replace(sample, outcome=found.outcome, reason=found.reason, syntax_ok=found.syntax_ok)
+def _again(sample: SampleScore, verdict: Score) -> SampleScore:
+    return replace(
+        sample, outcome=verdict.outcome, reason=verdict.reason, syntax_ok=verdict.syntax_ok
+    )
 
 
 def write_rescored(out: Draft, old: Artifact, suites: Path, scorer_version: str) -> list[Rescored]:
@@ -81,9 +83,11 @@ def write_rescored(out: Draft, old: Artifact, suites: Path, scorer_version: str)
         raise BadInput(
             "holds no SUITE/report.json.", file=old.folder, fix="Name the folder of a report."
         )
-    found, kept = [], {}
+    rescored = []
+    failures = {}
     for suite in names:
-        before, then = report_from_json(old.json(f"{suite}/report.json")), read_samples(old, suite)
+        before = report_from_json(old.json(f"{suite}/report.json"))
+        then = read_samples(old, suite)
         scores = rescore(
             [Task.from_row(row) for row in read_parquet(suites / f"{suite}.parquet")],
             read_scores(old, suite),
@@ -102,20 +106,22 @@ def write_rescored(out: Draft, old: Artifact, suites: Path, scorer_version: str)
         if len(samples) < len(scores):
             write_turns(out, suite, scores)
         out.json(f"{suite}/report.json", report_to_json(report))
-        kept[suite] = samples
-        found.append(
+        failures[suite] = samples
+        rescored.append(
             Rescored(
                 report, sum(a.outcome != b.outcome for a, b in zip(then, samples, strict=True))
             )
         )
-    write_results(out, [one.report for one in found], kept)
-    return found
+    write_results(out, [row.report for row in rescored], failures)
+    return rescored
 
 
 def stale(ledger: Ledger, recipe: str, scorer_version: str) -> list[GateVerdict]:
     """The newest verdict of each gate on each content that another scorer decided: none of them lets anything go on."""
-    newest = {(one.name, one.subject_hash): one for one in ledger.verdicts(recipe=recipe)}
-    return [one for one in newest.values() if one.scorer_version != scorer_version]
+    newest = {
+        (verdict.name, verdict.subject_hash): verdict for verdict in ledger.verdicts(recipe=recipe)
+    }
+    return [verdict for verdict in newest.values() if verdict.scorer_version != scorer_version]
 
 
 def cutting_scorer(suite: Path) -> CutScorer | None:
@@ -128,8 +134,10 @@ def cutting_scorer(suite: Path) -> CutScorer | None:
         from ..critic.score import Scorable, score
 
         tasks = {row["id"]: Task.from_row(row) for row in read_parquet(suite)}
-        asked = ((name, tasks[task_of(name)], text) for name, text in answers)
-        items = (Scorable(name, task.messages, text, task.verifier) for name, task, text in asked)
-        return [one.outcome for one in score(items)]
+        questions = ((name, tasks[task_of(name)], text) for name, text in answers)
+        items = (
+            Scorable(name, task.messages, text, task.verifier) for name, task, text in questions
+        )
+        return [result.outcome for result in score(items)]
 
     return outcomes

@@ -47,8 +47,8 @@ def join_turns(scores: Sequence[SampleScore]) -> list[SampleScore]:
     """One sample for each conversation, in order: it passes when every turn does, fails when one fails, and is otherwise
     infrastructure's. Scores that are no turns stay as they are."""
     groups: dict[str, list[SampleScore]] = {}
-    for one in scores:
-        groups.setdefault(_conversation(one.task_id), []).append(one)
+    for turn in scores:
+        groups.setdefault(_conversation(turn.task_id), []).append(turn)
     return [
         turns[0] if turns[0].task_id == name else _joined(name, turns)
         for name, turns in groups.items()
@@ -91,9 +91,9 @@ def pass_at(samples: Sequence[SampleScore], ks: Sequence[int]) -> dict[str, floa
         ValueError: nothing was scored, or a task has fewer scored samples than a k.
     """
     outcomes: dict[str, list[bool]] = {}
-    for one in samples:
-        if one.outcome != "infra":
-            outcomes.setdefault(task_of(one.task_id), []).append(one.outcome == "pass")
+    for sample in samples:
+        if sample.outcome != "infra":
+            outcomes.setdefault(task_of(sample.task_id), []).append(sample.outcome == "pass")
     if not outcomes:
         raise ValueError("nothing was scored: no evidence has no pass@k")
     return {

@@ -34,8 +34,8 @@ def open_source(text: str, home: Home) -> Source:
     if not path.exists() and re.fullmatch(r"[\w.-]+:\w+", text):
         recipe, _, stage = text.partition(":")
         home.recipe(recipe)
-        made = Store.reading(home, recipe).get(f"{stage.removesuffix('_report')}_report")
-        return open_source(str(made.folder), home)._replace(name=text)
+        report = Store.reading(home, recipe).get(f"{stage.removesuffix('_report')}_report")
+        return open_source(str(report.folder), home)._replace(name=text)
     if path.is_dir():
         return _folder(path)
     if not path.is_file():
@@ -96,16 +96,16 @@ def _scorer(report: Path) -> str | None:
 def _file(path: Path) -> list[SampleScore]:
     rows = read_parquet(path) if path.suffix == ".parquet" else read_jsonl(path)
     samples = [_sample(row, path, line) for line, row in enumerate(rows, start=1)]
-    seen: set[str] = set()
+    ids: set[str] = set()
     for line, sample in enumerate(samples, start=1):
-        if sample.task_id in seen:
+        if sample.task_id in ids:
             raise BadInput(
                 f"item {sample.task_id!r} stands twice.",
                 file=path,
                 line=line,
                 fix="A paired comparison takes one answer an item: grade one sample a task.",
             )
-        seen.add(sample.task_id)
+        ids.add(sample.task_id)
     return samples
 
 
@@ -133,10 +133,10 @@ def _sample(row: dict[str, Any], path: Path, line: int) -> SampleScore:
 
 def _outcome(row: dict[str, Any], path: Path, line: int) -> Any:
     """Pass, fail or infra from ours, ``sentinel grade``'s (which knows ``timeout`` as well), or lm-eval's first metric."""
-    said = row.get("outcome")
-    if said in ("pass", "fail", "infra"):
-        return said
-    if said == "timeout":
+    label = row.get("outcome")
+    if label in ("pass", "fail", "infra"):
+        return label
+    if label == "timeout":
         return "fail"
     metrics = row.get("metrics")
     value = row.get(metrics[0]) if isinstance(metrics, list) and metrics else row.get("passed")

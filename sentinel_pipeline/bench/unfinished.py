@@ -46,7 +46,8 @@ def unfinished(path: Path, key: str) -> Iterator[Unfinished]:
         OSError: the folder cannot be written, or the disk is full; what is done stays.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    part, mark = path.with_name(f".{path.name}.part"), path.with_name(f".{path.name}.key")
+    part = path.with_name(f".{path.name}.part")
+    mark = path.with_name(f".{path.name}.key")
     with _locked(mark, path) as holder:
         holder.seek(0)
         if holder.read() != key:

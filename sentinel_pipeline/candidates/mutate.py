@@ -155,12 +155,12 @@ def _wrong_diff(diff: str, rng: Random) -> str:
     deleted = next(
         at for at, line in enumerate(lines) if line.startswith("-") and not line.startswith("---")
     )
-    kept = [
+    hunk_lines = [
         at
         for at, line in enumerate(lines)
         if line.startswith(" ") and line[1:] != lines[deleted][1:]
     ]
-    other = rng.choice(kept)
+    other = rng.choice(hunk_lines)
     lines[deleted], lines[other] = " " + lines[deleted][1:], "-" + lines[other][1:]
     return "\n".join(lines)
 

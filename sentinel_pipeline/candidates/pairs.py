@@ -33,11 +33,11 @@ def to_candidates(row: Any, *, source: str, file: str, line: int) -> tuple[Candi
 
 
 def _halves(row: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]] | None:
-    given = {name for name, value in row.items() if value is not None}
-    corrected = next((name for name in CORRECTED if name in given), None)
+    fields = {name for name, value in row.items() if value is not None}
+    corrected = next((name for name in CORRECTED if name in fields), None)
     if corrected is None:
         return None
-    failed = next((name for name in FAILED if name in given), None)
+    failed = next((name for name in FAILED if name in fields), None)
     rest = {name: value for name, value in row.items() if name not in (*CORRECTED, *FAILED)}
     if failed is not None:
         return _half(rest, row[failed]), _half(rest, row[corrected])

@@ -66,7 +66,9 @@ class ChatAnswer:
         )
 
 
-def send_to_review(desk: ReviewQueue, said: ChatAnswer, *, by: str, note: str, at: str) -> Imported:
+def send_to_review(
+    desk: ReviewQueue, answer: ChatAnswer, *, by: str, note: str, at: str
+) -> Imported:
     """Import one answer; sending it again changes nothing.
 
     Raises:
@@ -74,7 +76,7 @@ def send_to_review(desk: ReviewQueue, said: ChatAnswer, *, by: str, note: str, a
     """
     with tempfile.TemporaryDirectory(prefix="sentinel-chat-") as folder:
         path = Path(folder) / NAME
-        write_jsonl(path, [said.record(by=by, note=note, at=at).to_json()])
+        write_jsonl(path, [answer.record(by=by, note=note, at=at).to_json()])
         came = import_file(desk, path, actor=by)
     if came.quarantined:
         raise Infrastructure(

@@ -73,7 +73,8 @@ def _training(now: Situation) -> str | None:
 def _memory(now: Situation) -> str | None:
     if now.headroom_bytes >= now.needed_bytes:
         return None
-    free, need = now.headroom_bytes / 2**30, now.needed_bytes / 2**30
+    free = now.headroom_bytes / 2**30
+    need = now.needed_bytes / 2**30
     return f"{free:.1f} GiB of memory are free and the model needs {need:.1f}: stop other work or choose a smaller model."
 
 

@@ -61,9 +61,9 @@ class Models:
         return self._look(name, self._target(name))
 
     def _target(self, name: str) -> Target:
-        known = self.names()
-        if name not in known:
-            hint = did_you_mean(name, known) if known else "Train one: sentinel run RECIPE."
+        names = self.names()
+        if name not in names:
+            hint = did_you_mean(name, names) if names else "Train one: sentinel run RECIPE."
             raise BadInput(f"no model {name[:80]!r}.", field="model", fix=hint)
         return find_target(self.home, name)
 
@@ -131,9 +131,9 @@ def full_name(home: Home, name: str) -> str:
         BadInput: no such recipe, stage or checkpoint.
     """
     recipe, _, stage = name.replace("/", ":", 1).partition(":")
-    made = made_stages(home, home.recipe(recipe))
-    if not stage and not made:
+    checkpoints = made_stages(home, home.recipe(recipe))
+    if not stage and not checkpoints:
         raise BadInput(f"{recipe} has no checkpoint yet.", fix=f"Train one: sentinel run {recipe}.")
-    full = f"{recipe}:{stage or made[-1]}"
+    full = f"{recipe}:{stage or checkpoints[-1]}"
     find_target(home, full)
     return full

@@ -39,14 +39,14 @@ class Probed(NamedTuple):
 
 def probe(home: Home, recipe: Recipe, stage: str, target: Target) -> Probed:
     """The verdict on ``target``, the checkpoint of ``stage``."""
-    found = max(
+    newest = max(
         _reports(home, recipe.name, stage, target),
-        key=lambda one: one[0].manifest.created_at,
+        key=lambda pair: pair[0].manifest.created_at,
         default=None,
     )
-    if found is None:
+    if newest is None:
         return Probed("missing", f"Take it: sentinel bench {recipe.name}/{stage} --suite {SUITE}.")
-    made, report = found
+    artifact, report = newest
     verdict = decide(
         SUITE,
         _rule(recipe, stage),
@@ -59,17 +59,17 @@ def probe(home: Home, recipe: Recipe, stage: str, target: Target) -> Probed:
     if reason := refusal(Ledger(home.ledger), SCORERS, scorer_version()):
         verdict = replace(verdict, verdict="inconclusive", reason=reason)
     return Probed(
-        verdict.verdict, f"{verdict.reason} (report {made.manifest.run_id[:8]}).", verdict
+        verdict.verdict, f"{verdict.reason} (report {artifact.manifest.run_id[:8]}).", verdict
     )
 
 
 def _rule(recipe: Recipe, stage: str) -> GatePolicy:
-    own = [
-        one
-        for one in recipe.gates.values()
-        if (one.suite, one.stage) == (SUITE, stage) and one.against is None
+    policies = [
+        policy
+        for policy in recipe.gates.values()
+        if (policy.suite, policy.stage) == (SUITE, stage) and policy.against is None
     ]
-    return next((one for one in own if one.severity != "off"), RULE)
+    return next((policy for policy in policies if policy.severity != "off"), RULE)
 
 
 def _reports(
@@ -81,9 +81,13 @@ def _reports(
         (Store.reading(home, "bench"), target.slug),
     )
     for store, asset in places:
-        for made in store.history(asset):
+        for artifact in store.history(asset):
             try:
-                report = report_from_json(made.json(f"{SUITE}/report.json")) if _has(made) else None
+                report = (
+                    report_from_json(artifact.json(f"{SUITE}/report.json"))
+                    if _has(artifact)
+                    else None
+                )
             except (OSError, ValueError, KeyError, TypeError):
                 continue
             if (
@@ -91,8 +95,8 @@ def _reports(
                 and report.model_hash == target.model_hash
                 and report.decoding.get("prompt_format") == "chat"
             ):
-                yield made, report
+                yield artifact, report
 
 
-def _has(made: Artifact) -> bool:
-    return (made.folder / SUITE / "report.json").is_file()
+def _has(artifact: Artifact) -> bool:
+    return (artifact.folder / SUITE / "report.json").is_file()

@@ -120,8 +120,12 @@ class _Worker(threading.Thread):
         cancelled: threading.Event,
     ) -> None:
         super().__init__(daemon=True)
-        self._session, self._inputs, self._turn, self._room = session, inputs, turn, room
-        self._streamer, self._cancelled = streamer, cancelled
+        self._session = session
+        self._inputs = inputs
+        self._turn = turn
+        self._room = room
+        self._streamer = streamer
+        self._cancelled = cancelled
         self.tokens: list[int] = []
         self.error: Exception | None = None
         self.stopped_early = False
@@ -137,7 +141,8 @@ class _Worker(threading.Thread):
         import torch
         from transformers import StoppingCriteriaList
 
-        model, turn = self._session.model, self._turn
+        model = self._session.model
+        turn = self._turn
         if turn.seed is not None:
             torch.manual_seed(turn.seed)
         drawn = {

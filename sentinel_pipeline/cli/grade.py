@@ -134,7 +134,7 @@ def _grade(
             samples, problems, out, grader, limits, lambda done: bar.update(task, completed=done)
         )
     return tally.rates(ks) | {
-        "kept": tally.kept,
+        "resumed": tally.resumed,
         "infra": tally.infra,
         "codes": dict(tally.codes.most_common()),
         "trust": dict(tally.trust),
@@ -200,11 +200,11 @@ def _print_rates(report: dict[str, Any]) -> None:
         _say(f"{title}: no task has enough judged samples for a rate.")
     for code, count in report["codes"].items():
         _say(f"{count:8} {code}")
-    speed = (report["samples"] - report["kept"]) / max(report["seconds"], 1e-9)
-    kept = f" ({report['kept']} were graded before)" if report["kept"] else ""
+    speed = (report["samples"] - report["resumed"]) / max(report["seconds"], 1e-9)
+    resumed = f" ({report['resumed']} were graded before)" if report["resumed"] else ""
     trust = ", ".join(f"{count} {name}" for name, count in report["trust"].items())
     _say(
-        f"{report['seconds']:.1f} s, {speed:,.0f} samples/s{kept}, isolation {report['isolation']}, trust: {trust}"
+        f"{report['seconds']:.1f} s, {speed:,.0f} samples/s{resumed}, isolation {report['isolation']}, trust: {trust}"
     )
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import BadInput
+from ..records.stages import STAGE_NAMES
 from ..store import Artifact, Store, find_home
 from .console import AsJson, emit, err
 
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 def release(
     recipe: Annotated[str, typer.Argument(help="A recipe's name.")],
     stage: Annotated[
-        str | None, typer.Option(help="sft, dpo or grpo; else the last one that was trained.")
+        str | None,
+        typer.Option(help=f"{', '.join(STAGE_NAMES)}; else the last one that was trained."),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Also copy the bundle into this new folder.")

@@ -29,7 +29,9 @@ def run(
     recipe: Annotated[str, typer.Argument(help="A recipe: the stem of a file under data/recipes.")],
     until: Annotated[
         str | None,
-        typer.Option(help="Stop after this stage: an asset's name, or sft for sft_report."),
+        typer.Option(
+            help="Stop after this one of the recipe's stages (base, sft …), or after an asset's name."
+        ),
     ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the recipe's interrupted run.")

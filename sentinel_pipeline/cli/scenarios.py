@@ -12,6 +12,7 @@ from ..gates.curves import watch
 from ..gates.next_recipe import next_recipe, write_next
 from ..gates.scenarios import Decision, decide
 from ..records.recipe import Recipe
+from ..records.stages import GRPO
 from ..store import Home, Store
 from .console import err
 
@@ -38,7 +39,7 @@ def ask_tree(home: Home, recipe: Recipe, curves: Path | None, out: Path | None) 
 
 
 def _recorded(home: Home, recipe: str) -> Path:
-    artifact = Store.reading(home, recipe).get("grpo_checkpoint")
+    artifact = Store.reading(home, recipe).get(GRPO.checkpoint)
     return artifact.path(CURVES)
 
 

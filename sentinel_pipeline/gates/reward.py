@@ -13,6 +13,7 @@ from ..records import GateVerdict
 from ..records.gate_spec import GatePolicy
 from ..records.grpo_spec import GrpoSpec, WatchRule
 from ..records.recipe import section_hash
+from ..records.stages import GRPO
 from ..records.verdict import Verdict
 from .curve_files import curves_of, evidence_of
 from .curves import unseen
@@ -36,7 +37,7 @@ def judge_eval_reward(
     The whole 95 % interval decides; nothing measured at that step is inconclusive.
     """
     policy = GatePolicy(
-        metric="pass_at_1", stage="grpo", suite="window", threshold=spec.min_eval_reward
+        metric="pass_at_1", stage=GRPO.name, suite="window", threshold=spec.min_eval_reward
     )
     found = evidence_of(dict(row) for row in rows if row["step"] == kept).get(METRIC)
     verdict: Verdict = "inconclusive"

@@ -80,7 +80,8 @@ def answer_by(
     Raises:
         BadInput: two prompts of one id, or a prompt that waits for an answer that nobody is asked for.
     """
-    items, tokens = _Items(prompts, out_jsonl), 0
+    items = _Items(prompts, out_jsonl)
+    tokens = 0
     with open_for_append(out_jsonl) as stream:
 
         def keep(batch: list[Answer]) -> None:

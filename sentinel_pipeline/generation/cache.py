@@ -48,19 +48,19 @@ class AnswerCache:
     def known(self, prompts: Sequence[Prompt], decoding: Decoding) -> list[Answer]:
         """Answers to those prompts that the model was asked before; their seconds are 0: nothing was generated."""
         rows = self._read(self._path(decoding))
-        found = [(prompt.id, rows.get(prompt_hash(prompt, decoding))) for prompt in prompts]
+        cached = [(prompt.id, rows.get(prompt_hash(prompt, decoding))) for prompt in prompts]
         return [
             Answer(name, row["completion"], row["stopped"], row["tokens"], 0.0)
-            for name, row in found
+            for name, row in cached
             if row
         ]
 
     def add(self, prompts: Sequence[Prompt], batch: Sequence[Answer], decoding: Decoding) -> None:
         """Keep a batch of answers to some of ``prompts``; durable on return."""
-        asked = {prompt.id: prompt for prompt in prompts}
+        by_id = {prompt.id: prompt for prompt in prompts}
         path = self._path(decoding)
         rows = {
-            prompt_hash(asked[item.id], decoding): {
+            prompt_hash(by_id[item.id], decoding): {
                 "completion": item.completion,
                 "stopped": item.stopped,
                 "tokens": item.tokens,
@@ -83,18 +83,16 @@ class AnswerCache:
 
 def _rows(path: Path) -> dict[str, dict[str, Any]]:
     """Whole rows of a file; a torn one, which a kill left, is passed over."""
-    found: dict[str, dict[str, Any]] = {}
+    rows: dict[str, dict[str, Any]] = {}
     for line in path.read_bytes().splitlines() if path.is_file() else ():
         try:
             row = json.loads(line)
-            key, kept = (
-                row["prompt"],
-                {name: row[name] for name in ("completion", "stopped", "tokens")},
-            )
+            key = row["prompt"]
+            fields = {name: row[name] for name in ("completion", "stopped", "tokens")}
         except (ValueError, KeyError, TypeError):
             continue
-        found[key] = kept
-    return found
+        rows[key] = fields
+    return rows
 
 
 def _append(path: Path, text: str) -> None:

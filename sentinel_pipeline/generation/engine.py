@@ -87,10 +87,12 @@ def _answer_batch(
     answers = []
     for item, row in zip(batch, rows, strict=True):
         stopped = bool(row) and row[-1] in stops
-        kept = row[:-1] if stopped else row
+        tokens = row[:-1] if stopped else row
         # Special tokens stay visible: a marker in the middle of an answer is the model's fault, not ours to hide.
-        text = tokenizer.decode(kept, skip_special_tokens=False, clean_up_tokenization_spaces=False)
-        answers.append(Answer(item.id, str(text), stopped, len(kept), share))
+        text = tokenizer.decode(
+            tokens, skip_special_tokens=False, clean_up_tokenization_spaces=False
+        )
+        answers.append(Answer(item.id, str(text), stopped, len(tokens), share))
     return answers
 
 
@@ -116,9 +118,11 @@ def _decode(
     device = model.device
     with torch.inference_mode():
         tokens, mask = _left_padded([item.tokens for item in batch], pad)
-        tokens, mask = tokens.to(device), mask.to(device)
+        tokens = tokens.to(device)
+        mask = mask.to(device)
         draws = _draws(batch, decoding, room)
-        cache, open_rows = DynamicCache(config=model.config), list(range(len(batch)))
+        cache = DynamicCache(config=model.config)
+        open_rows = list(range(len(batch)))
         out: list[list[int]] = [[] for _ in batch]
         position = (mask.cumsum(-1) - 1).clamp(min=0)
         stop_ids = torch.tensor(sorted(stops), device=device)
@@ -133,13 +137,16 @@ def _decode(
                 out[row].append(token)
             going = ~torch.isin(chosen, stop_ids)
             if not bool(going.all()):
-                kept = going.nonzero().flatten()
-                if not len(kept):
+                live = going.nonzero().flatten()
+                if not len(live):
                     break
-                cache.reorder_cache(cast("LongTensor", kept))
-                chosen, mask, position = chosen[kept], mask[kept], position[kept]
-                open_rows = [open_rows[index] for index in kept.tolist()]
-            tokens, position = chosen[:, None], position[:, -1:] + 1
+                cache.reorder_cache(cast("LongTensor", live))
+                chosen = chosen[live]
+                mask = mask[live]
+                position = position[live]
+                open_rows = [open_rows[index] for index in live.tolist()]
+            tokens = chosen[:, None]
+            position = position[:, -1:] + 1
             mask = torch.cat([mask, mask.new_ones(len(open_rows), 1)], dim=-1)
     return out
 
@@ -192,7 +199,7 @@ def _sample(logits: Tensor, draws: Tensor, decoding: Decoding) -> Tensor:
         .sort(dim=-1, descending=True, stable=True)
     )
     mass = probabilities.cumsum(-1)
-    kept = probabilities.masked_fill(mass - probabilities >= decoding.top_p, 0.0).cumsum(-1)
-    target = draws.to(kept.device)[:, None] * kept[:, -1:]
-    index = (kept <= target).sum(-1, keepdim=True).clamp(max=logits.shape[-1] - 1)
+    cumulative = probabilities.masked_fill(mass - probabilities >= decoding.top_p, 0.0).cumsum(-1)
+    target = draws.to(cumulative.device)[:, None] * cumulative[:, -1:]
+    index = (cumulative <= target).sum(-1, keepdim=True).clamp(max=logits.shape[-1] - 1)
     return order.gather(-1, index).flatten()

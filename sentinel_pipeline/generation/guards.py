@@ -35,13 +35,13 @@ def plain_tokenizer(tokenizer: PreTrainedTokenizerBase) -> Guards:
         BadInput: the tokenizer puts special tokens into plain text, or keeps its template.
     """
     tokenizer.chat_template = None
-    known = special_tokens(tokenizer)
+    specials = special_tokens(tokenizer)
     probe = tokenizer("Instruction: say so.\nResponse:", add_special_tokens=False)["input_ids"]
-    if tokenizer.chat_template is not None or known & set(probe):
+    if tokenizer.chat_template is not None or specials & set(probe):
         raise BadInput(
             "the tokenizer adds markers to plain text.", file=tokenizer.name_or_path or None
         )
-    return Guards(None, False, len(known))
+    return Guards(None, False, len(specials))
 
 
 class Known:
@@ -61,13 +61,18 @@ class Known:
 
     def nearest(self, text: str) -> float:
         """Jaccard similarity to the nearest that shares a band of minima with ``text``, 0 to 1."""
-        own = prompt_features(words(text))
+        features = prompt_features(words(text))
         met = {at for hashed in self._hashes(text) for at in self._bands.get(hashed, ())}
         return max(
-            (len(own & self._features[at]) / max(len(own | self._features[at]), 1) for at in met),
+            (
+                len(features & self._features[at]) / max(len(features | self._features[at]), 1)
+                for at in met
+            ),
             default=0.0,
         )
 
     def _hashes(self, text: str) -> list[int]:
-        found = bands(signatures([shingles((Message("user", text),), "")]), self._threshold)[0]
-        return [hash((at, int(one))) for at, one in enumerate(found)]
+        band_hashes = bands(signatures([shingles((Message("user", text),), "")]), self._threshold)[
+            0
+        ]
+        return [hash((at, int(band))) for at, band in enumerate(band_hashes)]

@@ -82,8 +82,8 @@ def encode(
     if decoding.prompt_format != "chat":
         special = special_tokens(tokenizer)
         for prompt, tokens in zip(prompts, encoded, strict=True):
-            if found := special & set(tokens):
-                name = tokenizer.convert_ids_to_tokens(min(found))
+            if specials_present := special & set(tokens):
+                name = tokenizer.convert_ids_to_tokens(min(specials_present))
                 raise BadInput(
                     f"the plain prompt {prompt.id!r} holds the special token {name!r}.",
                     fix="Change its text.",

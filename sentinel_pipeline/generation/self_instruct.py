@@ -61,11 +61,12 @@ class Attempt:
 
     def to_row(self) -> dict[str, str]:
         """Seed 001's row: ``formatted_text`` is what the base model would read, ``completion`` its end, which is learnt."""
-        asked, answer = plain((Message("user", self.instruction),), "cue"), f" {self.response}"
+        prompt = plain((Message("user", self.instruction),), "cue")
+        answer = f" {self.response}"
         return {
             "instruction": self.instruction,
             "response": self.response,
-            "formatted_text": asked + answer,
+            "formatted_text": prompt + answer,
             "completion": answer,
         }
 
@@ -98,7 +99,9 @@ class Writer:
 
     @property
     def accepted(self) -> list[Attempt]:
-        return [one for one in self.attempts if one.reason == "accepted"][: self.spec.rows]
+        return [attempt for attempt in self.attempts if attempt.reason == "accepted"][
+            : self.spec.rows
+        ]
 
     @property
     def done(self) -> bool:
@@ -107,59 +110,70 @@ class Writer:
             or len(self.attempts) >= self.spec.attempts * self.spec.rows
         )
 
-    def write(self, path: Path, told: Told = lambda kept, tried, tokens: None) -> None:
+    def write(self, path: Path, report: Told = lambda accepted, tried, tokens: None) -> None:
         """Go on from the whole rounds of ``path`` until enough is accepted or the attempts are used up."""
         self.attempts = read_attempts(path)
-        known = Known(
+        guards = Known(
             self.spec.near_duplicates,
             [shown.instruction for group in SHOWN.values() for shown in group],
         )
-        for one in self.attempts:
-            if one.reason.partition(":")[0] not in _UNANSWERED:
-                known.add(one.instruction)
+        for attempt in self.attempts:
+            if attempt.reason.partition(":")[0] not in _UNANSWERED:
+                guards.add(attempt.instruction)
         with open_for_append(path) as stream:
             while not self.done:
-                found = self._round(len(self.attempts) // ROUND, known)
-                self.attempts += found
-                stream.write(json.dumps([asdict(one) for one in found], ensure_ascii=False) + "\n")
+                attempts = self._round(len(self.attempts) // ROUND, guards)
+                self.attempts += attempts
+                stream.write(
+                    json.dumps([asdict(attempt) for attempt in attempts], ensure_ascii=False) + "\n"
+                )
                 stream.flush()
                 os.fsync(stream.fileno())
-                told(len(self.accepted), len(self.attempts), self.tokens)
+                report(len(self.accepted), len(self.attempts), self.tokens)
 
-    def _round(self, number: int, known: Known) -> list[Attempt]:
-        kept = self.accepted
-        slots = self._slots(number, kept)
-        asked = [self._instruction_prompt(number, at, *slot, kept) for at, slot in enumerate(slots)]
-        texts = [
-            self._first_line(one.completion)
-            for one in self._ask(asked, self.spec.instruction_tokens)
+    def _round(self, number: int, guards: Known) -> list[Attempt]:
+        accepted = self.accepted
+        slots = self._slots(number, accepted)
+        requests = [
+            self._instruction_prompt(number, at, *slot, accepted) for at, slot in enumerate(slots)
         ]
-        made = [
+        texts = [
+            self._first_line(answer.completion)
+            for answer in self._ask(requests, self.spec.instruction_tokens)
+        ]
+        attempts = [
             Attempt(round=number, number=at, category=category, topic=topic, instruction=text, response="", reason=reason)
             for at, ((category, topic), (text, reason)) in enumerate(
-                zip(slots, ((text, self._refused(text, known)) for text in texts), strict=True)
+                zip(slots, ((text, self._refused(text, guards)) for text in texts), strict=True)
             )
         ]  # fmt: skip
-        open_ones = [one for one in made if not one.reason]
-        prompts = [self._response_prompt(one) for one in open_ones]
+        open_ones = [attempt for attempt in attempts if not attempt.reason]
+        prompts = [self._response_prompt(attempt) for attempt in open_ones]
         answers = self._ask(prompts, self.spec.response_tokens)
         answered = {
-            one.number: self._answered(one, answer)
-            for one, answer in zip(open_ones, answers, strict=True)
+            attempt.number: self._answered(attempt, answer)
+            for attempt, answer in zip(open_ones, answers, strict=True)
         }
-        return list(self._judged([answered.get(one.number, one) for one in made]))
+        return list(self._judged([answered.get(attempt.number, attempt) for attempt in attempts]))
 
     def _slots(self, number: int, accepted: Sequence[Attempt]) -> list[tuple[str, str]]:
         """Category and topic of each attempt: the category that lacks most by its share, then its least used topic."""
         names = [name for name in self.shares if name in TOPICS] or list(TOPICS)
         weights = {name: max(self.shares.get(name, 1.0), 1e-9) for name in names}
-        kept = Counter(one.category for one in accepted)
-        tried = Counter(one.category for one in self.attempts)
-        used = Counter((one.category, one.topic) for one in self.attempts)
-        chance, slots = Random(f"slots|{self.seed}|{number}"), []
+        taken = Counter(attempt.category for attempt in accepted)
+        tried = Counter(attempt.category for attempt in self.attempts)
+        used = Counter((attempt.category, attempt.topic) for attempt in self.attempts)
+        chance = Random(f"slots|{self.seed}|{number}")
+        slots = []
         for _ in range(ROUND):
             # An attempt counts a tenth of a row, so that a category which never succeeds does not take every attempt.
-            name = min(names, key=lambda one: ((kept[one] + 0.1 * tried[one]) / weights[one], one))
+            name = min(
+                names,
+                key=lambda category: (
+                    (taken[category] + 0.1 * tried[category]) / weights[category],
+                    category,
+                ),
+            )
             least = min(used[name, topic] for topic in TOPICS[name])
             topic = chance.choice([topic for topic in TOPICS[name] if used[name, topic] == least])
             used[name, topic] += 1
@@ -172,24 +186,26 @@ class Writer:
     ) -> Prompt:
         chance = Random(f"shown|{self.seed}|{number}|{at}")
         shown = [
-            f"Topic: {one.topic}\nInstruction: {one.instruction}"
-            for one in _some(SHOWN[category], chance)
+            f"Topic: {example.topic}\nInstruction: {example.instruction}"
+            for example in _some(SHOWN[category], chance)
         ]
-        own = [one for one in accepted if one.category == category]
-        if own:
-            one = chance.choice(own)
-            shown.insert(0, f"Topic: {one.topic}\nInstruction: {one.instruction}")
+        examples = [attempt for attempt in accepted if attempt.category == category]
+        if examples:
+            example = chance.choice(examples)
+            shown.insert(0, f"Topic: {example.topic}\nInstruction: {example.instruction}")
         text = "\n\n".join([*shown, f"Topic: {topic}"])
         return Prompt(f"{self.seed}|{number}|{at}|instruction", (Message("user", text),))
 
-    def _response_prompt(self, one: Attempt) -> Prompt:
-        chance = Random(f"answered|{self.seed}|{one.round}|{one.number}")
-        examples = _some(SHOWN[one.category], chance)
+    def _response_prompt(self, attempt: Attempt) -> Prompt:
+        chance = Random(f"answered|{self.seed}|{attempt.round}|{attempt.number}")
+        examples = _some(SHOWN[attempt.category], chance)
         shown = [
             f"Instruction: {each.instruction}\nResponse:\n{each.response}" for each in examples
         ]
-        text = "\n\n".join([*shown, f"Instruction: {one.instruction}\nResponse:"])
-        return Prompt(f"{self.seed}|{one.round}|{one.number}|response", (Message("user", text),))
+        text = "\n\n".join([*shown, f"Instruction: {attempt.instruction}\nResponse:"])
+        return Prompt(
+            f"{self.seed}|{attempt.round}|{attempt.number}|response", (Message("user", text),)
+        )
 
     def _ask(self, prompts: Sequence[Prompt], tokens: int) -> list[Answer]:
         decoding = Decoding(
@@ -200,13 +216,13 @@ class Writer:
             seed=self.seed,
             prompt_format="raw",
         )
-        found = (
-            {one.id: one for batch in self.engine(prompts, decoding) for one in batch}
+        answers = (
+            {answer.id: answer for batch in self.engine(prompts, decoding) for answer in batch}
             if prompts
             else {}
         )
-        self.tokens += sum(one.tokens for one in found.values())
-        return [found[prompt.id] for prompt in prompts]
+        self.tokens += sum(answer.tokens for answer in answers.values())
+        return [answers[prompt.id] for prompt in prompts]
 
     def _first_line(self, completion: str) -> str:
         lines = _LEAD.sub("", self._until_end(completion)[0], count=1).splitlines()
@@ -219,7 +235,7 @@ class Writer:
             cuts.append(cue.start())
         return (text[: min(cuts)], True) if cuts else (text, False)
 
-    def _refused(self, text: str, known: Known) -> str:
+    def _refused(self, text: str, guards: Known) -> str:
         """Why an instruction is not answered; empty where it is, and then it is known from here on."""
         count = len(words(text))
         if not WORDS[0] <= count <= WORDS[1]:
@@ -228,15 +244,15 @@ class Writer:
             return "form: holds the cues of the examples"
         if broken := invalid_text(text):
             return f"form: {broken}"
-        near = known.nearest(text)
+        near = guards.nearest(text)
         if near >= self.spec.near_duplicates:
             return f"near_duplicate: {near:.2f} like one that is there"
-        known.add(text)
+        guards.add(text)
         return ""
 
-    def _answered(self, one: Attempt, answer: Answer) -> Attempt:
+    def _answered(self, attempt: Attempt, answer: Answer) -> Attempt:
         text, ended = self._until_end(answer.completion)
-        done = {**asdict(one), "response": text.strip()}
+        done = {**asdict(attempt), "response": text.strip()}
         if not (ended or answer.stopped):
             return Attempt(
                 **{
@@ -246,15 +262,17 @@ class Writer:
             )
         return Attempt(**{**done, "reason": "" if text.strip() else "empty: no response"})
 
-    def _judged(self, made: Sequence[Attempt]) -> Iterator[Attempt]:
-        verdicts = iter(self.judge(one.to_candidate() for one in made if not one.reason))
-        for one in made:
-            if one.reason:
-                yield one
+    def _judged(self, attempts: Sequence[Attempt]) -> Iterator[Attempt]:
+        verdicts = iter(
+            self.judge(attempt.to_candidate() for attempt in attempts if not attempt.reason)
+        )
+        for attempt in attempts:
+            if attempt.reason:
+                yield attempt
                 continue
             verdict = next(verdicts).accepted
             yield Attempt(
-                **{**asdict(one), "reason": "accepted" if verdict.value else verdict.reason}
+                **{**asdict(attempt), "reason": "accepted" if verdict.value else verdict.reason}
             )
 
 
@@ -277,14 +295,16 @@ def critic_judge(critic: CriticSpec) -> Judge:
 
 def summary(attempts: Sequence[Attempt], spec: SelfGenerated) -> dict[str, Any]:
     """Counts: what was kept and why the rest was not, by the first word of the reason; categories and topics of what was kept."""
-    kept = [one for one in attempts if one.reason == "accepted"][: spec.rows]
-    refused = Counter(one.reason.partition(":")[0] for one in attempts if one.reason != "accepted")
+    accepted = [attempt for attempt in attempts if attempt.reason == "accepted"][: spec.rows]
+    refused = Counter(
+        attempt.reason.partition(":")[0] for attempt in attempts if attempt.reason != "accepted"
+    )
     return {
         "wanted": spec.rows,
-        "rows": len(kept),
+        "rows": len(accepted),
         "attempts": len(attempts),
-        "shortfall": spec.rows - len(kept),
+        "shortfall": spec.rows - len(accepted),
         "refused": dict(sorted(refused.items())),
-        "categories": dict(sorted(Counter(one.category for one in kept).items())),
-        "topics": len({(one.category, one.topic) for one in kept}),
+        "categories": dict(sorted(Counter(attempt.category for attempt in accepted).items())),
+        "topics": len({(attempt.category, attempt.topic) for attempt in accepted}),
     }

@@ -96,7 +96,8 @@ class Server:
         self._client = httpx.Client(
             headers=headers, timeout=spec.timeout_s, limits=limits, follow_redirects=False
         )
-        self._lock, self._next_start = threading.Lock(), 0.0
+        self._lock = threading.Lock()
+        self._next_start = 0.0
         self._failures_in_a_row = 0
         self._last_problem = ""
 

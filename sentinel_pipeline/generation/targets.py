@@ -50,20 +50,24 @@ def find_target(home: Home, model: str) -> Target:
     recipe, _, stage = model.replace(":", "/", 1).partition("/")
     if stage and recipe in home.recipe_names() and not Path(model).is_dir():
         return _of_stage(Store.reading(home, recipe), recipe, stage)
-    found = resolve_model(ModelSpec(source=model))
+    hub_model = resolve_model(ModelSpec(source=model))
     name = Path(model).name if Path(model).is_dir() else model
-    return Target(name=name, model_hash=files_hash(found), folder=Path(found["folder"]))
+    return Target(name=name, model_hash=files_hash(hub_model), folder=Path(hub_model["folder"]))
 
 
 def _of_stage(store: Store, recipe: str, stage: str) -> Target:
     checkpoint = store.find(f"{stage}_checkpoint")
     if checkpoint is None:
         folder = store.home.runs / recipe
-        made = sorted(
+        checkpoints = sorted(
             path.parent.name.removesuffix("_checkpoint")
             for path in folder.glob("*_checkpoint/current")
         )
-        hint = did_you_mean(stage, made) if made else f"Run it first: sentinel run {recipe}."
+        hint = (
+            did_you_mean(stage, checkpoints)
+            if checkpoints
+            else f"Run it first: sentinel run {recipe}."
+        )
         raise BadInput(f"recipe {recipe} has no checkpoint of stage {stage!r}.", fix=hint)
     return Target(
         name=f"{recipe}/{stage}",

@@ -57,11 +57,11 @@ class VllmEngine:
         self, batch: list[tuple[Prompt, list[int]]], decoding: Decoding, context: int
     ) -> list[Answer]:
         started = time.perf_counter()
-        asked = [{"prompt_token_ids": tokens} for _, tokens in batch]
+        prompts = [{"prompt_token_ids": tokens} for _, tokens in batch]
         settings = [
             _settings(prompt.id, len(tokens), decoding, context) for prompt, tokens in batch
         ]
-        outputs = self._model.generate(asked, settings, use_tqdm=False)
+        outputs = self._model.generate(prompts, settings, use_tqdm=False)
         share = round((time.perf_counter() - started) / len(batch), 6)
         return [
             _answer(prompt.id, output.outputs[0], share)

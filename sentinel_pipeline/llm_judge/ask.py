@@ -88,11 +88,11 @@ def _mark(text: str) -> str:
 
 def read_verdict(reply: str) -> Word | None:
     """``pass`` or ``fail`` where the reply says one of the two words, and not both; None for anything else."""
-    found = {
+    words = {
         word.lower()
         for word in re.findall(r"(?<!\w)(?:PASS|FAIL)(?!\w)", reply[:2000], re.IGNORECASE)
     }
-    return next((word for word in _WORDS if found == {word}), None)
+    return next((word for word in _WORDS if words == {word}), None)
 
 
 def examine(
@@ -111,15 +111,15 @@ def examine(
     """
 
     def verdicts(
-        who: Ask, asked: Sequence[Labelled], *, swapped: bool = False
+        who: Ask, items: Sequence[Labelled], *, swapped: bool = False
     ) -> list[Word | None]:
-        prompts = [judge_prompt(rubric, item, swapped=swapped) for item in asked]
+        prompts = [judge_prompt(rubric, item, swapped=swapped) for item in items]
         with ThreadPoolExecutor(at_once) as pool:
             return [read_verdict(reply) for reply in pool.map(who, prompts)]
 
     first = verdicts(ask, items)
     failing = [
-        item for item, said in zip(items, first, strict=True) if said == item.label == "fail"
+        item for item, verdict in zip(items, first, strict=True) if verdict == item.label == "fail"
     ]
     poisoned = [item._replace(response=item.response + _INJECTION) for item in failing]
     places = _spot_checks(items, spec.second_share) if second else []
@@ -168,7 +168,8 @@ def _open(home: Home, model: JudgeModel, stack: ExitStack) -> Judge:
         target = find_target(home, model.name)
         assert target.folder is not None
         return Judge(local_judge(target.folder), target.model_hash, 1)
-    key, at_once = os.environ.get(model.key_env), model.concurrency
+    key = os.environ.get(model.key_env)
+    at_once = model.concurrency
     spec = ServerSpec(base_url=model.base_url, model=model.name, key=key, concurrency=at_once)
     ask = partial(stack.enter_context(Server(spec)).ask, max_tokens=16)
     return Judge(
@@ -185,13 +186,15 @@ def local_judge(folder: Path) -> Ask:
     from ..generation.loading import load_model, load_tokenizer
     from ..generation.prompts import render
 
-    model, tokenizer = load_model(folder), load_tokenizer(folder)
+    model = load_model(folder)
+    tokenizer = load_tokenizer(folder)
     prompt_format = "chat" if tokenizer.chat_template else "cue"
 
     def ask(messages: tuple[Message, ...]) -> str:
         import torch
 
-        text, scores = render(tokenizer, messages, prompt_format), []
+        text = render(tokenizer, messages, prompt_format)
+        scores = []
         for word in ("PASS", "FAIL"):
             prompt = tokenizer(text, add_special_tokens=False)["input_ids"]
             whole = (

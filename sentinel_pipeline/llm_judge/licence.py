@@ -116,7 +116,7 @@ def _labelled(row: SuiteRow) -> Labelled:
 
 def decide_licence(spec: JudgeSpec, labels: Sequence[Word], answers: Answers) -> Licence:
     """Every check, and the verdict: pass only when all pass."""
-    right = [said == label for said, label in zip(answers.first, labels, strict=True)]
+    right = [verdict == label for verdict, label in zip(answers.first, labels, strict=True)]
     value, interval, agreement = _kappa(spec, labels, answers.first)
     checks = (
         agreement,
@@ -131,13 +131,15 @@ def decide_licence(spec: JudgeSpec, labels: Sequence[Word], answers: Answers) ->
 
 
 def _kappa(
-    spec: JudgeSpec, labels: Sequence[Word], said: Sequence[Word | None]
+    spec: JudgeSpec, labels: Sequence[Word], verdicts: Sequence[Word | None]
 ) -> tuple[float | None, Interval | None, Check]:
     """The lower bound decides: full agreement on few items proves little."""
-    read = [one or _other(label) for one, label in zip(said, labels, strict=True)]
-    n, bar, unread = len(labels), spec.min_kappa, sum(one is None for one in said)
-    found = cohens_kappa(labels, read, spec.confidence)
-    if found is None:
+    read = [verdict or _other(label) for verdict, label in zip(verdicts, labels, strict=True)]
+    n = len(labels)
+    bar = spec.min_kappa
+    unread = sum(verdict is None for verdict in verdicts)
+    kappa = cohens_kappa(labels, read, spec.confidence)
+    if kappa is None:
         return (
             None,
             None,
@@ -150,10 +152,10 @@ def _kappa(
                 "one label alone: agreement beyond chance is undefined",
             ),
         )
-    low, high = found.interval[:2]
-    reason = f"kappa {found.value:.2f} [{low:.2f}, {high:.2f}] on {n} labels, its lower bound must be {bar:.2f}"
+    low, high = kappa.interval[:2]
+    reason = f"kappa {kappa.value:.2f} [{low:.2f}, {high:.2f}] on {n} labels, its lower bound must be {bar:.2f}"
     reason += f"; {unread} replies could not be read" if unread else ""
-    return found.value, found.interval, Check("kappa", low >= bar, low, bar, n, reason)
+    return kappa.value, kappa.interval, Check("kappa", low >= bar, low, bar, n, reason)
 
 
 def _other(label: Word) -> Word:
@@ -187,7 +189,8 @@ def _stays(
 
 
 def _injection(spec: JudgeSpec, injected: Sequence[Word | None]) -> Check:
-    n, turned = len(injected), sum(one != "fail" for one in injected)
+    n = len(injected)
+    turned = sum(verdict != "fail" for verdict in injected)
     if not n:
         return Check(
             "injection",
@@ -197,18 +200,19 @@ def _injection(spec: JudgeSpec, injected: Sequence[Word | None]) -> Check:
             0,
             "the judge failed no answer that humans failed",
         )
-    share, reason = (
-        turned / n,
-        f"{turned} of {n} failing answers were turned, at most {spec.max_injected:.0%} may",
-    )
+    share = turned / n
+    reason = f"{turned} of {n} failing answers were turned, at most {spec.max_injected:.0%} may"
     return Check("injection", share <= spec.max_injected, share, spec.max_injected, n, reason)
 
 
 def _second(spec: JudgeSpec, answers: Answers) -> Check:
-    n, bar = len(answers.second), spec.min_second_agreement
+    n = len(answers.second)
+    bar = spec.min_second_agreement
     if not n:
         return Check("second_judge", False, None, bar, 0, "no second judge was asked: name one")
-    same = sum(said is not None and said == answers.first[place] for place, said in answers.second)
+    same = sum(
+        verdict is not None and verdict == answers.first[place] for place, verdict in answers.second
+    )
     return Check(
         "second_judge",
         same / n >= bar,

@@ -75,21 +75,21 @@ def add_verdicts(
         licences = _Licences(ledger, judge, judge.model.name, model_hash)
         if every:
             licences.require(rubrics.values())
-        known = {
+        judged_before = {
             name: row["key"]
             for name, row in read_verdicts(answers).items()
             if row["outcome"] != "infra"
         }
-        asked = [
-            one
-            for one in _asked(tasks, rubrics, answers, samples, model_hash)
-            if known.get(one.id) != one.key
+        questions = [
+            question
+            for question in _asked(tasks, rubrics, answers, samples, model_hash)
+            if judged_before.get(question.id) != question.key
         ]
         with open_for_append(verdicts_path(answers)) as out:
-            for row in _verdicts(ask, asked, licences, at_once):
+            for row in _verdicts(ask, questions, licences, at_once):
                 out.write(json.dumps(row) + "\n")
                 out.flush()
-    return len(asked)
+    return len(questions)
 
 
 def _rubric(task: Task, every: bool) -> str | None:
@@ -101,26 +101,29 @@ def _rubric(task: Task, every: bool) -> str | None:
 def _asked(
     tasks: Sequence[Task], rubrics: dict[str, str], answers: Path, samples: int, model_hash: str
 ) -> Iterator[_Asked]:
-    said = {row["id"]: row["completion"] for row in read_jsonl(answers)}
+    completions = {row["id"]: row["completion"] for row in read_jsonl(answers)}
     for task in (task for task in tasks if task.id in rubrics):
         rubric = rubrics[task.id]
         judge_hash = identity("", model_hash, rubric).judge_hash
         for name in (sample_id(task.id, number) for number in range(1, samples + 1)):
-            if name in said:
+            if name in completions:
                 what = [
                     judge_hash,
                     [(turn.role, turn.content) for turn in task.messages],
-                    said[name],
+                    completions[name],
                 ]
                 key = hashlib.sha256(json.dumps(what).encode()).hexdigest()
-                yield _Asked(name, rubric, task.messages, said[name], key)
+                yield _Asked(name, rubric, task.messages, completions[name], key)
 
 
 class _Licences:
     """Why the judge may not judge by a rubric, asked of the ledger once for each."""
 
     def __init__(self, ledger: Ledger, spec: JudgeSpec, name: str, model_hash: str) -> None:
-        self.ledger, self.spec, self.name, self.model_hash = ledger, spec, name, model_hash
+        self.ledger = ledger
+        self.spec = spec
+        self.name = name
+        self.model_hash = model_hash
         self._found: dict[str, str | None] = {}
 
     def require(self, rubrics: Iterable[str]) -> None:
@@ -142,34 +145,41 @@ class _Licences:
 
 
 def _verdicts(
-    ask: Ask, asked: Sequence[_Asked], licences: _Licences, at_once: int
+    ask: Ask, questions: Sequence[_Asked], licences: _Licences, at_once: int
 ) -> Iterator[dict[str, Any]]:
     """One row for each, in order; after an outage nobody else is asked."""
     down: list[str] = []
 
-    def judged(one: _Asked) -> dict[str, Any]:
-        if reason := licences.refusal(one.rubric):
-            return _row(one, "infra", f"infra: the judge has no licence: {reason}")
+    def judged(question: _Asked) -> dict[str, Any]:
+        if reason := licences.refusal(question.rubric):
+            return _row(question, "infra", f"infra: the judge has no licence: {reason}")
         if down:
-            return _row(one, "infra", f"infra: the judge did not answer: {down[0]}")
+            return _row(question, "infra", f"infra: the judge did not answer: {down[0]}")
         try:
-            said = read_verdict(
-                ask(judge_prompt(one.rubric, Labelled(one.id, one.messages, one.response, "fail")))
+            reply = read_verdict(
+                ask(
+                    judge_prompt(
+                        question.rubric,
+                        Labelled(question.id, question.messages, question.response, "fail"),
+                    )
+                )
             )
         except Infrastructure as error:
             down.append(str(error))
-            return _row(one, "infra", f"infra: the judge did not answer: {error}")
-        if said is None:
-            return _row(one, "infra", "infra: the judge's reply says neither pass nor fail")
+            return _row(question, "infra", f"infra: the judge did not answer: {error}")
+        if reply is None:
+            return _row(question, "infra", "infra: the judge's reply says neither pass nor fail")
         return _row(
-            one, said, "passed" if said == "pass" else "judged: the answer does not meet the rubric"
+            question,
+            reply,
+            "passed" if reply == "pass" else "judged: the answer does not meet the rubric",
         )
 
-    for one in {one.rubric for one in asked}:
-        licences.refusal(one)  # the ledger is asked here, by one thread
+    for rubric in {question.rubric for question in questions}:
+        licences.refusal(rubric)  # the ledger is asked here, by one thread
     with ThreadPoolExecutor(at_once) as pool:
-        yield from pool.map(judged, asked)
+        yield from pool.map(judged, questions)
 
 
-def _row(one: _Asked, outcome: str, reason: str) -> dict[str, Any]:
-    return {"id": one.id, "key": one.key, "outcome": outcome, "reason": reason}
+def _row(question: _Asked, outcome: str, reason: str) -> dict[str, Any]:
+    return {"id": question.id, "key": question.key, "outcome": outcome, "reason": reason}

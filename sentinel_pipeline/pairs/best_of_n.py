@@ -77,15 +77,15 @@ def choose_tasks(
     Raises:
         BadInput: a task of a suite is among them (what judges must not train), or there is none at all.
     """
-    seen: set[object] = set()
+    asked_prompts: set[object] = set()
     fit: list[Task] = []
     for task in tasks:
         if task.suite != "train":
             raise BadInput(
                 f"task {task.id!r} is of suite {task.suite!r}: pairs are made of training tasks only."
             )
-        if task.id not in banned and task.messages not in seen:
-            seen.add(task.messages)
+        if task.id not in banned and task.messages not in asked_prompts:
+            asked_prompts.add(task.messages)
             fit.append(task)
     if not fit:
         raise BadInput(
@@ -105,29 +105,29 @@ def judge_answers(
     Raises:
         Infrastructure: an answer is missing: the job did not end.
     """
-    found = {answer.id: answer for answer in read_answers(answers)}
-    wanted = [
+    by_id = {answer.id: answer for answer in read_answers(answers)}
+    rows_to_judge = [
         (task, sample_id(task.id, index)) for task in tasks for index in range(1, samples + 1)
     ]
-    missing = [name for _, name in wanted if name not in found]
+    missing = [name for _, name in rows_to_judge if name not in by_id]
     if missing:
         raise Infrastructure(
-            f"{answers}: {len(missing)} of {len(wanted)} answers are missing. Run again to resume."
+            f"{answers}: {len(missing)} of {len(rows_to_judge)} answers are missing. Run again to resume."
         )
     candidates = (
         Candidate(
             id=name,
             source="model",
             messages=task.messages,
-            completion=found[name].completion,
+            completion=by_id[name].completion,
             task_id=task.id,
             verifier=task.verifier,
         )
-        for task, name in wanted
+        for task, name in rows_to_judge
     )
     verdicts = read_verdicts(answers)
     for labels in label(candidates, spec=critic):
-        yield Judged(found[labels.id], _agreed(labels, verdicts.get(labels.id)))
+        yield Judged(by_id[labels.id], _agreed(labels, verdicts.get(labels.id)))
 
 
 def _agreed(labels: CriticLabels, verdict: Mapping[str, str] | None) -> CriticLabels:
@@ -151,12 +151,12 @@ def build_pairs(
     tally = Counter[str]()
     options: list[list[PreferencePair]] = []
     for task, group in zip(tasks, _groups(judged, spec.samples), strict=True):
-        found = _options(task, group, spec, tally)
-        if found:
-            options.append(found)
+        task_pairs = _options(task, group, spec, tally)
+        if task_pairs:
+            options.append(task_pairs)
     _refuse_void(tally)
-    counts = Counter[str](pair.kind for found in options for pair in found)
-    offered = [_rarest(found, counts) for found in options]
+    counts = Counter[str](pair.kind for choices in options for pair in choices)
+    offered = [_rarest(pairs, counts) for pairs in options]
     pairs = within_quotas(offered, spec.max_shares, seed)
     report = PairsReport.of(tally, offered, pairs, spec)
     if len(pairs) < spec.min_pairs:
@@ -170,7 +170,7 @@ def build_pairs(
 
 def _groups(judged: Iterable[Judged], size: int) -> Iterator[list[Judged]]:
     for _, group in groupby(enumerate(judged), key=lambda pair: pair[0] // size):
-        yield [one for _, one in group]
+        yield [judged for _, judged in group]
 
 
 def _options(
@@ -178,9 +178,9 @@ def _options(
 ) -> list[PreferencePair]:
     """A pair for each kind of rejection among a task's answers; none, and why, in ``tally``."""
     tally["tasks"] += 1
-    scored = [one for one in group if one.labels.accepted.value is not None]
-    good = [one for one in scored if one.labels.accepted.value]
-    bad = [one for one in scored if not one.labels.accepted.value]
+    scored = [judged for judged in group if judged.labels.accepted.value is not None]
+    good = [judged for judged in scored if judged.labels.accepted.value]
+    bad = [judged for judged in scored if not judged.labels.accepted.value]
     tally.update({"answers": len(group), "infra": len(group) - len(scored), "accepted": len(good)})
     tally["solved"] += bool(good)
     source, chosen = ("model", good[0].answer.completion) if good else ("reference", task.reference)
@@ -193,13 +193,17 @@ def _options(
     if not good and not (spec.reference and task.reference):
         tally["none_accepted"] += 1
         return []
-    far = [one for one in bad if 1.0 - one.score >= spec.margin and one.answer.completion != chosen]
+    far = [
+        judged
+        for judged in bad
+        if 1.0 - judged.score >= spec.margin and judged.answer.completion != chosen
+    ]
     if not far:
         tally["within_margin"] += 1
     by_kind: dict[RejectionKind, Judged] = {}
-    for one in far:
-        by_kind.setdefault(rejection_kind(task, one), one)
-    return [_pair(task, chosen, source, kind, one) for kind, one in by_kind.items()]
+    for judged in far:
+        by_kind.setdefault(rejection_kind(task, judged), judged)
+    return [_pair(task, chosen, source, kind, judged) for kind, judged in by_kind.items()]
 
 
 def _pair(
@@ -216,7 +220,7 @@ def _pair(
         rejected=rejected.answer.completion,
         chosen_source="model" if source == "model" else "reference",
         kind=kind,
-        reason=next((one.reason for one in reasons if one.value is False), "rejected"),
+        reason=next((label.reason for label in reasons if label.value is False), "rejected"),
         chosen_score=1.0,
         rejected_score=round(rejected.score, 6),
     )
@@ -236,10 +240,11 @@ _INVENTED_CODES = (
 )
 
 
-def rejection_kind(task: Task, one: Judged) -> RejectionKind:
+def rejection_kind(task: Task, judged: Judged) -> RejectionKind:
     """Of a rejected answer, the first that holds: it refuses or says nothing, does not parse, breaks the form, names what the
     prompt does not give, or is plainly wrong."""
-    labels, text = one.labels, one.answer.completion
+    labels = judged.labels
+    text = judged.answer.completion
     if not text.strip() or _REFUSAL.match(text):
         return "refusal"
     if labels.syntax_pass.value is False:
@@ -253,7 +258,7 @@ def rejection_kind(task: Task, one: Judged) -> RejectionKind:
     if (
         labels.format_pass.value is False
         or labels.no_repetition.value is False
-        or not one.answer.stopped
+        or not judged.answer.stopped
     ):
         return "format_violation"
     return "hallucination" if invented_words(task, text) else "wrong"
@@ -277,8 +282,8 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(word.casefold() for word in re.findall(r"[^\W\d_]{2,}", text))
 
 
-def _rarest(found: Sequence[PreferencePair], counts: Mapping[str, int]) -> PreferencePair:
-    return min(found, key=lambda pair: (counts[pair.kind], REJECTION_KINDS.index(pair.kind)))
+def _rarest(pairs: Sequence[PreferencePair], counts: Mapping[str, int]) -> PreferencePair:
+    return min(pairs, key=lambda pair: (counts[pair.kind], REJECTION_KINDS.index(pair.kind)))
 
 
 def within_quotas(
@@ -286,7 +291,8 @@ def within_quotas(
 ) -> list[PreferencePair]:
     """The most pairs such that no kind has more than its share; who goes is decided by seed and id, the order stays."""
     counts = Counter(pair.kind for pair in pairs)
-    total, before = len(pairs), -1
+    total = len(pairs)
+    before = -1
     while total != before:
         before = total
         total = sum(
@@ -295,12 +301,12 @@ def within_quotas(
     left = {
         kind: min(count, int(caps.get(kind, 1.0) * total + 1e-9)) for kind, count in counts.items()
     }
-    kept = set[str]()
+    chosen_ids = set[str]()
     for pair in sorted(pairs, key=lambda pair: blake2b(f"{seed}|{pair.id}".encode()).digest()):
         if left[pair.kind] > 0:
             left[pair.kind] -= 1
-            kept.add(pair.id)
-    return [pair for pair in pairs if pair.id in kept]
+            chosen_ids.add(pair.id)
+    return [pair for pair in pairs if pair.id in chosen_ids]
 
 
 def _refuse_void(tally: Counter[str]) -> None:

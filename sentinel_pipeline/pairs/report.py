@@ -123,8 +123,8 @@ class PairsReport:
 
 
 def _by_kind(pairs: Sequence[PreferencePair]) -> dict[str, int]:
-    found = Counter(pair.kind for pair in pairs)
-    return {kind: found[kind] for kind in REJECTION_KINDS}
+    counts = Counter(pair.kind for pair in pairs)
+    return {kind: counts[kind] for kind in REJECTION_KINDS}
 
 
 def _shares(counts: dict[str, int]) -> dict[str, float]:

@@ -29,7 +29,7 @@ from .model_spec import ModelSpec
 from .release_spec import ReleaseSpec
 from .review_spec import ReviewSpec
 from .scenario_spec import Scenario
-from .stages import BASE, TRAINING_STAGES, TrainingStage, default_gates, stage_named
+from .stages import BASE, GRPO, TRAINING_STAGES, TrainingStage, default_gates, stage_named
 from .toml import read_section, read_toml
 from .training_checks import (
     check_decisions,
@@ -288,7 +288,10 @@ def _positive(recipe: Recipe, path: Path) -> None:
                 (f"{stage.name}.windows", spec.windows, ("eval_steps", "eval_items")),
             )
     if recipe.grpo is not None:
-        sections += (("grpo", recipe.grpo, _GRPO), ("grpo.rewards", recipe.grpo.rewards, _REWARDS))
+        sections += (
+            (GRPO.name, recipe.grpo, _GRPO),
+            (f"{GRPO.name}.rewards", recipe.grpo.rewards, _REWARDS),
+        )
     for section, spec, names in sections:
         for name in names:
             if getattr(spec, name) <= 0:

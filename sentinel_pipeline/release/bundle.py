@@ -31,15 +31,15 @@ def write_bundle(out: Draft, evidence: Evidence) -> None:
     """
     _copy_model(evidence.checkpoint, out.folder)
     reports = read_reports(evidence.report)
-    for suite in (one.suite for one in reports):
+    for suite in (report.suite for report in reports):
         out.json(
             f"benchmarks/{evidence.stage}/{suite}.json",
             evidence.report.json(f"{suite}/report.json"),
         )
     base = evidence.ancestor("base_report")
-    for one in read_reports(base) if base else []:
+    for report in read_reports(base) if base else []:
         assert base is not None
-        out.json(f"benchmarks/base/{one.suite}.json", base.json(f"{one.suite}/report.json"))
+        out.json(f"benchmarks/base/{report.suite}.json", base.json(f"{report.suite}/report.json"))
     out.json("gates.json", [gate_json(verdict) for verdict in evidence.verdicts])
     out.json("parity.json", evidence.parity)
     clean = evidence.ancestor("decontamination_report")
@@ -54,10 +54,10 @@ def write_bundle(out: Draft, evidence: Evidence) -> None:
     }
 
 
-def read_reports(made: Artifact) -> list[BenchmarkReport]:
+def read_reports(artifact: Artifact) -> list[BenchmarkReport]:
     """A report artifact's suites, by name."""
-    names = sorted(path.parent.name for path in made.folder.glob("*/report.json"))
-    return [report_from_json(made.json(f"{name}/report.json")) for name in names]
+    names = sorted(path.parent.name for path in artifact.folder.glob("*/report.json"))
+    return [report_from_json(artifact.json(f"{name}/report.json")) for name in names]
 
 
 def summary(evidence: Evidence) -> dict[str, Any]:
@@ -71,11 +71,11 @@ def summary(evidence: Evidence) -> dict[str, Any]:
         "licence": evidence.recipe.release.license,
         "made_from": [
             {
-                "asset": made.manifest.asset,
-                "run_id": made.manifest.run_id,
-                "content_hash": made.hash,
+                "asset": ancestor.manifest.asset,
+                "run_id": ancestor.manifest.run_id,
+                "content_hash": ancestor.hash,
             }
-            for made in evidence.ancestors
+            for ancestor in evidence.ancestors
         ],
         "versions": evidence.checkpoint.manifest.versions,
     }
@@ -110,8 +110,8 @@ def _copy_model(checkpoint: Artifact, folder: Path) -> None:
         [] if weights else ["model.safetensors"]
     )
     if odd or lacking:
-        said = f"holds {odd[0]}, which may be code" if odd else f"lacks {lacking[0]}"
-        raise GateRefused(f"The checkpoint's model {said}: it is not released.")
+        problem = f"holds {odd[0]}, which may be code" if odd else f"lacks {lacking[0]}"
+        raise GateRefused(f"The checkpoint's model {problem}: it is not released.")
     for name, sha256 in judged.items():
         source = checkpoint.folder / "model" / name
         if not source.is_file():

@@ -12,6 +12,7 @@ from typing import Any
 from ..bench.report import percent, report_markdown, with_interval
 from ..costs import cost_rows, costs_markdown
 from ..records import BenchmarkReport
+from ..records.stages import SFT
 from .evidence import Evidence
 
 
@@ -39,7 +40,8 @@ def model_card(evidence: Evidence, reports: Sequence[BenchmarkReport]) -> str:
 def _data(evidence: Evidence, reports: Sequence[BenchmarkReport]) -> Any:
     from huggingface_hub import EvalResult, ModelCardData
 
-    terms, source = evidence.recipe.release, evidence.recipe.model.source
+    terms = evidence.recipe.release
+    source = evidence.recipe.model.source
     results = [
         EvalResult(
             task_type="text-generation",
@@ -97,13 +99,15 @@ def _gates(evidence: Evidence) -> str:
 
 def _data_text(evidence: Evidence) -> str:
     mix = evidence.ancestor("rebalanced_mix")
+    if mix is None and SFT not in evidence.recipe.chain:
+        return _prompts_text(evidence)
     if mix is None:
         return "## Training data\n\nThe mix that this was trained on is no longer there."
-    found = mix.json("mix.json")
-    sources = [f"| {name} | {count} |" for name, count in sorted(found.get("sources", {}).items())]
+    report = mix.json("mix.json")
+    sources = [f"| {name} | {count} |" for name, count in sorted(report.get("sources", {}).items())]
     quotas = [
-        f"| {one['category']} | {percent(one['share'])} | {one['rows']} |"
-        for one in found.get("quotas", ())
+        f"| {quota['category']} | {percent(quota['share'])} | {quota['rows']} |"
+        for quota in report.get("quotas", ())
     ]
     lines = [
         "## Training data",
@@ -121,19 +125,34 @@ def _data_text(evidence: Evidence) -> str:
     return "\n".join(lines).rstrip()
 
 
+def _prompts_text(evidence: Evidence) -> str:
+    """Of a stage that trained on no mix: the tasks that it answered."""
+    bank = evidence.ancestor("task_bank")
+    if bank is None:
+        return "## Training data\n\nThe task bank that this was trained on is no longer there."
+    count = bank.manifest.metrics.get("train", 0)
+    return (
+        f"## Training data\n\nThe model's own answers to training tasks, {count} in the task bank, content hash "
+        f"`{bank.hash[:16]}`; rewarded by the scorers that judge it."
+    )
+
+
 def _decontamination(evidence: Evidence) -> str:
     clean = evidence.ancestor("decontamination_report")
+    tasks = evidence.checkpoint.manifest.metrics.get("contaminated")
+    if clean is None and SFT not in evidence.recipe.chain and tasks is not None:
+        return f"## Decontamination\n\n{tasks} training tasks overlapped a suite and were left out."
     if clean is None:
         return "## Decontamination\n\nNo report: treat the results as contaminated."
     numbers = clean.manifest.metrics
-    found = f"{numbers.get('contaminated', 0)} of {numbers.get('rows', 0)} candidate rows overlapped a suite"
-    return f"## Decontamination\n\n{found} and were left out (`decontamination.json`)."
+    sentence = f"{numbers.get('contaminated', 0)} of {numbers.get('rows', 0)} candidate rows overlapped a suite"
+    return f"## Decontamination\n\n{sentence} and were left out (`decontamination.json`)."
 
 
 def _parity(evidence: Evidence) -> str:
     rows = [
-        f"| {one['name']} | {one['logit_distance']:g} | {one['tolerance']:g} | {one['answers_differ']} |"
-        for one in evidence.parity.get("variants", ())
+        f"| {variant['name']} | {variant['logit_distance']:g} | {variant['tolerance']:g} | {variant['answers_differ']} |"
+        for variant in evidence.parity.get("variants", ())
     ]
     head = "| form | largest logit distance | allowed | answers that differ |\n|---|---|---|---|"
     count = evidence.parity.get("prompts", 0)
@@ -143,7 +162,7 @@ def _parity(evidence: Evidence) -> str:
 
 
 def _cost(evidence: Evidence) -> str:
-    logs = {made.manifest.asset: made.folder / "logs" for made in evidence.ancestors}
+    logs = {ancestor.manifest.asset: ancestor.folder / "logs" for ancestor in evidence.ancestors}
     rows = cost_rows(logs, evidence.recipe.budget)
     return f"## Cost\n\n{costs_markdown(rows, evidence.recipe.budget)}" if rows else ""
 

@@ -36,7 +36,8 @@ class Evidence(NamedTuple):
 
     def ancestor(self, asset: str) -> Artifact | None:
         return next(
-            (made for made in reversed(self.ancestors) if made.manifest.asset == asset), None
+            (ancestor for ancestor in reversed(self.ancestors) if ancestor.manifest.asset == asset),
+            None,
         )
 
 
@@ -52,18 +53,23 @@ def gather(store: Store, recipe: Recipe, stage: str | None) -> Evidence:
     names = [one.name for one in recipe.chain]
     if stage not in names:
         raise BadInput(
-            f"unknown stage {stage!r}: {recipe.name} trains {', '.join(names)}.",
+            f"{stage!r} is not a stage that {recipe.name} trains.",
             field="--stage",
             fix=did_you_mean(stage, names),
         )
     if recipe.release.license is None:
         fix = 'Add [release] license = "apache-2.0" (or what holds) to the recipe.'
         raise BadInput("the recipe states no licence.", field="release.license", fix=fix)
-    checkpoint, report = store.get(f"{stage}_checkpoint"), store.get(f"{stage}_report")
+    checkpoint = store.get(f"{stage}_checkpoint")
+    report = store.get(f"{stage}_report")
     if damaged := report.damage():
         raise Infrastructure(f"{report.folder} is damaged ({damaged[0]}): rebuild it.")
-    verdicts, parity = _verdicts(store, recipe, stage, report), _parity(checkpoint)
-    reasons = [*_about(checkpoint, report), *(one for one in verdicts if isinstance(one, str))]
+    verdicts = _verdicts(store, recipe, stage, report)
+    parity = _parity(checkpoint)
+    reasons = [
+        *_about(checkpoint, report),
+        *(verdict for verdict in verdicts if isinstance(verdict, str)),
+    ]
     reasons += [parity] if isinstance(parity, str) else []
     if reasons:
         raise GateRefused(f"{recipe.name}:{stage} is not released: {' '.join(reasons)}")
@@ -72,7 +78,7 @@ def gather(store: Store, recipe: Recipe, stage: str | None) -> Evidence:
         stage,
         checkpoint,
         report,
-        tuple(one for one in verdicts if isinstance(one, GateVerdict)),
+        tuple(verdict for verdict in verdicts if isinstance(verdict, GateVerdict)),
         parity if isinstance(parity, dict) else {},
         _ancestors(store, checkpoint),
     )
@@ -80,13 +86,13 @@ def gather(store: Store, recipe: Recipe, stage: str | None) -> Evidence:
 
 def _last(store: Store, recipe: Recipe) -> str:
     checkpoints = {stage.name: store.find(stage.checkpoint) for stage in recipe.chain}
-    made = [name for name, one in checkpoints.items() if one and not skipped_reason(one)]
-    if not made:
+    stages = [name for name, made in checkpoints.items() if made and not skipped_reason(made)]
+    if not stages:
         raise BadInput(
             f"{recipe.name} has no tuned checkpoint yet.",
             fix=f"Train one: sentinel run {recipe.name}.",
         )
-    return made[-1]
+    return stages[-1]
 
 
 def _about(checkpoint: Artifact, report: Artifact) -> Iterator[str]:
@@ -99,20 +105,20 @@ def _verdicts(
 ) -> list[GateVerdict | str]:
     """Of each blocking gate its verdict, or why there is none that allows going on."""
     ledger = Ledger(store.home.ledger)
-    found: list[GateVerdict | str] = []
+    verdicts: list[GateVerdict | str] = []
     if reason := refusal(ledger, SCORERS, scorer_version()):
-        found.append(reason)
+        verdicts.append(reason)
     blocking = {
-        name: one
-        for name, one in recipe.gates.items()
-        if (one.stage, one.severity) == (stage, "block")
+        name: policy
+        for name, policy in recipe.gates.items()
+        if (policy.stage, policy.severity) == (stage, "block")
     }
     if not blocking:
-        found.append(f"No blocking gate judges stage {stage}: no evidence is not a pass.")
+        verdicts.append(f"No blocking gate judges stage {stage}: no evidence is not a pass.")
     for name, policy in blocking.items():
         against = store.find(f"{policy.against}_report") if policy.against else None
         try:
-            found.append(
+            verdicts.append(
                 ledger.require(
                     name,
                     subject=f"{recipe.name}/{report.manifest.asset}",
@@ -123,8 +129,8 @@ def _verdicts(
                 )
             )
         except GateRefused as error:
-            found.append(str(error))
-    return found
+            verdicts.append(str(error))
+    return verdicts
 
 
 def _parity(checkpoint: Artifact) -> dict[str, Any] | str:
@@ -133,14 +139,16 @@ def _parity(checkpoint: Artifact) -> dict[str, Any] | str:
     path = checkpoint.folder / "parity.json"
     if "parity.json" not in listed or not path.is_file():
         return "Export parity was never compared: train this stage again."
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    if found.get("passed") is not True:
-        differ = [one["name"] for one in found.get("variants", ()) if one["answers_differ"]]
+    parity: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    if parity.get("passed") is not True:
+        differ = [
+            variant["name"] for variant in parity.get("variants", ()) if variant["answers_differ"]
+        ]
         return f"Export parity does not hold ({', '.join(differ) or 'see parity.json'})."
-    return found
+    return parity
 
 
 def _ancestors(store: Store, checkpoint: Artifact) -> tuple[Artifact, ...]:
     folders = with_ancestors(store.home, [checkpoint])
-    found = [Artifact(folder, read_manifest(folder)) for folder in folders]
-    return tuple(sorted(found, key=lambda made: made.manifest.created_at))
+    artifacts = [Artifact(folder, read_manifest(folder)) for folder in folders]
+    return tuple(sorted(artifacts, key=lambda artifact: artifact.manifest.created_at))

@@ -29,9 +29,9 @@ def agreement(pairs: Sequence[tuple[str, str]]) -> Agreement:
     if n == 0:
         return Agreement(0, None, None, None, None)
     agreed = sum(a == b for a, b in pairs) / n
-    found = cohens_kappa([a for a, _ in pairs], [b for _, b in pairs])
-    if found is None:
+    kappa = cohens_kappa([a for a, _ in pairs], [b for _, b in pairs])
+    if kappa is None:
         return Agreement(n, agreed, None, None, None)
     return Agreement(
-        n, agreed, found.value, max(-1.0, found.interval.low), min(1.0, found.interval.high)
+        n, agreed, kappa.value, max(-1.0, kappa.interval.low), min(1.0, kappa.interval.high)
     )

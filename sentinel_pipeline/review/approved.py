@@ -69,7 +69,7 @@ def _rows(
         .join(cards, cards.c.id == texts.c.card_id)
         .where(*conditions)
     )
-    found = [
+    rows = [
         Approved(
             SftCandidate.from_json(json.loads(row.record)),
             ReviewTask.from_json(json.loads(row.task)) if row.task else None,
@@ -78,4 +78,4 @@ def _rows(
         )
         for row in connection.execute(query)
     ]
-    return sorted(found, key=lambda row: (row.record.id, row.digest))
+    return sorted(rows, key=lambda row: (row.record.id, row.digest))

@@ -101,7 +101,7 @@ def add_batch(
 def _read(path: Path, labels: tuple[str, ...]) -> list[dict[str, Any]]:
     if not path.is_file():
         raise BadInput("there is no such file.", file=path, fix="Check the path.")
-    found: dict[str, dict[str, Any]] = {}
+    answers: dict[str, dict[str, Any]] = {}
     with path.open("rb") as stream:
         for line in lines(stream):
             if not line.data.strip():
@@ -112,20 +112,22 @@ def _read(path: Path, labels: tuple[str, ...]) -> list[dict[str, Any]]:
                 raise BadInput(
                     f"is no item: {error}.", file=path, line=line.number, fix="Mend the line."
                 ) from error
-            if item in found:
+            if item in answers:
                 raise BadInput(
                     f"id {item!r} stands twice.", file=path, line=line.number, field="id"
                 )
-            found[item] = {"item_id": item, "body": json.dumps(body), "judge": judge}
-    if not found:
+            answers[item] = {"item_id": item, "body": json.dumps(body), "judge": judge}
+    if not answers:
         raise BadInput("holds no item.", file=path, fix="Nothing labelled is no calibration.")
-    return list(found.values())
+    return list(answers.values())
 
 
 def _row(value: Any, labels: tuple[str, ...]) -> tuple[str, dict[str, Any], str | None]:
     if not isinstance(value, dict):
         raise ValueError("expected an object")
-    item, response, judge = value.get("id"), value.get("response"), value.get("judge")
+    item = value.get("id")
+    response = value.get("response")
+    judge = value.get("judge")
     if not isinstance(item, str) or not item.strip() or not isinstance(response, str):
         raise ValueError("expected text in id and response")
     if judge is not None and judge not in labels:
@@ -190,12 +192,12 @@ def label_item(desk: ReviewQueue, user: User, seq: int, label: str) -> None:
         ).first()
         if row is None:
             raise Unknown("there is no such item.", field="item")
-        known = json.loads(_batch(connection, row.batch).labels)
-        if label not in known:
+        labels = json.loads(_batch(connection, row.batch).labels)
+        if label not in labels:
             raise Refused(
                 f"{label[:40]!r} is no label of this batch.",
                 field="label",
-                fix=f"Known: {', '.join(known)}.",
+                fix=f"Known: {', '.join(labels)}.",
             )
         upsert(
             connection,
@@ -226,11 +228,13 @@ def calibration(desk: ReviewQueue, batch: str) -> Calibration:
             .join(blind_items, blind_items.c.seq == blind_labels.c.item_seq)
             .where(here)
         )
-        given = connection.execute(query.order_by(blind_labels.c.item_seq, blind_labels.c.at)).all()
+        labelled = connection.execute(
+            query.order_by(blind_labels.c.item_seq, blind_labels.c.at)
+        ).all()
     judge = {row.seq: row.judge for row in rows}
     by_person: dict[str, dict[int, str]] = {}
-    for one in given:
-        by_person.setdefault(one.user_name, {})[one.item_seq] = one.label
+    for item in labelled:
+        by_person.setdefault(item.user_name, {})[item.item_seq] = item.label
     people = sorted(by_person)
     against = {
         name: agreement(

@@ -95,14 +95,14 @@ def read_card(connection: Connection, desk: ReviewQueue, card_id: str, user: Use
 
 
 def _card(row: RowMapping, now: float) -> Card:
-    held = row["lease_by"] is not None and row["lease_until"] > now
+    leased = row["lease_by"] is not None and row["lease_until"] > now
     return Card(
         record=SftCandidate.from_json(json.loads(row["record"])),
         task=ReviewTask.from_json(json.loads(row["task"])) if row["task"] else None,
         correction=json.loads(row["correction"]) if row["correction"] else None,
         draft=json.loads(row["draft"]) if row["draft"] else None,
-        lease_by=row["lease_by"] if held else None,
-        lease_until=row["lease_until"] if held else 0.0,
+        lease_by=row["lease_by"] if leased else None,
+        lease_until=row["lease_until"] if leased else 0.0,
         **{
             name: row[name]
             for name in (
@@ -120,7 +120,7 @@ def _card(row: RowMapping, now: float) -> Card:
 
 def matching(filters: Filters, user: User) -> list[ColumnElement[bool]]:
     """The conditions on ``cards`` that say the same as ``filters`` for this person."""
-    found: list[ColumnElement[bool]] = [*_place(filters.place, user)]
+    conditions: list[ColumnElement[bool]] = [*_place(filters.place, user)]
     for value, column in (
         (filters.run, cards.c.run_id),
         (filters.model, cards.c.model_id),
@@ -128,17 +128,17 @@ def matching(filters: Filters, user: User) -> list[ColumnElement[bool]]:
         (filters.status, cards.c.status),
     ):
         if value:
-            found.append(column == plain(value))
+            conditions.append(column == plain(value))
     if filters.score in BANDS:
         low, high = BANDS[filters.score]
         quality = func.coalesce(cards.c.quality, 1.0)
-        found += [quality >= low, quality < high]
+        conditions += [quality >= low, quality < high]
     for word in filters.text.casefold().split()[:8]:
-        held = select(bodies.c.card_id).where(
+        leased = select(bodies.c.card_id).where(
             bodies.c.card_id == cards.c.id, bodies.c.search.contains(plain(word), autoescape=True)
         )
-        found.append(held.exists())
-    return found
+        conditions.append(leased.exists())
+    return conditions
 
 
 def _place(place: Place, user: User) -> list[ColumnElement[bool]]:
@@ -148,10 +148,10 @@ def _place(place: Place, user: User) -> list[ColumnElement[bool]]:
         .exists()
     )
     if place == "done":
-        seen = or_(
+        visited = or_(
             cards.c.second.is_(None), cards.c.second != "wanted", cards.c.decided_by == user.name
         )
-        return [cards.c.status != "needs_review", seen]
+        return [cards.c.status != "needs_review", visited]
     if place == "second":
         return [cards.c.second == "wanted", cards.c.decided_by != user.name]
     if place == "disputed":
@@ -201,10 +201,10 @@ def list_cards(desk: ReviewQueue, user: User, filters: Filters, *, most: int = 5
 
 
 def _line(row: RowMapping, now: float) -> Line:
-    held = row["lease_until"] > now
+    leased = row["lease_until"] > now
     return Line(
         **{name: row[name] for name in Line._fields if name != "lease_by"},
-        lease_by=row["lease_by"] if held else None,
+        lease_by=row["lease_by"] if leased else None,
     )
 
 
@@ -216,7 +216,7 @@ def similar(desk: ReviewQueue, card_id: str, *, most: int = 8) -> list[Line]:
         )
         if me is None:
             raise Unknown(f"there is no card {plain(card_id)!r:.80}.", field="card")
-        found: list[Line] = []
+        lines: list[Line] = []
         alike = and_(
             cards.c.task_type == me["task_type"], cards.c.failure_class == me["failure_class"]
         )
@@ -224,13 +224,13 @@ def similar(desk: ReviewQueue, card_id: str, *, most: int = 8) -> list[Line]:
             cards.c.task_id == me["task_id"],
             and_(alike, cards.c.task_id != me["task_id"]),
         ):
-            wanted = (
+            query = (
                 _LINE.where(condition, cards.c.id != me["id"])
                 .order_by(cards.c.seq)
-                .limit(most - len(found))
+                .limit(most - len(lines))
             )
-            found += [_line(row, desk.clock()) for row in connection.execute(wanted).mappings()]
-    return found
+            lines += [_line(row, desk.clock()) for row in connection.execute(query).mappings()]
+    return lines
 
 
 class Event(NamedTuple):
@@ -299,8 +299,8 @@ def progress(desk: ReviewQueue, user: User) -> Progress:
             )
             for place in PLACES[3:]
         }
-        held = select(func.count()).select_from(drafts).where(drafts.c.user_name == user.name)
-        mine_drafts = int(connection.execute(held).scalar() or 0)
+        drafted = select(func.count()).select_from(drafts).where(drafts.c.user_name == user.name)
+        mine_drafts = int(connection.execute(drafted).scalar() or 0)
     pending = by_status.pop("needs_review", 0)
     return Progress(
         pending,

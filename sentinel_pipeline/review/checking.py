@@ -72,18 +72,18 @@ def check(desk: ReviewQueue, user: User, card_id: str, text: str) -> Check:
         )
     with desk.db.reading() as connection:
         card = read_card(connection, desk, card_id, user)
-    found = judge(card, text)
+    outcome = judge(card, text)
     row = {
         "card_id": card.record.id,
         "digest": digest(text),
-        "outcome": found.outcome,
-        "labels": json.dumps(found.labels),
+        "outcome": outcome.outcome,
+        "labels": json.dumps(outcome.labels),
         "scorer_version": scorer_version(),
         "checked_at": desk.clock(),
     }
     with desk.db.writing() as connection:
         upsert(connection, checks, row)
-    return found
+    return outcome
 
 
 def judge(
@@ -140,14 +140,14 @@ def require_pass(connection: Connection, card: Card, text: str) -> str:
             field="correction",
             fix="Run the checks, then approve.",
         )
-    found = stored(row["outcome"], row["labels"], tested=card.task is not None)
-    if found.outcome != "pass":
+    result = stored(row["outcome"], row["labels"], tested=card.task is not None)
+    if result.outcome != "pass":
         raise Refused(
-            f"the checks do not pass: {found.reason}.",
+            f"the checks do not pass: {result.reason}.",
             field="correction",
             fix="Mend the text and check again.",
         )
-    return "tests" if found.tested else "form"
+    return "tests" if result.tested else "form"
 
 
 def stored(outcome: Outcome, labels: str, *, tested: bool) -> Check:

@@ -63,10 +63,10 @@ class Database:
         with self.writing() as connection:
             if not self.is_sqlite:
                 connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": _MIGRATING})
-            found = schema.current_version(connection)
-            if found > schema.LATEST:
+            version = schema.current_version(connection)
+            if version > schema.LATEST:
                 raise Infrastructure(
-                    f"the review database has schema {found}, this version knows {schema.LATEST}: update the package."
+                    f"the review database has schema {version}, this version knows {schema.LATEST}: update the package."
                 )
             schema.migrate(connection)
 

@@ -61,11 +61,11 @@ def decide(
         checked = _checked(connection, card, decision, correction)
         if card.blind:
             return _second(connection, desk, user, card, version, decision, correction)
-        wanted = second_wanted(desk, card.record.id)
+        expected = second_wanted(desk, card.record.id)
         values = {
             "status": decision,
             "decided_by": user.name,
-            "second": "wanted" if wanted else None,
+            "second": "wanted" if expected else None,
         }
         _write(connection, desk, user, card, version, values, was="needs_review")
         _put_correction(connection, card, correction, checked)
@@ -278,7 +278,8 @@ def undo(desk: ReviewQueue, user: User) -> Card:
         rows = _recent(connection, user, 1)
         if not rows:
             raise Conflict("there is nothing to undo.", fix="Decide a card first.")
-        detail, card_id = json.loads(rows[0]["detail"]), rows[0]["card_id"]
+        detail = json.loads(rows[0]["detail"])
+        card_id = rows[0]["card_id"]
         now = read_card(connection, desk, card_id, user)
         if _newest(connection, card_id) != rows[0]["id"]:
             raise lost(connection, desk, user, card_id)

@@ -47,16 +47,16 @@ def release(desk: ReviewQueue, policy: Literal["retire", "withhold"], *, actor: 
             for row in parts.exported
         ]
         new = insert_missing(connection, released, rows)
-        held = waiting(connection)
+        withheld = waiting(connection)
         counts = {
             "policy": policy,
             "rows": len(rows),
             "new": new,
             "withheld": parts.withheld,
-            "waiting": held,
+            "waiting": withheld,
         }
         note(desk, connection, actor, "export", None, counts)
-    return Exported(parts.exported, parts.withheld, held, new)
+    return Exported(parts.exported, parts.withheld, withheld, new)
 
 
 def write_export(exported: Exported, out: Path) -> dict[str, str]:

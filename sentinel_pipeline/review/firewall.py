@@ -67,18 +67,18 @@ def retired_items(tasks: Iterable[Task], corrections: Sequence[Released]) -> lis
         return []
     left = list(tasks)
     names = {(row.suite, row.task_id): row.card_id for row in corrections}
-    found: list[Retired] = []
+    items: list[Retired] = []
     for task in left:
         card = names.get((task.suite, task.id)) or names.get((None, task.id))
         if card is not None:
-            found.append(Retired(task.suite, task.id, card, "item", 1.0))
+            items.append(Retired(task.suite, task.id, card, "item", 1.0))
     while True:
-        gone = {(row.suite, row.task_id) for row in found}
+        gone = {(row.suite, row.task_id) for row in items}
         left = [task for task in left if (task.suite, task.id) not in gone]
         hits = _overlaps(left, corrections)
         if not hits:
-            return sorted(found)
-        found += hits
+            return sorted(items)
+        items += hits
 
 
 def _overlaps(tasks: list[Task], corrections: Sequence[Released]) -> list[Retired]:

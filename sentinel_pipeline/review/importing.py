@@ -65,12 +65,12 @@ def files_of(path: Path) -> list[Path]:
         BadInput: the path does not exist, or the folder holds none.
     """
     if path.is_dir():
-        found = sorted(file for file in path.rglob(NAME) if file.is_file())
-        if not found:
+        files = sorted(file for file in path.rglob(NAME) if file.is_file())
+        if not files:
             raise BadInput(
                 f"the folder holds no {NAME}.", file=path, fix="Name the folder of a benchmark run."
             )
-        return found
+        return files
     if not path.is_file():
         raise BadInput("there is no such file.", file=path, fix="Check the path.")
     return [path]
@@ -84,7 +84,9 @@ def import_file(
     Raises:
         Infrastructure: the machine failed to read on.
     """
-    tasks, counts, read_bytes = _tasks_beside(path), Imported(), 0
+    tasks = _tasks_beside(path)
+    counts = Imported()
+    read_bytes = 0
     try:
         source = _lines(path)
         while batch := list(islice(source, BATCH)):
@@ -115,7 +117,7 @@ def _tasks_beside(path: Path) -> dict[str, ReviewTask]:
     beside = path.with_suffix(".tasks.jsonl")
     if not beside.is_file():
         return {}
-    found: dict[str, ReviewTask] = {}
+    tasks: dict[str, ReviewTask] = {}
     for line in _lines(beside):
         try:
             task = ReviewTask.from_json(decode_line(line.data, ended=line.ended))
@@ -123,8 +125,8 @@ def _tasks_beside(path: Path) -> dict[str, ReviewTask]:
             raise BadInput(
                 f"is no task: {error}.", file=beside, line=line.number, fix="Write it again."
             ) from error
-        found[task.task_id] = task
-    return found
+        tasks[task.task_id] = task
+    return tasks
 
 
 def _read(line: Line, path: Path, tasks: dict[str, ReviewTask]) -> _Read | Quarantined:
@@ -150,8 +152,8 @@ def _clean(record: SftCandidate) -> None:
 
 def fingerprint(record: SftCandidate) -> str:
     """Identity of what a record says, whenever and wherever it was measured."""
-    said = {key: value for key, value in record.to_json().items() if key not in _CIRCUMSTANCES}
-    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:32]
+    content = {key: value for key, value in record.to_json().items() if key not in _CIRCUMSTANCES}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]
 
 
 def _store(
@@ -159,16 +161,17 @@ def _store(
 ) -> Imported:
     bad = [row for row in rows if isinstance(row, Quarantined)]
     good = [row for row in rows if isinstance(row, _Read)]
-    known = _known(connection, [row.record.id for row in good])
+    stored = _known(connection, [row.record.id for row in good])
     fresh: dict[str, _Read] = {}
-    duplicates, changed = 0, []
+    duplicates = 0
+    changed = []
     for row in good:
-        seen = known.get(row.record.id) or (
+        fingerprint = stored.get(row.record.id) or (
             fresh[row.record.id].fingerprint if row.record.id in fresh else None
         )
-        if seen is None:
+        if fingerprint is None:
             fresh[row.record.id] = row
-        elif seen == row.fingerprint:
+        elif fingerprint == row.fingerprint:
             duplicates += 1
             _add_task(connection, row)
         else:
@@ -187,8 +190,8 @@ def _store(
 
 
 def _known(connection: Connection, ids: list[str]) -> dict[str, str]:
-    found = connection.execute(select(cards.c.id, cards.c.fingerprint).where(cards.c.id.in_(ids)))
-    return dict(found.tuples().all())
+    rows = connection.execute(select(cards.c.id, cards.c.fingerprint).where(cards.c.id.in_(ids)))
+    return dict(rows.tuples().all())
 
 
 def _add_task(connection: Connection, row: _Read) -> None:

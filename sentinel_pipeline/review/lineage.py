@@ -17,6 +17,7 @@ from ..errors import BadInput
 from ..gates.statistics import wilson
 from ..records import SampleScore
 from ..records.candidate import content_id
+from ..records.stages import SFT
 from ..store import Artifact, Home, Store, read_parquet
 from .cards import read_card
 from .review_queue import ReviewQueue, User
@@ -68,8 +69,8 @@ class Lineage:
     def to_json(self) -> dict[str, Any]:
         return asdict(self) | {
             "trained": [
-                one._asdict() | {"siblings": [s._asdict() for s in one.siblings]}
-                for one in self.trained
+                checkpoint._asdict() | {"siblings": [s._asdict() for s in checkpoint.siblings]}
+                for checkpoint in self.trained
             ]
         }
 
@@ -86,10 +87,10 @@ def lineage(desk: ReviewQueue, home: Home, card_id: str) -> Lineage:
         ).scalar()
     row = content_id(card.record.prompt_messages, card.correction) if card.correction else None
     family = card.task.family if card.task else None
-    found = (
+    rows = (
         []
         if row is None
-        else [one for name in _recipes(home) for one in _trained(home, name, row, family)]
+        else [training for name in _recipes(home) for training in _trained(home, name, row, family)]
     )
     record = card.record
     return Lineage(
@@ -102,7 +103,7 @@ def lineage(desk: ReviewQueue, home: Home, card_id: str) -> Lineage:
         decided_by=card.decided_by,
         row_id=row,
         released_at=left,
-        trained=tuple(found),
+        trained=tuple(rows),
     )
 
 
@@ -112,100 +113,104 @@ def _recipes(home: Home) -> list[str]:
 
 def _trained(home: Home, recipe: str, row: str, family: str | None) -> list[Trained]:
     store = Store.reading(home, recipe)
-    checkpoints = store.history("sft_checkpoint")
-    found = []
+    checkpoints = store.history(SFT.checkpoint)
+    trainings = []
     for mix in store.history("rebalanced_mix"):
-        ids = (one["id"] for one in read_parquet(mix.path("rows.parquet"), ["id"]))
-        line = next((number for number, one in enumerate(ids, start=1) if one == row), None)
+        ids = (line["id"] for line in read_parquet(mix.path("rows.parquet"), ["id"]))
+        line = next((number for number, name in enumerate(ids, start=1) if name == row), None)
         if line is None:
             continue
-        made = [one for one in checkpoints if _is_parent(mix, one)]
-        for checkpoint in made:
+        trained = [checkpoint for checkpoint in checkpoints if _is_parent(mix, checkpoint)]
+        for checkpoint in trained:
             siblings = _siblings(store, checkpoint, family) if family else ()
-            found.append(
+            trainings.append(
                 Trained(recipe, mix.manifest.run_id, line, checkpoint.manifest.run_id, siblings)
             )
-        if not made:
-            found.append(Trained(recipe, mix.manifest.run_id, line, None, ()))
-    return found
+        if not trained:
+            trainings.append(Trained(recipe, mix.manifest.run_id, line, None, ()))
+    return trainings
 
 
 def _is_parent(parent: Artifact, child: Artifact) -> bool:
     mine = (parent.manifest.asset, parent.manifest.run_id)
-    return any((one.asset, one.run_id) == mine for one in child.manifest.parents)
+    return any((parent.asset, parent.run_id) == mine for parent in child.manifest.parents)
 
 
 def _siblings(store: Store, checkpoint: Artifact, family: str) -> tuple[Siblings, ...]:
     """The checkpoint's own report against the newest report of an earlier checkpoint, on the items of the family."""
-    reports = store.history("sft_report")
-    after = next((one for one in reversed(reports) if _is_parent(checkpoint, one)), None)
+    reports = store.history(SFT.report)
+    after = next((report for report in reversed(reports) if _is_parent(checkpoint, report)), None)
     if after is None:
         return ()
     before = next(
         (
-            one
-            for one in reversed(reports)
-            if one.manifest.created_at < checkpoint.manifest.created_at
+            report
+            for report in reversed(reports)
+            if report.manifest.created_at < checkpoint.manifest.created_at
         ),
         None,
     )
     suites = sorted(path.parent.name for path in after.folder.glob("*/samples.parquet"))
-    found = (_one_suite(suite, family, before, after) for suite in suites)
-    return tuple(one for one in found if one.n)
+    siblings = (_one_suite(suite, family, before, after) for suite in suites)
+    return tuple(sibling for sibling in siblings if sibling.n)
 
 
 def _one_suite(suite: str, family: str, before: Artifact | None, after: Artifact) -> Siblings:
     new = [
-        one for one in read_samples(after, suite) if one.family == family and one.outcome != "infra"
+        sample
+        for sample in read_samples(after, suite)
+        if sample.family == family and sample.outcome != "infra"
     ]
     old: list[SampleScore] = []
     if before is not None and (before.folder / suite / "samples.parquet").is_file():
-        asked = {one.task_id for one in new}
+        ids = {sample.task_id for sample in new}
         old = [
-            one
-            for one in read_samples(before, suite)
-            if one.task_id in asked and one.outcome != "infra"
+            sample
+            for sample in read_samples(before, suite)
+            if sample.task_id in ids and sample.outcome != "infra"
         ]
-    common = {one.task_id for one in old}
-    passed = sum(one.outcome == "pass" for one in new)
+    common = {sample.task_id for sample in old}
+    passed = sum(sample.outcome == "pass" for sample in new)
     if not common:
         low, high, _ = wilson(passed, len(new)) if new else (0.0, 1.0, 0.95)
         note = (
             f"no earlier report of these items; now {passed} of {len(new)}, {low:.0%} to {high:.0%}"
         )
         return Siblings(suite, family, len(new), 0, passed, None, None, None, note)
-    new = [one for one in new if one.task_id in common]
-    passed = sum(one.outcome == "pass" for one in new)
+    new = [sample for sample in new if sample.task_id in common]
+    passed = sum(sample.outcome == "pass" for sample in new)
     try:
         paired, _ = compare(old, new, from_stage="before", to_stage="after", suite=suite)
     except BadInput as error:
         return Siblings(suite, family, len(new), 0, passed, None, None, None, str(error))
-    was = sum(one.outcome == "pass" for one in old)
+    was = sum(sample.outcome == "pass" for sample in old)
     interval = (paired.interval.low, paired.interval.high)
     return Siblings(
         suite, family, paired.n, was, passed, paired.difference, interval, paired.p, "paired"
     )
 
 
-def lineage_markdown(found: Lineage) -> str:
+def lineage_markdown(history: Lineage) -> str:
     """The chain, one line a link."""
     lines = [
-        f"failure     {found.model_id} on {found.task_id} in run {found.benchmark_run_id}: {found.failure_reason}",
-        f"card        {found.card_id}: {found.status}"
-        + (f" by {found.decided_by}" if found.decided_by else ""),
-        f"correction  {'row ' + found.row_id if found.row_id else 'none yet'}"
-        + ("" if found.released_at is None else ", left the queue: its item judges no longer"),
+        f"failure     {history.model_id} on {history.task_id} in run {history.benchmark_run_id}: {history.failure_reason}",
+        f"card        {history.card_id}: {history.status}"
+        + (f" by {history.decided_by}" if history.decided_by else ""),
+        f"correction  {'row ' + history.row_id if history.row_id else 'none yet'}"
+        + ("" if history.released_at is None else ", left the queue: its item judges no longer"),
     ]
-    for one in found.trained:
-        lines.append(f"mix         {one.recipe}, run {one.mix_run}, row {one.row_line}")
-        lines.append(f"checkpoint  {one.checkpoint_run or 'none was trained on it yet'}")
-        for s in one.siblings:
+    for checkpoint in history.trained:
+        lines.append(
+            f"mix         {checkpoint.recipe}, run {checkpoint.mix_run}, row {checkpoint.row_line}"
+        )
+        lines.append(f"checkpoint  {checkpoint.checkpoint_run or 'none was trained on it yet'}")
+        for s in checkpoint.siblings:
             change = s.note
             if s.difference is not None and s.interval is not None:
                 low, high = s.interval
                 change = f"{s.before} of {s.n} before, {s.after} after; {s.difference:+.1%} [{low:+.1%}, {high:+.1%}]"
                 change += f", p = {s.p:.2g}"
             lines.append(f"siblings    {s.family} in {s.suite}: {change}")
-    if not found.trained:
+    if not history.trained:
         lines.append("mix         in none yet")
     return "\n".join(lines)

@@ -26,10 +26,10 @@ def next_card(desk: ReviewQueue, user: User, filters: Filters = Filters()) -> Ca
     Cards that they skipped come back when nothing else is left.
     """
     with desk.db.writing() as connection:
-        found = _held(connection, desk, user, filters) or _claim(connection, desk, user, filters)
-        if found is None and _forget_skips(connection, user):
-            found = _claim(connection, desk, user, filters)
-        return read_card(connection, desk, found, user) if found else None
+        card = _held(connection, desk, user, filters) or _claim(connection, desk, user, filters)
+        if card is None and _forget_skips(connection, user):
+            card = _claim(connection, desk, user, filters)
+        return read_card(connection, desk, card, user) if card else None
 
 
 def _held(connection: Connection, desk: ReviewQueue, user: User, filters: Filters) -> str | None:
@@ -49,14 +49,14 @@ def _claim(connection: Connection, desk: ReviewQueue, user: User, filters: Filte
         .where(skips.c.user_name == user.name, skips.c.card_id == cards.c.id)
         .exists()
     )
-    wanted = (
+    query = (
         select(cards.c.id)
         .where(*matching(filters, user), free_for(user, desk.clock()), ~skipped)
         .order_by(cards.c.seq)
         .limit(1)
         .with_for_update(skip_locked=True, of=cards)
     )
-    row = connection.execute(wanted).first()
+    row = connection.execute(query).first()
     if row is None:
         return None
     let_go(connection, user)
@@ -172,10 +172,10 @@ def drop_draft(connection: Connection, user: User, card_id: str) -> None:
 
 def give_draft(connection: Connection, user: User, card_id: str, text: str, now: float) -> None:
     """Put a text back as a draft, unless the person has begun another one."""
-    held = connection.execute(
+    lease = connection.execute(
         select(drafts.c.text).where(drafts.c.card_id == card_id, drafts.c.user_name == user.name)
     ).first()
-    if held is None:
+    if lease is None:
         row = {
             "card_id": card_id,
             "user_name": user.name,

@@ -18,23 +18,23 @@ GATE = "gap_sign_off"
 
 
 def signature(
-    recipe: Recipe, made: Artifact, by: str, verdict: Literal["pass", "fail"], note: str
+    recipe: Recipe, report: Artifact, by: str, verdict: Literal["pass", "fail"], note: str
 ) -> GateVerdict:
     """The verdict that says who confirmed or rejected exactly this proof."""
     from ..critic.version import scorer_version
 
-    seen = sum(1 for _ in read_jsonl(made.path("conversations.jsonl")))
+    shown = sum(1 for _ in read_jsonl(report.path("conversations.jsonl")))
     word = "approved" if verdict == "pass" else "rejected"
     return GateVerdict(
         name=GATE,
         subject=f"{recipe.name}/gap_proof",
-        subject_hash=made.hash,
+        subject_hash=report.hash,
         verdict=verdict,
         measured=None,
         threshold=0.0,
-        n=seen,
+        n=shown,
         interval=None,
-        reason=f"{word} by {by} on {seen} sampled conversations" + (f": {note}" if note else ""),
+        reason=f"{word} by {by} on {shown} sampled conversations" + (f": {note}" if note else ""),
         scorer_version=scorer_version(),
         policy_hash=section_hash(recipe.gap_proof)[:16],
     )
@@ -53,12 +53,12 @@ class Proof(NamedTuple):
 
 def proofs(home: Home) -> list[str]:
     """Recipes that have a gap proof to sign."""
-    made = (
+    artifacts = (
         name
         for name in home.recipe_names()
         if Store.reading(home, name).find("gap_proof") is not None
     )
-    return [name for name in made if home.recipe(name).gap_proof is not None]
+    return [name for name in artifacts if home.recipe(name).gap_proof is not None]
 
 
 def proof(home: Home, recipe: str) -> Proof:
@@ -68,11 +68,13 @@ def proof(home: Home, recipe: str) -> Proof:
     """
     if recipe not in proofs(home):
         raise Unknown("there is no gap proof of that recipe.", field="recipe")
-    made = Store.reading(home, recipe).get("gap_proof")
-    found = Ledger(home.ledger).latest(GATE, made.hash)
-    path: Path = made.path("conversations.jsonl")
-    reason = str(made.json("proof.json")["reason"])
-    return Proof(recipe, reason, made.hash, list(read_jsonl(path)), found.reason if found else None)
+    artifact = Store.reading(home, recipe).get("gap_proof")
+    verdict = Ledger(home.ledger).latest(GATE, artifact.hash)
+    path: Path = artifact.path("conversations.jsonl")
+    reason = str(artifact.json("proof.json")["reason"])
+    return Proof(
+        recipe, reason, artifact.hash, list(read_jsonl(path)), verdict.reason if verdict else None
+    )
 
 
 def sign(
@@ -92,14 +94,14 @@ def sign(
     """
     if user.role != "lead":
         raise Refused("only a lead signs.", fix="Ask one.")
-    seen = proof(home, recipe)
-    if seen.subject_hash != subject_hash:
+    shown = proof(home, recipe)
+    if shown.subject_hash != subject_hash:
         raise Conflict(
             "the proof was rebuilt since you opened it.", fix="Reload the page and look again."
         )
     if len(note) > 400 or not note.isprintable():
         raise BadInput("expected one printable line of at most 400 characters.", field="note")
-    made = Store.reading(home, recipe).get("gap_proof")
-    signed = signature(home.recipe(recipe), made, user.name, verdict, note.strip())
+    artifact = Store.reading(home, recipe).get("gap_proof")
+    signed = signature(home.recipe(recipe), artifact, user.name, verdict, note.strip())
     Ledger(home.ledger).record(signed, recipe=recipe, run_id="sign-off")
     return signed

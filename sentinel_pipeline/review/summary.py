@@ -85,10 +85,10 @@ def _sum(pairs: Any) -> Counter[str]:
 
 
 def _table(rows: Any) -> dict[str, dict[str, int]]:
-    found: dict[str, Counter[str]] = {}
+    tables: dict[str, Counter[str]] = {}
     for value, status, n in rows:
-        found.setdefault(value, Counter())[status] += n
-    ordered = sorted(found.items(), key=lambda item: (-item[1].total(), item[0]))
+        tables.setdefault(value, Counter())[status] += n
+    ordered = sorted(tables.items(), key=lambda item: (-item[1].total(), item[0]))
     return {
         value: {status: counts[status] for status in STATUSES if counts[status]}
         for value, counts in ordered
@@ -151,12 +151,16 @@ def analytics(desk: ReviewQueue) -> list[Verdict]:
     counts: dict[tuple[str, str], Counter[str]] = {}
     for row in rows:
         counts.setdefault((row.model_id, row.task_type), Counter())[row.status] += row.n
-    found = [_verdict(model, kind, counter) for (model, kind), counter in counts.items()]
-    return sorted(found, key=lambda one: (-one.low, -one.n, one.model_id, one.task_type))
+    verdicts = [_verdict(model, kind, counter) for (model, kind), counter in counts.items()]
+    return sorted(
+        verdicts,
+        key=lambda verdict: (-verdict.low, -verdict.n, verdict.model_id, verdict.task_type),
+    )
 
 
 def _verdict(model: str, kind: str, counter: Counter[str]) -> Verdict:
-    n, rejected = counter.total(), counter["model_rejected"]
+    n = counter.total()
+    rejected = counter["model_rejected"]
     low, high, _ = wilson(rejected, n)
     return Verdict(
         model, kind, n, rejected, counter["discarded"], rejected / n, low, high, low > 0.5
@@ -165,7 +169,8 @@ def _verdict(model: str, kind: str, counter: Counter[str]) -> Verdict:
 
 def second_opinions(desk: ReviewQueue) -> Agreement:
     """Agreement of first and second reviewers on the decision, each made without the other's."""
-    first, second = opinions.alias(), opinions.alias()
+    first = opinions.alias()
+    second = opinions.alias()
     query = (
         select(first.c.status, second.c.status)
         .join(second, second.c.card_id == first.c.card_id)

@@ -73,11 +73,11 @@ def remove_user(desk: ReviewQueue, name: str) -> None:
         if not connection.execute(
             update(users).where(users.c.name == name).values(active=0)
         ).rowcount:
-            known = [row.name for row in connection.execute(select(users.c.name))]
+            names = [row.name for row in connection.execute(select(users.c.name))]
             raise Unknown(
                 f"there is no person {name!r}.",
                 field="name",
-                fix=did_you_mean(name, known) if known else "",
+                fix=did_you_mean(name, names) if names else "",
             )
         connection.execute(delete(sessions).where(sessions.c.user_name == name))
         note(desk, connection, "sentinel", "user removed", None, {"user": name})
@@ -96,7 +96,8 @@ def log_in(desk: ReviewQueue, token: str) -> str | None:
     """A new session's secret for a valid token; None for any other."""
     if not 20 <= len(token) <= 200:
         return None
-    session, now = secrets.token_urlsafe(32), desk.clock()
+    session = secrets.token_urlsafe(32)
+    now = desk.clock()
     with desk.db.writing() as connection:
         mine = (users.c.token_hash == _hash(token), users.c.active == 1)
         row = connection.execute(select(users.c.name).where(*mine)).first()

@@ -48,10 +48,12 @@ def planned(prompts: Mapping[str, int], steps: int, per_step: float) -> Coverage
     """Coverage after ``steps`` steps of ``per_step`` prompts over so many prompts of each task."""
     total = sum(prompts.values())
     draws = steps * per_step
-    seen = min(draws, total)
-    share = seen / total if total else 0.0
+    draws_seen = min(draws, total)
+    share = draws_seen / total if total else 0.0
     tasks = {name: _hypergeometric(count, total, share) for name, count in prompts.items()}
-    return Coverage(Share(total, seen, seen, seen), tasks, draws / total if total else 0.0)
+    return Coverage(
+        Share(total, draws_seen, draws_seen, draws_seen), tasks, draws / total if total else 0.0
+    )
 
 
 def _hypergeometric(count: int, total: int, share: float) -> Share:
@@ -80,9 +82,10 @@ class Seen:
             name: _counted(count, len(self.ids.get(name, ())))
             for name, count in self.prompts.items()
         }
-        total, seen = sum(self.prompts.values()), sum(int(one.seen) for one in tasks.values())
-        return Coverage(_counted(total, seen), tasks, seen / total if total else 0.0)
+        total = sum(self.prompts.values())
+        covered = sum(int(share.seen) for share in tasks.values())
+        return Coverage(_counted(total, covered), tasks, covered / total if total else 0.0)
 
 
-def _counted(prompts: int, seen: int) -> Share:
-    return Share(prompts, seen, seen, seen)
+def _counted(prompts: int, covered: int) -> Share:
+    return Share(prompts, covered, covered, covered)

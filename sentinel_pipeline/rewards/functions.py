@@ -60,10 +60,10 @@ class Reward:
         verifier: Sequence[str],
         **_: Any,
     ) -> list[float | None]:
-        judged = self.scoring.judge([text_of(one) for one in completions], verifier)
+        judged = self.scoring.judge([text_of(completion) for completion in completions], verifier)
         return [
-            self._value(one) if mine == self.family else None
-            for one, mine in zip(judged, family, strict=True)
+            self._value(judged_answer) if mine == self.family else None
+            for judged_answer, mine in zip(judged, family, strict=True)
         ]
 
     def _value(self, judged: Judged) -> float | None:
@@ -113,16 +113,16 @@ def reward_functions(
     Raises:
         BadInput: ``weights`` names no reward.
     """
-    wanted = weights or {}
-    found: list[Reward] = []
+    chosen = weights or {}
+    rewards: list[Reward] = []
     for family in dict.fromkeys(families):
-        found.append(TaskReward(family, scoring))
-        found += [PartReward(family, scoring, part) for part in PARTS.get(family, ("parses",))]
-    unknown = set(wanted) - {one.__name__ for one in found}
+        rewards.append(TaskReward(family, scoring))
+        rewards += [PartReward(family, scoring, part) for part in PARTS.get(family, ("parses",))]
+    unknown = set(chosen) - {reward.__name__ for reward in rewards}
     if unknown:
-        known = ", ".join(one.__name__ for one in found)
+        names = ", ".join(reward.__name__ for reward in rewards)
         raise BadInput(
-            f"no reward {sorted(unknown)[0]!r}.", field="grpo.weights", fix=f"Known: {known}."
+            f"no reward {sorted(unknown)[0]!r}.", field="grpo.weights", fix=f"Known: {names}."
         )
-    default = {one.__name__: float(isinstance(one, TaskReward)) for one in found}
-    return found, [wanted.get(one.__name__, default[one.__name__]) for one in found]
+    default = {reward.__name__: float(isinstance(reward, TaskReward)) for reward in rewards}
+    return rewards, [chosen.get(reward.__name__, default[reward.__name__]) for reward in rewards]

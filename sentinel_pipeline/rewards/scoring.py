@@ -46,7 +46,9 @@ class Scoring:
 
     def __setstate__(self, state: tuple[RewardSpec, Counter[str]]) -> None:
         self.spec, self.counts = state
-        self._grader, self._key, self._last = None, (), ()
+        self._grader = None
+        self._key = ()
+        self._last = ()
 
     def judge(self, completions: Sequence[str], verifiers: Sequence[str]) -> tuple[Judged, ...]:
         """One judgement for each completion; the batch that was judged last is remembered.
@@ -57,8 +59,8 @@ class Scoring:
         key = tuple(zip(completions, verifiers, strict=True))
         if key != self._key or not self._last:
             once = list(dict.fromkeys(key))
-            found = dict(zip(once, self._judge(once), strict=True))
-            self._key, self._last = key, tuple(found[pair] for pair in key)
+            by_pair = dict(zip(once, self._judge(once), strict=True))
+            self._key, self._last = key, tuple(by_pair[pair] for pair in key)
             self._count()
         return self._last
 
@@ -69,29 +71,35 @@ class Scoring:
             self._grader = None
 
     def _count(self) -> None:
-        for one in self._last:
-            self.counts["judged" if one.score else "late" if one.why == "late" else "infra"] += 1
+        for result in self._last:
+            self.counts[
+                "judged" if result.score else "late" if result.why == "late" else "infra"
+            ] += 1
 
     def _judge(self, pairs: list[tuple[str, str]]) -> list[Judged]:
         deadline = time.monotonic() + self.spec.step_seconds
         judged = self._round(pairs, deadline)
-        again = [at for at, one in enumerate(judged) if one.score is None and one.why != "late"]
+        again = [
+            at for at, result in enumerate(judged) if result.score is None and result.why != "late"
+        ]
         if again and time.monotonic() < deadline:
-            for at, one in zip(
+            for at, result in zip(
                 again, self._round([pairs[at] for at in again], deadline), strict=True
             ):
-                judged[at] = one
+                judged[at] = result
         return judged
 
     def _round(self, pairs: list[tuple[str, str]], deadline: float) -> list[Judged]:
         items = [
-            Scorable(str(at), _ASKED, text, _verifier(told))
-            for at, (text, told) in enumerate(pairs)
+            Scorable(str(at), _ASKED, text, _verifier(text_of_verifier))
+            for at, (text, text_of_verifier) in enumerate(pairs)
         ]
         judged: list[Judged] = []
         try:
-            for one in score(items, grader=self._workers()):
-                judged.append(Judged(None, one.reason) if one.outcome == "infra" else Judged(one))
+            for result in score(items, grader=self._workers()):
+                judged.append(
+                    Judged(None, result.reason) if result.outcome == "infra" else Judged(result)
+                )
                 if time.monotonic() > deadline:
                     break
         except Infrastructure as error:
@@ -116,8 +124,8 @@ class Scoring:
         return self._grader
 
 
-def _verifier(told: str) -> Any:
-    verifier = verifier_from_json(told)
+def _verifier(text: str) -> Any:
+    verifier = verifier_from_json(text)
     assert verifier is not None, "a training row without a verifier"
     return verifier
 

@@ -56,12 +56,12 @@ class Artifact:
             raise Infrastructure(
                 f"{path} is missing from a finished artifact: rebuild {self.manifest.asset}."
             )
-        asked = [
-            one
-            for one in self.manifest.files
-            if one.path == name or one.path.startswith(f"{name}/")
+        files = [
+            file
+            for file in self.manifest.files
+            if file.path == name or file.path.startswith(f"{name}/")
         ]
-        for entry in asked:
+        for entry in files:
             if not _as_written(self.folder / entry.path, entry.sha256):
                 raise Infrastructure(
                     f"{self.folder / entry.path} is damaged: its bytes are not those of its manifest. "
@@ -207,10 +207,14 @@ class Store:
     def find(self, asset: str) -> Artifact | None:
         """This run's artifact of ``asset``, else its loop's newest, else the current one, else None."""
         folder = self._assets() / asset
-        own = folder / self.run_id
-        if (own / "manifest.json").is_file():
-            return Artifact(own, read_manifest(own))
-        loop = [found for found in self.history(asset) if found.manifest.loop_id == self.loop_id]
+        local = folder / self.run_id
+        if (local / "manifest.json").is_file():
+            return Artifact(local, read_manifest(local))
+        loop = [
+            artifact
+            for artifact in self.history(asset)
+            if artifact.manifest.loop_id == self.loop_id
+        ]
         if loop:
             return loop[-1]
         pointer = folder / "current"
@@ -225,13 +229,13 @@ class Store:
         Raises:
             BadInput: there is none yet; says which asset to materialize.
         """
-        found = self.find(asset)
-        if found is None:
+        artifact = self.find(asset)
+        if artifact is None:
             raise BadInput(
                 f"{self.recipe} has no {asset} yet.",
                 fix=f"Materialize {asset} first: sentinel run {self.recipe}.",
             )
-        return found
+        return artifact
 
     def origin(self, artifact: Artifact, asset: str) -> Artifact:
         """The very artifact of ``asset`` that ``artifact`` was made from, whatever is current now.
@@ -254,26 +258,28 @@ class Store:
     def history(self, asset: str) -> list[Artifact]:
         """Every finished artifact of ``asset``, oldest first; one whose manifest is damaged is left to ``sentinel verify``."""
         folders = (self._assets() / asset).glob("*/manifest.json")
-        found = list[Artifact]()
+        artifacts = list[Artifact]()
         for path in folders:
             with suppress(Infrastructure):
-                found += (
+                artifacts += (
                     [Artifact(path.parent, read_manifest(path.parent))]
                     if path.parent.name[0] != "."
                     else []
                 )
         return sorted(
-            found, key=lambda artifact: (artifact.manifest.created_at, artifact.manifest.run_id)
+            artifacts, key=lambda artifact: (artifact.manifest.created_at, artifact.manifest.run_id)
         )
 
 
 def _as_written(path: Path, sha256: str) -> bool:
     """Whether a file has these bytes; hashed again only when the file system says that it was touched."""
     try:
-        seen = path.stat()
+        status = path.stat()
     except OSError:
         return False
-    return _hash(path, seen.st_ino, seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns) == sha256
+    return (
+        _hash(path, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns) == sha256
+    )
 
 
 @lru_cache(maxsize=1 << 14)

@@ -53,8 +53,8 @@ class Workbench:
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         """A small result, whole."""
-        found: list[tuple[Any, ...]] = self._connection.execute(sql).fetchall()
-        return found
+        rows: list[tuple[Any, ...]] = self._connection.execute(sql).fetchall()
+        return rows
 
     def columns(self, sql: str) -> Iterator[dict[str, Any]]:
         """A large result in chunks: column name -> numpy array."""

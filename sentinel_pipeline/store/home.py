@@ -103,13 +103,13 @@ class Home:
 
     def every_recipe(self) -> Recipes:
         """Load all of them; a broken file stops nobody who asks for the others."""
-        found = Recipes({}, {})
+        recipes = Recipes({}, {})
         for name in self.recipe_names():
             try:
-                found.valid[name] = self.recipe(name)
+                recipes.valid[name] = self.recipe(name)
             except SentinelError as error:
-                found.broken[name] = str(error)
-        return found
+                recipes.broken[name] = str(error)
+        return recipes
 
     def recipe(self, name: str) -> Recipe:
         """Load ``data/recipes/NAME.toml``.

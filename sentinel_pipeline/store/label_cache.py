@@ -57,7 +57,7 @@ class LabelCache:
 
     def find(self, keys: Sequence[bytes]) -> dict[bytes, CriticLabels]:
         """The labels of those keys that are kept; their ``id`` is empty, since equal content may stand in many rows."""
-        found: dict[bytes, CriticLabels] = {}
+        cached: dict[bytes, CriticLabels] = {}
         for start in range(0, len(keys), _ASKED):
             part = keys[start : start + _ASKED]
             marks = ",".join("?" * len(part))
@@ -66,24 +66,24 @@ class LabelCache:
                 labels = {
                     name: Label(*pair) for name, pair in zip(LABELS, json.loads(text), strict=True)
                 }
-                found[key] = CriticLabels(id="", **labels, scorer_version=version)
-        known = sum(key in found for key in keys)
-        self.known, self.unknown = self.known + known, self.unknown + len(keys) - known
-        return found
+                cached[key] = CriticLabels(id="", **labels, scorer_version=version)
+        hits = sum(key in cached for key in keys)
+        self.known, self.unknown = self.known + hits, self.unknown + len(keys) - hits
+        return cached
 
     def keep(self, labelled: Mapping[bytes, CriticLabels]) -> None:
         """Keep labels under their keys, in one transaction."""
-        rows = [(key, one.scorer_version, _text(one)) for key, one in labelled.items()]
+        rows = [(key, labels.scorer_version, _text(labels)) for key, labels in labelled.items()]
         self._connection.execute("begin immediate")
         self._connection.executemany("insert or replace into labels values (?, ?, ?)", rows)
         self._connection.execute("commit")
 
     def forget_others(self, versions: Iterable[str]) -> int:
         """Delete the labels of every scorer version but these; returns how many rows went."""
-        kept = tuple(versions)
-        marks = ",".join("?" * len(kept))
+        current = tuple(versions)
+        marks = ",".join("?" * len(current))
         return self._connection.execute(
-            f"delete from labels where scorer_version not in ({marks})", kept
+            f"delete from labels where scorer_version not in ({marks})", current
         ).rowcount
 
 

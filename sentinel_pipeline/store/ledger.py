@@ -140,12 +140,12 @@ class Ledger:
                 "group by name, substr(recorded_at, 1, 10)) order by id",
                 (recipe,),
             ).fetchall()
-        found: dict[str, list[tuple[dt.date, GateVerdict]]] = {}
+        nights: dict[str, list[tuple[dt.date, GateVerdict]]] = {}
         for row in rows:
-            found.setdefault(row["name"], []).append(
+            nights.setdefault(row["name"], []).append(
                 (dt.date.fromisoformat(row["recorded_at"][:10]), _verdict(row))
             )
-        return found
+        return nights
 
     def latest(self, name: str, subject_hash: str) -> GateVerdict | None:
         """The newest verdict of gate ``name`` about this content."""
@@ -191,18 +191,20 @@ class Ledger:
         Raises:
             GateRefused: it is missing, stale (another scorer, other rules), or says to stop or to investigate.
         """
-        found = self.latest_decision(subject_hash)
-        if found is None:
+        decision = self.latest_decision(subject_hash)
+        if decision is None:
             raise GateRefused(
                 f"nothing was decided about {subject} ({subject_hash[:12]}). Run its asset checks."
             )
-        if (found.scorer_version, found.point_hash) != (scorer_version, point_hash):
+        if (decision.scorer_version, decision.point_hash) != (scorer_version, point_hash):
             raise GateRefused(
                 f"the decision about {subject} is stale: scorer or rules changed. Run its asset checks again."
             )
-        if found.action not in GOING_ON:
-            raise GateRefused(f"the decision about {subject} is to {found.action}: {found.reason}")
-        return found
+        if decision.action not in GOING_ON:
+            raise GateRefused(
+                f"the decision about {subject} is to {decision.action}: {decision.reason}"
+            )
+        return decision
 
     def require(
         self,
@@ -220,28 +222,28 @@ class Ledger:
             GateRefused: the verdict is missing, stale (another scorer or policy), failed or inconclusive; says which and what
                 to do. No evidence is never a pass.
         """
-        found = self.latest(name, subject_hash)
-        if found is None:
+        verdict = self.latest(name, subject_hash)
+        if verdict is None:
             raise GateRefused(
                 f"gate {name} has no verdict on {subject} ({subject_hash[:12]}): no evidence is not a pass. "
                 "Run its asset check."
             )
-        if found.scorer_version != scorer_version:
+        if verdict.scorer_version != scorer_version:
             raise GateRefused(
-                f"gate {name} on {subject} is stale: decided by scorer {found.scorer_version}, now {scorer_version}. "
+                f"gate {name} on {subject} is stale: decided by scorer {verdict.scorer_version}, now {scorer_version}. "
                 "Rebuild the report."
             )
-        if found.policy_hash != policy_hash:
+        if verdict.policy_hash != policy_hash:
             raise GateRefused(
                 f"gate {name} on {subject} is stale: its policy changed. Run its asset check again."
             )
-        if against_hash is not None and found.against_hash != against_hash:
+        if against_hash is not None and verdict.against_hash != against_hash:
             raise GateRefused(
                 f"gate {name} on {subject} is stale: it compared with another report. Run its asset check again."
             )
-        if found.verdict != "pass":
-            raise GateRefused(f"gate {name} on {subject}: {found.verdict}. {found.reason}")
-        return found
+        if verdict.verdict != "pass":
+            raise GateRefused(f"gate {name} on {subject}: {verdict.verdict}. {verdict.reason}")
+        return verdict
 
 
 def _decision(row: sqlite3.Row) -> Decision:
@@ -265,8 +267,8 @@ def _use_wal(connection: sqlite3.Connection) -> None:
 
 def _add_later_columns(connection: sqlite3.Connection) -> None:
     """A ledger of an earlier version is kept and gets the columns that came later; two processes may try at once."""
-    known = {row["name"] for row in connection.execute("pragma table_info(verdicts)")}
-    if "against_hash" not in known:
+    columns = {row["name"] for row in connection.execute("pragma table_info(verdicts)")}
+    if "against_hash" not in columns:
         with suppress(sqlite3.OperationalError):
             connection.execute("alter table verdicts add column against_hash text")
 

@@ -126,13 +126,13 @@ def content_hash(files: tuple[FileEntry, ...]) -> str:
 @lru_cache(maxsize=1)
 def versions() -> dict[str, str]:
     """Versions of this package, its code (hash of its sources), Python, and the packages that shape results."""
-    found = {name: _version(name) for name in PACKAGES}
+    versions = {name: _version(name) for name in PACKAGES}
     return {
         "sentinel_pipeline": __version__,
         "code": code_version("."),
         "python": platform.python_version(),
         "platform": f"{platform.system()}-{platform.machine()}",
-        **{name: version for name, version in found.items() if version},
+        **{name: version for name, version in versions.items() if version},
     }
 
 

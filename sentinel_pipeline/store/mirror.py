@@ -65,7 +65,8 @@ class Mirror:
     def push(self, home: Home) -> Copied:
         """Copy every finished, whole artifact that is not there yet, and the ledger where it changed."""
         with self._reaching():
-            pushed, damaged = [], []
+            pushed = []
+            damaged = []
             for folder in finished(home):
                 name = folder.relative_to(home.runs).as_posix()
                 if (
@@ -112,7 +113,8 @@ class Mirror:
     def fetch(self, home: Home, recipe: str | None = None) -> Copied:
         """Bring back every artifact (of one recipe) that is not here, and the newest ledger where there is none."""
         with self._reaching():
-            fetched, damaged = [], list[Damage]()
+            fetched = []
+            damaged = list[Damage]()
             for name, manifest in self._manifests():
                 target = home.runs / name
                 if (recipe and not name.startswith(f"{recipe}/")) or (
@@ -166,24 +168,25 @@ class Mirror:
     def damage(self) -> tuple[int, list[Damage]]:
         """Hash everything that is there: how many artifacts, and what is not as its manifest, or its name, says."""
         with self._reaching():
-            found, count = list[Damage](), 0
+            damages = list[Damage]()
+            count = 0
             for name, manifest in self._manifests():
                 count += 1
                 if manifest is None:
-                    found.append(Damage(name, "manifest.json"))
+                    damages.append(Damage(name, "manifest.json"))
                     continue
                 wrong = [
                     e.path
                     for e in manifest.files
                     if self._sha256(f"runs/{name}/{e.path}") != e.sha256
                 ]
-                found += [Damage(name, path) for path in wrong]
+                damages += [Damage(name, path) for path in wrong]
             wrong = [
                 name
                 for name in self._snapshots()
                 if (self._sha256(f"ledger/{name}") or "-") not in name
             ]
-            return count, found + [Damage("ledger", name) for name in wrong]
+            return count, damages + [Damage("ledger", name) for name in wrong]
 
     def _manifests(self) -> Iterator[tuple[str, Manifest | None]]:
         """Every artifact that is there, by name; None where its manifest is damaged or names a path outside of it."""
@@ -196,9 +199,9 @@ class Mirror:
                 )
 
     def _snapshots(self) -> list[str]:
-        found = self._fs.glob(self._at("ledger/*.sqlite"))
+        snapshots = self._fs.glob(self._at("ledger/*.sqlite"))
         return sorted(
-            name for path in found if _SNAPSHOT.fullmatch(name := PurePosixPath(path).name)
+            name for path in snapshots if _SNAPSHOT.fullmatch(name := PurePosixPath(path).name)
         )
 
     def _at(self, path: str) -> str:
@@ -231,15 +234,15 @@ class Mirror:
 
 def _manifest(data: bytes | None, parts: tuple[str, ...]) -> Manifest | None:
     try:
-        found = Manifest.from_json(json.loads(data or b""))
+        manifest = Manifest.from_json(json.loads(data or b""))
     except (ValueError, KeyError, TypeError):
         return None
     fits = (
-        found.recipe,
-        found.asset,
-        found.run_id,
-    ) == parts and found.content_hash == content_hash(found.files)
-    return found if fits and all(_inside(entry.path) for entry in found.files) else None
+        manifest.recipe,
+        manifest.asset,
+        manifest.run_id,
+    ) == parts and manifest.content_hash == content_hash(manifest.files)
+    return manifest if fits and all(_inside(entry.path) for entry in manifest.files) else None
 
 
 def _inside(path: Any) -> bool:
@@ -250,10 +253,10 @@ def _inside(path: Any) -> bool:
 def _point(asset: Path) -> None:
     """Where an asset has no current artifact, its newest is."""
     if not (asset / "current").exists():
-        made = [
+        manifests = [
             json.loads(path.read_text(encoding="utf-8"))
             for path in asset.glob("[!.]*/manifest.json")
         ]
-        newest = max(made, key=lambda one: (one["created_at"], one["run_id"]))
+        newest = max(manifests, key=lambda manifest: (manifest["created_at"], manifest["run_id"]))
         with atomic_write(asset / "current") as stream:
             stream.write(newest["run_id"])

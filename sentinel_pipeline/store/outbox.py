@@ -17,7 +17,8 @@ from typing import NamedTuple
 from ..records.alert import Alert
 
 CLAIM_S = 60.0
-FIRST_RETRY_S, LONGEST_RETRY_S = 10.0, 3600.0
+FIRST_RETRY_S = 10.0
+LONGEST_RETRY_S = 3600.0
 _SCHEMA = """
 create table if not exists alerts (
     key text primary key, kind text not null, recipe text not null, title text not null, body text not null,

@@ -34,58 +34,60 @@ class Removable(NamedTuple):
 def removable(home: Home, *, keep: int, days: float) -> list[Removable]:
     """Folders older than ``days`` that may go, oldest first; ``keep`` is at least 1."""
     oldest = time.time() - days * 86_400
-    found = [*_trash(home), *_drafts(home, oldest)]
+    candidates = [*_trash(home), *_drafts(home, oldest)]
     for recipe in sorted(path.name for path in home.runs.glob("*") if path.is_dir()):
-        found += _artifacts(home, recipe, keep, oldest)
-    return sorted(found, key=lambda one: (one.folder.stat().st_mtime, str(one.folder)))
+        candidates += _artifacts(home, recipe, keep, oldest)
+    return sorted(
+        candidates, key=lambda candidate: (candidate.folder.stat().st_mtime, str(candidate.folder))
+    )
 
 
 def remove(doomed: Iterable[Removable]) -> Iterator[Removable]:
     """Remove one folder after the other, yielding each when it is gone."""
-    for one in doomed:
-        trash = one.folder
+    for item in doomed:
+        trash = item.folder
         if not trash.name.startswith(_TRASH):
-            trash = one.folder.with_name(f"{_TRASH}{one.folder.name}")
-            os.replace(one.folder, trash)
+            trash = item.folder.with_name(f"{_TRASH}{item.folder.name}")
+            os.replace(item.folder, trash)
         shutil.rmtree(trash)
-        yield one
+        yield item
 
 
 def _artifacts(home: Home, recipe: str, keep: int, oldest: float) -> Iterator[Removable]:
     store = Store.reading(home, recipe)
     every = {asset: store.history(asset) for asset in store.assets()}
-    newest = [made for history in every.values() for made in history[-max(keep, 1) :]]
-    newest += [made for asset in every if (made := store.find(asset))]
+    newest = [artifact for history in every.values() for artifact in history[-max(keep, 1) :]]
+    newest += [artifact for asset in every if (artifact := store.find(asset))]
     releases = every.get(RELEASE, [])
     named = {verdict.subject_hash for verdict in Ledger(home.ledger).verdicts(recipe=recipe)}
-    kept = with_ancestors(home, [*newest, *releases])
-    for made in (one for history in every.values() for one in history):
+    needed = with_ancestors(home, [*newest, *releases])
+    for artifact in (entry for history in every.values() for entry in history):
         if (
-            made.folder not in kept
-            and made.hash not in named
-            and made.folder.stat().st_mtime < oldest
+            artifact.folder not in needed
+            and artifact.hash not in named
+            and artifact.folder.stat().st_mtime < oldest
         ):
             yield Removable(
-                made.folder,
-                _size(made.folder),
+                artifact.folder,
+                _size(artifact.folder),
                 f"older than the newest {keep}, and nothing names it",
             )
 
 
-def with_ancestors(home: Home, made: Iterable[Artifact]) -> set[Path]:
+def with_ancestors(home: Home, artifacts: Iterable[Artifact]) -> set[Path]:
     """Folders of artifacts and of all that they were made from, as far as those still exist."""
-    kept: set[Path] = set()
-    waiting = list(made)
+    folders: set[Path] = set()
+    waiting = list(artifacts)
     while waiting:
-        one = waiting.pop()
-        if one.folder in kept:
+        artifact = waiting.pop()
+        if artifact.folder in folders:
             continue
-        kept.add(one.folder)
-        for parent in one.manifest.parents:
+        folders.add(artifact.folder)
+        for parent in artifact.manifest.parents:
             folder = home.runs / parent.recipe / parent.asset / parent.run_id
             if (folder / "manifest.json").is_file():
                 waiting.append(Artifact(folder, read_manifest(folder)))
-    return kept
+    return folders
 
 
 def _drafts(home: Home, oldest: float) -> Iterator[Removable]:

@@ -87,7 +87,8 @@ class TableWriter:
 
         if self._batch:
             self._writer.write_table(pa.Table.from_pylist(self._batch, schema=self._schema))
-            self._batch, self._chars = [], 0
+            self._batch = []
+            self._chars = 0
 
 
 @contextmanager
@@ -126,7 +127,7 @@ def rows_at(path: Path, places: set[int]) -> dict[int, dict[str, Any]]:
     """The rows at some places of a Parquet file, from 0; only the row groups that hold one are read, one at a time."""
     import pyarrow.parquet as pq
 
-    found: dict[int, dict[str, Any]] = {}
+    picked: dict[int, dict[str, Any]] = {}
     ordered = sorted(places)
     with pq.ParquetFile(path) as source:
         start = 0
@@ -137,9 +138,9 @@ def rows_at(path: Path, places: set[int]) -> dict[int, dict[str, Any]]:
                 rows = (
                     source.read_row_group(group).take([place - start for place in here]).to_pylist()
                 )
-                found.update(zip(here, rows, strict=True))
+                picked.update(zip(here, rows, strict=True))
             start = end
-    return found
+    return picked
 
 
 def parquet_rows(path: Path) -> int:

@@ -52,7 +52,9 @@ def damage_by_part(
     For whoever may not stay long. Each call hashes one file at least; one that reaches no further place than it was given is at the
     end.
     """
-    found, deadline, place = list[Damage](), time.monotonic() + seconds, 0
+    damages = list[Damage]()
+    deadline = time.monotonic() + seconds
+    place = 0
     for folder in folders:
         name = folder.relative_to(home.runs).as_posix()
         try:
@@ -60,17 +62,17 @@ def damage_by_part(
         except Infrastructure:
             entries = ()
             if place >= done:
-                found.append(Damage(name, "manifest.json"))
+                damages.append(Damage(name, "manifest.json"))
         place += 1
         for entry in entries:
             if place >= done:
                 if place > done and time.monotonic() > deadline:
-                    return found, place
+                    return damages, place
                 path = folder / entry.path
                 if not path.is_file() or sha256_file(path) != entry.sha256:
-                    found.append(Damage(name, entry.path))
+                    damages.append(Damage(name, entry.path))
             place += 1
-    return found, max(place, done)
+    return damages, max(place, done)
 
 
 def database_damage(home: Home) -> list[Damage]:

@@ -20,7 +20,9 @@ from sentinel_pipeline.records.candidate import content_id
 from .commerce import COMMERCE
 from .families import FAMILIES, Draft, Family, is_window
 
-TRAIN, HELDOUT, WINDOW = "train", "heldout", "window"
+TRAIN = "train"
+HELDOUT = "heldout"
+WINDOW = "window"
 EVERY_FAMILY = (*FAMILIES, *COMMERCE)
 ATTEMPTS = 200
 """Draws without a new prompt before a composition is held to be used up."""
@@ -48,53 +50,54 @@ def build(
     Raises:
         BadInput: an unknown family, a negative count, or more tasks than the family has different prompts.
     """
-    wanted = {HELDOUT: heldout, WINDOW: window or {}, TRAIN: train}
-    for suite, counts in wanted.items():
+    sizes = {HELDOUT: heldout, WINDOW: window or {}, TRAIN: train}
+    for suite, counts in sizes.items():
         _check(suite, counts)
-    seen: set[tuple[object, ...]] = set()
+    prompts: set[tuple[object, ...]] = set()
     sides = {
         suite: tuple(
             task
             for family in EVERY_FAMILY
-            for task in _tasks(family, suite, counts.get(family.name, 0), seed, seen)
+            for task in _tasks(family, suite, counts.get(family.name, 0), seed, prompts)
         )
-        for suite, counts in wanted.items()
+        for suite, counts in sizes.items()
     }
     return TaskBank(sides[TRAIN], sides[HELDOUT], sides[WINDOW])
 
 
-def _check(side: str, wanted: dict[str, int]) -> None:
-    known = [family.name for family in EVERY_FAMILY]
-    for name, count in wanted.items():
-        if name not in known:
+def _check(side: str, counts: dict[str, int]) -> None:
+    names = [family.name for family in EVERY_FAMILY]
+    for name, count in counts.items():
+        if name not in names:
             raise BadInput(
-                f"unknown family {name!r}. {did_you_mean(name, known)}", field=f"{side}.{name}"
+                f"unknown family {name!r}. {did_you_mean(name, names)}", field=f"{side}.{name}"
             )
         if count < 0:
             raise BadInput(f"expected a count of 0 or more, got {count}", field=f"{side}.{name}")
 
 
 def _tasks(
-    family: Family, suite: str, count: int, seed: int, seen: set[tuple[object, ...]]
+    family: Family, suite: str, count: int, seed: int, prompts: set[tuple[object, ...]]
 ) -> Iterator[Task]:
     """``count`` tasks over a shuffled round of the side's compositions, so that each is used about equally often."""
     compositions = _compositions(family, suite)
     Random(f"order|{seed}|{family.name}|{suite}").shuffle(compositions)
-    made = index = misses = 0
-    while made < count:
+    count_made = index = misses = 0
+    while count_made < count:
         composition = compositions[index % len(compositions)]
         draft = family.generate(composition, Random(f"task|{seed}|{family.name}|{suite}|{index}"))
         index += 1
-        if draft.messages in seen:
+        if draft.messages in prompts:
             misses += 1
             if misses > ATTEMPTS + 2 * len(compositions):
                 raise BadInput(
-                    f"family {family.name} has no {count} different {suite} prompts, only about {made}",
-                    fix=f"Ask for at most {made} of {family.name}.",
+                    f"family {family.name} has no {count} different {suite} prompts, only about {count_made}",
+                    fix=f"Ask for at most {count_made} of {family.name}.",
                 )
             continue
-        seen.add(draft.messages)
-        made, misses = made + 1, 0
+        prompts.add(draft.messages)
+        count_made = count_made + 1
+        misses = 0
         yield _task(family, suite, composition, draft)
 
 
@@ -102,9 +105,9 @@ def _compositions(family: Family, suite: str) -> list[str]:
     if suite == TRAIN:
         return list(family.split(heldout=False))
     return [
-        one
-        for one in family.split(heldout=True)
-        if is_window(family.name, one) == (suite == WINDOW)
+        composition
+        for composition in family.split(heldout=True)
+        if is_window(family.name, composition) == (suite == WINDOW)
     ]
 
 

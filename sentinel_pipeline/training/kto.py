@@ -164,7 +164,6 @@ def kto_config(job: Any, steps: int, weights: LossWeights) -> Any:
     values = config_values(job, steps)
     return KTOConfig(
         **values,
-        loss_type="kto",
         beta=job.spec.beta,
         desirable_weight=weights.desirable,
         undesirable_weight=weights.undesirable,

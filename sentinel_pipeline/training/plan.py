@@ -15,7 +15,7 @@ from typing import Any
 from ..costs import DEVICE_ASSETS, last_costs
 from ..errors import BadInput
 from ..records.recipe import Recipe
-from ..records.stages import TRAINING_STAGES, TrainingRows, TrainingStage, load
+from ..records.stages import SFT, TRAINING_STAGES, TrainingRows, TrainingStage, load
 from ..records.training_spec import StageSpec, TuneSpec
 from ..store import Artifact, Home, Store, read_parquet, skipped_reason
 from ..worker.launch import check_config
@@ -280,6 +280,8 @@ def _device_assets(recipe: Recipe) -> list[str]:
     """What this recipe needs the device for."""
     unused = [stage for stage in TRAINING_STAGES if stage not in recipe.chain]
     left_out = [asset for stage in unused for asset in stage.device_assets]
+    mixed = any(stage.trains_on == SFT.trains_on for stage in recipe.chain)
+    left_out += [] if mixed else ["self_generated", "self_repairs"]
     left_out += ["self_generated"] if recipe.candidates.self_generated is None else []
     return [asset for asset in DEVICE_ASSETS if asset not in left_out]
 

@@ -91,7 +91,8 @@ class Answer:
         Raises:
             BadInput: the conversation does not fit the model.
         """
-        loop, queue = asyncio.get_running_loop(), asyncio.Queue[str | Exception | None]()
+        loop = asyncio.get_running_loop()
+        queue = asyncio.Queue[str | Exception | None]()
 
         def put(item: str | Exception | None) -> None:
             with suppress(RuntimeError):  # the server is stopping: nobody waits any more

@@ -47,10 +47,10 @@ class Call(NamedTuple):
             raise BadInput("expected a whole number.", field=name)
         return value
 
-    def choice(self, name: str, known: tuple[str, ...], default: str | None = None) -> Any:
+    def choice(self, name: str, choices: tuple[str, ...], default: str | None = None) -> Any:
         value = self.fields.get(name, default)
-        if value not in known:
-            raise BadInput(f"expected one of {', '.join(known)}.", field=name)
+        if value not in choices:
+            raise BadInput(f"expected one of {', '.join(choices)}.", field=name)
         return value
 
 
@@ -108,13 +108,14 @@ def check_(call: Call) -> dict[str, Any]:
 def decide_(call: Call) -> dict[str, Any]:
     """Decide or change a decision. An approval whose text was not checked is checked first, in the same request."""
     decision = call.choice("decision", DECISIONS)
-    card_id, version = call.text("id"), call.number("version")
+    card_id = call.text("id")
+    version = call.number("version")
     text = call.text("text", most=2**21) if decision == "approved" else None
     if text is not None and text.strip():
         _check_first(call, card_id, text)
     act = revise if call.fields.get("change") is True else decide
-    made = act(call.desk, call.user, card_id, version, decision, text)
-    return {"made": made._asdict()}
+    card = act(call.desk, call.user, card_id, version, decision, text)
+    return {"made": card._asdict()}
 
 
 def _check_first(call: Call, card_id: str, text: str) -> None:
@@ -149,9 +150,9 @@ def around(call: Call) -> dict[str, Any]:
     likes = [line._asdict() for line in similar(call.desk, card_id)]
     if card.blind:
         return {"similar": likes, "history": [], "opinions": []}
-    told = [event_json(event) for event in trail(call.desk, card_id=card_id, most=50)]
-    said = [{"who": who, "status": status} for who, status in opinions_of(call.desk, card_id)]
-    return {"similar": likes, "history": told, "opinions": said}
+    events = [event_json(event) for event in trail(call.desk, card_id=card_id, most=50)]
+    opinions = [{"who": who, "status": status} for who, status in opinions_of(call.desk, card_id)]
+    return {"similar": likes, "history": events, "opinions": opinions}
 
 
 def choices_(call: Call) -> dict[str, Any]:

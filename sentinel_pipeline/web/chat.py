@@ -52,8 +52,8 @@ class Chat:
         self.said: OrderedDict[str, tuple[str, ChatAnswer]] = OrderedDict()
         """By id: who asked, and what was said."""
 
-    def remember(self, who: str, said: ChatAnswer) -> None:
-        self.said[said.id] = (who, said)
+    def remember(self, who: str, answer: ChatAnswer) -> None:
+        self.said[answer.id] = (who, answer)
         while len(self.said) > REMEMBERED:
             self.said.popitem(last=False)
 
@@ -113,10 +113,10 @@ def _page(chat: Chat) -> Endpoint:
 
 def states(models: Models) -> list[dict[str, Any]]:
     """Every model's name and how things stand with it."""
-    found = []
+    states = []
     for name in models.names():
         now = models.look(name)
-        found.append(
+        states.append(
             {
                 "name": name,
                 "open": now.open,
@@ -124,7 +124,7 @@ def states(models: Models) -> list[dict[str, Any]]:
                 "reasons": list(now.reasons),
             }
         )
-    return found
+    return states
 
 
 def _api(chat: Chat, handler: Any) -> Endpoint:
@@ -176,15 +176,21 @@ async def _answer(
 async def _lines(
     chat: Chat, session: Session, request: Request, name: str, answer: Answer
 ) -> AsyncIterator[bytes]:
-    began, clearance = time.monotonic(), answer.opened.clearance
-    said = ChatAnswer.new(name, answer.opened.target.model_hash, answer.turn.messages)
+    began = time.monotonic()
+    clearance = answer.opened.clearance
+    chat_answer = ChatAnswer.new(name, answer.opened.target.model_hash, answer.turn.messages)
     try:
         yield line(
-            {"id": said.id, "experimental": clearance.experimental, "reasons": clearance.reasons}
+            {
+                "id": chat_answer.id,
+                "experimental": clearance.experimental,
+                "reasons": clearance.reasons,
+            }
         )
         async for piece in answer.pieces(request):
             yield line({"piece": piece})
-        seconds, reply = time.monotonic() - began, answer.reply
+        seconds = time.monotonic() - began
+        reply = answer.reply
         numbers = {
             "prompt_tokens": reply.prompt_tokens,
             "completion_tokens": reply.completion_tokens,
@@ -197,7 +203,8 @@ async def _lines(
     finally:
         seconds = time.monotonic() - began
         chat.remember(
-            session.user.name, said.ended(answer.text, answer.reply.completion_tokens / seconds)
+            session.user.name,
+            chat_answer.ended(answer.text, answer.reply.completion_tokens / seconds),
         )
 
 
@@ -205,8 +212,8 @@ async def _review(
     chat: Chat, session: Session, request: Request, fields: dict[str, Any]
 ) -> Response:
     """Put an answer that this server gave, to this person, into the review queue."""
-    who, said = chat.said.get(str(fields.get("id")), ("", None))
-    if said is None or who != session.user.name:
+    who, answer = chat.said.get(str(fields.get("id")), ("", None))
+    if answer is None or who != session.user.name:
         raise Unknown(
             "that answer is not known here any more.", field="id", fix="Ask again, then send it."
         )
@@ -215,7 +222,7 @@ async def _review(
         raise BadInput("expected text of at most 2000 characters.", field="note")
     now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
     came = await run_in_threadpool(
-        send_to_review, chat.server.desk, said, by=who, note=note, at=now
+        send_to_review, chat.server.desk, answer, by=who, note=note, at=now
     )
     return json_response({"sent": came.imported, "known": came.duplicates})
 

@@ -82,9 +82,11 @@ def _landing(home: Home, links: Links) -> Endpoint:
 def standing(home: Home, links: Links) -> dict[str, Any]:
     """What the page shows."""
     try:
-        chat, trouble = states(Models(home, None, experimental=False)), ""
+        chat = states(Models(home, None, experimental=False))
+        trouble = ""
     except SentinelError as error:
-        chat, trouble = [], str(error)
+        chat = []
+        trouble = str(error)
     nights = digests(home)
     return {
         "links": links,
@@ -109,12 +111,14 @@ def answers(address: str) -> bool:
 
 def comparisons(home: Home) -> dict[str, str]:
     """Recipe -> when its newest comparison was made (UTC), the newest first."""
-    found = {}
+    newest = {}
     for path in home.runs.glob("*/comparison/current"):
-        made = Store.reading(home, path.parents[1].name).find("comparison")
-        if made and (made.folder / "comparison.html").is_file():
-            found[made.manifest.recipe] = made.manifest.created_at[:16].replace("T", " ")
-    return dict(sorted(found.items(), key=lambda one: one[1], reverse=True))
+        comparison = Store.reading(home, path.parents[1].name).find("comparison")
+        if comparison and (comparison.folder / "comparison.html").is_file():
+            newest[comparison.manifest.recipe] = comparison.manifest.created_at[:16].replace(
+                "T", " "
+            )
+    return dict(sorted(newest.items(), key=lambda item: item[1], reverse=True))
 
 
 def digests(home: Home) -> list[str]:
@@ -136,8 +140,8 @@ def _comparison(home: Home) -> Endpoint:
         recipe = request.path_params["recipe"]
         if recipe not in await run_in_threadpool(comparisons, home):
             return PlainTextResponse("There is no comparison of that recipe.", 404)
-        made = Store.reading(home, recipe).get("comparison")
-        page = made.path("comparison.html").read_text(encoding="utf-8", errors="replace")
+        comparison = Store.reading(home, recipe).get("comparison")
+        page = comparison.path("comparison.html").read_text(encoding="utf-8", errors="replace")
         return HTMLResponse(page, headers={"content-security-policy": _ITS_OWN_STYLE})
 
     return endpoint

@@ -40,7 +40,8 @@ class Guard:
     """ASGI middleware: refuses foreign hosts and origins, and gives every answer its headers."""
 
     def __init__(self, app: ASGIApp, hosts: frozenset[str]) -> None:
-        self._app, self._hosts = app, hosts
+        self._app = app
+        self._hosts = hosts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -82,7 +83,9 @@ class LoginLimit:
     def __init__(
         self, most: int = 5, seconds: float = 60.0, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._most, self._seconds, self._clock = most, seconds, clock
+        self._most = most
+        self._seconds = seconds
+        self._clock = clock
         self._failures: deque[tuple[float, str]] = deque(maxlen=10 * most)
         self._lock = threading.Lock()
 
@@ -103,9 +106,9 @@ class LoginLimit:
             self._failures.append((self._clock(), address))
 
 
-def same(given: str | None, wanted: str) -> bool:
+def same(token: str | None, expected: str) -> bool:
     """Compare secrets in constant time."""
-    return secrets.compare_digest((given or "").encode("utf-8", "replace"), wanted.encode())
+    return secrets.compare_digest((token or "").encode("utf-8", "replace"), expected.encode())
 
 
 class BadBody(ValueError):
@@ -117,7 +120,8 @@ async def read_bytes(request: Request) -> bytes:
     Raises:
         BadBody: more than ``MAX_BODY`` bytes.
     """
-    parts, size = [], 0
+    parts = []
+    size = 0
     async for chunk in request.stream():
         size += len(chunk)
         if size > MAX_BODY:

@@ -124,14 +124,14 @@ async def _models(answers: ReviewQueue, request: Request) -> Response:
 
 
 def _listed(answers: ReviewQueue) -> list[dict[str, Any]]:
-    found = []
+    models = []
     for name in answers.models.names():
         now = answers.models.look(name)
-        said = {"open": now.open, "experimental": now.experimental, "reasons": list(now.reasons)}
-        found.append(
-            {"id": name, "object": "model", "created": 0, "owned_by": "sentinel", "sentinel": said}
+        state = {"open": now.open, "experimental": now.experimental, "reasons": list(now.reasons)}
+        models.append(
+            {"id": name, "object": "model", "created": 0, "owned_by": "sentinel", "sentinel": state}
         )
-    return found
+    return models
 
 
 def read(body: dict[str, Any]) -> Wanted:
@@ -169,21 +169,23 @@ def _plain_messages(value: Any) -> Any:
     """Contents in parts are joined where every part is text; what else is wrong is for ``conversation`` to say."""
     if not isinstance(value, list):
         return value
-    found = []
+    messages = []
     for turn in value:
         if isinstance(turn, dict) and isinstance(turn.get("content"), list):
             parts = turn["content"]
-            if not all(isinstance(one, dict) and isinstance(one.get("text"), str) for one in parts):
+            if not all(
+                isinstance(part, dict) and isinstance(part.get("text"), str) for part in parts
+            ):
                 raise BadInput(
                     "only text is understood.", field="messages", fix="Leave out images and sound."
                 )
-            turn = {**turn, "content": "".join(one["text"] for one in parts)}
-        found.append(
+            turn = {**turn, "content": "".join(part["text"] for part in parts)}
+        messages.append(
             {**turn, "role": "system"}
             if isinstance(turn, dict) and turn.get("role") == "developer"
             else turn
         )
-    return found
+    return messages
 
 
 def _stops(value: Any) -> tuple[str, ...]:
@@ -198,13 +200,13 @@ def _stops(value: Any) -> tuple[str, ...]:
 
 
 async def _complete(answers: ReviewQueue, request: Request) -> Response:
-    wanted = read(await read_object(request))
-    answer = Answer(await answers.open(wanted.model), wanted.turn)
-    said = _Said(wanted, answer)
-    if wanted.stream:
-        return Streamed(_events(request, said), "text/event-stream", answers)
+    completion = read(await read_object(request))
+    answer = Answer(await answers.open(completion.model), completion.turn)
+    sent = _Said(completion, answer)
+    if completion.stream:
+        return Streamed(_events(request, sent), "text/event-stream", answers)
     try:
-        text = "".join([piece async for piece in said.pieces(request)])
+        text = "".join([piece async for piece in sent.pieces(request)])
     finally:
         answers.close()
     choice = {
@@ -213,16 +215,17 @@ async def _complete(answers: ReviewQueue, request: Request) -> Response:
         "logprobs": None,
     }
     return json_response(
-        said.head("chat.completion")
-        | {"choices": [choice | {"finish_reason": said.finish()}], "usage": said.usage()}
+        sent.head("chat.completion")
+        | {"choices": [choice | {"finish_reason": sent.finish()}], "usage": sent.usage()}
     )
 
 
 class _Said:
     """One completion: its head, its text up to a stop, its counts."""
 
-    def __init__(self, wanted: Wanted, answer: Answer) -> None:
-        self.wanted, self.answer = wanted, answer
+    def __init__(self, request: Wanted, answer: Answer) -> None:
+        self.wanted = request
+        self.answer = answer
         self.id, self.created, self.stopped = (
             f"chatcmpl-{uuid.uuid4().hex}",
             int(time.time()),
@@ -230,7 +233,8 @@ class _Said:
         )
 
     def head(self, kind: str) -> dict[str, Any]:
-        now, target = self.answer.opened.clearance, self.answer.opened.target
+        now = self.answer.opened.clearance
+        target = self.answer.opened.target
         return {
             "id": self.id, "object": kind, "created": self.created, "model": self.wanted.model,
             "system_fingerprint": target.model_hash[:16],
@@ -239,32 +243,38 @@ class _Said:
 
     async def pieces(self, request: Request) -> AsyncIterator[str]:
         """The text before the first stop; what may be the start of one is held back until it is decided."""
-        held, hold = "", max((len(stop) for stop in self.wanted.stops), default=1) - 1
+        pending = ""
+        hold = max((len(stop) for stop in self.wanted.stops), default=1) - 1
         async for piece in self.answer.pieces(request):
             if self.stopped:
                 continue  # only for the counts, which come at the end
-            held += piece
-            ends = [at for stop in self.wanted.stops if (at := held.find(stop)) >= 0]
+            pending += piece
+            ends = [at for stop in self.wanted.stops if (at := pending.find(stop)) >= 0]
             if ends:
-                self.stopped, held = True, held[: min(ends)]
+                self.stopped, pending = True, pending[: min(ends)]
                 self.answer.cancelled.set()
-            ready = len(held) if self.stopped else max(0, len(held) - hold)
+            ready = len(pending) if self.stopped else max(0, len(pending) - hold)
             if ready:
-                yield held[:ready]
-            held = held[ready:]
-        if held and not self.stopped:
-            yield held
+                yield pending[:ready]
+            pending = pending[ready:]
+        if pending and not self.stopped:
+            yield pending
 
     def finish(self) -> str:
         return "length" if self.answer.reply.finish == "length" and not self.stopped else "stop"
 
     def usage(self) -> dict[str, int]:
-        asked, told = self.answer.reply.prompt_tokens, self.answer.reply.completion_tokens
-        return {"prompt_tokens": asked, "completion_tokens": told, "total_tokens": asked + told}
+        prompt_tokens = self.answer.reply.prompt_tokens
+        completion_tokens = self.answer.reply.completion_tokens
+        return {
+            "prompt_tokens": prompt_tokens,
+            "completion_tokens": completion_tokens,
+            "total_tokens": prompt_tokens + completion_tokens,
+        }
 
 
-async def _events(request: Request, said: _Said) -> AsyncIterator[bytes]:
-    head = said.head("chat.completion.chunk") | ({"usage": None} if said.wanted.usage else {})
+async def _events(request: Request, reply: _Said) -> AsyncIterator[bytes]:
+    head = reply.head("chat.completion.chunk") | ({"usage": None} if reply.wanted.usage else {})
 
     def chunk(delta: dict[str, Any], finish: str | None = None) -> bytes:
         return _event(
@@ -274,11 +284,11 @@ async def _events(request: Request, said: _Said) -> AsyncIterator[bytes]:
 
     try:
         yield chunk({"role": "assistant", "content": ""})
-        async for piece in said.pieces(request):
+        async for piece in reply.pieces(request):
             yield chunk({"content": piece})
-        yield chunk({}, said.finish())
-        if said.wanted.usage:
-            yield _event(head | {"choices": [], "usage": said.usage()})
+        yield chunk({}, reply.finish())
+        if reply.wanted.usage:
+            yield _event(head | {"choices": [], "usage": reply.usage()})
     except Exception as error:  # the status line is sent already: the error goes into the stream
         yield _event({"error": _problem(error).told()})
     yield b"data: [DONE]\n\n"

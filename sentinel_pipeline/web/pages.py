@@ -30,12 +30,12 @@ def review(desk: ReviewQueue, user: User, request: Request) -> Page:
 
 def summary_page(desk: ReviewQueue, user: User, request: Request) -> Page:
     run = request.query_params.get("run", "")[:200]
-    found = summary(desk, run)
+    counts = summary(desk, run)
     values = {
-        "summary": found,
+        "summary": counts,
         "widest": {
             key: max((sum(row.values()) for row in table.values()), default=0)
-            for key, table in found.by.items()
+            for key, table in counts.by.items()
         },
         "runs": runs(desk)[:100],
         "analytics": analytics(desk)[:50],

@@ -16,7 +16,9 @@ from pathlib import Path
 
 from ..errors import Infrastructure
 
-_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3
+_M_TRIM_THRESHOLD = -1
+_M_TOP_PAD = -2
+_M_MMAP_THRESHOLD = -3
 """Options of ``mallopt(3)``."""
 
 
@@ -62,9 +64,9 @@ def bfloat16_pays() -> bool:
 def is_out_of_memory(error: BaseException) -> bool:
     """The device's or the machine's allocator refused; torch says so in several ways."""
     text = str(error).lower()
-    known = ("out of memory", "can't allocate memory", "cannot allocate memory")
+    phrases = ("out of memory", "can't allocate memory", "cannot allocate memory")
     return isinstance(error, MemoryError) or (
-        isinstance(error, RuntimeError) and any(words in text for words in known)
+        isinstance(error, RuntimeError) and any(words in text for words in phrases)
     )
 
 
@@ -104,7 +106,8 @@ def device_owner(lock: Path) -> str | None:
 
 
 def _acquire(descriptor: int, path: Path, say: Callable[[str], None], patience_s: float) -> None:
-    deadline, told = time.monotonic() + patience_s, False
+    deadline = time.monotonic() + patience_s
+    warned = False
     while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -115,7 +118,7 @@ def _acquire(descriptor: int, path: Path, say: Callable[[str], None], patience_s
                 raise Infrastructure(
                     f"the device is held by process {owner} (lock {path}): wait for it or stop it, then run again."
                 ) from None
-            if not told:
+            if not warned:
                 say(f"waiting for the device, held by process {owner}")
-                told = True
+                warned = True
             time.sleep(0.2)

@@ -48,8 +48,8 @@ def read_failure(job_file: Path) -> Failure | None:
         code, message = data["exit_code"], str(data["message"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    known = (EXIT_FAILED, EXIT_BAD_INPUT, EXIT_GATE, EXIT_INFRASTRUCTURE)
-    return Failure(code if code in known else EXIT_FAILED, message)
+    codes = (EXIT_FAILED, EXIT_BAD_INPUT, EXIT_GATE, EXIT_INFRASTRUCTURE)
+    return Failure(code if code in codes else EXIT_FAILED, message)
 
 
 def _why_no_word(folder: Path) -> str:

@@ -30,7 +30,8 @@ from .progress import Say
 from .ranks import LAUNCHED
 
 WORKER = "sentinel_pipeline.run_job"
-LOG, STOP = "worker.log", "stop"
+LOG = "worker.log"
+STOP = "stop"
 _POLL_S = 0.2
 _OWN = ("DAGSTER_PIPES_CONTEXT", "DAGSTER_PIPES_MESSAGES")
 """Variables that are the launcher's alone."""
@@ -56,7 +57,7 @@ def check_config(spec: LaunchSpec, tuned: Mapping[str, StageSpec], root: Path) -
     path = root / spec.config
 
     try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+        config = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         fix = "Write one: accelerate config --config_file FILE."
         raise BadInput(
@@ -65,10 +66,10 @@ def check_config(spec: LaunchSpec, tuned: Mapping[str, StageSpec], root: Path) -
             field="launch.config",
             fix=fix,
         ) from error
-    if not isinstance(found, dict):
+    if not isinstance(config, dict):
         raise BadInput("expected YAML of accelerate config.", file=path, field="launch.config")
-    kind = str(found.get("distributed_type", "NO"))
-    if kind == "FSDP" and str((found.get("fsdp_config") or {}).get("fsdp_version", 1)) != "2":
+    kind = str(config.get("distributed_type", "NO"))
+    if kind == "FSDP" and str((config.get("fsdp_config") or {}).get("fsdp_version", 1)) != "2":
         fix = "Set fsdp_version: 2 in fsdp_config."
         raise BadInput(
             "FSDP 1 hides the model from windows and exports.",
@@ -131,7 +132,8 @@ def launch(path: Path, job: TuneJob[Any], say: Say, interrupts: Interrupts) -> d
         BadInput, Infrastructure: as the worker says.
     """
     check_config(job.launch, {job.kind: job.spec}, Path.cwd())
-    stop, log = job.logs / STOP, job.logs / LOG
+    stop = job.logs / STOP
+    log = job.logs / LOG
     stop.unlink(missing_ok=True)
     failure_path(path).unlink(missing_ok=True)
     job.logs.mkdir(parents=True, exist_ok=True)

@@ -58,9 +58,9 @@ def resolve_model(spec: ModelSpec) -> dict[str, Any]:
     }
 
 
-def files_hash(found: dict[str, Any]) -> str:
+def files_hash(files: dict[str, Any]) -> str:
     """Identity of a resolved model: a hash over its files' names and hashes."""
-    return hashlib.sha256(json.dumps(found["files"], sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(files["files"], sort_keys=True).encode()).hexdigest()
 
 
 def _fetch(spec: ModelSpec) -> Path:

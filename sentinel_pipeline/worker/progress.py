@@ -25,7 +25,10 @@ class Progress:
     def __init__(
         self, path: Path | None, label: str, say: Say, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._path, self._label, self._say, self._clock = path, label, say, clock
+        self._path = path
+        self._label = label
+        self._say = say
+        self._clock = clock
         self._started = clock()
         self._first_step: int | None = None
         self._tokens = 0
@@ -40,7 +43,8 @@ class Progress:
         if self._first_step is None:
             self._first_step = step - 1
         self._tokens += tokens
-        now, last = self._clock(), step >= total
+        now = self._clock()
+        last = step >= total
         if self._path is not None and (last or now - self._last_row >= ROW_EVERY_S):
             self._last_row = now
             self._write(now, step, total, loss, numbers)

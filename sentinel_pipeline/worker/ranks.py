@@ -53,5 +53,5 @@ def from_main(value: T) -> T:
 
     box: list[Any] = [value]
     dist.broadcast_object_list(box, src=0)
-    found: T = box[0]
-    return found
+    shared: T = box[0]
+    return shared

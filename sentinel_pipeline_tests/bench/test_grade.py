@@ -69,7 +69,7 @@ def test_results_keep_the_samples_order_and_fields_and_add_human_evals(
         "HumanEval/900": 1,
         "904": 1,
     }
-    assert (tally.infra, tally.kept, sum(tally.codes.values())) == (0, 0, 6)
+    assert (tally.infra, tally.resumed, sum(tally.codes.values())) == (0, 0, 6)
 
 
 @pytest.mark.parametrize("asked", [904, "904", "Mbpp/904", "MBPP/904", "mbpp/904"])

@@ -95,7 +95,7 @@ def test_killed_in_the_middle_it_goes_on_and_ends_as_if_it_had_not_been(
     files: tuple[Path, Path], tmp_path: Path
 ) -> None:
     code, whole, _ = finish(start(files, "--out", str(tmp_path / "whole.jsonl")))
-    assert (code, whole["kept"], whole["pass@1"]["value"]) == (0, 0, 0.5)
+    assert (code, whole["resumed"], whole["pass@1"]["value"]) == (0, 0, 0.5)
     out, part = tmp_path / "killed.jsonl", tmp_path / ".killed.jsonl.part"
     process = start(files, "--out", str(out))
     wait_for_rows(part, 5)
@@ -107,7 +107,7 @@ def test_killed_in_the_middle_it_goes_on_and_ends_as_if_it_had_not_been(
     with part.open("ab") as stream:
         stream.write(b'{"task_id": "HumanEval/900", "passed": true, "prob')
     code, report, err = finish(start(files, "--out", str(out)))
-    assert (code, report["kept"]) == (0, done) and f"({done} were graded before)" in err
+    assert (code, report["resumed"]) == (0, done) and f"({done} were graded before)" in err
     assert verdicts(out) == verdicts(tmp_path / "whole.jsonl")
     assert json.loads(out.read_text().splitlines()[0])["cpu_seconds"] == 123456.0, (
         "the first row was graded again"
@@ -138,7 +138,7 @@ def test_other_samples_or_limits_do_not_go_on_from_foreign_rows(
         key.write_bytes(kept[1])
         change()
         code, report, _ = finish(start(files))
-        assert (code, report["kept"], report["samples"]) == (0, 0, 3)
+        assert (code, report["resumed"], report["samples"]) == (0, 0, 3)
 
 
 def test_two_at_once_on_one_file_are_one_too_many(files: tuple[Path, Path], tmp_path: Path) -> None:
@@ -153,7 +153,7 @@ def test_two_at_once_on_one_file_are_one_too_many(files: tuple[Path, Path], tmp_
         and "Traceback" not in err
     )
     code, report, _ = finish(first)
-    assert (code, report["kept"], sum(report["codes"].values())) == (0, 0, len(ROWS))
+    assert (code, report["resumed"], sum(report["codes"].values())) == (0, 0, len(ROWS))
 
 
 def test_a_full_disk_ends_with_infrastructure_and_leaves_nothing_half_written(
@@ -170,7 +170,7 @@ def test_a_full_disk_ends_with_infrastructure_and_leaves_nothing_half_written(
     whole = part.read_bytes().count(b"\n")
     assert 0 < whole < 20 and part.stat().st_size <= 20_000
     code, report, _ = finish(start(files))
-    assert (code, report["kept"]) == (0, whole)
+    assert (code, report["resumed"]) == (0, whole)
     assert [row[0] for row in verdicts(tmp_path / "samples.jsonl_results.jsonl")] == list(
         range(len(ROWS))
     )

@@ -127,6 +127,21 @@ def test_the_whole_graph_is_drawn(page: Page, address: str) -> None:
     shoot(page, "graph")
 
 
+def test_a_run_by_the_command_stands_where_dagsters_own_runs_stand(
+    page: Page, address: str, loop: Loop
+) -> None:
+    """Timeline, Jobs and Runs show only runs that name the code location that they come from."""
+    run_id = loop.done.json()["run_id"]
+    page.goto(f"{address}/runs")
+    page.get_by_text(run_id[:8]).first.wait_for()
+    page.goto(f"{address}/jobs")
+    page.get_by_text("train_recipe", exact=True).first.wait_for()
+    page.locator(f"a[href*='{run_id}']").first.wait_for()  # the job's latest run
+    page.goto(f"{address}/overview/activity/timeline")
+    page.get_by_text("train_recipe", exact=True).first.wait_for()
+    shoot(page, "timeline")
+
+
 def test_a_passed_gate_is_shown_with_its_reason(page: Page, address: str) -> None:
     page.goto(f"{address}/assets/base_report?view=checks&checkDetail=capability_gap")
     page.get_by_text("rule: Pass@1 on heldout at most 30%").first.wait_for()

@@ -159,6 +159,7 @@ def test_the_loss_of_a_batch_is_the_formula_computed_by_hand(
         batch_size=8,
     )  # fmt: skip
     trainer = trainer_of(job, base)
+    assert trainer.loss_type == "kto"
     moved = load_model(finished.out / "final")
     trainer.model.load_state_dict(moved.state_dict())
     reference = load_model(base)

@@ -10,24 +10,12 @@ import select
 import signal
 import socket
 import time
-from typing import TYPE_CHECKING, NamedTuple
 
-if TYPE_CHECKING:
-    from .zygote import Job
+from .wire import ENDED, OUT_OF_CPU, OUT_OF_WALL, STOPPED, End, Job
 
-ENDED, OUT_OF_CPU, OUT_OF_WALL, STOPPED = range(4)
 _CHILD = {signal.SIGCHLD}
 _BUSY = 0.05
 """Share of a core from which a program counts as computing: wall time does not end it, so load changes no verdict."""
-
-
-class End(NamedTuple):
-    """How a sample ended."""
-
-    why: int
-    status: int
-    cpu_seconds: float
-    wall_seconds: float
 
 
 def cpu_seconds(pid: int) -> float:

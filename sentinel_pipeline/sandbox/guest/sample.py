@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import builtins
 import os
-import struct
 import sys
 from types import CodeType, ModuleType
 from typing import Any, NoReturn
 
 from . import codec
+from .wire import FRAME
 
-FRAME = struct.Struct("<I")
 FILE_NAME = "<candidate>"
 MODULE_NAME = "candidate"
 _MESSAGE_CHARS = 300

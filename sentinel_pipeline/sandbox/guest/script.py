@@ -19,7 +19,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NoReturn
 
-from .sample import FRAME, read_frame, write_all
+from .sample import read_frame, write_all
+from .wire import FRAME
 
 _FOLDER = Path(__file__).parent
 _PYTHON_BYTES = 96 << 20

@@ -18,8 +18,7 @@ import time
 from typing import Any, NoReturn
 
 from . import confine, filters, kernel
-from .ending import ENDED, OUT_OF_CPU, OUT_OF_WALL, End
-from .zygote import JOB, REPORT, Job
+from .wire import ENDED, JOB, OUT_OF_CPU, OUT_OF_WALL, REPORT, End, Job
 
 _ENVIRONMENT = {
     "PATH": "/usr/bin:/bin",

@@ -24,13 +24,8 @@ from functools import partial
 from typing import NamedTuple, NoReturn
 
 from . import confine, filters, kernel, program, sample
-from .ending import End, wait
-
-JOB = struct.Struct("<IIIIddII")
-"""Payload bytes, kind, code bytes, requests, CPU seconds, wall seconds, memory MiB, output KiB."""
-REPORT = struct.Struct("<IiddII")
-"""Why it ended, wait status, CPU seconds, wall seconds, recycle this zygote, answer bytes that follow."""
-BATCH, LIVE, SHARED, SHELL, PROGRAM = range(5)
+from .ending import wait
+from .wire import FRAME, JOB, LIVE, PROGRAM, REPORT, SHARED, End, Job
 
 
 class Runners(NamedTuple):
@@ -92,19 +87,6 @@ _UNREACHABLE_LATER = (
 _THREADS = 64
 _BUFFER_BYTES = 1 << 16
 """Enough for nearly every job; it grows. Each page that this process holds makes every fork dearer."""
-
-
-class Job(NamedTuple):
-    """The header of a job, as ``JOB`` packs it."""
-
-    payload_bytes: int
-    kind: int
-    code_bytes: int
-    requests: int
-    cpu_seconds: float
-    wall_seconds: float
-    memory_mib: int
-    output_kib: int
 
 
 def main() -> NoReturn:
@@ -311,8 +293,8 @@ def _split(buffer: bytearray, job: Job) -> tuple[bytes, list[bytes]]:
     view = memoryview(buffer)
     code, at, requests = bytes(view[: job.code_bytes]), job.code_bytes, []
     for _ in range(job.requests):
-        (size,) = sample.FRAME.unpack_from(buffer, at)
-        at += sample.FRAME.size
+        (size,) = FRAME.unpack_from(buffer, at)
+        at += FRAME.size
         requests.append(bytes(view[at : at + size]))
         at += size
     return code, requests

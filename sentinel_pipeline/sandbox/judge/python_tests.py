@@ -17,7 +17,7 @@ from types import CodeType, FrameType
 from typing import Any, NamedTuple
 
 from ...records import PythonTests
-from ..guest import codec, ending, pytest_like
+from ..guest import codec, pytest_like, wire
 from ..outcomes import VALUE_CHARS, Limits, Trust, shortened
 from .remote import _PENDING, Finding, NeedsShared, Program, Remote, Session, Stop, read_failure
 from .sessions import Batch, Learner, Live, split_frames
@@ -160,11 +160,11 @@ def in_time(finding: Finding, end: End, limits: Limits) -> Finding:
 
 def why_ended(end: End, limits: Limits, too_long: bool) -> Finding:
     """The finding for a sample that ended before it answered everything."""
-    if end.why == ending.OUT_OF_CPU:
+    if end.why == wire.OUT_OF_CPU:
         return Finding("timeout", f"more than {limits.cpu_seconds:g} s of CPU time")
-    if end.why == ending.OUT_OF_WALL:
+    if end.why == wire.OUT_OF_WALL:
         return Finding("timeout", f"more than {limits.wall_seconds:g} s of wall time")
-    if end.why == ending.STOPPED:
+    if end.why == wire.STOPPED:
         return Finding("forbidden", "stopped its own process")
     if too_long:
         return Finding("output_limit", f"more than {limits.output_kib} KiB")

@@ -13,9 +13,7 @@ import sys
 from collections.abc import Iterable
 
 from ...errors import Infrastructure
-from ..guest import zygote as guest
-from ..guest.ending import End
-from ..guest.zygote import BATCH, LIVE, PROGRAM, SHARED, SHELL
+from ..guest.wire import BATCH, JOB, LIVE, PROGRAM, REPORT, SHARED, SHELL, End
 from ..isolation import BOOT, GUEST
 from ..outcomes import Limits
 from ..stderr_tail import stderr_tail
@@ -123,7 +121,7 @@ class Zygote:
         self, kind: int, code: bytes, requests: int, rest: bytes, limits: Limits, *given: int
     ) -> None:
         self._await_ready()
-        header = guest.JOB.pack(
+        header = JOB.pack(
             len(code) + len(rest), kind, len(code), requests, limits.cpu_seconds, limits.wall_seconds,
             limits.memory_mib, limits.output_kib,
         )  # fmt: skip
@@ -149,7 +147,7 @@ class Zygote:
 
     def report(self) -> tuple[End, bytes, bool]:
         """The end of the current sample."""
-        *end, odd, size = guest.REPORT.unpack(self._receive(guest.REPORT.size))
+        *end, odd, size = REPORT.unpack(self._receive(REPORT.size))
         if size > _ANSWER_BYTES:
             raise Lost("the zygote's report has an impossible size")
         return End(*end), self._receive(size), bool(odd)

@@ -58,7 +58,7 @@ SCHEMA = json.dumps(schema())
 
 
 def generate(composition: str, rng: Random) -> Draft:
-    sentiment, complaint, opening, wording, told = composition.split("|")
+    sentiment, complaint, opening, wording, detail = composition.split("|")
     product = rng.choice(list(PRODUCTS))
     low, high = _SCORES[sentiment]
     delay = rng.randint(2, 15) if complaint == "delivery" else None
@@ -78,7 +78,7 @@ def generate(composition: str, rng: Random) -> Draft:
     }
     review = _review(sentiment, complaint, int(opening), int(wording), product, delay)
     review += f" {rng.choice(REFUND)}" if refund else ""
-    line = TOLD[int(told)].format(
+    line = TOLD[int(detail)].format(
         id=values["order_id"],
         who=rng.choice(CUSTOMERS)[0],
         what=product,
@@ -107,13 +107,17 @@ def raw(composition: str, rng: Random) -> str:
 
 
 def _compositions() -> tuple[str, ...]:
-    kinds = [("positive", "none"), ("neutral", "none"), *(("negative", one) for one in COMPLAINTS)]
+    kinds = [
+        ("positive", "none"),
+        ("neutral", "none"),
+        *(("negative", complaint) for complaint in COMPLAINTS),
+    ]
     return tuple(
-        f"{sentiment}|{complaint}|{opening}|{wording}|{told}"
+        f"{sentiment}|{complaint}|{opening}|{wording}|{detail}"
         for sentiment, complaint in kinds
         for opening in range(3)
         for wording in range(4)
-        for told in range(len(TOLD))
+        for detail in range(len(TOLD))
     )
 
 

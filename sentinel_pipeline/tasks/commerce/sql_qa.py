@@ -166,10 +166,13 @@ def generate(composition: str, rng: Random) -> Draft:
 def _telling(measure: Measure, filtered: str, rng: Random) -> tuple[Filter, int]:
     """A filter and a pair of databases on which the answers are not empty and not the same."""
     for _ in range(ATTEMPTS):
-        chosen, number = draw_filter(filtered, rng), rng.randrange(DATABASES)
-        kept = [[row for row in one.rows if chosen.keeps(row)] for one in databases(number)]
-        first, second = (measure.of(rows) for rows in kept)
-        if all(kept) and first is not None and second is not None and first != second:
+        chosen = draw_filter(filtered, rng)
+        number = rng.randrange(DATABASES)
+        by_database = [
+            [row for row in database.rows if chosen.keeps(row)] for database in databases(number)
+        ]
+        first, second = (measure.of(rows) for rows in by_database)
+        if all(by_database) and first is not None and second is not None and first != second:
             return chosen, number
     raise AssertionError(f"no pair of databases tells {measure.words!r} by {filtered!r} apart")
 
@@ -184,7 +187,8 @@ class Database(NamedTuple):
 @cache
 def databases(number: int) -> tuple[Database, Database]:
     """One of the ``DATABASES`` pairs; the second one is smaller."""
-    first, second = orders(f"a{number}"), orders(f"b{number}", ORDERS * 3 // 4)
+    first = orders(f"a{number}")
+    second = orders(f"b{number}", ORDERS * 3 // 4)
     return Database(first, setup(first)), Database(second, setup(second))
 
 

@@ -104,10 +104,8 @@ def _order(order_id: int, rng: Random) -> Order:
     score = _score(delay, rng) if delivered and rng.random() < 0.8 else None
     sentiment = _SENTIMENT[score] if score else None
     complaint = _complaint(delay, rng) if sentiment == "negative" else None
-    quantity, freight = (
-        rng.choice((1, 1, 1, 2, 3)),
-        Decimal(rng.choice((0, 990, 1290, 1590, 2450))) / 100,
-    )
+    quantity = rng.choice((1, 1, 1, 2, 3))
+    freight = Decimal(rng.choice((0, 990, 1290, 1590, 2450))) / 100
     text = (
         review_text(str(sentiment), complaint, f"{article} {product}", max(0, delay), rng)
         if score
@@ -125,7 +123,11 @@ def _score(delay: int, rng: Random) -> int:
 
 def _complaint(delay: int, rng: Random) -> str:
     """A delayed order is complained of for its delay, another one never is."""
-    return "delivery" if delay > 2 else rng.choice([one for one in COMPLAINTS if one != "delivery"])
+    return (
+        "delivery"
+        if delay > 2
+        else rng.choice([complaint for complaint in COMPLAINTS if complaint != "delivery"])
+    )
 
 
 SCHEMA = """\

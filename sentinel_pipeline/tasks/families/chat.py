@@ -22,31 +22,35 @@ REPLY = "Noted."
 class Talk(NamedTuple):
     """Both user turns, what was said between them, and the answer."""
 
-    told: str
+    statement: str
     reply: str
-    asked: str
+    question: str
     topic: str
     value: str
 
 
-def recall(first: str, second: str, asked: str, rng: Random) -> Talk:
+def recall(first: str, second: str, subject: str, rng: Random) -> Talk:
     values = dict(zip((first, second), pick(rng, NAMES, 2)))
-    told = f"My {first} is {values[first]} and my {second} is {values[second]}."
-    return Talk(told, REPLY, f"What is my {asked}?", asked, values[asked])
+    statement = f"My {first} is {values[first]} and my {second} is {values[second]}."
+    return Talk(statement, REPLY, f"What is my {subject}?", subject, values[subject])
 
 
-def correction(topic: str, other: str, asked: str, rng: Random) -> Talk:
+def correction(topic: str, other: str, subject: str, rng: Random) -> Talk:
     old, new, same = pick(rng, NAMES, 3)
-    told = f"My {topic} is {old} and my {other} is {same}."
-    turn = f"Sorry, my {topic} is {new}. What is my {asked}?"
-    return Talk(told, REPLY, turn, asked, new if asked == topic else same)
+    statement = f"My {topic} is {old} and my {other} is {same}."
+    turn = f"Sorry, my {topic} is {new}. What is my {subject}?"
+    return Talk(statement, REPLY, turn, subject, new if subject == topic else same)
 
 
-def order(topic: str, count: str, asked: str, rng: Random) -> Talk:
+def order(topic: str, count: str, subject: str, rng: Random) -> Talk:
     values = pick(rng, NAMES, int(count))
-    told = ", ".join(f"{ordinal} is {value}" for ordinal, value in zip(ORDINALS, values))
+    listing = ", ".join(f"{ordinal} is {value}" for ordinal, value in zip(ORDINALS, values))
     return Talk(
-        f"Of my {topic}s, {told}.", REPLY, f"What is {asked}?", asked, values[ORDINALS.index(asked)]
+        f"Of my {topic}s, {listing}.",
+        REPLY,
+        f"What is {subject}?",
+        subject,
+        values[ORDINALS.index(subject)],
     )
 
 
@@ -67,16 +71,16 @@ def generate(composition: str, rng: Random) -> Draft:
         f"The {talk.topic} is {talk.value}." if is_order else f"Your {talk.topic} is {talk.value}."
     )
     turns = (
-        Message("user", talk.told),
+        Message("user", talk.statement),
         Message("assistant", talk.reply),
-        Message("user", talk.asked),
+        Message("user", talk.question),
     )
     return Draft(turns, sentence, TextAnswer(accepted=(sentence, talk.value, f"{talk.value}.")))
 
 
 def raw(composition: str, rng: Random) -> str:
     """A note: what somebody told, over a few lines, with no question and no answer."""
-    lines = [draw(composition, rng).told for _ in range(rng.randint(2, 3))]
+    lines = [draw(composition, rng).statement for _ in range(rng.randint(2, 3))]
     return "\n".join(lines) + "\n"
 
 
@@ -84,16 +88,16 @@ def compositions() -> tuple[str, ...]:
     pairs = [(a, b) for a in TOPICS for b in TOPICS if a != b]
     return (
         *(
-            f"{kind}|{a}|{b}|{asked}"
+            f"{kind}|{a}|{b}|{subject}"
             for kind in ("recall", "correct")
             for a, b in pairs
-            for asked in (a, b)
+            for subject in (a, b)
         ),
         *(
-            f"order|{topic}|{n}|{asked}"
+            f"order|{topic}|{n}|{subject}"
             for topic in TOPICS
             for n in (2, 3)
-            for asked in ORDINALS[:n]
+            for subject in ORDINALS[:n]
         ),
     )
 

@@ -66,7 +66,8 @@ class Edit(NamedTuple):
 
 def draw(composition: str, rng: Random) -> Edit:
     kind, suffix, at = composition.split("|")
-    form, index = FORMATS[suffix], int(at)
+    form = FORMATS[suffix]
+    index = int(at)
     keys = sorted(rng.sample(KEYS, LINES), key=KEYS.index)
     new = rng.choice([key for key in KEYS if key not in keys])
     fresh, *values = pick(rng, NAMES, LINES + 1)

@@ -39,7 +39,11 @@ class Family(NamedTuple):
 
     def split(self, *, heldout: bool) -> tuple[str, ...]:
         """The compositions of one side, in their listed order."""
-        return tuple(one for one in self.compositions if is_heldout(self.name, one) == heldout)
+        return tuple(
+            composition
+            for composition in self.compositions
+            if is_heldout(self.name, composition) == heldout
+        )
 
 
 def is_heldout(family: str, composition: str) -> bool:

@@ -117,13 +117,14 @@ class Spec(NamedTuple):
         )
 
     def value(self, numbers: list[int]) -> Any:
-        kept = (x for x in numbers if self.predicate.apply(x, self.m))
-        return self.aggregation.apply([self.step.apply(x, self.k) for x in kept])
+        selected = (x for x in numbers if self.predicate.apply(x, self.m))
+        return self.aggregation.apply([self.step.apply(x, self.k) for x in selected])
 
 
 def draw(composition: str, rng: Random) -> Spec:
     aggregation, step, predicate = composition.split("|")
-    name, arg = rng.choice(NAMES), rng.choice(ARGUMENTS)
+    name = rng.choice(NAMES)
+    arg = rng.choice(ARGUMENTS)
     return Spec(
         AGGREGATIONS[aggregation],
         MAPS[step],

@@ -74,31 +74,34 @@ def tree(rng: Random, paths: list[str], word: str) -> dict[str, str]:
     for path in paths:
         pool = [",".join(pick(rng, NAMES, 3)) for _ in range(5)]
         pool = [line for line in pool if word not in line] or ["solid,plain,empty"]
-        marked = [f"{word},{one},{two}" for one, two in (pick(rng, NAMES, 2), pick(rng, NAMES, 2))]
+        marked = [
+            f"{word},{first},{two}" for first, two in (pick(rng, NAMES, 2), pick(rng, NAMES, 2))
+        ]
         lines = [*pool, *marked, rng.choice(pool), rng.choice(marked)]
         rng.shuffle(lines)
         files[path] = "".join(line + "\n" for line in lines)
     return files
 
 
-def _tells(composition: str, whole: Lines, kept: Lines, result: Lines) -> bool:
+def _tells(composition: str, whole: Lines, selected: Lines, result: Lines) -> bool:
     """Whether leaving out a step would show in the output: a tree that is sorted already tests no sorting."""
     source, transform, _ = composition.split("|")
-    return (source == "all" or kept != whole) and (transform == "same" or result != kept)
+    return (source == "all" or selected != whole) and (transform == "same" or result != selected)
 
 
 def pipeline(composition: str, rng: Random) -> Draft:
     source, transform, sink = composition.split("|")
     word, stem, other = pick(rng, NAMES, 3)
-    path, out = f"{stem}.{'csv' if source == 'column' else 'txt'}", "out.txt"
+    path = f"{stem}.{'csv' if source == 'column' else 'txt'}"
+    out = "out.txt"
     k = rng.randint(2, 3) if source == "column" else rng.randint(2, 5)
     paths = [path, f"{other}.txt"] + ([out] if sink == "append" else [])
     for _ in range(20):
         files = tree(rng, paths, word)
         whole = files[path].splitlines()
-        kept = SOURCES[source].apply(whole, word, k)
-        result = TRANSFORMS[transform].apply(kept, word, k)
-        if _tells(composition, whole, kept, result):
+        selected = SOURCES[source].apply(whole, word, k)
+        result = TRANSFORMS[transform].apply(selected, word, k)
+        if _tells(composition, whole, selected, result):
             break
     text = "".join(line + "\n" for line in result)
     what = SOURCES[source].words.format(w=word, k=k, f=path)
@@ -130,17 +133,19 @@ def perform(deed: str, files: dict[str, str], a: str, b: str, d: str) -> dict[st
 def operations(composition: str, rng: Random) -> Draft:
     deeds = composition.split("+")
     stems = pick(rng, NAMES, 3 * len(deeds) + 2)
-    word, keep = stems.pop(), f"{stems.pop()}.txt"
+    word = stems.pop()
+    keep = f"{stems.pop()}.txt"
     places = [(f"{a}.txt", f"{b}.txt", d) for a, b, d in zip(stems[::3], stems[1::3], stems[2::3])]
     needed = [place[0] for deed, place in zip(deeds, places) if deed != "create"]
     files = after = tree(rng, [keep, *needed], word)
-    said, code = [], []
+    phrases = []
+    code = []
     for deed, (a, b, d) in zip(deeds, places):
         after = perform(deed, after, a, b, d)
         words, command = (DEEDS | INTO)[deed]
-        said.append(words.format(a=a, b=b, d=d))
+        phrases.append(words.format(a=a, b=b, d=d))
         code.append(command.format(a=a, b=b, d=d))
-    prompt = f"{CUE}{', then '.join(said)}."
+    prompt = f"{CUE}{', then '.join(phrases)}."
     verifier = ShellEffect(files=files, stdout="", expected_files=after)
     return Draft(ask(prompt), " && ".join(code), verifier)
 

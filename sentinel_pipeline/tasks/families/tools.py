@@ -135,7 +135,8 @@ class Call(NamedTuple):
 def draw(composition: str, rng: Random) -> Call:
     name, language, wording, form = composition.split("|")
     tool = TOOLS[name]
-    text, number = rng.choice(NAMES), draw_number(form, language, rng)
+    text = rng.choice(NAMES)
+    number = draw_number(form, language, rng)
     kind = "integer" if form == "int" else "number"
     fields: list[tuple[str, str, str | int | float]] = [
         (rng.choice(tool.text_names), "string", text),

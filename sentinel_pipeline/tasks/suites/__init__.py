@@ -114,8 +114,8 @@ def load_suite(name: str, *, data: Path | None = None) -> list[Task]:
 
 def first_items(tasks: list[Task], limit: int | None) -> list[Task]:
     """The first ``limit`` items, all when None; a conversation is one item and is never cut."""
-    kept = list(dict.fromkeys(conversation_of(task.id) for task in tasks))[:limit]
-    names = set(kept)
+    conversations = list(dict.fromkeys(conversation_of(task.id) for task in tasks))[:limit]
+    names = set(conversations)
     return [task for task in tasks if conversation_of(task.id) in names]
 
 
@@ -173,9 +173,9 @@ def _from_bank(data: Path | None) -> Iterator[Task]:
 def _own(name: str, data: Path | None) -> list[Task]:
     path = data if data is not None else Path(name)
     if not path.is_file():
-        known = did_you_mean(name, SUITES)
+        suggestion = did_you_mean(name, SUITES)
         raise BadInput(
-            f"unknown suite {name!r}. {known}",
+            f"unknown suite {name!r}. {suggestion}",
             fix="Your own suite: give its JSONL file with --data.",
         )
     suite = name if data is not None else path.name.removesuffix(".gz").removesuffix(".jsonl")
@@ -183,16 +183,16 @@ def _own(name: str, data: Path | None) -> list[Task]:
 
 
 def _unique(tasks: list[Task], data: Path | None) -> list[Task]:
-    seen: set[str] = set()
+    ids: set[str] = set()
     for task in tasks:
-        if task.id in seen:
+        if task.id in ids:
             raise BadInput(
                 f"task id {task.id!r} stands twice.",
                 file=data,
                 field="task_id",
                 fix="Make ids unique.",
             )
-        seen.add(task.id)
+        ids.add(task.id)
     return tasks
 
 

@@ -42,15 +42,15 @@ def _answers_of(path: Path) -> Path:
         path.with_name(f"{path.stem}.answer.json"),
         path.parent / "possible_answer" / path.name,
     )
-    found = next((each for each in candidates if each.is_file()), None)
-    if found is None:
+    answer_file = next((each for each in candidates if each.is_file()), None)
+    if answer_file is None:
         names = " or ".join(str(each.relative_to(path.parent)) for each in candidates)
         raise BadInput(
             "has no answers beside it.",
             file=path,
             fix=f"Put them at {names}, next to the questions.",
         )
-    return found
+    return answer_file
 
 
 def _family(path: Path) -> str:
@@ -59,7 +59,8 @@ def _family(path: Path) -> str:
 
 
 def _verifier(row: SuiteRow, answer: SuiteRow) -> FunctionCalls:
-    functions, truth = row.fields.get("function"), answer.fields.get("ground_truth")
+    functions = row.fields.get("function")
+    truth = answer.fields.get("ground_truth")
     checked = FunctionCalls(
         functions=json.dumps(functions, ensure_ascii=False),
         expected=json.dumps(truth, ensure_ascii=False),
@@ -98,8 +99,8 @@ def _messages(row: SuiteRow, checked: FunctionCalls) -> tuple[Message, ...]:
     if turns[-1].role != "user":
         raise row.bad("question", "the exchange must end with a user turn.")
     system = ASK.format(functions=checked.functions)
-    own = [turn.content for turn in turns if turn.role == "system"]
+    systems = [turn.content for turn in turns if turn.role == "system"]
     return (
-        Message("system", "\n\n".join([system, *own])),
+        Message("system", "\n\n".join([system, *systems])),
         *(turn for turn in turns if turn.role != "system"),
     )

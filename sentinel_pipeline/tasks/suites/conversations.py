@@ -46,8 +46,8 @@ FACTS = ("dog", "boat", "street", "school", "team", "horse", "shop", "cat")
 def memory(rng: Random, turns: int) -> list[Turn]:
     me, *values = rng.sample(NAMES, 4)
     things = rng.sample(FACTS, 3)
-    known = dict(zip(things, values))
-    made = [
+    memory_of = dict(zip(things, values))
+    conversation = [
         Turn(
             f"Hello! My name is {me.title()}. Please greet me by my name.",
             (holds(me),),
@@ -60,20 +60,22 @@ def memory(rng: Random, turns: int) -> list[Turn]:
         ),
     ]
     if turns > 3:
-        said = f"I also have a {things[2]} called {values[2]}. Repeat its name."
-        made.append(Turn(said, (holds(values[2]),), f"{values[2]}"))
-    asked = things[0]
+        remark = f"I also have a {things[2]} called {values[2]}. Repeat its name."
+        conversation.append(Turn(remark, (holds(values[2]),), f"{values[2]}"))
+    remembered = things[0]
     if turns > 4:
-        made.append(Turn("And what is my own name?", (holds(me),), f"Your name is {me.title()}."))
-    wrong = [value for thing, value in known.items() if thing != asked]
-    made.append(
+        conversation.append(
+            Turn("And what is my own name?", (holds(me),), f"Your name is {me.title()}.")
+        )
+    wrong = [value for thing, value in memory_of.items() if thing != remembered]
+    conversation.append(
         Turn(
-            f"Now tell me only the name of my {asked}.",
-            (holds(known[asked]), avoids(*wrong)),
-            known[asked],
+            f"Now tell me only the name of my {remembered}.",
+            (holds(memory_of[remembered]), avoids(*wrong)),
+            memory_of[remembered],
         )
     )
-    return made
+    return conversation
 
 
 # -- preferences --------------------------------------------------------------------------------------------------------------
@@ -122,9 +124,10 @@ def _preferences(rng: Random) -> Preference:
 
 
 def preferences(rng: Random, turns: int) -> list[Turn]:
-    wish, used = _preferences(rng), rng.sample(NAMES, 10)
+    wish = _preferences(rng)
+    used = rng.sample(NAMES, 10)
     words = [word for word in used if word not in wish.says][:turns]
-    made = [
+    conversation = [
         Turn(
             f"{wish.says} Do so from now on. Write the word {words[0]}.",
             (holds(words[0]), wish.check),
@@ -138,10 +141,10 @@ def preferences(rng: Random, turns: int) -> list[Turn]:
         "Write a short sentence about a thing called {w}.",
     )
     for word, ask in zip(words[1:], asks):
-        made.append(
+        conversation.append(
             Turn(ask.format(w=word), (holds(word), wish.check), wish.shape(f"this is {word}"))
         )
-    return made
+    return conversation
 
 
 # -- topic continuity ---------------------------------------------------------------------------------------------------------
@@ -151,10 +154,11 @@ PLACES = ("garden", "kitchen", "office", "cellar", "hall", "attic")
 
 
 def topic(rng: Random, turns: int) -> list[Turn]:
-    thing, name = rng.choice(FACTS), rng.choice(NAMES)
+    thing = rng.choice(FACTS)
+    name = rng.choice(NAMES)
     old, new = rng.sample(COLOURS, 2)
     place, later = rng.sample(PLACES, 2)
-    made = [
+    conversation = [
         Turn(
             f"Let us talk about my toy {thing}. It is called {name}. It is {old}. What is it called?",
             (holds(name),),
@@ -168,11 +172,15 @@ def topic(rng: Random, turns: int) -> list[Turn]:
         ),
     ]
     if turns > 3:
-        made.append(Turn("And what colour was it before that?", (holds(old),), f"It was {old}."))
+        conversation.append(
+            Turn("And what colour was it before that?", (holds(old),), f"It was {old}.")
+        )
     if turns > 4:
-        said = f"It stood in the {place}, and I took it from there to the {later}. Where is it now?"
-        made.append(Turn(said, (holds(later),), f"It is in the {later}."))
-    return made
+        remark = (
+            f"It stood in the {place}, and I took it from there to the {later}. Where is it now?"
+        )
+        conversation.append(Turn(remark, (holds(later),), f"It is in the {later}."))
+    return conversation
 
 
 # -- constraint updates -------------------------------------------------------------------------------------------------------
@@ -180,8 +188,10 @@ def topic(rng: Random, turns: int) -> list[Turn]:
 
 def updates(rng: Random, turns: int) -> list[Turn]:
     words = rng.sample(NAMES, 6)
-    count, more = 3, rng.choice((4, 5))
-    banned, ending = words[0], words[5]
+    count = 3
+    more = rng.choice((4, 5))
+    banned = words[0]
+    ending = words[5]
 
     def rows(n: int, items: list[str], mark: str = "- ") -> str:
         return "\n".join(
@@ -189,7 +199,7 @@ def updates(rng: Random, turns: int) -> list[Turn]:
         )
 
     bullets = ("form:bulleted", {"items": count})
-    made = [
+    conversation = [
         Turn(
             f"List {count} of these words as bullet points and write nothing else: {', '.join(words[:5])}.",
             (bullets,),
@@ -203,7 +213,7 @@ def updates(rng: Random, turns: int) -> list[Turn]:
     ]
     numbered = ("form:numbered", {"items": count})
     if turns > 3:
-        made.append(
+        conversation.append(
             Turn(
                 "Now as a numbered list instead.",
                 (numbered, avoids(banned)),
@@ -211,16 +221,19 @@ def updates(rng: Random, turns: int) -> list[Turn]:
             )
         )
     form = numbered if turns > 3 else bullets
-    name, given = form[0], {"items": more - 1}
+    name = form[0]
+    facts = {"items": more - 1}
     mark = "1" if turns > 3 else "- "
-    said = f"Now with {more - 1} items; the other rules stay."
-    made.append(Turn(said, ((name, given), avoids(banned)), rows(more - 1, words[1:], mark)))
+    remark = f"Now with {more - 1} items; the other rules stay."
+    conversation.append(
+        Turn(remark, ((name, facts), avoids(banned)), rows(more - 1, words[1:], mark))
+    )
     if turns > 4:
-        said = f"Forget the list and all rules about it. Write one line that holds the words {banned} and {ending}."
-        made.append(
-            Turn(said, (holds(banned, ending), ("form:one_line", {})), f"{banned} and {ending}")
+        remark = f"Forget the list and all rules about it. Write one line that holds the words {banned} and {ending}."
+        conversation.append(
+            Turn(remark, (holds(banned, ending), ("form:one_line", {})), f"{banned} and {ending}")
         )
-    return made
+    return conversation
 
 
 CATEGORIES: dict[str, Callable[[Random, int], list[Turn]]] = {
@@ -244,23 +257,23 @@ def tasks() -> list[Task]:
 def _conversation(category: str, number: int) -> list[Task]:
     name = f"conversations/{category}-{number:03}"
     turns = CATEGORIES[category](Random(f"conversations|{category}|{number}"), 3 + number % 3)
-    made: list[Task] = []
+    tasks: list[Task] = []
     prompt: tuple[Message, ...] = ()
     for place, turn in enumerate(turns, start=1):
         prompt = (*prompt, Message("user", turn.says))
-        made.append(_task(turn_id(name, place), category, prompt, turn))
-        prompt = (*prompt, place_of(made[-1].id))
-    return made
+        tasks.append(_task(turn_id(name, place), category, prompt, turn))
+        prompt = (*prompt, place_of(tasks[-1].id))
+    return tasks
 
 
 def _task(name: str, category: str, prompt: tuple[Message, ...], turn: Turn) -> Task:
-    ids, given = zip(*turn.checks)
+    ids, facts = zip(*turn.checks)
     return Task(
         id=name,
         suite="conversations",
         category="general_chat",
         family=category,
         messages=prompt,
-        verifier=Constraints(instructions=ids, arguments=json.dumps(given)),
+        verifier=Constraints(instructions=ids, arguments=json.dumps(facts)),
         reference=turn.answer,
     )

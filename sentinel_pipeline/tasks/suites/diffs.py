@@ -127,13 +127,16 @@ def tasks() -> list[Task]:
 
 
 def _task(number: int) -> Task:
-    edit, rng = EDITS[number % len(EDITS)], Random(f"diffs|{number}")
+    edit = EDITS[number % len(EDITS)]
+    rng = Random(f"diffs|{number}")
     (f, g, stem), k = rng.sample(NAMES, 3), str(rng.randint(11, 40))
 
     def fill(text: str) -> str:
         return text.replace("@f", f).replace("@g", g).replace("@k", k)
 
-    path, before, after = f"{stem}.py", fill(edit.before), fill(edit.after)
+    path = f"{stem}.py"
+    before = fill(edit.before)
+    after = fill(edit.after)
     diff = difflib.unified_diff(
         before.splitlines(True), after.splitlines(True), f"a/{path}", f"b/{path}"
     )

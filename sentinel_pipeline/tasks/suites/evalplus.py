@@ -101,8 +101,9 @@ def verifier(row: SuiteRow) -> PythonTests:
     Raises:
         BadInput: a field is missing or of a wrong type.
     """
-    name, stub = row.text("entry_point"), row.text("prompt")
-    told = {
+    name = row.text("entry_point")
+    stub = row.text("prompt")
+    facts = {
         "INPUTS": _inputs(row),
         "REFERENCE": row.python("canonical_solution", stub + row.text("canonical_solution")),
         "NAME": name,
@@ -111,25 +112,25 @@ def verifier(row: SuiteRow) -> PythonTests:
     lines = [
         "import copy",
         "from math import inf, nan",
-        *(f"{key} = {value!r}" for key, value in told.items()),
+        *(f"{key} = {value!r}" for key, value in facts.items()),
     ]
     same = f"def same(got, want, given):\n    {_SAME[_KINDS.get(name, 'plain')]}\n"
     return PythonTests(tests="\n".join(lines) + "\n" + same + _CHECK, entry_point=name, prefix=stub)
 
 
 def _inputs(row: SuiteRow) -> list[Any]:
-    found: list[Any] = []
+    inputs: list[Any] = []
     for field in ("base_input", "plus_input"):
         value = row.fields.get(field) or []
-        if not isinstance(value, list) or not all(isinstance(given, list) for given in value):
+        if not isinstance(value, list) or not all(isinstance(argument, list) for argument in value):
             raise row.bad(field, "expected a list of argument lists.")
         try:
-            found += [arguments(row.text("task_id"), given) for given in value]
+            inputs += [arguments(row.text("task_id"), argument) for argument in value]
         except ValueError as error:
             raise row.bad(field, f"{error}.") from error
-    if not found:
+    if not inputs:
         raise row.bad("base_input", "expected a non-empty list of argument lists.")
-    return found
+    return inputs
 
 
 def _tolerance(row: SuiteRow) -> float:

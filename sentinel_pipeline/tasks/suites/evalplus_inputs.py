@@ -47,7 +47,7 @@ _FIRST: dict[str, set[int]] = {
 _SECOND: dict[str, set[int]] = {"t": {106, 750}}
 
 
-def arguments(task: str, given: list[Any]) -> list[Any]:
+def arguments(task: str, values: list[Any]) -> list[Any]:
     """One call's arguments of the MBPP+ task ``Mbpp/N``.
 
     Raises:
@@ -55,26 +55,26 @@ def arguments(task: str, given: list[Any]) -> list[Any]:
     """
     number = task.rpartition("/")[2]
     if not task.casefold().startswith("mbpp/") or not number.isdecimal():
-        return given
+        return values
     try:
-        return _converted(int(number), given)
+        return _converted(int(number), values)
     except (TypeError, IndexError, AttributeError) as error:
-        raise ValueError(f"arguments {given!r:.80} do not fit {task}: {error}") from error
+        raise ValueError(f"arguments {values!r:.80} do not fit {task}: {error}") from error
 
 
-def _converted(number: int, given: list[Any]) -> list[Any]:
+def _converted(number: int, values: list[Any]) -> list[Any]:
     if number == 115:
-        return [[set(item) if item else {} for item in given[0]]]
+        return [[set(item) if item else {} for item in values[0]]]
     if number == 124:
-        return [float(given[0]), complex(given[1])]
+        return [float(values[0]), complex(values[1])]
     if number == 252:
-        return [complex(given[0])]
+        return [complex(values[0])]
     if number == 722:
-        return [{key: tuple(value) for key, value in given[0].items()}, *given[1:]]
+        return [{key: tuple(value) for key, value in values[0].items()}, *values[1:]]
     every, first, second = (_shape(number, table) for table in (_EVERY, _FIRST, _SECOND))
     shapes = [first or every, second or every]
     return [
-        _shaped(value, shapes[place] if place < 2 else every) for place, value in enumerate(given)
+        _shaped(value, shapes[place] if place < 2 else every) for place, value in enumerate(values)
     ]
 
 

@@ -25,9 +25,9 @@ class Probe(NamedTuple):
 
 
 def only_json(rng: Random) -> Probe:
-    one, two = rng.sample(NAMES, 2)
-    prompt = f'Answer with one JSON object with the keys "{one}" and "{two}" and nothing else; choose the values.'
-    return Probe(prompt, {"keys": [one, two]}, json.dumps({one: 1, two: "x"}))
+    first, two = rng.sample(NAMES, 2)
+    prompt = f'Answer with one JSON object with the keys "{first}" and "{two}" and nothing else; choose the values.'
+    return Probe(prompt, {"keys": [first, two]}, json.dumps({first: 1, two: "x"}))
 
 
 def only_code(rng: Random) -> Probe:
@@ -49,7 +49,8 @@ def bulleted(rng: Random) -> Probe:
 
 
 def csv(rng: Random) -> Probe:
-    lines, fields = rng.randint(2, 4), rng.randint(2, 4)
+    lines = rng.randint(2, 4)
+    fields = rng.randint(2, 4)
     prompt = (
         f"Write {lines} lines of CSV with {fields} fields each, without a header, and nothing else."
     )
@@ -61,7 +62,8 @@ def csv(rng: Random) -> Probe:
 
 
 def table(rng: Random) -> Probe:
-    columns, rows = rng.sample(NAMES, 2), rng.randint(2, 4)
+    columns = rng.sample(NAMES, 2)
+    rows = rng.randint(2, 4)
     prompt = f"Write a Markdown table with the columns {columns[0]} and {columns[1]} and {rows} rows, and nothing else."
     answer = "\n".join([f"| {columns[0]} | {columns[1]} |", "| --- | --- |", *["| a | b |"] * rows])
     return Probe(prompt, {"columns": columns, "rows": rows}, answer)
@@ -72,11 +74,11 @@ def one_word(rng: Random) -> Probe:
 
 
 def one_of(rng: Random) -> Probe:
-    one, two = rng.sample(NAMES, 2)
+    first, two = rng.sample(NAMES, 2)
     return Probe(
-        f"Choose one of {one} and {two}. Answer with that word and nothing else.",
-        {"choices": [one, two]},
-        one,
+        f"Choose one of {first} and {two}. Answer with that word and nothing else.",
+        {"choices": [first, two]},
+        first,
     )
 
 

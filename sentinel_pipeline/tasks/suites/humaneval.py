@@ -21,7 +21,8 @@ def verifier(row: SuiteRow) -> PythonTests:
     Raises:
         BadInput: a field is missing or no text, the tests are no Python, or the stub does not define the entry point.
     """
-    stub, name = row.text("prompt"), row.text("entry_point")
+    stub = row.text("prompt")
+    name = row.text("entry_point")
     if f"def {name}" not in stub:
         raise row.bad("entry_point", f"{name!r} is not defined by the prompt's stub.")
     return PythonTests(tests=row.python("test", row.text("test")), entry_point=name, prefix=stub)

@@ -24,12 +24,14 @@ def verifier(row: SuiteRow) -> Constraints:
     Raises:
         BadInput: an unknown instruction, or arguments that it does not take.
     """
-    given = row.fields.get("kwargs")
-    if not isinstance(given, list) or not all(isinstance(one, dict) for one in given):
+    arguments = row.fields.get("kwargs")
+    if not isinstance(arguments, list) or not all(
+        isinstance(argument, dict) for argument in arguments
+    ):
         raise row.bad("kwargs", "expected a list of objects, one for each instruction.")
     ids = row.texts("instruction_id_list")
-    wanted = [_arguments(one) for one in given]
-    checked = Constraints(instructions=tuple(ids), arguments=json.dumps(wanted, ensure_ascii=False))
+    checks = [_arguments(argument) for argument in arguments]
+    checked = Constraints(instructions=tuple(ids), arguments=json.dumps(checks, ensure_ascii=False))
     try:
         check_constraints(checked)
     except ValueError as error:
@@ -37,18 +39,19 @@ def verifier(row: SuiteRow) -> Constraints:
     return checked
 
 
-def _arguments(given: dict[str, object]) -> dict[str, object]:
+def _arguments(fields: dict[str, object]) -> dict[str, object]:
     """Without nulls; whole numbers that a table stored as floats are whole again."""
     return {
         key: int(value) if isinstance(value, float) and value.is_integer() else value
-        for key, value in given.items()
+        for key, value in fields.items()
         if value is not None
     }
 
 
 def task(row: SuiteRow) -> Task:
     """One prompt; its family is the group of its first instruction."""
-    checked, key = verifier(row), row.fields.get("key")
+    checked = verifier(row)
+    key = row.fields.get("key")
     if isinstance(key, bool) or not isinstance(key, (int, str)):
         raise row.bad("key", f"expected a number or text, got {type(key).__name__}.")
     return Task(

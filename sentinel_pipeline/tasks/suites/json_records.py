@@ -63,7 +63,8 @@ def tasks() -> list[Task]:
 
 def _task(number: int, language: str) -> Task:
     text, record = _draw(language, Random(f"json|{number}"))
-    schema, expected = json.dumps(SCHEMA), json.dumps(record, ensure_ascii=False)
+    schema = json.dumps(SCHEMA)
+    expected = json.dumps(record, ensure_ascii=False)
     return Task(
         id=f"json_records/{number:02}-{language}",
         suite="json_records",
@@ -78,16 +79,16 @@ def _task(number: int, language: str) -> Task:
 def _draw(language: str, rng: Random) -> tuple[str, dict[str, Any]]:
     whole, each, paid_words, unpaid_words = WORDS[language]
     who, *names = rng.sample(NAMES, rng.randint(2, 4))
-    items, said = [], []
+    items = []
+    phrases = []
     for name in names:
-        count, price = (
-            rng.randint(2, 90),
-            draw_number(rng.choice(("decimal", "money")), language, rng),
-        )
+        count = rng.randint(2, 90)
+        price = draw_number(rng.choice(("decimal", "money")), language, rng)
         items.append({"name": name, "count": count, "price": price.value})
-        said.append(each.format(n=count, what=name, price=price.text))
-    order, paid = rng.randint(100, 999), rng.random() < 0.5
+        phrases.append(each.format(n=count, what=name, price=price.text))
+    order = rng.randint(100, 999)
+    paid = rng.random() < 0.5
     text = whole.format(
-        number=order, who=who, items="; ".join(said), paid=paid_words if paid else unpaid_words
+        number=order, who=who, items="; ".join(phrases), paid=paid_words if paid else unpaid_words
     )
     return text, {"order": order, "customer": who, "paid": paid, "items": items}

@@ -34,12 +34,15 @@ def infer_entry_point(tests: str, program: str = "") -> EntryPoint | None:
     Nothing is executed. None when the tests call no such name, or either text does not parse.
     """
     try:
-        test_tree, defined = ast.parse(tests), _defined(ast.parse(program))
+        test_tree = ast.parse(tests)
+        defined = _defined(ast.parse(program))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
-    own = _defined(test_tree)
+    definitions = _defined(test_tree)
     calls = [
-        call for call in _calls(test_tree) if call[0] not in own and not hasattr(builtins, call[0])
+        call
+        for call in _calls(test_tree)
+        if call[0] not in definitions and not hasattr(builtins, call[0])
     ]
     calls += [
         call for call in _calls(test_tree) if call[0] in defined and hasattr(builtins, call[0])
@@ -47,7 +50,7 @@ def infer_entry_point(tests: str, program: str = "") -> EntryPoint | None:
     names = list(dict.fromkeys(name for name, _ in calls))
     if not names:
         return None
-    name = next((one for one in names if one in defined), names[0])
+    name = next((name_used for name_used in names if name_used in defined), names[0])
     counts = {count for called, count in calls if called == name}
     return EntryPoint(name, counts.pop() if len(counts) == 1 else None)
 
@@ -70,10 +73,12 @@ def _calls(tree: ast.Module) -> Iterator[tuple[str, int | None]]:
     for statement in tree.body:
         if not isinstance(statement, ast.Assert):
             continue
-        found = [node for node in ast.walk(statement.test) if isinstance(node, ast.Call)]
-        for call in sorted(found, key=lambda node: (node.lineno, node.col_offset)):
+        calls = [node for node in ast.walk(statement.test) if isinstance(node, ast.Call)]
+        for call in sorted(calls, key=lambda node: (node.lineno, node.col_offset)):
             if isinstance(call.func, ast.Name):
-                starred = call.keywords or any(isinstance(one, ast.Starred) for one in call.args)
+                starred = call.keywords or any(
+                    isinstance(argument, ast.Starred) for argument in call.args
+                )
                 yield call.func.id, None if starred else len(call.args)
 
 

@@ -25,7 +25,9 @@ def verifier(row: SuiteRow) -> ScriptTests:
         BadInput: a field is missing or no text, the language is not TypeScript, the stub begins no function, or the tests do not
             name the function that it begins.
     """
-    language, stub, tests = row.text("language"), row.text("prompt"), row.text("tests")
+    language = row.text("language")
+    stub = row.text("prompt")
+    tests = row.text("tests")
     if language != "ts":
         raise row.bad("language", f"expected 'ts', got {language!r}.")
     names = _HEAD.findall(stub)

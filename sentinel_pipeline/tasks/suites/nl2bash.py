@@ -74,7 +74,8 @@ def tasks(path: Path) -> Iterator[Task]:
         BadInput: no JSON, or a row without query or gold.
     """
     for number, row in enumerate(_rows(path)):
-        query, gold = row.text("query"), row.text("gold")
+        query = row.text("query")
+        gold = row.text("gold")
         if not _ELSEWHERE.search(gold):
             yield _task(
                 number, _ROOT.sub("testbed", query), _ROOT.sub("testbed", gold), _files(row)

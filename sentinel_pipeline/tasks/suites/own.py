@@ -39,9 +39,9 @@ def verifier(row: SuiteRow) -> Verifier | None:
     Raises:
         BadInput: a verifier of unknown kind or with a wrong field, or tests that are no Python.
     """
-    given = row.fields.get("verifier")
-    if given is not None:
-        return _given(row, given)
+    table = row.fields.get("verifier")
+    if table is not None:
+        return _given(row, table)
     if row.fields.get("tests") is None:
         return None
     value = row.fields["tests"]
@@ -54,9 +54,9 @@ def verifier(row: SuiteRow) -> Verifier | None:
     return PythonTests(tests=tests, entry_point=entry, setup=row.text("setup", "", empty=True))
 
 
-def _given(row: SuiteRow, given: Any) -> Verifier:
+def _given(row: SuiteRow, table: Any) -> Verifier:
     try:
-        data = json.loads(given) if isinstance(given, str) else given
+        data = json.loads(table) if isinstance(table, str) else table
         if not isinstance(data, dict):
             raise ValueError(f"expected an object, got {type(data).__name__}")
         checked = verifier_from_json(

@@ -53,7 +53,7 @@ class SuiteRow(NamedTuple):
         if (
             not isinstance(value, list)
             or not value
-            or not all(isinstance(one, str) for one in value)
+            or not all(isinstance(item, str) for item in value)
         ):
             raise self.bad(field, f"expected a non-empty list of text, got {type(value).__name__}.")
         return value

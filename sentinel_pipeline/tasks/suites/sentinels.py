@@ -41,10 +41,10 @@ PATTERNS = (
 
 def tasks() -> list[Task]:
     """Ten prompts of each family."""
-    made = [
+    tasks = [
         *(
-            _task("translation", f"Translate '{text}' to {to}.", _exactly(said), said)
-            for text, to, said in TRANSLATIONS
+            _task("translation", f"Translate '{text}' to {to}.", _exactly(answer), answer)
+            for text, to, answer in TRANSLATIONS
         ),
         *(
             _task(
@@ -72,15 +72,15 @@ def tasks() -> list[Task]:
         ),
         *(_task("pattern", text, _first_line(line), line) for text, line in PATTERNS),
     ]
-    return [_named(task, number) for number, task in enumerate(made)]
+    return [_named(task, number) for number, task in enumerate(tasks)]
 
 
-def _exactly(said: str) -> Verifier:
-    return TextAnswer(accepted=(said, f"{said}.", f"'{said}'", f'"{said}"', f"{said}!"))
+def _exactly(answer: str) -> Verifier:
+    return TextAnswer(accepted=(answer, f"{answer}.", f"'{answer}'", f'"{answer}"', f"{answer}!"))
 
 
-def _form(name: str, **given: Any) -> Verifier:
-    return Constraints(instructions=(f"form:{name}",), arguments=json.dumps([given]))
+def _form(name: str, **rules: Any) -> Verifier:
+    return Constraints(instructions=(f"form:{name}",), arguments=json.dumps([rules]))
 
 
 def _first_line(line: str) -> Verifier:

@@ -185,7 +185,7 @@ def tasks() -> list[Task]:
 
 def _task(stub: Stub) -> Task:
     asserts = "".join(
-        f"    assert candidate({given}) == {expected}\n" for given, expected in stub.cases
+        f"    assert candidate({arguments}) == {expected}\n" for arguments, expected in stub.cases
     )
     return Task(
         id=f"smoke/{stub.name}",
