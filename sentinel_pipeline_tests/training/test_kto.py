@@ -13,9 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sentinel_pipeline.errors import BadInput
+from sentinel_pipeline.errors import EXIT_DONE, BadInput
 from sentinel_pipeline.generation.loading import load_model, load_tokenizer
 from sentinel_pipeline.records.kto_spec import KtoSpec, check_kto
+from sentinel_pipeline.records.launch_spec import LaunchSpec
 from sentinel_pipeline.records.training_spec import Windows
 from sentinel_pipeline.training.checkpoints import complete_checkpoints
 from sentinel_pipeline.training.fit import TrainingSetup, load_trainable, open_watch
@@ -28,6 +29,7 @@ from sentinel_pipeline.worker.interrupts import Interrupted, Interrupts
 from sentinel_pipeline.worker.jobs import read_job, write_job
 
 from .material import exact_match, silent, small_sft_job
+from .test_launch import start
 
 
 @pytest.fixture(scope="module")
@@ -354,8 +356,8 @@ def test_mismatched_answers_are_those_of_the_micro_batch_each_once(
     order = sample_order(len(answers), 2 * len(answers) // micro_batch * micro_batch, seed)
     samples = laid_out(answers, order, micro_batch)
     assert [sample.answer for sample in samples] == [answers[index] for index in order]
-    for start in range(0, len(samples), micro_batch):
-        batch = samples[start : start + micro_batch]
+    for place in range(0, len(samples), micro_batch):
+        batch = samples[place : place + micro_batch]
         assert sorted(sample.mismatched for sample in batch) == sorted(
             sample.answer.completion for sample in batch
         )
@@ -485,3 +487,24 @@ def test_a_loss_that_is_not_finite_names_the_key(tmp_path: Path, base: Path, ans
 def test_a_job_file_is_read_back(tmp_path: Path, base: Path, answers: Path) -> None:
     job = kto_job(tmp_path, base, answers, None, beta=0.3, undesirable_weight=1.5)
     assert read_job(write_job(job)) == job
+
+
+@pytest.mark.slow
+def test_two_processes_meet_the_reference_of_their_own_rows(
+    tmp_path: Path, base: Path, answers: Path
+) -> None:
+    """Each process estimates z on its own half of a step; rows and log-probabilities of the reference go together, else the first
+    loss would not be half the mean weight of its rows."""
+    spec = LaunchSpec(engine="accelerate", processes=2)
+    job = replace(kto_job(tmp_path / "two", base, answers, None, max_steps=3), launch=spec)
+    process = start(job)
+    words = process.communicate(timeout=400)[1]
+    assert process.returncode == EXIT_DONE, words
+    alone = kto_job(
+        tmp_path / "one", base, answers, None, max_steps=3, batch_size=2,
+        gradient_accumulation_steps=2,
+    )  # fmt: skip
+    run(alone)
+    two, one = (rows_of(each.out / "losses.jsonl") for each in (job, alone))
+    assert (two[0]["loss"], two[0]["kl"]) == pytest.approx((one[0]["loss"], 0.0), abs=1e-5)
+    assert len(two) == 3 and (job.out / "model" / "model.safetensors").is_file()
