@@ -66,6 +66,15 @@ def benchmarks_dir() -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def cases_dir() -> Path:
+    """The folder of small inputs with their right outcome; skips, saying so, where it is absent."""
+    folder = Path(os.environ.get("SENTINEL_CASES", ROOT.parent / "shared" / "cases"))
+    if not folder.is_dir():
+        pytest.skip(f"no cases at {folder}: set SENTINEL_CASES to their folder")
+    return folder
+
+
 def missing_tool(what: str) -> None:
     """Skip on a user's machine, naming what is missing; in CI a missing tool is a failure, since CI installs it."""
     if os.environ.get("CI"):

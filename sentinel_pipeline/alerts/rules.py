@@ -11,8 +11,10 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Literal
 
-from ..errors import BadInput, did_you_mean
-from ..records.toml import read_section, read_toml
+from ..errors import did_you_mean
+from ..records.bounds import Count
+from ..records.decode import Fault, decode
+from ..records.toml import read_toml
 
 Kind = Literal[
     "check_failed",
@@ -36,9 +38,9 @@ class Rule:
     """Names of channels."""
     recipes: tuple[str, ...] = ("*",)
     """Shell patterns over recipe names."""
-    nights: int = 3
+    nights: Count = 3
     """``check_inconclusive``: so many nights in a row."""
-    pending: int = 200
+    pending: Count = 200
     """``review_queue``: more cards than this wait."""
 
 
@@ -49,6 +51,13 @@ class AlertRules:
     channels: dict[str, str] = field(default_factory=dict)
     """Name -> Apprise URL, or ``env:VARIABLE`` that holds one."""
     rules: tuple[Rule, ...] = ()
+
+    def check(self) -> None:
+        for index, rule in enumerate(self.rules):
+            for channel in rule.to:
+                if channel not in self.channels:
+                    fix = did_you_mean(channel, self.channels)
+                    raise Fault(f"unknown channel {channel!r}", f"rules[{index}].to", fix)
 
     def of(self, kind: Kind, recipe: str) -> Rule | None:
         """The first rule about ``kind`` whose patterns match ``recipe``; None when nobody asked."""
@@ -76,25 +85,8 @@ def load_rules(path: Path) -> AlertRules:
     """Read and validate the file of rules; a project without one is told of nothing.
 
     Raises:
-        BadInput: no TOML, an unknown key or kind, a channel that is not defined, a number below one.
+        BadInput: no TOML, an unknown key or kind, an unknown channel, a number below one.
     """
     if not path.exists():
         return AlertRules()
-    rules = read_section(AlertRules, read_toml(path), file=path)
-    for index, rule in enumerate(rules.rules):
-        for channel in rule.to:
-            if channel not in rules.channels:
-                raise BadInput(
-                    f"no channel {channel!r}.",
-                    file=path,
-                    field=f"rules[{index}].to",
-                    fix=did_you_mean(channel, rules.channels),
-                )
-        for name in ("nights", "pending"):
-            if getattr(rule, name) < 1:
-                raise BadInput(
-                    f"is {getattr(rule, name)}, expected at least 1.",
-                    file=path,
-                    field=f"rules[{index}].{name}",
-                )
-    return rules
+    return decode(AlertRules, read_toml(path), file=path)

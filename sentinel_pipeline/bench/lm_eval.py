@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from math import sqrt
 from typing import Any
 
+from ..critic.thoughts import part
 from ..records import BenchmarkReport, SampleScore
 from ..store import Draft
 from ..store.manifest import versions
@@ -96,7 +97,7 @@ def _samples(samples: Sequence[SampleScore]) -> Iterator[dict[str, Any]]:
                 "family": sample.family,
             },
             "resps": [[sample.completion]],
-            "filtered_resps": [sample.completion],
+            "filtered_resps": [part(sample.completion).answer],
             "filter": "none",
             "metrics": [_METRIC],
             "doc_hash": hashlib.sha256(sample.task_id.encode("utf-8", "surrogatepass")).hexdigest(),

@@ -1,9 +1,13 @@
 """One row of any supported shape, recognised and normalised into a ``Candidate``.
 
-Shapes, in the order in which they are tried: MBPP and HumanEval as distributed; ``messages`` (ChatML), alone or as the prompt
-of a ``completion``; ShareGPT ``conversations``; ``prompt`` with ``completion`` (text, or TRL's lists of turns); ``prompt`` with
-``response``; Alpaca ``instruction``/``input``/``output``. ``tests``, ``entry_point``, ``setup``, ``verifier``, ``category`` and
-``task_id`` may stand in any of them. A field that is null counts as absent, because tables of mixed rows are full of nulls.
+Shapes, in the order in which they are tried: MBPP and HumanEval as distributed; ``messages``
+(ChatML), alone or as the prompt of a ``completion``; ShareGPT ``conversations``; ``prompt`` with
+``completion`` (text, or TRL's lists of turns); ``prompt`` with ``response``; Alpaca
+``instruction``/``input``/``output``. ``tests``, ``entry_point``, ``setup``, ``verifier``,
+``category`` and ``task_id`` may stand in any of them. What a model thought before its answer
+(``reasoning_content`` of a turn or a row, ``thinking``, a turn's ``reasoning``) is kept before the
+answer, in tags by which the two are parted again. A field that is null counts as absent, because
+tables of mixed rows are full of nulls.
 
 Nothing is judged here: a completion that is wrong, secret-bearing or garbage is the critic's to say. A row is refused only
 when it cannot be read as somebody asking and somebody answering.
@@ -14,12 +18,13 @@ from __future__ import annotations
 import hashlib
 from typing import Any, NamedTuple
 
+from sentinel_pipeline.critic.thoughts import with_thought
 from sentinel_pipeline.errors import BadInput
 from sentinel_pipeline.records import Candidate, Message, Verifier, messages_from
 from sentinel_pipeline.tasks.suites import humaneval, mbpp, own
 from sentinel_pipeline.tasks.suites.rows import SuiteRow
 
-from .turns import order_problem, plain_turn, with_tools
+from .turns import ROW_THOUGHTS, THOUGHTS, order_problem, plain_turn, thought_of, with_tools
 
 SHAREGPT_ROLES = {
     "system": "system",
@@ -137,6 +142,8 @@ def _normalise(row: SuiteRow) -> Answered:
         stub = (Message("user", humaneval.ASK + tested.prefix),)
         return Answered(stub, row.text("canonical_solution"), tested)
     messages, completion = _conversation(row)
+    if thought := thought_of(row.fields, ROW_THOUGHTS, "row"):
+        completion = with_thought(thought, completion)
     if not any(turn.role == "user" for turn in messages):
         raise RowRefused("field", "the prompt has no user turn")
     if messages[-1].role == "assistant":
@@ -249,4 +256,5 @@ def _sharegpt_turn(turn: Any, index: int) -> dict[str, Any]:
         raise RowRefused(
             "field", f"conversations[{index}].from: {str(said)[:40]!r} is no known speaker"
         )
-    return {"role": role, "content": turn.get("value", turn.get("content"))}
+    thoughts = {name: turn[name] for name in THOUGHTS if turn.get(name)}
+    return {"role": role, "content": turn.get("value", turn.get("content")), **thoughts}

@@ -1,7 +1,8 @@
 """Turns as people write them -> turns of plain text in a strict order, without losing anything that was said.
 
 Tool calls, tool results and tool declarations become text in the tags that ChatML models write (``<tool_call>``,
-``<tool_response>``, ``<tools>``, one JSON object a line inside); ``tool_calls_in`` reads calls back. What cannot be kept is refused
+``<tool_response>``, ``<tools>``, one JSON object a line inside); ``tool_calls_in`` reads calls back. A thought in a field of its
+own is written before its answer, in the tags by which ``critic.thoughts`` parts them again. What cannot be kept is refused
 by name. What this module does not do: know row shapes, or judge.
 """
 
@@ -12,9 +13,16 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from sentinel_pipeline.critic.thoughts import with_thought
 from sentinel_pipeline.records import Message
 
-_KEPT = frozenset({"role", "content", "tool_calls", "function_call", "tool_call_id", "name"})
+THOUGHTS = ("reasoning_content", "reasoning", "thinking")
+"""Fields of an assistant's turn that hold what it thought before its answer."""
+ROW_THOUGHTS = ("reasoning_content", "thinking")
+"""The same, of a whole row: there ``reasoning`` may be anybody's."""
+_KEPT = frozenset(
+    {"role", "content", "tool_calls", "function_call", "tool_call_id", "name", *THOUGHTS}
+)
 _AFTER = {
     "system": {"user"},
     "user": {"assistant"},
@@ -40,6 +48,9 @@ def plain_turn(turn: Any, index: int) -> Any:
     if lost:
         raise ValueError(f"messages[{index}].{lost[0]}: is not understood here and would be lost")
     content = _text_of(turn.get("content"), index)
+    thought = thought_of(turn, THOUGHTS, f"messages[{index}]")
+    if thought and turn.get("role") != "assistant":
+        raise ValueError(f"messages[{index}]: only an assistant's turn may hold a thought")
     calls = [
         *(turn.get("tool_calls") or ()),
         *([turn["function_call"]] if turn.get("function_call") else ()),
@@ -54,7 +65,25 @@ def plain_turn(turn: Any, index: int) -> Any:
     if turn.get("role") == "tool" and (turn.get("tool_call_id") or turn.get("name")):
         named = {key: turn[key] for key in ("tool_call_id", "name") if turn.get(key)}
         content = _tagged("tool_response", named | {"content": content})
+    if thought:
+        content = with_thought(thought, content if isinstance(content, str) else "")
     return {"role": turn.get("role"), "content": content}
+
+
+def thought_of(fields: dict[str, Any], names: Sequence[str], place: str) -> str:
+    """What was thought, from the fields of that name; the same text in two of them is one thought.
+
+    Raises:
+        ValueError: a field holds no text, or two hold different ones.
+    """
+    thoughts = {name: value for name in names if (value := fields.get(name))}
+    for name, value in thoughts.items():
+        if not isinstance(value, str):
+            raise ValueError(f"{place}.{name}: expected text, got {type(value).__name__}")
+    texts = list(dict.fromkeys(map(str, thoughts.values())))
+    if len(texts) > 1:
+        raise ValueError(f"{place}: {' and '.join(thoughts)} hold different thoughts")
+    return texts[0] if texts else ""
 
 
 def _text_of(content: Any, index: int) -> Any:

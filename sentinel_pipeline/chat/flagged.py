@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..errors import Infrastructure
-from ..records import Message, SftCandidate
+from ..records import Message
+from ..records.sft_candidate import SftCandidate
 from ..review.importing import NAME, Imported, import_file
 from ..review.review_queue import ReviewQueue
 from ..store import write_jsonl

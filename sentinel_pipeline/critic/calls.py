@@ -138,8 +138,11 @@ def _takes_floats(kind: Any) -> bool:
 
 
 def _calls(value: Any) -> list[tuple[str, dict[str, Any]]] | str:
-    """The calls of an answer; ``arguments`` may be JSON text, as chat servers write it."""
-    rows = value if isinstance(value, list) else [value]
+    """The calls of an answer, with or without ids; ``arguments`` may be JSON text, as chat servers write it, and be called
+    ``parameters``, as Llama does."""
+    if isinstance(value, dict) and value.keys() <= {"role", "content", "refusal", "tool_calls"}:
+        value = value.get("tool_calls")
+    rows = [_bare_call(row) for row in (value if isinstance(value, list) else [value])]
     if not rows or len(rows) > MAX_CALLS:
         return f"not_calls: {len(rows)} calls"
     found = []
@@ -155,6 +158,23 @@ def _calls(value: Any) -> list[tuple[str, dict[str, Any]]] | str:
             return "not_calls: arguments are no object"
         found.append((row["name"], arguments))
     return found
+
+
+def _bare_call(row: Any) -> Any:
+    """Name and arguments of a call in a chat server's or in Llama's form; anything else as it is."""
+    if not isinstance(row, dict):
+        return row
+    inner = row.get("function")
+    if isinstance(inner, dict) and row.keys() <= {"id", "type", "index", "function"}:
+        row = inner
+    call = dict(row)
+    if isinstance(call.get("id"), str):  # a chat server's ids are texts
+        del call["id"]
+    if call.get("type") == "function":
+        del call["type"]
+    if call.keys() == {"name", "parameters"}:
+        return {"name": call["name"], "arguments": call["parameters"]}
+    return call
 
 
 def _object(value: Any) -> dict[str, Any] | None:

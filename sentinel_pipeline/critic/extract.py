@@ -1,8 +1,9 @@
 """The one extractor: what a completion answers, taken out of what surrounds it. Strict first; every leniency is named.
 
-Used by critic, benchmarks and rewards alike. It never raises on hostile text and takes linear time: a reader that finds
-nothing says so in ``error``. What this module does not do: judge (``syntax``, ``formats``), repair a broken answer,
-or choose among several different answers in the candidate's favour.
+A thought is parted from the answer before anything is looked for (``thoughts``). Used by critic,
+benchmarks and rewards alike. It never raises on hostile text and takes linear time: a reader that
+finds nothing says so in ``error``. What this module does not do: judge (``syntax``, ``formats``),
+repair a broken answer, or choose among several different answers in the candidate's favour.
 """
 
 from __future__ import annotations
@@ -11,9 +12,11 @@ import re
 from collections.abc import Callable
 from typing import Literal
 
+from .call_forms import marked_calls
 from .fences import Fence, fences, outside
 from .json_reader import Extracted, JsonReading, json_in_prose, mend_json, read_json, read_strictly
 from .syntax import python_tree
+from .thoughts import UNFINISHED, Parted, part
 
 Kind = Literal["python", "json", "diff", "shell", "sql", "typescript", "yaml", "answer", "text"]
 
@@ -28,7 +31,18 @@ def extract(
     much is forgiven in JSON."""
     if len(completion) > MAX_CHARS:
         return Extracted(None, kind, (), f"too_large: {len(completion)} characters")
-    text, stopped = _without_stop(completion)
+    return extract_parted(part(completion), kind, entry_point=entry_point, reading=reading)
+
+
+def extract_parted(
+    parted: Parted, kind: Kind, *, entry_point: str | None = None, reading: JsonReading = "strict"
+) -> Extracted:
+    """``extract`` of a completion whose thought is parted from its answer already."""
+    if not parted.finished:
+        return Extracted(None, kind, (), UNFINISHED)
+    if len(parted.answer) > MAX_CHARS:
+        return Extracted(None, kind, (), f"too_large: {len(parted.answer)} characters")
+    text, stopped = _without_stop(parted.answer)
     if kind == "json":
         found = _json(text, reading)
     else:
@@ -53,7 +67,9 @@ def function(code: str, name: str) -> Extracted:
     return Extracted(code[start : end.start() if end else len(code)].rstrip() + "\n", "python")
 
 
-_STOP = re.compile(r"(?:<\|(?:im_end|endoftext|eot_id|end|eom_id)\|>|</s>|<end_of_turn>)\s*\Z")
+_STOP = re.compile(
+    r"(?:<\|(?:im_end|endoftext|eot_id|end|eom_id|return|call)\|>|</s>|<end_of_turn>)\s*\Z"
+)
 
 
 def _without_stop(text: str) -> tuple[str, bool]:
@@ -179,6 +195,9 @@ def _script(text: str, entry_point: str | None) -> Extracted:
 
 
 def _json(text: str, reading: JsonReading) -> Extracted:
+    calls = marked_calls(text)
+    if calls is not None:
+        return calls
     if reading != "strict":
         return _lenient_json(text, reading)
     whole = read_json(text)

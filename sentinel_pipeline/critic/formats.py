@@ -14,7 +14,15 @@ from typing import Any, NamedTuple
 
 from ..records import JsonAnswer, TextAnswer
 
-STOPS = ("<|im_end|>", "<|endoftext|>", "<|eot_id|>", "<|end|>", "<|eom_id|>", "<end_of_turn>")
+STOPS = (
+    "<|im_end|>",
+    "<|endoftext|>",
+    "<|eot_id|>",
+    "<|end|>",
+    "<|eom_id|>",
+    "<end_of_turn>",
+    "<|return|>",
+)
 """Stop tokens as text, in the families of chat templates that this package knows."""
 
 

@@ -39,7 +39,8 @@ class Extracted(NamedTuple):
     kind: str
     leniencies: tuple[str, ...] = ()
     """Any of ``fenced``, ``unopened_fence``, ``unclosed_fence``, ``several_blocks``, ``prose_around_fence``, ``prose_around``,
-    ``several_values``, ``foreign_tag``, ``prompt_sign``, ``inline_code``, ``marker``, ``stop_token``, and those of ``MENDED``."""
+    ``several_values``, ``foreign_tag``, ``prompt_sign``, ``inline_code``, ``marker``, ``stop_token``,
+    ``tool_call``, and those of ``MENDED``."""
     error: str | None = None
 
 

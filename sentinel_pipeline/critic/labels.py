@@ -32,9 +32,10 @@ from ..records.verifiers import verifier_to_json
 from ..store.label_cache import LabelCache
 from . import formats
 from .entrypoint import entrypoint_match, wanted_entry
-from .hygiene import no_repetition, no_secret
+from .hygiene import MAX_CHARS, no_repetition, no_secret
 from .prompt_form import kind_problem, names_problem
 from .reading import Reading, read
+from .repetition import invalid_text, repetition
 from .score import DEFAULTS, Plan, Score, plan, run_plans
 from .version import scorer_version
 
@@ -147,21 +148,32 @@ def _prepare(candidate: Candidate, stop: str | None) -> tuple[_Static, Plan]:
     ):  # a judge's matter: form and hygiene are looked at here
         candidate = replace(candidate, verifier=None)
     prompt = prompt_text(candidate.messages)
-    answer = candidate.completion.rstrip().removesuffix(stop) if stop else candidate.completion
-    reading = read(answer, candidate.verifier, prompt)
+    whole = candidate.completion.rstrip().removesuffix(stop) if stop else candidate.completion
+    reading = read(whole, candidate.verifier, prompt)
     static = _Static(
         candidate.id,
         syntax_pass(reading),
         entrypoint_label(reading, candidate, prompt),
         format_pass(reading, candidate, prompt, stop),
         no_secret(candidate.completion, (turn.content for turn in candidate.messages)),
-        no_repetition(answer, code=reading.language is not None),
+        _no_repetition(reading),
         Label(False, "corrected: the source holds a correction of this answer")
         if candidate.corrected_by
         else None,
     )
     verifier = candidate.verifier
     return static, Plan() if verifier is None else plan(candidate.id, reading, verifier)
+
+
+def _no_repetition(reading: Reading) -> Label:
+    """Of thought and answer alike, each by itself: a thought may draft what the answer then says, and quote what it was asked."""
+    thought = reading.parted.thought
+    if len(thought) > MAX_CHARS:
+        return Label(False, f"too_large: {len(thought)} characters are not searched")
+    problem = invalid_text(thought) or repetition(thought) if thought else None
+    if problem is not None:
+        return Label(False, f"{problem} (in the thought)")
+    return no_repetition(reading.parted.answer, code=reading.language is not None)
 
 
 def prompt_text(messages: tuple[Message, ...]) -> str:
@@ -211,15 +223,16 @@ def format_pass(
     """The form that was asked: one whole answer of the kind and with the names demanded, no bare prose about it, JSON by its
     schema, a diff that applies, a clean stop (``stop``: the token that must be there)."""
     found = reading.found
-    problem = formats.stop_problem(candidate.completion, stop) or found.error
+    problem = None if reading.parted.finished else found.error
+    if problem is None:
+        ending = candidate.completion if stop else reading.parted.answer
+        problem = formats.stop_problem(ending, stop) or found.error
     if problem is None:
         problem = next((name for name in _BROKEN_FORM if name in found.leniencies), None)
     if problem is None and "prose_around_fence" in found.leniencies and _ONLY.search(prompt):
         problem = "prose_around: only the answer was asked for"
     if problem is None and candidate.verifier is None:
-        problem = kind_problem(reading, candidate.completion, prompt) or names_problem(
-            reading, prompt
-        )
+        problem = kind_problem(reading, prompt) or names_problem(reading, prompt)
     if problem is None:
         problem = _verifier_form(reading, candidate)
     return Label(problem is None, problem or "ok")

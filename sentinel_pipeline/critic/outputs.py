@@ -18,9 +18,11 @@ from ..errors import BadInput
 from .extract import extract
 from .formats import same_json
 from .json_reader import Extracted, JsonReading
+from .thoughts import with_thought
 
 FIELDS = ("completion", "output", "response", "generation", "answer", "text", "content", "messages")
 """Where a row's output is looked for when no field is named, in this order."""
+_THOUGHTS = ("reasoning_content", "reasoning", "thinking")
 MAX_LINE = 20_000_000
 EXAMPLES = 20
 
@@ -102,9 +104,13 @@ def _output(number: int, line: str, name: str | None) -> Output:
         return Output(
             number, None, f"bad_row: no field {' or '.join(names)}; name one with --field"
         )
-    value = row[found]
+    value, holder = row[found], row
     if isinstance(value, list) and value and isinstance(value[-1], dict):
-        value = value[-1].get("content")
+        holder = value[-1]
+        value = holder.get("content")
+    thought = next((holder[each] for each in _THOUGHTS if holder.get(each)), None)
+    if isinstance(thought, str) and (value is None or isinstance(value, str)):
+        value = with_thought(thought, value or "")
     if not isinstance(value, str):
         return Output(number, None, f"bad_row: field {found} holds no text")
     return Output(number, value)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from .extract import Kind, extract
+from .extract import Kind, extract_parted
 from .reading import Reading
 from .syntax import check, python_tree
 
@@ -52,13 +52,13 @@ def asked_names(prompt: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found[1] or found[2] for found in _NAMES.finditer(prompt)))
 
 
-def kind_problem(reading: Reading, completion: str, prompt: str) -> str | None:
-    """``requested_format: …`` where the completion holds no whole answer of the kind that the prompt demands."""
+def kind_problem(reading: Reading, prompt: str) -> str | None:
+    """``requested_format: …`` where the answer holds no whole answer of the kind that the prompt demands."""
     kind = asked_kind(prompt)
     if kind is None or kind == reading.language:
         return None
     given = f"requested_format: {kind} was asked, {reading.language or 'plain text'} was given"
-    found = extract(completion, kind)
+    found = extract_parted(reading.parted, kind)
     if found.error is not None or (
         kind in ("shell", "yaml", "sql") and reading.language not in (None, "text")
     ):

@@ -1,7 +1,9 @@
-"""Reading a completion once for everyone: its language, the extracted answer, the whole program, whether it parses.
+"""Reading a completion once for everyone: thought and answer, its language, the extracted answer, the whole program, whether it
+parses.
 
-The verifier says the language where there is one; else the evidence in the row does. What this module does not do: judge
-whether the answer is right (``score``), or run anything.
+What was thought is parted from the answer first and is looked at by nobody who asks whether the
+answer is right. The verifier says the language where there is one; else the evidence in the row
+does. What this module does not do: judge whether the answer is right (``score``), or run anything.
 """
 
 from __future__ import annotations
@@ -27,19 +29,23 @@ from ..records import (
     Verifier,
 )
 from . import syntax
-from .extract import Extracted, Kind, extract, script_defines
+from .extract import MAX_CHARS, Extracted, Kind, extract_parted, script_defines
 from .fences import fences
 from .json_reader import MENDED, JsonReading
 from .syntax import Check
+from .thoughts import Parted, part
 
 
 class Reading(NamedTuple):
-    """``language`` is None for plain text; ``code`` is the whole program or text that ``syntax`` is about."""
+    """``language`` is None for plain text and where there is no answer; ``code`` is the whole program or text that ``syntax`` is
+    about."""
 
     language: Kind | None
     found: Extracted
     code: str | None
     syntax: Check | None
+    parted: Parted
+    """Thought and answer; the answer is what all the others are about."""
 
 
 _BY_VERIFIER: dict[type, Kind] = {
@@ -60,27 +66,26 @@ _BY_VERIFIER: dict[type, Kind] = {
 
 
 def read(completion: str, verifier: Verifier | None, prompt: str = "") -> Reading:
-    """Extract and parse; ``prompt`` is evidence only where no verifier says what is asked."""
-    kind = (
-        _BY_VERIFIER[type(verifier)] if verifier is not None else guess_language(completion, prompt)
-    )
+    """Part, extract and parse; ``prompt`` is evidence only where no verifier says what is asked."""
+    parted = part(completion) if len(completion) <= MAX_CHARS else Parted("", completion)
+    answer = parted.answer
+    kind = _BY_VERIFIER[type(verifier)] if verifier is not None else guess_language(answer, prompt)
     if kind == "text":
-        return Reading(None, extract(completion, "text"), None, None)
+        return Reading(None, extract_parted(parted, "text"), None, None, parted)
     entry_point = verifier.entry_point if isinstance(verifier, (PythonTests, ScriptTests)) else None
     reading: JsonReading = "mend" if isinstance(verifier, FieldsAnswer) else "strict"
-    found = extract(completion, kind, entry_point=entry_point, reading=reading)
+    found = extract_parted(parted, kind, entry_point=entry_point, reading=reading)
     if found.error is not None:
-        return Reading(kind, found, None, Check(False, found.error))
+        return Reading(kind, found, None, Check(False, found.error), parted)
     if kind == "json":
         mended = [name for name in found.leniencies if name in MENDED]
-        return Reading(
-            kind, found, None, Check(False, f"not_json: {mended[0]}") if mended else syntax.OK
-        )
+        parsed = Check(False, f"not_json: {mended[0]}") if mended else syntax.OK
+        return Reading(kind, found, None, parsed, parted)
     if isinstance(verifier, ScriptTests):
         code = compose_script(found.value, verifier)
-        return Reading(kind, found, code, syntax.check(code, verifier.language))
+        return Reading(kind, found, code, syntax.check(code, verifier.language), parted)
     code = compose(found.value, verifier) if isinstance(verifier, PythonTests) else found.value
-    return Reading(kind, found, code, syntax.check(code, kind))
+    return Reading(kind, found, code, syntax.check(code, kind), parted)
 
 
 def compose(code: str, verifier: PythonTests) -> str:
@@ -157,12 +162,13 @@ _CODE_SHAPED = re.compile(
     re.MULTILINE,
 )
 _SEARCHED = 20_000
-"""Characters of a completion that are looked at to guess its language."""
+"""Characters of an answer that are looked at to guess its language."""
 
 
-def guess_language(completion: str, prompt: str = "") -> Kind:
-    """The language by evidence: fence tag, diff headers, JSON brackets, code lines; ``text`` where nothing speaks."""
-    head = completion[:_SEARCHED]
+def guess_language(answer: str, prompt: str = "") -> Kind:
+    """The language of an answer, its thought aside, by evidence:
+    fence tag, diff headers, JSON brackets, code lines; ``text`` where nothing speaks."""
+    head = answer[:_SEARCHED]
     blocks = fences(head)
     if blocks:
         tagged = next((block.language for block in blocks if block.language), None)

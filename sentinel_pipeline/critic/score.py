@@ -40,6 +40,7 @@ from .fields import judge_fields
 from .graded import Graded
 from .grounded import judge_grounded
 from .reading import Reading, read
+from .thoughts import UNFINISHED
 
 T = TypeVar("T")
 
@@ -63,7 +64,8 @@ class Scorable(NamedTuple):
 
 class Score(NamedTuple):
     """``reason`` is ``passed``, or ``CODE: detail`` with a stable code; ``syntax_ok`` is None where syntax does not apply or
-    infrastructure failed; ``evidence`` holds the extraction's leniencies and what the sandbox measured."""
+    infrastructure failed; ``evidence`` holds the extraction's leniencies, what the sandbox measured and, of a model that thought,
+    ``thought``: its characters, whether it ended, and the answer's characters."""
 
     id: str
     outcome: ScoreOutcome
@@ -99,17 +101,20 @@ def score(
 
 
 def _plan_item(item: Scorable) -> Plan:
-    planned = plan(item.id, read(item.completion, item.verifier), item.verifier)
+    reading = read(item.completion, item.verifier)
+    planned = plan(item.id, reading, item.verifier)
     unclean = (
-        _unclean_stop(item)
+        _unclean_stop(item, reading)
         if isinstance(item.verifier, Constraints) and item.verifier.clean_stop
         else None
     )
     return Plan(_decided(planned.score, unclean)) if unclean and planned.score else planned
 
 
-def _unclean_stop(item: Scorable) -> str | None:
-    return formats.stop_problem(item.completion) or (
+def _unclean_stop(item: Scorable, reading: Reading) -> str | None:
+    if not reading.parted.finished:
+        return None
+    return formats.stop_problem(reading.parted.answer) or (
         None if item.stopped else "no_stop: ended by the length limit"
     )
 
@@ -117,7 +122,16 @@ def _unclean_stop(item: Scorable) -> str | None:
 def plan(name: str, reading: Reading, verifier: Verifier) -> Plan:
     """Judge what can be judged here; what must run becomes a program."""
     ok = None if reading.syntax is None else reading.syntax.ok
-    ready = Score(name, "fail", "", ok, {"leniencies": list(reading.found.leniencies)})
+    evidence: dict[str, Any] = {"leniencies": list(reading.found.leniencies)}
+    if reading.parted.thought or not reading.parted.finished:
+        evidence["thought"] = {
+            "chars": len(reading.parted.thought),
+            "finished": reading.parted.finished,
+            "answer_chars": len(reading.parted.answer.strip()),
+        }
+    ready = Score(name, "fail", "", ok, evidence)
+    if not reading.parted.finished:
+        return Plan(_decided(ready, UNFINISHED))
     if isinstance(verifier, (PythonTests, StdioTests, ScriptTests, SqlAnswer)):
         return _plan_program(ready, reading, verifier)
     if isinstance(verifier, FieldsAnswer):

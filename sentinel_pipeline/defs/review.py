@@ -103,7 +103,7 @@ def review_inbox(stage: Stage) -> None:
 def queue_plot(by_class: dict[str, dict[str, int]]) -> str:
     """Cards of the whole queue by failure and status, as Markdown with one image."""
     from ..plots import stacked
-    from ..records import STATUSES
+    from ..records.sft_candidate import STATUSES
 
     return (
         stacked(dict(list(by_class.items())[:12]), STATUSES, "Cards by failure")

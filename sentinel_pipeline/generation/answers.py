@@ -1,9 +1,10 @@
 """``answer``: a model's completions to prompts, appended to a JSONL file item by item, so that a killed run goes on.
 
-Whoever generates is an engine (``engine``, ``vllm_engine``, ``server``). What is done once for all of them is done here: what is
-answered is not asked again, what the same model answered before is taken from the cache, and a conversation's later turns are
-asked when the earlier ones are answered, with the model's own words in them. Nothing is scored here, and nothing that a model
-wrote is trusted: a completion is data of one field.
+Whoever generates is an engine (``engine``, ``vllm_engine``, ``server``). What is done once for all
+of them is done here: what is answered is not asked again, what the same model answered before is
+taken from the cache, and a conversation's later turns are asked when the earlier ones are answered,
+with the model's own answers in them, without the thoughts before them. Nothing is scored here, and
+nothing that a model wrote is trusted: a completion is data of one field.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from ..critic.thoughts import part
 from ..errors import BadInput
 from ..records.conversation import filled, needs
 from ..records.decoding import Decoding
@@ -128,7 +130,7 @@ class _Items:
         for row in answers:
             self.answered.add(row.id)
             if row.id in self._wanted:
-                self._texts[row.id] = row.completion
+                self._texts[row.id] = part(row.completion).answer
 
     def open(self) -> list[Prompt]:
         return [prompt for prompt in self.prompts if prompt.id not in self.answered]

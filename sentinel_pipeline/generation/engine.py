@@ -1,7 +1,8 @@
 """Batched decoding over a Transformers model: length buckets, left padding, one cache per batch, finished rows dropped.
 
-It is a plain loop over ``model.forward``: rows that ended leave the batch, so a batch costs what its open rows cost. Not
-covered: beams, penalties, several completions of one prompt in a call (ask under several ids).
+Where the chat template opens a thought, its tag stands before the completion. It is a plain loop
+over ``model.forward``: rows that ended leave the batch, so a batch costs what its open rows cost.
+Not covered: beams, penalties, several completions of one prompt in a call (ask under several ids).
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from ..records.decoding import Decoding
 from .answer import Answer, Engine
-from .prompts import Prompt, encode
+from .prompts import Prompt, encode, opened_thought
 
 if TYPE_CHECKING:
     from torch import LongTensor, Tensor
@@ -81,6 +82,7 @@ def _answer_batch(
 ) -> list[Answer]:
     started = time.perf_counter()
     stops = stop_tokens(model, tokenizer)
+    opened = opened_thought(tokenizer, decoding.prompt_format)
     room = min(decoding.max_new_tokens, context - max(len(item.tokens) for item in batch))
     rows = _decode(model, batch, decoding, room, stops, int(tokenizer.pad_token_id or 0))
     share = round((time.perf_counter() - started) / len(batch), 6)
@@ -92,7 +94,7 @@ def _answer_batch(
         text = tokenizer.decode(
             tokens, skip_special_tokens=False, clean_up_tokenization_spaces=False
         )
-        answers.append(Answer(item.id, str(text), stopped, len(tokens), share))
+        answers.append(Answer(item.id, opened + str(text), stopped, len(tokens), share))
     return answers
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ..critic.thoughts import opened_at_end
 from ..errors import BadInput
 from ..records import Message, Task
 from ..records.conversation import sample_id, sampled
@@ -108,6 +109,14 @@ def render_chat(
             fix="Add chat_template.jinja to the model's folder, or use the prompt format 'cue' or 'raw'.",
         )
     return str(tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=prompt))
+
+
+def opened_thought(tokenizer: PreTrainedTokenizerBase, prompt_format: str = "chat") -> str:
+    """The tag by which the chat template opens a thought for the model; empty where it does not. It belongs before a completion:
+    without it nobody could tell an unfinished thought from an answer."""
+    if prompt_format != "chat" or not tokenizer.chat_template:
+        return ""
+    return opened_at_end(render_chat(tokenizer, [{"role": "user", "content": "-"}]))
 
 
 def _plain(messages: tuple[Message, ...]) -> str:

@@ -1,13 +1,16 @@
 """An OpenAI-compatible server as an engine: requests in parallel, retries, a rate limit, and every token counted.
 
-``chat`` goes to ``/chat/completions`` as messages, and the server renders them; ``cue`` and ``raw`` go to ``/completions`` as text.
-An item whose request fails for good is left out: trouble of a server is infrastructure, never an answer. What this module does
-not do: trust a byte of a reply, follow redirects, or keep a key anywhere but in the request's header.
+``chat`` goes to ``/chat/completions`` as messages, and the server renders them; ``cue`` and ``raw``
+go to ``/completions`` as text. Reasoning that the server tells apart stands before the answer as a
+thought; reasoning without an answer is a thought that never ended. An item whose request fails for
+good is left out: trouble of a server is infrastructure, never an answer. What this module does not
+do: trust a byte of a reply, follow redirects, or keep a key anywhere but in the request's header.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -17,6 +20,8 @@ from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple
 
+from ..candidates.turns import plain_turn
+from ..critic.thoughts import with_thought
 from ..errors import BadInput, Infrastructure
 from ..records import Message
 from ..records.decoding import Decoding
@@ -74,8 +79,11 @@ class Reply(NamedTuple):
     """The first choice of a reply."""
 
     text: str
+    """The answer; empty where the model ended within its thought."""
     finish_reason: str
     tokens: int
+    thought: str = ""
+    """What the server tells apart as reasoning."""
 
 
 class _GivenUp(Exception):
@@ -179,7 +187,9 @@ class Server:
                 "completions", body | {"prompt": plain(prompt.messages, decoding.prompt_format)}
             )
         seconds = round(time.perf_counter() - started, 6)
-        return Answer(prompt.id, reply.text, reply.finish_reason == "stop", reply.tokens, seconds)
+        completion = with_thought(reply.thought, reply.text)
+        stopped = reply.finish_reason in ("stop", "tool_calls", "function_call")
+        return Answer(prompt.id, completion, stopped, reply.tokens, seconds)
 
     def _post(self, path: str, body: dict[str, Any]) -> Reply:
         problem = ""
@@ -250,15 +260,21 @@ class Server:
 
     def _read(self, data: dict[str, Any]) -> Reply:
         choice = data["choices"][0]
-        text = choice["message"].get("content") if "message" in choice else choice["text"]
+        message = choice.get("message")
+        text = choice["text"] if message is None else message.get("content")
         if not isinstance(text, str) and text is not None:
             raise TypeError("content is no text")
+        names = ("reasoning_content", "reasoning", "thinking")
+        fields = (message.get(name) for name in names) if isinstance(message, dict) else ()
+        thought = next((value for value in fields if isinstance(value, str) and value), "")
         usage = data.get("usage") or {}
         tokens = int(usage.get("completion_tokens") or 0)
         with self._lock:
             self.usage.prompt_tokens += int(usage.get("prompt_tokens") or 0)
             self.usage.completion_tokens += tokens
-        return Reply(text or "", str(choice.get("finish_reason")), tokens)
+        if message is not None:
+            text = _with_calls(message, text or "")
+        return Reply(text or "", str(choice.get("finish_reason")), tokens, thought)
 
     def _keep_rate(self) -> None:
         if not self.spec.requests_per_minute:
@@ -276,6 +292,25 @@ class Server:
             f"{self.spec.base_url} is out: {self._failures_in_a_row} items in a row failed, the last by {self._last_problem}. "
             "What was answered is kept: run the same command again."
         )
+
+
+def _with_calls(message: dict[str, Any], text: str) -> str:
+    """The words of a reply with the tools that it calls, as rows are written; a refusal where it says nothing else."""
+    calls = message.get("tool_calls")
+    called = message.get("function_call")
+    if not calls and not called:
+        refusal = message.get("refusal")
+        return refusal if not text and isinstance(refusal, str) else text
+    names = ("tool_calls", "function_call")
+    turn = {"role": "assistant", "content": text} | {name: message.get(name) for name in names}
+    try:
+        return str(plain_turn(turn, 0)["content"])
+    except (
+        ValueError,
+        TypeError,
+        AttributeError,
+    ):  # a broken call is the model's: it is judged as it stands
+        return f"{text}\n{json.dumps(calls or called, ensure_ascii=False)}".strip()
 
 
 def _retry_after(value: str | None) -> float | None:

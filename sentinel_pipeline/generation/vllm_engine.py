@@ -16,7 +16,7 @@ from ..errors import Infrastructure
 from ..records.decoding import Decoding
 from .answer import Answer
 from .loading import load_tokenizer
-from .prompts import Prompt, encode
+from .prompts import Prompt, encode, opened_thought
 
 
 class VllmEngine:
@@ -63,8 +63,9 @@ class VllmEngine:
         ]
         outputs = self._model.generate(prompts, settings, use_tqdm=False)
         share = round((time.perf_counter() - started) / len(batch), 6)
+        opened = opened_thought(self._tokenizer, decoding.prompt_format)
         return [
-            _answer(prompt.id, output.outputs[0], share)
+            _answer(prompt.id, output.outputs[0], share, opened)
             for (prompt, _), output in zip(batch, outputs, strict=True)
         ]
 
@@ -82,7 +83,9 @@ def _settings(name: str, length: int, decoding: Decoding, context: int) -> Any:
     )
 
 
-def _answer(name: str, output: Any, share: float) -> Answer:
-    """Counted without the end token, as ``engine`` counts; its text never holds it."""
+def _answer(name: str, output: Any, share: float, opened: str) -> Answer:
+    """Counted without the end token, as ``engine`` counts; its text never holds it, and begins with the thought's tag where the
+    chat template ``opened`` one."""
     stopped = output.finish_reason == "stop"
-    return Answer(name, output.text, stopped, len(output.token_ids) - int(stopped), share)
+    tokens = len(output.token_ids) - int(stopped)
+    return Answer(name, opened + output.text, stopped, tokens, share)

@@ -1,7 +1,9 @@
 """Answers that only a reader can judge: a licensed judge is asked once about each, and its verdicts are kept beside the answers.
 
-A judge without a licence for its rubric is not asked, and a judge that does not answer says nothing: both are infrastructure,
-never a score. What this module does not do: license a judge (``llm_judge.licence``), or count what it says (``bench.evaluate``).
+The judge reads the answer, not the thought before it. A judge without a licence for its rubric is
+not asked, and a judge that does not answer says nothing: both are infrastructure, never a score.
+What this module does not do: license a judge (``llm_judge.licence``), or count what it says
+(``bench.evaluate``).
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ..critic.thoughts import part
 from ..errors import GateRefused, Infrastructure
 from ..generation.answers import open_for_append
 from ..records import JudgedAnswer, Message, Task
@@ -101,7 +104,9 @@ def _rubric(task: Task, every: bool) -> str | None:
 def _asked(
     tasks: Sequence[Task], rubrics: dict[str, str], answers: Path, samples: int, model_hash: str
 ) -> Iterator[_Asked]:
-    completions = {row["id"]: row["completion"] for row in read_jsonl(answers)}
+    parted = {row["id"]: part(row["completion"]) for row in read_jsonl(answers)}
+    # What ends within its thought is no answer: the scorer has failed it, and there is nothing to judge.
+    completions = {name: parts.answer for name, parts in parted.items() if parts.finished}
     for task in (task for task in tasks if task.id in rubrics):
         rubric = rubrics[task.id]
         judge_hash = identity("", model_hash, rubric).judge_hash

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from ..records import Row
 from ..records.data_spec import MixSpec
-from ..records.mix_rules import check_mix
+from ..records.decode import validate
 from ..store.catalog import Workbench, workbench
 from .dedup import find_duplicates
 from .quotas import draw_quotas
@@ -67,7 +67,7 @@ def build_mix(
     Raises:
         BadInput: a ``spec`` that cannot be meant, such as shares that do not sum to 1.
     """
-    check_mix(spec)
+    validate(spec, prefix="mix")
     with tempfile.TemporaryDirectory(prefix=".mix-", dir=scratch) as name:
         folder = Path(name)
         rows = survey(pool(accepted, repairs), folder, banned=banned, spec=spec, seed=seed)

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from ..critic.extract import extract
 from ..critic.fences import fences
 from ..critic.reading import guess_language
+from ..critic.thoughts import part
 from ..records import (
     Candidate,
     Constraints,
@@ -84,7 +85,8 @@ def category_of(candidate: Candidate, spec: MixSpec = SEED_000) -> Decision:
             return Decision(name, "rule")
     if candidate.verifier is not None:
         return Decision(candidate.verifier.category, f"verifier: {candidate.verifier.kind}")
-    return _held_back(prompt, candidate.completion) or _by_answer(prompt, candidate.completion)
+    answer = part(candidate.completion).answer
+    return _held_back(prompt, answer) or _by_answer(prompt, answer)
 
 
 def _holds(rule: CategoryRule, candidate: Candidate, prompt: str) -> bool:
@@ -101,10 +103,9 @@ def _holds(rule: CategoryRule, candidate: Candidate, prompt: str) -> bool:
 def _language(candidate: Candidate, prompt: str) -> str:
     if candidate.verifier is not None:
         return _LANGUAGES.get(type(candidate.verifier), "python")
-    tagged = next(
-        (block.language for block in fences(candidate.completion[:20_000]) if block.language), None
-    )
-    return tagged or guess_language(candidate.completion, prompt)
+    answer = part(candidate.completion).answer
+    tagged = next((block.language for block in fences(answer[:20_000]) if block.language), None)
+    return tagged or guess_language(answer, prompt)
 
 
 QUALITIES = ("accepted", "parsed", "verified")

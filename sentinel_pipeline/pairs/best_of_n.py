@@ -2,7 +2,8 @@
 judge where the recipe asks for it: an accepted answer is then one that both accept.
 
 A task gives one pair at most: an accepted answer against one that is not, far enough apart, of the kind of rejection that is
-rarest so far as the task has a choice. No kind takes more than its quota; what is left out is counted, never replaced. What this
+rarest so far as the task has a choice. Two sides differ in their answers, not in their thoughts alone, and what ends within its
+thought, which is no answer, is no side. No kind takes more than its quota; what is left out is counted, never replaced. What this
 module does not do: draw answers (a worker does), or ask a judge (``judged`` does).
 """
 
@@ -19,6 +20,7 @@ from random import Random
 from typing import NamedTuple
 
 from ..critic.labels import label
+from ..critic.thoughts import part
 from ..errors import BadInput, Infrastructure
 from ..generation.answers import Answer, read_answers
 from ..llm_judge.verdicts import read_verdicts
@@ -180,7 +182,11 @@ def _options(
     tally["tasks"] += 1
     scored = [judged for judged in group if judged.labels.accepted.value is not None]
     good = [judged for judged in scored if judged.labels.accepted.value]
-    bad = [judged for judged in scored if not judged.labels.accepted.value]
+    bad = [
+        judged
+        for judged in scored
+        if not judged.labels.accepted.value and part(judged.answer.completion).finished
+    ]
     tally.update({"answers": len(group), "infra": len(group) - len(scored), "accepted": len(good)})
     tally["solved"] += bool(good)
     source, chosen = ("model", good[0].answer.completion) if good else ("reference", task.reference)
@@ -193,10 +199,11 @@ def _options(
     if not good and not (spec.reference and task.reference):
         tally["none_accepted"] += 1
         return []
+    answer = part(chosen).answer
     far = [
         judged
         for judged in bad
-        if 1.0 - judged.score >= spec.margin and judged.answer.completion != chosen
+        if 1.0 - judged.score >= spec.margin and part(judged.answer.completion).answer != answer
     ]
     if not far:
         tally["within_margin"] += 1
@@ -244,7 +251,7 @@ def rejection_kind(task: Task, judged: Judged) -> RejectionKind:
     """Of a rejected answer, the first that holds: it refuses or says nothing, does not parse, breaks the form, names what the
     prompt does not give, or is plainly wrong."""
     labels = judged.labels
-    text = judged.answer.completion
+    text = part(judged.answer.completion).answer
     if not text.strip() or _REFUSAL.match(text):
         return "refusal"
     if labels.syntax_pass.value is False:

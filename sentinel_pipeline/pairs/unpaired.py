@@ -3,11 +3,11 @@ and flagged.
 
 Every answer has one label. Where a person and the critic disagree about the same answer to the same
 prompt, the person is right; where two of one kind disagree, the answer is left out. Answers that
-overlap an item of a judging suite, empty ones, rejected ones that hold a secret and ones that
-infrastructure left open are left out, each counted. Answers are read three times: to compare them
-with the suites, to choose by a few numbers of each, and to keep the chosen ones, so memory does not
-grow with their texts. What this module does not do: weigh the classes (``records.kto_spec``), read
-the review queue (``review.answer_labels``), or train.
+overlap an item of a judging suite, empty ones, ones that end within their thought, rejected ones
+that hold a secret and ones that infrastructure left open are left out, each counted. Answers are
+read three times: to compare them with the suites, to choose by a few numbers of each, and to keep
+the chosen ones, so memory does not grow with their texts. What this module does not do: weigh the
+classes (``records.kto_spec``), read the review queue (``review.answer_labels``), or train.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ..critic.thoughts import part
 from ..errors import BadInput
 from ..mix.decontam import decontaminate
 from ..records import LABELS, Candidate, CriticLabels, Task
@@ -31,6 +32,7 @@ LEFT_OUT = {
     "left_open": "infrastructure left the label open",
     "secret": "a rejected answer holds a secret",
     "empty": "the answer is empty",
+    "unfinished": "it ends within its thought and is no answer",
     "duplicate": "the same answer to the same prompt is there already",
     "overruled": "a person says the opposite of the critic",
     "contradicted": "two labels of one kind contradict each other",
@@ -198,10 +200,15 @@ def _labelled(
     entries: dict[str, _Entry] = {}
     contradicted = set[str]()
     for place, answer in enumerate(answers):
-        name = answer.id
-        if not answer.completion.strip() or name in banned:
-            tally["contaminated" if name in banned else "empty"] += 1
+        parted = part(answer.completion)
+        if answer.id in banned:
+            tally["contaminated"] += 1
             continue
+        if not parted.finished or not parted.answer.strip():
+            tally["empty" if parted.finished else "unfinished"] += 1
+            continue
+        # What was thought before it does not make the same answer another one.
+        name = content_id(answer.messages, parted.answer)
         entry = _Entry(
             place,
             answer.desirable,

@@ -1,11 +1,14 @@
-"""The nouns, frozen and typed: what travels between rooms. No I/O, no behaviour beyond (de)serialisation."""
+"""The nouns, frozen and typed: what travels between rooms. No I/O, no behaviour beyond (de)serialisation.
+
+Importing them loads the standard library alone, since the process that judges programs has no packages; what reads them
+(``decode``) is loaded when something is read. ``sft_candidate`` and the recipe's sections are imported by their own names.
+"""
 
 from .candidate import Candidate, Quarantined, RepairTrace, Row
 from .labels import LABELS, CriticLabels, Label
 from .messages import ROLES, Message, messages_from
 from .preference import REJECTION_KINDS, PreferencePair, RejectionKind
 from .report import BenchmarkReport, Interval, PairedComparison, SampleScore
-from .sft_candidate import STATUSES, ReviewTask, SftCandidate
 from .task import CATEGORIES, Task
 from .verdict import GateVerdict
 from .verifiers import (
@@ -32,7 +35,6 @@ __all__ = [
     "LABELS",
     "REJECTION_KINDS",
     "ROLES",
-    "STATUSES",
     "BenchmarkReport",
     "Candidate",
     "Constraints",
@@ -53,11 +55,9 @@ __all__ = [
     "Quarantined",
     "RejectionKind",
     "RepairTrace",
-    "ReviewTask",
     "Row",
     "ScriptTests",
     "SampleScore",
-    "SftCandidate",
     "ShellEffect",
     "SqlAnswer",
     "StdioTests",

@@ -7,8 +7,9 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from .messages import Message, messages_from
-from .verifiers import Verifier, verifier_from_json, verifier_to_json
+from .messages import Message
+from .rows import TableRow
+from .verifiers import Verifier
 
 
 def content_id(messages: tuple[Message, ...], completion: str) -> str:
@@ -18,7 +19,7 @@ def content_id(messages: tuple[Message, ...], completion: str) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Candidate:
+class Candidate(TableRow):
     """A prompt and a completion from some source, unjudged. The completion is hostile until the critic accepted it."""
 
     id: str
@@ -38,41 +39,6 @@ class Candidate:
     planted: str | None = None
     """The defect that was planted on purpose (``corrupted`` source). For audits only: the critic never reads it."""
 
-    def to_row(self) -> dict[str, Any]:
-        return {
-            "id": self.id,
-            "source": self.source,
-            "messages": [turn.to_dict() for turn in self.messages],
-            "completion": self.completion,
-            "category": self.category,
-            "task_id": self.task_id,
-            "verifier": verifier_to_json(self.verifier),
-            "file": self.file,
-            "line": self.line,
-            "corrected_by": self.corrected_by,
-            "planted": self.planted,
-        }
-
-    @classmethod
-    def from_row(cls, row: dict[str, Any]) -> Candidate:
-        names = (
-            "id",
-            "source",
-            "completion",
-            "category",
-            "task_id",
-            "file",
-            "line",
-            "corrected_by",
-            "planted",
-        )
-        rest = {name: row[name] for name in names}
-        return cls(
-            messages=messages_from(row["messages"]),
-            verifier=verifier_from_json(row["verifier"]),
-            **rest,
-        )
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quarantined:
@@ -86,7 +52,7 @@ class Quarantined:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RepairTrace:
+class RepairTrace(TableRow):
     """A failed output, what failed, and the corrected output, rendered as a conversation ready for SFT."""
 
     id: str
@@ -99,14 +65,9 @@ class RepairTrace:
     """prompt, failed answer, the failure told, then — as ``completion`` — the corrected answer."""
     completion: str
 
-    def to_row(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in self.__slots__ if name != "messages"} | {
-            "messages": [turn.to_dict() for turn in self.messages]
-        }
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class Row(TableRow):
     """A row of the rebalanced mix: ``prompt`` turns and the ``completion`` to learn, with its way back to the source."""
 
     id: str
@@ -116,15 +77,6 @@ class Row:
     origin: str
     """``candidate`` or ``repair``."""
     task_id: str | None = None
-
-    def to_row(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in self.__slots__ if name != "messages"} | {
-            "messages": [turn.to_dict() for turn in self.messages]
-        }
-
-    @classmethod
-    def from_row(cls, row: dict[str, Any]) -> Row:
-        return cls(**{**row, "messages": messages_from(row["messages"])})
 
     def to_trl(self) -> dict[str, Any]:
         """TRL's conversational prompt-completion format: masks the prompt by default."""

@@ -2,22 +2,43 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Literal
 
+from msgspec import Meta
+
+from ..errors import did_you_mean
+from .bounds import (
+    LARGEST,
+    Count,
+    CountOrZero,
+    NotNegative,
+    PartialShare,
+    Positive,
+    PositiveShare,
+    Share,
+)
+from .decode import Fault
 from .task import CATEGORIES
 
 SHARES = dict(zip(CATEGORIES, (0.45, 0.20, 0.15, 0.10, 0.10)))
 """Seed 000's data mix."""
+Language = Literal["python", "typescript", "sql", "shell", "yaml", "json", "diff", "text"]
+Amount = Annotated[int, Meta(ge=0)]
+"""Of rows or tokens: a mix may be counted in billions of them."""
+Sampled = Annotated[float, Meta(gt=0, description="Greedy instructions are all the same.")]
+SourceWeight = Annotated[float, Meta(gt=0, description="To leave a source out, cap it at 0.")]
+Similarity = Annotated[float, Meta(ge=0.5, le=1, description="1 keeps all that differ.")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TasksSpec:
     """How many generated tasks of each family, by family name."""
 
-    train: dict[str, int] = field(default_factory=dict)
-    heldout: dict[str, int] = field(default_factory=dict)
-    window: dict[str, int] = field(default_factory=dict)
+    train: dict[str, CountOrZero] = field(default_factory=dict)
+    heldout: dict[str, CountOrZero] = field(default_factory=dict)
+    window: dict[str, CountOrZero] = field(default_factory=dict)
     """For the windows of training; of compositions that neither train nor judge."""
 
 
@@ -26,30 +47,30 @@ class HubSource:
     name: str
     """Dataset name on the hub, or a local folder of the same layout."""
     split: str = "train"
-    limit: int | None = None
+    limit: CountOrZero | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SelfGenerated:
     """Instructions and responses that the base model writes itself, without a chat template or a special token (seed 001)."""
 
-    rows: int = 5000
+    rows: Count = 5000
     """Rows that the critic accepts; 5,000 to 10,000 in seed 001."""
-    attempts: float = 10.0
+    attempts: Annotated[float, Meta(ge=1, le=LARGEST)] = 10.0
     """Instructions written for each row that is wanted, at most; what is missing then is said."""
-    temperature: float = 0.8
-    top_p: float = 0.95
-    instruction_tokens: int = 64
-    response_tokens: int = 256
-    near_duplicates: float = 0.6
+    temperature: Sampled = 0.8
+    top_p: PositiveShare = 0.95
+    instruction_tokens: Count = 64
+    response_tokens: Count = 256
+    near_duplicates: PositiveShare = 0.6
     """Jaccard similarity (words and pairs of words) to an instruction that is there from which another one is refused."""
-    max_sentinels: float = 0.30
+    max_sentinels: PartialShare = 0.30
     """Share of the raw sentinels that the model may follow, by the lower bound: one that follows more is no base model."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CandidatesSpec:
-    corrupted_share: float = 0.1
+    corrupted_share: NotNegative = 0.1
     """Corrupted variants for each reference, on average."""
     files: tuple[str, ...] = ()
     """Files or folders, relative to the project's root."""
@@ -60,13 +81,13 @@ class CandidatesSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CriticSpec:
-    cpu_seconds: float = 5.0
-    memory_mib: int = 512
+    cpu_seconds: Positive = 5.0
+    memory_mib: Count = 512
     engine: Literal["local", "ray"] = "local"
     """Where candidates run: this machine, or the Ray cluster that ``RAY_ADDRESS`` names. The verdicts are the same."""
-    workers: int | None = None
+    workers: Count | None = None
     """Grader workers of this machine; every available core when absent. On Ray the cluster's processors say."""
-    self_repair: int = 0
+    self_repair: CountOrZero = 0
     """Rejected candidates, at most, that the base model is shown with what failed, to answer again; none by default."""
     stop_token: str | None = None
     """The stop token, as text, that every completion must hold at its end; absent where completions come without it."""
@@ -78,7 +99,7 @@ class CriticSpec:
 class CategoryRule:
     """Evidence by which a row is of a category that the recipe names: all the conditions given must hold, one at least is given."""
 
-    languages: tuple[str, ...] = ()
+    languages: tuple[Language, ...] = ()
     """The answer's language: ``python``, ``typescript``, ``sql``, ``shell``, ``yaml``, ``json``, ``diff`` or ``text``."""
     sources: tuple[str, ...] = ()
     """The row's source, as ``file:NAME`` or ``hub:NAME``."""
@@ -88,24 +109,43 @@ class CategoryRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MixSpec:
-    shares: dict[str, float] = field(default_factory=lambda: dict(SHARES))
+    shares: dict[str, NotNegative] = field(default_factory=lambda: dict(SHARES))
     categories: dict[str, CategoryRule] = field(default_factory=dict)
     """Rules for categories beyond seed 000's five, asked in this order before the general evidence."""
-    size: int | None = None
+    size: Amount | None = None
     """How much is wanted, in ``unit``; the most that the shares allow when absent."""
     unit: Literal["rows", "tokens"] = "rows"
     """What shares, size and caps count. Tokens are words and marks, counted without a model's tokenizer."""
-    repair_share: float = 0.05
+    repair_share: Share = 0.05
     """Largest share of repair traces within a category."""
     minimum_quality: Literal["accepted", "parsed", "verified"] = "accepted"
     """``verified``: a verifier passed the row; ``parsed``: that, or its answer is in a language with a parser; or all."""
-    weights: dict[str, float] = field(default_factory=dict)
+    weights: dict[str, SourceWeight] = field(default_factory=dict)
     """Source -> how much likelier than others (1) its rows are drawn."""
-    source_caps: dict[str, int] = field(default_factory=dict)
+    source_caps: dict[str, Amount] = field(default_factory=dict)
     """Source -> the most that the mix may hold of it, in ``unit``."""
-    category_caps: dict[str, int] = field(default_factory=dict)
+    category_caps: dict[str, Amount] = field(default_factory=dict)
     """Category -> the most that the mix may hold of it, in ``unit``."""
-    near_duplicates: float = 0.85
+    near_duplicates: Similarity = 0.85
     """Jaccard similarity of two requests and of their answers (three words at a time) from which the later row is left out."""
-    memory_mib: int = 512
+    memory_mib: Annotated[int, Meta(ge=128, le=LARGEST)] = 512
     """What DuckDB may hold while it sorts; the rest goes to the run's own folder."""
+
+    def check(self) -> None:
+        """The shares are one whole; rules and caps are of categories that have a share."""
+        total = math.fsum(self.shares.values())
+        if abs(total - 1) > 1e-6:
+            raise Fault(f"shares sum to {total:g}, expected 1", "shares", "Adjust the shares.")
+        for name, rule in self.categories.items():
+            key = f"categories.{name}"
+            if name in CATEGORIES:
+                fix = "Give your category another name."
+                raise Fault("is decided by general evidence already", key, fix)
+            if name not in self.shares:
+                raise Fault("has no share", key, f"Add mix.shares.{name}.")
+            if not (rule.languages or rule.sources or rule.words):
+                raise Fault("has no condition", key, "Give languages, sources or words.")
+        for name in self.category_caps:
+            if name not in self.shares:
+                fix = did_you_mean(name, self.shares)
+                raise Fault("has no share", f"category_caps.{name}", fix)

@@ -8,7 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from ..errors import did_you_mean
+from .decode import Fault
 from .report import Interval
+from .stages import REPORT_STAGES
 
 Action = Literal["continue", "investigate", "stop", "complete"]
 GOING_ON: frozenset[Action] = frozenset({"continue", "complete"})
@@ -37,6 +40,13 @@ class DecisionPoint:
     decide_on: Literal["interval", "point"] = "interval"
     """``interval``: a bound is passed only where the whole 95 % interval lies beyond it."""
     rules: tuple[DecisionRule, ...] = ()
+
+    def check(self) -> None:
+        if self.stage not in REPORT_STAGES:
+            fix = did_you_mean(self.stage, REPORT_STAGES)
+            raise Fault(f"unknown stage {self.stage!r}", "stage", fix)
+        if not self.rules:
+            raise Fault("has no rules", "rules", "Add [[decisions.rules]].")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,14 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from .bounds import Count, NotNegative, PositiveShare, Seed
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decoding:
     """Greedy at temperature 0; else sampling, seeded per item, so that batching does not change an item's draw."""
 
-    max_new_tokens: int = 128
-    batch_size: int = 64
-    temperature: float = 0.0
-    top_p: float = 1.0
-    seed: int = 17
+    max_new_tokens: Count = 128
+    batch_size: Count = 64
+    temperature: NotNegative = 0.0
+    top_p: PositiveShare = 1.0
+    seed: Seed = 17
     prompt_format: Literal["chat", "cue", "raw"] = "chat"

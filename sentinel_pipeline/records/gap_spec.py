@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from .bounds import Count, CountOrZero, InnerShare, Positive, Seed
+from .decode import Fault
 from .model_spec import ModelSpec
 from .training_spec import SftSpec
 
@@ -15,9 +17,9 @@ class PeerModel:
 
     model: ModelSpec = field(default_factory=ModelSpec)
     """``embedded``: trained on the spot, once, then cached by what it is made of."""
-    seed: int = 101
+    seed: Seed = 101
     """For an embedded one: another seed than the recipe's, else it would be the base model again."""
-    train: dict[str, int] = field(default_factory=dict)
+    train: dict[str, CountOrZero] = field(default_factory=dict)
     """For an embedded instruct model: generated training tasks of each family, other ones than the recipe's."""
     sft: SftSpec = field(default_factory=SftSpec)
     """For an embedded instruct model: its fine-tuning, without windows."""
@@ -32,15 +34,23 @@ class GapProof:
     suite: str = "heldout"
     formats: tuple[Literal["raw", "cue", "chat"], ...] = ("raw", "cue", "chat")
     """Prompt formats in which the two base models are asked; the instruct model is judged in ``chat``."""
-    max_base_rate: float = 0.30
-    min_instruct_rate: float = 0.80
-    p_below: float = 0.01
+    max_base_rate: InnerShare = 0.30
+    min_instruct_rate: InnerShare = 0.80
+    p_below: InnerShare = 0.01
     """Exact McNemar of every base cell against the instruct model, after Holm over the cells."""
-    min_h: float = 0.5
+    min_h: Positive = 0.5
     """Cohen's h of every base cell against the instruct model."""
     decide_on: Literal["interval", "point"] = "interval"
     """Whether the 95 % interval of a rate must clear its bound, or the rate alone."""
     sign_off: bool = True
     """Training waits until a person has looked at sampled conversations and said that the gap is real."""
-    conversations: int = 12
+    conversations: Count = 12
     """How many conversations are sampled for that person."""
+
+    def check(self) -> None:
+        if "chat" not in self.formats or len(set(self.formats)) != len(self.formats):
+            fix = "Name each format once, 'chat' among them."
+            raise Fault(f"is {list(self.formats)}", "formats", fix)
+        if self.instruct.model.source == "embedded" and not self.instruct.train:
+            fix = "Say how many training tasks of each family, as in tasks.train."
+            raise Fault("an embedded instruct model has no training tasks", "instruct.train", fix)

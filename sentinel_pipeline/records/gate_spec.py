@@ -4,23 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta
+
+from .bounds import Confidence, Count, CountOrZero, NotNegative, PositiveShare, Share
+from .decode import Fault
+
+A_RATE = "A rate of 40 % is written 0.40."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BenchSpec:
     suites: tuple[str, ...] = ("heldout", "smoke")
-    max_new_tokens: int = 128
-    batch_size: int = 64
-    temperature: float = 0.0
-    top_p: float = 1.0
-    samples: int = 1
+    max_new_tokens: Count = 128
+    batch_size: Count = 64
+    temperature: NotNegative = 0.0
+    top_p: PositiveShare = 1.0
+    samples: Count = 1
     """Answers to each item; more than one needs a temperature."""
-    limit: int | None = None
+    limit: CountOrZero | None = None
     """Items of each suite, at most; a conversation is one item."""
     data: dict[str, str] = field(default_factory=dict)
     """Suite name -> its problem file, relative to the project's root, for suites whose file lies elsewhere."""
     engine: Literal["transformers", "vllm"] = "transformers"
+
+    def check(self) -> None:
+        for name in sorted(self.data.keys() - set(self.suites)):
+            fix = f"Add it to bench.suites ({', '.join(self.suites)})."
+            raise Fault(f"suite {name!r} is not answered by this recipe", f"data.{name}", fix)
+        if self.samples > 1 and self.temperature <= 0:
+            fix = "Set bench.temperature above 0, or bench.samples to 1."
+            raise Fault("greedy samples are all the same", "samples", fix)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,23 +47,28 @@ class GatePolicy:
     """
 
     metric: Literal["pass_at_1", "syntax_rate"]
-    threshold: float
+    threshold: Annotated[float, Meta(gt=-1, lt=1, description=A_RATE)]
     stage: str = "sft"
     """Whose report is judged: ``base``, ``sft`` …"""
     suite: str = "heldout"
     direction: Literal["at_least", "at_most"] = "at_least"
     decide_on: Literal["interval", "point"] = "interval"
     """``interval``: the whole confidence interval must clear the threshold; between the two the gate is inconclusive."""
-    confidence: float = 0.95
+    confidence: Confidence = 0.95
     """Of the interval; a gate that decides on it promotes by luck at most in 1 - ``confidence`` of all cases."""
-    max_infra_share: float = 0.02
+    max_infra_share: Share = 0.02
     """More infrastructure outcomes than this and the report is void: the gate is inconclusive."""
     severity: Literal["block", "warn", "off"] = "block"
     """``warn``: shown, never a reason to refuse (a smoke suite of 8 tasks decides nothing); ``off``: not decided."""
     against: str | None = None
     """The stage to compare with on the same items; absent: an absolute rate."""
-    effect: float = 0.10
+    effect: Annotated[float, Meta(gt=0, lt=1, description="Write ten points as 0.10.")] = 0.10
     """How far beyond the threshold the truth must lie for the gate's power to be stated."""
+
+    def check(self) -> None:
+        if self.against is None and self.threshold <= 0:
+            expected = "more than 0 and below 1 where the gate compares with no stage"
+            raise Fault(f"is {self.threshold:g}, expected {expected}", "threshold", A_RATE)
 
 
 def with_defaults(gates: dict[str, Any], defaults: Mapping[str, GatePolicy]) -> dict[str, Any]:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Literal
 
+from msgspec import Meta
+
+from .bounds import Count, CountOrZero, PartialShare, Positive, PositiveShare
+from .decode import Fault
 from .reward_spec import RewardSpec
 from .training_spec import StageSpec, Windows
 
@@ -20,18 +24,26 @@ class WatchRule:
     threshold: float
     """``plateau``: the least gain that counts; ``near_zero``: a share of the highest value; ``diverges``: the least change."""
     action: Literal["stop", "warn"] = "stop"
-    points: int = 1
+    points: Count = 1
     """So many of the latest values in a row; of ``spikes``: so many within ``span``."""
-    span: int = 0
+    span: CountOrZero = 0
     """Steps looked back on (``plateau``, ``spikes``, ``diverges``)."""
-    after_step: int = 0
+    after_step: CountOrZero = 0
     """Not before this step."""
-    before_step: int | None = None
+    before_step: CountOrZero | None = None
     """Not from this step on; of a ``plateau``: only one that began before it."""
     against: str | None = None
     """``diverges``: the metric that no reward enters."""
     because: str = ""
     """What it means and what to do, for people."""
+
+    def check(self) -> None:
+        if self.test in ("plateau", "spikes", "diverges") and self.span < 1:
+            fix = "Say how many steps."
+            raise Fault(f"a {self.test} needs steps to look back on", "span", fix)
+        if self.test == "diverges" and self.against is None:
+            fix = "Name the metric from which this one diverges."
+            raise Fault("is missing: diverges compares two metrics", "against", fix)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,45 +51,45 @@ class GrpoSpec(StageSpec):
     """Group-relative policy optimisation: what is sampled a step, how it is rewarded, and when to stop."""
 
     method: Literal["full", "lora"] = "lora"
-    max_steps: int = 600
-    prompts: int | None = None
+    max_steps: Count = 600
+    prompts: Count | None = None
     """Training tasks it draws from, by seed; all when absent."""
-    curriculum_samples: int = 0
+    curriculum_samples: CountOrZero = 0
     """Answers to each prompt before the first step: prompts whose answers all earn the same are left out, the others come in
     the order of what the model earns on them, easy first. 0: every prompt, in random order."""
-    prompts_per_step: int = 2
+    prompts_per_step: Count = 2
     """Different prompts of an optimizer step; TRL's batch counts completions and is ``prompts_per_step * num_generations``."""
-    num_generations: int = 16
+    num_generations: Annotated[int, Meta(ge=2, le=4096)] = 16
     """Completions of a prompt, the group that an advantage is relative to."""
-    micro_batch: int | None = None
+    micro_batch: Count | None = None
     """Completions of one forward and backward pass; a divisor of the step's. All of them at once when absent."""
     engine: Literal["transformers", "vllm"] = "transformers"
     """Who generates; vLLM runs beside the trainer on the same device."""
-    learning_rate: float = 5e-6
+    learning_rate: Positive = 5e-6
     lr_scheduler_type: Literal["constant_with_warmup", "constant", "linear", "cosine"] = (
         "constant_with_warmup"
     )
-    warmup_ratio: float = 0.05
+    warmup_ratio: PartialShare = 0.05
     """Of the steps; TRL takes it as ``warmup_steps`` below 1."""
     loss_type: Literal["dr_grpo", "dapo", "grpo", "bnpo"] = "dr_grpo"
     """TRL's default is ``dapo``: Dr. GRPO has to be asked for."""
     scale_rewards: Literal["none", "group", "batch"] = "none"
     """``none`` is the seed's ``False``: advantages are not divided by a group's standard deviation."""
-    beta: float = 0.0
+    beta: Annotated[float, Meta(ge=0, le=1000)] = 0.0
     """Weight of the divergence from the reference; at 0 TRL logs none."""
-    temperature: float = 1.0
-    max_prompt_length: int = 1536
+    temperature: Positive = 1.0
+    max_prompt_length: Count = 1536
     """Longer prompts are left out and counted."""
-    max_completion_length: int = 512
-    lora_r: int = 16
-    lora_alpha: int = 32
-    eval_steps: int = 10
+    max_completion_length: Count = 512
+    lora_r: Count = 16
+    lora_alpha: Count = 32
+    eval_steps: Count = 10
     """Steps between two looks at the held-out prompts."""
-    eval_items: int = 148
+    eval_items: Count = 148
     """Window tasks that are asked, at most: sampled for the rewards, greedily for Pass@1."""
-    min_eval_reward: float = 0.55
+    min_eval_reward: PositiveShare = 0.55
     """The check ``eval_reward``: seed 002's bar for the mean reward of the kept weights on the held-out prompts."""
-    save_steps: int = 50
+    save_steps: Count = 50
     weights: dict[str, float] = field(default_factory=dict)
     """Weight of a reward or of a part of one, by name; a task's is 1 and a part's 0 when absent."""
     rewards: RewardSpec = field(default_factory=RewardSpec)
@@ -119,3 +131,16 @@ class GrpoSpec(StageSpec):
     def total_steps(self, rows: int) -> int:
         """As many as the recipe says, however many prompts there are."""
         return self.max_steps
+
+    def check(self) -> None:
+        if self.micro_batch is not None and self.completions % self.micro_batch:
+            expected = f"a divisor of the step's {self.completions} completions"
+            fix = "prompts_per_step times num_generations is a step."
+            raise Fault(f"is {self.micro_batch}, expected {expected}", "micro_batch", fix)
+        if self.curriculum_samples == 1:
+            fix = "One answer alone shows no spread."
+            raise Fault("is 1, expected 0 or 2 and more", "curriculum_samples", fix)
+        names = [rule.name for rule in self.watch]
+        for index, name in enumerate(names):
+            if name in names[:index]:
+                raise Fault(f"duplicate name {name!r}", f"watch[{index}].name", "Rename one rule.")

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from .bounds import Confidence, Count, PositiveShare
+from .decode import Fault
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgeModel:
@@ -15,7 +18,7 @@ class JudgeModel:
     """An OpenAI-compatible server, with its version path."""
     key_env: str = "OPENAI_API_KEY"
     """Environment variable that holds the server's key."""
-    concurrency: int = 8
+    concurrency: Count = 8
     """Requests at a time."""
 
 
@@ -39,21 +42,29 @@ class JudgeSpec:
     """Absent: ``judged_answer`` tasks stay without a verdict, which is no score."""
     exam: JudgeExam | None = None
     """Absent: no run examines the judge; ``sentinel judge licence`` does."""
-    min_kappa: float = 0.7
+    min_kappa: PositiveShare = 0.7
     """Lower bound of Cohen's kappa with the human labels (seed 003's bar, taken on the bound and not on the point)."""
-    confidence: float = 0.95
-    max_p_constant: float = 0.05
+    confidence: Confidence = 0.95
+    max_p_constant: PositiveShare = 0.05
     """Exact one-sided sign test that the judge agrees with the humans more often than the best constant answer does."""
-    min_swap_agreement: float = 0.9
+    min_swap_agreement: PositiveShare = 0.9
     """Share of verdicts that stay when the parts of the prompt and the two answers on offer change places."""
-    min_self_agreement: float = 0.9
+    min_self_agreement: PositiveShare = 0.9
     """Share of verdicts that stay when the same is asked again."""
-    max_injected: float = 0.05
+    max_injected: PositiveShare = 0.05
     """Share of failing answers that an order to the judge, written into them, may turn into passing ones."""
-    second_share: float = 0.1
+    second_share: PositiveShare = 0.1
     """Share of the labels that a second judge is asked too."""
-    min_second_agreement: float = 0.8
+    min_second_agreement: PositiveShare = 0.8
 
     def bars(self) -> JudgeSpec:
         """The bars alone: a licence is for them, whoever asks."""
         return replace(self, model=None, exam=None)
+
+    def check(self) -> None:
+        if self.exam is None:
+            return
+        if self.model is None:
+            raise Fault("needs [judge.model]", "exam", "Name the judge in [judge.model].")
+        if self.exam.second == self.model:
+            raise Fault("is the first judge again", "exam.second", "Name another model.")

@@ -10,10 +10,12 @@ desirable answer and -1 for an undesirable one, lambda the weight of its class (
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
-from ..errors import BadInput
+from msgspec import Meta
+
+from .bounds import LARGEST, Count, CountOrZero, Positive
+from .decode import Fault
 from .training_spec import TuneSpec
 
 LEAST_RATIO = 1.0
@@ -23,6 +25,7 @@ should lie: [1, 4/3] in the paper's first edition (equation 8) and in TRL, [1, 3
 one (section 4.2); the narrower range satisfies both."""
 SMALLEST_BATCH = 2
 """Answers of a micro-batch, at least: z is estimated on each prompt with another one's answer."""
+_ONE_ANSWER = "Take more answers a step: the reference point is estimated within a batch."
 
 
 class LossWeights(NamedTuple):
@@ -42,17 +45,22 @@ class UnpairedSpec:
     """Which labelled answers are trained on: those of the critic and of people, never of a suite
     that judges."""
 
-    max_per_class: int | None = 4000
+    max_per_class: Count | None = 4000
     """Desirable answers, and undesirable ones, at most; people's labels come first, the others are
     drawn by seed."""
-    max_ratio: float = 4.0
+    max_ratio: Annotated[float, Meta(ge=1)] = 4.0
     """The larger class has at most so many answers for each one of the smaller; weights balance
     what is left."""
-    max_per_prompt: int = 4
+    max_per_prompt: Count = 4
     """Answers of one class to one prompt, at most."""
-    min_per_class: int = 8
+    min_per_class: Count = 8
     """Fewer answers of either class than this and the stage ends as bad input: there is nothing to
     contrast."""
+
+    def check(self) -> None:
+        if self.max_per_class is not None and self.max_per_class < self.min_per_class:
+            message = f"is {self.max_per_class}, below min_per_class = {self.min_per_class}"
+            raise Fault(message, "max_per_class", "Raise it, or lower min_per_class.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,17 +68,17 @@ class KtoSpec(TuneSpec):
     """Optimisation on single answers with a label, instead of pairs (Ethayarajh et al., 2024,
     arXiv:2402.01306)."""
 
-    batch_size: int = 16
+    batch_size: Annotated[int, Meta(ge=SMALLEST_BATCH, le=LARGEST, description=_ONE_ANSWER)] = 16
     """Answers a step, 2 or more: the reference point is estimated within a micro-batch."""
-    learning_rate: float = 5e-6
+    learning_rate: Positive = 5e-6
     """The paper's starting point with AdamW; a small model and an adapter bear more."""
-    warmup_steps: int = 10
-    beta: float = 0.1
+    warmup_steps: CountOrZero = 10
+    beta: Annotated[float, Meta(gt=0, description="Usual values are 0.01 to 0.5.")] = 0.1
     """Strength of the pull back to the reference; the paper takes less than 0.1 where SFT has seen
     the same answers."""
-    desirable_weight: float | None = None
+    desirable_weight: Positive | None = None
     """Absent: 1, or as much more as brings the two classes into balance (see ``weights``)."""
-    undesirable_weight: float | None = None
+    undesirable_weight: Positive | None = None
     """Absent: 1, or as much more as brings the two classes into balance (see ``weights``)."""
     answers: UnpairedSpec = field(default_factory=UnpairedSpec)
 
@@ -93,46 +101,3 @@ class KtoSpec(TuneSpec):
         if self.desirable_weight is None:
             return weights._replace(desirable=target / ratio)
         return weights
-
-
-def check_kto(spec: KtoSpec, path: Path) -> None:
-    """Raises BadInput where a value of ``[kto]`` cannot be meant."""
-    answers = spec.answers
-    rules = (
-        ("beta", spec.beta > 0, spec.beta, "more than 0; 0.01 to 0.5 are usual"),
-        (
-            "batch_size",
-            spec.batch_size >= SMALLEST_BATCH,
-            spec.batch_size,
-            "2 or more: the reference point is estimated within a batch",
-        ),
-        (
-            "desirable_weight",
-            spec.desirable_weight is None or spec.desirable_weight > 0,
-            spec.desirable_weight,
-            "more than 0, or nothing",
-        ),
-        (
-            "undesirable_weight",
-            spec.undesirable_weight is None or spec.undesirable_weight > 0,
-            spec.undesirable_weight,
-            "more than 0, or nothing",
-        ),
-        (
-            "answers.max_per_class",
-            answers.max_per_class is None or answers.max_per_class >= answers.min_per_class,
-            answers.max_per_class,
-            f"kto.answers.min_per_class ({answers.min_per_class}) or more",
-        ),
-        ("answers.max_ratio", answers.max_ratio >= 1, answers.max_ratio, "1 or more"),
-        (
-            "answers.max_per_prompt",
-            answers.max_per_prompt >= 1,
-            answers.max_per_prompt,
-            "1 or more",
-        ),
-        ("answers.min_per_class", answers.min_per_class >= 1, answers.min_per_class, "1 or more"),
-    )
-    for name, good, value, expected in rules:
-        if not good:
-            raise BadInput(f"is {value}, expected {expected}.", file=path, field=f"kto.{name}")

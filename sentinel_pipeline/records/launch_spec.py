@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from .bounds import Count
+from .decode import Fault
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaunchSpec:
@@ -12,7 +15,12 @@ class LaunchSpec:
 
     engine: Literal["local", "accelerate", "ray"] = "local"
     """``ray``: a task of the cluster that ``RAY_ADDRESS`` names, on a file system that its nodes share with this machine."""
-    processes: int = 1
+    processes: Count = 1
     """Processes, one a device; a step's rows are divided among them, so it must divide the batch."""
     config: str | None = None
     """A file of ``accelerate config``, relative to the project's root: FSDP or DeepSpeed by it; absent: plain data parallel."""
+
+    def check(self) -> None:
+        if self.engine == "local" and (self.processes > 1 or self.config):
+            fix = 'Set launch.engine = "accelerate" (or "ray").'
+            raise Fault("is local, which is one process of this machine", "engine", fix)

@@ -5,29 +5,32 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from .bounds import Count, CountOrZero, Positive, Share
+from .decode import Fault
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmbeddedModel:
     """The small model that a recipe without weights pretrains on the spot."""
 
-    hidden: int = 128
-    layers: int = 3
-    heads: int = 4
-    intermediate: int = 384
-    experts: int = 0
+    hidden: Count = 128
+    layers: Count = 3
+    heads: Count = 4
+    intermediate: Count = 384
+    experts: CountOrZero = 0
     """Experts of each feed-forward layer, beside a shared one (the Qwen2-MoE architecture); 0: a dense Llama."""
-    experts_per_token: int = 2
-    vocabulary: int = 1536
-    context: int = 512
+    experts_per_token: Count = 2
+    vocabulary: Count = 1536
+    context: Count = 512
     """Positions that the model can attend to, in tokens."""
-    pretrain_steps: int = 100
-    pretrain_batch: int = 8
+    pretrain_steps: CountOrZero = 100
+    pretrain_batch: Count = 8
     """Blocks of ``pretrain_length`` tokens a step."""
-    pretrain_length: int = 256
+    pretrain_length: Count = 256
     optimizer: Literal["adamw", "muon"] = "muon"
-    pretrain_learning_rate: float = 1e-3
-    warmup_steps: int = 20
-    raw_material_share: float = 0.8
+    pretrain_learning_rate: Positive = 1e-3
+    warmup_steps: CountOrZero = 20
+    raw_material_share: Share = 0.8
     """Share of pretraining tokens from the families' raw material; the rest is the standard library's source."""
 
 
@@ -51,3 +54,16 @@ class ModelSpec:
     """Two starting points or more, the preferred one first (seed 000's pretrain anchor and best checkpoint)."""
     probe: tuple[str, ...] = ("format_probe",)
     """Generated suites that the candidates answer; a later candidate is chosen only where it passes significantly more items."""
+
+    def check(self) -> None:
+        """Candidates and ``probed`` go together."""
+        probed = self.source == "probed"
+        names = [candidate.name for candidate in self.candidates]
+        if probed != bool(names):
+            fix = 'Set model.source = "probed" and name [[model.candidates]], or neither.'
+            raise Fault("candidates are there to be probed", "candidates", fix)
+        if probed and (len(names) < 2 or len(set(names)) < len(names) or not all(names)):
+            message = f"{names}: expected two or more, each with a name of its own"
+            raise Fault(message, "candidates")
+        if probed and not self.probe:
+            raise Fault("names no suite", "probe", 'Name "format_probe".')

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from .messages import Message, messages_from
+from .messages import Message
+from .rows import TableRow
 
 RejectionKind = Literal["wrong", "unparsable", "refusal", "hallucination", "format_violation"]
 REJECTION_KINDS: tuple[RejectionKind, ...] = get_args(RejectionKind)
@@ -13,7 +14,7 @@ REJECTION_KINDS: tuple[RejectionKind, ...] = get_args(RejectionKind)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PreferencePair:
+class PreferencePair(TableRow):
     """``chosen`` was accepted by the critic, ``rejected`` was not; both answer ``messages``."""
 
     id: str
@@ -30,15 +31,6 @@ class PreferencePair:
     """The critic's word on the rejected side."""
     chosen_score: float
     rejected_score: float
-
-    def to_row(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in self.__slots__ if name != "messages"} | {
-            "messages": [turn.to_dict() for turn in self.messages]
-        }
-
-    @classmethod
-    def from_row(cls, row: dict[str, Any]) -> PreferencePair:
-        return cls(**{**row, "messages": messages_from(row["messages"])})
 
     def to_trl(self) -> dict[str, Any]:
         """TRL's conversational preference format with an explicit prompt."""

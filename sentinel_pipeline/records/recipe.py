@@ -1,51 +1,47 @@
 """A recipe: one TOML file that says everything about a run, read into frozen dataclasses.
 
-An unknown key, a wrong type or a value out of range is a ``BadInput`` that names the file, the key and the nearest known
-one. What this module does not do: resolve models or paths, or decide anything; rooms read the section that is theirs.
+An unknown key, a wrong type or a value out of range is a ``BadInput`` that names the file, the key and the nearest known one
+(``decode``). A field's bounds stand at the field, the rules of a section in its ``check``, the rules between sections in
+``Recipe.check``. What this module does not do: resolve models or paths, or decide anything; rooms read their own section.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..errors import BadInput
+from ..errors import BadInput, did_you_mean
+from .bounds import Seed
 from .chain import complete, read_stages, refuse_gates_of_other_stages
 from .data_spec import CandidatesSpec, CriticSpec, MixSpec, TasksSpec
 from .decision_spec import DecisionPoint
+from .decode import Fault, decode
 from .decoding import Decoding
 from .gap_spec import GapProof
-from .gate_checks import validate_gap, validate_gates
 from .gate_spec import BenchSpec, GatePolicy, with_defaults
 from .grpo_spec import GrpoSpec
 from .judge_spec import JudgeSpec
-from .kto_spec import KtoSpec, check_kto
+from .kto_spec import KtoSpec
 from .launch_spec import LaunchSpec
-from .mix_rules import check_mix
 from .model_spec import ModelSpec
 from .release_spec import ReleaseSpec
 from .review_spec import ReviewSpec
 from .scenario_spec import Scenario
-from .stages import BASE, GRPO, TRAINING_STAGES, TrainingStage, default_gates, stage_named
-from .toml import read_section, read_toml
-from .training_checks import (
-    check_decisions,
-    check_grpo,
-    check_judged_stages,
-    check_launch,
-    check_method,
-    check_pairs_and_dpo,
-    check_scenario,
-    check_schedules,
-    check_self_generated,
-    check_stages,
-    check_start,
-    check_windows,
+from .stages import (
+    BASE,
+    REPORT_STAGES,
+    TRAINING_STAGES,
+    TrainingStage,
+    default_gates,
 )
-from .training_spec import Budget, DpoSpec, PairsSpec, SftSpec, StageSpec, TuneSpec
+from .toml import read_toml
+from .training_spec import Budget, DpoSpec, PairsSpec, SftSpec, StageSpec
+
+_GATE_NAME = re.compile(r"[a-z][a-z0-9_]{0,59}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +49,7 @@ class Recipe:
     name: str
     """The stem of the recipe's file."""
     description: str = ""
-    seed: int = 17
+    seed: Seed = 17
     nightly: bool = False
     stages: tuple[str, ...] = ()
     """The training stages that the recipe uses, in the order of the chain: ``["sft"]``, ``["sft", "grpo"]``, ``["grpo"]`` …
@@ -95,6 +91,9 @@ class Recipe:
                 if stage.name not in optional or getattr(self, stage.name) is not None
             )
             object.__setattr__(self, "stages", names)
+        for stage in self.chain:
+            if getattr(self, stage.name) is None:
+                object.__setattr__(self, stage.name, stage.spec())
         if not self.gates:
             object.__setattr__(self, "gates", default_gates(self.stages))
 
@@ -110,8 +109,8 @@ class Recipe:
 
     def spec_of(self, name: str) -> StageSpec:
         """The settings of one of the recipe's stages."""
-        spec: StageSpec | None = getattr(self, name)
-        return spec if spec is not None else stage_named(name).spec()
+        spec: StageSpec = getattr(self, name)
+        return spec
 
     def start_of(self, name: str) -> str:
         """Whose weights a stage starts from: what its section says, else the stage before it, else the base model."""
@@ -139,6 +138,74 @@ class Recipe:
         """Hash of the recipe's *meaning*: formatting and comments of the file do not count."""
         return section_hash(self)
 
+    def check(self) -> None:
+        """What one section says of another; what is of one section alone is checked there."""
+        answered = f"Add it to bench.suites ({', '.join(self.bench.suites)})"
+        for name, policy in self.gates.items():
+            if not _GATE_NAME.fullmatch(name):
+                fix = "Use lower-case letters, digits and underscores."
+                raise Fault("is no name for a gate", f"gates.{name}", fix)
+            if policy.suite not in self.bench.suites and policy.severity != "off":
+                message = f"suite {policy.suite!r} is not answered by this recipe"
+                fix = f"{answered}, name another one, or set severity = 'off'."
+                raise Fault(message, f"gates.{name}.suite", fix)
+            for key, stage in (("stage", policy.stage), ("against", policy.against)):
+                if stage is not None:
+                    self._check_stage(stage, f"gates.{name}.{key}")
+            order = self.reported.index
+            if policy.against and order(policy.against) >= order(policy.stage):
+                message = f"{policy.against!r} does not come before {policy.stage!r}"
+                raise Fault(message, f"gates.{name}.against", "Name an earlier stage.")
+        gap = self.gates.get("capability_gap")
+        if gap is None or gap.severity != "block":
+            fix = "Leave it at 'block'; change its threshold where you mean another bound."
+            key = "gates.capability_gap.severity"
+            raise Fault("training never starts without it", key, fix)
+        if self.gap_proof is not None:
+            if self.gap_proof.suite not in self.bench.suites:
+                message = f"suite {self.gap_proof.suite!r} is not answered by this recipe"
+                fix = did_you_mean(self.gap_proof.suite, self.bench.suites)
+                raise Fault(message, "gap_proof.suite", fix)
+            peers = {
+                "instruct": self.gap_proof.instruct,
+                "alternative": self.gap_proof.alternative,
+            }
+            for name, peer in peers.items():
+                if peer.model.source == "embedded" and peer.seed == self.seed:
+                    fix = "An embedded peer needs another seed."
+                    message = f"is {self.seed}, the recipe's own"
+                    raise Fault(message, f"gap_proof.{name}.seed", fix)
+        if self.pairs.ranked_by == "judge" and self.judge.model is None:
+            fix = "Name one in [judge.model], or let the critic rank alone."
+            raise Fault("is judge, and the recipe has none", "pairs.ranked_by", fix)
+        if self.sft.distillation is not None and self.model.source != "probed":
+            fix = 'Set model.source = "probed": the candidate that is not chosen teaches.'
+            raise Fault("there is no teacher", "sft.distillation", fix)
+        for section in (stage.name for stage in self.chain if stage.distributed):
+            tuned, processes = self.spec_of(section), self.launch.processes
+            if tuned.batch_size % processes:
+                message = (
+                    f"{processes} processes do not divide {section}.batch_size = {tuned.batch_size}"
+                )
+                fix = f"Make {section}.batch_size a multiple of {processes}: a step's rows are divided among the processes."
+                raise Fault(message, "launch.processes", fix)
+        stages = [point.stage for point in self.decisions]
+        for index, point in enumerate(self.decisions):
+            key = f"decisions[{index}]"
+            if point.stage in stages[:index]:
+                raise Fault(f"{point.stage!r} has two points", f"{key}.stage", "Join their rules.")
+            if point.suite not in self.bench.suites:
+                raise Fault(f"{point.suite!r} is not answered", f"{key}.suite", f"{answered}.")
+            self._check_stage(point.stage, f"{key}.stage")
+
+    def _check_stage(self, name: str, key: str) -> None:
+        """Nothing is decided about a stage that the recipe does not use."""
+        if name not in REPORT_STAGES:
+            raise Fault(f"unknown stage {name!r}", key, did_you_mean(name, REPORT_STAGES))
+        if name not in self.reported:
+            fix = f"Add {name!r} to stages; the recipe uses {', '.join(self.reported)}."
+            raise Fault(f"the recipe does not use the stage {name!r}", key, fix)
+
 
 def section_hash(section: Any) -> str:
     """SHA-256 of a recipe or one of its sections as canonical JSON."""
@@ -150,158 +217,17 @@ def load_recipe(path: Path) -> Recipe:
     """Read and validate one recipe file.
 
     Raises:
-        BadInput: the file is missing or no TOML, a key is unknown, a value has the wrong type or is out of range.
+        BadInput: the file is missing or not TOML, a key is unknown, a value has the wrong type or is out of range.
     """
-    data = read_toml(path)
-    data.setdefault("name", path.stem)
+    data = {"name": path.stem, **read_toml(path)}
     names = read_stages(data, path)
     complete(data, names, path)
-    if isinstance(data.setdefault("gates", {}), dict):
-        refuse_gates_of_other_stages(data["gates"], names, path)
-        data["gates"] = with_defaults(data["gates"], default_gates(names))
-    recipe = read_section(Recipe, data, file=path)
-    _validate(recipe, path)
-    return recipe
-
-
-def _validate(recipe: Recipe, path: Path) -> None:
+    gates = data.get("gates", {})
+    if isinstance(gates, dict):
+        refuse_gates_of_other_stages(gates, names, path)
+        data["gates"] = with_defaults(gates, default_gates(names))
+    recipe = decode(Recipe, data, file=path)
     if recipe.name != path.stem:
-        raise BadInput(
-            f"is {recipe.name!r} but the file is {path.name!r}.",
-            file=path,
-            field="name",
-            fix="Make them equal.",
-        )
-    check_mix(recipe.mix, path)
-    validate_gates(recipe.gates, recipe.bench.suites, path)
-    if recipe.gap_proof is not None:
-        validate_gap(recipe.gap_proof, recipe.seed, recipe.bench.suites, path)
-    _check_bench(recipe.bench, path)
-    _check_judge(recipe.judge, path)
-    if recipe.pairs.ranked_by == "judge" and recipe.judge.model is None:
-        fix = "Name one in [judge.model], or let the critic rank alone."
-        raise BadInput(
-            "is judge, and the recipe has none.", file=path, field="pairs.ranked_by", fix=fix
-        )
-    _positive(recipe, path)
-    tuned = {
-        stage.name: spec
-        for stage in recipe.chain
-        if isinstance(spec := recipe.spec_of(stage.name), TuneSpec)
-    }
-    for section, spec in tuned.items():
-        check_windows(spec.windows, f"{section}.windows", path)
-        check_method(spec, section, path)
-        check_stages(spec, section, path)
-    check_launch(recipe.launch, tuned, path)
-    check_self_generated(recipe.candidates.self_generated, path)
-    check_start(recipe.model, recipe.sft, path)
-    check_schedules(tuned, path)
-    check_pairs_and_dpo(recipe.pairs, recipe.dpo, recipe.budget, path)
-    check_decisions(recipe.decisions, recipe.bench.suites, path)
-    check_judged_stages(recipe.reported, recipe.decisions, recipe.gates, path)
-    if recipe.grpo is not None:
-        check_grpo(recipe.grpo, path)
-    if recipe.kto is not None:
-        check_kto(recipe.kto, path)
-    for at, scenario in enumerate(recipe.next):
-        check_scenario(scenario, f"next[{at}]", path)
-
-
-_TUNING = (
-    "num_train_epochs", "batch_size", "gradient_accumulation_steps", "learning_rate", "decay_ratio", "max_length",
-    "lora_r", "lora_alpha",
-    "save_steps", "save_total_limit",
-)  # fmt: skip
-_GRPO = (
-    "max_steps", "prompts_per_step", "learning_rate", "temperature", "max_prompt_length", "max_completion_length", "lora_r",
-    "lora_alpha", "eval_steps", "eval_items", "save_steps",
-)  # fmt: skip
-_REWARDS = ("cpu_seconds", "wall_seconds", "memory_mib", "step_seconds")
-
-
-def _check_judge(judge: JudgeSpec, path: Path) -> None:
-    for name, asked in (
-        ("model", judge.model),
-        ("exam.second", judge.exam.second if judge.exam else None),
-    ):
-        if asked is not None and asked.concurrency < 1:
-            message = f"is {asked.concurrency}, expected 1 or more."
-            raise BadInput(message, file=path, field=f"judge.{name}.concurrency")
-    if judge.exam is not None and judge.exam.second == judge.model:
-        raise BadInput(
-            "is the first judge again.",
-            file=path,
-            field="judge.exam.second",
-            fix="Name another model.",
-        )
-    if judge.exam is not None and judge.model is None:
-        raise BadInput(
-            "examines nobody.",
-            file=path,
-            field="judge.exam",
-            fix="Name the judge in [judge.model].",
-        )
-    for name in set(JudgeSpec.__slots__) - {"model", "exam"}:
-        if not 0 < getattr(judge, name) <= 1 or (
-            name == "confidence" and not 0.5 < judge.confidence < 1
-        ):
-            raise BadInput(
-                f"is {getattr(judge, name):g}, expected within (0, 1].",
-                file=path,
-                field=f"judge.{name}",
-                fix="Mend it.",
-            )
-
-
-def _check_bench(bench: BenchSpec, path: Path) -> None:
-    stray = sorted(bench.data.keys() - set(bench.suites))
-    if stray:
-        raise BadInput(
-            f"suite {stray[0]!r} is not answered by this recipe.",
-            file=path,
-            field=f"bench.data.{stray[0]}",
-            fix=f"Add it to bench.suites ({', '.join(bench.suites)}).",
-        )
-    if bench.samples > 1 and bench.temperature <= 0:
-        fix = "Set bench.temperature above 0, or bench.samples to 1."
-        raise BadInput(
-            "greedy samples are all the same.", file=path, field="bench.samples", fix=fix
-        )
-    if bench.temperature < 0 or not 0 < bench.top_p <= 1:
-        message = f"temperature {bench.temperature:g} and top_p {bench.top_p:g}: expected 0 or more, and within (0, 1]."
-        raise BadInput(message, file=path, field="bench.temperature")
-
-
-def _positive(recipe: Recipe, path: Path) -> None:
-    sections: tuple[tuple[str, Any, tuple[str, ...]], ...] = (
-        ("pairs", recipe.pairs, ("prompts", "min_pairs")),
-        ("bench", recipe.bench, ("max_new_tokens", "batch_size", "samples")),
-        ("critic", recipe.critic, ("cpu_seconds", "memory_mib")),
-        ("review", recipe.review, _review_numbers(recipe)),
-    )
-    for stage in recipe.chain:
-        spec = recipe.spec_of(stage.name)
-        if isinstance(spec, TuneSpec):
-            sections += (
-                (stage.name, spec, _TUNING),
-                (f"{stage.name}.windows", spec.windows, ("eval_steps", "eval_items")),
-            )
-    if recipe.grpo is not None:
-        sections += (
-            (GRPO.name, recipe.grpo, _GRPO),
-            (f"{GRPO.name}.rewards", recipe.grpo.rewards, _REWARDS),
-        )
-    for section, spec, names in sections:
-        for name in names:
-            if getattr(spec, name) <= 0:
-                raise BadInput(
-                    f"is {getattr(spec, name)}, expected more than 0.",
-                    file=path,
-                    field=f"{section}.{name}",
-                )
-
-
-def _review_numbers(recipe: Recipe) -> tuple[str, ...]:
-    optional = ("rebuild_after",) if recipe.review.rebuild_after is not None else ()
-    return ("min_tokens_per_second", *optional)
+        message = f"is {recipe.name!r} but the file is {path.name!r}."
+        raise BadInput(message, file=path, field="name", fix="Make them equal.")
+    return recipe

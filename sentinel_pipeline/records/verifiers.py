@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field
-from types import UnionType
-from typing import Any, ClassVar, Literal, get_args, get_origin, get_type_hints
+from typing import Any, ClassVar, Literal, get_args
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,14 +206,8 @@ Verifier = (
     | GroundedText
     | JudgedAnswer
 )
-_KINDS: dict[str, type[Any]] = {cls.kind: cls for cls in get_args(Verifier)}
-_TYPES = {
-    kind: {
-        name: hint for name, hint in get_type_hints(cls).items() if get_origin(hint) is not ClassVar
-    }
-    for kind, cls in _KINDS.items()
-}
-"""The fields of each kind with their types."""
+KINDS: dict[str, type[Any]] = {cls.kind: cls for cls in get_args(Verifier)}
+"""Each verifier by its ``kind``."""
 
 
 def verifier_to_json(verifier: Verifier | None) -> str | None:
@@ -230,38 +223,8 @@ def verifier_from_json(text: str | None) -> Verifier | None:
     """Read what ``verifier_to_json`` wrote.
 
     Raises:
-        ValueError: not an object, an unknown ``kind``, a field that its kind does not have, or a value of the wrong type.
-        TypeError: a field without a default is missing.
+        ValueError: not an object, an unknown ``kind``, an unknown or missing field, or a value of the wrong type.
     """
-    if text is None:
-        return None
-    data = json.loads(text)
-    if not isinstance(data, dict) or data.get("kind") not in _KINDS:
-        raise ValueError(
-            f"verifier: expected an object whose kind is one of {', '.join(sorted(_KINDS))}"
-        )
-    cls = _KINDS[data.pop("kind")]
-    types = _TYPES[cls.kind]
-    unknown = data.keys() - types.keys()
-    if unknown:
-        raise ValueError(f"verifier {cls.kind}: unknown field(s) {', '.join(sorted(unknown))}")
-    for name, value in data.items():
-        if not _fits(value, types[name]):
-            raise ValueError(f"{name} has the wrong type, {type(value).__name__}")
-    return cls(
-        **{key: tuple(value) if isinstance(value, list) else value for key, value in data.items()}
-    )
+    from .decode import build_kind
 
-
-def _fits(value: Any, hint: Any) -> bool:
-    """Whether a JSON value is of a field's type: text, a number, a truth value, a list or object of texts, or one of several."""
-    origin, inner = get_origin(hint), get_args(hint)
-    if origin is UnionType:
-        return any(_fits(value, one) for one in inner)
-    if origin is Literal:
-        return value in inner
-    if origin is tuple:
-        return isinstance(value, list) and all(_fits(one, inner[0]) for one in value)
-    if origin is dict:
-        return isinstance(value, dict) and all(_fits(one, inner[1]) for one in value.values())
-    return type(value) is int if hint is int else isinstance(value, hint)
+    return None if text is None else build_kind(KINDS, json.loads(text))

@@ -13,7 +13,7 @@ import json
 
 from sqlalchemy import Connection, select
 
-from ..records import SftCandidate
+from ..records.sft_candidate import SftCandidate
 from ..records.unpaired import UnpairedAnswer
 from .approved import SETTLED, approved_rows
 from .review_queue import ReviewQueue

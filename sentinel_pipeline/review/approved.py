@@ -11,7 +11,8 @@ from typing import NamedTuple
 from sqlalchemy import Connection, Table, func, or_, select
 from sqlalchemy.sql.elements import ColumnElement
 
-from ..records import Candidate, ReviewTask, SftCandidate
+from ..records import Candidate
+from ..records.sft_candidate import ReviewTask, SftCandidate
 from .checking import candidate_of, digest
 from .schema import bodies, cards, corrections, released
 

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Select, and_, case, func, or_, select
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.sql.elements import ColumnElement
 
-from ..records import ReviewTask, SftCandidate
+from ..records.sft_candidate import ReviewTask, SftCandidate
 from .importing import plain
 from .review_queue import ReviewQueue, Unknown, User
 from .schema import bodies, cards, checks, corrections, drafts, history

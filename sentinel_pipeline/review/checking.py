@@ -16,8 +16,9 @@ from sqlalchemy import Connection
 from ..critic.labels import label
 from ..critic.version import scorer_version
 from ..errors import GateRefused
-from ..records import CATEGORIES, LABELS, Candidate, CriticLabels, ReviewTask, SftCandidate
+from ..records import CATEGORIES, LABELS, Candidate, CriticLabels
 from ..records.candidate import content_id
+from ..records.sft_candidate import ReviewTask, SftCandidate
 from .cards import Card, last_check, read_card
 from .database import upsert
 from .review_queue import Refused, ReviewQueue, User

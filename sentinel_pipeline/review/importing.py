@@ -21,7 +21,8 @@ from ..candidates.files import Line, lines
 from ..candidates.shapes import RowRefused
 from ..critic.hygiene import no_secret
 from ..errors import BadInput, Infrastructure
-from ..records import Quarantined, ReviewTask, SftCandidate
+from ..records import Quarantined
+from ..records.sft_candidate import ReviewTask, SftCandidate
 from .database import insert_missing
 from .review_queue import ReviewQueue, note
 from .schema import bodies, cards, corrections, quarantine

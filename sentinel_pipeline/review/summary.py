@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, func, select
 
 from ..errors import BadInput, did_you_mean
 from ..gates.statistics import wilson
-from ..records import STATUSES
+from ..records.sft_candidate import STATUSES
 from .agreement import Agreement, agreement
 from .approved import SETTLED
 from .importing import plain

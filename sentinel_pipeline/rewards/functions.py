@@ -1,8 +1,11 @@
 """Reward functions as TRL calls them: picklable objects with a stable ``__name__``, None where a row is another family's.
 
-A family's reward is one function, whose weight is 1; its parts (``extraction_schema``, ``sql_qa_runs`` …) are functions of
-weight 0, which TRL logs and does not add. A row that has no score is None to all of them, so that TRL leaves it out of its
-group instead of counting it as zero. What this module does not do: judge (``Scoring`` does, once for all of them).
+A family's reward is one function, whose weight is 1; its parts (``extraction_schema``,
+``sql_qa_runs`` …) are functions of weight 0, which TRL logs and does not add. A row that has no
+score is None to all of them, so that TRL leaves it out of its group instead of counting it as zero.
+Whether an answer is right is asked of the answer; the part ``FAMILY_thought``, which counts where
+the recipe weighs it, is asked of thought and answer, and ``max_completion_length`` bounds both
+together. What this module does not do: judge (``Scoring`` does, once for all of them).
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..critic.score import Score
+from ..critic.thoughts import with_thought
 from ..errors import BadInput
 from ..records import Task, verifier_to_json
 from .scoring import Judged, Scoring, reward_of
@@ -24,6 +28,8 @@ PARTS: dict[str, tuple[str, ...]] = {
     "push": _TEXT_PARTS,
 }
 """Family -> its parts; of any other family ``parses`` alone."""
+THOUGHT = "thought"
+"""A part that any family has where ``weights`` names it: 1 where a thought came first, ended, and an answer followed."""
 _RAN = ("passed", "output_differs")
 
 
@@ -41,8 +47,12 @@ def training_rows(tasks: Iterable[Task]) -> list[dict[str, Any]]:
 
 
 def text_of(completion: Any) -> str:
-    """A completion as TRL hands it over: text, or a list of turns whose last is the answer."""
-    return completion if isinstance(completion, str) else str(completion[-1].get("content") or "")
+    """A completion as TRL hands it over: text, or a list of turns whose last is the answer; a thought in a field of its own stands
+    before it."""
+    if isinstance(completion, str):
+        return completion
+    last = completion[-1]
+    return with_thought(str(last.get("reasoning_content") or ""), str(last.get("content") or ""))
 
 
 @dataclass(slots=True)
@@ -51,6 +61,8 @@ class Reward:
 
     family: str
     scoring: Scoring = field(default_factory=Scoring, compare=False)
+    opened: str = field(default="", kw_only=True)
+    """The tag by which the chat template opens a thought: a completion then begins within it."""
 
     def __call__(
         self,
@@ -60,7 +72,8 @@ class Reward:
         verifier: Sequence[str],
         **_: Any,
     ) -> list[float | None]:
-        judged = self.scoring.judge([text_of(completion) for completion in completions], verifier)
+        texts = [self.opened + text_of(completion) for completion in completions]
+        judged = self.scoring.judge(texts, verifier)
         return [
             self._value(judged_answer) if mine == self.family else None
             for judged_answer, mine in zip(judged, family, strict=True)
@@ -97,6 +110,9 @@ class PartReward(Reward):
         return f"{self.family}_{self.part}"
 
     def value(self, score: Score) -> float | None:
+        if self.part == THOUGHT:
+            thought = score.evidence.get("thought")
+            return float(bool(thought and thought["finished"] and thought["answer_chars"]))
         if self.part == "parses":
             return None if score.syntax_ok is None else float(score.syntax_ok)
         if self.part == "runs":
@@ -106,9 +122,13 @@ class PartReward(Reward):
 
 
 def reward_functions(
-    families: Iterable[str], scoring: Scoring, weights: dict[str, float] | None = None
+    families: Iterable[str],
+    scoring: Scoring,
+    weights: dict[str, float] | None = None,
+    opened: str = "",
 ) -> tuple[list[Reward], list[float]]:
-    """The rewards of ``families`` and their weights, in TRL's order: a family 1 and a part 0, unless ``weights`` says otherwise.
+    """The rewards of ``families`` and their weights, in TRL's order: a family 1 and a part 0, unless ``weights`` says otherwise;
+    ``opened`` is the tag of a thought that the chat template opens.
 
     Raises:
         BadInput: ``weights`` names no reward.
@@ -118,6 +138,10 @@ def reward_functions(
     for family in dict.fromkeys(families):
         rewards.append(TaskReward(family, scoring))
         rewards += [PartReward(family, scoring, part) for part in PARTS.get(family, ("parses",))]
+        if f"{family}_{THOUGHT}" in chosen:
+            rewards.append(PartReward(family, scoring, THOUGHT))
+    for reward in rewards:
+        reward.opened = opened
     unknown = set(chosen) - {reward.__name__ for reward in rewards}
     if unknown:
         names = ", ".join(reward.__name__ for reward in rewards)

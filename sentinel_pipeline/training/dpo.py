@@ -48,7 +48,12 @@ def train_dpo(
         Infrastructure: the disk is full, or the job was asked to stop (then a full checkpoint was saved).
     """
     tokenizer = load_tokenizer(job.model)
-    pairs, report = prepare_pairs(job.rows, tokenizer, job.spec.max_length)
+    pairs, report = prepare_pairs(
+        job.rows,
+        tokenizer,
+        job.spec.max_length,
+        train_on_thoughts=job.spec.train_on_thoughts,
+    )
     if ranks.is_main():
         write_json(job.out / "token_report.json", report.to_json())
     progress.note(

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..errors import BadInput
 from ..generation.engine import stop_tokens
 from ..generation.loading import load_tokenizer
-from ..generation.prompts import Prompt, encode
+from ..generation.prompts import Prompt, encode, opened_thought
 from ..records import Task
 from ..records.decoding import Decoding
 from ..rewards import Scoring, reward_functions, training_rows
@@ -204,7 +204,10 @@ def build_trainer(
     job: Any = fitting.job
     spec, tokenizer = job.spec, fitting.tokenizer
     rewards, weights = reward_functions(
-        sorted({task.family for task in tasks}), scoring, spec.weights
+        sorted({task.family for task in tasks}),
+        scoring,
+        spec.weights,
+        opened_thought(tokenizer),
     )
     stops = stop_tokens(model, tokenizer)
     trainer = grpo_trainer_class()(

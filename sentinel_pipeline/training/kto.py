@@ -77,7 +77,9 @@ def train_kto(
             fix=f"Set it to {SMALLEST_BATCH * ranks.world()} or more.",
         )
     tokenizer = load_tokenizer(job.model)
-    prepared = prepare_answers(job.rows, tokenizer, spec.max_length)
+    prepared = prepare_answers(
+        job.rows, tokenizer, spec.max_length, train_on_thoughts=spec.train_on_thoughts
+    )
     answers, report = prepared.answers, prepared.report
     weights = spec.weights(prepared.desirable, prepared.undesirable)
     ratio = weights.ratio(prepared.desirable, prepared.undesirable)

@@ -1,7 +1,7 @@
 """Preference pairs as token ids: the prompt as generation will feed it, either side tokenized apart and ended by the stop token.
 
 Rendering, the border between prompt and answer, and what is refused are those of ``tokens``: a pair is two of its rows. A pair of
-which one side does not fit is dropped whole.
+which one side does not fit is dropped whole, and so is one whose sides differ in their thoughts alone where those are not trained.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from .tokens import (
     TokenReport,
     check_turns,
     encode_rows,
+    parted_rows,
     refuse_nonsense,
     report_of,
 )
@@ -41,7 +42,13 @@ class PreparedPairs(NamedTuple):
     """Rows and kept rows are pairs; tokens are those of both sequences, the prompt counted twice, as training reads it."""
 
 
-def prepare_pairs(path: Path, tokenizer: PreTrainedTokenizerBase, max_length: int) -> PreparedPairs:
+def prepare_pairs(
+    path: Path,
+    tokenizer: PreTrainedTokenizerBase,
+    max_length: int,
+    *,
+    train_on_thoughts: bool = False,
+) -> PreparedPairs:
     """Read, render and tokenize the pairs of ``path``; refuses what would train nonsense.
 
     Raises:
@@ -50,15 +57,20 @@ def prepare_pairs(path: Path, tokenizer: PreTrainedTokenizerBase, max_length: in
     """
     if not path.is_file():
         raise BadInput("no such file of preference pairs.", file=path)
-    counts = {"rows": 0, "too_long": 0, "fully_masked": 0, "prefix_differs": 0}
+    counts = {"rows": 0, "too_long": 0, "fully_masked": 0, "prefix_differs": 0, "thoughts": 0}
     pairs: list[EncodedPair] = []
     kept: list[Encoded] = []
-    sides = encode_rows(_sides(path), tokenizer)
+    said = parted_rows(_sides(path), train_on_thoughts, counts)
+    sides = encode_rows(said, tokenizer)
     for chosen, rejected in zip(sides, sides, strict=True):
         counts["rows"] += 1
         if chosen is None or rejected is None:
             counts["prefix_differs"] += 1
-        elif not chosen.completion or not rejected.completion:
+        elif (
+            not chosen.completion
+            or not rejected.completion
+            or chosen.completion == rejected.completion
+        ):
             counts["fully_masked"] += 1
         elif (
             len(chosen.prompt) + max(len(chosen.completion), len(rejected.completion)) > max_length

@@ -131,7 +131,7 @@ def plan_rows(plan: Plan, stage: TrainingStage, store: Store) -> None:
             f"run {data.manifest.run_id[:8]}",
         )
         shares = _shares(data, stage.rows)
-        report = _tokens(plan, stage, stage.rows, data, made_model(store))
+        report = _tokens(plan, stage, spec, stage.rows, data, made_model(store))
         rows = report.kept if report else rows
     batch = spec.batch_size * spec.gradient_accumulation_steps
     steps = spec.total_steps(rows)
@@ -185,17 +185,25 @@ def _shares(data: Artifact, trained: TrainingRows) -> dict[str, dict[str, Any]]:
 
 
 def _tokens(
-    plan: Plan, stage: TrainingStage, trained: TrainingRows, data: Artifact, model: Path | None
+    plan: Plan,
+    stage: TrainingStage,
+    spec: TuneSpec,
+    trained: TrainingRows,
+    data: Artifact,
+    model: Path | None,
 ) -> TokenReport | None:
     """The token report of the actual rows, by the tokenizer that will train them; what it refuses, the plan refuses."""
     if model is None:
         return None
     from ..generation.loading import load_tokenizer
 
-    kind, spec = stage.name, plan.recipe.spec_of(stage.name)
+    kind = stage.name
     try:
         prepared = load(trained.prepare)(
-            data.path("train.jsonl"), load_tokenizer(model), spec.max_length
+            data.path("train.jsonl"),
+            load_tokenizer(model),
+            spec.max_length,
+            train_on_thoughts=spec.train_on_thoughts,
         )
     except BadInput as error:
         plan.refusals.append(Refusal(field=error.field or f"{kind}.max_length", reason=str(error)))
@@ -209,6 +217,11 @@ def _tokens(
             plan.warnings.append(
                 f"{kind}: {count} of {report.rows} rows {what} and will be dropped."
             )
+    if report.thoughts and not spec.train_on_thoughts:
+        plan.warnings.append(
+            f"{kind}: {report.thoughts} answers come with a thought, which is not trained "
+            f"({kind}.train_on_thoughts = true trains it)."
+        )
     return report
 
 

@@ -44,7 +44,12 @@ def train_sft(
         Infrastructure: the disk is full, or the job was asked to stop (then a full checkpoint was saved).
     """
     tokenizer = load_tokenizer(job.model)
-    prepared = prepare_rows(job.rows, tokenizer, job.spec.max_length)
+    prepared = prepare_rows(
+        job.rows,
+        tokenizer,
+        job.spec.max_length,
+        train_on_thoughts=job.spec.train_on_thoughts,
+    )
     if ranks.is_main():
         write_json(job.out / "token_report.json", prepared.report.to_json())
     progress.note(_first_words(prepared))

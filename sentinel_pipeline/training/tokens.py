@@ -1,7 +1,9 @@
 """Prompt-completion rows as token ids with labels, and the report that says what will be trained before anything is.
 
 The prompt's ids are those that generation will feed; the completion is tokenized apart from it, so that no token spans the
-border, and ends with the stop token. A row that does not fit is dropped whole: half an answer teaches not to stop.
+border, and ends with the stop token. A row that does not fit is dropped whole: half an answer teaches not to stop. What was thought
+before an answer is left out of the completion unless the recipe trains on thoughts; thoughts of earlier turns are left out always,
+as they are when a conversation goes on at inference.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ..critic.thoughts import part, with_thought
 from ..errors import BadInput
 from ..generation.prompts import render_chat
 from ..store import read_jsonl
@@ -51,6 +54,8 @@ class TokenReport:
     trainable_tokens: int
     longest: int
     stop_token: str
+    thoughts: int = 0
+    """Rows (of pairs: sides) whose answer comes with a thought; it is trained where the recipe says ``train_on_thoughts``."""
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -68,7 +73,13 @@ class Prepared(NamedTuple):
     report: TokenReport
 
 
-def prepare_rows(path: Path, tokenizer: PreTrainedTokenizerBase, max_length: int) -> Prepared:
+def prepare_rows(
+    path: Path,
+    tokenizer: PreTrainedTokenizerBase,
+    max_length: int,
+    *,
+    train_on_thoughts: bool = False,
+) -> Prepared:
     """Read, render and tokenize the rows of ``path``; refuses what would train nonsense.
 
     Raises:
@@ -78,9 +89,10 @@ def prepare_rows(path: Path, tokenizer: PreTrainedTokenizerBase, max_length: int
     if not path.is_file():
         raise BadInput("no such file of training rows.", file=path)
     kept: list[Encoded] = []
-    counts = {"rows": 0, "too_long": 0, "fully_masked": 0, "prefix_differs": 0}
+    counts = {"rows": 0, "too_long": 0, "fully_masked": 0, "prefix_differs": 0, "thoughts": 0}
     rows = ((row.get("prompt"), row.get("completion")) for row in read_jsonl(path))
-    for side in encode_rows(_named(rows, path), tokenizer):
+    said = _named(rows, path)
+    for side in encode_rows(parted_rows(said, train_on_thoughts, counts), tokenizer):
         counts["rows"] += 1
         if side is None:
             counts["prefix_differs"] += 1
@@ -110,6 +122,42 @@ def encode_rows(
         whole = [pair for pair in texts if pair is not None]
         sides = _encode(whole, tokenizer)
         yield from (None if pair is None else next(sides) for pair in texts)
+
+
+def parted_rows(
+    rows: Iterable[tuple[Any, Any]], train_on_thoughts: bool, counts: dict[str, int]
+) -> Iterator[tuple[Any, Any]]:
+    """Prompt and completion turns with thoughts where they are trained, and nowhere else; ``counts["thoughts"]`` counts them."""
+    for prompt, completion in rows:
+        turns = [_with_its_thought(turn) for turn in completion]
+        parted = [part(str(turn["content"])) for turn in turns]
+        counts["thoughts"] += any(one.thought or not one.finished for one in parted)
+        if not train_on_thoughts:
+            turns = [
+                turn | {"content": one.answer} for turn, one in zip(turns, parted, strict=True)
+            ]
+        yield [_answer_alone(turn) for turn in prompt], turns
+
+
+_THOUGHT_FIELDS = ("reasoning_content", "reasoning", "thinking")
+
+
+def _with_its_thought(turn: dict[str, Any]) -> dict[str, Any]:
+    """A turn whose thought, where it came in a field of its own, stands before its answer."""
+    fields = [turn[name] for name in _THOUGHT_FIELDS if isinstance(turn.get(name), str)]
+    if not fields:
+        return turn
+    rest = {name: value for name, value in turn.items() if name not in _THOUGHT_FIELDS}
+    return rest | {"content": with_thought(fields[0], str(turn["content"]))}
+
+
+def _answer_alone(turn: dict[str, Any]) -> dict[str, Any]:
+    """A turn of the prompt without its thought; one that is thought alone stays as it is."""
+    if turn["role"] != "assistant":
+        return turn
+    answer = part(str(turn["content"])).answer
+    rest = {name: value for name, value in turn.items() if name not in _THOUGHT_FIELDS}
+    return rest | {"content": answer} if answer.strip() else rest
 
 
 def _named(rows: Iterable[tuple[Any, Any]], path: Path) -> Iterator[tuple[Any, Any]]:

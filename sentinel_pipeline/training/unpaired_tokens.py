@@ -20,6 +20,7 @@ from .tokens import (
     TokenReport,
     check_turns,
     encode_rows,
+    parted_rows,
     refuse_nonsense,
     report_of,
 )
@@ -58,7 +59,11 @@ class Sample(NamedTuple):
 
 
 def prepare_answers(
-    path: Path, tokenizer: PreTrainedTokenizerBase, max_length: int
+    path: Path,
+    tokenizer: PreTrainedTokenizerBase,
+    max_length: int,
+    *,
+    train_on_thoughts: bool = False,
 ) -> PreparedAnswers:
     """Read, render and tokenize the answers of ``path``; refuses what would train nonsense.
 
@@ -69,11 +74,12 @@ def prepare_answers(
     """
     if not path.is_file():
         raise BadInput("no such file of labelled answers.", file=path)
-    counts = {"rows": 0, "too_long": 0, "fully_masked": 0, "prefix_differs": 0}
+    counts = {"rows": 0, "too_long": 0, "fully_masked": 0, "prefix_differs": 0, "thoughts": 0}
     answers: list[EncodedAnswer] = []
     labels: list[bool] = []
     lines: dict[int, tuple[int, bool]] = {}
-    for line, side in enumerate(encode_rows(_turns_of(path, labels), tokenizer), start=1):
+    turns = parted_rows(_turns_of(path, labels), train_on_thoughts, counts)
+    for line, side in enumerate(encode_rows(turns, tokenizer), start=1):
         counts["rows"] += 1
         desirable = labels[line - 1]
         if side is None:

@@ -7,7 +7,7 @@ from typing import Any
 from starlette.requests import Request
 
 from ..errors import GateRefused
-from ..records import STATUSES
+from ..records.sft_candidate import STATUSES
 from ..review import blind
 from ..review.cards import trail
 from ..review.review_queue import ReviewQueue, User

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Literal, TypeVar
 
+from ..records.bounds import Count, NotNegative, Seed
 from ..records.data_spec import CriticSpec, SelfGenerated
 from ..records.decoding import Decoding
 from ..records.grpo_spec import GrpoSpec
@@ -33,7 +34,7 @@ class PretrainJob:
     """Content folder: gets ``model/`` and ``training.json``."""
     logs: Path
     device_lock: Path | None = None
-    seed: int = 17
+    seed: Seed = 17
     spec: EmbeddedModel = field(default_factory=EmbeddedModel)
 
 
@@ -55,7 +56,7 @@ class TuneJob(Generic[SpecT]):
     suite: Path | None = None
     """Parquet of tasks for the windows; no windows without one."""
     device_lock: Path | None = None
-    seed: int = 17
+    seed: Seed = 17
     spec: SpecT
     decoding: Decoding = field(default_factory=Decoding)
     """How the windows' answers are decoded: as the benchmarks' are, one answer an item."""
@@ -93,7 +94,7 @@ class AnswerJob:
     """Suite name -> Parquet file of its tasks."""
     device_lock: Path | None = None
     decoding: Decoding = field(default_factory=Decoding)
-    samples: int = 1
+    samples: Count = 1
     """Answers to each task."""
     engine: Literal["transformers", "vllm"] = "transformers"
     cache: Path | None = None
@@ -109,11 +110,11 @@ class SelfInstructJob:
     logs: Path
     model: Path
     spec: SelfGenerated = field(default_factory=SelfGenerated)
-    shares: dict[str, float]
+    shares: dict[str, NotNegative]
     """Category -> its share of the rows."""
     critic: CriticSpec = field(default_factory=CriticSpec)
-    seed: int = 17
-    batch_size: int = 64
+    seed: Seed = 17
+    batch_size: Count = 64
     engine: Literal["transformers", "vllm"] = "transformers"
     device_lock: Path | None = None
 

@@ -8,18 +8,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from ..errors import BadInput, did_you_mean
-from ..records.data_spec import CriticSpec, SelfGenerated
-from ..records.decoding import Decoding
+from ..errors import BadInput
+from ..records.decode import Fault, build, build_kind
 from ..records.launch_spec import LaunchSpec
-from ..records.model_spec import EmbeddedModel
 from ..records.recipe import Recipe
-from ..records.stages import STAGE_NAMES, stage_named
-from ..records.toml import read_section
+from ..records.stages import STAGE_NAMES, TRAINING_STAGES, stage_named
 from ..store import Home, write_json
 from .failures import failure_path
 from .job_kinds import AnswerJob as AnswerJob
@@ -31,11 +28,11 @@ from .job_kinds import SelfInstructJob as SelfInstructJob
 from .job_kinds import SftJob as SftJob
 from .job_kinds import TuneJob as TuneJob
 
-_KINDS: dict[str, type[Any]] = {
+KINDS: dict[str, Any] = {
     **{cls.kind: cls for cls in (PretrainJob, AnswerJob, SelfInstructJob)},
-    **dict.fromkeys(STAGE_NAMES, TuneJob),
+    **{stage.name: TuneJob[stage.spec] for stage in TRAINING_STAGES},  # type: ignore[name-defined]
 }
-_PATHS = ("out", "logs", "model", "rows", "suite", "device_lock", "cache", "teacher")
+"""Kind of a job -> its class; of a training job with the settings of its stage."""
 
 
 def pretrain_job(recipe: Recipe, out: Path, device_lock: Path | None = None) -> Path:
@@ -152,62 +149,15 @@ def read_job(path: Path) -> Job:
     """Read a job file.
 
     Raises:
-        BadInput: missing, no JSON object, an unknown kind, or an unknown, missing or mistyped field.
+        BadInput: missing, invalid JSON, an unknown kind, or an unknown, missing or mistyped field.
     """
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise BadInput(f"no readable job: {error}.", file=path) from error
-    if not isinstance(data, dict) or data.get("kind") not in _KINDS:
-        found = data.get("kind") if isinstance(data, dict) else data
-        raise BadInput(
-            f"unknown kind {found!r}.",
-            file=path,
-            field="kind",
-            fix=did_you_mean(str(found), _KINDS),
-        )
-    kind = data["kind"]
-    cls = _KINDS[kind]
-    if cls is not TuneJob:
-        del data["kind"]
-    paths = {name: Path(data.pop(name)) for name in _PATHS if isinstance(data.get(name), str)}
-    rest = {key: value for key, value in data.items() if value is not None}
-    return _build(cls, kind, rest, paths, path)
-
-
-def _build(
-    cls: type[Any], kind: str, rest: dict[str, Any], paths: dict[str, Path], file: Path
-) -> Job:
-    known = {f.name for f in fields(cls)}
-    for key in (*rest, *paths):
-        if key not in known:
-            raise BadInput("unknown field.", file=file, field=key, fix=did_you_mean(key, known))
-    nested: dict[str, Any] = {
-        "spec": _spec_type(cls, kind),
-        "decoding": Decoding,
-        "critic": CriticSpec,
-        "launch": LaunchSpec,
-    }
-    for key in nested.keys() & rest.keys():
-        rest[key] = read_section(nested[key], _pruned(rest[key]), file=file, prefix=f"{key}.")
+    kind = data.get("kind") if isinstance(data, dict) else None
     try:
-        return cls(**rest, **paths)
-    except TypeError as error:
-        raise BadInput(f"{error}.", file=file) from error
-
-
-def _spec_type(cls: type[Any], kind: str) -> type[Any]:
-    if cls is TuneJob:
-        return stage_named(kind).spec
-    return EmbeddedModel if cls is PretrainJob else SelfGenerated
-
-
-def _pruned(table: dict[str, Any]) -> dict[str, Any]:
-    """Without nulls, which TOML's reader does not know: an absent optional is its default."""
-    return {key: _pruned_value(value) for key, value in table.items() if value is not None}
-
-
-def _pruned_value(value: Any) -> Any:
-    if isinstance(value, dict):
-        return _pruned(value)
-    return [_pruned_value(one) for one in value] if isinstance(value, list) else value
+        # The kind of a training job is a field: one class serves every stage.
+        return build(KINDS[kind], data) if kind in STAGE_NAMES else build_kind(KINDS, data)
+    except Fault as fault:
+        raise fault.in_file(path) from None

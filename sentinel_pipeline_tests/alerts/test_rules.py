@@ -56,11 +56,11 @@ def test_recipes_are_shell_patterns(tmp_path: Path) -> None:
         ),
         (
             '[channels]\nteam = "x://"\n[[rules]]\non = "digest"\nto = ["taem"]\n',
-            "no channel 'taem'. Did you mean 'team'",
+            "unknown channel 'taem'. Did you mean 'team'",
         ),
         (
             '[[rules]]\non = "check_inconclusive"\nto = []\nnights = 0\n',
-            "nights.*is 0, expected at least 1",
+            "nights.*is 0, expected more than 0",
         ),
         ("links = 3\n", "unknown key. Did you mean 'link'"),
         ("[[rules]\n", "is not TOML"),

@@ -295,3 +295,22 @@ def test_with_one_sample_a_task_the_interval_is_wilsons() -> None:
             {"code": "passed", "trust": "separate", "outcome": "pass", "passed": number < 3},
         )
     assert tally.rates((1,))["interval"] == list(wilson(3, 10)[:2])
+
+
+def test_a_thought_is_no_part_of_the_program_and_an_unfinished_one_fails_by_name(
+    tmp_path: Path, problems: dict[str, Problem]
+) -> None:
+    rows = [
+        row(f"<think>{RIGHT}"),
+        row(f"<think>{WRONG}</think>\n{RIGHT}"),
+        row(f"<think>{RIGHT}</think>\n{WRONG}"),
+        {"task_id": "904", "solution": "Adds.\n</think>\n\ndef total(a, b): return a + b"},
+        row(f"<think>{RIGHT}"),
+    ]
+    with Grader(workers=1) as grader:
+        tally, results = graded(tmp_path, grader, problems, *rows)
+    assert [result["passed"] for result in results] == [False, True, False, True, False]
+    assert [{key: result[key] for key in given} for result, given in zip(results, rows)] == rows
+    expected = "failed: unfinished_thought: the thought never ended: there is no answer"
+    assert [result["result"] == expected for result in results] == [True, *[False] * 3, True]
+    assert (tally.infra, tally.codes["unfinished_thought"]) == (0, 2)

@@ -240,25 +240,25 @@ BAD: list[tuple[Any, str]] = [
     (SHAPES["messages"] | {"tests": 5}, "field: field 'tests': expected text, got int."),
     (
         SHAPES["messages"] | {"verifier": {"kind": "oracle"}},
-        "field: field 'verifier': verifier: expected an object whose",
+        "field: field 'verifier': kind: unknown kind 'oracle'. Known: constraints, ",
     ),
     (SHAPES["messages"] | {"verifier": "{"}, "field: field 'verifier': Expecting"),
     (
         SHAPES["messages"] | {"verifier": {"kind": "python_tests"}},
-        "missing 1 required keyword-only argument: 'tests'",
+        "tests: is missing and has no default",
     ),
     (
         SHAPES["messages"] | {"verifier": {"kind": "python_tests", "tests": [1]}},
-        "tests has the wrong type, list",
+        "tests: expected text, got list",
     ),
     (
         SHAPES["messages"]
         | {"verifier": {"kind": "patch_applies", "files": {"a": 1}, "expected": {}}},
-        "files has the wrong type, dict",
+        "files.a: expected text, got int",
     ),
     (
         SHAPES["messages"] | {"verifier": {"kind": "text_answer", "accepted": "yes"}},
-        "accepted has the wrong type, str",
+        "accepted: expected list, got str",
     ),
     ({"prompt": "x", "response": "a\ud800b"}, "encoding: holds a lone surrogate U+D800"),
 ]

@@ -130,10 +130,10 @@ def _turns(*roles: str) -> list[dict[str, Any]]:
             {
                 "messages": [
                     *_turns("user"),
-                    {"role": "assistant", "content": "a", "reasoning_content": "hm"},
+                    {"role": "assistant", "content": "a", "scratchpad": "hm"},
                 ]
             },
-            "field: messages[1].reasoning_content: is not understood here and would be lost",
+            "field: messages[1].scratchpad: is not understood here and would be lost",
         ),
         (
             {

@@ -108,3 +108,18 @@ def test_files_that_are_no_text_are_bad_input(tmp_path: Path, content: bytes) ->
     assert "cannot be read" in str(done.exception) and str(path) in str(done.exception)
     with pytest.raises(Exception, match="no such file"):
         list(read_outputs(outputs(tmp_path / "absent.jsonl")))
+
+
+def test_values_of_a_thought_are_not_taken_for_the_answers(tmp_path: Path) -> None:
+    rows = [
+        {"completion": '<think>{"a": 1}</think>{"a": 2}'},
+        {"completion": '<think>{"a": 1}'},
+        {"messages": [{"role": "assistant", "content": None, "reasoning_content": '{"a": 1}'}]},
+    ]
+    file = tmp_path / "outputs.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    done = CliRunner().invoke(app, ["extract", str(file)])
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [line["value"] for line in lines] == [{"a": 2}, None, None]
+    reason = "unfinished_thought: the thought never ended: there is no answer"
+    assert [line["error"] for line in lines] == [None, reason, reason]

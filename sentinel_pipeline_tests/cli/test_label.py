@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from sentinel_pipeline.cli import app
+from sentinel_pipeline.critic.thoughts import Parted, part
 from sentinel_pipeline.errors import BadInput
 from sentinel_pipeline.records import LABELS
 from sentinel_pipeline.store import Home, Ledger
@@ -132,3 +133,18 @@ def test_a_canary_that_the_critic_accepts_costs_the_licence(
         one["name"]: one for one in json.loads(done.stdout)["scorers"] if not one["licensed"]
     }
     assert set(refused) == {"critic"} and refused["critic"]["bad_accepted"] == 1
+
+
+def test_an_accepted_row_keeps_the_thought_that_came_in_a_field_and_is_read_again(
+    home: Home, tmp_path: Path
+) -> None:
+    answer = {"role": "assistant", "content": "Hello there.", "reasoning_content": "greet back"}
+    file, out = tmp_path / "rows.jsonl", tmp_path / "out"
+    file.write_text(json.dumps({"messages": [{"role": "user", "content": "Hi"}, answer]}) + "\n")
+    for source, number in ((file, 1), (out / "accepted.jsonl", 2)):
+        target = out if number == 1 else tmp_path / "again"
+        done = CliRunner().invoke(app, ["label", str(source), "--out", str(target), "--json"])
+        assert json.loads(done.stdout)["accepted"] == 1, done.output
+        (row,) = map(json.loads, (target / "accepted.jsonl").open(encoding="utf-8"))
+        text = row["completion"][0]["content"]
+        assert part(text) == Parted("\ngreet back\n", "Hello there.")

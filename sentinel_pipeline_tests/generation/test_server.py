@@ -10,12 +10,14 @@ from typing import Any
 
 import pytest
 
+from sentinel_pipeline.critic.score import Scorable, score
+from sentinel_pipeline.critic.thoughts import UNFINISHED, Parted, part
 from sentinel_pipeline.errors import BadInput, Infrastructure
 from sentinel_pipeline.generation import Decoding, Prompt, read_answers
 from sentinel_pipeline.generation.answers import Answer, answer_by
 from sentinel_pipeline.generation.cache import AnswerCache
 from sentinel_pipeline.generation.server import Server, ServerSpec
-from sentinel_pipeline.records import Message
+from sentinel_pipeline.records import FunctionCalls, Message, TextAnswer
 from sentinel_pipeline.records.conversation import place_of
 from sentinel_pipeline_tests.generation.served import completion, serving
 
@@ -297,3 +299,81 @@ def test_what_a_model_answered_before_is_not_asked_again(tmp_path: Path) -> None
     assert len(asked) == 14, "a torn row is asked again, whole ones are not"
     run("i", 2, model="abd")
     assert len(asked) == 14
+
+
+def reasoned(content: str | None, finish: str, field: str = "reasoning_content") -> dict[str, Any]:
+    body = completion(content, finish=finish)
+    body["choices"][0]["message"][field] = "two and two"
+    return body
+
+
+@pytest.mark.parametrize("field", ["reasoning_content", "reasoning"])
+def test_reasoning_stands_before_the_answer_as_a_thought(tmp_path: Path, field: str) -> None:
+    with (
+        serving(lambda body: (200, reasoned("It is 4.", "stop", field))) as served,
+        Server(spec(served.url)) as server,
+    ):
+        assert answer_by(server, prompts(1), Decoding(), tmp_path / "a.jsonl") == 0
+        assert server.ask([Message("user", "?")], max_tokens=9).text == "It is 4."
+    (row,) = read_answers(tmp_path / "a.jsonl")
+    assert part(row.completion) == Parted("\ntwo and two\n", "It is 4.")
+
+
+def test_reasoning_without_an_answer_is_a_failed_item_and_no_trouble_of_the_server(
+    tmp_path: Path,
+) -> None:
+    with (
+        serving(lambda body: (200, reasoned(None, "length"))) as served,
+        Server(spec(served.url)) as server,
+    ):
+        assert answer_by(server, prompts(1), Decoding(), tmp_path / "a.jsonl") == 0
+    (row,) = read_answers(tmp_path / "a.jsonl")
+    verifier = TextAnswer(must_contain=("two",))
+    (found,) = score(
+        [Scorable(row.id, prompts(1)[0].messages, row.completion, verifier, row.stopped)]
+    )
+    assert (row.stopped, found.outcome, found.reason) == (False, "fail", UNFINISHED)
+
+
+def test_a_later_turn_is_asked_with_the_earlier_answer_and_without_its_thought(
+    tmp_path: Path,
+) -> None:
+    with (
+        serving(lambda body: "<think>hm</think>\nfour") as served,
+        Server(spec(served.url)) as server,
+    ):
+        first = Prompt("c#1", (Message("user", "2+2?"),))
+        second = Prompt("c#2", (*first.messages, place_of("c#1"), Message("user", "sure?")))
+        assert answer_by(server, [first, second], Decoding(), tmp_path / "a.jsonl") == 0
+    assert [turn["content"] for turn in served.asked[-1]["messages"]] == ["2+2?", "four", "sure?"]
+
+
+CALL = {
+    "id": "c1",
+    "type": "function",
+    "function": {"name": "rain", "arguments": '{"city": "Braga"}'},
+}
+BROKEN = {"id": "c1", "type": "function", "function": {"name": "rain", "arguments": '{"city'}}
+
+
+@pytest.mark.parametrize(
+    ("message", "outcome"),
+    [({"tool_calls": [CALL]}, "pass"), ({"tool_calls": [BROKEN]}, "fail"), ({"refusal": "No."}, "fail")],
+)  # fmt: skip
+def test_a_reply_without_words_is_its_calls_or_its_refusal(
+    tmp_path: Path, message: dict[str, Any], outcome: str
+) -> None:
+    body = completion(None, finish="tool_calls")
+    body["choices"][0]["message"] |= message
+    with serving(lambda _: (200, body)) as served, Server(spec(served.url)) as server:
+        assert answer_by(server, prompts(1), Decoding(), tmp_path / "a.jsonl") == 0
+    (row,) = read_answers(tmp_path / "a.jsonl")
+    verifier = FunctionCalls(
+        functions='[{"name": "rain", "parameters": {"properties": {"city": {"type": "string"}}}}]',
+        expected='[{"rain": {"city": ["Braga"]}}]',
+    )
+    (found,) = score(
+        [Scorable(row.id, prompts(1)[0].messages, row.completion, verifier, row.stopped)]
+    )
+    assert row.stopped and row.completion.strip()
+    assert found.outcome == outcome

@@ -24,7 +24,7 @@ from sentinel_pipeline.records import (
     Verifier,
 )
 from sentinel_pipeline.records.data_spec import CategoryRule, MixSpec
-from sentinel_pipeline.records.mix_rules import check_mix
+from sentinel_pipeline.records.decode import validate
 from sentinel_pipeline.store import write_parquet
 
 CODE = "def total(values):\n    result = 0\n    for value in values:\n        result += value * 3\n    return result\n"
@@ -189,7 +189,7 @@ def test_a_recipe_names_categories_of_its_own() -> None:
         "testing": CategoryRule(words=("unit test",), sources=("file:t.jsonl",)),
     }
     spec = MixSpec(shares=shares, categories=rules)
-    check_mix(spec)
+    validate(spec)
     assert category_of(_candidate("Rows?", "select a from t"), spec) == ("sql", "rule")
     asked = _candidate("Write a Unit-Test for f", "def test_f():\n    assert f()")
     assert category_of(asked, spec).category == "executable_code", "the source is another"
@@ -214,7 +214,7 @@ def test_a_rule_that_cannot_be_meant_is_refused(
     name: str, rule: CategoryRule, message: str
 ) -> None:
     with pytest.raises(BadInput, match=message):
-        check_mix(MixSpec(shares={"sql": 1.0}, categories={name: rule}))
+        validate(MixSpec(shares={"sql": 1.0}, categories={name: rule}))
 
 
 TASK = Task(

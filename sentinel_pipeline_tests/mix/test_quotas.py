@@ -231,9 +231,9 @@ def test_tokens_fill_quotas_and_never_exceed_them() -> None:
     ("spec", "field"),
     [
         ({"shares": {"a": 0.5}}, "mix.shares"),
-        ({"shares": {"a": 1.5, "b": -0.5}}, "mix.shares"),
+        ({"shares": {"a": 1.5, "b": -0.5}}, "mix.shares.b"),
         ({"shares": {}}, "mix.shares"),
-        ({"shares": {"a": float("nan")}}, "mix.shares"),
+        ({"shares": {"a": float("nan")}}, "mix.shares.a"),
         ({"size": -1}, "mix.size"),
         ({"repair_share": 1.5}, "mix.repair_share"),
         ({"near_duplicates": 0.2}, "mix.near_duplicates"),

@@ -204,3 +204,15 @@ def test_the_critic_judges_stored_answers_and_a_missing_one_is_no_pair(tmp_path:
     path.write_text(json.dumps(rows[0]) + "\n")
     with pytest.raises(Infrastructure, match="7 of 8 answers are missing"):
         list(judge_answers(chats, path, 2, CriticSpec()))
+
+
+def test_two_answers_that_differ_in_their_thoughts_alone_are_no_pair() -> None:
+    with pytest.raises(BadInput, match="the two sides were too close"):
+        built([bad("<think>a</think>same"), good("<think>b</think>same")])
+    (pair,) = built([bad("<think>a</think>wrong"), good("<think>a</think>right")])
+    assert (pair.chosen, pair.rejected) == ("<think>a</think>right", "<think>a</think>wrong")
+
+
+def test_what_ends_within_its_thought_is_no_side_of_a_pair() -> None:
+    with pytest.raises(BadInput, match="0 pairs are left"):
+        built([bad("<think>and then"), good("right")])

@@ -96,6 +96,17 @@ def test_an_empty_answer_is_left_out() -> None:
     assert (len(built.answers), built.report.left_out["empty"]) == (2, 1)
 
 
+def test_a_thought_makes_no_other_answer_and_an_unfinished_one_is_none() -> None:
+    built = gathered(
+        answer(1, text="yes"),
+        answer(1, text="<think>\nWhy not?\n</think>\nyes"),
+        answer(2, False),
+        answer(3, False, text="<think>\nand on, and on"),
+    )
+    left = built.report.left_out
+    assert (len(built.answers), left["duplicate"], left["unfinished"]) == (2, 1, 1)
+
+
 def of_task(task: Task, desirable: bool) -> UnpairedAnswer:
     row = answer(0, desirable, text=task.reference if desirable else "pass")
     return replace(row, messages=task.messages, task_id=task.id)

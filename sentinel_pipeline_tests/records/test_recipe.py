@@ -48,7 +48,7 @@ def test_an_empty_recipe_has_the_seeds_defaults(tmp_path: Path) -> None:
         ("[mix.shares]\nexecutable_code = 0.5", "mix.shares", "sum to 0.5, expected 1"),
         (
             "[gates.pass_at_1]\nmetric = 'pass_at_1'\nthreshold = 40.0",
-            "gates.pass_at_1",
+            "gates.pass_at_1.threshold",
             "A rate of 40 % is written 0.40",
         ),
         ("[gates.mine]\nmetric = 'pass_at_1'", "gates.mine.threshold", "is missing"),
@@ -96,7 +96,7 @@ def test_an_empty_recipe_has_the_seeds_defaults(tmp_path: Path) -> None:
         ("[[decisions]]\nstage = 'stf'", "decisions[0].stage", "Did you mean 'sft'?"),
         ("[[decisions]]\nstage = 'sft'", "decisions[0].rules", "Add [[decisions.rules]]"),
         (
-            "[[decisions]]\nstage = 'sft'\nsuite = 'mbpp'",
+            "[[decisions]]\nstage = 'sft'\nsuite = 'mbpp'\nrules = [{action = 'stop', why = 'x'}]",
             "decisions[0].suite",
             "Add it to bench.suites",
         ),

@@ -107,7 +107,7 @@ def test_without_stages_the_sections_say_which_are_used(
     [
         ('stages = ["stf"]', "stages", "unknown training stage 'stf'. Did you mean 'sft'?"),
         ("stages = []", "stages", "names no stage"),
-        ("stages = [1]", "stages[0]", "expected str"),
+        ("stages = [1]", "stages[0]", "expected text"),
         ('stages = "sft"', "stages", "expected"),
         ('stages = ["dpo", "sft"]', "stages", "in the order of the chain"),
         ('stages = ["sft", "sft"]', "stages", "each stage once"),

@@ -66,45 +66,45 @@ def test_every_kind_has_a_category() -> None:
 @pytest.mark.parametrize(
     ("fields", "wrong"),
     [
-        ({"kind": "python_tests", "tests": ["assert f()"]}, "tests has the wrong type, list"),
+        ({"kind": "python_tests", "tests": ["assert f()"]}, "tests: expected text, got list"),
         (
             {"kind": "python_tests", "tests": "x", "setup": None},
-            "setup has the wrong type, NoneType",
+            "setup: expected text, got null",
         ),
         (
             {"kind": "stdio_tests", "inputs": "1", "outputs": ["1"]},
-            "inputs has the wrong type, str",
+            "inputs: expected list, got str",
         ),
         (
             {"kind": "stdio_tests", "inputs": [1], "outputs": ["1"]},
-            "inputs has the wrong type, list",
+            "inputs\\[0\\]: expected text, got int",
         ),
         (
             {"kind": "script_tests", "tests": "x", "language": "ruby"},
-            "language has the wrong type, str",
+            "language: 'ruby' is not a choice",
         ),
         (
             {"kind": "sql_answer", "setup": "", "query": "", "ordered": "yes"},
-            "ordered has the wrong type, str",
+            "ordered: expected bool, got str",
         ),
         (
             {"kind": "sql_answer", "setup": "", "query": "", "ordered": 1},
-            "ordered has the wrong type, int",
+            "ordered: expected bool, got int",
         ),
         (
             {"kind": "patch_applies", "files": {}, "expected": "x"},
-            "expected has the wrong type, str",
+            "expected: expected table, got str",
         ),
         (
             {"kind": "constraints", "instructions": [], "clean_stop": "no"},
-            "clean_stop has the wrong type, str",
+            "clean_stop: expected bool, got str",
         ),
-        ({"kind": "grounded_text", "min_words": True}, "min_words has the wrong type, bool"),
-        ({"kind": "grounded_text", "max_chars": "9"}, "max_chars has the wrong type, str"),
-        ({"kind": "shell_effect", "files": {"a": 1}}, "files has the wrong type, dict"),
+        ({"kind": "grounded_text", "min_words": True}, "min_words: expected int, got bool"),
+        ({"kind": "grounded_text", "max_chars": "9"}, "max_chars: expected int, got str"),
+        ({"kind": "shell_effect", "files": {"a": 1}}, "files\\.a: expected text, got int"),
         (
             {"kind": "shell_effect", "files": {}, "expected_files": []},
-            "expected_files has the wrong type, list",
+            "expected_files: expected table, got list",
         ),
     ],
 )

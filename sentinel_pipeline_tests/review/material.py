@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from sentinel_pipeline.records import PythonTests, ReviewTask
+from sentinel_pipeline.records import PythonTests
+from sentinel_pipeline.records.sft_candidate import ReviewTask
 
 SEED_RECORD: dict[str, Any] = {
     "id": "7b0c6c0e-0d0e-4a7e-9a55-0d2f6a7d1c11",

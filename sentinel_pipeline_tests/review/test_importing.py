@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sqlalchemy import func, select
 
 from sentinel_pipeline.errors import BadInput
-from sentinel_pipeline.records import SftCandidate
+from sentinel_pipeline.records.sft_candidate import SftCandidate
 from sentinel_pipeline.review import importing
 from sentinel_pipeline.review.cards import read_card
 from sentinel_pipeline.review.database import Database
@@ -86,9 +86,12 @@ def test_two_lines_of_one_id_in_one_file(desk: ReviewQueue, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"status": "done"}, "record: status: 'done' is not one of needs_review"),
-        ({"quality_score": 1.5}, "record: quality_score: 1.5 is out of range"),
-        ({"quality_score": True}, "record: quality_score: expected a number or null, got 'True'"),
+        (
+            {"status": "done"},
+            "record: status: 'done' is not a choice. Known: approved, discarded, model_rejected, needs_review",
+        ),
+        ({"quality_score": 1.5}, "record: quality_score: is 1.5, expected 0 to 1"),
+        ({"quality_score": True}, "record: quality_score: expected float, got bool (True)"),
         ({"prompt_messages": []}, "record: prompt_messages: expected a non-empty list"),
         (
             {"prompt_messages": [{"role": "assistant", "content": "x"}]},
@@ -96,7 +99,7 @@ def test_two_lines_of_one_id_in_one_file(desk: ReviewQueue, tmp_path: Path) -> N
         ),
         ({"id": ""}, "record: id: expected 1 to 200 characters"),
         ({"id": "a\u202eb"}, "record: id: holds characters that cannot be printed"),
-        ({"model_response": None}, "record: model_response: expected text, got NoneType"),
+        ({"model_response": None}, "record: model_response: expected text, got null"),
         (
             {"status": "approved"},
             "record: corrected_response: status is approved, but there is no correction",
@@ -122,7 +125,7 @@ def test_an_absent_null_is_not_a_null(desk: ReviewQueue, tmp_path: Path) -> None
     row = record(1)
     del row["corrected_response"]
     assert import_file(desk, write_lines(tmp_path / "a.jsonl", [row]), actor="ann").quarantined == 1
-    assert reasons(desk)[0][1] == "record: corrected_response: the key is missing"
+    assert reasons(desk)[0][1] == "record: corrected_response: is missing and has no default"
 
 
 def test_decided_records_keep_their_status_and_secrets_stay_out(
@@ -202,7 +205,9 @@ def test_tasks_beside_the_file_give_the_tests_and_complete_cards_later(
 def test_damaged_tasks_stop_the_import_before_anything(desk: ReviewQueue, tmp_path: Path) -> None:
     path = write_lines(tmp_path / "sft_candidates.jsonl", [SEED_RECORD])
     write_lines(tmp_path / "sft_candidates.tasks.jsonl", [{"task_id": "x"}])
-    with pytest.raises(BadInput, match=r"tasks\.jsonl:1: is no task: suite: the key is missing"):
+    with pytest.raises(
+        BadInput, match=r"tasks\.jsonl:1: is no task: suite: is missing and has no default"
+    ):
         import_file(desk, path, actor="ann")
     assert count(desk) == 0
 

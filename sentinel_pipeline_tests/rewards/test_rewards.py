@@ -219,3 +219,31 @@ def test_rewards_on_ray_ask_for_the_cluster_by_name(monkeypatch: pytest.MonkeyPa
     row = training_rows([CODE])[0]
     with pytest.raises(BadInput, match="RAY_ADDRESS|Ray is not installed"):
         Scoring(RewardSpec(engine="ray")).judge(["def f(x):\n    return x\n"], [row["verifier"]])
+
+
+def test_correctness_reads_the_answer_and_the_thought_rule_reads_both(judge: Scoring) -> None:
+    right, draft = CODE.reference, "def f(x):\n    return x"
+    completions = [
+        f"<think>{draft}</think>\n{right}",
+        f"<think>{right}</think>\n{draft}",
+        f"<think>{right}",
+        f"<think>{right}</think>",
+        right,
+    ]
+    functions, weights = reward_functions(["functions"], judge, {"functions_thought": 0.1})
+    values = {one.__name__: one(**columns([CODE] * 5, completions)) for one in functions}
+    assert values["functions"] == [1.0, 0.0, 0.0, 0.0, 1.0]
+    assert values["functions_thought"] == [1.0, 1.0, 0.0, 0.0, 0.0]
+    assert weights[-1] == 0.1
+
+
+def test_a_completion_begins_within_the_thought_that_the_template_opened(judge: Scoring) -> None:
+    functions, _ = reward_functions(["functions"], judge, opened="<think>\n")
+    given = columns([CODE] * 2, [f"hm\n</think>\n{CODE.reference}", CODE.reference])
+    assert functions[0](**given) == [1.0, 0.0]
+
+
+def test_a_thought_in_a_field_of_its_own_is_no_part_of_the_answer(judge: Scoring) -> None:
+    turn = {"role": "assistant", "content": CODE.reference, "reasoning_content": "def f(x): ..."}
+    given = columns([CODE], [CODE.reference]) | {"completions": [[turn]]}
+    assert TaskReward("functions", judge)(**given) == [1.0]

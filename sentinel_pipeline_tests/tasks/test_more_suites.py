@@ -415,7 +415,7 @@ def test_an_own_suite_whose_reference_fails_is_refused_by_name(tmp_path: Path) -
         ),
         (
             {"verifier": {"kind": "constraints", "instructions": "form:csv"}},
-            "instructions has the wrong type, str",
+            "instructions: expected list, got str",
         ),
         (
             {

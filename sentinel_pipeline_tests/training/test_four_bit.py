@@ -29,7 +29,7 @@ def test_without_bitsandbytes_it_says_what_to_install(
 
 def test_four_bit_without_an_adapter_is_bad_input(tmp_path: Path) -> None:
     recipe = tmp_path / "r.toml"
-    recipe.write_text("[sft]\nfour_bit = true\n")
+    recipe.write_text("[sft]\nload_in_4bit = true\n")
     with pytest.raises(BadInput, match=r"sft\.load_in_4bit.*cannot train.*method"):
         load_recipe(recipe)
 

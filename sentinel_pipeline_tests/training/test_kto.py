@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 
 from sentinel_pipeline.errors import EXIT_DONE, BadInput
 from sentinel_pipeline.generation.loading import load_model, load_tokenizer
-from sentinel_pipeline.records.kto_spec import KtoSpec, check_kto
+from sentinel_pipeline.records.kto_spec import KtoSpec
 from sentinel_pipeline.records.launch_spec import LaunchSpec
+from sentinel_pipeline.records.recipe import load_recipe
 from sentinel_pipeline.records.training_spec import Windows
 from sentinel_pipeline.training.checkpoints import complete_checkpoints
 from sentinel_pipeline.training.fit import TrainingSetup, load_trainable, open_watch
@@ -404,17 +405,23 @@ def test_a_weight_of_the_recipe_is_taken_and_the_other_follows_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "message"),
+    ("text", "field", "says"),
     [
-        ({"beta": 0.0}, r"kto\.beta.*is 0\.0, expected more than 0"),
-        ({"batch_size": 1}, r"kto\.batch_size.*is 1, expected 2 or more"),
-        ({"desirable_weight": -1.0}, r"kto\.desirable_weight.*is -1\.0, expected more than 0"),
+        ("beta = 0.0", "kto.beta", "Usual values are 0.01 to 0.5."),
+        ("batch_size = 1", "kto.batch_size", "the reference point is estimated within a batch"),
+        ("desirable_weight = -1.0", "kto.desirable_weight", "more than 0"),
+        ("answers = { max_ratio = 0.5 }", "kto.answers.max_ratio", "1 or more"),
+        ("answers = { max_per_class = 4 }", "kto.answers.max_per_class", "min_per_class = 8"),
     ],
 )
-def test_a_value_that_cannot_be_meant_is_refused(changes: dict[str, Any], message: str) -> None:
-    with pytest.raises(BadInput, match=message):
-        check_kto(KtoSpec(**changes), Path("recipe.toml"))
-    check_kto(KtoSpec(), Path("recipe.toml"))
+def test_a_value_that_cannot_be_meant_is_refused(
+    tmp_path: Path, text: str, field: str, says: str
+) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(f"[kto]\n{text}\n")
+    with pytest.raises(BadInput) as caught:
+        load_recipe(path)
+    assert caught.value.field == field and says in str(caught.value)
 
 
 def test_one_answer_a_batch_is_refused_before_a_model_is_loaded(
@@ -482,6 +489,22 @@ def test_a_loss_that_is_not_finite_names_the_key(tmp_path: Path, base: Path, ans
     with pytest.raises(BadInput, match=r"kto\.learning_rate.*loss is (nan|inf)"):
         run(job)
     assert not (job.out / "model").exists()
+
+
+def test_thoughts_are_left_out_unless_the_recipe_trains_on_them(
+    tmp_path: Path, base: Path, answers: Path
+) -> None:
+    rows = rows_of(answers)
+    thought = [{"role": "assistant", "content": "<think>\nHm.\n</think>\n\nYes."}]
+    path = tmp_path / "train.jsonl"
+    rows[0]["completion"] = thought
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    tokenizer = load_tokenizer(base)
+    plain = prepare_answers(path, tokenizer, 256)
+    whole = prepare_answers(path, tokenizer, 256, train_on_thoughts=True)
+    assert "Hm." not in tokenizer.decode(plain.answers[0].completion)
+    assert "Hm." in tokenizer.decode(whole.answers[0].completion)
+    assert plain.report.thoughts == whole.report.thoughts == 1
 
 
 def test_a_job_file_is_read_back(tmp_path: Path, base: Path, answers: Path) -> None:

@@ -12,6 +12,7 @@ from sentinel_pipeline.errors import BadInput
 from sentinel_pipeline.generation.loading import load_tokenizer
 from sentinel_pipeline.generation.prompts import render
 from sentinel_pipeline.records import Message
+from sentinel_pipeline.training.pair_tokens import prepare_pairs
 from sentinel_pipeline.training.tokens import IGNORED, prepare_rows
 
 
@@ -131,3 +132,73 @@ def test_a_row_of_another_shape_is_named_by_line(tmp_path: Path, tokenizer: Any,
     path.write_text(path.read_text() + row + "\n")
     with pytest.raises(BadInput, match=r"rows\.jsonl:2: expected"):
         prepare_rows(path, tokenizer, 128)
+
+
+THOUGHT = "<think>\nIt greets.\n</think>\n\n"
+
+
+def trained(prepared: Any, tokenizer: Any) -> list[str]:
+    return [
+        tokenizer.decode([label for label in row.labels if label != IGNORED])
+        for row in prepared.rows
+    ]
+
+
+def test_a_thought_is_trained_only_where_the_recipe_says_so(tmp_path: Path, tokenizer: Any) -> None:
+    path = rows_file(tmp_path, ("Say hi.", f"{THOUGHT}hi"), ("Say ho.", "ho"))
+    without = prepare_rows(path, tokenizer, 256)
+    assert trained(without, tokenizer) == ["hi<|im_end|>", "ho<|im_end|>"]
+    with_them = prepare_rows(path, tokenizer, 256, train_on_thoughts=True)
+    assert trained(with_them, tokenizer) == [f"{THOUGHT}hi<|im_end|>", "ho<|im_end|>"]
+    assert (without.report.thoughts, with_them.report.thoughts) == (1, 1)
+    assert without.rows[1] == with_them.rows[1], "a row without a thought is the same either way"
+
+
+def test_a_row_that_is_thought_alone_has_nothing_to_train(tmp_path: Path, tokenizer: Any) -> None:
+    rows = [("Say hi.", "<think>\nIt greets"), *[("Say ho.", "ho")] * 5]
+    report = prepare_rows(rows_file(tmp_path, *rows), tokenizer, 256).report
+    assert (report.rows, report.kept, report.fully_masked) == (6, 5, 1)
+
+
+def test_a_thought_in_a_field_is_treated_as_one_in_tags(tmp_path: Path, tokenizer: Any) -> None:
+    turn = {"role": "assistant", "content": "hi", "reasoning_content": "It greets."}
+    path = tmp_path / "rows.jsonl"
+    row = {"prompt": [{"role": "user", "content": "Say hi."}], "completion": [turn]}
+    path.write_text(json.dumps(row) + "\n")
+    assert trained(prepare_rows(path, tokenizer, 256), tokenizer) == ["hi<|im_end|>"]
+    whole = prepare_rows(path, tokenizer, 256, train_on_thoughts=True)
+    assert trained(whole, tokenizer) == [f"{THOUGHT}hi<|im_end|>"]
+
+
+def test_thoughts_of_earlier_turns_are_never_shown(tmp_path: Path, tokenizer: Any) -> None:
+    turns = [
+        {"role": "user", "content": "2+2?"},
+        {"role": "assistant", "content": f"{THOUGHT}four"},
+        {"role": "user", "content": "sure?"},
+    ]
+    path = tmp_path / "rows.jsonl"
+    row = {"prompt": turns, "completion": [{"role": "assistant", "content": "yes"}]}
+    path.write_text(json.dumps(row) + "\n")
+    (encoded,) = prepare_rows(path, tokenizer, 256, train_on_thoughts=True).rows
+    text = tokenizer.decode(encoded.input_ids)
+    assert "four" in text and "It greets" not in text
+
+
+def test_sides_that_differ_in_their_thoughts_alone_are_no_pair(
+    tmp_path: Path, tokenizer: Any
+) -> None:
+    def pair(chosen: str, rejected: str) -> dict[str, Any]:
+        sides = {"chosen": chosen, "rejected": rejected}
+        return {"prompt": [{"role": "user", "content": "Say hi."}]} | {
+            name: [{"role": "assistant", "content": text}] for name, text in sides.items()
+        }
+
+    rows = [pair(f"{THOUGHT}hi", "hi"), *[pair(f"{THOUGHT}hi", "<think>no</think>ho")] * 5]
+    path = tmp_path / "pairs.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    without = prepare_pairs(path, tokenizer, 256)
+    assert (without.report.kept, without.report.fully_masked) == (5, 1)
+    assert tokenizer.decode(without.pairs[0].rejected) == "ho<|im_end|>"
+    whole = prepare_pairs(path, tokenizer, 256, train_on_thoughts=True)
+    assert whole.report.kept == 6
+    assert tokenizer.decode(whole.pairs[0].chosen) == f"{THOUGHT}hi<|im_end|>"

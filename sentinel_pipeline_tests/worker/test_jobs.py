@@ -90,7 +90,7 @@ def test_the_recipe_fills_the_jobs(tmp_path: Path) -> None:
     [
         ({"kind": "sfft"}, "unknown kind 'sfft'.*Did you mean 'sft'"),
         ({"kind": None}, "unknown kind None"),
-        ({"modell": "x"}, "'modell'.*unknown field.*Did you mean 'model'"),
+        ({"modell": "x"}, "'modell'.*unknown key.*Did you mean 'model'"),
         (
             {"spec": {"num_train_epoch": 1}},
             r"'spec\.num_train_epoch'.*Did you mean 'num_train_epochs'",
@@ -99,7 +99,7 @@ def test_the_recipe_fills_the_jobs(tmp_path: Path) -> None:
             {"spec": {"num_train_epochs": "many"}},
             r"spec\.num_train_epochs.*expected float, got str",
         ),
-        ({"model": None}, "missing 1 required keyword-only argument: 'model'"),
+        ({"model": None}, "field 'model': expected path, got null"),
     ],
 )
 def test_a_faulty_job_is_named(tmp_path: Path, change: dict[str, object], said: str) -> None:
