@@ -7,13 +7,13 @@ is gold. What this module does not do: judge.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..errors import BadInput
 from ..records import LABELS, Candidate, Message, Verifier
-from ..records.verifiers import verifier_from_json
+from ..records.decode import Fault, build_kind
+from ..records.verifiers import KINDS
 from ..store.files import read_jsonl, sha256_file
 
 _FIELDS = frozenset({"id", "prompt", "completion", "verifier", "label", "reasons"})
@@ -64,7 +64,10 @@ def _canary(row: dict[str, Any]) -> Canary:
     if label is not None and (label not in LABELS or not reasons):
         raise ValueError(f"label {label!r} needs reasons, and must be one of {', '.join(LABELS)}")
     completion, given = row["completion"], row.get("verifier")
-    verifier: Verifier | None = verifier_from_json(json.dumps(given) if given is not None else None)
+    try:
+        verifier: Verifier | None = None if given is None else build_kind(KINDS, given)
+    except Fault as fault:
+        raise fault.below("verifier") from None
     candidate = Candidate(
         id=row["id"],
         source="canary",

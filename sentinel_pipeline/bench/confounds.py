@@ -1,9 +1,10 @@
 """Artifact detectors: is a difference between two models explained by how long, how fenced, how refused or how cut off answers are?
 
 Answers are matched on the feature (strata that predict the outcome *within* each model, so that model identity cannot pose as the
-feature) and the difference is estimated again inside the strata. A difference that vanishes there is explained: seed 003's 57 gains
-and 2 losses, all by length, are no evidence at p = 10^-12. Where a scorer is at hand, length is settled by experiment instead: the
-longer answers are cut to the length of their partners and scored again. What this module does not do: void a gate (``gates`` does).
+feature) and the difference is estimated again inside the strata. A difference that vanishes there is explained: the stage 1
+findings' 57 gains and 2 losses, all by length, are no evidence at p = 10^-12. Where a scorer is at hand, length is settled by
+experiment instead: the longer answers are cut to the length of their partners and scored again. What this module does not do:
+void a gate (``gates`` does).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import NamedTuple
 
 from ..critic.thoughts import part
 from ..gates.statistics import newcombe_paired
+from ..rates import difference, percent
 from ..records import Interval, SampleScore
 
 CutScorer = Callable[[Sequence[tuple[str, str]]], Sequence[str]]
@@ -123,8 +125,8 @@ def _matched(
     explains = _vanished(raw, matched, interval) and ruled >= RULED
     word = "explains it" if explains else "does not explain it"
     reason = (
-        f"{feature} {word}: {raw:+.1%} as measured, {matched:+.1%} [{interval.low:+.1%}, {interval.high:+.1%}] "
-        f"among answers matched on {feature}, which settles {ruled:.0%} of what passes and what fails"
+        f"{feature} {word}: {percent(raw, signed=True)} as measured, {difference(matched, interval)} "
+        f"among answers matched on {feature}, which settles {percent(ruled, 0)} of what passes and what fails"
     )
     return Finding(feature, raw, matched, interval, explains, reason)
 
@@ -239,6 +241,6 @@ def _cut_to_length(pairs: Sequence[Pair], raw: float, rescore: CutScorer) -> Fin
     word = "explains it" if explains else "does not explain it"
     reason = (
         f"length {word}: {len(saved)} of {len(cut)} failing answers pass when cut to the length of the other model's; "
-        f"{raw:+.1%} as measured, {matched:+.1%} [{interval.low:+.1%}, {interval.high:+.1%}] after that"
+        f"{percent(raw, signed=True)} as measured, {difference(matched, interval)} after that"
     )
     return Finding("length", raw, matched, interval, explains, reason)

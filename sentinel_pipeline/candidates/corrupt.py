@@ -58,7 +58,7 @@ def unparsable(task: Task, rng: Random) -> str:
 
 
 def truncated(task: Task, rng: Random) -> str:
-    """Cut off between 40 and 80 per cent, at a place where what is left is no whole answer."""
+    """Cut off between 40 and 80 per cent, at a place where what is left is not a whole answer."""
     text = task.reference
     cuts = list(range(max(1, len(text) * 2 // 5), max(2, len(text) * 4 // 5)))
     rng.shuffle(cuts)

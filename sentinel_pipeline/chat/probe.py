@@ -1,8 +1,8 @@
 """The format probe's verdict on exactly one checkpoint, from the newest report that there is of it.
 
 Evidence is a report of the suite ``format_probe``, a stage's or one of ``sentinel bench``, asked through the chat template, about
-weights of the same hash, scored by the licensed scorer of now. The rule is the recipe's own gate on that suite, else ``RULE``.
-What this module does not do: ask the model; a probe that nobody took is missing, and missing is no pass.
+weights of the same hash, scored by the current, licensed scorer version. The rule is the recipe's own gate on that suite, else
+``RULE``. What this module does not do: ask the model; a probe that nobody took is missing, and does not count as a pass.
 """
 
 from __future__ import annotations

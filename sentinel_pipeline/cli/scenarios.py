@@ -20,7 +20,7 @@ _WORDS = {True: "[green]holds[/]", False: "no", None: "[yellow]open[/]"}
 
 
 def ask_tree(home: Home, recipe: Recipe, curves: Path | None, out: Path | None) -> dict[str, Any]:
-    """What the tree makes of recorded curves; where a scenario is decided its recipe is written. Nothing is started.
+    """The recommended next step after recorded curves; where a scenario is decided its recipe is written. Nothing is started.
 
     Raises:
         BadInput: there are no curves yet, or they cannot be read.
@@ -30,7 +30,7 @@ def ask_tree(home: Home, recipe: Recipe, curves: Path | None, out: Path | None) 
     report = _report(recipe, decision, rows)
     if decision.scenario is not None:
         path = out or home.recipes / f"{decision.scenario.recipe}.toml"
-        lines = [_line(one) for one in report["evidence"]]
+        lines = [_line(evidence) for evidence in report["evidence"]]
         old = (home.recipes / f"{recipe.name}.toml").read_text(encoding="utf-8")
         written = write_next(next_recipe(old, decision.scenario, lines, recipe.name), path)
         report |= {"next_recipe": str(path), "written": written}
@@ -45,7 +45,7 @@ def _recorded(home: Home, recipe: str) -> Path:
 
 def _report(recipe: Recipe, decision: Decision, rows: list[dict[str, Any]]) -> dict[str, Any]:
     scenario = decision.scenario
-    found = watch(recipe.grpo.watch, curves_of(rows)) if recipe.grpo else []
+    watched = watch(recipe.grpo.watch, curves_of(rows)) if recipe.grpo else []
     return {
         "recipe": recipe.name,
         "step": rows[-1]["step"] if rows else None,
@@ -53,8 +53,8 @@ def _report(recipe: Recipe, decision: Decision, rows: list[dict[str, Any]]) -> d
         "scenario": scenario.name if scenario else None,
         "title": scenario.title if scenario else None,
         "because": scenario.because if scenario else None,
-        "evidence": [one.to_json() for one in decision.evidence],
-        "watch": [one._asdict() for one in found],
+        "evidence": [rule.to_json() for rule in decision.evidence],
+        "watch": [rule._asdict() for rule in watched],
         "would_decide": decision.would_decide or _no_scenario(decision),
         "next_recipe": None,
         "written": False,
@@ -67,34 +67,34 @@ def _no_scenario(decision: Decision) -> str | None:
     return "no scenario of the tree fits: continue the same recipe for half as many steps again, then ask again"
 
 
-def _line(one: dict[str, Any]) -> str:
-    if one["measured"] is None:
-        return f"{one['scenario']}: {one['metric']} {one['rule']}: not measured"
-    low, high = one["interval"]
-    holds = {True: "holds", False: "no", None: "open"}[one["holds"]]
+def _line(evidence: dict[str, Any]) -> str:
+    if evidence["measured"] is None:
+        return f"{evidence['scenario']}: {evidence['metric']} {evidence['rule']}: not measured"
+    low, high = evidence["interval"]
+    holds = {True: "holds", False: "no", None: "open"}[evidence["holds"]]
     return (
-        f"{one['scenario']}: {one['metric']} {one['rule']}: {one['measured']:.3f} "
-        f"[{low:.3f}, {high:.3f}] on {one['n']}: {holds}"
+        f"{evidence['scenario']}: {evidence['metric']} {evidence['rule']}: {evidence['measured']:.3f} "
+        f"[{low:.3f}, {high:.3f}] on {evidence['n']}: {holds}"
     )
 
 
 def _print(report: dict[str, Any]) -> None:
     table = Table("scenario", "metric", "rule", "measured [95 %]", "n", "")
-    for one in report["evidence"]:
+    for evidence in report["evidence"]:
         measured = "not measured"
-        if one["measured"] is not None:
-            measured = f"{one['measured']:.3f} [{one['interval'][0]:.3f}, {one['interval'][1]:.3f}]"
+        if evidence["measured"] is not None:
+            measured = f"{evidence['measured']:.3f} [{evidence['interval'][0]:.3f}, {evidence['interval'][1]:.3f}]"
         table.add_row(
-            one["scenario"],
-            one["metric"],
-            one["rule"],
+            evidence["scenario"],
+            evidence["metric"],
+            evidence["rule"],
             measured,
-            str(one["n"]),
-            _WORDS[one["holds"]],
+            str(evidence["n"]),
+            _WORDS[evidence["holds"]],
         )
     err.print(table)
-    for found in report["watch"]:
-        err.print(f"{found['action']}: {found['reason']}", markup=False, highlight=False)
+    for watched in report["watch"]:
+        err.print(f"{watched['action']}: {watched['reason']}", markup=False, highlight=False)
     if report["verdict"] == "decided":
         state = "written" if report["written"] else "there already, the same"
         err.print(

@@ -10,8 +10,8 @@ from typing import Any
 
 import dagster as dg
 
-from ..bench.report import with_interval
 from ..gates.simulation import ErrorRates, error_rates
+from ..rates import with_interval
 from ..records import GateVerdict
 from ..records.gate_spec import GatePolicy
 from ..records.recipe import Recipe

@@ -6,8 +6,9 @@ A recipe without a point after a stage decides nothing there. Trainers ask the l
 import dagster as dg
 
 from ..bench.compare import compare_reports
-from ..bench.report import report_from_json, with_interval
+from ..bench.report import report_from_json
 from ..gates.decisions import Evidence, evaluate
+from ..rates import with_interval
 from ..records.decision_spec import GOING_ON, Decision, DecisionPoint
 from ..records.stages import BASE, REPORT_STAGES, report_of
 from ..store import Artifact

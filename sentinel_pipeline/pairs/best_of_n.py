@@ -3,8 +3,8 @@ judge where the recipe asks for it: an accepted answer is then one that both acc
 
 A task gives one pair at most: an accepted answer against one that is not, far enough apart, of the kind of rejection that is
 rarest so far as the task has a choice. Two sides differ in their answers, not in their thoughts alone, and what ends within its
-thought, which is no answer, is no side. No kind takes more than its quota; what is left out is counted, never replaced. What this
-module does not do: draw answers (a worker does), or ask a judge (``judged`` does).
+thought, which is not an answer, is not a side. No kind takes more than its quota; what is left out is counted, never replaced. What
+this module does not do: draw answers (a worker does), or ask a judge (``judged`` does).
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from ..critic.thoughts import part
 from ..errors import BadInput, Infrastructure
 from ..generation.answers import Answer, read_answers
 from ..llm_judge.verdicts import read_verdicts
+from ..rates import percent
 from ..records import (
     LABELS,
     REJECTION_KINDS,
@@ -319,6 +320,6 @@ def within_quotas(
 def _refuse_void(tally: Counter[str]) -> None:
     if tally["infra"] > MAX_INFRA_SHARE * tally["answers"]:
         raise Infrastructure(
-            f"{tally['infra']} of {tally['answers']} answers could not be scored (at most {MAX_INFRA_SHARE:.0%}): "
-            "mend the sandbox, then run again."
+            f"{tally['infra']} of {tally['answers']} answers could not be scored (at most {percent(MAX_INFRA_SHARE, 0)}): "
+            "fix the sandbox, then run again."
         )

@@ -32,7 +32,7 @@ LEFT_OUT = {
     "left_open": "infrastructure left the label open",
     "secret": "a rejected answer holds a secret",
     "empty": "the answer is empty",
-    "unfinished": "it ends within its thought and is no answer",
+    "unfinished": "it ends within its thought, without an answer",
     "duplicate": "the same answer to the same prompt is there already",
     "overruled": "a person says the opposite of the critic",
     "contradicted": "two labels of one kind contradict each other",

@@ -231,9 +231,9 @@ def _custom(kind: type[Any], value: Any) -> Any:
     raise msgspec.ValidationError(f"expected {kind.__name__}")
 
 
-def _fault(found: _Value) -> Fault | None:
+def _fault(place: _Value) -> Fault | None:
     """What is wrong with this very value; None where nothing is."""
-    key, hint, value = found
+    key, hint, value = place
     if value is MISSING:
         return Fault("is missing and has no default", key)
     try:
@@ -265,16 +265,20 @@ def _fault(found: _Value) -> Fault | None:
 def _range(bounds: msgspec.Meta, value: float) -> str:
     """Bounds in words. An upper bound that only keeps numbers workable is told where it is the broken one, and else not."""
     high = bounds.le if bounds.le is not None else bounds.lt
-    technical = high is not None and high >= LARGEST
-    if technical and value >= LARGEST:
-        return f"at most {high:,}"
-    if high is None or technical:
+    upper = "at most" if bounds.le is not None else "below"
+    if high is not None and high >= LARGEST and value >= high:
+        return f"{upper} {high:,}"
+    if high is None or high >= LARGEST:
         return f"more than {bounds.gt:g}" if bounds.gt is not None else f"{bounds.ge:g} or more"
     if bounds.gt is not None:
-        return f"more than {bounds.gt:g} and {'at most' if bounds.le is not None else 'below'} {high:g}"
+        return f"more than {bounds.gt:g} and {upper} {high:g}"
     if bounds.ge is not None:
-        return f"{bounds.ge:g} to {'' if bounds.le is not None else 'below '}{high:g}"
-    return f"{'at most' if bounds.le is not None else 'below'} {high:g}"
+        return (
+            f"{bounds.ge:g} to {high:g}"
+            if upper == "at most"
+            else f"{bounds.ge:g} to below {high:g}"
+        )
+    return f"{upper} {high:g}"
 
 
 def _join(parent: str, key: str) -> str:

@@ -1,4 +1,4 @@
-"""Everything that must hold before a checkpoint is given away, gathered once and refused with every reason at once.
+"""Everything that must hold before a checkpoint is published, gathered once and refused with every reason at once.
 
 What this module does not do: judge anew. Verdicts are the ledger's, parity is what the checkpoint's own worker measured.
 """
@@ -22,14 +22,14 @@ from ..store.retention import with_ancestors
 
 
 class Evidence(NamedTuple):
-    """A checkpoint, and what allows giving it away."""
+    """A checkpoint, and what allows publishing it."""
 
     recipe: Recipe
     stage: str
     checkpoint: Artifact
     report: Artifact
     verdicts: tuple[GateVerdict, ...]
-    """The blocking gates of the stage: each passed, on exactly this report, by the scorer and the policy of now."""
+    """The blocking gates of the stage: each passed, on exactly this report, by the current scorer version and policy."""
     parity: dict[str, Any]
     ancestors: tuple[Artifact, ...]
     """The checkpoint and all that it was made from, oldest first."""
@@ -72,7 +72,7 @@ def gather(store: Store, recipe: Recipe, stage: str | None) -> Evidence:
     ]
     reasons += [parity] if isinstance(parity, str) else []
     if reasons:
-        raise GateRefused(f"{recipe.name}:{stage} is not released: {' '.join(reasons)}")
+        raise GateRefused(f"{recipe.name}/{stage} is not released: {' '.join(reasons)}")
     return Evidence(
         recipe,
         stage,

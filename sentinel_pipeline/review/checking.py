@@ -146,7 +146,7 @@ def require_pass(connection: Connection, card: Card, text: str) -> str:
         raise Refused(
             f"the checks do not pass: {result.reason}.",
             field="correction",
-            fix="Mend the text and check again.",
+            fix="Correct the text and check again.",
         )
     return "tests" if result.tested else "form"
 

@@ -88,7 +88,7 @@ def sign(
     """Put a lead's signature under the proof that they saw.
 
     Raises:
-        Refused: the person is no lead.
+        Refused: the person is not a lead.
         Conflict: the proof was rebuilt since they saw it.
         Unknown: the recipe has no gap proof.
     """

@@ -91,7 +91,7 @@ class Ledger:
             raise
         except (sqlite3.DatabaseError, OSError) as error:
             raise Infrastructure(
-                f"the ledger {self.path} cannot be used: {error}. Run again when that is mended."
+                f"the ledger {self.path} cannot be used: {error}. Fix that, then run again."
             ) from error
 
     def record(self, verdict: GateVerdict, *, recipe: str, run_id: str) -> None:

@@ -1,4 +1,4 @@
-"""The watch over a GRPO run: eval rewards at each window, coverage, seed 002's rules over the live curves.
+"""The watch over a GRPO run: eval rewards at each window, coverage, the V4.1 handoff's rules over the live curves.
 
 A window asks the held-out prompts twice: sampled, each with the same draws as in every other window, for the mean reward of each
 task; and greedily, for Pass@1 and syntax rate, which no reward weight enters. Rules are ``gates.curves``'s; here they act.

@@ -1,4 +1,4 @@
-"""The gate within a training run: past ``gate_step`` a model is trained only when its window there passes (seed 000).
+"""The gate within a training run: past ``gate_step`` a model is trained only when its window there passes (the auto-critic plan).
 
 The verdict is a gate's: three outcomes, decided on the whole interval, too few items are inconclusive and go no further. The window
 is one look of its own, planned beforehand. What this module does not do: stop anything, or keep verdicts.

@@ -1,4 +1,4 @@
-"""Seed 000's stop rules over the windows of a training run, as pure functions: no clock, no files, no state.
+"""The auto-critic plan's stop rules over the windows of a training run, as pure functions: no clock, no files, no state.
 
 What this module does not do: statistics. These rules save device time; whether a model is good is the gates' business.
 """
@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from ..gates.intervals import newcombe
 from ..gates.sequential import look_alphas
+from ..rates import percent
 from ..records.training_spec import Windows
 
 
@@ -52,7 +53,7 @@ def syntax_dropped(windows: Sequence[Window], drops: int) -> str | None:
         or any(later >= earlier for earlier, later in pairwise(rates))
     ):
         return None
-    return f"syntax_drop: the syntax rate fell {drops} windows in a row, from {rates[0]:.1%} to {rates[-1]:.1%}"
+    return f"syntax_drop: the syntax rate fell {drops} windows in a row, from {percent(rates[0])} to {percent(rates[-1])}"
 
 
 Risen = Callable[[Window, Window], bool]
@@ -79,13 +80,13 @@ def significant_rise(every: int, by_step: int, alpha: float) -> Risen:
 
 
 def no_gain(windows: Sequence[Window], by_step: int, risen: Risen = any_rise) -> str | None:
-    """At ``by_step`` or later no window has ``risen`` above the first one; one window alone is no evidence. 0 switches it off."""
+    """At ``by_step`` or later no window has ``risen`` above the first one; one window alone does not decide. 0 switches it off."""
     scored = [window for window in windows if window.pass_at_1 is not None]
     if by_step < 1 or len(scored) < 2 or windows[-1].step < by_step:
         return None
     if any(risen(scored[0], later) for later in scored[1:]):
         return None
-    return f"no_gain: Pass@1 has not risen above the first window's {scored[0].pass_at_1:.1%} by step {windows[-1].step}"
+    return f"no_gain: Pass@1 has not risen above the first window's {percent(scored[0].pass_at_1)} by step {windows[-1].step}"
 
 
 def best_window(windows: Sequence[Window]) -> Window | None:

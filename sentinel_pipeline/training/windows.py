@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from ..errors import BadInput
 from ..generation.answers import Answer
 from ..generation.prompts import prompts_of
+from ..rates import percent
 from ..records import Task
 from ..records.conversation import needs
 from ..records.decoding import Decoding
@@ -116,9 +117,9 @@ def describe(window: Window) -> str:
     rate = (
         "nothing scored"
         if window.pass_at_1 is None
-        else f"Pass@1 {window.pass_at_1:.0%} of {window.n}"
+        else f"Pass@1 {percent(window.pass_at_1, 0)} of {window.n}"
     )
-    syntax = "" if window.syntax_rate is None else f", syntax {window.syntax_rate:.0%}"
+    syntax = "" if window.syntax_rate is None else f", syntax {percent(window.syntax_rate, 0)}"
     return f"window at step {window.step}: {rate}{syntax}, stopped by itself {window.stopped}"
 
 

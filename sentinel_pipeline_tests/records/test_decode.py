@@ -144,6 +144,7 @@ def test_no_number_of_a_recipe_is_without_bounds_but_those_that_may_be_anything(
         ),
         (f"seed = {10**30}", "seed", "is too large, expected a number of at most 64 bits"),
         ("seed = -1", "seed", "is -1, expected 0 or more"),
+        (f"seed = {2**32}", "seed", "is 4294967296, expected below 4,294,967,296"),
         ("description = 2024-01-01", "description", "got date (2024-01-01)"),
         ("sft = 3", "sft", "expected table, got int (3)"),
         ("candidates.hub = 'x'", "candidates.hub", "expected list, got str ('x')"),
@@ -382,6 +383,7 @@ def test_every_record_survives_its_row(cls: type[Any], data: st.DataObject) -> N
     [
         ({"id": 3}, "id: expected text, got int"),
         ({"verifier": None}, "verifier: expected text, got null"),
+        ({"verifier": '{"kind": "x"}'}, "verifier.kind: unknown kind 'x'. Known: constraints"),
         ({"messages": []}, "messages: expected a non-empty list"),
         ({"reference": None}, "reference: expected text, got null"),
     ],

@@ -28,7 +28,7 @@ def test_two_syntax_drops_in_a_row_stop_with_both_ends_named() -> None:
     windows = [window(250, syntax=0.9), window(500, syntax=0.8), window(750, syntax=0.7)]
     assert (
         syntax_dropped(windows, 2)
-        == "syntax_drop: the syntax rate fell 2 windows in a row, from 90.0% to 70.0%"
+        == "syntax_drop: the syntax rate fell 2 windows in a row, from 90.0 % to 70.0 %"
     )
 
 
@@ -54,7 +54,7 @@ def test_no_gain_by_the_step_stops() -> None:
     assert no_gain(windows[:2], 750) is None
     assert (
         no_gain(windows, 750)
-        == "no_gain: Pass@1 has not risen above the first window's 40.0% by step 750"
+        == "no_gain: Pass@1 has not risen above the first window's 40.0 % by step 750"
     )
 
 
@@ -92,7 +92,7 @@ def test_with_alpha_spent_a_small_rise_is_no_gain_and_a_large_one_is() -> None:
 
     assert (
         stop_reason(windows(35), rules)
-        == "no_gain: Pass@1 has not risen above the first window's 40.0% by step 1000"
+        == "no_gain: Pass@1 has not risen above the first window's 40.0 % by step 1000"
     )
     assert stop_reason(windows(35), Windows(eval_steps=250, early_stop_step=1000)) is None
     assert stop_reason(windows(60), rules) is None

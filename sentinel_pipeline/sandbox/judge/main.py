@@ -27,8 +27,8 @@ from ...records import (
 from ...records.verifiers import KINDS
 from ..outcomes import Limits, Outcome, one_line
 from . import python_tests, script_tests, shell_effect, sql_answer, stdio_tests
+from .finding import Finding
 from .python_tests import Judgement
-from .remote import Finding
 from .tools import Tools
 from .zygotes import Lost, Zygote
 
@@ -70,10 +70,16 @@ class Judge:
         except Lost:
             try:
                 judgement = self._judge(program["code"], verifier, limits)
-            except Infrastructure as error:
+            except Exception as error:
+                self._drop_all()
                 judgement = Judgement(Finding("infra", str(error)), None, True)
         except Infrastructure as error:
             judgement = Judgement(Finding("infra", str(error)), None, False)
+        except Exception as error:
+            # A fault of ours, in the middle of who knows what: the next program gets fresh processes.
+            self._drop_all()
+            detail = f"a fault of the judge: {type(error).__name__}: {error}"
+            judgement = Judgement(Finding("infra", detail), None, False)
         finding, end = judgement.finding, judgement.end
         return {
             "outcome": _OUTCOMES.get(finding.code, Outcome.FAIL).value,
@@ -136,6 +142,10 @@ class Judge:
 
     def _start(self, kind: str, limits: Limits) -> Zygote:
         return Zygote(kind, self.layers, limits.disk_mib, self.tools.of(kind))
+
+    def _drop_all(self) -> None:
+        for kind in list(self.zygotes):
+            self._drop(kind)
 
     def _drop(self, kind: str) -> None:
         self.zygotes.pop(kind).close()

@@ -11,8 +11,8 @@ from typing import Any
 
 from ...records import ShellEffect
 from ..outcomes import Limits, shown
+from .finding import Finding
 from .python_tests import PASSED, Judgement, why_ended
-from .remote import Finding
 from .zygotes import SHELL, End, Zygote
 
 

@@ -9,8 +9,8 @@ import os
 
 from ...records import StdioTests
 from ..outcomes import Limits, shown
+from .finding import Finding
 from .python_tests import PASSED, Judgement, in_time, loaded, why_ended
-from .remote import Finding
 from .sessions import split_frames
 from .zygotes import End, Zygote
 

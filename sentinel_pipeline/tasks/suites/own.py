@@ -104,7 +104,7 @@ def _check_meaning(checked: Verifier) -> None:
 def _object(name: str, text: str) -> None:
     """Raises ValueError: not a JSON object."""
     if not isinstance(json.loads(text), dict):
-        raise ValueError(f"{name} is no JSON object")
+        raise ValueError(f"{name} is not a JSON object")
 
 
 def messages(row: SuiteRow) -> tuple[Message, ...]:
