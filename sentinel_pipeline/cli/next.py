@@ -10,6 +10,7 @@ import typer
 
 from ..errors import EXIT_GATE, BadInput
 from ..records.decision_spec import GOING_ON
+from ..records.stages import GRPO
 from ..store import Ledger, Store, find_home
 from ..store.address import recipe_address
 from .console import AsJson, emit, say
@@ -66,7 +67,7 @@ def next_step(
         elif only_stage is not None:
             say(f"after {stage}: the recipe has no decision point here")
     tree = {}
-    if loaded.next and only_stage in (None, "grpo"):
+    if loaded.next and only_stage in (None, GRPO.name):
         tree = ask_tree(home, loaded, curves, out)
     if as_json:
         trail = [asdict(decision) for decision in ledger.decisions(recipe=name)]
