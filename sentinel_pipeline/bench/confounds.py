@@ -9,23 +9,18 @@ void a gate (``gates`` does).
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from math import log, sqrt
 from typing import NamedTuple
 
 from ..critic.thoughts import part
 from ..gates.statistics import newcombe_paired
+from ..generation.refusals import refuses
 from ..rates import difference, percent
 from ..records import Interval, SampleScore
 
 CutScorer = Callable[[Sequence[tuple[str, str]]], Sequence[str]]
 """Scores (task id, completion) pairs: their outcomes, in order."""
-_REFUSAL = re.compile(
-    r"^\W*(i['’]?m sorry|i am sorry|sorry[,.]|i can(?:no|['’])t|i am unable|i['’]?m unable|i won['’]t|as an ai|"
-    r"desculpe|não posso|nao posso|não consigo)",
-    re.IGNORECASE,
-)
 _CUTS = 2
 _Z = 1.959963984540054
 KEPT = 0.5
@@ -72,7 +67,7 @@ def explained(
     features: tuple[tuple[str, Callable[[SampleScore], float]], ...] = (
         ("length", lambda s: float(len(s.completion))),
         ("format", lambda s: float("```" in part(s.completion).answer)),
-        ("refusal", lambda s: float(bool(_REFUSAL.match(part(s.completion).answer)))),
+        ("refusal", lambda s: float(refuses(part(s.completion).answer))),
         ("truncation", lambda s: float(not s.stopped)),
     )
     findings = [_matched(name, value, pairs, raw[0]) for name, value in features]

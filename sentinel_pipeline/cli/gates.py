@@ -12,7 +12,7 @@ from ..errors import BadInput, did_you_mean
 from ..gates import policy_hash
 from ..gates.simulation import error_rates
 from ..rates import percent, with_interval
-from ..records import GateVerdict
+from ..records import GateVerdict, VerdictKey
 from ..records.gate_spec import GatePolicy
 from ..store import Ledger, find_home
 from .console import AsJson, emit, err
@@ -129,8 +129,11 @@ def _stale(verdict: GateVerdict, policy: GatePolicy | None) -> str | None:
     """Why a verdict lets nothing go on any more, or None."""
     from ..critic.version import scorer_version
 
-    if verdict.scorer_version != scorer_version():
-        return f"decided by scorer {verdict.scorer_version}, now {scorer_version()}"
-    if policy is not None and verdict.policy_hash != policy_hash(policy):
-        return "the gate's policy has changed since"
-    return None
+    key = VerdictKey(
+        name=verdict.name,
+        subject=verdict.subject,
+        subject_hash=verdict.subject_hash,
+        scorer_version=scorer_version(),
+        policy_hash=policy_hash(policy) if policy else verdict.policy_hash,
+    )
+    return verdict.stale(key)

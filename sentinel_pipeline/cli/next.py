@@ -14,7 +14,7 @@ from ..records.stages import GRPO
 from ..store import Ledger, Store, find_home
 from ..store.address import recipe_address
 from .console import AsJson, emit, say
-from .scenarios import ask_tree
+from .next_recipe import decide_next_recipe
 
 
 def next_step(
@@ -31,9 +31,9 @@ def next_step(
 ) -> None:
     """Show what RECIPE's decision points said about its reports, and the recommended next step.
 
-    After a finished GRPO run the recipe's scenarios are checked too. Where one is decided, the next recipe is written with its
-    evidence; where the evidence does not decide, the output names the run that would. Nothing is started. Exit code 3 when a
-    decision says to stop or to investigate.
+    After a finished GRPO run the recipe's point over its curves is checked too. Where a rule is decided, the next recipe is
+    written with its evidence; where the evidence does not decide, the output names the run that would. Nothing is started.
+    Exit code 3 when a decision says to stop or to investigate.
 
     Examples:
 
@@ -44,8 +44,8 @@ def next_step(
     home = find_home()
     name, only_stage = recipe_address(home, recipe)
     loaded = home.recipe(name)
-    if not (loaded.decisions or loaded.next):
-        fix = "Add [[decisions]] points or [[next]] scenarios to it."
+    if not loaded.decisions:
+        fix = "Add [[decisions]] points to it."
         raise BadInput(
             f"recipe {name!r} has no decision tree: only its gates decide.",
             field="decisions",
@@ -67,8 +67,9 @@ def next_step(
         elif only_stage is not None:
             say(f"after {stage}: the recipe has no decision point here")
     tree = {}
-    if loaded.next and only_stage in (None, GRPO.name):
-        tree = ask_tree(home, loaded, curves, out)
+    over_curves = loaded.decision_after(GRPO.name, "curves")
+    if over_curves is not None and only_stage in (None, GRPO.name):
+        tree = decide_next_recipe(home, loaded, over_curves, curves, out)
     if as_json:
         trail = [asdict(decision) for decision in ledger.decisions(recipe=name)]
         action = newest.action if newest else None

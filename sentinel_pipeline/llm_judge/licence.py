@@ -13,11 +13,11 @@ from typing import Literal, NamedTuple
 
 from ..errors import BadInput
 from ..gates.effects import cohens_kappa
+from ..gates.keys import policy_hash
 from ..gates.statistics import binomial_test_less
 from ..rates import percent
-from ..records import GateVerdict, Interval, Message
+from ..records import Decided, GateVerdict, Interval, Message, VerdictKey
 from ..records.judge_spec import JudgeSpec
-from ..records.recipe import section_hash
 from ..store import Ledger
 from ..tasks.suites.own import messages
 from ..tasks.suites.rows import SuiteRow, read_rows
@@ -228,18 +228,15 @@ def _second(spec: JudgeSpec, answers: Answers) -> Check:
 
 def licence_verdict(identity: Identity, spec: JudgeSpec, licence: Licence) -> GateVerdict:
     """The licence as the ledger keeps it."""
-    return GateVerdict(
-        name=GATE,
-        subject=f"judge/{identity.name}",
-        subject_hash=identity.judge_hash,
-        verdict=licence.verdict,
-        measured=licence.kappa,
-        threshold=spec.min_kappa,
-        n=licence.n,
-        interval=licence.interval,
-        reason=licence.reason,
-        scorer_version=identity.prompt_version,
-        policy_hash=section_hash(spec.bars())[:16],
+    return _licence_key(identity, spec).verdict(
+        Decided(
+            verdict=licence.verdict,
+            measured=licence.kappa,
+            threshold=spec.min_kappa,
+            n=licence.n,
+            interval=licence.interval,
+            reason=licence.reason,
+        )
     )
 
 
@@ -249,10 +246,14 @@ def require_licence(ledger: Ledger, identity: Identity, spec: JudgeSpec) -> Gate
     Raises:
         GateRefused: this judge, with this prompt and rubric, has none that passed under these bars.
     """
-    return ledger.require(
-        GATE,
+    return ledger.require(_licence_key(identity, spec))
+
+
+def _licence_key(identity: Identity, spec: JudgeSpec) -> VerdictKey:
+    return VerdictKey(
+        name=GATE,
         subject=f"judge/{identity.name}",
         subject_hash=identity.judge_hash,
         scorer_version=identity.prompt_version,
-        policy_hash=section_hash(spec.bars())[:16],
+        policy_hash=policy_hash(spec.bars()),
     )

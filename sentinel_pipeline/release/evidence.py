@@ -9,11 +9,10 @@ import json
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from ..audit.licence import refusal
-from ..audit.scorers import SCORERS
+from ..audit.scorers import unlicensed
 from ..critic.version import scorer_version
 from ..errors import BadInput, GateRefused, Infrastructure, did_you_mean
-from ..gates import policy_hash
+from ..gates.keys import report_key
 from ..records import GateVerdict
 from ..records.recipe import Recipe
 from ..store import Artifact, Ledger, Store, skipped_reason
@@ -106,27 +105,19 @@ def _verdicts(
     """Of each blocking gate its verdict, or why there is none that allows going on."""
     ledger = Ledger(store.home.ledger)
     verdicts: list[GateVerdict | str] = []
-    if reason := refusal(ledger, SCORERS, scorer_version()):
+    if reason := unlicensed(ledger):
         verdicts.append(reason)
-    blocking = {
-        name: policy
+    blocking = [
+        name
         for name, policy in recipe.gates.items()
         if (policy.stage, policy.severity) == (stage, "block")
-    }
+    ]
     if not blocking:
         verdicts.append(f"No blocking gate judges stage {stage}: no evidence is not a pass.")
-    for name, policy in blocking.items():
-        against = store.find(f"{policy.against}_report") if policy.against else None
+    for name in blocking:
         try:
             verdicts.append(
-                ledger.require(
-                    name,
-                    subject=f"{recipe.name}/{report.manifest.asset}",
-                    subject_hash=report.hash,
-                    scorer_version=scorer_version(),
-                    policy_hash=policy_hash(policy),
-                    against_hash=against.hash if against else None,
-                )
+                ledger.require(report_key(store, recipe, name, report, scorer_version()))
             )
         except GateRefused as error:
             verdicts.append(str(error))

@@ -18,6 +18,7 @@ from ..gates.statistics import mcnemar_exact, wilson
 from ..rates import percent, with_interval
 from ..records import SampleScore
 from ..records.recipe import Recipe
+from ..records.report import MAX_INFRA_SHARE
 from ..store import Artifact, Home, Store
 from ..worker.jobs import AnswerJob, answer_job, read_job, write_job
 from ..worker.models import files_hash
@@ -25,8 +26,6 @@ from .gap_models import has_chat_template
 
 ALPHA = 0.05
 """Error rate of leaving the preferred candidate without cause, divided among the others."""
-MAX_INFRA_SHARE = 0.02
-"""More answers than this left open by infrastructure and nothing is chosen."""
 
 
 class Probed(NamedTuple):
