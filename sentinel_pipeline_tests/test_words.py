@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import pytest
 
-from .conftest import ROOT
+from sentinel_pipeline_tests.conftest import ROOT
 
 PACKAGE = ROOT / "sentinel_pipeline"
 REFUSED = {

@@ -8,8 +8,7 @@ import pytest
 
 from sentinel_pipeline.alerts.rules import Kind, load_rules
 from sentinel_pipeline.errors import BadInput
-
-from ..conftest import ROOT
+from sentinel_pipeline_tests.conftest import ROOT
 
 
 def written(folder: Path, text: str) -> Path:

@@ -216,7 +216,7 @@ def test_an_answer_to_no_item_of_the_suite_is_refused(tasks: list[Task]) -> None
 
 
 def test_verdicts_of_an_old_scorer_are_named(tmp_path: Path) -> None:
-    from ..store.test_ledger import VERDICT
+    from sentinel_pipeline_tests.store.test_ledger import VERDICT
 
     ledger = Ledger(tmp_path / "ledger.sqlite")
     ledger.record(VERDICT, recipe="tiny", run_id="r")

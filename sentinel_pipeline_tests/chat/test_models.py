@@ -14,8 +14,13 @@ from sentinel_pipeline.errors import BadInput, GateRefused
 from sentinel_pipeline.generation.targets import find_target
 from sentinel_pipeline.store import Home, Store
 from sentinel_pipeline.worker.device import device_lock
-
-from .material import add_checkpoint, add_probe, license_scorers, report_json, write_model
+from sentinel_pipeline_tests.chat.material import (
+    add_checkpoint,
+    add_probe,
+    license_scorers,
+    report_json,
+    write_model,
+)
 
 
 @pytest.fixture

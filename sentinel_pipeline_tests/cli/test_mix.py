@@ -13,8 +13,7 @@ from sentinel_pipeline.mix.decontam import decontaminate
 from sentinel_pipeline.records import Candidate, CriticLabels, Label, Message, PythonTests, Task
 from sentinel_pipeline.records.data_spec import MixSpec
 from sentinel_pipeline.store import Artifact, Home, Store
-
-from .conftest import Run
+from sentinel_pipeline_tests.cli.conftest import Run
 
 CODE = "def total(values):\n    result = 0\n    for value in values:\n        result += value * 3\n    return result\n"
 OTHER = "def spread(values):\n    highest = max(values)\n    for value in values:\n        highest -= value\n    return highest"

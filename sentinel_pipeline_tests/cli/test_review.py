@@ -14,9 +14,8 @@ from sentinel_pipeline.review.decisions import decide
 from sentinel_pipeline.review.queue import open_card
 from sentinel_pipeline.review.review_queue import ReviewQueue, User
 from sentinel_pipeline.store import Home
+from sentinel_pipeline_tests.cli.conftest import Run
 from sentinel_pipeline_tests.review.material import ADD_ONE, GOOD, SEED_RECORD, record, write_lines
-
-from .conftest import Run
 
 CARD = str(SEED_RECORD["id"])
 

@@ -18,9 +18,8 @@ import pytest
 from sentinel_pipeline.cli.ui import Child, _check_ports
 from sentinel_pipeline.errors import BadInput
 from sentinel_pipeline.store import Home
-
-from ..conftest import ROOT
-from ..web.server import free_port
+from sentinel_pipeline_tests.conftest import ROOT
+from sentinel_pipeline_tests.web.server import free_port
 
 NAMES = ("port", "front-port", "review-port", "chat-port")
 

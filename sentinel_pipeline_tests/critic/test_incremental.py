@@ -21,8 +21,7 @@ from sentinel_pipeline.critic.labels import content_key, label
 from sentinel_pipeline.records import Candidate, CriticLabels, Label, PythonTests
 from sentinel_pipeline.records.data_spec import CriticSpec
 from sentinel_pipeline.store.label_cache import LabelCache
-
-from .planted import planted, right
+from sentinel_pipeline_tests.critic.planted import planted, right
 
 ROWS = [*right(rows=30), *(row.candidate for row in planted(rows=1) if row.kind != "cheating")]
 

@@ -16,9 +16,8 @@ from sentinel_pipeline.critic.extract import extract
 from sentinel_pipeline.critic.json_mend import MAX_DEPTH
 from sentinel_pipeline.critic.json_reader import MENDED
 from sentinel_pipeline.critic.numbers import read_number
-
-from .made_outputs import made_outputs, seed_parser
-from .test_extract import JSON
+from sentinel_pipeline_tests.critic.made_outputs import made_outputs, seed_parser
+from sentinel_pipeline_tests.critic.test_extract import JSON
 
 
 def mend(text: str) -> tuple[Any, tuple[str, ...], str | None]:

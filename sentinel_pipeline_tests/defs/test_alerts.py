@@ -26,8 +26,7 @@ from sentinel_pipeline.gates import policy_hash
 from sentinel_pipeline.records import GateVerdict, Interval
 from sentinel_pipeline.records.alert import Alert
 from sentinel_pipeline.store import Home, Ledger, Outbox, Store
-
-from ..alerts.doubles import webhook
+from sentinel_pipeline_tests.alerts.doubles import webhook
 
 KINDS = (
     "check_failed",

@@ -19,10 +19,9 @@ from sentinel_pipeline.defs import digest as module
 from sentinel_pipeline.defs.digest import AWAY_S, Watch, nightly_digest
 from sentinel_pipeline.defs.nightly import NIGHT_TAG
 from sentinel_pipeline.store import Home, Outbox, Store
-
-from ..store.test_verify import flip
-from .test_nightly import instance as instance
-from .test_nightly import past_run, recipe, tick
+from sentinel_pipeline_tests.defs.test_nightly import instance as instance
+from sentinel_pipeline_tests.defs.test_nightly import past_run, recipe, tick
+from sentinel_pipeline_tests.store.test_verify import flip
 
 NIGHT = "2026-01-02"
 

@@ -17,8 +17,7 @@ from sentinel_pipeline.defs.runs import selected_assets
 from sentinel_pipeline.errors import BadInput
 from sentinel_pipeline.records.recipe import Recipe
 from sentinel_pipeline.records.stages import STAGE_NAMES, default_gates
-
-from ..conftest import ROOT
+from sentinel_pipeline_tests.conftest import ROOT
 
 SNAPSHOT = Path(__file__).with_name("lineage.json")
 

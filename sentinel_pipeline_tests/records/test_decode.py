@@ -43,8 +43,7 @@ from sentinel_pipeline.records.training_spec import SftSpec
 from sentinel_pipeline.records.verifiers import KINDS
 from sentinel_pipeline.worker.jobs import KINDS as KINDS_OF_JOBS
 from sentinel_pipeline.worker.jobs import read_job, write_job
-
-from ..conftest import ROOT
+from sentinel_pipeline_tests.conftest import ROOT
 
 TABLES = [
     tomllib.loads(path.read_text(encoding="utf-8"))

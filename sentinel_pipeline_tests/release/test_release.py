@@ -21,10 +21,9 @@ from sentinel_pipeline.release.evidence import gather
 from sentinel_pipeline.store import Artifact, Home, Ledger, Store
 from sentinel_pipeline.store.retention import removable
 from sentinel_pipeline.training.parity import check_parity
-
-from ..chat.material import license_scorers, report_json, write_model
-from ..conftest import ROOT, need_package
-from .hub import TOKEN, hub
+from sentinel_pipeline_tests.chat.material import license_scorers, report_json, write_model
+from sentinel_pipeline_tests.conftest import ROOT, need_package
+from sentinel_pipeline_tests.release.hub import TOKEN, hub
 
 
 @pytest.fixture(scope="session")

@@ -17,10 +17,9 @@ from sentinel_pipeline.review.importing import import_file
 from sentinel_pipeline.review.review_queue import Conflict, ReviewQueue, Unknown, User
 from sentinel_pipeline.review.summary import analytics, approved_waiting, summary
 from sentinel_pipeline.review.users import add_user, list_users, log_in, remove_user, session_of
-
-from .material import Clock, record, write_lines
-from .test_firewall import approve
-from .test_queue import ANN, read_card_of
+from sentinel_pipeline_tests.review.material import Clock, record, write_lines
+from sentinel_pipeline_tests.review.test_firewall import approve
+from sentinel_pipeline_tests.review.test_queue import ANN, read_card_of
 
 
 @pytest.fixture

@@ -19,8 +19,14 @@ from sentinel_pipeline.review.importing import import_file
 from sentinel_pipeline.review.queue import next_card, open_card, renew, save_draft, skip
 from sentinel_pipeline.review.review_queue import Conflict, Refused, ReviewQueue, Unknown, User
 from sentinel_pipeline.review.schema import cards, checks, history
-
-from .material import ADD_ONE, GOOD, SEED_RECORD, Clock, record, write_lines
+from sentinel_pipeline_tests.review.material import (
+    ADD_ONE,
+    GOOD,
+    SEED_RECORD,
+    Clock,
+    record,
+    write_lines,
+)
 
 ANN, BOB, EVE = User("ann", "reviewer"), User("bob", "reviewer"), User("eve", "lead")
 

@@ -17,8 +17,7 @@ from sentinel_pipeline.records import PythonTests, StdioTests
 from sentinel_pipeline.sandbox import Grader, Limits, Outcome, Program
 from sentinel_pipeline.sandbox.guest import codec
 from sentinel_pipeline.sandbox.judge import remote
-
-from .conftest import Grade
+from sentinel_pipeline_tests.sandbox.conftest import Grade
 
 SHELF = """
 class Shelf:

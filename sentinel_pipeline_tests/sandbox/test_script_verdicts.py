@@ -14,8 +14,7 @@ from sentinel_pipeline.records import PythonTests, ScriptTests
 from sentinel_pipeline.sandbox import Grader, Limits, Outcome, Program, typescript, worker
 from sentinel_pipeline.sandbox.guest.codec import Malformed
 from sentinel_pipeline.sandbox.judge.script_values import check, read_failure
-
-from .conftest import Grade
+from sentinel_pipeline_tests.sandbox.conftest import Grade
 
 SQUARE = "assert.deepEqual(f(2), 4); assert.deepEqual(f(3), 9);"
 

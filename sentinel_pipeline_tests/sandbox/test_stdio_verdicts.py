@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 
 from sentinel_pipeline.sandbox import Limits, Outcome
 from sentinel_pipeline.sandbox.judge.stdio_tests import meaning
-
-from .conftest import Grade
+from sentinel_pipeline_tests.sandbox.conftest import Grade
 
 DOUBLE = "n = int(input())\nprint(2 * n)\n"
 PASSING = {

@@ -16,9 +16,8 @@ from sentinel_pipeline.errors import BadInput, Infrastructure
 from sentinel_pipeline.store import Home, Ledger, Store
 from sentinel_pipeline.store.mirror import Mirror
 from sentinel_pipeline.store.verify import Damage, damage_of, finished
-
-from .test_ledger import VERDICT
-from .test_verify import flip, make
+from sentinel_pipeline_tests.store.test_ledger import VERDICT
+from sentinel_pipeline_tests.store.test_verify import flip, make
 
 
 @pytest.fixture

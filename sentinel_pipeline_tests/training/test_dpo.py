@@ -19,8 +19,7 @@ from sentinel_pipeline.training.pair_tokens import prepare_pairs
 from sentinel_pipeline.training.sft import train_sft
 from sentinel_pipeline.worker.interrupts import Interrupted, Interrupts
 from sentinel_pipeline.worker.jobs import DpoJob, read_job, write_job
-
-from .material import exact_match, silent, small_sft_job
+from sentinel_pipeline_tests.training.material import exact_match, silent, small_sft_job
 
 
 @pytest.fixture(scope="module")

@@ -28,8 +28,13 @@ from sentinel_pipeline.training.plan_model import scheduled_rates
 from sentinel_pipeline.training.sft import train_sft
 from sentinel_pipeline.worker.interrupts import Interrupted, Interrupts
 from sentinel_pipeline.worker.jobs import SftJob
-
-from .material import SMALL, exact_match, pretrain_small, silent, small_sft_job
+from sentinel_pipeline_tests.training.material import (
+    SMALL,
+    exact_match,
+    pretrain_small,
+    silent,
+    small_sft_job,
+)
 
 EXPERTS = "*.mlp.experts.*"
 STAGES = (

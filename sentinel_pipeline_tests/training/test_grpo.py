@@ -19,8 +19,7 @@ from sentinel_pipeline.tasks.task_bank import build
 from sentinel_pipeline.training.grpo import train_grpo
 from sentinel_pipeline.worker.interrupts import Interrupted, Interrupts
 from sentinel_pipeline.worker.jobs import GrpoJob, read_job, write_job
-
-from .material import exact_match, silent
+from sentinel_pipeline_tests.training.material import exact_match, silent
 
 
 @pytest.fixture(scope="module")

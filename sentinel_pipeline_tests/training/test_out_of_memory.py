@@ -17,8 +17,7 @@ from sentinel_pipeline.store import read_jsonl
 from sentinel_pipeline.training.out_of_memory import next_remedy
 from sentinel_pipeline.worker.device import is_out_of_memory
 from sentinel_pipeline.worker.jobs import SftJob
-
-from .material import exact_match, small_sft_job
+from sentinel_pipeline_tests.training.material import exact_match, small_sft_job
 
 
 def weights(folder: Path) -> str:

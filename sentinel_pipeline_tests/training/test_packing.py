@@ -17,8 +17,13 @@ from sentinel_pipeline.training.packing import best_fit, check_isolated, packing
 from sentinel_pipeline.training.sft import build_trainer, train_sft
 from sentinel_pipeline.training.tokens import prepare_rows
 from sentinel_pipeline.worker.interrupts import Interrupts
-
-from .material import SMALL, exact_match, pretrain_small, silent, small_sft_job
+from sentinel_pipeline_tests.training.material import (
+    SMALL,
+    exact_match,
+    pretrain_small,
+    silent,
+    small_sft_job,
+)
 
 
 @given(st.lists(st.integers(1, 120), max_size=60), st.integers(1, 100))

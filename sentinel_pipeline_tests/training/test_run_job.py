@@ -26,9 +26,8 @@ from sentinel_pipeline.run_job import failure_of, main, run_job
 from sentinel_pipeline.worker.device import device_lock
 from sentinel_pipeline.worker.failures import read_failure
 from sentinel_pipeline.worker.jobs import AnswerJob, SftJob, write_job
-
-from ..e2e.disk import NO_MOUNT
-from .material import exact_match, small_sft_job
+from sentinel_pipeline_tests.e2e.disk import NO_MOUNT
+from sentinel_pipeline_tests.training.material import exact_match, small_sft_job
 
 KILLS = 5
 """Attempts that may be killed; each costs a start-up."""

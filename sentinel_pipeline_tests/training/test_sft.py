@@ -13,8 +13,7 @@ from sentinel_pipeline.training.checkpoints import complete_checkpoints
 from sentinel_pipeline.training.sft import train_sft
 from sentinel_pipeline.worker.interrupts import Interrupted, Interrupts
 from sentinel_pipeline.worker.jobs import SftJob
-
-from .material import exact_match, silent, small_sft_job
+from sentinel_pipeline_tests.training.material import exact_match, silent, small_sft_job
 
 
 def run(job: SftJob, interrupts: Interrupts | None = None) -> dict[str, object]:

@@ -28,8 +28,13 @@ from sentinel_pipeline.training.starting_point import ALPHA, Probed, choose
 from sentinel_pipeline.training.tokens import prepare_rows
 from sentinel_pipeline.worker.interrupts import Interrupts
 from sentinel_pipeline.worker.models import model_source
-
-from .material import SMALL, exact_match, pretrain_small, silent, small_sft_job
+from sentinel_pipeline_tests.training.material import (
+    SMALL,
+    exact_match,
+    pretrain_small,
+    silent,
+    small_sft_job,
+)
 
 
 def probed(name: str, outcomes: Sequence[str]) -> Probed:

@@ -13,10 +13,9 @@ from sentinel_pipeline.review.blind import add_batch, calibration
 from sentinel_pipeline.review.cards import Card, read_card
 from sentinel_pipeline.review.importing import import_file
 from sentinel_pipeline.review.review_queue import User
-
-from ..conftest import ROOT
-from ..review.material import ADD_ONE, GOOD, SEED_RECORD, record, write_lines
-from .server import Server
+from sentinel_pipeline_tests.conftest import ROOT
+from sentinel_pipeline_tests.review.material import ADD_ONE, GOOD, SEED_RECORD, record, write_lines
+from sentinel_pipeline_tests.web.server import Server
 
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, Page
