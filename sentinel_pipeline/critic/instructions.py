@@ -97,7 +97,7 @@ def _paragraphs(text: str, given: Arguments) -> bool:
     """Paragraphs stand between ``***`` dividers; an empty one is none."""
     parts = [part.strip() for part in re.split(r"\s?\*\*\*\s?", text)]
     inner = parts[1 if not parts[0] else 0 : -1 if not parts[-1] and len(parts) > 1 else None]
-    return all(inner) and len(inner) == given["num_paragraphs"]
+    return all(inner) and bool(len(inner) == given["num_paragraphs"])
 
 
 def _nth_paragraph(text: str, given: Arguments) -> bool:
@@ -107,14 +107,14 @@ def _nth_paragraph(text: str, given: Arguments) -> bool:
     if len(parts) != given["num_paragraphs"] or not 1 <= nth <= len(parts):
         return False
     first = parts[nth - 1].split()[0].strip("\"'“”‘’*_.,!?:;()")
-    return first.casefold() == given["first_word"].casefold()
+    return bool(first.casefold() == given["first_word"].casefold())
 
 
 # -- content and format -------------------------------------------------------------------------------------------------
 
 
 def _placeholders(text: str, given: Arguments) -> bool:
-    return len(re.findall(r"\[[^\[\]\n]+\]", text)) >= given["num_placeholders"]
+    return bool(len(re.findall(r"\[[^\[\]\n]+\]", text)) >= given["num_placeholders"])
 
 
 def _postscript(text: str, given: Arguments) -> bool:
@@ -126,7 +126,8 @@ def _postscript(text: str, given: Arguments) -> bool:
 
 
 def _bullets(text: str, given: Arguments) -> bool:
-    return len(re.findall(r"^\s*(?:\*(?!\*)|[-•+])\s+\S", text, re.M)) == given["num_bullets"]
+    bullets = re.findall(r"^\s*(?:\*(?!\*)|[-•+])\s+\S", text, re.M)
+    return bool(len(bullets) == given["num_bullets"])
 
 
 _ANSWERS = ("My answer is yes.", "My answer is no.", "My answer is maybe.")
@@ -138,15 +139,13 @@ def _constrained(text: str, given: Arguments) -> bool:
 
 def _highlights(text: str, given: Arguments) -> bool:
     found = re.findall(r"\*\*[^\n*]+\*\*|(?<!\*)\*[^\n*]+\*(?!\*)", text)
-    return sum(bool(one.strip("*").strip()) for one in found) >= given["num_highlights"]
+    return bool(sum(bool(one.strip("*").strip()) for one in found) >= given["num_highlights"])
 
 
 def _sections(text: str, given: Arguments) -> bool:
     mark = re.escape(given["section_spliter"].strip())
-    return (
-        len(re.findall(rf"^[\s#*]*{mark}\s*(?:\d+|[IVXLC]+|[A-Z])\b", text, re.M))
-        >= given["num_sections"]
-    )
+    sections = re.findall(rf"^[\s#*]*{mark}\s*(?:\d+|[IVXLC]+|[A-Z])\b", text, re.M)
+    return bool(len(sections) >= given["num_sections"])
 
 
 _FENCED = re.compile(r"```(?:json)?\s*\n(.*?)\n?```", re.S | re.I)

@@ -200,7 +200,7 @@ def _run(trainer: Any, found: Checkpoint | None, watch: Watch) -> None:
     if watch.stopped_by:
         from transformers import TrainerState
 
-        trainer._load_from_checkpoint(str(found.folder))
+        trainer._load_from_checkpoint(str(found.folder))  # noqa: SLF001 -- public ones train on too
         trainer.state = TrainerState.load_from_json(str(found.folder / "trainer_state.json"))
         return
     trainer.train(resume_from_checkpoint=str(found.folder))

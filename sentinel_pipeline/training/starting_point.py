@@ -83,7 +83,7 @@ def probe_job(
     """Write the job in which one candidate answers the probe's suites in the format ``asked``; returns the job file's path."""
     job = read_job(answer_job(recipe, model["folder"], suites, logs, home, files_hash(model)))
     assert isinstance(job, AnswerJob)
-    decoding = replace(job.decoding, temperature=0.0, prompt_format=asked)  # type: ignore[arg-type]
+    decoding = replace(job.decoding, temperature=0.0, prompt_format=asked)  # type: ignore[arg-type]  # a name out of FORMATS
     return write_job(replace(job, samples=1, decoding=decoding))
 
 

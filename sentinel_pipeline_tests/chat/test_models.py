@@ -109,7 +109,7 @@ def test_the_guard_is_asked_again_and_memory_goes_back_while_somebody_trains(rea
     with device_lock(ready.device_lock):
         with pytest.raises(GateRefused, match="the device is in use by process"):
             models.open("tiny/sft")
-        assert models._sessions == {}
+        assert models.sessions == {}
     assert models.open("tiny/sft").session is not session
 
 

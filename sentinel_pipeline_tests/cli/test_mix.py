@@ -31,7 +31,7 @@ SPEC = MixSpec(shares={"executable_code": 0.5, "devops": 0.5})
 
 
 def _candidate(name: str, asked: str, answered: str, **rest: Any) -> Candidate:
-    given = {"source": "file:in.jsonl", "file": "in.jsonl", "line": 7} | rest
+    given: dict[str, Any] = {"source": "file:in.jsonl", "file": "in.jsonl", "line": 7} | rest
     return Candidate(id=name, messages=(Message("user", asked),), completion=answered, **given)
 
 
@@ -70,7 +70,17 @@ def _make(home: Home, recipe: str = "own", run_id: str = "run1") -> Artifact:
     raw = store.get("raw_candidates")
     with writing("critic_labels", raw) as out:
         made = (
-            CriticLabels(row.id, *[label] * 6, Label(True, "unverified: by form"), "v-1")
+            CriticLabels(
+                row.id,
+                label,
+                label,
+                label,
+                label,
+                label,
+                label,
+                Label(True, "unverified: by form"),
+                "v-1",
+            )
             for row in ROWS
         )
         out.table("labels.parquet", (one.to_row() for one in made), "labels")

@@ -109,6 +109,7 @@ def test_the_sensor_proposes_a_new_mix_after_so_many_approvals(
         found = human_corrections_ready(dg.build_sensor_context(instance=instance))
         if isinstance(found, dg.SkipReason):
             return str(found.skip_message), []
+        assert isinstance(found, dg.SensorResult)
         return "", [str(request.partition_key) for request in found.run_requests or []]
 
     write_lines(tmp_path / "sft_candidates.jsonl", [SEED_RECORD])

@@ -44,7 +44,8 @@ class Ui:
 
     def get(self, name: str, path: str = "/") -> str:
         url = f"http://127.0.0.1:{self.ports[name]}{path}"
-        return urllib.request.urlopen(url, timeout=30).read().decode()
+        body: bytes = urllib.request.urlopen(url, timeout=30).read()
+        return body.decode()
 
     def wait(self, name: str, path: str) -> None:
         def up() -> bool:

@@ -30,12 +30,13 @@ class Sensor:
     """The sensor over many ticks, with its cursor."""
 
     def __init__(self, instance: dg.DagsterInstance) -> None:
-        self.instance, self.cursor = instance, None
+        self.instance = instance
+        self.cursor: str | None = None
 
     def tick(self) -> str:
         context = dg.build_sensor_context(instance=self.instance, cursor=self.cursor)
         said = nightly_digest(context)
-        self.cursor = context.cursor  # type: ignore[assignment]
+        self.cursor = context.cursor
         assert isinstance(said, dg.SkipReason)
         return str(said.skip_message)
 
@@ -83,7 +84,7 @@ def test_an_absent_daemon_is_named_only_where_the_night_was(
     past_run(instance, DagsterRunStatus.FAILURE, **{NIGHT_TAG: today})
     two = dt.datetime.fromisoformat(f"{today}T02:00:00+00:00").timestamp()
     away = [[two - 90_000, two - 80_000], [two + 1, two + 61]]
-    sensor.cursor = json.dumps({"away": away})  # type: ignore[assignment]
+    sensor.cursor = json.dumps({"away": away})
     assert sensor.tick() == f"wrote {today}.md"
     text = (home.digests / f"{today}.md").read_text()
     assert text.count("was away between") == 1

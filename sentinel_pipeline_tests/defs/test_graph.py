@@ -22,6 +22,13 @@ from sentinel_pipeline_tests.conftest import ROOT
 SNAPSHOT = Path(__file__).with_name("lineage.json")
 
 
+def _partitions(definition: dg.PartitionsDefinition[str] | None) -> str | None:
+    if definition is None:
+        return None
+    assert isinstance(definition, dg.DynamicPartitionsDefinition)
+    return definition.name
+
+
 def lineage() -> dict[str, object]:
     repository = defs.get_repository_def()
     graph = repository.asset_graph
@@ -36,7 +43,7 @@ def lineage() -> dict[str, object]:
                 check.name: "blocking" if graph.get(check).blocking else "shown" for check in checks
             },
             "kinds": sorted(node.kinds),
-            "partitions": node.partitions_def.name if node.partitions_def else None,
+            "partitions": _partitions(node.partitions_def),
             "pools": sorted(node.pools or ()),
         }
     jobs = {

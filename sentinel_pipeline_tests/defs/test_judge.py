@@ -10,7 +10,7 @@ import dagster as dg
 import pytest
 
 from sentinel_pipeline.definitions import defs
-from sentinel_pipeline.defs.alerts import RunLog
+from sentinel_pipeline.defs.runs import RunLog
 from sentinel_pipeline.defs.stage import RECIPES
 from sentinel_pipeline.store import Home, Ledger
 from sentinel_pipeline_tests.generation.served import Reply, serving

@@ -58,7 +58,7 @@ def past_run(instance: dg.DagsterInstance, status: DagsterRunStatus, **tags: str
     run = create_run_for_test(
         instance, job_name="nightly", status=status, tags={"dagster/partition": "tiny", **tags}
     )
-    return run.run_id
+    return str(run.run_id)
 
 
 def artifact(

@@ -273,7 +273,7 @@ def _faults(night: Night, morning: Morning) -> None:
 
 
 def works(process: psutil.Process) -> bool:
-    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
 
 
 def _flip(path: Path) -> None:

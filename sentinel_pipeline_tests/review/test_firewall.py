@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -245,8 +246,8 @@ class NeverBoth(RuleBasedStateMachine):
             assert "nothing to undo" in str(error)
 
     @rule(policy=st.sampled_from(["retire", "withhold"]))
-    def export(self, policy: str) -> None:
-        self.left |= {row.record.task_id for row in release(self.desk, policy, actor="x").rows}  # type: ignore[arg-type]
+    def export(self, policy: Literal["retire", "withhold"]) -> None:
+        self.left |= {row.record.task_id for row in release(self.desk, policy, actor="x").rows}
 
     @invariant()
     def what_left_judges_no_longer_and_nothing_else_is_retired(self) -> None:

@@ -33,7 +33,7 @@ def desk(db: Database, clock: Clock, tmp_path: Path) -> ReviewQueue:
 
 def test_an_old_database_is_brought_up_and_a_newer_one_is_left_alone(url: str) -> None:
     old = Database.__new__(Database)
-    old.__init__(url)  # type: ignore[misc]
+    Database.__init__(old, url)
     with old.writing() as connection:
         schema.META.drop_all(
             connection, tables=[schema.blind_labels, schema.blind_items, schema.batches]

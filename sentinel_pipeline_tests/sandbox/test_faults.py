@@ -103,7 +103,7 @@ SESSION = (
 )
 OBJECTS = (
     *SESSION,
-    *((remote.Session, name) for name in ("handle", "class_of", "_opaque", "_exception")),
+    *((remote.Session, name) for name in ("handle", "class_of", "opaque", "_exception")),
     *((mirrors, name) for name in ("make", "instance", "exception", "delivered", "use", "on_data")),
     *((mirrors, name) for name in ("_equal", "_combine", "_ask", "_shown", "_exactly", "is_plain")),
     *((mirrors, name) for name in ("_equals_strangers", "_iterator", "judged", "target_of")),
@@ -145,7 +145,7 @@ def judge() -> Iterator[Judge]:
     tools = Tools(engine=find_engine(), node=find_node(), packages=_packages())
     warm = Judge(isolation().active, LIMITS, tools)
     yield warm
-    warm._drop_all()
+    warm.drop_all()
 
 
 def grade(judge: Judge, kind: str) -> dict[str, Any]:

@@ -253,7 +253,7 @@ def test_the_parser_dies_with_whom_it_works_for() -> None:
     if child == 0:
         parser = typescript.Parser(typescript.find_node())
         parser.read("let x")
-        os.write(write, str(parser._process.pid).encode())  # type: ignore[union-attr]
+        os.write(write, str(parser.process.pid if parser.process else "none").encode())
         signal.pause()
     node = int(os.read(read, 20))
     assert Path(f"/proc/{node}").exists()

@@ -34,6 +34,7 @@ from sentinel_pipeline_tests.training.material import (
     pretrain_small,
     silent,
     small_sft_job,
+    stop_at_step,
 )
 
 EXPERTS = "*.mlp.experts.*"
@@ -147,14 +148,7 @@ def test_a_run_stopped_in_any_stage_ends_alike(
 ) -> None:
     job, interrupts = job_of(tmp_path, moe, material), Interrupts()
     progress = silent(job.logs)
-    update = progress.update
-
-    def interrupting(done: int, total: int, **numbers: Any) -> None:
-        update(done, total, **numbers)
-        if done == step:
-            interrupts.asked = "SIGTERM"
-
-    progress.update = interrupting  # type: ignore[method-assign]
+    stop_at_step(progress, interrupts, step)
     with pytest.raises(Interrupted, match=f"at step {step}"):
         train_sft(job, progress, interrupts, exact_match)
     run(job)

@@ -93,7 +93,7 @@ def test_configurations_that_shard_what_cannot_be_sharded_are_refused(tmp_path: 
         check_config(spec, {"sft": SftSpec(stages=(FreezeStage(),))}, tmp_path)
 
 
-def start(job: TuneJob, **environment: str) -> subprocess.Popen[str]:
+def start(job: TuneJob[Any], **environment: str) -> subprocess.Popen[str]:
     command = [*COMMAND, str(write_job(job))]
     return subprocess.Popen(
         command, stderr=subprocess.PIPE, text=True, env={**os.environ, **environment}

@@ -71,7 +71,7 @@ def test_packed_loss_and_gradient_are_those_of_the_documents_alone(
     alone = gradient(total / count)
     counted = torch.tensor(count)
     packed = gradient(trainer.compute_loss(trainer.model, dict(batch), num_items_in_batch=counted))
-    trainer._head_is_plain = lambda model: False
+    trainer.head_is_plain = lambda model: False
     theirs = gradient(trainer.compute_loss(trainer.model, dict(batch), num_items_in_batch=counted))
     for found in (packed, theirs):
         assert found[0] == pytest.approx(alone[0], rel=1e-5)

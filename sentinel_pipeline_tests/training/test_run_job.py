@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -179,9 +180,9 @@ def test_the_worker_dies_with_its_parent(
     )
 
 
-def _wait_for(condition: object, patience_s: float = 60.0) -> None:
+def _wait_for(condition: Callable[[], object], patience_s: float = 60.0) -> None:
     deadline = time.monotonic() + patience_s
-    while not condition():  # type: ignore[operator]
+    while not condition():
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.02)
 
