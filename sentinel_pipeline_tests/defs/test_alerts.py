@@ -217,9 +217,7 @@ def test_a_run_over_its_budget_is_told_once(instance: dg.DagsterInstance, home: 
     assert "budget.max_hours" in alert.body
 
 
-def verdict(
-    outcome: Literal["pass", "fail", "inconclusive"], name: str = "pass_at_1"
-) -> GateVerdict:
+def verdict(outcome: Outcome, name: str = "pass_at_1") -> GateVerdict:
     return GateVerdict(
         name=name,
         subject="tiny/sft_report",
@@ -244,7 +242,7 @@ def nights(*outcomes: Outcome) -> list[Night]:
 
 def test_an_inconclusive_gate_is_told_after_so_many_nights_in_a_row_and_once_a_streak() -> None:
     rules = AlertRules(rules=(Rule(on="check_inconclusive", to=(), nights=3),))
-    unsure = ["inconclusive"] * 3
+    unsure: list[Outcome] = ["inconclusive"] * 3
     assert about_nights(rules, "tiny", nights(*unsure[:2])) is None
     assert about_nights(rules, "tiny", nights("inconclusive", "pass", *unsure[:2])) is None
     third, fourth = (

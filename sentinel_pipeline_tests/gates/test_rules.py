@@ -34,7 +34,7 @@ def test_a_reason_names_the_rule_the_numbers_and_the_remedy() -> None:
 
 @given(st.lists(st.tuples(st.sampled_from(["stop", "warn"]), st.booleans()), max_size=8))
 def test_the_first_rule_that_holds_and_stops_gives_the_reason(
-    drawn: list[tuple[str, bool]],
+    drawn: list[tuple[Literal["stop", "warn"], bool]],
 ) -> None:
     rules = [rule(f"r{place}", *pair) for place, pair in enumerate(drawn)]
     names = [found.rule for found in findings(rules, 0)]

@@ -76,7 +76,7 @@ def bounded(cls: Class) -> Iterator[tuple[type[Any], str, float]]:
         kind, meta = bare(hint)
         inner = [part for part in (kind, *get_args(kind)) if is_dataclass(part)]
         for part in inner:
-            yield from bounded(part)  # type: ignore[arg-type]  # a class, no instance
+            yield from bounded(part)
         if kind not in (int, float):
             continue
         step = 1 if kind is int else 1e-6
@@ -112,7 +112,7 @@ def test_no_number_of_a_recipe_is_without_bounds_but_those_that_may_be_anything(
             kind, meta = bare(hint)
             for part in (kind, *get_args(kind)):
                 if is_dataclass(part):
-                    look(part)  # type: ignore[arg-type]  # a class, no instance
+                    look(part)
             limits = (meta.gt, meta.ge, meta.lt, meta.le)
             if kind in (int, float) and all(limit is None for limit in limits):
                 free.add(f"{cls.__name__}.{name}")

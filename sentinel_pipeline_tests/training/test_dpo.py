@@ -204,7 +204,8 @@ def test_our_tokens_are_those_of_trl(base: Path, pairs: Path) -> None:
     from datasets import Dataset
 
     rows = Dataset.from_list(rows_of(pairs))
-    theirs = DPOTrainer._prepare_dataset(None, rows, tokenizer, _Arguments(), "train")  # type: ignore[arg-type]  # noqa: SLF001 -- TRL has no public way to prepare rows without a trainer
+    prepare: Any = DPOTrainer._prepare_dataset  # noqa: SLF001 -- TRL prepares rows in no public function
+    theirs = prepare(None, rows, tokenizer, _Arguments(), "train")
     for mine, other in zip(ours, theirs, strict=True):
         assert mine.prompt == other["prompt_ids"]
         for side in ("chosen", "rejected"):
