@@ -1,7 +1,7 @@
 """The scorers' own exam: gold answers must pass, known-bad ones must be refused for the right reason, always alike.
 
 Any scorer can sit it: an ``Exam`` holds its questions and the function that answers them. The last round runs while every core
-is kept busy, since a verdict that a loaded machine changes is no verdict. What this module does not do: make questions
+is kept busy, since a score that a loaded machine changes is worth nothing. What this module does not do: make questions
 (``exams`` does), or decide what an unlicensed scorer may not do (``licence`` does).
 """
 
@@ -16,6 +16,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
+
+from ..rates import percent
 
 MIN_GOLD = 0.99
 MAX_EXAMPLES = 5
@@ -87,7 +89,7 @@ class ScorerAudit:
             (self.infra, f"{self.infra} answers lost to infrastructure"),
             (
                 self.gold < MIN_GOLD,
-                f"{self.gold:.1%} of {self.gold_suite}'s gold answers accepted, {MIN_GOLD:.0%} needed",
+                f"{percent(self.gold)} of {self.gold_suite}'s gold answers accepted, {percent(MIN_GOLD, 0)} needed",
             ),
             (self.bad_accepted, f"{self.bad_accepted} of {self.n_bad} known-bad answers accepted"),
             (
@@ -189,7 +191,7 @@ def audit_markdown(audits: Iterable[ScorerAudit]) -> str:
     ]
     for one in audits:
         gold, stable = (
-            "-" if one.gold is None else f"{one.gold:.1%} of {one.n_gold}",
+            "-" if one.gold is None else f"{percent(one.gold)} of {one.n_gold}",
             "yes" if one.stable else "NO",
         )
         bad, licence = f"{one.bad_accepted} of {one.n_bad}", one.refusal or "licensed"

@@ -67,7 +67,7 @@ def require_gold(audit: SuiteAudit, file: Path) -> None:
             f"{len(audit.failed)} of {audit.gold} references do not pass their own verifier: {shown}",
             file=file,
             field="reference",
-            fix="Mend the references or the tests: a suite that fails right answers measures nothing.",
+            fix="Correct the references or the tests: a suite that fails right answers measures nothing.",
         )
     if audit.infra:
         name, reason = audit.infra[0]

@@ -182,7 +182,7 @@ def _print(report: dict[str, Any], samples: Path) -> None:
         )
     for name, reason in list(report.get("faulty_references", {}).items())[:SHOWN]:
         say(
-            f"the reference of {name} does not pass its own tests ({reason}): do not trust its verdicts."
+            f"the reference of {name} does not pass its own tests ({reason}): do not trust its results."
         )
     if "results" in report:
         say(f"Written to {report['results']}")
@@ -200,7 +200,7 @@ def _print_rates(report: dict[str, Any]) -> None:
     if table.row_count:
         err.print(table, markup=False)
     else:
-        say(f"{title}: no task has enough judged samples for a rate.")
+        say(f"{title}: no task has enough scored samples for a rate.")
     for code, count in report["codes"].items():
         say(f"{count:8} {code}")
     resumed = f" ({report['resumed']} were graded before)" if report["resumed"] else ""
@@ -219,7 +219,7 @@ def _end(report: dict[str, Any]) -> None:
             if broken
             else " Run again to try them."
         )
-        say(f"{report['infra']} samples have no verdict and no score.{why}")
+        say(f"{report['infra']} samples could not be tested and have no score.{why}")
         raise typer.Exit(EXIT_INFRASTRUCTURE)
     if report["refused"] or report["missing"]:
         raise typer.Exit(EXIT_BAD_INPUT)

@@ -1,4 +1,4 @@
-"""``sentinel judge``: may a model's verdicts decide a gate?"""
+"""``sentinel judge``: may a model's scores decide a gate?"""
 
 from __future__ import annotations
 

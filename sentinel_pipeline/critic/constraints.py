@@ -229,7 +229,7 @@ def _wrong(key: str, value: Any, kind: type) -> str | None:
     if key.endswith("relation") and value not in RELATIONS:
         return f"{value!r} is none of {', '.join(RELATIONS)}"
     if key == "language" and len(value) < 4 and value not in known_languages():
-        return f"{value!r} is no language code that can be identified"
+        return f"{value!r} is not a language code that can be identified"
     if key == "letter" and len(value) != 1:
         return f"expected one letter, got {value!r}"
     return None

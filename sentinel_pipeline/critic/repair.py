@@ -86,7 +86,7 @@ def told(labels: CriticLabels) -> str:
 
 
 def shown(completion: str) -> str | None:
-    """A failed answer as it may be quoted, credentials redacted; None where it is no use to learn from."""
+    """A failed answer as it may be quoted, credentials redacted; None where nothing can be learned from it."""
     if (
         not completion.strip()
         or len(completion) > MAX_SHOWN

@@ -46,7 +46,7 @@ MIN_LOOP_CHARS = 80
 """A loop shorter than this may be a table, a drawing or an ordinary idiom."""
 MIN_REPEATS = 6
 MIN_RULE = 400
-"""A run of one or two characters that is longer is no ruled line."""
+"""A run of one or two characters that is longer is not a ruled line."""
 MAX_PERIOD = 24
 """Longest repeated unit that is looked for, in lines or words."""
 

@@ -23,7 +23,7 @@ Failure = tuple[Candidate, CriticLabels]
 def repair_tasks(failed: Iterable[Failure], limit: int) -> Iterator[Task]:
     """The first ``limit`` failures that can be shown, as tasks to answer: prompt, failed answer, what failed.
 
-    A failure of a row without a verifier is not asked again: nothing could say that the second answer is better.
+    A failure of a row without a verifier gets no second attempt: nothing could say that the second answer is better.
     """
     return islice(_tasks(failed), limit)
 

@@ -58,7 +58,7 @@ def _gold_effect(
     run is the task's fault."""
     end, left, recycle = _run(verifier.gold, verifier, limits, zygote)
     if end.why or left["others"] or len(left["out"]) > limits.output_kib * 1024:
-        problem = "the gold command ends by a limit, prints too much, or leaves what is no file"
+        problem = "the gold command ends by a limit, prints too much, or leaves something that is not a file"
         return Finding("test_error", problem), True
     tree = {_text(path): _text(text) for path, text in left["files"].items()}
     folders = {f"{_text(path)}/": "" for path in left["folders"]}
