@@ -5,7 +5,7 @@ Those of one kind of verifier are in its module of ``critic/scorers``, the other
 of ``data/canaries/*.jsonl`` is ``{"id", "prompt", "completion", "verifier", "label", "reasons"}``.
 ``completion`` may be a list of pieces that are joined when read, so that no file of ours holds
 what looks like a credential. A line without ``label`` is gold. What this module does not do:
-judge."""
+score."""
 
 from __future__ import annotations
 

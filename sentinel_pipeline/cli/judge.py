@@ -66,7 +66,7 @@ def licence(
 ) -> None:
     """Examine a judge on human LABELS and record its licence in the ledger; exit code 3 when it gets none.
 
-    The licence holds for this model, prompt and rubric and lapses when one of them changes. A judge that does not answer is an
+    The licence holds for this model, prompt and rubric and lapses when one of them changes. A judge that is down is an
     outage (exit code 4): nothing is recorded.
 
     Example:

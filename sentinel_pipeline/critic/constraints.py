@@ -1,7 +1,7 @@
 """A text under programmatic constraints: IFEval's instructions, the forms of answers that a probe asks for, and hygiene.
 
 A constraint is named by its id; ``check_constraints`` says before anything is asked whether ids and arguments make sense, and
-``judge_constraints`` names every one that a text breaks. What this module does not do: read the prompt, or judge content.
+``judge_constraints`` names every one that a text breaks. What this module does not do: read the prompt, or score content.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A file of stored model outputs, and what the extractor makes of each of them: values, leniencies, errors, and a comparison with
 ``json.loads`` (the V4.1 handoff: run the parser over stored outputs before any training run).
 
-What this module does not do: judge a value, write anything, or stop at a bad row: it comes out with its line and its reason.
+What this module does not do: score a value, write anything, or stop at a bad row: it comes out with its line and its reason.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Repair traces: a failed output, what failed, the corrected output, as a conversation ready for SFT.
 
 Only traces whose end was accepted and whose start was rejected are made. Credentials are never quoted: a failed answer that
-holds one is shown with it redacted. What this module does not do: invent a correction, or judge (the labels did).
+holds one is shown with it redacted. What this module does not do: invent a correction, or score (the labels did).
 """
 
 from __future__ import annotations

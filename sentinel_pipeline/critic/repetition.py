@@ -1,7 +1,7 @@
 """Loops, boilerplate, filler and invalid characters: what a model writes when it has nothing to say. Made for code.
 
 Ordinary code repeats itself in short lines and in regular tables, so only *consecutive* repetition counts, and only where
-it is long. What this module does not do: judge style, compare rows (``mix.dedup`` does), or read meaning.
+it is long. What this module does not do: score style, compare rows (``mix.dedup`` does), or read meaning.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Self-repair: the model is shown its failed answer and what failed, and answers again; what the critic accepts becomes a trace.
 
-What this module does not do: generate (``generation`` does, from the tasks made here), or judge (``labels`` does).
+What this module does not do: generate (``generation`` does, from the tasks made here), or score (``labels`` does).
 """
 
 from __future__ import annotations

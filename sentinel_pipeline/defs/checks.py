@@ -161,7 +161,7 @@ def report_checks(asset: str) -> dg.AssetChecksDefinition:
 
 @dg.asset_check(asset="rebalanced_mix", blocking=True, partitions_def=RECIPES)
 def no_benchmark_overlap(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
-    """No row of the mix overlaps an item of a suite that judges the recipe: measured on the mix itself, not assumed."""
+    """No row of the mix overlaps an item of the recipe's suites: measured on the mix itself, not assumed."""
     from ..mix.decontam import decontaminate
     from ..records import Row
     from ..store import read_parquet
@@ -189,7 +189,7 @@ def no_benchmark_overlap(context: dg.AssetCheckExecutionContext) -> dg.AssetChec
 
 @dg.asset_check(asset="preference_pairs", blocking=True, partitions_def=RECIPES)
 def no_pair_from_a_benchmark(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
-    """No pair overlaps an item of a suite that judges the recipe, its sides differ, and no prompt is repeated."""
+    """No pair overlaps an item of the recipe's suites, its sides differ, and no prompt is repeated."""
     from ..mix.decontam import decontaminate
     from ..records import Candidate, PreferencePair
     from ..store import read_parquet

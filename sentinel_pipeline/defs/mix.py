@@ -23,7 +23,7 @@ def training_tasks(bank: Artifact) -> list[Task]:
     kinds={"python"},
 )
 def decontamination_report(stage: Stage) -> None:
-    """Rows that overlap an item of a suite that judges the recipe, and how well planted contaminations are found."""
+    """Rows that overlap an item of the recipe's suites, and how well planted contaminations are found."""
     from ..mix.decontam import decontaminate
     from ..mix.survey import pool
 

@@ -123,7 +123,7 @@ def measure_report(
             "score the stored answers again"
         )
     elif items is not None and answered != items:
-        void = f"void: {answered} of {items} items were answered; a gate judges all of them or none"
+        void = f"void: {answered} of {items} items were answered; a gate decides on all of them or none"
     elif measured is None:
         void = _nothing(infra, missing)
     else:
@@ -226,7 +226,7 @@ def measure_pair(policy: GatePolicy, paired: Paired) -> Measured:
 def measure_reward(measured: Measured | None, step: int | None) -> Measured:
     """The mean reward on the held-out prompts, as the curve's window at ``step`` recorded it; None: no window was judged there."""
     if measured is None or measured.value is None or measured.interval is None:
-        void = "no held-out prompt was judged with these weights: no evidence is not a pass"
+        void = "no held-out prompt was scored with these weights: no evidence is not a pass"
         return Measured(
             metric="mean_reward", kind="mean reward", value=None, interval=None, n=0, void=void
         )

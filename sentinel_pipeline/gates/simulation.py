@@ -1,7 +1,7 @@
 """A gate's own error rates: its decision asked again and again about reports drawn from a known truth.
 
 The decisions are ``policies``' own, not a formula about them: what is printed is what the gate does. Draws are vectorised and equal
-counts are decided once. What this module does not do: judge a report.
+counts are decided once. What this module does not do: decide about a report.
 """
 
 from __future__ import annotations

@@ -179,7 +179,7 @@ class _Batch:
 
 
 def infrastructure(program: Program, detail: str) -> Result:
-    """The result of a program that could not be judged."""
+    """The result of a program that could not be tested."""
     return Result(
         id=program.id,
         outcome=Outcome.INFRA,

@@ -94,7 +94,7 @@ def test_a_scorer_that_changes_its_mind_is_refused() -> None:
         _exam(lambda items: list(_right(items)) if next(turn) < 2 else _refuses_two_gold(items)),
         repeats=3,
     )
-    assert marks.refusal == "verdicts changed from round to round"
+    assert marks.refusal == "scores changed from round to round"
 
 
 def test_no_evidence_is_no_licence() -> None:

@@ -2,7 +2,7 @@
 
 Started by the harness as a fresh interpreter over a socket; it never holds a test. It reads a job's bytes without making
 objects of them and wipes them after the fork, so that a later sample finds nothing of an earlier one in its memory.
-What this module does not do: execute candidate code (``sample``), or judge (the harness).
+What this module does not do: execute candidate code (``sample``), or run tests (the harness does).
 """
 
 from __future__ import annotations
