@@ -50,7 +50,7 @@ def licence(
         Path | None, typer.Option(help="The rubric, a text file; a general one by default.")
     ] = None,
     second_model: Annotated[
-        str | None, typer.Option(help="The second judge, asked for a tenth of the labels.")
+        str | None, typer.Option(help="The second judge; it scores a tenth of the labels.")
     ] = None,
     second_base_url: Annotated[
         str | None, typer.Option(help="Its server; the first one's by default.")

@@ -218,6 +218,6 @@ def _would_decide(result: ConditionResult) -> str:
     where = f"{condition.metric} is {measured.value:.3f} [{low:.3f}, {high:.3f}] on {measured.n}, "
     if needed > MAX_ITEMS:
         return (
-            f"{where}too close to {threshold:g} to be told apart: train longer, then evaluate again"
+            f"{where}too close to {threshold:g} to be distinguished: train longer, then evaluate again"
         )
-    return f"{where}evaluating the same checkpoint on about {needed} held-out prompts would tell it from {threshold:g}"
+    return f"{where}evaluating the same checkpoint on about {needed} held-out prompts would distinguish it from {threshold:g}"

@@ -81,7 +81,7 @@ def write_next(text: str, path: Path) -> bool:
         if load_recipe(path).sha256() == recipe.sha256():
             return False
         raise BadInput(
-            "is there already and says something else.",
+            "exists already with other content.",
             file=path,
             fix="Compare them; --out names another file.",
         )

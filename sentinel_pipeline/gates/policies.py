@@ -43,7 +43,7 @@ def decide(policy: Policy, measured: Measured) -> Decided:
         verdict = verdict_of(policy, measured)
         reason = f"{measured.text}; {rule(policy)}"
         if verdict == "inconclusive" and _clears(policy, measured):
-            reason += f"; luck alone does as well in {percent(measured.by_luck, 0)} of cases: too few items"
+            reason += f"; chance alone gives such a result in {percent(measured.by_luck, 0)} of cases: too few items"
         elif verdict == "inconclusive":
             reason += f"; {_more(policy, measured)}"
     return Decided(

@@ -46,7 +46,7 @@ class ErrorRates(NamedTuple):
             "" if self.discordance is None else f" of which {percent(self.discordance, 0)} differ"
         )
         return (
-            f"with {self.n} items{differ}, {self.reports:,} simulated reports: passes by luck {percent(self.false_promotions)} "
+            f"with {self.n} items{differ}, {self.reports:,} simulated reports: passes by chance {percent(self.false_promotions)} "
             f"({stated}); passes a true {percent(self.truth, 0)} {percent(self.power)} of the time"
         )
 

@@ -278,7 +278,7 @@ def test_samples_of_other_tools_are_read(home: Home, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("rows", "says"),
     [
-        ([{"task_id": "a", "completion": "x"}], "line 1|:1, field 'outcome': says no outcome"),
+        ([{"task_id": "a", "completion": "x"}], "line 1|:1, field 'outcome': has no outcome"),
         ([{"outcome": "pass"}], "field 'task_id': is missing"),
         (
             [{"task_id": "a", "outcome": "pass"}, {"task_id": "a", "outcome": "fail"}],

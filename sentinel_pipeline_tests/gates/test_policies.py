@@ -185,7 +185,7 @@ def test_one_lucky_item_promotes_nothing() -> None:
     lucky = replace(POLICY, threshold=0.20)
     decided, reason = verdict(lucky, report(1, 0))
     assert decided == "inconclusive"
-    assert "luck alone does as well in 20 % of cases: too few items" in reason
+    assert "chance alone gives such a result in 20 % of cases: too few items" in reason
 
 
 @given(st.integers(1, 300), st.integers(0, 300), st.sampled_from(["at_least", "at_most"]))

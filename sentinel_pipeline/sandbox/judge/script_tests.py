@@ -124,7 +124,7 @@ class _Session(Live):
                 return json.dumps(self._checked(self.exchange(text.encode("ascii"))))
         except (Stop, Exception) as error:
             self.fatal = self.fatal or Finding(
-                "infra", f"the tests could not ask: {type(error).__name__}"
+                "infra", f"the tests could not call the program: {type(error).__name__}"
             )
         return '{"stop":true}'
 

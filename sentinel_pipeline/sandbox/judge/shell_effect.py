@@ -83,7 +83,7 @@ def _finding(verifier: ShellEffect, left: dict[str, Any], end: End, limits: Limi
     if len(output) > limits.output_kib * 1024:
         return Finding("output_limit", f"more than {limits.output_kib} KiB of output")
     if verifier.stdout is not None and output != _bytes(verifier.stdout):
-        note = f"; it said {shown(left['err'].encode('latin-1'))}" if left["err"] else ""
+        note = f"; its stderr: {shown(left['err'].encode('latin-1'))}" if left["err"] else ""
         return Finding(
             "output_differs",
             f"expected {shown(_bytes(verifier.stdout))}, got {shown(output)}{note}",
