@@ -120,7 +120,7 @@ def test_a_run_whose_process_is_gone_does_not_hold_the_digest_up(
         instance, DagsterRunStatus.STARTED, **{NIGHT_TAG: NIGHT, "sentinel/pid": "4194304:gone-1"}
     )
     assert [sensor.tick(), sensor.tick()][1] == f"wrote {NIGHT}.md"
-    assert "- tiny: the run failed. its process is gone" in page(home)
+    assert "- tiny: the run failed. its process has ended" in page(home)
 
 
 def test_a_broken_recipe_is_named_and_the_others_run(
