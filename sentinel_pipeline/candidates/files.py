@@ -1,12 +1,14 @@
-"""Candidate files: JSONL (``.jsonl``, ``.ndjson``, gzipped or not), JSON arrays (``.json``) and Parquet, streaming.
+"""Candidate files, streaming: JSON lines (``.jsonl``, ``.ndjson``), JSON documents (``.json``: an array of rows, a row, or several
+one after the other), tables (``.csv``, ``.tsv``, first line the names), all of them packed with gzip or zstd or not, and Parquet.
 
 Whatever is wrong with a row or with the rest of a file comes out as a ``Quarantined`` with file, line and reason; reading
 goes on. Only what a person has to mend stops it: a path that does not exist, or a kind of file that is not read here.
-Memory holds one line or one Parquet batch, and a whole ``.json`` array, which is bounded. Nothing is judged.
+Memory holds one line or one Parquet batch, and a whole JSON document, which is bounded. Nothing is judged.
 """
 
 from __future__ import annotations
 
+import csv
 import gzip
 import json
 import zlib
@@ -22,8 +24,15 @@ from .decode import MAX_LINE_BYTES, decode_line, decode_text, quarantined
 from .pairs import to_candidates
 from .shapes import RowRefused
 
-SUFFIXES = (".jsonl", ".ndjson", ".jsonl.gz", ".ndjson.gz", ".json", ".json.gz", ".parquet")
+_PLAIN = (".jsonl", ".ndjson", ".json", ".csv", ".tsv")
+_PACKED = ("", ".gz", ".zst")
+SUFFIXES = (*(name + packed for packed in _PACKED for name in _PLAIN), ".parquet")
 MAX_ARRAY_BYTES = 256 * 2**20
+"""Of a file whose rows are no lines, unpacked."""
+_LOOKED_AT = 65536
+"""Bytes of a file's beginning that say whether its rows are lines."""
+_BROKEN = (EOFError, zlib.error, gzip.BadGzipFile)
+"""How a packed file says that it is damaged."""
 PARQUET_BATCH = 256
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
@@ -98,9 +107,12 @@ def _read(path: Path, shown: str) -> Read:
     if name.endswith(".parquet"):
         yield from _parquet(path, shown)
         return
+    name = name.removesuffix(".gz").removesuffix(".zst")
     with open_unpacked(path) as stream:
-        if name.removesuffix(".gz").endswith(".json") and _starts_array(stream):
-            yield from _array(stream, path, shown)
+        if name.endswith((".csv", ".tsv")):
+            yield from _table(stream, path, shown, "," if name.endswith(".csv") else "\t")
+        elif _is_document(stream, named_so=name.endswith(".json")):
+            yield from _document(stream, path, shown)
         else:
             yield from _jsonl(stream, path, shown)
 
@@ -122,7 +134,7 @@ def _jsonl(stream: IO[bytes], path: Path, shown: str) -> Read:
                 yield quarantined(shown, number, reason, line.data)
             elif line.data.strip():
                 yield from _line(line, path, shown)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+    except _BROKEN as error:
         yield quarantined(
             shown, number + 1, f"damaged: the rest of the file cannot be unpacked ({error})", ""
         )
@@ -156,47 +168,71 @@ def lines(stream: IO[bytes]) -> Iterator[Line]:
         yield Line(number, data if length <= MAX_LINE_BYTES else data[:1024], ended, length)
 
 
-def _starts_array(stream: IO[bytes]) -> bool:
-    """Whether the first character that is no space is ``[``; damage shows itself when the file is read."""
+def _is_document(stream: IO[bytes], *, named_so: bool) -> bool:
+    """Whether rows stretch over lines: an array, or an object that the first line opens and does not close.
+
+    Under a name of JSON lines the first line has to be the bracket alone and a value has to begin there: a broken line stays one.
+    """
     try:
-        start = stream.read(4096)
+        start = stream.read(_LOOKED_AT)
         stream.seek(0)
-    except (EOFError, zlib.error, gzip.BadGzipFile):
+    except _BROKEN:
+        return False  # damage shows itself when the file is read
+    text = start.removeprefix(BYTE_ORDER_MARK).decode("utf-8", "replace").lstrip()
+    first, more, rest = text.partition("\n")
+    if named_so and text.startswith("["):
+        return True
+    alone = first.strip() in ("[", "{")
+    if not alone and not (named_so and more and first.startswith("{")):
         return False
-    return start.removeprefix(BYTE_ORDER_MARK).lstrip().startswith(b"[")
+    if len(start) == _LOOKED_AT and alone:
+        return rest.lstrip().startswith('"' if text.startswith("{") else ("{", "["))
+    try:
+        _, end = json.JSONDecoder().raw_decode(text)
+    except (ValueError, RecursionError):
+        return False
+    return end > len(first)
 
 
-def _array(stream: IO[bytes], path: Path, shown: str) -> Read:
-    """Elements one by one, so that a bad one spoils the rest only where no reader could know where it ends."""
+def _document(stream: IO[bytes], path: Path, shown: str) -> Read:
+    """Rows one by one, so that a bad one spoils the rest only where no reader could know where it ends."""
     try:
         data = stream.read(MAX_ARRAY_BYTES + 1)
         if len(data) > MAX_ARRAY_BYTES:
             raise RowRefused(
-                "too_long", f"a JSON array of more than {MAX_ARRAY_BYTES} bytes: write it as JSONL"
+                "too_long",
+                f"a JSON document of more than {MAX_ARRAY_BYTES} bytes: write it as JSON lines",
             )
         text = data.decode("utf-8-sig")
-    except (RowRefused, UnicodeDecodeError, EOFError, zlib.error, gzip.BadGzipFile) as error:
+    except (RowRefused, UnicodeDecodeError, *_BROKEN) as error:
         yield quarantined(
             shown, 1, error.reason if isinstance(error, RowRefused) else f"damaged: {error}", ""
         )
         return
-    decoder, at, number = json.JSONDecoder(), text.index("[") + 1, 0
-    while (at := _past_space(text, at)) < len(text) and text[at] != "]":
+    decoder = json.JSONDecoder()
+    at = _past_space(text, 0)
+    array = text.startswith("[", at)
+    at += array
+    number = 0
+    while (at := _past_space(text, at)) < len(text) and not (array and text[at] == "]"):
         number += 1
         try:
             _, end = decoder.raw_decode(text, at)
         except (ValueError, RecursionError) as error:
+            what = "array" if array else "file"
             yield quarantined(
-                shown, number, f"json: the array cannot be read on: {error}", text[at : at + 400]
+                shown, number, f"json: the {what} cannot be read on: {error}", text[at : at + 400]
             )
             return
         try:
-            yield from _one(decode_text(text[at:end]), path, shown, number, text[at:end])
+            row = decode_text(text[at:end])
         except RowRefused as error:
             yield quarantined(shown, number, error.reason, text[at:end])
+        else:
+            yield from _one(row, path, shown, number, text[at:end])
         at = _past_space(text, end)
         at += text.startswith(",", at)
-    if at >= len(text):
+    if array and at >= len(text):
         yield quarantined(shown, number + 1, "truncated: the array has no end", text[-400:])
 
 
@@ -204,6 +240,46 @@ def _past_space(text: str, at: int) -> int:
     while at < len(text) and text[at] in " \t\r\n":
         at += 1
     return at
+
+
+def _table(stream: IO[bytes], path: Path, shown: str, separator: str) -> Read:
+    """Rows of a table of text whose first line holds the names; an empty cell counts as absent."""
+    csv.field_size_limit(MAX_LINE_BYTES)
+    start = 1
+    names: list[str] | None = None
+    try:
+        reader = csv.reader(_texts(stream), delimiter=separator, strict=True)
+        for cells in reader:
+            line = start
+            start = reader.line_num + 1
+            if not any(cells):
+                continue
+            if names is None:
+                names = [cell.strip() for cell in cells]
+                if len(set(names)) < len(names):
+                    yield quarantined(shown, line, "header: a name stands twice", repr(cells))
+                    return
+            elif len(cells) != len(names):
+                reason = f"cells: {len(cells)} where the first line names {len(names)}"
+                yield quarantined(shown, line, reason, repr(cells))
+            else:
+                row = {name: cell for name, cell in zip(names, cells, strict=True) if cell}
+                yield from _one(row, path, shown, line, repr(cells))
+    except UnicodeDecodeError as error:
+        reason = f"encoding: byte 0x{error.object[error.start]:02x} is no UTF-8: the table cannot be read on"
+        yield quarantined(shown, start, reason, "")
+    except csv.Error as error:
+        yield quarantined(shown, start, f"table: it cannot be read on: {error}", "")
+    except _BROKEN as error:
+        yield quarantined(
+            shown, start, f"damaged: the rest of the file cannot be unpacked ({error})", ""
+        )
+
+
+def _texts(stream: IO[bytes]) -> Iterator[str]:
+    """A table's lines with their ends, which belong to a cell where it is quoted."""
+    while data := stream.readline(MAX_LINE_BYTES):
+        yield data.decode("utf-8").removeprefix("\ufeff")
 
 
 def _parquet(path: Path, shown: str) -> Read:
@@ -236,4 +312,13 @@ def _parquet_row(single: Any, path: Path, shown: str, line: int) -> Read:
     except (UnicodeDecodeError, ValueError, OverflowError) as error:
         yield quarantined(shown, line, f"encoding: {error}", "")
         return
-    yield from _one(row, path, shown, line, repr(row)[:400])
+    yield from _one(without_nulls(row), path, shown, line, repr(row)[:400])
+
+
+def without_nulls(value: Any) -> Any:
+    """An Arrow row as it was written: one struct holds the keys of all rows, and what a row does not have is null in it."""
+    if isinstance(value, dict):
+        return {key: without_nulls(inner) for key, inner in value.items() if inner is not None}
+    if isinstance(value, list):
+        return [without_nulls(inner) for inner in value]
+    return value

@@ -14,6 +14,7 @@ from sentinel_pipeline.errors import BadInput, Infrastructure
 from sentinel_pipeline.records import Candidate, Quarantined
 
 from .decode import quarantined
+from .files import without_nulls
 from .pairs import to_candidates
 from .shapes import RowRefused
 
@@ -40,7 +41,7 @@ def read_hub(
             yield quarantined(place, number, row, "")
             return
         try:
-            yield from to_candidates(row, source=place, file=place, line=number)
+            yield from to_candidates(without_nulls(row), source=place, file=place, line=number)
         except RowRefused as error:
             yield quarantined(place, number, error.reason, repr(row)[:400])
 
