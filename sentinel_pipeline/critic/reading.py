@@ -30,7 +30,7 @@ from ..records import (
 )
 from . import syntax
 from .extract import MAX_CHARS, Extracted, Kind, extract_parted, script_defines
-from .fences import fences
+from .fences import fences, tagged_blocks
 from .json_reader import MENDED, JsonReading
 from .syntax import Check
 from .thoughts import Parted, part
@@ -169,7 +169,7 @@ def guess_language(answer: str, prompt: str = "") -> Kind:
     """The language of an answer, its thought aside, by evidence:
     fence tag, diff headers, JSON brackets, code lines; ``text`` where nothing speaks."""
     head = answer[:_SEARCHED]
-    blocks = fences(head)
+    blocks = fences(head) or tagged_blocks(head)
     if blocks:
         tagged = next((block.language for block in blocks if block.language), None)
         if tagged:

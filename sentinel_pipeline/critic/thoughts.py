@@ -242,6 +242,13 @@ def _named(before: str, after: str) -> Literal["no", "perhaps", "surely"]:
     return "no"
 
 
+def only_named(text: str, start: int, end: int) -> bool:
+    """Whether quotes or backticks on its line show that a text speaks of the token at ``start`` instead of writing it."""
+    line = max(text.rfind("\n", max(start - _WINDOW, 0), start) + 1, start - _WINDOW, 0)
+    stop = text.find("\n", end, end + _WINDOW)
+    return _named(text[line:start], text[end : stop if stop >= 0 else end + _WINDOW]) == "surely"
+
+
 _SPOKEN_BEFORE = re.compile(
     r"\b(?:an?|the|tags?|tokens?|markers?|literal|closing|opening|called)[ ]\Z", re.IGNORECASE
 )
