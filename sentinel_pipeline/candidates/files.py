@@ -12,12 +12,13 @@ import csv
 import gzip
 import json
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from sentinel_pipeline.errors import BadInput, Infrastructure
 from sentinel_pipeline.records import Candidate, Quarantined
+from sentinel_pipeline.records.data_spec import FieldMap
 from sentinel_pipeline.store.files import open_unpacked
 
 from .decode import MAX_LINE_BYTES, decode_line, decode_text, quarantined
@@ -48,12 +49,23 @@ class Line(NamedTuple):
     length: int
 
 
-def read_files(paths: Iterable[Path | str], *, root: Path | None = None) -> Read:
+class _File(NamedTuple):
+    """A file, the name under which it is recorded, and the recipe's names of fields."""
+
+    path: Path
+    shown: str
+    maps: Sequence[FieldMap]
+
+
+def read_files(
+    paths: Iterable[Path | str], *, root: Path | None = None, maps: Sequence[FieldMap] = ()
+) -> Read:
     """Every row of every file, files in the given order, folders by name.
 
     Args:
         paths: files, or folders that are searched for files of ``SUFFIXES``.
         root: paths are relative to it, and are recorded so.
+        maps: names of the fields of rows that are of no known shape.
 
     Raises:
         BadInput: a path does not exist, a folder holds no such file, or a file is of another kind.
@@ -68,7 +80,7 @@ def read_files(paths: Iterable[Path | str], *, root: Path | None = None) -> Read
                 else str(file)
             )
             try:
-                yield from _read(file, shown)
+                yield from _read(_File(file, shown, maps))
             except OSError as error:
                 raise Infrastructure(
                     f"{file} cannot be read on: {error.strerror or error}."
@@ -102,51 +114,56 @@ def _is_supported(path: Path) -> bool:
     return path.name.lower().endswith(SUFFIXES)
 
 
-def _read(path: Path, shown: str) -> Read:
-    name = path.name.lower()
+def _read(file: _File) -> Read:
+    name = file.path.name.lower()
     if name.endswith(".parquet"):
-        yield from _parquet(path, shown)
+        yield from _parquet(file)
         return
     name = name.removesuffix(".gz").removesuffix(".zst")
-    with open_unpacked(path) as stream:
+    with open_unpacked(file.path) as stream:
         if name.endswith((".csv", ".tsv")):
-            yield from _table(stream, path, shown, "," if name.endswith(".csv") else "\t")
+            yield from _table(stream, file, "," if name.endswith(".csv") else "\t")
         elif _is_document(stream, named_so=name.endswith(".json")):
-            yield from _document(stream, path, shown)
+            yield from _document(stream, file)
         else:
-            yield from _jsonl(stream, path, shown)
+            yield from _jsonl(stream, file)
 
 
-def _one(row: Any, path: Path, shown: str, line: int, excerpt: bytes | str) -> Read:
+def _one(row: Any, file: _File, line: int, excerpt: bytes | str) -> Read:
     try:
-        yield from to_candidates(row, source=f"file:{path.name}", file=shown, line=line)
+        yield from to_candidates(
+            row, source=f"file:{file.path.name}", file=file.shown, line=line, maps=file.maps
+        )
     except RowRefused as error:
-        yield quarantined(shown, line, error.reason, excerpt)
+        yield quarantined(file.shown, line, error.reason, excerpt)
 
 
-def _jsonl(stream: IO[bytes], path: Path, shown: str) -> Read:
+def _jsonl(stream: IO[bytes], file: _File) -> Read:
     number = 0
     try:
         for line in lines(stream):
             number = line.number
             if line.length > MAX_LINE_BYTES:
                 reason = f"too_long: {line.length} bytes, the most is {MAX_LINE_BYTES}"
-                yield quarantined(shown, number, reason, line.data)
+                yield quarantined(file.shown, number, reason, line.data)
             elif line.data.strip():
-                yield from _line(line, path, shown)
+                yield from _line(line, file)
     except _BROKEN as error:
         yield quarantined(
-            shown, number + 1, f"damaged: the rest of the file cannot be unpacked ({error})", ""
+            file.shown,
+            number + 1,
+            f"damaged: the rest of the file cannot be unpacked ({error})",
+            "",
         )
 
 
-def _line(line: Line, path: Path, shown: str) -> Read:
+def _line(line: Line, file: _File) -> Read:
     try:
         row = decode_line(line.data, ended=line.ended)
     except RowRefused as error:
-        yield quarantined(shown, line.number, error.reason, line.data)
+        yield quarantined(file.shown, line.number, error.reason, line.data)
         return
-    yield from _one(row, path, shown, line.number, line.data)
+    yield from _one(row, file, line.number, line.data)
 
 
 def lines(stream: IO[bytes]) -> Iterator[Line]:
@@ -194,7 +211,7 @@ def _is_document(stream: IO[bytes], *, named_so: bool) -> bool:
     return end > len(first)
 
 
-def _document(stream: IO[bytes], path: Path, shown: str) -> Read:
+def _document(stream: IO[bytes], file: _File) -> Read:
     """Rows one by one, so that a bad one spoils the rest only where no reader could know where it ends."""
     try:
         data = stream.read(MAX_ARRAY_BYTES + 1)
@@ -206,7 +223,10 @@ def _document(stream: IO[bytes], path: Path, shown: str) -> Read:
         text = data.decode("utf-8-sig")
     except (RowRefused, UnicodeDecodeError, *_BROKEN) as error:
         yield quarantined(
-            shown, 1, error.reason if isinstance(error, RowRefused) else f"damaged: {error}", ""
+            file.shown,
+            1,
+            error.reason if isinstance(error, RowRefused) else f"damaged: {error}",
+            "",
         )
         return
     decoder = json.JSONDecoder()
@@ -221,19 +241,22 @@ def _document(stream: IO[bytes], path: Path, shown: str) -> Read:
         except (ValueError, RecursionError) as error:
             what = "array" if array else "file"
             yield quarantined(
-                shown, number, f"json: the {what} cannot be read on: {error}", text[at : at + 400]
+                file.shown,
+                number,
+                f"json: the {what} cannot be read on: {error}",
+                text[at : at + 400],
             )
             return
         try:
             row = decode_text(text[at:end])
         except RowRefused as error:
-            yield quarantined(shown, number, error.reason, text[at:end])
+            yield quarantined(file.shown, number, error.reason, text[at:end])
         else:
-            yield from _one(row, path, shown, number, text[at:end])
+            yield from _one(row, file, number, text[at:end])
         at = _past_space(text, end)
         at += text.startswith(",", at)
     if array and at >= len(text):
-        yield quarantined(shown, number + 1, "truncated: the array has no end", text[-400:])
+        yield quarantined(file.shown, number + 1, "truncated: the array has no end", text[-400:])
 
 
 def _past_space(text: str, at: int) -> int:
@@ -242,7 +265,7 @@ def _past_space(text: str, at: int) -> int:
     return at
 
 
-def _table(stream: IO[bytes], path: Path, shown: str, separator: str) -> Read:
+def _table(stream: IO[bytes], file: _File, separator: str) -> Read:
     """Rows of a table of text whose first line holds the names; an empty cell counts as absent."""
     csv.field_size_limit(MAX_LINE_BYTES)
     start = 1
@@ -257,22 +280,22 @@ def _table(stream: IO[bytes], path: Path, shown: str, separator: str) -> Read:
             if names is None:
                 names = [cell.strip() for cell in cells]
                 if len(set(names)) < len(names):
-                    yield quarantined(shown, line, "header: a name stands twice", repr(cells))
+                    yield quarantined(file.shown, line, "header: a name stands twice", repr(cells))
                     return
             elif len(cells) != len(names):
                 reason = f"cells: {len(cells)} where the first line names {len(names)}"
-                yield quarantined(shown, line, reason, repr(cells))
+                yield quarantined(file.shown, line, reason, repr(cells))
             else:
                 row = {name: cell for name, cell in zip(names, cells, strict=True) if cell}
-                yield from _one(row, path, shown, line, repr(cells))
+                yield from _one(row, file, line, repr(cells))
     except UnicodeDecodeError as error:
         reason = f"encoding: byte 0x{error.object[error.start]:02x} is no UTF-8: the table cannot be read on"
-        yield quarantined(shown, start, reason, "")
+        yield quarantined(file.shown, start, reason, "")
     except csv.Error as error:
-        yield quarantined(shown, start, f"table: it cannot be read on: {error}", "")
+        yield quarantined(file.shown, start, f"table: it cannot be read on: {error}", "")
     except _BROKEN as error:
         yield quarantined(
-            shown, start, f"damaged: the rest of the file cannot be unpacked ({error})", ""
+            file.shown, start, f"damaged: the rest of the file cannot be unpacked ({error})", ""
         )
 
 
@@ -282,16 +305,16 @@ def _texts(stream: IO[bytes]) -> Iterator[str]:
         yield data.decode("utf-8").removeprefix("\ufeff")
 
 
-def _parquet(path: Path, shown: str) -> Read:
+def _parquet(file: _File) -> Read:
     """Rows, one small batch of a row group in memory at a time."""
     line = 0
-    for batch in _batches(path):
+    for batch in _batches(file.path):
         if isinstance(batch, str):
-            yield quarantined(shown, line + 1, batch, "")
+            yield quarantined(file.shown, line + 1, batch, "")
             return
         for index in range(batch.num_rows):
             line += 1
-            yield from _parquet_row(batch.slice(index, 1), path, shown, line)
+            yield from _parquet_row(batch.slice(index, 1), file, line)
 
 
 def _batches(path: Path) -> Iterator[Any]:
@@ -306,13 +329,13 @@ def _batches(path: Path) -> Iterator[Any]:
         yield f"damaged: no Parquet from here on: {' '.join(str(error).split())[:200]}"
 
 
-def _parquet_row(single: Any, path: Path, shown: str, line: int) -> Read:
+def _parquet_row(single: Any, file: _File, line: int) -> Read:
     try:
         (row,) = single.to_pylist()
     except (UnicodeDecodeError, ValueError, OverflowError) as error:
-        yield quarantined(shown, line, f"encoding: {error}", "")
+        yield quarantined(file.shown, line, f"encoding: {error}", "")
         return
-    yield from _one(without_nulls(row), path, shown, line, repr(row)[:400])
+    yield from _one(without_nulls(row), file, line, repr(row)[:400])
 
 
 def without_nulls(value: Any) -> Any:

@@ -8,11 +8,14 @@ Whether the correction is right and the failure real, the critic says.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 from sentinel_pipeline.records import Candidate
+from sentinel_pipeline.records.data_spec import FieldMap
 
+from .mapping import NotThere, mapped
 from .rendered import rendered_turns
 from .shapes import CONVERSATIONS, REQUESTS, RowRefused, to_candidate
 from .turns import SPEAKERS
@@ -22,12 +25,25 @@ FAILED = ("rejected", "failed", "failed_response", "response", "completion", "ou
 _ASKED = frozenset({*CONVERSATIONS, *REQUESTS})
 
 
-def to_candidates(row: Any, *, source: str, file: str, line: int) -> tuple[Candidate, ...]:
+def to_candidates(
+    row: Any, *, source: str, file: str, line: int, maps: Sequence[FieldMap] = ()
+) -> tuple[Candidate, ...]:
     """One candidate, or a failed one and its correction; see ``to_candidate``.
+
+    Args:
+        row: the decoded row.
+        source: recorded as it is.
+        file: where it was read.
+        line: one-based.
+        maps: names of the fields of rows that are of no known shape.
 
     Raises:
         RowRefused: either half cannot be read.
     """
+    try:
+        row = mapped(row, source, maps) if maps else row
+    except NotThere as error:
+        raise RowRefused("field", str(error)) from error
     halves = _halves(row) if isinstance(row, dict) else None
     if halves is None:
         return (to_candidate(row, source=source, file=file, line=line),)
