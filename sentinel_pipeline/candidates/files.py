@@ -192,9 +192,10 @@ def _is_document(stream: IO[bytes], *, named_so: bool) -> bool:
     """
     try:
         start = stream.read(_LOOKED_AT)
-        stream.seek(0)
     except _BROKEN:
         return False  # damage shows itself when the file is read
+    finally:
+        stream.seek(0)
     text = start.removeprefix(BYTE_ORDER_MARK).decode("utf-8", "replace").lstrip()
     first, more, rest = text.partition("\n")
     if named_so and text.startswith("["):

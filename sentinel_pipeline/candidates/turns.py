@@ -70,16 +70,16 @@ def plain_turns(turns: Any) -> Any:
     for index, turn in enumerate(turns):
         written = plain_turn(turn, index)
         before = plain[-1] if plain else None
-        if (
-            isinstance(before, dict)
-            and isinstance(turn, dict)
-            and turn.get("role") in CALLERS
-            and before["role"] == "assistant"
-        ):
+        if isinstance(before, dict) and before["role"] == "assistant" and _speaks_calls(turn):
             before["content"] = f"{before['content']}\n{written['content']}"
         else:
             plain.append(written)
     return plain
+
+
+def _speaks_calls(turn: Any) -> bool:
+    role = turn.get("role") if isinstance(turn, dict) else None
+    return isinstance(role, str) and role in CALLERS
 
 
 def plain_turn(turn: Any, index: int) -> Any:
@@ -90,7 +90,7 @@ def plain_turn(turn: Any, index: int) -> Any:
     """
     if not isinstance(turn, dict):
         return turn
-    if isinstance(turn.get("role"), str) and turn["role"] in CALLERS:
+    if _speaks_calls(turn):
         turn = {key: value for key, value in turn.items() if key != "content"} | {
             "role": "assistant",
             "tool_calls": _calls_of_text(turn.get("content"), index),

@@ -64,13 +64,33 @@ class _Zstd(io.RawIOBase):
     """A zstd file unpacked while it is read; damage shows itself as ``EOFError``, as it does in a gzip file."""
 
     def __init__(self, path: Path) -> None:
+        self._path = path
+        self._open()
+
+    def _open(self) -> None:
         import pyarrow as pa
 
-        self._file = path.open("rb")
+        self._at = 0
+        self._file = self._path.open("rb")
         self._stream = pa.CompressedInputStream(pa.PythonFile(self._file, mode="r"), "zstd")
 
     def readable(self) -> bool:
         return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Back to the start; nobody asks for another place."""
+        if offset or whence != io.SEEK_SET:
+            raise io.UnsupportedOperation("a zstd file is read from its start")
+        self._stream.close()
+        self._file.close()
+        self._open()
+        return 0
 
     def readinto(self, buffer: Any) -> int:
         try:
@@ -78,6 +98,7 @@ class _Zstd(io.RawIOBase):
         except OSError as error:
             raise EOFError(" ".join(str(error).split())[:200]) from error
         buffer[: len(data)] = data
+        self._at += len(data)
         return len(data)
 
     def close(self) -> None:
