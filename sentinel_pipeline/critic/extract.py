@@ -315,7 +315,11 @@ _SIGN = re.compile(r"^[ \t]*\$[ \t]+", re.MULTILINE)
 
 def _shell(text: str) -> Extracted:
     chosen = _choose(text, "shell")
-    value, names = (chosen[0].body.strip("\n"), chosen[1]) if chosen else (text.strip(), ())
+    value = chosen[0].body.strip("\n") if chosen else text.strip()
+    names = chosen[1] if chosen else ()
+    if not chosen and _LEADS_TO_CODE.match(text) and (blocks := indented_blocks(text)):
+        value = blocks[0].body
+        names = _of_indentation(blocks)
     if not chosen and len(value) > 2 and value[0] == value[-1] == "`" and "`" not in value[1:-1]:
         value, names = value[1:-1].strip(), ("inline_code",)
     if _SIGN.match(value):

@@ -22,7 +22,7 @@ _TAGS = re.compile(
     r"|(CODE|SOLUTION|SQL|JSON|BASH|SHELL|JAVASCRIPT|TYPESCRIPT|DIFF|YAML)\](.*?)\[/\3\])",
     re.DOTALL | re.MULTILINE,
 )
-_TAG_END = re.compile(r"\[/(PYTHON|CODE|SOLUTION)\]")
+_TAG_END = re.compile(r"^[ \t]*\[/(PYTHON|CODE|SOLUTION)\]", re.MULTILINE)
 _INFO = re.compile(r"[\s{.]*([^\s{}:,;(=]*)")
 _INDENTED = re.compile(
     r"(?:\A|(?<=\n))[ \t]*\n(?P<body>(?:(?:[ ]{4}|\t)[^\n]*(?:\n|\Z)|[ \t]*\n)+)"
@@ -82,6 +82,8 @@ def fences(text: str, *, depth: int = 0) -> list[Fence]:
         block = _block(text, opened, lines[closing])
         if block.language == "python" and _open_docstring(block.body):
             for number in range(closing + 1, min(closing + 1 + _TRIED, len(lines))):
+                if lines[number]["info"].strip():
+                    break  # another block begins
                 if not _closes(opened, lines[number]):
                     continue
                 longer = _block(text, opened, lines[number])

@@ -485,7 +485,7 @@ JUNK = st.recursive(
                       | st.text(max_size=5), inner, max_size=3),
     max_leaves=8,
 )  # fmt: skip
-PAIRS = [
+PAIRS: list[dict[str, Any]] = [
     {"prompt": ASK, "chosen": [USER, BOT], "rejected": [USER, BOT | {"content": "Mars."}]},
     {"messages": [USER, {"role": "assistant", "tool_calls": [CALL]}, {"role": "tool", "content": "21"}, BOT]},
 ]  # fmt: skip
