@@ -47,6 +47,7 @@ def main() -> None:
         logs = out / "logs"
         run_job(
             GrpoJob(
+                kind="grpo",
                 out=out,
                 logs=logs,
                 model=model,

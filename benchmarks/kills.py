@@ -113,9 +113,12 @@ def jobs(folder: Path, experts: int) -> dict[str, SftJob | DpoJob]:
         "out": folder, "logs": folder, "model": base / "model", "suite": suite, "decoding": Decoding(max_new_tokens=24),
     }  # fmt: skip
     return {
-        "sft": SftJob(rows=folder / "sft.jsonl", spec=SftSpec(**common), **shared),
+        "sft": SftJob(kind="sft", rows=folder / "sft.jsonl", spec=SftSpec(**common), **shared),
         "dpo": DpoJob(
-            rows=folder / "dpo.jsonl", spec=DpoSpec(**{**common, "learning_rate": 3e-4}), **shared
+            kind="dpo",
+            rows=folder / "dpo.jsonl",
+            spec=DpoSpec(**{**common, "learning_rate": 3e-4}),
+            **shared,
         ),
     }
 

@@ -92,7 +92,7 @@ def base_model(folder: Path) -> Path:
 
 def ours(folder: Path, model: Path, rows: Path, spec: SftSpec) -> dict[str, float]:
     """Our side, windows off; full checkpoints only at the end, as TRL's side."""
-    job = SftJob(out=folder, logs=folder / "logs", model=model, rows=rows, spec=spec)
+    job = SftJob(kind="sft", out=folder, logs=folder / "logs", model=model, rows=rows, spec=spec)
     marks: list[Mark] = []
     progress = Progress(job.logs / "progress.jsonl", "ours", lambda text: None)
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import GateRefused
+from .records.stages import TRAINING_STAGES
 from .records.training_spec import Budget
 from .store import Store, write_json
 
@@ -25,12 +26,11 @@ ATTEMPTS, PROGRESS, COST, ESTIMATE = (
     "cost.json",
     "estimate.json",
 )
-DEVICE_STAGES = (
+DEVICE_ASSETS = (
     "base_checkpoint", "self_generated", "base_report", "instruct_report", "alt_base_report", "self_repairs",
-    "sft_checkpoint", "sft_report",
-    "preference_pairs", "dpo_checkpoint", "dpo_report", "grpo_checkpoint", "grpo_report",
+    *(asset for stage in TRAINING_STAGES for asset in stage.device_assets),
 )  # fmt: skip
-"""Stages that hold the device, in the order in which they run."""
+"""Assets that hold the device, in the order in which they are made."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,7 +191,7 @@ def cost_rows(logs: Mapping[str, Path], budget: Budget) -> list[dict[str, Any]]:
 
 
 def costs_markdown(rows: Sequence[dict[str, Any]], budget: Budget) -> str:
-    """Seed 001's table: estimate against actual, then the sum against the budget."""
+    """The stage 1 plan's table: estimate against actual, then the sum against the budget."""
     lines = ["| stage | wall | device | estimated | tokens | cost |", "|---|---|---|---|---|---|"]
     for row in rows:
         estimated = (

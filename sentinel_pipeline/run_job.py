@@ -26,6 +26,7 @@ from .generation.answers import Answer, Engine
 from .generation.prompts import Prompt
 from .processes import die_with_parent
 from .records.decoding import Decoding
+from .records.stages import load
 from .store import read_parquet, write_json
 from .training.out_of_memory import with_remedies
 from .training.windows import Scorer, critic_scorer
@@ -35,12 +36,9 @@ from .worker.failures import Failure, read_failure, write_failure
 from .worker.interrupts import Interrupts
 from .worker.jobs import (
     AnswerJob,
-    DpoJob,
-    GrpoJob,
     Job,
     PretrainJob,
     SelfInstructJob,
-    SftJob,
     TuneJob,
     read_job,
 )
@@ -115,22 +113,13 @@ def _dispatch(
         from .training.embedded_model import pretrain
 
         return pretrain(job, progress, interrupts)
-    if isinstance(job, SftJob):
-        from .training.sft import train_sft
-
+    if isinstance(job, TuneJob):
+        train = load(job.stage.trainer)
+        if not job.stage.remedies:
+            return dict(train(job, progress, interrupts, scorer))
         return with_remedies(
-            job, lambda tried: train_sft(tried, progress, interrupts, scorer), progress
+            job, lambda tried: dict(train(tried, progress, interrupts, scorer)), progress
         )
-    if isinstance(job, DpoJob):
-        from .training.dpo import train_dpo
-
-        return with_remedies(
-            job, lambda tried: train_dpo(tried, progress, interrupts, scorer), progress
-        )
-    if isinstance(job, GrpoJob):
-        from .training.grpo import train_grpo
-
-        return train_grpo(job, progress, interrupts, scorer)
     if isinstance(job, SelfInstructJob):
         return write_instructions(job, progress, interrupts)
     return answer_suites(job, progress, interrupts)
@@ -139,7 +128,7 @@ def _dispatch(
 def write_instructions(
     job: SelfInstructJob, progress: Progress, interrupts: Interrupts
 ) -> dict[str, Any]:
-    """Self-generated rows into ``logs/attempts.jsonl``, round after round; rounds that are there are not asked again."""
+    """Self-generated rows into ``logs/attempts.jsonl``, round after round; rounds that are there are skipped."""
     from .generation.guards import plain_tokenizer
     from .generation.loading import load_tokenizer
     from .generation.prompts import special_tokens
@@ -169,7 +158,7 @@ def write_instructions(
 
 
 def answer_suites(job: AnswerJob, progress: Progress, interrupts: Interrupts) -> dict[str, Any]:
-    """Every suite's answers into ``logs/SUITE.jsonl``; items that are answered already are not asked again."""
+    """Every suite's answers into ``logs/SUITE.jsonl``; items that are answered already are skipped."""
     from .generation.answers import answer_by
     from .generation.cache import AnswerCache
     from .generation.prompts import prompts_of
@@ -264,7 +253,7 @@ def main(arguments: list[str]) -> int:
         try:
             job = read_job(path)
             if launched_elsewhere(job):
-                result = launch(path, cast("TuneJob", job), channel.say, interrupts)
+                result = launch(path, cast("TuneJob[Any]", job), channel.say, interrupts)
             else:
                 interrupts.file = job.logs / STOP if os.environ.get(ranks.LAUNCHED) else None
                 result = run_job(job, channel.say, interrupts)

@@ -25,7 +25,7 @@ from dagster._core.workspace.load import location_origins_from_yaml_paths
 
 from .definitions import defs
 from .defs.dead_runs import PID_TAG, free_slots, process_mark
-from .defs.runs import JOB, failure_code, failure_message, last_loop, stages, unfinished
+from .defs.runs import JOB, failure_code, failure_message, last_loop, selected_assets, unfinished
 from .defs.stage import LOOP_TAG, RECIPES
 from .errors import EXIT_DONE, EXIT_FAILED, SentinelError
 from .processes import die_with_parent
@@ -56,11 +56,11 @@ def run(recipe: str, events: Events, *, run_id: str, until: str | None, resume: 
         SentinelError: the recipe, stage or resume request is wrong.
     """
     home = find_home()
-    home.recipe(recipe)
+    loaded = home.recipe(recipe)
     instance = dg.DagsterInstance.get()
     instance.add_dynamic_partitions(str(RECIPES.name), [recipe])
     free_slots(instance)
-    names = stages(defs.get_repository_def(), until)
+    names = selected_assets(defs.get_repository_def(), loaded, until)
     loop = last_loop(instance, recipe) if resume else run_id
     selected = unfinished(recipe, loop, names) if resume else names
     events.write(event="run", run_id=run_id, loop=loop, stages=selected)

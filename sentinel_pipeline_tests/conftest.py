@@ -68,7 +68,7 @@ def benchmarks_dir() -> Path:
 
 @pytest.fixture(scope="session")
 def cases_dir() -> Path:
-    """The folder of small inputs with their right outcome; skips, saying so, where it is absent."""
+    """The folder of small inputs with their right outcomes; skips, saying so, where it is absent."""
     folder = Path(os.environ.get("SENTINEL_CASES", ROOT.parent / "shared" / "cases"))
     if not folder.is_dir():
         pytest.skip(f"no cases at {folder}: set SENTINEL_CASES to their folder")

@@ -15,12 +15,13 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "sentinel_pipeline"
 FLOORS = (
-    {"__init__", "errors", "processes", "plots"},
+    {"__init__", "errors", "processes", "plots", "rates"},
     {"records", "cluster"},
     {"store", "sandbox"},
     {"gates", "costs", "critic", "worker"},
     {"tasks", "rewards", "mix"},
-    {"candidates", "generation"},
+    {"candidates"},
+    {"generation"},
     {"audit", "llm_judge"},
     {"bench", "pairs"},
     {"alerts", "release", "review", "training"},

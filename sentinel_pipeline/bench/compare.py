@@ -13,13 +13,12 @@ from typing import Any, Literal, NamedTuple
 from ..errors import BadInput
 from ..gates.effects import cohens_h, holm
 from ..records import Interval, PairedComparison, SampleScore
+from ..records.stages import REPORT_STAGES
 from ..store import Artifact
 from .confounds import CutScorer, Finding, explained
 from .pairing import Pairs, counted, scored_pairs
 from .samples import read_samples
 
-STAGES = ("base", "sft", "dpo", "grpo")
-"""Stages that have a report, in the order in which each is compared with the one before."""
 ALPHA = 0.05
 
 
@@ -70,7 +69,7 @@ class SuiteComparison(NamedTuple):
 
     @property
     def void(self) -> str | None:
-        """Why the difference is no evidence, or None."""
+        """Why the difference does not count as evidence, or None."""
         return "; ".join(finding.reason for finding in self.findings if finding.explains) or None
 
     @property
@@ -160,7 +159,7 @@ def compare_reports(
             to_stage=pair[1],
             suite=suite,
         )
-        for pair in stage_pairs([name for name in STAGES if name in reports])
+        for pair in stage_pairs([name for name in REPORT_STAGES if name in reports])
         for suite in suites
     ]
 

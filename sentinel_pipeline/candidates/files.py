@@ -2,7 +2,7 @@
 one after the other), tables (``.csv``, ``.tsv``, first line the names), all of them packed with gzip or zstd or not, and Parquet.
 
 Whatever is wrong with a row or with the rest of a file comes out as a ``Quarantined`` with file, line and reason; reading
-goes on. Only what a person has to mend stops it: a path that does not exist, or a kind of file that is not read here.
+goes on. Only what a person has to correct stops it: a path that does not exist, or a kind of file that is not read here.
 Memory holds one line or one Parquet batch, and a whole JSON document, which is bounded. Nothing is judged.
 """
 
@@ -290,7 +290,7 @@ def _table(stream: IO[bytes], file: _File, separator: str) -> Read:
                 row = {name: cell for name, cell in zip(names, cells, strict=True) if cell}
                 yield from _one(row, file, line, repr(cells))
     except UnicodeDecodeError as error:
-        reason = f"encoding: byte 0x{error.object[error.start]:02x} is no UTF-8: the table cannot be read on"
+        reason = f"encoding: byte 0x{error.object[error.start]:02x} is not UTF-8: the table cannot be read on"
         yield quarantined(file.shown, start, reason, "")
     except csv.Error as error:
         yield quarantined(file.shown, start, f"table: it cannot be read on: {error}", "")

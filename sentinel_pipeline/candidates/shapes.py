@@ -81,7 +81,7 @@ def to_candidate(row: Any, *, source: str, file: str, line: int) -> Candidate:
 
     Raises:
         RowRefused: with the reason: ``shape`` (no known shape), ``field`` (a field's value is wrong), ``order`` (of turns),
-            ``encoding`` (text that is no Unicode, so no table can hold it), ``not_trained`` (the answer is marked so),
+            ``encoding`` (text that is not Unicode, so no table can hold it), ``not_trained`` (the answer is marked so),
             ``too_deep``.
     """
     if not isinstance(row, dict):
@@ -349,9 +349,7 @@ def _named(turn: Any, index: int, field: str) -> Any:
         return turn
     speaker = turn.get("from", turn.get("role"))
     if not isinstance(speaker, str) or speaker not in SPEAKERS.keys() | CALLERS:
-        raise RowRefused(
-            "field", f"{field}[{index}].from: {str(speaker)[:40]!r} is no known speaker"
-        )
+        raise RowRefused("field", f"{field}[{index}].from: unknown speaker {str(speaker)[:40]!r}")
     content = turn["value"] if turn.get("value") is not None else turn.get("content")
     rest = {key: value for key, value in turn.items() if key not in ("from", "value")}
     return rest | {"role": speaker, "content": content}

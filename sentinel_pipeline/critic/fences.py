@@ -8,8 +8,10 @@ blocks indented by four. What this module does not do: render Markdown, or decid
 
 from __future__ import annotations
 
+import ast
 import re
 import textwrap
+import warnings
 from typing import NamedTuple
 
 _FENCE = re.compile(
@@ -138,9 +140,13 @@ def _open_docstring(body: str) -> bool:
 
 
 def _parses(body: str) -> bool:
-    from .syntax import python_tree
-
-    return python_tree(body) is not None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            ast.parse(body)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    return True
 
 
 def tagged_blocks(text: str) -> list[Fence]:

@@ -13,7 +13,7 @@ from io import StringIO
 from typing import Any, NamedTuple
 
 from ..records import JsonAnswer, TextAnswer
-from .thoughts import only_named
+from .mentions import only_named
 
 STOPS = (
     "<|im_end|>",

@@ -10,7 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Hashable, Sequence
 
-from .thoughts import only_named
+from .mentions import only_named
 
 _INVALID = re.compile(
     "[\x00-\x08\x0b\x0e-\x1f\x7f\ufffd\ufffe\uffff\ud800-\udfff\u202a-\u202e\u2066-\u2069]"

@@ -1,8 +1,9 @@
-"""Group ``baseline``: the tasks, the base model, and what the base model can do before any training."""
+"""Groups ``tasks`` and ``baseline``: the task bank, the base model, and what the base model can do before any training."""
 
 from pathlib import Path
 from typing import Any
 
+from ..records.stages import BASE
 from ..store import Draft
 from .report_assets import report_asset
 from .review import without_retired
@@ -10,7 +11,7 @@ from .stage import Stage, recipe_asset
 
 
 @recipe_asset(
-    group="baseline",
+    group="tasks",
     rooms=["bench", "review"],
     deps=["human_corrections"],
     kinds={"python", "parquet"},
@@ -101,7 +102,7 @@ def base_checkpoint(stage: Stage) -> None:
 
 
 base_report = report_asset(
-    "base",
+    BASE,
     group="baseline",
     description="The base model's answers to every suite of the recipe: the evidence that there is something to learn.",
 )

@@ -10,34 +10,37 @@ from typing import Any
 
 import dagster as dg
 
-from ..bench.report import with_interval
 from ..gates.simulation import ErrorRates, error_rates
+from ..rates import with_interval
 from ..records import GateVerdict
 from ..records.gate_spec import GatePolicy
 from ..records.recipe import Recipe
-from .gap import NOT_ASKED, gap_gates, not_asked
+from ..records.report import MAX_INFRA_SHARE
+from ..records.stages import (
+    REPORT_STAGES,
+    TRAINING_STAGES,
+    gates_of_stage,
+    report_of,
+    stage_of_report,
+)
+from ..store import skipped_reason
+from .gap import gap_gates
 from .gate_inputs import judge
 from .mix import suite_tasks, training_tasks
-from .stage import FIRST, RECIPES, View, as_dagster_failure, open_view, unlicensed
+from .stage import (
+    FIRST,
+    RECIPES,
+    View,
+    as_dagster_failure,
+    open_view,
+    skipped_check,
+    unlicensed,
+    unused,
+)
 
-MAX_INFRA_SHARE = 0.02
 REPORT_GATES: Mapping[str, Mapping[str, str]] = {
-    "base_report": {
-        "capability_gap": "The base model cannot do the task yet: at most 30 % Pass@1 (seeds 001 and 003).",
-    },
-    "sft_report": {
-        "pass_at_1": "At least 40 % Pass@1 (seed 000).",
-        "syntax_rate": "At least 95 % syntax rate (seed 000).",
-        "smoke_pass_at_1": "Eight smoke tasks: a quick look that may warn and never promotes.",
-    },
-    "dpo_report": {
-        "dpo_pass_at_1": "At least 40 % Pass@1, as after SFT.",
-        "dpo_syntax_rate": "At least 95 % syntax rate, as after SFT.",
-    },
-    "grpo_report": {
-        "grpo_pass_at_1": "At least 40 % Pass@1, as after SFT.",
-        "grpo_syntax_rate": "At least 95 % syntax rate, as after SFT.",
-    },
+    report_of(name): {gate: one.description for gate, one in gates_of_stage(name).items()}
+    for name in REPORT_STAGES
 }
 """The default gates of each report, a check each. A recipe's own gates are decided together, by the check ``recipe_gates``."""
 RECIPE_GATES = "recipe_gates"
@@ -82,7 +85,7 @@ def verdict_result(
 
 def gates_of(recipe: Recipe, asset: str) -> dict[str, GatePolicy]:
     """The gates that judge ``asset``, a report, by name; those that are switched off are not among them."""
-    stage = asset.removesuffix("_report")
+    stage = stage_of_report(asset)
     return {
         name: one
         for name, one in recipe.gates.items()
@@ -93,12 +96,9 @@ def gates_of(recipe: Recipe, asset: str) -> dict[str, GatePolicy]:
 def _gate_report(stage: View, asset: str, gate: str) -> dg.AssetCheckResult:
     policy = stage.recipe.gates.get(gate)
     if policy is None:
-        said = "this recipe does not ask for the stage"
-        return dg.AssetCheckResult(asset_key=asset, check_name=gate, passed=True, description=said)
+        return skipped_check(asset, gate, unused(stage.recipe, stage_of_report(asset)))
     if policy.severity == "off":
-        return dg.AssetCheckResult(
-            asset_key=asset, check_name=gate, passed=True, description="off in this recipe"
-        )
+        return skipped_check(asset, gate, "off in this recipe")
     verdict, discordance = judge(stage, asset, gate)
     rates = error_rates(policy, verdict.n, discordance) if verdict.n else None
     return verdict_result(asset, verdict, policy.severity, rates)
@@ -107,16 +107,15 @@ def _gate_report(stage: View, asset: str, gate: str) -> dg.AssetCheckResult:
 def _recipe_gates(stage: View, asset: str) -> dg.AssetCheckResult:
     """The gates that the recipe adds, decided one by one and recorded under their own names."""
     mine = [name for name in gates_of(stage.recipe, asset) if name not in REPORT_GATES[asset]]
+    if not mine:
+        return skipped_check(asset, RECIPE_GATES, "this recipe adds no gate here")
     verdicts = [judge(stage, asset, name)[0] for name in mine]
     failed = [
         one
         for one in verdicts
         if one.verdict == "fail" and stage.recipe.gates[one.name].severity == "block"
     ]
-    said = (
-        "; ".join(f"{one.name} {one.verdict}" for one in verdicts)
-        or "this recipe adds no gate here"
-    )
+    said = "; ".join(f"{one.name} {one.verdict}" for one in verdicts)
     lines = [
         "| gate | verdict | reason |",
         "|---|---|---|",
@@ -197,10 +196,13 @@ def no_pair_from_a_benchmark(context: dg.AssetCheckExecutionContext) -> dg.Asset
 
     with as_dagster_failure():
         stage = _view(context)
-        rows = read_parquet(stage.store.get("preference_pairs").path("pairs.parquet"))
+        made = stage.store.get("preference_pairs")
+        if reason := skipped_reason(made):
+            return skipped_check("preference_pairs", "no_pair_from_a_benchmark", reason)
+        rows = read_parquet(made.path("pairs.parquet"))
         pairs = [PreferencePair.from_row(row) for row in rows]
         candidates = (
-            Candidate(id=p.id, source="model:sft", messages=p.messages, completion=p.chosen)
+            Candidate(id=p.id, source="model", messages=p.messages, completion=p.chosen)
             for p in pairs
         )
         report = decontaminate(candidates, suite_tasks(stage.store.get("task_bank")))
@@ -277,15 +279,15 @@ def parity_check(asset: str) -> dg.AssetChecksDefinition:
     @dg.asset_check(
         name="export_parity",
         asset=asset,
-        description="Adapter, merged model and a saved-again copy give the same logits and the same greedy answers.",
+        description="Adapter, merged model and a re-saved copy give the same logits and the same greedy answers.",
         blocking=True,
         partitions_def=RECIPES,
     )
     def export_parity(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
         with as_dagster_failure():
             made = _view(context).store.get(asset)
-            if not_asked(made):
-                return dg.AssetCheckResult(passed=True, description=made.json(NOT_ASKED)["reason"])
+            if reason := skipped_reason(made):
+                return skipped_check(asset, "export_parity", reason)
             found = made.json("parity.json")
         forms = [
             f"{v['name']}: logits {v['logit_distance']:g}, {v['answers_differ']} answers"
@@ -327,9 +329,7 @@ CHECKS = [
     contamination_is_found,
     no_benchmark_overlap,
     no_pair_from_a_benchmark,
-    parity_check("sft_checkpoint"),
-    parity_check("dpo_checkpoint"),
-    parity_check("grpo_checkpoint"),
+    *(parity_check(trained.checkpoint) for trained in TRAINING_STAGES),
     shares_are_met,
     gap_gates,
 ]

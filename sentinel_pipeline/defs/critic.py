@@ -1,4 +1,4 @@
-"""Group ``critic``: seven labels with reasons, and what they divide the candidates into."""
+"""Groups ``audit`` and ``critic``: who may gate and reward; seven labels with reasons, and what they divide the candidates into."""
 
 from collections.abc import Iterator
 from itertools import chain
@@ -14,7 +14,7 @@ from .report_assets import model_folder
 from .stage import Stage, recipe_asset
 
 
-@recipe_asset(group="critic", rooms=["critic", "sandbox"], deps=["task_bank"], kinds={"python"})
+@recipe_asset(group="audit", rooms=["critic", "sandbox"], deps=["task_bank"], kinds={"python"})
 def reward_audit(stage: Stage) -> None:
     """Every scorer examined on gold answers, canaries and cheats, also under load: who may gate, filter and reward."""
     from ..audit.canaries import canaries_hash, read_canaries

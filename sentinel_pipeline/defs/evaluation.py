@@ -1,6 +1,6 @@
 """Group ``evaluation``: what each checkpoint can do, and whether it is better than the one before."""
 
-from ..bench.compare import STAGES, SuiteComparison, compare_suites, comparison_to_json, stage_pairs
+from ..bench.compare import SuiteComparison, compare_suites, comparison_to_json, stage_pairs
 from ..bench.compare_text import (
     comparison_markdown,
     comparison_page,
@@ -10,38 +10,27 @@ from ..bench.compare_text import (
 from ..bench.report import report_from_json
 from ..bench.rescore import cutting_scorer
 from ..bench.samples import read_samples
-from .gap import not_asked
+from ..records.stages import REPORT_STAGES, TRAINING_STAGES, report_of
 from .report_assets import report_asset
 from .stage import Stage, recipe_asset
 
-sft_report = report_asset(
-    "sft",
-    group="evaluation",
-    description="The fine-tuned model's answers to every suite, scored as the base model's were.",
-)
-dpo_report = report_asset(
-    "dpo",
-    group="evaluation",
-    description="The preference-optimised model's answers to every suite, scored as those before it were.",
-)
-grpo_report = report_asset(
-    "grpo",
-    group="evaluation",
-    description="The answers to every suite after GRPO, scored as those before it were; empty unless the recipe asks for GRPO.",
-)
+REPORTS = [
+    report_asset(trained.name, group=trained.name, description=trained.report_description)
+    for trained in TRAINING_STAGES
+]
+"""The report of each training stage, in the group of its stage."""
 
 
 @recipe_asset(
     group="evaluation",
     rooms=["bench", "gates"],
-    deps=["task_bank", *(f"{name}_report" for name in STAGES)],
+    deps=["task_bank", *map(report_of, REPORT_STAGES)],
     kinds={"python"},
 )
 def comparison(stage: Stage) -> None:
     """Each checkpoint against the one before and the last against the first, on the same items: paired differences with
     intervals, what may explain them, and every flip side by side."""
-    made = {name: stage.parent(f"{name}_report") for name in STAGES}
-    reports = {name: report for name, report in made.items() if not not_asked(report)}
+    reports = {name: stage.parent(report_of(name)) for name in stage.recipe.reported}
     bank, suites = stage.parent("task_bank"), stage.recipe.bench.suites
     samples = {
         name: {suite: read_samples(made, suite) for suite in suites}

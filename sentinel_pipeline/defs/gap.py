@@ -7,29 +7,24 @@ import dagster as dg
 
 from ..bench.samples import join_turns, read_samples, write_samples
 from ..gates.gap import Gap
-from ..records import GateVerdict, SampleScore, Task
+from ..gates.keys import artifact_key
+from ..records import Decided, GateVerdict, SampleScore, Task
 from ..records.gap_spec import GapProof, PeerModel
-from ..records.recipe import section_hash
 from ..store import Artifact, Draft, read_parquet
 from .stage import (
     RECIPES,
     Stage,
-    View,
     as_dagster_failure,
     current_scorer_version,
     open_view,
     recipe_asset,
+    skipped_check,
     unlicensed,
 )
 
-NOT_ASKED = "not_asked.json"
+NO_PROOF = "this recipe has no [gap_proof]"
 PROOF, SIGN_OFF = "gap_proof", "gap_sign_off"
 """The two gates: what was measured, and what a person said of it."""
-
-
-def not_asked(made: Artifact) -> bool:
-    """Whether an asset only says that its recipe does not ask for it."""
-    return (made.folder / NOT_ASKED).is_file()
 
 
 def answer_formats(
@@ -65,10 +60,10 @@ def _peer_report(stage: Stage, name: str) -> None:
     from ..training.gap_models import peer
 
     bank, gap = stage.parent("task_bank"), stage.recipe.gap_proof
-    with stage.making(bank, keep=gap is not None) as out:
-        if gap is None:
-            out.json(NOT_ASKED, {"reason": "this recipe has no [gap_proof]"})
-            return
+    if gap is None:
+        stage.skip(NO_PROOF, bank)
+        return
+    with stage.making(bank, keep=True) as out:
         spec: PeerModel = getattr(gap, name)
         found = peer(spec, stage.home.state / "models", stage.work, stage.home.device_lock)
         answer_formats(stage, out, found.folder, found.identity, bank, gap)
@@ -116,10 +111,10 @@ def gap_proof(stage: Stage) -> None:
         stage.parent(name)
         for name in ("task_bank", "base_report", "instruct_report", "alt_base_report")
     )
+    if spec is None:
+        stage.skip(NO_PROOF, bank, *reports)
+        return
     with stage.making(bank, *reports) as out:
-        if spec is None:
-            out.json(NOT_ASKED, {"reason": "this recipe has no [gap_proof]"})
-            return
         matrix: dict[tuple[str, str], list[SampleScore]] = {
             (model, one): read_samples(report, f"gap/{one}")
             for model, report in zip(("base", "instruct", "alternative"), reports, strict=True)
@@ -139,24 +134,18 @@ def gap_proof(stage: Stage) -> None:
     stage.show("plot", gap_report.gap_plot(gap, spec))
 
 
-def gap_verdict(stage: View, made: Artifact, spec: GapProof) -> GateVerdict:
+def gap_verdict(made: Artifact, spec: GapProof) -> GateVerdict:
     """The stored proof as a verdict for the ledger."""
     proof = made.json("proof.json")
-    instruct = proof["instruct"]
-    n = instruct["n"]
-    return GateVerdict(
-        name=PROOF,
-        subject=f"{stage.recipe.name}/{PROOF}",
-        subject_hash=made.hash,
+    decided = Decided(
         verdict=proof["verdict"],
         measured=max((cell["rate"] for cell in proof["cells"]), default=None),
         threshold=spec.max_base_rate,
-        n=n,
+        n=proof["instruct"]["n"],
         interval=None,
         reason=proof["reason"],
-        scorer_version=current_scorer_version(),
-        policy_hash=section_hash(spec)[:16],
     )
+    return artifact_key(PROOF, made, spec, current_scorer_version()).verdict(decided)
 
 
 @dg.multi_asset_check(
@@ -184,16 +173,14 @@ def gap_gates(context: dg.AssetCheckExecutionContext):  # type: ignore[no-untype
         stage = open_view(context.run, context.op_execution_context.partition_key)
         made, spec = stage.store.get("gap_proof"), stage.recipe.gap_proof
         for name in sorted(key.name for key in context.selected_asset_check_keys):
-            if spec is None or (name == SIGN_OFF and not spec.sign_off):
-                yield dg.AssetCheckResult(
-                    asset_key="gap_proof",
-                    check_name=name,
-                    passed=True,
-                    description="this recipe does not ask for it",
-                )
+            if spec is None:
+                yield skipped_check(PROOF, name, NO_PROOF)
+                continue
+            if name == SIGN_OFF and not spec.sign_off:
+                yield skipped_check(PROOF, name, "gap_proof.sign_off is false")
                 continue
             found = (
-                gap_verdict(stage, made, spec)
+                gap_verdict(made, spec)
                 if name == PROOF
                 else stage.ledger.latest(SIGN_OFF, made.hash)
             )
@@ -231,13 +218,7 @@ def require_gap(stage: Stage, proof: Artifact) -> None:
     if spec is None:
         return
     for name in (PROOF, SIGN_OFF) if spec.sign_off else (PROOF,):
-        stage.ledger.require(
-            name,
-            subject=f"{stage.recipe.name}/{PROOF}",
-            subject_hash=proof.hash,
-            scorer_version=current_scorer_version(),
-            policy_hash=section_hash(spec)[:16],
-        )
+        stage.ledger.require(artifact_key(name, proof, spec, current_scorer_version()))
 
 
 __all__ = ["Gap", "alt_base_report", "gap_proof", "instruct_report"]

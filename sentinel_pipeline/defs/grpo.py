@@ -1,17 +1,25 @@
-"""GRPO in the graph: the checkpoint behind licences and gates, and its checks; without ``[grpo]`` the asset says so."""
+"""GRPO in the graph: the checkpoint behind licences and gates, and its checks; skipped where the recipe does not use it."""
 
 from typing import Any
 
 import dagster as dg
 
 from ..gates.curve_files import CURVES, curves_of, read_curves
-from ..gates.reward import judge_eval_reward, judge_watch
+from ..gates.keys import artifact_key
+from ..gates.reward import (
+    EVAL_REWARD,
+    WATCH_RULES,
+    RewardPolicy,
+    WatchPolicy,
+    decide_eval_reward,
+    decide_watch,
+)
 from ..plots import curves
 from ..records import GateVerdict
 from ..records.grpo_spec import GrpoSpec
+from ..records.stages import GRPO
 from ..store import Artifact, read_jsonl
 from .checks import verdict_result
-from .gap import NOT_ASKED
 from .report_assets import model_folder
 from .stage import (
     RECIPES,
@@ -21,46 +29,46 @@ from .stage import (
     current_scorer_version,
     open_view,
     recipe_asset,
+    skipped_check,
+    unused,
 )
-from .training import clean_tasks, show_training, tune, window_suite
-
-STARTS = ("base", "sft", "dpo")
-NO_GRPO = "this recipe has no [grpo]"
+from .training import (
+    clean_tasks,
+    require_start,
+    show_training,
+    start_deps,
+    tune,
+    window_suite,
+)
 
 
 @recipe_asset(
-    group="training",
+    group=GRPO.name,
     rooms=["training", "generation", "rewards"],
-    deps=[
-        "task_bank",
-        "reward_audit",
-        *(f"{one}_{made}" for one in STARTS for made in ("checkpoint", "report")),
-    ],
+    deps=["reward_audit", *start_deps(GRPO), GRPO.trains_on],
     kinds={"pytorch", "huggingface"},
     pool="device",
 )
 def grpo_checkpoint(stage: Stage) -> None:
     """Reinforcement by audited rewards, with eval rewards, coverage and live rules; refused without licence or passed gates."""
-    from ..worker.jobs import grpo_job
+    from ..worker.jobs import tune_job
 
-    spec, bank = stage.recipe.grpo, stage.parent("task_bank")
+    spec = stage.recipe.grpo
     if spec is None:
-        with stage.making(bank) as out:
-            out.json(NOT_ASKED, {"reason": NO_GRPO})
+        stage.skip(unused(stage.recipe, GRPO.name))
         return
-    start, report = stage.parent(f"{spec.start}_checkpoint"), stage.parent(f"{spec.start}_report")
     require_rewards(stage)
-    stage.require_gates(report)
-    stage.follow(report)
+    start = require_start(stage, GRPO)
+    bank = stage.parent(GRPO.trains_on)
     tasks = clean_tasks(stage, bank, spec.prompts)
-    with stage.making(bank, start, report, keep=True) as out:
+    with stage.making(bank, *start.parents, keep=True) as out:
         out.table("tasks.parquet", (task.to_row() for task in tasks.kept), "tasks")
-        suite, model = window_suite(bank, "window"), model_folder(start)
-        job = grpo_job(
+        job = tune_job(
             stage.recipe,
-            model,
+            GRPO.name,
+            model_folder(start.checkpoint),
             out.folder / "tasks.parquet",
-            suite,
+            window_suite(bank, spec.windows.suite),
             out.folder,
             stage.home.device_lock,
         )
@@ -132,42 +140,38 @@ def findings(made: Artifact) -> list[dict[str, Any]]:
 def _judged(context: dg.AssetCheckExecutionContext, name: str) -> dg.AssetCheckResult:
     """Decide one of the checkpoint's verdicts, record it, show it."""
     view = open_view(context.run, context.op_execution_context.partition_key)
-    spec, made = view.recipe.grpo, view.store.get("grpo_checkpoint")
+    spec, made = view.recipe.grpo, view.store.get(GRPO.checkpoint)
     if spec is None:
-        return dg.AssetCheckResult(
-            asset_key="grpo_checkpoint", check_name=name, passed=True, description=NO_GRPO
-        )
+        return skipped_check(GRPO.checkpoint, name, unused(view.recipe, GRPO.name))
     verdict = _verdict(view, spec, made, name)
     view.ledger.record(verdict, recipe=view.recipe.name, run_id=view.store.run_id)
-    return verdict_result("grpo_checkpoint", verdict, "block")
+    return verdict_result(GRPO.checkpoint, verdict, "block")
 
 
 def _verdict(view: View, spec: GrpoSpec, made: Artifact, name: str) -> GateVerdict:
     rows = read_curves(made.path(CURVES))
-    subject = f"{view.recipe.name}/grpo_checkpoint"
     scorer = current_scorer_version()
-    if name == "watch_rules":
-        return judge_watch(
-            spec.watch, rows, findings(made), subject=subject, subject_hash=made.hash, scorer=scorer
-        )
-    kept = made.json("training.json")["best_step"]
-    return judge_eval_reward(
-        spec, rows, kept, subject=subject, subject_hash=made.hash, scorer=scorer
-    )
+    if name == WATCH_RULES:
+        watch = WatchPolicy(watch=spec.watch)
+        decided = decide_watch(watch, rows, findings(made))
+        return artifact_key(name, made, watch, scorer).verdict(decided)
+    bar = RewardPolicy(threshold=spec.min_eval_reward)
+    decided = decide_eval_reward(bar, rows, made.json("training.json")["best_step"])
+    return artifact_key(name, made, bar, scorer).verdict(decided)
 
 
-@dg.asset_check(asset="grpo_checkpoint", partitions_def=RECIPES)
+@dg.asset_check(asset=GRPO.checkpoint, partitions_def=RECIPES)
 def eval_reward(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
     """Mean reward of the kept weights on the held-out prompts, at least 0.55 unless the recipe says otherwise (seed 002)."""
     with as_dagster_failure():
-        return _judged(context, "eval_reward")
+        return _judged(context, EVAL_REWARD)
 
 
-@dg.asset_check(asset="grpo_checkpoint", partitions_def=RECIPES)
+@dg.asset_check(asset=GRPO.checkpoint, partitions_def=RECIPES)
 def watch_rules(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
     """What the recipe's rules saw while it ran: a stop fails, a warning or a rule without anything to look at is no pass."""
     with as_dagster_failure():
-        return _judged(context, "watch_rules")
+        return _judged(context, WATCH_RULES)
 
 
 GRPO_CHECKS = [eval_reward, watch_rules]

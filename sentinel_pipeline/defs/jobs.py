@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from ..bench.compare import STAGES
+from ..records.stages import REPORT_STAGES, report_of
 from ..store import find_home
 from .stage import NIGHTLY_TAG, RECIPES
 
@@ -10,17 +10,18 @@ RELEASE = "release"
 """The group that no run of the loop makes: to release is a person's decision."""
 _LOOP = dg.AssetSelection.all() - dg.AssetSelection.groups(RELEASE)
 _CANDIDATES = dg.AssetSelection.groups("candidates", "critic", "mix")
-_REPORTS = dg.AssetSelection.assets(*(f"{stage}_report" for stage in STAGES), "comparison")
+_REPORTS = dg.AssetSelection.assets(*map(report_of, REPORT_STAGES), "comparison")
 
 train_recipe = dg.define_asset_job(
     "train_recipe",
     selection=_LOOP,
     partitions_def=RECIPES,
-    description="The whole loop of one recipe: baseline, candidates, critic, mix, training, evaluation.",
+    description="The whole loop of one recipe: baseline, candidates, critic, mix, its training stages, evaluation.",
 )
 build_mix = dg.define_asset_job(
     "build_mix",
-    selection=dg.AssetSelection.assets("human_corrections", "task_bank") | _CANDIDATES,
+    selection=dg.AssetSelection.assets("human_corrections", "task_bank", "reward_audit")
+    | _CANDIDATES,
     partitions_def=RECIPES,
     description="From the human corrections and the task bank to the rebalanced mix; touches no device.",
 )

@@ -2,21 +2,28 @@
 
 import dagster as dg
 
-from .gap import NOT_ASKED, not_asked
-from .stage import RECIPES, Stage, as_dagster_failure, open_view, recipe_asset
+from ..store import skipped_reason
+from .stage import (
+    RECIPES,
+    Stage,
+    as_dagster_failure,
+    open_view,
+    recipe_asset,
+    skipped_check,
+)
 
 
-@recipe_asset(group="evaluation", rooms=["bench", "generation"], kinds={"python"})
+@recipe_asset(group="audit", rooms=["bench", "generation"], kinds={"python"})
 def judge_licence(stage: Stage) -> None:
     """Does the recipe's judge still agree with people? One that does not answer is an outage: nothing is decided, nobody waits."""
     from ..llm_judge.ask import RUBRIC, examine, identity, open_judges
     from ..llm_judge.licence import decide_licence, licence_verdict, read_labels
 
     spec, model, exam = stage.recipe.judge, stage.recipe.judge.model, stage.recipe.judge.exam
+    if exam is None or model is None:
+        stage.skip("this recipe has no [judge.exam]")
+        return
     with stage.making() as out:
-        if exam is None or model is None:
-            out.json(NOT_ASKED, {"reason": "this recipe has no [judge.exam]"})
-            return
         items, rubric = read_labels(stage.home.root / exam.labels), exam.rubric or RUBRIC
         with open_judges(stage.home, model, exam.second) as (first, second):
             answers = examine(first.ask, second.ask, rubric, items, spec, at_once=first.at_once)
@@ -43,8 +50,8 @@ def judge_is_licensed(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckRe
         made = open_view(context.run, context.op_execution_context.partition_key).store.get(
             "judge_licence"
         )
-        if not_asked(made):
-            return dg.AssetCheckResult(passed=True, description=made.json(NOT_ASKED)["reason"])
+        if reason := skipped_reason(made):
+            return skipped_check("judge_licence", "judge_is_licensed", reason)
         found = made.json("licence.json")
     failed = [f"{one['name']}: {one['reason']}" for one in found["checks"] if not one["passed"]]
     return dg.AssetCheckResult(

@@ -17,7 +17,7 @@ from ..errors import EXIT_BAD_INPUT, EXIT_GATE
 from ..records.recipe import Recipe
 from ..store import Home, Store, find_home
 from .jobs import nightly
-from .runs import RunLog, newest_run, stages, unfinished
+from .runs import RunLog, newest_run, selected_assets, unfinished
 from .stage import LOOP_TAG, RECIPES
 
 NIGHT_TAG = "sentinel/night"
@@ -74,15 +74,15 @@ def tonight(
     tags = {NIGHT_TAG: night.isoformat()}
     if recipe.budget.max_hours is not None:
         tags["dagster/max_runtime"] = str(math.ceil(recipe.budget.max_hours * 3600))
-    loop, selection = killed_loop(context.instance, home, recipe), None
+    names = selected_assets(context.repository_def, recipe)
+    loop = killed_loop(context.instance, home, recipe)
     if loop is not None:
-        left = unfinished(recipe.name, loop, stages(context.repository_def, None))
-        selection, tags[LOOP_TAG] = [dg.AssetKey(name) for name in left], loop
+        names, tags[LOOP_TAG] = unfinished(recipe.name, loop, names), loop
     return dg.RunRequest(
         run_key=f"{recipe.name}-{night.isoformat()}",
         partition_key=recipe.name,
         tags=tags,
-        asset_selection=selection,
+        asset_selection=[dg.AssetKey(name) for name in names],
     )
 
 

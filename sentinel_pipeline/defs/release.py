@@ -1,17 +1,15 @@
 """Group ``release``: what is given away, and what chat may offer. Materialized when somebody asks, never by a run of the loop."""
 
-from ..bench.compare import STAGES
+from ..records.stages import TRAINING_STAGES
 from .stage import Stage, recipe_asset
-
-TUNED = STAGES[1:]
 
 
 @recipe_asset(
     group="release",
     rooms=["release", "bench", "gates"],
     deps=[
-        *(f"{stage}_checkpoint" for stage in TUNED),
-        *(f"{stage}_report" for stage in TUNED),
+        *(stage.checkpoint for stage in TRAINING_STAGES),
+        *(stage.report for stage in TRAINING_STAGES),
         "rebalanced_mix",
     ],
     kinds={"huggingface"},
@@ -37,8 +35,8 @@ def chat_clearance(stage: Stage) -> None:
 
     bundle = stage.parent("release_bundle")
     released = bundle.json("release.json")
-    name = f"{stage.recipe.name}:{released['stage']}"
-    target = Target(name=name.replace(":", "/"), model_hash=released["checkpoint"])
+    name = f"{stage.recipe.name}/{released['stage']}"
+    target = Target(name=name, model_hash=released["checkpoint"])
     found = probe(stage.home, stage.recipe, released["stage"], target)
     if found.verdict is not None:
         stage.ledger.record(found.verdict, recipe=stage.recipe.name, run_id=stage.store.run_id)

@@ -5,10 +5,11 @@ from pathlib import Path
 import dagster as dg
 
 from ..records import Task
-from ..store import Artifact, Draft, read_parquet
+from ..records.stages import BASE, report_of
+from ..store import Artifact, Draft, read_parquet, skipped_reason
 from ..worker.models import model_folder as model_folder
 from ..worker.models import model_source
-from .gap import NOT_ASKED, answer_formats, not_asked
+from .gap import answer_formats
 from .stage import Stage, current_scorer_version, recipe_asset
 
 
@@ -20,11 +21,11 @@ def report_asset(stage_name: str, *, group: str, description: str) -> dg.AssetsD
         from ..bench.report import report_markdown, report_plot
         from ..worker.jobs import answer_job
 
-        checkpoint, bank = stage.parent(f"{stage_name}_checkpoint"), stage.parent("task_bank")
-        if not_asked(checkpoint):
-            with stage.making(checkpoint, bank) as out:
-                out.json(NOT_ASKED, checkpoint.json(NOT_ASKED))
+        checkpoint = stage.parent(f"{stage_name}_checkpoint")
+        if reason := skipped_reason(checkpoint):
+            stage.skip(reason, checkpoint)
             return
+        bank = stage.parent("task_bank")
         with stage.making(checkpoint, bank, keep=True) as out:
             logs = out.folder / "logs"
             job = answer_job(
@@ -43,7 +44,7 @@ def report_asset(stage_name: str, *, group: str, description: str) -> dg.AssetsD
             judged = Judged(
                 stage_name, model_source(base), checkpoint.hash, current_scorer_version()
             )
-            if stage_name == "base" and stage.recipe.gap_proof is not None:
+            if stage_name == BASE and stage.recipe.gap_proof is not None:
                 spec = stage.recipe.gap_proof
                 answer_formats(
                     stage, out, Path(model_folder(checkpoint)), checkpoint.hash, bank, spec
@@ -55,7 +56,8 @@ def report_asset(stage_name: str, *, group: str, description: str) -> dg.AssetsD
         stage.show("report", report_markdown(reports))
         stage.show("plot", report_plot(reports))
 
-    report.__name__, report.__doc__ = f"{stage_name}_report", description
+    report.__name__ = report_of(stage_name)
+    report.__doc__ = description
     return recipe_asset(
         group=group,
         rooms=["bench", "critic", "sandbox", "generation"],

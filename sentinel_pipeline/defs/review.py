@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from ..records import Task
-from ..store import Home, find_home
+from ..records.stages import SFT
+from ..store import Home, find_home, skipped_reason
 from .jobs import build_mix
 from .stage import RECIPES, Stage, recipe_asset
 
@@ -30,7 +31,7 @@ def open_review_queue(home: Home) -> Iterator["ReviewQueue"]:
         database.close()
 
 
-@recipe_asset(group="review", rooms=["review"], kinds={"python", "parquet"})
+@recipe_asset(group="tasks", rooms=["review"], kinds={"python", "parquet"})
 def human_corrections(stage: Stage) -> None:
     """Approved corrections as training rows; by the recipe's firewall their benchmark items judge no longer, or they stay in."""
     from ..review.exporting import release, write_export
@@ -65,7 +66,7 @@ def without_retired(home: Home, tasks: list[Task]) -> tuple[list[Task], list[dic
     ]
 
 
-@recipe_asset(group="review", rooms=["review", "bench"], deps=["sft_report"], kinds={"python"})
+@recipe_asset(group="review", rooms=["review", "bench"], deps=[SFT.report], kinds={"python"})
 def review_inbox(stage: Stage) -> None:
     """The report's failures, put into the queue as cards; those that are cards already stay as they are."""
     from ..bench.failures import CANDIDATES
@@ -73,7 +74,10 @@ def review_inbox(stage: Stage) -> None:
     from ..review.summary import summary
     from ..store import read_jsonl
 
-    report = stage.parent("sft_report")
+    report = stage.parent(SFT.report)
+    if reason := skipped_reason(report):
+        stage.skip(reason, report)
+        return
     path = report.path(f"logs/{CANDIDATES}")
     with open_review_queue(stage.home) as desk, stage.making(report) as out:
         counts = import_file(desk, path, actor=f"recipe:{stage.recipe.name}")

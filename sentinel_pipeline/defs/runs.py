@@ -5,7 +5,7 @@ Read by the loop's script, the nightly schedule, the digest and the alerts. What
 
 import re
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
@@ -13,6 +13,8 @@ from dagster import DagsterEventType, DagsterRunStatus, RunsFilter
 
 from ..alerts.notice import CheckSeen, Outcome, RunSeen
 from ..errors import EXIT_FAILED, EXIT_GATE, BadInput, did_you_mean
+from ..records.recipe import Recipe
+from ..records.stages import TRAINING_STAGES, report_of, stage_of_report
 from .checks import REPORT_GATES, gates_of
 from .dead_runs import CAUSES, end_dead_runs
 from .gap import PROOF
@@ -34,22 +36,58 @@ _SEEN = {
 }
 
 
-def stages(repository: dg.RepositoryDefinition, until: str | None) -> list[str]:
-    """Asset names in the order of the graph, up to and with ``until`` (an asset, or ``sft`` for ``sft_report``).
+def selected_assets(
+    repository: dg.RepositoryDefinition, recipe: Recipe, until: str | None = None
+) -> list[str]:
+    """What a run of ``recipe`` makes, in the order of the graph: no stage that it does not use, and nothing that only such a
+    stage needs; up to and with ``until`` (an asset, or ``sft`` for ``sft_report``).
 
     Raises:
-        BadInput: no such asset.
+        BadInput: ``until`` is none of them.
     """
     graph = repository.asset_graph
-    names = [key.to_user_string() for key in graph.toposorted_asset_keys]
+    parents: dict[str, set[str]] = {}
+    leaves: set[str] = set()
+    left_out = {
+        asset
+        for stage in TRAINING_STAGES
+        if stage not in recipe.chain
+        for asset in (stage.checkpoint, stage.report)
+    }
+    for key in graph.toposorted_asset_keys:
+        name, node = key.to_user_string(), graph.get(key)
+        needs = {parent.to_user_string() for parent in node.parent_keys}
+        # What is made of unused stages alone has nothing to look at.
+        if name in left_out or node.group_name == RELEASE or (needs and needs <= left_out):
+            left_out.add(name)
+            continue
+        parents[name] = needs - left_out
+        if all(graph.get(child).group_name == RELEASE for child in node.child_keys):
+            leaves.add(name)
+    needed = _with_ancestors(leaves, parents)
+    made = [name for name in parents if name in needed]
     if until is None:
-        return [name for name in names if graph.get(dg.AssetKey(name)).group_name != RELEASE]
-    target = until if until in names else f"{until}_report"
-    if target not in names:
-        short = [name.removesuffix("_report") for name in names if name.endswith("_report")]
-        raise BadInput(f"no stage {until!r}.", fix=did_you_mean(until, [*names, *short]))
-    wanted = dg.AssetSelection.assets(target).upstream().resolve(graph)
-    return [name for name in names if dg.AssetKey(name) in wanted]
+        return made
+    target = until if until in made else report_of(until)
+    if target not in made:
+        raise BadInput(
+            f"unknown stage {until!r}: not an asset of recipe {recipe.name}.",
+            field="--until",
+            fix=did_you_mean(until, [*made, *recipe.reported]),
+        )
+    needed = _with_ancestors({target}, parents)
+    return [name for name in made if name in needed]
+
+
+def _with_ancestors(names: Iterable[str], parents: Mapping[str, set[str]]) -> set[str]:
+    found: set[str] = set()
+    left = list(names)
+    while left:
+        name = left.pop()
+        if name not in found:
+            found.add(name)
+            left += parents[name]
+    return found
 
 
 def last_loop(instance: dg.DagsterInstance, recipe: str) -> str:
@@ -85,7 +123,7 @@ def newest_run(instance: dg.DagsterInstance, recipe: str) -> dg.DagsterRun | Non
 
 
 def unfinished(recipe: str, loop: str, names: Sequence[str]) -> list[str]:
-    """Stages of ``names`` that the loop has no artifact of, or no verdict about."""
+    """Assets of ``names`` that the loop has no artifact of, or no verdict about."""
     view = open_view(dg.DagsterRun(job_name=JOB, run_id=loop), recipe)
     gates: dict[str, Iterable[str]] = {name: gates_of(view.recipe, name) for name in REPORT_GATES}
     gates[PROOF] = (PROOF,) if view.recipe.gap_proof else ()
@@ -101,7 +139,7 @@ def _finished(view: View, name: str, loop: str, gates: Iterable[str]) -> bool:
         or not all(view.ledger.latest(gate, made[-1].hash) for gate in gates)
     ):
         return False
-    decided = view.recipe.decision_after(name.removesuffix("_report")) is None
+    decided = view.recipe.decision_after(stage_of_report(name)) is None
     return decided or view.ledger.latest_decision(made[-1].hash) is not None
 
 

@@ -18,7 +18,7 @@ from dagster._core.errors import (
 )  # raised by the Pipes client, exported nowhere public
 
 from ..costs import (
-    DEVICE_STAGES,
+    DEVICE_ASSETS,
     cost_rows,
     costs_markdown,
     last_costs,
@@ -28,10 +28,11 @@ from ..costs import (
     write_estimate,
 )
 from ..errors import GateRefused, Infrastructure, SentinelError
-from ..gates import policy_hash
-from ..gates.decisions import point_hash
+from ..gates.decisions import NEXT_STEP
+from ..gates.keys import artifact_key, report_key
 from ..records.recipe import Recipe
-from ..store import Artifact, Draft, Home, Ledger, Store, find_home
+from ..records.stages import stage_of_report
+from ..store import Artifact, Draft, Home, Ledger, Store, find_home, skip
 from ..store.manifest import code_version
 
 RECIPES = dg.DynamicPartitionsDefinition(name="recipe")
@@ -95,7 +96,7 @@ class Stage:
             seed=self.recipe.seed,
             keep=keep,
         ) as out:
-            if self.asset in DEVICE_STAGES:
+            if self.asset in DEVICE_ASSETS:
                 write_estimate(
                     out.folder / "logs", last_costs(self.store, [self.asset]).get(self.asset)
                 )
@@ -103,6 +104,12 @@ class Stage:
                 yield out
             finally:
                 write_cost(out.folder / "logs", time.monotonic() - self._began)
+
+    def skip(self, reason: str, *parents: Artifact) -> None:
+        """Make an artifact that only says why its recipe does not use it."""
+        with self.making(*parents) as out:
+            skip(out, reason)
+        self.show("skipped", reason)
 
     def require_licensed_scorers(self) -> None:
         """Go on only when every scorer that filters and gates holds a licence at its present version.
@@ -116,30 +123,17 @@ class Stage:
     def require(self, gate: str, report: Artifact) -> None:
         """Go on only with a passing, fresh verdict of ``gate`` about ``report``, by licensed scorers; see ``Ledger.require``."""
         self.require_licensed_scorers()
-        policy = self.recipe.gates[gate]
         self._wait(report, lambda: self.ledger.latest(gate, report.hash))
         self.ledger.require(
-            gate,
-            subject=f"{report.manifest.recipe}/{report.manifest.asset}",
-            subject_hash=report.hash,
-            scorer_version=current_scorer_version(),
-            policy_hash=policy_hash(policy),
-            against_hash=self.store.get(f"{policy.against}_report").hash
-            if policy.against
-            else None,
+            report_key(self.store, self.recipe, gate, report, current_scorer_version())
         )
 
     def follow(self, report: Artifact) -> None:
         """Go on only where the recipe's decision point after ``report``, if it has one, decided so; see ``Ledger.follow``."""
-        point = self.recipe.decision_after(report.manifest.asset.removesuffix("_report"))
+        point = self.recipe.decision_after(stage_of_report(report.manifest.asset))
         if point is not None:
             self._wait(report, lambda: self.ledger.latest_decision(report.hash))
-            self.ledger.follow(
-                subject=f"{report.manifest.recipe}/{report.manifest.asset}",
-                subject_hash=report.hash,
-                scorer_version=current_scorer_version(),
-                point_hash=point_hash(point),
-            )
+            self.ledger.follow(artifact_key(NEXT_STEP, report, point, current_scorer_version()))
 
     def _wait(self, report: Artifact, decided: Callable[[], object]) -> None:
         """Checks that do not fence may be decided while this step starts; a report of another run is not waited for."""
@@ -153,7 +147,7 @@ class Stage:
 
     def require_gates(self, report: Artifact) -> None:
         """Go on only with a passing, fresh verdict of every blocking gate of ``report``'s stage, the recipe's own among them."""
-        stage = report.manifest.asset.removesuffix("_report")
+        stage = stage_of_report(report.manifest.asset)
         for name, policy in self.recipe.gates.items():
             if policy.stage == stage and policy.severity == "block":
                 self.require(name, report)
@@ -171,7 +165,7 @@ class Stage:
         from ..worker.failures import worker_error
 
         if self.context.run.tags.get(NIGHTLY_TAG):
-            spent = loop_costs(self.store, DEVICE_STAGES).values()
+            spent = loop_costs(self.store, DEVICE_ASSETS).values()
             estimate = last_costs(self.store, [self.asset]).get(self.asset)
             refuse_beyond(
                 self.recipe.budget, self.asset, sum(cost.device_s for cost in spent), estimate
@@ -238,10 +232,25 @@ def current_scorer_version() -> str:
 
 def unlicensed(ledger: Ledger) -> str | None:
     """Why the present scorers may not filter or gate; None when they may."""
-    from ..audit.licence import refusal
-    from ..audit.scorers import SCORERS
+    from ..audit import scorers
 
-    return refusal(ledger, SCORERS, current_scorer_version())
+    return scorers.unlicensed(ledger)
+
+
+def unused(recipe: Recipe, stage: str) -> str:
+    """Why a training stage is skipped."""
+    return f"the recipe's stages are {', '.join(recipe.reported[1:])}, without {stage}"
+
+
+def skipped_check(asset: str, check: str, reason: str) -> dg.AssetCheckResult:
+    """The result of a check that has nothing to look at; Dagster knows no third outcome, so the description says it."""
+    return dg.AssetCheckResult(
+        asset_key=asset,
+        check_name=check,
+        passed=True,
+        description=f"skipped: {reason}",
+        metadata={"verdict": "skipped"},
+    )
 
 
 @contextmanager

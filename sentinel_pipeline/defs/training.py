@@ -1,75 +1,143 @@
-"""Group ``training``: each trainer asks the ledger before it touches the device."""
+"""A group for each training stage: the checkpoint of each that trains on rows, and the pairs that DPO trains on.
+
+What the chain declares is read from it (``records.stages``); a stage asks the ledger before it touches the device, about the
+checkpoint that it starts from and no other. GRPO, which trains on tasks, is in ``grpo``.
+"""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import dagster as dg
+
 from ..gates.curve_files import CURVES
 from ..plots import curves
-from ..records import Candidate, GateVerdict, Task
+from ..records import Candidate, Decided, Task, VerdictKey
 from ..records.report import Interval
+from ..records.stages import BASE, DPO, TRAINING_STAGES, TrainingStage, report_of
 from ..store import Artifact, Draft, read_jsonl, read_parquet
-from .gap import require_gap
+from .gap import PROOF, require_gap
 from .mix import suite_tasks
 from .report_assets import model_folder
-from .stage import Stage, current_scorer_version, recipe_asset
+from .stage import Stage, current_scorer_version, recipe_asset, unused
 
 
-@recipe_asset(
-    group="training",
-    rooms=["training", "generation"],
-    deps=["rebalanced_mix", "base_checkpoint", "base_report", "gap_proof", "task_bank"],
-    kinds={"pytorch", "huggingface"},
-    pool="device",
-)
-def sft_checkpoint(stage: Stage) -> None:
-    """Supervised fine-tuning on the mix, with evaluation windows and checkpoints; refused unless the base model's gap is proven."""
-    from ..training.starting_point import start_of
-    from ..worker.jobs import sft_job
+class Start(NamedTuple):
+    """What a stage starts from, once the gates allow it."""
 
-    base, report = stage.parent("base_checkpoint"), stage.parent("base_report")
-    stage.require_gates(report)  # first: a refused gate leaves no gap proof and no mix to ask for
-    mix, proof, bank = (stage.parent(name) for name in ("rebalanced_mix", "gap_proof", "task_bank"))
-    require_gap(stage, proof)
+    checkpoint: Artifact
+    report: Artifact
+    proof: tuple[Artifact, ...]
+    """The gap proof, where the start is the base model."""
+
+    @property
+    def parents(self) -> tuple[Artifact, ...]:
+        return (self.checkpoint, self.report, *self.proof)
+
+
+def start_deps(trained: TrainingStage) -> list[str]:
+    """The assets of every checkpoint that a stage may start from; a recipe's run reads those of one."""
+    made = [asset for name in trained.starts for asset in (f"{name}_checkpoint", report_of(name))]
+    return [*made, PROOF]
+
+
+def require_start(stage: Stage, trained: TrainingStage) -> Start:
+    """The checkpoint that the recipe's stage starts from.
+
+    Raises:
+        GateRefused: a gate of its report, the gap proof of the base model or the recipe's decision point does not allow it.
+    """
+    name = stage.recipe.start_of(trained.name)
+    report = stage.parent(report_of(name))
+    stage.require_gates(report)  # first: a refused gate leaves no gap proof to ask for
+    proof = (stage.parent(PROOF),) if name == BASE else ()
+    for one in proof:
+        require_gap(stage, one)
     stage.follow(report)
-    window, lock = window_suite(bank, stage.recipe.sft.windows.suite), stage.home.device_lock
-    start, rows = start_of(base), mix.path("train.jsonl")
-    teacher = Path(start["teacher"]["folder"]) if start else None
-    _tune(
-        stage,
-        [mix, base, report, proof, bank],
-        lambda out: sft_job(stage.recipe, model_folder(base), rows, window, out, lock, teacher),
+    return Start(stage.parent(f"{name}_checkpoint"), report, proof)
+
+
+def weights(start: Start, method: str) -> Path:
+    """The folder that training goes on from: an adapter where there is one to go on with, else the whole model."""
+    adapter = start.checkpoint.folder / "adapter"
+    return (
+        adapter if method == "lora" and adapter.is_dir() else Path(model_folder(start.checkpoint))
     )
-    if start is not None:
-        stage.show("starting point", f"{start['chosen']}: {start['reason']}")
+
+
+def checkpoint_asset(trained: TrainingStage) -> dg.AssetsDefinition:
+    """The asset ``{stage}_checkpoint`` of a stage that trains on rows."""
+
+    def checkpoint(stage: Stage) -> None:
+        from ..training.starting_point import start_of
+        from ..worker.jobs import tune_job
+
+        if trained not in stage.recipe.chain:
+            stage.skip(unused(stage.recipe, trained.name))
+            return
+        spec = stage.recipe.spec_of(trained.name)
+        start = require_start(stage, trained)
+        rows, bank = stage.parent(trained.trains_on), stage.parent("task_bank")
+        choice = start_of(start.checkpoint)
+        learns = choice is not None and getattr(spec, "distillation", None) is not None
+        with stage.making(rows, *start.parents, bank, keep=True) as out:
+            job = tune_job(
+                stage.recipe,
+                trained.name,
+                weights(start, spec.method),
+                rows.path("train.jsonl"),
+                window_suite(bank, spec.windows.suite),
+                out.folder,
+                stage.home.device_lock,
+                Path(choice["teacher"]["folder"]) if choice and learns else None,
+            )
+            reached = tune(stage, out, job)
+        _record_step_gate(stage, reached["step_gate"])
+        show_training(stage)
+        if choice is not None:
+            stage.show("starting point", f"{choice['chosen']}: {choice['reason']}")
+
+    checkpoint.__name__ = trained.checkpoint
+    checkpoint.__doc__ = (
+        f"{trained.description.rstrip('.')}; refused unless what it starts from passed its gates."
+    )
+    return recipe_asset(
+        group=trained.name,
+        rooms=["training", "generation"],
+        deps=[trained.trains_on, *start_deps(trained), "task_bank"],
+        kinds={"pytorch", "huggingface"},
+        pool="device",
+    )(checkpoint)
+
+
+CHECKPOINTS = [checkpoint_asset(trained) for trained in TRAINING_STAGES if trained.rows is not None]
 
 
 @recipe_asset(
-    group="training",
+    group=DPO.name,
     rooms=["generation", "critic", "sandbox", "mix"],
-    deps=["sft_checkpoint", "sft_report", "task_bank"],
+    deps=[*start_deps(DPO), "task_bank"],
     kinds={"pytorch", "parquet"},
     pool="device",
 )
 def preference_pairs(stage: Stage) -> None:
-    """Best of N: the fine-tuned model's answers to training tasks, ranked by the critic; one accepted and one rejected a prompt."""
+    """Best of N: the model's own answers to training tasks, ranked by the critic; one accepted and one rejected a prompt."""
     from ..llm_judge.verdicts import add_verdicts
     from ..pairs.best_of_n import build_pairs, judge_answers
     from ..worker.jobs import sample_job
 
-    tuned, report, bank = (
-        stage.parent(name) for name in ("sft_checkpoint", "sft_report", "task_bank")
-    )
-    stage.require_gates(report)
-    stage.follow(report)
+    if DPO not in stage.recipe.chain:
+        stage.skip(unused(stage.recipe, DPO.name))
+        return
+    start = require_start(stage, DPO)
+    bank = stage.parent("task_bank")
     spec, recipe = stage.recipe.pairs, stage.recipe
     tasks, contaminated = clean_tasks(stage, bank, spec.prompts)
-    with stage.making(tuned, report, bank, keep=True) as out:
+    with stage.making(*start.parents, bank, keep=True) as out:
         out.table("tasks.parquet", (task.to_row() for task in tasks), "tasks")
         job = sample_job(
             recipe,
-            model_folder(tuned),
+            model_folder(start.checkpoint),
             out.folder / "tasks.parquet",
             out.folder / "logs",
             stage.home.device_lock,
@@ -129,57 +197,32 @@ def _as_candidate(task: Task) -> Candidate:
     )
 
 
-@recipe_asset(
-    group="training",
-    rooms=["training", "generation"],
-    deps=["preference_pairs", "sft_checkpoint", "sft_report", "task_bank"],
-    kinds={"pytorch", "huggingface"},
-    pool="device",
-)
-def dpo_checkpoint(stage: Stage) -> None:
-    """Preference optimisation of the fine-tuned model on its own pairs, with windows; refused unless SFT passed its gates."""
-    from ..worker.jobs import dpo_job
-
-    pairs, tuned, report, bank = (
-        stage.parent(name)
-        for name in ("preference_pairs", "sft_checkpoint", "sft_report", "task_bank")
-    )
-    stage.require_gates(report)
-    stage.follow(report)
-    window = window_suite(bank, stage.recipe.dpo.windows.suite)
-    start = tuned.folder / "adapter"
-    model = start if stage.recipe.dpo.method == "lora" and start.is_dir() else tuned.path("model")
-    _tune(
-        stage,
-        [pairs, tuned, report, bank],
-        lambda out: dpo_job(
-            stage.recipe, model, pairs.path("train.jsonl"), window, out, stage.home.device_lock
-        ),
-    )
-
-
 def window_suite(bank: Artifact, name: str) -> Path:
     """The file of the suite that windows ask."""
     return bank.path("window.parquet" if name == "window" else f"suites/{name}.parquet")
-
-
-def _tune(stage: Stage, parents: list[Artifact], write_job: Callable[[Path], Path]) -> None:
-    """Run a tuning's job into the asset's artifact, and show its curves."""
-    with stage.making(*parents, keep=True) as out:
-        reached = tune(stage, out, write_job(out.folder))
-    _record_step_gate(stage, reached["step_gate"])
-    show_training(stage)
 
 
 def _record_step_gate(stage: Stage, verdicts: list[dict[str, Any]]) -> None:
     """Put what the windows decided at the gate step into the ledger, under the checkpoint that training ended with."""
     made = stage.store.get(stage.asset)
     for row in verdicts:
-        about = {"subject": f"{stage.recipe.name}/{stage.asset}", "subject_hash": made.hash}
-        interval = Interval(*row["interval"]) if row["interval"] else None
-        known = {**row, **about, "interval": interval, "scorer_version": current_scorer_version()}
+        key = VerdictKey(
+            name=row["name"],
+            subject=f"{stage.recipe.name}/{stage.asset}",
+            subject_hash=made.hash,
+            scorer_version=current_scorer_version(),
+            policy_hash=row["policy_hash"],
+        )
+        decided = Decided(
+            verdict=row["verdict"],
+            measured=row["measured"],
+            threshold=row["threshold"],
+            n=row["n"],
+            interval=Interval(*row["interval"]) if row["interval"] else None,
+            reason=row["reason"],
+        )
         stage.ledger.record(
-            GateVerdict(**known), recipe=stage.recipe.name, run_id=stage.store.run_id
+            key.verdict(decided), recipe=stage.recipe.name, run_id=stage.store.run_id
         )
 
 

@@ -20,11 +20,6 @@ from .nearest import nearest_rows
 _FROM = "id, source, category, task_id, file, line"
 
 
-def store_of(home: Home, recipe: str) -> Store:
-    """A recipe's finished artifacts, seen from no run."""
-    return Store(home, recipe, run_id="-", loop_id="-")
-
-
 def trace_row(home: Home, recipe: str, name: str) -> dict[str, Any] | None:
     """Everything known of row ``name`` in one recipe's artifacts; None where none of them has it.
 
@@ -34,7 +29,7 @@ def trace_row(home: Home, recipe: str, name: str) -> dict[str, Any] | None:
         each mix that saw it: taken or why not, the row that stood for it, the duplicates it stood for; and the ``checkpoints``
         that trained on it.
     """
-    store = store_of(home, recipe)
+    store = Store.reading(home, recipe)
     found = _candidate(store, name) or _repair(store, name)
     if found is None:
         return None
@@ -170,7 +165,7 @@ def trace_item(home: Home, recipe: str, suite: str, name: str, most: int = 5) ->
     Raises:
         BadInput: the recipe has no task bank or mix yet, no such suite, or no such item (with the nearest names).
     """
-    store = store_of(home, recipe)
+    store = Store.reading(home, recipe)
     mix = store.get("rebalanced_mix")
     task = _task(store.get("task_bank"), suite, name)
     rows = (Row.from_row(row) for row in read_parquet(mix.path("rows.parquet")))
@@ -212,7 +207,7 @@ def _task(bank: Artifact, suite: str, name: str) -> Task:
 def _outcomes(home: Home, recipe: str, suite: str, name: str) -> Iterator[dict[str, Any]]:
     """How the newest answers of each report were scored."""
     for asset in sorted(path for path in (home.runs / recipe).glob("*_report") if path.is_dir()):
-        report = store_of(home, recipe).find(asset.name)
+        report = Store.reading(home, recipe).find(asset.name)
         samples: Path | None = report.folder / suite / "samples.parquet" if report else None
         if samples is not None and samples.is_file():
             sql = "select outcome, reason from t where task_id = ?"

@@ -155,9 +155,15 @@ class _Value(NamedTuple):
 
 @cache
 def hints_of(cls: type[Any]) -> dict[str, Any]:
-    """Field -> type, bounds included."""
-    hints = get_type_hints(cls, include_extras=True)
-    return {name: hint for name, hint in hints.items() if get_origin(hint) is not ClassVar}
+    """Field -> type, bounds included; of a generic class with the types that it is given."""
+    plain = get_origin(cls) or cls
+    filled = dict(zip(getattr(plain, "__parameters__", ()), get_args(cls), strict=False))
+    hints = get_type_hints(plain, include_extras=True)
+    return {
+        name: filled.get(hint, hint) if isinstance(hint, TypeVar) else hint
+        for name, hint in hints.items()
+        if get_origin(hint) is not ClassVar
+    }
 
 
 @cache
@@ -165,7 +171,7 @@ def required_of(cls: type[Any]) -> tuple[str, ...]:
     """Names of the fields without a default."""
     return tuple(
         part.name
-        for part in fields(cls)
+        for part in fields(get_origin(cls) or cls)
         if part.default is MISSING and part.default_factory is MISSING
     )
 
@@ -189,13 +195,13 @@ def _walk(hint: Any, value: Any, key: str) -> Iterator[_Value]:
     """
     bare, _ = _bare(hint)
     origin, inner = get_origin(bare), get_args(bare)
-    if is_dataclass(bare) and isinstance(value, dict):
-        hints = hints_of(bare)  # type: ignore[arg-type]
+    if is_dataclass(origin or bare) and isinstance(value, dict):
+        hints = hints_of(bare)
         for name, item in value.items():
             if name not in hints:
                 raise Fault("unknown key", _join(key, name), did_you_mean(str(name), hints))
             yield from _walk(hints[name], item, _join(key, name))
-        for name in required_of(bare):  # type: ignore[arg-type]
+        for name in required_of(bare):
             if name not in value:
                 yield _Value(_join(key, name), hints[name], MISSING)
         return
@@ -225,9 +231,9 @@ def _custom(kind: type[Any], value: Any) -> Any:
     raise msgspec.ValidationError(f"expected {kind.__name__}")
 
 
-def _fault(found: _Value) -> Fault | None:
+def _fault(place: _Value) -> Fault | None:
     """What is wrong with this very value; None where nothing is."""
-    key, hint, value = found
+    key, hint, value = place
     if value is MISSING:
         return Fault("is missing and has no default", key)
     try:
@@ -259,16 +265,20 @@ def _fault(found: _Value) -> Fault | None:
 def _range(bounds: msgspec.Meta, value: float) -> str:
     """Bounds in words. An upper bound that only keeps numbers workable is told where it is the broken one, and else not."""
     high = bounds.le if bounds.le is not None else bounds.lt
-    technical = high is not None and high >= LARGEST
-    if technical and value >= LARGEST:
-        return f"at most {high:,}"
-    if high is None or technical:
+    upper = "at most" if bounds.le is not None else "below"
+    if high is not None and high >= LARGEST and value >= high:
+        return f"{upper} {high:,}"
+    if high is None or high >= LARGEST:
         return f"more than {bounds.gt:g}" if bounds.gt is not None else f"{bounds.ge:g} or more"
     if bounds.gt is not None:
-        return f"more than {bounds.gt:g} and {'at most' if bounds.le is not None else 'below'} {high:g}"
+        return f"more than {bounds.gt:g} and {upper} {high:g}"
     if bounds.ge is not None:
-        return f"{bounds.ge:g} to {'' if bounds.le is not None else 'below '}{high:g}"
-    return f"{'at most' if bounds.le is not None else 'below'} {high:g}"
+        return (
+            f"{bounds.ge:g} to {high:g}"
+            if upper == "at most"
+            else f"{bounds.ge:g} to below {high:g}"
+        )
+    return f"{upper} {high:g}"
 
 
 def _join(parent: str, key: str) -> str:

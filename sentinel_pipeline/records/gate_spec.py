@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
-from ..errors import did_you_mean
 from .bounds import Confidence, Count, CountOrZero, NotNegative, PositiveShare, Share
 from .decode import Fault
+from .report import MAX_INFRA_SHARE
 
-STAGES = ("base", "sft", "dpo", "grpo")
-"""Checkpoints that have a report, in the order of the loop."""
 A_RATE = "A rate of 40 % is written 0.40."
 
 
@@ -58,7 +57,7 @@ class GatePolicy:
     """``interval``: the whole confidence interval must clear the threshold; between the two the gate is inconclusive."""
     confidence: Confidence = 0.95
     """Of the interval; a gate that decides on it promotes by luck at most in 1 - ``confidence`` of all cases."""
-    max_infra_share: Share = 0.02
+    max_infra_share: Share = MAX_INFRA_SHARE
     """More infrastructure outcomes than this and the report is void: the gate is inconclusive."""
     severity: Literal["block", "warn", "off"] = "block"
     """``warn``: shown, never a reason to refuse (a smoke suite of 8 tasks decides nothing); ``off``: not decided."""
@@ -68,51 +67,17 @@ class GatePolicy:
     """How far beyond the threshold the truth must lie for the gate's power to be stated."""
 
     def check(self) -> None:
-        for key, stage in (("stage", self.stage), ("against", self.against)):
-            if stage is not None and stage not in STAGES:
-                raise Fault(f"unknown stage {stage!r}", key, did_you_mean(stage, STAGES))
         if self.against is None and self.threshold <= 0:
             expected = "more than 0 and below 1 where the gate compares with no stage"
             raise Fault(f"is {self.threshold:g}, expected {expected}", "threshold", A_RATE)
-        if self.against and STAGES.index(self.against) >= STAGES.index(self.stage):
-            fix = "Name an earlier stage."
-            raise Fault(f"{self.against!r} does not come before {self.stage!r}", "against", fix)
 
 
-DEFAULT_GATES: dict[str, GatePolicy] = {
-    # Seeds 001 and 003: never train what the base model can do already.
-    "capability_gap": GatePolicy(
-        metric="pass_at_1", stage="base", threshold=0.30, direction="at_most"
-    ),
-    # Seed 000: at least 40 % Pass@1 and 95 % syntax rate.
-    "pass_at_1": GatePolicy(metric="pass_at_1", threshold=0.40),
-    "syntax_rate": GatePolicy(metric="syntax_rate", threshold=0.95),
-    # Eight tasks: a quick look, never a promotion.
-    "smoke_pass_at_1": GatePolicy(
-        metric="pass_at_1", suite="smoke", threshold=0.40, severity="warn"
-    ),
-    # The same of what is optimised further: a preference loss can fall while the task is forgotten.
-    "dpo_pass_at_1": GatePolicy(metric="pass_at_1", stage="dpo", threshold=0.40),
-    "dpo_syntax_rate": GatePolicy(metric="syntax_rate", stage="dpo", threshold=0.95),
-}
-"""The gates that every recipe has. ``[gates.NAME]`` changes the keys that it names, or adds a gate of the recipe's own."""
-GRPO_GATES: dict[str, GatePolicy] = {
-    "grpo_pass_at_1": GatePolicy(metric="pass_at_1", stage="grpo", threshold=0.40),
-    "grpo_syntax_rate": GatePolicy(metric="syntax_rate", stage="grpo", threshold=0.95),
-}
-"""The same after GRPO, in recipes that have a ``[grpo]``."""
-
-
-def with_defaults(gates: dict[str, Any], *, grpo: bool = False) -> dict[str, Any]:
+def with_defaults(gates: dict[str, Any], defaults: Mapping[str, GatePolicy]) -> dict[str, Any]:
     """A recipe's ``[gates]`` table laid over the default gates, key by key; what is no table is left for the reader to refuse."""
-    merged: dict[str, Any] = {name: _table(policy) for name, policy in _defaults(grpo).items()}
+    merged: dict[str, Any] = {name: _table(policy) for name, policy in defaults.items()}
     for name, table in gates.items():
         merged[name] = {**merged.get(name, {}), **table} if isinstance(table, dict) else table
     return merged
-
-
-def _defaults(grpo: bool) -> dict[str, GatePolicy]:
-    return {**DEFAULT_GATES, **GRPO_GATES} if grpo else DEFAULT_GATES
 
 
 def _table(policy: GatePolicy) -> dict[str, Any]:

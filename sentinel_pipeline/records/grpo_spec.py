@@ -10,12 +10,12 @@ from msgspec import Meta
 from .bounds import Count, CountOrZero, PartialShare, Positive, PositiveShare
 from .decode import Fault
 from .reward_spec import RewardSpec
-from .training_spec import FreezeStage, Windows
+from .training_spec import StageSpec, Windows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WatchRule:
-    """One rule over one recorded curve, a row of seed 002's table. ``gates.curves`` says what each test does."""
+    """One rule over one recorded curve, a row of seed 002's table. ``gates.curve_rules`` says what each test does."""
 
     name: str
     metric: str
@@ -47,9 +47,9 @@ class WatchRule:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GrpoSpec:
-    start: Literal["base", "sft", "dpo"] = "sft"
-    """Whose weights it starts from."""
+class GrpoSpec(StageSpec):
+    """Group-relative policy optimisation: what is sampled a step, how it is rewarded, and when to stop."""
+
     method: Literal["full", "lora"] = "lora"
     max_steps: Count = 600
     prompts: Count | None = None
@@ -65,7 +65,6 @@ class GrpoSpec:
     """Completions of one forward and backward pass; a divisor of the step's. All of them at once when absent."""
     engine: Literal["transformers", "vllm"] = "transformers"
     """Who generates; vLLM runs beside the trainer on the same device."""
-    optimizer: Literal["adamw", "muon"] = "adamw"
     learning_rate: Positive = 5e-6
     lr_scheduler_type: Literal["constant_with_warmup", "constant", "linear", "cosine"] = (
         "constant_with_warmup"
@@ -91,11 +90,6 @@ class GrpoSpec:
     min_eval_reward: PositiveShare = 0.55
     """The check ``eval_reward``: seed 002's bar for the mean reward of the kept weights on the held-out prompts."""
     save_steps: Count = 50
-    """Steps between full optimizer checkpoints."""
-    save_total_limit: Count = 2
-    """Full optimizer checkpoints that are kept, the newest; the best model is kept apart from them."""
-    gradient_checkpointing: bool = False
-    """Compute activations again in the backward pass: less memory, about a third more time."""
     weights: dict[str, float] = field(default_factory=dict)
     """Weight of a reward or of a part of one, by name; a task's is 1 and a part's 0 when absent."""
     rewards: RewardSpec = field(default_factory=RewardSpec)
@@ -121,19 +115,6 @@ class GrpoSpec:
         return round(self.warmup_ratio * self.max_steps)
 
     @property
-    def weight_decay(self) -> float:
-        return 0.0
-
-    @property
-    def load_in_4bit(self) -> bool:
-        return False
-
-    @property
-    def stages(self) -> tuple[FreezeStage, ...]:
-        """What trains, trains from the first step on."""
-        return ()
-
-    @property
     def max_length(self) -> int:
         return self.max_prompt_length + self.max_completion_length
 
@@ -146,6 +127,10 @@ class GrpoSpec:
             early_stop_step=0,
             syntax_drops=0,
         )
+
+    def total_steps(self, rows: int) -> int:
+        """As many as the recipe says, however many prompts there are."""
+        return self.max_steps
 
     def check(self) -> None:
         if self.micro_batch is not None and self.completions % self.micro_batch:

@@ -12,27 +12,34 @@ import json
 import re
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ..errors import BadInput, did_you_mean
 from .bounds import Seed
+from .chain import complete, read_stages, refuse_gates_of_other_stages
 from .data_spec import CandidatesSpec, CriticSpec, MixSpec, TasksSpec
 from .decision_spec import DecisionPoint
 from .decode import Fault, decode
+from .decoding import Decoding
 from .gap_spec import GapProof
-from .gate_spec import DEFAULT_GATES, BenchSpec, GatePolicy, with_defaults
+from .gate_spec import BenchSpec, GatePolicy, with_defaults
 from .grpo_spec import GrpoSpec
 from .judge_spec import JudgeSpec
 from .launch_spec import LaunchSpec
 from .model_spec import ModelSpec
 from .release_spec import ReleaseSpec
 from .review_spec import ReviewSpec
-from .scenario_spec import Scenario
+from .stages import (
+    BASE,
+    REPORT_STAGES,
+    TRAINING_STAGES,
+    TrainingStage,
+    default_gates,
+)
 from .toml import read_toml
-from .training_spec import Budget, DpoSpec, PairsSpec, SftSpec
+from .training_spec import Budget, DpoSpec, PairsSpec, SftSpec, StageSpec
 
 _GATE_NAME = re.compile(r"[a-z][a-z0-9_]{0,59}")
-_ADD_GRPO = "Add a [grpo] section."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +49,9 @@ class Recipe:
     description: str = ""
     seed: Seed = 17
     nightly: bool = False
+    stages: tuple[str, ...] = ()
+    """The training stages that the recipe uses, in the order of the chain: ``["sft"]``, ``["sft", "grpo"]``, ``["grpo"]`` …
+    Absent: ``sft`` and ``dpo``, and of the optional stages those that have a section."""
     model: ModelSpec = field(default_factory=ModelSpec)
     tasks: TasksSpec = field(default_factory=TasksSpec)
     candidates: CandidatesSpec = field(default_factory=CandidatesSpec)
@@ -49,25 +59,80 @@ class Recipe:
     mix: MixSpec = field(default_factory=MixSpec)
     sft: SftSpec = field(default_factory=SftSpec)
     grpo: GrpoSpec | None = None
-    """None: the recipe has no GRPO."""
+    """None: the recipe does not use GRPO."""
     pairs: PairsSpec = field(default_factory=PairsSpec)
     dpo: DpoSpec = field(default_factory=DpoSpec)
     bench: BenchSpec = field(default_factory=BenchSpec)
-    gates: dict[str, GatePolicy] = field(default_factory=lambda: dict(DEFAULT_GATES))
+    gates: dict[str, GatePolicy] = field(default_factory=dict)
+    """By name; the default gates of its stages where nothing is said."""
     gap_proof: GapProof | None = None
     """Absent: the gate ``capability_gap`` alone says whether there is something to learn."""
     judge: JudgeSpec = field(default_factory=JudgeSpec)
     review: ReviewSpec = field(default_factory=ReviewSpec)
     release: ReleaseSpec = field(default_factory=ReleaseSpec)
-    next: tuple[Scenario, ...] = ()
-    """The decision tree over the finished GRPO run, asked by ``sentinel next``."""
     decisions: tuple[DecisionPoint, ...] = ()
-    """The decision tree: a point for each stage after whose report something is decided."""
+    """The decision tree: a point for each stage after whose report something is decided, and one over the finished GRPO run."""
     budget: Budget = field(default_factory=Budget)
     launch: LaunchSpec = field(default_factory=LaunchSpec)
 
-    def decision_after(self, stage: str) -> DecisionPoint | None:
-        return next((point for point in self.decisions if point.stage == stage), None)
+    def __post_init__(self) -> None:
+        """A recipe that is made without a file has the stages and the gates that an empty file has."""
+        if not self.stages:
+            optional = {stage.name for stage in TRAINING_STAGES if stage.optional}
+            names = tuple(
+                stage.name
+                for stage in TRAINING_STAGES
+                if stage.name not in optional or getattr(self, stage.name) is not None
+            )
+            object.__setattr__(self, "stages", names)
+        for stage in self.chain:
+            if getattr(self, stage.name) is None:
+                object.__setattr__(self, stage.name, stage.spec())
+        if not self.gates:
+            object.__setattr__(self, "gates", default_gates(self.stages))
+
+    @property
+    def chain(self) -> tuple[TrainingStage, ...]:
+        """The training stages that the recipe uses, in order."""
+        return tuple(stage for stage in TRAINING_STAGES if stage.name in self.stages)
+
+    @property
+    def reported(self) -> tuple[str, ...]:
+        """The base model and the stages that the recipe uses: what has a report, in the order of comparison."""
+        return (BASE, *(stage.name for stage in self.chain))
+
+    def spec_of(self, name: str) -> StageSpec:
+        """The settings of one of the recipe's stages."""
+        spec: StageSpec = getattr(self, name)
+        return spec
+
+    def start_of(self, name: str) -> str:
+        """Whose weights a stage starts from: what its section says, else the stage before it, else the base model."""
+        return self.spec_of(name).start or self.before(name)
+
+    def before(self, name: str) -> str:
+        """The stage that comes before ``name`` in this recipe, or ``base``."""
+        return self.reported[self.reported.index(name) - 1]
+
+    def decoding(self) -> Decoding:
+        """How its suites are answered."""
+        bench = self.bench
+        return Decoding(
+            max_new_tokens=bench.max_new_tokens,
+            batch_size=bench.batch_size,
+            temperature=bench.temperature,
+            top_p=bench.top_p,
+            seed=self.seed,
+        )
+
+    def decision_after(
+        self, stage: str, evidence: Literal["report", "curves"] = "report"
+    ) -> DecisionPoint | None:
+        """The point about the report of ``stage``, or about its recorded curves."""
+        for point in self.decisions:
+            if (point.stage, point.evidence) == (stage, evidence):
+                return point
+        return None
 
     def sha256(self) -> str:
         """Hash of the recipe's *meaning*: formatting and comments of the file do not count."""
@@ -84,9 +149,15 @@ class Recipe:
                 message = f"suite {policy.suite!r} is not answered by this recipe"
                 fix = f"{answered}, name another one, or set severity = 'off'."
                 raise Fault(message, f"gates.{name}.suite", fix)
-            if self.grpo is None and "grpo" in (policy.stage, policy.against):
-                raise Fault("the recipe has no GRPO", f"gates.{name}.stage", _ADD_GRPO)
-        if self.gates["capability_gap"].severity != "block":
+            for key, stage in (("stage", policy.stage), ("against", policy.against)):
+                if stage is not None:
+                    self._check_stage(stage, f"gates.{name}.{key}")
+            order = self.reported.index
+            if policy.against and order(policy.against) >= order(policy.stage):
+                message = f"{policy.against!r} does not come before {policy.stage!r}"
+                raise Fault(message, f"gates.{name}.against", "Name an earlier stage.")
+        gap = self.gates.get("capability_gap")
+        if gap is None or gap.severity != "block":
             fix = "Leave it at 'block'; change its threshold where you mean another bound."
             key = "gates.capability_gap.severity"
             raise Fault("training never starts without it", key, fix)
@@ -110,23 +181,30 @@ class Recipe:
         if self.sft.distillation is not None and self.model.source != "probed":
             fix = 'Set model.source = "probed": the candidate that is not chosen teaches.'
             raise Fault("there is no teacher", "sft.distillation", fix)
-        for section, tuned in (("sft", self.sft), ("dpo", self.dpo)):
-            processes = self.launch.processes
+        for section in (stage.name for stage in self.chain if stage.distributed):
+            tuned, processes = self.spec_of(section), self.launch.processes
             if tuned.batch_size % processes:
                 message = (
                     f"{processes} processes do not divide {section}.batch_size = {tuned.batch_size}"
                 )
                 fix = f"Make {section}.batch_size a multiple of {processes}: a step's rows are divided among the processes."
                 raise Fault(message, "launch.processes", fix)
-        stages = [point.stage for point in self.decisions]
+        places = [(point.stage, point.evidence) for point in self.decisions]
         for index, point in enumerate(self.decisions):
             key = f"decisions[{index}]"
-            if point.stage in stages[:index]:
+            if places[index] in places[:index]:
                 raise Fault(f"{point.stage!r} has two points", f"{key}.stage", "Join their rules.")
             if point.suite not in self.bench.suites:
                 raise Fault(f"{point.suite!r} is not answered", f"{key}.suite", f"{answered}.")
-            if self.grpo is None and point.stage == "grpo":
-                raise Fault("the recipe has no GRPO", f"{key}.stage", _ADD_GRPO)
+            self._check_stage(point.stage, f"{key}.stage")
+
+    def _check_stage(self, name: str, key: str) -> None:
+        """Nothing is decided about a stage that the recipe does not use."""
+        if name not in REPORT_STAGES:
+            raise Fault(f"unknown stage {name!r}", key, did_you_mean(name, REPORT_STAGES))
+        if name not in self.reported:
+            fix = f"Add {name!r} to stages; the recipe uses {', '.join(self.reported)}."
+            raise Fault(f"the recipe does not use the stage {name!r}", key, fix)
 
 
 def section_hash(section: Any) -> str:
@@ -142,9 +220,12 @@ def load_recipe(path: Path) -> Recipe:
         BadInput: the file is missing or not TOML, a key is unknown, a value has the wrong type or is out of range.
     """
     data = {"name": path.stem, **read_toml(path)}
+    names = read_stages(data, path)
+    complete(data, names, path)
     gates = data.get("gates", {})
     if isinstance(gates, dict):
-        data["gates"] = with_defaults(gates, grpo="grpo" in data)
+        refuse_gates_of_other_stages(gates, names, path)
+        data["gates"] = with_defaults(gates, default_gates(names))
     recipe = decode(Recipe, data, file=path)
     if recipe.name != path.stem:
         message = f"is {recipe.name!r} but the file is {path.name!r}."

@@ -59,7 +59,10 @@ class TableRow:
         values = {name: getattr(plain, name) for name in columns.__struct_fields__}
         for name, read in _READERS.items():
             if name in values:
-                values[name] = read(values[name])
+                try:
+                    values[name] = read(values[name])
+                except Fault as fault:
+                    raise fault.below(name) from None
         return cls(**values)
 
 

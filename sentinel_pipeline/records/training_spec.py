@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
@@ -70,18 +70,80 @@ class FreezeStage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TuneSpec:
-    """What every fine-tuning says, whatever its loss."""
+class StageSpec:
+    """What every training stage says, whatever its loss; what only some set, the others derive."""
 
+    start: str | None = None
+    """Whose weights it starts from: ``base``, or a stage before it that the recipe uses. Absent: the stage before it in the
+    recipe's ``stages``, of the first one the base model."""
     method: Literal["full", "lora"] = "full"
     """``lora``: an adapter is trained and kept in ``adapter/``; ``model/`` is the same merged."""
-    num_train_epochs: Epochs = 1.0
     max_steps: Count | None = None
+    optimizer: Literal["adamw", "muon"] = "adamw"
+    learning_rate: Positive = 2e-3
+    lr_scheduler_type: str = "cosine"
+    lora_r: Count = 32
+    lora_alpha: Count = 32
+    save_steps: Count = 100
+    """Steps between full optimizer checkpoints."""
+    save_total_limit: Count = 2
+    """Full optimizer checkpoints that are kept, the newest; the best model is kept apart from them."""
+    gradient_checkpointing: bool = False
+    """Compute activations again in the backward pass: less memory, about a third more time."""
+
+    @property
+    def batch_size(self) -> int:
+        """Rows, or completions, of one forward and backward pass."""
+        raise NotImplementedError
+
+    @property
+    def gradient_accumulation_steps(self) -> int:
+        raise NotImplementedError
+
+    @property
+    def warmup_steps(self) -> int:
+        raise NotImplementedError
+
+    @property
+    def weight_decay(self) -> float:
+        return 0.0
+
+    @property
+    def max_length(self) -> int:
+        """Tokens of the longest sequence."""
+        raise NotImplementedError
+
+    @property
+    def load_in_4bit(self) -> bool:
+        return False
+
+    @property
+    def stages(self) -> tuple[FreezeStage, ...]:
+        """Staged freezing; none: everything trains from the first step on."""
+        return ()
+
+    @property
+    def windows(self) -> Windows:
+        """When it is evaluated while it trains, and when it stops."""
+        raise NotImplementedError
+
+    def total_steps(self, rows: int) -> int:
+        """Optimizer steps over ``rows`` rows."""
+        raise NotImplementedError
+
+    def schedule_kwargs(self, steps: int) -> dict[str, Any] | None:
+        """What the schedule needs besides its warm-up."""
+        return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TuneSpec(StageSpec):
+    """What every stage that trains on a table of rows says, whatever its loss."""
+
+    num_train_epochs: Epochs = 1.0
     batch_size: Count = 32
     """Rows a step; in ``dpo`` a row is a pair of two sequences."""
     gradient_accumulation_steps: Count = 1
-    optimizer: Literal["adamw", "muon"] = "adamw"
-    learning_rate: Positive = 2e-3
     lr_scheduler_type: Literal[
         "linear", "cosine", "constant_with_warmup", "warmup_stable_decay"
     ] = "cosine"
@@ -95,19 +157,23 @@ class TuneSpec:
     train_on_thoughts: bool = False
     """Whether what a row's model thought before its answer is part of the completion. ``false`` leaves it out: prompt, then
     answer; rows without thoughts are the same either way."""
-    lora_r: Count = 32
-    lora_alpha: Count = 32
     load_in_4bit: bool = False
     """QLoRA: the frozen base in 4 bit while the adapter trains (Dettmers et al., 2023, arXiv:2305.14314); by ``bitsandbytes``."""
-    save_steps: Count = 100
-    """Steps between full optimizer checkpoints."""
-    save_total_limit: Count = 2
-    """Full optimizer checkpoints that are kept, the newest; the best model is kept apart from them."""
-    gradient_checkpointing: bool = False
-    """Compute activations again in the backward pass: less memory, about a third more time."""
     stages: tuple[FreezeStage, ...] = ()
     """Staged freezing (seed 000); absent: everything trains from the first step on."""
     windows: Windows = field(default_factory=Windows)
+
+    def total_steps(self, rows: int) -> int:
+        """Whole batches of ``num_train_epochs`` passes, at most ``max_steps``."""
+        batch = self.batch_size * self.gradient_accumulation_steps
+        steps = max(1, int(rows * self.num_train_epochs) // batch)
+        return min(steps, self.max_steps) if self.max_steps else steps
+
+    def schedule_kwargs(self, steps: int) -> dict[str, Any] | None:
+        if self.lr_scheduler_type != "warmup_stable_decay":
+            return None
+        decay = max(1, int(self.decay_ratio * steps))
+        return {"num_decay_steps": decay, "decay_type": "linear", "min_lr_ratio": self.min_lr_ratio}
 
     def check(self) -> None:
         if self.load_in_4bit and self.method != "lora":

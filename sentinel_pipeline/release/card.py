@@ -9,9 +9,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..bench.report import percent, report_markdown, with_interval
+from ..bench.report import report_markdown
 from ..costs import cost_rows, costs_markdown
+from ..rates import percent, with_interval
 from ..records import BenchmarkReport
+from ..records.stages import SFT
 from .evidence import Evidence
 
 
@@ -98,6 +100,8 @@ def _gates(evidence: Evidence) -> str:
 
 def _data_text(evidence: Evidence) -> str:
     mix = evidence.ancestor("rebalanced_mix")
+    if mix is None and SFT not in evidence.recipe.chain:
+        return _prompts_text(evidence)
     if mix is None:
         return "## Training data\n\nThe mix that this was trained on is no longer there."
     report = mix.json("mix.json")
@@ -122,8 +126,23 @@ def _data_text(evidence: Evidence) -> str:
     return "\n".join(lines).rstrip()
 
 
+def _prompts_text(evidence: Evidence) -> str:
+    """Of a stage that trained on no mix: the tasks that it answered."""
+    bank = evidence.ancestor("task_bank")
+    if bank is None:
+        return "## Training data\n\nThe task bank that this was trained on is no longer there."
+    count = bank.manifest.metrics.get("train", 0)
+    return (
+        f"## Training data\n\nThe model's own answers to training tasks, {count} in the task bank, content hash "
+        f"`{bank.hash[:16]}`; rewarded by the scorers that judge it."
+    )
+
+
 def _decontamination(evidence: Evidence) -> str:
     clean = evidence.ancestor("decontamination_report")
+    tasks = evidence.checkpoint.manifest.metrics.get("contaminated")
+    if clean is None and SFT not in evidence.recipe.chain and tasks is not None:
+        return f"## Decontamination\n\n{tasks} training tasks overlapped a suite and were left out."
     if clean is None:
         return "## Decontamination\n\nNo report: treat the results as contaminated."
     numbers = clean.manifest.metrics

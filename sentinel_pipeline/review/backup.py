@@ -53,7 +53,7 @@ def restore(desk: ReviewQueue, path: Path) -> dict[str, int]:
 
     Raises:
         Conflict: the queue is not empty.
-        BadInput: the file is no backup, is damaged, cut off, or of a newer version.
+        BadInput: the file is not a backup, is damaged, cut off, or of a newer version.
     """
     with desk.db.writing() as connection:
         for table in DATA_TABLES:
@@ -67,7 +67,7 @@ def restore(desk: ReviewQueue, path: Path) -> dict[str, int]:
                 counts = _fill(connection, stream, path)
         except (OSError, EOFError, ValueError, KeyError, TypeError, SQLAlchemyError) as error:
             raise BadInput(
-                f"is no whole backup: {str(error).splitlines()[0]}.",
+                f"not a whole backup: {str(error).splitlines()[0]}.",
                 file=path,
                 fix="Use another one.",
             ) from error

@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple
 from sqlalchemy import Connection
 
 from ..critic.labels import label
-from ..critic.version import scorer_version
+from ..critic.version import label_version
 from ..errors import GateRefused
 from ..records import CATEGORIES, LABELS, Candidate, CriticLabels
 from ..records.candidate import content_id
@@ -79,7 +79,7 @@ def check(desk: ReviewQueue, user: User, card_id: str, text: str) -> Check:
         "digest": digest(text),
         "outcome": outcome.outcome,
         "labels": json.dumps(outcome.labels),
-        "scorer_version": scorer_version(),
+        "scorer_version": label_version(),
         "checked_at": desk.clock(),
     }
     with desk.db.writing() as connection:
@@ -135,7 +135,7 @@ def require_pass(connection: Connection, card: Card, text: str) -> str:
         Refused: it was not checked by the present scorer, or did not pass.
     """
     row = last_check(connection, card.record.id, digest(text))
-    if row is None or row["scorer_version"] != scorer_version():
+    if row is None or row["scorer_version"] != label_version():
         raise Refused(
             "the checks have not run on this text.",
             field="correction",
@@ -146,7 +146,7 @@ def require_pass(connection: Connection, card: Card, text: str) -> str:
         raise Refused(
             f"the checks do not pass: {result.reason}.",
             field="correction",
-            fix="Mend the text and check again.",
+            fix="Correct the text and check again.",
         )
     return "tests" if result.tested else "form"
 

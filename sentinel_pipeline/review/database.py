@@ -138,7 +138,7 @@ def _parsed(url: str) -> URL:
         return parsed
     if backend not in ("postgresql", "postgres"):
         raise BadInput(
-            "is no database URL that is known here.",
+            "unknown kind of database URL.",
             field=ENVIRONMENT,
             fix="Expected postgresql://USER:PASSWORD@HOST/NAME or sqlite:///PATH.",
         )

@@ -15,8 +15,10 @@ from ..bench.compare import compare
 from ..bench.samples import read_samples
 from ..errors import BadInput
 from ..gates.statistics import wilson
+from ..rates import difference, percent
 from ..records import SampleScore
 from ..records.candidate import content_id
+from ..records.stages import SFT
 from ..store import Artifact, Home, Store, read_parquet
 from .cards import read_card
 from .review_queue import ReviewQueue, User
@@ -111,8 +113,8 @@ def _recipes(home: Home) -> list[str]:
 
 
 def _trained(home: Home, recipe: str, row: str, family: str | None) -> list[Trained]:
-    store = Store(home, recipe, "none", "none")
-    checkpoints = store.history("sft_checkpoint")
+    store = Store.reading(home, recipe)
+    checkpoints = store.history(SFT.checkpoint)
     trainings = []
     for mix in store.history("rebalanced_mix"):
         ids = (line["id"] for line in read_parquet(mix.path("rows.parquet"), ["id"]))
@@ -137,7 +139,7 @@ def _is_parent(parent: Artifact, child: Artifact) -> bool:
 
 def _siblings(store: Store, checkpoint: Artifact, family: str) -> tuple[Siblings, ...]:
     """The checkpoint's own report against the newest report of an earlier checkpoint, on the items of the family."""
-    reports = store.history("sft_report")
+    reports = store.history(SFT.report)
     after = next((report for report in reversed(reports) if _is_parent(checkpoint, report)), None)
     if after is None:
         return ()
@@ -172,9 +174,7 @@ def _one_suite(suite: str, family: str, before: Artifact | None, after: Artifact
     passed = sum(sample.outcome == "pass" for sample in new)
     if not common:
         low, high, _ = wilson(passed, len(new)) if new else (0.0, 1.0, 0.95)
-        note = (
-            f"no earlier report of these items; now {passed} of {len(new)}, {low:.0%} to {high:.0%}"
-        )
+        note = f"no earlier report of these items; now {passed} of {len(new)}, {percent(low, 0)} to {percent(high, 0)}"
         return Siblings(suite, family, len(new), 0, passed, None, None, None, note)
     new = [sample for sample in new if sample.task_id in common]
     passed = sum(sample.outcome == "pass" for sample in new)
@@ -207,7 +207,7 @@ def lineage_markdown(history: Lineage) -> str:
             change = s.note
             if s.difference is not None and s.interval is not None:
                 low, high = s.interval
-                change = f"{s.before} of {s.n} before, {s.after} after; {s.difference:+.1%} [{low:+.1%}, {high:+.1%}]"
+                change = f"{s.before} of {s.n} before, {s.after} after; {difference(s.difference, (low, high))}"
                 change += f", p = {s.p:.2g}"
             lines.append(f"siblings    {s.family} in {s.suite}: {change}")
     if not history.trained:

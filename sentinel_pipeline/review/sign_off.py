@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from ..errors import BadInput
-from ..records import GateVerdict
-from ..records.recipe import Recipe, section_hash
+from ..gates.keys import artifact_key
+from ..records import Decided, GateVerdict
+from ..records.recipe import Recipe
 from ..store import Artifact, Home, Ledger, Store, read_jsonl
 from .review_queue import Conflict, Refused, Unknown, User
 
@@ -25,19 +26,15 @@ def signature(
 
     shown = sum(1 for _ in read_jsonl(report.path("conversations.jsonl")))
     word = "approved" if verdict == "pass" else "rejected"
-    return GateVerdict(
-        name=GATE,
-        subject=f"{recipe.name}/gap_proof",
-        subject_hash=report.hash,
+    decided = Decided(
         verdict=verdict,
         measured=None,
         threshold=0.0,
         n=shown,
         interval=None,
         reason=f"{word} by {by} on {shown} sampled conversations" + (f": {note}" if note else ""),
-        scorer_version=scorer_version(),
-        policy_hash=section_hash(recipe.gap_proof)[:16],
     )
+    return artifact_key(GATE, report, recipe.gap_proof, scorer_version()).verdict(decided)
 
 
 class Proof(NamedTuple):
@@ -56,7 +53,7 @@ def proofs(home: Home) -> list[str]:
     artifacts = (
         name
         for name in home.recipe_names()
-        if Store(home, name, "none", "none").find("gap_proof") is not None
+        if Store.reading(home, name).find("gap_proof") is not None
     )
     return [name for name in artifacts if home.recipe(name).gap_proof is not None]
 
@@ -68,7 +65,7 @@ def proof(home: Home, recipe: str) -> Proof:
     """
     if recipe not in proofs(home):
         raise Unknown("there is no gap proof of that recipe.", field="recipe")
-    artifact = Store(home, recipe, "none", "none").get("gap_proof")
+    artifact = Store.reading(home, recipe).get("gap_proof")
     verdict = Ledger(home.ledger).latest(GATE, artifact.hash)
     path: Path = artifact.path("conversations.jsonl")
     reason = str(artifact.json("proof.json")["reason"])
@@ -88,7 +85,7 @@ def sign(
     """Put a lead's signature under the proof that they saw.
 
     Raises:
-        Refused: the person is no lead.
+        Refused: the person is not a lead.
         Conflict: the proof was rebuilt since they saw it.
         Unknown: the recipe has no gap proof.
     """
@@ -101,7 +98,7 @@ def sign(
         )
     if len(note) > 400 or not note.isprintable():
         raise BadInput("expected one printable line of at most 400 characters.", field="note")
-    artifact = Store(home, recipe, "none", "none").get("gap_proof")
+    artifact = Store.reading(home, recipe).get("gap_proof")
     signed = signature(home.recipe(recipe), artifact, user.name, verdict, note.strip())
     Ledger(home.ledger).record(signed, recipe=recipe, run_id="sign-off")
     return signed

@@ -6,6 +6,7 @@ from .home import Home, find_home
 from .ledger import Ledger
 from .manifest import FileEntry, Manifest, Parent
 from .outbox import Outbox
+from .skipped import skip, skipped_reason
 from .tables import read_parquet, write_parquet
 
 __all__ = [
@@ -23,6 +24,8 @@ __all__ = [
     "read_jsonl",
     "read_parquet",
     "sha256_file",
+    "skip",
+    "skipped_reason",
     "write_json",
     "write_jsonl",
     "write_parquet",

@@ -135,7 +135,7 @@ def find_home() -> Home:
     if named:
         if not Path(named).is_dir():
             raise BadInput(
-                f"SENTINEL_HOME is {named!r}, which is no folder.",
+                f"SENTINEL_HOME is not a folder: {named!r}.",
                 fix="Unset it or make the folder.",
             )
         return Home(Path(named).resolve())

@@ -54,7 +54,7 @@ def remove(doomed: Iterable[Removable]) -> Iterator[Removable]:
 
 
 def _artifacts(home: Home, recipe: str, keep: int, oldest: float) -> Iterator[Removable]:
-    store = Store(home, recipe, run_id="", loop_id="")
+    store = Store.reading(home, recipe)
     every = {asset: store.history(asset) for asset in store.assets()}
     newest = [artifact for history in every.values() for artifact in history[-max(keep, 1) :]]
     newest += [artifact for asset in every if (artifact := store.find(asset))]

@@ -1,7 +1,8 @@
 """A frozen teacher beside the rows: how far the student's next-token distributions are from its own, and at which rate it counts.
 
-The teacher is a starting point that was not chosen (seed 000: "reintroduce v2 weights later via low-LR distillation"). What this
-module does not do: choose the teacher (``start`` does), or generate: the teacher is asked about the rows' own tokens.
+The teacher is a starting point that was not chosen (the auto-critic plan: "reintroduce v2 weights later via low-LR distillation").
+What this module does not do: choose the teacher (``starting_point`` does), or generate: the teacher is asked about the rows' own
+tokens.
 """
 
 from __future__ import annotations
@@ -10,8 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import BadInput
-from ..records.grpo_spec import GrpoSpec
-from ..records.training_spec import Distillation, TuneSpec
+from ..records.training_spec import Distillation, StageSpec
 from .freezing import rate_factor
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 
-def rate_of(spec: TuneSpec | GrpoSpec, step: int) -> float:
+def rate_of(spec: StageSpec, step: int) -> float:
     """What the scheduled learning rate is multiplied with after ``step`` steps: by the stage, and by the teacher's presence."""
     taught: Distillation | None = getattr(spec, "distillation", None)
     return rate_factor(spec.stages, step) * (

@@ -29,7 +29,6 @@ from .fit import (
     load_trainable,
     new_adapter,
     prepare_trainer,
-    total_steps,
 )
 from .pair_tokens import EncodedPair, prepare_pairs
 from .watch import Watch
@@ -91,7 +90,7 @@ def build_trainer(
 
     job = fitting.job
     fitting.tokenizer.padding_side = "right"
-    args = dpo_config(job, total_steps(len(pairs), job.spec))
+    args = dpo_config(job, job.spec.total_steps(len(pairs)))
     rows = Dataset.from_dict(
         {
             "prompt_ids": [pair.prompt for pair in pairs],

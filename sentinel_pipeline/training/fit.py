@@ -14,9 +14,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..gates.keys import policy_hash
+from ..gates.window_rules import step_policies, step_verdicts
 from ..generation.loading import load_model
-from ..records.grpo_spec import GrpoSpec
-from ..records.training_spec import TuneSpec
+from ..records.training_spec import StageSpec
+from ..records.window import Window
 from ..store import write_json
 from ..worker import ranks
 from ..worker.device import bfloat16_pays
@@ -27,8 +29,6 @@ from .checkpoints import Checkpoint, last_checkpoint, replace_folder
 from .distil import rate_of
 from .freezing import Freezing
 from .parity import check_parity
-from .step_gate import step_verdicts
-from .stopping import Window
 from .trainable import check_vocabulary as check_vocabulary
 from .trainable import load_trainable as load_trainable
 from .watch import Watch, watch_callback
@@ -45,7 +45,7 @@ TAIL = 50
 class TrainingSetup:
     """A tuning that is ready to begin."""
 
-    job: TuneJob
+    job: TuneJob[Any]
     tokenizer: PreTrainedTokenizerBase
     rows: int
     """Samples of the loss in one pass."""
@@ -92,16 +92,6 @@ def fit(
     return result
 
 
-def total_steps(rows: int, spec: TuneSpec | GrpoSpec) -> int:
-    """Optimizer steps: whole batches of ``num_train_epochs`` passes, at most ``max_steps``; of GRPO as many as it says."""
-    if isinstance(spec, GrpoSpec):
-        return spec.max_steps
-    steps = max(
-        1, int(rows * spec.num_train_epochs) // (spec.batch_size * spec.gradient_accumulation_steps)
-    )
-    return min(steps, spec.max_steps) if spec.max_steps else steps
-
-
 def prepare_trainer(trainer: Any, fitting: TrainingSetup, watch: Watch) -> Any:
     """Give one of our trainers its order, optimizer and folders."""
     from transformers import PrinterCallback
@@ -112,7 +102,7 @@ def prepare_trainer(trainer: Any, fitting: TrainingSetup, watch: Watch) -> Any:
     fitting.tokenizer.padding_side = "right"
     trainer.remove_callback(PrinterCallback)
     trainer.add_callback(watch_callback(watch))
-    samples = total_steps(fitting.rows, spec) * spec.batch_size * spec.gradient_accumulation_steps
+    samples = spec.total_steps(fitting.rows) * spec.batch_size * spec.gradient_accumulation_steps
     trainer.order = sample_order(fitting.rows, samples, job.seed)
     trainer.optimizer_name = spec.optimizer
     trainer.checkpoints = job.logs / "checkpoints"
@@ -126,15 +116,7 @@ def prepare_trainer(trainer: Any, fitting: TrainingSetup, watch: Watch) -> Any:
     return trainer
 
 
-def schedule_kwargs(spec: TuneSpec | GrpoSpec, steps: int) -> dict[str, Any] | None:
-    """What the schedule of this name needs besides its warm-up."""
-    if isinstance(spec, GrpoSpec) or spec.lr_scheduler_type != "warmup_stable_decay":
-        return None
-    decay = max(1, int(spec.decay_ratio * steps))
-    return {"num_decay_steps": decay, "decay_type": "linear", "min_lr_ratio": spec.min_lr_ratio}
-
-
-def config_values(job: TuneJob, steps: int) -> dict[str, Any]:
+def config_values(job: TuneJob[Any], steps: int) -> dict[str, Any]:
     """The settings that TRL's configurations share."""
     import torch
 
@@ -146,7 +128,7 @@ def config_values(job: TuneJob, steps: int) -> dict[str, Any]:
         "gradient_accumulation_steps": spec.gradient_accumulation_steps,
         "learning_rate": spec.learning_rate,
         "lr_scheduler_type": spec.lr_scheduler_type,
-        "lr_scheduler_kwargs": schedule_kwargs(spec, steps),
+        "lr_scheduler_kwargs": spec.schedule_kwargs(steps),
         "warmup_steps": min(spec.warmup_steps, steps),
         "weight_decay": spec.weight_decay,
         "max_grad_norm": 1.0,
@@ -169,7 +151,7 @@ def config_values(job: TuneJob, steps: int) -> dict[str, Any]:
     }
 
 
-def new_adapter(spec: TuneSpec | GrpoSpec, model: Any) -> Any:
+def new_adapter(spec: StageSpec, model: Any) -> Any:
     """The configuration of a new adapter; None where all is trained, or the model brings its adapter."""
     if spec.method != "lora" or hasattr(model, "peft_config"):
         return None
@@ -265,16 +247,18 @@ def _result(fitting: TrainingSetup, trainer: Any, watch: Watch) -> dict[str, Any
     lines = (job.out / job.curves).read_text(encoding="utf-8").splitlines()
     losses = [row["loss"] for row in map(json.loads, lines) if "loss" in row]
     best = watch.best()
+    policies = step_policies(job.spec.windows)
     parameters = list(trainer.model.parameters())
     return {
         "kind": job.kind,
         "method": job.spec.method,
         "steps": int(trainer.state.global_step),
-        "planned_steps": total_steps(fitting.rows, job.spec),
+        "planned_steps": job.spec.total_steps(fitting.rows),
         "final_loss": round(sum(losses[-TAIL:]) / len(losses[-TAIL:]), 6) if losses else None,
         "stopped_by": watch.stopped_by,
         "step_gate": [
-            asdict(verdict) for verdict in step_verdicts(watch.windows, job.spec.windows)
+            {"name": name, "policy_hash": policy_hash(policies[name]), **asdict(decided)}
+            for name, decided in step_verdicts(watch.windows, job.spec.windows).items()
         ],
         "best_step": best.step if best else None,
         "best_pass_at_1": best.pass_at_1 if best else None,

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..records.gap_spec import PeerModel
+from ..records.stages import SFT
 from ..store import sha256_file, write_json, write_jsonl
 from ..store.manifest import code_version
 from ..worker.jobs import PretrainJob, SftJob, write_job
@@ -90,6 +91,7 @@ def _train(spec: PeerModel, folder: Path, work: Work, device_lock: Path | None) 
         write_jsonl(rows, _rows(spec))
     tuned = folder / "tuned"
     sft = SftJob(
+        kind=SFT.name,
         out=tuned,
         logs=tuned / "logs",
         model=base / "model",

@@ -1,4 +1,4 @@
-"""Out of memory while fine-tuning: seed 001's remedies, one after another, each recorded, and training goes on.
+"""Out of memory while fine-tuning: the stage 1 plan's remedies, one after another, each recorded, and training goes on.
 
 In order: a smaller micro-batch with as much more accumulation (a step keeps its samples, so full checkpoints stay good), then
 activation checkpointing, then an adapter of rank 16 (which begins anew). What was done stands in ``remedies.jsonl`` and holds for
@@ -13,10 +13,10 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar
 
 from ..errors import Infrastructure
-from ..records.training_spec import TuneSpec
+from ..records.training_spec import StageSpec
 from ..store import read_jsonl, write_jsonl
 from ..worker import ranks
 from ..worker.device import is_out_of_memory
@@ -24,8 +24,8 @@ from ..worker.jobs import TuneJob
 from ..worker.progress import Progress
 
 SMALL_RANK = 16
-"""Seed 001: "reduce LoRA rank (try r=16)"."""
-J = TypeVar("J", bound=TuneJob)
+"""The stage 1 plan: "reduce LoRA rank (try r=16)"."""
+J = TypeVar("J", bound=TuneJob[Any])
 
 
 class Remedy(NamedTuple):
@@ -35,7 +35,7 @@ class Remedy(NamedTuple):
     changes: dict[str, Any]
 
 
-def next_remedy(spec: TuneSpec, new_adapter: bool) -> Remedy | None:
+def next_remedy(spec: StageSpec, new_adapter: bool) -> Remedy | None:
     """The first remedy that still has something to give; None when all are used up.
 
     Args:
@@ -93,9 +93,7 @@ def with_remedies(
             )
         # Only here is the failed attempt's traceback gone, and with it what held its tensors.
         _release()
-        remedy = next_remedy(
-            cast("TuneSpec", job.spec), not (job.model / "adapter_config.json").is_file()
-        )
+        remedy = next_remedy(job.spec, not (job.model / "adapter_config.json").is_file())
         if remedy is None:
             raise Infrastructure(
                 f"out of memory with every remedy applied ({said}): lower {job.kind}.max_length, take a smaller model or a "
@@ -116,7 +114,7 @@ def _apply(job: J, remedy: Remedy, said: str, done: Path, progress: Progress) ->
     return replace(job, spec=replace(job.spec, **remedy.changes))
 
 
-def _begin_anew(job: TuneJob) -> None:
+def _begin_anew(job: TuneJob[Any]) -> None:
     """Checkpoints of another rank are of no use."""
     for folder in ("checkpoints", "best"):
         shutil.rmtree(job.logs / folder, ignore_errors=True)

@@ -12,22 +12,16 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..costs import DEVICE_STAGES, last_costs
+from ..costs import DEVICE_ASSETS, last_costs
 from ..errors import BadInput
-from ..records.grpo_spec import GrpoSpec
 from ..records.recipe import Recipe
-from ..records.training_spec import TuneSpec
-from ..store import Artifact, Home, Store, read_parquet
+from ..records.stages import SFT, TRAINING_STAGES, TrainingRows, TrainingStage, load
+from ..records.training_spec import StageSpec, TuneSpec
+from ..store import Artifact, Home, Store, read_parquet, skipped_reason
 from ..worker.launch import check_config
-from .fit import total_steps
-from .pair_tokens import prepare_pairs
-from .plan_grpo import coverage_note, plan_grpo
 from .plan_model import PlannedModel, planned_model, refuse_spec
 from .starting_point import planned_start
-from .tokens import TokenReport, prepare_rows
-
-TRAINERS = {"sft": "rebalanced_mix", "dpo": "preference_pairs"}
-"""Trainer -> the asset whose rows it trains on."""
+from .tokens import TokenReport
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,10 +72,10 @@ class Plan:
 
 def make_plan(recipe: Recipe, home: Home) -> Plan:
     """Plan ``recipe``: reads what its runs have left, builds nothing but shapes."""
-    store = Store(home, recipe.name, "plan", "plan")
+    store = Store.reading(home, recipe.name)
     plan = Plan(recipe=recipe, model=None)
     try:
-        plan.model = planned_model(recipe, _made_model(store))
+        plan.model = planned_model(recipe, made_model(store))
         if plan.model is None:
             missing = " and ".join(
                 [one.source for one in recipe.model.candidates] or [recipe.model.source]
@@ -91,19 +85,20 @@ def make_plan(recipe: Recipe, home: Home) -> Plan:
         plan.refusals.append(Refusal(field=error.field or "model.source", reason=str(error)))
     plan.start = planned_start(recipe, store)
     try:
-        check_config(recipe.launch, {"sft": recipe.sft, "dpo": recipe.dpo}, home.root)
+        tuned = {
+            stage.name: recipe.spec_of(stage.name) for stage in recipe.chain if stage.distributed
+        }
+        check_config(recipe.launch, tuned, home.root)
     except BadInput as error:
         plan.refusals.append(Refusal(field=error.field or "launch", reason=str(error)))
-    for kind, asset in TRAINERS.items():
-        _plan_trainer(plan, kind, store.find(asset), _made_model(store))
-    if recipe.grpo is not None:
-        _plan_grpo(plan, recipe.grpo)
+    for stage in recipe.chain:
+        load(stage.planner)(plan, stage, store)
     _estimate(plan, store)
     _check_budget(plan)
     return plan
 
 
-def _made_model(store: Store) -> Path | None:
+def made_model(store: Store) -> Path | None:
     """The folder of the base model, where a run has made or found it."""
     made = store.find("base_checkpoint")
     if made is None:
@@ -116,28 +111,34 @@ def _made_model(store: Store) -> Path | None:
     )
 
 
-def _plan_trainer(plan: Plan, kind: str, data: Artifact | None, model: Path | None) -> None:
-    recipe, spec = plan.recipe, getattr(plan.recipe, kind)
+def plan_rows(plan: Plan, stage: TrainingStage, store: Store) -> None:
+    """A stage that trains on a table of rows: counted and tokenized where they are made, else as the recipe asks."""
+    assert stage.rows is not None
+    recipe, spec, kind = plan.recipe, plan.recipe.spec_of(stage.name), stage.name
+    assert isinstance(spec, TuneSpec)
     plan.refusals += [
         Refusal(field=f"{kind}.{name}", reason=reason)
         for name, reason in refuse_spec(spec, plan.model)
     ]
-    rows, source = _expected_rows(recipe, kind), "as the recipe asks"
+    data = store.find(stage.trains_on)
+    if data is not None and skipped_reason(data):
+        data = None
+    rows, source = stage.rows.expected(recipe), "as the recipe asks"
     report, shares = None, {}
     if data is not None:
         rows, source = (
-            int(data.manifest.metrics["pairs" if kind == "dpo" else "rows"]),
+            int(data.manifest.metrics[stage.rows.metric]),
             f"run {data.manifest.run_id[:8]}",
         )
-        shares = _shares(data, kind)
-        report = _tokens(plan, kind, data, model)
+        shares = _shares(data, stage.rows)
+        report = _tokens(plan, stage, spec, stage.rows, data, made_model(store))
         rows = report.kept if report else rows
     batch = spec.batch_size * spec.gradient_accumulation_steps
-    steps = total_steps(rows, spec)
+    steps = spec.total_steps(rows)
     if rows < batch:
         reason = f"{rows} rows do not fill one batch of {batch}: lower {kind}.batch_size or make more rows."
         plan.refusals.append(Refusal(field=f"{kind}.batch_size", reason=reason))
-    _warn(plan, kind, spec, steps, rows, report)
+    _warn(plan, kind, spec, stage.rows, steps, rows, report)
     seen = steps * batch
     plan.trainers[kind] = {
         "rows": rows,
@@ -159,46 +160,15 @@ def _plan_trainer(plan: Plan, kind: str, data: Artifact | None, model: Path | No
         if report and rows
         else None,
         "learning_rates": learning_rates(spec, steps),
-        "memory_mib": plan.model.memory_mib(spec, 2 if kind == "dpo" else 1, report)
-        if plan.model
-        else None,
+        "memory_mib": plan.model.memory_mib(spec, stage.rows.sides, report) if plan.model else None,
         "trained_parameters": plan.model.trained(spec) if plan.model else None,
     }
 
 
-def _plan_grpo(plan: Plan, spec: GrpoSpec) -> None:
-    """Its prompts are the task bank's, as many of each family as the recipe asks for."""
-    if (
-        plan.model is not None
-        and plan.model.context
-        and spec.max_completion_length >= plan.model.context
-    ):
-        reason = f"{spec.max_completion_length} tokens, but the model attends to {plan.model.context}: lower it."
-        plan.refusals.append(Refusal(field="grpo.max_completion_length", reason=reason))
-    if not sum(plan.recipe.tasks.train.values()):
-        plan.refusals.append(
-            Refusal(field="tasks.train", reason="there is no training task to ask: name families.")
-        )
-        return
-    plan.trainers["grpo"] = plan_grpo(
-        spec, plan.recipe.tasks.train, plan.model, "as the recipe asks"
-    )
-    plan.warnings.append(coverage_note(spec, plan.trainers["grpo"]))
-
-
-def _expected_rows(recipe: Recipe, kind: str) -> int:
-    """What the recipe asks for, before anything is made: the mix at most as large as the task bank, a pair a prompt at most."""
-    tasks = sum(recipe.tasks.train.values())
-    if kind == "dpo":
-        return min(recipe.pairs.prompts, tasks) if tasks else recipe.pairs.prompts
-    return recipe.mix.size or tasks
-
-
-def _shares(data: Artifact, kind: str) -> dict[str, dict[str, Any]]:
+def _shares(data: Artifact, trained: TrainingRows) -> dict[str, dict[str, Any]]:
     """Rows and unique prompts of each category, of the actual rows."""
-    table = "pairs.parquet" if kind == "dpo" else "rows.parquet"
     rows, prompts = Counter[str](), dict[str, set[int]]()
-    for row in read_parquet(data.path(table), ["category", "messages"]):
+    for row in read_parquet(data.path(trained.table), ["category", "messages"]):
         rows[row["category"]] += 1
         prompts.setdefault(row["category"], set()).add(
             hash(tuple((t["role"], t["content"]) for t in row["messages"]))
@@ -214,24 +184,31 @@ def _shares(data: Artifact, kind: str) -> dict[str, dict[str, Any]]:
     }
 
 
-def _tokens(plan: Plan, kind: str, data: Artifact, model: Path | None) -> TokenReport | None:
+def _tokens(
+    plan: Plan,
+    stage: TrainingStage,
+    spec: TuneSpec,
+    trained: TrainingRows,
+    data: Artifact,
+    model: Path | None,
+) -> TokenReport | None:
     """The token report of the actual rows, by the tokenizer that will train them; what it refuses, the plan refuses."""
     if model is None:
         return None
     from ..generation.loading import load_tokenizer
 
-    prepare = prepare_pairs if kind == "dpo" else prepare_rows
-    spec = getattr(plan.recipe, kind)
+    kind = stage.name
     try:
-        report = prepare(
+        prepared = load(trained.prepare)(
             data.path("train.jsonl"),
             load_tokenizer(model),
             spec.max_length,
             train_on_thoughts=spec.train_on_thoughts,
-        ).report
+        )
     except BadInput as error:
         plan.refusals.append(Refusal(field=error.field or f"{kind}.max_length", reason=str(error)))
         return None
+    report: TokenReport = prepared.report
     for count, what in (
         (report.too_long, "are longer than max_length"),
         (report.fully_masked, "have no token to train"),
@@ -249,7 +226,13 @@ def _tokens(plan: Plan, kind: str, data: Artifact, model: Path | None) -> TokenR
 
 
 def _warn(
-    plan: Plan, kind: str, spec: TuneSpec, steps: int, rows: int, report: TokenReport | None
+    plan: Plan,
+    kind: str,
+    spec: TuneSpec,
+    trained: TrainingRows,
+    steps: int,
+    rows: int,
+    report: TokenReport | None,
 ) -> None:
     batch, windows = spec.batch_size * spec.gradient_accumulation_steps, spec.windows
     rest = int(rows * spec.num_train_epochs) % batch
@@ -269,7 +252,7 @@ def _warn(
         plan.warnings.append(
             f"{kind}: the no-gain rule at step {windows.early_stop_step} lies beyond the last step {steps}."
         )
-    answers = report.kept * (2 if kind == "dpo" else 1) if report else 0
+    answers = report.kept * trained.sides if report else 0
     if report and answers and report.trainable_tokens / answers > plan.recipe.bench.max_new_tokens:
         plan.warnings.append(
             f"{kind}: a mean answer has {report.trainable_tokens / answers:.0f} tokens, "
@@ -277,7 +260,7 @@ def _warn(
         )
 
 
-def learning_rates(spec: TuneSpec, steps: int) -> list[float]:
+def learning_rates(spec: StageSpec, steps: int) -> list[float]:
     """The rate of every step, by the very schedule that trains."""
     from .plan_model import scheduled_rates
 
@@ -286,9 +269,9 @@ def learning_rates(spec: TuneSpec, steps: int) -> list[float]:
 
 def _estimate(plan: Plan, store: Store) -> None:
     """Hours of every stage: as the last run took, scaled by tokens where they are known; else from the device's peak."""
-    before = last_costs(store, DEVICE_STAGES)
+    before = last_costs(store, DEVICE_ASSETS)
     budget = plan.recipe.budget
-    for stage in _device_stages(plan.recipe):
+    for stage in _device_assets(plan.recipe):
         known = before.get(stage)
         kind = stage.removesuffix("_checkpoint")
         trainer = plan.trainers.get(kind) if stage.endswith("_checkpoint") else None
@@ -306,10 +289,14 @@ def _estimate(plan: Plan, store: Store) -> None:
             plan.hours[stage] = None
 
 
-def _device_stages(recipe: Recipe) -> list[str]:
-    left_out = ["grpo_checkpoint", "grpo_report"] if recipe.grpo is None else []
+def _device_assets(recipe: Recipe) -> list[str]:
+    """What this recipe needs the device for."""
+    unused = [stage for stage in TRAINING_STAGES if stage not in recipe.chain]
+    left_out = [asset for stage in unused for asset in stage.device_assets]
+    mixed = any(stage.trains_on == SFT.trains_on for stage in recipe.chain)
+    left_out += [] if mixed else ["self_generated", "self_repairs"]
     left_out += ["self_generated"] if recipe.candidates.self_generated is None else []
-    return [stage for stage in DEVICE_STAGES if stage not in left_out]
+    return [asset for asset in DEVICE_ASSETS if asset not in left_out]
 
 
 def _worked_tokens(trainer: dict[str, Any] | None) -> float:

@@ -1,7 +1,7 @@
 """What a recipe's GRPO will do: steps, the shape of a step, and how many of each task's prompts it will have seen.
 
-Seed 002's run saw 13.5 % of its prompts; that is said here before a device is touched. What this module does not do: know which
-prompts a curriculum will leave out; its coverage is that of every prompt at random.
+The V4.1 handoff's run saw 13.5 % of its prompts; that is said here before a device is touched. What this module does not do: know
+which prompts a curriculum will leave out; its coverage is that of every prompt at random.
 """
 
 from __future__ import annotations
@@ -9,12 +9,36 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ..rates import percent
 from ..records.grpo_spec import GrpoSpec
+from ..records.stages import TrainingStage
 from ..rewards.coverage import Coverage, planned
+from ..store import Store
+from .plan import Plan, Refusal
 from .plan_model import PlannedModel, scheduled_rates
 
 FEW = 0.5
 """Less of its prompts than this, and a plan warns."""
+
+
+def plan_prompts(plan: Plan, stage: TrainingStage, store: Store) -> None:
+    """A stage that answers the task bank's prompts, as many of each family as the recipe asks for."""
+    spec = plan.recipe.spec_of(stage.name)
+    assert isinstance(spec, GrpoSpec)
+    context = plan.model.context if plan.model is not None else 0
+    if context and spec.max_completion_length >= context:
+        reason = (
+            f"{spec.max_completion_length} tokens, but the model attends to {context}: lower it."
+        )
+        plan.refusals.append(Refusal(field=f"{stage.name}.max_completion_length", reason=reason))
+    if not sum(plan.recipe.tasks.train.values()):
+        plan.refusals.append(
+            Refusal(field="tasks.train", reason="there is no training task to ask: name families.")
+        )
+        return
+    entry = plan_grpo(spec, plan.recipe.tasks.train, plan.model, "as the recipe asks")
+    plan.trainers[stage.name] = entry
+    plan.warnings.append(coverage_note(spec, entry))
 
 
 def plan_grpo(
@@ -68,9 +92,9 @@ def coverage_note(spec: GrpoSpec, planned_run: Mapping[str, Any]) -> str:
     """What a plan says of coverage, with the remedy where it is little."""
     share, prompts = planned_run["coverage"], planned_run["rows"]
     needed = -(-prompts // spec.prompts_per_step)
-    text = f"grpo: {spec.max_steps} steps of {spec.prompts_per_step} prompts see {share:.1%} of {prompts:,} prompts"
+    text = f"grpo: {spec.max_steps} steps of {spec.prompts_per_step} prompts see {percent(share)} of {prompts:,} prompts"
     few = (
-        f"; seed 002's run stood still at 13.5 %: {needed:,} steps would see all"
+        f"; the run of the V4.1 handoff stopped improving at 13.5 %: {needed:,} steps would see all"
         if share < FEW
         else ""
     )

@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import BadInput
-from ..records.grpo_spec import GrpoSpec
 from ..records.recipe import Recipe
-from ..records.training_spec import TuneSpec
+from ..records.training_spec import StageSpec
 from .distil import rate_of
-from .fit import new_adapter, schedule_kwargs
+from .fit import new_adapter
 from .freezing import check_stages
 from .tokens import TokenReport
 
@@ -42,14 +41,12 @@ class PlannedModel:
     vocabulary: int
     context: int
 
-    def trained(self, spec: TuneSpec | GrpoSpec) -> int:
+    def trained(self, spec: StageSpec) -> int:
         return (
             self.adapter_parameters[str(spec.lora_r)] if spec.method == "lora" else self.parameters
         )
 
-    def memory_mib(
-        self, spec: TuneSpec | GrpoSpec, sides: int, report: TokenReport | None
-    ) -> dict[str, int]:
+    def memory_mib(self, spec: StageSpec, sides: int, report: TokenReport | None) -> dict[str, int]:
         """Weights, gradients, moments and the activations of one micro-batch at its longest; an estimate, not a measurement.
 
         Args:
@@ -95,17 +92,15 @@ def planned_model(recipe: Recipe, made: Path | None) -> PlannedModel | None:
             model = AutoModelForCausalLM.from_config(config)
         except ValueError as error:
             text = str(error).splitlines()[0][:200]
-            raise BadInput(f"is no causal language model: {text}", field="model.source") from error
+            raise BadInput(f"not a causal language model: {text}", field="model.source") from error
         parameters = sum(p.numel() for p in model.parameters())
-        for kind, spec in (("sft", recipe.sft), ("dpo", recipe.dpo)):
+        for stage in recipe.chain:
+            spec = recipe.spec_of(stage.name)
             trained = {name: p.numel() for name, p in model.named_parameters()}
             if spec.method == "lora":
                 trained = _adapter_parameters(AutoModelForCausalLM.from_config(config), spec)
                 adapters[str(spec.lora_r)] = sum(trained.values())
-            check_stages(spec.stages, list(trained), f"{kind}.stages")
-        if recipe.grpo and recipe.grpo.method == "lora" and str(recipe.grpo.lora_r) not in adapters:
-            adapted = _adapter_parameters(AutoModelForCausalLM.from_config(config), recipe.grpo)
-            adapters[str(recipe.grpo.lora_r)] = sum(adapted.values())
+            check_stages(spec.stages, list(trained), f"{stage.name}.stages")
     text_config = config.get_text_config()
     return PlannedModel(
         architecture=type(model).__name__,
@@ -152,14 +147,14 @@ def _config(recipe: Recipe, made: Path | None) -> Any:
         ) from error
 
 
-def _adapter_parameters(model: Any, spec: TuneSpec | GrpoSpec) -> dict[str, int]:
+def _adapter_parameters(model: Any, spec: StageSpec) -> dict[str, int]:
     from peft import get_peft_model
 
     adapted: Any = get_peft_model(model, new_adapter(spec, model))
     return {name: p.numel() for name, p in adapted.named_parameters() if p.requires_grad}
 
 
-def refuse_spec(spec: TuneSpec | GrpoSpec, model: PlannedModel | None) -> Iterator[tuple[str, str]]:
+def refuse_spec(spec: StageSpec, model: PlannedModel | None) -> Iterator[tuple[str, str]]:
     """Settings of a trainer that cannot work, as (key, what to do)."""
     if model is not None and model.context and spec.max_length > model.context:
         yield (
@@ -168,7 +163,7 @@ def refuse_spec(spec: TuneSpec | GrpoSpec, model: PlannedModel | None) -> Iterat
         )
 
 
-def scheduled_rates(spec: TuneSpec | GrpoSpec, steps: int) -> list[float]:
+def scheduled_rates(spec: StageSpec, steps: int) -> list[float]:
     """Learning rate of steps 1 to ``steps``, from Transformers' own scheduler."""
     import torch
     from transformers import get_scheduler
@@ -179,7 +174,7 @@ def scheduled_rates(spec: TuneSpec | GrpoSpec, steps: int) -> list[float]:
         optimizer,
         num_warmup_steps=min(spec.warmup_steps, steps),
         num_training_steps=steps,
-        scheduler_specific_kwargs=schedule_kwargs(spec, steps),
+        scheduler_specific_kwargs=spec.schedule_kwargs(steps),
     )
     rates = []
     for step in range(steps):

@@ -24,7 +24,6 @@ from .fit import (
     load_trainable,
     new_adapter,
     prepare_trainer,
-    total_steps,
 )
 from .packing import check_isolated, flash_attention, packing_collator
 from .tokens import Encoded, Prepared, prepare_rows
@@ -87,7 +86,7 @@ def build_trainer(
     fitting.tokenizer.padding_side = "right"
     trainer = sft_trainer_class()(
         model=model,
-        args=sft_config(job, total_steps(len(rows), spec)),
+        args=sft_config(job, spec.total_steps(len(rows))),
         train_dataset=Dataset.from_dict(
             {"input_ids": [row.input_ids for row in rows], "labels": [row.labels for row in rows]}
         ),
@@ -95,9 +94,8 @@ def build_trainer(
         data_collator=_collator(fitting.tokenizer, spec),
         peft_config=new_adapter(spec, model),
     )
-    teacher = getattr(job, "teacher", None)
-    if teacher is not None and spec.distillation is not None:
-        trainer.teacher = Teacher(teacher, spec.distillation, fitting.tokenizer)
+    if job.teacher is not None and spec.distillation is not None:
+        trainer.teacher = Teacher(job.teacher, spec.distillation, fitting.tokenizer)
     return prepare_trainer(trainer, fitting, watch)
 
 

@@ -113,7 +113,7 @@ def comparisons(home: Home) -> dict[str, str]:
     """Recipe -> when its newest comparison was made (UTC), the newest first."""
     newest = {}
     for path in home.runs.glob("*/comparison/current"):
-        comparison = Store(home, path.parents[1].name, "-", "-").find("comparison")
+        comparison = Store.reading(home, path.parents[1].name).find("comparison")
         if comparison and (comparison.folder / "comparison.html").is_file():
             newest[comparison.manifest.recipe] = comparison.manifest.created_at[:16].replace(
                 "T", " "
@@ -140,7 +140,7 @@ def _comparison(home: Home) -> Endpoint:
         recipe = request.path_params["recipe"]
         if recipe not in await run_in_threadpool(comparisons, home):
             return PlainTextResponse("There is no comparison of that recipe.", 404)
-        comparison = Store(home, recipe, "-", "-").get("comparison")
+        comparison = Store.reading(home, recipe).get("comparison")
         page = comparison.path("comparison.html").read_text(encoding="utf-8", errors="replace")
         return HTMLResponse(page, headers={"content-security-policy": _ITS_OWN_STYLE})
 

@@ -66,7 +66,7 @@ def worker_error(job_file: Path) -> SentinelError:
     failure = read_failure(job_file)
     if failure is None:
         return Infrastructure(
-            f"the worker ended without a word ({_why_no_word(job_file.parent)}): run again to resume."
+            f"the worker exited without an error message ({_why_no_word(job_file.parent)}): run again to resume."
         )
     kinds: dict[int, type[SentinelError]] = {EXIT_BAD_INPUT: BadInput, EXIT_GATE: GateRefused}
     return kinds.get(failure.exit_code, Infrastructure)(failure.message)

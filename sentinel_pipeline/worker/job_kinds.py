@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 from ..records.bounds import Count, NotNegative, Seed
 from ..records.data_spec import CriticSpec, SelfGenerated
@@ -21,7 +21,8 @@ from ..records.decoding import Decoding
 from ..records.grpo_spec import GrpoSpec
 from ..records.launch_spec import LaunchSpec
 from ..records.model_spec import EmbeddedModel
-from ..records.training_spec import DpoSpec, SftSpec, TuneSpec
+from ..records.stages import TrainingStage, stage_named
+from ..records.training_spec import DpoSpec, SftSpec, StageSpec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,54 +38,49 @@ class PretrainJob:
     spec: EmbeddedModel = field(default_factory=EmbeddedModel)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TuneJob:
-    """What every fine-tuning job names; its kind says the loss."""
+SpecT = TypeVar("SpecT", bound=StageSpec)
 
-    kind: ClassVar[str]
-    curves: ClassVar[str] = "losses.jsonl"
-    """In ``out``: a row of numbers for every step."""
+
+# Without slots: a frozen dataclass with them cannot be made through a generic alias in Python 3.11.
+@dataclass(frozen=True, kw_only=True)
+class TuneJob(Generic[SpecT]):
+    """Train ``model`` as one stage of the chain does: ``kind`` is the stage's name, ``spec`` its section of the recipe."""
+
+    kind: str
     out: Path
     logs: Path
     model: Path
     """A Transformers folder, or an adapter's."""
     rows: Path
+    """What the stage trains on: JSONL in TRL's format of its rows, or a Parquet table of tasks to answer."""
     suite: Path | None = None
     """Parquet of tasks for the windows; no windows without one."""
     device_lock: Path | None = None
     seed: Seed = 17
-    spec: TuneSpec | GrpoSpec
+    spec: SpecT
     decoding: Decoding = field(default_factory=Decoding)
     """How the windows' answers are decoded: as the benchmarks' are, one answer an item."""
     launch: LaunchSpec = field(default_factory=LaunchSpec)
     """In which processes, on which machine."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SftJob(TuneJob):
-    """Fine-tune ``model`` on the prompt-completion rows of ``rows``: JSONL of ``{"prompt": [turns], "completion": [turn]}``."""
-
-    kind: ClassVar[str] = "sft"
-    spec: SftSpec = field(default_factory=SftSpec)
     teacher: Path | None = None
-    """Who teaches beside the rows where ``spec.distillation`` asks for it."""
+    """A model that teaches beside the rows, where ``spec`` asks for one."""
+
+    @property
+    def stage(self) -> TrainingStage:
+        return stage_named(self.kind)
+
+    @property
+    def curves(self) -> str:
+        """In ``out``: a row of numbers for every step."""
+        return self.stage.curves
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DpoJob(TuneJob):
-    """Optimise ``model`` on the pairs of ``rows``: JSONL of ``{"prompt": [turns], "chosen": [turn], "rejected": [turn]}``."""
-
-    kind: ClassVar[str] = "dpo"
-    spec: DpoSpec = field(default_factory=DpoSpec)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GrpoJob(TuneJob):
-    """Let ``model`` answer the tasks of ``rows`` (Parquet) and reinforce what is rewarded; windows are held on ``suite``."""
-
-    kind: ClassVar[str] = "grpo"
-    curves: ClassVar[str] = "curves.jsonl"
-    spec: GrpoSpec = field(default_factory=GrpoSpec)
+SftJob = TuneJob[SftSpec]
+"""Its rows are ``{"prompt": [turns], "completion": [turn]}``."""
+DpoJob = TuneJob[DpoSpec]
+"""Its rows are ``{"prompt": [turns], "chosen": [turn], "rejected": [turn]}``."""
+GrpoJob = TuneJob[GrpoSpec]
+"""Its rows are tasks, which the model answers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,4 +119,4 @@ class SelfInstructJob:
     device_lock: Path | None = None
 
 
-Job = PretrainJob | SftJob | DpoJob | GrpoJob | AnswerJob | SelfInstructJob
+Job = PretrainJob | TuneJob[Any] | AnswerJob | SelfInstructJob

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from ..errors import BadInput
-from ..records.decode import Fault, build_kind
-from ..records.decoding import Decoding
+from ..records.decode import Fault, build, build_kind
 from ..records.launch_spec import LaunchSpec
 from ..records.recipe import Recipe
+from ..records.stages import STAGE_NAMES, TRAINING_STAGES, stage_named
 from ..store import Home, write_json
 from .failures import failure_path
 from .job_kinds import AnswerJob as AnswerJob
@@ -28,9 +28,11 @@ from .job_kinds import SelfInstructJob as SelfInstructJob
 from .job_kinds import SftJob as SftJob
 from .job_kinds import TuneJob as TuneJob
 
-_KINDS: dict[str, type[Any]] = {
-    cls.kind: cls for cls in (PretrainJob, SftJob, DpoJob, GrpoJob, AnswerJob, SelfInstructJob)
+KINDS: dict[str, Any] = {
+    **{cls.kind: cls for cls in (PretrainJob, AnswerJob, SelfInstructJob)},
+    **{stage.name: TuneJob[stage.spec] for stage in TRAINING_STAGES},  # type: ignore[name-defined]
 }
+"""Kind of a job -> its class; of a training job with the settings of its stage."""
 
 
 def pretrain_job(recipe: Recipe, out: Path, device_lock: Path | None = None) -> Path:
@@ -46,8 +48,9 @@ def pretrain_job(recipe: Recipe, out: Path, device_lock: Path | None = None) -> 
     )
 
 
-def sft_job(
+def tune_job(
     recipe: Recipe,
+    stage: str,
     model: Path | str,
     rows: Path,
     suite: Path | None,
@@ -55,82 +58,31 @@ def sft_job(
     device_lock: Path | None = None,
     teacher: Path | None = None,
 ) -> Path:
-    """Write the job that fine-tunes ``model`` on ``rows`` with windows on ``suite``; returns the job file's path."""
-    tuning = _tuning(recipe, model, rows, suite, out, device_lock)
+    """Write the job that trains ``model`` on ``rows`` as a stage does, with windows on ``suite``; returns the job file's path."""
     return write_job(
-        SftJob(spec=recipe.sft, teacher=teacher if recipe.sft.distillation else None, **tuning)
+        TuneJob(
+            kind=stage,
+            out=out,
+            logs=out / "logs",
+            model=Path(model),
+            rows=rows,
+            suite=suite,
+            device_lock=device_lock,
+            seed=recipe.seed,
+            spec=recipe.spec_of(stage),
+            decoding=recipe.decoding(),
+            launch=recipe.launch if stage_named(stage).distributed else LaunchSpec(),
+            teacher=teacher,
+        )
     )
-
-
-def dpo_job(
-    recipe: Recipe,
-    model: Path | str,
-    rows: Path,
-    suite: Path | None,
-    out: Path,
-    device_lock: Path | None = None,
-) -> Path:
-    """Write the job that optimises ``model`` on the pairs of ``rows`` with windows on ``suite``; returns the job file's path."""
-    return write_job(
-        DpoJob(spec=recipe.dpo, **_tuning(recipe, model, rows, suite, out, device_lock))
-    )
-
-
-def grpo_job(
-    recipe: Recipe,
-    model: Path | str,
-    tasks: Path,
-    suite: Path,
-    out: Path,
-    device_lock: Path | None = None,
-) -> Path:
-    """Write the job that reinforces ``model`` on ``tasks`` (Parquet) with windows on ``suite``; returns the job file's path."""
-    assert recipe.grpo is not None
-    tuning = _tuning(recipe, model, tasks, suite, out, device_lock) | {"launch": LaunchSpec()}
-    return write_job(GrpoJob(spec=recipe.grpo, **tuning))
-
-
-def _tuning(
-    recipe: Recipe,
-    model: Path | str,
-    rows: Path,
-    suite: Path | None,
-    out: Path,
-    device_lock: Path | None,
-) -> dict[str, Any]:
-    bench = recipe.bench
-    window = Decoding(
-        max_new_tokens=bench.max_new_tokens,
-        batch_size=bench.batch_size,
-        temperature=bench.temperature,
-        top_p=bench.top_p,
-        seed=recipe.seed,
-    )
-    return {
-        "out": out,
-        "logs": out / "logs",
-        "model": Path(model),
-        "rows": rows,
-        "suite": suite,
-        "device_lock": device_lock,
-        "seed": recipe.seed,
-        "decoding": window,
-        "launch": recipe.launch,
-    }
 
 
 def sample_job(
     recipe: Recipe, model: Path | str, tasks: Path, logs: Path, device_lock: Path | None = None
 ) -> Path:
     """Write the job that samples ``recipe.pairs.samples`` answers to each task of ``tasks`` into ``logs/pairs.jsonl``."""
-    pairs, bench = recipe.pairs, recipe.bench
-    decoding = Decoding(
-        max_new_tokens=bench.max_new_tokens,
-        batch_size=bench.batch_size,
-        temperature=pairs.temperature,
-        top_p=pairs.top_p,
-        seed=recipe.seed,
-    )
+    pairs = recipe.pairs
+    decoding = replace(recipe.decoding(), temperature=pairs.temperature, top_p=pairs.top_p)
     return write_job(
         AnswerJob(
             logs=logs,
@@ -164,13 +116,6 @@ def answer_job(
         if isinstance(suites, Path)
         else dict(suites)
     )
-    decoding = Decoding(
-        max_new_tokens=bench.max_new_tokens,
-        batch_size=bench.batch_size,
-        temperature=bench.temperature,
-        top_p=bench.top_p,
-        seed=recipe.seed,
-    )
     return write_job(
         AnswerJob(
             samples=bench.samples,
@@ -179,7 +124,7 @@ def answer_job(
             model=Path(model),
             suites={name: str(path) for name, path in files.items()},
             device_lock=home.device_lock,
-            decoding=decoding,
+            decoding=recipe.decoding(),
             cache=home.answers,
             model_hash=model_hash,
         )
@@ -188,7 +133,7 @@ def answer_job(
 
 def job_to_json(job: Job) -> dict[str, Any]:
     """Plain data with the job's ``kind``; paths as text."""
-    data = {"kind": job.kind, **asdict(job)}
+    data = {"kind": job.kind} | asdict(job)
     return {key: str(value) if isinstance(value, Path) else value for key, value in data.items()}
 
 
@@ -210,7 +155,9 @@ def read_job(path: Path) -> Job:
         data = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise BadInput(f"no readable job: {error}.", file=path) from error
+    kind = data.get("kind") if isinstance(data, dict) else None
     try:
-        return build_kind(_KINDS, data)
+        # The kind of a training job is a field: one class serves every stage.
+        return build(KINDS[kind], data) if kind in STAGE_NAMES else build_kind(KINDS, data)
     except Fault as fault:
         raise fault.in_file(path) from None

@@ -20,9 +20,8 @@ from typing import Any
 from ..cluster import run_task
 from ..errors import BadInput, Infrastructure
 from ..processes import die_with_parent
-from ..records.grpo_spec import GrpoSpec
 from ..records.launch_spec import LaunchSpec
-from ..records.training_spec import TuneSpec
+from ..records.training_spec import StageSpec
 from .device import cores, device_lock
 from .failures import failure_path, worker_error
 from .interrupts import Interrupts
@@ -45,7 +44,7 @@ def launched_elsewhere(job: Job) -> bool:
     )
 
 
-def check_config(spec: LaunchSpec, tuned: Mapping[str, TuneSpec | GrpoSpec], root: Path) -> None:
+def check_config(spec: LaunchSpec, tuned: Mapping[str, StageSpec], root: Path) -> None:
     """Hold the configuration file, where there is one, against the trainers that it starts (recipe key -> settings).
 
     Raises:
@@ -126,7 +125,7 @@ def worker_command(job: Path, spec: LaunchSpec, root: Path, gpus: bool) -> list[
     ]
 
 
-def launch(path: Path, job: TuneJob, say: Say, interrupts: Interrupts) -> dict[str, Any]:
+def launch(path: Path, job: TuneJob[Any], say: Say, interrupts: Interrupts) -> dict[str, Any]:
     """Run the job file at ``path`` as ``job.launch`` asks; returns what the worker reached.
 
     Raises:
@@ -173,13 +172,13 @@ def _followed(log: Path, say: Say) -> Iterator[Callable[[], None]]:
     follow()
 
 
-def run_here(path: Path, job: TuneJob, poll: Callable[[], None], say: Say) -> int:
+def run_here(path: Path, job: TuneJob[Any], poll: Callable[[], None], say: Say) -> int:
     """``accelerate launch`` on this machine; returns its exit code."""
     with device_lock(job.device_lock, say):
         return run_worker(path, job, Path.cwd(), poll)
 
 
-def run_on_ray(path: Path, job: TuneJob, poll: Callable[[], None], say: Say) -> int:
+def run_on_ray(path: Path, job: TuneJob[Any], poll: Callable[[], None], say: Say) -> int:
     """One task of the cluster, run again on another node where its own dies: the worker resumes; returns its exit code."""
     say(f"{job.kind}: a task of the Ray cluster, in {job.launch.processes} processes")
     return run_task(
@@ -188,7 +187,7 @@ def run_on_ray(path: Path, job: TuneJob, poll: Callable[[], None], say: Say) -> 
 
 
 def run_worker(
-    path: Path, job: TuneJob, root: Path, poll: Callable[[], None] = lambda: None
+    path: Path, job: TuneJob[Any], root: Path, poll: Callable[[], None] = lambda: None
 ) -> int:
     """Start the worker of a job file in processes of their own and wait for them; ``poll`` is called all the while.
 

@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
-from sentinel_pipeline.costs import DEVICE_STAGES
+from sentinel_pipeline.costs import DEVICE_ASSETS
 from sentinel_pipeline.definitions import defs
-from sentinel_pipeline.defs.runs import stages
+from sentinel_pipeline.defs.runs import selected_assets
 from sentinel_pipeline.errors import BadInput
+from sentinel_pipeline.records.recipe import Recipe
+from sentinel_pipeline.records.stages import STAGE_NAMES, default_gates
 
 from ..conftest import ROOT
 
@@ -65,27 +68,72 @@ def test_every_asset_tells_people_what_it_is() -> None:
 
 def test_every_default_gate_has_its_check_on_the_report_that_it_judges() -> None:
     from sentinel_pipeline.defs.checks import REPORT_GATES
-    from sentinel_pipeline.records.gate_spec import DEFAULT_GATES, GRPO_GATES
 
-    known = {**DEFAULT_GATES, **GRPO_GATES}
+    known = default_gates(STAGE_NAMES)
     assert {gate for gates in REPORT_GATES.values() for gate in gates} == set(known)
     for asset, gates in REPORT_GATES.items():
         assert {f"{known[gate].stage}_report" for gate in gates} == {asset}
 
 
+def run_of(*stages: str, until: str | None = None) -> list[str]:
+    recipe = Recipe(name="mine", stages=stages or ("sft", "dpo"))
+    return selected_assets(defs.get_repository_def(), recipe, until)
+
+
 def test_until_takes_an_asset_or_a_stage_and_all_that_it_needs() -> None:
-    repository = defs.get_repository_def()
-    assert set(stages(repository, "base")) == {
+    assert set(run_of(until="base")) == {
         "base_checkpoint",
         "human_corrections",
         "task_bank",
         "reward_audit",
         "base_report",
     }
-    assert "sft_checkpoint" not in stages(repository, "rebalanced_mix")
-    assert stages(repository, None)[-1] == "leaderboard"
+    assert "sft_checkpoint" not in run_of(until="rebalanced_mix")
+    assert run_of()[-1] == "leaderboard"
     with pytest.raises(BadInput, match="Did you mean 'sft'"):
-        stages(repository, "stf")
+        run_of(until="stf")
+
+
+@pytest.mark.parametrize("asset", ["grpo", "grpo_report", "chat_clearance"])
+def test_until_knows_no_asset_that_the_recipes_run_does_not_make(asset: str) -> None:
+    with pytest.raises(BadInput, match=f"unknown stage '{asset}': not an asset of recipe mine"):
+        run_of("sft", "dpo", until=asset)
+
+
+@pytest.mark.parametrize(
+    "stages", [("sft",), ("grpo",), ("sft", "grpo"), ("dpo",), ("sft", "dpo", "grpo")]
+)
+def test_a_run_makes_the_checkpoints_of_its_recipes_stages_and_no_other(
+    stages: tuple[str, ...],
+) -> None:
+    made = run_of(*stages)
+    checkpoints = [f"{name}_checkpoint" for name in ("base", *stages)]
+    assert [name for name in made if name.endswith("_checkpoint")] == checkpoints
+    assert {f"{name}_report" for name in ("base", *stages)} < set(made)
+    assert {"comparison", "leaderboard"} < set(made)
+
+
+def test_a_run_without_sft_builds_no_mix_and_asks_for_no_review_of_its_report() -> None:
+    left_out = set(run_of("sft", "grpo")) - set(run_of("grpo"))
+    assert left_out == {
+        "self_generated", "raw_candidates", "critic_labels", "accepted_set", "rejected_set", "self_repairs",
+        "repair_traces", "decontamination_report", "rebalanced_mix", "sft_checkpoint", "sft_report", "review_inbox",
+    }  # fmt: skip
+
+
+def test_the_groups_form_no_cycle_so_that_the_collapsed_graph_reads_left_to_right() -> None:
+    graph = defs.get_repository_def().asset_graph
+    before: dict[str, set[str]] = {}
+    for key in graph.get_all_asset_keys():
+        group = graph.get(key).group_name
+        earlier = {graph.get(parent).group_name for parent in graph.get(key).parent_keys}
+        before.setdefault(group, set()).update(earlier - {group})
+    order = list(TopologicalSorter(before).static_order())
+    story = ["tasks", "baseline", "candidates", "critic", "mix", *STAGE_NAMES, "evaluation"]
+    assert [group for group in order if group in story] == story
+    assert order.index("release") > order.index(STAGE_NAMES[-1])
+    assert set(order) - set(story) == {"audit", "review", "release"}
+    assert (before["audit"], before["review"]) == ({"tasks"}, {"sft"})
 
 
 def test_the_device_has_one_owner() -> None:
@@ -95,7 +143,7 @@ def test_the_device_has_one_owner() -> None:
         for key in graph.get_all_asset_keys()
         if "device" in (graph.get(key).pools or ())
     }
-    assert pooled == set(DEVICE_STAGES)
+    assert pooled == set(DEVICE_ASSETS)
 
 
 def test_dagsters_own_check_of_the_definitions_passes() -> None:

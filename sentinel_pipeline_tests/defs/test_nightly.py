@@ -17,6 +17,7 @@ from sentinel_pipeline.bench.samples import write_samples
 from sentinel_pipeline.definitions import defs
 from sentinel_pipeline.defs.digest import nightly_digest
 from sentinel_pipeline.defs.nightly import NIGHT_TAG, nightly_at_two
+from sentinel_pipeline.defs.runs import selected_assets
 from sentinel_pipeline.defs.stage import LOOP_TAG, RECIPES
 from sentinel_pipeline.records import SampleScore
 from sentinel_pipeline.store import Home, Ledger, Outbox, Store
@@ -48,6 +49,10 @@ def tick(instance: dg.DagsterInstance) -> tuple[dict[str, dg.RunRequest], str | 
     return {
         str(request.partition_key): request for request in data.run_requests or []
     }, data.skip_message
+
+
+def whole_run(home: Home, name: str) -> set[str]:
+    return set(selected_assets(defs.get_repository_def(), home.recipe(name)))
 
 
 def past_run(instance: dg.DagsterInstance, status: DagsterRunStatus, **tags: str) -> str:
@@ -131,7 +136,19 @@ def test_a_run_that_made_nothing_or_of_a_changed_recipe_starts_anew(
     artifact(home, "task_bank", run_id)
     recipe(home, "tiny", "seed = 3\n")
     request = tick(instance)[0]["tiny"]
-    assert LOOP_TAG not in request.tags and request.asset_selection is None
+    names = {key.to_user_string() for key in request.asset_selection or []}
+    assert LOOP_TAG not in request.tags and "task_bank" in names
+    assert names == whole_run(home, "tiny")
+
+
+def test_the_night_asks_for_the_recipes_stages_and_for_no_other(
+    instance: dg.DagsterInstance, home: Home
+) -> None:
+    recipe(home, "tiny", 'stages = ["grpo"]\n')
+    names = {key.to_user_string() for key in tick(instance)[0]["tiny"].asset_selection or []}
+    assert {"base_checkpoint", "base_report", "grpo_checkpoint", "grpo_report"} < names
+    assert not {name for name in names if name.startswith(("sft_", "dpo_"))}
+    assert not names & {"rebalanced_mix", "preference_pairs"}
 
 
 def test_a_loop_that_dies_every_night_is_given_up_and_begun_anew(
@@ -190,7 +207,7 @@ def test_the_digest_compares_with_the_loop_before_item_by_item(home: Home) -> No
     assert len(digest.needs) == 4
     assert digest.needs[0] == "the machine slept"
     assert digest.needs[1].startswith("tiny: pass_at_1 inconclusive.")
-    assert "sft_report got worse on heldout: -20.0% [" in digest.needs[2]
+    assert "sft_report got worse on heldout: -20.0 % [" in digest.needs[2]
     assert digest.needs[3] == "other: did not run, an earlier run was still going on."
     page = digest_markdown(digest)
     assert "| tiny | r2 | done | 0.10 | 0.50 | 1.20 USD |" in page

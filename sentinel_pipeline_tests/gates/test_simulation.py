@@ -10,10 +10,14 @@ from hypothesis import strategies as st
 
 from sentinel_pipeline.gates.power import mcnemar_power, shares
 from sentinel_pipeline.gates.simulation import REPORTS, error_rates
-from sentinel_pipeline.records.gate_spec import DEFAULT_GATES, GatePolicy
+from sentinel_pipeline.records.gate_spec import GatePolicy
+from sentinel_pipeline.records.stages import STAGE_NAMES, default_gates
 
 NOISE = 3 * (0.05 * 0.95 / REPORTS) ** 0.5
 GAIN = GatePolicy(metric="pass_at_1", threshold=0.0, against="base")
+
+
+DEFAULT_GATES = default_gates(STAGE_NAMES)
 
 
 @pytest.mark.parametrize("name", DEFAULT_GATES)

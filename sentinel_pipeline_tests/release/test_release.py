@@ -147,7 +147,7 @@ def test_a_newer_checkpoint_is_not_released_on_the_old_ones_report(home: Home, m
 def test_without_a_licence_stage_or_checkpoint_it_is_bad_input(home: Home, model: Any) -> None:
     with pytest.raises(BadInput, match="no tuned checkpoint"):
         look(home, None)
-    with pytest.raises(BadInput, match="is no stage"):
+    with pytest.raises(BadInput, match="'base' is not a stage that tiny trains"):
         look(home, "base")
     path = home.recipes / "tiny.toml"
     path.write_text(path.read_text().partition("[release]")[0])

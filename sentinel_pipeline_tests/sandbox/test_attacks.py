@@ -17,7 +17,7 @@ from sentinel_pipeline.records import PythonTests, ShellEffect
 from sentinel_pipeline.sandbox import Grader, Limits, Outcome, Program
 
 from ..conftest import ROOT
-from .attacks import BOMBS, FOOLING, HARM, HARM_PRELUDE, TESTS
+from .attacks import BOMBS, FOOLING, HARM, HARM_PRELUDE, OBJECTS, QUESTIONS, TESTS
 from .conftest import Grade
 
 SMALL = Limits(cpu_seconds=0.5, wall_seconds=2, memory_mib=256)
@@ -42,6 +42,28 @@ def test_no_forgery_passes_when_it_is_asked_call_by_call(python: Grade, name: st
     result = python(FOOLING[name], tests, limits=SMALL)
     assert result.outcome in (Outcome.FAIL, Outcome.TIMEOUT), result.reason
     assert _usable(python)
+
+
+@pytest.mark.parametrize("name", OBJECTS)
+def test_no_lying_object_passes_any_question_or_chooses_where_it_is_asked(
+    grader: Grader, name: str
+) -> None:
+    programs = [
+        Program(
+            id=question,
+            code=OBJECTS[name],
+            verifier=PythonTests(tests=tests, entry_point="f"),
+            limits=SMALL,
+        )
+        for question, tests in QUESTIONS.items()
+    ]
+    results = list(grader.grade(programs))
+    fooled = {
+        result.id: f"{result.outcome}, {result.trust}: {result.reason}"
+        for result in results
+        if result.outcome not in (Outcome.FAIL, Outcome.TIMEOUT) or result.trust != "separate"
+    }
+    assert len(results) == len(QUESTIONS) and fooled == {}
 
 
 @pytest.mark.skipif(os.uname().machine != "x86_64", reason="raw system call numbers are x86-64's")

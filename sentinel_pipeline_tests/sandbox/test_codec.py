@@ -111,7 +111,9 @@ NODES: Any = st.recursive(
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(
-            st.sampled_from([*codec._UNPACKERS, "pickle", "__reduce__"]), inner, max_size=2
+            st.sampled_from([*codec._UNPACKERS, "h", "G", "pickle", "__reduce__"]),
+            inner,
+            max_size=2,
         )
     ),
     max_leaves=12,

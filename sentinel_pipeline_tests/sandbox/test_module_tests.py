@@ -94,6 +94,21 @@ def test_missing_function_is_named(python: Grade, name: str) -> None:
     )
 
 
+def test_every_row_of_a_table_is_tried(python: Grade) -> None:
+    tests = (
+        "import pytest\n@pytest.mark.parametrize('x', [1, 2, 3])\n@pytest.mark.parametrize('y', [2])\n"
+        "def test_table(x, y):\n    assert f(x) == y * x\n"
+    )
+    assert python(RIGHT, tests).code == "passed"
+    assert python(WRONG, tests).reason.startswith("assertion: f(x) == y * x; last call f(3)")
+
+
+def test_a_coroutine_test_is_awaited(python: Grade) -> None:
+    tests = "import pytest\n@pytest.mark.asyncio\nasync def test_a():\n    assert f(3) == 6\n"
+    assert python(RIGHT, tests).code == "passed"
+    assert python(WRONG, tests).code == "assertion"
+
+
 def test_unittest_failure_shows_the_values(python: Grade) -> None:
     assert python(WRONG, UNITTEST, entry_point=None).detail == "7 != 6; last call f(3) gave 7"
 
@@ -111,9 +126,11 @@ def test_no_exception_where_one_is_due(python: Grade) -> None:
     "import unittest\nfrom solution import f, Bad\nclass TestF(unittest.TestCase):\n    def test_a(self):\n        with self.assertRaises(Bad):\n            f(1)\n",
     "import solution\nasync def g():\n    return solution\ndef test_a():\n    try:\n        solution.f(1)\n    except solution.Bad:\n        pass\n",
 ])  # fmt: skip
-def test_the_programs_own_exception_needs_its_process(python: Grade, tests: str) -> None:
+def test_the_programs_own_exception_is_known_apart_from_its_process(
+    python: Grade, tests: str
+) -> None:
     result = python(ITS_OWN, tests, entry_point=None)
-    assert (result.reason, result.trust) == ("passed", "shared")
+    assert (result.reason, result.trust) == ("passed", "separate")
     assert (
         python("class Bad(Exception): pass\ndef f(x): return 1\n", tests, entry_point=None).outcome
         is not Outcome.INFRA

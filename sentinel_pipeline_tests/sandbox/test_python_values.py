@@ -87,8 +87,6 @@ def test_builtin_name_can_be_the_entry_point(python: Grade) -> None:
     "tests",
     [
         "class Q(P):\n    pass\nassert f(Q(1)) == 1",
-        "assert isinstance(P(1), P) and f(P(1)) == 1",
-        "assert g(1) == P(1)",
         "class T:\n    x = 4\nassert f(T()) == 4",
     ],
 )
@@ -98,6 +96,15 @@ def test_tests_that_need_the_programs_classes_run_beside_it_and_say_so(
     code = "class P:\n    def __init__(s, x): s.x = x\n    def __eq__(s, o): return s.x == o.x\ndef f(p): return p.x\ndef g(x): return P(x)\n"
     result = python(code, tests)
     assert (result.code, result.trust) == ("passed", "shared"), result.reason
+
+
+@pytest.mark.parametrize(
+    "tests", ["assert isinstance(P(1), P) and f(P(1)) == 1", "assert g(1) == P(1)"]
+)
+def test_the_programs_classes_are_told_apart_in_another_process(python: Grade, tests: str) -> None:
+    code = "class P:\n    def __init__(s, x): s.x = x\n    def __eq__(s, o): return s.x == o.x\ndef f(p): return p.x\ndef g(x): return P(x)\n"
+    result = python(code, tests)
+    assert (result.code, result.trust) == ("passed", "separate"), result.reason
 
 
 def test_failing_tests_beside_the_program_fail(python: Grade) -> None:

@@ -24,6 +24,9 @@ PAGE = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
 SQL = ("OUTSIDE", "UNKNOWN", "STATEMENTS", "SEVERAL", "WRITES", "BOMBS", "SEARCHES")
 COUNTS = {
     "Python: forged verdicts (each also asked call by call)": len(attacks.FOOLING),
+    f"Python: objects that lie, each under {len(attacks.QUESTIONS)} questions": len(
+        attacks.OBJECTS
+    ),
     "Python: harm to files, processes, network, kernel interfaces": len(attacks.HARM),
     "Python: bombs": len(attacks.BOMBS),
     "Python: traces for the next program": len(test_attacks.LEFTOVERS),

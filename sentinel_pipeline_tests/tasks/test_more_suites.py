@@ -425,7 +425,7 @@ def test_an_own_suite_whose_reference_fails_is_refused_by_name(tmp_path: Path) -
                     "clean_stop": 1,
                 }
             },
-            "clean_stop has the wrong",
+            "clean_stop: expected bool, got ",
         ),
         (
             {"verifier": {"kind": "function_calls", "functions": "[]", "expected": "[]"}},

@@ -91,6 +91,7 @@ def small_sft_job(
     spec = SftSpec(**{**settings, **changes})  # type: ignore[arg-type]
     decoding = Decoding(max_new_tokens=8, batch_size=8)
     return SftJob(
+        kind="sft",
         out=out,
         logs=out / "logs",
         model=model,

@@ -50,6 +50,7 @@ def dpo_job(out: Path, model: Path, pairs: Path, suite: Path | None, **changes: 
     spec = DpoSpec(**{**settings, **changes})
     base = small_sft_job(out, model, pairs, suite)
     return DpoJob(
+        kind="dpo",
         out=out,
         logs=out / "logs",
         model=model,

@@ -40,6 +40,7 @@ def grpo_job(out: Path, model: Path, tasks: tuple[Path, Path], **changes: Any) -
     }  # fmt: skip
     spec = GrpoSpec(**{**settings, **changes})
     return GrpoJob(
+        kind="grpo",
         out=out, logs=out / "logs", model=model, rows=tasks[0], suite=tasks[1], seed=3, spec=spec,
         decoding=Decoding(max_new_tokens=8, batch_size=8),
     )  # fmt: skip

@@ -178,6 +178,7 @@ def test_two_processes_prefer_what_one_prefers(tmp_path: Path, alone: SftJob) ->
     (tmp_path / "pairs.jsonl").write_text("".join(json.dumps(pair) + "\n" for pair in pairs))
     spec = DpoSpec(max_steps=3, batch_size=4, learning_rate=1e-3, warmup_steps=1, save_steps=2)
     one = DpoJob(
+        kind="dpo",
         out=tmp_path / "one",
         logs=tmp_path / "one/logs",
         model=alone.model,

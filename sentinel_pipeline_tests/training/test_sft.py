@@ -10,7 +10,6 @@ import pytest
 
 from sentinel_pipeline.errors import BadInput
 from sentinel_pipeline.training.checkpoints import complete_checkpoints
-from sentinel_pipeline.training.fit import total_steps
 from sentinel_pipeline.training.sft import train_sft
 from sentinel_pipeline.worker.interrupts import Interrupted, Interrupts
 from sentinel_pipeline.worker.jobs import SftJob
@@ -37,7 +36,7 @@ def finished(
 
 def test_training_lowers_the_loss(finished: SftJob) -> None:
     rows = [json.loads(line) for line in (finished.out / "losses.jsonl").read_text().splitlines()]
-    assert [row["step"] for row in rows] == list(range(1, total_steps(96, finished.spec) + 1))
+    assert [row["step"] for row in rows] == list(range(1, finished.spec.total_steps(96) + 1))
     first, last = (sum(row["loss"] for row in part) / 4 for part in (rows[:4], rows[-4:]))
     assert last < first - 0.5
 

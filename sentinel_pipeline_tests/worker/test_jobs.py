@@ -21,10 +21,11 @@ from sentinel_pipeline.worker.jobs import (
     Job,
     PretrainJob,
     SftJob,
+    TuneJob,
     answer_job,
     pretrain_job,
     read_job,
-    sft_job,
+    tune_job,
     write_job,
 )
 
@@ -40,6 +41,7 @@ def test_a_job_survives_its_file(tmp_path: Path, kind: str, lock: Path | None) -
             out=tmp_path, logs=logs, device_lock=lock, spec=EmbeddedModel(hidden=64)
         ),
         "sft": SftJob(
+            kind="sft",
             out=tmp_path,
             logs=logs,
             model=tmp_path / "m",
@@ -65,9 +67,12 @@ def test_the_recipe_fills_the_jobs(tmp_path: Path) -> None:
         RECIPE.model.embedded,
     )
     sft = read_job(
-        sft_job(RECIPE, tmp_path / "base/model", tmp_path / "t.jsonl", None, tmp_path / "sft")
+        tune_job(
+            RECIPE, "sft", tmp_path / "base/model", tmp_path / "t.jsonl", None, tmp_path / "sft"
+        )
     )
-    assert isinstance(sft, SftJob) and (sft.seed, sft.spec, sft.suite) == (7, RECIPE.sft, None)
+    assert isinstance(sft, TuneJob) and (sft.kind, sft.seed) == ("sft", 7)
+    assert (sft.spec, sft.suite) == (RECIPE.sft, None)
     answers = read_job(
         answer_job(
             RECIPE, tmp_path / "m", tmp_path / "suites", tmp_path / "logs", Home(tmp_path), "hash"
@@ -98,7 +103,7 @@ def test_the_recipe_fills_the_jobs(tmp_path: Path) -> None:
     ],
 )
 def test_a_faulty_job_is_named(tmp_path: Path, change: dict[str, object], said: str) -> None:
-    path = sft_job(RECIPE, tmp_path / "m", tmp_path / "t.jsonl", None, tmp_path / "sft")
+    path = tune_job(RECIPE, "sft", tmp_path / "m", tmp_path / "t.jsonl", None, tmp_path / "sft")
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
     with pytest.raises(BadInput, match=said):
         read_job(path)
@@ -131,8 +136,10 @@ def test_windows_answer_as_the_benchmarks_do(tmp_path: Path) -> None:
     recipe = replace(
         RECIPE, bench=BenchSpec(temperature=0.7, top_p=0.9, samples=3, max_new_tokens=9)
     )
-    job = read_job(sft_job(recipe, tmp_path / "m", tmp_path / "t.jsonl", None, tmp_path / "sft"))
-    assert isinstance(job, SftJob)
+    job = read_job(
+        tune_job(recipe, "sft", tmp_path / "m", tmp_path / "t.jsonl", None, tmp_path / "sft")
+    )
+    assert isinstance(job, TuneJob)
     found = job.decoding
     assert (found.temperature, found.top_p, found.max_new_tokens, found.seed) == (
         0.7,

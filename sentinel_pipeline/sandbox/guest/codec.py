@@ -142,15 +142,30 @@ def _drain(value: Any, opaque: Opaque, depth: int) -> Any:
     iterator = iter(value)
     while len(items) < MAX_DRAINED:
         try:
-            items.append(pack(next(iterator), opaque, depth))
-        except StopIteration:
-            end = "stop"
+            item = next(iterator)
+        except StopIteration as stop:
+            end = "stop" if stop.value is None else "raised"  # a value that the items do not say
             break
-    return {"g": [items, end]}
+        except Exception:
+            # What comes before is still right. Where it matters, the judge asks again item by item.
+            end = "raised"
+            break
+        items.append(pack(item, opaque, depth))
+    whole = end == "stop" and type(value) not in _COMPUTING
+    return {"g" if whole else "G": [items, end]}
 
 
+def keep_computing() -> None:
+    """From now on generators and their like are no plain values: what is asked item by item must not run ahead."""
+    for kind in _COMPUTING:
+        _PACKERS.pop(kind, None)
+
+
+_COMPUTING: tuple[type, ...] = (map, filter, zip, enumerate, type(_ for _ in ()))
+"""Iterators that run code of the program for each item."""
 _LAZY: tuple[type, ...] = (
-    *(map, filter, zip, enumerate, reversed),
+    *_COMPUTING,
+    reversed,
     *map(
         type,
         (
@@ -164,7 +179,6 @@ _LAZY: tuple[type, ...] = (
             reversed([]),
         ),
     ),
-    type(_ for _ in ()),
 )
 _PACKERS: dict[type, Callable[[Any, Opaque, int], Any]] = {
     float: _pack_float,
@@ -180,6 +194,9 @@ _PACKERS: dict[type, Callable[[Any, Opaque, int], Any]] = {
     bytearray: _pack_text("y", lambda value: bytes(value).hex()),
     complex: _pack_text("c", lambda value: [repr(value.real), repr(value.imag)]),
     range: _pack_text("r", lambda value: [hex(value.start), hex(value.stop), hex(value.step)]),
+    slice: lambda value, opaque, depth: {
+        "sl": [pack(part, opaque, depth) for part in (value.start, value.stop, value.step)]
+    },
     type({}.keys()): _pack_items("dk"),
     type({}.values()): _pack_items("dv"),
     type({}.items()): _pack_items("di"),
@@ -224,7 +241,9 @@ def _pack_other(value: Any, kind: type, opaque: Opaque, depth: int) -> Any:
         return {"B": _FUNCTION_NAMES[id(value)]}
     for base, reduce in _REDUCE:
         if base in kind.__mro__:
-            return pack(reduce(value), opaque, depth)
+            plain = pack(reduce(value), opaque, depth)
+            subclass = getattr(opaque, "subclass", None)
+            return subclass(value, plain) if subclass else plain
     return opaque(value)
 
 
@@ -244,11 +263,15 @@ def unpack(node: Any, handle: Callable[[Any], Any], depth: int = 0) -> Any:
     if kind is not dict or len(node) != 1:
         raise Malformed("expected an object with one tag")
     ((tag, content),) = node.items()
+    if tag == "h":
+        return handle(content)
+    if tag == "G":
+        return _undrain_computing(content, handle, depth + 1)
     try:
         return _UNPACKERS[tag](content, handle, depth + 1)
     except Malformed:
         raise
-    except Exception as error:
+    except (TypeError, ValueError, LookupError, ArithmeticError, AttributeError) as error:
         raise Malformed(f"bad content for tag {tag[:8]!r}: {type(error).__name__}") from None
 
 
@@ -272,17 +295,30 @@ def _big(content: Any, _handle: Any = None, _depth: int = 0) -> int:
 
 def _undrain(content: Any, handle: Callable[[Any], Any], depth: int) -> Any:
     items, end = content
+    if end != "stop":
+        raise Malformed("expected stop")
+    return iter(_items(items, handle, depth))
+
+
+def _undrain_computing(content: Any, handle: Callable[[Any], Any], depth: int) -> Any:
+    if type(content) is not list or len(content) != 2:
+        raise Malformed("expected items and an end")
+    items, end = content
+    if end not in ("stop", "more", "raised"):
+        raise Malformed("expected stop, more or raised")
     values = _items(items, handle, depth)
-    if end == "stop":
-        return iter(values)
-    if end == "more":
-        return _unfinished(values)
-    raise Malformed("expected stop or more")
+    computing = getattr(handle, "computing", None)
+    if computing is not None:
+        return computing(values, end)
+    return iter(values) if end == "stop" else _unfinished(values, end)
 
 
-def _unfinished(values: list[Any]) -> Any:
+def _unfinished(values: list[Any], end: str) -> Any:
+    """The items of an iterator that was not taken to its end, where nobody can be asked for the rest."""
     yield from values
-    raise RuntimeError(f"only the first {MAX_DRAINED} items of an endless iterator are taken")
+    if end == "more":
+        raise RuntimeError(f"only the first {MAX_DRAINED} items of an endless iterator are taken")
+    raise RuntimeError("the iterator raised an exception here")
 
 
 def _text(content: Any) -> str:
@@ -336,6 +372,7 @@ _UNPACKERS: dict[str, Callable[[Any, Any, int], Any]] = {
     "td": lambda content, _handle, _depth: _late("datetime").timedelta(
         *(int(part) for part in content)
     ),
+    "sl": _as(lambda items: slice(*items)),
     "dk": _as(lambda items: dict.fromkeys(items).keys()),
     "dv": _as(lambda items: dict(enumerate(items)).values()),
     "di": _as(lambda items: dict(items).items()),
@@ -344,5 +381,4 @@ _UNPACKERS: dict[str, Callable[[Any, Any, int], Any]] = {
     "T": lambda content, _handle, _depth: _TYPES[content],
     "B": lambda content, _handle, _depth: _FUNCTIONS[content],
     "g": _undrain,
-    "h": lambda content, handle, _depth: handle(content),
 }

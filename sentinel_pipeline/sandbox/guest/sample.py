@@ -12,7 +12,7 @@ import sys
 from types import CodeType, ModuleType
 from typing import Any, NoReturn
 
-from . import codec
+from . import codec, objects
 from .wire import FRAME
 
 FILE_NAME = "<candidate>"
@@ -26,26 +26,30 @@ class Sample:
     """One candidate's module, the handles it gave out, and where its answers go."""
 
     def __init__(self, out: int, output_bytes: int) -> None:
-        self.out, self.left = out, output_bytes
-        self.handles: list[Any] = []
+        self.out = out
+        self.left = output_bytes
+        self.each = False
+        """Whether the limit holds for each answer: they are read one by one, so that they do not add up."""
+        self.handles = objects.Handles()
         self.module = ModuleType(MODULE_NAME)
         self.incoming = -1
         self.head, self.parts = b"", ["", "", ""]
 
-    def opaque(self, value: Any) -> Any:
-        """Keep ``value`` here and give out its number."""
-        self.handles.append(value)
-        return {"h": len(self.handles) - 1}
-
     def resolve(self, content: Any) -> Any:
-        """What a handle from the judge stands for: an object kept here, or a function of the tests."""
+        """What a handle from the judge stands for: an object kept here, a global of the program, a function of the tests, or
+        an exception."""
         if isinstance(content, int):
-            return self.handles[content]
-        return self._callback(int(content["c"]))
+            return self.handles.objects[content]
+        if isinstance(content, str):
+            return self._find(content)
+        if "c" in content:
+            return self._callback(int(content["c"]))
+        kind = getattr(builtins, content["e"])
+        return kind if content["a"] is None else kind(*codec.unpack(content["a"], self.resolve))
 
     def _callback(self, number: int) -> Any:
         def call(*args: Any, **kwargs: Any) -> Any:
-            self.send({"c": number, "a": codec.pack([list(args), kwargs], self.opaque)})
+            self.send({"c": number, "a": codec.pack([list(args), kwargs], self.handles)})
             reply = codec.from_text(read_frame(self.incoming))
             if "e" in reply:
                 raise getattr(builtins, reply["e"], RuntimeError)(reply.get("m", ""))
@@ -60,7 +64,8 @@ class Sample:
             text = codec.to_text({"x": "output_limit"})
             write_all(self.out, FRAME.pack(len(text)) + text)
             os._exit(0)
-        self.left -= len(text) + FRAME.size
+        if not self.each:
+            self.left -= len(text) + FRAME.size
         write_all(self.out, FRAME.pack(len(text)) + text)
 
     def compile(self, code: bytes) -> CodeType:
@@ -82,7 +87,16 @@ class Sample:
             exec(compiled, self.module.__dict__)
         except BaseException as error:
             self._end(self.failure(error) | {"l": 1})
-        self.send({"v": None})
+        classes = self._classes()
+        self.send({"v": None, "k": classes} if classes else {"v": None})
+
+    def _classes(self) -> dict[str, Any]:
+        """The program's own classes by their global names."""
+        return {
+            name: self.handles.describe(value)
+            for name, value in self.module.__dict__.items()
+            if objects.is_class_of(value, MODULE_NAME)
+        }
 
     def _end(self, answer: dict[str, Any]) -> NoReturn:
         self.send(answer)
@@ -94,18 +108,27 @@ class Sample:
         if head != self.head:
             self.head, self.parts = head, codec.from_text(head)
         operation, target, name = self.parts
-        args, kwargs = codec.unpack(codec.from_text(text), self.resolve)
+        arguments: list[Any] = [[], {}]
         try:
+            arguments = codec.unpack(codec.from_text(text), self.resolve)
+            args, kwargs = arguments
             value = self._do(operation, target, name, args, kwargs)
-            answer = {"v": codec.pack(value, self.opaque)}
-        except codec.Malformed:
-            answer = {"v": self.opaque(None)}
+            try:
+                answer = {"v": codec.pack(value, self.handles)}
+            except codec.Malformed:
+                answer = {"v": self.handles(value)}
         except KeyError as error:
-            answer = self._missing(target) if error.args == (_MISSING,) else self.failure(error)
+            missing = len(error.args) == 2 and error.args[0] is _MISSING
+            answer = self._missing(error.args[1]) if missing else self.failure(error)
+        except (StopIteration, StopAsyncIteration) as error:
+            if operation in objects.STOPPING:
+                answer = {"n": codec.pack(getattr(error, "value", None), self.handles)}
+            else:
+                answer = self.failure(error)
         except BaseException as error:
             answer = self.failure(error)
         if text.count(b"[") > _SCALARS_ONLY:
-            self._tell_changes(answer, [args, kwargs], text)
+            self._tell_changes(answer, arguments, text)
         self.send(answer)
         if answer.get("x") == "exit":
             os._exit(0)
@@ -113,7 +136,7 @@ class Sample:
     def _tell_changes(self, answer: dict[str, Any], arguments: list[Any], before: bytes) -> None:
         """Add the arguments as they are now, where the call changed one in place."""
         try:
-            after = codec.pack(arguments, self.opaque)
+            after = codec.pack(arguments, self.handles)
             if codec.to_text(after) != before:
                 answer["w"] = after
         except Exception:
@@ -129,14 +152,16 @@ class Sample:
             return getattr(subject, name)
         if operation == "set":
             return setattr(subject, name, args[0])
-        return _OPERATIONS[operation](subject, *args)
+        if operation == "reflected":
+            return objects.OPERATIONS[name](args[0], subject)
+        return objects.OPERATIONS[operation](subject, *args)
 
     def _find(self, target: Any) -> Any:
         if isinstance(target, int):
-            return self.handles[target]
+            return self.handles.objects[target]
         names = self.module.__dict__
         if target not in names:
-            raise KeyError(_MISSING)
+            raise KeyError(_MISSING, target)
         return names[target]
 
     def _missing(self, target: Any) -> dict[str, Any]:
@@ -153,20 +178,16 @@ class Sample:
         kinds = [kind.__name__ for kind in type(error).__mro__[:-1]][:10]
         if not isinstance(error, Exception):
             return {"x": "exit", "m": _message(error, kinds[0])}
-        return {"e": kinds, "m": _message(error), "l": _line(error)}
+        answer: dict[str, Any] = {"e": kinds, "m": _message(error), "l": _line(error)}
+        try:
+            answer["a"] = codec.pack(list(error.args), self.handles)
+            answer["h"] = self.handles.error(error)
+        except Exception:
+            answer.pop("a", None)  # hostile arguments: its name and message are left
+        return answer
 
 
 _MISSING = object()
-_OPERATIONS: dict[str, Any] = {
-    "len": len,
-    "str": str,
-    "bool": bool,
-    "item": lambda subject, key: subject[key],
-    "set_item": lambda subject, key, value: subject.__setitem__(key, value),
-    "contains": lambda subject, item: item in subject,
-    "iter": iter,
-    "next": next,
-}
 
 
 def _message(error: BaseException, prefix: str = "") -> str:
@@ -229,6 +250,8 @@ def run_live(code: bytes, channel: int, output_bytes: int) -> NoReturn:
     """Execute the program, then answer requests as they come until the judge hangs up."""
     sample = Sample(channel, output_bytes)
     sample.incoming = channel
+    sample.each = True
+    codec.keep_computing()
     sample.load(code)
     while True:
         sample.answer(read_frame(channel))

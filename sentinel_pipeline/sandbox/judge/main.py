@@ -13,22 +13,14 @@ import sys
 import threading
 import time
 from functools import lru_cache
-from typing import Any, NoReturn
+from importlib import import_module
+from typing import Any, NoReturn, get_args
 
 from ...errors import Infrastructure
-from ...records import (
-    PythonTests,
-    ScriptTests,
-    ShellEffect,
-    SqlAnswer,
-    StdioTests,
-    Verifier,
-)
-from ...records.verifiers import KINDS
+from ...records.verifiers import KINDS, Executable, Verifier
 from ..outcomes import Limits, Outcome, one_line
-from . import python_tests, script_tests, shell_effect, sql_answer, stdio_tests
+from .finding import Finding
 from .python_tests import Judgement
-from .remote import Finding
 from .tools import Tools
 from .zygotes import Lost, Zygote
 
@@ -38,7 +30,11 @@ _OUTCOMES = {
     "infra": Outcome.INFRA,
     "test_error": Outcome.INFRA,
 }
-_SHELL_NEEDS = ("user_namespace", "pid_namespace", "mount_namespace", "private_root")
+_JUDGES: dict[type[Any], Any] = {
+    verifier: import_module(f".{verifier.kind}", __package__) for verifier in get_args(Executable)
+}
+"""Class of a verifier -> the module of its kind. It has ``judge``, and ``GUEST``: the kind of zygote that its programs run in;
+it may have ``NEEDS``: the layers of isolation without which nothing of this kind is run."""
 _MEMORY_BYTES = 2 << 30
 _SPARE_CPU_SECONDS = 60
 """A test that stays in one long call into C cannot be interrupted by its clock: the kernel ends the judge instead."""
@@ -70,10 +66,16 @@ class Judge:
         except Lost:
             try:
                 judgement = self._judge(program["code"], verifier, limits)
-            except Infrastructure as error:
+            except Exception as error:
+                self._drop_all()
                 judgement = Judgement(Finding("infra", str(error)), None, True)
         except Infrastructure as error:
             judgement = Judgement(Finding("infra", str(error)), None, False)
+        except Exception as error:
+            # A fault of ours, in the middle of who knows what: the next program gets fresh processes.
+            self._drop_all()
+            detail = f"a fault of the judge: {type(error).__name__}: {error}"
+            judgement = Judgement(Finding("infra", detail), None, False)
         finding, end = judgement.finding, judgement.end
         return {
             "outcome": _OUTCOMES.get(finding.code, Outcome.FAIL).value,
@@ -85,37 +87,22 @@ class Judge:
         }
 
     def _judge(self, code: str, verifier: Any, limits: Limits) -> Judgement:
-        if isinstance(verifier, PythonTests):
-            return self._with(
-                "python", lambda zygote: python_tests.judge(code, verifier, limits, zygote), limits
+        module = _JUDGES.get(type(verifier))
+        if module is None:
+            return Judgement(
+                Finding("infra", f"no grader for {type(verifier).__name__}"), None, False
             )
-        if isinstance(verifier, StdioTests):
-            return self._with(
-                "python", lambda zygote: stdio_tests.judge(code, verifier, limits, zygote), limits
-            )
-        if isinstance(verifier, ScriptTests):
-            self.tools.quickjs()
-            return self._with(
-                "script",
-                lambda zygote: script_tests.judge(code, verifier, limits, zygote, self.tools),
-                limits,
-            )
-        if isinstance(verifier, SqlAnswer):
-            return self._with(
-                "sql", lambda zygote: sql_answer.judge(code, verifier, limits, zygote), limits
-            )
-        if isinstance(verifier, ShellEffect):
-            missing = [name for name in _SHELL_NEEDS if name not in self.layers]
-            if missing:
-                return Judgement(
-                    Finding("infra", f"shell programs need {', '.join(missing)} on this machine"),
-                    None,
-                    False,
-                )
-            return self._with(
-                "shell", lambda zygote: shell_effect.judge(code, verifier, limits, zygote), limits
-            )
-        return Judgement(Finding("infra", f"no grader for {type(verifier).__name__}"), None, False)
+        needs = getattr(module, "NEEDS", ())
+        missing = [layer for layer in needs if layer not in self.layers]
+        if missing:
+            problem = f"{module.GUEST} programs need {', '.join(missing)} on this machine"
+            return Judgement(Finding("infra", problem), None, False)
+        self.tools.demand(module.GUEST)
+        return self._with(
+            module.GUEST,
+            lambda zygote: module.judge(code, verifier, limits, zygote, self.tools),
+            limits,
+        )
 
     def _with(self, kind: str, work: Any, limits: Limits) -> Judgement:
         zygote = self.zygotes.get(kind)
@@ -136,6 +123,10 @@ class Judge:
 
     def _start(self, kind: str, limits: Limits) -> Zygote:
         return Zygote(kind, self.layers, limits.disk_mib, self.tools.of(kind))
+
+    def _drop_all(self) -> None:
+        for kind in list(self.zygotes):
+            self._drop(kind)
 
     def _drop(self, kind: str) -> None:
         self.zygotes.pop(kind).close()

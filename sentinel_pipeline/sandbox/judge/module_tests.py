@@ -15,7 +15,6 @@ from ..guest import pytest_like
 
 _LIBRARIES = {"numpy", "pandas", "pytest", "scipy", "sklearn", "sympy", "torch"}
 """Never the program under test, installed or not."""
-_RAISES = {"raises", "assertRaises", "assertRaisesRegex"}
 
 sys.modules.setdefault("pytest", pytest_like)
 
@@ -98,14 +97,6 @@ def _is_candidates(module: str) -> bool:
         return find_spec(top) is None
     except (ImportError, ValueError):
         return True
-
-
-def expects_error_of(node: ast.Call, remotes: set[str]) -> bool:
-    """``raises(MyError)`` with an exception class of the program's: only the program's own process knows it."""
-    name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-    return name in _RAISES and any(
-        isinstance(item, ast.Name) and item.id in remotes for item in node.args[:1]
-    )
 
 
 def beside(text: str, imports: Imports, runs: bool) -> str:

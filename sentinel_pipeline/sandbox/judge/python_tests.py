@@ -7,27 +7,42 @@ from __future__ import annotations
 
 import ast
 import builtins
+import os
 import random
 import signal
+import sys
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from functools import lru_cache
+from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any, NamedTuple
 
+from ...errors import Infrastructure
 from ...records import PythonTests
 from ..guest import codec, pytest_like, wire
 from ..outcomes import VALUE_CHARS, Limits, Trust, shortened
-from .remote import _PENDING, Finding, NeedsShared, Program, Remote, Session, Stop, read_failure
+from .finding import Finding
+from .remote import _PENDING, NeedsShared, Program, Session, Stop, read_failure, shown_error
 from .sessions import Batch, Learner, Live, split_frames
 from .suite import TESTS, BadTests, Suite
+from .tools import Tools
 from .zygotes import BATCH, SHARED, End, Zygote, frame
 
+GUEST = "python"
 PASSED = Finding("passed")
 _TEST_SHARE = 2.0
 """CPU time for the tests' own work, as a multiple of the program's limit: hostile answers can make comparisons slow."""
 _LEARN_SECONDS = 2.0
+
+
+class _RunBeside(Exception):
+    """The tests must run in the program's process. ``always``: whatever the program is."""
+
+    def __init__(self, always: bool) -> None:
+        super().__init__()
+        self.always = always
 
 
 class Judgement(NamedTuple):
@@ -44,7 +59,9 @@ def _suite(tests: str, entry_point: str | None, setup: str, prefix: str) -> Suit
     return Suite(PythonTests(tests=tests, entry_point=entry_point, setup=setup, prefix=prefix))
 
 
-def judge(code: str, verifier: PythonTests, limits: Limits, zygote: Zygote) -> Judgement:
+def judge(
+    code: str, verifier: PythonTests, limits: Limits, zygote: Zygote, tools: Tools
+) -> Judgement:
     """Grade one program.
 
     Raises:
@@ -59,8 +76,8 @@ def judge(code: str, verifier: PythonTests, limits: Limits, zygote: Zygote) -> J
             return _beside(suite, source, limits, zygote)
         judgement = None if suite.dynamic else _replay(suite, source, limits, zygote)
         return judgement or _talk(suite, source, limits, zygote)
-    except NeedsShared:
-        suite.shared = True
+    except _RunBeside as decision:
+        suite.shared = suite.shared or decision.always
         return _beside(suite, source, limits, zygote)
     except BadTests as error:
         return Judgement(Finding("test_error", str(error)), None, False)
@@ -69,8 +86,10 @@ def judge(code: str, verifier: PythonTests, limits: Limits, zygote: Zygote) -> J
 def _learn(suite: Suite) -> None:
     """Find the calls that the tests make, without any candidate."""
     learner = Learner()
-    with suppress(Exception, Stop, _TooSlow):
+    with suppress(Exception, Stop, NeedsShared, _TooSlow):
         _with_clock(_LEARN_SECONDS, lambda: _execute(suite, learner, suite.learning))
+    suite.used_as_objects = frozenset(learner.used_as_objects)
+    suite.compared_plainly = frozenset(learner.compared_plainly)
     suite.dynamic = learner.dependent or not learner.plan
     suite.plan = learner.plan
     suite.payload = b"".join(frame(request) for request in learner.plan)
@@ -82,9 +101,9 @@ def _replay(suite: Suite, source: bytes, limits: Limits, zygote: Zygote) -> Judg
     end, raw, recycle = zygote.run(BATCH, source, len(plan), suite.payload, limits)
     answers = split_frames(raw)
     after = why_ended(end, limits, len(raw) > limits.output_kib * 1024)
-    finding = loaded(answers[0]) if answers else after
+    session = Batch(plan, answers[1:], after)
+    finding = _load(session, _parsed(answers[0])) if answers else after
     if finding is None:
-        session = Batch(plan, answers[1:], after)
         finding = _run_tests(suite, session, limits)
         if session.mismatch:
             suite.missed()
@@ -98,7 +117,7 @@ def _talk(suite: Suite, source: bytes, limits: Limits, zygote: Zygote) -> Judgem
     try:
         finding: Finding | None = None
         with suppress(Stop):
-            finding = _loaded_answer(session.read()) or _run_tests(suite, session, limits)
+            finding = _load(session, session.read()) or _run_tests(suite, session, limits)
     finally:
         end, _, recycle = zygote.finish_live(session.channel)
     if session.gone or finding is None:
@@ -115,37 +134,55 @@ def _beside(suite: Suite, source: bytes, limits: Limits, zygote: Zygote) -> Judg
     answers = split_frames(raw)
     finding = why_ended(end, limits, False)
     if answers:
-        finding = loaded(answers[0]) or (
-            _beside_verdict(answers[1]) if len(answers) == 2 else finding
-        )
+        finding = loaded(answers[0]) or finding
+    if len(answers) > 1 and loaded(answers[0]) is None:
+        finding = _beside_verdict(answers[1:])
     return Judgement(in_time(finding, end, limits), end, recycle, "shared")
 
 
-def _beside_verdict(answer: bytes) -> Finding:
-    with suppress(codec.Malformed):
-        parsed = codec.from_text(answer)
-        if parsed == {"v": True}:
-            return PASSED
-        finding, _ = read_failure(parsed)
-        is_assertion = finding.detail.startswith("AssertionError")
-        return Finding("assertion", finding.detail) if is_assertion else finding
-    return Finding("exception", "the answer cannot be read")
+def _beside_verdict(answers: list[bytes]) -> Finding:
+    if len(answers) > 1:
+        return Finding("exception", "the answer cannot be read: more than one verdict")
+    parsed = _parsed(answers[0])
+    if parsed == {"v": True}:
+        return PASSED
+    try:
+        finding = read_failure(parsed)
+    except codec.Malformed:
+        return Finding("exception", "the answer cannot be read")
+    is_assertion = finding.detail.startswith("AssertionError")
+    return Finding("assertion", finding.detail) if is_assertion else finding
+
+
+def _parsed(answer: bytes) -> Any:
+    """An answer as JSON; None where it is none, which is no answer either."""
+    try:
+        return codec.from_text(answer)
+    except (codec.Malformed, RecursionError, MemoryError):
+        return None
 
 
 def loaded(answer: bytes) -> Finding | None:
     """Why the program did not load, by its own first answer; None where it did."""
-    try:
-        return _loaded_answer(codec.from_text(answer))
-    except codec.Malformed as error:
-        return Finding("exception", f"the answer cannot be read: {error}")
+    return _loaded_answer(_parsed(answer))
+
+
+def _load(session: Session, answer: Any) -> Finding | None:
+    """Why the program did not load; where it did, the session learns the program's classes."""
+    finding = _loaded_answer(answer)
+    if finding is None:
+        session.own_classes = answer.get("k", {})
+    return finding
 
 
 def _loaded_answer(answer: Any) -> Finding | None:
     if answer == {"v": None}:
         return None
+    if type(answer) is dict and answer.keys() == {"v", "k"} and type(answer["k"]) is dict:
+        return None
     try:
-        return read_failure(answer)[0]
-    except (codec.Malformed, AttributeError, TypeError) as error:
+        return read_failure(answer)
+    except codec.Malformed as error:
         return Finding("exception", f"the answer cannot be read: {error}")
 
 
@@ -199,16 +236,29 @@ def _with_clock(seconds: float, work: Callable[[], None]) -> None:
 
 
 def _execute(suite: Suite, session: Session, codes: list[CodeType]) -> None:
+    stderr = sys.stderr
+    sys.stderr = _NOWHERE
+    try:
+        _execute_quietly(suite, session, codes)
+    finally:
+        sys.stderr = stderr
+
+
+_NOWHERE = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+"""What tests, and asyncio for them, write to standard error: nobody reads that pipe until the judge ends, so it would fill up."""
+
+
+def _execute_quietly(suite: Suite, session: Session, codes: list[CodeType]) -> None:
     random.seed(0)
     names: dict[str, Any] = {"__name__": "tests", "__builtins__": builtins, "__once__": suite.once}
     if suite.prefix:
         exec(suite.prefix, names)
-    names.update({name: Remote(session, target) for name, target in suite.targets.items()})
+    names.update({name: session.global_name(target) for name, target in suite.targets.items()})
     names.update({name: Program(session) for name in suite.imports.modules})
     for code in codes:
         exec(code, names)
     if suite.checks:
-        names["check"](Remote(session, str(suite.entry_point)))
+        names["check"](session.global_name(str(suite.entry_point)))
     if suite.runs:
         pytest_like.run_all(names, _tolerantly if codes is suite.learning else _plainly)
 
@@ -228,22 +278,33 @@ def _run_tests(suite: Suite, session: Session, limits: Limits) -> Finding:
     Raises:
         BadTests: they fail before they ask anything of the program, or never ask.
     """
+    session.used_as_objects.update(suite.used_as_objects)
+    session.compared_plainly.update(suite.compared_plainly)
     finding = PASSED
+    error: BaseException | None = None
     try:
         _with_clock(
             1 + _TEST_SHARE * limits.cpu_seconds,
             lambda: _execute(suite, session, [suite.setup, suite.tests]),
         )
-    except NeedsShared:
-        raise
     except _TooSlow:
         finding = Finding("timeout", "the tests took too long over the program's answers")
-    except Stop:
+    except (Stop, NeedsShared):
         pass
-    except BaseException as error:
-        finding = _explain(suite, session, error)
+    except codec.Malformed as problem:
+        finding = Finding("exception", f"the answer cannot be read: {problem}")
+    except BaseException as raised:
+        error = raised
+    session.closed = True
+    if session.fault is not None:
+        raise _fault(session.fault)
     if session.fatal:
         return session.fatal
+    if session.shared:
+        raise _RunBeside(session.handed_over)
+    error = error or session.swallowed
+    if error is not None:
+        finding = _explain(suite, session, error)
     if not session.asked:
         raise BadTests(
             "the tests end before they use the program"
@@ -252,34 +313,53 @@ def _run_tests(suite: Suite, session: Session, limits: Limits) -> Finding:
     return finding
 
 
+_ROOM = str(Path(__file__).resolve().parents[1])
+
+
+def _fault(error: BaseException) -> Infrastructure:
+    """An exception in this package's own code, as what it is: nothing is known about the program."""
+    steps = traceback.extract_tb(error.__traceback__)
+    place = f" ({Path(steps[-1].filename).name}, line {steps[-1].lineno})" if steps else ""
+    return Infrastructure(
+        f"a fault of the judge: {type(error).__name__}: {shown_error(error)}{place}"
+    )
+
+
+def _is_a_fault(error: BaseException) -> bool:
+    """Whether an exception comes of this package's own code: neither of the tests, nor of what they use, nor of the program."""
+    if isinstance(error, (pytest_like.Failed, pytest_like.Skipped, RecursionError, MemoryError)):
+        return False
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return trace is not None and trace.tb_frame.f_code.co_filename.startswith(_ROOM)
+
+
 def _explain(suite: Suite, session: Session, error: BaseException) -> Finding:
+    """Why the tests failed.
+
+    Raises:
+        Infrastructure: they did not; this package's own code did.
+    """
     known = error.__dict__.get("finding")
     if isinstance(known, Finding):
         return known
+    if _is_a_fault(error) and session.asked:
+        raise _fault(error)
     lines = [
         step.lineno for step in traceback.extract_tb(error.__traceback__) if step.filename == TESTS
     ]
     statement = suite.text_at(lines[-1]) if lines and lines[-1] else None
+    text = shown_error(error)[:200]
     if isinstance(error, AssertionError):
-        if statement is None and str(error):
-            return Finding(
-                "assertion", f"{_safe_text(error).strip().splitlines()[0]}{_last_call(session)}"
-            )
+        if statement is None and text.strip():
+            return Finding("assertion", f"{text.strip().splitlines()[0]}{_last_call(session)}")
         return Finding(
             "assertion",
             _shown_assertion(statement, session) or f"line {lines[-1] if lines else '?'}",
         )
     place = f" (tests, line {lines[-1]})" if lines else ""
-    return Finding(
-        "exception", f"{type(error).__name__}: {_safe_text(error)}{place}{_last_call(session)}"
-    )
-
-
-def _safe_text(error: BaseException) -> str:
-    try:
-        return str(error)[:200]
-    except Exception:
-        return ""
+    return Finding("exception", f"{type(error).__name__}: {text}{place}{_last_call(session)}")
 
 
 def _shown_assertion(statement: ast.Assert | None, session: Session) -> str:

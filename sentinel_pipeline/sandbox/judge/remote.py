@@ -1,20 +1,30 @@
-"""What tests hold instead of the candidate: proxies whose use becomes a request, and the sessions that carry requests.
+"""The conversation with a sample as tests see it: requests, answers, and what an answer may do to the tests.
 
-Values that come back are exact built-in types or a ``Remote``, which equals nothing. A session remembers that it failed:
-a test that swallows every exception still cannot pass. What this module does not do: execute tests.
+Values that come back are exact built-in types or stand for something of the candidate's (``mirrors``). A session remembers that it
+failed: a test that swallows every exception still cannot pass. What this module does not do: execute tests.
 """
 
 from __future__ import annotations
 
 import builtins
+import threading
 import types
 from collections import deque
 from collections.abc import Callable
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NoReturn
 
 from ..guest import codec
 from ..guest.codec import Malformed
+from ..guest.objects import STOPPING
+from . import mirrors
+from .finding import Finding
+from .mirrors import Mirror, Remote
 
+_BUILTIN_EXCEPTIONS = frozenset(
+    kind
+    for kind in vars(builtins).values()
+    if isinstance(kind, type) and issubclass(kind, BaseException)
+)
 _FUNCTIONS = (
     types.FunctionType,
     types.BuiltinFunctionType,
@@ -23,104 +33,15 @@ _FUNCTIONS = (
 )
 
 
-class Finding(NamedTuple):
-    """A reason: ``code`` of ``outcomes.CODES`` and its detail."""
-
-    code: str
-    detail: str = ""
-
-
 class Stop(BaseException):
     """The session cannot go on; its ``fatal`` or ``mismatch`` says why. Not an Exception, so that tests do not catch it."""
 
 
-class NeedsShared(Exception):
-    """The tests hand over something that can only live beside the candidate. Their doing, never the candidate's."""
+class NeedsShared(BaseException):
+    """The tests do something that can only be done beside the candidate. Their doing, never the candidate's.
 
-
-class CandidateError(Exception):
-    """An exception of a type that only the candidate knows."""
-
-
-class Remote:
-    """Something of the candidate's: a global name (``str`` target) or an object it returned (``int`` target)."""
-
-    __slots__ = ("_session", "_target")
-
-    def __init__(self, session: Session, target: str | int) -> None:
-        object.__setattr__(self, "_session", session)
-        object.__setattr__(self, "_target", target)
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self._session.ask("call", self, "", args, kwargs)
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__") and name not in ("__name__", "__doc__"):
-            raise AttributeError(name)
-        return self._session.ask("get", self, name)
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        self._session.ask("set", self, name, (value,))
-
-    def __getitem__(self, key: Any) -> Any:
-        return self._session.ask("item", self, "", (key,))
-
-    def __setitem__(self, key: Any, value: Any) -> None:
-        self._session.ask("set_item", self, "", (key, value))
-
-    def __contains__(self, item: Any) -> bool:
-        return self._session.ask("contains", self, "", (item,)) is True
-
-    def __len__(self) -> int:
-        return _exactly(int, self._session.ask("len", self))
-
-    def __bool__(self) -> bool:
-        return type(self._target) is str or self._session.ask("bool", self) is True
-
-    def __str__(self) -> str:
-        return _exactly(str, self._session.ask("str", self))
-
-    def __iter__(self) -> Any:
-        return self._session.ask("iter", self)
-
-    def __next__(self) -> Any:
-        return self._session.ask("next", self)
-
-    def __copy__(self) -> Remote:
-        return self
-
-    def __deepcopy__(self, _memo: Any) -> Remote:
-        return self
-
-    def __eq__(self, other: object) -> bool:
-        return False
-
-    def __ne__(self, other: object) -> bool:
-        return True
-
-    def __hash__(self) -> int:
-        return hash(self._target)
-
-    def __repr__(self) -> str:
-        return f"<{self._target if type(self._target) is str else 'object of the program'}>"
-
-
-class Program:
-    """The program's module, as a test imports it."""
-
-    def __init__(self, session: Session) -> None:
-        self.__dict__["_session"] = session
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return Remote(self.__dict__["_session"], name)
-
-
-def _exactly(kind: type, value: Any) -> Any:
-    if type(value) is not kind:
-        raise TypeError(f"expected {kind.__name__}, got {type(value).__name__}")
-    return value
+    The session remembers it, so tests that catch everything change nothing.
+    """
 
 
 class Session:
@@ -130,14 +51,33 @@ class Session:
         self.asked = 0
         self.fatal: Finding | None = None
         self.mismatch = False
+        self.shared = ""
+        """Why the tests must run beside the program."""
+        self.handed_over = False
+        """Whether that is because of what they hand over, which is the same for every candidate."""
+        self.fault: BaseException | None = None
+        """An exception in this package's own code: nothing is known about the program."""
+        self.swallowed: BaseException | None = None
+        """A failed assertion of the tests inside a function that the program was handed and called."""
         self.last: tuple[str, Any, Any, Any] | None = None
         """The last call: its shown name, args, kwargs, and the value that came back."""
         self.callbacks: list[Callable[..., Any]] = []
+        self.used_as_objects: set[str] = set()
+        """Global names whose results the tests use as only objects can be used."""
+        self.compared_plainly: set[str] = set()
+        """Global names whose results the tests compare with plain values."""
+        self.classes: dict[int, Any] = {}
+        self.objects: dict[int, Any] = {}
+        self.own_classes: dict[str, Any] = {}
+        self.closed = False
+        self.lock = threading.RLock()
+        self._packing = _Packing(self)
+        self._handling = _Handling(self)
 
     def ask(
         self,
         operation: str,
-        remote: Remote,
+        target: str | int,
         name: str,
         args: tuple[Any, ...] = (),
         kwargs: Any = None,
@@ -146,21 +86,47 @@ class Session:
 
         Raises:
             Stop: the sample is gone, or answered with what is no answer.
-            Exception: what the candidate raised, as the nearest built-in type.
+            NeedsShared: the tests hand over what cannot leave this process.
+            Exception: what the candidate raised, as the nearest type.
         """
-        if self.fatal or self.mismatch:
+        if self.fatal or self.mismatch or self.fault or self.closed:
             raise Stop
-        target = object.__getattribute__(remote, "_target")
-        packed = codec.pack([list(args), kwargs or {}], self._opaque)
+        if self.shared:
+            raise NeedsShared(self.shared)
+        error: BaseException | None = None
+        try:
+            with self.lock:
+                value, error = self._carry_out(operation, target, name, args, kwargs or {})
+        except Exception as fault:
+            self.faulty(fault)
+        if error is not None:
+            raise error
+        return value
+
+    def _carry_out(
+        self,
+        operation: str,
+        target: str | int,
+        name: str,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> tuple[Any, BaseException | None]:
+        try:
+            text = codec.to_text(codec.pack([list(args), kwargs], self._packing))
+        except (Malformed, RecursionError) as problem:
+            self.stop("exception", f"an argument cannot be handed over: {problem}")
         head = codec.to_text([operation, target, name])
         self.asked += 1
         shown = target if type(target) is str else name or operation
-        self.last = (shown, args, kwargs or {}, _PENDING)
-        value = self._interpret(
-            self.exchange(head + b"\n" + codec.to_text(packed)), args, kwargs or {}
-        )
-        self.last = (shown, args, kwargs or {}, value)
-        return value
+        self.last = (shown, args, kwargs, _PENDING)
+        try:
+            answer = self.exchange(head + b"\n" + text)
+        except (RecursionError, MemoryError) as problem:
+            self.stop("exception", f"the answer cannot be read: {type(problem).__name__}")
+        value, error = self._interpret(operation, answer, args, kwargs)
+        if error is None:
+            self.last = (shown, args, kwargs, value)
+        return value, error
 
     def exchange(self, request: bytes) -> dict[str, Any]:
         """Send ``request``, give its answer: a parsed JSON object."""
@@ -171,55 +137,157 @@ class Session:
         self.fatal = self.fatal or Finding(code, detail)
         raise Stop
 
+    def faulty(self, error: BaseException) -> NoReturn:
+        """This package's own code failed: whatever the tests make of that, there is no verdict."""
+        self.fault = self.fault or error
+        raise Stop from None
+
+    def needs_shared(self, why: str) -> NoReturn:
+        """The tests do what cannot be done soundly from here."""
+        self.shared = self.shared or why
+        raise NeedsShared(why)
+
     def _opaque(self, value: Any) -> Any:
-        if type(value) is Remote:
-            return {"h": object.__getattribute__(value, "_target")}
+        kind = type(value)
+        number = mirrors.target_of(value)
+        if number is not None:
+            return {"h": number}
+        if kind is mirrors.Drained:
+            return {"g": [[codec.pack(item, self._packing) for item in value], "stop"]}
         if isinstance(value, _FUNCTIONS):
             self.callbacks.append(value)
             return {"h": {"c": len(self.callbacks) - 1}}
-        raise NeedsShared(type(value).__name__)
+        if kind is types.TracebackType:
+            return None
+        exception: Any = kind if issubclass(kind, BaseException) else value
+        if isinstance(exception, type) and exception in _BUILTIN_EXCEPTIONS:
+            arguments = None if exception is value else codec.pack(list(value.args), self._packing)
+            return {"h": {"e": exception.__name__, "a": arguments}}
+        self.handed_over = True
+        return self.needs_shared(f"the tests hand over an object of type {kind.__name__}")
 
-    def handle(self, content: Any) -> Remote:
-        """The proxy for an object that the candidate returned."""
-        if type(content) is not int:
+    def global_name(self, name: str) -> Any:
+        """What stands for a global name of the candidate's: a class where the program says that it is one."""
+        described = self.own_classes.get(name)
+        if described is None:
+            return mirrors.Name(self, name)
+        mirror = self.class_of(described)
+        if type(mirror) is Mirror and type(mirrors.class_knowledge(mirror).target) is int:
+            mirrors.class_knowledge(mirror).target = name
+        return mirror
+
+    def class_of(self, described: Any) -> Any:
+        """The class that stands here for a class of the candidate's.
+
+        Raises:
+            Malformed: not a description.
+        """
+        if type(described) is not list or len(described) != 6 or type(described[0]) is not int:
+            raise Malformed("not a class")
+        mirror = self.classes.get(described[0])
+        if mirror is None:
+            mirror = self.classes[described[0]] = mirrors.make(self, described)
+        return mirror
+
+    def handle(self, content: Any) -> Any:
+        """What stands here for an object of the candidate's.
+
+        Raises:
+            Malformed: not a description of one.
+        """
+        if type(content) is not dict:
+            raise Malformed("not an object")
+        if "e" in content:
+            args, message = content.get("a"), content.get("m")
+            if type(message) is not str:
+                raise Malformed("not an exception")
+            return self.exception_of(content["e"], codec.unpack(args, self._handling), message)
+        kind = self.class_of(content.get("k"))
+        if "o" not in content:
+            return kind
+        number = content["o"]
+        if type(number) is not int:
             raise Malformed("a handle is a number")
-        return Remote(self, content)
+        known = self.objects.get(number)
+        if known is None:
+            plain = codec.unpack(content["v"], self._handling) if "v" in content else None
+            known = self.objects[number] = mirrors.instance(self, kind, number, plain)
+        mirrors.delivered(known)
+        return known
 
-    def _interpret(self, answer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def exception_of(self, content: Any, args: Any, message: str) -> Exception:
+        """An exception of the candidate's own class.
+
+        Raises:
+            Malformed: not a description of one.
+        """
+        if type(content) is not dict or type(content.get("o")) is not int:
+            raise Malformed("not an exception")
+        kind = self.class_of(content.get("k"))
+        return mirrors.exception(self, kind, content["o"], args, message)
+
+    def _interpret(
+        self, operation: str, answer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[Any, BaseException | None]:
         try:
             if type(answer) is not dict:
                 raise Malformed("an answer is an object")
             if "w" in answer:
                 self._apply_changes(answer["w"], args, kwargs)
             if "v" in answer:
-                return codec.unpack(answer["v"], self.handle)
-            finding, error = read_failure(answer)
-        except (
-            Malformed,
-            TypeError,
-            ValueError,
-            LookupError,
-            RecursionError,
-            MemoryError,
-        ) as problem:
+                return codec.unpack(answer["v"], self._handling), None
+            if "n" in answer and operation in STOPPING:
+                value = codec.unpack(answer["n"], self._handling)
+                end = StopAsyncIteration() if operation == "anext" else StopIteration(value)
+                end.__dict__["finding"] = Finding("exception", type(end).__name__)
+                return None, end
+            finding = read_failure(answer)
+            error = self._exception(answer) if "e" in answer else None
+        except (Malformed, RecursionError, MemoryError) as problem:
             self.stop("exception", f"the answer cannot be read: {problem}")
         if error is None:
             self.stop(*finding)
         error.__dict__["finding"] = finding
-        raise error
+        return None, error
+
+    def _exception(self, answer: dict[str, Any]) -> Exception:
+        """The exception to raise in the tests for a failure that ``read_failure`` has checked."""
+        kinds, message = answer["e"], str(answer.get("m", ""))
+        args = codec.unpack(answer["a"], self._handling) if "a" in answer else None
+        if not mirrors.CONTROL.isdisjoint(kinds):
+            return RuntimeError(f"the program raised {kinds[0]}")
+        if "h" in answer:
+            error = self.exception_of(answer["h"], args, message)
+            if args is not None:
+                return error
+        return _builtin_exception(kinds, message)
 
     def _apply_changes(self, packed: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         if packed is None:
             self.stop("exception", "an argument was changed into something that has no plain form")
-        changed = codec.unpack(packed, self.handle)
-        new_args, new_kwargs = changed
-        for old, new in zip(args, new_args):
+        changed = codec.unpack(packed, self._handling)
+        if (
+            type(changed) is not list
+            or [type(part) for part in changed] != [list, dict]
+            or len(changed[0]) != len(args)
+            or changed[1].keys() != kwargs.keys()
+        ):
+            raise Malformed("changed arguments are not the arguments")
+        for old, new in zip(args, changed[0]):
             change_into(old, new)
         for name, old in kwargs.items():
-            change_into(old, new_kwargs[name])
+            change_into(old, changed[1][name])
 
 
 _PENDING = object()
+
+
+def shown_error(error: BaseException) -> str:
+    """What an exception says of itself, where it can be had."""
+    try:
+        return str(error)[:300]
+    except Exception:
+        return ""
 
 
 def change_into(old: Any, new: Any) -> None:
@@ -252,29 +320,31 @@ def _merged(before: Any, after: Any) -> Any:
     return after
 
 
-def read_failure(answer: dict[str, Any]) -> tuple[Finding, Exception | None]:
-    """An answer without a value: why, and the exception to raise in the test (None: the session is over).
+def read_failure(answer: Any) -> Finding:
+    """An answer without a value: why. With ``e`` in it the program raised an exception, else the session is over.
 
     Raises:
         Malformed: not a failure as samples write it.
     """
+    if type(answer) is not dict:
+        raise Malformed("neither a value nor a failure")
     message, line = answer.get("m", ""), answer.get("l")
     if "x" in answer:
-        return _ended(str(answer["x"])[:40], str(message), answer), None
+        return _ended(str(answer["x"])[:40], str(message), answer)
     kinds = answer.get("e")
     if type(kinds) is not list or not kinds or any(type(kind) is not str for kind in kinds):
         raise Malformed("neither a value nor a failure")
     place = f" (line {line})" if type(line) is int else ""
-    finding = Finding(
+    return Finding(
         _code_of(kinds, str(message)),
         f"{kinds[0]}: {message}{place}" if message else f"{kinds[0]}{place}",
     )
-    return finding, _exception(kinds, str(message))
 
 
 def _ended(why: str, message: str, answer: dict[str, Any]) -> Finding:
     if why == "missing":
-        defined = [str(name) for name in answer.get("d", [])][:10]
+        names = answer.get("d", [])
+        defined = [str(name) for name in names][:10] if type(names) is list else []
         return Finding(
             "wrong_entry_point",
             f"{message!r} is not defined; defined: {', '.join(defined) or 'nothing callable'}",
@@ -294,7 +364,12 @@ def _code_of(kinds: list[str], message: str) -> str:
     return "exception"
 
 
-def _exception(kinds: list[str], message: str) -> Exception:
+class CandidateError(Exception):
+    """An exception of a type that only the candidate knows."""
+
+
+def _builtin_exception(kinds: list[str], message: str) -> Exception:
+    """The nearest built-in exception, where only names and a message came back."""
     for name in kinds:
         kind = getattr(builtins, name, None)
         if isinstance(kind, type) and issubclass(kind, Exception):
@@ -303,3 +378,47 @@ def _exception(kinds: list[str], message: str) -> Exception:
             except TypeError:
                 continue
     return CandidateError(message)
+
+
+class _Packing:
+    """How arguments leave: what has no plain form, and instances of subclasses of built-in types."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+
+    def __call__(self, value: Any) -> Any:
+        return self.session._opaque(value)
+
+    def subclass(self, value: Any, plain: Any) -> Any:
+        """The candidate's own object goes back as itself; one of the tests' goes as its plain value."""
+        number = mirrors.target_of(value)
+        return plain if number is None else {"h": number}
+
+
+class _Handling:
+    """What answers turn into where they are no plain values."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+
+    def __call__(self, content: Any) -> Any:
+        return self.session.handle(content)
+
+    def computing(self, values: list[Any], end: str) -> Any:
+        """An iterator of the candidate's whose items came all at once."""
+        return mirrors.Drained(self.session, values, end)
+
+
+class Program:
+    """The program's module, as a test imports it."""
+
+    def __init__(self, session: Session) -> None:
+        self.__dict__["_session"] = session
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise mirrors.refusal(AttributeError, name)
+        return self.__dict__["_session"].global_name(name)
+
+
+__all__ = ["CandidateError", "Finding", "NeedsShared", "Program", "Remote", "Session", "Stop"]

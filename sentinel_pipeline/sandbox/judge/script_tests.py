@@ -24,14 +24,16 @@ from ..guest import script
 from ..guest.codec import Malformed
 from ..outcomes import Limits
 from ..typescript import Parser
+from .finding import Finding
 from .python_tests import PASSED, Judgement, in_time, why_ended
-from .remote import Finding, Stop
+from .remote import Stop
 from .script_values import check, read_failure
 from .sessions import Live
 from .suite import BadTests
 from .tools import Tools
 from .zygotes import Zygote
 
+GUEST = "script"
 _MEMORY_BYTES = 256 << 20
 _STACK_BYTES = 2 << 20
 _NAME = re.compile(r"[A-Za-z_$][\w$]*\Z", re.ASCII)
@@ -138,7 +140,7 @@ class _Session(Live):
             if "v" in answer:
                 return kept | {"v": check(answer["v"])}
             finding, error = read_failure(answer)
-        except (Malformed, TypeError, ValueError, LookupError, RecursionError) as problem:
+        except (Malformed, RecursionError, MemoryError) as problem:
             self.stop("exception", f"the answer cannot be read: {problem}")
         if error is None:
             self.stop(*finding)
@@ -182,7 +184,7 @@ def _loaded(answer: dict[str, Any]) -> Finding | None:
         return None
     try:
         return read_failure(answer)[0]
-    except (Malformed, TypeError, LookupError) as problem:
+    except (Malformed, RecursionError) as problem:
         return Finding("exception", f"the answer cannot be read: {problem}")
 
 

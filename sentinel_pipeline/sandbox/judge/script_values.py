@@ -13,7 +13,7 @@ from typing import Any
 
 from ..guest.codec import Malformed
 from ..guest.script import OWN_LINES
-from .remote import Finding
+from .finding import Finding
 
 MAX_DEPTH = 220
 """Each level of a value is at most two of JSON, and ``values.js`` stops at 100."""
@@ -120,7 +120,8 @@ def read_failure(answer: dict[str, Any]) -> tuple[Finding, dict[str, Any] | None
 def _ended(answer: dict[str, Any]) -> Finding:
     why, message = answer["x"], answer.get("m", "")
     if why == "missing":
-        defined = [str(name) for name in answer.get("d", [])][:10]
+        names = answer.get("d", [])
+        defined = [str(name) for name in names][:10] if type(names) is list else []
         known = ", ".join(defined) or "nothing"
         return Finding("wrong_entry_point", f"{str(message)!r} is not defined; defined: {known}")
     if why in ("syntax_error", "output_limit"):

@@ -10,7 +10,9 @@ from typing import Any
 
 from ..guest import codec
 from ..guest.codec import Malformed
-from .remote import Finding, Session, Stop
+from .finding import Finding
+from .mirrors import PLAIN_ATTRIBUTES, is_plain, stands_in_assert, stands_in_tests
+from .remote import NeedsShared, Session, Stop, shown_error
 from .zygotes import frame
 
 _MAX_PLANNED = 5000
@@ -18,10 +20,19 @@ _MAX_PLAN_BYTES = 1 << 20
 
 
 class Unknown:
-    """The answer while learning: agrees with everything, so that tests reach their next call."""
+    """The answer while learning: agrees with everything, so that tests reach their next call.
+
+    ``learner`` and ``origin``: the global name whose result this is, where arithmetic at most was done with it.
+    """
+
+    def __init__(self, learner: Learner, origin: str | None = None) -> None:
+        self.__dict__.update(_learner=learner, _origin=origin)
 
     def _same(self, *_: Any, **__: Any) -> Any:
         return self
+
+    def _other(self, *_: Any, **__: Any) -> Any:
+        return Unknown(self.__dict__["_learner"])
 
     def _yes(self, *_: Any) -> bool:
         return True
@@ -29,15 +40,35 @@ class Unknown:
     __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = (
         _same
     )
-    __floordiv__ = __mod__ = __pow__ = __neg__ = __abs__ = __round__ = __getitem__ = __call__ = (
-        __and__
-    ) = __or__ = _same
-    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __contains__ = _yes
+    __floordiv__ = __mod__ = __pow__ = __neg__ = __abs__ = __round__ = __and__ = __or__ = _same
+    __getitem__ = __call__ = __enter__ = _other
+
+    def _compared(self, other: Any) -> bool:
+        origin = self.__dict__["_origin"]
+        if origin and is_plain(other):
+            self.__dict__["_learner"].compared_plainly.add(origin)
+        return True
+
+    __eq__ = __ne__ = _compared
+    __lt__ = __le__ = __gt__ = __ge__ = __contains__ = _yes
+
+    def __exit__(self, *_: Any) -> None:
+        return None
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        return self
+        learner, origin = self.__dict__["_learner"], self.__dict__["_origin"]
+        learner.step()
+        if origin and name not in PLAIN_ATTRIBUTES and stands_in_tests(1):
+            learner.used_as_objects.add(origin)
+        return Unknown(learner)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        learner, origin = self.__dict__["_learner"], self.__dict__["_origin"]
+        learner.step()
+        if origin:
+            learner.used_as_objects.add(origin)
 
     def __hash__(self) -> int:
         return 0
@@ -50,35 +81,58 @@ class Unknown:
 
 
 class Learner(Session):
-    """Records requests whose arguments do not depend on answers; ``dependent`` says that some did."""
+    """Records requests whose arguments do not depend on answers; ``dependent`` says that some did.
+
+    It goes on after that, to see which results the tests use as objects.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.plan: list[bytes] = []
         self.size = 0
+        self.steps = 0
         self.dependent = False
 
-    def exchange(self, request: bytes) -> dict[str, Any]:
-        self.size += len(request)
-        if (
-            not request.startswith(b'["call","')
-            or len(self.plan) >= _MAX_PLANNED
-            or self.size > _MAX_PLAN_BYTES
-        ):
+    def step(self) -> None:
+        """Bound what tests do with answers that are none: a loop may wait for one."""
+        self.steps += 1
+        if self.steps > _MAX_PLANNED:
             self.dependent = True
             raise Stop
-        self.plan.append(request)
-        return {}
+
+    def ask(
+        self,
+        operation: str,
+        target: str | int,
+        name: str,
+        args: tuple[Any, ...] = (),
+        kwargs: Any = None,
+    ) -> Any:
+        """Remember the request; its answer is unknown."""
+        self.step()
+        if operation != "call" or len(self.plan) >= _MAX_PLANNED or self.size > _MAX_PLAN_BYTES:
+            self.dependent = True
+        if not self.dependent:
+            try:
+                text = codec.to_text(codec.pack([list(args), kwargs or {}], self._packing))
+            except (_Dependent, Malformed, RecursionError, NeedsShared):
+                self.dependent = True
+                self.shared = ""
+            else:
+                request = codec.to_text([operation, target, name]) + b"\n" + text
+                self.size += len(request)
+                self.plan.append(request)
+        return Unknown(self, str(target) if operation == "call" else None)
 
     def _opaque(self, value: Any) -> Any:
         packed = None if type(value) is Unknown else super()._opaque(value)
         if packed is None or self.callbacks:
-            self.dependent = True
-            raise Stop
+            raise _Dependent
         return packed
 
-    def _interpret(self, answer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        return Unknown()
+
+class _Dependent(Exception):
+    """An argument depends on an answer."""
 
 
 class Batch(Session):
@@ -86,7 +140,9 @@ class Batch(Session):
 
     def __init__(self, plan: list[bytes], answers: list[bytes], after: Finding) -> None:
         super().__init__()
-        self.plan, self.answers, self.after = plan, answers, after
+        self.plan = plan
+        self.answers = answers
+        self.after = after
 
     def exchange(self, request: bytes) -> dict[str, Any]:
         at = self.asked - 1
@@ -106,7 +162,9 @@ class Live(Session):
 
     def __init__(self, channel: socket.socket, output_bytes: int) -> None:
         super().__init__()
-        self.channel, self.left = channel, output_bytes
+        self.channel = channel
+        self.most = output_bytes
+        """Bytes that one answer may have."""
         self.gone = False
 
     def exchange(self, request: bytes) -> dict[str, Any]:
@@ -120,9 +178,8 @@ class Live(Session):
     def read(self) -> dict[str, Any]:
         """One answer."""
         size = int.from_bytes(self._receive(4), "little")
-        self.left -= size + 4
-        if self.left < 0:
-            self.stop("output_limit", "the answers are longer than the output limit")
+        if size + 4 > self.most:
+            self.stop("output_limit", "an answer is longer than the output limit")
         try:
             answer = codec.from_text(self._receive(size))
         except Malformed as error:
@@ -132,15 +189,29 @@ class Live(Session):
         return answer
 
     def _call_back(self, answer: dict[str, Any]) -> dict[str, Any]:
-        try:
-            function = self.callbacks[answer["c"]]
-            args, kwargs = codec.unpack(answer["a"], self.handle)
-        except (Malformed, LookupError, TypeError, ValueError):
+        number = answer["c"]
+        if type(number) is not int or not 0 <= number < len(self.callbacks):
             self.stop("exception", "the answer cannot be read: not a call of a test's function")
         try:
-            return {"v": codec.pack(function(*args, **kwargs), self._opaque)}
+            parts = codec.unpack(answer.get("a"), self._handling)
+        except (Malformed, RecursionError, MemoryError) as problem:
+            self.stop("exception", f"the answer cannot be read: {problem}")
+        if (
+            type(parts) is not list
+            or [type(part) for part in parts] != [list, dict]
+            or not all(type(key) is str for key in parts[1])
+        ):
+            self.stop("exception", "the answer cannot be read: not a call of a test's function")
+        try:
+            value = self.callbacks[number](*parts[0], **parts[1])
         except Exception as error:
-            return {"e": type(error).__name__, "m": str(error)[:300]}
+            if isinstance(error, AssertionError) and stands_in_assert(error):
+                self.swallowed = self.swallowed or error
+            return {"e": type(error).__name__, "m": shown_error(error)}
+        try:
+            return {"v": codec.pack(value, self._packing)}
+        except (Malformed, RecursionError) as problem:
+            self.stop("exception", f"an answer of the tests cannot be handed over: {problem}")
 
     def _send(self, data: bytes) -> None:
         try:

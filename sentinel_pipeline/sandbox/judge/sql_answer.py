@@ -14,12 +14,14 @@ from ...records import SqlAnswer
 from ..guest import codec
 from ..guest.codec import Malformed
 from ..outcomes import Limits
+from .finding import Finding
 from .python_tests import PASSED, Judgement, in_time, why_ended
-from .remote import Finding
 from .rows import Row, Unreadable, first_difference, read_row
 from .sessions import split_frames
+from .tools import Tools
 from .zygotes import BATCH, End, Zygote, frame
 
+GUEST = "sql"
 _CODES = {"syntax_error", "exception", "forbidden", "memory", "output_limit"}
 """What a sample can say of its query."""
 _SEEDS = (0.25, -0.25)
@@ -68,7 +70,9 @@ class _Golds:
 _golds = _Golds()
 
 
-def judge(code: str, verifier: SqlAnswer, limits: Limits, zygote: Zygote) -> Judgement:
+def judge(
+    code: str, verifier: SqlAnswer, limits: Limits, zygote: Zygote, tools: Tools
+) -> Judgement:
     """Grade one query.
 
     Raises:
@@ -138,15 +142,7 @@ def _run(query: str, setup: str, seed: float, limits: Limits, zygote: Zygote) ->
     table, finding = None, why_ended(end, limits, len(raw) > limits.output_kib * 1024)
     try:
         answer = _read([codec.from_text(text) for text in split_frames(raw)])
-    except (
-        Malformed,
-        Unreadable,
-        ValueError,
-        TypeError,
-        KeyError,
-        AttributeError,
-        RecursionError,
-    ) as error:
+    except (Malformed, Unreadable, RecursionError, MemoryError) as error:
         return Ran(
             None, Finding("exception", f"the answer cannot be read: {error}"), end, recycle, 0
         )
@@ -163,17 +159,18 @@ def _run(query: str, setup: str, seed: float, limits: Limits, zygote: Zygote) ->
 
 def _read(answers: list[Any]) -> Table | Finding | None:
     """The frames of one sample: a table, a failure, or None where the end is missing."""
+    if any(type(answer) is not dict for answer in answers):
+        raise Malformed("an answer is an object")
     if answers and "x" in answers[-1]:
         code, message = answers[-1]["x"], answers[-1].get("m", "")
         return Finding(code if type(code) is str and code in _CODES else "exception", str(message))
     if len(answers) < 2 or answers[-1] != {"end": True}:
         return None
-    columns = answers[0]["columns"]
-    rows = [
-        read_row(codec.unpack(row, _no_handle))
-        for answer in answers[1:-1]
-        for row in answer["rows"]
-    ]
+    columns = answers[0].get("columns")
+    parts = [answer.get("rows") for answer in answers[1:-1]]
+    if any(type(part) is not list for part in parts):
+        raise Malformed("rows are a list")
+    rows = [read_row(codec.unpack(row, _no_handle)) for part in parts for row in part]
     if type(columns) is not int or any(len(row.values) != columns for row in rows):
         raise Malformed("a row without its columns")
     return Table(columns, rows)

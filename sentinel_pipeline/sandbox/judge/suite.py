@@ -20,7 +20,6 @@ TESTS, SETUP, PREFIX = "<tests>", "<setup>", "<prefix>"
 _BUILTINS = frozenset(dir(builtins)) | {"__once__", "__name__", "__file__", "__doc__"}
 _BESIDE = {"redirect_stdout", "redirect_stderr", "patch", "monkeypatch", "capsys"}
 """Names of helpers that act on the process they run in: tests that use them must live beside the program."""
-_TYPE_QUESTIONS = {"isinstance", "issubclass", "type", "super"}
 
 
 _ONCE = "__once__ = lambda make: make()\n"
@@ -54,7 +53,7 @@ class Suite:
         self.text = ast.unparse(tests)
         self._settle_entry_point(tests)
         self.targets = {name: self.imports.names.get(name, name) for name in self.remotes}
-        self.shared = _needs_program_beside([setup, tests], self.remotes)
+        self.shared = _needs_program_beside([setup, tests])
         self.setup, self.tests = compile(setup, SETUP, "exec"), compile(tests, TESTS, "exec")
         self.learning = [
             _compile_tolerant(verifier.setup, SETUP),
@@ -64,6 +63,10 @@ class Suite:
         self.payload = b""
         self.dynamic = False
         self.misses = 0
+        self.used_as_objects: frozenset[str] = frozenset()
+        """Global names whose results the tests use as only objects can be used."""
+        self.compared_plainly: frozenset[str] = frozenset()
+        """Global names whose results the tests compare with plain values."""
         self.made: dict[str, Any] = {}
 
     def _settle_entry_point(self, tests: ast.Module) -> None:
@@ -173,13 +176,23 @@ def _first_called(tests: ast.Module) -> str | None:
 class _Tolerant(ast.NodeTransformer):
     """Asserts become expressions whose failure is ignored: while learning there are no real answers."""
 
-    def visit_Assert(self, node: ast.Assert) -> ast.AST:
+    def visit_Assert(self, node: ast.Assert) -> Any:
         ignore = ast.ExceptHandler(
             type=ast.Name("Exception", ast.Load()), name=None, body=[ast.Pass()]
         )
-        return ast.copy_location(
-            ast.Try(body=[ast.Expr(node.test)], handlers=[ignore], orelse=[], finalbody=[]), node
-        )
+        return [
+            ast.copy_location(
+                ast.Try(body=[ast.Expr(part)], handlers=[ignore], orelse=[], finalbody=[]), node
+            )
+            for part in _parts(node.test)
+        ]
+
+
+def _parts(test: ast.expr) -> list[ast.expr]:
+    """What all has to hold: an unknown answer must not hide what comes after an ``and``."""
+    if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And):
+        return [part for value in test.values for part in _parts(value)]
+    return [test]
 
 
 def _compile_tolerant(text: str, name: str) -> CodeType:
@@ -188,43 +201,12 @@ def _compile_tolerant(text: str, name: str) -> CodeType:
     return compile(ast.fix_missing_locations(_Tolerant().visit(tree)), name, "exec")
 
 
-def _needs_program_beside(modules: list[ast.Module], remotes: set[str]) -> bool:
-    return any(_beside(node, remotes) for module in modules for node in ast.walk(module))
+def _needs_program_beside(modules: list[ast.Module]) -> bool:
+    return any(_beside(node) for module in modules for node in ast.walk(module))
 
 
-def _beside(node: ast.AST, remotes: set[str]) -> bool:
-    if isinstance(node, (ast.AsyncFunctionDef, ast.Await)):
-        return True
-    if isinstance(node, ast.Call) and module_tests.expects_error_of(node, remotes):
-        return True
-    if isinstance(node, ast.ClassDef):
-        return any(_is_remote(base, remotes) for base in node.bases)
-    if isinstance(node, ast.ExceptHandler) and node.type:
-        kinds = node.type.elts if isinstance(node.type, ast.Tuple) else [node.type]
-        return any(_is_remote(kind, remotes) for kind in kinds)
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-        return node.func.id in _TYPE_QUESTIONS and any(
-            _is_remote(item, remotes) for item in node.args
-        )
-    if isinstance(node, ast.Compare):
-        sides = [node.left, *node.comparators]
-        return any(_is_remote(side, remotes) for side in sides) or _compares_objects(sides, remotes)
+def _beside(node: ast.AST) -> bool:
+    """What acts on the process it runs in; everything else that needs the program's process is met while the tests run."""
     if isinstance(node, (ast.Name, ast.Attribute)):
         return (node.id if isinstance(node, ast.Name) else node.attr) in _BESIDE
     return False
-
-
-def _is_remote(node: ast.AST, remotes: set[str]) -> bool:
-    return isinstance(node, ast.Name) and node.id in remotes
-
-
-def _compares_objects(sides: list[ast.expr], remotes: set[str]) -> bool:
-    """``f(x) == Point(1, 2)``: the candidate's on both sides, so only its own ``__eq__`` can tell."""
-    called = [
-        side.func.id
-        for side in sides
-        if isinstance(side, ast.Call) and isinstance(side.func, ast.Name)
-    ]
-    return len([name for name in called if name in remotes]) > 1 and any(
-        name[:1].isupper() for name in called
-    )

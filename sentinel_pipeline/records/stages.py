@@ -1,0 +1,247 @@
+"""The training chain, declared once: each stage with its settings, its trainer, what it trains on and the gates of its report.
+
+Assets, checks, gates, costs, plan, comparison, release and the command read this tuple; there is no second list. A recipe names
+the stages that it uses (``Recipe.stages``). What this module does not do: train, or decide which stage a recipe uses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from ..errors import BadInput, did_you_mean
+from .gate_spec import GatePolicy
+from .grpo_spec import GrpoSpec
+from .training_spec import DpoSpec, SftSpec, StageSpec
+
+if TYPE_CHECKING:
+    from .recipe import Recipe
+
+BASE = "base"
+"""What is there before any training: it has a checkpoint and a report, and every stage may start from it."""
+
+
+@dataclass(frozen=True, slots=True)
+class DefaultGate:
+    """A gate that every recipe with the stage has, and what its check tells people."""
+
+    policy: GatePolicy
+    description: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingRows:
+    """The table of rows that a stage trains on; a stage that samples its own answers has none."""
+
+    table: str
+    """The asset's Parquet file, with ``category`` and ``messages`` of every row; ``train.jsonl`` beside it is what is trained."""
+    metric: str
+    """The asset's metric that counts the rows."""
+    prepare: str
+    """``module:function`` that tokenizes ``train.jsonl``."""
+    sides: int = 1
+    """Sequences a row: 2 for a pair."""
+    on_device: bool = False
+    """Whether making the rows takes the device: a model answers for them."""
+    expected: Callable[[Recipe], int]
+    """Rows that a recipe asks for, before any is made."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingStage:
+    """One stage of the chain. Its name is its section in a recipe and the kind of its job."""
+
+    name: str
+    description: str
+    """What its checkpoint is, for people."""
+    report_description: str
+    spec: type[StageSpec]
+    trainer: str
+    """``module:function``, imported in the worker alone: ``(job, progress, interrupts, scorer) -> what it reached``."""
+    planner: str
+    """``module:function``, imported by a plan alone: ``(plan, stage, store)`` adds the stage to the plan."""
+    trains_on: str
+    """The asset with its rows or tasks."""
+    rows: TrainingRows | None
+    gates: Mapping[str, DefaultGate] = field(default_factory=dict)
+    optional: bool = False
+    """Whether a recipe without ``stages`` uses it only where it has a section of its name."""
+    curves: str = "losses.jsonl"
+    """In the checkpoint: a row of numbers for every step."""
+    distributed: bool = True
+    """Whether ``[launch]`` may train it in several processes."""
+    remedies: bool = True
+    """Whether it goes on with a smaller batch when the device's memory does not suffice."""
+
+    @property
+    def checkpoint(self) -> str:
+        return f"{self.name}_checkpoint"
+
+    @property
+    def report(self) -> str:
+        return report_of(self.name)
+
+    @property
+    def starts(self) -> tuple[str, ...]:
+        """Whose weights it may start from: the base model's, or those of a stage before it."""
+        names = tuple(stage.name for stage in TRAINING_STAGES)
+        return (BASE, *names[: names.index(self.name)])
+
+    @property
+    def device_assets(self) -> tuple[str, ...]:
+        """What takes the device for this stage, in the order in which it is made."""
+        rows = (self.trains_on,) if self.rows is not None and self.rows.on_device else ()
+        return (*rows, self.checkpoint, self.report)
+
+
+def report_of(name: str) -> str:
+    """The report asset of a stage, or of the base model."""
+    return f"{name}_report"
+
+
+def stage_of_report(asset: str) -> str:
+    """The name of the stage, or ``base``, whose report ``asset`` is."""
+    return asset.removesuffix("_report")
+
+
+def load(dotted: str) -> Callable[..., Any]:
+    """The function that ``module:function`` names, imported now."""
+    module, name = dotted.split(":")
+    function: Callable[..., Any] = getattr(import_module(module), name)
+    return function
+
+
+def _mix_rows(recipe: Recipe) -> int:
+    """The mix is at most as large as the task bank."""
+    return recipe.mix.size or sum(recipe.tasks.train.values())
+
+
+def _pairs(recipe: Recipe) -> int:
+    """A pair a prompt, at most."""
+    tasks = sum(recipe.tasks.train.values())
+    return min(recipe.pairs.prompts, tasks) if tasks else recipe.pairs.prompts
+
+
+def _as_after_sft(stage: str) -> dict[str, DefaultGate]:
+    """A loss can fall while the task is forgotten: what is optimised further is held to the same rates."""
+    return {
+        f"{stage}_pass_at_1": DefaultGate(
+            GatePolicy(metric="pass_at_1", stage=stage, threshold=0.40),
+            "At least 40 % Pass@1, as after SFT.",
+        ),
+        f"{stage}_syntax_rate": DefaultGate(
+            GatePolicy(metric="syntax_rate", stage=stage, threshold=0.95),
+            "At least 95 % syntax rate, as after SFT.",
+        ),
+    }
+
+
+BASE_GATES: Mapping[str, DefaultGate] = {
+    "capability_gap": DefaultGate(
+        GatePolicy(metric="pass_at_1", stage=BASE, threshold=0.30, direction="at_most"),
+        "The base model cannot do the task yet: at most 30 % Pass@1.",
+    ),
+}
+"""Never train what the base model can do already."""
+
+SFT = TrainingStage(
+    name="sft",
+    description="Supervised fine-tuning on the mix, with evaluation windows and checkpoints.",
+    report_description="The fine-tuned model's answers to every suite, scored as the base model's were.",
+    spec=SftSpec,
+    trainer="sentinel_pipeline.training.sft:train_sft",
+    planner="sentinel_pipeline.training.plan:plan_rows",
+    trains_on="rebalanced_mix",
+    rows=TrainingRows(
+        table="rows.parquet",
+        metric="rows",
+        prepare="sentinel_pipeline.training.tokens:prepare_rows",
+        expected=_mix_rows,
+    ),
+    gates={
+        "pass_at_1": DefaultGate(
+            GatePolicy(metric="pass_at_1", stage="sft", threshold=0.40),
+            "At least 40 % Pass@1.",
+        ),
+        "syntax_rate": DefaultGate(
+            GatePolicy(metric="syntax_rate", stage="sft", threshold=0.95),
+            "At least 95 % syntax rate.",
+        ),
+        "smoke_pass_at_1": DefaultGate(
+            GatePolicy(
+                metric="pass_at_1",
+                stage="sft",
+                suite="smoke",
+                threshold=0.40,
+                severity="warn",
+            ),
+            "Eight smoke tasks: a quick look that may warn and never promotes.",
+        ),
+    },
+)
+DPO = TrainingStage(
+    name="dpo",
+    description="Preference optimisation of a model on pairs of its own answers, with evaluation windows.",
+    report_description="The preference-optimised model's answers to every suite, scored as those before it were.",
+    spec=DpoSpec,
+    trainer="sentinel_pipeline.training.dpo:train_dpo",
+    planner="sentinel_pipeline.training.plan:plan_rows",
+    trains_on="preference_pairs",
+    rows=TrainingRows(
+        table="pairs.parquet",
+        metric="pairs",
+        prepare="sentinel_pipeline.training.pair_tokens:prepare_pairs",
+        sides=2,
+        on_device=True,
+        expected=_pairs,
+    ),
+    gates=_as_after_sft("dpo"),
+)
+GRPO = TrainingStage(
+    name="grpo",
+    description="Reinforcement by audited rewards, with eval rewards, coverage and live rules.",
+    report_description="The answers to every suite after GRPO, scored as those before it were.",
+    spec=GrpoSpec,
+    trainer="sentinel_pipeline.training.grpo:train_grpo",
+    planner="sentinel_pipeline.training.plan_grpo:plan_prompts",
+    trains_on="task_bank",
+    rows=None,
+    gates=_as_after_sft("grpo"),
+    optional=True,
+    curves="curves.jsonl",
+    distributed=False,
+    remedies=False,
+)
+TRAINING_STAGES: tuple[TrainingStage, ...] = (SFT, DPO, GRPO)
+"""The stages in the order of the chain. A stage starts from the base model or from one before it."""
+
+STAGE_NAMES: tuple[str, ...] = tuple(stage.name for stage in TRAINING_STAGES)
+REPORT_STAGES: tuple[str, ...] = (BASE, *STAGE_NAMES)
+"""What has a report, in the order in which each is compared with the one before."""
+
+OF_ADAPTERS = ("lora_r", "lora_alpha", "load_in_4bit")
+INHERITED = ("method", *OF_ADAPTERS, "max_length")
+"""Settings that a stage's section need not repeat: absent, they are those of the stage that it starts from."""
+
+
+def stage_named(name: str) -> TrainingStage:
+    """Raises:
+    BadInput: no such stage.
+    """
+    for stage in TRAINING_STAGES:
+        if stage.name == name:
+            return stage
+    raise BadInput(f"unknown training stage {name!r}.", fix=did_you_mean(name, STAGE_NAMES))
+
+
+def gates_of_stage(name: str) -> Mapping[str, DefaultGate]:
+    """The default gates that judge the report of a stage, or of the base model."""
+    return BASE_GATES if name == BASE else stage_named(name).gates
+
+
+def default_gates(names: Iterable[str]) -> dict[str, GatePolicy]:
+    """The gates that a recipe with these stages has; ``[gates.NAME]`` changes one, or adds one of the recipe's own."""
+    tables = [gates_of_stage(name) for name in (BASE, *names)]
+    return {gate: default.policy for table in tables for gate, default in table.items()}
