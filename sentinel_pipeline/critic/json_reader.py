@@ -18,6 +18,9 @@ _OPENING = re.compile(r"[{\[]")
 _WHOLE = re.compile(r"\s*(?:\{|\[\s*[\[{\"])")
 """A text that begins so is meant as one value: what is whole inside a broken one is not the answer."""
 
+_FORM = re.compile(r"""\{[^{}"']{0,40}["'][^{}<>]{0,80}<[^\W\d][\w |,/-]{0,60}>[^{}]{0,2000}\}""")
+"""A flat object with a placeholder in the place of a value: ``{"name": <text>}``."""
+
 JsonReading = Literal["strict", "mend", "repair"]
 """``strict`` takes JSON only, ``mend`` what is almost JSON, ``repair`` also closes what was cut off."""
 
@@ -138,7 +141,9 @@ def json_in_prose(
             if reading == "strict" and position == 0 and _WHOLE.match(text):
                 return whole
             position = start.end()
-            if first is None and found.meant:
+            if first is None and found.meant and (shape := _FORM.match(text, start.start())):
+                position = shape.end()  # the form of an answer, not the answer
+            elif first is None and found.meant:
                 return whole if reading == "strict" else whole._replace(error=found.error)
             error = found.error if first is None and reading != "strict" else error
         else:
