@@ -24,6 +24,7 @@ from sentinel_pipeline.store.files import open_unpacked
 from .decode import MAX_LINE_BYTES, decode_line, decode_text, quarantined
 from .pairs import to_candidates
 from .shapes import RowRefused
+from .turns import without_nulls
 
 _PLAIN = (".jsonl", ".ndjson", ".json", ".csv", ".tsv")
 _PACKED = ("", ".gz", ".zst")
@@ -337,12 +338,3 @@ def _parquet_row(single: Any, file: _File, line: int) -> Read:
         yield quarantined(file.shown, line, f"encoding: {error}", "")
         return
     yield from _one(without_nulls(row), file, line, repr(row)[:400])
-
-
-def without_nulls(value: Any) -> Any:
-    """An Arrow row as it was written: one struct holds the keys of all rows, and what a row does not have is null in it."""
-    if isinstance(value, dict):
-        return {key: without_nulls(inner) for key, inner in value.items() if inner is not None}
-    if isinstance(value, list):
-        return [without_nulls(inner) for inner in value]
-    return value

@@ -15,9 +15,9 @@ from sentinel_pipeline.records import Candidate, Quarantined
 from sentinel_pipeline.records.data_spec import FieldMap
 
 from .decode import quarantined
-from .files import without_nulls
 from .pairs import to_candidates
 from .shapes import RowRefused
+from .turns import without_nulls
 
 
 def read_hub(

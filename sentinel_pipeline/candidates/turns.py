@@ -66,6 +66,8 @@ def plain_turns(turns: Any) -> Any:
     """``plain_turn`` of each; calls that follow an assistant's turn directly, as a turn of their own, become a part of it."""
     if not isinstance(turns, list):
         return turns
+    if any(_is_filled(turn) for turn in turns):
+        turns = [without_nulls(turn) for turn in turns]
     plain: list[Any] = []
     for index, turn in enumerate(turns):
         written = plain_turn(turn, index)
@@ -75,6 +77,22 @@ def plain_turns(turns: Any) -> Any:
         else:
             plain.append(written)
     return plain
+
+
+def without_nulls(value: Any) -> Any:
+    """An Arrow row as it was written: one struct holds the keys of all rows, and what a row does not have is null in it."""
+    if isinstance(value, dict):
+        return {key: without_nulls(inner) for key, inner in value.items() if inner is not None}
+    if isinstance(value, list):
+        return [without_nulls(inner) for inner in value]
+    return value
+
+
+def _is_filled(turn: Any) -> bool:
+    """Whether a turn was written out of an Arrow table: it has the fields of all turns, those of other speakers as null."""
+    return isinstance(turn, dict) and any(
+        name in turn and turn[name] is None for name in ("tool_calls", "tool_call_id")
+    )
 
 
 def _speaks_calls(turn: Any) -> bool:

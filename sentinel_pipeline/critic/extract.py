@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Literal
 
 from .call_forms import marked_calls
-from .fences import Fence, fences, indented_blocks, outside, tagged_blocks
+from .fences import Fence, fences, indented_blocks, outside, tagged_blocks, without_glued_fence
 from .json_reader import Extracted, JsonReading, json_in_prose, mend_json, read_json, read_strictly
 from .syntax import python_tree
 from .thoughts import UNFINISHED, Parted, part
@@ -168,7 +168,11 @@ def _code_first(text: str) -> Extracted:
         return Extracted(tagged[0].body, "python", ("tagged",))
     blocks = fences(text)
     if not blocks or _inside_text(text, blocks[0].start):
-        return _bare_python(text)
+        code = without_glued_fence(text)
+        found = _bare_python(code)
+        if len(code) == len(text):
+            return found
+        return found._replace(leniencies=("unopened_fence", *found.leniencies))
     return Extracted(text[: blocks[0].start].strip("\n").rstrip(), "python", ("unopened_fence",))
 
 

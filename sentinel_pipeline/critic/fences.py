@@ -25,6 +25,8 @@ _TAGS = re.compile(
     re.DOTALL | re.MULTILINE,
 )
 _TAG_END = re.compile(r"^[ \t]*\[/(PYTHON|CODE|SOLUTION)\]", re.MULTILINE)
+_GLUED = re.compile(r"(?<![`~\n])(`{3}|~{3})\s*\Z")
+"""A closing fence at the end of the last line of code."""
 _INFO = re.compile(r"[\s{.]*([^\s{}:,;(=]*)")
 _INDENTED = re.compile(
     r"(?:\A|(?<=\n))[ \t]*\n(?P<body>(?:(?:[ ]{4}|\t)[^\n]*(?:\n|\Z)|[ \t]*\n)+)"
@@ -118,6 +120,8 @@ def _block(text: str, opened: re.Match[str], closing: re.Match[str] | None) -> F
         body = re.sub(r"^(?:[ ]{0,3}>[ ]?){1,4}", "", body, flags=re.MULTILINE)
     if room := len(opened["indent"]) + len(opened["item"]):
         body = re.sub(rf"^[ \t]{{1,{room}}}", "", body, flags=re.MULTILINE)
+    if closing is None and body.rstrip()[-3:] == opened["fence"][0] * 3:
+        body = without_glued_fence(body)
     info = _INFO.match(opened["info"])
     tag = info[1].lower() if info else ""
     end = len(text) if closing is None else closing.end()
@@ -151,10 +155,10 @@ def _parses(body: str) -> bool:
 
 def tagged_blocks(text: str) -> list[Fence]:
     """Blocks between tags in capitals, as code models were taught to write them; what only a closing tag ends begins the text."""
-    if "[" not in text:
+    if "[/" not in text and "[PYTHON]" not in text:
         return []
     blocks = []
-    for tag in _TAGS.finditer(text) if "[/" in text or "[PYTHON]" in text else ():
+    for tag in _TAGS.finditer(text):
         name = tag[1] or tag[3]
         body = (tag[2] if tag[1] else tag[4]).strip("\r\n")
         language = "" if name in ("CODE", "SOLUTION") else name.lower()
@@ -164,6 +168,12 @@ def tagged_blocks(text: str) -> list[Fence]:
         language = "python" if end[1] == "PYTHON" else ""
         return [Fence(language, text[: end.start()].strip("\r\n"), 0, end.end(), True)]
     return blocks
+
+
+def without_glued_fence(text: str) -> str:
+    """Code without the closing fence that stands at the end of its last line."""
+    glued = _GLUED.search(text[-64:])
+    return text[: len(text) - len(text[-64:]) + glued.start(1)] if glued else text
 
 
 def indented_blocks(text: str) -> list[Fence]:

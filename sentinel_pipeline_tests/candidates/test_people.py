@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sentinel_pipeline.candidates.files import read_files, without_nulls
+from sentinel_pipeline.candidates.files import read_files
 from sentinel_pipeline.candidates.marks import MARKS
 from sentinel_pipeline.candidates.pairs import to_candidates
 from sentinel_pipeline.candidates.shapes import RowRefused
-from sentinel_pipeline.candidates.turns import tool_calls_in
+from sentinel_pipeline.candidates.turns import tool_calls_in, without_nulls
 from sentinel_pipeline.critic.labels import label
 from sentinel_pipeline.errors import BadInput
 from sentinel_pipeline.generation.self_instruct import Attempt
@@ -404,6 +404,15 @@ def test_nulls_that_arrow_fills_in_are_no_arguments(tmp_path: Path) -> None:
         [{"name": "weather", "arguments": {"city": "Faro"}}],
         [{"name": "add", "arguments": {"a": 1, "b": 2}}],
     ]
+
+
+def test_nulls_of_a_table_that_was_written_out_as_lines_are_no_arguments_either() -> None:
+    call = {"function": {"name": "weather", "arguments": {"city": "Faro", "a": None}}}
+    spoken = {"role": "assistant", "content": None, "tool_calls": [call]}
+    (candidate,) = read({"messages": [USER | {"tool_calls": None}, spoken]})
+    assert tool_calls_in(candidate.completion)[0]["arguments"] == {"city": "Faro"}
+    (candidate,) = read({"messages": [USER, spoken]})
+    assert tool_calls_in(candidate.completion)[0]["arguments"] == {"city": "Faro", "a": None}
 
 
 def test_only_the_nulls_of_objects_are_taken_out() -> None:

@@ -36,6 +36,8 @@ DEEP = CODE.replace("\n", "\n   ")
         f"``` python\n{CODE}\n```  \n",
         f"````markdown\n# Answer\n\n```python\n{CODE}\n```\n\nDone.\n````",
         f"~~~md\nText\n```python\n{CODE}\n```\n~~~",
+        f"```python\n{CODE}```",
+        f"{CODE}```\n",
         f"[PYTHON]\n{CODE}\n[/PYTHON]",
         f"Sure.\n\n[PYTHON]\n{CODE}\n[/PYTHON]\nDone.",
         f"[PYTHON]\n{CODE}\n",
