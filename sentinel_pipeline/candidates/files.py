@@ -72,8 +72,8 @@ def read_files(
         BadInput: a path does not exist, a folder holds no such file, or a file is of another kind.
         Infrastructure: the machine failed to read on.
     """
-    for given in paths:
-        path = (root / given) if root is not None else Path(given)
+    for name in paths:
+        path = (root / name) if root is not None else Path(name)
         for file in _expand(path):
             shown = (
                 str(file.relative_to(root))
@@ -172,7 +172,8 @@ def lines(stream: IO[bytes]) -> Iterator[Line]:
     number = 0
     while data := stream.readline(MAX_LINE_BYTES + 2):
         number += 1
-        ended, passed_over = data.endswith(b"\n"), 0
+        ended = data.endswith(b"\n")
+        passed_over = 0
         while (
             not ended
             and len(data) + passed_over >= MAX_LINE_BYTES + 2

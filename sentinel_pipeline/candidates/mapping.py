@@ -41,7 +41,7 @@ def mapped(row: Any, source: str, maps: Sequence[FieldMap]) -> Any:
     Raises:
         NotThere: the row has no field of a name that the map gives for what has to be there.
     """
-    chosen = next((one for one in maps if fnmatchcase(source, one.source)), None)
+    chosen = next((names for names in maps if fnmatchcase(source, names.source)), None)
     if chosen is None or not isinstance(row, dict):
         return row
     result = {name: value for name, value in row.items() if name in _STAY}
@@ -75,8 +75,9 @@ def _at(row: dict[str, Any], path: str) -> Any:
 def _turn(turn: Any, names: FieldMap) -> Any:
     if not isinstance(turn, dict):
         return turn
-    role, content = names.role or "role", names.content or "content"
+    role = names.role or "role"
+    content = names.content or "content"
     speaker = turn.get(role)
     rest = {key: value for key, value in turn.items() if key not in (role, content)}
-    known = names.roles.get(speaker, speaker) if isinstance(speaker, str) else speaker
-    return rest | {"role": known, "content": turn.get(content)}
+    speaker = names.roles.get(speaker, speaker) if isinstance(speaker, str) else speaker
+    return rest | {"role": speaker, "content": turn.get(content)}

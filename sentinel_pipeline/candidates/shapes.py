@@ -58,7 +58,8 @@ class RowRefused(ValueError):
     """A row that cannot be read as a candidate; ``reason`` is ``code: detail`` and becomes a ``Quarantined``."""
 
     def __init__(self, code: str, detail: str) -> None:
-        self.code, self.reason = code, f"{code}: {detail}"
+        self.code = code
+        self.reason = f"{code}: {detail}"
         super().__init__(self.reason)
 
 
@@ -95,7 +96,8 @@ def to_candidate(row: Any, *, source: str, file: str, line: int) -> Candidate:
         raise error if isinstance(error, RowRefused) else RowRefused("field", str(error)) from error
     except RecursionError as error:
         raise RowRefused("too_deep", "nested too deeply to be read") from error
-    category, task_id = fields.get("category"), fields.get("task_id")
+    category = fields.get("category")
+    task_id = fields.get("task_id")
     candidate = Candidate(
         id=candidate_id(source, file, line, answered.messages, answered.completion),
         source=source,

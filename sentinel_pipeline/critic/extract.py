@@ -169,7 +169,7 @@ def _code_first(text: str) -> Extracted:
     blocks = fences(text)
     if not blocks or _inside_text(text, blocks[0].start):
         code = without_glued_fence(text)
-        found = _bare_python(code)
+        bare = _bare_python(code)
         if len(code) == len(text):
             return found
         return found._replace(leniencies=("unopened_fence", *found.leniencies))
@@ -294,7 +294,9 @@ def _diff(text: str) -> Extracted:
 
 def _end_of_diff(text: str, start: int) -> int:
     """Walk header and hunk lines; the counts in each hunk's header say where it ends."""
-    position, old, new = start, 0, 0
+    position = start
+    old = 0
+    new = 0
     while position < len(text):
         stop = text.find("\n", position)
         stop = len(text) if stop < 0 else stop + 1
@@ -325,9 +327,11 @@ def _shell(text: str) -> Extracted:
         value = blocks[0].body
         names = _of_indentation(blocks)
     if not chosen and len(value) > 2 and value[0] == value[-1] == "`" and "`" not in value[1:-1]:
-        value, names = value[1:-1].strip(), ("inline_code",)
+        value = value[1:-1].strip()
+        names = ("inline_code",)
     if _SIGN.match(value):
-        value, names = _SIGN.sub("", value), (*names, "prompt_sign")
+        value = _SIGN.sub("", value)
+        names = (*names, "prompt_sign")
     return Extracted(value, "shell", names)
 
 

@@ -191,7 +191,8 @@ def indented_blocks(text: str) -> list[Fence]:
 
 def outside(text: str, blocks: list[Fence]) -> str:
     """The text that stands outside every block, stripped."""
-    parts, last = [], 0
+    parts = []
+    last = 0
     for block in blocks:
         parts.append(text[last : block.start])
         last = block.end
