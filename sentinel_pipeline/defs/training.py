@@ -249,7 +249,7 @@ def show_training(stage: Stage) -> None:
         else []
     )
     stage.show("loss", curves({"training loss": _points(losses, "loss")}, "Training loss", "step"))
-    if losses and "rewards/margins" in losses[0]:
+    if any("rewards/margins" in row for row in losses):
         rewards = {
             name: _points(losses, f"rewards/{name}") for name in ("chosen", "rejected", "margins")
         }
@@ -262,11 +262,15 @@ def show_training(stage: Stage) -> None:
             "log-probabilities",
             curves(logps, "Log-probability of either side (falling is normal)", "step"),
         )
+    if any("rewards/accuracies" in row for row in losses):
         accuracy = {"reward accuracy": _points(losses, "rewards/accuracies")}
         stage.show(
             "accuracy",
             curves(accuracy, "Pairs whose chosen side has the higher reward", "step", percent=True),
         )
+    if any("kl" in row for row in losses):
+        drift = {"KL estimate": _points(losses, "kl")}
+        stage.show("kl", curves(drift, "How far the model has moved from its reference", "step"))
     rates = {
         name: _points(windows, key)
         for name, key in (("Pass@1", "pass_at_1"), ("syntax rate", "syntax_rate"))
@@ -282,4 +286,5 @@ def show_training(stage: Stage) -> None:
 
 
 def _points(rows: list[dict[str, float]], key: str) -> list[tuple[float, float]]:
-    return [(row["step"], row[key]) for row in rows if row[key] is not None]
+    """The rows that have a value of ``key``; not every step says everything."""
+    return [(row["step"], row[key]) for row in rows if row.get(key) is not None]

@@ -25,6 +25,7 @@ from .gap_spec import GapProof
 from .gate_spec import BenchSpec, GatePolicy, with_defaults
 from .grpo_spec import GrpoSpec
 from .judge_spec import JudgeSpec
+from .kto_spec import KtoSpec
 from .launch_spec import LaunchSpec
 from .model_spec import ModelSpec
 from .release_spec import ReleaseSpec
@@ -62,6 +63,8 @@ class Recipe:
     """None: the recipe does not use GRPO."""
     pairs: PairsSpec = field(default_factory=PairsSpec)
     dpo: DpoSpec = field(default_factory=DpoSpec)
+    kto: KtoSpec | None = None
+    """None: the recipe does not use KTO."""
     bench: BenchSpec = field(default_factory=BenchSpec)
     gates: dict[str, GatePolicy] = field(default_factory=dict)
     """By name; the default gates of its stages where nothing is said."""

@@ -101,7 +101,8 @@ def _gates(evidence: Evidence) -> str:
 def _data_text(evidence: Evidence) -> str:
     mix = evidence.ancestor("rebalanced_mix")
     if mix is None and SFT not in evidence.recipe.chain:
-        return _prompts_text(evidence)
+        rows = _rows_of_stages(evidence)
+        return "\n".join(["## Training data", "", *rows]) if rows else _prompts_text(evidence)
     if mix is None:
         return "## Training data\n\nThe mix that this was trained on is no longer there."
     report = mix.json("mix.json")
@@ -118,12 +119,20 @@ def _data_text(evidence: Evidence) -> str:
         *(["| source | rows |", "|---|---|", *sources, ""] if sources else []),
         *(["| category | share asked | rows |", "|---|---|---|", *quotas, ""] if quotas else []),
     ]
-    pairs = evidence.ancestor("preference_pairs")
-    if pairs:
-        lines.append(
-            f"Preference pairs: {pairs.manifest.metrics.get('pairs', 0)}, content hash `{pairs.hash[:16]}`."
-        )
-    return "\n".join(lines).rstrip()
+    return "\n".join([*lines, *_rows_of_stages(evidence)]).rstrip()
+
+
+def _rows_of_stages(evidence: Evidence) -> list[str]:
+    """A sentence for each stage behind the checkpoint that trained on rows of its own, beside the mix."""
+    lines = []
+    for stage in evidence.recipe.chain:
+        made = evidence.ancestor(stage.trains_on)
+        if stage is SFT or stage.rows is None or made is None:
+            continue
+        count = made.manifest.metrics.get(stage.rows.metric, 0)
+        name = stage.trains_on.replace("_", " ").capitalize()
+        lines.append(f"{name}: {count}, content hash `{made.hash[:16]}`.")
+    return lines
 
 
 def _prompts_text(evidence: Evidence) -> str:

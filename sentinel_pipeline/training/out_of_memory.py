@@ -35,14 +35,15 @@ class Remedy(NamedTuple):
     changes: dict[str, Any]
 
 
-def next_remedy(spec: StageSpec, new_adapter: bool) -> Remedy | None:
+def next_remedy(spec: StageSpec, new_adapter: bool, smallest_batch: int = 1) -> Remedy | None:
     """The first remedy that still has something to give; None when all are used up.
 
     Args:
         new_adapter: whether this run makes its adapter, so that its rank may be chosen.
+        smallest_batch: rows of a micro-batch that the loss needs.
     """
-    if spec.batch_size > 1:
-        part = _smallest_factor(spec.batch_size)
+    part = _smallest_factor(spec.batch_size) if spec.batch_size > 1 else 0
+    if part and spec.batch_size // part >= smallest_batch:
         smaller = {
             "batch_size": spec.batch_size // part,
             "gradient_accumulation_steps": spec.gradient_accumulation_steps * part,
@@ -93,7 +94,8 @@ def with_remedies(
             )
         # Only here is the failed attempt's traceback gone, and with it what held its tensors.
         _release()
-        remedy = next_remedy(job.spec, not (job.model / "adapter_config.json").is_file())
+        new_adapter = not (job.model / "adapter_config.json").is_file()
+        remedy = next_remedy(job.spec, new_adapter, job.stage.smallest_batch)
         if remedy is None:
             raise Infrastructure(
                 f"out of memory with every remedy applied ({message}): lower {job.kind}.max_length, take a smaller model or a "
