@@ -171,8 +171,8 @@ def _code_first(text: str) -> Extracted:
         code = without_glued_fence(text)
         bare = _bare_python(code)
         if len(code) == len(text):
-            return found
-        return found._replace(leniencies=("unopened_fence", *found.leniencies))
+            return bare
+        return bare._replace(leniencies=("unopened_fence", *bare.leniencies))
     return Extracted(text[: blocks[0].start].strip("\n").rstrip(), "python", ("unopened_fence",))
 
 
