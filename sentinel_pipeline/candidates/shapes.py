@@ -6,7 +6,7 @@ answer under any two of the names in ``REQUESTS`` and ``ANSWERS``, either of the
 rendered ``text``. ``tests``, ``entry_point``, ``setup``, ``verifier``, ``category``, ``task_id``, ``system`` and ``tools`` may
 stand in any of them. What a model thought before its answer (``reasoning_content`` of a turn or a row, ``thinking``, a turn's
 ``reasoning``) is kept before the answer, in tags by which the two are parted again. A field that is null counts as absent,
-because tables of mixed rows are full of nulls. An answer that is marked as not to be trained on (``marks``) is no candidate.
+because tables of mixed rows are full of nulls. An answer that is marked as not to be trained on (``marks``) is not a candidate.
 
 Nothing is scored here: a completion that is wrong, secret-bearing or garbage is the critic's to say. A row is refused only
 when it cannot be read as somebody asking and somebody answering.

@@ -176,7 +176,7 @@ def _calls_of_text(text: Any, index: int) -> list[Any]:
     try:
         value = json.loads(text) if isinstance(text, str) else text
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"messages[{index}].tool_calls: the call is no JSON") from error
+        raise ValueError(f"messages[{index}].tool_calls: invalid JSON") from error
     calls = value if isinstance(value, list) else [value]
     if not calls:
         raise ValueError(f"messages[{index}].tool_calls: holds no call")
