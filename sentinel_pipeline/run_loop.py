@@ -89,18 +89,21 @@ def record_as_launched(instance: dg.DagsterInstance, job: str, workspace: Path) 
     location = location_origins_from_yaml_paths([str(workspace)])[0]
     origin = RemoteJobOrigin(RemoteRepositoryOrigin(location, SINGLETON_REPOSITORY_NAME), job)
     create = partial(instance.create_run_for_job, remote_job_origin=origin)
-    instance.create_run_for_job = create  # type: ignore[method-assign]
+    instance.create_run_for_job = create  # type: ignore[method-assign]  # Dagster has no setting for it
 
 
 class Watcher:
     """Follows a run's event log from a thread and writes stage and check events; remembers the first failure."""
 
     def __init__(self, instance: dg.DagsterInstance, run_id: str, events: Events) -> None:
-        self._instance, self._run_id, self._events = instance, run_id, events
+        self._instance = instance
+        self._run_id = run_id
+        self._events = events
         self._started: dict[str, float] = {}
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._follow, daemon=True)
-        self.exit_code, self.message = EXIT_FAILED, ""
+        self.exit_code = EXIT_FAILED
+        self.message = ""
 
     def __enter__(self) -> "Watcher":
         self._thread.start()
@@ -146,7 +149,8 @@ class Watcher:
         data = event.step_failure_data
         if self.message:
             return
-        code, self.message = failure_code(data), failure_message(data)
+        code = failure_code(data)
+        self.message = failure_message(data)
         self.exit_code = code
 
 

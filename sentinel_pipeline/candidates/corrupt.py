@@ -14,10 +14,9 @@ from collections.abc import Callable, Iterable, Iterator
 from random import Random
 from typing import Any
 
-from sentinel_pipeline.critic.scorers import SCORERS
-from sentinel_pipeline.critic.scorers.examples import Examples
-from sentinel_pipeline.records import Candidate, Task
-
+from ..critic.scorers import SCORERS
+from ..critic.scorers.examples import Examples
+from ..records import Candidate, Task
 from .shapes import candidate_id
 
 FILLERS = (
@@ -68,7 +67,8 @@ def fake_secret(rng: Random) -> str:
     if kind == 0:
         return "AK" + "IA" + "".join(rng.choices(string.ascii_uppercase + "234567", k=16))
     if kind == 1:
-        dashes, words = "-" * 5, " ".join(("RSA", "PRIVATE", "KEY"))
+        dashes = "-" * 5
+        words = " ".join(("RSA", "PRIVATE", "KEY"))
         lines = [base64.b64encode(rng.randbytes(48)).decode() for _ in range(3)]
         return "\n".join([f"{dashes}BEGIN {words}{dashes}", *lines, f"{dashes}END {words}{dashes}"])
     prefix, length = ("hf" + "_", 34) if kind == 2 else ("gh" + "p_", 36)

@@ -10,9 +10,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from sentinel_pipeline.errors import BadInput, Infrastructure
-from sentinel_pipeline.records import Candidate, Quarantined
-
+from ..errors import BadInput, Infrastructure
+from ..records import Candidate, Quarantined
 from .decode import quarantined
 from .pairs import to_candidates
 from .shapes import RowRefused
@@ -80,7 +79,8 @@ def _rows(name: str, split: str) -> Iterable[dict[str, Any]]:
 
 def _unreachable(name: str, split: str, error: Exception) -> BadInput | Infrastructure:
     """What the user can do; the library's own words only as far as they help."""
-    kind, words = type(error).__name__, " ".join(str(error).split())[:200]
+    kind = type(error).__name__
+    words = " ".join(str(error).split())[:200]
     if (
         kind == "DatasetNotFoundError"
         and "offline" not in words.lower()

@@ -18,12 +18,11 @@ from __future__ import annotations
 import hashlib
 from typing import Any, NamedTuple
 
-from sentinel_pipeline.critic.thoughts import with_thought
-from sentinel_pipeline.errors import BadInput
-from sentinel_pipeline.records import Candidate, Message, Verifier, messages_from
-from sentinel_pipeline.tasks.suites import humaneval, mbpp, own
-from sentinel_pipeline.tasks.suites.rows import SuiteRow
-
+from ..critic.thoughts import with_thought
+from ..errors import BadInput
+from ..records import Candidate, Message, Verifier, messages_from
+from ..tasks.suites import humaneval, mbpp, own
+from ..tasks.suites.rows import SuiteRow
 from .turns import ROW_THOUGHTS, THOUGHTS, order_problem, plain_turn, thought_of, with_tools
 
 SHAREGPT_ROLES = {
@@ -45,7 +44,8 @@ class RowRefused(ValueError):
     """A row that cannot be read as a candidate; ``reason`` is ``code: detail`` and becomes a ``Quarantined``."""
 
     def __init__(self, code: str, detail: str) -> None:
-        self.code, self.reason = code, f"{code}: {detail}"
+        self.code = code
+        self.reason = f"{code}: {detail}"
         super().__init__(self.reason)
 
 
@@ -79,7 +79,8 @@ def to_candidate(row: Any, *, source: str, file: str, line: int) -> Candidate:
         raise RowRefused("field", _without_place(error)) from error
     except ValueError as error:
         raise error if isinstance(error, RowRefused) else RowRefused("field", str(error)) from error
-    category, task_id = fields.get("category"), fields.get("task_id")
+    category = fields.get("category")
+    task_id = fields.get("task_id")
     candidate = Candidate(
         id=candidate_id(source, file, line, answered.messages, answered.completion),
         source=source,

@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 DEFAULTS = CriticSpec()
 """The limits of a scorer that no recipe asks."""
-_SEGMENT = 4096
+SEGMENT = 4096
 """Items between two drains of the sandbox: bounds what waits behind a slow program."""
 
 
@@ -145,11 +145,11 @@ def run_plans(
     """Carry out plans in order; each comes with whatever the caller wants back beside its
     score."""
     source = iter(pairs)
-    given = grader
+    open_grader = grader
     try:
         for head in source:
             waiting: deque[tuple[T, Plan]] = deque()
-            programs = _programs(chain([head], islice(source, _SEGMENT - 1)), waiting)
+            programs = _programs(chain([head], islice(source, SEGMENT - 1)), waiting)
             first = next(programs, None)
             if first is not None:
                 grader = grader or _open(spec, workers)
@@ -159,7 +159,7 @@ def run_plans(
                     yield beside, _scored(planned, result)
             yield from _ready(waiting)
     finally:
-        if grader is not None and given is None:
+        if grader is not None and open_grader is None:
             grader.close()
 
 

@@ -37,8 +37,8 @@ class Start(NamedTuple):
 
 def start_deps(trained: TrainingStage) -> list[str]:
     """The assets of every checkpoint that a stage may start from; a recipe's run reads those of one."""
-    made = [asset for name in trained.starts for asset in (f"{name}_checkpoint", report_of(name))]
-    return [*made, PROOF]
+    assets = [asset for name in trained.starts for asset in (f"{name}_checkpoint", report_of(name))]
+    return [*assets, PROOF]
 
 
 def require_start(stage: Stage, trained: TrainingStage) -> Start:
@@ -51,8 +51,8 @@ def require_start(stage: Stage, trained: TrainingStage) -> Start:
     report = stage.parent(report_of(name))
     stage.require_gates(report)  # first: a refused gate leaves no gap proof to ask for
     proof = (stage.parent(PROOF),) if name == BASE else ()
-    for one in proof:
-        require_gap(stage, one)
+    for gate in proof:
+        require_gap(stage, gate)
     stage.follow(report)
     return Start(stage.parent(f"{name}_checkpoint"), report, proof)
 
@@ -77,7 +77,8 @@ def checkpoint_asset(trained: TrainingStage) -> dg.AssetsDefinition:
             return
         spec = stage.recipe.spec_of(trained.name)
         start = require_start(stage, trained)
-        rows, bank = stage.parent(trained.trains_on), stage.parent("task_bank")
+        rows = stage.parent(trained.trains_on)
+        bank = stage.parent("task_bank")
         choice = start_of(start.checkpoint)
         learns = choice is not None and getattr(spec, "distillation", None) is not None
         with stage.making(rows, *start.parents, bank, keep=True) as out:
@@ -131,7 +132,8 @@ def preference_pairs(stage: Stage) -> None:
         return
     start = require_start(stage, DPO)
     bank = stage.parent("task_bank")
-    spec, recipe = stage.recipe.pairs, stage.recipe
+    spec = stage.recipe.pairs
+    recipe = stage.recipe
     tasks, contaminated = clean_tasks(stage, bank, spec.prompts)
     with stage.making(*start.parents, bank, keep=True) as out:
         out.table("tasks.parquet", (task.to_row() for task in tasks), "tasks")
@@ -204,12 +206,12 @@ def window_suite(bank: Artifact, name: str) -> Path:
 
 def _record_step_gate(stage: Stage, verdicts: list[dict[str, Any]]) -> None:
     """Put what the windows decided at the gate step into the ledger, under the checkpoint that training ended with."""
-    made = stage.store.get(stage.asset)
+    artifact = stage.store.get(stage.asset)
     for row in verdicts:
         key = VerdictKey(
             name=row["name"],
             subject=f"{stage.recipe.name}/{stage.asset}",
-            subject_hash=made.hash,
+            subject_hash=artifact.hash,
             scorer_version=current_scorer_version(),
             policy_hash=row["policy_hash"],
         )
@@ -238,12 +240,12 @@ def tune(stage: Stage, out: Draft, job: Path) -> dict[str, Any]:
 
 def show_training(stage: Stage) -> None:
     """The curves of loss and rewards, the windows and the token report, for the asset's page."""
-    made = stage.store.get(stage.asset)
-    name = "losses.jsonl" if (made.folder / "losses.jsonl").exists() else CURVES
-    losses = [row for row in read_jsonl(made.path(name)) if "loss" in row]
+    artifact = stage.store.get(stage.asset)
+    name = "losses.jsonl" if (artifact.folder / "losses.jsonl").exists() else CURVES
+    losses = [row for row in read_jsonl(artifact.path(name)) if "loss" in row]
     windows = (
-        list(read_jsonl(made.folder / "windows.jsonl"))
-        if (made.folder / "windows.jsonl").exists()
+        list(read_jsonl(artifact.folder / "windows.jsonl"))
+        if (artifact.folder / "windows.jsonl").exists()
         else []
     )
     stage.show("loss", curves({"training loss": _points(losses, "loss")}, "Training loss", "step"))
@@ -274,7 +276,7 @@ def show_training(stage: Stage) -> None:
         for name, key in (("Pass@1", "pass_at_1"), ("syntax rate", "syntax_rate"))
     }
     stage.show("windows", curves(rates, "Evaluation windows", "step", percent=True))
-    report = made.json("token_report.json")
+    report = artifact.json("token_report.json")
     stage.show(
         "tokens",
         "\n".join(

@@ -185,7 +185,8 @@ class Recipe:
             fix = 'Set model.source = "probed": the candidate that is not chosen teaches.'
             raise Fault("there is no teacher", "sft.distillation", fix)
         for section in (stage.name for stage in self.chain if stage.distributed):
-            tuned, processes = self.spec_of(section), self.launch.processes
+            tuned = self.spec_of(section)
+            processes = self.launch.processes
             if tuned.batch_size % processes:
                 message = (
                     f"{processes} processes do not divide {section}.batch_size = {tuned.batch_size}"

@@ -87,7 +87,7 @@ def with_remedies(
         except Exception as error:
             if not is_out_of_memory(error):
                 raise
-            said = (
+            message = (
                 str(error).strip().splitlines()[0][:200]
                 if str(error).strip()
                 else type(error).__name__
@@ -98,20 +98,20 @@ def with_remedies(
         remedy = next_remedy(job.spec, new_adapter, job.stage.smallest_batch)
         if remedy is None:
             raise Infrastructure(
-                f"out of memory with every remedy applied ({said}): lower {job.kind}.max_length, take a smaller model or a "
+                f"out of memory with every remedy applied ({message}): lower {job.kind}.max_length, take a smaller model or a "
                 "larger device, then run again."
             )
         if remedy.name == "rank":
             _begin_anew(job)
-        job = _apply(job, remedy, said, done, progress)
+        job = _apply(job, remedy, message, done, progress)
 
 
-def _apply(job: J, remedy: Remedy, said: str, done: Path, progress: Progress) -> J:
+def _apply(job: J, remedy: Remedy, message: str, done: Path, progress: Progress) -> J:
     before = {name: getattr(job.spec, name) for name in remedy.changes}
-    row = {"remedy": remedy.name, "before": before, "changes": remedy.changes, "said": said}
+    row = {"remedy": remedy.name, "before": before, "changes": remedy.changes, "said": message}
     write_jsonl(done, [*(read_jsonl(done) if done.is_file() else ()), row])
     progress.note(
-        f"out of memory ({said}): {remedy.name}: {json.dumps(before)} becomes {json.dumps(remedy.changes)}"
+        f"out of memory ({message}): {remedy.name}: {json.dumps(before)} becomes {json.dumps(remedy.changes)}"
     )
     return replace(job, spec=replace(job.spec, **remedy.changes))
 

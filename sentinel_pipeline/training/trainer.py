@@ -96,7 +96,7 @@ class FixedOrder:
 def believable(base: Any) -> Any:
     """``base``, one of TRL's trainer classes, with our order, optimizer and checkpoints, and each step's loss at hand."""
 
-    class Trainer(base):
+    class Trainer(base):  # type: ignore[misc]  # a base that is an argument
         order: Sequence[int]
         optimizer_name: str
         optimizer: Any
@@ -115,20 +115,25 @@ def believable(base: Any) -> Any:
 
         def create_optimizer(self, model: Any = None) -> Any:
             if self.optimizer is None:
-                rate, decay = self.args.learning_rate, self.args.weight_decay
+                rate = self.args.learning_rate
+                decay = self.args.weight_decay
                 trained: Any = self.model if model is None else model
                 self.optimizer = build_optimizer(trained, self.optimizer_name, rate, decay)
             return self.optimizer
 
         def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
-            made = super().create_scheduler(num_training_steps, optimizer)
-            self.lr_scheduler = staged_schedule(made, self.factor) if self.factor else made
+            scheduler = super().create_scheduler(num_training_steps, optimizer)
+            self.lr_scheduler = (
+                staged_schedule(scheduler, self.factor) if self.factor else scheduler
+            )
             return self.lr_scheduler
 
         def take_step(self) -> tuple[float, int, dict[str, float]]:
             """Loss, tokens and the trainer's own numbers since the last call; ends the open step."""
-            loss, tokens = float(self.step_loss), self.step_tokens
-            self.step_loss, self.step_tokens = 0.0, 0
+            loss = float(self.step_loss)
+            tokens = self.step_tokens
+            self.step_loss = 0.0
+            self.step_tokens = 0
             return loss, tokens, self.take_numbers()
 
         def weights(self) -> Any:
@@ -200,7 +205,7 @@ def sft_trainer_class() -> Any:
     import torch
     from trl import SFTTrainer
 
-    class Trainer(believable(SFTTrainer)):  # type: ignore[misc]
+    class Trainer(believable(SFTTrainer)):  # type: ignore[misc]  # a base made at run time
         step_loss: Any
         teacher: Teacher | None = None
 
@@ -211,7 +216,8 @@ def sft_trainer_class() -> Any:
             return_outputs: bool = False,
             num_items_in_batch: Any = None,
         ) -> Any:
-            mask, places = inputs.get("attention_mask"), inputs.get("position_ids")
+            mask = inputs.get("attention_mask")
+            places = inputs.get("position_ids")
             self.step_tokens += int(inputs["input_ids"].numel() if mask is None else mask.sum())
             if places is not None:
                 # With a mask, Transformers would not look at the positions, and packed documents would see one another.
@@ -219,7 +225,7 @@ def sft_trainer_class() -> Any:
             teacher = self.teacher
             if teacher is not None and int(self.state.global_step) < teacher.spec.from_step:
                 teacher = None
-            if return_outputs or (teacher is None and not self._head_is_plain(model)):
+            if return_outputs or (teacher is None and not self.head_is_plain(model)):
                 loss = super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
                 self.step_loss = self.step_loss + (loss[0] if return_outputs else loss).detach()
                 return loss
@@ -228,13 +234,11 @@ def sft_trainer_class() -> Any:
             return loss
 
         def _own_loss(self, model: Any, inputs: Any, count: Any, teacher: Teacher | None) -> Any:
-            labels, rest = (
-                inputs["labels"],
-                {key: value for key, value in inputs.items() if key != "labels"},
-            )
+            labels = inputs["labels"]
+            rest = {key: value for key, value in inputs.items() if key != "labels"}
             several = self.accelerator.num_processes if count is not None else 1
             count = (labels[:, 1:] != -100).sum() if count is None else count
-            if teacher is not None and not self._head_is_plain(model):
+            if teacher is not None and not self.head_is_plain(model):
                 total = whole_loss(model, rest, labels, teacher) * several
                 return total / torch.as_tensor(count, device=total.device).clamp(min=1)
             inner = self.accelerator.unwrap_model(model)
@@ -250,7 +254,7 @@ def sft_trainer_class() -> Any:
                     total = total + summed_loss(inner, read, labels[group, :width], teacher)
             return total / torch.as_tensor(count, device=total.device).clamp(min=1)
 
-        def _head_is_plain(self, model: Any) -> bool:
+        def head_is_plain(self, model: Any) -> bool:
             """One process, no wrapper whose forward must run, and logits that are head times hidden state."""
             config = model.config.get_text_config() if hasattr(model, "config") else None
             return (
@@ -279,7 +283,7 @@ def dpo_trainer_class() -> Any:
     """The class, made late: its base lives in TRL."""
     from trl import DPOTrainer
 
-    class Trainer(believable(DPOTrainer)):  # type: ignore[misc]
+    class Trainer(believable(DPOTrainer)):  # type: ignore[misc]  # a base made at run time
         step_loss: Any
 
         def _prepare_dataset(
@@ -302,9 +306,11 @@ def dpo_trainer_class() -> Any:
             return loss
 
         def take_numbers(self) -> dict[str, float]:
-            kept = self._metrics["train"]
-            found = {name: sum(kept[name]) / len(kept[name]) for name in NUMBERS if kept[name]}
-            kept.clear()
-            return {name: round(value, 6) for name, value in found.items()}
+            metrics = self._metrics["train"]
+            numbers = {
+                name: sum(metrics[name]) / len(metrics[name]) for name in NUMBERS if metrics[name]
+            }
+            metrics.clear()
+            return {name: round(value, 6) for name, value in numbers.items()}
 
     return Trainer
