@@ -282,7 +282,7 @@ def _table(stream: IO[bytes], file: _File, separator: str) -> Read:
             if names is None:
                 names = [cell.strip() for cell in cells]
                 if len(set(names)) < len(names):
-                    yield quarantined(file.shown, line, "header: a name stands twice", repr(cells))
+                    yield quarantined(file.shown, line, "header: duplicate name", repr(cells))
                     return
             elif len(cells) != len(names):
                 reason = f"cells: {len(cells)} where the first line names {len(names)}"

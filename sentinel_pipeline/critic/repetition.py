@@ -100,7 +100,7 @@ def _word_loop(words: list[str]) -> str | None:
 
 
 def _often(items: list[str], grams: Sequence[Hashable]) -> bool:
-    """Whether some gram stands often enough for a loop; cheap where few items stand twice, as in most texts."""
+    """Whether some gram stands often enough for a loop; cheap where few items repeat, as in most texts."""
     if len(items) - len(set(items)) < MIN_REPEATS - 2:
         return False
     spare = len(grams) - len(set(grams))

@@ -349,7 +349,7 @@ def test_quotes_and_line_ends_stay_in_a_cell(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        (b"prompt,prompt\na,b\n", "header: a name stands twice"),
+        (b"prompt,prompt\na,b\n", "header: duplicate name"),
         (b"prompt,response\ncaf\xe9,x\n", "encoding: byte 0xe9 is not UTF-8"),
         (b'prompt,response\n"open,x\n', "table: it cannot be read on"),
     ],
