@@ -2,7 +2,7 @@
 
 HumanEval and HumanEval+ (``test`` with ``check``), EvalPlus releases (``base_input``, ``plus_input``), MBPP and MBPP+, MultiPL-E,
 and rows of our own suites. Which format a row has is read from its fields. Problem files are trusted: their tests and references
-run in the judge. What this module does not do: grade.
+run in the harness. What this module does not do: grade.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Whatever is wrong with a row or with the rest of a file comes out as a ``Quarantined`` with file, line and reason; reading
 goes on. Only what a person has to correct stops it: a path that does not exist, or a kind of file that is not read here.
-Memory holds one line or one Parquet batch, and a whole ``.json`` array, which is bounded. Nothing is judged.
+Memory holds one line or one Parquet batch, and a whole ``.json`` array, which is bounded. Nothing is scored.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Hub data sets through ``datasets``, streaming; a local folder of the same layout is read the same way, without a network.
 
-Nothing is cached or judged here, and no data set's own code is ever run.
+Nothing is cached or scored here, and no data set's own code is ever run.
 """
 
 from __future__ import annotations

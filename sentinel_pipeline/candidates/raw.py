@@ -1,4 +1,4 @@
-"""All raw candidates of a run: references, their corrupted variants, files, hub data sets; one stream, nothing judged.
+"""All raw candidates of a run: references, their corrupted variants, files, hub data sets; one stream, nothing scored.
 
 Rows that cannot be read travel in the same stream as ``Quarantined``. The model's own answers and human corrections are
 other rooms' sources and join later.

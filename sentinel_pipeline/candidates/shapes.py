@@ -9,7 +9,7 @@ Shapes, in the order in which they are tried: MBPP and HumanEval as distributed;
 answer, in tags by which the two are parted again. A field that is null counts as absent, because
 tables of mixed rows are full of nulls.
 
-Nothing is judged here: a completion that is wrong, secret-bearing or garbage is the critic's to say. A row is refused only
+Nothing is scored here: a completion that is wrong, secret-bearing or garbage is the critic's to say. A row is refused only
 when it cannot be read as somebody asking and somebody answering.
 """
 

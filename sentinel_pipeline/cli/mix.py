@@ -162,7 +162,7 @@ def _trace_row(home: Home, recipe: str | None, row: str) -> dict[str, Any]:
     if not trails:
         where = f"recipe {names[0]}" if len(names) == 1 else f"any of {len(names)} recipes"
         raise BadInput(
-            f"no artifact of {where} has a row {row!r}.", fix="Ids stand in the mix's rows.parquet."
+            f"no artifact of {where} has a row {row!r}.", fix="Ids are in the mix's rows.parquet."
         )
     result = max(trails, key=lambda trail: max((mix["made"] for mix in trail["mixes"]), default=""))
     _print_row(result)

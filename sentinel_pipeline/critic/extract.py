@@ -2,7 +2,7 @@
 
 A thought is parted from the answer before anything is looked for (``thoughts``). Used by critic,
 benchmarks and rewards alike. It never raises on hostile text and takes linear time: a reader that
-finds nothing says so in ``error``. What this module does not do: judge (``syntax``, ``formats``),
+finds nothing says so in ``error``. What this module does not do: score (``syntax``, ``formats``),
 repair a broken answer, or choose among several different answers in the candidate's favour.
 """
 

@@ -3,7 +3,7 @@ parses.
 
 What was thought is parted from the answer first and is looked at by nobody who asks whether the
 answer is right. The verifier says the language where there is one; else the evidence in the row
-does. What this module does not do: judge whether the answer is right (``score``), or run anything.
+does. What this module does not do: decide whether the answer is right (``score``), or run anything.
 """
 
 from __future__ import annotations

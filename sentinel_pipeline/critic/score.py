@@ -2,7 +2,7 @@
 
 Executable verifiers go through the sandbox as one stream over warm workers; the others are judged
 in this process. Results come in input order and memory does not grow with the items. What this
-module does not do: judge hygiene or form beyond what a verifier demands (``labels`` does), or turn
+module does not do: score hygiene or form beyond what a verifier demands (``labels`` does), or turn
 trouble of ours into a score: that is the outcome ``infra``."""
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The door: programs in, results out, in input order, streaming, over warm workers.
 
-Each worker is an executed child (the judge); the calling process is never forked, so it may hold CUDA or many threads. What
+Each worker is an executed child (the harness); the calling process is never forked, so it may hold CUDA or many threads. What
 this module does not do: read answers or hold results back beyond a window, so memory does not grow with the input.
 """
 
@@ -181,7 +181,7 @@ class _Batch:
 
 
 def infrastructure(program: Program, detail: str) -> Result:
-    """The result of a program that could not be judged."""
+    """The result of a program that could not be tested."""
     return Result(
         id=program.id,
         outcome=Outcome.INFRA,

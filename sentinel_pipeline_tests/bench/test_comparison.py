@@ -38,8 +38,8 @@ def sample(name: object, text: str, passed: bool | None, *, stopped: bool = True
     )  # fmt: skip
 
 
-def seed_003(seed: int = 3) -> tuple[list[SampleScore], list[SampleScore]]:
-    """Seed 003's 300 pairs: whatever is longer than 500 characters is called a failure; 57 gains and 2 losses, all by length."""
+def stage_1_findings(seed: int = 3) -> tuple[list[SampleScore], list[SampleScore]]:
+    """The stage 1 findings' 300 pairs: what is longer than 500 characters fails; 57 gains and 2 losses, all by length."""
     random = Random(seed)
     first, second = [], []
     for i in range(300):
@@ -59,9 +59,11 @@ def only(first: list[SampleScore], second: list[SampleScore]) -> SuiteComparison
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_seed_003s_improvement_is_void_in_spite_of_its_p(seed: int) -> None:
+def test_stage_1_findings_improvement_is_void_in_spite_of_its_p(seed: int) -> None:
     found = suites_to_json(
-        compare_suites(*({"s": side} for side in seed_003(seed)), from_stage="base", to_stage="sft")
+        compare_suites(
+            *({"s": side} for side in stage_1_findings(seed)), from_stage="base", to_stage="sft"
+        )
     )["s"]
     assert (found["gained"], found["lost"]) == (57, 2)
     assert found["mcnemar_p"] == pytest.approx(6.144e-15, rel=1e-3)
@@ -73,7 +75,9 @@ def test_seed_003s_improvement_is_void_in_spite_of_its_p(seed: int) -> None:
 
 
 def test_scoring_the_cut_answers_again_voids_it_too() -> None:
-    length = next(one for one in explained(*seed_003(), length_scorer) if one.feature == "length")
+    length = next(
+        one for one in explained(*stage_1_findings(), length_scorer) if one.feature == "length"
+    )
     assert length.explains
     assert "59 of 59 failing answers pass when cut" in length.reason
 
@@ -82,7 +86,7 @@ def test_cutting_clears_a_gain_that_only_looks_like_length() -> None:
     """The scorer of now still fails what was cut: the long answers are wrong, not long."""
     length = next(
         one
-        for one in explained(*seed_003(), lambda xs: ["fail"] * len(xs))
+        for one in explained(*stage_1_findings(), lambda xs: ["fail"] * len(xs))
         if one.feature == "length"
     )
     assert not length.explains
@@ -132,7 +136,7 @@ def test_refusals_fences_and_cut_off_answers_are_found(
 
 
 def test_without_a_difference_there_is_nothing_to_explain() -> None:
-    first, _ = seed_003()
+    first, _ = stage_1_findings()
     assert explained(first, first) == []
 
 
@@ -277,7 +281,7 @@ def test_samples_of_other_tools_are_read(home: Home, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("rows", "says"),
     [
-        ([{"task_id": "a", "completion": "x"}], "line 1|:1, field 'outcome': says no outcome"),
+        ([{"task_id": "a", "completion": "x"}], "line 1|:1, field 'outcome': has no outcome"),
         ([{"outcome": "pass"}], "field 'task_id': is missing"),
         (
             [{"task_id": "a", "outcome": "pass"}, {"task_id": "a", "outcome": "fail"}],

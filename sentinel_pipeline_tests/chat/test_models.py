@@ -46,7 +46,7 @@ def test_a_probe_that_nobody_took_is_missing_and_says_how_to_take_it(ready: Home
         (40, 40, {}, "pass", "whole interval"),
         (37, 40, {}, "pass", "whole interval"),
         (36, 40, {}, "inconclusive", "more items"),
-        (10, 40, {}, "fail", "25.0%"),
+        (10, 40, {}, "fail", "25.0 %"),
         (39, 39, {}, "inconclusive", "39 of 40 items"),
         (40, 40, {"scorer_version": "old"}, "inconclusive", "stale"),
         (40, 40, {"model_hash": "of another"}, "missing", "Take it"),

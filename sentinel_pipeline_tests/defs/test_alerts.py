@@ -132,7 +132,7 @@ def test_a_check_that_never_ran_on_a_new_artifact_is_told_as_missing(
     assert told(instance, home) == {}, (
         "the daemon has not noticed yet, and the run may still give the result"
     )
-    instance.report_run_failed(record.dagster_run, "its process is gone")
+    instance.report_run_failed(record.dagster_run, "its process has ended")
     found = told(instance, home)
     assert set(found) == {f"check_missing/{run_id}/report/later", f"run_failed/{run_id}"}
     assert "no evidence is not a pass" in found[f"check_missing/{run_id}/report/later"].body

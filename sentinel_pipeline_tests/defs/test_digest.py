@@ -80,13 +80,14 @@ def test_a_late_tick_another_daemon_and_a_clock_that_was_set_back_are_remembered
 def test_an_absent_daemon_is_named_only_where_the_night_was(
     instance: dg.DagsterInstance, sensor: Sensor, home: Home
 ) -> None:
-    today = dt.datetime.now(dt.UTC).date().isoformat()
-    past_run(instance, DagsterRunStatus.FAILURE, **{NIGHT_TAG: today})
-    two = dt.datetime.fromisoformat(f"{today}T02:00:00+00:00").timestamp()
+    # Yesterday: whatever the hour, its two o'clock is over.
+    night = (dt.datetime.now(dt.UTC).date() - dt.timedelta(days=1)).isoformat()
+    past_run(instance, DagsterRunStatus.FAILURE, **{NIGHT_TAG: night})
+    two = dt.datetime.fromisoformat(f"{night}T02:00:00+00:00").timestamp()
     away = [[two - 90_000, two - 80_000], [two + 1, two + 61]]
     sensor.cursor = json.dumps({"away": away})
-    assert sensor.tick() == f"wrote {today}.md"
-    text = (home.digests / f"{today}.md").read_text()
+    assert sensor.tick() == f"wrote {night}.md"
+    text = (home.digests / f"{night}.md").read_text()
     assert text.count("was away between") == 1
     assert "- Dagster's daemon was away between 02:00:01 and 02:01:01: killed or restarted" in text
 
@@ -119,7 +120,7 @@ def test_a_run_whose_process_is_gone_does_not_hold_the_digest_up(
         instance, DagsterRunStatus.STARTED, **{NIGHT_TAG: NIGHT, "sentinel/pid": "4194304:gone-1"}
     )
     assert [sensor.tick(), sensor.tick()][1] == f"wrote {NIGHT}.md"
-    assert "- tiny: the run failed. its process is gone" in page(home)
+    assert "- tiny: the run failed. its process has ended" in page(home)
 
 
 def test_a_broken_recipe_is_named_and_the_others_run(

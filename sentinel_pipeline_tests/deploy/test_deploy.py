@@ -84,7 +84,7 @@ def test_runs_checks_alerts_and_the_digest_work_on_postgres(
     nightly_digest(dg.build_sensor_context(instance=instance))
     page = (home.digests / "2026-01-02.md").read_text()
     assert (
-        "the run failed. its process is gone" in page
+        "the run failed. its process has ended" in page
         and f"| tiny | {done.run_id[:8]} | done |" in page
     )
 

@@ -204,7 +204,7 @@ def test_gates_are_listed_and_explained(loop: Loop) -> None:
     listed = sentinel(loop.home, "gate", "list", "mini", "--json").json()["gates"]
     assert {gate["verdict"] for gate in listed} >= {"pass", "fail"}
     explained = sentinel(loop.home, "gate", "explain", "pass_at_1", "mini", "--json").json()
-    assert "rule: Pass@1 on heldout at least 40%" in explained["reason"]
+    assert "rule: Pass@1 on heldout at least 40 %" in explained["reason"]
     unknown = sentinel(loop.home, "gate", "explain", "pass_at_2", "mini")
     assert (unknown.code, "Did you mean 'pass_at_1'?" in unknown.err) == (2, True)
 

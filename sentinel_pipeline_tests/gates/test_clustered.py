@@ -140,7 +140,7 @@ def test_a_gate_counts_items_not_answers(metric: Metric) -> None:
     assert verdict(policy, [], answers(once, 1))[:2] == ("inconclusive", 20)
     decided, n, reason = verdict(policy, [], answers(often, 20))
     assert (decided, n) == ("inconclusive", 20)
-    assert "60.0% (240 of 400 answers, worth 20 independent ones)" in reason
+    assert "60.0 % (240 of 400 answers, worth 20 independent ones)" in reason
     assert wilson(240, 400).low > 0.40, "as independent answers they would have passed"
 
 

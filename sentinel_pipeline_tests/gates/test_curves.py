@@ -1,4 +1,4 @@
-"""Watch rules on recorded curves: seed 002's table as its recipe holds it, V4's plateau among them; and when each keeps silent."""
+"""Watch rules on recorded curves: the V4.1 handoff's table in its recipe, with V4's plateau; and when each keeps silent."""
 
 from __future__ import annotations
 

@@ -54,8 +54,8 @@ def test_eight_tasks_decide_nothing() -> None:
 def test_a_clear_pass_says_count_interval_and_rule() -> None:
     decided, reason = verdict(POLICY, report(225, 75))
     assert decided == "pass"
-    assert "75.0% (225 of 300)" in reason
-    assert "at least 40%, decided on the whole interval" in reason
+    assert "75.0 % (225 of 300)" in reason
+    assert "at least 40 %, decided on the whole interval" in reason
 
 
 def test_a_clear_failure_fails() -> None:
@@ -80,7 +80,7 @@ def test_nothing_scored_is_never_a_pass() -> None:
 def test_too_much_infrastructure_voids_a_perfect_report() -> None:
     decided, reason = verdict(POLICY, report(300, 0, infra=10))
     assert decided == "inconclusive"
-    assert reason.startswith("void: 3.2% infrastructure outcomes")
+    assert reason.startswith("void: 3.2 % infrastructure outcomes")
 
 
 def test_at_most_passes_only_when_the_whole_interval_is_below() -> None:
@@ -140,8 +140,8 @@ def paired(gained: int, lost: int, n: int = 300, **more: Any) -> tuple[str, str]
 def test_a_paired_gain_passes_with_its_counts_and_p() -> None:
     decided, reason = paired(60, 20)
     assert decided == "pass"
-    assert "+13.3% against base (60 gained, 20 lost of 300, exact McNemar p = 8.6e-06)" in reason
-    assert "minus that of base at least +0%" in reason
+    assert "+13.3 % against base (60 gained, 20 lost of 300, exact McNemar p = 8.6e-06)" in reason
+    assert "minus that of base at least +0 %" in reason
 
 
 def test_no_difference_is_inconclusive_and_a_loss_fails() -> None:
@@ -188,7 +188,7 @@ def test_one_lucky_item_promotes_nothing() -> None:
     lucky = replace(POLICY, threshold=0.20)
     decided, reason = verdict(lucky, report(1, 0))
     assert decided == "inconclusive"
-    assert "luck alone does as well in 20% of cases: too few items" in reason
+    assert "chance alone gives such a result in 20 % of cases: too few items" in reason
 
 
 @given(st.integers(1, 300), st.integers(0, 300), st.sampled_from(["at_least", "at_most"]))

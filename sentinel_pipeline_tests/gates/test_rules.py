@@ -54,7 +54,7 @@ def test_of_several_reasons_the_gate_step_is_told_first_then_syntax_then_gain() 
     names = [found.rule for found in findings(window_rules(spec), windows)]
     assert names == ["gate_step", "syntax_drop", "no_gain"]
     reason = stop_reason(window_rules(spec), windows)
-    assert reason is not None and reason.startswith("gate_step: step_20_pass_at_1 is fail: 10.0%")
+    assert reason is not None and reason.startswith("gate_step: step_20_pass_at_1 is fail: 10.0 %")
 
 
 def test_a_watch_rule_says_what_it_saw_by_the_same_engine() -> None:

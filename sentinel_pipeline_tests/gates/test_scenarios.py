@@ -1,4 +1,4 @@
-"""Seed 002's decision tree: its scenarios, the order among them, and evidence that does not decide."""
+"""The V4.1 handoff's decision tree: its scenarios, the order among them, and evidence that does not decide."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_an_interval_across_the_target_decides_nothing_and_names_the_run_that_wo
     assert (decision.verdict, decision.rule) == ("ambiguous", None)
     assert decision.would_decide == (
         "eval/mean_reward is 0.560 [0.500, 0.620] on 148, evaluating the same checkpoint on about 5328 held-out prompts "
-        "would tell it from 0.55."
+        "would distinguish it from 0.55."
     )
     assert "too close to 0.55" in str(decide(evidence(0.55, half=0.05)).would_decide)
 

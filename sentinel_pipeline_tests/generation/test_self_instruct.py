@@ -142,7 +142,7 @@ def test_no_two_instructions_are_near_duplicates(tmp_path: Path) -> None:
     assert summary(made.attempts, made.spec)["refused"]["near_duplicate"] > 0
 
 
-def test_a_row_has_seed_001s_four_fields() -> None:
+def test_a_row_has_the_stage_1_plans_four_fields() -> None:
     one = Attempt(
         round=0,
         number=1,

@@ -137,7 +137,7 @@ def test_full_agreement_on_few_labels_is_no_licence() -> None:
     assert "kappa 1.00 [0.35, 1.00] on 8 labels" in found.reason
 
 
-def test_seed_003s_bar_is_taken_on_the_lower_bound() -> None:
+def test_the_stage_1_findings_bar_is_taken_on_the_lower_bound() -> None:
     """85 % agreement on 200 balanced labels: the point is 0.7, the bound is not."""
     labels: list[Word] = ["pass", "fail"] * 100
     opposite: dict[Word, Word] = {"pass": "fail", "fail": "pass"}

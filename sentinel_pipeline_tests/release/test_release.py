@@ -79,7 +79,7 @@ def decide(home: Home, name: str | None = None, **change: Any) -> None:
     for gate in ("pass_at_1", "syntax_rate"):
         verdict = GateVerdict(
             name=gate, subject="tiny/sft_report", subject_hash=report.hash, verdict="pass", measured=0.8, threshold=0.4, n=300,
-            interval=Interval(0.75, 0.84), reason="rule: at least 40%", scorer_version=scorer_version(),
+            interval=Interval(0.75, 0.84), reason="rule: at least 40 %", scorer_version=scorer_version(),
             policy_hash=policy_hash(recipe.gates[gate]),
         )  # fmt: skip
         mine = change if gate == name else {}

@@ -22,7 +22,7 @@ from sentinel_pipeline_tests.sandbox import test_stdio_verdicts as stdio
 PAGE = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
 SQL = ("OUTSIDE", "UNKNOWN", "STATEMENTS", "SEVERAL", "WRITES", "BOMBS", "SEARCHES")
 COUNTS = {
-    "Python: forged verdicts (each also asked call by call)": len(attacks.FOOLING),
+    "Python: forged results (each also tested call by call)": len(attacks.FOOLING),
     f"Python: objects that lie, each under {len(attacks.QUESTIONS)} questions": len(
         attacks.OBJECTS
     ),
@@ -31,15 +31,15 @@ COUNTS = {
     "Python: traces for the next program": len(test_attacks.LEFTOVERS),
     "shell: harm": len(test_attacks.SHELL_HARM),
     "shell: bombs": len(test_attacks.SHELL_BOMBS),
-    "TypeScript and JavaScript: forged verdicts": len(script_attacks.FOOLING),
+    "TypeScript and JavaScript: forged results": len(script_attacks.FOOLING),
     "TypeScript and JavaScript: bombs": len(script_attacks.BOMBS),
     "texts against the parser": len(script_attacks.UNREADABLE),
     "forged frames": len(test_script_attacks.FRAMES),
     "SQL: the way outside, statements, writes, bombs, searches for the gold query": sum(
         len(getattr(test_sql_attacks, name)) for name in SQL
     ),
-    "programs over standard input: forged verdicts": len(stdio.FORGERIES),
-    "tests written as modules: forged verdicts": len(test_module_tests.FORGERIES),
+    "programs over standard input: forged results": len(stdio.FORGERIES),
+    "tests written as modules: forged results": len(test_module_tests.FORGERIES),
 }
 
 

@@ -108,7 +108,7 @@ def test_the_reports_say_what_was_trained(finished: DpoJob) -> None:
 
 
 def test_a_higher_beta_deviates_less(tmp_path: Path, base: Path, pairs: Path) -> None:
-    """Seed 001 has it the other way round."""
+    """The stage 1 plan has it the other way round."""
     from safetensors.torch import load_file
 
     start = load_file(base / "model.safetensors")

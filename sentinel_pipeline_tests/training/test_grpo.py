@@ -191,7 +191,7 @@ def test_an_adapter_is_trained_and_merged(
 
 
 def test_what_cannot_work_is_refused(tmp_path: Path, base: Path, tasks: tuple[Path, Path]) -> None:
-    with pytest.raises(BadInput, match="0 of 16 prompts have at most 3 tokens, a step asks 2"):
+    with pytest.raises(BadInput, match="0 of 16 prompts have at most 3 tokens, a step needs 2"):
         run(grpo_job(tmp_path / "a", base, tasks, max_prompt_length=3))
     with pytest.raises(BadInput, match="vLLM is not installed"):
         run(grpo_job(tmp_path / "b", base, tasks, engine="vllm"))

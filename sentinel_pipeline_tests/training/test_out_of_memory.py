@@ -62,7 +62,7 @@ def little_memory(monkeypatch: pytest.MonkeyPatch) -> Any:
     st.sampled_from(["full", "lora"]),
     st.sampled_from([8, 16, 64]),
 )
-def test_remedies_come_in_seed_001s_order_and_end(
+def test_remedies_come_in_the_stage_1_plans_order_and_end(
     batch: int, accumulation: int, method: Any, rank: int
 ) -> None:
     spec = SftSpec(

@@ -64,7 +64,7 @@ def test_a_lucky_sample_does_not_displace_the_preferred_candidate() -> None:
 
 
 def test_a_candidate_that_is_better_beyond_chance_is_chosen() -> None:
-    """Seed 000: "if best continues to emit invalid boilerplate, use the pretrain anchor"."""
+    """The auto-critic plan: "if best continues to emit invalid boilerplate, use the pretrain anchor"."""
     start = choose(
         [probed("best", marks(4)), probed("anchor", marks(20)), probed("third", marks(12))]
     )

@@ -1,7 +1,7 @@
 """What a scorer is: one kind of verifier with everything that is particular to it, and what a
 scorer may say of an answer.
 
-What this module does not do: list the scorers (the folder does), or read and judge (``reading``
+What this module does not do: list the scorers (the folder does), or read and score (``reading``
 and ``score`` do, by them)."""
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Run(NamedTuple):
 
 
 class Unjudged(NamedTuple):
-    """Nobody here can judge the answer: infrastructure, never a score."""
+    """No scorer here can score the answer: infrastructure, never a score."""
 
     reason: str
 

@@ -147,7 +147,7 @@ def _drain(value: Any, opaque: Opaque, depth: int) -> Any:
             end = "stop" if stop.value is None else "raised"  # a value that the items do not say
             break
         except Exception:
-            # What comes before is still right. Where it matters, the judge asks again item by item.
+            # What comes before is still right. Where it matters, the harness asks again item by item.
             end = "raised"
             break
         items.append(pack(item, opaque, depth))

@@ -1,6 +1,6 @@
 """The part of pytest's interface that tests of a function use: ``raises``, ``approx``, ``fixture``, ``mark``, ``skip``, ``fail``.
 
-Stands for ``pytest`` where tests run, in the judge or, as text, beside a program; it needs the standard library alone. What
+Stands for ``pytest`` where tests run, in the harness or, as text, beside a program; it needs the standard library alone. What
 this module does not do: plugins, fixtures of pytest's own, or anything that acts on the process (use shared trust for that).
 """
 

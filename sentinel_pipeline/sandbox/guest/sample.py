@@ -1,7 +1,7 @@
 """The one module that executes candidate code: a forked, sealed process that answers calls and dies.
 
 It knows the program and the arguments of calls, never a test or an expected value, so whatever the program does to this
-process, it can only choose its answers. Nothing that leaves here is trusted: the judge's codec reads it.
+process, it can only choose its answers. Nothing that leaves here is trusted: the harness's codec reads it.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Sample:
         self.head, self.parts = b"", ["", "", ""]
 
     def resolve(self, content: Any) -> Any:
-        """What a handle from the judge stands for: an object kept here, a global of the program, a function of the tests, or
+        """What a handle from the harness stands for: an object kept here, a global of the program, a function of the tests, or
         an exception."""
         if isinstance(content, int):
             return self.handles.objects[content]
@@ -221,7 +221,7 @@ def write_all(descriptor: int, data: bytes) -> None:
 
 
 def read_exactly(descriptor: int, size: int) -> bytes:
-    """Read ``size`` bytes; ends the process at the end of the stream (the judge is done)."""
+    """Read ``size`` bytes; ends the process at the end of the stream (the harness is done)."""
     parts = []
     while size:
         part = os.read(descriptor, min(size, 1 << 20))
@@ -247,7 +247,7 @@ def run_batch(code: bytes, requests: list[bytes], out: int, output_bytes: int) -
 
 
 def run_live(code: bytes, channel: int, output_bytes: int) -> NoReturn:
-    """Execute the program, then answer requests as they come until the judge hangs up."""
+    """Execute the program, then answer requests as they come until the harness hangs up."""
     sample = Sample(channel, output_bytes)
     sample.incoming = channel
     sample.each = True

@@ -1,6 +1,6 @@
-"""The judge's main loop: programs in over a socket, results out, one at a time, with zygotes of its own.
+"""The harness's main loop: programs in over a socket, results out, one at a time, with zygotes of its own.
 
-What this module does not do: decide order or parallelism; the grader starts one judge per worker.
+What this module does not do: decide order or parallelism; the grader starts one harness per worker.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _JUDGES: dict[type[Any], Any] = {
 it may have ``NEEDS``: the layers of isolation without which nothing of this kind is run."""
 _MEMORY_BYTES = 2 << 30
 _SPARE_CPU_SECONDS = 60
-"""A test that stays in one long call into C cannot be interrupted by its clock: the kernel ends the judge instead."""
+"""A test that stays in one long call into C cannot be interrupted by its clock: the kernel ends the harness instead."""
 
 
 @lru_cache(maxsize=512)
@@ -74,7 +74,7 @@ class Judge:
         except Exception as error:
             # A fault of ours, in the middle of who knows what: the next program gets fresh processes.
             self.drop_all()
-            detail = f"a fault of the judge: {type(error).__name__}: {error}"
+            detail = f"a fault of the harness: {type(error).__name__}: {error}"
             judgement = Judgement(Finding("infra", detail), None, False)
         finding, end = judgement.finding, judgement.end
         return {

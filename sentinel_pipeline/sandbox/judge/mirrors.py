@@ -120,7 +120,7 @@ _PROVISIONAL = frozenset(
 
 @dataclass(slots=True)
 class Judged:
-    """What the judge knows of something of the candidate's."""
+    """What the harness knows of something of the candidate's."""
 
     session: Session
     target: str | int
@@ -155,7 +155,7 @@ class Judged:
 
 
 def judged(value: Any) -> Judged:
-    """The judge's knowledge of a mirror."""
+    """The harness's knowledge of a mirror."""
     known: Judged = object.__getattribute__(value, "_judge_")
     return known
 
@@ -447,7 +447,7 @@ def _combine(name: str, left: Any, right: Any) -> Any:
             sides = (content, other) if remote is left else (other, content)
             return on_data(_BY_NAME[name], *sides)
         if name in ORDER:
-            message = f"{name} of an object of the program and a plain value is not asked"
+            message = f"{name} of an object of the program and a plain value is not supported"
             raise refusal(TypeError, message)
     target = target_of(left)
     if target is not None:
@@ -704,7 +704,7 @@ METHODS = {name: _guarded(method) for name, method in METHODS.items()}
 
 
 class Name(Remote):
-    """A global name that is no class: called as it stands; for everything else its value is fetched first."""
+    """A global name that is not a class: called as it stands; for everything else its value is fetched first."""
 
     __slots__ = ()
 
@@ -804,7 +804,7 @@ class Mirror(type):
     """The class of what stands for classes of the candidate's."""
 
     def __new__(cls, *_: Any, **__: Any) -> Any:
-        raise refusal(TypeError, "only the judge makes mirrors")
+        raise refusal(TypeError, "only the harness makes mirrors")
 
     @classmethod
     def __prepare__(cls, _name: str, bases: tuple[type, ...], /, **_: Any) -> Any:

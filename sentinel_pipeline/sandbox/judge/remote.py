@@ -85,7 +85,7 @@ class Session:
         """Carry out one operation on something of the candidate's.
 
         Raises:
-            Stop: the sample is gone, or answered with what is no answer.
+            Stop: the sample is gone, or answered with something that is not an answer.
             NeedsShared: the tests hand over what cannot leave this process.
             Exception: what the candidate raised, as the nearest type.
         """

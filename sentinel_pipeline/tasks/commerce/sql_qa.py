@@ -18,7 +18,7 @@ from .texts import COMPLAINTS
 from .world import CATEGORIES, ORDERS, PAYMENTS, SCHEMA, STATES, Order, orders, setup
 
 DATABASES = 24
-"""Pairs of databases that tasks are spread over: a judge keeps the gold rows of those it knows."""
+"""Pairs of databases that tasks are spread over: a harness process keeps the gold rows of those it knows."""
 ATTEMPTS = 500
 
 
