@@ -96,7 +96,7 @@ def _text_of(content: Any, index: int) -> Any:
         if isinstance(part, dict) and part.get("type") == "text"
     ]
     if len(texts) != len(content) or not all(isinstance(text, str) for text in texts):
-        raise ValueError(f"messages[{index}].content: holds parts that are no text")
+        raise ValueError(f"messages[{index}].content: has parts that are not text")
     return "".join(str(text) for text in texts)
 
 
@@ -111,7 +111,7 @@ def _call(call: Any, index: int) -> str:
             arguments = json.loads(arguments or "{}")
         except ValueError as error:
             raise ValueError(
-                f"messages[{index}].tool_calls: arguments of {function['name'][:40]!r} are no JSON"
+                f"messages[{index}].tool_calls: arguments of {function['name'][:40]!r} are invalid JSON"
             ) from error
     identity = {"id": call["id"]} if call.get("id") else {}
     return _tagged("tool_call", {"name": function["name"], "arguments": arguments} | identity)

@@ -214,7 +214,10 @@ def _alerts(home: Home) -> Finding:
     if not set_up:
         fix = "set SENTINEL_ALERTS to an Apprise URL, then: sentinel alert test"
         return Finding(
-            name="alerts", status="warn", found="alerts are not delivered: no channel is configured", fix=fix
+            name="alerts",
+            status="warn",
+            found="alerts are not delivered: no channel is configured",
+            fix=fix,
         )
     return Finding(name="alerts", status="ok", found=f"sent by {', '.join(set_up)}")
 

@@ -43,7 +43,7 @@ def selected_assets(
     stage needs; up to and with ``until`` (an asset, or ``sft`` for ``sft_report``).
 
     Raises:
-        BadInput: ``until`` is none of them.
+        BadInput: ``until`` is not one of them.
     """
     graph = repository.asset_graph
     parents: dict[str, set[str]] = {}

@@ -217,7 +217,5 @@ def _would_decide(result: ConditionResult) -> str:
         needed = math.ceil(measured.n * ((high - low) / 2 / distance) ** 2)
     where = f"{condition.metric} is {measured.value:.3f} [{low:.3f}, {high:.3f}] on {measured.n}, "
     if needed > MAX_ITEMS:
-        return (
-            f"{where}too close to {threshold:g} to be distinguished: train longer, then evaluate again"
-        )
+        return f"{where}too close to {threshold:g} to be distinguished: train longer, then evaluate again"
     return f"{where}evaluating the same checkpoint on about {needed} held-out prompts would distinguish it from {threshold:g}"

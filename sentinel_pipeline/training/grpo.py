@@ -188,7 +188,11 @@ def _asked(
         told,
     )
     usable = sum(rate.contrast for rate in rates)
-    chosen = "only those are used" if usable >= spec.prompts_per_step else "too few, so all prompts are used"
+    chosen = (
+        "only those are used"
+        if usable >= spec.prompts_per_step
+        else "too few, so all prompts are used"
+    )
     progress.note(f"{usable} of {len(rates)} prompts have answers that earn differently: {chosen}")
     return by_rate(rates, prompt_count, spec.prompts_per_step, job.seed)
 
