@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import pytest
 
-from .conftest import ROOT
+from sentinel_pipeline_tests.conftest import ROOT
 
 PACKAGE = ROOT / "sentinel_pipeline"
 REFUSED = {
@@ -116,8 +116,9 @@ def test_rates_are_written_by_one_function() -> None:
         if name.as_posix() in apart:
             continue
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            spec = node.format_spec if isinstance(node, ast.FormattedValue) else None
-            if spec is not None and ast.unparse(spec).rstrip("'\"").endswith("%"):
+            if not isinstance(node, ast.FormattedValue) or node.format_spec is None:
+                continue
+            if ast.unparse(node.format_spec).rstrip("'\"").endswith("%"):
                 hits.append(f"{name}:{node.lineno}")
     assert not hits, f"use rates.percent: {hits}"
 

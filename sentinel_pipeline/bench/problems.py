@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, get_args
 
 from ..errors import BadInput
 from ..records import Verifier
-from ..sandbox.outcomes import Executable
+from ..records.verifiers import Executable
 from ..tasks.suites import SUITES, evalplus, humaneval, load_suite, mbpp, multipl_e, own
 from ..tasks.suites.rows import SuiteRow, read_rows
 
@@ -80,7 +80,7 @@ def _rows(path: Path) -> Iterator[SuiteRow]:
     place = 0
     line = 1
     for row in rows:
-        begin = _BETWEEN.match(text, place).end()  # type: ignore[union-attr]
+        begin = _BETWEEN.match(text, place).end()  # type: ignore[union-attr]  # matches any text
         line += text.count("\n", place, begin)
         if not isinstance(row, dict):
             raise BadInput(

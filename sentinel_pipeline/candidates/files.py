@@ -14,10 +14,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
-from sentinel_pipeline.errors import BadInput, Infrastructure
-from sentinel_pipeline.records import Candidate, Quarantined
-from sentinel_pipeline.store.files import open_unpacked
-
+from ..errors import BadInput, Infrastructure
+from ..records import Candidate, Quarantined
+from ..store.files import open_unpacked
 from .decode import MAX_LINE_BYTES, decode_line, decode_text, quarantined
 from .pairs import to_candidates
 from .shapes import RowRefused

@@ -10,9 +10,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from sentinel_pipeline.errors import BadInput, Infrastructure
-from sentinel_pipeline.records import Candidate, Quarantined
-
+from ..errors import BadInput, Infrastructure
+from ..records import Candidate, Quarantined
 from .decode import quarantined
 from .pairs import to_candidates
 from .shapes import RowRefused

@@ -9,8 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from sentinel_pipeline.records import Candidate
-
+from ..records import Candidate
 from .shapes import RowRefused, to_candidate
 
 CORRECTED = ("correction", "corrected", "corrected_response", "chosen")

@@ -18,12 +18,11 @@ from __future__ import annotations
 import hashlib
 from typing import Any, NamedTuple
 
-from sentinel_pipeline.critic.thoughts import with_thought
-from sentinel_pipeline.errors import BadInput
-from sentinel_pipeline.records import Candidate, Message, Verifier, messages_from
-from sentinel_pipeline.tasks.suites import humaneval, mbpp, own
-from sentinel_pipeline.tasks.suites.rows import SuiteRow
-
+from ..critic.thoughts import with_thought
+from ..errors import BadInput
+from ..records import Candidate, Message, Verifier, messages_from
+from ..tasks.suites import humaneval, mbpp, own
+from ..tasks.suites.rows import SuiteRow
 from .turns import ROW_THOUGHTS, THOUGHTS, order_problem, plain_turn, thought_of, with_tools
 
 SHAREGPT_ROLES = {

@@ -13,8 +13,8 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sentinel_pipeline.critic.thoughts import with_thought
-from sentinel_pipeline.records import Message
+from ..critic.thoughts import with_thought
+from ..records import Message
 
 THOUGHTS = ("reasoning_content", "reasoning", "thinking")
 """Fields of an assistant's turn that hold what it thought before its answer."""

@@ -55,7 +55,7 @@ def _newest(home: Home, recipe: str | None) -> Artifact:
 
 
 def _mix_json(home: Home, artifact: Artifact) -> dict[str, Any]:
-    report = artifact.json("mix.json")
+    report: dict[str, Any] = artifact.json("mix.json")
     name = artifact.manifest.recipe
     clean = Store.reading(home, name).origin(artifact, "decontamination_report").json("report.json")
     identity = {

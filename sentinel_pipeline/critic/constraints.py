@@ -111,7 +111,7 @@ def _has_word(text: str, word: str) -> bool:
 
 
 def _first_line(text: str, arguments: Arguments) -> bool:
-    return text.splitlines()[0].strip() == arguments["line"]
+    return bool(text.splitlines()[0].strip() == arguments["line"])
 
 
 # -- hygiene --------------------------------------------------------------------------------------------------------------

@@ -10,7 +10,8 @@ import json
 import re
 from typing import Any, Literal, NamedTuple
 
-from .json_mend import Mender, NotJson
+from .json_mend import Mender
+from .json_text import NotJson
 
 _STARTS = 8
 """How many places of prose are tried as the beginning of a value: bounds the time on hostile text."""
@@ -62,7 +63,7 @@ def _constant(name: str) -> Any:
 _DECODER = json.JSONDecoder(object_pairs_hook=_pairs, parse_constant=_constant)
 
 
-_scan: Any = _DECODER.scan_once  # type: ignore[attr-defined]
+_scan: Any = _DECODER.scan_once  # type: ignore[attr-defined]  # not in its stub
 _STRICT_START = re.compile(r'\s*(?=\{\s*["}]|[\["\-\dtfn])')
 """Where strict JSON may begin: what begins otherwise need not be tried."""
 

@@ -88,7 +88,7 @@ def guess_language(answer: str, prompt: str = "", blocks: list[Fence] | None = N
     if blocks:
         tagged = next((block.language for block in blocks if block.language), None)
         if tagged:
-            return tagged if tagged in _KINDS else "text"  # type: ignore[return-value]
+            return tagged if tagged in _KINDS else "text"  # type: ignore[return-value]  # one of Kind
         return _by_shape(blocks[0].body, prompt) if not blocks[0].tag else "text"
     return _by_shape(head, prompt)
 

@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 DEFAULTS = CriticSpec()
 """The limits of a scorer that no recipe asks."""
-_SEGMENT = 4096
+SEGMENT = 4096
 """Items between two drains of the sandbox: bounds what waits behind a slow program."""
 
 
@@ -149,7 +149,7 @@ def run_plans(
     try:
         for head in source:
             waiting: deque[tuple[T, Plan]] = deque()
-            programs = _programs(chain([head], islice(source, _SEGMENT - 1)), waiting)
+            programs = _programs(chain([head], islice(source, SEGMENT - 1)), waiting)
             first = next(programs, None)
             if first is not None:
                 grader = grader or _open(spec, workers)

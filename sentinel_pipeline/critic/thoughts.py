@@ -270,7 +270,7 @@ def _opening(text: str, at: int) -> _Mark | None:
         return None
     family = str(match.lastgroup).rpartition("_")[0]
     end = match.end()
-    while (again := _TAG.match(text, _BEFORE.match(text, end).end())) and again.lastgroup == match.lastgroup:  # type: ignore[union-attr]  # fmt: skip
+    while (again := _TAG.match(text, _BEFORE.match(text, end).end())) and again.lastgroup == match.lastgroup:  # type: ignore[union-attr]  # matches any text  # fmt: skip
         end = again.end()  # what a template opened, the model opened once more
     return _mark(text, family, True, match.start(), match.end())._replace(end=end)
 

@@ -94,6 +94,6 @@ def _lived_at(pid: int, at: float) -> bool:
 
     try:
         process = psutil.Process(pid)
-        return process.create_time() <= at + 1 and process.status() != psutil.STATUS_ZOMBIE
+        return bool(process.create_time() <= at + 1 and process.status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False

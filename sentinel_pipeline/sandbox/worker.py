@@ -20,8 +20,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..records import ShellEffect, verifier_to_json
+from ..records.verifiers import Executable
 from .isolation import Isolation
-from .outcomes import Executable, Limits, Outcome, Program, Result
+from .outcomes import Limits, Outcome, Program, Result
 from .stderr_tail import stderr_tail
 from .typescript import find_engine, find_node
 

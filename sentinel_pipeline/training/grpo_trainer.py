@@ -58,7 +58,7 @@ def grpo_trainer_class() -> Any:
     """The class, made late: its base lives in TRL."""
     from trl import GRPOTrainer
 
-    class Trainer(believable(GRPOTrainer)):  # type: ignore[misc]
+    class Trainer(believable(GRPOTrainer)):  # type: ignore[misc]  # a base made at run time
         clock: Clock
         step_loss: Any
         decoding: Decoding

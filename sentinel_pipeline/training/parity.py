@@ -133,7 +133,8 @@ def _unmerged(folder: Path) -> PreTrainedModel:
     model: Any = AutoPeftModelForCausalLM.from_pretrained(
         folder, dtype=torch.bfloat16 if cuda else torch.float32
     )
-    return model.to("cuda" if cuda else "cpu").eval()
+    placed: PreTrainedModel = model.to("cuda" if cuda else "cpu").eval()
+    return placed
 
 
 def _compare(

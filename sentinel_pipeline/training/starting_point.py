@@ -77,13 +77,13 @@ def probe_job(
     model: dict[str, Any],
     suites: dict[str, Path],
     logs: Path,
-    suite: str,
+    prompt_format: str,
     home: Home,
 ) -> Path:
-    """Write the job in which one candidate answers the probe's suites in the format ``asked``; returns the job file's path."""
+    """Write the job in which one candidate answers the probe's suites in one prompt format; returns the job file's path."""
     job = read_job(answer_job(recipe, model["folder"], suites, logs, home, files_hash(model)))
     assert isinstance(job, AnswerJob)
-    decoding = replace(job.decoding, temperature=0.0, prompt_format=suite)  # type: ignore[arg-type]
+    decoding = replace(job.decoding, temperature=0.0, prompt_format=prompt_format)  # type: ignore[arg-type]  # chat or cue
     return write_job(replace(job, samples=1, decoding=decoding))
 
 

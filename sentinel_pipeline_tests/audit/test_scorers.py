@@ -25,8 +25,7 @@ from sentinel_pipeline.critic.credentials import find_credentials
 from sentinel_pipeline.errors import BadInput, GateRefused
 from sentinel_pipeline.store import Ledger
 from sentinel_pipeline.tasks.suites import load_suite
-
-from ..conftest import ROOT
+from sentinel_pipeline_tests.conftest import ROOT
 
 CANARIES = ROOT / "data" / "canaries"
 QUESTIONS = (

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 
-from sentinel_pipeline.bench.compare import compare_suites
+from sentinel_pipeline.bench.compare import SuiteComparison, compare_suites
 from sentinel_pipeline.bench.compare_text import (
     comparison_markdown,
     comparison_page,
@@ -23,14 +25,15 @@ from sentinel_pipeline.bench.samples import read_samples, write_samples
 from sentinel_pipeline.bench.sources import open_source
 from sentinel_pipeline.errors import BadInput
 from sentinel_pipeline.records import SampleScore, Task
+from sentinel_pipeline.records.report import Outcome
 from sentinel_pipeline.store import Home, Ledger, Store, write_jsonl, write_parquet
 from sentinel_pipeline.tasks.task_bank import build
 
 
 def sample(name: object, text: str, passed: bool | None, *, stopped: bool = True) -> SampleScore:
-    outcome = "infra" if passed is None else "pass" if passed else "fail"
+    outcome: Outcome = "infra" if passed is None else "pass" if passed else "fail"
     return SampleScore(
-        task_id=str(name), category="general_chat", family="chat", completion=text, outcome=outcome,  # type: ignore[arg-type]
+        task_id=str(name), category="general_chat", family="chat", completion=text, outcome=outcome,
         reason="passed" if passed else "too_long: over 500", syntax_ok=None, stopped=stopped, tokens=len(text) // 4, seconds=0,
     )  # fmt: skip
 
@@ -47,11 +50,11 @@ def stage_1_findings(seed: int = 3) -> tuple[list[SampleScore], list[SampleScore
     return first, second
 
 
-def length_scorer(answers: object) -> list[str]:
-    return ["pass" if len(text) <= 500 else "fail" for _, text in answers]  # type: ignore[attr-defined]
+def length_scorer(answers: Sequence[tuple[Any, str]]) -> list[str]:
+    return ["pass" if len(text) <= 500 else "fail" for _, text in answers]
 
 
-def only(first: list[SampleScore], second: list[SampleScore]) -> object:
+def only(first: list[SampleScore], second: list[SampleScore]) -> SuiteComparison:
     return compare_suites({"s": first}, {"s": second}, from_stage="base", to_stage="sft")["s"]
 
 
@@ -100,14 +103,14 @@ def test_a_real_gain_is_not_explained_away(seed: int) -> None:
     second = [
         sample(i, "x" * int(60 + 400 * h * random.random()), h < 0.65) for i, h in enumerate(hard)
     ]
-    assert only(first, second).verdict == "better"  # type: ignore[attr-defined]
+    assert only(first, second).verdict == "better"
 
 
 def test_a_base_model_that_never_stops_is_not_excused_by_length() -> None:
     random = Random(1)
     first = [sample(i, "x" * random.randint(400, 420), False, stopped=False) for i in range(300)]
     second = [sample(i, "x" * random.randint(20, 300), random.random() < 0.8) for i in range(300)]
-    assert only(first, second).verdict == "better"  # type: ignore[attr-defined]
+    assert only(first, second).verdict == "better"
 
 
 @pytest.mark.parametrize(
@@ -141,7 +144,7 @@ def test_infrastructure_on_either_side_is_left_out_of_both() -> None:
     first = [sample(1, "a", True), sample(2, "a", None), sample(3, "a", False)]
     second = [sample(1, "a", True), sample(2, "a", True), sample(3, "a", True)]
     assert paired_counts(first, second)[:5] == (1, 1, 0, 0, 1)
-    assert only(first, second).summary.n == 2  # type: ignore[attr-defined]
+    assert only(first, second).summary.n == 2
 
 
 def test_other_items_and_other_suites_are_refused() -> None:
@@ -157,7 +160,7 @@ def test_suites_compared_together_are_adjusted_together() -> None:
     both = compare_suites(
         {"a": first, "b": first}, {"a": second, "b": second}, from_stage="x", to_stage="y"
     )
-    assert only(first, second).verdict == "better"  # type: ignore[attr-defined]
+    assert only(first, second).verdict == "better"
     assert {one.verdict for one in both.values()} == {"inconclusive"}
 
 
@@ -220,7 +223,7 @@ def test_an_answer_to_no_item_of_the_suite_is_refused(tasks: list[Task]) -> None
 
 
 def test_verdicts_of_an_old_scorer_are_named(tmp_path: Path) -> None:
-    from ..store.test_ledger import VERDICT
+    from sentinel_pipeline_tests.store.test_ledger import VERDICT
 
     ledger = Ledger(tmp_path / "ledger.sqlite")
     ledger.record(VERDICT, recipe="tiny", run_id="r")

@@ -19,8 +19,7 @@ from sentinel_pipeline_tests.bench.material import (
     file_of,
     row,
 )
-
-from .conftest import Run
+from sentinel_pipeline_tests.cli.conftest import Run
 
 
 @pytest.fixture

@@ -23,9 +23,8 @@ from sentinel_pipeline.defs.digest import nightly_digest
 from sentinel_pipeline.defs.nightly import NIGHT_TAG
 from sentinel_pipeline.defs.stage import RECIPES
 from sentinel_pipeline.store import Home
-
-from ..conftest import ROOT
-from ..postgres import empty
+from sentinel_pipeline_tests.conftest import ROOT
+from sentinel_pipeline_tests.postgres import empty
 
 DEPLOY = ROOT / "deploy"
 UNITS = sorted((DEPLOY / "systemd").glob("*.service"))

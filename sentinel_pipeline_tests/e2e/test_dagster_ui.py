@@ -17,9 +17,8 @@ import pytest
 from sentinel_pipeline.alerts.digest import NightSeen, Spent, build_digest, digest_markdown
 from sentinel_pipeline.alerts.notice import RunSeen
 from sentinel_pipeline.store import atomic_write
-
-from ..conftest import ROOT
-from .conftest import SENTINEL, Loop, environment
+from sentinel_pipeline_tests.conftest import ROOT
+from sentinel_pipeline_tests.e2e.conftest import SENTINEL, Loop, environment
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

@@ -18,8 +18,14 @@ from sentinel_pipeline.review.decisions import decide
 from sentinel_pipeline.review.queue import open_card
 from sentinel_pipeline.review.review_queue import ReviewQueue, User
 from sentinel_pipeline.store import Home, Ledger, Store, read_jsonl, read_parquet
-
-from .conftest import SENTINEL, Loop, environment, new_home, sentinel, with_changes
+from sentinel_pipeline_tests.e2e.conftest import (
+    SENTINEL,
+    Loop,
+    environment,
+    new_home,
+    sentinel,
+    with_changes,
+)
 
 pytestmark = pytest.mark.slow
 

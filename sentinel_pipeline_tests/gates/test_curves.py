@@ -12,8 +12,7 @@ from sentinel_pipeline.gates.curve_rules import curve_rules, first_stop, unseen
 from sentinel_pipeline.gates.rules import findings
 from sentinel_pipeline.records.grpo_spec import WatchRule
 from sentinel_pipeline.records.recipe import load_recipe
-
-from ..conftest import ROOT
+from sentinel_pipeline_tests.conftest import ROOT
 
 GRPO = load_recipe(ROOT / "data" / "recipes" / "tucano-0.5b-v4.1.toml").grpo
 assert GRPO is not None

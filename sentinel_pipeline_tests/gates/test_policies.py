@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from math import comb
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given
@@ -14,13 +15,15 @@ from sentinel_pipeline.gates import Paired, decide, measure_report, policy_hash,
 from sentinel_pipeline.gates.measured import measure_rate, measure_window
 from sentinel_pipeline.records import BenchmarkReport, SampleScore, VerdictKey
 from sentinel_pipeline.records.gate_spec import GatePolicy
+from sentinel_pipeline.records.report import Metric, Outcome
 from sentinel_pipeline.records.window import Window
 
 POLICY = GatePolicy(metric="pass_at_1", threshold=0.40)
 
 
 def report(passed: int, failed: int, infra: int = 0) -> BenchmarkReport:
-    outcomes = ["pass"] * passed + ["fail"] * failed + ["infra"] * infra
+    counts: dict[Outcome, int] = {"pass": passed, "fail": failed, "infra": infra}
+    outcomes = [outcome for outcome, count in counts.items() for _ in range(count)]
     samples = [
         SampleScore(
             task_id=str(i), category="devops", family="f", completion="", outcome=outcome, reason="r",
@@ -126,9 +129,9 @@ KEY = VerdictKey(
 )
 
 
-def paired(gained: int, lost: int, n: int = 300, **more: object) -> tuple[str, str]:
+def paired(gained: int, lost: int, n: int = 300, **more: Any) -> tuple[str, str]:
     counts = Paired(both=60, gained=gained, lost=lost, neither=n - 60 - gained - lost)
-    pair = counts._replace(**more)  # type: ignore[arg-type]
+    pair = counts._replace(**more)
     decided = decide(PAIRED, measure_report(PAIRED, report(150, 150), paired=pair))
     assert KEY.verdict(decided).against_hash == "base1"
     return decided.verdict, decided.reason
@@ -190,7 +193,7 @@ def test_one_lucky_item_promotes_nothing() -> None:
 
 @given(st.integers(1, 300), st.integers(0, 300), st.sampled_from(["at_least", "at_most"]))
 def test_what_is_void_decides_nothing_whatever_its_numbers(
-    n: int, passed: int, direction: str
+    n: int, passed: int, direction: Literal["at_least", "at_most"]
 ) -> None:
     policy = replace(POLICY, direction=direction)
     passed = min(passed, n)
@@ -207,7 +210,7 @@ def test_what_is_void_decides_nothing_whatever_its_numbers(
     st.sampled_from(["pass_at_1", "syntax_rate"]),
 )
 def test_a_window_is_decided_as_a_report_of_the_same_counts(
-    passed: int, failed: int, infra: int, metric: str
+    passed: int, failed: int, infra: int, metric: Metric
 ) -> None:
     policy = replace(POLICY, metric=metric)
     of = report(passed, failed, infra)

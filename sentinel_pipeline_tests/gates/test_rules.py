@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,9 +15,9 @@ from sentinel_pipeline.records.training_spec import Windows
 from sentinel_pipeline.records.window import Window
 
 
-def rule(name: str, action: str, holds: bool, because: str = "") -> Rule[int]:
+def rule(name: str, action: Literal["stop", "warn"], holds: bool, because: str = "") -> Rule[int]:
     hit = RuleHit(7, "reward", 0.5, "reward is 0.5")
-    return Rule(name, action, lambda series: hit if holds else None, because)  # type: ignore[arg-type]
+    return Rule(name, action, lambda series: hit if holds else None, because)
 
 
 def test_a_warning_is_found_and_never_stops() -> None:
@@ -32,7 +34,7 @@ def test_a_reason_names_the_rule_the_numbers_and_the_remedy() -> None:
 
 @given(st.lists(st.tuples(st.sampled_from(["stop", "warn"]), st.booleans()), max_size=8))
 def test_the_first_rule_that_holds_and_stops_gives_the_reason(
-    drawn: list[tuple[str, bool]],
+    drawn: list[tuple[Literal["stop", "warn"], bool]],
 ) -> None:
     rules = [rule(f"r{place}", *pair) for place, pair in enumerate(drawn)]
     names = [found.rule for found in findings(rules, 0)]

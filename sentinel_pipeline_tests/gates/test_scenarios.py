@@ -12,8 +12,7 @@ from sentinel_pipeline.gates.decisions import PointResult, evaluate
 from sentinel_pipeline.gates.next_recipe import next_recipe, write_next
 from sentinel_pipeline.records.recipe import load_recipe
 from sentinel_pipeline.records.report import Interval
-
-from ..conftest import ROOT
+from sentinel_pipeline_tests.conftest import ROOT
 
 PATH = ROOT / "data" / "recipes" / "tucano-0.5b-v4.1.toml"
 POINT = load_recipe(PATH).decision_after("grpo", "curves")

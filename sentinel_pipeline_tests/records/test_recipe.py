@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 
 from sentinel_pipeline.errors import BadInput
 from sentinel_pipeline.records.recipe import Recipe, load_recipe
-
-from ..conftest import ROOT
+from sentinel_pipeline_tests.conftest import ROOT
 
 CURVES = "[grpo]\n[[decisions]]\nstage='grpo'\nevidence='curves'\n[[decisions.rules]]\naction='next_recipe'\nname='A'\nwhy='t'\n"
 

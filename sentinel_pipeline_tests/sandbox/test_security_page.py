@@ -8,9 +8,8 @@ import pytest
 
 from sentinel_pipeline.sandbox import Limits
 from sentinel_pipeline.sandbox.isolation import EVERY_LAYER
-
-from ..conftest import ROOT
-from . import (
+from sentinel_pipeline_tests.conftest import ROOT
+from sentinel_pipeline_tests.sandbox import (
     attacks,
     script_attacks,
     test_attacks,
@@ -18,7 +17,7 @@ from . import (
     test_script_attacks,
     test_sql_attacks,
 )
-from . import test_stdio_verdicts as stdio
+from sentinel_pipeline_tests.sandbox import test_stdio_verdicts as stdio
 
 PAGE = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
 SQL = ("OUTSIDE", "UNKNOWN", "STATEMENTS", "SEVERAL", "WRITES", "BOMBS", "SEARCHES")

@@ -16,8 +16,7 @@ from sentinel_pipeline.records.window import Window
 from sentinel_pipeline.training.checkpoints import complete_checkpoints
 from sentinel_pipeline.training.sft import train_sft
 from sentinel_pipeline.worker.interrupts import Interrupts
-
-from .material import exact_match, silent, small_sft_job
+from sentinel_pipeline_tests.training.material import exact_match, silent, small_sft_job
 
 RULES = Windows(eval_steps=250, gate_step=1000, early_stop_step=0)
 GATE = [rule for rule in window_rules(RULES) if rule.name == "gate_step"]

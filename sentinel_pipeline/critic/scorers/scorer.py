@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeVar
 
 from ...records.verifiers import Executable
 from .. import syntax
-from ..extract import Extracted, Kind
+from ..extract import Kind
 from ..graded import Graded
-from ..json_reader import JsonReading
+from ..json_reader import Extracted, JsonReading
 from ..syntax import Check
 from ..thoughts import Parted
 

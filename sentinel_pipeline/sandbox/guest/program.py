@@ -43,7 +43,7 @@ def run_program(code: bytes, out: int, output_bytes: int) -> NoReturn:
 def _wait_for_threads() -> None:
     threading = sys.modules.get("threading")
     if threading is not None:
-        threading._shutdown()
+        threading._shutdown()  # noqa: SLF001 -- what the interpreter calls at its end; no public name
 
 
 def _flush(*streams: Any) -> None:

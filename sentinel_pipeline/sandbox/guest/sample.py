@@ -75,9 +75,9 @@ class Sample:
                 str(code, "utf-8", "surrogatepass"), FILE_NAME, "exec", dont_inherit=True
             )
         except (SyntaxError, ValueError, OverflowError) as error:
-            self._end({"x": "syntax_error", "m": _syntax(error)})
+            self.end({"x": "syntax_error", "m": _syntax(error)})
         except (RecursionError, MemoryError) as error:
-            self._end({"x": "syntax_error", "m": f"{type(error).__name__} while compiling"})
+            self.end({"x": "syntax_error", "m": f"{type(error).__name__} while compiling"})
 
     def load(self, code: bytes) -> None:
         """Compile and execute the program; ends the process after telling why it cannot."""
@@ -86,7 +86,7 @@ class Sample:
         try:
             exec(compiled, self.module.__dict__)
         except BaseException as error:
-            self._end(self.failure(error) | {"l": 1})
+            self.end(self.failure(error) | {"l": 1})
         classes = self._classes()
         self.send({"v": None, "k": classes} if classes else {"v": None})
 
@@ -98,7 +98,7 @@ class Sample:
             if objects.is_class_of(value, MODULE_NAME)
         }
 
-    def _end(self, answer: dict[str, Any]) -> NoReturn:
+    def end(self, answer: dict[str, Any]) -> NoReturn:
         self.send(answer)
         os._exit(0)
 
@@ -266,5 +266,5 @@ def run_shared(code: bytes, tests: bytes, out: int, output_bytes: int) -> NoRetu
             compile(str(tests, "utf-8", "surrogatepass"), "<tests>", "exec"), sample.module.__dict__
         )
     except BaseException as error:
-        sample._end(sample.failure(error))
-    sample._end({"v": True})
+        sample.end(sample.failure(error))
+    sample.end({"v": True})

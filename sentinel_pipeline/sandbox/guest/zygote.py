@@ -129,7 +129,7 @@ def _quiet() -> None:
     """Nothing of ours to be seen, and what ``site`` would have given."""
     os.environ.clear()
     sys.argv[:] = [""]
-    builtins.exit = builtins.quit = sys.exit  # type: ignore[assignment]
+    builtins.exit = builtins.quit = sys.exit  # type: ignore[assignment]  # no Quitter: site is not loaded
     warnings.simplefilter("ignore")
 
 

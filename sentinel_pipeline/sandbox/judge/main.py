@@ -67,13 +67,13 @@ class Judge:
             try:
                 judgement = self._judge(program["code"], verifier, limits)
             except Exception as error:
-                self._drop_all()
+                self.drop_all()
                 judgement = Judgement(Finding("infra", str(error)), None, True)
         except Infrastructure as error:
             judgement = Judgement(Finding("infra", str(error)), None, False)
         except Exception as error:
             # A fault of ours, in the middle of who knows what: the next program gets fresh processes.
-            self._drop_all()
+            self.drop_all()
             detail = f"a fault of the harness: {type(error).__name__}: {error}"
             judgement = Judgement(Finding("infra", detail), None, False)
         finding, end = judgement.finding, judgement.end
@@ -124,7 +124,7 @@ class Judge:
     def _start(self, kind: str, limits: Limits) -> Zygote:
         return Zygote(kind, self.layers, limits.disk_mib, self.tools.of(kind))
 
-    def _drop_all(self) -> None:
+    def drop_all(self) -> None:
         for kind in list(self.zygotes):
             self._drop(kind)
 

@@ -12,8 +12,7 @@ from functools import cache
 from random import Random
 from typing import Any, NamedTuple
 
-from sentinel_pipeline.records import SqlAnswer
-
+from ...records import SqlAnswer
 from ..families.family import Draft, Family, ask
 from .texts import COMPLAINTS
 from .world import CATEGORIES, ORDERS, PAYMENTS, SCHEMA, STATES, Order, orders, setup

@@ -14,9 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from sentinel_pipeline.errors import BadInput
-from sentinel_pipeline.records import Message, ShellEffect, Task
-
+from ...errors import BadInput
+from ...records import Message, ShellEffect, Task
 from .rows import SuiteRow, read_rows
 
 FILE = "intercode/nl2bash_fs_1.json"
