@@ -199,7 +199,7 @@ def cost_rows(logs: Mapping[str, Path], budget: Budget) -> list[dict[str, Any]]:
 
 def costs_markdown(rows: Sequence[dict[str, Any]], budget: Budget) -> str:
     """The stage 1 plan's table: estimate against actual, then the sum against the budget."""
-    lines = ["| stage | wall | device | estimated | tokens | cost |", "|---|---|---|---|---|---|"]
+    lines = ["| asset | wall | device | estimated | tokens | cost |", "|---|---|---|---|---|---|"]
     for row in rows:
         estimated = (
             "–" if row["estimated_device_s"] is None else f"{row['estimated_device_s']:,.1f} s"

@@ -18,7 +18,7 @@ from sentinel_pipeline_tests.conftest import ROOT
 
 PACKAGE = ROOT / "sentinel_pipeline"
 REFUSED = {
-    r"(?<!there )\bis no (?!longer\b|more\b|less\b|later\b|better\b|worse\b)[a-z]+": "invalid, unknown, not a …",
+    r"(?<!there )\b(is|are) no (?!longer\b|more\b|less\b|later\b|better\b|worse\b)[a-z]+": "invalid, unknown, not a …",
     r"\bstands? twice\b": "duplicate id",
     r"\bmend(s|ed|ing)?\b": "fix, correct, repair",
     r"\bwithout a word\b": "exited without an error message",
@@ -134,6 +134,8 @@ def test_texts_of_every_kind_are_read() -> None:
         ("'x' is no stage.", True),
         ("there is no such stage", False),
         ("it is no longer there", False),
+        ("these are no pairs", True),
+        ("there are no pairs", False),
         ("id 'a' stands twice", True),
         ("Mend it.", True),
         ("recommended", False),

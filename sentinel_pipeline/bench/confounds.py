@@ -2,7 +2,7 @@
 
 Answers are matched on the feature (strata that predict the outcome *within* each model, so that model identity cannot pose as the
 feature) and the difference is estimated again inside the strata. A difference that vanishes there is explained: the stage 1
-findings' 57 gains and 2 losses, all by length, are no evidence at p = 10^-12. Where a scorer is at hand, length is settled by
+findings' 57 gains and 2 losses, all by length, are not evidence at p = 10^-12. Where a scorer is at hand, length is settled by
 experiment instead: the longer answers are cut to the length of their partners and scored again. What this module does not do:
 void a gate (``gates`` does).
 """

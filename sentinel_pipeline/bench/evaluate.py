@@ -45,7 +45,7 @@ def write_reports(
     """Score every suite's stored answers (``logs/SUITE.jsonl`` of the draft) and write its samples, its report and its failures.
 
     Raises:
-        Infrastructure: an item was not answered: a report covers all its items or is none.
+        Infrastructure: an item was not answered: a report covers all its items or is not written.
     """
     bench = recipe.bench
     reports = []

@@ -45,7 +45,7 @@ def read_scores(report: Artifact, suite: str) -> list[SampleScore]:
 
 def join_turns(scores: Sequence[SampleScore]) -> list[SampleScore]:
     """One sample for each conversation, in order: it passes when every turn does, fails when one fails, and is otherwise
-    infrastructure's. Scores that are no turns stay as they are."""
+    infrastructure's. Scores that are not turns stay as they are."""
     groups: dict[str, list[SampleScore]] = {}
     for turn in scores:
         groups.setdefault(_conversation(turn.task_id), []).append(turn)
@@ -85,7 +85,7 @@ def _joined(name: str, turns: list[SampleScore]) -> SampleScore:
 
 
 def pass_at(samples: Sequence[SampleScore], ks: Sequence[int]) -> dict[str, float]:
-    """The mean of the unbiased pass@k over the tasks, for each k; infrastructure outcomes are no samples.
+    """The mean of the unbiased pass@k over the tasks, for each k; infrastructure outcomes do not count as samples.
 
     Raises:
         ValueError: nothing was scored, or a task has fewer scored samples than a k.

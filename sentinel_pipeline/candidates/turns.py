@@ -223,7 +223,7 @@ def _parts_of(content: Any, index: int) -> tuple[Any, str, list[Any]]:
             identity = {"id": part["id"]} if part.get("id") else {}
             calls.append({"name": part.get("name"), "arguments": part.get("input", {})} | identity)
         else:
-            raise ValueError(f"messages[{index}].content: holds parts that are no text")
+            raise ValueError(f"messages[{index}].content: has parts that are not text")
     return "".join(texts), "\n".join(thoughts), calls
 
 
@@ -240,7 +240,7 @@ def _call(call: Any, index: int) -> str:
             arguments = json.loads(arguments or "{}")
         except (ValueError, RecursionError) as error:
             raise ValueError(
-                f"messages[{index}].tool_calls: arguments of {function['name'][:40]!r} are no JSON"
+                f"messages[{index}].tool_calls: arguments of {function['name'][:40]!r} are invalid JSON"
             ) from error
     identity = {"id": call["id"]} if call.get("id") else {}
     return _tagged("tool_call", {"name": function["name"], "arguments": arguments} | identity)

@@ -1,4 +1,4 @@
-"""The live stage list of a run: one line a stage, progress with rate and ETA for the one that is running.
+"""The live list of a run: one line per asset, progress with rate and ETA for the one that is running.
 
 On a terminal the list is redrawn in place; elsewhere each change is one line.
 """

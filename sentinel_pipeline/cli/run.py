@@ -157,7 +157,7 @@ def _watch(child: subprocess.Popen[bytes], events: Path, live: LiveRun) -> None:
                 time.sleep(0.25)
             except KeyboardInterrupt:
                 err.print(
-                    "Stopping: the running stage saves a checkpoint. Continue later with --resume."
+                    "Stopping: the running trainer saves a checkpoint. Continue later with --resume."
                 )
                 child.wait()
 

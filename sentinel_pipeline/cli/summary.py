@@ -92,9 +92,9 @@ def _gate(verdict: GateVerdict) -> dict[str, Any]:
 
 
 def summary_table(summary: dict[str, Any], recipe: str) -> Table:
-    """Stage, suite, n, Pass@1 with interval, syntax rate, gates, wall time; then where to look next."""
+    """Asset, suite, n, Pass@1 with interval, syntax rate, gates, wall time; then where to look next."""
     table = Table(title=f"{recipe}: {summary['seconds']:.0f} s in all", caption=_caption(summary))
-    for name in ("stage", "suite", "n", "Pass@1 [95 %]", "syntax rate", "gates", "seconds"):
+    for name in ("asset", "suite", "n", "Pass@1 [95 %]", "syntax rate", "gates", "seconds"):
         table.add_column(
             name,
             justify="right" if name in ("n", "syntax rate", "seconds") else "left",

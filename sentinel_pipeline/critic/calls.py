@@ -167,7 +167,7 @@ def _calls(value: Any) -> list[tuple[str, dict[str, Any]]] | str:
             return "not_calls: expected objects of name and arguments"
         arguments = _object(row["arguments"])
         if arguments is None:
-            return "not_calls: arguments are no object"
+            return "not_calls: arguments are not an object"
         calls.append((row["name"], arguments))
     return calls
 

@@ -127,7 +127,7 @@ def read_outputs(rows: Iterable[Output], reading: JsonReading = "mend") -> Itera
 
 
 def _plainly(text: str) -> tuple[Any, str | None]:
-    """``json.loads`` and nothing else; NaN and infinity are no JSON."""
+    """``json.loads`` and nothing else; NaN and infinity are not JSON."""
     try:
         return json.loads(text, parse_constant=_refuse), None
     except (ValueError, RecursionError) as error:

@@ -15,7 +15,7 @@ from .credentials import find_credentials, redact
 from .repetition import invalid_text, repetition
 
 MAX_SHOWN = 4000
-"""Characters of a failed answer that a trace quotes; longer ones are no use to learn from and are left out."""
+"""Characters of a failed answer that a trace quotes; longer ones are left out."""
 
 _TOLD = {
     "syntax_pass": "It does not parse",

@@ -43,7 +43,7 @@ def selected_assets(
     stage needs; up to and with ``until`` (an asset, or ``sft`` for ``sft_report``).
 
     Raises:
-        BadInput: ``until`` is none of them.
+        BadInput: ``until`` is not one of them.
     """
     graph = repository.asset_graph
     parents: dict[str, set[str]] = {}
@@ -72,7 +72,7 @@ def selected_assets(
     target = until if until in selected else report_of(until)
     if target not in selected:
         raise BadInput(
-            f"unknown stage {until!r}: not an asset of recipe {recipe.name}.",
+            f"unknown asset {until!r}: not an asset or stage of recipe {recipe.name}.",
             field="--until",
             fix=did_you_mean(until, [*selected, *recipe.reported]),
         )

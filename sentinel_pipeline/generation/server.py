@@ -239,7 +239,7 @@ class Server:
         try:
             return self._read(response.json()), "", None
         except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
-            return None, f"a reply that is none ({type(error).__name__})", None
+            return None, f"not a reply in OpenAI's shape ({type(error).__name__})", None
 
     def _refused(self, status: int, text: str) -> Reply:
         """What a 4xx says: too long a prompt and a filter are the answer's fate; anything else is ours to fix."""

@@ -1,7 +1,7 @@
 """Which model an address means: a recipe's stage, a folder, a hub model or a model behind a server; with the hash of its weights.
 
 What this module does not do: load anything. The hash of a served model is that of its address and name: what stands behind them can
-change without a sign, so its answers are no evidence about weights.
+change without a sign, so its answers are not evidence about weights.
 """
 
 from __future__ import annotations

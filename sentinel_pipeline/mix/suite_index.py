@@ -4,7 +4,7 @@ reformatted.
 Evidence, the strongest first: the same prompt or solution up to layout and case; the same solution under other names;
 most of an item's *own* word n-grams; a prompt or solution that is *nearer* to the item than any other item of the
 suites is. What many items share is the suites' wording, not content: it weighs little, and an item that has a close
-relative among the items is recognised only by a row that is closer still, so that short generic rows are no
+relative among the items is recognised only by a row that is closer still, so that short generic rows are not
 contamination. What this module does not do: understand; a prompt told in entirely other words is not found by its
 prompt.
 """

@@ -25,7 +25,7 @@ from .preference import REJECTION_KINDS
 Epochs = Annotated[float, Meta(gt=0, le=LARGEST)]
 _ONE_ANSWER = "Draw more: one answer alone has no pair."
 _GREEDY = "Sample: greedy answers are all the same."
-_TIE = "Ask for a distance: two sides that tie are no pair."
+_TIE = "Set a distance: two sides that tie make no pair."
 _NO_FAILURE = "Allow failures: a task with no failure has no pair."
 
 

@@ -2,7 +2,7 @@
 
 Small columns that are searched or updated stand in ``cards``; what a card says stands in ``bodies`` and is never rewritten.
 Text of models and people is kept as ASCII JSON where it must come back exactly (``bodies.record``, drafts, corrections): NUL
-characters and lone surrogates are no text to Postgres, and neither may be lost. Times are seconds since 1970, UTC.
+characters and lone surrogates are not text to Postgres, and neither may be lost. Times are seconds since 1970, UTC.
 
 A migration is appended, never edited. What this module does not do: open a database.
 """

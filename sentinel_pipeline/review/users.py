@@ -21,7 +21,7 @@ from .schema import sessions, users
 SESSION_SECONDS = 12 * 3600.0
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
 _RESERVED = ("import", "export", "sentinel")
-"""Actors of the trail that are no person."""
+"""Actors of the trail that are not a person."""
 
 
 class Session(NamedTuple):

@@ -146,5 +146,5 @@ async def read_object(request: Request) -> dict[str, Any]:
 
 
 def json_response(value: Any, status: int = 200) -> Response:
-    """JSON in ASCII: lone surrogates, which models do write, are no UTF-8."""
+    """JSON in ASCII: lone surrogates, which models do write, are not UTF-8."""
     return Response(json.dumps(value, allow_nan=False), status, media_type="application/json")

@@ -108,8 +108,8 @@ REJECTED = [
     ([call("book", city="San José", nights=3, price=40)] * 2, "call_count: expected 1, got 2"),
     ([], "not_calls: 0 calls"),
     ("book", "not_calls: expected objects"),
-    ({"name": "book", "arguments": [1]}, "not_calls: arguments are no object"),
-    ({"name": "book", "arguments": "{"}, "not_calls: arguments are no object"),
+    ({"name": "book", "arguments": [1]}, "not_calls: arguments are not an object"),
+    ({"name": "book", "arguments": "{"}, "not_calls: arguments are not an object"),
     (
         {"name": "book", "arguments": {}, "id": 1},
         "not_calls: expected objects of name and arguments",

@@ -286,7 +286,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"instructions": ("language:response_language",), "arguments": '[{"language": "qq"}]'},
-        "no language code",
+        "not a language code",
     ),
     (
         {

@@ -128,7 +128,7 @@ def test_a_recipe_that_is_there_is_never_overwritten(tmp_path: Path) -> None:
         "the same meaning"
     )
     before = target.read_bytes()
-    with pytest.raises(BadInput, match="is there already and says something else"):
+    with pytest.raises(BadInput, match="exists already with other content"):
         write_next(next_recipe(old, TREE[1], [], "a"), target)
     assert target.read_bytes() == before
     with pytest.raises(BadInput, match="unknown key"):

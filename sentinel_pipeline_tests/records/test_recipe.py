@@ -83,7 +83,7 @@ def test_an_empty_recipe_has_the_seeds_defaults(tmp_path: Path) -> None:
         ("[dpo]\nbeta = 0.0", "dpo.beta", "0.1 to 0.3"),
         ("[pairs]\nsamples = 1", "pairs.samples", "one answer alone has no pair"),
         ("[pairs]\ntemperature = 0.0", "pairs.temperature", "greedy answers are all the same"),
-        ("[pairs]\nmargin = 0.0", "pairs.margin", "two sides that tie are no pair"),
+        ("[pairs]\nmargin = 0.0", "pairs.margin", "two sides that tie make no pair"),
         (
             "[pairs.max_shares]\nrefusals = 0.5",
             "pairs.max_shares.refusals",

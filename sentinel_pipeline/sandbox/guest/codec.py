@@ -156,7 +156,7 @@ def _drain(value: Any, opaque: Opaque, depth: int) -> Any:
 
 
 def keep_computing() -> None:
-    """From now on generators and their like are no plain values: what is asked item by item must not run ahead."""
+    """From now on generators and their like are not plain values: what is asked item by item must not run ahead."""
     for kind in _COMPUTING:
         _PACKERS.pop(kind, None)
 

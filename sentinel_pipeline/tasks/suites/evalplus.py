@@ -144,7 +144,7 @@ def mbpp_verifier(row: SuiteRow) -> PythonTests:
     """A hub row of MBPP+: ``test`` is a whole test module, ``test_list`` names the function.
 
     Raises:
-        BadInput: the tests are no Python, or call no function.
+        BadInput: the tests are not Python, or call no function.
     """
     return without_numpy(replace(mbpp.verifier(row), tests=row.python("test", row.text("test"))))
 

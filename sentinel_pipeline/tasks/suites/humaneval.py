@@ -18,7 +18,7 @@ def verifier(row: SuiteRow) -> PythonTests:
     """The tests of one row; ``prefix`` is its stub, because a solution may only continue it.
 
     Raises:
-        BadInput: a field is missing or no text, the tests are no Python, or the stub does not define the entry point.
+        BadInput: a field is missing or no text, the tests are not Python, or the stub does not define the entry point.
     """
     stub = row.text("prompt")
     name = row.text("entry_point")

@@ -27,7 +27,7 @@ class EntryPoint(NamedTuple):
 
 
 def infer_entry_point(tests: str, program: str = "") -> EntryPoint | None:
-    """The function that ``tests`` call, by reading them: of the called plain names that are no builtins and that the tests do
+    """The function that ``tests`` call, by reading them: of the called plain names that are not builtins and that the tests do
     not make themselves, the first that ``program`` defines, else the first.
 
     Nothing is executed. None when the tests call no such name, or either text does not parse.
@@ -85,7 +85,7 @@ def verifier(row: SuiteRow) -> PythonTests:
     """The asserts of one row with the entry point that they tell.
 
     Raises:
-        BadInput: a field is missing or of a wrong type, the asserts are no Python, or they call no function.
+        BadInput: a field is missing or of a wrong type, the asserts are not Python, or they call no function.
     """
     tests = row.python("test_list", "\n".join(row.texts("test_list")))
     entry = infer_entry_point(tests, solution(row))

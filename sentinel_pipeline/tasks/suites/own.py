@@ -30,7 +30,7 @@ def verifier(row: SuiteRow) -> Verifier | None:
     """The row's verifier, from ``verifier`` or ``tests``; None when it has neither.
 
     Raises:
-        BadInput: a verifier of unknown kind or with a wrong field, or tests that are no Python.
+        BadInput: a verifier of unknown kind or with a wrong field, or tests that are not Python.
     """
     table = row.fields.get("verifier")
     if table is not None:
