@@ -41,8 +41,8 @@ class Extracted(NamedTuple):
     value: Any
     kind: str
     leniencies: tuple[str, ...] = ()
-    """Any of ``fenced``, ``unopened_fence``, ``unclosed_fence``, ``several_blocks``, ``prose_around_fence``, ``prose_around``,
-    ``several_values``, ``foreign_tag``, ``prompt_sign``, ``inline_code``, ``marker``, ``stop_token``,
+    """Any of ``fenced``, ``tagged``, ``indented_block``, ``unopened_fence``, ``unclosed_fence``, ``several_blocks``,
+    ``prose_around_fence``, ``prose_around``, ``several_values``, ``foreign_tag``, ``prompt_sign``, ``inline_code``, ``marker``, ``stop_token``,
     ``tool_call``, and those of ``MENDED``."""
     error: str | None = None
 
