@@ -153,7 +153,7 @@ def _outcome(row: dict[str, Any], path: Path, line: int) -> Any:
     if value in (0, 1):  # also False, True, 0.0, 1.0
         return "pass" if value else "fail"
     raise BadInput(
-        f"says no outcome ({value!r}).",
+        f"has no outcome ({value!r}).",
         file=path,
         line=line,
         field="outcome",

@@ -3,7 +3,7 @@ one after the other), tables (``.csv``, ``.tsv``, first line the names), all of 
 
 Whatever is wrong with a row or with the rest of a file comes out as a ``Quarantined`` with file, line and reason; reading
 goes on. Only what a person has to correct stops it: a path that does not exist, or a kind of file that is not read here.
-Memory holds one line or one Parquet batch, and a whole JSON document, which is bounded. Nothing is judged.
+Memory holds one line or one Parquet batch, and a whole JSON document, which is bounded. Nothing is scored.
 """
 
 from __future__ import annotations
@@ -16,11 +16,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
-from sentinel_pipeline.errors import BadInput, Infrastructure
-from sentinel_pipeline.records import Candidate, Quarantined
-from sentinel_pipeline.records.data_spec import FieldMap
-from sentinel_pipeline.store.files import open_unpacked
-
+from ..errors import BadInput, Infrastructure
+from ..records import Candidate, Quarantined
+from ..records.data_spec import FieldMap
+from ..store.files import open_unpacked
 from .decode import MAX_LINE_BYTES, decode_line, decode_text, quarantined
 from .pairs import to_candidates
 from .shapes import RowRefused

@@ -1,6 +1,6 @@
 """Hub data sets through ``datasets``, streaming; a local folder of the same layout is read the same way, without a network.
 
-Nothing is cached or judged here, and no data set's own code is ever run.
+Nothing is cached or scored here, and no data set's own code is ever run.
 """
 
 from __future__ import annotations
@@ -10,10 +10,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from sentinel_pipeline.errors import BadInput, Infrastructure
-from sentinel_pipeline.records import Candidate, Quarantined
-from sentinel_pipeline.records.data_spec import FieldMap
-
+from ..errors import BadInput, Infrastructure
+from ..records import Candidate, Quarantined
+from ..records.data_spec import FieldMap
 from .decode import quarantined
 from .pairs import to_candidates
 from .shapes import RowRefused

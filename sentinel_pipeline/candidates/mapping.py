@@ -9,8 +9,7 @@ from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
-from sentinel_pipeline.records.data_spec import FieldMap
-
+from ..records.data_spec import FieldMap
 from .marks import MARKS
 
 _STAY = MARKS | {

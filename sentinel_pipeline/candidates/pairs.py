@@ -12,9 +12,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from sentinel_pipeline.records import Candidate
-from sentinel_pipeline.records.data_spec import FieldMap
-
+from ..records import Candidate
+from ..records.data_spec import FieldMap
 from .mapping import NotThere, mapped
 from .rendered import rendered_turns
 from .shapes import CONVERSATIONS, REQUESTS, RowRefused, to_candidate

@@ -1,4 +1,4 @@
-"""All raw candidates of a run: references, their corrupted variants, files, hub data sets; one stream, nothing judged.
+"""All raw candidates of a run: references, their corrupted variants, files, hub data sets; one stream, nothing scored.
 
 Rows that cannot be read travel in the same stream as ``Quarantined``. The model's own answers and human corrections are
 other rooms' sources and join later.
@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from sentinel_pipeline.records import Candidate, Quarantined, Task
-from sentinel_pipeline.records.data_spec import CandidatesSpec
-
+from ..records import Candidate, Quarantined, Task
+from ..records.data_spec import CandidatesSpec
 from .corrupt import corrupted
 from .files import read_files
 from .hub import read_hub

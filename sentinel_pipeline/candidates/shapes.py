@@ -8,7 +8,7 @@ stand in any of them. What a model thought before its answer (``reasoning_conten
 ``reasoning``) is kept before the answer, in tags by which the two are parted again. A field that is null counts as absent,
 because tables of mixed rows are full of nulls. An answer that is marked as not to be trained on (``marks``) is no candidate.
 
-Nothing is judged here: a completion that is wrong, secret-bearing or garbage is the critic's to say. A row is refused only
+Nothing is scored here: a completion that is wrong, secret-bearing or garbage is the critic's to say. A row is refused only
 when it cannot be read as somebody asking and somebody answering.
 """
 
@@ -19,12 +19,11 @@ import json
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from sentinel_pipeline.critic.thoughts import with_thought
-from sentinel_pipeline.errors import BadInput
-from sentinel_pipeline.records import Candidate, Message, Verifier, messages_from
-from sentinel_pipeline.tasks.suites import humaneval, mbpp, own
-from sentinel_pipeline.tasks.suites.rows import SuiteRow
-
+from ..critic.thoughts import with_thought
+from ..errors import BadInput
+from ..records import Candidate, Message, Verifier, messages_from
+from ..tasks.suites import humaneval, mbpp, own
+from ..tasks.suites.rows import SuiteRow
 from .marks import says_not_to_train_row, says_not_to_train_turn
 from .rendered import rendered_turns
 from .turns import (

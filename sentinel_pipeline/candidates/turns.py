@@ -3,7 +3,7 @@
 Tool calls, tool results and tool declarations become text in the tags that ChatML models write (``<tool_call>``,
 ``<tool_response>``, ``<tools>``, one JSON object a line inside); ``tool_calls_in`` reads calls back. A thought in a field of its
 own is written before its answer, in the tags by which ``critic.thoughts`` parts them again. What cannot be kept is refused
-by name. What this module does not do: know row shapes, or judge.
+by name. What this module does not do: know row shapes, or score.
 """
 
 from __future__ import annotations
@@ -13,9 +13,8 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sentinel_pipeline.critic.thoughts import with_thought
-from sentinel_pipeline.records import Message
-
+from ..critic.thoughts import with_thought
+from ..records import Message
 from .marks import MARKS
 
 THOUGHTS = ("reasoning_content", "reasoning", "thinking")

@@ -2,7 +2,7 @@
 
 A thought is parted from the answer before anything is looked for (``thoughts``). Used by critic,
 benchmarks and rewards alike. It never raises on hostile text and takes linear time: a reader that
-finds nothing says so in ``error``. What this module does not do: judge (``syntax``, ``formats``),
+finds nothing says so in ``error``. What this module does not do: score (``syntax``, ``formats``),
 repair a broken answer, or choose among several different answers in the candidate's favour.
 """
 
@@ -117,7 +117,8 @@ _LEADS_TO_CODE = re.compile(r"[A-Z][^\n]*:[ \t]*\n[ \t]*\n(?:[ ]{4}|\t)")
 
 
 def _of_indentation(blocks: list[Fence]) -> tuple[str, ...]:
-    return ("indented_block", "several_blocks") if len(blocks) > 1 else ("indented_block",)
+    names = ("indented_block", "prose_around_fence")
+    return (*names, "several_blocks") if len(blocks) > 1 else names
 
 
 _CODE_LINE = re.compile(

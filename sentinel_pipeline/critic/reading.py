@@ -3,7 +3,7 @@ parses.
 
 What was thought is parted from the answer first and is looked at by nobody who asks whether the
 answer is right. The verifier says the language where there is one; else the evidence in the row
-does. What this module does not do: judge whether the answer is right (``score``), or run anything.
+does. What this module does not do: decide whether the answer is right (``score``), or run anything.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def guess_language(answer: str, prompt: str = "", blocks: list[Fence] | None = N
     if blocks:
         tagged = next((block.language for block in blocks if block.language), None)
         if tagged:
-            return tagged if tagged in _KINDS else "text"  # type: ignore[return-value]
+            return tagged if tagged in _KINDS else "text"  # type: ignore[return-value]  # one of Kind
         return _by_shape(blocks[0].body, prompt) if not blocks[0].tag else "text"
     return _by_shape(head, prompt)
 

@@ -1,7 +1,7 @@
 """Loops, boilerplate, filler and invalid characters: what a model writes when it has nothing to say. Made for code.
 
 Ordinary code repeats itself in short lines and in regular tables, so only *consecutive* repetition counts, and only where
-it is long. What this module does not do: judge style, compare rows (``mix.dedup`` does), or read meaning.
+it is long. What this module does not do: score style, compare rows (``mix.dedup`` does), or read meaning.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ MIN_LOOP_CHARS = 80
 """A loop shorter than this may be a table, a drawing or an ordinary idiom."""
 MIN_REPEATS = 6
 MIN_RULE = 400
-"""A run of one or two characters that is longer is no ruled line."""
+"""A run of one or two characters that is longer is not a ruled line."""
 MAX_PERIOD = 24
 """Longest repeated unit that is looked for, in lines or words."""
 

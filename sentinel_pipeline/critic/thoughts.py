@@ -4,7 +4,7 @@ Known forms: ``<think>`` and its relatives (``<thinking>``, ``<thought>``, ``<re
 ``[THINK]``, ``<|begin_of_thought|>``, ``<|START_THINKING|>``, ``◁think▷``, ``<|inner_prefix|>``, a block that the chat template
 opened and the completion only closes, Harmony's channels. A thought stands at the beginning, where a model writes one; a tag that
 the answer merely names (in quotes, inline code, a fenced program, a sentence) parts nothing. A thought that never ends leaves no
-answer. What this module does not do: judge a thought, or read the answer (``extract`` does).
+answer. What this module does not do: score a thought, or read the answer (``extract`` does).
 """
 
 from __future__ import annotations
@@ -247,7 +247,7 @@ def _opening(text: str, at: int) -> _Mark | None:
         return None
     family = str(match.lastgroup).rpartition("_")[0]
     end = match.end()
-    while (again := _TAG.match(text, _BEFORE.match(text, end).end())) and again.lastgroup == match.lastgroup:  # type: ignore[union-attr]  # fmt: skip
+    while (again := _TAG.match(text, _BEFORE.match(text, end).end())) and again.lastgroup == match.lastgroup:  # type: ignore[union-attr]  # matches any text  # fmt: skip
         end = again.end()  # what a template opened, the model opened once more
     return _mark(text, family, True, match.start(), match.end())._replace(end=end)
 

@@ -167,7 +167,8 @@ def _forward(
         use_cache=True,
         logits_to_keep=1,
     )
-    return result.logits[:, -1].float()
+    logits: Tensor = result.logits[:, -1].float()
+    return logits
 
 
 def _left_padded(rows: list[list[int]], pad: int) -> tuple[Tensor, Tensor]:

@@ -23,7 +23,7 @@ from .decode import Fault
 from .task import CATEGORIES
 
 SHARES = dict(zip(CATEGORIES, (0.45, 0.20, 0.15, 0.10, 0.10)))
-"""Seed 000's data mix."""
+"""The data mix of the auto-critic plan."""
 Language = Literal["python", "typescript", "sql", "shell", "yaml", "json", "diff", "text"]
 Amount = Annotated[int, Meta(ge=0)]
 """Of rows or tokens: a mix may be counted in billions of them."""
@@ -106,10 +106,10 @@ class FieldMap:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SelfGenerated:
-    """Instructions and responses that the base model writes itself, without a chat template or a special token (seed 001)."""
+    """Instructions and responses that the base model writes itself, without a chat template or a special token (stage 1 plan)."""
 
     rows: Count = 5000
-    """Rows that the critic accepts; 5,000 to 10,000 in seed 001."""
+    """Rows that the critic accepts; 5,000 to 10,000 in the stage 1 plan."""
     attempts: Annotated[float, Meta(ge=1, le=LARGEST)] = 10.0
     """Instructions written for each row that is wanted, at most; what is missing then is said."""
     temperature: Sampled = 0.8
@@ -119,7 +119,7 @@ class SelfGenerated:
     near_duplicates: PositiveShare = 0.6
     """Jaccard similarity (words and pairs of words) to an instruction that is there from which another one is refused."""
     max_sentinels: PartialShare = 0.30
-    """Share of the raw sentinels that the model may follow, by the lower bound: one that follows more is no base model."""
+    """Share of the raw sentinels that the model may follow, by the lower bound: one that follows more is not a base model."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,7 +167,7 @@ class CategoryRule:
 class MixSpec:
     shares: dict[str, NotNegative] = field(default_factory=lambda: dict(SHARES))
     categories: dict[str, CategoryRule] = field(default_factory=dict)
-    """Rules for categories beyond seed 000's five, asked in this order before the general evidence."""
+    """Rules for categories beyond the auto-critic plan's five, asked in this order before the general evidence."""
     size: Amount | None = None
     """How much is wanted, in ``unit``; the most that the shares allow when absent."""
     unit: Literal["rows", "tokens"] = "rows"

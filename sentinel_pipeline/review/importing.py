@@ -271,7 +271,7 @@ def _approved(connection: Connection, fresh: dict[str, _Read]) -> None:
 
 
 def _changed(path: Path, row: _Read) -> Quarantined:
-    reason = f"changed: {row.record.id} is a card already, and this line says something else; the card stays as it is"
+    reason = f"changed: {row.record.id} is a card already, and this line has other content; the card is not changed"
     return quarantined(str(path), row.line, reason, json.dumps(row.record.to_json()))
 
 

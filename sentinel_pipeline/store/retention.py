@@ -93,7 +93,7 @@ def with_ancestors(home: Home, artifacts: Iterable[Artifact]) -> set[Path]:
 def _drafts(home: Home, oldest: float) -> Iterator[Removable]:
     for folder in home.runs.glob("*/*/.draft-*"):
         if _touched(folder) < oldest:
-            yield Removable(folder, _size(folder), "a draft that nobody went on with")
+            yield Removable(folder, _size(folder), "an abandoned draft")
 
 
 def _trash(home: Home) -> Iterator[Removable]:

@@ -359,8 +359,8 @@ def test_a_table_that_cannot_be_read_is_one_quarantined_line(
 ) -> None:
     path = tmp_path / "rows.csv"
     path.write_bytes(data)
-    ((_, said),) = outcome(path)
-    assert said.startswith(reason)
+    ((_, shown),) = outcome(path)
+    assert shown.startswith(reason)
 
 
 def test_a_document_over_several_lines_is_a_row(tmp_path: Path) -> None:
@@ -582,7 +582,7 @@ def _problems(path: Path, expect: dict[str, Any]) -> list[str]:
     reasons = [row.reason for row in rows if not isinstance(row, Candidate)]
     accepted = [row for row, labels in zip(good, label(good), strict=True) if labels.accepted.value]
     shown = "\n".join(turn.content for row in good for turn in (*row.messages, Message("assistant", row.completion)))  # fmt: skip
-    checks = {
+    checks: dict[str, Callable[[Any], bool]] = {
         "refuse": lambda value: not rows,
         "rows": lambda value: len(good) == value,
         "q": lambda value: len(reasons) == value,

@@ -19,8 +19,7 @@ from sentinel_pipeline.review.database import Database
 from sentinel_pipeline.review.importing import Imported, files_of, import_file
 from sentinel_pipeline.review.review_queue import ReviewQueue, User
 from sentinel_pipeline.review.schema import bodies, cards, quarantine
-
-from .material import ADD_ONE, SEED_RECORD, Clock, record, write_lines
+from sentinel_pipeline_tests.review.material import ADD_ONE, SEED_RECORD, Clock, record, write_lines
 
 ANN = User("ann", "reviewer")
 

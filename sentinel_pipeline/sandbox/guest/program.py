@@ -1,6 +1,6 @@
 """Running a whole program over its own standard input and output, as a forked, sealed process that dies afterwards.
 
-What it prints goes to a memory file that the judge made and reads; why it failed goes out as ``sample`` tells it. What this
+What it prints goes to a memory file that the harness made and reads; why it failed goes out as ``sample`` tells it. What this
 module does not do: know what the output should be.
 """
 
@@ -43,7 +43,7 @@ def run_program(code: bytes, out: int, output_bytes: int) -> NoReturn:
 def _wait_for_threads() -> None:
     threading = sys.modules.get("threading")
     if threading is not None:
-        threading._shutdown()
+        threading._shutdown()  # noqa: SLF001 -- what the interpreter calls at its end; no public name
 
 
 def _flush(*streams: Any) -> None:

@@ -28,11 +28,13 @@ from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, NoReturn, Protocol
+from typing import Any, NoReturn, Protocol, TypeVar
 
 from ..guest.codec import Malformed
 from ..guest.objects import BINARY, DATA, MUTABLE, ORDER, PROTOCOLS
 from .finding import Finding
+
+T = TypeVar("T")
 
 
 class Session(Protocol):
@@ -118,7 +120,7 @@ _PROVISIONAL = frozenset(
 
 @dataclass(slots=True)
 class Judged:
-    """What the judge knows of something of the candidate's."""
+    """What the harness knows of something of the candidate's."""
 
     session: Session
     target: str | int
@@ -153,7 +155,7 @@ class Judged:
 
 
 def judged(value: Any) -> Judged:
-    """The judge's knowledge of a mirror."""
+    """The harness's knowledge of a mirror."""
     known: Judged = object.__getattribute__(value, "_judge_")
     return known
 
@@ -181,7 +183,7 @@ def is_plain(value: Any) -> bool:
 
 def stands_in_tests(depth: int) -> bool:
     """Whether an attribute is read by the tests' own text (and not by ``getattr``, which may have a default)."""
-    frame = sys._getframe(depth + 1)
+    frame = sys._getframe(depth + 1)  # noqa: SLF001 -- documented; inspect.stack reads files at each call
     code = frame.f_code
     name = _OPNAMES[code.co_code[frame.f_lasti]] if frame.f_lasti >= 0 else ""
     return code.co_filename in TEST_FILES and name in ("LOAD_ATTR", "LOAD_METHOD")
@@ -234,7 +236,7 @@ def refusal(error: type[Exception], message: str) -> Exception:
     return raised
 
 
-def on_data(operation: Callable[..., Any], *values: Any) -> Any:
+def on_data(operation: Callable[..., T], *values: Any) -> T:
     """An operation of the interpreter's on data that came back. Where it fails, the data are to blame."""
     try:
         return operation(*values)
@@ -358,7 +360,7 @@ def _ask(remote: Any, operation: str, *args: Any) -> Any:
     return value
 
 
-def _exactly(remote: Any, kind: type, value: Any) -> Any:
+def _exactly(remote: Any, kind: type[T], value: Any) -> T:
     if type(value) is not kind:
         message = f"expected {kind.__name__}, got {type(value).__name__}"
         raise refusal(TypeError, message)
@@ -369,8 +371,7 @@ def _shown(remote: Any, operation: str) -> str:
     """Its text; once the tests are over nothing is asked any more, so that a reason costs nothing."""
     if judged(remote).session.closed:
         return "<object of the program>"
-    text: str = _exactly(remote, str, _ask(remote, operation))
-    return text
+    return _exactly(remote, str, _ask(remote, operation))
 
 
 def _text_list(value: Any) -> list[str]:
@@ -446,7 +447,7 @@ def _combine(name: str, left: Any, right: Any) -> Any:
             sides = (content, other) if remote is left else (other, content)
             return on_data(_BY_NAME[name], *sides)
         if name in ORDER:
-            message = f"{name} of an object of the program and a plain value is not asked"
+            message = f"{name} of an object of the program and a plain value is not supported"
             raise refusal(TypeError, message)
     target = target_of(left)
     if target is not None:
@@ -703,7 +704,7 @@ METHODS = {name: _guarded(method) for name, method in METHODS.items()}
 
 
 class Name(Remote):
-    """A global name that is no class: called as it stands; for everything else its value is fetched first."""
+    """A global name that is not a class: called as it stands; for everything else its value is fetched first."""
 
     __slots__ = ()
 
@@ -803,7 +804,7 @@ class Mirror(type):
     """The class of what stands for classes of the candidate's."""
 
     def __new__(cls, *_: Any, **__: Any) -> Any:
-        raise refusal(TypeError, "only the judge makes mirrors")
+        raise refusal(TypeError, "only the harness makes mirrors")
 
     @classmethod
     def __prepare__(cls, _name: str, bases: tuple[type, ...], /, **_: Any) -> Any:
@@ -906,7 +907,7 @@ class Drained:
     def __init__(self, session: Session, values: list[Any], end: str) -> None:
         self._session, self._items, self._end = session, iter(values), end
 
-    @property  # type: ignore[misc]
+    @property  # type: ignore[misc]  # what object declares as writable is only read here
     def __class__(self) -> type:
         return types.GeneratorType
 
@@ -970,7 +971,7 @@ def _dataclass_fields(fields: list[str]) -> dict[str, Any]:
     for name in fields:
         made[name] = dataclasses.field()
         made[name].name = name
-        made[name]._field_type = dataclasses._FIELD  # type: ignore[attr-defined]
+        made[name]._field_type = dataclasses._FIELD  # type: ignore[attr-defined]  # noqa: SLF001 -- its stub and its public names lack both
     return {"__dataclass_fields__": made}
 
 
@@ -1061,7 +1062,7 @@ def instance(session: Session, kind: Any, number: int, plain: Any) -> Any:
         return made
     if known.base == "error":
         raise Malformed("an exception is told in another way")
-    remote: Any = object.__new__(kind)  # type: ignore[arg-type]
+    remote: Any = object.__new__(kind)  # type: ignore[arg-type]  # the class was made at run time
     object.__setattr__(remote, "_judge_", fresh)
     return remote
 
