@@ -2,7 +2,7 @@
 
 A mark against training is never lost: the answer that it speaks of becomes no candidate. A mark that is neither a yes nor a no
 (``weight: 0.5``) is refused by name, because passing over it would train what nobody meant to be trained so. What this module
-does not do: know row shapes, or judge.
+does not do: know row shapes, or score.
 """
 
 from __future__ import annotations

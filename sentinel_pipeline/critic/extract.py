@@ -117,7 +117,8 @@ _LEADS_TO_CODE = re.compile(r"[A-Z][^\n]*:[ \t]*\n[ \t]*\n(?:[ ]{4}|\t)")
 
 
 def _of_indentation(blocks: list[Fence]) -> tuple[str, ...]:
-    return ("indented_block", "several_blocks") if len(blocks) > 1 else ("indented_block",)
+    names = ("indented_block", "prose_around_fence")
+    return (*names, "several_blocks") if len(blocks) > 1 else names
 
 
 _CODE_LINE = re.compile(

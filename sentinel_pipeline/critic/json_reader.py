@@ -42,9 +42,9 @@ class Extracted(NamedTuple):
     value: Any
     kind: str
     leniencies: tuple[str, ...] = ()
-    """Any of ``fenced``, ``unopened_fence``, ``unclosed_fence``, ``several_blocks``, ``prose_around_fence``, ``prose_around``,
-    ``several_values``, ``foreign_tag``, ``prompt_sign``, ``inline_code``, ``marker``, ``stop_token``,
-    ``tool_call``, and those of ``MENDED``."""
+    """Any of ``fenced``, ``tagged``, ``indented_block``, ``unopened_fence``, ``unclosed_fence``, ``several_blocks``,
+    ``prose_around_fence``, ``prose_around``, ``several_values``, ``foreign_tag``, ``prompt_sign``, ``inline_code``, ``marker``,
+    ``stop_token``, ``tool_call``, and those of ``MENDED``."""
     error: str | None = None
 
 

@@ -359,8 +359,8 @@ def test_a_table_that_cannot_be_read_is_one_quarantined_line(
 ) -> None:
     path = tmp_path / "rows.csv"
     path.write_bytes(data)
-    ((_, said),) = outcome(path)
-    assert said.startswith(reason)
+    ((_, shown),) = outcome(path)
+    assert shown.startswith(reason)
 
 
 def test_a_document_over_several_lines_is_a_row(tmp_path: Path) -> None:
