@@ -207,6 +207,36 @@ floor, and no file imports itself through others. Three front doors stand side b
 """
 
 
+PLACES = {
+    "base sentinels": "tasks/suites/sentinels.py",
+    "best-of-N pairs": "pairs/best_of_n.py",
+    "budget and cost": "costs.py",
+    "candidates import": "candidates/files.py",
+    "chat guard": "chat/guard.py",
+    "coverage": "rewards/coverage.py",
+    "critic label": "critic/labels.py",
+    "decision tree": "gates/decisions.py",
+    "entry point": "critic/entrypoint.py",
+    "format probe": "tasks/suites/format_probe.py",
+    "freezing": "training/freezing.py",
+    "kappa": "gates/effects.py",
+    "learning-rate check": "gates/curve_rules.py",
+    "length artifact": "bench/confounds.py",
+    "McNemar": "gates/statistics.py",
+    "optimizer checkpoints": "training/checkpoints.py",
+    "per-task eval reward": "gates/reward.py",
+    "Portuguese JSON reader": "critic/json_reader.py",
+    "power": "gates/power.py",
+    "release folder": "release/bundle.py",
+    "repair trace": "critic/repair.py",
+    "secrets": "critic/credentials.py",
+    "smoke": "tasks/suites/smoke.py",
+    "stop rule": "gates/window_rules.py",
+    "unified diff": "critic/scorers/patch_applies.py",
+}
+"""What people look for, and the file to open first."""
+
+
 def room_arrows() -> dict[str, set[str]]:
     """Room -> rooms that it imports. The package's own face is no room."""
     rooms: dict[str, set[str]] = {room(path): set() for path in MODULES if room(path) != "__init__"}
@@ -268,6 +298,10 @@ def architecture_page() -> str:
         for name in sorted(name for name in rooms if name in drawn):
             there = ", ".join(f"`{target}`" for target in sorted(arrows_of[name])) or "–"
             lines.append(f"| {number} | `{name}` | {first_sentence(name)} | {there} |")
+    lines += ["", "## Where to look", "", "| what | file |", "|---|---|"]
+    for noun, place in PLACES.items():
+        assert (PACKAGE / place).is_file(), f"{noun}: there is no {place}"
+        lines.append(f"| {noun} | [`{place}`](../sentinel_pipeline/{place}) |")
     return "\n".join(lines) + "\n"
 
 

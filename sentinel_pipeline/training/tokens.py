@@ -45,7 +45,8 @@ class TokenReport:
     too_long: int
     """Rows over ``max_length``: dropped, none is truncated."""
     fully_masked: int
-    """Rows without a token to train (an empty completion): dropped."""
+    """Rows without a token to train: an empty completion, or one whose text names the stop token, which would become the
+    real one and teach to stop there. Dropped."""
     stop_trained: int
     """Kept rows whose last trained token is the stop token."""
     prefix_differs: int
@@ -187,9 +188,9 @@ def _rendered(
         return None
     answer, stop_part, _ = whole[len(prompt_text) :].rpartition(stop)
     # What the template writes after the stop token (a line break) is never generated, so it is not trained either.
-    return prompt_text, (
-        answer + stop_part if stop_part else whole[len(prompt_text) :]
-    ) if completion[-1]["content"] else ""
+    if not completion[-1]["content"] or any(stop in str(turn["content"]) for turn in completion):
+        return prompt_text, ""
+    return prompt_text, answer + stop_part if stop_part else whole[len(prompt_text) :]
 
 
 def _turns(value: Any) -> list[dict[str, Any]]:

@@ -46,6 +46,16 @@ def test_the_completion_and_its_stop_token_are_trained_and_nothing_else(
     assert prepared.report.stop_trained == prepared.report.kept == 1
 
 
+def test_an_answer_that_names_the_stop_token_is_not_trained(tmp_path: Path, tokenizer: Any) -> None:
+    """As token ids it would be the real one, and teach to stop in the middle."""
+    good = [(f"Say {number}.", f"It is {number}.") for number in range(5)]
+    named = ("What ends a turn?", "The mark `<|im_end|>` does, as in every template.")
+    prepared = prepare_rows(rows_file(tmp_path, *good, named), tokenizer, 256)
+    report = prepared.report
+    assert (report.rows, report.kept, report.fully_masked) == (6, 5, 1)
+    assert all(row.labels.count(tokenizer.eos_token_id) == 1 for row in prepared.rows)
+
+
 def test_training_reads_the_very_prompt_that_generation_feeds(
     tmp_path: Path, tokenizer: Any
 ) -> None:
