@@ -164,7 +164,7 @@ def _turns(*roles: str) -> list[dict[str, Any]]:
                     *_turns("assistant"),
                 ]
             },
-            "field: messages[0].content: holds parts",
+            "field: messages[0].content: has parts",
         ),
         ({"messages": _turns("user", "assistant"), "tools": "{"}, "field"),
     ],
