@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from graphlib import CycleError, TopologicalSorter
@@ -173,6 +174,18 @@ def test_tests_and_benchmarks_import_by_absolute_names() -> None:
         if isinstance(node, ast.ImportFrom) and node.level
     ]
     assert relative == []
+
+
+def test_every_waiver_of_types_says_which_one_and_why() -> None:
+    """That none is left over, mypy (``warn_unused_ignores``) and ruff (RUF100) hold."""
+    waived = re.compile(r"# type: ignore(?!\[[a-z, -]+\]  # (?!noqa|fmt))")
+    bare = [
+        f"{path.relative_to(PACKAGE.parent)}:{number}: {line.strip()}"
+        for path in (*MODULES, *OUTSIDE)
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1)
+        if waived.search(line) and "re.compile" not in line
+    ]
+    assert bare == []
 
 
 def test_importing_the_definitions_loads_no_heavy_library() -> None:

@@ -36,9 +36,9 @@ def raw_candidates(
         if task.reference.strip():
             yield reference(task)
             yield from corrupted((task,), spec.corrupted_share, seed)
-    yield from read_files(spec.files, root=root)
+    yield from read_files(spec.files, root=root, maps=spec.map)
     for source in spec.hub:
-        yield from read_hub(source.name, source.split, limit=source.limit, root=root)
+        yield from read_hub(source.name, source.split, limit=source.limit, root=root, maps=spec.map)
 
 
 def reference(task: Task) -> Candidate:

@@ -19,6 +19,9 @@ _OPENING = re.compile(r"[{\[]")
 _WHOLE = re.compile(r"\s*(?:\{|\[\s*[\[{\"])")
 """A text that begins so is meant as one value: what is whole inside a broken one is not the answer."""
 
+_FORM = re.compile(r"""\{[^{}"']{0,40}["'][^{}<>]{0,80}<[^\W\d][\w |,/-]{0,60}>[^{}]{0,2000}\}""")
+"""A flat object with a placeholder in the place of a value: ``{"name": <text>}``."""
+
 JsonReading = Literal["strict", "mend", "repair"]
 """``strict`` takes JSON only, ``mend`` what is almost JSON, ``repair`` also closes what was cut off."""
 
@@ -39,9 +42,9 @@ class Extracted(NamedTuple):
     value: Any
     kind: str
     leniencies: tuple[str, ...] = ()
-    """Any of ``fenced``, ``unopened_fence``, ``unclosed_fence``, ``several_blocks``, ``prose_around_fence``, ``prose_around``,
-    ``several_values``, ``foreign_tag``, ``prompt_sign``, ``inline_code``, ``marker``, ``stop_token``,
-    ``tool_call``, and those of ``MENDED``."""
+    """Any of ``fenced``, ``tagged``, ``indented_block``, ``unopened_fence``, ``unclosed_fence``, ``several_blocks``,
+    ``prose_around_fence``, ``prose_around``, ``several_values``, ``foreign_tag``, ``prompt_sign``, ``inline_code``, ``marker``,
+    ``stop_token``, ``tool_call``, and those of ``MENDED``."""
     error: str | None = None
 
 
@@ -145,7 +148,9 @@ def json_in_prose(
             if reading == "strict" and position == 0 and _WHOLE.match(text):
                 return whole
             position = start.end()
-            if first is None and match.meant:
+            if first is None and match.meant and (form := _FORM.match(text, start.start())):
+                position = form.end()  # the form of an answer, not the answer
+            elif first is None and match.meant:
                 return whole if reading == "strict" else whole._replace(error=match.error)
             error = match.error if first is None and reading != "strict" else error
         else:

@@ -13,7 +13,7 @@ import re
 from ..records import Verifier
 from . import syntax
 from .extract import MAX_CHARS, Kind, extract_parted
-from .fences import Fence, fences
+from .fences import Fence, fences, tagged_blocks
 from .json_reader import MENDED
 from .scorers import scorer_of
 from .scorers.scorer import Reading, parses
@@ -85,6 +85,7 @@ def guess_language(answer: str, prompt: str = "", blocks: list[Fence] | None = N
     head = answer[:SEARCHED]
     if blocks is None:
         blocks = fences(head)
+    blocks = blocks or tagged_blocks(head)
     if blocks:
         tagged = next((block.language for block in blocks if block.language), None)
         if tagged:

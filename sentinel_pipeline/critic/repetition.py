@@ -10,6 +10,8 @@ import re
 from collections import Counter
 from collections.abc import Hashable, Sequence
 
+from .mentions import only_named
+
 _INVALID = re.compile(
     "[\x00-\x08\x0b\x0e-\x1f\x7f\ufffd\ufffe\uffff\ud800-\udfff\u202a-\u202e\u2066-\u2069]"
 )
@@ -57,9 +59,9 @@ def invalid_text(text: str) -> str | None:
     if match:
         return f"invalid_character: U+{ord(match[0]):04X} at character {match.start()}"
     if "<" in text or "[" in text:
-        special = _SPECIAL.search(text)
-        if special and text[special.end() :].strip():
-            return f"special_token: {special[0]} at character {special.start()}"
+        for special in _SPECIAL.finditer(text):
+            if text[special.end() :].strip() and not only_named(text, *special.span()):
+                return f"special_token: {special[0]} at character {special.start()}"
     return None
 
 
@@ -98,7 +100,7 @@ def _word_loop(words: list[str]) -> str | None:
 
 
 def _often(items: list[str], grams: Sequence[Hashable]) -> bool:
-    """Whether some gram stands often enough for a loop; cheap where few items stand twice, as in most texts."""
+    """Whether some gram stands often enough for a loop; cheap where few items repeat, as in most texts."""
     if len(items) - len(set(items)) < MIN_REPEATS - 2:
         return False
     spare = len(grams) - len(set(grams))

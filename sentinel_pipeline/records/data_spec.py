@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta
 
@@ -51,6 +51,60 @@ class HubSource:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FieldMap:
+    """Names of the fields of rows that are of no known shape."""
+
+    NEEDED: ClassVar[frozenset[str]] = frozenset(
+        {"prompt", "response", "completion", "messages", "chosen", "rejected"}
+    )
+    """Fields that a row of the map has to have."""
+    KNOWN: ClassVar[tuple[str, ...]] = (
+        "prompt",
+        "context",
+        "system",
+        "response",
+        "completion",
+        "messages",
+        "chosen",
+        "rejected",
+        "tools",
+        "tests",
+        "entry_point",
+        "setup",
+        "verifier",
+        "category",
+        "task_id",
+        "reasoning_content",
+        "train",
+    )
+
+    source: Annotated[str, Meta(min_length=1)]
+    """The rows' source, ``file:NAME`` or ``hub:NAME``; ``*`` and ``?`` stand for any characters."""
+    fields: dict[str, str]
+    """Name here -> name there; ``meta.answer`` is a field within a field. ``train`` says whether a row is trained on."""
+    role: str | None = None
+    """The field of a turn that says who speaks."""
+    content: str | None = None
+    """The field of a turn that holds what is said."""
+    roles: dict[str, Literal["system", "user", "assistant", "tool"]] = field(default_factory=dict)
+    """Speaker there -> role here."""
+
+    def check(self) -> None:
+        """Names are known, and the row can be read: a conversation, or a request and an answer."""
+        for name in self.fields:
+            if name not in self.KNOWN:
+                raise Fault("unknown name", f"fields.{name}", did_you_mean(name, self.KNOWN))
+        names = self.fields.keys()
+        answered = names & {"response", "completion"} or names >= {"chosen", "rejected"}
+        if "messages" not in names and not ("prompt" in names and answered):
+            raise Fault(
+                "names neither messages nor a prompt with its response",
+                "fields",
+                "Name the field of messages, or those of prompt and response.",
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SelfGenerated:
     """Instructions and responses that the base model writes itself, without a chat template or a special token (stage 1 plan)."""
 
@@ -75,6 +129,8 @@ class CandidatesSpec:
     files: tuple[str, ...] = ()
     """Files or folders, relative to the project's root."""
     hub: tuple[HubSource, ...] = ()
+    map: tuple[FieldMap, ...] = ()
+    """Names of fields, for files and data sets whose rows are of no known shape; the first that fits a source counts."""
     self_generated: SelfGenerated | None = None
     """Absent: the base model writes no rows."""
 

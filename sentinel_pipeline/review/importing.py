@@ -19,6 +19,7 @@ from sqlalchemy import Connection, insert, select, update
 from ..candidates.decode import MAX_LINE_BYTES, decode_line, quarantined
 from ..candidates.files import Line, lines
 from ..candidates.shapes import RowRefused
+from ..candidates.turns import plain_turns
 from ..critic.hygiene import no_secret
 from ..errors import BadInput, Infrastructure
 from ..records import Quarantined
@@ -134,13 +135,28 @@ def _read(line: Line, path: Path, tasks: dict[str, ReviewTask]) -> _Read | Quara
     try:
         if line.length > MAX_LINE_BYTES:
             raise RowRefused("too_long", f"{line.length} bytes, the most is {MAX_LINE_BYTES}")
-        record = SftCandidate.from_json(decode_line(line.data, ended=line.ended))
+        record = SftCandidate.from_json(_plain(decode_line(line.data, ended=line.ended)))
         _clean(record)
     except RowRefused as error:
         return quarantined(str(path), line.number, error.reason, line.data)
     except ValueError as error:
         return quarantined(str(path), line.number, f"record: {error}", line.data)
     return _Read(record, tasks.get(record.task_id), fingerprint(record), line.number)
+
+
+def _plain(data: Any) -> Any:
+    """A record whose prompt is written as the critic reads rows: calls of tools, their results and parts as text.
+
+    Raises:
+        ValueError: a turn holds what has no form as text and would be lost.
+    """
+    turns = data.get("prompt_messages") if isinstance(data, dict) else None
+    if not isinstance(turns, list):
+        return data
+    try:
+        return data | {"prompt_messages": plain_turns(turns)}
+    except ValueError as error:
+        raise ValueError(f"prompt_{error}") from error
 
 
 def _clean(record: SftCandidate) -> None:

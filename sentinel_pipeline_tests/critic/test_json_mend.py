@@ -56,6 +56,10 @@ READ: dict[str, tuple[str, Any, tuple[str, ...]]] = {
     "prose": ('Claro: {"a": 4,5} pronto', {"a": 4.5}, ("prose_around", "decimal_comma")),
     "a set of words in prose": ('O {objeto} é {"a": 1}', {"a": 1}, ("prose_around",)),
     "two objects": ('{"a": 4,5} {"b": 1}', {"a": 4.5}, ("prose_around", "decimal_comma", "several_values")),
+    "the form, then the answer": (
+        'Form: {"a": <text>, "b": <int>}\nAnswer: {"a": "x", "b": 2}', {"a": "x", "b": 2}, ("prose_around",),
+    ),
+    "a hexadecimal escape": (r'{"a": "\x41 it\'s"}', {"a": "A it's"}, ("odd_escape",)),
     "a footnote": ('Veja [1]: {"a": 1}', {"a": 1}, ("prose_around", "several_values")),
     "a number alone": ("R$ 1.234,50", 1234.5, ("thousands_separator", "decimal_comma", "currency")),
     "a stop token": ('{"a": 4,5}<|im_end|>', {"a": 4.5}, ("decimal_comma", "stop_token")),

@@ -102,7 +102,9 @@ def test_until_takes_an_asset_or_a_stage_and_all_that_it_needs() -> None:
 
 @pytest.mark.parametrize("asset", ["grpo", "grpo_report", "chat_clearance"])
 def test_until_knows_no_asset_that_the_recipes_run_does_not_make(asset: str) -> None:
-    with pytest.raises(BadInput, match=f"unknown asset '{asset}': not an asset or stage of recipe mine"):
+    with pytest.raises(
+        BadInput, match=f"unknown asset '{asset}': not an asset or stage of recipe mine"
+    ):
         run_of("sft", "dpo", until=asset)
 
 

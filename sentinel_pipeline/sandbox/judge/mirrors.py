@@ -971,7 +971,7 @@ def _dataclass_fields(fields: list[str]) -> dict[str, Any]:
     for name in fields:
         made[name] = dataclasses.field()
         made[name].name = name
-        made[name]._field_type = dataclasses._FIELD  # type: ignore[attr-defined]  # noqa: SLF001 -- its stub and its public names lack both
+        made[name]._field_type = dataclasses._FIELD  # type: ignore[attr-defined]  # in no stub  # noqa: SLF001 -- no public name
     return {"__dataclass_fields__": made}
 
 
