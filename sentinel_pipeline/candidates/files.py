@@ -29,7 +29,7 @@ _PLAIN = (".jsonl", ".ndjson", ".json", ".csv", ".tsv")
 _PACKED = ("", ".gz", ".zst")
 SUFFIXES = (*(name + packed for packed in _PACKED for name in _PLAIN), ".parquet")
 MAX_ARRAY_BYTES = 256 * 2**20
-"""Of a file whose rows are no lines, unpacked."""
+"""Of a file whose rows are not lines, unpacked."""
 _LOOKED_AT = 65536
 """Bytes of a file's beginning that say whether its rows are lines."""
 _BROKEN = (EOFError, zlib.error, gzip.BadGzipFile)

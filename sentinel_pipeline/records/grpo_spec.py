@@ -74,7 +74,7 @@ class GrpoSpec(StageSpec):
     loss_type: Literal["dr_grpo", "dapo", "grpo", "bnpo"] = "dr_grpo"
     """TRL's default is ``dapo``: Dr. GRPO has to be asked for."""
     scale_rewards: Literal["none", "group", "batch"] = "none"
-    """``none`` is the seed's ``False``: advantages are not divided by a group's standard deviation."""
+    """``none`` is the V4.1 handoff's ``False``: advantages are not divided by a group's standard deviation."""
     beta: Annotated[float, Meta(ge=0, le=1000)] = 0.0
     """Weight of the divergence from the reference; at 0 TRL logs none."""
     temperature: Positive = 1.0

@@ -52,7 +52,7 @@ class SftCandidate:
     tokens_per_sec: NotNegative | None
 
     def to_json(self) -> dict[str, Any]:
-        """The record with the seed's keys in the seed's order."""
+        """The record with the labelling request's keys, in its order."""
         rest = {name: getattr(self, name) for name in self.__slots__}
         return rest | {"prompt_messages": [turn.to_dict() for turn in self.prompt_messages]}
 
