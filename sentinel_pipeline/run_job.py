@@ -140,20 +140,22 @@ def write_instructions(
     progress.note(
         f"chat template None, none of {guards.special_tokens} special tokens in plain text: verified"
     )
-    ends = sorted({str(tokenizer.convert_ids_to_tokens(one)) for one in special_tokens(tokenizer)})
+    ends = sorted(
+        {str(tokenizer.convert_ids_to_tokens(token)) for token in special_tokens(tokenizer)}
+    )
     writer = Writer(
         engine=_load_engine(job.model, job.engine, tokenizer), spec=job.spec, shares=job.shares, seed=job.seed,
         batch_size=job.batch_size, ends=ends, judge=critic_judge(job.critic),
     )  # fmt: skip
     counted = 0
 
-    def told(kept: int, tried: int, tokens: int) -> None:
+    def report_progress(accepted: int, tried: int, tokens: int) -> None:
         nonlocal counted
-        progress.update(kept, job.spec.rows, tokens=tokens - counted, attempts=tried)
+        progress.update(accepted, job.spec.rows, tokens=tokens - counted, attempts=tried)
         counted = tokens
         interrupts.stop_if_asked(tried)
 
-    writer.write(job.logs / "rounds.jsonl", told)
+    writer.write(job.logs / "rounds.jsonl", report_progress)
     return {"kind": job.kind, "tokens": writer.tokens, **summary(writer.attempts, job.spec)}
 
 
@@ -171,11 +173,13 @@ def answer_suites(job: AnswerJob, progress: Progress, interrupts: Interrupts) ->
     }
     engine = _engine(job)
     cache = AnswerCache(job.cache, job.model_hash) if job.cache and job.model_hash else None
-    total, before, generated = sum(len(prompts) for prompts in suites.values()), 0, 0
+    total = sum(len(prompts) for prompts in suites.values())
+    before = 0
+    generated = 0
     for name, prompts in suites.items():
         counted = 0
 
-        def told(done: int, _: int, tokens: int, before: int = before) -> None:
+        def report_progress(done: int, _: int, tokens: int, before: int = before) -> None:
             nonlocal counted
             progress.update(before + done, total, tokens=tokens - counted)
             counted = tokens
@@ -184,8 +188,9 @@ def answer_suites(job: AnswerJob, progress: Progress, interrupts: Interrupts) ->
         decoding = replace(
             job.decoding, prompt_format=PROMPT_FORMATS.get(name, job.decoding.prompt_format)
         )
-        answer_by(engine, prompts, decoding, job.logs / f"{name}.jsonl", told, cache)
-        before, generated = before + len(prompts), generated + counted
+        answer_by(engine, prompts, decoding, job.logs / f"{name}.jsonl", report_progress, cache)
+        before += len(prompts)
+        generated += counted
     return {"kind": job.kind, "items": total, "tokens": generated}
 
 

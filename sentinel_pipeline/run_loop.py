@@ -96,11 +96,14 @@ class Watcher:
     """Follows a run's event log from a thread and writes stage and check events; remembers the first failure."""
 
     def __init__(self, instance: dg.DagsterInstance, run_id: str, events: Events) -> None:
-        self._instance, self._run_id, self._events = instance, run_id, events
+        self._instance = instance
+        self._run_id = run_id
+        self._events = events
         self._started: dict[str, float] = {}
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._follow, daemon=True)
-        self.exit_code, self.message = EXIT_FAILED, ""
+        self.exit_code = EXIT_FAILED
+        self.message = ""
 
     def __enter__(self) -> "Watcher":
         self._thread.start()
@@ -146,7 +149,8 @@ class Watcher:
         data = event.step_failure_data
         if self.message:
             return
-        code, self.message = failure_code(data), failure_message(data)
+        code = failure_code(data)
+        self.message = failure_message(data)
         self.exit_code = code
 
 

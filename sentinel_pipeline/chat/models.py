@@ -120,7 +120,9 @@ def made_stages(home: Home, recipe: Recipe) -> list[str]:
     store = Store.reading(home, recipe.name)
     checkpoints = {stage.name: store.find(stage.checkpoint) for stage in recipe.chain}
     return [
-        name for name, made in checkpoints.items() if made is not None and not skipped_reason(made)
+        name
+        for name, checkpoint in checkpoints.items()
+        if checkpoint is not None and not skipped_reason(checkpoint)
     ]
 
 

@@ -50,7 +50,7 @@ def gather(store: Store, recipe: Recipe, stage: str | None) -> Evidence:
         Infrastructure: the report's bytes are not those of its manifest.
     """
     stage = stage or _last(store, recipe)
-    names = [one.name for one in recipe.chain]
+    names = [stage.name for stage in recipe.chain]
     if stage not in names:
         raise BadInput(
             f"{stage!r} is not a stage that {recipe.name} trains.",
@@ -86,7 +86,11 @@ def gather(store: Store, recipe: Recipe, stage: str | None) -> Evidence:
 
 def _last(store: Store, recipe: Recipe) -> str:
     checkpoints = {stage.name: store.find(stage.checkpoint) for stage in recipe.chain}
-    stages = [name for name, made in checkpoints.items() if made and not skipped_reason(made)]
+    stages = [
+        name
+        for name, checkpoint in checkpoints.items()
+        if checkpoint and not skipped_reason(checkpoint)
+    ]
     if not stages:
         raise BadInput(
             f"{recipe.name} has no tuned checkpoint yet.",

@@ -86,10 +86,13 @@ class _Batch:
     """One run over an input: what is out, what is done, what comes next."""
 
     def __init__(self, grader: Grader, programs: Iterator[Program]) -> None:
-        self.grader, self.programs = grader, programs
+        self.grader = grader
+        self.programs = programs
         self.done: dict[int, Result] = {}
         self.again: deque[Ticket] = deque()
-        self.taken, self.given, self.exhausted = 0, 0, False
+        self.taken = 0
+        self.given = 0
+        self.exhausted = False
 
     def results(self) -> Iterator[Result]:
         while True:

@@ -25,7 +25,8 @@ class RayGrader:
     def __init__(
         self, *, limits: Limits = DEFAULT_LIMITS, require_isolation: Level | None = None
     ) -> None:
-        self.limits, self.require_isolation = limits, require_isolation
+        self.limits = limits
+        self.require_isolation = require_isolation
 
     def __enter__(self) -> RayGrader:
         return self

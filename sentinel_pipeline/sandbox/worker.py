@@ -115,8 +115,12 @@ class Worker:
         self.out.append(ticket)
         program = ticket.program
         verifier = program.verifier
-        told = verifier_to_json(verifier) if isinstance(verifier, ShellEffect) else _told(verifier)
-        self._write({"code": program.code, "verifier": told, "limits": _limits(ticket.limits)})
+        verifier_text = (
+            verifier_to_json(verifier) if isinstance(verifier, ShellEffect) else _told(verifier)
+        )
+        self._write(
+            {"code": program.code, "verifier": verifier_text, "limits": _limits(ticket.limits)}
+        )
 
     def receive(self) -> list[tuple[Ticket, Result]]:
         """The results that have arrived, at least a part of one.
@@ -172,8 +176,8 @@ class Worker:
 
 def _packages() -> str | None:
     """The folder where DuckDB is installed: the judge sees no installed packages, and a bare interpreter none at all."""
-    found = find_spec("duckdb")
-    return str(Path(found.origin).parents[1]) if found and found.origin else None
+    spec = find_spec("duckdb")
+    return str(Path(spec.origin).parents[1]) if spec and spec.origin else None
 
 
 def _tests_too_slow(ticket: Ticket) -> Result:

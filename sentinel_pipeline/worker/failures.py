@@ -45,7 +45,8 @@ def read_failure(job_file: Path) -> Failure | None:
     """What the last run of a job said when it gave up; None when it said nothing (it was killed, or it is done)."""
     try:
         data = json.loads(failure_path(job_file).read_text(encoding="utf-8"))
-        code, message = data["exit_code"], str(data["message"])
+        code = data["exit_code"]
+        message = str(data["message"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
     codes = (EXIT_FAILED, EXIT_BAD_INPUT, EXIT_GATE, EXIT_INFRASTRUCTURE)

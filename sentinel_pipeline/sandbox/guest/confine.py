@@ -29,7 +29,8 @@ LAYERS = (
 OUTER_USER = 1_999_000_001
 """The user that candidates become where the caller is root: owns nothing, is nobody's account."""
 INNER_USER = 1000
-PYTHON_FOLDER, SHELL_FOLDER = "/tmp", "/work"
+PYTHON_FOLDER = "/tmp"
+SHELL_FOLDER = "/work"
 _LIBRARIES = ("/lib", "/lib64", "/usr/lib", "/usr/lib64")
 _ARCHITECTURE_LIBRARIES = "/usr/lib/*-linux-gnu*"
 """Where shared libraries lie on Debian's relatives; there, nothing else of ``/usr/lib`` is shown."""
@@ -49,12 +50,12 @@ _NO_ROOT_LOCKED = 3
 
 def standard_library() -> list[str]:
     """The folders of the running interpreter's standard library."""
-    found = {
+    folders = {
         os.path.realpath(path)
         for path in (os.path.dirname(os.__file__), *sys.path)
         if os.path.isdir(path)
     }
-    return sorted(path for path in found if "-packages" not in path)
+    return sorted(path for path in folders if "-packages" not in path)
 
 
 def enter_namespaces(layers: set[str], keep: int) -> None:
@@ -84,12 +85,15 @@ _LIFELINE: list[int] = []
 
 
 def _map_users(child: int) -> None:
-    user, group = os.geteuid(), os.getegid()
+    user = os.geteuid()
+    group = os.getegid()
     if user == 0:
         text = f"0 0 1\n{INNER_USER} {OUTER_USER} 1\n"
-        users, groups = text, text
+        users = text
+        groups = text
     else:
-        users, groups = f"{INNER_USER} {user} 1\n", f"{INNER_USER} {group} 1\n"
+        users = f"{INNER_USER} {user} 1\n"
+        groups = f"{INNER_USER} {group} 1\n"
         _write(f"/proc/{child}/setgroups", "deny")
     _write(f"/proc/{child}/uid_map", users)
     _write(f"/proc/{child}/gid_map", groups)
@@ -198,7 +202,9 @@ def _mask_packages(root: str, sources: list[str]) -> None:
     masked: set[str] = set()
     for path in sources:
         for pattern in ("*-packages", "*/*-packages"):
-            masked.update(os.path.realpath(found) for found in glob.glob(f"{root}{path}/{pattern}"))
+            masked.update(
+                os.path.realpath(folder) for folder in glob.glob(f"{root}{path}/{pattern}")
+            )
     for path in sorted(masked):
         if os.path.isdir(path) and path.startswith(root + "/"):
             kernel.mount(

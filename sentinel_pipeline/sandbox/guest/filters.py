@@ -70,21 +70,22 @@ def _search(rules: list[tuple[int, Rule]], default: int) -> Rule:
         ((number, rule),) = rules
         return [(_EQUAL, 0, len(rule), number), *rule, (_RETURN, 0, 0, default)]
     middle = len(rules) // 2
-    below, above = _search(rules[:middle], default), _search(rules[middle:], default)
+    below = _search(rules[:middle], default)
+    above = _search(rules[middle:], default)
     if len(below) < 256:
         return [(_AT_LEAST, len(below), 0, rules[middle][0]), *below, *above]
     return [(_AT_LEAST, 0, 1, rules[middle][0]), (_JUMP, 0, 0, len(below)), *below, *above]
 
 
 def _assemble(rules: dict[str, Rule], default: int, plain: tuple[int, ...] = ()) -> bytes:
-    known = tables.numbers()
+    numbers = tables.numbers()
     code: Rule = [
         (_LOAD, 0, 0, 4),
         (_EQUAL, 1, 0, tables.audit_architecture()),
         (_RETURN, 0, 0, _KILL),
         (_LOAD, 0, 0, 0),
     ]
-    judged = {known[name]: rule for name, rule in rules.items() if name in known}
+    judged = {numbers[name]: rule for name, rule in rules.items() if name in numbers}
     judged |= {number: _always(_ALLOW) for number in plain}
     code += _search(sorted(judged.items()), default)
     return b"".join(struct.pack("<HBBI", *line) for line in code)
@@ -116,13 +117,14 @@ def for_python_zygote() -> bytes:
 
 def for_python_sample() -> bytes:
     """On top of the zygote's: one process (threads allowed), signals to itself only, no descriptor passing."""
-    refuse, own = _always(_REFUSE), (_PID_MARK,)
+    refuse = _always(_REFUSE)
+    own_pid = (_PID_MARK,)
     rules = {
         "clone": _with_bits(0, _THREAD),
         "fork": refuse,
         "vfork": refuse,
-        "kill": _one_of(0, own),
-        "tgkill": _one_of(0, own),
+        "kill": _one_of(0, own_pid),
+        "tgkill": _one_of(0, own_pid),
         "prlimit64": _one_of(0, (0, _PID_MARK)),
         "sched_setaffinity": _one_of(0, (0, _PID_MARK)),
         "prctl": _one_of(0, (3, 15, 16, 39)),

@@ -99,8 +99,8 @@ class Handles:
         bases: list[Any] = []
         for parent in _bases_of(kind):
             if level < _LEVELS and parent is not object:
-                known = _where(parent)
-                bases.append(known if known else self.describe(parent, level + 1))
+                library_name = _where(parent)
+                bases.append(library_name if library_name else self.describe(parent, level + 1))
         return [
             self.number(kind),
             (_where(kind) or _name_of(kind))[:100],
@@ -117,27 +117,27 @@ class Handles:
             return looked
         self.number(kind)  # alive, so that its id stays its own
         names: dict[str, Any] = {}
-        own: dict[str, Any] = {}
+        own_names: dict[str, Any] = {}
         base = ""
         for parent in reversed(_mro_of(kind)[:-1]):
             names.update(_dict_of(parent))
             if _name_of(parent) in (*DATA, *MUTABLE) and _where(parent):
                 base = _name_of(parent)
-                own.clear()
+                own_names.clear()
             elif parent is Exception:
                 base = "error"
             else:
-                own.update(_dict_of(parent))
+                own_names.update(_dict_of(parent))
         if not base:
             base = next((_name_of(parent) for parent in _mro_of(kind) if _is_known(parent)), "")
         if base in DATA:
-            names = own  # everything else is done with the plain value
+            names = own_names  # everything else is done with the plain value
         mask = sum(1 << at for at, name in enumerate(PROTOCOLS) if names.get(name) is not None)
         if "__hash__" not in names:
             mask |= 1 << PROTOCOLS.index("__hash__")  # object's own
         fields = names.get("_fields") if base == "tuple" else names.get("__dataclass_fields__")
         shown = [str(name) for name in fields or ()][:_NAMES]
-        adds = any(not name.startswith("__") for name in own)
+        adds = any(not name.startswith("__") for name in own_names)
         looked = self.classes[id(kind)] = (mask, base, shown, adds)
         return looked
 

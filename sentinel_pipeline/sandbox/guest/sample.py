@@ -33,7 +33,8 @@ class Sample:
         self.handles = objects.Handles()
         self.module = ModuleType(MODULE_NAME)
         self.incoming = -1
-        self.head, self.parts = b"", ["", "", ""]
+        self.head = b""
+        self.parts = ["", "", ""]
 
     def resolve(self, content: Any) -> Any:
         """What a handle from the judge stands for: an object kept here, a global of the program, a function of the tests, or
@@ -205,12 +206,13 @@ def _syntax(error: Exception) -> str:
 
 
 def _line(error: BaseException) -> int | None:
-    found, step = None, error.__traceback__
+    line = None
+    step = error.__traceback__
     while step is not None:
         if step.tb_frame.f_code.co_filename == FILE_NAME:
-            found = step.tb_lineno
+            line = step.tb_lineno
         step = step.tb_next
-    return found
+    return line
 
 
 def write_all(descriptor: int, data: bytes) -> None:

@@ -170,7 +170,8 @@ def _prepare(files: dict[str, str]) -> None:
 
 
 def _limit(job: Job) -> None:
-    memory, seconds = job.memory_mib * _MIB, int(job.cpu_seconds) + 1
+    memory = job.memory_mib * _MIB
+    seconds = int(job.cpu_seconds) + 1
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
 
@@ -178,8 +179,9 @@ def _limit(job: Job) -> None:
 def _follow(child: int, job: Job, started: float, out: int, err: int) -> tuple[list[str], int]:
     """Collect both streams until the command's first process ends; kill it at the wall limit or the output limit."""
     process = os.pidfd_open(child)
-    kept: dict[int, bytearray] = {out: bytearray(), err: bytearray()}
-    bounds, why = {out: job.output_kib * 1024 + 1, err: _ERROR_BYTES}, ENDED
+    collected: dict[int, bytearray] = {out: bytearray(), err: bytearray()}
+    bounds = {out: job.output_kib * 1024 + 1, err: _ERROR_BYTES}
+    why = ENDED
     poll = select.poll()
     for descriptor in (process, out, err):
         poll.register(descriptor, select.POLLIN)
@@ -193,16 +195,16 @@ def _follow(child: int, job: Job, started: float, out: int, err: int) -> tuple[l
         ended = process in ready
         for descriptor in (out, err):
             if (ended or descriptor in ready) and not _take(
-                descriptor, kept[descriptor], bounds[descriptor]
+                descriptor, collected[descriptor], bounds[descriptor]
             ):
                 poll.unregister(descriptor) if not ended else None
-        if len(kept[out]) >= bounds[out]:
+        if len(collected[out]) >= bounds[out]:
             os.kill(child, signal.SIGKILL)
     os.close(process)
-    return [bytes(kept[out]).decode("latin-1"), bytes(kept[err]).decode("latin-1")], why
+    return [bytes(collected[out]).decode("latin-1"), bytes(collected[err]).decode("latin-1")], why
 
 
-def _take(stream: int, kept: bytearray, bound: int) -> bool:
+def _take(stream: int, collected: bytearray, bound: int) -> bool:
     """Read what is there without waiting, keep at most ``bound`` bytes; False at the end of the stream."""
     fcntl.fcntl(stream, fcntl.F_SETFL, os.O_NONBLOCK)
     for _ in range(64):
@@ -212,7 +214,7 @@ def _take(stream: int, kept: bytearray, bound: int) -> bool:
             return True
         if not data:
             return False
-        kept += data[: max(0, bound - len(kept))]
+        collected += data[: max(0, bound - len(collected))]
     return True
 
 
@@ -231,10 +233,8 @@ def _tree(top: str) -> dict[str, Any]:
             continue
         for name in names:
             path = os.path.join(inner, name)
-            shown, mode = (
-                os.fsencode(path).decode("latin-1"),
-                os.lstat(os.path.join(top, path)).st_mode,
-            )
+            shown = os.fsencode(path).decode("latin-1")
+            mode = os.lstat(os.path.join(top, path)).st_mode
             if stat.S_ISDIR(mode):
                 folders.append(shown)
                 todo.append(path)

@@ -58,12 +58,14 @@ class Judge:
     """One worker: its layers, its warm zygotes."""
 
     def __init__(self, layers: list[str], limits: Limits, tools: Tools) -> None:
-        self.layers, self.tools = layers, tools
+        self.layers = layers
+        self.tools = tools
         self.zygotes = {"python": self._start("python", limits)}
 
     def grade(self, program: dict[str, Any]) -> dict[str, Any]:
         """A program as the grader sends it -> a result row. A lost zygote is replaced and the program tried once more."""
-        verifier, limits = _verifier(program["verifier"]), Limits(**program["limits"])
+        verifier = _verifier(program["verifier"])
+        limits = Limits(**program["limits"])
         started = time.monotonic()
         try:
             judgement = self._judge(program["code"], verifier, limits)
@@ -80,7 +82,8 @@ class Judge:
             self._drop_all()
             detail = f"a fault of the judge: {type(error).__name__}: {error}"
             judgement = Judgement(Finding("infra", detail), None, False)
-        finding, end = judgement.finding, judgement.end
+        finding = judgement.finding
+        end = judgement.end
         return {
             "outcome": _OUTCOMES.get(finding.code, Outcome.FAIL).value,
             "code": finding.code,
@@ -172,7 +175,8 @@ def read_message(stream: Any) -> Any:
 
 def main() -> NoReturn:
     """Serve the grader on the descriptors in ``argv``: the conversation and the lifeline."""
-    conversation, lifeline = int(sys.argv[1]), int(sys.argv[2])
+    conversation = int(sys.argv[1])
+    lifeline = int(sys.argv[2])
     threading.Thread(target=_end_with_grader, args=(lifeline,), daemon=True).start()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, resource.RLIM_INFINITY))

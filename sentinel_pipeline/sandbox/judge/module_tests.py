@@ -57,7 +57,7 @@ def take_imports(tree: ast.Module) -> Imports:
     """Remove imports of the program and a bare ``unittest.main()`` from ``tree``, and say what they would have bound."""
     names: dict[str, str] = {}
     modules: set[str] = set()
-    kept: list[ast.stmt] = []
+    statements: list[ast.stmt] = []
     used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
     for node in tree.body:
         if (
@@ -80,8 +80,8 @@ def take_imports(tree: ast.Module) -> Imports:
             isinstance(node, ast.Expr)
             and ast.unparse(node).startswith(("unittest.main(", "pytest.main("))
         ):
-            kept.append(node)
-    tree.body = kept
+            statements.append(node)
+    tree.body = statements
     return Imports(names, frozenset(modules))
 
 

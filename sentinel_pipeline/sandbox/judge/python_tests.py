@@ -301,7 +301,7 @@ def _run_tests(suite: Suite, session: Session, limits: Limits) -> Finding:
     error = error or session.swallowed
     if error is not None:
         finding = _explain(suite, session, error)
-    if not session.asked:
+    if not session.request_count:
         raise BadTests(
             "the tests end before they use the program"
             + (f": {finding.detail}" if finding.detail else "")
@@ -337,10 +337,10 @@ def _explain(suite: Suite, session: Session, error: BaseException) -> Finding:
     Raises:
         Infrastructure: they did not; this package's own code did.
     """
-    known = error.__dict__.get("finding")
-    if isinstance(known, Finding):
-        return known
-    if _is_a_fault(error) and session.asked:
+    finding = error.__dict__.get("finding")
+    if isinstance(finding, Finding):
+        return finding
+    if _is_a_fault(error) and session.request_count:
         raise _fault(error)
     lines = [
         step.lineno for step in traceback.extract_tb(error.__traceback__) if step.filename == TESTS

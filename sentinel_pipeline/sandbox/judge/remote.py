@@ -48,7 +48,7 @@ class Session:
     """One run of tests against one sample; subclasses carry the request."""
 
     def __init__(self) -> None:
-        self.asked = 0
+        self.request_count = 0
         self.fatal: Finding | None = None
         self.mismatch = False
         self.shared = ""
@@ -116,7 +116,7 @@ class Session:
         except (Malformed, RecursionError) as problem:
             self.stop("exception", f"an argument cannot be handed over: {problem}")
         head = codec.to_text([operation, target, name])
-        self.asked += 1
+        self.request_count += 1
         shown = target if type(target) is str else name or operation
         self.last = (shown, args, kwargs, _PENDING)
         try:
@@ -198,7 +198,8 @@ class Session:
         if type(content) is not dict:
             raise Malformed("not an object")
         if "e" in content:
-            args, message = content.get("a"), content.get("m")
+            args = content.get("a")
+            message = content.get("m")
             if type(message) is not str:
                 raise Malformed("not an exception")
             return self.exception_of(content["e"], codec.unpack(args, self._handling), message)
@@ -208,12 +209,12 @@ class Session:
         number = content["o"]
         if type(number) is not int:
             raise Malformed("a handle is a number")
-        known = self.objects.get(number)
-        if known is None:
+        remote = self.objects.get(number)
+        if remote is None:
             plain = codec.unpack(content["v"], self._handling) if "v" in content else None
-            known = self.objects[number] = mirrors.instance(self, kind, number, plain)
-        mirrors.delivered(known)
-        return known
+            remote = self.objects[number] = mirrors.instance(self, kind, number, plain)
+        mirrors.delivered(remote)
+        return remote
 
     def exception_of(self, content: Any, args: Any, message: str) -> Exception:
         """An exception of the candidate's own class.
@@ -252,7 +253,8 @@ class Session:
 
     def _exception(self, answer: dict[str, Any]) -> Exception:
         """The exception to raise in the tests for a failure that ``read_failure`` has checked."""
-        kinds, message = answer["e"], str(answer.get("m", ""))
+        kinds = answer["e"]
+        message = str(answer.get("m", ""))
         args = codec.unpack(answer["a"], self._handling) if "a" in answer else None
         if not mirrors.CONTROL.isdisjoint(kinds):
             return RuntimeError(f"the program raised {kinds[0]}")
@@ -295,10 +297,10 @@ def change_into(old: Any, new: Any) -> None:
     if type(old) is not type(new):
         return
     if type(old) is list or type(old) is deque:
-        kept = list(old)
+        before_change = list(old)
         old.clear()
-        old.extend(_merged(before, after) for before, after in zip(kept, new))
-        old.extend(list(new)[len(kept) :])
+        old.extend(_merged(before, after) for before, after in zip(before_change, new))
+        old.extend(list(new)[len(before_change) :])
     elif type(old) is dict:
         kept_items = dict(old)
         old.clear()
@@ -328,7 +330,8 @@ def read_failure(answer: Any) -> Finding:
     """
     if type(answer) is not dict:
         raise Malformed("neither a value nor a failure")
-    message, line = answer.get("m", ""), answer.get("l")
+    message = answer.get("m", "")
+    line = answer.get("l")
     if "x" in answer:
         return _ended(str(answer["x"])[:40], str(message), answer)
     kinds = answer.get("e")

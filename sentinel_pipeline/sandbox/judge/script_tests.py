@@ -101,10 +101,10 @@ def _tests(parser: Parser, text: str, language: str) -> str:
     return read.js
 
 
-def _required(found: re.Match[str]) -> str:
-    parts = found["parts"]
-    names = found["whole"] or "{" + re.sub(r"\s+as\s+", ": ", parts or "") + "}"
-    return f"const {names} = require({found['module']});"
+def _required(statement: re.Match[str]) -> str:
+    parts = statement["parts"]
+    names = statement["whole"] or "{" + re.sub(r"\s+as\s+", ": ", parts or "") + "}"
+    return f"const {names} = require({statement['module']});"
 
 
 class _Session(Live):
@@ -118,7 +118,7 @@ class _Session(Live):
         """One request of the tests -> what their engine reads. Never raises: the engine could not carry it."""
         try:
             if self.fatal is None:
-                self.asked += 1
+                self.request_count += 1
                 text = request if request.isascii() else json.dumps(json.loads(request))
                 return json.dumps(self._checked(self.exchange(text.encode("ascii"))))
         except (Stop, Exception) as error:
@@ -129,21 +129,21 @@ class _Session(Live):
 
     def _checked(self, answer: dict[str, Any]) -> dict[str, Any]:
         try:
-            kept: dict[str, Any] = {}
+            reply: dict[str, Any] = {}
             if "w" in answer:
                 if type(answer["w"]) is not list:
                     raise Malformed("an argument was changed into something that has no plain form")
-                kept["w"] = check(answer["w"])
+                reply["w"] = check(answer["w"])
             if type(answer.get("i")) is int:
-                return kept | {"i": answer["i"]}
+                return reply | {"i": answer["i"]}
             if "v" in answer:
-                return kept | {"v": check(answer["v"])}
+                return reply | {"v": check(answer["v"])}
             finding, error = read_failure(answer)
         except (Malformed, RecursionError, MemoryError) as problem:
             self.stop("exception", f"the answer cannot be read: {problem}")
         if error is None:
             self.stop(*finding)
-        return kept | {"error": error | {"code": finding.code, "detail": finding.detail}}
+        return reply | {"error": error | {"code": finding.code, "detail": finding.detail}}
 
     def _call_back(self, answer: dict[str, Any]) -> dict[str, Any]:
         if type(answer["c"]) is not int or type(answer.get("a")) is not list or self.called is None:
@@ -223,7 +223,7 @@ def _run(
         return session.fatal or Finding("crash")
     if finding.code == "test_error":
         raise BadTests(finding.detail)
-    if not session.asked:
+    if not session.request_count:
         raise BadTests(
             "the tests end before they use the program"
             + (f": {finding.detail}" if finding.detail else "")

@@ -58,14 +58,16 @@ class Unknown:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        learner, origin = self.__dict__["_learner"], self.__dict__["_origin"]
+        learner = self.__dict__["_learner"]
+        origin = self.__dict__["_origin"]
         learner.step()
         if origin and name not in PLAIN_ATTRIBUTES and stands_in_tests(1):
             learner.used_as_objects.add(origin)
         return Unknown(learner)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        learner, origin = self.__dict__["_learner"], self.__dict__["_origin"]
+        learner = self.__dict__["_learner"]
+        origin = self.__dict__["_origin"]
         learner.step()
         if origin:
             learner.used_as_objects.add(origin)
@@ -145,7 +147,7 @@ class Batch(Session):
         self.after = after
 
     def exchange(self, request: bytes) -> dict[str, Any]:
-        at = self.asked - 1
+        at = self.request_count - 1
         if at >= len(self.plan) or self.plan[at] != request:
             self.mismatch = True
             raise Stop
@@ -239,7 +241,8 @@ class Live(Session):
 
 def split_frames(data: bytes) -> list[bytes]:
     """The complete frames at the front of ``data``; what follows the last complete one is dropped."""
-    frames, at = [], 0
+    frames = []
+    at = 0
     while at + 4 <= len(data):
         size = int.from_bytes(data[at : at + 4], "little")
         if at + 4 + size > len(data):

@@ -29,10 +29,10 @@ def judge(code: str, verifier: ShellEffect, limits: Limits, zygote: Zygote) -> J
         )
     odd = False
     if verifier.gold:
-        wanted, odd = _gold_effect(verifier, limits, zygote)
-        if isinstance(wanted, Finding):
-            return Judgement(wanted, None, True)
-        verifier = wanted
+        expectation, odd = _gold_effect(verifier, limits, zygote)
+        if isinstance(expectation, Finding):
+            return Judgement(expectation, None, True)
+        verifier = expectation
     end, left, recycle = _run(code, verifier, limits, zygote)
     return Judgement(_finding(verifier, left, end, limits), end, recycle or odd)
 
@@ -87,20 +87,21 @@ def _finding(verifier: ShellEffect, left: dict[str, Any], end: End, limits: Limi
 
 def _compare_tree(verifier: ShellEffect, left: dict[str, Any]) -> Finding | None:
     expected = verifier.files if verifier.expected_files is None else verifier.expected_files
-    wanted = {
+    expected_texts = {
         _name(path): _bytes(text) for path, text in expected.items() if not path.endswith("/")
     }
-    found = {path: text.encode("latin-1") for path, text in left["files"].items()}
+    actual_texts = {path: text.encode("latin-1") for path, text in left["files"].items()}
     if left["others"]:
         return Finding("files_differ", f"{left['others'][0]} is neither a file nor a folder")
-    for path in sorted(wanted.keys() | found.keys()):
-        if path not in found:
+    for path in sorted(expected_texts.keys() | actual_texts.keys()):
+        if path not in actual_texts:
             return Finding("files_differ", f"{path} is missing")
-        if path not in wanted:
+        if path not in expected_texts:
             return Finding("files_differ", f"{path} should not be there")
-        if wanted[path] != found[path]:
+        if expected_texts[path] != actual_texts[path]:
             return Finding(
-                "files_differ", f"{path}: expected {shown(wanted[path])}, got {shown(found[path])}"
+                "files_differ",
+                f"{path}: expected {shown(expected_texts[path])}, got {shown(actual_texts[path])}",
             )
     return _compare_folders(expected, left, exactly=verifier.expected_files is None)
 
@@ -109,12 +110,16 @@ def _compare_folders(
     expected: dict[str, str], left: dict[str, Any], exactly: bool
 ) -> Finding | None:
     named = {_name(path).rstrip("/") for path in expected if path.endswith("/")}
-    wanted = named | {parent for path in expected for parent in _parents(_name(path).rstrip("/"))}
-    found = set(left["folders"])
-    if wanted - found:
-        return Finding("files_differ", f"{min(wanted - found)}/ is missing")
-    if (exactly or named) and found - wanted:
-        return Finding("files_differ", f"{min(found - wanted)}/ should not be there")
+    expected_folders = named | {
+        parent for path in expected for parent in _parents(_name(path).rstrip("/"))
+    }
+    actual_folders = set(left["folders"])
+    if expected_folders - actual_folders:
+        return Finding("files_differ", f"{min(expected_folders - actual_folders)}/ is missing")
+    if (exactly or named) and actual_folders - expected_folders:
+        return Finding(
+            "files_differ", f"{min(actual_folders - expected_folders)}/ should not be there"
+        )
     return None
 
 

@@ -16,7 +16,9 @@ from typing import Any
 from ...records import PythonTests
 from . import module_tests
 
-TESTS, SETUP, PREFIX = "<tests>", "<setup>", "<prefix>"
+TESTS = "<tests>"
+SETUP = "<setup>"
+PREFIX = "<prefix>"
 _BUILTINS = frozenset(dir(builtins)) | {"__once__", "__name__", "__file__", "__doc__"}
 _BESIDE = {"redirect_stdout", "redirect_stderr", "patch", "monkeypatch", "capsys"}
 """Names of helpers that act on the process they run in: tests that use them must live beside the program."""
@@ -33,8 +35,10 @@ class Suite:
     """Compiled tests of one problem, and what was learnt about the calls they make."""
 
     def __init__(self, verifier: PythonTests) -> None:
-        self.verifier, self.entry_point = verifier, verifier.entry_point
-        tests, setup = _parse(verifier.tests, TESTS), _parse(verifier.setup, SETUP)
+        self.verifier = verifier
+        self.entry_point = verifier.entry_point
+        tests = _parse(verifier.tests, TESTS)
+        setup = _parse(verifier.setup, SETUP)
         self.imports = module_tests.take_imports(tests)
         if not tests.body:
             raise BadTests("there are no tests")
@@ -44,8 +48,8 @@ class Suite:
         self.checks = _defines_check(tests)
         self.runs = not self.checks and module_tests.has_tests(tests)
         taken = self.imports.names.keys() | self.imports.modules
-        bound, wanted = _names(verifier.setup, ast.unparse(tests) if taken else verifier.tests)
-        missing = (wanted - bound - _BUILTINS) | self.imports.names.keys()
+        bound, read = _names(verifier.setup, ast.unparse(tests) if taken else verifier.tests)
+        missing = (read - bound - _BUILTINS) | self.imports.names.keys()
         prefix = _prefix(verifier.prefix)
         offered = _names(verifier.prefix if prefix else "")[0] - {self.entry_point}
         self.prefix = compile(prefix, PREFIX, "exec") if prefix and missing & offered else None

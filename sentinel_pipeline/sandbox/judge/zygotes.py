@@ -46,7 +46,8 @@ class Zygote:
     def __init__(
         self, kind: str, layers: Iterable[str], disk_mib: int, tool: str | None = None
     ) -> None:
-        self.kind, self.disk_mib = kind, disk_mib
+        self.kind = kind
+        self.disk_mib = disk_mib
         self.channel, theirs = socket.socketpair()
         config = {
             "kind": kind,
@@ -118,7 +119,7 @@ class Zygote:
         return self.report()
 
     def _start(
-        self, kind: int, code: bytes, requests: int, rest: bytes, limits: Limits, *given: int
+        self, kind: int, code: bytes, requests: int, rest: bytes, limits: Limits, *descriptors: int
     ) -> None:
         self._await_ready()
         header = JOB.pack(
@@ -129,8 +130,8 @@ class Zygote:
         try:
             message = header + code + rest
             sent = (
-                socket.send_fds(self.channel, [message], given)
-                if given
+                socket.send_fds(self.channel, [message], descriptors)
+                if descriptors
                 else self.channel.send(message)
             )
             if sent < len(message):
@@ -153,7 +154,8 @@ class Zygote:
         return End(*end), self._receive(size), bool(odd)
 
     def _receive(self, size: int) -> bytes:
-        parts, left = [], size
+        parts = []
+        left = size
         try:
             while left:
                 part = self.channel.recv(min(left, 1 << 20))
