@@ -34,14 +34,7 @@ from .worker import ranks
 from .worker.device import device_lock, is_out_of_memory, prepare_cpu
 from .worker.failures import Failure, read_failure, write_failure
 from .worker.interrupts import Interrupts
-from .worker.jobs import (
-    AnswerJob,
-    Job,
-    PretrainJob,
-    SelfInstructJob,
-    TuneJob,
-    read_job,
-)
+from .worker.jobs import AnswerJob, Job, PretrainJob, SelfInstructJob, TuneJob, read_job
 from .worker.launch import STOP, launch, launched_elsewhere
 from .worker.progress import Progress, Say, terminal_say
 

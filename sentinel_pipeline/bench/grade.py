@@ -262,7 +262,8 @@ def grade_samples(
         OSError: the folder cannot be written, or the disk is full (what is done stays).
     """
     tally = Tally()
-    key = _key(path, problems, grader.limits)
+    parts = repr((sha256_file(path), sorted(problems.items()), grader.limits, scorer_version()))
+    key = hashlib.sha256(parts.encode("utf-8", "surrogatepass")).hexdigest()
     with unfinished(out, key) as results:
         for row in results.rows():
             tally.add(row["problem"], row)
@@ -335,8 +336,3 @@ def verdict(result: Result) -> dict[str, Any]:
     )
     row = {name: getattr(result, name) for name in ("code", "detail", "trust", "cpu_seconds")}
     return {"result": text, "passed": passed, "outcome": result.outcome.value, **row}
-
-
-def _key(path: Path, problems: dict[str, Problem], limits: Limits) -> str:
-    parts = repr((sha256_file(path), sorted(problems.items()), limits, scorer_version()))
-    return hashlib.sha256(parts.encode("utf-8", "surrogatepass")).hexdigest()

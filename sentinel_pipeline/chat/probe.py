@@ -83,10 +83,9 @@ def _reports(
     for store, asset in places:
         for artifact in store.history(asset):
             try:
+                measured = (artifact.folder / SUITE / "report.json").is_file()
                 report = (
-                    report_from_json(artifact.json(f"{SUITE}/report.json"))
-                    if _has(artifact)
-                    else None
+                    report_from_json(artifact.json(f"{SUITE}/report.json")) if measured else None
                 )
             except (OSError, ValueError, KeyError, TypeError):
                 continue
@@ -96,7 +95,3 @@ def _reports(
                 and report.decoding.get("prompt_format") == "chat"
             ):
                 yield artifact, report
-
-
-def _has(artifact: Artifact) -> bool:
-    return (artifact.folder / SUITE / "report.json").is_file()

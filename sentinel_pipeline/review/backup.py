@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from sqlalchemy import Connection, Table, func, insert, select, text
+from sqlalchemy import Connection, func, insert, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from ..errors import BadInput
@@ -104,12 +104,10 @@ def _rows(stream: IO[str], counts: dict[str, int]) -> Iterator[tuple[str, dict[s
 def _advance_sequences(connection: Connection) -> None:
     """Rows came with their numbers; Postgres has to be told where to go on."""
     for table in DATA_TABLES:
-        column = _numbered(table)
+        column = next(
+            (column.name for column in table.primary_key if column.autoincrement is True), None
+        )
         if column:
             sequence = f"pg_get_serial_sequence('{table.name}', '{column}')"
             highest = f"coalesce((select max({column}) from {table.name}), 0) + 1"
             connection.execute(text(f"select setval({sequence}, {highest}, false)"))
-
-
-def _numbered(table: Table) -> str | None:
-    return next((column.name for column in table.primary_key if column.autoincrement is True), None)

@@ -135,20 +135,16 @@ def _read(line: Line, path: Path, tasks: dict[str, ReviewTask]) -> _Read | Quara
         if line.length > MAX_LINE_BYTES:
             raise RowRefused("too_long", f"{line.length} bytes, the most is {MAX_LINE_BYTES}")
         record = SftCandidate.from_json(decode_line(line.data, ended=line.ended))
-        _clean(record)
+        # A correction that somebody else approved is held to the same rule as ours.
+        if record.corrected_response is not None:
+            secret = no_secret(record.corrected_response)
+            if secret.value is False:
+                raise ValueError(f"corrected_response: {secret.reason}")
     except RowRefused as error:
         return quarantined(str(path), line.number, error.reason, line.data)
     except ValueError as error:
         return quarantined(str(path), line.number, f"record: {error}", line.data)
     return _Read(record, tasks.get(record.task_id), fingerprint(record), line.number)
-
-
-def _clean(record: SftCandidate) -> None:
-    """A correction that somebody else approved is held to the same rule as ours."""
-    if record.corrected_response is not None:
-        secret = no_secret(record.corrected_response)
-        if secret.value is False:
-            raise ValueError(f"corrected_response: {secret.reason}")
 
 
 def fingerprint(record: SftCandidate) -> str:

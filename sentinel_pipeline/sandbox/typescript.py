@@ -135,19 +135,18 @@ class Parser:
             cwd="/",
             env={},
         )
-        return _checked(process)
-
-
-def _checked(process: subprocess.Popen[bytes]) -> subprocess.Popen[bytes]:
-    """A new child proves itself on a text of ours, so that what it does later says something of the texts."""
-    assert process.stdin
-    with contextlib.suppress(BrokenPipeError):
-        process.stdin.write(b'{"text":"let x: number","language":"typescript"}\n')
-        process.stdin.flush()
-        if _receive(process) == b'{"js":"let x        ","module":false}\n':
-            return process
-    process.kill()
-    raise Infrastructure(f"the TypeScript parser does not start (status {process.wait()}): {_HOW}")
+        # A new child proves itself on a text of ours, so that what it does later says something of
+        # the texts.
+        assert process.stdin
+        with contextlib.suppress(BrokenPipeError):
+            process.stdin.write(b'{"text":"let x: number","language":"typescript"}\n')
+            process.stdin.flush()
+            if _receive(process) == b'{"js":"let x        ","module":false}\n':
+                return process
+        process.kill()
+        raise Infrastructure(
+            f"the TypeScript parser does not start (status {process.wait()}): {_HOW}"
+        )
 
 
 def _receive(process: subprocess.Popen[bytes]) -> bytes:

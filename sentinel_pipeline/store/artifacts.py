@@ -198,7 +198,11 @@ class Store:
     def _seal(self, draft: Path, final: Path) -> None:
         for path in draft.rglob("*"):
             if path.is_file() and not path.is_symlink():
-                _fsync(path)
+                descriptor = os.open(path, os.O_RDONLY)
+                try:
+                    os.fsync(descriptor)
+                finally:
+                    os.close(descriptor)
         os.replace(draft, final)
         sync_folder(final.parent)
         with atomic_write(final.parent / "current") as stream:
@@ -285,11 +289,3 @@ def _as_written(path: Path, sha256: str) -> bool:
 @lru_cache(maxsize=1 << 14)
 def _hash(path: Path, *_: int) -> str:
     return sha256_file(path)
-
-
-def _fsync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -82,10 +82,24 @@ class Ledger:
                 sqlite3.connect(self.path, timeout=PATIENCE_S, isolation_level=None)
             ) as connection:
                 connection.row_factory = sqlite3.Row
-                _use_wal(connection)
+                # Write-ahead logging; while processes turn a new file to it at once, SQLite says
+                # "locked" without waiting: then again.
+                deadline = time.monotonic() + PATIENCE_S
+                while connection.execute("pragma journal_mode").fetchone()[0] != "wal":
+                    try:
+                        connection.execute("pragma journal_mode = wal")
+                    except sqlite3.OperationalError:
+                        if time.monotonic() > deadline:
+                            raise
+                        time.sleep(0.02)
                 connection.execute("pragma synchronous = full")
                 connection.executescript(_SCHEMA)
-                _add_later_columns(connection)
+                # A ledger of an earlier version is kept and gets the columns that came later; two
+                # processes may try at once.
+                columns = {row["name"] for row in connection.execute("pragma table_info(verdicts)")}
+                if "against_hash" not in columns:
+                    with suppress(sqlite3.OperationalError):
+                        connection.execute("alter table verdicts add column against_hash text")
                 yield connection
         except sqlite3.IntegrityError:
             raise
@@ -251,26 +265,6 @@ def _decision(row: sqlite3.Row) -> Decision:
     return Decision(
         **{**data, "interval": Interval(*data["interval"]) if data["interval"] else None}
     )
-
-
-def _use_wal(connection: sqlite3.Connection) -> None:
-    """Write-ahead logging; while processes turn a new file to it at once, SQLite says "locked" without waiting: then again."""
-    deadline = time.monotonic() + PATIENCE_S
-    while connection.execute("pragma journal_mode").fetchone()[0] != "wal":
-        try:
-            connection.execute("pragma journal_mode = wal")
-        except sqlite3.OperationalError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.02)
-
-
-def _add_later_columns(connection: sqlite3.Connection) -> None:
-    """A ledger of an earlier version is kept and gets the columns that came later; two processes may try at once."""
-    columns = {row["name"] for row in connection.execute("pragma table_info(verdicts)")}
-    if "against_hash" not in columns:
-        with suppress(sqlite3.OperationalError):
-            connection.execute("alter table verdicts add column against_hash text")
 
 
 def _verdict(row: sqlite3.Row) -> GateVerdict:

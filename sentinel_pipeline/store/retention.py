@@ -92,18 +92,14 @@ def with_ancestors(home: Home, artifacts: Iterable[Artifact]) -> set[Path]:
 
 def _drafts(home: Home, oldest: float) -> Iterator[Removable]:
     for folder in home.runs.glob("*/*/.draft-*"):
-        if _touched(folder) < oldest:
+        # When anything in the folder was written last.
+        if max(path.stat().st_mtime for path in (folder, *folder.rglob("*"))) < oldest:
             yield Removable(folder, _size(folder), "a draft that nobody went on with")
 
 
 def _trash(home: Home) -> Iterator[Removable]:
     for folder in home.runs.glob(f"*/*/{_TRASH}*"):
         yield Removable(folder, _size(folder), "left by a removal that was interrupted")
-
-
-def _touched(folder: Path) -> float:
-    """When anything in the folder was written last."""
-    return max(path.stat().st_mtime for path in (folder, *folder.rglob("*")))
 
 
 def _size(folder: Path) -> int:

@@ -16,14 +16,7 @@ from functools import lru_cache
 from typing import Any, NoReturn
 
 from ...errors import Infrastructure
-from ...records import (
-    PythonTests,
-    ScriptTests,
-    ShellEffect,
-    SqlAnswer,
-    StdioTests,
-    Verifier,
-)
+from ...records import PythonTests, ScriptTests, ShellEffect, SqlAnswer, StdioTests, Verifier
 from ...records.verifiers import KINDS
 from ..outcomes import Limits, Outcome, one_line
 from . import python_tests, script_tests, shell_effect, sql_answer, stdio_tests
@@ -154,12 +147,6 @@ class Judge:
         self.zygotes.pop(kind).close()
 
 
-def _bound_next_program() -> None:
-    """Give the next program's tests a share of CPU time that the kernel enforces."""
-    allowed = int(time.process_time()) + _SPARE_CPU_SECONDS
-    resource.setrlimit(resource.RLIMIT_CPU, (allowed, resource.RLIM_INFINITY))
-
-
 def _end_with_grader(lifeline: int) -> None:
     os.read(lifeline, 1)
     os._exit(0)
@@ -185,7 +172,9 @@ def main() -> NoReturn:
     hello = read_message(stream)
     judge = Judge(hello["layers"], Limits(**hello["limits"]), Tools(**hello["tools"]))
     while (program := read_message(stream)) is not None:
-        _bound_next_program()
+        # Give the next program's tests a share of CPU time that the kernel enforces.
+        allowed = int(time.process_time()) + _SPARE_CPU_SECONDS
+        resource.setrlimit(resource.RLIMIT_CPU, (allowed, resource.RLIM_INFINITY))
         data = json.dumps(judge.grade(program)).encode("ascii")
         channel.sendall(len(data).to_bytes(4, "little") + data)
     os._exit(0)

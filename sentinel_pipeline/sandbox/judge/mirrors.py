@@ -303,7 +303,8 @@ class Remote:
         use(facts, before)
 
     def __dir__(self) -> Any:
-        return _text_list(_ask(self, "dir"))
+        value = _ask(self, "dir")
+        return [item for item in value if type(item) is str] if type(value) is list else []
 
     def __str__(self) -> str:
         return _shown(self, "str")
@@ -371,10 +372,6 @@ def _shown(remote: Any, operation: str) -> str:
         return "<object of the program>"
     text: str = _exactly(remote, str, _ask(remote, operation))
     return text
-
-
-def _text_list(value: Any) -> list[str]:
-    return [item for item in value if type(item) is str] if type(value) is list else []
 
 
 def _signature(facts: Judged) -> Any:

@@ -73,7 +73,8 @@ def take_imports(tree: ast.Module) -> Imports:
                 }
             )
         elif isinstance(node, ast.Import) and all(
-            _is_used_candidate(alias, used) for alias in node.names
+            (alias.asname or alias.name.split(".")[0]) in used and _is_candidates(alias.name)
+            for alias in node.names
         ):
             modules.update(alias.asname or alias.name.split(".")[0] for alias in node.names)
         elif not (
@@ -83,10 +84,6 @@ def take_imports(tree: ast.Module) -> Imports:
             statements.append(node)
     tree.body = statements
     return Imports(names, frozenset(modules))
-
-
-def _is_used_candidate(alias: ast.alias, used: set[str]) -> bool:
-    return (alias.asname or alias.name.split(".")[0]) in used and _is_candidates(alias.name)
 
 
 def _is_candidates(module: str) -> bool:

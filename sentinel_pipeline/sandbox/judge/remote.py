@@ -262,7 +262,15 @@ class Session:
             error = self.exception_of(answer["h"], args, message)
             if args is not None:
                 return error
-        return _builtin_exception(kinds, message)
+        # The nearest built-in exception, where only names and a message came back.
+        for name in kinds:
+            kind = getattr(builtins, name, None)
+            if isinstance(kind, type) and issubclass(kind, Exception):
+                try:
+                    return kind(message)
+                except TypeError:
+                    continue
+        return CandidateError(message)
 
     def _apply_changes(self, packed: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         if packed is None:
@@ -369,18 +377,6 @@ def _code_of(kinds: list[str], message: str) -> str:
 
 class CandidateError(Exception):
     """An exception of a type that only the candidate knows."""
-
-
-def _builtin_exception(kinds: list[str], message: str) -> Exception:
-    """The nearest built-in exception, where only names and a message came back."""
-    for name in kinds:
-        kind = getattr(builtins, name, None)
-        if isinstance(kind, type) and issubclass(kind, Exception):
-            try:
-                return kind(message)
-            except TypeError:
-                continue
-    return CandidateError(message)
 
 
 class _Packing:

@@ -57,7 +57,7 @@ class Suite:
         self.text = ast.unparse(tests)
         self._settle_entry_point(tests)
         self.targets = {name: self.imports.names.get(name, name) for name in self.remotes}
-        self.shared = _needs_program_beside([setup, tests])
+        self.shared = any(_beside(node) for module in [setup, tests] for node in ast.walk(module))
         self.setup, self.tests = compile(setup, SETUP, "exec"), compile(tests, TESTS, "exec")
         self.learning = [
             _compile_tolerant(verifier.setup, SETUP),
@@ -203,10 +203,6 @@ def _compile_tolerant(text: str, name: str) -> CodeType:
     tree = ast.parse(text, name)
     module_tests.take_imports(tree)
     return compile(ast.fix_missing_locations(_Tolerant().visit(tree)), name, "exec")
-
-
-def _needs_program_beside(modules: list[ast.Module]) -> bool:
-    return any(_beside(node) for module in modules for node in ast.walk(module))
 
 
 def _beside(node: ast.AST) -> bool:

@@ -98,7 +98,13 @@ def load_suite(name: str, *, data: Path | None = None) -> list[Task]:
     if name == HELDOUT:
         tasks = list(_from_bank(data))
     elif name in GENERATED:
-        tasks = _generated(name, data)
+        if data is not None:
+            raise BadInput(
+                f"suite {name!r} is generated and takes no file.",
+                file=data,
+                fix="Leave out its data.",
+            )
+        tasks = GENERATED[name]()
     elif name in PUBLIC:
         tasks = _public(PUBLIC[name], data)
     else:
@@ -126,14 +132,6 @@ def as_items(tasks: list[Task]) -> list[Task]:
             conversation_of(task.id): replace(task, id=conversation_of(task.id)) for task in tasks
         }.values()
     )
-
-
-def _generated(name: str, data: Path | None) -> list[Task]:
-    if data is not None:
-        raise BadInput(
-            f"suite {name!r} is generated and takes no file.", file=data, fix="Leave out its data."
-        )
-    return GENERATED[name]()
 
 
 def _public(suite: Public | Files, data: Path | None) -> list[Task]:
