@@ -47,9 +47,14 @@ def probe(home: Home, recipe: Recipe, stage: str, target: Target) -> Probed:
     if newest is None:
         return Probed("missing", f"Take it: sentinel bench {recipe.name}/{stage} --suite {SUITE}.")
     artifact, report = newest
+    policies = [
+        policy
+        for policy in recipe.gates.values()
+        if (policy.suite, policy.stage) == (SUITE, stage) and policy.against is None
+    ]
     verdict = decide(
         SUITE,
-        _rule(recipe, stage),
+        next((policy for policy in policies if policy.severity != "off"), RULE),
         report,
         subject=f"{recipe.name}/{stage}",
         subject_hash=target.model_hash,
@@ -61,15 +66,6 @@ def probe(home: Home, recipe: Recipe, stage: str, target: Target) -> Probed:
     return Probed(
         verdict.verdict, f"{verdict.reason} (report {artifact.manifest.run_id[:8]}).", verdict
     )
-
-
-def _rule(recipe: Recipe, stage: str) -> GatePolicy:
-    policies = [
-        policy
-        for policy in recipe.gates.values()
-        if (policy.suite, policy.stage) == (SUITE, stage) and policy.against is None
-    ]
-    return next((policy for policy in policies if policy.severity != "off"), RULE)
 
 
 def _reports(

@@ -119,9 +119,13 @@ def _decode(
 
     device = model.device
     with torch.inference_mode():
-        tokens, mask = _left_padded([item.tokens for item in batch], pad)
-        tokens = tokens.to(device)
-        mask = mask.to(device)
+        # Padded on the left, so that the last column is the newest token of every row.
+        width = max(len(item.tokens) for item in batch)
+        padding = [width - len(item.tokens) for item in batch]
+        tokens = torch.tensor(
+            [[pad] * left + item.tokens for left, item in zip(padding, batch)], device=device
+        )
+        mask = torch.tensor([[0] * left + [1] * (width - left) for left in padding], device=device)
         draws = _draws(batch, decoding, room)
         cache = DynamicCache(config=model.config)
         open_rows = list(range(len(batch)))
@@ -168,15 +172,6 @@ def _forward(
         logits_to_keep=1,
     )
     return result.logits[:, -1].float()
-
-
-def _left_padded(rows: list[list[int]], pad: int) -> tuple[Tensor, Tensor]:
-    import torch
-
-    width = max(len(row) for row in rows)
-    tokens = torch.tensor([[pad] * (width - len(row)) + row for row in rows])
-    mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in rows])
-    return tokens, mask
 
 
 def _draws(batch: list[_Item], decoding: Decoding, room: int) -> Tensor | None:

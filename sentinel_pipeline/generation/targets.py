@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ..errors import BadInput, did_you_mean
 from ..records.model_spec import ModelSpec
-from ..store import Artifact, Home, Store
+from ..store import Home, Store
 from ..worker.models import files_hash, model_folder, resolve_model
 
 
@@ -30,9 +30,8 @@ class Target:
     @property
     def slug(self) -> str:
         """A folder's name: of the model's name, with a piece of its hash."""
-        return (
-            f"{re.sub(r'[^A-Za-z0-9.]+', '-', self.name).strip('-.')[-60:]}-{self.model_hash[:8]}"
-        )
+        name = re.sub(r"[^A-Za-z0-9.]+", "-", self.name).strip("-.")
+        return f"{name[-60:]}-{self.model_hash[:8]}"
 
 
 def served(base_url: str, model: str) -> Target:
@@ -63,20 +62,15 @@ def _of_stage(store: Store, recipe: str, stage: str) -> Target:
             path.parent.name.removesuffix("_checkpoint")
             for path in folder.glob("*_checkpoint/current")
         )
-        hint = (
-            did_you_mean(stage, checkpoints)
-            if checkpoints
-            else f"Run it first: sentinel run {recipe}."
-        )
+        hint = f"Run it first: sentinel run {recipe}."
+        if checkpoints:
+            hint = did_you_mean(stage, checkpoints)
         raise BadInput(f"recipe {recipe} has no checkpoint of stage {stage!r}.", fix=hint)
+    bank = store.find("task_bank")
+    heldout = bank.folder / "suites" / "heldout.parquet" if bank else None
     return Target(
         name=f"{recipe}/{stage}",
         model_hash=checkpoint.hash,
         folder=model_folder(checkpoint),
-        heldout=_heldout(store.find("task_bank")),
+        heldout=heldout if heldout and heldout.is_file() else None,
     )
-
-
-def _heldout(bank: Artifact | None) -> Path | None:
-    path = bank.folder / "suites" / "heldout.parquet" if bank else None
-    return path if path and path.is_file() else None

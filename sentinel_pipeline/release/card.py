@@ -15,6 +15,17 @@ from ..records import BenchmarkReport
 from ..records.stages import SFT
 from .evidence import Evidence
 
+_USE = """\
+```python
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+tokenizer = AutoTokenizer.from_pretrained(".")
+model = AutoModelForCausalLM.from_pretrained(".")
+turns = [{"role": "user", "content": "…"}]
+inputs = tokenizer.apply_chat_template(turns, add_generation_prompt=True, return_tensors="pt", return_dict=True)
+print(tokenizer.decode(model.generate(**inputs, max_new_tokens=128)[0]))
+```"""
+
 
 def model_card(evidence: Evidence, reports: Sequence[BenchmarkReport]) -> str:
     """The whole card, header and text."""
@@ -24,7 +35,7 @@ def model_card(evidence: Evidence, reports: Sequence[BenchmarkReport]) -> str:
     parts = [
         f"# {evidence.recipe.name}-{evidence.stage}",
         evidence.recipe.description,
-        _use(),
+        _USE,
         f"## Results\n\n{report_markdown(reports)}",
         _gates(evidence),
         _data_text(evidence),
@@ -73,16 +84,6 @@ def _data(evidence: Evidence, reports: Sequence[BenchmarkReport]) -> Any:
     )
 
 
-def _use() -> str:
-    return (
-        "```python\nfrom transformers import AutoModelForCausalLM, AutoTokenizer\n\n"
-        'tokenizer = AutoTokenizer.from_pretrained(".")\nmodel = AutoModelForCausalLM.from_pretrained(".")\n'
-        'turns = [{"role": "user", "content": "…"}]\n'
-        'inputs = tokenizer.apply_chat_template(turns, add_generation_prompt=True, return_tensors="pt", return_dict=True)\n'
-        "print(tokenizer.decode(model.generate(**inputs, max_new_tokens=128)[0]))\n```"
-    )
-
-
 def _gates(evidence: Evidence) -> str:
     rows = [
         f"| {v.name} | {v.verdict} | {with_interval(v.measured, v.interval)} | {v.n} | {v.reason} |"
@@ -100,7 +101,14 @@ def _gates(evidence: Evidence) -> str:
 def _data_text(evidence: Evidence) -> str:
     mix = evidence.ancestor("rebalanced_mix")
     if mix is None and SFT not in evidence.recipe.chain:
-        return _prompts_text(evidence)
+        # A stage that trained on no mix: the tasks that it answered.
+        bank = evidence.ancestor("task_bank")
+        if bank is None:
+            return "## Training data\n\nThe task bank that this was trained on is no longer there."
+        return (
+            f"## Training data\n\nThe model's own answers to training tasks, {bank.manifest.metrics.get('train', 0)} "
+            f"in the task bank, content hash `{bank.hash[:16]}`; rewarded by the scorers that judge it."
+        )
     if mix is None:
         return "## Training data\n\nThe mix that this was trained on is no longer there."
     report = mix.json("mix.json")
@@ -123,18 +131,6 @@ def _data_text(evidence: Evidence) -> str:
             f"Preference pairs: {pairs.manifest.metrics.get('pairs', 0)}, content hash `{pairs.hash[:16]}`."
         )
     return "\n".join(lines).rstrip()
-
-
-def _prompts_text(evidence: Evidence) -> str:
-    """Of a stage that trained on no mix: the tasks that it answered."""
-    bank = evidence.ancestor("task_bank")
-    if bank is None:
-        return "## Training data\n\nThe task bank that this was trained on is no longer there."
-    count = bank.manifest.metrics.get("train", 0)
-    return (
-        f"## Training data\n\nThe model's own answers to training tasks, {count} in the task bank, content hash "
-        f"`{bank.hash[:16]}`; rewarded by the scorers that judge it."
-    )
 
 
 def _decontamination(evidence: Evidence) -> str:

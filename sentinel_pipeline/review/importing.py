@@ -158,7 +158,9 @@ def _store(
 ) -> Imported:
     bad = [row for row in rows if isinstance(row, Quarantined)]
     good = [row for row in rows if isinstance(row, _Read)]
-    stored = _known(connection, [row.record.id for row in good])
+    ids = [row.record.id for row in good]
+    query = select(cards.c.id, cards.c.fingerprint).where(cards.c.id.in_(ids))
+    stored = dict(connection.execute(query).tuples().all())
     fresh: dict[str, _Read] = {}
     duplicates = 0
     changed = []
@@ -177,18 +179,22 @@ def _store(
         now = desk.clock()
         connection.execute(insert(cards), [_card(row, now) for row in fresh.values()])
         connection.execute(insert(bodies), [_body(row) for row in fresh.values()])
-        _approved(connection, fresh)
-    insert_missing(
-        connection,
-        quarantine,
-        [_refused(desk, row) for row in bad + [_changed(path, row) for row in changed]],
-    )
-    return Imported(len(fresh), duplicates, len(changed), len(bad))
-
-
-def _known(connection: Connection, ids: list[str]) -> dict[str, str]:
-    rows = connection.execute(select(cards.c.id, cards.c.fingerprint).where(cards.c.id.in_(ids)))
-    return dict(rows.tuples().all())
+        approved = [
+            {
+                "card_id": name,
+                "text": json.dumps(row.record.corrected_response),
+                "checked": "import",
+            }
+            for name, row in fresh.items()
+            if row.record.corrected_response is not None
+        ]
+        if approved:
+            connection.execute(insert(corrections), approved)
+    for row in changed:
+        reason = f"changed: {row.record.id} is a card already, and this line says something else; the card stays as it is"
+        bad.append(quarantined(str(path), row.line, reason, json.dumps(row.record.to_json())))
+    insert_missing(connection, quarantine, [_refused(desk, row) for row in bad])
+    return Imported(len(fresh), duplicates, len(changed), len(bad) - len(changed))
 
 
 def _add_task(connection: Connection, row: _Read) -> None:
@@ -238,21 +244,6 @@ def _body(row: _Read) -> dict[str, Any]:
         "task": json.dumps(row.task.to_json()) if row.task else None,
         "search": plain("\n".join([*texts, record.model_response])[:SEARCHED].casefold()),
     }
-
-
-def _approved(connection: Connection, fresh: dict[str, _Read]) -> None:
-    rows = [
-        {"card_id": name, "text": json.dumps(row.record.corrected_response), "checked": "import"}
-        for name, row in fresh.items()
-        if row.record.corrected_response is not None
-    ]
-    if rows:
-        connection.execute(insert(corrections), rows)
-
-
-def _changed(path: Path, row: _Read) -> Quarantined:
-    reason = f"changed: {row.record.id} is a card already, and this line says something else; the card stays as it is"
-    return quarantined(str(path), row.line, reason, json.dumps(row.record.to_json()))
 
 
 def _refused(desk: ReviewQueue, row: Quarantined) -> dict[str, Any]:

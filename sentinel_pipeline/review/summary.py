@@ -65,23 +65,18 @@ def summary(desk: ReviewQueue, run_id: str = "") -> RunSummary:
             field="run",
             fix=did_you_mean(run_id, dict(runs(desk))),
         )
-    statuses = _sum((row.status, row.n) for row in rows)
+    statuses: Counter[str] = Counter()
+    for row in rows:
+        statuses[row.status] += row.n
     return RunSummary(
         run_id=run_id,
         total=sum(row.n for row in rows),
-        statuses={status: statuses.get(status, 0) for status in STATUSES},
+        statuses={status: statuses[status] for status in STATUSES},
         by={name: _table((getattr(row, name), row.status, row.n) for row in rows) for name in _BY},
         quarantined=bad,
         released=gone,
         agreement=second_opinions(desk),
     )
-
-
-def _sum(pairs: Any) -> Counter[str]:
-    total: Counter[str] = Counter()
-    for name, n in pairs:
-        total[name] += n
-    return total
 
 
 def _table(rows: Any) -> dict[str, dict[str, int]]:

@@ -34,14 +34,20 @@ EVERY_LAYER = (
     "seccomp",
     "rlimits",
 )
-GUEST = Path(__file__).parent / "guest"
-BOOT = (
+_GUEST = Path(__file__).parent / "guest"
+_BOOT = (
     "import sys, types; package = types.ModuleType('guest'); package.__path__ = [sys.argv.pop()]; "
     "sys.modules['guest'] = package; from guest.{module} import main; main()"
 )
 """Loads the guest folder as a package of its own: a bare interpreter sees neither this package nor installed ones."""
 _PROBE_SECONDS = 180.0
 """A backstop: the probe takes a fifth of a second of CPU time, which may take long on a loaded machine."""
+
+
+def guest_command(module: str, *config: str) -> list[str]:
+    """The command line that runs ``main`` of a module of ``guest`` in a bare interpreter; ``config`` is its ``argv[1]``."""
+    boot = _BOOT.format(module=module)
+    return [sys.executable, "-P", "-s", "-S", "-c", boot, *config, str(_GUEST)]
 
 
 class Level(StrEnum):
@@ -152,10 +158,14 @@ def isolation() -> Isolation:
     Raises:
         Infrastructure: the probe itself cannot be run.
     """
-    command = [sys.executable, "-P", "-s", "-S", "-c", BOOT.format(module="probe"), str(GUEST)]
     try:
         done = subprocess.run(
-            command, env={}, cwd="/", capture_output=True, timeout=_PROBE_SECONDS, check=True
+            guest_command("probe"),
+            env={},
+            cwd="/",
+            capture_output=True,
+            timeout=_PROBE_SECONDS,
+            check=True,
         )
         layer_reasons: dict[str, str] = json.loads(done.stdout)
     except (OSError, subprocess.SubprocessError, ValueError) as error:

@@ -14,7 +14,6 @@ import os
 import select
 import signal
 import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
@@ -22,7 +21,7 @@ from typing import NamedTuple
 
 from ..errors import Infrastructure
 from .guest.ending import cpu_seconds
-from .isolation import BOOT, GUEST
+from .isolation import guest_command
 
 MAX_CHARS = 1_000_000
 _CPU_SECONDS = 5.0
@@ -80,7 +79,17 @@ class Parser:
             answer = self._ask(request) or self._ask(request)
         if answer is None:
             return Script("", "too_deep: the parser cannot read it")
-        return _read_answer(answer)
+        reply = json.loads(answer)
+        if "deep" in reply:
+            slow = reply["deep"] == "too slow"
+            detail = (
+                f"more than {_CPU_SECONDS:g} s to parse" if slow else "nested too deeply to parse"
+            )
+            return Script("", f"too_deep: {detail}")
+        if "error" in reply:
+            place = f"line {reply['line']}: " if reply["line"] else ""
+            return Script("", f"syntax_error: {place}{reply['error']}")
+        return Script(reply["js"], None, reply["module"])
 
     def close(self) -> None:
         """End the child; the next ``read`` starts another."""
@@ -126,9 +135,8 @@ class Parser:
     def _start(self) -> subprocess.Popen[bytes]:
         if self._node is None:
             raise Infrastructure(f"TypeScript cannot be parsed here: {_HOW}")
-        command = [sys.executable, "-P", "-s", "-S", "-c", BOOT.format(module="parser")]
         process = subprocess.Popen(
-            [*command, json.dumps({"node": self._node}), str(GUEST)],
+            guest_command("parser", json.dumps({"node": self._node})),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -172,18 +180,6 @@ def _receive(process: subprocess.Popen[bytes]) -> bytes:
         ):
             raise Infrastructure("the TypeScript parser does not answer")
     return bytes(data)
-
-
-def _read_answer(line: bytes) -> Script:
-    answer = json.loads(line)
-    if "deep" in answer:
-        slow = answer["deep"] == "too slow"
-        detail = f"more than {_CPU_SECONDS:g} s to parse" if slow else "nested too deeply to parse"
-        return Script("", f"too_deep: {detail}")
-    if "error" in answer:
-        place = f"line {answer['line']}: " if answer["line"] else ""
-        return Script("", f"syntax_error: {place}{answer['error']}")
-    return Script(answer["js"], None, answer["module"])
 
 
 _SHARED: list[Parser] = []

@@ -226,11 +226,9 @@ class _Said:
     def __init__(self, request: Wanted, answer: Answer) -> None:
         self.wanted = request
         self.answer = answer
-        self.id, self.created, self.stopped = (
-            f"chatcmpl-{uuid.uuid4().hex}",
-            int(time.time()),
-            False,
-        )
+        self.id = f"chatcmpl-{uuid.uuid4().hex}"
+        self.created = int(time.time())
+        self.stopped = False
 
     def head(self, kind: str) -> dict[str, Any]:
         now = self.answer.opened.clearance
@@ -251,7 +249,8 @@ class _Said:
             pending += piece
             ends = [at for stop in self.wanted.stops if (at := pending.find(stop)) >= 0]
             if ends:
-                self.stopped, pending = True, pending[: min(ends)]
+                self.stopped = True
+                pending = pending[: min(ends)]
                 self.answer.cancelled.set()
             ready = len(pending) if self.stopped else max(0, len(pending) - hold)
             if ready:

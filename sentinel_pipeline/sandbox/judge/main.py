@@ -31,6 +31,14 @@ _OUTCOMES = {
     "infra": Outcome.INFRA,
     "test_error": Outcome.INFRA,
 }
+_GRADERS: dict[type[Verifier], tuple[str, Any]] = {
+    PythonTests: ("python", python_tests),
+    StdioTests: ("python", stdio_tests),
+    ScriptTests: ("script", script_tests),
+    SqlAnswer: ("sql", sql_answer),
+    ShellEffect: ("shell", shell_effect),
+}
+"""By kind of verifier: the kind of zygote that runs its programs, and the module that judges them."""
 _SHELL_NEEDS = ("user_namespace", "pid_namespace", "mount_namespace", "private_root")
 _MEMORY_BYTES = 2 << 30
 _SPARE_CPU_SECONDS = 60
@@ -87,39 +95,17 @@ class Judge:
         }
 
     def _judge(self, code: str, verifier: Any, limits: Limits) -> Judgement:
-        if isinstance(verifier, PythonTests):
-            return self._with(
-                "python", lambda zygote: python_tests.judge(code, verifier, limits, zygote), limits
-            )
-        if isinstance(verifier, StdioTests):
-            return self._with(
-                "python", lambda zygote: stdio_tests.judge(code, verifier, limits, zygote), limits
-            )
-        if isinstance(verifier, ScriptTests):
+        kind, module = _GRADERS.get(type(verifier), ("", None))
+        if module is None:
+            problem = f"no grader for {type(verifier).__name__}"
+            return Judgement(Finding("infra", problem), None, False)
+        missing = [name for name in _SHELL_NEEDS if name not in self.layers]
+        if kind == "shell" and missing:
+            problem = f"shell programs need {', '.join(missing)} on this machine"
+            return Judgement(Finding("infra", problem), None, False)
+        if kind == "script":
             self.tools.quickjs()
-            return self._with(
-                "script",
-                lambda zygote: script_tests.judge(code, verifier, limits, zygote, self.tools),
-                limits,
-            )
-        if isinstance(verifier, SqlAnswer):
-            return self._with(
-                "sql", lambda zygote: sql_answer.judge(code, verifier, limits, zygote), limits
-            )
-        if isinstance(verifier, ShellEffect):
-            missing = [name for name in _SHELL_NEEDS if name not in self.layers]
-            if missing:
-                return Judgement(
-                    Finding("infra", f"shell programs need {', '.join(missing)} on this machine"),
-                    None,
-                    False,
-                )
-            return self._with(
-                "shell", lambda zygote: shell_effect.judge(code, verifier, limits, zygote), limits
-            )
-        return Judgement(Finding("infra", f"no grader for {type(verifier).__name__}"), None, False)
-
-    def _with(self, kind: str, work: Any, limits: Limits) -> Judgement:
+        tools = (self.tools,) if kind == "script" else ()
         zygote = self.zygotes.get(kind)
         if zygote and zygote.disk_mib != limits.disk_mib:
             zygote.close()
@@ -127,7 +113,7 @@ class Judge:
         zygote = zygote or self._start(kind, limits)
         self.zygotes[kind] = zygote
         try:
-            judgement: Judgement = work(zygote)
+            judgement: Judgement = module.judge(code, verifier, limits, zygote, *tools)
         except Lost:
             self._drop(kind)
             raise

@@ -28,6 +28,9 @@ from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any, NoReturn, Protocol
 
 from ..guest.codec import Malformed
@@ -137,6 +140,10 @@ class Judged:
     entered_at: int = -1
     """How much the tests had asked when they entered it by ``with``; -1: not entered, or it gave a plain value."""
 
+    def ask(self, operation: str, *args: Any, name: str = "", kwargs: Any = None) -> Any:
+        """Carry out one operation on it."""
+        return self.session.ask(operation, self.target, name, args, kwargs)
+
     def has(self, name: str) -> bool:
         """Whether the class has a method of the protocols."""
         return bool(self.protocols >> PROTOCOLS.index(name) & 1)
@@ -183,7 +190,7 @@ def stands_in_tests(depth: int) -> bool:
     """Whether an attribute is read by the tests' own text (and not by ``getattr``, which may have a default)."""
     frame = sys._getframe(depth + 1)
     code = frame.f_code
-    name = _OPNAMES[code.co_code[frame.f_lasti]] if frame.f_lasti >= 0 else ""
+    name = dis.opname[code.co_code[frame.f_lasti]] if frame.f_lasti >= 0 else ""
     return code.co_filename in TEST_FILES and name in ("LOAD_ATTR", "LOAD_METHOD")
 
 
@@ -206,25 +213,9 @@ def stands_in_assert(error: BaseException) -> bool:
     )
 
 
-def _opnames() -> tuple[str, ...]:
-    import opcode
-
-    return tuple(opcode.opname)
-
-
-_OPNAMES = _opnames()
-
-
-def _attributes_of_plain_values() -> frozenset[str]:
-    import datetime
-    import decimal
-    import fractions
-
-    late = (decimal.Decimal, fractions.Fraction, datetime.datetime, datetime.timedelta)
-    return frozenset(name for kind in (*_PLAIN_TYPES, *late) for name in dir(kind))
-
-
-PLAIN_ATTRIBUTES = _attributes_of_plain_values()
+PLAIN_ATTRIBUTES = frozenset(
+    name for kind in (*_PLAIN_TYPES, Decimal, Fraction, datetime, timedelta) for name in dir(kind)
+)
 
 
 def refusal(error: type[Exception], message: str) -> Exception:
@@ -283,7 +274,7 @@ class Remote:
         if facts.provisional and name in PLAIN_ATTRIBUTES and not facts.is_object():
             raise refusal(AttributeError, f"{name} of a result of arithmetic")
         before = facts.deliveries
-        value = facts.session.ask("get", facts.target, name)
+        value = facts.ask("get", name=name)
         if name not in PLAIN_ATTRIBUTES and stands_in_tests(2):
             use(facts, before)
         if name in COMPARING and isinstance(value, Remote) and not facts.is_object():
@@ -293,13 +284,13 @@ class Remote:
     def __setattr__(self, name: str, value: Any) -> None:
         facts = judged(self)
         before = facts.deliveries
-        facts.session.ask("set", facts.target, name, (value,))
+        facts.ask("set", value, name=name)
         use(facts, before)
 
     def __delattr__(self, name: str) -> None:
         facts = judged(self)
         before = facts.deliveries
-        facts.session.ask("delattr", facts.target, "", (name,))
+        facts.ask("delattr", name)
         use(facts, before)
 
     def __dir__(self) -> Any:
@@ -320,9 +311,7 @@ class Remote:
 
     def __ne__(self, other: object) -> Any:
         same = _equal(self, other)
-        if same is NotImplemented or not isinstance(other, Remote):
-            return same if same is NotImplemented else not same
-        return not same
+        return same if same is NotImplemented else not same
 
     def __hash__(self) -> int:
         facts = judged(self)
@@ -353,7 +342,7 @@ def _ask(remote: Any, operation: str, *args: Any) -> Any:
     facts = judged(remote)
     if facts.provisional and operation in _PROVISIONAL and not facts.is_object():
         raise refusal(TypeError, f"{operation} of a result of arithmetic with an object")
-    value = facts.session.ask(operation, facts.target, "", args)
+    value = facts.ask(operation, *args)
     if facts.provisional and isinstance(value, Remote):
         judged(value).provisional = True
     return value
@@ -377,7 +366,7 @@ def _shown(remote: Any, operation: str) -> str:
 def _signature(facts: Judged) -> Any:
     import inspect
 
-    rows = facts.session.ask("signature", facts.target, "")
+    rows = facts.ask("signature")
     try:
         return inspect.Signature(
             [
@@ -396,7 +385,7 @@ def _plain_content(remote: Any) -> Any:
     facts = judged(remote)
     if facts.base not in MUTABLE:
         return None
-    return facts.session.ask("plain", facts.target, "")
+    return facts.ask("plain")
 
 
 def _equal(remote: Any, other: Any) -> Any:
@@ -404,15 +393,14 @@ def _equal(remote: Any, other: Any) -> Any:
     if isinstance(other, Remote):
         if not facts.has("__eq__") and not judged(other).has("__eq__"):
             return remote is other
-        same = facts.session.ask("eq", facts.target, "", (other,))
+        same = facts.ask("eq", other)
         if isinstance(same, bool) and not same:
             return False
-        liars = [
-            side
-            for side in (remote, other)
-            if judged(side).has("__eq__") and _equals_strangers(side)
-        ]
-        return False if liars else same
+        for side in (remote, other):
+            # One that equals a stranger too is no evidence of anything.
+            if judged(side).has("__eq__") and _ask(side, "stranger") is not False:
+                return False
+        return same
     if not is_plain(other):
         return NotImplemented
     if other is None or other is ... or other is NotImplemented:
@@ -423,10 +411,6 @@ def _equal(remote: Any, other: Any) -> Any:
     if facts.has("__eq__") and facts.is_object():
         facts.session.needs_shared("the tests compare an object of the program with a plain value")
     return False
-
-
-def _equals_strangers(remote: Any) -> bool:
-    return _ask(remote, "stranger") is not False
 
 
 def _combine(name: str, left: Any, right: Any) -> Any:
@@ -449,7 +433,7 @@ def _combine(name: str, left: Any, right: Any) -> Any:
     if target is not None:
         value = facts.session.ask(name, target, "", (right,))
     else:
-        value = facts.session.ask("reflected", facts.target, name, (left,))
+        value = facts.ask("reflected", left, name=name)
     if name in ORDER:
         return value
     if not sound or _is_provisional(remote) or _is_provisional(other):
@@ -558,13 +542,13 @@ def _raised_by_statement(trace: Any) -> bool:
         return False
     code = trace.tb_frame.f_code
     return (
-        code.co_filename in TEST_FILES and _OPNAMES[code.co_code[trace.tb_lasti]] == "RAISE_VARARGS"
+        code.co_filename in TEST_FILES
+        and dis.opname[code.co_code[trace.tb_lasti]] == "RAISE_VARARGS"
     )
 
 
 def _await(remote: Any) -> Any:
-    facts = judged(remote)
-    _alone(facts)
+    _alone(judged(remote))
     return _ask(remote, "await")
     yield
 
@@ -618,7 +602,7 @@ def _call(remote: Any, *args: Any, **kwargs: Any) -> Any:
     facts = judged(remote)
     if facts.provisional and not facts.is_object():
         raise refusal(TypeError, "a call of a result of arithmetic")
-    return facts.session.ask("call", facts.target, "", args, kwargs)
+    return facts.ask("call", *args, kwargs=kwargs)
 
 
 def _bind(remote: Any, instance: Any, _owner: Any = None) -> Any:
@@ -711,7 +695,7 @@ class Name(Remote):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         facts = judged(self)
-        value = facts.session.ask("call", facts.target, "", args, kwargs)
+        value = facts.ask("call", *args, kwargs=kwargs)
         if isinstance(value, Remote) and type(value) is not Name:
             fresh = judged(value)
             if fresh.origin is None:
@@ -721,8 +705,7 @@ class Name(Remote):
     def __getattribute__(self, name: str) -> Any:
         if name.startswith("__") and name not in _ASKABLE:
             return _underscored(self, name)
-        facts = judged(self)
-        return facts.session.ask("get", facts.target, name)
+        return judged(self).ask("get", name=name)
 
     def __hash__(self) -> int:
         return hash(judged(self).target)
@@ -753,12 +736,10 @@ class Name(Remote):
         return self
 
     def __instancecheck__(self, value: Any) -> bool:
-        facts = judged(self)
-        return facts.session.ask("isinstance", facts.target, "", (value,)) is True
+        return judged(self).ask("isinstance", value) is True
 
     def __subclasscheck__(self, value: Any) -> bool:
-        facts = judged(self)
-        return facts.session.ask("issubclass", facts.target, "", (value,)) is True
+        return judged(self).ask("issubclass", value) is True
 
     def __mro_entries__(self, _bases: Any) -> Any:
         judged(self).session.needs_shared("the tests define a subclass of the program's")
@@ -767,7 +748,7 @@ class Name(Remote):
 def _value(name: Any) -> Any:
     """What a global name stands for."""
     facts = judged(name)
-    value = facts.session.ask("value", facts.target, "")
+    value = facts.ask("value")
     if type(value) is Name:
         raise refusal(TypeError, "a name stands for a name")
     return value
@@ -815,7 +796,7 @@ class Mirror(type):
 
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
         facts = class_knowledge(cls)
-        value = facts.session.ask("call", facts.target, "", args, kwargs)
+        value = facts.ask("call", *args, kwargs=kwargs)
         if isinstance(value, Remote):
             fresh = judged(value)
             if fresh.origin is None and type(facts.target) is str:
@@ -830,40 +811,34 @@ class Mirror(type):
             return _signature(facts)
         if name.startswith("__") and name not in _ASKABLE:
             raise refusal(AttributeError, name)
-        return facts.session.ask("get", facts.target, name)
+        return facts.ask("get", name=name)
 
     def __setattr__(cls, name: str, value: Any) -> None:
-        facts = class_knowledge(cls)
-        facts.session.ask("set", facts.target, name, (value,))
+        class_knowledge(cls).ask("set", value, name=name)
 
     def __delattr__(cls, name: str) -> None:
-        facts = class_knowledge(cls)
-        facts.session.ask("delattr", facts.target, "", (name,))
+        class_knowledge(cls).ask("delattr", name)
 
     def __len__(cls) -> int:
-        facts = class_knowledge(cls)
-        return on_data(operator.index, facts.session.ask("len", facts.target, ""))
+        return on_data(operator.index, class_knowledge(cls).ask("len"))
 
     def __bool__(cls) -> bool:
         return True
 
     def __iter__(cls) -> Any:
-        facts = class_knowledge(cls)
-        return on_data(iter, facts.session.ask("iter", facts.target, ""))
+        return on_data(iter, class_knowledge(cls).ask("iter"))
 
     def __reversed__(cls) -> Any:
-        facts = class_knowledge(cls)
-        return on_data(iter, facts.session.ask("reversed", facts.target, ""))
+        return on_data(iter, class_knowledge(cls).ask("reversed"))
 
     def __getitem__(cls, key: Any) -> Any:
-        facts = class_knowledge(cls)
-        return facts.session.ask("getitem", facts.target, "", (key,))
+        return class_knowledge(cls).ask("getitem", key)
 
     def __contains__(cls, item: Any) -> bool:
         facts = class_knowledge(cls)
         if target_of(item) is None:
             return on_data(operator.contains, iter(cls), item)
-        return facts.session.ask("contains", facts.target, "", (item,)) is True
+        return facts.ask("contains", item) is True
 
     def __instancecheck__(cls, value: Any) -> bool:
         if type.__instancecheck__(cls, value):
@@ -871,7 +846,7 @@ class Mirror(type):
         facts = class_knowledge(cls)
         if target_of(value) is None or facts.session.closed:
             return False
-        return facts.session.ask("isinstance", facts.target, "", (value,)) is True
+        return facts.ask("isinstance", value) is True
 
     def __subclasscheck__(cls, value: Any) -> bool:
         if type.__subclasscheck__(cls, value):
@@ -879,7 +854,7 @@ class Mirror(type):
         facts = class_knowledge(cls)
         if type(value) is not Mirror or facts.session.closed:
             return False
-        return facts.session.ask("issubclass", facts.target, "", (value,)) is True
+        return facts.ask("issubclass", value) is True
 
     def __repr__(cls) -> str:
         return f"<class '__main__.{cls.__name__}'>"
@@ -931,8 +906,7 @@ class Drained:
 def _data_attribute(value: Any, name: str) -> Any:
     if name in COMPARING or (name.startswith("__") and name not in _ASKABLE):
         raise refusal(AttributeError, name)
-    facts = judged(value)
-    return facts.session.ask("get", facts.target, name)
+    return judged(value).ask("get", name=name)
 
 
 def _data_text(operation: str, base: Callable[..., str]) -> Callable[..., str]:
@@ -940,7 +914,7 @@ def _data_text(operation: str, base: Callable[..., str]) -> Callable[..., str]:
         facts = judged(value)
         if facts.session.closed:
             return base(value, *args)
-        text: str = _exactly(value, str, facts.session.ask(operation, facts.target, "", args))
+        text: str = _exactly(value, str, facts.ask(operation, *args))
         return text
 
     return show
@@ -962,15 +936,6 @@ def _named_fields(fields: list[str]) -> dict[str, Any]:
         "_asdict": as_dict,
         "__repr__": shown,
     }
-
-
-def _dataclass_fields(fields: list[str]) -> dict[str, Any]:
-    attributes = {}
-    for name in fields:
-        attributes[name] = dataclasses.field()
-        attributes[name].name = name
-        attributes[name]._field_type = dataclasses._FIELD  # type: ignore[attr-defined]
-    return {"__dataclass_fields__": attributes}
 
 
 def _error_text(error: Any) -> str:
@@ -1036,7 +1001,12 @@ def make(session: Session, described: list[Any]) -> Any:
             if mask >> at & 1 and protocol in METHODS
         }
         if fields:
-            space |= _dataclass_fields(fields)
+            attributes = {}
+            for field_name in fields:
+                attributes[field_name] = dataclasses.field()
+                attributes[field_name].name = field_name
+                attributes[field_name]._field_type = dataclasses._FIELD  # type: ignore[attr-defined]
+            space["__dataclass_fields__"] = attributes
     try:
         return type.__new__(Mirror, name, bases, space)
     except TypeError:  # bases that do not go together: the first says most

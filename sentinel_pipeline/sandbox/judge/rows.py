@@ -248,12 +248,8 @@ def _wide(numbers: list[Number]) -> bool:
 def _show(value: Any) -> str:
     if value is None:
         return "NULL"
-    if type(value) is float or type(value) is Decimal:
+    if isinstance(value, (float, Decimal, datetime.date, datetime.time, datetime.timedelta)):
         return str(value)
-    if isinstance(value, (datetime.date, datetime.time, datetime.timedelta)):
-        return str(value)
-    return (
-        repr(value)
-        if type(value) is not str or len(value) <= VALUE_CHARS
-        else f"{value[:VALUE_CHARS]!r}…"
-    )
+    if type(value) is str and len(value) > VALUE_CHARS:
+        return f"{value[:VALUE_CHARS]!r}…"
+    return repr(value)

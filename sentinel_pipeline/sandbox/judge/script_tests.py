@@ -65,23 +65,14 @@ def judge(
         return Judgement(Finding("test_error", str(error)), None, False)
     program = tools.parser.read(code, verifier.language)
     if program.problem or not code.strip() or "\0" in program.js:
-        return Judgement(_unreadable(program.problem), None, False)
-    if program.module:
+        problem = program.problem or "syntax_error: an empty program, or a NUL character"
         return Judgement(
-            Finding(
-                "exception", "it imports, exports or awaits as a module; modules are not loaded"
-            ),
-            None,
-            False,
+            Finding("syntax_error", problem.removeprefix("syntax_error: ")), None, False
         )
+    if program.module:
+        problem = "it imports, exports or awaits as a module; modules are not loaded"
+        return Judgement(Finding("exception", problem), None, False)
     return _talk(quickjs, program.js, tests, verifier.entry_point, limits, zygote)
-
-
-def _unreadable(problem: str | None) -> Finding:
-    code, _, detail = (problem or "syntax_error: an empty program, or a NUL character").partition(
-        ": "
-    )
-    return Finding("syntax_error", detail if code == "syntax_error" else f"{code}: {detail}")
 
 
 @lru_cache(maxsize=512)
@@ -171,10 +162,10 @@ def _talk(
         finding = Finding("test_error", str(error))
     finally:
         end, _, recycle = zygote.finish_live(session.channel)
-    if session.gone or finding is None:
-        finding = (
-            why_ended(end, limits, False) if session.gone else session.fatal or Finding("crash")
-        )
+    if session.gone:
+        finding = why_ended(end, limits, False)
+    elif finding is None:
+        finding = session.fatal or Finding("crash")
     return Judgement(in_time(finding, end, limits), end, recycle)
 
 
@@ -212,11 +203,8 @@ def _run(
     with _Bounded(1 + 2 * limits.cpu_seconds):
         try:
             run = context.eval("const { run } = judge; delete globalThis.judge; run")
-            finding = Finding(
-                **json.loads(
-                    run(context.eval(f"(function (scope) {{ with (scope) {{ {tests}\n}} }})"))
-                )
-            )
+            function = context.eval(f"(function (scope) {{ with (scope) {{ {tests}\n}} }})")
+            finding = Finding(**json.loads(run(function)))
         except (quickjs.JSException, ValueError) as error:
             finding = Finding("test_error", str(error).partition("\n")[0])
     if session.fatal or finding.code == "stop":

@@ -24,9 +24,8 @@ def judge(code: str, verifier: ShellEffect, limits: Limits, zygote: Zygote) -> J
     """
     bad = next((path for path in verifier.files if _unsafe(path)), None)
     if bad is not None:
-        return Judgement(
-            Finding("test_error", f"path {bad!r} is not inside the working folder"), None, False
-        )
+        problem = f"path {bad!r} is not inside the working folder"
+        return Judgement(Finding("test_error", problem), None, False)
     odd = False
     if verifier.gold:
         expectation, odd = _gold_effect(verifier, limits, zygote)
@@ -56,9 +55,8 @@ def _gold_effect(
         return Finding("test_error", problem), True
     tree = {_text(path): _text(text) for path, text in left["files"].items()}
     folders = {f"{_text(path)}/": "" for path in left["folders"]}
-    return ShellEffect(
-        files=verifier.files, stdout=_text(left["out"]), expected_files=tree | folders
-    ), recycle
+    stdout = _text(left["out"])
+    return ShellEffect(files=verifier.files, stdout=stdout, expected_files=tree | folders), recycle
 
 
 def _text(raw: str) -> str:
@@ -78,10 +76,8 @@ def _finding(verifier: ShellEffect, left: dict[str, Any], end: End, limits: Limi
         return Finding("output_limit", f"more than {limits.output_kib} KiB of output")
     if verifier.stdout is not None and output != _bytes(verifier.stdout):
         note = f"; it said {shown(left['err'].encode('latin-1'))}" if left["err"] else ""
-        return Finding(
-            "output_differs",
-            f"expected {shown(_bytes(verifier.stdout))}, got {shown(output)}{note}",
-        )
+        detail = f"expected {shown(_bytes(verifier.stdout))}, got {shown(output)}{note}"
+        return Finding("output_differs", detail)
     return _compare_tree(verifier, left) or PASSED
 
 

@@ -112,15 +112,13 @@ def _gold(
     recycle = first.recycle or again.recycle
     for ran in (first, again):
         if ran.table is None:
-            return Finding(
-                "test_error", f"the gold query: {ran.finding.code}: {ran.finding.detail}"
-            ), recycle
+            problem = f"the gold query: {ran.finding.code}: {ran.finding.detail}"
+            return Finding("test_error", problem), recycle
     assert first.table and again.table
-    problem = _difference(first.table, again.table, verifier.ordered)
-    if problem:
-        return Finding(
-            "test_error", f"the gold query gives other rows when it runs again: {problem}"
-        ), recycle
+    difference = _difference(first.table, again.table, verifier.ordered)
+    if difference:
+        problem = f"the gold query gives other rows when it runs again: {difference}"
+        return Finding("test_error", problem), recycle
     _golds.put(key, first.table, first.size)
     return first.table, recycle
 
@@ -132,24 +130,20 @@ def _difference(expected: Table, actual: Table, ordered: bool) -> str | None:
 
 
 def _run(query: str, setup: str, seed: float, limits: Limits, zygote: Zygote) -> Ran:
-    task = json.dumps({"setup": setup, "seed": seed, "memory_mib": limits.memory_mib}).encode(
-        "ascii"
-    )
-    end, raw, recycle = zygote.run(BATCH, query.encode("utf-8", "replace"), 1, frame(task), limits)
+    task = json.dumps({"setup": setup, "seed": seed, "memory_mib": limits.memory_mib})
+    request = frame(task.encode("ascii"))
+    end, raw, recycle = zygote.run(BATCH, query.encode("utf-8", "replace"), 1, request, limits)
     table = None
     finding = why_ended(end, limits, len(raw) > limits.output_kib * 1024)
     try:
         answer = _read([codec.from_text(text) for text in split_frames(raw)])
     except (Malformed, Unreadable, RecursionError, MemoryError) as error:
-        return Ran(
-            None, Finding("exception", f"the answer cannot be read: {error}"), end, recycle, 0
-        )
+        problem = f"the answer cannot be read: {error}"
+        return Ran(None, Finding("exception", problem), end, recycle, 0)
     if isinstance(answer, Finding):
-        finding = (
-            answer._replace(detail=f"more than {limits.output_kib} KiB of rows")
-            if answer.code == "output_limit"
-            else answer
-        )
+        finding = answer
+        if answer.code == "output_limit":
+            finding = answer._replace(detail=f"more than {limits.output_kib} KiB of rows")
     elif answer is not None and not end.why and not end.status:
         table = answer
         finding = PASSED

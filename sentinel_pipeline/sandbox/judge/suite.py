@@ -22,8 +22,8 @@ PREFIX = "<prefix>"
 _BUILTINS = frozenset(dir(builtins)) | {"__once__", "__name__", "__file__", "__doc__"}
 _BESIDE = {"redirect_stdout", "redirect_stderr", "patch", "monkeypatch", "capsys"}
 """Names of helpers that act on the process they run in: tests that use them must live beside the program."""
-
-
+_BODIES = ("", "\n    pass\n", "\n        pass\n")
+"""What completes a prefix that ends inside a function."""
 _ONCE = "__once__ = lambda make: make()\n"
 
 
@@ -119,7 +119,7 @@ def _parse(text: str, name: str) -> ast.Module:
 
 def _prefix(text: str) -> ast.Module | None:
     """The prefix as code of its own; one that ends inside a function gets a body."""
-    for tail in ("", "\n    pass\n", "\n        pass\n"):
+    for tail in _BODIES:
         try:
             return ast.parse(text + tail, PREFIX) if text.strip() else None
         except (SyntaxError, ValueError):
@@ -134,7 +134,7 @@ def _names(*texts: str) -> tuple[set[str], set[str]]:
     for text in texts:
         if not text.strip():
             continue
-        for tail in ("", "\n    pass\n", "\n        pass\n"):
+        for tail in _BODIES:
             try:
                 top = symtable.symtable(text + tail, TESTS, "exec")
             except SyntaxError:

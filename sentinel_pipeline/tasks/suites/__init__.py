@@ -99,22 +99,16 @@ def load_suite(name: str, *, data: Path | None = None) -> list[Task]:
         tasks = list(_from_bank(data))
     elif name in GENERATED:
         if data is not None:
-            raise BadInput(
-                f"suite {name!r} is generated and takes no file.",
-                file=data,
-                fix="Leave out its data.",
-            )
+            problem = f"suite {name!r} is generated and takes no file."
+            raise BadInput(problem, file=data, fix="Leave out its data.")
         tasks = GENERATED[name]()
     elif name in PUBLIC:
         tasks = _public(PUBLIC[name], data)
     else:
         tasks = _own(name, data)
     if not tasks:
-        raise BadInput(
-            f"suite {name!r} has no task.",
-            file=data,
-            fix="A score of nothing is no score: add items.",
-        )
+        fix = "A score of nothing is no score: add items."
+        raise BadInput(f"suite {name!r} has no task.", file=data, fix=fix)
     return _unique(tasks, data)
 
 
@@ -184,12 +178,8 @@ def _unique(tasks: list[Task], data: Path | None) -> list[Task]:
     ids: set[str] = set()
     for task in tasks:
         if task.id in ids:
-            raise BadInput(
-                f"task id {task.id!r} stands twice.",
-                file=data,
-                field="task_id",
-                fix="Make ids unique.",
-            )
+            problem = f"task id {task.id!r} stands twice."
+            raise BadInput(problem, file=data, field="task_id", fix="Make ids unique.")
         ids.add(task.id)
     return tasks
 
