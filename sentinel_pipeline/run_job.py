@@ -276,10 +276,8 @@ def failure_of(error: Exception) -> Failure:
         return Failure(error.exit_code, str(error))
     text = f"{type(error).__name__}: {error}"
     if is_out_of_memory(error) or "CUDA error" in text:
-        return Failure(
-            EXIT_INFRASTRUCTURE,
-            f"{text}. Lower the batch size, or free memory; run again to resume.",
-        )
+        reason = f"{text}. Lower the batch size, or free memory; run again to resume."
+        return Failure(EXIT_INFRASTRUCTURE, reason)
     if (
         isinstance(error, OSError) or os.strerror(errno.ENOSPC) in text
     ):  # a native library's own error type

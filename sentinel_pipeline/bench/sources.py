@@ -39,11 +39,8 @@ def open_source(text: str, home: Home) -> Source:
     if path.is_dir():
         return _folder(path)
     if not path.is_file():
-        raise BadInput(
-            "no such report.",
-            file=path,
-            fix="Give a report's folder, a samples file, or RECIPE:STAGE such as tiny:sft.",
-        )
+        fix = "Give a report's folder, a samples file, or RECIPE:STAGE such as tiny:sft."
+        raise BadInput("no such report.", file=path, fix=fix)
     suite = re.sub(r"_results$", "", re.sub(r"^samples_", "", path.stem))
     return Source(path.stem, {suite: _file(path)}, {})
 
@@ -61,11 +58,8 @@ def _folder(folder: Path) -> Source:
         return Source(_label(folder), {folder.name: _file(folder / "samples.parquet")}, {})
     theirs = sorted(folder.glob("samples_*.jsonl"))
     if not theirs:
-        raise BadInput(
-            "holds no samples.",
-            file=folder,
-            fix="Give a folder with SUITE/samples.parquet or samples_*.jsonl.",
-        )
+        fix = "Give a folder with SUITE/samples.parquet or samples_*.jsonl."
+        raise BadInput("holds no samples.", file=folder, fix=fix)
     # lm-eval adds the date to the name; of several runs the last counts.
     return Source(
         _label(folder),
@@ -99,12 +93,8 @@ def _file(path: Path) -> list[SampleScore]:
     ids: set[str] = set()
     for line, sample in enumerate(samples, start=1):
         if sample.task_id in ids:
-            raise BadInput(
-                f"item {sample.task_id!r} stands twice.",
-                file=path,
-                line=line,
-                fix="A paired comparison takes one answer an item: grade one sample a task.",
-            )
+            fix = "A paired comparison takes one answer an item: grade one sample a task."
+            raise BadInput(f"item {sample.task_id!r} stands twice.", file=path, line=line, fix=fix)
         ids.add(sample.task_id)
     return samples
 
@@ -142,10 +132,5 @@ def _outcome(row: dict[str, Any], path: Path, line: int) -> Any:
     value = row.get(metrics[0]) if isinstance(metrics, list) and metrics else row.get("passed")
     if value in (0, 1):  # also False, True, 0.0, 1.0
         return "pass" if value else "fail"
-    raise BadInput(
-        f"says no outcome ({value!r}).",
-        file=path,
-        line=line,
-        field="outcome",
-        fix="Expected pass, fail or infra.",
-    )
+    fix = "Expected pass, fail or infra."
+    raise BadInput(f"says no outcome ({value!r}).", file=path, line=line, field="outcome", fix=fix)

@@ -178,14 +178,8 @@ def _stays(
 ) -> Check:
     same = sum(a is not None and a == b for a, b in zip(first, second, strict=True))
     share = same / len(first)
-    return Check(
-        name,
-        share >= bar,
-        share,
-        bar,
-        len(first),
-        f"{same} of {len(first)} verdicts stay, at least {bar:.0%} must",
-    )
+    reason = f"{same} of {len(first)} verdicts stay, at least {bar:.0%} must"
+    return Check(name, share >= bar, share, bar, len(first), reason)
 
 
 def _injection(spec: JudgeSpec, injected: Sequence[Word | None]) -> Check:
@@ -213,14 +207,8 @@ def _second(spec: JudgeSpec, answers: Answers) -> Check:
     same = sum(
         verdict is not None and verdict == answers.first[place] for place, verdict in answers.second
     )
-    return Check(
-        "second_judge",
-        same / n >= bar,
-        same / n,
-        bar,
-        n,
-        f"{same} of {n} verdicts agree, at least {bar:.0%} must",
-    )
+    reason = f"{same} of {n} verdicts agree, at least {bar:.0%} must"
+    return Check("second_judge", same / n >= bar, same / n, bar, n, reason)
 
 
 def licence_verdict(identity: Identity, spec: JudgeSpec, licence: Licence) -> GateVerdict:

@@ -92,10 +92,8 @@ def _last(store: Store, recipe: Recipe) -> str:
         if checkpoint and not skipped_reason(checkpoint)
     ]
     if not stages:
-        raise BadInput(
-            f"{recipe.name} has no tuned checkpoint yet.",
-            fix=f"Train one: sentinel run {recipe.name}.",
-        )
+        problem = f"{recipe.name} has no tuned checkpoint yet."
+        raise BadInput(problem, fix=f"Train one: sentinel run {recipe.name}.")
     return stages[-1]
 
 

@@ -58,19 +58,14 @@ def restore(desk: ReviewQueue, path: Path) -> dict[str, int]:
     with desk.db.writing() as connection:
         for table in DATA_TABLES:
             if connection.execute(select(func.count()).select_from(table)).scalar_one():
-                raise Conflict(
-                    "the queue is not empty.",
-                    fix="Restore into a fresh database: nothing is ever merged.",
-                )
+                fix = "Restore into a fresh database: nothing is ever merged."
+                raise Conflict("the queue is not empty.", fix=fix)
         try:
             with gzip.open(path, "rt", encoding="utf-8") as stream:
                 counts = _fill(connection, stream, path)
         except (OSError, EOFError, ValueError, KeyError, TypeError, SQLAlchemyError) as error:
-            raise BadInput(
-                f"is no whole backup: {str(error).splitlines()[0]}.",
-                file=path,
-                fix="Use another one.",
-            ) from error
+            problem = f"is no whole backup: {str(error).splitlines()[0]}."
+            raise BadInput(problem, file=path, fix="Use another one.") from error
         if not desk.db.is_sqlite:
             _advance_sequences(connection)
     return counts

@@ -96,6 +96,7 @@ def read_card(connection: Connection, desk: ReviewQueue, card_id: str, user: Use
 
 def _card(row: RowMapping, now: float) -> Card:
     leased = row["lease_by"] is not None and row["lease_until"] > now
+    names = ("status", "version", "checked", "decided_by", "decided_at", "second", "imported_at")
     return Card(
         record=SftCandidate.from_json(json.loads(row["record"])),
         task=ReviewTask.from_json(json.loads(row["task"])) if row["task"] else None,
@@ -103,18 +104,7 @@ def _card(row: RowMapping, now: float) -> Card:
         draft=json.loads(row["draft"]) if row["draft"] else None,
         lease_by=row["lease_by"] if leased else None,
         lease_until=row["lease_until"] if leased else 0.0,
-        **{
-            name: row[name]
-            for name in (
-                "status",
-                "version",
-                "checked",
-                "decided_by",
-                "decided_at",
-                "second",
-                "imported_at",
-            )
-        },
+        **{name: row[name] for name in names},
     )
 
 

@@ -66,11 +66,8 @@ def check(desk: ReviewQueue, user: User, card_id: str, text: str) -> Check:
         Refused: the text is empty.
     """
     if not text.strip():
-        raise Refused(
-            "the correction is empty.",
-            field="correction",
-            fix="Write what the model should have answered.",
-        )
+        problem = "the correction is empty."
+        raise Refused(problem, field="correction", fix="Write what the model should have answered.")
     with desk.db.reading() as connection:
         card = read_card(connection, desk, card_id, user)
     outcome = judge(card, text)
@@ -136,18 +133,12 @@ def require_pass(connection: Connection, card: Card, text: str) -> str:
     """
     row = last_check(connection, card.record.id, digest(text))
     if row is None or row["scorer_version"] != scorer_version():
-        raise Refused(
-            "the checks have not run on this text.",
-            field="correction",
-            fix="Run the checks, then approve.",
-        )
+        problem = "the checks have not run on this text."
+        raise Refused(problem, field="correction", fix="Run the checks, then approve.")
     result = stored(row["outcome"], row["labels"], tested=card.task is not None)
     if result.outcome != "pass":
-        raise Refused(
-            f"the checks do not pass: {result.reason}.",
-            field="correction",
-            fix="Mend the text and check again.",
-        )
+        problem = f"the checks do not pass: {result.reason}."
+        raise Refused(problem, field="correction", fix="Mend the text and check again.")
     return "tests" if result.tested else "form"
 
 

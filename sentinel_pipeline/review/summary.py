@@ -60,11 +60,8 @@ def summary(desk: ReviewQueue, run_id: str = "") -> RunSummary:
         )
         gone = int(connection.execute(left.where(*mine)).scalar_one())
     if run_id and not rows:
-        raise BadInput(
-            f"no card is of run {run_id[:60]!r}.",
-            field="run",
-            fix=did_you_mean(run_id, dict(runs(desk))),
-        )
+        problem = f"no card is of run {run_id[:60]!r}."
+        raise BadInput(problem, field="run", fix=did_you_mean(run_id, dict(runs(desk))))
     statuses: Counter[str] = Counter()
     for row in rows:
         statuses[row.status] += row.n

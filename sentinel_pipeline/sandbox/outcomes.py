@@ -62,22 +62,9 @@ class Outcome(StrEnum):
 
 
 CODES = (
-    "passed",
-    "assertion",
-    "wrong_entry_point",
-    "syntax_error",
-    "exception",
-    "timeout",
-    "memory",
-    "output_limit",
-    "forbidden",
-    "crash",
-    "exit",
-    "output_differs",
-    "files_differ",
-    "test_error",
-    "infra",
-)
+    "passed", "assertion", "wrong_entry_point", "syntax_error", "exception", "timeout", "memory", "output_limit",
+    "forbidden", "crash", "exit", "output_differs", "files_differ", "test_error", "infra",
+)  # fmt: skip
 """Stable reasons. ``exit``: the program ended before its tests did; ``output_differs`` and ``files_differ``: shell effects;
 ``test_error``: the tests themselves cannot run (they do not compile, or fail before they call the program)."""
 

@@ -235,10 +235,8 @@ class Store:
         """
         artifact = self.find(asset)
         if artifact is None:
-            raise BadInput(
-                f"{self.recipe} has no {asset} yet.",
-                fix=f"Materialize {asset} first: sentinel run {self.recipe}.",
-            )
+            problem = f"{self.recipe} has no {asset} yet."
+            raise BadInput(problem, fix=f"Materialize {asset} first: sentinel run {self.recipe}.")
         return artifact
 
     def origin(self, artifact: Artifact, asset: str) -> Artifact:

@@ -18,16 +18,8 @@ from .files import sha256_file
 from .tables import parquet_rows
 
 PACKAGES = (
-    "dagster",
-    "torch",
-    "transformers",
-    "trl",
-    "peft",
-    "datasets",
-    "duckdb",
-    "pandas",
-    "pyarrow",
-)
+    "dagster", "torch", "transformers", "trl", "peft", "datasets", "duckdb", "pandas", "pyarrow"
+)  # fmt: skip
 VOLATILE = "logs"
 """Files in this folder of an artifact are kept and hashed, but timings may differ: they are not part of its content."""
 

@@ -71,7 +71,14 @@ def enter_namespaces(layers: set[str], keep: int) -> None:
         os.close(ready)
         os.close(keep)
         if "user_namespace" in layers:
-            _map_users(child)
+            user = os.geteuid()
+            users = groups = f"0 0 1\n{INNER_USER} {OUTER_USER} 1\n"
+            if user != 0:
+                users = f"{INNER_USER} {user} 1\n"
+                groups = f"{INNER_USER} {os.getegid()} 1\n"
+                _write(f"/proc/{child}/setgroups", "deny")
+            _write(f"/proc/{child}/uid_map", users)
+            _write(f"/proc/{child}/gid_map", groups)
         os.write(tell, b"!")
         _, status = os.waitpid(child, 0)
         os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
@@ -82,21 +89,6 @@ def enter_namespaces(layers: set[str], keep: int) -> None:
 
 
 _LIFELINE: list[int] = []
-
-
-def _map_users(child: int) -> None:
-    user = os.geteuid()
-    group = os.getegid()
-    if user == 0:
-        text = f"0 0 1\n{INNER_USER} {OUTER_USER} 1\n"
-        users = text
-        groups = text
-    else:
-        users = f"{INNER_USER} {user} 1\n"
-        groups = f"{INNER_USER} {group} 1\n"
-        _write(f"/proc/{child}/setgroups", "deny")
-    _write(f"/proc/{child}/uid_map", users)
-    _write(f"/proc/{child}/gid_map", groups)
 
 
 def _write(path: str, text: str) -> None:
@@ -125,30 +117,18 @@ def own_root(kind: str, layers: set[str], disk_mib: int) -> None:
     _write(f"{root}/etc/passwd", f"sandbox:x:{INNER_USER}:{INNER_USER}::/work:/bin/bash\n")
     _write(f"{root}/etc/group", f"sandbox:x:{INNER_USER}:\n")
     if kind == "shell" and "pid_namespace" in layers:
-        _first_proc(root)
+        flags = kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC
+        # The kernel lets a namespace mount `/proc` only where one is visible already; where the host hides its own, do
+        # without.
+        with contextlib.suppress(OSError):
+            kernel.mount("proc", f"{root}/proc", "proc", flags, "subset=pid")
     kernel.pivot_into(root)
     if kind != "shell":
         working_folder(PYTHON_FOLDER, disk_mib, kernel.MS_NOEXEC)
-    kernel.mount(
-        "none",
-        "/",
-        None,
-        kernel.MS_BIND | kernel.MS_REMOUNT | kernel.MS_RDONLY | kernel.MS_NOSUID | kernel.MS_NODEV,
-    )
+    read_only = kernel.MS_BIND | kernel.MS_REMOUNT | kernel.MS_RDONLY
+    kernel.mount("none", "/", None, read_only | kernel.MS_NOSUID | kernel.MS_NODEV)
     if "uts_namespace" in layers:
         kernel.set_host_name("sandbox")
-
-
-def _first_proc(root: str) -> None:
-    """The kernel lets a namespace mount ``/proc`` only where one is visible already; where the host hides its own, do without."""
-    with contextlib.suppress(OSError):
-        kernel.mount(
-            "proc",
-            f"{root}/proc",
-            "proc",
-            kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC,
-            "subset=pid",
-        )
 
 
 def working_folder(folder: str, disk_mib: int, flags: int = 0, owner: str = "") -> None:
@@ -205,15 +185,10 @@ def _mask_packages(root: str, sources: list[str]) -> None:
             masked.update(
                 os.path.realpath(folder) for folder in glob.glob(f"{root}{path}/{pattern}")
             )
+    flags = kernel.MS_RDONLY | kernel.MS_NOSUID | kernel.MS_NODEV
     for path in sorted(masked):
         if os.path.isdir(path) and path.startswith(root + "/"):
-            kernel.mount(
-                "tmpfs",
-                path,
-                "tmpfs",
-                kernel.MS_RDONLY | kernel.MS_NOSUID | kernel.MS_NODEV,
-                "size=4k,mode=0755",
-            )
+            kernel.mount("tmpfs", path, "tmpfs", flags, "size=4k,mode=0755")
 
 
 def give_up_privileges(layers: set[str]) -> None:

@@ -42,22 +42,10 @@ def _one_of(index: int, values: tuple[int, ...]) -> Rule:
     return [_argument(index), *tests, (_RETURN, 0, 0, _REFUSE), (_RETURN, 0, 0, _ALLOW)]
 
 
-def _without_bits(index: int, mask: int) -> Rule:
+def _if_any_bit(index: int, mask: int, then: int, otherwise: int) -> Rule:
     return [
-        _argument(index),
-        (_ANY_BIT, 0, 1, mask),
-        (_RETURN, 0, 0, _REFUSE),
-        (_RETURN, 0, 0, _ALLOW),
-    ]
-
-
-def _with_bits(index: int, mask: int) -> Rule:
-    return [
-        _argument(index),
-        (_ANY_BIT, 0, 1, mask),
-        (_RETURN, 0, 0, _ALLOW),
-        (_RETURN, 0, 0, _REFUSE),
-    ]
+        _argument(index), (_ANY_BIT, 0, 1, mask), (_RETURN, 0, 0, then), (_RETURN, 0, 0, otherwise)
+    ]  # fmt: skip
 
 
 def _always(action: int) -> Rule:
@@ -94,7 +82,7 @@ def _assemble(rules: dict[str, Rule], default: int, plain: tuple[int, ...] = ())
 def _shared() -> dict[str, Rule]:
     allow = _always(_ALLOW)
     return {
-        "clone": _without_bits(0, _NEW_NAMESPACES),
+        "clone": _if_any_bit(0, _NEW_NAMESPACES, _REFUSE, _ALLOW),
         "clone3": _always(_ERRNO | errno.ENOSYS),
         "fcntl": _one_of(1, _FCNTL),
         "ioctl": _one_of(1, _IOCTL),
@@ -120,7 +108,7 @@ def for_python_sample() -> bytes:
     refuse = _always(_REFUSE)
     own_pid = (_PID_MARK,)
     rules = {
-        "clone": _with_bits(0, _THREAD),
+        "clone": _if_any_bit(0, _THREAD, _ALLOW, _REFUSE),
         "fork": refuse,
         "vfork": refuse,
         "kill": _one_of(0, own_pid),
@@ -158,7 +146,7 @@ def for_parser() -> bytes:
         "socketpair": refuse,
         "fork": refuse,
         "vfork": refuse,
-        "clone": _with_bits(0, _THREAD),
+        "clone": _if_any_bit(0, _THREAD, _ALLOW, _REFUSE),
         "clone3": _always(_ERRNO | errno.ENOSYS),
     }
     return _assemble(rules, _ALLOW)

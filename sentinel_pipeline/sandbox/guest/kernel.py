@@ -89,19 +89,10 @@ def mount(source: str, target: str, kind: str | None, flags: int, options: str =
 def make_read_only(target: str) -> None:
     """Make a whole mounted tree read-only, without set-user-id files and devices; falls back for kernels before 5.12."""
     attributes = struct.pack("=QQQQ", MS_RDONLY | MS_NOSUID | MS_NODEV, 0, 0, 0)
-    recursive = 0x8000
+    recursive = ctypes.c_uint(0x8000)
     here = ctypes.c_int(-100)
-    if (
-        _syscall(
-            "mount_setattr",
-            here,
-            target.encode(),
-            ctypes.c_uint(recursive),
-            attributes,
-            ctypes.c_size_t(32),
-        )
-        == 0
-    ):
+    size = ctypes.c_size_t(len(attributes))
+    if _syscall("mount_setattr", here, target.encode(), recursive, attributes, size) == 0:
         return
     flags = os.statvfs(target).f_flag & (MS_NOEXEC | 1024 | 2048)
     mount("none", target, None, MS_BIND | MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV | flags)

@@ -76,12 +76,10 @@ _PLAIN: dict[str, type] = {
     **{kind.__name__: kind for kind in (int, float, str, bytes, tuple, complex, frozenset)},
     **{kind.__name__: kind for kind in (list, dict, set, bytearray, deque)},
 }
-_PLAIN_TYPES: frozenset[type] = frozenset(
-    (
-        *(*_PLAIN.values(), bool, range, slice, type(None), type(...), type(NotImplemented)),
-        *(Counter, OrderedDict, defaultdict, type({}.keys()), type({}.values()), type({}.items())),
-    )
-)
+_PLAIN_TYPES: frozenset[type] = frozenset({
+    *_PLAIN.values(), bool, range, slice, type(None), type(...), type(NotImplemented),
+    Counter, OrderedDict, defaultdict, type({}.keys()), type({}.values()), type({}.items()),
+})  # fmt: skip
 _PLAIN_MODULES = frozenset({"decimal", "fractions", "datetime"})
 _KNOWN: dict[str, type] = {
     "generator": types.GeneratorType,
@@ -93,29 +91,21 @@ _KNOWN: dict[str, type] = {
     "module": types.ModuleType,
     **{name: _PLAIN[name] for name in MUTABLE},
 }
-COMPARING = frozenset(
-    (
-        *("startswith", "endswith", "issubset", "issuperset", "isdisjoint", "union", "compare"),
-        *("difference", "symmetric_difference", "intersection", "replace", "removeprefix"),
-        "removesuffix",
-    )
-)
+COMPARING = frozenset({
+    "startswith", "endswith", "issubset", "issuperset", "isdisjoint", "union", "compare", "difference",
+    "symmetric_difference", "intersection", "replace", "removeprefix", "removesuffix",
+})  # fmt: skip
 """Methods of plain types that combine with their argument as operators do: they are asked by the same rule."""
-_ASKABLE = frozenset(
-    (
-        *("__name__", "__qualname__", "__doc__", "__module__", "__annotations__", "__defaults__"),
-        *("__kwdefaults__", "__wrapped__", "__dict__", "__slots__", "__members__", "__args__"),
-        *("__cause__", "__notes__", "__func__", "__self__", "__closure__", "__isabstractmethod__"),
-        *("__abstractmethods__", "__dataclass_params__", "__match_args__"),
-    )
-)
+_ASKABLE = frozenset({
+    "__name__", "__qualname__", "__doc__", "__module__", "__annotations__", "__defaults__", "__kwdefaults__",
+    "__wrapped__", "__dict__", "__slots__", "__members__", "__args__", "__cause__", "__notes__", "__func__",
+    "__self__", "__closure__", "__isabstractmethod__", "__abstractmethods__", "__dataclass_params__", "__match_args__",
+})  # fmt: skip
 """Attributes between underscores that are asked for; every other is what the mirror itself has."""
-_PROVISIONAL = frozenset(
-    (
-        *("abs", "len", "bool", "int", "float", "complex", "index", "round", "trunc", "floor"),
-        *("ceil", "neg", "pos", "invert", "iter", "next", "reversed", "getitem", "bytes"),
-    )
-)
+_PROVISIONAL = frozenset({
+    "abs", "len", "bool", "int", "float", "complex", "index", "round", "trunc", "floor", "ceil", "neg", "pos", "invert",
+    "iter", "next", "reversed", "getitem", "bytes",
+})  # fmt: skip
 """What is not taken out of a result of arithmetic with a plain value: ``abs(f(x) - expected)`` has shown the expected value."""
 
 

@@ -356,10 +356,8 @@ def _ended(why: str, message: str, answer: dict[str, Any]) -> Finding:
     if why == "missing":
         names = answer.get("d", [])
         defined = [str(name) for name in names][:10] if type(names) is list else []
-        return Finding(
-            "wrong_entry_point",
-            f"{message!r} is not defined; defined: {', '.join(defined) or 'nothing callable'}",
-        )
+        reason = f"{message!r} is not defined; defined: {', '.join(defined) or 'nothing callable'}"
+        return Finding("wrong_entry_point", reason)
     if why in ("syntax_error", "output_limit", "exit"):
         return Finding(why, message)
     raise Malformed("unknown kind of end")

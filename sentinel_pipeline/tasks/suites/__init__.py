@@ -141,10 +141,9 @@ def _public(suite: Public | Files, data: Path | None) -> list[Task]:
 
 def _from_bank(data: Path | None) -> Iterator[Task]:
     if data is None:
-        raise BadInput(
-            "the held-out suite is part of a recipe's task bank, and none was given.",
-            fix="Run `sentinel run RECIPE --until task_bank`, or pass the bank's file with --data.",
-        )
+        problem = "the held-out suite is part of a recipe's task bank, and none was given."
+        fix = "Run `sentinel run RECIPE --until task_bank`, or pass the bank's file with --data."
+        raise BadInput(problem, fix=fix)
     if not data.is_file():
         raise BadInput(
             "is no file.", file=data, fix="Expected the task bank's Parquet table or JSONL rows."
@@ -166,10 +165,8 @@ def _own(name: str, data: Path | None) -> list[Task]:
     path = data if data is not None else Path(name)
     if not path.is_file():
         suggestion = did_you_mean(name, SUITES)
-        raise BadInput(
-            f"unknown suite {name!r}. {suggestion}",
-            fix="Your own suite: give its JSONL file with --data.",
-        )
+        problem = f"unknown suite {name!r}. {suggestion}"
+        raise BadInput(problem, fix="Your own suite: give its JSONL file with --data.")
     suite = name if data is not None else path.name.removesuffix(".gz").removesuffix(".jsonl")
     return [own.task(row, suite) for row in read_rows(path)]
 

@@ -47,11 +47,8 @@ def _answers_of(path: Path) -> Path:
     answer_file = next((each for each in candidates if each.is_file()), None)
     if answer_file is None:
         names = " or ".join(str(each.relative_to(path.parent)) for each in candidates)
-        raise BadInput(
-            "has no answers beside it.",
-            file=path,
-            fix=f"Put them at {names}, next to the questions.",
-        )
+        problem = "has no answers beside it."
+        raise BadInput(problem, file=path, fix=f"Put them at {names}, next to the questions.")
     return answer_file
 
 
