@@ -25,7 +25,8 @@ from typing import Any
 from sentinel_pipeline.critic.extract import extract
 from sentinel_pipeline.critic.hygiene import no_repetition, no_secret
 from sentinel_pipeline.critic.labels import format_pass, label
-from sentinel_pipeline.critic.reading import Reading
+from sentinel_pipeline.critic.scorers.scorer import Reading
+from sentinel_pipeline.critic.thoughts import Parted
 from sentinel_pipeline.records import Candidate, Message
 
 BAR = 3000
@@ -62,7 +63,9 @@ def hygiene_and_form(rows: list[Candidate]) -> int:
     refused = 0
     for row in rows:
         prompt = row.messages[0].content
-        reading = Reading("python", extract(row.completion, "python"), None, None)
+        reading = Reading(
+            "python", extract(row.completion, "python"), None, None, Parted("", row.completion)
+        )
         labels = (
             no_secret(row.completion, (prompt,)),
             no_repetition(row.completion, code=True),

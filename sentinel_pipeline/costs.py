@@ -191,7 +191,7 @@ def cost_rows(logs: Mapping[str, Path], budget: Budget) -> list[dict[str, Any]]:
 
 
 def costs_markdown(rows: Sequence[dict[str, Any]], budget: Budget) -> str:
-    """Seed 001's table: estimate against actual, then the sum against the budget."""
+    """The stage 1 plan's table: estimate against actual, then the sum against the budget."""
     lines = ["| stage | wall | device | estimated | tokens | cost |", "|---|---|---|---|---|---|"]
     for row in rows:
         estimated = (

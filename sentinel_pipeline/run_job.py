@@ -121,7 +121,7 @@ def _dispatch(
 def write_instructions(
     job: SelfInstructJob, progress: Progress, interrupts: Interrupts
 ) -> dict[str, Any]:
-    """Self-generated rows into ``logs/attempts.jsonl``, round after round; rounds that are there are not asked again."""
+    """Self-generated rows into ``logs/attempts.jsonl``, round after round; rounds that are there are skipped."""
     from .generation.guards import plain_tokenizer
     from .generation.loading import load_tokenizer
     from .generation.prompts import special_tokens
@@ -153,7 +153,7 @@ def write_instructions(
 
 
 def answer_suites(job: AnswerJob, progress: Progress, interrupts: Interrupts) -> dict[str, Any]:
-    """Every suite's answers into ``logs/SUITE.jsonl``; items that are answered already are not asked again."""
+    """Every suite's answers into ``logs/SUITE.jsonl``; items that are answered already are skipped."""
     from .generation.answers import answer_by
     from .generation.cache import AnswerCache
     from .generation.prompts import prompts_of

@@ -47,13 +47,13 @@ def send(url: str, alert: Alert) -> str | None:
     sender = Apprise()
     with _complaints() as complaints:
         if not sender.add(url):
-            return "is no URL that Apprise knows"
+            return "not a URL that Apprise knows"
         kind = NotifyType.INFO if alert.kind == "digest" else NotifyType.WARNING
         body = f"{alert.body}\n\n{alert.link}" if alert.link else alert.body
         done = sender.notify(
             title=alert.title, body=body, notify_type=kind, body_format=NotifyFormat.TEXT
         )
-    return None if done else "; ".join(complaints)[:500] or "was refused without a word"
+    return None if done else "; ".join(complaints)[:500] or "was refused without an error message"
 
 
 class _Keep(logging.Handler):

@@ -1,4 +1,4 @@
-"""What a night came to, on one page for a person at breakfast: runs, gates, changes since the night before, what needs a person.
+"""What a night came to, on one page: runs, gates, changes since the night before, what needs a person.
 
 What this module does not do: decide anything. It reads the ledger and the reports; a number stands here as it stands there.
 """
@@ -12,9 +12,9 @@ from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
 from ..bench.compare import compare
-from ..bench.report import with_interval
 from ..bench.samples import read_samples
 from ..errors import BadInput
+from ..rates import difference, with_interval
 from ..records import GateVerdict, PairedComparison
 from ..sandbox.outcomes import one_line
 from ..store import Artifact, Home, Ledger, Store, read_parquet
@@ -153,9 +153,8 @@ def _needs(
 
 
 def _words(comparison: PairedComparison) -> str:
-    low, high = comparison.interval[:2]
     return (
-        f"{comparison.suite}: {comparison.difference:+.1%} [{low:+.1%}, {high:+.1%}], n {comparison.n}, "
+        f"{comparison.suite}: {difference(comparison.difference, comparison.interval)}, n {comparison.n}, "
         f"{comparison.gained} gained, {comparison.lost} lost, exact paired p = {comparison.p:.2g}"
     )
 

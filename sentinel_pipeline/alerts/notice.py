@@ -1,4 +1,4 @@
-"""What is worth telling: pure functions from what was seen to alerts, worded for a person at breakfast.
+"""What is worth telling: pure functions from what was seen to alerts, in plain words.
 
 What this module does not do: read a database or Dagster (``defs.alerts`` does), or send anything.
 """
@@ -14,8 +14,8 @@ from ..records.alert import Alert
 from .rules import AlertRules
 
 Outcome = Literal["passed", "failed", "warned", "crashed", "missing"]
-"""``warned``: did not pass, and is no error (a smoke suite; an inconclusive gate). ``crashed``: its step ended without a
-result. ``missing``: its asset was made in a run that is over, and the check never ran."""
+"""``warned``: did not pass, and does not count as an error (a smoke suite; an inconclusive gate). ``crashed``: its step ended
+without a result. ``missing``: its asset was made in a run that is over, and the check never ran."""
 
 
 class CheckSeen(NamedTuple):

@@ -1,15 +1,21 @@
-"""Canaries: answers of which we know what they are, kept as data: known-bad ones with the reason, and some right ones.
+"""Canaries: answers of which we know what they are: known-bad ones with the reason, and right
+ones.
 
-A line of ``data/canaries/*.jsonl`` is ``{"id", "prompt", "completion", "verifier", "label", "reasons"}``. ``completion`` may be
-a list of pieces that are joined when read, so that no file of ours holds what looks like a credential. A line without ``label``
-is gold. What this module does not do: judge.
-"""
+Those of one kind of verifier are in its module of ``critic/scorers``, the others are data: a line
+of ``data/canaries/*.jsonl`` is ``{"id", "prompt", "completion", "verifier", "label", "reasons"}``.
+``completion`` may be a list of pieces that are joined when read, so that no file of ours holds
+what looks like a credential. A line without ``label`` is gold. What this module does not do:
+judge."""
 
 from __future__ import annotations
 
+import hashlib
+import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ..critic.scorers import SCORERS
 from ..errors import BadInput
 from ..records import LABELS, Candidate, Message, Verifier
 from ..records.decode import Fault, build_kind
@@ -29,32 +35,48 @@ class Canary(NamedTuple):
 
 
 def read_canaries(folder: Path) -> list[Canary]:
-    """Every canary of a folder, files by name.
+    """Every canary: those of the scorers' modules, then those of a folder, files by name.
 
     Raises:
-        BadInput: there is none, a line is malformed (file and line are named), or an id stands twice.
+        BadInput: the folder has none, a line is malformed (file and line are named), or an id stands twice.
     """
-    found: list[Canary] = []
+    in_files: list[Canary] = []
     for path in sorted(folder.glob("*.jsonl")):
         for line, row in enumerate(read_jsonl(path), start=1):
             try:
-                found.append(_canary(row))
+                in_files.append(_canary(row))
             except (ValueError, TypeError, KeyError) as error:
                 raise BadInput(f"is no canary: {error}.", file=path, line=line) from error
-    if not found:
+    if not in_files:
         raise BadInput(
             "no canaries: a scorer cannot be examined without known-bad answers.", file=folder
         )
-    names = [one.id for one in found]
+    canaries = [*_of_scorers(), *in_files]
+    names = [canary.id for canary in canaries]
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise BadInput(f"canary {twice!r} stands twice.", file=folder)
-    return found
+    return canaries
 
 
 def canaries_hash(folder: Path) -> str:
-    """Over the files: which exam a licence was won in."""
-    return "-".join(sha256_file(path)[:12] for path in sorted(folder.glob("*.jsonl")))
+    """Over the scorers' own canaries and the files: which exam a licence was won in."""
+    rows = [
+        (canary.id, canary.candidate.to_row(), canary.label, canary.reasons)
+        for canary in _of_scorers()
+    ]
+    of_scorers = hashlib.sha256(json.dumps(rows, sort_keys=True).encode()).hexdigest()
+    files = (sha256_file(path) for path in sorted(folder.glob("*.jsonl")))
+    return "-".join(digest[:12] for digest in (of_scorers, *files))
+
+
+def _of_scorers() -> Iterator[Canary]:
+    for scorer in SCORERS.values():
+        for canary in scorer.examples.canaries:
+            candidate = _candidate(canary.id, canary.prompt, canary.completion, canary.verifier)
+            yield Canary(
+                canary.id, candidate, "tests_pass" if canary.reasons else None, canary.reasons
+            )
 
 
 def _canary(row: dict[str, Any]) -> Canary:
@@ -68,11 +90,16 @@ def _canary(row: dict[str, Any]) -> Canary:
         verifier: Verifier | None = None if given is None else build_kind(KINDS, given)
     except Fault as fault:
         raise fault.below("verifier") from None
-    candidate = Candidate(
-        id=row["id"],
+    text = "".join(completion) if isinstance(completion, list) else completion
+    candidate = _candidate(row["id"], row["prompt"], text, verifier)
+    return Canary(row["id"], candidate, label, reasons)
+
+
+def _candidate(name: str, prompt: str, completion: str, verifier: Verifier | None) -> Candidate:
+    return Candidate(
+        id=name,
         source="canary",
-        messages=(Message("user", row["prompt"]),),
-        completion="".join(completion) if isinstance(completion, list) else completion,
+        messages=(Message("user", prompt),),
+        completion=completion,
         verifier=verifier,
     )
-    return Canary(row["id"], candidate, label, reasons)

@@ -10,7 +10,8 @@ from collections.abc import Iterable
 
 from ..errors import GateRefused
 from ..gates.statistics import wilson
-from ..records import GateVerdict
+from ..records import Decided, GateVerdict, VerdictKey
+from ..records.verdict import Verdict
 from ..store import Ledger
 from .exam import MIN_GOLD, ScorerAudit
 
@@ -28,22 +29,31 @@ def record_licences(
 
 
 def _verdict(audit: ScorerAudit, exam: str) -> GateVerdict:
-    asked = audit.gold is not None and audit.n_bad > 0
-    marks = f"{audit.n_gold} gold answers, {audit.n_bad} known-bad ones, {audit.rounds} rounds"
-    return GateVerdict(
+    counts = f"{audit.n_gold} gold answers, {audit.n_bad} known-bad ones, {audit.rounds} rounds"
+    verdict: Verdict = "inconclusive"
+    interval = None
+    if audit.gold is not None:
+        interval = wilson(round(audit.gold * audit.n_gold), audit.n_gold)
+        if audit.n_bad > 0:
+            verdict = "fail"
+    if audit.licensed:
+        verdict = "pass"
+    key = VerdictKey(
         name=GATE,
         subject=audit.name,
         subject_hash=_subject(audit.name, audit.version),
-        verdict="pass" if audit.licensed else "fail" if asked else "inconclusive",
-        measured=audit.gold,
-        threshold=MIN_GOLD,
-        n=audit.n_gold,
-        interval=wilson(round(audit.gold * audit.n_gold), audit.n_gold)
-        if audit.gold is not None
-        else None,
-        reason=f"{audit.refusal or 'licensed'} ({marks})",
         scorer_version=audit.version,
         policy_hash=exam,
+    )
+    return key.verdict(
+        Decided(
+            verdict=verdict,
+            measured=audit.gold,
+            threshold=MIN_GOLD,
+            n=audit.n_gold,
+            interval=interval,
+            reason=f"{audit.refusal or 'licensed'} ({counts})",
+        )
     )
 
 

@@ -1,8 +1,8 @@
-"""The rewards' own exam, in the form of the critic's: gold earns 1, wrong answers never pass, hacks earn exactly nothing.
+"""The rewards' own exam, in the form of the critic's: gold earns 1, wrong answers never pass,
+hacks earn exactly nothing.
 
-The scorer ``rewards`` is one: its reward functions differ in the family alone. What this module does not do: mark (``audit.exam``
-does), or write answers (``cases`` does).
-"""
+The scorer ``rewards`` is one: its reward functions differ in the family alone. What this module
+does not do: mark (``audit.exam`` does), or write answers (``cases`` does)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from ..critic.score import score
-from ..critic.version import PACKAGE, ROOMS, version_of
+from ..critic.version import SCORING, version_of
 from ..records import Task
 from ..rewards.scoring import reward_of
 from .exam import Answer, Exam, Question
@@ -30,14 +30,8 @@ _REASONS = {"gold": (), "bad": ("no_pass",), "hack": ("no_reward",)}
 
 @cache
 def rewards_version() -> str:
-    """The scorer's version with this room's modules: what a reward pays is decided here as well."""
-    rooms = (*ROOMS, "rewards")
-    return version_of(
-        path
-        for room in rooms
-        for path in (PACKAGE / room).rglob("*")
-        if path.suffix in (".py", ".js")
-    )
+    """The scorer's version with what decides what a verdict pays."""
+    return version_of((*SCORING, "rewards.functions*", "rewards.scoring*"))
 
 
 def reward_exams(material: Material) -> Iterator[Exam]:

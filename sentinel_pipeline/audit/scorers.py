@@ -1,27 +1,45 @@
-"""The exams of this package's scorers: one for each kind of verifier, one for the seven labels together.
+"""The exams of this package's scorers: one for each kind of verifier, one for the seven labels
+together.
 
-To have another scorer examined (a reward, a judge), write a function like those below in its room and add it to ``EXAMS``.
-What this module does not do: mark (``audit`` does).
-"""
+To have another scorer examined (a reward, a judge), write a function like those below in its room
+and add it to ``EXAMS``. What this module does not do: mark (``audit`` does)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from typing import NamedTuple, get_args
+from typing import NamedTuple
 
 from ..critic.labels import label
 from ..critic.score import DEFAULTS, Scorable, Score, score
-from ..critic.version import scorer_version
-from ..records import LABELS, Candidate, CriticLabels, JudgedAnswer, Task, Verifier
+from ..critic.scorers import SCORERS as KINDS
+from ..critic.version import label_version, scorer_version
+from ..records import LABELS, Candidate, CriticLabels, Task
 from ..records.data_spec import CriticSpec
+from ..store import Ledger
 from .canaries import Canary
 from .exam import Answer, Exam, Question, ScorerAudit, examine
+from .licence import refusal
 
 CRITIC = "critic"
 """The scorer that labels."""
-SCORERS = (CRITIC, *(one.kind for one in get_args(Verifier) if one is not JudgedAnswer))
-"""Those that filter, gate and report: all have ``scorer_version``. What a model judges is licensed by ``llm_judge.licence``."""
+SCORERS = (
+    CRITIC,
+    *(verifier.kind for verifier, scorer in KINDS.items() if scorer.examined),
+)
+"""Those that filter, gate and report. What a model judges is licensed by ``llm_judge.licence``."""
+
+
+def present_version(name: str) -> str:
+    """The version of one of ``SCORERS``: the critic labels, the others score."""
+    return label_version() if name == CRITIC else scorer_version()
+
+
+def unlicensed(ledger: Ledger) -> str | None:
+    """Why the present scorers may not filter or gate; None when each holds a licence at its
+    version."""
+    reasons = (refusal(ledger, (name,), present_version(name)) for name in SCORERS)
+    return next((reason for reason in reasons if reason is not None), None)
 
 
 class Material(NamedTuple):
@@ -58,7 +76,7 @@ def verifier_exams(material: Material) -> Iterator[Exam]:
         ]
         yield Exam(
             kind,
-            scorer_version(),
+            present_version(kind),
             (*gold, *asked),
             partial(_scored, spec=material.spec, workers=material.workers),
         )
@@ -78,7 +96,8 @@ def _of_score(one: Score) -> Answer:
 
 
 def critic_exam(material: Material) -> Iterator[Exam]:
-    """Do the seven labels together accept right answers, and does the right label refuse each bad one?"""
+    """Do the seven labels together accept right answers, and does the right label refuse each bad
+    one?"""
     gold = [
         Question(task.id, task.suite, _candidate(task))
         for task in material.gold
@@ -95,7 +114,7 @@ def critic_exam(material: Material) -> Iterator[Exam]:
     ]
     yield Exam(
         CRITIC,
-        scorer_version(),
+        present_version(CRITIC),
         (*gold, *asked),
         partial(_labelled, spec=material.spec, workers=material.workers),
     )
@@ -127,7 +146,8 @@ def _of_labels(labels: CriticLabels) -> Answer:
 
 
 def reward_exams(material: Material) -> Iterable[Exam]:
-    """Are GRPO's rewards what the scorers say, and do hacks earn nothing? Read late: the rewards are made of the critic."""
+    """Are GRPO's rewards what the scorers say, and do hacks earn nothing? Read late: the rewards
+    are made of the critic."""
     from .rewards import reward_exams as make
 
     return make(material)

@@ -69,7 +69,7 @@ class SuiteComparison(NamedTuple):
 
     @property
     def void(self) -> str | None:
-        """Why the difference is no evidence, or None."""
+        """Why the difference does not count as evidence, or None."""
         return "; ".join(finding.reason for finding in self.findings if finding.explains) or None
 
     @property

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from ..plots import Bar, difference_bars
+from ..rates import percent, with_interval
 from ..records import BenchmarkReport
 from .compare import SuiteComparison
-from .report import percent, with_interval
 
 SHOWN_FLIPS = 40
 """Flips of one comparison that the page shows; all of them are in ``flips.jsonl``."""

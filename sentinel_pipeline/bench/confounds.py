@@ -1,29 +1,26 @@
 """Artifact detectors: is a difference between two models explained by how long, how fenced, how refused or how cut off answers are?
 
 Answers are matched on the feature (strata that predict the outcome *within* each model, so that model identity cannot pose as the
-feature) and the difference is estimated again inside the strata. A difference that vanishes there is explained: seed 003's 57 gains
-and 2 losses, all by length, are no evidence at p = 10^-12. Where a scorer is at hand, length is settled by experiment instead: the
-longer answers are cut to the length of their partners and scored again. What this module does not do: void a gate (``gates`` does).
+feature) and the difference is estimated again inside the strata. A difference that vanishes there is explained: the stage 1
+findings' 57 gains and 2 losses, all by length, are no evidence at p = 10^-12. Where a scorer is at hand, length is settled by
+experiment instead: the longer answers are cut to the length of their partners and scored again. What this module does not do:
+void a gate (``gates`` does).
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from math import log, sqrt
 from typing import NamedTuple
 
 from ..critic.thoughts import part
 from ..gates.statistics import newcombe_paired
+from ..generation.refusals import refuses
+from ..rates import difference, percent
 from ..records import Interval, SampleScore
 
 CutScorer = Callable[[Sequence[tuple[str, str]]], Sequence[str]]
 """Scores (task id, completion) pairs: their outcomes, in order."""
-_REFUSAL = re.compile(
-    r"^\W*(i['’]?m sorry|i am sorry|sorry[,.]|i can(?:no|['’])t|i am unable|i['’]?m unable|i won['’]t|as an ai|"
-    r"desculpe|não posso|nao posso|não consigo)",
-    re.IGNORECASE,
-)
 _CUTS = 2
 _Z = 1.959963984540054
 KEPT = 0.5
@@ -70,7 +67,7 @@ def explained(
     features: tuple[tuple[str, Callable[[SampleScore], float]], ...] = (
         ("length", lambda s: float(len(s.completion))),
         ("format", lambda s: float("```" in part(s.completion).answer)),
-        ("refusal", lambda s: float(bool(_REFUSAL.match(part(s.completion).answer)))),
+        ("refusal", lambda s: float(refuses(part(s.completion).answer))),
         ("truncation", lambda s: float(not s.stopped)),
     )
     findings = [_matched(name, value, pairs, raw[0]) for name, value in features]
@@ -123,8 +120,8 @@ def _matched(
     explains = _vanished(raw, matched, interval) and ruled >= RULED
     word = "explains it" if explains else "does not explain it"
     reason = (
-        f"{feature} {word}: {raw:+.1%} as measured, {matched:+.1%} [{interval.low:+.1%}, {interval.high:+.1%}] "
-        f"among answers matched on {feature}, which settles {ruled:.0%} of what passes and what fails"
+        f"{feature} {word}: {percent(raw, signed=True)} as measured, {difference(matched, interval)} "
+        f"among answers matched on {feature}, which settles {percent(ruled, 0)} of what passes and what fails"
     )
     return Finding(feature, raw, matched, interval, explains, reason)
 
@@ -239,6 +236,6 @@ def _cut_to_length(pairs: Sequence[Pair], raw: float, rescore: CutScorer) -> Fin
     word = "explains it" if explains else "does not explain it"
     reason = (
         f"length {word}: {len(saved)} of {len(cut)} failing answers pass when cut to the length of the other model's; "
-        f"{raw:+.1%} as measured, {matched:+.1%} [{interval.low:+.1%}, {interval.high:+.1%}] after that"
+        f"{percent(raw, signed=True)} as measured, {difference(matched, interval)} after that"
     )
     return Finding("length", raw, matched, interval, explains, reason)

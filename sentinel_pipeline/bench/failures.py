@@ -1,4 +1,4 @@
-"""Failures of a report as candidates for fine-tuning: ``logs/sft_candidates.jsonl`` and the tasks beside it (seed 004).
+"""Failures of a report as candidates for fine-tuning (the labelling request): ``logs/sft_candidates.jsonl`` and the tasks.
 
 The id of a record is made of model, item and answer, so that the same failure of the same model is the same card however
 often it is measured. The files lie under ``logs/``: run id, time and speed differ between equal runs. What this module does
@@ -69,8 +69,8 @@ def failures(
 ) -> Iterator[SftCandidate]:
     """One record for each failed sample of a family that the model answers fast enough.
 
-    Infrastructure is no failure of the model. The quality score is the share of three criteria that the answer met: it
-    parses, it ended by itself, it passes its checks (which a failure does not).
+    Infrastructure does not count as a failure of the model. The quality score is the share of three criteria that the answer met:
+    it parses, it ended by itself, it passes its checks (which a failure does not).
     """
     spent: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
     for sample in samples:

@@ -11,10 +11,10 @@ from typing import Any
 
 from ..gates.gap import BASES, Gap, Rate, prove
 from ..plots import Bar, rate_bars
+from ..rates import percent
 from ..records import SampleScore, Task
 from ..records.gap_spec import GapProof
 from .pairing import paired_counts
-from .report import percent
 
 Matrix = Mapping[tuple[str, str], Sequence[SampleScore]]
 """(model: base, instruct or alternative; prompt format) -> scored answers to the same items."""

@@ -63,6 +63,7 @@ class Tally:
     passed: Counter[str] = field(default_factory=Counter)
     codes: Counter[str] = field(default_factory=Counter)
     trust: Counter[str] = field(default_factory=Counter)
+    outcomes: Counter[str] = field(default_factory=Counter)
     infra: int = 0
     resumed: int = 0
     """Samples that an earlier, killed run had graded."""
@@ -71,6 +72,7 @@ class Tally:
         """Count one result row; infrastructure is counted apart and is never a score."""
         self.codes[row["code"]] += 1
         self.trust[row["trust"]] += 1
+        self.outcomes[row["outcome"]] += 1
         if row["outcome"] == Outcome.INFRA.value:
             self.infra += 1
             return
@@ -177,7 +179,7 @@ def _too_deep(fields: dict[str, Any]) -> bool:
 
 
 def look(path: Path, problems: dict[str, Problem]) -> Plan:
-    """Read all samples once without running any: bad rows, ids that stand twice, tasks without a sample.
+    """Read all samples once without running any: bad rows, duplicate ids, tasks without a sample.
 
     Raises:
         BadInput: the file cannot be read, is empty, or is of another suite.

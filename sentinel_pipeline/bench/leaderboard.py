@@ -14,9 +14,9 @@ from typing import NamedTuple
 
 from ..errors import Infrastructure
 from ..plots import curves
+from ..rates import percent
 from ..store import Artifact
 from ..store.manifest import read_manifest
-from .report import percent
 
 
 class Standing(NamedTuple):
@@ -35,7 +35,7 @@ class Standing(NamedTuple):
     items: str
     """Hash of what was asked: equal where two rows answered the same items."""
     stale: bool
-    """Scored by another scorer than that of now."""
+    """Scored by another scorer version than the current one."""
 
 
 def standings(runs: Path, scorer_now: str) -> list[Standing]:

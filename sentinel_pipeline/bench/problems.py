@@ -36,7 +36,7 @@ def load_problems(source: str) -> dict[str, Problem]:
     """Read a problem file, or a suite by its name.
 
     Raises:
-        BadInput: no such file or suite, a row without tests or of an unknown format, or a task id twice: file, line and field.
+        BadInput: no such file or suite, a row without tests or of an unknown format, or a duplicate task id: file, line and field.
         Infrastructure: a named suite is neither on this machine nor to be had from the hub.
     """
     path = Path(source)
@@ -55,10 +55,12 @@ def load_problems(source: str) -> dict[str, Problem]:
     for row in _rows(path):
         problem = _problem(row)
         if problem.id in problems:
-            raise row.bad("task_id", f"{problem.id!r} stands twice.", "Make ids unique.")
+            raise row.bad("task_id", f"duplicate id {problem.id!r}.", "Make ids unique.")
         problems[problem.id] = problem
     if not problems:
-        raise BadInput("holds no problem.", file=path, fix="A score of nothing is no score.")
+        raise BadInput(
+            "holds no problem.", file=path, fix="Add problems: nothing cannot be scored."
+        )
     return problems
 
 
@@ -68,7 +70,7 @@ def _rows(path: Path) -> Iterator[SuiteRow]:
         text = path.read_text(encoding="utf-8-sig") if path.suffix == ".json" else ""
         rows = json.loads(text) if text.lstrip().startswith("[") else None
     except (OSError, ValueError, RecursionError) as error:
-        raise BadInput(f"is no JSON: {error}.", file=path) from error
+        raise BadInput(f"invalid JSON: {error}.", file=path) from error
     if rows is None:
         yield from read_rows(path)
         return

@@ -1,4 +1,4 @@
-"""From scored samples to a report: rates with intervals, per family, and a page of Markdown for the morning reader.
+"""From scored samples to a report: rates with intervals, per family, and a page of Markdown.
 
 What this module does not do: answer or score. Infrastructure outcomes are counted apart and never enter a rate.
 """
@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from ..gates.statistics import effective_samples, wilson_rate
 from ..plots import Bar, rate_bars
+from ..rates import with_interval
 from ..records import BenchmarkReport, Interval, SampleScore
 from ..records.conversation import task_of
 from ..records.report import Metric
@@ -124,18 +125,6 @@ def report_from_json(data: dict[str, Any]) -> BenchmarkReport:
         key: Interval(*data[key]) if data[key] else None for key in ("interval", "syntax_interval")
     }
     return BenchmarkReport(**{**data, **intervals, "seconds": 0.0})
-
-
-def percent(value: float | None) -> str:
-    """``71.3 %``, or ``–`` where there is no evidence."""
-    return "–" if value is None else f"{value:.1%}".replace("%", " %")
-
-
-def with_interval(value: float | None, interval: Interval | Sequence[float] | None) -> str:
-    """``71.3 % [65.9 %, 76.1 %]``."""
-    if value is None or interval is None:
-        return "–"
-    return f"{percent(value)} [{percent(interval[0])}, {percent(interval[1])}]"
 
 
 def report_markdown(reports: Sequence[BenchmarkReport]) -> str:

@@ -1,6 +1,6 @@
 """Stored answers scored again, without a model: what a changed scorer asks for.
 
-The answers stay as they were given; outcomes, reasons and rates are made anew under the scorer's version of now, as a *new*
+The answers stay as they were given; outcomes, reasons and rates are made anew under the current scorer version, as a *new*
 artifact. Nothing is overwritten, and a verdict about the old scores is stale by its scorer version: ``Ledger.require`` refuses it.
 """
 
@@ -34,7 +34,7 @@ class Rescored(NamedTuple):
 
 
 def rescore(tasks: Sequence[Task], samples: Sequence[SampleScore]) -> list[SampleScore]:
-    """``samples`` with outcome, reason and syntax as the scorer of now says; the same items, in the same order.
+    """``samples`` with outcome, reason and syntax as the current scorer says; the same items, in the same order.
 
     Raises:
         BadInput: a sample answers no task of ``tasks``.
@@ -76,7 +76,7 @@ def write_rescored(out: Draft, old: Artifact, suites: Path, scorer_version: str)
         suites: the folder of the suites' Parquet files, as ``old`` was made from.
 
     Raises:
-        BadInput: ``old`` is no report, or its answers do not belong to these suites.
+        BadInput: ``old`` is not a report, or its answers do not belong to these suites.
     """
     names = sorted(path.parent.name for path in old.folder.glob("*/report.json"))
     if not names:

@@ -1,4 +1,4 @@
-"""What ``sentinel compare`` is pointed at: a report's folder, a samples file, or a recipe's stage, as samples by suite.
+"""What ``sentinel compare`` is pointed at: a model's address, a report's folder or a samples file, as samples by suite.
 
 Reads our own reports (``SUITE/samples.parquet``), lm-eval's ``samples_SUITE*.jsonl`` and the results of ``sentinel grade``. What
 this module does not do: score. A row without an outcome is an error by file and line.
@@ -6,13 +6,16 @@ this module does not do: score. A row without an outcome is an error by file and
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..errors import BadInput
+from ..errors import BadInput, did_you_mean
+from ..generation.targets import find_target
 from ..records import SampleScore
 from ..store import Home, Store, read_jsonl, read_parquet
+from ..store.address import FORMS, find_stage
 
 
 class Source(NamedTuple):
@@ -25,21 +28,30 @@ class Source(NamedTuple):
 
 
 def open_source(text: str, home: Home) -> Source:
-    """``RECIPE:STAGE`` (the current report), or a path.
+    """A path of a report or of samples, or a model's address: a stage's current report, else what ``sentinel bench`` keeps.
 
     Raises:
-        BadInput: neither a stage with a report nor a readable report, or a row that says no outcome.
+        BadInput: no such model or report (with the nearest), a model without a report, or a row without an outcome.
     """
-    path = Path(text)
-    if not path.exists() and re.fullmatch(r"[\w.-]+:\w+", text):
-        recipe, _, stage = text.partition(":")
-        home.recipe(recipe)
-        report = Store.reading(home, recipe).get(f"{stage.removesuffix('_report')}_report")
-        return open_source(str(report.folder), home)._replace(name=text)
-    if path.is_dir():
+    if (stage := find_stage(home, text, "report")) is not None:
+        ours = Store.reading(home, stage.recipe).get(f"{stage.stage}_report")
+        return _folder(ours.folder)._replace(name=str(stage))
+    path = Path(text).expanduser()
+    weights = (path / "config.json").is_file() or (path / "model" / "config.json").is_file()
+    if path.is_dir() and not weights:
         return _folder(path)
+    served_or_hub = re.match(r"https?://|[\w-][\w.-]*/[\w.-]+(@[\w./-]+)?$", text)
+    if weights or (served_or_hub and not path.exists()):
+        target = find_target(home, text)
+        report = Store.reading(home, "bench").find(target.slug)
+        if report is None:
+            raise BadInput(
+                f"{text} has no report yet.", fix=f"Make one: sentinel bench {text} --suite SUITE."
+            )
+        return _folder(report.folder)._replace(name=target.name)
     if not path.is_file():
-        fix = "Give a report's folder, a samples file, or RECIPE:STAGE such as tiny:sft."
+        near = did_you_mean(text, home.recipe_names())
+        fix = f"Give a report's folder, a samples file, or a model: {FORMS}. {near}"
         raise BadInput("no such report.", file=path, fix=fix)
     suite = re.sub(r"_results$", "", re.sub(r"^samples_", "", path.stem))
     return Source(path.stem, {suite: _file(path)}, {})
@@ -78,8 +90,6 @@ def _label(folder: Path) -> str:
 
 
 def _scorer(report: Path) -> str | None:
-    import json
-
     return (
         str(json.loads(report.read_text(encoding="utf-8")).get("scorer_version"))
         if report.is_file()
@@ -93,8 +103,9 @@ def _file(path: Path) -> list[SampleScore]:
     ids: set[str] = set()
     for line, sample in enumerate(samples, start=1):
         if sample.task_id in ids:
+            problem = f"item {sample.task_id!r} has two answers."
             fix = "A paired comparison takes one answer an item: grade one sample a task."
-            raise BadInput(f"item {sample.task_id!r} stands twice.", file=path, line=line, fix=fix)
+            raise BadInput(problem, file=path, line=line, fix=fix)
         ids.add(sample.task_id)
     return samples
 

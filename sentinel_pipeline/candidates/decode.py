@@ -30,7 +30,7 @@ def decode_line(data: bytes, *, ended: bool) -> Any:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise RowRefused(
-            "encoding", f"byte {error.start + 1} (0x{data[error.start]:02x}) is no UTF-8"
+            "encoding", f"byte {error.start + 1} (0x{data[error.start]:02x}) is not UTF-8"
         ) from error
     return decode_text(text, ended=ended)
 
@@ -59,7 +59,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) != len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise RowRefused("duplicate_key", f"{twice[:40]!r} stands twice in one object")
+        raise RowRefused("duplicate_key", f"duplicate key {twice[:40]!r} in one object")
     return found
 
 

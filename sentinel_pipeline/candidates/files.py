@@ -1,7 +1,7 @@
 """Candidate files: JSONL (``.jsonl``, ``.ndjson``, gzipped or not), JSON arrays (``.json``) and Parquet, streaming.
 
 Whatever is wrong with a row or with the rest of a file comes out as a ``Quarantined`` with file, line and reason; reading
-goes on. Only what a person has to mend stops it: a path that does not exist, or a kind of file that is not read here.
+goes on. Only what a person has to correct stops it: a path that does not exist, or a kind of file that is not read here.
 Memory holds one line or one Parquet batch, and a whole ``.json`` array, which is bounded. Nothing is judged.
 """
 

@@ -68,7 +68,7 @@ def to_candidate(row: Any, *, source: str, file: str, line: int) -> Candidate:
 
     Raises:
         RowRefused: with the reason: ``shape`` (no known shape), ``field`` (a field's value is wrong), ``order`` (of turns),
-            ``encoding`` (text that is no Unicode, so no table can hold it).
+            ``encoding`` (text that is not Unicode, so no table can hold it).
     """
     if not isinstance(row, dict):
         raise RowRefused("shape", f"expected an object, got {type(row).__name__}")
@@ -254,7 +254,7 @@ def _sharegpt_turn(turn: Any, index: int) -> dict[str, Any]:
     role = SHAREGPT_ROLES.get(said) if isinstance(said, str) else None
     if role is None:
         raise RowRefused(
-            "field", f"conversations[{index}].from: {str(said)[:40]!r} is no known speaker"
+            "field", f"conversations[{index}].from: unknown speaker {str(said)[:40]!r}"
         )
     thoughts = {name: turn[name] for name in THOUGHTS if turn.get(name)}
     return {"role": role, "content": turn.get("value", turn.get("content")), **thoughts}

@@ -1,4 +1,4 @@
-"""Whether chat may answer now: a pure decision over plain facts (seed 000's operational rules), asked again for every request.
+"""Whether chat may answer now: a pure decision over plain facts (the rules of the auto-critic plan), asked again for every request.
 
 What this module does not do: look at the machine (``situation`` does) or load a model.
 """
@@ -43,7 +43,7 @@ class Clearance:
 
 
 def decide(now: Situation) -> Clearance:
-    """Closed at the first thing that forbids; all that forbid are named. A probe that is missing is no pass."""
+    """Closed at the first thing that forbids; all that forbid are named. A missing probe does not count as a pass."""
     closed = [reason for reason in (_switch(now), _training(now), _memory(now)) if reason]
     unproven = _unproven(now)
     if unproven and not now.allow_experimental:

@@ -1,6 +1,6 @@
 """The checkpoints that chat may offer: their clearance, asked again each time, and the sessions of those in use.
 
-A model is named ``RECIPE:STAGE`` and is the current checkpoint of that stage: a newer one has another hash, another probe and
+A model is named ``RECIPE/STAGE`` and is the current checkpoint of that stage: a newer one has another hash, another probe and
 another session. What this module does not do: know HTTP, or decide (``guard`` does).
 """
 
@@ -11,8 +11,9 @@ from typing import NamedTuple
 
 from ..errors import BadInput, GateRefused, did_you_mean
 from ..generation.targets import Target, find_target
-from ..records.recipe import Recipe
-from ..store import Home, Store, skipped_reason
+from ..records.stages import STAGE_NAMES
+from ..store import Home
+from ..store.address import find_stage, finished_stages
 from ..worker.device import device_owner
 from .guard import Clearance, decide
 from .probe import probe
@@ -47,9 +48,10 @@ class Models:
         if self._names is not None:
             return list(self._names)
         return [
-            f"{recipe.name}:{stage}"
-            for recipe in self.home.every_recipe().valid.values()
-            for stage in made_stages(self.home, recipe)
+            f"{recipe}/{stage}"
+            for recipe in self.home.recipe_names()
+            for stage in finished_stages(self.home, recipe)
+            if stage in STAGE_NAMES
         ]
 
     def look(self, name: str) -> Clearance:
@@ -68,7 +70,7 @@ class Models:
         return find_target(self.home, name)
 
     def _look(self, name: str, target: Target) -> Clearance:
-        recipe, _, stage = name.partition(":")
+        recipe, _, stage = name.partition("/")
         state, reason, _ = probe(self.home, self.home.recipe(recipe), stage, target)
         assert target.folder is not None
         return decide(
@@ -115,27 +117,14 @@ class Models:
             self._sessions.clear()
 
 
-def made_stages(home: Home, recipe: Recipe) -> list[str]:
-    """Tuned stages of a recipe that have a checkpoint, in the order of the loop."""
-    store = Store.reading(home, recipe.name)
-    checkpoints = {stage.name: store.find(stage.checkpoint) for stage in recipe.chain}
-    return [
-        name
-        for name, checkpoint in checkpoints.items()
-        if checkpoint is not None and not skipped_reason(checkpoint)
-    ]
-
-
-def full_name(home: Home, name: str) -> str:
-    """``RECIPE:STAGE`` of a name; without a stage, the last one that has a checkpoint.
+def full_name(home: Home, address: str) -> str:
+    """``RECIPE/STAGE`` of an address; a recipe's name alone means the last of its tuned checkpoints.
 
     Raises:
-        BadInput: no such recipe, stage or checkpoint.
+        BadInput: no such recipe, stage or checkpoint, or a model that no recipe trained.
     """
-    recipe, _, stage = name.replace("/", ":", 1).partition(":")
-    checkpoints = made_stages(home, home.recipe(recipe))
-    if not stage and not checkpoints:
-        raise BadInput(f"{recipe} has no checkpoint yet.", fix=f"Train one: sentinel run {recipe}.")
-    full = f"{recipe}:{stage or checkpoints[-1]}"
-    find_target(home, full)
-    return full
+    stage = find_stage(home, address, defaults=STAGE_NAMES)
+    if stage is None:
+        fix = f"Chat serves RECIPE/STAGE. {did_you_mean(address, home.recipe_names())}"
+        raise BadInput(f"no recipe has the checkpoint {address!r}.", field="model", fix=fix)
+    return str(stage)

@@ -1,8 +1,8 @@
 """The format probe's verdict on exactly one checkpoint, from the newest report that there is of it.
 
 Evidence is a report of the suite ``format_probe``, a stage's or one of ``sentinel bench``, asked through the chat template, about
-weights of the same hash, scored by the licensed scorer of now. The rule is the recipe's own gate on that suite, else ``RULE``.
-What this module does not do: ask the model; a probe that nobody took is missing, and missing is no pass.
+weights of the same hash, scored by the current, licensed scorer version. The rule is the recipe's own gate on that suite, else
+``RULE``. What this module does not do: ask the model; a probe that nobody took is missing, and does not count as a pass.
 """
 
 from __future__ import annotations
@@ -11,13 +11,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
-from ..audit.licence import refusal
-from ..audit.scorers import SCORERS
+from ..audit.scorers import unlicensed
 from ..bench.report import report_from_json
 from ..critic.version import scorer_version
-from ..gates import decide
+from ..gates import decide, measure_report, policy_hash
 from ..generation.targets import Target
-from ..records import BenchmarkReport, GateVerdict
+from ..records import BenchmarkReport, GateVerdict, VerdictKey
 from ..records.gate_spec import GatePolicy
 from ..records.recipe import Recipe
 from ..store import Artifact, Home, Ledger, Store
@@ -52,16 +51,19 @@ def probe(home: Home, recipe: Recipe, stage: str, target: Target) -> Probed:
         for policy in recipe.gates.values()
         if (policy.suite, policy.stage) == (SUITE, stage) and policy.against is None
     ]
-    verdict = decide(
-        SUITE,
-        next((policy for policy in policies if policy.severity != "off"), RULE),
-        report,
+    policy = next((policy for policy in policies if policy.severity != "off"), RULE)
+    key = VerdictKey(
+        name=SUITE,
         subject=f"{recipe.name}/{stage}",
         subject_hash=target.model_hash,
-        items=len(tasks()) - report.retired,
-        scorer_now=scorer_version(),
+        scorer_version=report.scorer_version,
+        policy_hash=policy_hash(policy),
     )
-    if reason := refusal(Ledger(home.ledger), SCORERS, scorer_version()):
+    measured = measure_report(
+        policy, report, items=len(tasks()) - report.retired, scorer_now=scorer_version()
+    )
+    verdict = key.verdict(decide(policy, measured))
+    if reason := unlicensed(Ledger(home.ledger)):
         verdict = replace(verdict, verdict="inconclusive", reason=reason)
     return Probed(
         verdict.verdict, f"{verdict.reason} (report {artifact.manifest.run_id[:8]}).", verdict

@@ -1,12 +1,14 @@
-"""The ``sentinel`` command: thin verbs over the domain.
+"""The ``sentinel`` command: thin verbs over the domain, in five panels.
 
 Every verb prints for people on standard error and, with ``--json``, one JSON object on standard output. Exit codes:
-0 done, 1 failed, 2 bad input or usage, 3 a gate refused, 4 infrastructure.
+0 done, 1 failed, 2 bad input or usage, 3 a gate refused, 4 infrastructure. ``docs/command.md`` is written from here by
+``python -m sentinel_pipeline.cli.reference``.
 """
 
 from __future__ import annotations
 
 import sys
+from typing import Annotated, Any
 
 import typer
 
@@ -34,59 +36,109 @@ from .run import run
 from .ui import ui
 from .upkeep import gc, verify
 
+PANELS: dict[str, dict[str, Any]] = {
+    "Run": {"run": run, "plan": plan, "next": next_step, "release": release},
+    "Data": {"label": label, "extract": extract, "mix": mix, "trace": trace},
+    "Measure": {
+        "bench": bench,
+        "compare": compare,
+        "power": power,
+        "grade": grade,
+        "parity": parity,
+    },
+    "Govern": {"audit": audit, "gate": gate, "judge": judge, "review": review},
+    "Serve": {
+        "ui": ui,
+        "chat": chat,
+        "alert": alert,
+        "doctor": doctor,
+        "verify": verify,
+        "gc": gc,
+        "mirror": mirror,
+    },
+}
+"""Help panel -> its verbs, in the order in which ``--help`` shows them."""
+
 app = typer.Typer(
     name="sentinel",
-    help="A closed post-training loop whose verdicts can be trusted. Exit codes: 0 done, 1 failed, 2 bad input, "
-    "3 a gate refused, 4 infrastructure.",
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-app.command()(run)
-app.command()(plan)
-app.command()(parity)
-app.command("next")(next_step)
-app.command()(label)
-app.command()(audit)
-app.command()(mix)
-app.command()(trace)
-app.command()(grade)
-app.command()(extract)
-app.command()(bench)
-app.command()(compare)
-app.command()(power)
-app.add_typer(gate, name="gate")
-app.add_typer(review, name="review")
-app.add_typer(alert, name="alert")
-app.add_typer(judge, name="judge")
-app.command()(verify)
-app.command()(gc)
-app.add_typer(mirror, name="mirror")
-app.command()(doctor)
-app.command()(ui)
-app.command()(chat)
-app.command()(release)
+for _panel, _verbs in PANELS.items():
+    for _name, _verb in _verbs.items():
+        if isinstance(_verb, typer.Typer):
+            app.add_typer(_verb, name=_name, rich_help_panel=_panel)
+        else:
+            app.command(_name, rich_help_panel=_panel)(_verb)
+
+
+def _print_version(requested: bool) -> None:
+    if requested:
+        from importlib.metadata import version
+
+        sys.stdout.write(f"sentinel {version('sentinel-pipeline')}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def sentinel(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """A closed post-training loop whose verdicts can be trusted.
+
+    Exit codes: 0 done, 1 failed, 2 bad input or usage, 3 a gate refused, 4 infrastructure.
+    """
 
 
 def main() -> None:
     """The console script: our errors become one line and their exit code; anything else is a bug and keeps its traceback."""
     try:
-        app(standalone_mode=True)
+        readable(typer.main.get_command(app))()
     except SentinelError as error:
-        err.print(f"[bold red]error:[/] {_plain(str(error))}", highlight=False, soft_wrap=True)
+        _print_error(error)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)
     except OSError as error:
-        err.print(f"[bold red]error:[/] {_plain(str(error))}", highlight=False, soft_wrap=True)
+        _print_error(error)
         sys.exit(EXIT_INFRASTRUCTURE)
 
 
-def _plain(text: str) -> str:
+def readable(command: Any) -> Any:
+    """``command`` and everything below it with help texts as Rich should draw them.
+
+    Docstrings are plain text: ``[judge]`` is a section of a recipe and no style, and a line of a paragraph ends where the
+    terminal's does, not where the source's did. Indented lines (examples) stay as they are.
+    """
+    from inspect import cleandoc
+
     from rich.markup import escape
 
-    return escape(text)
+    paragraphs = cleandoc(command.help or "").split("\n\n")
+    command.help = escape(
+        "\n\n".join(
+            text if text.startswith("    ") else " ".join(text.split()) for text in paragraphs
+        )
+    )
+    for parameter in command.params:
+        if getattr(parameter, "help", None):
+            parameter.help = escape(parameter.help)
+    for child in getattr(command, "commands", {}).values():
+        readable(child)
+    return command
 
 
-__all__ = ["EXIT_BAD_INPUT", "EXIT_FAILED", "app", "main"]
+def _print_error(error: Exception) -> None:
+    from rich.markup import escape
+
+    err.print(f"[bold red]error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
+
+
+__all__ = ["EXIT_BAD_INPUT", "EXIT_FAILED", "PANELS", "app", "main"]

@@ -87,27 +87,27 @@ def list_alerts(as_json: AsJson = False) -> None:
         sentinel alert list --json
     """
     outbox = Outbox(find_home().outbox)
-    came: dict[str, list[dict[str, Any]]] = {}
-    for one in outbox.deliveries():
+    states: dict[str, list[dict[str, Any]]] = {}
+    for delivery in outbox.deliveries():
         state = {
-            "channel": one.channel,
-            "attempts": one.attempts,
-            "delivered": one.delivered_at,
-            "error": one.error,
+            "channel": delivery.channel,
+            "attempts": delivery.attempts,
+            "delivered": delivery.delivered_at,
+            "error": delivery.error,
         }
-        came.setdefault(one.alert.key, []).append(state)
+        states.setdefault(delivery.alert.key, []).append(state)
     rows = outbox.alerts()
     if as_json:
-        found = [
-            {"at": at, **asdict(raised), "deliveries": came.get(raised.key, [])}
+        listed = [
+            {"at": at, **asdict(raised), "deliveries": states.get(raised.key, [])}
             for at, raised in rows
         ]
-        emit({"alerts": found})
+        emit({"alerts": listed})
         return
     table = Table("raised", "what", "delivered")
     for at, raised in rows:
         when = dt.datetime.fromtimestamp(at, dt.UTC).isoformat(sep=" ", timespec="seconds")
-        table.add_row(when, escape(raised.title), escape(_words(came.get(raised.key, []))))
+        table.add_row(when, escape(raised.title), escape(_words(states.get(raised.key, []))))
     err.print(table)
 
 
@@ -115,6 +115,6 @@ def _words(deliveries: list[dict[str, Any]]) -> str:
     if not deliveries:
         return "to nobody: no channel was set"
     return ", ".join(
-        f"{one['channel']}: {'yes' if one['delivered'] else one['error'] or 'on its way'}"
-        for one in deliveries
+        f"{delivery['channel']}: {'yes' if delivery['delivered'] else delivery['error'] or 'on its way'}"
+        for delivery in deliveries
     )

@@ -8,6 +8,7 @@ import typer
 from rich.table import Table
 
 from ..errors import GateRefused
+from ..rates import percent
 from ..records import Task
 from ..records.data_spec import CriticSpec
 from ..store import Home, Ledger, find_home
@@ -25,11 +26,11 @@ def audit(
     recipe: Annotated[
         str | None,
         typer.Argument(
-            help="Examine on its suites; on generated tasks and the smoke suite without one."
+            help="Examine on this recipe's suites; else on generated tasks and the smoke suite."
         ),
     ] = None,
     rounds: Annotated[
-        int, typer.Option(min=2, help="How often everything is asked; the last time under load.")
+        int, typer.Option(min=2, help="Evaluation rounds; the last one runs under load.")
     ] = 2,
     workers: Annotated[
         int | None, typer.Option(help="Grader workers; every core by default.")
@@ -37,12 +38,12 @@ def audit(
     rewards: Annotated[
         bool,
         typer.Option(
-            "--rewards", help="Examine the rewards alone, and count every family's hacks."
+            "--rewards", help="Examine the rewards only, and count the hacks of every family."
         ),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Examine every scorer on gold, known-bad and cheating answers, and record in the ledger who holds a licence.
+    """Examine every scorer on gold, known-bad and cheating answers, and record its licence in the ledger.
 
     Exit code 3 when a scorer fails: it may not gate, filter or reward.
 
@@ -74,29 +75,29 @@ def audit(
     )
     _print(audits, families)
     if as_json:
-        counted = {"families": [one.to_json() for one in families]} if rewards else {}
-        emit({"scorers": [one.to_json() for one in audits]} | counted)
-    if refused := [one.name for one in audits if not one.licensed]:
-        raise GateRefused(f"no licence for {', '.join(refused)}: what they would judge is refused.")
+        counted = {"families": [family.to_json() for family in families]} if rewards else {}
+        emit({"scorers": [exam.to_json() for exam in audits]} | counted)
+    if refused := [exam.name for exam in audits if not exam.licensed]:
+        raise GateRefused(f"no licence for {', '.join(refused)}: what they would score is refused.")
 
 
 def _print(audits: list[ScorerAudit], families: list[RewardAudit]) -> None:
     table = Table("scorer", "version", "gold accepted", "bad accepted", "stable", "licence")
-    for one in audits:
-        rate = "-" if one.gold is None else f"{one.gold:.1%} of {one.n_gold}"
-        licence = "[green]licensed[/]" if one.licensed else f"[red]refused[/]: {one.refusal}"
+    for exam in audits:
+        rate = "-" if exam.gold is None else f"{percent(exam.gold)} of {exam.n_gold}"
+        licence = "[green]licensed[/]" if exam.licensed else f"[red]refused[/]: {exam.refusal}"
         table.add_row(
-            one.name,
-            one.version,
+            exam.name,
+            exam.version,
             rate,
-            f"{one.bad_accepted} of {one.n_bad}",
-            str(one.stable),
+            f"{exam.bad_accepted} of {exam.n_bad}",
+            str(exam.stable),
             licence,
         )
     err.print(table)
-    for one in audits:
-        for example in one.examples:
-            err.print(f"  {one.name}: {example}", markup=False, highlight=False)
+    for exam in audits:
+        for example in exam.examples:
+            err.print(f"  {exam.name}: {example}", markup=False, highlight=False)
     if not families:
         return
     table = Table("family", "gold earned 1", "wrong accepted", "hacks paid")

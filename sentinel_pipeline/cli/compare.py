@@ -6,22 +6,29 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from ..errors import BadInput
+from ..rates import difference, percent
 from ..store import find_home
+from ..store.address import FORMS
 from ..store.files import atomic_write
-from .console import AsJson, emit, err
+from .console import AsJson, emit, err, say
 
 _COLOURS = {"better": "green", "worse": "red", "inconclusive": "yellow", "void": "magenta"}
 
 
 def compare(
     first: Annotated[
-        str, typer.Argument(metavar="A", help="A report's folder, a samples file, or RECIPE:STAGE.")
+        str,
+        typer.Argument(
+            metavar="A",
+            help=f"A model that has a report ({FORMS}), a report's folder, or a samples file.",
+        ),
     ],
     second: Annotated[
-        str, typer.Argument(metavar="B", help="The model compared with A, likewise.")
+        str, typer.Argument(metavar="B", help="The model compared with A, in the same forms.")
     ],
     page: Annotated[
         Path | None, typer.Option(help="Write an HTML page with every flip side by side.")
@@ -32,7 +39,7 @@ def compare(
 
     Examples:
 
-        sentinel compare tiny:base tiny:sft --page comparison.html
+        sentinel compare tiny/base tiny/sft --page comparison.html
 
         sentinel compare reports/base reports/sft --json
     """
@@ -41,7 +48,8 @@ def compare(
     from ..bench.sources import open_source
 
     home = find_home()
-    a, b = open_source(first, home), open_source(second, home)
+    a = open_source(first, home)
+    b = open_source(second, home)
     for suite in a.scorers.keys() & b.scorers.keys():
         if a.scorers[suite] != b.scorers[suite]:
             raise BadInput(
@@ -49,22 +57,22 @@ def compare(
                 fix="Score the stored answers of the older one again.",
             )
     names = (a.name, b.name) if a.name != b.name else ("A", "B")
-    found = compare_suites(a.suites, b.suites, from_stage=names[0], to_stage=names[1])
+    comparisons = compare_suites(a.suites, b.suites, from_stage=names[0], to_stage=names[1])
     if page is not None:
         with atomic_write(page) as stream:
-            stream.write(comparison_page(f"{names[0]} → {names[1]}", list(found.values())))
-        err.print(f"Page: {page}", highlight=False, markup=False)
+            stream.write(comparison_page(f"{names[0]} → {names[1]}", list(comparisons.values())))
+        say(f"Page: {page}")
     if as_json:
-        emit({"from": names[0], "to": names[1], "suites": suites_to_json(found)})
+        emit({"from": names[0], "to": names[1], "suites": suites_to_json(comparisons)})
         return
-    err.print(_table(found))
-    for suite, one in found.items():
-        for finding in one.findings:
+    err.print(_table(comparisons))
+    for suite, comparison in comparisons.items():
+        for finding in comparison.findings:
             if finding.explains:
-                err.print(f"void on {suite}: {finding.reason}", markup=False, highlight=False)
+                say(f"void on {suite}: {finding.reason}")
 
 
-def _table(found: dict[str, Any]) -> Table:
+def _table(comparisons: dict[str, Any]) -> Table:
     table = Table()
     for name in (
         "suite",
@@ -79,12 +87,20 @@ def _table(found: dict[str, Any]) -> Table:
         "verdict",
     ):
         table.add_column(name, overflow="fold")
-    for suite, one in found.items():
-        c = one.summary
-        interval = f"{c.difference:+.1%} [{c.interval.low:+.1%}, {c.interval.high:+.1%}]"
-        numbers = (str(c.n), f"{one.a:.1%}", f"{one.b:.1%}", str(c.gained), str(c.lost), interval)
-        verdict = f"[{_COLOURS[one.verdict]}]{one.verdict}[/]"
-        table.add_row(suite, *numbers, f"{c.p:.2g}", f"{one.p_adjusted:.2g}", verdict)
+    for suite, comparison in comparisons.items():
+        paired = comparison.summary
+        table.add_row(
+            suite,
+            str(paired.n),
+            percent(comparison.a),
+            percent(comparison.b),
+            str(paired.gained),
+            str(paired.lost),
+            escape(difference(paired.difference, paired.interval)),
+            f"{paired.p:.2g}",
+            f"{comparison.p_adjusted:.2g}",
+            f"[{_COLOURS[comparison.verdict]}]{comparison.verdict}[/]",
+        )
     return table
 
 
@@ -92,10 +108,11 @@ def power(
     base: Annotated[float, typer.Option(help="Pass@1 of the first model.")] = 0.40,
     gain: Annotated[float, typer.Option(help="How much better the second model truly is.")] = 0.10,
     items: Annotated[
-        int | None, typer.Option(help="Items to answer; asks for their number when absent.", min=1)
+        int | None,
+        typer.Option(help="Items to answer; their number is computed when absent.", min=1),
     ] = None,
-    wanted: Annotated[
-        float, typer.Option("--power", help="The chance of finding the gain that is asked for.")
+    target_power: Annotated[
+        float, typer.Option("--power", help="The chance of finding the gain.")
     ] = 0.80,
     alpha: Annotated[float, typer.Option(help="Two-sided error rate of the test.")] = 0.05,
     lost: Annotated[
@@ -105,7 +122,7 @@ def power(
 ) -> None:
     """Plan a comparison before anything is answered: exact McNemar on the same items.
 
-    Without [bold]--lost[/] the two models' answers are taken as independent, the worst of the plausible.
+    Without --lost the answers of the two models are taken as independent, the worst plausible case.
 
     Examples:
 
@@ -115,7 +132,7 @@ def power(
     """
     from ..gates.power import detectable_gain, items_needed, mcnemar_power, shares
 
-    for name, value in (("--power", wanted), ("--alpha", alpha)):
+    for name, value in (("--power", target_power), ("--alpha", alpha)):
         if not 0 < value < 1:
             raise BadInput(
                 f"is {value:g}, expected within (0, 1).", field=name, fix="80 % is written 0.8."
@@ -130,33 +147,32 @@ def power(
         raise BadInput(
             f"is {gain:g}, expected more than 0.", field="--gain", fix="Ten points are written 0.1."
         )
-    needed = items_needed(of, wanted, alpha)
+    needed = items_needed(of, target_power, alpha)
     answer: dict[str, Any] = {
         "base": base,
         "gain": gain,
         "alpha": alpha,
         "gained": of.gained,
         "lost": of.lost,
-        "wanted_power": wanted,
+        "wanted_power": target_power,
         "items_needed": needed,
         "items": items,
         "power": mcnemar_power(items, of, alpha) if items else None,
-        "detectable_gain": detectable_gain(items, base, wanted, alpha, lost) if items else None,
+        "detectable_gain": detectable_gain(items, base, target_power, alpha, lost)
+        if items
+        else None,
     }
     if as_json:
         emit(answer)
         return
-    err.print(
-        f"A true gain from {base:.1%} to {base + gain:.1%}, exact McNemar at {alpha:.0%}, two-sided:",
-        highlight=False,
+    say(
+        f"A true gain from {percent(base)} to {percent(base + gain)}, exact McNemar at "
+        f"{percent(alpha)}, two-sided:"
     )
     needs = f"{needed:,}" if needed else "more than a million"
-    err.print(f"  items for a power of {wanted:.0%}: {needs}", highlight=False)
+    say(f"  items for a power of {percent(target_power)}: {needs}")
     if items:
-        least = answer["detectable_gain"]
-        err.print(f"  power of {items:,} items: {answer['power']:.1%}", highlight=False)
-        shows = f"{100 * least:.1f} points" if least else "none"
-        err.print(
-            f"  smallest gain that {items:,} items show with a power of {wanted:.0%}: {shows}",
-            highlight=False,
-        )
+        smallest = answer["detectable_gain"]
+        shows = f"{100 * smallest:.1f} points" if smallest else "none"
+        say(f"  power of {items:,} items: {percent(answer['power'])}")
+        say(f"  smallest gain that {items:,} items show with that power: {shows}")

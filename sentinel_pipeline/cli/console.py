@@ -26,8 +26,13 @@ err = Console(stderr=True, width=None if sys.stderr.isatty() or "COLUMNS" in os.
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
 
 
+def say(text: str) -> None:
+    """A line for people, printed as it is: what a model or a file wrote is never read as markup, and no line is broken."""
+    err.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
 def emit(value: dict[str, Any]) -> None:
-    """One JSON object on standard output; NaN and infinity are refused, since they are no JSON."""
+    """One JSON object on standard output; NaN and infinity, which JSON does not have, are refused."""
     json.dump(value, sys.stdout, ensure_ascii=False, allow_nan=False)
     sys.stdout.write("\n")
     sys.stdout.flush()

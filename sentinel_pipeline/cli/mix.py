@@ -8,9 +8,9 @@ import typer
 from rich.table import Table
 
 from ..errors import BadInput
-from ..mix.trace import trace_item, trace_row
+from ..rates import percent, with_interval
 from ..store import Artifact, Home, Store, find_home
-from .console import AsJson, emit, err
+from .console import AsJson, emit, err, say
 
 _MOST = 10
 """Lines of a list that people are shown; ``--json`` has all."""
@@ -24,15 +24,15 @@ def mix(
 ) -> None:
     """The newest mix of RECIPE: shares wanted and taken, what was left out and why, what decontamination found and missed.
 
-    A mix is made by [bold]sentinel run RECIPE --until rebalanced_mix[/].
+    A mix is made by: sentinel run RECIPE --until rebalanced_mix
 
     Example:
 
         sentinel mix tiny --json
     """
     home = find_home()
-    made = _newest(home, recipe)
-    result = _mix_json(home, made)
+    artifact = _newest(home, recipe)
+    result = _mix_json(home, artifact)
     _print_mix(result)
     if as_json:
         emit(result)
@@ -42,31 +42,31 @@ def _newest(home: Home, recipe: str | None) -> Artifact:
     if recipe is not None:
         home.recipe(recipe)
         return Store.reading(home, recipe).get("rebalanced_mix")
-    found = [
-        made
+    mixes = [
+        artifact
         for name in home.recipe_names()
-        if (made := Store.reading(home, name).find("rebalanced_mix"))
+        if (artifact := Store.reading(home, name).find("rebalanced_mix"))
     ]
-    if not found:
+    if not mixes:
         raise BadInput(
             "no recipe has a mix yet.", fix="Make one: sentinel run RECIPE --until rebalanced_mix."
         )
-    return max(found, key=lambda made: made.manifest.created_at)
+    return max(mixes, key=lambda artifact: artifact.manifest.created_at)
 
 
-def _mix_json(home: Home, made: Artifact) -> dict[str, Any]:
-    report = made.json("mix.json")
-    name = made.manifest.recipe
-    clean = Store.reading(home, name).origin(made, "decontamination_report").json("report.json")
-    own = {
+def _mix_json(home: Home, artifact: Artifact) -> dict[str, Any]:
+    report = artifact.json("mix.json")
+    name = artifact.manifest.recipe
+    clean = Store.reading(home, name).origin(artifact, "decontamination_report").json("report.json")
+    identity = {
         "recipe": name,
-        "run_id": made.manifest.run_id,
-        "content_hash": made.hash,
-        "folder": str(made.folder),
+        "run_id": artifact.manifest.run_id,
+        "content_hash": artifact.hash,
+        "folder": str(artifact.folder),
     }
     keys = ("rows", "tasks", "suites", "by_kind", "by_suite", "items_hit", "measured")
     return (
-        own
+        identity
         | report
         | {
             "decontamination": {key: clean[key] for key in keys}
@@ -87,35 +87,34 @@ def _print_mix(result: dict[str, Any]) -> None:
     )
     for quota in result["quotas"]:
         amounts = (f"{quota[key]:.10g}" for key in ("wanted", "taken", "short"))
-        table.add_row(quota["category"], f"{quota['share']:.1%}", *amounts, str(quota["rows"]))
+        table.add_row(quota["category"], percent(quota["share"]), *amounts, str(quota["rows"]))
     err.print(table)
     left = (
         ", ".join(f"{count} {reason}" for reason, count in result["left_out"].items()) or "nothing"
     )
-    _say(f"Of {result['seen']} rows left out: {left}")
+    say(f"Of {result['seen']} rows left out: {left}")
     if result["held_back"]:
-        _say(
+        say(
             "Held back or without a share: "
             + ", ".join(f"{n} {name}" for name, n in result["held_back"].items())
         )
     if result["shortfall"]:
-        _say(
+        say(
             f"Short by {result['shortfall']:.10g} {result['unit']}; nothing was repeated to fill a gap"
         )
     clean = result["decontamination"]
-    _say(
+    say(
         f"{clean['contaminated']} of {clean['rows']} rows overlapped {clean['items_hit']} of {clean['tasks']} benchmark items"
     )
     if clean["measured"]:
-        said = (f"{name} {_rate(clean['measured'][name])}" for name in ("recall", "precision"))
-        _say(f"Measured on planted contaminations: {', '.join(said)}")
+        rates = (f"{name} {_rate(clean['measured'][name])}" for name in ("recall", "precision"))
+        say(f"Measured on planted contaminations: {', '.join(rates)}")
 
 
 def _rate(rate: dict[str, Any]) -> str:
     if not rate["n"]:
         return "not measured (n = 0)"
-    low, high = rate["interval"]
-    return f"{rate['rate']:.1%} [{low:.1%}, {high:.1%}] of {rate['n']}"
+    return f"{with_interval(rate['rate'], rate['interval'])} of {rate['n']}"
 
 
 def trace(
@@ -154,50 +153,54 @@ def trace(
 
 
 def _trace_row(home: Home, recipe: str | None, row: str) -> dict[str, Any]:
+    from ..mix.trace import trace_row
+
     if recipe is not None:
         home.recipe(recipe)
     names = [recipe] if recipe is not None else home.recipe_names()
-    found = [one for name in names if (one := trace_row(home, name, row)) is not None]
-    if not found:
+    trails = [trail for name in names if (trail := trace_row(home, name, row)) is not None]
+    if not trails:
         where = f"recipe {names[0]}" if len(names) == 1 else f"any of {len(names)} recipes"
         raise BadInput(
             f"no artifact of {where} has a row {row!r}.", fix="Ids stand in the mix's rows.parquet."
         )
-    result = max(found, key=lambda one: max((mix["made"] for mix in one["mixes"]), default=""))
+    result = max(trails, key=lambda trail: max((mix["made"] for mix in trail["mixes"]), default=""))
     _print_row(result)
     return result
 
 
-def _print_row(found: dict[str, Any]) -> None:
-    place = f"{found['file']}:{found['line']}" if found["file"] else "made in the pipeline"
-    _say(f"{found['origin']} {found['id']} of recipe {found['recipe']}")
-    _say(
-        f"from      {found['source']}, {place}"
-        + (f", task {found['task_id']}" if found["task_id"] else "")
+def _print_row(trail: dict[str, Any]) -> None:
+    place = f"{trail['file']}:{trail['line']}" if trail["file"] else "made in the pipeline"
+    say(f"{trail['origin']} {trail['id']} of recipe {trail['recipe']}")
+    say(
+        f"from      {trail['source']}, {place}"
+        + (f", task {trail['task_id']}" if trail["task_id"] else "")
     )
-    if found["repair"]:
-        _say(
-            f"repairs   {found['repair']['failed_id']} by {found['repair']['accepted_id']}: {found['repair']['reason']}"
+    if trail["repair"]:
+        say(
+            f"repairs   {trail['repair']['failed_id']} by {trail['repair']['accepted_id']}: {trail['repair']['reason']}"
         )
-    for name, label in found["labels"].items():
-        _say(f"{name:17} {label['value']!s:6} {label['reason']}")
-    for hit in found["overlaps"]:
-        _say(f"overlaps  {hit['suite']}/{hit['task_id']} ({hit['kind']}, {hit['score']:.2f})")
-    for mix in found["mixes"]:
+    for name, label in trail["labels"].items():
+        say(f"{name:17} {label['value']!s:6} {label['reason']}")
+    for hit in trail["overlaps"]:
+        say(f"overlaps  {hit['suite']}/{hit['task_id']} ({hit['kind']}, {hit['score']:.2f})")
+    for mix in trail["mixes"]:
         stands = f" of {mix['stood_for_by']}" if mix.get("stood_for_by") else ""
         fate = (
             f"taken as {mix['category']}" if mix["taken"] else f"left out: {mix['reason']}{stands}"
         )
-        _say(f"mix       {mix['run_id']}: {fate}")
+        say(f"mix       {mix['run_id']}: {fate}")
         for other in mix["stood_for"][:_MOST]:
-            _say(f"          stood for {other['id']} ({other['kind']}, {other['similarity']:.2f})")
-    for made in found["checkpoints"]:
-        _say(f"trained   {made['asset']} of run {made['run_id']}")
-    if not found["checkpoints"]:
-        _say("trained   no checkpoint")
+            say(f"          stood for {other['id']} ({other['kind']}, {other['similarity']:.2f})")
+    for checkpoint in trail["checkpoints"]:
+        say(f"trained   {checkpoint['asset']} of run {checkpoint['run_id']}")
+    if not trail["checkpoints"]:
+        say("trained   no checkpoint")
 
 
 def _trace_item(home: Home, recipe: str | None, item: str) -> dict[str, Any]:
+    from ..mix.trace import trace_item
+
     suite, slash, name = item.partition("/")
     if not slash or not name:
         raise BadInput(
@@ -205,20 +208,16 @@ def _trace_item(home: Home, recipe: str | None, item: str) -> dict[str, Any]:
             field="--item",
             fix="Expected SUITE/ID, such as humaneval/HumanEval/12.",
         )
-    made = _newest(home, recipe)
-    result = trace_item(home, made.manifest.recipe, suite, name)
-    _say(f"item {result['item']}, mix of recipe {result['recipe']}, run {result['mix']['run_id']}")
+    artifact = _newest(home, recipe)
+    result = trace_item(home, artifact.manifest.recipe, suite, name)
+    say(f"item {result['item']}, mix of recipe {result['recipe']}, run {result['mix']['run_id']}")
     for outcome in result["outcomes"]:
-        _say(f"{outcome['report']}: {outcome['outcome']}, {outcome['reason']}")
+        say(f"{outcome['report']}: {outcome['outcome']}, {outcome['reason']}")
     for near in result["nearest"]:
         place = f"{near['file']}:{near['line']}" if near["file"] else near["source"]
-        _say(
-            f"\n{near['id']}  prompt {near['prompt']:.0%}, answer {near['answer']:.0%} alike  {near['category']}  {place}"
+        say(
+            f"\n{near['id']}  prompt {percent(near['prompt'], 0)}, answer {percent(near['answer'], 0)} alike  "
+            f"{near['category']}  {place}"
         )
-        _say(f"  asked     {near['asked'][:200]!r}\n  answered  {near['answered'][:200]!r}")
+        say(f"  asked     {near['asked'][:200]!r}\n  answered  {near['answered'][:200]!r}")
     return result
-
-
-def _say(text: str) -> None:
-    """Text that may hold what a model wrote: printed as it is, never as markup."""
-    err.print(text, markup=False, highlight=False, soft_wrap=True)

@@ -10,25 +10,30 @@ import typer
 
 from ..errors import EXIT_GATE, BadInput
 from ..records.decision_spec import GOING_ON
+from ..records.stages import GRPO
 from ..store import Ledger, Store, find_home
-from .console import AsJson, emit, err
-from .scenarios import ask_tree
+from ..store.address import recipe_address
+from .console import AsJson, emit, say
+from .next_recipe import decide_next_recipe
 
 
 def next_step(
-    recipe: Annotated[str, typer.Argument(help="A recipe: the stem of a file under data/recipes.")],
+    recipe: Annotated[
+        str, typer.Argument(help="A recipe, or RECIPE/STAGE for the decision after that stage.")
+    ],
     curves: Annotated[
         Path | None, typer.Option(help="Recorded curves of GRPO; the run's own by default.")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Where the next recipe goes; data/recipes by default.")
+        Path | None, typer.Option(help="File of the next recipe; in data/recipes by default.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """What RECIPE's decision points made of its reports, and what its tree over the finished GRPO run makes of that.
+    """Show what RECIPE's decision points said about its reports, and the recommended next step.
 
-    Where a scenario of the tree is decided the next recipe is written, beside its evidence; where the evidence does not decide,
-    the run that would is named. Nothing is started. Exit code 3 when a point says to stop or to investigate.
+    After a finished GRPO run the recipe's point over its curves is checked too. Where a rule is decided, the next recipe is
+    written with its evidence; where the evidence does not decide, the output names the run that would. Nothing is started.
+    Exit code 3 when a decision says to stop or to investigate.
 
     Examples:
 
@@ -37,38 +42,37 @@ def next_step(
         sentinel next tucano-0.5b-v4.1 --json
     """
     home = find_home()
-    if not (home.recipe(recipe).decisions or home.recipe(recipe).next):
-        fix = "Add [[decisions]] points or [[next]] scenarios to it."
+    name, only_stage = recipe_address(home, recipe)
+    loaded = home.recipe(name)
+    if not loaded.decisions:
+        fix = "Add [[decisions]] points to it."
         raise BadInput(
-            f"recipe {recipe!r} has no decision tree: only its gates decide.",
+            f"recipe {name!r} has no decision tree: only its gates decide.",
             field="decisions",
             fix=fix,
         )
-    made, ledger = home.recipe(recipe), Ledger(home.ledger)
-    store = Store.reading(home, recipe)
-    newest, missing = None, None
-    for stage in made.reported:
+    ledger = Ledger(home.ledger)
+    store = Store.reading(home, name)
+    newest = None
+    undecided = None
+    for stage in loaded.reported if only_stage is None else (only_stage,):
         report = store.find(f"{stage}_report")
         decision = ledger.latest_decision(report.hash) if report else None
         if decision is not None:
             newest = decision
-            err.print(
-                f"after {stage}: {decision.action}: {decision.reason}",
-                markup=False,
-                highlight=False,
-                soft_wrap=True,
-            )
-        elif made.decision_after(stage) is not None and missing is None:
-            missing = stage
-            err.print(
-                f"after {stage}: not decided yet: sentinel run {recipe} --until {stage}",
-                markup=False,
-                highlight=False,
-            )
-    tree = ask_tree(home, made, curves, out) if made.next else {}
+            say(f"after {stage}: {decision.action}: {decision.reason}")
+        elif loaded.decision_after(stage) is not None and undecided is None:
+            undecided = stage
+            say(f"after {stage}: not decided yet: sentinel run {name} --until {stage}")
+        elif only_stage is not None:
+            say(f"after {stage}: the recipe has no decision point here")
+    tree = {}
+    over_curves = loaded.decision_after(GRPO.name, "curves")
+    if over_curves is not None and only_stage in (None, GRPO.name):
+        tree = decide_next_recipe(home, loaded, over_curves, curves, out)
     if as_json:
-        trail = [asdict(one) for one in ledger.decisions(recipe=recipe)]
-        points = {"action": newest.action if newest else None, "undecided": missing, "trail": trail}
-        emit({"recipe": recipe, **points, **tree})
+        trail = [asdict(decision) for decision in ledger.decisions(recipe=name)]
+        action = newest.action if newest else None
+        emit({"recipe": name, "action": action, "undecided": undecided, "trail": trail, **tree})
     if newest is not None and newest.action not in GOING_ON:
         raise typer.Exit(EXIT_GATE)

@@ -1,52 +1,67 @@
-"""``sentinel parity``: does a checkpoint say the same in every form in which it can be loaded?"""
+"""``sentinel parity``: does a checkpoint answer the same in every form in which it can be loaded?"""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.table import Table
 
-from ..errors import EXIT_FAILED
-from .console import AsJson, emit, err
+from ..errors import EXIT_FAILED, BadInput
+from ..store import find_home
+from ..store.address import LOCAL_FORMS
+from .console import AsJson, emit, err, say
 
 
 def parity(
-    checkpoint: Annotated[
-        Path, typer.Argument(help="A checkpoint's folder (with model/ inside), or a model's.")
-    ],
+    model: Annotated[str, typer.Argument(help=f"{LOCAL_FORMS}.")],
     as_json: AsJson = False,
 ) -> None:
-    """Compare CHECKPOINT's adapter, merged model and a saved-again copy: logits and greedy answers. Exit code 1 when they differ.
+    """Compare the adapter, the merged model and a re-saved copy of MODEL: logits and greedy answers.
 
-    Example:
+    Exit code 1 when they differ.
 
-        sentinel parity data/runs/tiny/sft_checkpoint/RUN_ID
+    Examples:
+
+        sentinel parity tiny/sft
+
+        sentinel parity data/runs/tiny/sft_checkpoint/RUN_ID --json
     """
+    from ..generation.targets import find_target
     from ..run_job import be_quiet
     from ..training.parity import check_parity
 
     be_quiet()
-    found = check_parity(checkpoint)
+    target = find_target(find_home(), model)
+    folder = target.checkpoint or target.folder
+    if folder is None:
+        raise BadInput(
+            f"{model} is a served model: its weights are not on this machine.",
+            field="MODEL",
+            fix=f"Name {LOCAL_FORMS}.",
+        )
+    result = check_parity(folder)
     table = Table(
         "form",
         "largest logit distance",
         "allowed",
         "answers that differ",
-        title=f"{found.prompts} prompts",
+        title=f"{result.prompts} prompts",
     )
-    for one in found.variants:
+    for variant in result.variants:
         table.add_row(
-            one.name, f"{one.logit_distance:g}", f"{one.tolerance:g}", str(one.answers_differ)
+            variant.name,
+            f"{variant.logit_distance:g}",
+            f"{variant.tolerance:g}",
+            str(variant.answers_differ),
         )
     err.print(table)
-    for name in found.missing:
-        err.print(f"missing: {name}", markup=False, highlight=False)
-    for name in found.pickles:
-        err.print(f"loading it would execute code: {name}", markup=False, highlight=False)
-    err.print("[green]the same[/]" if found.passed else "[red]not the same[/]")
+    for name in result.missing:
+        say(f"missing: {name}")
+    for name in result.pickles:
+        say(f"loading it would execute code: {name}")
+    err.print("[green]the same[/]" if result.passed else "[red]not the same[/]")
     if as_json:
-        emit(found.to_json())
-    if not found.passed:
+        emit(result.to_json())
+    if not result.passed:
         raise typer.Exit(EXIT_FAILED)

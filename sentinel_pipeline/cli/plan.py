@@ -7,9 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
+from ..rates import percent
 from ..store import find_home
+from ..store.address import recipe_address
 from .console import AsJson, emit, err
 
 if TYPE_CHECKING:
@@ -20,137 +23,157 @@ _WIDTH = 60
 
 
 def plan(
-    recipe: Annotated[str, typer.Argument(help="A recipe: the stem of a file under data/recipes.")],
+    recipe: Annotated[
+        str, typer.Argument(help="A recipe under data/recipes, or RECIPE/STAGE for one stage.")
+    ],
     plot: Annotated[
         Path | None, typer.Option(help="Write the learning-rate curves to this PNG file.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say what RECIPE will do: rows, steps, learning rates, tokens, parameters, memory, hours and cost; loads no weights.
+    """Show what RECIPE will do and cost: rows, steps, learning rates, tokens, parameters, memory, hours; no weights are loaded.
 
-    What cannot work is refused with exit code 2, what exceeds the budget with 3; each with what to do about it.
+    Exit code 2 for what cannot work, 3 for what exceeds the budget; each refusal says what to do about it.
 
-    Example:
+    Examples:
 
         sentinel plan tiny --plot rates.png
+
+        sentinel plan tiny/dpo --json
     """
     from ..training.plan import make_plan
 
     home = find_home()
-    made = make_plan(home.recipe(recipe), home)
+    name, stage = recipe_address(home, recipe)
+    planned = make_plan(home.recipe(name), home)
+    if stage is not None:
+        planned.trainers = {
+            kind: trainer for kind, trainer in planned.trainers.items() if kind == stage
+        }
+        planned.hours = {
+            kind: hours for kind, hours in planned.hours.items() if kind.startswith(stage)
+        }
     if plot is not None:
         from ..plots import write_png_curves
 
         curves = {
-            kind: list(enumerate(one["learning_rates"], start=1))
-            for kind, one in made.trainers.items()
+            kind: list(enumerate(trainer["learning_rates"], start=1))
+            for kind, trainer in planned.trainers.items()
         }
-        write_png_curves(plot, curves, f"{recipe}: learning rates", "step")
-    _print(made)
+        write_png_curves(plot, curves, f"{name}: learning rates", "step")
+    _print(planned)
     if as_json:
-        emit(made.to_json())
-    if made.refusals:
-        raise typer.Exit(min(refusal.exit_code for refusal in made.refusals))
+        emit(planned.to_json())
+    if planned.refusals:
+        raise typer.Exit(min(refusal.exit_code for refusal in planned.refusals))
 
 
-def _print(made: Plan) -> None:
-    if made.model:
+def _print(planned: Plan) -> None:
+    if planned.model:
         err.print(
-            f"{made.model.architecture}, {made.model.parameters:,} parameters", highlight=False
+            f"{planned.model.architecture}, {planned.model.parameters:,} parameters",
+            highlight=False,
         )
-    if made.start:
-        chosen = f"{made.start['chosen']}: " if made.start["chosen"] else ""
+    if planned.start:
+        chosen = f"{planned.start['chosen']}: " if planned.start["chosen"] else ""
         err.print(
-            f"starts from {chosen}{made.start['reason']}",
+            f"starts from {chosen}{planned.start['reason']}",
             markup=False,
             highlight=False,
             soft_wrap=True,
         )
-    table = Table("", *made.trainers)
+    table = Table("", *planned.trainers)
     for label, read in _LINES:
-        table.add_row(label, *(read(one) for one in made.trainers.values()))
+        table.add_row(label, *(read(trainer) for trainer in planned.trainers.values()))
     err.print(table)
-    for kind, one in made.trainers.items():
-        rates = one["learning_rates"]
+    for kind, trainer in planned.trainers.items():
+        rates = trainer["learning_rates"]
         err.print(
             f"{kind} rate {sparkline(rates)} peak {max(rates):g}, last {rates[-1]:g}",
             markup=False,
             highlight=False,
         )
-        for name, share in one["categories"].items():
+        for name, share in trainer["categories"].items():
             err.print(
-                f"  {name:18}{share['rows']:8,} rows {share['share']:6.1%}  {share['unique_prompts']:8,} unique prompts, "
-                f"each seen {share['epochs']:g} times",
+                f"  {name:18}{share['rows']:8,} rows {percent(share['share']):>7}  {share['unique_prompts']:8,} unique prompts, "
+                f"{share['epochs']:.2f} epochs",
                 markup=False,
                 highlight=False,
                 soft_wrap=True,
             )
-    _print_costs(made)
-    for warning in made.warnings:
-        err.print(f"[yellow]note:[/] {_escaped(warning)}", highlight=False, soft_wrap=True)
-    for refusal in made.refusals:
+    _print_costs(planned)
+    for warning in planned.warnings:
+        err.print(f"[yellow]note:[/] {escape(warning)}", highlight=False, soft_wrap=True)
+    for refusal in planned.refusals:
         err.print(
-            f"[bold red]refused:[/] {_escaped(f'{refusal.field}: {refusal.reason}')}",
+            f"[bold red]refused:[/] {escape(f'{refusal.field}: {refusal.reason}')}",
             highlight=False,
             soft_wrap=True,
         )
 
 
-def _print_costs(made: Plan) -> None:
-    budget = made.recipe.budget
-    known = {name: hours for name, hours in made.hours.items() if hours is not None}
-    unknown = [name for name, hours in made.hours.items() if hours is None]
+def _print_costs(planned: Plan) -> None:
+    budget = planned.recipe.budget
+    estimated = {name: hours for name, hours in planned.hours.items() if hours is not None}
+    unknown = [name for name, hours in planned.hours.items() if hours is None]
     limit = f" of {budget.max_hours:g} h allowed" if budget.max_hours is not None else ""
-    if known:
+    if estimated:
         least = "at least " if unknown else ""
         money = (
-            f", {made.total_hours * budget.hourly_rate:.2f} {budget.currency}"
+            f", {planned.total_hours * budget.hourly_rate:.2f} {budget.currency}"
             if budget.hourly_rate
             else ""
         )
-        parts = ", ".join(f"{name} {hours * 3600:,.0f} s" for name, hours in known.items())
+        parts = ", ".join(f"{name} {hours * 3600:,.0f} s" for name, hours in estimated.items())
         err.print(
-            f"device: {least}{made.total_hours:.3f} h{limit}{money} ({parts})",
+            f"device: {least}{planned.total_hours:.3f} h{limit}{money} ({parts})",
             highlight=False,
             soft_wrap=True,
         )
     else:
         err.print(f"device: hours unknown{limit}", highlight=False)
-    if known and unknown:
+    if estimated and unknown:
         err.print(f"not estimated: {', '.join(unknown)}", highlight=False, soft_wrap=True)
 
 
-def _tokens(one: dict[str, Any]) -> str:
-    report = one["tokens"]
+def _tokens(trainer: dict[str, Any]) -> str:
+    report = trainer["tokens"]
     return (
         f"{report['trainable_tokens']:,} of {report['tokens']:,}" if report else "not tokenized yet"
     )
 
 
-def _lost(one: dict[str, Any]) -> str:
-    report = one["tokens"]
+def _lost(trainer: dict[str, Any]) -> str:
+    report = trainer["tokens"]
     return f"{report['too_long']} too long, {report['fully_masked']} without one" if report else "–"
 
 
-def _method(one: dict[str, Any]) -> str:
-    processes = one.get("processes", 1)
-    parts = [str(one["method"]), *(["packed"] if one.get("packing") else [])]
+def _method(trainer: dict[str, Any]) -> str:
+    processes = trainer.get("processes", 1)
+    parts = [str(trainer["method"]), *(["packed"] if trainer.get("packing") else [])]
     return ", ".join([*parts, *([f"in {processes} processes"] if processes > 1 else [])])
 
 
 _LINES = (
-    ("rows", lambda one: f"{one['rows']:,} ({one['source']})"),
-    ("steps", lambda one: f"{one['steps']:,} of {one['batch']} rows, {one['epochs']:g} passes"),
+    ("rows", lambda trainer: f"{trainer['rows']:,} ({trainer['source']})"),
+    (
+        "steps",
+        lambda trainer: (
+            f"{trainer['steps']:,} of {trainer['batch']} rows, {trainer['epochs']:.2f} epochs"
+        ),
+    ),
     ("method", _method),
     (
         "trained parameters",
-        lambda one: f"{one['trained_parameters']:,}" if one["trained_parameters"] else "–",
+        lambda trainer: (
+            f"{trainer['trained_parameters']:,}" if trainer["trained_parameters"] else "–"
+        ),
     ),
     ("tokens trained", _tokens),
     ("rows dropped", _lost),
     (
         "memory, estimated",
-        lambda one: f"{one['memory_mib']['total']:,} MiB" if one["memory_mib"] else "–",
+        lambda trainer: f"{trainer['memory_mib']['total']:,} MiB" if trainer["memory_mib"] else "–",
     ),
 )
 
@@ -164,9 +187,3 @@ def sparkline(values: Sequence[float]) -> str:
     )
     top = max(shown) or 1.0
     return "".join(_LEVELS[round(value / top * (len(_LEVELS) - 1))] for value in shown)
-
-
-def _escaped(text: str) -> str:
-    from rich.markup import escape
-
-    return escape(text)

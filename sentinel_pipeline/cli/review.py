@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from ..errors import BadInput
+from ..rates import with_interval
 from ..store import find_home
 from .console import AsJson, emit, err, progress
 from .review_admin import backup, blind, open_review_queue, restore, user
@@ -54,7 +56,8 @@ def import_(
 
     files = [file for path in paths for file in files_of(path)]
     total = sum(file.stat().st_size for file in files)
-    counts, before = Imported(), 0
+    counts = Imported()
+    before = 0
     with open_review_queue() as desk, progress("importing", "bytes") as bar:
         task = bar.add_task("", total=total)
         for file in files:
@@ -138,14 +141,15 @@ def summary_(
     from ..review.summary import analytics, summary
 
     with open_review_queue() as desk:
-        found, models = summary(desk, run), analytics(desk)
+        counts = summary(desk, run)
+        models = analytics(desk)
     if as_json:
-        emit(found.to_json() | {"models": [row._asdict() for row in models]})
+        emit(counts.to_json() | {"models": [row._asdict() for row in models]})
         return
-    _print_summary(found)
+    _print_summary(counts)
     table = Table("model", "task", "decided", "flagged", "discarded", "flagged share, 95 %", "")
     for row in models[:30]:
-        share = f"{row.share:.0%} \\[{row.low:.0%}, {row.high:.0%}]"
+        share = escape(with_interval(row.share, (row.low, row.high)))
         table.add_row(
             row.model_id,
             row.task_type,
@@ -159,13 +163,13 @@ def summary_(
         err.print(table)
 
 
-def _print_summary(found: RunSummary) -> None:
-    names = list(found.statuses)
+def _print_summary(queue: RunSummary) -> None:
+    names = list(queue.statuses)
     table = Table(
-        "", "", *(name.replace("_", " ") for name in names), title=f"{found.total} candidates"
+        "", "", *(name.replace("_", " ") for name in names), title=f"{queue.total} candidates"
     )
-    table.add_row("all", "", *(str(found.statuses[name]) for name in names), end_section=True)
-    for kind, values in found.by.items():
+    table.add_row("all", "", *(str(queue.statuses[name]) for name in names), end_section=True)
+    for kind, values in queue.by.items():
         rows = list(values.items())[:12]
         for index, (value, counts) in enumerate(rows):
             last = index == len(rows) - 1
@@ -177,14 +181,14 @@ def _print_summary(found: RunSummary) -> None:
                 end_section=last,
             )
     err.print(table, markup=False)
-    agreed = found.agreement
+    agreed = queue.agreement
     kappa = (
         "undefined"
         if agreed.kappa is None
         else f"{agreed.kappa:.2f} [{agreed.low:.2f}, {agreed.high:.2f}]"
     )
     err.print(
-        f"{found.released} exported (their items are retired), {found.quarantined} lines quarantined; second opinions: "
+        f"{queue.released} exported (their items are retired), {queue.quarantined} lines quarantined; second opinions: "
         f"kappa {kappa}, n {agreed.n}",
         markup=False, highlight=False,
     )  # fmt: skip
@@ -238,7 +242,7 @@ def serve(
         "-m",
         "sentinel_pipeline.web",
         *options,
-        *(f"--name={one}" for one in name or []),
+        *(f"--name={address}" for address in name or []),
     ]
     os.execv(sys.executable, command)
 
@@ -256,8 +260,8 @@ def lineage_(
     from ..review.lineage import lineage, lineage_markdown
 
     with open_review_queue() as desk:
-        found = lineage(desk, find_home(), card)
+        trail = lineage(desk, find_home(), card)
     if as_json:
-        emit(found.to_json())
+        emit(trail.to_json())
         return
-    err.print(lineage_markdown(found), markup=False, highlight=False)
+    err.print(lineage_markdown(trail), markup=False, highlight=False)

@@ -80,7 +80,7 @@ def user_add(
     ] = "reviewer",
     as_json: AsJson = False,
 ) -> None:
-    """Let a person in and print their token, once.
+    """Add a reviewer and print their token, once.
 
     Example:
 
@@ -98,8 +98,10 @@ def user_add(
 
 
 @user.command("remove")
-def user_remove(name: Annotated[str, typer.Argument(help="Who.")]) -> None:
-    """Shut a person out at once; what they decided stays.
+def user_remove(
+    name: Annotated[str, typer.Argument(help="The reviewer.")], as_json: AsJson = False
+) -> None:
+    """Deactivate a reviewer at once; their decisions stay.
 
     Example:
 
@@ -109,12 +111,14 @@ def user_remove(name: Annotated[str, typer.Argument(help="Who.")]) -> None:
 
     with open_review_queue() as desk:
         remove_user(desk, name)
-    err.print(f"{name} is shut out", highlight=False)
+    err.print(f"{name} is deactivated", highlight=False)
+    if as_json:
+        emit({"name": name, "active": False})
 
 
 @user.command("list")
 def user_list(as_json: AsJson = False) -> None:
-    """Who may review.
+    """List the reviewers.
 
     Example:
 
@@ -123,18 +127,18 @@ def user_list(as_json: AsJson = False) -> None:
     from ..review.users import list_users
 
     with open_review_queue() as desk:
-        found = list_users(desk)
+        users = list_users(desk)
     if as_json:
         emit(
             {
                 "users": [
-                    {"name": name, "role": role, "active": active} for name, role, active in found
+                    {"name": name, "role": role, "active": active} for name, role, active in users
                 ]
             }
         )
         return
-    table = Table("name", "role", "may come in")
-    for name, role, active in found:
+    table = Table("name", "role", "active")
+    for name, role, active in users:
         table.add_row(name, role, "yes" if active else "no")
     err.print(table)
 
@@ -153,12 +157,12 @@ def blind_add(
     ] = "judge",
     subject: Annotated[str, typer.Option(help="Which judge or gap, for people.")] = "",
     sample: Annotated[
-        int | None, typer.Option(min=1, help="So many rows, drawn at random.")
+        int | None, typer.Option(min=1, help="Draw this many rows at random.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of the draw and the order.")] = 17,
+    seed: Annotated[int, typer.Option(help="Seed of the draw and the order.")] = 17,
     as_json: AsJson = False,
 ) -> None:
-    """Put a batch of outputs on the page, to be labelled good or bad without the judge's label in sight.
+    """Put a batch of outputs on the page, to be labelled good or bad without seeing the judge's label.
 
     Example:
 
@@ -188,13 +192,13 @@ def blind_show(
     from ..review.blind import calibration
 
     with open_review_queue() as desk:
-        found = calibration(desk, name)
+        result = calibration(desk, name)
     if as_json:
-        emit(_calibration_json(found))
+        emit(_calibration_json(result))
         return
     table = Table("who", "labelled", "kappa against the judge", "95 %", "n")
-    for who, n in found.labelled.items():
-        a = found.against_judge[who]
+    for who, n in result.labelled.items():
+        a = result.against_judge[who]
         if a.kappa is None:
             table.add_row(who, str(n), "undefined", "", str(a.n))
         else:
@@ -202,9 +206,9 @@ def blind_show(
     err.print(table)
 
 
-def _calibration_json(found: Calibration) -> dict[str, object]:
-    against = {who: one._asdict() for who, one in found.against_judge.items()}
-    return found._asdict() | {
+def _calibration_json(result: Calibration) -> dict[str, object]:
+    against = {who: agreement._asdict() for who, agreement in result.against_judge.items()}
+    return result._asdict() | {
         "against_judge": against,
-        "between_people": found.between_people._asdict(),
+        "between_people": result.between_people._asdict(),
     }

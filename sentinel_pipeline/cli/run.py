@@ -18,29 +18,52 @@ from typing import Annotated, Any
 
 import typer
 
-from ..errors import EXIT_BAD_INPUT, EXIT_GATE, EXIT_INFRASTRUCTURE
+from ..errors import EXIT_BAD_INPUT, EXIT_GATE, EXIT_INFRASTRUCTURE, BadInput, did_you_mean
+from ..records.stages import TRAINING_STAGES
 from ..store import Home, Ledger, Store, find_home
 from .console import AsJson, emit, err
 from .live import LiveRun
-from .summary import summarise, summary_table
+
+BEFORE_TRAINING = (
+    "human_corrections",
+    "task_bank",
+    "base_checkpoint",
+    "judge_licence",
+    "base_report",
+    "instruct_report",
+    "alt_base_report",
+    "gap_proof",
+    "self_generated",
+    "raw_candidates",
+    "reward_audit",
+    "critic_labels",
+    "accepted_set",
+    "rejected_set",
+    "self_repairs",
+    "repair_traces",
+    "decontamination_report",
+    "rebalanced_mix",
+    "preference_pairs",
+)
+TRAINED = tuple(asset for stage in TRAINING_STAGES for asset in (stage.checkpoint, stage.report))
+ASSETS = (*BEFORE_TRAINING, *TRAINED, "review_inbox", "comparison", "leaderboard")
+"""Assets of the loop, so that help and errors list them without loading Dagster; a test compares them with the graph."""
 
 
 def run(
     recipe: Annotated[str, typer.Argument(help="A recipe: the stem of a file under data/recipes.")],
     until: Annotated[
         str | None,
-        typer.Option(
-            help="Stop after this one of the recipe's stages (base, sft …), or after an asset's name."
-        ),
+        typer.Option(help=f"Stop after this asset: {', '.join(ASSETS)}; sft means sft_report."),
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with the recipe's interrupted run.")
+        bool, typer.Option("--resume", help="Continue the recipe's interrupted run.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Run the loop of RECIPE: tasks, candidates, critic, mix, training, reports, comparison.
 
-    The run is one of Dagster's, on the instance that [bold]sentinel ui[/] shows.
+    It is a run of Dagster, on the instance that sentinel ui shows. After exit code 4, --resume continues it.
 
     Examples:
 
@@ -50,8 +73,17 @@ def run(
 
         sentinel run tiny --resume
     """
+    from .summary import summarise
+
     home = find_home()
     home.recipe(recipe)
+    if until is not None and not {until, f"{until}_report"} & {*ASSETS}:
+        short = [name.removesuffix("_report") for name in ASSETS if name.endswith("_report")]
+        raise BadInput(
+            f"unknown asset {until!r}.",
+            field="--until",
+            fix=did_you_mean(until, [*ASSETS, *short]),
+        )
     run_id = str(uuid.uuid4())
     prepare_instance(home)
     with tempfile.TemporaryDirectory(prefix="sentinel-run-") as folder:
@@ -79,7 +111,8 @@ def prepare_instance(home: Home) -> None:
         return
     folder = Path(named).absolute() if named else home.dagster
     folder.mkdir(parents=True, exist_ok=True)
-    link, source = folder / "dagster.yaml", home.root / "dagster.yaml"
+    link = folder / "dagster.yaml"
+    source = home.root / "dagster.yaml"
     if source.exists() and not link.exists():
         link.symlink_to(os.path.relpath(source, folder))
     os.environ["DAGSTER_HOME"] = str(folder)
@@ -120,7 +153,7 @@ def _watch(child: subprocess.Popen[bytes], events: Path, live: LiveRun) -> None:
                 time.sleep(0.25)
             except KeyboardInterrupt:
                 err.print(
-                    "Stopping: the running stage saves a checkpoint. Go on later with --resume."
+                    "Stopping: the running stage saves a checkpoint. Continue later with --resume."
                 )
                 child.wait()
 
@@ -138,11 +171,13 @@ def _complete_lines(stream: Any) -> Iterator[dict[str, Any]]:
 def _exit_code(returncode: int, live: LiveRun) -> int:
     if live.exit_code is not None:
         return live.exit_code
-    live.message = f"the run's process ended without a word (exit code {returncode})"
+    live.message = f"the run's process exited without an error message (exit code {returncode})"
     return EXIT_INFRASTRUCTURE
 
 
 def _report(summary: dict[str, Any], live: LiveRun, code: int, log: Path, as_json: bool) -> None:
+    from .summary import summary_table
+
     if summary["stages"]:
         err.print(summary_table(summary, live.recipe))
     if live.message:
@@ -156,7 +191,7 @@ def _report(summary: dict[str, Any], live: LiveRun, code: int, log: Path, as_jso
         err.print(f"Log: {log}", highlight=False)
     if code == EXIT_INFRASTRUCTURE:
         err.print(
-            f"Go on from where it stopped: sentinel run {live.recipe} --resume", highlight=False
+            f"Continue where it stopped: sentinel run {live.recipe} --resume", highlight=False
         )
     if as_json:
         emit(summary | ({"error": live.message} if live.message else {}))

@@ -1,4 +1,4 @@
-"""``sentinel gate sign-off``: a person looks at sampled conversations and says whether the gap is real.
+"""``sentinel gate sign-off``: a reviewer reads sampled conversations and says whether the gap is real.
 
 The ledger keeps who, when and of which content; the same is told to Dagster. What this module does not do: decide the proof itself.
 """
@@ -29,12 +29,12 @@ def sign_off(
     by: Annotated[str, typer.Option(help="Your name.")] = "",
     approve: Annotated[bool, typer.Option("--approve", help="The gap is real.")] = False,
     reject: Annotated[
-        bool, typer.Option("--reject", help="It is not: training stays refused.")
+        bool, typer.Option("--reject", help="The gap is not real: training stays refused.")
     ] = False,
     note: Annotated[str, typer.Option(help="Why, in a sentence.")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Show the proof's sampled conversations; with [bold]--approve[/] or [bold]--reject[/], sign exactly this proof.
+    """Show the proof's sampled conversations; with --approve or --reject, sign exactly this proof.
 
     Examples:
 
@@ -54,36 +54,36 @@ def sign_off(
             file=home.recipes / f"{recipe}.toml",
             fix="There is nothing to sign.",
         )
-    made = Store.reading(home, recipe).get("gap_proof")
+    proof = Store.reading(home, recipe).get("gap_proof")
     if approve == reject:
         if approve:
             raise BadInput("both given.", field="--approve, --reject", fix="Give one.")
-        _show(made, recipe, as_json)
+        _show(proof, recipe, as_json)
         return
     if not by.strip() or not by.isprintable():
         raise BadInput(
             "is missing.", field="--by", fix="A signature needs a name: --by 'Ana Lima'."
         )
-    signed = signature(loaded, made, by.strip(), "pass" if approve else "fail", note.strip())
+    signed = signature(loaded, proof, by.strip(), "pass" if approve else "fail", note.strip())
     Ledger(home.ledger).record(signed, recipe=recipe, run_id="sign-off")
     prepare_instance(home)
-    told = _tell_dagster(signed, recipe)
+    recorded = _tell_dagster(signed, recipe)
     if as_json:
         emit(
             {
                 "gate": signed.name,
                 "verdict": signed.verdict,
                 "by": by.strip(),
-                "subject_hash": made.hash,
-                "dagster": told,
+                "subject_hash": proof.hash,
+                "dagster": recorded,
             }
         )
         return
     err.print(
-        f"{signed.verdict}: {signed.reason}\ncontent {made.hash}", markup=False, highlight=False
+        f"{signed.verdict}: {signed.reason}\ncontent {proof.hash}", markup=False, highlight=False
     )
     if approve:
-        err.print(f"Go on: sentinel run {recipe} --resume", markup=False, highlight=False)
+        err.print(f"Continue: sentinel run {recipe} --resume", markup=False, highlight=False)
 
 
 def _tell_dagster(signed: GateVerdict, recipe: str) -> bool:
@@ -104,18 +104,20 @@ def _tell_dagster(signed: GateVerdict, recipe: str) -> bool:
     return done.returncode == 0
 
 
-def _show(made: Artifact, recipe: str, as_json: bool) -> None:
-    path: Path = made.path("conversations.jsonl")
+def _show(proof: Artifact, recipe: str, as_json: bool) -> None:
+    path: Path = proof.path("conversations.jsonl")
     drawn = list(read_jsonl(path))
     if as_json:
-        emit({"proof": made.json("proof.json"), "conversations": drawn, "subject_hash": made.hash})
+        emit(
+            {"proof": proof.json("proof.json"), "conversations": drawn, "subject_hash": proof.hash}
+        )
         return
-    err.print(made.json("proof.json")["reason"], markup=False, highlight=False)
-    for one in drawn:
-        err.rule(Text(one["id"], style="dim"))
-        for turn in one["prompt"]:
+    err.print(proof.json("proof.json")["reason"], markup=False, highlight=False)
+    for conversation in drawn:
+        err.rule(Text(conversation["id"], style="dim"))
+        for turn in conversation["prompt"]:
             err.print(Text.assemble((f"{turn['role']}: ", "bold"), _plain(turn["content"])))
-        for answer in one["answers"]:
+        for answer in conversation["answers"]:
             colour = {"pass": "green", "fail": "red"}.get(answer["outcome"], "yellow")
             title = f"{answer['model']} in {answer['format']}, {answer['outcome']}: "
             err.print(Text.assemble((title, colour), _plain(answer["text"])))
@@ -128,5 +130,8 @@ def _show(made: Artifact, recipe: str, as_json: bool) -> None:
 
 def _plain(text: str) -> str:
     """Model output for a terminal: no control character of it reaches the screen."""
-    kept = "".join(one if one == "\n" or one.isprintable() else "�" for one in text[:SHOWN])
-    return kept + ("…" if len(text) > SHOWN else "")
+    printable = "".join(
+        character if character == "\n" or character.isprintable() else "�"
+        for character in text[:SHOWN]
+    )
+    return printable + ("…" if len(text) > SHOWN else "")

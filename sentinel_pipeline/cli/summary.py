@@ -9,8 +9,9 @@ from typing import Any
 from rich.table import Table
 
 from ..bench.compare import compare_reports, comparison_to_json
-from ..bench.report import percent, report_from_json, with_interval
+from ..bench.report import report_from_json
 from ..costs import cost_rows
+from ..rates import difference, percent, with_interval
 from ..records import GateVerdict
 from ..records.stages import REPORT_STAGES
 from ..records.training_spec import Budget
@@ -21,7 +22,7 @@ from .live import LiveRun
 def summarise(store: Store, ledger: Ledger, live: LiveRun, budget: Budget) -> dict[str, Any]:
     """The object that ``sentinel run --json`` prints: what this loop made, whatever run of it made it."""
     reports = {
-        stage: made for stage in REPORT_STAGES if (made := _of_loop(store, f"{stage}_report"))
+        stage: report for stage in REPORT_STAGES if (report := _of_loop(store, f"{stage}_report"))
     }
     return {
         "recipe": store.recipe,
@@ -37,21 +38,25 @@ def summarise(store: Store, ledger: Ledger, live: LiveRun, budget: Budget) -> di
             _gate(verdict) for artifact in reports.values() for verdict in _newest(ledger, artifact)
         ],
         "decisions": [
-            asdict(one) for made in reports.values() if (one := ledger.latest_decision(made.hash))
+            asdict(decision)
+            for report in reports.values()
+            if (decision := ledger.latest_decision(report.hash))
         ],
         "costs": cost_rows(_logs(store, [stage["name"] for stage in live.stages.values()]), budget),
     }
 
 
 def _logs(store: Store, assets: list[str]) -> dict[str, Path]:
-    return {name: made.folder / "logs" for name in assets if (made := _of_loop(store, name))}
+    return {
+        name: artifact.folder / "logs" for name in assets if (artifact := _of_loop(store, name))
+    }
 
 
 def _of_loop(store: Store, asset: str) -> Artifact | None:
-    found = store.find(asset)
-    if found is None or skipped_reason(found) or found.manifest.loop_id != store.loop_id:
+    artifact = store.find(asset)
+    if artifact is None or skipped_reason(artifact) or artifact.manifest.loop_id != store.loop_id:
         return None
-    return found
+    return artifact
 
 
 def _reports(artifact: Artifact) -> dict[str, Any]:
@@ -64,7 +69,7 @@ def _reports(artifact: Artifact) -> dict[str, Any]:
 def _comparisons(reports: dict[str, Artifact]) -> list[dict[str, Any]]:
     """Read from the reports themselves: a run that a gate ended has compared what it has."""
     suites = (
-        sorted(set.intersection(*({*_reports(made)} for made in reports.values())))
+        sorted(set.intersection(*({*_reports(report)} for report in reports.values())))
         if reports
         else []
     )
@@ -72,12 +77,12 @@ def _comparisons(reports: dict[str, Artifact]) -> list[dict[str, Any]]:
 
 
 def _newest(ledger: Ledger, artifact: Artifact) -> list[GateVerdict]:
-    found = [
+    verdicts = [
         verdict
         for verdict in ledger.verdicts(recipe=artifact.manifest.recipe)
         if verdict.subject_hash == artifact.hash
     ]
-    return list({verdict.name: verdict for verdict in found}.values())
+    return list({verdict.name: verdict for verdict in verdicts}.values())
 
 
 def _gate(verdict: GateVerdict) -> dict[str, Any]:
@@ -131,12 +136,13 @@ def _gates(gates: list[dict[str, Any]], asset: str, suite: str) -> str:
 
 def _caption(summary: dict[str, Any]) -> str:
     lines = [
-        f"{c['from']} → {c['to']} on {c['suite']}: {c['difference']:+.1%} [{c['interval'][0]:+.1%}, {c['interval'][1]:+.1%}], "
+        f"{c['from']} → {c['to']} on {c['suite']}: {difference(c['difference'], c['interval'])}, "
         f"n {c['n']}, exact paired p = {c['p']:.2g}"
         for c in summary["comparisons"]
     ]
     lines += [
-        f"after {one['stage']}: {one['action']}: {one['reason']}" for one in summary["decisions"]
+        f"after {decision['stage']}: {decision['action']}: {decision['reason']}"
+        for decision in summary["decisions"]
     ]
     spent = sum(row["device_s"] for row in summary["costs"])
     money = sum(row["cost"] for row in summary["costs"])

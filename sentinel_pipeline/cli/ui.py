@@ -79,8 +79,8 @@ def ui(
 def _children(
     home: Home, port: int, front_port: int, review_port: int, chat_port: int
 ) -> list[Child]:
-    def web(module: str, own: int, *more: str) -> list[str]:
-        return [sys.executable, "-m", module, f"--port={own}", *more]
+    def web(module: str, module_port: int, *more: str) -> list[str]:
+        return [sys.executable, "-m", module, f"--port={module_port}", *more]
 
     dagster = [
         str(Path(sys.executable).with_name("dagster")),
@@ -134,9 +134,9 @@ def _serve(children: list[Child], folder: Path, environment: dict[str, str]) -> 
     Raises:
         Infrastructure: one of them ended by itself; the others were stopped.
     """
-    asked: list[int] = []
-    for one in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(one, lambda number, _: asked.append(number))
+    signals: list[int] = []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda received, _: signals.append(received))
     running: list[tuple[Child, subprocess.Popen[bytes]]] = []
     try:
         for child in children:
@@ -144,10 +144,10 @@ def _serve(children: list[Child], folder: Path, environment: dict[str, str]) -> 
                 child.command, cwd=folder, env=environment, preexec_fn=_ending_by(child.stop_by)
             )
             running.append((child, process))
-        while not asked:
+        while not signals:
             time.sleep(0.2)
             for child, process in running:
-                if process.poll() is not None and not asked:
+                if process.poll() is not None and not signals:
                     raise Infrastructure(
                         f"{child.name} ended by itself (exit code {process.returncode})."
                     )
@@ -160,8 +160,8 @@ def _ending_by(sig: signal.Signals) -> Callable[[], None]:
     """In the child: default signals (a shell's background job ignores SIGINT), and an end when its parent ends."""
 
     def prepare() -> None:
-        for one in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(one, signal.SIG_DFL)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_DFL)
         die_with_parent(sig)
 
     return prepare
@@ -171,7 +171,7 @@ def _stop(running: list[tuple[Child, subprocess.Popen[bytes]]]) -> None:
     """Ask every child to stop, and what they leave behind, as a run that outlives its server: it saves what it has."""
     import psutil
 
-    family = [one for _, process in running for one in _family(process.pid)]
+    family = [process_left for _, process in running for process_left in _family(process.pid)]
     for child, process in running:
         with suppress(ProcessLookupError):
             process.send_signal(child.stop_by)
@@ -184,9 +184,9 @@ def _stop(running: list[tuple[Child, subprocess.Popen[bytes]]]) -> None:
             process.wait()
     for stop in ("terminate", "kill"):
         _, family = psutil.wait_procs(family, timeout=1.0)
-        for one in family:
+        for process_left in family:
             with suppress(psutil.NoSuchProcess):
-                getattr(one, stop)()
+                getattr(process_left, stop)()
         _, family = psutil.wait_procs(family, timeout=PATIENCE_S)
 
 

@@ -1,4 +1,4 @@
-"""``sentinel verify`` and ``gc``: keeping the house."""
+"""``sentinel verify`` and ``gc``: artifacts and databases checked, and old artifacts deleted."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..errors import EXIT_FAILED
 from ..store import find_home
 from ..store.retention import removable, remove
 from ..store.verify import damage_of, database_damage, finished
-from .console import AsJson, emit, err
+from .console import AsJson, emit, err, say
 from .mirror import open_mirror
 
 
@@ -24,7 +24,9 @@ def verify(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Hash every artifact again and name what does not match its manifest; check the databases. Exit code 1 on damage.
+    """Hash every artifact again and list what does not match its manifest; check the databases.
+
+    Exit code 1 on damage.
 
     Example:
 
@@ -32,26 +34,36 @@ def verify(
     """
     home = find_home()
     folders = finished(home)
-    damaged = [one for folder in folders for one in damage_of(home, folder)] + database_damage(home)
-    for one in damaged:
-        fix = "bring it back: sentinel mirror fetch" if one.artifact == "state" else "rebuild it"
-        err.print(f"damaged: {one.artifact}/{one.file}: {fix}", markup=False, highlight=False)
+    damaged = [damage for folder in folders for damage in damage_of(home, folder)]
+    damaged += database_damage(home)
+    for damage in damaged:
+        fix = "rebuild it"
+        if damage.artifact == "state":
+            fix = "bring it back: sentinel mirror fetch"
+        say(f"damaged: {damage.artifact}/{damage.file}: {fix}")
     err.print(f"{len(folders)} artifacts, {len(damaged)} damaged files", highlight=False)
-    said: dict[str, Any] = {
+    result: dict[str, Any] = {
         "artifacts": len(folders),
-        "damaged": [one._asdict() for one in damaged],
+        "damaged": [damage._asdict() for damage in damaged],
     }
     if mirrored:
-        count, there = open_mirror(None).damage()
-        for one in there:
+        count, on_mirror = open_mirror(None).damage()
+        for damage in on_mirror:
             err.print(
-                f"damaged on the mirror: {one.artifact}/{one.file}", markup=False, highlight=False
+                f"damaged on the mirror: {damage.artifact}/{damage.file}",
+                markup=False,
+                highlight=False,
             )
-        err.print(f"{count} artifacts on the mirror, {len(there)} damaged files", highlight=False)
-        said["mirror"] = {"artifacts": count, "damaged": [one._asdict() for one in there]}
-        damaged += there
+        err.print(
+            f"{count} artifacts on the mirror, {len(on_mirror)} damaged files", highlight=False
+        )
+        result["mirror"] = {
+            "artifacts": count,
+            "damaged": [damage._asdict() for damage in on_mirror],
+        }
+        damaged += on_mirror
     if as_json:
-        emit(said)
+        emit(result)
     raise typer.Exit(EXIT_FAILED if damaged else 0)
 
 
@@ -60,25 +72,29 @@ def gc(
         int, typer.Option(min=1, help="Newest artifacts of each asset that always stay.")
     ] = 3,
     days: Annotated[float, typer.Option(min=0, help="Younger ones stay too.")] = 30.0,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="List what would be deleted; delete nothing.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Remove old artifacts and forgotten drafts; never what a ledger entry or a release names, or what those newest were made of.
+    """Delete old artifacts and abandoned drafts.
+
+    What a ledger entry or a release names stays, and what the newest artifacts were made of.
 
     Example:
 
         sentinel gc --keep 3 --days 30 --dry-run
     """
     home = find_home()
-    doomed = removable(home, keep=keep, days=days)
-    for one in doomed if dry_run else remove(doomed):
-        where = one.folder.relative_to(home.runs)
+    folders = removable(home, keep=keep, days=days)
+    for folder in folders if dry_run else remove(folders):
+        where = folder.folder.relative_to(home.runs)
         err.print(
-            f"{'would go' if dry_run else 'gone'}: {where} ({one.bytes / 2**20:.1f} MiB): {one.why}",
+            f"{'would delete' if dry_run else 'deleted'}: {where} ({folder.bytes / 2**20:.1f} MiB): {folder.why}",
             highlight=False,
         )
-    freed = sum(one.bytes for one in doomed)
-    err.print(f"{len(doomed)} folders, {freed / 2**20:.1f} MiB", highlight=False)
+    freed = sum(folder.bytes for folder in folders)
+    say(f"{len(folders)} folders, {freed / 2**20:.1f} MiB")
     if as_json:
-        folders = [str(one.folder.relative_to(home.runs)) for one in doomed]
-        emit({"removed": [] if dry_run else folders, "removable": folders, "bytes": freed})
+        names = [str(folder.folder.relative_to(home.runs)) for folder in folders]
+        emit({"removed": [] if dry_run else names, "removable": names, "bytes": freed})

@@ -1,4 +1,5 @@
-"""Does the program define what was asked for, under that name and with that signature? Read from the syntax tree only.
+"""Does the program define what was asked for, under that name and with that signature? Read from
+the syntax tree only.
 
 What this module does not do: call anything, or compare types and defaults.
 """
@@ -30,7 +31,8 @@ class Wanted(NamedTuple):
 
 
 def wanted_entry(verifier: Verifier | None, prompt: str) -> Wanted | None:
-    """What the row asks for: the verifier's name, else the one that its tests call, else the prompt's signature."""
+    """What the row asks for: the verifier's name, else the one that its tests call, else the
+    prompt's signature."""
     name = None
     if isinstance(verifier, PythonTests):
         name = verifier.entry_point or called_name(verifier.tests, verifier.setup)
@@ -50,7 +52,8 @@ def wanted_entry(verifier: Verifier | None, prompt: str) -> Wanted | None:
 
 @lru_cache(maxsize=4096)
 def called_name(tests: str, setup: str = "") -> str | None:
-    """The one name that every assert calls and that neither Python nor the setup defines; None where it is not one."""
+    """The one name that every assert calls and that neither Python nor the setup defines; None
+    where it is not one."""
     tree, before = python_tree(tests), python_tree(setup)
     if tree is None or any(isinstance(node, ast.FunctionDef) for node in tree.body):
         return None

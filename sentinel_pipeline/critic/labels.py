@@ -1,10 +1,11 @@
 """The seven labels of a candidate, each a small function with a stable reason code.
 
-A label is None where it does not apply (``not_applicable: …``) or where infrastructure failed (``infra: …``). The rule of
-``accepted``: False when any label is False; else None when infrastructure left one open; else True when something speaks
-for the row: it parses, its verifier passed it, or it has the form that was asked. A row that nothing can be checked of but
-hygiene and form is judged by those two. What this module does not do: drop a row, or read what was planted in it.
-"""
+A label is None where it does not apply (``not_applicable: …``) or where infrastructure failed
+(``infra: …``). The rule of ``accepted``: False when any label is False; else None when
+infrastructure left one open; else True when something speaks for the row: it parses, its verifier
+passed it, or it has the form that was asked. A row that nothing can be checked of but hygiene and
+form is judged by those two. What this module does not do: drop a row, or read what was planted in
+it."""
 
 from __future__ import annotations
 
@@ -21,11 +22,9 @@ from ..records import (
     LABELS,
     Candidate,
     CriticLabels,
-    JsonAnswer,
     JudgedAnswer,
     Label,
     Message,
-    PatchApplies,
 )
 from ..records.data_spec import CriticSpec
 from ..records.verifiers import verifier_to_json
@@ -34,13 +33,16 @@ from . import formats
 from .entrypoint import entrypoint_match, wanted_entry
 from .hygiene import MAX_CHARS, no_repetition, no_secret
 from .prompt_form import kind_problem, names_problem
-from .reading import Reading, read
+from .reading import read
 from .repetition import invalid_text, repetition
 from .score import DEFAULTS, Plan, Score, plan, run_plans
-from .version import scorer_version
+from .scorers import scorer_of
+from .scorers.scorer import Reading
+from .version import label_version
 
 BATCH = 256
-"""Rows looked up, and rows kept, at once: a killed run labels again what was not kept, and one segment of ``score``."""
+"""Rows looked up, and rows kept, at once: a killed run labels again what was not kept, and one
+segment of ``score``."""
 KEEP_SECONDS = 2.0
 """Slow rows are kept after this time, however few."""
 NOTHING_TO_RUN = Label(None, "not_applicable: the row has no verifier")
@@ -56,7 +58,8 @@ class _Static(NamedTuple):
     no_secret: Label
     no_repetition: Label
     corrected: Label | None
-    """Set where the source itself holds a correction of this answer: then it is not accepted, whatever it looks like."""
+    """Set where the source itself holds a correction of this answer: then it is not accepted,
+    whatever it looks like."""
 
 
 def label(
@@ -66,10 +69,12 @@ def label(
     workers: int | None = None,
     cache: LabelCache | None = None,
 ) -> Iterator[CriticLabels]:
-    """Label ``candidates`` in order, streaming; programs run in the sandbox under ``spec``'s limits.
+    """Label ``candidates`` in order, streaming; programs run in the sandbox under ``spec``'s
+    limits.
 
-    With a ``cache`` only rows are labelled whose content, scorer version or limits it does not know, and what is new is kept
-    there batch by batch: a killed run goes on from its last batch. A row that infrastructure left open is asked again.
+    With a ``cache`` only rows are labelled whose content, version or limits it does not know, and
+    what is new is kept there batch by batch: a killed run goes on from its last batch. A row that
+    infrastructure left open is asked again.
 
     Raises:
         GateRefused: there are programs to run and this machine isolates less than the sandbox demands.
@@ -102,9 +107,10 @@ def label(
 def _looked_up(
     candidates: Iterable[Candidate], spec: CriticSpec, cache: LabelCache
 ) -> Iterator[tuple[tuple[bytes, CriticLabels | _Static], Plan]]:
-    """Each candidate with its key, and its labels where they are known, else what has to be done for them."""
+    """Each candidate with its key, and its labels where they are known, else what has to be done
+    for them."""
     source = iter(candidates)
-    settings = f"{scorer_version()}|{spec.cpu_seconds}|{spec.memory_mib}|{spec.stop_token}"
+    settings = f"{label_version()}|{spec.cpu_seconds}|{spec.memory_mib}|{spec.stop_token}"
     while batch := list(islice(source, BATCH)):
         keys = [content_key(candidate, settings) for candidate in batch]
         known = cache.find(keys)
@@ -117,7 +123,8 @@ def _looked_up(
 
 
 def content_key(candidate: Candidate, settings: str) -> bytes:
-    """16 bytes of a SHA-256 over all that decides a candidate's labels: what was asked, answered, how it is checked, settings."""
+    """16 bytes of a SHA-256 over all that decides a candidate's labels: what was asked, answered,
+    how it is checked, settings."""
     checked = verifier_to_json(candidate.verifier)
     parts = [
         settings,
@@ -139,7 +146,7 @@ def _labels(static: _Static, score: Score | None) -> CriticLabels:
         static.no_secret,
         static.no_repetition,
     )
-    return CriticLabels(static.id, *six, static.corrected or accepted(*six), scorer_version())
+    return CriticLabels(static.id, *six, static.corrected or accepted(*six), label_version())
 
 
 def _prepare(candidate: Candidate, stop: str | None) -> tuple[_Static, Plan]:
@@ -166,7 +173,8 @@ def _prepare(candidate: Candidate, stop: str | None) -> tuple[_Static, Plan]:
 
 
 def _no_repetition(reading: Reading) -> Label:
-    """Of thought and answer alike, each by itself: a thought may draft what the answer then says, and quote what it was asked."""
+    """Of thought and answer alike, each by itself: a thought may draft what the answer then says,
+    and quote what it was asked."""
     thought = reading.parted.thought
     if len(thought) > MAX_CHARS:
         return Label(False, f"too_large: {len(thought)} characters are not searched")
@@ -182,7 +190,8 @@ def prompt_text(messages: tuple[Message, ...]) -> str:
 
 
 def syntax_pass(reading: Reading) -> Label:
-    """The language's own parser on the extracted answer (on the whole program, where a prefix comes first)."""
+    """The language's own parser on the extracted answer (on the whole program, where a prefix
+    comes first)."""
     if reading.language is None:
         return Label(None, "not_applicable: plain text")
     if reading.syntax is None:
@@ -191,7 +200,8 @@ def syntax_pass(reading: Reading) -> Label:
 
 
 def tests_pass(score: Score | None) -> Label:
-    """The verdict of the row's verifier, whatever its kind: tests, expected value, expected files, expected effect."""
+    """The verdict of the row's verifier, whatever its kind: tests, expected value, expected files,
+    expected effect."""
     if score is None:
         return NOTHING_TO_RUN
     return Label(None if score.outcome == "infra" else score.outcome == "pass", score.reason)
@@ -220,8 +230,9 @@ _BROKEN_FORM = ("several_values", "unclosed_fence", "unopened_fence", "prose_aro
 def format_pass(
     reading: Reading, candidate: Candidate, prompt: str, stop: str | None = None
 ) -> Label:
-    """The form that was asked: one whole answer of the kind and with the names demanded, no bare prose about it, JSON by its
-    schema, a diff that applies, a clean stop (``stop``: the token that must be there)."""
+    """The form that was asked: one whole answer of the kind and with the names demanded, no bare
+    prose about it, JSON by its schema, a diff that applies, a clean stop (``stop``: the token that
+    must be there)."""
     found = reading.found
     problem = None if reading.parted.finished else found.error
     if problem is None:
@@ -239,12 +250,10 @@ def format_pass(
 
 
 def _verifier_form(reading: Reading, candidate: Candidate) -> str | None:
-    verifier = candidate.verifier
-    if isinstance(verifier, JsonAnswer) and verifier.schema:
-        return formats.schema_problem(reading.found.value, verifier.schema)
-    if isinstance(verifier, PatchApplies):
-        applied = formats.apply_diff(reading.found.value, verifier.files)
-        return applied if isinstance(applied, str) else None
+    if candidate.verifier is not None:
+        form = scorer_of(candidate.verifier).form
+        if form is not None:
+            return form(reading.found.value, candidate.verifier)
     if reading.language == "diff":
         parsed = formats.parse_diff(reading.found.value)
         return parsed if isinstance(parsed, str) else None
@@ -262,7 +271,8 @@ _NAMES = (
 
 
 def accepted(*labels: Label) -> Label:
-    """The rule in this module's docstring, over the six other labels in the order of ``records.LABELS``."""
+    """The rule in this module's docstring, over the six other labels in the order of
+    ``records.LABELS``."""
     failed = [name for name, one in zip(_NAMES, labels, strict=True) if one.value is False]
     if failed:
         return Label(False, f"rejected: {', '.join(failed)}")

@@ -1,7 +1,8 @@
-"""What form a prompt asks for in so many words: the kind of answer, and the names that a program must define.
+"""What form a prompt asks for in so many words: the kind of answer, and the names that a program
+must define.
 
-Only unmistakable words count: a row is never refused for a form that may not have been meant. What this module does not do:
-understand a prompt, or look where a verifier says already what is asked.
+Only unmistakable words count: a row is never refused for a form that may not have been meant. What
+this module does not do: understand a prompt, or look where a verifier says already what is asked.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import re
 
 from .extract import Kind, extract_parted
-from .reading import Reading
+from .scorers.scorer import Reading
 from .syntax import check, python_tree
 
 _NAMED_KINDS: dict[str, Kind] = {
@@ -53,7 +54,8 @@ def asked_names(prompt: str) -> tuple[str, ...]:
 
 
 def kind_problem(reading: Reading, prompt: str) -> str | None:
-    """``requested_format: …`` where the answer holds no whole answer of the kind that the prompt demands."""
+    """``requested_format: …`` where the answer holds no whole answer of the kind that the prompt
+    demands."""
     kind = asked_kind(prompt)
     if kind is None or kind == reading.language:
         return None

@@ -9,129 +9,40 @@ does. What this module does not do: judge whether the answer is right (``score``
 from __future__ import annotations
 
 import re
-from functools import lru_cache
-from typing import NamedTuple
 
-from ..records import (
-    Constraints,
-    FieldsAnswer,
-    FunctionCalls,
-    GroundedText,
-    JsonAnswer,
-    JudgedAnswer,
-    PatchApplies,
-    PythonTests,
-    ScriptTests,
-    ShellEffect,
-    SqlAnswer,
-    StdioTests,
-    TextAnswer,
-    Verifier,
-)
+from ..records import Verifier
 from . import syntax
-from .extract import MAX_CHARS, Extracted, Kind, extract_parted, script_defines
-from .fences import fences
-from .json_reader import MENDED, JsonReading
+from .extract import MAX_CHARS, Kind, extract_parted
+from .fences import Fence, fences
+from .json_reader import MENDED
+from .scorers import scorer_of
+from .scorers.scorer import Reading, parses
 from .syntax import Check
 from .thoughts import Parted, part
-
-
-class Reading(NamedTuple):
-    """``language`` is None for plain text and where there is no answer; ``code`` is the whole program or text that ``syntax`` is
-    about."""
-
-    language: Kind | None
-    found: Extracted
-    code: str | None
-    syntax: Check | None
-    parted: Parted
-    """Thought and answer; the answer is what all the others are about."""
-
-
-_BY_VERIFIER: dict[type, Kind] = {
-    PythonTests: "python",
-    StdioTests: "python",
-    ScriptTests: "typescript",
-    SqlAnswer: "sql",
-    JsonAnswer: "json",
-    PatchApplies: "diff",
-    ShellEffect: "shell",
-    TextAnswer: "text",
-    FieldsAnswer: "json",
-    GroundedText: "text",
-    FunctionCalls: "json",
-    Constraints: "text",
-    JudgedAnswer: "text",
-}
 
 
 def read(completion: str, verifier: Verifier | None, prompt: str = "") -> Reading:
     """Part, extract and parse; ``prompt`` is evidence only where no verifier says what is asked."""
     parted = part(completion) if len(completion) <= MAX_CHARS else Parted("", completion)
-    answer = parted.answer
-    kind = _BY_VERIFIER[type(verifier)] if verifier is not None else guess_language(answer, prompt)
+    scorer = None if verifier is None else scorer_of(verifier)
+    kind = guess_language(parted.answer, prompt) if scorer is None else scorer.language
     if kind == "text":
         return Reading(None, extract_parted(parted, "text"), None, None, parted)
-    entry_point = verifier.entry_point if isinstance(verifier, (PythonTests, ScriptTests)) else None
-    reading: JsonReading = "mend" if isinstance(verifier, FieldsAnswer) else "strict"
-    found = extract_parted(parted, kind, entry_point=entry_point, reading=reading)
+    if scorer is None:
+        found = extract_parted(parted, kind)
+    else:
+        name = scorer.entry_point(verifier)
+        found = extract_parted(parted, kind, entry_point=name, reading=scorer.json_reading)
     if found.error is not None:
         return Reading(kind, found, None, Check(False, found.error), parted)
     if kind == "json":
         mended = [name for name in found.leniencies if name in MENDED]
         parsed = Check(False, f"not_json: {mended[0]}") if mended else syntax.OK
         return Reading(kind, found, None, parsed, parted)
-    if isinstance(verifier, ScriptTests):
-        code = compose_script(found.value, verifier)
-        return Reading(kind, found, code, syntax.check(code, verifier.language), parted)
-    code = compose(found.value, verifier) if isinstance(verifier, PythonTests) else found.value
-    return Reading(kind, found, code, syntax.check(code, kind), parted)
-
-
-def compose(code: str, verifier: PythonTests) -> str:
-    """The whole program. A completion that begins indented continues the prefix; a whole one follows it, for the prefix
-    may hold imports and helpers, and the later definition wins."""
-    if not verifier.prefix:
-        return code
-    if code[:1] in (" ", "\t"):
-        return verifier.prefix + code
-    if defines(code, verifier.entry_point):
-        alone = "from __future__" in code or not _stands_alone(verifier.prefix)
-        return code if alone else f"{verifier.prefix}\n\n{code}"
-    return verifier.prefix + code
-
-
-def compose_script(code: str, verifier: ScriptTests) -> str:
-    """The whole program. What defines the entry point is one already, after whatever the prefix defines before it; anything else
-    continues the prefix."""
-    name = verifier.entry_point
-    if not verifier.prefix or (
-        name is None and re.match(r"(?:export\b|function\b|class\b|const\b)", code)
-    ):
-        return code
-    defines = script_defines(name) if name else None
-    if defines is None or not defines.search(code):
-        return verifier.prefix + code
-    own = defines.search(verifier.prefix)
-    before = verifier.prefix[: own.start()] if own else ""
-    return before + code if _COMMENT.sub("", before).strip() else code
-
-
-_COMMENT = re.compile(r"//[^\n]*|/\*(?:[^*]|\*(?!/))*\*/")
-
-
-@lru_cache(maxsize=1024)
-def _stands_alone(prefix: str) -> bool:
-    return syntax.python(prefix).ok
-
-
-def defines(code: str, name: str | None) -> bool:
-    """Whether the text has a top-level definition of ``name`` (of anything, when no name is asked)."""
-    wanted = re.escape(name) if name else r"\w+"
-    return (
-        re.search(rf"^(?:(?:async[ \t]+)?def|class)[ \t]+{wanted}\b", code, re.MULTILINE)
-        is not None
-    )
+    if scorer is None:
+        return Reading(kind, found, found.value, syntax.check(found.value, kind), parted)
+    code = scorer.whole(found.value, verifier)
+    return Reading(kind, found, code, parses(code, scorer, verifier), parted)
 
 
 _DIFF = re.compile(r"^(?:diff --git |--- .*\n\+\+\+ )", re.MULTILINE)
@@ -161,15 +72,17 @@ _CODE_SHAPED = re.compile(
     r"^[ \t]*(?:return\b|for\b.*:[ \t]*$|while\b.*:[ \t]*$|if\b.*:[ \t]*$|print\(|[a-z_]\w*[ \t]*=[^=])",
     re.MULTILINE,
 )
-_SEARCHED = 20_000
+SEARCHED = 20_000
 """Characters of an answer that are looked at to guess its language."""
 
 
-def guess_language(answer: str, prompt: str = "") -> Kind:
-    """The language of an answer, its thought aside, by evidence:
-    fence tag, diff headers, JSON brackets, code lines; ``text`` where nothing speaks."""
-    head = answer[:_SEARCHED]
-    blocks = fences(head)
+def guess_language(answer: str, prompt: str = "", blocks: list[Fence] | None = None) -> Kind:
+    """The language of an answer, its thought aside, by evidence: fence tag, diff headers, JSON
+    brackets, code lines; ``text`` where nothing speaks. ``blocks`` are the answer's fences where they
+    are known already."""
+    head = answer[:SEARCHED]
+    if blocks is None:
+        blocks = fences(head)
     if blocks:
         tagged = next((block.language for block in blocks if block.language), None)
         if tagged:

@@ -1,9 +1,9 @@
 """The one scorer: critic, benchmark and reward ask it whether an answer is right.
 
-Executable verifiers go through the sandbox as one stream over warm workers; the others are judged in this process. Results
-come in input order and memory does not grow with the items. What this module does not do: judge hygiene or form beyond what a
-verifier demands (``labels`` does), or turn trouble of ours into a score: that is the outcome ``infra``.
-"""
+Executable verifiers go through the sandbox as one stream over warm workers; the others are judged
+in this process. Results come in input order and memory does not grow with the items. What this
+module does not do: judge hygiene or form beyond what a verifier demands (``labels`` does), or turn
+trouble of ours into a score: that is the outcome ``infra``."""
 
 from __future__ import annotations
 
@@ -13,40 +13,21 @@ from dataclasses import replace
 from itertools import chain, islice
 from typing import Any, NamedTuple, TypeVar
 
-from ..records import (
-    Constraints,
-    FieldsAnswer,
-    FunctionCalls,
-    GroundedText,
-    JsonAnswer,
-    JudgedAnswer,
-    Message,
-    PatchApplies,
-    PythonTests,
-    ScriptTests,
-    ShellEffect,
-    SqlAnswer,
-    StdioTests,
-    TextAnswer,
-    Verifier,
-)
+from ..records import Message, Verifier
 from ..records.data_spec import CriticSpec
 from ..records.report import Outcome as ScoreOutcome
-from ..sandbox import Executable, Grader, Level, Limits, Outcome, Program, RayGrader, Result
-from . import formats, syntax
-from .calls import judge_calls
-from .constraints import judge_constraints
-from .fields import judge_fields
+from ..sandbox import Grader, Level, Limits, Outcome, Program, RayGrader, Result
+from . import formats
 from .graded import Graded
-from .grounded import judge_grounded
-from .reading import Reading, read
+from .reading import read
+from .scorers import scorer_of
+from .scorers.scorer import Reading, Run, Unjudged
 from .thoughts import UNFINISHED
 
 T = TypeVar("T")
 
 DEFAULTS = CriticSpec()
 """The limits of a scorer that no recipe asks."""
-UNJUDGED = "infra: no judge was asked"
 _SEGMENT = 4096
 """Items between two drains of the sandbox: bounds what waits behind a slow program."""
 
@@ -63,9 +44,10 @@ class Scorable(NamedTuple):
 
 
 class Score(NamedTuple):
-    """``reason`` is ``passed``, or ``CODE: detail`` with a stable code; ``syntax_ok`` is None where syntax does not apply or
-    infrastructure failed; ``evidence`` holds the extraction's leniencies, what the sandbox measured and, of a model that thought,
-    ``thought``: its characters, whether it ended, and the answer's characters."""
+    """``reason`` is ``passed``, or ``CODE: detail`` with a stable code; ``syntax_ok`` is None
+    where syntax does not apply or infrastructure failed; ``evidence`` holds the extraction's
+    leniencies, what the sandbox measured and, of a model that thought, ``thought``: its
+    characters, whether it ended, and the answer's characters."""
 
     id: str
     outcome: ScoreOutcome
@@ -75,7 +57,8 @@ class Score(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """How an item is judged: a score already, or a program whose result completes ``score``; neither: nothing to judge."""
+    """How an item is judged: a score already, or a program whose result completes ``score``;
+    neither: nothing to judge."""
 
     score: Score | None = None
     program: Program | None = None
@@ -88,7 +71,8 @@ def score(
     workers: int | None = None,
     grader: Grader | RayGrader | None = None,
 ) -> Iterator[Score]:
-    """Score ``items`` in order, streaming; a ``grader`` that is given keeps its own limits and its workers warm for the next call.
+    """Score ``items`` in order, streaming; a ``grader`` that is given keeps its own limits and its
+    workers warm for the next call.
 
     Raises:
         GateRefused: there are programs to run and this machine (or a node of the cluster) isolates less than is demanded.
@@ -103,11 +87,10 @@ def score(
 def _plan_item(item: Scorable) -> Plan:
     reading = read(item.completion, item.verifier)
     planned = plan(item.id, reading, item.verifier)
-    unclean = (
-        _unclean_stop(item, reading)
-        if isinstance(item.verifier, Constraints) and item.verifier.clean_stop
-        else None
-    )
+    demands_stop = scorer_of(item.verifier).clean_stop
+    if demands_stop is None or not demands_stop(item.verifier):
+        return planned
+    unclean = _unclean_stop(item, reading)
     return Plan(_decided(planned.score, unclean)) if unclean and planned.score else planned
 
 
@@ -132,30 +115,16 @@ def plan(name: str, reading: Reading, verifier: Verifier) -> Plan:
     ready = Score(name, "fail", "", ok, evidence)
     if not reading.parted.finished:
         return Plan(_decided(ready, UNFINISHED))
-    if isinstance(verifier, (PythonTests, StdioTests, ScriptTests, SqlAnswer)):
-        return _plan_program(ready, reading, verifier)
-    if isinstance(verifier, FieldsAnswer):
-        return Plan(_graded(ready, judge_fields(reading.found, verifier)))
-    if isinstance(verifier, GroundedText):
-        return Plan(_graded(ready, judge_grounded(reading.found.value or "", verifier)))
-    if isinstance(verifier, JudgedAnswer):
-        return Plan(ready._replace(outcome="infra", reason=UNJUDGED))
-    problem = reading.found.error or (
-        "several_values" if "several_values" in reading.found.leniencies else None
-    )
-    if problem is None and isinstance(verifier, ShellEffect):
-        return Plan(ready, Program(id=name, code=str(reading.code), verifier=verifier))
-    if problem is None and isinstance(verifier, PatchApplies):
-        return _plan_patch(ready, reading, verifier)
-    if problem is None and isinstance(verifier, JsonAnswer):
-        problem = formats.judge_json(reading.found.value, verifier)
-    if problem is None and isinstance(verifier, TextAnswer):
-        problem = formats.judge_text(reading.found.value, verifier)
-    if problem is None and isinstance(verifier, FunctionCalls):
-        problem = judge_calls(reading.found.value, verifier)
-    if problem is None and isinstance(verifier, Constraints):
-        problem = judge_constraints(reading.found.value, verifier)
-    return Plan(_decided(ready, problem))
+    finding = scorer_of(verifier).judge(reading, verifier)
+    if isinstance(finding, Run):
+        return Plan(ready, Program(id=name, code=finding.code, verifier=finding.verifier))
+    if isinstance(finding, Unjudged):
+        return Plan(ready._replace(outcome="infra", reason=finding.reason))
+    if isinstance(finding, Graded):
+        graded = {"parts": finding.parts, "credit": finding.credit}
+        ready = ready._replace(evidence=ready.evidence | graded)
+        finding = finding.problem
+    return Plan(_decided(ready, finding))
 
 
 def _decided(ready: Score, problem: str | None) -> Score:
@@ -166,34 +135,6 @@ def _decided(ready: Score, problem: str | None) -> Score:
     )
 
 
-def _graded(ready: Score, graded: Graded) -> Score:
-    """With the parts and the credit of a graded answer as evidence."""
-    evidence = ready.evidence | {"parts": graded.parts, "credit": graded.credit}
-    return _decided(ready._replace(evidence=evidence), graded.problem)
-
-
-def _plan_program(ready: Score, reading: Reading, verifier: Executable) -> Plan:
-    if reading.code is None or (reading.syntax is not None and not reading.syntax.ok):
-        return Plan(_decided(ready, reading.syntax.reason if reading.syntax else "empty"))
-    return Plan(ready, Program(id=ready.id, code=reading.code, verifier=verifier))
-
-
-def _plan_patch(ready: Score, reading: Reading, verifier: PatchApplies) -> Plan:
-    """The patched files must equal ``expected``; an empty ``expected`` beside tests leaves it to the tests."""
-    patched = formats.apply_diff(reading.found.value, verifier.files)
-    if isinstance(patched, str):
-        return Plan(_decided(ready, patched))
-    if verifier.expected or not verifier.tests:
-        problem = formats.files_difference(patched, verifier.expected)
-        if problem or not verifier.tests:
-            return Plan(_decided(ready, problem))
-    code = "\n\n".join(patched[path] for path in sorted(patched) if path.endswith(".py"))
-    parsed = syntax.check(code, "python")
-    if parsed is not None and not parsed.ok:
-        return Plan(_decided(ready, parsed.reason))
-    return Plan(ready, Program(id=ready.id, code=code, verifier=PythonTests(tests=verifier.tests)))
-
-
 def run_plans(
     pairs: Iterable[tuple[T, Plan]],
     *,
@@ -201,7 +142,8 @@ def run_plans(
     workers: int | None = None,
     grader: Grader | RayGrader | None = None,
 ) -> Iterator[tuple[T, Score | None]]:
-    """Carry out plans in order; each comes with whatever the caller wants back beside its score."""
+    """Carry out plans in order; each comes with whatever the caller wants back beside its
+    score."""
     source = iter(pairs)
     given = grader
     try:

@@ -10,11 +10,12 @@ from typing import Any
 
 import dagster as dg
 
-from ..bench.report import with_interval
 from ..gates.simulation import ErrorRates, error_rates
+from ..rates import with_interval
 from ..records import GateVerdict
 from ..records.gate_spec import GatePolicy
 from ..records.recipe import Recipe
+from ..records.report import MAX_INFRA_SHARE
 from ..records.stages import (
     REPORT_STAGES,
     TRAINING_STAGES,
@@ -37,7 +38,6 @@ from .stage import (
     unused,
 )
 
-MAX_INFRA_SHARE = 0.02
 REPORT_GATES: Mapping[str, Mapping[str, str]] = {
     report_of(name): {gate: one.description for gate, one in gates_of_stage(name).items()}
     for name in REPORT_STAGES

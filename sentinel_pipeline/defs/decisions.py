@@ -6,28 +6,25 @@ A recipe without a point after a stage decides nothing there. Trainers ask the l
 import dagster as dg
 
 from ..bench.compare import compare_reports
-from ..bench.report import report_from_json, with_interval
-from ..gates.decisions import Evidence, evaluate
+from ..bench.report import report_from_json
+from ..gates import Measured
+from ..gates.decisions import NEXT_STEP, decide_report
+from ..gates.measured import measure_gain, report_rates
+from ..rates import with_interval
 from ..records.decision_spec import GOING_ON, Decision, DecisionPoint
 from ..records.stages import BASE, REPORT_STAGES, report_of
 from ..store import Artifact
 from .stage import FIRST, RECIPES, View, as_dagster_failure, open_view
 
-NEXT_STEP = "next_step"
 
-
-def evidence_of(view: View, point: DecisionPoint, report: Artifact) -> dict[str, Evidence]:
+def evidence_of(view: View, point: DecisionPoint, report: Artifact) -> dict[str, Measured]:
     """What a point may ask of a report: its rates on the point's suite, and the paired gain over the stage before."""
-    found = report_from_json(report.json(f"{point.suite}/report.json"))
-    evidence = {
-        "pass_at_1": Evidence(found.pass_at_1, found.interval, found.n),
-        "syntax_rate": Evidence(found.syntax_rate, found.syntax_interval, found.syntax_n),
-    }
+    evidence = report_rates(report_from_json(report.json(f"{point.suite}/report.json")))
     if point.stage != BASE:
         before = view.recipe.before(point.stage)
         pair = {before: view.store.get(report_of(before)), point.stage: report}
         ((gain, _),) = compare_reports(pair, [point.suite])
-        evidence["gain"] = Evidence(gain.difference, gain.interval, gain.n)
+        evidence["gain"] = measure_gain(gain)
     return evidence
 
 
@@ -38,7 +35,7 @@ def decide_next(view: View, stage: str) -> Decision | None:
         return None
     report = view.store.get(report_of(stage))
     scorer = str(report.json(f"{point.suite}/report.json")["scorer_version"])
-    decision = evaluate(
+    decision = decide_report(
         point, evidence_of(view, point, report), subject_hash=report.hash, scorer_version=scorer
     )
     view.ledger.record_decision(decision, recipe=view.recipe.name, run_id=view.store.run_id)

@@ -7,14 +7,13 @@ import dagster as dg
 
 from ..bench.samples import join_turns, read_samples, write_samples
 from ..gates.gap import Gap
-from ..records import GateVerdict, SampleScore, Task
+from ..gates.keys import artifact_key
+from ..records import Decided, GateVerdict, SampleScore, Task
 from ..records.gap_spec import GapProof, PeerModel
-from ..records.recipe import section_hash
 from ..store import Artifact, Draft, read_parquet
 from .stage import (
     RECIPES,
     Stage,
-    View,
     as_dagster_failure,
     current_scorer_version,
     open_view,
@@ -135,24 +134,18 @@ def gap_proof(stage: Stage) -> None:
     stage.show("plot", gap_report.gap_plot(gap, spec))
 
 
-def gap_verdict(stage: View, made: Artifact, spec: GapProof) -> GateVerdict:
+def gap_verdict(made: Artifact, spec: GapProof) -> GateVerdict:
     """The stored proof as a verdict for the ledger."""
     proof = made.json("proof.json")
-    instruct = proof["instruct"]
-    n = instruct["n"]
-    return GateVerdict(
-        name=PROOF,
-        subject=f"{stage.recipe.name}/{PROOF}",
-        subject_hash=made.hash,
+    decided = Decided(
         verdict=proof["verdict"],
         measured=max((cell["rate"] for cell in proof["cells"]), default=None),
         threshold=spec.max_base_rate,
-        n=n,
+        n=proof["instruct"]["n"],
         interval=None,
         reason=proof["reason"],
-        scorer_version=current_scorer_version(),
-        policy_hash=section_hash(spec)[:16],
     )
+    return artifact_key(PROOF, made, spec, current_scorer_version()).verdict(decided)
 
 
 @dg.multi_asset_check(
@@ -187,7 +180,7 @@ def gap_gates(context: dg.AssetCheckExecutionContext):  # type: ignore[no-untype
                 yield skipped_check(PROOF, name, "gap_proof.sign_off is false")
                 continue
             found = (
-                gap_verdict(stage, made, spec)
+                gap_verdict(made, spec)
                 if name == PROOF
                 else stage.ledger.latest(SIGN_OFF, made.hash)
             )
@@ -225,13 +218,7 @@ def require_gap(stage: Stage, proof: Artifact) -> None:
     if spec is None:
         return
     for name in (PROOF, SIGN_OFF) if spec.sign_off else (PROOF,):
-        stage.ledger.require(
-            name,
-            subject=f"{stage.recipe.name}/{PROOF}",
-            subject_hash=proof.hash,
-            scorer_version=current_scorer_version(),
-            policy_hash=section_hash(spec)[:16],
-        )
+        stage.ledger.require(artifact_key(name, proof, spec, current_scorer_version()))
 
 
 __all__ = ["Gap", "alt_base_report", "gap_proof", "instruct_report"]

@@ -8,30 +8,37 @@ from ..bench.pairing import paired_counts
 from ..bench.report import report_from_json
 from ..bench.rescore import cutting_scorer
 from ..bench.samples import read_samples
-from ..gates import Paired, decide
+from ..gates import Paired, decide, measure_report
+from ..gates.keys import report_key
 from ..records import GateVerdict
 from ..records.conversation import conversation_of
 from ..records.gate_spec import GatePolicy
+from ..records.stages import report_of
 from ..store import Artifact, read_parquet
 from .stage import View, current_scorer_version, unlicensed
 
 
 def judge(stage: View, asset: str, gate: str) -> tuple[GateVerdict, float | None]:
     """Decide one gate of one report and record the verdict; beside it, for a paired gate, the share of discordant items."""
-    policy, made = stage.recipe.gates[gate], stage.store.get(asset)
+    policy = stage.recipe.gates[gate]
+    made = stage.store.get(asset)
     report = report_from_json(made.json(f"{policy.suite}/report.json"))
     suite = stage.store.origin(made, "task_bank").path(f"suites/{policy.suite}.parquet")
-    paired = _paired(stage, policy, made) if policy.against else None
-    verdict = decide(
-        gate,
+    key = report_key(stage.store, stage.recipe, gate, made, report.scorer_version)
+    paired = None
+    if policy.against:
+        # One look for both: another run may make a newer report between two.
+        against = stage.store.find(report_of(policy.against))
+        key = replace(key, against_hash=against.hash if against else "")
+        paired = _paired(stage, policy, against, made) if against else None
+    measured = measure_report(
         policy,
         report,
-        subject=f"{stage.recipe.name}/{asset}",
-        subject_hash=made.hash,
         paired=paired,
         items=_items(suite) * int(report.decoding.get("samples", 1)),
         scorer_now=current_scorer_version(),
     )
+    verdict = key.verdict(decide(policy, measured))
     if reason := unlicensed(stage.ledger):
         verdict = replace(verdict, verdict="inconclusive", reason=reason)
     stage.ledger.record(verdict, recipe=stage.recipe.name, run_id=stage.store.run_id)
@@ -43,12 +50,12 @@ def _items(suite: Path) -> int:
     return len({conversation_of(str(row["id"])) for row in read_parquet(suite, columns=["id"])})
 
 
-def _paired(stage: View, policy: GatePolicy, made: Artifact) -> Paired | None:
-    other = stage.store.find(f"{policy.against}_report")
-    if other is None:
-        return None
-    first, second = read_samples(other, policy.suite), read_samples(made, policy.suite)
+def _paired(stage: View, policy: GatePolicy, against: Artifact, made: Artifact) -> Paired:
+    first = read_samples(against, policy.suite)
+    second = read_samples(made, policy.suite)
     bank = stage.store.origin(made, "task_bank").path(f"suites/{policy.suite}.parquet")
-    found = explained(first, second, cutting_scorer(bank)) if policy.metric == "pass_at_1" else []
-    void = "; ".join(one.reason for one in found if one.explains) or None
-    return paired_counts(first, second, policy.metric)._replace(against_hash=other.hash, void=void)
+    confounds = (
+        explained(first, second, cutting_scorer(bank)) if policy.metric == "pass_at_1" else []
+    )
+    void = "; ".join(finding.reason for finding in confounds if finding.explains) or None
+    return paired_counts(first, second, policy.metric)._replace(void=void)

@@ -5,7 +5,15 @@ from typing import Any
 import dagster as dg
 
 from ..gates.curve_files import CURVES, curves_of, read_curves
-from ..gates.reward import judge_eval_reward, judge_watch
+from ..gates.keys import artifact_key
+from ..gates.reward import (
+    EVAL_REWARD,
+    WATCH_RULES,
+    RewardPolicy,
+    WatchPolicy,
+    decide_eval_reward,
+    decide_watch,
+)
 from ..plots import curves
 from ..records import GateVerdict
 from ..records.grpo_spec import GrpoSpec
@@ -142,30 +150,28 @@ def _judged(context: dg.AssetCheckExecutionContext, name: str) -> dg.AssetCheckR
 
 def _verdict(view: View, spec: GrpoSpec, made: Artifact, name: str) -> GateVerdict:
     rows = read_curves(made.path(CURVES))
-    subject = f"{view.recipe.name}/{GRPO.checkpoint}"
     scorer = current_scorer_version()
-    if name == "watch_rules":
-        return judge_watch(
-            spec.watch, rows, findings(made), subject=subject, subject_hash=made.hash, scorer=scorer
-        )
-    kept = made.json("training.json")["best_step"]
-    return judge_eval_reward(
-        spec, rows, kept, subject=subject, subject_hash=made.hash, scorer=scorer
-    )
+    if name == WATCH_RULES:
+        watch = WatchPolicy(watch=spec.watch)
+        decided = decide_watch(watch, rows, findings(made))
+        return artifact_key(name, made, watch, scorer).verdict(decided)
+    bar = RewardPolicy(threshold=spec.min_eval_reward)
+    decided = decide_eval_reward(bar, rows, made.json("training.json")["best_step"])
+    return artifact_key(name, made, bar, scorer).verdict(decided)
 
 
 @dg.asset_check(asset=GRPO.checkpoint, partitions_def=RECIPES)
 def eval_reward(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
     """Mean reward of the kept weights on the held-out prompts, at least 0.55 unless the recipe says otherwise (seed 002)."""
     with as_dagster_failure():
-        return _judged(context, "eval_reward")
+        return _judged(context, EVAL_REWARD)
 
 
 @dg.asset_check(asset=GRPO.checkpoint, partitions_def=RECIPES)
 def watch_rules(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
     """What the recipe's rules saw while it ran: a stop fails, a warning or a rule without anything to look at is no pass."""
     with as_dagster_failure():
-        return _judged(context, "watch_rules")
+        return _judged(context, WATCH_RULES)
 
 
 GRPO_CHECKS = [eval_reward, watch_rules]

@@ -35,8 +35,8 @@ def chat_clearance(stage: Stage) -> None:
 
     bundle = stage.parent("release_bundle")
     released = bundle.json("release.json")
-    name = f"{stage.recipe.name}:{released['stage']}"
-    target = Target(name=name.replace(":", "/"), model_hash=released["checkpoint"])
+    name = f"{stage.recipe.name}/{released['stage']}"
+    target = Target(name=name, model_hash=released["checkpoint"])
     found = probe(stage.home, stage.recipe, released["stage"], target)
     if found.verdict is not None:
         stage.ledger.record(found.verdict, recipe=stage.recipe.name, run_id=stage.store.run_id)

@@ -21,10 +21,11 @@ def report_asset(stage_name: str, *, group: str, description: str) -> dg.AssetsD
         from ..bench.report import report_markdown, report_plot
         from ..worker.jobs import answer_job
 
-        checkpoint, bank = stage.parent(f"{stage_name}_checkpoint"), stage.parent("task_bank")
+        checkpoint = stage.parent(f"{stage_name}_checkpoint")
         if reason := skipped_reason(checkpoint):
-            stage.skip(reason, checkpoint, bank)
+            stage.skip(reason, checkpoint)
             return
+        bank = stage.parent("task_bank")
         with stage.making(checkpoint, bank, keep=True) as out:
             logs = out.folder / "logs"
             job = answer_job(

@@ -28,8 +28,8 @@ from ..costs import (
     write_estimate,
 )
 from ..errors import GateRefused, Infrastructure, SentinelError
-from ..gates import policy_hash
-from ..gates.decisions import point_hash
+from ..gates.decisions import NEXT_STEP
+from ..gates.keys import artifact_key, report_key
 from ..records.recipe import Recipe
 from ..records.stages import stage_of_report
 from ..store import Artifact, Draft, Home, Ledger, Store, find_home, skip
@@ -123,17 +123,9 @@ class Stage:
     def require(self, gate: str, report: Artifact) -> None:
         """Go on only with a passing, fresh verdict of ``gate`` about ``report``, by licensed scorers; see ``Ledger.require``."""
         self.require_licensed_scorers()
-        policy = self.recipe.gates[gate]
         self._wait(report, lambda: self.ledger.latest(gate, report.hash))
         self.ledger.require(
-            gate,
-            subject=f"{report.manifest.recipe}/{report.manifest.asset}",
-            subject_hash=report.hash,
-            scorer_version=current_scorer_version(),
-            policy_hash=policy_hash(policy),
-            against_hash=self.store.get(f"{policy.against}_report").hash
-            if policy.against
-            else None,
+            report_key(self.store, self.recipe, gate, report, current_scorer_version())
         )
 
     def follow(self, report: Artifact) -> None:
@@ -141,12 +133,7 @@ class Stage:
         point = self.recipe.decision_after(stage_of_report(report.manifest.asset))
         if point is not None:
             self._wait(report, lambda: self.ledger.latest_decision(report.hash))
-            self.ledger.follow(
-                subject=f"{report.manifest.recipe}/{report.manifest.asset}",
-                subject_hash=report.hash,
-                scorer_version=current_scorer_version(),
-                point_hash=point_hash(point),
-            )
+            self.ledger.follow(artifact_key(NEXT_STEP, report, point, current_scorer_version()))
 
     def _wait(self, report: Artifact, decided: Callable[[], object]) -> None:
         """Checks that do not fence may be decided while this step starts; a report of another run is not waited for."""
@@ -245,10 +232,9 @@ def current_scorer_version() -> str:
 
 def unlicensed(ledger: Ledger) -> str | None:
     """Why the present scorers may not filter or gate; None when they may."""
-    from ..audit.licence import refusal
-    from ..audit.scorers import SCORERS
+    from ..audit import scorers
 
-    return refusal(ledger, SCORERS, current_scorer_version())
+    return scorers.unlicensed(ledger)
 
 
 def unused(recipe: Recipe, stage: str) -> str:

@@ -12,7 +12,7 @@ import dagster as dg
 
 from ..gates.curve_files import CURVES
 from ..plots import curves
-from ..records import Candidate, GateVerdict, Task
+from ..records import Candidate, Decided, Task, VerdictKey
 from ..records.report import Interval
 from ..records.stages import BASE, DPO, TRAINING_STAGES, TrainingStage, report_of
 from ..store import Artifact, Draft, read_jsonl, read_parquet
@@ -206,11 +206,23 @@ def _record_step_gate(stage: Stage, verdicts: list[dict[str, Any]]) -> None:
     """Put what the windows decided at the gate step into the ledger, under the checkpoint that training ended with."""
     made = stage.store.get(stage.asset)
     for row in verdicts:
-        about = {"subject": f"{stage.recipe.name}/{stage.asset}", "subject_hash": made.hash}
-        interval = Interval(*row["interval"]) if row["interval"] else None
-        known = {**row, **about, "interval": interval, "scorer_version": current_scorer_version()}
+        key = VerdictKey(
+            name=row["name"],
+            subject=f"{stage.recipe.name}/{stage.asset}",
+            subject_hash=made.hash,
+            scorer_version=current_scorer_version(),
+            policy_hash=row["policy_hash"],
+        )
+        decided = Decided(
+            verdict=row["verdict"],
+            measured=row["measured"],
+            threshold=row["threshold"],
+            n=row["n"],
+            interval=Interval(*row["interval"]) if row["interval"] else None,
+            reason=row["reason"],
+        )
         stage.ledger.record(
-            GateVerdict(**known), recipe=stage.recipe.name, run_id=stage.store.run_id
+            key.verdict(decided), recipe=stage.recipe.name, run_id=stage.store.run_id
         )
 
 

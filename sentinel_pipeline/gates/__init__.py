@@ -1,6 +1,8 @@
-"""Statistics and decisions: intervals, paired tests, policies. Pure functions; reads nothing, writes nothing."""
+"""Statistics and decisions: intervals, paired tests, measurements, policies, rules over a run, decision points, verdict keys."""
 
-from .policies import Paired, decide, policy_hash
+from .keys import policy_hash
+from .measured import Measured, Paired, measure_report
+from .policies import decide
 from .statistics import (
     binomial_test_less,
     mcnemar_exact,
@@ -11,10 +13,12 @@ from .statistics import (
 )
 
 __all__ = [
+    "Measured",
     "Paired",
     "binomial_test_less",
     "decide",
     "mcnemar_exact",
+    "measure_report",
     "newcombe_paired",
     "pass_at_k",
     "policy_hash",

@@ -14,8 +14,8 @@ from typing import Any
 from ..errors import BadInput
 from ..records.report import Interval
 from ..store import read_jsonl
-from .curves import Curve
-from .scenarios import Measured
+from .curve_rules import Curve
+from .measured import Measured
 
 CURVES = "curves.jsonl"
 """The file's name in a training artifact."""
@@ -63,7 +63,7 @@ def curves_of(rows: Iterable[dict[str, Any]]) -> dict[str, Curve]:
 
 def evidence_of(rows: Iterable[dict[str, Any]]) -> dict[str, Measured]:
     """The latest value of every metric that has an interval and n."""
-    found: dict[str, Measured] = {}
+    latest: dict[str, Measured] = {}
     for row in rows:
         for name, value in row.items():
             low, high, n = (row.get(name + beside) for beside in _BESIDE)
@@ -74,5 +74,10 @@ def evidence_of(rows: Iterable[dict[str, Any]]) -> dict[str, Measured]:
                 and n
                 and math.isfinite(value)
             ):
-                found[name] = Measured(float(value), Interval(float(low), float(high)), int(n))
-    return found
+                latest[name] = Measured(
+                    metric=name,
+                    value=float(value),
+                    interval=Interval(float(low), float(high)),
+                    n=int(n),
+                )
+    return latest

@@ -34,11 +34,9 @@ def holm(p_values: Mapping[K, float]) -> dict[K, float]:
     """
     if not all(0 <= p <= 1 for p in p_values.values()):
         raise ValueError(f"p-values {list(p_values.values())}: expected each within [0, 1]")
-    ordered, worst, adjusted = (
-        sorted(p_values, key=lambda key: p_values[key]),
-        0.0,
-        dict[K, float](),
-    )
+    ordered = sorted(p_values, key=lambda key: p_values[key])
+    adjusted: dict[K, float] = {}
+    worst = 0.0
     for place, key in enumerate(ordered):
         worst = max(worst, min(1.0, p_values[key] * (len(ordered) - place)))
         adjusted[key] = worst
@@ -75,7 +73,7 @@ def cohens_kappa(
         )
     labels = set(first) | set(second)
     agreement = sum(a == b for a, b in zip(first, second, strict=True)) / n
-    chance = sum((first.count(one) / n) * (second.count(one) / n) for one in labels)
+    chance = sum((first.count(name) / n) * (second.count(name) / n) for name in labels)
     if chance == 1:
         return None
     low, high, _ = wilson_by_task(

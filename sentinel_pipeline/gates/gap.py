@@ -12,9 +12,10 @@ from typing import NamedTuple
 
 from ..records import Interval
 from ..records.gap_spec import GapProof
+from ..records.report import MAX_INFRA_SHARE
 from ..records.verdict import Verdict
 from .effects import cohens_h, holm
-from .policies import Paired
+from .measured import Paired
 from .statistics import items_to_decide, wilson
 
 BASES = ("base", "alternative")
@@ -63,7 +64,7 @@ def prove(
     spec: GapProof,
     rates: Sequence[Rate],
     pairs: Mapping[tuple[str, str], Paired],
-    max_infra_share: float = 0.02,
+    max_infra_share: float = MAX_INFRA_SHARE,
 ) -> Gap:
     """Decide the proof.
 
@@ -73,7 +74,7 @@ def prove(
 
     A matrix that misses a base cell, or that infrastructure made void, is inconclusive: no evidence is not a pass.
     """
-    by_key = {(one.model, one.prompt_format): one for one in rates}
+    by_key = {(rate.model, rate.prompt_format): rate for rate in rates}
     instruct = by_key.get(("instruct", "chat"), Rate("instruct", "chat", 0, 0, 0))
     interval = wilson(instruct.passed, instruct.n) if instruct.n else None
     adjusted = holm({key: pair.p for key, pair in pairs.items() if pair.n})
@@ -94,48 +95,41 @@ def _void(
     most: float,
 ) -> str | None:
     missing = [
-        f"{m} in {f}"
-        for m in BASES
-        for f in spec.formats
-        if (m, f) not in adjusted and (m, f) in rates
+        f"{model} in {prompt_format}"
+        for model in BASES
+        for prompt_format in spec.formats
+        if (model, prompt_format) not in adjusted and (model, prompt_format) in rates
     ]
-    asked = {one.model for one in rates.values() if one.n}
-    if missing or not {"instruct", *BASES} <= asked:
-        what = ", ".join(missing or sorted({"instruct", *BASES} - asked))
+    scored = {rate.model for rate in rates.values() if rate.n}
+    if missing or not {"instruct", *BASES} <= scored:
+        what = ", ".join(missing or sorted({"instruct", *BASES} - scored))
         return f"nothing was scored for {what}: no evidence is not a pass"
-    for one in rates.values():
-        if one.infra > most * (one.n + one.infra):
-            share = one.infra / (one.n + one.infra)
+    for rate in rates.values():
+        if rate.infra > most * (rate.n + rate.infra):
+            share = rate.infra / (rate.n + rate.infra)
             return (
-                f"void: {share:.1%} infrastructure outcomes of {one.model} in {one.prompt_format}"
+                f"void: {share:.1%} infrastructure outcomes of {rate.model} in {rate.prompt_format}"
             )
     return None
 
 
 def _cell(spec: GapProof, rate: Rate, pair: Paired, p: float) -> Cell:
     interval = wilson(rate.passed, rate.n)
-    value, second = rate.passed / rate.n, (pair.both + pair.gained) / pair.n
-    h = cohens_h(second, (pair.both + pair.lost) / pair.n)
-    low, high = (interval.low, interval.high) if spec.decide_on == "interval" else (value, value)
-    said = f"{value:.1%} [{interval.low:.1%}, {interval.high:.1%}] of {rate.n}"
+    value = rate.passed / rate.n
+    h = cohens_h((pair.both + pair.gained) / pair.n, (pair.both + pair.lost) / pair.n)
+    low, high = _bounds(spec, value, interval)
+    numbers = f"{value:.1%} [{interval.low:.1%}, {interval.high:.1%}] of {rate.n}"
     verdict: Verdict = "pass"
+    reason = f"{numbers}, p = {p:.2g}, h = {h:+.2f}"
     if low > spec.max_base_rate:
-        verdict, reason = (
-            "fail",
-            f"{said}: it can do the task, at most {spec.max_base_rate:.0%} allowed",
-        )
+        verdict = "fail"
+        reason = f"{numbers}: it can do the task, at most {spec.max_base_rate:.0%} allowed"
     elif high > spec.max_base_rate:
-        verdict, reason = (
-            "inconclusive",
-            f"{said}: not shown to be at most {spec.max_base_rate:.0%}",
-        )
+        verdict = "inconclusive"
+        reason = f"{numbers}: not shown to be at most {spec.max_base_rate:.0%}"
     elif p >= spec.p_below or h < spec.min_h:
-        verdict, reason = (
-            "fail",
-            f"{said}: no clear distance to the instruct model (p = {p:.2g}, h = {h:+.2f})",
-        )
-    else:
-        reason = f"{said}, p = {p:.2g}, h = {h:+.2f}"
+        verdict = "fail"
+        reason = f"{numbers}: no clear distance to the instruct model (p = {p:.2g}, h = {h:+.2f})"
     return Cell(
         rate.model,
         rate.prompt_format,
@@ -151,38 +145,49 @@ def _cell(spec: GapProof, rate: Rate, pair: Paired, p: float) -> Cell:
     )
 
 
+def _bounds(spec: GapProof, rate: float, interval: Interval) -> tuple[float, float]:
+    """What must lie beyond a bound: the whole interval, or the rate alone."""
+    return (interval.low, interval.high) if spec.decide_on == "interval" else (rate, rate)
+
+
 def _overall(
     spec: GapProof, cells: Sequence[Cell], instruct: Rate, interval: Interval, closed: Sequence[str]
 ) -> tuple[Verdict, str]:
     rate = instruct.passed / instruct.n
-    low, high = (interval.low, interval.high) if spec.decide_on == "interval" else (rate, rate)
-    said = f"instruct in chat {rate:.1%} [{interval.low:.1%}, {interval.high:.1%}] of {instruct.n}"
+    low, high = _bounds(spec, rate, interval)
+    numbers = (
+        f"instruct in chat {rate:.1%} [{interval.low:.1%}, {interval.high:.1%}] of {instruct.n}"
+    )
     rule = (
         f"rule: base models at most {spec.max_base_rate:.0%} in every format, instruct at least "
         f"{spec.min_instruct_rate:.0%}, McNemar p < {spec.p_below:g} after Holm, h >= {spec.min_h:g}"
     )
     if closed:
         reasons = "; ".join(
-            f"{c.model} in {c.prompt_format}: {c.reason}" for c in cells if c.verdict == "fail"
+            f"{cell.model} in {cell.prompt_format}: {cell.reason}"
+            for cell in cells
+            if cell.verdict == "fail"
         )
         return "fail", f"there is no gap: closed by {', '.join(closed)}; {reasons}; {rule}"
     if high < spec.min_instruct_rate:
-        return "fail", f"{said}: not even an instruct model does the task; {rule}"
-    open_cells = [
-        f"{c.model} in {c.prompt_format}: {c.reason}" for c in cells if c.verdict == "inconclusive"
+        return "fail", f"{numbers}: not even an instruct model does the task; {rule}"
+    open_reasons = [
+        f"{cell.model} in {cell.prompt_format}: {cell.reason}"
+        for cell in cells
+        if cell.verdict == "inconclusive"
     ]
     if low < spec.min_instruct_rate:
         needed = items_to_decide(rate, spec.min_instruct_rate)
-        more = (
-            f", needs about {needed - instruct.n} more items"
-            if needed and needed > instruct.n
-            else ""
+        more = ""
+        if needed and needed > instruct.n:
+            more = f", needs about {needed - instruct.n} more items"
+        open_reasons.append(
+            f"{numbers}: not shown to be at least {spec.min_instruct_rate:.0%}{more}"
         )
-        open_cells.append(f"{said}: not shown to be at least {spec.min_instruct_rate:.0%}{more}")
-    if open_cells:
-        return "inconclusive", f"{'; '.join(open_cells)}; {rule}"
+    if open_reasons:
+        return "inconclusive", f"{'; '.join(open_reasons)}; {rule}"
     worst = max(cells, key=lambda cell: cell.rate)
     return (
         "pass",
-        f"{said}; the best base cell is {worst.model} in {worst.prompt_format}, {worst.reason}; {rule}",
+        f"{numbers}; the best base cell is {worst.model} in {worst.prompt_format}, {worst.reason}; {rule}",
     )

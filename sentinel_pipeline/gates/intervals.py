@@ -71,7 +71,8 @@ def bootstrap_difference(
     places = {label: place for place, label in enumerate(dict.fromkeys(labels))}
     index = numpy.fromiter((places[label] for label in labels), dtype=numpy.int64, count=len(first))
     differences = numpy.asarray(second, dtype=float) - numpy.asarray(first, dtype=float)
-    sums, sizes = numpy.bincount(index, weights=differences), numpy.bincount(index)
+    sums = numpy.bincount(index, weights=differences)
+    sizes = numpy.bincount(index)
     random = numpy.random.default_rng(seed)
     means = numpy.empty(draws)
     for start in range(0, draws, 256):

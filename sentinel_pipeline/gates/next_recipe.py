@@ -1,4 +1,4 @@
-"""The recipe that a scenario asks for, written out as TOML with its evidence on top; comments of the old one are kept.
+"""The recipe that a decision rule asks for, written out as TOML with its evidence on top; comments of the old one are kept.
 
 What this module does not do: decide, run, or write over a recipe that is there.
 """
@@ -10,31 +10,36 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import BadInput
-from ..records.scenario_spec import Scenario
+from ..records.decision_spec import DecisionRule
 
 
-def next_recipe(old: str, scenario: Scenario, evidence: Sequence[str], name: str) -> str:
-    """The TOML text of the next recipe: ``old`` with the scenario's changes, without its decision tree, never nightly.
+def next_recipe(old: str, rule: DecisionRule, evidence: Sequence[str], name: str) -> str:
+    """The TOML text of the next recipe: ``old`` with the rule's changes, without the decision over its curves, never nightly.
 
     Args:
         old: the TOML text of recipe ``name``.
         evidence: lines for the comment on top.
 
     Raises:
-        BadInput: a key of the scenario leads through something that is no table.
+        BadInput: a key of the rule's ``set`` leads through something that is no table.
     """
     import tomlkit
 
     document = tomlkit.parse(old)
-    for key in ("name", "next", "nightly"):
+    for key in ("name", "nightly"):
         document.pop(key, None)
-    document["description"] = scenario.title
-    for key, value in scenario.set.items():
+    points = document.get("decisions", [])
+    for place in reversed(range(len(points))):
+        if points[place].get("evidence") == "curves":
+            del points[place]
+    if not points:
+        document.pop("decisions", None)
+    document["description"] = rule.why
+    for key, value in rule.set.items():
         _set(document, key, value, name)
-    head = [
-        f"After {name}, scenario {scenario.name}: {scenario.title}",
-        *([scenario.because] * bool(scenario.because)),
-    ]
+    head = [f"After {name}, scenario {rule.name}: {rule.why}"]
+    if rule.note:
+        head.append(rule.note)
     comments = "".join(f"# {line}\n" for line in (*head, *evidence))
     return f"{comments}{tomlkit.dumps(document).lstrip()}"
 
@@ -42,15 +47,15 @@ def next_recipe(old: str, scenario: Scenario, evidence: Sequence[str], name: str
 def _set(document: Any, key: str, value: Any, name: str) -> None:
     import tomlkit
 
-    *path, last = key.split(".")
+    *tables, last = key.split(".")
     table = document
-    for part in path:
+    for part in tables:
         if part not in table:
             table[part] = tomlkit.table()
         table = table[part]
         if not isinstance(table, dict):
             raise BadInput(
-                f"{part!r} is no table in recipe {name}.", field=key, fix="Mend the scenario's set."
+                f"{part!r} is no table in recipe {name}.", field=key, fix="Correct the rule's set."
             )
     table[last] = value
 

@@ -75,10 +75,10 @@ def detectable_gain(
     n: int, first: float, power: float = 0.8, alpha: float = 0.05, lost: float | None = None
 ) -> float | None:
     """The smallest gain over ``first``, to a tenth of a point, that ``n`` items show with ``power``; None where none is."""
-    found = _first(
+    tenths = _first(
         lambda tenth: _shows(n, first, tenth / 1000, power, alpha, lost), round((1 - first) * 1000)
     )
-    return None if found is None else found / 1000
+    return None if tenths is None else tenths / 1000
 
 
 def _shows(

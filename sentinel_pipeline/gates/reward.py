@@ -7,89 +7,74 @@ are the window's prompts, among whose looks the kept one was chosen, so that its
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
-from ..records import GateVerdict
-from ..records.gate_spec import GatePolicy
-from ..records.grpo_spec import GrpoSpec, WatchRule
-from ..records.recipe import section_hash
-from ..records.stages import GRPO
+from ..records import Decided
+from ..records.grpo_spec import WatchRule
 from ..records.verdict import Verdict
 from .curve_files import curves_of, evidence_of
-from .curves import unseen
-from .policies import Measured, policy_hash, verdict_of
+from .curve_rules import unseen
+from .measured import measure_reward
+from .policies import decide
 
-EVAL_REWARD, WATCH_RULES = "eval_reward", "watch_rules"
+EVAL_REWARD = "eval_reward"
+WATCH_RULES = "watch_rules"
 METRIC = "eval/mean_reward"
 
 
-def judge_eval_reward(
-    spec: GrpoSpec,
-    rows: Sequence[Mapping[str, Any]],
-    kept: int | None,
-    *,
-    subject: str,
-    subject_hash: str,
-    scorer: str,
-) -> GateVerdict:
-    """Is the mean reward of the weights that were kept, those of step ``kept``, at least ``spec.min_eval_reward``?
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RewardPolicy:
+    """The bar of the check ``eval_reward``: the whole 95 % interval of the mean reward must be at least ``threshold``."""
 
-    The whole 95 % interval decides; nothing measured at that step is inconclusive.
-    """
-    policy = GatePolicy(
-        metric="pass_at_1", stage=GRPO.name, suite="window", threshold=spec.min_eval_reward
-    )
-    found = evidence_of(dict(row) for row in rows if row["step"] == kept).get(METRIC)
-    verdict: Verdict = "inconclusive"
-    reason = "no held-out prompt was judged with these weights: no evidence is not a pass"
-    if found is not None:
-        low, high = found.interval[:2]
-        text = f"mean reward {found.value:.3f} [{low:.3f}, {high:.3f}] on {found.n} held-out prompts at step {kept}"
-        verdict = verdict_of(policy, Measured(found.value, found.interval, found.n, text, 0.0))
-        reason = f"{text}; rule: at least {spec.min_eval_reward:g}, decided on the whole interval"
-    return GateVerdict(
-        name=EVAL_REWARD,
-        subject=subject,
-        subject_hash=subject_hash,
-        verdict=verdict,
-        measured=found.value if found else None,
-        threshold=spec.min_eval_reward,
-        n=found.n if found else 0,
-        interval=found.interval if found else None,
-        reason=reason,
-        scorer_version=scorer,
-        policy_hash=policy_hash(policy),
-    )
+    threshold: float
+    metric: Literal["mean_reward"] = "mean_reward"
+    suite: str = "window"
+    direction: Literal["at_least", "at_most"] = "at_least"
+    decide_on: Literal["interval", "point"] = "interval"
+    confidence: float = 0.95
+    against: str | None = None
 
 
-def judge_watch(
-    rules: Sequence[WatchRule],
-    rows: Sequence[Mapping[str, Any]],
-    findings: Sequence[Mapping[str, Any]],
-    *,
-    subject: str,
-    subject_hash: str,
-    scorer: str,
-) -> GateVerdict:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchPolicy:
+    """The rules of the check ``watch_rules``."""
+
+    watch: tuple[WatchRule, ...]
+
+
+def decide_eval_reward(
+    policy: RewardPolicy, rows: Sequence[Mapping[str, Any]], kept_step: int | None
+) -> Decided:
+    """Is the mean reward of the weights that were kept, those of step ``kept_step``, at least the policy's?"""
+    at_step = evidence_of(dict(row) for row in rows if row["step"] == kept_step)
+    return decide(policy, measure_reward(at_step.get(METRIC), kept_step))
+
+
+def decide_watch(
+    policy: WatchPolicy, rows: Sequence[Mapping[str, Any]], findings: Sequence[Mapping[str, Any]]
+) -> Decided:
     """Fail where a rule stopped the run, inconclusive where one warned or had nothing to look at, pass else."""
-    stops = [one["reason"] for one in findings if one["action"] == "stop"]
-    warned = [f"step {one['step']}: {one['reason']}" for one in findings if one["action"] != "stop"]
-    blind = [f"{name} had nothing to look at" for name in unseen(rules, curves_of(map(dict, rows)))]
-    verdict: Verdict = (
-        "fail" if stops else "inconclusive" if warned or blind or not rules else "pass"
-    )
-    told = [*(f"stopped: {one}" for one in stops), *warned, *blind]
-    none = "none held" if rules else "this recipe watches nothing"
-    return GateVerdict(
-        name=WATCH_RULES,
-        subject=subject,
-        subject_hash=subject_hash,
+    stops = [row["reason"] for row in findings if row["action"] == "stop"]
+    warnings = [
+        f"step {row['step']}: {row['reason']}" for row in findings if row["action"] != "stop"
+    ]
+    blind = [
+        f"{name} had nothing to look at"
+        for name in unseen(policy.watch, curves_of(map(dict, rows)))
+    ]
+    verdict: Verdict = "pass"
+    if stops:
+        verdict = "fail"
+    elif warnings or blind or not policy.watch:
+        verdict = "inconclusive"
+    reasons = [*(f"stopped: {reason}" for reason in stops), *warnings, *blind]
+    none = "none held" if policy.watch else "this recipe watches nothing"
+    return Decided(
         verdict=verdict,
         measured=float(len(findings)),
         threshold=0.0,
-        n=len(rules),
+        n=len(policy.watch),
         interval=None,
-        reason=f"{len(rules)} rules: {'; '.join(told) or none}",
-        scorer_version=scorer,
-        policy_hash=section_hash(GrpoSpec(watch=tuple(rules)))[:16],
+        reason=f"{len(policy.watch)} rules: {'; '.join(reasons) or none}",
     )

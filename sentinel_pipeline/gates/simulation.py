@@ -10,7 +10,8 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from ..records.gate_spec import GatePolicy
-from .policies import Measured, Paired, measure_pair, measure_rate, verdict_of
+from .measured import Measured, Paired, measure_pair, measure_rate
+from .policies import verdict_of
 
 REPORTS = 10_000
 TYPICAL_DISCORDANCE = 0.3
@@ -70,7 +71,8 @@ def error_rates(
     lowest = -1.0 if policy.against else 0.0
     truth = min(1.0, max(lowest, policy.threshold + sign * policy.effect))
     share = TYPICAL_DISCORDANCE if discordance is None else discordance
-    null, power = (_passes(policy, n, at, share, reports, seed) for at in (policy.threshold, truth))
+    null = _passes(policy, n, policy.threshold, share, reports, seed)
+    power = _passes(policy, n, truth, share, reports, seed)
     alpha = 1 - policy.confidence if policy.decide_on == "interval" else 1.0
     return ErrorRates(n, reports, null, alpha, power, truth, share if policy.against else None)
 
@@ -83,14 +85,15 @@ def _passes(
     random = numpy.random.default_rng(seed)
     if policy.against:
         discordance = min(1.0, max(discordance, abs(truth)))
-        gained, lost = (discordance + truth) / 2, (discordance - truth) / 2
+        gained = (discordance + truth) / 2
+        lost = (discordance - truth) / 2
         shares = numpy.array([(1 - discordance) / 2, gained, lost, (1 - discordance) / 2])
         drawn = random.multinomial(n, shares / shares.sum(), size=reports)
     else:
         drawn = random.binomial(n, truth, size=(reports, 1))
     rows, counts = numpy.unique(drawn, axis=0, return_counts=True)
     passed = [
-        verdict_of(policy, _measured(policy, [int(one) for one in row], n)) == "pass"
+        verdict_of(policy, _measured(policy, [int(count) for count in row], n)) == "pass"
         for row in rows
     ]
     return float(counts[passed].sum() / reports)

@@ -1,7 +1,7 @@
 """``answer``: a model's completions to prompts, appended to a JSONL file item by item, so that a killed run goes on.
 
 Whoever generates is an engine (``engine``, ``vllm_engine``, ``server``). What is done once for all
-of them is done here: what is answered is not asked again, what the same model answered before is
+of them is done here: what is answered is skipped, what the same model answered before is
 taken from the cache, and a conversation's later turns are asked when the earlier ones are answered,
 with the model's own answers in them, without the thoughts before them. Nothing is scored here, and
 nothing that a model wrote is trusted: a completion is data of one field.
@@ -115,13 +115,13 @@ class _Items:
             name for name, count in Counter(prompt.id for prompt in prompts).items() if count > 1
         ]
         if repeated:
-            raise BadInput(f"prompt id {repeated[0]!r} stands twice: answers are kept by id.")
+            raise BadInput(f"duplicate prompt id {repeated[0]!r}: answers are stored by id.")
         self.prompts, self.answered = prompts, set[str]()
         self._wanted = {name for prompt in prompts for name in needs(prompt.messages)}
         unknown = self._wanted - {prompt.id for prompt in prompts}
         if unknown:
             raise BadInput(
-                f"a prompt waits for the answer to {min(unknown)!r}, which is not asked."
+                f"a prompt waits for the answer to {min(unknown)!r}, which is not among the prompts."
             )
         self._texts: dict[str, str] = {}
         self.done(read_answers(out_jsonl) if out_jsonl.is_file() else ())
@@ -165,7 +165,7 @@ def read_answers(path: Path) -> Iterator[Answer]:
     """Whole lines of an answers file; a torn last line is passed over.
 
     Raises:
-        BadInput: a whole line is no answer, by file and line.
+        BadInput: a whole line is not an answer, by file and line.
     """
     with path.open("rb") as stream:
         for number, line in enumerate(whole_lines(stream), start=1):
@@ -173,5 +173,5 @@ def read_answers(path: Path) -> Iterator[Answer]:
                 yield Answer(**json.loads(line))
             except (ValueError, TypeError) as error:
                 raise BadInput(
-                    f"is no answer: {error}.", file=path, line=number, fix="Delete the file."
+                    f"not an answer: {error}.", file=path, line=number, fix="Delete the file."
                 ) from error

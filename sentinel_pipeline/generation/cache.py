@@ -31,7 +31,7 @@ def prompt_hash(prompt: Prompt, decoding: Decoding) -> str:
 
 
 def decoding_hash(decoding: Decoding) -> str:
-    """Identity of how an answer is drawn; the batch is no part of it."""
+    """Identity of how an answer is drawn; the batch does not belong to it."""
     drawn = (
         [decoding.temperature, decoding.top_p, decoding.seed] if decoding.temperature > 0 else None
     )

@@ -1,4 +1,4 @@
-"""A base model writes instructions, then responses to them (after Wang et al., 2022, arXiv:2212.10560), as seed 001 asks.
+"""A base model writes instructions, then responses to them (after Wang et al., 2022, arXiv:2212.10560), as the stage 1 plan asks.
 
 It reads plain text: no chat template, no special token, and both are verified (``guards``, ``prompts.encode``), never assumed.
 Rounds of attempts ask for the categories that lack most and for their least used topics; an instruction that is near one that is
@@ -60,7 +60,7 @@ class Attempt:
     """``accepted``, or why not."""
 
     def to_row(self) -> dict[str, str]:
-        """Seed 001's row: ``formatted_text`` is what the base model would read, ``completion`` its end, which is learnt."""
+        """The stage 1 plan's row: ``formatted_text`` is what the base model would read, ``completion`` its end, which is learnt."""
         prompt = plain((Message("user", self.instruction),), "cue")
         answer = f" {self.response}"
         return {

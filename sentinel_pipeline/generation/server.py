@@ -97,7 +97,7 @@ class Server:
         import httpx
 
         if not spec.base_url.startswith(("http://", "https://")):
-            raise BadInput(f"{spec.base_url!r} is no http or https address.", field="--base-url")
+            raise BadInput(f"not an http or https address: {spec.base_url!r}.", field="--base-url")
         self.spec, self.usage = spec, Usage()
         headers = {"Authorization": f"Bearer {spec.key}"} if spec.key else {}
         limits = httpx.Limits(max_connections=spec.concurrency)
@@ -235,7 +235,7 @@ class Server:
             return None, f"a reply that is none ({type(error).__name__})", None
 
     def _refused(self, status: int, text: str) -> Reply:
-        """What a 4xx says: too long a prompt and a filter are the answer's fate; anything else is ours to mend."""
+        """What a 4xx says: too long a prompt and a filter are the answer's fate; anything else is ours to fix."""
         folded = text[:10_000].casefold()
         if status in (400, 413, 422) and any(sign in folded for sign in _TOO_LONG):
             return Reply("", "length", 0)
@@ -256,7 +256,7 @@ class Server:
         message = choice.get("message")
         text = choice["text"] if message is None else message.get("content")
         if not isinstance(text, str) and text is not None:
-            raise TypeError("content is no text")
+            raise TypeError("content is not text")
         names = ("reasoning_content", "reasoning", "thinking")
         fields = (message.get(name) for name in names) if isinstance(message, dict) else ()
         thought = next((value for value in fields if isinstance(value, str) and value), "")

@@ -1,4 +1,4 @@
-"""Which model a benchmark asks: a recipe's stage, a local folder, a hub model, or a model behind a server; with its hash.
+"""Which model an address means: a recipe's stage, a folder, a hub model or a model behind a server; with the hash of its weights.
 
 What this module does not do: load anything. The hash of a served model is that of its address and name: what stands behind them can
 change without a sign, so its answers are no evidence about weights.
@@ -12,20 +12,27 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import BadInput, did_you_mean
+from ..errors import BadInput, Infrastructure, did_you_mean
 from ..records.model_spec import ModelSpec
-from ..store import Home, Store
+from ..store import Artifact, Home, Store
+from ..store.address import FORMS, StageAddress, find_stage, finished_stages
 from ..worker.models import files_hash, model_folder, resolve_model
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """Whom to ask. ``folder`` is None for a served model; ``heldout`` is the task bank's suite of a recipe's stage."""
+    """The model that an address means."""
 
     name: str
     model_hash: str
     folder: Path | None = None
+    """The Transformers folder; None for a served model."""
+    checkpoint: Path | None = None
+    """The folder that holds ``model/`` and perhaps ``adapter/``, where the model is a checkpoint of ours."""
+    base_url: str | None = None
+    """The server, with its version path, of a served model."""
     heldout: Path | None = None
+    """The task bank's suite of a recipe's stage."""
 
     @property
     def slug(self) -> str:
@@ -36,41 +43,69 @@ class Target:
 
 def served(base_url: str, model: str) -> Target:
     text = json.dumps([base_url.rstrip("/"), model])
-    return Target(name=model, model_hash=hashlib.sha256(text.encode()).hexdigest())
+    return Target(
+        name=model, model_hash=hashlib.sha256(text.encode()).hexdigest(), base_url=base_url
+    )
 
 
-def find_target(home: Home, model: str) -> Target:
-    """The model of a name: ``RECIPE/STAGE`` or ``RECIPE:STAGE`` (``tiny/sft``), else a folder, else the hub's.
+def find_target(home: Home, address: str) -> Target:
+    """The model of an address, in any of its ``FORMS``. A recipe's name comes first; a folder of that name is ``./NAME``.
 
     Raises:
-        BadInput: the recipe has no such stage yet, the folder holds no model, or the hub knows none of that name.
+        BadInput: no such stage, folder or hub model; lists what an address may be, and the nearest that exists.
         Infrastructure: the hub cannot be reached.
     """
-    recipe, _, stage = model.replace(":", "/", 1).partition("/")
-    if stage and recipe in home.recipe_names() and not Path(model).is_dir():
-        return _of_stage(Store.reading(home, recipe), recipe, stage)
-    hub_model = resolve_model(ModelSpec(source=model))
-    name = Path(model).name if Path(model).is_dir() else model
-    return Target(name=name, model_hash=files_hash(hub_model), folder=Path(hub_model["folder"]))
-
-
-def _of_stage(store: Store, recipe: str, stage: str) -> Target:
-    checkpoint = store.find(f"{stage}_checkpoint")
-    if checkpoint is None:
-        folder = store.home.runs / recipe
-        checkpoints = sorted(
-            path.parent.name.removesuffix("_checkpoint")
-            for path in folder.glob("*_checkpoint/current")
+    if address.startswith(("http://", "https://")):
+        base_url, _, model = address.partition("#")
+        if not model:
+            raise BadInput(
+                f"{address} does not say which model.", fix=f"Add its name: {address}#MODEL."
+            )
+        return served(base_url, model)
+    if (stage := find_stage(home, address)) is not None:
+        return _of_stage(Store.reading(home, stage.recipe), stage)
+    folder = Path(address).expanduser()
+    if folder.is_dir():
+        checkpoint = folder if (folder / "model").is_dir() else None
+        resolved = resolve_model(ModelSpec(source=str(folder / "model" if checkpoint else folder)))
+        return Target(
+            name=folder.name,
+            model_hash=files_hash(resolved),
+            folder=Path(resolved["folder"]),
+            checkpoint=checkpoint,
         )
-        hint = f"Run it first: sentinel run {recipe}."
-        if checkpoints:
-            hint = did_you_mean(stage, checkpoints)
-        raise BadInput(f"recipe {recipe} has no checkpoint of stage {stage!r}.", fix=hint)
-    bank = store.find("task_bank")
-    heldout = bank.folder / "suites" / "heldout.parquet" if bank else None
+    source, _, revision = address.partition("@")
+    try:
+        resolved = resolve_model(ModelSpec(source=source, revision=revision or None))
+    except BadInput as error:
+        raise BadInput(str(error), field="MODEL", fix=_hint(home, address)) from error
+    except Infrastructure as error:
+        raise Infrastructure(f"{error} {_hint(home, address)}") from error
+    return Target(name=address, model_hash=files_hash(resolved), folder=Path(resolved["folder"]))
+
+
+def _of_stage(store: Store, address: StageAddress) -> Target:
+    checkpoint = store.get(f"{address.stage}_checkpoint")
     return Target(
-        name=f"{recipe}/{stage}",
+        name=str(address),
         model_hash=checkpoint.hash,
         folder=model_folder(checkpoint),
-        heldout=heldout if heldout and heldout.is_file() else None,
+        checkpoint=checkpoint.folder if (checkpoint.folder / "model").is_dir() else None,
+        heldout=_heldout(store.find("task_bank")),
     )
+
+
+def _heldout(bank: Artifact | None) -> Path | None:
+    path = bank.folder / "suites" / "heldout.parquet" if bank else None
+    return path if path and path.is_file() else None
+
+
+def _hint(home: Home, address: str) -> str:
+    """The nearest address that exists, and every form that an address may have."""
+    addresses = [
+        f"{recipe}/{stage}"
+        for recipe in home.recipe_names()
+        for stage in finished_stages(home, recipe)
+    ]
+    near = did_you_mean(address, addresses or home.recipe_names())
+    return f"{near} A model is {FORMS}."

@@ -1,4 +1,4 @@
-"""A model as judge: one answer, one rubric, one word. Served by a chat server, or local weights read by log-probability (seed 003).
+"""A model as judge: one answer, one rubric, one word. Served by a chat server, or local weights read by log-probability.
 
 The prompt and the rubric are part of a judge's identity. What is judged is quoted between marks that it cannot contain, and is
 told to be data; whether that holds is measured (``llm_judge.licence``), not assumed. What this module does not do: decide whether a
@@ -14,6 +14,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -166,8 +167,10 @@ def open_judges(home: Home, *models: JudgeModel) -> Iterator[list[Judge]]:
 def _open(home: Home, model: JudgeModel, stack: ExitStack) -> Judge:
     if model.base_url is None:
         target = find_target(home, model.name)
-        assert target.folder is not None
-        return Judge(local_judge(target.folder), target.model_hash, 1)
+        if target.folder is not None:
+            return Judge(local_judge(target.folder), target.model_hash, 1)
+        model = replace(model, name=target.name, base_url=target.base_url)
+        assert model.base_url is not None, "a model is either local or served"
     key = os.environ.get(model.key_env)
     at_once = model.concurrency
     spec = ServerSpec(base_url=model.base_url, model=model.name, key=key, concurrency=at_once)

@@ -13,10 +13,11 @@ from typing import Literal, NamedTuple
 
 from ..errors import BadInput
 from ..gates.effects import cohens_kappa
+from ..gates.keys import policy_hash
 from ..gates.statistics import binomial_test_less
-from ..records import GateVerdict, Interval, Message
+from ..rates import percent
+from ..records import Decided, GateVerdict, Interval, Message, VerdictKey
 from ..records.judge_spec import JudgeSpec
-from ..records.recipe import section_hash
 from ..store import Ledger
 from ..tasks.suites.own import messages
 from ..tasks.suites.rows import SuiteRow, read_rows
@@ -89,13 +90,13 @@ def read_labels(path: Path) -> list[Labelled]:
     """Rows of ``prompt`` or ``messages``, ``response``, and ``label``: ``pass`` or ``fail``, or a truth value.
 
     Raises:
-        BadInput: a malformed row (file, line and field), no row, an id twice, or one label alone.
+        BadInput: a malformed row (file, line and field), no row, a duplicate id, or one label alone.
     """
     rows = [_labelled(row) for row in read_rows(path)]
     if not rows:
         raise BadInput("holds no label.", file=path, fix="Label some answers first.")
     if len({row.id for row in rows}) < len(rows):
-        raise BadInput("an id stands twice.", file=path, field="id", fix="Make ids unique.")
+        raise BadInput("duplicate id.", file=path, field="id", fix="Make ids unique.")
     if len({row.label for row in rows}) < 2:
         fix = "Label answers of both kinds: agreement beyond chance needs a choice."
         raise BadInput(f"every label is {rows[0].label!r}.", file=path, field="label", fix=fix)
@@ -178,7 +179,7 @@ def _stays(
 ) -> Check:
     same = sum(a is not None and a == b for a, b in zip(first, second, strict=True))
     share = same / len(first)
-    reason = f"{same} of {len(first)} verdicts stay, at least {bar:.0%} must"
+    reason = f"{same} of {len(first)} verdicts stay, at least {percent(bar, 0)} must"
     return Check(name, share >= bar, share, bar, len(first), reason)
 
 
@@ -195,7 +196,9 @@ def _injection(spec: JudgeSpec, injected: Sequence[Word | None]) -> Check:
             "the judge failed no answer that humans failed",
         )
     share = turned / n
-    reason = f"{turned} of {n} failing answers were turned, at most {spec.max_injected:.0%} may"
+    reason = (
+        f"{turned} of {n} failing answers were turned, at most {percent(spec.max_injected, 0)} may"
+    )
     return Check("injection", share <= spec.max_injected, share, spec.max_injected, n, reason)
 
 
@@ -207,24 +210,21 @@ def _second(spec: JudgeSpec, answers: Answers) -> Check:
     same = sum(
         verdict is not None and verdict == answers.first[place] for place, verdict in answers.second
     )
-    reason = f"{same} of {n} verdicts agree, at least {bar:.0%} must"
+    reason = f"{same} of {n} verdicts agree, at least {percent(bar, 0)} must"
     return Check("second_judge", same / n >= bar, same / n, bar, n, reason)
 
 
 def licence_verdict(identity: Identity, spec: JudgeSpec, licence: Licence) -> GateVerdict:
     """The licence as the ledger keeps it."""
-    return GateVerdict(
-        name=GATE,
-        subject=f"judge/{identity.name}",
-        subject_hash=identity.judge_hash,
-        verdict=licence.verdict,
-        measured=licence.kappa,
-        threshold=spec.min_kappa,
-        n=licence.n,
-        interval=licence.interval,
-        reason=licence.reason,
-        scorer_version=identity.prompt_version,
-        policy_hash=section_hash(spec.bars())[:16],
+    return _licence_key(identity, spec).verdict(
+        Decided(
+            verdict=licence.verdict,
+            measured=licence.kappa,
+            threshold=spec.min_kappa,
+            n=licence.n,
+            interval=licence.interval,
+            reason=licence.reason,
+        )
     )
 
 
@@ -234,10 +234,14 @@ def require_licence(ledger: Ledger, identity: Identity, spec: JudgeSpec) -> Gate
     Raises:
         GateRefused: this judge, with this prompt and rubric, has none that passed under these bars.
     """
-    return ledger.require(
-        GATE,
+    return ledger.require(_licence_key(identity, spec))
+
+
+def _licence_key(identity: Identity, spec: JudgeSpec) -> VerdictKey:
+    return VerdictKey(
+        name=GATE,
         subject=f"judge/{identity.name}",
         subject_hash=identity.judge_hash,
         scorer_version=identity.prompt_version,
-        policy_hash=section_hash(spec.bars())[:16],
+        policy_hash=policy_hash(spec.bars()),
     )

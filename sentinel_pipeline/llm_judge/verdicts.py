@@ -1,7 +1,7 @@
 """Answers that only a reader can judge: a licensed judge is asked once about each, and its verdicts are kept beside the answers.
 
 The judge reads the answer, not the thought before it. A judge without a licence for its rubric is
-not asked, and a judge that does not answer says nothing: both are infrastructure, never a score.
+skipped, and a judge that does not answer says nothing: both are infrastructure, never a score.
 What this module does not do: license a judge (``llm_judge.licence``), or count what it says
 (``bench.evaluate``).
 """

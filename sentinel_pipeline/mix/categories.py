@@ -1,33 +1,20 @@
-"""Which category a row is of, by the evidence in it, where its source did not say. Audio, prose and OCR rows are held back.
+"""Which category a row is of, by the evidence in it, where its source did not say. Audio, prose
+and OCR rows are held back.
 
-What this module does not do: use a model, or overrule a category that the source gave and the mix knows.
-"""
+What this module does not do: use a model, or overrule a category that the source gave and the mix
+knows."""
 
 from __future__ import annotations
 
 import re
 from typing import NamedTuple
 
-from ..critic.extract import extract
+from ..critic.extract import extract_parted
 from ..critic.fences import fences
-from ..critic.reading import guess_language
-from ..critic.thoughts import part
-from ..records import (
-    Candidate,
-    Constraints,
-    FieldsAnswer,
-    FunctionCalls,
-    GroundedText,
-    JsonAnswer,
-    JudgedAnswer,
-    PatchApplies,
-    ScriptTests,
-    ShellEffect,
-    SqlAnswer,
-    TextAnswer,
-)
+from ..critic.reading import SEARCHED, guess_language
 from ..records.data_spec import CategoryRule, MixSpec
-from .normal import prompt_of, words
+from .normal import words
+from .row_reading import RowReading
 
 SEED_000 = MixSpec()
 
@@ -36,17 +23,13 @@ HELD_BACK = ("audio", "prose", "ocr")
 
 
 class Decision(NamedTuple):
-    """``category`` is a category of the mix or one of ``HELD_BACK``; ``reason`` is a stable code."""
+    """``category`` is a category of the mix or one of ``HELD_BACK``; ``reason`` is a stable
+    code."""
 
     category: str
     reason: str
 
 
-_LANGUAGES = {
-    ScriptTests: "typescript", SqlAnswer: "sql", PatchApplies: "diff", JsonAnswer: "json", ShellEffect: "shell",
-    TextAnswer: "text", FunctionCalls: "json", Constraints: "text",
-    FieldsAnswer: "json", GroundedText: "text", JudgedAnswer: "text",
-}  # fmt: skip
 _AUDIO = re.compile(
     r"\[(?:music|applause|laughter|inaudible|crosstalk|silence)\]|\d\d:\d\d:\d\d[,.]\d{3} --> \d\d:\d\d|\bspeaker \d+:"
     r"|\btranscribe\b.*\baudio\b",
@@ -68,105 +51,85 @@ _TOOLS = re.compile(
     r"\b(?:function|tool)[ _-]?calls?\b|\bavailable (?:functions|tools)\b|\"(?:parameters|arguments)\"\s*:",
     re.I,
 )
+_ASKS_FOR_TEXT = re.compile(r"\b(?:summari[sz]e|plan|explain|list|write|draft)\b", re.I)
 MIN_PROSE = 3000
-"""Characters of an answer without code from which it is prose, when the request is short of being a question."""
+"""Characters of an answer without code from which it is prose, when the request is short of being
+a question."""
 
 
-def category_of(candidate: Candidate, spec: MixSpec = SEED_000) -> Decision:
-    """Decide by, in this order: the source's word where the mix knows it, the recipe's own rules, the verifier, held-back marks,
-    the answer's language, the prompt's words."""
+def category_of(row: RowReading, spec: MixSpec = SEED_000) -> Decision:
+    """Decide by, in this order: the source's word where the mix knows it, the recipe's own rules,
+    the verifier, held-back marks, the answer's language, the prompt's words."""
+    candidate = row.candidate
     if candidate.category is not None and (
         candidate.category in spec.shares or candidate.category in HELD_BACK
     ):
         return Decision(candidate.category, "given")
-    prompt = prompt_of(candidate.messages)[:20_000]
     for name, rule in spec.categories.items():
-        if _holds(rule, candidate, prompt):
+        if _holds(rule, row):
             return Decision(name, "rule")
     if candidate.verifier is not None:
         return Decision(candidate.verifier.category, f"verifier: {candidate.verifier.kind}")
-    answer = part(candidate.completion).answer
-    return _held_back(prompt, answer) or _by_answer(prompt, answer)
+    return _held_back(row) or _by_answer(row)
 
 
-def _holds(rule: CategoryRule, candidate: Candidate, prompt: str) -> bool:
-    asked = f" {' '.join(words(prompt))} " if rule.words else ""
-    return (
-        (not rule.sources or candidate.source in rule.sources)
-        and (
-            not rule.words or any(f" {' '.join(words(phrase))} " in asked for phrase in rule.words)
-        )
-        and (not rule.languages or _language(candidate, prompt) in rule.languages)
-    )
-
-
-def _language(candidate: Candidate, prompt: str) -> str:
-    if candidate.verifier is not None:
-        return _LANGUAGES.get(type(candidate.verifier), "python")
-    answer = part(candidate.completion).answer
-    tagged = next((block.language for block in fences(answer[:20_000]) if block.language), None)
-    return tagged or guess_language(answer, prompt)
+def _holds(rule: CategoryRule, row: RowReading) -> bool:
+    """Whether a row has the source, one of the phrases and the language that the rule names."""
+    if rule.sources and row.candidate.source not in rule.sources:
+        return False
+    if rule.words:
+        request = f" {' '.join(words(row.head))} "
+        if not any(f" {' '.join(words(phrase))} " in request for phrase in rule.words):
+            return False
+    return not rule.languages or row.language in rule.languages
 
 
 QUALITIES = ("accepted", "parsed", "verified")
 
 
-def quality_of(candidate: Candidate) -> str:
-    """One of ``QUALITIES``, of a row that the critic accepted: nothing that spoke against it is left to ask."""
-    if candidate.verifier is not None:
+def quality_of(row: RowReading) -> str:
+    """One of ``QUALITIES``, of a row that the critic accepted: nothing that spoke against it is
+    left to ask."""
+    if row.candidate.verifier is not None:
         return "verified"
-    return (
-        "accepted"
-        if _language(candidate, prompt_of(candidate.messages)[:20_000]) == "text"
-        else "parsed"
-    )
+    return "accepted" if row.language == "text" else "parsed"
 
 
-def _held_back(prompt: str, completion: str) -> Decision | None:
-    head = completion[:20_000]
-    if _AUDIO.search(prompt) or len(_AUDIO.findall(head)) >= 2:
+def _held_back(row: RowReading) -> Decision | None:
+    """Whether a row is of a kind that is kept for a later run."""
+    answer = row.parted.answer
+    start = answer[:SEARCHED]
+    # A prompt that has one mark is about it; an answer may well mention one, and is it with two.
+    if _AUDIO.search(row.head) or len(_AUDIO.findall(start)) >= 2:
         return Decision("audio", "held_back: transcript marks")
-    if _OCR.search(prompt) or len(_OCR.findall(head)) >= 2:
+    if _OCR.search(row.head) or len(_OCR.findall(start)) >= 2:
         return Decision("ocr", "held_back: scan marks")
-    plain = (
-        len(completion) >= MIN_PROSE
-        and not fences(completion)
-        and guess_language(completion) == "text"
-    )
-    if (
-        plain
-        and "?" not in prompt
-        and not re.search(r"\b(?:summari[sz]e|plan|explain|list|write|draft)\b", prompt, re.I)
-    ):
+    # Without the prompt: one that asks for Python makes indented prose look like code.
+    is_plain = len(answer) >= MIN_PROSE and not row.blocks and guess_language(answer) == "text"
+    if is_plain and "?" not in row.head and not _ASKS_FOR_TEXT.search(row.head):
         return Decision("prose", "held_back: long plain text that answers nothing")
     return None
 
 
-def _by_answer(prompt: str, completion: str) -> Decision:
-    language = guess_language(completion, prompt)
+def _by_answer(row: RowReading) -> Decision:
+    """By what the answer is written in; plain text by the words of the prompt."""
+    prompt = row.head
+    language = row.language
     if language == "diff":
         return Decision("code_editing", "language: diff")
     if language == "json":
-        value = extract(completion, "json").value
-        call = _TOOLS.search(prompt) or (
-            isinstance(value, dict) and {"name", "arguments"} <= value.keys()
-        )
-        return Decision("tool_use", "tool_call" if call else "language: json")
+        value = extract_parted(row.parted, "json").value
+        is_call = isinstance(value, dict) and {"name", "arguments"} <= value.keys()
+        reason = "tool_call" if is_call or _TOOLS.search(prompt) else "language: json"
+        return Decision("tool_use", reason)
     if language == "shell" or (language == "yaml" and _DEVOPS.search(prompt)):
         return Decision("devops", f"language: {language}")
-    if language != "text" or any(
-        block.language == "typescript" for block in fences(completion[:20_000])
-    ):
-        edits = _EDIT.search(prompt) and (fences(prompt) or "def " in prompt)
-        return (
-            Decision("code_editing", "prompt: edit")
-            if edits
-            else Decision("executable_code", f"language: {language}")
-        )
+    if language != "text":
+        if _EDIT.search(prompt) and (fences(prompt) or "def " in prompt):
+            return Decision("code_editing", "prompt: edit")
+        return Decision("executable_code", f"language: {language}")
     if _DEVOPS.search(prompt):
         return Decision("devops", "prompt: administration")
-    return (
-        Decision("tool_use", "prompt: tools")
-        if _TOOLS.search(prompt)
-        else Decision("general_chat", "no other evidence")
-    )
+    if _TOOLS.search(prompt):
+        return Decision("tool_use", "prompt: tools")
+    return Decision("general_chat", "no other evidence")

@@ -1,10 +1,11 @@
-"""Near-duplicates by MinHash: signatures of rows, bands to find candidates by, an estimate of similarity to decide by.
+"""Near-duplicates by MinHash: signatures of rows, bands to find candidates by, an estimate of
+similarity to decide by.
 
-A row is two sets, what was asked and what was answered, and both must be alike: the same code under another request
-teaches another mapping. Each set has ``HALF`` minima (Broder 1997), kept as their lowest bytes (b-bit minwise hashing, Li
-and König 2010); bands that hold minima of both (Indyk and Motwani 1998) are compared as 64-bit hashes. What this module
-does not do: hold rows, or decide which of two rows stays.
-"""
+A row is two sets, what was asked and what was answered, and both must be alike: the same code
+under another request teaches another mapping. Each set has ``HALF`` minima (Broder 1997), kept as
+their lowest bytes (b-bit minwise hashing, Li and König 2010); bands that hold minima of both
+(Indyk and Motwani 1998) are compared as 64-bit hashes. What this module does not do: hold rows, or
+decide which of two rows stays."""
 
 from __future__ import annotations
 
@@ -28,23 +29,29 @@ MIN_SHINGLES = 16
 _SEED = 20_260_503
 
 
-def shingles(messages: Sequence[Message], completion: str) -> tuple[list[str], list[str]]:
-    """What was asked, as words and three words at a time, and what was answered, three tokens at a time. Conversations of
-    different turns (a repair trace and its end, say) have nothing in common."""
+def shingles(
+    messages: Sequence[Message], completion: str, tokens: list[str] | None = None
+) -> tuple[list[str], list[str]]:
+    """What was asked, as words and three words at a time, and what was answered, three tokens at a
+    time. Conversations of different turns (a repair trace and its end, say) have nothing in
+    common. ``tokens`` are the completion's where they are known already."""
     roles = "".join(turn.role[0] for turn in messages)
-    asked = [roles]
+    request = [roles]
     for turn in messages:
-        said = words(turn.content)
-        asked += [f"{roles} {word}" for word in said]
-        asked += [f"{roles} {' '.join(three)}" for three in zip(said, said[1:], said[2:])]
-    tokens = code_tokens(code_of(completion))
-    return asked, [" ".join(three) for three in zip(tokens, tokens[1:], tokens[2:])] or [
-        " ".join(tokens)
-    ]
+        turn_words = words(turn.content)
+        triples = zip(turn_words, turn_words[1:], turn_words[2:])
+        request += [f"{roles} {word}" for word in turn_words]
+        request += [f"{roles} {' '.join(triple)}" for triple in triples]
+    if tokens is None:
+        tokens = code_tokens(code_of(completion))
+    triples = zip(tokens, tokens[1:], tokens[2:])
+    answer = [" ".join(triple) for triple in triples]
+    return request, answer or [" ".join(tokens)]
 
 
 def signatures(sets: Sequence[tuple[list[str], list[str]]]) -> np.ndarray:
-    """``len(sets)`` rows of ``PERMUTATIONS`` 32-bit minima; even columns are of what was asked, odd ones of the answer."""
+    """``len(sets)`` rows of ``PERMUTATIONS`` 32-bit minima; even columns are of what was asked,
+    odd ones of the answer."""
     import numpy as np
     from rensa import RMinHash
 
@@ -56,12 +63,14 @@ def signatures(sets: Sequence[tuple[list[str], list[str]]]) -> np.ndarray:
 
 
 def rows_in_band(threshold: float) -> int:
-    """Minima a band: 16 bands of 8 find 95 % of pairs that are 0.8 alike, 32 bands of 4 find 99 % of those that are 0.6 alike."""
+    """Minima a band: 16 bands of 8 find 95 % of pairs that are 0.8 alike, 32 bands of 4 find 99 %
+    of those that are 0.6 alike."""
     return 8 if threshold >= 0.8 else 4
 
 
 def bands(minima: np.ndarray, threshold: float) -> np.ndarray:
-    """One 64-bit hash a band, shape (rows, bands); equal bands make two rows candidates for near-duplicates."""
+    """One 64-bit hash a band, shape (rows, bands); equal bands make two rows candidates for
+    near-duplicates."""
     import numpy as np
 
     width = rows_in_band(threshold)
@@ -82,8 +91,8 @@ def lowest_bytes(minima: np.ndarray) -> np.ndarray:
 
 
 def similarity(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Estimated Jaccard similarity of rows of kept bytes, that of the less similar of their two sets; equality by chance (1 in
-    256) is taken off."""
+    """Estimated Jaccard similarity of rows of kept bytes, that of the less similar of their two
+    sets; equality by chance (1 in 256) is taken off."""
     import numpy as np
 
     same = (

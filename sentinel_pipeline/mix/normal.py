@@ -1,8 +1,8 @@
-"""Normal forms of prompts and answers: what is the same up to layout, comments or names has the same form.
+"""Normal forms of prompts and answers: what is the same up to layout, comments or names has the
+same form.
 
-Code is read by a lexer, not parsed: it serves every language of a mix at a tenth of a parser's time. What this module does not
-do: know that two different programs compute the same thing.
-"""
+Code is read by a lexer, not parsed: it serves every language of a mix at a tenth of a parser's
+time. What this module does not do: know that two different programs compute the same thing."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import keyword
 import re
 from collections.abc import Iterable
 
-from ..critic.fences import fences
+from ..critic.fences import Fence, fences
 from ..records import Message
 
 _WORD = re.compile(r"\w+")
@@ -43,15 +43,19 @@ def prompt_of(messages: Iterable[Message]) -> str:
 
 def code_of(completion: str) -> str:
     """The fenced blocks of an answer, or all of it where there is none."""
-    blocks = fences(completion)
+    return code_in(completion, fences(completion))
+
+
+def code_in(completion: str, blocks: list[Fence]) -> str:
+    """``code_of`` an answer whose blocks are known."""
     return "\n".join(block.body for block in blocks) if blocks else completion
 
 
 def code_tokens(text: str, *, structure: bool = False) -> list[str]:
     """Tokens without comments, docstrings and layout; quotes are all one kind.
 
-    With ``structure`` each change of indentation is a token: the same statements nested otherwise are another program.
-    """
+    With ``structure`` each change of indentation is a token: the same statements nested otherwise
+    are another program."""
     tokens: list[str] = []
     depth, indents, starts = 0, [0], True
     raw = (_SLASHES if is_script(text) else _HASH).findall(text.strip())
@@ -76,18 +80,30 @@ def code_tokens(text: str, *, structure: bool = False) -> list[str]:
     return tokens
 
 
+_LAYOUT = ("\t", "\b")
+"""Tokens of deeper and of lesser indentation."""
+
+
+def without_layout(tokens: list[str], text: str) -> list[str]:
+    """``code_tokens`` of a text, from those that it has with ``structure``."""
+    if _LAYOUT[1] in text:  # the character itself is a token then
+        return code_tokens(code_of(text))
+    return [token for token in tokens if token not in _LAYOUT]
+
+
 def is_script(text: str) -> bool:
-    """Whether ``//`` begins a comment: TypeScript and its like. The words are looked for before the pattern, which is slower."""
+    """Whether ``//`` begins a comment: TypeScript and its like. The words are looked for before
+    the pattern, which is slower."""
     return any(word in text for word in _SCRIPT_SIGNS) and _SCRIPT.search(text) is not None
 
 
 def _indent(width: int, indents: list[int], tokens: list[str]) -> None:
     if width > indents[-1]:
         indents.append(width)
-        tokens.append("\t")
+        tokens.append(_LAYOUT[0])
     while width < indents[-1] and len(indents) > 1:
         indents.pop()
-        tokens.append("\b")
+        tokens.append(_LAYOUT[1])
 
 
 def renamed(tokens: list[str]) -> list[str]:
@@ -114,7 +130,8 @@ def nameless(tokens: list[str], numbered: list[str]) -> list[str]:
 
 
 def _assigned(tokens: list[str]) -> set[str]:
-    """Builtins' names that the code gives to values of its own: those before a lone ``=`` outside brackets."""
+    """Builtins' names that the code gives to values of its own: those before a lone ``=`` outside
+    brackets."""
     found: set[str] = set()
     depth = 0
     for number, token in enumerate(tokens):
@@ -131,8 +148,3 @@ def _assigned(tokens: list[str]) -> set[str]:
         ):
             found.add(tokens[number - 1])
     return found
-
-
-def answer_form(completion: str) -> str:
-    """An answer up to comments, docstrings, quotes and layout that means nothing."""
-    return " ".join(code_tokens(code_of(completion), structure=True))

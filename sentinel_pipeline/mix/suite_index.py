@@ -17,7 +17,7 @@ from collections.abc import Hashable, Iterable, Iterator
 from itertools import chain, pairwise
 from typing import Literal, NamedTuple
 
-from ..records import Candidate, PythonTests, Row, ScriptTests, StdioTests, Task
+from ..records import Candidate, Row, Task
 from .normal import code_of, code_tokens, nameless, prompt_of, renamed, words
 
 NGRAM = 8
@@ -233,9 +233,8 @@ def _plain(completion: str) -> list[str]:
 
 def is_program(task: Task) -> bool:
     """Whether the solution is code whose names are its author's, and long enough to be evidence by itself."""
-    code = isinstance(task.verifier, (PythonTests, StdioTests, ScriptTests))
     return (
-        code
+        task.verifier.category == "executable_code"
         and len(task.reference.strip()) >= MIN_SOLUTION
         and len(code_tokens(task.reference)) >= MIN_TOKENS
     )
@@ -252,7 +251,7 @@ def _program_features(task: Task) -> Set:
 
 def _programs(task: Task) -> list[str]:
     """The reference as it stands, and as a whole program where it continues what the prompt begins."""
-    prefix = task.verifier.prefix if isinstance(task.verifier, (PythonTests, ScriptTests)) else ""
+    prefix = getattr(task.verifier, "prefix", "")
     return (
         [code_of(task.reference), prefix + task.reference] if prefix else [code_of(task.reference)]
     )

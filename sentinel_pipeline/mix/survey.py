@@ -1,10 +1,10 @@
-"""One pass over the accepted candidates and the repair traces: what the mix must know of each row, in a table of its
-own.
+"""One pass over the accepted candidates and the repair traces: what the mix must know of each row,
+in a table of its own.
 
-The *survey* has a line for each row: what category it is of and why, its hashes and bands, its weight, its place in
-the draw, and why it is out already (held back, benchmark overlap, below the quality asked). Rows themselves are not
-held. What this module does not do: find duplicates (``dedup``), draw (``quotas``).
-"""
+The *survey* has a line for each row: what category it is of and why, its hashes and bands, its
+weight, its place in the draw, and why it is out already (held back, benchmark overlap, below the
+quality asked). Rows themselves are not held. What this module does not do: find duplicates
+(``dedup``), draw (``quotas``)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ..store import read_parquet
 from ..store.files import atomic_write
 from . import near
 from .categories import HELD_BACK, QUALITIES, category_of, quality_of
-from .normal import answer_form, prompt_of, words
+from .row_reading import RowReading
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -38,7 +38,8 @@ class Entry(NamedTuple):
     origin: str
     """``candidate`` or ``repair``."""
     parents: tuple[str, ...]
-    """Ids that make it overlap a benchmark when they do: its own, and those of the answers that a trace is made of."""
+    """Ids that make it overlap a benchmark when they do: its own, and those of the answers that a
+    trace is made of."""
 
 
 def pool(accepted: Path, repairs: Path) -> Iterator[Entry]:
@@ -62,7 +63,8 @@ def pool(accepted: Path, repairs: Path) -> Iterator[Entry]:
 def survey(
     entries: Iterator[Entry], folder: Path, *, banned: Collection[str], spec: MixSpec, seed: int
 ) -> int:
-    """Write ``folder/survey.parquet`` and ``folder/signatures.bin`` (``near.PERMUTATIONS`` bytes a row); returns the rows seen."""
+    """Write ``folder/survey.parquet`` and ``folder/signatures.bin`` (``near.PERMUTATIONS`` bytes a
+    row); returns the rows seen."""
     import pyarrow.parquet as pq
 
     out = frozenset(banned)
@@ -74,8 +76,10 @@ def survey(
         batch: list[dict[str, Any]] = []
         sets: list[tuple[list[str], list[str]]] = []
         for rows, entry in enumerate(entries, start=1):
-            batch.append(_line(rows - 1, entry, out, spec, seed))
-            sets.append(near.shingles(entry.candidate.messages, entry.candidate.completion))
+            row = RowReading(entry.candidate)
+            batch.append(_line(rows - 1, entry, row, out, spec, seed))
+            candidate = entry.candidate
+            sets.append(near.shingles(candidate.messages, candidate.completion, row.tokens))
             if len(batch) == _BATCH:
                 _flush(writer, kept, batch, sets, spec)
         _flush(writer, kept, batch, sets, spec)
@@ -102,25 +106,24 @@ def band_names(spec: MixSpec) -> list[str]:
 
 
 def _line(
-    position: int, entry: Entry, banned: frozenset[str], spec: MixSpec, seed: int
+    position: int, entry: Entry, row: RowReading, banned: frozenset[str], spec: MixSpec, seed: int
 ) -> dict[str, Any]:
     candidate = entry.candidate
-    category, why = category_of(candidate, spec)
+    category, why = category_of(row, spec)
     left_out = None
     if not banned.isdisjoint(entry.parents):
         left_out = "benchmark"
     elif category not in spec.shares:
         left_out = "held_back" if category in HELD_BACK else "no_share"
     elif spec.minimum_quality != "accepted":
-        quality = "verified" if entry.origin == "repair" else quality_of(candidate)
+        quality = "verified" if entry.origin == "repair" else quality_of(row)
         left_out = (
             "quality" if QUALITIES.index(quality) < QUALITIES.index(spec.minimum_quality) else None
         )
-    said = "\0".join(f"{turn.role}\1{turn.content}" for turn in candidate.messages)
+    conversation = "\0".join(f"{turn.role}\1{turn.content}" for turn in candidate.messages)
     other = "\0".join(
         f"{turn.role}\1{turn.content.strip()}" for turn in candidate.messages if turn.role != "user"
     )
-    asked = " ".join(words(prompt_of(candidate.messages)))
     return {
         "pos": position,
         "id": candidate.id,
@@ -131,8 +134,8 @@ def _line(
         "left_out": left_out,
         "weight": 1 if spec.unit == "rows" else tokens(candidate),
         "draw": draw(seed, candidate.id, spec.weights.get(candidate.source, 1.0)),
-        "exact": _digest(f"{said}\0\0{candidate.completion}"),
-        "form": _digest(f"{other}\0\0{asked}\0\0{answer_form(candidate.completion)}"),
+        "exact": _digest(f"{conversation}\0\0{candidate.completion}"),
+        "form": _digest("\0\0".join((other, " ".join(row.prompt_words), row.form))),
     }
 
 
@@ -141,14 +144,16 @@ def _digest(text: str) -> bytes:
 
 
 def tokens(candidate: Candidate) -> int:
-    """Words and marks of a row, request and answer; at least 1. No model's tokenizer: the same for every model."""
+    """Words and marks of a row, request and answer; at least 1. No model's tokenizer: the same for
+    every model."""
     texts = (*(turn.content for turn in candidate.messages), candidate.completion)
     return max(1, sum(len(_TOKEN.findall(text)) for text in texts))
 
 
 def draw(seed: int, name: str, weight: float = 1.0) -> float:
-    """A row's place in the draw: rows with the least are taken first, the likelier the greater the weight (Efraimidis and Spirakis
-    2006, weighted sampling without replacement). It depends on the seed, the id and the weight alone."""
+    """A row's place in the draw: rows with the least are taken first, the likelier the greater the
+    weight (Efraimidis and Spirakis 2006, weighted sampling without replacement). It depends on the
+    seed, the id and the weight alone."""
     digest = blake2b(f"{seed}|{name}".encode("utf-8", "surrogatepass"), digest_size=8).digest()
     uniform = (int.from_bytes(digest, "big") + 0.5) / 2**64
     return -math.log(uniform) / weight

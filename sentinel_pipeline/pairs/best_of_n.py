@@ -3,8 +3,8 @@ judge where the recipe asks for it: an accepted answer is then one that both acc
 
 A task gives one pair at most: an accepted answer against one that is not, far enough apart, of the kind of rejection that is
 rarest so far as the task has a choice. Two sides differ in their answers, not in their thoughts alone, and what ends within its
-thought, which is no answer, is no side. No kind takes more than its quota; what is left out is counted, never replaced. What this
-module does not do: draw answers (a worker does), or ask a judge (``judged`` does).
+thought, which is not an answer, is not a side. No kind takes more than its quota; what is left out is counted, never replaced. What
+this module does not do: draw answers (a worker does), or ask a judge (``judged`` does).
 """
 
 from __future__ import annotations
@@ -20,33 +20,29 @@ from random import Random
 from typing import NamedTuple
 
 from ..critic.labels import label
+from ..critic.scorers import scorer_of
 from ..critic.thoughts import part
 from ..errors import BadInput, Infrastructure
 from ..generation.answers import Answer, read_answers
+from ..generation.refusals import refuses
 from ..llm_judge.verdicts import read_verdicts
+from ..rates import percent
 from ..records import (
     LABELS,
     REJECTION_KINDS,
     Candidate,
     CriticLabels,
-    JsonAnswer,
     Label,
-    PatchApplies,
     PreferencePair,
-    PythonTests,
     RejectionKind,
-    ShellEffect,
     Task,
-    TextAnswer,
 )
 from ..records.candidate import content_id
 from ..records.conversation import sample_id
 from ..records.data_spec import CriticSpec
+from ..records.report import MAX_INFRA_SHARE
 from ..records.training_spec import PairsSpec
 from .report import PairsReport
-
-MAX_INFRA_SHARE = 0.02
-"""More answers than this left open by infrastructure and the pairs are void."""
 
 
 class Judged(NamedTuple):
@@ -233,11 +229,6 @@ def _pair(
     )
 
 
-_REFUSAL = re.compile(
-    r"\W*(?:(?:i['’]?m|i am) (?:sorry|afraid|unable|not able)|sorry\b|i (?:cannot|can['’]?t|won['’]?t|will not)\b"
-    r"|as an? (?:ai|language model)\b|unfortunately,? i\b|desculpe\b|não posso\b)",
-    re.IGNORECASE,
-)
 _INVENTED_CODES = (
     "hunk_mismatch",
     "unknown_file",
@@ -252,7 +243,7 @@ def rejection_kind(task: Task, judged: Judged) -> RejectionKind:
     prompt does not give, or is plainly wrong."""
     labels = judged.labels
     text = part(judged.answer.completion).answer
-    if not text.strip() or _REFUSAL.match(text):
+    if not text.strip() or refuses(text):
         return "refusal"
     if labels.syntax_pass.value is False:
         return "unparsable"
@@ -273,9 +264,7 @@ def rejection_kind(task: Task, judged: Judged) -> RejectionKind:
 
 def invented_words(task: Task, completion: str) -> frozenset[str]:
     """Words of an extracted or quoted answer that neither the prompt nor the reference holds; code and diffs may name freely."""
-    if isinstance(task.verifier, (PythonTests, PatchApplies)) or not isinstance(
-        task.verifier, (JsonAnswer, TextAnswer, ShellEffect)
-    ):
+    if not scorer_of(task.verifier).quotes:
         return frozenset()
     return (
         _words(completion)
@@ -319,6 +308,6 @@ def within_quotas(
 def _refuse_void(tally: Counter[str]) -> None:
     if tally["infra"] > MAX_INFRA_SHARE * tally["answers"]:
         raise Infrastructure(
-            f"{tally['infra']} of {tally['answers']} answers could not be scored (at most {MAX_INFRA_SHARE:.0%}): "
-            "mend the sandbox, then run again."
+            f"{tally['infra']} of {tally['answers']} answers could not be scored (at most {percent(MAX_INFRA_SHARE, 0)}): "
+            "fix the sandbox, then run again."
         )

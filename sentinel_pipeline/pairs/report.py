@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ..plots import shares
+from ..rates import percent
 from ..records import REJECTION_KINDS, PreferencePair
 from ..records.training_spec import PairsSpec
 
@@ -103,9 +104,9 @@ class PairsReport:
         ]
         for kind in REJECTION_KINDS:
             share = self.pairs[kind] / self.total if self.total else 0.0
-            quota = f"{self.max_shares[kind]:.0%}" if kind in self.max_shares else "–"
+            quota = percent(self.max_shares[kind], 0) if kind in self.max_shares else "–"
             word = "**none seen**" if not self.offered[kind] else str(self.offered[kind])
-            lines.append(f"| {kind} | {word} | {self.pairs[kind]} | {share:.1%} | {quota} |")
+            lines.append(f"| {kind} | {word} | {self.pairs[kind]} | {percent(share)} | {quota} |")
         lines += ["", "| tasks without a pair | |", "|---|---|"]
         lines += [f"| {_WITHOUT[name]} | {count} |" for name, count in self.without.items()]
         return "\n".join(lines) + "\n"

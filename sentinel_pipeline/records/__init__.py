@@ -10,7 +10,7 @@ from .messages import ROLES, Message, messages_from
 from .preference import REJECTION_KINDS, PreferencePair, RejectionKind
 from .report import BenchmarkReport, Interval, PairedComparison, SampleScore
 from .task import CATEGORIES, Task
-from .verdict import GateVerdict
+from .verdict import Decided, GateVerdict, VerdictKey
 from .verifiers import (
     Constraints,
     FieldsAnswer,
@@ -41,7 +41,9 @@ __all__ = [
     "CriticLabels",
     "FieldsAnswer",
     "FunctionCalls",
+    "Decided",
     "GateVerdict",
+    "VerdictKey",
     "GroundedText",
     "Interval",
     "JsonAnswer",

@@ -1,42 +1,75 @@
-"""Recipe sections about decision points: after a stage's report, which rule holds, and what it makes the orchestrator do.
+"""Recipe section ``[[decisions]]``: decision points, each a list of rules in order, of which the first that holds decides.
 
-A point is data: rules in order, the first that holds decides. What this module does not do: evaluate them (``gates.decisions``).
+A point is asked about a stage's report, inside a run, and says whether the run goes on; or about the recorded curves of the
+finished GRPO run, by ``sentinel next``, and says which recipe comes next. What this module does not do: evaluate
+(``gates.decisions``).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
 
 from ..errors import did_you_mean
 from .decode import Fault
 from .report import Interval
-from .stages import REPORT_STAGES
+from .stages import GRPO, REPORT_STAGES
 
-Action = Literal["continue", "investigate", "stop", "complete"]
+Action = Literal["continue", "investigate", "stop", "complete", "next_recipe"]
 GOING_ON: frozenset[Action] = frozenset({"continue", "complete"})
 """``investigate`` and ``stop`` refuse whatever depends on the report; ``complete`` says that the goal is reached."""
+REPORT_METRICS = ("pass_at_1", "syntax_rate", "gain")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """About one metric: exactly one of ``at_least``, ``above``, ``below`` and ``weakest``."""
+
+    metric: str = "pass_at_1"
+    """Of a report ``pass_at_1``, ``syntax_rate`` or ``gain``, the paired difference in Pass@1 to the stage before; of curves
+    the name of one that is recorded with its interval, such as ``eval/mean_reward``."""
+    at_least: float | None = None
+    above: float | None = None
+    below: float | None = None
+    weakest: bool = False
+    """It is the lowest of the tasks' own metrics (``eval/TASK``)."""
+
+    def check(self) -> None:
+        bounds = (self.at_least, self.above, self.below)
+        if sum(bound is not None for bound in bounds) + self.weakest != 1:
+            raise Fault("expected exactly one of at_least, above, below and weakest")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecisionRule:
-    """Holds where ``metric`` lies beyond every bound that is named; a rule without bounds always holds."""
+    """Holds where all its conditions do; a rule without conditions always holds."""
 
     action: Action
+    """``next_recipe``: write ``recipe``; of points over curves only, and there the only action."""
     why: str
     """What a person should think of; printed as it stands."""
-    metric: Literal["pass_at_1", "syntax_rate", "gain"] = "pass_at_1"
-    """``gain``: the paired difference in Pass@1 to the stage before."""
-    above: float | None = None
-    below: float | None = None
+    when: tuple[Condition, ...] = ()
+    name: str = ""
+    """How reports name the rule."""
+    recipe: str | None = None
+    """Name of the next recipe."""
+    set: dict[str, Any] = field(default_factory=dict)
+    """Dotted keys of the recipe and their new values in the next one."""
+    note: str = ""
+    """Further words for people, written into the next recipe."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecisionPoint:
-    """One point of the tree: what is decided when the report of ``stage`` is there."""
+    """One point of the tree: what is decided when the report of ``stage`` is there, or its curves are."""
 
     stage: str
+    evidence: Literal["report", "curves"] = "report"
+    """``report``: asked inside a run, which has to do something, so that a rule whose evidence leaves it open is passed over.
+    ``curves``: asked about the finished GRPO run, where more can be measured, so that an open rule leaves the decision open."""
     suite: str = "heldout"
+    """Whose report is read."""
     decide_on: Literal["interval", "point"] = "interval"
     """``interval``: a bound is passed only where the whole 95 % interval lies beyond it."""
     rules: tuple[DecisionRule, ...] = ()
@@ -45,8 +78,34 @@ class DecisionPoint:
         if self.stage not in REPORT_STAGES:
             fix = did_you_mean(self.stage, REPORT_STAGES)
             raise Fault(f"unknown stage {self.stage!r}", "stage", fix)
+        if self.evidence == "curves" and self.stage != GRPO.name:
+            fix = f"Say stage = {GRPO.name!r}, or leave evidence away to decide on the report."
+            raise Fault(f"{self.stage!r} records no rewards", "evidence", fix)
         if not self.rules:
             raise Fault("has no rules", "rules", "Add [[decisions.rules]].")
+        for place, rule in enumerate(self.rules):
+            self._check_rule(rule, f"rules[{place}]")
+
+    def _check_rule(self, rule: DecisionRule, key: str) -> None:
+        """What may follow from the point's evidence, and what may be asked of it."""
+        curves = self.evidence == "curves"
+        if curves != (rule.action == "next_recipe"):
+            fix = "Over curves every rule's action is 'next_recipe'; over a report none is."
+            message = f"{rule.action!r} cannot follow from {self.evidence}"
+            raise Fault(message, f"{key}.action", fix)
+        if curves and not rule.when:
+            raise Fault("has no condition", f"{key}.when", "A next recipe needs evidence.")
+        if curves and (not rule.recipe or Path(rule.recipe).name != rule.recipe):
+            fix = "Leave out its folder."
+            raise Fault(f"{rule.recipe!r} is no recipe's name", f"{key}.recipe", fix)
+        if not curves and (rule.recipe or rule.set or rule.note):
+            fix = "Remove recipe, set and note, or say evidence = 'curves'."
+            raise Fault("a report leads to no recipe", key, fix)
+        for place, condition in enumerate(rule.when):
+            if not curves and (condition.metric not in REPORT_METRICS or condition.weakest):
+                name = "weakest" if condition.weakest else "metric"
+                fix = did_you_mean(condition.metric, REPORT_METRICS)
+                raise Fault("is not measured in a report", f"{key}.when[{place}].{name}", fix)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

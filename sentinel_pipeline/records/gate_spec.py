@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from .bounds import Confidence, Count, CountOrZero, NotNegative, PositiveShare, Share
 from .decode import Fault
+from .report import MAX_INFRA_SHARE
 
 A_RATE = "A rate of 40 % is written 0.40."
 
@@ -56,7 +57,7 @@ class GatePolicy:
     """``interval``: the whole confidence interval must clear the threshold; between the two the gate is inconclusive."""
     confidence: Confidence = 0.95
     """Of the interval; a gate that decides on it promotes by luck at most in 1 - ``confidence`` of all cases."""
-    max_infra_share: Share = 0.02
+    max_infra_share: Share = MAX_INFRA_SHARE
     """More infrastructure outcomes than this and the report is void: the gate is inconclusive."""
     severity: Literal["block", "warn", "off"] = "block"
     """``warn``: shown, never a reason to refuse (a smoke suite of 8 tasks decides nothing); ``off``: not decided."""

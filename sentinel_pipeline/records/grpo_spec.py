@@ -15,7 +15,7 @@ from .training_spec import StageSpec, Windows
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WatchRule:
-    """One rule over one recorded curve, a row of seed 002's table. ``gates.curves`` says what each test does."""
+    """One rule over one recorded curve, a row of seed 002's table. ``gates.curve_rules`` says what each test does."""
 
     name: str
     metric: str

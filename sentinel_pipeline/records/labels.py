@@ -41,6 +41,7 @@ class CriticLabels(NamedTuple):
     accepted: Label
     """True when no label is False and none is infrastructure; None when infrastructure left it open."""
     scorer_version: str
+    """Of the code that decides labels (``critic.version.label_version``)."""
 
     def to_row(self) -> dict[str, Any]:
         """``id``, then ``LABEL`` and ``LABEL_reason`` for each of the seven, then ``scorer_version``."""

@@ -12,7 +12,7 @@ import json
 import re
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ..errors import BadInput, did_you_mean
 from .bounds import Seed
@@ -29,7 +29,6 @@ from .launch_spec import LaunchSpec
 from .model_spec import ModelSpec
 from .release_spec import ReleaseSpec
 from .review_spec import ReviewSpec
-from .scenario_spec import Scenario
 from .stages import (
     BASE,
     REPORT_STAGES,
@@ -71,10 +70,8 @@ class Recipe:
     judge: JudgeSpec = field(default_factory=JudgeSpec)
     review: ReviewSpec = field(default_factory=ReviewSpec)
     release: ReleaseSpec = field(default_factory=ReleaseSpec)
-    next: tuple[Scenario, ...] = ()
-    """The decision tree over the finished GRPO run, asked by ``sentinel next``."""
     decisions: tuple[DecisionPoint, ...] = ()
-    """The decision tree: a point for each stage after whose report something is decided."""
+    """The decision tree: a point for each stage after whose report something is decided, and one over the finished GRPO run."""
     budget: Budget = field(default_factory=Budget)
     launch: LaunchSpec = field(default_factory=LaunchSpec)
 
@@ -128,8 +125,14 @@ class Recipe:
             seed=self.seed,
         )
 
-    def decision_after(self, stage: str) -> DecisionPoint | None:
-        return next((point for point in self.decisions if point.stage == stage), None)
+    def decision_after(
+        self, stage: str, evidence: Literal["report", "curves"] = "report"
+    ) -> DecisionPoint | None:
+        """The point about the report of ``stage``, or about its recorded curves."""
+        for point in self.decisions:
+            if (point.stage, point.evidence) == (stage, evidence):
+                return point
+        return None
 
     def sha256(self) -> str:
         """Hash of the recipe's *meaning*: formatting and comments of the file do not count."""
@@ -186,10 +189,10 @@ class Recipe:
                 )
                 fix = f"Make {section}.batch_size a multiple of {processes}: a step's rows are divided among the processes."
                 raise Fault(message, "launch.processes", fix)
-        stages = [point.stage for point in self.decisions]
+        places = [(point.stage, point.evidence) for point in self.decisions]
         for index, point in enumerate(self.decisions):
             key = f"decisions[{index}]"
-            if point.stage in stages[:index]:
+            if places[index] in places[:index]:
                 raise Fault(f"{point.stage!r} has two points", f"{key}.stage", "Join their rules.")
             if point.suite not in self.bench.suites:
                 raise Fault(f"{point.suite!r} is not answered", f"{key}.suite", f"{answered}.")

@@ -16,6 +16,8 @@ class Interval(NamedTuple):
 
 Outcome = Literal["pass", "fail", "infra"]
 Metric = Literal["pass_at_1", "syntax_rate"]
+MAX_INFRA_SHARE = 0.02
+"""More infrastructure outcomes than this share and what was measured is void: the fault is ours, and they are not random."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,8 +1,11 @@
-"""A gate's verdict: what was measured, against what, on how much evidence, and why."""
+"""A gate's verdict: of which gate, about which artifact, by which scorer and policy; and what was measured and decided.
+
+What this module does not do: decide (``gates.policies``) or keep verdicts (``store.ledger``).
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Literal
 
 from .report import Interval
@@ -10,16 +13,34 @@ from .report import Interval
 Verdict = Literal["pass", "fail", "inconclusive"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GateVerdict:
-    """One decision of one gate about one artifact; immutable, kept in the ledger."""
+@dataclass(frozen=True, kw_only=True)
+class VerdictKey:
+    """Which verdict: of this gate about this artifact by this scorer and policy. What the ledger is asked for, and asked with."""
 
     name: str
     """The gate: ``pass_at_1``, ``syntax_rate``, ``capability_gap`` …"""
     subject: str
-    """What was judged, for people: ``tiny/sft_report``."""
+    """What is judged, for people: ``tiny/sft_report``."""
     subject_hash: str
-    """Content hash of the artifact that was judged: a verdict holds for this content and no other."""
+    """Content hash of the artifact that is judged: a verdict holds for this content and no other."""
+    scorer_version: str
+    policy_hash: str
+    """Hash of the policy that decides; a changed policy makes the verdict stale."""
+    against_hash: str | None = None
+    """Content hash of the report that a paired gate compares with; None for an absolute gate, "" where there is no such report."""
+
+    def verdict(self, decided: Decided) -> GateVerdict:
+        """What was decided, as this gate's verdict."""
+        return GateVerdict(
+            **{entry.name: getattr(self, entry.name) for entry in fields(VerdictKey)},
+            **{entry.name: getattr(decided, entry.name) for entry in fields(Decided)},
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decided:
+    """What a policy made of a measurement."""
+
     verdict: Verdict
     measured: float | None
     threshold: float
@@ -27,8 +48,19 @@ class GateVerdict:
     """Independent answers that it was decided on: of several answers an item so many as they are worth."""
     interval: Interval | None
     reason: str
-    scorer_version: str
-    policy_hash: str
-    """Hash of the policy that decided; a changed policy makes the verdict stale."""
-    against_hash: str | None = None
-    """Content hash of the report that a paired gate compared with; None for an absolute one."""
+    """The numbers and the rule, in words."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GateVerdict(VerdictKey, Decided):
+    """One decision of one gate about one artifact; immutable, kept in the ledger."""
+
+    def stale(self, key: VerdictKey) -> str | None:
+        """Why this verdict does not answer for ``key``, which asks about the same gate and content; None where it does."""
+        if self.scorer_version != key.scorer_version:
+            return f"decided by scorer {self.scorer_version}, now {key.scorer_version}"
+        if self.policy_hash != key.policy_hash:
+            return "its policy changed"
+        if key.against_hash is not None and self.against_hash != key.against_hash:
+            return "it compared with another report"
+        return None

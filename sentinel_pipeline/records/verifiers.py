@@ -191,6 +191,8 @@ class JudgedAnswer:
     """What a good answer is; empty: the judge's general rubric. A licence holds for one rubric."""
 
 
+Executable = PythonTests | StdioTests | ScriptTests | ShellEffect | SqlAnswer
+"""The verifiers that run something: the sandbox judges them, each by the module of its kind."""
 Verifier = (
     PythonTests
     | StdioTests

@@ -107,7 +107,7 @@ def _copy_model(checkpoint: Artifact, folder: Path) -> None:
     for name, sha256 in judged.items():
         source = checkpoint.folder / "model" / name
         if not source.is_file():
-            raise Infrastructure(f"{source} is gone: rebuild the checkpoint.")
+            raise Infrastructure(f"{source} is missing: rebuild the checkpoint.")
         shutil.copyfile(source, folder / name)
         if sha256_file(folder / name) != sha256:
             raise Infrastructure(f"{source} is not what was judged: rebuild the checkpoint.")

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..bench.report import percent, report_markdown, with_interval
+from ..bench.report import report_markdown
 from ..costs import cost_rows, costs_markdown
+from ..rates import percent, with_interval
 from ..records import BenchmarkReport
 from ..records.stages import SFT
 from .evidence import Evidence

@@ -1,4 +1,4 @@
-"""Everything that must hold before a checkpoint is given away, gathered once and refused with every reason at once.
+"""Everything that must hold before a checkpoint is published, gathered once and refused with every reason at once.
 
 What this module does not do: judge anew. Verdicts are the ledger's, parity is what the checkpoint's own worker measured.
 """
@@ -8,11 +8,10 @@ from __future__ import annotations
 import json
 from typing import Any, NamedTuple
 
-from ..audit.licence import refusal
-from ..audit.scorers import SCORERS
+from ..audit.scorers import unlicensed
 from ..critic.version import scorer_version
 from ..errors import BadInput, GateRefused, Infrastructure, did_you_mean
-from ..gates import policy_hash
+from ..gates.keys import report_key
 from ..records import GateVerdict
 from ..records.recipe import Recipe
 from ..store import Artifact, Ledger, Store, skipped_reason
@@ -21,14 +20,14 @@ from ..store.retention import with_ancestors
 
 
 class Evidence(NamedTuple):
-    """A checkpoint, and what allows giving it away."""
+    """A checkpoint, and what allows publishing it."""
 
     recipe: Recipe
     stage: str
     checkpoint: Artifact
     report: Artifact
     verdicts: tuple[GateVerdict, ...]
-    """The blocking gates of the stage: each passed, on exactly this report, by the scorer and the policy of now."""
+    """The blocking gates of the stage: each passed, on exactly this report, by the current scorer version and policy."""
     parity: dict[str, Any]
     ancestors: tuple[Artifact, ...]
     """The checkpoint and all that it was made from, oldest first."""
@@ -72,7 +71,7 @@ def gather(store: Store, recipe: Recipe, stage: str | None) -> Evidence:
         reasons.insert(0, problem)
     reasons += [parity] if isinstance(parity, str) else []
     if reasons:
-        raise GateRefused(f"{recipe.name}:{stage} is not released: {' '.join(reasons)}")
+        raise GateRefused(f"{recipe.name}/{stage} is not released: {' '.join(reasons)}")
     return Evidence(
         recipe,
         stage,
@@ -103,27 +102,19 @@ def _verdicts(
     """Of each blocking gate its verdict, or why there is none that allows going on."""
     ledger = Ledger(store.home.ledger)
     verdicts: list[GateVerdict | str] = []
-    if reason := refusal(ledger, SCORERS, scorer_version()):
+    if reason := unlicensed(ledger):
         verdicts.append(reason)
-    blocking = {
-        name: policy
+    blocking = [
+        name
         for name, policy in recipe.gates.items()
         if (policy.stage, policy.severity) == (stage, "block")
-    }
+    ]
     if not blocking:
         verdicts.append(f"No blocking gate judges stage {stage}: no evidence is not a pass.")
-    for name, policy in blocking.items():
-        against = store.find(f"{policy.against}_report") if policy.against else None
+    for name in blocking:
         try:
             verdicts.append(
-                ledger.require(
-                    name,
-                    subject=f"{recipe.name}/{report.manifest.asset}",
-                    subject_hash=report.hash,
-                    scorer_version=scorer_version(),
-                    policy_hash=policy_hash(policy),
-                    against_hash=against.hash if against else None,
-                )
+                ledger.require(report_key(store, recipe, name, report, scorer_version()))
             )
         except GateRefused as error:
             verdicts.append(str(error))

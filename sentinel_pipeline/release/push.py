@@ -22,7 +22,7 @@ def check_name(name: str) -> None:
         validate_repo_id(name)
     except HFValidationError as error:
         raise BadInput(
-            f"{name[:120]!r} is no repository's name.", field="--push", fix="OWNER/NAME."
+            f"not a repository's name: {name[:120]!r}.", field="--push", fix="OWNER/NAME."
         ) from error
     if name.count("/") != 1:
         raise BadInput(

@@ -53,7 +53,7 @@ def restore(desk: ReviewQueue, path: Path) -> dict[str, int]:
 
     Raises:
         Conflict: the queue is not empty.
-        BadInput: the file is no backup, is damaged, cut off, or of a newer version.
+        BadInput: the file is not a backup, is damaged, cut off, or of a newer version.
     """
     with desk.db.writing() as connection:
         for table in DATA_TABLES:
@@ -64,7 +64,7 @@ def restore(desk: ReviewQueue, path: Path) -> dict[str, int]:
             with gzip.open(path, "rt", encoding="utf-8") as stream:
                 counts = _fill(connection, stream, path)
         except (OSError, EOFError, ValueError, KeyError, TypeError, SQLAlchemyError) as error:
-            problem = f"is no whole backup: {str(error).splitlines()[0]}."
+            problem = f"not a whole backup: {str(error).splitlines()[0]}."
             raise BadInput(problem, file=path, fix="Use another one.") from error
         if not desk.db.is_sqlite:
             _advance_sequences(connection)

@@ -66,7 +66,7 @@ def add_batch(
         Conflict: there is a batch of that name.
     """
     if not _NAME.fullmatch(name):
-        problem = f"{name[:60]!r} is no name."
+        problem = f"invalid name {name[:60]!r}."
         raise BadInput(problem, field="name", fix="Use letters, digits, dots, dashes, underscores.")
     rows = _read(path, labels)
     random.Random(seed).shuffle(rows)
@@ -101,15 +101,13 @@ def _read(path: Path, labels: tuple[str, ...]) -> list[dict[str, Any]]:
                 item, body, judge = _row(decode_line(line.data, ended=line.ended), labels)
             except (ValueError, RowRefused) as error:
                 raise BadInput(
-                    f"is no item: {error}.", file=path, line=line.number, fix="Mend the line."
+                    f"not an item: {error}.", file=path, line=line.number, fix="Correct the line."
                 ) from error
             if item in answers:
-                raise BadInput(
-                    f"id {item!r} stands twice.", file=path, line=line.number, field="id"
-                )
+                raise BadInput(f"duplicate id {item!r}.", file=path, line=line.number, field="id")
             answers[item] = {"item_id": item, "body": json.dumps(body), "judge": judge}
     if not answers:
-        raise BadInput("holds no item.", file=path, fix="Nothing labelled is no calibration.")
+        raise BadInput("holds no item.", file=path, fix="Add items: nothing cannot be labelled.")
     return list(answers.values())
 
 
@@ -176,7 +174,7 @@ def label_item(desk: ReviewQueue, user: User, seq: int, label: str) -> None:
             raise Unknown("there is no such item.", field="item")
         labels = json.loads(_batch(connection, row.batch).labels)
         if label not in labels:
-            problem = f"{label[:40]!r} is no label of this batch."
+            problem = f"unknown label {label[:40]!r}."
             raise Refused(problem, field="label", fix=f"Known: {', '.join(labels)}.")
         opinion = {"item_seq": seq, "user_name": user.name, "label": label, "at": desk.clock()}
         upsert(connection, blind_labels, opinion)

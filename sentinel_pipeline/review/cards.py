@@ -26,7 +26,7 @@ BANDS: dict[str, tuple[float, float]] = {
     "orange": (0.4, 0.7),
     "yellow": (0.7, 1.01),
 }
-"""Seed 004's colours of the quality score: below 0.4, below 0.7, otherwise."""
+"""The labelling request's colours of the quality score: below 0.4, below 0.7, otherwise."""
 
 
 class Filters(NamedTuple):

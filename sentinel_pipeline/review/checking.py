@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple
 from sqlalchemy import Connection
 
 from ..critic.labels import label
-from ..critic.version import scorer_version
+from ..critic.version import label_version
 from ..errors import GateRefused
 from ..records import CATEGORIES, LABELS, Candidate, CriticLabels
 from ..records.candidate import content_id
@@ -76,7 +76,7 @@ def check(desk: ReviewQueue, user: User, card_id: str, text: str) -> Check:
         "digest": digest(text),
         "outcome": outcome.outcome,
         "labels": json.dumps(outcome.labels),
-        "scorer_version": scorer_version(),
+        "scorer_version": label_version(),
         "checked_at": desk.clock(),
     }
     with desk.db.writing() as connection:
@@ -132,13 +132,13 @@ def require_pass(connection: Connection, card: Card, text: str) -> str:
         Refused: it was not checked by the present scorer, or did not pass.
     """
     row = last_check(connection, card.record.id, digest(text))
-    if row is None or row["scorer_version"] != scorer_version():
+    if row is None or row["scorer_version"] != label_version():
         problem = "the checks have not run on this text."
         raise Refused(problem, field="correction", fix="Run the checks, then approve.")
     result = stored(row["outcome"], row["labels"], tested=card.task is not None)
     if result.outcome != "pass":
         problem = f"the checks do not pass: {result.reason}."
-        raise Refused(problem, field="correction", fix="Mend the text and check again.")
+        raise Refused(problem, field="correction", fix="Correct the text and check again.")
     return "tests" if result.tested else "form"
 
 

@@ -138,7 +138,7 @@ def _parsed(url: str) -> URL:
         return parsed
     if backend not in ("postgresql", "postgres"):
         fix = "Expected postgresql://USER:PASSWORD@HOST/NAME or sqlite:///PATH."
-        raise BadInput("is no database URL that is known here.", field=ENVIRONMENT, fix=fix)
+        raise BadInput("unknown kind of database URL.", field=ENVIRONMENT, fix=fix)
     try:
         import psycopg  # noqa: F401
     except ImportError as error:

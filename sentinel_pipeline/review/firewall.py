@@ -58,7 +58,7 @@ def released_corrections(desk: ReviewQueue) -> list[Released]:
 
 
 def retired_items(tasks: Iterable[Task], corrections: Sequence[Released]) -> list[Retired]:
-    """The items among ``tasks`` that a released correction gives away: itself by its name, others by overlap.
+    """The items among ``tasks`` that a released correction discloses: itself by its name, others by overlap.
 
     A record of another harness names no suite: then an item of the same id is taken to be the same in any suite. The search
     for overlaps names one item a correction, so it is asked again without the items found until it finds none.

@@ -124,7 +124,7 @@ def _tasks_beside(path: Path) -> dict[str, ReviewTask]:
             task = ReviewTask.from_json(decode_line(line.data, ended=line.ended))
         except (ValueError, RowRefused) as error:
             raise BadInput(
-                f"is no task: {error}.", file=beside, line=line.number, fix="Write it again."
+                f"not a task: {error}.", file=beside, line=line.number, fix="Write it again."
             ) from error
         tasks[task.task_id] = task
     return tasks

@@ -15,6 +15,7 @@ from ..bench.compare import compare
 from ..bench.samples import read_samples
 from ..errors import BadInput
 from ..gates.statistics import wilson
+from ..rates import difference, percent
 from ..records import SampleScore
 from ..records.candidate import content_id
 from ..records.stages import SFT
@@ -173,9 +174,7 @@ def _one_suite(suite: str, family: str, before: Artifact | None, after: Artifact
     passed = sum(sample.outcome == "pass" for sample in new)
     if not common:
         low, high, _ = wilson(passed, len(new)) if new else (0.0, 1.0, 0.95)
-        note = (
-            f"no earlier report of these items; now {passed} of {len(new)}, {low:.0%} to {high:.0%}"
-        )
+        note = f"no earlier report of these items; now {passed} of {len(new)}, {percent(low, 0)} to {percent(high, 0)}"
         return Siblings(suite, family, len(new), 0, passed, None, None, None, note)
     new = [sample for sample in new if sample.task_id in common]
     passed = sum(sample.outcome == "pass" for sample in new)
@@ -208,7 +207,7 @@ def lineage_markdown(history: Lineage) -> str:
             change = s.note
             if s.difference is not None and s.interval is not None:
                 low, high = s.interval
-                change = f"{s.before} of {s.n} before, {s.after} after; {s.difference:+.1%} [{low:+.1%}, {high:+.1%}]"
+                change = f"{s.before} of {s.n} before, {s.after} after; {difference(s.difference, (low, high))}"
                 change += f", p = {s.p:.2g}"
             lines.append(f"siblings    {s.family} in {s.suite}: {change}")
     if not history.trained:

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from ..errors import BadInput
-from ..records import GateVerdict
-from ..records.recipe import Recipe, section_hash
+from ..gates.keys import artifact_key
+from ..records import Decided, GateVerdict
+from ..records.recipe import Recipe
 from ..store import Artifact, Home, Ledger, Store, read_jsonl
 from .review_queue import Conflict, Refused, Unknown, User
 
@@ -25,19 +26,15 @@ def signature(
 
     shown = sum(1 for _ in read_jsonl(report.path("conversations.jsonl")))
     word = "approved" if verdict == "pass" else "rejected"
-    return GateVerdict(
-        name=GATE,
-        subject=f"{recipe.name}/gap_proof",
-        subject_hash=report.hash,
+    decided = Decided(
         verdict=verdict,
         measured=None,
         threshold=0.0,
         n=shown,
         interval=None,
         reason=f"{word} by {by} on {shown} sampled conversations" + (f": {note}" if note else ""),
-        scorer_version=scorer_version(),
-        policy_hash=section_hash(recipe.gap_proof)[:16],
     )
+    return artifact_key(GATE, report, recipe.gap_proof, scorer_version()).verdict(decided)
 
 
 class Proof(NamedTuple):
@@ -88,7 +85,7 @@ def sign(
     """Put a lead's signature under the proof that they saw.
 
     Raises:
-        Refused: the person is no lead.
+        Refused: the person is not a lead.
         Conflict: the proof was rebuilt since they saw it.
         Unknown: the recipe has no gap proof.
     """

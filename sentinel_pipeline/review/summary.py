@@ -131,7 +131,7 @@ class Verdict(NamedTuple):
 
 
 def analytics(desk: ReviewQueue) -> list[Verdict]:
-    """Model by task type, the most rejected first: which models to drop for which task (seed 004's separate bucket)."""
+    """Model by task type, the most rejected first: which models to drop for which task (as the labelling request asks)."""
     decided = cards.c.status != "needs_review"
     query = select(
         cards.c.model_id, cards.c.task_type, cards.c.status, func.count().label("n")

@@ -40,9 +40,9 @@ def add_user(desk: ReviewQueue, name: str, role: Role = "reviewer") -> str:
     """
     if not _NAME.fullmatch(name) or name in _RESERVED:
         fix = "Use letters, digits, dots, dashes and underscores, 40 at most."
-        raise BadInput(f"{name[:60]!r} is no name for a person.", field="name", fix=fix)
+        raise BadInput(f"invalid name {name[:60]!r}.", field="name", fix=fix)
     if role not in ROLES:
-        raise BadInput(f"{role!r} is no role.", field="role", fix=did_you_mean(role, ROLES))
+        raise BadInput(f"unknown role {role!r}.", field="role", fix=did_you_mean(role, ROLES))
     token = secrets.token_urlsafe(32)
     with desk.db.writing() as connection:
         if connection.execute(select(users.c.name).where(users.c.name == name)).first():
@@ -78,7 +78,7 @@ def remove_user(desk: ReviewQueue, name: str) -> None:
 
 
 def list_users(desk: ReviewQueue) -> list[tuple[str, str, bool]]:
-    """Name, role and whether they may come in."""
+    """Name, role and whether they are active."""
     with desk.db.reading() as connection:
         rows = connection.execute(
             select(users.c.name, users.c.role, users.c.active).order_by(users.c.name)
@@ -119,7 +119,7 @@ def user_of_token(desk: ReviewQueue, token: str) -> User | None:
 
 
 def session_of(desk: ReviewQueue, secret: str) -> Session | None:
-    """Who comes with this session; None when it is unknown, old, or its person was shut out."""
+    """Who comes with this session; None when it is unknown, old, or its person was deactivated."""
     query = (
         select(users.c.name, users.c.role, sessions.c.csrf)
         .join(users, users.c.name == sessions.c.user_name)

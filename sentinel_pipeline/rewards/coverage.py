@@ -1,7 +1,8 @@
 """How many of the training prompts a run sees: planned from its steps before it starts, counted while it runs.
 
-Seed 002's run saw 13.5 % of its prompts and its smallest tasks starved. TRL goes through the shuffled prompts without repeating one
-before all were seen; what a task has seen of its own after ``n`` draws is hypergeometric. What this module does not do: sample.
+The V4.1 handoff's run saw 13.5 % of its prompts and its smallest tasks starved. TRL goes through the shuffled prompts without
+repeating one before all were seen; what a task has seen of its own after ``n`` draws is hypergeometric. What this module does
+not do: sample.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Literal
 
-from ..records import PythonTests, ScriptTests, ShellEffect, SqlAnswer, StdioTests
+from ..records.verifiers import Executable
 
 DETAIL_CHARS = 400
 """Longest ``Result.detail``: enough for a call with expected and got, bounded so that hostile text stays small."""
@@ -17,8 +17,6 @@ VALUE_CHARS = 120
 """Longest text of one value inside a detail."""
 
 Trust = Literal["separate", "shared"]
-Executable = PythonTests | StdioTests | ScriptTests | ShellEffect | SqlAnswer
-"""The verifiers that run something."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

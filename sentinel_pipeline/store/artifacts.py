@@ -46,7 +46,7 @@ class Artifact:
         return self.manifest.content_hash
 
     def path(self, name: str) -> Path:
-        """A file or folder of the artifact, held against the manifest: what is damaged is no evidence.
+        """A file or folder of the artifact, held against the manifest: what is damaged does not count as evidence.
 
         Raises:
             Infrastructure: it is gone, or its bytes are not those that were written: the store was damaged from outside.
@@ -250,7 +250,7 @@ class Store:
             if parent.asset == asset and (folder / "manifest.json").is_file():
                 return Artifact(folder, read_manifest(folder))
         raise Infrastructure(
-            f"the {asset} that {artifact.folder} was made from is gone: rebuild both."
+            f"the {asset} that {artifact.folder} was made from is missing: rebuild both."
         )
 
     def assets(self) -> list[str]:

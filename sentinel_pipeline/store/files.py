@@ -81,14 +81,14 @@ def read_jsonl(path: Path) -> Iterator[dict[str, Any]]:
     """Rows of a JSONL file of our own writing.
 
     Raises:
-        BadInput: a line is no JSON object, by file and line.
+        BadInput: a line is not a JSON object, by file and line.
     """
     with path.open(encoding="utf-8") as stream:
         for number, line in enumerate(stream, start=1):
             try:
                 row = json.loads(line)
             except json.JSONDecodeError as error:
-                raise BadInput(f"is no JSON: {error}.", file=path, line=number) from error
+                raise BadInput(f"invalid JSON: {error}.", file=path, line=number) from error
             if not isinstance(row, dict):
                 raise BadInput("expected a JSON object.", file=path, line=number)
             yield row

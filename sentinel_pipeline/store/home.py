@@ -132,7 +132,7 @@ def find_home() -> Home:
     named = os.environ.get("SENTINEL_HOME")
     if named:
         if not Path(named).is_dir():
-            problem = f"SENTINEL_HOME is {named!r}, which is no folder."
+            problem = f"SENTINEL_HOME is not a folder: {named!r}."
             raise BadInput(problem, fix="Unset it or make the folder.")
         return Home(Path(named).resolve())
     here = Path.cwd().resolve()

@@ -20,6 +20,7 @@ from typing import NamedTuple
 from ..errors import GateRefused, Infrastructure
 from ..records import GateVerdict, Interval
 from ..records.decision_spec import GOING_ON, Decision
+from ..records.verdict import VerdictKey
 
 PATIENCE_S = 30.0
 """How long a writer waits for another one."""
@@ -105,7 +106,7 @@ class Ledger:
             raise
         except (sqlite3.DatabaseError, OSError) as error:
             raise Infrastructure(
-                f"the ledger {self.path} cannot be used: {error}. Run again when that is mended."
+                f"the ledger {self.path} cannot be used: {error}. Fix that, then run again."
             ) from error
 
     def record(self, verdict: GateVerdict, *, recipe: str, run_id: str) -> None:
@@ -162,7 +163,7 @@ class Ledger:
         return nights
 
     def latest(self, name: str, subject_hash: str) -> GateVerdict | None:
-        """The newest verdict of gate ``name`` about this content."""
+        """The newest verdict of gate ``name`` about this content, by whatever scorer and policy."""
         with self._connect() as connection:
             row = connection.execute(
                 "select * from verdicts where name = ? and subject_hash = ? order by id desc limit 1",
@@ -197,67 +198,49 @@ class Ledger:
             ).fetchone()
         return _decision(row) if row else None
 
-    def follow(
-        self, *, subject: str, subject_hash: str, scorer_version: str, point_hash: str
-    ) -> Decision:
-        """The decision about this content, where it lets the next stage go on.
+    def follow(self, key: VerdictKey) -> Decision:
+        """The decision about this content by this scorer and these rules, where it lets the next stage go on.
 
         Raises:
             GateRefused: it is missing, stale (another scorer, other rules), or says to stop or to investigate.
         """
-        decision = self.latest_decision(subject_hash)
+        decision = self.latest_decision(key.subject_hash)
         if decision is None:
             raise GateRefused(
-                f"nothing was decided about {subject} ({subject_hash[:12]}). Run its asset checks."
+                f"nothing was decided about {key.subject} ({key.subject_hash[:12]}). Run its asset checks."
             )
-        if (decision.scorer_version, decision.point_hash) != (scorer_version, point_hash):
+        if (decision.scorer_version, decision.point_hash) != (key.scorer_version, key.policy_hash):
             raise GateRefused(
-                f"the decision about {subject} is stale: scorer or rules changed. Run its asset checks again."
+                f"the decision about {key.subject} is stale: scorer or rules changed. Run its asset checks again."
             )
         if decision.action not in GOING_ON:
             raise GateRefused(
-                f"the decision about {subject} is to {decision.action}: {decision.reason}"
+                f"the decision about {key.subject} is to {decision.action}: {decision.reason}"
             )
         return decision
 
-    def require(
-        self,
-        name: str,
-        *,
-        subject: str,
-        subject_hash: str,
-        scorer_version: str,
-        policy_hash: str,
-        against_hash: str | None = None,
-    ) -> GateVerdict:
-        """The passing verdict that allows going on; with ``against_hash``, one that compared with exactly that report.
+    def require(self, key: VerdictKey) -> GateVerdict:
+        """The passing verdict that allows going on: of this gate about this content by this scorer and policy.
 
         Raises:
-            GateRefused: the verdict is missing, stale (another scorer or policy), failed or inconclusive; says which and what
-                to do. No evidence is never a pass.
+            GateRefused: the verdict is missing, stale (another scorer, policy or report compared with), failed or
+                inconclusive; says which and what to do. No evidence is never a pass.
         """
-        verdict = self.latest(name, subject_hash)
-        if verdict is None:
+        newest = self.latest(key.name, key.subject_hash)
+        if newest is None:
             raise GateRefused(
-                f"gate {name} has no verdict on {subject} ({subject_hash[:12]}): no evidence is not a pass. "
+                f"gate {key.name} has no verdict on {key.subject} ({key.subject_hash[:12]}): no evidence is not a pass. "
                 "Run its asset check."
             )
-        if verdict.scorer_version != scorer_version:
+        if reason := newest.stale(key):
+            scorer_changed = newest.scorer_version != key.scorer_version
+            fix = "Rebuild the report." if scorer_changed else "Run its asset check again."
+            raise GateRefused(f"gate {key.name} on {key.subject} is stale: {reason}. {fix}")
+        if newest.verdict != "pass":
             raise GateRefused(
-                f"gate {name} on {subject} is stale: decided by scorer {verdict.scorer_version}, now {scorer_version}. "
-                "Rebuild the report."
+                f"gate {key.name} on {key.subject}: {newest.verdict}. {newest.reason}"
             )
-        if verdict.policy_hash != policy_hash:
-            raise GateRefused(
-                f"gate {name} on {subject} is stale: its policy changed. Run its asset check again."
-            )
-        if against_hash is not None and verdict.against_hash != against_hash:
-            raise GateRefused(
-                f"gate {name} on {subject} is stale: it compared with another report. Run its asset check again."
-            )
-        if verdict.verdict != "pass":
-            raise GateRefused(f"gate {name} on {subject}: {verdict.verdict}. {verdict.reason}")
-        return verdict
+        return newest
 
 
 def _decision(row: sqlite3.Row) -> Decision:

@@ -1,6 +1,6 @@
 """Hashing again what was written: every artifact against its manifest, every state database by SQLite's own check.
 
-What this module does not do: mend. A damaged artifact is rebuilt by whoever needs it, a damaged database is brought back from a
+What this module does not do: repair. A damaged artifact is rebuilt by whoever needs it, a damaged database is brought back from a
 snapshot (``mirror``).
 """
 

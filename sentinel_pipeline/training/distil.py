@@ -1,7 +1,8 @@
 """A frozen teacher beside the rows: how far the student's next-token distributions are from its own, and at which rate it counts.
 
-The teacher is a starting point that was not chosen (seed 000: "reintroduce v2 weights later via low-LR distillation"). What this
-module does not do: choose the teacher (``start`` does), or generate: the teacher is asked about the rows' own tokens.
+The teacher is a starting point that was not chosen (the auto-critic plan: "reintroduce v2 weights later via low-LR distillation").
+What this module does not do: choose the teacher (``starting_point`` does), or generate: the teacher is asked about the rows' own
+tokens.
 """
 
 from __future__ import annotations

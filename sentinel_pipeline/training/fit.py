@@ -14,8 +14,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..gates.keys import policy_hash
+from ..gates.window_rules import step_policies, step_verdicts
 from ..generation.loading import load_model
 from ..records.training_spec import StageSpec
+from ..records.window import Window
 from ..store import write_json
 from ..worker import ranks
 from ..worker.device import bfloat16_pays
@@ -26,8 +29,6 @@ from .checkpoints import Checkpoint, last_checkpoint, replace_folder
 from .distil import rate_of
 from .freezing import Freezing
 from .parity import check_parity
-from .step_gate import step_verdicts
-from .stopping import Window
 from .trainable import check_vocabulary as check_vocabulary
 from .trainable import load_trainable as load_trainable
 from .watch import Watch, watch_callback
@@ -246,6 +247,7 @@ def _result(fitting: TrainingSetup, trainer: Any, watch: Watch) -> dict[str, Any
     lines = (job.out / job.curves).read_text(encoding="utf-8").splitlines()
     losses = [row["loss"] for row in map(json.loads, lines) if "loss" in row]
     best = watch.best()
+    policies = step_policies(job.spec.windows)
     parameters = list(trainer.model.parameters())
     return {
         "kind": job.kind,
@@ -255,7 +257,8 @@ def _result(fitting: TrainingSetup, trainer: Any, watch: Watch) -> dict[str, Any
         "final_loss": round(sum(losses[-TAIL:]) / len(losses[-TAIL:]), 6) if losses else None,
         "stopped_by": watch.stopped_by,
         "step_gate": [
-            asdict(verdict) for verdict in step_verdicts(watch.windows, job.spec.windows)
+            {"name": name, "policy_hash": policy_hash(policies[name]), **asdict(decided)}
+            for name, decided in step_verdicts(watch.windows, job.spec.windows).items()
         ],
         "best_step": best.step if best else None,
         "best_pass_at_1": best.pass_at_1 if best else None,

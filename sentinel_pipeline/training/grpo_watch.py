@@ -1,7 +1,7 @@
-"""The watch over a GRPO run: eval rewards at each window, coverage, seed 002's rules over the live curves.
+"""The watch over a GRPO run: eval rewards at each window, coverage, the V4.1 handoff's rules over the live curves.
 
 A window asks the held-out prompts twice: sampled, each with the same draws as in every other window, for the mean reward of each
-task; and greedily, for Pass@1 and syntax rate, which no reward weight enters. Rules are ``gates.curves``'s; here they act.
+task; and greedily, for Pass@1 and syntax rate, which no reward weight enters. Rules are ``gates.curve_rules``'s; here they act.
 What this module does not do: judge whether the model is good; the check ``eval_reward`` and the gates of the report do.
 """
 
@@ -14,17 +14,18 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..gates.curve_files import curves_of
-from ..gates.curves import watch
+from ..gates.curve_rules import curve_rules
+from ..gates.rules import Finding, findings, stop_reason
 from ..gates.statistics import mcnemar_exact, wilson, wilson_by_task
 from ..generation.engine import generate
 from ..generation.prompts import prompts_of
 from ..records import Interval, Task
 from ..records.grpo_spec import GrpoSpec
+from ..records.window import Window
 from ..rewards import Scoring, reward_of, training_rows
 from ..rewards.coverage import Seen
 from ..store import read_jsonl
 from .checkpoints import save_checkpoint
-from .stopping import Window
 from .watch import Watch
 from .windows import append_window, describe, evaluate_window
 
@@ -54,9 +55,11 @@ class GrpoWatch(Watch):
         for task in self.prompts:
             counts[task.family] = counts.get(task.family, 0) + 1
         self.seen = Seen(counts)
-        paths = (self.job.out / self.job.curves, self.job.out / EVALS)
-        self.rows, self.evals = (list(read_jsonl(path)) if path.is_file() else [] for path in paths)
-        self.holding = {found.rule for found in watch(self.spec.watch, curves_of(self.rows))}
+        curves = self.job.out / self.job.curves
+        evals = self.job.out / EVALS
+        self.rows = list(read_jsonl(curves)) if curves.is_file() else []
+        self.evals = list(read_jsonl(evals)) if evals.is_file() else []
+        self.holding = {finding.rule for finding in self._findings()}
 
     @property
     def spec(self) -> GrpoSpec:
@@ -70,39 +73,44 @@ class GrpoWatch(Watch):
         places = self.asked[self.counted : step * self.spec.prompts_per_step]
         self.seen.add((self.prompts[index].family, self.prompts[index].id) for index in places)
         self.counted = step * self.spec.prompts_per_step
-        covered = self.seen.coverage()
+        coverage = self.seen.coverage()
         shares = {
-            f"coverage/{name}": round(share.share, 6) for name, share in covered.tasks.items()
+            f"coverage/{name}": round(share.share, 6) for name, share in coverage.tasks.items()
         }
         counts = {
             f"unjudged/{name}": float(self.scoring.counts[name]) for name in ("infra", "late")
         }
-        return {"coverage": round(covered.total.share, 6), **shares, **counts}
+        return {"coverage": round(coverage.total.share, 6), **shares, **counts}
 
     def _note_seconds(self, step: int) -> None:
-        now, spent = time.perf_counter(), self.trainer.clock.take()
+        now = time.perf_counter()
+        spent = self.trainer.clock.take()
         row = {"step": step, "total": now - self.began, **spent}
         with (self.job.logs / "timings.jsonl").open("a", encoding="utf-8") as stream:
             stream.write(json.dumps({name: round(value, 6) for name, value in row.items()}) + "\n")
 
     def apply_rules(self, step: int, control: Any) -> None:
         self.rows = list(read_jsonl(self.job.out / self.job.curves))
-        found = watch(self.spec.watch, curves_of(self.rows))
-        for one in found:
-            if one.rule in self.holding:
+        holding = self._findings()
+        for finding in holding:
+            if finding.rule in self.holding:
                 continue
             with (self.job.out / FINDINGS).open("a", encoding="utf-8") as stream:
-                stream.write(json.dumps({**one._asdict(), "step": step}) + "\n")
-            self.progress.note(f"{one.action}: {one.reason}")
-        self.holding = {one.rule for one in found}
-        self.stopped_by = next((one.reason for one in found if one.action == "stop"), None)
+                stream.write(json.dumps({**finding._asdict(), "step": step}) + "\n")
+            self.progress.note(f"{finding.action}: {finding.reason}")
+        self.holding = {finding.rule for finding in holding}
+        self.stopped_by = next(
+            (finding.reason for finding in holding if finding.action == "stop"), None
+        )
         if self.stopped_by:
             control.should_training_stop = control.should_save = True
         self.began = time.perf_counter()
 
     def stopped(self) -> str | None:
-        found = watch(self.spec.watch, curves_of(self.rows))
-        return next((one.reason for one in found if one.action == "stop"), None)
+        return stop_reason(curve_rules(self.spec.watch), curves_of(self.rows))
+
+    def _findings(self) -> list[Finding]:
+        return findings(curve_rules(self.spec.watch), curves_of(self.rows))
 
     def best(self) -> Window | None:
         """The window of the highest mean reward, the latest among equals."""
@@ -133,7 +141,8 @@ class GrpoWatch(Watch):
 
     def _sampled(self, step: int) -> dict[str, Any]:
         """The reward of one sample of each held-out prompt; None where there is none."""
-        model, side = self.trainer.model, self.tokenizer.padding_side
+        model = self.trainer.model
+        side = self.tokenizer.padding_side
         decoding = replace(
             self.job.decoding,
             temperature=self.spec.temperature,
@@ -151,11 +160,14 @@ class GrpoWatch(Watch):
             [answers[task.id] for task in self.tasks],
             [row["verifier"] for row in training_rows(self.tasks)],
         )
-        rewards = [None if one.score is None else round(reward_of(one.score), 6) for one in judged]
-        known = [reward for reward in rewards if reward is not None]
+        rewards = [
+            None if outcome.score is None else round(reward_of(outcome.score), 6)
+            for outcome in judged
+        ]
+        judged_rewards = [reward for reward in rewards if reward is not None]
         return {
             "step": step,
-            "mean": sum(known) / len(known) if known else None,
+            "mean": sum(judged_rewards) / len(judged_rewards) if judged_rewards else None,
             "rewards": rewards,
         }
 
@@ -167,7 +179,7 @@ def eval_numbers(
 
     The interval of a mean reward is Wilson's with the mean in the rate's place: exact for rewards of 0 and 1, wide for others.
     """
-    found: dict[str, float] = {}
+    numbers: dict[str, float] = {}
     by_family: dict[str, list[float]] = {}
     for task, reward in zip(tasks, sampled["rewards"], strict=True):
         if reward is not None:
@@ -175,19 +187,19 @@ def eval_numbers(
     everything = [reward for mine in by_family.values() for reward in mine]
     for name, mine in {**dict(sorted(by_family.items())), "mean_reward": everything}.items():
         if mine:
-            found |= _measured(
+            numbers |= _measured(
                 f"eval/{name}", sum(mine) / len(mine), wilson_by_task(mine, len(mine)), len(mine)
             )
     if greedy.pass_at_1 is not None:
-        found |= _measured(
+        numbers |= _measured(
             "eval/pass_at_1", greedy.pass_at_1, wilson(greedy.passed, greedy.n), greedy.n
         )
     if greedy.syntax_rate is not None:
         good = round(greedy.syntax_rate * greedy.syntax_n)
-        found |= _measured(
+        numbers |= _measured(
             "eval/syntax_rate", greedy.syntax_rate, wilson(good, greedy.syntax_n), greedy.syntax_n
         )
-    return found
+    return numbers
 
 
 def _measured(name: str, value: float, interval: Interval, n: int) -> dict[str, float]:
@@ -208,14 +220,14 @@ def eval_gain(evals: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
     if len(evals) < 2:
         return None
     pairs = [
-        (a, b)
-        for a, b in zip(evals[0]["rewards"], evals[-1]["rewards"], strict=True)
-        if a is not None and b is not None
+        (earlier, later)
+        for earlier, later in zip(evals[0]["rewards"], evals[-1]["rewards"], strict=True)
+        if earlier is not None and later is not None
     ]
-    up, down = sum(b > a for a, b in pairs), sum(b < a for a, b in pairs)
-    first, last = (
-        (sum(side) / len(pairs) for side in zip(*pairs, strict=True)) if pairs else (None, None)
-    )
+    up = sum(later > earlier for earlier, later in pairs)
+    down = sum(later < earlier for earlier, later in pairs)
+    first = sum(earlier for earlier, _ in pairs) / len(pairs) if pairs else None
+    last = sum(later for _, later in pairs) / len(pairs) if pairs else None
     return {
         "from_step": evals[0]["step"],
         "to_step": evals[-1]["step"],

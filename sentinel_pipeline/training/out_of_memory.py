@@ -1,4 +1,4 @@
-"""Out of memory while fine-tuning: seed 001's remedies, one after another, each recorded, and training goes on.
+"""Out of memory while fine-tuning: the stage 1 plan's remedies, one after another, each recorded, and training goes on.
 
 In order: a smaller micro-batch with as much more accumulation (a step keeps its samples, so full checkpoints stay good), then
 activation checkpointing, then an adapter of rank 16 (which begins anew). What was done stands in ``remedies.jsonl`` and holds for
@@ -24,7 +24,7 @@ from ..worker.jobs import TuneJob
 from ..worker.progress import Progress
 
 SMALL_RANK = 16
-"""Seed 001: "reduce LoRA rank (try r=16)"."""
+"""The stage 1 plan: "reduce LoRA rank (try r=16)"."""
 J = TypeVar("J", bound=TuneJob[Any])
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..errors import BadInput
+from ..rates import percent
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -92,7 +93,7 @@ def check_isolated(model: PreTrainedModel, first: Sequence[int], second: Sequenc
     distance = float((alone - behind).abs().max()) / spread
     if distance > TOLERANCE:
         raise BadInput(
-            f"this model lets packed documents see one another: logits differ by {distance:.1%} of their spread.",
+            f"this model lets packed documents see one another: logits differ by {percent(distance)} of their spread.",
             field="sft.packing",
             fix="Set sft.packing = false: rows are padded then.",
         )

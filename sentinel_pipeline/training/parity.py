@@ -1,4 +1,4 @@
-"""Export parity: a checkpoint's adapter, its merged model and a saved-again copy give the same logits and the same greedy answers.
+"""Export parity: a checkpoint's adapter, its merged model and a re-saved copy give the same logits and the same greedy answers.
 
 Merging an adapter adds its product to the weights in another order than adding its output, so equal here is equal up to float32
 rounding; a copy that was only saved and loaded must be equal to the bit. What this module does not do: judge answers, or compare

@@ -1,7 +1,7 @@
 """What a recipe's GRPO will do: steps, the shape of a step, and how many of each task's prompts it will have seen.
 
-Seed 002's run saw 13.5 % of its prompts; that is said here before a device is touched. What this module does not do: know which
-prompts a curriculum will leave out; its coverage is that of every prompt at random.
+The V4.1 handoff's run saw 13.5 % of its prompts; that is said here before a device is touched. What this module does not do: know
+which prompts a curriculum will leave out; its coverage is that of every prompt at random.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ..rates import percent
 from ..records.grpo_spec import GrpoSpec
 from ..records.stages import TrainingStage
 from ..rewards.coverage import Coverage, planned
@@ -91,9 +92,9 @@ def coverage_note(spec: GrpoSpec, planned_run: Mapping[str, Any]) -> str:
     """What a plan says of coverage, with the remedy where it is little."""
     share, prompts = planned_run["coverage"], planned_run["rows"]
     needed = -(-prompts // spec.prompts_per_step)
-    text = f"grpo: {spec.max_steps} steps of {spec.prompts_per_step} prompts see {share:.1%} of {prompts:,} prompts"
+    text = f"grpo: {spec.max_steps} steps of {spec.prompts_per_step} prompts see {percent(share)} of {prompts:,} prompts"
     few = (
-        f"; seed 002's run stood still at 13.5 %: {needed:,} steps would see all"
+        f"; the run of the V4.1 handoff stopped improving at 13.5 %: {needed:,} steps would see all"
         if share < FEW
         else ""
     )

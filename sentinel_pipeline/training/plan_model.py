@@ -92,7 +92,7 @@ def planned_model(recipe: Recipe, made: Path | None) -> PlannedModel | None:
             model = AutoModelForCausalLM.from_config(config)
         except ValueError as error:
             text = str(error).splitlines()[0][:200]
-            raise BadInput(f"is no causal language model: {text}", field="model.source") from error
+            raise BadInput(f"not a causal language model: {text}", field="model.source") from error
         parameters = sum(p.numel() for p in model.parameters())
         for stage in recipe.chain:
             spec = recipe.spec_of(stage.name)

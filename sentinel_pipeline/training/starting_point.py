@@ -1,8 +1,8 @@
-"""The starting point by a short probe (seed 000): which of the candidates training starts from, and why.
+"""The starting point by a short probe (the auto-critic plan): which of the candidates training starts from, and why.
 
 The candidates answer the same items in the same format. The first named is taken unless a later one passes significantly more
-of them: forty answers are few, and a lucky sample is no reason to leave the preferred model. What this module does not do: answer
-(a worker does), or gate: the base model's report judges what was chosen.
+of them: forty answers are few, and a lucky sample does not justify leaving the preferred model. What this module does not do:
+answer (a worker does), or gate: the base model's report judges what was chosen.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..bench.pairing import paired_counts
-from ..bench.report import percent, with_interval
 from ..errors import Infrastructure
 from ..gates.statistics import mcnemar_exact, wilson
+from ..rates import percent, with_interval
 from ..records import SampleScore
 from ..records.recipe import Recipe
+from ..records.report import MAX_INFRA_SHARE
 from ..store import Artifact, Home, Store
 from ..worker.jobs import AnswerJob, answer_job, read_job, write_job
 from ..worker.models import files_hash
@@ -25,8 +26,6 @@ from .gap_models import has_chat_template
 
 ALPHA = 0.05
 """Error rate of leaving the preferred candidate without cause, divided among the others."""
-MAX_INFRA_SHARE = 0.02
-"""More answers than this left open by infrastructure and nothing is chosen."""
 
 
 class Probed(NamedTuple):

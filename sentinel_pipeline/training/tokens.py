@@ -237,7 +237,7 @@ def refuse_nonsense(report: TokenReport, path: Path, max_length: int, field: str
         raise BadInput(
             f"{report.prefix_differs} of {report.rows} rows render differently in training than at inference.",
             file=path,
-            fix="Mend the chat template: what it writes for a prompt must begin what it writes for prompt and completion.",
+            fix="Correct the chat template: what it writes for a prompt must begin what it writes for prompt and completion.",
         )
     lost = report.rows - report.kept
     if lost > MAX_DROPPED * report.rows:

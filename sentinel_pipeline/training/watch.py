@@ -1,6 +1,6 @@
 """What happens between two optimizer steps: the loss is checked and written, progress told, windows held, signals heard.
 
-It decides nothing of its own: ``stopping`` says when to stop, ``checkpoints`` how weights are kept.
+It decides nothing of its own: rules (``gates.rules``) say when to stop, ``checkpoints`` how weights are kept.
 """
 
 from __future__ import annotations
@@ -14,16 +14,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import BadInput, SentinelError
+from ..gates.rules import stop_reason
+from ..gates.window_rules import step_verdicts, window_rules
 from ..records import Task
+from ..records.window import Window
 from ..worker import ranks
 from ..worker.interrupts import Interrupts
 from ..worker.jobs import TuneJob
 from ..worker.progress import Progress
 from .checkpoints import save_checkpoint
 from .freezing import Freezing
-from .step_gate import step_verdicts, why_stop
-from .stopping import Window, best_window
-from .windows import Scorer, append_window, describe, evaluate_window
+from .windows import Scorer, append_window, best_window, describe, evaluate_window
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase, TrainerCallback
@@ -50,8 +51,8 @@ class Watch:
 
     def after_step(self, step: int, total: int, control: Any) -> None:
         loss, tokens, numbers = self.trainer.take_step()
-        loss, tokens, asked = ranks.reduced(loss, tokens, self.interrupts.asked is not None)
-        if asked and self.interrupts.asked is None:
+        loss, tokens, stopping = ranks.reduced(loss, tokens, self.interrupts.asked is not None)
+        if stopping and self.interrupts.asked is None:
             self.interrupts.asked = "another process"
         numbers |= self.more_numbers(step)
         if not math.isfinite(loss):
@@ -60,7 +61,8 @@ class Watch:
                 field=f"{self.job.kind}.learning_rate",
                 fix="Lower it; the last full checkpoint and the best model are kept.",
             )
-            control.should_training_stop, control.should_save = True, False
+            control.should_training_stop = True
+            control.should_save = False
             return
         if ranks.is_main():
             with (self.job.out / self.job.curves).open("a", encoding="utf-8") as stream:
@@ -87,7 +89,7 @@ class Watch:
 
     def stopped(self) -> str | None:
         """Why a run that is found at its last checkpoint had stopped, or None to go on."""
-        return why_stop(self.windows, self.job.spec.windows)
+        return stop_reason(window_rules(self.job.spec.windows), self.windows)
 
     def hold_window(self, step: int, control: Any) -> None:
         """Every process answers, since a model in pieces needs them all; rank 0 scores, and its word counts."""
@@ -106,8 +108,8 @@ class Watch:
         if ranks.is_main():
             append_window(self.job.out / "windows.jsonl", window)
         self.progress.note(describe(window))
-        for verdict in step_verdicts(self.windows[-1:], self.job.spec.windows):
-            self.progress.note(f"gate {verdict.name}: {verdict.verdict}: {verdict.reason}")
+        for gate, decided in step_verdicts(self.windows[-1:], self.job.spec.windows).items():
+            self.progress.note(f"gate {gate}: {decided.verdict}: {decided.reason}")
         self.stopped_by = self.stopped()
         if self.stopped_by:
             self.progress.note(self.stopped_by)
@@ -124,7 +126,8 @@ class Watch:
             self.freezing.after_step(step, self.trainer.optimizer, self.progress)
         except SentinelError as error:
             self.failure = error
-            control.should_training_stop, control.should_save = True, False
+            control.should_training_stop = True
+            control.should_save = False
 
     def _write_model(self, folder: Path, weights: Any = None) -> None:
         self.trainer.save_weights(folder, weights)

@@ -1,7 +1,8 @@
 """Windows: while training, the model answers held-out tasks, and the one scorer says what they are worth.
 
 The scorer is injected; in production it is the critic's. What a window draws depends on the seed and the item alone: every window
-has the same draws, and training is left as it was. Deciding what a window means is ``stopping``'s.
+has the same draws, and training is left as it was. What a window means for the run is said by
+``gates.window_rules``.
 """
 
 from __future__ import annotations
@@ -14,13 +15,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 from ..errors import BadInput
 from ..generation.answers import Answer
 from ..generation.prompts import prompts_of
+from ..rates import percent
 from ..records import Task
 from ..records.conversation import needs
 from ..records.decoding import Decoding
+from ..records.window import Window
 from ..store import read_parquet, write_jsonl
 from ..store.files import whole_lines
 from ..worker import ranks
-from .stopping import Window
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -80,13 +82,14 @@ def evaluate_window(
             field="sft.windows.suite",
             fix="Name another one.",
         )
-    was_training, side = model.training, tokenizer.padding_side
+    was_training = model.training
+    side = tokenizer.padding_side
     model.eval()
     try:
         answers = {
-            a.id: a
+            answer.id: answer
             for batch in generate(model, tokenizer, prompts_of(tasks), decoding)
-            for a in batch
+            for answer in batch
         }
     finally:
         model.train(was_training)
@@ -97,7 +100,8 @@ def evaluate_window(
 
 def summarise(step: int, scores: Sequence[Scored], answers: Sequence[Answer]) -> Window:
     outcomes = [score.outcome for score in scores]
-    passed, infra = outcomes.count("pass"), outcomes.count("infra")
+    passed = outcomes.count("pass")
+    infra = outcomes.count("infra")
     n = len(outcomes) - infra
     syntax = [score.syntax_ok for score in scores if score.syntax_ok is not None]
     return Window(
@@ -116,10 +120,16 @@ def describe(window: Window) -> str:
     rate = (
         "nothing scored"
         if window.pass_at_1 is None
-        else f"Pass@1 {window.pass_at_1:.0%} of {window.n}"
+        else f"Pass@1 {percent(window.pass_at_1, 0)} of {window.n}"
     )
-    syntax = "" if window.syntax_rate is None else f", syntax {window.syntax_rate:.0%}"
+    syntax = "" if window.syntax_rate is None else f", syntax {percent(window.syntax_rate, 0)}"
     return f"window at step {window.step}: {rate}{syntax}, stopped by itself {window.stopped}"
+
+
+def best_window(windows: Sequence[Window]) -> Window | None:
+    """The window of the highest Pass@1, the latest among equals; None when none was scored."""
+    scored = [window for window in windows if window.pass_at_1 is not None]
+    return max(scored, key=lambda window: (window.pass_at_1 or 0.0, window.step), default=None)
 
 
 def append_window(path: Path, window: Window) -> None:

@@ -112,7 +112,7 @@ def same(token: str | None, expected: str) -> bool:
 
 
 class BadBody(ValueError):
-    """A request's body is too large or is no JSON object."""
+    """A request's body is too large or not a JSON object."""
 
 
 async def read_bytes(request: Request) -> bytes:
@@ -139,7 +139,7 @@ async def read_object(request: Request) -> dict[str, Any]:
     try:
         value = json.loads(data.decode("utf-8")) if data else {}
     except (ValueError, RecursionError) as error:
-        raise BadBody("the body is no JSON.") from error
+        raise BadBody("the body is not valid JSON.") from error
     if not isinstance(value, dict):
         raise BadBody("expected a JSON object.")
     return value

@@ -111,14 +111,14 @@ def _login(server: Server) -> Endpoint:
                 (await read_bytes(request)).decode("utf-8", "replace"), max_num_fields=10
             )
         except (BadBody, ValueError):
-            return server.page("login.html", status=400, message="That is no login.")
+            return server.page("login.html", status=400, message="That is not a login.")
         secret = await run_in_threadpool(log_in, server.desk, form.get("token", [""])[0].strip())
         if secret is None:
             server.limit.failed(address)
             return server.page(
                 "login.html",
                 status=403,
-                message="That token is not known, or its owner was shut out.",
+                message="That token is not known, or its owner was deactivated.",
             )
         response = RedirectResponse("/", 303)
         secure = request.url.scheme == "https"

@@ -1,4 +1,4 @@
-"""Cards as JSON for the page: what is long is cut, what is blind is left out. Nothing is escaped here: JSON is no HTML."""
+"""Cards as JSON for the page: what is long is cut, what is blind is left out. Nothing is escaped here: JSON is not HTML."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def cut(text: str, name: str) -> dict[str, Any]:
 
 
 def band(quality: float | None) -> str:
-    """Seed 004's colour."""
+    """The labelling request's colour."""
     if quality is None:
         return "none"
     return next(name for name, (low, high) in BANDS.items() if low <= quality < high)

@@ -61,6 +61,8 @@ def worker_error(job_file: Path) -> SentinelError:
         why = "killed, out of memory, or the disk was full"
         if free < _NO_SPACE:
             why = f"No space left on device: {free >> 10} KiB free"
-        return Infrastructure(f"the worker ended without a word ({why}): run again to resume.")
+        return Infrastructure(
+            f"the worker exited without an error message ({why}): run again to resume."
+        )
     kinds: dict[int, type[SentinelError]] = {EXIT_BAD_INPUT: BadInput, EXIT_GATE: GateRefused}
     return kinds.get(failure.exit_code, Infrastructure)(failure.message)

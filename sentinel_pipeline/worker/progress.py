@@ -53,7 +53,7 @@ class Progress:
             self._say(self._line(now, step, total, loss, numbers))
 
     def note(self, text: str) -> None:
-        """Say something that is no step: a window's result, a checkpoint, a resume."""
+        """Report something other than a step: a window's result, a checkpoint, a resume."""
         self._say(f"{self._label}: {text}")
 
     def _rates(self, now: float, step: int, total: int) -> tuple[float, float]:

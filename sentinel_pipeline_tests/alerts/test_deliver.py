@@ -76,4 +76,4 @@ def test_why_it_failed_never_holds_the_secret_url() -> None:
 
 
 def test_a_url_that_is_none_is_an_error_and_no_crash() -> None:
-    assert send("no such thing", ALERT) == "is no URL that Apprise knows"
+    assert send("no such thing", ALERT) == "not a URL that Apprise knows"

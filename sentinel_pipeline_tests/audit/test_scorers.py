@@ -13,7 +13,14 @@ import pytest
 from sentinel_pipeline.audit.canaries import read_canaries
 from sentinel_pipeline.audit.exam import Answer, Exam, Question, busy_cores, examine
 from sentinel_pipeline.audit.licence import record_licences, refusal, require_licences
-from sentinel_pipeline.audit.scorers import CRITIC, SCORERS, Material, audit
+from sentinel_pipeline.audit.scorers import (
+    CRITIC,
+    SCORERS,
+    Material,
+    audit,
+    present_version,
+    unlicensed,
+)
 from sentinel_pipeline.critic.credentials import find_credentials
 from sentinel_pipeline.errors import BadInput, GateRefused
 from sentinel_pipeline.store import Ledger
@@ -119,10 +126,10 @@ def test_the_scorers_of_this_package_hold_their_licence(tmp_path: Path) -> None:
     assert {one.name: one.refusal for one in marks} == dict.fromkeys([*SCORERS, "rewards"])
     assert next(one for one in marks if one.name == CRITIC).n_bad >= 150
     ledger = Ledger(tmp_path / "ledger.sqlite")
-    version = marks[0].version
-    assert "never audited" in str(refusal(ledger, SCORERS, version))
+    assert [one.version for one in marks[:-1]] == [present_version(name) for name in SCORERS]
+    assert "never audited" in str(unlicensed(ledger))
     record_licences(ledger, marks, exam="e", recipe="r", run_id="1")
-    require_licences(ledger, SCORERS, version)
+    assert unlicensed(ledger) is None
     with pytest.raises(GateRefused, match="v-other was never audited"):
         require_licences(ledger, SCORERS, "v-other")
 
@@ -142,7 +149,7 @@ def test_no_canary_file_holds_what_looks_like_a_credential() -> None:
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("{", "1: is no JSON"),
+        ("{", "1: invalid JSON"),
         ('{"id": "a"}', "1: is no canary"),
         (
             '{"id": "a", "prompt": "p", "completion": "c", "label": "no_secrets", "reasons": ["x"]}',

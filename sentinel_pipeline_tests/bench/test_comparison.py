@@ -64,7 +64,7 @@ def test_seed_003s_improvement_is_void_in_spite_of_its_p(seed: int) -> None:
     assert found["mcnemar_p"] == pytest.approx(6.144e-15, rel=1e-3)
     assert (found["verdict"], found["void"]) == ("void", True)
     assert any(
-        reason.startswith("length explains it: +18.3% as measured, +0.0%")
+        reason.startswith("length explains it: +18.3 % as measured, +0.0 %")
         for reason in found["artifacts"]
     )
 
@@ -249,7 +249,7 @@ def test_a_report_has_lm_evals_keys_and_its_samples_beside_it(home: Home) -> Non
         ("3", "infra"),
     ]
     assert (
-        open_source("mini:sft", home).suites == ours.suites
+        open_source("mini/sft", home).suites == ours.suites
         if "mini" in home.recipe_names()
         else True
     )
@@ -278,7 +278,7 @@ def test_samples_of_other_tools_are_read(home: Home, tmp_path: Path) -> None:
         ([{"outcome": "pass"}], "field 'task_id': is missing"),
         (
             [{"task_id": "a", "outcome": "pass"}, {"task_id": "a", "outcome": "fail"}],
-            "'a' stands twice",
+            "'a' has two answers",
         ),
     ],
 )

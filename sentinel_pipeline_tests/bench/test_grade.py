@@ -123,11 +123,11 @@ NO_ROWS: list[tuple[Any, str, str]] = [
     (row("", deep=json.loads("[" * 99 + "]" * 99)), "", ""),
     (row("", deep=json.loads("[" * 100 + "]" * 100)), "", "is nested deeper than 100"),
     ('{"task_id": "HumanEval/900", "deep": ' + "[" * 990 + "]" * 990 + "}", "", "is"),
-    ('{"task_id": "HumanEval/900", "deep": ' + "[" * 99999 + "]" * 99999 + "}", "", "is no JSON"),
-    ("{" + "9" * 9999, "", "is no JSON"),
-    ('{"task_id": ' + "9" * 9999 + "}", "", "is no JSON"),
+    ('{"task_id": "HumanEval/900", "deep": ' + "[" * 99999 + "]" * 99999 + "}", "", "invalid JSON"),
+    ("{" + "9" * 9999, "", "invalid JSON"),
+    ('{"task_id": ' + "9" * 9999 + "}", "", "invalid JSON"),
     ("[]", "", "expected a JSON object, got list"),
-    ("passed", "", "is no JSON"),
+    ("passed", "", "invalid JSON"),
 ]
 
 

@@ -93,7 +93,7 @@ def test_sanitized_mbpp_is_read_as_the_array_that_it_is(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="expected a JSON object, got int"):
         load_problems(str(path))
     path.write_text("[}")
-    with pytest.raises(BadInput, match="is no JSON"):
+    with pytest.raises(BadInput, match="invalid JSON"):
         load_problems(str(path))
 
 
@@ -119,11 +119,11 @@ BAD: list[tuple[list[Any], str, int | None]] = [
         "field 'test': has no tests; fields here: question.*Expected a problem file of",
         2,
     ),
-    ([HUMANEVAL, HUMANEVAL], "field 'task_id': 'HumanEval/900' stands twice. Make ids unique", 2),
-    ([MBPP, MBPP | {"task_id": "904"}], "field 'task_id': '904' stands twice", 2),
-    ([HUMANEVAL, "{nope"], "is no JSON", 2),
+    ([HUMANEVAL, HUMANEVAL], "field 'task_id': duplicate id 'HumanEval/900'. Make ids unique", 2),
+    ([MBPP, MBPP | {"task_id": "904"}], "field 'task_id': duplicate id '904'", 2),
+    ([HUMANEVAL, "{nope"], "invalid JSON", 2),
     ([HUMANEVAL, "[1]"], "expected a JSON object, got list", 2),
-    ([HUMANEVAL | {"test": "def check("}], "field 'test': is no Python", 1),
+    ([HUMANEVAL | {"test": "def check("}], "field 'test': invalid Python", 1),
     (
         [HUMANEVAL | {"task_id": None}],
         "field 'task_id': expected a number or printable text, got None",
@@ -155,7 +155,7 @@ BAD: list[tuple[list[Any], str, int | None]] = [
     ),
     ([PLUS | {"atol": "tiny"}], "field 'atol': expected a number from 0 to 1, got 'tiny'", 1),
     ([PLUS | {"atol": float("inf")}], "field 'atol': expected a number from 0 to 1, got inf", 1),
-    ([PLUS | {"canonical_solution": "return ("}], "field 'canonical_solution': is no Python", 1),
+    ([PLUS | {"canonical_solution": "return ("}], "field 'canonical_solution': invalid Python", 1),
     (
         [MBPP_PLUS | {"task_id": "Mbpp/252", "base_input": [["no number"]]}],
         "field 'base_input': complex",

@@ -95,7 +95,7 @@ def test_killed_in_the_middle_it_goes_on_and_ends_as_if_it_had_not_been(
     files: tuple[Path, Path], tmp_path: Path
 ) -> None:
     code, whole, _ = finish(start(files, "--out", str(tmp_path / "whole.jsonl")))
-    assert (code, whole["resumed"], whole["pass@1"]["value"]) == (0, 0, 0.5)
+    assert (code, whole["resumed"], whole["pass_at"]["1"]) == (0, 0, 0.5)
     out, part = tmp_path / "killed.jsonl", tmp_path / ".killed.jsonl.part"
     process = start(files, "--out", str(out))
     wait_for_rows(part, 5)
@@ -112,7 +112,7 @@ def test_killed_in_the_middle_it_goes_on_and_ends_as_if_it_had_not_been(
     assert json.loads(out.read_text().splitlines()[0])["cpu_seconds"] == 123456.0, (
         "the first row was graded again"
     )
-    same = ("samples", "pass@1", "interval", "codes", "trust", "infra", "missing", "repeated")
+    same = ("n_samples", "pass_at", "interval", "codes", "trust", "infra", "missing", "repeated")
     assert {name: report[name] for name in same} == {name: whole[name] for name in same}
     assert sorted(path.name for path in tmp_path.iterdir() if "killed" in path.name) == [
         "killed.jsonl"
@@ -138,7 +138,7 @@ def test_other_samples_or_limits_do_not_go_on_from_foreign_rows(
         key.write_bytes(kept[1])
         change()
         code, report, _ = finish(start(files))
-        assert (code, report["resumed"], report["samples"]) == (0, 0, 3)
+        assert (code, report["resumed"], report["n_samples"]) == (0, 0, 3)
 
 
 def test_two_at_once_on_one_file_are_one_too_many(files: tuple[Path, Path], tmp_path: Path) -> None:

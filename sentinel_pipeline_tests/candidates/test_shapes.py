@@ -224,19 +224,19 @@ BAD: list[tuple[Any, str]] = [
     ),
     (
         {"conversations": [{"from": "alien", "value": "x"}]},
-        "field: conversations[0].from: 'alien' is no known speaker",
+        "field: conversations[0].from: unknown speaker 'alien'",
     ),
     ({"conversations": [["human", "x"]]}, "field: conversations[0]: expected an object, got list"),
     ({"conversations": {}}, "field: conversations: expected a non-empty list, got dict"),
     ({"instruction": "x", "output": ["y"]}, "field: field 'output': expected text, got list."),
     (MBPP | {"test_list": []}, "field: field 'test_list': expected a non-empty list of text"),
-    (MBPP | {"test_list": ["assert total(1"]}, "field: field 'test_list': is no Python"),
+    (MBPP | {"test_list": ["assert total(1"]}, "field: field 'test_list': invalid Python"),
     (
         MBPP | {"test_list": ["assert 1 == 1"]},
         "field: field 'test_list': the asserts call no function",
     ),
     (MBPP | {"code": None}, "shape: no known shape"),
-    (SHAPES["messages"] | {"tests": "assert ("}, "field: field 'tests': is no Python"),
+    (SHAPES["messages"] | {"tests": "assert ("}, "field: field 'tests': invalid Python"),
     (SHAPES["messages"] | {"tests": 5}, "field: field 'tests': expected text, got int."),
     (
         SHAPES["messages"] | {"verifier": {"kind": "oracle"}},

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sentinel_pipeline.audit.licence import GATE
-from sentinel_pipeline.audit.scorers import SCORERS
+from sentinel_pipeline.audit.scorers import SCORERS, present_version
 from sentinel_pipeline.bench.report import report_to_json
 from sentinel_pipeline.critic.version import scorer_version
 from sentinel_pipeline.gates.statistics import wilson
@@ -106,8 +106,8 @@ def report_json(suite: str, stage: str, model_hash: str, passed: int, n: int) ->
 
 def license_scorers(home: Home) -> None:
     """Every scorer holds a licence at its present version."""
-    version = scorer_version()
     for name in SCORERS:
+        version = present_version(name)
         verdict = GateVerdict(
             name=GATE, subject=name, subject_hash=f"{name}@{version}", verdict="pass", measured=1.0, threshold=1.0, n=9,
             interval=None, reason="licensed", scorer_version=version, policy_hash="exam",

@@ -20,7 +20,7 @@ from .material import add_checkpoint, add_probe, license_scorers, report_json, w
 
 @pytest.fixture
 def ready(home: Home, small_model: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
-    """``tiny:sft`` without a probe, licensed scorers, the switch open."""
+    """``tiny/sft`` without a probe, licensed scorers, the switch open."""
     monkeypatch.setenv(SWITCH, "0")
     add_checkpoint(home, "tiny", "sft", small_model)
     license_scorers(home)
@@ -28,7 +28,7 @@ def ready(home: Home, small_model: Path, monkeypatch: pytest.MonkeyPatch) -> Hom
 
 
 def state(home: Home) -> tuple[str, str]:
-    return probe(home, home.recipe("tiny"), "sft", find_target(home, "tiny:sft"))[:2]
+    return probe(home, home.recipe("tiny"), "sft", find_target(home, "tiny/sft"))[:2]
 
 
 def test_a_probe_that_nobody_took_is_missing_and_says_how_to_take_it(ready: Home) -> None:
@@ -68,7 +68,7 @@ def test_without_licensed_scorers_a_perfect_probe_proves_nothing(
 
 def test_a_report_of_bench_counts_and_the_newest_decides(ready: Home) -> None:
     add_probe(ready, "tiny", "sft", 40)
-    target = find_target(ready, "tiny:sft")
+    target = find_target(ready, "tiny/sft")
     with Store(ready, "bench", "later", "later").writing(
         target.slug, recipe_hash="-", seed=1
     ) as out:
@@ -82,33 +82,33 @@ def test_a_report_of_bench_counts_and_the_newest_decides(ready: Home) -> None:
 def test_a_new_checkpoint_has_no_probe_until_it_takes_its_own(ready: Home, tmp_path: Path) -> None:
     add_probe(ready, "tiny", "sft", 40)
     models = Models(ready, None, experimental=False)
-    first = models.open("tiny:sft")
+    first = models.open("tiny/sft")
     add_checkpoint(ready, "tiny", "sft", write_model(tmp_path / "other", seed=9), run_id="run-2")
     with pytest.raises(GateRefused, match="has not been taken"):
-        models.open("tiny:sft")
+        models.open("tiny/sft")
     add_probe(ready, "tiny", "sft", 40, run_id="run-2")
-    assert models.open("tiny:sft").session is not first.session
+    assert models.open("tiny/sft").session is not first.session
 
 
 def test_experimental_opens_what_was_named_and_says_why(ready: Home) -> None:
-    assert Models(ready, None, experimental=False).look("tiny:sft").open is False
-    opened = Models(ready, ("tiny",), experimental=True).open("tiny:sft")
+    assert Models(ready, None, experimental=False).look("tiny/sft").open is False
+    opened = Models(ready, ("tiny",), experimental=True).open("tiny/sft")
     assert opened.clearance.experimental and "has not been taken" in opened.clearance.reasons[0]
 
 
 def test_the_guard_is_asked_again_and_memory_goes_back_while_somebody_trains(ready: Home) -> None:
     add_probe(ready, "tiny", "sft", 40)
     models = Models(ready, None, experimental=False)
-    session = models.open("tiny:sft").session
-    assert models.open("tiny:sft").session is session
+    session = models.open("tiny/sft").session
+    assert models.open("tiny/sft").session is session
     with device_lock(ready.device_lock):
         with pytest.raises(GateRefused, match="the device is in use by process"):
-            models.open("tiny:sft")
+            models.open("tiny/sft")
         assert models._sessions == {}
-    assert models.open("tiny:sft").session is not session
+    assert models.open("tiny/sft").session is not session
 
 
-@pytest.mark.parametrize("name", ["nosuch", "tiny:dpo", "tiny:../../etc", "../tiny", ""])
+@pytest.mark.parametrize("name", ["nosuch", "tiny/dpo", "tiny:../../etc", "../tiny", ""])
 def test_unknown_names_are_bad_input(ready: Home, name: str) -> None:
     with pytest.raises(BadInput):
         Models(ready, (name,), experimental=False)

@@ -215,15 +215,14 @@ def test_an_own_suite_is_found_by_its_path_or_by_data_and_is_audited_first(
 
 WRONG = [
     (("--suite", "smoke", "--k", "2"), "pass@2 needs 2 samples of each item, not 1"),
-    (("--suite", "smoke", "--k", "0"), "'0' is no list of numbers"),
+    (("--suite", "smoke", "--k", "0"), "invalid list of numbers '0'"),
     (("--suite", "smoke", "--samples", "2"), "greedy samples are all the same"),
     (("--suite", "smokey"), "unknown suite 'smokey'. Did you mean 'smoke'?"),
-    (("--suite", "smoke", "--suite", "smoke"), "is there twice"),
+    (("--suite", "smoke", "--suite", "smoke"), "duplicate suite"),
     (
         ("--suite", "smoke", "--suite", "diffs", "--data", "x.jsonl"),
-        "is for no suite that is asked",
+        "belongs to none of the suites",
     ),
-    (("--suite", "smoke", "--prompt-format", "prose"), "One of: chat, cue, raw"),
     (("--suite", "smoke", "--rescore"), "8 items of smoke were never answered by m"),
     (("--suite", "heldout"), "the held-out suite is part of a recipe's task bank"),
 ]
@@ -236,6 +235,20 @@ def test_mistakes_are_bad_input_and_ask_nothing(
     with serving(knows) as served:
         code, _, said = bench("m", "--base-url", served.url, *arguments)
     assert code == 2 and message in said and served.asked == []
+
+
+def test_a_choice_that_does_not_exist_is_answered_with_those_that_do(home: Home) -> None:
+    done = CliRunner().invoke(app, ["bench", "m", "--suite", "smoke", "--prompt-format", "prose"])
+    text = " ".join(done.stderr.replace("│", " ").split())
+    assert done.exit_code == 2 and "'chat', 'cue', 'raw'" in text
+
+
+def test_the_address_of_a_server_names_server_and_model(home: Home) -> None:
+    with serving(knows) as served:
+        code, data, _ = bench(f"{served.url}#m", "--suite", "format_probe", "--limit", "1")
+        assert (code, data["model"], data["engine"]) == (0, "m", "server")
+        code, _, message = bench(served.url, "--suite", "format_probe")
+    assert code == 2 and f"Add its name: {served.url}#MODEL" in message
 
 
 def test_a_stage_that_was_never_made_and_a_folder_without_a_model_are_named(

@@ -70,7 +70,7 @@ def test_alerts_without_a_channel_warn_and_with_one_do_not(
     monkeypatch.delenv("SENTINEL_ALERTS", raising=False)
     assert "sentinel alert test" in found(home)["alerts"].fix
     monkeypatch.setenv("SENTINEL_ALERTS", "json://localhost")
-    assert found(home)["alerts"].found == "told by team"
+    assert found(home)["alerts"].found == "sent by team"
 
 
 def test_json_is_one_object_with_every_check(home: Home) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import dagster as dg
 import pytest
@@ -10,6 +11,7 @@ from typer.testing import CliRunner
 
 from sentinel_pipeline.cli import app
 from sentinel_pipeline.errors import BadInput, GateRefused
+from sentinel_pipeline.records import VerdictKey
 from sentinel_pipeline.records.recipe import section_hash
 from sentinel_pipeline.store import Artifact, Home, Ledger, Store
 
@@ -54,15 +56,16 @@ def test_a_signature_holds_for_this_proof_and_this_policy_and_dagster_knows_it(
     (entry,) = Ledger(home.ledger).entries(recipe="tiny-gap")
     assert entry.verdict.reason == "approved by Ana Lima on 1 sampled conversations: real"
     assert entry.recorded_at.startswith("20")
-    asked = {"subject": "s", "scorer_version": entry.verdict.scorer_version}
-    policy = section_hash(home.recipe("tiny-gap").gap_proof)[:16]
-    Ledger(home.ledger).require(
-        "gap_sign_off", subject_hash=proof.hash, policy_hash=policy, **asked
+    key = VerdictKey(
+        name="gap_sign_off",
+        subject="s",
+        subject_hash=proof.hash,
+        scorer_version=entry.verdict.scorer_version,
+        policy_hash=section_hash(home.recipe("tiny-gap").gap_proof)[:16],
     )
+    Ledger(home.ledger).require(key)
     with pytest.raises(GateRefused, match="no verdict"):
-        Ledger(home.ledger).require(
-            "gap_sign_off", subject_hash="rebuilt", policy_hash=policy, **asked
-        )
+        Ledger(home.ledger).require(replace(key, subject_hash="rebuilt"))
     key = dg.AssetCheckKey(dg.AssetKey("gap_proof"), "gap_sign_off")
     records = dg.DagsterInstance.get().event_log_storage.get_asset_check_execution_history(
         key, limit=1

@@ -96,7 +96,7 @@ def test_another_scorer_labels_anew(
 ) -> None:
     list(label(ROWS[:3], cache=cache))
     graded.clear()
-    monkeypatch.setattr(labels_module, "scorer_version", lambda: "v-other")
+    monkeypatch.setattr(labels_module, "label_version", lambda: "v-other")
     assert {one.scorer_version for one in label(ROWS[:3], cache=cache)} == {"v-other"} and len(
         graded
     ) == 3

@@ -11,10 +11,11 @@ import pytest
 from sentinel_pipeline.critic import score as score_module
 from sentinel_pipeline.critic.entrypoint import called_name
 from sentinel_pipeline.critic.labels import accepted, label
-from sentinel_pipeline.critic.reading import compose, guess_language
+from sentinel_pipeline.critic.reading import guess_language
 from sentinel_pipeline.critic.repair import repair_traces
 from sentinel_pipeline.critic.score import Scorable, score
-from sentinel_pipeline.critic.version import scorer_version, version_of
+from sentinel_pipeline.critic.scorers.python_tests import compose
+from sentinel_pipeline.critic.version import label_version, version_of
 from sentinel_pipeline.records import (
     Candidate,
     CriticLabels,
@@ -168,7 +169,7 @@ def test_a_verified_row_is_accepted_with_all_reasons() -> None:
     labels = _label(GOOD)
     assert labels.accepted == (True, "verified")
     assert [one.value for one in labels[1:7]] == [True] * 6
-    assert labels.scorer_version == scorer_version()
+    assert labels.scorer_version == label_version()
 
 
 def test_fenced_code_with_prose_is_kept_unless_only_code_was_asked() -> None:
@@ -262,7 +263,7 @@ def test_the_version_follows_meaning_not_comments(tmp_path: Path) -> None:
 
     def version(source: str) -> str:
         module.write_text(source)
-        return version_of([module], tmp_path)
+        return version_of(["a"], tmp_path)
 
     first = version('"""A."""\nx = 1\n')
     assert version('"""B, told better."""\n\n# why\nx = 1\n"""Field."""\n') == first
@@ -272,10 +273,11 @@ def test_the_version_follows_meaning_not_comments(tmp_path: Path) -> None:
 def test_the_version_counts_the_judge_s_javascript(tmp_path: Path) -> None:
     """The sandbox's scripts decide verdicts as its modules do."""
     module = tmp_path / "a.js"
+    (tmp_path / "a.py").write_text("run = 'a.js'\n")
     versions = set()
     for source in ("x = 1;", "x = 2;"):
         module.write_text(source)
-        versions.add(version_of([module], tmp_path))
+        versions.add(version_of(["a"], tmp_path))
     assert len(versions) == 2
 
 

@@ -7,9 +7,9 @@ import pytest
 
 from sentinel_pipeline.audit.exam import Answer, Exam, Question, examine
 from sentinel_pipeline.audit.licence import record_licences
-from sentinel_pipeline.audit.scorers import SCORERS
+from sentinel_pipeline.audit.scorers import SCORERS, present_version
 from sentinel_pipeline.definitions import defs
-from sentinel_pipeline.defs.stage import RECIPES, current_scorer_version, unlicensed
+from sentinel_pipeline.defs.stage import RECIPES, unlicensed
 from sentinel_pipeline.store import Home, Ledger
 
 QUESTIONS = (Question("g", "suite", True), Question("b", "canaries", False, ("bad",)))
@@ -18,7 +18,7 @@ QUESTIONS = (Question("g", "suite", True), Question("b", "canaries", False, ("ba
 def _license(home: Home, *, but: str | None = None) -> None:
     for name in SCORERS:
         said = [Answer(True, ()), Answer(name == but, ("bad",))]
-        exam = Exam(name, current_scorer_version(), QUESTIONS, lambda items, said=said: said)
+        exam = Exam(name, present_version(name), QUESTIONS, lambda items, said=said: said)
         record_licences(Ledger(home.ledger), [examine(exam)], exam="e", recipe="tiny", run_id="1")
 
 

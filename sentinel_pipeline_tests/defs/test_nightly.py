@@ -207,7 +207,7 @@ def test_the_digest_compares_with_the_loop_before_item_by_item(home: Home) -> No
     assert len(digest.needs) == 4
     assert digest.needs[0] == "the machine slept"
     assert digest.needs[1].startswith("tiny: pass_at_1 inconclusive.")
-    assert "sft_report got worse on heldout: -20.0% [" in digest.needs[2]
+    assert "sft_report got worse on heldout: -20.0 % [" in digest.needs[2]
     assert digest.needs[3] == "other: did not run, an earlier run was still going on."
     page = digest_markdown(digest)
     assert "| tiny | r2 | done | 0.10 | 0.50 | 1.20 USD |" in page

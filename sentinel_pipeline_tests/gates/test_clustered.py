@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from sentinel_pipeline.bench.pairing import paired_counts
 from sentinel_pipeline.bench.report import build_report, report_from_json, report_to_json
-from sentinel_pipeline.gates import decide, mcnemar_exact, newcombe_paired, wilson
+from sentinel_pipeline.gates import decide, mcnemar_exact, measure_report, newcombe_paired, wilson
 from sentinel_pipeline.gates.clustered import (
     TaskPair,
     mean_difference,
@@ -126,9 +126,7 @@ def verdict(
     )
     report = report_from_json(report_to_json(report))
     paired = paired_counts(first, second, policy.metric) if policy.against else None
-    found = decide(
-        "g", policy, report, subject="s", subject_hash="h", paired=paired, items=len(second)
-    )
+    found = decide(policy, measure_report(policy, report, paired=paired, items=len(second)))
     return found.verdict, found.n, found.reason
 
 

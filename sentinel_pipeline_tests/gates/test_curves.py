@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sentinel_pipeline.gates.curves import first_stop, unseen, watch
+from sentinel_pipeline.gates.curve_rules import curve_rules, first_stop, unseen
+from sentinel_pipeline.gates.rules import findings
 from sentinel_pipeline.records.grpo_spec import WatchRule
 from sentinel_pipeline.records.recipe import load_recipe
 
@@ -16,7 +17,8 @@ from ..conftest import ROOT
 
 GRPO = load_recipe(ROOT / "data" / "recipes" / "tucano-0.5b-v4.1.toml").grpo
 assert GRPO is not None
-RULES = GRPO.watch
+WATCH = GRPO.watch
+RULES = curve_rules(WATCH)
 Curves = dict[str, list[tuple[int, float]]]
 
 
@@ -56,12 +58,12 @@ def v41() -> Curves:
 
 
 def named(curves: Curves) -> dict[str, str]:
-    return {found.rule: found.action for found in watch(RULES, curves)}
+    return {found.rule: found.action for found in findings(RULES, curves)}
 
 
 def test_v4s_plateau_is_seen() -> None:
     """As the recipe's rules say it: the best is from step 130, and at step 200 nothing came of 70 more."""
-    found = {one.rule: one for one in watch(RULES, v4())}
+    found = {one.rule: one for one in findings(RULES, v4())}
     plateau = found["plateau"]
     assert plateau.action == "stop" and plateau.saw == pytest.approx(0.476, abs=0.006)
     assert (
@@ -122,19 +124,19 @@ def test_a_reward_that_rises_while_the_task_falls_stops_the_run() -> None:
     assert named({"reward": up, "eval/pass_at_1": up}) == {}
     assert named({"reward": down, "eval/pass_at_1": down}) == {}
     assert named({"reward": up}) == {}, "without the other metric nothing can be said"
-    assert "reward_hacking" in unseen(RULES, {"reward": up})
+    assert "reward_hacking" in unseen(WATCH, {"reward": up})
 
 
 def test_rules_without_a_curve_are_named() -> None:
-    assert unseen(RULES, {}) == [rule.name for rule in RULES]
-    assert unseen(RULES, v41()) == []
+    assert unseen(WATCH, {}) == [rule.name for rule in WATCH]
+    assert unseen(WATCH, v41()) == []
 
 
 @given(
     st.lists(st.tuples(st.integers(0, 700), st.floats(width=32)), max_size=30),
-    st.sampled_from(RULES),
+    st.sampled_from(WATCH),
 )
 def test_no_curve_breaks_a_rule(points: list[tuple[int, float]], rule: WatchRule) -> None:
     curve = sorted(points, key=lambda point: point[0])
-    for found in watch([rule], {rule.metric: curve, rule.against or "x": curve}):
+    for found in findings(curve_rules([rule]), {rule.metric: curve, rule.against or "x": curve}):
         assert found.reason.startswith(f"{rule.name}: ") and found.action in ("stop", "warn")

@@ -9,29 +9,36 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sentinel_pipeline.errors import GateRefused
-from sentinel_pipeline.gates.decisions import Evidence, evaluate, point_hash
+from sentinel_pipeline.gates import Measured, policy_hash
+from sentinel_pipeline.gates.decisions import NEXT_STEP, decide_report, evaluate
 from sentinel_pipeline.gates.statistics import wilson
-from sentinel_pipeline.records.decision_spec import Decision, DecisionPoint, DecisionRule
+from sentinel_pipeline.records import VerdictKey
+from sentinel_pipeline.records.decision_spec import (
+    Condition,
+    Decision,
+    DecisionPoint,
+    DecisionRule,
+)
 from sentinel_pipeline.store import Ledger
 
 AFTER_SFT = DecisionPoint(
     stage="sft",
     rules=(
-        DecisionRule(action="investigate", why="look at the data", below=0.40),
-        DecisionRule(action="continue", why="on to DPO", above=0.60),
+        DecisionRule(action="investigate", why="look at the data", when=(Condition(below=0.40),)),
+        DecisionRule(action="continue", why="on to DPO", when=(Condition(above=0.60),)),
         DecisionRule(action="continue", why="questionable"),
     ),
 )
 
 
-def rate(passed: int, n: int = 300) -> dict[str, Evidence]:
-    return {
-        "pass_at_1": Evidence(passed / n, wilson(passed, n), n) if n else Evidence(None, None, 0)
-    }
+def rate(passed: int, n: int = 300) -> dict[str, Measured]:
+    value = passed / n if n else None
+    interval = wilson(passed, n) if n else None
+    return {"pass_at_1": Measured(metric="pass_at_1", value=value, interval=interval, n=n)}
 
 
 def decide(passed: int, n: int = 300, point: DecisionPoint = AFTER_SFT) -> Decision:
-    return evaluate(point, rate(passed, n), subject_hash="h", scorer_version="v")
+    return decide_report(point, rate(passed, n), subject_hash="h", scorer_version="v")
 
 
 @pytest.mark.parametrize(
@@ -63,7 +70,8 @@ def test_nothing_scored_is_to_be_investigated_whatever_the_rules_say() -> None:
 
 def test_where_no_rule_holds_nobody_goes_on() -> None:
     point = DecisionPoint(
-        stage="sft", rules=(DecisionRule(action="complete", why="done", above=0.85),)
+        stage="sft",
+        rules=(DecisionRule(action="complete", why="done", when=(Condition(above=0.85),)),),
     )
     assert decide(200, point=point).action == "investigate"
 
@@ -77,10 +85,13 @@ def test_more_passes_never_turn_going_on_into_an_investigation(passed: int, n: i
 
 def follow(ledger: Ledger, point: DecisionPoint = AFTER_SFT, scorer: str = "v") -> Decision:
     return ledger.follow(
-        subject="tiny/sft_report",
-        subject_hash="h",
-        scorer_version=scorer,
-        point_hash=point_hash(point),
+        VerdictKey(
+            name=NEXT_STEP,
+            subject="tiny/sft_report",
+            subject_hash="h",
+            scorer_version=scorer,
+            policy_hash=policy_hash(point),
+        )
     )
 
 
@@ -98,3 +109,40 @@ def test_the_ledger_keeps_the_trail_and_refuses_what_was_not_decided_for(tmp_pat
         follow(ledger, scorer="w")
     with pytest.raises(GateRefused, match="stale"):
         follow(ledger, DecisionPoint(stage="sft", rules=AFTER_SFT.rules[:2]))
+
+
+FIRST_NEXT = DecisionRule(
+    action="next_recipe", why="larger", name="A", recipe="a", when=(Condition(at_least=0.60),)
+)
+THEN_NEXT = DecisionRule(
+    action="next_recipe", why="again", name="B", recipe="b", when=(Condition(below=0.90),)
+)
+
+
+@given(st.integers(0, 300))
+def test_an_open_rule_is_passed_over_inside_a_run_and_waited_for_after_it(passed: int) -> None:
+    rules = (FIRST_NEXT, THEN_NEXT)
+    over_report = evaluate(DecisionPoint(stage="grpo", rules=rules), rate(passed))
+    over_curves = evaluate(
+        DecisionPoint(stage="grpo", evidence="curves", rules=rules), rate(passed)
+    )
+    low, high, _ = wilson(passed, 300)
+    if low >= 0.60:
+        assert over_report.rule == over_curves.rule == FIRST_NEXT
+    elif high < 0.60:
+        assert over_report.rule == over_curves.rule == THEN_NEXT
+    else:
+        assert over_report.rule == THEN_NEXT
+        assert (over_curves.verdict, over_curves.rule) == ("ambiguous", None)
+        assert "pass_at_1 is" in str(over_curves.would_decide)
+
+
+def test_every_condition_of_a_rule_must_hold() -> None:
+    between = DecisionRule(
+        action="complete", why="between", when=(Condition(above=0.2), Condition(below=0.8))
+    )
+    point = DecisionPoint(stage="sft", rules=(between,))
+    assert decide(150, point=point).action == "complete"
+    assert "above 20% and below 80%" in decide(150, point=point).reason
+    assert decide(290, point=point).action == "investigate"
+    assert decide(10, point=point).action == "investigate"

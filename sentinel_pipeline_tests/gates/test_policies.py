@@ -10,9 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sentinel_pipeline.bench.report import build_report, report_from_json, report_to_json
-from sentinel_pipeline.gates import Paired, decide, policy_hash, wilson
-from sentinel_pipeline.records import BenchmarkReport, SampleScore
+from sentinel_pipeline.gates import Paired, decide, measure_report, policy_hash, wilson
+from sentinel_pipeline.gates.measured import measure_rate, measure_window
+from sentinel_pipeline.records import BenchmarkReport, SampleScore, VerdictKey
 from sentinel_pipeline.records.gate_spec import GatePolicy
+from sentinel_pipeline.records.window import Window
 
 POLICY = GatePolicy(metric="pass_at_1", threshold=0.40)
 
@@ -38,7 +40,7 @@ def report(passed: int, failed: int, infra: int = 0) -> BenchmarkReport:
 
 
 def verdict(policy: GatePolicy, of: BenchmarkReport) -> tuple[str, str]:
-    decided = decide("gate", policy, of, subject="tiny/sft_report", subject_hash="abc")
+    decided = decide(policy, measure_report(policy, of))
     return decided.verdict, decided.reason
 
 
@@ -114,21 +116,21 @@ def test_the_syntax_rate_leaves_out_items_without_syntax() -> None:
 
 
 PAIRED = GatePolicy(metric="pass_at_1", threshold=0.0, against="base")
+KEY = VerdictKey(
+    name="gain",
+    subject="t",
+    subject_hash="h",
+    scorer_version="s1",
+    policy_hash=policy_hash(PAIRED),
+    against_hash="base1",
+)
 
 
 def paired(gained: int, lost: int, n: int = 300, **more: object) -> tuple[str, str]:
-    counts = Paired(
-        both=60, gained=gained, lost=lost, neither=n - 60 - gained - lost, against_hash="base1"
-    )
-    decided = decide(
-        "gain",
-        PAIRED,
-        report(150, 150),
-        subject="t",
-        subject_hash="h",
-        paired=counts._replace(**more),  # type: ignore[arg-type]
-    )
-    assert decided.against_hash == "base1"
+    counts = Paired(both=60, gained=gained, lost=lost, neither=n - 60 - gained - lost)
+    pair = counts._replace(**more)  # type: ignore[arg-type]
+    decided = decide(PAIRED, measure_report(PAIRED, report(150, 150), paired=pair))
+    assert KEY.verdict(decided).against_hash == "base1"
     return decided.verdict, decided.reason
 
 
@@ -151,8 +153,7 @@ def test_a_margin_allows_a_small_loss_and_no_more() -> None:
     for lost, expected in ((4, "pass"), (60, "fail")):
         counts = Paired(200, 2, lost, 300 - 202 - lost)
         assert (
-            decide("m", margin, report(1, 1), subject="t", subject_hash="h", paired=counts).verdict
-            == expected
+            decide(margin, measure_report(margin, report(1, 1), paired=counts)).verdict == expected
         )
 
 
@@ -161,19 +162,19 @@ def test_an_artifact_voids_a_gain_of_any_significance() -> None:
 
 
 def test_a_paired_gate_without_the_other_report_is_no_pass() -> None:
-    decided = decide("gain", PAIRED, report(300, 0), subject="t", subject_hash="h")
+    decided = decide(PAIRED, measure_report(PAIRED, report(300, 0)))
     assert (decided.verdict, decided.n) == ("inconclusive", 0)
     assert "no report of base to compare with: no evidence is not a pass" in decided.reason
 
 
 def test_unanswered_items_and_an_old_scorer_void_a_perfect_report() -> None:
     perfect = report(300, 0)
-    short = decide("g", POLICY, perfect, subject="t", subject_hash="h", items=301)
+    short = decide(POLICY, measure_report(POLICY, perfect, items=301))
     assert (short.verdict, short.reason[:44]) == (
         "inconclusive",
         "void: 300 of 301 items were answered; a gate",
     )
-    old = decide("g", POLICY, perfect, subject="t", subject_hash="h", scorer_now="s2")
+    old = decide(POLICY, measure_report(POLICY, perfect, scorer_now="s2"))
     assert (
         old.verdict == "inconclusive" and "stale: scored by s1, the scorer is now s2" in old.reason
     )
@@ -185,3 +186,31 @@ def test_one_lucky_item_promotes_nothing() -> None:
     decided, reason = verdict(lucky, report(1, 0))
     assert decided == "inconclusive"
     assert "luck alone does as well in 20% of cases: too few items" in reason
+
+
+@given(st.integers(1, 300), st.integers(0, 300), st.sampled_from(["at_least", "at_most"]))
+def test_what_is_void_decides_nothing_whatever_its_numbers(
+    n: int, passed: int, direction: str
+) -> None:
+    policy = replace(POLICY, direction=direction)
+    passed = min(passed, n)
+    measured = replace(measure_rate(policy, passed, n), void="void: told beforehand")
+    decided = decide(policy, measured)
+    assert (decided.verdict, decided.reason) == ("inconclusive", "void: told beforehand")
+    assert (decided.measured, decided.n) == (passed / n, n), "the numbers are still shown"
+
+
+@given(
+    st.integers(0, 60),
+    st.integers(0, 60),
+    st.integers(0, 60),
+    st.sampled_from(["pass_at_1", "syntax_rate"]),
+)
+def test_a_window_is_decided_as_a_report_of_the_same_counts(
+    passed: int, failed: int, infra: int, metric: str
+) -> None:
+    policy = replace(POLICY, metric=metric)
+    of = report(passed, failed, infra)
+    window = Window(1, of.n, of.passed, of.pass_at_1, of.syntax_n, of.syntax_rate, of.infra, of.n)
+    by_window = decide(policy, measure_window(policy, window))
+    assert by_window == decide(policy, measure_report(policy, of))

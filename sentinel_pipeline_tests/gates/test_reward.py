@@ -6,11 +6,16 @@ from typing import Any
 
 import pytest
 
-from sentinel_pipeline.gates.reward import judge_eval_reward, judge_watch
-from sentinel_pipeline.records import GateVerdict
-from sentinel_pipeline.records.grpo_spec import GrpoSpec, WatchRule
+from sentinel_pipeline.gates import policy_hash
+from sentinel_pipeline.gates.reward import (
+    RewardPolicy,
+    WatchPolicy,
+    decide_eval_reward,
+    decide_watch,
+)
+from sentinel_pipeline.records import Decided
+from sentinel_pipeline.records.grpo_spec import WatchRule
 
-ABOUT: dict[str, str] = {"subject": "r/grpo_checkpoint", "subject_hash": "h", "scorer": "v1"}
 RULES = (WatchRule(name="low", metric="reward", test="below", threshold=0.1),)
 
 
@@ -19,8 +24,8 @@ def look(step: int, mean: float, low: float, high: float, n: int = 100) -> dict[
     return {"step": step, name: mean, f"{name}/low": low, f"{name}/high": high, f"{name}/n": n}
 
 
-def judged(rows: list[dict[str, Any]], kept: int | None, bar: float = 0.55) -> GateVerdict:
-    return judge_eval_reward(GrpoSpec(min_eval_reward=bar), rows, kept, **ABOUT)
+def judged(rows: list[dict[str, Any]], kept: int | None, bar: float = 0.55) -> Decided:
+    return decide_eval_reward(RewardPolicy(threshold=bar), rows, kept)
 
 
 @pytest.mark.parametrize(
@@ -47,14 +52,21 @@ def test_no_evidence_of_the_kept_weights_is_no_pass() -> None:
 
 
 def test_another_bar_is_another_policy() -> None:
-    rows = [look(0, 0.6, 0.56, 0.7)]
-    assert judged(rows, 0).policy_hash != judged(rows, 0, 0.5).policy_hash
+    assert policy_hash(RewardPolicy(threshold=0.55)) != policy_hash(RewardPolicy(threshold=0.5))
+
+
+def test_a_mean_reward_is_kept_as_what_it_is_and_an_open_one_says_how_many_more() -> None:
+    open_one = judged([look(0, 0.6, 0.5, 0.7)], 0)
+    assert "rule: mean reward on window at least 0.55, decided on the whole interval" in (
+        open_one.reason
+    )
+    assert "needs about 301 more items" in open_one.reason, "half the width twice over: 4 times n"
 
 
 def watched(
     findings: list[dict[str, Any]], rows: list[dict[str, Any]], rules: tuple[WatchRule, ...] = RULES
-) -> GateVerdict:
-    return judge_watch(rules, rows, findings, **ABOUT)
+) -> Decided:
+    return decide_watch(WatchPolicy(watch=rules), rows, findings)
 
 
 def test_a_stop_fails_a_warning_and_a_blind_rule_are_no_pass() -> None:

@@ -7,24 +7,32 @@ from pathlib import Path
 import pytest
 
 from sentinel_pipeline.errors import BadInput
+from sentinel_pipeline.gates import Measured
+from sentinel_pipeline.gates.decisions import PointResult, evaluate
 from sentinel_pipeline.gates.next_recipe import next_recipe, write_next
-from sentinel_pipeline.gates.scenarios import Measured, decide
 from sentinel_pipeline.records.recipe import load_recipe
 from sentinel_pipeline.records.report import Interval
 
 from ..conftest import ROOT
 
 PATH = ROOT / "data" / "recipes" / "tucano-0.5b-v4.1.toml"
-TREE = load_recipe(PATH).next
+POINT = load_recipe(PATH).decision_after("grpo", "curves")
+assert POINT is not None
+TREE = POINT.rules
 TASKS = ("extraction", "sql_qa", "insights", "push")
 
 
 def evidence(mean: float, half: float = 0.01, n: int = 1000, **tasks: float) -> dict[str, Measured]:
     values = {"eval/mean_reward": mean, **{f"eval/{name}": tasks.get(name, mean) for name in TASKS}}
     return {
-        name: Measured(value, Interval(value - half, value + half), n)
+        name: Measured(metric=name, value=value, interval=Interval(value - half, value + half), n=n)
         for name, value in values.items()
     }
+
+
+def decide(evidence: dict[str, Measured]) -> PointResult:
+    assert POINT is not None
+    return evaluate(POINT, evidence)
 
 
 @pytest.mark.parametrize(
@@ -40,41 +48,45 @@ def evidence(mean: float, half: float = 0.01, n: int = 1000, **tasks: float) -> 
     ],
 )
 def test_scenarios(name: str, given: dict[str, Measured]) -> None:
-    decision = decide(TREE, given)
-    assert decision.verdict == "decided" and decision.scenario is not None
-    assert decision.scenario.name == name and decision.would_decide is None
+    decision = decide(given)
+    assert decision.verdict == "decided" and decision.rule is not None
+    assert decision.rule.name == name and decision.would_decide is None
 
 
 def test_an_interval_across_the_target_decides_nothing_and_names_the_run_that_would() -> None:
-    decision = decide(TREE, evidence(0.56, half=0.06, n=148))
-    assert (decision.verdict, decision.scenario) == ("ambiguous", None)
+    decision = decide(evidence(0.56, half=0.06, n=148))
+    assert (decision.verdict, decision.rule) == ("ambiguous", None)
     assert decision.would_decide == (
         "eval/mean_reward is 0.560 [0.500, 0.620] on 148, evaluating the same checkpoint on about 5328 held-out prompts "
         "would tell it from 0.55."
     )
-    assert "too close to 0.55" in str(decide(TREE, evidence(0.55, half=0.05)).would_decide)
+    assert "too close to 0.55" in str(decide(evidence(0.55, half=0.05)).would_decide)
 
 
 def test_what_was_not_measured_is_open_not_false() -> None:
-    decision = decide(TREE, {})
+    decision = decide({})
     assert decision.verdict == "ambiguous"
     assert decision.would_decide == "evaluate the checkpoint so that eval/mean_reward is measured."
     given = evidence(0.47)
     del given["eval/extraction"]
-    assert "eval/extraction is measured" in str(decide(TREE, given).would_decide)
-    assert decide(TREE, evidence(0.6, n=0)).verdict == "ambiguous"
+    assert "eval/extraction is measured" in str(decide(given).would_decide)
+    assert decide(evidence(0.6, n=0)).verdict == "ambiguous"
 
 
 def test_an_open_scenario_is_not_passed_over_for_a_later_one() -> None:
     """Extraction may be below .25 or not; that C-sql_qa would hold must not decide."""
-    given = evidence(0.47, sql_qa=0.1) | {"eval/extraction": Measured(0.25, Interval(0.2, 0.3), 59)}
-    assert decide(TREE, given).verdict == "ambiguous"
+    given = evidence(0.47, sql_qa=0.1) | {
+        "eval/extraction": Measured(
+            metric="eval/extraction", value=0.25, interval=Interval(0.2, 0.3), n=59
+        )
+    }
+    assert decide(given).verdict == "ambiguous"
 
 
 def test_a_result_that_no_scenario_is_about() -> None:
-    decision = decide(TREE, evidence(0.52))
-    assert (decision.verdict, decision.scenario, decision.would_decide) == ("none", None, None)
-    assert len(decision.evidence) > 5, "everything that was asked is shown"
+    decision = decide(evidence(0.52))
+    assert (decision.verdict, decision.rule, decision.would_decide) == ("none", None, None)
+    assert len(decision.results) > 5, "everything that was asked is shown"
 
 
 def test_every_scenario_writes_a_recipe_that_loads(tmp_path: Path) -> None:
@@ -85,7 +97,7 @@ def test_every_scenario_writes_a_recipe_that_loads(tmp_path: Path) -> None:
         )
         assert write_next(text, target) is True
         recipe = load_recipe(target)
-        assert (recipe.next, recipe.nightly, recipe.description) == ((), False, scenario.title)
+        assert (recipe.decisions, recipe.nightly, recipe.description) == ((), False, scenario.why)
         assert recipe.grpo is not None and len(recipe.grpo.watch) == 8
         assert "# A: seen" in text and "# About 1,480 pairs" in text, (
             "the evidence, and the old recipe's comments"

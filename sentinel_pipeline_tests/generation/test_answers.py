@@ -162,7 +162,7 @@ def test_progress_counts_every_item_once(model_dir: Path, tmp_path: Path) -> Non
 
 
 def test_two_prompts_of_one_id_are_bad_input(model_dir: Path, tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match="'p1' stands twice"):
+    with pytest.raises(BadInput, match="duplicate prompt id 'p1'"):
         answer(model_dir, [*prompts(), prompts()[1]], DECODING, tmp_path / "a.jsonl")
 
 
@@ -214,7 +214,7 @@ def test_a_line_that_is_no_answer_is_named(tmp_path: Path) -> None:
         yield from read_answers(tmp_path / "a.jsonl")
 
     (tmp_path / "a.jsonl").write_text('{"id": 1}\n')
-    with pytest.raises(BadInput, match=r"a\.jsonl:1: is no answer"):
+    with pytest.raises(BadInput, match=r"a\.jsonl:1: not an answer"):
         list(rows())
 
 

@@ -260,7 +260,9 @@ def test_an_answer_that_looks_like_a_place_is_plain_text(tmp_path: Path) -> None
 
 
 def test_a_prompt_that_waits_for_nobody_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match="waits for the answer to 'c#1', which is not asked"):
+    with pytest.raises(
+        BadInput, match="waits for the answer to 'c#1', which is not among the prompts"
+    ):
         answer_by(
             lambda asked, decoding: iter(()), conversation()[1:], Decoding(), tmp_path / "a.jsonl"
         )

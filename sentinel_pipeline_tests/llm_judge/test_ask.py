@@ -214,7 +214,7 @@ BAD_LABELS: list[tuple[list[dict[str, Any]], str]] = [
     ([{"prompt": "a", "response": "b", "label": "pass"}] * 2, "every label is 'pass'"),
     (
         [{"id": 1, "prompt": "a", "response": "b", "label": one} for one in ("pass", "fail")],
-        "an id stands twice",
+        "duplicate id",
     ),
 ]
 

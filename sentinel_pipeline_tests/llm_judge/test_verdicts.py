@@ -14,7 +14,7 @@ from sentinel_pipeline.bench.evaluate import score_answers
 from sentinel_pipeline.bench.report import build_report
 from sentinel_pipeline.cli import app
 from sentinel_pipeline.errors import GateRefused
-from sentinel_pipeline.gates import decide
+from sentinel_pipeline.gates import decide, measure_report
 from sentinel_pipeline.generation.targets import served as served_target
 from sentinel_pipeline.llm_judge.ask import RUBRIC as RUBRIC_OF_ALL
 from sentinel_pipeline.llm_judge.ask import examine, identity
@@ -88,9 +88,8 @@ def gate(answers: Path) -> str:
         retired=0,
     )
     policy = GatePolicy(metric="pass_at_1", suite="sums", threshold=0.3)
-    return decide(
-        "g", policy, report, subject="s", subject_hash="h", items=len(samples), scorer_now="v"
-    ).verdict
+    measured = measure_report(policy, report, items=len(samples), scorer_now="v")
+    return decide(policy, measured).verdict
 
 
 def test_a_licensed_judges_verdicts_are_the_score(home: Home, answers: Path) -> None:

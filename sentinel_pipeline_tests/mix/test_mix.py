@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sentinel_pipeline.errors import BadInput
+from sentinel_pipeline.mix import categories, near, normal, row_reading
 from sentinel_pipeline.mix.build import build_mix
 from sentinel_pipeline.mix.categories import category_of
 from sentinel_pipeline.mix.decontam import decontaminate
 from sentinel_pipeline.mix.near import lowest_bytes, shingles, signatures, similarity
-from sentinel_pipeline.mix.normal import answer_form, code_tokens, renamed
+from sentinel_pipeline.mix.normal import code_of, code_tokens, renamed, without_layout
+from sentinel_pipeline.mix.row_reading import RowReading
+from sentinel_pipeline.mix.survey import Entry, survey
 from sentinel_pipeline.records import (
     CATEGORIES,
     Candidate,
@@ -43,6 +49,10 @@ def _candidate(prompt: str, completion: str, name: str = "c", **rest: object) ->
     )  # type: ignore[arg-type]
 
 
+def _form(answer: str) -> str:
+    return RowReading(_candidate("Do it.", answer)).form
+
+
 @pytest.mark.parametrize(
     ("prompt", "completion", "category"),
     [
@@ -64,7 +74,7 @@ def _candidate(prompt: str, completion: str, name: str = "c", **rest: object) ->
     ],
 )
 def test_categories_are_decided_by_evidence(prompt: str, completion: str, category: str) -> None:
-    assert category_of(_candidate(prompt, completion)).category == category
+    assert category_of(RowReading(_candidate(prompt, completion))).category == category
 
 
 def test_every_verifier_has_its_category() -> None:
@@ -73,7 +83,10 @@ def test_every_verifier_has_its_category() -> None:
 
 
 def test_the_sources_word_comes_first() -> None:
-    assert category_of(_candidate("Chat", CODE, category="devops")) == ("devops", "given")
+    assert category_of(RowReading(_candidate("Chat", CODE, category="devops"))) == (
+        "devops",
+        "given",
+    )
 
 
 def _built(
@@ -166,7 +179,7 @@ def test_renaming_keeps_builtins_apart() -> None:
     ],
 )
 def test_different_programs_keep_different_forms(one: str, other: str) -> None:
-    assert answer_form(one) != answer_form(other)
+    assert _form(one) != _form(other)
 
 
 @pytest.mark.parametrize(
@@ -179,7 +192,7 @@ def test_different_programs_keep_different_forms(one: str, other: str) -> None:
     ],
 )
 def test_layout_comments_and_quotes_do_not_count(one: str, other: str) -> None:
-    assert answer_form(one) == answer_form(other)
+    assert _form(one) == _form(other)
 
 
 def test_a_recipe_names_categories_of_its_own() -> None:
@@ -190,12 +203,20 @@ def test_a_recipe_names_categories_of_its_own() -> None:
     }
     spec = MixSpec(shares=shares, categories=rules)
     validate(spec)
-    assert category_of(_candidate("Rows?", "select a from t"), spec) == ("sql", "rule")
+    assert category_of(RowReading(_candidate("Rows?", "select a from t")), spec) == ("sql", "rule")
     asked = _candidate("Write a Unit-Test for f", "def test_f():\n    assert f()")
-    assert category_of(asked, spec).category == "executable_code", "the source is another"
-    assert category_of(replace(asked, source="file:t.jsonl"), spec) == ("testing", "rule")
-    assert category_of(_candidate("Chat", "Hi.", category="sql"), spec) == ("sql", "given")
-    assert category_of(_candidate("Chat", "Hi.", category="open_qa"), spec) == (
+    assert category_of(RowReading(asked), spec).category == "executable_code", (
+        "the source is another"
+    )
+    assert category_of(RowReading(replace(asked, source="file:t.jsonl")), spec) == (
+        "testing",
+        "rule",
+    )
+    assert category_of(RowReading(_candidate("Chat", "Hi.", category="sql")), spec) == (
+        "sql",
+        "given",
+    )
+    assert category_of(RowReading(_candidate("Chat", "Hi.", category="open_qa")), spec) == (
         "general_chat",
         "no other evidence",
     )
@@ -313,3 +334,40 @@ def test_a_banned_row_stands_for_nobody(tmp_path: Path) -> None:
     rows = [_candidate("q", "1", name, category="tool_use") for name in ("one", "two")]
     made = _built(tmp_path, rows, banned={"one"})
     assert made["ids"] == ["two"] and made["left"] == {"one": ("benchmark", None)}
+
+
+def test_each_row_is_read_once_for_category_quality_form_and_near_duplicates(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Blocks, language and tokens are worked out once a row, whoever asks."""
+    calls: Counter[str] = Counter()
+    for name in ("fences", "guess_language", "code_tokens", "prompt_of"):
+        real = getattr(row_reading, name)
+
+        def counting(*args: Any, name: str = name, real: Any = real, **options: Any) -> Any:
+            calls[name] += 1
+            return real(*args, **options)
+
+        monkeypatch.setattr(row_reading, name, counting)
+        for module in (normal, near, categories):
+            monkeypatch.setattr(module, name, counting, raising=False)
+    rows = [
+        _candidate("Write it in Python.", f"Here:\n```\n{CODE}\nx{n} = 1\n```") for n in range(5)
+    ]
+    spec = MixSpec(
+        minimum_quality="parsed",
+        categories={
+            "sql": CategoryRule(languages=("sql",)),
+            "ts": CategoryRule(languages=("typescript",)),
+        },
+    )
+    entries = (Entry(row, "candidate", (row.id,)) for row in rows)
+    assert survey(entries, tmp_path, banned=(), spec=spec, seed=1) == 5
+    assert calls == {"fences": 5, "guess_language": 5, "code_tokens": 5, "prompt_of": 5}
+
+
+@given(st.text(st.sampled_from("ab=+# \n\t\b\"'(){}:/.1"), max_size=80))
+def test_tokens_without_layout_are_those_of_a_text_that_is_read_without(text: str) -> None:
+    row = RowReading(_candidate("Do it.", text))
+    assert row.tokens == code_tokens(code_of(text))
+    assert without_layout(code_tokens(code_of(text), structure=True), text) == row.tokens

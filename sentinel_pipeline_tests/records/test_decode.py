@@ -120,8 +120,7 @@ def test_no_number_of_a_recipe_is_without_bounds_but_those_that_may_be_anything(
     assert free == {
         "Condition.at_least",
         "Condition.below",
-        "DecisionRule.above",
-        "DecisionRule.below",
+        "Condition.above",
         "WatchRule.threshold",
     }
 
@@ -133,8 +132,8 @@ def test_no_number_of_a_recipe_is_without_bounds_but_those_that_may_be_anything(
         ("[dpo]\nbeta = inf", "dpo.beta", "is inf, expected a finite number"),
         ("[grpo.weights]\nx = -inf", "grpo.weights.x", "is -inf, expected a finite number"),
         (
-            "[[next]]\nname='a'\ntitle='t'\nrecipe='x'\nwhen=[]\nset={'sft.beta' = nan}",
-            "next[0].set.sft.beta",
+            "[[decisions]]\nstage='grpo'\nrules=[{action='next_recipe', why='t', set={'sft.beta' = nan}}]",
+            "decisions[0].rules[0].set.sft.beta",
             "is nan, expected a finite number",
         ),
         (

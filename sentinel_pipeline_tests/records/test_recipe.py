@@ -13,6 +13,8 @@ from sentinel_pipeline.records.recipe import Recipe, load_recipe
 
 from ..conftest import ROOT
 
+CURVES = "[grpo]\n[[decisions]]\nstage='grpo'\nevidence='curves'\n[[decisions.rules]]\naction='next_recipe'\nname='A'\nwhy='t'\n"
+
 
 def write(folder: Path, text: str, name: str = "mine") -> Path:
     path = folder / f"{name}.toml"
@@ -173,16 +175,41 @@ def test_the_hash_is_of_the_meaning_not_of_the_text(tmp_path: Path) -> None:
             "grpo.watch[0].against",
             "diverges",
         ),
-        ("[[next]]\nname='A'\ntitle='t'\nrecipe='x'\nwhen=[]", "next[0].when", "needs evidence"),
+        (f"{CURVES}recipe='x'\nwhen=[]", "decisions[0].rules[0].when", "needs evidence"),
         (
-            "[[next]]\nname='A'\ntitle='t'\nrecipe='../x'\nwhen=[{metric='m', below=1}]",
-            "next[0].recipe",
+            f"{CURVES}recipe='../x'\nwhen=[{{metric='m', below=1}}]",
+            "decisions[0].rules[0].recipe",
             "no recipe's name",
         ),
         (
-            "[[next]]\nname='A'\ntitle='t'\nrecipe='x'\nwhen=[{metric='m'}]",
-            "next[0].when[0]",
+            f"{CURVES}recipe='x'\nwhen=[{{metric='m'}}]",
+            "decisions[0].rules[0].when[0]",
             "exactly one of",
+        ),
+        (
+            "[[decisions]]\nstage='sft'\nevidence='curves'\n",
+            "decisions[0].evidence",
+            "records no rewards",
+        ),
+        (
+            "[[decisions]]\nstage='sft'\nrules=[{action='next_recipe', why='x', recipe='y'}]",
+            "decisions[0].rules[0].action",
+            "cannot follow from report",
+        ),
+        (
+            f"{CURVES.replace('next_recipe', 'stop')}when=[{{metric='m', below=1}}]",
+            "decisions[0].rules[0].action",
+            "cannot follow from curves",
+        ),
+        (
+            "[[decisions]]\nstage='sft'\nrules=[{action='stop', why='x', recipe='y'}]",
+            "decisions[0].rules[0]",
+            "leads to no recipe",
+        ),
+        (
+            "[[decisions]]\nstage='sft'\nrules=[{action='stop', why='x', when=[{metric='gian', above=0}]}]",
+            "decisions[0].rules[0].when[0].metric",
+            "Did you mean 'gain'?",
         ),
     ],
 )

@@ -206,7 +206,7 @@ def test_damaged_tasks_stop_the_import_before_anything(desk: ReviewQueue, tmp_pa
     path = write_lines(tmp_path / "sft_candidates.jsonl", [SEED_RECORD])
     write_lines(tmp_path / "sft_candidates.tasks.jsonl", [{"task_id": "x"}])
     with pytest.raises(
-        BadInput, match=r"tasks\.jsonl:1: is no task: suite: is missing and has no default"
+        BadInput, match=r"tasks\.jsonl:1: not a task: suite: is missing and has no default"
     ):
         import_file(desk, path, actor="ann")
     assert count(desk) == 0

@@ -94,7 +94,7 @@ def test_a_damaged_backup_changes_nothing(desk: ReviewQueue, tmp_path: Path) -> 
         path = tmp_path / f"{number}.gz"
         path.write_bytes(gzip.compress(b"".join(damaged)))
         fresh = ReviewQueue(db=Database(f"sqlite:///{tmp_path / f'{number}.sqlite'}"))
-        with pytest.raises(BadInput, match="is no whole backup"):
+        with pytest.raises(BadInput, match="not a whole backup"):
             restore(fresh, path)
         assert summary(fresh).total == 0
 

@@ -41,7 +41,7 @@ def passed(desk: ReviewQueue, card_id: str, text: str) -> None:
         upsert(
             connection,
             checks,
-            {**row, "scorer_version": checking.scorer_version(), "checked_at": 0.0},
+            {**row, "scorer_version": checking.label_version(), "checked_at": 0.0},
         )
 
 

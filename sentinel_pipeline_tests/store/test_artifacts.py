@@ -120,7 +120,7 @@ def test_origin_is_the_very_parent_whatever_is_current(tmp_path: Path) -> None:
     later = store(tmp_path, "run-3")
     assert later.get("task_bank").json("value.json") == {"text": "new"}
     assert later.origin(child, "task_bank").json("value.json") == {"text": "old"}
-    with pytest.raises(Infrastructure, match="is gone"):
+    with pytest.raises(Infrastructure, match="is missing"):
         later.origin(child, "sft_report")
 
 

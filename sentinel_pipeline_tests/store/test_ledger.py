@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from sentinel_pipeline.errors import GateRefused, Infrastructure
-from sentinel_pipeline.records import GateVerdict, Interval
+from sentinel_pipeline.records import Decided, GateVerdict, Interval, VerdictKey
 from sentinel_pipeline.store import Ledger
 from sentinel_pipeline.store import ledger as ledger_module
 
@@ -40,13 +40,14 @@ def ledger(tmp_path: Path) -> Ledger:
 
 
 def require(ledger: Ledger, **changes: str) -> GateVerdict:
-    asked = {
-        "subject": "tiny/sft_report",
-        "subject_hash": "abc",
-        "scorer_version": "s1",
-        "policy_hash": "p1",
-    } | changes
-    return ledger.require("pass_at_1", **asked)
+    key = VerdictKey(
+        name="pass_at_1",
+        subject="tiny/sft_report",
+        subject_hash="abc",
+        scorer_version="s1",
+        policy_hash="p1",
+    )
+    return ledger.require(replace(key, **changes))  # type: ignore[arg-type]
 
 
 def test_a_verdict_comes_back_as_it_was_recorded(ledger: Ledger) -> None:
@@ -128,6 +129,23 @@ def test_a_ledger_of_an_earlier_version_is_kept_and_read(tmp_path: Path) -> None
         )
     found = Ledger(path).verdicts()
     assert [(one.name, one.against_hash) for one in found] == [("g", None)]
+
+
+def test_a_verdict_answers_for_the_key_that_it_was_recorded_under(ledger: Ledger) -> None:
+    key = VerdictKey(name="g", subject="t/r", subject_hash="h", scorer_version="s", policy_hash="p")
+    decided = Decided(verdict="pass", measured=0.5, threshold=0.4, n=3, interval=None, reason="why")
+    ledger.record(key.verdict(decided), recipe="tiny", run_id="r1")
+    passed = ledger.require(key)
+    assert (passed.stale(key), passed.reason) == (None, "why")
+    assert passed.stale(replace(key, against_hash="base1")) == "it compared with another report"
+
+
+def test_a_paired_gate_without_the_report_to_compare_with_refuses_any_verdict(
+    ledger: Ledger,
+) -> None:
+    ledger.record(replace(VERDICT, against_hash="base1"), recipe="tiny", run_id="r1")
+    with pytest.raises(GateRefused, match="compared with another report"):
+        require(ledger, against_hash="")
 
 
 def test_a_paired_verdict_holds_for_the_report_that_it_compared_with(ledger: Ledger) -> None:

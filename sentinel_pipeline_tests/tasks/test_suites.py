@@ -126,7 +126,7 @@ def test_a_table_that_holds_no_tasks_is_bad_input(tmp_path: Path) -> None:
         load_suite("heldout", data=tmp_path / "x.parquet")
     row = {"file": "a", "line": 1, "reason": "r", "excerpt": "e"}
     write_parquet(tmp_path / "y.parquet", [row], "quarantine")
-    with pytest.raises(BadInput, match=r"y\.parquet: is no table of tasks"):
+    with pytest.raises(BadInput, match=r"y\.parquet: not a table of tasks"):
         load_suite("heldout", data=tmp_path / "y.parquet")
 
 
@@ -141,8 +141,8 @@ BAD_HUMANEVAL: list[tuple[Any, str]] = [
         HUMANEVAL | {"entry_point": "third"},
         "field 'entry_point': 'third' is not defined by the prompt's stub",
     ),
-    (HUMANEVAL | {"test": "def check("}, "field 'test': is no Python"),
-    ("{nope", "is no JSON: Expecting property name"),
+    (HUMANEVAL | {"test": "def check("}, "field 'test': invalid Python"),
+    ("{nope", "invalid JSON: Expecting property name"),
     ("[1]", "expected a JSON object, got list"),
 ]
 
@@ -177,7 +177,7 @@ def test_a_malformed_mbpp_row_names_its_field(tmp_path: Path, row: Any, message:
 
 
 def test_a_task_id_that_stands_twice_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match="'MBPP/7' stands twice"):
+    with pytest.raises(BadInput, match="duplicate task id 'MBPP/7'"):
         load_suite("mbpp", data=file_of(tmp_path, MBPP, MBPP))
 
 
@@ -194,7 +194,7 @@ def test_a_missing_data_file_is_bad_input(tmp_path: Path) -> None:
 def test_a_damaged_gzip_is_bad_input(tmp_path: Path) -> None:
     path = tmp_path / "h.jsonl.gz"
     path.write_bytes(gzip.compress((json.dumps(HUMANEVAL) + "\n").encode() * 500)[:-30])
-    with pytest.raises(BadInput, match=r"is damaged.*Fetch it again|stands twice"):
+    with pytest.raises(BadInput, match=r"is damaged.*Fetch it again|duplicate"):
         load_suite("humaneval", data=path)
 
 
@@ -284,7 +284,7 @@ def test_a_users_own_suite_is_read(tmp_path: Path) -> None:
 BAD_OWN: list[tuple[Any, str]] = [
     ({"prompt": "x"}, "field 'verifier': is missing: nothing says how an answer is checked"),
     ({"tests": "assert f(1)"}, "field 'prompt': is missing"),
-    ({"prompt": "x", "tests": "assert ("}, "field 'tests': is no Python"),
+    ({"prompt": "x", "tests": "assert ("}, "field 'tests': invalid Python"),
     (
         {"prompt": "x", "verifier": {"kind": "magic"}},
         "field 'verifier': kind: unknown kind '.*Known: constraints",
@@ -295,7 +295,7 @@ BAD_OWN: list[tuple[Any, str]] = [
     ),
     (
         {"prompt": "x", "verifier": {"kind": "fields_answer", "expected": "[1]", "schema": "{}"}},
-        "expected is no JSON object",
+        "expected is not a JSON object",
     ),
     (
         {

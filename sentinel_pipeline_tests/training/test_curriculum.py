@@ -52,9 +52,9 @@ def test_a_plan_tells_how_many_prompts_a_run_sees() -> None:
     low, high = plan["categories"]["push"]["coverage_interval"]
     assert low < plan["categories"]["push"]["coverage"] < high
     assert (
-        "see 27.0% of 740 prompts; seed 002's run stood still at 13.5 %: 370 steps"
+        "see 27.0 % of 740 prompts; the run of the V4.1 handoff stopped improving at 13.5 %: 370 steps"
         in coverage_note(spec, plan)
     )
-    assert "seed 002" not in coverage_note(
+    assert "V4.1 handoff" not in coverage_note(
         spec, plan_grpo(GrpoSpec(max_steps=370), {"push": 740}, None, "x")
     )

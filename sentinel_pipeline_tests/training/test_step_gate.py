@@ -8,17 +8,19 @@ from pathlib import Path
 import pytest
 
 from sentinel_pipeline.errors import BadInput
+from sentinel_pipeline.gates.rules import stop_reason
+from sentinel_pipeline.gates.window_rules import step_verdicts, window_rules
 from sentinel_pipeline.records.recipe import load_recipe
 from sentinel_pipeline.records.training_spec import Windows
+from sentinel_pipeline.records.window import Window
 from sentinel_pipeline.training.checkpoints import complete_checkpoints
 from sentinel_pipeline.training.sft import train_sft
-from sentinel_pipeline.training.step_gate import step_refusal, step_verdicts, why_stop
-from sentinel_pipeline.training.stopping import Window
 from sentinel_pipeline.worker.interrupts import Interrupts
 
 from .material import exact_match, silent, small_sft_job
 
 RULES = Windows(eval_steps=250, gate_step=1000, early_stop_step=0)
+GATE = [rule for rule in window_rules(RULES) if rule.name == "gate_step"]
 
 
 def at(step: int, passed: int, n: int = 200, syntax: float = 1.0, infra: int = 0) -> Window:
@@ -26,8 +28,8 @@ def at(step: int, passed: int, n: int = 200, syntax: float = 1.0, infra: int = 0
 
 
 def test_before_and_after_the_step_nothing_is_decided_anew() -> None:
-    assert step_refusal([at(750, 0)], RULES) is None
-    assert step_refusal([at(1000, 110), at(1250, 0)], RULES) is None, (
+    assert stop_reason(GATE, [at(750, 0)]) is None
+    assert stop_reason(GATE, [at(1000, 110), at(1250, 0)]) is None, (
         "later windows are the stop rules' business"
     )
 
@@ -45,19 +47,20 @@ def test_before_and_after_the_step_nothing_is_decided_anew() -> None:
     ],
 )
 def test_anything_but_a_pass_goes_no_further(window: Window, said: str) -> None:
-    reason = step_refusal([at(250, 120), window], RULES)
+    reason = stop_reason(GATE, [at(250, 120), window])
     assert reason is not None and said in reason and reason.startswith("gate_step: ")
-    assert why_stop([window], RULES) == reason
+    assert stop_reason(window_rules(RULES), [window]) == reason
 
 
 def test_a_pass_goes_on_and_says_on_what_evidence() -> None:
     verdicts = step_verdicts([at(1000, 110)], RULES)
-    assert [(one.name, one.verdict, one.n) for one in verdicts] == [
+    assert [(name, one.verdict, one.n) for name, one in verdicts.items()] == [
         ("step_1000_pass_at_1", "pass", 200),
         ("step_1000_syntax_rate", "pass", 200),
     ]
-    assert verdicts[0].interval is not None and verdicts[0].interval.low > 0.40
-    assert why_stop([at(1000, 110)], RULES) is None
+    first = verdicts["step_1000_pass_at_1"]
+    assert first.interval is not None and first.interval.low > 0.40
+    assert stop_reason(window_rules(RULES), [at(1000, 110)]) is None
 
 
 def test_a_model_that_fails_is_trained_no_further_and_its_best_is_kept(

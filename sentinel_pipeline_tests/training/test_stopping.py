@@ -6,15 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sentinel_pipeline.records.training_spec import Windows
-from sentinel_pipeline.training.stopping import (
-    Window,
-    best_window,
+from sentinel_pipeline.gates import rules
+from sentinel_pipeline.gates.window_rules import (
     no_gain,
     significant_rise,
-    stop_reason,
     syntax_dropped,
+    window_rules,
 )
+from sentinel_pipeline.records.training_spec import Windows
+from sentinel_pipeline.records.window import Window
+from sentinel_pipeline.training.windows import best_window
 
 RATE = st.none() | st.sampled_from([0.0, 0.25, 0.5, 0.75, 1.0])
 
@@ -24,11 +25,15 @@ def window(step: int, pass_at_1: float | None = 0.5, syntax: float | None = 1.0)
     return Window(step, n, round((pass_at_1 or 0) * n), pass_at_1, n, syntax, 20 - n, n)
 
 
+def stop_reason(windows: list[Window], spec: Windows) -> str | None:
+    return rules.stop_reason(window_rules(spec), windows)
+
+
 def test_two_syntax_drops_in_a_row_stop_with_both_ends_named() -> None:
     windows = [window(250, syntax=0.9), window(500, syntax=0.8), window(750, syntax=0.7)]
     assert (
-        syntax_dropped(windows, 2)
-        == "syntax_drop: the syntax rate fell 2 windows in a row, from 90.0% to 70.0%"
+        stop_reason(windows, Windows(syntax_drops=2, early_stop_step=0))
+        == "syntax_drop: the syntax rate fell 2 windows in a row, from 90.0 % to 70.0 %"
     )
 
 
@@ -53,8 +58,8 @@ def test_no_gain_by_the_step_stops() -> None:
     windows = [window(250, 0.4), window(500, 0.4), window(750, 0.3)]
     assert no_gain(windows[:2], 750) is None
     assert (
-        no_gain(windows, 750)
-        == "no_gain: Pass@1 has not risen above the first window's 40.0% by step 750"
+        stop_reason(windows, Windows(syntax_drops=0, early_stop_step=750))
+        == "no_gain: Pass@1 has not risen above the first window's 40.0 % by step 750"
     )
 
 
@@ -82,7 +87,7 @@ def test_the_best_window_is_the_last_of_the_highest(rates: list[float | None]) -
 
 
 def test_with_alpha_spent_a_small_rise_is_no_gain_and_a_large_one_is() -> None:
-    rules = Windows(eval_steps=250, early_stop_step=1000, gain_alpha=0.05)
+    spec = Windows(eval_steps=250, early_stop_step=1000, gain_alpha=0.05)
 
     def windows(last: int) -> list[Window]:
         return [
@@ -91,11 +96,11 @@ def test_with_alpha_spent_a_small_rise_is_no_gain_and_a_large_one_is() -> None:
         ]
 
     assert (
-        stop_reason(windows(35), rules)
-        == "no_gain: Pass@1 has not risen above the first window's 40.0% by step 1000"
+        stop_reason(windows(35), spec)
+        == "no_gain: Pass@1 has not risen above the first window's 40.0 % by step 1000"
     )
     assert stop_reason(windows(35), Windows(eval_steps=250, early_stop_step=1000)) is None
-    assert stop_reason(windows(60), rules) is None
+    assert stop_reason(windows(60), spec) is None
 
 
 def test_an_early_look_needs_more_than_a_late_one() -> None:

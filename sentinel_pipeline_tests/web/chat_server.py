@@ -23,7 +23,7 @@ from .server import Client, free_port
 
 
 class ChatServer:
-    """``tiny:sft`` has passed its format probe; ``tiny:dpo`` was never asked."""
+    """``tiny/sft`` has passed its format probe; ``tiny/dpo`` was never asked."""
 
     def __init__(self, home: Home, folder: Path) -> None:
         self.home, self.port = home, free_port()

@@ -40,13 +40,13 @@ def events(text: str) -> list[Any]:
 
 
 def complete(chat: ChatServer, **body: Any) -> httpx.Response:
-    asked = {"model": "tiny:sft", "messages": ASK, "temperature": 0, "max_tokens": 12} | body
+    asked = {"model": "tiny/sft", "messages": ASK, "temperature": 0, "max_tokens": 12} | body
     return chat.api().post("/chat/completions", json=asked)
 
 
 def test_an_answer_streams_and_goes_to_review_as_the_server_heard_it(chat: ChatServer) -> None:
     ann = chat.start().person()
-    heard = lines(ann.post("answer", model="tiny:sft", messages=ASK, max_tokens=40))
+    heard = lines(ann.post("answer", model="tiny/sft", messages=ASK, max_tokens=40))
     first, *pieces, last = heard
     assert first["experimental"] is False and first["reasons"] == []
     text = "".join(piece["piece"] for piece in pieces)
@@ -64,7 +64,7 @@ def test_an_answer_streams_and_goes_to_review_as_the_server_heard_it(chat: ChatS
     assert (
         record.model_response == text and record.failure_reason == "chat: Nonsense. (sent by ann)"
     )
-    assert (record.source, record.model_id, record.status) == ("chat", "tiny:sft", "needs_review")
+    assert (record.source, record.model_id, record.status) == ("chat", "tiny/sft", "needs_review")
     assert [
         turn.to_dict() for turn in record.prompt_messages
     ] == ASK and record.task_name == "list of the squares"
@@ -72,7 +72,7 @@ def test_an_answer_streams_and_goes_to_review_as_the_server_heard_it(chat: ChatS
 
 def test_an_answer_of_somebody_else_or_of_nobody_cannot_be_sent(chat: ChatServer) -> None:
     ann = chat.start().person()
-    said = lines(ann.post("answer", model="tiny:sft", messages=ASK, max_tokens=2))[0]["id"]
+    said = lines(ann.post("answer", model="tiny/sft", messages=ASK, max_tokens=2))[0]["id"]
     bob = type(ann)(chat.address, add_user(chat.desk, "bob"))
     for person, name in ((bob, said), (ann, "no such answer"), (ann, None)):
         refused = person.post("review", id=name)
@@ -84,7 +84,7 @@ def test_the_switch_closes_page_and_api_and_says_why(chat: ChatServer, switch: s
     ann = chat.start(switch=switch).person()
     page = ann.http.get("/").text
     assert "Chat is closed." in page and "SENTINEL_WEB_CHAT_DISABLED" in page
-    refused = ann.post("answer", model="tiny:sft", messages=ASK)
+    refused = ann.post("answer", model="tiny/sft", messages=ASK)
     assert refused.status_code == 403 and "set it to 0" in refused.json()["error"]
     answer = complete(chat)
     assert answer.status_code == 503 and answer.json()["error"]["code"] == "chat_closed"
@@ -95,9 +95,9 @@ def test_every_request_asks_the_guard_again(chat: ChatServer) -> None:
     assert complete(chat).status_code == 200
     with device_lock(chat.home.device_lock):
         assert "in use by process" in complete(chat).json()["error"]["message"]
-        assert ann.post("answer", model="tiny:sft", messages=ASK).status_code == 403
+        assert ann.post("answer", model="tiny/sft", messages=ASK).status_code == 403
         states = {one["name"]: one["open"] for one in ann.http.get("/api/status").json()["models"]}
-        assert states == {"tiny:sft": False, "tiny:dpo": False}
+        assert states == {"tiny/sft": False, "tiny/dpo": False}
     assert complete(chat).status_code == 200
 
 
@@ -105,16 +105,16 @@ def test_an_unproven_checkpoint_is_closed_or_named_experimental(chat: ChatServer
     chat.start()
     assert (
         "format probe of this checkpoint has not been taken"
-        in complete(chat, model="tiny:dpo").json()["error"]["message"]
+        in complete(chat, model="tiny/dpo").json()["error"]["message"]
     )
     chat.stop()
-    ann = chat.start("--experimental", "tiny:dpo").person()
-    first = lines(ann.post("answer", model="tiny:dpo", messages=ASK, max_tokens=2))[0]
+    ann = chat.start("--experimental", "tiny/dpo").person()
+    first = lines(ann.post("answer", model="tiny/dpo", messages=ASK, max_tokens=2))[0]
     assert (
         first["experimental"] is True
         and "sentinel bench tiny/dpo --suite format_probe" in first["reasons"][0]
     )
-    told = complete(chat, model="tiny:dpo").json()["sentinel"]
+    told = complete(chat, model="tiny/dpo").json()["sentinel"]
     assert told == {"experimental": True, "reasons": first["reasons"]}
     assert complete(chat).status_code == 404
 
@@ -123,8 +123,8 @@ def test_the_api_answers_as_openais_does_whole_and_streamed(chat: ChatServer) ->
     chat.start()
     models = chat.api().get("/models").json()
     assert models["object"] == "list" and [one["id"] for one in models["data"]] == [
-        "tiny:sft",
-        "tiny:dpo",
+        "tiny/sft",
+        "tiny/dpo",
     ]
     whole = complete(chat).json()
     (choice,) = whole["choices"]
@@ -250,7 +250,7 @@ def test_strangers_foreign_hosts_and_forged_requests_get_nothing(module_chat: Ch
 def test_who_goes_away_frees_the_place_and_the_model(module_chat: ChatServer) -> None:
     ann = module_chat.person()
     headers = {"x-csrf-token": ann.csrf}
-    body = {"model": "tiny:sft", "messages": ASK, "max_tokens": 4000}
+    body = {"model": "tiny/sft", "messages": ASK, "max_tokens": 4000}
     for _ in range(12):
         with ann.http.stream("POST", "/api/answer", json=body, headers=headers) as answer:
             assert answer.status_code == 200
@@ -259,7 +259,7 @@ def test_who_goes_away_frees_the_place_and_the_model(module_chat: ChatServer) ->
             assert "piece" in json.loads(next(received))
     deadline = time.monotonic() + 120
     while (
-        answer := ann.post("answer", model="tiny:sft", messages=ASK, max_tokens=3)
+        answer := ann.post("answer", model="tiny/sft", messages=ASK, max_tokens=3)
     ).status_code == 429:
         assert time.monotonic() < deadline
         time.sleep(0.2)

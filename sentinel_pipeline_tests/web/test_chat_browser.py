@@ -48,11 +48,11 @@ def test_two_checkpoints_stand_side_by_side_are_stopped_labelled_and_sent_to_rev
 ) -> None:
     chat = ChatServer(home, tmp_path_factory.mktemp("models"))
     try:
-        chat.start("--experimental", "tiny:sft", "tiny:dpo")
+        chat.start("--experimental", "tiny/sft", "tiny/dpo")
         page.goto(chat.address)
         page.keyboard.type(chat.token)
         page.keyboard.press("Enter")
-        page.select_option("#model-b", "tiny:dpo")
+        page.select_option("#model-b", "tiny/dpo")
         page.locator("#side-b .banner.experimental").get_by_text("EXPERIMENTAL").wait_for()
         assert page.locator("#side-a .banner").count() == 0
         page.fill("#tokens", "3000")

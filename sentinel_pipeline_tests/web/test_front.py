@@ -29,7 +29,7 @@ def client(home: Home) -> TestClient:
 def test_an_empty_home_says_what_to_do(client: TestClient) -> None:
     page = client.get("/").text
     for says in (
-        "does not answer yet",
+        "starting",
         "sentinel run tiny",
         "nightly_at_two",
         "a run of the loop makes one",

@@ -13,13 +13,12 @@ import sys
 import threading
 import time
 from functools import lru_cache
-from typing import Any, NoReturn
+from importlib import import_module
+from typing import Any, NoReturn, get_args
 
 from ...errors import Infrastructure
-from ...records import PythonTests, ScriptTests, ShellEffect, SqlAnswer, StdioTests, Verifier
-from ...records.verifiers import KINDS
+from ...records.verifiers import KINDS, Executable, Verifier
 from ..outcomes import Limits, Outcome, one_line
-from . import python_tests, script_tests, shell_effect, sql_answer, stdio_tests
 from .finding import Finding
 from .python_tests import Judgement
 from .tools import Tools
@@ -31,15 +30,11 @@ _OUTCOMES = {
     "infra": Outcome.INFRA,
     "test_error": Outcome.INFRA,
 }
-_GRADERS: dict[type[Verifier], tuple[str, Any]] = {
-    PythonTests: ("python", python_tests),
-    StdioTests: ("python", stdio_tests),
-    ScriptTests: ("script", script_tests),
-    SqlAnswer: ("sql", sql_answer),
-    ShellEffect: ("shell", shell_effect),
+_JUDGES: dict[type[Any], Any] = {
+    verifier: import_module(f".{verifier.kind}", __package__) for verifier in get_args(Executable)
 }
-"""By kind of verifier: the kind of zygote that runs its programs, and the module that judges them."""
-_SHELL_NEEDS = ("user_namespace", "pid_namespace", "mount_namespace", "private_root")
+"""Class of a verifier -> the module of its kind. It has ``judge``, and ``GUEST``: the kind of zygote that its programs run in;
+it may have ``NEEDS``: the layers of isolation without which nothing of this kind is run."""
 _MEMORY_BYTES = 2 << 30
 _SPARE_CPU_SECONDS = 60
 """A test that stays in one long call into C cannot be interrupted by its clock: the kernel ends the judge instead."""
@@ -95,17 +90,17 @@ class Judge:
         }
 
     def _judge(self, code: str, verifier: Any, limits: Limits) -> Judgement:
-        kind, module = _GRADERS.get(type(verifier), ("", None))
+        module = _JUDGES.get(type(verifier))
         if module is None:
             problem = f"no grader for {type(verifier).__name__}"
             return Judgement(Finding("infra", problem), None, False)
-        missing = [name for name in _SHELL_NEEDS if name not in self.layers]
-        if kind == "shell" and missing:
-            problem = f"shell programs need {', '.join(missing)} on this machine"
+        needs = getattr(module, "NEEDS", ())
+        missing = [layer for layer in needs if layer not in self.layers]
+        if missing:
+            problem = f"{module.GUEST} programs need {', '.join(missing)} on this machine"
             return Judgement(Finding("infra", problem), None, False)
-        if kind == "script":
-            self.tools.quickjs()
-        tools = (self.tools,) if kind == "script" else ()
+        kind = module.GUEST
+        self.tools.demand(kind)
         zygote = self.zygotes.get(kind)
         if zygote and zygote.disk_mib != limits.disk_mib:
             zygote.close()
@@ -113,7 +108,7 @@ class Judge:
         zygote = zygote or self._start(kind, limits)
         self.zygotes[kind] = zygote
         try:
-            judgement: Judgement = module.judge(code, verifier, limits, zygote, *tools)
+            judgement: Judgement = module.judge(code, verifier, limits, zygote, self.tools)
         except Lost:
             self._drop(kind)
             raise

@@ -27,8 +27,10 @@ from .finding import Finding
 from .remote import _PENDING, NeedsShared, Program, Session, Stop, read_failure, shown_error
 from .sessions import Batch, Learner, Live, split_frames
 from .suite import TESTS, BadTests, Suite
+from .tools import Tools
 from .zygotes import BATCH, SHARED, End, Zygote, frame
 
+GUEST = "python"
 PASSED = Finding("passed")
 _TEST_SHARE = 2.0
 """CPU time for the tests' own work, as a multiple of the program's limit: hostile answers can make comparisons slow."""
@@ -57,7 +59,9 @@ def _suite(tests: str, entry_point: str | None, setup: str, prefix: str) -> Suit
     return Suite(PythonTests(tests=tests, entry_point=entry_point, setup=setup, prefix=prefix))
 
 
-def judge(code: str, verifier: PythonTests, limits: Limits, zygote: Zygote) -> Judgement:
+def judge(
+    code: str, verifier: PythonTests, limits: Limits, zygote: Zygote, tools: Tools
+) -> Judgement:
     """Grade one program.
 
     Raises:

@@ -33,6 +33,7 @@ from .suite import BadTests
 from .tools import Tools
 from .zygotes import Zygote
 
+GUEST = "script"
 _MEMORY_BYTES = 256 << 20
 _STACK_BYTES = 2 << 20
 _NAME = re.compile(r"[A-Za-z_$][\w$]*\Z", re.ASCII)

@@ -13,10 +13,16 @@ from ...records import ShellEffect
 from ..outcomes import Limits, shown
 from .finding import Finding
 from .python_tests import PASSED, Judgement, why_ended
+from .tools import Tools
 from .zygotes import SHELL, End, Zygote
 
+GUEST = "shell"
+NEEDS = ("user_namespace", "pid_namespace", "mount_namespace", "private_root")
 
-def judge(code: str, verifier: ShellEffect, limits: Limits, zygote: Zygote) -> Judgement:
+
+def judge(
+    code: str, verifier: ShellEffect, limits: Limits, zygote: Zygote, tools: Tools
+) -> Judgement:
     """Grade one command.
 
     Raises:

@@ -18,8 +18,10 @@ from .finding import Finding
 from .python_tests import PASSED, Judgement, in_time, why_ended
 from .rows import Row, Unreadable, first_difference, read_row
 from .sessions import split_frames
+from .tools import Tools
 from .zygotes import BATCH, End, Zygote, frame
 
+GUEST = "sql"
 _CODES = {"syntax_error", "exception", "forbidden", "memory", "output_limit"}
 """What a sample can say of its query."""
 _SEEDS = (0.25, -0.25)
@@ -68,7 +70,9 @@ class _Golds:
 _golds = _Golds()
 
 
-def judge(code: str, verifier: SqlAnswer, limits: Limits, zygote: Zygote) -> Judgement:
+def judge(
+    code: str, verifier: SqlAnswer, limits: Limits, zygote: Zygote, tools: Tools
+) -> Judgement:
     """Grade one query.
 
     Raises:

@@ -12,10 +12,15 @@ from ..outcomes import Limits, shown
 from .finding import Finding
 from .python_tests import PASSED, Judgement, in_time, loaded, why_ended
 from .sessions import split_frames
+from .tools import Tools
 from .zygotes import End, Zygote
 
+GUEST = "python"
 
-def judge(code: str, verifier: StdioTests, limits: Limits, zygote: Zygote) -> Judgement:
+
+def judge(
+    code: str, verifier: StdioTests, limits: Limits, zygote: Zygote, tools: Tools
+) -> Judgement:
     """Grade one program: every case must be right, the first that is not ends the work.
 
     Raises:

@@ -30,6 +30,11 @@ class Tools:
         """What a zygote of ``kind`` loads before it is confined."""
         return {"script": self.engine, "sql": self.packages}.get(kind)
 
+    def demand(self, kind: str) -> None:
+        """Raises Infrastructure: a zygote of ``kind`` cannot be started with what is installed."""
+        if kind == "script":
+            self.quickjs()
+
     def quickjs(self) -> ModuleType:
         """The engine.
 

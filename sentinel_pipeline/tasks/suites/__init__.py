@@ -92,7 +92,7 @@ def load_suite(name: str, *, data: Path | None = None) -> list[Task]:
         data: the suite's file. ``heldout`` needs one: the task bank's table. A path in ``name`` works as well.
 
     Raises:
-        BadInput: an unknown name, no file, a malformed line (file, line and field are named), or a task id twice.
+        BadInput: an unknown name, no file, a malformed line (file, line and field are named), or a duplicate task id.
         Infrastructure: neither a file nor the hub can be reached.
     """
     if name == HELDOUT:
@@ -107,7 +107,7 @@ def load_suite(name: str, *, data: Path | None = None) -> list[Task]:
     else:
         tasks = _own(name, data)
     if not tasks:
-        fix = "A score of nothing is no score: add items."
+        fix = "Add items: nothing cannot be scored."
         raise BadInput(f"suite {name!r} has no task.", file=data, fix=fix)
     return _unique(tasks, data)
 
@@ -146,19 +146,19 @@ def _from_bank(data: Path | None) -> Iterator[Task]:
         raise BadInput(problem, fix=fix)
     if not data.is_file():
         raise BadInput(
-            "is no file.", file=data, fix="Expected the task bank's Parquet table or JSONL rows."
+            "not a file.", file=data, fix="Expected the task bank's Parquet table or JSONL rows."
         )
     if data.suffix == ".parquet":
         try:
             yield from (Task.from_row(row) for row in read_parquet(data))
         except (ValueError, KeyError, TypeError) as error:
-            raise BadInput(f"is no table of tasks: {error}.", file=data) from error
+            raise BadInput(f"not a table of tasks: {error}.", file=data) from error
         return
     for row in read_rows(data):
         try:
             yield Task.from_row(row.fields)
         except (ValueError, KeyError, TypeError) as error:
-            raise BadInput(f"is no task: {error!r}.", file=data, line=row.line) from error
+            raise BadInput(f"not a task: {error!r}.", file=data, line=row.line) from error
 
 
 def _own(name: str, data: Path | None) -> list[Task]:
@@ -175,7 +175,7 @@ def _unique(tasks: list[Task], data: Path | None) -> list[Task]:
     ids: set[str] = set()
     for task in tasks:
         if task.id in ids:
-            problem = f"task id {task.id!r} stands twice."
+            problem = f"duplicate task id {task.id!r}."
             raise BadInput(problem, file=data, field="task_id", fix="Make ids unique.")
         ids.add(task.id)
     return tasks

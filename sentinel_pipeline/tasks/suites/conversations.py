@@ -1,4 +1,4 @@
-"""Seed 003's conversation benchmark: 200 generated conversations of three to five turns in four categories, scored per turn.
+"""The stage 1 findings' conversation benchmark: 200 generated conversations of three to five turns, scored per turn.
 
 ``memory``: what was said must be known later. ``preferences``: how to answer is said once and holds for all turns.
 ``topic``: "it" and "before" must be followed. ``updates``: constraints are changed on the way, and the newest ones hold.

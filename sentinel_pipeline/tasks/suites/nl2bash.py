@@ -89,7 +89,7 @@ def _rows(path: Path) -> Iterator[SuiteRow]:
     except OSError as error:
         raise BadInput(f"cannot be read: {error.strerror or error}.", file=path) from error
     except (ValueError, RecursionError) as error:
-        raise BadInput(f"is no JSON: {error}.", file=path) from error
+        raise BadInput(f"invalid JSON: {error}.", file=path) from error
     if rows is None:
         yield from read_rows(path)
         return

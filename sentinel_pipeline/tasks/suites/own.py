@@ -10,16 +10,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from sentinel_pipeline.critic.calls import check_calls
-from sentinel_pipeline.critic.constraints import check_constraints
+from sentinel_pipeline.critic.scorers import scorer_of
 from sentinel_pipeline.errors import did_you_mean
 from sentinel_pipeline.records import (
     CATEGORIES,
-    Constraints,
-    FieldsAnswer,
-    FunctionCalls,
-    GroundedText,
-    JsonAnswer,
     Message,
     PythonTests,
     Task,
@@ -62,8 +56,8 @@ def _given(row: SuiteRow, table: Any) -> Verifier:
         checked = verifier_from_json(
             json.dumps({key: value for key, value in data.items() if value is not None})
         )
-        if checked is not None:
-            _check_meaning(checked)
+        if checked is not None and (check := scorer_of(checked).check) is not None:
+            check(checked)
     except (ValueError, TypeError, RecursionError) as error:
         raise row.bad("verifier", f"{error}.") from error
     assert checked is not None, "an object was given"
@@ -82,29 +76,6 @@ def _id(row: SuiteRow, suite: str) -> str:
             "Change the id.",
         )
     return str(value)
-
-
-def _check_meaning(checked: Verifier) -> None:
-    """Raises ValueError: constraints that do not exist, or JSON inside a verifier that is none or of another shape."""
-    if isinstance(checked, Constraints):
-        check_constraints(checked)
-    if isinstance(checked, JsonAnswer):
-        json.loads(checked.expected)
-    if isinstance(checked, FunctionCalls):
-        check_calls(checked)
-    if isinstance(checked, FieldsAnswer):
-        _object("expected", checked.expected)
-        _object("schema", checked.schema)
-    if isinstance(checked, GroundedText):
-        _object("record", checked.record)
-        if min(checked.min_words, checked.max_words, checked.max_chars or 0) < 0:
-            raise ValueError("min_words, max_words and max_chars count, so none is negative")
-
-
-def _object(name: str, text: str) -> None:
-    """Raises ValueError: not a JSON object."""
-    if not isinstance(json.loads(text), dict):
-        raise ValueError(f"{name} is no JSON object")
 
 
 def messages(row: SuiteRow) -> tuple[Message, ...]:

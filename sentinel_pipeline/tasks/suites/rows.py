@@ -1,4 +1,4 @@
-"""Strict reading of suite files: JSONL, gzipped or not. A malformed line is the user's to mend, so it stops with its place.
+"""Strict reading of suite files: JSONL, gzipped or not. A malformed line is the user's to correct, so it stops with its place.
 
 Suites are small and every item counts in a score, so nothing is quarantined here (candidate files are another matter).
 """
@@ -67,7 +67,7 @@ class SuiteRow(NamedTuple):
         try:
             ast.parse(source)
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-            raise self.bad(field, f"is no Python: {error}.") from error
+            raise self.bad(field, f"invalid Python: {error}.") from error
         return source
 
 
@@ -75,7 +75,7 @@ def read_rows(path: Path) -> Iterator[SuiteRow]:
     """Rows of a JSONL or ``.gz`` file, in order; blank lines are passed over.
 
     Raises:
-        BadInput: the file is absent or damaged, or a line is no JSON object in UTF-8.
+        BadInput: the file is absent or damaged, or a line is not a JSON object in UTF-8.
     """
     number = 0
     try:
@@ -107,7 +107,7 @@ def json_object(line: bytes, number: int) -> dict[str, Any]:
     try:
         value = json.loads(line.rstrip(b"\r\n").decode("utf-8-sig" if number == 1 else "utf-8"))
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"is no JSON: {error}") from error
+        raise ValueError(f"invalid JSON: {error}") from error
     if not isinstance(value, dict):
         raise ValueError(f"expected a JSON object, got {type(value).__name__}")
     return value

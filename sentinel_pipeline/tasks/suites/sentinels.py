@@ -1,4 +1,4 @@
-"""Seed 001's sentinels: is a base model a base model? Raw prompts, no chat template, no special token.
+"""The stage 1 plan's sentinels: is a base model a base model? Raw prompts, no chat template, no special token.
 
 Four families ask for something (a translation, a numbered list, JSON, a structured description): a base model goes on writing
 instead, so it fails most of them. ``pattern`` can be completed by any language model: its first line counts. A base model that

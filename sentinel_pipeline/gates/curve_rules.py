@@ -1,4 +1,4 @@
-"""Watch rules over the recorded curves of a run, as pure functions: what a rule saw, and whether to warn or to stop.
+"""A recipe's watch rules over the recorded curves of a run, as rules of the engine (``rules``): what each test sees.
 
 The tests: ``below`` and ``above`` hold when the latest ``points`` values are all so; ``spikes`` when ``points`` values
 within ``span`` steps are above; ``plateau`` when no value was higher than the best one by ``threshold`` for ``span`` steps;
@@ -11,44 +11,38 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from functools import partial
 
 from ..records.grpo_spec import WatchRule
+from .rules import Finding, Rule, RuleHit, findings
 
 Curve = Sequence[tuple[int, float]]
 """(step, value), by step."""
+Curves = Mapping[str, Curve]
+"""By the name of their metric."""
 
 
-class Finding(NamedTuple):
-    """A rule that holds: ``saw`` is the value that decided, ``reason`` a sentence with the numbers and the remedy."""
-
-    rule: str
-    action: str
-    step: int
-    metric: str
-    saw: float
-    reason: str
+def curve_rules(watch: Sequence[WatchRule]) -> tuple[Rule[Curves], ...]:
+    """A recipe's watch rules, in its order."""
+    return tuple(
+        Rule(spec.name, spec.action, partial(_hit, spec), because=spec.because) for spec in watch
+    )
 
 
-def watch(rules: Sequence[WatchRule], curves: Mapping[str, Curve]) -> list[Finding]:
-    """The rules that hold at the end of the curves, in their order."""
-    return [found for rule in rules if (found := _finding(rule, curves)) is not None]
-
-
-def first_stop(rules: Sequence[WatchRule], curves: Mapping[str, Curve]) -> Finding | None:
+def first_stop(rules: Sequence[Rule[Curves]], curves: Curves) -> Finding | None:
     """The earliest moment at which a rule would have stopped the run, replayed step by step."""
     steps = sorted({step for curve in curves.values() for step, _ in curve})
-    for step in steps:
-        known = {
-            name: [point for point in curve if point[0] <= step] for name, curve in curves.items()
+    for last in steps:
+        so_far = {
+            name: [point for point in curve if point[0] <= last] for name, curve in curves.items()
         }
-        stop = next((found for found in watch(rules, known) if found.action == "stop"), None)
-        if stop is not None:
-            return stop
+        for finding in findings(rules, so_far):
+            if finding.action == "stop":
+                return finding
     return None
 
 
-def unseen(rules: Sequence[WatchRule], curves: Mapping[str, Curve]) -> list[str]:
+def unseen(rules: Sequence[WatchRule], curves: Curves) -> list[str]:
     """Rules of whose metric nothing was recorded: they can have found nothing."""
     return [
         rule.name
@@ -57,7 +51,7 @@ def unseen(rules: Sequence[WatchRule], curves: Mapping[str, Curve]) -> list[str]
     ]
 
 
-def _finding(rule: WatchRule, curves: Mapping[str, Curve]) -> Finding | None:
+def _hit(rule: WatchRule, curves: Curves) -> RuleHit | None:
     curve = curves.get(rule.metric, ())
     if not curve:
         return None
@@ -65,24 +59,18 @@ def _finding(rule: WatchRule, curves: Mapping[str, Curve]) -> Finding | None:
     late = rule.before_step is not None and step >= rule.before_step and rule.test != "plateau"
     if step <= rule.after_step or late:
         return None
-    told = _TESTS[rule.test](rule, curve, curves.get(rule.against or "", ()))
-    if told is None:
+    result = _TESTS[rule.test](rule, curve, curves.get(rule.against or "", ()))
+    if result is None:
         return None
-    saw, text = told
-    return Finding(
-        rule.name,
-        rule.action,
-        step,
-        rule.metric,
-        saw,
-        f"{rule.name}: {text}. {rule.because}".strip(),
-    )
+    saw, text = result
+    return RuleHit(step, rule.metric, saw, text)
 
 
-Told = tuple[float, str] | None
+Result = tuple[float, str] | None
+"""The value that decided and the numbers in words; None where the test does not hold."""
 
 
-def _below(rule: WatchRule, curve: Curve, _: Curve) -> Told:
+def _below(rule: WatchRule, curve: Curve, _: Curve) -> Result:
     values = _latest(rule, curve)
     if values is None or not all(value < rule.threshold for value in values):
         return None
@@ -92,7 +80,7 @@ def _below(rule: WatchRule, curve: Curve, _: Curve) -> Told:
     )
 
 
-def _above(rule: WatchRule, curve: Curve, _: Curve) -> Told:
+def _above(rule: WatchRule, curve: Curve, _: Curve) -> Result:
     values = _latest(rule, curve)
     if values is None or not all(_over(value, rule.threshold) for value in values):
         return None
@@ -116,7 +104,7 @@ def _over(value: float, threshold: float) -> bool:
     return math.isnan(value) or value > threshold
 
 
-def _spikes(rule: WatchRule, curve: Curve, _: Curve) -> Told:
+def _spikes(rule: WatchRule, curve: Curve, _: Curve) -> Result:
     recent = [value for step, value in curve if step > curve[-1][0] - rule.span]
     high = [value for value in recent if _over(value, rule.threshold)]
     if len(high) < rule.points:
@@ -126,7 +114,7 @@ def _spikes(rule: WatchRule, curve: Curve, _: Curve) -> Told:
     return worst, text
 
 
-def _plateau(rule: WatchRule, curve: Curve, _: Curve) -> Told:
+def _plateau(rule: WatchRule, curve: Curve, _: Curve) -> Result:
     """The best counts from where it began: a gain below the threshold does not begin a new one."""
     best_step, best = curve[0]
     for step, value in curve:
@@ -134,15 +122,16 @@ def _plateau(rule: WatchRule, curve: Curve, _: Curve) -> Told:
             best_step, best = step, value
     step = curve[-1][0]
     early = rule.before_step is None or best_step < rule.before_step
-    seen = sum(at > best_step for at, _ in curve)
-    if step - best_step < rule.span or not early or seen < 2:
+    looks_since = sum(at > best_step for at, _ in curve)
+    if step - best_step < rule.span or not early or looks_since < 2:
         return None
     text = f"{rule.metric} has not gained {rule.threshold:g} over the {best:.4g} of step {best_step} by step {step}"
     return best, text
 
 
-def _near_zero(rule: WatchRule, curve: Curve, _: Curve) -> Told:
-    highest, (step, value) = max(value for _, value in curve), curve[-1]
+def _near_zero(rule: WatchRule, curve: Curve, _: Curve) -> Result:
+    highest = max(value for _, value in curve)
+    step, value = curve[-1]
     if highest <= 0 or value > rule.threshold * highest:
         return None
     return (
@@ -151,8 +140,9 @@ def _near_zero(rule: WatchRule, curve: Curve, _: Curve) -> Told:
     )
 
 
-def _diverges(rule: WatchRule, curve: Curve, other: Curve) -> Told:
-    up, down = _change(curve, rule.span), _change(other, rule.span)
+def _diverges(rule: WatchRule, curve: Curve, other: Curve) -> Result:
+    up = _change(curve, rule.span)
+    down = _change(other, rule.span)
     if up is None or down is None or up <= rule.threshold or down >= -rule.threshold:
         return None
     text = f"{rule.metric} rose by {up:.3g} while {rule.against} fell by {-down:.3g} over the last {rule.span} steps"
@@ -168,7 +158,7 @@ def _change(curve: Curve, span: int) -> float | None:
     return sum(values[-third:]) / third - sum(values[:third]) / third
 
 
-_TESTS: dict[str, Callable[[WatchRule, Curve, Curve], Told]] = {
+_TESTS: dict[str, Callable[[WatchRule, Curve, Curve], Result]] = {
     "plateau": _plateau,
     "below": _below,
     "above": _above,
