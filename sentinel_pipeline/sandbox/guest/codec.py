@@ -150,10 +150,11 @@ def keep_computing() -> None:
 
 _COMPUTING: tuple[type, ...] = (map, filter, zip, enumerate, type(_ for _ in ()))
 """Iterators that run code of the program for each item."""
+_EMPTY: tuple[Any, ...] = ([], (), "", b"", {}, set(), range(0))
 _LAZY: tuple[type, ...] = (
     *_COMPUTING,
     reversed,
-    *(type(iter(empty)) for empty in ([], (), "", b"", {}, set(), range(0))),
+    *(type(iter(empty)) for empty in _EMPTY),
     type(reversed([])),
 )
 _PACKERS: dict[type, Callable[[Any, Opaque, int], Any]] = {
