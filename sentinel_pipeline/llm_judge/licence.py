@@ -141,18 +141,8 @@ def _kappa(
     unread = sum(verdict is None for verdict in verdicts)
     kappa = cohens_kappa(labels, read, spec.confidence)
     if kappa is None:
-        return (
-            None,
-            None,
-            Check(
-                "kappa",
-                False,
-                None,
-                bar,
-                n,
-                "one label alone: agreement beyond chance is undefined",
-            ),
-        )
+        reason = "one label alone: agreement beyond chance is undefined"
+        return None, None, Check("kappa", False, None, bar, n, reason)
     low, high = kappa.interval[:2]
     reason = f"kappa {kappa.value:.2f} [{low:.2f}, {high:.2f}] on {n} labels, its lower bound must be {bar:.2f}"
     reason += f"; {unread} replies could not be read" if unread else ""

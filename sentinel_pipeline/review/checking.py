@@ -42,20 +42,16 @@ class Check(NamedTuple):
         for name, (value, reason) in self.labels.items():
             if value is False and name != "accepted":
                 return f"{name}: {reason}"
-        open_ones = [
-            f"{name}: {reason}"
-            for name, (_, reason) in self.labels.items()
-            if reason.startswith("infra")
-        ]
         if self.outcome == "infra":
-            return open_ones[0] if open_ones else "infra: the checks did not finish"
+            for name, (_, reason) in self.labels.items():
+                if reason.startswith("infra"):
+                    return f"{name}: {reason}"
+            return "infra: the checks did not finish"
         if self.outcome == "fail":
             return self.labels.get("accepted", (None, "nothing speaks for it"))[1]
-        return (
-            "passes its tests"
-            if self.tested
-            else "form and hygiene are fine; no tests are known for this task"
-        )
+        if self.tested:
+            return "passes its tests"
+        return "form and hygiene are fine; no tests are known for this task"
 
 
 def check(desk: ReviewQueue, user: User, card_id: str, text: str) -> Check:
@@ -98,9 +94,9 @@ def judge(
     except GateRefused as error:
         return Check("infra", card.task is not None, {"tests_pass": (None, f"infra: {error}")})
     pairs = {name: (getattr(labels, name).value, getattr(labels, name).reason) for name in LABELS}
-    outcome: Outcome = (
-        "infra" if labels.accepted.value is None else "pass" if labels.accepted.value else "fail"
-    )
+    outcome: Outcome = "pass" if labels.accepted.value else "fail"
+    if labels.accepted.value is None:
+        outcome = "infra"
     return Check(outcome, card.task is not None, pairs)
 
 
@@ -144,8 +140,5 @@ def require_pass(connection: Connection, card: Card, text: str) -> str:
 
 def stored(outcome: Outcome, labels: str, *, tested: bool) -> Check:
     """Read what ``check`` kept."""
-    return Check(
-        outcome,
-        tested,
-        {name: (value, reason) for name, (value, reason) in json.loads(labels).items()},
-    )
+    pairs = {name: (value, reason) for name, (value, reason) in json.loads(labels).items()}
+    return Check(outcome, tested, pairs)

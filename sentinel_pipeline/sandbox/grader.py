@@ -10,7 +10,6 @@ import os
 import select
 from collections import deque
 from collections.abc import Iterable, Iterator
-from types import TracebackType
 
 from .isolation import Isolation, Level, isolation
 from .outcomes import DEFAULT_LIMITS, Limits, Outcome, Program, Result
@@ -50,12 +49,7 @@ class Grader:
     def __enter__(self) -> Grader:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        tb: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -117,21 +111,16 @@ class _Batch:
             for index in range(self.grader.size):
                 if self.taken - self.given >= window and not self.again:
                     return
-                busy = (
-                    len(self.grader._workers[index].out) if index < len(self.grader._workers) else 0
-                )
-                if busy > load:
+                workers = self.grader._workers
+                if index < len(workers) and len(workers[index].out) > load:
                     continue
                 ticket = self._next()
                 if ticket is None:
                     return
-                self._send(index, ticket)
-
-    def _send(self, index: int, ticket: Ticket) -> None:
-        try:
-            self.grader._worker(index).send(ticket)
-        except Broken as broken:
-            self._recover(index, broken)
+                try:
+                    self.grader._worker(index).send(ticket)
+                except Broken as broken:
+                    self._recover(index, broken)
 
     def _next(self) -> Ticket | None:
         if self.again:
@@ -183,15 +172,7 @@ class _Batch:
 
 def infrastructure(program: Program, detail: str) -> Result:
     """The result of a program that could not be judged."""
-    return Result(
-        id=program.id,
-        outcome=Outcome.INFRA,
-        code="infra",
-        detail=detail,
-        trust="separate",
-        cpu_seconds=0.0,
-        wall_seconds=0.0,
-    )
+    return Result(id=program.id, outcome=Outcome.INFRA, code="infra", detail=detail)
 
 
 def grade(

@@ -157,15 +157,9 @@ class Worker:
         except subprocess.TimeoutExpired:
             return Broken(message)
         if status == -signal.SIGXCPU and self.out:
-            verdict = Result(
-                id=self.out[0].program.id,
-                outcome=Outcome.TIMEOUT,
-                code="timeout",
-                detail="the tests took too long over the program's answers",
-                trust="separate",
-                cpu_seconds=0.0,
-                wall_seconds=0.0,
-            )
+            name = self.out[0].program.id
+            detail = "the tests took too long over the program's answers"
+            verdict = Result(id=name, outcome=Outcome.TIMEOUT, code="timeout", detail=detail)
             return Broken(message, verdict)
         return Broken(f"{message} with status {status}: {stderr_tail(self.process)}")
 

@@ -56,12 +56,9 @@ class Artifact:
             raise Infrastructure(
                 f"{path} is missing from a finished artifact: rebuild {self.manifest.asset}."
             )
-        files = [
-            file
-            for file in self.manifest.files
-            if file.path == name or file.path.startswith(f"{name}/")
-        ]
-        for entry in files:
+        for entry in self.manifest.files:
+            if entry.path != name and not entry.path.startswith(f"{name}/"):
+                continue
             if not _as_written(self.folder / entry.path, entry.sha256):
                 raise Infrastructure(
                     f"{self.folder / entry.path} is damaged: its bytes are not those of its manifest. "
@@ -262,12 +259,9 @@ class Store:
         folders = (self._assets() / asset).glob("*/manifest.json")
         artifacts = list[Artifact]()
         for path in folders:
-            with suppress(Infrastructure):
-                artifacts += (
-                    [Artifact(path.parent, read_manifest(path.parent))]
-                    if path.parent.name[0] != "."
-                    else []
-                )
+            if path.parent.name[0] != ".":
+                with suppress(Infrastructure):
+                    artifacts.append(Artifact(path.parent, read_manifest(path.parent)))
         return sorted(
             artifacts, key=lambda artifact: (artifact.manifest.created_at, artifact.manifest.run_id)
         )

@@ -124,14 +124,11 @@ async def _models(answers: ReviewQueue, request: Request) -> Response:
 
 
 def _listed(answers: ReviewQueue) -> list[dict[str, Any]]:
-    models = []
-    for name in answers.models.names():
-        now = answers.models.look(name)
-        state = {"open": now.open, "experimental": now.experimental, "reasons": list(now.reasons)}
-        models.append(
-            {"id": name, "object": "model", "created": 0, "owned_by": "sentinel", "sentinel": state}
-        )
-    return models
+    head = {"object": "model", "created": 0, "owned_by": "sentinel"}
+    models = answers.models
+    return [
+        {"id": name, **head, "sentinel": models.look(name).to_json()} for name in models.names()
+    ]
 
 
 def read(body: dict[str, Any]) -> Wanted:

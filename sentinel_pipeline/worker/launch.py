@@ -81,36 +81,17 @@ def worker_command(job: Path, spec: LaunchSpec, root: Path, gpus: bool) -> list[
     python = [sys.executable, "-m"]
     if spec.processes == 1 and spec.config is None:
         return [*python, WORKER, str(job)]
-    named = (
-        ["--config_file", str(root / spec.config)]
-        if spec.config
-        else ["--multi_gpu"]
-        if spec.processes > 1
-        else []
-    )
+    named = ["--multi_gpu"] if spec.processes > 1 else []
+    if spec.config:
+        named = ["--config_file", str(root / spec.config)]
     settings = [
-        "--num_processes",
-        str(spec.processes),
-        "--num_machines",
-        "1",
-        "--main_process_port",
-        "0",
-    ]
-    threads = (
-        [] if gpus else ["--num_cpu_threads_per_process", str(max(1, cores() // spec.processes))]
-    )
+        *named, "--num_processes", str(spec.processes), "--num_machines", "1", "--main_process_port", "0"
+    ]  # fmt: skip
     if spec.config is None:
         settings += ["--mixed_precision", "no", "--dynamo_backend", "no"]
-    return [
-        *python,
-        "accelerate.commands.launch",
-        *named,
-        *settings,
-        *threads,
-        "-m",
-        WORKER,
-        str(job),
-    ]
+    if not gpus:
+        settings += ["--num_cpu_threads_per_process", str(max(1, cores() // spec.processes))]
+    return [*python, "accelerate.commands.launch", *settings, "-m", WORKER, str(job)]
 
 
 def launch(path: Path, job: TuneJob[Any], say: Say, interrupts: Interrupts) -> dict[str, Any]:

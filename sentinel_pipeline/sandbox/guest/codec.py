@@ -23,7 +23,8 @@ _PLAIN_INT = 1 << 63
 _TYPES: dict[str, type] = {
     kind.__name__: kind
     for kind in (
-        int, float, str, bool, bytes, list, tuple, dict, set, frozenset, complex, bytearray, object, type
+        int, float, str, bool, bytes, list, tuple, dict, set, frozenset, complex, bytearray,
+        object, type,
     )
 }  # fmt: skip
 _TYPE_NAMES = {kind: name for name, kind in _TYPES.items()}

@@ -157,7 +157,10 @@ def landlock(rules: dict[str, int]) -> None:
     version = landlock_version()
     rights = (1 << _FS_RIGHTS.get(version, 16)) - 1
     attributes = struct.pack("=QQQ", rights, 3 if version >= 4 else 0, 3 if version >= 6 else 0)
-    size = 8 if version < 4 else 16 if version < 6 else 24
+    # Each later kernel reads one field more.
+    size = 8
+    if version >= 4:
+        size = 16 if version < 6 else 24
     ruleset = _check(
         _syscall("landlock_create_ruleset", attributes, ctypes.c_size_t(size), ctypes.c_uint(0)),
         "landlock_create_ruleset",

@@ -106,7 +106,9 @@ class approx:
         if want == got or math.inf in (abs(want), abs(got)):
             return want == got
         absolute = 1e-12 if self.abs is None else self.abs
-        relative = (1e-6 if self.abs is None else 0.0) if self.rel is None else self.rel
+        relative = self.rel
+        if relative is None:
+            relative = 1e-6 if self.abs is None else 0.0
         return abs(want - got) <= max(relative * abs(want), absolute)
 
     def __repr__(self) -> Any:

@@ -40,15 +40,15 @@ class Runners(NamedTuple):
 _PYTHON = Runners()
 _MIB = 1 << 20
 _PRELOAD = (
-    "bisect", "collections.abc", "copy", "functools", "heapq", "itertools", "math", "operator", "random", "re",
-    "string", "typing",
+    "bisect", "collections.abc", "copy", "functools", "heapq", "itertools", "math", "operator",
+    "random", "re", "string", "typing",
 )  # fmt: skip
 """What many programs import. Each further module makes every fork dearer; the rest is imported from the read-only library.
 ``random`` is here so that its state is the same in every sample: an unseeded program gets the same verdict each time."""
 _UNREACHABLE_LATER = (
-    "array", "calendar", "cmath", "contextlib", "csv", "dataclasses", "datetime", "decimal", "enum", "fractions",
-    "hashlib", "inspect", "io", "numbers", "secrets", "statistics", "tempfile", "textwrap", "threading", "time",
-    "traceback", "unicodedata", "uuid",
+    "array", "calendar", "cmath", "contextlib", "csv", "dataclasses", "datetime", "decimal", "enum",
+    "fractions", "hashlib", "inspect", "io", "numbers", "secrets", "statistics", "tempfile",
+    "textwrap", "threading", "time", "traceback", "unicodedata", "uuid",
 )  # fmt: skip
 """Where there is no root of our own, the library may lie in a folder that an unprivileged user cannot enter."""
 _THREADS = 64

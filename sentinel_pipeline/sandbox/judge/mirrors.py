@@ -37,6 +37,10 @@ from ..guest.codec import Malformed
 from ..guest.objects import BINARY, DATA, MUTABLE, ORDER, PROTOCOLS
 from .finding import Finding
 
+Target = str | int
+"""Something of the candidate's: a global name, or the number of an object that the sample keeps."""
+Arguments = tuple[Any, ...]
+
 
 class Session(Protocol):
     """What a mirror needs of the conversation with its sample."""
@@ -48,12 +52,7 @@ class Session(Protocol):
     compared_plainly: set[str]
 
     def ask(
-        self,
-        operation: str,
-        target: str | int,
-        name: str,
-        args: tuple[Any, ...] = (),
-        kwargs: Any = None,
+        self, operation: str, target: Target, name: str, args: Arguments = (), kwargs: Any = None
     ) -> Any:
         """Carry out one operation."""
 
@@ -92,19 +91,20 @@ _KNOWN: dict[str, type] = {
     **{name: _PLAIN[name] for name in MUTABLE},
 }
 COMPARING = frozenset({
-    "startswith", "endswith", "issubset", "issuperset", "isdisjoint", "union", "compare", "difference",
-    "symmetric_difference", "intersection", "replace", "removeprefix", "removesuffix",
+    "startswith", "endswith", "issubset", "issuperset", "isdisjoint", "union", "compare",
+    "difference", "symmetric_difference", "intersection", "replace", "removeprefix", "removesuffix",
 })  # fmt: skip
 """Methods of plain types that combine with their argument as operators do: they are asked by the same rule."""
 _ASKABLE = frozenset({
-    "__name__", "__qualname__", "__doc__", "__module__", "__annotations__", "__defaults__", "__kwdefaults__",
-    "__wrapped__", "__dict__", "__slots__", "__members__", "__args__", "__cause__", "__notes__", "__func__",
-    "__self__", "__closure__", "__isabstractmethod__", "__abstractmethods__", "__dataclass_params__", "__match_args__",
+    "__name__", "__qualname__", "__doc__", "__module__", "__annotations__", "__defaults__",
+    "__kwdefaults__", "__wrapped__", "__dict__", "__slots__", "__members__", "__args__",
+    "__cause__", "__notes__", "__func__", "__self__", "__closure__", "__isabstractmethod__",
+    "__abstractmethods__", "__dataclass_params__", "__match_args__",
 })  # fmt: skip
 """Attributes between underscores that are asked for; every other is what the mirror itself has."""
 _PROVISIONAL = frozenset({
-    "abs", "len", "bool", "int", "float", "complex", "index", "round", "trunc", "floor", "ceil", "neg", "pos", "invert",
-    "iter", "next", "reversed", "getitem", "bytes",
+    "abs", "len", "bool", "int", "float", "complex", "index", "round", "trunc", "floor", "ceil",
+    "neg", "pos", "invert", "iter", "next", "reversed", "getitem", "bytes",
 })  # fmt: skip
 """What is not taken out of a result of arithmetic with a plain value: ``abs(f(x) - expected)`` has shown the expected value."""
 
@@ -114,8 +114,7 @@ class Judged:
     """What the judge knows of something of the candidate's."""
 
     session: Session
-    target: str | int
-    """A global name, or the number of an object that the sample keeps."""
+    target: Target
     protocols: int = 0
     base: str = ""
     """The built-in or well-known type it comes from."""
@@ -155,7 +154,7 @@ def judged(value: Any) -> Judged:
     return facts
 
 
-def target_of(value: Any) -> str | int | None:
+def target_of(value: Any) -> Target | None:
     """The name or number of what ``value`` stands for; None where it is nothing of the candidate's."""
     kind = type(value)
     if kind is Mirror:
@@ -387,8 +386,7 @@ def _equal(remote: Any, other: Any) -> Any:
         if isinstance(same, bool) and not same:
             return False
         for side in (remote, other):
-            # One that equals a stranger too is no evidence of anything.
-            if judged(side).has("__eq__") and _ask(side, "stranger") is not False:
+            if judged(side).has("__eq__") and _equals_strangers(side):
                 return False
         return same
     if not is_plain(other):
@@ -401,6 +399,10 @@ def _equal(remote: Any, other: Any) -> Any:
     if facts.has("__eq__") and facts.is_object():
         facts.session.needs_shared("the tests compare an object of the program with a plain value")
     return False
+
+
+def _equals_strangers(remote: Any) -> bool:
+    return _ask(remote, "stranger") is not False
 
 
 def _combine(name: str, left: Any, right: Any) -> Any:

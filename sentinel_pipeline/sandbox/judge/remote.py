@@ -18,7 +18,7 @@ from ..guest.codec import Malformed
 from ..guest.objects import STOPPING
 from . import mirrors
 from .finding import Finding
-from .mirrors import Mirror, Remote
+from .mirrors import Arguments, Mirror, Remote, Target
 
 _BUILTIN_EXCEPTIONS = frozenset(
     kind
@@ -75,12 +75,7 @@ class Session:
         self._handling = _Handling(self)
 
     def ask(
-        self,
-        operation: str,
-        target: str | int,
-        name: str,
-        args: tuple[Any, ...] = (),
-        kwargs: Any = None,
+        self, operation: str, target: Target, name: str, args: Arguments = (), kwargs: Any = None
     ) -> Any:
         """Carry out one operation on something of the candidate's.
 
@@ -104,12 +99,7 @@ class Session:
         return value
 
     def _carry_out(
-        self,
-        operation: str,
-        target: str | int,
-        name: str,
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
+        self, operation: str, target: Target, name: str, args: Arguments, kwargs: dict[str, Any]
     ) -> tuple[Any, BaseException | None]:
         try:
             text = codec.to_text(codec.pack([list(args), kwargs], self._packing))

@@ -11,7 +11,14 @@ from typing import Any
 from ..guest import codec
 from ..guest.codec import Malformed
 from .finding import Finding
-from .mirrors import PLAIN_ATTRIBUTES, is_plain, stands_in_assert, stands_in_tests
+from .mirrors import (
+    PLAIN_ATTRIBUTES,
+    Arguments,
+    Target,
+    is_plain,
+    stands_in_assert,
+    stands_in_tests,
+)
 from .remote import NeedsShared, Session, Stop, shown_error
 from .zygotes import frame
 
@@ -103,12 +110,7 @@ class Learner(Session):
             raise Stop
 
     def ask(
-        self,
-        operation: str,
-        target: str | int,
-        name: str,
-        args: tuple[Any, ...] = (),
-        kwargs: Any = None,
+        self, operation: str, target: Target, name: str, args: Arguments = (), kwargs: Any = None
     ) -> Any:
         """Remember the request; its answer is unknown."""
         self.step()
