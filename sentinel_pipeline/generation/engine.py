@@ -141,6 +141,7 @@ def _decode(
             )
             for row, token in zip(open_rows, chosen.tolist(), strict=True):
                 out[row].append(token)
+            # Rows that ended leave the batch and its cache: each further step costs the open rows.
             going = ~torch.isin(chosen, stop_ids)
             if not bool(going.all()):
                 live = going.nonzero().flatten()
@@ -197,6 +198,7 @@ def _sample(logits: Tensor, draws: Tensor, decoding: Decoding) -> Tensor:
     )
     mass = probabilities.cumsum(-1)
     cumulative = probabilities.masked_fill(mass - probabilities >= decoding.top_p, 0.0).cumsum(-1)
+    # The draw is scaled to the nucleus's own mass, so that its head need not be normalised.
     target = draws.to(cumulative.device)[:, None] * cumulative[:, -1:]
     index = (cumulative <= target).sum(-1, keepdim=True).clamp(max=logits.shape[-1] - 1)
     return order.gather(-1, index).flatten()

@@ -147,6 +147,7 @@ class Writer:
                 zip(slots, ((text, self._refused(text, guards)) for text in texts), strict=True)
             )
         ]  # fmt: skip
+        # Only instructions that were not refused are answered; the judge sees them in their order.
         open_ones = [attempt for attempt in attempts if not attempt.reason]
         prompts = [self._response_prompt(attempt) for attempt in open_ones]
         answers = self._ask(prompts, self.spec.response_tokens)

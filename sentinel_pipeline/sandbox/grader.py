@@ -107,6 +107,7 @@ class _Batch:
 
     def _feed(self) -> None:
         window = _WINDOW * self.grader.size
+        # Every worker gets one before any gets its next: the load stays even.
         for load in range(_AHEAD):
             for index in range(self.grader.size):
                 if self.taken - self.given >= window and not self.again:

@@ -171,6 +171,7 @@ def _receive(process: subprocess.Popen[bytes]) -> bytes:
             if not part:
                 return b""
             data += part
+        # Silent and busy: the text is to blame. Silent and idle for a minute: the machine is.
         elif cpu_seconds(process.pid) - begun > _CPU_SECONDS:
             process.send_signal(signal.SIGKILL)
             return b'{"deep":"too slow"}\n'

@@ -200,6 +200,8 @@ class Store:
                     os.fsync(descriptor)
                 finally:
                     os.close(descriptor)
+        # Bytes before the rename, the rename before the pointer: a crash leaves a whole artifact or
+        # none, and `current` never names one that is not there.
         os.replace(draft, final)
         sync_folder(final.parent)
         with atomic_write(final.parent / "current") as stream:

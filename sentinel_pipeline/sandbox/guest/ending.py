@@ -52,6 +52,7 @@ def wait(pid: int, job: Job, started: float, channel: socket.socket | None) -> E
         why = why or _over(job, used, elapsed)
         if why != ENDED:
             os.kill(pid, signal.SIGKILL)
+        # Not before either limit can be reached, so that nobody wakes in vain.
         pause = max(0.002, min(job.cpu_seconds - used, abs(job.wall_seconds - elapsed)))
     if channel:
         os.close(process)

@@ -101,14 +101,8 @@ class Handles:
             if level < _LEVELS and parent is not object:
                 library_name = _where(parent)
                 bases.append(library_name if library_name else self.describe(parent, level + 1))
-        return [
-            self.number(kind),
-            (_where(kind) or _name_of(kind))[:100],
-            mask,
-            base,
-            bases,
-            fields,
-        ]
+        name = (_where(kind) or _name_of(kind))[:100]
+        return [self.number(kind), name, mask, base, bases, fields]
 
     def _look(self, kind: type) -> tuple[int, str, list[str], bool]:
         """What is the same for every object of a class: its protocols, built-in base, fields, and whether it adds names."""
@@ -129,7 +123,8 @@ class Handles:
             else:
                 own_names.update(_dict_of(parent))
         if not base:
-            base = next((_name_of(parent) for parent in _mro_of(kind) if _is_known(parent)), "")
+            library = (parent for parent in _mro_of(kind) if _where(parent))
+            base = next((name for name in map(_name_of, library) if name in KNOWN), "")
         if base in DATA:
             names = own_names  # everything else is done with the plain value
         mask = sum(1 << at for at, name in enumerate(PROTOCOLS) if names.get(name) is not None)
@@ -153,10 +148,6 @@ def _where(kind: type) -> str:
     if type(module) is not str or module.partition(".")[0] not in sys.stdlib_module_names:
         return ""
     return f"{module}.{_qualname_of(kind)}"
-
-
-def _is_known(kind: type) -> bool:
-    return bool(_where(kind)) and _name_of(kind) in KNOWN
 
 
 class Awaiting:
@@ -184,15 +175,12 @@ def _signature(subject: Any) -> list[Any]:
     """Parameters as ``[name, kind, has a default, default]``."""
     import inspect
 
-    return [
-        [
-            part.name,
-            int(part.kind),
-            part.default is not part.empty,
-            None if part.default is part.empty else part.default,
-        ]
-        for part in inspect.signature(subject).parameters.values()
-    ]
+    parameters = []
+    for part in inspect.signature(subject).parameters.values():
+        has_default = part.default is not part.empty
+        default = part.default if has_default else None
+        parameters.append([part.name, int(part.kind), has_default, default])
+    return parameters
 
 
 def _copy(subject: Any) -> Any:

@@ -76,7 +76,9 @@ class Sample:
                 str(code, "utf-8", "surrogatepass"), FILE_NAME, "exec", dont_inherit=True
             )
         except (SyntaxError, ValueError, OverflowError) as error:
-            self._end({"x": "syntax_error", "m": _syntax(error)})
+            line = getattr(error, "lineno", None)
+            text = str(getattr(error, "msg", None) or error)[:_MESSAGE_CHARS]
+            self._end({"x": "syntax_error", "m": f"{text} (line {line})" if line else text})
         except (RecursionError, MemoryError) as error:
             self._end({"x": "syntax_error", "m": f"{type(error).__name__} while compiling"})
 
@@ -88,16 +90,12 @@ class Sample:
             exec(compiled, self.module.__dict__)
         except BaseException as error:
             self._end(self.failure(error) | {"l": 1})
-        classes = self._classes()
-        self.send({"v": None, "k": classes} if classes else {"v": None})
-
-    def _classes(self) -> dict[str, Any]:
-        """The program's own classes by their global names."""
-        return {
+        classes = {
             name: self.handles.describe(value)
             for name, value in self.module.__dict__.items()
             if objects.is_class_of(value, MODULE_NAME)
         }
+        self.send({"v": None, "k": classes} if classes else {"v": None})
 
     def _end(self, answer: dict[str, Any]) -> NoReturn:
         self.send(answer)
@@ -199,12 +197,6 @@ def _message(error: BaseException, prefix: str = "") -> str:
     return f"{prefix}({text})" if prefix else text
 
 
-def _syntax(error: Exception) -> str:
-    line = getattr(error, "lineno", None)
-    text = str(getattr(error, "msg", None) or error)[:_MESSAGE_CHARS]
-    return f"{text} (line {line})" if line else text
-
-
 def _line(error: BaseException) -> int | None:
     line = None
     step = error.__traceback__
@@ -264,9 +256,8 @@ def run_shared(code: bytes, tests: bytes, out: int, output_bytes: int) -> NoRetu
     sample = Sample(out, output_bytes)
     sample.load(code)
     try:
-        exec(
-            compile(str(tests, "utf-8", "surrogatepass"), "<tests>", "exec"), sample.module.__dict__
-        )
+        compiled = compile(str(tests, "utf-8", "surrogatepass"), "<tests>", "exec")
+        exec(compiled, sample.module.__dict__)
     except BaseException as error:
         sample._end(sample.failure(error))
     sample._end({"v": True})

@@ -125,19 +125,12 @@ class Engine:
         if compiling and name == "SyntaxError" and text.count("\n    at ") == 1:
             return {"x": "syntax_error", "m": f"line {compiling[1]}: {message[:200]} (for QuickJS)"}
         if name == "null" and not message:
-            full = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 > self.memory // 2
-            return (
-                {"e": [], "n": "InternalError", "m": "out of memory", "k": None}
-                if full
-                else {"t": None}
-            )
+            if resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 > self.memory // 2:
+                return {"e": [], "n": "InternalError", "m": "out of memory", "k": None}
+            return {"t": None}
         if text.endswith("\nundefined"):
-            return {
-                "e": [],
-                "n": "Error",
-                "m": f"thrown: {text[:300].partition(chr(10))[0]}",
-                "k": None,
-            }
+            message = f"thrown: {text[:300].partition(chr(10))[0]}"
+            return {"e": [], "n": "Error", "m": message, "k": None}
         if not re.fullmatch(r"[A-Za-z_$][\w$]{0,60}", name):
             name = "Error"
             message = head

@@ -41,11 +41,13 @@ def serve(channel: socket.socket, layers: set[str], disk_mib: int) -> NoReturn:
     channel.sendall(b"R")
     while True:
         job, payload = _receive(channel)
-        mounted = _mount(disk_mib)
+        owner = f",uid={confine.INNER_USER},gid={confine.INNER_USER}"
+        for folder in ("/tmp", confine.SHELL_FOLDER):
+            confine.working_folder(folder, disk_mib, owner=owner)
         try:
             end, answer = _run(channel, layers, job, json.loads(payload))
         finally:
-            for folder in mounted:
+            for folder in (confine.SHELL_FOLDER, "/tmp"):
                 kernel.unmount(folder)
         text = json.dumps(answer).encode("ascii")
         channel.sendall(REPORT.pack(*end, 0, len(text)) + text)
@@ -60,13 +62,6 @@ def _receive(channel: socket.socket) -> tuple[Job, bytes]:
     if len(payload) < job.payload_bytes:
         os._exit(0)
     return job, payload
-
-
-def _mount(disk_mib: int) -> list[str]:
-    owner = f",uid={confine.INNER_USER},gid={confine.INNER_USER}"
-    for folder in ("/tmp", confine.SHELL_FOLDER):
-        confine.working_folder(folder, disk_mib, owner=owner)
-    return [confine.SHELL_FOLDER, "/tmp"]
 
 
 def _run(
@@ -130,7 +125,9 @@ def _become(
     null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, 1)
     os.dup2(null, 2)
-    _end_as(_outlive(command))
+    status = _outlive(command)
+    # A first process cannot die of its own signal: tell it by the exit code, as shells do.
+    os._exit(128 + os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status))
 
 
 def _outlive(command: int) -> int:
@@ -152,11 +149,6 @@ def _own_proc() -> None:
         kernel.mount("proc", "/proc", "proc", flags, "subset=pid")
     except OSError:
         kernel.mount("tmpfs", "/proc", "tmpfs", flags | kernel.MS_RDONLY, "size=4k")
-
-
-def _end_as(status: int) -> NoReturn:
-    """A first process cannot die of its own signal: tell it by the exit code, as shells do."""
-    os._exit(128 + os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status))
 
 
 def _prepare(files: dict[str, str]) -> None:
@@ -194,10 +186,11 @@ def _follow(child: int, job: Job, started: float, out: int, err: int) -> tuple[l
         ready = [descriptor for descriptor, _ in poll.poll(max(left, 0.01) * 1000)]
         ended = process in ready
         for descriptor in (out, err):
-            if (ended or descriptor in ready) and not _take(
-                descriptor, collected[descriptor], bounds[descriptor]
-            ):
-                poll.unregister(descriptor) if not ended else None
+            if not ended and descriptor not in ready:
+                continue
+            at_end = not _take(descriptor, collected[descriptor], bounds[descriptor])
+            if at_end and not ended:
+                poll.unregister(descriptor)
         if len(collected[out]) >= bounds[out]:
             os.kill(child, signal.SIGKILL)
     os.close(process)

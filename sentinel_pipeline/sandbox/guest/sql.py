@@ -76,19 +76,16 @@ class Engine:
         answers = Sample(out, output_bytes)
         task = json.loads(requests[0])
         try:
-            self._set_up(task["setup"], task["memory_mib"])
+            run = self.connection.execute
+            run(f"SET memory_limit = '{max(_LEAST_MIB, task['memory_mib'] - _KEPT_MIB)}MiB'")
+            run("SELECT setseed(0.5)").fetchall()
+            if task["setup"].strip():
+                run(task["setup"])
+            run("SET lock_configuration = true")
             self._query(str(code, "utf-8", "replace"), task["seed"], answers)
         except Exception as error:
             answers.send(self._failure(error))
         os._exit(0)
-
-    def _set_up(self, setup: str, memory_mib: int) -> None:
-        run = self.connection.execute
-        run(f"SET memory_limit = '{max(_LEAST_MIB, memory_mib - _KEPT_MIB)}MiB'")
-        run("SELECT setseed(0.5)").fetchall()
-        if setup.strip():
-            run(setup)
-        run("SET lock_configuration = true")
 
     def _query(self, text: str, seed: float, answers: Sample) -> None:
         statements = self.connection.extract_statements(text)

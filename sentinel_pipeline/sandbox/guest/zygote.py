@@ -180,6 +180,7 @@ class _Worker:
         for descriptor in descriptors:
             os.close(descriptor)
         end = wait(pid, job, started, self.channel if live >= 0 else None)
+        # The next sample is forked from this memory: it must not find this one's program there.
         view = memoryview(self.buffer)[: job.payload_bytes]
         view[:] = bytes(job.payload_bytes)
         view.release()

@@ -101,6 +101,7 @@ def _replay(suite: Suite, source: bytes, limits: Limits, zygote: Zygote) -> Judg
     end, raw, recycle = zygote.run(BATCH, source, len(plan), suite.payload, limits)
     answers = split_frames(raw)
     after = why_ended(end, limits, len(raw) > limits.output_kib * 1024)
+    # The first answer says whether the program loaded, the others answer the plan in order.
     session = Batch(plan, answers[1:], after)
     finding = _load(session, _parsed(answers[0])) if answers else after
     if finding is None:
@@ -288,6 +289,8 @@ def _run_tests(suite: Suite, session: Session, limits: Limits) -> Finding:
     except BaseException as raised:
         error = raised
     session.closed = True
+    # The order matters: a fault of ours is no verdict, and what ended the session is one whatever
+    # the tests made of it; a test that catches everything cannot pass a program that way.
     if session.fault is not None:
         raise _fault(session.fault)
     if session.fatal:

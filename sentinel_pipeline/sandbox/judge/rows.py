@@ -125,6 +125,7 @@ def _exact(number: Number) -> str:
         if not number.is_integer():
             return repr(number)
         number = int(number)
+    # Sign, digits without zeros at either end, power of ten: 10, 1e1 and Decimal("10.0") are one.
     if type(number) is Decimal:
         sign, digits, exponent = number.as_tuple()
         text = "".join(map(str, digits))
@@ -217,6 +218,7 @@ def _neighbourhoods(numbers: list[Number]) -> list[int]:
     places = sorted(range(len(numbers)), key=numbers.__getitem__)
     chains = [0] * len(numbers)
     chain = 0
+    # Only beside a float are numbers compared with a tolerance (``close``).
     tolerant = any(type(number) is float for number in numbers)
     for before, place in pairwise(places):
         apart = numbers[before] != numbers[place]
@@ -232,6 +234,7 @@ def _neighbourhoods(numbers: list[Number]) -> list[int]:
 def _unlike(ours: list[Row], theirs: list[Row]) -> tuple[Row | None, Row | None] | None:
     """Sort both sides by the numbers that spread wider than the tolerance, pair by place: the first two that do not pair."""
     both = [*ours, *theirs]
+    # Within the tolerance the order of a column says nothing: sorting by it would part true pairs.
     wide = [at for at in range(len(both[0].numbers)) if _wide([row.numbers[at] for row in both])]
     for side in (ours, theirs):
         side.sort(key=lambda row: [row.numbers[at] for at in wide])

@@ -47,6 +47,8 @@ class Suite:
         }
         self.checks = _defines_check(tests)
         self.runs = not self.checks and module_tests.has_tests(tests)
+        # Names that the tests read and nobody here binds are the candidate's. A prefix is run here
+        # only where it offers one of them besides the entry point.
         taken = self.imports.names.keys() | self.imports.modules
         bound, read = _names(verifier.setup, ast.unparse(tests) if taken else verifier.tests)
         missing = (read - bound - _BUILTINS) | self.imports.names.keys()
