@@ -20,12 +20,10 @@ from .records.stages import TRAINING_STAGES
 from .records.training_spec import Budget
 from .store import Store, write_json
 
-ATTEMPTS, PROGRESS, COST, ESTIMATE = (
-    "attempts.jsonl",
-    "progress.jsonl",
-    "cost.json",
-    "estimate.json",
-)
+ATTEMPTS = "attempts.jsonl"
+PROGRESS = "progress.jsonl"
+COST = "cost.json"
+ESTIMATE = "estimate.json"
 DEVICE_ASSETS = (
     "base_checkpoint", "self_generated", "base_report", "instruct_report", "alt_base_report", "self_repairs",
     *(asset for stage in TRAINING_STAGES for asset in stage.device_assets),
@@ -63,17 +61,19 @@ def device_cost(logs: Path, since: float = 0.0) -> Cost:
 def _added(costs: Sequence[Cost]) -> Cost:
     """On the device together; wall time is not added: jobs may overlap."""
     return Cost(
-        device_s=round(sum(one.device_s for one in costs), 3),
-        tokens=sum(one.tokens for one in costs),
-        attempts=sum(one.attempts for one in costs),
+        device_s=round(sum(cost.device_s for cost in costs), 3),
+        tokens=sum(cost.tokens for cost in costs),
+        attempts=sum(cost.attempts for cost in costs),
     )
 
 
 def _job_cost(logs: Path, since: float) -> Cost:
     """Of the attempts of one job; one that was killed ends with its last progress row."""
-    marks, rows = _rows(logs / ATTEMPTS), _rows(logs / PROGRESS)
+    marks = _rows(logs / ATTEMPTS)
+    rows = _rows(logs / PROGRESS)
     starts = [mark["time"] for mark in marks if mark["event"] == "start" and mark["time"] >= since]
-    seconds, tokens = 0.0, 0
+    seconds = 0.0
+    tokens = 0
     for start, following in pairwise([*starts, float("inf")]):
         mine = [row for row in rows if start <= row["time"] < following]
         ends = [
@@ -109,17 +109,17 @@ def read_cost(logs: Path) -> Cost | None:
 
 def loop_costs(store: Store, assets: Iterable[str]) -> dict[str, Cost]:
     """Costs of what this loop made so far, by asset."""
-    found: dict[str, Cost] = {}
+    by_stage: dict[str, Cost] = {}
     for asset in assets:
-        made = store.find(asset)
+        artifact = store.find(asset)
         cost = (
-            read_cost(made.folder / "logs")
-            if made and made.manifest.loop_id == store.loop_id
+            read_cost(artifact.folder / "logs")
+            if artifact and artifact.manifest.loop_id == store.loop_id
             else None
         )
         if cost is not None:
-            found[asset] = cost
-    return found
+            by_stage[asset] = cost
+    return by_stage
 
 
 def run_cost(store: Store, since: float) -> Cost:
@@ -134,12 +134,16 @@ def run_cost(store: Store, since: float) -> Cost:
 
 def last_costs(store: Store, assets: Iterable[str]) -> dict[str, Cost]:
     """The newest known cost of each asset, of whatever run: what an estimate goes by."""
-    found: dict[str, Cost] = {}
+    by_stage: dict[str, Cost] = {}
     for asset in assets:
-        costs = [cost for made in store.history(asset) if (cost := read_cost(made.folder / "logs"))]
+        costs = [
+            cost
+            for artifact in store.history(asset)
+            if (cost := read_cost(artifact.folder / "logs"))
+        ]
         if costs:
-            found[asset] = costs[-1]
-    return found
+            by_stage[asset] = costs[-1]
+    return by_stage
 
 
 def write_estimate(logs: Path, estimate: Cost | None) -> None:
@@ -211,12 +215,12 @@ def _rows(path: Path) -> list[dict[str, Any]]:
     """Whole rows of a log that a kill may have torn."""
     if not path.is_file():
         return []
-    found = []
+    cost_table = []
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
             row = json.loads(line)
         except ValueError:
             continue
         if isinstance(row, dict) and "time" in row:
-            found.append(row)
-    return found
+            cost_table.append(row)
+    return cost_table

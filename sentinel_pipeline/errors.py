@@ -44,7 +44,10 @@ class BadInput(SentinelError):
         place = ":".join(str(part) for part in (file, line) if part is not None)
         where = ", ".join(part for part in (place, f"field {field!r}" if field else "") if part)
         super().__init__(f"{where}: {message}" if where else message)
-        self.file, self.line, self.field, self.fix = file, line, field, fix
+        self.file = file
+        self.line = line
+        self.field = field
+        self.fix = fix
         if fix:
             self.add_note(fix)
 

@@ -82,12 +82,14 @@ def _of_scorers() -> Iterator[Canary]:
 def _canary(row: dict[str, Any]) -> Canary:
     if unknown := row.keys() - _FIELDS:
         raise ValueError(f"unknown field {min(unknown)!r}")
-    label, reasons = row.get("label"), tuple(row.get("reasons") or ())
+    label = row.get("label")
+    reasons = tuple(row.get("reasons") or ())
     if label is not None and (label not in LABELS or not reasons):
         raise ValueError(f"label {label!r} needs reasons, and must be one of {', '.join(LABELS)}")
-    completion, given = row["completion"], row.get("verifier")
+    completion = row["completion"]
+    fields = row.get("verifier")
     try:
-        verifier: Verifier | None = None if given is None else build_kind(KINDS, given)
+        verifier: Verifier | None = None if fields is None else build_kind(KINDS, fields)
     except Fault as fault:
         raise fault.below("verifier") from None
     text = "".join(completion) if isinstance(completion, list) else completion

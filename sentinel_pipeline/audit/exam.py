@@ -96,8 +96,8 @@ class ScorerAudit:
             ),
             (not self.stable, "verdicts changed from round to round"),
         ]
-        found = [text for fault, text in faults if fault]
-        return "; ".join(found) or None
+        faults_found = [text for fault, text in faults if fault]
+        return "; ".join(faults_found) or None
 
     def to_json(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in self.__slots__} | {"licensed": self.licensed}
@@ -141,7 +141,7 @@ def _marks(exam: Exam, rounds: list[tuple[Answer, ...]]) -> ScorerAudit:
         n_bad=len(exam.questions) - asked.total(),
         bad_accepted=counts["bad_accepted"],
         wrong_reason=counts["wrong_reason"],
-        infra=sum(answer.accepted is None for one in rounds for answer in one),
+        infra=sum(answer.accepted is None for marks in rounds for answer in marks),
         stable=all(_same(answers) for answers in zip(*rounds, strict=True)),
         rounds=len(rounds),
         examples=tuple(examples),
@@ -187,18 +187,17 @@ def audit_markdown(audits: Iterable[ScorerAudit]) -> str:
         "| scorer | version | gold accepted | bad accepted | wrong reason | stable | licence |",
         "|---|---|---|---|---|---|---|",
     ]
-    for one in audits:
-        gold, stable = (
-            "-" if one.gold is None else f"{one.gold:.1%} of {one.n_gold}",
-            "yes" if one.stable else "NO",
-        )
-        bad, licence = f"{one.bad_accepted} of {one.n_bad}", one.refusal or "licensed"
+    for scorer in audits:
+        gold = "-" if scorer.gold is None else f"{scorer.gold:.1%} of {scorer.n_gold}"
+        stable = "yes" if scorer.stable else "NO"
+        bad = f"{scorer.bad_accepted} of {scorer.n_bad}"
+        licence = scorer.refusal or "licensed"
         lines.append(
-            f"| {one.name} | {one.version} | {gold} | {bad} | {one.wrong_reason} | {stable} | {licence} |"
+            f"| {scorer.name} | {scorer.version} | {gold} | {bad} | {scorer.wrong_reason} | {stable} | {licence} |"
         )
     wrong = [
-        html.escape(f"{one.name}: {example}").replace("|", "\\|")
-        for one in audits
-        for example in one.examples
+        html.escape(f"{scorer.name}: {example}").replace("|", "\\|")
+        for scorer in audits
+        for example in scorer.examples
     ]
     return "\n".join([*lines, "", *(f"- `{text.replace('`', '')}`" for text in wrong)])

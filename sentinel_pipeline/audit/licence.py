@@ -22,7 +22,7 @@ def record_licences(
     ledger: Ledger, audits: Iterable[ScorerAudit], *, exam: str, recipe: str, run_id: str
 ) -> list[GateVerdict]:
     """Write each scorer's verdict to the ledger; ``exam`` says which questions were asked (a hash)."""
-    verdicts = [_verdict(one, exam) for one in audits]
+    verdicts = [_verdict(audited, exam) for audited in audits]
     for verdict in verdicts:
         ledger.record(verdict, recipe=recipe, run_id=run_id)
     return verdicts
@@ -64,11 +64,11 @@ def _subject(name: str, version: str) -> str:
 def refusal(ledger: Ledger, scorers: Iterable[str], version: str) -> str | None:
     """Why these scorers, at this version, may not be used; None when each holds a licence."""
     for name in scorers:
-        found = ledger.latest(GATE, _subject(name, version))
-        if found is None:
+        verdict = ledger.latest(GATE, _subject(name, version))
+        if verdict is None:
             return f"scorer {name} {version} was never audited: run sentinel audit, or materialize reward_audit."
-        if found.verdict != "pass":
-            return f"scorer {name} {version} failed its audit: {found.reason}."
+        if verdict.verdict != "pass":
+            return f"scorer {name} {version} failed its audit: {verdict.reason}."
     return None
 
 

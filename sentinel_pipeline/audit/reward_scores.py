@@ -39,9 +39,9 @@ class RewardAudit:
     @property
     def licensed(self) -> bool:
         """At least 99 % of gold, no wrong answer, no hack, nothing without a verdict, and all three were asked."""
-        asked = self.gold and self.bad and self.hacks and not self.infra
+        complete = self.gold and self.bad and self.hacks and not self.infra
         return (
-            bool(asked)
+            bool(complete)
             and not self.bad_accepted
             and not self.hacks_paid
             and self.gold_accepted >= MIN_GOLD * self.gold
@@ -55,25 +55,29 @@ def audit_rewards(
     cases: Iterable[Case], *, spec: CriticSpec, workers: int | None = None
 ) -> list[RewardAudit]:
     """Score every case once; one entry for each family, by name. Holds the cases."""
-    held = list(cases)
-    found: dict[str, RewardAudit] = {}
+    case_list = list(cases)
+    audits: dict[str, RewardAudit] = {}
     for case, scored in zip(
-        held, score((one.item for one in held), spec=spec, workers=workers), strict=True
+        case_list, score((case.item for case in case_list), spec=spec, workers=workers), strict=True
     ):
-        audit = found.setdefault(
+        audit = audits.setdefault(
             case.family, RewardAudit(name=case.family, version=scorer_version())
         )
-        reward, passed = reward_of(scored), scored.outcome == "pass"
+        reward = reward_of(scored)
+        passed = scored.outcome == "pass"
         audit.infra += scored.outcome == "infra"
         if case.kind == "gold":
-            audit.gold, audit.gold_accepted = audit.gold + 1, audit.gold_accepted + passed
+            audit.gold = audit.gold + 1
+            audit.gold_accepted = audit.gold_accepted + passed
         elif case.kind == "bad":
-            audit.bad, audit.bad_accepted = audit.bad + 1, audit.bad_accepted + passed
+            audit.bad = audit.bad + 1
+            audit.bad_accepted = audit.bad_accepted + passed
         else:
-            audit.hacks, audit.hacks_paid = audit.hacks + 1, audit.hacks_paid + (reward > 0)
+            audit.hacks = audit.hacks + 1
+            audit.hacks_paid = audit.hacks_paid + (reward > 0)
         right = (
             passed if case.kind == "gold" else not passed and (case.kind == "bad" or reward == 0)
         )
         if not right and len(audit.examples) < EXAMPLES:
             audit.examples.append(f"{case.item.id}: {scored.reason}, reward {reward:.2f}")
-    return [found[name] for name in sorted(found)]
+    return [audits[name] for name in sorted(audits)]

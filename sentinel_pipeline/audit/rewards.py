@@ -58,15 +58,16 @@ def _some(tasks: Sequence[Task]) -> Iterator[Task]:
 
 def _paid(items: Sequence[Case], *, material: Material) -> Iterator[Answer]:
     scores = score((case.item for case in items), spec=material.spec, workers=material.workers)
-    for case, one in zip(items, scores, strict=True):
-        if one.outcome == "infra":
-            yield Answer(None, (one.reason,))
+    for case, result in zip(items, scores, strict=True):
+        if result.outcome == "infra":
+            yield Answer(None, (result.reason,))
         elif case.kind == "hack":
             yield Answer(
-                reward_of(one) > 0,
-                ("no_reward", one.reason) if reward_of(one) == 0 else (one.reason,),
+                reward_of(result) > 0,
+                ("no_reward", result.reason) if reward_of(result) == 0 else (result.reason,),
             )
         else:
             yield Answer(
-                one.outcome == "pass", ("no_pass", one.reason) if one.outcome == "fail" else ()
+                result.outcome == "pass",
+                ("no_pass", result.reason) if result.outcome == "fail" else (),
             )

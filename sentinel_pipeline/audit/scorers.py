@@ -62,22 +62,24 @@ def verifier_exams(material: Material) -> Iterator[Exam]:
             for task in material.gold
             if task.verifier.kind == kind and task.reference.strip()
         ]
-        asked = [
+        questions = [
             Question(
-                one.id,
+                canary.id,
                 "canaries",
-                Scorable(one.id, one.candidate.messages, one.candidate.completion, verifier),
-                one.reasons,
+                Scorable(
+                    canary.id, canary.candidate.messages, canary.candidate.completion, verifier
+                ),
+                canary.reasons,
             )
-            for one in material.canaries
-            if one.label in (None, "tests_pass")
-            and (verifier := one.candidate.verifier) is not None
+            for canary in material.canaries
+            if canary.label in (None, "tests_pass")
+            and (verifier := canary.candidate.verifier) is not None
             and verifier.kind == kind
         ]
         yield Exam(
             kind,
             present_version(kind),
-            (*gold, *asked),
+            (*gold, *questions),
             partial(_scored, spec=material.spec, workers=material.workers),
         )
 
@@ -88,10 +90,10 @@ def _scored(
     return map(_of_score, score(items, spec=spec, workers=workers))
 
 
-def _of_score(one: Score) -> Answer:
+def _of_score(score_given: Score) -> Answer:
     return Answer(
-        None if one.outcome == "infra" else one.outcome == "pass",
-        () if one.outcome == "pass" else (one.reason,),
+        None if score_given.outcome == "infra" else score_given.outcome == "pass",
+        () if score_given.outcome == "pass" else (score_given.reason,),
     )
 
 
@@ -103,19 +105,19 @@ def critic_exam(material: Material) -> Iterator[Exam]:
         for task in material.gold
         if task.reference.strip()
     ]
-    asked = [
+    questions = [
         Question(
-            one.id,
+            canary.id,
             "canaries",
-            one.candidate,
-            tuple(f"{one.label}={reason}" for reason in one.reasons),
+            canary.candidate,
+            tuple(f"{canary.label}={reason}" for reason in canary.reasons),
         )
-        for one in material.canaries
+        for canary in material.canaries
     ]
     yield Exam(
         CRITIC,
         present_version(CRITIC),
-        (*gold, *asked),
+        (*gold, *questions),
         partial(_labelled, spec=material.spec, workers=material.workers),
     )
 
@@ -141,7 +143,7 @@ def _of_labels(labels: CriticLabels) -> Answer:
     against = [(name, getattr(labels, name)) for name in LABELS[:-1]]
     return Answer(
         labels.accepted.value,
-        tuple(f"{name}={one.reason}" for name, one in against if one.value is False),
+        tuple(f"{name}={label.reason}" for name, label in against if label.value is False),
     )
 
 

@@ -37,12 +37,12 @@ def audit_suite(tasks: Sequence[Task]) -> SuiteAudit:
     scores = list(
         score(Scorable(task.id, task.messages, task.reference, task.verifier) for task in gold)
     )
-    failed = tuple((one.id, one.reason) for one in scores if one.outcome == "fail")
+    failed = tuple((sample.id, sample.reason) for sample in scores if sample.outcome == "fail")
     return SuiteAudit(
         len(tasks),
         len(gold),
         failed,
-        tuple((one.id, one.reason) for one in scores if one.outcome == "infra"),
+        tuple((sample.id, sample.reason) for sample in scores if sample.outcome == "infra"),
     )
 
 

@@ -68,7 +68,8 @@ def fake_secret(rng: Random) -> str:
     if kind == 0:
         return "AK" + "IA" + "".join(rng.choices(string.ascii_uppercase + "234567", k=16))
     if kind == 1:
-        dashes, words = "-" * 5, " ".join(("RSA", "PRIVATE", "KEY"))
+        dashes = "-" * 5
+        words = " ".join(("RSA", "PRIVATE", "KEY"))
         lines = [base64.b64encode(rng.randbytes(48)).decode() for _ in range(3)]
         return "\n".join([f"{dashes}BEGIN {words}{dashes}", *lines, f"{dashes}END {words}{dashes}"])
     prefix, length = ("hf" + "_", 34) if kind == 2 else ("gh" + "p_", 36)

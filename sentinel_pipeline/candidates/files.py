@@ -142,7 +142,8 @@ def lines(stream: IO[bytes]) -> Iterator[Line]:
     number = 0
     while data := stream.readline(MAX_LINE_BYTES + 2):
         number += 1
-        ended, passed_over = data.endswith(b"\n"), 0
+        ended = data.endswith(b"\n")
+        passed_over = 0
         while (
             not ended
             and len(data) + passed_over >= MAX_LINE_BYTES + 2
@@ -180,7 +181,9 @@ def _array(stream: IO[bytes], path: Path, shown: str) -> Read:
             shown, 1, error.reason if isinstance(error, RowRefused) else f"damaged: {error}", ""
         )
         return
-    decoder, at, number = json.JSONDecoder(), text.index("[") + 1, 0
+    decoder = json.JSONDecoder()
+    at = text.index("[") + 1
+    number = 0
     while (at := _past_space(text, at)) < len(text) and text[at] != "]":
         number += 1
         try:

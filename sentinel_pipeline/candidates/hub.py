@@ -80,7 +80,8 @@ def _rows(name: str, split: str) -> Iterable[dict[str, Any]]:
 
 def _unreachable(name: str, split: str, error: Exception) -> BadInput | Infrastructure:
     """What the user can do; the library's own words only as far as they help."""
-    kind, words = type(error).__name__, " ".join(str(error).split())[:200]
+    kind = type(error).__name__
+    words = " ".join(str(error).split())[:200]
     if (
         kind == "DatasetNotFoundError"
         and "offline" not in words.lower()

@@ -45,7 +45,8 @@ class RowRefused(ValueError):
     """A row that cannot be read as a candidate; ``reason`` is ``code: detail`` and becomes a ``Quarantined``."""
 
     def __init__(self, code: str, detail: str) -> None:
-        self.code, self.reason = code, f"{code}: {detail}"
+        self.code = code
+        self.reason = f"{code}: {detail}"
         super().__init__(self.reason)
 
 
@@ -79,7 +80,8 @@ def to_candidate(row: Any, *, source: str, file: str, line: int) -> Candidate:
         raise RowRefused("field", _without_place(error)) from error
     except ValueError as error:
         raise error if isinstance(error, RowRefused) else RowRefused("field", str(error)) from error
-    category, task_id = fields.get("category"), fields.get("task_id")
+    category = fields.get("category")
+    task_id = fields.get("task_id")
     candidate = Candidate(
         id=candidate_id(source, file, line, answered.messages, answered.completion),
         source=source,

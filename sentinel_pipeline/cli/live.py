@@ -28,7 +28,9 @@ class LiveRun:
     """State of a run as its events tell it, drawn while it goes on."""
 
     def __init__(self, home: Home, recipe: str, console: Console) -> None:
-        self.home, self.recipe, self.console = home, recipe, console
+        self.home = home
+        self.recipe = recipe
+        self.console = console
         self.run_id = self.loop = ""
         self.stages: dict[str, dict[str, Any]] = {}
         self.checks: list[dict[str, Any]] = []
@@ -57,7 +59,8 @@ class LiveRun:
     def on_event(self, event: dict[str, Any]) -> None:
         kind = event["event"]
         if kind == "run":
-            self.run_id, self.loop = event["run_id"], event["loop"]
+            self.run_id = event["run_id"]
+            self.loop = event["loop"]
             self.stages = {
                 name: {"name": name, "seconds": 0.0, "status": "waiting"}
                 for name in event["stages"]
@@ -76,7 +79,8 @@ class LiveRun:
                 f"{'passed' if event['passed'] else 'NOT OK':8}{event['asset']}.{event['name']}: {event['description']}"
             )
         elif kind == "end":
-            self.exit_code, self.message = event["exit_code"], event["message"]
+            self.exit_code = event["exit_code"]
+            self.message = event["message"]
 
     def tick(self) -> None:
         if self._live:

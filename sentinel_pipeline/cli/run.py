@@ -43,9 +43,13 @@ BEFORE_TRAINING = (
     "repair_traces",
     "decontamination_report",
     "rebalanced_mix",
-    "preference_pairs",
 )
-TRAINED = tuple(asset for stage in TRAINING_STAGES for asset in (stage.checkpoint, stage.report))
+TRAINED = tuple(
+    asset
+    for stage in TRAINING_STAGES
+    for asset in (stage.trains_on, stage.checkpoint, stage.report)
+    if asset not in BEFORE_TRAINING
+)
 ASSETS = (*BEFORE_TRAINING, *TRAINED, "review_inbox", "comparison", "leaderboard")
 """Assets of the loop, so that help and errors list them without loading Dagster; a test compares them with the graph."""
 

@@ -38,9 +38,9 @@ def marked_calls(text: str) -> Extracted | None:
 
 def _whole(text: str) -> Extracted:
     """A list of calls, a call, or calls that semicolons part."""
-    found = read_json(text)
-    if found.error is None or ";" not in text:
-        return found._replace(leniencies=("tool_call",))
+    value = read_json(text)
+    if value.error is None or ";" not in text:
+        return value._replace(leniencies=("tool_call",))
     return _together([read_json(body) for body in re.split(r"(?<=\})\s*;\s*(?=\{)", text)])
 
 

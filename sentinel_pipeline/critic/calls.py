@@ -24,13 +24,18 @@ def judge_calls(value: Any, verifier: FunctionCalls) -> str | None:
     calls = _calls(value)
     if isinstance(calls, str):
         return calls
-    expected, offered = _decoded(verifier.expected), _parameters(verifier.functions)
+    expected = _decoded(verifier.expected)
+    offered = _parameters(verifier.functions)
     if len(calls) != len(expected):
         return f"call_count: expected {len(expected)}, got {len(calls)}"
     if verifier.ordered:
         pairs = zip(calls, expected, strict=True)
         return next(
-            (problem for call, wanted in pairs if (problem := _problem(call, wanted, offered))),
+            (
+                problem
+                for call, expected_call in pairs
+                if (problem := _problem(call, expected_call, offered))
+            ),
             None,
         )
     return _unordered(calls, expected, offered)
@@ -38,42 +43,49 @@ def judge_calls(value: Any, verifier: FunctionCalls) -> str | None:
 
 def gold_calls(verifier: FunctionCalls) -> str:
     """An answer that is right: the first accepted value of every argument that has one."""
-    made = []
-    for wanted in _decoded(verifier.expected):
-        name, arguments = next(iter(wanted.items()))
+    calls = []
+    for call in _decoded(verifier.expected):
+        name, arguments = next(iter(call.items()))
         chosen = {key: _gold(values) for key, values in arguments.items() if _some(values)}
-        made.append({"name": name, "arguments": chosen})
-    return json.dumps(made[0] if len(made) == 1 else made, ensure_ascii=False)
+        calls.append({"name": name, "arguments": chosen})
+    return json.dumps(calls[0] if len(calls) == 1 else calls, ensure_ascii=False)
 
 
 def check_calls(verifier: FunctionCalls) -> None:
     """Raises ValueError: functions without names, or expected calls that are not ``[{NAME: {ARGUMENT: [values]}}]`` of those."""
-    functions, expected = json.loads(verifier.functions), json.loads(verifier.expected)
+    functions = json.loads(verifier.functions)
+    expected = json.loads(verifier.expected)
     if (
         not isinstance(functions, list)
         or not functions
-        or not all(_is_function(one) for one in functions)
+        or not all(_is_function(function) for function in functions)
     ):
         raise ValueError("functions: expected a non-empty list of objects with name and parameters")
-    if not isinstance(expected, list) or not expected or not all(_is_call(one) for one in expected):
+    if (
+        not isinstance(expected, list)
+        or not expected
+        or not all(_is_call(call) for call in expected)
+    ):
         raise ValueError("expected: expected a non-empty list of {NAME: {ARGUMENT: [values]}}")
-    unknown = {name for call in expected for name in call} - {one["name"] for one in functions}
+    unknown = {name for call in expected for name in call} - {
+        function["name"] for function in functions
+    }
     if unknown:
         raise ValueError(f"expected: calls {min(unknown)!r}, which is not on offer")
 
 
-def _is_function(one: Any) -> bool:
+def _is_function(function: Any) -> bool:
     return (
-        isinstance(one, dict)
-        and isinstance(one.get("name"), str)
-        and isinstance(one.get("parameters"), dict)
+        isinstance(function, dict)
+        and isinstance(function.get("name"), str)
+        and isinstance(function.get("parameters"), dict)
     )
 
 
-def _is_call(one: Any) -> bool:
-    if not isinstance(one, dict) or len(one) != 1:
+def _is_call(call: Any) -> bool:
+    if not isinstance(call, dict) or len(call) != 1:
         return False
-    arguments = next(iter(one.values()))
+    arguments = next(iter(call.values()))
     return isinstance(arguments, dict) and all(
         isinstance(values, list) and values for values in arguments.values()
     )
@@ -85,7 +97,7 @@ def _some(values: list[Any]) -> bool:
 
 def _gold(values: list[Any]) -> Any:
     """The first value that is not the mark of omission; inside objects, which again hold lists of accepted values, likewise."""
-    value = next((one for one in values if one != OMITTED), values[0])
+    value = next((value_choice for value_choice in values if value_choice != OMITTED), values[0])
     return _gold_inside(value)
 
 
@@ -97,7 +109,7 @@ def _gold_inside(value: Any) -> Any:
             if _given(inner)
         }
     if isinstance(value, list):
-        return [_gold_inside(one) for one in value]
+        return [_gold_inside(item) for item in value]
     return value
 
 
@@ -120,15 +132,15 @@ class _Offered(NamedTuple):
 
 @lru_cache(maxsize=1024)
 def _parameters(functions: str) -> dict[str, _Offered]:
-    found = {}
-    for one in json.loads(functions):
-        schema = one.get("parameters", {})
+    offered = {}
+    for function in json.loads(functions):
+        schema = function.get("parameters", {})
         properties = schema.get("properties", {})
         real = frozenset(key for key, kind in properties.items() if _takes_floats(kind))
-        found[one["name"]] = _Offered(
+        offered[function["name"]] = _Offered(
             frozenset(properties), frozenset(schema.get("required", ())), real
         )
-    return found
+    return offered
 
 
 def _takes_floats(kind: Any) -> bool:
@@ -145,7 +157,7 @@ def _calls(value: Any) -> list[tuple[str, dict[str, Any]]] | str:
     rows = [_bare_call(row) for row in (value if isinstance(value, list) else [value])]
     if not rows or len(rows) > MAX_CALLS:
         return f"not_calls: {len(rows)} calls"
-    found = []
+    calls = []
     for row in rows:
         if (
             not isinstance(row, dict)
@@ -156,8 +168,8 @@ def _calls(value: Any) -> list[tuple[str, dict[str, Any]]] | str:
         arguments = _object(row["arguments"])
         if arguments is None:
             return "not_calls: arguments are no object"
-        found.append((row["name"], arguments))
-    return found
+        calls.append((row["name"], arguments))
+    return calls
 
 
 def _bare_call(row: Any) -> Any:
@@ -188,15 +200,17 @@ def _object(value: Any) -> dict[str, Any] | None:
 
 def _unordered(calls: list[Any], expected: list[Any], offered: dict[str, Any]) -> str | None:
     """Pair calls with what is expected, whichever way they fit (Kuhn's augmenting paths: an early pick may be given back)."""
-    problems = [[_problem(call, wanted, offered) for wanted in expected] for call in calls]
+    problems = [
+        [_problem(call, expected_call, offered) for expected_call in expected] for call in calls
+    ]
     holder: dict[int, int] = {}
 
     def place(call: int, tried: set[int]) -> bool:
-        for wanted, problem in enumerate(problems[call]):
-            if problem is None and wanted not in tried:
-                tried.add(wanted)
-                if wanted not in holder or place(holder[wanted], tried):
-                    holder[wanted] = call
+        for index, problem in enumerate(problems[call]):
+            if problem is None and index not in tried:
+                tried.add(index)
+                if index not in holder or place(holder[index], tried):
+                    holder[index] = call
                     return True
         return False
 
@@ -217,50 +231,50 @@ def _unordered(calls: list[Any], expected: list[Any], offered: dict[str, Any]) -
 
 
 def _problem(
-    call: tuple[str, dict[str, Any]], wanted: dict[str, Any], offered: dict[str, Any]
+    call: tuple[str, dict[str, Any]], expected_call: dict[str, Any], offered: dict[str, Any]
 ) -> str | None:
-    name, given = call
-    right, accepted = next(iter(wanted.items()))
+    name, name_arguments = call
+    right, accepted = next(iter(expected_call.items()))
     if name != right:
         return f"call_name: expected {_short(right)}, got {_short(name)}"
-    known, required, real = offered.get(
+    allowed, required, real = offered.get(
         name, _Offered(frozenset(accepted), frozenset(), frozenset())
     )
-    for key in given:
-        if key not in accepted or (known and key not in known):
+    for key in name_arguments:
+        if key not in accepted or (allowed and key not in allowed):
             return f"call_argument: {_short(key)} is not expected"
     for key, values in accepted.items():
-        if key in given:
-            if not any(_same(given[key], value, key in real) for value in values):
-                return f"call_value: {_short(key)} is {_short(given[key])}, expected one of {_short(values)}"
+        if key in name_arguments:
+            if not any(_same(name_arguments[key], value, key in real) for value in values):
+                return f"call_value: {_short(key)} is {_short(name_arguments[key])}, expected one of {_short(values)}"
         elif key in required or OMITTED not in values:
             return f"call_argument: {_short(key)} is missing"
     return None
 
 
-def _same(given: Any, accepted: Any, real: bool) -> bool:
+def _same(actual: Any, accepted: Any, real: bool) -> bool:
     if isinstance(accepted, dict):
-        return isinstance(given, dict) and _same_object(given, accepted)
+        return isinstance(actual, dict) and _same_object(actual, accepted)
     if isinstance(accepted, list):
-        same_length = isinstance(given, list) and len(given) == len(accepted)
+        same_length = isinstance(actual, list) and len(actual) == len(accepted)
         return same_length and all(
-            _same(one, other, real) for one, other in zip(given, accepted, strict=True)
+            _same(value, other, real) for value, other in zip(actual, accepted, strict=True)
         )
     if isinstance(accepted, str):
-        return isinstance(given, str) and _folded(given) == _folded(accepted)
-    if {type(given), type(accepted)} == {int, float} and (real or type(accepted) is float):
-        return bool(given == accepted)
-    return type(given) is type(accepted) and bool(given == accepted)
+        return isinstance(actual, str) and _folded(actual) == _folded(accepted)
+    if {type(actual), type(accepted)} == {int, float} and (real or type(accepted) is float):
+        return bool(actual == accepted)
+    return type(actual) is type(accepted) and bool(actual == accepted)
 
 
-def _same_object(given: dict[str, Any], accepted: dict[str, Any]) -> bool:
+def _same_object(actual: dict[str, Any], accepted: dict[str, Any]) -> bool:
     """An object's accepted values are lists again, one for each key."""
-    if not given.keys() <= accepted.keys():
+    if not actual.keys() <= accepted.keys():
         return False
     for key, values in accepted.items():
         choices = values if isinstance(values, list) else [values]
-        if key in given:
-            if not any(_same(given[key], value, True) for value in choices):
+        if key in actual:
+            if not any(_same(actual[key], value, True) for value in choices):
                 return False
         elif OMITTED not in choices:
             return False

@@ -24,94 +24,94 @@ from .repetition import BOILERPLATE, FILLER
 # -- forms: the whole answer, nothing around it ---------------------------------------------------------------------------
 
 
-def _only_json(text: str, given: Arguments) -> bool:
+def _only_json(text: str, arguments: Arguments) -> bool:
     """One bare JSON object with exactly these keys."""
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
         return False
-    return isinstance(value, dict) and value.keys() == set(given["keys"])
+    return isinstance(value, dict) and value.keys() == set(arguments["keys"])
 
 
-def _only_code(text: str, given: Arguments) -> bool:
+def _only_code(text: str, arguments: Arguments) -> bool:
     """One closed block of a language between fences, and nothing else."""
     blocks = fences(text)
-    if len(blocks) != 1 or not blocks[0].closed or blocks[0].language != given["language"]:
+    if len(blocks) != 1 or not blocks[0].closed or blocks[0].language != arguments["language"]:
         return False
     return text.startswith("```") and text.endswith("```") and bool(blocks[0].body.strip())
 
 
-def _numbered(text: str, given: Arguments) -> bool:
+def _numbered(text: str, arguments: Arguments) -> bool:
     """Lines ``1. …`` to ``N. …`` in order, and no other."""
     lines = [line for line in text.splitlines() if line.strip()]
-    return len(lines) == given["items"] and all(
+    return len(lines) == arguments["items"] and all(
         re.match(rf"{number}[.)] +\S", line) for number, line in enumerate(lines, 1)
     )
 
 
-def _bulleted(text: str, given: Arguments) -> bool:
+def _bulleted(text: str, arguments: Arguments) -> bool:
     lines = [line for line in text.splitlines() if line.strip()]
-    return len(lines) == given["items"] and all(re.match(r"[-*] +\S", line) for line in lines)
+    return len(lines) == arguments["items"] and all(re.match(r"[-*] +\S", line) for line in lines)
 
 
-def _csv(text: str, given: Arguments) -> bool:
+def _csv(text: str, arguments: Arguments) -> bool:
     """So many lines of so many fields, none of them empty."""
     try:
         rows = list(csv.reader(text.splitlines(), strict=True))
     except csv.Error:
         return False
-    return len(rows) == given["lines"] and all(
-        len(row) == given["fields"] and all(field.strip() for field in row) for row in rows
+    return len(rows) == arguments["lines"] and all(
+        len(row) == arguments["fields"] and all(field.strip() for field in row) for row in rows
     )
 
 
-def _table(text: str, given: Arguments) -> bool:
+def _table(text: str, arguments: Arguments) -> bool:
     """A Markdown table with these column names and so many rows."""
     rows = [
         [cell.strip() for cell in line.strip().strip("|").split("|")]
         for line in text.splitlines()
         if line.strip()
     ]
-    whole = len(rows) == given["rows"] + 2 and all(
-        len(row) == len(given["columns"]) for row in rows
+    whole = len(rows) == arguments["rows"] + 2 and all(
+        len(row) == len(arguments["columns"]) for row in rows
     )
     return (
         whole
-        and rows[0] == given["columns"]
+        and rows[0] == arguments["columns"]
         and all(re.fullmatch(r":?-{3,}:?", cell) for cell in rows[1])
     )
 
 
-def _one_word(text: str, given: Arguments) -> bool:
+def _one_word(text: str, arguments: Arguments) -> bool:
     return re.fullmatch(r"[\w'’-]+[.!]?", text) is not None
 
 
-def _one_of(text: str, given: Arguments) -> bool:
-    return text in given["choices"]
+def _one_of(text: str, arguments: Arguments) -> bool:
+    return text in arguments["choices"]
 
 
-def _one_line(text: str, given: Arguments) -> bool:
+def _one_line(text: str, arguments: Arguments) -> bool:
     return "\n" not in text
 
 
 # -- facts ----------------------------------------------------------------------------------------------------------------
 
 
-def _holds(text: str, given: Arguments) -> bool:
+def _holds(text: str, arguments: Arguments) -> bool:
     """Every one of ``words``, as whole words and without case."""
-    return all(_has_word(text, word) for word in given["words"])
+    return all(_has_word(text, word) for word in arguments["words"])
 
 
-def _avoids(text: str, given: Arguments) -> bool:
-    return not any(_has_word(text, word) for word in given["words"])
+def _avoids(text: str, arguments: Arguments) -> bool:
+    return not any(_has_word(text, word) for word in arguments["words"])
 
 
 def _has_word(text: str, word: str) -> bool:
     return re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text, re.I) is not None
 
 
-def _first_line(text: str, given: Arguments) -> bool:
-    return text.splitlines()[0].strip() == given["line"]
+def _first_line(text: str, arguments: Arguments) -> bool:
+    return text.splitlines()[0].strip() == arguments["line"]
 
 
 # -- hygiene --------------------------------------------------------------------------------------------------------------
@@ -127,12 +127,12 @@ _REFUSALS = (
 )
 
 
-def _no_boilerplate(text: str, given: Arguments) -> bool:
+def _no_boilerplate(text: str, arguments: Arguments) -> bool:
     folded = " ".join(text.split()).casefold()
     return not any(phrase in folded for phrase in (*FILLER, *BOILERPLATE))
 
 
-def _answers(text: str, given: Arguments) -> bool:
+def _answers(text: str, arguments: Arguments) -> bool:
     """An ordinary question is answered, not refused."""
     return not " ".join(text.split()).casefold().startswith(_REFUSALS)
 
@@ -151,8 +151,10 @@ KINDS: dict[str, Kind] = {
     "fact:holds": Kind(_holds, {"words": list}),
     "fact:avoids": Kind(_avoids, {"words": list}),
     "fact:first_line": Kind(_first_line, {"line": str}),
-    "hygiene:no_secret": Kind(lambda text, given: no_secret(text).value is not False, {}),
-    "hygiene:no_repetition": Kind(lambda text, given: no_repetition(text).value is not False, {}),
+    "hygiene:no_secret": Kind(lambda text, arguments: no_secret(text).value is not False, {}),
+    "hygiene:no_repetition": Kind(
+        lambda text, arguments: no_repetition(text).value is not False, {}
+    ),
     "hygiene:no_boilerplate": Kind(_no_boilerplate, {}),
     "hygiene:answers": Kind(_answers, {}),
 }
@@ -161,14 +163,14 @@ KINDS: dict[str, Kind] = {
 
 def judge_constraints(text: str, verifier: Constraints) -> str | None:
     """None when all hold, else ``constraints: 1 of 3 broken: ID, …``."""
-    given = arguments_of(verifier)
+    arguments = arguments_of(verifier)
     broken = [
         name
-        for name, one in zip(verifier.instructions, given, strict=True)
-        if not KINDS[name].follows(text, one)
+        for name, values in zip(verifier.instructions, arguments, strict=True)
+        if not KINDS[name].follows(text, values)
     ]
     return (
-        f"constraints: {len(broken)} of {len(given)} broken: {', '.join(broken)}"
+        f"constraints: {len(broken)} of {len(arguments)} broken: {', '.join(broken)}"
         if broken
         else None
     )
@@ -191,12 +193,12 @@ def check_constraints(verifier: Constraints) -> None:
     """Raises ValueError: no instruction, an unknown id, arguments that are missing, unknown, of a wrong type or out of range."""
     if not verifier.instructions:
         raise ValueError("instructions: expected at least one")
-    given = arguments_of(verifier)
-    if len(given) != len(verifier.instructions):
+    arguments = arguments_of(verifier)
+    if len(arguments) != len(verifier.instructions):
         raise ValueError(
-            f"arguments: expected {len(verifier.instructions)} objects, got {len(given)}"
+            f"arguments: expected {len(verifier.instructions)} objects, got {len(arguments)}"
         )
-    for name, row in zip(verifier.instructions, given, strict=True):
+    for name, row in zip(verifier.instructions, arguments, strict=True):
         if name not in KINDS:
             raise ValueError(f"unknown instruction {name!r}. Known: {', '.join(sorted(KINDS))}")
         _check_arguments(name, row)
@@ -216,12 +218,12 @@ def _check_arguments(name: str, row: Arguments) -> None:
 
 def _wrong(key: str, value: Any, kind: type) -> str | None:
     checks: dict[type, Callable[[Any], bool]] = {
-        int: lambda one: isinstance(one, int) and not isinstance(one, bool) and one >= 0,
-        str: lambda one: isinstance(one, str) and bool(one.strip()),
-        list: lambda one: (
-            isinstance(one, list)
-            and bool(one)
-            and all(isinstance(x, str) and x.strip() for x in one)
+        int: lambda value: isinstance(value, int) and not isinstance(value, bool) and value >= 0,
+        str: lambda value: isinstance(value, str) and bool(value.strip()),
+        list: lambda value: (
+            isinstance(value, list)
+            and bool(value)
+            and all(isinstance(x, str) and x.strip() for x in value)
         ),
     }
     if not checks[kind](value):

@@ -38,7 +38,8 @@ def _form(kind: str, hints: str, pattern: str) -> _Form:
 _PRIVATE = re.compile(r"-----BEGIN (?:[A-Z0-9]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----")
 _PRIVATE_END = re.compile(r"-----END (?:[A-Z0-9]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----")
 _START = r"(?<![A-Za-z0-9_-])"
-_EDGE, _END = r"(?<![A-Za-z0-9_])", r"(?![A-Za-z0-9])"
+_EDGE = r"(?<![A-Za-z0-9_])"
+_END = r"(?![A-Za-z0-9])"
 _FORMS = (
     _form("aws_access_key", "AKIA ASIA ABIA ACCA", rf"{_EDGE}(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{{16}}{_END}"),
     _form("gcp_api_key", "AIza", rf"{_EDGE}AIza[A-Za-z0-9_-]{{35}}(?![A-Za-z0-9_-])"),
@@ -84,19 +85,19 @@ _PLACEHOLDER = re.compile(
 def find_credentials(text: str) -> Iterator[Credential]:
     """Every credential-like string in order of kind, then place. Linear in the length of ``text``."""
     if "PRIVATE KEY" in text:
-        for found in _PRIVATE.finditer(text):
-            end = _PRIVATE_END.search(text, found.end())
-            yield Credential("private_key", found.start(), end.end() if end else len(text))
+        for match in _PRIVATE.finditer(text):
+            end = _PRIVATE_END.search(text, match.end())
+            yield Credential("private_key", match.start(), end.end() if end else len(text))
             if end is None:
                 break
     for form in dict.fromkeys([form for hint, form in _HINTED if hint in text]):
-        for found in form.pattern.finditer(text):
-            if _entropy(found[0][-20:]) > 2.0:
-                yield Credential(form.kind, found.start(), found.end())
+        for match in form.pattern.finditer(text):
+            if _entropy(match[0][-20:]) > 2.0:
+                yield Credential(form.kind, match.start(), match.end())
     if "://" in text and "@" in text:
-        for found in _URL.finditer(text):
-            if not _PLACEHOLDER.search(found[2]) and found[2].lower() not in _WORDS:
-                yield Credential("password_in_url", found.start(2), found.end(2))
+        for match in _URL.finditer(text):
+            if not _PLACEHOLDER.search(match[2]) and match[2].lower() not in _WORDS:
+                yield Credential("password_in_url", match.start(2), match.end(2))
     yield from _assigned(text)
 
 
@@ -108,20 +109,20 @@ def _assigned(text: str) -> Iterator[Credential]:
     if len(lower) != len(text):
         lower = text
     if any(hint in lower for hint in _HINTS):
-        for found in _ASSIGNED.finditer(lower):
-            group = 1 if found[1] is not None else 2
-            start, end = found.span(group)
-            weak = found[0].startswith(("passw", "passp", "pwd"))
+        for match in _ASSIGNED.finditer(lower):
+            group = 1 if match[1] is not None else 2
+            start, end = match.span(group)
+            weak = match[0].startswith(("passw", "passp", "pwd"))
             if _secret_value(text[start:end], weak=weak, quoted=group == 1):
                 yield Credential("assigned_secret", start, end)
     if "sshpass" in text or "curl" in text or "mysql" in text or "mariadb" in text:
-        for found in _COMMAND_LINE.finditer(text):
-            if _secret_value(found[1], weak=True, quoted=True):
-                yield Credential("password_on_command_line", found.start(1), found.end(1))
+        for match in _COMMAND_LINE.finditer(text):
+            if _secret_value(match[1], weak=True, quoted=True):
+                yield Credential("password_on_command_line", match.start(1), match.end(1))
     if "earer " in text or "asic " in text:
-        for found in _BEARER.finditer(text):
-            if _secret_value(found[1], weak=False, quoted=True):
-                yield Credential("authorization_header", found.start(1), found.end(1))
+        for match in _BEARER.finditer(text):
+            if _secret_value(match[1], weak=False, quoted=True):
+                yield Credential("authorization_header", match.start(1), match.end(1))
 
 
 def _secret_value(value: str, *, weak: bool, quoted: bool) -> bool:
@@ -154,8 +155,9 @@ def _entropy(value: str) -> float:
 
 def redact(text: str) -> str:
     """``text`` with every finding replaced by ``[REDACTED]``."""
-    spans = sorted((found.start, found.end) for found in find_credentials(text))
-    parts, last = [], 0
+    spans = sorted((span.start, span.end) for span in find_credentials(text))
+    parts = []
+    last = 0
     for start, end in spans:
         if start >= last:
             parts += [text[last:start], "[REDACTED]"]

@@ -40,13 +40,13 @@ def wanted_entry(verifier: Verifier | None, prompt: str) -> Wanted | None:
     elif verifier is not None:
         return None
     signatures = (
-        {found[1]: found[2] for found in _SIGNATURE.finditer(prompt)} if "def " in prompt else {}
+        {match[1]: match[2] for match in _SIGNATURE.finditer(prompt)} if "def " in prompt else {}
     )
     if name is None and len(signatures) == 1:
         name = next(iter(signatures))
     if name is None:
-        asked = _ASKED.search(prompt)
-        name = asked[1] if asked else None
+        match = _ASKED.search(prompt)
+        name = match[1] if match else None
     return Wanted(name, _parameters(signatures.get(name))) if name else None
 
 
@@ -54,10 +54,11 @@ def wanted_entry(verifier: Verifier | None, prompt: str) -> Wanted | None:
 def called_name(tests: str, setup: str = "") -> str | None:
     """The one name that every assert calls and that neither Python nor the setup defines; None
     where it is not one."""
-    tree, before = python_tree(tests), python_tree(setup)
+    tree = python_tree(tests)
+    before = python_tree(setup)
     if tree is None or any(isinstance(node, ast.FunctionDef) for node in tree.body):
         return None
-    known = set(dir(builtins)) | set(_bound(before.body if before else []))
+    defined = set(dir(builtins)) | set(_bound(before.body if before else []))
     common: set[str] | None = None
     for node in ast.walk(tree):
         if isinstance(node, ast.Assert):
@@ -65,7 +66,7 @@ def called_name(tests: str, setup: str = "") -> str | None:
                 n.func.id
                 for n in ast.walk(node)
                 if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)
-            } - known
+            } - defined
             common = called if common is None else common & called
     return next(iter(common)) if common is not None and len(common) == 1 else None
 
@@ -77,48 +78,48 @@ def _parameters(text: str | None) -> tuple[str, ...] | None:
     return tuple(arg.arg for arg in (*tree.body[0].args.posonlyargs, *tree.body[0].args.args))
 
 
-def entrypoint_match(code: str, wanted: Wanted) -> Label:
+def entrypoint_match(code: str, expected: Wanted) -> Label:
     """True, or False with ``missing_entry_point``, ``signature`` or ``stub_body``."""
     tree = python_tree(code)
     if tree is None:
         return Label(None, "not_applicable: the code does not parse")
-    found = [node for node in _definitions(tree.body) if _name(node) == wanted.name]
-    if not found:
-        if wanted.name in set(_bound(tree.body)):
+    definitions = [node for node in _definitions(tree.body) if _name(node) == expected.name]
+    if not definitions:
+        if expected.name in set(_bound(tree.body)):
             return Label(True, "ok")
         others = sorted({name for node in _definitions(tree.body) if (name := _name(node))})
         return Label(
-            False, f"missing_entry_point: {wanted.name} is not defined{_instead(others)}"[:200]
+            False, f"missing_entry_point: {expected.name} is not defined{_instead(others)}"[:200]
         )
-    node = found[-1]
+    node = definitions[-1]
     if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
         return Label(True, "ok")
     if _is_stub(node):
-        return Label(False, f"stub_body: {wanted.name} does nothing")
-    return _signature(node, wanted)
+        return Label(False, f"stub_body: {expected.name} does nothing")
+    return _signature(node, expected)
 
 
 def _instead(others: list[str]) -> str:
     return f", but {', '.join(others[:3])}" if others else ""
 
 
-def _signature(node: ast.FunctionDef | ast.AsyncFunctionDef, wanted: Wanted) -> Label:
-    if wanted.parameters is None:
+def _signature(node: ast.FunctionDef | ast.AsyncFunctionDef, expected: Wanted) -> Label:
+    if expected.parameters is None:
         return Label(True, "ok")
-    given = len(wanted.parameters)
+    positional = len(expected.parameters)
     names = [arg.arg for arg in (*node.args.posonlyargs, *node.args.args)]
     least = len(names) - len(node.args.defaults)
     required = [
         arg for arg, default in zip(node.args.kwonlyargs, node.args.kw_defaults) if default is None
     ]
-    if least <= given and (given <= len(names) or node.args.vararg) and not required:
-        same = tuple(names[:given]) == wanted.parameters
+    if least <= positional and (positional <= len(names) or node.args.vararg) and not required:
+        same = tuple(names[:positional]) == expected.parameters
         return Label(
             True, "ok" if same or node.args.vararg else "ok: parameters are named otherwise"
         )
     return Label(
         False,
-        f"signature: {wanted.name} takes {least} to {len(names)} parameters, {given} were asked",
+        f"signature: {expected.name} takes {least} to {len(names)} parameters, {positional} were asked",
     )
 
 

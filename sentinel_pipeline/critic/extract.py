@@ -263,7 +263,9 @@ def _diff(text: str) -> Extracted:
 
 def _end_of_diff(text: str, start: int) -> int:
     """Walk header and hunk lines; the counts in each hunk's header say where it ends."""
-    position, old, new = start, 0, 0
+    position = start
+    old = 0
+    new = 0
     while position < len(text):
         stop = text.find("\n", position)
         stop = len(text) if stop < 0 else stop + 1
@@ -290,9 +292,11 @@ def _shell(text: str) -> Extracted:
     chosen = _choose(text, "shell")
     value, names = (chosen[0].body.strip("\n"), chosen[1]) if chosen else (text.strip(), ())
     if not chosen and len(value) > 2 and value[0] == value[-1] == "`" and "`" not in value[1:-1]:
-        value, names = value[1:-1].strip(), ("inline_code",)
+        value = value[1:-1].strip()
+        names = ("inline_code",)
     if _SIGN.match(value):
-        value, names = _SIGN.sub("", value), (*names, "prompt_sign")
+        value = _SIGN.sub("", value)
+        names = (*names, "prompt_sign")
     return Extracted(value, "shell", names)
 
 

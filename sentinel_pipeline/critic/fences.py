@@ -67,7 +67,8 @@ def _block(text: str, opened: re.Match[str], body_end: int, end: int, *, closed:
 
 def outside(text: str, blocks: list[Fence]) -> str:
     """The text that stands outside every block, stripped."""
-    parts, last = [], 0
+    parts = []
+    last = 0
     for block in blocks:
         parts.append(text[last : block.start])
         last = block.end

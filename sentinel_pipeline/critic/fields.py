@@ -31,7 +31,7 @@ def judge_fields(found: Extracted, verifier: FieldsAnswer) -> Graded:
     if problem is not None:
         return Graded(nothing, 0.0, problem)
     expected = _expected(verifier.expected)
-    value = {key: _as_number(one, expected.get(key)) for key, one in found.value.items()}
+    value = {key: _as_number(item, expected.get(key)) for key, item in found.value.items()}
     broken = schema_problem(value, verifier.schema)
     values, wrong = _values(value, expected)
     parts = {

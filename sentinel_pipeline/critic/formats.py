@@ -42,16 +42,14 @@ def json_difference(value: Any, expected: Any, path: str = "$") -> str | None:
     if same_json(value, expected):
         return None
     if isinstance(value, dict) and isinstance(expected, dict):
-        missing, extra = (
-            sorted(expected.keys() - value.keys()),
-            sorted(value.keys() - expected.keys()),
-        )
+        missing = sorted(expected.keys() - value.keys())
+        extra = sorted(value.keys() - expected.keys())
         if missing or extra:
             return f"json_keys: at {path} missing {_short(missing)}, unexpected {_short(extra)}"
         key = next(key for key in sorted(expected) if not same_json(value[key], expected[key]))
         return json_difference(value[key], expected[key], f"{path}.{key}"[:80])
     if isinstance(value, list) and isinstance(expected, list) and len(value) == len(expected):
-        index = next(i for i, one in enumerate(expected) if not same_json(value[i], one))
+        index = next(i for i, item in enumerate(expected) if not same_json(value[i], item))
         return json_difference(value[index], expected[index], f"{path}[{index}]"[:80])
     return f"json_value: at {path} expected {_short(expected)}, got {_short(value)}"
 
@@ -197,7 +195,8 @@ def apply_diff(text: str, files: dict[str, str]) -> dict[str, str] | str:
 
 
 def _apply_file(patch: FilePatch, files: dict[str, str]) -> str | None:
-    source, target = patch.source, patch.target
+    source = patch.source
+    target = patch.target
     if source is not None and source not in files:
         return f"unknown_file: {_line(source)[:80]}"
     if target is not None and target != source and target in files:
@@ -216,7 +215,7 @@ def _apply_file(patch: FilePatch, files: dict[str, str]) -> str | None:
 
 
 def _apply_hunks(lines: list[str], hunks: tuple[Hunk, ...]) -> list[str] | str:
-    made: list[str] = []
+    lines_out: list[str] = []
     at = 0
     for number, hunk in enumerate(hunks, 1):
         if hunk.start < at:
@@ -225,10 +224,10 @@ def _apply_hunks(lines: list[str], hunks: tuple[Hunk, ...]) -> list[str] | str:
             lines
         ):
             return f"hunk_mismatch: hunk {number} does not match at line {hunk.start + 1}"
-        made += lines[at : hunk.start]
-        made += hunk.new
+        lines_out += lines[at : hunk.start]
+        lines_out += hunk.new
         at = hunk.start + len(hunk.old)
-    return made + lines[at:]
+    return lines_out + lines[at:]
 
 
 def files_difference(got: dict[str, str], expected: dict[str, str]) -> str | None:
@@ -256,7 +255,7 @@ def judge_text(text: str, verifier: TextAnswer) -> str | None:
     """
     folded = " ".join(text.split()).casefold()
     if verifier.accepted and folded not in {
-        " ".join(one.split()).casefold() for one in verifier.accepted
+        " ".join(text_accepted.split()).casefold() for text_accepted in verifier.accepted
     }:
         return "text_answer: is none of the accepted answers"
     missing = [fact for fact in verifier.must_contain if not _holds(folded, fact)]
@@ -267,8 +266,8 @@ def judge_text(text: str, verifier: TextAnswer) -> str | None:
 
 
 def _holds(folded: str, fact: str) -> bool:
-    wanted = " ".join(fact.split()).casefold()
-    return bool(re.search(rf"(?<!\w){re.escape(wanted)}(?!\w)", folded))
+    fact_text = " ".join(fact.split()).casefold()
+    return bool(re.search(rf"(?<!\w){re.escape(fact_text)}(?!\w)", folded))
 
 
 def stop_problem(completion: str, stop: str | None = None) -> str | None:

@@ -21,7 +21,8 @@ from .portuguese import NUMBER_WORDS, OPENERS, asks_for_action, is_action, is_po
 FACTS_SHARE = 0.7
 """Of the credit; the call to action has the rest."""
 MAX_CHARS = 4000
-_RUN, _COPIED = 6, 0.5
+_RUN = 6
+_COPIED = 0.5
 """A text of whose words this share stands in runs of so many words that the prompt has as well is a copy."""
 _VARIED = 0.45
 """Least share of different words in a text."""
@@ -51,17 +52,17 @@ def judge_grounded(text: str, verifier: GroundedText) -> Graded:
         "grounded": invented(text, facts) if len(text) <= MAX_CHARS else "too_large",
         "original": _copy_problem(text, verifier.shown),
     }
-    said = [fact for fact in verifier.must_mention if mentions(text, fact)]
-    missing = [fact for fact in verifier.must_mention if fact not in said]
-    asked = not verifier.call_to_action or asks_for_action(text)
-    share = len(said) / len(verifier.must_mention) if verifier.must_mention else 1.0
+    mentioned = [fact for fact in verifier.must_mention if mentions(text, fact)]
+    missing = [fact for fact in verifier.must_mention if fact not in mentioned]
+    acts = not verifier.call_to_action or asks_for_action(text)
+    share = len(mentioned) / len(verifier.must_mention) if verifier.must_mention else 1.0
     parts = {name: float(problem is None) for name, problem in problems.items()}
-    parts |= {"facts": share, "action": float(asked)}
-    problem = next((one for one in problems.values() if one), None)
+    parts |= {"facts": share, "action": float(acts)}
+    problem = next((problem_text for problem_text in problems.values() if problem_text), None)
     problem = problem or (f"missing_fact: {missing[0][:60]}" if missing else None)
-    problem = problem or (None if asked else "no_call_to_action")
-    sound = share > 0 and all(one is None for one in problems.values())
-    credit = FACTS_SHARE * share + (1 - FACTS_SHARE) * asked if sound else 0.0
+    problem = problem or (None if acts else "no_call_to_action")
+    sound = share > 0 and all(problem_text is None for problem_text in problems.values())
+    credit = FACTS_SHARE * share + (1 - FACTS_SHARE) * acts if sound else 0.0
     return Graded(parts, 1.0 if problem is None else min(credit, 0.99), problem)
 
 
@@ -71,7 +72,9 @@ def _length_problem(text: str, verifier: GroundedText) -> str | None:
         return f"wrong_length: {len(words)} words, expected {verifier.min_words} to {verifier.max_words}"
     if verifier.max_chars is not None and len(text) > verifier.max_chars:
         return f"wrong_length: {len(text)} characters, expected at most {verifier.max_chars}"
-    sentences = [" ".join(words_of(one)) for one in _SENTENCE.split(text) if one.strip()]
+    sentences = [
+        " ".join(words_of(sentence)) for sentence in _SENTENCE.split(text) if sentence.strip()
+    ]
     if len(set(sentences)) < len(sentences) or len(set(words)) < _VARIED * len(words):
         return "repetitive: says the same again"
     return None
@@ -79,10 +82,10 @@ def _length_problem(text: str, verifier: GroundedText) -> str | None:
 
 def _copy_problem(text: str, shown: str) -> str | None:
     words = words_of(text)
-    known = _runs(shown)
+    shown_runs = _runs(shown)
     copied: set[int] = set()
     for at in range(len(words) - _RUN + 1):
-        if tuple(words[at : at + _RUN]) in known:
+        if tuple(words[at : at + _RUN]) in shown_runs:
             copied.update(range(at, at + _RUN))
     return "copied: mostly the prompt's own words" if len(copied) > _COPIED * len(words) else None
 
@@ -129,8 +132,8 @@ def _day(match: re.Match[str]) -> str:
 
 
 def _numbers(text: str) -> list[float]:
-    found = (read_number(match[0]) for match in _NUMBER.finditer(_CODE.sub(" ", text)))
-    return [float(number.value) for number in found if number is not None]
+    numbers = (read_number(match[0]) for match in _NUMBER.finditer(_CODE.sub(" ", text)))
+    return [float(number.value) for number in numbers if number is not None]
 
 
 def invented(text: str, facts: Facts) -> str | None:
@@ -156,18 +159,18 @@ def invented(text: str, facts: Facts) -> str | None:
     return _invented_name(_NUMBER.sub(lambda match: " " * len(match[0]), bare), facts.words)
 
 
-def _known_number(text: str, known: frozenset[float]) -> bool:
+def _known_number(text: str, numbers: frozenset[float]) -> bool:
     """In the record, exactly or rounded to the digits that are shown, of which there must be two."""
     number = read_number(text)
     if number is None:
         return False
     value = float(number.value)
-    if value in known:
+    if value in numbers:
         return True
     digits = re.sub(r"\D", "", text)
     decimals = len(text.rstrip(" \u00a0%").rpartition(",")[2]) if "," in text else 0
     unit = 10.0 ** -(decimals + (2 if "%" in text else 0))
-    return len(digits) > 1 and any(abs(value - one) <= unit / 2 + 1e-12 for one in known)
+    return len(digits) > 1 and any(abs(value - number) <= unit / 2 + 1e-12 for number in numbers)
 
 
 def _invented_name(text: str, words: frozenset[str]) -> str | None:
@@ -202,9 +205,9 @@ def mentions(text: str, fact: str) -> bool:
     """Whether the text has a number (rounded at most to the digits it shows) or words, whole."""
     number = read_number(fact)
     if number is not None:
-        known = frozenset({float(number.value)})
+        numbers = frozenset({float(number.value)})
         return any(
-            _known_number(match[0], known)
+            _known_number(match[0], numbers)
             for match in _NUMBER.finditer(_CODE.sub(" ", _DATE.sub(" ", text)))
         )
     return f" {_plain(fact)} " in f" {_plain(text)} "

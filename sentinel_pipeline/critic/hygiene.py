@@ -19,9 +19,9 @@ def no_secret(text: str, prompts: Iterable[str] = ()) -> Label:
     for place, part in (("", text), *((" of the prompt", prompt) for prompt in prompts)):
         if len(part) > MAX_CHARS:
             return Label(False, f"too_large: {len(part)} characters are not searched")
-        found = next(find_credentials(part), None)
-        if found:
-            return Label(False, f"secret: {found.kind} at character {found.start}{place}")
+        credential = next(find_credentials(part), None)
+        if credential:
+            return Label(False, f"secret: {credential.kind} at character {credential.start}{place}")
     return Label(True, "ok")
 
 

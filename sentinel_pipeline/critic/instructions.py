@@ -35,27 +35,29 @@ def related(count: int, relation: str, bound: int) -> bool:
 # -- keywords -----------------------------------------------------------------------------------------------------------
 
 
-def _existence(text: str, given: Arguments) -> bool:
+def _existence(text: str, arguments: Arguments) -> bool:
     folded = text.casefold()
-    return all(keyword.casefold() in folded for keyword in given["keywords"])
+    return all(keyword.casefold() in folded for keyword in arguments["keywords"])
 
 
-def _frequency(text: str, given: Arguments) -> bool:
+def _frequency(text: str, arguments: Arguments) -> bool:
     return related(
-        text.casefold().count(given["keyword"].casefold()), given["relation"], given["frequency"]
+        text.casefold().count(arguments["keyword"].casefold()),
+        arguments["relation"],
+        arguments["frequency"],
     )
 
 
-def _forbidden(text: str, given: Arguments) -> bool:
+def _forbidden(text: str, arguments: Arguments) -> bool:
     return not any(
         re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text, re.I)
-        for word in given["forbidden_words"]
+        for word in arguments["forbidden_words"]
     )
 
 
-def _letters(text: str, given: Arguments) -> bool:
-    count = text.casefold().count(given["letter"].casefold())
-    return related(count, given["let_relation"], given["let_frequency"])
+def _letters(text: str, arguments: Arguments) -> bool:
+    count = text.casefold().count(arguments["letter"].casefold())
+    return related(count, arguments["let_relation"], arguments["let_frequency"])
 
 
 # -- lengths ------------------------------------------------------------------------------------------------------------
@@ -85,74 +87,74 @@ def words(text: str) -> int:
     return len(re.findall(r"\w+", text))
 
 
-def _sentences(text: str, given: Arguments) -> bool:
-    return related(sentences(text), given["relation"], given["num_sentences"])
+def _sentences(text: str, arguments: Arguments) -> bool:
+    return related(sentences(text), arguments["relation"], arguments["num_sentences"])
 
 
-def _words(text: str, given: Arguments) -> bool:
-    return related(words(text), given["relation"], given["num_words"])
+def _words(text: str, arguments: Arguments) -> bool:
+    return related(words(text), arguments["relation"], arguments["num_words"])
 
 
-def _paragraphs(text: str, given: Arguments) -> bool:
+def _paragraphs(text: str, arguments: Arguments) -> bool:
     """Paragraphs stand between ``***`` dividers; an empty one is none."""
     parts = [part.strip() for part in re.split(r"\s?\*\*\*\s?", text)]
     inner = parts[1 if not parts[0] else 0 : -1 if not parts[-1] and len(parts) > 1 else None]
-    return all(inner) and len(inner) == given["num_paragraphs"]
+    return all(inner) and len(inner) == arguments["num_paragraphs"]
 
 
-def _nth_paragraph(text: str, given: Arguments) -> bool:
+def _nth_paragraph(text: str, arguments: Arguments) -> bool:
     """Paragraphs stand between empty lines; the n-th, from 1, begins with a word."""
     parts = [part.strip() for part in re.split(r"\n\s*\n", text) if part.strip()]
-    nth = given["nth_paragraph"]
-    if len(parts) != given["num_paragraphs"] or not 1 <= nth <= len(parts):
+    nth = arguments["nth_paragraph"]
+    if len(parts) != arguments["num_paragraphs"] or not 1 <= nth <= len(parts):
         return False
     first = parts[nth - 1].split()[0].strip("\"'“”‘’*_.,!?:;()")
-    return first.casefold() == given["first_word"].casefold()
+    return first.casefold() == arguments["first_word"].casefold()
 
 
 # -- content and format -------------------------------------------------------------------------------------------------
 
 
-def _placeholders(text: str, given: Arguments) -> bool:
-    return len(re.findall(r"\[[^\[\]\n]+\]", text)) >= given["num_placeholders"]
+def _placeholders(text: str, arguments: Arguments) -> bool:
+    return len(re.findall(r"\[[^\[\]\n]+\]", text)) >= arguments["num_placeholders"]
 
 
-def _postscript(text: str, given: Arguments) -> bool:
+def _postscript(text: str, arguments: Arguments) -> bool:
     """A last part that begins, on a line of its own, with the marker; spaces inside the marker are free."""
     marker = r"\s?".join(
-        re.escape(char) for char in given["postscript_marker"].strip() if not char.isspace()
+        re.escape(char) for char in arguments["postscript_marker"].strip() if not char.isspace()
     )
     return re.search(rf"^\s*{marker}[ \t:]*\S", text, re.I | re.M) is not None
 
 
-def _bullets(text: str, given: Arguments) -> bool:
-    return len(re.findall(r"^\s*(?:\*(?!\*)|[-•+])\s+\S", text, re.M)) == given["num_bullets"]
+def _bullets(text: str, arguments: Arguments) -> bool:
+    return len(re.findall(r"^\s*(?:\*(?!\*)|[-•+])\s+\S", text, re.M)) == arguments["num_bullets"]
 
 
 _ANSWERS = ("My answer is yes.", "My answer is no.", "My answer is maybe.")
 
 
-def _constrained(text: str, given: Arguments) -> bool:
+def _constrained(text: str, arguments: Arguments) -> bool:
     return any(answer in text for answer in _ANSWERS)
 
 
-def _highlights(text: str, given: Arguments) -> bool:
-    found = re.findall(r"\*\*[^\n*]+\*\*|(?<!\*)\*[^\n*]+\*(?!\*)", text)
-    return sum(bool(one.strip("*").strip()) for one in found) >= given["num_highlights"]
+def _highlights(text: str, arguments: Arguments) -> bool:
+    marked = re.findall(r"\*\*[^\n*]+\*\*|(?<!\*)\*[^\n*]+\*(?!\*)", text)
+    return sum(bool(mark.strip("*").strip()) for mark in marked) >= arguments["num_highlights"]
 
 
-def _sections(text: str, given: Arguments) -> bool:
-    mark = re.escape(given["section_spliter"].strip())
+def _sections(text: str, arguments: Arguments) -> bool:
+    mark = re.escape(arguments["section_spliter"].strip())
     return (
         len(re.findall(rf"^[\s#*]*{mark}\s*(?:\d+|[IVXLC]+|[A-Z])\b", text, re.M))
-        >= given["num_sections"]
+        >= arguments["num_sections"]
     )
 
 
 _FENCED = re.compile(r"```(?:json)?\s*\n(.*?)\n?```", re.S | re.I)
 
 
-def _json(text: str, given: Arguments) -> bool:
+def _json(text: str, arguments: Arguments) -> bool:
     fenced = _FENCED.fullmatch(text)
     try:
         json.loads(fenced[1] if fenced else text)
@@ -161,48 +163,50 @@ def _json(text: str, given: Arguments) -> bool:
     return True
 
 
-def _title(text: str, given: Arguments) -> bool:
-    return any(found.strip(" <>") for found in re.findall(r"<<([^\n]+?)>>", text))
+def _title(text: str, arguments: Arguments) -> bool:
+    return any(match.strip(" <>") for match in re.findall(r"<<([^\n]+?)>>", text))
 
 
 # -- combinations, beginnings, ends, case, punctuation ----------------------------------------------------------------------
 
 
-def _two_responses(text: str, given: Arguments) -> bool:
+def _two_responses(text: str, arguments: Arguments) -> bool:
     parts = [part.strip() for part in text.split("******")]
     return len(parts) == 2 and all(parts) and parts[0] != parts[1]
 
 
-def _repeats(text: str, given: Arguments) -> bool:
-    return _plain(text).startswith(_plain(given["prompt_to_repeat"]))
+def _repeats(text: str, arguments: Arguments) -> bool:
+    return _plain(text).startswith(_plain(arguments["prompt_to_repeat"]))
 
 
 def _plain(text: str) -> str:
     return " ".join(text.split()).casefold()
 
 
-def _ends(text: str, given: Arguments) -> bool:
-    return _plain(text.strip("\"'“”")).endswith(_plain(given["end_phrase"].strip().strip("\"'“”")))
+def _ends(text: str, arguments: Arguments) -> bool:
+    return _plain(text.strip("\"'“”")).endswith(
+        _plain(arguments["end_phrase"].strip().strip("\"'“”"))
+    )
 
 
-def _quoted(text: str, given: Arguments) -> bool:
+def _quoted(text: str, arguments: Arguments) -> bool:
     return len(text) > 2 and text[0] == '"' and text[-1] == '"'
 
 
-def _capital_words(text: str, given: Arguments) -> bool:
+def _capital_words(text: str, arguments: Arguments) -> bool:
     count = sum(word.isupper() for word in re.findall(r"[\w'’-]+", text))
-    return related(count, given["capital_relation"], given["capital_frequency"])
+    return related(count, arguments["capital_relation"], arguments["capital_frequency"])
 
 
-def _capital(text: str, given: Arguments) -> bool:
+def _capital(text: str, arguments: Arguments) -> bool:
     return text.isupper() and is_language(text, "en")
 
 
-def _lowercase(text: str, given: Arguments) -> bool:
+def _lowercase(text: str, arguments: Arguments) -> bool:
     return text.islower() and is_language(text, "en")
 
 
-def _no_comma(text: str, given: Arguments) -> bool:
+def _no_comma(text: str, arguments: Arguments) -> bool:
     return "," not in text
 
 
@@ -214,7 +218,7 @@ KINDS: dict[str, Kind] = {
         _letters, {"letter": str, "let_relation": str, "let_frequency": int}
     ),
     "language:response_language": Kind(
-        lambda text, given: is_language(text, given["language"]), {"language": str}
+        lambda text, arguments: is_language(text, arguments["language"]), {"language": str}
     ),
     "length_constraints:number_sentences": Kind(
         _sentences, {"relation": str, "num_sentences": int}

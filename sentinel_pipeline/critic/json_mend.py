@@ -52,7 +52,8 @@ class Mender:
     __slots__ = ("meant", "names", "repair", "text")
 
     def __init__(self, text: str, *, repair: bool = False) -> None:
-        self.text, self.repair = text, repair
+        self.text = text
+        self.repair = repair
         self.names: dict[str, None] = {}
         self.meant = False
         """A key and its colon were read, or brackets without end: this was meant, and nothing inside of it is the answer
@@ -99,22 +100,24 @@ class Mender:
     # -- containers ---------------------------------------------------------------------------------------------------
 
     def _object(self, at: int, depth: int) -> tuple[dict[str, Any], int]:
-        found: dict[str, Any] = {}
+        members: dict[str, Any] = {}
         try:
             while True:
                 member = _MEMBER.match(self.text, at)
                 if member is None:
-                    at, over = self._odd_member(found, at, depth)
+                    at, over = self._odd_member(members, at, depth)
                 else:
-                    self._plain_member(found, member)
-                    at, self.meant, over = member.end(), True, member[10] is not None
+                    self._plain_member(members, member)
+                    at = member.end()
+                    self.meant = True
+                    over = member[10] is not None
                 if over:
-                    return found, at
+                    return members, at
         except Cut:
             self._close()
-            return found, len(self.text)
+            return members, len(self.text)
 
-    def _plain_member(self, found: dict[str, Any], member: re.Match[str]) -> None:
+    def _plain_member(self, members: dict[str, Any], member: re.Match[str]) -> None:
         key, single, bare, value, quoted, number, fraction, word, comma, _ = member.groups()
         key = self._name(key, single, bare)
         if value is None:
@@ -129,9 +132,9 @@ class Mender:
                 self.names["single_quotes"] = None
         if comma:
             self.names["trailing_comma"] = None
-        if key in found:
+        if key in members:
             self.names["duplicate_key"] = None
-        found[key] = value
+        members[key] = value
 
     def _name(self, double: str | None, single: str | None, bare: str) -> str:
         if double is not None:
@@ -146,14 +149,15 @@ class Mender:
             self.names["decimal_comma"] = None
         return float(f"{whole}.{fraction[1:]}")
 
-    def _odd_member(self, found: dict[str, Any], at: int, depth: int) -> tuple[int, bool]:
+    def _odd_member(self, members: dict[str, Any], at: int, depth: int) -> tuple[int, bool]:
         plain = _PLAIN_KEY.match(self.text, at)
         if plain is not None:
-            key, at = self._name(*plain.groups()), plain.end()
+            key = self._name(*plain.groups())
+            at = plain.end()
         else:
             at = self._blank(at)
             if self.text.startswith("}", at):
-                if found:
+                if members:
                     self.names["trailing_comma"] = None
                 return at + 1, True
             key, at = self._key(at)
@@ -166,9 +170,9 @@ class Mender:
         at = self._blank(at)
         if at >= len(self.text) and not isinstance(value, (dict, list, str)):
             raise self._wrong("',' or '}'", at)
-        if key in found:
+        if key in members:
             self.names["duplicate_key"] = None
-        found[key] = value
+        members[key] = value
         return self._after(at, "}")
 
     def _key(self, at: int) -> tuple[str, int]:
@@ -182,37 +186,38 @@ class Mender:
         return word[0], word.end()
 
     def _array(self, at: int, close: str, depth: int) -> tuple[list[Any], int]:
-        found: list[Any] = []
+        items: list[Any] = []
         if close == ")":
             self.names["python_literal"] = None
         try:
             while True:
                 item = _ITEM.match(self.text, at) if close == "]" else None
                 if item is None:
-                    at, over = self._odd_item(found, at, close, depth)
+                    at, over = self._odd_item(items, at, close, depth)
                 else:
                     value, number, fraction, word, ended = item.groups()
                     if value is None:
                         value = _SIMPLE[word] if word else self._plain(number, fraction)
-                    found.append(value)
-                    at, over = item.end(), bool(ended)
+                    items.append(value)
+                    at = item.end()
+                    over = bool(ended)
                 if over:
-                    return found, at
+                    return items, at
         except Cut:
             self._close()
-            return found, len(self.text)
+            return items, len(self.text)
 
-    def _odd_item(self, found: list[Any], at: int, close: str, depth: int) -> tuple[int, bool]:
+    def _odd_item(self, items: list[Any], at: int, close: str, depth: int) -> tuple[int, bool]:
         at = self._blank(at)
         if self.text.startswith(close, at):
-            if found and close == "]":
+            if items and close == "]":
                 self.names["trailing_comma"] = None
             return at + 1, True
         value, at = self.value(at, depth, member=False)
         at = self._blank(at)
         if at >= len(self.text) and not isinstance(value, (dict, list, str)):
             raise self._wrong("','", at)
-        found.append(value)
+        items.append(value)
         return self._after(at, close)
 
     def _after(self, at: int, close: str) -> tuple[int, bool]:
@@ -245,7 +250,9 @@ class Mender:
         return value, word.end()
 
     def _number(self, form: re.Match[str], member: bool) -> tuple[int | float, int]:
-        core, end, found = form["core"], form.end(), None
+        core = form["core"]
+        end = form.end()
+        match = None
         if not member and "," in core:
             if form["currency"]:
                 raise NotJson(
@@ -258,13 +265,13 @@ class Mender:
             core, end = core.rstrip(","), form.start("core") + len(core.rstrip(","))
         if core and end < form.end("core"):
             shorter = FORM.fullmatch(self.text[form.start() : end])
-            found = number_of(shorter, core) if shorter else None
+            match = number_of(shorter, core) if shorter else None
         elif core:
-            found = number_of(form, core)
-        if found is None or self.text[end : end + 1].isalnum():
+            match = number_of(form, core)
+        if match is None or self.text[end : end + 1].isalnum():
             raise NotJson(f"not_json: no number at character {form.start()}")
-        self._note(found)
-        return found.value, end
+        self._note(match)
+        return match.value, end
 
     def _is_key(self, end: int) -> bool:
         return self.text.startswith(":", _BLANK.match(self.text, end).end())  # type: ignore[union-attr]
@@ -279,7 +286,7 @@ class Mender:
         for name in number.leniencies:
             self.names[name] = None
 
-    def _wrong(self, wanted: str, at: int) -> NotJson:
+    def _wrong(self, expected: str, at: int) -> NotJson:
         if at >= len(self.text):
             return Cut("truncated: the text ends inside a value")
-        return NotJson(f"not_json: expected {wanted} at character {at}")
+        return NotJson(f"not_json: expected {expected} at character {at}")

@@ -107,10 +107,14 @@ def mend_json(text: str, reading: JsonReading) -> Extracted:
     bare = text.strip()
     if bare[:1] == "\ufeff":
         bare = bare[1:]
-    found = _at(bare, 0, "mend")
-    if not isinstance(found, _Failed) and found[1] == len(bare) and not isinstance(found[0], str):
-        return Extracted(found[0], "json", found[2])
-    result = json_in_prose(bare, NO_JSON, reading, found if reading == "mend" else None)
+    repaired = _at(bare, 0, "mend")
+    if (
+        not isinstance(repaired, _Failed)
+        and repaired[1] == len(bare)
+        and not isinstance(repaired[0], str)
+    ):
+        return Extracted(repaired[0], "json", repaired[2])
+    result = json_in_prose(bare, NO_JSON, reading, repaired if reading == "mend" else None)
     # Why it is no strict JSON is only asked where nothing better is known.
     return read_json(text) if result.error == NO_JSON.error and begins_as_json(text) else result
 
@@ -124,31 +128,33 @@ def json_in_prose(
     """The first object or array among prose; a second one that reads is named, not chosen. Where much is forgiven an object comes
     before an array: ``[1]`` may be a footnote. ``at_once`` is what was found at the very beginning, where that was looked at."""
     first: tuple[int, _Found] | None = None
-    error, position, several = whole.error, 0, False
+    error = whole.error
+    position = 0
+    several = False
     for _ in range(_STARTS):
         start = _OPENING.search(text, position)
         if start is None:
             break
-        found = (
+        match = (
             at_once
             if at_once is not None and start.start() == 0
             else _at(text, start.start(), reading)
         )
-        if isinstance(found, _Failed):
+        if isinstance(match, _Failed):
             if reading == "strict" and position == 0 and _WHOLE.match(text):
                 return whole
             position = start.end()
-            if first is None and found.meant:
-                return whole if reading == "strict" else whole._replace(error=found.error)
-            error = found.error if first is None and reading != "strict" else error
+            if first is None and match.meant:
+                return whole if reading == "strict" else whole._replace(error=match.error)
+            error = match.error if first is None and reading != "strict" else error
         else:
             if first is not None:
                 several = True
             if first is None or (
-                reading != "strict" and type(first[1][0]) is list and type(found[0]) is dict
+                reading != "strict" and type(first[1][0]) is list and type(match[0]) is dict
             ):
-                first = start.start(), found
-            position = found[1]
+                first = start.start(), match
+            position = match[1]
     if first is None:
         return whole._replace(error=error)
     began, (value, end, names) = first

@@ -30,7 +30,9 @@ def read_string(text: str, at: int, names: dict[str, None]) -> tuple[str, int]:
         Cut: no quote closes it.
     """
     opened = text[at]
-    close, at, parts = QUOTES[opened], at + 1, []
+    close = QUOTES[opened]
+    at = at + 1
+    parts = []
     chunk = _CHUNK[close]
     if opened != '"':
         names["single_quotes" if opened == "'" else "curly_quotes"] = None
@@ -47,10 +49,12 @@ def read_string(text: str, at: int, names: dict[str, None]) -> tuple[str, int]:
         elif char == close:
             if close == '"' or _AFTER_QUOTE.match(text, at + 1):
                 return "".join(parts), at + 1
-            added, at = char, at + 1
+            added = char
+            at = at + 1
             names["inner_quote"] = None
         else:
-            added, at = char, at + 1
+            added = char
+            at = at + 1
             names["control_character"] = None
         parts.append(added)
 
@@ -75,7 +79,8 @@ def _unicode(text: str, at: int, names: dict[str, None]) -> tuple[str, int]:
             raise _cut()
         names["odd_escape"] = None
         return "\\u", at
-    code, at = int(first[0], 16), first.end()
+    code = int(first[0], 16)
+    at = first.end()
     second = _HEX.match(text, at + 2) if text.startswith("\\u", at) else None
     if 0xD800 <= code < 0xDC00 and second and 0xDC00 <= (low := int(second[0], 16)) < 0xE000:
         return chr(0x10000 + ((code - 0xD800) << 10) + (low - 0xDC00)), second.end()

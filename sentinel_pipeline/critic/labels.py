@@ -87,13 +87,13 @@ def label(
         return
     fresh: dict[bytes, CriticLabels] = {}
     kept_at = time.monotonic()
-    for (key, known), score in run_plans(
+    for (key, cached), score in run_plans(
         _looked_up(candidates, spec, cache), spec=spec, workers=workers
     ):
-        if isinstance(known, CriticLabels):
-            yield known
+        if isinstance(cached, CriticLabels):
+            yield cached
             continue
-        labels = _labels(known, score)
+        labels = _labels(cached, score)
         if all(getattr(labels, name).code != "infra" for name in LABELS):
             fresh[key] = labels
         if len(fresh) >= BATCH or (fresh and time.monotonic() - kept_at > KEEP_SECONDS):
@@ -113,10 +113,10 @@ def _looked_up(
     settings = f"{label_version()}|{spec.cpu_seconds}|{spec.memory_mib}|{spec.stop_token}"
     while batch := list(islice(source, BATCH)):
         keys = [content_key(candidate, settings) for candidate in batch]
-        known = cache.find(keys)
+        cached = cache.find(keys)
         for candidate, key in zip(batch, keys, strict=True):
-            if key in known:
-                yield (key, known[key]._replace(id=candidate.id)), Plan()
+            if key in cached:
+                yield (key, cached[key]._replace(id=candidate.id)), Plan()
             else:
                 static, planned = _prepare(candidate, spec.stop_token)
                 yield (key, static), planned
@@ -211,12 +211,12 @@ def entrypoint_label(reading: Reading, candidate: Candidate, prompt: str) -> Lab
     """Name and signature of what the prompt or the tests ask for."""
     if reading.language != "python" or reading.code is None:
         return Label(None, "not_applicable: no Python program")
-    wanted = wanted_entry(candidate.verifier, prompt)
-    if wanted is None:
+    expected = wanted_entry(candidate.verifier, prompt)
+    if expected is None:
         return Label(None, "not_applicable: no entry point is asked for")
     if reading.syntax is not None and not reading.syntax.ok:
         return Label(None, "not_applicable: the code does not parse")
-    return entrypoint_match(reading.code, wanted)
+    return entrypoint_match(reading.code, expected)
 
 
 _ONLY = re.compile(
@@ -233,14 +233,14 @@ def format_pass(
     """The form that was asked: one whole answer of the kind and with the names demanded, no bare
     prose about it, JSON by its schema, a diff that applies, a clean stop (``stop``: the token that
     must be there)."""
-    found = reading.found
-    problem = None if reading.parted.finished else found.error
+    extracted = reading.found
+    problem = None if reading.parted.finished else extracted.error
     if problem is None:
         ending = candidate.completion if stop else reading.parted.answer
-        problem = formats.stop_problem(ending, stop) or found.error
+        problem = formats.stop_problem(ending, stop) or extracted.error
     if problem is None:
-        problem = next((name for name in _BROKEN_FORM if name in found.leniencies), None)
-    if problem is None and "prose_around_fence" in found.leniencies and _ONLY.search(prompt):
+        problem = next((name for name in _BROKEN_FORM if name in extracted.leniencies), None)
+    if problem is None and "prose_around_fence" in extracted.leniencies and _ONLY.search(prompt):
         problem = "prose_around: only the answer was asked for"
     if problem is None and candidate.verifier is None:
         problem = kind_problem(reading, prompt) or names_problem(reading, prompt)
@@ -273,13 +273,15 @@ _NAMES = (
 def accepted(*labels: Label) -> Label:
     """The rule in this module's docstring, over the six other labels in the order of
     ``records.LABELS``."""
-    failed = [name for name, one in zip(_NAMES, labels, strict=True) if one.value is False]
+    failed = [name for name, label in zip(_NAMES, labels, strict=True) if label.value is False]
     if failed:
         return Label(False, f"rejected: {', '.join(failed)}")
-    broken = next((one for one in labels if one.value is None and one.code == "infra"), None)
+    broken = next(
+        (label for label in labels if label.value is None and label.code == "infra"), None
+    )
     if broken is not None:
         return Label(None, broken.reason)
     syntax, tests, _, form = labels[:4]
-    if not any(one.value for one in (syntax, tests, form)):
+    if not any(label.value for label in (syntax, tests, form)):
         return Label(False, "no_evidence: neither parsed, verified nor of the form asked")
     return Label(True, "verified" if tests.value else "unverified: judged by form and hygiene")

@@ -46,10 +46,10 @@ def number_of(form: re.Match[str], core: str) -> Number | None:
     before, currency, after, _, exponent, percent = form.groups()
     if len(core) > DIGITS or len(exponent or "") > 5 or (before and after):
         return None
-    found = _digits(core, currency)
-    if found is None:
+    match = _digits(core, currency)
+    if match is None:
         return None
-    digits, names = found
+    digits, names = match
     sign = before or after or ""
     if sign == "+":
         names += ("loose_number",)

@@ -99,12 +99,13 @@ def _output(number: int, line: str, name: str | None) -> Output:
     if not isinstance(row, dict):
         return Output(number, None, f"bad_row: expected an object, got {type(row).__name__}")
     names = (name,) if name is not None else FIELDS
-    found = next((each for each in names if each in row), None)
-    if found is None:
+    field = next((each for each in names if each in row), None)
+    if field is None:
         return Output(
             number, None, f"bad_row: no field {' or '.join(names)}; name one with --field"
         )
-    value, holder = row[found], row
+    value = row[field]
+    holder = row
     if isinstance(value, list) and value and isinstance(value[-1], dict):
         holder = value[-1]
         value = holder.get("content")
@@ -112,7 +113,7 @@ def _output(number: int, line: str, name: str | None) -> Output:
     if isinstance(thought, str) and (value is None or isinstance(value, str)):
         value = with_thought(thought, value or "")
     if not isinstance(value, str):
-        return Output(number, None, f"bad_row: field {found} holds no text")
+        return Output(number, None, f"bad_row: field {field} holds no text")
     return Output(number, value)
 
 
@@ -164,7 +165,8 @@ class Comparison:
             self.bad_rows += 1
             self._example(read)
             return
-        before, now = read.failed is None, read.found.error is None
+        before = read.failed is None
+        now = read.found.error is None
         self.read_before += before
         self.read_now += now
         self.gained += now and not before

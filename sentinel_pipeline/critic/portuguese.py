@@ -74,11 +74,11 @@ def words_of(text: str) -> list[str]:
 
 def is_portuguese(text: str) -> bool:
     """The rule in this module's docstring; no sentence of the text may have two words of another language and fewer of its own."""
-    own, foreign = _counts(text)
+    native, foreign = _counts(text)
     parts = (_counts(part) for part in _PARTS.split(text))
     return (
-        own >= 2
-        and own > foreign
+        native >= 2
+        and native > foreign
         and not any(theirs >= 2 and theirs > ours for ours, theirs in parts)
     )
 
@@ -86,14 +86,14 @@ def is_portuguese(text: str) -> bool:
 def _counts(text: str) -> tuple[int, int]:
     """Words that speak for Portuguese, and for that other language for which most do."""
     words = words_of(text)
-    own = sum(word in _PORTUGUESE for word in words) + sum(
+    native = sum(word in _PORTUGUESE for word in words) + sum(
         bool(re.search("[ãõç]", word)) for word in words
     )
     foreign = max(
         sum(word in other and word not in _PORTUGUESE for word in words)
         for other in (_ENGLISH, _SPANISH)
     )
-    return own, foreign
+    return native, foreign
 
 
 def asks_for_action(text: str) -> bool:

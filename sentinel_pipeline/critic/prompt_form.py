@@ -50,7 +50,7 @@ def asked_kind(prompt: str) -> Kind | None:
 
 def asked_names(prompt: str) -> tuple[str, ...]:
     """Every function, method and class that the prompt wants defined by name, in order."""
-    return tuple(dict.fromkeys(found[1] or found[2] for found in _NAMES.finditer(prompt)))
+    return tuple(dict.fromkeys(match[1] or match[2] for match in _NAMES.finditer(prompt)))
 
 
 def kind_problem(reading: Reading, prompt: str) -> str | None:
@@ -59,14 +59,14 @@ def kind_problem(reading: Reading, prompt: str) -> str | None:
     kind = asked_kind(prompt)
     if kind is None or kind == reading.language:
         return None
-    given = f"requested_format: {kind} was asked, {reading.language or 'plain text'} was given"
-    found = extract_parted(reading.parted, kind)
-    if found.error is not None or (
+    problem = f"requested_format: {kind} was asked, {reading.language or 'plain text'} was given"
+    extracted = extract_parted(reading.parted, kind)
+    if extracted.error is not None or (
         kind in ("shell", "yaml", "sql") and reading.language not in (None, "text")
     ):
-        return given
-    parsed = None if kind == "json" else check(found.value, kind)
-    return None if parsed is None or parsed.ok else given
+        return problem
+    parsed = None if kind == "json" else check(extracted.value, kind)
+    return None if parsed is None or parsed.ok else problem
 
 
 def names_problem(reading: Reading, prompt: str) -> str | None:

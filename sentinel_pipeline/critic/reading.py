@@ -29,20 +29,22 @@ def read(completion: str, verifier: Verifier | None, prompt: str = "") -> Readin
     if kind == "text":
         return Reading(None, extract_parted(parted, "text"), None, None, parted)
     if scorer is None:
-        found = extract_parted(parted, kind)
+        extracted = extract_parted(parted, kind)
     else:
         name = scorer.entry_point(verifier)
-        found = extract_parted(parted, kind, entry_point=name, reading=scorer.json_reading)
-    if found.error is not None:
-        return Reading(kind, found, None, Check(False, found.error), parted)
+        extracted = extract_parted(parted, kind, entry_point=name, reading=scorer.json_reading)
+    if extracted.error is not None:
+        return Reading(kind, extracted, None, Check(False, extracted.error), parted)
     if kind == "json":
-        mended = [name for name in found.leniencies if name in MENDED]
+        mended = [name for name in extracted.leniencies if name in MENDED]
         parsed = Check(False, f"not_json: {mended[0]}") if mended else syntax.OK
-        return Reading(kind, found, None, parsed, parted)
+        return Reading(kind, extracted, None, parsed, parted)
     if scorer is None:
-        return Reading(kind, found, found.value, syntax.check(found.value, kind), parted)
-    code = scorer.whole(found.value, verifier)
-    return Reading(kind, found, code, parses(code, scorer, verifier), parted)
+        return Reading(
+            kind, extracted, extracted.value, syntax.check(extracted.value, kind), parted
+        )
+    code = scorer.whole(extracted.value, verifier)
+    return Reading(kind, extracted, code, parses(code, scorer, verifier), parted)
 
 
 _DIFF = re.compile(r"^(?:diff --git |--- .*\n\+\+\+ )", re.MULTILINE)

@@ -53,9 +53,9 @@ MAX_PERIOD = 24
 
 def invalid_text(text: str) -> str | None:
     """Characters and tokens that no tokenizer should emit: NUL, control, bidi, replacement characters, special tokens."""
-    found = _INVALID.search(text)
-    if found:
-        return f"invalid_character: U+{ord(found[0]):04X} at character {found.start()}"
+    match = _INVALID.search(text)
+    if match:
+        return f"invalid_character: U+{ord(match[0]):04X} at character {match.start()}"
     if "<" in text or "[" in text:
         special = _SPECIAL.search(text)
         if special and text[special.end() :].strip():
@@ -115,7 +115,8 @@ def _longest_run(items: list[str], *, bare: bool) -> tuple[int, int, int] | None
         for index, same in enumerate(map(str.__eq__, items[period:], items)):
             run = run + 1 if same else 0
             if run > longest:
-                longest, end = run, index + period + 1
+                longest = run
+                end = index + period + 1
         worded = (bare and longest >= 15 * period) or any(map(_wordy, items[end - period : end]))
         if longest >= period * (MIN_REPEATS - 1) and worded:
             return period, longest // period + 1, sum(map(len, items[end - period - longest : end]))
@@ -135,9 +136,9 @@ def _char_loop(words: list[str]) -> str | None:
         if len(word) >= MIN_RULE and len(set(word)) <= 2:
             return f"char_loop: {len(word)} characters of {len(set(word))} kinds"
         if len(set(word[:400])) <= 12:
-            found = _CHAR_LOOP.search(word[:4000])
-            if found and _wordy(found[1]):
-                return f"char_loop: {len(found[1])} characters repeat"
+            match = _CHAR_LOOP.search(word[:4000])
+            if match and _wordy(match[1]):
+                return f"char_loop: {len(match[1])} characters repeat"
     return None
 
 

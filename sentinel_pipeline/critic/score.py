@@ -145,7 +145,7 @@ def run_plans(
     """Carry out plans in order; each comes with whatever the caller wants back beside its
     score."""
     source = iter(pairs)
-    given = grader
+    open_grader = grader
     try:
         for head in source:
             waiting: deque[tuple[T, Plan]] = deque()
@@ -159,7 +159,7 @@ def run_plans(
                     yield beside, _scored(planned, result)
             yield from _ready(waiting)
     finally:
-        if grader is not None and given is None:
+        if grader is not None and open_grader is None:
             grader.close()
 
 

@@ -60,12 +60,12 @@ def self_repairs(
     Args:
         answers: failed candidate's id -> what the model answered when it was shown the failure.
     """
-    asked = [(candidate, labels) for candidate, labels in failed if candidate.id in answers]
-    second = [_second(candidate, answers[candidate.id]) for candidate, _ in asked]
+    repaired = [(candidate, labels) for candidate, labels in failed if candidate.id in answers]
+    second = [_second(candidate, answers[candidate.id]) for candidate, _ in repaired]
     verdicts = label(second, spec=spec, cache=cache)
     return repair_traces(
-        (one, labels, again)
-        for (one, labels), again, verdict in zip(asked, second, verdicts, strict=True)
+        (candidate, labels, again)
+        for (candidate, labels), again, verdict in zip(repaired, second, verdicts, strict=True)
         if verdict.accepted.value
     )
 

@@ -142,17 +142,17 @@ class _Reader(Words):
         return True
 
     def redirect(self) -> bool:
-        found = _REDIRECT.match(self.text, self.at)
-        if not found:
+        match = _REDIRECT.match(self.text, self.at)
+        if not match:
             return False
-        self.at = found.end()
+        self.at = match.end()
         self.blank()
         start = self.at
         if not self.word():
-            raise Problem(f"expected a word after '{found[0]}', got {self.rest()}")
-        if found[0] in ("<<", "<<-"):
+            raise Problem(f"expected a word after '{match[0]}', got {self.rest()}")
+        if match[0] in ("<<", "<<-"):
             self.heredocs.append(
-                (re.sub(r"[\"'\\]", "", self.text[start : self.at]), found[0] == "<<-")
+                (re.sub(r"[\"'\\]", "", self.text[start : self.at]), match[0] == "<<-")
             )
         return True
 
@@ -215,10 +215,10 @@ class _Reader(Words):
     _select = _for
 
     def _name(self) -> None:
-        found = _NAME.match(self.text, self.at)
-        if not found:
+        match = _NAME.match(self.text, self.at)
+        if not match:
             raise Problem(f"expected a name, got {self.rest()}")
-        self.at = found.end()
+        self.at = match.end()
 
     def _case(self) -> None:
         self.blank()

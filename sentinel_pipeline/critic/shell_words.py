@@ -27,7 +27,9 @@ class Words:
     """A place in ``text`` that only moves forward, but for one look into ``$((``."""
 
     def __init__(self, text: str) -> None:
-        self.text, self.at, self.depth = text, 0, 0
+        self.text = text
+        self.at = 0
+        self.depth = 0
         self.heredocs: list[tuple[str, bool]] = []
 
     # -- what stands at the current place ---------------------------------------------------------------------------
@@ -55,8 +57,8 @@ class Words:
 
     def peek_word(self) -> str:
         """The bare word here, as far as it is unquoted: enough to know a reserved word."""
-        found = PLAIN.match(self.text, self.at)
-        end = found.end() if found else self.at
+        match = PLAIN.match(self.text, self.at)
+        end = match.end() if match else self.at
         return (
             self.text[self.at : end]
             if end >= len(self.text) or self.text[end] not in "'\"$`\\"
@@ -77,8 +79,8 @@ class Words:
     # -- blanks, lines, here-documents --------------------------------------------------------------------------------
 
     def blank(self) -> None:
-        if found := _BLANK.match(self.text, self.at):
-            self.at = found.end()
+        if match := _BLANK.match(self.text, self.at):
+            self.at = match.end()
         if self.starts("#") and (self.at == 0 or self.text[self.at - 1] in " \t\n;&|()"):
             stop = self.text.find("\n", self.at)
             self.at = len(self.text) if stop < 0 else stop
@@ -86,7 +88,8 @@ class Words:
     def newline(self) -> bool:
         if not self.take("\n"):
             return False
-        waiting, self.heredocs = self.heredocs, []
+        waiting = self.heredocs
+        self.heredocs = []
         for word, tabs in waiting:
             self._heredoc(word, tabs)
         return True
@@ -116,8 +119,8 @@ class Words:
         start = self.at
         while self.at < len(self.text):
             char = self.text[self.at]
-            if found := PLAIN.match(self.text, self.at):
-                self.at = found.end()
+            if match := PLAIN.match(self.text, self.at):
+                self.at = match.end()
             elif char in "'\"$`\\":
                 self._quoted(char)
             elif self.starts("<(", ">("):
@@ -154,17 +157,17 @@ class Words:
         while not self.take('"'):
             if self.at >= len(self.text):
                 raise Problem('quote " does not end')
-            if found := _IN_DOUBLE.match(self.text, self.at):
-                self.at = found.end()
+            if match := _IN_DOUBLE.match(self.text, self.at):
+                self.at = match.end()
             else:
                 self._quoted(self.text[self.at])
 
     def _escaped_to(self, sign: str) -> None:
         """Past the next ``sign`` that no backslash precedes."""
-        found = re.compile(rf"(?:[^\\{sign}]|\\.)*{sign}", re.DOTALL).match(self.text, self.at)
-        if not found:
+        match = re.compile(rf"(?:[^\\{sign}]|\\.)*{sign}", re.DOTALL).match(self.text, self.at)
+        if not match:
             raise Problem(f"quote {sign} does not end")
-        self.at = found.end()
+        self.at = match.end()
 
     def _backtick(self) -> None:
         self.at += 1
@@ -199,8 +202,8 @@ class Words:
         while not self.take("}"):
             if self.at >= len(self.text):
                 raise Problem("'${' does not end")
-            if found := _IN_BRACE.match(self.text, self.at):
-                self.at = found.end()
+            if match := _IN_BRACE.match(self.text, self.at):
+                self.at = match.end()
             elif self.starts("'"):
                 stop = self.text.find("'", self.at + 1)
                 self.at = self.at + 1 if stop < 0 or "}" in self.text[self.at : stop] else stop + 1
@@ -210,10 +213,11 @@ class Words:
 
     def arithmetic(self, start: int) -> bool:
         """Past the ``))`` that ends what began before ``start``; False, unmoved, when single parentheses end it."""
-        open_, position = 0, start
+        open_ = 0
+        position = start
         while position < min(len(self.text), start + _MAX_ARITHMETIC):
-            if found := _IN_ARITHMETIC.match(self.text, position):
-                position = found.end()
+            if match := _IN_ARITHMETIC.match(self.text, position):
+                position = match.end()
                 continue
             char = self.text[position]
             if char == ")" and not open_:

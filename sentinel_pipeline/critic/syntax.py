@@ -82,8 +82,8 @@ def _guarded(work: Callable[[], object]) -> Check:
 
 
 def json(text: str) -> Check:
-    found = read_json(text)
-    return OK if found.error is None else Check(False, found.error)
+    parsed = read_json(text)
+    return OK if parsed.error is None else Check(False, parsed.error)
 
 
 def yaml(text: str) -> Check:
@@ -91,7 +91,8 @@ def yaml(text: str) -> Check:
     from yaml import CSafeLoader, YAMLError, parse
     from yaml.events import CollectionEndEvent, CollectionStartEvent, ScalarEvent
 
-    depth, collections = 0, 0
+    depth = 0
+    collections = 0
     try:
         for event in parse(text, Loader=CSafeLoader):
             depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
@@ -150,7 +151,7 @@ def _parses_as(text: str, dialect: str) -> bool:
         statements = [each for each in sqlglot.parse(text, read=dialect) if each is not None]
     except (SqlglotError, RecursionError, ValueError):
         return False
-    known = (
+    languages = (
         sql_trees.Query,
         sql_trees.DML,
         sql_trees.DDL,
@@ -158,7 +159,7 @@ def _parses_as(text: str, dialect: str) -> bool:
         sql_trees.Alter,
         sql_trees.Grant,
     )
-    return bool(statements) and all(isinstance(each, known) for each in statements)
+    return bool(statements) and all(isinstance(each, languages) for each in statements)
 
 
 _OTHER_SQL = 20_000

@@ -162,7 +162,8 @@ class _Pieces:
     """Segments up to ``at``, and ways to add the next."""
 
     def __init__(self, text: str) -> None:
-        self.text, self.at = text, 0
+        self.text = text
+        self.at = 0
         self.found: list[Segment] = []
 
     def add(self, kind: Literal["thought", "tag", "answer"], end: int) -> None:
@@ -219,7 +220,8 @@ def _marks(text: str, start: int, family: str = "") -> Iterator[_Mark]:
 def _mark(text: str, family: str, opens: bool, start: int, end: int) -> _Mark:
     line = max(text.rfind("\n", max(start - _WINDOW, 0), start) + 1, start - _WINDOW, 0)
     stop = text.find("\n", end, end + _WINDOW)
-    before, after = text[line:start], text[end : stop if stop >= 0 else end + _WINDOW]
+    before = text[line:start]
+    after = text[end : stop if stop >= 0 else end + _WINDOW]
     return _Mark(family, opens, start, end, _named(before, after), not before.strip())
 
 
@@ -278,18 +280,18 @@ def _end_of_thought(text: str, opened: _Mark) -> _Mark | None:
     one beyond doubt, one at the beginning or the end of a line is."""
     for certain in (True, False):
         depth = 1
-        for one in _marks(text, opened.end, opened.family):
-            if one.named == "surely":
+        for mark in _marks(text, opened.end, opened.family):
+            if mark.named == "surely":
                 continue
-            at_an_end = one.begins_line or text[one.end : one.end + 1] in ("", "\n", "\r")
-            if one.opens:
-                depth += one.begins_line and one.named == "no"
-            elif (one.named == "no" and not _in_a_sentence(text, one)) or (
+            at_an_end = mark.begins_line or text[mark.end : mark.end + 1] in ("", "\n", "\r")
+            if mark.opens:
+                depth += mark.begins_line and mark.named == "no"
+            elif (mark.named == "no" and not _in_a_sentence(text, mark)) or (
                 not certain and at_an_end
             ):
                 depth -= 1
                 if depth == 0:
-                    return one
+                    return mark
     return None
 
 
@@ -297,16 +299,16 @@ def _closing_alone(text: str, start: int, family: str) -> _Mark | None:
     """The last closing tag from ``start`` on that nothing opened: the chat template did, or the thought named its tag before."""
     depths: dict[str, int] = {}
     alone: list[_Mark] = []
-    for one in _marks(text, start, family):
-        if one.named != "no":
+    for mark in _marks(text, start, family):
+        if mark.named != "no":
             continue
-        depth = depths.get(one.family, 0)
-        if one.opens:
-            depths[one.family] = depth + 1
+        depth = depths.get(mark.family, 0)
+        if mark.opens:
+            depths[mark.family] = depth + 1
         elif depth:
-            depths[one.family] = depth - 1
-        elif not _in_a_sentence(text, one):
-            alone.append(one)
+            depths[mark.family] = depth - 1
+        elif not _in_a_sentence(text, mark):
+            alone.append(mark)
     if not alone or _is_a_whole_program(text[start:]):
         return None
     rest = text[start:]
@@ -314,9 +316,9 @@ def _closing_alone(text: str, start: int, family: str) -> _Mark | None:
     last = reversed(alone[-_TRIED:])
     return next(
         (
-            one
-            for one in last
-            if not _belongs_to_answer(rest, one.start - start, one.end - start, blocks)
+            mark
+            for mark in last
+            if not _belongs_to_answer(rest, mark.start - start, mark.end - start, blocks)
         ),
         None,
     )
@@ -352,7 +354,8 @@ def _later_thoughts(pieces: _Pieces) -> bool:
     text = pieces.text
     if not _TAG.search(text, pieces.at):
         return True
-    offset, added = pieces.at, 0
+    offset = pieces.at
+    added = 0
     blocks = fences(text[offset:])
     starts = [offset + block.start for block in blocks]
     for mark in _marks(text, offset):
@@ -421,7 +424,9 @@ def _harmony(text: str) -> tuple[list[Segment], bool] | None:
     text is none."""
     if not _HARMONY.match(text):
         return _bare_harmony(text)
-    pieces, answered, at = _Pieces(text), False, 0
+    pieces = _Pieces(text)
+    answered = False
+    at = 0
     turn = _TURN.search(text)
     while turn is not None:
         stop = _TURN_END.search(text, turn.end())

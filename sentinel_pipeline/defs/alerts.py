@@ -45,7 +45,8 @@ def alerts(context: dg.SensorEvaluationContext) -> dg.SkipReason:
     failed runs and used-up budgets; retries every delivery until it went out."""
     home = find_home()
     rules = load_rules(home.alert_rules)
-    outbox, started = Outbox(home.outbox), time.time()
+    outbox = Outbox(home.outbox)
+    started = time.time()
     since = (
         min(float(context.cursor), started) if context.cursor else started - 86_400
     )  # the clock may have been set back
@@ -92,11 +93,11 @@ def _pending(home: Home) -> int:
 def _runs(instance: dg.DagsterInstance, since: float) -> Iterator[dg.RunRecord]:
     changed = RunsFilter(updated_after=dt.datetime.fromtimestamp(since, dt.UTC))
     going = RunsFilter(statuses=[DagsterRunStatus.STARTED])
-    seen: set[str] = set()
-    for wanted in (changed, going):
-        for record in instance.get_run_records(wanted, limit=200):
-            if record.dagster_run.run_id not in seen:
-                seen.add(record.dagster_run.run_id)
+    run_ids: set[str] = set()
+    for run_filter in (changed, going):
+        for record in instance.get_run_records(run_filter, limit=200):
+            if record.dagster_run.run_id not in run_ids:
+                run_ids.add(record.dagster_run.run_id)
                 yield record
 
 

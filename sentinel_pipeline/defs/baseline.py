@@ -22,7 +22,8 @@ def task_bank(stage: Stage) -> None:
     from ..tasks.suites import first_items
     from ..tasks.task_bank import build
 
-    spec, bench = stage.recipe.tasks, stage.recipe.bench
+    spec = stage.recipe.tasks
+    bench = stage.recipe.bench
     corrections = stage.parent("human_corrections")
     bank = build(stage.recipe.seed, spec.train, spec.heldout, spec.window)
     with stage.making(corrections) as out:
@@ -36,9 +37,9 @@ def task_bank(stage: Stage) -> None:
         for suite in bench.suites:
             data = stage.home.suite_file(suite, bench.data)
             tasks = list(bank.heldout) if suite == "heldout" else load_audited(suite, data)
-            kept, retired[suite] = without_retired(stage.home, first_items(tasks, bench.limit))
+            remaining, retired[suite] = without_retired(stage.home, first_items(tasks, bench.limit))
             out.metrics[suite] = out.table(
-                f"suites/{suite}.parquet", (task.to_row() for task in kept), "tasks"
+                f"suites/{suite}.parquet", (task.to_row() for task in remaining), "tasks"
             )
         out.json("retired.json", retired)
         out.metrics["retired"] = sum(map(len, retired.values()))
@@ -53,25 +54,27 @@ def probe_start(stage: Stage, out: Draft) -> dict[str, Any]:
     from ..training.starting_point import Probed, choose, probe_format, probe_job
     from ..worker.models import resolve_model
 
-    spec, tasks = stage.recipe.model, {name: load_suite(name) for name in stage.recipe.model.probe}
-    for name, asked in tasks.items():
-        out.table(f"start/{name}.parquet", (task.to_row() for task in asked), "tasks")
+    spec = stage.recipe.model
+    tasks = {name: load_suite(name) for name in stage.recipe.model.probe}
+    for name, questions in tasks.items():
+        out.table(f"start/{name}.parquet", (task.to_row() for task in questions), "tasks")
     models = [
-        resolve_model(ModelSpec(source=one.source, revision=one.revision))
-        for one in spec.candidates
+        resolve_model(ModelSpec(source=candidate.source, revision=candidate.revision))
+        for candidate in spec.candidates
     ]
     prompt_format = probe_format([Path(model["folder"]) for model in models])
-    suites, probed = {name: out.folder / f"start/{name}.parquet" for name in tasks}, []
-    for at, (one, model) in enumerate(zip(spec.candidates, models, strict=True)):
+    suites = {name: out.folder / f"start/{name}.parquet" for name in tasks}
+    probed = []
+    for at, (candidate, model) in enumerate(zip(spec.candidates, models, strict=True)):
         logs = out.folder / "logs" / f"start-{at}"
         stage.work(probe_job(stage.recipe, model, suites, logs, prompt_format, stage.home))
         scored = [
             sample
-            for name, asked in tasks.items()
-            for sample in join_turns(list(score_answers(asked, logs / f"{name}.jsonl")))
+            for name, questions in tasks.items()
+            for sample in join_turns(list(score_answers(questions, logs / f"{name}.jsonl")))
         ]
         write_samples(out, f"start/{at}", scored)
-        probed.append(Probed(one.name, model, scored))
+        probed.append(Probed(candidate.name, model, scored))
     start = choose(probed)
     out.json(
         "start.json", {**start.to_json(), "probe": list(tasks), "prompt_format": prompt_format}

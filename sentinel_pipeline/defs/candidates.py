@@ -23,17 +23,24 @@ def self_generated(stage: Stage) -> None:
     """Instructions and responses that the base model writes itself, under contamination guards; empty unless the recipe asks."""
     from ..generation.self_instruct import read_attempts, summary
 
-    base, spec = stage.parent("base_checkpoint"), stage.recipe.candidates.self_generated
+    base = stage.parent("base_checkpoint")
+    spec = stage.recipe.candidates.self_generated
     with stage.making(base, keep=spec is not None) as out:
         if spec is not None:
             out.json("sentinels.json", require_a_base_model(stage, out, base, spec))
             write_rows(stage, out, model_folder(base), spec)
         attempts = read_attempts(out.folder / "logs" / "rounds.jsonl")
         report = summary(attempts, spec or SelfGenerated(rows=0))
-        kept = [one for one in attempts if one.reason == "accepted"][: report["rows"]]
-        out.table("candidates.parquet", (one.to_candidate().to_row() for one in kept), "candidates")
-        out.jsonl("rows.jsonl", (one.to_row() for one in kept))
-        out.jsonl("attempts.jsonl", (asdict(one) for one in attempts))
+        accepted = [attempt for attempt in attempts if attempt.reason == "accepted"][
+            : report["rows"]
+        ]
+        out.table(
+            "candidates.parquet",
+            (attempt.to_candidate().to_row() for attempt in accepted),
+            "candidates",
+        )
+        out.jsonl("rows.jsonl", (attempt.to_row() for attempt in accepted))
+        out.jsonl("attempts.jsonl", (asdict(attempt) for attempt in attempts))
         out.json("report.json", report)
         out.metrics |= {name: report[name] for name in ("rows", "attempts", "shortfall")}
     stage.show(
@@ -48,7 +55,8 @@ def write_rows(stage: Stage, out: Draft, model: Path, spec: SelfGenerated) -> No
     """The attempts, in a child process; what was verified of the tokenizer stands in ``guards.json``."""
     from ..worker.jobs import SelfInstructJob, write_job
 
-    recipe, logs = stage.recipe, out.folder / "logs"
+    recipe = stage.recipe
+    logs = out.folder / "logs"
     job = SelfInstructJob(
         logs=logs, model=model, spec=spec, shares=recipe.mix.shares, critic=recipe.critic, seed=recipe.seed,
         batch_size=recipe.bench.batch_size, engine=recipe.bench.engine, device_lock=stage.home.device_lock,
@@ -69,11 +77,9 @@ def require_a_base_model(
     from ..tasks.suites import load_suite
     from ..worker.jobs import answer_job
 
-    tasks, logs, table = (
-        load_suite("sentinels"),
-        out.folder / "logs" / "sentinels",
-        out.folder / "sentinels.parquet",
-    )
+    tasks = load_suite("sentinels")
+    logs = out.folder / "logs" / "sentinels"
+    table = out.folder / "sentinels.parquet"
     out.table(table.name, (task.to_row() for task in tasks), "tasks")
     stage.work(
         answer_job(
@@ -81,18 +87,23 @@ def require_a_base_model(
         )
     )
     scores = score_answers(tasks, logs / "sentinels.jsonl", samples=stage.recipe.bench.samples)
-    asked = [
-        one.outcome == "pass"
-        for one in scores
-        if one.family != "pattern" and one.outcome != "infra"
+    outcomes_passed = [
+        sample.outcome == "pass"
+        for sample in scores
+        if sample.family != "pattern" and sample.outcome != "infra"
     ]
-    low = wilson(sum(asked), len(asked)).low
+    low = wilson(sum(outcomes_passed), len(outcomes_passed)).low
     if low > spec.max_sentinels:
         raise GateRefused(
-            f"the base model follows {sum(asked)} of {len(asked)} raw sentinels (lower bound {low:.0%}, at most "
+            f"the base model follows {sum(outcomes_passed)} of {len(outcomes_passed)} raw sentinels "
+            f"(lower bound {low:.0%}, at most "
             f"{spec.max_sentinels:.0%}): it has seen instructions, so its rows would not be its own."
         )
-    return {"followed": sum(asked), "n": len(asked), "lower_bound": round(low, 6)}
+    return {
+        "followed": sum(outcomes_passed),
+        "n": len(outcomes_passed),
+        "lower_bound": round(low, 6),
+    }
 
 
 @recipe_asset(
@@ -105,12 +116,12 @@ def raw_candidates(stage: Stage) -> None:
     """References, corrupted variants, files, hub data, the base model's rows, corrections; unreadable ones are quarantined."""
     from ..candidates.raw import raw_candidates as read
 
-    bank, human, own = (
+    bank, human, self_made = (
         stage.parent(name) for name in ("task_bank", "human_corrections", "self_generated")
     )
     tasks = (Task.from_row(row) for row in read_parquet(bank.path("train.parquet")))
     with (
-        stage.making(bank, human, own) as out,
+        stage.making(bank, human, self_made) as out,
         out.writer("candidates.parquet", "candidates") as good,
         out.writer("quarantine.parquet", "quarantine") as bad,
     ):
@@ -119,7 +130,7 @@ def raw_candidates(stage: Stage) -> None:
                 bad.append(asdict(row))
             else:
                 good.append(row.to_row())
-        for source in (own, human):
+        for source in (self_made, human):
             for candidate in read_parquet(source.path("candidates.parquet")):
                 good.append(candidate)
         out.metrics |= {"candidates": good.rows, "quarantined": bad.rows}

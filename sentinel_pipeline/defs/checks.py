@@ -87,9 +87,9 @@ def gates_of(recipe: Recipe, asset: str) -> dict[str, GatePolicy]:
     """The gates that judge ``asset``, a report, by name; those that are switched off are not among them."""
     stage = stage_of_report(asset)
     return {
-        name: one
-        for name, one in recipe.gates.items()
-        if one.stage == stage and one.severity != "off"
+        name: policy
+        for name, policy in recipe.gates.items()
+        if policy.stage == stage and policy.severity != "off"
     }
 
 
@@ -111,11 +111,11 @@ def _recipe_gates(stage: View, asset: str) -> dg.AssetCheckResult:
         return skipped_check(asset, RECIPE_GATES, "this recipe adds no gate here")
     verdicts = [judge(stage, asset, name)[0] for name in mine]
     failed = [
-        one
-        for one in verdicts
-        if one.verdict == "fail" and stage.recipe.gates[one.name].severity == "block"
+        verdict
+        for verdict in verdicts
+        if verdict.verdict == "fail" and stage.recipe.gates[verdict.name].severity == "block"
     ]
-    said = "; ".join(f"{one.name} {one.verdict}" for one in verdicts)
+    summary_text = "; ".join(f"{verdict.name} {verdict.verdict}" for verdict in verdicts)
     lines = [
         "| gate | verdict | reason |",
         "|---|---|---|",
@@ -124,9 +124,9 @@ def _recipe_gates(stage: View, asset: str) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(
         asset_key=asset,
         check_name=RECIPE_GATES,
-        passed=all(one.verdict == "pass" for one in verdicts),
+        passed=all(verdict.verdict == "pass" for verdict in verdicts),
         severity=dg.AssetCheckSeverity.ERROR if failed else dg.AssetCheckSeverity.WARN,
-        description=said,
+        description=summary_text,
         metadata={"gates": len(verdicts), "verdicts": dg.MetadataValue.md("\n".join(lines))},
     )
 
@@ -153,8 +153,12 @@ def report_checks(asset: str) -> dg.AssetChecksDefinition:
         with as_dagster_failure():
             stage = _view(context)
             for key in sorted(context.selected_asset_check_keys, key=lambda key: key.name):
-                own = key.name == RECIPE_GATES
-                yield _recipe_gates(stage, asset) if own else _gate_report(stage, asset, key.name)
+                is_recipe_gate = key.name == RECIPE_GATES
+                yield (
+                    _recipe_gates(stage, asset)
+                    if is_recipe_gate
+                    else _gate_report(stage, asset, key.name)
+                )
 
     return gates
 
@@ -196,10 +200,10 @@ def no_pair_from_a_benchmark(context: dg.AssetCheckExecutionContext) -> dg.Asset
 
     with as_dagster_failure():
         stage = _view(context)
-        made = stage.store.get("preference_pairs")
-        if reason := skipped_reason(made):
+        pairs_artifact = stage.store.get("preference_pairs")
+        if reason := skipped_reason(pairs_artifact):
             return skipped_check("preference_pairs", "no_pair_from_a_benchmark", reason)
-        rows = read_parquet(made.path("pairs.parquet"))
+        rows = read_parquet(pairs_artifact.path("pairs.parquet"))
         pairs = [PreferencePair.from_row(row) for row in rows]
         candidates = (
             Candidate(id=p.id, source="model", messages=p.messages, completion=p.chosen)
@@ -227,7 +231,8 @@ def contamination_is_found(context: dg.AssetCheckExecutionContext) -> dg.AssetCh
         measured = (
             _view(context).store.get("decontamination_report").json("report.json")["measured"]
         )
-    recall, precision = measured["recall"], measured["precision"]
+    recall = measured["recall"]
+    precision = measured["precision"]
     return dg.AssetCheckResult(
         passed=measured["good"],
         severity=dg.AssetCheckSeverity.WARN,
@@ -246,11 +251,11 @@ def shares_are_met(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResul
     with as_dagster_failure():
         report = _view(context).store.get("rebalanced_mix").json("mix.json")
     short = {quota["category"]: quota["short"] for quota in report["quotas"] if quota["short"]}
-    said = ", ".join(f"{name} {amount:g}" for name, amount in short.items())
+    shortfalls = ", ".join(f"{name} {amount:g}" for name, amount in short.items())
     return dg.AssetCheckResult(
         passed=report["rows"] > 0 and not short,
         severity=dg.AssetCheckSeverity.WARN,
-        description=f"short of {said} {report['unit']}"
+        description=f"short of {shortfalls} {report['unit']}"
         if short
         else f"{report['rows']} rows, no category is short",
         metadata={"rows": report["rows"], "shortfall": report["shortfall"]},
@@ -285,20 +290,20 @@ def parity_check(asset: str) -> dg.AssetChecksDefinition:
     )
     def export_parity(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
         with as_dagster_failure():
-            made = _view(context).store.get(asset)
-            if reason := skipped_reason(made):
+            artifact = _view(context).store.get(asset)
+            if reason := skipped_reason(artifact):
                 return skipped_check(asset, "export_parity", reason)
-            found = made.json("parity.json")
+            parity = artifact.json("parity.json")
         forms = [
             f"{v['name']}: logits {v['logit_distance']:g}, {v['answers_differ']} answers"
-            for v in found["variants"]
+            for v in parity["variants"]
         ]
-        lacks = [*found["missing"], *found["pickles"]]
-        description = f"differences over {found['prompts']} prompts: {'; '.join(forms)}"
+        lacks = [*parity["missing"], *parity["pickles"]]
+        description = f"differences over {parity['prompts']} prompts: {'; '.join(forms)}"
         return dg.AssetCheckResult(
-            passed=found["passed"],
+            passed=parity["passed"],
             description=description + (f"; missing or unsafe: {', '.join(lacks)}" if lacks else ""),
-            metadata={v["name"]: v["logit_distance"] for v in found["variants"]},
+            metadata={v["name"]: v["logit_distance"] for v in parity["variants"]},
         )
 
     return export_parity
@@ -315,9 +320,9 @@ def scorers_are_licensed(context: dg.AssetCheckExecutionContext) -> dg.AssetChec
         passed=reason is None,
         description=reason or f"{len(scorers)} scorers licensed",
         metadata={
-            "gold_answers": sum(one["n_gold"] for one in scorers),
-            "known_bad_answers": sum(one["n_bad"] for one in scorers),
-            "bad_accepted": sum(one["bad_accepted"] for one in scorers),
+            "gold_answers": sum(scorer["n_gold"] for scorer in scorers),
+            "known_bad_answers": sum(scorer["n_bad"] for scorer in scorers),
+            "bad_accepted": sum(scorer["bad_accepted"] for scorer in scorers),
         },
     )
 

@@ -21,11 +21,15 @@ def reward_audit(stage: Stage) -> None:
     from ..audit.licence import record_licences
     from ..audit.scorers import Material, audit
 
-    bank, folder = stage.parent("task_bank"), stage.home.canaries
+    bank = stage.parent("task_bank")
+    folder = stage.home.canaries
     audits = audit(Material(suite_tasks(bank), read_canaries(folder), stage.recipe.critic))
     with stage.making(bank) as out:
-        out.json("audit.json", {"scorers": [one.to_json() for one in audits]})
-        out.metrics |= {"scorers": len(audits), "licensed": sum(one.licensed for one in audits)}
+        out.json("audit.json", {"scorers": [audited.to_json() for audited in audits]})
+        out.metrics |= {
+            "scorers": len(audits),
+            "licensed": sum(audited.licensed for audited in audits),
+        }
     record_licences(
         stage.ledger,
         audits,
@@ -48,12 +52,13 @@ def critic_labels(stage: Stage) -> None:
     from ..sandbox import isolation
     from ..store.label_cache import LabelCache
 
-    raw, spec = stage.parent("raw_candidates"), stage.recipe.critic
+    raw = stage.parent("raw_candidates")
+    spec = stage.recipe.critic
     candidates = (Candidate.from_row(row) for row in read_parquet(raw.path("candidates.parquet")))
     with stage.making(raw) as out, LabelCache(stage.home.label_cache) as cache:
         labels = label(candidates, spec=spec, cache=cache)
         out.metrics["candidates"] = out.table(
-            "labels.parquet", (one.to_row() for one in labels), "labels"
+            "labels.parquet", (label.to_row() for label in labels), "labels"
         )
         out.metrics |= {"known": cache.known, "labelled": cache.unknown}
         out.json("logs/isolation.json", isolation().to_json())
@@ -116,22 +121,21 @@ def self_repairs(stage: Stage) -> None:
     from ..store.label_cache import LabelCache
     from ..worker.jobs import answer_job
 
-    rejected, base, spec = (
-        stage.parent("rejected_set"),
-        stage.parent("base_checkpoint"),
-        stage.recipe.critic,
-    )
+    rejected = stage.parent("rejected_set")
+    base = stage.parent("base_checkpoint")
+    spec = stage.recipe.critic
     with (
         stage.making(rejected, base, keep=True) as out,
         LabelCache(stage.home.label_cache) as cache,
     ):
-        logs, table = out.folder / "logs", out.folder / "asked.parquet"
-        asked = out.table(
+        logs = out.folder / "logs"
+        table = out.folder / "asked.parquet"
+        tasks_file = out.table(
             table.name,
             (task.to_row() for task in repair_tasks(_failures(rejected), spec.self_repair)),
             "tasks",
         )
-        if asked:
+        if tasks_file:
             stage.work(
                 answer_job(
                     stage.recipe, model_folder(base), {SUITE: table}, logs, stage.home, base.hash
@@ -139,13 +143,16 @@ def self_repairs(stage: Stage) -> None:
             )
         answers = (
             {row["id"]: row["completion"] for row in read_jsonl(logs / f"{SUITE}.jsonl")}
-            if asked
+            if tasks_file
             else {}
         )
         rows = (
             trace.to_row() for trace in traces(_failures(rejected), answers, spec=spec, cache=cache)
         )
-        out.metrics |= {"asked": asked, "repairs": out.table("repairs.parquet", rows, "repairs")}
+        out.metrics |= {
+            "asked": tasks_file,
+            "repairs": out.table("repairs.parquet", rows, "repairs"),
+        }
 
 
 @recipe_asset(
@@ -158,21 +165,22 @@ def repair_traces(stage: Stage) -> None:
     """Failed output, what failed, corrected output: a conversation for each failure that was corrected, by whomever."""
     from ..critic.repair import repair_traces as traces
 
-    accepted, rejected, own = (
+    accepted, rejected, repairs = (
         stage.parent(name) for name in ("accepted_set", "rejected_set", "self_repairs")
     )
     tables = rejected.path("rejected.parquet"), accepted.path("accepted.parquet")
     with (
-        stage.making(accepted, rejected, own) as out,
+        stage.making(accepted, rejected, repairs) as out,
         TemporaryDirectory(dir=out.folder) as scratch,
     ):
-        found = with_answers(*tables, Path(scratch), stage.recipe.mix.memory_mib)
+        joined = with_answers(*tables, Path(scratch), stage.recipe.mix.memory_mib)
         failed = (
             (Candidate.from_row(bad), CriticLabels.from_row(bad), Candidate.from_row(answer))
-            for bad, answer in found
+            for bad, answer in joined
         )
         rows = chain(
-            (trace.to_row() for trace in traces(failed)), read_parquet(own.path("repairs.parquet"))
+            (trace.to_row() for trace in traces(failed)),
+            read_parquet(repairs.path("repairs.parquet")),
         )
         out.metrics["repairs"] = out.table("repairs.parquet", rows, "repairs")
 

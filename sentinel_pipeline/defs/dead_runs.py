@@ -83,8 +83,8 @@ def _worker(instance: dg.DagsterInstance, run: dg.DagsterRun) -> tuple[int, floa
     ):
         return None
     for entry in reversed(instance.all_logs(run.run_id, of_type=DagsterEventType.ENGINE_EVENT)):
-        if found := _STARTED.search(entry.message or ""):
-            return int(found[1]), entry.timestamp
+        if match := _STARTED.search(entry.message or ""):
+            return int(match[1]), entry.timestamp
     return None
 
 

@@ -62,7 +62,7 @@ class Watch:
         gone = self.seen and (
             now - self.seen > AWAY_S or now < self.seen - 60 or self.daemon not in ("", daemon)
         )
-        away = tuple(one for one in self.away if now - one[1] < _KEPT_S)
+        away = tuple(outage for outage in self.away if now - outage[1] < _KEPT_S)
         return replace(
             self, seen=now, daemon=daemon, away=(*away, (self.seen, now)) if gone else away
         )
@@ -76,9 +76,9 @@ class Watch:
 def nightly_digest(context: dg.SensorEvaluationContext) -> dg.SkipReason:
     """Once every run of a night is over: one page under ``data/state/digests``, told as the alert ``digest``."""
     watch = Watch.read(context.cursor).ticked(time.time(), _daemon(context.instance))
-    watch, said = _look(context.instance, find_home(), watch)
+    watch, reason = _look(context.instance, find_home(), watch)
     context.update_cursor(json.dumps(asdict(watch)))
-    return dg.SkipReason(said)
+    return dg.SkipReason(reason)
 
 
 def _daemon(instance: dg.DagsterInstance) -> str:
@@ -126,9 +126,9 @@ def _hash_more(
     loops = {
         run.tags.get(LOOP_TAG, run.run_id) for run in (record.dagster_run for record in records)
     }
-    folders = [one for one in finished(home) if _of(one, loops)]
-    found, place = damage_by_part(home, folders, watch.place, VERIFY_S)
-    damaged = (*watch.damaged, *(f"{one.artifact}/{one.file}" for one in found))
+    folders = [folder for folder in finished(home) if _of(folder, loops)]
+    damages, place = damage_by_part(home, folders, watch.place, VERIFY_S)
+    damaged = (*watch.damaged, *(f"{damage.artifact}/{damage.file}" for damage in damages))
     return replace(watch, place=place, damaged=damaged), place == watch.place
 
 
@@ -149,26 +149,31 @@ def _digest(
     records: Sequence[dg.RunRecord],
     watch: Watch,
 ) -> Digest:
-    seen, spent, faults = [], {}, list(_away(night, records, watch))
+    runs = []
+    spent = {}
+    faults = list(_away(night, records, watch))
     for record in sorted(records, key=lambda record: record.create_timestamp):
         run = record.dagster_run
         log = RunLog(instance, run, run.tags["dagster/partition"])
         one = run_seen(record, log)
-        seen.append(one)
+        runs.append(one)
         missing = [check for check in log.checks() if check.outcome == "missing"]
         faults += [
             f"{one.recipe}: check {check.check} on {check.asset} never ran." for check in missing
         ]
         spent[one.run_id] = _spent(home, one.recipe, run, record.start_time or 0.0)
-    damaged = [*watch.damaged, *(f"{one.artifact}/{one.file}" for one in database_damage(home))]
+    damaged = [
+        *watch.damaged,
+        *(f"{damage.artifact}/{damage.file}" for damage in database_damage(home)),
+    ]
     faults += [f"{name} is damaged: its bytes are not those that were written." for name in damaged]
     recipes = home.every_recipe()
     faults += [
         f"{name}: did not run, its file is broken. {why}" for name, why in recipes.broken.items()
     ]
-    ran = {one.recipe for one in seen}
+    ran = {run.recipe for run in runs}
     idle = [name for name, recipe in recipes.valid.items() if recipe.nightly and name not in ran]
-    return build_digest(home, NightSeen(night, seen, spent, idle, faults))
+    return build_digest(home, NightSeen(night, runs, spent, idle, faults))
 
 
 def _away(night: dt.date, records: Sequence[dg.RunRecord], watch: Watch) -> Iterator[str]:
@@ -179,15 +184,16 @@ def _away(night: dt.date, records: Sequence[dg.RunRecord], watch: Watch) -> Iter
     for start, back in watch.away:
         if start < end and back > begin:
             at = [
-                dt.datetime.fromtimestamp(one, zone).strftime("%H:%M:%S") for one in (start, back)
+                dt.datetime.fromtimestamp(moment, zone).strftime("%H:%M:%S")
+                for moment in (start, back)
             ]
             yield f"Dagster's daemon was away between {at[0]} and {at[1]}: killed or restarted, or the clock was set."
 
 
 def _spent(home: Home, recipe: str, run: dg.DagsterRun, since: float) -> Spent:
     """Device time from the workers' own marks, not the wall clock of the run: waiting for the device costs nothing."""
-    known = home.every_recipe().valid.get(recipe)
-    budget = known.budget if known else Budget()
+    known_recipe = home.every_recipe().valid.get(recipe)
+    budget = known_recipe.budget if known_recipe else Budget()
     cost = run_cost(Store(home, recipe, run.run_id, run.tags.get(LOOP_TAG, run.run_id)), since)
     money = f"{cost.money(budget):.2f} {budget.currency}" if budget.hourly_rate else ""
     return Spent(round(cost.device_s / 3600, 4), money)

@@ -31,10 +31,11 @@ def comparison(stage: Stage) -> None:
     """Each checkpoint against the one before and the last against the first, on the same items: paired differences with
     intervals, what may explain them, and every flip side by side."""
     reports = {name: stage.parent(report_of(name)) for name in stage.recipe.reported}
-    bank, suites = stage.parent("task_bank"), stage.recipe.bench.suites
+    bank = stage.parent("task_bank")
+    suites = stage.recipe.bench.suites
     samples = {
-        name: {suite: read_samples(made, suite) for suite in suites}
-        for name, made in reports.items()
+        name: {suite: read_samples(report, suite) for suite in suites}
+        for name, report in reports.items()
     }
     pairs = stage_pairs(list(reports))
     by_pair = {
@@ -46,32 +47,51 @@ def comparison(stage: Stage) -> None:
         )
         for pair in pairs
     }
-    found = [one for suites_of in by_pair.values() for one in suites_of.values()]
+    comparisons = [
+        comparison_of_suite
+        for suites_of in by_pair.values()
+        for comparison_of_suite in suites_of.values()
+    ]
     rates = [
-        report_from_json(made.json(f"{suite}/report.json"))
-        for made in reports.values()
+        report_from_json(report.json(f"{suite}/report.json"))
+        for report in reports.values()
         for suite in suites
     ]
     with stage.making(bank, *reports.values()) as out:
-        out.json("comparison.json", [comparison_to_json(one.summary) for one in found])
+        out.json(
+            "comparison.json",
+            [comparison_to_json(comparison.summary) for comparison in comparisons],
+        )
         out.json(
             "suites.json",
             {f"{a}-{b}": suites_to_json(by_suite) for (a, b), by_suite in by_pair.items()},
         )
         out.jsonl(
             "flips.jsonl",
-            ({**_where(one), **flip._asdict()} for one in found for flip in one.flips),
+            (
+                {**_where(comparison), **flip._asdict()}
+                for comparison in comparisons
+                for flip in comparison.flips
+            ),
         )
         out.text(
             "comparison.html",
-            comparison_page(f"{stage.recipe.name}: {' → '.join(reports)}", found, rates),
+            comparison_page(f"{stage.recipe.name}: {' → '.join(reports)}", comparisons, rates),
         )
         last = by_pair[pairs[-1]].values()
-        out.metrics |= {f"gain_{one.summary.suite}": one.summary.difference for one in last}
-        out.metrics |= {f"p_{one.summary.suite}": one.summary.p for one in last}
-    stage.show("comparison", comparison_markdown(found))
-    stage.show("plot", comparison_plot(found))
+        out.metrics |= {
+            f"gain_{comparison.summary.suite}": comparison.summary.difference for comparison in last
+        }
+        out.metrics |= {
+            f"p_{comparison.summary.suite}": comparison.summary.p for comparison in last
+        }
+    stage.show("comparison", comparison_markdown(comparisons))
+    stage.show("plot", comparison_plot(comparisons))
 
 
-def _where(one: SuiteComparison) -> dict[str, str]:
-    return {"from": one.summary.from_stage, "to": one.summary.to_stage, "suite": one.summary.suite}
+def _where(comparison: SuiteComparison) -> dict[str, str]:
+    return {
+        "from": comparison.summary.from_stage,
+        "to": comparison.summary.to_stage,
+        "suite": comparison.summary.suite,
+    }

@@ -23,7 +23,8 @@ from .stage import (
 )
 
 NO_PROOF = "this recipe has no [gap_proof]"
-PROOF, SIGN_OFF = "gap_proof", "gap_sign_off"
+PROOF = "gap_proof"
+SIGN_OFF = "gap_sign_off"
 """The two gates: what was measured, and what a person said of it."""
 
 
@@ -59,16 +60,17 @@ def _peer_report(stage: Stage, name: str) -> None:
     """Train or resolve one peer and let it answer."""
     from ..training.gap_models import peer
 
-    bank, gap = stage.parent("task_bank"), stage.recipe.gap_proof
+    bank = stage.parent("task_bank")
+    gap = stage.recipe.gap_proof
     if gap is None:
         stage.skip(NO_PROOF, bank)
         return
     with stage.making(bank, keep=True) as out:
         spec: PeerModel = getattr(gap, name)
-        found = peer(spec, stage.home.state / "models", stage.work, stage.home.device_lock)
-        answer_formats(stage, out, found.folder, found.identity, bank, gap)
-        out.json("model.json", {"source": spec.model.source, "sha256": found.identity})
-        out.metrics |= {"trained_seconds": found.seconds, "from_cache": str(found.cached)}
+        model = peer(spec, stage.home.state / "models", stage.work, stage.home.device_lock)
+        answer_formats(stage, out, model.folder, model.identity, bank, gap)
+        out.json("model.json", {"source": spec.model.source, "sha256": model.identity})
+        out.metrics |= {"trained_seconds": model.seconds, "from_cache": str(model.cached)}
 
 
 @recipe_asset(
@@ -116,10 +118,10 @@ def gap_proof(stage: Stage) -> None:
         return
     with stage.making(bank, *reports) as out:
         matrix: dict[tuple[str, str], list[SampleScore]] = {
-            (model, one): read_samples(report, f"gap/{one}")
+            (model, prompt_format): read_samples(report, f"gap/{prompt_format}")
             for model, report in zip(("base", "instruct", "alternative"), reports, strict=True)
-            for one in spec.formats
-            if (report.folder / f"gap/{one}/samples.parquet").is_file()
+            for prompt_format in spec.formats
+            if (report.folder / f"gap/{prompt_format}/samples.parquet").is_file()
         }
         gap = gap_report.gap_of(spec, matrix)
         tasks = [
@@ -171,7 +173,8 @@ def gap_gates(context: dg.AssetCheckExecutionContext):  # type: ignore[no-untype
     """Decide the proof, and say whether a person has signed it."""
     with as_dagster_failure():
         stage = open_view(context.run, context.op_execution_context.partition_key)
-        made, spec = stage.store.get("gap_proof"), stage.recipe.gap_proof
+        proof = stage.store.get("gap_proof")
+        spec = stage.recipe.gap_proof
         for name in sorted(key.name for key in context.selected_asset_check_keys):
             if spec is None:
                 yield skipped_check(PROOF, name, NO_PROOF)
@@ -179,20 +182,20 @@ def gap_gates(context: dg.AssetCheckExecutionContext):  # type: ignore[no-untype
             if name == SIGN_OFF and not spec.sign_off:
                 yield skipped_check(PROOF, name, "gap_proof.sign_off is false")
                 continue
-            found = (
-                gap_verdict(made, spec)
+            verdict = (
+                gap_verdict(proof, spec)
                 if name == PROOF
-                else stage.ledger.latest(SIGN_OFF, made.hash)
+                else stage.ledger.latest(SIGN_OFF, proof.hash)
             )
-            if name == PROOF and found is not None:
+            if name == PROOF and verdict is not None:
                 if reason := unlicensed(stage.ledger):
-                    found = replace(found, verdict="inconclusive", reason=reason)
-                stage.ledger.record(found, recipe=stage.recipe.name, run_id=stage.store.run_id)
-            yield _shown(name, found, stage.recipe.name)
+                    verdict = replace(verdict, verdict="inconclusive", reason=reason)
+                stage.ledger.record(verdict, recipe=stage.recipe.name, run_id=stage.store.run_id)
+            yield _shown(name, verdict, stage.recipe.name)
 
 
-def _shown(name: str, found: GateVerdict | None, recipe: str) -> dg.AssetCheckResult:
-    if found is None:
+def _shown(name: str, verdict: GateVerdict | None, recipe: str) -> dg.AssetCheckResult:
+    if verdict is None:
         text = f"nobody has signed it yet: sentinel gate sign-off gap_proof {recipe}"
         return dg.AssetCheckResult(
             asset_key="gap_proof",
@@ -201,14 +204,14 @@ def _shown(name: str, found: GateVerdict | None, recipe: str) -> dg.AssetCheckRe
             severity=dg.AssetCheckSeverity.WARN,
             description=text,
         )
-    error = found.verdict == "fail"
+    error = verdict.verdict == "fail"
     return dg.AssetCheckResult(
         asset_key="gap_proof",
         check_name=name,
-        passed=found.verdict == "pass",
+        passed=verdict.verdict == "pass",
         severity=dg.AssetCheckSeverity.ERROR if error else dg.AssetCheckSeverity.WARN,
-        description=f"{found.verdict}: {found.reason}",
-        metadata={"verdict": found.verdict, "n": found.n, "subject_hash": found.subject_hash},
+        description=f"{verdict.verdict}: {verdict.reason}",
+        metadata={"verdict": verdict.verdict, "n": verdict.n, "subject_hash": verdict.subject_hash},
     )
 
 

@@ -21,16 +21,16 @@ from .stage import View, current_scorer_version, unlicensed
 def judge(stage: View, asset: str, gate: str) -> tuple[GateVerdict, float | None]:
     """Decide one gate of one report and record the verdict; beside it, for a paired gate, the share of discordant items."""
     policy = stage.recipe.gates[gate]
-    made = stage.store.get(asset)
-    report = report_from_json(made.json(f"{policy.suite}/report.json"))
-    suite = stage.store.origin(made, "task_bank").path(f"suites/{policy.suite}.parquet")
-    key = report_key(stage.store, stage.recipe, gate, made, report.scorer_version)
+    artifact = stage.store.get(asset)
+    report = report_from_json(artifact.json(f"{policy.suite}/report.json"))
+    suite = stage.store.origin(artifact, "task_bank").path(f"suites/{policy.suite}.parquet")
+    key = report_key(stage.store, stage.recipe, gate, artifact, report.scorer_version)
     paired = None
     if policy.against:
         # One look for both: another run may make a newer report between two.
         against = stage.store.find(report_of(policy.against))
         key = replace(key, against_hash=against.hash if against else "")
-        paired = _paired(stage, policy, against, made) if against else None
+        paired = _paired(stage, policy, against, artifact) if against else None
     measured = measure_report(
         policy,
         report,
@@ -50,10 +50,10 @@ def _items(suite: Path) -> int:
     return len({conversation_of(str(row["id"])) for row in read_parquet(suite, columns=["id"])})
 
 
-def _paired(stage: View, policy: GatePolicy, against: Artifact, made: Artifact) -> Paired:
+def _paired(stage: View, policy: GatePolicy, against: Artifact, artifact: Artifact) -> Paired:
     first = read_samples(against, policy.suite)
-    second = read_samples(made, policy.suite)
-    bank = stage.store.origin(made, "task_bank").path(f"suites/{policy.suite}.parquet")
+    second = read_samples(artifact, policy.suite)
+    bank = stage.store.origin(artifact, "task_bank").path(f"suites/{policy.suite}.parquet")
     confounds = (
         explained(first, second, cutting_scorer(bank)) if policy.metric == "pass_at_1" else []
     )

@@ -93,8 +93,8 @@ def require_rewards(stage: Stage) -> None:
 
 def _show_curves(stage: Stage, spec: GrpoSpec) -> None:
     """Eval reward of each task, training reward and its contrast, coverage, and what the rules found."""
-    made = stage.store.get(stage.asset)
-    known = curves_of(read_curves(made.path(CURVES)))
+    artifact = stage.store.get(stage.asset)
+    known = curves_of(read_curves(artifact.path(CURVES)))
     tasks = {
         name.removeprefix("eval/"): list(points)
         for name, points in known.items()
@@ -114,12 +114,12 @@ def _show_curves(stage: Stage, spec: GrpoSpec) -> None:
     )
     lines = ["| step | rule | action | saw |", "|---|---|---|---|"]
     lines += [
-        f"| {one['step']} | {one['rule']} | {one['action']} | {one['reason']} |"
-        for one in findings(made)
+        f"| {finding['step']} | {finding['rule']} | {finding['action']} | {finding['reason']} |"
+        for finding in findings(artifact)
     ]
-    held = "\n".join(lines) if len(lines) > 2 else f"none of the {len(spec.watch)} rules held"
-    stage.show("watch rules", held)
-    gain = made.json("training.json")["eval_gain"]
+    rules_text = "\n".join(lines) if len(lines) > 2 else f"none of the {len(spec.watch)} rules held"
+    stage.show("watch rules", rules_text)
+    gain = artifact.json("training.json")["eval_gain"]
     if gain:
         stage.show("gain", gain_text(gain))
 
@@ -132,32 +132,33 @@ def gain_text(gain: dict[str, Any]) -> str:
     )
 
 
-def findings(made: Artifact) -> list[dict[str, Any]]:
-    path = made.folder / "watch.jsonl"
+def findings(artifact: Artifact) -> list[dict[str, Any]]:
+    path = artifact.folder / "watch.jsonl"
     return list(read_jsonl(path)) if path.is_file() else []
 
 
 def _judged(context: dg.AssetCheckExecutionContext, name: str) -> dg.AssetCheckResult:
     """Decide one of the checkpoint's verdicts, record it, show it."""
     view = open_view(context.run, context.op_execution_context.partition_key)
-    spec, made = view.recipe.grpo, view.store.get(GRPO.checkpoint)
+    spec = view.recipe.grpo
+    artifact = view.store.get(GRPO.checkpoint)
     if spec is None:
         return skipped_check(GRPO.checkpoint, name, unused(view.recipe, GRPO.name))
-    verdict = _verdict(view, spec, made, name)
+    verdict = _verdict(view, spec, artifact, name)
     view.ledger.record(verdict, recipe=view.recipe.name, run_id=view.store.run_id)
     return verdict_result(GRPO.checkpoint, verdict, "block")
 
 
-def _verdict(view: View, spec: GrpoSpec, made: Artifact, name: str) -> GateVerdict:
-    rows = read_curves(made.path(CURVES))
+def _verdict(view: View, spec: GrpoSpec, artifact: Artifact, name: str) -> GateVerdict:
+    rows = read_curves(artifact.path(CURVES))
     scorer = current_scorer_version()
     if name == WATCH_RULES:
         watch = WatchPolicy(watch=spec.watch)
-        decided = decide_watch(watch, rows, findings(made))
-        return artifact_key(name, made, watch, scorer).verdict(decided)
+        decided = decide_watch(watch, rows, findings(artifact))
+        return artifact_key(name, artifact, watch, scorer).verdict(decided)
     bar = RewardPolicy(threshold=spec.min_eval_reward)
-    decided = decide_eval_reward(bar, rows, made.json("training.json")["best_step"])
-    return artifact_key(name, made, bar, scorer).verdict(decided)
+    decided = decide_eval_reward(bar, rows, artifact.json("training.json")["best_step"])
+    return artifact_key(name, artifact, bar, scorer).verdict(decided)
 
 
 @dg.asset_check(asset=GRPO.checkpoint, partitions_def=RECIPES)

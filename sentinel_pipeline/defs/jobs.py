@@ -52,8 +52,8 @@ JOBS = [train_recipe, build_mix, evaluate_recipe, nightly, release_recipe]
 )
 def recipe_files(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
     """Every TOML file under ``data/recipes`` is a partition; one that is gone keeps its history."""
-    known = set(context.instance.get_dynamic_partitions(str(RECIPES.name)))
-    new = [name for name in find_home().recipe_names() if name not in known]
+    partitions = set(context.instance.get_dynamic_partitions(str(RECIPES.name)))
+    new = [name for name in find_home().recipe_names() if name not in partitions]
     if not new:
         return dg.SkipReason("every recipe file has its partition")
     return dg.SensorResult(dynamic_partitions_requests=[RECIPES.build_add_request(new)])

@@ -19,26 +19,30 @@ def judge_licence(stage: Stage) -> None:
     from ..llm_judge.ask import RUBRIC, examine, identity, open_judges
     from ..llm_judge.licence import decide_licence, licence_verdict, read_labels
 
-    spec, model, exam = stage.recipe.judge, stage.recipe.judge.model, stage.recipe.judge.exam
+    spec = stage.recipe.judge
+    model = stage.recipe.judge.model
+    exam = stage.recipe.judge.exam
     if exam is None or model is None:
         stage.skip("this recipe has no [judge.exam]")
         return
     with stage.making() as out:
-        items, rubric = read_labels(stage.home.root / exam.labels), exam.rubric or RUBRIC
+        items = read_labels(stage.home.root / exam.labels)
+        rubric = exam.rubric or RUBRIC
         with open_judges(stage.home, model, exam.second) as (first, second):
             answers = examine(first.ask, second.ask, rubric, items, spec, at_once=first.at_once)
-        found = decide_licence(spec, [item.label for item in items], answers)
-        verdict = licence_verdict(identity(model.name, first.model_hash, rubric), spec, found)
+        licence = decide_licence(spec, [item.label for item in items], answers)
+        verdict = licence_verdict(identity(model.name, first.model_hash, rubric), spec, licence)
         stage.ledger.record(verdict, recipe=stage.recipe.name, run_id=stage.store.run_id)
         out.json(
             "licence.json",
-            {"verdict": found.verdict, "checks": [one._asdict() for one in found.checks]},
+            {"verdict": licence.verdict, "checks": [check._asdict() for check in licence.checks]},
         )
-        out.metrics |= {"labels": len(items), "kappa": found.kappa or 0.0}
+        out.metrics |= {"labels": len(items), "kappa": licence.kappa or 0.0}
     stage.show(
         "licence",
         "\n".join(
-            f"- {'✓' if one.passed else '✗'} {one.name}: {one.reason}" for one in found.checks
+            f"- {'✓' if check.passed else '✗'} {check.name}: {check.reason}"
+            for check in licence.checks
         ),
     )
 
@@ -47,14 +51,16 @@ def judge_licence(stage: Stage) -> None:
 def judge_is_licensed(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
     """The judge passed its exam in this run: until it does, none of its verdicts may decide anything."""
     with as_dagster_failure():
-        made = open_view(context.run, context.op_execution_context.partition_key).store.get(
+        artifact = open_view(context.run, context.op_execution_context.partition_key).store.get(
             "judge_licence"
         )
-        if reason := skipped_reason(made):
+        if reason := skipped_reason(artifact):
             return skipped_check("judge_licence", "judge_is_licensed", reason)
-        found = made.json("licence.json")
-    failed = [f"{one['name']}: {one['reason']}" for one in found["checks"] if not one["passed"]]
+        licence = artifact.json("licence.json")
+    failed = [
+        f"{check['name']}: {check['reason']}" for check in licence["checks"] if not check["passed"]
+    ]
     return dg.AssetCheckResult(
-        passed=found["verdict"] == "pass",
-        description="; ".join(failed) or f"{len(found['checks'])} checks passed",
+        passed=licence["verdict"] == "pass",
+        description="; ".join(failed) or f"{len(licence['checks'])} checks passed",
     )

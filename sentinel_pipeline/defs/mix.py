@@ -62,7 +62,8 @@ def rebalanced_mix(stage: Stage) -> None:
     accepted, repairs, clean = (stage.parent(name) for name in names)
     banned = {hit["id"] for hit in clean.json("report.json")["hits"]}
     tables = accepted.path("accepted.parquet"), repairs.path("repairs.parquet")
-    spec, seed = stage.recipe.mix, stage.recipe.seed
+    spec = stage.recipe.mix
+    seed = stage.recipe.seed
     with (
         stage.making(accepted, repairs, clean) as out,
         build_mix(*tables, banned=banned, spec=spec, seed=seed, scratch=out.folder) as mix,
@@ -70,7 +71,7 @@ def rebalanced_mix(stage: Stage) -> None:
         out.metrics["rows"] = out.table("rows.parquet", (row.to_row() for row in mix.rows), "rows")
         out.jsonl("train.jsonl", (row.to_trl() for row in mix.rows))
         out.metrics["left_out"] = out.table(
-            "left_out.parquet", (one._asdict() for one in mix.left_out), "left_out"
+            "left_out.parquet", (row._asdict() for row in mix.left_out), "left_out"
         )
         out.json("mix.json", mix.report.to_json())
         out.metrics["shortfall"] = mix.report.shortfall

@@ -46,7 +46,8 @@ def nightly_at_two(
     """At two, one run for every recipe with ``nightly = true``; time zone from ``SENTINEL_TIMEZONE``, else UTC.
 
     A recipe whose file is broken is passed over; the digest says so."""
-    home, night = find_home(), context.scheduled_execution_time.date()
+    home = find_home()
+    night = context.scheduled_execution_time.date()
     recipes = {name: recipe for name, recipe in home.every_recipe().valid.items() if recipe.nightly}
     names = list(recipes)
     context.instance.add_dynamic_partitions(str(RECIPES.name), names)
@@ -99,11 +100,13 @@ def killed_loop(instance: dg.DagsterInstance, home: Home, recipe: Recipe) -> str
     loop = run.tags.get(LOOP_TAG, run.run_id)
     tried = len(instance.get_runs(RunsFilter(tags={LOOP_TAG: loop})))
     store = Store(home, recipe.name, run_id=run.run_id, loop_id=loop)
-    made = [
-        one
+    artifacts = [
+        artifact
         for asset in store.assets()
-        for one in store.history(asset)
-        if one.manifest.loop_id == loop
+        for artifact in store.history(asset)
+        if artifact.manifest.loop_id == loop
     ]
-    whole = made and all(one.manifest.recipe_hash == recipe.sha256() for one in made)
+    whole = artifacts and all(
+        artifact.manifest.recipe_hash == recipe.sha256() for artifact in artifacts
+    )
     return loop if whole and tried <= MAX_RESUMES else None

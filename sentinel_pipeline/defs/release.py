@@ -37,19 +37,19 @@ def chat_clearance(stage: Stage) -> None:
     released = bundle.json("release.json")
     name = f"{stage.recipe.name}/{released['stage']}"
     target = Target(name=name, model_hash=released["checkpoint"])
-    found = probe(stage.home, stage.recipe, released["stage"], target)
-    if found.verdict is not None:
-        stage.ledger.record(found.verdict, recipe=stage.recipe.name, run_id=stage.store.run_id)
+    probed = probe(stage.home, stage.recipe, released["stage"], target)
+    if probed.verdict is not None:
+        stage.ledger.record(probed.verdict, recipe=stage.recipe.name, run_id=stage.store.run_id)
     with stage.making(bundle) as out:
-        experimental = found.state != "pass"
+        experimental = probed.state != "pass"
         out.json(
             "clearance.json",
             {
                 "model": name,
-                "probe": found.state,
+                "probe": probed.state,
                 "experimental": experimental,
-                "reason": found.reason,
+                "reason": probed.reason,
             },
         )
-        out.metrics |= {"probe": found.state}
-    stage.show("probe", f"**{found.state}**: {found.reason}")
+        out.metrics |= {"probe": probed.state}
+    stage.show("probe", f"**{probed.state}**: {probed.reason}")

@@ -123,10 +123,10 @@ def human_corrections_ready(context: dg.SensorEvaluationContext) -> dg.SensorRes
     from ..review.summary import approved_waiting
 
     home = find_home()
-    wanted = {name: recipe.review for name, recipe in home.every_recipe().valid.items()}
+    reviews = {name: recipe.review for name, recipe in home.every_recipe().valid.items()}
     asking = {
         n: r.rebuild_after
-        for n, r in wanted.items()
+        for n, r in reviews.items()
         if r.rebuild_after is not None and r.firewall == "retire"
     }
     if not asking:

@@ -55,7 +55,8 @@ def selected_assets(
         for asset in (stage.checkpoint, stage.report)
     }
     for key in graph.toposorted_asset_keys:
-        name, node = key.to_user_string(), graph.get(key)
+        name = key.to_user_string()
+        node = graph.get(key)
         needs = {parent.to_user_string() for parent in node.parent_keys}
         # What is made of unused stages alone has nothing to look at.
         if name in left_out or node.group_name == RELEASE or (needs and needs <= left_out):
@@ -65,29 +66,29 @@ def selected_assets(
         if all(graph.get(child).group_name == RELEASE for child in node.child_keys):
             leaves.add(name)
     needed = _with_ancestors(leaves, parents)
-    made = [name for name in parents if name in needed]
+    selected = [name for name in parents if name in needed]
     if until is None:
-        return made
-    target = until if until in made else report_of(until)
-    if target not in made:
+        return selected
+    target = until if until in selected else report_of(until)
+    if target not in selected:
         raise BadInput(
             f"unknown stage {until!r}: not an asset of recipe {recipe.name}.",
             field="--until",
-            fix=did_you_mean(until, [*made, *recipe.reported]),
+            fix=did_you_mean(until, [*selected, *recipe.reported]),
         )
     needed = _with_ancestors({target}, parents)
-    return [name for name in made if name in needed]
+    return [name for name in selected if name in needed]
 
 
 def _with_ancestors(names: Iterable[str], parents: Mapping[str, set[str]]) -> set[str]:
-    found: set[str] = set()
+    ancestors: set[str] = set()
     left = list(names)
     while left:
         name = left.pop()
-        if name not in found:
-            found.add(name)
+        if name not in ancestors:
+            ancestors.add(name)
             left += parents[name]
-    return found
+    return ancestors
 
 
 def last_loop(instance: dg.DagsterInstance, recipe: str) -> str:
@@ -112,14 +113,14 @@ def last_loop(instance: dg.DagsterInstance, recipe: str) -> str:
 def newest_run(instance: dg.DagsterInstance, recipe: str) -> dg.DagsterRun | None:
     """The recipe's newest run of the loop, by hand or by night; one whose process died unnoticed is marked failed."""
     end_dead_runs(instance, recipe)
-    found = [
+    records = [
         run
         for job in LOOP_JOBS
         for run in instance.get_run_records(
             RunsFilter(job_name=job, tags={"dagster/partition": recipe}), limit=1
         )
     ]
-    return max(found, key=lambda record: record.create_timestamp).dagster_run if found else None
+    return max(records, key=lambda record: record.create_timestamp).dagster_run if records else None
 
 
 def unfinished(recipe: str, loop: str, names: Sequence[str]) -> list[str]:
@@ -132,15 +133,17 @@ def unfinished(recipe: str, loop: str, names: Sequence[str]) -> list[str]:
 
 def _finished(view: View, name: str, loop: str, gates: Iterable[str]) -> bool:
     """It is made and whole, and whatever is to be decided about it was."""
-    made = [artifact for artifact in view.store.history(name) if artifact.manifest.loop_id == loop]
+    artifacts = [
+        artifact for artifact in view.store.history(name) if artifact.manifest.loop_id == loop
+    ]
     if (
-        not made
-        or made[-1].damage(QUICKLY)
-        or not all(view.ledger.latest(gate, made[-1].hash) for gate in gates)
+        not artifacts
+        or artifacts[-1].damage(QUICKLY)
+        or not all(view.ledger.latest(gate, artifacts[-1].hash) for gate in gates)
     ):
         return False
     decided = view.recipe.decision_after(stage_of_report(name)) is None
-    return decided or view.ledger.latest_decision(made[-1].hash) is not None
+    return decided or view.ledger.latest_decision(artifacts[-1].hash) is not None
 
 
 def failure_code(data: Any) -> int:
@@ -184,7 +187,9 @@ class RunLog:
     """One run's log, as far as checks are concerned."""
 
     def __init__(self, instance: dg.DagsterInstance, run: dg.DagsterRun, recipe: str) -> None:
-        self.run, self.recipe, self._instance = run, recipe, instance
+        self.run = run
+        self.recipe = recipe
+        self._instance = instance
         self.failures: list[str] = []
         """What each failed step said, in order; where none did, what ended the run."""
         self._planned: dict[tuple[str, str], str | None] = {}
@@ -212,31 +217,29 @@ class RunLog:
             self.failures.append(f"{event.step_key}: {failure_message(event.step_failure_data)}")
         elif kind == DagsterEventType.RUN_FAILURE:
             thrown = root_cause(event.job_failure_data and event.job_failure_data.error)
-            said = thrown or self._wordless_end() or event.message or "it ended without a word"
-            self.failures = self.failures or [said]
+            message = thrown or self._wordless_end() or event.message or "it ended without a word"
+            self.failures = self.failures or [message]
         elif kind == DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED:
             key = event.asset_check_planned_data.asset_check_key
             self._planned[key.asset_key.to_user_string(), key.name] = event.step_key
         elif kind == DagsterEventType.ASSET_CHECK_EVALUATION:
-            one = event.asset_check_evaluation_data
-            asset, error = (
-                one.asset_key.to_user_string(),
-                one.severity == dg.AssetCheckSeverity.ERROR,
-            )
+            evaluation = event.asset_check_evaluation_data
+            asset = evaluation.asset_key.to_user_string()
+            error = evaluation.severity == dg.AssetCheckSeverity.ERROR
             self._add(
                 asset,
-                one.check_name,
-                "passed" if one.passed else "failed" if error else "warned",
-                one.description,
+                evaluation.check_name,
+                "passed" if evaluation.passed else "failed" if error else "warned",
+                evaluation.description,
             )
 
     def _wordless_end(self) -> str | None:
         """Why a run ended of which no step says so: definitions that do not load, a server that is gone, a process that died."""
         events = self._instance.all_logs(self.run.run_id, of_type=DagsterEventType.ENGINE_EVENT)
-        for one in reversed([one.dagster_event for one in events if one.dagster_event]):
-            if one.engine_event_data.error:
-                return one.engine_event_data.error.message.strip()
-            if died := _DIED.search(one.message or ""):
+        for event in reversed([entry.dagster_event for entry in events if entry.dagster_event]):
+            if event.engine_event_data.error:
+                return event.engine_event_data.error.message.strip()
+            if died := _DIED.search(event.message or ""):
                 return f"its process {died[0]}: {CAUSES}"
         return None
 

@@ -180,22 +180,22 @@ class Stage:
             raise worker_error(job) from error
 
     def result(self) -> dg.MaterializeResult:
-        made = self.store.get(self.asset)
-        rows = cost_rows({self.asset: made.folder / "logs"}, self.recipe.budget)
+        artifact = self.store.get(self.asset)
+        rows = cost_rows({self.asset: artifact.folder / "logs"}, self.recipe.budget)
         cost = (
             {"wall_s": rows[0]["wall_s"], "device_s": rows[0]["device_s"], "cost": rows[0]["cost"]}
             if rows
             else {}
         )
         self.show("costs", costs_markdown(rows, self.recipe.budget))
-        metadata = {**_metadata(made), **cost, **self.shown}
-        return dg.MaterializeResult(data_version=dg.DataVersion(made.hash), metadata=metadata)
+        metadata = {**_metadata(artifact), **cost, **self.shown}
+        return dg.MaterializeResult(data_version=dg.DataVersion(artifact.hash), metadata=metadata)
 
 
-def _metadata(made: Artifact) -> dict[str, Any]:
+def _metadata(artifact: Artifact) -> dict[str, Any]:
     numbers = {
         key: value
-        for key, value in made.manifest.metrics.items()
+        for key, value in artifact.manifest.metrics.items()
         if isinstance(value, (int, float, str))
     }
     records = [
@@ -207,7 +207,7 @@ def _metadata(made: Artifact) -> dict[str, Any]:
                 "sha256": entry.sha256[:12],
             }
         )
-        for entry in made.manifest.files[:50]
+        for entry in artifact.manifest.files[:50]
     ]
     columns = [
         dg.TableColumn("file"),
@@ -217,9 +217,9 @@ def _metadata(made: Artifact) -> dict[str, Any]:
     ]
     return {
         **numbers,
-        "folder": dg.MetadataValue.path(str(made.folder)),
+        "folder": dg.MetadataValue.path(str(artifact.folder)),
         "files": dg.MetadataValue.table(records, dg.TableSchema(columns)),
-        "content_hash": made.hash,
+        "content_hash": artifact.hash,
     }
 
 

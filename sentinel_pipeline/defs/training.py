@@ -37,8 +37,8 @@ class Start(NamedTuple):
 
 def start_deps(trained: TrainingStage) -> list[str]:
     """The assets of every checkpoint that a stage may start from; a recipe's run reads those of one."""
-    made = [asset for name in trained.starts for asset in (f"{name}_checkpoint", report_of(name))]
-    return [*made, PROOF]
+    assets = [asset for name in trained.starts for asset in (f"{name}_checkpoint", report_of(name))]
+    return [*assets, PROOF]
 
 
 def require_start(stage: Stage, trained: TrainingStage) -> Start:
@@ -51,8 +51,8 @@ def require_start(stage: Stage, trained: TrainingStage) -> Start:
     report = stage.parent(report_of(name))
     stage.require_gates(report)  # first: a refused gate leaves no gap proof to ask for
     proof = (stage.parent(PROOF),) if name == BASE else ()
-    for one in proof:
-        require_gap(stage, one)
+    for gate in proof:
+        require_gap(stage, gate)
     stage.follow(report)
     return Start(stage.parent(f"{name}_checkpoint"), report, proof)
 
@@ -77,7 +77,8 @@ def checkpoint_asset(trained: TrainingStage) -> dg.AssetsDefinition:
             return
         spec = stage.recipe.spec_of(trained.name)
         start = require_start(stage, trained)
-        rows, bank = stage.parent(trained.trains_on), stage.parent("task_bank")
+        rows = stage.parent(trained.trains_on)
+        bank = stage.parent("task_bank")
         choice = start_of(start.checkpoint)
         learns = choice is not None and getattr(spec, "distillation", None) is not None
         with stage.making(rows, *start.parents, bank, keep=True) as out:
@@ -131,7 +132,8 @@ def preference_pairs(stage: Stage) -> None:
         return
     start = require_start(stage, DPO)
     bank = stage.parent("task_bank")
-    spec, recipe = stage.recipe.pairs, stage.recipe
+    spec = stage.recipe.pairs
+    recipe = stage.recipe
     tasks, contaminated = clean_tasks(stage, bank, spec.prompts)
     with stage.making(*start.parents, bank, keep=True) as out:
         out.table("tasks.parquet", (task.to_row() for task in tasks), "tasks")
@@ -204,12 +206,12 @@ def window_suite(bank: Artifact, name: str) -> Path:
 
 def _record_step_gate(stage: Stage, verdicts: list[dict[str, Any]]) -> None:
     """Put what the windows decided at the gate step into the ledger, under the checkpoint that training ended with."""
-    made = stage.store.get(stage.asset)
+    artifact = stage.store.get(stage.asset)
     for row in verdicts:
         key = VerdictKey(
             name=row["name"],
             subject=f"{stage.recipe.name}/{stage.asset}",
-            subject_hash=made.hash,
+            subject_hash=artifact.hash,
             scorer_version=current_scorer_version(),
             policy_hash=row["policy_hash"],
         )
@@ -238,16 +240,16 @@ def tune(stage: Stage, out: Draft, job: Path) -> dict[str, Any]:
 
 def show_training(stage: Stage) -> None:
     """The curves of loss and rewards, the windows and the token report, for the asset's page."""
-    made = stage.store.get(stage.asset)
-    name = "losses.jsonl" if (made.folder / "losses.jsonl").exists() else CURVES
-    losses = [row for row in read_jsonl(made.path(name)) if "loss" in row]
+    artifact = stage.store.get(stage.asset)
+    name = "losses.jsonl" if (artifact.folder / "losses.jsonl").exists() else CURVES
+    losses = [row for row in read_jsonl(artifact.path(name)) if "loss" in row]
     windows = (
-        list(read_jsonl(made.folder / "windows.jsonl"))
-        if (made.folder / "windows.jsonl").exists()
+        list(read_jsonl(artifact.folder / "windows.jsonl"))
+        if (artifact.folder / "windows.jsonl").exists()
         else []
     )
     stage.show("loss", curves({"training loss": _points(losses, "loss")}, "Training loss", "step"))
-    if losses and "rewards/margins" in losses[0]:
+    if any("rewards/margins" in row for row in losses):
         rewards = {
             name: _points(losses, f"rewards/{name}") for name in ("chosen", "rejected", "margins")
         }
@@ -260,17 +262,21 @@ def show_training(stage: Stage) -> None:
             "log-probabilities",
             curves(logps, "Log-probability of either side (falling is normal)", "step"),
         )
+    if any("rewards/accuracies" in row for row in losses):
         accuracy = {"reward accuracy": _points(losses, "rewards/accuracies")}
         stage.show(
             "accuracy",
             curves(accuracy, "Pairs whose chosen side has the higher reward", "step", percent=True),
         )
+    if any("kl" in row for row in losses):
+        drift = {"KL estimate": _points(losses, "kl")}
+        stage.show("kl", curves(drift, "How far the model has moved from its reference", "step"))
     rates = {
         name: _points(windows, key)
         for name, key in (("Pass@1", "pass_at_1"), ("syntax rate", "syntax_rate"))
     }
     stage.show("windows", curves(rates, "Evaluation windows", "step", percent=True))
-    report = made.json("token_report.json")
+    report = artifact.json("token_report.json")
     stage.show(
         "tokens",
         "\n".join(
@@ -280,4 +286,5 @@ def show_training(stage: Stage) -> None:
 
 
 def _points(rows: list[dict[str, float]], key: str) -> list[tuple[float, float]]:
-    return [(row["step"], row[key]) for row in rows if row[key] is not None]
+    """The rows that have a value of ``key``; not every step says everything."""
+    return [(row["step"], row[key]) for row in rows if row.get(key) is not None]

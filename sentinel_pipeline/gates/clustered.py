@@ -40,13 +40,15 @@ def paired_by_task(tasks: Sequence[TaskPair], confidence: float = 0.95) -> Inter
     Raises:
         ValueError: no task, or impossible counts.
     """
-    difference, samples = mean_difference(tasks), sum(task.samples for task in tasks)
+    difference = mean_difference(tasks)
+    samples = sum(task.samples for task in tasks)
     first = [task.first / task.samples for task in tasks]
     second = [task.second / task.samples for task in tasks]
     (low1, high1, _), (low2, high2, _) = (
         wilson_by_task(rates, samples, confidence) for rates in (first, second)
     )
-    p1, p2 = fsum(first) / len(tasks), fsum(second) / len(tasks)
+    p1 = fsum(first) / len(tasks)
+    p2 = fsum(second) / len(tasks)
     shared = 2 * _correlation(first, second)
     below = sqrt(
         max(0.0, (p2 - low2) ** 2 - shared * (p2 - low2) * (high1 - p1) + (high1 - p1) ** 2)
@@ -87,7 +89,8 @@ def _correlation(first: Sequence[float], second: Sequence[float]) -> float:
     """Pearson's, with Newcombe's correction for continuity where it is positive: two tasks that agree prove no agreement. 0 where
     one side does not vary."""
     n = len(first)
-    p1, p2 = fsum(first) / n, fsum(second) / n
+    p1 = fsum(first) / n
+    p2 = fsum(second) / n
     spread = sqrt(fsum((a - p1) ** 2 for a in first) * fsum((b - p2) ** 2 for b in second)) / n
     together = fsum((a - p1) * (b - p2) for a, b in zip(first, second, strict=True)) / n
     if together > 0:

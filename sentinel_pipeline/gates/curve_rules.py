@@ -119,7 +119,8 @@ def _plateau(rule: WatchRule, curve: Curve, _: Curve) -> Result:
     best_step, best = curve[0]
     for step, value in curve:
         if value > best + rule.threshold or math.isnan(best):
-            best_step, best = step, value
+            best_step = step
+            best = value
     step = curve[-1][0]
     early = rule.before_step is None or best_step < rule.before_step
     looks_since = sum(at > best_step for at, _ in curve)

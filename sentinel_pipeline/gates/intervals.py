@@ -33,8 +33,10 @@ def newcombe(k2: int, n2: int, k1: int, n1: int, confidence: float = 0.95) -> In
     Raises:
         ValueError: impossible counts.
     """
-    second, first = wilson(k2, n2, confidence), wilson(k1, n1, confidence)
-    p2, p1 = k2 / n2, k1 / n1
+    second = wilson(k2, n2, confidence)
+    first = wilson(k1, n1, confidence)
+    p2 = k2 / n2
+    p1 = k1 / n1
     below = sqrt((p2 - second.low) ** 2 + (first.high - p1) ** 2)
     above = sqrt((second.high - p2) ** 2 + (p1 - first.low) ** 2)
     return Interval(max(-1.0, p2 - p1 - below), min(1.0, p2 - p1 + above), confidence)

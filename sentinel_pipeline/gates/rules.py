@@ -62,4 +62,6 @@ def findings(rules: Sequence[Rule[Series]], series: Series) -> list[Finding]:
 
 def stop_reason(rules: Sequence[Rule[Series]], series: Series) -> str | None:
     """Why the run should stop at the end of ``series``: the first rule that says so; None to go on."""
-    return next((found.reason for found in findings(rules, series) if found.action == "stop"), None)
+    return next(
+        (finding.reason for finding in findings(rules, series) if finding.action == "stop"), None
+    )

@@ -53,11 +53,15 @@ def bounds(
 
     if not times or any(later <= earlier for earlier, later in pairwise(times)):
         raise ValueError(f"times {times}: expected rising shares of the evidence")
-    found: list[float] = []
+    limits: list[float] = []
     nodes, weights = numpy.polynomial.legendre.leggauss(_POINTS)
-    places, density, before, used = numpy.zeros(1), numpy.ones(1), 0.0, 0.0
+    places = numpy.zeros(1)
+    density = numpy.ones(1)
+    before = 0.0
+    used = 0.0
     for t in times:
-        more, width = spent(t, alpha, spending) - used, sqrt(t - before)
+        more = spent(t, alpha, spending) - used
+        width = sqrt(t - before)
 
         def leaves(
             bound: float, at: Any = places, mass: Any = density, t: float = t, width: float = width
@@ -70,16 +74,18 @@ def bounds(
         ) -> float:
             return leaves(bound) - more
 
-        found.append(
+        limits.append(
             _NEVER if excess(_NEVER) >= 0 else float(brentq(excess, 0.0, _NEVER, xtol=1e-9))
         )
-        edge = found[-1] * sqrt(t)
+        edge = limits[-1] * sqrt(t)
         step = (nodes[:, None] * edge - places[None, :]) / width
         density = (
             (numpy.exp(-step * step / 2) / (width * sqrt(2 * numpy.pi)) @ density) * weights * edge
         )
-        places, before, used = nodes * edge, t, used + more
-    return tuple(found)
+        places = nodes * edge
+        before = t
+        used = used + more
+    return tuple(limits)
 
 
 def look_alphas(

@@ -146,8 +146,10 @@ def newcombe_paired(
         raise ValueError(
             f"table {both}/{gained}/{lost}/{neither}: expected counts >= 0 and at least one item"
         )
-    second, first = wilson(both + gained, n, confidence), wilson(both + lost, n, confidence)
-    p2, p1 = (both + gained) / n, (both + lost) / n
+    second = wilson(both + gained, n, confidence)
+    first = wilson(both + lost, n, confidence)
+    p2 = (both + gained) / n
+    p1 = (both + lost) / n
     phi = _phi(both, gained, lost, neither)
     below = sqrt(
         max(
@@ -195,7 +197,8 @@ def items_to_decide(
 
     if not decided(most):
         return None
-    low, high = 1, most
+    low = 1
+    high = most
     while low < high:
         middle = (low + high) // 2
         low, high = (low, middle) if decided(middle) else (middle + 1, high)

@@ -141,8 +141,8 @@ class _Others:
             from outcomes o left join survey k on k.pos = o.stood_for_by where o.reason is not null order by o.pos"""
         for chunk in self._bench.columns(sql):
             for values in zip(*(chunk[name].tolist() for name in chunk), strict=True):
-                found = LeftOut._make(values)
-                yield found._replace(similarity=None) if found.stood_for_by is None else found
+                row = LeftOut._make(values)
+                yield row._replace(similarity=None) if row.stood_for_by is None else row
 
 
 class _Chosen:
@@ -150,7 +150,8 @@ class _Chosen:
 
     def __init__(self, accepted: Path, repairs: Path, chosen: bytearray, bench: Workbench) -> None:
         self._tables = (("candidate", accepted), ("repair", repairs))
-        self._chosen, self._bench = chosen, bench
+        self._chosen = chosen
+        self._bench = bench
 
     def __iter__(self) -> Iterator[Row]:
         categories = self._categories()

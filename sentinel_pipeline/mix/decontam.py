@@ -72,8 +72,8 @@ class Measured:
 
     def to_json(self) -> dict[str, Any]:
         kinds = {kind: rate.to_json() for kind, rate in self.kinds.items()}
-        own = {name: getattr(self, name).to_json() for name in ("recall", "precision", "clean")}
-        return {**own, "kinds": kinds, "bar": BAR, "good": self.good}
+        rates = {name: getattr(self, name).to_json() for name in ("recall", "precision", "clean")}
+        return {**rates, "kinds": kinds, "bar": BAR, "good": self.good}
 
     def summary(self) -> dict[str, float | None]:
         """Recall and precision; None where nothing was measured."""
@@ -171,7 +171,8 @@ def decontaminate(
         relatives: training tasks known to be others: what they share with the items is wording. At most ``MAX_RELATIVES`` are used.
         seed: of the measurement on plants; None: no measurement.
     """
-    items, others = list(tasks), _some(list(relatives), MAX_RELATIVES, 0)
+    items = list(tasks)
+    others = _some(list(relatives), MAX_RELATIVES, 0)
     index = SuiteIndex(items, others)
     hits: list[Hit] = []
     count = 0
@@ -189,7 +190,8 @@ def decontaminate(
 def measure(tasks: Sequence[Task], relatives: Sequence[Task], seed: int) -> Measured:
     """Recall on plants of one half of ``tasks``, precision against the other half and half of ``relatives`` as clean rows."""
     mixed = _some(tasks, len(tasks), seed)
-    looked_for, others = mixed[: (len(mixed) + 1) // 2], mixed[(len(mixed) + 1) // 2 :]
+    looked_for = mixed[: (len(mixed) + 1) // 2]
+    others = mixed[(len(mixed) + 1) // 2 :]
     index = SuiteIndex(looked_for, relatives[::2])
     kinds: dict[str, list[bool]] = {}
     for planted in plant(looked_for[:MAX_MEASURED], seed):

@@ -75,34 +75,40 @@ def _near(
     """For each position the one that stands for it, or -1, and how similar they are."""
     import numpy as np
 
-    stood_for_by, similar = np.full(rows, -1, np.int64), np.zeros(rows, np.float32)
+    stood_for_by = np.full(rows, -1, np.int64)
+    similar = np.zeros(rows, np.float32)
     if rows == 0 or spec.near_duplicates >= 1:
         return stood_for_by, similar
-    kept = np.memmap(folder / "signatures.bin", np.uint8, "r", shape=(rows, near.PERMUTATIONS))
+    signatures = np.memmap(
+        folder / "signatures.bin", np.uint8, "r", shape=(rows, near.PERMUTATIONS)
+    )
     pairs = np.empty((0, 2), np.int64)
     for band in band_names(spec):
-        found = [pairs]
+        pair_parts = [pairs]
         for chunk in bench.columns(_PAIRS.format(band=band, without=without)):
             for other in ("before", "leader"):
                 pair = np.stack([chunk["pos"], chunk[other]], axis=1).astype(np.int64)
-                found.append(pair[_alike(kept, pair, spec.near_duplicates)])
-        pairs = np.unique(np.concatenate(found), axis=0)
+                pair_parts.append(pair[_alike(signatures, pair, spec.near_duplicates)])
+        pairs = np.unique(np.concatenate(pair_parts), axis=0)
     for later, earlier in pairs.tolist():
-        _settle(kept, stood_for_by, similar, later, earlier, spec.near_duplicates)
+        _settle(signatures, stood_for_by, similar, later, earlier, spec.near_duplicates)
     return stood_for_by, similar
 
 
-def _alike(kept: np.ndarray, pairs: np.ndarray, threshold: float) -> np.ndarray:
+def _alike(signatures: np.ndarray, pairs: np.ndarray, threshold: float) -> np.ndarray:
     """Which pairs are similar enough, a slice at a time."""
     import numpy as np
 
     parts = [pairs[start : start + 65_536] for start in range(0, len(pairs), 65_536)]
-    checked = [near.similarity(kept[part[:, 0]], kept[part[:, 1]]) >= threshold for part in parts]
+    checked = [
+        near.similarity(signatures[part[:, 0]], signatures[part[:, 1]]) >= threshold
+        for part in parts
+    ]
     return np.concatenate(checked) if checked else np.empty(0, bool)
 
 
 def _settle(
-    kept: np.ndarray,
+    signatures: np.ndarray,
     stood_for_by: np.ndarray,
     similar: np.ndarray,
     later: int,
@@ -113,6 +119,6 @@ def _settle(
     if stood_for_by[later] >= 0:
         return
     stands = int(stood_for_by[earlier]) if stood_for_by[earlier] >= 0 else earlier
-    found = float(near.similarity(kept[later], kept[stands]))
-    if found >= threshold:
-        stood_for_by[later], similar[later] = stands, found
+    similarity = float(near.similarity(signatures[later], signatures[stands]))
+    if similarity >= threshold:
+        stood_for_by[later], similar[later] = stands, similarity

@@ -26,14 +26,14 @@ class Near(NamedTuple):
 
 def nearest_rows(task: Task, rows: Iterable[Row], most: int = 5) -> list[Near]:
     """The ``most`` rows that are most like an item, streaming; the larger of the two similarities counts, then their sum."""
-    asked = prompt_features(words(prompt_of(task.messages)))
+    features = prompt_features(words(prompt_of(task.messages)))
     answered = answer_features(task.reference)
     best: list[tuple[float, float, int, Near]] = []
     for number, row in enumerate(rows):
-        prompt = _jaccard(asked, prompt_features(words(prompt_of(row.messages))))
+        prompt = _jaccard(features, prompt_features(words(prompt_of(row.messages))))
         answer = _jaccard(answered, answer_features(row.completion))
-        found = Near(row.id, max(prompt, answer), prompt, answer, row)
-        entry = (found.similarity, prompt + answer, -number, found)
+        nearest = Near(row.id, max(prompt, answer), prompt, answer, row)
+        entry = (nearest.similarity, prompt + answer, -number, nearest)
         if len(best) < most:
             heapq.heappush(best, entry)
         elif entry[:3] > best[0][:3]:

@@ -25,7 +25,8 @@ _QUOTES = frozenset("\"'`")
 _SCRIPT_WORDS = """function const let var interface return if else for while of new this typeof switch case break continue
 default null undefined true false number string boolean any void self cls echo grep awk sed cut sort uniq cat find xargs select
 from where group by order"""
-_OPENING, _CLOSING = frozenset("([{"), frozenset(")]}")
+_OPENING = frozenset("([{")
+_CLOSING = frozenset(")]}")
 _BUILTINS = frozenset(dir(builtins))
 _KEPT = _BUILTINS | frozenset(keyword.kwlist) | frozenset(_SCRIPT_WORDS.split())
 """Words that are nobody's own names: ``sum`` is not ``max``."""
@@ -57,7 +58,9 @@ def code_tokens(text: str, *, structure: bool = False) -> list[str]:
     With ``structure`` each change of indentation is a token: the same statements nested otherwise
     are another program."""
     tokens: list[str] = []
-    depth, indents, starts = 0, [0], True
+    depth = 0
+    indents = [0]
+    starts = True
     raw = (_SLASHES if is_script(text) else _HASH).findall(text.strip())
     for number, token in enumerate(raw):
         first = token[0]
@@ -112,12 +115,12 @@ def renamed(tokens: list[str]) -> list[str]:
     Keywords, attributes, and builtins that the code does not assign keep their names.
     """
     names: dict[str, str] = {}
-    own = _assigned(tokens)
-    kept = _KEPT - own if own else _KEPT
+    assigned = _assigned(tokens)
+    reserved = _KEPT - assigned if assigned else _KEPT
     result: list[str] = []
     before = ""
     for token in tokens:
-        if token not in kept and before != "." and token.isidentifier():
+        if token not in reserved and before != "." and token.isidentifier():
             token = names.setdefault(token, f"v{len(names)}")
         result.append(token)
         before = token
@@ -132,7 +135,7 @@ def nameless(tokens: list[str], numbered: list[str]) -> list[str]:
 def _assigned(tokens: list[str]) -> set[str]:
     """Builtins' names that the code gives to values of its own: those before a lone ``=`` outside
     brackets."""
-    found: set[str] = set()
+    names: set[str] = set()
     depth = 0
     for number, token in enumerate(tokens):
         if token in _OPENING:
@@ -146,5 +149,5 @@ def _assigned(tokens: list[str]) -> set[str]:
             and tokens[number - 1] in _BUILTINS
             and tokens[number + 1 : number + 2] != ["="]
         ):
-            found.add(tokens[number - 1])
-    return found
+            names.add(tokens[number - 1])
+    return names

@@ -73,22 +73,22 @@ class Plant(NamedTuple):
 
 def plant(tasks: Sequence[Task], seed: int) -> list[Plant]:
     """Every kind of plant of every item that has what it needs. Same seed, same plants."""
-    made: list[Plant] = []
+    plants: list[Plant] = []
     for task in tasks:
         chance = random.Random(f"{seed}|{task.id}")
         prompt = prompt_of(task.messages)
         for kind, change in _PROMPTS.items():
-            made.append(_plant(kind, task, change(prompt, chance), chance.choice(_ANSWERS)))
+            plants.append(_plant(kind, task, change(prompt, chance), chance.choice(_ANSWERS)))
         if not is_program(task):
             continue
         for kind, alter in _SOLUTIONS.items():
             answer = alter(task.reference, chance)
             if answer is not None:
-                made.append(_plant(kind, task, chance.choice(_REQUESTS), answer))
+                plants.append(_plant(kind, task, chance.choice(_REQUESTS), answer))
         both = rename(task.reference, chance)
         if both is not None:
-            made.append(_plant("reworded_and_renamed", task, reword(prompt, chance), both))
-    return made
+            plants.append(_plant("reworded_and_renamed", task, reword(prompt, chance), both))
+    return plants
 
 
 def _plant(kind: str, task: Task, prompt: str, answer: str) -> Plant:

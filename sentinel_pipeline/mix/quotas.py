@@ -64,28 +64,28 @@ def draw_quotas(bench: Workbench, spec: MixSpec) -> tuple[float, tuple[Quota, ..
         bench.run("delete from eligible where pos in (select pos from over_cap)")
     strata = _strata(bench, spec)
     total = float(spec.size) if spec.size is not None else _most(strata, spec)
-    wanted = _wanted(spec.shares, total, whole=spec.unit == "rows")
+    amounts = _wanted(spec.shares, total, whole=spec.unit == "rows")
     bench.run("create table amounts (category varchar, repair boolean, amount double)")
     for name in spec.shares:
         plain, repairs = _amounts(
-            strata[name], min(wanted[name], _cap(spec, name)), spec.repair_share
+            strata[name], min(amounts[name], _cap(spec, name)), spec.repair_share
         )
         bench.run(
             "insert into amounts values (?, true, ?), (?, false, ?)", [name, repairs, name, plain]
         )
     bench.run(_CHOSEN)
-    return total, _quotas(bench, spec, strata, wanted)
+    return total, _quotas(bench, spec, strata, amounts)
 
 
 def _strata(bench: Workbench, spec: MixSpec) -> dict[str, Stratum]:
     sums = "sum(weight) filter (where not repair), sum(weight) filter (where repair)"
-    found = {
+    strata = {
         name: Stratum(float(plain or 0), float(repairs or 0))
         for name, plain, repairs in bench.rows(
             f"select category, {sums} from eligible group by category"
         )
     }
-    return {name: found.get(name, Stratum()) for name in spec.shares}
+    return {name: strata.get(name, Stratum()) for name in spec.shares}
 
 
 def _cap(spec: MixSpec, name: str) -> float:
@@ -115,25 +115,25 @@ def _wanted(shares: Mapping[str, float], total: float, *, whole: bool) -> dict[s
     exact = {name: share * total for name, share in shares.items()}
     if not whole:
         return exact
-    wanted = {name: float(math.floor(amount + 1e-9)) for name, amount in exact.items()}
-    left = round(total - sum(wanted.values()))
-    for name in sorted(exact, key=lambda name: wanted[name] - exact[name])[: max(left, 0)]:
-        wanted[name] += 1
-    return wanted
+    amounts = {name: float(math.floor(amount + 1e-9)) for name, amount in exact.items()}
+    left = round(total - sum(amounts.values()))
+    for name in sorted(exact, key=lambda name: amounts[name] - exact[name])[: max(left, 0)]:
+        amounts[name] += 1
+    return amounts
 
 
-def _amounts(stratum: Stratum, wanted: float, repair_share: float) -> tuple[float, float]:
+def _amounts(stratum: Stratum, amount: float, repair_share: float) -> tuple[float, float]:
     """Plain rows and repair traces: the latter in proportion to what there is, but at most ``repair_share`` of the category."""
     plain, repairs = stratum
     part = repairs / (plain + repairs) if repairs else 0.0
-    for_repairs = min(math.floor(wanted * min(part, repair_share) + 1e-9), repairs)
-    if plain < wanted - for_repairs:
-        for_repairs = min(repairs, wanted - plain, _repairs_beside(plain, repair_share))
-    return wanted - for_repairs, for_repairs
+    for_repairs = min(math.floor(amount * min(part, repair_share) + 1e-9), repairs)
+    if plain < amount - for_repairs:
+        for_repairs = min(repairs, amount - plain, _repairs_beside(plain, repair_share))
+    return amount - for_repairs, for_repairs
 
 
 def _quotas(
-    bench: Workbench, spec: MixSpec, strata: Mapping[str, Stratum], wanted: Mapping[str, float]
+    bench: Workbench, spec: MixSpec, strata: Mapping[str, Stratum], amounts: Mapping[str, float]
 ) -> tuple[Quota, ...]:
     counts = "sum(weight), count(*), count(*) filter (where repair)"
     taken = {
@@ -147,7 +147,7 @@ def _quotas(
             Quota(
                 category=name,
                 share=share,
-                wanted=wanted[name],
+                wanted=amounts[name],
                 available=strata[name].usable(spec.repair_share, _cap(spec, name)),
                 taken=float(amount),
                 rows=rows,

@@ -70,13 +70,13 @@ class MixReport:
 
     def to_json(self) -> dict[str, Any]:
         quotas = [asdict(quota) | {"short": quota.short} for quota in self.quotas]
-        own = {
+        fields = {
             "quotas": quotas,
             "rows": self.rows,
             "shortfall": self.shortfall,
             "empty": list(self.empty),
         }
-        return asdict(self) | own
+        return asdict(self) | fields
 
     def to_markdown(self) -> str:
         return "\n".join(self._lines())
@@ -110,12 +110,12 @@ class MixReport:
         """Shares of all that was seen, of the mix and as wanted; Markdown with one image."""
         before = sum(self.before.values()) or 1
         taken = sum(quota.taken for quota in self.quotas) or 1
-        wanted = {quota.category: quota.share for quota in self.quotas}
-        others = sorted(set(self.before) - set(wanted), key=lambda name: -self.before[name])[:5]
+        target = {quota.category: quota.share for quota in self.quotas}
+        others = sorted(set(self.before) - set(target), key=lambda name: -self.before[name])[:5]
         return shares(
             {name: amount / before for name, amount in self.before.items()},
             {quota.category: quota.taken / taken for quota in self.quotas},
-            wanted | dict.fromkeys(others, 0.0),
+            target | dict.fromkeys(others, 0.0),
             f"The mix, before and after ({self.unit})",
         )
 

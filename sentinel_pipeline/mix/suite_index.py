@@ -34,7 +34,8 @@ MIN_WORDS = 8
 """A shorter prompt within a longer one is no evidence."""
 COMMON = 3
 """An n-gram that more items than this hold (or 1 % of them) is wording."""
-NEAR_PROMPT, NEAR_SOLUTION = 0.5, 0.6
+NEAR_PROMPT = 0.5
+NEAR_SOLUTION = 0.6
 """Least overlap of a near prompt or solution, by weight."""
 MARGIN = 0.25
 """How much nearer than the item's nearest relative a row must be: this part of the way from there to equality."""
@@ -66,11 +67,12 @@ class Features:
     def __init__(
         self, texts: list[str], sets: list[Set], least: float, relatives: Iterable[Set] = ()
     ) -> None:
-        self.texts, self.sets = texts, sets
+        self.texts = texts
+        self.sets = sets
         self._count = max(1, sum(1 for each in sets if each))
-        held = Counter(feature for each in sets for feature in each)
+        counts = Counter(feature for each in sets for feature in each)
         self._weights = {
-            feature: math.log1p(self._count / number) for feature, number in held.items()
+            feature: math.log1p(self._count / number) for feature, number in counts.items()
         }
         self._unknown = (
             math.log1p(self._count) / 2
@@ -80,7 +82,7 @@ class Features:
         self._holders: dict[Hashable, list[int]] = defaultdict(list)
         for number, each in enumerate(sets):
             for feature in each:
-                if held[feature] <= rare:
+                if counts[feature] <= rare:
                     self._holders[feature].append(number)
         self._rare = frozenset(self._holders)
         self._rare_of = Counter(chain.from_iterable(self._holders.values()))
@@ -93,8 +95,8 @@ class Features:
 
     def _weigh(self, features: Set) -> float:
         """Exactly rounded, so that the order of a set does not matter."""
-        known = [self._weights[feature] for feature in features if feature in self._weights]
-        return math.fsum(known) + (len(features) - len(known)) * self._unknown
+        weights = [self._weights[feature] for feature in features if feature in self._weights]
+        return math.fsum(weights) + (len(features) - len(weights)) * self._unknown
 
     def nearest(self, features: Set, most: int = 4) -> Iterator[tuple[int, float]]:
         """Items that share rare features with a text, with the overlap: shared weight by the heavier of the two."""
@@ -113,11 +115,11 @@ class Features:
     def best(self, features: Set, text: str) -> tuple[int | None, float, bool]:
         """The item whose text stands whole in this one, else the nearest for which it is near enough; its overlap, and which of
         the two it was."""
-        found = list(self.nearest(features))
-        whole = [number for number, _ in found if self.texts[number] and self.texts[number] in text]
+        hits = list(self.nearest(features))
+        whole = [number for number, _ in hits if self.texts[number] and self.texts[number] in text]
         if whole:
             return whole[0], 1.0, True
-        near = [pair for pair in found if pair[1] >= self.thresholds[pair[0]]]
+        near = [pair for pair in hits if pair[1] >= self.thresholds[pair[0]]]
         number, score = max(near, key=lambda pair: (pair[1], -pair[0]), default=(None, 0.0))
         return number, score, False
 
@@ -138,12 +140,15 @@ class SuiteIndex:
         self._prompts: dict[str, int] = {}
         self._solutions: dict[str, int] = {}
         self._renamed: dict[str, int] = {}
-        asked, answered, prompts, programs = [], [], [], []
+        asked = []
+        answered = []
+        prompts = []
+        programs = []
         for number, task in enumerate(self.tasks):
-            said = words(prompt_of(task.messages))
-            self._prompts.setdefault(" ".join(said), number)
-            asked.append(prompt_features(said))
-            prompts.append(f" {' '.join(said)} " if len(said) >= MIN_WORDS else "")
+            prompt_words = words(prompt_of(task.messages))
+            self._prompts.setdefault(" ".join(prompt_words), number)
+            asked.append(prompt_features(prompt_words))
+            prompts.append(f" {' '.join(prompt_words)} " if len(prompt_words) >= MIN_WORDS else "")
             if len(task.reference.strip()) >= MIN_SOLUTION:
                 self._solutions.setdefault(_flat(task.reference), number)
             answered.append(_program_features(task))
@@ -173,8 +178,8 @@ class SuiteIndex:
 
     def find(self, row: Row | Candidate) -> Hit | None:
         """The strongest overlap of a row with an item, if there is one."""
-        said = words(prompt_of(row.messages))
-        number = self._prompts.get(" ".join(said))
+        prompt_words = words(prompt_of(row.messages))
+        number = self._prompts.get(" ".join(prompt_words))
         if number is not None:
             return self._hit(row, number, "prompt")
         number = self._solutions.get(_flat(row.completion))
@@ -185,12 +190,14 @@ class SuiteIndex:
         number = self._renamed.get(" ".join(other)) if other else None
         if number is not None:
             return self._hit(row, number, "renamed_solution")
-        return self._by_grams(row, said) or self._near(
-            row, said, nameless(tokens, other) if other else []
+        return self._by_grams(row, prompt_words) or self._near(
+            row, prompt_words, nameless(tokens, other) if other else []
         )
 
-    def _near(self, row: Row | Candidate, said: list[str], plain: list[str]) -> Hit | None:
-        number, score, whole = self.prompts.best(prompt_features(said), f" {' '.join(said)} ")
+    def _near(self, row: Row | Candidate, prompt_words: list[str], plain: list[str]) -> Hit | None:
+        number, score, whole = self.prompts.best(
+            prompt_features(prompt_words), f" {' '.join(prompt_words)} "
+        )
         if number is not None:
             return self._hit(row, number, "prompt" if whole else "near_prompt", score)
         if not plain:
@@ -199,11 +206,11 @@ class SuiteIndex:
         kind: Kind = "renamed_solution" if whole else "near_solution"
         return self._hit(row, number, kind, score) if number is not None else None
 
-    def _by_grams(self, row: Row | Candidate, said: list[str]) -> Hit | None:
-        grams = self._gram_set.intersection(_grams([*said, *words(row.completion)]))
-        found = Counter(chain.from_iterable(map(self._grams.__getitem__, grams)))
+    def _by_grams(self, row: Row | Candidate, prompt_words: list[str]) -> Hit | None:
+        grams = self._gram_set.intersection(_grams([*prompt_words, *words(row.completion)]))
+        counts = Counter(chain.from_iterable(map(self._grams.__getitem__, grams)))
         shares = [
-            (count / self._own[n], -n) for n, count in found.items() if self._own[n] >= MIN_GRAMS
+            (count / self._own[n], -n) for n, count in counts.items() if self._own[n] >= MIN_GRAMS
         ]
         share, number = max(shares, default=(0.0, 0))
         return self._hit(row, -number, "ngrams", share) if share >= MIN_SHARE else None
@@ -213,9 +220,9 @@ class SuiteIndex:
         return Hit(row.id, task.id, task.suite, kind, round(min(score, 1.0), 4))
 
 
-def prompt_features(said: list[str]) -> Set:
+def prompt_features(prompt_words: list[str]) -> Set:
     """Words and pairs of words."""
-    return frozenset(said).union(pairwise(said))
+    return frozenset(prompt_words).union(pairwise(prompt_words))
 
 
 def code_features(plain: list[str]) -> Set:
@@ -257,8 +264,8 @@ def _programs(task: Task) -> list[str]:
     )
 
 
-def _grams(said: list[str]) -> Iterator[tuple[str, ...]]:
-    return zip(*(said[start:] for start in range(NGRAM)))
+def _grams(prompt_words: list[str]) -> Iterator[tuple[str, ...]]:
+    return zip(*(prompt_words[start:] for start in range(NGRAM)))
 
 
 def _flat(text: str) -> str:

@@ -49,7 +49,7 @@ def pool(accepted: Path, repairs: Path) -> Iterator[Entry]:
         yield Entry(candidate, "candidate", (candidate.id,))
     for data in read_parquet(repairs):
         trace = RepairTrace(**{**data, "messages": messages_from(data["messages"])})
-        asked = Candidate(
+        prompt = Candidate(
             id=trace.id,
             source="repair",
             messages=trace.messages,
@@ -57,7 +57,7 @@ def pool(accepted: Path, repairs: Path) -> Iterator[Entry]:
             category=trace.category,
             task_id=trace.task_id,
         )
-        yield Entry(asked, "repair", (trace.id, trace.accepted_id, trace.failed_id))
+        yield Entry(prompt, "repair", (trace.id, trace.accepted_id, trace.failed_id))
 
 
 def survey(
@@ -72,7 +72,7 @@ def survey(
     with ExitStack() as stack:
         table = stack.enter_context(atomic_write(folder / "survey.parquet", "wb"))
         writer = stack.enter_context(pq.ParquetWriter(table, _schema(spec), compression="zstd"))
-        kept = stack.enter_context(atomic_write(folder / "signatures.bin", "wb"))
+        signature_file = stack.enter_context(atomic_write(folder / "signatures.bin", "wb"))
         batch: list[dict[str, Any]] = []
         sets: list[tuple[list[str], list[str]]] = []
         for rows, entry in enumerate(entries, start=1):
@@ -81,8 +81,8 @@ def survey(
             candidate = entry.candidate
             sets.append(near.shingles(candidate.messages, candidate.completion, row.tokens))
             if len(batch) == _BATCH:
-                _flush(writer, kept, batch, sets, spec)
-        _flush(writer, kept, batch, sets, spec)
+                _flush(writer, signature_file, batch, sets, spec)
+        _flush(writer, signature_file, batch, sets, spec)
     return rows
 
 
@@ -161,7 +161,7 @@ def draw(seed: int, name: str, weight: float = 1.0) -> float:
 
 def _flush(
     writer: Any,
-    kept: IO[bytes],
+    signature_file: IO[bytes],
     batch: list[dict[str, Any]],
     sets: list[tuple[list[str], list[str]]],
     spec: MixSpec,
@@ -172,7 +172,7 @@ def _flush(
     if not batch:
         return
     minima = near.signatures(sets)
-    kept.write(near.lowest_bytes(minima).tobytes())
+    signature_file.write(near.lowest_bytes(minima).tobytes())
     short = [sum(map(len, pair)) < near.MIN_SHINGLES for pair in sets]
     hashed = near.bands(minima, spec.near_duplicates)
     arrays = {

@@ -30,25 +30,29 @@ def trace_row(home: Home, recipe: str, name: str) -> dict[str, Any] | None:
         that trained on it.
     """
     store = Store.reading(home, recipe)
-    found = _candidate(store, name) or _repair(store, name)
-    if found is None:
+    origin = _candidate(store, name) or _repair(store, name)
+    if origin is None:
         return None
     mixes = [
-        seen for mix in store.history("rebalanced_mix") if (seen := _in_mix(mix, name)) is not None
+        place
+        for mix in store.history("rebalanced_mix")
+        if (place := _in_mix(mix, name)) is not None
     ]
     taken = {mix["content_hash"] for mix in mixes if mix["taken"]}
     checkpoints = [
-        made for made in _manifests(home, recipe) if made["asset"].endswith("_checkpoint")
+        checkpoint
+        for checkpoint in _manifests(home, recipe)
+        if checkpoint["asset"].endswith("_checkpoint")
     ]
     return {
-        **found,
+        **origin,
         "recipe": recipe,
         "overlaps": _overlaps(store, name),
         "mixes": mixes,
         "checkpoints": [
-            {key: made[key] for key in ("asset", "run_id", "content_hash")}
-            for made in checkpoints
-            if taken & _ancestors(made, home, recipe)
+            {key: checkpoint[key] for key in ("asset", "run_id", "content_hash")}
+            for checkpoint in checkpoints
+            if taken & _ancestors(checkpoint, home, recipe)
         ],
     }
 
@@ -84,7 +88,7 @@ def _repair(store: Store, name: str) -> dict[str, Any] | None:
         )
         if rows:
             row = rows[0]
-            own = {key: row[key] for key in ("id", "task_id", "category")}
+            fields = {key: row[key] for key in ("id", "task_id", "category")}
             made_of = {key: row[key] for key in ("failed_id", "accepted_id", "reason")}
             ends = {key: _candidate(store, made_of[key]) for key in ("failed_id", "accepted_id")}
             made_of |= {key.removesuffix("_id"): end for key, end in ends.items()}
@@ -94,24 +98,32 @@ def _repair(store: Store, name: str) -> dict[str, Any] | None:
                 "file": None,
                 "line": None,
             }
-            kept = {key: accepted[key] for key in ("file", "line", "labels", "scorer_version")}
-            return {**own, **kept, "source": "repair", "origin": "repair", "repair": made_of}
+            label_fields = {
+                key: accepted[key] for key in ("file", "line", "labels", "scorer_version")
+            }
+            return {
+                **fields,
+                **label_fields,
+                "source": "repair",
+                "origin": "repair",
+                "repair": made_of,
+            }
     return None
 
 
 def _in_mix(mix: Artifact, name: str) -> dict[str, Any] | None:
-    seen = {
+    places = {
         "run_id": mix.manifest.run_id,
         "content_hash": mix.hash,
         "made": mix.manifest.created_at,
     }
-    asked = "select id, reason as kind, similarity from t where stood_for_by = ? order by id"
-    stood_for = _rows(mix, "left_out.parquet", asked, name)
+    sql = "select id, reason as kind, similarity from t where stood_for_by = ? order by id"
+    stood_for = _rows(mix, "left_out.parquet", sql, name)
     left = _rows(mix, "left_out.parquet", "select * from t where id = ? limit 1", name)
     if left:
         keys = ("category", "category_reason", "reason", "stood_for_by", "similarity")
         return {
-            **seen,
+            **places,
             "taken": False,
             **{key: left[0][key] for key in keys},
             "stood_for": stood_for,
@@ -120,7 +132,7 @@ def _in_mix(mix: Artifact, name: str) -> dict[str, Any] | None:
     if not rows:
         return None
     return {
-        **seen,
+        **places,
         "taken": True,
         "category": rows[0]["category"],
         "reason": None,
@@ -134,8 +146,8 @@ def _overlaps(store: Store, name: str) -> list[dict[str, Any]]:
     return [hit for hit in hits if hit["id"] == name]
 
 
-def _rows(made: Artifact, table: str, sql: str, name: str) -> list[dict[str, Any]]:
-    path = made.folder / table
+def _rows(artifact: Artifact, table: str, sql: str, name: str) -> list[dict[str, Any]]:
+    path = artifact.folder / table
     return query(sql, {"t": path}, [name]) if path.is_file() else []
 
 
@@ -145,18 +157,18 @@ def _manifests(home: Home, recipe: str) -> Iterator[dict[str, Any]]:
             yield read_manifest(path.parent).to_json()
 
 
-def _ancestors(made: dict[str, Any], home: Home, recipe: str) -> set[str]:
+def _ancestors(manifest: dict[str, Any], home: Home, recipe: str) -> set[str]:
     """Content hashes of all that an artifact was made of, by manifests' parents."""
-    found: set[str] = set()
-    waiting = list(made["parents"])
+    ancestors: set[str] = set()
+    waiting = list(manifest["parents"])
     while waiting:
         parent = waiting.pop()
-        if parent["content_hash"] not in found:
-            found.add(parent["content_hash"])
+        if parent["content_hash"] not in ancestors:
+            ancestors.add(parent["content_hash"])
             folder = home.runs / parent["recipe"] / parent["asset"] / parent["run_id"]
             if (folder / "manifest.json").is_file():
                 waiting += read_manifest(folder).to_json()["parents"]
-    return found
+    return ancestors
 
 
 def trace_item(home: Home, recipe: str, suite: str, name: str, most: int = 5) -> dict[str, Any]:
@@ -193,12 +205,12 @@ def _task(bank: Artifact, suite: str, name: str) -> Task:
         )
     rows = query("select * from t where id = ?", {"t": paths[suite]}, [name])
     if not rows:
-        known = [row["id"] for row in query("select id from t limit 2000", {"t": paths[suite]})]
-        near = did_you_mean(name, known).partition(" Known:")[0]
+        ids = [row["id"] for row in query("select id from t limit 2000", {"t": paths[suite]})]
+        near = did_you_mean(name, ids).partition(" Known:")[0]
         fix = (
             near
             if near.startswith("Did you mean")
-            else f"It has {len(known)}, such as {', '.join(known[:3])}."
+            else f"It has {len(ids)}, such as {', '.join(ids[:3])}."
         )
         raise BadInput(f"suite {suite!r} has no item {name!r}.", field="item", fix=fix)
     return Task.from_row(rows[0])

@@ -1,1 +1,1 @@
-"""Preference pairs from a model's own answers, best of N."""
+"""Preference pairs from a model's own answers, best of N, and single labelled answers."""

@@ -49,7 +49,7 @@ def sample_number(name: str) -> int:
 def sampled(messages: tuple[Message, ...], sample: int) -> tuple[Message, ...]:
     """The prompt of a further sample: its places are those of the same sample's earlier answers."""
     return tuple(
-        place_of(sample_id(wanted[0], sample)) if (wanted := needs((turn,))) else turn
+        place_of(sample_id(place[0], sample)) if (place := needs((turn,))) else turn
         for turn in messages
     )
 
@@ -57,9 +57,9 @@ def sampled(messages: tuple[Message, ...], sample: int) -> tuple[Message, ...]:
 def needs(messages: tuple[Message, ...]) -> list[str]:
     """Ids of the tasks whose answers a prompt waits for, in order."""
     return [
-        found[1]
+        match[1]
         for turn in messages
-        if turn.role == "assistant" and (found := _PLACE.fullmatch(turn.content))
+        if turn.role == "assistant" and (match := _PLACE.fullmatch(turn.content))
     ]
 
 
@@ -70,8 +70,8 @@ def filled(messages: tuple[Message, ...], answers: dict[str, str]) -> tuple[Mess
         KeyError: an answer is missing.
     """
     return tuple(
-        Message("assistant", answers[found[1]])
-        if turn.role == "assistant" and (found := _PLACE.fullmatch(turn.content))
+        Message("assistant", answers[match[1]])
+        if turn.role == "assistant" and (match := _PLACE.fullmatch(turn.content))
         else turn
         for turn in messages
     )

@@ -39,7 +39,9 @@ class Fault(ValueError):
 
     def __init__(self, message: str, key: str = "", fix: str | None = None) -> None:
         super().__init__(message)
-        self.message, self.key, self.fix = message, key, fix
+        self.message = message
+        self.key = key
+        self.fix = fix
 
     def __str__(self) -> str:
         place = f"{self.key}: " if self.key else ""
@@ -194,7 +196,8 @@ def _walk(hint: Any, value: Any, key: str) -> Iterator[_Value]:
         Fault: a key that ``hint`` does not have, a number that is not finite, or a value that no type has (a date).
     """
     bare, _ = _bare(hint)
-    origin, inner = get_origin(bare), get_args(bare)
+    origin = get_origin(bare)
+    inner = get_args(bare)
     if is_dataclass(origin or bare) and isinstance(value, dict):
         hints = hints_of(bare)
         for name, item in value.items():

@@ -39,7 +39,8 @@ def _one(turn: Any, index: int) -> Message:
         raise ValueError(
             f"messages[{index}]: expected an object with role and content, got {type(turn).__name__}"
         )
-    role, content = turn.get("role"), turn.get("content")
+    role = turn.get("role")
+    content = turn.get("content")
     if role not in ROLES:
         raise ValueError(f"messages[{index}].role: {role!r} is not one of {', '.join(ROLES)}")
     if not isinstance(content, str) or not content.strip():

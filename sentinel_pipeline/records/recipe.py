@@ -25,6 +25,7 @@ from .gap_spec import GapProof
 from .gate_spec import BenchSpec, GatePolicy, with_defaults
 from .grpo_spec import GrpoSpec
 from .judge_spec import JudgeSpec
+from .kto_spec import KtoSpec
 from .launch_spec import LaunchSpec
 from .model_spec import ModelSpec
 from .release_spec import ReleaseSpec
@@ -62,6 +63,8 @@ class Recipe:
     """None: the recipe does not use GRPO."""
     pairs: PairsSpec = field(default_factory=PairsSpec)
     dpo: DpoSpec = field(default_factory=DpoSpec)
+    kto: KtoSpec | None = None
+    """None: the recipe does not use KTO."""
     bench: BenchSpec = field(default_factory=BenchSpec)
     gates: dict[str, GatePolicy] = field(default_factory=dict)
     """By name; the default gates of its stages where nothing is said."""
@@ -182,7 +185,8 @@ class Recipe:
             fix = 'Set model.source = "probed": the candidate that is not chosen teaches.'
             raise Fault("there is no teacher", "sft.distillation", fix)
         for section in (stage.name for stage in self.chain if stage.distributed):
-            tuned, processes = self.spec_of(section), self.launch.processes
+            tuned = self.spec_of(section)
+            processes = self.launch.processes
             if tuned.batch_size % processes:
                 message = (
                     f"{processes} processes do not divide {section}.batch_size = {tuned.batch_size}"

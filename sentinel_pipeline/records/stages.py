@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import BadInput, did_you_mean
 from .gate_spec import GatePolicy
 from .grpo_spec import GrpoSpec
+from .kto_spec import SMALLEST_BATCH, KtoSpec
 from .training_spec import DpoSpec, SftSpec, StageSpec
 
 if TYPE_CHECKING:
@@ -74,6 +75,8 @@ class TrainingStage:
     """Whether ``[launch]`` may train it in several processes."""
     remedies: bool = True
     """Whether it goes on with a smaller batch when the device's memory does not suffice."""
+    smallest_batch: int = 1
+    """Rows of a micro-batch that its loss needs; no remedy goes below it."""
 
     @property
     def checkpoint(self) -> str:
@@ -122,6 +125,14 @@ def _pairs(recipe: Recipe) -> int:
     """A pair a prompt, at most."""
     tasks = sum(recipe.tasks.train.values())
     return min(recipe.pairs.prompts, tasks) if tasks else recipe.pairs.prompts
+
+
+def _answers(recipe: Recipe) -> int:
+    """An answer for each task and for each corrupted one, within the limits of a class."""
+    tasks = sum(recipe.tasks.train.values())
+    limits = recipe.kto.answers if recipe.kto is not None else KtoSpec().answers
+    most = limits.max_per_class or tasks
+    return min(tasks, most) + min(int(tasks * recipe.candidates.corrupted_share), most)
 
 
 def _as_after_sft(stage: str) -> dict[str, DefaultGate]:
@@ -199,6 +210,24 @@ DPO = TrainingStage(
     ),
     gates=_as_after_sft("dpo"),
 )
+KTO = TrainingStage(
+    name="kto",
+    description="Optimisation on single answers that critic and people labelled, with evaluation windows.",
+    report_description="The answers to every suite after KTO, scored as those before it were.",
+    spec=KtoSpec,
+    trainer="sentinel_pipeline.training.kto:train_kto",
+    planner="sentinel_pipeline.training.plan:plan_rows",
+    trains_on="unpaired_rows",
+    rows=TrainingRows(
+        table="rows.parquet",
+        metric="rows",
+        prepare="sentinel_pipeline.training.unpaired_tokens:prepare_answers",
+        expected=_answers,
+    ),
+    gates=_as_after_sft("kto"),
+    optional=True,
+    smallest_batch=SMALLEST_BATCH,
+)
 GRPO = TrainingStage(
     name="grpo",
     description="Reinforcement by audited rewards, with eval rewards, coverage and live rules.",
@@ -214,7 +243,7 @@ GRPO = TrainingStage(
     distributed=False,
     remedies=False,
 )
-TRAINING_STAGES: tuple[TrainingStage, ...] = (SFT, DPO, GRPO)
+TRAINING_STAGES: tuple[TrainingStage, ...] = (SFT, DPO, KTO, GRPO)
 """The stages in the order of the chain. A stage starts from the base model or from one before it."""
 
 STAGE_NAMES: tuple[str, ...] = tuple(stage.name for stage in TRAINING_STAGES)

@@ -102,7 +102,10 @@ def _gates(evidence: Evidence) -> str:
 def _data_text(evidence: Evidence) -> str:
     mix = evidence.ancestor("rebalanced_mix")
     if mix is None and SFT not in evidence.recipe.chain:
-        # A stage that trained on no mix: the tasks that it answered.
+        rows = _rows_of_stages(evidence)
+        if rows:
+            return "\n".join(["## Training data", "", *rows])
+        # A stage that trained on no rows of its own: the tasks that it answered.
         bank = evidence.ancestor("task_bank")
         if bank is None:
             return "## Training data\n\nThe task bank that this was trained on is no longer there."
@@ -126,12 +129,20 @@ def _data_text(evidence: Evidence) -> str:
         *(["| source | rows |", "|---|---|", *sources, ""] if sources else []),
         *(["| category | share asked | rows |", "|---|---|---|", *quotas, ""] if quotas else []),
     ]
-    pairs = evidence.ancestor("preference_pairs")
-    if pairs:
-        lines.append(
-            f"Preference pairs: {pairs.manifest.metrics.get('pairs', 0)}, content hash `{pairs.hash[:16]}`."
-        )
-    return "\n".join(lines).rstrip()
+    return "\n".join([*lines, *_rows_of_stages(evidence)]).rstrip()
+
+
+def _rows_of_stages(evidence: Evidence) -> list[str]:
+    """A sentence for each stage behind the checkpoint that trained on rows of its own, beside the mix."""
+    lines = []
+    for stage in evidence.recipe.chain:
+        table = evidence.ancestor(stage.trains_on)
+        if stage is SFT or stage.rows is None or table is None:
+            continue
+        count = table.manifest.metrics.get(stage.rows.metric, 0)
+        name = stage.trains_on.replace("_", " ").capitalize()
+        lines.append(f"{name}: {count}, content hash `{table.hash[:16]}`.")
+    return lines
 
 
 def _decontamination(evidence: Evidence) -> str:

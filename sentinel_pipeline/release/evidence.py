@@ -86,9 +86,7 @@ def gather(store: Store, recipe: Recipe, stage: str | None) -> Evidence:
 def _last(store: Store, recipe: Recipe) -> str:
     checkpoints = {stage.name: store.find(stage.checkpoint) for stage in recipe.chain}
     stages = [
-        name
-        for name, checkpoint in checkpoints.items()
-        if checkpoint and not skipped_reason(checkpoint)
+        name for name, artifact in checkpoints.items() if artifact and not skipped_reason(artifact)
     ]
     if not stages:
         problem = f"{recipe.name} has no tuned checkpoint yet."

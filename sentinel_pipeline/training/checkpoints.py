@@ -94,8 +94,8 @@ def replace_folder(final: Path, write: Callable[[Path], None]) -> None:
 
 def last_checkpoint(root: Path) -> Checkpoint | None:
     """The newest complete checkpoint; damaged and half-written ones are passed over."""
-    found = complete_checkpoints(root)
-    return found[-1] if found else None
+    checkpoints = complete_checkpoints(root)
+    return checkpoints[-1] if checkpoints else None
 
 
 def complete_checkpoints(root: Path) -> list[Checkpoint]:

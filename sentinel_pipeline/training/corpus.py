@@ -90,13 +90,13 @@ def blocks(
     texts: Iterable[str], tokenizer: Tokenizer, end: int, length: int, count: int
 ) -> list[list[int]]:
     """``count`` blocks of ``length`` tokens, texts one after the other with ``end`` between; fewer when the texts run out."""
-    found: list[list[int]] = []
+    token_blocks: list[list[int]] = []
     rest: list[int] = []
     stream = iter(texts)
-    while len(found) < count and (chunk := list(islice(stream, 64))):
+    while len(token_blocks) < count and (chunk := list(islice(stream, 64))):
         for encoded in tokenizer.encode_batch(chunk, add_special_tokens=False):
             rest += [*encoded.ids, end]
         whole = len(rest) // length
-        found += [rest[index * length : (index + 1) * length] for index in range(whole)]
+        token_blocks += [rest[index * length : (index + 1) * length] for index in range(whole)]
         rest = rest[whole * length :]
-    return found[:count]
+    return token_blocks[:count]

@@ -40,7 +40,7 @@ def pass_rates(
     decoding: Decoding,
     samples: int,
     scoring: Scoring,
-    told: Callable[[int], None],
+    progress: Callable[[int], None],
 ) -> list[PassRate]:
     """Rates of ``tasks`` in their order, from ``path`` where it is written already; ``told`` hears how many were answered."""
     if path.is_file():
@@ -61,7 +61,7 @@ def pass_rates(
             if one.score is not None:
                 earned[name].append(round(reward_of(one.score), 6))
         done += len(batch)
-        told(done)
+        progress(done)
     model.train()
     rates = [_rate(task.id, earned[task.id]) for task in tasks]
     write_jsonl(path, (rate._asdict() for rate in rates))
@@ -73,18 +73,18 @@ def _rate(name: str, earned: list[float]) -> PassRate:
     return PassRate(name, mean, len(set(earned)) > 1)
 
 
-def by_rate(rates: Sequence[PassRate], wanted: int, least: int, seed: int) -> list[int]:
+def by_rate(rates: Sequence[PassRate], count: int, least: int, seed: int) -> list[int]:
     """Indices of ``wanted`` prompts: those with contrast, easy first; one pass after another where there are fewer.
 
     With fewer than ``least`` of them nothing is known to choose by, and every prompt is taken, in random order.
     """
     usable = [index for index, rate in enumerate(rates) if rate.contrast]
     if len(usable) < least:
-        return sample_order(len(rates), wanted, seed)
+        return sample_order(len(rates), count, seed)
     random = Random(f"curriculum|{seed}")
     order: list[int] = []
-    while len(order) < wanted:
-        drawn = random.sample(usable, min(len(usable), wanted - len(order)))
+    while len(order) < count:
+        drawn = random.sample(usable, min(len(usable), count - len(order)))
         order += sorted(drawn, key=lambda index: -(rates[index].mean or 0.0))
     return order
 

@@ -59,7 +59,10 @@ class Teacher:
 
         heat = self.spec.temperature
         with torch.no_grad():
-            said = self._model(**inputs, use_cache=False).logits[:, :-1][trained].float()
-        own, taught = (functional.log_softmax(one / heat, dim=-1) for one in (logits, said))
-        kl = functional.kl_div(own, taught, log_target=True, reduction="sum")
+            student_logits = self._model(**inputs, use_cache=False).logits[:, :-1][trained].float()
+        student, taught = (
+            functional.log_softmax(logits_of / heat, dim=-1)
+            for logits_of in (logits, student_logits)
+        )
+        kl = functional.kl_div(student, taught, log_target=True, reduction="sum")
         return self.spec.weight * heat * heat * kl

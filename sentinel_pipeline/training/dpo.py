@@ -12,7 +12,6 @@ look at the task.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..generation.loading import load_tokenizer
@@ -31,6 +30,7 @@ from .fit import (
     prepare_trainer,
 )
 from .pair_tokens import EncodedPair, prepare_pairs
+from .shared_rows import shared_rows
 from .watch import Watch
 from .windows import Scorer, critic_scorer
 
@@ -101,23 +101,11 @@ def build_trainer(
     trainer = dpo_trainer_class()(
         model=model,
         args=args,
-        train_dataset=_shared(rows, job.logs / "pairs"),
+        train_dataset=shared_rows(rows, job.logs / "pairs"),
         processing_class=fitting.tokenizer,
         peft_config=new_adapter(job.spec, model),
     )
     return prepare_trainer(trainer, fitting, watch)
-
-
-def _shared(rows: Any, folder: Path) -> Any:
-    """The same rows for all processes, in one folder: rank 0 leaves the reference's log-probabilities beside them."""
-    if ranks.world() == 1:
-        return rows
-    from datasets import load_from_disk
-
-    if ranks.is_main():
-        rows.save_to_disk(folder)
-    ranks.barrier()
-    return load_from_disk(folder)
 
 
 def dpo_config(job: Any, steps: int) -> Any:

@@ -30,10 +30,13 @@ if TYPE_CHECKING:
     from torch import Tensor
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-END_OF_TEXT, TURN_START, TURN_END = "<|endoftext|>", "<|im_start|>", "<|im_end|>"
+END_OF_TEXT = "<|endoftext|>"
+TURN_START = "<|im_start|>"
+TURN_END = "<|im_end|>"
 SPECIAL = (END_OF_TEXT, TURN_START, TURN_END)
 TEMPLATE = Path(__file__).with_name("chat_template.jinja")
-TOKENIZER_DOCUMENTS, TOKENIZER_SOURCES = 4_000, 40
+TOKENIZER_DOCUMENTS = 4_000
+TOKENIZER_SOURCES = 40
 """Texts of each kind from which the tokenizer learns."""
 INITIAL_SPREAD = 0.06
 """Standard deviation of the first weights; the usual 0.02 is for far wider models."""
@@ -192,21 +195,23 @@ def save_model(folder: Path, model: Any, tokenizer: PreTrainedTokenizerBase) -> 
 
 def pretraining_blocks(spec: EmbeddedModel, seed: int, tokenizer: Tokenizer) -> list[list[int]]:
     """``pretrain_steps * pretrain_batch`` blocks of ``pretrain_length`` tokens, shuffled, in the spec's shares."""
-    wanted = spec.pretrain_steps * spec.pretrain_batch
-    raw = round(wanted * spec.raw_material_share)
+    block_count = spec.pretrain_steps * spec.pretrain_batch
+    raw = round(block_count * spec.raw_material_share)
     end = SPECIAL.index(END_OF_TEXT)
-    found = blocks(
+    token_blocks = blocks(
         rehearsed(raw_material(seed + 1), seed), tokenizer, end, spec.pretrain_length, raw
     )
-    found += blocks(library_sources(seed), tokenizer, end, spec.pretrain_length, wanted - raw)
-    if len(found) < wanted:
+    token_blocks += blocks(
+        library_sources(seed), tokenizer, end, spec.pretrain_length, block_count - raw
+    )
+    if len(token_blocks) < block_count:
         raise BadInput(
-            f"the standard library fills {len(found) - raw} of {wanted - raw} blocks.",
+            f"the standard library fills {len(token_blocks) - raw} of {block_count - raw} blocks.",
             field="model.embedded.raw_material_share",
             fix="Raise the share of raw material or lower pretrain_steps.",
         )
-    Random(f"blocks|{seed}").shuffle(found)
-    return found
+    Random(f"blocks|{seed}").shuffle(token_blocks)
+    return token_blocks
 
 
 def rate_at(step: int, steps: int, warmup: int) -> float:
@@ -224,7 +229,8 @@ def _train(
     """The loop; goes on from the last full checkpoint of ``job.logs``."""
     import torch
 
-    spec, root = job.spec, job.logs / "checkpoints"
+    spec = job.spec
+    root = job.logs / "checkpoints"
     optimizer = build_optimizer(model, spec.optimizer, spec.pretrain_learning_rate, 0.01)
     start, losses = _resume(root, model, optimizer, progress)
     model.train()
@@ -273,11 +279,11 @@ def _resume(
 ) -> tuple[int, list[float]]:
     import torch
 
-    found = last_checkpoint(root)
-    if found is None:
+    checkpoint = last_checkpoint(root)
+    if checkpoint is None:
         return 0, []
-    state = torch.load(found.folder / "state.pt", weights_only=True)
+    state = torch.load(checkpoint.folder / "state.pt", weights_only=True)
     model.load_state_dict(state["model"])
     optimizer.load_state_dict(state["optimizer"])
-    progress.note(f"resumed from step {found.step}")
-    return found.step, list(state["losses"])
+    progress.note(f"resumed from step {checkpoint.step}")
+    return checkpoint.step, list(state["losses"])

@@ -70,10 +70,10 @@ def fit(
         Infrastructure: the disk is full, or the job was asked to stop (then a full checkpoint was saved).
     """
     job = fitting.job
-    found = last_checkpoint(job.logs / "checkpoints")
-    watch = open_watch(fitting, progress, interrupts, scorer, found)
+    checkpoint = last_checkpoint(job.logs / "checkpoints")
+    watch = open_watch(fitting, progress, interrupts, scorer, checkpoint)
     trainer = build(watch)
-    _run(trainer, found, watch)
+    _run(trainer, checkpoint, watch)
     if watch.failure is not None:
         raise watch.failure
     if watch.freezing is not None:
@@ -98,7 +98,8 @@ def prepare_trainer(trainer: Any, fitting: TrainingSetup, watch: Watch) -> Any:
 
     from .trainer import sample_order
 
-    job, spec = fitting.job, fitting.job.spec
+    job = fitting.job
+    spec = fitting.job.spec
     fitting.tokenizer.padding_side = "right"
     trainer.remove_callback(PrinterCallback)
     trainer.add_callback(watch_callback(watch))
@@ -171,10 +172,11 @@ def open_watch(
     progress: Progress,
     interrupts: Interrupts,
     scorer: Scorer,
-    found: Checkpoint | None,
+    checkpoint: Checkpoint | None,
 ) -> Watch:
     """The watch over a run that begins, or goes on from ``found``: what came after the checkpoint is forgotten."""
-    job, step = fitting.job, found.step if found else 0
+    job = fitting.job
+    step = checkpoint.step if checkpoint else 0
     tasks = window_tasks(job.suite, job.spec.windows.eval_items) if job.suite else []
     job.logs.mkdir(parents=True, exist_ok=True)
     rewind_rows(job.out / job.curves, step)
@@ -190,20 +192,20 @@ def open_watch(
     )
 
 
-def _run(trainer: Any, found: Checkpoint | None, watch: Watch) -> None:
+def _run(trainer: Any, checkpoint: Checkpoint | None, watch: Watch) -> None:
     """Train, or go on; a run that had stopped by rule is not trained further."""
-    if found is None:
+    if checkpoint is None:
         trainer.train()
         return
-    watch.progress.note(f"resumed from step {found.step}")
+    watch.progress.note(f"resumed from step {checkpoint.step}")
     watch.stopped_by = watch.stopped()
     if watch.stopped_by:
         from transformers import TrainerState
 
-        trainer._load_from_checkpoint(str(found.folder))
-        trainer.state = TrainerState.load_from_json(str(found.folder / "trainer_state.json"))
+        trainer._load_from_checkpoint(str(checkpoint.folder))
+        trainer.state = TrainerState.load_from_json(str(checkpoint.folder / "trainer_state.json"))
         return
-    trainer.train(resume_from_checkpoint=str(found.folder))
+    trainer.train(resume_from_checkpoint=str(checkpoint.folder))
 
 
 def _keep_models(fitting: TrainingSetup, trainer: Any, best: Window | None, weights: Any) -> None:
@@ -211,7 +213,8 @@ def _keep_models(fitting: TrainingSetup, trainer: Any, best: Window | None, weig
 
     Of an adapter, ``adapter/`` is what ``model/`` would be, and ``model/`` is that adapter merged: it loads without PEFT.
     """
-    job, tokenizer = fitting.job, fitting.tokenizer
+    job = fitting.job
+    tokenizer = fitting.tokenizer
     tokenizer.padding_side = "left"
 
     def write_final(folder: Path) -> None:

@@ -64,8 +64,10 @@ def check_stages(stages: Sequence[FreezeStage], names: Sequence[str], field: str
 
 def _nearest(pattern: str, names: Sequence[str]) -> str:
     """The names with their layers' numbers left out, and the one that was probably meant."""
-    known = did_you_mean(pattern, {re.sub(r"\d+", "*", name) for name in names})
-    return f"{known} The head is tied to the embeddings." if "lm_head" in pattern else known
+    suggestion = did_you_mean(pattern, {re.sub(r"\d+", "*", name) for name in names})
+    return (
+        f"{suggestion} The head is tied to the embeddings." if "lm_head" in pattern else suggestion
+    )
 
 
 def _any(patterns: Sequence[str], name: str) -> bool:
@@ -87,7 +89,8 @@ class Freezing:
         self, stages: Sequence[FreezeStage], model: Module, path: Path, field: str
     ) -> None:
         """Raises BadInput: see ``check_stages``."""
-        self.stages, self.path = stages, path
+        self.stages = stages
+        self.path = path
         self.parameters: dict[str, Parameter] = {
             k: p for k, p in model.named_parameters() if p.requires_grad
         }
@@ -103,11 +106,11 @@ class Freezing:
 
     def begin(self, step: int, optimizer: Any, progress: Progress) -> None:
         """Open the stage of a run that starts at ``step``; where it was open before, its frozen weights must be as they were."""
-        known = rewind_rows(self.path, step)
+        rows = rewind_rows(self.path, step)
         self._enter(step, optimizer)
-        if not known or known[-1]["step"] != self._stage.from_step:
+        if not rows or rows[-1]["step"] != self._stage.from_step:
             self._write(progress)
-        elif known[-1]["frozen_sha256"] != self._hash:
+        elif rows[-1]["frozen_sha256"] != self._hash:
             raise Infrastructure(
                 f"the frozen weights are not those that the stage from step {self._stage.from_step} began with: "
                 f"the checkpoint of step {step} is damaged. Delete it, then run again to resume from an earlier one."
@@ -150,7 +153,8 @@ class Freezing:
         self._hash = weights_hash(self.parameters, self._frozen)
 
     def _write(self, progress: Progress) -> None:
-        stage, total = self._stage, sum(p.numel() for p in self.parameters.values())
+        stage = self._stage
+        total = sum(p.numel() for p in self.parameters.values())
         frozen = sum(self.parameters[name].numel() for name in self._frozen)
         row = {
             "step": stage.from_step,

@@ -42,8 +42,8 @@ def peer(spec: PeerModel, cache: Path, work: Work, device_lock: Path | None = No
         BadInput, Infrastructure: see ``resolve_model`` and the jobs.
     """
     if spec.model.source != "embedded":
-        found = resolve_model(spec.model)
-        return Peer(Path(found["folder"]), _hash(found["files"]), 0.0, True)
+        base_model = resolve_model(spec.model)
+        return Peer(Path(base_model["folder"]), _hash(base_model["files"]), 0.0, True)
     folder = cache / _key(spec)
     done = folder / "peer.json"
     if not done.is_file():

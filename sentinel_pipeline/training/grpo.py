@@ -75,14 +75,14 @@ def train_grpo(
     prepared = prepare_prompts(job, tokenizer, model)
     write_json(job.out / "token_report.json", prepared.report)
     check_vocabulary(prepared.encoded, model, job.model)
-    found = last_checkpoint(job.logs / "checkpoints")
+    checkpoint = last_checkpoint(job.logs / "checkpoints")
     for name in (EVALS, FINDINGS):
-        rewind_rows(job.out / name, found.step if found else 0)
+        rewind_rows(job.out / name, checkpoint.step if checkpoint else 0)
     scoring = Scoring(job.spec.rewards)
     try:
-        asked = _asked(job, prepared.tasks, model, tokenizer, scoring, progress, interrupts)
+        prompt_order = _asked(job, prepared.tasks, model, tokenizer, scoring, progress, interrupts)
         return _train(
-            job, prepared, asked, model, tokenizer, scoring, (progress, interrupts, scorer)
+            job, prepared, prompt_order, model, tokenizer, scoring, (progress, interrupts, scorer)
         )
     finally:
         scoring.close()
@@ -91,31 +91,34 @@ def train_grpo(
 def _train(
     job: GrpoJob,
     prepared: Prepared,
-    asked: list[int],
+    prompt_order: list[int],
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
     scoring: Scoring,
     surroundings: tuple[Progress, Interrupts, Scorer],
 ) -> dict[str, Any]:
-    seen = len(set(asked))
+    prompts_used = len(set(prompt_order))
     fitting = TrainingSetup(
         job=job,
         tokenizer=tokenizer,
         rows=len(prepared.tasks),
-        reached={"rows": len(prepared.tasks), "prompts_seen": seen, "tokens": 0},
+        reached={"rows": len(prepared.tasks), "prompts_seen": prompts_used, "tokens": 0},
         opening_window=True,
-        watch=partial(GrpoWatch, scoring=scoring, prompts=prepared.tasks, asked=asked),
+        watch=partial(GrpoWatch, scoring=scoring, prompts=prepared.tasks, asked=prompt_order),
     )
 
-    made: list[Any] = []
+    trainers: list[Any] = []
 
     def build(watch: Any) -> Any:
-        made.append(build_trainer(fitting, model, prepared.tasks, asked, scoring, watch))
-        return made[0]
+        trainers.append(build_trainer(fitting, model, prepared.tasks, prompt_order, scoring, watch))
+        return trainers[0]
 
     result = fit(fitting, build, *surroundings)
     evals = list(read_jsonl(job.out / EVALS)) if (job.out / EVALS).is_file() else []
-    result |= {"tokens": int(made[0].state.num_input_tokens_seen), "eval_gain": eval_gain(evals)}
+    result |= {
+        "tokens": int(trainers[0].state.num_input_tokens_seen),
+        "eval_gain": eval_gain(evals),
+    }
     write_json(job.out / "training.json", result)
     return result
 
@@ -130,22 +133,24 @@ def prepare_prompts(job: GrpoJob, tokenizer: PreTrainedTokenizerBase, model: Any
     encoded = encode(tokenizer, [Prompt(task.id, task.messages) for task in tasks], Decoding())
     context = int(getattr(model.config.get_text_config(), "max_position_embeddings", 0) or 1 << 30)
     longest = min(job.spec.max_prompt_length, context - job.spec.max_completion_length)
-    kept = [(task, ids) for task, ids in zip(tasks, encoded, strict=True) if len(ids) <= longest]
-    if len(kept) < job.spec.prompts_per_step:
+    short_enough = [
+        (task, ids) for task, ids in zip(tasks, encoded, strict=True) if len(ids) <= longest
+    ]
+    if len(short_enough) < job.spec.prompts_per_step:
         raise BadInput(
-            f"{len(kept)} of {len(tasks)} prompts have at most {longest} tokens, a step asks {job.spec.prompts_per_step}.",
+            f"{len(short_enough)} of {len(tasks)} prompts have at most {longest} tokens, a step asks {job.spec.prompts_per_step}.",
             file=job.rows,
             field="grpo.max_prompt_length",
             fix="Raise it, lower max_completion_length, or name more prompts.",
         )
     report = {
         "prompts": len(tasks),
-        "kept": len(kept),
-        "too_long": len(tasks) - len(kept),
-        "longest": max(len(ids) for _, ids in kept),
-        "prompt_tokens": sum(len(ids) for _, ids in kept),
+        "kept": len(short_enough),
+        "too_long": len(tasks) - len(short_enough),
+        "longest": max(len(ids) for _, ids in short_enough),
+        "prompt_tokens": sum(len(ids) for _, ids in short_enough),
     }
-    return Prepared([task for task, _ in kept], [ids for _, ids in kept], report)
+    return Prepared([task for task, _ in short_enough], [ids for _, ids in short_enough], report)
 
 
 def _asked(
@@ -159,9 +164,9 @@ def _asked(
 ) -> list[int]:
     """The prompt of every place of the run, by index."""
     spec = job.spec
-    wanted = spec.max_steps * spec.prompts_per_step
+    prompt_count = spec.max_steps * spec.prompts_per_step
     if not spec.curriculum_samples:
-        return sample_order(len(tasks), wanted, job.seed)
+        return sample_order(len(tasks), prompt_count, job.seed)
 
     def told(done: int) -> None:
         progress.note(
@@ -185,14 +190,14 @@ def _asked(
     usable = sum(rate.contrast for rate in rates)
     chosen = "those are asked" if usable >= spec.prompts_per_step else "too few, so all are asked"
     progress.note(f"{usable} of {len(rates)} prompts have answers that earn differently: {chosen}")
-    return by_rate(rates, wanted, spec.prompts_per_step, job.seed)
+    return by_rate(rates, prompt_count, spec.prompts_per_step, job.seed)
 
 
 def build_trainer(
     fitting: TrainingSetup,
     model: PreTrainedModel,
     tasks: Sequence[Task],
-    asked: Sequence[int],
+    prompt_order: Sequence[int],
     scoring: Scoring,
     watch: Any,
 ) -> Any:
@@ -202,7 +207,8 @@ def build_trainer(
     from .grpo_trainer import Clock, grpo_trainer_class
 
     job: Any = fitting.job
-    spec, tokenizer = job.spec, fitting.tokenizer
+    spec = job.spec
+    tokenizer = fitting.tokenizer
     rewards, weights = reward_functions(
         sorted({task.family for task in tasks}),
         scoring,
@@ -220,9 +226,10 @@ def build_trainer(
     )
     prepare_trainer(trainer, fitting, watch)
     trainer.order = completion_order(
-        asked, spec.prompts_per_step, spec.num_generations, spec.gradient_accumulation_steps
+        prompt_order, spec.prompts_per_step, spec.num_generations, spec.gradient_accumulation_steps
     )
-    trainer.clock, trainer.stops = Clock(), stops
+    trainer.clock = Clock()
+    trainer.stops = stops
     trainer.decoding = Decoding(
         max_new_tokens=spec.max_completion_length,
         batch_size=spec.completions,

@@ -44,7 +44,8 @@ class Clock:
 
     def take(self) -> dict[str, float]:
         """``generation``, ``rewards``, ``gradient`` (with the optimizer's step) since the last call."""
-        seconds, self.seconds = self.seconds, defaultdict(float)
+        seconds = self.seconds
+        self.seconds = defaultdict(float)
         gradient = seconds["training"] - seconds["prepare"] + seconds["optimizer"]
         return {
             "generation": seconds["generation"],
@@ -95,10 +96,8 @@ def grpo_trainer_class() -> Any:
                     (f"{self.state.global_step}|{row}", list(ids))
                     for row, ids in enumerate(prompt_ids)
                 ]
-                inner, pad = (
-                    self.accelerator.unwrap_model(self.model),
-                    int(self.processing_class.pad_token_id),
-                )
+                inner = self.accelerator.unwrap_model(self.model)
+                pad = int(self.processing_class.pad_token_id)
                 return sample_tokens(inner, named, self.decoding, self.stops, pad), None
 
         def _calculate_rewards(
@@ -112,9 +111,11 @@ def grpo_trainer_class() -> Any:
                 return super()._calculate_rewards(inputs, prompts, texts, completion_ids_list)
 
         def _text(self, ids: list[int]) -> str:
-            kept = ids[:-1] if ids and ids[-1] in self.stops else ids
+            answer_ids = ids[:-1] if ids and ids[-1] in self.stops else ids
             decode = self.processing_class.decode
-            return str(decode(kept, skip_special_tokens=False, clean_up_tokenization_spaces=False))
+            return str(
+                decode(answer_ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)
+            )
 
         def compute_loss(
             self,
@@ -136,18 +137,22 @@ def grpo_trainer_class() -> Any:
             return norm
 
         def take_numbers(self) -> dict[str, float]:
-            kept = self._metrics["train"]
-            found = {_KEPT[name]: _mean(values) for name, values in kept.items() if name in _KEPT}
-            parts = {name: values for name, values in kept.items() if name.startswith("rewards/")}
-            found |= {
+            metrics = self._metrics["train"]
+            numbers = {
+                _KEPT[name]: _mean(values) for name, values in metrics.items() if name in _KEPT
+            }
+            parts = {
+                name: values for name, values in metrics.items() if name.startswith("rewards/")
+            }
+            numbers |= {
                 name.removesuffix("/mean"): _mean(v)
                 for name, v in parts.items()
                 if name.endswith("/mean")
             }
-            kept.clear()
-            found |= {"grad_norm": self.grad_norm, "learning_rate": self.rate}
+            metrics.clear()
+            numbers |= {"grad_norm": self.grad_norm, "learning_rate": self.rate}
             return {
-                name: float(f"{value:.6g}") for name, value in found.items() if value is not None
+                name: float(f"{value:.6g}") for name, value in numbers.items() if value is not None
             }
 
     return Trainer
@@ -155,5 +160,5 @@ def grpo_trainer_class() -> Any:
 
 def _mean(values: list[float]) -> float | None:
     """Of the numbers among them: a reward that applied to no completion is none."""
-    known = [value for value in values if not math.isnan(value)]
-    return sum(known) / len(known) if known else None
+    numbers = [value for value in values if not math.isnan(value)]
+    return sum(numbers) / len(numbers) if numbers else None

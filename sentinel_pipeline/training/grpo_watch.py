@@ -29,7 +29,8 @@ from .checkpoints import save_checkpoint
 from .watch import Watch
 from .windows import append_window, describe, evaluate_window
 
-EVALS, FINDINGS = "evals.jsonl", "watch.jsonl"
+EVALS = "evals.jsonl"
+FINDINGS = "watch.jsonl"
 """In ``out``: each window's reward of every prompt, and what the rules found."""
 
 

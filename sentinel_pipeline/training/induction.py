@@ -20,7 +20,8 @@ MATCH_STRENGTH = 2.2
 COPY_STRENGTH = 1.0
 COPIERS = 2
 """Heads of layer 1 that begin as copiers."""
-FAST, SLOW = 0.1, 0.05
+FAST = 0.1
+SLOW = 0.05
 """Radians a position: pairs that turn faster than the first tell neighbours apart, slower than the second hardly turn at all."""
 
 

@@ -40,8 +40,8 @@ def build_optimizer(
             {"params": matrices, "weight_decay": weight_decay},
             {"params": flat, "weight_decay": 0.0},
         ]
-        kept = [group for group in groups if group["params"]]
-        return torch.optim.AdamW(kept, lr=learning_rate, betas=BETAS, eps=EPS, fused=True)
+        trained_groups = [group for group in groups if group["params"]]
+        return torch.optim.AdamW(trained_groups, lr=learning_rate, betas=BETAS, eps=EPS, fused=True)
     hidden = [value for key, value in trained if value.ndim == 2 and not _is_embedding(key)]
     tables = [
         value

@@ -35,14 +35,15 @@ class Remedy(NamedTuple):
     changes: dict[str, Any]
 
 
-def next_remedy(spec: StageSpec, new_adapter: bool) -> Remedy | None:
+def next_remedy(spec: StageSpec, new_adapter: bool, smallest_batch: int = 1) -> Remedy | None:
     """The first remedy that still has something to give; None when all are used up.
 
     Args:
         new_adapter: whether this run makes its adapter, so that its rank may be chosen.
+        smallest_batch: rows of a micro-batch that the loss needs.
     """
-    if spec.batch_size > 1:
-        part = _smallest_factor(spec.batch_size)
+    part = _smallest_factor(spec.batch_size) if spec.batch_size > 1 else 0
+    if part and spec.batch_size // part >= smallest_batch:
         smaller = {
             "batch_size": spec.batch_size // part,
             "gradient_accumulation_steps": spec.gradient_accumulation_steps * part,
@@ -86,30 +87,31 @@ def with_remedies(
         except Exception as error:
             if not is_out_of_memory(error):
                 raise
-            said = (
+            message = (
                 str(error).strip().splitlines()[0][:200]
                 if str(error).strip()
                 else type(error).__name__
             )
         # Only here is the failed attempt's traceback gone, and with it what held its tensors.
         _release()
-        remedy = next_remedy(job.spec, not (job.model / "adapter_config.json").is_file())
+        new_adapter = not (job.model / "adapter_config.json").is_file()
+        remedy = next_remedy(job.spec, new_adapter, job.stage.smallest_batch)
         if remedy is None:
             raise Infrastructure(
-                f"out of memory with every remedy applied ({said}): lower {job.kind}.max_length, take a smaller model or a "
+                f"out of memory with every remedy applied ({message}): lower {job.kind}.max_length, take a smaller model or a "
                 "larger device, then run again."
             )
         if remedy.name == "rank":
             _begin_anew(job)
-        job = _apply(job, remedy, said, done, progress)
+        job = _apply(job, remedy, message, done, progress)
 
 
-def _apply(job: J, remedy: Remedy, said: str, done: Path, progress: Progress) -> J:
+def _apply(job: J, remedy: Remedy, message: str, done: Path, progress: Progress) -> J:
     before = {name: getattr(job.spec, name) for name in remedy.changes}
-    row = {"remedy": remedy.name, "before": before, "changes": remedy.changes, "said": said}
+    row = {"remedy": remedy.name, "before": before, "changes": remedy.changes, "said": message}
     write_jsonl(done, [*(read_jsonl(done) if done.is_file() else ()), row])
     progress.note(
-        f"out of memory ({said}): {remedy.name}: {json.dumps(before)} becomes {json.dumps(remedy.changes)}"
+        f"out of memory ({message}): {remedy.name}: {json.dumps(before)} becomes {json.dumps(remedy.changes)}"
     )
     return replace(job, spec=replace(job.spec, **remedy.changes))
 

@@ -28,9 +28,9 @@ def best_fit(lengths: Sequence[int], width: int) -> list[list[int]]:
     """
     packs: list[list[int]] = []
     room: list[int] = []
-    for index in sorted(range(len(lengths)), key=lambda one: (-lengths[one], one)):
+    for index in sorted(range(len(lengths)), key=lambda row: (-lengths[row], row)):
         fitting = [at for at, left in enumerate(room) if left >= lengths[index]]
-        at = min(fitting, key=lambda one: room[one], default=len(packs))
+        at = min(fitting, key=lambda row: room[row], default=len(packs))
         if at == len(packs):
             packs.append([])
             room.append(width)
@@ -109,7 +109,8 @@ def _logits(model: Any, documents: Sequence[Sequence[int]]) -> Any:
     places = torch.tensor(
         [[at for document in documents for at in range(len(document))]], device=model.device
     )
-    kind, mixed = model.device.type, model.device.type == "cuda"
+    kind = model.device.type
+    mixed = model.device.type == "cuda"
     with torch.autocast(kind, torch.bfloat16, enabled=mixed):
         return model(input_ids=tokens, position_ids=places, use_cache=False).logits[0].float()
 

@@ -59,9 +59,9 @@ def prepare_pairs(
         raise BadInput("no such file of preference pairs.", file=path)
     counts = {"rows": 0, "too_long": 0, "fully_masked": 0, "prefix_differs": 0, "thoughts": 0}
     pairs: list[EncodedPair] = []
-    kept: list[Encoded] = []
-    said = parted_rows(_sides(path), train_on_thoughts, counts)
-    sides = encode_rows(said, tokenizer)
+    encoded: list[Encoded] = []
+    parted = parted_rows(_sides(path), train_on_thoughts, counts)
+    sides = encode_rows(parted, tokenizer)
     for chosen, rejected in zip(sides, sides, strict=True):
         counts["rows"] += 1
         if chosen is None or rejected is None:
@@ -78,11 +78,13 @@ def prepare_pairs(
             counts["too_long"] += 1
         else:
             pairs.append(EncodedPair(chosen.prompt, chosen.completion, rejected.completion))
-            kept += [
-                Encoded(one.prompt + one.completion, [IGNORED] * len(one.prompt) + one.completion)
-                for one in (chosen, rejected)
+            encoded += [
+                Encoded(
+                    side.prompt + side.completion, [IGNORED] * len(side.prompt) + side.completion
+                )
+                for side in (chosen, rejected)
             ]
-    both = report_of(kept, counts, tokenizer)
+    both = report_of(encoded, counts, tokenizer)
     report = replace(both, kept=len(pairs), stop_trained=both.stop_trained // 2)
     refuse_nonsense(report, path, max_length, "dpo.max_length")
     return PreparedPairs(pairs, report)

@@ -78,7 +78,7 @@ def make_plan(recipe: Recipe, home: Home) -> Plan:
         plan.model = planned_model(recipe, made_model(store))
         if plan.model is None:
             missing = " and ".join(
-                [one.source for one in recipe.model.candidates] or [recipe.model.source]
+                [candidate.source for candidate in recipe.model.candidates] or [recipe.model.source]
             )
             plan.warnings.append(f"not on this machine: {missing}. Shapes and memory are unknown.")
     except BadInput as error:
@@ -100,21 +100,23 @@ def make_plan(recipe: Recipe, home: Home) -> Plan:
 
 def made_model(store: Store) -> Path | None:
     """The folder of the base model, where a run has made or found it."""
-    made = store.find("base_checkpoint")
-    if made is None:
+    artifact = store.find("base_checkpoint")
+    if artifact is None:
         return None
-    resolved = made.folder / "model.json"
+    resolved = artifact.folder / "model.json"
     return (
         Path(json.loads(resolved.read_text())["folder"])
         if resolved.is_file()
-        else made.folder / "model"
+        else artifact.folder / "model"
     )
 
 
 def plan_rows(plan: Plan, stage: TrainingStage, store: Store) -> None:
     """A stage that trains on a table of rows: counted and tokenized where they are made, else as the recipe asks."""
     assert stage.rows is not None
-    recipe, spec, kind = plan.recipe, plan.recipe.spec_of(stage.name), stage.name
+    recipe = plan.recipe
+    spec = plan.recipe.spec_of(stage.name)
+    kind = stage.name
     assert isinstance(spec, TuneSpec)
     plan.refusals += [
         Refusal(field=f"{kind}.{name}", reason=reason)
@@ -123,13 +125,13 @@ def plan_rows(plan: Plan, stage: TrainingStage, store: Store) -> None:
     data = store.find(stage.trains_on)
     if data is not None and skipped_reason(data):
         data = None
-    rows, source = stage.rows.expected(recipe), "as the recipe asks"
-    report, shares = None, {}
+    rows = stage.rows.expected(recipe)
+    source = "as the recipe asks"
+    report = None
+    shares = {}
     if data is not None:
-        rows, source = (
-            int(data.manifest.metrics[stage.rows.metric]),
-            f"run {data.manifest.run_id[:8]}",
-        )
+        rows = int(data.manifest.metrics[stage.rows.metric])
+        source = f"run {data.manifest.run_id[:8]}"
         shares = _shares(data, stage.rows)
         report = _tokens(plan, stage, spec, stage.rows, data, made_model(store))
         rows = report.kept if report else rows
@@ -139,7 +141,7 @@ def plan_rows(plan: Plan, stage: TrainingStage, store: Store) -> None:
         reason = f"{rows} rows do not fill one batch of {batch}: lower {kind}.batch_size or make more rows."
         plan.refusals.append(Refusal(field=f"{kind}.batch_size", reason=reason))
     _warn(plan, kind, spec, stage.rows, steps, rows, report)
-    seen = steps * batch
+    rows_seen = steps * batch
     plan.trainers[kind] = {
         "rows": rows,
         "source": source,
@@ -148,12 +150,13 @@ def plan_rows(plan: Plan, stage: TrainingStage, store: Store) -> None:
         "processes": recipe.launch.processes,
         "steps": steps,
         "batch": batch,
-        "epochs": round(seen / max(rows, 1), 4),
-        "left_out_of_the_last_pass": int(rows * spec.num_train_epochs) - seen
+        "epochs": round(rows_seen / max(rows, 1), 4),
+        "left_out_of_the_last_pass": int(rows * spec.num_train_epochs) - rows_seen
         if spec.max_steps is None
         else None,
         "categories": {
-            name: one | {"epochs": round(seen / max(rows, 1), 3)} for name, one in shares.items()
+            name: share | {"epochs": round(rows_seen / max(rows, 1), 3)}
+            for name, share in shares.items()
         },
         "tokens": report.to_json() if report else None,
         "trained_tokens_a_step": round(report.trainable_tokens / rows * batch)
@@ -167,7 +170,8 @@ def plan_rows(plan: Plan, stage: TrainingStage, store: Store) -> None:
 
 def _shares(data: Artifact, trained: TrainingRows) -> dict[str, dict[str, Any]]:
     """Rows and unique prompts of each category, of the actual rows."""
-    rows, prompts = Counter[str](), dict[str, set[int]]()
+    rows = Counter[str]()
+    prompts = dict[str, set[int]]()
     for row in read_parquet(data.path(trained.table), ["category", "messages"]):
         rows[row["category"]] += 1
         prompts.setdefault(row["category"], set()).add(
@@ -234,7 +238,8 @@ def _warn(
     rows: int,
     report: TokenReport | None,
 ) -> None:
-    batch, windows = spec.batch_size * spec.gradient_accumulation_steps, spec.windows
+    batch = spec.batch_size * spec.gradient_accumulation_steps
+    windows = spec.windows
     rest = int(rows * spec.num_train_epochs) % batch
     if rest and not spec.max_steps:
         plan.warnings.append(
@@ -272,13 +277,13 @@ def _estimate(plan: Plan, store: Store) -> None:
     before = last_costs(store, DEVICE_ASSETS)
     budget = plan.recipe.budget
     for stage in _device_assets(plan.recipe):
-        known = before.get(stage)
+        earlier = before.get(stage)
         kind = stage.removesuffix("_checkpoint")
         trainer = plan.trainers.get(kind) if stage.endswith("_checkpoint") else None
         tokens = _worked_tokens(trainer)
-        if known is not None:
-            scale = tokens / known.tokens if tokens and known.tokens else 1.0
-            plan.hours[stage] = round(known.device_s * scale / 3600, 6)
+        if earlier is not None:
+            scale = tokens / earlier.tokens if tokens and earlier.tokens else 1.0
+            plan.hours[stage] = round(earlier.device_s * scale / 3600, 6)
         elif tokens and plan.model and budget.device_tflops:
             # Forward and backward take 6 operations a parameter and token (Kaplan et al., 2020, arXiv:2001.08361, section 2.1).
             operations = 6.0 * plan.model.parameters * tokens

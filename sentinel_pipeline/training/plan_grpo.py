@@ -90,7 +90,8 @@ def _categories(
 
 def coverage_note(spec: GrpoSpec, planned_run: Mapping[str, Any]) -> str:
     """What a plan says of coverage, with the remedy where it is little."""
-    share, prompts = planned_run["coverage"], planned_run["rows"]
+    share = planned_run["coverage"]
+    prompts = planned_run["rows"]
     needed = -(-prompts // spec.prompts_per_step)
     text = f"grpo: {spec.max_steps} steps of {spec.prompts_per_step} prompts see {percent(share)} of {prompts:,} prompts"
     few = (

@@ -58,12 +58,12 @@ class PlannedModel:
         length = report.longest if report else spec.max_length
         tokens = spec.batch_size * sides * length
         # With checkpointing a layer keeps its input alone, and one layer at a time is whole.
-        kept = (
+        bytes_kept = (
             self.layers + LAYER_FLOATS
             if spec.gradient_checkpointing
             else LAYER_FLOATS * self.layers
         )
-        activations = tokens * (kept * self.hidden + 2 * self.vocabulary) * FLOAT
+        activations = tokens * (bytes_kept * self.hidden + 2 * self.vocabulary) * FLOAT
         parts = {
             "weights": trained * FLOAT + frozen * (FOUR_BIT if spec.load_in_4bit else FLOAT),
             "gradients": trained * FLOAT,
@@ -74,7 +74,7 @@ class PlannedModel:
         return rounded | {"total": round(sum(parts.values()) / MIB)}
 
 
-def planned_model(recipe: Recipe, made: Path | None) -> PlannedModel | None:
+def planned_model(recipe: Recipe, folder: Path | None) -> PlannedModel | None:
     """The recipe's model as a shape; None where only the hub has it.
 
     Raises:
@@ -83,7 +83,7 @@ def planned_model(recipe: Recipe, made: Path | None) -> PlannedModel | None:
     import torch
     from transformers import AutoModelForCausalLM
 
-    config = _config(recipe, made)
+    config = _config(recipe, folder)
     if config is None:
         return None
     adapters = {}
@@ -123,8 +123,8 @@ def _config(recipe: Recipe, made: Path | None) -> Any:
         check_shape(recipe.model.embedded)
         return model_config(recipe.model.embedded, recipe.model.embedded.vocabulary)
     if recipe.model.source == "probed":
-        local = (Path(one.source).expanduser() for one in recipe.model.candidates)
-        source = next((one for one in local if one.is_dir()), source)
+        local = (Path(candidate.source).expanduser() for candidate in recipe.model.candidates)
+        source = next((path for path in local if path.is_dir()), source)
     folder = (
         made
         if made is not None and recipe.model.source == "probed"

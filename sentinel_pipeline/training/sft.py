@@ -82,7 +82,8 @@ def build_trainer(
 
     from .trainer import sft_trainer_class
 
-    job, spec = fitting.job, cast("SftSpec", fitting.job.spec)
+    job = fitting.job
+    spec = cast("SftSpec", fitting.job.spec)
     fitting.tokenizer.padding_side = "right"
     trainer = sft_trainer_class()(
         model=model,

@@ -77,13 +77,13 @@ def probe_job(
     model: dict[str, Any],
     suites: dict[str, Path],
     logs: Path,
-    asked: str,
+    suite: str,
     home: Home,
 ) -> Path:
     """Write the job in which one candidate answers the probe's suites in the format ``asked``; returns the job file's path."""
     job = read_job(answer_job(recipe, model["folder"], suites, logs, home, files_hash(model)))
     assert isinstance(job, AnswerJob)
-    decoding = replace(job.decoding, temperature=0.0, prompt_format=asked)  # type: ignore[arg-type]
+    decoding = replace(job.decoding, temperature=0.0, prompt_format=suite)  # type: ignore[arg-type]
     return write_job(replace(job, samples=1, decoding=decoding))
 
 
@@ -98,13 +98,13 @@ def choose(probed: Sequence[Probed]) -> Start:
     Raises:
         Infrastructure: too many answers of a candidate could not be scored.
     """
-    rows = [_row(one, probed[0]) for one in probed]
+    rows = [_row(candidate, probed[0]) for candidate in probed]
     limit = ALPHA / max(len(probed) - 1, 1)
     better = [row for row in rows[1:] if row["gained"] > row["lost"] and row["p"] < limit]
     best = max(better, key=lambda row: row["gained"] - row["lost"], default=rows[0])
     others = [row for row in rows if row is not best]
     teacher = max(others, key=lambda row: row["passed"])
-    by_name = {one.name: one for one in probed}
+    by_name = {candidate.name: candidate for candidate in probed}
     return Start(
         by_name[best["name"]],
         by_name[teacher["name"]],
@@ -113,16 +113,17 @@ def choose(probed: Sequence[Probed]) -> Start:
     )
 
 
-def _row(one: Probed, preferred: Probed) -> dict[str, Any]:
-    infra = sum(sample.outcome == "infra" for sample in one.samples)
-    n, passed = len(one.samples) - infra, sum(sample.outcome == "pass" for sample in one.samples)
-    if n == 0 or infra > MAX_INFRA_SHARE * len(one.samples):
+def _row(candidate: Probed, preferred: Probed) -> dict[str, Any]:
+    infra = sum(sample.outcome == "infra" for sample in candidate.samples)
+    n = len(candidate.samples) - infra
+    passed = sum(sample.outcome == "pass" for sample in candidate.samples)
+    if n == 0 or infra > MAX_INFRA_SHARE * len(candidate.samples):
         raise Infrastructure(
-            f"{infra} of {one.name}'s {len(one.samples)} answers could not be scored: run again."
+            f"{infra} of {candidate.name}'s {len(candidate.samples)} answers could not be scored: run again."
         )
     row: dict[str, Any] = {
-        "name": one.name,
-        "source": one.model["source"],
+        "name": candidate.name,
+        "source": candidate.model["source"],
         "n": n,
         "passed": passed,
         "infra": infra,
@@ -131,9 +132,9 @@ def _row(one: Probed, preferred: Probed) -> dict[str, Any]:
         "rate": round(passed / n, 6),
         "interval": [round(bound, 6) for bound in wilson(passed, n)],
     }
-    if one is preferred:
+    if candidate is preferred:
         return row | {"gained": 0, "lost": 0, "p": None}
-    table = paired_counts(preferred.samples, one.samples)
+    table = paired_counts(preferred.samples, candidate.samples)
     return row | {
         "gained": table.gained,
         "lost": table.lost,
@@ -169,7 +170,7 @@ def planned_start(recipe: Recipe, store: Store) -> dict[str, Any] | None:
     """What was chosen, or that the probe has yet to say; None where the recipe names one starting point."""
     if recipe.model.source != "probed":
         return None
-    made = store.find("base_checkpoint")
-    names = " or ".join(one.name for one in recipe.model.candidates)
+    artifact = store.find("base_checkpoint")
+    names = " or ".join(candidate.name for candidate in recipe.model.candidates)
     undecided = {"chosen": None, "reason": f"{names}, as the probe of base_checkpoint will say."}
-    return (start_of(made) if made else None) or undecided
+    return (start_of(artifact) if artifact else None) or undecided

@@ -88,11 +88,11 @@ def prepare_rows(
     """
     if not path.is_file():
         raise BadInput("no such file of training rows.", file=path)
-    kept: list[Encoded] = []
+    encoded: list[Encoded] = []
     counts = {"rows": 0, "too_long": 0, "fully_masked": 0, "prefix_differs": 0, "thoughts": 0}
     rows = ((row.get("prompt"), row.get("completion")) for row in read_jsonl(path))
-    said = _named(rows, path)
-    for side in encode_rows(parted_rows(said, train_on_thoughts, counts), tokenizer):
+    named_rows = _named(rows, path)
+    for side in encode_rows(parted_rows(named_rows, train_on_thoughts, counts), tokenizer):
         counts["rows"] += 1
         if side is None:
             counts["prefix_differs"] += 1
@@ -101,14 +101,14 @@ def prepare_rows(
         elif len(side.prompt) + len(side.completion) > max_length:
             counts["too_long"] += 1
         else:
-            kept.append(
+            encoded.append(
                 Encoded(
                     side.prompt + side.completion, [IGNORED] * len(side.prompt) + side.completion
                 )
             )
-    report = report_of(kept, counts, tokenizer)
+    report = report_of(encoded, counts, tokenizer)
     refuse_nonsense(report, path, max_length, "sft.max_length")
-    return Prepared(kept, report)
+    return Prepared(encoded, report)
 
 
 def encode_rows(
@@ -131,10 +131,10 @@ def parted_rows(
     for prompt, completion in rows:
         turns = [_with_its_thought(turn) for turn in completion]
         parted = [part(str(turn["content"])) for turn in turns]
-        counts["thoughts"] += any(one.thought or not one.finished for one in parted)
+        counts["thoughts"] += any(parts.thought or not parts.finished for parts in parted)
         if not train_on_thoughts:
             turns = [
-                turn | {"content": one.answer} for turn, one in zip(turns, parted, strict=True)
+                turn | {"content": parts.answer} for turn, parts in zip(turns, parted, strict=True)
             ]
         yield [_answer_alone(turn) for turn in prompt], turns
 
@@ -181,15 +181,15 @@ def _rendered(
 ) -> tuple[str, str] | None:
     """Prompt text and the completion's text up to its stop token; None where the two renderings disagree."""
     stop = str(tokenizer.eos_token)
-    asked = render_chat(tokenizer, prompt)
+    prompt_text = render_chat(tokenizer, prompt)
     whole = render_chat(tokenizer, prompt + completion, prompt=False)
-    if not whole.startswith(asked):
+    if not whole.startswith(prompt_text):
         return None
-    answer, found, _ = whole[len(asked) :].rpartition(stop)
+    answer, stop_part, _ = whole[len(prompt_text) :].rpartition(stop)
     # What the template writes after the stop token (a line break) is never generated, so it is not trained either.
-    return asked, (answer + found if found else whole[len(asked) :]) if completion[-1][
-        "content"
-    ] else ""
+    return prompt_text, (
+        answer + stop_part if stop_part else whole[len(prompt_text) :]
+    ) if completion[-1]["content"] else ""
 
 
 def _turns(value: Any) -> list[dict[str, Any]]:
@@ -202,7 +202,8 @@ def _turns(value: Any) -> list[dict[str, Any]]:
 
 
 def _encode(pairs: Sequence[tuple[str, str]], tokenizer: PreTrainedTokenizerBase) -> Iterator[Side]:
-    prompts, completions = [prompt for prompt, _ in pairs], [completion for _, completion in pairs]
+    prompts = [prompt for prompt, _ in pairs]
+    completions = [completion for _, completion in pairs]
     if prompts:
         encoded = [
             tokenizer(texts, add_special_tokens=False)["input_ids"]
@@ -212,15 +213,15 @@ def _encode(pairs: Sequence[tuple[str, str]], tokenizer: PreTrainedTokenizerBase
 
 
 def report_of(
-    kept: list[Encoded], counts: dict[str, int], tokenizer: PreTrainedTokenizerBase
+    encoded: list[Encoded], counts: dict[str, int], tokenizer: PreTrainedTokenizerBase
 ) -> TokenReport:
     return TokenReport(
         **counts,
-        kept=len(kept),
-        stop_trained=sum(row.labels[-1] == tokenizer.eos_token_id for row in kept),
-        tokens=sum(len(row.input_ids) for row in kept),
-        trainable_tokens=sum(label != IGNORED for row in kept for label in row.labels),
-        longest=max((len(row.input_ids) for row in kept), default=0),
+        kept=len(encoded),
+        stop_trained=sum(row.labels[-1] == tokenizer.eos_token_id for row in encoded),
+        tokens=sum(len(row.input_ids) for row in encoded),
+        trainable_tokens=sum(label != IGNORED for row in encoded for label in row.labels),
+        longest=max((len(row.input_ids) for row in encoded), default=0),
         stop_token=str(tokenizer.eos_token),
     )
 

@@ -90,9 +90,9 @@ def _four_bit(folder: Path) -> dict[str, Any]:
     }
 
 
-def _check_whole(found: dict[str, Any], folder: Path) -> None:
+def _check_whole(info: dict[str, Any], folder: Path) -> None:
     """Weights that the configuration asks for and the file lacks would be random ones."""
-    missing = sorted(found["missing_keys"])
+    missing = sorted(info["missing_keys"])
     if missing:
         raise BadInput(
             f"its weights lack {len(missing)} of the architecture's tensors, {missing[0]!r} first.",

@@ -115,20 +115,25 @@ def believable(base: Any) -> Any:
 
         def create_optimizer(self, model: Any = None) -> Any:
             if self.optimizer is None:
-                rate, decay = self.args.learning_rate, self.args.weight_decay
+                rate = self.args.learning_rate
+                decay = self.args.weight_decay
                 trained: Any = self.model if model is None else model
                 self.optimizer = build_optimizer(trained, self.optimizer_name, rate, decay)
             return self.optimizer
 
         def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
-            made = super().create_scheduler(num_training_steps, optimizer)
-            self.lr_scheduler = staged_schedule(made, self.factor) if self.factor else made
+            scheduler = super().create_scheduler(num_training_steps, optimizer)
+            self.lr_scheduler = (
+                staged_schedule(scheduler, self.factor) if self.factor else scheduler
+            )
             return self.lr_scheduler
 
         def take_step(self) -> tuple[float, int, dict[str, float]]:
             """Loss, tokens and the trainer's own numbers since the last call; ends the open step."""
-            loss, tokens = float(self.step_loss), self.step_tokens
-            self.step_loss, self.step_tokens = 0.0, 0
+            loss = float(self.step_loss)
+            tokens = self.step_tokens
+            self.step_loss = 0.0
+            self.step_tokens = 0
             return loss, tokens, self.take_numbers()
 
         def weights(self) -> Any:
@@ -211,7 +216,8 @@ def sft_trainer_class() -> Any:
             return_outputs: bool = False,
             num_items_in_batch: Any = None,
         ) -> Any:
-            mask, places = inputs.get("attention_mask"), inputs.get("position_ids")
+            mask = inputs.get("attention_mask")
+            places = inputs.get("position_ids")
             self.step_tokens += int(inputs["input_ids"].numel() if mask is None else mask.sum())
             if places is not None:
                 # With a mask, Transformers would not look at the positions, and packed documents would see one another.
@@ -228,10 +234,8 @@ def sft_trainer_class() -> Any:
             return loss
 
         def _own_loss(self, model: Any, inputs: Any, count: Any, teacher: Teacher | None) -> Any:
-            labels, rest = (
-                inputs["labels"],
-                {key: value for key, value in inputs.items() if key != "labels"},
-            )
+            labels = inputs["labels"]
+            rest = {key: value for key, value in inputs.items() if key != "labels"}
             several = self.accelerator.num_processes if count is not None else 1
             count = (labels[:, 1:] != -100).sum() if count is None else count
             if teacher is not None and not self._head_is_plain(model):
@@ -302,9 +306,11 @@ def dpo_trainer_class() -> Any:
             return loss
 
         def take_numbers(self) -> dict[str, float]:
-            kept = self._metrics["train"]
-            found = {name: sum(kept[name]) / len(kept[name]) for name in NUMBERS if kept[name]}
-            kept.clear()
-            return {name: round(value, 6) for name, value in found.items()}
+            metrics = self._metrics["train"]
+            numbers = {
+                name: sum(metrics[name]) / len(metrics[name]) for name in NUMBERS if metrics[name]
+            }
+            metrics.clear()
+            return {name: round(value, 6) for name, value in numbers.items()}
 
     return Trainer

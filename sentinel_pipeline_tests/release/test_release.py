@@ -17,6 +17,7 @@ from sentinel_pipeline.errors import BadInput, GateRefused, Infrastructure
 from sentinel_pipeline.gates import policy_hash
 from sentinel_pipeline.records import GateVerdict, Interval
 from sentinel_pipeline.release.bundle import write_bundle
+from sentinel_pipeline.release.card import model_card
 from sentinel_pipeline.release.evidence import gather
 from sentinel_pipeline.store import Artifact, Home, Ledger, Store
 from sentinel_pipeline.store.retention import removable
@@ -264,6 +265,28 @@ def test_the_card_is_read_by_the_hubs_library_and_holds_the_numbers(
         "syntax_rate | pass",
     ):
         assert says in card.text
+
+
+def test_the_card_counts_the_rows_of_every_stage_that_trained_on_its_own(
+    home: Home, model: Any
+) -> None:
+    build(home, model)
+    license_scorers(home)
+    store = Store(home, "tiny", "run-1", "run-1")
+    for asset, metric in (("preference_pairs", "pairs"), ("unpaired_rows", "rows")):
+        with store.writing(asset, recipe_hash="-", seed=1) as out:
+            out.metrics[metric] = 12
+    pairs, answers = store.get("preference_pairs"), store.get("unpaired_rows")
+    evidence = look(home)
+    evidence = evidence._replace(ancestors=(*evidence.ancestors, pairs, answers))
+    text = model_card(evidence, [])
+    assert f"Preference pairs: 12, content hash `{pairs.hash[:16]}`." in text
+    assert "Unpaired rows" not in text, "the recipe does not use that stage"
+    recipe = replace(evidence.recipe, stages=("kto",))
+    alone = evidence._replace(recipe=recipe, ancestors=(evidence.checkpoint, answers))
+    text = model_card(alone, [])
+    assert f"Unpaired rows: 12, content hash `{answers.hash[:16]}`." in text
+    assert "own answers to training tasks" not in text
 
 
 def test_a_dry_run_and_a_refusal_write_nothing(good: Command) -> None:

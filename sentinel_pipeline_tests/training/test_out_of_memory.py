@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +91,17 @@ def test_remedies_come_in_seed_001s_order_and_end(
         method == "lora" and rank > 16
     )
     assert spec.batch_size == 1
+
+
+@given(st.integers(2, 96), st.integers(2, 4))
+def test_no_remedy_goes_below_the_batch_that_a_loss_needs(batch: int, smallest: int) -> None:
+    spec = SftSpec(batch_size=batch)
+    names = []
+    while (remedy := next_remedy(spec, True, smallest)) is not None:
+        names.append(remedy.name)
+        spec = replace(spec, **remedy.changes)
+        assert spec.batch_size >= min(batch, smallest)
+    assert names.count("checkpointing") == 1
 
 
 def test_a_smaller_batch_with_more_accumulation_ends_with_the_weights_of_a_run_asked_so(

@@ -1,0 +1,108 @@
+"""The answers that KTO trains on, in the graph: what critic and people labelled, and the check that
+none is a benchmark's. Its checkpoint is made as that of every stage that trains on rows
+(``training``); skipped where the recipe does not use it."""
+
+from collections import Counter
+from collections.abc import Iterator
+from itertools import chain
+
+import dagster as dg
+
+from ..records.kto_spec import KtoSpec
+from ..records.stages import KTO
+from ..records.unpaired import UnpairedAnswer
+from ..store import read_jsonl, read_parquet, skipped_reason
+from .mix import suite_tasks, training_tasks
+from .review import open_review_queue
+from .stage import (
+    RECIPES,
+    Stage,
+    as_dagster_failure,
+    open_view,
+    recipe_asset,
+    skipped_check,
+    unused,
+)
+
+
+@recipe_asset(
+    group=KTO.name,
+    rooms=["critic", "mix", "pairs", "review"],
+    deps=["accepted_set", "rejected_set", "human_corrections", "task_bank"],
+    kinds={"python", "parquet"},
+)
+def unpaired_rows(stage: Stage) -> None:
+    """Single answers with a label: accepted and rejected by the critic, approved and flagged by people; none of a benchmark."""
+    from ..pairs.unpaired import critic_answers, gather
+    from ..review.answer_labels import labelled_answers
+
+    if KTO not in stage.recipe.chain:
+        stage.skip(unused(stage.recipe, KTO.name))
+        return
+    spec = stage.recipe.spec_of(KTO.name)
+    assert isinstance(spec, KtoSpec)
+    stage.require_licensed_scorers()
+    names = ("accepted_set", "rejected_set", "human_corrections", "task_bank")
+    accepted, rejected, corrections, bank = map(stage.parent, names)
+    tables = accepted.path("accepted.parquet"), rejected.path("rejected.parquet")
+    with open_review_queue(stage.home) as queue:
+        people = labelled_answers(queue)
+
+    def read(tally: Counter[str]) -> Iterator[UnpairedAnswer]:
+        return chain(people, critic_answers(*tables, tally))
+
+    built = gather(
+        read, suite_tasks(bank), spec.answers, stage.recipe.seed, relatives=training_tasks(bank)
+    )
+    with stage.making(accepted, rejected, corrections, bank) as out:
+        out.metrics["rows"] = out.table(
+            "rows.parquet", (answer.to_row() for answer in built.answers), "rows"
+        )
+        out.jsonl("train.jsonl", (answer.to_trl() for answer in built.answers))
+        out.jsonl("labels.jsonl", (answer.to_label() for answer in built.answers))
+        out.json("report.json", built.report.to_json())
+        out.metrics |= {
+            "desirable": sum(built.report.desirable.values()),
+            "undesirable": sum(built.report.undesirable.values()),
+            "contaminated": built.report.left_out["contaminated"],
+        }
+    stage.show("answers", built.report.to_markdown())
+
+
+@dg.asset_check(asset=KTO.trains_on, blocking=True, partitions_def=RECIPES)
+def no_answer_from_a_benchmark(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
+    """No labelled answer overlaps an item of a suite that judges the recipe, none has two labels, and there are both labels."""
+    from ..mix.decontam import decontaminate
+
+    name = "no_answer_from_a_benchmark"
+    with as_dagster_failure():
+        view = open_view(context.run, context.op_execution_context.partition_key)
+        made = view.store.get(KTO.trains_on)
+        if reason := skipped_reason(made):
+            return skipped_check(KTO.trains_on, name, reason)
+        rows = read_parquet(made.path("rows.parquet"))
+        labels = read_jsonl(made.path("labels.jsonl"))
+        answers = [
+            UnpairedAnswer.from_row(row, label) for row, label in zip(rows, labels, strict=True)
+        ]
+        bank = view.store.get("task_bank")
+        report = decontaminate(
+            (answer.candidate() for answer in answers),
+            suite_tasks(bank),
+            relatives=training_tasks(bank),
+        )
+    repeated = len(answers) - len({answer.id for answer in answers})
+    classes = Counter(answer.label for answer in answers)
+    return dg.AssetCheckResult(
+        passed=len(classes) == 2 and not (report.hits or repeated),
+        description=f"{len(answers)} answers: {len(report.hits)} overlap a suite, {repeated} are repeated",
+        metadata={
+            "desirable": classes["desirable"],
+            "undesirable": classes["undesirable"],
+            "contaminated": len(report.hits),
+            "repeated": repeated,
+        },
+    )
+
+
+KTO_CHECKS = [no_answer_from_a_benchmark]
