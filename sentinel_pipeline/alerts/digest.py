@@ -176,7 +176,8 @@ def digest_markdown(digest: Digest) -> str:
         status = "failed" if run.failed else "done"
         hours, money = digest.spent.get(run.run_id, Spent(0.0, ""))
         lines.append(
-            f"| {run.recipe} | {run.run_id[:8]} | {status} | {run.hours:.2f} | {hours:.2f} | {money or '–'} |"
+            f"| {run.recipe} | {run.run_id[:8]} | {status} | {run.hours:.2f} | {hours:.2f} "
+            f"| {money or '–'} |"
         )
     if digest.gates:
         lines += [

@@ -34,7 +34,8 @@ def write_results(
         {
             "date": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
             "total_evaluation_time_seconds": round(sum(report.seconds for report in reports), 3),
-            "pretty_env_info": f"{platform.platform()}, Python {platform.python_version()}, {os.cpu_count()} processors",
+            "pretty_env_info": f"{platform.platform()}, Python {platform.python_version()}, "
+            f"{os.cpu_count()} processors",
             "versions": versions(),
         },
     )

@@ -135,8 +135,9 @@ class Server:
                     running[pool.submit(self._answer, prompt, decoding)] = prompt.id
                 if not running and self._is_out():
                     raise Infrastructure(
-                        f"{self.spec.base_url} is out: {self._failures_in_a_row} items in a row failed, the last by "
-                        f"{self._last_problem}. What was answered is kept: run the same command again."
+                        f"{self.spec.base_url} is out: {self._failures_in_a_row} items in a row "
+                        f"failed, the last by {self._last_problem}. What was answered is kept: "
+                        "run the same command again."
                     )
                 if not running:
                     return

@@ -109,9 +109,10 @@ def _data_text(evidence: Evidence) -> str:
         bank = evidence.ancestor("task_bank")
         if bank is None:
             return "## Training data\n\nThe task bank that this was trained on is no longer there."
+        count = bank.manifest.metrics.get("train", 0)
         return (
-            f"## Training data\n\nThe model's own answers to training tasks, {bank.manifest.metrics.get('train', 0)} "
-            f"in the task bank, content hash `{bank.hash[:16]}`; rewarded by the scorers that judge it."
+            f"## Training data\n\nThe model's own answers to training tasks, {count} in the task "
+            f"bank, content hash `{bank.hash[:16]}`; rewarded by the scorers that judge it."
         )
     if mix is None:
         return "## Training data\n\nThe mix that this was trained on is no longer there."

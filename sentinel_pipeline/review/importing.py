@@ -191,7 +191,10 @@ def _store(
         if approved:
             connection.execute(insert(corrections), approved)
     for row in changed:
-        reason = f"changed: {row.record.id} is a card already, and this line says something else; the card stays as it is"
+        reason = (
+            f"changed: {row.record.id} is a card already, and this line says something else; "
+            "the card stays as it is"
+        )
         bad.append(quarantined(str(path), row.line, reason, json.dumps(row.record.to_json())))
     insert_missing(connection, quarantine, [_refused(desk, row) for row in bad])
     return Imported(len(fresh), duplicates, len(changed), len(bad) - len(changed))

@@ -45,7 +45,7 @@ _PROBE_SECONDS = 180.0
 
 
 def guest_command(module: str, *config: str) -> list[str]:
-    """The command line that runs ``main`` of a module of ``guest`` in a bare interpreter; ``config`` is its ``argv[1]``."""
+    """Runs ``main`` of a module of ``guest`` in a bare interpreter; ``config`` is its ``argv[1]``."""
     boot = _BOOT.format(module=module)
     return [sys.executable, "-P", "-s", "-S", "-c", boot, *config, str(_GUEST)]
 

@@ -135,7 +135,8 @@ class Ledger:
     ) -> list[GateVerdict]:
         """Verdicts, oldest first, of one recipe or run where named."""
         rows = self._select(
-            "select * from verdicts where (?1 is null or recipe = ?1) and (?2 is null or run_id = ?2) order by id",
+            "select * from verdicts where (?1 is null or recipe = ?1) "
+            "and (?2 is null or run_id = ?2) order by id",
             recipe,
             run_id,
         )

@@ -92,7 +92,7 @@ Work = Callable[[Request, Session, dict[str, Any]], Awaitable[Response]]
 
 
 def json_endpoint(server: Server, work: Work) -> Endpoint:
-    """A page's request: only for somebody who is logged in, a change only with their token, refusals as JSON."""
+    """A page's request: only for who is logged in, a change only with their token, errors as JSON."""
 
     async def endpoint(request: Request) -> Response:
         session = await server.session(request)

@@ -85,7 +85,8 @@ def worker_command(job: Path, spec: LaunchSpec, root: Path, gpus: bool) -> list[
     if spec.config:
         named = ["--config_file", str(root / spec.config)]
     settings = [
-        *named, "--num_processes", str(spec.processes), "--num_machines", "1", "--main_process_port", "0"
+        *named, "--num_processes", str(spec.processes), "--num_machines", "1",
+        "--main_process_port", "0",
     ]  # fmt: skip
     if spec.config is None:
         settings += ["--mixed_precision", "no", "--dynamo_backend", "no"]

@@ -118,8 +118,8 @@ def own_root(kind: str, layers: set[str], disk_mib: int) -> None:
     _write(f"{root}/etc/group", f"sandbox:x:{INNER_USER}:\n")
     if kind == "shell" and "pid_namespace" in layers:
         flags = kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC
-        # The kernel lets a namespace mount `/proc` only where one is visible already; where the host hides its own, do
-        # without.
+        # The kernel lets a namespace mount `/proc` only where one is visible already; where the
+        # host hides its own, do without.
         with contextlib.suppress(OSError):
             kernel.mount("proc", f"{root}/proc", "proc", flags, "subset=pid")
     kernel.pivot_into(root)

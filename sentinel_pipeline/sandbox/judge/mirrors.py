@@ -998,9 +998,10 @@ def make(session: Session, described: list[Any]) -> Any:
         if fields:
             attributes = {}
             for field_name in fields:
-                attributes[field_name] = dataclasses.field()
-                attributes[field_name].name = field_name
-                attributes[field_name]._field_type = dataclasses._FIELD  # type: ignore[attr-defined]
+                attribute: Any = dataclasses.field()
+                attribute.name = field_name
+                attribute._field_type = dataclasses._FIELD  # type: ignore[attr-defined]
+                attributes[field_name] = attribute
             space["__dataclass_fields__"] = attributes
     try:
         return type.__new__(Mirror, name, bases, space)
