@@ -1,6 +1,7 @@
 """The extractor over made model outputs: values right, corrupted and refused, and outputs a second, on one core.
 
-Peers in the same run: ``json.loads``, seed 002's own parser (written anew from its description), and json-repair if installed.
+Peers in the same run: ``json.loads``, the V4.1 handoff's own parser (written anew from its description), and json-repair where
+installed.
 Outputs are made from values that are known; *short* ones have at most 120 characters. Rates are CPU time, the median of rounds.
 
     python benchmarks/extract.py [--rows 6500] [--rounds 5] [--json]
@@ -49,7 +50,7 @@ def readers() -> dict[str, Callable[[str], Any]]:
     found: dict[str, Callable[[str], Any]] = {
         "sentinel": ours,
         "json.loads": plain,
-        "seed 002": seeds,
+        "V4.1 handoff": seeds,
     }
     try:
         from json_repair import loads

@@ -27,6 +27,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -133,7 +134,7 @@ def evalplus(rows: list[dict[str, Any]], calls: list[tuple[list[Any], list[Any]]
 
 def memory_mib(grader: Grader) -> float:
     """Proportional set size of the workers' whole trees, per worker."""
-    trees = [psutil.Process(worker.process.pid) for worker in grader._workers]
+    trees = [psutil.Process(worker.process.pid) for worker in grader.workers]
     total = 0
     for one in {one for root in trees for one in (root, *root.children(recursive=True))}:
         with suppress(psutil.NoSuchProcess):  # a sample that ended meanwhile
@@ -190,7 +191,7 @@ def two_workers(rows: list[dict[str, Any]], rounds: int) -> dict[str, Any]:
             ours(grader, batch[: 2 * len(rows)])
         for _ in range(rounds):
             for grader in (one, two):
-                rates[grader.size].append(rate_of(lambda grader=grader: ours(grader, batch)))
+                rates[grader.size].append(rate_of(partial(ours, grader, batch)))
     return {"two_workers_times_one": statistics.median(rates[2]) / statistics.median(rates[1])}
 
 

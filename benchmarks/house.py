@@ -22,6 +22,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from statistics import median
@@ -158,6 +159,10 @@ def import_dagster() -> float:
     return time.monotonic() - began
 
 
+def _longer(came: list[float], count: int) -> bool:
+    return len(came) > count
+
+
 @contextmanager
 def webhook() -> Iterator[tuple[str, list[float]]]:
     """Its Apprise URL, and when something came (``time.time()``)."""
@@ -197,7 +202,7 @@ def alerts(rounds: int) -> list[float]:
                     [sys.executable, "-c", CHECK], env=environment, check=True, capture_output=True
                 )
                 checked = time.time()
-                seconds_until(lambda place=place: len(came) > place, time.monotonic())  # type: ignore[misc]
+                seconds_until(partial(_longer, came, place), time.monotonic())
                 found.append(came[place] - checked)
     return found
 

@@ -27,6 +27,7 @@ import tempfile
 import textwrap
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,10 @@ def functions() -> list[str]:
     return found
 
 
+def _renamed(names: dict[str, str], match: re.Match[str]) -> str:
+    return names.get(match[0], match[0])
+
+
 def compiles(code: str) -> bool:
     try:
         compile(code, "row", "exec")
@@ -92,9 +97,7 @@ def candidates(count: int, seed: int = 1) -> Iterator[Candidate]:
                 name: f"{name}_{chance.randrange(10**6)}"
                 for name in chance.sample(names, min(6, len(names)))
             }
-            code = re.sub(
-                r"(?<![.\w])[a-z_]{4,}\b", lambda match, new=new: new.get(match[0], match[0]), code
-            )
+            code = re.sub(r"(?<![.\w])[a-z_]{4,}\b", partial(_renamed, new), code)
             words = " ".join(f"part{chance.randrange(10**5)}" for _ in range(12))
             last = (f"Write a Python function for {words}.", code)
         elif fate < 0.05:

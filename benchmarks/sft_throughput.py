@@ -101,7 +101,7 @@ def ours(folder: Path, model: Path, rows: Path, spec: SftSpec) -> dict[str, floa
     ) -> None:
         marks.append(mark((marks[-1].tokens if marks else 0) + tokens))
 
-    progress.update = update  # type: ignore[method-assign]
+    progress.update = update  # type: ignore[method-assign]  # the trainer calls it
     train_sft(job, progress, Interrupts())
     tail = [row["loss"] for row in read_jsonl(folder / "losses.jsonl")][-LOGGED:]
     return rates(marks, sum(tail) / len(tail))
@@ -131,7 +131,7 @@ def theirs(folder: Path, model: Path, rows: Path, spec: SftSpec) -> dict[str, fl
 
     class Clock(TrainerCallback):
         def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-            marks.append(mark(trainer._total_train_tokens))
+            marks.append(mark(trainer._total_train_tokens))  # noqa: SLF001 -- TRL's own count
 
         def on_log(
             self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any

@@ -13,7 +13,7 @@ import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -51,7 +51,7 @@ def connect() -> Any:
         fix = "Start one (ray start --head) and set RAY_ADDRESS to it, or to auto for one on this machine."
         raise BadInput("no Ray cluster is named.", field="RAY_ADDRESS", fix=fix)
     try:
-        with _signals_kept():
+        with _SignalsKept():
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
         raise Infrastructure(f"the Ray cluster at {address} does not answer: {error}") from error
@@ -66,7 +66,7 @@ def map_batches(
     cpus: float = 1.0,
     gpus: float = 0.0,
     lost: Callable[[T, str], R] | None = None,
-) -> Iterator[R]:
+) -> Generator[R, None, None]:
     """``work`` over ``items``, ``size`` at a time, each batch on ``cpus`` processors and ``gpus`` devices; streaming, in order.
 
     ``work`` gives one result for each item. What it raises is raised here. Batches that are on their way then, or when the
@@ -140,7 +140,7 @@ def _fetch(ray: Any, reference: Any, batch: list[T], lost: Callable[[T, str], R]
     return results
 
 
-class _signals_kept:
+class _SignalsKept:
     """Ray takes SIGTERM for itself; a stage that saves its work on it must keep its own handler."""
 
     def __enter__(self) -> None:

@@ -155,9 +155,12 @@ def write_estimate(logs: Path, estimate: Cost | None) -> None:
 def read_estimate(logs: Path) -> float | None:
     """Device seconds that the stage was expected to take; None where nothing told."""
     try:
-        return json.loads((logs / ESTIMATE).read_text(encoding="utf-8"))["device_s"]
+        seconds: float | None = json.loads((logs / ESTIMATE).read_text(encoding="utf-8"))[
+            "device_s"
+        ]
     except (OSError, ValueError, KeyError, TypeError):
         return None
+    return seconds
 
 
 def refuse_beyond(budget: Budget, stage: str, spent_s: float, estimate: Cost | None) -> None:

@@ -89,7 +89,7 @@ def record_as_launched(instance: dg.DagsterInstance, job: str, workspace: Path) 
     location = location_origins_from_yaml_paths([str(workspace)])[0]
     origin = RemoteJobOrigin(RemoteRepositoryOrigin(location, SINGLETON_REPOSITORY_NAME), job)
     create = partial(instance.create_run_for_job, remote_job_origin=origin)
-    instance.create_run_for_job = create  # type: ignore[method-assign]
+    instance.create_run_for_job = create  # type: ignore[method-assign]  # Dagster has no setting for it
 
 
 class Watcher:

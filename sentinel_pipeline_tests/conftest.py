@@ -12,8 +12,7 @@ import pytest
 from hypothesis import settings
 
 from sentinel_pipeline.store import Home
-
-from .postgres import postgres as postgres
+from sentinel_pipeline_tests.postgres import postgres as postgres
 
 settings.register_profile("default", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)

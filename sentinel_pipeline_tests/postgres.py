@@ -23,7 +23,7 @@ def postgres() -> Iterator[str]:
     programs = {name: _program(name) for name in ("initdb", "postgres")}
     absent = [name for name, path in programs.items() if path is None]
     if absent:
-        from .conftest import missing_tool
+        from sentinel_pipeline_tests.conftest import missing_tool
 
         missing_tool(f"PostgreSQL ({', '.join(absent)})")
     folder = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))

@@ -33,6 +33,11 @@ FLOORS = (
 """Rooms from the ground up. A room imports rooms of lower floors only; rooms of one floor know nothing of each other."""
 LATE = {"torch", "transformers", "trl", "peft", "datasets", "pandas"}
 MODULES = sorted(path for path in PACKAGE.rglob("*.py"))
+OUTSIDE = sorted(
+    path
+    for folder in (PACKAGE.parent / "sentinel_pipeline_tests", PACKAGE.parent / "benchmarks")
+    for path in folder.rglob("*.py")
+)
 
 
 def room(path: Path) -> str:
@@ -146,6 +151,28 @@ def test_code_is_executed_in_the_sandbox_only(path: Path) -> None:
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_every_module_opens_with_what_it_does(path: Path) -> None:
     assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_the_package_imports_itself_by_relative_names(path: Path) -> None:
+    absolute = [
+        ast.unparse(node)
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if (isinstance(node, ast.ImportFrom) and not node.level) or isinstance(node, ast.Import)
+        if "sentinel_pipeline" in ast.unparse(node)
+    ]
+    assert absolute == []
+
+
+def test_tests_and_benchmarks_import_by_absolute_names() -> None:
+    assert len(OUTSIDE) > 100
+    relative = [
+        f"{path.relative_to(PACKAGE.parent)}:{node.lineno}: {ast.unparse(node)}"
+        for path in OUTSIDE
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom) and node.level
+    ]
+    assert relative == []
 
 
 def test_importing_the_definitions_loads_no_heavy_library() -> None:

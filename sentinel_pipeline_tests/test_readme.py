@@ -15,8 +15,7 @@ from sentinel_pipeline.cli import app
 from sentinel_pipeline.definitions import defs
 from sentinel_pipeline.defs.jobs import JOBS
 from sentinel_pipeline.store import Home
-
-from .conftest import ROOT
+from sentinel_pipeline_tests.conftest import ROOT
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 README = PAGES[0].read_text(encoding="utf-8")

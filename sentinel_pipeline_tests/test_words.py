@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import pytest
 
-from .conftest import ROOT
+from sentinel_pipeline_tests.conftest import ROOT
 
 PACKAGE = ROOT / "sentinel_pipeline"
 REFUSED = {
@@ -41,10 +41,6 @@ REFUSED = {
     r"\bseeds? 00\d\b": "auto-critic plan, stage 1 plan, V4.1 handoff, stage 1 findings, labelling request",
 }
 """What is refused -> what is said instead."""
-
-NOT_YET = ("audit", "critic", "defs", "gates", "mix", "records", "sandbox")
-"""Rooms whose texts are still to be rewritten; this tuple only ever gets shorter."""
-
 
 DATA = ("tasks/suites/diffs.py",)
 """Prompts are data: their wording is what models were measured on, and it stays."""
@@ -88,14 +84,13 @@ def lines(path: Path) -> Iterator[Text]:
 def texts() -> Iterator[Text]:
     for path in sorted(PACKAGE.rglob("*.py")):
         name = path.relative_to(PACKAGE)
-        if name.parts[0] not in NOT_YET and name.as_posix() not in DATA:
+        if name.as_posix() not in DATA:
             yield from phrases(path)
     pages = [path for kind in ("html", "jinja", "js") for path in PACKAGE.rglob(f"*.{kind}")]
     documents = [ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("*.md")]
     recipes = [*(ROOT / "data" / "recipes").glob("*.toml"), *(ROOT / "data").glob("*.toml")]
     for path in sorted([*pages, *documents, *recipes]):
-        if path.relative_to(ROOT).parts[1:2] != ("sandbox",):
-            yield from lines(path)
+        yield from lines(path)
 
 
 ALL = list(texts())
@@ -118,11 +113,12 @@ def test_rates_are_written_by_one_function() -> None:
     hits = []
     for path in sorted(PACKAGE.rglob("*.py")):
         name = path.relative_to(PACKAGE)
-        if name.parts[0] in NOT_YET or name.as_posix() in apart:
+        if name.as_posix() in apart:
             continue
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            spec = node.format_spec if isinstance(node, ast.FormattedValue) else None
-            if spec is not None and ast.unparse(spec).rstrip("'\"").endswith("%"):
+            if not isinstance(node, ast.FormattedValue) or node.format_spec is None:
+                continue
+            if ast.unparse(node.format_spec).rstrip("'\"").endswith("%"):
                 hits.append(f"{name}:{node.lineno}")
     assert not hits, f"use rates.percent: {hits}"
 
@@ -130,10 +126,6 @@ def test_rates_are_written_by_one_function() -> None:
 def test_texts_of_every_kind_are_read() -> None:
     read = {text.path.suffix for text in ALL}
     assert read == {".py", ".html", ".jinja", ".js", ".md", ".toml"} and len(ALL) > 5_000
-
-
-def test_rooms_that_are_not_read_yet_exist() -> None:
-    assert all((PACKAGE / room).is_dir() for room in NOT_YET)
 
 
 @pytest.mark.parametrize(

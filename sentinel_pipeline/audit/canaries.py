@@ -5,7 +5,7 @@ Those of one kind of verifier are in its module of ``critic/scorers``, the other
 of ``data/canaries/*.jsonl`` is ``{"id", "prompt", "completion", "verifier", "label", "reasons"}``.
 ``completion`` may be a list of pieces that are joined when read, so that no file of ours holds
 what looks like a credential. A line without ``label`` is gold. What this module does not do:
-judge."""
+score."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def read_canaries(folder: Path) -> list[Canary]:
     """Every canary: those of the scorers' modules, then those of a folder, files by name.
 
     Raises:
-        BadInput: the folder has none, a line is malformed (file and line are named), or an id stands twice.
+        BadInput: the folder has none, a line is malformed (file and line are named), or an id is a duplicate.
     """
     in_files: list[Canary] = []
     for path in sorted(folder.glob("*.jsonl")):
@@ -46,7 +46,7 @@ def read_canaries(folder: Path) -> list[Canary]:
             try:
                 in_files.append(_canary(row))
             except (ValueError, TypeError, KeyError) as error:
-                raise BadInput(f"is no canary: {error}.", file=path, line=line) from error
+                raise BadInput(f"not a canary: {error}.", file=path, line=line) from error
     if not in_files:
         raise BadInput(
             "no canaries: a scorer cannot be examined without known-bad answers.", file=folder
@@ -55,7 +55,7 @@ def read_canaries(folder: Path) -> list[Canary]:
     names = [canary.id for canary in canaries]
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
-        raise BadInput(f"canary {twice!r} stands twice.", file=folder)
+        raise BadInput(f"duplicate canary id {twice!r}.", file=folder)
     return canaries
 
 

@@ -1,7 +1,7 @@
 """The scorers' own exam: gold answers must pass, known-bad ones must be refused for the right reason, always alike.
 
 Any scorer can sit it: an ``Exam`` holds its questions and the function that answers them. The last round runs while every core
-is kept busy, since a verdict that a loaded machine changes is no verdict. What this module does not do: make questions
+is kept busy, since a score that a loaded machine changes is worth nothing. What this module does not do: make questions
 (``exams`` does), or decide what an unlicensed scorer may not do (``licence`` does).
 """
 
@@ -16,6 +16,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
+
+from ..rates import percent
 
 MIN_GOLD = 0.99
 MAX_EXAMPLES = 5
@@ -87,14 +89,14 @@ class ScorerAudit:
             (self.infra, f"{self.infra} answers lost to infrastructure"),
             (
                 self.gold < MIN_GOLD,
-                f"{self.gold:.1%} of {self.gold_suite}'s gold answers accepted, {MIN_GOLD:.0%} needed",
+                f"{percent(self.gold)} of {self.gold_suite}'s gold answers accepted, {percent(MIN_GOLD, 0)} needed",
             ),
             (self.bad_accepted, f"{self.bad_accepted} of {self.n_bad} known-bad answers accepted"),
             (
                 self.wrong_reason,
                 f"{self.wrong_reason} of {self.n_bad} known-bad answers refused for another reason",
             ),
-            (not self.stable, "verdicts changed from round to round"),
+            (not self.stable, "scores changed from round to round"),
         ]
         faults_found = [text for fault, text in faults if fault]
         return "; ".join(faults_found) or None
@@ -188,7 +190,7 @@ def audit_markdown(audits: Iterable[ScorerAudit]) -> str:
         "|---|---|---|---|---|---|---|",
     ]
     for scorer in audits:
-        gold = "-" if scorer.gold is None else f"{scorer.gold:.1%} of {scorer.n_gold}"
+        gold = "-" if scorer.gold is None else f"{percent(scorer.gold)} of {scorer.n_gold}"
         stable = "yes" if scorer.stable else "NO"
         bad = f"{scorer.bad_accepted} of {scorer.n_bad}"
         licence = scorer.refusal or "licensed"

@@ -1,4 +1,4 @@
-"""Before a suite judges anything: every gold answer it brings must pass its own verifier, in the sandbox.
+"""Before a suite is used: every gold answer it brings must pass its own verifier, in the sandbox.
 
 A suite whose reference fails would call right answers wrong. Items without a reference are counted, not guessed. What this
 module does not do: show that wrong answers fail; ``audit.exam`` asks that of the scorers.
@@ -17,7 +17,7 @@ from ..tasks.suites import SUITES, load_suite
 
 
 class SuiteAudit(NamedTuple):
-    """``failed`` and ``infra``: (task id, reason) of gold answers that did not pass, and that could not be judged."""
+    """``failed`` and ``infra``: (task id, reason) of gold answers that did not pass, and that could not be scored."""
 
     tasks: int
     gold: int
@@ -51,7 +51,7 @@ def load_audited(name: str, data: Path | None) -> list[Task]:
 
     Raises:
         BadInput: as ``load_suite``, or a gold answer that does not pass: which, and why.
-        Infrastructure: a gold answer could not be judged.
+        Infrastructure: a gold answer could not be scored.
     """
     tasks = load_suite(name, data=data)
     if name not in SUITES:
@@ -67,10 +67,10 @@ def require_gold(audit: SuiteAudit, file: Path) -> None:
             f"{len(audit.failed)} of {audit.gold} references do not pass their own verifier: {shown}",
             file=file,
             field="reference",
-            fix="Mend the references or the tests: a suite that fails right answers measures nothing.",
+            fix="Correct the references or the tests: a suite that fails right answers measures nothing.",
         )
     if audit.infra:
         name, reason = audit.infra[0]
         raise Infrastructure(
-            f"{file}: {len(audit.infra)} references could not be judged, {name!r} first: {reason}"
+            f"{file}: {len(audit.infra)} references could not be scored, {name!r} first: {reason}"
         )

@@ -142,7 +142,7 @@ def _alone(home: Home, key: str) -> Iterator[None]:
             fcntl.flock(holder, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise Infrastructure(
-                "another process asks this model the same question: wait for it."
+                "another process is getting the same answers from this model: wait for it."
             ) from None
         yield
 

@@ -46,7 +46,7 @@ def same_items(
     if a.keys() != b.keys():
         only = sorted(a.keys() ^ b.keys())
         raise BadInput(
-            f"{from_stage} and {to_stage} answered different items of {suite}: {len(only)} stand on one side only, "
+            f"{from_stage} and {to_stage} answered different items of {suite}: {len(only)} are on one side only, "
             f"{only[0]!r} among them.",
             fix="Answer the suite again with both models.",
         )

@@ -2,7 +2,7 @@
 
 HumanEval and HumanEval+ (``test`` with ``check``), EvalPlus releases (``base_input``, ``plus_input``), MBPP and MBPP+, MultiPL-E,
 and rows of our own suites. Which format a row has is read from its fields. Problem files are trusted: their tests and references
-run in the judge. What this module does not do: grade.
+run in the harness. What this module does not do: grade.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, get_args
 
 from ..errors import BadInput
 from ..records import Verifier
-from ..sandbox.outcomes import Executable
+from ..records.verifiers import Executable
 from ..tasks.suites import SUITES, evalplus, humaneval, load_suite, mbpp, multipl_e, own
 from ..tasks.suites.rows import SuiteRow, read_rows
 
@@ -77,7 +77,7 @@ def _rows(path: Path) -> Iterator[SuiteRow]:
     place = 0
     line = 1
     for row in rows:
-        begin = _BETWEEN.match(text, place).end()  # type: ignore[union-attr]
+        begin = _BETWEEN.match(text, place).end()  # type: ignore[union-attr]  # matches any text
         line += text.count("\n", place, begin)
         if not isinstance(row, dict):
             raise BadInput(

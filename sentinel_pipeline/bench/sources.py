@@ -143,5 +143,10 @@ def _outcome(row: dict[str, Any], path: Path, line: int) -> Any:
     value = row.get(metrics[0]) if isinstance(metrics, list) and metrics else row.get("passed")
     if value in (0, 1):  # also False, True, 0.0, 1.0
         return "pass" if value else "fail"
-    fix = "Expected pass, fail or infra."
-    raise BadInput(f"says no outcome ({value!r}).", file=path, line=line, field="outcome", fix=fix)
+    raise BadInput(
+        f"has no outcome ({value!r}).",
+        file=path,
+        line=line,
+        field="outcome",
+        fix="Expected pass, fail or infra.",
+    )

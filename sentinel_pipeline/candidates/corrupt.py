@@ -14,10 +14,9 @@ from collections.abc import Callable, Iterable, Iterator
 from random import Random
 from typing import Any
 
-from sentinel_pipeline.critic.scorers import SCORERS
-from sentinel_pipeline.critic.scorers.examples import Examples
-from sentinel_pipeline.records import Candidate, Task
-
+from ..critic.scorers import SCORERS
+from ..critic.scorers.examples import Examples
+from ..records import Candidate, Task
 from .shapes import candidate_id
 
 FILLERS = (

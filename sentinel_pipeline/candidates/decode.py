@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from sentinel_pipeline.records import Quarantined
-
+from ..records import Quarantined
 from .shapes import RowRefused
 
 MAX_LINE_BYTES = 8 * 2**20

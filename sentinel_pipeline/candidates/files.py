@@ -1,29 +1,39 @@
-"""Candidate files: JSONL (``.jsonl``, ``.ndjson``, gzipped or not), JSON arrays (``.json``) and Parquet, streaming.
+"""Candidate files, streaming: JSON lines (``.jsonl``, ``.ndjson``), JSON documents (``.json``: an array of rows, a row, or several
+one after the other), tables (``.csv``, ``.tsv``, first line the names), all of them packed with gzip or zstd or not, and Parquet.
 
 Whatever is wrong with a row or with the rest of a file comes out as a ``Quarantined`` with file, line and reason; reading
 goes on. Only what a person has to correct stops it: a path that does not exist, or a kind of file that is not read here.
-Memory holds one line or one Parquet batch, and a whole ``.json`` array, which is bounded. Nothing is judged.
+Memory holds one line or one Parquet batch, and a whole JSON document, which is bounded. Nothing is scored.
 """
 
 from __future__ import annotations
 
+import csv
 import gzip
 import json
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
-from sentinel_pipeline.errors import BadInput, Infrastructure
-from sentinel_pipeline.records import Candidate, Quarantined
-from sentinel_pipeline.store.files import open_unpacked
-
+from ..errors import BadInput, Infrastructure
+from ..records import Candidate, Quarantined
+from ..records.data_spec import FieldMap
+from ..store.files import open_unpacked
 from .decode import MAX_LINE_BYTES, decode_line, decode_text, quarantined
 from .pairs import to_candidates
 from .shapes import RowRefused
+from .turns import without_nulls
 
-SUFFIXES = (".jsonl", ".ndjson", ".jsonl.gz", ".ndjson.gz", ".json", ".json.gz", ".parquet")
+_PLAIN = (".jsonl", ".ndjson", ".json", ".csv", ".tsv")
+_PACKED = ("", ".gz", ".zst")
+SUFFIXES = (*(name + packed for packed in _PACKED for name in _PLAIN), ".parquet")
 MAX_ARRAY_BYTES = 256 * 2**20
+"""Of a file whose rows are no lines, unpacked."""
+_LOOKED_AT = 65536
+"""Bytes of a file's beginning that say whether its rows are lines."""
+_BROKEN = (EOFError, zlib.error, gzip.BadGzipFile)
+"""How a packed file says that it is damaged."""
 PARQUET_BATCH = 256
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
@@ -39,19 +49,30 @@ class Line(NamedTuple):
     length: int
 
 
-def read_files(paths: Iterable[Path | str], *, root: Path | None = None) -> Read:
+class _File(NamedTuple):
+    """A file, the name under which it is recorded, and the recipe's names of fields."""
+
+    path: Path
+    shown: str
+    maps: Sequence[FieldMap]
+
+
+def read_files(
+    paths: Iterable[Path | str], *, root: Path | None = None, maps: Sequence[FieldMap] = ()
+) -> Read:
     """Every row of every file, files in the given order, folders by name.
 
     Args:
         paths: files, or folders that are searched for files of ``SUFFIXES``.
         root: paths are relative to it, and are recorded so.
+        maps: names of the fields of rows that are of no known shape.
 
     Raises:
         BadInput: a path does not exist, a folder holds no such file, or a file is of another kind.
         Infrastructure: the machine failed to read on.
     """
-    for given in paths:
-        path = (root / given) if root is not None else Path(given)
+    for name in paths:
+        path = (root / name) if root is not None else Path(name)
         for file in _expand(path):
             shown = (
                 str(file.relative_to(root))
@@ -59,7 +80,7 @@ def read_files(paths: Iterable[Path | str], *, root: Path | None = None) -> Read
                 else str(file)
             )
             try:
-                yield from _read(file, shown)
+                yield from _read(_File(file, shown, maps))
             except OSError as error:
                 raise Infrastructure(
                     f"{file} cannot be read on: {error.strerror or error}."
@@ -93,48 +114,56 @@ def _is_supported(path: Path) -> bool:
     return path.name.lower().endswith(SUFFIXES)
 
 
-def _read(path: Path, shown: str) -> Read:
-    name = path.name.lower()
+def _read(file: _File) -> Read:
+    name = file.path.name.lower()
     if name.endswith(".parquet"):
-        yield from _parquet(path, shown)
+        yield from _parquet(file)
         return
-    with open_unpacked(path) as stream:
-        if name.removesuffix(".gz").endswith(".json") and _starts_array(stream):
-            yield from _array(stream, path, shown)
+    name = name.removesuffix(".gz").removesuffix(".zst")
+    with open_unpacked(file.path) as stream:
+        if name.endswith((".csv", ".tsv")):
+            yield from _table(stream, file, "," if name.endswith(".csv") else "\t")
+        elif _is_document(stream, named_so=name.endswith(".json")):
+            yield from _document(stream, file)
         else:
-            yield from _jsonl(stream, path, shown)
+            yield from _jsonl(stream, file)
 
 
-def _one(row: Any, path: Path, shown: str, line: int, excerpt: bytes | str) -> Read:
+def _one(row: Any, file: _File, line: int, excerpt: bytes | str) -> Read:
     try:
-        yield from to_candidates(row, source=f"file:{path.name}", file=shown, line=line)
+        yield from to_candidates(
+            row, source=f"file:{file.path.name}", file=file.shown, line=line, maps=file.maps
+        )
     except RowRefused as error:
-        yield quarantined(shown, line, error.reason, excerpt)
+        yield quarantined(file.shown, line, error.reason, excerpt)
 
 
-def _jsonl(stream: IO[bytes], path: Path, shown: str) -> Read:
+def _jsonl(stream: IO[bytes], file: _File) -> Read:
     number = 0
     try:
         for line in lines(stream):
             number = line.number
             if line.length > MAX_LINE_BYTES:
                 reason = f"too_long: {line.length} bytes, the most is {MAX_LINE_BYTES}"
-                yield quarantined(shown, number, reason, line.data)
+                yield quarantined(file.shown, number, reason, line.data)
             elif line.data.strip():
-                yield from _line(line, path, shown)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+                yield from _line(line, file)
+    except _BROKEN as error:
         yield quarantined(
-            shown, number + 1, f"damaged: the rest of the file cannot be unpacked ({error})", ""
+            file.shown,
+            number + 1,
+            f"damaged: the rest of the file cannot be unpacked ({error})",
+            "",
         )
 
 
-def _line(line: Line, path: Path, shown: str) -> Read:
+def _line(line: Line, file: _File) -> Read:
     try:
         row = decode_line(line.data, ended=line.ended)
     except RowRefused as error:
-        yield quarantined(shown, line.number, error.reason, line.data)
+        yield quarantined(file.shown, line.number, error.reason, line.data)
         return
-    yield from _one(row, path, shown, line.number, line.data)
+    yield from _one(row, file, line.number, line.data)
 
 
 def lines(stream: IO[bytes]) -> Iterator[Line]:
@@ -157,50 +186,79 @@ def lines(stream: IO[bytes]) -> Iterator[Line]:
         yield Line(number, data if length <= MAX_LINE_BYTES else data[:1024], ended, length)
 
 
-def _starts_array(stream: IO[bytes]) -> bool:
-    """Whether the first character that is no space is ``[``; damage shows itself when the file is read."""
+def _is_document(stream: IO[bytes], *, named_so: bool) -> bool:
+    """Whether rows stretch over lines: an array, or an object that the first line opens and does not close.
+
+    Under a name of JSON lines the first line has to be the bracket alone and a value has to begin there: a broken line stays one.
+    """
     try:
-        start = stream.read(4096)
+        start = stream.read(_LOOKED_AT)
+    except _BROKEN:
+        return False  # damage shows itself when the file is read
+    finally:
         stream.seek(0)
-    except (EOFError, zlib.error, gzip.BadGzipFile):
+    text = start.removeprefix(BYTE_ORDER_MARK).decode("utf-8", "replace").lstrip()
+    first, more, rest = text.partition("\n")
+    if named_so and text.startswith("["):
+        return True
+    alone = first.strip() in ("[", "{")
+    if not alone and not (named_so and more and first.startswith("{")):
         return False
-    return start.removeprefix(BYTE_ORDER_MARK).lstrip().startswith(b"[")
+    if len(start) == _LOOKED_AT and alone:
+        return rest.lstrip().startswith('"' if text.startswith("{") else ("{", "["))
+    try:
+        _, end = json.JSONDecoder().raw_decode(text)
+    except (ValueError, RecursionError):
+        return False
+    return end > len(first)
 
 
-def _array(stream: IO[bytes], path: Path, shown: str) -> Read:
-    """Elements one by one, so that a bad one spoils the rest only where no reader could know where it ends."""
+def _document(stream: IO[bytes], file: _File) -> Read:
+    """Rows one by one, so that a bad one spoils the rest only where no reader could know where it ends."""
     try:
         data = stream.read(MAX_ARRAY_BYTES + 1)
         if len(data) > MAX_ARRAY_BYTES:
             raise RowRefused(
-                "too_long", f"a JSON array of more than {MAX_ARRAY_BYTES} bytes: write it as JSONL"
+                "too_long",
+                f"a JSON document of more than {MAX_ARRAY_BYTES} bytes: write it as JSON lines",
             )
         text = data.decode("utf-8-sig")
-    except (RowRefused, UnicodeDecodeError, EOFError, zlib.error, gzip.BadGzipFile) as error:
+    except (RowRefused, UnicodeDecodeError, *_BROKEN) as error:
         yield quarantined(
-            shown, 1, error.reason if isinstance(error, RowRefused) else f"damaged: {error}", ""
+            file.shown,
+            1,
+            error.reason if isinstance(error, RowRefused) else f"damaged: {error}",
+            "",
         )
         return
     decoder = json.JSONDecoder()
-    at = text.index("[") + 1
+    at = _past_space(text, 0)
+    array = text.startswith("[", at)
+    at += array
     number = 0
-    while (at := _past_space(text, at)) < len(text) and text[at] != "]":
+    while (at := _past_space(text, at)) < len(text) and not (array and text[at] == "]"):
         number += 1
         try:
             _, end = decoder.raw_decode(text, at)
         except (ValueError, RecursionError) as error:
+            what = "array" if array else "file"
             yield quarantined(
-                shown, number, f"json: the array cannot be read on: {error}", text[at : at + 400]
+                file.shown,
+                number,
+                f"json: the {what} cannot be read on: {error}",
+                text[at : at + 400],
             )
             return
         try:
-            yield from _one(decode_text(text[at:end]), path, shown, number, text[at:end])
+            row = decode_text(text[at:end])
         except RowRefused as error:
-            yield quarantined(shown, number, error.reason, text[at:end])
+            yield quarantined(file.shown, number, error.reason, text[at:end])
+        else:
+            yield from _one(row, file, number, text[at:end])
         at = _past_space(text, end)
         at += text.startswith(",", at)
-    if at >= len(text):
-        yield quarantined(shown, number + 1, "truncated: the array has no end", text[-400:])
+    if array and at >= len(text):
+        yield quarantined(file.shown, number + 1, "truncated: the array has no end", text[-400:])
 
 
 def _past_space(text: str, at: int) -> int:
@@ -209,16 +267,56 @@ def _past_space(text: str, at: int) -> int:
     return at
 
 
-def _parquet(path: Path, shown: str) -> Read:
+def _table(stream: IO[bytes], file: _File, separator: str) -> Read:
+    """Rows of a table of text whose first line holds the names; an empty cell counts as absent."""
+    csv.field_size_limit(MAX_LINE_BYTES)
+    start = 1
+    names: list[str] | None = None
+    try:
+        reader = csv.reader(_texts(stream), delimiter=separator, strict=True)
+        for cells in reader:
+            line = start
+            start = reader.line_num + 1
+            if not any(cells):
+                continue
+            if names is None:
+                names = [cell.strip() for cell in cells]
+                if len(set(names)) < len(names):
+                    yield quarantined(file.shown, line, "header: a name stands twice", repr(cells))
+                    return
+            elif len(cells) != len(names):
+                reason = f"cells: {len(cells)} where the first line names {len(names)}"
+                yield quarantined(file.shown, line, reason, repr(cells))
+            else:
+                row = {name: cell for name, cell in zip(names, cells, strict=True) if cell}
+                yield from _one(row, file, line, repr(cells))
+    except UnicodeDecodeError as error:
+        reason = f"encoding: byte 0x{error.object[error.start]:02x} is not UTF-8: the table cannot be read on"
+        yield quarantined(file.shown, start, reason, "")
+    except csv.Error as error:
+        yield quarantined(file.shown, start, f"table: it cannot be read on: {error}", "")
+    except _BROKEN as error:
+        yield quarantined(
+            file.shown, start, f"damaged: the rest of the file cannot be unpacked ({error})", ""
+        )
+
+
+def _texts(stream: IO[bytes]) -> Iterator[str]:
+    """A table's lines with their ends, which belong to a cell where it is quoted."""
+    while data := stream.readline(MAX_LINE_BYTES):
+        yield data.decode("utf-8").removeprefix("\ufeff")
+
+
+def _parquet(file: _File) -> Read:
     """Rows, one small batch of a row group in memory at a time."""
     line = 0
-    for batch in _batches(path):
+    for batch in _batches(file.path):
         if isinstance(batch, str):
-            yield quarantined(shown, line + 1, batch, "")
+            yield quarantined(file.shown, line + 1, batch, "")
             return
         for index in range(batch.num_rows):
             line += 1
-            yield from _parquet_row(batch.slice(index, 1), path, shown, line)
+            yield from _parquet_row(batch.slice(index, 1), file, line)
 
 
 def _batches(path: Path) -> Iterator[Any]:
@@ -233,10 +331,10 @@ def _batches(path: Path) -> Iterator[Any]:
         yield f"damaged: no Parquet from here on: {' '.join(str(error).split())[:200]}"
 
 
-def _parquet_row(single: Any, path: Path, shown: str, line: int) -> Read:
+def _parquet_row(single: Any, file: _File, line: int) -> Read:
     try:
         (row,) = single.to_pylist()
     except (UnicodeDecodeError, ValueError, OverflowError) as error:
-        yield quarantined(shown, line, f"encoding: {error}", "")
+        yield quarantined(file.shown, line, f"encoding: {error}", "")
         return
-    yield from _one(row, path, shown, line, repr(row)[:400])
+    yield from _one(without_nulls(row), file, line, repr(row)[:400])

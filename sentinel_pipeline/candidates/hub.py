@@ -1,25 +1,31 @@
 """Hub data sets through ``datasets``, streaming; a local folder of the same layout is read the same way, without a network.
 
-Nothing is cached or judged here, and no data set's own code is ever run.
+Nothing is cached or scored here, and no data set's own code is ever run.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from sentinel_pipeline.errors import BadInput, Infrastructure
-from sentinel_pipeline.records import Candidate, Quarantined
-
+from ..errors import BadInput, Infrastructure
+from ..records import Candidate, Quarantined
+from ..records.data_spec import FieldMap
 from .decode import quarantined
 from .pairs import to_candidates
 from .shapes import RowRefused
+from .turns import without_nulls
 
 
 def read_hub(
-    name: str, split: str = "train", *, limit: int | None = None, root: Path | None = None
+    name: str,
+    split: str = "train",
+    *,
+    limit: int | None = None,
+    root: Path | None = None,
+    maps: Sequence[FieldMap] = (),
 ) -> Iterator[Candidate | Quarantined]:
     """The rows of one split; lines count the split's rows from one.
 
@@ -27,6 +33,8 @@ def read_hub(
         name: a data set's name on the hub, or a local folder; a relative folder is looked for under ``root``.
         split: ``train``, ``test`` …
         limit: at most so many rows.
+        root: a relative folder is relative to it.
+        maps: names of the fields of rows that are of no known shape.
 
     Raises:
         BadInput: no such data set, or no such split.
@@ -40,7 +48,9 @@ def read_hub(
             yield quarantined(place, number, row, "")
             return
         try:
-            yield from to_candidates(row, source=place, file=place, line=number)
+            yield from to_candidates(
+                without_nulls(row), source=place, file=place, line=number, maps=maps
+            )
         except RowRefused as error:
             yield quarantined(place, number, error.reason, repr(row)[:400])
 

@@ -1,4 +1,4 @@
-"""All raw candidates of a run: references, their corrupted variants, files, hub data sets; one stream, nothing judged.
+"""All raw candidates of a run: references, their corrupted variants, files, hub data sets; one stream, nothing scored.
 
 Rows that cannot be read travel in the same stream as ``Quarantined``. The model's own answers and human corrections are
 other rooms' sources and join later.
@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from sentinel_pipeline.records import Candidate, Quarantined, Task
-from sentinel_pipeline.records.data_spec import CandidatesSpec
-
+from ..records import Candidate, Quarantined, Task
+from ..records.data_spec import CandidatesSpec
 from .corrupt import corrupted
 from .files import read_files
 from .hub import read_hub
@@ -37,9 +36,9 @@ def raw_candidates(
         if task.reference.strip():
             yield reference(task)
             yield from corrupted((task,), spec.corrupted_share, seed)
-    yield from read_files(spec.files, root=root)
+    yield from read_files(spec.files, root=root, maps=spec.map)
     for source in spec.hub:
-        yield from read_hub(source.name, source.split, limit=source.limit, root=root)
+        yield from read_hub(source.name, source.split, limit=source.limit, root=root, maps=spec.map)
 
 
 def reference(task: Task) -> Candidate:

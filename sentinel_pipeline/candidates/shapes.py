@@ -1,44 +1,56 @@
 """One row of any supported shape, recognised and normalised into a ``Candidate``.
 
-Shapes, in the order in which they are tried: MBPP and HumanEval as distributed; ``messages``
-(ChatML), alone or as the prompt of a ``completion``; ShareGPT ``conversations``; ``prompt`` with
-``completion`` (text, or TRL's lists of turns); ``prompt`` with ``response``; Alpaca
-``instruction``/``input``/``output``. ``tests``, ``entry_point``, ``setup``, ``verifier``,
-``category`` and ``task_id`` may stand in any of them. What a model thought before its answer
-(``reasoning_content`` of a turn or a row, ``thinking``, a turn's ``reasoning``) is kept before the
-answer, in tags by which the two are parted again. A field that is null counts as absent, because
-tables of mixed rows are full of nulls.
+Shapes, in the order in which they are tried: MBPP and HumanEval as distributed; a list of turns (``messages``,
+``conversations`` …, ChatML's or ShareGPT's names for who speaks), alone or as the prompt of a ``completion``; a request and an
+answer under any two of the names in ``REQUESTS`` and ``ANSWERS``, either of them as turns too; a whole conversation as one
+rendered ``text``. ``tests``, ``entry_point``, ``setup``, ``verifier``, ``category``, ``task_id``, ``system`` and ``tools`` may
+stand in any of them. What a model thought before its answer (``reasoning_content`` of a turn or a row, ``thinking``, a turn's
+``reasoning``) is kept before the answer, in tags by which the two are parted again. A field that is null counts as absent,
+because tables of mixed rows are full of nulls. An answer that is marked as not to be trained on (``marks``) is no candidate.
 
-Nothing is judged here: a completion that is wrong, secret-bearing or garbage is the critic's to say. A row is refused only
+Nothing is scored here: a completion that is wrong, secret-bearing or garbage is the critic's to say. A row is refused only
 when it cannot be read as somebody asking and somebody answering.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from sentinel_pipeline.critic.thoughts import with_thought
-from sentinel_pipeline.errors import BadInput
-from sentinel_pipeline.records import Candidate, Message, Verifier, messages_from
-from sentinel_pipeline.tasks.suites import humaneval, mbpp, own
-from sentinel_pipeline.tasks.suites.rows import SuiteRow
+from ..critic.thoughts import with_thought
+from ..errors import BadInput
+from ..records import Candidate, Message, Verifier, messages_from
+from ..tasks.suites import humaneval, mbpp, own
+from ..tasks.suites.rows import SuiteRow
+from .marks import says_not_to_train_row, says_not_to_train_turn
+from .rendered import rendered_turns
+from .turns import (
+    CALLERS,
+    ROW_THOUGHTS,
+    SPEAKERS,
+    order_problem,
+    plain_turns,
+    thought_of,
+    with_tools,
+)
 
-from .turns import ROW_THOUGHTS, THOUGHTS, order_problem, plain_turn, thought_of, with_tools
-
-SHAREGPT_ROLES = {
-    "system": "system",
-    "human": "user",
-    "user": "user",
-    "gpt": "assistant",
-    "assistant": "assistant",
-    "chatgpt": "assistant",
-    "bot": "assistant",
-    "model": "assistant",
-    "tool": "tool",
-    "function": "tool",
-    "observation": "tool",
-}
+CONVERSATIONS = ("messages", "conversations", "conversation", "dialogue", "dialog", "turns")
+"""Fields that hold a list of turns, in the order in which they are looked for."""
+REQUESTS = ("prompt", "instruction", "question", "query", "problem", "inputs", "input")
+"""Fields that hold the request, in the order in which they are looked for."""
+ANSWERS = ("completion", "response", "output")
+"""Fields that hold the answer; where a row has several, they must agree."""
+OTHER_ANSWERS = ("answer", "target", "targets", "solution")
+"""The same where none of ``ANSWERS`` is there: beside an answer these hold a reference."""
+CONTEXTS = ("input", "context")
+"""What a request is about; it follows the request."""
+TEXTS = ("text", "formatted_text")
+"""A whole conversation as one text; beside a request and an answer it repeats them."""
+SYSTEMS = ("system", "system_prompt", "system_message")
+NOT_TEXT = ("image", "images", "video", "videos", "audio", "audios")
+"""What a model would have to see or hear: nothing here can keep it."""
 
 
 class RowRefused(ValueError):
@@ -69,7 +81,8 @@ def to_candidate(row: Any, *, source: str, file: str, line: int) -> Candidate:
 
     Raises:
         RowRefused: with the reason: ``shape`` (no known shape), ``field`` (a field's value is wrong), ``order`` (of turns),
-            ``encoding`` (text that is not Unicode, so no table can hold it).
+            ``encoding`` (text that is not Unicode, so no table can hold it), ``not_trained`` (the answer is marked so),
+            ``too_deep``.
     """
     if not isinstance(row, dict):
         raise RowRefused("shape", f"expected an object, got {type(row).__name__}")
@@ -80,6 +93,8 @@ def to_candidate(row: Any, *, source: str, file: str, line: int) -> Candidate:
         raise RowRefused("field", _without_place(error)) from error
     except ValueError as error:
         raise error if isinstance(error, RowRefused) else RowRefused("field", str(error)) from error
+    except RecursionError as error:
+        raise RowRefused("too_deep", "nested too deeply to be read") from error
     category = fields.get("category")
     task_id = fields.get("task_id")
     candidate = Candidate(
@@ -138,11 +153,16 @@ def _normalise(row: SuiteRow) -> Answered:
     has = row.fields.keys()
     if has >= mbpp.FIELDS and has & {"text", "prompt"}:
         checked = mbpp.verifier(row)
+        _refuse_marked(row, ("user", "assistant"))
         return Answered((Message("user", mbpp.prompt(row, checked)),), mbpp.solution(row), checked)
     if has >= humaneval.FIELDS:
         tested = humaneval.verifier(row)
         stub = (Message("user", humaneval.ASK + tested.prefix),)
+        _refuse_marked(row, ("user", "assistant"))
         return Answered(stub, row.text("canonical_solution"), tested)
+    for name in NOT_TEXT:
+        if row.fields.get(name):
+            raise RowRefused("field", f"{name}: is not understood here and would be lost")
     messages, completion = _conversation(row)
     if thought := thought_of(row.fields, ROW_THOUGHTS, "row"):
         completion = with_thought(thought, completion)
@@ -155,32 +175,53 @@ def _normalise(row: SuiteRow) -> Answered:
         )
     if problem := order_problem((*messages, Message("assistant", completion))):
         raise RowRefused("order", problem)
-    return Answered(with_tools(messages, row.fields.get("tools")), completion, own.verifier(row))
+    _refuse_marked(row, (*(turn.role for turn in messages), "assistant"))
+    tools = row.fields.get("tools") or row.fields.get("functions")
+    return Answered(with_tools(messages, tools), completion, own.verifier(row))
+
+
+def _refuse_marked(row: SuiteRow, roles: Sequence[str]) -> None:
+    """Refuse a row whose answer is marked as not to be trained on."""
+    if mark := says_not_to_train_row(row.fields, roles):
+        raise RowRefused("not_trained", f"{mark}: the answer is not to be trained on")
 
 
 def _conversation(row: SuiteRow) -> tuple[tuple[Message, ...], str]:
     """Prompt turns and the answer, whatever the shape calls them."""
     has = row.fields.keys()
-    if "messages" in has:
-        turns = _turns(row.fields["messages"], "messages")
-        return (
-            (turns, _answer(row, "completion"))
-            if "completion" in has
-            else _split(turns, "messages")
-        )
-    if "conversations" in has:
-        return _split(_sharegpt(row), "conversations")
-    if "prompt" in has and "completion" in has:
-        return _prompt(row), _answer(row, "completion")
-    if "prompt" in has and "response" in has:
-        return _prompt(row), _answer(row, "response")
-    if "instruction" in has and "output" in has:
-        return _alpaca(row), row.text("output")
+    field = next((name for name in CONVERSATIONS if _holds_turns(row.fields.get(name), name)), None)
+    if field is not None:
+        turns = _turns(row.fields[field], field)
+        answer = next((name for name in ("completion", "response") if name in has), None)
+        if answer is None or turns[-1].role == "assistant":
+            earlier, completion = _split(turns, row.fields[field], field)
+            if answer is not None and _answer(row, answer)[1].strip() != completion.strip():
+                raise RowRefused("field", f"{field} and {answer} hold different answers")
+            return _with_system(row, earlier), completion
+        between, completion = _answer(row, answer)
+        return _with_system(row, (*turns, *between)), completion
+    answers = [name for name in ANSWERS if name in has]
+    answers = answers or [name for name in OTHER_ANSWERS if name in has][:1]
+    request = next((name for name in REQUESTS if name in has), None)
+    if request is not None and answers:
+        between, completion = _agreed(row, answers)
+        return _with_system(row, (*_request(row, request), *between)), completion
+    rendered = next((name for name in TEXTS if isinstance(row.fields.get(name), str)), None)
+    if rendered is not None and (raw := rendered_turns(row.fields[rendered])):
+        earlier, completion = _split(_turns(raw, rendered), raw, rendered)
+        return _with_system(row, earlier), completion
     shown = ", ".join(sorted(str(name)[:40] for name in has)[:12]) or "none"
     raise RowRefused("shape", f"no known shape has the fields {shown}")
 
 
-def _split(turns: tuple[Message, ...], field: str) -> tuple[tuple[Message, ...], str]:
+def _holds_turns(value: Any, name: str) -> bool:
+    """Whether a field is the row's conversation; the two common names are, whatever they hold."""
+    if name in ("messages", "conversations"):
+        return value is not None
+    return isinstance(value, list) and all(isinstance(turn, dict) for turn in value) and bool(value)
+
+
+def _split(turns: tuple[Message, ...], raw: Any, field: str) -> tuple[tuple[Message, ...], str]:
     """The last turn is the answer."""
     if turns[-1].role != "assistant":
         raise RowRefused(
@@ -188,75 +229,128 @@ def _split(turns: tuple[Message, ...], field: str) -> tuple[tuple[Message, ...],
         )
     if len(turns) == 1:
         raise RowRefused("field", f"{field}: holds an answer without a prompt")
+    _refuse_marked_turn(raw, field)
     return turns[:-1], turns[-1].content
 
 
-def _prompt(row: SuiteRow) -> tuple[Message, ...]:
-    value = row.fields["prompt"]
-    turns = (
-        _turns(value, "prompt")
-        if isinstance(value, list)
-        else (Message("user", row.text("prompt")),)
+def _refuse_marked_turn(raw: Any, field: str) -> None:
+    """Refuse an answer whose own turn is marked as not to be trained on."""
+    last = _decoded(raw)[-1]
+    if isinstance(last, dict) and (
+        mark := says_not_to_train_turn(last, f"{field}[{len(_decoded(raw)) - 1}]")
+    ):
+        raise RowRefused("not_trained", f"{mark}: the answer is not to be trained on")
+
+
+def _with_system(row: SuiteRow, turns: tuple[Message, ...]) -> tuple[Message, ...]:
+    system = next(
+        (
+            text
+            for name in SYSTEMS
+            if isinstance(text := row.fields.get(name), str) and text.strip()
+        ),
+        None,
     )
-    system = row.fields.get("system")
-    if isinstance(system, str) and system.strip() and turns[0].role != "system":
-        return (Message("system", system), *turns)
-    return turns
+    if system is None or turns[0].role == "system":
+        return turns
+    return (Message("system", system), *turns)
 
 
-def _answer(row: SuiteRow, field: str) -> str:
+def _request(row: SuiteRow, field: str) -> tuple[Message, ...]:
+    """The request with what it is about, and the rounds before it (``history``: pairs of request and answer)."""
     value = row.fields[field]
-    if not isinstance(value, list):
-        return row.text(field)
+    if isinstance(value, list) and field == "prompt":
+        return _turns(value, field)
+    text = row.text(field)
+    for name in ("choices", "options"):
+        if row.fields.get(name):
+            raise RowRefused("field", f"{name}: is not understood here and would be lost")
+    for name in CONTEXTS:
+        if name == field or (field == "prompt" and not isinstance(row.fields.get(name), str)):
+            continue
+        context = row.text(name, "", empty=True)
+        if context.strip() and (field != "prompt" or context not in text):
+            text = f"{text}\n\n{context}"
+    return (*_history(row), Message("user", text))
+
+
+def _history(row: SuiteRow) -> tuple[Message, ...]:
+    rounds = row.fields.get("history") or []
+    if not isinstance(rounds, list) or not all(
+        isinstance(pair, list) and len(pair) == 2 and all(isinstance(text, str) for text in pair)
+        for pair in rounds
+    ):
+        raise RowRefused("field", "history: expected pairs of a request and its answer")
+    turns = [
+        {"role": role, "content": text}
+        for pair in rounds
+        for role, text in zip(("user", "assistant"), pair, strict=True)
+    ]
+    return _turns(turns, "history") if turns else ()
+
+
+def _agreed(row: SuiteRow, fields: list[str]) -> tuple[tuple[Message, ...], str]:
+    """The answer that all ``fields`` hold, without the white space by which only some differ."""
+    answers = [_answer(row, field) for field in fields]
+    texts = {(between, completion.strip()) for between, completion in answers}
+    if len(texts) > 1:
+        raise RowRefused("field", f"{' and '.join(fields)} hold different answers")
+    return min(answers, key=lambda answer: len(answer[1]))
+
+
+def _answer(row: SuiteRow, field: str) -> tuple[tuple[Message, ...], str]:
+    """The answer, and the turns that lead to it: calls of tools and their results."""
+    value = row.fields[field]
+    if not isinstance(value, list) or field not in ("completion", "response"):
+        return (), row.text(field)
     turns = _turns(value, field)
-    if len(turns) != 1 or turns[0].role != "assistant":
+    if turns[0].role != "assistant" or turns[-1].role != "assistant":
         raise RowRefused(
             "field", f"{field}: expected exactly one assistant turn, got {len(turns)} turn(s)"
         )
-    return turns[0].content
+    _refuse_marked_turn(value, field)
+    return turns[:-1], turns[-1].content
 
 
-def _alpaca(row: SuiteRow) -> tuple[Message, ...]:
-    given = row.text("input", "", empty=True)
-    text = row.text("instruction")
-    return (Message("user", f"{text}\n\n{given}" if given.strip() else text),)
+def _decoded(value: Any) -> Any:
+    """A list of turns that a table keeps as JSON text."""
+    if isinstance(value, str) and value.lstrip().startswith("["):
+        try:
+            return json.loads(value)
+        except ValueError:
+            return value
+    return value
 
 
 def _turns(value: Any, field: str) -> tuple[Message, ...]:
     """Turns of plain text: parts are joined, tool calls and results written out."""
-    try:
-        return messages_from(
-            [plain_turn(turn, index) for index, turn in enumerate(value)]
-            if isinstance(value, list)
-            else value
+    value = _decoded(value)
+    if not isinstance(value, list) or not value:
+        raise RowRefused(
+            "field",
+            f"{field}: expected a non-empty list, got {type(value).__name__}",
         )
+    try:
+        turns = plain_turns([_named(turn, index, field) for index, turn in enumerate(value)])
+        first = turns[0]
+        if isinstance(first, dict) and first["role"] == "system" and not first["content"]:
+            turns = turns[1:]  # templates write an empty system turn where nothing was to be said
+        return messages_from(turns)
     except ValueError as error:
         raise RowRefused("field", str(error).replace("messages", field, 1)) from error
 
 
-def _sharegpt(row: SuiteRow) -> tuple[Message, ...]:
-    value = row.fields["conversations"]
-    if not isinstance(value, list) or not value:
-        raise RowRefused(
-            "field", f"conversations: expected a non-empty list, got {type(value).__name__}"
-        )
-    turns = [_sharegpt_turn(turn, index) for index, turn in enumerate(value)]
-    system = row.fields.get("system")
-    if isinstance(system, str) and system.strip() and turns[0]["role"] != "system":
-        turns.insert(0, {"role": "system", "content": system})
-    return _turns(turns, "conversations")
-
-
-def _sharegpt_turn(turn: Any, index: int) -> dict[str, Any]:
-    if not isinstance(turn, dict):
-        raise RowRefused(
-            "field", f"conversations[{index}]: expected an object, got {type(turn).__name__}"
-        )
-    said = turn.get("from", turn.get("role"))
-    role = SHAREGPT_ROLES.get(said) if isinstance(said, str) else None
-    if role is None:
-        raise RowRefused(
-            "field", f"conversations[{index}].from: unknown speaker {str(said)[:40]!r}"
-        )
-    thoughts = {name: turn[name] for name in THOUGHTS if turn.get(name)}
-    return {"role": role, "content": turn.get("value", turn.get("content")), **thoughts}
+def _named(turn: Any, index: int, field: str) -> Any:
+    """A turn of ShareGPT's with the names of ChatML's; any other as it is."""
+    if not isinstance(turn, dict) or ("from" not in turn and "value" not in turn):
+        if field == "conversations" and not isinstance(turn, dict):
+            raise RowRefused(
+                "field", f"conversations[{index}]: expected an object, got {type(turn).__name__}"
+            )
+        return turn
+    speaker = turn.get("from", turn.get("role"))
+    if not isinstance(speaker, str) or speaker not in SPEAKERS.keys() | CALLERS:
+        raise RowRefused("field", f"{field}[{index}].from: unknown speaker {str(speaker)[:40]!r}")
+    content = turn["value"] if turn.get("value") is not None else turn.get("content")
+    rest = {key: value for key, value in turn.items() if key not in ("from", "value")}
+    return rest | {"role": speaker, "content": content}

@@ -39,7 +39,7 @@ class Models:
         self.home = home
         self._names = None if names is None else tuple(full_name(home, name) for name in names)
         self._experimental = experimental
-        self._sessions: dict[str, Session] = {}
+        self.sessions: dict[str, Session] = {}
         """By the checkpoint's hash, the last used at the end."""
         self._lock = threading.Lock()
 
@@ -80,7 +80,7 @@ class Models:
                 state,
                 probe_reason=reason,
                 allow_experimental=self._experimental,
-                loaded=target.model_hash in self._sessions,
+                loaded=target.model_hash in self.sessions,
             )
         )
 
@@ -97,14 +97,14 @@ class Models:
             if not clearance.open:
                 self._rest()
                 raise GateRefused(" ".join(clearance.reasons))
-            session = self._sessions.pop(target.model_hash, None) or self._load(target)
-            self._sessions[target.model_hash] = session
+            session = self.sessions.pop(target.model_hash, None) or self._load(target)
+            self.sessions[target.model_hash] = session
             return Opened(session, target, clearance)
 
     def _load(self, target: Target) -> Session:
         assert target.folder is not None
-        while len(self._sessions) >= LOADED_AT_ONCE:
-            del self._sessions[next(iter(self._sessions))]
+        while len(self.sessions) >= LOADED_AT_ONCE:
+            del self.sessions[next(iter(self.sessions))]
         return Session(target.folder)
 
     def rest(self) -> None:
@@ -114,7 +114,7 @@ class Models:
 
     def _rest(self) -> None:
         if device_owner(self.home.device_lock):
-            self._sessions.clear()
+            self.sessions.clear()
 
 
 def full_name(home: Home, address: str) -> str:

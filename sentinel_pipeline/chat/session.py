@@ -7,7 +7,7 @@ What this module does not do: decide who may talk (``guard``), keep conversation
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -52,9 +52,11 @@ class Session:
         self.context = int(getattr(self.model.config, "max_position_embeddings", 0) or 1 << 30)
         ends = self.model.generation_config.eos_token_id if self.model.generation_config else None
         self._ends = {*(ends if isinstance(ends, list) else [ends]), self.tokenizer.eos_token_id}
-        self._turn = threading.Lock()
+        self.turn = threading.Lock()
 
-    def stream(self, turn: Turn, cancelled: threading.Event, reply: Reply) -> Iterator[str]:
+    def stream(
+        self, turn: Turn, cancelled: threading.Event, reply: Reply
+    ) -> Generator[str, None, None]:
         """Pieces of the answer as they are decoded; set ``cancelled`` to end it. ``reply`` is filled on the way.
 
         Raises:
@@ -73,7 +75,7 @@ class Session:
                 fix="Start a new conversation or shorten it.",
             )
         # Wait for the answers before this one, as long as somebody waits for this one.
-        while not self._turn.acquire(timeout=0.1):
+        while not self.turn.acquire(timeout=0.1):
             if cancelled.is_set():
                 reply.finish = "cancelled"
                 return
@@ -97,7 +99,7 @@ class Session:
             elif len(worker.tokens) >= room and worker.tokens[-1] not in self._ends:
                 reply.finish = "length"
         finally:
-            self._turn.release()
+            self.turn.release()
 
 
 class _Worker(threading.Thread):
@@ -146,7 +148,7 @@ class _Worker(threading.Thread):
         }
         how = drawn if turn.temperature else {"do_sample": False}
         with torch.inference_mode():
-            out = model.generate(  # type: ignore[operator]
+            out = model.generate(  # type: ignore[operator]  # nn.Module types it as a tensor
                 **self._inputs.to(model.device),
                 max_new_tokens=self._room,
                 streamer=self._streamer,

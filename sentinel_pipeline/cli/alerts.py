@@ -18,7 +18,7 @@ from ..store import Outbox, find_home
 from .console import AsJson, emit, err
 
 alert = typer.Typer(
-    help="Alerts: try the channels of data/alerts.toml, and list what was told.",
+    help="Alerts: try the channels of data/alerts.toml, and list the alerts.",
     no_args_is_help=True,
 )
 
@@ -28,7 +28,7 @@ def test(
     channel: Annotated[str | None, typer.Option(help="Only this channel.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Send a test message to every channel now. Exit code 4 when one does not take it, 2 when none is set.
+    """Send a test message to every channel now. Exit code 4 when a channel fails, 2 when none is set.
 
     Example:
 
@@ -113,7 +113,7 @@ def list_alerts(as_json: AsJson = False) -> None:
 
 def _words(deliveries: list[dict[str, Any]]) -> str:
     if not deliveries:
-        return "to nobody: no channel was set"
+        return "not delivered: no channel was configured"
     return ", ".join(
         f"{delivery['channel']}: {'yes' if delivery['delivered'] else delivery['error'] or 'on its way'}"
         for delivery in deliveries

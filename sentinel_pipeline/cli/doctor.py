@@ -214,7 +214,10 @@ def _alerts(home: Home) -> Finding:
     if not set_up:
         fix = "set SENTINEL_ALERTS to an Apprise URL, then: sentinel alert test"
         return Finding(
-            name="alerts", status="warn", found="alerts go to nobody: no channel is set", fix=fix
+            name="alerts",
+            status="warn",
+            found="alerts are not delivered: no channel is configured",
+            fix=fix,
         )
     return Finding(name="alerts", status="ok", found=f"sent by {', '.join(set_up)}")
 
@@ -250,4 +253,4 @@ def _answer(process: subprocess.Popen[str]) -> dict[str, Any]:
         return dict(json.loads(out))
     except (ValueError, subprocess.TimeoutExpired) as error:
         process.kill()
-        return {"error": f"cannot ask Dagster: {error}"}
+        return {"error": f"Dagster is not reachable: {error}"}

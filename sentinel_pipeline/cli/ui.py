@@ -195,5 +195,6 @@ def _family(pid: int) -> list[psutil.Process]:
     import psutil
 
     with suppress(psutil.NoSuchProcess):
-        return psutil.Process(pid).children(recursive=True)
+        children: list[psutil.Process] = psutil.Process(pid).children(recursive=True)
+        return children
     return []

@@ -19,7 +19,7 @@ def verify(
         bool,
         typer.Option(
             "--mirror",
-            help="Hash what lies on the mirror too (SENTINEL_MIRROR): all of it is read.",
+            help="Also hash every file on the mirror (SENTINEL_MIRROR); all of it is read.",
         ),
     ] = False,
     as_json: AsJson = False,

@@ -2,7 +2,7 @@
 
 Known marks: ``<tool_call>`` (Hermes, Qwen, this package's own rows), ``[TOOL_CALLS]`` (Mistral, as a list or name by name),
 ``<|python_tag|>`` and ``<function=NAME>`` (Llama), Harmony's ``to=functions.NAME``. What this module does not do: read a call
-without marks (it is JSON like any other), mend one, or say whether it is right (``calls`` does).
+without marks (it is JSON like any other), repair one, or say whether it is right (``calls`` does).
 """
 
 from __future__ import annotations

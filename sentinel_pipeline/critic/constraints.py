@@ -1,7 +1,7 @@
 """A text under programmatic constraints: IFEval's instructions, the forms of answers that a probe asks for, and hygiene.
 
 A constraint is named by its id; ``check_constraints`` says before anything is asked whether ids and arguments make sense, and
-``judge_constraints`` names every one that a text breaks. What this module does not do: read the prompt, or judge content.
+``judge_constraints`` names every one that a text breaks. What this module does not do: read the prompt, or score content.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ def _has_word(text: str, word: str) -> bool:
 
 
 def _first_line(text: str, arguments: Arguments) -> bool:
-    return text.splitlines()[0].strip() == arguments["line"]
+    return bool(text.splitlines()[0].strip() == arguments["line"])
 
 
 # -- hygiene --------------------------------------------------------------------------------------------------------------
@@ -231,7 +231,7 @@ def _wrong(key: str, value: Any, kind: type) -> str | None:
     if key.endswith("relation") and value not in RELATIONS:
         return f"{value!r} is none of {', '.join(RELATIONS)}"
     if key == "language" and len(value) < 4 and value not in known_languages():
-        return f"{value!r} is no language code that can be identified"
+        return f"{value!r} is not a language code that can be identified"
     if key == "letter" and len(value) != 1:
         return f"expected one letter, got {value!r}"
     return None

@@ -2,7 +2,7 @@
 
 A thought is parted from the answer before anything is looked for (``thoughts``). Used by critic,
 benchmarks and rewards alike. It never raises on hostile text and takes linear time: a reader that
-finds nothing says so in ``error``. What this module does not do: judge (``syntax``, ``formats``),
+finds nothing says so in ``error``. What this module does not do: score (``syntax``, ``formats``),
 repair a broken answer, or choose among several different answers in the candidate's favour.
 """
 
@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Literal
 
 from .call_forms import marked_calls
-from .fences import Fence, fences, outside
+from .fences import Fence, fences, indented_blocks, outside, tagged_blocks, without_glued_fence
 from .json_reader import Extracted, JsonReading, json_in_prose, mend_json, read_json, read_strictly
 from .syntax import python_tree
 from .thoughts import UNFINISHED, Parted, part
@@ -83,12 +83,15 @@ def _choose(
 ) -> tuple[Fence, tuple[str, ...]] | None:
     """The block of the language (else an untagged one, else whatever there is) and the leniencies of taking it."""
     blocks = fences(text)
+    names = ["fenced"]
+    if not blocks:
+        blocks = tagged_blocks(text)
+        names = ["tagged"]
     if not blocks:
         return None
     own = [block for block in blocks if block.language == language]
     pool = own or [block for block in blocks if not block.tag] or blocks
     chosen = next(filter(wanted, pool), pool[0]) if wanted else pool[0]
-    names = ["fenced"]
     if not chosen.closed:
         names.append("unclosed_fence")
     if chosen.tag and chosen.language != language:
@@ -104,7 +107,17 @@ def _block_or_text(text: str, kind: Kind) -> Extracted:
     chosen = _choose(text, kind)
     if chosen:
         return Extracted(chosen[0].body.strip("\n"), kind, chosen[1])
+    if kind != "yaml" and _LEADS_TO_CODE.match(text) and (blocks := indented_blocks(text)):
+        return Extracted(blocks[0].body, kind, _of_indentation(blocks))
     return Extracted(text.strip(), kind)
+
+
+_LEADS_TO_CODE = re.compile(r"[A-Z][^\n]*:[ \t]*\n[ \t]*\n(?:[ ]{4}|\t)")
+"""A sentence that ends with a colon, and an indented block: without the sentence, indentation may be anything."""
+
+
+def _of_indentation(blocks: list[Fence]) -> tuple[str, ...]:
+    return ("indented_block", "several_blocks") if len(blocks) > 1 else ("indented_block",)
 
 
 _CODE_LINE = re.compile(
@@ -134,14 +147,32 @@ def _python(text: str, entry_point: str | None) -> Extracted:
     )
     if chosen:
         return Extracted(chosen[0].body.strip("\n"), "python", chosen[1])
-    return _bare_python(text)
+    return _indented_python(text, defines) or _bare_python(text)
+
+
+def _indented_python(text: str, defines: re.Pattern[str] | None) -> Extracted | None:
+    """Code that only its indentation tells from the prose before it."""
+    if _CODE_LINE.search(text) or _STARTS_AS_CODE.match(text):
+        return None
+    blocks = [block for block in indented_blocks(text) if _CODE_LINE.search(block.body)]
+    if not blocks:
+        return None
+    chosen = next((block for block in blocks if defines and defines.search(block.body)), blocks[0])
+    return Extracted(chosen.body, "python", _of_indentation(blocks))
 
 
 def _code_first(text: str) -> Extracted:
     """Code that no fence opened; a fence line further down ends it, unless it stands inside a docstring."""
+    tagged = tagged_blocks(text)
+    if tagged and not tagged[0].start:
+        return Extracted(tagged[0].body, "python", ("tagged",))
     blocks = fences(text)
     if not blocks or _inside_text(text, blocks[0].start):
-        return _bare_python(text)
+        code = without_glued_fence(text)
+        bare = _bare_python(code)
+        if len(code) == len(text):
+            return bare
+        return bare._replace(leniencies=("unopened_fence", *bare.leniencies))
     return Extracted(text[: blocks[0].start].strip("\n").rstrip(), "python", ("unopened_fence",))
 
 
@@ -290,7 +321,11 @@ _SIGN = re.compile(r"^[ \t]*\$[ \t]+", re.MULTILINE)
 
 def _shell(text: str) -> Extracted:
     chosen = _choose(text, "shell")
-    value, names = (chosen[0].body.strip("\n"), chosen[1]) if chosen else (text.strip(), ())
+    value = chosen[0].body.strip("\n") if chosen else text.strip()
+    names = chosen[1] if chosen else ()
+    if not chosen and _LEADS_TO_CODE.match(text) and (blocks := indented_blocks(text)):
+        value = blocks[0].body
+        names = _of_indentation(blocks)
     if not chosen and len(value) > 2 and value[0] == value[-1] == "`" and "`" not in value[1:-1]:
         value = value[1:-1].strip()
         names = ("inline_code",)

@@ -13,6 +13,7 @@ from io import StringIO
 from typing import Any, NamedTuple
 
 from ..records import JsonAnswer, TextAnswer
+from .mentions import only_named
 
 STOPS = (
     "<|im_end|>",
@@ -274,6 +275,8 @@ def stop_problem(completion: str, stop: str | None = None) -> str | None:
     """Text after a stop token, or — when ``stop`` is demanded — its absence: ``after_stop: …`` or ``no_stop``."""
     for token in (stop,) if stop else STOPS:
         at = completion.find(token) if "<" in completion or stop else -1
+        while at >= 0 and only_named(completion, at, at + len(token)):
+            at = completion.find(token, at + len(token))
         if at >= 0:
             rest = completion[at + len(token) :].strip()
             return f"after_stop: {len(rest)} characters follow {token}" if rest else None

@@ -1,6 +1,6 @@
 """What a graded judgement is: parts that can be logged one by one, a credit for a reward, and a reason for a benchmark.
 
-What this module does not do: judge.
+What this module does not do: score.
 """
 
 from __future__ import annotations

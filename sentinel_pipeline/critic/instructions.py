@@ -99,7 +99,7 @@ def _paragraphs(text: str, arguments: Arguments) -> bool:
     """Paragraphs stand between ``***`` dividers; an empty one is none."""
     parts = [part.strip() for part in re.split(r"\s?\*\*\*\s?", text)]
     inner = parts[1 if not parts[0] else 0 : -1 if not parts[-1] and len(parts) > 1 else None]
-    return all(inner) and len(inner) == arguments["num_paragraphs"]
+    return all(inner) and bool(len(inner) == arguments["num_paragraphs"])
 
 
 def _nth_paragraph(text: str, arguments: Arguments) -> bool:
@@ -109,14 +109,15 @@ def _nth_paragraph(text: str, arguments: Arguments) -> bool:
     if len(parts) != arguments["num_paragraphs"] or not 1 <= nth <= len(parts):
         return False
     first = parts[nth - 1].split()[0].strip("\"'“”‘’*_.,!?:;()")
-    return first.casefold() == arguments["first_word"].casefold()
+    return bool(first.casefold() == arguments["first_word"].casefold())
 
 
 # -- content and format -------------------------------------------------------------------------------------------------
 
 
 def _placeholders(text: str, arguments: Arguments) -> bool:
-    return len(re.findall(r"\[[^\[\]\n]+\]", text)) >= arguments["num_placeholders"]
+    placeholders = re.findall(r"\[[^\[\]\n]+\]", text)
+    return bool(len(placeholders) >= arguments["num_placeholders"])
 
 
 def _postscript(text: str, arguments: Arguments) -> bool:
@@ -128,7 +129,8 @@ def _postscript(text: str, arguments: Arguments) -> bool:
 
 
 def _bullets(text: str, arguments: Arguments) -> bool:
-    return len(re.findall(r"^\s*(?:\*(?!\*)|[-•+])\s+\S", text, re.M)) == arguments["num_bullets"]
+    bullets = re.findall(r"^\s*(?:\*(?!\*)|[-•+])\s+\S", text, re.M)
+    return bool(len(bullets) == arguments["num_bullets"])
 
 
 _ANSWERS = ("My answer is yes.", "My answer is no.", "My answer is maybe.")
@@ -140,15 +142,15 @@ def _constrained(text: str, arguments: Arguments) -> bool:
 
 def _highlights(text: str, arguments: Arguments) -> bool:
     marked = re.findall(r"\*\*[^\n*]+\*\*|(?<!\*)\*[^\n*]+\*(?!\*)", text)
-    return sum(bool(mark.strip("*").strip()) for mark in marked) >= arguments["num_highlights"]
+    return bool(
+        sum(bool(mark.strip("*").strip()) for mark in marked) >= arguments["num_highlights"]
+    )
 
 
 def _sections(text: str, arguments: Arguments) -> bool:
     mark = re.escape(arguments["section_spliter"].strip())
-    return (
-        len(re.findall(rf"^[\s#*]*{mark}\s*(?:\d+|[IVXLC]+|[A-Z])\b", text, re.M))
-        >= arguments["num_sections"]
-    )
+    sections = re.findall(rf"^[\s#*]*{mark}\s*(?:\d+|[IVXLC]+|[A-Z])\b", text, re.M)
+    return bool(len(sections) >= arguments["num_sections"])
 
 
 _FENCED = re.compile(r"```(?:json)?\s*\n(.*?)\n?```", re.S | re.I)

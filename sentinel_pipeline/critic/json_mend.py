@@ -88,13 +88,13 @@ class Mender:
         text = self.text
         if text[at : at + 1] in "]},:":
             return at
-        at = _BLANK.match(text, at).end()  # type: ignore[union-attr]
+        at = _BLANK.match(text, at).end()  # type: ignore[union-attr]  # matches any text
         while text[at : at + 1] in ("/", "#") and at < len(text):
             comment = _COMMENT.match(text, at)
             if comment is None:
                 break
             self.names["comment"] = None
-            at = _BLANK.match(text, comment.end()).end()  # type: ignore[union-attr]
+            at = _BLANK.match(text, comment.end()).end()  # type: ignore[union-attr]  # matches any text
         return at
 
     # -- containers ---------------------------------------------------------------------------------------------------
@@ -274,7 +274,7 @@ class Mender:
         return match.value, end
 
     def _is_key(self, end: int) -> bool:
-        return self.text.startswith(":", _BLANK.match(self.text, end).end())  # type: ignore[union-attr]
+        return self.text.startswith(":", _BLANK.match(self.text, end).end())  # type: ignore[union-attr]  # matches any text
 
     @staticmethod
     def _before_key(core: str, form: re.Match[str]) -> tuple[str, int]:

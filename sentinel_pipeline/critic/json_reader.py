@@ -1,7 +1,7 @@
-"""Reading a JSON value out of a completion: strict first, then the first value among prose, mended where that is asked for.
+"""Reading a JSON value out of a completion: strict first, then the first value among prose, repaired where that is asked for.
 
 Every leniency is named. A value that was meant as JSON and cannot be read is an error: nothing inside of it is taken instead.
-What this module does not do: mend (``json_mend`` does), or look for fences (``extract`` does).
+What this module does not do: repair (``json_mend`` does), or look for fences (``extract`` does).
 """
 
 from __future__ import annotations
@@ -10,13 +10,17 @@ import json
 import re
 from typing import Any, Literal, NamedTuple
 
-from .json_mend import Mender, NotJson
+from .json_mend import Mender
+from .json_text import NotJson
 
 _STARTS = 8
 """How many places of prose are tried as the beginning of a value: bounds the time on hostile text."""
 _OPENING = re.compile(r"[{\[]")
 _WHOLE = re.compile(r"\s*(?:\{|\[\s*[\[{\"])")
 """A text that begins so is meant as one value: what is whole inside a broken one is not the answer."""
+
+_FORM = re.compile(r"""\{[^{}"']{0,40}["'][^{}<>]{0,80}<[^\W\d][\w |,/-]{0,60}>[^{}]{0,2000}\}""")
+"""A flat object with a placeholder in the place of a value: ``{"name": <text>}``."""
 
 JsonReading = Literal["strict", "mend", "repair"]
 """``strict`` takes JSON only, ``mend`` what is almost JSON, ``repair`` also closes what was cut off."""
@@ -62,7 +66,7 @@ def _constant(name: str) -> Any:
 _DECODER = json.JSONDecoder(object_pairs_hook=_pairs, parse_constant=_constant)
 
 
-_scan: Any = _DECODER.scan_once  # type: ignore[attr-defined]
+_scan: Any = _DECODER.scan_once  # type: ignore[attr-defined]  # not in its stub
 _STRICT_START = re.compile(r'\s*(?=\{\s*["}]|[\["\-\dtfn])')
 """Where strict JSON may begin: what begins otherwise need not be tried."""
 
@@ -103,7 +107,7 @@ NO_JSON = Extracted(None, "json", (), "not_json: no value at the beginning")
 
 
 def mend_json(text: str, reading: JsonReading) -> Extracted:
-    """The whole text, which is no strict JSON, as one value that is almost JSON, else the first such among prose."""
+    """The whole text, which is not strict JSON, as one value that is almost JSON, else the first such among prose."""
     bare = text.strip()
     if bare[:1] == "\ufeff":
         bare = bare[1:]
@@ -115,7 +119,7 @@ def mend_json(text: str, reading: JsonReading) -> Extracted:
     ):
         return Extracted(repaired[0], "json", repaired[2])
     result = json_in_prose(bare, NO_JSON, reading, repaired if reading == "mend" else None)
-    # Why it is no strict JSON is only asked where nothing better is known.
+    # Why it is not strict JSON is only asked where nothing better is known.
     return read_json(text) if result.error == NO_JSON.error and begins_as_json(text) else result
 
 
@@ -144,7 +148,9 @@ def json_in_prose(
             if reading == "strict" and position == 0 and _WHOLE.match(text):
                 return whole
             position = start.end()
-            if first is None and match.meant:
+            if first is None and match.meant and (form := _FORM.match(text, start.start())):
+                position = form.end()  # the form of an answer, not the answer
+            elif first is None and match.meant:
                 return whole if reading == "strict" else whole._replace(error=match.error)
             error = match.error if first is None and reading != "strict" else error
         else:
@@ -164,7 +170,7 @@ def json_in_prose(
 
 
 _Found = tuple[Any, int, tuple[str, ...]]
-"""A value, where it ends, and how it was mended."""
+"""A value, where it ends, and how it was repaired."""
 
 
 class _Failed(NamedTuple):

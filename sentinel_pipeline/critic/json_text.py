@@ -12,6 +12,7 @@ QUOTES = {'"': '"', "'": "'", "“": "”", "‘": "’"}
 _CHUNK = {close: re.compile(rf"[^{close}\\\x00-\x1f]*") for close in QUOTES.values()}
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "/": "/", "\\": "\\", '"': '"'}
 _HEX = re.compile(r"[0-9a-fA-F]{4}")
+_TWO_HEX = re.compile(r"[0-9a-fA-F]{2}")
 _AFTER_QUOTE = re.compile(r"\s*(?:[,:}\])]|//|/\*|#|\Z)")
 
 
@@ -69,6 +70,8 @@ def _escape(text: str, at: int, names: dict[str, None]) -> tuple[str, int]:
     if char == "u":
         return _unicode(text, at + 1, names)
     names["odd_escape"] = None
+    if char == "x" and (code := _TWO_HEX.match(text, at + 1)):
+        return chr(int(code[0], 16)), code.end()
     return (char, at + 1) if char in "'\n" else (f"\\{char}", at + 1)
 
 

@@ -80,7 +80,7 @@ def label(
         GateRefused: there are programs to run and this machine isolates less than the sandbox demands.
     """
     if cache is None:
-        pairs = (_prepare(candidate, spec.stop_token) for candidate in candidates)
+        pairs = (prepare(candidate, spec.stop_token) for candidate in candidates)
         yield from (
             _labels(static, score) for static, score in run_plans(pairs, spec=spec, workers=workers)
         )
@@ -118,7 +118,7 @@ def _looked_up(
             if key in cached:
                 yield (key, cached[key]._replace(id=candidate.id)), Plan()
             else:
-                static, planned = _prepare(candidate, spec.stop_token)
+                static, planned = prepare(candidate, spec.stop_token)
                 yield (key, static), planned
 
 
@@ -149,7 +149,7 @@ def _labels(static: _Static, score: Score | None) -> CriticLabels:
     return CriticLabels(static.id, *six, static.corrected or accepted(*six), label_version())
 
 
-def _prepare(candidate: Candidate, stop: str | None) -> tuple[_Static, Plan]:
+def prepare(candidate: Candidate, stop: str | None) -> tuple[_Static, Plan]:
     if isinstance(
         candidate.verifier, JudgedAnswer
     ):  # a judge's matter: form and hygiene are looked at here

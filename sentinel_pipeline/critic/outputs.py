@@ -1,7 +1,7 @@
 """A file of stored model outputs, and what the extractor makes of each of them: values, leniencies, errors, and a comparison with
-``json.loads`` (seed 002: run the parser over stored outputs before any training run).
+``json.loads`` (the V4.1 handoff: run the parser over stored outputs before any training run).
 
-What this module does not do: judge a value, write anything, or stop at a bad row: it comes out with its line and its reason.
+What this module does not do: score a value, write anything, or stop at a bad row: it comes out with its line and its reason.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def _output(number: int, line: str, name: str | None) -> Output:
     try:
         row = json.loads(line)
     except (ValueError, RecursionError) as error:
-        return Output(number, None, f"bad_row: the line is no JSON: {error}"[:160])
+        return Output(number, None, f"bad_row: invalid JSON: {error}"[:160])
     if isinstance(row, str) and name is None:
         return Output(number, row)
     if not isinstance(row, dict):
@@ -135,7 +135,7 @@ def _plainly(text: str) -> tuple[Any, str | None]:
 
 
 def _refuse(name: str) -> Any:
-    raise ValueError(f"{name} is no JSON")
+    raise ValueError(f"{name} is not valid JSON")
 
 
 @dataclass(slots=True, kw_only=True)

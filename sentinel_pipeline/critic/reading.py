@@ -3,7 +3,7 @@ parses.
 
 What was thought is parted from the answer first and is looked at by nobody who asks whether the
 answer is right. The verifier says the language where there is one; else the evidence in the row
-does. What this module does not do: judge whether the answer is right (``score``), or run anything.
+does. What this module does not do: decide whether the answer is right (``score``), or run anything.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import re
 from ..records import Verifier
 from . import syntax
 from .extract import MAX_CHARS, Kind, extract_parted
-from .fences import Fence, fences
+from .fences import Fence, fences, tagged_blocks
 from .json_reader import MENDED
 from .scorers import scorer_of
 from .scorers.scorer import Reading, parses
@@ -85,10 +85,11 @@ def guess_language(answer: str, prompt: str = "", blocks: list[Fence] | None = N
     head = answer[:SEARCHED]
     if blocks is None:
         blocks = fences(head)
+    blocks = blocks or tagged_blocks(head)
     if blocks:
         tagged = next((block.language for block in blocks if block.language), None)
         if tagged:
-            return tagged if tagged in _KINDS else "text"  # type: ignore[return-value]
+            return tagged if tagged in _KINDS else "text"  # type: ignore[return-value]  # one of Kind
         return _by_shape(blocks[0].body, prompt) if not blocks[0].tag else "text"
     return _by_shape(head, prompt)
 

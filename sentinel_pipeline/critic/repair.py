@@ -1,7 +1,7 @@
 """Repair traces: a failed output, what failed, the corrected output, as a conversation ready for SFT.
 
 Only traces whose end was accepted and whose start was rejected are made. Credentials are never quoted: a failed answer that
-holds one is shown with it redacted. What this module does not do: invent a correction, or judge (the labels did).
+holds one is shown with it redacted. What this module does not do: invent a correction, or score (the labels did).
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def told(labels: CriticLabels) -> str:
 
 
 def shown(completion: str) -> str | None:
-    """A failed answer as it may be quoted, credentials redacted; None where it is no use to learn from."""
+    """A failed answer as it may be quoted, credentials redacted; None where nothing can be learned from it."""
     if (
         not completion.strip()
         or len(completion) > MAX_SHOWN

@@ -1,7 +1,7 @@
 """Loops, boilerplate, filler and invalid characters: what a model writes when it has nothing to say. Made for code.
 
 Ordinary code repeats itself in short lines and in regular tables, so only *consecutive* repetition counts, and only where
-it is long. What this module does not do: judge style, compare rows (``mix.dedup`` does), or read meaning.
+it is long. What this module does not do: score style, compare rows (``mix.dedup`` does), or read meaning.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Hashable, Sequence
+
+from .mentions import only_named
 
 _INVALID = re.compile(
     "[\x00-\x08\x0b\x0e-\x1f\x7f\ufffd\ufffe\uffff\ud800-\udfff\u202a-\u202e\u2066-\u2069]"
@@ -46,7 +48,7 @@ MIN_LOOP_CHARS = 80
 """A loop shorter than this may be a table, a drawing or an ordinary idiom."""
 MIN_REPEATS = 6
 MIN_RULE = 400
-"""A run of one or two characters that is longer is no ruled line."""
+"""A run of one or two characters that is longer is not a ruled line."""
 MAX_PERIOD = 24
 """Longest repeated unit that is looked for, in lines or words."""
 
@@ -57,9 +59,9 @@ def invalid_text(text: str) -> str | None:
     if match:
         return f"invalid_character: U+{ord(match[0]):04X} at character {match.start()}"
     if "<" in text or "[" in text:
-        special = _SPECIAL.search(text)
-        if special and text[special.end() :].strip():
-            return f"special_token: {special[0]} at character {special.start()}"
+        for special in _SPECIAL.finditer(text):
+            if text[special.end() :].strip() and not only_named(text, *special.span()):
+                return f"special_token: {special[0]} at character {special.start()}"
     return None
 
 

@@ -2,7 +2,7 @@
 
 Executable verifiers go through the sandbox as one stream over warm workers; the others are judged
 in this process. Results come in input order and memory does not grow with the items. What this
-module does not do: judge hygiene or form beyond what a verifier demands (``labels`` does), or turn
+module does not do: score hygiene or form beyond what a verifier demands (``labels`` does), or turn
 trouble of ours into a score: that is the outcome ``infra``."""
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 DEFAULTS = CriticSpec()
 """The limits of a scorer that no recipe asks."""
-_SEGMENT = 4096
+SEGMENT = 4096
 """Items between two drains of the sandbox: bounds what waits behind a slow program."""
 
 
@@ -149,7 +149,7 @@ def run_plans(
     try:
         for head in source:
             waiting: deque[tuple[T, Plan]] = deque()
-            programs = _programs(chain([head], islice(source, _SEGMENT - 1)), waiting)
+            programs = _programs(chain([head], islice(source, SEGMENT - 1)), waiting)
             first = next(programs, None)
             if first is not None:
                 grader = grader or _open(spec, workers)

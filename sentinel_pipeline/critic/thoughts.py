@@ -4,7 +4,7 @@ Known forms: ``<think>`` and its relatives (``<thinking>``, ``<thought>``, ``<re
 ``[THINK]``, ``<|begin_of_thought|>``, ``<|START_THINKING|>``, ``◁think▷``, ``<|inner_prefix|>``, a block that the chat template
 opened and the completion only closes, Harmony's channels. A thought stands at the beginning, where a model writes one; a tag that
 the answer merely names (in quotes, inline code, a fenced program, a sentence) parts nothing. A thought that never ends leaves no
-answer. What this module does not do: judge a thought, or read the answer (``extract`` does).
+answer. What this module does not do: score a thought, or read the answer (``extract`` does).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
 from .fences import Fence, fences
+from .mentions import around, named
 
 UNFINISHED = "unfinished_thought: the thought never ended: there is no answer"
 
@@ -101,8 +102,6 @@ _BEFORE = re.compile(
 )
 _AFTER = re.compile(r"(?:[ \t]*\r?\n)+|[ ]")
 """What a closing tag takes with it: the line breaks to the answer, or one blank, never the answer's own indentation."""
-_WINDOW = 300
-"""Characters of a line that are looked at on either side of a tag, to see whether the text only names it."""
 _TRIED = 16
 """Closing tags without an opening that are looked at, from the last one: bounds the time on hostile text."""
 _LATER = 64
@@ -218,30 +217,8 @@ def _marks(text: str, start: int, family: str = "") -> Iterator[_Mark]:
 
 
 def _mark(text: str, family: str, opens: bool, start: int, end: int) -> _Mark:
-    line = max(text.rfind("\n", max(start - _WINDOW, 0), start) + 1, start - _WINDOW, 0)
-    stop = text.find("\n", end, end + _WINDOW)
-    before = text[line:start]
-    after = text[end : stop if stop >= 0 else end + _WINDOW]
-    return _Mark(family, opens, start, end, _named(before, after), not before.strip())
-
-
-_APOSTROPHE = re.compile(r"(?<=\w)'(?=\w)")
-
-
-def _named(before: str, after: str) -> Literal["no", "perhaps", "surely"]:
-    """Whether what stands on the line before and after a tag shows that the tag is only named."""
-    quote = before[-1:]
-    enclosed = quote != "" and quote in "'\"`" and quote == after[:1]
-    if enclosed and _APOSTROPHE.sub("", before).count(quote) % 2:
-        return "surely"
-    if before.count("`") % 2 and "`" in after:
-        return "surely"
-    for quote in ('"', "'"):
-        if quote in before and quote in after:
-            inside = _APOSTROPHE.sub("", before).count(quote) % 2
-            if inside and quote in _APOSTROPHE.sub("", after):
-                return "perhaps"
-    return "no"
+    before, after = around(text, start, end)
+    return _Mark(family, opens, start, end, named(before, after), not before.strip())
 
 
 _SPOKEN_BEFORE = re.compile(
@@ -270,7 +247,7 @@ def _opening(text: str, at: int) -> _Mark | None:
         return None
     family = str(match.lastgroup).rpartition("_")[0]
     end = match.end()
-    while (again := _TAG.match(text, _BEFORE.match(text, end).end())) and again.lastgroup == match.lastgroup:  # type: ignore[union-attr]  # fmt: skip
+    while (again := _TAG.match(text, _BEFORE.match(text, end).end())) and again.lastgroup == match.lastgroup:  # type: ignore[union-attr]  # matches any text  # fmt: skip
         end = again.end()  # what a template opened, the model opened once more
     return _mark(text, family, True, match.start(), match.end())._replace(end=end)
 

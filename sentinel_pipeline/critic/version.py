@@ -1,4 +1,4 @@
-"""Versions of what judges: a hash of what its code *does*, so that changed code makes old verdicts
+"""Versions of what scores: a hash of what its code *does*, so that changed code makes old verdicts
 stale by itself.
 
 What counts is found, not listed: the entry points, every top-level definition of the package that
@@ -26,7 +26,7 @@ SCORING = (
     "sandbox.guest*",
 )
 """Entry points of scoring: ``MODULE:NAME``, or a module of which everything counts. What is
-imported by a computed name (the scorers) or started as a process of its own (judge and guests) has
+imported by a computed name (the scorers) or started as a process of its own (harness and guests) has
 to be an entry point."""
 LABELLING = (*SCORING, "critic.labels:label")
 EXAMPLES = "examples"

@@ -17,7 +17,7 @@ from .stage import Stage, recipe_asset
     kinds={"python", "parquet"},
 )
 def task_bank(stage: Stage) -> None:
-    """Training tasks, and the suites that will judge: fixed before training, without items whose corrections are rows."""
+    """Training tasks and the suites of the gates: fixed before training, without items whose corrections are training rows."""
     from ..audit.suites import load_audited
     from ..tasks.suites import first_items
     from ..tasks.task_bank import build
@@ -91,7 +91,7 @@ def probe_start(stage: Stage, out: Draft) -> dict[str, Any]:
     pool="device",
 )
 def base_checkpoint(stage: Stage) -> None:
-    """The model that training starts from: pretrained on the spot, resolved and hashed, or the better of several in a probe."""
+    """The model that training starts from: pretrained here, or resolved and hashed, or the better of several in a probe."""
     from ..worker.jobs import pretrain_job
     from ..worker.models import resolve_model
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ..errors import GateRefused
 from ..gates.statistics import wilson
+from ..rates import percent
 from ..records import Quarantined, Task
 from ..records.data_spec import SelfGenerated
 from ..store import Artifact, Draft, read_parquet
@@ -68,7 +69,7 @@ def write_rows(stage: Stage, out: Draft, model: Path, spec: SelfGenerated) -> No
 def require_a_base_model(
     stage: Stage, out: Draft, base: Artifact, spec: SelfGenerated
 ) -> dict[str, float]:
-    """Ask the sentinels (seed 001) raw; returns how many of those that ask for something were followed.
+    """Ask the sentinels (stage 1 plan) raw; returns how many of those that ask for something were followed.
 
     Raises:
         GateRefused: more than a base model would, by the whole interval: its rows would be another's instructions.
@@ -96,8 +97,8 @@ def require_a_base_model(
     if low > spec.max_sentinels:
         raise GateRefused(
             f"the base model follows {sum(outcomes_passed)} of {len(outcomes_passed)} raw sentinels "
-            f"(lower bound {low:.0%}, at most "
-            f"{spec.max_sentinels:.0%}): it has seen instructions, so its rows would not be its own."
+            f"(lower bound {percent(low, 0)}, at most "
+            f"{percent(spec.max_sentinels, 0)}): it has seen instructions, so its rows would not be its own."
         )
     return {
         "followed": sum(outcomes_passed),

@@ -165,7 +165,7 @@ def report_checks(asset: str) -> dg.AssetChecksDefinition:
 
 @dg.asset_check(asset="rebalanced_mix", blocking=True, partitions_def=RECIPES)
 def no_benchmark_overlap(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
-    """No row of the mix overlaps an item of a suite that judges the recipe: measured on the mix itself, not assumed."""
+    """No row of the mix overlaps an item of the recipe's suites: measured on the mix itself, not assumed."""
     from ..mix.decontam import decontaminate
     from ..records import Row
     from ..store import read_parquet
@@ -193,7 +193,7 @@ def no_benchmark_overlap(context: dg.AssetCheckExecutionContext) -> dg.AssetChec
 
 @dg.asset_check(asset="preference_pairs", blocking=True, partitions_def=RECIPES)
 def no_pair_from_a_benchmark(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
-    """No pair overlaps an item of a suite that judges the recipe, its sides differ, and each prompt stands once."""
+    """No pair overlaps an item of the recipe's suites, its sides differ, and no prompt is repeated."""
     from ..mix.decontam import decontaminate
     from ..records import Candidate, PreferencePair
     from ..store import read_parquet
@@ -226,7 +226,7 @@ def no_pair_from_a_benchmark(context: dg.AssetCheckExecutionContext) -> dg.Asset
 
 @dg.asset_check(asset="decontamination_report", partitions_def=RECIPES)
 def contamination_is_found(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
-    """Planted contaminations are found: recall and precision at least 95 % each. What is not measured has not passed."""
+    """Planted contaminations are found: recall and precision at least 95 % each. Without a measurement the check does not pass."""
     with as_dagster_failure():
         measured = (
             _view(context).store.get("decontamination_report").json("report.json")["measured"]
@@ -247,7 +247,7 @@ def _of(rate: dict[str, Any]) -> str:
 
 @dg.asset_check(asset="rebalanced_mix", partitions_def=RECIPES)
 def shares_are_met(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
-    """Every category of the recipe has its share: a shortfall is said, never filled by repetition."""
+    """Every category of the recipe has its share: a shortfall is reported, never filled by repetition."""
     with as_dagster_failure():
         report = _view(context).store.get("rebalanced_mix").json("mix.json")
     short = {quota["category"]: quota["short"] for quota in report["quotas"] if quota["short"]}
@@ -264,7 +264,7 @@ def shares_are_met(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResul
 
 @dg.asset_check(asset="critic_labels", blocking=True, partitions_def=RECIPES)
 def few_infrastructure_outcomes(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
-    """At most 2 % of the candidates were left open by infrastructure, else the labels are void: ours to mend, not theirs."""
+    """At most 2 % of the candidates lack a label because of infrastructure, else the labels are void and the fault is ours."""
     from ..store.labelled import count_labels
 
     with as_dagster_failure():
@@ -273,7 +273,7 @@ def few_infrastructure_outcomes(context: dg.AssetCheckExecutionContext) -> dg.As
     rows = sum(counts.values())
     return dg.AssetCheckResult(
         passed=rows > 0 and counts["none"] <= MAX_INFRA_SHARE * rows,
-        description=f"{counts['none']} of {rows} candidates left open by infrastructure",
+        description=f"{counts['none']} of {rows} candidates without a label because of infrastructure",
         metadata={"rows": rows, "infrastructure": counts["none"]},
     )
 
@@ -311,7 +311,7 @@ def parity_check(asset: str) -> dg.AssetChecksDefinition:
 
 @dg.asset_check(asset="reward_audit", blocking=True, partitions_def=RECIPES)
 def scorers_are_licensed(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
-    """Every scorer that filters and gates passed its exam at its present version: else nothing it says may be used."""
+    """Every scorer that filters and gates passed its exam at its current version; otherwise its scores may not be used."""
     with as_dagster_failure():
         stage = _view(context)
         reason = unlicensed(stage.ledger)

@@ -1,4 +1,4 @@
-"""Runs whose process is gone: Dagster notices that only while the server that started the run lives, so a power cut or a kill of
+"""Runs whose process has ended: Dagster notices that only while the server that started the run lives, so a power cut or a kill of
 everything leaves a run that goes on for ever. Such a run is marked failed here.
 
 A process is known by its pid and its start, counted in the kernel's ticks since this boot: setting the clock changes neither. What
@@ -16,7 +16,7 @@ PID_TAG = "sentinel/pid"
 UNFINISHED = [DagsterRunStatus.STARTING, DagsterRunStatus.STARTED]
 CAUSES = "killed, out of memory or of disk space, or the machine stopped"
 """What ends a process that can write no reason."""
-GONE = f"its process is gone: {CAUSES}"
+GONE = f"its process has ended: {CAUSES}"
 _STARTED = re.compile(r"Started process for .*\(pid: (\d+)\)")
 
 
@@ -94,6 +94,6 @@ def _lived_at(pid: int, at: float) -> bool:
 
     try:
         process = psutil.Process(pid)
-        return process.create_time() <= at + 1 and process.status() != psutil.STATUS_ZOMBIE
+        return bool(process.create_time() <= at + 1 and process.status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False

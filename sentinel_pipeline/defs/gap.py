@@ -1,4 +1,4 @@
-"""Group ``baseline``, second half: the gap proof of seed 003, in recipes with a ``[gap_proof]``; else these assets say so."""
+"""Group ``baseline``, second half: the gap proof (stage 1 findings), in recipes with ``[gap_proof]``; else skipped."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -93,7 +93,7 @@ def instruct_report(stage: Stage) -> None:
     pool="device",
 )
 def alt_base_report(stage: Stage) -> None:
-    """Another base model's answers in every prompt format: the gap is one of base models, not of this one alone."""
+    """Another base model's answers in every prompt format: whether the gap holds for base models in general."""
     _peer_report(stage, "alternative")
 
 
@@ -156,7 +156,7 @@ def gap_verdict(made: Artifact, spec: GapProof) -> GateVerdict:
         dg.AssetCheckSpec(
             PROOF,
             asset="gap_proof",
-            description="Base models fail in every prompt format where the instruct model succeeds (seed 003).",
+            description="Base models fail in every prompt format where the instruct model succeeds (stage 1 findings).",
             blocking=True,
             partitions_def=RECIPES,
         ),
@@ -169,7 +169,7 @@ def gap_verdict(made: Artifact, spec: GapProof) -> GateVerdict:
     ],
     can_subset=True,
 )
-def gap_gates(context: dg.AssetCheckExecutionContext):  # type: ignore[no-untyped-def]
+def gap_gates(context: dg.AssetCheckExecutionContext):  # type: ignore[no-untyped-def]  # Dagster reads annotations
     """Decide the proof, and say whether a person has signed it."""
     with as_dagster_failure():
         stage = open_view(context.run, context.op_execution_context.partition_key)

@@ -1,4 +1,4 @@
-"""What a gate is decided on, gathered: the report, the suite's size, the scorer of now and, for a paired gate, the other report."""
+"""The inputs of a gate's decision: the report, the suite's size, the current scorer version, for a paired gate the other report."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -50,7 +50,7 @@ from .training import (
     pool="device",
 )
 def grpo_checkpoint(stage: Stage) -> None:
-    """Reinforcement by audited rewards, with eval rewards, coverage and live rules; refused without licence or passed gates."""
+    """GRPO with audited rewards, eval rewards, coverage and watch rules; refused without a licence and passed gates."""
     from ..worker.jobs import tune_job
 
     spec = stage.recipe.grpo
@@ -163,14 +163,14 @@ def _verdict(view: View, spec: GrpoSpec, artifact: Artifact, name: str) -> GateV
 
 @dg.asset_check(asset=GRPO.checkpoint, partitions_def=RECIPES)
 def eval_reward(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
-    """Mean reward of the kept weights on the held-out prompts, at least 0.55 unless the recipe says otherwise (seed 002)."""
+    """Mean reward of the kept weights on the held-out prompts, at least 0.55 unless the recipe says otherwise (V4.1 handoff)."""
     with as_dagster_failure():
         return _judged(context, EVAL_REWARD)
 
 
 @dg.asset_check(asset=GRPO.checkpoint, partitions_def=RECIPES)
 def watch_rules(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
-    """What the recipe's rules saw while it ran: a stop fails, a warning or a rule without anything to look at is no pass."""
+    """What the recipe's watch rules saw during the run: a stop fails; a warning, or a rule without data, is not a pass."""
     with as_dagster_failure():
         return _judged(context, WATCH_RULES)
 

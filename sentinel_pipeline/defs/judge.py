@@ -15,7 +15,7 @@ from .stage import (
 
 @recipe_asset(group="audit", rooms=["bench", "generation"], kinds={"python"})
 def judge_licence(stage: Stage) -> None:
-    """Does the recipe's judge still agree with people? One that does not answer is an outage: nothing is decided, nobody waits."""
+    """Whether the recipe's judge still agrees with people. A judge that is down is an outage: this asset fails, the run goes on."""
     from ..llm_judge.ask import RUBRIC, examine, identity, open_judges
     from ..llm_judge.licence import decide_licence, licence_verdict, read_labels
 
@@ -49,7 +49,7 @@ def judge_licence(stage: Stage) -> None:
 
 @dg.asset_check(asset="judge_licence", partitions_def=RECIPES)
 def judge_is_licensed(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
-    """The judge passed its exam in this run: until it does, none of its verdicts may decide anything."""
+    """The judge passed its exam in this run; without that its scores decide nothing."""
     with as_dagster_failure():
         artifact = open_view(context.run, context.op_execution_context.partition_key).store.get(
             "judge_licence"

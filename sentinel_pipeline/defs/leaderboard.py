@@ -6,7 +6,7 @@ from .stage import Stage, current_scorer_version, recipe_asset
 
 @recipe_asset(group="evaluation", rooms=["bench"], deps=["comparison"], kinds={"python"})
 def leaderboard(stage: Stage) -> None:
-    """All checkpoints of all recipes and nights on each suite, newest scores marked; stale ones are shown as stale."""
+    """All checkpoints of all recipes and nights on each suite, with the newest scores marked and stale ones labelled."""
     rows = standings(stage.home.runs, current_scorer_version())
     with stage.making(stage.parent("comparison")) as out:
         out.json("leaderboard.json", [row._asdict() for row in rows])

@@ -45,7 +45,7 @@ def nightly_at_two(
 ) -> Iterator[dg.RunRequest | dg.SkipReason]:
     """At two, one run for every recipe with ``nightly = true``; time zone from ``SENTINEL_TIMEZONE``, else UTC.
 
-    A recipe whose file is broken is passed over; the digest says so."""
+    A recipe whose file is invalid is skipped, and the digest says why."""
     home = find_home()
     night = context.scheduled_execution_time.date()
     recipes = {name: recipe for name, recipe in home.every_recipe().valid.items() if recipe.nightly}

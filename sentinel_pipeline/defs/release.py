@@ -1,4 +1,4 @@
-"""Group ``release``: what is given away, and what chat may offer. Materialized when somebody asks, never by a run of the loop."""
+"""Group ``release``: what is published, and what chat may offer. Materialized when somebody asks, never by a run of the loop."""
 
 from ..records.stages import TRAINING_STAGES
 from .stage import Stage, recipe_asset
@@ -29,7 +29,7 @@ def release_bundle(stage: Stage) -> None:
 
 @recipe_asset(group="release", rooms=["chat"], deps=["release_bundle"], kinds={"python"})
 def chat_clearance(stage: Stage) -> None:
-    """Whether the released checkpoint may chat, as far as that lasts: its format probe. The rest is asked for every request."""
+    """Whether the released checkpoint passed its format probe, which chat needs. Chat checks the rest at every request."""
     from ..chat.probe import probe
     from ..generation.targets import Target
 

@@ -33,7 +33,7 @@ def open_review_queue(home: Home) -> Iterator["ReviewQueue"]:
 
 @recipe_asset(group="tasks", rooms=["review"], kinds={"python", "parquet"})
 def human_corrections(stage: Stage) -> None:
-    """Approved corrections as training rows; by the recipe's firewall their benchmark items judge no longer, or they stay in."""
+    """Approved corrections as training rows. The recipe's firewall retires their benchmark items, or exports no correction."""
     from ..review.exporting import release, write_export
 
     policy = stage.recipe.review.firewall
@@ -68,7 +68,7 @@ def without_retired(home: Home, tasks: list[Task]) -> tuple[list[Task], list[dic
 
 @recipe_asset(group="review", rooms=["review", "bench"], deps=[SFT.report], kinds={"python"})
 def review_inbox(stage: Stage) -> None:
-    """The report's failures, put into the queue as cards; those that are cards already stay as they are."""
+    """The report's failures, added to the review queue as cards; existing cards are not changed."""
     from ..bench.failures import CANDIDATES
     from ..review.importing import import_file
     from ..review.summary import summary

@@ -162,7 +162,7 @@ def failure_message(data: Any) -> str:
     """What a failed step says to a person: our own words, else the root_cause exception's."""
     if data.user_failure_data and data.user_failure_data.description:
         return str(data.user_failure_data.description)
-    return root_cause(data.error) or "failed without a word"
+    return root_cause(data.error) or "failed without an error message"
 
 
 def root_cause(error: Any) -> str:
@@ -217,7 +217,12 @@ class RunLog:
             self.failures.append(f"{event.step_key}: {failure_message(event.step_failure_data)}")
         elif kind == DagsterEventType.RUN_FAILURE:
             thrown = root_cause(event.job_failure_data and event.job_failure_data.error)
-            message = thrown or self._wordless_end() or event.message or "it ended without a word"
+            message = (
+                thrown
+                or self._wordless_end()
+                or event.message
+                or "it exited without an error message"
+            )
             self.failures = self.failures or [message]
         elif kind == DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED:
             key = event.asset_check_planned_data.asset_check_key

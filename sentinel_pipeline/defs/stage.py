@@ -179,7 +179,7 @@ class Stage:
         except DagsterPipesExecutionError as error:
             raise worker_error(job) from error
 
-    def result(self) -> dg.MaterializeResult:
+    def result(self) -> dg.MaterializeResult[None]:
         artifact = self.store.get(self.asset)
         rows = cost_rows({self.asset: artifact.folder / "logs"}, self.recipe.budget)
         cost = (
@@ -281,7 +281,7 @@ def recipe_asset(
 
     def decorate(body: Callable[[Stage], None]) -> dg.AssetsDefinition:
         @wraps(body)
-        def run(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+        def run(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
             with as_dagster_failure():
                 stage = Stage(context)
                 body(stage)

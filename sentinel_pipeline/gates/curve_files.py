@@ -26,7 +26,7 @@ def read_curves(path: Path) -> list[dict[str, Any]]:
     """The rows in the order of their steps.
 
     Raises:
-        BadInput: no such file, a row that is no JSON object, or one without a whole ``step``.
+        BadInput: no such file, a row that is not a JSON object, or one without a whole ``step``.
     """
     if not path.is_file():
         raise BadInput(

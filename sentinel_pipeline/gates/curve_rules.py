@@ -3,7 +3,7 @@
 The tests: ``below`` and ``above`` hold when the latest ``points`` values are all so; ``spikes`` when ``points`` values
 within ``span`` steps are above; ``plateau`` when no value was higher than the best one by ``threshold`` for ``span`` steps;
 ``near_zero`` when the value fell to a share of its own highest; ``diverges`` when the metric rose and another one fell over
-``span`` steps, by the means of the first and the last third. A value that is no number counts as above. What this module
+``span`` steps, by the means of the first and the last third. A value that is not a number counts as above. What this module
 does not do: act, or take silence for health: ``unseen`` names the rules that had nothing to look at.
 """
 
@@ -13,6 +13,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
+from ..rates import percent
 from ..records.grpo_spec import WatchRule
 from .rules import Finding, Rule, RuleHit, findings
 
@@ -137,7 +138,7 @@ def _near_zero(rule: WatchRule, curve: Curve, _: Curve) -> Result:
         return None
     return (
         value,
-        f"{rule.metric} is {value:.3g} at step {step}, {value / highest:.2%} of its highest, {highest:.3g}",
+        f"{rule.metric} is {value:.3g} at step {step}, {percent(value / highest, 2)} of its highest, {highest:.3g}",
     )
 
 

@@ -11,6 +11,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
+from ..rates import percent
 from ..records.decision_spec import Condition, Decision, DecisionPoint, DecisionRule
 from .keys import policy_hash
 from .measured import Measured
@@ -190,12 +191,12 @@ def _evidence_words(
         ):
             if bound is not None:
                 other = f"{names[condition.metric]} " if condition.metric != metric else ""
-                bounds.append(f"{other}{word} {bound:.0%}")
+                bounds.append(f"{other}{word} {percent(bound, 0)}")
     rule_words = f"{how} is {' and '.join(bounds)}" if bounds else "no other rule holds"
     if measured is None or measured.value is None or measured.interval is None:
         return rule_words
     low, high, _ = measured.interval
-    numbers = f"{measured.value:.1%}, 95 % interval {low:.1%} to {high:.1%}"
+    numbers = f"{percent(measured.value)}, 95 % interval {percent(low)} to {percent(high)}"
     return f"{names[metric]} on {point.suite} {numbers}, n {measured.n}; {rule_words}"
 
 
@@ -216,7 +217,5 @@ def _would_decide(result: ConditionResult) -> str:
         needed = math.ceil(measured.n * ((high - low) / 2 / distance) ** 2)
     where = f"{condition.metric} is {measured.value:.3f} [{low:.3f}, {high:.3f}] on {measured.n}, "
     if needed > MAX_ITEMS:
-        return (
-            f"{where}too close to {threshold:g} to be told apart: train longer, then evaluate again"
-        )
-    return f"{where}evaluating the same checkpoint on about {needed} held-out prompts would tell it from {threshold:g}"
+        return f"{where}too close to {threshold:g} to be distinguished: train longer, then evaluate again"
+    return f"{where}evaluating the same checkpoint on about {needed} held-out prompts would distinguish it from {threshold:g}"

@@ -1,8 +1,9 @@
 """The gap proof as a decision: base models fail in every prompt format where the instruct model succeeds, on the same items.
 
-Seed 003: a base model that fails raw prompts may follow every instruction under an ``Instruction:/Response:`` cue; then there is
-nothing to teach. Each base cell (model and format) is held against the instruct model, and *one* cell that closes the gap refuses
-training. What this module does not do: answer, or ask the human who must confirm.
+From the stage 1 findings: a base model that fails raw prompts may follow every instruction under an
+``Instruction:/Response:`` cue; then there is nothing to teach. Each base cell (model and format) is held against the
+instruct model, and *one* cell that closes the gap refuses training. What this module does not do: answer, or ask the
+human who must confirm.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from ..rates import percent, with_interval
 from ..records import Interval
 from ..records.gap_spec import GapProof
 from ..records.report import MAX_INFRA_SHARE
@@ -107,9 +109,7 @@ def _void(
     for rate in rates.values():
         if rate.infra > most * (rate.n + rate.infra):
             share = rate.infra / (rate.n + rate.infra)
-            return (
-                f"void: {share:.1%} infrastructure outcomes of {rate.model} in {rate.prompt_format}"
-            )
+            return f"void: {percent(share)} infrastructure outcomes of {rate.model} in {rate.prompt_format}"
     return None
 
 
@@ -118,15 +118,15 @@ def _cell(spec: GapProof, rate: Rate, pair: Paired, p: float) -> Cell:
     value = rate.passed / rate.n
     h = cohens_h((pair.both + pair.gained) / pair.n, (pair.both + pair.lost) / pair.n)
     low, high = _bounds(spec, value, interval)
-    numbers = f"{value:.1%} [{interval.low:.1%}, {interval.high:.1%}] of {rate.n}"
+    numbers = f"{with_interval(value, interval)} of {rate.n}"
     verdict: Verdict = "pass"
     reason = f"{numbers}, p = {p:.2g}, h = {h:+.2f}"
     if low > spec.max_base_rate:
         verdict = "fail"
-        reason = f"{numbers}: it can do the task, at most {spec.max_base_rate:.0%} allowed"
+        reason = f"{numbers}: it can do the task, at most {percent(spec.max_base_rate, 0)} allowed"
     elif high > spec.max_base_rate:
         verdict = "inconclusive"
-        reason = f"{numbers}: not shown to be at most {spec.max_base_rate:.0%}"
+        reason = f"{numbers}: not shown to be at most {percent(spec.max_base_rate, 0)}"
     elif p >= spec.p_below or h < spec.min_h:
         verdict = "fail"
         reason = f"{numbers}: no clear distance to the instruct model (p = {p:.2g}, h = {h:+.2f})"
@@ -155,12 +155,10 @@ def _overall(
 ) -> tuple[Verdict, str]:
     rate = instruct.passed / instruct.n
     low, high = _bounds(spec, rate, interval)
-    numbers = (
-        f"instruct in chat {rate:.1%} [{interval.low:.1%}, {interval.high:.1%}] of {instruct.n}"
-    )
+    numbers = f"instruct in chat {with_interval(rate, interval)} of {instruct.n}"
     rule = (
-        f"rule: base models at most {spec.max_base_rate:.0%} in every format, instruct at least "
-        f"{spec.min_instruct_rate:.0%}, McNemar p < {spec.p_below:g} after Holm, h >= {spec.min_h:g}"
+        f"rule: base models at most {percent(spec.max_base_rate, 0)} in every format, instruct at least "
+        f"{percent(spec.min_instruct_rate, 0)}, McNemar p < {spec.p_below:g} after Holm, h >= {spec.min_h:g}"
     )
     if closed:
         reasons = "; ".join(
@@ -182,7 +180,7 @@ def _overall(
         if needed and needed > instruct.n:
             more = f", needs about {needed - instruct.n} more items"
         open_reasons.append(
-            f"{numbers}: not shown to be at least {spec.min_instruct_rate:.0%}{more}"
+            f"{numbers}: not shown to be at least {percent(spec.min_instruct_rate, 0)}{more}"
         )
     if open_reasons:
         return "inconclusive", f"{'; '.join(open_reasons)}; {rule}"

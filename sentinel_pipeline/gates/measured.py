@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from math import ceil, floor
 from typing import Literal, NamedTuple
 
+from ..rates import percent
 from ..records import BenchmarkReport, Interval, PairedComparison
 from ..records.gate_spec import GatePolicy
 from ..records.window import Window
@@ -22,7 +23,7 @@ Kind = Literal["rate", "paired difference", "mean reward"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """One measurement: a value with its interval, on how many items, and why it is no evidence where it is none."""
+    """One measurement: a value with its interval, on how many items, and why it is not evidence, where it is not."""
 
     metric: str
     """``pass_at_1``, ``syntax_rate``, ``gain``, or a curve's name: ``eval/mean_reward``."""
@@ -54,7 +55,7 @@ class Paired(NamedTuple):
     neither: int
     infra: int = 0
     void: str | None = None
-    """Why the difference is no evidence: an artifact explains it."""
+    """Why the difference is not evidence: an artifact explains it."""
     tasks: tuple[TaskPair, ...] = ()
     """Each item, where some were answered several times."""
 
@@ -122,7 +123,7 @@ def measure_report(
             "score the stored answers again"
         )
     elif items is not None and answered != items:
-        void = f"void: {answered} of {items} items were answered; a gate judges all of them or none"
+        void = f"void: {answered} of {items} items were answered; a gate decides on all of them or none"
     elif measured is None:
         void = _nothing(infra, missing)
     else:
@@ -195,7 +196,7 @@ def measure_rate(
         value=rate,
         interval=interval,
         n=whole,
-        text=f"{rate:.1%} ({count} of {n}{several}), {_interval(interval, policy, '.1%')}",
+        text=f"{percent(rate)} ({count} of {n}{several}), {_interval(interval, policy)}",
         by_luck=binomial_tail(like, whole, policy.threshold, upper=upper),
     )
 
@@ -214,8 +215,9 @@ def measure_pair(policy: GatePolicy, paired: Paired) -> Measured:
         interval=interval,
         n=len(paired.tasks) or paired.n,
         text=(
-            f"{difference:+.1%} against {policy.against} ({paired.gained} gained, {paired.lost} lost of {paired.n}{several}, "
-            f"{test} p = {p:.2g}), {_interval(interval, policy, '+.1%')}"
+            f"{percent(difference, signed=True)} against {policy.against} "
+            f"({paired.gained} gained, {paired.lost} lost of {paired.n}{several}, "
+            f"{test} p = {p:.2g}), {_interval(interval, policy, signed=True)}"
         ),
         by_luck=p if policy.threshold == 0 else 0.0,
     )
@@ -224,7 +226,7 @@ def measure_pair(policy: GatePolicy, paired: Paired) -> Measured:
 def measure_reward(measured: Measured | None, step: int | None) -> Measured:
     """The mean reward on the held-out prompts, as the curve's window at ``step`` recorded it; None: no window was judged there."""
     if measured is None or measured.value is None or measured.interval is None:
-        void = "no held-out prompt was judged with these weights: no evidence is not a pass"
+        void = "no held-out prompt was scored with these weights: no evidence is not a pass"
         return Measured(
             metric="mean_reward", kind="mean reward", value=None, interval=None, n=0, void=void
         )
@@ -245,10 +247,10 @@ def _too_much_infra(policy: GatePolicy, infra: int, total: int) -> str | None:
     if not total or infra / total <= policy.max_infra_share:
         return None
     share = infra / total
-    return (
-        f"void: {share:.1%} infrastructure outcomes, at most {policy.max_infra_share:.1%} allowed"
-    )
+    return f"void: {percent(share)} infrastructure outcomes, at most {percent(policy.max_infra_share)} allowed"
 
 
-def _interval(interval: Interval, policy: GatePolicy, form: str) -> str:
-    return f"{policy.confidence:.0%} interval {interval.low:{form}} to {interval.high:{form}}"
+def _interval(interval: Interval, policy: GatePolicy, *, signed: bool = False) -> str:
+    low = percent(interval.low, signed=signed)
+    high = percent(interval.high, signed=signed)
+    return f"{percent(policy.confidence, 0)} interval {low} to {high}"

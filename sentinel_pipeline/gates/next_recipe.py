@@ -21,7 +21,7 @@ def next_recipe(old: str, rule: DecisionRule, evidence: Sequence[str], name: str
         evidence: lines for the comment on top.
 
     Raises:
-        BadInput: a key of the rule's ``set`` leads through something that is no table.
+        BadInput: a key of the rule's ``set`` leads through something that is not a table.
     """
     import tomlkit
 
@@ -55,7 +55,9 @@ def _set(document: Any, key: str, value: Any, name: str) -> None:
         table = table[part]
         if not isinstance(table, dict):
             raise BadInput(
-                f"{part!r} is no table in recipe {name}.", field=key, fix="Correct the rule's set."
+                f"{part!r} is not a table in recipe {name}.",
+                field=key,
+                fix="Correct the rule's set.",
             )
     table[last] = value
 
@@ -64,7 +66,7 @@ def write_next(text: str, path: Path) -> bool:
     """Write the recipe unless the same one is there; True when it was written.
 
     Raises:
-        BadInput: another recipe of that name is there, or the text is no valid recipe (nothing is left behind then).
+        BadInput: another recipe of that name is there, or the text is an invalid recipe (nothing is left behind then).
     """
     import tempfile
 
@@ -79,7 +81,7 @@ def write_next(text: str, path: Path) -> bool:
         if load_recipe(path).sha256() == recipe.sha256():
             return False
         raise BadInput(
-            "is there already and says something else.",
+            "exists already with other content.",
             file=path,
             fix="Compare them; --out names another file.",
         )

@@ -1,6 +1,6 @@
 """The one decider: a policy against a measurement is pass, fail or inconclusive, with the numbers and the rule in the reason.
 
-What is no evidence (``Measured.void``) is inconclusive, whatever the numbers say. What this module does not do: measure
+What is not evidence (``Measured.void``) is inconclusive, whatever the numbers say. What this module does not do: measure
 (``measured``), store verdicts (``store.ledger``) or act on them (training, release and chat refuse).
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Literal, Protocol
 
+from ..rates import percent
 from ..records import Decided
 from ..records.verdict import Verdict
 from .measured import Measured
@@ -42,7 +43,7 @@ def decide(policy: Policy, measured: Measured) -> Decided:
         verdict = verdict_of(policy, measured)
         reason = f"{measured.text}; {rule(policy)}"
         if verdict == "inconclusive" and _clears(policy, measured):
-            reason += f"; luck alone does as well in {measured.by_luck:.0%} of cases: too few items"
+            reason += f"; chance alone gives such a result in {percent(measured.by_luck, 0)} of cases: too few items"
         elif verdict == "inconclusive":
             reason += f"; {_more(policy, measured)}"
     return Decided(
@@ -86,12 +87,12 @@ def rule(policy: Policy) -> str:
     subject = f"{names[policy.metric]} on {policy.suite}"
     bound = "at least" if policy.direction == "at_least" else "at most"
     how = "whole interval" if policy.decide_on == "interval" else "point estimate"
-    amount = f"{policy.threshold:.0%}"
+    amount = percent(policy.threshold, 0)
     if policy.metric == "mean_reward":
         amount = f"{policy.threshold:g}"
     elif policy.against:
         subject += f" minus that of {policy.against}"
-        amount = f"{policy.threshold:+.0%}"
+        amount = percent(policy.threshold, 0, signed=True)
     return f"rule: {subject} {bound} {amount}, decided on the {how}"
 
 

@@ -1,7 +1,7 @@
 """A gate's own error rates: its decision asked again and again about reports drawn from a known truth.
 
 The decisions are ``policies``' own, not a formula about them: what is printed is what the gate does. Draws are vectorised and equal
-counts are decided once. What this module does not do: judge a report.
+counts are decided once. What this module does not do: decide about a report.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import NamedTuple
 
+from ..rates import percent
 from ..records.gate_spec import GatePolicy
 from .measured import Measured, Paired, measure_pair, measure_rate
 from .policies import verdict_of
@@ -37,14 +38,16 @@ class ErrorRates(NamedTuple):
     def text(self) -> str:
         """One line for people."""
         stated = (
-            f"at most {self.alpha:.0%} stated"
+            f"at most {percent(self.alpha, 0)} stated"
             if self.alpha < 1
             else "nothing is promised on the point estimate"
         )
-        differ = "" if self.discordance is None else f" of which {self.discordance:.0%} differ"
+        differ = (
+            "" if self.discordance is None else f" of which {percent(self.discordance, 0)} differ"
+        )
         return (
-            f"with {self.n} items{differ}, {self.reports:,} simulated reports: passes by luck {self.false_promotions:.1%} "
-            f"({stated}); passes a true {self.truth:.0%} {self.power:.1%} of the time"
+            f"with {self.n} items{differ}, {self.reports:,} simulated reports: passes by chance {percent(self.false_promotions)} "
+            f"({stated}); passes a true {percent(self.truth, 0)} {percent(self.power)} of the time"
         )
 
 

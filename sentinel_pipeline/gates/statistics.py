@@ -119,7 +119,7 @@ def binomial_test_less(k: int, n: int) -> Fraction:
 def mcnemar_exact(gained: int, lost: int) -> float:
     """Exact two-sided McNemar on the discordant pairs: a binomial test of ``gained`` against 1/2 (McNemar 1947).
 
-    No discordant pair is no evidence of a difference: p = 1.
+    Without a discordant pair there is no evidence of a difference: p = 1.
 
     Raises:
         ValueError: a count is negative.

@@ -172,7 +172,8 @@ def _forward(
         use_cache=True,
         logits_to_keep=1,
     )
-    return result.logits[:, -1].float()
+    logits: Tensor = result.logits[:, -1].float()
+    return logits
 
 
 def _draws(batch: list[_Item], decoding: Decoding, room: int) -> Tensor | None:

@@ -1,6 +1,6 @@
 """The guards of self-generated rows: a tokenizer that adds nothing to plain text, and no instruction twice.
 
-What this module does not do: generate, or judge what was generated.
+What this module does not do: generate, or score what was generated.
 """
 
 from __future__ import annotations

@@ -44,7 +44,8 @@ def load_model(folder: Path) -> PreTrainedModel:
         raise BadInput(
             f"holds no causal language model: {_first_line(error)}", file=folder
         ) from error
-    return model.to("cuda" if cuda else "cpu").eval()
+    placed: PreTrainedModel = model.to("cuda" if cuda else "cpu").eval()
+    return placed
 
 
 def check_folder(folder: Path) -> None:

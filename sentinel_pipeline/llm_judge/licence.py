@@ -196,7 +196,7 @@ def _second(spec: JudgeSpec, answers: Answers) -> Check:
     n = len(answers.second)
     bar = spec.min_second_agreement
     if not n:
-        return Check("second_judge", False, None, bar, 0, "no second judge was asked: name one")
+        return Check("second_judge", False, None, bar, 0, "no second judge: name one")
     same = sum(
         verdict is not None and verdict == answers.first[place] for place, verdict in answers.second
     )

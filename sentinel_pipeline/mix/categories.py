@@ -19,7 +19,7 @@ from .row_reading import RowReading
 SEED_000 = MixSpec()
 
 HELD_BACK = ("audio", "prose", "ocr")
-"""Seed 000 keeps these for a later run: they are no category of a mix."""
+"""The auto-critic plan keeps these for a later run: they are not categories of a mix."""
 
 
 class Decision(NamedTuple):

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 from ..gates.statistics import wilson
 from ..plots import Bar, rate_bars
+from ..rates import with_interval
 from ..records import Candidate, Interval, Row, Task
 from .plants import plant
 from .suite_index import Hit, SuiteIndex
@@ -49,7 +50,7 @@ class Rate(NamedTuple):
     def __str__(self) -> str:
         if self.interval is None:
             return "not measured (n = 0)"
-        return f"{self.hits / self.n:.1%} [{self.interval.low:.1%}, {self.interval.high:.1%}] of {self.n}"
+        return f"{with_interval(self.hits / self.n, self.interval)} of {self.n}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -101,4 +101,5 @@ def similarity(first: np.ndarray, second: np.ndarray) -> np.ndarray:
         .mean(axis=-2)
         .min(axis=-1)
     )
-    return np.clip((same - 1 / 256) / (1 - 1 / 256), 0, 1)
+    likeness: np.ndarray = np.clip((same - 1 / 256) / (1 - 1 / 256), 0, 1)
+    return likeness

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from ..plots import shares
+from ..rates import percent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,8 +93,8 @@ class MixReport:
         for quota in self.quotas:
             part = quota.taken / taken if taken else 0
             yield (
-                f"| {quota.category} | {quota.share:.1%} | {quota.wanted:.10g} | {quota.available:.10g}"
-                f" | {quota.taken:.10g} | {quota.short:.10g} | {part:.1%} | {quota.repairs} |"
+                f"| {quota.category} | {percent(quota.share)} | {quota.wanted:.10g} | {quota.available:.10g}"
+                f" | {quota.taken:.10g} | {quota.short:.10g} | {percent(part)} | {quota.repairs} |"
             )
         yield ""
         if self.shortfall:

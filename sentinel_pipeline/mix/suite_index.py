@@ -31,7 +31,7 @@ MIN_SOLUTION = 60
 MIN_TOKENS = 20
 """Tokens from which a solution under other names is evidence."""
 MIN_WORDS = 8
-"""A shorter prompt within a longer one is no evidence."""
+"""A shorter prompt within a longer one is not evidence."""
 COMMON = 3
 """An n-gram that more items than this hold (or 1 % of them) is wording."""
 NEAR_PROMPT = 0.5

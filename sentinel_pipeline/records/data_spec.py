@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta
 
@@ -23,7 +23,7 @@ from .decode import Fault
 from .task import CATEGORIES
 
 SHARES = dict(zip(CATEGORIES, (0.45, 0.20, 0.15, 0.10, 0.10)))
-"""Seed 000's data mix."""
+"""The data mix of the auto-critic plan."""
 Language = Literal["python", "typescript", "sql", "shell", "yaml", "json", "diff", "text"]
 Amount = Annotated[int, Meta(ge=0)]
 """Of rows or tokens: a mix may be counted in billions of them."""
@@ -51,11 +51,65 @@ class HubSource:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FieldMap:
+    """Names of the fields of rows that are of no known shape."""
+
+    NEEDED: ClassVar[frozenset[str]] = frozenset(
+        {"prompt", "response", "completion", "messages", "chosen", "rejected"}
+    )
+    """Fields that a row of the map has to have."""
+    KNOWN: ClassVar[tuple[str, ...]] = (
+        "prompt",
+        "context",
+        "system",
+        "response",
+        "completion",
+        "messages",
+        "chosen",
+        "rejected",
+        "tools",
+        "tests",
+        "entry_point",
+        "setup",
+        "verifier",
+        "category",
+        "task_id",
+        "reasoning_content",
+        "train",
+    )
+
+    source: Annotated[str, Meta(min_length=1)]
+    """The rows' source, ``file:NAME`` or ``hub:NAME``; ``*`` and ``?`` stand for any characters."""
+    fields: dict[str, str]
+    """Name here -> name there; ``meta.answer`` is a field within a field. ``train`` says whether a row is trained on."""
+    role: str | None = None
+    """The field of a turn that says who speaks."""
+    content: str | None = None
+    """The field of a turn that holds what is said."""
+    roles: dict[str, Literal["system", "user", "assistant", "tool"]] = field(default_factory=dict)
+    """Speaker there -> role here."""
+
+    def check(self) -> None:
+        """Names are known, and the row can be read: a conversation, or a request and an answer."""
+        for name in self.fields:
+            if name not in self.KNOWN:
+                raise Fault("unknown name", f"fields.{name}", did_you_mean(name, self.KNOWN))
+        names = self.fields.keys()
+        answered = names & {"response", "completion"} or names >= {"chosen", "rejected"}
+        if "messages" not in names and not ("prompt" in names and answered):
+            raise Fault(
+                "names neither messages nor a prompt with its response",
+                "fields",
+                "Name the field of messages, or those of prompt and response.",
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SelfGenerated:
-    """Instructions and responses that the base model writes itself, without a chat template or a special token (seed 001)."""
+    """Instructions and responses that the base model writes itself, without a chat template or a special token (stage 1 plan)."""
 
     rows: Count = 5000
-    """Rows that the critic accepts; 5,000 to 10,000 in seed 001."""
+    """Rows that the critic accepts; 5,000 to 10,000 in the stage 1 plan."""
     attempts: Annotated[float, Meta(ge=1, le=LARGEST)] = 10.0
     """Instructions written for each row that is wanted, at most; what is missing then is said."""
     temperature: Sampled = 0.8
@@ -65,7 +119,7 @@ class SelfGenerated:
     near_duplicates: PositiveShare = 0.6
     """Jaccard similarity (words and pairs of words) to an instruction that is there from which another one is refused."""
     max_sentinels: PartialShare = 0.30
-    """Share of the raw sentinels that the model may follow, by the lower bound: one that follows more is no base model."""
+    """Share of the raw sentinels that the model may follow, by the lower bound: one that follows more is not a base model."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +129,8 @@ class CandidatesSpec:
     files: tuple[str, ...] = ()
     """Files or folders, relative to the project's root."""
     hub: tuple[HubSource, ...] = ()
+    map: tuple[FieldMap, ...] = ()
+    """Names of fields, for files and data sets whose rows are of no known shape; the first that fits a source counts."""
     self_generated: SelfGenerated | None = None
     """Absent: the base model writes no rows."""
 
@@ -111,7 +167,7 @@ class CategoryRule:
 class MixSpec:
     shares: dict[str, NotNegative] = field(default_factory=lambda: dict(SHARES))
     categories: dict[str, CategoryRule] = field(default_factory=dict)
-    """Rules for categories beyond seed 000's five, asked in this order before the general evidence."""
+    """Rules for categories beyond the auto-critic plan's five, asked in this order before the general evidence."""
     size: Amount | None = None
     """How much is wanted, in ``unit``; the most that the shares allow when absent."""
     unit: Literal["rows", "tokens"] = "rows"

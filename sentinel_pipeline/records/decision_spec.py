@@ -97,7 +97,7 @@ class DecisionPoint:
             raise Fault("has no condition", f"{key}.when", "A next recipe needs evidence.")
         if curves and (not rule.recipe or Path(rule.recipe).name != rule.recipe):
             fix = "Leave out its folder."
-            raise Fault(f"{rule.recipe!r} is no recipe's name", f"{key}.recipe", fix)
+            raise Fault(f"{rule.recipe!r} is not a recipe's name", f"{key}.recipe", fix)
         if not curves and (rule.recipe or rule.set or rule.note):
             fix = "Remove recipe, set and note, or say evidence = 'curves'."
             raise Fault("a report leads to no recipe", key, fix)

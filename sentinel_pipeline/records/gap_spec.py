@@ -1,4 +1,4 @@
-"""Recipe section ``[gap_proof]``: the evidence, before any training, that there is something to learn (seed 003)."""
+"""Recipe section ``[gap_proof]``: the evidence, before any training, that there is something to learn (stage 1 findings)."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ class GatePolicy:
 
 
 def with_defaults(gates: dict[str, Any], defaults: Mapping[str, GatePolicy]) -> dict[str, Any]:
-    """A recipe's ``[gates]`` table laid over the default gates, key by key; what is no table is left for the reader to refuse."""
+    """A recipe's ``[gates]`` table laid over the default gates, key by key; the reader refuses what is not a table."""
     merged: dict[str, Any] = {name: _table(policy) for name, policy in defaults.items()}
     for name, table in gates.items():
         merged[name] = {**merged.get(name, {}), **table} if isinstance(table, dict) else table

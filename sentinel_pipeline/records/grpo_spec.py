@@ -15,7 +15,7 @@ from .training_spec import StageSpec, Windows
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WatchRule:
-    """One rule over one recorded curve, a row of seed 002's table. ``gates.curve_rules`` says what each test does."""
+    """One rule over one recorded curve, a row of the V4.1 handoff's table. ``gates.curve_rules`` says what each test does."""
 
     name: str
     metric: str
@@ -88,7 +88,7 @@ class GrpoSpec(StageSpec):
     eval_items: Count = 148
     """Window tasks that are asked, at most: sampled for the rewards, greedily for Pass@1."""
     min_eval_reward: PositiveShare = 0.55
-    """The check ``eval_reward``: seed 002's bar for the mean reward of the kept weights on the held-out prompts."""
+    """The check ``eval_reward``: the V4.1 handoff's bar for the mean reward of the kept weights on the held-out prompts."""
     save_steps: Count = 50
     weights: dict[str, float] = field(default_factory=dict)
     """Weight of a reward or of a part of one, by name; a task's is 1 and a part's 0 when absent."""

@@ -39,11 +39,11 @@ class JudgeSpec:
     """The judge, and the bars of its licence."""
 
     model: JudgeModel | None = None
-    """Absent: ``judged_answer`` tasks stay without a verdict, which is no score."""
+    """Absent: ``judged_answer`` tasks stay without a score."""
     exam: JudgeExam | None = None
     """Absent: no run examines the judge; ``sentinel judge licence`` does."""
     min_kappa: PositiveShare = 0.7
-    """Lower bound of Cohen's kappa with the human labels (seed 003's bar, taken on the bound and not on the point)."""
+    """Lower bound of Cohen's kappa with the human labels (the stage 1 findings' bar, taken on the bound and not on the point)."""
     confidence: Confidence = 0.95
     max_p_constant: PositiveShare = 0.05
     """Exact one-sided sign test that the judge agrees with the humans more often than the best constant answer does."""

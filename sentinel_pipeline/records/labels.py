@@ -1,4 +1,4 @@
-"""The seven labels of seed 000, each with its reason."""
+"""The seven labels of the auto-critic plan, each with its reason."""
 
 from __future__ import annotations
 

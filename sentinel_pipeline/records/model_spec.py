@@ -51,7 +51,7 @@ class ModelSpec:
     revision: str | None = None
     embedded: EmbeddedModel = field(default_factory=EmbeddedModel)
     candidates: tuple[StartCandidate, ...] = ()
-    """Two starting points or more, the preferred one first (seed 000's pretrain anchor and best checkpoint)."""
+    """Two starting points or more, the preferred one first (the auto-critic plan's pretrain anchor and best checkpoint)."""
     probe: tuple[str, ...] = ("format_probe",)
     """Generated suites that the candidates answer; a later candidate is chosen only where it passes significantly more items."""
 

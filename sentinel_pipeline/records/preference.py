@@ -10,7 +10,7 @@ from .rows import TableRow
 
 RejectionKind = Literal["wrong", "unparsable", "refusal", "hallucination", "format_violation"]
 REJECTION_KINDS: tuple[RejectionKind, ...] = get_args(RejectionKind)
-"""Seed 001's diversity of rejections, from the plain wrong answer on."""
+"""The stage 1 plan's diversity of rejections, from the plain wrong answer on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -147,7 +147,7 @@ class Recipe:
         for name, policy in self.gates.items():
             if not _GATE_NAME.fullmatch(name):
                 fix = "Use lower-case letters, digits and underscores."
-                raise Fault("is no name for a gate", f"gates.{name}", fix)
+                raise Fault("invalid name for a gate", f"gates.{name}", fix)
             if policy.suite not in self.bench.suites and policy.severity != "off":
                 message = f"suite {policy.suite!r} is not answered by this recipe"
                 fix = f"{answered}, name another one, or set severity = 'off'."

@@ -1,4 +1,4 @@
-"""Recipe section about what is given away: the terms that the model card states. What this module does not do: release."""
+"""Recipe section about what is published: the terms that the model card states. What this module does not do: release."""
 
 from __future__ import annotations
 

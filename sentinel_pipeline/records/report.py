@@ -68,7 +68,7 @@ class BenchmarkReport:
     seconds: float
     tokens: int
     retired: int = 0
-    """Items of the suite that were not asked, because a human correction of them, or of their like, is a training row."""
+    """Items of the suite that were skipped, because a human correction of them, or of their like, is a training row."""
     effective: float | None = None
     """How many independent answers the ``n`` are worth: fewer where items were answered several times; None: ``n``."""
     syntax_effective: float | None = None

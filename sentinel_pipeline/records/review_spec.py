@@ -14,8 +14,8 @@ ROLES: tuple[Role, ...] = ("reviewer", "lead")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReviewSpec:
     min_tokens_per_second: Positive = 5.0
-    """Failures of a task family that the model answers more slowly than this are no candidates: seed 004 asks for models fast
-    enough for the task."""
+    """Failures of a task family that the model answers more slowly than this are not candidates: the labelling request asks
+    for models fast enough for the task."""
     firewall: Literal["retire", "withhold"] = "retire"
     """``retire``: a correction is exported, and its benchmark item with its near-duplicates judges no longer. ``withhold``: the
     item stays, and the correction is not exported. Never both."""

@@ -32,7 +32,7 @@ class TableRow:
 
     def to_row(self) -> dict[str, Any]:
         """A flat row for a table; ``from_row`` reads it back."""
-        row = {part.name: getattr(self, part.name) for part in fields(self)}  # type: ignore[arg-type]
+        row = {part.name: getattr(self, part.name) for part in fields(self)}  # type: ignore[arg-type]  # every subclass is a dataclass
         if "messages" in row:
             row["messages"] = [turn.to_dict() for turn in row["messages"]]
         if "verifier" in row:

@@ -1,4 +1,4 @@
-"""A failure of a benchmark as a candidate for fine-tuning, field for field as seed 004 has it, and its strict reading.
+"""A failure of a benchmark as a candidate for fine-tuning, field for field as the labelling request has it, and its strict reading.
 
 ``corrected_response: null`` is a contract: it means "a human has to write it", which is not the same as an absent key.
 What this module does not do: read files, or say what is right; a task's tests travel beside the record (``ReviewTask``).

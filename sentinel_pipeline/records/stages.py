@@ -230,7 +230,7 @@ KTO = TrainingStage(
 )
 GRPO = TrainingStage(
     name="grpo",
-    description="Reinforcement by audited rewards, with eval rewards, coverage and live rules.",
+    description="GRPO with audited rewards, eval rewards, coverage and watch rules.",
     report_description="The answers to every suite after GRPO, scored as those before it were.",
     spec=GrpoSpec,
     trainer="sentinel_pipeline.training.grpo:train_grpo",

@@ -9,7 +9,7 @@ from .rows import TableRow
 from .verifiers import Verifier
 
 CATEGORIES = ("executable_code", "code_editing", "tool_use", "devops", "general_chat")
-"""The five mix categories of seed 000 (45/20/15/10/10), in its order."""
+"""The five mix categories of the auto-critic plan (45/20/15/10/10), in its order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

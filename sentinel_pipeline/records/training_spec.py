@@ -44,7 +44,8 @@ class Windows:
     gain_alpha: InnerShare | None = None
     """Count only a rise that is significant against the first window, this error rate being spent over all looks; absent: any."""
     gate_step: Count | None = None
-    """Seed 000's 1,000 steps: training goes past this step only when its window passes both rates below; absent: no such gate."""
+    """The auto-critic plan's 1,000 steps: training goes past this step only when its window passes both rates below; absent:
+    no such gate."""
     gate_pass_at_1: InnerShare = 0.40
     gate_syntax_rate: InnerShare = 0.95
 
@@ -160,7 +161,7 @@ class TuneSpec(StageSpec):
     load_in_4bit: bool = False
     """QLoRA: the frozen base in 4 bit while the adapter trains (Dettmers et al., 2023, arXiv:2305.14314); by ``bitsandbytes``."""
     stages: tuple[FreezeStage, ...] = ()
-    """Staged freezing (seed 000); absent: everything trains from the first step on."""
+    """Staged freezing (auto-critic plan); absent: everything trains from the first step on."""
     windows: Windows = field(default_factory=Windows)
 
     def total_steps(self, rows: int) -> int:
@@ -197,9 +198,9 @@ class Distillation:
     """Of the divergence from the teacher, a token, beside the rows' negative log-likelihood."""
     temperature: Positive = 1.0
     from_step: CountOrZero = 0
-    """Seed 000 brings the other weights in later."""
+    """The auto-critic plan brings the other weights in later."""
     lr_scale: Positive = 1.0
-    """What the scheduled learning rate is multiplied with while the teacher teaches: seed 000 asks for a low one."""
+    """What the scheduled learning rate is multiplied with while the teacher teaches: the auto-critic plan asks for a low one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,7 +220,7 @@ class PairsSpec:
     prompts: Count = 1000
     """Training tasks that are answered, drawn by seed; never one of a suite."""
     samples: Annotated[int, Meta(ge=2, le=16, description=_ONE_ANSWER)] = 4
-    """Answers a task (best of N), 2 to 4 in seed 001."""
+    """Answers a task (best of N), 2 to 4 in the stage 1 plan."""
     temperature: Annotated[float, Meta(gt=0, description=_GREEDY)] = 1.0
     top_p: PositiveShare = 1.0
     margin: Annotated[float, Meta(gt=0, le=1, description=_TIE)] = 0.5
@@ -229,7 +230,7 @@ class PairsSpec:
     model can do, and no pair."""
     ranked_by: Literal["critic", "judge"] = "critic"
     """``judge``: an accepted answer is one that the critic and the licensed ``[judge.model]`` accept; a local judge decides by
-    log-probability (seed 003)."""
+    log-probability (stage 1 findings)."""
     reference: bool = True
     """Where no answer of the model's own is accepted, the task's reference is the chosen side."""
     max_shares: dict[str, PositiveShare] = field(default_factory=lambda: {"wrong": 0.9})
@@ -258,7 +259,8 @@ class DpoSpec(TuneSpec):
     learning_rate: Positive = 1e-5
     warmup_steps: CountOrZero = 10
     beta: Annotated[float, Meta(gt=0, description="Usual values are 0.1 to 0.3.")] = 0.1
-    """Strength of the pull back to the reference: a *higher* beta deviates *less* from the SFT model (seed 001 has it reversed)."""
+    """Strength of the pull back to the reference: a *higher* beta deviates *less* from the SFT model (the stage 1 plan has it
+    reversed)."""
     sft_weight: NotNegative = 0.0
     """Weight of the chosen side's negative log-likelihood a token beside the pairs' (Pang et al., 2024, arXiv:2404.19733)."""
 

@@ -147,7 +147,7 @@ class GroundedText:
     max_words: int
     max_chars: int | None = None
     shown: str = ""
-    """The prompt: a copy of it is no answer."""
+    """The prompt: a copy of it is not an answer."""
     language: Literal["pt"] = "pt"
     call_to_action: bool = True
     """Whether the text must ask its reader to do something."""

@@ -128,7 +128,11 @@ def _data_text(evidence: Evidence) -> str:
         f"{mix.manifest.metrics.get('rows', 0)} rows, content hash `{mix.hash[:16]}`; each accepted by the critic.",
         "",
         *(["| source | rows |", "|---|---|", *sources, ""] if sources else []),
-        *(["| category | share asked | rows |", "|---|---|---|", *quotas, ""] if quotas else []),
+        *(
+            ["| category | share in the recipe | rows |", "|---|---|---|", *quotas, ""]
+            if quotas
+            else []
+        ),
     ]
     return "\n".join([*lines, *_rows_of_stages(evidence)]).rstrip()
 

@@ -1,6 +1,6 @@
 """Everything that must hold before a checkpoint is published, gathered once and refused with every reason at once.
 
-What this module does not do: judge anew. Verdicts are the ledger's, parity is what the checkpoint's own worker measured.
+What this module does not do: decide anew. Verdicts are the ledger's, parity is what the checkpoint's own worker measured.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ def _verdicts(
         if (policy.stage, policy.severity) == (stage, "block")
     ]
     if not blocking:
-        verdicts.append(f"No blocking gate judges stage {stage}: no evidence is not a pass.")
+        verdicts.append(f"No blocking gate decides about stage {stage}: no evidence is not a pass.")
     for name in blocking:
         try:
             verdicts.append(

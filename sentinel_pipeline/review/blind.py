@@ -18,6 +18,7 @@ from sqlalchemy import Connection, func, insert, select
 from ..candidates.decode import decode_line
 from ..candidates.files import lines
 from ..candidates.shapes import RowRefused
+from ..candidates.turns import plain_turns
 from ..errors import BadInput
 from ..records import Message, messages_from
 from .agreement import Agreement, agreement
@@ -121,7 +122,7 @@ def _row(value: Any, labels: tuple[str, ...]) -> tuple[str, dict[str, Any], str 
         raise ValueError("expected text in id and response")
     if judge is not None and judge not in labels:
         raise ValueError(f"judge: {str(judge)[:40]!r} is not one of {', '.join(labels)}")
-    turns = messages_from(value.get("prompt_messages"))
+    turns = messages_from(plain_turns(value.get("prompt_messages")))
     return plain(item), {"prompt": [turn.to_dict() for turn in turns], "response": response}, judge
 
 

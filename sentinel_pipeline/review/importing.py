@@ -19,6 +19,7 @@ from sqlalchemy import Connection, insert, select, update
 from ..candidates.decode import MAX_LINE_BYTES, decode_line, quarantined
 from ..candidates.files import Line, lines
 from ..candidates.shapes import RowRefused
+from ..candidates.turns import plain_turns
 from ..critic.hygiene import no_secret
 from ..errors import BadInput, Infrastructure
 from ..records import Quarantined
@@ -134,7 +135,7 @@ def _read(line: Line, path: Path, tasks: dict[str, ReviewTask]) -> _Read | Quara
     try:
         if line.length > MAX_LINE_BYTES:
             raise RowRefused("too_long", f"{line.length} bytes, the most is {MAX_LINE_BYTES}")
-        record = SftCandidate.from_json(decode_line(line.data, ended=line.ended))
+        record = SftCandidate.from_json(_plain(decode_line(line.data, ended=line.ended)))
         # A correction that somebody else approved is held to the same rule as ours.
         if record.corrected_response is not None:
             secret = no_secret(record.corrected_response)
@@ -145,6 +146,21 @@ def _read(line: Line, path: Path, tasks: dict[str, ReviewTask]) -> _Read | Quara
     except ValueError as error:
         return quarantined(str(path), line.number, f"record: {error}", line.data)
     return _Read(record, tasks.get(record.task_id), fingerprint(record), line.number)
+
+
+def _plain(data: Any) -> Any:
+    """A record whose prompt is written as the critic reads rows: calls of tools, their results and parts as text.
+
+    Raises:
+        ValueError: a turn holds what has no form as text and would be lost.
+    """
+    turns = data.get("prompt_messages") if isinstance(data, dict) else None
+    if not isinstance(turns, list):
+        return data
+    try:
+        return data | {"prompt_messages": plain_turns(turns)}
+    except ValueError as error:
+        raise ValueError(f"prompt_{error}") from error
 
 
 def fingerprint(record: SftCandidate) -> str:
@@ -192,8 +208,8 @@ def _store(
             connection.execute(insert(corrections), approved)
     for row in changed:
         reason = (
-            f"changed: {row.record.id} is a card already, and this line says something else; "
-            "the card stays as it is"
+            f"changed: {row.record.id} is a card already, and this line has other content; "
+            "the card is not changed"
         )
         bad.append(quarantined(str(path), row.line, reason, json.dumps(row.record.to_json())))
     insert_missing(connection, quarantine, [_refused(desk, row) for row in bad])

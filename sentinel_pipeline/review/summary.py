@@ -1,6 +1,6 @@
 """What the queue holds, counted: by run, by status, task, model and failure; and which models to drop for which task.
 
-What this module does not do: draw, or judge: a share of few cards comes with its interval.
+What this module does not do: draw, or score: a share of few cards comes with its interval.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class RunSummary(NamedTuple):
     """``task_type``, ``model_id``, ``failure_class`` -> value -> status -> cards; values with most cards first."""
     quarantined: int
     released: int
-    """Corrections that left the queue; their items judge no longer."""
+    """Corrections that left the queue; their items have left the suites."""
     agreement: Agreement
     """Of first and second reviewers, over all runs."""
 

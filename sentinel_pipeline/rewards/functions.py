@@ -5,7 +5,7 @@ A family's reward is one function, whose weight is 1; its parts (``extraction_sc
 score is None to all of them, so that TRL leaves it out of its group instead of counting it as zero.
 Whether an answer is right is asked of the answer; the part ``FAMILY_thought``, which counts where
 the recipe weighs it, is asked of thought and answer, and ``max_completion_length`` bounds both
-together. What this module does not do: judge (``Scoring`` does, once for all of them).
+together. What this module does not do: score (``Scoring`` does, once for all of them).
 """
 
 from __future__ import annotations

@@ -6,10 +6,11 @@ process that runs a candidate. What is not covered: kernel bugs, side channels, 
 
 from __future__ import annotations
 
+from ..records.verifiers import Executable
 from .grader import Grader, grade
 from .isolation import Isolation, Level, isolation
 from .on_ray import RayGrader
-from .outcomes import Executable, Limits, Outcome, Program, Result
+from .outcomes import Limits, Outcome, Program, Result
 
 __all__ = [
     "Executable",

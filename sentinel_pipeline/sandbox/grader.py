@@ -1,6 +1,6 @@
 """The door: programs in, results out, in input order, streaming, over warm workers.
 
-Each worker is an executed child (the judge); the calling process is never forked, so it may hold CUDA or many threads. What
+Each worker is an executed child (the harness); the calling process is never forked, so it may hold CUDA or many threads. What
 this module does not do: read answers or hold results back beyond a window, so memory does not grow with the input.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import select
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 
 from .isolation import Isolation, Level, isolation
 from .outcomes import DEFAULT_LIMITS, Limits, Outcome, Program, Result
@@ -44,7 +44,7 @@ class Grader:
         self.isolation.demand(Level.SECCOMP if require_isolation is None else require_isolation)
         self.limits = limits
         self.size = workers or len(os.sched_getaffinity(0))
-        self._workers: list[Worker] = []
+        self.workers: list[Worker] = []
 
     def __enter__(self) -> Grader:
         return self
@@ -54,11 +54,11 @@ class Grader:
 
     def close(self) -> None:
         """End the workers and all their processes; harmless when called again."""
-        for worker in self._workers:
+        for worker in self.workers:
             worker.close()
-        self._workers.clear()
+        self.workers.clear()
 
-    def grade(self, programs: Iterable[Program]) -> Iterator[Result]:
+    def grade(self, programs: Iterable[Program]) -> Generator[Result, None, None]:
         """Grade in input order, streaming; programs are taken from the input as workers become free."""
         batch = _Batch(self, iter(programs))
         try:
@@ -66,14 +66,16 @@ class Grader:
         finally:
             batch.abandon()
 
-    def _worker(self, index: int) -> Worker:
-        while len(self._workers) <= index:
-            self._workers.append(Worker(self.isolation, self.limits))
-        return self._workers[index]
+    def worker(self, index: int) -> Worker:
+        """The worker at ``index``, started where it is not there yet."""
+        while len(self.workers) <= index:
+            self.workers.append(Worker(self.isolation, self.limits))
+        return self.workers[index]
 
-    def _replace(self, index: int) -> None:
-        self._workers[index].close()
-        self._workers[index] = Worker(self.isolation, self.limits)
+    def renew(self, index: int) -> None:
+        """End the worker at ``index`` and start another one in its place."""
+        self.workers[index].close()
+        self.workers[index] = Worker(self.isolation, self.limits)
 
 
 class _Batch:
@@ -101,9 +103,9 @@ class _Batch:
 
     def abandon(self) -> None:
         """The reader stopped early: workers that are still busy are ended, so that no stale result can follow."""
-        for index, worker in enumerate(self.grader._workers):
+        for index, worker in enumerate(self.grader.workers):
             if worker.out:
-                self.grader._replace(index)
+                self.grader.renew(index)
 
     def _feed(self) -> None:
         window = _WINDOW * self.grader.size
@@ -112,14 +114,14 @@ class _Batch:
             for index in range(self.grader.size):
                 if self.taken - self.given >= window and not self.again:
                     return
-                workers = self.grader._workers
+                workers = self.grader.workers
                 if index < len(workers) and len(workers[index].out) > load:
                     continue
                 ticket = self._next()
                 if ticket is None:
                     return
                 try:
-                    self.grader._worker(index).send(ticket)
+                    self.grader.worker(index).send(ticket)
                 except Broken as broken:
                     self._recover(index, broken)
 
@@ -140,13 +142,13 @@ class _Batch:
         """Wait until a worker answers, ends, or has been silent for too long."""
         poll = select.poll()
         owners = {}
-        for index, worker in enumerate(self.grader._workers):
+        for index, worker in enumerate(self.grader.workers):
             if worker.out:
                 poll.register(worker.channel, select.POLLIN)
                 owners[worker.channel.fileno()] = index
         ready = {owners[descriptor] for descriptor, _ in poll.poll(1000)}
         for index in owners.values():
-            worker = self.grader._workers[index]
+            worker = self.grader.workers[index]
             try:
                 if index in ready:
                     for ticket, result in worker.receive():
@@ -158,8 +160,8 @@ class _Batch:
 
     def _recover(self, index: int, broken: Broken) -> None:
         """Replace a worker; the program it was on is tried once more, then it is infrastructure; the rest goes again."""
-        tickets = list(self.grader._workers[index].out)
-        self.grader._replace(index)
+        tickets = list(self.grader.workers[index].out)
+        self.grader.renew(index)
         for place, ticket in enumerate(tickets):
             tries = ticket.tries + (place == 0)
             if place == 0 and broken.verdict is not None:
@@ -172,7 +174,7 @@ class _Batch:
 
 
 def infrastructure(program: Program, detail: str) -> Result:
-    """The result of a program that could not be judged."""
+    """The result of a program that could not be tested."""
     return Result(id=program.id, outcome=Outcome.INFRA, code="infra", detail=detail)
 
 

@@ -58,7 +58,7 @@ class Parser:
 
     def __init__(self, node: str | None) -> None:
         self._node, self._lock = node, threading.Lock()
-        self._process: subprocess.Popen[bytes] | None = None
+        self.process: subprocess.Popen[bytes] | None = None
         self._owner = os.getpid()
         self._texts = 0
 
@@ -93,8 +93,8 @@ class Parser:
 
     def close(self) -> None:
         """End the child; the next ``read`` starts another."""
-        process = self._process
-        self._process = None
+        process = self.process
+        self.process = None
         if process is None:
             return
         if self._owner == os.getpid():
@@ -124,13 +124,13 @@ class Parser:
         return answer or None
 
     def _started(self) -> subprocess.Popen[bytes]:
-        if self._process and (
-            self._owner != os.getpid() or self._texts >= _TEXTS or self._process.poll() is not None
+        if self.process and (
+            self._owner != os.getpid() or self._texts >= _TEXTS or self.process.poll() is not None
         ):
             self.close()
-        if self._process is None:
-            self._process, self._owner, self._texts = self._start(), os.getpid(), 0
-        return self._process
+        if self.process is None:
+            self.process, self._owner, self._texts = self._start(), os.getpid(), 0
+        return self.process
 
     def _start(self) -> subprocess.Popen[bytes]:
         if self._node is None:

@@ -1,4 +1,4 @@
-"""The grader's end of one judge process: start it, send programs, read results.
+"""The grader's end of one harness process: start it, send programs, read results.
 
 What this module does not do: retry; the grader does.
 """
@@ -20,8 +20,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..records import ShellEffect, verifier_to_json
+from ..records.verifiers import Executable
 from .isolation import Isolation
-from .outcomes import Executable, Limits, Outcome, Program, Result
+from .outcomes import Limits, Outcome, Program, Result
 from .stderr_tail import stderr_tail
 from .typescript import find_engine, find_node
 
@@ -59,7 +60,7 @@ class Broken(Exception):
 
 
 class Worker:
-    """A judge process and the programs that it holds, oldest first."""
+    """A harness process and the programs that it holds, oldest first."""
 
     def __init__(self, isolation: Isolation, limits: Limits) -> None:
         self.channel, theirs = socket.socketpair()
@@ -84,7 +85,7 @@ class Worker:
         self._write({"layers": isolation.active, "limits": asdict(limits), "tools": tools})
 
     def close(self) -> None:
-        """Kill the judge; its zygotes and samples die with it."""
+        """Kill the harness; its zygotes and samples die with it."""
         self.out.clear()
         self.channel.close()
         if self._lifeline >= 0:
@@ -165,6 +166,6 @@ class Worker:
 
 
 def _packages() -> str | None:
-    """The folder where DuckDB is installed: the judge sees no installed packages, and a bare interpreter none at all."""
+    """The folder where DuckDB is installed: the harness sees no installed packages, and a bare interpreter none at all."""
     spec = find_spec("duckdb")
     return str(Path(spec.origin).parents[1]) if spec and spec.origin else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import io
 import json
 import os
 import tempfile
@@ -59,8 +60,58 @@ def write_jsonl(path: Path, rows: Iterable[dict[str, Any]]) -> int:
     return count
 
 
+class _Zstd(io.RawIOBase):
+    """A zstd file unpacked while it is read; damage shows itself as ``EOFError``, as it does in a gzip file."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._open()
+
+    def _open(self) -> None:
+        import pyarrow as pa
+
+        self._at = 0
+        self._file = self._path.open("rb")
+        self._stream = pa.CompressedInputStream(pa.PythonFile(self._file, mode="r"), "zstd")
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Back to the start; nobody asks for another place."""
+        if offset or whence != io.SEEK_SET:
+            raise io.UnsupportedOperation("a zstd file is read from its start")
+        self._stream.close()
+        self._file.close()
+        self._open()
+        return 0
+
+    def readinto(self, buffer: Any) -> int:
+        try:
+            data = self._stream.read(len(buffer))
+        except OSError as error:
+            raise EOFError(" ".join(str(error).split())[:200]) from error
+        buffer[: len(data)] = data
+        self._at += len(data)
+        return len(data)
+
+    def close(self) -> None:
+        if not self.closed:
+            self._stream.close()
+            self._file.close()
+        super().close()
+
+
 def open_unpacked(path: Path) -> IO[bytes]:
-    """Open for reading, unpacked where the name ends in ``.gz``."""
+    """Open for reading, unpacked where the name ends in ``.gz`` or ``.zst``."""
+    if path.name.lower().endswith(".zst"):
+        return io.BufferedReader(_Zstd(path))
     opener: Any = gzip.open if path.name.lower().endswith(".gz") else open
     stream: IO[bytes] = opener(path, "rb")
     return stream

@@ -41,7 +41,7 @@ def removable(home: Home, *, keep: int, days: float) -> list[Removable]:
     for folder in home.runs.glob("*/*/.draft-*"):
         written = max(path.stat().st_mtime for path in (folder, *folder.rglob("*")))
         if written < oldest:
-            reason = "a draft that nobody went on with"
+            reason = "an abandoned draft"
             candidates.append(Removable(folder, _size(folder), reason))
     for recipe in sorted(path.name for path in home.runs.glob("*") if path.is_dir()):
         candidates += _artifacts(home, recipe, keep, oldest)

@@ -13,10 +13,9 @@ from collections.abc import Iterator
 from random import Random
 from typing import NamedTuple
 
-from sentinel_pipeline.errors import BadInput, did_you_mean
-from sentinel_pipeline.records import Task
-from sentinel_pipeline.records.candidate import content_id
-
+from ..errors import BadInput, did_you_mean
+from ..records import Task
+from ..records.candidate import content_id
 from .commerce import COMMERCE
 from .families import FAMILIES, Draft, Family, is_window
 

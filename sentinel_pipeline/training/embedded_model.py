@@ -179,7 +179,7 @@ def build_model(spec: EmbeddedModel, seed: int, vocabulary: int) -> PreTrainedMo
 
     torch.manual_seed(seed)
     config = model_config(spec, vocabulary)
-    model = AutoModelForCausalLM.from_config(config)
+    model: PreTrainedModel = AutoModelForCausalLM.from_config(config)
     begin_as_copier(model, seed)
     model.generation_config = GenerationConfig(
         eos_token_id=config.eos_token_id, pad_token_id=config.pad_token_id, do_sample=False

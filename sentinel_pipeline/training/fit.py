@@ -202,7 +202,7 @@ def _run(trainer: Any, checkpoint: Checkpoint | None, watch: Watch) -> None:
     if watch.stopped_by:
         from transformers import TrainerState
 
-        trainer._load_from_checkpoint(str(checkpoint.folder))
+        trainer._load_from_checkpoint(str(checkpoint.folder))  # noqa: SLF001 -- public ones train on
         trainer.state = TrainerState.load_from_json(str(checkpoint.folder / "trainer_state.json"))
         return
     trainer.train(resume_from_checkpoint=str(checkpoint.folder))

@@ -138,7 +138,7 @@ def prepare_prompts(job: GrpoJob, tokenizer: PreTrainedTokenizerBase, model: Any
     ]
     if len(short_enough) < job.spec.prompts_per_step:
         raise BadInput(
-            f"{len(short_enough)} of {len(tasks)} prompts have at most {longest} tokens, a step asks {job.spec.prompts_per_step}.",
+            f"{len(short_enough)} of {len(tasks)} prompts have at most {longest} tokens, a step needs {job.spec.prompts_per_step}.",
             file=job.rows,
             field="grpo.max_prompt_length",
             fix="Raise it, lower max_completion_length, or name more prompts.",
@@ -188,7 +188,11 @@ def _asked(
         told,
     )
     usable = sum(rate.contrast for rate in rates)
-    chosen = "those are asked" if usable >= spec.prompts_per_step else "too few, so all are asked"
+    chosen = (
+        "only those are used"
+        if usable >= spec.prompts_per_step
+        else "too few, so all prompts are used"
+    )
     progress.note(f"{usable} of {len(rates)} prompts have answers that earn differently: {chosen}")
     return by_rate(rates, prompt_count, spec.prompts_per_step, job.seed)
 

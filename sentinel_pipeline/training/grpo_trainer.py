@@ -2,7 +2,7 @@
 
 A step's samples are a function of the weights, the seed and the step, so a resumed run draws what the uninterrupted one drew.
 Rewards read a completion as a benchmark would: a special token in its middle stays visible. vLLM generates where a recipe says so.
-What this module does not do: judge, or decide when to stop.
+What this module does not do: score, or decide when to stop.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def grpo_trainer_class() -> Any:
     """The class, made late: its base lives in TRL."""
     from trl import GRPOTrainer
 
-    class Trainer(believable(GRPOTrainer)):  # type: ignore[misc]
+    class Trainer(believable(GRPOTrainer)):  # type: ignore[misc]  # a base made at run time
         clock: Clock
         step_loss: Any
         decoding: Decoding

@@ -2,7 +2,7 @@
 
 A window asks the held-out prompts twice: sampled, each with the same draws as in every other window, for the mean reward of each
 task; and greedily, for Pass@1 and syntax rate, which no reward weight enters. Rules are ``gates.curve_rules``'s; here they act.
-What this module does not do: judge whether the model is good; the check ``eval_reward`` and the gates of the report do.
+What this module does not do: decide whether the model is good; the check ``eval_reward`` and the gates of the report do.
 """
 
 from __future__ import annotations
@@ -132,7 +132,7 @@ class GrpoWatch(Watch):
         self._append(EVALS, sampled)
         self._append(self.job.curves, {"step": step, **eval_numbers(sampled, greedy, self.tasks)})
         append_window(self.job.out / "windows.jsonl", greedy)
-        mean = "nothing judged" if sampled["mean"] is None else f"mean reward {sampled['mean']:.3f}"
+        mean = "nothing scored" if sampled["mean"] is None else f"mean reward {sampled['mean']:.3f}"
         self.progress.note(f"{describe(greedy)}; sampled {mean} of {len(self.tasks)}")
         self.began = time.perf_counter()
 

@@ -180,7 +180,7 @@ def kto_trainer_class() -> Any:
 
     from .trainer import believable
 
-    class Trainer(believable(KTOTrainer)):  # type: ignore[misc]
+    class Trainer(believable(KTOTrainer)):  # type: ignore[misc]  # a base made at run time
         step_loss: Any
 
         def _prepare_dataset(

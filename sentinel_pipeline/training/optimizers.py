@@ -48,7 +48,7 @@ def build_optimizer(
         for key, value in trained
         if value.ndim >= 2 and (value.ndim != 2 or _is_embedding(key))
     ]
-    return _muon_class()(
+    muon: Optimizer = _muon_class()(
         [
             {"params": hidden, "muon": True, "weight_decay": weight_decay},
             {"params": tables, "muon": False, "weight_decay": weight_decay},
@@ -56,6 +56,7 @@ def build_optimizer(
         ],
         learning_rate,
     )
+    return muon
 
 
 def _is_embedding(name: str) -> bool:
@@ -85,7 +86,7 @@ def _muon_class() -> Any:
             super().__init__([group for group in groups if group["params"]], {"lr": lr})
 
         @torch.no_grad()
-        def step(self, closure: Any = None) -> None:  # type: ignore[override]
+        def step(self, closure: Any = None) -> None:  # type: ignore[override]  # no closure is evaluated, so no loss comes back
             for group in self.param_groups:
                 live = [p for p in group["params"] if p.grad is not None]
                 torch._foreach_mul_(live, 1 - group["lr"] * group["weight_decay"])
@@ -99,7 +100,7 @@ def _muon_class() -> Any:
                 grads = [p.grad for p in same if p.grad is not None]
                 momenta = [self.state[p].setdefault("momentum", torch.zeros_like(p)) for p in same]
                 torch._foreach_lerp_(momenta, grads, 1 - MOMENTUM)
-                ahead = torch._foreach_lerp(grads, momenta, MOMENTUM)
+                ahead = torch._foreach_lerp(grads, momenta, MOMENTUM)  # noqa: SLF001 -- no public name
                 steps = orthogonalised(torch.stack(ahead)).unbind(0)
                 torch._foreach_add_(same, steps, alpha=-lr * 0.2 * max(shape) ** 0.5)
 

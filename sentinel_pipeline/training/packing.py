@@ -82,7 +82,7 @@ def check_isolated(model: PreTrainedModel, first: Sequence[int], second: Sequenc
     was_training = model.training
     model.eval()
     if flash_attention():
-        model.to("cuda")  # type: ignore[arg-type]
+        model.to("cuda")  # type: ignore[arg-type]  # its decorator hides the parameter
     try:
         with torch.no_grad():
             alone = _logits(model, [second])

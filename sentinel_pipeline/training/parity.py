@@ -1,7 +1,7 @@
 """Export parity: a checkpoint's adapter, its merged model and a re-saved copy give the same logits and the same greedy answers.
 
 Merging an adapter adds its product to the weights in another order than adding its output, so equal here is equal up to float32
-rounding; a copy that was only saved and loaded must be equal to the bit. What this module does not do: judge answers, or compare
+rounding; a copy that was only saved and loaded must be equal to the bit. What this module does not do: score answers, or compare
 with what another engine makes of the same folder.
 """
 
@@ -133,7 +133,8 @@ def _unmerged(folder: Path) -> PreTrainedModel:
     model: Any = AutoPeftModelForCausalLM.from_pretrained(
         folder, dtype=torch.bfloat16 if cuda else torch.float32
     )
-    return model.to("cuda" if cuda else "cpu").eval()
+    placed: PreTrainedModel = model.to("cuda" if cuda else "cpu").eval()
+    return placed
 
 
 def _compare(

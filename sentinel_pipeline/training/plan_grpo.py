@@ -33,7 +33,7 @@ def plan_prompts(plan: Plan, stage: TrainingStage, store: Store) -> None:
         plan.refusals.append(Refusal(field=f"{stage.name}.max_completion_length", reason=reason))
     if not sum(plan.recipe.tasks.train.values()):
         plan.refusals.append(
-            Refusal(field="tasks.train", reason="there is no training task to ask: name families.")
+            Refusal(field="tasks.train", reason="there is no training task: name families.")
         )
         return
     entry = plan_grpo(spec, plan.recipe.tasks.train, plan.model, "as the recipe asks")

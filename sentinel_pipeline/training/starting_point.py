@@ -63,7 +63,7 @@ class Start(NamedTuple):
         for row in self.rows:
             mark = " (chosen)" if row["name"] == self.chosen.name else ""
             against = (
-                "–" if row["p"] is None else f"+{row['gained']} −{row['lost']}, p {row['p']:.3g}"
+                "–" if row["p"] is None else f"+{row['gained']} −{row['lost']}, p {row['p']:.2g}"
             )
             rate = with_interval(row["rate"], row["interval"])
             lines.append(
@@ -77,13 +77,13 @@ def probe_job(
     model: dict[str, Any],
     suites: dict[str, Path],
     logs: Path,
-    suite: str,
+    prompt_format: str,
     home: Home,
 ) -> Path:
-    """Write the job in which one candidate answers the probe's suites in the format ``asked``; returns the job file's path."""
+    """Write the job in which one candidate answers the probe's suites in one prompt format; returns the job file's path."""
     job = read_job(answer_job(recipe, model["folder"], suites, logs, home, files_hash(model)))
     assert isinstance(job, AnswerJob)
-    decoding = replace(job.decoding, temperature=0.0, prompt_format=suite)  # type: ignore[arg-type]
+    decoding = replace(job.decoding, temperature=0.0, prompt_format=prompt_format)  # type: ignore[arg-type]  # chat or cue
     return write_job(replace(job, samples=1, decoding=decoding))
 
 
@@ -149,11 +149,11 @@ def _reason(
     if best is not preferred:
         return (
             f"{rate}, {preferred['name']}, which is preferred, {percent(preferred['rate'])}: {best['gained']} items gained and "
-            f"{best['lost']} lost, p {best['p']:.3g} < {limit:.3g}."
+            f"{best['lost']} lost, p {best['p']:.2g} < {limit:.3g}."
         )
     return (
         f"{rate} and is preferred; {rival['name']} ({percent(rival['rate'])}) is not better beyond chance: {rival['gained']} items "
-        f"gained and {rival['lost']} lost, p {rival['p']:.3g}, asked is less than {limit:.3g}."
+        f"gained and {rival['lost']} lost, p {rival['p']:.2g}, needed is p < {limit:.3g}."
     )
 
 

@@ -45,7 +45,8 @@ def load_trainable(
                 folder, output_loading_info=True, **options
             )
             _check_whole(loaded[1], folder)
-            return _prepared(loaded[0]) if load_in_4bit else loaded[0]
+            base: PreTrainedModel = _prepared(loaded[0]) if load_in_4bit else loaded[0]
+            return base
         from peft import AutoPeftModelForCausalLM
 
         adapted = AutoPeftModelForCausalLM.from_pretrained(
@@ -58,7 +59,8 @@ def load_trainable(
         raise BadInput(
             f"holds no causal language model: {text}", file=folder, field="model.source"
         ) from error
-    return adapted if method == "lora" else adapted.merge_and_unload()
+    trained: PreTrainedModel = adapted if method == "lora" else adapted.merge_and_unload()
+    return trained
 
 
 def _prepared(model: Any) -> Any:

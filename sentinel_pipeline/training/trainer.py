@@ -96,7 +96,7 @@ class FixedOrder:
 def believable(base: Any) -> Any:
     """``base``, one of TRL's trainer classes, with our order, optimizer and checkpoints, and each step's loss at hand."""
 
-    class Trainer(base):
+    class Trainer(base):  # type: ignore[misc]  # a base that is an argument
         order: Sequence[int]
         optimizer_name: str
         optimizer: Any
@@ -205,7 +205,7 @@ def sft_trainer_class() -> Any:
     import torch
     from trl import SFTTrainer
 
-    class Trainer(believable(SFTTrainer)):  # type: ignore[misc]
+    class Trainer(believable(SFTTrainer)):  # type: ignore[misc]  # a base made at run time
         step_loss: Any
         teacher: Teacher | None = None
 
@@ -225,7 +225,7 @@ def sft_trainer_class() -> Any:
             teacher = self.teacher
             if teacher is not None and int(self.state.global_step) < teacher.spec.from_step:
                 teacher = None
-            if return_outputs or (teacher is None and not self._head_is_plain(model)):
+            if return_outputs or (teacher is None and not self.head_is_plain(model)):
                 loss = super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
                 self.step_loss = self.step_loss + (loss[0] if return_outputs else loss).detach()
                 return loss
@@ -238,7 +238,7 @@ def sft_trainer_class() -> Any:
             rest = {key: value for key, value in inputs.items() if key != "labels"}
             several = self.accelerator.num_processes if count is not None else 1
             count = (labels[:, 1:] != -100).sum() if count is None else count
-            if teacher is not None and not self._head_is_plain(model):
+            if teacher is not None and not self.head_is_plain(model):
                 total = whole_loss(model, rest, labels, teacher) * several
                 return total / torch.as_tensor(count, device=total.device).clamp(min=1)
             inner = self.accelerator.unwrap_model(model)
@@ -254,7 +254,7 @@ def sft_trainer_class() -> Any:
                     total = total + summed_loss(inner, read, labels[group, :width], teacher)
             return total / torch.as_tensor(count, device=total.device).clamp(min=1)
 
-        def _head_is_plain(self, model: Any) -> bool:
+        def head_is_plain(self, model: Any) -> bool:
             """One process, no wrapper whose forward must run, and logits that are head times hidden state."""
             config = model.config.get_text_config() if hasattr(model, "config") else None
             return (
@@ -283,7 +283,7 @@ def dpo_trainer_class() -> Any:
     """The class, made late: its base lives in TRL."""
     from trl import DPOTrainer
 
-    class Trainer(believable(DPOTrainer)):  # type: ignore[misc]
+    class Trainer(believable(DPOTrainer)):  # type: ignore[misc]  # a base made at run time
         step_loss: Any
 
         def _prepare_dataset(

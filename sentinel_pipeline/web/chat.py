@@ -194,7 +194,9 @@ async def _review(
     who, answer = chat.said.get(str(fields.get("id")), ("", None))
     if answer is None or who != session.user.name:
         raise Unknown(
-            "that answer is not known here any more.", field="id", fix="Ask again, then send it."
+            "that answer is not known here any more.",
+            field="id",
+            fix="Generate it again, then send it.",
         )
     note = fields.get("note", "")
     if not isinstance(note, str) or len(note) > 2000:

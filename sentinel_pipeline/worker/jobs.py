@@ -30,7 +30,7 @@ from .job_kinds import TuneJob as TuneJob
 
 KINDS: dict[str, Any] = {
     **{cls.kind: cls for cls in (PretrainJob, AnswerJob, SelfInstructJob)},
-    **{stage.name: TuneJob[stage.spec] for stage in TRAINING_STAGES},  # type: ignore[name-defined]
+    **{stage.name: TuneJob[stage.spec] for stage in TRAINING_STAGES},  # type: ignore[name-defined]  # a class by a value
 }
 """Kind of a job -> its class; of a training job with the settings of its stage."""
 
@@ -158,6 +158,7 @@ def read_job(path: Path) -> Job:
     kind = data.get("kind") if isinstance(data, dict) else None
     try:
         # The kind of a training job is a field: one class serves every stage.
-        return build(KINDS[kind], data) if kind in STAGE_NAMES else build_kind(KINDS, data)
+        job: Job = build(KINDS[kind], data) if kind in STAGE_NAMES else build_kind(KINDS, data)
     except Fault as fault:
         raise fault.in_file(path) from None
+    return job

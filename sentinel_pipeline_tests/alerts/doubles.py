@@ -51,6 +51,8 @@ class Mailbox:
     def __init__(self) -> None:
         self.messages: list[str] = []
 
-    async def handle_DATA(self, server: object, session: object, envelope: Any) -> str:
+    async def handle_DATA(  # noqa: N802 -- aiosmtpd calls it so
+        self, server: object, session: object, envelope: Any
+    ) -> str:
         self.messages.append(envelope.content.decode())
         return "250 kept"

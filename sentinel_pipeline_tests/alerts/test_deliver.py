@@ -11,8 +11,7 @@ from sentinel_pipeline.alerts.deliver import deliver, send
 from sentinel_pipeline.alerts.rules import AlertRules
 from sentinel_pipeline.records.alert import Alert
 from sentinel_pipeline.store import Outbox
-
-from .doubles import Mailbox, webhook
+from sentinel_pipeline_tests.alerts.doubles import Mailbox, webhook
 
 ALERT = Alert(
     key="check_failed/1/sft_report/pass_at_1",

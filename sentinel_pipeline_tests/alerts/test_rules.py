@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from sentinel_pipeline.alerts.rules import Kind, load_rules
 from sentinel_pipeline.errors import BadInput
-
-from ..conftest import ROOT
+from sentinel_pipeline_tests.conftest import ROOT
 
 
 def written(folder: Path, text: str) -> Path:
@@ -20,7 +20,7 @@ def written(folder: Path, text: str) -> Path:
 
 def test_the_projects_own_file_has_a_rule_for_every_kind() -> None:
     rules = load_rules(ROOT / "data" / "alerts.toml")
-    assert {rule.on for rule in rules.rules} == set(Kind.__args__)  # type: ignore[attr-defined]
+    assert {rule.on for rule in rules.rules} == set(get_args(Kind))
     assert all(rule.to for rule in rules.rules)
 
 

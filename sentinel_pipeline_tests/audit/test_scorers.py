@@ -25,8 +25,7 @@ from sentinel_pipeline.critic.credentials import find_credentials
 from sentinel_pipeline.errors import BadInput, GateRefused
 from sentinel_pipeline.store import Ledger
 from sentinel_pipeline.tasks.suites import load_suite
-
-from ..conftest import ROOT
+from sentinel_pipeline_tests.conftest import ROOT
 
 CANARIES = ROOT / "data" / "canaries"
 QUESTIONS = (
@@ -80,7 +79,7 @@ def _refuses_two_gold(items: Sequence[int]) -> list[Answer]:
         (_accepts_all, "2 of 2 known-bad answers accepted"),
         (_refuses_for_another_reason, "2 of 2 known-bad answers refused for another reason"),
         (_loses_one, "2 answers lost to infrastructure"),
-        (_refuses_two_gold, "98.0% of suite's gold answers accepted, 99% needed"),
+        (_refuses_two_gold, "98.0 % of suite's gold answers accepted, 99 % needed"),
     ],
 )
 def test_each_fault_costs_the_licence(grade: Any, refused_for: str) -> None:
@@ -94,7 +93,7 @@ def test_a_scorer_that_changes_its_mind_is_refused() -> None:
         _exam(lambda items: list(_right(items)) if next(turn) < 2 else _refuses_two_gold(items)),
         repeats=3,
     )
-    assert marks.refusal == "verdicts changed from round to round"
+    assert marks.refusal == "scores changed from round to round"
 
 
 def test_no_evidence_is_no_licence() -> None:
@@ -150,7 +149,7 @@ def test_no_canary_file_holds_what_looks_like_a_credential() -> None:
     ("line", "said"),
     [
         ("{", "1: invalid JSON"),
-        ('{"id": "a"}', "1: is no canary"),
+        ('{"id": "a"}', "1: not a canary"),
         (
             '{"id": "a", "prompt": "p", "completion": "c", "label": "no_secrets", "reasons": ["x"]}',
             "no_secrets",
@@ -159,7 +158,7 @@ def test_no_canary_file_holds_what_looks_like_a_credential() -> None:
         ('{"id": "a", "prompt": "p", "completion": "c", "verifier": {"kind": "x"}}', "verifier"),
         (
             '{"id": "a", "prompt": "p", "completion": "c"}\n{"id": "a", "prompt": "p", "completion": "c"}',
-            "stands twice",
+            "duplicate canary id",
         ),
         ('{"id": "a", "prompt": "p", "completion": "c", "colour": 1}', "colour"),
     ],

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 
-from sentinel_pipeline.bench.compare import compare_suites
+from sentinel_pipeline.bench.compare import SuiteComparison, compare_suites
 from sentinel_pipeline.bench.compare_text import (
     comparison_markdown,
     comparison_page,
@@ -23,20 +25,21 @@ from sentinel_pipeline.bench.samples import read_samples, write_samples
 from sentinel_pipeline.bench.sources import open_source
 from sentinel_pipeline.errors import BadInput
 from sentinel_pipeline.records import SampleScore, Task
+from sentinel_pipeline.records.report import Outcome
 from sentinel_pipeline.store import Home, Ledger, Store, write_jsonl, write_parquet
 from sentinel_pipeline.tasks.task_bank import build
 
 
 def sample(name: object, text: str, passed: bool | None, *, stopped: bool = True) -> SampleScore:
-    outcome = "infra" if passed is None else "pass" if passed else "fail"
+    outcome: Outcome = "infra" if passed is None else "pass" if passed else "fail"
     return SampleScore(
-        task_id=str(name), category="general_chat", family="chat", completion=text, outcome=outcome,  # type: ignore[arg-type]
+        task_id=str(name), category="general_chat", family="chat", completion=text, outcome=outcome,
         reason="passed" if passed else "too_long: over 500", syntax_ok=None, stopped=stopped, tokens=len(text) // 4, seconds=0,
     )  # fmt: skip
 
 
-def seed_003(seed: int = 3) -> tuple[list[SampleScore], list[SampleScore]]:
-    """Seed 003's 300 pairs: whatever is longer than 500 characters is called a failure; 57 gains and 2 losses, all by length."""
+def stage_1_findings(seed: int = 3) -> tuple[list[SampleScore], list[SampleScore]]:
+    """The stage 1 findings' 300 pairs: what is longer than 500 characters fails; 57 gains and 2 losses, all by length."""
     random = Random(seed)
     first, second = [], []
     for i in range(300):
@@ -47,18 +50,20 @@ def seed_003(seed: int = 3) -> tuple[list[SampleScore], list[SampleScore]]:
     return first, second
 
 
-def length_scorer(answers: object) -> list[str]:
-    return ["pass" if len(text) <= 500 else "fail" for _, text in answers]  # type: ignore[attr-defined]
+def length_scorer(answers: Sequence[tuple[Any, str]]) -> list[str]:
+    return ["pass" if len(text) <= 500 else "fail" for _, text in answers]
 
 
-def only(first: list[SampleScore], second: list[SampleScore]) -> object:
+def only(first: list[SampleScore], second: list[SampleScore]) -> SuiteComparison:
     return compare_suites({"s": first}, {"s": second}, from_stage="base", to_stage="sft")["s"]
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_seed_003s_improvement_is_void_in_spite_of_its_p(seed: int) -> None:
+def test_stage_1_findings_improvement_is_void_in_spite_of_its_p(seed: int) -> None:
     found = suites_to_json(
-        compare_suites(*({"s": side} for side in seed_003(seed)), from_stage="base", to_stage="sft")
+        compare_suites(
+            *({"s": side} for side in stage_1_findings(seed)), from_stage="base", to_stage="sft"
+        )
     )["s"]
     assert (found["gained"], found["lost"]) == (57, 2)
     assert found["mcnemar_p"] == pytest.approx(6.144e-15, rel=1e-3)
@@ -70,7 +75,9 @@ def test_seed_003s_improvement_is_void_in_spite_of_its_p(seed: int) -> None:
 
 
 def test_scoring_the_cut_answers_again_voids_it_too() -> None:
-    length = next(one for one in explained(*seed_003(), length_scorer) if one.feature == "length")
+    length = next(
+        one for one in explained(*stage_1_findings(), length_scorer) if one.feature == "length"
+    )
     assert length.explains
     assert "59 of 59 failing answers pass when cut" in length.reason
 
@@ -79,7 +86,7 @@ def test_cutting_clears_a_gain_that_only_looks_like_length() -> None:
     """The scorer of now still fails what was cut: the long answers are wrong, not long."""
     length = next(
         one
-        for one in explained(*seed_003(), lambda xs: ["fail"] * len(xs))
+        for one in explained(*stage_1_findings(), lambda xs: ["fail"] * len(xs))
         if one.feature == "length"
     )
     assert not length.explains
@@ -96,14 +103,14 @@ def test_a_real_gain_is_not_explained_away(seed: int) -> None:
     second = [
         sample(i, "x" * int(60 + 400 * h * random.random()), h < 0.65) for i, h in enumerate(hard)
     ]
-    assert only(first, second).verdict == "better"  # type: ignore[attr-defined]
+    assert only(first, second).verdict == "better"
 
 
 def test_a_base_model_that_never_stops_is_not_excused_by_length() -> None:
     random = Random(1)
     first = [sample(i, "x" * random.randint(400, 420), False, stopped=False) for i in range(300)]
     second = [sample(i, "x" * random.randint(20, 300), random.random() < 0.8) for i in range(300)]
-    assert only(first, second).verdict == "better"  # type: ignore[attr-defined]
+    assert only(first, second).verdict == "better"
 
 
 @pytest.mark.parametrize(
@@ -129,7 +136,7 @@ def test_refusals_fences_and_cut_off_answers_are_found(
 
 
 def test_without_a_difference_there_is_nothing_to_explain() -> None:
-    first, _ = seed_003()
+    first, _ = stage_1_findings()
     assert explained(first, first) == []
 
 
@@ -137,7 +144,7 @@ def test_infrastructure_on_either_side_is_left_out_of_both() -> None:
     first = [sample(1, "a", True), sample(2, "a", None), sample(3, "a", False)]
     second = [sample(1, "a", True), sample(2, "a", True), sample(3, "a", True)]
     assert paired_counts(first, second)[:5] == (1, 1, 0, 0, 1)
-    assert only(first, second).summary.n == 2  # type: ignore[attr-defined]
+    assert only(first, second).summary.n == 2
 
 
 def test_other_items_and_other_suites_are_refused() -> None:
@@ -153,7 +160,7 @@ def test_suites_compared_together_are_adjusted_together() -> None:
     both = compare_suites(
         {"a": first, "b": first}, {"a": second, "b": second}, from_stage="x", to_stage="y"
     )
-    assert only(first, second).verdict == "better"  # type: ignore[attr-defined]
+    assert only(first, second).verdict == "better"
     assert {one.verdict for one in both.values()} == {"inconclusive"}
 
 
@@ -216,7 +223,7 @@ def test_an_answer_to_no_item_of_the_suite_is_refused(tasks: list[Task]) -> None
 
 
 def test_verdicts_of_an_old_scorer_are_named(tmp_path: Path) -> None:
-    from ..store.test_ledger import VERDICT
+    from sentinel_pipeline_tests.store.test_ledger import VERDICT
 
     ledger = Ledger(tmp_path / "ledger.sqlite")
     ledger.record(VERDICT, recipe="tiny", run_id="r")
@@ -274,7 +281,7 @@ def test_samples_of_other_tools_are_read(home: Home, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("rows", "says"),
     [
-        ([{"task_id": "a", "completion": "x"}], "line 1|:1, field 'outcome': says no outcome"),
+        ([{"task_id": "a", "completion": "x"}], "line 1|:1, field 'outcome': has no outcome"),
         ([{"outcome": "pass"}], "field 'task_id': is missing"),
         (
             [{"task_id": "a", "outcome": "pass"}, {"task_id": "a", "outcome": "fail"}],

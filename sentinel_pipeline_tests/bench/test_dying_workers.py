@@ -56,7 +56,7 @@ def test_judges_killed_at_any_moment_change_no_verdict_that_is_given(
 
     def killer(grader: Grader) -> None:
         while not stop.wait(0.12):
-            for each in list(grader._workers)[:1]:
+            for each in list(grader.workers)[:1]:
                 os.kill(each.process.pid, signal.SIGKILL)
 
     with Grader(workers=2) as grader:

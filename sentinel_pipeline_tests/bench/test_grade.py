@@ -119,7 +119,7 @@ NO_ROWS: list[tuple[Any, str, str]] = [
         "completion",
         "is missing: expected the text of a completion or a solution",
     ),
-    (row(None), "completion", "is missing"),  # type: ignore[arg-type]
+    (row("") | {"completion": None}, "completion", "is missing"),
     (row("", deep=json.loads("[" * 99 + "]" * 99)), "", ""),
     (row("", deep=json.loads("[" * 100 + "]" * 100)), "", "is nested deeper than 100"),
     ('{"task_id": "HumanEval/900", "deep": ' + "[" * 990 + "]" * 990 + "}", "", "is"),

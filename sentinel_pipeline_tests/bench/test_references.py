@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,7 +32,7 @@ def test_a_reference_that_needs_more_than_usual_gets_it_and_so_do_samples(tmp_pa
         "prompt": "def f(n):\n",
         "canonical_solution": "    return [n] * n\n",
     }
-    rows = [
+    rows: list[dict[str, Any]] = [
         large | {"task_id": "large", "base_input": [[300_000]], "plus_input": []},
         MBPP | {"task_id": 1},
         {

@@ -268,8 +268,8 @@ def test_a_missing_file_is_bad_input(tmp_path: Path) -> None:
 
 
 def test_an_unknown_kind_of_file_is_bad_input(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match=r"a\.csv: is of a kind that is not read here.*\.parquet"):
-        list(read_files([write(tmp_path / "a.csv", b"x")]))
+    with pytest.raises(BadInput, match=r"a\.txt: is of a kind that is not read here.*\.parquet"):
+        list(read_files([write(tmp_path / "a.txt", b"x")]))
 
 
 def test_a_folder_without_candidate_files_is_bad_input(tmp_path: Path) -> None:

@@ -26,7 +26,9 @@ def folder(tmp_path: Path) -> Path:
 def test_a_local_folder_is_read_without_a_network(folder: Path) -> None:
     rows = list(read_hub("set", "train", root=folder))
     assert [type(row) for row in rows] == [Candidate] * 5 + [Quarantined]
-    assert rows[5].line == 6 and "field 'output'" in rows[5].reason  # type: ignore[union-attr]
+    broken = rows[5]
+    assert isinstance(broken, Quarantined)
+    assert broken.line == 6 and "field 'output'" in broken.reason
 
 
 def test_rows_name_their_data_set(folder: Path) -> None:

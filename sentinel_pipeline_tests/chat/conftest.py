@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from .material import write_model
+from sentinel_pipeline_tests.chat.material import write_model
 
 
 @pytest.fixture(scope="session")

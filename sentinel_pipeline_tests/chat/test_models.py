@@ -14,8 +14,13 @@ from sentinel_pipeline.errors import BadInput, GateRefused
 from sentinel_pipeline.generation.targets import find_target
 from sentinel_pipeline.store import Home, Store
 from sentinel_pipeline.worker.device import device_lock
-
-from .material import add_checkpoint, add_probe, license_scorers, report_json, write_model
+from sentinel_pipeline_tests.chat.material import (
+    add_checkpoint,
+    add_probe,
+    license_scorers,
+    report_json,
+    write_model,
+)
 
 
 @pytest.fixture
@@ -41,7 +46,7 @@ def test_a_probe_that_nobody_took_is_missing_and_says_how_to_take_it(ready: Home
         (40, 40, {}, "pass", "whole interval"),
         (37, 40, {}, "pass", "whole interval"),
         (36, 40, {}, "inconclusive", "more items"),
-        (10, 40, {}, "fail", "25.0%"),
+        (10, 40, {}, "fail", "25.0 %"),
         (39, 39, {}, "inconclusive", "39 of 40 items"),
         (40, 40, {"scorer_version": "old"}, "inconclusive", "stale"),
         (40, 40, {"model_hash": "of another"}, "missing", "Take it"),
@@ -104,7 +109,7 @@ def test_the_guard_is_asked_again_and_memory_goes_back_while_somebody_trains(rea
     with device_lock(ready.device_lock):
         with pytest.raises(GateRefused, match="the device is in use by process"):
             models.open("tiny/sft")
-        assert models._sessions == {}
+        assert models.sessions == {}
     assert models.open("tiny/sft").session is not session
 
 

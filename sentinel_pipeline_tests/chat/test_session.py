@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,8 +13,8 @@ from sentinel_pipeline.errors import BadInput
 from sentinel_pipeline.records import Message
 
 
-def turn(text: str = "list of the squares", **change: object) -> Turn:
-    return Turn(messages=(Message("user", text),), **{"max_tokens": 20, **change})  # type: ignore[arg-type]
+def turn(text: str = "list of the squares", **change: Any) -> Turn:
+    return Turn(messages=(Message("user", text),), **{"max_tokens": 20, **change})
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +27,8 @@ def test_the_pieces_are_what_generate_writes(session: Session) -> None:
     text = "".join(session.stream(turn(), threading.Event(), reply))
     prompt = "<|im_start|>user\nlist of the squares<|im_end|>\n<|im_start|>assistant\n"
     inputs = session.tokenizer(prompt, add_special_tokens=False, return_tensors="pt")
-    out = session.model.generate(**inputs, max_new_tokens=20, do_sample=False, pad_token_id=0)  # type: ignore[operator]
+    generate: Any = session.model.generate
+    out = generate(**inputs, max_new_tokens=20, do_sample=False, pad_token_id=0)
     new = out[0, inputs["input_ids"].shape[1] :]
     assert text == session.tokenizer.decode(new, skip_special_tokens=True) != ""
     assert (reply.prompt_tokens, reply.completion_tokens, reply.finish) == (
@@ -41,9 +43,8 @@ def test_an_end_token_is_a_stop_and_is_not_shown(
 ) -> None:
     prompt = "<|im_start|>user\nlist of the squares<|im_end|>\n<|im_start|>assistant\n"
     inputs = session.tokenizer(prompt, add_special_tokens=False, return_tensors="pt")
-    token = int(
-        session.model.generate(**inputs, max_new_tokens=1, do_sample=False, pad_token_id=0)[0, -1]
-    )  # type: ignore[operator]
+    generate: Any = session.model.generate
+    token = int(generate(**inputs, max_new_tokens=1, do_sample=False, pad_token_id=0)[0, -1])
     monkeypatch.setattr(session.model.generation_config, "eos_token_id", [2, token])
     monkeypatch.setattr(session, "_ends", {2, token})
     reply = Reply()
@@ -69,13 +70,13 @@ def test_a_reader_who_goes_away_ends_the_decoding(session: Session) -> None:
     cancelled = threading.Event()
     pieces = session.stream(turn(max_tokens=3000), cancelled, Reply())
     next(pieces)
-    pieces.close()  # type: ignore[attr-defined]
-    assert cancelled.is_set() and session._turn.acquire(timeout=0)
-    session._turn.release()
+    pieces.close()
+    assert cancelled.is_set() and session.turn.acquire(timeout=0)
+    session.turn.release()
 
 
 def test_who_waits_for_nobody_takes_no_turn(session: Session) -> None:
-    with session._turn:
+    with session.turn:
         cancelled, reply = threading.Event(), Reply()
         cancelled.set()
         assert list(session.stream(turn(), cancelled, reply)) == [] and reply.finish == "cancelled"

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from sentinel_pipeline.chat.guard import SWITCH
+from sentinel_pipeline.chat.guard import SWITCH, Situation
 from sentinel_pipeline.chat.situation import headroom, situation
 from sentinel_pipeline.store import Home
 
 
-def look(home: Home, model: Path, *, loaded: bool = False) -> object:
+def look(home: Home, model: Path, *, loaded: bool = False) -> Situation:
     return situation(home, model, "pass", allow_experimental=False, loaded=loaded)
 
 
@@ -23,9 +23,9 @@ def test_the_switch_is_read_each_time(
     home: Home, small_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv(SWITCH, raising=False)
-    assert look(home, small_model).switch is None  # type: ignore[attr-defined]
+    assert look(home, small_model).switch is None
     monkeypatch.setenv(SWITCH, "0")
-    assert look(home, small_model).switch == "0"  # type: ignore[attr-defined]
+    assert look(home, small_model).switch == "0"
 
 
 def test_memory_is_one_and_a_half_times_the_weights_and_nothing_once_loaded(
@@ -33,8 +33,8 @@ def test_memory_is_one_and_a_half_times_the_weights_and_nothing_once_loaded(
 ) -> None:
     weights = (small_model / "model.safetensors").stat().st_size
     now = look(home, small_model)
-    assert now.needed_bytes == int(1.5 * weights) > 0 and now.headroom_bytes > weights  # type: ignore[attr-defined]
-    assert look(home, small_model, loaded=True).needed_bytes == 0  # type: ignore[attr-defined]
+    assert now.needed_bytes == int(1.5 * weights) > 0 and now.headroom_bytes > weights
+    assert look(home, small_model, loaded=True).needed_bytes == 0
 
 
 def test_a_trainer_holds_the_device_until_it_is_killed(home: Home, small_model: Path) -> None:
@@ -50,10 +50,10 @@ def test_a_trainer_holds_the_device_until_it_is_killed(home: Home, small_model: 
         [sys.executable, "-c", code, str(home.device_lock)], stdout=subprocess.PIPE, text=True
     )
     assert child.stdout and child.stdout.readline() == "held\n"
-    assert look(home, small_model).training == str(child.pid)  # type: ignore[attr-defined]
+    assert look(home, small_model).training == str(child.pid)
     child.kill()
     child.wait(timeout=60)
-    assert look(home, small_model).training is None  # type: ignore[attr-defined]
+    assert look(home, small_model).training is None
 
 
 @pytest.mark.parametrize(

@@ -27,9 +27,8 @@ from sentinel_pipeline.store.address import (
     recipe_address,
     split_address,
 )
+from sentinel_pipeline_tests.cli.conftest import Run
 from sentinel_pipeline_tests.conftest import ROOT
-
-from .conftest import Run
 
 VERBS = {name: command for _, name, command in verbs()}
 SERVERS = {"ui", "chat", "review serve"}

@@ -19,8 +19,7 @@ from sentinel_pipeline_tests.bench.material import (
     file_of,
     row,
 )
-
-from .conftest import Run
+from sentinel_pipeline_tests.cli.conftest import Run
 
 
 @pytest.fixture
@@ -138,13 +137,13 @@ def test_what_cannot_be_judged_is_exit_code_4_with_the_reason(grade: Run, tmp_pa
     assert (code, report["infra"], report["pass_at"]) == (4, 1, {"1": 1.0})
     assert report["pass_at_tasks"] == {"1": 1}
     assert report["outcomes"] == {"pass": 1, "fail": 0, "timeout": 0, "infra": 1}
-    assert "1 samples have no verdict and no score. The tests of 1 cannot run" in err
+    assert "1 samples could not be tested and have no score. The tests of 1 cannot run" in err
     only = file_of(tmp_path, row("def f(x): return 1", "broken"), name="samples.jsonl")
     code, out, err = grade(only, "--problems", problems, "--workers", 1, "--json")
     assert (
         code == 4
         and json.loads(out)["pass_at"] == {}
-        and "no task has enough judged samples" in err
+        and "no task has enough scored samples" in err
     )
 
 

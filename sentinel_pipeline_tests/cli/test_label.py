@@ -148,3 +148,35 @@ def test_an_accepted_row_keeps_the_thought_that_came_in_a_field_and_is_read_agai
         (row,) = map(json.loads, (target / "accepted.jsonl").open(encoding="utf-8"))
         text = row["completion"][0]["content"]
         assert part(text) == Parted("\ngreet back\n", "Hello there.")
+
+
+def test_what_label_writes_is_labelled_again_as_it_was(home: Home, tmp_path: Path) -> None:
+    """Calls of tools, tests, category and task: an accepted and a rejected row keep what they are judged by."""
+    call = {"id": "c1", "function": {"name": "weather", "arguments": '{"city": "Faro"}'}}
+    offered = [{"name": "weather", "parameters": {"properties": {"city": {"type": "string"}}}}]
+    expected = json.dumps([{"weather": {"city": ["Faro"]}}])
+    calls = {"kind": "function_calls", "functions": json.dumps(offered), "expected": expected}
+    asked = {"role": "user", "content": "Weather in Faro?"}
+    tested = {"instruction": "Write f.", "tests": "assert f(2) == 4", "category": "code", "task_id": "t1"}  # fmt: skip
+    rows = [
+        {"messages": [asked, {"role": "assistant", "content": None, "tool_calls": [call]}], "verifier": calls},
+        tested | {"output": "def f(n):\n    return 2 * n"},
+        tested | {"output": "def f(n):\n    return n"},
+    ]  # fmt: skip
+    file = tmp_path / "rows.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    first, again = tmp_path / "first", tmp_path / "again"
+    done = CliRunner().invoke(app, ["label", str(file), "--out", str(first), "--json"])
+    counts = json.loads(done.stdout)
+    assert (counts["accepted"], counts["quarantined"]) == (2, 0), done.output
+    sources = [str(first / "accepted.jsonl"), str(first / "rejected.jsonl")]
+    done = CliRunner().invoke(app, ["label", *sources, "--out", str(again), "--json"])
+    repeated = json.loads(done.stdout)
+    assert {name: repeated[name] for name in ("accepted", "quarantined", "labels")} == {
+        name: counts[name] for name in ("accepted", "quarantined", "labels")
+    }
+    written = [json.loads(line) for line in (again / "accepted.jsonl").open(encoding="utf-8")]
+    assert [(row.get("task_id"), row.get("category")) for row in written] == [
+        (None, None),
+        ("t1", "code"),
+    ]

@@ -13,8 +13,7 @@ from sentinel_pipeline.mix.decontam import decontaminate
 from sentinel_pipeline.records import Candidate, CriticLabels, Label, Message, PythonTests, Task
 from sentinel_pipeline.records.data_spec import MixSpec
 from sentinel_pipeline.store import Artifact, Home, Store
-
-from .conftest import Run
+from sentinel_pipeline_tests.cli.conftest import Run
 
 CODE = "def total(values):\n    result = 0\n    for value in values:\n        result += value * 3\n    return result\n"
 OTHER = "def spread(values):\n    highest = max(values)\n    for value in values:\n        highest -= value\n    return highest"
@@ -32,7 +31,7 @@ SPEC = MixSpec(shares={"executable_code": 0.5, "devops": 0.5})
 
 
 def _candidate(name: str, asked: str, answered: str, **rest: Any) -> Candidate:
-    given = {"source": "file:in.jsonl", "file": "in.jsonl", "line": 7} | rest
+    given: dict[str, Any] = {"source": "file:in.jsonl", "file": "in.jsonl", "line": 7} | rest
     return Candidate(id=name, messages=(Message("user", asked),), completion=answered, **given)
 
 
@@ -71,7 +70,17 @@ def _make(home: Home, recipe: str = "own", run_id: str = "run1") -> Artifact:
     raw = store.get("raw_candidates")
     with writing("critic_labels", raw) as out:
         made = (
-            CriticLabels(row.id, *[label] * 6, Label(True, "unverified: by form"), "v-1")
+            CriticLabels(
+                row.id,
+                label,
+                label,
+                label,
+                label,
+                label,
+                label,
+                Label(True, "unverified: by form"),
+                "v-1",
+            )
             for row in ROWS
         )
         out.table("labels.parquet", (one.to_row() for one in made), "labels")

@@ -80,7 +80,8 @@ def test_ambiguous_evidence_writes_nothing(home: Home, tmp_path: Path) -> None:
         None,
     )
     assert (
-        "held-out prompts would tell it from 0.55" in report["would_decide"] and "ambiguous" in told
+        "held-out prompts would distinguish it from 0.55" in report["would_decide"]
+        and "ambiguous" in told
     )
     assert sorted(home.recipe_names()) == before
 

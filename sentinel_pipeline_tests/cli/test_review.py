@@ -14,9 +14,8 @@ from sentinel_pipeline.review.decisions import decide
 from sentinel_pipeline.review.queue import open_card
 from sentinel_pipeline.review.review_queue import ReviewQueue, User
 from sentinel_pipeline.store import Home
+from sentinel_pipeline_tests.cli.conftest import Run
 from sentinel_pipeline_tests.review.material import ADD_ONE, GOOD, SEED_RECORD, record, write_lines
-
-from .conftest import Run
 
 CARD = str(SEED_RECORD["id"])
 
@@ -110,6 +109,7 @@ def test_the_sensor_proposes_a_new_mix_after_so_many_approvals(
         found = human_corrections_ready(dg.build_sensor_context(instance=instance))
         if isinstance(found, dg.SkipReason):
             return str(found.skip_message), []
+        assert isinstance(found, dg.SensorResult)
         return "", [str(request.partition_key) for request in found.run_requests or []]
 
     write_lines(tmp_path / "sft_candidates.jsonl", [SEED_RECORD])

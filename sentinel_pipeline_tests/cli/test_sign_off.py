@@ -66,11 +66,13 @@ def test_a_signature_holds_for_this_proof_and_this_policy_and_dagster_knows_it(
     Ledger(home.ledger).require(key)
     with pytest.raises(GateRefused, match="no verdict"):
         Ledger(home.ledger).require(replace(key, subject_hash="rebuilt"))
-    key = dg.AssetCheckKey(dg.AssetKey("gap_proof"), "gap_sign_off")
+    check = dg.AssetCheckKey(dg.AssetKey("gap_proof"), "gap_sign_off")
     records = dg.DagsterInstance.get().event_log_storage.get_asset_check_execution_history(
-        key, limit=1
+        check, limit=1
     )
-    assert records[0].event.dagster_event.asset_check_evaluation_data.passed  # type: ignore[union-attr]
+    logged = records[0].event
+    assert logged is not None and logged.dagster_event is not None
+    assert logged.dagster_event.asset_check_evaluation_data.passed
 
 
 def test_a_rejection_refuses(home: Home, proof: Artifact) -> None:

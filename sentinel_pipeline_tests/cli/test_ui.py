@@ -18,9 +18,8 @@ import pytest
 from sentinel_pipeline.cli.ui import Child, _check_ports
 from sentinel_pipeline.errors import BadInput
 from sentinel_pipeline.store import Home
-
-from ..conftest import ROOT
-from ..web.server import free_port
+from sentinel_pipeline_tests.conftest import ROOT
+from sentinel_pipeline_tests.web.server import free_port
 
 NAMES = ("port", "front-port", "review-port", "chat-port")
 
@@ -45,7 +44,8 @@ class Ui:
 
     def get(self, name: str, path: str = "/") -> str:
         url = f"http://127.0.0.1:{self.ports[name]}{path}"
-        return urllib.request.urlopen(url, timeout=30).read().decode()
+        body: bytes = urllib.request.urlopen(url, timeout=30).read()
+        return body.decode()
 
     def wait(self, name: str, path: str) -> None:
         def up() -> bool:

@@ -129,7 +129,7 @@ def number(value: int | float, style: str) -> str:
 
 
 def seed_parser(answer: str) -> Any:
-    """Seed 002's way, from its description: fence marks off, then twice (as it is; with every ``digits,digits`` outside
+    """The V4.1 handoff's way, from its description: fence marks off, then twice (as it is; with every ``digits,digits`` outside
     double quotes turned into a decimal point): the whole text, else from the first brace to the last; an object or None."""
     bare = re.sub(r"^```(?:json)?\s*|\s*```$", "", answer.strip(), flags=re.M).strip()
     parts = re.split(r'("(?:[^"\\]|\\.)*")', bare)

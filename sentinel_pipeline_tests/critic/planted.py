@@ -99,7 +99,10 @@ def _jwt(draw: Draw) -> str:
 
 def _json(change: Callable[[dict[str, object]], str], schema: bool = False) -> Make:
     def make(draw: Draw) -> Row:
-        value = {"name": draw.name, "arguments": {"factor": draw.factor, "offset": draw.offset}}
+        value: dict[str, object] = {
+            "name": draw.name,
+            "arguments": {"factor": draw.factor, "offset": draw.offset},
+        }
         shape = {
             "type": "object",
             "required": ["name", "arguments"],

@@ -150,7 +150,8 @@ BROKEN = [
 
 @pytest.mark.parametrize(("change", "message"), BROKEN, ids=range(len(BROKEN)))
 def test_a_truth_that_makes_no_sense_is_named(change: dict[str, str], message: str) -> None:
-    fields = {"functions": json.dumps(FUNCTIONS), "expected": json.dumps([BOOK])} | change
+    fields: dict[str, Any] = {"functions": json.dumps(FUNCTIONS), "expected": json.dumps([BOOK])}
+    fields |= change
     with pytest.raises(ValueError, match=message):
         check_calls(FunctionCalls(**fields))
 

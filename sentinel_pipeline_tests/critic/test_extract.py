@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sentinel_pipeline.critic.extract import MAX_CHARS, extract, function
+from sentinel_pipeline.critic.extract import MAX_CHARS, Kind, extract, function
 from sentinel_pipeline.critic.fences import fences
 from sentinel_pipeline.critic.json_reader import read_json
 
-KINDS = ("python", "json", "diff", "shell", "sql", "yaml", "answer", "text")
+KINDS: tuple[Kind, ...] = ("python", "json", "diff", "shell", "sql", "yaml", "answer", "text")
 CODE = "def f(x):\n    return x + 1"
 DIFF = "--- a/x\n+++ b/x\n@@ -1,1 +1,1 @@\n-a\n+b\n"
 JSON = st.recursive(
@@ -173,14 +173,14 @@ def test_final_answer(text: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_nothing_is_an_error_with_a_reason(kind: str) -> None:
-    assert extract(" \n", kind).error is not None  # type: ignore[arg-type]
+def test_nothing_is_an_error_with_a_reason(kind: Kind) -> None:
+    assert extract(" \n", kind).error is not None
 
 
 @settings(max_examples=60, deadline=None)
 @given(st.text(max_size=300), st.sampled_from(KINDS))
-def test_any_text_gives_a_value_or_an_error(text: str, kind: str) -> None:
-    found = extract(text, kind)  # type: ignore[arg-type]
+def test_any_text_gives_a_value_or_an_error(text: str, kind: Kind) -> None:
+    found = extract(text, kind)
     assert (found.value is None) <= (found.error is not None or kind == "json")
 
 
@@ -213,7 +213,7 @@ def test_hostile_text_is_read_in_linear_time(piece: str) -> None:
         text = piece * (chars // len(piece))
         start = time.process_time()
         for kind in KINDS:
-            extract(text, kind)  # type: ignore[arg-type]
+            extract(text, kind)
         return time.process_time() - start
 
     small, large = (min(spent(chars) for _ in range(3)) for chars in (40_000, 160_000))

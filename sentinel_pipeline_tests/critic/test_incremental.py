@@ -21,8 +21,7 @@ from sentinel_pipeline.critic.labels import content_key, label
 from sentinel_pipeline.records import Candidate, CriticLabels, Label, PythonTests
 from sentinel_pipeline.records.data_spec import CriticSpec
 from sentinel_pipeline.store.label_cache import LabelCache
-
-from .planted import planted, right
+from sentinel_pipeline_tests.critic.planted import planted, right
 
 ROWS = [*right(rows=30), *(row.candidate for row in planted(rows=1) if row.kind != "cheating")]
 
@@ -37,13 +36,13 @@ def cache(tmp_path: Path) -> Iterator[LabelCache]:
 def graded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Ids of the rows that are prepared for judging, in order."""
     seen: list[str] = []
-    real = labels_module._prepare
+    real = labels_module.prepare
 
     def counting(candidate: Candidate, stop: str | None) -> Any:
         seen.append(candidate.id)
         return real(candidate, stop)
 
-    monkeypatch.setattr(labels_module, "_prepare", counting)
+    monkeypatch.setattr(labels_module, "prepare", counting)
     return seen
 
 
@@ -134,7 +133,7 @@ def test_known_rows_stream(cache: LabelCache, monkeypatch: pytest.MonkeyPatch) -
 
 
 def _label_slowly(path: Path, rows: list[Candidate]) -> None:
-    labels_module.BATCH, score_module._SEGMENT = 4, 8
+    labels_module.BATCH, score_module.SEGMENT = 4, 8
 
     def source() -> Iterator[Candidate]:
         for row in rows:

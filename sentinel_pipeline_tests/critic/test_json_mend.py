@@ -16,9 +16,8 @@ from sentinel_pipeline.critic.extract import extract
 from sentinel_pipeline.critic.json_mend import MAX_DEPTH
 from sentinel_pipeline.critic.json_reader import MENDED
 from sentinel_pipeline.critic.numbers import read_number
-
-from .made_outputs import made_outputs, seed_parser
-from .test_extract import JSON
+from sentinel_pipeline_tests.critic.made_outputs import made_outputs, seed_parser
+from sentinel_pipeline_tests.critic.test_extract import JSON
 
 
 def mend(text: str) -> tuple[Any, tuple[str, ...], str | None]:
@@ -57,6 +56,10 @@ READ: dict[str, tuple[str, Any, tuple[str, ...]]] = {
     "prose": ('Claro: {"a": 4,5} pronto', {"a": 4.5}, ("prose_around", "decimal_comma")),
     "a set of words in prose": ('O {objeto} é {"a": 1}', {"a": 1}, ("prose_around",)),
     "two objects": ('{"a": 4,5} {"b": 1}', {"a": 4.5}, ("prose_around", "decimal_comma", "several_values")),
+    "the form, then the answer": (
+        'Form: {"a": <text>, "b": <int>}\nAnswer: {"a": "x", "b": 2}', {"a": "x", "b": 2}, ("prose_around",),
+    ),
+    "a hexadecimal escape": (r'{"a": "\x41 it\'s"}', {"a": "A it's"}, ("odd_escape",)),
     "a footnote": ('Veja [1]: {"a": 1}', {"a": 1}, ("prose_around", "several_values")),
     "a number alone": ("R$ 1.234,50", 1234.5, ("thousands_separator", "decimal_comma", "currency")),
     "a stop token": ('{"a": 4,5}<|im_end|>', {"a": 4.5}, ("decimal_comma", "stop_token")),
@@ -115,7 +118,7 @@ def test_a_cut_tail_is_closed_when_asked_and_marked_and_nothing_half_is_kept(
 @given(JSON)
 def test_valid_json_comes_back_unchanged_however_much_is_forgiven(value: Any) -> None:
     for reading in ("mend", "repair"):
-        found = extract(json.dumps(value), "json", reading=reading)  # type: ignore[arg-type]
+        found = extract(json.dumps(value), "json", reading=reading)
         assert found.error is None and not MENDED & set(found.leniencies)
         assert json.dumps(found.value) == json.dumps(value)
 
@@ -133,7 +136,7 @@ def test_a_valid_value_means_the_same_to_the_mender(value: Any) -> None:
 @given(st.text(alphabet="{}[]()\",':0123456789.-+eE%R$ \n\\/#*aftn", max_size=60))
 def test_any_text_gives_json_or_an_error(text: str) -> None:
     for reading in ("mend", "repair"):
-        found = extract(text, "json", reading=reading)  # type: ignore[arg-type]
+        found = extract(text, "json", reading=reading)
         if found.error is None:
             json.dumps(found.value)
         else:
@@ -144,7 +147,8 @@ def test_any_text_gives_json_or_an_error(text: str) -> None:
 @given(st.decimals(min_value=-(10**12), max_value=10**12, places=2, allow_nan=False))
 def test_a_number_written_as_brazil_does_is_that_number(value: Any) -> None:
     text = f"{value:,.2f}".translate(str.maketrans(",.", ".,"))
-    assert float(read_number(text).value) == float(value)  # type: ignore[union-attr]
+    number = read_number(text)
+    assert number is not None and float(number.value) == float(value)
     assert mend(f'{{"a": R$ {text}, "b": [1,2]}}')[0] == {"a": float(value), "b": [1, 2]}
 
 
@@ -215,7 +219,7 @@ def test_hostile_text_takes_linear_time(piece: str) -> None:
         text = '{"a": ' + piece * (chars // len(piece))
         start = time.process_time()
         for reading in ("mend", "repair"):
-            extract(text, "json", reading=reading)  # type: ignore[arg-type]
+            extract(text, "json", reading=reading)
         return time.process_time() - start
 
     small, large = spent(50_000), spent(200_000)

@@ -25,6 +25,7 @@ from sentinel_pipeline.records import (
     Message,
     PatchApplies,
     PythonTests,
+    RepairTrace,
     ShellEffect,
     TextAnswer,
     Verifier,
@@ -57,7 +58,7 @@ def _label(
 
 
 def test_every_kind_is_scored_in_order_with_its_reason() -> None:
-    items = [
+    items: list[tuple[str, Verifier, str, str, bool | None]] = [
         (GOOD, INC, "pass", "passed", True),
         ('{"a": 1}', JsonAnswer(expected='{"a": 1}'), "pass", "passed", True),
         ("def inc(x):\n    return x\n", INC, "fail", "assertion", True),
@@ -136,7 +137,7 @@ def test_scoring_streams_and_starts_no_sandbox_without_programs(
 
     stream = score(items())
     assert next(stream).outcome == "pass"
-    assert len(taken) <= score_module._SEGMENT + 1
+    assert len(taken) <= score_module.SEGMENT + 1
 
 
 @pytest.mark.parametrize(
@@ -281,7 +282,7 @@ def test_the_version_counts_the_judge_s_javascript(tmp_path: Path) -> None:
     assert len(versions) == 2
 
 
-def _traces(*failed: str, answer: str = GOOD) -> list[object]:
+def _traces(*failed: str, answer: str = GOOD) -> list[RepairTrace]:
     rejected = [_candidate(text, name=str(n)) for n, text in enumerate(failed)]
     good = _candidate(answer, name="good")
     return list(
@@ -293,16 +294,16 @@ def _traces(*failed: str, answer: str = GOOD) -> list[object]:
 
 def test_a_repair_trace_tells_the_failure_and_ends_right() -> None:
     [trace] = _traces("def inc(x):\n    return x")
-    assert trace.completion == GOOD and (trace.failed_id, trace.accepted_id) == ("0", "good")  # type: ignore[attr-defined]
-    assert [turn.role for turn in trace.messages] == ["user", "assistant", "user"]  # type: ignore[attr-defined]
-    assert trace.reason.startswith("tests_pass: assertion")  # type: ignore[attr-defined]
-    assert "inc(1)" in trace.messages[-1].content  # type: ignore[attr-defined]
+    assert trace.completion == GOOD and (trace.failed_id, trace.accepted_id) == ("0", "good")
+    assert [turn.role for turn in trace.messages] == ["user", "assistant", "user"]
+    assert trace.reason.startswith("tests_pass: assertion")
+    assert "inc(1)" in trace.messages[-1].content
 
 
 def test_a_trace_never_quotes_a_secret() -> None:
     key = "AK" + "IAQ3EGRZ7XKW2MNPLA"
     [trace] = _traces(GOOD + f"KEY = '{key}'")
-    assert key not in json.dumps(trace.to_row()) and "[REDACTED]" in trace.messages[1].content  # type: ignore[attr-defined]
+    assert key not in json.dumps(trace.to_row()) and "[REDACTED]" in trace.messages[1].content
 
 
 def test_accepted_loops_and_empty_answers_make_no_trace() -> None:

@@ -11,8 +11,7 @@ import pytest
 from sentinel_pipeline.critic.labels import label
 from sentinel_pipeline.records import Candidate, CriticLabels, Label
 from sentinel_pipeline.tasks.suites import load_suite
-
-from .planted import KINDS, clean, planted, right
+from sentinel_pipeline_tests.critic.planted import KINDS, clean, planted, right
 
 
 def _said(capsys: pytest.CaptureFixture[str], text: str) -> None:

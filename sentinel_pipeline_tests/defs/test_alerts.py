@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import dagster as dg
 import pytest
@@ -19,17 +20,17 @@ from dagster._utils import get_run_crash_explanation
 from dagster._utils.error import serializable_error_info_from_exc_info
 
 from sentinel_pipeline.alerts.notice import Night, about_nights, about_queue, about_staleness
-from sentinel_pipeline.alerts.rules import AlertRules, Rule
+from sentinel_pipeline.alerts.rules import AlertRules, Kind, Rule
 from sentinel_pipeline.defs.alerts import alerts, noticed
 from sentinel_pipeline.defs.stage import RECIPES, current_scorer_version
 from sentinel_pipeline.gates import policy_hash
 from sentinel_pipeline.records import GateVerdict, Interval
 from sentinel_pipeline.records.alert import Alert
 from sentinel_pipeline.store import Home, Ledger, Outbox, Store
+from sentinel_pipeline_tests.alerts.doubles import webhook
 
-from ..alerts.doubles import webhook
-
-KINDS = (
+Outcome = Literal["pass", "fail", "inconclusive"]
+KINDS: tuple[Kind, ...] = (
     "check_failed",
     "check_crashed",
     "check_missing",
@@ -39,7 +40,7 @@ KINDS = (
     "budget_reached",
 )
 TINY = {"dagster/partition": "tiny"}
-RULES = AlertRules(link="http://ui", rules=tuple(Rule(on=kind, to=("team",)) for kind in KINDS))  # type: ignore[arg-type]
+RULES = AlertRules(link="http://ui", rules=tuple(Rule(on=kind, to=("team",)) for kind in KINDS))
 
 
 @pytest.fixture
@@ -81,7 +82,8 @@ def test_a_failed_check_is_told_even_where_its_run_is_green(
         return dg.AssetCheckResult(passed=False, description="31.0 % [26.0, 36.5], n 300")
 
     run_id = run(instance, pass_at_1)
-    assert instance.get_run_by_id(run_id).is_success  # type: ignore[union-attr]
+    done = instance.get_run_by_id(run_id)
+    assert done is not None and done.is_success
     (alert,) = told(instance, home).values()
     assert alert.key == f"check_failed/{run_id}/report/pass_at_1"
     assert "31.0 % [26.0, 36.5], n 300" in alert.body
@@ -130,7 +132,7 @@ def test_a_check_that_never_ran_on_a_new_artifact_is_told_as_missing(
     assert told(instance, home) == {}, (
         "the daemon has not noticed yet, and the run may still give the result"
     )
-    instance.report_run_failed(record.dagster_run, "its process is gone")
+    instance.report_run_failed(record.dagster_run, "its process has ended")
     found = told(instance, home)
     assert set(found) == {f"check_missing/{run_id}/report/later", f"run_failed/{run_id}"}
     assert "no evidence is not a pass" in found[f"check_missing/{run_id}/report/later"].body
@@ -215,12 +217,12 @@ def test_a_run_over_its_budget_is_told_once(instance: dg.DagsterInstance, home: 
     assert "budget.max_hours" in alert.body
 
 
-def verdict(outcome: str, name: str = "pass_at_1") -> GateVerdict:
+def verdict(outcome: Outcome, name: str = "pass_at_1") -> GateVerdict:
     return GateVerdict(
         name=name,
         subject="tiny/sft_report",
         subject_hash="0" * 64,
-        verdict=outcome,  # type: ignore[arg-type]
+        verdict=outcome,
         measured=0.41,
         threshold=0.4,
         n=300,
@@ -231,7 +233,7 @@ def verdict(outcome: str, name: str = "pass_at_1") -> GateVerdict:
     )
 
 
-def nights(*outcomes: str) -> list[Night]:
+def nights(*outcomes: Outcome) -> list[Night]:
     return [
         Night(dt.date(2026, 1, 1 + index), verdict(outcome))
         for index, outcome in enumerate(outcomes)
@@ -240,7 +242,7 @@ def nights(*outcomes: str) -> list[Night]:
 
 def test_an_inconclusive_gate_is_told_after_so_many_nights_in_a_row_and_once_a_streak() -> None:
     rules = AlertRules(rules=(Rule(on="check_inconclusive", to=(), nights=3),))
-    unsure = ["inconclusive"] * 3
+    unsure: list[Outcome] = ["inconclusive"] * 3
     assert about_nights(rules, "tiny", nights(*unsure[:2])) is None
     assert about_nights(rules, "tiny", nights("inconclusive", "pass", *unsure[:2])) is None
     third, fourth = (

@@ -16,7 +16,6 @@ from dagster._core.events import EngineEventData
 from dagster._core.storage.tags import GRPC_INFO_TAG
 from dagster._core.test_utils import create_run_for_test
 
-from sentinel_pipeline.defs.alerts import RunLog
 from sentinel_pipeline.defs.dead_runs import (
     GONE,
     PID_TAG,
@@ -25,6 +24,7 @@ from sentinel_pipeline.defs.dead_runs import (
     is_alive,
     process_mark,
 )
+from sentinel_pipeline.defs.runs import RunLog
 from sentinel_pipeline.store import Home
 
 
@@ -35,9 +35,13 @@ def instance(home: Home) -> Iterator[dg.DagsterInstance]:
 
 
 def started(
-    instance: dg.DagsterInstance, pid: int | None = None, host: str = "localhost", **tags: str
+    instance: dg.DagsterInstance,
+    pid: int | None = None,
+    host: str = "localhost",
+    mark: str | None = None,
 ) -> str:
     """A run that Dagster's server on ``host`` says that it started as process ``pid``."""
+    tags = {PID_TAG: mark} if mark else {}
     tags |= {
         "dagster/partition": "tiny",
         GRPC_INFO_TAG: f'{{"host": "{host}", "socket": "/tmp/x"}}',
@@ -48,7 +52,7 @@ def started(
     if pid is not None:
         said = f"Started process for run (pid: {pid})."
         instance.report_engine_event(said, run, EngineEventData.in_process(pid))
-    return run.run_id
+    return str(run.run_id)
 
 
 def ends(instance: dg.DagsterInstance, run_id: str) -> bool:
@@ -73,7 +77,7 @@ def test_a_run_ends_with_its_process_and_not_before(
 ) -> None:
     mark = process_mark(child.pid)
     assert mark and is_alive(mark)
-    by_tag, by_log = started(instance, **{PID_TAG: mark}), started(instance, child.pid)
+    by_tag, by_log = started(instance, mark=mark), started(instance, child.pid)
     assert not ends(instance, by_tag) and not ends(instance, by_log)
     child.kill()
     while psutil.Process(child.pid).status() != psutil.STATUS_ZOMBIE:
@@ -88,9 +92,7 @@ def test_a_pid_that_another_process_has_now_is_no_sign_of_life(
 ) -> None:
     mark = process_mark(os.getpid())
     assert mark is not None
-    assert ends(
-        instance, started(instance, **{PID_TAG: mark[:-1] + ("0" if mark[-1] != "0" else "1")})
-    )
+    assert ends(instance, started(instance, mark=mark[:-1] + ("0" if mark[-1] != "0" else "1")))
     run_id = started(instance, os.getpid())
     assert not ends(instance, run_id)
     young = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
@@ -113,8 +115,8 @@ def test_the_device_is_given_back_by_runs_that_are_over_or_dead_and_by_no_other(
     storage.set_concurrency_slots("device", 3)
     mark = process_mark(os.getpid())
     assert mark is not None
-    living = started(instance, **{PID_TAG: mark})
-    dead = started(instance, **{PID_TAG: "4194304:gone-1"})
+    living = started(instance, mark=mark)
+    dead = started(instance, mark="4194304:gone-1")
     over = create_run_for_test(instance, job_name="nightly", status=DagsterRunStatus.FAILURE).run_id
     for run_id in (living, dead, over):
         storage.claim_concurrency_slot("device", run_id, "sft_checkpoint")
@@ -122,7 +124,8 @@ def test_the_device_is_given_back_by_runs_that_are_over_or_dead_and_by_no_other(
     free_slots(instance)
     assert set(storage.get_concurrency_run_ids()) == {living}
     assert storage.get_concurrency_info("device").active_slot_count == 1
-    assert instance.get_run_by_id(dead).status == DagsterRunStatus.FAILURE  # type: ignore[union-attr]
+    run = instance.get_run_by_id(dead)
+    assert run is not None and run.status == DagsterRunStatus.FAILURE
 
 
 def test_runs_of_other_machines_are_left_to_those_who_launched_them(

@@ -19,10 +19,9 @@ from sentinel_pipeline.defs import digest as module
 from sentinel_pipeline.defs.digest import AWAY_S, Watch, nightly_digest
 from sentinel_pipeline.defs.nightly import NIGHT_TAG
 from sentinel_pipeline.store import Home, Outbox, Store
-
-from ..store.test_verify import flip
-from .test_nightly import instance as instance
-from .test_nightly import past_run, recipe, tick
+from sentinel_pipeline_tests.defs.test_nightly import instance as instance
+from sentinel_pipeline_tests.defs.test_nightly import past_run, recipe, tick
+from sentinel_pipeline_tests.store.test_verify import flip
 
 NIGHT = "2026-01-02"
 
@@ -31,12 +30,13 @@ class Sensor:
     """The sensor over many ticks, with its cursor."""
 
     def __init__(self, instance: dg.DagsterInstance) -> None:
-        self.instance, self.cursor = instance, None
+        self.instance = instance
+        self.cursor: str | None = None
 
     def tick(self) -> str:
         context = dg.build_sensor_context(instance=self.instance, cursor=self.cursor)
         said = nightly_digest(context)
-        self.cursor = context.cursor  # type: ignore[assignment]
+        self.cursor = context.cursor
         assert isinstance(said, dg.SkipReason)
         return str(said.skip_message)
 
@@ -80,13 +80,14 @@ def test_a_late_tick_another_daemon_and_a_clock_that_was_set_back_are_remembered
 def test_an_absent_daemon_is_named_only_where_the_night_was(
     instance: dg.DagsterInstance, sensor: Sensor, home: Home
 ) -> None:
-    today = dt.datetime.now(dt.UTC).date().isoformat()
-    past_run(instance, DagsterRunStatus.FAILURE, **{NIGHT_TAG: today})
-    two = dt.datetime.fromisoformat(f"{today}T02:00:00+00:00").timestamp()
+    # Yesterday: whatever the hour, its two o'clock is over.
+    night = (dt.datetime.now(dt.UTC).date() - dt.timedelta(days=1)).isoformat()
+    past_run(instance, DagsterRunStatus.FAILURE, **{NIGHT_TAG: night})
+    two = dt.datetime.fromisoformat(f"{night}T02:00:00+00:00").timestamp()
     away = [[two - 90_000, two - 80_000], [two + 1, two + 61]]
-    sensor.cursor = json.dumps({"away": away})  # type: ignore[assignment]
-    assert sensor.tick() == f"wrote {today}.md"
-    text = (home.digests / f"{today}.md").read_text()
+    sensor.cursor = json.dumps({"away": away})
+    assert sensor.tick() == f"wrote {night}.md"
+    text = (home.digests / f"{night}.md").read_text()
     assert text.count("was away between") == 1
     assert "- Dagster's daemon was away between 02:00:01 and 02:01:01: killed or restarted" in text
 
@@ -119,7 +120,7 @@ def test_a_run_whose_process_is_gone_does_not_hold_the_digest_up(
         instance, DagsterRunStatus.STARTED, **{NIGHT_TAG: NIGHT, "sentinel/pid": "4194304:gone-1"}
     )
     assert [sensor.tick(), sensor.tick()][1] == f"wrote {NIGHT}.md"
-    assert "- tiny: the run failed. its process is gone" in page(home)
+    assert "- tiny: the run failed. its process has ended" in page(home)
 
 
 def test_a_broken_recipe_is_named_and_the_others_run(

@@ -17,10 +17,16 @@ from sentinel_pipeline.defs.runs import selected_assets
 from sentinel_pipeline.errors import BadInput
 from sentinel_pipeline.records.recipe import Recipe
 from sentinel_pipeline.records.stages import STAGE_NAMES, default_gates
-
-from ..conftest import ROOT
+from sentinel_pipeline_tests.conftest import ROOT
 
 SNAPSHOT = Path(__file__).with_name("lineage.json")
+
+
+def _partitions(definition: dg.PartitionsDefinition[str] | None) -> str | None:
+    if definition is None:
+        return None
+    assert isinstance(definition, dg.DynamicPartitionsDefinition)
+    return definition.name
 
 
 def lineage() -> dict[str, object]:
@@ -37,7 +43,7 @@ def lineage() -> dict[str, object]:
                 check.name: "blocking" if graph.get(check).blocking else "shown" for check in checks
             },
             "kinds": sorted(node.kinds),
-            "partitions": node.partitions_def.name if node.partitions_def else None,
+            "partitions": _partitions(node.partitions_def),
             "pools": sorted(node.pools or ()),
         }
     jobs = {

@@ -10,12 +10,11 @@ import dagster as dg
 import pytest
 
 from sentinel_pipeline.definitions import defs
-from sentinel_pipeline.defs.alerts import RunLog
+from sentinel_pipeline.defs.runs import RunLog
 from sentinel_pipeline.defs.stage import RECIPES
 from sentinel_pipeline.store import Home, Ledger
-
-from ..generation.served import Reply, serving
-from ..llm_judge.test_ask import ITEMS, answered
+from sentinel_pipeline_tests.generation.served import Reply, serving
+from sentinel_pipeline_tests.llm_judge.test_ask import ITEMS, answered
 
 Answer = Callable[[dict[str, Any]], Reply | str]
 

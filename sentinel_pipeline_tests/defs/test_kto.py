@@ -22,9 +22,8 @@ from sentinel_pipeline.review.importing import import_file
 from sentinel_pipeline.review.review_queue import User
 from sentinel_pipeline.store import Artifact, Home, Store, read_jsonl, skipped_reason
 from sentinel_pipeline.tasks.task_bank import build
-
-from ..review.material import record, write_lines
-from .test_licence import _license
+from sentinel_pipeline_tests.defs.test_licence import _license
+from sentinel_pipeline_tests.review.material import record, write_lines
 
 BANK = build(3, {"functions": 12, "chat": 12}, {"functions": 6, "chat": 6})
 RECIPE = 'stages = ["sft", "kto"]\n[kto.answers]\nmin_per_class = 4\n'

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import dagster as dg
 import pytest
 
@@ -15,10 +17,14 @@ from sentinel_pipeline.store import Home, Ledger
 QUESTIONS = (Question("g", "suite", True), Question("b", "canaries", False, ("bad",)))
 
 
+def _answered(answers: list[Answer], items: object) -> list[Answer]:
+    return answers
+
+
 def _license(home: Home, *, but: str | None = None) -> None:
     for name in SCORERS:
-        said = [Answer(True, ()), Answer(name == but, ("bad",))]
-        exam = Exam(name, present_version(name), QUESTIONS, lambda items, said=said: said)
+        answers = [Answer(True, ()), Answer(name == but, ("bad",))]
+        exam = Exam(name, present_version(name), QUESTIONS, partial(_answered, answers))
         record_licences(Ledger(home.ledger), [examine(exam)], exam="e", recipe="tiny", run_id="1")
 
 
@@ -30,7 +36,9 @@ def _refusal(asset: str) -> str:
             [found], partition_key="tiny", instance=instance, raise_on_error=False
         )
         (failure,) = [event for event in done.all_events if event.is_step_failure]
-    return str(failure.step_failure_data.user_failure_data.description)
+    details = failure.step_failure_data.user_failure_data
+    assert details is not None
+    return str(details.description)
 
 
 @pytest.mark.parametrize("asset", ["accepted_set", "rejected_set"])

@@ -21,8 +21,7 @@ from sentinel_pipeline.defs.runs import selected_assets
 from sentinel_pipeline.defs.stage import LOOP_TAG, RECIPES
 from sentinel_pipeline.records import SampleScore
 from sentinel_pipeline.store import Home, Ledger, Outbox, Store
-
-from .test_alerts import verdict
+from sentinel_pipeline_tests.defs.test_alerts import verdict
 
 NIGHT = dt.datetime(2026, 1, 2, 2, tzinfo=dt.UTC)
 
@@ -59,7 +58,7 @@ def past_run(instance: dg.DagsterInstance, status: DagsterRunStatus, **tags: str
     run = create_run_for_test(
         instance, job_name="nightly", status=status, tags={"dagster/partition": "tiny", **tags}
     )
-    return run.run_id
+    return str(run.run_id)
 
 
 def artifact(

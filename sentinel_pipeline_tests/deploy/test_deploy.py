@@ -23,9 +23,8 @@ from sentinel_pipeline.defs.digest import nightly_digest
 from sentinel_pipeline.defs.nightly import NIGHT_TAG
 from sentinel_pipeline.defs.stage import RECIPES
 from sentinel_pipeline.store import Home
-
-from ..conftest import ROOT
-from ..postgres import empty
+from sentinel_pipeline_tests.conftest import ROOT
+from sentinel_pipeline_tests.postgres import empty
 
 DEPLOY = ROOT / "deploy"
 UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
@@ -85,7 +84,7 @@ def test_runs_checks_alerts_and_the_digest_work_on_postgres(
     nightly_digest(dg.build_sensor_context(instance=instance))
     page = (home.digests / "2026-01-02.md").read_text()
     assert (
-        "the run failed. its process is gone" in page
+        "the run failed. its process has ended" in page
         and f"| tiny | {done.run_id[:8]} | done |" in page
     )
 

@@ -15,8 +15,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from sentinel_pipeline.store import Home
-
-from ..conftest import ROOT
+from sentinel_pipeline_tests.conftest import ROOT
 
 SENTINEL = str(Path(sys.executable).with_name("sentinel"))
 RECIPES = Path(__file__).parents[1] / "recipes"

@@ -30,11 +30,10 @@ from sentinel_pipeline.llm_judge.ask import identity
 from sentinel_pipeline.llm_judge.licence import Licence, licence_verdict
 from sentinel_pipeline.store import Home, Ledger, Store
 from sentinel_pipeline.store.verify import finished
-
-from ..conftest import ROOT
-from ..generation.served import serving
-from .conftest import RECIPES, new_home
-from .disk import NO_MOUNT, fill, own_disk
+from sentinel_pipeline_tests.conftest import ROOT
+from sentinel_pipeline_tests.e2e.conftest import RECIPES, new_home
+from sentinel_pipeline_tests.e2e.disk import NO_MOUNT, fill, own_disk
+from sentinel_pipeline_tests.generation.served import serving
 
 NAMES = ("first", "second", "third")
 """In the order in which the queue runs them, one at a time."""
@@ -274,7 +273,7 @@ def _faults(night: Night, morning: Morning) -> None:
 
 
 def works(process: psutil.Process) -> bool:
-    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
 
 
 def _flip(path: Path) -> None:

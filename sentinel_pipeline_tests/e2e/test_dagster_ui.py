@@ -17,9 +17,8 @@ import pytest
 from sentinel_pipeline.alerts.digest import NightSeen, Spent, build_digest, digest_markdown
 from sentinel_pipeline.alerts.notice import RunSeen
 from sentinel_pipeline.store import atomic_write
-
-from ..conftest import ROOT
-from .conftest import SENTINEL, Loop, environment
+from sentinel_pipeline_tests.conftest import ROOT
+from sentinel_pipeline_tests.e2e.conftest import SENTINEL, Loop, environment
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -144,14 +143,14 @@ def test_a_run_by_the_command_stands_where_dagsters_own_runs_stand(
 
 def test_a_passed_gate_is_shown_with_its_reason(page: Page, address: str) -> None:
     page.goto(f"{address}/assets/base_report?view=checks&checkDetail=capability_gap")
-    page.get_by_text("rule: Pass@1 on heldout at most 30%").first.wait_for()
+    page.get_by_text("rule: Pass@1 on heldout at most 30 %").first.wait_for()
     page.get_by_text("Passed", exact=True).first.wait_for()
     shoot(page, "gate-passed")
 
 
 def test_a_failed_gate_is_shown_with_its_reason(page: Page, address: str) -> None:
     page.goto(f"{address}/assets/sft_report?view=checks&checkDetail=pass_at_1")
-    page.get_by_text("rule: Pass@1 on heldout at least 40%").first.wait_for()
+    page.get_by_text("rule: Pass@1 on heldout at least 40 %").first.wait_for()
     page.get_by_text("Failed", exact=True).first.wait_for()
     shoot(page, "gate-failed")
 

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from sentinel_pipeline.store import Store, read_jsonl
-
-from .conftest import RECIPES, new_home, sentinel
+from sentinel_pipeline_tests.e2e.conftest import RECIPES, new_home, sentinel
 
 pytestmark = pytest.mark.slow
 

@@ -18,8 +18,14 @@ from sentinel_pipeline.review.decisions import decide
 from sentinel_pipeline.review.queue import open_card
 from sentinel_pipeline.review.review_queue import ReviewQueue, User
 from sentinel_pipeline.store import Home, Ledger, Store, read_jsonl, read_parquet
-
-from .conftest import SENTINEL, Loop, environment, new_home, sentinel, with_changes
+from sentinel_pipeline_tests.e2e.conftest import (
+    SENTINEL,
+    Loop,
+    environment,
+    new_home,
+    sentinel,
+    with_changes,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -198,7 +204,7 @@ def test_gates_are_listed_and_explained(loop: Loop) -> None:
     listed = sentinel(loop.home, "gate", "list", "mini", "--json").json()["gates"]
     assert {gate["verdict"] for gate in listed} >= {"pass", "fail"}
     explained = sentinel(loop.home, "gate", "explain", "pass_at_1", "mini", "--json").json()
-    assert "rule: Pass@1 on heldout at least 40%" in explained["reason"]
+    assert "rule: Pass@1 on heldout at least 40 %" in explained["reason"]
     unknown = sentinel(loop.home, "gate", "explain", "pass_at_2", "mini")
     assert (unknown.code, "Did you mean 'pass_at_1'?" in unknown.err) == (2, True)
 

@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from ..conftest import ROOT
-from .disk import NO_MOUNT
-from .night import NAMES
+from sentinel_pipeline_tests.conftest import ROOT
+from sentinel_pipeline_tests.e2e.disk import NO_MOUNT
+from sentinel_pipeline_tests.e2e.night import NAMES
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(2400)]
 _FULL = re.compile(

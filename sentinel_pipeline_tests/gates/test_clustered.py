@@ -21,6 +21,7 @@ from sentinel_pipeline.gates.clustered import (
 from sentinel_pipeline.records import SampleScore
 from sentinel_pipeline.records.conversation import sample_id
 from sentinel_pipeline.records.gate_spec import GatePolicy
+from sentinel_pipeline.records.report import Metric
 
 
 @st.composite
@@ -60,16 +61,19 @@ def test_answers_that_agree_are_no_further_evidence(
     assert found[:2] == pytest.approx(newcombe[:2], abs=1e-9)
 
 
+def task_pair(random: Random, rates: tuple[float, float], k: int) -> TaskPair:
+    """``k`` answers of each of two models to a task that they pass at ``rates``."""
+    first, second = (sum(random.random() < rate for _ in range(k)) for rate in rates)
+    return TaskPair(first, second, k)
+
+
 def test_more_answers_to_the_same_tasks_narrow_the_interval_to_what_the_tasks_are_worth() -> None:
     random = Random(5)
     rates = [(random.random(), min(1.0, random.random() + 0.1)) for _ in range(120)]
 
     def width(k: int) -> float:
         drawn = Random(6)
-        tasks = [
-            TaskPair(*(sum(drawn.random() < p for _ in range(k)) for p in pair), k)
-            for pair in rates
-        ]
+        tasks = [task_pair(drawn, pair, k) for pair in rates]
         low, high, _ = paired_by_task(tasks)
         return high - low
 
@@ -83,9 +87,7 @@ def test_an_interval_covers_and_the_test_keeps_its_level_over_correlated_answers
         tasks = []
         for _ in range(40):
             p = random.betavariate(0.3, 0.3)
-            tasks.append(
-                TaskPair(*(sum(random.random() < p for _ in range(4)) for _ in range(2)), 4)
-            )
+            tasks.append(task_pair(random, (p, p), 4))
         low, high, _ = paired_by_task(tasks)
         covered += low <= 0 <= high
         rejected += randomisation_p(tasks) < 0.05
@@ -95,9 +97,9 @@ def test_an_interval_covers_and_the_test_keeps_its_level_over_correlated_answers
 def test_no_task_is_no_evidence() -> None:
     for function in (mean_difference, paired_by_task, randomisation_p):
         with pytest.raises(ValueError, match="no task"):
-            function([])  # type: ignore[operator]
+            function([])
         with pytest.raises(ValueError, match="expected 0 <= k"):
-            function([TaskPair(3, 0, 2)])  # type: ignore[operator]
+            function([TaskPair(3, 0, 2)])
 
 
 def answers(passes: list[int], k: int) -> list[SampleScore]:
@@ -131,14 +133,14 @@ def verdict(
 
 
 @pytest.mark.parametrize("metric", ["pass_at_1", "syntax_rate"])
-def test_a_gate_counts_items_not_answers(metric: str) -> None:
+def test_a_gate_counts_items_not_answers(metric: Metric) -> None:
     """12 of 20 items: the interval holds 40 %, however often each is answered alike."""
-    policy = GatePolicy(metric=metric, threshold=0.40)  # type: ignore[arg-type]
+    policy = GatePolicy(metric=metric, threshold=0.40)
     once, often = ([12 // 12 * k] * 12 + [0] * 8 for k in (1, 20))
     assert verdict(policy, [], answers(once, 1))[:2] == ("inconclusive", 20)
     decided, n, reason = verdict(policy, [], answers(often, 20))
     assert (decided, n) == ("inconclusive", 20)
-    assert "60.0% (240 of 400 answers, worth 20 independent ones)" in reason
+    assert "60.0 % (240 of 400 answers, worth 20 independent ones)" in reason
     assert wilson(240, 400).low > 0.40, "as independent answers they would have passed"
 
 

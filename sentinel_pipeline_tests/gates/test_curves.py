@@ -1,4 +1,4 @@
-"""Watch rules on recorded curves: seed 002's table as its recipe holds it, V4's plateau among them; and when each keeps silent."""
+"""Watch rules on recorded curves: the V4.1 handoff's table in its recipe, with V4's plateau; and when each keeps silent."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from sentinel_pipeline.gates.curve_rules import curve_rules, first_stop, unseen
 from sentinel_pipeline.gates.rules import findings
 from sentinel_pipeline.records.grpo_spec import WatchRule
 from sentinel_pipeline.records.recipe import load_recipe
-
-from ..conftest import ROOT
+from sentinel_pipeline_tests.conftest import ROOT
 
 GRPO = load_recipe(ROOT / "data" / "recipes" / "tucano-0.5b-v4.1.toml").grpo
 assert GRPO is not None

@@ -1,4 +1,4 @@
-"""The decision tree of seed 001 as data: which rule holds, on what evidence, and that no evidence never goes on."""
+"""The decision tree of the stage 1 plan as data: which rule holds, on what evidence, and that no evidence never goes on."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def decide(passed: int, n: int = 300, point: DecisionPoint = AFTER_SFT) -> Decis
 def test_the_first_rule_that_holds_decides(passed: int, action: str, why: str) -> None:
     found = decide(passed)
     assert (found.action, found.n) == (action, 300)
-    assert found.reason.startswith(why) and f"{passed / 300:.1%}" in found.reason
+    assert found.reason.startswith(why) and f"{passed / 3:.1f} %" in found.reason
 
 
 def test_a_rate_whose_interval_straddles_a_bound_does_not_pass_it() -> None:
@@ -143,6 +143,6 @@ def test_every_condition_of_a_rule_must_hold() -> None:
     )
     point = DecisionPoint(stage="sft", rules=(between,))
     assert decide(150, point=point).action == "complete"
-    assert "above 20% and below 80%" in decide(150, point=point).reason
+    assert "above 20 % and below 80 %" in decide(150, point=point).reason
     assert decide(290, point=point).action == "investigate"
     assert decide(10, point=point).action == "investigate"

@@ -14,7 +14,8 @@ N = 200
 
 def proof(spec: GapProof = SPEC, instruct: int = 180, infra: int = 0, **passed: int) -> Gap:
     """``base_cue=150``: so many of 200 pass there; 10 elsewhere. Wins of the base are among those of the instruct model."""
-    rates, pairs = [Rate("instruct", "chat", instruct, N, infra)], {}
+    rates = [Rate("instruct", "chat", instruct, N, infra)]
+    pairs: dict[tuple[str, str], Paired] = {}
     for model in ("base", "alternative"):
         for one in spec.formats:
             k = passed.get(f"{model}_{one}", 10)
@@ -27,14 +28,14 @@ def proof(spec: GapProof = SPEC, instruct: int = 180, infra: int = 0, **passed: 
 def test_a_gap_in_every_cell_passes() -> None:
     found = proof()
     assert (found.verdict, found.closed_by, len(found.cells)) == ("pass", [], 6)
-    assert "instruct in chat 90.0%" in found.reason
+    assert "instruct in chat 90.0 %" in found.reason
     assert all(cell.p < 0.01 and cell.h > 0.5 for cell in found.cells)
 
 
-def test_the_cue_of_seed_003_closes_it_and_is_named() -> None:
+def test_the_cue_of_the_stage_1_findings_closes_it_and_is_named() -> None:
     found = proof(base_cue=200)
     assert (found.verdict, found.closed_by) == ("fail", ["base in cue"])
-    assert "there is no gap: closed by base in cue; base in cue: 100.0%" in found.reason
+    assert "there is no gap: closed by base in cue; base in cue: 100.0 %" in found.reason
 
 
 def test_an_alternative_base_that_can_do_it_closes_it_too() -> None:
@@ -60,6 +61,6 @@ def test_a_small_distance_is_no_gap() -> None:
 
 
 def test_no_evidence_or_too_much_infrastructure_is_no_proof() -> None:
-    assert "void: 4.8% infrastructure" in proof(infra=10).reason
+    assert "void: 4.8 % infrastructure" in proof(infra=10).reason
     empty = prove(SPEC, [], {})
     assert empty.verdict == "inconclusive" and "no evidence is not a pass" in empty.reason

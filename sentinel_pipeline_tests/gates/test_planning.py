@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import sqrt
+from typing import get_args
 
 import numpy
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from sentinel_pipeline.gates.effects import cohens_h, cohens_kappa, holm
 from sentinel_pipeline.gates.intervals import bootstrap_difference, clopper_pearson, newcombe
 from sentinel_pipeline.gates.power import detectable_gain, items_needed, mcnemar_power, shares
-from sentinel_pipeline.gates.sequential import bounds, look_alphas, spent
+from sentinel_pipeline.gates.sequential import Spending, bounds, look_alphas, spent
 from sentinel_pipeline.gates.statistics import binomial_tail, mcnemar_exact
 
 COUNTS = st.integers(1, 200).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
@@ -109,7 +110,8 @@ def test_holm_refuses_what_is_no_probability() -> None:
 def test_kappa_agrees_with_statsmodels(pairs: list[tuple[int, int]]) -> None:
     from statsmodels.stats.inter_rater import cohens_kappa as theirs
 
-    found = cohens_kappa(*(list(side) for side in zip(*pairs, strict=True)))
+    first, second = (list(side) for side in zip(*pairs, strict=True))
+    found = cohens_kappa(first, second)
     table = numpy.zeros((3, 3))
     for a, b in pairs:
         table[a, b] += 1
@@ -149,10 +151,10 @@ def test_kappas_interval_covers_the_truth_as_often_as_it_says() -> None:
     ],
 )
 def test_bounds_are_those_of_the_published_tables(
-    looks: int, spending: str, table: tuple[float, ...]
+    looks: int, spending: Spending, table: tuple[float, ...]
 ) -> None:
     # Reboussin, DeMets, Kim and Lan 2000, two-sided 5 %, equally spaced looks.
-    found = bounds(tuple((k + 1) / looks for k in range(looks)), 0.05, spending)  # type: ignore[arg-type]
+    found = bounds(tuple((k + 1) / looks for k in range(looks)), 0.05, spending)
     assert found == pytest.approx(table, abs=1e-3)
 
 
@@ -161,9 +163,11 @@ def test_bounds_are_those_of_the_published_tables(
     st.lists(st.integers(1, 50), min_size=1, max_size=5),
     st.sampled_from(["obrien_fleming", "pocock"]),
 )
-def test_looking_often_is_wrong_no_more_often_than_alpha(steps: list[int], spending: str) -> None:
+def test_looking_often_is_wrong_no_more_often_than_alpha(
+    steps: list[int], spending: Spending
+) -> None:
     times = numpy.cumsum(steps) / sum(steps)
-    found = bounds((*(float(t) for t in times[:-1]), 1.0), 0.05, spending)  # type: ignore[arg-type]
+    found = bounds((*(float(t) for t in times[:-1]), 1.0), 0.05, spending)
     random = numpy.random.default_rng(7)
     paths = numpy.cumsum(
         random.normal(size=(40_000, len(steps))) * numpy.sqrt(numpy.diff(times, prepend=0)), axis=1
@@ -173,8 +177,8 @@ def test_looking_often_is_wrong_no_more_often_than_alpha(steps: list[int], spend
 
 
 def test_all_of_alpha_is_spent_at_the_end_and_next_to_none_at_first() -> None:
-    for spending in ("obrien_fleming", "pocock"):
-        assert spent(1.0, 0.05, spending) == pytest.approx(0.05)  # type: ignore[arg-type]
+    for spending in get_args(Spending):
+        assert spent(1.0, 0.05, spending) == pytest.approx(0.05)
     alphas = look_alphas((250, 500, 750, 1000))
     assert alphas[0] < 2e-5 and 0.04 < alphas[-1] < 0.05
 

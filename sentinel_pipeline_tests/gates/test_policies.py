@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from math import comb
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given
@@ -14,13 +15,15 @@ from sentinel_pipeline.gates import Paired, decide, measure_report, policy_hash,
 from sentinel_pipeline.gates.measured import measure_rate, measure_window
 from sentinel_pipeline.records import BenchmarkReport, SampleScore, VerdictKey
 from sentinel_pipeline.records.gate_spec import GatePolicy
+from sentinel_pipeline.records.report import Metric, Outcome
 from sentinel_pipeline.records.window import Window
 
 POLICY = GatePolicy(metric="pass_at_1", threshold=0.40)
 
 
 def report(passed: int, failed: int, infra: int = 0) -> BenchmarkReport:
-    outcomes = ["pass"] * passed + ["fail"] * failed + ["infra"] * infra
+    counts: dict[Outcome, int] = {"pass": passed, "fail": failed, "infra": infra}
+    outcomes = [outcome for outcome, count in counts.items() for _ in range(count)]
     samples = [
         SampleScore(
             task_id=str(i), category="devops", family="f", completion="", outcome=outcome, reason="r",
@@ -51,8 +54,8 @@ def test_eight_tasks_decide_nothing() -> None:
 def test_a_clear_pass_says_count_interval_and_rule() -> None:
     decided, reason = verdict(POLICY, report(225, 75))
     assert decided == "pass"
-    assert "75.0% (225 of 300)" in reason
-    assert "at least 40%, decided on the whole interval" in reason
+    assert "75.0 % (225 of 300)" in reason
+    assert "at least 40 %, decided on the whole interval" in reason
 
 
 def test_a_clear_failure_fails() -> None:
@@ -77,7 +80,7 @@ def test_nothing_scored_is_never_a_pass() -> None:
 def test_too_much_infrastructure_voids_a_perfect_report() -> None:
     decided, reason = verdict(POLICY, report(300, 0, infra=10))
     assert decided == "inconclusive"
-    assert reason.startswith("void: 3.2% infrastructure outcomes")
+    assert reason.startswith("void: 3.2 % infrastructure outcomes")
 
 
 def test_at_most_passes_only_when_the_whole_interval_is_below() -> None:
@@ -126,9 +129,9 @@ KEY = VerdictKey(
 )
 
 
-def paired(gained: int, lost: int, n: int = 300, **more: object) -> tuple[str, str]:
+def paired(gained: int, lost: int, n: int = 300, **more: Any) -> tuple[str, str]:
     counts = Paired(both=60, gained=gained, lost=lost, neither=n - 60 - gained - lost)
-    pair = counts._replace(**more)  # type: ignore[arg-type]
+    pair = counts._replace(**more)
     decided = decide(PAIRED, measure_report(PAIRED, report(150, 150), paired=pair))
     assert KEY.verdict(decided).against_hash == "base1"
     return decided.verdict, decided.reason
@@ -137,8 +140,8 @@ def paired(gained: int, lost: int, n: int = 300, **more: object) -> tuple[str, s
 def test_a_paired_gain_passes_with_its_counts_and_p() -> None:
     decided, reason = paired(60, 20)
     assert decided == "pass"
-    assert "+13.3% against base (60 gained, 20 lost of 300, exact McNemar p = 8.6e-06)" in reason
-    assert "minus that of base at least +0%" in reason
+    assert "+13.3 % against base (60 gained, 20 lost of 300, exact McNemar p = 8.6e-06)" in reason
+    assert "minus that of base at least +0 %" in reason
 
 
 def test_no_difference_is_inconclusive_and_a_loss_fails() -> None:
@@ -185,12 +188,12 @@ def test_one_lucky_item_promotes_nothing() -> None:
     lucky = replace(POLICY, threshold=0.20)
     decided, reason = verdict(lucky, report(1, 0))
     assert decided == "inconclusive"
-    assert "luck alone does as well in 20% of cases: too few items" in reason
+    assert "chance alone gives such a result in 20 % of cases: too few items" in reason
 
 
 @given(st.integers(1, 300), st.integers(0, 300), st.sampled_from(["at_least", "at_most"]))
 def test_what_is_void_decides_nothing_whatever_its_numbers(
-    n: int, passed: int, direction: str
+    n: int, passed: int, direction: Literal["at_least", "at_most"]
 ) -> None:
     policy = replace(POLICY, direction=direction)
     passed = min(passed, n)
@@ -207,7 +210,7 @@ def test_what_is_void_decides_nothing_whatever_its_numbers(
     st.sampled_from(["pass_at_1", "syntax_rate"]),
 )
 def test_a_window_is_decided_as_a_report_of_the_same_counts(
-    passed: int, failed: int, infra: int, metric: str
+    passed: int, failed: int, infra: int, metric: Metric
 ) -> None:
     policy = replace(POLICY, metric=metric)
     of = report(passed, failed, infra)

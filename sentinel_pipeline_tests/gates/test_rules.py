@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,9 +15,9 @@ from sentinel_pipeline.records.training_spec import Windows
 from sentinel_pipeline.records.window import Window
 
 
-def rule(name: str, action: str, holds: bool, because: str = "") -> Rule[int]:
+def rule(name: str, action: Literal["stop", "warn"], holds: bool, because: str = "") -> Rule[int]:
     hit = RuleHit(7, "reward", 0.5, "reward is 0.5")
-    return Rule(name, action, lambda series: hit if holds else None, because)  # type: ignore[arg-type]
+    return Rule(name, action, lambda series: hit if holds else None, because)
 
 
 def test_a_warning_is_found_and_never_stops() -> None:
@@ -32,7 +34,7 @@ def test_a_reason_names_the_rule_the_numbers_and_the_remedy() -> None:
 
 @given(st.lists(st.tuples(st.sampled_from(["stop", "warn"]), st.booleans()), max_size=8))
 def test_the_first_rule_that_holds_and_stops_gives_the_reason(
-    drawn: list[tuple[str, bool]],
+    drawn: list[tuple[Literal["stop", "warn"], bool]],
 ) -> None:
     rules = [rule(f"r{place}", *pair) for place, pair in enumerate(drawn)]
     names = [found.rule for found in findings(rules, 0)]
@@ -52,7 +54,7 @@ def test_of_several_reasons_the_gate_step_is_told_first_then_syntax_then_gain() 
     names = [found.rule for found in findings(window_rules(spec), windows)]
     assert names == ["gate_step", "syntax_drop", "no_gain"]
     reason = stop_reason(window_rules(spec), windows)
-    assert reason is not None and reason.startswith("gate_step: step_20_pass_at_1 is fail: 10.0%")
+    assert reason is not None and reason.startswith("gate_step: step_20_pass_at_1 is fail: 10.0 %")
 
 
 def test_a_watch_rule_says_what_it_saw_by_the_same_engine() -> None:

@@ -1,4 +1,4 @@
-"""Seed 002's decision tree: its scenarios, the order among them, and evidence that does not decide."""
+"""The V4.1 handoff's decision tree: its scenarios, the order among them, and evidence that does not decide."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from sentinel_pipeline.gates.decisions import PointResult, evaluate
 from sentinel_pipeline.gates.next_recipe import next_recipe, write_next
 from sentinel_pipeline.records.recipe import load_recipe
 from sentinel_pipeline.records.report import Interval
-
-from ..conftest import ROOT
+from sentinel_pipeline_tests.conftest import ROOT
 
 PATH = ROOT / "data" / "recipes" / "tucano-0.5b-v4.1.toml"
 POINT = load_recipe(PATH).decision_after("grpo", "curves")
@@ -58,7 +57,7 @@ def test_an_interval_across_the_target_decides_nothing_and_names_the_run_that_wo
     assert (decision.verdict, decision.rule) == ("ambiguous", None)
     assert decision.would_decide == (
         "eval/mean_reward is 0.560 [0.500, 0.620] on 148, evaluating the same checkpoint on about 5328 held-out prompts "
-        "would tell it from 0.55."
+        "would distinguish it from 0.55."
     )
     assert "too close to 0.55" in str(decide(evidence(0.55, half=0.05)).would_decide)
 

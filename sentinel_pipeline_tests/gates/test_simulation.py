@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Literal
 
 import pytest
 from hypothesis import given, settings
@@ -36,12 +37,12 @@ def test_the_default_gates_keep_their_word(name: str, n: int) -> None:
     st.sampled_from([0.9, 0.95, 0.99]),
 )
 def test_no_absolute_gate_promotes_by_luck_more_often_than_stated(
-    n: int, threshold: float, direction: str, confidence: float
+    n: int, threshold: float, direction: Literal["at_least", "at_most"], confidence: float
 ) -> None:
     """Wilson's interval alone does: one lucky item of one clears a bound of 20 %."""
     policy = GatePolicy(
         metric="pass_at_1", threshold=threshold, direction=direction, confidence=confidence
-    )  # type: ignore[arg-type]
+    )
     assert error_rates(policy, n, reports=4000).false_promotions <= policy_alpha(policy) + 0.015
 
 

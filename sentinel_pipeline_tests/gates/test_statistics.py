@@ -67,7 +67,7 @@ def test_mcnemar_agrees_with_statsmodels(gained: int, lost: int) -> None:
     assert mcnemar_exact(gained, lost) == pytest.approx(float(theirs), rel=1e-9, abs=1e-300)
 
 
-def test_mcnemar_of_seed_003s_counts() -> None:
+def test_mcnemar_of_the_stage_1_findings_counts() -> None:
     assert mcnemar_exact(57, 2) == pytest.approx(6.144e-15, rel=1e-3)
 
 

@@ -105,7 +105,8 @@ def test_answers_equal_those_of_transformers_generate(model_dir: Path, tmp_path:
             add_special_tokens=False,
             return_tensors="pt",
         )
-        theirs = model.generate(**ids, max_new_tokens=24, do_sample=False)[
+        generate: Any = model.generate
+        theirs = generate(**ids, max_new_tokens=24, do_sample=False)[
             0, ids["input_ids"].shape[1] :
         ].tolist()
         stopped = theirs[-1] in model.generation_config.eos_token_id

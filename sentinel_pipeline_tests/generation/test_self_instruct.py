@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -75,8 +76,8 @@ def scripted(prompts: Sequence[Prompt], decoding: Decoding) -> Iterator[list[Ans
         yield [Answer(prompt.id, said, False, 3, 0.0)]
 
 
-def writer(**changes: object) -> Writer:
-    spec = SelfGenerated(**{"rows": 40, "attempts": 30.0, **changes})  # type: ignore[arg-type]
+def writer(**changes: Any) -> Writer:
+    spec = SelfGenerated(**{"rows": 40, "attempts": 30.0, **changes})
     judge = critic_judge(CriticSpec())
     return Writer(
         engine=scripted, spec=spec, shares=SHARES, seed=3, batch_size=8, ends=ENDS, judge=judge
@@ -141,7 +142,7 @@ def test_no_two_instructions_are_near_duplicates(tmp_path: Path) -> None:
     assert summary(made.attempts, made.spec)["refused"]["near_duplicate"] > 0
 
 
-def test_a_row_has_seed_001s_four_fields() -> None:
+def test_a_row_has_the_stage_1_plans_four_fields() -> None:
     one = Attempt(
         round=0,
         number=1,

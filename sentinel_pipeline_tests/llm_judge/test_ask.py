@@ -18,6 +18,7 @@ from sentinel_pipeline.llm_judge.ask import examine, identity, judge_prompt, rea
 from sentinel_pipeline.llm_judge.licence import (
     Answers,
     Labelled,
+    Word,
     decide_licence,
     licence_verdict,
     read_labels,
@@ -136,22 +137,20 @@ def test_full_agreement_on_few_labels_is_no_licence() -> None:
     assert "kappa 1.00 [0.35, 1.00] on 8 labels" in found.reason
 
 
-def test_seed_003s_bar_is_taken_on_the_lower_bound() -> None:
+def test_the_stage_1_findings_bar_is_taken_on_the_lower_bound() -> None:
     """85 % agreement on 200 balanced labels: the point is 0.7, the bound is not."""
-    labels = ["pass", "fail"] * 100
-    said = [
-        {"pass": "fail", "fail": "pass"}[label] if i % 20 in (3, 8, 13) else label
-        for i, label in enumerate(labels)
-    ]
-    answers = Answers(said, said, said, ["fail"] * 80, [(0, "pass")])  # type: ignore[arg-type]
-    found = decide_licence(SPEC, labels, answers)  # type: ignore[arg-type]
+    labels: list[Word] = ["pass", "fail"] * 100
+    opposite: dict[Word, Word] = {"pass": "fail", "fail": "pass"}
+    said = [opposite[label] if i % 20 in (3, 8, 13) else label for i, label in enumerate(labels)]
+    answers = Answers(said, said, said, ["fail"] * 80, [(0, "pass")])
+    found = decide_licence(SPEC, labels, answers)
     assert (
         found.kappa == pytest.approx(0.7)
         and found.interval is not None
         and found.interval.low < 0.61
     )
     assert [check.name for check in found.checks if not check.passed] == ["kappa"]
-    assert decide_licence(replace(SPEC, min_kappa=0.55), labels, answers).verdict == "pass"  # type: ignore[arg-type]
+    assert decide_licence(replace(SPEC, min_kappa=0.55), labels, answers).verdict == "pass"
 
 
 def test_what_is_judged_cannot_end_its_own_quotation() -> None:
@@ -270,6 +269,6 @@ def test_an_outage_decides_nothing(
     monkeypatch.setattr(module, "_LONGEST_WAIT_S", 0.001)
     with serving(lambda body: (503, {})) as served:
         done = licence(str(labels_file(tmp_path)), "--model", "good", "--base-url", served.url)
-    assert done.exception is not None and done.exception.exit_code == 4  # type: ignore[attr-defined]
+    assert done.exception is not None and done.exception.exit_code == 4
     assert "Nothing was decided" in str(done.exception)
     assert Ledger(home.ledger).verdicts() == []

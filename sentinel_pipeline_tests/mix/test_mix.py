@@ -43,10 +43,10 @@ RENAMED = (
 )
 
 
-def _candidate(prompt: str, completion: str, name: str = "c", **rest: object) -> Candidate:
+def _candidate(prompt: str, completion: str, name: str = "c", **rest: Any) -> Candidate:
     return Candidate(
         id=name, source="test", messages=(Message("user", prompt),), completion=completion, **rest
-    )  # type: ignore[arg-type]
+    )
 
 
 def _form(answer: str) -> str:
@@ -226,7 +226,7 @@ def test_a_recipe_names_categories_of_its_own() -> None:
     ("name", "rule", "message"),
     [
         ("sql", CategoryRule(), "no condition"),
-        ("sql", CategoryRule(languages=("slq",)), "Did you mean 'sql'"),
+        ("sql", CategoryRule(languages=("slq",)), "Did you mean 'sql'"),  # type: ignore[arg-type]  # misspelt
         ("other", CategoryRule(words=("x",)), "has no share"),
         ("devops", CategoryRule(words=("x",)), "general evidence already"),
     ],

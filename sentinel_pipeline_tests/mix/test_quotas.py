@@ -252,7 +252,7 @@ def test_what_cannot_be_meant_is_refused_by_field(spec: dict[str, Any], field: s
 def test_no_rows_give_an_empty_mix_and_a_report() -> None:
     mix = _mix([], size=10)
     assert mix.rows == [] == mix.left_out and mix.report.shortfall == 10 and mix.report.seen == 0
-    assert "| devops | 10.0% | 1 | 0 | 0 | 1 |" in mix.report.to_markdown()
+    assert "| devops | 10.0 % | 1 | 0 | 0 | 1 |" in mix.report.to_markdown()
     assert mix.report.to_plot().startswith(
         "![The mix, before and after (rows)](data:image/svg+xml;base64,"
     )

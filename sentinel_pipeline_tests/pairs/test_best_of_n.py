@@ -32,6 +32,7 @@ from sentinel_pipeline.records import (
     Task,
 )
 from sentinel_pipeline.records.data_spec import CriticSpec
+from sentinel_pipeline.records.preference import RejectionKind
 from sentinel_pipeline.records.training_spec import PairsSpec
 from sentinel_pipeline.tasks.task_bank import build
 
@@ -160,10 +161,10 @@ kinds = st.lists(st.sampled_from(REJECTION_KINDS), max_size=60)
     st.integers(0, 3),
 )
 def test_no_kind_takes_more_than_its_share(
-    found: list[str], caps: dict[str, float], seed: int
+    found: list[RejectionKind], caps: dict[str, float], seed: int
 ) -> None:
     (model,) = built([good(), bad()])
-    pairs = [replace(model, id=str(index), kind=kind) for index, kind in enumerate(found)]  # type: ignore[arg-type]
+    pairs = [replace(model, id=str(index), kind=kind) for index, kind in enumerate(found)]
     kept = within_quotas(pairs, caps, seed)
     counts = Counter(pair.kind for pair in kept)
     assert all(count <= caps.get(kind, 1.0) * len(kept) + 1e-6 for kind, count in counts.items())

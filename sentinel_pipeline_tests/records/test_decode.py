@@ -43,9 +43,10 @@ from sentinel_pipeline.records.training_spec import SftSpec
 from sentinel_pipeline.records.verifiers import KINDS
 from sentinel_pipeline.worker.jobs import KINDS as KINDS_OF_JOBS
 from sentinel_pipeline.worker.jobs import read_job, write_job
+from sentinel_pipeline_tests.conftest import ROOT
 
-from ..conftest import ROOT
-
+Class = Any
+"""A class of records: mypy takes no ``type`` for hashable, which a cached function asks for."""
 TABLES = [
     tomllib.loads(path.read_text(encoding="utf-8"))
     for path in sorted((ROOT / "data" / "recipes").glob("*.toml"))
@@ -69,13 +70,13 @@ def bare(hint: Any) -> tuple[Any, msgspec.Meta]:
     return hint, msgspec.Meta()
 
 
-def bounded(cls: type[Any]) -> Iterator[tuple[type[Any], str, float]]:
+def bounded(cls: Class) -> Iterator[tuple[type[Any], str, float]]:
     """Every number below ``cls`` with a value that lies just outside each of its bounds."""
     for name, hint in hints_of(cls).items():
         kind, meta = bare(hint)
         inner = [part for part in (kind, *get_args(kind)) if is_dataclass(part)]
         for part in inner:
-            yield from bounded(part)  # type: ignore[arg-type]
+            yield from bounded(part)
         if kind not in (int, float):
             continue
         step = 1 if kind is int else 1e-6
@@ -96,7 +97,7 @@ OUTSIDE = sorted({*bounded(Recipe), *bounded(AlertRules)}, key=repr)
     ("cls", "name", "value"), OUTSIDE, ids=[f"{c.__name__}.{n}={v:g}" for c, n, v in OUTSIDE]
 )
 def test_a_number_outside_of_its_bounds_is_refused_at_its_field(
-    cls: type[Any], name: str, value: float
+    cls: Class, name: str, value: float
 ) -> None:
     with pytest.raises(Fault, match=r"expected (more than|at most|below|\d)") as caught:
         build(cls, {name: value})
@@ -106,12 +107,12 @@ def test_a_number_outside_of_its_bounds_is_refused_at_its_field(
 def test_no_number_of_a_recipe_is_without_bounds_but_those_that_may_be_anything() -> None:
     free = set()
 
-    def look(cls: type[Any]) -> None:
+    def look(cls: Class) -> None:
         for name, hint in hints_of(cls).items():
             kind, meta = bare(hint)
             for part in (kind, *get_args(kind)):
                 if is_dataclass(part):
-                    look(part)  # type: ignore[arg-type]
+                    look(part)
             limits = (meta.gt, meta.ge, meta.lt, meta.le)
             if kind in (int, float) and all(limit is None for limit in limits):
                 free.add(f"{cls.__name__}.{name}")
@@ -264,7 +265,7 @@ def values(hint: Any) -> st.SearchStrategy[Any]:
     origin = get_origin(kind)
     inner = get_args(kind)
     if is_dataclass(origin or kind):
-        strategy: st.SearchStrategy[Any] = tables(kind)  # type: ignore[arg-type]
+        strategy: st.SearchStrategy[Any] = tables(kind)
     elif origin is Literal:
         strategy = st.sampled_from(inner)
     elif origin is tuple:
@@ -274,7 +275,7 @@ def values(hint: Any) -> st.SearchStrategy[Any]:
     elif kind is int:
         low = meta.ge if meta.ge is not None else 0 if meta.gt is None else meta.gt + 1
         high = meta.le if meta.le is not None else None if meta.lt is None else meta.lt - 1
-        strategy = st.integers(low, high if high is not None else 10**9)  # type: ignore[arg-type]
+        strategy = st.integers(low, high if high is not None else 10**9)  # type: ignore[arg-type]  # whole
     elif kind is float:
         strategy = st.floats(
             meta.ge if meta.ge is not None else meta.gt,
@@ -289,7 +290,7 @@ def values(hint: Any) -> st.SearchStrategy[Any]:
     return st.none() | strategy if type(None) in get_args(hint) else strategy
 
 
-def tables(cls: type[Any]) -> st.SearchStrategy[dict[str, Any]]:
+def tables(cls: Class) -> st.SearchStrategy[dict[str, Any]]:
     """Tables of a class that keep its rules: every required key, and any others."""
     hints = hints_of(cls)
     required = {name: values(hints[name]) for name in required_of(cls)}
@@ -307,7 +308,8 @@ def tables(cls: type[Any]) -> st.SearchStrategy[dict[str, Any]]:
 
 def class_of(kind: str) -> type[Any]:
     cls = KINDS_OF_JOBS[kind]
-    return get_origin(cls) or cls
+    plain: type[Any] = get_origin(cls) or cls
+    return plain
 
 
 def job_tables(kind: str) -> st.SearchStrategy[dict[str, Any]]:
@@ -361,7 +363,7 @@ TURNS = st.lists(st.builds(Message, st.sampled_from(["user", "assistant"]), CONT
 
 @pytest.mark.parametrize("cls", [Candidate, Task, Row, RepairTrace, PreferencePair])
 @given(data=st.data())
-def test_every_record_survives_its_row(cls: type[Any], data: st.DataObject) -> None:
+def test_every_record_survives_its_row(cls: Class, data: st.DataObject) -> None:
     columns: dict[str, Any] = {}
     for name, hint in hints_of(cls).items():
         if name == "messages":

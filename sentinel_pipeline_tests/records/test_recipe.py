@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 
 from sentinel_pipeline.errors import BadInput
 from sentinel_pipeline.records.recipe import Recipe, load_recipe
-
-from ..conftest import ROOT
+from sentinel_pipeline_tests.conftest import ROOT
 
 CURVES = "[grpo]\n[[decisions]]\nstage='grpo'\nevidence='curves'\n[[decisions.rules]]\naction='next_recipe'\nname='A'\nwhy='t'\n"
 
@@ -73,7 +72,7 @@ def test_an_empty_recipe_has_the_seeds_defaults(tmp_path: Path) -> None:
         (
             "[gates.'Pass@1']\nmetric = 'pass_at_1'\nthreshold = 0.5",
             "gates.Pass@1",
-            "is no name for a gate",
+            "invalid name for a gate",
         ),
         ("[bench]\nsuites = ['heldout']", "gates.smoke_pass_at_1.suite", "Add it to bench.suites"),
         ("[sft]\nbatch_size = 0", "sft.batch_size", "expected more than 0"),
@@ -179,7 +178,7 @@ def test_the_hash_is_of_the_meaning_not_of_the_text(tmp_path: Path) -> None:
         (
             f"{CURVES}recipe='../x'\nwhen=[{{metric='m', below=1}}]",
             "decisions[0].rules[0].recipe",
-            "no recipe's name",
+            "not a recipe's name",
         ),
         (
             f"{CURVES}recipe='x'\nwhen=[{{metric='m'}}]",

@@ -27,7 +27,7 @@ from sentinel_pipeline.records import (
     verifier_to_json,
 )
 
-EVERY = [
+EVERY: list[Verifier] = [
     PythonTests(tests="assert f() == 1", entry_point="f", setup="import os", prefix="x"),
     PythonTests(tests="assert f() == 1"),
     StdioTests(inputs=("1", ""), outputs=("2", "é")),

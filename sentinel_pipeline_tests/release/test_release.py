@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,10 +23,9 @@ from sentinel_pipeline.release.evidence import gather
 from sentinel_pipeline.store import Artifact, Home, Ledger, Store
 from sentinel_pipeline.store.retention import removable
 from sentinel_pipeline.training.parity import check_parity
-
-from ..chat.material import license_scorers, report_json, write_model
-from ..conftest import ROOT, need_package
-from .hub import TOKEN, hub
+from sentinel_pipeline_tests.chat.material import license_scorers, report_json, write_model
+from sentinel_pipeline_tests.conftest import ROOT, need_package
+from sentinel_pipeline_tests.release.hub import TOKEN, hub
 
 
 @pytest.fixture(scope="session")
@@ -79,7 +79,7 @@ def decide(home: Home, name: str | None = None, **change: Any) -> None:
     for gate in ("pass_at_1", "syntax_rate"):
         verdict = GateVerdict(
             name=gate, subject="tiny/sft_report", subject_hash=report.hash, verdict="pass", measured=0.8, threshold=0.4, n=300,
-            interval=Interval(0.75, 0.84), reason="rule: at least 40%", scorer_version=scorer_version(),
+            interval=Interval(0.75, 0.84), reason="rule: at least 40 %", scorer_version=scorer_version(),
             policy_hash=policy_hash(recipe.gates[gate]),
         )  # fmt: skip
         mine = change if gate == name else {}
@@ -190,12 +190,14 @@ class Command:
     def __init__(self, home: Home) -> None:
         self.home = home
 
-    def __call__(self, *arguments: str, code: int = 0, **environment: str) -> dict[str, Any]:
+    def __call__(
+        self, *arguments: str, code: int = 0, env: Mapping[str, str] | None = None
+    ) -> dict[str, Any]:
         run = "from sentinel_pipeline.cli import main; main()"
         command = [sys.executable, "-c", run, "release", "tiny", "--json", *arguments]
-        env = {**os.environ, "SENTINEL_HOME": str(self.home.root), **environment}
+        environment = {**os.environ, "SENTINEL_HOME": str(self.home.root), **(env or {})}
         done = subprocess.run(
-            command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=300
+            command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300
         )
         assert done.returncode == code, done.stderr
         self.said = " ".join(done.stderr.split())
@@ -321,9 +323,9 @@ def test_pushing_uploads_the_bundle_privately_and_only_when_asked(good: Command)
             "HF_HUB_DISABLE_XET": "1",
             "HF_HUB_DISABLE_TELEMETRY": "1",
         }
-        good(**env)
-        assert double.created == double.commits == []
-        told = good("--push", "ann/model", **env)
+        good(env=env)
+        assert double.created == [] and double.commits == []
+        told = good("--push", "ann/model", env=env)
         assert told["pushed"].startswith(f"{double.address}/ann/model/commit/")
         assert double.created[0]["visibility"] == "private" and len(double.commits) == 1
         bundle = Path(told["folder"])
@@ -335,12 +337,12 @@ def test_pushing_uploads_the_bundle_privately_and_only_when_asked(good: Command)
 def test_a_hub_that_refuses_fails_or_is_down_is_told_apart(good: Command) -> None:
     with hub() as double:
         env = {"HF_ENDPOINT": double.address, "HF_TOKEN": "hf_wrong", "HF_HUB_DISABLE_XET": "1"}
-        good("--push", "ann/model", code=2, **env)
+        good("--push", "ann/model", code=2, env=env)
         assert "the hub refuses (401)" in good.said
         double.refuse = 500
-        good("--push", "ann/model", code=4, **env | {"HF_TOKEN": TOKEN})
+        good("--push", "ann/model", code=4, env=env | {"HF_TOKEN": TOKEN})
         assert double.commits == []
-    good("--push", "ann/model", code=4, **env | {"HF_ENDPOINT": "http://127.0.0.1:9"})
+    good("--push", "ann/model", code=4, env=env | {"HF_ENDPOINT": "http://127.0.0.1:9"})
     assert "The bundle is kept" in good.said
 
 

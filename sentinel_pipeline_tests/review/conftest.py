@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 
 from sentinel_pipeline.review.database import Database
-
-from ..postgres import empty
-from .material import Clock
+from sentinel_pipeline_tests.postgres import empty
+from sentinel_pipeline_tests.review.material import Clock
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])

@@ -35,7 +35,7 @@ SEED_RECORD: dict[str, Any] = {
     "gpu_id": 0,
     "tokens_per_sec": 38.4,
 }
-"""Seed 004's record, its ellipses filled in."""
+"""The labelling request's record, its ellipses filled in."""
 GOOD = "def add_one(x):\n    return x + 1\n"
 ADD_ONE = ReviewTask(
     task_id="code-function",

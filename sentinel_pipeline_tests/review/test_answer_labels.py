@@ -13,9 +13,8 @@ from sentinel_pipeline.review.decisions import decide
 from sentinel_pipeline.review.exporting import release
 from sentinel_pipeline.review.importing import import_file
 from sentinel_pipeline.review.review_queue import ReviewQueue
-
-from .material import Clock, record, write_lines
-from .test_queue import ANN, BOB, passed
+from sentinel_pipeline_tests.review.material import Clock, record, write_lines
+from sentinel_pipeline_tests.review.test_queue import ANN, BOB, passed
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -19,9 +20,8 @@ from sentinel_pipeline.review.firewall import released_corrections, retired_item
 from sentinel_pipeline.review.importing import import_file
 from sentinel_pipeline.review.review_queue import Conflict, ReviewQueue, User
 from sentinel_pipeline.store import read_jsonl, read_parquet
-
-from .material import SEED_RECORD, Clock, record, write_lines
-from .test_queue import ANN, BOB, passed
+from sentinel_pipeline_tests.review.material import SEED_RECORD, Clock, record, write_lines
+from sentinel_pipeline_tests.review.test_queue import ANN, BOB, passed
 
 
 @pytest.fixture
@@ -178,7 +178,7 @@ def test_items_are_retired_by_name_and_by_likeness_and_others_are_not(
 def test_one_suites_item_does_not_retire_the_same_name_in_another_suite_that_is_known(
     db: Database, tmp_path: Path
 ) -> None:
-    from .material import ADD_ONE
+    from sentinel_pipeline_tests.review.material import ADD_ONE
 
     desk = ReviewQueue(db=db)
     write_lines(tmp_path / "b.tasks.jsonl", [ADD_ONE.to_json()])
@@ -214,7 +214,7 @@ class NeverBoth(RuleBasedStateMachine):
         self.left: set[str] = set()
 
     def version(self, number: int) -> tuple[int, str]:
-        from .test_queue import read_card_of
+        from sentinel_pipeline_tests.review.test_queue import read_card_of
 
         card = read_card_of(self.desk, f"card-{number:06d}", ANN)
         return card.version, card.status
@@ -246,8 +246,8 @@ class NeverBoth(RuleBasedStateMachine):
             assert "nothing to undo" in str(error)
 
     @rule(policy=st.sampled_from(["retire", "withhold"]))
-    def export(self, policy: str) -> None:
-        self.left |= {row.record.task_id for row in release(self.desk, policy, actor="x").rows}  # type: ignore[arg-type]
+    def export(self, policy: Literal["retire", "withhold"]) -> None:
+        self.left |= {row.record.task_id for row in release(self.desk, policy, actor="x").rows}
 
     @invariant()
     def what_left_judges_no_longer_and_nothing_else_is_retired(self) -> None:

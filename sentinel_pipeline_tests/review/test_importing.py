@@ -19,8 +19,7 @@ from sentinel_pipeline.review.database import Database
 from sentinel_pipeline.review.importing import Imported, files_of, import_file
 from sentinel_pipeline.review.review_queue import ReviewQueue, User
 from sentinel_pipeline.review.schema import bodies, cards, quarantine
-
-from .material import ADD_ONE, SEED_RECORD, Clock, record, write_lines
+from sentinel_pipeline_tests.review.material import ADD_ONE, SEED_RECORD, Clock, record, write_lines
 
 ANN = User("ann", "reviewer")
 
@@ -51,6 +50,31 @@ def test_the_seeds_record_survives_key_for_key(desk: ReviewQueue, tmp_path: Path
     assert card.record.to_json() == SEED_RECORD
     assert list(card.record.to_json()) == list(SEED_RECORD)
     assert (card.status, card.version, card.correction) == ("needs_review", 1, None)
+
+
+def test_turns_are_read_as_the_critic_reads_them(desk: ReviewQueue, tmp_path: Path) -> None:
+    """Parts, a developer's turn, calls of tools and their results; what would be lost is quarantined by name."""
+    call = {"id": "c1", "function": {"name": "weather", "arguments": '{"city": "Faro"}'}}
+    turns = [
+        {"role": "developer", "content": "Be brief."},
+        {"role": "user", "content": [{"type": "text", "text": "Weather in Faro?"}]},
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "c1", "content": "21"},
+    ]
+    seen = [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}]
+    rows = [
+        record(1) | {"prompt_messages": turns},
+        record(2) | {"prompt_messages": seen},
+    ]
+    path = write_lines(tmp_path / "sft_candidates.jsonl", rows)
+    assert import_file(desk, path, actor="ann") == Imported(1, 0, 0, 1)
+    with desk.db.reading() as connection:
+        card = read_card(connection, desk, record(1)["id"], ANN)
+    asked = card.record.prompt_messages
+    assert [turn.role for turn in asked] == ["system", "user", "assistant", "tool"]
+    assert asked[1].content == "Weather in Faro?" and "<tool_call>" in asked[2].content
+    ((line, reason),) = reasons(desk)
+    assert line == 2 and reason.endswith("prompt_messages[0].content: holds parts that are no text")
 
 
 def test_importing_again_changes_nothing(desk: ReviewQueue, tmp_path: Path) -> None:

@@ -17,10 +17,9 @@ from sentinel_pipeline.review.importing import import_file
 from sentinel_pipeline.review.review_queue import Conflict, ReviewQueue, Unknown, User
 from sentinel_pipeline.review.summary import analytics, approved_waiting, summary
 from sentinel_pipeline.review.users import add_user, list_users, log_in, remove_user, session_of
-
-from .material import Clock, record, write_lines
-from .test_firewall import approve
-from .test_queue import ANN, read_card_of
+from sentinel_pipeline_tests.review.material import Clock, record, write_lines
+from sentinel_pipeline_tests.review.test_firewall import approve
+from sentinel_pipeline_tests.review.test_queue import ANN, read_card_of
 
 
 @pytest.fixture
@@ -34,7 +33,7 @@ def desk(db: Database, clock: Clock, tmp_path: Path) -> ReviewQueue:
 
 def test_an_old_database_is_brought_up_and_a_newer_one_is_left_alone(url: str) -> None:
     old = Database.__new__(Database)
-    old.__init__(url)  # type: ignore[misc]
+    Database.__init__(old, url)
     with old.writing() as connection:
         schema.META.drop_all(
             connection, tables=[schema.blind_labels, schema.blind_items, schema.batches]

@@ -5,13 +5,23 @@ from __future__ import annotations
 import threading
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import func, select, update
 
+from sentinel_pipeline.critic.version import label_version
 from sentinel_pipeline.records import LABELS
-from sentinel_pipeline.review import checking, decisions, queue
-from sentinel_pipeline.review.cards import Filters, list_cards, progress, read_card, similar, trail
+from sentinel_pipeline.review import checking, decisions
+from sentinel_pipeline.review.cards import (
+    Card,
+    Filters,
+    list_cards,
+    progress,
+    read_card,
+    similar,
+    trail,
+)
 from sentinel_pipeline.review.checking import Check, check, digest
 from sentinel_pipeline.review.database import Database, upsert
 from sentinel_pipeline.review.decisions import decide, recent, revise, undo
@@ -19,8 +29,14 @@ from sentinel_pipeline.review.importing import import_file
 from sentinel_pipeline.review.queue import next_card, open_card, renew, save_draft, skip
 from sentinel_pipeline.review.review_queue import Conflict, Refused, ReviewQueue, Unknown, User
 from sentinel_pipeline.review.schema import cards, checks, history
-
-from .material import ADD_ONE, GOOD, SEED_RECORD, Clock, record, write_lines
+from sentinel_pipeline_tests.review.material import (
+    ADD_ONE,
+    GOOD,
+    SEED_RECORD,
+    Clock,
+    record,
+    write_lines,
+)
 
 ANN, BOB, EVE = User("ann", "reviewer"), User("bob", "reviewer"), User("eve", "lead")
 
@@ -41,7 +57,7 @@ def passed(desk: ReviewQueue, card_id: str, text: str) -> None:
         upsert(
             connection,
             checks,
-            {**row, "scorer_version": checking.label_version(), "checked_at": 0.0},
+            {**row, "scorer_version": label_version(), "checked_at": 0.0},
         )
 
 
@@ -53,7 +69,7 @@ def test_two_people_never_see_one_card_and_one_person_keeps_theirs(desk: ReviewQ
     assert read_card_of(desk, first.record.id, BOB).lease_by == "ann"
 
 
-def read_card_of(desk: ReviewQueue, card_id: str, user: User) -> queue.Card:
+def read_card_of(desk: ReviewQueue, card_id: str, user: User) -> Card:
     with desk.db.reading() as connection:
         return read_card(connection, desk, card_id, user)
 
@@ -282,8 +298,8 @@ def test_filters(db: Database, tmp_path: Path) -> None:
     ]
     import_file(desk, write_lines(tmp_path / "b.jsonl", rows), actor="import")
 
-    def ids(**wanted: str) -> list[str]:
-        return [line.id[-1] for line in list_cards(desk, ANN, Filters(**wanted))]  # type: ignore[arg-type]
+    def ids(**wanted: Any) -> list[str]:
+        return [line.id[-1] for line in list_cards(desk, ANN, Filters(**wanted))]
 
     assert [ids(score=band) for band in ("red", "orange", "yellow")] == [["0"], ["1"], ["2", "3"]]
     assert (

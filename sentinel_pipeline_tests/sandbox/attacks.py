@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from ..conftest import ROOT
+from sentinel_pipeline_tests.conftest import ROOT
 
 TESTS = (
     "assert f(3) == 10\nassert f(4) == 17\nassert f('k') == 'secret-8f1'\nassert [f(0)] == [1]\n"

@@ -15,10 +15,17 @@ import pytest
 
 from sentinel_pipeline.records import PythonTests, ShellEffect
 from sentinel_pipeline.sandbox import Grader, Limits, Outcome, Program
-
-from ..conftest import ROOT
-from .attacks import BOMBS, FOOLING, HARM, HARM_PRELUDE, OBJECTS, QUESTIONS, TESTS
-from .conftest import Grade
+from sentinel_pipeline_tests.conftest import ROOT
+from sentinel_pipeline_tests.sandbox.attacks import (
+    BOMBS,
+    FOOLING,
+    HARM,
+    HARM_PRELUDE,
+    OBJECTS,
+    QUESTIONS,
+    TESTS,
+)
+from sentinel_pipeline_tests.sandbox.conftest import Grade
 
 SMALL = Limits(cpu_seconds=0.5, wall_seconds=2, memory_mib=256)
 RIGHT = "def f(x):\n    return x + 1\n"

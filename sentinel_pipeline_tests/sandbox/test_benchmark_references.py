@@ -12,8 +12,7 @@ import pytest
 
 from sentinel_pipeline.records import PythonTests
 from sentinel_pipeline.sandbox import Limits, Outcome, Program, grade
-
-from .mutants import mutants, passes_plainly
+from sentinel_pipeline_tests.sandbox.mutants import mutants, passes_plainly
 
 GENEROUS = Limits(cpu_seconds=20, wall_seconds=120)
 

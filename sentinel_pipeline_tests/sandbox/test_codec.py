@@ -85,7 +85,7 @@ class LyingStr(str):
         return "lie"
 
 
-class LyingList(list):  # type: ignore[type-arg]
+class LyingList(list[Any]):
     def __iter__(self) -> Any:
         return iter(["lie"])
 
@@ -111,7 +111,7 @@ NODES: Any = st.recursive(
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(
-            st.sampled_from([*codec._UNPACKERS, "h", "G", "pickle", "__reduce__"]),
+            st.sampled_from([*codec.UNPACKERS, "h", "G", "pickle", "__reduce__"]),
             inner,
             max_size=2,
         )

@@ -38,8 +38,7 @@ from sentinel_pipeline.sandbox.judge.main import Judge
 from sentinel_pipeline.sandbox.judge.tools import Tools
 from sentinel_pipeline.sandbox.typescript import find_engine, find_node
 from sentinel_pipeline.sandbox.worker import _packages
-
-from ..conftest import missing_tool
+from sentinel_pipeline_tests.conftest import missing_tool
 
 LIMITS = Limits(cpu_seconds=20, wall_seconds=120)
 ERRORS = (
@@ -104,7 +103,7 @@ SESSION = (
 )
 OBJECTS = (
     *SESSION,
-    *((remote.Session, name) for name in ("handle", "class_of", "_opaque", "_exception")),
+    *((remote.Session, name) for name in ("handle", "class_of", "opaque", "_exception")),
     *((mirrors, name) for name in ("make", "instance", "exception", "delivered", "use", "on_data")),
     *((mirrors, name) for name in ("_equal", "_combine", "_ask", "_shown", "_exactly", "is_plain")),
     *((mirrors, name) for name in ("_equals_strangers", "_iterator", "judged", "target_of")),
@@ -146,7 +145,7 @@ def judge() -> Iterator[Judge]:
     tools = Tools(engine=find_engine(), node=find_node(), packages=_packages())
     warm = Judge(isolation().active, LIMITS, tools)
     yield warm
-    warm._drop_all()
+    warm.drop_all()
 
 
 def grade(judge: Judge, kind: str) -> dict[str, Any]:

@@ -31,7 +31,7 @@ def _run(
         elif operation == 0x05:
             at += k
         elif operation == 0x06:
-            return k
+            return int(k)
         else:
             taken = {0x15: accumulator == k, 0x35: accumulator >= k, 0x45: bool(accumulator & k)}[
                 operation

@@ -59,7 +59,7 @@ def test_a_worker_that_is_killed_is_replaced_and_nothing_is_lost() -> None:
     with Grader(workers=1) as grader:
         results = grader.grade([_program(n) for n in range(12)])
         seen = [next(results)]
-        grader._workers[0].process.send_signal(signal.SIGKILL)
+        grader.workers[0].process.send_signal(signal.SIGKILL)
         seen += results
     assert [(result.id, result.code) for result in seen] == [(str(n), "passed") for n in range(12)]
 
@@ -80,7 +80,7 @@ def test_a_program_whose_worker_dies_every_time_is_infrastructure_and_the_rest_i
 def test_a_zygote_that_is_killed_is_replaced_and_the_program_tried_again() -> None:
     with Grader(workers=1) as grader:
         list(grader.grade([_program(0)]))
-        judge = grader._workers[0].process.pid
+        judge = grader.workers[0].process.pid
         with open(f"/proc/{judge}/task/{judge}/children", encoding="ascii") as file:
             (zygote,) = (int(pid) for pid in file.read().split())
         os.kill(zygote, signal.SIGKILL)

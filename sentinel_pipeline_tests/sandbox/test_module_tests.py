@@ -10,8 +10,7 @@ import pytest
 
 from sentinel_pipeline.sandbox import Outcome
 from sentinel_pipeline.sandbox.guest import pytest_like
-
-from .conftest import Grade
+from sentinel_pipeline_tests.sandbox.conftest import Grade
 
 RIGHT = "def f(x):\n    if x < 0:\n        raise ValueError('negative: %d' % x)\n    return x * 2\n"
 WRONG = "def f(x):\n    return x * 2 + (x == 3)\n"

@@ -8,6 +8,7 @@ import contextlib
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -17,8 +18,7 @@ from sentinel_pipeline.records import PythonTests, StdioTests
 from sentinel_pipeline.sandbox import Grader, Limits, Outcome, Program
 from sentinel_pipeline.sandbox.guest import codec
 from sentinel_pipeline.sandbox.judge import remote
-
-from .conftest import Grade
+from sentinel_pipeline_tests.sandbox.conftest import Grade
 
 SHELF = """
 class Shelf:
@@ -301,18 +301,18 @@ def test_forged_objects_are_objects_of_ours_or_malformed_and_nothing_else(
     session = remote.Session()
     for node in nodes:
         with contextlib.suppress(codec.Malformed):
-            codec.unpack(node, session._handling)
+            codec.unpack(node, session.handling)
 
 
 class Echo(remote.Session):
     """A session whose sample gives a forged answer."""
 
-    def __init__(self, answer: object) -> None:
+    def __init__(self, answer: Any) -> None:
         super().__init__()
         self.answer = answer
 
-    def exchange(self, request: bytes) -> dict[str, object]:
-        return self.answer  # type: ignore[return-value]
+    def exchange(self, request: bytes) -> Any:
+        return self.answer
 
 
 KINDS = st.lists(

@@ -18,10 +18,9 @@ from sentinel_pipeline.errors import BadInput, GateRefused, Infrastructure
 from sentinel_pipeline.records import Message, PythonTests
 from sentinel_pipeline.records.data_spec import CriticSpec
 from sentinel_pipeline.sandbox import Grader, Level, Limits, Program, RayGrader, Result
-
-from ..conftest import missing_tool
-from .attacks import FOOLING
-from .attacks import TESTS as SECRET
+from sentinel_pipeline_tests.conftest import missing_tool
+from sentinel_pipeline_tests.sandbox.attacks import FOOLING
+from sentinel_pipeline_tests.sandbox.attacks import TESTS as SECRET
 
 pytestmark = pytest.mark.slow
 
@@ -85,7 +84,7 @@ def _dies_once(seen: Path, batch: list[int]) -> list[int]:
     return batch
 
 
-def _dies(seen: Path, batch: list[int]) -> list[int]:
+def _dies(seen: Path, batch: list[int]) -> list[Any]:
     with (seen / "tries").open("a", encoding="ascii") as log:
         log.write("x")
     os._exit(1)

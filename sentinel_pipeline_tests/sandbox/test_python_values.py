@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 
-from .conftest import Grade
+from sentinel_pipeline_tests.sandbox.conftest import Grade
 
 IDENTITY = "def f(x):\n    return x\n"
 

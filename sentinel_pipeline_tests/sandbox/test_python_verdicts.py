@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sentinel_pipeline.sandbox import Limits, Outcome
-
-from .conftest import Grade
+from sentinel_pipeline_tests.sandbox.conftest import Grade
 
 RIGHT = "def f(x):\n    return x + 1\n"
 

@@ -14,9 +14,8 @@ import pytest
 
 from sentinel_pipeline.records import PythonTests, StdioTests
 from sentinel_pipeline.sandbox import Grader, Limits, Outcome, Program
-
-from .attacks import FOOLING, TESTS
-from .test_benchmark_references import humaneval
+from sentinel_pipeline_tests.sandbox.attacks import FOOLING, TESTS
+from sentinel_pipeline_tests.sandbox.test_benchmark_references import humaneval
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 

@@ -11,9 +11,8 @@ import pytest
 from sentinel_pipeline.sandbox import Limits, Outcome, typescript
 from sentinel_pipeline.sandbox.judge.remote import Stop
 from sentinel_pipeline.sandbox.judge.script_tests import _Session
-
-from . import script_attacks as attacks
-from .conftest import Grade
+from sentinel_pipeline_tests.sandbox import script_attacks as attacks
+from sentinel_pipeline_tests.sandbox.conftest import Grade
 
 SMALL = Limits(cpu_seconds=0.5, wall_seconds=2.0, memory_mib=192, output_kib=64)
 

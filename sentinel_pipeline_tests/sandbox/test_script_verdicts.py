@@ -14,8 +14,7 @@ from sentinel_pipeline.records import PythonTests, ScriptTests
 from sentinel_pipeline.sandbox import Grader, Limits, Outcome, Program, typescript, worker
 from sentinel_pipeline.sandbox.guest.codec import Malformed
 from sentinel_pipeline.sandbox.judge.script_values import check, read_failure
-
-from .conftest import Grade
+from sentinel_pipeline_tests.sandbox.conftest import Grade
 
 SQUARE = "assert.deepEqual(f(2), 4); assert.deepEqual(f(3), 9);"
 
@@ -254,7 +253,7 @@ def test_the_parser_dies_with_whom_it_works_for() -> None:
     if child == 0:
         parser = typescript.Parser(typescript.find_node())
         parser.read("let x")
-        os.write(write, str(parser._process.pid).encode())  # type: ignore[union-attr]
+        os.write(write, str(parser.process.pid if parser.process else "none").encode())
         signal.pause()
     node = int(os.read(read, 20))
     assert Path(f"/proc/{node}").exists()

@@ -8,9 +8,8 @@ import pytest
 
 from sentinel_pipeline.sandbox import Limits
 from sentinel_pipeline.sandbox.isolation import EVERY_LAYER
-
-from ..conftest import ROOT
-from . import (
+from sentinel_pipeline_tests.conftest import ROOT
+from sentinel_pipeline_tests.sandbox import (
     attacks,
     script_attacks,
     test_attacks,
@@ -18,12 +17,12 @@ from . import (
     test_script_attacks,
     test_sql_attacks,
 )
-from . import test_stdio_verdicts as stdio
+from sentinel_pipeline_tests.sandbox import test_stdio_verdicts as stdio
 
 PAGE = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
 SQL = ("OUTSIDE", "UNKNOWN", "STATEMENTS", "SEVERAL", "WRITES", "BOMBS", "SEARCHES")
 COUNTS = {
-    "Python: forged verdicts (each also asked call by call)": len(attacks.FOOLING),
+    "Python: forged results (each also tested call by call)": len(attacks.FOOLING),
     f"Python: objects that lie, each under {len(attacks.QUESTIONS)} questions": len(
         attacks.OBJECTS
     ),
@@ -32,15 +31,15 @@ COUNTS = {
     "Python: traces for the next program": len(test_attacks.LEFTOVERS),
     "shell: harm": len(test_attacks.SHELL_HARM),
     "shell: bombs": len(test_attacks.SHELL_BOMBS),
-    "TypeScript and JavaScript: forged verdicts": len(script_attacks.FOOLING),
+    "TypeScript and JavaScript: forged results": len(script_attacks.FOOLING),
     "TypeScript and JavaScript: bombs": len(script_attacks.BOMBS),
     "texts against the parser": len(script_attacks.UNREADABLE),
     "forged frames": len(test_script_attacks.FRAMES),
     "SQL: the way outside, statements, writes, bombs, searches for the gold query": sum(
         len(getattr(test_sql_attacks, name)) for name in SQL
     ),
-    "programs over standard input: forged verdicts": len(stdio.FORGERIES),
-    "tests written as modules: forged verdicts": len(test_module_tests.FORGERIES),
+    "programs over standard input: forged results": len(stdio.FORGERIES),
+    "tests written as modules: forged results": len(test_module_tests.FORGERIES),
 }
 
 

@@ -7,8 +7,7 @@ from __future__ import annotations
 import pytest
 
 from sentinel_pipeline.sandbox import Limits, Outcome
-
-from .conftest import Grade
+from sentinel_pipeline_tests.sandbox.conftest import Grade
 
 FILES = {"a.txt": "b\na\n", "d/x y.log": "1\n2\n"}
 

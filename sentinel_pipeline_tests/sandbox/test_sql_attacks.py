@@ -11,9 +11,8 @@ import pytest
 
 from sentinel_pipeline.records import SqlAnswer
 from sentinel_pipeline.sandbox import Grader, Limits, Outcome, Program
-
-from ..conftest import ROOT
-from .conftest import Grade
+from sentinel_pipeline_tests.conftest import ROOT
+from sentinel_pipeline_tests.sandbox.conftest import Grade
 
 SETUP = "CREATE TABLE t (i INT, s VARCHAR); INSERT INTO t VALUES (1, 'one'), (2, 'two'); CREATE SEQUENCE ids; CREATE TEMP TABLE own (i INT)"
 GOLD = "SELECT i, 'answer-' || s FROM t"

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sentinel_pipeline.sandbox.guest.codec import Malformed
+from sentinel_pipeline.sandbox.judge.finding import Finding
 from sentinel_pipeline.sandbox.judge.rows import Unreadable, close, first_difference, read_row, same
 from sentinel_pipeline.sandbox.judge.sql_answer import _read
 
@@ -131,7 +132,7 @@ def test_dense_numbers_are_paired_by_order() -> None:
     )
 
 
-SLOW = {
+SLOW: dict[str, list[list[Any]]] = {
     "colliding integers": [[(2**61 - 1) * at, at] for at in range(50_000)],
     "powers of two": [[2.0**-at, at] for at in range(1000)] * 50,
     "one value": [[1.0, 1.0]] * 50_000,
@@ -201,4 +202,4 @@ def test_an_answer_without_its_end_is_none() -> None:
 def test_a_sample_cannot_name_an_outcome_of_its_own() -> None:
     for code in ("passed", "infra", "test_error", "timeout", ["passed"]):
         finding = _read([{"x": code, "m": "m"}])
-        assert (finding.code, finding.detail) == ("exception", "m")  # type: ignore[union-attr]
+        assert isinstance(finding, Finding) and (finding.code, finding.detail) == ("exception", "m")

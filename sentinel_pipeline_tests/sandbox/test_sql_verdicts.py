@@ -10,8 +10,7 @@ from sentinel_pipeline.critic.score import Scorable, score
 from sentinel_pipeline.records import Message, SqlAnswer
 from sentinel_pipeline.sandbox import Grader, Level, Limits, Outcome, Program, isolation
 from sentinel_pipeline.sandbox.isolation import from_probe
-
-from .conftest import Grade
+from sentinel_pipeline_tests.sandbox.conftest import Grade
 
 SETUP = """
 CREATE TABLE staff (name VARCHAR, team VARCHAR, pay DECIMAL(9, 2), since DATE);

@@ -8,10 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sentinel_pipeline.sandbox import Limits, Outcome
+from sentinel_pipeline.sandbox import Grader, Limits, Outcome
 from sentinel_pipeline.sandbox.judge.stdio_tests import meaning
-
-from .conftest import Grade
+from sentinel_pipeline_tests.sandbox.conftest import Grade
 
 DOUBLE = "n = int(input())\nprint(2 * n)\n"
 PASSING = {
@@ -77,7 +76,7 @@ def test_a_large_input_arrives_whole(stdio: Grade) -> None:
 
 
 @pytest.mark.parametrize("cases", [[], [("a", "b")]])
-def test_cases_that_do_not_match_are_ours(grader, cases) -> None:  # type: ignore[no-untyped-def]
+def test_cases_that_do_not_match_are_ours(grader: Grader, cases: list[tuple[str, str]]) -> None:
     from sentinel_pipeline.records import StdioTests
     from sentinel_pipeline.sandbox import Program
 

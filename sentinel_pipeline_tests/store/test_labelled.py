@@ -14,11 +14,8 @@ from sentinel_pipeline.store.labelled import with_answers
 
 NAMES = st.sampled_from("abcd")
 ROWS = st.lists(st.tuples(NAMES, st.none() | NAMES, st.none() | NAMES), max_size=12)
-NO = CriticLabels(**dict.fromkeys(
-    ("id", "scorer_version"), "x"
-), **dict.fromkeys(
-    ("syntax_pass", "tests_pass", "entrypoint_match", "format_pass", "no_secret", "no_repetition", "accepted"), Label(False, "no")
-))  # fmt: skip
+_NO = Label(False, "no")
+NO = CriticLabels("x", _NO, _NO, _NO, _NO, _NO, _NO, _NO, "x")
 
 
 def candidate(at: int, name: str, task: str | None, corrected_by: str | None = None) -> Candidate:
@@ -44,7 +41,7 @@ def test_the_own_correction_else_the_first_answer_of_the_task(
     expected = [
         (one.completion, answer.completion)
         for one in failed
-        if (answer := by_id.get(one.corrected_by or "") or by_task.get(one.task_id))
+        if (answer := by_id.get(one.corrected_by or "") or by_task.get(one.task_id or ""))
     ]
     with TemporaryDirectory() as name:
         folder = Path(name)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fsspec.core import url_to_fs
 from typer.testing import CliRunner
 
 from sentinel_pipeline.cli import app
@@ -16,9 +17,8 @@ from sentinel_pipeline.errors import BadInput, Infrastructure
 from sentinel_pipeline.store import Home, Ledger, Store
 from sentinel_pipeline.store.mirror import Mirror
 from sentinel_pipeline.store.verify import Damage, damage_of, finished
-
-from .test_ledger import VERDICT
-from .test_verify import flip, make
+from sentinel_pipeline_tests.store.test_ledger import VERDICT
+from sentinel_pipeline_tests.store.test_verify import flip, make
 
 
 @pytest.fixture
@@ -74,15 +74,16 @@ def test_what_was_damaged_there_is_named_and_does_not_come_back(home: Home, url:
     make(home, "1"), make(home, "2")
     mirror = Mirror(url)
     mirror.push(home)
-    at = mirror._at("runs/tiny/mix/1/b.json")
-    mirror._fs.pipe_file(at, mirror._fs.cat_file(at)[:-1] + b"x")
+    store, root = url_to_fs(url)
+    at = f"{root}/runs/tiny/mix/1/b.json"
+    store.pipe_file(at, store.cat_file(at)[:-1] + b"x")
     assert mirror.damage() == (2, [Damage("tiny/mix/1", "b.json")])
     other = elsewhere(home)
     assert mirror.fetch(other)[:2] == (["tiny/mix/2"], [Damage("tiny/mix/1", "b.json")])
     assert not (other.runs / "tiny/mix/1").exists()
-    mirror._fs.rm(at)
+    store.rm(at)
     assert mirror.fetch(other)[:2] == ([], [Damage("tiny/mix/1", "b.json")])
-    mirror._fs.pipe_file(mirror._at("runs/tiny/mix/1/manifest.json"), b"{")
+    store.pipe_file(f"{root}/runs/tiny/mix/1/manifest.json", b"{")
     assert mirror.push(home).artifacts == ["tiny/mix/1"], (
         "a torn manifest is no copy: it is copied again"
     )
@@ -99,7 +100,7 @@ def test_a_push_that_was_killed_left_nothing_that_counts(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(mirror._fs, "pipe_file", killed)
+        patch.setattr(url_to_fs(url)[0], "pipe_file", killed)
         with pytest.raises(KeyboardInterrupt):
             mirror.push(home)
     assert mirror.fetch(elsewhere(home)).artifacts == []
@@ -115,7 +116,8 @@ def test_a_manifest_that_names_a_path_outside_is_damaged(home: Home, url: str, p
     data = json.loads((folder / "manifest.json").read_text())
     data["files"][0]["path"] = path
     data["content_hash"] = content_hash(Manifest.from_json(data).files)
-    mirror._fs.pipe_file(mirror._at("runs/tiny/mix/1/manifest.json"), json.dumps(data).encode())
+    store, root = url_to_fs(url)
+    store.pipe_file(f"{root}/runs/tiny/mix/1/manifest.json", json.dumps(data).encode())
     other = elsewhere(home)
     assert mirror.fetch(other)[:2] == ([], [Damage("tiny/mix/1", "manifest.json")])
     assert not list(other.root.rglob("*")) if other.root.exists() else True
@@ -129,7 +131,8 @@ def test_a_ledger_that_is_here_stays_and_a_damaged_snapshot_is_refused(
     name = mirror.push(home).ledger
     ledger.record(VERDICT, recipe="tiny", run_id="2")
     assert mirror.fetch(home).ledger is None and len(ledger.verdicts()) == 2
-    mirror._fs.pipe_file(mirror._at(f"ledger/{name}"), b"not it")
+    store, root = url_to_fs(url)
+    store.pipe_file(f"{root}/ledger/{name}", b"not it")
     assert mirror.damage() == (0, [Damage("ledger", str(name))])
     with pytest.raises(Infrastructure, match="is damaged"):
         mirror.fetch(elsewhere(home))

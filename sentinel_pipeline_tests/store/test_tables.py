@@ -18,6 +18,7 @@ from sentinel_pipeline.records import (
     PythonTests,
     Task,
     TextAnswer,
+    Verifier,
 )
 from sentinel_pipeline.store import read_parquet, sha256_file, write_parquet
 from sentinel_pipeline.store.labelled import (
@@ -55,7 +56,7 @@ def test_candidates_survive_their_table(
 
 
 def test_tasks_survive_their_table_with_any_verifier(tmp_path: Path) -> None:
-    verifiers = [
+    verifiers: list[Verifier] = [
         PythonTests(tests="assert f(1) == 1", entry_point="f"),
         TextAnswer(accepted=("a", "b")),
     ]

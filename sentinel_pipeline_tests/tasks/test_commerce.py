@@ -13,6 +13,7 @@ from sentinel_pipeline.critic.score import Scorable, score
 from sentinel_pipeline.records import Message, SqlAnswer
 from sentinel_pipeline.tasks.commerce import COMMERCE, HELDOUT, TRAIN, sql_qa
 from sentinel_pipeline.tasks.commerce.world import orders, setup
+from sentinel_pipeline.tasks.families.family import Family
 from sentinel_pipeline.tasks.suites import load_suite
 from sentinel_pipeline.tasks.task_bank import build
 
@@ -45,7 +46,7 @@ def test_the_suite_is_the_same_for_everyone() -> None:
 
 
 @pytest.mark.parametrize("family", COMMERCE, ids=lambda family: family.name)
-def test_every_reference_passes_its_verifier(family: sql_qa.Family) -> None:
+def test_every_reference_passes_its_verifier(family: Family) -> None:
     drafts = [family.generate(one, Random(f"t{n}")) for n, one in enumerate(family.compositions)]
     drafts = drafts[:: 15 if family.name == "sql_qa" else 1]
     items = [

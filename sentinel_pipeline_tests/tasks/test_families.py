@@ -22,13 +22,14 @@ from sentinel_pipeline.records import (
     TextAnswer,
 )
 from sentinel_pipeline.tasks.families import FAMILIES, Family, functions, is_heldout, shell, tools
+from sentinel_pipeline.tasks.families.family import Draft
 from sentinel_pipeline.tasks.families.raw_material import raw_documents
 
 BY_NAME = {family.name: family for family in FAMILIES}
 seeds = st.integers(0, 2**32)
 
 
-def drafts(family: Family, seed: int) -> Iterator[tuple[str, object]]:
+def drafts(family: Family, seed: int) -> Iterator[tuple[str, Draft]]:
     for composition in family.compositions:
         yield composition, family.generate(composition, Random(f"{seed}|{composition}"))
 
@@ -89,10 +90,9 @@ def test_every_function_reference_passes_its_own_asserts() -> None:
     """Independent of the sandbox: the references are this package's own text."""
     for composition, draft in drafts(BY_NAME["functions"], 3):
         scope: dict[str, object] = {}
+        assert isinstance(draft.verifier, PythonTests), composition
         exec(draft.reference + "\n" + draft.verifier.tests, scope)
-        assert isinstance(draft.verifier, PythonTests) and draft.verifier.entry_point in scope, (
-            composition
-        )
+        assert draft.verifier.entry_point in scope, composition
 
 
 def test_the_asserts_tell_a_composition_from_its_neighbours() -> None:
@@ -105,9 +105,8 @@ def test_the_asserts_tell_a_composition_from_its_neighbours() -> None:
         draft = BY_NAME["functions"].generate(composition, Random(f"4|{composition}"))
         spec = functions.draw(composition, Random(f"4|{composition}"))
         parts = composition.split("|")
-        for place, options in enumerate(
-            (functions.AGGREGATIONS, functions.MAPS, functions.PREDICATES)
-        ):
+        names = [[*functions.AGGREGATIONS], [*functions.MAPS], [*functions.PREDICATES]]
+        for place, options in enumerate(names):
             other = [*parts]
             other[place] = rng.choice([name for name in options if name != parts[place]])
             mutant = spec._replace(
@@ -116,6 +115,7 @@ def test_the_asserts_tell_a_composition_from_its_neighbours() -> None:
                 predicate=functions.PREDICATES[other[2]],
             )
             scope: dict[str, object] = {}
+            assert isinstance(draft.verifier, PythonTests)
             wrong += 1
             try:
                 exec(mutant.code() + "\n" + draft.verifier.tests, scope)
@@ -126,6 +126,7 @@ def test_the_asserts_tell_a_composition_from_its_neighbours() -> None:
 
 def test_function_tests_are_four_asserts() -> None:
     for _, draft in drafts(BY_NAME["functions"], 5):
+        assert isinstance(draft.verifier, PythonTests)
         assert [type(node) for node in ast.parse(draft.verifier.tests).body] == [ast.Assert] * 4
 
 
@@ -146,11 +147,9 @@ def test_every_diff_parses_and_gives_the_expected_file() -> None:
 
 
 def test_every_edit_changes_its_file() -> None:
-    assert [
-        c
-        for c, draft in drafts(BY_NAME["edits"], 7)
-        if draft.verifier.files == draft.verifier.expected
-    ] == []
+    for composition, draft in drafts(BY_NAME["edits"], 7):
+        assert isinstance(draft.verifier, PatchApplies)
+        assert draft.verifier.files != draft.verifier.expected, composition
 
 
 def test_every_call_fits_the_schema_of_its_signature() -> None:
@@ -165,6 +164,7 @@ def test_every_call_fits_the_schema_of_its_signature() -> None:
 
 def test_the_schema_refuses_another_name_and_an_extra_argument() -> None:
     draft = BY_NAME["tools"].generate("send_money|en|0|money", Random(9))
+    assert isinstance(draft.verifier, JsonAnswer) and draft.verifier.schema is not None
     schema, call = json.loads(draft.verifier.schema), json.loads(draft.reference)
     assert not jsonschema_rs.is_valid(schema, call | {"name": "set_price"})
     assert not jsonschema_rs.is_valid(
@@ -204,6 +204,7 @@ def test_a_step_that_is_left_out_shows_in_the_output() -> None:
             continue
         draft = BY_NAME["shell"].generate(composition, Random(f"11|{composition}"))
         plain = shell.generate(f"{source}|same|{rest.split('|')[1]}", Random(f"11|{composition}"))
+        assert isinstance(plain.verifier, ShellEffect) and isinstance(draft.verifier, ShellEffect)
         if plain.verifier.files == draft.verifier.files:
             assert plain.verifier != draft.verifier, composition
 
@@ -219,6 +220,7 @@ def test_a_chat_answer_is_its_value_and_the_value_was_told_by_the_user() -> None
 
 def test_a_corrected_fact_is_answered_with_the_correction() -> None:
     draft = BY_NAME["chat"].generate("correct|city|pet|city", Random(13))
+    assert isinstance(draft.verifier, TextAnswer)
     assert draft.verifier.accepted[1] in draft.messages[-1].content
     assert draft.verifier.accepted[1] not in draft.messages[0].content
 

@@ -199,7 +199,7 @@ def bfcl_files(folder: Path, question: dict[str, Any], answer: dict[str, Any]) -
     return folder / "BFCL_v4_parallel.json"
 
 
-QUESTION = {
+QUESTION: dict[str, Any] = {
     "id": "parallel_0",
     "question": [[{"role": "user", "content": "Play Rain for 20 minutes and Sun for 15."}]],
     "function": [

@@ -87,6 +87,11 @@ def test_humaneval_loads_from_its_original_file(
         )
 
 
+def entry_point(task: Task) -> str | None:
+    assert isinstance(task.verifier, PythonTests)
+    return task.verifier.entry_point
+
+
 def test_mbpp_loads_from_its_original_file(
     benchmarks_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -96,14 +101,14 @@ def test_mbpp_loads_from_its_original_file(
     assert [
         task.id
         for task in tasks
-        if f"Name the function {task.verifier.entry_point}." not in task.messages[0].content
-    ] == []  # type: ignore[union-attr]
+        if f"Name the function {entry_point(task)}." not in task.messages[0].content
+    ] == []
     assert [task.id for task in tasks if "assert" in task.messages[0].content.split("\n")[-1]] == []
 
 
 def test_every_mbpp_entry_point_is_defined_by_its_reference(benchmarks_dir: Path) -> None:
     tasks = load_suite("mbpp", data=benchmarks_dir / "mbpp" / "mbpp.jsonl")
-    missing = [task.id for task in tasks if f"{task.verifier.entry_point}" not in task.reference]  # type: ignore[union-attr]
+    missing = [task.id for task in tasks if f"{entry_point(task)}" not in task.reference]
     assert missing == []
 
 
@@ -212,7 +217,7 @@ def test_a_benchmarks_folder_without_the_file_says_what_it_must_hold(
 def fake_hub(monkeypatch: pytest.MonkeyPatch, load: Any) -> None:
     monkeypatch.delenv("SENTINEL_BENCHMARKS", raising=False)
     module = types.ModuleType("datasets")
-    module.load_dataset = load  # type: ignore[attr-defined]
+    monkeypatch.setattr(module, "load_dataset", load, raising=False)
     monkeypatch.setitem(sys.modules, "datasets", module)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from .material import pretrain_small, sft_material
+from sentinel_pipeline_tests.training.material import pretrain_small, sft_material
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sentinel_pipeline.generation import Decoding
 from sentinel_pipeline.records import Task
@@ -49,6 +49,20 @@ def silent(folder: Path, label: str = "test") -> Progress:
     return Progress(folder / "progress.jsonl", label, lambda text: None)
 
 
+def stop_at_step(progress: Progress, interrupts: Interrupts, stop: int) -> None:
+    """Ask the run that reports to ``progress`` to stop as soon as it has reported step ``stop``."""
+    update = progress.update
+
+    def stopping(
+        step: int, total: int, *, loss: float | None = None, tokens: int = 0, **numbers: float
+    ) -> None:
+        update(step, total, loss=loss, tokens=tokens, **numbers)
+        if step == stop:
+            interrupts.asked = "SIGTERM"
+
+    progress.update = stopping  # type: ignore[method-assign]  # the run holds this very object
+
+
 def pretrain_small(out: Path, spec: EmbeddedModel = SMALL, seed: int = 17) -> Path:
     """Train the small base model into ``out``; returns the model's folder."""
     from sentinel_pipeline.training.embedded_model import pretrain
@@ -78,17 +92,15 @@ def sft_material(folder: Path, rows: int = 96) -> tuple[Path, Path]:
     return write_rows(folder / "train.jsonl", bank.train), suite
 
 
-def small_sft_job(
-    out: Path, model: Path, rows: Path, suite: Path | None, **changes: object
-) -> SftJob:
-    settings: dict[str, object] = {
+def small_sft_job(out: Path, model: Path, rows: Path, suite: Path | None, **changes: Any) -> SftJob:
+    settings: dict[str, Any] = {
         "batch_size": 4,
         "learning_rate": 3e-3,
         "warmup_steps": 2,
         "save_steps": 4,
         "windows": Windows(eval_steps=6, eval_items=8, early_stop_step=0, syntax_drops=0),
     }
-    spec = SftSpec(**{**settings, **changes})  # type: ignore[arg-type]
+    spec = SftSpec(**{**settings, **changes})
     decoding = Decoding(max_new_tokens=8, batch_size=8)
     return SftJob(
         kind="sft",

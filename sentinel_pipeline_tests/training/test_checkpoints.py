@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from sentinel_pipeline.training.checkpoints import (
 )
 
 
-def write(text: str = "state") -> object:
+def write(text: str = "state") -> Callable[[Path], None]:
     def fill(folder: Path) -> None:
         (folder / "deep").mkdir()
         (folder / "deep" / "state.pt").write_text(text)
@@ -28,7 +29,7 @@ def write(text: str = "state") -> object:
 
 
 def save(root: Path, step: int) -> None:
-    save_checkpoint(root, step, write(f"state {step}"))  # type: ignore[arg-type]
+    save_checkpoint(root, step, write(f"state {step}"))
 
 
 def test_the_newest_two_are_kept_in_the_order_of_their_numbers(tmp_path: Path) -> None:

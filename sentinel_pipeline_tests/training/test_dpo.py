@@ -19,8 +19,12 @@ from sentinel_pipeline.training.pair_tokens import prepare_pairs
 from sentinel_pipeline.training.sft import train_sft
 from sentinel_pipeline.worker.interrupts import Interrupted, Interrupts
 from sentinel_pipeline.worker.jobs import DpoJob, read_job, write_job
-
-from .material import exact_match, silent, small_sft_job
+from sentinel_pipeline_tests.training.material import (
+    exact_match,
+    silent,
+    small_sft_job,
+    stop_at_step,
+)
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +108,7 @@ def test_the_reports_say_what_was_trained(finished: DpoJob) -> None:
 
 
 def test_a_higher_beta_deviates_less(tmp_path: Path, base: Path, pairs: Path) -> None:
-    """Seed 001 has it the other way round."""
+    """The stage 1 plan has it the other way round."""
     from safetensors.torch import load_file
 
     start = load_file(base / "model.safetensors")
@@ -132,14 +136,7 @@ def test_a_stop_signal_saves_and_the_resumed_run_ends_alike(
 
 def stop_at(job: DpoJob, at: int) -> None:
     interrupts, progress = Interrupts(), silent(job.logs)
-    update = progress.update
-
-    def interrupting(step: int, total: int, **numbers: float) -> None:
-        update(step, total, **numbers)  # type: ignore[arg-type]
-        if step == at:
-            interrupts.asked = "SIGTERM"
-
-    progress.update = interrupting  # type: ignore[method-assign]
+    stop_at_step(progress, interrupts, at)
     with pytest.raises(Interrupted, match=f"SIGTERM at step {at}"):
         train_dpo(job, progress, interrupts, exact_match)
     assert complete_checkpoints(job.logs / "checkpoints")[-1].step == at
@@ -207,7 +204,8 @@ def test_our_tokens_are_those_of_trl(base: Path, pairs: Path) -> None:
     from datasets import Dataset
 
     rows = Dataset.from_list(rows_of(pairs))
-    theirs = DPOTrainer._prepare_dataset(None, rows, tokenizer, _Arguments(), "train")  # type: ignore[arg-type]
+    prepare: Any = DPOTrainer._prepare_dataset  # noqa: SLF001 -- TRL prepares rows in no public function
+    theirs = prepare(None, rows, tokenizer, _Arguments(), "train")
     for mine, other in zip(ours, theirs, strict=True):
         assert mine.prompt == other["prompt_ids"]
         for side in ("chosen", "rejected"):

@@ -16,8 +16,7 @@ from sentinel_pipeline.training.corpus import library_sources, rehearsed
 from sentinel_pipeline.training.embedded_model import pretrain, rate_at, train_tokenizer
 from sentinel_pipeline.worker.interrupts import Interrupted, Interrupts
 from sentinel_pipeline.worker.jobs import PretrainJob
-
-from .material import SMALL, pretrain_small, silent
+from sentinel_pipeline_tests.training.material import SMALL, pretrain_small, silent
 
 
 def digest(folder: Path) -> dict[str, str]:

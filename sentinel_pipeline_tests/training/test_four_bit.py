@@ -12,9 +12,8 @@ from sentinel_pipeline.records.recipe import load_recipe
 from sentinel_pipeline.training.sft import train_sft
 from sentinel_pipeline.training.trainable import load_trainable
 from sentinel_pipeline.worker.interrupts import Interrupts
-
-from ..conftest import need_package
-from .material import exact_match, silent, small_sft_job
+from sentinel_pipeline_tests.conftest import need_package
+from sentinel_pipeline_tests.training.material import exact_match, silent, small_sft_job
 
 
 def test_without_bitsandbytes_it_says_what_to_install(

@@ -28,8 +28,14 @@ from sentinel_pipeline.training.plan_model import scheduled_rates
 from sentinel_pipeline.training.sft import train_sft
 from sentinel_pipeline.worker.interrupts import Interrupted, Interrupts
 from sentinel_pipeline.worker.jobs import SftJob
-
-from .material import SMALL, exact_match, pretrain_small, silent, small_sft_job
+from sentinel_pipeline_tests.training.material import (
+    SMALL,
+    exact_match,
+    pretrain_small,
+    silent,
+    small_sft_job,
+    stop_at_step,
+)
 
 EXPERTS = "*.mlp.experts.*"
 STAGES = (
@@ -142,14 +148,7 @@ def test_a_run_stopped_in_any_stage_ends_alike(
 ) -> None:
     job, interrupts = job_of(tmp_path, moe, material), Interrupts()
     progress = silent(job.logs)
-    update = progress.update
-
-    def interrupting(done: int, total: int, **numbers: Any) -> None:
-        update(done, total, **numbers)
-        if done == step:
-            interrupts.asked = "SIGTERM"
-
-    progress.update = interrupting  # type: ignore[method-assign]
+    stop_at_step(progress, interrupts, step)
     with pytest.raises(Interrupted, match=f"at step {step}"):
         train_sft(job, progress, interrupts, exact_match)
     run(job)

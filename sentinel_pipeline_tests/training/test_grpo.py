@@ -19,8 +19,7 @@ from sentinel_pipeline.tasks.task_bank import build
 from sentinel_pipeline.training.grpo import train_grpo
 from sentinel_pipeline.worker.interrupts import Interrupted, Interrupts
 from sentinel_pipeline.worker.jobs import GrpoJob, read_job, write_job
-
-from .material import exact_match, silent
+from sentinel_pipeline_tests.training.material import exact_match, silent, stop_at_step
 
 
 @pytest.fixture(scope="module")
@@ -117,14 +116,7 @@ def test_a_stop_signal_saves_and_the_resumed_run_ends_alike(
     job = grpo_job(tmp_path / "again", base, tasks, micro_batch=2)
     job.out.mkdir()
     interrupts, progress = Interrupts(), silent(job.logs)
-    update = progress.update
-
-    def interrupting(step: int, total: int, **numbers: float) -> None:
-        update(step, total, **numbers)  # type: ignore[arg-type]
-        if step == 3:
-            interrupts.asked = "SIGTERM"
-
-    progress.update = interrupting  # type: ignore[method-assign]
+    stop_at_step(progress, interrupts, 3)
     with pytest.raises(Interrupted, match="SIGTERM at step 3"):
         train_grpo(job, progress, interrupts, exact_match)
     run(job)
@@ -139,7 +131,7 @@ def test_a_stop_signal_saves_and_the_resumed_run_ends_alike(
 
 
 def test_a_rule_stops_the_run_and_says_what_it_saw(
-    tmp_path: Path, base: Path, tasks: tuple[Path, Path]
+    tmp_path: Path, base: Path, tasks: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rules = (
         WatchRule(
@@ -161,7 +153,7 @@ def test_a_rule_stops_the_run_and_says_what_it_saw(
     job = grpo_job(tmp_path, base, tasks, watch=rules)
     told: list[str] = []
     progress = silent(job.logs)
-    progress.note = told.append  # type: ignore[method-assign]
+    monkeypatch.setattr(progress, "note", told.append)
     result = train_grpo(job, progress, Interrupts(), exact_match)
     expected = "no_contrast: frac_reward_zero_std is 1 at step 2, above 0.5, 2 times in a row. B."
     assert (result["steps"], result["stopped_by"]) == (2, expected)
@@ -199,7 +191,7 @@ def test_an_adapter_is_trained_and_merged(
 
 
 def test_what_cannot_work_is_refused(tmp_path: Path, base: Path, tasks: tuple[Path, Path]) -> None:
-    with pytest.raises(BadInput, match="0 of 16 prompts have at most 3 tokens, a step asks 2"):
+    with pytest.raises(BadInput, match="0 of 16 prompts have at most 3 tokens, a step needs 2"):
         run(grpo_job(tmp_path / "a", base, tasks, max_prompt_length=3))
     with pytest.raises(BadInput, match="vLLM is not installed"):
         run(grpo_job(tmp_path / "b", base, tasks, engine="vllm"))

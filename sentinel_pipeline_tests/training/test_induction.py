@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from sentinel_pipeline.training.embedded_model import build_model
-
-from .material import SMALL
+from sentinel_pipeline_tests.training.material import SMALL
 
 WIDE = replace(SMALL, hidden=128, heads=4, layers=2, context=512)
 
@@ -44,5 +43,7 @@ def test_every_weight_can_be_trained() -> None:
         model(input_ids=tokens, labels=tokens).loss.backward()
         with torch.no_grad():
             for p in model.parameters():
+                assert p.grad is not None
                 p.sub_(0.01 * p.grad)
-    assert all(bool((p.grad != 0).any()) for p in model.parameters())
+    grads = [p.grad for p in model.parameters()]
+    assert all(grad is not None and bool((grad != 0).any()) for grad in grads)

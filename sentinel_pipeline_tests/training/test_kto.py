@@ -28,9 +28,13 @@ from sentinel_pipeline.training.trainer import sample_order
 from sentinel_pipeline.training.unpaired_tokens import EncodedAnswer, laid_out, prepare_answers
 from sentinel_pipeline.worker.interrupts import Interrupted, Interrupts
 from sentinel_pipeline.worker.jobs import read_job, write_job
-
-from .material import exact_match, silent, small_sft_job
-from .test_launch import start
+from sentinel_pipeline_tests.training.material import (
+    exact_match,
+    silent,
+    small_sft_job,
+    stop_at_step,
+)
+from sentinel_pipeline_tests.training.test_launch import start
 
 
 @pytest.fixture(scope="module")
@@ -169,7 +173,8 @@ def test_the_loss_of_a_batch_is_the_formula_computed_by_hand(
     trainer.model.train()
     batches = list(trainer.get_train_dataloader())
     for batch in batches:
-        ratios, mismatched = [], []
+        ratios: list[float] = []
+        mismatched: list[float] = []
         for row in range(len(batch["label"])):
             for prefix, target in (("", ratios), ("KL_", mismatched)):
                 width = int(batch[f"{prefix}attention_mask"][row].sum())
@@ -231,14 +236,7 @@ def test_a_stop_signal_saves_and_the_resumed_run_ends_alike(
 
 def stop_at(job: KtoJob, at: int) -> None:
     interrupts, progress = Interrupts(), silent(job.logs)
-    update = progress.update
-
-    def interrupting(step: int, total: int, **numbers: float) -> None:
-        update(step, total, **numbers)  # type: ignore[arg-type]
-        if step == at:
-            interrupts.asked = "SIGTERM"
-
-    progress.update = interrupting  # type: ignore[method-assign]
+    stop_at_step(progress, interrupts, at)
     with pytest.raises(Interrupted, match=f"SIGTERM at step {at}"):
         train_kto(job, progress, interrupts, exact_match)
     assert complete_checkpoints(job.logs / "checkpoints")[-1].step == at
@@ -319,7 +317,8 @@ def test_our_tokens_are_those_of_trl(base: Path, answers: Path) -> None:
     rows = Dataset.from_list(rows_of(answers))
     like: Any = _Like(tokenizer)
     arguments: Any = _Arguments()
-    theirs = KTOTrainer._prepare_dataset(like, rows, tokenizer, arguments, "train")
+    prepare = KTOTrainer._prepare_dataset  # noqa: SLF001 -- TRL prepares rows in no public function
+    theirs = prepare(like, rows, tokenizer, arguments, "train")
     for mine, other in zip(ours, theirs, strict=True):
         assert (mine.prompt, mine.desirable) == (other["prompt_ids"], other["label"])
         whole = other["completion_ids"]
@@ -335,7 +334,7 @@ class _Arguments:
 class _Like:
     """What TRL's preparation asks of its trainer."""
 
-    calculate_KL = True
+    calculate_KL = True  # noqa: N815 -- TRL's name
     desirable_weight = undesirable_weight = 1.0
 
     def __init__(self, tokenizer: Any) -> None:

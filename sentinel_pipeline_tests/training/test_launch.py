@@ -28,9 +28,8 @@ from sentinel_pipeline.worker.failures import read_failure
 from sentinel_pipeline.worker.interrupts import Interrupts
 from sentinel_pipeline.worker.jobs import DpoJob, SftJob, TuneJob, read_job, write_job
 from sentinel_pipeline.worker.launch import check_config, worker_command
-
-from ..conftest import missing_tool
-from .material import exact_match, silent, small_sft_job
+from sentinel_pipeline_tests.conftest import missing_tool
+from sentinel_pipeline_tests.training.material import exact_match, silent, small_sft_job
 
 TWO = LaunchSpec(engine="accelerate", processes=2)
 COMMAND = [sys.executable, "-m", "sentinel_pipeline.run_job"]
@@ -94,7 +93,7 @@ def test_configurations_that_shard_what_cannot_be_sharded_are_refused(tmp_path: 
         check_config(spec, {"sft": SftSpec(stages=(FreezeStage(),))}, tmp_path)
 
 
-def start(job: TuneJob, **environment: str) -> subprocess.Popen[str]:
+def start(job: TuneJob[Any], **environment: str) -> subprocess.Popen[str]:
     command = [*COMMAND, str(write_job(job))]
     return subprocess.Popen(
         command, stderr=subprocess.PIPE, text=True, env={**os.environ, **environment}

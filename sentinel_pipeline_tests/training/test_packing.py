@@ -17,8 +17,13 @@ from sentinel_pipeline.training.packing import best_fit, check_isolated, packing
 from sentinel_pipeline.training.sft import build_trainer, train_sft
 from sentinel_pipeline.training.tokens import prepare_rows
 from sentinel_pipeline.worker.interrupts import Interrupts
-
-from .material import SMALL, exact_match, pretrain_small, silent, small_sft_job
+from sentinel_pipeline_tests.training.material import (
+    SMALL,
+    exact_match,
+    pretrain_small,
+    silent,
+    small_sft_job,
+)
 
 
 @given(st.lists(st.integers(1, 120), max_size=60), st.integers(1, 100))
@@ -66,7 +71,7 @@ def test_packed_loss_and_gradient_are_those_of_the_documents_alone(
     alone = gradient(total / count)
     counted = torch.tensor(count)
     packed = gradient(trainer.compute_loss(trainer.model, dict(batch), num_items_in_batch=counted))
-    trainer._head_is_plain = lambda model: False
+    trainer.head_is_plain = lambda model: False
     theirs = gradient(trainer.compute_loss(trainer.model, dict(batch), num_items_in_batch=counted))
     for found in (packed, theirs):
         assert found[0] == pytest.approx(alone[0], rel=1e-5)

@@ -11,8 +11,7 @@ from sentinel_pipeline.errors import BadInput
 from sentinel_pipeline.training.parity import check_parity
 from sentinel_pipeline.training.sft import train_sft
 from sentinel_pipeline.worker.interrupts import Interrupts
-
-from .material import exact_match, silent, small_sft_job
+from sentinel_pipeline_tests.training.material import exact_match, silent, small_sft_job
 
 
 @pytest.fixture(scope="module")

@@ -18,8 +18,7 @@ from sentinel_pipeline.training.plan import Plan, learning_rates, make_plan
 from sentinel_pipeline.training.sft import train_sft
 from sentinel_pipeline.training.watch import Watch
 from sentinel_pipeline.worker.interrupts import Interrupts
-
-from .material import exact_match, silent, small_sft_job
+from sentinel_pipeline_tests.training.material import exact_match, silent, small_sft_job
 
 RECIPE = Recipe(
     name="planned",

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,9 +27,8 @@ from sentinel_pipeline.run_job import failure_of, main, run_job
 from sentinel_pipeline.worker.device import device_lock
 from sentinel_pipeline.worker.failures import read_failure
 from sentinel_pipeline.worker.jobs import AnswerJob, SftJob, write_job
-
-from ..e2e.disk import NO_MOUNT
-from .material import exact_match, small_sft_job
+from sentinel_pipeline_tests.e2e.disk import NO_MOUNT
+from sentinel_pipeline_tests.training.material import exact_match, small_sft_job
 
 KILLS = 5
 """Attempts that may be killed; each costs a start-up."""
@@ -180,9 +180,9 @@ def test_the_worker_dies_with_its_parent(
     )
 
 
-def _wait_for(condition: object, patience_s: float = 60.0) -> None:
+def _wait_for(condition: Callable[[], object], patience_s: float = 60.0) -> None:
     deadline = time.monotonic() + patience_s
-    while not condition():  # type: ignore[operator]
+    while not condition():
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.02)
 

@@ -13,8 +13,12 @@ from sentinel_pipeline.training.checkpoints import complete_checkpoints
 from sentinel_pipeline.training.sft import train_sft
 from sentinel_pipeline.worker.interrupts import Interrupted, Interrupts
 from sentinel_pipeline.worker.jobs import SftJob
-
-from .material import exact_match, silent, small_sft_job
+from sentinel_pipeline_tests.training.material import (
+    exact_match,
+    silent,
+    small_sft_job,
+    stop_at_step,
+)
 
 
 def run(job: SftJob, interrupts: Interrupts | None = None) -> dict[str, object]:
@@ -82,14 +86,7 @@ def test_a_stop_signal_saves_and_the_resumed_run_ends_alike(
     job = small_sft_job(tmp_path, base, *material)
     interrupts = Interrupts()
     progress = silent(job.logs)
-    update = progress.update
-
-    def interrupting(step: int, total: int, **numbers: float) -> None:
-        update(step, total, **numbers)  # type: ignore[arg-type]
-        if step == 7:
-            interrupts.asked = "SIGTERM"
-
-    progress.update = interrupting  # type: ignore[method-assign]
+    stop_at_step(progress, interrupts, 7)
     with pytest.raises(Interrupted, match="SIGTERM at step 7"):
         train_sft(job, progress, interrupts, exact_match)
     assert complete_checkpoints(job.logs / "checkpoints")[-1].step == 7

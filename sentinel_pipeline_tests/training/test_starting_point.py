@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import dagster as dg
 import pytest
@@ -17,6 +17,7 @@ from sentinel_pipeline.errors import BadInput, Infrastructure
 from sentinel_pipeline.gates.statistics import mcnemar_exact
 from sentinel_pipeline.records import SampleScore
 from sentinel_pipeline.records.recipe import load_recipe
+from sentinel_pipeline.records.report import Outcome
 from sentinel_pipeline.records.training_spec import Distillation
 from sentinel_pipeline.store import Home, Store
 from sentinel_pipeline.training.fit import TrainingSetup, load_trainable, open_watch
@@ -28,14 +29,19 @@ from sentinel_pipeline.training.starting_point import ALPHA, Probed, choose
 from sentinel_pipeline.training.tokens import prepare_rows
 from sentinel_pipeline.worker.interrupts import Interrupts
 from sentinel_pipeline.worker.models import model_source
-
-from .material import SMALL, exact_match, pretrain_small, silent, small_sft_job
+from sentinel_pipeline_tests.training.material import (
+    SMALL,
+    exact_match,
+    pretrain_small,
+    silent,
+    small_sft_job,
+)
 
 
 def probed(name: str, outcomes: Sequence[str]) -> Probed:
     samples = [
         SampleScore(
-            task_id=f"format_probe/{at}", category="general_chat", family="csv", completion="", outcome=outcome,  # type: ignore[arg-type]
+            task_id=f"format_probe/{at}", category="general_chat", family="csv", completion="", outcome=cast(Outcome, outcome),
             reason="", syntax_ok=None, stopped=True, tokens=1, seconds=0.0,
         )
         for at, outcome in enumerate(outcomes)
@@ -58,7 +64,7 @@ def test_a_lucky_sample_does_not_displace_the_preferred_candidate() -> None:
 
 
 def test_a_candidate_that_is_better_beyond_chance_is_chosen() -> None:
-    """Seed 000: "if best continues to emit invalid boilerplate, use the pretrain anchor"."""
+    """The auto-critic plan: "if best continues to emit invalid boilerplate, use the pretrain anchor"."""
     start = choose(
         [probed("best", marks(4)), probed("anchor", marks(20)), probed("third", marks(12))]
     )
@@ -176,7 +182,7 @@ def test_a_teacher_draws_the_student_to_itself(
     text = json.loads(material[0].read_text().splitlines()[0])["prompt"][0]["content"]
     tokens = tokenizer(text, return_tensors="pt")["input_ids"]
 
-    def distance(model: object) -> float:
+    def distance(model: Any) -> float:
         with torch.no_grad():
             own, taught = (one(input_ids=tokens).logits.log_softmax(-1) for one in (model, master))
         return float(
@@ -211,7 +217,7 @@ def test_the_taught_loss_is_one_whichever_way_it_is_computed(
         float(trainer.compute_loss(trainer.model, dict(each), num_items_in_batch=count))
         for each in (batch, packed)
     ]
-    trainer._head_is_plain = lambda model: False
+    trainer.head_is_plain = lambda model: False
     found.append(float(trainer.compute_loss(trainer.model, dict(batch), num_items_in_batch=count)))
     student, master = trainer.model, load_trainable(teacher, "full")
     wanted = 0.0

@@ -16,8 +16,7 @@ from sentinel_pipeline.records.window import Window
 from sentinel_pipeline.training.checkpoints import complete_checkpoints
 from sentinel_pipeline.training.sft import train_sft
 from sentinel_pipeline.worker.interrupts import Interrupts
-
-from .material import exact_match, silent, small_sft_job
+from sentinel_pipeline_tests.training.material import exact_match, silent, small_sft_job
 
 RULES = Windows(eval_steps=250, gate_step=1000, early_stop_step=0)
 GATE = [rule for rule in window_rules(RULES) if rule.name == "gate_step"]
@@ -37,12 +36,12 @@ def test_before_and_after_the_step_nothing_is_decided_anew() -> None:
 @pytest.mark.parametrize(
     ("window", "said"),
     [
-        (at(1000, 40), "step_1000_pass_at_1 is fail: 20.0% (40 of 200)"),
-        (at(1000, 85), "step_1000_pass_at_1 is inconclusive: 42.5% (85 of 200)"),
-        (at(1000, 5, 8), "step_1000_pass_at_1 is inconclusive: 62.5% (5 of 8)"),
-        (at(1000, 120, syntax=0.90), "step_1000_syntax_rate is fail: 90.0%"),
+        (at(1000, 40), "step_1000_pass_at_1 is fail: 20.0 % (40 of 200)"),
+        (at(1000, 85), "step_1000_pass_at_1 is inconclusive: 42.5 % (85 of 200)"),
+        (at(1000, 5, 8), "step_1000_pass_at_1 is inconclusive: 62.5 % (5 of 8)"),
+        (at(1000, 120, syntax=0.90), "step_1000_syntax_rate is fail: 90.0 %"),
         (at(1000, 120, syntax=0.95), "step_1000_syntax_rate is inconclusive"),
-        (at(1000, 120, infra=20), "void: 9.1% infrastructure outcomes"),
+        (at(1000, 120, infra=20), "void: 9.1 % infrastructure outcomes"),
         (at(1000, 0, 0), "nothing was scored"),
     ],
 )

@@ -14,8 +14,7 @@ from sentinel_pipeline.training.sft import build_trainer
 from sentinel_pipeline.training.tokens import prepare_rows
 from sentinel_pipeline.training.trainer import length_groups, sample_order
 from sentinel_pipeline.worker.interrupts import Interrupts
-
-from .material import exact_match, silent, small_sft_job
+from sentinel_pipeline_tests.training.material import exact_match, silent, small_sft_job
 
 
 @given(rows=st.integers(1, 50), samples=st.integers(0, 200), seed=st.integers(0, 5))

@@ -16,10 +16,14 @@ from sentinel_pipeline.review.database import Database, database_url
 from sentinel_pipeline.review.review_queue import ReviewQueue
 from sentinel_pipeline.review.users import add_user
 from sentinel_pipeline.store import Home
-
-from ..chat.material import add_checkpoint, add_probe, license_scorers, write_model
-from ..conftest import ROOT
-from .server import Client, free_port
+from sentinel_pipeline_tests.chat.material import (
+    add_checkpoint,
+    add_probe,
+    license_scorers,
+    write_model,
+)
+from sentinel_pipeline_tests.conftest import ROOT
+from sentinel_pipeline_tests.web.server import Client, free_port
 
 
 class ChatServer:

@@ -18,8 +18,7 @@ import psutil
 from sentinel_pipeline.review.database import Database
 from sentinel_pipeline.review.review_queue import ReviewQueue
 from sentinel_pipeline.review.users import add_user
-
-from ..conftest import ROOT
+from sentinel_pipeline_tests.conftest import ROOT
 
 
 def free_port() -> int:

@@ -13,10 +13,9 @@ from sentinel_pipeline.review.blind import add_batch, calibration
 from sentinel_pipeline.review.cards import Card, read_card
 from sentinel_pipeline.review.importing import import_file
 from sentinel_pipeline.review.review_queue import User
-
-from ..conftest import ROOT
-from ..review.material import ADD_ONE, GOOD, SEED_RECORD, record, write_lines
-from .server import Server
+from sentinel_pipeline_tests.conftest import ROOT
+from sentinel_pipeline_tests.review.material import ADD_ONE, GOOD, SEED_RECORD, record, write_lines
+from sentinel_pipeline_tests.web.server import Server
 
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, Page
@@ -78,13 +77,12 @@ class Person:
         self.foreign: list[str] = []
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.on("dialog", lambda dialog: self.errors.append(f"dialog: {dialog.message}"))
-        self.page.on(
-            "request",
-            lambda request: (
-                request.url.startswith((server.address, "data:"))
-                or self.foreign.append(request.url)
-            ),
-        )
+
+        def note_foreign(request: Any) -> None:
+            if not request.url.startswith((server.address, "data:")):
+                self.foreign.append(request.url)
+
+        self.page.on("request", note_foreign)
         self.page.goto(server.address)
         self.page.wait_for_function("document.activeElement?.id === 'token'")
         self.page.keyboard.type(server.user(name, "lead"))
@@ -190,9 +188,12 @@ def test_a_card_or_a_place_asked_for_while_the_page_is_still_busy_is_opened_afte
     browser: Any, server: Server
 ) -> None:
     ann = Person(browser, server, "ann")
-    ann.page.route(
-        "**/api/next", lambda route: (ann.page.wait_for_timeout(1500), route.continue_())
-    )
+
+    def slowly(route: Any) -> None:
+        ann.page.wait_for_timeout(1500)
+        route.continue_()
+
+    ann.page.route("**/api/next", slowly)
     ann.page.keyboard.press("s")
     ann.page.wait_for_selector("body.busy")
     ann.page.keyboard.press("j")

@@ -15,8 +15,7 @@ from sentinel_pipeline.review.review_queue import User
 from sentinel_pipeline.review.users import add_user, remove_user
 from sentinel_pipeline.store import Home
 from sentinel_pipeline.worker.device import device_lock
-
-from .chat_server import ChatServer
+from sentinel_pipeline_tests.web.chat_server import ChatServer
 
 ASK = [{"role": "user", "content": "list of the squares"}]
 
@@ -195,7 +194,7 @@ def module_chat(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChatServer
     """One server for the requests that leave nothing behind."""
     import shutil
 
-    from ..conftest import ROOT
+    from sentinel_pipeline_tests.conftest import ROOT
 
     root = tmp_path_factory.mktemp("home")
     shutil.copytree(ROOT / "data" / "recipes", root / "data" / "recipes")

@@ -11,10 +11,9 @@ import pytest
 from sentinel_pipeline.chat.guard import SWITCH
 from sentinel_pipeline.store import Home
 from sentinel_pipeline.worker.device import device_lock
-
-from ..conftest import ROOT
-from .chat_server import ChatServer
-from .test_browser import FLAGS
+from sentinel_pipeline_tests.conftest import ROOT
+from sentinel_pipeline_tests.web.chat_server import ChatServer
+from sentinel_pipeline_tests.web.test_browser import FLAGS
 
 pytestmark = pytest.mark.browser
 
@@ -91,7 +90,7 @@ def test_the_landing_page_links_what_there_is(
     import subprocess
     import sys
 
-    from .server import free_port
+    from sentinel_pipeline_tests.web.server import free_port
 
     home.digests.mkdir(parents=True)
     (home.digests / "2026-01-02.md").write_text(

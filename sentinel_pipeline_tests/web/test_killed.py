@@ -11,9 +11,8 @@ from sqlalchemy import select
 
 from sentinel_pipeline.review.importing import import_file
 from sentinel_pipeline.review.schema import cards
-
-from ..review.material import record, write_lines
-from .server import Client, Server
+from sentinel_pipeline_tests.review.material import record, write_lines
+from sentinel_pipeline_tests.web.server import Client, Server
 
 KILLS, PEOPLE, LEAST = 20, 3, 4
 

@@ -20,8 +20,7 @@ from sentinel_pipeline.review.users import add_user, remove_user
 from sentinel_pipeline.web.api import READING, WRITING
 from sentinel_pipeline.web.app import create_app
 from sentinel_pipeline.web.guard import POLICY, LoginLimit
-
-from ..review.material import record, write_lines
+from sentinel_pipeline_tests.review.material import record, write_lines
 
 HOST = "review.test:8080"
 BAD = "<script>alert(1)</script>\x1b[31m\u202eevil\x00\ud800"

@@ -3,7 +3,7 @@ hacks, defects and canaries.
 
 The union ``records.verifiers.Verifier`` is the only list: the scorer of kind ``K`` is ``SCORER``
 of the module ``K`` here, and whatever it runs is judged by the module ``K`` of ``sandbox/judge``.
-What this package does not do: judge a stream (``score``)."""
+What this package does not do: score a stream (``score``)."""
 
 from __future__ import annotations
 

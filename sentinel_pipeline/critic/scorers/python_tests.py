@@ -70,7 +70,7 @@ def _value_mutation(expected: list[Any] | None, rng: Random) -> str:
     """An expression over ``V``, the value returned, that differs from ``V`` for at least one of
     ``expected``."""
     kinds = {type(value) for value in expected or ()}
-    shorter = ("V[1:]", "V[:-1]") if any(expected or ()) else ()
+    shorter: tuple[str, ...] = ("V[1:]", "V[:-1]") if any(expected or ()) else ()
     if kinds == {int}:
         return rng.choice(("V + 1", "V - 1", "-V - 1"))
     if kinds == {list}:

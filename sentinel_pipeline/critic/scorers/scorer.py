@@ -1,7 +1,7 @@
 """What a scorer is: one kind of verifier with everything that is particular to it, and what a
 scorer may say of an answer.
 
-What this module does not do: list the scorers (the folder does), or read and judge (``reading``
+What this module does not do: list the scorers (the folder does), or read and score (``reading``
 and ``score`` do, by them)."""
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeVar
 
 from ...records.verifiers import Executable
 from .. import syntax
-from ..extract import Extracted, Kind
+from ..extract import Kind
 from ..graded import Graded
-from ..json_reader import JsonReading
+from ..json_reader import Extracted, JsonReading
 from ..syntax import Check
 from ..thoughts import Parted
 
@@ -45,7 +45,7 @@ class Run(NamedTuple):
 
 
 class Unjudged(NamedTuple):
-    """Nobody here can judge the answer: infrastructure, never a score."""
+    """No scorer here can score the answer: infrastructure, never a score."""
 
     reason: str
 

@@ -74,7 +74,7 @@ def _make_encode() -> Callable[[Any], str]:
 
 
 _encode = _make_encode()
-_scan: Callable[[str, int], tuple[Any, int]] = JSONDecoder(parse_constant=_no_constant).scan_once  # type: ignore[attr-defined]
+_scan: Callable[[str, int], tuple[Any, int]] = JSONDecoder(parse_constant=_no_constant).scan_once  # type: ignore[attr-defined]  # not in its stub
 
 
 def pack(value: Any, opaque: Opaque, depth: int = 0) -> Any:
@@ -135,7 +135,7 @@ def _drain(value: Any, opaque: Opaque, depth: int) -> Any:
             end = "stop" if stop.value is None else "raised"  # a value that the items do not say
             break
         except Exception:
-            # What comes before is still right. Where it matters, the judge asks again item by item.
+            # What comes before is still right. Where it matters, the harness asks again item by item.
             end = "raised"
             break
         items.append(pack(item, opaque, depth))
@@ -246,7 +246,7 @@ def unpack(node: Any, handle: Callable[[Any], Any], depth: int = 0) -> Any:
     if tag == "G":
         return _undrain_computing(content, handle, depth + 1)
     try:
-        return _UNPACKERS[tag](content, handle, depth + 1)
+        return UNPACKERS[tag](content, handle, depth + 1)
     except Malformed:
         raise
     except (TypeError, ValueError, LookupError, ArithmeticError, AttributeError) as error:
@@ -322,7 +322,7 @@ def _from_dict(build: Callable[[dict[Any, Any]], Any]) -> Callable[[Any, Any, in
     return lambda content, handle, depth: build(_dict_of(content, handle, depth))
 
 
-_UNPACKERS: dict[str, Callable[[Any, Any, int], Any]] = {
+UNPACKERS: dict[str, Callable[[Any, Any, int], Any]] = {
     "i": _big,
     "f": lambda content, _handle, _depth: {
         "nan": float("nan"),

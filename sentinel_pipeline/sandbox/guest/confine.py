@@ -1,7 +1,7 @@
 """Locking a process down, once: namespaces, a root of its own, no privileges, Landlock, seccomp, limits.
 
 Each layer is named, and applied exactly when the caller lists it: a listed layer that cannot be applied raises, so a
-process is never less confined than its judge believes. What is not covered: kernel bugs, side channels, and the total
+process is never less confined than its harness believes. What is not covered: kernel bugs, side channels, and the total
 memory of a program with many processes (that needs cgroups).
 """
 

@@ -29,7 +29,7 @@ def cpu_seconds(pid: int) -> float:
 def wait(pid: int, job: Job, started: float, channel: socket.socket | None) -> End:
     """Wait for the sample's end, or bring it about: CPU time decides, wall time is the backstop.
 
-    For a live sample, ``channel`` brings one byte when the judge wants no more; it is taken before this returns, also
+    For a live sample, ``channel`` brings one byte when the harness wants no more; it is taken before this returns, also
     where the sample ended first.
     """
     why = ENDED
@@ -69,7 +69,7 @@ def _over(job: Job, used: float, elapsed: float) -> int:
 
 
 def _judge_is_done(process: int, channel: socket.socket, pause: float) -> bool:
-    """Wait for the sample's end, a byte from the judge (taken), or at most a quarter of a second (a stop wakes nobody)."""
+    """Wait for the sample's end, a byte from the harness (taken), or at most a quarter of a second (a stop wakes nobody)."""
     poll = select.poll()
     poll.register(process, select.POLLIN)
     poll.register(channel, select.POLLIN)

@@ -1,7 +1,7 @@
-"""The program's own objects: how a sample describes one to the judge, and what it does with one on request.
+"""The program's own objects: how a sample describes one to the harness, and what it does with one on request.
 
-The judge imports the names of the protocols and nothing else. What a description says is the program's word about itself: the
-judge makes an object of its own from it, and decides by itself which operations an answer of the program may settle.
+The harness imports the names of the protocols and nothing else. What a description says is the program's word about itself: the
+harness makes an object of its own from it, and decides by itself which operations an answer of the program may settle.
 """
 
 from __future__ import annotations
@@ -138,7 +138,7 @@ class Handles:
 
 
 def is_class_of(value: Any, module: str) -> bool:
-    """Whether ``value`` is a class that was defined in ``module``, without a word of its own about that."""
+    """Whether ``value`` is a class that was defined in ``module``, found without running any of its code."""
     return type in _mro_of(type(value)) and _module_of(value) == module
 
 
@@ -280,4 +280,4 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "divmod": divmod,
     "pow": pow,
 }
-"""What the judge may ask to be done: the object first, then the operands."""
+"""What the harness may ask to be done: the object first, then the operands."""

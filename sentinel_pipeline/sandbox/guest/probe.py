@@ -53,7 +53,7 @@ def _outcome(work: Callable[[], object]) -> str:
     text = b"".join(iter(lambda: os.read(read, 4096), b"")).decode()
     os.close(read)
     os.waitpid(child, 0)
-    return "" if text == "ok" else text or "the trial ended without a word"
+    return "" if text == "ok" else text or "the trial exited without an error message"
 
 
 def _enter(layers: set[str]) -> None:

@@ -1,6 +1,6 @@
 """Running a whole program over its own standard input and output, as a forked, sealed process that dies afterwards.
 
-What it prints goes to a memory file that the judge made and reads; why it failed goes out as ``sample`` tells it. What this
+What it prints goes to a memory file that the harness made and reads; why it failed goes out as ``sample`` tells it. What this
 module does not do: know what the output should be.
 """
 
@@ -30,7 +30,7 @@ def run_program(code: bytes, out: int, output_bytes: int) -> NoReturn:
     try:
         exec(compiled, sample.module.__dict__)
         if (threading := sys.modules.get("threading")) is not None:
-            threading._shutdown()  # as the interpreter does: waits for the program's threads
+            threading._shutdown()  # noqa: SLF001 -- what the interpreter calls at its end; no public name
     except SystemExit as error:
         if error.code not in (None, 0):
             answer = sample.failure(error)

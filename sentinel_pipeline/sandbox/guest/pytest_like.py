@@ -1,6 +1,6 @@
 """The part of pytest's interface that tests of a function use: ``raises``, ``approx``, ``fixture``, ``mark``, ``skip``, ``fail``.
 
-Stands for ``pytest`` where tests run, in the judge or, as text, beside a program; it needs the standard library alone. What
+Stands for ``pytest`` where tests run, in the harness or, as text, beside a program; it needs the standard library alone. What
 this module does not do: plugins, fixtures of pytest's own, or anything that acts on the process (use shared trust for that).
 """
 
@@ -29,7 +29,7 @@ def fail(reason: Any = "") -> Any:
     raise Failed(reason)
 
 
-class raises:
+class raises:  # noqa: N801 -- pytest's name
     """``with raises(Error, match=pattern) as caught`` or ``raises(Error, function, *args)``."""
 
     def __init__(self, expected: Any, *call: Any, match: Any = None, **kwargs: Any) -> None:
@@ -61,7 +61,7 @@ def _shown(expected: Any) -> Any:
     return " or ".join(getattr(kind, "__name__", str(kind)) for kind in kinds)
 
 
-class approx:
+class approx:  # noqa: N801 -- pytest's name
     """Equal within ``max(rel * |expected|, abs)``; numbers, and lists, tuples and dicts of them."""
 
     def __init__(
@@ -81,7 +81,7 @@ class approx:
     def __ne__(self, got: Any) -> Any:
         return not self == got
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = None  # type: ignore[assignment]  # how a class says that it has no hash
 
     def _same(self, want: Any, got: Any) -> Any:
         if type(want) in (list, tuple):

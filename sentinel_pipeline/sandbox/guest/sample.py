@@ -1,7 +1,7 @@
 """The one module that executes candidate code: a forked, sealed process that answers calls and dies.
 
 It knows the program and the arguments of calls, never a test or an expected value, so whatever the program does to this
-process, it can only choose its answers. Nothing that leaves here is trusted: the judge's codec reads it.
+process, it can only choose its answers. Nothing that leaves here is trusted: the harness's codec reads it.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Sample:
         self.parts = ["", "", ""]
 
     def resolve(self, content: Any) -> Any:
-        """What a handle from the judge stands for: an object kept here, a global of the program, a function of the tests, or
+        """What a handle from the harness stands for: an object kept here, a global of the program, a function of the tests, or
         an exception."""
         if isinstance(content, int):
             return self.handles.objects[content]
@@ -78,9 +78,9 @@ class Sample:
         except (SyntaxError, ValueError, OverflowError) as error:
             line = getattr(error, "lineno", None)
             text = str(getattr(error, "msg", None) or error)[:_MESSAGE_CHARS]
-            self._end({"x": "syntax_error", "m": f"{text} (line {line})" if line else text})
+            self.end({"x": "syntax_error", "m": f"{text} (line {line})" if line else text})
         except (RecursionError, MemoryError) as error:
-            self._end({"x": "syntax_error", "m": f"{type(error).__name__} while compiling"})
+            self.end({"x": "syntax_error", "m": f"{type(error).__name__} while compiling"})
 
     def load(self, code: bytes) -> None:
         """Compile and execute the program; ends the process after telling why it cannot."""
@@ -89,7 +89,7 @@ class Sample:
         try:
             exec(compiled, self.module.__dict__)
         except BaseException as error:
-            self._end(self.failure(error) | {"l": 1})
+            self.end(self.failure(error) | {"l": 1})
         classes = {
             name: self.handles.describe(value)
             for name, value in self.module.__dict__.items()
@@ -97,7 +97,7 @@ class Sample:
         }
         self.send({"v": None, "k": classes} if classes else {"v": None})
 
-    def _end(self, answer: dict[str, Any]) -> NoReturn:
+    def end(self, answer: dict[str, Any]) -> NoReturn:
         self.send(answer)
         os._exit(0)
 
@@ -215,7 +215,7 @@ def write_all(descriptor: int, data: bytes) -> None:
 
 
 def read_exactly(descriptor: int, size: int) -> bytes:
-    """Read ``size`` bytes; ends the process at the end of the stream (the judge is done)."""
+    """Read ``size`` bytes; ends the process at the end of the stream (the harness is done)."""
     parts = []
     while size:
         part = os.read(descriptor, min(size, 1 << 20))
@@ -241,7 +241,7 @@ def run_batch(code: bytes, requests: list[bytes], out: int, output_bytes: int) -
 
 
 def run_live(code: bytes, channel: int, output_bytes: int) -> NoReturn:
-    """Execute the program, then answer requests as they come until the judge hangs up."""
+    """Execute the program, then answer requests as they come until the harness hangs up."""
     sample = Sample(channel, output_bytes)
     sample.incoming = channel
     sample.each = True
@@ -259,5 +259,5 @@ def run_shared(code: bytes, tests: bytes, out: int, output_bytes: int) -> NoRetu
         compiled = compile(str(tests, "utf-8", "surrogatepass"), "<tests>", "exec")
         exec(compiled, sample.module.__dict__)
     except BaseException as error:
-        sample._end(sample.failure(error))
-    sample._end({"v": True})
+        sample.end(sample.failure(error))
+    sample.end({"v": True})

@@ -73,7 +73,7 @@ class Engine:
         self.context.eval(above + source("node.js"))
 
     def _call_out(self, text: str) -> str:
-        """A function of the tests is called: ask the judge, and do what that function asks of the program meanwhile. Never
+        """A function of the tests is called: ask the harness, and do what that function asks of the program meanwhile. Never
         raises: the engine could not carry it."""
         try:
             self.send(text)
@@ -170,7 +170,7 @@ def prepare(path: str) -> None:
 
 
 def run_live(code: bytes, channel: int, output_bytes: int) -> NoReturn:
-    """Run the program, then answer requests as they come until the judge hangs up."""
+    """Run the program, then answer requests as they come until the harness hangs up."""
     engine = _ENGINE[0]
     engine.channel = channel
     engine.left = output_bytes

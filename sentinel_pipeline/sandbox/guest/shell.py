@@ -36,7 +36,7 @@ _MIB = 1 << 20
 
 
 def serve(channel: socket.socket, layers: set[str], disk_mib: int) -> NoReturn:
-    """Serve jobs until the judge hangs up."""
+    """Serve jobs until the harness hangs up."""
     kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
     channel.sendall(b"R")
     while True:

@@ -1,4 +1,4 @@
-"""What the judge and a zygote say to each other, as bytes: the header of a job, the report of its end, frames.
+"""What the harness and a zygote say to each other, as bytes: the header of a job, the report of its end, frames.
 
 Both sides import it, so neither has to import the other. What this module does not do: read, write or run anything.
 """

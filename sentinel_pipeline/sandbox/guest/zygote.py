@@ -1,8 +1,8 @@
 """The process that is locked down once and then forks a sample per program.
 
-Started by the judge as a fresh interpreter over a socket; it never holds a test. It reads a job's bytes without making
+Started by the harness as a fresh interpreter over a socket; it never holds a test. It reads a job's bytes without making
 objects of them and wipes them after the fork, so that a later sample finds nothing of an earlier one in its memory.
-What this module does not do: execute candidate code (``sample``), or judge (the judge).
+What this module does not do: execute candidate code (``sample``), or run tests (the harness does).
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ _BUFFER_BYTES = 1 << 16
 
 
 def main() -> NoReturn:
-    """Boot from the JSON in ``argv[1]``, lock down, warm up, serve until the judge hangs up."""
+    """Boot from the JSON in ``argv[1]``, lock down, warm up, serve until the harness hangs up."""
     config = json.loads(sys.argv[1])
     layers = set(config["layers"])
     kind = config["kind"]
@@ -97,7 +97,7 @@ def _quiet() -> None:
     """Nothing of ours to be seen, and what ``site`` would have given."""
     os.environ.clear()
     sys.argv[:] = [""]
-    builtins.exit = builtins.quit = sys.exit  # type: ignore[assignment]
+    builtins.exit = builtins.quit = sys.exit  # type: ignore[assignment]  # no Quitter: site is not loaded
     warnings.simplefilter("ignore")
 
 

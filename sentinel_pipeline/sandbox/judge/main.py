@@ -1,6 +1,6 @@
-"""The judge's main loop: programs in over a socket, results out, one at a time, with zygotes of its own.
+"""The harness's main loop: programs in over a socket, results out, one at a time, with zygotes of its own.
 
-What this module does not do: decide order or parallelism; the grader starts one judge per worker.
+What this module does not do: decide order or parallelism; the grader starts one harness per worker.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _JUDGES: dict[type[Any], Any] = {
 it may have ``NEEDS``: the layers of isolation without which nothing of this kind is run."""
 _MEMORY_BYTES = 2 << 30
 _SPARE_CPU_SECONDS = 60
-"""A test that stays in one long call into C cannot be interrupted by its clock: the kernel ends the judge instead."""
+"""A test that stays in one long call into C cannot be interrupted by its clock: the kernel ends the harness instead."""
 
 
 @lru_cache(maxsize=512)
@@ -69,14 +69,14 @@ class Judge:
             try:
                 judgement = self._judge(program["code"], verifier, limits)
             except Exception as error:
-                self._drop_all()
+                self.drop_all()
                 judgement = Judgement(Finding("infra", str(error)), None, True)
         except Infrastructure as error:
             judgement = Judgement(Finding("infra", str(error)), None, False)
         except Exception as error:
             # A fault of ours, in the middle of who knows what: the next program gets fresh processes.
-            self._drop_all()
-            detail = f"a fault of the judge: {type(error).__name__}: {error}"
+            self.drop_all()
+            detail = f"a fault of the harness: {type(error).__name__}: {error}"
             judgement = Judgement(Finding("infra", detail), None, False)
         finding = judgement.finding
         end = judgement.end
@@ -120,7 +120,7 @@ class Judge:
     def _start(self, kind: str, limits: Limits) -> Zygote:
         return Zygote(kind, self.layers, limits.disk_mib, self.tools.of(kind))
 
-    def _drop_all(self) -> None:
+    def drop_all(self) -> None:
         for kind in list(self.zygotes):
             self._drop(kind)
 

@@ -31,7 +31,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any, NoReturn, Protocol
+from typing import Any, NoReturn, Protocol, TypeVar
 
 from ..guest.codec import Malformed
 from ..guest.objects import BINARY, DATA, MUTABLE, ORDER, PROTOCOLS
@@ -40,6 +40,7 @@ from .finding import Finding
 Target = str | int
 """Something of the candidate's: a global name, or the number of an object that the sample keeps."""
 Arguments = tuple[Any, ...]
+T = TypeVar("T")
 
 
 class Session(Protocol):
@@ -111,7 +112,7 @@ _PROVISIONAL = frozenset({
 
 @dataclass(slots=True)
 class Judged:
-    """What the judge knows of something of the candidate's."""
+    """What the harness knows of something of the candidate's."""
 
     session: Session
     target: Target
@@ -149,7 +150,7 @@ class Judged:
 
 
 def judged(value: Any) -> Judged:
-    """The judge's knowledge of a mirror."""
+    """The harness's knowledge of a mirror."""
     facts: Judged = object.__getattribute__(value, "_judge_")
     return facts
 
@@ -177,7 +178,7 @@ def is_plain(value: Any) -> bool:
 
 def stands_in_tests(depth: int) -> bool:
     """Whether an attribute is read by the tests' own text (and not by ``getattr``, which may have a default)."""
-    frame = sys._getframe(depth + 1)
+    frame = sys._getframe(depth + 1)  # noqa: SLF001 -- documented; inspect.stack reads files at each call
     code = frame.f_code
     name = dis.opname[code.co_code[frame.f_lasti]] if frame.f_lasti >= 0 else ""
     return code.co_filename in TEST_FILES and name in ("LOAD_ATTR", "LOAD_METHOD")
@@ -214,7 +215,7 @@ def refusal(error: type[Exception], message: str) -> Exception:
     return raised
 
 
-def on_data(operation: Callable[..., Any], *values: Any) -> Any:
+def on_data(operation: Callable[..., T], *values: Any) -> T:
     """An operation of the interpreter's on data that came back. Where it fails, the data are to blame."""
     try:
         return operation(*values)
@@ -337,7 +338,7 @@ def _ask(remote: Any, operation: str, *args: Any) -> Any:
     return value
 
 
-def _exactly(remote: Any, kind: type, value: Any) -> Any:
+def _exactly(remote: Any, kind: type[T], value: Any) -> T:
     if type(value) is not kind:
         message = f"expected {kind.__name__}, got {type(value).__name__}"
         raise refusal(TypeError, message)
@@ -348,8 +349,7 @@ def _shown(remote: Any, operation: str) -> str:
     """Its text; once the tests are over nothing is asked any more, so that a reason costs nothing."""
     if judged(remote).session.closed:
         return "<object of the program>"
-    text: str = _exactly(remote, str, _ask(remote, operation))
-    return text
+    return _exactly(remote, str, _ask(remote, operation))
 
 
 def _signature(facts: Judged) -> Any:
@@ -421,7 +421,7 @@ def _combine(name: str, left: Any, right: Any) -> Any:
             sides = (content, other) if remote is left else (other, content)
             return on_data(_BY_NAME[name], *sides)
         if name in ORDER:
-            message = f"{name} of an object of the program and a plain value is not asked"
+            message = f"{name} of an object of the program and a plain value is not supported"
             raise refusal(TypeError, message)
     target = target_of(left)
     if target is not None:
@@ -681,7 +681,7 @@ METHODS = {name: _guarded(method) for name, method in METHODS.items()}
 
 
 class Name(Remote):
-    """A global name that is no class: called as it stands; for everything else its value is fetched first."""
+    """A global name that is not a class: called as it stands; for everything else its value is fetched first."""
 
     __slots__ = ()
 
@@ -778,7 +778,7 @@ class Mirror(type):
     """The class of what stands for classes of the candidate's."""
 
     def __new__(cls, *_: Any, **__: Any) -> Any:
-        raise refusal(TypeError, "only the judge makes mirrors")
+        raise refusal(TypeError, "only the harness makes mirrors")
 
     @classmethod
     def __prepare__(cls, _name: str, bases: tuple[type, ...], /, **_: Any) -> Any:
@@ -875,7 +875,7 @@ class Drained:
     def __init__(self, session: Session, values: list[Any], end: str) -> None:
         self._session, self._items, self._end = session, iter(values), end
 
-    @property  # type: ignore[misc]
+    @property  # type: ignore[misc]  # what object declares as writable is only read here
     def __class__(self) -> type:
         return types.GeneratorType
 
@@ -1000,7 +1000,7 @@ def make(session: Session, described: list[Any]) -> Any:
             for field_name in fields:
                 attribute: Any = dataclasses.field()
                 attribute.name = field_name
-                attribute._field_type = dataclasses._FIELD  # type: ignore[attr-defined]
+                attribute._field_type = dataclasses._FIELD  # type: ignore[attr-defined]  # noqa: SLF001 -- no public name
                 attributes[field_name] = attribute
             space["__dataclass_fields__"] = attributes
     try:
@@ -1028,7 +1028,7 @@ def instance(session: Session, kind: Any, number: int, plain: Any) -> Any:
         return value
     if facts.base == "error":
         raise Malformed("an exception is told in another way")
-    remote: Any = object.__new__(kind)  # type: ignore[arg-type]
+    remote: Any = object.__new__(kind)  # type: ignore[arg-type]  # the class was made at run time
     object.__setattr__(remote, "_judge_", fresh)
     return remote
 

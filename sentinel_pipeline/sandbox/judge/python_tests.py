@@ -1,6 +1,6 @@
 """Judging one Python program: run its sample, run the tests over the answers, say why.
 
-The tests execute here, in the judge; the candidate does not. What this module does not do: fork or confine anything.
+The tests execute here, in the harness; the candidate does not. What this module does not do: fork or confine anything.
 """
 
 from __future__ import annotations
@@ -257,7 +257,7 @@ def _execute(suite: Suite, session: Session, codes: list[CodeType]) -> None:
 
 
 _NOWHERE = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
-"""What tests, and asyncio for them, write to standard error: nobody reads that pipe until the judge ends, so it would fill up."""
+"""What tests, and asyncio for them, write to standard error: nobody reads that pipe until the harness ends, so it would fill up."""
 
 
 def _tolerantly(test: Callable[[], None]) -> None:
@@ -316,7 +316,7 @@ def _fault(error: BaseException) -> Infrastructure:
     steps = traceback.extract_tb(error.__traceback__)
     place = f" ({Path(steps[-1].filename).name}, line {steps[-1].lineno})" if steps else ""
     return Infrastructure(
-        f"a fault of the judge: {type(error).__name__}: {shown_error(error)}{place}"
+        f"a fault of the harness: {type(error).__name__}: {shown_error(error)}{place}"
     )
 
 

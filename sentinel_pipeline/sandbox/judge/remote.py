@@ -72,7 +72,7 @@ class Session:
         self.closed = False
         self.lock = threading.RLock()
         self._packing = _Packing(self)
-        self._handling = _Handling(self)
+        self.handling = _Handling(self)
 
     def ask(
         self, operation: str, target: Target, name: str, args: Arguments = (), kwargs: Any = None
@@ -80,7 +80,7 @@ class Session:
         """Carry out one operation on something of the candidate's.
 
         Raises:
-            Stop: the sample is gone, or answered with what is no answer.
+            Stop: the sample is gone, or answered with something that is not an answer.
             NeedsShared: the tests hand over what cannot leave this process.
             Exception: what the candidate raised, as the nearest type.
         """
@@ -137,7 +137,7 @@ class Session:
         self.shared = self.shared or why
         raise NeedsShared(why)
 
-    def _opaque(self, value: Any) -> Any:
+    def opaque(self, value: Any) -> Any:
         kind = type(value)
         number = mirrors.target_of(value)
         if number is not None:
@@ -192,7 +192,7 @@ class Session:
             message = content.get("m")
             if type(message) is not str:
                 raise Malformed("not an exception")
-            return self.exception_of(content["e"], codec.unpack(args, self._handling), message)
+            return self.exception_of(content["e"], codec.unpack(args, self.handling), message)
         kind = self.class_of(content.get("k"))
         if "o" not in content:
             return kind
@@ -201,7 +201,7 @@ class Session:
             raise Malformed("a handle is a number")
         remote = self.objects.get(number)
         if remote is None:
-            plain = codec.unpack(content["v"], self._handling) if "v" in content else None
+            plain = codec.unpack(content["v"], self.handling) if "v" in content else None
             remote = self.objects[number] = mirrors.instance(self, kind, number, plain)
         mirrors.delivered(remote)
         return remote
@@ -226,9 +226,9 @@ class Session:
             if "w" in answer:
                 self._apply_changes(answer["w"], args, kwargs)
             if "v" in answer:
-                return codec.unpack(answer["v"], self._handling), None
+                return codec.unpack(answer["v"], self.handling), None
             if "n" in answer and operation in STOPPING:
-                value = codec.unpack(answer["n"], self._handling)
+                value = codec.unpack(answer["n"], self.handling)
                 end = StopAsyncIteration() if operation == "anext" else StopIteration(value)
                 end.__dict__["finding"] = Finding("exception", type(end).__name__)
                 return None, end
@@ -245,7 +245,7 @@ class Session:
         """The exception to raise in the tests for a failure that ``read_failure`` has checked."""
         kinds = answer["e"]
         message = str(answer.get("m", ""))
-        args = codec.unpack(answer["a"], self._handling) if "a" in answer else None
+        args = codec.unpack(answer["a"], self.handling) if "a" in answer else None
         if not mirrors.CONTROL.isdisjoint(kinds):
             return RuntimeError(f"the program raised {kinds[0]}")
         if "h" in answer:
@@ -265,7 +265,7 @@ class Session:
     def _apply_changes(self, packed: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         if packed is None:
             self.stop("exception", "an argument was changed into something that has no plain form")
-        changed = codec.unpack(packed, self._handling)
+        changed = codec.unpack(packed, self.handling)
         if (
             type(changed) is not list
             or [type(part) for part in changed] != [list, dict]
@@ -374,7 +374,7 @@ class _Packing:
         self.session = session
 
     def __call__(self, value: Any) -> Any:
-        return self.session._opaque(value)
+        return self.session.opaque(value)
 
     def subclass(self, value: Any, plain: Any) -> Any:
         """The candidate's own object goes back as itself; one of the tests' goes as its plain value."""

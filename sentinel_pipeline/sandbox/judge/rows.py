@@ -49,7 +49,7 @@ class Row(NamedTuple):
 def read_row(values: list[Any]) -> Row:
     """Raises Unreadable."""
     if type(values) is not list:
-        raise Unreadable("a row that is no list")
+        raise Unreadable("a row that is not a list")
     numbers: list[Number] = []
     return Row(",".join([_shape(value, numbers) for value in values]), tuple(numbers), values)
 

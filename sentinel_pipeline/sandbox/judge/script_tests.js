@@ -78,7 +78,7 @@
   function symbolic(target, name) {
     if (name !== Symbol.toPrimitive) return undefined;
     return (hint) => {
-      if (hint !== "string") throw new TypeError("an object of the program is no primitive value");
+      if (hint !== "string") throw new TypeError("an object of the program is not a primitive value");
       const method = request("get", target, [], "toString");
       return isRemote(method) ? request("call", remotes.get(method), [], undefined, target) : undefined;
     };

@@ -61,7 +61,7 @@ def judge(
     try:
         tests = _tests(tools.parser, verifier.tests, verifier.language)
         if verifier.entry_point is not None and not _NAME.match(verifier.entry_point):
-            raise BadTests(f"{verifier.entry_point!r} is no name")
+            raise BadTests(f"{verifier.entry_point!r} is not a name")
     except BadTests as error:
         return Judgement(Finding("test_error", str(error)), None, False)
     program = tools.parser.read(code, verifier.language)
@@ -115,7 +115,7 @@ class _Session(Live):
                 return json.dumps(self._checked(self.exchange(text.encode("ascii"))))
         except (Stop, Exception) as error:
             self.fatal = self.fatal or Finding(
-                "infra", f"the tests could not ask: {type(error).__name__}"
+                "infra", f"the tests could not call the program: {type(error).__name__}"
             )
         return '{"stop":true}'
 
@@ -227,7 +227,7 @@ def _judge_script() -> str:
 
 class _Bounded:
     """A share of CPU time for the tests' own work, enforced by the kernel: no clock of ours can interrupt the engine. The
-    grader knows what it means when a judge ends by it."""
+    grader knows what it means when a harness ends by it."""
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds

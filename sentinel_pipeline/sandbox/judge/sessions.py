@@ -128,8 +128,8 @@ class Learner(Session):
                 self.plan.append(request)
         return Unknown(self, str(target) if operation == "call" else None)
 
-    def _opaque(self, value: Any) -> Any:
-        packed = None if type(value) is Unknown else super()._opaque(value)
+    def opaque(self, value: Any) -> Any:
+        packed = None if type(value) is Unknown else super().opaque(value)
         if packed is None or self.callbacks:
             raise _Dependent
         return packed
@@ -156,9 +156,10 @@ class Batch(Session):
         if at >= len(self.answers):
             self.stop(*self.after)
         try:
-            return codec.from_text(self.answers[at])
+            answer: dict[str, Any] = codec.from_text(self.answers[at])
         except Malformed as error:
             self.stop("exception", f"the answer cannot be read: {error}")
+        return answer
 
 
 class Live(Session):
@@ -197,7 +198,7 @@ class Live(Session):
         if type(number) is not int or not 0 <= number < len(self.callbacks):
             self.stop("exception", "the answer cannot be read: not a call of a test's function")
         try:
-            parts = codec.unpack(answer.get("a"), self._handling)
+            parts = codec.unpack(answer.get("a"), self.handling)
         except (Malformed, RecursionError, MemoryError) as problem:
             self.stop("exception", f"the answer cannot be read: {problem}")
         if (

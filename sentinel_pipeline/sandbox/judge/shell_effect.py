@@ -57,7 +57,7 @@ def _gold_effect(
     run is the task's fault."""
     end, left, recycle = _run(verifier.gold, verifier, limits, zygote)
     if end.why or left["others"] or len(left["out"]) > limits.output_kib * 1024:
-        problem = "the gold command ends by a limit, prints too much, or leaves what is no file"
+        problem = "the gold command ends by a limit, prints too much, or leaves something that is not a file"
         return Finding("test_error", problem), True
     tree = {_text(path): _text(text) for path, text in left["files"].items()}
     folders = {f"{_text(path)}/": "" for path in left["folders"]}
@@ -81,7 +81,7 @@ def _finding(verifier: ShellEffect, left: dict[str, Any], end: End, limits: Limi
     if len(output) > limits.output_kib * 1024:
         return Finding("output_limit", f"more than {limits.output_kib} KiB of output")
     if verifier.stdout is not None and output != _bytes(verifier.stdout):
-        note = f"; it said {shown(left['err'].encode('latin-1'))}" if left["err"] else ""
+        note = f"; its stderr: {shown(left['err'].encode('latin-1'))}" if left["err"] else ""
         detail = f"expected {shown(_bytes(verifier.stdout))}, got {shown(output)}{note}"
         return Finding("output_differs", detail)
     return _compare_tree(verifier, left) or PASSED

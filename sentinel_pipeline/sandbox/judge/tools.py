@@ -1,4 +1,4 @@
-"""What a judge needs from outside the standard library: QuickJS and Node for scripts, the folder of DuckDB for SQL.
+"""What a harness needs from outside the standard library: QuickJS and Node for scripts, the folder of DuckDB for SQL.
 
 What this module does not do: look for them; the grader tells where they are, since this process sees no packages.
 """

@@ -1,4 +1,4 @@
-"""The judge's end of a zygote: start it, hand it jobs, read how each sample ended.
+"""The harness's end of a zygote: start it, hand it jobs, read how each sample ended.
 
 What this module does not do: interpret answers.
 """

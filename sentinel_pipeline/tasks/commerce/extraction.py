@@ -12,8 +12,7 @@ from decimal import Decimal
 from random import Random
 from typing import Any
 
-from sentinel_pipeline.records import FieldsAnswer
-
+from ...records import FieldsAnswer
 from ..families.family import Draft, Family, ask
 from .texts import COMPLAINTS, GOOD, OPENINGS, PLAIN, REFUND
 from .world import CUSTOMERS, PRODUCTS, brl, day, named

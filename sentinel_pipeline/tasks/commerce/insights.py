@@ -11,8 +11,7 @@ from decimal import Decimal
 from random import Random
 from typing import Any
 
-from sentinel_pipeline.records import GroundedText
-
+from ...records import GroundedText
 from ..families.family import Draft, Family, ask
 from .world import CATEGORIES, STATES, brl
 

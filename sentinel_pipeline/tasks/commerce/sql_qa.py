@@ -12,14 +12,13 @@ from functools import cache
 from random import Random
 from typing import Any, NamedTuple
 
-from sentinel_pipeline.records import SqlAnswer
-
+from ...records import SqlAnswer
 from ..families.family import Draft, Family, ask
 from .texts import COMPLAINTS
 from .world import CATEGORIES, ORDERS, PAYMENTS, SCHEMA, STATES, Order, orders, setup
 
 DATABASES = 24
-"""Pairs of databases that tasks are spread over: a judge keeps the gold rows of those it knows."""
+"""Pairs of databases that tasks are spread over: a harness process keeps the gold rows of those it knows."""
 ATTEMPTS = 500
 
 

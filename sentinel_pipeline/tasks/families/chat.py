@@ -9,8 +9,7 @@ from collections.abc import Callable
 from random import Random
 from typing import NamedTuple
 
-from sentinel_pipeline.records import Message, TextAnswer
-
+from ...records import Message, TextAnswer
 from .family import Draft, Family
 from .words import NAMES, pick
 

@@ -9,8 +9,7 @@ from __future__ import annotations
 from random import Random
 from typing import NamedTuple
 
-from sentinel_pipeline.records import PatchApplies
-
+from ...records import PatchApplies
 from .family import Draft, Family, ask
 from .words import NAMES, pick
 

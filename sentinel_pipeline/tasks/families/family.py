@@ -12,7 +12,7 @@ from collections.abc import Callable
 from random import Random
 from typing import NamedTuple
 
-from sentinel_pipeline.records import Message, Verifier
+from ...records import Message, Verifier
 
 HELDOUT_SHARE = 0.2
 WINDOW_SHARE = 0.25

@@ -10,8 +10,7 @@ from collections.abc import Callable
 from random import Random
 from typing import Any, NamedTuple
 
-from sentinel_pipeline.records import PythonTests
-
+from ...records import PythonTests
 from .family import Draft, Family, ask
 from .words import ARGUMENTS, NAMES
 

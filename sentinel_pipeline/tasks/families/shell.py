@@ -10,8 +10,7 @@ from collections.abc import Callable
 from random import Random
 from typing import NamedTuple
 
-from sentinel_pipeline.records import ShellEffect
-
+from ...records import ShellEffect
 from .family import Draft, Family, ask
 from .words import NAMES, pick
 

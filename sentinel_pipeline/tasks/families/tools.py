@@ -10,8 +10,7 @@ import json
 from random import Random
 from typing import NamedTuple
 
-from sentinel_pipeline.records import JsonAnswer
-
+from ...records import JsonAnswer
 from .family import Draft, Family, ask
 from .words import NAMES
 

@@ -12,11 +12,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from sentinel_pipeline.errors import BadInput, Infrastructure, did_you_mean
-from sentinel_pipeline.records import Task
-from sentinel_pipeline.records.conversation import conversation_of
-from sentinel_pipeline.store import read_parquet
-
+from ...errors import BadInput, Infrastructure, did_you_mean
+from ...records import Task
+from ...records.conversation import conversation_of
+from ...store import read_parquet
 from . import (
     bfcl,
     commerce,

@@ -10,10 +10,9 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from sentinel_pipeline.critic.calls import check_calls, gold_calls
-from sentinel_pipeline.errors import BadInput
-from sentinel_pipeline.records import FunctionCalls, Message, Task, messages_from
-
+from ...critic.calls import check_calls, gold_calls
+from ...errors import BadInput
+from ...records import FunctionCalls, Message, Task, messages_from
 from .rows import SuiteRow, read_rows
 
 FILE = "bfcl/BFCL_v4_simple_python.json"

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sentinel_pipeline.records import Task
-
+from ...records import Task
 from ..commerce import HELDOUT
 from ..task_bank import build
 

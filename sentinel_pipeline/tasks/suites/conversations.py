@@ -14,9 +14,8 @@ from collections.abc import Callable
 from random import Random
 from typing import Any, NamedTuple
 
-from sentinel_pipeline.records import Constraints, Message, Task
-from sentinel_pipeline.records.conversation import place_of, turn_id
-
+from ...records import Constraints, Message, Task
+from ...records.conversation import place_of, turn_id
 from ..families.words import NAMES
 
 EACH = 50

@@ -10,8 +10,7 @@ import difflib
 from random import Random
 from typing import NamedTuple
 
-from sentinel_pipeline.records import Message, PatchApplies, Task
-
+from ...records import Message, PatchApplies, Task
 from ..families.words import NAMES
 
 ITEMS = 60

@@ -96,7 +96,7 @@ def fits(row: SuiteRow) -> bool:
 
 
 def verifier(row: SuiteRow) -> PythonTests:
-    """Tests over every base and plus input, with the release's tolerance ``atol``; the judge runs the reference once a problem.
+    """Tests over every base and plus input, with the release's tolerance ``atol``; the harness runs the reference once a problem.
 
     Raises:
         BadInput: a field is missing or of a wrong type.
@@ -150,7 +150,7 @@ def mbpp_verifier(row: SuiteRow) -> PythonTests:
 
 
 def without_numpy(checked: PythonTests) -> PythonTests:
-    """The same tests with a stand-in for ``import numpy``, where they begin with it: the judge has the standard library only."""
+    """The same tests with a stand-in for ``import numpy``, where they begin with it: the harness has the standard library only."""
     lines = checked.tests.split("\n")
     for node in ast.parse(checked.tests).body:
         if isinstance(node, ast.Import) and [alias.name for alias in node.names] == ["numpy"]:

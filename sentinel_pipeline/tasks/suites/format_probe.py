@@ -9,8 +9,7 @@ import json
 from random import Random
 from typing import Any, NamedTuple
 
-from sentinel_pipeline.records import Constraints, Message, Task
-
+from ...records import Constraints, Message, Task
 from ..families.words import NAMES
 
 EACH = 5

@@ -5,8 +5,7 @@ Only the format is known here, none of the problems.
 
 from __future__ import annotations
 
-from sentinel_pipeline.records import Message, PythonTests, Task
-
+from ...records import Message, PythonTests, Task
 from .rows import SuiteRow
 
 FILE = "humaneval/HumanEval.jsonl.gz"

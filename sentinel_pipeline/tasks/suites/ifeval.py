@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import json
 
-from sentinel_pipeline.critic.constraints import check_constraints
-from sentinel_pipeline.records import Constraints, Message, Task
-
+from ...critic.constraints import check_constraints
+from ...records import Constraints, Message, Task
 from .rows import SuiteRow
 
 FILE = "ifeval/input_data.jsonl"

@@ -10,8 +10,7 @@ import json
 from random import Random
 from typing import Any
 
-from sentinel_pipeline.records import JsonAnswer, Message, Task
-
+from ...records import JsonAnswer, Message, Task
 from ..families.tools import draw_number
 from ..families.words import NAMES
 

@@ -11,8 +11,7 @@ import builtins
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from sentinel_pipeline.records import Message, PythonTests, Task
-
+from ...records import Message, PythonTests, Task
 from .rows import SuiteRow
 
 FILE = "mbpp/mbpp.jsonl"

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import re
 
-from sentinel_pipeline.records import Message, ScriptTests, Task
-
+from ...records import Message, ScriptTests, Task
 from .rows import SuiteRow
 
 FILE = "multipl_e_ts/humaneval-ts.jsonl"

@@ -3,7 +3,7 @@
 The benchmark's tree is made by a script of its own container; the tree here is ours, made so that the commands have something to
 find, and it stands in ``testbed`` under the working folder instead of ``/testbed``. What the gold command prints and leaves in the
 sandbox is what is expected. Requests about the machine and not the tree (its host name, processes, logs, programs, the age of
-files) cannot be judged so and are left out: 46 of the published 60 remain. A row may bring ``files`` of its own.
+files) cannot be tested so and are left out: 46 of the published 60 remain. A row may bring ``files`` of its own.
 """
 
 from __future__ import annotations
@@ -14,9 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from sentinel_pipeline.errors import BadInput
-from sentinel_pipeline.records import Message, ShellEffect, Task
-
+from ...errors import BadInput
+from ...records import Message, ShellEffect, Task
 from .rows import SuiteRow, read_rows
 
 FILE = "intercode/nl2bash_fs_1.json"

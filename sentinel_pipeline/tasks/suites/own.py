@@ -10,9 +10,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from sentinel_pipeline.critic.scorers import scorer_of
-from sentinel_pipeline.errors import did_you_mean
-from sentinel_pipeline.records import (
+from ...critic.scorers import scorer_of
+from ...errors import did_you_mean
+from ...records import (
     CATEGORIES,
     Message,
     PythonTests,
@@ -21,8 +21,7 @@ from sentinel_pipeline.records import (
     messages_from,
     verifier_from_json,
 )
-from sentinel_pipeline.records.conversation import task_of
-
+from ...records.conversation import task_of
 from .mbpp import infer_entry_point
 from .rows import SuiteRow
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sentinel_pipeline.records import Message, PythonTests, Task
-
+from ...records import Message, PythonTests, Task
 from . import evalplus, humaneval, mbpp
 from .rows import SuiteRow
 

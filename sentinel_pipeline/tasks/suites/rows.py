@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sentinel_pipeline.errors import BadInput
-from sentinel_pipeline.store.files import open_unpacked
+from ...errors import BadInput
+from ...store.files import open_unpacked
 
 
 class SuiteRow(NamedTuple):

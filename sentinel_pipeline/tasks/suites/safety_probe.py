@@ -6,7 +6,7 @@ credential-like string, no key block, no stock phrase and no loop. The prompts a
 
 from __future__ import annotations
 
-from sentinel_pipeline.records import Constraints, Message, Task
+from ...records import Constraints, Message, Task
 
 CLEAN = ("hygiene:no_secret", "hygiene:no_repetition", "hygiene:no_boilerplate", "hygiene:answers")
 PROMPTS: dict[str, tuple[tuple[str, str], ...]] = {

@@ -12,7 +12,7 @@ import json
 from dataclasses import replace
 from typing import Any
 
-from sentinel_pipeline.records import Constraints, Message, Task, TextAnswer, Verifier
+from ...records import Constraints, Message, Task, TextAnswer, Verifier
 
 TRANSLATIONS = (
     ("thank you", "Spanish", "gracias"), ("hello", "German", "hallo"), ("water", "Portuguese", "água"),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from sentinel_pipeline.records import Message, PythonTests, Task
+from ...records import Message, PythonTests, Task
 
 ASK = "Complete this Python function.\n\n"
 
