@@ -81,6 +81,7 @@ def map_batches(
     task = ray.remote(num_cpus=cpus, num_gpus=gpus, max_retries=RETRIES)(_run)
     ahead = max(_LEAST_AHEAD, _AHEAD * int(ray.cluster_resources().get("CPU", 1) / max(cpus, 1.0)))
     source = iter(items)
+    # The oldest batch is waited for while the others run: results come in the input's order.
     out: deque[tuple[list[T], Any]] = deque()
     while True:
         while len(out) < ahead and (batch := list(islice(source, size))):

@@ -68,7 +68,12 @@ def difference_bars(bars: Sequence[Bar], title: str) -> str:
     """Differences in [-1, 1] with their intervals around a line at none; Markdown with one image."""
 
     def draw(axes: Axes) -> None:
-        colours = [_BLUE if bar.low > 0 else _ORANGE if bar.high < 0 else _GREY for bar in bars]
+        colours = [_GREY] * len(bars)
+        for place, bar in enumerate(bars):
+            if bar.low > 0:
+                colours[place] = _BLUE
+            elif bar.high < 0:
+                colours[place] = _ORANGE
         places = range(len(bars))
         axes.axvline(0, color="#0f172a", linewidth=1)
         axes.hlines(

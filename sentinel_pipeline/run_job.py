@@ -34,14 +34,7 @@ from .worker import ranks
 from .worker.device import device_lock, is_out_of_memory, prepare_cpu
 from .worker.failures import Failure, read_failure, write_failure
 from .worker.interrupts import Interrupts
-from .worker.jobs import (
-    AnswerJob,
-    Job,
-    PretrainJob,
-    SelfInstructJob,
-    TuneJob,
-    read_job,
-)
+from .worker.jobs import AnswerJob, Job, PretrainJob, SelfInstructJob, TuneJob, read_job
 from .worker.launch import STOP, launch, launched_elsewhere
 from .worker.progress import Progress, Say, terminal_say
 
@@ -149,13 +142,13 @@ def write_instructions(
     )  # fmt: skip
     counted = 0
 
-    def told(report: int, tried: int, tokens: int) -> None:
+    def report_progress(accepted: int, tried: int, tokens: int) -> None:
         nonlocal counted
-        progress.update(report, job.spec.rows, tokens=tokens - counted, attempts=tried)
+        progress.update(accepted, job.spec.rows, tokens=tokens - counted, attempts=tried)
         counted = tokens
         interrupts.stop_if_asked(tried)
 
-    writer.write(job.logs / "rounds.jsonl", told)
+    writer.write(job.logs / "rounds.jsonl", report_progress)
     return {"kind": job.kind, "tokens": writer.tokens, **summary(writer.attempts, job.spec)}
 
 
@@ -179,7 +172,7 @@ def answer_suites(job: AnswerJob, progress: Progress, interrupts: Interrupts) ->
     for name, prompts in suites.items():
         counted = 0
 
-        def told(done: int, _: int, tokens: int, before: int = before) -> None:
+        def report_progress(done: int, _: int, tokens: int, before: int = before) -> None:
             nonlocal counted
             progress.update(before + done, total, tokens=tokens - counted)
             counted = tokens
@@ -188,9 +181,9 @@ def answer_suites(job: AnswerJob, progress: Progress, interrupts: Interrupts) ->
         decoding = replace(
             job.decoding, prompt_format=PROMPT_FORMATS.get(name, job.decoding.prompt_format)
         )
-        answer_by(engine, prompts, decoding, job.logs / f"{name}.jsonl", told, cache)
-        before = before + len(prompts)
-        generated = generated + counted
+        answer_by(engine, prompts, decoding, job.logs / f"{name}.jsonl", report_progress, cache)
+        before += len(prompts)
+        generated += counted
     return {"kind": job.kind, "items": total, "tokens": generated}
 
 
@@ -283,10 +276,8 @@ def failure_of(error: Exception) -> Failure:
         return Failure(error.exit_code, str(error))
     text = f"{type(error).__name__}: {error}"
     if is_out_of_memory(error) or "CUDA error" in text:
-        return Failure(
-            EXIT_INFRASTRUCTURE,
-            f"{text}. Lower the batch size, or free memory; run again to resume.",
-        )
+        reason = f"{text}. Lower the batch size, or free memory; run again to resume."
+        return Failure(EXIT_INFRASTRUCTURE, reason)
     if (
         isinstance(error, OSError) or os.strerror(errno.ENOSPC) in text
     ):  # a native library's own error type

@@ -152,11 +152,6 @@ def _needs(
         yield f"{recipe}: did not run, an earlier run was still going on."
 
 
-def _run_line(run: RunSeen, spent: Spent) -> str:
-    status = "failed" if run.failed else "done"
-    return f"| {run.recipe} | {run.run_id[:8]} | {status} | {run.hours:.2f} | {spent.device_hours:.2f} | {spent.money or '–'} |"
-
-
 def _words(comparison: PairedComparison) -> str:
     return (
         f"{comparison.suite}: {difference(comparison.difference, comparison.interval)}, n {comparison.n}, "
@@ -177,7 +172,13 @@ def digest_markdown(digest: Digest) -> str:
         "| recipe | run | status | hours | device hours | cost |",
         "|---|---|---|---|---|---|",
     ]
-    lines += [_run_line(run, digest.spent.get(run.run_id, Spent(0.0, ""))) for run in digest.runs]
+    for run in digest.runs:
+        status = "failed" if run.failed else "done"
+        hours, money = digest.spent.get(run.run_id, Spent(0.0, ""))
+        lines.append(
+            f"| {run.recipe} | {run.run_id[:8]} | {status} | {run.hours:.2f} | {hours:.2f} "
+            f"| {money or '–'} |"
+        )
     if digest.gates:
         lines += [
             "",

@@ -112,7 +112,10 @@ def run_bench(home: Home, question: Question, ask: Engine | None, progress: Prog
     run_id = str(uuid.uuid4())
     key = question.key()
     store = Store(home, "bench", run_id, key)
-    with _alone(home, key), _writing(store, question) as out:
+    slug = question.target.slug
+    seed = question.decoding.seed
+    writing = store.writing(slug, recipe_hash=key, seed=seed, keep=True)
+    with _alone(home, key), writing as out:
         for name, tasks in question.suites.items():
             out.table(f"suites/{name}.parquet", (task.to_row() for task in tasks), "tasks")
         unanswered = answer_all(home, question, out.folder / "logs", ask, progress)
@@ -128,14 +131,6 @@ def run_bench(home: Home, question: Question, ask: Engine | None, progress: Prog
         reports, rates = _score(out, question)
     folder = store.get(question.target.slug).folder
     return Outcome(run_id, folder, reports, rates, unanswered)
-
-
-@contextmanager
-def _writing(store: Store, question: Question) -> Iterator[Draft]:
-    with store.writing(
-        question.target.slug, recipe_hash=question.key(), seed=question.decoding.seed, keep=True
-    ) as out:
-        yield out
 
 
 @contextmanager

@@ -183,8 +183,13 @@ def _suite(
     pairs: Pairs, summary: PairedComparison, adjusted: float, findings: list[Finding]
 ) -> SuiteComparison:
     a, b = (sum(pair[side].outcome == "pass" for pair in pairs) / len(pairs) for side in (0, 1))
+    # The stable part of a reason: the class of the error.
     failed = [
-        Counter(_code(pair[side]) for pair in pairs if pair[side].outcome == "fail")
+        Counter(
+            pair[side].reason.partition(":")[0][:60]
+            for pair in pairs
+            if pair[side].outcome == "fail"
+        )
         for side in (0, 1)
     ]
     codes = sorted(
@@ -202,11 +207,6 @@ def _suite(
         flips=[_flip(x, y) for x, y in pairs if x.outcome != y.outcome],
         findings=findings,
     )
-
-
-def _code(sample: SampleScore) -> str:
-    """The stable part of a reason: the class of the error."""
-    return sample.reason.partition(":")[0][:60]
 
 
 def _parts(pairs: Pairs) -> list[Part]:

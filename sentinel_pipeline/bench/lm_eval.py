@@ -29,7 +29,16 @@ def write_results(
     for report in reports:
         out.jsonl(f"samples_{report.suite}.jsonl", _samples(samples[report.suite]))
     out.json("results.json", results(reports))
-    out.json("logs/environment.json", _environment(reports))
+    out.json(
+        "logs/environment.json",
+        {
+            "date": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+            "total_evaluation_time_seconds": round(sum(report.seconds for report in reports), 3),
+            "pretty_env_info": f"{platform.platform()}, Python {platform.python_version()}, "
+            f"{os.cpu_count()} processors",
+            "versions": versions(),
+        },
+    )
 
 
 def results(reports: Sequence[BenchmarkReport]) -> dict[str, Any]:
@@ -108,12 +117,3 @@ def _samples(samples: Sequence[SampleScore]) -> Iterator[dict[str, Any]]:
             "stopped": sample.stopped,
             "tokens": sample.tokens,
         }
-
-
-def _environment(reports: Sequence[BenchmarkReport]) -> dict[str, Any]:
-    return {
-        "date": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-        "total_evaluation_time_seconds": round(sum(report.seconds for report in reports), 3),
-        "pretty_env_info": f"{platform.platform()}, Python {platform.python_version()}, {os.cpu_count()} processors",
-        "versions": versions(),
-    }

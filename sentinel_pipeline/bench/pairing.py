@@ -68,10 +68,8 @@ def scored_pairs(
     same = same_items(first, second, from_stage, to_stage, suite)
     pairs = [(x, y) for x, y in same if "infra" not in (x.outcome, y.outcome)]
     if not pairs:
-        raise BadInput(
-            f"no item of {suite} was scored for both {from_stage} and {to_stage}.",
-            fix="Score them again.",
-        )
+        problem = f"no item of {suite} was scored for both {from_stage} and {to_stage}."
+        raise BadInput(problem, fix="Score them again.")
     return pairs
 
 

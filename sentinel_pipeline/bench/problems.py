@@ -49,11 +49,8 @@ def load_problems(source: str) -> dict[str, Problem]:
             for line, task in enumerate(tasks, start=1)
         }
     if not path.is_file():
-        raise BadInput(
-            "no such problem file.",
-            file=source,
-            fix=f"Give a file, or one of: {', '.join(SUITES)}.",
-        )
+        fix = f"Give a file, or one of: {', '.join(SUITES)}."
+        raise BadInput("no such problem file.", file=source, fix=fix)
     problems: dict[str, Problem] = {}
     for row in _rows(path):
         problem = _problem(row)

@@ -107,11 +107,8 @@ def write_rescored(out: Draft, old: Artifact, suites: Path, scorer_version: str)
             write_turns(out, suite, scores)
         out.json(f"{suite}/report.json", report_to_json(report))
         failures[suite] = samples
-        rescored.append(
-            Rescored(
-                report, sum(a.outcome != b.outcome for a, b in zip(then, samples, strict=True))
-            )
-        )
+        changed = sum(a.outcome != b.outcome for a, b in zip(then, samples, strict=True))
+        rescored.append(Rescored(report, changed))
     write_results(out, [row.report for row in rescored], failures)
     return rescored
 

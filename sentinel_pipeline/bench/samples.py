@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import fsum
-from typing import Any
+from typing import Any, Literal
 
 from ..gates.statistics import pass_at_k
 from ..records import SampleScore
@@ -66,12 +66,15 @@ def _joined(name: str, turns: list[SampleScore]) -> SampleScore:
     lost = [(place, turn) for place, turn in enumerate(turns, 1) if turn.outcome == "infra"]
     worst = (failed or lost)[:1]
     passed = len(turns) - len(failed) - len(lost)
+    outcome: Literal["pass", "fail", "infra"] = "fail" if failed else "pass"
+    if lost and not failed:
+        outcome = "infra"
     return SampleScore(
         task_id=name,
         category=turns[0].category,
         family=turns[0].family,
         completion="\n".join(f"[{place}] {turn.completion}" for place, turn in enumerate(turns, 1)),
-        outcome="fail" if failed else "infra" if lost else "pass",
+        outcome=outcome,
         reason="".join(
             f"{turn.reason} (turn {place}; {passed} of {len(turns)} passed)"
             for place, turn in worst

@@ -51,11 +51,8 @@ def open_source(text: str, home: Home) -> Source:
         return _folder(report.folder)._replace(name=target.name)
     if not path.is_file():
         near = did_you_mean(text, home.recipe_names())
-        raise BadInput(
-            "no such report.",
-            file=path,
-            fix=f"Give a report's folder, a samples file, or a model: {FORMS}. {near}",
-        )
+        fix = f"Give a report's folder, a samples file, or a model: {FORMS}. {near}"
+        raise BadInput("no such report.", file=path, fix=fix)
     suite = re.sub(r"_results$", "", re.sub(r"^samples_", "", path.stem))
     return Source(path.stem, {suite: _file(path)}, {})
 
@@ -73,11 +70,8 @@ def _folder(folder: Path) -> Source:
         return Source(_label(folder), {folder.name: _file(folder / "samples.parquet")}, {})
     theirs = sorted(folder.glob("samples_*.jsonl"))
     if not theirs:
-        raise BadInput(
-            "holds no samples.",
-            file=folder,
-            fix="Give a folder with SUITE/samples.parquet or samples_*.jsonl.",
-        )
+        fix = "Give a folder with SUITE/samples.parquet or samples_*.jsonl."
+        raise BadInput("holds no samples.", file=folder, fix=fix)
     # lm-eval adds the date to the name; of several runs the last counts.
     return Source(
         _label(folder),
@@ -109,12 +103,9 @@ def _file(path: Path) -> list[SampleScore]:
     ids: set[str] = set()
     for line, sample in enumerate(samples, start=1):
         if sample.task_id in ids:
-            raise BadInput(
-                f"item {sample.task_id!r} has two answers.",
-                file=path,
-                line=line,
-                fix="A paired comparison takes one answer an item: grade one sample a task.",
-            )
+            problem = f"item {sample.task_id!r} has two answers."
+            fix = "A paired comparison takes one answer an item: grade one sample a task."
+            raise BadInput(problem, file=path, line=line, fix=fix)
         ids.add(sample.task_id)
     return samples
 

@@ -5,8 +5,8 @@ What this module does not do: look at the machine (``situation`` does) or load a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
 
 SWITCH = "SENTINEL_WEB_CHAT_DISABLED"
 Probe = Literal["pass", "fail", "inconclusive", "missing"]
@@ -40,6 +40,9 @@ class Clearance:
     experimental: bool
     reasons: tuple[str, ...]
     """Why it is closed, or why it is experimental; each says what to do."""
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self) | {"reasons": list(self.reasons)}
 
 
 def decide(now: Situation) -> Clearance:

@@ -125,9 +125,6 @@ def full_name(home: Home, address: str) -> str:
     """
     stage = find_stage(home, address, defaults=STAGE_NAMES)
     if stage is None:
-        raise BadInput(
-            f"no recipe has the checkpoint {address!r}.",
-            field="model",
-            fix=f"Chat serves RECIPE/STAGE. {did_you_mean(address, home.recipe_names())}",
-        )
+        fix = f"Chat serves RECIPE/STAGE. {did_you_mean(address, home.recipe_names())}"
+        raise BadInput(f"no recipe has the checkpoint {address!r}.", field="model", fix=fix)
     return str(stage)

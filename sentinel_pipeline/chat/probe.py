@@ -46,7 +46,12 @@ def probe(home: Home, recipe: Recipe, stage: str, target: Target) -> Probed:
     if newest is None:
         return Probed("missing", f"Take it: sentinel bench {recipe.name}/{stage} --suite {SUITE}.")
     artifact, report = newest
-    policy = _rule(recipe, stage)
+    policies = [
+        policy
+        for policy in recipe.gates.values()
+        if (policy.suite, policy.stage) == (SUITE, stage) and policy.against is None
+    ]
+    policy = next((policy for policy in policies if policy.severity != "off"), RULE)
     key = VerdictKey(
         name=SUITE,
         subject=f"{recipe.name}/{stage}",
@@ -65,15 +70,6 @@ def probe(home: Home, recipe: Recipe, stage: str, target: Target) -> Probed:
     )
 
 
-def _rule(recipe: Recipe, stage: str) -> GatePolicy:
-    policies = [
-        policy
-        for policy in recipe.gates.values()
-        if (policy.suite, policy.stage) == (SUITE, stage) and policy.against is None
-    ]
-    return next((policy for policy in policies if policy.severity != "off"), RULE)
-
-
 def _reports(
     home: Home, recipe: str, stage: str, target: Target
 ) -> Iterator[tuple[Artifact, BenchmarkReport]]:
@@ -85,10 +81,9 @@ def _reports(
     for store, asset in places:
         for artifact in store.history(asset):
             try:
+                measured = (artifact.folder / SUITE / "report.json").is_file()
                 report = (
-                    report_from_json(artifact.json(f"{SUITE}/report.json"))
-                    if _has(artifact)
-                    else None
+                    report_from_json(artifact.json(f"{SUITE}/report.json")) if measured else None
                 )
             except (OSError, ValueError, KeyError, TypeError):
                 continue
@@ -98,7 +93,3 @@ def _reports(
                 and report.decoding.get("prompt_format") == "chat"
             ):
                 yield artifact, report
-
-
-def _has(artifact: Artifact) -> bool:
-    return (artifact.folder / SUITE / "report.json").is_file()

@@ -74,9 +74,11 @@ class Session:
                 field="messages",
                 fix="Start a new conversation or shorten it.",
             )
-        if not self._my_turn(cancelled):
-            reply.finish = "cancelled"
-            return
+        # Wait for the answers before this one, as long as somebody waits for this one.
+        while not self.turn.acquire(timeout=0.1):
+            if cancelled.is_set():
+                reply.finish = "cancelled"
+                return
         try:
             streamer = TextIteratorStreamer(
                 self.tokenizer, skip_prompt=True, skip_special_tokens=True
@@ -86,27 +88,18 @@ class Session:
             try:
                 yield from streamer
             finally:
-                cancelled.set() if worker.is_alive() else None
+                if worker.is_alive():
+                    cancelled.set()
                 worker.join()
             if worker.error is not None:
                 raise worker.error
-            self._fill(reply, worker.tokens, room, worker.stopped_early)
+            reply.completion_tokens = len(worker.tokens)
+            if worker.stopped_early:
+                reply.finish = "cancelled"
+            elif len(worker.tokens) >= room and worker.tokens[-1] not in self._ends:
+                reply.finish = "length"
         finally:
             self.turn.release()
-
-    def _my_turn(self, cancelled: threading.Event) -> bool:
-        """Wait for the answers before this one; False when nobody waits for this one any more."""
-        while not self.turn.acquire(timeout=0.1):
-            if cancelled.is_set():
-                return False
-        return True
-
-    def _fill(self, reply: Reply, tokens: list[int], room: int, cancelled: bool) -> None:
-        reply.completion_tokens = len(tokens)
-        ended = bool(tokens) and tokens[-1] in self._ends
-        reply.finish = (
-            "cancelled" if cancelled else "stop" if ended or len(tokens) < room else "length"
-        )
 
 
 class _Worker(threading.Thread):

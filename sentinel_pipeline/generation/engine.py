@@ -119,9 +119,13 @@ def _decode(
 
     device = model.device
     with torch.inference_mode():
-        tokens, mask = _left_padded([item.tokens for item in batch], pad)
-        tokens = tokens.to(device)
-        mask = mask.to(device)
+        # Padded on the left, so that the last column is the newest token of every row.
+        width = max(len(item.tokens) for item in batch)
+        padding = [width - len(item.tokens) for item in batch]
+        tokens = torch.tensor(
+            [[pad] * left + item.tokens for left, item in zip(padding, batch)], device=device
+        )
+        mask = torch.tensor([[0] * left + [1] * (width - left) for left in padding], device=device)
         draws = _draws(batch, decoding, room)
         cache = DynamicCache(config=model.config)
         open_rows = list(range(len(batch)))
@@ -137,6 +141,7 @@ def _decode(
             )
             for row, token in zip(open_rows, chosen.tolist(), strict=True):
                 out[row].append(token)
+            # Rows that ended leave the batch and its cache: each further step costs the open rows.
             going = ~torch.isin(chosen, stop_ids)
             if not bool(going.all()):
                 live = going.nonzero().flatten()
@@ -171,15 +176,6 @@ def _forward(
     return logits
 
 
-def _left_padded(rows: list[list[int]], pad: int) -> tuple[Tensor, Tensor]:
-    import torch
-
-    width = max(len(row) for row in rows)
-    tokens = torch.tensor([[pad] * (width - len(row)) + row for row in rows])
-    mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in rows])
-    return tokens, mask
-
-
 def _draws(batch: list[_Item], decoding: Decoding, room: int) -> Tensor | None:
     """One uniform number for each row and step, from the seed and the item's id alone; None when greedy."""
     import torch
@@ -203,6 +199,7 @@ def _sample(logits: Tensor, draws: Tensor, decoding: Decoding) -> Tensor:
     )
     mass = probabilities.cumsum(-1)
     cumulative = probabilities.masked_fill(mass - probabilities >= decoding.top_p, 0.0).cumsum(-1)
+    # The draw is scaled to the nucleus's own mass, so that its head need not be normalised.
     target = draws.to(cumulative.device)[:, None] * cumulative[:, -1:]
     index = (cumulative <= target).sum(-1, keepdim=True).clamp(max=logits.shape[-1] - 1)
     return order.gather(-1, index).flatten()

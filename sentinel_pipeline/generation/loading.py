@@ -55,11 +55,8 @@ def check_folder(folder: Path) -> None:
             "no such model folder.", file=folder, fix="Give the folder that holds config.json."
         )
     if not any((folder / name).is_file() for name in ("config.json", "adapter_config.json")):
-        raise BadInput(
-            "holds no config.json.",
-            file=folder,
-            fix="Give a folder that Transformers or PEFT saved.",
-        )
+        problem = "holds no config.json."
+        raise BadInput(problem, file=folder, fix="Give a folder that Transformers or PEFT saved.")
 
 
 def _first_line(error: Exception) -> str:

@@ -85,10 +85,8 @@ def encode(
         for prompt, tokens in zip(prompts, encoded, strict=True):
             if specials_present := special & set(tokens):
                 name = tokenizer.convert_ids_to_tokens(min(specials_present))
-                raise BadInput(
-                    f"the plain prompt {prompt.id!r} holds the special token {name!r}.",
-                    fix="Change its text.",
-                )
+                problem = f"the plain prompt {prompt.id!r} holds the special token {name!r}."
+                raise BadInput(problem, fix="Change its text.")
     return encoded
 
 

@@ -14,7 +14,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -147,6 +147,7 @@ class Writer:
                 zip(slots, ((text, self._refused(text, guards)) for text in texts), strict=True)
             )
         ]  # fmt: skip
+        # Only instructions that were not refused are answered; the judge sees them in their order.
         open_ones = [attempt for attempt in attempts if not attempt.reason]
         prompts = [self._response_prompt(attempt) for attempt in open_ones]
         answers = self._ask(prompts, self.spec.response_tokens)
@@ -216,11 +217,8 @@ class Writer:
             seed=self.seed,
             prompt_format="raw",
         )
-        answers = (
-            {answer.id: answer for batch in self.engine(prompts, decoding) for answer in batch}
-            if prompts
-            else {}
-        )
+        batches = self.engine(prompts, decoding) if prompts else iter(())
+        answers = {answer.id: answer for batch in batches for answer in batch}
         self.tokens += sum(answer.tokens for answer in answers.values())
         return [answers[prompt.id] for prompt in prompts]
 
@@ -252,15 +250,10 @@ class Writer:
 
     def _answered(self, attempt: Attempt, answer: Answer) -> Attempt:
         text, ended = self._until_end(answer.completion)
-        done = {**asdict(attempt), "response": text.strip()}
+        reason = "" if text.strip() else "empty: no response"
         if not (ended or answer.stopped):
-            return Attempt(
-                **{
-                    **done,
-                    "reason": f"unfinished: no end within {self.spec.response_tokens} tokens",
-                }
-            )
-        return Attempt(**{**done, "reason": "" if text.strip() else "empty: no response"})
+            reason = f"unfinished: no end within {self.spec.response_tokens} tokens"
+        return replace(attempt, response=text.strip(), reason=reason)
 
     def _judged(self, attempts: Sequence[Attempt]) -> Iterator[Attempt]:
         verdicts = iter(
@@ -271,9 +264,7 @@ class Writer:
                 yield attempt
                 continue
             verdict = next(verdicts).accepted
-            yield Attempt(
-                **{**asdict(attempt), "reason": "accepted" if verdict.value else verdict.reason}
-            )
+            yield replace(attempt, reason="accepted" if verdict.value else verdict.reason)
 
 
 def read_attempts(path: Path) -> list[Attempt]:

@@ -134,7 +134,11 @@ class Server:
                 ):
                     running[pool.submit(self._answer, prompt, decoding)] = prompt.id
                 if not running and self._is_out():
-                    raise Infrastructure(self._outage())
+                    raise Infrastructure(
+                        f"{self.spec.base_url} is out: {self._failures_in_a_row} items in a row "
+                        f"failed, the last by {self._last_problem}. What was answered is kept: "
+                        "run the same command again."
+                    )
                 if not running:
                     return
                 for done in wait(running, return_when=FIRST_COMPLETED).done:
@@ -178,14 +182,11 @@ class Server:
             digest = hashlib.sha256(f"{decoding.seed}|{prompt.id}".encode()).digest()
             body |= {"top_p": decoding.top_p, "seed": int.from_bytes(digest[:4], "big") >> 1}
         if decoding.prompt_format == "chat":
-            reply = self._post(
-                "chat/completions",
-                body | {"messages": [turn.to_dict() for turn in prompt.messages]},
-            )
+            body["messages"] = [turn.to_dict() for turn in prompt.messages]
+            reply = self._post("chat/completions", body)
         else:
-            reply = self._post(
-                "completions", body | {"prompt": plain(prompt.messages, decoding.prompt_format)}
-            )
+            body["prompt"] = plain(prompt.messages, decoding.prompt_format)
+            reply = self._post("completions", body)
         seconds = round(time.perf_counter() - started, 6)
         completion = with_thought(reply.thought, reply.text)
         stopped = reply.finish_reason in ("stop", "tool_calls", "function_call")
@@ -203,12 +204,8 @@ class Server:
                 break
             if attempt + 1 < self.spec.tries:
                 self.usage.retries += 1
-                time.sleep(
-                    min(
-                        _LONGEST_WAIT_S,
-                        pause if pause is not None else self.spec.wait_s * 2**attempt,
-                    )
-                )
+                wait_s = self.spec.wait_s * 2**attempt if pause is None else pause
+                time.sleep(min(_LONGEST_WAIT_S, wait_s))
         with self._lock:
             self.usage.failed += 1
             self._failures_in_a_row += 1
@@ -229,11 +226,8 @@ class Server:
             with self._lock:
                 self.usage.requests += 1
         if response.status_code in RETRIED:
-            return (
-                None,
-                f"HTTP {response.status_code}",
-                _retry_after(response.headers.get("retry-after")),
-            )
+            pause = _retry_after(response.headers.get("retry-after"))
+            return None, f"HTTP {response.status_code}", pause
         if response.status_code != 200:
             return self._refused(response.status_code, response.text), "", None
         try:
@@ -287,12 +281,6 @@ class Server:
     def _is_out(self) -> bool:
         return self._failures_in_a_row >= max(4, self.spec.concurrency)
 
-    def _outage(self) -> str:
-        return (
-            f"{self.spec.base_url} is out: {self._failures_in_a_row} items in a row failed, the last by {self._last_problem}. "
-            "What was answered is kept: run the same command again."
-        )
-
 
 def _with_calls(message: dict[str, Any], text: str) -> str:
     """The words of a reply with the tools that it calls, as rows are written; a refusal where it says nothing else."""
@@ -305,11 +293,8 @@ def _with_calls(message: dict[str, Any], text: str) -> str:
     turn = {"role": "assistant", "content": text} | {name: message.get(name) for name in names}
     try:
         return str(plain_turn(turn, 0)["content"])
-    except (
-        ValueError,
-        TypeError,
-        AttributeError,
-    ):  # a broken call is the model's: it is judged as it stands
+    except (ValueError, TypeError, AttributeError):
+        # A broken call is the model's: it is judged as it stands.
         return f"{text}\n{json.dumps(calls or called, ensure_ascii=False)}".strip()
 
 

@@ -37,9 +37,8 @@ class Target:
     @property
     def slug(self) -> str:
         """A folder's name: of the model's name, with a piece of its hash."""
-        return (
-            f"{re.sub(r'[^A-Za-z0-9.]+', '-', self.name).strip('-.')[-60:]}-{self.model_hash[:8]}"
-        )
+        name = re.sub(r"[^A-Za-z0-9.]+", "-", self.name).strip("-.")
+        return f"{name[-60:]}-{self.model_hash[:8]}"
 
 
 def served(base_url: str, model: str) -> Target:

@@ -141,18 +141,8 @@ def _kappa(
     unread = sum(verdict is None for verdict in verdicts)
     kappa = cohens_kappa(labels, read, spec.confidence)
     if kappa is None:
-        return (
-            None,
-            None,
-            Check(
-                "kappa",
-                False,
-                None,
-                bar,
-                n,
-                "one label alone: agreement beyond chance is undefined",
-            ),
-        )
+        reason = "one label alone: agreement beyond chance is undefined"
+        return None, None, Check("kappa", False, None, bar, n, reason)
     low, high = kappa.interval[:2]
     reason = f"kappa {kappa.value:.2f} [{low:.2f}, {high:.2f}] on {n} labels, its lower bound must be {bar:.2f}"
     reason += f"; {unread} replies could not be read" if unread else ""
@@ -179,14 +169,8 @@ def _stays(
 ) -> Check:
     same = sum(a is not None and a == b for a, b in zip(first, second, strict=True))
     share = same / len(first)
-    return Check(
-        name,
-        share >= bar,
-        share,
-        bar,
-        len(first),
-        f"{same} of {len(first)} verdicts stay, at least {percent(bar, 0)} must",
-    )
+    reason = f"{same} of {len(first)} verdicts stay, at least {percent(bar, 0)} must"
+    return Check(name, share >= bar, share, bar, len(first), reason)
 
 
 def _injection(spec: JudgeSpec, injected: Sequence[Word | None]) -> Check:
@@ -216,14 +200,8 @@ def _second(spec: JudgeSpec, answers: Answers) -> Check:
     same = sum(
         verdict is not None and verdict == answers.first[place] for place, verdict in answers.second
     )
-    return Check(
-        "second_judge",
-        same / n >= bar,
-        same / n,
-        bar,
-        n,
-        f"{same} of {n} verdicts agree, at least {percent(bar, 0)} must",
-    )
+    reason = f"{same} of {n} verdicts agree, at least {percent(bar, 0)} must"
+    return Check("second_judge", same / n >= bar, same / n, bar, n, reason)
 
 
 def licence_verdict(identity: Identity, spec: JudgeSpec, licence: Licence) -> GateVerdict:

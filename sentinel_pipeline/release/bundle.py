@@ -84,16 +84,9 @@ def summary(evidence: Evidence) -> dict[str, Any]:
 def gate_json(verdict: Any) -> dict[str, Any]:
     """A verdict as ``sentinel run --json`` prints it, with what it was decided by."""
     names = (
-        "name",
-        "subject",
-        "subject_hash",
-        "verdict",
-        "measured",
-        "threshold",
-        "n",
-        "reason",
+        "name", "subject", "subject_hash", "verdict", "measured", "threshold", "n", "reason",
         "scorer_version",
-    )
+    )  # fmt: skip
     row = {name: getattr(verdict, name) for name in names}
     return row | {"interval": list(verdict.interval) if verdict.interval else None}
 

@@ -16,6 +16,17 @@ from ..records import BenchmarkReport
 from ..records.stages import SFT
 from .evidence import Evidence
 
+_USE = """\
+```python
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+tokenizer = AutoTokenizer.from_pretrained(".")
+model = AutoModelForCausalLM.from_pretrained(".")
+turns = [{"role": "user", "content": "…"}]
+inputs = tokenizer.apply_chat_template(turns, add_generation_prompt=True, return_tensors="pt", return_dict=True)
+print(tokenizer.decode(model.generate(**inputs, max_new_tokens=128)[0]))
+```"""
+
 
 def model_card(evidence: Evidence, reports: Sequence[BenchmarkReport]) -> str:
     """The whole card, header and text."""
@@ -25,7 +36,7 @@ def model_card(evidence: Evidence, reports: Sequence[BenchmarkReport]) -> str:
     parts = [
         f"# {evidence.recipe.name}-{evidence.stage}",
         evidence.recipe.description,
-        _use(),
+        _USE,
         f"## Results\n\n{report_markdown(reports)}",
         _gates(evidence),
         _data_text(evidence),
@@ -74,16 +85,6 @@ def _data(evidence: Evidence, reports: Sequence[BenchmarkReport]) -> Any:
     )
 
 
-def _use() -> str:
-    return (
-        "```python\nfrom transformers import AutoModelForCausalLM, AutoTokenizer\n\n"
-        'tokenizer = AutoTokenizer.from_pretrained(".")\nmodel = AutoModelForCausalLM.from_pretrained(".")\n'
-        'turns = [{"role": "user", "content": "…"}]\n'
-        'inputs = tokenizer.apply_chat_template(turns, add_generation_prompt=True, return_tensors="pt", return_dict=True)\n'
-        "print(tokenizer.decode(model.generate(**inputs, max_new_tokens=128)[0]))\n```"
-    )
-
-
 def _gates(evidence: Evidence) -> str:
     rows = [
         f"| {v.name} | {v.verdict} | {with_interval(v.measured, v.interval)} | {v.n} | {v.reason} |"
@@ -102,7 +103,17 @@ def _data_text(evidence: Evidence) -> str:
     mix = evidence.ancestor("rebalanced_mix")
     if mix is None and SFT not in evidence.recipe.chain:
         rows = _rows_of_stages(evidence)
-        return "\n".join(["## Training data", "", *rows]) if rows else _prompts_text(evidence)
+        if rows:
+            return "\n".join(["## Training data", "", *rows])
+        # A stage that trained on no rows of its own: the tasks that it answered.
+        bank = evidence.ancestor("task_bank")
+        if bank is None:
+            return "## Training data\n\nThe task bank that this was trained on is no longer there."
+        count = bank.manifest.metrics.get("train", 0)
+        return (
+            f"## Training data\n\nThe model's own answers to training tasks, {count} in the task "
+            f"bank, content hash `{bank.hash[:16]}`; rewarded by the scorers that judge it."
+        )
     if mix is None:
         return "## Training data\n\nThe mix that this was trained on is no longer there."
     report = mix.json("mix.json")
@@ -130,25 +141,13 @@ def _rows_of_stages(evidence: Evidence) -> list[str]:
     """A sentence for each stage behind the checkpoint that trained on rows of its own, beside the mix."""
     lines = []
     for stage in evidence.recipe.chain:
-        made = evidence.ancestor(stage.trains_on)
-        if stage is SFT or stage.rows is None or made is None:
+        table = evidence.ancestor(stage.trains_on)
+        if stage is SFT or stage.rows is None or table is None:
             continue
-        count = made.manifest.metrics.get(stage.rows.metric, 0)
+        count = table.manifest.metrics.get(stage.rows.metric, 0)
         name = stage.trains_on.replace("_", " ").capitalize()
-        lines.append(f"{name}: {count}, content hash `{made.hash[:16]}`.")
+        lines.append(f"{name}: {count}, content hash `{table.hash[:16]}`.")
     return lines
-
-
-def _prompts_text(evidence: Evidence) -> str:
-    """Of a stage that trained on no mix: the tasks that it answered."""
-    bank = evidence.ancestor("task_bank")
-    if bank is None:
-        return "## Training data\n\nThe task bank that this was trained on is no longer there."
-    count = bank.manifest.metrics.get("train", 0)
-    return (
-        f"## Training data\n\nThe model's own answers to training tasks, {count} in the task bank, content hash "
-        f"`{bank.hash[:16]}`; rewarded by the scorers that judge it."
-    )
 
 
 def _decontamination(evidence: Evidence) -> str:

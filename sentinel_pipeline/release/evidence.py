@@ -6,7 +6,6 @@ What this module does not do: decide anew. Verdicts are the ledger's, parity is 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from ..audit.scorers import unlicensed
@@ -65,10 +64,11 @@ def gather(store: Store, recipe: Recipe, stage: str | None) -> Evidence:
         raise Infrastructure(f"{report.folder} is damaged ({damaged[0]}): rebuild it.")
     verdicts = _verdicts(store, recipe, stage, report)
     parity = _parity(checkpoint)
-    reasons = [
-        *_about(checkpoint, report),
-        *(verdict for verdict in verdicts if isinstance(verdict, str)),
-    ]
+    reasons = [verdict for verdict in verdicts if isinstance(verdict, str)]
+    if checkpoint.as_parent() not in report.manifest.parents:
+        asset = report.manifest.asset
+        problem = f"The newest {asset} is about another checkpoint than the newest: rebuild it."
+        reasons.insert(0, problem)
     reasons += [parity] if isinstance(parity, str) else []
     if reasons:
         raise GateRefused(f"{recipe.name}/{stage} is not released: {' '.join(reasons)}")
@@ -89,16 +89,9 @@ def _last(store: Store, recipe: Recipe) -> str:
         name for name, artifact in checkpoints.items() if artifact and not skipped_reason(artifact)
     ]
     if not stages:
-        raise BadInput(
-            f"{recipe.name} has no tuned checkpoint yet.",
-            fix=f"Train one: sentinel run {recipe.name}.",
-        )
+        problem = f"{recipe.name} has no tuned checkpoint yet."
+        raise BadInput(problem, fix=f"Train one: sentinel run {recipe.name}.")
     return stages[-1]
-
-
-def _about(checkpoint: Artifact, report: Artifact) -> Iterator[str]:
-    if checkpoint.as_parent() not in report.manifest.parents:
-        yield f"The newest {report.manifest.asset} is about another checkpoint than the newest: rebuild it."
 
 
 def _verdicts(

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from sqlalchemy import Connection, Table, func, insert, select, text
+from sqlalchemy import Connection, func, insert, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from ..errors import BadInput
@@ -58,19 +58,14 @@ def restore(desk: ReviewQueue, path: Path) -> dict[str, int]:
     with desk.db.writing() as connection:
         for table in DATA_TABLES:
             if connection.execute(select(func.count()).select_from(table)).scalar_one():
-                raise Conflict(
-                    "the queue is not empty.",
-                    fix="Restore into a fresh database: nothing is ever merged.",
-                )
+                fix = "Restore into a fresh database: nothing is ever merged."
+                raise Conflict("the queue is not empty.", fix=fix)
         try:
             with gzip.open(path, "rt", encoding="utf-8") as stream:
                 counts = _fill(connection, stream, path)
         except (OSError, EOFError, ValueError, KeyError, TypeError, SQLAlchemyError) as error:
-            raise BadInput(
-                f"not a whole backup: {str(error).splitlines()[0]}.",
-                file=path,
-                fix="Use another one.",
-            ) from error
+            problem = f"not a whole backup: {str(error).splitlines()[0]}."
+            raise BadInput(problem, file=path, fix="Use another one.") from error
         if not desk.db.is_sqlite:
             _advance_sequences(connection)
     return counts
@@ -104,12 +99,10 @@ def _rows(stream: IO[str], counts: dict[str, int]) -> Iterator[tuple[str, dict[s
 def _advance_sequences(connection: Connection) -> None:
     """Rows came with their numbers; Postgres has to be told where to go on."""
     for table in DATA_TABLES:
-        column = _numbered(table)
+        column = next(
+            (column.name for column in table.primary_key if column.autoincrement is True), None
+        )
         if column:
             sequence = f"pg_get_serial_sequence('{table.name}', '{column}')"
             highest = f"coalesce((select max({column}) from {table.name}), 0) + 1"
             connection.execute(text(f"select setval({sequence}, {highest}, false)"))
-
-
-def _numbered(table: Table) -> str | None:
-    return next((column.name for column in table.primary_key if column.autoincrement is True), None)

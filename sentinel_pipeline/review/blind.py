@@ -67,11 +67,8 @@ def add_batch(
         Conflict: there is a batch of that name.
     """
     if not _NAME.fullmatch(name):
-        raise BadInput(
-            f"invalid name {name[:60]!r}.",
-            field="name",
-            fix="Use letters, digits, dots, dashes, underscores.",
-        )
+        problem = f"invalid name {name[:60]!r}."
+        raise BadInput(problem, field="name", fix="Use letters, digits, dots, dashes, underscores.")
     rows = _read(path, labels)
     random.Random(seed).shuffle(rows)
     rows = rows[:sample]
@@ -88,14 +85,8 @@ def add_batch(
         }
         connection.execute(insert(batches).values({**row, "created_at": desk.clock()}))
         connection.execute(insert(blind_items), [{"batch": name, **row} for row in rows])
-        note(
-            desk,
-            connection,
-            "import",
-            "batch",
-            None,
-            {"batch": name, "items": len(rows), "subject": subject},
-        )
+        detail = {"batch": name, "items": len(rows), "subject": subject}
+        note(desk, connection, "import", "batch", None, detail)
     return len(rows)
 
 
@@ -145,21 +136,12 @@ def next_item(desk: ReviewQueue, user: User, batch: str) -> Item | None:
         _batch(connection, batch)
         mine = select(blind_labels.c.item_seq).where(blind_labels.c.user_name == user.name)
         here = blind_items.c.batch == plain(batch)
-        row = connection.execute(
-            select(blind_items)
-            .where(here, blind_items.c.seq.not_in(mine))
-            .order_by(blind_items.c.seq)
-            .limit(1)
-        ).first()
-        total = connection.execute(
-            select(func.count()).select_from(blind_items).where(here)
-        ).scalar_one()
-        left = (
-            select(func.count())
-            .select_from(blind_items)
-            .where(here, blind_items.c.seq.not_in(mine))
-        )
-        done = total - connection.execute(left).scalar_one()
+        unlabelled = (here, blind_items.c.seq.not_in(mine))
+        query = select(blind_items).where(*unlabelled).order_by(blind_items.c.seq).limit(1)
+        row = connection.execute(query).first()
+        count = select(func.count()).select_from(blind_items)
+        total = connection.execute(count.where(here)).scalar_one()
+        done = total - connection.execute(count.where(*unlabelled)).scalar_one()
     if row is None:
         return None
     body = json.loads(row.body)
@@ -193,24 +175,12 @@ def label_item(desk: ReviewQueue, user: User, seq: int, label: str) -> None:
             raise Unknown("there is no such item.", field="item")
         labels = json.loads(_batch(connection, row.batch).labels)
         if label not in labels:
-            raise Refused(
-                f"unknown label {label[:40]!r}.",
-                field="label",
-                fix=f"Known: {', '.join(labels)}.",
-            )
-        upsert(
-            connection,
-            blind_labels,
-            {"item_seq": seq, "user_name": user.name, "label": label, "at": desk.clock()},
-        )
-        note(
-            desk,
-            connection,
-            user.name,
-            "label",
-            None,
-            {"batch": row.batch, "item": seq, "label": label},
-        )
+            problem = f"unknown label {label[:40]!r}."
+            raise Refused(problem, field="label", fix=f"Known: {', '.join(labels)}.")
+        opinion = {"item_seq": seq, "user_name": user.name, "label": label, "at": desk.clock()}
+        upsert(connection, blind_labels, opinion)
+        detail = {"batch": row.batch, "item": seq, "label": label}
+        note(desk, connection, user.name, "label", None, detail)
 
 
 def calibration(desk: ReviewQueue, batch: str) -> Calibration:
@@ -235,16 +205,12 @@ def calibration(desk: ReviewQueue, batch: str) -> Calibration:
     for item in labelled:
         by_person.setdefault(item.user_name, {})[item.item_seq] = item.label
     people = sorted(by_person)
-    against = {
-        name: agreement(
-            [
-                (label, judge[seq])
-                for seq, label in by_person[name].items()
-                if judge[seq] is not None
-            ]
+    against = {}
+    for name in people:
+        labels = by_person[name].items()
+        against[name] = agreement(
+            [(label, judge[seq]) for seq, label in labels if judge[seq] is not None]
         )
-        for name in people
-    }
     pairs = [
         (by_person[a][seq], by_person[b][seq])
         for index, a in enumerate(people)
@@ -259,10 +225,6 @@ def calibration(desk: ReviewQueue, batch: str) -> Calibration:
 
 def batch_names(desk: ReviewQueue) -> list[str]:
     """Batches, newest first."""
+    query = select(batches.c.name).order_by(batches.c.created_at.desc())
     with desk.db.reading() as connection:
-        return [
-            str(row.name)
-            for row in connection.execute(
-                select(batches.c.name).order_by(batches.c.created_at.desc())
-            )
-        ]
+        return [str(row.name) for row in connection.execute(query)]

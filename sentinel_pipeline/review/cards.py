@@ -96,6 +96,7 @@ def read_card(connection: Connection, desk: ReviewQueue, card_id: str, user: Use
 
 def _card(row: RowMapping, now: float) -> Card:
     leased = row["lease_by"] is not None and row["lease_until"] > now
+    names = ("status", "version", "checked", "decided_by", "decided_at", "second", "imported_at")
     return Card(
         record=SftCandidate.from_json(json.loads(row["record"])),
         task=ReviewTask.from_json(json.loads(row["task"])) if row["task"] else None,
@@ -103,18 +104,7 @@ def _card(row: RowMapping, now: float) -> Card:
         draft=json.loads(row["draft"]) if row["draft"] else None,
         lease_by=row["lease_by"] if leased else None,
         lease_until=row["lease_until"] if leased else 0.0,
-        **{
-            name: row[name]
-            for name in (
-                "status",
-                "version",
-                "checked",
-                "decided_by",
-                "decided_at",
-                "second",
-                "imported_at",
-            )
-        },
+        **{name: row[name] for name in names},
     )
 
 
@@ -192,11 +182,8 @@ def list_cards(desk: ReviewQueue, user: User, filters: Filters, *, most: int = 5
     """The first cards of a list; decided ones newest first, others in the order of the queue."""
     order = (cards.c.decided_at.desc(), cards.c.seq) if filters.place == "done" else (cards.c.seq,)
     with desk.db.reading() as connection:
-        rows = (
-            connection.execute(_LINE.where(*matching(filters, user)).order_by(*order).limit(most))
-            .mappings()
-            .all()
-        )
+        query = _LINE.where(*matching(filters, user)).order_by(*order).limit(most)
+        rows = connection.execute(query).mappings().all()
     return [_line(row, desk.clock()) for row in rows]
 
 
@@ -211,24 +198,17 @@ def _line(row: RowMapping, now: float) -> Line:
 def similar(desk: ReviewQueue, card_id: str, *, most: int = 8) -> list[Line]:
     """Cards of the same task first, then those that failed alike on the same type of task."""
     with desk.db.reading() as connection:
-        me = (
-            connection.execute(select(cards).where(cards.c.id == plain(card_id))).mappings().first()
-        )
+        named = select(cards).where(cards.c.id == plain(card_id))
+        me = connection.execute(named).mappings().first()
         if me is None:
             raise Unknown(f"there is no card {plain(card_id)!r:.80}.", field="card")
         lines: list[Line] = []
-        alike = and_(
-            cards.c.task_type == me["task_type"], cards.c.failure_class == me["failure_class"]
-        )
-        for condition in (
-            cards.c.task_id == me["task_id"],
-            and_(alike, cards.c.task_id != me["task_id"]),
-        ):
-            query = (
-                _LINE.where(condition, cards.c.id != me["id"])
-                .order_by(cards.c.seq)
-                .limit(most - len(lines))
-            )
+        same_task = cards.c.task_id == me["task_id"]
+        same_kind = cards.c.task_type == me["task_type"]
+        alike = and_(same_kind, cards.c.failure_class == me["failure_class"], ~same_task)
+        for condition in (same_task, alike):
+            query = _LINE.where(condition, cards.c.id != me["id"]).order_by(cards.c.seq)
+            query = query.limit(most - len(lines))
             lines += [_line(row, desk.clock()) for row in connection.execute(query).mappings()]
     return lines
 
@@ -280,25 +260,15 @@ def progress(desk: ReviewQueue, user: User) -> Progress:
     """Queue lengths, and what this person has decided (today: in the last 24 hours)."""
     day = desk.clock() - 86_400
     with desk.db.reading() as connection:
-        by_status: dict[str, int] = dict(
-            connection.execute(select(cards.c.status, func.count()).group_by(cards.c.status))
-            .tuples()
-            .all()
-        )
-        mine = connection.execute(
-            select(func.count(), func.sum(case((cards.c.decided_at > day, 1), else_=0))).where(
-                cards.c.decided_by == user.name
-            )
-        ).one()
-        counts = {
-            place: int(
-                connection.execute(
-                    select(func.count()).select_from(cards).where(*_place(place, user))
-                ).scalar()
-                or 0
-            )
-            for place in PLACES[3:]
-        }
+        statuses = select(cards.c.status, func.count()).group_by(cards.c.status)
+        by_status: dict[str, int] = dict(connection.execute(statuses).tuples().all())
+        today = func.sum(case((cards.c.decided_at > day, 1), else_=0))
+        decided = select(func.count(), today).where(cards.c.decided_by == user.name)
+        mine = connection.execute(decided).one()
+        counts = {}
+        for place in PLACES[3:]:
+            query = select(func.count()).select_from(cards).where(*_place(place, user))
+            counts[place] = int(connection.execute(query).scalar() or 0)
         drafted = select(func.count()).select_from(drafts).where(drafts.c.user_name == user.name)
         mine_drafts = int(connection.execute(drafted).scalar() or 0)
     pending = by_status.pop("needs_review", 0)

@@ -42,20 +42,16 @@ class Check(NamedTuple):
         for name, (value, reason) in self.labels.items():
             if value is False and name != "accepted":
                 return f"{name}: {reason}"
-        open_ones = [
-            f"{name}: {reason}"
-            for name, (_, reason) in self.labels.items()
-            if reason.startswith("infra")
-        ]
         if self.outcome == "infra":
-            return open_ones[0] if open_ones else "infra: the checks did not finish"
+            for name, (_, reason) in self.labels.items():
+                if reason.startswith("infra"):
+                    return f"{name}: {reason}"
+            return "infra: the checks did not finish"
         if self.outcome == "fail":
             return self.labels.get("accepted", (None, "nothing speaks for it"))[1]
-        return (
-            "passes its tests"
-            if self.tested
-            else "form and hygiene are fine; no tests are known for this task"
-        )
+        if self.tested:
+            return "passes its tests"
+        return "form and hygiene are fine; no tests are known for this task"
 
 
 def check(desk: ReviewQueue, user: User, card_id: str, text: str) -> Check:
@@ -66,11 +62,8 @@ def check(desk: ReviewQueue, user: User, card_id: str, text: str) -> Check:
         Refused: the text is empty.
     """
     if not text.strip():
-        raise Refused(
-            "the correction is empty.",
-            field="correction",
-            fix="Write what the model should have answered.",
-        )
+        problem = "the correction is empty."
+        raise Refused(problem, field="correction", fix="Write what the model should have answered.")
     with desk.db.reading() as connection:
         card = read_card(connection, desk, card_id, user)
     outcome = judge(card, text)
@@ -101,9 +94,9 @@ def judge(
     except GateRefused as error:
         return Check("infra", card.task is not None, {"tests_pass": (None, f"infra: {error}")})
     pairs = {name: (getattr(labels, name).value, getattr(labels, name).reason) for name in LABELS}
-    outcome: Outcome = (
-        "infra" if labels.accepted.value is None else "pass" if labels.accepted.value else "fail"
-    )
+    outcome: Outcome = "pass" if labels.accepted.value else "fail"
+    if labels.accepted.value is None:
+        outcome = "infra"
     return Check(outcome, card.task is not None, pairs)
 
 
@@ -136,25 +129,16 @@ def require_pass(connection: Connection, card: Card, text: str) -> str:
     """
     row = last_check(connection, card.record.id, digest(text))
     if row is None or row["scorer_version"] != label_version():
-        raise Refused(
-            "the checks have not run on this text.",
-            field="correction",
-            fix="Run the checks, then approve.",
-        )
+        problem = "the checks have not run on this text."
+        raise Refused(problem, field="correction", fix="Run the checks, then approve.")
     result = stored(row["outcome"], row["labels"], tested=card.task is not None)
     if result.outcome != "pass":
-        raise Refused(
-            f"the checks do not pass: {result.reason}.",
-            field="correction",
-            fix="Correct the text and check again.",
-        )
+        problem = f"the checks do not pass: {result.reason}."
+        raise Refused(problem, field="correction", fix="Correct the text and check again.")
     return "tests" if result.tested else "form"
 
 
 def stored(outcome: Outcome, labels: str, *, tested: bool) -> Check:
     """Read what ``check`` kept."""
-    return Check(
-        outcome,
-        tested,
-        {name: (value, reason) for name, (value, reason) in json.loads(labels).items()},
-    )
+    pairs = {name: (value, reason) for name, (value, reason) in json.loads(labels).items()}
+    return Check(outcome, tested, pairs)

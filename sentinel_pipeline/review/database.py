@@ -137,11 +137,8 @@ def _parsed(url: str) -> URL:
     if backend == "sqlite":
         return parsed
     if backend not in ("postgresql", "postgres"):
-        raise BadInput(
-            "unknown kind of database URL.",
-            field=ENVIRONMENT,
-            fix="Expected postgresql://USER:PASSWORD@HOST/NAME or sqlite:///PATH.",
-        )
+        fix = "Expected postgresql://USER:PASSWORD@HOST/NAME or sqlite:///PATH."
+        raise BadInput("unknown kind of database URL.", field=ENVIRONMENT, fix=fix)
     try:
         import psycopg  # noqa: F401
     except ImportError as error:

@@ -61,12 +61,8 @@ def decide(
         checked = _checked(connection, card, decision, correction)
         if card.blind:
             return _second(connection, desk, user, card, version, decision, correction)
-        expected = second_wanted(desk, card.record.id)
-        values = {
-            "status": decision,
-            "decided_by": user.name,
-            "second": "wanted" if expected else None,
-        }
+        second = "wanted" if second_wanted(desk, card.record.id) else None
+        values = {"status": decision, "decided_by": user.name, "second": second}
         _write(connection, desk, user, card, version, values, was="needs_review")
         _put_correction(connection, card, correction, checked)
         opinion = {"user_name": user.name, "place": 1, "status": decision}
@@ -92,19 +88,14 @@ def revise(
         card = read_card(connection, desk, card_id, user)
         if card.blind or card.status == "needs_review":
             raise Conflict("the card is not decided yet.", fix="Decide it.")
-        if user.role != "lead" and card.record.id not in {
-            row["card_id"] for row in _recent(connection, user)
-        }:
-            raise Refused(
-                f"only your own last {EDITABLE} decisions can be changed.", fix="Ask a lead."
-            )
+        recently = {row["card_id"] for row in _recent(connection, user)}
+        if user.role != "lead" and card.record.id not in recently:
+            problem = f"only your own last {EDITABLE} decisions can be changed."
+            raise Refused(problem, fix="Ask a lead.")
         checked = _checked(connection, card, decision, correction)
         settles = card.second == "disputed"
-        values = {
-            "status": decision,
-            "decided_by": user.name,
-            "second": "settled" if settles else card.second,
-        }
+        second = "settled" if settles else card.second
+        values = {"status": decision, "decided_by": user.name, "second": second}
         _write(connection, desk, user, card, version, values, was=card.status)
         _put_correction(connection, card, correction, checked)
         _noted(connection, desk, user, "settle" if settles else "revise", card, values, correction)
@@ -114,18 +105,12 @@ def revise(
 def _checked(connection: Connection, card: Card, decision: Decision, correction: str | None) -> str:
     if decision != "approved":
         if correction is not None:
-            raise Refused(
-                f"a card that is {decision} has no correction.",
-                field="correction",
-                fix="Approve it instead.",
-            )
+            problem = f"a card that is {decision} has no correction."
+            raise Refused(problem, field="correction", fix="Approve it instead.")
         return ""
     if correction is None or not correction.strip():
-        raise Refused(
-            "an approval needs a correction.",
-            field="correction",
-            fix="Write what the model should answer.",
-        )
+        fix = "Write what the model should answer."
+        raise Refused("an approval needs a correction.", field="correction", fix=fix)
     return require_pass(connection, card, correction)
 
 
@@ -147,12 +132,8 @@ def _second(
     opinion = {"user_name": user.name, "place": 2, "status": decision, "at": desk.clock()}
     upsert(connection, opinions, {"card_id": card.record.id, **opinion})
     drop_draft(connection, user, card.record.id)
-    detail = {
-        "said": decision,
-        "second": outcome,
-        "correction": correction,
-        "before": {"second": "wanted"},
-    }
+    before = {"second": "wanted"}
+    detail = {"said": decision, "second": outcome, "correction": correction, "before": before}
     note(desk, connection, user.name, "second", card.record.id, detail | {"version": version + 1})
     return Made(card.record.id, decision, version + 1, outcome)
 
@@ -187,11 +168,8 @@ def _put_correction(connection: Connection, card: Card, text: str | None, checke
     if text is None:
         connection.execute(delete(corrections).where(corrections.c.card_id == card.record.id))
     else:
-        upsert(
-            connection,
-            corrections,
-            {"card_id": card.record.id, "text": json.dumps(text), "checked": checked},
-        )
+        correction = {"card_id": card.record.id, "text": json.dumps(text), "checked": checked}
+        upsert(connection, corrections, correction)
 
 
 def _noted(
@@ -204,25 +182,11 @@ def _noted(
     text: str | None,
 ) -> None:
     """The trail's row: what is, what was, and enough of it to go back."""
-    before = {
-        name: getattr(card, name)
-        for name in (
-            "status",
-            "correction",
-            "checked",
-            "decided_by",
-            "decided_at",
-            "second",
-            "draft",
-        )
-    }
-    detail = {
-        "status": values["status"],
-        "correction": text,
-        "before": before,
-        "version": card.version + 1,
-    }
-    note(desk, connection, user.name, action, card.record.id, detail)
+    names = ("status", "correction", "checked", "decided_by", "decided_at", "second", "draft")
+    before = {name: getattr(card, name) for name in names}
+    detail = {"status": values["status"], "correction": text, "before": before}
+    version = {"version": card.version + 1}
+    note(desk, connection, user.name, action, card.record.id, detail | version)
     drop_draft(connection, user, card.record.id)
 
 
@@ -246,26 +210,16 @@ def recent(desk: ReviewQueue, user: User) -> list[Recent]:
     """The person's last ten decisions, newest first."""
     with desk.db.reading() as connection:
         rows = _recent(connection, user)
-        names = dict(
-            connection.execute(
-                select(cards.c.id, cards.c.task_id).where(
-                    cards.c.id.in_([row["card_id"] for row in rows])
-                )
-            )
-            .tuples()
-            .all()
-        )
-    details = [json.loads(row["detail"]) for row in rows]
-    return [
-        Recent(
-            row["card_id"],
-            row["action"],
-            detail.get("status") or detail["said"],
-            row["at"],
-            names[row["card_id"]],
-        )
-        for row, detail in zip(rows, details, strict=True)
-    ]
+        ids = [row["card_id"] for row in rows]
+        query = select(cards.c.id, cards.c.task_id).where(cards.c.id.in_(ids))
+        names = dict(connection.execute(query).tuples().all())
+    decisions = []
+    for row in rows:
+        detail = json.loads(row["detail"])
+        status = detail.get("status") or detail["said"]
+        card_id = row["card_id"]
+        decisions.append(Recent(card_id, row["action"], status, row["at"], names[card_id]))
+    return decisions
 
 
 def undo(desk: ReviewQueue, user: User) -> Card:
@@ -284,11 +238,8 @@ def undo(desk: ReviewQueue, user: User) -> Card:
         if _newest(connection, card_id) != rows[0]["id"]:
             raise lost(connection, desk, user, card_id)
         before = detail["before"]
-        columns = {
-            name: before[name]
-            for name in ("status", "decided_by", "decided_at", "second")
-            if name in before
-        }
+        names = ("status", "decided_by", "decided_at", "second")
+        columns = {name: before[name] for name in names if name in before}
         let_go(connection, user)
         here = (cards.c.id == card_id, cards.c.version == now.version, free_for(user, desk.clock()))
         lease = {"lease_by": user.name, "lease_until": desk.clock() + desk.lease_seconds}
@@ -297,14 +248,8 @@ def undo(desk: ReviewQueue, user: User) -> Card:
             raise lost(connection, desk, user, card_id)
         connection.execute(update(history).where(history.c.id == rows[0]["id"]).values(undone=1))
         _restore(connection, desk, user, card_id, detail, rows[0]["action"])
-        note(
-            desk,
-            connection,
-            user.name,
-            "undo",
-            card_id,
-            {"undid": rows[0]["id"], "version": now.version + 1},
-        )
+        detail = {"undid": rows[0]["id"], "version": now.version + 1}
+        note(desk, connection, user.name, "undo", card_id, detail)
         return read_card(connection, desk, card_id, user)
 
 
@@ -331,11 +276,9 @@ def _restore(
     if action != "second":
         connection.execute(delete(corrections).where(corrections.c.card_id == card_id))
         if detail["before"]["correction"] is not None:
-            old = {
-                "card_id": card_id,
-                "text": json.dumps(detail["before"]["correction"]),
-                "checked": detail["before"]["checked"],
-            }
+            before = detail["before"]
+            text = json.dumps(before["correction"])
+            old = {"card_id": card_id, "text": text, "checked": before["checked"]}
             insert_missing(connection, corrections, [old])
 
 

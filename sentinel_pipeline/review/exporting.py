@@ -37,26 +37,15 @@ def release(desk: ReviewQueue, policy: Literal["retire", "withhold"], *, actor: 
     with desk.db.writing() as connection:
         parts = split(connection, policy)
         now = desk.clock()
-        rows = [
-            {
-                "card_id": row.record.id,
-                "digest": row.digest,
-                "text": json.dumps(row.text),
-                "at": now,
-            }
-            for row in parts.exported
-        ]
+        rows = []
+        for row in parts.exported:
+            text = json.dumps(row.text)
+            rows.append({"card_id": row.record.id, "digest": row.digest, "text": text, "at": now})
         new = insert_missing(connection, released, rows)
-        withheld = waiting(connection)
-        counts = {
-            "policy": policy,
-            "rows": len(rows),
-            "new": new,
-            "withheld": parts.withheld,
-            "waiting": withheld,
-        }
+        exported = Exported(parts.exported, parts.withheld, waiting(connection), new)
+        counts = exported._asdict() | {"policy": policy, "rows": len(rows)}
         note(desk, connection, actor, "export", None, counts)
-    return Exported(parts.exported, parts.withheld, withheld, new)
+    return exported
 
 
 def write_export(exported: Exported, out: Path) -> dict[str, str]:

@@ -45,16 +45,13 @@ def released_corrections(desk: ReviewQueue) -> list[Released]:
     """Every correction that ever left the queue, in the order of card ids."""
     with desk.db.reading() as connection:
         rows = released_rows(connection)
-    return [
-        Released(
-            row.record.id,
-            row.task.suite if row.task else None,
-            row.record.task_id,
-            row.record.prompt_messages,
-            row.text,
-        )
-        for row in rows
-    ]
+    released_texts = []
+    for row in rows:
+        record = row.record
+        suite = row.task.suite if row.task else None
+        correction = Released(record.id, suite, record.task_id, record.prompt_messages, row.text)
+        released_texts.append(correction)
+    return released_texts
 
 
 def retired_items(tasks: Iterable[Task], corrections: Sequence[Released]) -> list[Retired]:

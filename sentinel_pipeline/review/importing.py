@@ -136,7 +136,11 @@ def _read(line: Line, path: Path, tasks: dict[str, ReviewTask]) -> _Read | Quara
         if line.length > MAX_LINE_BYTES:
             raise RowRefused("too_long", f"{line.length} bytes, the most is {MAX_LINE_BYTES}")
         record = SftCandidate.from_json(_plain(decode_line(line.data, ended=line.ended)))
-        _clean(record)
+        # A correction that somebody else approved is held to the same rule as ours.
+        if record.corrected_response is not None:
+            secret = no_secret(record.corrected_response)
+            if secret.value is False:
+                raise ValueError(f"corrected_response: {secret.reason}")
     except RowRefused as error:
         return quarantined(str(path), line.number, error.reason, line.data)
     except ValueError as error:
@@ -159,14 +163,6 @@ def _plain(data: Any) -> Any:
         raise ValueError(f"prompt_{error}") from error
 
 
-def _clean(record: SftCandidate) -> None:
-    """A correction that somebody else approved is held to the same rule as ours."""
-    if record.corrected_response is not None:
-        secret = no_secret(record.corrected_response)
-        if secret.value is False:
-            raise ValueError(f"corrected_response: {secret.reason}")
-
-
 def fingerprint(record: SftCandidate) -> str:
     """Identity of what a record says, whenever and wherever it was measured."""
     content = {key: value for key, value in record.to_json().items() if key not in _CIRCUMSTANCES}
@@ -178,7 +174,9 @@ def _store(
 ) -> Imported:
     bad = [row for row in rows if isinstance(row, Quarantined)]
     good = [row for row in rows if isinstance(row, _Read)]
-    stored = _known(connection, [row.record.id for row in good])
+    ids = [row.record.id for row in good]
+    query = select(cards.c.id, cards.c.fingerprint).where(cards.c.id.in_(ids))
+    stored = dict(connection.execute(query).tuples().all())
     fresh: dict[str, _Read] = {}
     duplicates = 0
     changed = []
@@ -197,18 +195,25 @@ def _store(
         now = desk.clock()
         connection.execute(insert(cards), [_card(row, now) for row in fresh.values()])
         connection.execute(insert(bodies), [_body(row) for row in fresh.values()])
-        _approved(connection, fresh)
-    insert_missing(
-        connection,
-        quarantine,
-        [_refused(desk, row) for row in bad + [_changed(path, row) for row in changed]],
-    )
-    return Imported(len(fresh), duplicates, len(changed), len(bad))
-
-
-def _known(connection: Connection, ids: list[str]) -> dict[str, str]:
-    rows = connection.execute(select(cards.c.id, cards.c.fingerprint).where(cards.c.id.in_(ids)))
-    return dict(rows.tuples().all())
+        approved = [
+            {
+                "card_id": name,
+                "text": json.dumps(row.record.corrected_response),
+                "checked": "import",
+            }
+            for name, row in fresh.items()
+            if row.record.corrected_response is not None
+        ]
+        if approved:
+            connection.execute(insert(corrections), approved)
+    for row in changed:
+        reason = (
+            f"changed: {row.record.id} is a card already, and this line has other content; "
+            "the card is not changed"
+        )
+        bad.append(quarantined(str(path), row.line, reason, json.dumps(row.record.to_json())))
+    insert_missing(connection, quarantine, [_refused(desk, row) for row in bad])
+    return Imported(len(fresh), duplicates, len(changed), len(bad) - len(changed))
 
 
 def _add_task(connection: Connection, row: _Read) -> None:
@@ -258,21 +263,6 @@ def _body(row: _Read) -> dict[str, Any]:
         "task": json.dumps(row.task.to_json()) if row.task else None,
         "search": plain("\n".join([*texts, record.model_response])[:SEARCHED].casefold()),
     }
-
-
-def _approved(connection: Connection, fresh: dict[str, _Read]) -> None:
-    rows = [
-        {"card_id": name, "text": json.dumps(row.record.corrected_response), "checked": "import"}
-        for name, row in fresh.items()
-        if row.record.corrected_response is not None
-    ]
-    if rows:
-        connection.execute(insert(corrections), rows)
-
-
-def _changed(path: Path, row: _Read) -> Quarantined:
-    reason = f"changed: {row.record.id} is a card already, and this line has other content; the card is not changed"
-    return quarantined(str(path), row.line, reason, json.dumps(row.record.to_json()))
 
 
 def _refused(desk: ReviewQueue, row: Quarantined) -> dict[str, Any]:

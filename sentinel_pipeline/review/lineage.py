@@ -91,7 +91,11 @@ def lineage(desk: ReviewQueue, home: Home, card_id: str) -> Lineage:
     rows = (
         []
         if row is None
-        else [training for name in _recipes(home) for training in _trained(home, name, row, family)]
+        else [
+            training
+            for name in sorted(path.name for path in home.runs.glob("*") if path.is_dir())
+            for training in _trained(home, name, row, family)
+        ]
     )
     record = card.record
     return Lineage(
@@ -106,10 +110,6 @@ def lineage(desk: ReviewQueue, home: Home, card_id: str) -> Lineage:
         released_at=left,
         trained=tuple(rows),
     )
-
-
-def _recipes(home: Home) -> list[str]:
-    return sorted(path.name for path in home.runs.glob("*") if path.is_dir())
 
 
 def _trained(home: Home, recipe: str, row: str, family: str | None) -> list[Trained]:

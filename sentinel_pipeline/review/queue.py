@@ -7,6 +7,7 @@ A person holds one card. Claiming is one statement in one transaction: in SQLite
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from sqlalchemy import Connection, and_, delete, insert, or_, select, update
 
@@ -152,13 +153,7 @@ def save_draft(desk: ReviewQueue, user: User, card_id: str, text: str) -> float:
     with desk.db.writing() as connection:
         card = read_card(connection, desk, card_id, user)
         if text:
-            row = {
-                "card_id": card.record.id,
-                "user_name": user.name,
-                "text": json.dumps(text),
-                "saved_at": now,
-            }
-            upsert(connection, drafts, row)
+            upsert(connection, drafts, _draft(user, card.record.id, text, now))
         else:
             drop_draft(connection, user, card.record.id)
     return now
@@ -176,10 +171,10 @@ def give_draft(connection: Connection, user: User, card_id: str, text: str, now:
         select(drafts.c.text).where(drafts.c.card_id == card_id, drafts.c.user_name == user.name)
     ).first()
     if lease is None:
-        row = {
-            "card_id": card_id,
-            "user_name": user.name,
-            "text": json.dumps(text),
-            "saved_at": now,
-        }
-        connection.execute(insert(drafts).values(row))
+        connection.execute(insert(drafts).values(_draft(user, card_id, text, now)))
+
+
+def _draft(user: User, card_id: str, text: str, now: float) -> dict[str, Any]:
+    return {
+        "card_id": card_id, "user_name": user.name, "text": json.dumps(text), "saved_at": now
+    }  # fmt: skip

@@ -32,6 +32,15 @@ from sqlalchemy import (
 META = MetaData()
 _ID = BigInteger().with_variant(Integer, "sqlite")
 
+
+def _texts(*names: str) -> list[Column[str]]:
+    return [Column(name, Text, nullable=False) for name in names]
+
+
+def _card_key() -> Column[str]:
+    return Column("card_id", Text, ForeignKey("cards.id"), primary_key=True)
+
+
 version = Table("review_schema", META, Column("version", Integer, nullable=False))
 cards = Table(
     "cards",
@@ -40,11 +49,7 @@ cards = Table(
     Column("id", Text, nullable=False, unique=True),
     Column("status", Text, nullable=False),
     Column("version", Integer, nullable=False, default=1),
-    Column("run_id", Text, nullable=False),
-    Column("model_id", Text, nullable=False),
-    Column("task_id", Text, nullable=False),
-    Column("task_type", Text, nullable=False),
-    Column("failure_class", Text, nullable=False),
+    *_texts("run_id", "model_id", "task_id", "task_type", "failure_class"),
     Column("quality", Float),
     Column("suite", Text),
     Column("fingerprint", Text, nullable=False),
@@ -66,7 +71,7 @@ cards = Table(
 bodies = Table(
     "bodies",
     META,
-    Column("card_id", Text, ForeignKey("cards.id"), primary_key=True),
+    _card_key(),
     Column("record", Text, nullable=False),
     Column("task", Text),
     Column("search", Text, nullable=False),
@@ -75,15 +80,14 @@ bodies = Table(
 corrections = Table(
     "corrections",
     META,
-    Column("card_id", Text, ForeignKey("cards.id"), primary_key=True),
-    Column("text", Text, nullable=False),
-    Column("checked", Text, nullable=False),
+    _card_key(),
+    *_texts("text", "checked"),
 )
 """The text of an approved card, and how it was checked: ``tests``, ``form`` (no tests are known) or ``import``."""
 released = Table(
     "released",
     META,
-    Column("card_id", Text, ForeignKey("cards.id"), primary_key=True),
+    _card_key(),
     Column("digest", Text, primary_key=True),
     Column("text", Text, nullable=False),
     Column("at", Float, nullable=False),
@@ -92,7 +96,7 @@ released = Table(
 drafts = Table(
     "drafts",
     META,
-    Column("card_id", Text, ForeignKey("cards.id"), primary_key=True),
+    _card_key(),
     Column("user_name", Text, primary_key=True),
     Column("text", Text, nullable=False),
     Column("saved_at", Float, nullable=False),
@@ -101,16 +105,14 @@ skips = Table(
     "skips",
     META,
     Column("user_name", Text, primary_key=True),
-    Column("card_id", Text, ForeignKey("cards.id"), primary_key=True),
+    _card_key(),
 )
 checks = Table(
     "checks",
     META,
-    Column("card_id", Text, ForeignKey("cards.id"), primary_key=True),
+    _card_key(),
     Column("digest", Text, primary_key=True),
-    Column("outcome", Text, nullable=False),
-    Column("labels", Text, nullable=False),
-    Column("scorer_version", Text, nullable=False),
+    *_texts("outcome", "labels", "scorer_version"),
     Column("checked_at", Float, nullable=False),
 )
 """What the critic said of a text (by its SHA-256) as the answer to a card: ``pass``, ``fail`` or ``infra``."""
@@ -119,8 +121,7 @@ history = Table(
     META,
     Column("id", _ID, primary_key=True, autoincrement=True),
     Column("at", Float, nullable=False),
-    Column("actor", Text, nullable=False),
-    Column("action", Text, nullable=False),
+    *_texts("actor", "action"),
     Column("card_id", Text),
     Column("detail", Text, nullable=False),
     Column("undone", Integer, nullable=False, default=0),
@@ -131,7 +132,7 @@ history = Table(
 opinions = Table(
     "opinions",
     META,
-    Column("card_id", Text, ForeignKey("cards.id"), primary_key=True),
+    _card_key(),
     Column("user_name", Text, primary_key=True),
     Column("place", Integer, nullable=False),
     Column("status", Text, nullable=False),
@@ -161,8 +162,7 @@ quarantine = Table(
     Column("id", _ID, primary_key=True, autoincrement=True),
     Column("file", Text, nullable=False),
     Column("line", Integer, nullable=False),
-    Column("reason", Text, nullable=False),
-    Column("excerpt", Text, nullable=False),
+    *_texts("reason", "excerpt"),
     Column("digest", Text, nullable=False, unique=True),
     Column("at", Float, nullable=False),
 )
@@ -170,9 +170,7 @@ batches = Table(
     "batches",
     META,
     Column("name", Text, primary_key=True),
-    Column("purpose", Text, nullable=False),
-    Column("labels", Text, nullable=False),
-    Column("subject", Text, nullable=False),
+    *_texts("purpose", "labels", "subject"),
     Column("created_at", Float, nullable=False),
 )
 """Sampled outputs to be labelled blind: ``purpose`` is ``judge`` or ``gap``; ``labels`` a JSON list of names."""
@@ -181,8 +179,7 @@ blind_items = Table(
     META,
     Column("seq", _ID, primary_key=True, autoincrement=True),
     Column("batch", Text, ForeignKey("batches.name"), nullable=False),
-    Column("item_id", Text, nullable=False),
-    Column("body", Text, nullable=False),
+    *_texts("item_id", "body"),
     Column("judge", Text),
     UniqueConstraint("batch", "item_id"),
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import func, select
 
 from ..errors import BadInput, did_you_mean
 from ..gates.statistics import wilson
@@ -48,40 +48,29 @@ def summary(desk: ReviewQueue, run_id: str = "") -> RunSummary:
     """
     mine = [cards.c.run_id == plain(run_id)] if run_id else []
     with desk.db.reading() as connection:
-        query = select(
-            cards.c.status, *(cards.c[name] for name in _BY), func.count().label("n")
-        ).where(*mine)
-        rows = connection.execute(
-            query.group_by(cards.c.status, *(cards.c[name] for name in _BY))
-        ).all()
+        columns = (cards.c.status, *(cards.c[name] for name in _BY))
+        query = select(*columns, func.count().label("n")).where(*mine)
+        rows = connection.execute(query.group_by(*columns)).all()
         bad = int(connection.execute(select(func.count()).select_from(quarantine)).scalar_one())
         left = select(func.count(func.distinct(released.c.card_id))).join(
             cards, cards.c.id == released.c.card_id
         )
         gone = int(connection.execute(left.where(*mine)).scalar_one())
     if run_id and not rows:
-        raise BadInput(
-            f"no card is of run {run_id[:60]!r}.",
-            field="run",
-            fix=did_you_mean(run_id, dict(runs(desk))),
-        )
-    statuses = _sum((row.status, row.n) for row in rows)
+        problem = f"no card is of run {run_id[:60]!r}."
+        raise BadInput(problem, field="run", fix=did_you_mean(run_id, dict(runs(desk))))
+    statuses: Counter[str] = Counter()
+    for row in rows:
+        statuses[row.status] += row.n
     return RunSummary(
         run_id=run_id,
         total=sum(row.n for row in rows),
-        statuses={status: statuses.get(status, 0) for status in STATUSES},
+        statuses={status: statuses[status] for status in STATUSES},
         by={name: _table((getattr(row, name), row.status, row.n) for row in rows) for name in _BY},
         quarantined=bad,
         released=gone,
         agreement=second_opinions(desk),
     )
-
-
-def _sum(pairs: Any) -> Counter[str]:
-    total: Counter[str] = Counter()
-    for name, n in pairs:
-        total[name] += n
-    return total
 
 
 def _table(rows: Any) -> dict[str, dict[str, int]]:
@@ -98,29 +87,20 @@ def _table(rows: Any) -> dict[str, dict[str, int]]:
 def runs(desk: ReviewQueue) -> list[tuple[str, int]]:
     """Benchmark runs and how many cards they have, newest import first."""
     with desk.db.reading() as connection:
-        query = (
-            select(cards.c.run_id, func.count())
-            .group_by(cards.c.run_id)
-            .order_by(func.max(cards.c.seq).desc())
-        )
+        query = select(cards.c.run_id, func.count()).group_by(cards.c.run_id)
+        query = query.order_by(func.max(cards.c.seq).desc())
         return [(str(run), int(n)) for run, n in connection.execute(query)]
 
 
 def choices(desk: ReviewQueue) -> dict[str, list[str]]:
     """What the filters of the page can be set to; at most 200 of each."""
-    columns: dict[str, ColumnElement[Any]] = {
-        "run": cards.c.run_id,
-        "model": cards.c.model_id,
-        "task_type": cards.c.task_type,
-    }
+    columns = {"run": cards.c.run_id, "model": cards.c.model_id, "task_type": cards.c.task_type}
+    values = {}
     with desk.db.reading() as connection:
-        return {
-            name: [
-                str(row[0])
-                for row in connection.execute(select(column).distinct().order_by(column).limit(200))
-            ]
-            for name, column in columns.items()
-        }
+        for name, column in columns.items():
+            query = select(column).distinct().order_by(column).limit(200)
+            values[name] = [str(value) for value in connection.execute(query).scalars()]
+    return values
 
 
 class Verdict(NamedTuple):
@@ -140,14 +120,10 @@ class Verdict(NamedTuple):
 
 def analytics(desk: ReviewQueue) -> list[Verdict]:
     """Model by task type, the most rejected first: which models to drop for which task (as the labelling request asks)."""
-    decided = cards.c.status != "needs_review"
-    query = select(
-        cards.c.model_id, cards.c.task_type, cards.c.status, func.count().label("n")
-    ).where(decided)
+    columns = (cards.c.model_id, cards.c.task_type, cards.c.status)
+    query = select(*columns, func.count().label("n")).where(cards.c.status != "needs_review")
     with desk.db.reading() as connection:
-        rows = connection.execute(
-            query.group_by(cards.c.model_id, cards.c.task_type, cards.c.status)
-        ).all()
+        rows = connection.execute(query.group_by(*columns)).all()
     counts: dict[tuple[str, str], Counter[str]] = {}
     for row in rows:
         counts.setdefault((row.model_id, row.task_type), Counter())[row.status] += row.n
@@ -195,7 +171,6 @@ def quarantined(desk: ReviewQueue, most: int = 100) -> list[dict[str, Any]]:
     """The newest lines that could not be imported, each with its file, line and reason."""
     names = ("file", "line", "reason", "excerpt")
     with desk.db.reading() as connection:
-        rows = connection.execute(
-            select(quarantine).order_by(quarantine.c.id.desc()).limit(most)
-        ).mappings()
+        query = select(quarantine).order_by(quarantine.c.id.desc()).limit(most)
+        rows = connection.execute(query).mappings()
         return [{name: row[name] for name in names} for row in rows]

@@ -46,11 +46,8 @@ def add_user(desk: ReviewQueue, name: str, role: Role = "reviewer") -> str:
     token = secrets.token_urlsafe(32)
     with desk.db.writing() as connection:
         if connection.execute(select(users.c.name).where(users.c.name == name)).first():
-            raise Conflict(
-                f"there is a person {name!r} already.",
-                field="name",
-                fix="Names are never used twice.",
-            )
+            problem = f"there is a person {name!r} already."
+            raise Conflict(problem, field="name", fix="Names are never used twice.")
         row = {
             "name": name,
             "role": role,
@@ -74,11 +71,8 @@ def remove_user(desk: ReviewQueue, name: str) -> None:
             update(users).where(users.c.name == name).values(active=0)
         ).rowcount:
             names = [row.name for row in connection.execute(select(users.c.name))]
-            raise Unknown(
-                f"there is no person {name!r}.",
-                field="name",
-                fix=did_you_mean(name, names) if names else "",
-            )
+            problem = f"there is no person {name!r}."
+            raise Unknown(problem, field="name", fix=did_you_mean(name, names) if names else "")
         connection.execute(delete(sessions).where(sessions.c.user_name == name))
         note(desk, connection, "sentinel", "user removed", None, {"user": name})
 

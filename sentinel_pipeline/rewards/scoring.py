@@ -72,9 +72,8 @@ class Scoring:
 
     def _count(self) -> None:
         for result in self._last:
-            self.counts[
-                "judged" if result.score else "late" if result.why == "late" else "infra"
-            ] += 1
+            kind = "late" if result.why == "late" else "infra"
+            self.counts["judged" if result.score else kind] += 1
 
     def _judge(self, pairs: list[tuple[str, str]]) -> list[Judged]:
         deadline = time.monotonic() + self.spec.step_seconds

@@ -10,7 +10,6 @@ import os
 import select
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
-from types import TracebackType
 
 from .isolation import Isolation, Level, isolation
 from .outcomes import DEFAULT_LIMITS, Limits, Outcome, Program, Result
@@ -50,12 +49,7 @@ class Grader:
     def __enter__(self) -> Grader:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        tb: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -88,10 +82,13 @@ class _Batch:
     """One run over an input: what is out, what is done, what comes next."""
 
     def __init__(self, grader: Grader, programs: Iterator[Program]) -> None:
-        self.grader, self.programs = grader, programs
+        self.grader = grader
+        self.programs = programs
         self.done: dict[int, Result] = {}
         self.again: deque[Ticket] = deque()
-        self.taken, self.given, self.exhausted = 0, 0, False
+        self.taken = 0
+        self.given = 0
+        self.exhausted = False
 
     def results(self) -> Iterator[Result]:
         while True:
@@ -112,25 +109,21 @@ class _Batch:
 
     def _feed(self) -> None:
         window = _WINDOW * self.grader.size
+        # Every worker gets one before any gets its next: the load stays even.
         for load in range(_AHEAD):
             for index in range(self.grader.size):
                 if self.taken - self.given >= window and not self.again:
                     return
-                busy = (
-                    len(self.grader.workers[index].out) if index < len(self.grader.workers) else 0
-                )
-                if busy > load:
+                workers = self.grader.workers
+                if index < len(workers) and len(workers[index].out) > load:
                     continue
                 ticket = self._next()
                 if ticket is None:
                     return
-                self._send(index, ticket)
-
-    def _send(self, index: int, ticket: Ticket) -> None:
-        try:
-            self.grader.worker(index).send(ticket)
-        except Broken as broken:
-            self._recover(index, broken)
+                try:
+                    self.grader.worker(index).send(ticket)
+                except Broken as broken:
+                    self._recover(index, broken)
 
     def _next(self) -> Ticket | None:
         if self.again:
@@ -182,15 +175,7 @@ class _Batch:
 
 def infrastructure(program: Program, detail: str) -> Result:
     """The result of a program that could not be tested."""
-    return Result(
-        id=program.id,
-        outcome=Outcome.INFRA,
-        code="infra",
-        detail=detail,
-        trust="separate",
-        cpu_seconds=0.0,
-        wall_seconds=0.0,
-    )
+    return Result(id=program.id, outcome=Outcome.INFRA, code="infra", detail=detail)
 
 
 def grade(

@@ -34,14 +34,20 @@ EVERY_LAYER = (
     "seccomp",
     "rlimits",
 )
-GUEST = Path(__file__).parent / "guest"
-BOOT = (
+_GUEST = Path(__file__).parent / "guest"
+_BOOT = (
     "import sys, types; package = types.ModuleType('guest'); package.__path__ = [sys.argv.pop()]; "
     "sys.modules['guest'] = package; from guest.{module} import main; main()"
 )
 """Loads the guest folder as a package of its own: a bare interpreter sees neither this package nor installed ones."""
 _PROBE_SECONDS = 180.0
 """A backstop: the probe takes a fifth of a second of CPU time, which may take long on a loaded machine."""
+
+
+def guest_command(module: str, *config: str) -> list[str]:
+    """Runs ``main`` of a module of ``guest`` in a bare interpreter; ``config`` is its ``argv[1]``."""
+    boot = _BOOT.format(module=module)
+    return [sys.executable, "-P", "-s", "-S", "-c", boot, *config, str(_GUEST)]
 
 
 class Level(StrEnum):
@@ -123,14 +129,14 @@ def _lacking(level: Level, layers: dict[str, bool]) -> list[tuple[str, ...]]:
     return [group for group in groups if not any(layers.get(name) for name in group)]
 
 
-def from_probe(found: dict[str, str]) -> Isolation:
+def from_probe(layer_reasons: dict[str, str]) -> Isolation:
     """The level for a probe's answer, layer -> reason ("" where it works)."""
-    found = dict(found)
+    layer_reasons = dict(layer_reasons)
     for name, needed in _DEPENDS.items():
         for other in needed:
-            if found.get(other, "not probed"):
-                found[name] = found.get(name) or f"needs {other}"
-    layers = {name: found.get(name, "not probed") == "" for name in EVERY_LAYER}
+            if layer_reasons.get(other, "not probed"):
+                layer_reasons[name] = layer_reasons.get(name) or f"needs {other}"
+    layers = {name: layer_reasons.get(name, "not probed") == "" for name in EVERY_LAYER}
     reached = Level.NONE
     for level in _NEEDS:
         if _lacking(level, layers):
@@ -139,7 +145,9 @@ def from_probe(found: dict[str, str]) -> Isolation:
     return Isolation(
         level=reached,
         layers=layers,
-        missing={name: found.get(name, "not probed") for name in EVERY_LAYER if not layers[name]},
+        missing={
+            name: layer_reasons.get(name, "not probed") for name in EVERY_LAYER if not layers[name]
+        },
     )
 
 
@@ -150,12 +158,16 @@ def isolation() -> Isolation:
     Raises:
         Infrastructure: the probe itself cannot be run.
     """
-    command = [sys.executable, "-P", "-s", "-S", "-c", BOOT.format(module="probe"), str(GUEST)]
     try:
         done = subprocess.run(
-            command, env={}, cwd="/", capture_output=True, timeout=_PROBE_SECONDS, check=True
+            guest_command("probe"),
+            env={},
+            cwd="/",
+            capture_output=True,
+            timeout=_PROBE_SECONDS,
+            check=True,
         )
-        found: dict[str, str] = json.loads(done.stdout)
+        layer_reasons: dict[str, str] = json.loads(done.stdout)
     except (OSError, subprocess.SubprocessError, ValueError) as error:
         raise Infrastructure(f"cannot probe the isolation of this machine: {error}") from error
-    return from_probe(found)
+    return from_probe(layer_reasons)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from functools import partial
-from types import TracebackType
 
 from ..cluster import map_batches
 from .grader import Grader, infrastructure
@@ -25,17 +24,13 @@ class RayGrader:
     def __init__(
         self, *, limits: Limits = DEFAULT_LIMITS, require_isolation: Level | None = None
     ) -> None:
-        self.limits, self.require_isolation = limits, require_isolation
+        self.limits = limits
+        self.require_isolation = require_isolation
 
     def __enter__(self) -> RayGrader:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        tb: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:

@@ -60,22 +60,10 @@ class Outcome(StrEnum):
 
 
 CODES = (
-    "passed",
-    "assertion",
-    "wrong_entry_point",
-    "syntax_error",
-    "exception",
-    "timeout",
-    "memory",
-    "output_limit",
-    "forbidden",
-    "crash",
-    "exit",
-    "output_differs",
-    "files_differ",
-    "test_error",
+    "passed", "assertion", "wrong_entry_point", "syntax_error", "exception", "timeout", "memory",
+    "output_limit", "forbidden", "crash", "exit", "output_differs", "files_differ", "test_error",
     "infra",
-)
+)  # fmt: skip
 """Stable reasons. ``exit``: the program ended before its tests did; ``output_differs`` and ``files_differ``: shell effects;
 ``test_error``: the tests themselves cannot run (they do not compile, or fail before they call the program)."""
 
@@ -90,10 +78,10 @@ class Result:
     """One of ``CODES``."""
     detail: str
     """One bounded line, control characters escaped. Holds candidate text: show it, never interpret it."""
-    trust: Trust
+    trust: Trust = "separate"
     """``separate``: the tests ran in another process than the program; ``shared``: they had to live beside it."""
-    cpu_seconds: float
-    wall_seconds: float
+    cpu_seconds: float = 0.0
+    wall_seconds: float = 0.0
 
     @property
     def reason(self) -> str:

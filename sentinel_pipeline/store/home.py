@@ -118,10 +118,8 @@ class Home:
             BadInput: no such recipe (with the nearest name), or an invalid one.
         """
         if name not in self.recipe_names():
-            raise BadInput(
-                f"no recipe {name!r} in {self.recipes}.",
-                fix=did_you_mean(name, self.recipe_names()),
-            )
+            problem = f"no recipe {name!r} in {self.recipes}."
+            raise BadInput(problem, fix=did_you_mean(name, self.recipe_names()))
         return load_recipe(self.recipes / f"{name}.toml")
 
 
@@ -134,10 +132,8 @@ def find_home() -> Home:
     named = os.environ.get("SENTINEL_HOME")
     if named:
         if not Path(named).is_dir():
-            raise BadInput(
-                f"SENTINEL_HOME is not a folder: {named!r}.",
-                fix="Unset it or make the folder.",
-            )
+            problem = f"SENTINEL_HOME is not a folder: {named!r}."
+            raise BadInput(problem, fix="Unset it or make the folder.")
         return Home(Path(named).resolve())
     here = Path.cwd().resolve()
     for folder in (here, *here.parents):

@@ -73,7 +73,14 @@ class LabelCache:
 
     def keep(self, labelled: Mapping[bytes, CriticLabels]) -> None:
         """Keep labels under their keys, in one transaction."""
-        rows = [(key, labels.scorer_version, _text(labels)) for key, labels in labelled.items()]
+        rows = [
+            (
+                key,
+                labels.scorer_version,
+                json.dumps([getattr(labels, name) for name in LABELS], separators=(",", ":")),
+            )
+            for key, labels in labelled.items()
+        ]
         self._connection.execute("begin immediate")
         self._connection.executemany("insert or replace into labels values (?, ?, ?)", rows)
         self._connection.execute("commit")
@@ -85,7 +92,3 @@ class LabelCache:
         return self._connection.execute(
             f"delete from labels where scorer_version not in ({marks})", current
         ).rowcount
-
-
-def _text(labels: CriticLabels) -> str:
-    return json.dumps([getattr(labels, name) for name in LABELS], separators=(",", ":"))

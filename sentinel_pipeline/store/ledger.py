@@ -83,10 +83,24 @@ class Ledger:
                 sqlite3.connect(self.path, timeout=PATIENCE_S, isolation_level=None)
             ) as connection:
                 connection.row_factory = sqlite3.Row
-                _use_wal(connection)
+                # Write-ahead logging; while processes turn a new file to it at once, SQLite says
+                # "locked" without waiting: then again.
+                deadline = time.monotonic() + PATIENCE_S
+                while connection.execute("pragma journal_mode").fetchone()[0] != "wal":
+                    try:
+                        connection.execute("pragma journal_mode = wal")
+                    except sqlite3.OperationalError:
+                        if time.monotonic() > deadline:
+                            raise
+                        time.sleep(0.02)
                 connection.execute("pragma synchronous = full")
                 connection.executescript(_SCHEMA)
-                _add_later_columns(connection)
+                # A ledger of an earlier version is kept and gets the columns that came later; two
+                # processes may try at once.
+                columns = {row["name"] for row in connection.execute("pragma table_info(verdicts)")}
+                if "against_hash" not in columns:
+                    with suppress(sqlite3.OperationalError):
+                        connection.execute("alter table verdicts add column against_hash text")
                 yield connection
         except sqlite3.IntegrityError:
             raise
@@ -94,6 +108,10 @@ class Ledger:
             raise Infrastructure(
                 f"the ledger {self.path} cannot be used: {error}. Fix that, then run again."
             ) from error
+
+    def _select(self, query: str, *values: str | None) -> list[sqlite3.Row]:
+        with self._connect() as connection:
+            return connection.execute(query, values).fetchall()
 
     def record(self, verdict: GateVerdict, *, recipe: str, run_id: str) -> None:
         """Append a verdict; durable on return."""
@@ -116,46 +134,43 @@ class Ledger:
         self, *, recipe: str | None = None, run_id: str | None = None
     ) -> list[GateVerdict]:
         """Verdicts, oldest first, of one recipe or run where named."""
-        with self._connect() as connection:
-            rows = connection.execute(
-                "select * from verdicts where (?1 is null or recipe = ?1) and (?2 is null or run_id = ?2) order by id",
-                (recipe, run_id),
-            ).fetchall()
+        rows = self._select(
+            "select * from verdicts where (?1 is null or recipe = ?1) "
+            "and (?2 is null or run_id = ?2) order by id",
+            recipe,
+            run_id,
+        )
         return [_verdict(row) for row in rows]
 
     def entries(self, *, recipe: str | None = None) -> list[Entry]:
         """Like ``verdicts``, each with when, and by which run, it was recorded."""
-        with self._connect() as connection:
-            rows = connection.execute(
-                "select * from verdicts where ?1 is null or recipe = ?1 order by id", (recipe,)
-            ).fetchall()
+        rows = self._select(
+            "select * from verdicts where ?1 is null or recipe = ?1 order by id", recipe
+        )
         return [
             Entry(_verdict(row), row["recorded_at"], row["recipe"], row["run_id"]) for row in rows
         ]
 
     def nights(self, recipe: str) -> dict[str, list[tuple[dt.date, GateVerdict]]]:
         """For every gate of a recipe: the last verdict of each day (UTC), oldest first."""
-        with self._connect() as connection:
-            rows = connection.execute(
-                "select * from verdicts where id in (select max(id) from verdicts where recipe = ? "
-                "group by name, substr(recorded_at, 1, 10)) order by id",
-                (recipe,),
-            ).fetchall()
+        rows = self._select(
+            "select * from verdicts where id in (select max(id) from verdicts where recipe = ? "
+            "group by name, substr(recorded_at, 1, 10)) order by id",
+            recipe,
+        )
         nights: dict[str, list[tuple[dt.date, GateVerdict]]] = {}
         for row in rows:
-            nights.setdefault(row["name"], []).append(
-                (dt.date.fromisoformat(row["recorded_at"][:10]), _verdict(row))
-            )
+            day = dt.date.fromisoformat(row["recorded_at"][:10])
+            nights.setdefault(row["name"], []).append((day, _verdict(row)))
         return nights
 
     def latest(self, name: str, subject_hash: str) -> GateVerdict | None:
         """The newest verdict of gate ``name`` about this content, by whatever scorer and policy."""
-        with self._connect() as connection:
-            row = connection.execute(
-                "select * from verdicts where name = ? and subject_hash = ? order by id desc limit 1",
-                (name, subject_hash),
-            ).fetchone()
-        return _verdict(row) if row else None
+        query = (
+            "select * from verdicts where name = ? and subject_hash = ? order by id desc limit 1"
+        )
+        rows = self._select(query, name, subject_hash)
+        return _verdict(rows[0]) if rows else None
 
     def record_decision(self, decision: Decision, *, recipe: str, run_id: str) -> None:
         """Append a decision of the recipe's tree; durable on return."""
@@ -169,20 +184,14 @@ class Ledger:
 
     def decisions(self, *, recipe: str) -> list[Decision]:
         """A recipe's decisions, oldest first: the audit trail."""
-        with self._connect() as connection:
-            rows = connection.execute(
-                "select decision from decisions where recipe = ? order by id", (recipe,)
-            ).fetchall()
+        rows = self._select("select decision from decisions where recipe = ? order by id", recipe)
         return [_decision(row) for row in rows]
 
     def latest_decision(self, subject_hash: str) -> Decision | None:
         """The newest decision about this content."""
-        with self._connect() as connection:
-            row = connection.execute(
-                "select decision from decisions where subject_hash = ? order by id desc limit 1",
-                (subject_hash,),
-            ).fetchone()
-        return _decision(row) if row else None
+        query = "select decision from decisions where subject_hash = ? order by id desc limit 1"
+        rows = self._select(query, subject_hash)
+        return _decision(rows[0]) if rows else None
 
     def follow(self, key: VerdictKey) -> Decision:
         """The decision about this content by this scorer and these rules, where it lets the next stage go on.
@@ -234,26 +243,6 @@ def _decision(row: sqlite3.Row) -> Decision:
     return Decision(
         **{**data, "interval": Interval(*data["interval"]) if data["interval"] else None}
     )
-
-
-def _use_wal(connection: sqlite3.Connection) -> None:
-    """Write-ahead logging; while processes turn a new file to it at once, SQLite says "locked" without waiting: then again."""
-    deadline = time.monotonic() + PATIENCE_S
-    while connection.execute("pragma journal_mode").fetchone()[0] != "wal":
-        try:
-            connection.execute("pragma journal_mode = wal")
-        except sqlite3.OperationalError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.02)
-
-
-def _add_later_columns(connection: sqlite3.Connection) -> None:
-    """A ledger of an earlier version is kept and gets the columns that came later; two processes may try at once."""
-    columns = {row["name"] for row in connection.execute("pragma table_info(verdicts)")}
-    if "against_hash" not in columns:
-        with suppress(sqlite3.OperationalError):
-            connection.execute("alter table verdicts add column against_hash text")
 
 
 def _verdict(row: sqlite3.Row) -> GateVerdict:

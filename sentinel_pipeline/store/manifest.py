@@ -6,6 +6,7 @@ import hashlib
 import importlib.metadata
 import json
 import platform
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -17,16 +18,8 @@ from .files import sha256_file
 from .tables import parquet_rows
 
 PACKAGES = (
-    "dagster",
-    "torch",
-    "transformers",
-    "trl",
-    "peft",
-    "datasets",
-    "duckdb",
-    "pandas",
-    "pyarrow",
-)
+    "dagster", "torch", "transformers", "trl", "peft", "datasets", "duckdb", "pandas", "pyarrow"
+)  # fmt: skip
 VOLATILE = "logs"
 """Files in this folder of an artifact are kept and hashed, but timings may differ: they are not part of its content."""
 
@@ -101,17 +94,18 @@ def describe_files(folder: Path) -> tuple[FileEntry, ...]:
         for path in folder.rglob("*")
         if path.is_file() and not path.is_symlink() and path != folder / "manifest.json"
     )
-    return tuple(_describe(path, path.relative_to(folder).as_posix()) for path in paths)
-
-
-def _describe(path: Path, name: str) -> FileEntry:
-    rows: int | None = None
-    if path.suffix == ".parquet":
-        rows = parquet_rows(path)
-    elif path.suffix == ".jsonl":
-        with path.open("rb") as stream:
-            rows = sum(1 for _ in stream)
-    return FileEntry(path=name, sha256=sha256_file(path), bytes=path.stat().st_size, rows=rows)
+    entries = []
+    for path in paths:
+        rows: int | None = None
+        if path.suffix == ".parquet":
+            rows = parquet_rows(path)
+        elif path.suffix == ".jsonl":
+            with path.open("rb") as stream:
+                rows = sum(1 for _ in stream)
+        name = path.relative_to(folder).as_posix()
+        size = path.stat().st_size
+        entries.append(FileEntry(path=name, sha256=sha256_file(path), bytes=size, rows=rows))
+    return tuple(entries)
 
 
 def content_hash(files: tuple[FileEntry, ...]) -> str:
@@ -126,13 +120,16 @@ def content_hash(files: tuple[FileEntry, ...]) -> str:
 @lru_cache(maxsize=1)
 def versions() -> dict[str, str]:
     """Versions of this package, its code (hash of its sources), Python, and the packages that shape results."""
-    versions = {name: _version(name) for name in PACKAGES}
+    versions = {}
+    for name in PACKAGES:
+        with suppress(importlib.metadata.PackageNotFoundError):
+            versions[name] = importlib.metadata.version(name)
     return {
         "sentinel_pipeline": __version__,
         "code": code_version("."),
         "python": platform.python_version(),
         "platform": f"{platform.system()}-{platform.machine()}",
-        **{name: version for name, version in versions.items() if version},
+        **versions,
     }
 
 
@@ -144,10 +141,3 @@ def code_version(*rooms: str) -> str:
         for path in sorted((root / room).rglob("*.py")):
             digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:12]
-
-
-def _version(package: str) -> str | None:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None

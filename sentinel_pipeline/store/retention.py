@@ -34,7 +34,15 @@ class Removable(NamedTuple):
 def removable(home: Home, *, keep: int, days: float) -> list[Removable]:
     """Folders older than ``days`` that may go, oldest first; ``keep`` is at least 1."""
     oldest = time.time() - days * 86_400
-    candidates = [*_trash(home), *_drafts(home, oldest)]
+    candidates = [
+        Removable(folder, _size(folder), "left by a removal that was interrupted")
+        for folder in home.runs.glob(f"*/*/{_TRASH}*")
+    ]
+    for folder in home.runs.glob("*/*/.draft-*"):
+        written = max(path.stat().st_mtime for path in (folder, *folder.rglob("*")))
+        if written < oldest:
+            reason = "an abandoned draft"
+            candidates.append(Removable(folder, _size(folder), reason))
     for recipe in sorted(path.name for path in home.runs.glob("*") if path.is_dir()):
         candidates += _artifacts(home, recipe, keep, oldest)
     return sorted(
@@ -67,11 +75,8 @@ def _artifacts(home: Home, recipe: str, keep: int, oldest: float) -> Iterator[Re
             and artifact.hash not in named
             and artifact.folder.stat().st_mtime < oldest
         ):
-            yield Removable(
-                artifact.folder,
-                _size(artifact.folder),
-                f"older than the newest {keep}, and nothing names it",
-            )
+            reason = f"older than the newest {keep}, and nothing names it"
+            yield Removable(artifact.folder, _size(artifact.folder), reason)
 
 
 def with_ancestors(home: Home, artifacts: Iterable[Artifact]) -> set[Path]:
@@ -88,22 +93,6 @@ def with_ancestors(home: Home, artifacts: Iterable[Artifact]) -> set[Path]:
             if (folder / "manifest.json").is_file():
                 waiting.append(Artifact(folder, read_manifest(folder)))
     return folders
-
-
-def _drafts(home: Home, oldest: float) -> Iterator[Removable]:
-    for folder in home.runs.glob("*/*/.draft-*"):
-        if _touched(folder) < oldest:
-            yield Removable(folder, _size(folder), "an abandoned draft")
-
-
-def _trash(home: Home) -> Iterator[Removable]:
-    for folder in home.runs.glob(f"*/*/{_TRASH}*"):
-        yield Removable(folder, _size(folder), "left by a removal that was interrupted")
-
-
-def _touched(folder: Path) -> float:
-    """When anything in the folder was written last."""
-    return max(path.stat().st_mtime for path in (folder, *folder.rglob("*")))
 
 
 def _size(folder: Path) -> int:

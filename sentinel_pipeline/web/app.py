@@ -23,9 +23,10 @@ from ..errors import SentinelError
 from ..review.cards import read_card
 from ..review.importing import plain
 from ..review.review_queue import ReviewQueue, User
+from ..review.users import Session
 from . import api, pages
-from .guard import BadBody, Guard, LoginLimit, json_response, read_object, same
-from .login import Endpoint, Server, login_routes, refusal, refused, status_of
+from .guard import Guard, LoginLimit, json_response
+from .login import Endpoint, Server, json_endpoint, login_routes, refusal, refused, status_of
 
 NAV = (("/", "Queue"), ("/summary", "Summary"), ("/blind", "Blind labels"), ("/gap", "Gap proof"))
 
@@ -73,27 +74,11 @@ async def _health(_: Request) -> Response:
 
 
 def _api(server: Server, handler: api.Handler) -> Endpoint:
-    async def endpoint(request: Request) -> Response:
-        session = await server.session(request)
-        if session is None:
-            return refusal("log in first.", 401)
-        if request.method == "POST" and not same(request.headers.get("x-csrf-token"), session.csrf):
-            return refusal("the request has no valid token: reload the page.", 403)
-        try:
-            fields = (
-                await read_object(request)
-                if request.method == "POST"
-                else dict(request.query_params)
-            )
-            return json_response(
-                await run_in_threadpool(handler, api.Call(server.desk, session.user, fields))
-            )
-        except BadBody as error:
-            return refusal(str(error), 413 if "more than" in str(error) else 400)
-        except SentinelError as error:
-            return refused(error)
+    async def work(_: Request, session: Session, fields: dict[str, Any]) -> Response:
+        call = api.Call(server.desk, session.user, fields)
+        return json_response(await run_in_threadpool(handler, call))
 
-    return endpoint
+    return json_endpoint(server, work)
 
 
 def _page(

@@ -35,8 +35,8 @@ from ..store import find_home
 from . import openai_api
 from .answering import MOST_TOKENS, Answer, Busy, Streamed, conversation, line, number, whole
 from .answering import ReviewQueue as Answers
-from .guard import BadBody, Guard, LoginLimit, json_response, read_object, same
-from .login import Endpoint, Server, login_routes, refusal, refused, status_of
+from .guard import Guard, LoginLimit, json_response
+from .login import Endpoint, Server, json_endpoint, login_routes, refusal, status_of
 
 REMEMBERED = 500
 """Answers that may still be sent to review."""
@@ -113,39 +113,18 @@ def _page(chat: Chat) -> Endpoint:
 
 def states(models: Models) -> list[dict[str, Any]]:
     """Every model's name and how things stand with it."""
-    states = []
-    for name in models.names():
-        now = models.look(name)
-        states.append(
-            {
-                "name": name,
-                "open": now.open,
-                "experimental": now.experimental,
-                "reasons": list(now.reasons),
-            }
-        )
-    return states
+    return [{"name": name, **models.look(name).to_json()} for name in models.names()]
 
 
 def _api(chat: Chat, handler: Any) -> Endpoint:
-    async def endpoint(request: Request) -> Response:
-        session = await chat.server.session(request)
-        if session is None:
-            return refusal("log in first.", 401)
-        if request.method == "POST" and not same(request.headers.get("x-csrf-token"), session.csrf):
-            return refusal("the request has no valid token: reload the page.", 403)
+    async def work(request: Request, session: Session, fields: dict[str, Any]) -> Response:
         try:
-            fields = await read_object(request) if request.method == "POST" else {}
             response: Response = await handler(chat, session, request, fields)
             return response
-        except BadBody as error:
-            return refusal(str(error), 413 if "more than" in str(error) else 400)
         except Busy as error:
             return refusal(str(error), 429)
-        except SentinelError as error:
-            return refused(error)
 
-    return endpoint
+    return json_endpoint(chat.server, work)
 
 
 async def _status(

@@ -68,13 +68,8 @@ def _landing(home: Home, links: Links) -> Endpoint:
 
     async def endpoint(request: Request) -> Response:
         values = await run_in_threadpool(standing, home, links)
-        return HTMLResponse(
-            plain(
-                templates.get_template("front.html").render(
-                    brand="start", nav=(), front="", **values
-                )
-            )
-        )
+        template = templates.get_template("front.html")
+        return HTMLResponse(plain(template.render(brand="start", nav=(), front="", **values)))
 
     return endpoint
 

@@ -22,7 +22,7 @@ from ..errors import BadInput, GateRefused, Infrastructure, SentinelError
 from ..review.importing import plain
 from ..review.review_queue import Conflict, Refused, ReviewQueue, Unknown
 from ..review.users import SESSION_SECONDS, Session, log_in, log_out, session_of
-from .guard import COOKIE, BadBody, LoginLimit, json_response, read_bytes, same
+from .guard import COOKIE, BadBody, LoginLimit, json_response, read_bytes, read_object, same
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 _STATUS: tuple[tuple[type[SentinelError], int], ...] = (
@@ -85,6 +85,31 @@ def refused(error: SentinelError) -> Response:
 
 def refusal(message: str, status: int, kind: str = "refused") -> Response:
     return json_response({"error": message, "kind": kind}, status)
+
+
+Work = Callable[[Request, Session, dict[str, Any]], Awaitable[Response]]
+"""What a request of a page does: for whom, with which fields (a body's, or a query's)."""
+
+
+def json_endpoint(server: Server, work: Work) -> Endpoint:
+    """A page's request: only for who is logged in, a change only with their token, errors as JSON."""
+
+    async def endpoint(request: Request) -> Response:
+        session = await server.session(request)
+        if session is None:
+            return refusal("log in first.", 401)
+        if request.method == "POST" and not same(request.headers.get("x-csrf-token"), session.csrf):
+            return refusal("the request has no valid token: reload the page.", 403)
+        try:
+            if request.method == "POST":
+                return await work(request, session, await read_object(request))
+            return await work(request, session, dict(request.query_params))
+        except BadBody as error:
+            return refusal(str(error), 413 if "more than" in str(error) else 400)
+        except SentinelError as error:
+            return refused(error)
+
+    return endpoint
 
 
 def _login_page(server: Server) -> Endpoint:

@@ -124,14 +124,11 @@ async def _models(answers: ReviewQueue, request: Request) -> Response:
 
 
 def _listed(answers: ReviewQueue) -> list[dict[str, Any]]:
-    models = []
-    for name in answers.models.names():
-        now = answers.models.look(name)
-        state = {"open": now.open, "experimental": now.experimental, "reasons": list(now.reasons)}
-        models.append(
-            {"id": name, "object": "model", "created": 0, "owned_by": "sentinel", "sentinel": state}
-        )
-    return models
+    head = {"object": "model", "created": 0, "owned_by": "sentinel"}
+    models = answers.models
+    return [
+        {"id": name, **head, "sentinel": models.look(name).to_json()} for name in models.names()
+    ]
 
 
 def read(body: dict[str, Any]) -> Wanted:
@@ -226,11 +223,9 @@ class _Said:
     def __init__(self, request: Wanted, answer: Answer) -> None:
         self.wanted = request
         self.answer = answer
-        self.id, self.created, self.stopped = (
-            f"chatcmpl-{uuid.uuid4().hex}",
-            int(time.time()),
-            False,
-        )
+        self.id = f"chatcmpl-{uuid.uuid4().hex}"
+        self.created = int(time.time())
+        self.stopped = False
 
     def head(self, kind: str) -> dict[str, Any]:
         now = self.answer.opened.clearance
@@ -251,7 +246,8 @@ class _Said:
             pending += piece
             ends = [at for stop in self.wanted.stops if (at := pending.find(stop)) >= 0]
             if ends:
-                self.stopped, pending = True, pending[: min(ends)]
+                self.stopped = True
+                pending = pending[: min(ends)]
                 self.answer.cancelled.set()
             ready = len(pending) if self.stopped else max(0, len(pending) - hold)
             if ready:

@@ -16,31 +16,16 @@ def card_json(card: Card, user: User) -> dict[str, Any]:
     """Everything that the page shows of a card."""
     record = card.record
     names = (
-        "id",
-        "failure_reason",
-        "task_id",
-        "task_type",
-        "task_name",
-        "model_id",
-        "model_name",
-        "source",
-        "timestamp",
-    )
+        "id", "failure_reason", "task_id", "task_type", "task_name", "model_id", "model_name",
+        "source", "timestamp",
+    )  # fmt: skip
     state = (
-        "status",
-        "version",
-        "correction",
-        "checked",
-        "draft",
-        "lease_by",
-        "lease_until",
-        "decided_by",
-        "second",
-        "blind",
-    )
+        "status", "version", "correction", "checked", "draft", "lease_by", "lease_until",
+        "decided_by", "decided_at", "second", "blind",
+    )  # fmt: skip
     return {
         **{name: getattr(record, name) for name in names},
-        **{name: getattr(card, name) for name in (*state, "decided_at")},
+        **{name: getattr(card, name) for name in state},
         "run": record.benchmark_run_id,
         "prompt": [
             turn.to_dict() | cut(turn.content, "content") for turn in record.prompt_messages

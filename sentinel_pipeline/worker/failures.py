@@ -45,28 +45,24 @@ def read_failure(job_file: Path) -> Failure | None:
     """What the last run of a job said when it gave up; None when it said nothing (it was killed, or it is done)."""
     try:
         data = json.loads(failure_path(job_file).read_text(encoding="utf-8"))
-        code, message = data["exit_code"], str(data["message"])
+        code = data["exit_code"]
+        message = str(data["message"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
     codes = (EXIT_FAILED, EXIT_BAD_INPUT, EXIT_GATE, EXIT_INFRASTRUCTURE)
     return Failure(code if code in codes else EXIT_FAILED, message)
 
 
-def _why_no_word(folder: Path) -> str:
-    free = shutil.disk_usage(folder).free
-    return (
-        f"No space left on device: {free >> 10} KiB free"
-        if free < _NO_SPACE
-        else "killed, out of memory, or the disk was full"
-    )
-
-
 def worker_error(job_file: Path) -> SentinelError:
     """The error that a failed worker told of; infrastructure's where it told nothing."""
     failure = read_failure(job_file)
     if failure is None:
+        free = shutil.disk_usage(job_file.parent).free
+        why = "killed, out of memory, or the disk was full"
+        if free < _NO_SPACE:
+            why = f"No space left on device: {free >> 10} KiB free"
         return Infrastructure(
-            f"the worker exited without an error message ({_why_no_word(job_file.parent)}): run again to resume."
+            f"the worker exited without an error message ({why}): run again to resume."
         )
     kinds: dict[int, type[SentinelError]] = {EXIT_BAD_INPUT: BadInput, EXIT_GATE: GateRefused}
     return kinds.get(failure.exit_code, Infrastructure)(failure.message)

@@ -60,32 +60,20 @@ def check_config(spec: LaunchSpec, tuned: Mapping[str, StageSpec], root: Path) -
         config = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         fix = "Write one: accelerate config --config_file FILE."
-        raise BadInput(
-            f"no readable accelerate configuration: {error}",
-            file=path,
-            field="launch.config",
-            fix=fix,
-        ) from error
+        problem = f"no readable accelerate configuration: {error}"
+        raise BadInput(problem, file=path, field="launch.config", fix=fix) from error
     if not isinstance(config, dict):
         raise BadInput("expected YAML of accelerate config.", file=path, field="launch.config")
     kind = str(config.get("distributed_type", "NO"))
     if kind == "FSDP" and str((config.get("fsdp_config") or {}).get("fsdp_version", 1)) != "2":
         fix = "Set fsdp_version: 2 in fsdp_config."
-        raise BadInput(
-            "FSDP 1 hides the model from windows and exports.",
-            file=path,
-            field="launch.config",
-            fix=fix,
-        )
+        problem = "FSDP 1 hides the model from windows and exports."
+        raise BadInput(problem, file=path, field="launch.config", fix=fix)
     staged = [name for name, tuning in tuned.items() if tuning.stages]
     if kind in ("FSDP", "DEEPSPEED") and staged:
         fix = f"Leave launch.config out, or {staged[0]}.stages."
-        raise BadInput(
-            f"{kind} shards what {staged[0]}.stages freezes.",
-            file=path,
-            field="launch.config",
-            fix=fix,
-        )
+        problem = f"{kind} shards what {staged[0]}.stages freezes."
+        raise BadInput(problem, file=path, field="launch.config", fix=fix)
 
 
 def worker_command(job: Path, spec: LaunchSpec, root: Path, gpus: bool) -> list[str]:
@@ -93,36 +81,18 @@ def worker_command(job: Path, spec: LaunchSpec, root: Path, gpus: bool) -> list[
     python = [sys.executable, "-m"]
     if spec.processes == 1 and spec.config is None:
         return [*python, WORKER, str(job)]
-    named = (
-        ["--config_file", str(root / spec.config)]
-        if spec.config
-        else ["--multi_gpu"]
-        if spec.processes > 1
-        else []
-    )
+    named = ["--multi_gpu"] if spec.processes > 1 else []
+    if spec.config:
+        named = ["--config_file", str(root / spec.config)]
     settings = [
-        "--num_processes",
-        str(spec.processes),
-        "--num_machines",
-        "1",
-        "--main_process_port",
-        "0",
-    ]
-    threads = (
-        [] if gpus else ["--num_cpu_threads_per_process", str(max(1, cores() // spec.processes))]
-    )
+        *named, "--num_processes", str(spec.processes), "--num_machines", "1",
+        "--main_process_port", "0",
+    ]  # fmt: skip
     if spec.config is None:
         settings += ["--mixed_precision", "no", "--dynamo_backend", "no"]
-    return [
-        *python,
-        "accelerate.commands.launch",
-        *named,
-        *settings,
-        *threads,
-        "-m",
-        WORKER,
-        str(job),
-    ]
+    if not gpus:
+        settings += ["--num_cpu_threads_per_process", str(max(1, cores() // spec.processes))]
+    return [*python, "accelerate.commands.launch", *settings, "-m", WORKER, str(job)]
 
 
 def launch(path: Path, job: TuneJob[Any], say: Say, interrupts: Interrupts) -> dict[str, Any]:

@@ -39,12 +39,8 @@ def resolve_model(spec: ModelSpec) -> dict[str, Any]:
     if not folder.is_dir():
         folder = _fetch(spec)
     if not (folder / "config.json").is_file() and not (folder / "adapter_config.json").is_file():
-        raise BadInput(
-            "holds no config.json.",
-            file=folder,
-            field="model.source",
-            fix="Name a Transformers folder.",
-        )
+        fix = "Name a Transformers folder."
+        raise BadInput("holds no config.json.", file=folder, field="model.source", fix=fix)
     files = {
         path.relative_to(folder).as_posix(): sha256_file(path)
         for path in sorted(folder.rglob("*"))
@@ -76,10 +72,8 @@ def _fetch(spec: ModelSpec) -> Path:
     try:
         return Path(snapshot_download(spec.source, revision=spec.revision, allow_patterns=patterns))
     except (RepositoryNotFoundError, HFValidationError) as error:
-        raise BadInput(
-            f"{spec.source!r} is neither a folder nor a model of the hub: {error}",
-            field="model.source",
-        ) from error
+        problem = f"{spec.source!r} is neither a folder nor a model of the hub: {error}"
+        raise BadInput(problem, field="model.source") from error
     except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
         fix = "Offline: fetch it where there is a network (hf download NAME --local-dir FOLDER) and name the folder."
         raise Infrastructure(

@@ -23,22 +23,10 @@ _PLAIN_INT = 1 << 63
 _TYPES: dict[str, type] = {
     kind.__name__: kind
     for kind in (
-        int,
-        float,
-        str,
-        bool,
-        bytes,
-        list,
-        tuple,
-        dict,
-        set,
-        frozenset,
-        complex,
-        bytearray,
-        object,
-        type,
+        int, float, str, bool, bytes, list, tuple, dict, set, frozenset, complex, bytearray,
+        object, type,
     )
-}
+}  # fmt: skip
 _TYPE_NAMES = {kind: name for name, kind in _TYPES.items()}
 _FUNCTIONS: dict[str, Any] = {
     function.__name__: function
@@ -163,22 +151,12 @@ def keep_computing() -> None:
 
 _COMPUTING: tuple[type, ...] = (map, filter, zip, enumerate, type(_ for _ in ()))
 """Iterators that run code of the program for each item."""
+_EMPTY: tuple[Any, ...] = ([], (), "", b"", {}, set(), range(0))
 _LAZY: tuple[type, ...] = (
     *_COMPUTING,
     reversed,
-    *map(
-        type,
-        (
-            iter([]),
-            iter(()),
-            iter(""),
-            iter(b""),
-            iter({}),
-            iter(set()),
-            iter(range(0)),
-            reversed([]),
-        ),
-    ),
+    *(type(iter(empty)) for empty in _EMPTY),
+    type(reversed([])),
 )
 _PACKERS: dict[type, Callable[[Any, Opaque, int], Any]] = {
     float: _pack_float,

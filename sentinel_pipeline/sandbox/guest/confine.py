@@ -29,7 +29,8 @@ LAYERS = (
 OUTER_USER = 1_999_000_001
 """The user that candidates become where the caller is root: owns nothing, is nobody's account."""
 INNER_USER = 1000
-PYTHON_FOLDER, SHELL_FOLDER = "/tmp", "/work"
+PYTHON_FOLDER = "/tmp"
+SHELL_FOLDER = "/work"
 _LIBRARIES = ("/lib", "/lib64", "/usr/lib", "/usr/lib64")
 _ARCHITECTURE_LIBRARIES = "/usr/lib/*-linux-gnu*"
 """Where shared libraries lie on Debian's relatives; there, nothing else of ``/usr/lib`` is shown."""
@@ -49,12 +50,12 @@ _NO_ROOT_LOCKED = 3
 
 def standard_library() -> list[str]:
     """The folders of the running interpreter's standard library."""
-    found = {
+    folders = {
         os.path.realpath(path)
         for path in (os.path.dirname(os.__file__), *sys.path)
         if os.path.isdir(path)
     }
-    return sorted(path for path in found if "-packages" not in path)
+    return sorted(path for path in folders if "-packages" not in path)
 
 
 def enter_namespaces(layers: set[str], keep: int) -> None:
@@ -70,7 +71,14 @@ def enter_namespaces(layers: set[str], keep: int) -> None:
         os.close(ready)
         os.close(keep)
         if "user_namespace" in layers:
-            _map_users(child)
+            user = os.geteuid()
+            users = groups = f"0 0 1\n{INNER_USER} {OUTER_USER} 1\n"
+            if user != 0:
+                users = f"{INNER_USER} {user} 1\n"
+                groups = f"{INNER_USER} {os.getegid()} 1\n"
+                _write(f"/proc/{child}/setgroups", "deny")
+            _write(f"/proc/{child}/uid_map", users)
+            _write(f"/proc/{child}/gid_map", groups)
         os.write(tell, b"!")
         _, status = os.waitpid(child, 0)
         os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
@@ -81,18 +89,6 @@ def enter_namespaces(layers: set[str], keep: int) -> None:
 
 
 _LIFELINE: list[int] = []
-
-
-def _map_users(child: int) -> None:
-    user, group = os.geteuid(), os.getegid()
-    if user == 0:
-        text = f"0 0 1\n{INNER_USER} {OUTER_USER} 1\n"
-        users, groups = text, text
-    else:
-        users, groups = f"{INNER_USER} {user} 1\n", f"{INNER_USER} {group} 1\n"
-        _write(f"/proc/{child}/setgroups", "deny")
-    _write(f"/proc/{child}/uid_map", users)
-    _write(f"/proc/{child}/gid_map", groups)
 
 
 def _write(path: str, text: str) -> None:
@@ -121,30 +117,18 @@ def own_root(kind: str, layers: set[str], disk_mib: int) -> None:
     _write(f"{root}/etc/passwd", f"sandbox:x:{INNER_USER}:{INNER_USER}::/work:/bin/bash\n")
     _write(f"{root}/etc/group", f"sandbox:x:{INNER_USER}:\n")
     if kind == "shell" and "pid_namespace" in layers:
-        _first_proc(root)
+        flags = kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC
+        # The kernel lets a namespace mount `/proc` only where one is visible already; where the
+        # host hides its own, do without.
+        with contextlib.suppress(OSError):
+            kernel.mount("proc", f"{root}/proc", "proc", flags, "subset=pid")
     kernel.pivot_into(root)
     if kind != "shell":
         working_folder(PYTHON_FOLDER, disk_mib, kernel.MS_NOEXEC)
-    kernel.mount(
-        "none",
-        "/",
-        None,
-        kernel.MS_BIND | kernel.MS_REMOUNT | kernel.MS_RDONLY | kernel.MS_NOSUID | kernel.MS_NODEV,
-    )
+    read_only = kernel.MS_BIND | kernel.MS_REMOUNT | kernel.MS_RDONLY
+    kernel.mount("none", "/", None, read_only | kernel.MS_NOSUID | kernel.MS_NODEV)
     if "uts_namespace" in layers:
         kernel.set_host_name("sandbox")
-
-
-def _first_proc(root: str) -> None:
-    """The kernel lets a namespace mount ``/proc`` only where one is visible already; where the host hides its own, do without."""
-    with contextlib.suppress(OSError):
-        kernel.mount(
-            "proc",
-            f"{root}/proc",
-            "proc",
-            kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC,
-            "subset=pid",
-        )
 
 
 def working_folder(folder: str, disk_mib: int, flags: int = 0, owner: str = "") -> None:
@@ -198,16 +182,13 @@ def _mask_packages(root: str, sources: list[str]) -> None:
     masked: set[str] = set()
     for path in sources:
         for pattern in ("*-packages", "*/*-packages"):
-            masked.update(os.path.realpath(found) for found in glob.glob(f"{root}{path}/{pattern}"))
+            masked.update(
+                os.path.realpath(folder) for folder in glob.glob(f"{root}{path}/{pattern}")
+            )
+    flags = kernel.MS_RDONLY | kernel.MS_NOSUID | kernel.MS_NODEV
     for path in sorted(masked):
         if os.path.isdir(path) and path.startswith(root + "/"):
-            kernel.mount(
-                "tmpfs",
-                path,
-                "tmpfs",
-                kernel.MS_RDONLY | kernel.MS_NOSUID | kernel.MS_NODEV,
-                "size=4k,mode=0755",
-            )
+            kernel.mount("tmpfs", path, "tmpfs", flags, "size=4k,mode=0755")
 
 
 def give_up_privileges(layers: set[str]) -> None:

@@ -32,28 +32,31 @@ def wait(pid: int, job: Job, started: float, channel: socket.socket | None) -> E
     For a live sample, ``channel`` brings one byte when the harness wants no more; it is taken before this returns, also
     where the sample ended first.
     """
-    why, wanted = ENDED, channel is not None
+    why = ENDED
+    watched = channel is not None
     process = os.pidfd_open(pid) if channel else -1
     pause = min(job.cpu_seconds, job.wall_seconds)
     while True:
         if channel is None:
             signal.sigtimedwait(_CHILD, pause)
-        elif wanted and _judge_is_done(process, channel, pause):
-            wanted = False
+        elif watched and _judge_is_done(process, channel, pause):
+            watched = False
             os.kill(pid, signal.SIGKILL)
         done, status, usage = os.wait4(pid, os.WNOHANG | os.WUNTRACED)
         if done and os.WIFSTOPPED(status):
             why = STOPPED
         elif done:
             break
-        used, elapsed = cpu_seconds(pid), time.monotonic() - started
+        used = cpu_seconds(pid)
+        elapsed = time.monotonic() - started
         why = why or _over(job, used, elapsed)
         if why != ENDED:
             os.kill(pid, signal.SIGKILL)
+        # Not before either limit can be reached, so that nobody wakes in vain.
         pause = max(0.002, min(job.cpu_seconds - used, abs(job.wall_seconds - elapsed)))
     if channel:
         os.close(process)
-        if wanted and not channel.recv(1):
+        if watched and not channel.recv(1):
             os._exit(0)
     return End(why, status, usage.ru_utime + usage.ru_stime, time.monotonic() - started)
 

@@ -42,22 +42,10 @@ def _one_of(index: int, values: tuple[int, ...]) -> Rule:
     return [_argument(index), *tests, (_RETURN, 0, 0, _REFUSE), (_RETURN, 0, 0, _ALLOW)]
 
 
-def _without_bits(index: int, mask: int) -> Rule:
+def _if_any_bit(index: int, mask: int, then: int, otherwise: int) -> Rule:
     return [
-        _argument(index),
-        (_ANY_BIT, 0, 1, mask),
-        (_RETURN, 0, 0, _REFUSE),
-        (_RETURN, 0, 0, _ALLOW),
-    ]
-
-
-def _with_bits(index: int, mask: int) -> Rule:
-    return [
-        _argument(index),
-        (_ANY_BIT, 0, 1, mask),
-        (_RETURN, 0, 0, _ALLOW),
-        (_RETURN, 0, 0, _REFUSE),
-    ]
+        _argument(index), (_ANY_BIT, 0, 1, mask), (_RETURN, 0, 0, then), (_RETURN, 0, 0, otherwise)
+    ]  # fmt: skip
 
 
 def _always(action: int) -> Rule:
@@ -70,21 +58,22 @@ def _search(rules: list[tuple[int, Rule]], default: int) -> Rule:
         ((number, rule),) = rules
         return [(_EQUAL, 0, len(rule), number), *rule, (_RETURN, 0, 0, default)]
     middle = len(rules) // 2
-    below, above = _search(rules[:middle], default), _search(rules[middle:], default)
+    below = _search(rules[:middle], default)
+    above = _search(rules[middle:], default)
     if len(below) < 256:
         return [(_AT_LEAST, len(below), 0, rules[middle][0]), *below, *above]
     return [(_AT_LEAST, 0, 1, rules[middle][0]), (_JUMP, 0, 0, len(below)), *below, *above]
 
 
 def _assemble(rules: dict[str, Rule], default: int, plain: tuple[int, ...] = ()) -> bytes:
-    known = tables.numbers()
+    numbers = tables.numbers()
     code: Rule = [
         (_LOAD, 0, 0, 4),
         (_EQUAL, 1, 0, tables.audit_architecture()),
         (_RETURN, 0, 0, _KILL),
         (_LOAD, 0, 0, 0),
     ]
-    judged = {known[name]: rule for name, rule in rules.items() if name in known}
+    judged = {numbers[name]: rule for name, rule in rules.items() if name in numbers}
     judged |= {number: _always(_ALLOW) for number in plain}
     code += _search(sorted(judged.items()), default)
     return b"".join(struct.pack("<HBBI", *line) for line in code)
@@ -93,7 +82,7 @@ def _assemble(rules: dict[str, Rule], default: int, plain: tuple[int, ...] = ())
 def _shared() -> dict[str, Rule]:
     allow = _always(_ALLOW)
     return {
-        "clone": _without_bits(0, _NEW_NAMESPACES),
+        "clone": _if_any_bit(0, _NEW_NAMESPACES, _REFUSE, _ALLOW),
         "clone3": _always(_ERRNO | errno.ENOSYS),
         "fcntl": _one_of(1, _FCNTL),
         "ioctl": _one_of(1, _IOCTL),
@@ -116,13 +105,14 @@ def for_python_zygote() -> bytes:
 
 def for_python_sample() -> bytes:
     """On top of the zygote's: one process (threads allowed), signals to itself only, no descriptor passing."""
-    refuse, own = _always(_REFUSE), (_PID_MARK,)
+    refuse = _always(_REFUSE)
+    own_pid = (_PID_MARK,)
     rules = {
-        "clone": _with_bits(0, _THREAD),
+        "clone": _if_any_bit(0, _THREAD, _ALLOW, _REFUSE),
         "fork": refuse,
         "vfork": refuse,
-        "kill": _one_of(0, own),
-        "tgkill": _one_of(0, own),
+        "kill": _one_of(0, own_pid),
+        "tgkill": _one_of(0, own_pid),
         "prlimit64": _one_of(0, (0, _PID_MARK)),
         "sched_setaffinity": _one_of(0, (0, _PID_MARK)),
         "prctl": _one_of(0, (3, 15, 16, 39)),
@@ -156,7 +146,7 @@ def for_parser() -> bytes:
         "socketpair": refuse,
         "fork": refuse,
         "vfork": refuse,
-        "clone": _with_bits(0, _THREAD),
+        "clone": _if_any_bit(0, _THREAD, _ALLOW, _REFUSE),
         "clone3": _always(_ERRNO | errno.ENOSYS),
     }
     return _assemble(rules, _ALLOW)

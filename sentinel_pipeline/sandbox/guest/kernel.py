@@ -24,29 +24,28 @@ NEW_NAMESPACE = {
     "uts_namespace": 0x04000000,
     "cgroup_namespace": 0x02000000,
 }
-MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT, MS_BIND, MS_REC, MS_PRIVATE = (
-    1,
-    2,
-    4,
-    8,
-    32,
-    4096,
-    16384,
-    1 << 18,
-)
+MS_RDONLY = 1
+MS_NOSUID = 2
+MS_NODEV = 4
+MS_NOEXEC = 8
+MS_REMOUNT = 32
+MS_BIND = 4096
+MS_REC = 16384
+MS_PRIVATE = 1 << 18
 MNT_DETACH = 2
-PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_CAPBSET_DROP, PR_SET_SECUREBITS, PR_SET_NO_NEW_PRIVS = (
-    1,
-    4,
-    24,
-    28,
-    38,
-)
+PR_SET_PDEATHSIG = 1
+PR_SET_DUMPABLE = 4
+PR_CAPBSET_DROP = 24
+PR_SET_SECUREBITS = 28
+PR_SET_NO_NEW_PRIVS = 38
 _SIGCHLD = 17
 _PATH_BENEATH = 1
 _FS_RIGHTS = {1: 13, 2: 14, 3: 15, 4: 15, 5: 16}
 """Landlock: how many file-system rights (the lowest bits) each ABI knows; later ABIs know those of ABI 5."""
-EXECUTE, WRITE_FILE, READ_FILE, READ_DIR = 1, 2, 4, 8
+EXECUTE = 1
+WRITE_FILE = 2
+READ_FILE = 4
+READ_DIR = 8
 READ = READ_FILE | READ_DIR
 CHANGE = 0xFFFF & ~EXECUTE & ~READ & ~((1 << 6) | (1 << 9) | (1 << 11) | (1 << 15))
 """Write, truncate, create and remove files, folders, links and pipes; never devices, sockets or device ioctls."""
@@ -90,21 +89,13 @@ def mount(source: str, target: str, kind: str | None, flags: int, options: str =
 def make_read_only(target: str) -> None:
     """Make a whole mounted tree read-only, without set-user-id files and devices; falls back for kernels before 5.12."""
     attributes = struct.pack("=QQQQ", MS_RDONLY | MS_NOSUID | MS_NODEV, 0, 0, 0)
-    recursive, here = 0x8000, ctypes.c_int(-100)
-    if (
-        _syscall(
-            "mount_setattr",
-            here,
-            target.encode(),
-            ctypes.c_uint(recursive),
-            attributes,
-            ctypes.c_size_t(32),
-        )
-        == 0
-    ):
+    recursive = ctypes.c_uint(0x8000)
+    here = ctypes.c_int(-100)
+    size = ctypes.c_size_t(len(attributes))
+    if _syscall("mount_setattr", here, target.encode(), recursive, attributes, size) == 0:
         return
-    kept = os.statvfs(target).f_flag & (MS_NOEXEC | 1024 | 2048)
-    mount("none", target, None, MS_BIND | MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV | kept)
+    flags = os.statvfs(target).f_flag & (MS_NOEXEC | 1024 | 2048)
+    mount("none", target, None, MS_BIND | MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV | flags)
 
 
 def unmount(target: str) -> None:
@@ -148,7 +139,8 @@ def drop_bounding_set() -> None:
 
 def drop_capabilities() -> None:
     """Give up the effective, permitted and inheritable capabilities."""
-    header, nothing = struct.pack("=Ii", 0x20080522, 0), bytes(24)
+    header = struct.pack("=Ii", 0x20080522, 0)
+    nothing = bytes(24)
     _check(_syscall("capset", header, nothing), "capset")
 
 
@@ -165,7 +157,10 @@ def landlock(rules: dict[str, int]) -> None:
     version = landlock_version()
     rights = (1 << _FS_RIGHTS.get(version, 16)) - 1
     attributes = struct.pack("=QQQ", rights, 3 if version >= 4 else 0, 3 if version >= 6 else 0)
-    size = 8 if version < 4 else 16 if version < 6 else 24
+    # Each later kernel reads one field more.
+    size = 8
+    if version >= 4:
+        size = 16 if version < 6 else 24
     ruleset = _check(
         _syscall("landlock_create_ruleset", attributes, ctypes.c_size_t(size), ctypes.c_uint(0)),
         "landlock_create_ruleset",

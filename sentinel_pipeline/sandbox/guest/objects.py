@@ -99,16 +99,10 @@ class Handles:
         bases: list[Any] = []
         for parent in _bases_of(kind):
             if level < _LEVELS and parent is not object:
-                known = _where(parent)
-                bases.append(known if known else self.describe(parent, level + 1))
-        return [
-            self.number(kind),
-            (_where(kind) or _name_of(kind))[:100],
-            mask,
-            base,
-            bases,
-            fields,
-        ]
+                library_name = _where(parent)
+                bases.append(library_name if library_name else self.describe(parent, level + 1))
+        name = (_where(kind) or _name_of(kind))[:100]
+        return [self.number(kind), name, mask, base, bases, fields]
 
     def _look(self, kind: type) -> tuple[int, str, list[str], bool]:
         """What is the same for every object of a class: its protocols, built-in base, fields, and whether it adds names."""
@@ -117,27 +111,28 @@ class Handles:
             return looked
         self.number(kind)  # alive, so that its id stays its own
         names: dict[str, Any] = {}
-        own: dict[str, Any] = {}
+        own_names: dict[str, Any] = {}
         base = ""
         for parent in reversed(_mro_of(kind)[:-1]):
             names.update(_dict_of(parent))
             if _name_of(parent) in (*DATA, *MUTABLE) and _where(parent):
                 base = _name_of(parent)
-                own.clear()
+                own_names.clear()
             elif parent is Exception:
                 base = "error"
             else:
-                own.update(_dict_of(parent))
+                own_names.update(_dict_of(parent))
         if not base:
-            base = next((_name_of(parent) for parent in _mro_of(kind) if _is_known(parent)), "")
+            library = (parent for parent in _mro_of(kind) if _where(parent))
+            base = next((name for name in map(_name_of, library) if name in KNOWN), "")
         if base in DATA:
-            names = own  # everything else is done with the plain value
+            names = own_names  # everything else is done with the plain value
         mask = sum(1 << at for at, name in enumerate(PROTOCOLS) if names.get(name) is not None)
         if "__hash__" not in names:
             mask |= 1 << PROTOCOLS.index("__hash__")  # object's own
         fields = names.get("_fields") if base == "tuple" else names.get("__dataclass_fields__")
         shown = [str(name) for name in fields or ()][:_NAMES]
-        adds = any(not name.startswith("__") for name in own)
+        adds = any(not name.startswith("__") for name in own_names)
         looked = self.classes[id(kind)] = (mask, base, shown, adds)
         return looked
 
@@ -153,10 +148,6 @@ def _where(kind: type) -> str:
     if type(module) is not str or module.partition(".")[0] not in sys.stdlib_module_names:
         return ""
     return f"{module}.{_qualname_of(kind)}"
-
-
-def _is_known(kind: type) -> bool:
-    return bool(_where(kind)) and _name_of(kind) in KNOWN
 
 
 class Awaiting:
@@ -184,15 +175,12 @@ def _signature(subject: Any) -> list[Any]:
     """Parameters as ``[name, kind, has a default, default]``."""
     import inspect
 
-    return [
-        [
-            part.name,
-            int(part.kind),
-            part.default is not part.empty,
-            None if part.default is part.empty else part.default,
-        ]
-        for part in inspect.signature(subject).parameters.values()
-    ]
+    parameters = []
+    for part in inspect.signature(subject).parameters.values():
+        has_default = part.default is not part.empty
+        default = part.default if has_default else None
+        parameters.append([part.name, int(part.kind), has_default, default])
+    return parameters
 
 
 def _copy(subject: Any) -> Any:

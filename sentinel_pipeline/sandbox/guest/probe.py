@@ -19,20 +19,22 @@ def main() -> None:
     if not sys.platform.startswith("linux"):
         print(json.dumps(dict.fromkeys(confine.LAYERS, "needs Linux")))
         return
-    found = {"user_namespace": _outcome(lambda: _enter({"user_namespace"}))}
+    layers = {"user_namespace": _outcome(lambda: _enter({"user_namespace"}))}
     for name in confine.NAMESPACES[1:]:
-        found[name] = found["user_namespace"] or _outcome(partial(_enter, {"user_namespace", name}))
-    usable = {name for name, why in found.items() if not why}
+        layers[name] = layers["user_namespace"] or _outcome(
+            partial(_enter, {"user_namespace", name})
+        )
+    usable = {name for name, why in layers.items() if not why}
     needed = {"user_namespace", "mount_namespace"} - usable
-    found["private_root"] = (
+    layers["private_root"] = (
         f"needs {min(needed)}" if needed else _outcome(lambda: _own_root(usable))
     )
-    found["unprivileged_user"] = _outcome(lambda: _unprivileged(usable))
-    found["no_new_privileges"] = _outcome(lambda: kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1))
-    found["landlock"] = _outcome(lambda: _seal({"no_new_privileges", "landlock"}))
-    found["seccomp"] = _outcome(lambda: _seal({"no_new_privileges", "seccomp"}))
-    found["rlimits"] = _outcome(lambda: confine.limit({"rlimits"}, 64, 16))
-    print(json.dumps(found))
+    layers["unprivileged_user"] = _outcome(lambda: _unprivileged(usable))
+    layers["no_new_privileges"] = _outcome(lambda: kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1))
+    layers["landlock"] = _outcome(lambda: _seal({"no_new_privileges", "landlock"}))
+    layers["seccomp"] = _outcome(lambda: _seal({"no_new_privileges", "seccomp"}))
+    layers["rlimits"] = _outcome(lambda: confine.limit({"rlimits"}, 64, 16))
+    print(json.dumps(layers))
 
 
 def _outcome(work: Callable[[], object]) -> str:

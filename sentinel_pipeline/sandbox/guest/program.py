@@ -29,24 +29,16 @@ def run_program(code: bytes, out: int, output_bytes: int) -> NoReturn:
     answer: dict[str, Any] = {"v": None}
     try:
         exec(compiled, sample.module.__dict__)
-        _wait_for_threads()
+        if (threading := sys.modules.get("threading")) is not None:
+            threading._shutdown()  # noqa: SLF001 -- what the interpreter calls at its end; no public name
     except SystemExit as error:
         if error.code not in (None, 0):
             answer = sample.failure(error)
     except BaseException as error:
         answer = sample.failure(error)
-    _flush(sys.stdout, sys.__stdout__)
+    outputs: tuple[Any, ...] = (sys.stdout, sys.__stdout__)
+    for output in outputs:
+        with contextlib.suppress(BaseException):
+            output.flush()
     sample.send(answer)
     os._exit(0)
-
-
-def _wait_for_threads() -> None:
-    threading = sys.modules.get("threading")
-    if threading is not None:
-        threading._shutdown()  # noqa: SLF001 -- what the interpreter calls at its end; no public name
-
-
-def _flush(*streams: Any) -> None:
-    for stream in streams:
-        with contextlib.suppress(BaseException):
-            stream.flush()

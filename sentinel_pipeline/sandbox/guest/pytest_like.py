@@ -33,7 +33,10 @@ class raises:  # noqa: N801 -- pytest's name
     """``with raises(Error, match=pattern) as caught`` or ``raises(Error, function, *args)``."""
 
     def __init__(self, expected: Any, *call: Any, match: Any = None, **kwargs: Any) -> None:
-        self.expected, self.match, self.type, self.value = expected, match, None, None
+        self.expected = expected
+        self.match = match
+        self.type = None
+        self.value = None
         if call:
             with self:
                 call[0](*call[1:], **kwargs)
@@ -46,7 +49,8 @@ class raises:  # noqa: N801 -- pytest's name
             raise Failed(f"did not raise {_shown(self.expected)}")
         if not issubclass(kind, self.expected):
             return False
-        self.type, self.value = kind, value
+        self.type = kind
+        self.value = value
         if self.match is not None and not re.search(self.match, str(value)):
             raise Failed(f"the message {str(value)[:200]!r} does not match {self.match!r}")
         return True
@@ -63,7 +67,10 @@ class approx:  # noqa: N801 -- pytest's name
     def __init__(
         self, expected: Any, rel: Any = None, abs: Any = None, nan_ok: Any = False
     ) -> None:
-        self.expected, self.rel, self.abs, self.nan_ok = expected, rel, abs, nan_ok
+        self.expected = expected
+        self.rel = rel
+        self.abs = abs
+        self.nan_ok = nan_ok
 
     def __eq__(self, got: Any) -> Any:
         try:
@@ -99,7 +106,9 @@ class approx:  # noqa: N801 -- pytest's name
         if want == got or math.inf in (abs(want), abs(got)):
             return want == got
         absolute = 1e-12 if self.abs is None else self.abs
-        relative = (1e-6 if self.abs is None else 0.0) if self.rel is None else self.rel
+        relative = self.rel
+        if relative is None:
+            relative = 1e-6 if self.abs is None else 0.0
         return abs(want - got) <= max(relative * abs(want), absolute)
 
     def __repr__(self) -> Any:
@@ -112,12 +121,15 @@ def param(*values: Any, id: Any = None, marks: Any = ()) -> Any:
 
 class _Parameters:
     def __init__(self, values: Any, marks: Any) -> None:
-        self.values, self.marks = values, marks
+        self.values = values
+        self.marks = marks
 
 
 class _Mark:
     def __init__(self, name: Any, args: Any = (), kwargs: Any = None) -> None:
-        self.name, self.args, self.kwargs = name, args, kwargs or {}
+        self.name = name
+        self.args = args
+        self.kwargs = kwargs or {}
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if (
@@ -181,23 +193,23 @@ def _unittest_cases(case: Any) -> Any:
 
 def _calls(name: Any, function: Any, names: Any, owner: Any) -> Any:
     marks = [*getattr(function, "pytestmark", []), *getattr(owner, "pytestmark", [])]
-    tables = [_rows(one) for one in marks if one.name == "parametrize"]
+    tables = [_rows(mark) for mark in marks if mark.name == "parametrize"]
     for rows in itertools.product(*tables):
-        given: dict[str, Any] = {}
+        parameters: dict[str, Any] = {}
         all_marks = list(marks)
         for row, extra in rows:
-            given.update(row)
+            parameters.update(row)
             all_marks += extra
         yield (
             name,
-            lambda given=given, all_marks=all_marks: _call(
-                function, names, owner, given, all_marks
+            lambda parameters=parameters, all_marks=all_marks: _call(
+                function, names, owner, parameters, all_marks
             ),
         )
 
 
-def _rows(one: Any) -> Any:
-    keys, table = one.args[:2]
+def _rows(mark: Any) -> Any:
+    keys, table = mark.args[:2]
     keys = (
         [key.strip() for key in keys.split(",") if key.strip()]
         if isinstance(keys, str)
@@ -211,9 +223,10 @@ def _rows(one: Any) -> Any:
     return rows
 
 
-def _call(function: Any, names: Any, owner: Any, given: Any, marks: Any) -> Any:
+def _call(function: Any, names: Any, owner: Any, parameters: Any, marks: Any) -> Any:
     if any(
-        one.name == "skip" or (one.name == "skipif" and one.args and one.args[0]) for one in marks
+        mark.name == "skip" or (mark.name == "skipif" and mark.args and mark.args[0])
+        for mark in marks
     ):
         raise Skipped(function.__name__)
     unfinished: list[Any] = []
@@ -221,13 +234,14 @@ def _call(function: Any, names: Any, owner: Any, given: Any, marks: Any) -> Any:
     try:
         if hasattr(holder, "setup_method"):
             holder.setup_method()
-        asked = list(inspect.signature(function).parameters)[1 if owner else 0 :]
-        made = {
-            name: given[name] if name in given else _make(name, names, unfinished) for name in asked
+        names_used = list(inspect.signature(function).parameters)[1 if owner else 0 :]
+        arguments = {
+            name: parameters[name] if name in parameters else _make(name, names, unfinished)
+            for name in names_used
         }
-        expected_to_fail = any(one.name == "xfail" for one in marks)
+        expected_to_fail = any(mark.name == "xfail" for mark in marks)
         try:
-            outcome = function(holder, **made) if owner else function(**made)
+            outcome = function(holder, **arguments) if owner else function(**arguments)
             if inspect.iscoroutine(outcome):
                 import asyncio  # only tests that are written so pay for it
 

@@ -33,7 +33,8 @@ class Sample:
         self.handles = objects.Handles()
         self.module = ModuleType(MODULE_NAME)
         self.incoming = -1
-        self.head, self.parts = b"", ["", "", ""]
+        self.head = b""
+        self.parts = ["", "", ""]
 
     def resolve(self, content: Any) -> Any:
         """What a handle from the harness stands for: an object kept here, a global of the program, a function of the tests, or
@@ -75,7 +76,9 @@ class Sample:
                 str(code, "utf-8", "surrogatepass"), FILE_NAME, "exec", dont_inherit=True
             )
         except (SyntaxError, ValueError, OverflowError) as error:
-            self.end({"x": "syntax_error", "m": _syntax(error)})
+            line = getattr(error, "lineno", None)
+            text = str(getattr(error, "msg", None) or error)[:_MESSAGE_CHARS]
+            self.end({"x": "syntax_error", "m": f"{text} (line {line})" if line else text})
         except (RecursionError, MemoryError) as error:
             self.end({"x": "syntax_error", "m": f"{type(error).__name__} while compiling"})
 
@@ -87,16 +90,12 @@ class Sample:
             exec(compiled, self.module.__dict__)
         except BaseException as error:
             self.end(self.failure(error) | {"l": 1})
-        classes = self._classes()
-        self.send({"v": None, "k": classes} if classes else {"v": None})
-
-    def _classes(self) -> dict[str, Any]:
-        """The program's own classes by their global names."""
-        return {
+        classes = {
             name: self.handles.describe(value)
             for name, value in self.module.__dict__.items()
             if objects.is_class_of(value, MODULE_NAME)
         }
+        self.send({"v": None, "k": classes} if classes else {"v": None})
 
     def end(self, answer: dict[str, Any]) -> NoReturn:
         self.send(answer)
@@ -198,19 +197,14 @@ def _message(error: BaseException, prefix: str = "") -> str:
     return f"{prefix}({text})" if prefix else text
 
 
-def _syntax(error: Exception) -> str:
-    line = getattr(error, "lineno", None)
-    text = str(getattr(error, "msg", None) or error)[:_MESSAGE_CHARS]
-    return f"{text} (line {line})" if line else text
-
-
 def _line(error: BaseException) -> int | None:
-    found, step = None, error.__traceback__
+    line = None
+    step = error.__traceback__
     while step is not None:
         if step.tb_frame.f_code.co_filename == FILE_NAME:
-            found = step.tb_lineno
+            line = step.tb_lineno
         step = step.tb_next
-    return found
+    return line
 
 
 def write_all(descriptor: int, data: bytes) -> None:
@@ -262,9 +256,8 @@ def run_shared(code: bytes, tests: bytes, out: int, output_bytes: int) -> NoRetu
     sample = Sample(out, output_bytes)
     sample.load(code)
     try:
-        exec(
-            compile(str(tests, "utf-8", "surrogatepass"), "<tests>", "exec"), sample.module.__dict__
-        )
+        compiled = compile(str(tests, "utf-8", "surrogatepass"), "<tests>", "exec")
+        exec(compiled, sample.module.__dict__)
     except BaseException as error:
         sample.end(sample.failure(error))
     sample.end({"v": True})

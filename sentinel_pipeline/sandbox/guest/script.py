@@ -61,7 +61,9 @@ class Engine:
     def __init__(self, quickjs: ModuleType) -> None:
         self.quickjs, self.context = quickjs, quickjs.Context()
         self.context.set_max_stack_size(_STACK_BYTES)
-        self.channel, self.left, self.memory = -1, 0, 0
+        self.channel = -1
+        self.left = 0
+        self.memory = 0
         self.context.add_callable("__callOut", self._call_out)
         above = "\n" * OWN_LINES
         self.context.eval(above + source("newer.js"))
@@ -123,21 +125,15 @@ class Engine:
         if compiling and name == "SyntaxError" and text.count("\n    at ") == 1:
             return {"x": "syntax_error", "m": f"line {compiling[1]}: {message[:200]} (for QuickJS)"}
         if name == "null" and not message:
-            full = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 > self.memory // 2
-            return (
-                {"e": [], "n": "InternalError", "m": "out of memory", "k": None}
-                if full
-                else {"t": None}
-            )
+            if resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 > self.memory // 2:
+                return {"e": [], "n": "InternalError", "m": "out of memory", "k": None}
+            return {"t": None}
         if text.endswith("\nundefined"):
-            return {
-                "e": [],
-                "n": "Error",
-                "m": f"thrown: {text[:300].partition(chr(10))[0]}",
-                "k": None,
-            }
+            message = f"thrown: {text[:300].partition(chr(10))[0]}"
+            return {"e": [], "n": "Error", "m": message, "k": None}
         if not re.fullmatch(r"[A-Za-z_$][\w$]{0,60}", name):
-            name, message = "Error", head
+            name = "Error"
+            message = head
         return {"e": [name], "n": name, "m": message[:300], "k": f"at {stack[:300]}"}
 
     def _run_jobs(self) -> None:
@@ -176,7 +172,8 @@ def prepare(path: str) -> None:
 def run_live(code: bytes, channel: int, output_bytes: int) -> NoReturn:
     """Run the program, then answer requests as they come until the harness hangs up."""
     engine = _ENGINE[0]
-    engine.channel, engine.left = channel, output_bytes
+    engine.channel = channel
+    engine.left = output_bytes
     memory = resource.getrlimit(resource.RLIMIT_AS)[0]
     if memory != resource.RLIM_INFINITY:
         engine.memory = max(memory - _PYTHON_BYTES, memory // 4)

@@ -41,11 +41,13 @@ def serve(channel: socket.socket, layers: set[str], disk_mib: int) -> NoReturn:
     channel.sendall(b"R")
     while True:
         job, payload = _receive(channel)
-        mounted = _mount(disk_mib)
+        owner = f",uid={confine.INNER_USER},gid={confine.INNER_USER}"
+        for folder in ("/tmp", confine.SHELL_FOLDER):
+            confine.working_folder(folder, disk_mib, owner=owner)
         try:
             end, answer = _run(channel, layers, job, json.loads(payload))
         finally:
-            for folder in mounted:
+            for folder in (confine.SHELL_FOLDER, "/tmp"):
                 kernel.unmount(folder)
         text = json.dumps(answer).encode("ascii")
         channel.sendall(REPORT.pack(*end, 0, len(text)) + text)
@@ -60,13 +62,6 @@ def _receive(channel: socket.socket) -> tuple[Job, bytes]:
     if len(payload) < job.payload_bytes:
         os._exit(0)
     return job, payload
-
-
-def _mount(disk_mib: int) -> list[str]:
-    owner = f",uid={confine.INNER_USER},gid={confine.INNER_USER}"
-    for folder in ("/tmp", confine.SHELL_FOLDER):
-        confine.working_folder(folder, disk_mib, owner=owner)
-    return [confine.SHELL_FOLDER, "/tmp"]
 
 
 def _run(
@@ -130,7 +125,9 @@ def _become(
     null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, 1)
     os.dup2(null, 2)
-    _end_as(_outlive(command))
+    status = _outlive(command)
+    # A first process cannot die of its own signal: tell it by the exit code, as shells do.
+    os._exit(128 + os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status))
 
 
 def _outlive(command: int) -> int:
@@ -154,11 +151,6 @@ def _own_proc() -> None:
         kernel.mount("tmpfs", "/proc", "tmpfs", flags | kernel.MS_RDONLY, "size=4k")
 
 
-def _end_as(status: int) -> NoReturn:
-    """A first process cannot die of its own signal: tell it by the exit code, as shells do."""
-    os._exit(128 + os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status))
-
-
 def _prepare(files: dict[str, str]) -> None:
     for path, text in files.items():
         folder = path.rstrip("/") if path.endswith("/") else os.path.dirname(path)
@@ -170,7 +162,8 @@ def _prepare(files: dict[str, str]) -> None:
 
 
 def _limit(job: Job) -> None:
-    memory, seconds = job.memory_mib * _MIB, int(job.cpu_seconds) + 1
+    memory = job.memory_mib * _MIB
+    seconds = int(job.cpu_seconds) + 1
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
 
@@ -178,8 +171,9 @@ def _limit(job: Job) -> None:
 def _follow(child: int, job: Job, started: float, out: int, err: int) -> tuple[list[str], int]:
     """Collect both streams until the command's first process ends; kill it at the wall limit or the output limit."""
     process = os.pidfd_open(child)
-    kept: dict[int, bytearray] = {out: bytearray(), err: bytearray()}
-    bounds, why = {out: job.output_kib * 1024 + 1, err: _ERROR_BYTES}, ENDED
+    collected: dict[int, bytearray] = {out: bytearray(), err: bytearray()}
+    bounds = {out: job.output_kib * 1024 + 1, err: _ERROR_BYTES}
+    why = ENDED
     poll = select.poll()
     for descriptor in (process, out, err):
         poll.register(descriptor, select.POLLIN)
@@ -192,17 +186,18 @@ def _follow(child: int, job: Job, started: float, out: int, err: int) -> tuple[l
         ready = [descriptor for descriptor, _ in poll.poll(max(left, 0.01) * 1000)]
         ended = process in ready
         for descriptor in (out, err):
-            if (ended or descriptor in ready) and not _take(
-                descriptor, kept[descriptor], bounds[descriptor]
-            ):
-                poll.unregister(descriptor) if not ended else None
-        if len(kept[out]) >= bounds[out]:
+            if not ended and descriptor not in ready:
+                continue
+            at_end = not _take(descriptor, collected[descriptor], bounds[descriptor])
+            if at_end and not ended:
+                poll.unregister(descriptor)
+        if len(collected[out]) >= bounds[out]:
             os.kill(child, signal.SIGKILL)
     os.close(process)
-    return [bytes(kept[out]).decode("latin-1"), bytes(kept[err]).decode("latin-1")], why
+    return [bytes(collected[out]).decode("latin-1"), bytes(collected[err]).decode("latin-1")], why
 
 
-def _take(stream: int, kept: bytearray, bound: int) -> bool:
+def _take(stream: int, collected: bytearray, bound: int) -> bool:
     """Read what is there without waiting, keep at most ``bound`` bytes; False at the end of the stream."""
     fcntl.fcntl(stream, fcntl.F_SETFL, os.O_NONBLOCK)
     for _ in range(64):
@@ -212,7 +207,7 @@ def _take(stream: int, kept: bytearray, bound: int) -> bool:
             return True
         if not data:
             return False
-        kept += data[: max(0, bound - len(kept))]
+        collected += data[: max(0, bound - len(collected))]
     return True
 
 
@@ -231,10 +226,8 @@ def _tree(top: str) -> dict[str, Any]:
             continue
         for name in names:
             path = os.path.join(inner, name)
-            shown, mode = (
-                os.fsencode(path).decode("latin-1"),
-                os.lstat(os.path.join(top, path)).st_mode,
-            )
+            shown = os.fsencode(path).decode("latin-1")
+            mode = os.lstat(os.path.join(top, path)).st_mode
             if stat.S_ISDIR(mode):
                 folders.append(shown)
                 todo.append(path)

@@ -73,21 +73,19 @@ class Engine:
         self, code: bytes, requests: list[bytes], out: int, output_bytes: int
     ) -> NoReturn:
         """In the sample: set up, run the query, write its rows, die."""
-        answers, task = Sample(out, output_bytes), json.loads(requests[0])
+        answers = Sample(out, output_bytes)
+        task = json.loads(requests[0])
         try:
-            self._set_up(task["setup"], task["memory_mib"])
+            run = self.connection.execute
+            run(f"SET memory_limit = '{max(_LEAST_MIB, task['memory_mib'] - _KEPT_MIB)}MiB'")
+            run("SELECT setseed(0.5)").fetchall()
+            if task["setup"].strip():
+                run(task["setup"])
+            run("SET lock_configuration = true")
             self._query(str(code, "utf-8", "replace"), task["seed"], answers)
         except Exception as error:
             answers.send(self._failure(error))
         os._exit(0)
-
-    def _set_up(self, setup: str, memory_mib: int) -> None:
-        run = self.connection.execute
-        run(f"SET memory_limit = '{max(_LEAST_MIB, memory_mib - _KEPT_MIB)}MiB'")
-        run("SELECT setseed(0.5)").fetchall()
-        if setup.strip():
-            run(setup)
-        run("SET lock_configuration = true")
 
     def _query(self, text: str, seed: float, answers: Sample) -> None:
         statements = self.connection.extract_statements(text)
@@ -111,16 +109,16 @@ class Engine:
         return {"x": self._code(error, message), "m": message}
 
     def _code(self, error: Exception, message: str) -> str:
-        known = self.duckdb
+        errors = self.duckdb
         if isinstance(error, _Refused):
             return error.code
-        if isinstance(error, (MemoryError, known.OutOfMemoryException)):
+        if isinstance(error, (MemoryError, errors.OutOfMemoryException)):
             return "memory"
-        if isinstance(error, known.PermissionException) or any(
+        if isinstance(error, errors.PermissionException) or any(
             text in message for text in _REFUSALS
         ):
             return "forbidden"
-        return "syntax_error" if isinstance(error, known.ParserException) else "exception"
+        return "syntax_error" if isinstance(error, errors.ParserException) else "exception"
 
 
 class _Refused(Exception):

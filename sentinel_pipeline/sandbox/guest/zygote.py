@@ -40,49 +40,16 @@ class Runners(NamedTuple):
 _PYTHON = Runners()
 _MIB = 1 << 20
 _PRELOAD = (
-    *(
-        "bisect",
-        "collections.abc",
-        "copy",
-        "functools",
-        "heapq",
-        "itertools",
-        "math",
-        "operator",
-        "random",
-        "re",
-        "string",
-    ),
-    "typing",
-)
+    "bisect", "collections.abc", "copy", "functools", "heapq", "itertools", "math", "operator",
+    "random", "re", "string", "typing",
+)  # fmt: skip
 """What many programs import. Each further module makes every fork dearer; the rest is imported from the read-only library.
 ``random`` is here so that its state is the same in every sample: an unseeded program gets the same verdict each time."""
 _UNREACHABLE_LATER = (
-    *(
-        "array",
-        "calendar",
-        "cmath",
-        "contextlib",
-        "csv",
-        "dataclasses",
-        "datetime",
-        "decimal",
-        "enum",
-        "fractions",
-    ),
-    *(
-        "hashlib",
-        "inspect",
-        "io",
-        "numbers",
-        "secrets",
-        "statistics",
-        "tempfile",
-        "textwrap",
-        "threading",
-    ),
-    *("time", "traceback", "unicodedata", "uuid"),
-)
+    "array", "calendar", "cmath", "contextlib", "csv", "dataclasses", "datetime", "decimal", "enum",
+    "fractions", "hashlib", "inspect", "io", "numbers", "secrets", "statistics", "tempfile",
+    "textwrap", "threading", "time", "traceback", "unicodedata", "uuid",
+)  # fmt: skip
 """Where there is no root of our own, the library may lie in a folder that an unprivileged user cannot enter."""
 _THREADS = 64
 _BUFFER_BYTES = 1 << 16
@@ -92,7 +59,8 @@ _BUFFER_BYTES = 1 << 16
 def main() -> NoReturn:
     """Boot from the JSON in ``argv[1]``, lock down, warm up, serve until the harness hangs up."""
     config = json.loads(sys.argv[1])
-    layers, kind = set(config["layers"]), config["kind"]
+    layers = set(config["layers"])
+    kind = config["kind"]
     kernel.die_with_parent()
     confine.enter_namespaces(layers, config["channel"])
     channel = socket.socket(fileno=config["channel"])
@@ -201,17 +169,18 @@ class _Worker:
         self.untouched = os.stat(self.folder).st_ctime_ns if self.folder else 0
 
     def one_job(self) -> None:
-        job, given = self._receive()
-        live = given[0] if job.kind == LIVE else -1
+        job, descriptors = self._receive()
+        live = descriptors[0] if job.kind == LIVE else -1
         answers = os.memfd_create("answers") if live < 0 else live
         _own_streams()
         started = time.monotonic()
         pid = kernel.fork()
         if pid == 0:
-            self._become(job, answers, given)
-        for descriptor in given:
+            self._become(job, answers, descriptors)
+        for descriptor in descriptors:
             os.close(descriptor)
         end = wait(pid, job, started, self.channel if live >= 0 else None)
+        # The next sample is forked from this memory: it must not find this one's program there.
         view = memoryview(self.buffer)[: job.payload_bytes]
         view[:] = bytes(job.payload_bytes)
         view.release()
@@ -224,7 +193,9 @@ class _Worker:
         if len(header) < JOB.size:
             os._exit(0)
         job = Job(*JOB.unpack(header))
-        given = struct.unpack(f"{len(ancillary[0][2]) // 4}i", ancillary[0][2]) if ancillary else ()
+        descriptors = (
+            struct.unpack(f"{len(ancillary[0][2]) // 4}i", ancillary[0][2]) if ancillary else ()
+        )
         if job.payload_bytes > len(self.buffer):
             self.buffer = bytearray(job.payload_bytes)
         view = memoryview(self.buffer)[: job.payload_bytes]
@@ -233,14 +204,14 @@ class _Worker:
             if size == 0:
                 os._exit(0)
             view = view[size:]
-        return job, given
+        return job, descriptors
 
-    def _become(self, job: Job, out: int, given: tuple[int, ...]) -> NoReturn:
+    def _become(self, job: Job, out: int, descriptors: tuple[int, ...]) -> NoReturn:
         """In the sample: let go of the channel, take on limits and the second filter, then run the program."""
         try:
             os.close(self.number)
             if job.kind == PROGRAM:
-                for number, descriptor in enumerate(given):
+                for number, descriptor in enumerate(descriptors):
                     os.dup2(descriptor, number)
                     os.close(descriptor)
             if self.outlives:
@@ -284,14 +255,17 @@ def _own_streams() -> None:
 
 
 def _limit(job: Job) -> None:
-    memory, seconds = job.memory_mib * _MIB, int(job.cpu_seconds) + 2
+    memory = job.memory_mib * _MIB
+    seconds = int(job.cpu_seconds) + 2
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
 
 
 def _split(buffer: bytearray, job: Job) -> tuple[bytes, list[bytes]]:
     view = memoryview(buffer)
-    code, at, requests = bytes(view[: job.code_bytes]), job.code_bytes, []
+    code = bytes(view[: job.code_bytes])
+    at = job.code_bytes
+    requests = []
     for _ in range(job.requests):
         (size,) = FRAME.unpack_from(buffer, at)
         at += FRAME.size

@@ -54,12 +54,14 @@ class Judge:
     """One worker: its layers, its warm zygotes."""
 
     def __init__(self, layers: list[str], limits: Limits, tools: Tools) -> None:
-        self.layers, self.tools = layers, tools
+        self.layers = layers
+        self.tools = tools
         self.zygotes = {"python": self._start("python", limits)}
 
     def grade(self, program: dict[str, Any]) -> dict[str, Any]:
         """A program as the grader sends it -> a result row. A lost zygote is replaced and the program tried once more."""
-        verifier, limits = _verifier(program["verifier"]), Limits(**program["limits"])
+        verifier = _verifier(program["verifier"])
+        limits = Limits(**program["limits"])
         started = time.monotonic()
         try:
             judgement = self._judge(program["code"], verifier, limits)
@@ -76,7 +78,8 @@ class Judge:
             self.drop_all()
             detail = f"a fault of the harness: {type(error).__name__}: {error}"
             judgement = Judgement(Finding("infra", detail), None, False)
-        finding, end = judgement.finding, judgement.end
+        finding = judgement.finding
+        end = judgement.end
         return {
             "outcome": _OUTCOMES.get(finding.code, Outcome.FAIL).value,
             "code": finding.code,
@@ -89,22 +92,15 @@ class Judge:
     def _judge(self, code: str, verifier: Any, limits: Limits) -> Judgement:
         module = _JUDGES.get(type(verifier))
         if module is None:
-            return Judgement(
-                Finding("infra", f"no grader for {type(verifier).__name__}"), None, False
-            )
+            problem = f"no grader for {type(verifier).__name__}"
+            return Judgement(Finding("infra", problem), None, False)
         needs = getattr(module, "NEEDS", ())
         missing = [layer for layer in needs if layer not in self.layers]
         if missing:
             problem = f"{module.GUEST} programs need {', '.join(missing)} on this machine"
             return Judgement(Finding("infra", problem), None, False)
-        self.tools.demand(module.GUEST)
-        return self._with(
-            module.GUEST,
-            lambda zygote: module.judge(code, verifier, limits, zygote, self.tools),
-            limits,
-        )
-
-    def _with(self, kind: str, work: Any, limits: Limits) -> Judgement:
+        kind = module.GUEST
+        self.tools.demand(kind)
         zygote = self.zygotes.get(kind)
         if zygote and zygote.disk_mib != limits.disk_mib:
             zygote.close()
@@ -112,7 +108,7 @@ class Judge:
         zygote = zygote or self._start(kind, limits)
         self.zygotes[kind] = zygote
         try:
-            judgement: Judgement = work(zygote)
+            judgement: Judgement = module.judge(code, verifier, limits, zygote, self.tools)
         except Lost:
             self._drop(kind)
             raise
@@ -132,12 +128,6 @@ class Judge:
         self.zygotes.pop(kind).close()
 
 
-def _bound_next_program() -> None:
-    """Give the next program's tests a share of CPU time that the kernel enforces."""
-    allowed = int(time.process_time()) + _SPARE_CPU_SECONDS
-    resource.setrlimit(resource.RLIMIT_CPU, (allowed, resource.RLIM_INFINITY))
-
-
 def _end_with_grader(lifeline: int) -> None:
     os.read(lifeline, 1)
     os._exit(0)
@@ -153,7 +143,8 @@ def read_message(stream: Any) -> Any:
 
 def main() -> NoReturn:
     """Serve the grader on the descriptors in ``argv``: the conversation and the lifeline."""
-    conversation, lifeline = int(sys.argv[1]), int(sys.argv[2])
+    conversation = int(sys.argv[1])
+    lifeline = int(sys.argv[2])
     threading.Thread(target=_end_with_grader, args=(lifeline,), daemon=True).start()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, resource.RLIM_INFINITY))
@@ -162,7 +153,9 @@ def main() -> NoReturn:
     hello = read_message(stream)
     judge = Judge(hello["layers"], Limits(**hello["limits"]), Tools(**hello["tools"]))
     while (program := read_message(stream)) is not None:
-        _bound_next_program()
+        # Give the next program's tests a share of CPU time that the kernel enforces.
+        allowed = int(time.process_time()) + _SPARE_CPU_SECONDS
+        resource.setrlimit(resource.RLIMIT_CPU, (allowed, resource.RLIM_INFINITY))
         data = json.dumps(judge.grade(program)).encode("ascii")
         channel.sendall(len(data).to_bytes(4, "little") + data)
     os._exit(0)

@@ -28,31 +28,32 @@ from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any, NoReturn, Protocol, TypeVar
 
 from ..guest.codec import Malformed
 from ..guest.objects import BINARY, DATA, MUTABLE, ORDER, PROTOCOLS
 from .finding import Finding
 
+Target = str | int
+"""Something of the candidate's: a global name, or the number of an object that the sample keeps."""
+Arguments = tuple[Any, ...]
 T = TypeVar("T")
 
 
 class Session(Protocol):
     """What a mirror needs of the conversation with its sample."""
 
-    asked: int
+    request_count: int
     closed: bool
     callbacks: list[Callable[..., Any]]
     used_as_objects: set[str]
     compared_plainly: set[str]
 
     def ask(
-        self,
-        operation: str,
-        target: str | int,
-        name: str,
-        args: tuple[Any, ...] = (),
-        kwargs: Any = None,
+        self, operation: str, target: Target, name: str, args: Arguments = (), kwargs: Any = None
     ) -> Any:
         """Carry out one operation."""
 
@@ -75,12 +76,10 @@ _PLAIN: dict[str, type] = {
     **{kind.__name__: kind for kind in (int, float, str, bytes, tuple, complex, frozenset)},
     **{kind.__name__: kind for kind in (list, dict, set, bytearray, deque)},
 }
-_PLAIN_TYPES: frozenset[type] = frozenset(
-    (
-        *(*_PLAIN.values(), bool, range, slice, type(None), type(...), type(NotImplemented)),
-        *(Counter, OrderedDict, defaultdict, type({}.keys()), type({}.values()), type({}.items())),
-    )
-)
+_PLAIN_TYPES: frozenset[type] = frozenset({
+    *_PLAIN.values(), bool, range, slice, type(None), type(...), type(NotImplemented),
+    Counter, OrderedDict, defaultdict, type({}.keys()), type({}.values()), type({}.items()),
+})  # fmt: skip
 _PLAIN_MODULES = frozenset({"decimal", "fractions", "datetime"})
 _KNOWN: dict[str, type] = {
     "generator": types.GeneratorType,
@@ -92,29 +91,22 @@ _KNOWN: dict[str, type] = {
     "module": types.ModuleType,
     **{name: _PLAIN[name] for name in MUTABLE},
 }
-COMPARING = frozenset(
-    (
-        *("startswith", "endswith", "issubset", "issuperset", "isdisjoint", "union", "compare"),
-        *("difference", "symmetric_difference", "intersection", "replace", "removeprefix"),
-        "removesuffix",
-    )
-)
+COMPARING = frozenset({
+    "startswith", "endswith", "issubset", "issuperset", "isdisjoint", "union", "compare",
+    "difference", "symmetric_difference", "intersection", "replace", "removeprefix", "removesuffix",
+})  # fmt: skip
 """Methods of plain types that combine with their argument as operators do: they are asked by the same rule."""
-_ASKABLE = frozenset(
-    (
-        *("__name__", "__qualname__", "__doc__", "__module__", "__annotations__", "__defaults__"),
-        *("__kwdefaults__", "__wrapped__", "__dict__", "__slots__", "__members__", "__args__"),
-        *("__cause__", "__notes__", "__func__", "__self__", "__closure__", "__isabstractmethod__"),
-        *("__abstractmethods__", "__dataclass_params__", "__match_args__"),
-    )
-)
+_ASKABLE = frozenset({
+    "__name__", "__qualname__", "__doc__", "__module__", "__annotations__", "__defaults__",
+    "__kwdefaults__", "__wrapped__", "__dict__", "__slots__", "__members__", "__args__",
+    "__cause__", "__notes__", "__func__", "__self__", "__closure__", "__isabstractmethod__",
+    "__abstractmethods__", "__dataclass_params__", "__match_args__",
+})  # fmt: skip
 """Attributes between underscores that are asked for; every other is what the mirror itself has."""
-_PROVISIONAL = frozenset(
-    (
-        *("abs", "len", "bool", "int", "float", "complex", "index", "round", "trunc", "floor"),
-        *("ceil", "neg", "pos", "invert", "iter", "next", "reversed", "getitem", "bytes"),
-    )
-)
+_PROVISIONAL = frozenset({
+    "abs", "len", "bool", "int", "float", "complex", "index", "round", "trunc", "floor", "ceil",
+    "neg", "pos", "invert", "iter", "next", "reversed", "getitem", "bytes",
+})  # fmt: skip
 """What is not taken out of a result of arithmetic with a plain value: ``abs(f(x) - expected)`` has shown the expected value."""
 
 
@@ -123,8 +115,7 @@ class Judged:
     """What the harness knows of something of the candidate's."""
 
     session: Session
-    target: str | int
-    """A global name, or the number of an object that the sample keeps."""
+    target: Target
     protocols: int = 0
     base: str = ""
     """The built-in or well-known type it comes from."""
@@ -138,6 +129,10 @@ class Judged:
     """How often it came in an answer."""
     entered_at: int = -1
     """How much the tests had asked when they entered it by ``with``; -1: not entered, or it gave a plain value."""
+
+    def ask(self, operation: str, *args: Any, name: str = "", kwargs: Any = None) -> Any:
+        """Carry out one operation on it."""
+        return self.session.ask(operation, self.target, name, args, kwargs)
 
     def has(self, name: str) -> bool:
         """Whether the class has a method of the protocols."""
@@ -156,11 +151,11 @@ class Judged:
 
 def judged(value: Any) -> Judged:
     """The harness's knowledge of a mirror."""
-    known: Judged = object.__getattribute__(value, "_judge_")
-    return known
+    facts: Judged = object.__getattribute__(value, "_judge_")
+    return facts
 
 
-def target_of(value: Any) -> str | int | None:
+def target_of(value: Any) -> Target | None:
     """The name or number of what ``value`` stands for; None where it is nothing of the candidate's."""
     kind = type(value)
     if kind is Mirror:
@@ -185,7 +180,7 @@ def stands_in_tests(depth: int) -> bool:
     """Whether an attribute is read by the tests' own text (and not by ``getattr``, which may have a default)."""
     frame = sys._getframe(depth + 1)  # noqa: SLF001 -- documented; inspect.stack reads files at each call
     code = frame.f_code
-    name = _OPNAMES[code.co_code[frame.f_lasti]] if frame.f_lasti >= 0 else ""
+    name = dis.opname[code.co_code[frame.f_lasti]] if frame.f_lasti >= 0 else ""
     return code.co_filename in TEST_FILES and name in ("LOAD_ATTR", "LOAD_METHOD")
 
 
@@ -208,25 +203,9 @@ def stands_in_assert(error: BaseException) -> bool:
     )
 
 
-def _opnames() -> tuple[str, ...]:
-    import opcode
-
-    return tuple(opcode.opname)
-
-
-_OPNAMES = _opnames()
-
-
-def _attributes_of_plain_values() -> frozenset[str]:
-    import datetime
-    import decimal
-    import fractions
-
-    late = (decimal.Decimal, fractions.Fraction, datetime.datetime, datetime.timedelta)
-    return frozenset(name for kind in (*_PLAIN_TYPES, *late) for name in dir(kind))
-
-
-PLAIN_ATTRIBUTES = _attributes_of_plain_values()
+PLAIN_ATTRIBUTES = frozenset(
+    name for kind in (*_PLAIN_TYPES, Decimal, Fraction, datetime, timedelta) for name in dir(kind)
+)
 
 
 def refusal(error: type[Exception], message: str) -> Exception:
@@ -251,19 +230,19 @@ def on_data(operation: Callable[..., T], *values: Any) -> T:
 def delivered(value: Any) -> None:
     """An object came in an answer, maybe again. What the tests did with it where it came before says nothing about what they expect
     here, so the candidate cannot hand out an object that they use as one where they expect a plain value."""
-    known = judged(value)
-    known.deliveries += 1
-    known.used = False
-    known.origin = None
+    facts = judged(value)
+    facts.deliveries += 1
+    facts.used = False
+    facts.origin = None
 
 
-def use(known: Judged, deliveries: int) -> None:
+def use(facts: Judged, deliveries: int) -> None:
     """The tests used it as only an object can be used; ``deliveries``: how often it had come before they did."""
-    if known.deliveries != deliveries:
+    if facts.deliveries != deliveries:
         return
-    known.used = True
-    if known.origin:
-        known.session.used_as_objects.add(known.origin)
+    facts.used = True
+    if facts.origin:
+        facts.session.used_as_objects.add(facts.origin)
 
 
 class Remote:
@@ -275,37 +254,38 @@ class Remote:
     def __getattribute__(self, name: str) -> Any:
         if name.startswith("__") and name not in _ASKABLE:
             return _underscored(self, name)
-        known = judged(self)
-        if name in ("send", "throw", "close") and known.has(name):
+        facts = judged(self)
+        if name in ("send", "throw", "close") and facts.has(name):
             return object.__getattribute__(self, name)
-        if known.base == "coroutine" and name.startswith(("cr_", "gi_", "__")):
+        if facts.base == "coroutine" and name.startswith(("cr_", "gi_", "__")):
             raise refusal(AttributeError, name)  # asyncio looks when it shows a task
-        if name == "__dict__" and known.provisional:
+        if name == "__dict__" and facts.provisional:
             raise refusal(AttributeError, name)
-        if known.provisional and name in PLAIN_ATTRIBUTES and not known.is_object():
+        if facts.provisional and name in PLAIN_ATTRIBUTES and not facts.is_object():
             raise refusal(AttributeError, f"{name} of a result of arithmetic")
-        before = known.deliveries
-        value = known.session.ask("get", known.target, name)
+        before = facts.deliveries
+        value = facts.ask("get", name=name)
         if name not in PLAIN_ATTRIBUTES and stands_in_tests(2):
-            use(known, before)
-        if name in COMPARING and isinstance(value, Remote) and not known.is_object():
+            use(facts, before)
+        if name in COMPARING and isinstance(value, Remote) and not facts.is_object():
             return functools.partial(_compare_by, self, value)
         return value
 
     def __setattr__(self, name: str, value: Any) -> None:
-        known = judged(self)
-        before = known.deliveries
-        known.session.ask("set", known.target, name, (value,))
-        use(known, before)
+        facts = judged(self)
+        before = facts.deliveries
+        facts.ask("set", value, name=name)
+        use(facts, before)
 
     def __delattr__(self, name: str) -> None:
-        known = judged(self)
-        before = known.deliveries
-        known.session.ask("delattr", known.target, "", (name,))
-        use(known, before)
+        facts = judged(self)
+        before = facts.deliveries
+        facts.ask("delattr", name)
+        use(facts, before)
 
     def __dir__(self) -> Any:
-        return _text_list(_ask(self, "dir"))
+        value = _ask(self, "dir")
+        return [item for item in value if type(item) is str] if type(value) is list else []
 
     def __str__(self) -> str:
         return _shown(self, "str")
@@ -321,13 +301,11 @@ class Remote:
 
     def __ne__(self, other: object) -> Any:
         same = _equal(self, other)
-        if same is NotImplemented or not isinstance(other, Remote):
-            return same if same is NotImplemented else not same
-        return not same
+        return same if same is NotImplemented else not same
 
     def __hash__(self) -> int:
-        known = judged(self)
-        if not known.has("__hash__"):
+        facts = judged(self)
+        if not facts.has("__hash__"):
             raise refusal(TypeError, f"unhashable type: {type(self).__name__!r}")
         return _exactly(self, int, _ask(self, "hash"))
 
@@ -342,20 +320,20 @@ class Remote:
 
 
 def _underscored(remote: Any, name: str) -> Any:
-    known = judged(remote)
+    facts = judged(remote)
     if name == "__class__":
-        return _KNOWN.get(known.base, type(remote))
+        return _KNOWN.get(facts.base, type(remote))
     if name == "__signature__":
-        return _signature(known)
+        return _signature(facts)
     return on_data(object.__getattribute__, remote, name)
 
 
 def _ask(remote: Any, operation: str, *args: Any) -> Any:
-    known = judged(remote)
-    if known.provisional and operation in _PROVISIONAL and not known.is_object():
+    facts = judged(remote)
+    if facts.provisional and operation in _PROVISIONAL and not facts.is_object():
         raise refusal(TypeError, f"{operation} of a result of arithmetic with an object")
-    value = known.session.ask(operation, known.target, "", args)
-    if known.provisional and isinstance(value, Remote):
+    value = facts.ask(operation, *args)
+    if facts.provisional and isinstance(value, Remote):
         judged(value).provisional = True
     return value
 
@@ -374,14 +352,10 @@ def _shown(remote: Any, operation: str) -> str:
     return _exactly(remote, str, _ask(remote, operation))
 
 
-def _text_list(value: Any) -> list[str]:
-    return [item for item in value if type(item) is str] if type(value) is list else []
-
-
-def _signature(known: Judged) -> Any:
+def _signature(facts: Judged) -> Any:
     import inspect
 
-    rows = known.session.ask("signature", known.target, "")
+    rows = facts.ask("signature")
     try:
         return inspect.Signature(
             [
@@ -397,35 +371,34 @@ def _signature(known: Judged) -> Any:
 
 def _plain_content(remote: Any) -> Any:
     """The content of an instance of a subclass of a mutable built-in type, as data; None where there is none."""
-    known = judged(remote)
-    if known.base not in MUTABLE:
+    facts = judged(remote)
+    if facts.base not in MUTABLE:
         return None
-    return known.session.ask("plain", known.target, "")
+    return facts.ask("plain")
 
 
 def _equal(remote: Any, other: Any) -> Any:
-    known = judged(remote)
+    facts = judged(remote)
     if isinstance(other, Remote):
-        if not known.has("__eq__") and not judged(other).has("__eq__"):
+        if not facts.has("__eq__") and not judged(other).has("__eq__"):
             return remote is other
-        same = known.session.ask("eq", known.target, "", (other,))
+        same = facts.ask("eq", other)
         if isinstance(same, bool) and not same:
             return False
-        liars = [
-            side
-            for side in (remote, other)
-            if judged(side).has("__eq__") and _equals_strangers(side)
-        ]
-        return False if liars else same
+        for side in (remote, other):
+            if judged(side).has("__eq__") and _equals_strangers(side):
+                return False
+        return same
     if not is_plain(other):
         return NotImplemented
+    # These have one instance each: no object of the candidate's is one, so nothing is asked.
     if other is None or other is ... or other is NotImplemented:
         return False
     content = _plain_content(remote)
     if content is not None and is_plain(content):
         return on_data(operator.eq, content, other)
-    if known.has("__eq__") and known.is_object():
-        known.session.needs_shared("the tests compare an object of the program with a plain value")
+    if facts.has("__eq__") and facts.is_object():
+        facts.session.needs_shared("the tests compare an object of the program with a plain value")
     return False
 
 
@@ -436,11 +409,12 @@ def _equals_strangers(remote: Any) -> bool:
 def _combine(name: str, left: Any, right: Any) -> Any:
     """``left OP right`` in the sample, one of them an object of the candidate's."""
     remote, other = (left, right) if isinstance(left, Remote) else (right, left)
-    known = judged(remote)
+    facts = judged(remote)
     both = target_of(other) is not None
     if not both and not is_plain(other):
         return NotImplemented
-    sound = both or known.is_object()
+    # Sound: the answer cannot be copied from what the tests expect, for they expect no plain value.
+    sound = both or facts.is_object()
     if not sound:
         content = _plain_content(remote)
         if content is not None and is_plain(content):
@@ -451,11 +425,12 @@ def _combine(name: str, left: Any, right: Any) -> Any:
             raise refusal(TypeError, message)
     target = target_of(left)
     if target is not None:
-        value = known.session.ask(name, target, "", (right,))
+        value = facts.session.ask(name, target, "", (right,))
     else:
-        value = known.session.ask("reflected", known.target, name, (left,))
+        value = facts.ask("reflected", left, name=name)
     if name in ORDER:
         return value
+    # What comes of arithmetic with the tests' own numbers may be an object, and stays suspect.
     if not sound or _is_provisional(remote) or _is_provisional(other):
         if not isinstance(value, Remote):
             message = f"{name} of an object of the program and a plain value gave a plain value"
@@ -479,9 +454,9 @@ _BY_NAME: dict[str, Callable[[Any, Any], Any]] = {
 
 def _compare_by(remote: Any, method: Any, *args: Any) -> Any:
     """A method that combines with a value of the tests."""
-    known = judged(remote)
-    value = known.session.ask("call", judged(method).target, "", args)
-    if known.is_object() or all(target_of(value) is not None for value in args):
+    facts = judged(remote)
+    value = facts.session.ask("call", judged(method).target, "", args)
+    if facts.is_object() or all(target_of(value) is not None for value in args):
         return value
     if not isinstance(value, Remote):
         message = "a method of an object of the program and a plain value gave a plain value"
@@ -491,15 +466,15 @@ def _compare_by(remote: Any, method: Any, *args: Any) -> Any:
 
 
 def _contains(remote: Any, item: Any) -> Any:
-    known = judged(remote)
-    if known.is_object() or isinstance(item, Remote) or target_of(item) is not None:
+    facts = judged(remote)
+    if facts.is_object() or isinstance(item, Remote) or target_of(item) is not None:
         return _exactly(remote, bool, _ask(remote, "contains", item))
     content = _plain_content(remote)
     if content is not None and is_plain(content):
         return on_data(operator.contains, content, item)
-    if known.has("__iter__"):
+    if facts.has("__iter__"):
         return on_data(operator.contains, _iterate(remote), item)
-    if known.is_made_by_class():
+    if facts.is_made_by_class():
         return _exactly(remote, bool, _ask(remote, "contains", item))
     return False
 
@@ -517,24 +492,26 @@ def _iterator(remote: Any, value: Any) -> Any:
 
 
 def _enter(remote: Any) -> Any:
-    known = judged(remote)
-    before = known.deliveries
+    facts = judged(remote)
+    before = facts.deliveries
     value = _ask(remote, "enter")
-    use(known, before)
-    known.entered_at = known.session.asked if value is None or isinstance(value, Remote) else -1
+    use(facts, before)
+    facts.entered_at = (
+        facts.session.request_count if value is None or isinstance(value, Remote) else -1
+    )
     return value
 
 
 def _exit(remote: Any, kind: Any, error: Any, trace: Any) -> Any:
     """Leave a ``with``. The candidate may swallow only what the tests raise by ``raise``, whatever it answered before: an assertion
     of theirs, or an exception over its own answers, would be gone otherwise."""
-    known = judged(remote)
+    facts = judged(remote)
     if kind is None:
         return _ask(remote, "exit", None, None, None)
     if not isinstance(error, Exception):
         return False
     deliberate = (
-        known.entered_at == known.session.asked
+        facts.entered_at == facts.session.request_count
         and not isinstance(error, AssertionError)
         and "finding" not in getattr(error, "__dict__", {})
         and _raised_by_statement(trace)
@@ -560,38 +537,38 @@ def _raised_by_statement(trace: Any) -> bool:
         return False
     code = trace.tb_frame.f_code
     return (
-        code.co_filename in TEST_FILES and _OPNAMES[code.co_code[trace.tb_lasti]] == "RAISE_VARARGS"
+        code.co_filename in TEST_FILES
+        and dis.opname[code.co_code[trace.tb_lasti]] == "RAISE_VARARGS"
     )
 
 
 def _await(remote: Any) -> Any:
-    known = judged(remote)
-    _alone(known)
+    _alone(judged(remote))
     return _ask(remote, "await")
     yield
 
 
-def _alone(known: Judged) -> None:
+def _alone(facts: Judged) -> None:
     """What the program awaits runs to its end in the sample: with other tasks at the same time it must run beside them."""
     asyncio = sys.modules.get("asyncio")
     with suppress(RuntimeError):
         if asyncio is not None and len(asyncio.all_tasks()) > 1:
-            known.session.needs_shared("the tests run several coroutines at a time")
+            facts.session.needs_shared("the tests run several coroutines at a time")
 
 
 def _send(remote: Any, value: Any) -> Any:
-    known = judged(remote)
-    if known.base != "coroutine":
+    facts = judged(remote)
+    if facts.base != "coroutine":
         return _ask(remote, "send", value)
-    _alone(known)
+    _alone(facts)
     stop = StopIteration(_ask(remote, "await"))
     stop.__dict__["finding"] = Finding("exception", "StopIteration")
     raise stop
 
 
 def _throw(remote: Any, *args: Any) -> Any:
-    known = judged(remote)
-    if known.base == "coroutine":
+    facts = judged(remote)
+    if facts.base == "coroutine":
         with suppress(AttributeError):
             args[0].__dict__.setdefault("finding", Finding("exception", type(args[0]).__name__))
         raise args[0]  # it runs in one go, so it has not begun or it has ended
@@ -617,10 +594,10 @@ async def _aexit(remote: Any, kind: Any, error: Any, trace: Any) -> Any:
 
 
 def _call(remote: Any, *args: Any, **kwargs: Any) -> Any:
-    known = judged(remote)
-    if known.provisional and not known.is_object():
+    facts = judged(remote)
+    if facts.provisional and not facts.is_object():
         raise refusal(TypeError, "a call of a result of arithmetic")
-    return known.session.ask("call", known.target, "", args, kwargs)
+    return facts.ask("call", *args, kwargs=kwargs)
 
 
 def _bind(remote: Any, instance: Any, _owner: Any = None) -> Any:
@@ -661,8 +638,8 @@ def _guarded(method: Callable[..., Any]) -> Callable[..., Any]:
         except Exception as error:
             if "finding" in error.__dict__ or isinstance(error, (RecursionError, MemoryError)):
                 raise
-            known = class_knowledge(mirror) if type(mirror) is Mirror else judged(mirror)
-            return known.session.faulty(error)
+            facts = class_knowledge(mirror) if type(mirror) is Mirror else judged(mirror)
+            return facts.session.faulty(error)
 
     return run
 
@@ -712,19 +689,18 @@ class Name(Remote):
         object.__setattr__(self, "_judge_", Judged(session, target))
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        known = judged(self)
-        value = known.session.ask("call", known.target, "", args, kwargs)
+        facts = judged(self)
+        value = facts.ask("call", *args, kwargs=kwargs)
         if isinstance(value, Remote) and type(value) is not Name:
             fresh = judged(value)
             if fresh.origin is None:
-                fresh.origin = str(known.target)
+                fresh.origin = str(facts.target)
         return value
 
     def __getattribute__(self, name: str) -> Any:
         if name.startswith("__") and name not in _ASKABLE:
             return _underscored(self, name)
-        known = judged(self)
-        return known.session.ask("get", known.target, name)
+        return judged(self).ask("get", name=name)
 
     def __hash__(self) -> int:
         return hash(judged(self).target)
@@ -742,8 +718,8 @@ class Name(Remote):
         return repr(self) if judged(self).session.closed else on_data(str, _value(self))
 
     def __repr__(self) -> str:
-        known = judged(self)
-        return f"<{known.target}>" if known.session.closed else on_data(repr, _value(self))
+        facts = judged(self)
+        return f"<{facts.target}>" if facts.session.closed else on_data(repr, _value(self))
 
     def __format__(self, spec: str) -> str:
         return on_data(format, _value(self), spec)
@@ -755,12 +731,10 @@ class Name(Remote):
         return self
 
     def __instancecheck__(self, value: Any) -> bool:
-        known = judged(self)
-        return known.session.ask("isinstance", known.target, "", (value,)) is True
+        return judged(self).ask("isinstance", value) is True
 
     def __subclasscheck__(self, value: Any) -> bool:
-        known = judged(self)
-        return known.session.ask("issubclass", known.target, "", (value,)) is True
+        return judged(self).ask("issubclass", value) is True
 
     def __mro_entries__(self, _bases: Any) -> Any:
         judged(self).session.needs_shared("the tests define a subclass of the program's")
@@ -768,8 +742,8 @@ class Name(Remote):
 
 def _value(name: Any) -> Any:
     """What a global name stands for."""
-    known = judged(name)
-    value = known.session.ask("value", known.target, "")
+    facts = judged(name)
+    value = facts.ask("value")
     if type(value) is Name:
         raise refusal(TypeError, "a name stands for a name")
     return value
@@ -816,72 +790,66 @@ class Mirror(type):
         return {}
 
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
-        known = class_knowledge(cls)
-        value = known.session.ask("call", known.target, "", args, kwargs)
+        facts = class_knowledge(cls)
+        value = facts.ask("call", *args, kwargs=kwargs)
         if isinstance(value, Remote):
             fresh = judged(value)
-            if fresh.origin is None and type(known.target) is str:
-                fresh.origin = known.target
+            if fresh.origin is None and type(facts.target) is str:
+                fresh.origin = facts.target
         return value
 
     def __getattr__(cls, name: str) -> Any:
-        known = class_knowledge(cls)
+        facts = class_knowledge(cls)
         if name in COMPARING:
             raise refusal(AttributeError, f"{name} of a class of the program")
         if name == "__signature__":
-            return _signature(known)
+            return _signature(facts)
         if name.startswith("__") and name not in _ASKABLE:
             raise refusal(AttributeError, name)
-        return known.session.ask("get", known.target, name)
+        return facts.ask("get", name=name)
 
     def __setattr__(cls, name: str, value: Any) -> None:
-        known = class_knowledge(cls)
-        known.session.ask("set", known.target, name, (value,))
+        class_knowledge(cls).ask("set", value, name=name)
 
     def __delattr__(cls, name: str) -> None:
-        known = class_knowledge(cls)
-        known.session.ask("delattr", known.target, "", (name,))
+        class_knowledge(cls).ask("delattr", name)
 
     def __len__(cls) -> int:
-        known = class_knowledge(cls)
-        return on_data(operator.index, known.session.ask("len", known.target, ""))
+        return on_data(operator.index, class_knowledge(cls).ask("len"))
 
     def __bool__(cls) -> bool:
         return True
 
     def __iter__(cls) -> Any:
-        known = class_knowledge(cls)
-        return on_data(iter, known.session.ask("iter", known.target, ""))
+        return on_data(iter, class_knowledge(cls).ask("iter"))
 
     def __reversed__(cls) -> Any:
-        known = class_knowledge(cls)
-        return on_data(iter, known.session.ask("reversed", known.target, ""))
+        return on_data(iter, class_knowledge(cls).ask("reversed"))
 
     def __getitem__(cls, key: Any) -> Any:
-        known = class_knowledge(cls)
-        return known.session.ask("getitem", known.target, "", (key,))
+        return class_knowledge(cls).ask("getitem", key)
 
     def __contains__(cls, item: Any) -> bool:
-        known = class_knowledge(cls)
+        facts = class_knowledge(cls)
         if target_of(item) is None:
             return on_data(operator.contains, iter(cls), item)
-        return known.session.ask("contains", known.target, "", (item,)) is True
+        return facts.ask("contains", item) is True
 
     def __instancecheck__(cls, value: Any) -> bool:
         if type.__instancecheck__(cls, value):
             return True
-        known = class_knowledge(cls)
-        if target_of(value) is None or known.session.closed:
+        facts = class_knowledge(cls)
+        if target_of(value) is None or facts.session.closed:
             return False
-        return known.session.ask("isinstance", known.target, "", (value,)) is True
+        return facts.ask("isinstance", value) is True
 
     def __subclasscheck__(cls, value: Any) -> bool:
         if type.__subclasscheck__(cls, value):
             return True
-        known = class_knowledge(cls)
-        if type(value) is not Mirror or known.session.closed:
+        facts = class_knowledge(cls)
+        if type(value) is not Mirror or facts.session.closed:
             return False
-        return known.session.ask("issubclass", known.target, "", (value,)) is True
+        return facts.ask("issubclass", value) is True
 
     def __repr__(cls) -> str:
         return f"<class '__main__.{cls.__name__}'>"
@@ -895,8 +863,8 @@ for _kind in (Remote, Name, Mirror):
 
 
 def class_knowledge(cls: Any) -> Judged:
-    known: Judged = type.__getattribute__(cls, "_class_")
-    return known
+    facts: Judged = type.__getattribute__(cls, "_class_")
+    return facts
 
 
 class Drained:
@@ -933,16 +901,15 @@ class Drained:
 def _data_attribute(value: Any, name: str) -> Any:
     if name in COMPARING or (name.startswith("__") and name not in _ASKABLE):
         raise refusal(AttributeError, name)
-    known = judged(value)
-    return known.session.ask("get", known.target, name)
+    return judged(value).ask("get", name=name)
 
 
 def _data_text(operation: str, base: Callable[..., str]) -> Callable[..., str]:
     def show(value: Any, *args: Any) -> str:
-        known = judged(value)
-        if known.session.closed:
+        facts = judged(value)
+        if facts.session.closed:
             return base(value, *args)
-        text: str = _exactly(value, str, known.session.ask(operation, known.target, "", args))
+        text: str = _exactly(value, str, facts.ask(operation, *args))
         return text
 
     return show
@@ -964,15 +931,6 @@ def _named_fields(fields: list[str]) -> dict[str, Any]:
         "_asdict": as_dict,
         "__repr__": shown,
     }
-
-
-def _dataclass_fields(fields: list[str]) -> dict[str, Any]:
-    made = {}
-    for name in fields:
-        made[name] = dataclasses.field()
-        made[name].name = name
-        made[name]._field_type = dataclasses._FIELD  # type: ignore[attr-defined]  # in no stub  # noqa: SLF001 -- no public name
-    return {"__dataclass_fields__": made}
 
 
 def _error_text(error: Any) -> str:
@@ -1009,15 +967,17 @@ def make(session: Session, described: list[Any]) -> Any:
     knowledge = Judged(session, number, mask, base)
     bases: tuple[type, ...]
     space: dict[str, Any] = {"__module__": "candidate", "_class_": knowledge}
-    own = [session.class_of(parent) for parent in parents if type(parent) is list]
+    own_classes = [session.class_of(parent) for parent in parents if type(parent) is list]
     if base == "error":
-        own += [library_exception(parent) for parent in parents if type(parent) is str]
+        own_classes += [library_exception(parent) for parent in parents if type(parent) is str]
         bases = tuple(
-            kind for kind in own if isinstance(kind, type) and issubclass(kind, Exception)
+            kind for kind in own_classes if isinstance(kind, type) and issubclass(kind, Exception)
         ) or (Exception,)
         space |= {"__getattr__": _guarded(_data_attribute), "__str__": _error_text}
     elif base in DATA:
-        bases = tuple(kind for kind in own if issubclass(kind, _PLAIN[base])) or (_PLAIN[base],)
+        bases = tuple(kind for kind in own_classes if issubclass(kind, _PLAIN[base])) or (
+            _PLAIN[base],
+        )
         space |= {"__getattr__": _guarded(_data_attribute)}
         if base == "tuple":
             space |= _named_fields(
@@ -1028,7 +988,7 @@ def make(session: Session, described: list[Any]) -> Any:
                 method = getattr(_PLAIN[base], f"__{operation}__")
                 space[f"__{operation}__"] = _guarded(_data_text(operation, method))
     else:
-        bases = tuple(kind for kind in own if issubclass(kind, Remote)) or (Remote,)
+        bases = tuple(kind for kind in own_classes if issubclass(kind, Remote)) or (Remote,)
         space["__slots__"] = ()
         space |= {
             protocol: METHODS[protocol]
@@ -1036,7 +996,13 @@ def make(session: Session, described: list[Any]) -> Any:
             if mask >> at & 1 and protocol in METHODS
         }
         if fields:
-            space |= _dataclass_fields(fields)
+            attributes = {}
+            for field_name in fields:
+                attribute: Any = dataclasses.field()
+                attribute.name = field_name
+                attribute._field_type = dataclasses._FIELD  # type: ignore[attr-defined]  # noqa: SLF001 -- no public name
+                attributes[field_name] = attribute
+            space["__dataclass_fields__"] = attributes
     try:
         return type.__new__(Mirror, name, bases, space)
     except TypeError:  # bases that do not go together: the first says most
@@ -1051,16 +1017,16 @@ def instance(session: Session, kind: Any, number: int, plain: Any) -> Any:
     """
     if type(kind) is not Mirror:
         raise Malformed("not an object of the program's class")
-    known = class_knowledge(kind)
-    fresh = Judged(session, number, known.protocols, known.base)
-    if known.base in DATA:
-        if type(plain) is not _PLAIN[known.base]:
-            raise Malformed(f"expected {known.base}")
-        new: Any = _PLAIN[known.base].__new__
-        made: Any = new(kind, plain)
-        made.__dict__["_judge_"] = fresh
-        return made
-    if known.base == "error":
+    facts = class_knowledge(kind)
+    fresh = Judged(session, number, facts.protocols, facts.base)
+    if facts.base in DATA:
+        if type(plain) is not _PLAIN[facts.base]:
+            raise Malformed(f"expected {facts.base}")
+        new: Any = _PLAIN[facts.base].__new__
+        value: Any = new(kind, plain)
+        value.__dict__["_judge_"] = fresh
+        return value
+    if facts.base == "error":
         raise Malformed("an exception is told in another way")
     remote: Any = object.__new__(kind)  # type: ignore[arg-type]  # the class was made at run time
     object.__setattr__(remote, "_judge_", fresh)

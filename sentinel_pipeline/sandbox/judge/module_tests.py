@@ -57,7 +57,7 @@ def take_imports(tree: ast.Module) -> Imports:
     """Remove imports of the program and a bare ``unittest.main()`` from ``tree``, and say what they would have bound."""
     names: dict[str, str] = {}
     modules: set[str] = set()
-    kept: list[ast.stmt] = []
+    statements: list[ast.stmt] = []
     used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
     for node in tree.body:
         if (
@@ -73,20 +73,17 @@ def take_imports(tree: ast.Module) -> Imports:
                 }
             )
         elif isinstance(node, ast.Import) and all(
-            _is_used_candidate(alias, used) for alias in node.names
+            (alias.asname or alias.name.split(".")[0]) in used and _is_candidates(alias.name)
+            for alias in node.names
         ):
             modules.update(alias.asname or alias.name.split(".")[0] for alias in node.names)
         elif not (
             isinstance(node, ast.Expr)
             and ast.unparse(node).startswith(("unittest.main(", "pytest.main("))
         ):
-            kept.append(node)
-    tree.body = kept
+            statements.append(node)
+    tree.body = statements
     return Imports(names, frozenset(modules))
-
-
-def _is_used_candidate(alias: ast.alias, used: set[str]) -> bool:
-    return (alias.asname or alias.name.split(".")[0]) in used and _is_candidates(alias.name)
 
 
 def _is_candidates(module: str) -> bool:

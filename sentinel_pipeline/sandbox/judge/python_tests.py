@@ -101,6 +101,7 @@ def _replay(suite: Suite, source: bytes, limits: Limits, zygote: Zygote) -> Judg
     end, raw, recycle = zygote.run(BATCH, source, len(plan), suite.payload, limits)
     answers = split_frames(raw)
     after = why_ended(end, limits, len(raw) > limits.output_kib * 1024)
+    # The first answer says whether the program loaded, the others answer the plan in order.
     session = Batch(plan, answers[1:], after)
     finding = _load(session, _parsed(answers[0])) if answers else after
     if finding is None:
@@ -120,10 +121,10 @@ def _talk(suite: Suite, source: bytes, limits: Limits, zygote: Zygote) -> Judgem
             finding = _load(session, session.read()) or _run_tests(suite, session, limits)
     finally:
         end, _, recycle = zygote.finish_live(session.channel)
-    if session.gone or finding is None:
-        finding = (
-            why_ended(end, limits, False) if session.gone else session.fatal or Finding("crash")
-        )
+    if session.gone:
+        finding = why_ended(end, limits, False)
+    elif finding is None:
+        finding = session.fatal or Finding("crash")
     return Judgement(in_time(finding, end, limits), end, recycle)
 
 
@@ -187,12 +188,10 @@ def _loaded_answer(answer: Any) -> Finding | None:
 
 
 def in_time(finding: Finding, end: End, limits: Limits) -> Finding:
-    over = end.cpu_seconds > limits.cpu_seconds and finding.code == "passed"
-    return (
-        Finding("timeout", f"{end.cpu_seconds:.2f} s of CPU time, limit {limits.cpu_seconds:g} s")
-        if over
-        else finding
-    )
+    if finding.code == "passed" and end.cpu_seconds > limits.cpu_seconds:
+        spent = f"{end.cpu_seconds:.2f} s of CPU time, limit {limits.cpu_seconds:g} s"
+        return Finding("timeout", spent)
+    return finding
 
 
 def why_ended(end: End, limits: Limits, too_long: bool) -> Finding:
@@ -211,11 +210,9 @@ def why_ended(end: End, limits: Limits, too_long: bool) -> Finding:
         codes = {"SIGSYS": "forbidden", "SIGXCPU": "timeout", "SIGXFSZ": "output_limit"}
         return Finding(codes.get(name, "crash"), f"killed by {name}")
     status = end.status >> 8
-    return (
-        Finding("memory", "out of memory")
-        if status == 77
-        else Finding("exit", f"the process ended with code {status}")
-    )
+    if status == 77:
+        return Finding("memory", "out of memory")
+    return Finding("exit", f"the process ended with code {status}")
 
 
 class _TooSlow(BaseException):
@@ -239,32 +236,28 @@ def _execute(suite: Suite, session: Session, codes: list[CodeType]) -> None:
     stderr = sys.stderr
     sys.stderr = _NOWHERE
     try:
-        _execute_quietly(suite, session, codes)
+        random.seed(0)
+        names: dict[str, Any] = {
+            "__name__": "tests", "__builtins__": builtins, "__once__": suite.once
+        }  # fmt: skip
+        if suite.prefix:
+            exec(suite.prefix, names)
+        names.update({name: session.global_name(target) for name, target in suite.targets.items()})
+        names.update({name: Program(session) for name in suite.imports.modules})
+        for code in codes:
+            exec(code, names)
+        if suite.checks:
+            names["check"](session.global_name(str(suite.entry_point)))
+        if suite.runs and codes is suite.learning:
+            pytest_like.run_all(names, _tolerantly)
+        elif suite.runs:
+            pytest_like.run_all(names)
     finally:
         sys.stderr = stderr
 
 
 _NOWHERE = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
 """What tests, and asyncio for them, write to standard error: nobody reads that pipe until the harness ends, so it would fill up."""
-
-
-def _execute_quietly(suite: Suite, session: Session, codes: list[CodeType]) -> None:
-    random.seed(0)
-    names: dict[str, Any] = {"__name__": "tests", "__builtins__": builtins, "__once__": suite.once}
-    if suite.prefix:
-        exec(suite.prefix, names)
-    names.update({name: session.global_name(target) for name, target in suite.targets.items()})
-    names.update({name: Program(session) for name in suite.imports.modules})
-    for code in codes:
-        exec(code, names)
-    if suite.checks:
-        names["check"](session.global_name(str(suite.entry_point)))
-    if suite.runs:
-        pytest_like.run_all(names, _tolerantly if codes is suite.learning else _plainly)
-
-
-def _plainly(test: Callable[[], None]) -> None:
-    test()
 
 
 def _tolerantly(test: Callable[[], None]) -> None:
@@ -296,6 +289,8 @@ def _run_tests(suite: Suite, session: Session, limits: Limits) -> Finding:
     except BaseException as raised:
         error = raised
     session.closed = True
+    # The order matters: a fault of ours is no verdict, and what ended the session is one whatever
+    # the tests made of it; a test that catches everything cannot pass a program that way.
     if session.fault is not None:
         raise _fault(session.fault)
     if session.fatal:
@@ -305,7 +300,7 @@ def _run_tests(suite: Suite, session: Session, limits: Limits) -> Finding:
     error = error or session.swallowed
     if error is not None:
         finding = _explain(suite, session, error)
-    if not session.asked:
+    if not session.request_count:
         raise BadTests(
             "the tests end before they use the program"
             + (f": {finding.detail}" if finding.detail else "")
@@ -341,10 +336,10 @@ def _explain(suite: Suite, session: Session, error: BaseException) -> Finding:
     Raises:
         Infrastructure: they did not; this package's own code did.
     """
-    known = error.__dict__.get("finding")
-    if isinstance(known, Finding):
-        return known
-    if _is_a_fault(error) and session.asked:
+    finding = error.__dict__.get("finding")
+    if isinstance(finding, Finding):
+        return finding
+    if _is_a_fault(error) and session.request_count:
         raise _fault(error)
     lines = [
         step.lineno for step in traceback.extract_tb(error.__traceback__) if step.filename == TESTS

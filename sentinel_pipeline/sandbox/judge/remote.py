@@ -18,7 +18,7 @@ from ..guest.codec import Malformed
 from ..guest.objects import STOPPING
 from . import mirrors
 from .finding import Finding
-from .mirrors import Mirror, Remote
+from .mirrors import Arguments, Mirror, Remote, Target
 
 _BUILTIN_EXCEPTIONS = frozenset(
     kind
@@ -48,7 +48,7 @@ class Session:
     """One run of tests against one sample; subclasses carry the request."""
 
     def __init__(self) -> None:
-        self.asked = 0
+        self.request_count = 0
         self.fatal: Finding | None = None
         self.mismatch = False
         self.shared = ""
@@ -75,12 +75,7 @@ class Session:
         self.handling = _Handling(self)
 
     def ask(
-        self,
-        operation: str,
-        target: str | int,
-        name: str,
-        args: tuple[Any, ...] = (),
-        kwargs: Any = None,
+        self, operation: str, target: Target, name: str, args: Arguments = (), kwargs: Any = None
     ) -> Any:
         """Carry out one operation on something of the candidate's.
 
@@ -104,19 +99,14 @@ class Session:
         return value
 
     def _carry_out(
-        self,
-        operation: str,
-        target: str | int,
-        name: str,
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
+        self, operation: str, target: Target, name: str, args: Arguments, kwargs: dict[str, Any]
     ) -> tuple[Any, BaseException | None]:
         try:
             text = codec.to_text(codec.pack([list(args), kwargs], self._packing))
         except (Malformed, RecursionError) as problem:
             self.stop("exception", f"an argument cannot be handed over: {problem}")
         head = codec.to_text([operation, target, name])
-        self.asked += 1
+        self.request_count += 1
         shown = target if type(target) is str else name or operation
         self.last = (shown, args, kwargs, _PENDING)
         try:
@@ -198,7 +188,8 @@ class Session:
         if type(content) is not dict:
             raise Malformed("not an object")
         if "e" in content:
-            args, message = content.get("a"), content.get("m")
+            args = content.get("a")
+            message = content.get("m")
             if type(message) is not str:
                 raise Malformed("not an exception")
             return self.exception_of(content["e"], codec.unpack(args, self.handling), message)
@@ -208,12 +199,12 @@ class Session:
         number = content["o"]
         if type(number) is not int:
             raise Malformed("a handle is a number")
-        known = self.objects.get(number)
-        if known is None:
+        remote = self.objects.get(number)
+        if remote is None:
             plain = codec.unpack(content["v"], self.handling) if "v" in content else None
-            known = self.objects[number] = mirrors.instance(self, kind, number, plain)
-        mirrors.delivered(known)
-        return known
+            remote = self.objects[number] = mirrors.instance(self, kind, number, plain)
+        mirrors.delivered(remote)
+        return remote
 
     def exception_of(self, content: Any, args: Any, message: str) -> Exception:
         """An exception of the candidate's own class.
@@ -252,7 +243,8 @@ class Session:
 
     def _exception(self, answer: dict[str, Any]) -> Exception:
         """The exception to raise in the tests for a failure that ``read_failure`` has checked."""
-        kinds, message = answer["e"], str(answer.get("m", ""))
+        kinds = answer["e"]
+        message = str(answer.get("m", ""))
         args = codec.unpack(answer["a"], self.handling) if "a" in answer else None
         if not mirrors.CONTROL.isdisjoint(kinds):
             return RuntimeError(f"the program raised {kinds[0]}")
@@ -260,7 +252,15 @@ class Session:
             error = self.exception_of(answer["h"], args, message)
             if args is not None:
                 return error
-        return _builtin_exception(kinds, message)
+        # The nearest built-in exception, where only names and a message came back.
+        for name in kinds:
+            kind = getattr(builtins, name, None)
+            if isinstance(kind, type) and issubclass(kind, Exception):
+                try:
+                    return kind(message)
+                except TypeError:
+                    continue
+        return CandidateError(message)
 
     def _apply_changes(self, packed: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         if packed is None:
@@ -295,10 +295,10 @@ def change_into(old: Any, new: Any) -> None:
     if type(old) is not type(new):
         return
     if type(old) is list or type(old) is deque:
-        kept = list(old)
+        before_change = list(old)
         old.clear()
-        old.extend(_merged(before, after) for before, after in zip(kept, new))
-        old.extend(list(new)[len(kept) :])
+        old.extend(_merged(before, after) for before, after in zip(before_change, new))
+        old.extend(list(new)[len(before_change) :])
     elif type(old) is dict:
         kept_items = dict(old)
         old.clear()
@@ -328,7 +328,8 @@ def read_failure(answer: Any) -> Finding:
     """
     if type(answer) is not dict:
         raise Malformed("neither a value nor a failure")
-    message, line = answer.get("m", ""), answer.get("l")
+    message = answer.get("m", "")
+    line = answer.get("l")
     if "x" in answer:
         return _ended(str(answer["x"])[:40], str(message), answer)
     kinds = answer.get("e")
@@ -345,10 +346,8 @@ def _ended(why: str, message: str, answer: dict[str, Any]) -> Finding:
     if why == "missing":
         names = answer.get("d", [])
         defined = [str(name) for name in names][:10] if type(names) is list else []
-        return Finding(
-            "wrong_entry_point",
-            f"{message!r} is not defined; defined: {', '.join(defined) or 'nothing callable'}",
-        )
+        reason = f"{message!r} is not defined; defined: {', '.join(defined) or 'nothing callable'}"
+        return Finding("wrong_entry_point", reason)
     if why in ("syntax_error", "output_limit", "exit"):
         return Finding(why, message)
     raise Malformed("unknown kind of end")
@@ -366,18 +365,6 @@ def _code_of(kinds: list[str], message: str) -> str:
 
 class CandidateError(Exception):
     """An exception of a type that only the candidate knows."""
-
-
-def _builtin_exception(kinds: list[str], message: str) -> Exception:
-    """The nearest built-in exception, where only names and a message came back."""
-    for name in kinds:
-        kind = getattr(builtins, name, None)
-        if isinstance(kind, type) and issubclass(kind, Exception):
-            try:
-                return kind(message)
-            except TypeError:
-                continue
-    return CandidateError(message)
 
 
 class _Packing:

@@ -18,7 +18,8 @@ from typing import Any, NamedTuple
 from ..outcomes import VALUE_CHARS, shortened
 
 TOLERANCE = 1e-9
-_BITS, _DIGITS = 256, 80
+_BITS = 256
+_DIGITS = 80
 """DuckDB has 128-bit integers and 38-digit decimals; longer numbers are nobody's rows, and slow to work with."""
 
 Number = int | float | Decimal
@@ -124,42 +125,50 @@ def _exact(number: Number) -> str:
         if not number.is_integer():
             return repr(number)
         number = int(number)
+    # Sign, digits without zeros at either end, power of ten: 10, 1e1 and Decimal("10.0") are one.
     if type(number) is Decimal:
         sign, digits, exponent = number.as_tuple()
-        text, power = "".join(map(str, digits)), int(exponent)
+        text = "".join(map(str, digits))
+        power = int(exponent)
     else:
-        sign, text, power = int(number < 0), str(abs(int(number))), 0
-    kept = text.lstrip("0").rstrip("0")
-    return f"{'-' * sign}{kept}e{power + len(text) - len(text.rstrip('0'))}" if kept else "0"
+        sign = int(number < 0)
+        text = str(abs(int(number)))
+        power = 0
+    significant = text.lstrip("0").rstrip("0")
+    return (
+        f"{'-' * sign}{significant}e{power + len(text) - len(text.rstrip('0'))}"
+        if significant
+        else "0"
+    )
 
 
-def close(one: Number, other: Number) -> bool:
+def close(left: Number, other: Number) -> bool:
     """Exactly equal; or, where at least one is a float, equal within the tolerance."""
-    if type(one) is float or type(other) is float:
-        return one == other or math.isclose(float(one), float(other), rel_tol=TOLERANCE)
-    return one == other
+    if type(left) is float or type(other) is float:
+        return left == other or math.isclose(float(left), float(other), rel_tol=TOLERANCE)
+    return left == other
 
 
-def same(one: Row, other: Row) -> bool:
+def same(left: Row, other: Row) -> bool:
     """Do the two rows pair?"""
-    return one.shape == other.shape and all(map(close, one.numbers, other.numbers))
+    return left.shape == other.shape and all(map(close, left.numbers, other.numbers))
 
 
-def first_difference(expected: list[Row], found: list[Row], ordered: bool) -> str | None:
+def first_difference(expected: list[Row], actual: list[Row], ordered: bool) -> str | None:
     """What differs, in a sentence; None where nothing does."""
-    if len(expected) != len(found):
-        return f"expected {len(expected)} rows, got {len(found)}"
+    if len(expected) != len(actual):
+        return f"expected {len(expected)} rows, got {len(actual)}"
     if ordered:
-        for number, (one, other) in enumerate(zip(expected, found), 1):
-            if not same(one, other):
-                return f"row {number}: expected {one.show()}, got {other.show()}"
+        for number, (left, other) in enumerate(zip(expected, actual), 1):
+            if not same(left, other):
+                return f"row {number}: expected {left.show()}, got {other.show()}"
         return None
-    return _bags(*_unpaired(expected, found))
+    return _bags(*_unpaired(expected, actual))
 
 
-def _unpaired(expected: list[Row], found: list[Row]) -> tuple[list[Row], list[Row]]:
+def _unpaired(expected: list[Row], actual: list[Row]) -> tuple[list[Row], list[Row]]:
     """What is left of both bags after rows with equal keys are paired."""
-    keys = [row.key for row in found]
+    keys = [row.key for row in actual]
     there = Counter(keys)
     left = []
     for row in expected:
@@ -169,25 +178,26 @@ def _unpaired(expected: list[Row], found: list[Row]) -> tuple[list[Row], list[Ro
         else:
             left.append(row)
     over = []
-    for key, row in zip(keys, found):
+    for key, row in zip(keys, actual):
         if there[key]:
             there[key] -= 1
             over.append(row)
     return left, over
 
 
-def _bags(expected: list[Row], found: list[Row]) -> str | None:
+def _bags(expected: list[Row], actual: list[Row]) -> str | None:
     """Pair what exact keys could not: rows of one shape, and of one neighbourhood in each number."""
     shapes: dict[str, tuple[list[Row], list[Row]]] = defaultdict(lambda: ([], []))
-    for side, rows in enumerate((expected, found)):
+    for side, rows in enumerate((expected, actual)):
         for row in rows:
             shapes[row.shape][side].append(row)
     for ours, theirs in shapes.values():
         for mine, yours in _groups(ours, theirs):
             pair = _unlike(mine, yours)
             if pair:
-                one, other = pair[0] or expected[0], pair[1] or found[0]
-                return f"expected a row {one.show()}, got {other.show()}"
+                left = pair[0] or expected[0]
+                other = pair[1] or actual[0]
+                return f"expected a row {left.show()}, got {other.show()}"
     return None
 
 
@@ -206,7 +216,9 @@ def _groups(ours: list[Row], theirs: list[Row]) -> list[tuple[list[Row], list[Ro
 def _neighbourhoods(numbers: list[Number]) -> list[int]:
     """A number for each value's chain of neighbours: two that are close are in one chain."""
     places = sorted(range(len(numbers)), key=numbers.__getitem__)
-    found, chain = [0] * len(numbers), 0
+    chains = [0] * len(numbers)
+    chain = 0
+    # Only beside a float are numbers compared with a tolerance (``close``).
     tolerant = any(type(number) is float for number in numbers)
     for before, place in pairwise(places):
         apart = numbers[before] != numbers[place]
@@ -215,19 +227,20 @@ def _neighbourhoods(numbers: list[Number]) -> list[int]:
             and math.isclose(float(numbers[before]), float(numbers[place]), rel_tol=TOLERANCE)
         ):
             chain += 1
-        found[place] = chain
-    return found
+        chains[place] = chain
+    return chains
 
 
 def _unlike(ours: list[Row], theirs: list[Row]) -> tuple[Row | None, Row | None] | None:
     """Sort both sides by the numbers that spread wider than the tolerance, pair by place: the first two that do not pair."""
     both = [*ours, *theirs]
+    # Within the tolerance the order of a column says nothing: sorting by it would part true pairs.
     wide = [at for at in range(len(both[0].numbers)) if _wide([row.numbers[at] for row in both])]
     for side in (ours, theirs):
         side.sort(key=lambda row: [row.numbers[at] for at in wide])
-    for one, other in zip_longest(ours, theirs):
-        if one is None or other is None or not same(one, other):
-            return one, other
+    for left, other in zip_longest(ours, theirs):
+        if left is None or other is None or not same(left, other):
+            return left, other
     return None
 
 
@@ -238,12 +251,8 @@ def _wide(numbers: list[Number]) -> bool:
 def _show(value: Any) -> str:
     if value is None:
         return "NULL"
-    if type(value) is float or type(value) is Decimal:
+    if isinstance(value, (float, Decimal, datetime.date, datetime.time, datetime.timedelta)):
         return str(value)
-    if isinstance(value, (datetime.date, datetime.time, datetime.timedelta)):
-        return str(value)
-    return (
-        repr(value)
-        if type(value) is not str or len(value) <= VALUE_CHARS
-        else f"{value[:VALUE_CHARS]!r}…"
-    )
+    if type(value) is str and len(value) > VALUE_CHARS:
+        return f"{value[:VALUE_CHARS]!r}…"
+    return repr(value)

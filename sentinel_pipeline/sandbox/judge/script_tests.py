@@ -66,23 +66,14 @@ def judge(
         return Judgement(Finding("test_error", str(error)), None, False)
     program = tools.parser.read(code, verifier.language)
     if program.problem or not code.strip() or "\0" in program.js:
-        return Judgement(_unreadable(program.problem), None, False)
-    if program.module:
+        problem = program.problem or "syntax_error: an empty program, or a NUL character"
         return Judgement(
-            Finding(
-                "exception", "it imports, exports or awaits as a module; modules are not loaded"
-            ),
-            None,
-            False,
+            Finding("syntax_error", problem.removeprefix("syntax_error: ")), None, False
         )
+    if program.module:
+        problem = "it imports, exports or awaits as a module; modules are not loaded"
+        return Judgement(Finding("exception", problem), None, False)
     return _talk(quickjs, program.js, tests, verifier.entry_point, limits, zygote)
-
-
-def _unreadable(problem: str | None) -> Finding:
-    code, _, detail = (problem or "syntax_error: an empty program, or a NUL character").partition(
-        ": "
-    )
-    return Finding("syntax_error", detail if code == "syntax_error" else f"{code}: {detail}")
 
 
 @lru_cache(maxsize=512)
@@ -102,10 +93,10 @@ def _tests(parser: Parser, text: str, language: str) -> str:
     return read.js
 
 
-def _required(found: re.Match[str]) -> str:
-    parts = found["parts"]
-    names = found["whole"] or "{" + re.sub(r"\s+as\s+", ": ", parts or "") + "}"
-    return f"const {names} = require({found['module']});"
+def _required(statement: re.Match[str]) -> str:
+    parts = statement["parts"]
+    names = statement["whole"] or "{" + re.sub(r"\s+as\s+", ": ", parts or "") + "}"
+    return f"const {names} = require({statement['module']});"
 
 
 class _Session(Live):
@@ -119,7 +110,7 @@ class _Session(Live):
         """One request of the tests -> what their engine reads. Never raises: the engine could not carry it."""
         try:
             if self.fatal is None:
-                self.asked += 1
+                self.request_count += 1
                 text = request if request.isascii() else json.dumps(json.loads(request))
                 return json.dumps(self._checked(self.exchange(text.encode("ascii"))))
         except (Stop, Exception) as error:
@@ -130,21 +121,21 @@ class _Session(Live):
 
     def _checked(self, answer: dict[str, Any]) -> dict[str, Any]:
         try:
-            kept: dict[str, Any] = {}
+            reply: dict[str, Any] = {}
             if "w" in answer:
                 if type(answer["w"]) is not list:
                     raise Malformed("an argument was changed into something that has no plain form")
-                kept["w"] = check(answer["w"])
+                reply["w"] = check(answer["w"])
             if type(answer.get("i")) is int:
-                return kept | {"i": answer["i"]}
+                return reply | {"i": answer["i"]}
             if "v" in answer:
-                return kept | {"v": check(answer["v"])}
+                return reply | {"v": check(answer["v"])}
             finding, error = read_failure(answer)
         except (Malformed, RecursionError, MemoryError) as problem:
             self.stop("exception", f"the answer cannot be read: {problem}")
         if error is None:
             self.stop(*finding)
-        return kept | {"error": error | {"code": finding.code, "detail": finding.detail}}
+        return reply | {"error": error | {"code": finding.code, "detail": finding.detail}}
 
     def _call_back(self, answer: dict[str, Any]) -> dict[str, Any]:
         if type(answer["c"]) is not int or type(answer.get("a")) is not list or self.called is None:
@@ -172,10 +163,10 @@ def _talk(
         finding = Finding("test_error", str(error))
     finally:
         end, _, recycle = zygote.finish_live(session.channel)
-    if session.gone or finding is None:
-        finding = (
-            why_ended(end, limits, False) if session.gone else session.fatal or Finding("crash")
-        )
+    if session.gone:
+        finding = why_ended(end, limits, False)
+    elif finding is None:
+        finding = session.fatal or Finding("crash")
     return Judgement(in_time(finding, end, limits), end, recycle)
 
 
@@ -213,18 +204,15 @@ def _run(
     with _Bounded(1 + 2 * limits.cpu_seconds):
         try:
             run = context.eval("const { run } = judge; delete globalThis.judge; run")
-            finding = Finding(
-                **json.loads(
-                    run(context.eval(f"(function (scope) {{ with (scope) {{ {tests}\n}} }})"))
-                )
-            )
+            function = context.eval(f"(function (scope) {{ with (scope) {{ {tests}\n}} }})")
+            finding = Finding(**json.loads(run(function)))
         except (quickjs.JSException, ValueError) as error:
             finding = Finding("test_error", str(error).partition("\n")[0])
     if session.fatal or finding.code == "stop":
         return session.fatal or Finding("crash")
     if finding.code == "test_error":
         raise BadTests(finding.detail)
-    if not session.asked:
+    if not session.request_count:
         raise BadTests(
             "the tests end before they use the program"
             + (f": {finding.detail}" if finding.detail else "")

@@ -98,15 +98,15 @@ def read_failure(answer: dict[str, Any]) -> tuple[Finding, dict[str, Any] | None
     if "t" in answer:
         shown = f"thrown: {json.dumps(check(answer['t']), ensure_ascii=False)[:300]}"
         return Finding("exception", shown), {"names": [], "message": shown}
-    names, message, stack = answer.get("e"), answer.get("m"), answer.get("k")
+    names = answer.get("e")
+    message = answer.get("m")
+    stack = answer.get("k")
     if type(names) is not list or any(type(name) is not str for name in names):
         raise Malformed("neither a value nor a failure")
     shown = answer["n"] if type(answer.get("n")) is str and answer["n"] else "Error"
-    names, message = (
-        [shown, *(name for name in names[:8] if name != shown)],
-        message if type(message) is str else "",
-    )
-    lines = [int(found or 1) for found in _LINE.findall(stack)] if type(stack) is str else []
+    names = [shown, *(name for name in names[:8] if name != shown)]
+    message = message if type(message) is str else ""
+    lines = [int(number or 1) for number in _LINE.findall(stack)] if type(stack) is str else []
     place = next((number for number in lines if number <= OWN_LINES), None)
     line = f" (line {place})" if place else ""
     memory = shown == "InternalError" and message == "out of memory"
@@ -118,12 +118,15 @@ def read_failure(answer: dict[str, Any]) -> tuple[Finding, dict[str, Any] | None
 
 
 def _ended(answer: dict[str, Any]) -> Finding:
-    why, message = answer["x"], answer.get("m", "")
+    why = answer["x"]
+    message = answer.get("m", "")
     if why == "missing":
         names = answer.get("d", [])
         defined = [str(name) for name in names][:10] if type(names) is list else []
-        known = ", ".join(defined) or "nothing"
-        return Finding("wrong_entry_point", f"{str(message)!r} is not defined; defined: {known}")
+        defined_names = ", ".join(defined) or "nothing"
+        return Finding(
+            "wrong_entry_point", f"{str(message)!r} is not defined; defined: {defined_names}"
+        )
     if why in ("syntax_error", "output_limit"):
         return Finding(why, str(message))
     raise Malformed("unknown kind of end")

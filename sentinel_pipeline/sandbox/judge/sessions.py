@@ -11,7 +11,14 @@ from typing import Any
 from ..guest import codec
 from ..guest.codec import Malformed
 from .finding import Finding
-from .mirrors import PLAIN_ATTRIBUTES, is_plain, stands_in_assert, stands_in_tests
+from .mirrors import (
+    PLAIN_ATTRIBUTES,
+    Arguments,
+    Target,
+    is_plain,
+    stands_in_assert,
+    stands_in_tests,
+)
 from .remote import NeedsShared, Session, Stop, shown_error
 from .zygotes import frame
 
@@ -58,14 +65,16 @@ class Unknown:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        learner, origin = self.__dict__["_learner"], self.__dict__["_origin"]
+        learner = self.__dict__["_learner"]
+        origin = self.__dict__["_origin"]
         learner.step()
         if origin and name not in PLAIN_ATTRIBUTES and stands_in_tests(1):
             learner.used_as_objects.add(origin)
         return Unknown(learner)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        learner, origin = self.__dict__["_learner"], self.__dict__["_origin"]
+        learner = self.__dict__["_learner"]
+        origin = self.__dict__["_origin"]
         learner.step()
         if origin:
             learner.used_as_objects.add(origin)
@@ -101,12 +110,7 @@ class Learner(Session):
             raise Stop
 
     def ask(
-        self,
-        operation: str,
-        target: str | int,
-        name: str,
-        args: tuple[Any, ...] = (),
-        kwargs: Any = None,
+        self, operation: str, target: Target, name: str, args: Arguments = (), kwargs: Any = None
     ) -> Any:
         """Remember the request; its answer is unknown."""
         self.step()
@@ -145,7 +149,7 @@ class Batch(Session):
         self.after = after
 
     def exchange(self, request: bytes) -> dict[str, Any]:
-        at = self.asked - 1
+        at = self.request_count - 1
         if at >= len(self.plan) or self.plan[at] != request:
             self.mismatch = True
             raise Stop
@@ -240,7 +244,8 @@ class Live(Session):
 
 def split_frames(data: bytes) -> list[bytes]:
     """The complete frames at the front of ``data``; what follows the last complete one is dropped."""
-    frames, at = [], 0
+    frames = []
+    at = 0
     while at + 4 <= len(data):
         size = int.from_bytes(data[at : at + 4], "little")
         if at + 4 + size > len(data):

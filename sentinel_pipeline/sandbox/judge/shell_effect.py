@@ -30,15 +30,14 @@ def judge(
     """
     bad = next((path for path in verifier.files if _unsafe(path)), None)
     if bad is not None:
-        return Judgement(
-            Finding("test_error", f"path {bad!r} is not inside the working folder"), None, False
-        )
+        problem = f"path {bad!r} is not inside the working folder"
+        return Judgement(Finding("test_error", problem), None, False)
     odd = False
     if verifier.gold:
-        wanted, odd = _gold_effect(verifier, limits, zygote)
-        if isinstance(wanted, Finding):
-            return Judgement(wanted, None, True)
-        verifier = wanted
+        expectation, odd = _gold_effect(verifier, limits, zygote)
+        if isinstance(expectation, Finding):
+            return Judgement(expectation, None, True)
+        verifier = expectation
     end, left, recycle = _run(code, verifier, limits, zygote)
     return Judgement(_finding(verifier, left, end, limits), end, recycle or odd)
 
@@ -62,9 +61,8 @@ def _gold_effect(
         return Finding("test_error", problem), True
     tree = {_text(path): _text(text) for path, text in left["files"].items()}
     folders = {f"{_text(path)}/": "" for path in left["folders"]}
-    return ShellEffect(
-        files=verifier.files, stdout=_text(left["out"]), expected_files=tree | folders
-    ), recycle
+    stdout = _text(left["out"])
+    return ShellEffect(files=verifier.files, stdout=stdout, expected_files=tree | folders), recycle
 
 
 def _text(raw: str) -> str:
@@ -84,29 +82,28 @@ def _finding(verifier: ShellEffect, left: dict[str, Any], end: End, limits: Limi
         return Finding("output_limit", f"more than {limits.output_kib} KiB of output")
     if verifier.stdout is not None and output != _bytes(verifier.stdout):
         note = f"; its stderr: {shown(left['err'].encode('latin-1'))}" if left["err"] else ""
-        return Finding(
-            "output_differs",
-            f"expected {shown(_bytes(verifier.stdout))}, got {shown(output)}{note}",
-        )
+        detail = f"expected {shown(_bytes(verifier.stdout))}, got {shown(output)}{note}"
+        return Finding("output_differs", detail)
     return _compare_tree(verifier, left) or PASSED
 
 
 def _compare_tree(verifier: ShellEffect, left: dict[str, Any]) -> Finding | None:
     expected = verifier.files if verifier.expected_files is None else verifier.expected_files
-    wanted = {
+    expected_texts = {
         _name(path): _bytes(text) for path, text in expected.items() if not path.endswith("/")
     }
-    found = {path: text.encode("latin-1") for path, text in left["files"].items()}
+    actual_texts = {path: text.encode("latin-1") for path, text in left["files"].items()}
     if left["others"]:
         return Finding("files_differ", f"{left['others'][0]} is neither a file nor a folder")
-    for path in sorted(wanted.keys() | found.keys()):
-        if path not in found:
+    for path in sorted(expected_texts.keys() | actual_texts.keys()):
+        if path not in actual_texts:
             return Finding("files_differ", f"{path} is missing")
-        if path not in wanted:
+        if path not in expected_texts:
             return Finding("files_differ", f"{path} should not be there")
-        if wanted[path] != found[path]:
+        if expected_texts[path] != actual_texts[path]:
             return Finding(
-                "files_differ", f"{path}: expected {shown(wanted[path])}, got {shown(found[path])}"
+                "files_differ",
+                f"{path}: expected {shown(expected_texts[path])}, got {shown(actual_texts[path])}",
             )
     return _compare_folders(expected, left, exactly=verifier.expected_files is None)
 
@@ -115,12 +112,16 @@ def _compare_folders(
     expected: dict[str, str], left: dict[str, Any], exactly: bool
 ) -> Finding | None:
     named = {_name(path).rstrip("/") for path in expected if path.endswith("/")}
-    wanted = named | {parent for path in expected for parent in _parents(_name(path).rstrip("/"))}
-    found = set(left["folders"])
-    if wanted - found:
-        return Finding("files_differ", f"{min(wanted - found)}/ is missing")
-    if (exactly or named) and found - wanted:
-        return Finding("files_differ", f"{min(found - wanted)}/ should not be there")
+    expected_folders = named | {
+        parent for path in expected for parent in _parents(_name(path).rstrip("/"))
+    }
+    actual_folders = set(left["folders"])
+    if expected_folders - actual_folders:
+        return Finding("files_differ", f"{min(expected_folders - actual_folders)}/ is missing")
+    if (exactly or named) and actual_folders - expected_folders:
+        return Finding(
+            "files_differ", f"{min(actual_folders - expected_folders)}/ should not be there"
+        )
     return None
 
 

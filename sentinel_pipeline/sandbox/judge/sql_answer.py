@@ -78,7 +78,8 @@ def judge(
     Raises:
         Lost: the zygote ended; nothing is known about the query.
     """
-    recycle, judged = False, None
+    recycle = False
+    judged = None
     for setup in (verifier.setup, *verifier.other_setups):
         judged = _judge_on(setup, code, verifier, limits, zygote)
         recycle |= judged.recycle
@@ -108,52 +109,48 @@ def _gold(
 ) -> tuple[Table | Finding, bool]:
     """The expected table, or what is wrong with the task."""
     key = (setup, verifier.query, limits)
-    kept = _golds.get(key)
-    if kept is not None:
-        return kept, False
+    table = _golds.get(key)
+    if table is not None:
+        return table, False
     first, again = (_run(verifier.query, setup, seed, limits, zygote) for seed in _SEEDS)
     recycle = first.recycle or again.recycle
     for ran in (first, again):
         if ran.table is None:
-            return Finding(
-                "test_error", f"the gold query: {ran.finding.code}: {ran.finding.detail}"
-            ), recycle
+            problem = f"the gold query: {ran.finding.code}: {ran.finding.detail}"
+            return Finding("test_error", problem), recycle
     assert first.table and again.table
-    problem = _difference(first.table, again.table, verifier.ordered)
-    if problem:
-        return Finding(
-            "test_error", f"the gold query gives other rows when it runs again: {problem}"
-        ), recycle
+    difference = _difference(first.table, again.table, verifier.ordered)
+    if difference:
+        problem = f"the gold query gives other rows when it runs again: {difference}"
+        return Finding("test_error", problem), recycle
     _golds.put(key, first.table, first.size)
     return first.table, recycle
 
 
-def _difference(expected: Table, found: Table, ordered: bool) -> str | None:
-    if expected.columns != found.columns:
-        return f"expected {expected.columns} columns, got {found.columns}"
-    return first_difference(expected.rows, found.rows, ordered)
+def _difference(expected: Table, actual: Table, ordered: bool) -> str | None:
+    if expected.columns != actual.columns:
+        return f"expected {expected.columns} columns, got {actual.columns}"
+    return first_difference(expected.rows, actual.rows, ordered)
 
 
 def _run(query: str, setup: str, seed: float, limits: Limits, zygote: Zygote) -> Ran:
-    task = json.dumps({"setup": setup, "seed": seed, "memory_mib": limits.memory_mib}).encode(
-        "ascii"
-    )
-    end, raw, recycle = zygote.run(BATCH, query.encode("utf-8", "replace"), 1, frame(task), limits)
-    table, finding = None, why_ended(end, limits, len(raw) > limits.output_kib * 1024)
+    task = json.dumps({"setup": setup, "seed": seed, "memory_mib": limits.memory_mib})
+    request = frame(task.encode("ascii"))
+    end, raw, recycle = zygote.run(BATCH, query.encode("utf-8", "replace"), 1, request, limits)
+    table = None
+    finding = why_ended(end, limits, len(raw) > limits.output_kib * 1024)
     try:
         answer = _read([codec.from_text(text) for text in split_frames(raw)])
     except (Malformed, Unreadable, RecursionError, MemoryError) as error:
-        return Ran(
-            None, Finding("exception", f"the answer cannot be read: {error}"), end, recycle, 0
-        )
+        problem = f"the answer cannot be read: {error}"
+        return Ran(None, Finding("exception", problem), end, recycle, 0)
     if isinstance(answer, Finding):
-        finding = (
-            answer._replace(detail=f"more than {limits.output_kib} KiB of rows")
-            if answer.code == "output_limit"
-            else answer
-        )
+        finding = answer
+        if answer.code == "output_limit":
+            finding = answer._replace(detail=f"more than {limits.output_kib} KiB of rows")
     elif answer is not None and not end.why and not end.status:
-        table, finding = answer, PASSED
+        table = answer
+        finding = PASSED
     return Ran(table, finding, end, recycle, len(raw))
 
 
@@ -162,7 +159,8 @@ def _read(answers: list[Any]) -> Table | Finding | None:
     if any(type(answer) is not dict for answer in answers):
         raise Malformed("an answer is an object")
     if answers and "x" in answers[-1]:
-        code, message = answers[-1]["x"], answers[-1].get("m", "")
+        code = answers[-1]["x"]
+        message = answers[-1].get("m", "")
         return Finding(code if type(code) is str and code in _CODES else "exception", str(message))
     if len(answers) < 2 or answers[-1] != {"end": True}:
         return None

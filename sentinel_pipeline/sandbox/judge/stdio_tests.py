@@ -30,10 +30,13 @@ def judge(
     if not cases or len(verifier.inputs) != len(verifier.outputs):
         counts = f"{len(verifier.inputs)} inputs, {len(verifier.outputs)} outputs"
         return Judgement(Finding("test_error", f"no matching cases: {counts}"), None, False)
-    source, spent, recycle = code.encode("utf-8", "surrogatepass"), 0.0, False
-    for number, (given, wanted) in enumerate(cases, 1):
-        finding, end, odd = _one_case(source, given, wanted, limits, zygote)
-        spent, recycle = spent + end.cpu_seconds, recycle or odd
+    source = code.encode("utf-8", "surrogatepass")
+    spent = 0.0
+    recycle = False
+    for number, (stdin_text, expected) in enumerate(cases, 1):
+        finding, end, odd = _one_case(source, stdin_text, expected, limits, zygote)
+        spent = spent + end.cpu_seconds
+        recycle = recycle or odd
         if finding is not PASSED:
             place = f"case {number} of {len(cases)}: " if len(cases) > 1 else ""
             finding = finding._replace(detail=place + finding.detail)
@@ -42,11 +45,12 @@ def judge(
 
 
 def _one_case(
-    source: bytes, given: str, wanted: str, limits: Limits, zygote: Zygote
+    source: bytes, stdin_text: str, expected_text: str, limits: Limits, zygote: Zygote
 ) -> tuple[Finding, End, bool]:
-    stdin, stdout = os.memfd_create("stdin"), os.memfd_create("stdout")
+    stdin = os.memfd_create("stdin")
+    stdout = os.memfd_create("stdout")
     try:
-        _fill(stdin, given.encode("utf-8", "surrogateescape"))
+        _fill(stdin, stdin_text.encode("utf-8", "surrogateescape"))
         end, raw, recycle = zygote.run_program(source, stdin, stdout, limits)
         size = os.fstat(stdout).st_size
         printed = os.pread(stdout, min(size, limits.output_kib * 1024 + 1), 0)
@@ -55,7 +59,7 @@ def _one_case(
         os.close(stdout)
     finding = _how_it_ended(end, raw, limits, size > limits.output_kib * 1024)
     if finding is PASSED:
-        expected = wanted.encode("utf-8", "surrogateescape")
+        expected = expected_text.encode("utf-8", "surrogateescape")
         if meaning(printed) != meaning(expected):
             finding = Finding("output_differs", f"expected {shown(expected)}, got {shown(printed)}")
     return in_time(finding, end, limits), end, recycle

@@ -16,12 +16,14 @@ from typing import Any
 from ...records import PythonTests
 from . import module_tests
 
-TESTS, SETUP, PREFIX = "<tests>", "<setup>", "<prefix>"
+TESTS = "<tests>"
+SETUP = "<setup>"
+PREFIX = "<prefix>"
 _BUILTINS = frozenset(dir(builtins)) | {"__once__", "__name__", "__file__", "__doc__"}
 _BESIDE = {"redirect_stdout", "redirect_stderr", "patch", "monkeypatch", "capsys"}
 """Names of helpers that act on the process they run in: tests that use them must live beside the program."""
-
-
+_BODIES = ("", "\n    pass\n", "\n        pass\n")
+"""What completes a prefix that ends inside a function."""
 _ONCE = "__once__ = lambda make: make()\n"
 
 
@@ -33,8 +35,10 @@ class Suite:
     """Compiled tests of one problem, and what was learnt about the calls they make."""
 
     def __init__(self, verifier: PythonTests) -> None:
-        self.verifier, self.entry_point = verifier, verifier.entry_point
-        tests, setup = _parse(verifier.tests, TESTS), _parse(verifier.setup, SETUP)
+        self.verifier = verifier
+        self.entry_point = verifier.entry_point
+        tests = _parse(verifier.tests, TESTS)
+        setup = _parse(verifier.setup, SETUP)
         self.imports = module_tests.take_imports(tests)
         if not tests.body:
             raise BadTests("there are no tests")
@@ -43,9 +47,11 @@ class Suite:
         }
         self.checks = _defines_check(tests)
         self.runs = not self.checks and module_tests.has_tests(tests)
+        # Names that the tests read and nobody here binds are the candidate's. A prefix is run here
+        # only where it offers one of them besides the entry point.
         taken = self.imports.names.keys() | self.imports.modules
-        bound, wanted = _names(verifier.setup, ast.unparse(tests) if taken else verifier.tests)
-        missing = (wanted - bound - _BUILTINS) | self.imports.names.keys()
+        bound, read = _names(verifier.setup, ast.unparse(tests) if taken else verifier.tests)
+        missing = (read - bound - _BUILTINS) | self.imports.names.keys()
         prefix = _prefix(verifier.prefix)
         offered = _names(verifier.prefix if prefix else "")[0] - {self.entry_point}
         self.prefix = compile(prefix, PREFIX, "exec") if prefix and missing & offered else None
@@ -53,7 +59,7 @@ class Suite:
         self.text = ast.unparse(tests)
         self._settle_entry_point(tests)
         self.targets = {name: self.imports.names.get(name, name) for name in self.remotes}
-        self.shared = _needs_program_beside([setup, tests])
+        self.shared = any(_beside(node) for module in [setup, tests] for node in ast.walk(module))
         self.setup, self.tests = compile(setup, SETUP, "exec"), compile(tests, TESTS, "exec")
         self.learning = [
             _compile_tolerant(verifier.setup, SETUP),
@@ -115,7 +121,7 @@ def _parse(text: str, name: str) -> ast.Module:
 
 def _prefix(text: str) -> ast.Module | None:
     """The prefix as code of its own; one that ends inside a function gets a body."""
-    for tail in ("", "\n    pass\n", "\n        pass\n"):
+    for tail in _BODIES:
         try:
             return ast.parse(text + tail, PREFIX) if text.strip() else None
         except (SyntaxError, ValueError):
@@ -130,7 +136,7 @@ def _names(*texts: str) -> tuple[set[str], set[str]]:
     for text in texts:
         if not text.strip():
             continue
-        for tail in ("", "\n    pass\n", "\n        pass\n"):
+        for tail in _BODIES:
             try:
                 top = symtable.symtable(text + tail, TESTS, "exec")
             except SyntaxError:
@@ -199,10 +205,6 @@ def _compile_tolerant(text: str, name: str) -> CodeType:
     tree = ast.parse(text, name)
     module_tests.take_imports(tree)
     return compile(ast.fix_missing_locations(_Tolerant().visit(tree)), name, "exec")
-
-
-def _needs_program_beside(modules: list[ast.Module]) -> bool:
-    return any(_beside(node) for module in modules for node in ast.walk(module))
 
 
 def _beside(node: ast.AST) -> bool:

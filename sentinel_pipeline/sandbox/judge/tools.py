@@ -20,7 +20,9 @@ class Tools:
     """The paths of QuickJS's extension, of Node, and of the folder of DuckDB; None where one is not installed."""
 
     def __init__(self, engine: str | None, node: str | None, packages: str | None = None) -> None:
-        self.engine, self.node, self.packages = engine, node, packages
+        self.engine = engine
+        self.node = node
+        self.packages = packages
         self._quickjs: ModuleType | None = None
         self.parser = Parser(node)
 

@@ -9,12 +9,11 @@ import json
 import signal
 import socket
 import subprocess
-import sys
 from collections.abc import Iterable
 
 from ...errors import Infrastructure
 from ..guest.wire import BATCH, JOB, LIVE, PROGRAM, REPORT, SHARED, SHELL, End
-from ..isolation import BOOT, GUEST
+from ..isolation import guest_command
 from ..outcomes import Limits
 from ..stderr_tail import stderr_tail
 
@@ -46,7 +45,8 @@ class Zygote:
     def __init__(
         self, kind: str, layers: Iterable[str], disk_mib: int, tool: str | None = None
     ) -> None:
-        self.kind, self.disk_mib = kind, disk_mib
+        self.kind = kind
+        self.disk_mib = disk_mib
         self.channel, theirs = socket.socketpair()
         config = {
             "kind": kind,
@@ -57,16 +57,7 @@ class Zygote:
         }
         with theirs:
             self.process = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-P",
-                    "-s",
-                    "-S",
-                    "-c",
-                    BOOT.format(module="zygote"),
-                    json.dumps(config),
-                    str(GUEST),
-                ],
+                guest_command("zygote", json.dumps(config)),
                 env=_ENVIRONMENT,
                 cwd="/",
                 pass_fds=(theirs.fileno(),),
@@ -118,9 +109,12 @@ class Zygote:
         return self.report()
 
     def _start(
-        self, kind: int, code: bytes, requests: int, rest: bytes, limits: Limits, *given: int
+        self, kind: int, code: bytes, requests: int, rest: bytes, limits: Limits, *descriptors: int
     ) -> None:
-        self._await_ready()
+        if not self._ready:
+            if self._receive(1) != b"R":
+                raise Lost(f"the {self.kind} zygote did not start: {stderr_tail(self.process)}")
+            self._ready = True
         header = JOB.pack(
             len(code) + len(rest), kind, len(code), requests, limits.cpu_seconds, limits.wall_seconds,
             limits.memory_mib, limits.output_kib,
@@ -128,22 +122,14 @@ class Zygote:
         self.channel.settimeout(limits.wall_seconds + _START_SECONDS)
         try:
             message = header + code + rest
-            sent = (
-                socket.send_fds(self.channel, [message], given)
-                if given
-                else self.channel.send(message)
-            )
+            if descriptors:
+                sent = socket.send_fds(self.channel, [message], descriptors)
+            else:
+                sent = self.channel.send(message)
             if sent < len(message):
                 self.channel.sendall(message[sent:])
         except OSError as error:
             raise Lost(f"the zygote's channel broke: {error}") from None
-
-    def _await_ready(self) -> None:
-        if self._ready:
-            return
-        if self._receive(1) != b"R":
-            raise Lost(f"the {self.kind} zygote did not start: {stderr_tail(self.process)}")
-        self._ready = True
 
     def report(self) -> tuple[End, bytes, bool]:
         """The end of the current sample."""
@@ -153,7 +139,8 @@ class Zygote:
         return End(*end), self._receive(size), bool(odd)
 
     def _receive(self, size: int) -> bytes:
-        parts, left = [], size
+        parts = []
+        left = size
         try:
             while left:
                 part = self.channel.recv(min(left, 1 << 20))

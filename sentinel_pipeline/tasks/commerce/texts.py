@@ -76,5 +76,7 @@ def review_text(
 ) -> str:
     """An opening and what happened."""
     opening = rng.choice(OPENINGS[sentiment]).format(p=product)
-    body = COMPLAINTS[complaint] if complaint else GOOD if sentiment == "positive" else PLAIN
+    body = GOOD if sentiment == "positive" else PLAIN
+    if complaint:
+        body = COMPLAINTS[complaint]
     return f"{opening} {rng.choice(body).format(n=delay)}"

@@ -44,13 +44,8 @@ def correction(topic: str, other: str, subject: str, rng: Random) -> Talk:
 def order(topic: str, count: str, subject: str, rng: Random) -> Talk:
     values = pick(rng, NAMES, int(count))
     listing = ", ".join(f"{ordinal} is {value}" for ordinal, value in zip(ORDINALS, values))
-    return Talk(
-        f"Of my {topic}s, {listing}.",
-        REPLY,
-        f"What is {subject}?",
-        subject,
-        values[ORDINALS.index(subject)],
-    )
+    facts = f"Of my {topic}s, {listing}."
+    return Talk(facts, REPLY, f"What is {subject}?", subject, values[ORDINALS.index(subject)])
 
 
 def draw(composition: str, rng: Random) -> Talk:

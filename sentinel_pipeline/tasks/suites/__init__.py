@@ -97,17 +97,17 @@ def load_suite(name: str, *, data: Path | None = None) -> list[Task]:
     if name == HELDOUT:
         tasks = list(_from_bank(data))
     elif name in GENERATED:
-        tasks = _generated(name, data)
+        if data is not None:
+            problem = f"suite {name!r} is generated and takes no file."
+            raise BadInput(problem, file=data, fix="Leave out its data.")
+        tasks = GENERATED[name]()
     elif name in PUBLIC:
         tasks = _public(PUBLIC[name], data)
     else:
         tasks = _own(name, data)
     if not tasks:
-        raise BadInput(
-            f"suite {name!r} has no task.",
-            file=data,
-            fix="Add items: nothing cannot be scored.",
-        )
+        fix = "Add items: nothing cannot be scored."
+        raise BadInput(f"suite {name!r} has no task.", file=data, fix=fix)
     return _unique(tasks, data)
 
 
@@ -127,14 +127,6 @@ def as_items(tasks: list[Task]) -> list[Task]:
     )
 
 
-def _generated(name: str, data: Path | None) -> list[Task]:
-    if data is not None:
-        raise BadInput(
-            f"suite {name!r} is generated and takes no file.", file=data, fix="Leave out its data."
-        )
-    return GENERATED[name]()
-
-
 def _public(suite: Public | Files, data: Path | None) -> list[Task]:
     path = data or _local(suite.file)
     if isinstance(suite, Files):
@@ -148,10 +140,9 @@ def _public(suite: Public | Files, data: Path | None) -> list[Task]:
 
 def _from_bank(data: Path | None) -> Iterator[Task]:
     if data is None:
-        raise BadInput(
-            "the held-out suite is part of a recipe's task bank, and none was given.",
-            fix="Run `sentinel run RECIPE --until task_bank`, or pass the bank's file with --data.",
-        )
+        problem = "the held-out suite is part of a recipe's task bank, and none was given."
+        fix = "Run `sentinel run RECIPE --until task_bank`, or pass the bank's file with --data."
+        raise BadInput(problem, fix=fix)
     if not data.is_file():
         raise BadInput(
             "not a file.", file=data, fix="Expected the task bank's Parquet table or JSONL rows."
@@ -173,10 +164,8 @@ def _own(name: str, data: Path | None) -> list[Task]:
     path = data if data is not None else Path(name)
     if not path.is_file():
         suggestion = did_you_mean(name, SUITES)
-        raise BadInput(
-            f"unknown suite {name!r}. {suggestion}",
-            fix="Your own suite: give its JSONL file with --data.",
-        )
+        problem = f"unknown suite {name!r}. {suggestion}"
+        raise BadInput(problem, fix="Your own suite: give its JSONL file with --data.")
     suite = name if data is not None else path.name.removesuffix(".gz").removesuffix(".jsonl")
     return [own.task(row, suite) for row in read_rows(path)]
 
@@ -185,12 +174,8 @@ def _unique(tasks: list[Task], data: Path | None) -> list[Task]:
     ids: set[str] = set()
     for task in tasks:
         if task.id in ids:
-            raise BadInput(
-                f"duplicate task id {task.id!r}.",
-                file=data,
-                field="task_id",
-                fix="Make ids unique.",
-            )
+            problem = f"duplicate task id {task.id!r}."
+            raise BadInput(problem, file=data, field="task_id", fix="Make ids unique.")
         ids.add(task.id)
     return tasks
 

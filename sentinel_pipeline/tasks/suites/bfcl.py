@@ -29,11 +29,13 @@ def tasks(path: Path) -> Iterator[Task]:
         BadInput: no answer file, a question without its answer, or a row of another shape: file, line and field.
     """
     answers = {row.text("id"): row for row in read_rows(_answers_of(path))}
+    # `simple_python` of `BFCL_v4_simple_python.json`.
+    family = path.stem.split("_", 2)[-1] if path.stem.startswith("BFCL_") else path.stem
     for row in read_rows(path):
         answer = answers.get(row.text("id"))
         if answer is None:
             raise row.bad("id", f"{row.text('id')!r} has no answer in {_answers_of(path).name}.")
-        yield _task(row, _verifier(row, answer), _family(path))
+        yield _task(row, _verifier(row, answer), family)
 
 
 def _answers_of(path: Path) -> Path:
@@ -44,17 +46,9 @@ def _answers_of(path: Path) -> Path:
     answer_file = next((each for each in candidates if each.is_file()), None)
     if answer_file is None:
         names = " or ".join(str(each.relative_to(path.parent)) for each in candidates)
-        raise BadInput(
-            "has no answers beside it.",
-            file=path,
-            fix=f"Put them at {names}, next to the questions.",
-        )
+        problem = "has no answers beside it."
+        raise BadInput(problem, file=path, fix=f"Put them at {names}, next to the questions.")
     return answer_file
-
-
-def _family(path: Path) -> str:
-    """``simple_python`` of ``BFCL_v4_simple_python.json``."""
-    return path.stem.split("_", 2)[-1] if path.stem.startswith("BFCL_") else path.stem
 
 
 def _verifier(row: SuiteRow, answer: SuiteRow) -> FunctionCalls:

@@ -74,11 +74,8 @@ def one_word(rng: Random) -> Probe:
 
 def one_of(rng: Random) -> Probe:
     first, two = rng.sample(NAMES, 2)
-    return Probe(
-        f"Choose one of {first} and {two}. Answer with that word and nothing else.",
-        {"choices": [first, two]},
-        first,
-    )
+    request = f"Choose one of {first} and {two}. Answer with that word and nothing else."
+    return Probe(request, {"choices": [first, two]}, first)
 
 
 FORMS = (only_json, only_code, numbered, bulleted, csv, table, one_word, one_of)

@@ -29,22 +29,21 @@ def verifier(row: SuiteRow) -> Constraints:
     ):
         raise row.bad("kwargs", "expected a list of objects, one for each instruction.")
     ids = row.texts("instruction_id_list")
-    checks = [_arguments(argument) for argument in arguments]
+    # Without nulls; whole numbers that a table stored as floats are whole again.
+    checks = [
+        {
+            key: int(value) if isinstance(value, float) and value.is_integer() else value
+            for key, value in argument.items()
+            if value is not None
+        }
+        for argument in arguments
+    ]
     checked = Constraints(instructions=tuple(ids), arguments=json.dumps(checks, ensure_ascii=False))
     try:
         check_constraints(checked)
     except ValueError as error:
         raise row.bad("instruction_id_list", f"{error}.") from error
     return checked
-
-
-def _arguments(fields: dict[str, object]) -> dict[str, object]:
-    """Without nulls; whole numbers that a table stored as floats are whole again."""
-    return {
-        key: int(value) if isinstance(value, float) and value.is_integer() else value
-        for key, value in fields.items()
-        if value is not None
-    }
 
 
 def task(row: SuiteRow) -> Task:

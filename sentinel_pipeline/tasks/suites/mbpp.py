@@ -109,14 +109,10 @@ def prompt(row: SuiteRow, checked: PythonTests) -> str:
     """The sentence, then the name and the number of arguments."""
     sentence = row.text("text") if "text" in row.fields else row.text("prompt")
     entry = infer_entry_point(checked.tests, f"def {checked.entry_point}(): ...")
-    takes = (
-        "" if entry is None or entry.arguments is None else f" It takes {_plural(entry.arguments)}."
-    )
+    takes = ""
+    if entry is not None and entry.arguments is not None:
+        takes = f" It takes {entry.arguments} argument{'s' if entry.arguments != 1 else ''}."
     return f"{sentence.strip()}\nName the function {checked.entry_point}.{takes}"
-
-
-def _plural(count: int) -> str:
-    return f"{count} argument{'s' if count != 1 else ''}"
 
 
 def task(row: SuiteRow) -> Task:

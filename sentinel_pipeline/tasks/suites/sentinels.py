@@ -72,7 +72,10 @@ def tasks() -> list[Task]:
         ),
         *(_task("pattern", text, _first_line(line), line) for text, line in PATTERNS),
     ]
-    return [_named(task, number) for number, task in enumerate(tasks)]
+    return [
+        replace(task, id=f"sentinels/{task.family}-{number % 10}")
+        for number, task in enumerate(tasks)
+    ]
 
 
 def _exactly(answer: str) -> Verifier:
@@ -101,7 +104,3 @@ def _task(family: str, prompt: str, verifier: Verifier, answer: str) -> Task:
         verifier=verifier,
         reference=answer,
     )
-
-
-def _named(task: Task, number: int) -> Task:
-    return replace(task, id=f"sentinels/{task.family}-{number % 10}")
