@@ -1,7 +1,8 @@
-"""Reports, comparisons with artifact detectors, and the HTML page for 4 checkpoints, 10 suites and 1,000 items each: under 10 s.
+"""Reports, comparisons with artifact detectors, and the HTML page for 4 checkpoints, 10 suites and
+1,000 items each: under 10 s.
 
-The peer is the plainest thing that reads the same rows: writing and parsing the samples as JSONL. Answers are drawn, not generated;
-nothing here needs a model.
+The peer is the plainest thing that reads the same rows: writing and parsing the samples as JSONL.
+Answers are drawn, not generated; nothing here needs a model.
 
     python benchmarks/comparison.py [--items 1000] [--page FILE]
 """
@@ -33,7 +34,8 @@ SUITES = 10
 
 
 def samples(stage: str, suite: int, items: int) -> list[SampleScore]:
-    """Answers whose outcome comes from the item's difficulty, so that checkpoints agree as real ones do."""
+    """Answers whose outcome comes from the item's difficulty, so that checkpoints agree as real
+    ones do."""
     drawn = Random(f"{stage}|{suite}")
     rows = []
     for item in range(items):

@@ -1,8 +1,10 @@
-"""Hygiene and format labels on one core, against detect-secrets' defaults and datatrove's filters on the same rows, in one run.
+"""Hygiene and format labels on one core, against detect-secrets' defaults and datatrove's filters
+on the same rows, in one run.
 
-Rows are Python definitions of the standard library of about 1 KB. Ours gives three labels a row: ``no_secret``, ``no_repetition``
-and ``format_pass`` (extraction included); ``all_labels`` adds parsing and entry points. A peer that is not installed is named.
-Seconds are CPU seconds of this process, the best of ``--rounds``.
+Rows are Python definitions of the standard library of about 1 KB. Ours gives three labels a row:
+``no_secret``, ``no_repetition`` and ``format_pass`` (extraction included); ``all_labels`` adds
+parsing and entry points. A peer that is not installed is named. Seconds are CPU seconds of this
+process, the best of ``--rounds``.
 
     python benchmarks/critic.py [--rows 3000] [--rounds 3]
 """
@@ -80,7 +82,8 @@ def all_labels(rows: list[Candidate]) -> int:
 
 
 def detect_secrets_defaults(rows: list[Candidate]) -> int:
-    """Through files, as it is meant to be used: asked line by line it reports every quoted string."""
+    """Through files, as it is meant to be used: asked line by line it reports every quoted
+    string."""
     from detect_secrets.core.scan import scan_file
     from detect_secrets.settings import default_settings
 

@@ -1,8 +1,9 @@
-"""The extractor over made model outputs: values right, corrupted and refused, and outputs a second, on one core.
+"""The extractor over made model outputs: values right, corrupted and refused, and outputs a second,
+on one core.
 
-Peers in the same run: ``json.loads``, the V4.1 handoff's own parser (written anew from its description), and json-repair where
-installed.
-Outputs are made from values that are known; *short* ones have at most 120 characters. Rates are CPU time, the median of rounds.
+Peers in the same run: ``json.loads``, the V4.1 handoff's own parser (written anew from its
+description), and json-repair where installed. Outputs are made from values that are known; *short*
+ones have at most 120 characters. Rates are CPU time, the median of rounds.
 
     python benchmarks/extract.py [--rows 6500] [--rounds 5] [--json]
 """

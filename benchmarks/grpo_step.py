@@ -1,9 +1,11 @@
-"""What a GRPO step spends its time on: generation, gradient, rewards, the rest. The bar: 15 % neither generation nor gradient.
+"""What a GRPO step spends its time on: generation, gradient, rewards, the rest. The bar: 15 %
+neither generation nor gradient.
 
     python benchmarks/grpo_step.py [--steps N] [--model FOLDER] [--tasks PARQUET]
 
-Without a model a small embedded one is pretrained first, so that its answers are as long as they may be. Shares are of one run and
-need no peer; seconds depend on the machine. Windows are left out. What it does not do: say that anything was learnt.
+Without a model a small embedded one is pretrained first, so that its answers are as long as they
+may be. Shares are of one run and need no peer; seconds depend on the machine. Windows are left out.
+What it does not do: say that anything was learnt.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
-"""Keeping the house: seconds to the first page of ``sentinel ui``, of ``sentinel doctor``, and from a failed check to its alert.
+"""Keeping the house: seconds to the first page of ``sentinel ui``, of ``sentinel doctor``, and from
+a failed check to its alert.
 
-The peers are Dagster's own commands in the same run: ``dagster dev`` on this graph up to its first page, and ``import dagster`` for
-what no verb that asks Dagster can be quicker than. The alert goes from a check of a real run, through the daemon's sensor and
-Apprise, to a webhook here.
+The peers are Dagster's own commands in the same run: ``dagster dev`` on this graph up to its first
+page, and ``import dagster`` for what no verb that asks Dagster can be quicker than. The alert goes
+from a check of a real run, through the daemon's sensor and Apprise, to a webhook here.
 
     python benchmarks/house.py [--rounds 3]
 """

@@ -1,12 +1,14 @@
-"""Kill -9 at random moments of SFT and DPO: does every run resume, and end as the one that nobody killed?
+"""Kill -9 at random moments of SFT and DPO: does every run resume, and end as the one that nobody
+killed?
 
     python benchmarks/kills.py [--kills 20] [--experts 3] [--seed 1]
 
-A small model is trained once to the end, for the reference; then as many runs are each killed once, a random part of a step after
-a random step (0: while it starts; the last: while it exports), and started again. Compared are the loss of every step (a sample in
-another place would change it), the final loss and the bytes of the final weights. Prints one JSON line a trainer and exits with 1
-where a run differs. Processes are forked from one that has the libraries loaded, so a run is seconds. What it does not do: kill a
-launcher, or a disk.
+A small model is trained once to the end, for the reference; then as many runs are each killed once,
+a random part of a step after a random step (0: while it starts; the last: while it exports), and
+started again. Compared are the loss of every step (a sample in another place would change it), the
+final loss and the bytes of the final weights. Prints one JSON line a trainer and exits with 1 where
+a run differs. Processes are forked from one that has the libraries loaded, so a run is seconds.
+What it does not do: kill a launcher, or a disk.
 """
 
 from __future__ import annotations
@@ -48,7 +50,8 @@ class Moment(NamedTuple):
 
 
 def run(job: SftJob | DpoJob | PretrainJob, kill: Moment | None = None) -> tuple[int | None, float]:
-    """Run a job in a process of its own; returns its exit code (negative: the signal) and its seconds."""
+    """Run a job in a process of its own; returns its exit code (negative: the signal) and its
+    seconds."""
     processes = multiprocessing.get_context("forkserver")
     child = processes.Process(target=_work, args=(str(write_job(job)), str(job.logs / "said.txt")))
     began = time.monotonic()
@@ -87,7 +90,8 @@ def turns(task: Task, answer: str, name: str) -> dict[str, Any]:
 
 
 def jobs(folder: Path, experts: int) -> dict[str, SftJob | DpoJob]:
-    """A job of each trainer over a small model that is made here; the wrong answer of a pair is another task's."""
+    """A job of each trainer over a small model that is made here; the wrong answer of a pair is
+    another task's."""
     tasks, suite = material(folder)
     shape = EmbeddedModel(
         hidden=64, layers=2, intermediate=192, vocabulary=800, experts=experts, pretrain_steps=10
@@ -178,7 +182,8 @@ def main() -> None:
     parser.add_argument("--experts", type=int, default=0, help="train a mixture of so many experts")
     parser.add_argument("--seed", type=int, default=1, help="of the moments")
     arguments = parser.parse_args()
-    # Threads' waiting is set in the environment, before torch is loaded: a busy wait on a loaded machine takes for ever.
+    # Threads' waiting is set in the environment, before torch is loaded: a busy wait on a loaded
+    # machine takes for ever.
     be_quiet()
     multiprocessing.get_context("forkserver").set_forkserver_preload(LIBRARIES)
     good = True

@@ -1,7 +1,8 @@
-"""The whole loop on ``tiny`` in a folder of its own: wall time, the orchestrator's share, memory, and what was learnt.
+"""The whole loop on ``tiny`` in a folder of its own: wall time, the orchestrator's share, memory,
+and what was learnt.
 
-The peer is the stages' own work: the share is the wall time that no stage accounts for. With ``--twice`` the loop runs again and
-every artifact's content hash is compared.
+The peer is the stages' own work: the share is the wall time that no stage accounts for. With
+``--twice`` the loop runs again and every artifact's content hash is compared.
 
     python benchmarks/loop.py [--recipe tiny] [--twice]
 """
@@ -34,7 +35,8 @@ def new_home(folder: Path) -> Path:
 
 
 def run(home: Path, recipe: str) -> tuple[dict[str, Any], float, float]:
-    """The run's summary, its wall time in seconds, and the largest resident memory of its whole process tree in MiB."""
+    """The run's summary, its wall time in seconds, and the largest resident memory of its whole
+    process tree in MiB."""
     command = [str(Path(sys.executable).with_name("sentinel")), "run", recipe, "--json"]
     environment = {key: value for key, value in os.environ.items() if key != "DAGSTER_HOME"} | {
         "SENTINEL_HOME": str(home)

@@ -1,10 +1,11 @@
-"""The mix: near-duplicates and decontamination on one core beside their peers, and memory and time from 100,000 rows to
-a million.
+"""The mix: near-duplicates and decontamination on one core beside their peers, and memory and time
+from 100,000 rows to a million.
 
-Rows are generated: functions of the standard library (about 1 KB) under made-up names and requests, a tenth of them
-repeated and a twentieth repeated with one change. The peers, datasketch's and datatrove's MinHash, work on the same rows in the
-same run. The sizes run in processes of their own: label without execution, decontaminate,
-deduplicate, rebalance; peak resident memory is the process's own.
+Rows are generated: functions of the standard library (about 1 KB) under made-up names and requests,
+a tenth of them repeated and a twentieth repeated with one change. The peers, datasketch's and
+datatrove's MinHash, work on the same rows in the same run. The sizes run in processes of their own:
+label without execution, decontaminate, deduplicate, rebalance; peak resident memory is the
+process's own.
 
 python benchmarks/mix.py [--rows 4000] [--million] [--quotas 10000000] [--json]
 """
@@ -161,7 +162,8 @@ def near_duplicates(rows: list[Candidate]) -> None:
 
 
 def datasketch(rows: list[Candidate]) -> None:
-    """The same sets, as many minima; signatures and bands, without a look for neighbours, as ours."""
+    """The same sets, as many minima; signatures and bands, without a look for neighbours, as
+    ours."""
     from datasketch import MinHash
 
     for row in rows:
@@ -193,7 +195,8 @@ def datatrove(rows: list[Candidate], tasks: list[Task], ours: dict[str, Any]) ->
 
 
 def size(count: int, folder: Path) -> dict[str, Any]:
-    """Label, decontaminate, deduplicate, rebalance ``count`` rows; processor seconds of each step, peak resident memory."""
+    """Label, decontaminate, deduplicate, rebalance ``count`` rows; processor seconds of each step,
+    peak resident memory."""
     began, began_wall = time.process_time(), time.perf_counter()
     marks: dict[str, float] = {}
 

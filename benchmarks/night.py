@@ -1,8 +1,9 @@
-"""A night with faults on the product's own graph: Dagster's daemon, three small recipes, five faults; what the morning finds.
+"""A night with faults on the product's own graph: Dagster's daemon, three small recipes, five
+faults; what the morning finds.
 
-The trainer and the daemon are killed, the disk fills up, an artifact is corrupted, the judge does not answer. Needs a mount
-namespace (any user of a kernel that allows user namespaces, or root). Some ten minutes: every step is a process of its own here,
-as at night.
+The trainer and the daemon are killed, the disk fills up, an artifact is corrupted, the judge does
+not answer. Needs a mount namespace (any user of a kernel that allows user namespaces, or root).
+Some ten minutes: every step is a process of its own here, as at night.
 
     python benchmarks/night.py
 """

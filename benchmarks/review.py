@@ -1,9 +1,11 @@
-"""The review queue under load: 100,000 cards, 20 reviewers at once against the real server; 95th percentiles.
+"""The review queue under load: 100,000 cards, 20 reviewers at once against the real server; 95th
+percentiles.
 
-Reviewers are threads of separate processes that speak HTTP and pause ``--think`` seconds between requests, many times faster
-than people do. Everything else that uses the machine shows in the figures: the raw commit of the same disk is measured in the
-same run, to have something to compare with. Exit code 1 when a card was given to two people, a decision was lost, or the bar
-of 50 ms was missed.
+Reviewers are threads of separate processes that speak HTTP and pause ``--think`` seconds between
+requests, many times faster than people do. Everything else that uses the machine shows in the
+figures: the raw commit of the same disk is measured in the same run, to have something to compare
+with. Exit code 1 when a card was given to two people, a decision was lost, or the bar of 50 ms was
+missed.
 
     python benchmarks/review.py [--cards 100000] [--reviewers 20] [--decisions 40] [--think 0.25]
 """
@@ -40,7 +42,8 @@ def card(number: int) -> dict[str, Any]:
 
 
 def reviewer(address: str, token: str, decisions: int, think: float) -> dict[str, list[Any]]:
-    """One person: take a card, pause, save a draft, pause, decide; milliseconds of each request, and what was told."""
+    """One person: take a card, pause, save a draft, pause, decide; milliseconds of each request,
+    and what was told."""
     from sentinel_pipeline_tests.web.server import Client
 
     client = Client(address, token)
@@ -154,7 +157,8 @@ def measure(args: argparse.Namespace, folder: Path) -> int:
 
 
 def drive(address: str, tokens: list[str], args: argparse.Namespace) -> list[dict[str, list[Any]]]:
-    """The reviewers, spread over two processes, so that they do not wait for each other's interpreter."""
+    """The reviewers, spread over two processes, so that they do not wait for each other's
+    interpreter."""
     halves = [half for half in (tokens[::2], tokens[1::2]) if half]
     options = [f"--decisions={args.decisions}", f"--think={args.think}"]
     children = [

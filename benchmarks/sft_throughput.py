@@ -1,10 +1,12 @@
-"""SFT throughput: our trainer against TRL's defaults, on one model, one set of rows, one machine, in one run.
+"""SFT throughput: our trainer against TRL's defaults, on one model, one set of rows, one machine,
+in one run.
 
-Prints one JSON line: tokens (padding not counted) a second of both by the clock and by processor time, the median ratio of the
-repeats with its least and largest, and the final losses. The two sides take turns, each time in a fresh process and in the other
-order, so that a neighbour's load falls on both; processor time is what a neighbour cannot take. TRL's side is ``SFTTrainer`` with
-``SFTConfig``'s own defaults but for what the comparison needs equal: batch size, learning rate, schedule, warm-up, steps, and the
-device. What it does not do: judge what was learned.
+Prints one JSON line: tokens (padding not counted) a second of both by the clock and by processor
+time, the median ratio of the repeats with its least and largest, and the final losses. The two
+sides take turns, each time in a fresh process and in the other order, so that a neighbour's load
+falls on both; processor time is what a neighbour cannot take. TRL's side is ``SFTTrainer`` with
+``SFTConfig``'s own defaults but for what the comparison needs equal: batch size, learning rate,
+schedule, warm-up, steps, and the device. What it does not do: judge what was learned.
 
     python benchmarks/sft_throughput.py --steps 60 --repeats 3
 """

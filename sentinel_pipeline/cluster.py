@@ -1,9 +1,12 @@
-"""Batches of work on a Ray cluster: results in input order, batches retried, a bounded number of them on their way.
+"""Batches of work on a Ray cluster: results in input order, batches retried, a bounded number of
+them on their way.
 
-No cluster is started here: Ray's processes listen on every interface of a machine, so whoever runs one decides where. A batch may
-run more than once (a node that dies takes its batches with it), so the work must be idempotent: the same items give the same
-results and nothing else happens. Tasks, no actors: an actor holds its processor, and where actors hold all of them tasks wait for
-ever. What a task should keep warm it keeps in its own process. What this module does not do: know what the work is.
+No cluster is started here: Ray's processes listen on every interface of a machine, so whoever runs
+one decides where. A batch may run more than once (a node that dies takes its batches with it), so
+the work must be idempotent: the same items give the same results and nothing else happens. Tasks,
+no actors: an actor holds its processor, and where actors hold all of them tasks wait for ever. What
+a task should keep warm it keeps in its own process. What this module does not do: know what the
+work is.
 """
 
 from __future__ import annotations
@@ -25,13 +28,15 @@ R = TypeVar("R")
 RETRIES = 3
 """How often Ray runs a batch again whose process or node died."""
 _AHEAD = 2
-"""Batches on their way for each processor of the cluster: the next one is there when one is done."""
+"""Batches on their way for each processor of the cluster: the next one is there when one is
+done."""
 _LEAST_AHEAD = 4
 _POLL_S = 0.3
 
 
 def connect() -> Any:
-    """The ``ray`` module, connected to the cluster that ``RAY_ADDRESS`` names, or as this process is connected already.
+    """The ``ray`` module, connected to the cluster that ``RAY_ADDRESS`` names, or as this process
+    is connected already.
 
     Raises:
         BadInput: Ray is not installed, or no cluster is named.
@@ -67,12 +72,14 @@ def map_batches(
     gpus: float = 0.0,
     lost: Callable[[T, str], R] | None = None,
 ) -> Generator[R, None, None]:
-    """``work`` over ``items``, ``size`` at a time, each batch on ``cpus`` processors and ``gpus`` devices; streaming, in order.
+    """``work`` over ``items``, ``size`` at a time, each batch on ``cpus`` processors and ``gpus``
+    devices; streaming, in order.
 
-    ``work`` gives one result for each item. What it raises is raised here. Batches that are on their way then, or when the
-    reader stops early, run to their end and nobody reads them: a task that ends while it is cancelled aborts the process that
-    asked (Ray 2.60). ``lost`` makes the result of an item whose batch could not be had in ``RETRIES`` + 1 tries; without it that
-    is an error.
+    ``work`` gives one result for each item. What it raises is raised here. Batches that are on
+    their way then, or when the reader stops early, run to their end and nobody reads them: a task
+    that ends while it is cancelled aborts the process that asked (Ray 2.60). ``lost`` makes the
+    result of an item whose batch could not be had in ``RETRIES`` + 1 tries; without it that is an
+    error.
 
     Raises:
         Infrastructure: a batch was lost for good, or its results are not one for each item.
@@ -95,7 +102,8 @@ def map_batches(
 def run_task(
     work: Callable[..., R], *arguments: Any, gpus: float = 0.0, poll: Callable[[], None]
 ) -> R:
-    """``work`` as one task, ``poll`` being called while it runs; a task whose process or node died runs again, so it must resume.
+    """``work`` as one task, ``poll`` being called while it runs; a task whose process or node died
+    runs again, so it must resume.
 
     ``gpus`` are asked for where the cluster has any. What ``work`` raises is raised here.
 

@@ -1,8 +1,10 @@
-"""What a stage took and what it costs: wall time, device time, tokens, money at the recipe's rate, beside what was estimated.
+"""What a stage took and what it costs: wall time, device time, tokens, money at the recipe's rate,
+beside what was estimated.
 
-Read from what workers and stages leave in ``logs/``: ``attempts.jsonl`` (when a worker took the device and let it go),
-``progress.jsonl`` (what it had done so far, so that a killed attempt counts too) and ``cost.json`` (the stage's wall time). Device
-time is time that a worker held the device. What this module does not do: measure power, or stop a stage that runs.
+Read from what workers and stages leave in ``logs/``: ``attempts.jsonl`` (when a worker took the
+device and let it go), ``progress.jsonl`` (what it had done so far, so that a killed attempt counts
+too) and ``cost.json`` (the stage's wall time). Device time is time that a worker held the device.
+What this module does not do: measure power, or stop a stage that runs.
 """
 
 from __future__ import annotations
@@ -54,7 +56,8 @@ def note_attempt(logs: Path, event: str) -> None:
 
 
 def device_cost(logs: Path, since: float = 0.0) -> Cost:
-    """Device time and tokens of every job under ``logs``, of attempts that began after ``since`` (seconds since 1970)."""
+    """Device time and tokens of every job under ``logs``, of attempts that began after ``since``
+    (seconds since 1970)."""
     return _added([_job_cost(path.parent, since) for path in sorted(logs.rglob(ATTEMPTS))])
 
 
@@ -123,7 +126,8 @@ def loop_costs(store: Store, assets: Iterable[str]) -> dict[str, Cost]:
 
 
 def run_cost(store: Store, since: float) -> Cost:
-    """What one run has cost, failed or not: of what it made and of its loop's drafts, the attempts that began after ``since``."""
+    """What one run has cost, failed or not: of what it made and of its loop's drafts, the attempts
+    that began after ``since``."""
     folders = [
         folder / name / "logs"
         for folder in (store.home.runs / store.recipe / asset for asset in store.assets())
@@ -167,7 +171,8 @@ def refuse_beyond(budget: Budget, stage: str, spent_s: float, estimate: Cost | N
     """A run that nobody watches does not begin a stage that its budget cannot pay.
 
     Raises:
-        GateRefused: the device time spent and what ``stage`` is expected to take exceed ``budget.max_hours``.
+        GateRefused: the device time spent and what ``stage`` is expected to take exceed
+            ``budget.max_hours``.
     """
     if budget.max_hours is None:
         return
@@ -180,7 +185,8 @@ def refuse_beyond(budget: Budget, stage: str, spent_s: float, estimate: Cost | N
 
 
 def cost_rows(logs: Mapping[str, Path], budget: Budget) -> list[dict[str, Any]]:
-    """A row for each stage whose ``logs`` tell, as ``sentinel run --json`` prints it: estimate beside actual."""
+    """A row for each stage whose ``logs`` tell, as ``sentinel run --json`` prints it: estimate
+    beside actual."""
     return [
         {
             "stage": name,

@@ -6,8 +6,9 @@ What fails is named by *who has to act*, and every message says what was expecte
 - ``GateRefused``     the work was possible, the evidence forbids it             -> exit code 3
 - ``Infrastructure``  ours or the machine's: worker died, disk full, device lost -> exit code 4
 
-A bad *row* is data, not an exception: it is quarantined with file, line and reason (``records.Quarantined``).
-A bad *completion* is data too: it is scored. Infrastructure is never a score.
+A bad *row* is data, not an exception: it is quarantined with file, line and reason
+(``records.Quarantined``). A bad *completion* is data too: it is scored. Infrastructure is never a
+score.
 
 What this module does not do: catch anything. Exceptions are caught at the three front doors only.
 """
@@ -22,7 +23,8 @@ EXIT_DONE, EXIT_FAILED, EXIT_BAD_INPUT, EXIT_GATE, EXIT_INFRASTRUCTURE = range(5
 
 
 class SentinelError(Exception):
-    """Base of every error that this package raises on purpose; ``exit_code`` is the command's exit code."""
+    """Base of every error that this package raises on purpose; ``exit_code`` is the command's exit
+    code."""
 
     exit_code = EXIT_FAILED
 
@@ -57,7 +59,8 @@ class BadInput(SentinelError):
 
 
 class GateRefused(SentinelError):
-    """A gate's verdict is failed, missing or stale, so the work that depends on it does not start."""
+    """A gate's verdict is failed, missing or stale, so the work that depends on it does not
+    start."""
 
     exit_code = EXIT_GATE
 
@@ -69,7 +72,8 @@ class Infrastructure(SentinelError):
 
 
 def did_you_mean(unknown: str, choices: Iterable[str]) -> str:
-    """``"Did you mean 'x'? Known: …"``, the half-sentence that every unknown-name error ends with."""
+    """``"Did you mean 'x'? Known: …"``, the half-sentence that every unknown-name error ends
+    with."""
     names = sorted(choices)
     near = difflib.get_close_matches(unknown, names, n=1, cutoff=0.5)
     hint = f"Did you mean {near[0]!r}? " if near else ""

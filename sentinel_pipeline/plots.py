@@ -1,6 +1,8 @@
-"""Plots for pages that show Markdown: small SVG images as data URIs, the same bytes for the same numbers.
+"""Plots for pages that show Markdown: small SVG images as data URIs, the same bytes for the same
+numbers.
 
-What it does not do: decide what is worth plotting. matplotlib is imported late: most processes never draw.
+What it does not do: decide what is worth plotting. matplotlib is imported late: most processes
+never draw.
 """
 
 from __future__ import annotations
@@ -37,7 +39,8 @@ class Bar(NamedTuple):
 def rate_bars(
     bars: Sequence[Bar], title: str, thresholds: Mapping[str, float] | None = None
 ) -> str:
-    """Horizontal bars with intervals, and a dashed line for each named threshold; Markdown with one image."""
+    """Horizontal bars with intervals, and a dashed line for each named threshold; Markdown with one
+    image."""
 
     def draw(axes: Axes) -> None:
         labels = [bar.label for bar in bars]
@@ -65,7 +68,8 @@ def rate_bars(
 
 
 def difference_bars(bars: Sequence[Bar], title: str) -> str:
-    """Differences in [-1, 1] with their intervals around a line at none; Markdown with one image."""
+    """Differences in [-1, 1] with their intervals around a line at none; Markdown with one
+    image."""
 
     def draw(axes: Axes) -> None:
         colours = [_GREY] * len(bars)
@@ -95,7 +99,8 @@ def difference_bars(bars: Sequence[Bar], title: str) -> str:
 def shares(
     before: Mapping[str, float], after: Mapping[str, float], target: Mapping[str, float], title: str
 ) -> str:
-    """Grouped bars of category shares: before, after, and a mark where each was wanted; Markdown with one image."""
+    """Grouped bars of category shares: before, after, and a mark where each was wanted; Markdown
+    with one image."""
 
     def draw(axes: Axes) -> None:
         places = range(len(target))
@@ -175,7 +180,8 @@ def write_png_curves(
 
 
 def stacked(rows: Mapping[str, Mapping[str, int]], parts: Sequence[str], title: str) -> str:
-    """Horizontal bars of counts, each divided into the same named parts; Markdown with one image."""
+    """Horizontal bars of counts, each divided into the same named parts; Markdown with one
+    image."""
     colours = (_GREY, "#16a34a", _ORANGE, "#dc2626", _BLUE)
 
     def draw(axes: Axes) -> None:

@@ -11,10 +11,11 @@ _PR_SET_PDEATHSIG = 1
 
 
 def die_with_parent(sig: signal.Signals = signal.SIGTERM) -> None:
-    """Ask the kernel to send ``sig`` to this process when the thread that started it ends (``prctl(2)``, Linux only).
+    """Ask the kernel to send ``sig`` to this process when the thread that started it ends
+    (``prctl(2)``, Linux only).
 
-    Call it first thing in the child. A parent that is gone already leaves the child with another one: then it ends at once.
-    Elsewhere than on Linux this does nothing.
+    Call it first thing in the child. A parent that is gone already leaves the child with another
+    one: then it ends at once. Elsewhere than on Linux this does nothing.
     """
     if sys.platform != "linux":
         return

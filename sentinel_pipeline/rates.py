@@ -1,7 +1,7 @@
 """How rates are written wherever a person reads: ``73.3 %``, with the interval beside it.
 
-One function for tables, texts, pages and alerts. What this module does not do: compute a rate, or write JSON, where rates are
-numbers.
+One function for tables, texts, pages and alerts. What this module does not do: compute a rate, or
+write JSON, where rates are numbers.
 """
 
 from __future__ import annotations

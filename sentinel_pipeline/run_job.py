@@ -1,8 +1,9 @@
 """The worker process: ``python -m sentinel_pipeline.run_job JOB.json`` runs one job and ends.
 
-The same process runs under Dagster Pipes (its variables are in the environment) and from a command line. It dies with its
-parent, holds the device alone, turns SIGINT and SIGTERM into "save, then stop", and exits with the code of ``errors``; why it
-gave up stands in ``failure.json`` beside the job. It trains nothing itself.
+The same process runs under Dagster Pipes (its variables are in the environment) and from a command
+line. It dies with its parent, holds the device alone, turns SIGINT and SIGTERM into "save, then
+stop", and exits with the code of ``errors``; why it gave up stands in ``failure.json`` beside the
+job. It trains nothing itself.
 """
 
 from __future__ import annotations
@@ -40,9 +41,10 @@ from .worker.progress import Progress, Say, terminal_say
 
 PIPES_VARIABLES = ("DAGSTER_PIPES_CONTEXT", "DAGSTER_PIPES_MESSAGES")
 _ENVIRONMENT = {
-    # A thread that spins at a barrier keeps the one it waits for off a busy core: on a loaded two-core machine small matrix
-    # products ran a thousand times slower. Read once, when OpenMP is loaded: set before anything imports torch.
-    # A short spin (microseconds) keeps an idle machine's barriers cheap: training steps there were 1.3 times faster than with none.
+    # A thread that spins at a barrier keeps the one it waits for off a busy core: on a loaded
+    # two-core machine small matrix products ran a thousand times slower. Read once, when OpenMP is
+    # loaded: set before anything imports torch. A short spin (microseconds) keeps an idle machine's
+    # barriers cheap: training steps there were 1.3 times faster than with none.
     "OMP_WAIT_POLICY": "PASSIVE",
     "GOMP_SPINCOUNT": "1000",
     "TRANSFORMERS_VERBOSITY": "error",
@@ -66,7 +68,8 @@ def run_job(
     interrupts: Interrupts | None = None,
     scorer: Scorer = critic_scorer,
 ) -> dict[str, Any]:
-    """Run ``job`` in this process and write ``logs/result.json``, which is returned: what was reached, seconds, peak memory.
+    """Run ``job`` in this process and write ``logs/result.json``, which is returned: what was
+    reached, seconds, peak memory.
 
     Raises:
         BadInput, Infrastructure: see the kind's own function; run the same job again to resume.
@@ -121,7 +124,8 @@ def _dispatch(
 def write_instructions(
     job: SelfInstructJob, progress: Progress, interrupts: Interrupts
 ) -> dict[str, Any]:
-    """Self-generated rows into ``logs/attempts.jsonl``, round after round; rounds that are there are skipped."""
+    """Self-generated rows into ``logs/attempts.jsonl``, round after round; rounds that are there
+    are skipped."""
     from .generation.guards import plain_tokenizer
     from .generation.loading import load_tokenizer
     from .generation.prompts import special_tokens
@@ -153,7 +157,8 @@ def write_instructions(
 
 
 def answer_suites(job: AnswerJob, progress: Progress, interrupts: Interrupts) -> dict[str, Any]:
-    """Every suite's answers into ``logs/SUITE.jsonl``; items that are answered already are skipped."""
+    """Every suite's answers into ``logs/SUITE.jsonl``; items that are answered already are
+    skipped."""
     from .generation.answers import answer_by
     from .generation.cache import AnswerCache
     from .generation.prompts import prompts_of
@@ -188,7 +193,8 @@ def answer_suites(job: AnswerJob, progress: Progress, interrupts: Interrupts) ->
 
 
 def _engine(job: AnswerJob) -> Engine:
-    """The job's engine; a model is loaded when it is first asked: what is in the cache needs none."""
+    """The job's engine; a model is loaded when it is first asked: what is in the cache needs
+    none."""
     from .generation.loading import check_folder
 
     check_folder(job.model)
@@ -214,7 +220,8 @@ def _load_engine(model: Path, engine: str, tokenizer: Any = None) -> Engine:
 
 
 def be_quiet() -> None:
-    """Libraries' own progress bars off, for this process; a terminal of the user's own stays as it was set."""
+    """Libraries' own progress bars off, for this process; a terminal of the user's own stays as it
+    was set."""
     for key, value in _ENVIRONMENT.items():
         os.environ.setdefault(key, value)
     import warnings
@@ -271,7 +278,8 @@ def main(arguments: list[str]) -> int:
 
 
 def failure_of(error: Exception) -> Failure:
-    """Whose fault ``error`` is: our own errors say it; memory, disk and device are infrastructure; the rest is a defect."""
+    """Whose fault ``error`` is: our own errors say it; memory, disk and device are infrastructure;
+    the rest is a defect."""
     if isinstance(error, SentinelError):
         return Failure(error.exit_code, str(error))
     text = f"{type(error).__name__}: {error}"
@@ -286,7 +294,8 @@ def failure_of(error: Exception) -> Failure:
 
 
 def leave(code: int) -> NoReturn:
-    """End this process at once: with the large libraries loaded, tidying up its memory takes more than a second.
+    """End this process at once: with the large libraries loaded, tidying up its memory takes more
+    than a second.
 
     Where it is one of several, or has children of its own, it ends as Python does.
     """

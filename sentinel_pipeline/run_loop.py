@@ -1,8 +1,10 @@
-"""One run of the loop in this process, on the shared instance: what ``sentinel run`` starts as a child and watches.
+"""One run of the loop in this process, on the shared instance: what ``sentinel run`` starts as a
+child and watches.
 
-``python -m sentinel_pipeline.run_loop RECIPE --events FILE [--run-id ID] [--until ASSET] [--resume]`` appends one JSON
-object an event to FILE: ``run`` (id, stages), ``stage`` (name, status, seconds), ``check``, ``end`` (status, exit code,
-message). What it does not do: print for people, or know what a stage does.
+``python -m sentinel_pipeline.run_loop RECIPE --events FILE [--run-id ID] [--until ASSET]
+[--resume]`` appends one JSON object an event to FILE: ``run`` (id, stages), ``stage`` (name,
+status, seconds), ``check``, ``end`` (status, exit code, message). What it does not do: print for
+people, or know what a stage does.
 """
 
 import argparse
@@ -82,9 +84,11 @@ def run(recipe: str, events: Events, *, run_id: str, until: str | None, resume: 
 
 
 def record_as_launched(instance: dg.DagsterInstance, job: str, workspace: Path) -> None:
-    """Let runs that this process creates name the code location that they come from, as runs of Dagster's server do.
+    """Let runs that this process creates name the code location that they come from, as runs of
+    Dagster's server do.
 
-    ``execute_in_process`` records none, and Dagster's timeline and Jobs pages show only runs of a known location.
+    ``execute_in_process`` records none, and Dagster's timeline and Jobs pages show only runs of a
+    known location.
     """
     location = location_origins_from_yaml_paths([str(workspace)])[0]
     origin = RemoteJobOrigin(RemoteRepositoryOrigin(location, SINGLETON_REPOSITORY_NAME), job)
@@ -93,7 +97,8 @@ def record_as_launched(instance: dg.DagsterInstance, job: str, workspace: Path) 
 
 
 class Watcher:
-    """Follows a run's event log from a thread and writes stage and check events; remembers the first failure."""
+    """Follows a run's event log from a thread and writes stage and check events; remembers the
+    first failure."""
 
     def __init__(self, instance: dg.DagsterInstance, run_id: str, events: Events) -> None:
         self._instance = instance

@@ -45,7 +45,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Thousands of collected tests live to the end: no collection of garbage needs to look at them again."""
+    """Thousands of collected tests live to the end: no collection of garbage needs to look at them
+    again."""
     gc.collect()
     gc.freeze()
 
@@ -67,7 +68,8 @@ def benchmarks_dir() -> Path:
 
 @pytest.fixture(scope="session")
 def cases_dir() -> Path:
-    """The folder of small inputs with their right outcomes; skips, saying so, where it is absent."""
+    """The folder of small inputs with their right outcomes; skips, saying so, where it is
+    absent."""
     folder = Path(os.environ.get("SENTINEL_CASES", ROOT.parent / "shared" / "cases"))
     if not folder.is_dir():
         pytest.skip(f"no cases at {folder}: set SENTINEL_CASES to their folder")
@@ -75,7 +77,8 @@ def cases_dir() -> Path:
 
 
 def missing_tool(what: str) -> None:
-    """Skip on a user's machine, naming what is missing; in CI a missing tool is a failure, since CI installs it."""
+    """Skip on a user's machine, naming what is missing; in CI a missing tool is a failure, since CI
+    installs it."""
     if os.environ.get("CI"):
         pytest.fail(f"{what} is missing, and CI installs it")
     pytest.skip(f"{what} is missing")

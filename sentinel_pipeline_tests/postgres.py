@@ -19,7 +19,8 @@ def _program(name: str) -> str | None:
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
-    """URL of a server on a socket and a loopback port of its own, in a temporary folder; its programs refuse to run as root."""
+    """URL of a server on a socket and a loopback port of its own, in a temporary folder; its
+    programs refuse to run as root."""
     programs = {name: _program(name) for name in ("initdb", "postgres")}
     absent = [name for name, path in programs.items() if path is None]
     if absent:

@@ -1,6 +1,8 @@
-"""Who may import whom, and what importing the graph may load: read from the sources, not from habit.
+"""Who may import whom, and what importing the graph may load: read from the sources, not from
+habit.
 
-``python -m sentinel_pipeline_tests.test_architecture`` writes the page ``docs/architecture.md`` anew from the same sources.
+``python -m sentinel_pipeline_tests.test_architecture`` writes the page ``docs/architecture.md``
+anew from the same sources.
 """
 
 from __future__ import annotations
@@ -31,7 +33,8 @@ FLOORS = (
     {"definitions"},
     {"run_loop"},
 )
-"""Rooms from the ground up. A room imports rooms of lower floors only; rooms of one floor know nothing of each other."""
+"""Rooms from the ground up. A room imports rooms of lower floors only; rooms of one floor know
+nothing of each other."""
 LATE = {"torch", "transformers", "trl", "peft", "datasets", "pandas"}
 MODULES = sorted(path for path in PACKAGE.rglob("*.py"))
 OUTSIDE = sorted(
@@ -81,7 +84,8 @@ def module_of(path: Path) -> str:
 
 
 def arrows() -> dict[str, set[str]]:
-    """Module -> modules of the package that it imports, wherever in the file, for type checking apart."""
+    """Module -> modules of the package that it imports, wherever in the file, for type checking
+    apart."""
     modules = {module_of(path) for path in MODULES}
     return {
         module_of(path): {
@@ -250,7 +254,8 @@ def room_arrows() -> dict[str, set[str]]:
 
 
 def without_shortcuts(arrows_of: dict[str, set[str]]) -> dict[str, set[str]]:
-    """The transitive reduction: an arrow is drawn only where no longer way leads to the same room."""
+    """The transitive reduction: an arrow is drawn only where no longer way leads to the same
+    room."""
 
     def reach(name: str) -> set[str]:
         return {name}.union(*(reach(there) for there in arrows_of[name]))

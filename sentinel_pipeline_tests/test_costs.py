@@ -1,4 +1,5 @@
-"""Costs: device time of every attempt, the killed ones too, money, and a budget that a nightly run does not exceed."""
+"""Costs: device time of every attempt, the killed ones too, money, and a budget that a nightly run
+does not exceed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The README and the docs say what is there: commands and options exist, links and pictures lead somewhere, names are known."""
+"""The README and the docs say what is there: commands and options exist, links and pictures lead
+somewhere, names are known."""
 
 from __future__ import annotations
 

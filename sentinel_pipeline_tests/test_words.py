@@ -1,7 +1,9 @@
-"""Plain English wherever a person reads: words that the glossary refuses are in no message, help, page, recipe or document.
+"""Plain English wherever a person reads: words that the glossary refuses are in no message, help,
+page, recipe or document.
 
-Read are all string constants of product code that are phrases (docstrings of private functions and classes excepted), templates
-and scripts of the pages, README, CHANGELOG, docs and recipes. Names in backticks are code and not read.
+Read are all string constants of product code that are phrases (docstrings of private functions and
+classes excepted), templates and scripts of the pages, README, CHANGELOG, docs and recipes. Names in
+backticks are code and not read.
 """
 
 from __future__ import annotations
@@ -108,7 +110,8 @@ def test_no_text_uses_words_that_the_glossary_refuses(pattern: str) -> None:
 
 
 def test_rates_are_written_by_one_function() -> None:
-    """``73.3 %`` everywhere; axes of plots, which have no room for the space, and model-facing texts are apart."""
+    """``73.3 %`` everywhere; axes of plots, which have no room for the space, and model-facing
+    texts are apart."""
     apart = {"plots.py", "tasks/commerce/insights.py"}
     hits = []
     for path in sorted(PACKAGE.rglob("*.py")):

@@ -1,1 +1,2 @@
-"""Alerts: what a person should be told, decided by rules, delivered once by Apprise. Dagster is not known here."""
+"""Alerts: what a person should be told, decided by rules, delivered once by Apprise. Dagster is not
+known here."""

@@ -1,6 +1,7 @@
 """Send what is due through Apprise, and remember what came of it.
 
-What this module does not do: decide what is worth an alert, or wait; it is called again on the next tick.
+What this module does not do: decide what is worth an alert, or wait; it is called again on the next
+tick.
 """
 
 from __future__ import annotations
@@ -41,7 +42,8 @@ def deliver(outbox: Outbox, rules: AlertRules) -> Delivered:
 
 
 def send(url: str, alert: Alert) -> str | None:
-    """Send one alert to one Apprise URL; returns why it did not go out, without the URL, which may hold a secret."""
+    """Send one alert to one Apprise URL; returns why it did not go out, without the URL, which may
+    hold a secret."""
     from apprise import Apprise, NotifyFormat, NotifyType
 
     sender = Apprise()

@@ -1,6 +1,8 @@
-"""What a night came to, on one page: runs, gates, changes since the night before, what needs a person.
+"""What a night came to, on one page: runs, gates, changes since the night before, what needs a
+person.
 
-What this module does not do: decide anything. It reads the ledger and the reports; a number stands here as it stands there.
+What this module does not do: decide anything. It reads the ledger and the reports; a number stands
+here as it stands there.
 """
 
 from __future__ import annotations
@@ -31,7 +33,8 @@ class Change:
 
 
 class Spent(NamedTuple):
-    """What one run took of the device, its killed attempts too, and the money at its recipe's rate; empty where it names none."""
+    """What one run took of the device, its killed attempts too, and the money at its recipe's rate;
+    empty where it names none."""
 
     device_hours: float
     money: str
@@ -47,7 +50,8 @@ class NightSeen(NamedTuple):
     idle: Sequence[str]
     """Recipes marked nightly that had no run this night."""
     faults: Sequence[str]
-    """What went wrong beside the runs, in words: a daemon that was away, damaged artifacts, checks without a result."""
+    """What went wrong beside the runs, in words: a daemon that was away, damaged artifacts, checks
+    without a result."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +95,8 @@ def _last(ledger: Ledger, run: RunSeen) -> list[GateVerdict]:
 
 
 def changes_of(home: Home, recipe: str, run_id: str) -> Iterator[Change]:
-    """Each report that this run made against the newest one of an earlier loop, on the items that both answered."""
+    """Each report that this run made against the newest one of an earlier loop, on the items that
+    both answered."""
     store = Store(home, recipe, run_id=run_id, loop_id=run_id)
     for folder in sorted((home.runs / recipe).glob(f"*_report/{run_id}")):
         history = store.history(folder.parent.name)
@@ -124,7 +129,8 @@ def _suites(recipe: str, before: Artifact, now: Artifact) -> Iterator[Change]:
 
 
 def left_open(home: Home, run: RunSeen) -> Iterator[str]:
-    """Suites of this run's reports with items that infrastructure left without a score, and the reason that most of them give."""
+    """Suites of this run's reports with items that infrastructure left without a score, and the
+    reason that most of them give."""
     for path in sorted((home.runs / run.recipe).glob(f"*_report/{run.run_id}/*/samples.parquet")):
         suite = path.parent.name
         asset = path.parents[2].name

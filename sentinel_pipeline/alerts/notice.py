@@ -14,8 +14,9 @@ from ..records.alert import Alert
 from .rules import AlertRules
 
 Outcome = Literal["passed", "failed", "warned", "crashed", "missing"]
-"""``warned``: did not pass, and does not count as an error (a smoke suite; an inconclusive gate). ``crashed``: its step ended
-without a result. ``missing``: its asset was made in a run that is over, and the check never ran."""
+"""``warned``: did not pass, and does not count as an error (a smoke suite; an inconclusive gate).
+``crashed``: its step ended without a result. ``missing``: its asset was made in a run that is over,
+and the check never ran."""
 
 
 class CheckSeen(NamedTuple):
@@ -97,7 +98,8 @@ def about_run(rules: AlertRules, run: RunSeen, max_hours: float | None) -> Itera
 
 
 def about_nights(rules: AlertRules, recipe: str, nights: Sequence[Night]) -> Alert | None:
-    """A gate that stayed inconclusive for so many nights in a row as its rule says; told once a streak.
+    """A gate that stayed inconclusive for so many nights in a row as its rule says; told once a
+    streak.
 
     ``nights`` are one gate's, oldest first.
     """
@@ -124,7 +126,8 @@ def about_nights(rules: AlertRules, recipe: str, nights: Sequence[Night]) -> Ale
 def about_staleness(
     rules: AlertRules, recipe: str, stale: Sequence[str], version: str
 ) -> Alert | None:
-    """Verdicts that no longer hold, all of a recipe's in one alert; ``version`` is what they are stale against."""
+    """Verdicts that no longer hold, all of a recipe's in one alert; ``version`` is what they are
+    stale against."""
     if not stale or rules.of("check_stale", recipe) is None:
         return None
     return Alert(

@@ -38,7 +38,8 @@ def read_canaries(folder: Path) -> list[Canary]:
     """Every canary: those of the scorers' modules, then those of a folder, files by name.
 
     Raises:
-        BadInput: the folder has none, a line is malformed (file and line are named), or an id is a duplicate.
+        BadInput: the folder has none, a line is malformed (file and line are named), or an id is a
+            duplicate.
     """
     in_files: list[Canary] = []
     for path in sorted(folder.glob("*.jsonl")):

@@ -1,8 +1,10 @@
-"""The scorers' own exam: gold answers must pass, known-bad ones must be refused for the right reason, always alike.
+"""The scorers' own exam: gold answers must pass, known-bad ones must be refused for the right
+reason, always alike.
 
-Any scorer can sit it: an ``Exam`` holds its questions and the function that answers them. The last round runs while every core
-is kept busy, since a score that a loaded machine changes is worth nothing. What this module does not do: make questions
-(``exams`` does), or decide what an unlicensed scorer may not do (``licence`` does).
+Any scorer can sit it: an ``Exam`` holds its questions and the function that answers them. The last
+round runs while every core is kept busy, since a score that a loaded machine changes is worth
+nothing. What this module does not do: make questions (``exams`` does), or decide what an unlicensed
+scorer may not do (``licence`` does).
 """
 
 from __future__ import annotations
@@ -24,7 +26,8 @@ MAX_EXAMPLES = 5
 
 
 class Question(NamedTuple):
-    """``reasons`` is empty for a gold answer; for a known-bad one it holds the codes of which one must be given."""
+    """``reasons`` is empty for a gold answer; for a known-bad one it holds the codes of which one
+    must be given."""
 
     id: str
     suite: str
@@ -34,7 +37,8 @@ class Question(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """``accepted`` is None where infrastructure failed; ``reasons`` are all that the scorer says against the item, codes first."""
+    """``accepted`` is None where infrastructure failed; ``reasons`` are all that the scorer says
+    against the item, codes first."""
 
     accepted: bool | None
     reasons: tuple[str, ...]
@@ -77,7 +81,8 @@ class ScorerAudit:
 
     @property
     def licensed(self) -> bool:
-        """At least 99 % of every suite's gold accepted, no bad answer accepted or refused for another reason, stable."""
+        """At least 99 % of every suite's gold accepted, no bad answer accepted or refused for
+        another reason, stable."""
         return self.refusal is None
 
     @property

@@ -1,7 +1,8 @@
-"""Licences: a scorer that failed its audit, or never sat it in this version, may not gate, filter or reward.
+"""Licences: a scorer that failed its audit, or never sat it in this version, may not gate, filter
+or reward.
 
-A licence is a verdict of the gate ``scorer_licence`` in the ledger about one version of a scorer: a changed scorer has none.
-What this module does not do: examine (``audit`` does).
+A licence is a verdict of the gate ``scorer_licence`` in the ledger about one version of a scorer: a
+changed scorer has none. What this module does not do: examine (``audit`` does).
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ GATE = "scorer_licence"
 def record_licences(
     ledger: Ledger, audits: Iterable[ScorerAudit], *, exam: str, recipe: str, run_id: str
 ) -> list[GateVerdict]:
-    """Write each scorer's verdict to the ledger; ``exam`` says which questions were asked (a hash)."""
+    """Write each scorer's verdict to the ledger; ``exam`` says which questions were asked (a
+    hash)."""
     verdicts = [_verdict(audited, exam) for audited in audits]
     for verdict in verdicts:
         ledger.record(verdict, recipe=recipe, run_id=run_id)

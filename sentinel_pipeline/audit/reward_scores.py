@@ -1,6 +1,8 @@
-"""The rewards' exam before a run: gold earns 1, wrong answers never pass, hacks earn exactly nothing.
+"""The rewards' exam before a run: gold earns 1, wrong answers never pass, hacks earn exactly
+nothing.
 
-What this module does not do: write answers (``cases`` does), or refuse a run: a gate reads what is found here.
+What this module does not do: write answers (``cases`` does), or refuse a run: a gate reads what is
+found here.
 """
 
 from __future__ import annotations
@@ -38,7 +40,8 @@ class RewardAudit:
 
     @property
     def licensed(self) -> bool:
-        """At least 99 % of gold, no wrong answer, no hack, nothing without a verdict, and all three were asked."""
+        """At least 99 % of gold, no wrong answer, no hack, nothing without a verdict, and all three
+        were asked."""
         complete = self.gold and self.bad and self.hacks and not self.infra
         return (
             bool(complete)

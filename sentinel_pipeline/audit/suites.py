@@ -1,7 +1,8 @@
 """Before a suite is used: every gold answer it brings must pass its own verifier, in the sandbox.
 
-A suite whose reference fails would call right answers wrong. Items without a reference are counted, not guessed. What this
-module does not do: show that wrong answers fail; ``audit.exam`` asks that of the scorers.
+A suite whose reference fails would call right answers wrong. Items without a reference are counted,
+not guessed. What this module does not do: show that wrong answers fail; ``audit.exam`` asks that of
+the scorers.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from ..tasks.suites import SUITES, load_suite
 
 
 class SuiteAudit(NamedTuple):
-    """``failed`` and ``infra``: (task id, reason) of gold answers that did not pass, and that could not be scored."""
+    """``failed`` and ``infra``: (task id, reason) of gold answers that did not pass, and that could
+    not be scored."""
 
     tasks: int
     gold: int
@@ -29,7 +31,8 @@ def audit_suite(tasks: Sequence[Task]) -> SuiteAudit:
     """Score every reference, but those that a judge would have to judge.
 
     Raises:
-        GateRefused: there are programs to run and this machine isolates less than the sandbox demands.
+        GateRefused: there are programs to run and this machine isolates less than the sandbox
+            demands.
     """
     gold = [
         task for task in tasks if task.reference and not isinstance(task.verifier, JudgedAnswer)
@@ -47,7 +50,8 @@ def audit_suite(tasks: Sequence[Task]) -> SuiteAudit:
 
 
 def load_audited(name: str, data: Path | None) -> list[Task]:
-    """``load_suite``; a user's own suite is audited as well. The suites that come with the product are audited by its tests.
+    """``load_suite``; a user's own suite is audited as well. The suites that come with the product
+    are audited by its tests.
 
     Raises:
         BadInput: as ``load_suite``, or a gold answer that does not pass: which, and why.

@@ -1,7 +1,9 @@
-"""``sentinel bench``'s work: a model answers suites, the answers are scored, and the report is kept as an artifact.
+"""``sentinel bench``'s work: a model answers suites, the answers are scored, and the report is kept
+as an artifact.
 
-The report stands under ``data/runs/bench/MODEL/RUN_ID/`` with its samples, its tasks and its answers; none is ever overwritten. The
-draft of a killed run is found again by the same question (model, tasks, decoding). What this module does not do: print.
+The report stands under ``data/runs/bench/MODEL/RUN_ID/`` with its samples, its tasks and its
+answers; none is ever overwritten. The draft of a killed run is found again by the same question
+(model, tasks, decoding). What this module does not do: print.
 """
 
 from __future__ import annotations
@@ -107,7 +109,8 @@ def run_bench(home: Home, question: Question, ask: Engine | None, progress: Prog
         ask: a server's engine; None lets a child process answer with the target's weights.
 
     Raises:
-        BadInput, GateRefused, Infrastructure: as the answering says; what was answered is kept, and the same call goes on.
+        BadInput, GateRefused, Infrastructure: as the answering says; what was answered is kept, and
+            the same call goes on.
     """
     run_id = str(uuid.uuid4())
     key = question.key()
@@ -150,10 +153,12 @@ def _alone(home: Home, key: str) -> Iterator[None]:
 def answer_all(
     home: Home, question: Question, logs: Path, ask: Engine | None, progress: Progress
 ) -> int:
-    """Fill ``logs/SUITE.jsonl`` for every suite, the cache first; returns how many items stay unanswered."""
+    """Fill ``logs/SUITE.jsonl`` for every suite, the cache first; returns how many items stay
+    unanswered."""
     count = _Count(sum(len(question.prompts_of(name)) for name in question.suites), progress)
     cache = AnswerCache(home.answers, question.target.model_hash) if question.use_cache else None
-    # A killed command's worker may still be ending in a resumed draft: there only the device's next owner may write.
+    # A killed command's worker may still be ending in a resumed draft: there only the device's next
+    # owner may write.
     resumed = ask is None and any(logs.glob("*.jsonl"))
     if not resumed:
         missing = sum(
@@ -249,7 +254,8 @@ def _work(job: Path, logs: Path, progress: Progress) -> None:
 def _score(
     out: Draft, question: Question
 ) -> tuple[list[BenchmarkReport], dict[str, dict[str, float]]]:
-    """Every suite's report, and its pass@k where more than one sample was drawn (also ``SUITE/pass_at.json``)."""
+    """Every suite's report, and its pass@k where more than one sample was drawn (also
+    ``SUITE/pass_at.json``)."""
     judged = Judged("bench", question.target.name, question.target.model_hash, scorer_version())
     reports = []
     failures = {}

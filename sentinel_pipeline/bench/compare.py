@@ -1,6 +1,8 @@
-"""Two models on the same items: the paired difference with its interval, the exact test, the flips, and what may explain them.
+"""Two models on the same items: the paired difference with its interval, the exact test, the flips,
+and what may explain them.
 
-What this module does not do: compare reports of different items, or of different scorers. It refuses.
+What this module does not do: compare reports of different items, or of different scorers. It
+refuses.
 """
 
 from __future__ import annotations
@@ -89,7 +91,8 @@ def compare(
     to_stage: str,
     suite: str,
 ) -> tuple[PairedComparison, list[Flip]]:
-    """Pair by task id and compare; items with an infrastructure outcome on either side are left out of both.
+    """Pair by task id and compare; items with an infrastructure outcome on either side are left out
+    of both.
 
     Raises:
         BadInput: the two answered different items, or no item was scored on both sides.

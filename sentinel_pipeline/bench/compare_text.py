@@ -1,7 +1,8 @@
-"""Comparisons as JSON, as Markdown with a plot, and as one self-contained HTML page, light and dark, that fetches nothing.
+"""Comparisons as JSON, as Markdown with a plot, and as one self-contained HTML page, light and
+dark, that fetches nothing.
 
-Model output is hostile: the template escapes everything, and the page forbids itself scripts and requests. What this module does
-not do: compare (``compare`` does).
+Model output is hostile: the template escapes everything, and the page forbids itself scripts and
+requests. What this module does not do: compare (``compare`` does).
 """
 
 from __future__ import annotations
@@ -120,7 +121,8 @@ def _points(value: float) -> str:
 
 
 def _shown(text: str) -> str:
-    """An answer as the page shows it: control characters visible, the end of a long one left out and told."""
+    """An answer as the page shows it: control characters visible, the end of a long one left out
+    and told."""
     plain = "".join(
         character
         if character in "\n\t" or character.isprintable()

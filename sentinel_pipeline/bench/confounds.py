@@ -1,10 +1,12 @@
-"""Artifact detectors: is a difference between two models explained by how long, how fenced, how refused or how cut off answers are?
+"""Artifact detectors: is a difference between two models explained by how long, how fenced, how
+refused or how cut off answers are?
 
-Answers are matched on the feature (strata that predict the outcome *within* each model, so that model identity cannot pose as the
-feature) and the difference is estimated again inside the strata. A difference that vanishes there is explained: the stage 1
-findings' 57 gains and 2 losses, all by length, are not evidence at p = 10^-12. Where a scorer is at hand, length is settled by
-experiment instead: the longer answers are cut to the length of their partners and scored again. What this module does not do:
-void a gate (``gates`` does).
+Answers are matched on the feature (strata that predict the outcome *within* each model, so that
+model identity cannot pose as the feature) and the difference is estimated again inside the strata.
+A difference that vanishes there is explained: the stage 1 findings' 57 gains and 2 losses, all by
+length, are not evidence at p = 10^-12. Where a scorer is at hand, length is settled by experiment
+instead: the longer answers are cut to the length of their partners and scored again. What this
+module does not do: void a gate (``gates`` does).
 """
 
 from __future__ import annotations
@@ -24,14 +26,16 @@ CutScorer = Callable[[Sequence[tuple[str, str]]], Sequence[str]]
 _CUTS = 2
 _Z = 1.959963984540054
 KEPT = 0.5
-"""A matched difference of less than this share of the raw one, not distinguishable from none, has vanished."""
+"""A matched difference of less than this share of the raw one, not distinguishable from none, has
+vanished."""
 
 
 RULED = 0.4
-"""Share of a model's pass-or-fail uncertainty that the feature must remove to be what rules the outcome.
+"""Share of a model's pass-or-fail uncertainty that the feature must remove to be what rules the
+outcome.
 
-A scorer that looks at length is ruled by it. Where long answers merely belong to hard items far less is removed, and answers of
-equal length are not of equally hard items.
+A scorer that looks at length is ruled by it. Where long answers merely belong to hard items far
+less is removed, and answers of equal length are not of equally hard items.
 """
 
 
@@ -42,7 +46,8 @@ class Finding(NamedTuple):
     raw: float
     """The difference as it was measured."""
     matched: float | None
-    """The difference among matched answers; None where the two models' answers cannot be matched."""
+    """The difference among matched answers; None where the two models' answers cannot be
+    matched."""
     interval: Interval | None
     explains: bool
     reason: str
@@ -56,7 +61,8 @@ def explained(
 ) -> list[Finding]:
     """Every detector's finding about the difference between two models' answers to the same items.
 
-    Items that infrastructure left open on either side are left out. Without a difference there is nothing to explain.
+    Items that infrastructure left open on either side are left out. Without a difference there is
+    nothing to explain.
     """
     theirs = {sample.task_id: sample for sample in second}
     pairs = [(a, theirs[a.task_id]) for a in first if a.task_id in theirs]
@@ -74,7 +80,8 @@ def explained(
     if rescore is None:
         return findings
     experiment = _cut_to_length(pairs, raw[0], rescore)
-    # Cutting settles what matching only suspects, for the two features that are about where an answer ends.
+    # Cutting settles what matching only suspects, for the two features that are about where an
+    # answer ends.
     return [
         experiment if finding.feature == "length" else finding
         for finding in findings
@@ -91,7 +98,8 @@ def _difference(pairs: Sequence[Pair]) -> tuple[float, Interval]:
 
 
 def _vanished(raw: float, matched: float, interval: Interval) -> bool:
-    """Not distinguishable from none, and distinguishable from what was measured: not merely too few to tell."""
+    """Not distinguishable from none, and distinguishable from what was measured: not merely too few
+    to tell."""
     inside = interval.low <= 0 <= interval.high
     return inside and not interval.low <= raw <= interval.high and abs(matched) < KEPT * abs(raw)
 
@@ -131,7 +139,8 @@ Answer = tuple[float, int, bool]
 
 
 def _split(answers: list[Answer], cuts: int) -> list[list[Answer]]:
-    """Strata by at most ``cuts`` cuts of the feature, each the one that best tells pass from fail within the models."""
+    """Strata by at most ``cuts`` cuts of the feature, each the one that best tells pass from fail
+    within the models."""
     strata = [sorted(answers)]
     for _ in range(cuts):
         best = max(
@@ -148,7 +157,8 @@ def _split(answers: list[Answer], cuts: int) -> list[list[Answer]]:
 
 
 def _best_cut(stratum: list[Answer]) -> tuple[float, int]:
-    """The gain in log-likelihood of the best cut, with a rate for each model on each side, and its place in the sorted stratum."""
+    """The gain in log-likelihood of the best cut, with a rate for each model on each side, and its
+    place in the sorted stratum."""
     total = [[0, 0], [0, 0]]
     for _, side, passed in stratum:
         total[side][passed] += 1
@@ -187,10 +197,11 @@ def _likelihood(failed: int, passed: int) -> float:
 
 
 def _stratified(strata: Sequence[Sequence[Answer]]) -> tuple[float, Interval] | None:
-    """Mantel and Haenszel's weighted difference over strata that hold both models; None where none does.
+    """Mantel and Haenszel's weighted difference over strata that hold both models; None where none
+    does.
 
-    The variance takes each rate with one success and one failure added (Agresti and Caffo 2000), so that strata in which all
-    or none pass are not taken for certain.
+    The variance takes each rate with one success and one failure added (Agresti and Caffo 2000), so
+    that strata in which all or none pass are not taken for certain.
     """
     weight = total = variance = 0.0
     for stratum in strata:
@@ -211,7 +222,8 @@ def _stratified(strata: Sequence[Sequence[Answer]]) -> tuple[float, Interval] | 
 
 
 def _cut_to_length(pairs: Sequence[Pair], raw: float, rescore: CutScorer) -> Finding:
-    """Of every discordant pair, the failing answer is cut to its partner's length, where it is longer, and scored again."""
+    """Of every discordant pair, the failing answer is cut to its partner's length, where it is
+    longer, and scored again."""
     cut = [
         (place, failing.task_id, failing.completion[: len(passing.completion)])
         for place, (a, b) in enumerate(pairs)

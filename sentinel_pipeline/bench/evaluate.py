@@ -1,6 +1,8 @@
-"""From stored answers to a report: read the answers of a job, score them once, write samples and reports.
+"""From stored answers to a report: read the answers of a job, score them once, write samples and
+reports.
 
-What this module does not do: generate. A changed scorer re-scores stored answers without touching a device.
+What this module does not do: generate. A changed scorer re-scores stored answers without touching a
+device.
 """
 
 from __future__ import annotations
@@ -42,7 +44,8 @@ def write_reports(
     run_id: str,
     retired: Mapping[str, int],
 ) -> list[BenchmarkReport]:
-    """Score every suite's stored answers (``logs/SUITE.jsonl`` of the draft) and write its samples, its report and its failures.
+    """Score every suite's stored answers (``logs/SUITE.jsonl`` of the draft) and write its samples,
+    its report and its failures.
 
     Raises:
         Infrastructure: an item was not answered: a report covers all its items or is not written.
@@ -82,8 +85,8 @@ def write_report(
     *,
     retired: int = 0,
 ) -> tuple[BenchmarkReport, list[SampleScore]]:
-    """Write one suite's samples and report, and return both. A conversation is one sample; its turns go to
-    ``SUITE/turns.parquet``."""
+    """Write one suite's samples and report, and return both. A conversation is one sample; its
+    turns go to ``SUITE/turns.parquet``."""
     samples = join_turns(scores)
     report = build_report(
         samples, suite=suite, decoding=decoding, retired=retired, **judged._asdict()
@@ -103,9 +106,11 @@ def score_answers(
     samples: int = 1,
     unanswered: Literal["refuse", "infra"] = "refuse",
 ) -> Iterator[SampleScore]:
-    """Score stored answers (JSONL of id, completion, stopped, tokens, seconds) of ``tasks``, in the tasks' order, sample by sample.
+    """Score stored answers (JSONL of id, completion, stopped, tokens, seconds) of ``tasks``, in the
+    tasks' order, sample by sample.
 
-    ``unanswered`` items are refused, or are infrastructure outcomes: of a server that was asked for each.
+    ``unanswered`` items are refused, or are infrastructure outcomes: of a server that was asked for
+    each.
 
     Raises:
         Infrastructure: an item is unanswered and that is refused.

@@ -1,8 +1,10 @@
-"""Failures of a report as candidates for fine-tuning (the labelling request): ``logs/sft_candidates.jsonl`` and the tasks.
+"""Failures of a report as candidates for fine-tuning (the labelling request):
+``logs/sft_candidates.jsonl`` and the tasks.
 
-The id of a record is made of model, item and answer, so that the same failure of the same model is the same card however
-often it is measured. The files lie under ``logs/``: run id, time and speed differ between equal runs. What this module does
-not do: decide whether a failure is worth a human's time; the queue does.
+The id of a record is made of model, item and answer, so that the same failure of the same model is
+the same card however often it is measured. The files lie under ``logs/``: run id, time and speed
+differ between equal runs. What this module does not do: decide whether a failure is worth a human's
+time; the queue does.
 """
 
 from __future__ import annotations
@@ -42,7 +44,8 @@ class Measured(NamedTuple):
 def write_failures(
     out: Draft, suites: Mapping[str, tuple[Sequence[Task], Sequence[SampleScore]]], by: Measured
 ) -> int:
-    """Write the failures of every suite's samples and the tasks that they failed; returns how many records."""
+    """Write the failures of every suite's samples and the tasks that they failed; returns how many
+    records."""
     records = [
         record for tasks, samples in suites.values() for record in failures(tasks, samples, by)
     ]
@@ -69,8 +72,9 @@ def failures(
 ) -> Iterator[SftCandidate]:
     """One record for each failed sample of a family that the model answers fast enough.
 
-    Infrastructure does not count as a failure of the model. The quality score is the share of three criteria that the answer met:
-    it parses, it ended by itself, it passes its checks (which a failure does not).
+    Infrastructure does not count as a failure of the model. The quality score is the share of three
+    criteria that the answer met: it parses, it ended by itself, it passes its checks (which a
+    failure does not).
     """
     spent: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
     for sample in samples:
@@ -115,8 +119,8 @@ def _record(task: Task, sample: SampleScore, by: Measured, now: str) -> SftCandi
 
 
 def _gpu() -> int | None:
-    """The index of the GPU that answers go to, None on a machine without one. The answers came from a child process, so the
-    machine is asked and not torch."""
+    """The index of the GPU that answers go to, None on a machine without one. The answers came from
+    a child process, so the machine is asked and not torch."""
     if not Path("/dev/nvidia0").exists():
         return None
     first = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")[0]

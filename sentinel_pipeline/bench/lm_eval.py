@@ -1,7 +1,9 @@
-"""Reports in the shape that the ecosystem reads: lm-evaluation-harness's key names, samples beside results.
+"""Reports in the shape that the ecosystem reads: lm-evaluation-harness's key names, samples beside
+results.
 
-``results.json`` holds what is the same in two equal runs; when, where and how long stands in ``logs/environment.json``, since it
-differs. What this module does not do: overwrite. A draft becomes a new artifact, and every artifact is kept.
+``results.json`` holds what is the same in two equal runs; when, where and how long stands in
+``logs/environment.json``, since it differs. What this module does not do: overwrite. A draft
+becomes a new artifact, and every artifact is kept.
 """
 
 from __future__ import annotations
@@ -25,7 +27,8 @@ _METRIC = "pass_at_1"
 def write_results(
     out: Draft, reports: Sequence[BenchmarkReport], samples: Mapping[str, Sequence[SampleScore]]
 ) -> None:
-    """Write ``results.json``, ``samples_SUITE.jsonl`` and ``logs/environment.json`` into a report's draft."""
+    """Write ``results.json``, ``samples_SUITE.jsonl`` and ``logs/environment.json`` into a report's
+    draft."""
     for report in reports:
         out.jsonl(f"samples_{report.suite}.jsonl", _samples(samples[report.suite]))
     out.json("results.json", results(reports))
@@ -42,7 +45,8 @@ def write_results(
 
 
 def results(reports: Sequence[BenchmarkReport]) -> dict[str, Any]:
-    """``results``, ``configs``, ``versions``, ``n-shot``, ``n-samples``, ``higher_is_better`` by suite, as lm-eval names them."""
+    """``results``, ``configs``, ``versions``, ``n-shot``, ``n-samples``, ``higher_is_better`` by
+    suite, as lm-eval names them."""
     first = reports[0]
     return {
         "results": {report.suite: _result(report) for report in reports},

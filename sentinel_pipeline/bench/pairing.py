@@ -1,4 +1,5 @@
-"""Two models' scored answers to the same items, paired by item and sample, as the counts that gates and comparisons look at.
+"""Two models' scored answers to the same items, paired by item and sample, as the counts that gates
+and comparisons look at.
 
 What this module does not do: compare answers to different items. It refuses.
 """
@@ -21,7 +22,8 @@ Pairs = list[tuple[SampleScore, SampleScore]]
 def paired_counts(
     first: Sequence[SampleScore], second: Sequence[SampleScore], metric: Metric = "pass_at_1"
 ) -> Paired:
-    """The four counts of a paired table; an answer is counted as infrastructure when either side has no value.
+    """The four counts of a paired table; an answer is counted as infrastructure when either side
+    has no value.
 
     Raises:
         BadInput: the two answered different items.
@@ -74,7 +76,8 @@ def scored_pairs(
 
 
 def counted(pairs: Pairs, metric: Metric = "pass_at_1") -> Paired:
-    """The counts of ``pairs``, and what belongs together where an item was answered several times."""
+    """The counts of ``pairs``, and what belongs together where an item was answered several
+    times."""
     valued = [(task_of(x.task_id), x.value(metric), y.value(metric)) for x, y in pairs]
     values = Counter((a, b) for _, a, b in valued)
     infra = sum(count for pair, count in values.items() if None in pair)

@@ -1,8 +1,10 @@
-"""Problem files as their authors distribute them, for grading samples of any model: task id -> what checks a sample.
+"""Problem files as their authors distribute them, for grading samples of any model: task id -> what
+checks a sample.
 
-HumanEval and HumanEval+ (``test`` with ``check``), EvalPlus releases (``base_input``, ``plus_input``), MBPP and MBPP+, MultiPL-E,
-and rows of our own suites. Which format a row has is read from its fields. Problem files are trusted: their tests and references
-run in the harness. What this module does not do: grade.
+HumanEval and HumanEval+ (``test`` with ``check``), EvalPlus releases (``base_input``,
+``plus_input``), MBPP and MBPP+, MultiPL-E, and rows of our own suites. Which format a row has is
+read from its fields. Problem files are trusted: their tests and references run in the harness. What
+this module does not do: grade.
 """
 
 from __future__ import annotations
@@ -23,7 +25,8 @@ _BETWEEN = re.compile(r"[\s,\[]*")
 
 
 class Problem(NamedTuple):
-    """One task: its id, its checks, and a whole reference program (empty where the file has none)."""
+    """One task: its id, its checks, and a whole reference program (empty where the file has
+    none)."""
 
     id: str
     verifier: Executable
@@ -36,7 +39,8 @@ def load_problems(source: str) -> dict[str, Problem]:
     """Read a problem file, or a suite by its name.
 
     Raises:
-        BadInput: no such file or suite, a row without tests or of an unknown format, or a duplicate task id: file, line and field.
+        BadInput: no such file or suite, a row without tests or of an unknown format, or a duplicate
+            task id: file, line and field.
         Infrastructure: a named suite is neither on this machine nor to be had from the hub.
     """
     path = Path(source)
@@ -65,7 +69,8 @@ def load_problems(source: str) -> dict[str, Problem]:
 
 
 def _rows(path: Path) -> Iterator[SuiteRow]:
-    """Rows of a JSONL file, or of one JSON array as sanitized MBPP is distributed: those by the line that they begin on."""
+    """Rows of a JSONL file, or of one JSON array as sanitized MBPP is distributed: those by the
+    line that they begin on."""
     try:
         text = path.read_text(encoding="utf-8-sig") if path.suffix == ".json" else ""
         rows = json.loads(text) if text.lstrip().startswith("[") else None

@@ -1,6 +1,7 @@
 """From scored samples to a report: rates with intervals, per family, and a page of Markdown.
 
-What this module does not do: answer or score. Infrastructure outcomes are counted apart and never enter a rate.
+What this module does not do: answer or score. Infrastructure outcomes are counted apart and never
+enter a rate.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ def build_report(
     decoding: dict[str, Any],
     retired: int = 0,
 ) -> BenchmarkReport:
-    """Summarise one model's scored answers to one suite; rates are None where nothing was scored."""
+    """Summarise one model's scored answers to one suite; rates are None where nothing was
+    scored."""
     passes = _rate(_outcomes(samples, "pass_at_1"))
     syntax = _rate(_outcomes(samples, "syntax_rate"))
     families = sorted({sample.family for sample in samples})
@@ -77,7 +79,8 @@ Outcomes = dict[str, list[bool]]
 
 
 def _rate(outcomes: Outcomes) -> _Rate:
-    """Answers to one item are not independent: the interval is Wilson's over their effective number."""
+    """Answers to one item are not independent: the interval is Wilson's over their effective
+    number."""
     passed = sum(map(sum, outcomes.values()))
     n = sum(map(len, outcomes.values()))
     if not n:
@@ -111,7 +114,8 @@ def _family(samples: Sequence[SampleScore]) -> dict[str, Any]:
 
 
 def report_to_json(report: BenchmarkReport) -> dict[str, Any]:
-    """The report as plain JSON, without ``seconds``: timings differ between equal runs and live in the manifest."""
+    """The report as plain JSON, without ``seconds``: timings differ between equal runs and live in
+    the manifest."""
     data = asdict(report)
     for key in ("interval", "syntax_interval"):
         data[key] = list(data[key]) if data[key] else None

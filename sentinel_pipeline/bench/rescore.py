@@ -1,7 +1,8 @@
 """Stored answers scored again, without a model: what a changed scorer asks for.
 
-The answers stay as they were given; outcomes, reasons and rates are made anew under the current scorer version, as a *new*
-artifact. Nothing is overwritten, and a verdict about the old scores is stale by its scorer version: ``Ledger.require`` refuses it.
+The answers stay as they were given; outcomes, reasons and rates are made anew under the current
+scorer version, as a *new* artifact. Nothing is overwritten, and a verdict about the old scores is
+stale by its scorer version: ``Ledger.require`` refuses it.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ class Rescored(NamedTuple):
 
 
 def rescore(tasks: Sequence[Task], samples: Sequence[SampleScore]) -> list[SampleScore]:
-    """``samples`` with outcome, reason and syntax as the current scorer says; the same items, in the same order.
+    """``samples`` with outcome, reason and syntax as the current scorer says; the same items, in
+    the same order.
 
     Raises:
         BadInput: a sample answers no task of ``tasks``.
@@ -114,7 +116,8 @@ def write_rescored(out: Draft, old: Artifact, suites: Path, scorer_version: str)
 
 
 def stale(ledger: Ledger, recipe: str, scorer_version: str) -> list[GateVerdict]:
-    """The newest verdict of each gate on each content that another scorer decided: none of them lets anything go on."""
+    """The newest verdict of each gate on each content that another scorer decided: none of them
+    lets anything go on."""
     newest = {
         (verdict.name, verdict.subject_hash): verdict for verdict in ledger.verdicts(recipe=recipe)
     }
@@ -122,8 +125,8 @@ def stale(ledger: Ledger, recipe: str, scorer_version: str) -> list[GateVerdict]
 
 
 def cutting_scorer(suite: Path) -> CutScorer | None:
-    """The critic's scorer of answers to the tasks of a suite's Parquet file, for ``artifacts.explained``; None where an item is a
-    whole conversation, which cannot be cut."""
+    """The critic's scorer of answers to the tasks of a suite's Parquet file, for
+    ``artifacts.explained``; None where an item is a whole conversation, which cannot be cut."""
     if any(conversation_of(row["id"]) != row["id"] for row in read_parquet(suite, columns=["id"])):
         return None
 

@@ -1,4 +1,5 @@
-"""Scored samples in and out of a report artifact: ``SUITE/samples.parquet``; timings apart, in ``logs/``."""
+"""Scored samples in and out of a report artifact: ``SUITE/samples.parquet``; timings apart, in
+``logs/``."""
 
 from __future__ import annotations
 
@@ -15,7 +16,8 @@ _TIMING = "seconds"
 
 
 def write_samples(out: Draft, suite: str, samples: Sequence[SampleScore]) -> None:
-    """Write one suite's samples; ``seconds`` goes to ``logs/SUITE.timing.jsonl``, since it differs between equal runs."""
+    """Write one suite's samples; ``seconds`` goes to ``logs/SUITE.timing.jsonl``, since it differs
+    between equal runs."""
     out.table(f"{suite}/samples.parquet", (_row(sample) for sample in samples), "samples")
     out.jsonl(
         f"logs/{suite}.timing.jsonl", ({"task_id": s.task_id, _TIMING: s.seconds} for s in samples)
@@ -44,8 +46,8 @@ def read_scores(report: Artifact, suite: str) -> list[SampleScore]:
 
 
 def join_turns(scores: Sequence[SampleScore]) -> list[SampleScore]:
-    """One sample for each conversation, in order: it passes when every turn does, fails when one fails, and is otherwise
-    infrastructure's. Scores that are not turns stay as they are."""
+    """One sample for each conversation, in order: it passes when every turn does, fails when one
+    fails, and is otherwise infrastructure's. Scores that are not turns stay as they are."""
     groups: dict[str, list[SampleScore]] = {}
     for turn in scores:
         groups.setdefault(_conversation(turn.task_id), []).append(turn)
@@ -88,7 +90,8 @@ def _joined(name: str, turns: list[SampleScore]) -> SampleScore:
 
 
 def pass_at(samples: Sequence[SampleScore], ks: Sequence[int]) -> dict[str, float]:
-    """The mean of the unbiased pass@k over the tasks, for each k; infrastructure outcomes do not count as samples.
+    """The mean of the unbiased pass@k over the tasks, for each k; infrastructure outcomes do not
+    count as samples.
 
     Raises:
         ValueError: nothing was scored, or a task has fewer scored samples than a k.

@@ -1,7 +1,9 @@
-"""What ``sentinel compare`` is pointed at: a model's address, a report's folder or a samples file, as samples by suite.
+"""What ``sentinel compare`` is pointed at: a model's address, a report's folder or a samples file,
+as samples by suite.
 
-Reads our own reports (``SUITE/samples.parquet``), lm-eval's ``samples_SUITE*.jsonl`` and the results of ``sentinel grade``. What
-this module does not do: score. A row without an outcome is an error by file and line.
+Reads our own reports (``SUITE/samples.parquet``), lm-eval's ``samples_SUITE*.jsonl`` and the
+results of ``sentinel grade``. What this module does not do: score. A row without an outcome is an
+error by file and line.
 """
 
 from __future__ import annotations
@@ -28,10 +30,12 @@ class Source(NamedTuple):
 
 
 def open_source(text: str, home: Home) -> Source:
-    """A path of a report or of samples, or a model's address: a stage's current report, else what ``sentinel bench`` keeps.
+    """A path of a report or of samples, or a model's address: a stage's current report, else what
+    ``sentinel bench`` keeps.
 
     Raises:
-        BadInput: no such model or report (with the nearest), a model without a report, or a row without an outcome.
+        BadInput: no such model or report (with the nearest), a model without a report, or a row
+            without an outcome.
     """
     if (stage := find_stage(home, text, "report")) is not None:
         ours = Store.reading(home, stage.recipe).get(f"{stage.stage}_report")
@@ -133,7 +137,8 @@ def _sample(row: dict[str, Any], path: Path, line: int) -> SampleScore:
 
 
 def _outcome(row: dict[str, Any], path: Path, line: int) -> Any:
-    """Pass, fail or infra from ours, ``sentinel grade``'s (which knows ``timeout`` as well), or lm-eval's first metric."""
+    """Pass, fail or infra from ours, ``sentinel grade``'s (which knows ``timeout`` as well), or
+    lm-eval's first metric."""
     label = row.get("outcome")
     if label in ("pass", "fail", "infra"):
         return label

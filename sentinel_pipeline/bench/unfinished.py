@@ -1,7 +1,8 @@
-"""A JSONL file that is written row by row, is resumed after a kill, and gets its name when it is whole.
+"""A JSONL file that is written row by row, is resumed after a kill, and gets its name when it is
+whole.
 
-Beside ``NAME`` stand ``.NAME.part``, the rows so far, and ``.NAME.key``, which says what they are rows of and is locked while a
-process writes. What this module does not do: know what the rows mean.
+Beside ``NAME`` stand ``.NAME.part``, the rows so far, and ``.NAME.key``, which says what they are
+rows of and is locked while a process writes. What this module does not do: know what the rows mean.
 """
 
 from __future__ import annotations
@@ -32,14 +33,16 @@ class Unfinished:
             yield json.loads(line)
 
     def add(self, row: dict[str, Any]) -> None:
-        """Write a row through to the kernel: a killed process loses at most the row that it was at."""
+        """Write a row through to the kernel: a killed process loses at most the row that it was
+        at."""
         self._stream.write(json.dumps(row).encode("ascii") + b"\n")
         self._stream.flush()
 
 
 @contextmanager
 def unfinished(path: Path, key: str) -> Iterator[Unfinished]:
-    """Open the unfinished ``path``; rows of another ``key`` are dropped. On a clean exit it is made durable and named.
+    """Open the unfinished ``path``; rows of another ``key`` are dropped. On a clean exit it is made
+    durable and named.
 
     Raises:
         Infrastructure: another process writes the same file.
@@ -65,7 +68,8 @@ def unfinished(path: Path, key: str) -> Iterator[Unfinished]:
 
 @contextmanager
 def _locked(mark: Path, path: Path) -> Iterator[IO[str]]:
-    """The mark, locked. One that its last owner removed in the meantime guards nothing: then the next is tried."""
+    """The mark, locked. One that its last owner removed in the meantime guards nothing: then the
+    next is tried."""
     while True:
         with mark.open("a+", encoding="ascii", errors="replace") as holder:
             try:

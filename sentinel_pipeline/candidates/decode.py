@@ -1,4 +1,5 @@
-"""From one line's bytes to one decoded row, or the reason why not. Knows no shapes and opens no files."""
+"""From one line's bytes to one decoded row, or the reason why not. Knows no shapes and opens no
+files."""
 
 from __future__ import annotations
 
@@ -9,7 +10,8 @@ from ..records import Quarantined
 from .shapes import RowRefused
 
 MAX_LINE_BYTES = 8 * 2**20
-"""Longer lines are quarantined unread: no honest row of this loop comes near it, and memory stays bounded."""
+"""Longer lines are quarantined unread: no honest row of this loop comes near it, and memory stays
+bounded."""
 EXCERPT_CHARS = 200
 
 
@@ -21,7 +23,8 @@ def decode_line(data: bytes, *, ended: bool) -> Any:
         ended: False when the file ended before a line end: then an error is a truncation.
 
     Raises:
-        RowRefused: ``nul``, ``encoding``, ``too_deep``, ``duplicate_key``, ``truncated`` or ``json``.
+        RowRefused: ``nul``, ``encoding``, ``too_deep``, ``duplicate_key``, ``truncated`` or
+            ``json``.
     """
     if b"\x00" in data:
         raise RowRefused("nul", f"{data.count(0)} NUL byte(s) in the line")

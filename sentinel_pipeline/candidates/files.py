@@ -1,9 +1,11 @@
-"""Candidate files, streaming: JSON lines (``.jsonl``, ``.ndjson``), JSON documents (``.json``: an array of rows, a row, or several
-one after the other), tables (``.csv``, ``.tsv``, first line the names), all of them packed with gzip or zstd or not, and Parquet.
+"""Candidate files, streaming: JSON lines (``.jsonl``, ``.ndjson``), JSON documents (``.json``: an
+array of rows, a row, or several one after the other), tables (``.csv``, ``.tsv``, first line the
+names), all of them packed with gzip or zstd or not, and Parquet.
 
-Whatever is wrong with a row or with the rest of a file comes out as a ``Quarantined`` with file, line and reason; reading
-goes on. Only what a person has to correct stops it: a path that does not exist, or a kind of file that is not read here.
-Memory holds one line or one Parquet batch, and a whole JSON document, which is bounded. Nothing is scored.
+Whatever is wrong with a row or with the rest of a file comes out as a ``Quarantined`` with file,
+line and reason; reading goes on. Only what a person has to correct stops it: a path that does not
+exist, or a kind of file that is not read here. Memory holds one line or one Parquet batch, and a
+whole JSON document, which is bounded. Nothing is scored.
 """
 
 from __future__ import annotations
@@ -41,7 +43,8 @@ Read = Iterator[Candidate | Quarantined]
 
 
 class Line(NamedTuple):
-    """A line without its end; ``ended`` is False for a last line that has none, ``length`` counts what was passed over too."""
+    """A line without its end; ``ended`` is False for a last line that has none, ``length`` counts
+    what was passed over too."""
 
     number: int
     data: bytes
@@ -167,7 +170,8 @@ def _line(line: Line, file: _File) -> Read:
 
 
 def lines(stream: IO[bytes]) -> Iterator[Line]:
-    """Lines of at most ``MAX_LINE_BYTES``; of a longer one the start is kept and the rest counted, never held."""
+    """Lines of at most ``MAX_LINE_BYTES``; of a longer one the start is kept and the rest counted,
+    never held."""
     number = 0
     while data := stream.readline(MAX_LINE_BYTES + 2):
         number += 1
@@ -187,9 +191,11 @@ def lines(stream: IO[bytes]) -> Iterator[Line]:
 
 
 def _is_document(stream: IO[bytes], *, named_so: bool) -> bool:
-    """Whether rows stretch over lines: an array, or an object that the first line opens and does not close.
+    """Whether rows stretch over lines: an array, or an object that the first line opens and does
+    not close.
 
-    Under a name of JSON lines the first line has to be the bracket alone and a value has to begin there: a broken line stays one.
+    Under a name of JSON lines the first line has to be the bracket alone and a value has to begin
+    there: a broken line stays one.
     """
     try:
         start = stream.read(_LOOKED_AT)
@@ -214,7 +220,8 @@ def _is_document(stream: IO[bytes], *, named_so: bool) -> bool:
 
 
 def _document(stream: IO[bytes], file: _File) -> Read:
-    """Rows one by one, so that a bad one spoils the rest only where no reader could know where it ends."""
+    """Rows one by one, so that a bad one spoils the rest only where no reader could know where it
+    ends."""
     try:
         data = stream.read(MAX_ARRAY_BYTES + 1)
         if len(data) > MAX_ARRAY_BYTES:

@@ -1,4 +1,5 @@
-"""Hub data sets through ``datasets``, streaming; a local folder of the same layout is read the same way, without a network.
+"""Hub data sets through ``datasets``, streaming; a local folder of the same layout is read the same
+way, without a network.
 
 Nothing is cached or scored here, and no data set's own code is ever run.
 """
@@ -30,7 +31,8 @@ def read_hub(
     """The rows of one split; lines count the split's rows from one.
 
     Args:
-        name: a data set's name on the hub, or a local folder; a relative folder is looked for under ``root``.
+        name: a data set's name on the hub, or a local folder; a relative folder is looked for under
+            ``root``.
         split: ``train``, ``test`` …
         limit: at most so many rows.
         root: a relative folder is relative to it.

@@ -1,6 +1,8 @@
-"""Rows whose fields have names that nobody could guess, read as a recipe's ``[[candidates.map]]`` names them.
+"""Rows whose fields have names that nobody could guess, read as a recipe's ``[[candidates.map]]``
+names them.
 
-What this module does not do: know row shapes (a mapped row is read like any other), or change a value.
+What this module does not do: know row shapes (a mapped row is read like any other), or change a
+value.
 """
 
 from __future__ import annotations
@@ -30,7 +32,8 @@ class NotThere(ValueError):
 
 
 def mapped(row: Any, source: str, maps: Sequence[FieldMap]) -> Any:
-    """``row`` under the names that are known here, by the first map whose ``source`` fits; as it is where none does.
+    """``row`` under the names that are known here, by the first map whose ``source`` fits; as it is
+    where none does.
 
     Args:
         row: the decoded row.
@@ -57,7 +60,8 @@ def mapped(row: Any, source: str, maps: Sequence[FieldMap]) -> Any:
 
 
 def _at(row: dict[str, Any], path: str) -> Any:
-    """The value of a field, or of one within it (``meta.answer``, ``answers.0``); None where there is none."""
+    """The value of a field, or of one within it (``meta.answer``, ``answers.0``); None where there
+    is none."""
     if path in row:
         return row[path]
     value: Any = row

@@ -1,8 +1,9 @@
-"""What people write beside a row or a turn to say whether it is trained on: ``weight``, ``train``, ``label``, masks per turn.
+"""What people write beside a row or a turn to say whether it is trained on: ``weight``, ``train``,
+``label``, masks per turn.
 
-A mark against training is never lost: the answer that it speaks of becomes no candidate. A mark that is neither a yes nor a no
-(``weight: 0.5``) is refused by name, because passing over it would train what nobody meant to be trained so. What this module
-does not do: know row shapes, or score.
+A mark against training is never lost: the answer that it speaks of becomes no candidate. A mark
+that is neither a yes nor a no (``weight: 0.5``) is refused by name, because passing over it would
+train what nobody meant to be trained so. What this module does not do: know row shapes, or score.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ MARKS = _YES | _NO | {"mask"}
 _OFTEN_ELSE = frozenset(
     {"label", "labels", "loss", "weights", "train", "training", "skip", "ignore"}
 )
-"""Of a whole row these are often something else (a class, a measured loss): there only a yes or no counts as a mark."""
+"""Of a whole row these are often something else (a class, a measured loss): there only a yes or no
+counts as a mark."""
 _SPEAKS = re.compile(r"(?:^|_)(?:train\w*|weights?|loss|masks?|masked|learn\w*)(?:_|$)")
 _WORDS = {"true": True, "yes": True, "1": True, "1.0": True, "false": False, "no": False, "0": False, "0.0": False}  # fmt: skip
 _ASKERS = frozenset({"user", "human", "prompt", "input", "system", "instruction"})
@@ -62,7 +64,8 @@ def says_not_to_train_row(row: Mapping[str, Any], roles: Sequence[str]) -> str |
         roles: of every turn, the answer's last: what a mask per turn has to fit.
 
     Raises:
-        ValueError: a mark is neither a yes nor a no, or a mask fits neither all turns nor the assistant's.
+        ValueError: a mark is neither a yes nor a no, or a mask fits neither all turns nor the
+            assistant's.
     """
     for name in sorted(row.keys() & MARKS):
         value = row[name]

@@ -1,9 +1,10 @@
-"""Rows that hold an answer and its correction: two candidates, the failed one naming the one that took its place.
+"""Rows that hold an answer and its correction: two candidates, the failed one naming the one that
+took its place.
 
-A correction stands in one of the fields ``CORRECTED``, what it corrects in one of ``FAILED`` or as the last turn of ``messages``.
-Either may be a text, a turn, turns, or a whole conversation, beside a prompt that repeats its request (UltraFeedback) or rendered
-as one text (HH-RLHF).
-Whether the correction is right and the failure real, the critic says.
+A correction stands in one of the fields ``CORRECTED``, what it corrects in one of ``FAILED`` or as
+the last turn of ``messages``. Either may be a text, a turn, turns, or a whole conversation, beside
+a prompt that repeats its request (UltraFeedback) or rendered as one text (HH-RLHF). Whether the
+correction is right and the failure real, the critic says.
 """
 
 from __future__ import annotations
@@ -73,7 +74,8 @@ def _halves(row: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]] | None
 
 
 def _half(rest: dict[str, Any], answer: Any, field: str) -> dict[str, Any]:
-    """An answer, or a whole conversation: one that holds the request itself, beside a prompt that repeats it or without one."""
+    """An answer, or a whole conversation: one that holds the request itself, beside a prompt that
+    repeats it or without one."""
     if isinstance(answer, dict):
         answer = [answer]
     if isinstance(answer, str):
@@ -95,7 +97,8 @@ def _asks(turn: Any) -> bool:
 
 
 def _repeats(asked: Any, turns: list[Any]) -> bool:
-    """Whether what stands beside a conversation is its request, its beginning, or all of it but an answer."""
+    """Whether what stands beside a conversation is its request, its beginning, or all of it but an
+    answer."""
     if asked is None:
         return True
     if isinstance(asked, str):

@@ -1,7 +1,8 @@
-"""All raw candidates of a run: references, their corrupted variants, files, hub data sets; one stream, nothing scored.
+"""All raw candidates of a run: references, their corrupted variants, files, hub data sets; one
+stream, nothing scored.
 
-Rows that cannot be read travel in the same stream as ``Quarantined``. The model's own answers and human corrections are
-other rooms' sources and join later.
+Rows that cannot be read travel in the same stream as ``Quarantined``. The model's own answers and
+human corrections are other rooms' sources and join later.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from .shapes import candidate_id
 def raw_candidates(
     tasks: Iterable[Task], spec: CandidatesSpec, seed: int, *, root: Path | None = None
 ) -> Iterator[Candidate | Quarantined]:
-    """Each task's reference followed by its corrupted variants, then the recipe's files, then its hub data sets.
+    """Each task's reference followed by its corrupted variants, then the recipe's files, then its
+    hub data sets.
 
     Args:
         tasks: the training side of a task bank; a task without a reference gives nothing.

@@ -1,8 +1,9 @@
 """A whole conversation in one text, as chat templates render it -> its turns.
 
-Known: ChatML, Llama 3's headers, ``[INST]`` (Llama 2, Mistral), ``### Instruction:`` with ``### Response:`` (Alpaca), and
-``Human:`` with ``Assistant:`` at line starts. A text is taken for one of them only where all of it is turns. What this module
-does not do: render, or read what a turn holds (``turns`` does).
+Known: ChatML, Llama 3's headers, ``[INST]`` (Llama 2, Mistral), ``### Instruction:`` with ``###
+Response:`` (Alpaca), and ``Human:`` with ``Assistant:`` at line starts. A text is taken for one of
+them only where all of it is turns. What this module does not do: render, or read what a turn holds
+(``turns`` does).
 """
 
 from __future__ import annotations

@@ -1,15 +1,17 @@
 """One row of any supported shape, recognised and normalised into a ``Candidate``.
 
-Shapes, in the order in which they are tried: MBPP and HumanEval as distributed; a list of turns (``messages``,
-``conversations`` …, ChatML's or ShareGPT's names for who speaks), alone or as the prompt of a ``completion``; a request and an
-answer under any two of the names in ``REQUESTS`` and ``ANSWERS``, either of them as turns too; a whole conversation as one
-rendered ``text``. ``tests``, ``entry_point``, ``setup``, ``verifier``, ``category``, ``task_id``, ``system`` and ``tools`` may
-stand in any of them. What a model thought before its answer (``reasoning_content`` of a turn or a row, ``thinking``, a turn's
-``reasoning``) is kept before the answer, in tags by which the two are parted again. A field that is null counts as absent,
-because tables of mixed rows are full of nulls. An answer that is marked as not to be trained on (``marks``) is not a candidate.
+Shapes, in the order in which they are tried: MBPP and HumanEval as distributed; a list of turns
+(``messages``, ``conversations`` …, ChatML's or ShareGPT's names for who speaks), alone or as the
+prompt of a ``completion``; a request and an answer under any two of the names in ``REQUESTS`` and
+``ANSWERS``, either of them as turns too; a whole conversation as one rendered ``text``. ``tests``,
+``entry_point``, ``setup``, ``verifier``, ``category``, ``task_id``, ``system`` and ``tools`` may
+stand in any of them. What a model thought before its answer (``reasoning_content`` of a turn or a
+row, ``thinking``, a turn's ``reasoning``) is kept before the answer, in tags by which the two are
+parted again. A field that is null counts as absent, because tables of mixed rows are full of nulls.
+An answer that is marked as not to be trained on (``marks``) is not a candidate.
 
-Nothing is scored here: a completion that is wrong, secret-bearing or garbage is the critic's to say. A row is refused only
-when it cannot be read as somebody asking and somebody answering.
+Nothing is scored here: a completion that is wrong, secret-bearing or garbage is the critic's to
+say. A row is refused only when it cannot be read as somebody asking and somebody answering.
 """
 
 from __future__ import annotations
@@ -54,7 +56,8 @@ NOT_TEXT = ("image", "images", "video", "videos", "audio", "audios")
 
 
 class RowRefused(ValueError):
-    """A row that cannot be read as a candidate; ``reason`` is ``code: detail`` and becomes a ``Quarantined``."""
+    """A row that cannot be read as a candidate; ``reason`` is ``code: detail`` and becomes a
+    ``Quarantined``."""
 
     def __init__(self, code: str, detail: str) -> None:
         self.code = code
@@ -80,9 +83,9 @@ def to_candidate(row: Any, *, source: str, file: str, line: int) -> Candidate:
         line: one-based.
 
     Raises:
-        RowRefused: with the reason: ``shape`` (no known shape), ``field`` (a field's value is wrong), ``order`` (of turns),
-            ``encoding`` (text that is not Unicode, so no table can hold it), ``not_trained`` (the answer is marked so),
-            ``too_deep``.
+        RowRefused: with the reason: ``shape`` (no known shape), ``field`` (a field's value is
+            wrong), ``order`` (of turns), ``encoding`` (text that is not Unicode, so no table can
+            hold it), ``not_trained`` (the answer is marked so), ``too_deep``.
     """
     if not isinstance(row, dict):
         raise RowRefused("shape", f"expected an object, got {type(row).__name__}")
@@ -115,7 +118,8 @@ def to_candidate(row: Any, *, source: str, file: str, line: int) -> Candidate:
 def candidate_id(
     source: str, file: str, line: int, messages: tuple[Message, ...], completion: str
 ) -> str:
-    """16 hex digits of a SHA-256 over place and content: two equal rows at two places are two candidates."""
+    """16 hex digits of a SHA-256 over place and content: two equal rows at two places are two
+    candidates."""
     digest = hashlib.sha256()
     for part in (
         source,
@@ -130,7 +134,8 @@ def candidate_id(
 
 
 def _without_place(error: BadInput) -> str:
-    """The message with its field but without file and line, which a ``Quarantined`` holds by itself."""
+    """The message with its field but without file and line, which a ``Quarantined`` holds by
+    itself."""
     text = str(error)
     return text.partition(f"{error.file}:{error.line}, ")[2] or text
 
@@ -257,7 +262,8 @@ def _with_system(row: SuiteRow, turns: tuple[Message, ...]) -> tuple[Message, ..
 
 
 def _request(row: SuiteRow, field: str) -> tuple[Message, ...]:
-    """The request with what it is about, and the rounds before it (``history``: pairs of request and answer)."""
+    """The request with what it is about, and the rounds before it (``history``: pairs of request
+    and answer)."""
     value = row.fields[field]
     if isinstance(value, list) and field == "prompt":
         return _turns(value, field)

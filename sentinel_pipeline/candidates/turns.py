@@ -1,9 +1,11 @@
-"""Turns as people write them -> turns of plain text in a strict order, without losing anything that was said.
+"""Turns as people write them -> turns of plain text in a strict order, without losing anything that
+was said.
 
-Tool calls, tool results and tool declarations become text in the tags that ChatML models write (``<tool_call>``,
-``<tool_response>``, ``<tools>``, one JSON object a line inside); ``tool_calls_in`` reads calls back. A thought in a field of its
-own is written before its answer, in the tags by which ``critic.thoughts`` parts them again. What cannot be kept is refused
-by name. What this module does not do: know row shapes, or score.
+Tool calls, tool results and tool declarations become text in the tags that ChatML models write
+(``<tool_call>``, ``<tool_response>``, ``<tools>``, one JSON object a line inside);
+``tool_calls_in`` reads calls back. A thought in a field of its own is written before its answer, in
+the tags by which ``critic.thoughts`` parts them again. What cannot be kept is refused by name. What
+this module does not do: know row shapes, or score.
 """
 
 from __future__ import annotations
@@ -62,7 +64,8 @@ _CALL = re.compile(r"<tool_call>\n(.*?)\n</tool_call>", re.DOTALL)
 
 
 def plain_turns(turns: Any) -> Any:
-    """``plain_turn`` of each; calls that follow an assistant's turn directly, as a turn of their own, become a part of it."""
+    """``plain_turn`` of each; calls that follow an assistant's turn directly, as a turn of their
+    own, become a part of it."""
     if not isinstance(turns, list):
         return turns
     if any(_is_filled(turn) for turn in turns):
@@ -79,7 +82,8 @@ def plain_turns(turns: Any) -> Any:
 
 
 def without_nulls(value: Any) -> Any:
-    """An Arrow row as it was written: one struct holds the keys of all rows, and what a row does not have is null in it."""
+    """An Arrow row as it was written: one struct holds the keys of all rows, and what a row does
+    not have is null in it."""
     if isinstance(value, dict):
         return {key: without_nulls(inner) for key, inner in value.items() if inner is not None}
     if isinstance(value, list):
@@ -88,7 +92,8 @@ def without_nulls(value: Any) -> Any:
 
 
 def _is_filled(turn: Any) -> bool:
-    """Whether a turn was written out of an Arrow table: it has the fields of all turns, those of other speakers as null."""
+    """Whether a turn was written out of an Arrow table: it has the fields of all turns, those of
+    other speakers as null."""
     return isinstance(turn, dict) and any(
         name in turn and turn[name] is None for name in ("tool_calls", "tool_call_id")
     )
@@ -200,7 +205,8 @@ def thought_of(fields: dict[str, Any], names: Sequence[str], place: str) -> str:
 
 
 def _parts_of(content: Any, index: int) -> tuple[Any, str, list[Any]]:
-    """Text, thought and calls of a content given as parts (``[{"type": "text", "text": …}]``); any other content as it is.
+    """Text, thought and calls of a content given as parts (``[{"type": "text", "text": …}]``); any
+    other content as it is.
 
     Raises:
         ValueError: a part is none of these (an image, a sound), or holds no text.
@@ -280,7 +286,8 @@ def with_tools(turns: tuple[Message, ...], tools: Any) -> tuple[Message, ...]:
 
 
 def order_problem(turns: Sequence[Message] | Iterable[Message]) -> str | None:
-    """Which turn stands where its role may not: a user begins, an assistant answers, a tool answers an assistant."""
+    """Which turn stands where its role may not: a user begins, an assistant answers, a tool answers
+    an assistant."""
     before = "system"
     for index, turn in enumerate(turns):
         if index == 0 and turn.role == "system":

@@ -1,1 +1,2 @@
-"""Talking to a checkpoint: a guard that decides, and a session that streams. Pages and HTTP are ``web``'s."""
+"""Talking to a checkpoint: a guard that decides, and a session that streams. Pages and HTTP are
+``web``'s."""

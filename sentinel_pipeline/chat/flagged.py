@@ -1,6 +1,7 @@
 """What a model said in chat, and its way into the review queue as one record.
 
-Only what this program itself heard is sent: a client names an answer, it does not write one. What this module does not do: score.
+Only what this program itself heard is sent: a client names an answer, it does not write one. What
+this module does not do: score.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""Whether chat may answer now: a pure decision over plain facts (the rules of the auto-critic plan), asked again for every request.
+"""Whether chat may answer now: a pure decision over plain facts (the rules of the auto-critic
+plan), asked again for every request.
 
 What this module does not do: look at the machine (``situation`` does) or load a model.
 """
@@ -17,7 +18,8 @@ class Situation:
     """What the decision stands on."""
 
     switch: str | None
-    """The value of ``SENTINEL_WEB_CHAT_DISABLED``; chat is open only at ``0``, which somebody set on purpose."""
+    """The value of ``SENTINEL_WEB_CHAT_DISABLED``; chat is open only at ``0``, which somebody set
+    on purpose."""
     training: str | None
     """Who holds the device; None when nobody does."""
     headroom_bytes: int
@@ -46,7 +48,8 @@ class Clearance:
 
 
 def decide(now: Situation) -> Clearance:
-    """Closed at the first thing that forbids; all that forbid are named. A missing probe does not count as a pass."""
+    """Closed at the first thing that forbids; all that forbid are named. A missing probe does not
+    count as a pass."""
     closed = [reason for reason in (_switch(now), _training(now), _memory(now)) if reason]
     unproven = _unproven(now)
     if unproven and not now.allow_experimental:

@@ -1,7 +1,9 @@
-"""The checkpoints that chat may offer: their clearance, asked again each time, and the sessions of those in use.
+"""The checkpoints that chat may offer: their clearance, asked again each time, and the sessions of
+those in use.
 
-A model is named ``RECIPE/STAGE`` and is the current checkpoint of that stage: a newer one has another hash, another probe and
-another session. What this module does not do: know HTTP, or decide (``guard`` does).
+A model is named ``RECIPE/STAGE`` and is the current checkpoint of that stage: a newer one has
+another hash, another probe and another session. What this module does not do: know HTTP, or decide
+(``guard`` does).
 """
 
 from __future__ import annotations
@@ -33,7 +35,8 @@ class Opened(NamedTuple):
 
 
 class Models:
-    """``names`` are fixed, or None for whatever fine-tuned checkpoints there are. Safe to use from several threads."""
+    """``names`` are fixed, or None for whatever fine-tuned checkpoints there are. Safe to use from
+    several threads."""
 
     def __init__(self, home: Home, names: tuple[str, ...] | None, *, experimental: bool) -> None:
         self.home = home
@@ -118,7 +121,8 @@ class Models:
 
 
 def full_name(home: Home, address: str) -> str:
-    """``RECIPE/STAGE`` of an address; a recipe's name alone means the last of its tuned checkpoints.
+    """``RECIPE/STAGE`` of an address; a recipe's name alone means the last of its tuned
+    checkpoints.
 
     Raises:
         BadInput: no such recipe, stage or checkpoint, or a model that no recipe trained.

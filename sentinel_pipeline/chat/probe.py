@@ -1,8 +1,9 @@
 """The format probe's verdict on exactly one checkpoint, from the newest report that there is of it.
 
-Evidence is a report of the suite ``format_probe``, a stage's or one of ``sentinel bench``, asked through the chat template, about
-weights of the same hash, scored by the current, licensed scorer version. The rule is the recipe's own gate on that suite, else
-``RULE``. What this module does not do: ask the model; a probe that nobody took is missing, and does not count as a pass.
+Evidence is a report of the suite ``format_probe``, a stage's or one of ``sentinel bench``, asked
+through the chat template, about weights of the same hash, scored by the current, licensed scorer
+version. The rule is the recipe's own gate on that suite, else ``RULE``. What this module does not
+do: ask the model; a probe that nobody took is missing, and does not count as a pass.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ from .guard import Probe
 
 SUITE = "format_probe"
 RULE = GatePolicy(metric="pass_at_1", suite=SUITE, threshold=0.80)
-"""Four of five answers keep the form that was asked and stop by themselves, by the whole interval: 37 of the 40 prompts."""
+"""Four of five answers keep the form that was asked and stop by themselves, by the whole interval:
+37 of the 40 prompts."""
 
 
 class Probed(NamedTuple):

@@ -1,7 +1,8 @@
 """One checkpoint, loaded once, that streams answers to conversations one after the other.
 
-Decoding is Transformers' own ``generate`` with a streamer: a person reads as it is written, and stops it when enough is read.
-What this module does not do: decide who may talk (``guard``), keep conversations, or batch; benchmarks answer in batches.
+Decoding is Transformers' own ``generate`` with a streamer: a person reads as it is written, and
+stops it when enough is read. What this module does not do: decide who may talk (``guard``), keep
+conversations, or batch; benchmarks answer in batches.
 """
 
 from __future__ import annotations
@@ -43,7 +44,8 @@ class Reply:
 
 
 class Session:
-    """A loaded model; answers wait for each other, since one device decodes one stream at a time."""
+    """A loaded model; answers wait for each other, since one device decodes one stream at a
+    time."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -57,10 +59,12 @@ class Session:
     def stream(
         self, turn: Turn, cancelled: threading.Event, reply: Reply
     ) -> Generator[str, None, None]:
-        """Pieces of the answer as they are decoded; set ``cancelled`` to end it. ``reply`` is filled on the way.
+        """Pieces of the answer as they are decoded; set ``cancelled`` to end it. ``reply`` is
+        filled on the way.
 
         Raises:
-            BadInput: the tokenizer has no chat template, or the conversation leaves no room in the model's context.
+            BadInput: the tokenizer has no chat template, or the conversation leaves no room in the
+                model's context.
         """
         from transformers import TextIteratorStreamer
 
@@ -103,7 +107,8 @@ class Session:
 
 
 class _Worker(threading.Thread):
-    """``generate`` in a thread of its own; its error, where there is one, is the session's to raise."""
+    """``generate`` in a thread of its own; its error, where there is one, is the session's to
+    raise."""
 
     def __init__(
         self,

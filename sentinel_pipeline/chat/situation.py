@@ -12,7 +12,8 @@ from ..worker.device import device_owner
 from .guard import SWITCH, Probe, Situation
 
 OVERHEAD = 1.5
-"""Memory of a model while it answers, in sizes of its weights: the weights, one conversation's cache, and slack."""
+"""Memory of a model while it answers, in sizes of its weights: the weights, one conversation's
+cache, and slack."""
 
 
 def situation(
@@ -24,7 +25,8 @@ def situation(
     allow_experimental: bool,
     loaded: bool,
 ) -> Situation:
-    """How things stand now; ``loaded`` says that the model is in memory already and needs no more of it."""
+    """How things stand now; ``loaded`` says that the model is in memory already and needs no more
+    of it."""
     weights = sum(
         path.stat().st_size for path in model.iterdir() if path.suffix in (".safetensors", ".bin")
     )
@@ -40,7 +42,8 @@ def situation(
 
 
 def headroom() -> int:
-    """Free bytes on the GPU with the most, as its driver says; of the host's memory where there is no GPU.
+    """Free bytes on the GPU with the most, as its driver says; of the host's memory where there is
+    no GPU.
 
     A driver that does not answer leaves nothing known to be free: 0.
     """

@@ -1,8 +1,8 @@
 """The ``sentinel`` command: thin verbs over the domain, in five panels.
 
-Every verb prints for people on standard error and, with ``--json``, one JSON object on standard output. Exit codes:
-0 done, 1 failed, 2 bad input or usage, 3 a gate refused, 4 infrastructure. ``docs/command.md`` is written from here by
-``python -m sentinel_pipeline.cli.reference``.
+Every verb prints for people on standard error and, with ``--json``, one JSON object on standard
+output. Exit codes: 0 done, 1 failed, 2 bad input or usage, 3 a gate refused, 4 infrastructure.
+``docs/command.md`` is written from here by ``python -m sentinel_pipeline.cli.reference``.
 """
 
 from __future__ import annotations
@@ -98,7 +98,8 @@ def sentinel(
 
 
 def main() -> None:
-    """The console script: our errors become one line and their exit code; anything else is a bug and keeps its traceback."""
+    """The console script: our errors become one line and their exit code; anything else is a bug
+    and keeps its traceback."""
     try:
         readable(typer.main.get_command(app))()
     except SentinelError as error:
@@ -114,8 +115,9 @@ def main() -> None:
 def readable(command: Any) -> Any:
     """``command`` and everything below it with help texts as Rich should draw them.
 
-    Docstrings are plain text: ``[judge]`` is a section of a recipe and no style, and a line of a paragraph ends where the
-    terminal's does, not where the source's did. Indented lines (examples) stay as they are.
+    Docstrings are plain text: ``[judge]`` is a section of a recipe and no style, and a line of a
+    paragraph ends where the terminal's does, not where the source's did. Indented lines (examples)
+    stay as they are.
     """
     from inspect import cleandoc
 

@@ -28,7 +28,8 @@ def test(
     channel: Annotated[str | None, typer.Option(help="Only this channel.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Send a test message to every channel now. Exit code 4 when a channel fails, 2 when none is set.
+    """Send a test message to every channel now. Exit code 4 when a channel fails, 2 when none is
+    set.
 
     Example:
 

@@ -43,7 +43,8 @@ def audit(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Examine every scorer on gold, known-bad and cheating answers, and record its licence in the ledger.
+    """Examine every scorer on gold, known-bad and cheating answers, and record its licence in the
+    ledger.
 
     Exit code 3 when a scorer fails: it may not gate, filter or reward.
 
@@ -112,7 +113,8 @@ def _print(audits: list[ScorerAudit], families: list[RewardAudit]) -> None:
 
 
 def _gold(home: Home, recipe: str | None) -> tuple[list[Task], CriticSpec]:
-    """The tasks of a recipe's suites; a few of every generated family and the smoke suite where none is named."""
+    """The tasks of a recipe's suites; a few of every generated family and the smoke suite where
+    none is named."""
     from ..tasks.suites import load_suite
     from ..tasks.task_bank import EVERY_FAMILY, build
 

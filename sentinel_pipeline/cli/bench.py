@@ -78,10 +78,12 @@ def bench(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Let MODEL answer suites and keep a report of each: Pass@1 with its interval, pass@k, syntax rate, a reason for every sample.
+    """Let MODEL answer suites and keep a report of each: Pass@1 with its interval, pass@k, syntax
+    rate, a reason for every sample.
 
-    A killed command continues where it was when it is run again; answers that the same model gave before are not generated again.
-    Items that a server did not answer are infrastructure, never a score (exit code 4).
+    A killed command continues where it was when it is run again; answers that the same model gave
+    before are not generated again. Items that a server did not answer are infrastructure, never a
+    score (exit code 4).
 
     Examples:
 
@@ -164,7 +166,8 @@ def _suites(
     """The tasks of each suite, by the suite's own name.
 
     Raises:
-        BadInput: no such suite or file, a malformed row, a duplicate suite, or data for a suite that is not among ``names``.
+        BadInput: no such suite or file, a malformed row, a duplicate suite, or data for a suite
+            that is not among ``names``.
     """
     from ..audit.suites import load_audited
     from ..tasks.suites import first_items
@@ -202,7 +205,8 @@ def _suites(
 
 
 def _look(home: Home, question: Question) -> dict[str, Any]:
-    """How many prompts there are, how many answers are stored already, and whether the reference answers pass."""
+    """How many prompts there are, how many answers are stored already, and whether the reference
+    answers pass."""
     from ..audit.suites import audit_suite
     from ..bench.bench_model import answers_stored
 

@@ -36,8 +36,9 @@ def chat(
 ) -> None:
     """Serve the chat page and /v1/chat/completions.
 
-    Chat is closed unless SENTINEL_WEB_CHAT_DISABLED is 0, nothing is training, memory suffices and the format probe passed; this is
-    checked for every request. People and keys: sentinel review user add NAME.
+    Chat is closed unless SENTINEL_WEB_CHAT_DISABLED is 0, nothing is training, memory suffices and
+    the format probe passed; this is checked for every request. People and keys: sentinel review
+    user add NAME.
 
     Example:
 

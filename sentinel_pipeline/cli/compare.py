@@ -1,4 +1,5 @@
-"""``sentinel compare`` and ``sentinel power``: two models on the same items, and what a number of items can show."""
+"""``sentinel compare`` and ``sentinel power``: two models on the same items, and what a number of
+items can show."""
 
 from __future__ import annotations
 
@@ -35,7 +36,8 @@ def compare(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Compare model B with model A on the items that both answered: paired, with artifact detectors.
+    """Compare model B with model A on the items that both answered: paired, with artifact
+    detectors.
 
     Examples:
 

@@ -1,4 +1,5 @@
-"""Where output goes: people read standard error, programs read one JSON object on standard output."""
+"""Where output goes: people read standard error, programs read one JSON object on standard
+output."""
 
 from __future__ import annotations
 
@@ -27,12 +28,14 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on s
 
 
 def say(text: str) -> None:
-    """A line for people, printed as it is: what a model or a file wrote is never read as markup, and no line is broken."""
+    """A line for people, printed as it is: what a model or a file wrote is never read as markup,
+    and no line is broken."""
     err.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def emit(value: dict[str, Any]) -> None:
-    """One JSON object on standard output; NaN and infinity, which JSON does not have, are refused."""
+    """One JSON object on standard output; NaN and infinity, which JSON does not have, are
+    refused."""
     json.dump(value, sys.stdout, ensure_ascii=False, allow_nan=False)
     sys.stdout.write("\n")
     sys.stdout.flush()

@@ -83,7 +83,8 @@ def doctor(as_json: AsJson = False) -> None:
 
 
 def look(home: Home) -> Iterator[Finding]:
-    """Every finding, each one question that a person would ask; Dagster, the slowest, is asked meanwhile."""
+    """Every finding, each one question that a person would ask; Dagster, the slowest, is asked
+    meanwhile."""
     prepare_instance(home)
     dagster = _ask_dagster()
     yield _recipes(home)

@@ -33,10 +33,12 @@ def extract(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Read the JSON value out of every model output of FILE, Portuguese numbers included, each leniency named.
+    """Read the JSON value out of every model output of FILE, Portuguese numbers included, each
+    leniency named.
 
-    Prints one line {"value", "leniencies", "error"} for each row. With --compare: how many json.loads failed on, how many of these
-    are read now, and whether any value changed; with --json as one object. Rows without an output are named (exit code 2).
+    Prints one line {"value", "leniencies", "error"} for each row. With --compare: how many
+    json.loads failed on, how many of these are read now, and whether any value changed; with --json
+    as one object. Rows without an output are named (exit code 2).
 
     Examples:
 

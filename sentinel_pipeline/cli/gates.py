@@ -89,7 +89,8 @@ def explain(
     recipe: Annotated[str, typer.Argument(help="The recipe.")],
     as_json: AsJson = False,
 ) -> None:
-    """The newest verdict of one gate: the numbers, the rule, how often this gate is wrong, and what it was decided on.
+    """The newest verdict of one gate: the numbers, the rule, how often this gate is wrong, and what
+    it was decided on.
 
     Example:
 

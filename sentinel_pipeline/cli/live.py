@@ -1,4 +1,5 @@
-"""The live list of a run: one line per asset, progress with rate and ETA for the one that is running.
+"""The live list of a run: one line per asset, progress with rate and ETA for the one that is
+running.
 
 On a terminal the list is redrawn in place; elsewhere each change is one line.
 """
@@ -112,7 +113,8 @@ class LiveRun:
         return "  ".join(marks)
 
     def _progress(self, asset: str) -> str:
-        """The last complete line that the stage's worker wrote, as ``step 120/400 · loss 0.412 · 9k tokens/s · 31 s left``."""
+        """The last complete line that the stage's worker wrote, as ``step 120/400 · loss 0.412 · 9k
+        tokens/s · 31 s left``."""
         draft = self.home.runs / self.recipe / asset / f".draft-{self.loop}"
         row = last_row(draft / "logs" / "progress.jsonl") or last_row(draft / "progress.jsonl")
         if row is None:

@@ -1,4 +1,5 @@
-"""``sentinel mirror push`` and ``fetch``: finished artifacts and the ledger to and from an object store."""
+"""``sentinel mirror push`` and ``fetch``: finished artifacts and the ledger to and from an object
+store."""
 
 from __future__ import annotations
 
@@ -33,7 +34,8 @@ def open_mirror(url: str | None) -> Mirror:
 
 @mirror.command()
 def push(url: Url = None, as_json: AsJson = False) -> None:
-    """Copy every finished artifact that is not there yet, and the ledger. Exit code 1 when one here is damaged: it is not copied.
+    """Copy every finished artifact that is not there yet, and the ledger. Exit code 1 when one here
+    is damaged: it is not copied.
 
     Example:
 
@@ -48,7 +50,8 @@ def fetch(
     url: Url = None,
     as_json: AsJson = False,
 ) -> None:
-    """Bring back every artifact that is not here, and the newest ledger where there is none. Exit code 1 when one there is damaged.
+    """Bring back every artifact that is not here, and the newest ledger where there is none. Exit
+    code 1 when one there is damaged.
 
     Example:
 

@@ -1,4 +1,5 @@
-"""``sentinel mix`` and ``sentinel trace``: what a mix is made of, and where a row came from and went."""
+"""``sentinel mix`` and ``sentinel trace``: what a mix is made of, and where a row came from and
+went."""
 
 from __future__ import annotations
 
@@ -22,7 +23,8 @@ def mix(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """The newest mix of RECIPE: shares wanted and taken, what was left out and why, what decontamination found and missed.
+    """The newest mix of RECIPE: shares wanted and taken, what was left out and why, what
+    decontamination found and missed.
 
     A mix is made by: sentinel run RECIPE --until rebalanced_mix
 
@@ -129,9 +131,11 @@ def trace(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Where ROW came from and went: file and line, labels with reasons, duplicates, mixes, checkpoints that trained on it.
+    """Where ROW came from and went: file and line, labels with reasons, duplicates, mixes,
+    checkpoints that trained on it.
 
-    With --item, the rows of the newest mix that are nearest to a benchmark item, and how the item was answered.
+    With --item, the rows of the newest mix that are nearest to a benchmark item, and how the item
+    was answered.
 
     Examples:
 

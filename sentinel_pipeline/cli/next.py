@@ -31,9 +31,10 @@ def next_step(
 ) -> None:
     """Show what RECIPE's decision points said about its reports, and the recommended next step.
 
-    After a finished GRPO run the recipe's point over its curves is checked too. Where a rule is decided, the next recipe is
-    written with its evidence; where the evidence does not decide, the output names the run that would. Nothing is started.
-    Exit code 3 when a decision says to stop or to investigate.
+    After a finished GRPO run the recipe's point over its curves is checked too. Where a rule is
+    decided, the next recipe is written with its evidence; where the evidence does not decide, the
+    output names the run that would. Nothing is started. Exit code 3 when a decision says to stop or
+    to investigate.
 
     Examples:
 

@@ -24,7 +24,8 @@ _WORDS = {True: "[green]holds[/]", False: "no", None: "[yellow]open[/]"}
 def decide_next_recipe(
     home: Home, recipe: Recipe, point: DecisionPoint, curves: Path | None, out: Path | None
 ) -> dict[str, Any]:
-    """What the point makes of recorded curves; where a rule holds its recipe is written. Nothing is started.
+    """What the point makes of recorded curves; where a rule holds its recipe is written. Nothing is
+    started.
 
     Raises:
         BadInput: there are no curves yet, or they cannot be read.

@@ -1,4 +1,5 @@
-"""``sentinel parity``: does a checkpoint answer the same in every form in which it can be loaded?"""
+"""``sentinel parity``: does a checkpoint answer the same in every form in which it can be
+loaded?"""
 
 from __future__ import annotations
 
@@ -17,7 +18,8 @@ def parity(
     model: Annotated[str, typer.Argument(help=f"{LOCAL_FORMS}.")],
     as_json: AsJson = False,
 ) -> None:
-    """Compare the adapter, the merged model and a re-saved copy of MODEL: logits and greedy answers.
+    """Compare the adapter, the merged model and a re-saved copy of MODEL: logits and greedy
+    answers.
 
     Exit code 1 when they differ.
 

@@ -31,9 +31,11 @@ def plan(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show what RECIPE will do and cost: rows, steps, learning rates, tokens, parameters, memory, hours; no weights are loaded.
+    """Show what RECIPE will do and cost: rows, steps, learning rates, tokens, parameters, memory,
+    hours; no weights are loaded.
 
-    Exit code 2 for what cannot work, 3 for what exceeds the budget; each refusal says what to do about it.
+    Exit code 2 for what cannot work, 3 for what exceeds the budget; each refusal says what to do
+    about it.
 
     Examples:
 

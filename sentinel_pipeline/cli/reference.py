@@ -1,6 +1,8 @@
-"""``docs/command.md``, written from the verbs themselves: ``python -m sentinel_pipeline.cli.reference > docs/command.md``.
+"""``docs/command.md``, written from the verbs themselves: ``python -m
+sentinel_pipeline.cli.reference > docs/command.md``.
 
-A test holds the page to what this writes. What this module does not do: explain; every word is a docstring's or an option's help.
+A test holds the page to what this writes. What this module does not do: explain; every word is a
+docstring's or an option's help.
 """
 
 from __future__ import annotations

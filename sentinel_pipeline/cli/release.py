@@ -36,8 +36,8 @@ def release(
 ) -> None:
     """Bundle a checkpoint with its model card and evidence.
 
-    Exit code 3, with every reason, unless each blocking gate of the stage passed on exactly these weights, the scorers are licensed
-    and export parity holds.
+    Exit code 3, with every reason, unless each blocking gate of the stage passed on exactly these
+    weights, the scorers are licensed and export parity holds.
 
     Example:
 

@@ -1,4 +1,5 @@
-"""``sentinel review``: failures into the queue, corrections out of it, and the server in between."""
+"""``sentinel review``: failures into the queue, corrections out of it, and the server in
+between."""
 
 from __future__ import annotations
 
@@ -45,7 +46,8 @@ def import_(
 ) -> None:
     """Import failures: ours or another harness's. Running it again changes nothing.
 
-    Lines that cannot be read are quarantined with their number; a known id with another content is reported and not overwritten.
+    Lines that cannot be read are quarantined with their number; a known id with another content is
+    reported and not overwritten.
 
     Example:
 
@@ -99,9 +101,11 @@ def export(
     ] = "retire",
     as_json: AsJson = False,
 ) -> None:
-    """Write approved corrections as conversations in TRL's format; the same corrections give the same bytes.
+    """Write approved corrections as conversations in TRL's format; the same corrections give the
+    same bytes.
 
-    With the policy retire, the benchmark items of exported corrections, and their near-duplicates, leave the suites.
+    With the policy retire, the benchmark items of exported corrections, and their near-duplicates,
+    leave the suites.
 
     Example:
 
@@ -132,7 +136,8 @@ def summary_(
     run: Annotated[str, typer.Option(help="Only this benchmark run.")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Count the queue's cards by status, task, model and failure; and which models to drop for which task.
+    """Count the queue's cards by status, task, model and failure; and which models to drop for
+    which task.
 
     Example:
 
@@ -254,7 +259,8 @@ def serve(
 def lineage_(
     card: Annotated[str, typer.Argument(help="A card's id.")], as_json: AsJson = False
 ) -> None:
-    """Follow a correction: failure, card, row of a mix, checkpoint, and whether the item's siblings improved.
+    """Follow a correction: failure, card, row of a mix, checkpoint, and whether the item's siblings
+    improved.
 
     Example:
 

@@ -39,7 +39,8 @@ def backup(
     out: Annotated[Path, typer.Argument(help="File to write, such as queue.jsonl.gz.")],
     as_json: AsJson = False,
 ) -> None:
-    """Write the whole queue to one file while people work on; the file restores into SQLite or Postgres.
+    """Write the whole queue to one file while people work on; the file restores into SQLite or
+    Postgres.
 
     Example:
 
@@ -162,7 +163,8 @@ def blind_add(
     seed: Annotated[int, typer.Option(help="Seed of the draw and the order.")] = 17,
     as_json: AsJson = False,
 ) -> None:
-    """Put a batch of outputs on the page, to be labelled good or bad without seeing the judge's label.
+    """Put a batch of outputs on the page, to be labelled good or bad without seeing the judge's
+    label.
 
     Example:
 

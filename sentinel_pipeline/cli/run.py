@@ -1,6 +1,7 @@
 """``sentinel run``: starts the loop as a child process, shows it live, and ends with one table.
 
-What it does not do: know Dagster. The child appends events to a file (``run_loop.py``); this module tails it.
+What it does not do: know Dagster. The child appends events to a file (``run_loop.py``); this module
+tails it.
 """
 
 from __future__ import annotations
@@ -51,7 +52,8 @@ TRAINED = tuple(
     if asset not in BEFORE_TRAINING
 )
 ASSETS = (*BEFORE_TRAINING, *TRAINED, "review_inbox", "comparison", "leaderboard")
-"""Assets of the loop, so that help and errors list them without loading Dagster; a test compares them with the graph."""
+"""Assets of the loop, so that help and errors list them without loading Dagster; a test compares
+them with the graph."""
 
 
 def run(
@@ -67,7 +69,8 @@ def run(
 ) -> None:
     """Run the loop of RECIPE: tasks, candidates, critic, mix, training, reports, comparison.
 
-    It is a run of Dagster, on the instance that sentinel ui shows. After exit code 4, --resume continues it.
+    It is a run of Dagster, on the instance that sentinel ui shows. After exit code 4, --resume
+    continues it.
 
     Examples:
 
@@ -108,8 +111,8 @@ def run(
 
 
 def prepare_instance(home: Home) -> None:
-    """Make Dagster's home where there is none, with a link to the project's ``dagster.yaml``; an existing one that
-    ``DAGSTER_HOME`` names stays as it is."""
+    """Make Dagster's home where there is none, with a link to the project's ``dagster.yaml``; an
+    existing one that ``DAGSTER_HOME`` names stays as it is."""
     named = os.environ.get("DAGSTER_HOME")
     if named and os.path.isdir(named):
         return
@@ -144,7 +147,8 @@ def _start(
 
 
 def _watch(child: subprocess.Popen[bytes], events: Path, live: LiveRun) -> None:
-    """Feed the child's events to ``live`` until it ended; an interrupt is passed on, and the child saves what it has."""
+    """Feed the child's events to ``live`` until it ended; an interrupt is passed on, and the child
+    saves what it has."""
     with events.open(encoding="utf-8") as stream:
         while True:
             ended = child.poll() is not None

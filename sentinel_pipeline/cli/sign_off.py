@@ -1,6 +1,8 @@
-"""``sentinel gate sign-off``: a reviewer reads sampled conversations and says whether the gap is real.
+"""``sentinel gate sign-off``: a reviewer reads sampled conversations and says whether the gap is
+real.
 
-The ledger keeps who, when and of which content; the same is told to Dagster. What this module does not do: decide the proof itself.
+The ledger keeps who, when and of which content; the same is told to Dagster. What this module does
+not do: decide the proof itself.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""What a run came to: stages, reports, comparisons and gates, as one JSON object and as one table."""
+"""What a run came to: stages, reports, comparisons and gates, as one JSON object and as one
+table."""
 
 from __future__ import annotations
 
@@ -20,7 +21,8 @@ from .live import LiveRun
 
 
 def summarise(store: Store, ledger: Ledger, live: LiveRun, budget: Budget) -> dict[str, Any]:
-    """The object that ``sentinel run --json`` prints: what this loop made, whatever run of it made it."""
+    """The object that ``sentinel run --json`` prints: what this loop made, whatever run of it made
+    it."""
     reports = {
         stage: report for stage in REPORT_STAGES if (report := _of_loop(store, f"{stage}_report"))
     }
@@ -92,7 +94,8 @@ def _gate(verdict: GateVerdict) -> dict[str, Any]:
 
 
 def summary_table(summary: dict[str, Any], recipe: str) -> Table:
-    """Asset, suite, n, Pass@1 with interval, syntax rate, gates, wall time; then where to look next."""
+    """Asset, suite, n, Pass@1 with interval, syntax rate, gates, wall time; then where to look
+    next."""
     table = Table(title=f"{recipe}: {summary['seconds']:.0f} s in all", caption=_caption(summary))
     for name in ("asset", "suite", "n", "Pass@1 [95 %]", "syntax rate", "gates", "seconds"):
         table.add_column(

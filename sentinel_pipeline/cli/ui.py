@@ -1,4 +1,5 @@
-"""``sentinel ui``: one front door to Dagster, the review pages and chat, as children that end with it."""
+"""``sentinel ui``: one front door to Dagster, the review pages and chat, as children that end with
+it."""
 
 from __future__ import annotations
 
@@ -56,7 +57,8 @@ def ui(
         int, typer.Option(min=1, max=65535, help="Port of chat and its API.")
     ] = 8081,
 ) -> None:
-    """Start Dagster (web server and daemon), the review pages, chat and a landing page on this machine's loopback address.
+    """Start Dagster (web server and daemon), the review pages, chat and a landing page on this
+    machine's loopback address.
 
     Chat stays closed until its guard lets it open (docs/chat.md). Ctrl-C stops everything.
 
@@ -157,7 +159,8 @@ def _serve(children: list[Child], folder: Path, environment: dict[str, str]) -> 
 
 
 def _ending_by(sig: signal.Signals) -> Callable[[], None]:
-    """In the child: default signals (a shell's background job ignores SIGINT), and an end when its parent ends."""
+    """In the child: default signals (a shell's background job ignores SIGINT), and an end when its
+    parent ends."""
 
     def prepare() -> None:
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -168,7 +171,8 @@ def _ending_by(sig: signal.Signals) -> Callable[[], None]:
 
 
 def _stop(running: list[tuple[Child, subprocess.Popen[bytes]]]) -> None:
-    """Ask every child to stop, and what they leave behind, as a run that outlives its server: it saves what it has."""
+    """Ask every child to stop, and what they leave behind, as a run that outlives its server: it
+    saves what it has."""
     import psutil
 
     family = [process_left for _, process in running for process_left in _family(process.pid)]

@@ -1,8 +1,10 @@
-"""Calls of tools in the marks that models put around them, read into one form: ``{"name", "arguments"}``, alone or in a list.
+"""Calls of tools in the marks that models put around them, read into one form: ``{"name",
+"arguments"}``, alone or in a list.
 
-Known marks: ``<tool_call>`` (Hermes, Qwen, this package's own rows), ``[TOOL_CALLS]`` (Mistral, as a list or name by name),
-``<|python_tag|>`` and ``<function=NAME>`` (Llama), Harmony's ``to=functions.NAME``. What this module does not do: read a call
-without marks (it is JSON like any other), repair one, or say whether it is right (``calls`` does).
+Known marks: ``<tool_call>`` (Hermes, Qwen, this package's own rows), ``[TOOL_CALLS]`` (Mistral, as
+a list or name by name), ``<|python_tag|>`` and ``<function=NAME>`` (Llama), Harmony's
+``to=functions.NAME``. What this module does not do: read a call without marks (it is JSON like any
+other), repair one, or say whether it is right (``calls`` does).
 """
 
 from __future__ import annotations
@@ -20,7 +22,8 @@ _HARMONY = re.compile(r"to=functions\.([\w.-]+)[^\n]*?<\|message\|>(.*?)(?:<\|ca
 
 
 def marked_calls(text: str) -> Extracted | None:
-    """The calls of ``text``, each with its error where a call cannot be read; None where nothing marks one."""
+    """The calls of ``text``, each with its error where a call cannot be read; None where nothing
+    marks one."""
     if not any(mark in text for mark in _MARKS):
         return None
     bare = text.strip()

@@ -1,9 +1,11 @@
 """Function calls against what is accepted for them, in the form of BFCL's answer files.
 
-A ground truth names, for each call, the values that each argument may have. Values are compared by type: where the function
-takes a float, ``5`` and ``5.0`` are one number; elsewhere a float never stands for an integer, and ``true`` never for 1. Texts
-are compared without regard to case, white space and kind of quotation marks; BFCL's own checker passes over punctuation too
-(``x-1`` is its ``x1``), which would accept wrong arguments, so this one does not. What this module does not do: call anything.
+A ground truth names, for each call, the values that each argument may have. Values are compared by
+type: where the function takes a float, ``5`` and ``5.0`` are one number; elsewhere a float never
+stands for an integer, and ``true`` never for 1. Texts are compared without regard to case, white
+space and kind of quotation marks; BFCL's own checker passes over punctuation too (``x-1`` is its
+``x1``), which would accept wrong arguments, so this one does not. What this module does not do:
+call anything.
 """
 
 from __future__ import annotations
@@ -52,7 +54,8 @@ def gold_calls(verifier: FunctionCalls) -> str:
 
 
 def check_calls(verifier: FunctionCalls) -> None:
-    """Raises ValueError: functions without names, or expected calls that are not ``[{NAME: {ARGUMENT: [values]}}]`` of those."""
+    """Raises ValueError: functions without names, or expected calls that are not ``[{NAME:
+    {ARGUMENT: [values]}}]`` of those."""
     functions = json.loads(verifier.functions)
     expected = json.loads(verifier.expected)
     if (
@@ -96,7 +99,8 @@ def _some(values: list[Any]) -> bool:
 
 
 def _gold(values: list[Any]) -> Any:
-    """The first value that is not the mark of omission; inside objects, which again hold lists of accepted values, likewise."""
+    """The first value that is not the mark of omission; inside objects, which again hold lists of
+    accepted values, likewise."""
     value = next((value_choice for value_choice in values if value_choice != OMITTED), values[0])
     return _gold_inside(value)
 
@@ -150,8 +154,8 @@ def _takes_floats(kind: Any) -> bool:
 
 
 def _calls(value: Any) -> list[tuple[str, dict[str, Any]]] | str:
-    """The calls of an answer, with or without ids; ``arguments`` may be JSON text, as chat servers write it, and be called
-    ``parameters``, as Llama does."""
+    """The calls of an answer, with or without ids; ``arguments`` may be JSON text, as chat servers
+    write it, and be called ``parameters``, as Llama does."""
     if isinstance(value, dict) and value.keys() <= {"role", "content", "refusal", "tool_calls"}:
         value = value.get("tool_calls")
     rows = [_bare_call(row) for row in (value if isinstance(value, list) else [value])]
@@ -173,7 +177,8 @@ def _calls(value: Any) -> list[tuple[str, dict[str, Any]]] | str:
 
 
 def _bare_call(row: Any) -> Any:
-    """Name and arguments of a call in a chat server's or in Llama's form; anything else as it is."""
+    """Name and arguments of a call in a chat server's or in Llama's form; anything else as it
+    is."""
     if not isinstance(row, dict):
         return row
     inner = row.get("function")
@@ -199,7 +204,8 @@ def _object(value: Any) -> dict[str, Any] | None:
 
 
 def _unordered(calls: list[Any], expected: list[Any], offered: dict[str, Any]) -> str | None:
-    """Pair calls with what is expected, whichever way they fit (Kuhn's augmenting paths: an early pick may be given back)."""
+    """Pair calls with what is expected, whichever way they fit (Kuhn's augmenting paths: an early
+    pick may be given back)."""
     problems = [
         [_problem(call, expected_call, offered) for expected_call in expected] for call in calls
     ]

@@ -1,7 +1,9 @@
-"""A text under programmatic constraints: IFEval's instructions, the forms of answers that a probe asks for, and hygiene.
+"""A text under programmatic constraints: IFEval's instructions, the forms of answers that a probe
+asks for, and hygiene.
 
-A constraint is named by its id; ``check_constraints`` says before anything is asked whether ids and arguments make sense, and
-``judge_constraints`` names every one that a text breaks. What this module does not do: read the prompt, or score content.
+A constraint is named by its id; ``check_constraints`` says before anything is asked whether ids and
+arguments make sense, and ``judge_constraints`` names every one that a text breaks. What this module
+does not do: read the prompt, or score content.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from .instructions import RELATIONS, Arguments, Kind
 from .language import known_languages
 from .repetition import BOILERPLATE, FILLER
 
-# -- forms: the whole answer, nothing around it ---------------------------------------------------------------------------
+# -- forms: the whole answer, nothing around it ----------------------------------------------------
 
 
 def _only_json(text: str, arguments: Arguments) -> bool:
@@ -94,7 +96,7 @@ def _one_line(text: str, arguments: Arguments) -> bool:
     return "\n" not in text
 
 
-# -- facts ----------------------------------------------------------------------------------------------------------------
+# -- facts -----------------------------------------------------------------------------------------
 
 
 def _holds(text: str, arguments: Arguments) -> bool:
@@ -114,7 +116,7 @@ def _first_line(text: str, arguments: Arguments) -> bool:
     return bool(text.splitlines()[0].strip() == arguments["line"])
 
 
-# -- hygiene --------------------------------------------------------------------------------------------------------------
+# -- hygiene ---------------------------------------------------------------------------------------
 
 _REFUSALS = (
     "i cannot",
@@ -190,7 +192,8 @@ def _arguments(text: str) -> list[Arguments]:
 
 
 def check_constraints(verifier: Constraints) -> None:
-    """Raises ValueError: no instruction, an unknown id, arguments that are missing, unknown, of a wrong type or out of range."""
+    """Raises ValueError: no instruction, an unknown id, arguments that are missing, unknown, of a
+    wrong type or out of range."""
     if not verifier.instructions:
         raise ValueError("instructions: expected at least one")
     arguments = arguments_of(verifier)

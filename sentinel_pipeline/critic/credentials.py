@@ -1,8 +1,10 @@
-"""Strings that look like credentials: private keys, cloud and hub tokens, JWTs, passwords in URLs, assigned secrets.
+"""Strings that look like credentials: private keys, cloud and hub tokens, JWTs, passwords in URLs,
+assigned secrets.
 
-Precise forms first, each behind a cheap substring test; then assignments to secret-sounding names, judged by the value's
-entropy and shape. Findings name a kind and a place and never quote the value. What this module does not do: ask a
-provider whether a key lives, or find a password that looks like an ordinary word.
+Precise forms first, each behind a cheap substring test; then assignments to secret-sounding names,
+judged by the value's entropy and shape. Findings name a kind and a place and never quote the value.
+What this module does not do: ask a provider whether a key lives, or find a password that looks like
+an ordinary word.
 """
 
 from __future__ import annotations
@@ -83,7 +85,8 @@ _PLACEHOLDER = re.compile(
 
 
 def find_credentials(text: str) -> Iterator[Credential]:
-    """Every credential-like string in order of kind, then place. Linear in the length of ``text``."""
+    """Every credential-like string in order of kind, then place. Linear in the length of
+    ``text``."""
     if "PRIVATE KEY" in text:
         for match in _PRIVATE.finditer(text):
             end = _PRIVATE_END.search(text, match.end())
@@ -126,7 +129,8 @@ def _assigned(text: str) -> Iterator[Credential]:
 
 
 def _secret_value(value: str, *, weak: bool, quoted: bool) -> bool:
-    """Random enough to be a key; a password (``weak``) may be shorter but mixes letters, digits and signs."""
+    """Random enough to be a key; a password (``weak``) may be shorter but mixes letters, digits and
+    signs."""
     if _PLACEHOLDER.search(value):
         return False
     digits = any(char.isdigit() for char in value)

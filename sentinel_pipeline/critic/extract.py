@@ -1,4 +1,5 @@
-"""The one extractor: what a completion answers, taken out of what surrounds it. Strict first; every leniency is named.
+"""The one extractor: what a completion answers, taken out of what surrounds it. Strict first; every
+leniency is named.
 
 A thought is parted from the answer before anything is looked for (``thoughts``). Used by critic,
 benchmarks and rewards alike. It never raises on hostile text and takes linear time: a reader that
@@ -27,8 +28,8 @@ MAX_CHARS = 5_000_000
 def extract(
     completion: str, kind: Kind, *, entry_point: str | None = None, reading: JsonReading = "strict"
 ) -> Extracted:
-    """Take the answer of one kind out of ``completion``; ``entry_point`` picks among several blocks of code, ``reading`` says how
-    much is forgiven in JSON."""
+    """Take the answer of one kind out of ``completion``; ``entry_point`` picks among several blocks
+    of code, ``reading`` says how much is forgiven in JSON."""
     if len(completion) > MAX_CHARS:
         return Extracted(None, kind, (), f"too_large: {len(completion)} characters")
     return extract_parted(part(completion), kind, entry_point=entry_point, reading=reading)
@@ -54,7 +55,8 @@ def extract_parted(
 
 
 def function(code: str, name: str) -> Extracted:
-    """The definition of one top-level function in source text, decorators included, by its indentation alone."""
+    """The definition of one top-level function in source text, decorators included, by its
+    indentation alone."""
     head = re.compile(rf"^(?:async[ \t]+)?def[ \t]+{re.escape(name)}\b", re.MULTILINE).search(code)
     if head is None:
         return Extracted(None, "python", (), f"no_function: {name}")
@@ -81,7 +83,8 @@ def _without_stop(text: str) -> tuple[str, bool]:
 def _choose(
     text: str, language: str, wanted: Callable[[Fence], bool] | None = None
 ) -> tuple[Fence, tuple[str, ...]] | None:
-    """The block of the language (else an untagged one, else whatever there is) and the leniencies of taking it."""
+    """The block of the language (else an untagged one, else whatever there is) and the leniencies
+    of taking it."""
     blocks = fences(text)
     names = ["fenced"]
     if not blocks:
@@ -113,7 +116,8 @@ def _block_or_text(text: str, kind: Kind) -> Extracted:
 
 
 _LEADS_TO_CODE = re.compile(r"[A-Z][^\n]*:[ \t]*\n[ \t]*\n(?:[ ]{4}|\t)")
-"""A sentence that ends with a colon, and an indented block: without the sentence, indentation may be anything."""
+"""A sentence that ends with a colon, and an indented block: without the sentence, indentation may
+be anything."""
 
 
 def _of_indentation(blocks: list[Fence]) -> tuple[str, ...]:
@@ -163,7 +167,8 @@ def _indented_python(text: str, defines: re.Pattern[str] | None) -> Extracted | 
 
 
 def _code_first(text: str) -> Extracted:
-    """Code that no fence opened; a fence line further down ends it, unless it stands inside a docstring."""
+    """Code that no fence opened; a fence line further down ends it, unless it stands inside a
+    docstring."""
     tagged = tagged_blocks(text)
     if tagged and not tagged[0].start:
         return Extracted(tagged[0].body, "python", ("tagged",))
@@ -191,7 +196,8 @@ def _bare_python(text: str) -> Extracted:
 
 
 def _end_of_code(code: str, position: int) -> int:
-    """Where prose begins after the code: a prose-like line at the left margin that a blank line precedes.
+    """Where prose begins after the code: a prose-like line at the left margin that a blank line
+    precedes.
 
     Where all of it parses there is none: what looks like a heading is a comment.
     """
@@ -213,7 +219,8 @@ def script_defines(name: str) -> re.Pattern[str]:
 
 
 def _script(text: str, entry_point: str | None) -> Extracted:
-    """The block that defines the entry point, else the first; code that only a last fence ends is taken up to it."""
+    """The block that defines the entry point, else the first; code that only a last fence ends is
+    taken up to it."""
     blocks = fences(text)
     if len(blocks) == 1 and not blocks[0].tag and not blocks[0].body.strip():
         return Extracted(text[: blocks[0].start].strip(), "typescript", ("unopened_fence",))
@@ -344,7 +351,8 @@ _BOXED = re.compile(r"\\boxed\{([^{}]{1,1000})\}")
 
 
 def _answer(text: str) -> Extracted:
-    """The final answer: after the last marker (``Answer:``, ``####``, ``\\boxed{}``), else the whole text."""
+    """The final answer: after the last marker (``Answer:``, ``####``, ``\\boxed{}``), else the
+    whole text."""
     boxed = _BOXED.findall(text)
     if boxed:
         return Extracted(boxed[-1].strip(), "answer", ("marker",))

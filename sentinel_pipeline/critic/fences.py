@@ -1,9 +1,12 @@
-"""Blocks of code in a Markdown answer, by CommonMark's rules for fences, found in one pass over its lines.
+"""Blocks of code in a Markdown answer, by CommonMark's rules for fences, found in one pass over its
+lines.
 
-A fence may stand in a list item or a quotation; its body loses their indentation. What is longer or of the other sign does not
-close it, nor does what is indented by four more. A block of Markdown stands for the blocks inside it. A bare fence within a
-Python docstring is a part of the program. Beside fences there are tags in capitals (``[PYTHON]``) and, where a text has neither,
-blocks indented by four. What this module does not do: render Markdown, or decide which block is the answer (``extract`` does).
+A fence may stand in a list item or a quotation; its body loses their indentation. What is longer or
+of the other sign does not close it, nor does what is indented by four more. A block of Markdown
+stands for the blocks inside it. A bare fence within a Python docstring is a part of the program.
+Beside fences there are tags in capitals (``[PYTHON]``) and, where a text has neither, blocks
+indented by four. What this module does not do: render Markdown, or decide which block is the answer
+(``extract`` does).
 """
 
 from __future__ import annotations
@@ -51,7 +54,8 @@ LANGUAGES = {
 
 
 class Fence(NamedTuple):
-    """One block: ``tag`` as written in lower case, ``body`` without the fence lines, offsets of the whole block."""
+    """One block: ``tag`` as written in lower case, ``body`` without the fence lines, offsets of the
+    whole block."""
 
     tag: str
     body: str
@@ -66,7 +70,8 @@ class Fence(NamedTuple):
 
 
 def fences(text: str, *, depth: int = 0) -> list[Fence]:
-    """Every fenced block in order; a block that the text ends inside of comes with ``closed=False``. Linear time."""
+    """Every fenced block in order; a block that the text ends inside of comes with
+    ``closed=False``. Linear time."""
     if "```" not in text and "~~~" not in text:
         return []
     lines = list(_FENCE.finditer(text))
@@ -78,7 +83,8 @@ def fences(text: str, *, depth: int = 0) -> list[Fence]:
         closings = (n for n in range(at + 1, len(lines)) if _closes(opened, lines[n]))
         closing = next(closings, None)
         if closing is not None and marginal and lines[closing]["indent"]:
-            # Every line of a diff has a sign before it: a fence behind a blank is a line of the file.
+            # Every line of a diff has a sign before it: a fence behind a blank is a line of the
+            # file.
             closing = next((n for n in closings if not lines[n]["indent"]), closing)
         if closing is None:
             blocks.append(_block(text, opened, None))
@@ -154,7 +160,8 @@ def _parses(body: str) -> bool:
 
 
 def tagged_blocks(text: str) -> list[Fence]:
-    """Blocks between tags in capitals, as code models were taught to write them; what only a closing tag ends begins the text."""
+    """Blocks between tags in capitals, as code models were taught to write them; what only a
+    closing tag ends begins the text."""
     if "[/" not in text and "[PYTHON]" not in text:
         return []
     blocks = []
@@ -177,7 +184,8 @@ def without_glued_fence(text: str) -> str:
 
 
 def indented_blocks(text: str) -> list[Fence]:
-    """Blocks that an indentation by four marks, each after a blank line, in a text that begins at the margin."""
+    """Blocks that an indentation by four marks, each after a blank line, in a text that begins at
+    the margin."""
     if text[:1].isspace() or ("\n    " not in text and "\n\t" not in text):
         return []
     return [

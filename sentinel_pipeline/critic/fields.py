@@ -1,8 +1,8 @@
 """Judging a flat JSON object field by field against a reference: the extraction task's one scorer.
 
-Credit comes from values that are right and tell something, never from keys that are there: an object of nulls, zeros or empty texts
-earns nothing, and a value where the reference has none costs. What this module does not do: read JSON (``extract`` does), or weigh
-one field above another.
+Credit comes from values that are right and tell something, never from keys that are there: an
+object of nulls, zeros or empty texts earns nothing, and a value where the reference has none costs.
+What this module does not do: read JSON (``extract`` does), or weigh one field above another.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from .json_reader import MENDED, Extracted
 from .numbers import read_number
 
 SCHEMA_SHARE = 0.5
-"""What right values are worth in an object that breaks its schema (a label that does not exist, a field too many)."""
+"""What right values are worth in an object that breaks its schema (a label that does not exist, a
+field too many)."""
 
 
 def judge_fields(found: Extracted, verifier: FieldsAnswer) -> Graded:

@@ -1,7 +1,9 @@
-"""Is the answer in the form that was asked, and does it say what was expected? JSON, unified diffs, short texts, stops.
+"""Is the answer in the form that was asked, and does it say what was expected? JSON, unified diffs,
+short texts, stops.
 
-Each function returns None when all is well, else a reason ``CODE: detail``. What this module does not do: extract (it gets the
-extracted value), run code, apply a diff with fuzz or offsets, or touch a file: patches apply to texts in memory.
+Each function returns None when all is well, else a reason ``CODE: detail``. What this module does
+not do: extract (it gets the extracted value), run code, apply a diff with fuzz or offsets, or touch
+a file: patches apply to texts in memory.
 """
 
 from __future__ import annotations
@@ -28,7 +30,8 @@ STOPS = (
 
 
 def same_json(a: Any, b: Any) -> bool:
-    """Equality of decoded JSON values with exact types: ``1`` is not ``1.0`` is not ``True``; key order is free."""
+    """Equality of decoded JSON values with exact types: ``1`` is not ``1.0`` is not ``True``; key
+    order is free."""
     if type(a) is not type(b):
         return False
     if isinstance(a, dict):
@@ -39,7 +42,8 @@ def same_json(a: Any, b: Any) -> bool:
 
 
 def json_difference(value: Any, expected: Any, path: str = "$") -> str | None:
-    """Where two decoded values first differ, as ``json_value: …`` or ``json_keys: …`` with a JSON path; None when equal."""
+    """Where two decoded values first differ, as ``json_value: …`` or ``json_keys: …`` with a JSON
+    path; None when equal."""
     if same_json(value, expected):
         return None
     if isinstance(value, dict) and isinstance(expected, dict):
@@ -96,11 +100,12 @@ def judge_json(value: Any, verifier: JsonAnswer) -> str | None:
         return "too_deep"
 
 
-# -- unified diffs ------------------------------------------------------------------------------------------------------
+# -- unified diffs ---------------------------------------------------------------------------------
 
 
 class Hunk(NamedTuple):
-    """``old`` and ``new`` are whole lines with their line ends; ``start`` is the zero-based first old line."""
+    """``old`` and ``new`` are whole lines with their line ends; ``start`` is the zero-based first
+    old line."""
 
     start: int
     old: tuple[str, ...]
@@ -119,7 +124,8 @@ MAX_DIFF_CHARS = 1_000_000
 
 
 def parse_diff(text: str) -> list[FilePatch] | str:
-    """The files of a unified diff, or ``CODE: detail``. At least one file and one hunk; every hunk's counts must hold."""
+    """The files of a unified diff, or ``CODE: detail``. At least one file and one hunk; every
+    hunk's counts must hold."""
     from unidiff import PatchSet
     from unidiff.errors import UnidiffParseError
 
@@ -162,7 +168,8 @@ def _file_patch(each: Any) -> FilePatch:
 
 
 def _hunk(hunk: Any) -> Hunk:
-    """Whole lines; a no-newline marker takes the line end of the line before it, a missing last line end is mended."""
+    """Whole lines; a no-newline marker takes the line end of the line before it, a missing last
+    line end is mended."""
     lines: list[tuple[str, str]] = []
     for line in hunk:
         if line.line_type != "\\":
@@ -183,7 +190,8 @@ def _path(name: str, prefix: str) -> str | None:
 
 
 def apply_diff(text: str, files: dict[str, str]) -> dict[str, str] | str:
-    """The files after a strict apply: every line of context where its hunk says, no fuzz, no offset; else ``CODE: detail``."""
+    """The files after a strict apply: every line of context where its hunk says, no fuzz, no
+    offset; else ``CODE: detail``."""
     parsed = parse_diff(text)
     if isinstance(parsed, str):
         return parsed
@@ -246,11 +254,12 @@ def files_difference(got: dict[str, str], expected: dict[str, str]) -> str | Non
     return None
 
 
-# -- texts and stops ------------------------------------------------------------------------------------------------------
+# -- texts and stops -------------------------------------------------------------------------------
 
 
 def judge_text(text: str, verifier: TextAnswer) -> str | None:
-    """One of the accepted answers exactly (case and outer space aside); then the facts that must and must not be there.
+    """One of the accepted answers exactly (case and outer space aside); then the facts that must
+    and must not be there.
 
     A fact is found as whole words: ``art`` is not in ``party``.
     """
@@ -272,7 +281,8 @@ def _holds(folded: str, fact: str) -> bool:
 
 
 def stop_problem(completion: str, stop: str | None = None) -> str | None:
-    """Text after a stop token, or — when ``stop`` is demanded — its absence: ``after_stop: …`` or ``no_stop``."""
+    """Text after a stop token, or — when ``stop`` is demanded — its absence: ``after_stop: …`` or
+    ``no_stop``."""
     for token in (stop,) if stop else STOPS:
         at = completion.find(token) if "<" in completion or stop else -1
         while at >= 0 and only_named(completion, at, at + len(token)):

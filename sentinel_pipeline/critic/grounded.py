@@ -1,9 +1,11 @@
-"""Judging a short text about a record: length, language, nothing made up, nothing copied, what matters said, something asked.
+"""Judging a short text about a record: length, language, nothing made up, nothing copied, what
+matters said, something asked.
 
-Every number, date, code and name of the text must be in the record. Credit is given only to a text that passes all of length,
-language, grounding and originality, so that neither padding nor a copied prompt nor praise for itself earns anything. What this
-module does not do: understand. A true number said of the wrong thing passes, and so does an invented name that opens a sentence
-without a comma after it; both are known limits.
+Every number, date, code and name of the text must be in the record. Credit is given only to a text
+that passes all of length, language, grounding and originality, so that neither padding nor a copied
+prompt nor praise for itself earns anything. What this module does not do: understand. A true number
+said of the wrong thing passes, and so does an invented name that opens a sentence without a comma
+after it; both are known limits.
 """
 
 from __future__ import annotations
@@ -23,7 +25,8 @@ FACTS_SHARE = 0.7
 MAX_CHARS = 4000
 _RUN = 6
 _COPIED = 0.5
-"""A text of whose words this share stands in runs of so many words that the prompt has as well is a copy."""
+"""A text of whose words this share stands in runs of so many words that the prompt has as well is a
+copy."""
 _VARIED = 0.45
 """Least share of different words in a text."""
 _DATE = re.compile(r"\b(\d{1,2})/(\d{1,2})(?:/(\d{4}|\d{2}))?\b|\b(\d{4})-(\d{2})-(\d{2})\b")
@@ -44,7 +47,8 @@ class Facts(NamedTuple):
 
 
 def judge_grounded(text: str, verifier: GroundedText) -> Graded:
-    """Grade a text: ``length``, ``language``, ``grounded``, ``original``, ``facts`` said, ``action`` asked."""
+    """Grade a text: ``length``, ``language``, ``grounded``, ``original``, ``facts`` said,
+    ``action`` asked."""
     facts = _facts(verifier.record)
     problems = {
         "length": _length_problem(text, verifier),
@@ -137,7 +141,8 @@ def _numbers(text: str) -> list[float]:
 
 
 def invented(text: str, facts: Facts) -> str | None:
-    """The first number, date, code or name that the record does not have, as ``invented: …``; None when there is none."""
+    """The first number, date, code or name that the record does not have, as ``invented: …``; None
+    when there is none."""
     for match in _DATE.finditer(text):
         if _day(match) not in facts.dates:
             return f"invented: the date {match[0]}"
@@ -160,7 +165,8 @@ def invented(text: str, facts: Facts) -> str | None:
 
 
 def _known_number(text: str, numbers: frozenset[float]) -> bool:
-    """In the record, exactly or rounded to the digits that are shown, of which there must be two."""
+    """In the record, exactly or rounded to the digits that are shown, of which there must be
+    two."""
     number = read_number(text)
     if number is None:
         return False

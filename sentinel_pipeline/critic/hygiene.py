@@ -1,6 +1,8 @@
-"""Two questions of hygiene about a row: does it carry a secret, does it repeat or fill? Answers are reasons, never quotes.
+"""Two questions of hygiene about a row: does it carry a secret, does it repeat or fill? Answers are
+reasons, never quotes.
 
-What this module does not do: decide what becomes of the row (``labels``), or look at how rows relate (``mix``).
+What this module does not do: decide what becomes of the row (``labels``), or look at how rows
+relate (``mix``).
 """
 
 from __future__ import annotations
@@ -15,7 +17,8 @@ MAX_CHARS = 1_000_000
 
 
 def no_secret(text: str, prompts: Iterable[str] = ()) -> Label:
-    """False with ``secret: KIND at character N`` for the first credential-like string of completion or prompt."""
+    """False with ``secret: KIND at character N`` for the first credential-like string of completion
+    or prompt."""
     for place, part in (("", text), *((" of the prompt", prompt) for prompt in prompts)):
         if len(part) > MAX_CHARS:
             return Label(False, f"too_large: {len(part)} characters are not searched")
@@ -26,7 +29,8 @@ def no_secret(text: str, prompts: Iterable[str] = ()) -> Label:
 
 
 def no_repetition(text: str, *, code: bool = False) -> Label:
-    """False for invalid characters, loops, filler, stubs and boilerplate, each with its own code."""
+    """False for invalid characters, loops, filler, stubs and boilerplate, each with its own
+    code."""
     if len(text) > MAX_CHARS:
         return Label(False, f"too_large: {len(text)} characters are not searched")
     problem = invalid_text(text) or repetition(text) or filler(text, code=code)

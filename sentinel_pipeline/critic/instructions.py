@@ -1,9 +1,10 @@
 """IFEval's 25 verifiable instructions as programs: does a text follow one?
 
-Written from the descriptions in Zhou et al. 2023 (arXiv:2311.07911, table 1) and the names in the benchmark's file. Matching of
-keywords is by substring without case, of forbidden words by whole words, as published; sentences are counted by their ends, and
-languages are identified by py3langid, where IFEval uses NLTK's and langdetect's models: those kinds may differ on single texts.
-What this module does not do: the loose variant that tries the text without its first or last line.
+Written from the descriptions in Zhou et al. 2023 (arXiv:2311.07911, table 1) and the names in the
+benchmark's file. Matching of keywords is by substring without case, of forbidden words by whole
+words, as published; sentences are counted by their ends, and languages are identified by py3langid,
+where IFEval uses NLTK's and langdetect's models: those kinds may differ on single texts. What this
+module does not do: the loose variant that tries the text without its first or last line.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ Arguments = dict[str, Any]
 
 
 class Kind(NamedTuple):
-    """``follows(text, arguments)``, and the arguments' names with their types; ``text`` comes stripped and not empty."""
+    """``follows(text, arguments)``, and the arguments' names with their types; ``text`` comes
+    stripped and not empty."""
 
     follows: Callable[[str, Arguments], bool]
     takes: dict[str, type]
@@ -32,7 +34,7 @@ def related(count: int, relation: str, bound: int) -> bool:
     return count < bound if relation == "less than" else count >= bound
 
 
-# -- keywords -----------------------------------------------------------------------------------------------------------
+# -- keywords --------------------------------------------------------------------------------------
 
 
 def _existence(text: str, arguments: Arguments) -> bool:
@@ -60,7 +62,7 @@ def _letters(text: str, arguments: Arguments) -> bool:
     return related(count, arguments["let_relation"], arguments["let_frequency"])
 
 
-# -- lengths ------------------------------------------------------------------------------------------------------------
+# -- lengths ---------------------------------------------------------------------------------------
 
 _SHORTENED = re.compile(
     r"\b(?:Mr|Mrs|Ms|Dr|Prof|St|Jr|Sr|vs|etc|e\.g|i\.e|approx|No|Inc|Ltd|[A-Z])\.(?=\s)"
@@ -69,7 +71,8 @@ _SENTENCE = re.compile(r"[.!?…]+[\"'”’)\]*_]*(?=\s|\Z)|[。！？]+")
 
 
 def sentences(text: str) -> int:
-    """Ends of sentences; a last piece without one, and a line of its own, count as sentences too."""
+    """Ends of sentences; a last piece without one, and a line of its own, count as sentences
+    too."""
     count = 0
     for block in re.split(
         r"\n\s*\n|\n(?=\s*(?:[-*#]|\d+\.)\s)", _SHORTENED.sub(lambda m: m[0][:-1], text)
@@ -112,7 +115,7 @@ def _nth_paragraph(text: str, arguments: Arguments) -> bool:
     return bool(first.casefold() == arguments["first_word"].casefold())
 
 
-# -- content and format -------------------------------------------------------------------------------------------------
+# -- content and format ----------------------------------------------------------------------------
 
 
 def _placeholders(text: str, arguments: Arguments) -> bool:
@@ -121,7 +124,8 @@ def _placeholders(text: str, arguments: Arguments) -> bool:
 
 
 def _postscript(text: str, arguments: Arguments) -> bool:
-    """A last part that begins, on a line of its own, with the marker; spaces inside the marker are free."""
+    """A last part that begins, on a line of its own, with the marker; spaces inside the marker are
+    free."""
     marker = r"\s?".join(
         re.escape(char) for char in arguments["postscript_marker"].strip() if not char.isspace()
     )
@@ -169,7 +173,7 @@ def _title(text: str, arguments: Arguments) -> bool:
     return any(match.strip(" <>") for match in re.findall(r"<<([^\n]+?)>>", text))
 
 
-# -- combinations, beginnings, ends, case, punctuation ----------------------------------------------------------------------
+# -- combinations, beginnings, ends, case, punctuation ---------------------------------------------
 
 
 def _two_responses(text: str, arguments: Arguments) -> bool:

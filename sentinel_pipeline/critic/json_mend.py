@@ -1,8 +1,10 @@
-"""Reading one JSON value that is almost JSON, by one pass over the text; every departure from JSON is named.
+"""Reading one JSON value that is almost JSON, by one pass over the text; every departure from JSON
+is named.
 
-Read so: numbers as Brazil writes them, comments, trailing commas, single and typographic quotes, unquoted keys, Python's literals
-and tuples, raw control characters in strings. A comma is a decimal comma only where an object's member expects its value, and never
-inside an array. What this module does not do: close what was cut off unless it is asked to, add a missing comma, colon or quote, or
+Read so: numbers as Brazil writes them, comments, trailing commas, single and typographic quotes,
+unquoted keys, Python's literals and tuples, raw control characters in strings. A comma is a decimal
+comma only where an object's member expects its value, and never inside an array. What this module
+does not do: close what was cut off unless it is asked to, add a missing comma, colon or quote, or
 choose what a key or a string might have meant.
 """
 
@@ -20,7 +22,8 @@ _MEMBER = re.compile(
     r"""(?:"([^"\\\x00-\x1f]*)"|'([^'\\\x00-\x1f]*)'|(-?(?:0|[1-9]\d{0,15}))([.,]\d{1,300})?|(true|false|null|True|False|None))"""
     r"""\s*(?:,(?=\s*["'\w])(?!\s*\d)|(,?)\s*(}))"""
 )
-"""A plain member, up to its comma or the object's end: most members, in one step. What follows it says what its comma was."""
+"""A plain member, up to its comma or the object's end: most members, in one step. What follows it
+says what its comma was."""
 _ITEM = re.compile(
     r'\s*(?:"([^"\\\x00-\x1f]*)"|(-?(?:0|[1-9]\d{0,15}))(\.\d{1,300})?(?![.\d])|(true|false|null))\s*(?:,(?!\s*\])|(\]))'
 )
@@ -56,11 +59,12 @@ class Mender:
         self.repair = repair
         self.names: dict[str, None] = {}
         self.meant = False
-        """A key and its colon were read, or brackets without end: this was meant, and nothing inside of it is the answer
-        instead."""
+        """A key and its colon were read, or brackets without end: this was meant, and nothing
+        inside of it is the answer instead."""
 
     def value(self, at: int, depth: int = 0, *, member: bool = True) -> tuple[Any, int]:
-        """The value that begins at ``at`` and where it ends; ``member`` says that a comma may be a decimal one.
+        """The value that begins at ``at`` and where it ends; ``member`` says that a comma may be a
+        decimal one.
 
         Raises:
             NotJson: there is none, or it is too deep.
@@ -97,7 +101,7 @@ class Mender:
             at = _BLANK.match(text, comment.end()).end()  # type: ignore[union-attr]  # matches any text
         return at
 
-    # -- containers ---------------------------------------------------------------------------------------------------
+    # -- containers --------------------------------------------------------------------------------
 
     def _object(self, at: int, depth: int) -> tuple[dict[str, Any], int]:
         members: dict[str, Any] = {}
@@ -233,7 +237,7 @@ class Mender:
             raise Cut("truncated: the text ends inside a value")
         self.names["truncated"] = None
 
-    # -- scalars ------------------------------------------------------------------------------------------------------
+    # -- scalars -----------------------------------------------------------------------------------
 
     def _scalar(self, at: int, member: bool) -> tuple[Any, int]:
         form = FORM.match(self.text, at)

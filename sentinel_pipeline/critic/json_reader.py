@@ -1,7 +1,9 @@
-"""Reading a JSON value out of a completion: strict first, then the first value among prose, repaired where that is asked for.
+"""Reading a JSON value out of a completion: strict first, then the first value among prose,
+repaired where that is asked for.
 
-Every leniency is named. A value that was meant as JSON and cannot be read is an error: nothing inside of it is taken instead.
-What this module does not do: repair (``json_mend`` does), or look for fences (``extract`` does).
+Every leniency is named. A value that was meant as JSON and cannot be read is an error: nothing
+inside of it is taken instead. What this module does not do: repair (``json_mend`` does), or look
+for fences (``extract`` does).
 """
 
 from __future__ import annotations
@@ -14,16 +16,19 @@ from .json_mend import Mender
 from .json_text import NotJson
 
 _STARTS = 8
-"""How many places of prose are tried as the beginning of a value: bounds the time on hostile text."""
+"""How many places of prose are tried as the beginning of a value: bounds the time on hostile
+text."""
 _OPENING = re.compile(r"[{\[]")
 _WHOLE = re.compile(r"\s*(?:\{|\[\s*[\[{\"])")
-"""A text that begins so is meant as one value: what is whole inside a broken one is not the answer."""
+"""A text that begins so is meant as one value: what is whole inside a broken one is not the
+answer."""
 
 _FORM = re.compile(r"""\{[^{}"']{0,40}["'][^{}<>]{0,80}<[^\W\d][\w |,/-]{0,60}>[^{}]{0,2000}\}""")
 """A flat object with a placeholder in the place of a value: ``{"name": <text>}``."""
 
 JsonReading = Literal["strict", "mend", "repair"]
-"""``strict`` takes JSON only, ``mend`` what is almost JSON, ``repair`` also closes what was cut off."""
+"""``strict`` takes JSON only, ``mend`` what is almost JSON, ``repair`` also closes what was cut
+off."""
 
 
 MENDED = frozenset(
@@ -33,18 +38,21 @@ MENDED = frozenset(
         "control_character", "odd_escape", "duplicate_key", "truncated",
     }
 )  # fmt: skip
-"""Leniencies by which a value was read that is not JSON; the others are about what stands around it."""
+"""Leniencies by which a value was read that is not JSON; the others are about what stands around
+it."""
 
 
 class Extracted(NamedTuple):
-    """``value`` is text (a decoded JSON value for ``json``), None when ``error`` says why there is none."""
+    """``value`` is text (a decoded JSON value for ``json``), None when ``error`` says why there is
+    none."""
 
     value: Any
     kind: str
     leniencies: tuple[str, ...] = ()
-    """Any of ``fenced``, ``tagged``, ``indented_block``, ``unopened_fence``, ``unclosed_fence``, ``several_blocks``,
-    ``prose_around_fence``, ``prose_around``, ``several_values``, ``foreign_tag``, ``prompt_sign``, ``inline_code``, ``marker``,
-    ``stop_token``, ``tool_call``, and those of ``MENDED``."""
+    """Any of ``fenced``, ``tagged``, ``indented_block``, ``unopened_fence``, ``unclosed_fence``,
+    ``several_blocks``, ``prose_around_fence``, ``prose_around``, ``several_values``,
+    ``foreign_tag``, ``prompt_sign``, ``inline_code``, ``marker``, ``stop_token``, ``tool_call``,
+    and those of ``MENDED``."""
     error: str | None = None
 
 
@@ -72,7 +80,8 @@ _STRICT_START = re.compile(r'\s*(?=\{\s*["}]|[\["\-\dtfn])')
 
 
 def read_strictly(text: str) -> Extracted | None:
-    """``read_json`` where it reads a value or the value is too deep, else None, in a fraction of the time: nobody asks why."""
+    """``read_json`` where it reads a value or the value is too deep, else None, in a fraction of
+    the time: nobody asks why."""
     start = _STRICT_START.match(text)
     if start is None:
         return None
@@ -98,7 +107,8 @@ def read_json(text: str) -> Extracted:
 
 
 def begins_as_json(text: str) -> bool:
-    """Whether the first character may begin a JSON value: where it may not, no strict reading needs to be tried."""
+    """Whether the first character may begin a JSON value: where it may not, no strict reading needs
+    to be tried."""
     return text.lstrip()[:1] in _FIRST
 
 
@@ -107,7 +117,8 @@ NO_JSON = Extracted(None, "json", (), "not_json: no value at the beginning")
 
 
 def mend_json(text: str, reading: JsonReading) -> Extracted:
-    """The whole text, which is not strict JSON, as one value that is almost JSON, else the first such among prose."""
+    """The whole text, which is not strict JSON, as one value that is almost JSON, else the first
+    such among prose."""
     bare = text.strip()
     if bare[:1] == "\ufeff":
         bare = bare[1:]
@@ -129,8 +140,9 @@ def json_in_prose(
     reading: JsonReading = "strict",
     at_once: _Found | _Failed | None = None,
 ) -> Extracted:
-    """The first object or array among prose; a second one that reads is named, not chosen. Where much is forgiven an object comes
-    before an array: ``[1]`` may be a footnote. ``at_once`` is what was found at the very beginning, where that was looked at."""
+    """The first object or array among prose; a second one that reads is named, not chosen. Where
+    much is forgiven an object comes before an array: ``[1]`` may be a footnote. ``at_once`` is what
+    was found at the very beginning, where that was looked at."""
     first: tuple[int, _Found] | None = None
     error = whole.error
     position = 0
@@ -179,7 +191,8 @@ class _Failed(NamedTuple):
 
 
 def _at(text: str, start: int, reading: JsonReading) -> _Found | _Failed:
-    """The value that begins at ``start`` and where it ends; reading it in the other way says at least whether one was meant."""
+    """The value that begins at ``start`` and where it ends; reading it in the other way says at
+    least whether one was meant."""
     if reading == "strict":
         try:
             value, end = _DECODER.raw_decode(text, start)

@@ -1,7 +1,8 @@
-"""Reading one quoted text that is almost a JSON string: other quotes, raw control characters, escapes that are none.
+"""Reading one quoted text that is almost a JSON string: other quotes, raw control characters,
+escapes that are none.
 
-Departures are noted in ``names``. An apostrophe inside single quotes ends the text only where a text can end. What this module does
-not do: read anything that is not in quotes.
+Departures are noted in ``names``. An apostrophe inside single quotes ends the text only where a
+text can end. What this module does not do: read anything that is not in quotes.
 """
 
 from __future__ import annotations
@@ -61,7 +62,8 @@ def read_string(text: str, at: int, names: dict[str, None]) -> tuple[str, int]:
 
 
 def _escape(text: str, at: int, names: dict[str, None]) -> tuple[str, int]:
-    """What an escape means, after its backslash; one that JSON does not know is kept as it stands."""
+    """What an escape means, after its backslash; one that JSON does not know is kept as it
+    stands."""
     char = text[at : at + 1]
     if not char:
         raise _cut()

@@ -77,7 +77,8 @@ def label(
     infrastructure left open is asked again.
 
     Raises:
-        GateRefused: there are programs to run and this machine isolates less than the sandbox demands.
+        GateRefused: there are programs to run and this machine isolates less than the sandbox
+            demands.
     """
     if cache is None:
         pairs = (prepare(candidate, spec.stop_token) for candidate in candidates)

@@ -1,4 +1,5 @@
-"""Which language a text is in: one question, answered in the text's favour where the text is too short to tell.
+"""Which language a text is in: one question, answered in the text's favour where the text is too
+short to tell.
 
 What this module does not do: detect mixtures; the whole text is one answer.
 """
@@ -9,7 +10,8 @@ from functools import cache
 from typing import Any
 
 MIN_LETTERS = 20
-"""Shorter texts could be anything: they are taken for the language that is asked, as IFEval takes what its detector refuses."""
+"""Shorter texts could be anything: they are taken for the language that is asked, as IFEval takes
+what its detector refuses."""
 MAX_CHARS = 20_000
 
 

@@ -1,4 +1,5 @@
-"""Whether a text writes a tag or a token, or only speaks of it: by the quotes and backticks on its line.
+"""Whether a text writes a tag or a token, or only speaks of it: by the quotes and backticks on its
+line.
 
 What this module does not do: know any tag, or read a sentence (``thoughts`` does both).
 """

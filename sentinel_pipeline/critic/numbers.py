@@ -1,7 +1,9 @@
-"""Numbers as people write them, Portuguese of Brazil first: ``4,5``, ``1.234,56``, ``R$ 1.234,50``, ``50%``.
+"""Numbers as people write them, Portuguese of Brazil first: ``4,5``, ``1.234,56``, ``R$ 1.234,50``,
+``50%``.
 
-What this module does not do: find where a number stands in JSON (``json_mend`` does), or guess: what JSON reads as a number keeps
-JSON's reading (``1.234`` is one and a bit), unless a currency says otherwise, and a form that nobody writes is none.
+What this module does not do: find where a number stands in JSON (``json_mend`` does), or guess:
+what JSON reads as a number keeps JSON's reading (``1.234`` is one and a bit), unless a currency
+says otherwise, and a form that nobody writes is none.
 """
 
 from __future__ import annotations
@@ -18,7 +20,8 @@ FORM = re.compile(
     rf"(?P<before>[-+]?)(?:(?P<currency>R\$|US\$|\$|€)[ {_SPACES}]*(?P<after>[-+]?))?"
     rf"(?P<core>\d[\d.,{_SPACES}]*|\.\d+)(?P<exponent>[eE][-+]?\d+)?(?P<percent>[ {_SPACES}]?%)?"
 )
-"""A number with all that may belong to it; the core may take in separators that follow the number."""
+"""A number with all that may belong to it; the core may take in separators that follow the
+number."""
 _PLAIN = re.compile(r"(?:0|[1-9]\d*)(?:\.\d+)?")
 _LOOSE = re.compile(r"(?:0|[1-9]\d*)\.|\.\d+")
 _COMMA = re.compile(r"(0|[1-9]\d*),(\d+)")
@@ -32,7 +35,8 @@ class Number(NamedTuple):
 
     value: int | float
     leniencies: tuple[str, ...]
-    """Any of ``decimal_comma``, ``thousands_separator``, ``currency``, ``percent``, ``loose_number``."""
+    """Any of ``decimal_comma``, ``thousands_separator``, ``currency``, ``percent``,
+    ``loose_number``."""
 
 
 def read_number(text: str) -> Number | None:

@@ -1,7 +1,9 @@
-"""A file of stored model outputs, and what the extractor makes of each of them: values, leniencies, errors, and a comparison with
-``json.loads`` (the V4.1 handoff: run the parser over stored outputs before any training run).
+"""A file of stored model outputs, and what the extractor makes of each of them: values, leniencies,
+errors, and a comparison with ``json.loads`` (the V4.1 handoff: run the parser over stored outputs
+before any training run).
 
-What this module does not do: score a value, write anything, or stop at a bad row: it comes out with its line and its reason.
+What this module does not do: score a value, write anything, or stop at a bad row: it comes out with
+its line and its reason.
 """
 
 from __future__ import annotations
@@ -63,7 +65,8 @@ class Read(NamedTuple):
 
 
 def outputs(path: Path, name: str | None = None) -> Iterator[Output]:
-    """Every line that is not blank; ``.gz`` is unpacked. A row is a JSON string, or an object with the output under ``name``.
+    """Every line that is not blank; ``.gz`` is unpacked. A row is a JSON string, or an object with
+    the output under ``name``.
 
     Raises:
         BadInput: no such file, or it cannot be read as text.

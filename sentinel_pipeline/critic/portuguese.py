@@ -1,8 +1,9 @@
-"""Small honest rules about short Portuguese texts: is it Portuguese, does it ask for something, which numbers do its words say.
+"""Small honest rules about short Portuguese texts: is it Portuguese, does it ask for something,
+which numbers do its words say.
 
-Closed word lists, no model. What this module does not do: grammar, spelling, or tell European from Brazilian Portuguese.
-The rule of language wants two function words of Portuguese and more of them than of English and Spanish; it is for texts of
-five words and more.
+Closed word lists, no model. What this module does not do: grammar, spelling, or tell European from
+Brazilian Portuguese. The rule of language wants two function words of Portuguese and more of them
+than of English and Spanish; it is for texts of five words and more.
 """
 
 from __future__ import annotations
@@ -73,7 +74,8 @@ def words_of(text: str) -> list[str]:
 
 
 def is_portuguese(text: str) -> bool:
-    """The rule in this module's docstring; no sentence of the text may have two words of another language and fewer of its own."""
+    """The rule in this module's docstring; no sentence of the text may have two words of another
+    language and fewer of its own."""
     native, foreign = _counts(text)
     parts = (_counts(part) for part in _PARTS.split(text))
     return (

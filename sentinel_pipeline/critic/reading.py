@@ -1,5 +1,5 @@
-"""Reading a completion once for everyone: thought and answer, its language, the extracted answer, the whole program, whether it
-parses.
+"""Reading a completion once for everyone: thought and answer, its language, the extracted answer,
+the whole program, whether it parses.
 
 What was thought is parted from the answer first and is looked at by nobody who asks whether the
 answer is right. The verifier says the language where there is one; else the evidence in the row
@@ -80,8 +80,8 @@ SEARCHED = 20_000
 
 def guess_language(answer: str, prompt: str = "", blocks: list[Fence] | None = None) -> Kind:
     """The language of an answer, its thought aside, by evidence: fence tag, diff headers, JSON
-    brackets, code lines; ``text`` where nothing speaks. ``blocks`` are the answer's fences where they
-    are known already."""
+    brackets, code lines; ``text`` where nothing speaks. ``blocks`` are the answer's fences where
+    they are known already."""
     head = answer[:SEARCHED]
     if blocks is None:
         blocks = fences(head)

@@ -1,7 +1,9 @@
-"""Repair traces: a failed output, what failed, the corrected output, as a conversation ready for SFT.
+"""Repair traces: a failed output, what failed, the corrected output, as a conversation ready for
+SFT.
 
-Only traces whose end was accepted and whose start was rejected are made. Credentials are never quoted: a failed answer that
-holds one is shown with it redacted. What this module does not do: invent a correction, or score (the labels did).
+Only traces whose end was accepted and whose start was rejected are made. Credentials are never
+quoted: a failed answer that holds one is shown with it redacted. What this module does not do:
+invent a correction, or score (the labels did).
 """
 
 from __future__ import annotations
@@ -31,10 +33,12 @@ _TOLD = {
 def repair_traces(
     failed: Iterable[tuple[Candidate, CriticLabels, Candidate]],
 ) -> Iterator[RepairTrace]:
-    """One trace for each failure that comes with an accepted answer to the same request (``store.labelled.with_answers``).
+    """One trace for each failure that comes with an accepted answer to the same request
+    (``store.labelled.with_answers``).
 
-    A failure that is only its source's word, against tests that pass, makes no trace; nor does one that infrastructure left open,
-    that is empty, loops, holds invalid characters or is longer than ``MAX_SHOWN``.
+    A failure that is only its source's word, against tests that pass, makes no trace; nor does one
+    that infrastructure left open, that is empty, loops, holds invalid characters or is longer than
+    ``MAX_SHOWN``.
     """
     for candidate, labels, answer in failed:
         if labels.accepted.value is False and _failed(labels):
@@ -86,7 +90,8 @@ def told(labels: CriticLabels) -> str:
 
 
 def shown(completion: str) -> str | None:
-    """A failed answer as it may be quoted, credentials redacted; None where nothing can be learned from it."""
+    """A failed answer as it may be quoted, credentials redacted; None where nothing can be learned
+    from it."""
     if (
         not completion.strip()
         or len(completion) > MAX_SHOWN
@@ -98,7 +103,8 @@ def shown(completion: str) -> str | None:
 
 
 def _failure(labels: CriticLabels) -> tuple[str, str]:
-    """The first failed label and a sentence about it; what is told of a credential is its kind alone."""
+    """The first failed label and a sentence about it; what is told of a credential is its kind
+    alone."""
     name = next(each for each in LABELS if getattr(labels, each).value is False)
     reason: str = getattr(labels, name).reason
     if name == "accepted":

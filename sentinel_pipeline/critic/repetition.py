@@ -1,7 +1,9 @@
-"""Loops, boilerplate, filler and invalid characters: what a model writes when it has nothing to say. Made for code.
+"""Loops, boilerplate, filler and invalid characters: what a model writes when it has nothing to
+say. Made for code.
 
-Ordinary code repeats itself in short lines and in regular tables, so only *consecutive* repetition counts, and only where
-it is long. What this module does not do: score style, compare rows (``mix.dedup`` does), or read meaning.
+Ordinary code repeats itself in short lines and in regular tables, so only *consecutive* repetition
+counts, and only where it is long. What this module does not do: score style, compare rows
+(``mix.dedup`` does), or read meaning.
 """
 
 from __future__ import annotations
@@ -28,7 +30,8 @@ FILLER = (
     "in the world of", "at the end of the day", "delve into", "as previously mentioned", "needless to say",
     "como um modelo de linguagem", "espero ter ajudado", "fico à disposição", "é importante ressaltar", "é importante lembrar",
 )  # fmt: skip
-"""Phrases that say nothing: two different ones, or one that makes up much of a short text, are filler."""
+"""Phrases that say nothing: two different ones, or one that makes up much of a short text, are
+filler."""
 STUBS = (
     "your code here", "your code goes here", "code goes here", "implementation goes here", "implementation here",
     "rest of the code", "rest of code", "rest of your code", "existing code", "remaining code", "add your logic here",
@@ -54,7 +57,8 @@ MAX_PERIOD = 24
 
 
 def invalid_text(text: str) -> str | None:
-    """Characters and tokens that no tokenizer should emit: NUL, control, bidi, replacement characters, special tokens."""
+    """Characters and tokens that no tokenizer should emit: NUL, control, bidi, replacement
+    characters, special tokens."""
     match = _INVALID.search(text)
     if match:
         return f"invalid_character: U+{ord(match[0]):04X} at character {match.start()}"
@@ -100,7 +104,8 @@ def _word_loop(words: list[str]) -> str | None:
 
 
 def _often(items: list[str], grams: Sequence[Hashable]) -> bool:
-    """Whether some gram stands often enough for a loop; cheap where few items repeat, as in most texts."""
+    """Whether some gram stands often enough for a loop; cheap where few items repeat, as in most
+    texts."""
     if len(items) - len(set(items)) < MIN_REPEATS - 2:
         return False
     spare = len(grams) - len(set(grams))
@@ -108,7 +113,8 @@ def _often(items: list[str], grams: Sequence[Hashable]) -> bool:
 
 
 def _longest_run(items: list[str], *, bare: bool) -> tuple[int, int, int] | None:
-    """(period, repeats, characters) of the longest stretch that repeats, at the shortest period that has one.
+    """(period, repeats, characters) of the longest stretch that repeats, at the shortest period
+    that has one.
 
     ``bare``: a unit without a letter counts as well, from 16 repeats.
     """
@@ -145,7 +151,8 @@ def _char_loop(words: list[str]) -> str | None:
 
 
 def filler(text: str, *, code: bool) -> str | None:
-    """Stubs, generic phrases and web boilerplate. In code a phrase alone, as a docstring may hold, is not enough."""
+    """Stubs, generic phrases and web boilerplate. In code a phrase alone, as a docstring may hold,
+    is not enough."""
     folded = text.casefold()
     for stub in _held(STUBS, folded):
         if _is_stub(folded, folded.index(stub)):

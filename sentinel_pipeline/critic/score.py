@@ -75,7 +75,8 @@ def score(
     workers warm for the next call.
 
     Raises:
-        GateRefused: there are programs to run and this machine (or a node of the cluster) isolates less than is demanded.
+        GateRefused: there are programs to run and this machine (or a node of the cluster) isolates
+            less than is demanded.
         BadInput: the engine is Ray and no cluster is there.
     """
     pairs = ((None, _plan_item(item)) for item in items)

@@ -1,6 +1,8 @@
-"""Self-repair: the model is shown its failed answer and what failed, and answers again; what the critic accepts becomes a trace.
+"""Self-repair: the model is shown its failed answer and what failed, and answers again; what the
+critic accepts becomes a trace.
 
-What this module does not do: generate (``generation`` does, from the tasks made here), or score (``labels`` does).
+What this module does not do: generate (``generation`` does, from the tasks made here), or score
+(``labels`` does).
 """
 
 from __future__ import annotations
@@ -21,9 +23,11 @@ Failure = tuple[Candidate, CriticLabels]
 
 
 def repair_tasks(failed: Iterable[Failure], limit: int) -> Iterator[Task]:
-    """The first ``limit`` failures that can be shown, as tasks to answer: prompt, failed answer, what failed.
+    """The first ``limit`` failures that can be shown, as tasks to answer: prompt, failed answer,
+    what failed.
 
-    A failure of a row without a verifier gets no second attempt: nothing could say that the second answer is better.
+    A failure of a row without a verifier gets no second attempt: nothing could say that the second
+    answer is better.
     """
     return islice(_tasks(failed), limit)
 

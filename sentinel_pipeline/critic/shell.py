@@ -1,8 +1,10 @@
-"""A strict reader of shell syntax (POSIX with bash's ``[[ ]]``, ``(( ))``, arrays, here-documents, process substitution).
+"""A strict reader of shell syntax (POSIX with bash's ``[[ ]]``, ``(( ))``, arrays, here-documents,
+process substitution).
 
-It answers whether a shell would accept the text, as ``bash -n`` does, without starting a process; linear time, bounded
-depth. Stricter than bash in one point: a here-document that never ends is an error, for it is a truncated answer.
-What this module does not do: expand, run or know commands; read aliases, extended globs or other shells' syntax.
+It answers whether a shell would accept the text, as ``bash -n`` does, without starting a process;
+linear time, bounded depth. Stricter than bash in one point: a here-document that never ends is an
+error, for it is a truncated answer. What this module does not do: expand, run or know commands;
+read aliases, extended globs or other shells' syntax.
 """
 
 from __future__ import annotations
@@ -31,7 +33,7 @@ def parse_shell(text: str) -> str | None:
 class _Reader(Words):
     """Recursive descent: lists, pipelines, compound commands."""
 
-    # -- lists, pipelines, commands -------------------------------------------------------------------------------------
+    # -- lists, pipelines, commands ----------------------------------------------------------------
 
     def commands(self, closers: tuple[str, ...], *, empty: bool = True) -> None:
         """Commands up to a closing sign or word (left unread), or the end of the text."""
@@ -156,7 +158,7 @@ class _Reader(Words):
             )
         return True
 
-    # -- compound commands ----------------------------------------------------------------------------------------------
+    # -- compound commands -------------------------------------------------------------------------
 
     def _parens(self) -> None:
         if not self.starts("((") or not self.arithmetic(self.at + 2):

@@ -1,6 +1,8 @@
-"""The words of shell text: blanks, quotes, substitutions, here-documents. The grammar above them is in ``shell``.
+"""The words of shell text: blanks, quotes, substitutions, here-documents. The grammar above them is
+in ``shell``.
 
-What this module does not do: know commands or reserved words; a substitution's commands are read by the subclass.
+What this module does not do: know commands or reserved words; a substitution's commands are read by
+the subclass.
 """
 
 from __future__ import annotations
@@ -32,7 +34,7 @@ class Words:
         self.depth = 0
         self.heredocs: list[tuple[str, bool]] = []
 
-    # -- what stands at the current place ---------------------------------------------------------------------------
+    # -- what stands at the current place ----------------------------------------------------------
 
     def rest(self) -> str:
         return (
@@ -76,7 +78,7 @@ class Words:
         if self.depth > MAX_DEPTH:
             raise Problem("nested too deeply")
 
-    # -- blanks, lines, here-documents --------------------------------------------------------------------------------
+    # -- blanks, lines, here-documents -------------------------------------------------------------
 
     def blank(self) -> None:
         if match := _BLANK.match(self.text, self.at):
@@ -112,7 +114,7 @@ class Words:
     def commands(self, closers: tuple[str, ...], *, empty: bool = True) -> None:
         raise NotImplementedError
 
-    # -- words ------------------------------------------------------------------------------------------------------------
+    # -- words -------------------------------------------------------------------------------------
 
     def word(self) -> bool:
         """One word with everything quoted or substituted in it; False when none begins here."""
@@ -212,7 +214,8 @@ class Words:
         self.depth -= 1
 
     def arithmetic(self, start: int) -> bool:
-        """Past the ``))`` that ends what began before ``start``; False, unmoved, when single parentheses end it."""
+        """Past the ``))`` that ends what began before ``start``; False, unmoved, when single
+        parentheses end it."""
         open_ = 0
         position = start
         while position < min(len(self.text), start + _MAX_ARITHMETIC):

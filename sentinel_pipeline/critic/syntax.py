@@ -1,9 +1,10 @@
-"""Does the text parse? Real parsers, never execution: Python by ``compile``, TypeScript and JavaScript by Node, JSON, YAML, shell,
-SQL and unified diffs.
+"""Does the text parse? Real parsers, never execution: Python by ``compile``, TypeScript and
+JavaScript by Node, JSON, YAML, shell, SQL and unified diffs.
 
-Each check takes hostile text: size is bounded, and what a parser answers to deep nesting (RecursionError, MemoryError) is a
-verdict about the text, not a crash. What this module does not do: say whether code is right, resolve names, expand YAML
-aliases, know SQL tables, or check TypeScript's types (``check`` answers None for a language without a parser here).
+Each check takes hostile text: size is bounded, and what a parser answers to deep nesting
+(RecursionError, MemoryError) is a verdict about the text, not a crash. What this module does not
+do: say whether code is right, resolve names, expand YAML aliases, know SQL tables, or check
+TypeScript's types (``check`` answers None for a language without a parser here).
 """
 
 from __future__ import annotations
@@ -39,7 +40,8 @@ def check(text: str, language: str) -> Check | None:
     """Parse ``text`` as ``language``; None where this module has no parser for it.
 
     Raises:
-        Infrastructure: the text is TypeScript or JavaScript, and the package that parses it is missing.
+        Infrastructure: the text is TypeScript or JavaScript, and the package that parses it is
+            missing.
     """
     parser = _PARSERS.get(language)
     if parser is None:
@@ -55,7 +57,8 @@ def check(text: str, language: str) -> Check | None:
 
 
 def python(text: str) -> Check:
-    """Compile without running: also finds ``return`` outside a function, doubled arguments and the like."""
+    """Compile without running: also finds ``return`` outside a function, doubled arguments and the
+    like."""
     return _guarded(lambda: compile(text, "<candidate>", "exec", dont_inherit=True))
 
 
@@ -87,7 +90,8 @@ def json(text: str) -> Check:
 
 
 def yaml(text: str) -> Check:
-    """By libyaml's events, which neither build objects nor expand aliases. A bare scalar is prose, not YAML."""
+    """By libyaml's events, which neither build objects nor expand aliases. A bare scalar is prose,
+    not YAML."""
     from yaml import CSafeLoader, YAMLError, parse
     from yaml.events import CollectionEndEvent, CollectionStartEvent, ScalarEvent
 
@@ -121,7 +125,8 @@ _SQL_LOOSE_COMMA = re.compile(r",\s*(?:from|where|\)\s*from)\b", re.IGNORECASE)
 
 
 def sql(text: str) -> Check:
-    """By DuckDB's parser; what it refuses may still be another database's SQL, by sqlglot's parsers of four dialects.
+    """By DuckDB's parser; what it refuses may still be another database's SQL, by sqlglot's parsers
+    of four dialects.
 
     A comma before FROM, which DuckDB passes over and no other database does, is an error.
     """
@@ -174,7 +179,8 @@ def diff(text: str) -> Check:
 
 
 def typescript(text: str) -> Check:
-    """A program, or a module: what TypeScript adds must parse, what it leaves must be JavaScript. Types are not checked."""
+    """A program, or a module: what TypeScript adds must parse, what it leaves must be JavaScript.
+    Types are not checked."""
     return _script(text, "typescript")
 
 

@@ -1,10 +1,13 @@
-"""Thought and answer of a completion, parted once and before anything is read from it: what a model thinks is not what it answers.
+"""Thought and answer of a completion, parted once and before anything is read from it: what a model
+thinks is not what it answers.
 
-Known forms: ``<think>`` and its relatives (``<thinking>``, ``<thought>``, ``<reasoning>``, ``<seed:think>``, any case, attributes),
-``[THINK]``, ``<|begin_of_thought|>``, ``<|START_THINKING|>``, ``◁think▷``, ``<|inner_prefix|>``, a block that the chat template
-opened and the completion only closes, Harmony's channels. A thought stands at the beginning, where a model writes one; a tag that
-the answer merely names (in quotes, inline code, a fenced program, a sentence) parts nothing. A thought that never ends leaves no
-answer. What this module does not do: score a thought, or read the answer (``extract`` does).
+Known forms: ``<think>`` and its relatives (``<thinking>``, ``<thought>``, ``<reasoning>``,
+``<seed:think>``, any case, attributes), ``[THINK]``, ``<|begin_of_thought|>``,
+``<|START_THINKING|>``, ``◁think▷``, ``<|inner_prefix|>``, a block that the chat template opened and
+the completion only closes, Harmony's channels. A thought stands at the beginning, where a model
+writes one; a tag that the answer merely names (in quotes, inline code, a fenced program, a
+sentence) parts nothing. A thought that never ends leaves no answer. What this module does not do:
+score a thought, or read the answer (``extract`` does).
 """
 
 from __future__ import annotations
@@ -21,7 +24,8 @@ UNFINISHED = "unfinished_thought: the thought never ended: there is no answer"
 
 
 class Parted(NamedTuple):
-    """``answer`` is empty where the thought is not ``finished``; ``thought`` is empty where there is none."""
+    """``answer`` is empty where the thought is not ``finished``; ``thought`` is empty where there
+    is none."""
 
     thought: str
     answer: str
@@ -29,15 +33,16 @@ class Parted(NamedTuple):
 
 
 class Segment(NamedTuple):
-    """A piece of a completion; the pieces in order are the whole completion. ``tag`` marks where a thought or answer begins or
-    ends and belongs to neither."""
+    """A piece of a completion; the pieces in order are the whole completion. ``tag`` marks where a
+    thought or answer begins or ends and belongs to neither."""
 
     kind: Literal["thought", "tag", "answer"]
     text: str
 
 
 def part(completion: str) -> Parted:
-    """The thought and the answer of ``completion``; a text without a thought is an answer as it stands."""
+    """The thought and the answer of ``completion``; a text without a thought is an answer as it
+    stands."""
     pieces, finished = _pieces(completion)
     if len(pieces) == 1 and pieces[0].kind == "answer":
         return Parted("", completion)
@@ -52,8 +57,9 @@ def segments(completion: str) -> list[Segment]:
 
 
 def with_thought(thought: str, answer: str) -> str:
-    """A completion that ``part`` reads back as this thought and the answer in ``answer``: how a thought that came in a field of
-    its own is kept beside its answer. An empty ``answer`` is written as a thought that never ended."""
+    """A completion that ``part`` reads back as this thought and the answer in ``answer``: how a
+    thought that came in a field of its own is kept beside its answer. An empty ``answer`` is
+    written as a thought that never ended."""
     if not thought.strip():
         return answer
     if not answer.strip():
@@ -65,8 +71,9 @@ def with_thought(thought: str, answer: str) -> str:
 
 
 def opened_at_end(prompt: str) -> str:
-    """The tag, with the white space after it, by which a rendered prompt leaves a thought open; empty where it does not. What a
-    model continues such a prompt with is thought from its first word on."""
+    """The tag, with the white space after it, by which a rendered prompt leaves a thought open;
+    empty where it does not. What a model continues such a prompt with is thought from its first
+    word on."""
     tail = prompt[-200:]
     matches = [match for match in _TAG.finditer(tail) if not tail[match.end() :].strip()]
     opens = [match for match in matches if str(match.lastgroup).endswith("_open")]
@@ -79,7 +86,8 @@ _WRITTEN = (
     ("<|begin_of_thought|>", "<|end_of_thought|>"),
     ("<|START_THINKING|>", "<|END_THINKING|>"),
 )
-"""The first is what most chat templates read; the others are for thoughts that speak of the first."""
+"""The first is what most chat templates read; the others are for thoughts that speak of the
+first."""
 
 _NAME = r"(?:[a-z]+[:_])?think(?:ing)?|thoughts?|reasoning"
 _FAMILIES: tuple[tuple[str, str, str], ...] = (
@@ -101,9 +109,11 @@ _BEFORE = re.compile(
     r"[\s\ufeff]*(?:(?:<s>|<\|im_start\|>assistant|<\|start_header_id\|>assistant<\|end_header_id\|>|<\|assistant\|>|<｜Assistant｜>)\s*)?"
 )
 _AFTER = re.compile(r"(?:[ \t]*\r?\n)+|[ ]")
-"""What a closing tag takes with it: the line breaks to the answer, or one blank, never the answer's own indentation."""
+"""What a closing tag takes with it: the line breaks to the answer, or one blank, never the answer's
+own indentation."""
 _TRIED = 16
-"""Closing tags without an opening that are looked at, from the last one: bounds the time on hostile text."""
+"""Closing tags without an opening that are looked at, from the last one: bounds the time on hostile
+text."""
 _LATER = 64
 """Thoughts between parts of an answer that are parted from it."""
 _ROUNDS = 8
@@ -111,7 +121,8 @@ _ROUNDS = 8
 
 
 class _Mark(NamedTuple):
-    """A tag; ``named`` is ``surely`` where quotes or backticks enclose the tag, ``perhaps`` where they may."""
+    """A tag; ``named`` is ``surely`` where quotes or backticks enclose the tag, ``perhaps`` where
+    they may."""
 
     family: str
     opens: bool
@@ -122,7 +133,8 @@ class _Mark(NamedTuple):
 
 
 def _pieces(text: str) -> tuple[list[Segment], bool]:
-    """``_split`` until the answer holds nothing more to part, so that an answer is parted into itself."""
+    """``_split`` until the answer holds nothing more to part, so that an answer is parted into
+    itself."""
     folded = text.lower()
     if not any(hint in folded for hint in _HINTS):
         return [Segment("answer", text)], True
@@ -140,7 +152,8 @@ def _pieces(text: str) -> tuple[list[Segment], bool]:
 
 
 def _within(pieces: list[Segment], inner: list[Segment]) -> list[Segment]:
-    """``pieces`` with the answers among them divided as ``inner`` divides them, which is about the answers alone, end to end."""
+    """``pieces`` with the answers among them divided as ``inner`` divides them, which is about the
+    answers alone, end to end."""
     result: list[Segment] = []
     waiting = list(reversed(inner))
     for piece in pieces:
@@ -171,7 +184,8 @@ class _Pieces:
             self.at = end
 
     def close(self, end: int) -> None:
-        """Add a closing tag that ends at ``end``, with the white space that parts it from the answer."""
+        """Add a closing tag that ends at ``end``, with the white space that parts it from the
+        answer."""
         after = _AFTER.match(self.text, end)
         self.add("tag", after.end() if after else end)
 
@@ -253,8 +267,8 @@ def _opening(text: str, at: int) -> _Mark | None:
 
 
 def _end_of_thought(text: str, opened: _Mark) -> _Mark | None:
-    """The tag that closes what ``opened`` opened; a block inside, which begins a line of its own, closes first. Where no tag is
-    one beyond doubt, one at the beginning or the end of a line is."""
+    """The tag that closes what ``opened`` opened; a block inside, which begins a line of its own,
+    closes first. Where no tag is one beyond doubt, one at the beginning or the end of a line is."""
     for certain in (True, False):
         depth = 1
         for mark in _marks(text, opened.end, opened.family):
@@ -273,7 +287,8 @@ def _end_of_thought(text: str, opened: _Mark) -> _Mark | None:
 
 
 def _closing_alone(text: str, start: int, family: str) -> _Mark | None:
-    """The last closing tag from ``start`` on that nothing opened: the chat template did, or the thought named its tag before."""
+    """The last closing tag from ``start`` on that nothing opened: the chat template did, or the
+    thought named its tag before."""
     depths: dict[str, int] = {}
     alone: list[_Mark] = []
     for mark in _marks(text, start, family):
@@ -302,8 +317,8 @@ def _closing_alone(text: str, start: int, family: str) -> _Mark | None:
 
 
 def _belongs_to_answer(text: str, start: int, end: int, blocks: list[Fence]) -> bool:
-    """Whether the tag is part of a diff, a fenced program or a long text in quotes. A fence that the thought left open ends with
-    it: then what follows the tag has whole blocks only."""
+    """Whether the tag is part of a diff, a fenced program or a long text in quotes. A fence that
+    the thought left open ends with it: then what follows the tag has whole blocks only."""
     line = text[text.rfind("\n", 0, start) + 1 : start]
     if line[:1] in ("+", "-", " ") and _DIFF_HEAD.match(text):
         return True
@@ -326,8 +341,9 @@ def _is_a_whole_program(text: str) -> bool:
 
 
 def _later_thoughts(pieces: _Pieces) -> bool:
-    """Add the blocks that stand on lines of their own between parts of the answer, the answer before each included; False where
-    one never ends. A model that begins with a thought may think again."""
+    """Add the blocks that stand on lines of their own between parts of the answer, the answer
+    before each included; False where one never ends. A model that begins with a thought may think
+    again."""
     text = pieces.text
     if not _TAG.search(text, pieces.at):
         return True
@@ -366,7 +382,8 @@ _WRAPPERS = re.compile(r"<answer>|<\|begin_of_solution\|>|<\|START_RESPONSE\|>",
 
 
 def _unwrapped(pieces: list[Segment]) -> list[Segment]:
-    """Without the tags in which some models put the answer that follows their thought, where they hold all of it."""
+    """Without the tags in which some models put the answer that follows their thought, where they
+    hold all of it."""
     if pieces[-1].kind != "answer" or sum(piece.kind == "answer" for piece in pieces) != 1:
         return pieces
     text = pieces[-1].text
@@ -384,7 +401,7 @@ def _unwrapped(pieces: list[Segment]) -> list[Segment]:
     return [*pieces[:-1], *(piece for piece in inner if piece.text)]
 
 
-# -- Harmony ------------------------------------------------------------------------------------------------------------
+# -- Harmony ---------------------------------------------------------------------------------------
 
 _HARMONY = re.compile(r"\s*(?:<\|start\|>assistant[^<]{0,80})?<\|channel\|>")
 _TURN = re.compile(
@@ -397,8 +414,8 @@ _BARE_OPEN = re.compile(r"\s*analysis(?:We|The user|User|Need|I)\b")
 
 
 def _harmony(text: str) -> tuple[list[Segment], bool] | None:
-    """The channels of a Harmony answer: ``final`` and calls of tools are the answer, everything else is thought; None where the
-    text is none."""
+    """The channels of a Harmony answer: ``final`` and calls of tools are the answer, everything
+    else is thought; None where the text is none."""
     if not _HARMONY.match(text):
         return _bare_harmony(text)
     pieces = _Pieces(text)

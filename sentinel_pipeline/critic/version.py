@@ -26,8 +26,8 @@ SCORING = (
     "sandbox.guest*",
 )
 """Entry points of scoring: ``MODULE:NAME``, or a module of which everything counts. What is
-imported by a computed name (the scorers) or started as a process of its own (harness and guests) has
-to be an entry point."""
+imported by a computed name (the scorers) or started as a process of its own (harness and guests)
+has to be an entry point."""
 LABELLING = (*SCORING, "critic.labels:label")
 EXAMPLES = "examples"
 """The argument of ``Scorer`` that scores nothing: what only it uses is left out."""

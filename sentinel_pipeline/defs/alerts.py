@@ -1,8 +1,9 @@
 """The sensor that notices what a person should be told, and delivers it.
 
-A failed check leaves its run green where it does not block, and one that raises leaves only its plan in the event log: so
-the sensor reads each run's own log, of runs that go on too, and counts a planned check without a result as crashed or
-missing. Alerts are kept in the outbox by key, so that noticing twice tells once.
+A failed check leaves its run green where it does not block, and one that raises leaves only its
+plan in the event log: so the sensor reads each run's own log, of runs that go on too, and counts a
+planned check without a result as crashed or missing. Alerts are kept in the outbox by key, so that
+noticing twice tells once.
 """
 
 import datetime as dt
@@ -41,8 +42,9 @@ OVERLAP_S = 120.0
     name="alerts", minimum_interval_seconds=10, default_status=dg.DefaultSensorStatus.RUNNING
 )
 def alerts(context: dg.SensorEvaluationContext) -> dg.SkipReason:
-    """Tells people, by the rules of ``data/alerts.toml``, of failed, crashed, missing, stale and long inconclusive checks,
-    failed runs and used-up budgets; retries every delivery until it went out."""
+    """Tells people, by the rules of ``data/alerts.toml``, of failed, crashed, missing, stale and
+    long inconclusive checks, failed runs and used-up budgets; retries every delivery until it went
+    out."""
     home = find_home()
     rules = load_rules(home.alert_rules)
     outbox = Outbox(home.outbox)
@@ -66,7 +68,8 @@ def _keep(outbox: Outbox, rules: AlertRules, alert: Alert) -> bool:
 def noticed(
     instance: dg.DagsterInstance, home: Home, rules: AlertRules, since: float
 ) -> Iterator[Alert]:
-    """Everything worth telling about runs that changed after ``since`` (seconds since 1970), and about the ledger."""
+    """Everything worth telling about runs that changed after ``since`` (seconds since 1970), and
+    about the ledger."""
     for record in _runs(instance, since):
         recipe = record.dagster_run.tags.get("dagster/partition")
         if recipe is not None:
@@ -122,7 +125,8 @@ def _ledger(home: Home, rules: AlertRules, recipe: str) -> Iterator[Alert]:
 
 
 def _stale(home: Home, ledger: Ledger, name: str, version: str) -> Iterator[str]:
-    """Gates of the recipe's current reports whose verdict was decided by another scorer or policy."""
+    """Gates of the recipe's current reports whose verdict was decided by another scorer or
+    policy."""
     try:
         recipe = home.recipe(name)
     except SentinelError:
@@ -134,7 +138,8 @@ def _stale(home: Home, ledger: Ledger, name: str, version: str) -> Iterator[str]
             verdict = ledger.latest(gate, report.hash) if report else None
             if report is None or verdict is None:
                 continue
-            # A loop that is under way has rebuilt the report compared with and not yet this one: no reason for an alert.
+            # A loop that is under way has rebuilt the report compared with and not yet this one: no
+            # reason for an alert.
             key = replace(report_key(store, recipe, gate, report, version), against_hash=None)
             if verdict.stale(key):
                 yield gate

@@ -1,4 +1,5 @@
-"""Groups ``tasks`` and ``baseline``: the task bank, the base model, and what the base model can do before any training."""
+"""Groups ``tasks`` and ``baseline``: the task bank, the base model, and what the base model can do
+before any training."""
 
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,8 @@ from .stage import Stage, recipe_asset
     kinds={"python", "parquet"},
 )
 def task_bank(stage: Stage) -> None:
-    """Training tasks and the suites of the gates: fixed before training, without items whose corrections are training rows."""
+    """Training tasks and the suites of the gates: fixed before training, without items whose
+    corrections are training rows."""
     from ..audit.suites import load_audited
     from ..tasks.suites import first_items
     from ..tasks.task_bank import build
@@ -46,7 +48,8 @@ def task_bank(stage: Stage) -> None:
 
 
 def probe_start(stage: Stage, out: Draft) -> dict[str, Any]:
-    """Let every candidate answer the probe, choose, and say why; returns the chosen model as ``resolve_model`` does."""
+    """Let every candidate answer the probe, choose, and say why; returns the chosen model as
+    ``resolve_model`` does."""
     from ..bench.evaluate import score_answers
     from ..bench.samples import join_turns, write_samples
     from ..records.model_spec import ModelSpec
@@ -91,7 +94,8 @@ def probe_start(stage: Stage, out: Draft) -> dict[str, Any]:
     pool="device",
 )
 def base_checkpoint(stage: Stage) -> None:
-    """The model that training starts from: pretrained here, or resolved and hashed, or the better of several in a probe."""
+    """The model that training starts from: pretrained here, or resolved and hashed, or the better
+    of several in a probe."""
     from ..worker.jobs import pretrain_job
     from ..worker.models import resolve_model
 

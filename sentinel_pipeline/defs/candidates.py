@@ -21,7 +21,8 @@ from .stage import Stage, recipe_asset
     pool="device",
 )
 def self_generated(stage: Stage) -> None:
-    """Instructions and responses that the base model writes itself, under contamination guards; empty unless the recipe asks."""
+    """Instructions and responses that the base model writes itself, under contamination guards;
+    empty unless the recipe asks."""
     from ..generation.self_instruct import read_attempts, summary
 
     base = stage.parent("base_checkpoint")
@@ -53,7 +54,8 @@ def self_generated(stage: Stage) -> None:
 
 
 def write_rows(stage: Stage, out: Draft, model: Path, spec: SelfGenerated) -> None:
-    """The attempts, in a child process; what was verified of the tokenizer stands in ``guards.json``."""
+    """The attempts, in a child process; what was verified of the tokenizer stands in
+    ``guards.json``."""
     from ..worker.jobs import SelfInstructJob, write_job
 
     recipe = stage.recipe
@@ -69,10 +71,12 @@ def write_rows(stage: Stage, out: Draft, model: Path, spec: SelfGenerated) -> No
 def require_a_base_model(
     stage: Stage, out: Draft, base: Artifact, spec: SelfGenerated
 ) -> dict[str, float]:
-    """Ask the sentinels (stage 1 plan) raw; returns how many of those that ask for something were followed.
+    """Ask the sentinels (stage 1 plan) raw; returns how many of those that ask for something were
+    followed.
 
     Raises:
-        GateRefused: more than a base model would, by the whole interval: its rows would be another's instructions.
+        GateRefused: more than a base model would, by the whole interval: its rows would be
+            another's instructions.
     """
     from ..bench.evaluate import score_answers
     from ..tasks.suites import load_suite
@@ -114,7 +118,8 @@ def require_a_base_model(
     kinds={"python", "parquet"},
 )
 def raw_candidates(stage: Stage) -> None:
-    """References, corrupted variants, files, hub data, the base model's rows, corrections; unreadable ones are quarantined."""
+    """References, corrupted variants, files, hub data, the base model's rows, corrections;
+    unreadable ones are quarantined."""
     from ..candidates.raw import raw_candidates as read
 
     bank, human, self_made = (

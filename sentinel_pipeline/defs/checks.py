@@ -1,8 +1,8 @@
 """Asset checks: the gates. Each verdict goes to the ledger first, then to the UI.
 
-A check fences one run (``blocking``); the ledger is what every trainer asks again. Inconclusive is shown as a warning that
-did not pass: Dagster would let a run go on past it, the ledger does not. A check reads what an asset wrote and computes
-nothing else.
+A check fences one run (``blocking``); the ledger is what every trainer asks again. Inconclusive is
+shown as a warning that did not pass: Dagster would let a run go on past it, the ledger does not. A
+check reads what an asset wrote and computes nothing else.
 """
 
 from collections.abc import Iterator, Mapping
@@ -42,7 +42,8 @@ REPORT_GATES: Mapping[str, Mapping[str, str]] = {
     report_of(name): {gate: one.description for gate, one in gates_of_stage(name).items()}
     for name in REPORT_STAGES
 }
-"""The default gates of each report, a check each. A recipe's own gates are decided together, by the check ``recipe_gates``."""
+"""The default gates of each report, a check each. A recipe's own gates are decided together, by the
+check ``recipe_gates``."""
 RECIPE_GATES = "recipe_gates"
 
 
@@ -84,7 +85,8 @@ def verdict_result(
 
 
 def gates_of(recipe: Recipe, asset: str) -> dict[str, GatePolicy]:
-    """The gates that judge ``asset``, a report, by name; those that are switched off are not among them."""
+    """The gates that judge ``asset``, a report, by name; those that are switched off are not among
+    them."""
     stage = stage_of_report(asset)
     return {
         name: policy
@@ -165,7 +167,8 @@ def report_checks(asset: str) -> dg.AssetChecksDefinition:
 
 @dg.asset_check(asset="rebalanced_mix", blocking=True, partitions_def=RECIPES)
 def no_benchmark_overlap(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
-    """No row of the mix overlaps an item of the recipe's suites: measured on the mix itself, not assumed."""
+    """No row of the mix overlaps an item of the recipe's suites: measured on the mix itself, not
+    assumed."""
     from ..mix.decontam import decontaminate
     from ..records import Row
     from ..store import read_parquet
@@ -193,7 +196,8 @@ def no_benchmark_overlap(context: dg.AssetCheckExecutionContext) -> dg.AssetChec
 
 @dg.asset_check(asset="preference_pairs", blocking=True, partitions_def=RECIPES)
 def no_pair_from_a_benchmark(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
-    """No pair overlaps an item of the recipe's suites, its sides differ, and no prompt is repeated."""
+    """No pair overlaps an item of the recipe's suites, its sides differ, and no prompt is
+    repeated."""
     from ..mix.decontam import decontaminate
     from ..records import Candidate, PreferencePair
     from ..store import read_parquet
@@ -226,7 +230,8 @@ def no_pair_from_a_benchmark(context: dg.AssetCheckExecutionContext) -> dg.Asset
 
 @dg.asset_check(asset="decontamination_report", partitions_def=RECIPES)
 def contamination_is_found(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
-    """Planted contaminations are found: recall and precision at least 95 % each. Without a measurement the check does not pass."""
+    """Planted contaminations are found: recall and precision at least 95 % each. Without a
+    measurement the check does not pass."""
     with as_dagster_failure():
         measured = (
             _view(context).store.get("decontamination_report").json("report.json")["measured"]
@@ -247,7 +252,8 @@ def _of(rate: dict[str, Any]) -> str:
 
 @dg.asset_check(asset="rebalanced_mix", partitions_def=RECIPES)
 def shares_are_met(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
-    """Every category of the recipe has its share: a shortfall is reported, never filled by repetition."""
+    """Every category of the recipe has its share: a shortfall is reported, never filled by
+    repetition."""
     with as_dagster_failure():
         report = _view(context).store.get("rebalanced_mix").json("mix.json")
     short = {quota["category"]: quota["short"] for quota in report["quotas"] if quota["short"]}
@@ -264,7 +270,8 @@ def shares_are_met(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResul
 
 @dg.asset_check(asset="critic_labels", blocking=True, partitions_def=RECIPES)
 def few_infrastructure_outcomes(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
-    """At most 2 % of the candidates lack a label because of infrastructure, else the labels are void and the fault is ours."""
+    """At most 2 % of the candidates lack a label because of infrastructure, else the labels are
+    void and the fault is ours."""
     from ..store.labelled import count_labels
 
     with as_dagster_failure():
@@ -311,7 +318,8 @@ def parity_check(asset: str) -> dg.AssetChecksDefinition:
 
 @dg.asset_check(asset="reward_audit", blocking=True, partitions_def=RECIPES)
 def scorers_are_licensed(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
-    """Every scorer that filters and gates passed its exam at its current version; otherwise its scores may not be used."""
+    """Every scorer that filters and gates passed its exam at its current version; otherwise its
+    scores may not be used."""
     with as_dagster_failure():
         stage = _view(context)
         reason = unlicensed(stage.ledger)

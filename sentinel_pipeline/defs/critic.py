@@ -1,4 +1,5 @@
-"""Groups ``audit`` and ``critic``: who may gate and reward; seven labels with reasons, and what they divide the candidates into."""
+"""Groups ``audit`` and ``critic``: who may gate and reward; seven labels with reasons, and what
+they divide the candidates into."""
 
 from collections.abc import Iterator
 from itertools import chain
@@ -16,7 +17,8 @@ from .stage import Stage, recipe_asset
 
 @recipe_asset(group="audit", rooms=["critic", "sandbox"], deps=["task_bank"], kinds={"python"})
 def reward_audit(stage: Stage) -> None:
-    """Every scorer answers gold answers, canaries and cheating programs, also under load: which may gate, filter and reward."""
+    """Every scorer answers gold answers, canaries and cheating programs, also under load: which may
+    gate, filter and reward."""
     from ..audit.canaries import canaries_hash, read_canaries
     from ..audit.licence import record_licences
     from ..audit.scorers import Material, audit
@@ -98,7 +100,8 @@ def accepted_set(stage: Stage) -> None:
     kinds={"duckdb", "parquet"},
 )
 def rejected_set(stage: Stage) -> None:
-    """Candidates that a label rejects, or that have no label because of infrastructure: kept with their reasons, never dropped."""
+    """Candidates that a label rejects, or that have no label because of infrastructure: kept with
+    their reasons, never dropped."""
     stage.require_licensed_scorers()
     labels = stage.parent("critic_labels")
     raw = stage.store.origin(labels, "raw_candidates")
@@ -115,7 +118,8 @@ def rejected_set(stage: Stage) -> None:
     pool="device",
 )
 def self_repairs(stage: Stage) -> None:
-    """The base model's second attempts at failed answers, given what failed; empty unless the recipe asks for them."""
+    """The base model's second attempts at failed answers, given what failed; empty unless the
+    recipe asks for them."""
     from ..critic.self_repair import SUITE, repair_tasks
     from ..critic.self_repair import self_repairs as traces
     from ..store.label_cache import LabelCache
@@ -162,7 +166,8 @@ def self_repairs(stage: Stage) -> None:
     kinds={"python", "parquet"},
 )
 def repair_traces(stage: Stage) -> None:
-    """Failed output, what failed, corrected output: a conversation for each failure that a person or the model corrected."""
+    """Failed output, what failed, corrected output: a conversation for each failure that a person
+    or the model corrected."""
     from ..critic.repair import repair_traces as traces
 
     accepted, rejected, repairs = (

@@ -1,8 +1,10 @@
-"""Runs whose process has ended: Dagster notices that only while the server that started the run lives, so a power cut or a kill of
-everything leaves a run that goes on for ever. Such a run is marked failed here.
+"""Runs whose process has ended: Dagster notices that only while the server that started the run
+lives, so a power cut or a kill of everything leaves a run that goes on for ever. Such a run is
+marked failed here.
 
-A process is known by its pid and its start, counted in the kernel's ticks since this boot: setting the clock changes neither. What
-this module does not do: look at runs of other machines; whoever launched those watches them.
+A process is known by its pid and its start, counted in the kernel's ticks since this boot: setting
+the clock changes neither. What this module does not do: look at runs of other machines; whoever
+launched those watches them.
 """
 
 import re
@@ -21,7 +23,8 @@ _STARTED = re.compile(r"Started process for .*\(pid: (\d+)\)")
 
 
 def process_mark(pid: int) -> str | None:
-    """``PID:START``, so that a reused pid is not taken for the process that had it; None when there is none."""
+    """``PID:START``, so that a reused pid is not taken for the process that had it; None when there
+    is none."""
     import psutil
 
     try:
@@ -52,9 +55,11 @@ def end_dead_runs(instance: dg.DagsterInstance, recipe: str) -> None:
 
 
 def free_slots(instance: dg.DagsterInstance) -> None:
-    """Give back what runs that are over, or whose process is gone, hold of the device's pool; else the next run waits for ever.
+    """Give back what runs that are over, or whose process is gone, hold of the device's pool; else
+    the next run waits for ever.
 
-    Dagster's daemon does so for those that are over (``free_slots_after_run_end_seconds``); a run by hand may have no daemon.
+    Dagster's daemon does so for those that are over (``free_slots_after_run_end_seconds``); a run
+    by hand may have no daemon.
     """
     storage = instance.event_log_storage
     if not storage.supports_global_concurrency_limits:
@@ -77,7 +82,8 @@ def _is_gone(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
 
 
 def _worker(instance: dg.DagsterInstance, run: dg.DagsterRun) -> tuple[int, float] | None:
-    """Pid of the process that Dagster's server on this machine started for the run, and when (seconds since 1970)."""
+    """Pid of the process that Dagster's server on this machine started for the run, and when
+    (seconds since 1970)."""
     if not any(
         f'"{host}"' in run.tags.get(GRPC_INFO_TAG, "") for host in ("localhost", "127.0.0.1")
     ):

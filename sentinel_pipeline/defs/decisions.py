@@ -1,6 +1,8 @@
-"""Asset checks ``next_step``: what the recipe's decision tree says of a report, recorded in the ledger and shown.
+"""Asset checks ``next_step``: what the recipe's decision tree says of a report, recorded in the
+ledger and shown.
 
-A recipe without a point after a stage decides nothing there. Trainers ask the ledger; the check fences the run that made it.
+A recipe without a point after a stage decides nothing there. Trainers ask the ledger; the check
+fences the run that made it.
 """
 
 import dagster as dg
@@ -18,7 +20,8 @@ from .stage import FIRST, RECIPES, View, as_dagster_failure, open_view
 
 
 def evidence_of(view: View, point: DecisionPoint, report: Artifact) -> dict[str, Measured]:
-    """What a point may ask of a report: its rates on the point's suite, and the paired gain over the stage before."""
+    """What a point may ask of a report: its rates on the point's suite, and the paired gain over
+    the stage before."""
     evidence = report_rates(report_from_json(report.json(f"{point.suite}/report.json")))
     if point.stage != BASE:
         before = view.recipe.before(point.stage)
@@ -29,7 +32,8 @@ def evidence_of(view: View, point: DecisionPoint, report: Artifact) -> dict[str,
 
 
 def decide_next(view: View, stage: str) -> Decision | None:
-    """Evaluate the recipe's point after ``stage`` on its report and record what it decided; None where it has none."""
+    """Evaluate the recipe's point after ``stage`` on its report and record what it decided; None
+    where it has none."""
     point = view.recipe.decision_after(stage)
     if point is None:
         return None
@@ -43,7 +47,8 @@ def decide_next(view: View, stage: str) -> Decision | None:
 
 
 def next_step_check(stage: str) -> dg.AssetChecksDefinition:
-    """The check of one report; trainers ask the ledger for what it decided, a comparison or a review goes on either way."""
+    """The check of one report; trainers ask the ledger for what it decided, a comparison or a
+    review goes on either way."""
 
     @dg.asset_check(
         name=NEXT_STEP,

@@ -1,7 +1,9 @@
-"""The sensor that writes a night's digest when its last run is over: one page, told as the alert ``digest``.
+"""The sensor that writes a night's digest when its last run is over: one page, told as the alert
+``digest``.
 
-It looks every half minute, so it also notices when nobody looked: the daemon was killed or restarted, the machine slept, the clock
-was set. Before it writes, it hashes every artifact of the night again, a part at a time: a tick must not take long.
+It looks every half minute, so it also notices when nobody looked: the daemon was killed or
+restarted, the machine slept, the clock was set. Before it writes, it hashes every artifact of the
+night again, a part at a time: a tick must not take long.
 """
 
 import datetime as dt
@@ -74,7 +76,8 @@ class Watch:
     default_status=dg.DefaultSensorStatus.RUNNING,
 )
 def nightly_digest(context: dg.SensorEvaluationContext) -> dg.SkipReason:
-    """Once every run of a night is over: one page under ``data/state/digests``, told as the alert ``digest``."""
+    """Once every run of a night is over: one page under ``data/state/digests``, told as the alert
+    ``digest``."""
     watch = Watch.read(context.cursor).ticked(time.time(), _daemon(context.instance))
     watch, reason = _look(context.instance, find_home(), watch)
     context.update_cursor(json.dumps(asdict(watch)))
@@ -133,7 +136,8 @@ def _hash_more(
 
 
 def _of(folder: Path, loops: set[str]) -> bool:
-    """Whether one of these loops made the artifact; told by its run's folder where the manifest cannot be read."""
+    """Whether one of these loops made the artifact; told by its run's folder where the manifest
+    cannot be read."""
     try:
         return (
             json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["loop_id"] in loops
@@ -191,7 +195,8 @@ def _away(night: dt.date, records: Sequence[dg.RunRecord], watch: Watch) -> Iter
 
 
 def _spent(home: Home, recipe: str, run: dg.DagsterRun, since: float) -> Spent:
-    """Device time from the workers' own marks, not the wall clock of the run: waiting for the device costs nothing."""
+    """Device time from the workers' own marks, not the wall clock of the run: waiting for the
+    device costs nothing."""
     known_recipe = home.every_recipe().valid.get(recipe)
     budget = known_recipe.budget if known_recipe else Budget()
     cost = run_cost(Store(home, recipe, run.run_id, run.tags.get(LOOP_TAG, run.run_id)), since)

@@ -1,4 +1,5 @@
-"""Group ``evaluation``: what each checkpoint can do, and whether it is better than the one before."""
+"""Group ``evaluation``: what each checkpoint can do, and whether it is better than the one
+before."""
 
 from ..bench.compare import SuiteComparison, compare_suites, comparison_to_json, stage_pairs
 from ..bench.compare_text import (
@@ -28,8 +29,8 @@ REPORTS = [
     kinds={"python"},
 )
 def comparison(stage: Stage) -> None:
-    """Each checkpoint against the one before and the last against the first, on the same items: paired differences with
-    intervals, what may explain them, and every flip side by side."""
+    """Each checkpoint against the one before and the last against the first, on the same items:
+    paired differences with intervals, what may explain them, and every flip side by side."""
     reports = {name: stage.parent(report_of(name)) for name in stage.recipe.reported}
     bank = stage.parent("task_bank")
     suites = stage.recipe.bench.suites

@@ -1,4 +1,5 @@
-"""Group ``baseline``, second half: the gap proof (stage 1 findings), in recipes with ``[gap_proof]``; else skipped."""
+"""Group ``baseline``, second half: the gap proof (stage 1 findings), in recipes with
+``[gap_proof]``; else skipped."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -31,7 +32,8 @@ SIGN_OFF = "gap_sign_off"
 def answer_formats(
     stage: Stage, out: Draft, model: Path, model_hash: str, bank: Artifact, spec: GapProof
 ) -> None:
-    """The model's answers to the proof's suite in each prompt format, scored, into ``gap/FORMAT`` of a report."""
+    """The model's answers to the proof's suite in each prompt format, scored, into ``gap/FORMAT``
+    of a report."""
     from ..bench.evaluate import score_answers
     from ..training.gap_models import has_chat_template
     from ..worker.jobs import AnswerJob, answer_job, read_job, write_job
@@ -81,7 +83,8 @@ def _peer_report(stage: Stage, name: str) -> None:
     pool="device",
 )
 def instruct_report(stage: Stage) -> None:
-    """The instruct model's answers in every prompt format: the evidence that the task can be done by a model at all."""
+    """The instruct model's answers in every prompt format: the evidence that the task can be done
+    by a model at all."""
     _peer_report(stage, "instruct")
 
 
@@ -93,7 +96,8 @@ def instruct_report(stage: Stage) -> None:
     pool="device",
 )
 def alt_base_report(stage: Stage) -> None:
-    """Another base model's answers in every prompt format: whether the gap holds for base models in general."""
+    """Another base model's answers in every prompt format: whether the gap holds for base models in
+    general."""
     _peer_report(stage, "alternative")
 
 
@@ -104,7 +108,8 @@ def alt_base_report(stage: Stage) -> None:
     kinds={"python"},
 )
 def gap_proof(stage: Stage) -> None:
-    """Three models by three prompt formats on the same items: a gap in all of them, or training is refused."""
+    """Three models by three prompt formats on the same items: a gap in all of them, or training is
+    refused."""
     from ..bench import gap_report
     from ..tasks.suites import as_items
 
@@ -216,7 +221,8 @@ def _shown(name: str, verdict: GateVerdict | None, recipe: str) -> dg.AssetCheck
 
 
 def require_gap(stage: Stage, proof: Artifact) -> None:
-    """Go on only with a passing proof, and a person's signature under exactly this one, where the recipe asks for them."""
+    """Go on only with a passing proof, and a person's signature under exactly this one, where the
+    recipe asks for them."""
     spec = stage.recipe.gap_proof
     if spec is None:
         return

@@ -1,4 +1,5 @@
-"""The inputs of a gate's decision: the report, the suite's size, the current scorer version, for a paired gate the other report."""
+"""The inputs of a gate's decision: the report, the suite's size, the current scorer version, for a
+paired gate the other report."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +20,8 @@ from .stage import View, current_scorer_version, unlicensed
 
 
 def judge(stage: View, asset: str, gate: str) -> tuple[GateVerdict, float | None]:
-    """Decide one gate of one report and record the verdict; beside it, for a paired gate, the share of discordant items."""
+    """Decide one gate of one report and record the verdict; beside it, for a paired gate, the share
+    of discordant items."""
     policy = stage.recipe.gates[gate]
     artifact = stage.store.get(asset)
     report = report_from_json(artifact.json(f"{policy.suite}/report.json"))

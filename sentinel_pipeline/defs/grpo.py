@@ -1,4 +1,5 @@
-"""GRPO in the graph: the checkpoint behind licences and gates, and its checks; skipped where the recipe does not use it."""
+"""GRPO in the graph: the checkpoint behind licences and gates, and its checks; skipped where the
+recipe does not use it."""
 
 from typing import Any
 
@@ -50,7 +51,8 @@ from .training import (
     pool="device",
 )
 def grpo_checkpoint(stage: Stage) -> None:
-    """GRPO with audited rewards, eval rewards, coverage and watch rules; refused without a licence and passed gates."""
+    """GRPO with audited rewards, eval rewards, coverage and watch rules; refused without a licence
+    and passed gates."""
     from ..worker.jobs import tune_job
 
     spec = stage.recipe.grpo
@@ -92,7 +94,8 @@ def require_rewards(stage: Stage) -> None:
 
 
 def _show_curves(stage: Stage, spec: GrpoSpec) -> None:
-    """Eval reward of each task, training reward and its contrast, coverage, and what the rules found."""
+    """Eval reward of each task, training reward and its contrast, coverage, and what the rules
+    found."""
     artifact = stage.store.get(stage.asset)
     known = curves_of(read_curves(artifact.path(CURVES)))
     tasks = {
@@ -163,14 +166,16 @@ def _verdict(view: View, spec: GrpoSpec, artifact: Artifact, name: str) -> GateV
 
 @dg.asset_check(asset=GRPO.checkpoint, partitions_def=RECIPES)
 def eval_reward(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
-    """Mean reward of the kept weights on the held-out prompts, at least 0.55 unless the recipe says otherwise (V4.1 handoff)."""
+    """Mean reward of the kept weights on the held-out prompts, at least 0.55 unless the recipe says
+    otherwise (V4.1 handoff)."""
     with as_dagster_failure():
         return _judged(context, EVAL_REWARD)
 
 
 @dg.asset_check(asset=GRPO.checkpoint, partitions_def=RECIPES)
 def watch_rules(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
-    """What the recipe's watch rules saw during the run: a stop fails; a warning, or a rule without data, is not a pass."""
+    """What the recipe's watch rules saw during the run: a stop fails; a warning, or a rule without
+    data, is not a pass."""
     with as_dagster_failure():
         return _judged(context, WATCH_RULES)
 

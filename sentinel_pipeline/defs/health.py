@@ -1,7 +1,8 @@
-"""Dagster's own health as JSON, for ``sentinel doctor``: the instance, its storage, its daemons' heartbeats.
+"""Dagster's own health as JSON, for ``sentinel doctor``: the instance, its storage, its daemons'
+heartbeats.
 
-``tell`` prints one object: ``{"home", "storage", "daemons": {NAME: seconds since its last heartbeat or null}, "active_runs",
-"error"}``. It changes nothing.
+``tell`` prints one object: ``{"home", "storage", "daemons": {NAME: seconds since its last heartbeat
+or null}, "active_runs", "error"}``. It changes nothing.
 """
 
 import json
@@ -52,6 +53,7 @@ def health() -> dict[str, object]:
 
 
 def tell() -> NoReturn:
-    """Print it and end at once: a quarter of the time went into tidying up what nobody will use again."""
+    """Print it and end at once: a quarter of the time went into tidying up what nobody will use
+    again."""
     print(json.dumps(health()), flush=True)
     os._exit(0)

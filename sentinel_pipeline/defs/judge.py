@@ -15,7 +15,8 @@ from .stage import (
 
 @recipe_asset(group="audit", rooms=["bench", "generation"], kinds={"python"})
 def judge_licence(stage: Stage) -> None:
-    """Whether the recipe's judge still agrees with people. A judge that is down is an outage: this asset fails, the run goes on."""
+    """Whether the recipe's judge still agrees with people. A judge that is down is an outage: this
+    asset fails, the run goes on."""
     from ..llm_judge.ask import RUBRIC, examine, identity, open_judges
     from ..llm_judge.licence import decide_licence, licence_verdict, read_labels
 

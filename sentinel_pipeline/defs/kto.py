@@ -32,7 +32,8 @@ from .stage import (
     kinds={"python", "parquet"},
 )
 def unpaired_rows(stage: Stage) -> None:
-    """Single answers with a label: accepted and rejected by the critic, approved and flagged by people; none of a benchmark."""
+    """Single answers with a label: accepted and rejected by the critic, approved and flagged by
+    people; none of a benchmark."""
     from ..pairs.unpaired import critic_answers, gather
     from ..review.answer_labels import labelled_answers
 
@@ -71,7 +72,8 @@ def unpaired_rows(stage: Stage) -> None:
 
 @dg.asset_check(asset=KTO.trains_on, blocking=True, partitions_def=RECIPES)
 def no_answer_from_a_benchmark(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
-    """No labelled answer overlaps an item of a suite that judges the recipe, none has two labels, and there are both labels."""
+    """No labelled answer overlaps an item of a suite that judges the recipe, none has two labels,
+    and there are both labels."""
     from ..mix.decontam import decontaminate
 
     name = "no_answer_from_a_benchmark"

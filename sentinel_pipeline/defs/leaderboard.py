@@ -1,4 +1,5 @@
-"""The leaderboard: every report of every recipe and night, side by side. A view over what is kept; it judges nothing."""
+"""The leaderboard: every report of every recipe and night, side by side. A view over what is kept;
+it judges nothing."""
 
 from ..bench.leaderboard import leaderboard_markdown, leaderboard_plot, standings
 from .stage import Stage, current_scorer_version, recipe_asset
@@ -6,7 +7,8 @@ from .stage import Stage, current_scorer_version, recipe_asset
 
 @recipe_asset(group="evaluation", rooms=["bench"], deps=["comparison"], kinds={"python"})
 def leaderboard(stage: Stage) -> None:
-    """All checkpoints of all recipes and nights on each suite, with the newest scores marked and stale ones labelled."""
+    """All checkpoints of all recipes and nights on each suite, with the newest scores marked and
+    stale ones labelled."""
     rows = standings(stage.home.runs, current_scorer_version())
     with stage.making(stage.parent("comparison")) as out:
         out.json("leaderboard.json", [row._asdict() for row in rows])

@@ -23,7 +23,8 @@ def training_tasks(bank: Artifact) -> list[Task]:
     kinds={"python"},
 )
 def decontamination_report(stage: Stage) -> None:
-    """Rows that overlap an item of the recipe's suites, and how well planted contaminations are found."""
+    """Rows that overlap an item of the recipe's suites, and how well planted contaminations are
+    found."""
     from ..mix.decontam import decontaminate
     from ..mix.survey import pool
 
@@ -55,7 +56,8 @@ def decontamination_report(stage: Stage) -> None:
     kinds={"python", "parquet"},
 )
 def rebalanced_mix(stage: Stage) -> None:
-    """The training rows in the shares of the auto-critic plan: no duplicates, no benchmark items, every shortfall reported."""
+    """The training rows in the shares of the auto-critic plan: no duplicates, no benchmark items,
+    every shortfall reported."""
     from ..mix.build import build_mix
 
     names = ("accepted_set", "repair_traces", "decontamination_report")

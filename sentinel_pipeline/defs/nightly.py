@@ -1,8 +1,9 @@
 """The night: a schedule that starts every nightly recipe once; ``digest`` writes what came of it.
 
-A recipe whose run still goes on is not started again. One whose last run was killed (by a crash, a power cut, a full disk)
-goes on from what that run finished; one that a gate refused, or whose file changed, starts anew. A run never exceeds its
-recipe's ``budget.max_hours``: Dagster's run monitoring ends it there.
+A recipe whose run still goes on is not started again. One whose last run was killed (by a crash, a
+power cut, a full disk) goes on from what that run finished; one that a gate refused, or whose file
+changed, starts anew. A run never exceeds its recipe's ``budget.max_hours``: Dagster's run
+monitoring ends it there.
 """
 
 import datetime as dt
@@ -43,7 +44,8 @@ _ACTIVE = [
 def nightly_at_two(
     context: dg.ScheduleEvaluationContext,
 ) -> Iterator[dg.RunRequest | dg.SkipReason]:
-    """At two, one run for every recipe with ``nightly = true``; time zone from ``SENTINEL_TIMEZONE``, else UTC.
+    """At two, one run for every recipe with ``nightly = true``; time zone from
+    ``SENTINEL_TIMEZONE``, else UTC.
 
     A recipe whose file is invalid is skipped, and the digest says why."""
     home = find_home()
@@ -88,9 +90,11 @@ def tonight(
 
 
 def killed_loop(instance: dg.DagsterInstance, home: Home, recipe: Recipe) -> str | None:
-    """The loop that the recipe's newest run left unfinished through no fault of a gate, a person or the recipe's file.
+    """The loop that the recipe's newest run left unfinished through no fault of a gate, a person or
+    the recipe's file.
 
-    None too when that loop made nothing yet, was made by another version of the file, or died ``MAX_RESUMES`` times already.
+    None too when that loop made nothing yet, was made by another version of the file, or died
+    ``MAX_RESUMES`` times already.
     """
     run = newest_run(instance, recipe.name)
     if run is None or run.status not in (DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED):

@@ -1,4 +1,5 @@
-"""Group ``release``: what is published, and what chat may offer. Materialized when somebody asks, never by a run of the loop."""
+"""Group ``release``: what is published, and what chat may offer. Materialized when somebody asks,
+never by a run of the loop."""
 
 from ..records.stages import TRAINING_STAGES
 from .stage import Stage, recipe_asset
@@ -15,7 +16,8 @@ from .stage import Stage, recipe_asset
     kinds={"huggingface"},
 )
 def release_bundle(stage: Stage) -> None:
-    """The last tuned checkpoint as a folder that Transformers loads, with card and evidence; refused without passing gates."""
+    """The last tuned checkpoint as a folder that Transformers loads, with card and evidence;
+    refused without passing gates."""
     from ..release.bundle import write_bundle
     from ..release.evidence import gather
 
@@ -29,7 +31,8 @@ def release_bundle(stage: Stage) -> None:
 
 @recipe_asset(group="release", rooms=["chat"], deps=["release_bundle"], kinds={"python"})
 def chat_clearance(stage: Stage) -> None:
-    """Whether the released checkpoint passed its format probe, which chat needs. Chat checks the rest at every request."""
+    """Whether the released checkpoint passed its format probe, which chat needs. Chat checks the
+    rest at every request."""
     from ..chat.probe import probe
     from ..generation.targets import Target
 

@@ -14,7 +14,8 @@ from .stage import Stage, current_scorer_version, recipe_asset
 
 
 def report_asset(stage_name: str, *, group: str, description: str) -> dg.AssetsDefinition:
-    """The asset ``{stage_name}_report``: the answers of ``{stage_name}_checkpoint`` to every suite, scored."""
+    """The asset ``{stage_name}_report``: the answers of ``{stage_name}_checkpoint`` to every suite,
+    scored."""
 
     def report(stage: Stage) -> None:
         from ..bench.evaluate import Judged, write_reports
@@ -68,7 +69,8 @@ def report_asset(stage_name: str, *, group: str, description: str) -> dg.AssetsD
 
 
 def _ask_the_judge(stage: Stage, out: Draft, bank: Artifact) -> None:
-    """The recipe's judge about the answers that need one; without a licence they stay without a score."""
+    """The recipe's judge about the answers that need one; without a licence they stay without a
+    score."""
     from ..llm_judge.verdicts import add_verdicts
 
     if stage.recipe.judge.model is None:

@@ -1,4 +1,5 @@
-"""Group ``review``: failures out to the people, corrections back in. The cycle is cut at the human: no edge joins the two."""
+"""Group ``review``: failures out to the people, corrections back in. The cycle is cut at the human:
+no edge joins the two."""
 
 import json
 from collections.abc import Iterator
@@ -33,7 +34,8 @@ def open_review_queue(home: Home) -> Iterator["ReviewQueue"]:
 
 @recipe_asset(group="tasks", rooms=["review"], kinds={"python", "parquet"})
 def human_corrections(stage: Stage) -> None:
-    """Approved corrections as training rows. The recipe's firewall retires their benchmark items, or exports no correction."""
+    """Approved corrections as training rows. The recipe's firewall retires their benchmark items,
+    or exports no correction."""
     from ..review.exporting import release, write_export
 
     policy = stage.recipe.review.firewall
@@ -55,7 +57,8 @@ def human_corrections(stage: Stage) -> None:
 
 
 def without_retired(home: Home, tasks: list[Task]) -> tuple[list[Task], list[dict[str, object]]]:
-    """The items that still judge, and those that a correction which left the queue has retired, each with why."""
+    """The items that still judge, and those that a correction which left the queue has retired,
+    each with why."""
     from ..review.firewall import released_corrections, retired_items
 
     with open_review_queue(home) as desk:
@@ -119,7 +122,8 @@ def queue_plot(by_class: dict[str, dict[str, int]]) -> str:
     default_status=dg.DefaultSensorStatus.RUNNING,
 )
 def human_corrections_ready(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-    """Proposes a new mix for every recipe whose ``review.rebuild_after`` approved corrections wait; it trains nothing."""
+    """Proposes a new mix for every recipe whose ``review.rebuild_after`` approved corrections wait;
+    it trains nothing."""
     from ..review.summary import approved_waiting
 
     home = find_home()

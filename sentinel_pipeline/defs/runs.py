@@ -1,6 +1,8 @@
-"""What Dagster's records say of a recipe's runs: which is newest, what it left unfinished, what its checks and failures said.
+"""What Dagster's records say of a recipe's runs: which is newest, what it left unfinished, what its
+checks and failures said.
 
-Read by the loop's script, the nightly schedule, the digest and the alerts. What this module does not do: start a run.
+Read by the loop's script, the nightly schedule, the digest and the alerts. What this module does
+not do: start a run.
 """
 
 import re
@@ -24,7 +26,8 @@ from .stage import LOOP_TAG, View, open_view
 JOB = "train_recipe"
 LOOP_JOBS = (JOB, "nightly")
 QUICKLY = 1 << 28
-"""Larger files are not hashed to know what is left of a loop: the schedule asks, and has a minute."""
+"""Larger files are not hashed to know what is left of a loop: the schedule asks, and has a
+minute."""
 _DIED = re.compile(r"(?:unexpectedly exited|was terminated by signal) [^.]*")
 """How Dagster's server tells of a run's process that is gone."""
 _SEEN = {
@@ -39,8 +42,9 @@ _SEEN = {
 def selected_assets(
     repository: dg.RepositoryDefinition, recipe: Recipe, until: str | None = None
 ) -> list[str]:
-    """What a run of ``recipe`` makes, in the order of the graph: no stage that it does not use, and nothing that only such a
-    stage needs; up to and with ``until`` (an asset, or ``sft`` for ``sft_report``).
+    """What a run of ``recipe`` makes, in the order of the graph: no stage that it does not use, and
+    nothing that only such a stage needs; up to and with ``until`` (an asset, or ``sft`` for
+    ``sft_report``).
 
     Raises:
         BadInput: ``until`` is not one of them.
@@ -92,7 +96,8 @@ def _with_ancestors(names: Iterable[str], parents: Mapping[str, set[str]]) -> se
 
 
 def last_loop(instance: dg.DagsterInstance, recipe: str) -> str:
-    """The loop to resume: that of the recipe's newest run, which must not have succeeded; a dead run is marked failed.
+    """The loop to resume: that of the recipe's newest run, which must not have succeeded; a dead
+    run is marked failed.
 
     Raises:
         BadInput: there is no run, the newest finished, or it is still going on.
@@ -111,7 +116,8 @@ def last_loop(instance: dg.DagsterInstance, recipe: str) -> str:
 
 
 def newest_run(instance: dg.DagsterInstance, recipe: str) -> dg.DagsterRun | None:
-    """The recipe's newest run of the loop, by hand or by night; one whose process died unnoticed is marked failed."""
+    """The recipe's newest run of the loop, by hand or by night; one whose process died unnoticed is
+    marked failed."""
     end_dead_runs(instance, recipe)
     records = [
         run
@@ -239,7 +245,8 @@ class RunLog:
             )
 
     def _wordless_end(self) -> str | None:
-        """Why a run ended of which no step says so: definitions that do not load, a server that is gone, a process that died."""
+        """Why a run ended of which no step says so: definitions that do not load, a server that is
+        gone, a process that died."""
         events = self._instance.all_logs(self.run.run_id, of_type=DagsterEventType.ENGINE_EVENT)
         for event in reversed([entry.dagster_event for entry in events if entry.dagster_event]):
             if event.engine_event_data.error:
@@ -254,7 +261,8 @@ class RunLog:
         )
 
     def checks(self) -> list[CheckSeen]:
-        """Results, and once the run is over the planned checks without one: of a step that failed, or of an asset it made."""
+        """Results, and once the run is over the planned checks without one: of a step that failed,
+        or of an asset it made."""
         if self.run.is_finished:
             for (asset, check), step in self._planned.items():
                 if (asset, check) in self._done:

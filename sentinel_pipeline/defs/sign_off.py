@@ -1,6 +1,8 @@
-"""A person's signature as Dagster sees it: ``python -m sentinel_pipeline.defs.sign_off RECIPE HASH pass|fail REASON``.
+"""A person's signature as Dagster sees it: ``python -m sentinel_pipeline.defs.sign_off RECIPE HASH
+pass|fail REASON``.
 
-The ledger holds the signature already; this reports it as an evaluation of the check, outside of any run. It decides nothing.
+The ledger holds the signature already; this reports it as an evaluation of the check, outside of
+any run. It decides nothing.
 """
 
 import sys

@@ -1,7 +1,9 @@
-"""What every asset shares: the recipe partition, the stage handed to its body, and how results reach the UI.
+"""What every asset shares: the recipe partition, the stage handed to its body, and how results
+reach the UI.
 
-``@recipe_asset`` is ``@dg.asset`` with the house's defaults; its body takes a ``Stage`` and makes one artifact. Our errors
-become ``dg.Failure``: only infrastructure may be retried. Nothing here does a stage's work.
+``@recipe_asset`` is ``@dg.asset`` with the house's defaults; its body takes a ``Stage`` and makes
+one artifact. Our errors become ``dg.Failure``: only infrastructure may be retried. Nothing here
+does a stage's work.
 """
 
 import sys
@@ -56,7 +58,8 @@ class View(NamedTuple):
 
 
 def open_view(run: dg.DagsterRun, recipe: str) -> View:
-    """The recipe and its store as ``run`` sees them: its own artifacts, else those of the loop it resumes, else current ones."""
+    """The recipe and its store as ``run`` sees them: its own artifacts, else those of the loop it
+    resumes, else current ones."""
     home = find_home()
     loop = run.tags.get(LOOP_TAG) or run.root_run_id or run.run_id
     return View(
@@ -88,7 +91,8 @@ class Stage:
 
     @contextmanager
     def making(self, *parents: Artifact, keep: bool = False) -> Iterator[Draft]:
-        """The output artifact, sealed on a clean exit; ``keep`` leaves the draft of interrupted long work for a resume."""
+        """The output artifact, sealed on a clean exit; ``keep`` leaves the draft of interrupted
+        long work for a resume."""
         with self.store.writing(
             self.asset,
             parents=parents,
@@ -112,7 +116,8 @@ class Stage:
         self.show("skipped", reason)
 
     def require_licensed_scorers(self) -> None:
-        """Go on only when every scorer that filters and gates holds a licence at its present version.
+        """Go on only when every scorer that filters and gates holds a licence at its present
+        version.
 
         Raises:
             GateRefused: one failed its audit, or never sat it.
@@ -121,7 +126,8 @@ class Stage:
             raise GateRefused(reason)
 
     def require(self, gate: str, report: Artifact) -> None:
-        """Go on only with a passing, fresh verdict of ``gate`` about ``report``, by licensed scorers; see ``Ledger.require``."""
+        """Go on only with a passing, fresh verdict of ``gate`` about ``report``, by licensed
+        scorers; see ``Ledger.require``."""
         self.require_licensed_scorers()
         self._wait(report, lambda: self.ledger.latest(gate, report.hash))
         self.ledger.require(
@@ -129,14 +135,16 @@ class Stage:
         )
 
     def follow(self, report: Artifact) -> None:
-        """Go on only where the recipe's decision point after ``report``, if it has one, decided so; see ``Ledger.follow``."""
+        """Go on only where the recipe's decision point after ``report``, if it has one, decided so;
+        see ``Ledger.follow``."""
         point = self.recipe.decision_after(stage_of_report(report.manifest.asset))
         if point is not None:
             self._wait(report, lambda: self.ledger.latest_decision(report.hash))
             self.ledger.follow(artifact_key(NEXT_STEP, report, point, current_scorer_version()))
 
     def _wait(self, report: Artifact, decided: Callable[[], object]) -> None:
-        """Checks that do not fence may be decided while this step starts; a report of another run is not waited for."""
+        """Checks that do not fence may be decided while this step starts; a report of another run
+        is not waited for."""
         deadline = time.monotonic() + PATIENCE_S
         while (
             report.manifest.run_id == self.context.run_id
@@ -146,7 +154,8 @@ class Stage:
             time.sleep(0.2)
 
     def require_gates(self, report: Artifact) -> None:
-        """Go on only with a passing, fresh verdict of every blocking gate of ``report``'s stage, the recipe's own among them."""
+        """Go on only with a passing, fresh verdict of every blocking gate of ``report``'s stage,
+        the recipe's own among them."""
         stage = stage_of_report(report.manifest.asset)
         for name, policy in self.recipe.gates.items():
             if policy.stage == stage and policy.severity == "block":
@@ -157,10 +166,12 @@ class Stage:
         self.shown[name] = dg.MetadataValue.md(markdown)
 
     def work(self, job: Path) -> None:
-        """Run one training job in a child process through Dagster Pipes, unless a nightly run's budget is used up.
+        """Run one training job in a child process through Dagster Pipes, unless a nightly run's
+        budget is used up.
 
         Raises:
-            BadInput, GateRefused, Infrastructure: as the child's exit code says, with the child's own words.
+            BadInput, GateRefused, Infrastructure: as the child's exit code says, with the child's
+                own words.
         """
         from ..worker.failures import worker_error
 
@@ -243,7 +254,8 @@ def unused(recipe: Recipe, stage: str) -> str:
 
 
 def skipped_check(asset: str, check: str, reason: str) -> dg.AssetCheckResult:
-    """The result of a check that has nothing to look at; Dagster knows no third outcome, so the description says it."""
+    """The result of a check that has nothing to look at; Dagster knows no third outcome, so the
+    description says it."""
     return dg.AssetCheckResult(
         asset_key=asset,
         check_name=check,
@@ -255,7 +267,8 @@ def skipped_check(asset: str, check: str, reason: str) -> dg.AssetCheckResult:
 
 @contextmanager
 def as_dagster_failure() -> Iterator[None]:
-    """Turn our errors into ``dg.Failure``: a refusal or bad input is never retried, infrastructure may be."""
+    """Turn our errors into ``dg.Failure``: a refusal or bad input is never retried, infrastructure
+    may be."""
     try:
         yield
     except SentinelError as error:
@@ -274,9 +287,11 @@ def recipe_asset(
     kinds: frozenset[str] | set[str] = frozenset({"python"}),
     pool: str | None = None,
 ) -> Callable[[Callable[[Stage], None]], dg.AssetsDefinition]:
-    """``@dg.asset`` with the recipe partition, owners, tags and the code version of the ``rooms`` that do the work.
+    """``@dg.asset`` with the recipe partition, owners, tags and the code version of the ``rooms``
+    that do the work.
 
-    The body's docstring is the asset's description; the body makes the artifact through ``stage.making``.
+    The body's docstring is the asset's description; the body makes the artifact through
+    ``stage.making``.
     """
 
     def decorate(body: Callable[[Stage], None]) -> dg.AssetsDefinition:

@@ -1,7 +1,9 @@
-"""A group for each training stage: the checkpoint of each that trains on rows, and the pairs that DPO trains on.
+"""A group for each training stage: the checkpoint of each that trains on rows, and the pairs that
+DPO trains on.
 
-What the chain declares is read from it (``records.stages``); a stage asks the ledger before it touches the device, about the
-checkpoint that it starts from and no other. GRPO, which trains on tasks, is in ``grpo``.
+What the chain declares is read from it (``records.stages``); a stage asks the ledger before it
+touches the device, about the checkpoint that it starts from and no other. GRPO, which trains on
+tasks, is in ``grpo``.
 """
 
 import json
@@ -36,7 +38,8 @@ class Start(NamedTuple):
 
 
 def start_deps(trained: TrainingStage) -> list[str]:
-    """The assets of every checkpoint that a stage may start from; a recipe's run reads those of one."""
+    """The assets of every checkpoint that a stage may start from; a recipe's run reads those of
+    one."""
     assets = [asset for name in trained.starts for asset in (f"{name}_checkpoint", report_of(name))]
     return [*assets, PROOF]
 
@@ -45,7 +48,8 @@ def require_start(stage: Stage, trained: TrainingStage) -> Start:
     """The checkpoint that the recipe's stage starts from.
 
     Raises:
-        GateRefused: a gate of its report, the gap proof of the base model or the recipe's decision point does not allow it.
+        GateRefused: a gate of its report, the gap proof of the base model or the recipe's decision
+            point does not allow it.
     """
     name = stage.recipe.start_of(trained.name)
     report = stage.parent(report_of(name))
@@ -58,7 +62,8 @@ def require_start(stage: Stage, trained: TrainingStage) -> Start:
 
 
 def weights(start: Start, method: str) -> Path:
-    """The folder that training goes on from: an adapter where there is one to go on with, else the whole model."""
+    """The folder that training goes on from: an adapter where there is one to go on with, else the
+    whole model."""
     adapter = start.checkpoint.folder / "adapter"
     return (
         adapter if method == "lora" and adapter.is_dir() else Path(model_folder(start.checkpoint))
@@ -122,7 +127,8 @@ CHECKPOINTS = [checkpoint_asset(trained) for trained in TRAINING_STAGES if train
     pool="device",
 )
 def preference_pairs(stage: Stage) -> None:
-    """Best of N: the model's own answers to training tasks, ranked by the critic; one accepted and one rejected a prompt."""
+    """Best of N: the model's own answers to training tasks, ranked by the critic; one accepted and
+    one rejected a prompt."""
     from ..llm_judge.verdicts import add_verdicts
     from ..pairs.best_of_n import build_pairs, judge_answers
     from ..worker.jobs import sample_job
@@ -179,7 +185,8 @@ class CleanTasks(NamedTuple):
 
 
 def clean_tasks(stage: Stage, bank: Artifact, prompts: int | None) -> CleanTasks:
-    """``prompts`` training tasks drawn by seed, or all, less those that overlap an item of a suite."""
+    """``prompts`` training tasks drawn by seed, or all, less those that overlap an item of a
+    suite."""
     from ..mix.decontam import decontaminate
     from ..pairs.best_of_n import choose_tasks
 
@@ -205,7 +212,8 @@ def window_suite(bank: Artifact, name: str) -> Path:
 
 
 def _record_step_gate(stage: Stage, verdicts: list[dict[str, Any]]) -> None:
-    """Put what the windows decided at the gate step into the ledger, under the checkpoint that training ended with."""
+    """Put what the windows decided at the gate step into the ledger, under the checkpoint that
+    training ended with."""
     artifact = stage.store.get(stage.asset)
     for row in verdicts:
         key = VerdictKey(

@@ -1,4 +1,5 @@
-"""Statistics and decisions: intervals, paired tests, measurements, policies, rules over a run, decision points, verdict keys."""
+"""Statistics and decisions: intervals, paired tests, measurements, policies, rules over a run,
+decision points, verdict keys."""
 
 from .keys import policy_hash
 from .measured import Measured, Paired, measure_report

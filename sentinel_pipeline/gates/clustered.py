@@ -1,7 +1,9 @@
-"""Two models that answered each task several times: answers to one task are not independent, so tasks are what is compared.
+"""Two models that answered each task several times: answers to one task are not independent, so
+tasks are what is compared.
 
-With one answer a task everything here is what ``statistics`` says of counts: Newcombe's interval and exact McNemar.
-What this module does not do: decide. Functions are pure and raise on impossible counts.
+With one answer a task everything here is what ``statistics`` says of counts: Newcombe's interval
+and exact McNemar. What this module does not do: decide. Functions are pure and raise on impossible
+counts.
 """
 
 from __future__ import annotations
@@ -34,8 +36,9 @@ def mean_difference(tasks: Sequence[TaskPair]) -> float:
 
 
 def paired_by_task(tasks: Sequence[TaskPair], confidence: float = 0.95) -> Interval:
-    """Interval of ``mean_difference``: each model's ``wilson_by_task``, put together with the correlation of the tasks' rates
-    (Zou and Donner 2008, doi:10.1002/sim.3095; Newcombe's method 10 is the case of one answer a task).
+    """Interval of ``mean_difference``: each model's ``wilson_by_task``, put together with the
+    correlation of the tasks' rates (Zou and Donner 2008, doi:10.1002/sim.3095; Newcombe's method 10
+    is the case of one answer a task).
 
     Raises:
         ValueError: no task, or impossible counts.
@@ -60,8 +63,9 @@ def paired_by_task(tasks: Sequence[TaskPair], confidence: float = 0.95) -> Inter
 
 
 def randomisation_p(tasks: Sequence[TaskPair]) -> float:
-    """Exact two-sided p of the summed differences of the tasks' rates, if each sign were tossed (Fisher 1935, section 21; Pitman
-    1937): under the hypothesis that a task is as hard for one model as for the other, either's answers could be the other's.
+    """Exact two-sided p of the summed differences of the tasks' rates, if each sign were tossed
+    (Fisher 1935, section 21; Pitman 1937): under the hypothesis that a task is as hard for one
+    model as for the other, either's answers could be the other's.
 
     With one answer a task this is exact McNemar. The distribution is computed, not sampled.
 
@@ -74,7 +78,8 @@ def randomisation_p(tasks: Sequence[TaskPair]) -> float:
     unit = lcm(*(task.samples for task in tasks))
     steps = [(task.second - task.first) * (unit // task.samples) for task in tasks]
     sizes = Counter(abs(step) for step in steps if step)
-    # So many units of a size gained, out of so many tasks that differ by it: binomial; sizes are independent.
+    # So many units of a size gained, out of so many tasks that differ by it: binomial; sizes are
+    # independent.
     chances = numpy.ones(1)
     for size, count in sizes.items():
         mine = numpy.zeros(size * count + 1)
@@ -86,8 +91,8 @@ def randomisation_p(tasks: Sequence[TaskPair]) -> float:
 
 
 def _correlation(first: Sequence[float], second: Sequence[float]) -> float:
-    """Pearson's, with Newcombe's correction for continuity where it is positive: two tasks that agree prove no agreement. 0 where
-    one side does not vary."""
+    """Pearson's, with Newcombe's correction for continuity where it is positive: two tasks that
+    agree prove no agreement. 0 where one side does not vary."""
     n = len(first)
     p1 = fsum(first) / n
     p2 = fsum(second) / n

@@ -1,5 +1,5 @@
-"""Recorded curves: one JSON object a line with ``step`` and metrics; a measured one has ``NAME/low``, ``NAME/high`` and
-``NAME/n`` beside it.
+"""Recorded curves: one JSON object a line with ``step`` and metrics; a measured one has
+``NAME/low``, ``NAME/high`` and ``NAME/n`` beside it.
 
 What this module does not do: record. Several rows may be of one step.
 """

@@ -1,10 +1,13 @@
-"""A recipe's watch rules over the recorded curves of a run, as rules of the engine (``rules``): what each test sees.
+"""A recipe's watch rules over the recorded curves of a run, as rules of the engine (``rules``):
+what each test sees.
 
-The tests: ``below`` and ``above`` hold when the latest ``points`` values are all so; ``spikes`` when ``points`` values
-within ``span`` steps are above; ``plateau`` when no value was higher than the best one by ``threshold`` for ``span`` steps;
-``near_zero`` when the value fell to a share of its own highest; ``diverges`` when the metric rose and another one fell over
-``span`` steps, by the means of the first and the last third. A value that is not a number counts as above. What this module
-does not do: act, or take silence for health: ``unseen`` names the rules that had nothing to look at.
+The tests: ``below`` and ``above`` hold when the latest ``points`` values are all so; ``spikes``
+when ``points`` values within ``span`` steps are above; ``plateau`` when no value was higher than
+the best one by ``threshold`` for ``span`` steps; ``near_zero`` when the value fell to a share of
+its own highest; ``diverges`` when the metric rose and another one fell over ``span`` steps, by the
+means of the first and the last third. A value that is not a number counts as above. What this
+module does not do: act, or take silence for health: ``unseen`` names the rules that had nothing to
+look at.
 """
 
 from __future__ import annotations
@@ -152,7 +155,8 @@ def _diverges(rule: WatchRule, curve: Curve, other: Curve) -> Result:
 
 
 def _change(curve: Curve, span: int) -> float | None:
-    """Mean of the last third less mean of the first, over the last ``span`` steps; None with less than six values."""
+    """Mean of the last third less mean of the first, over the last ``span`` steps; None with less
+    than six values."""
     values = [value for step, value in curve if step > curve[-1][0] - span]
     third = len(values) // 3
     if third < 2:

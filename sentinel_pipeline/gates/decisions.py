@@ -1,8 +1,10 @@
-"""A decision point against what was measured: which rule holds, which is open, and what would close it.
+"""A decision point against what was measured: which rule holds, which is open, and what would close
+it.
 
-A condition is true or false only where the whole interval is on one side, else it is open; rules are asked in order and the first
-that holds decides. Pure functions. What this module does not do: keep the decision (``store.ledger``), follow it (trainers do),
-write the next recipe (``next_recipe``) or start anything.
+A condition is true or false only where the whole interval is on one side, else it is open; rules
+are asked in order and the first that holds decides. Pure functions. What this module does not do:
+keep the decision (``store.ledger``), follow it (trainers do), write the next recipe
+(``next_recipe``) or start anything.
 """
 
 from __future__ import annotations
@@ -47,7 +49,8 @@ class ConditionResult(NamedTuple):
 
 
 class PointResult(NamedTuple):
-    """``verdict``: ``decided`` (with its rule), ``ambiguous`` (with what would decide, and no rule), or ``none`` of the rules."""
+    """``verdict``: ``decided`` (with its rule), ``ambiguous`` (with what would decide, and no
+    rule), or ``none`` of the rules."""
 
     verdict: Literal["decided", "ambiguous", "none"]
     rule: DecisionRule | None
@@ -59,8 +62,9 @@ class PointResult(NamedTuple):
 def evaluate(point: DecisionPoint, evidence: Mapping[str, Measured]) -> PointResult:
     """The first rule of ``point`` that holds.
 
-    Over a report a rule that is open is passed over: the run has to do something, and a rule further down says what. Over curves it
-    leaves the decision open: more can be measured, and a later rule must not decide what an earlier one might have.
+    Over a report a rule that is open is passed over: the run has to do something, and a rule
+    further down says what. Over curves it leaves the decision open: more can be measured, and a
+    later rule must not decide what an earlier one might have.
 
     Args:
         evidence: metric name -> what was measured.
@@ -95,7 +99,8 @@ def decide_report(
 ) -> Decision:
     """What a point over a report makes of it, as the ledger keeps it.
 
-    Where no rule holds, and where nothing at all was scored, the result is ``investigate``: no evidence is never a reason to go on.
+    Where no rule holds, and where nothing at all was scored, the result is ``investigate``: no
+    evidence is never a reason to go on.
     """
     rule = evaluate(point, evidence).rule
     measured: Measured | None = None
@@ -210,7 +215,8 @@ def _would_decide(result: ConditionResult) -> str:
     threshold = next((bound for bound in bounds if bound is not None), None)
     assert threshold is not None
     low, high, _ = measured.interval
-    # The interval narrows with the root of n: how many items until half of it is as wide as the distance to the threshold.
+    # The interval narrows with the root of n: how many items until half of it is as wide as the
+    # distance to the threshold.
     distance = abs(measured.value - threshold)
     needed = MAX_ITEMS + 1
     if distance > 0:

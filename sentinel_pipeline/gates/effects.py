@@ -16,7 +16,8 @@ K = TypeVar("K", bound=Hashable)
 
 
 def cohens_h(second: float, first: float) -> float:
-    """The difference of two proportions on the arcsine scale, signed: 0.2 is small, 0.5 medium, 0.8 large (Cohen 1988, ch. 6).
+    """The difference of two proportions on the arcsine scale, signed: 0.2 is small, 0.5 medium, 0.8
+    large (Cohen 1988, ch. 6).
 
     Raises:
         ValueError: a proportion is outside [0, 1].
@@ -27,7 +28,8 @@ def cohens_h(second: float, first: float) -> float:
 
 
 def holm(p_values: Mapping[K, float]) -> dict[K, float]:
-    """Adjusted p-values that hold the chance of *any* false discovery at alpha (Holm 1979), under the same keys and order.
+    """Adjusted p-values that hold the chance of *any* false discovery at alpha (Holm 1979), under
+    the same keys and order.
 
     Raises:
         ValueError: a value is outside [0, 1] (NaN is).
@@ -58,10 +60,12 @@ class Kappa(NamedTuple):
 def cohens_kappa(
     first: Sequence[Hashable], second: Sequence[Hashable], confidence: float = 0.95
 ) -> Kappa | None:
-    """Cohen's kappa of two raters over the same items (Cohen 1960); None where one label alone was given: it is undefined.
+    """Cohen's kappa of two raters over the same items (Cohen 1960); None where one label alone was
+    given: it is undefined.
 
-    The interval maps Wilson's for the observed agreement through kappa, as Cohen's own standard error does with Wald's; unlike that
-    one it does not collapse to a point when a few items agree by luck.
+    The interval maps Wilson's for the observed agreement through kappa, as Cohen's own standard
+    error does with Wald's; unlike that one it does not collapse to a point when a few items agree
+    by luck.
 
     Raises:
         ValueError: no item, or sequences of different lengths.

@@ -1,9 +1,10 @@
-"""The gap proof as a decision: base models fail in every prompt format where the instruct model succeeds, on the same items.
+"""The gap proof as a decision: base models fail in every prompt format where the instruct model
+succeeds, on the same items.
 
 From the stage 1 findings: a base model that fails raw prompts may follow every instruction under an
-``Instruction:/Response:`` cue; then there is nothing to teach. Each base cell (model and format) is held against the
-instruct model, and *one* cell that closes the gap refuses training. What this module does not do: answer, or ask the
-human who must confirm.
+``Instruction:/Response:`` cue; then there is nothing to teach. Each base cell (model and format) is
+held against the instruct model, and *one* cell that closes the gap refuses training. What this
+module does not do: answer, or ask the human who must confirm.
 """
 
 from __future__ import annotations
@@ -72,9 +73,11 @@ def prove(
 
     Args:
         rates: of every model and format that was asked; ``instruct`` in ``chat`` among them.
-        pairs: (base model, format) -> outcomes on the same items, the instruct model's as the second.
+        pairs: (base model, format) -> outcomes on the same items, the instruct model's as the
+            second.
 
-    A matrix that misses a base cell, or that infrastructure made void, is inconclusive: no evidence is not a pass.
+    A matrix that misses a base cell, or that infrastructure made void, is inconclusive: no evidence
+    is not a pass.
     """
     by_key = {(rate.model, rate.prompt_format): rate for rate in rates}
     instruct = by_key.get(("instruct", "chat"), Rate("instruct", "chat", 0, 0, 0))

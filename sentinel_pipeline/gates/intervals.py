@@ -1,6 +1,8 @@
-"""Intervals beside Wilson's: exact, for differences, and by resampling; checked in tests against SciPy, statsmodels and tables.
+"""Intervals beside Wilson's: exact, for differences, and by resampling; checked in tests against
+SciPy, statsmodels and tables.
 
-What this module does not do: decide. NumPy and SciPy are imported late. No evidence is an error, never an interval.
+What this module does not do: decide. NumPy and SciPy are imported late. No evidence is an error,
+never an interval.
 """
 
 from __future__ import annotations
@@ -13,7 +15,8 @@ from .statistics import check_counts, wilson
 
 
 def clopper_pearson(k: int, n: int, confidence: float = 0.95) -> Interval:
-    """The exact interval for ``k`` successes of ``n``: coverage is never below ``confidence`` (Clopper and Pearson 1934).
+    """The exact interval for ``k`` successes of ``n``: coverage is never below ``confidence``
+    (Clopper and Pearson 1934).
 
     Raises:
         ValueError: ``n`` is 0, or ``k`` is outside 0..n.
@@ -28,7 +31,8 @@ def clopper_pearson(k: int, n: int, confidence: float = 0.95) -> Interval:
 
 
 def newcombe(k2: int, n2: int, k1: int, n1: int, confidence: float = 0.95) -> Interval:
-    """Interval of the difference of two *independent* proportions, second minus first (Newcombe 1998, method 10: hybrid score).
+    """Interval of the difference of two *independent* proportions, second minus first (Newcombe
+    1998, method 10: hybrid score).
 
     Raises:
         ValueError: impossible counts.
@@ -51,10 +55,12 @@ def bootstrap_difference(
     draws: int = 2_000,
     seed: int = 17,
 ) -> Interval:
-    """Percentile interval of the mean paired difference, second minus first, by resampling pairs (Efron 1979).
+    """Percentile interval of the mean paired difference, second minus first, by resampling pairs
+    (Efron 1979).
 
-    With ``clusters`` (one label a pair: the conversation of a turn, the composition of a task) whole clusters are drawn: items of
-    one cluster are not independent, and an interval that takes them so is too narrow (Miller 2024, arXiv:2411.00640, section 2.2).
+    With ``clusters`` (one label a pair: the conversation of a turn, the composition of a task)
+    whole clusters are drawn: items of one cluster are not independent, and an interval that takes
+    them so is too narrow (Miller 2024, arXiv:2411.00640, section 2.2).
 
     Raises:
         ValueError: no pair, or sequences of different lengths.

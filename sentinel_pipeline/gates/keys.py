@@ -1,4 +1,5 @@
-"""Keys of verdicts: which gate, about which artifact, by which scorer and policy; made here for whoever asks or writes the ledger.
+"""Keys of verdicts: which gate, about which artifact, by which scorer and policy; made here for
+whoever asks or writes the ledger.
 
 What this module does not do: read the ledger, or say which scorer is the current one.
 """
@@ -14,7 +15,8 @@ from ..store import Artifact, Store
 
 
 def policy_hash(policy: Any) -> str:
-    """Identity of a policy, which is any section of a recipe: a verdict decided under another one is stale."""
+    """Identity of a policy, which is any section of a recipe: a verdict decided under another one
+    is stale."""
     return section_hash(policy)[:16]
 
 
@@ -32,7 +34,8 @@ def artifact_key(name: str, artifact: Artifact, policy: Any, scorer_version: str
 def report_key(
     store: Store, recipe: Recipe, gate: str, report: Artifact, scorer_version: str
 ) -> VerdictKey:
-    """The key of one of the recipe's gates about ``report``; of a paired gate, beside the report of ``against`` as it is now."""
+    """The key of one of the recipe's gates about ``report``; of a paired gate, beside the report of
+    ``against`` as it is now."""
     policy = recipe.gates[gate]
     against_hash = None
     if policy.against:

@@ -1,8 +1,9 @@
-"""What a gate, a decision point or a rule looks at: one measurement, made from a report, a pair of models, a window or a curve.
+"""What a gate, a decision point or a rule looks at: one measurement, made from a report, a pair of
+models, a window or a curve.
 
-A measurement says by itself whether it is evidence: every item answered, fresh, few infrastructure outcomes and, where two models
-are compared, not explained by an artifact; else it is void, whatever the numbers say. What this module does not do: decide
-(``policies``, ``decisions``).
+A measurement says by itself whether it is evidence: every item answered, fresh, few infrastructure
+outcomes and, where two models are compared, not explained by an artifact; else it is void, whatever
+the numbers say. What this module does not do: decide (``policies``, ``decisions``).
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ Kind = Literal["rate", "paired difference", "mean reward"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """One measurement: a value with its interval, on how many items, and why it is not evidence, where it is not."""
+    """One measurement: a value with its interval, on how many items, and why it is not evidence,
+    where it is not."""
 
     metric: str
     """``pass_at_1``, ``syntax_rate``, ``gain``, or a curve's name: ``eval/mean_reward``."""
@@ -36,13 +38,15 @@ class Measured:
     text: str = ""
     """The numbers in words."""
     by_luck: float = 0.0
-    """The chance of evidence at least this good if the truth lay exactly on the policy's threshold; 0 where none is computed."""
+    """The chance of evidence at least this good if the truth lay exactly on the policy's threshold;
+    0 where none is computed."""
     void: str | None = None
     """Why it decides nothing; None where it is evidence."""
 
 
 class Paired(NamedTuple):
-    """Both models' outcomes on the same items, as counts; items that infrastructure left open on either side are apart.
+    """Both models' outcomes on the same items, as counts; items that infrastructure left open on
+    either side are apart.
 
     Of several answers an item the counts are answers, and ``tasks`` says which belong together.
     """
@@ -88,10 +92,12 @@ def measure_report(
     items: int | None = None,
     scorer_now: str | None = None,
 ) -> Measured:
-    """What ``policy`` looks at in ``report``: a rate, or with ``policy.against`` the paired difference.
+    """What ``policy`` looks at in ``report``: a rate, or with ``policy.against`` the paired
+    difference.
 
     Args:
-        paired: the outcomes beside those of ``policy.against``; a paired gate without them has no evidence.
+        paired: the outcomes beside those of ``policy.against``; a paired gate without them has no
+            evidence.
         items: how many answers the suite asks for, items times samples; None where nobody knows.
         scorer_now: the current scorer version; None where staleness is the reader's business.
     """
@@ -136,7 +142,8 @@ def measure_report(
 
 
 def report_rates(report: BenchmarkReport) -> dict[str, Measured]:
-    """A report's two rates with the intervals that stand in it, as a decision point asks for them."""
+    """A report's two rates with the intervals that stand in it, as a decision point asks for
+    them."""
     return {
         "pass_at_1": Measured(
             metric="pass_at_1", value=report.pass_at_1, interval=report.interval, n=report.n
@@ -162,7 +169,8 @@ def measure_gain(comparison: PairedComparison) -> Measured:
 
 
 def measure_window(policy: GatePolicy, window: Window) -> Measured:
-    """The rate that ``policy`` looks at in a window; a window is one look of its own, however many others there are."""
+    """The rate that ``policy`` looks at in a window; a window is one look of its own, however many
+    others there are."""
     if policy.metric == "pass_at_1":
         passed = window.passed
         n = window.n
@@ -179,13 +187,14 @@ def measure_window(policy: GatePolicy, window: Window) -> Measured:
 def measure_rate(
     policy: GatePolicy, count: int, n: int, effective: float | None = None
 ) -> Measured:
-    """``count`` of ``n`` as an absolute gate sees it; several answers to an item are worth ``effective`` independent ones."""
+    """``count`` of ``n`` as an absolute gate sees it; several answers to an item are worth
+    ``effective`` independent ones."""
     rate = count / n
     worth = n if effective is None else effective
     interval = wilson_rate(rate, worth, policy.confidence)
     several = "" if effective is None else f" answers, worth {worth:.0f} independent ones"
-    # The exact test wants whole counts: of so many independent answers, as many passes as are surely not more than were seen
-    # (not fewer, where the rate must stay below the threshold).
+    # The exact test wants whole counts: of so many independent answers, as many passes as are
+    # surely not more than were seen (not fewer, where the rate must stay below the threshold).
     upper = policy.direction == "at_least"
     whole = floor(worth)
     like = count
@@ -202,7 +211,8 @@ def measure_rate(
 
 
 def measure_pair(policy: GatePolicy, paired: Paired) -> Measured:
-    """A pair of models as a paired gate sees it: the difference, second minus first, with Newcombe's interval."""
+    """A pair of models as a paired gate sees it: the difference, second minus first, with
+    Newcombe's interval."""
     difference = paired.difference
     interval = paired.interval(policy.confidence)
     p = paired.p
@@ -224,7 +234,8 @@ def measure_pair(policy: GatePolicy, paired: Paired) -> Measured:
 
 
 def measure_reward(measured: Measured | None, step: int | None) -> Measured:
-    """The mean reward on the held-out prompts, as the curve's window at ``step`` recorded it; None: no window was judged there."""
+    """The mean reward on the held-out prompts, as the curve's window at ``step`` recorded it; None:
+    no window was judged there."""
     if measured is None or measured.value is None or measured.interval is None:
         void = "no held-out prompt was scored with these weights: no evidence is not a pass"
         return Measured(

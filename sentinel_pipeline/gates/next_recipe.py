@@ -1,4 +1,5 @@
-"""The recipe that a decision rule asks for, written out as TOML with its evidence on top; comments of the old one are kept.
+"""The recipe that a decision rule asks for, written out as TOML with its evidence on top; comments
+of the old one are kept.
 
 What this module does not do: decide, run, or write over a recipe that is there.
 """
@@ -14,7 +15,8 @@ from ..records.decision_spec import DecisionRule
 
 
 def next_recipe(old: str, rule: DecisionRule, evidence: Sequence[str], name: str) -> str:
-    """The TOML text of the next recipe: ``old`` with the rule's changes, without the decision over its curves, never nightly.
+    """The TOML text of the next recipe: ``old`` with the rule's changes, without the decision over
+    its curves, never nightly.
 
     Args:
         old: the TOML text of recipe ``name``.
@@ -66,7 +68,8 @@ def write_next(text: str, path: Path) -> bool:
     """Write the recipe unless the same one is there; True when it was written.
 
     Raises:
-        BadInput: another recipe of that name is there, or the text is an invalid recipe (nothing is left behind then).
+        BadInput: another recipe of that name is there, or the text is an invalid recipe (nothing is
+            left behind then).
     """
     import tempfile
 

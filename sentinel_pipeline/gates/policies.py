@@ -1,7 +1,9 @@
-"""The one decider: a policy against a measurement is pass, fail or inconclusive, with the numbers and the rule in the reason.
+"""The one decider: a policy against a measurement is pass, fail or inconclusive, with the numbers
+and the rule in the reason.
 
-What is not evidence (``Measured.void``) is inconclusive, whatever the numbers say. What this module does not do: measure
-(``measured``), store verdicts (``store.ledger``) or act on them (training, release and chat refuse).
+What is not evidence (``Measured.void``) is inconclusive, whatever the numbers say. What this module
+does not do: measure (``measured``), store verdicts (``store.ledger``) or act on them (training,
+release and chat refuse).
 """
 
 from __future__ import annotations
@@ -103,7 +105,8 @@ def _more(policy: Policy, measured: Measured) -> str:
     if measured.kind == "rate":
         needed = items_to_decide(measured.value, policy.threshold, policy.confidence)
     else:
-        # No formula inverts these intervals; they narrow with the root of n, until the nearer end is at the threshold.
+        # No formula inverts these intervals; they narrow with the root of n, until the nearer end
+        # is at the threshold.
         distance = abs(measured.value - policy.threshold)
         if distance > 1e-9:
             reach = measured.value - measured.interval.low

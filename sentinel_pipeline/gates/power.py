@@ -1,7 +1,8 @@
 """Planning: what a number of items can show, exactly, before anything is answered.
 
-The tests are the gates' own: exact McNemar for two models on the same items. SciPy is imported late. What this module does not
-do: simulate (``simulation`` does, through the gates' own decisions).
+The tests are the gates' own: exact McNemar for two models on the same items. SciPy is imported
+late. What this module does not do: simulate (``simulation`` does, through the gates' own
+decisions).
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ MOST_ITEMS = 1_000_000
 
 
 class Shares(NamedTuple):
-    """Of all items: those that only the second model passes, and those that only the first passes."""
+    """Of all items: those that only the second model passes, and those that only the first
+    passes."""
 
     gained: float
     lost: float
@@ -22,8 +24,8 @@ class Shares(NamedTuple):
 def shares(first: float, gain: float, lost: float | None = None) -> Shares:
     """Discordant shares for a rate ``first`` that rises by ``gain``.
 
-    Without ``lost`` the two models' answers are taken as independent: models that share an ancestor disagree less, so this plans
-    for the worst of the plausible.
+    Without ``lost`` the two models' answers are taken as independent: models that share an ancestor
+    disagree less, so this plans for the worst of the plausible.
 
     Raises:
         ValueError: the rates leave [0, 1], or ``lost`` is impossible with them.
@@ -42,7 +44,8 @@ def shares(first: float, gain: float, lost: float | None = None) -> Shares:
 
 
 def mcnemar_power(n: int, of: Shares, alpha: float = 0.05) -> float:
-    """The chance that exact two-sided McNemar at ``alpha`` finds the second model better on ``n`` items: summed over all outcomes.
+    """The chance that exact two-sided McNemar at ``alpha`` finds the second model better on ``n``
+    items: summed over all outcomes.
 
     Raises:
         ValueError: no item, or shares that are negative or sum to more than 1.
@@ -67,14 +70,16 @@ def mcnemar_power(n: int, of: Shares, alpha: float = 0.05) -> float:
 
 
 def items_needed(of: Shares, power: float = 0.8, alpha: float = 0.05) -> int | None:
-    """The number of items from which ``mcnemar_power`` stays at ``power``, to within its saw-teeth; None beyond a million."""
+    """The number of items from which ``mcnemar_power`` stays at ``power``, to within its saw-teeth;
+    None beyond a million."""
     return _first(lambda n: mcnemar_power(n, of, alpha) >= power, MOST_ITEMS)
 
 
 def detectable_gain(
     n: int, first: float, power: float = 0.8, alpha: float = 0.05, lost: float | None = None
 ) -> float | None:
-    """The smallest gain over ``first``, to a tenth of a point, that ``n`` items show with ``power``; None where none is."""
+    """The smallest gain over ``first``, to a tenth of a point, that ``n`` items show with
+    ``power``; None where none is."""
     tenths = _first(
         lambda tenth: _shows(n, first, tenth / 1000, power, alpha, lost), round((1 - first) * 1000)
     )

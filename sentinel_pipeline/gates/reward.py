@@ -1,7 +1,9 @@
-"""Verdicts about a finished GRPO run, from its recorded curves: the mean reward on held-out prompts, and what the rules found.
+"""Verdicts about a finished GRPO run, from its recorded curves: the mean reward on held-out
+prompts, and what the rules found.
 
-What this module does not do: look at single answers. The gates of ``grpo_report`` judge the checkpoint on the suites; held-out here
-are the window's prompts, among whose looks the kept one was chosen, so that its reward is a little too high.
+What this module does not do: look at single answers. The gates of ``grpo_report`` judge the
+checkpoint on the suites; held-out here are the window's prompts, among whose looks the kept one was
+chosen, so that its reward is a little too high.
 """
 
 from __future__ import annotations
@@ -25,7 +27,8 @@ METRIC = "eval/mean_reward"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RewardPolicy:
-    """The bar of the check ``eval_reward``: the whole 95 % interval of the mean reward must be at least ``threshold``."""
+    """The bar of the check ``eval_reward``: the whole 95 % interval of the mean reward must be at
+    least ``threshold``."""
 
     threshold: float
     metric: Literal["mean_reward"] = "mean_reward"
@@ -46,7 +49,8 @@ class WatchPolicy:
 def decide_eval_reward(
     policy: RewardPolicy, rows: Sequence[Mapping[str, Any]], kept_step: int | None
 ) -> Decided:
-    """Is the mean reward of the weights that were kept, those of step ``kept_step``, at least the policy's?"""
+    """Is the mean reward of the weights that were kept, those of step ``kept_step``, at least the
+    policy's?"""
     at_step = evidence_of(dict(row) for row in rows if row["step"] == kept_step)
     return decide(policy, measure_reward(at_step.get(METRIC), kept_step))
 
@@ -54,7 +58,8 @@ def decide_eval_reward(
 def decide_watch(
     policy: WatchPolicy, rows: Sequence[Mapping[str, Any]], findings: Sequence[Mapping[str, Any]]
 ) -> Decided:
-    """Fail where a rule stopped the run, inconclusive where one warned or had nothing to look at, pass else."""
+    """Fail where a rule stopped the run, inconclusive where one warned or had nothing to look at,
+    pass else."""
     stops = [row["reason"] for row in findings if row["action"] == "stop"]
     warnings = [
         f"step {row['step']}: {row['reason']}" for row in findings if row["action"] != "stop"

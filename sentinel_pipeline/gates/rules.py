@@ -1,8 +1,10 @@
-"""The one engine of rules over what a run has recorded so far: which rules hold, and whether the run goes on.
+"""The one engine of rules over what a run has recorded so far: which rules hold, and whether the
+run goes on.
 
-A rule is a name, an action and a test of a series. The series is the windows of a run (``window_rules``: the step gate, the stop
-rules) or its curves (``curve_rules``: a recipe's watch rules). What this module does not do: act, keep state or read files; the
-same series always gives the same findings, so that a resumed run decides as the killed one did.
+A rule is a name, an action and a test of a series. The series is the windows of a run
+(``window_rules``: the step gate, the stop rules) or its curves (``curve_rules``: a recipe's watch
+rules). What this module does not do: act, keep state or read files; the same series always gives
+the same findings, so that a resumed run decides as the killed one did.
 """
 
 from __future__ import annotations
@@ -37,7 +39,8 @@ class Rule(Generic[Series]):
 
 
 class Finding(NamedTuple):
-    """A rule that holds: ``saw`` is the value that decided, ``reason`` a sentence with the numbers and the remedy."""
+    """A rule that holds: ``saw`` is the value that decided, ``reason`` a sentence with the numbers
+    and the remedy."""
 
     rule: str
     action: str
@@ -61,7 +64,8 @@ def findings(rules: Sequence[Rule[Series]], series: Series) -> list[Finding]:
 
 
 def stop_reason(rules: Sequence[Rule[Series]], series: Series) -> str | None:
-    """Why the run should stop at the end of ``series``: the first rule that says so; None to go on."""
+    """Why the run should stop at the end of ``series``: the first rule that says so; None to go
+    on."""
     return next(
         (finding.reason for finding in findings(rules, series) if finding.action == "stop"), None
     )

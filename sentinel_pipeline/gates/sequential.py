@@ -1,8 +1,10 @@
-"""Looking more than once: an error rate spent over the looks, and the bound that each look must clear.
+"""Looking more than once: an error rate spent over the looks, and the bound that each look must
+clear.
 
-Four looks at 5 % each are wrong 13 % of the time. A spending function fixes how much of alpha may be used up by the time that a
-share ``t`` of the evidence is in (Lan and DeMets 1983); the bounds follow by numerical integration over the paths that have not
-stopped yet (Armitage, McPherson and Rowe 1969). What this module does not do: look, or stop anything.
+Four looks at 5 % each are wrong 13 % of the time. A spending function fixes how much of alpha may
+be used up by the time that a share ``t`` of the evidence is in (Lan and DeMets 1983); the bounds
+follow by numerical integration over the paths that have not stopped yet (Armitage, McPherson and
+Rowe 1969). What this module does not do: look, or stop anything.
 """
 
 from __future__ import annotations
@@ -18,14 +20,16 @@ Spending = Literal["obrien_fleming", "pocock"]
 _NORMAL = NormalDist()
 _POINTS = 201
 _NEVER = 8.0
-"""A bound in standard deviations that chance clears once in 10^15: where next to nothing may be spent."""
+"""A bound in standard deviations that chance clears once in 10^15: where next to nothing may be
+spent."""
 
 
 def spent(t: float, alpha: float, spending: Spending = "obrien_fleming") -> float:
-    """How much of ``alpha`` (two-sided) may be spent when the share ``t`` of the evidence is in (Lan and DeMets 1983).
+    """How much of ``alpha`` (two-sided) may be spent when the share ``t`` of the evidence is in
+    (Lan and DeMets 1983).
 
-    ``obrien_fleming`` spends late: an early look needs overwhelming evidence, the last one hardly more than a single test.
-    ``pocock`` spends about evenly.
+    ``obrien_fleming`` spends late: an early look needs overwhelming evidence, the last one hardly
+    more than a single test. ``pocock`` spends about evenly.
 
     Raises:
         ValueError: ``t`` is outside (0, 1], or alpha outside (0, 1).
@@ -34,7 +38,8 @@ def spent(t: float, alpha: float, spending: Spending = "obrien_fleming") -> floa
         raise ValueError(f"t {t}, alpha {alpha}: expected 0 < t <= 1 and 0 < alpha < 1")
     if spending == "pocock":
         return alpha * log(1 + (e - 1) * t)
-    # Half of alpha a side, each side spent by 2 - 2 Phi(z / sqrt t): the convention of the published tables.
+    # Half of alpha a side, each side spent by 2 - 2 Phi(z / sqrt t): the convention of the
+    # published tables.
     return 4 * _NORMAL.cdf(_NORMAL.inv_cdf(alpha / 4) / sqrt(t))
 
 
@@ -42,7 +47,8 @@ def spent(t: float, alpha: float, spending: Spending = "obrien_fleming") -> floa
 def bounds(
     times: tuple[float, ...], alpha: float = 0.05, spending: Spending = "obrien_fleming"
 ) -> tuple[float, ...]:
-    """The |z| that each look must reach, two-sided, when the looks come at shares ``times`` of the evidence.
+    """The |z| that each look must reach, two-sided, when the looks come at shares ``times`` of the
+    evidence.
 
     Raises:
         ValueError: ``times`` is empty, not rising, or leaves (0, 1].
@@ -91,7 +97,8 @@ def bounds(
 def look_alphas(
     looks: Sequence[float], alpha: float = 0.05, spending: Spending = "obrien_fleming"
 ) -> tuple[float, ...]:
-    """The two-sided p-value below which each of the planned ``looks`` (steps, items: any rising measure) may stop.
+    """The two-sided p-value below which each of the planned ``looks`` (steps, items: any rising
+    measure) may stop.
 
     Raises:
         ValueError: no look, or looks that do not rise from above 0.

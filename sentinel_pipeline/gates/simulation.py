@@ -1,7 +1,9 @@
-"""A gate's own error rates: its decision asked again and again about reports drawn from a known truth.
+"""A gate's own error rates: its decision asked again and again about reports drawn from a known
+truth.
 
-The decisions are ``policies``' own, not a formula about them: what is printed is what the gate does. Draws are vectorised and equal
-counts are decided once. What this module does not do: decide about a report.
+The decisions are ``policies``' own, not a formula about them: what is printed is what the gate
+does. Draws are vectorised and equal counts are decided once. What this module does not do: decide
+about a report.
 """
 
 from __future__ import annotations
@@ -16,7 +18,8 @@ from .policies import verdict_of
 
 REPORTS = 10_000
 TYPICAL_DISCORDANCE = 0.3
-"""Share of items on which two checkpoints of one model disagree, where nothing has been measured yet."""
+"""Share of items on which two checkpoints of one model disagree, where nothing has been measured
+yet."""
 
 
 class ErrorRates(NamedTuple):
@@ -25,9 +28,11 @@ class ErrorRates(NamedTuple):
     n: int
     reports: int
     false_promotions: float
-    """Share of passes when the truth lies exactly on the threshold: the worst that must not pass (or the least that may)."""
+    """Share of passes when the truth lies exactly on the threshold: the worst that must not pass
+    (or the least that may)."""
     alpha: float
-    """What the policy states for it; a gate that decides on the point estimate states nothing: 1."""
+    """What the policy states for it; a gate that decides on the point estimate states nothing:
+    1."""
     power: float
     """Share of passes when the truth lies ``effect`` beyond the threshold."""
     truth: float
@@ -60,10 +65,12 @@ def error_rates(
     reports: int = REPORTS,
     seed: int = 17,
 ) -> ErrorRates:
-    """Simulate ``reports`` decisions of ``policy`` on ``n`` items, at the threshold and at ``effect`` beyond it.
+    """Simulate ``reports`` decisions of ``policy`` on ``n`` items, at the threshold and at
+    ``effect`` beyond it.
 
     Args:
-        discordance: for a paired gate, the share of items on which the two models differ, as measured.
+        discordance: for a paired gate, the share of items on which the two models differ, as
+            measured.
 
     Raises:
         ValueError: no items.

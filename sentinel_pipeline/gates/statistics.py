@@ -1,7 +1,8 @@
-"""Intervals and exact tests on counts, from their published formulas; checked in tests against statsmodels and tables.
+"""Intervals and exact tests on counts, from their published formulas; checked in tests against
+statsmodels and tables.
 
-What this module does not do: decide. Every function is pure, takes counts, and raises on impossible ones: no evidence
-(``n = 0``) is an error, never a rate.
+What this module does not do: decide. Every function is pure, takes counts, and raises on impossible
+ones: no evidence (``n = 0``) is an error, never a rate.
 """
 
 from __future__ import annotations
@@ -36,8 +37,8 @@ def wilson(k: int, n: int, confidence: float = 0.95) -> Interval:
 
 
 def pass_at_k(n: int, passed: int, k: int) -> float:
-    """The probability that at least one of ``k`` samples drawn from ``n`` passes: the unbiased estimator, 1 - C(n - c, k) / C(n, k)
-    (Chen et al. 2021, arXiv:2107.03374, equation 1).
+    """The probability that at least one of ``k`` samples drawn from ``n`` passes: the unbiased
+    estimator, 1 - C(n - c, k) / C(n, k) (Chen et al. 2021, arXiv:2107.03374, equation 1).
 
     Raises:
         ValueError: ``k`` is outside 1..n, or ``passed`` outside 0..n.
@@ -50,10 +51,11 @@ def pass_at_k(n: int, passed: int, k: int) -> float:
 
 
 def wilson_by_task(rates: Sequence[float], samples: int, confidence: float = 0.95) -> Interval:
-    """Wilson's interval for the mean of per-task ``rates`` over ``samples`` in all, with their effective number (Kish 1965).
+    """Wilson's interval for the mean of per-task ``rates`` over ``samples`` in all, with their
+    effective number (Kish 1965).
 
-    Samples of one task are not independent: they count for one where they agree, and for all of them at most.
-    With one sample a task it is ``wilson``.
+    Samples of one task are not independent: they count for one where they agree, and for all of
+    them at most. With one sample a task it is ``wilson``.
 
     Raises:
         ValueError: no rate, one outside [0, 1], or fewer samples than tasks.
@@ -63,8 +65,8 @@ def wilson_by_task(rates: Sequence[float], samples: int, confidence: float = 0.9
 
 
 def effective_samples(rates: Sequence[float], samples: int) -> float:
-    """How many independent samples the ``samples`` behind per-task ``rates`` are worth (Kish 1965): one a task where they agree,
-    all of them at most.
+    """How many independent samples the ``samples`` behind per-task ``rates`` are worth (Kish 1965):
+    one a task where they agree, all of them at most.
 
     Raises:
         ValueError: no rate, one outside [0, 1], or fewer samples than tasks.
@@ -80,7 +82,8 @@ def effective_samples(rates: Sequence[float], samples: int) -> float:
 
 
 def wilson_rate(p: float, effective: float, confidence: float = 0.95) -> Interval:
-    """Wilson's interval of a rate that is worth ``effective`` independent samples (``effective_samples``).
+    """Wilson's interval of a rate that is worth ``effective`` independent samples
+    (``effective_samples``).
 
     Raises:
         ValueError: the rate is outside [0, 1], or less than one sample.
@@ -101,7 +104,8 @@ def _score_bounds(p: float, n: float, z: float) -> tuple[float, float]:
 
 
 def binomial_tail(k: int, n: int, p: float, *, upper: bool) -> float:
-    """P(X >= k), or P(X <= k) without ``upper``, for X ~ Binomial(n, p), by the incomplete beta function."""
+    """P(X >= k), or P(X <= k) without ``upper``, for X ~ Binomial(n, p), by the incomplete beta
+    function."""
     from scipy.special import bdtr, bdtrc
 
     check_counts(k, n)
@@ -117,7 +121,8 @@ def binomial_test_less(k: int, n: int) -> Fraction:
 
 
 def mcnemar_exact(gained: int, lost: int) -> float:
-    """Exact two-sided McNemar on the discordant pairs: a binomial test of ``gained`` against 1/2 (McNemar 1947).
+    """Exact two-sided McNemar on the discordant pairs: a binomial test of ``gained`` against 1/2
+    (McNemar 1947).
 
     Without a discordant pair there is no evidence of a difference: p = 1.
 
@@ -134,9 +139,11 @@ def mcnemar_exact(gained: int, lost: int) -> float:
 def newcombe_paired(
     both: int, gained: int, lost: int, neither: int, confidence: float = 0.95
 ) -> Interval:
-    """Interval of the difference of two *paired* proportions, second minus first (Newcombe 1998, method 10).
+    """Interval of the difference of two *paired* proportions, second minus first (Newcombe 1998,
+    method 10).
 
-    ``both``/``neither``: items that both models pass/fail; ``gained``: only the second passes; ``lost``: only the first.
+    ``both``/``neither``: items that both models pass/fail; ``gained``: only the second passes;
+    ``lost``: only the first.
 
     Raises:
         ValueError: a count is negative or all are 0.
@@ -171,7 +178,8 @@ def newcombe_paired(
 
 
 def _phi(both: int, gained: int, lost: int, neither: int) -> float:
-    """Newcombe's correlation of the pair, continuity-corrected where positive; 0 where a margin is empty."""
+    """Newcombe's correlation of the pair, continuity-corrected where positive; 0 where a margin is
+    empty."""
     margins = (both + gained) * (lost + neither) * (both + lost) * (gained + neither)
     if margins == 0:
         return 0.0
@@ -184,7 +192,8 @@ def _phi(both: int, gained: int, lost: int, neither: int) -> float:
 def items_to_decide(
     rate: float, threshold: float, confidence: float = 0.95, most: int = 1_000_000
 ) -> int | None:
-    """How many items a Wilson interval around exactly ``rate`` needs to lie on one side of ``threshold``.
+    """How many items a Wilson interval around exactly ``rate`` needs to lie on one side of
+    ``threshold``.
 
     None when the rate sits on the threshold, or more than ``most`` would be needed.
     """

@@ -1,8 +1,9 @@
 """The rules over a training run's windows: the step gate, falling syntax, and no gain by a step.
 
-Past the gate step a model is trained only when its window there passes the step's gates; that verdict is a gate's, with three
-outcomes, and too few items go no further. The other two save device time. What this module does not do: stop anything, or say
-whether the final model is good; the gates of its report do.
+Past the gate step a model is trained only when its window there passes the step's gates; that
+verdict is a gate's, with three outcomes, and too few items go no further. The other two save device
+time. What this module does not do: stop anything, or say whether the final model is good; the gates
+of its report do.
 """
 
 from __future__ import annotations
@@ -51,7 +52,8 @@ def step_policies(spec: Windows) -> dict[str, GatePolicy]:
 
 
 def step_verdicts(windows: Series, spec: Windows) -> dict[str, Decided]:
-    """What the step's gates decide about the window at ``spec.gate_step``, by gate; none before it, or without a gate."""
+    """What the step's gates decide about the window at ``spec.gate_step``, by gate; none before it,
+    or without a gate."""
     at_step = [window for window in windows if window.step == spec.gate_step]
     if not at_step:
         return {}
@@ -72,7 +74,8 @@ def _gate(windows: Series, spec: Windows) -> RuleHit | None:
 
 
 def syntax_dropped(windows: Series, drops: int) -> RuleHit | None:
-    """The syntax rate fell in each of the last ``drops`` windows that have one (``drops + 1`` rates are needed)."""
+    """The syntax rate fell in each of the last ``drops`` windows that have one (``drops + 1`` rates
+    are needed)."""
     rates = [window.syntax_rate for window in windows if window.syntax_rate is not None]
     rates = rates[-(drops + 1) :]
     if len(rates) < drops + 1 or any(later >= earlier for earlier, later in pairwise(rates)):
@@ -91,9 +94,11 @@ def any_rise(first: Window, later: Window) -> bool:
 
 
 def significant_rise(every: int, by_step: int, alpha: float) -> Risen:
-    """A rise counts when its interval excludes none, each look with its share of ``alpha`` (two-sided, O'Brien and Fleming's kind).
+    """A rise counts when its interval excludes none, each look with its share of ``alpha``
+    (two-sided, O'Brien and Fleming's kind).
 
-    The looks are the windows after the first, up to ``by_step``; later ones are held to the last look's share.
+    The looks are the windows after the first, up to ``by_step``; later ones are held to the last
+    look's share.
     """
     alphas = look_alphas(range(1, max(2, by_step // every)), alpha)
 
@@ -105,7 +110,8 @@ def significant_rise(every: int, by_step: int, alpha: float) -> Risen:
 
 
 def no_gain(windows: Series, by_step: int, risen: Risen = any_rise) -> RuleHit | None:
-    """At ``by_step`` or later no window has ``risen`` above the first one; one window alone does not decide."""
+    """At ``by_step`` or later no window has ``risen`` above the first one; one window alone does
+    not decide."""
     scored = [window for window in windows if window.pass_at_1 is not None]
     if len(scored) < 2 or windows[-1].step < by_step:
         return None

@@ -1,4 +1,5 @@
-"""Text generation behind one function: ``answer`` writes a model's completions, item by item, resumably."""
+"""Text generation behind one function: ``answer`` writes a model's completions, item by item,
+resumably."""
 
 from ..records.decoding import Decoding
 from .answers import Answer, answer, read_answers

@@ -1,4 +1,5 @@
-"""An answer as an engine gives it and a file keeps it, and what an engine is. Nothing is generated here."""
+"""An answer as an engine gives it and a file keeps it, and what an engine is. Nothing is generated
+here."""
 
 from __future__ import annotations
 
@@ -23,4 +24,5 @@ class Answer(NamedTuple):
 
 
 Engine = Callable[[Sequence[Prompt], Decoding], Iterator[list[Answer]]]
-"""Answers in batches, in any order; an item that infrastructure failed is left out, and never answered by an empty text."""
+"""Answers in batches, in any order; an item that infrastructure failed is left out, and never
+answered by an empty text."""

@@ -1,4 +1,5 @@
-"""``answer``: a model's completions to prompts, appended to a JSONL file item by item, so that a killed run goes on.
+"""``answer``: a model's completions to prompts, appended to a JSONL file item by item, so that a
+killed run goes on.
 
 Whoever generates is an engine (``engine``, ``vllm_engine``, ``server``). What is done once for all
 of them is done here: what is answered is skipped, what the same model answered before is
@@ -42,7 +43,8 @@ def answer(
     out_jsonl: Path,
     progress: Progress | None = None,
 ) -> None:
-    """Answer the prompts that ``out_jsonl`` does not hold yet, in batches of like length; order of lines is not that of prompts.
+    """Answer the prompts that ``out_jsonl`` does not hold yet, in batches of like length; order of
+    lines is not that of prompts.
 
     Args:
         model_dir: a Transformers folder, or a PEFT adapter folder whose base it names.
@@ -77,10 +79,12 @@ def answer_by(
     progress: Progress | None = None,
     cache: AnswerCache | None = None,
 ) -> int:
-    """``answer`` by any engine, round after round where prompts wait for answers; returns how many prompts stay unanswered.
+    """``answer`` by any engine, round after round where prompts wait for answers; returns how many
+    prompts stay unanswered.
 
     Raises:
-        BadInput: two prompts of one id, or a prompt that waits for an answer that nobody is asked for.
+        BadInput: two prompts of one id, or a prompt that waits for an answer that nobody is asked
+            for.
     """
     items = _Items(prompts, out_jsonl)
     tokens = 0

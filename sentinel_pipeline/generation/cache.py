@@ -1,7 +1,9 @@
-"""Answers that a model gave before, by (model hash, prompt hash, decoding): one file a model and decoding, appended under a lock.
+"""Answers that a model gave before, by (model hash, prompt hash, decoding): one file a model and
+decoding, appended under a lock.
 
-Greedy answers are kept by their prompt alone; a sampled one also by its item's id, from which its draw is seeded. What this module
-does not do: forget. A file may be deleted at any time; then its answers are generated again.
+Greedy answers are kept by their prompt alone; a sampled one also by its item's id, from which its
+draw is seeded. What this module does not do: forget. A file may be deleted at any time; then its
+answers are generated again.
 """
 
 from __future__ import annotations
@@ -46,7 +48,8 @@ class AnswerCache:
         self._rows: dict[Path, dict[str, dict[str, Any]]] = {}
 
     def known(self, prompts: Sequence[Prompt], decoding: Decoding) -> list[Answer]:
-        """Answers to those prompts that the model was asked before; their seconds are 0: nothing was generated."""
+        """Answers to those prompts that the model was asked before; their seconds are 0: nothing
+        was generated."""
         rows = self._read(self._path(decoding))
         cached = [(prompt.id, rows.get(prompt_hash(prompt, decoding))) for prompt in prompts]
         return [

@@ -1,4 +1,5 @@
-"""Batched decoding over a Transformers model: length buckets, left padding, one cache per batch, finished rows dropped.
+"""Batched decoding over a Transformers model: length buckets, left padding, one cache per batch,
+finished rows dropped.
 
 Where the chat template opens a thought, its tag stands before the completion. It is a plain loop
 over ``model.forward``: rows that ended leave the batch, so a batch costs what its open rows cost.
@@ -44,7 +45,8 @@ def generate(
 ) -> Iterator[list[Answer]]:
     """Answers batch by batch, short prompts first.
 
-    A prompt that leaves no room in the model's context is answered by an empty completion that did not stop.
+    A prompt that leaves no room in the model's context is answered by an empty completion that did
+    not stop.
     """
     context = int(getattr(model.config, "max_position_embeddings", 0) or 1 << 30)
     items = [
@@ -68,7 +70,8 @@ def sample_tokens(
     stops: frozenset[int],
     pad: int,
 ) -> list[list[int]]:
-    """Token ids of an answer to each (id, prompt's token ids), its end token included, all in one batch."""
+    """Token ids of an answer to each (id, prompt's token ids), its end token included, all in one
+    batch."""
     items = [_Item(name, tokens) for name, tokens in prompts]
     return _decode(model, items, decoding, decoding.max_new_tokens, stops, pad)
 
@@ -90,7 +93,8 @@ def _answer_batch(
     for item, row in zip(batch, rows, strict=True):
         stopped = bool(row) and row[-1] in stops
         tokens = row[:-1] if stopped else row
-        # Special tokens stay visible: a marker in the middle of an answer is the model's fault, not ours to hide.
+        # Special tokens stay visible: a marker in the middle of an answer is the model's fault, not
+        # ours to hide.
         text = tokenizer.decode(
             tokens, skip_special_tokens=False, clean_up_tokenization_spaces=False
         )
@@ -177,7 +181,8 @@ def _forward(
 
 
 def _draws(batch: list[_Item], decoding: Decoding, room: int) -> Tensor | None:
-    """One uniform number for each row and step, from the seed and the item's id alone; None when greedy."""
+    """One uniform number for each row and step, from the seed and the item's id alone; None when
+    greedy."""
     import torch
 
     if decoding.temperature <= 0:
@@ -191,7 +196,8 @@ def _draws(batch: list[_Item], decoding: Decoding, room: int) -> Tensor | None:
 
 
 def _sample(logits: Tensor, draws: Tensor, decoding: Decoding) -> Tensor:
-    """Inverse-CDF sampling over tokens in descending probability; the nucleus of ``top_p`` is the head of that order."""
+    """Inverse-CDF sampling over tokens in descending probability; the nucleus of ``top_p`` is the
+    head of that order."""
     probabilities, order = (
         (logits.double() / decoding.temperature)
         .softmax(-1)

@@ -1,4 +1,5 @@
-"""The guards of self-generated rows: a tokenizer that adds nothing to plain text, and no instruction twice.
+"""The guards of self-generated rows: a tokenizer that adds nothing to plain text, and no
+instruction twice.
 
 What this module does not do: generate, or score what was generated.
 """

@@ -1,4 +1,5 @@
-"""A model and its tokenizer from a folder, ready to generate: plain weights, or an adapter merged into its base."""
+"""A model and its tokenizer from a folder, ready to generate: plain weights, or an adapter merged
+into its base."""
 
 from __future__ import annotations
 
@@ -12,7 +13,8 @@ if TYPE_CHECKING:
 
 
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
-    """The folder's tokenizer, padding on the left as generation needs; the end token pads where no pad token is named."""
+    """The folder's tokenizer, padding on the left as generation needs; the end token pads where no
+    pad token is named."""
     from transformers import AutoTokenizer
 
     check_folder(folder)
@@ -26,7 +28,8 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
 
 
 def load_model(folder: Path) -> PreTrainedModel:
-    """The folder's causal language model in evaluation mode on the device: float32 on a CPU, bfloat16 on a GPU."""
+    """The folder's causal language model in evaluation mode on the device: float32 on a CPU,
+    bfloat16 on a GPU."""
     import torch
     from transformers import AutoModelForCausalLM
 

@@ -1,7 +1,9 @@
-"""Prompts as a model reads them: through the tokenizer's chat template exactly as in training, or in a plain format.
+"""Prompts as a model reads them: through the tokenizer's chat template exactly as in training, or
+in a plain format.
 
-``chat`` renders the turns with the template and the generation prompt; ``cue`` is ``Instruction: …`` and ``Response:``; ``raw``
-is the turns' text alone. The plain formats add no special token: a gap proof compares formats, not leaked markers.
+``chat`` renders the turns with the template and the generation prompt; ``cue`` is ``Instruction:
+…`` and ``Response:``; ``raw`` is the turns' text alone. The plain formats add no special token: a
+gap proof compares formats, not leaked markers.
 """
 
 from __future__ import annotations
@@ -46,7 +48,8 @@ def render(
     """The text that the model continues.
 
     Raises:
-        BadInput: ``chat`` is asked of a tokenizer without a chat template, or the format is unknown.
+        BadInput: ``chat`` is asked of a tokenizer without a chat template, or the format is
+            unknown.
     """
     if prompt_format == "chat":
         return render_chat(tokenizer, [turn.to_dict() for turn in messages])
@@ -71,7 +74,8 @@ def plain(messages: tuple[Message, ...], prompt_format: str) -> str:
 def encode(
     tokenizer: PreTrainedTokenizerBase, prompts: Sequence[Prompt], decoding: Decoding
 ) -> list[list[int]]:
-    """Token ids of rendered prompts. No special token is added; that the plain formats hold none is checked, not assumed.
+    """Token ids of rendered prompts. No special token is added; that the plain formats hold none is
+    checked, not assumed.
 
     Raises:
         BadInput: as ``render``, or a plain prompt whose own text is read as a special token.
@@ -91,7 +95,8 @@ def encode(
 
 
 def special_tokens(tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
-    """Every id that a tokenizer treats as special, the turn markers of its chat template among them."""
+    """Every id that a tokenizer treats as special, the turn markers of its chat template among
+    them."""
     added = {index for index, token in tokenizer.added_tokens_decoder.items() if token.special}
     return frozenset({*tokenizer.all_special_ids, *added})
 
@@ -110,8 +115,9 @@ def render_chat(
 
 
 def opened_thought(tokenizer: PreTrainedTokenizerBase, prompt_format: str = "chat") -> str:
-    """The tag by which the chat template opens a thought for the model; empty where it does not. It belongs before a completion:
-    without it nobody could tell an unfinished thought from an answer."""
+    """The tag by which the chat template opens a thought for the model; empty where it does not. It
+    belongs before a completion: without it nobody could tell an unfinished thought from an
+    answer."""
     if prompt_format != "chat" or not tokenizer.chat_template:
         return ""
     return opened_at_end(render_chat(tokenizer, [{"role": "user", "content": "-"}]))

@@ -1,7 +1,8 @@
 """Whether an answer refuses, in English and Portuguese, by how it begins.
 
-Pairs name a rejected answer by it and comparisons ask whether refusals explain a difference. What this module does not do: score;
-the constraint ``hygiene:answers`` is the scorer's own, and stricter.
+Pairs name a rejected answer by it and comparisons ask whether refusals explain a difference. What
+this module does not do: score; the constraint ``hygiene:answers`` is the scorer's own, and
+stricter.
 """
 
 from __future__ import annotations

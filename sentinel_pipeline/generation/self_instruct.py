@@ -1,10 +1,12 @@
-"""A base model writes instructions, then responses to them (after Wang et al., 2022, arXiv:2212.10560), as the stage 1 plan asks.
+"""A base model writes instructions, then responses to them (after Wang et al., 2022,
+arXiv:2212.10560), as the stage 1 plan asks.
 
-It reads plain text: no chat template, no special token, and both are verified (``guards``, ``prompts.encode``), never assumed.
-Rounds of attempts ask for the categories that lack most and for their least used topics; an instruction that is near one that is
-there is refused, and so is a row that the critic does not accept. Each round is appended as one piece, and all that it draws comes
-from the seed and its number: a killed run goes on and ends with the same rows. What this module does not do: load a model, or let
-a row past the critic.
+It reads plain text: no chat template, no special token, and both are verified (``guards``,
+``prompts.encode``), never assumed. Rounds of attempts ask for the categories that lack most and for
+their least used topics; an instruction that is near one that is there is refused, and so is a row
+that the critic does not accept. Each round is appended as one piece, and all that it draws comes
+from the seed and its number: a killed run goes on and ends with the same rows. What this module
+does not do: load a model, or let a row past the critic.
 """
 
 from __future__ import annotations
@@ -36,7 +38,8 @@ ROUND = 32
 """Attempts between two appends: what a kill costs at most."""
 SOURCE = "model:base"
 _UNANSWERED = ("length", "form", "near_duplicate")
-"""Why an instruction is not answered; one that was answered is not written again, whatever became of it."""
+"""Why an instruction is not answered; one that was answered is not written again, whatever became
+of it."""
 WORDS = (3, 80)
 """Fewest and most words of an instruction."""
 _CUES = re.compile(r"\n\s*(?:Topic|Instruction):")
@@ -60,7 +63,8 @@ class Attempt:
     """``accepted``, or why not."""
 
     def to_row(self) -> dict[str, str]:
-        """The stage 1 plan's row: ``formatted_text`` is what the base model would read, ``completion`` its end, which is learnt."""
+        """The stage 1 plan's row: ``formatted_text`` is what the base model would read,
+        ``completion`` its end, which is learnt."""
         prompt = plain((Message("user", self.instruction),), "cue")
         answer = f" {self.response}"
         return {
@@ -111,7 +115,8 @@ class Writer:
         )
 
     def write(self, path: Path, report: Told = lambda accepted, tried, tokens: None) -> None:
-        """Go on from the whole rounds of ``path`` until enough is accepted or the attempts are used up."""
+        """Go on from the whole rounds of ``path`` until enough is accepted or the attempts are used
+        up."""
         self.attempts = read_attempts(path)
         guards = Known(
             self.spec.near_duplicates,
@@ -158,7 +163,8 @@ class Writer:
         return list(self._judged([answered.get(attempt.number, attempt) for attempt in attempts]))
 
     def _slots(self, number: int, accepted: Sequence[Attempt]) -> list[tuple[str, str]]:
-        """Category and topic of each attempt: the category that lacks most by its share, then its least used topic."""
+        """Category and topic of each attempt: the category that lacks most by its share, then its
+        least used topic."""
         names = [name for name in self.shares if name in TOPICS] or list(TOPICS)
         weights = {name: max(self.shares.get(name, 1.0), 1e-9) for name in names}
         taken = Counter(attempt.category for attempt in accepted)
@@ -167,7 +173,8 @@ class Writer:
         chance = Random(f"slots|{self.seed}|{number}")
         slots = []
         for _ in range(ROUND):
-            # An attempt counts a tenth of a row, so that a category which never succeeds does not take every attempt.
+            # An attempt counts a tenth of a row, so that a category which never succeeds does not
+            # take every attempt.
             name = min(
                 names,
                 key=lambda category: (
@@ -227,14 +234,16 @@ class Writer:
         return lines[0].strip() if lines else ""
 
     def _until_end(self, text: str) -> tuple[str, bool]:
-        """The text before the model's own end of a document or the next example, and whether there was such an end."""
+        """The text before the model's own end of a document or the next example, and whether there
+        was such an end."""
         cuts = [at for end in self.ends if (at := text.find(end)) >= 0]
         if cue := _CUES.search(text):
             cuts.append(cue.start())
         return (text[: min(cuts)], True) if cuts else (text, False)
 
     def _refused(self, text: str, guards: Known) -> str:
-        """Why an instruction is not answered; empty where it is, and then it is known from here on."""
+        """Why an instruction is not answered; empty where it is, and then it is known from here
+        on."""
         count = len(words(text))
         if not WORDS[0] <= count <= WORDS[1]:
             return f"length: {count} words, expected {WORDS[0]} to {WORDS[1]}"
@@ -285,7 +294,8 @@ def critic_judge(critic: CriticSpec) -> Judge:
 
 
 def summary(attempts: Sequence[Attempt], spec: SelfGenerated) -> dict[str, Any]:
-    """Counts: what was kept and why the rest was not, by the first word of the reason; categories and topics of what was kept."""
+    """Counts: what was kept and why the rest was not, by the first word of the reason; categories
+    and topics of what was kept."""
     accepted = [attempt for attempt in attempts if attempt.reason == "accepted"][: spec.rows]
     refused = Counter(
         attempt.reason.partition(":")[0] for attempt in attempts if attempt.reason != "accepted"

@@ -1,4 +1,5 @@
-"""An OpenAI-compatible server as an engine: requests in parallel, retries, a rate limit, and every token counted.
+"""An OpenAI-compatible server as an engine: requests in parallel, retries, a rate limit, and every
+token counted.
 
 ``chat`` goes to ``/chat/completions`` as messages, and the server renders them; ``cue`` and ``raw``
 go to ``/completions`` as text. Reasoning that the server tells apart stands before the answer as a
@@ -56,7 +57,8 @@ class ServerSpec:
     tries: int = 6
     """Requests for one item before it is given up."""
     wait_s: float = 1.0
-    """First pause before a retry; it doubles, up to a minute. A server's own ``Retry-After`` is kept."""
+    """First pause before a retry; it doubles, up to a minute. A server's own ``Retry-After`` is
+    kept."""
 
 
 @dataclass(slots=True)
@@ -116,7 +118,8 @@ class Server:
         self._client.close()
 
     def __call__(self, prompts: Sequence[Prompt], decoding: Decoding) -> Iterator[list[Answer]]:
-        """Answers as they come, one a list. In an outage nothing more is asked, and what is under way is waited for.
+        """Answers as they come, one a list. In an outage nothing more is asked, and what is under
+        way is waited for.
 
         Raises:
             BadInput: the server refuses the key, the model or the request.
@@ -236,7 +239,8 @@ class Server:
             return None, f"not a reply in OpenAI's shape ({type(error).__name__})", None
 
     def _refused(self, status: int, text: str) -> Reply:
-        """What a 4xx says: too long a prompt and a filter are the answer's fate; anything else is ours to fix."""
+        """What a 4xx says: too long a prompt and a filter are the answer's fate; anything else is
+        ours to fix."""
         folded = text[:10_000].casefold()
         if status in (400, 413, 422) and any(sign in folded for sign in _TOO_LONG):
             return Reply("", "length", 0)
@@ -283,7 +287,8 @@ class Server:
 
 
 def _with_calls(message: dict[str, Any], text: str) -> str:
-    """The words of a reply with the tools that it calls, as rows are written; a refusal where it says nothing else."""
+    """The words of a reply with the tools that it calls, as rows are written; a refusal where it
+    says nothing else."""
     calls = message.get("tool_calls")
     called = message.get("function_call")
     if not calls and not called:

@@ -1,7 +1,9 @@
-"""Which model an address means: a recipe's stage, a folder, a hub model or a model behind a server; with the hash of its weights.
+"""Which model an address means: a recipe's stage, a folder, a hub model or a model behind a server;
+with the hash of its weights.
 
-What this module does not do: load anything. The hash of a served model is that of its address and name: what stands behind them can
-change without a sign, so its answers are not evidence about weights.
+What this module does not do: load anything. The hash of a served model is that of its address and
+name: what stands behind them can change without a sign, so its answers are not evidence about
+weights.
 """
 
 from __future__ import annotations
@@ -28,7 +30,8 @@ class Target:
     folder: Path | None = None
     """The Transformers folder; None for a served model."""
     checkpoint: Path | None = None
-    """The folder that holds ``model/`` and perhaps ``adapter/``, where the model is a checkpoint of ours."""
+    """The folder that holds ``model/`` and perhaps ``adapter/``, where the model is a checkpoint of
+    ours."""
     base_url: str | None = None
     """The server, with its version path, of a served model."""
     heldout: Path | None = None
@@ -49,10 +52,12 @@ def served(base_url: str, model: str) -> Target:
 
 
 def find_target(home: Home, address: str) -> Target:
-    """The model of an address, in any of its ``FORMS``. A recipe's name comes first; a folder of that name is ``./NAME``.
+    """The model of an address, in any of its ``FORMS``. A recipe's name comes first; a folder of
+    that name is ``./NAME``.
 
     Raises:
-        BadInput: no such stage, folder or hub model; lists what an address may be, and the nearest that exists.
+        BadInput: no such stage, folder or hub model; lists what an address may be, and the nearest
+            that exists.
         Infrastructure: the hub cannot be reached.
     """
     if address.startswith(("http://", "https://")):

@@ -1,7 +1,8 @@
-"""What a base model is asked to write about, and the examples that show it how: topics and demonstrations of each category.
+"""What a base model is asked to write about, and the examples that show it how: topics and
+demonstrations of each category.
 
-A base model goes on with a text; the examples are the text. They are few and plain, and none is an item of a suite. What this
-module does not do: choose among them.
+A base model goes on with a text; the examples are the text. They are few and plain, and none is an
+item of a suite. What this module does not do: choose among them.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""vLLM as an engine (extra ``gpu``): prompts rendered and encoded here exactly as for Transformers, so that only decoding differs.
+"""vLLM as an engine (extra ``gpu``): prompts rendered and encoded here exactly as for Transformers,
+so that only decoding differs.
 
-What this module does not do: sample as ``engine`` does. Greedy answers agree up to float rounding; sampled ones are seeded per
-item too, but drawn by vLLM.
+What this module does not do: sample as ``engine`` does. Greedy answers agree up to float rounding;
+sampled ones are seeded per item too, but drawn by vLLM.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from .prompts import Prompt, encode, opened_thought
 
 
 class VllmEngine:
-    """One loaded model. vLLM batches by itself: ``batch_size`` bounds how many answers wait to be kept.
+    """One loaded model. vLLM batches by itself: ``batch_size`` bounds how many answers wait to be
+    kept.
 
     Raises:
         Infrastructure: vLLM is not installed, or does not start on this machine.
@@ -42,7 +44,8 @@ class VllmEngine:
             raise Infrastructure(f"vLLM did not start with {folder}: {error}") from error
 
     def __call__(self, prompts: Sequence[Prompt], decoding: Decoding) -> Iterator[list[Answer]]:
-        """Answers batch by batch; a prompt that leaves no room is an empty answer that did not stop."""
+        """Answers batch by batch; a prompt that leaves no room is an empty answer that did not
+        stop."""
         context = int(self._model.llm_engine.model_config.max_model_len)
         items = list(zip(prompts, encode(self._tokenizer, prompts, decoding), strict=True))
         if too_long := [
@@ -84,8 +87,8 @@ def _settings(name: str, length: int, decoding: Decoding, context: int) -> Any:
 
 
 def _answer(name: str, output: Any, share: float, opened: str) -> Answer:
-    """Counted without the end token, as ``engine`` counts; its text never holds it, and begins with the thought's tag where the
-    chat template ``opened`` one."""
+    """Counted without the end token, as ``engine`` counts; its text never holds it, and begins with
+    the thought's tag where the chat template ``opened`` one."""
     stopped = output.finish_reason == "stop"
     tokens = len(output.token_ids) - int(stopped)
     return Answer(name, opened + output.text, stopped, tokens, share)

@@ -1,8 +1,10 @@
-"""A model as judge: one answer, one rubric, one word. Served by a chat server, or local weights read by log-probability.
+"""A model as judge: one answer, one rubric, one word. Served by a chat server, or local weights
+read by log-probability.
 
-The prompt and the rubric are part of a judge's identity. What is judged is quoted between marks that it cannot contain, and is
-told to be data; whether that holds is measured (``llm_judge.licence``), not assumed. What this module does not do: decide whether a
-judge may judge.
+The prompt and the rubric are part of a judge's identity. What is judged is quoted between marks
+that it cannot contain, and is told to be data; whether that holds is measured
+(``llm_judge.licence``), not assumed. What this module does not do: decide whether a judge may
+judge.
 """
 
 from __future__ import annotations
@@ -55,7 +57,8 @@ def prompt_version() -> str:
 
 
 def identity(name: str, model_hash: str, rubric: str) -> Identity:
-    """Who judges: the model's hash (of a served one, its address and name), the prompt and the rubric."""
+    """Who judges: the model's hash (of a served one, its address and name), the prompt and the
+    rubric."""
     return Identity(name, _hash([model_hash, prompt_version(), rubric]), prompt_version())
 
 
@@ -66,7 +69,8 @@ def _hash(value: object) -> str:
 
 
 def judge_prompt(rubric: str, item: Labelled, *, swapped: bool = False) -> tuple[Message, ...]:
-    """The prompt about one answer; ``swapped`` changes the places of its parts and of the two words on offer."""
+    """The prompt about one answer; ``swapped`` changes the places of its parts and of the two words
+    on offer."""
     conversation = "\n".join(f"{turn.role}: {turn.content}" for turn in item.messages)
     mark = _mark(conversation + item.response)
     filled = {"rubric": rubric, "conversation": conversation, "answer": item.response, "mark": mark}
@@ -88,7 +92,8 @@ def _mark(text: str) -> str:
 
 
 def read_verdict(reply: str) -> Word | None:
-    """``pass`` or ``fail`` where the reply says one of the two words, and not both; None for anything else."""
+    """``pass`` or ``fail`` where the reply says one of the two words, and not both; None for
+    anything else."""
     words = {
         word.lower()
         for word in re.findall(r"(?<!\w)(?:PASS|FAIL)(?!\w)", reply[:2000], re.IGNORECASE)
@@ -181,7 +186,8 @@ def _open(home: Home, model: JudgeModel, stack: ExitStack) -> Judge:
 
 
 def local_judge(folder: Path) -> Ask:
-    """Local weights: whichever of the two words is likelier after the prompt, by the sum of its tokens' log-probabilities.
+    """Local weights: whichever of the two words is likelier after the prompt, by the sum of its
+    tokens' log-probabilities.
 
     Raises:
         BadInput: no causal language model in the folder.

@@ -1,8 +1,9 @@
-"""A judge's licence: does a model's verdict stand for a human's? Decided on labels, pure functions, every check with its numbers.
+"""A judge's licence: does a model's verdict stand for a human's? Decided on labels, pure functions,
+every check with its numbers.
 
-A licence is a verdict in the gate ledger under the judge's hash (model, prompt, rubric), so that a change of any of them leaves the
-judge unlicensed. What this module does not do: ask a judge (``llm_judge.ask``), or take "no answer" for agreement: a reply that
-cannot be read counts as wrong.
+A licence is a verdict in the gate ledger under the judge's hash (model, prompt, rubric), so that a
+change of any of them leaves the judge unlicensed. What this module does not do: ask a judge
+(``llm_judge.ask``), or take "no answer" for agreement: a reply that cannot be read counts as wrong.
 """
 
 from __future__ import annotations
@@ -46,9 +47,11 @@ class Identity(NamedTuple):
 
 
 class Answers(NamedTuple):
-    """A judge's verdicts on the labelled items, in their order; None where its reply could not be read.
+    """A judge's verdicts on the labelled items, in their order; None where its reply could not be
+    read.
 
-    ``injected`` is about the items that humans and judge failed; ``second`` another judge's verdicts on some: (place, verdict).
+    ``injected`` is about the items that humans and judge failed; ``second`` another judge's
+    verdicts on some: (place, verdict).
     """
 
     first: Sequence[Word | None]
@@ -59,7 +62,8 @@ class Answers(NamedTuple):
 
 
 class Check(NamedTuple):
-    """One of a licence's conditions. ``n`` is what it was measured on; nothing measured is nothing shown."""
+    """One of a licence's conditions. ``n`` is what it was measured on; nothing measured is nothing
+    shown."""
 
     name: str
     passed: bool
@@ -87,10 +91,12 @@ class Licence(NamedTuple):
 
 
 def read_labels(path: Path) -> list[Labelled]:
-    """Rows of ``prompt`` or ``messages``, ``response``, and ``label``: ``pass`` or ``fail``, or a truth value.
+    """Rows of ``prompt`` or ``messages``, ``response``, and ``label``: ``pass`` or ``fail``, or a
+    truth value.
 
     Raises:
-        BadInput: a malformed row (file, line and field), no row, a duplicate id, or one label alone.
+        BadInput: a malformed row (file, line and field), no row, a duplicate id, or one label
+            alone.
     """
     rows = [_labelled(row) for row in read_rows(path)]
     if not rows:

@@ -1,4 +1,5 @@
-"""Answers that only a reader can judge: a licensed judge is asked once about each, and its verdicts are kept beside the answers.
+"""Answers that only a reader can judge: a licensed judge is asked once about each, and its verdicts
+are kept beside the answers.
 
 The judge reads the answer, not the thought before it. A judge without a licence for its rubric is
 skipped, and a judge that does not answer says nothing: both are infrastructure, never a score.
@@ -43,7 +44,8 @@ def verdicts_path(answers: Path) -> Path:
 
 
 def read_verdicts(answers: Path) -> dict[str, dict[str, Any]]:
-    """A judge's verdicts (id, key, outcome, reason) on stored answers, by id; none where no judge was asked."""
+    """A judge's verdicts (id, key, outcome, reason) on stored answers, by id; none where no judge
+    was asked."""
     path = verdicts_path(answers)
     if not path.exists():
         return {}
@@ -61,11 +63,13 @@ def add_verdicts(
     samples: int = 1,
     every: bool = False,
 ) -> int:
-    """Let the recipe's judge judge the stored ``answers`` to the tasks that need one; returns how many it judged now.
+    """Let the recipe's judge judge the stored ``answers`` to the tasks that need one; returns how
+    many it judged now.
 
     With ``every`` it judges those to all tasks: by the task's own rubric, else by the general one.
 
-    Verdicts that stand already, of the same judge on the same answer, are kept: a killed run goes on.
+    Verdicts that stand already, of the same judge on the same answer, are kept: a killed run goes
+    on.
 
     Raises:
         BadInput: the judge's model is not there.
@@ -105,7 +109,8 @@ def _asked(
     tasks: Sequence[Task], rubrics: dict[str, str], answers: Path, samples: int, model_hash: str
 ) -> Iterator[_Asked]:
     parted = {row["id"]: part(row["completion"]) for row in read_jsonl(answers)}
-    # What ends within its thought is no answer: the scorer has failed it, and there is nothing to judge.
+    # What ends within its thought is no answer: the scorer has failed it, and there is nothing to
+    # judge.
     completions = {name: parts.answer for name, parts in parted.items() if parts.finished}
     for task in (task for task in tasks if task.id in rubrics):
         rubric = rubrics[task.id]

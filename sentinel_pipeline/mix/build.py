@@ -1,8 +1,8 @@
 """From the tables of accepted candidates and repair traces to the rebalanced mix.
 
-One pass reads and surveys every row; DuckDB finds duplicates and draws quotas over the survey, spilling to the folder
-it is given; the chosen rows are then copied from the tables, a row group at a time. What this module does not do:
-write the mix itself.
+One pass reads and surveys every row; DuckDB finds duplicates and draws quotas over the survey,
+spilling to the folder it is given; the chosen rows are then copied from the tables, a row group at
+a time. What this module does not do: write the mix itself.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from .survey import pool, survey
 
 
 class LeftOut(NamedTuple):
-    """A row that is not in the mix, and why; ``stood_for_by`` is the id of the row that a duplicate repeats."""
+    """A row that is not in the mix, and why; ``stood_for_by`` is the id of the row that a duplicate
+    repeats."""
 
     id: str
     origin: str
@@ -37,7 +38,8 @@ class LeftOut(NamedTuple):
 
 
 class Mix(NamedTuple):
-    """``rows`` (in the order of the tables) and ``left_out`` may be iterated again and again while ``build_mix`` is open."""
+    """``rows`` (in the order of the tables) and ``left_out`` may be iterated again and again while
+    ``build_mix`` is open."""
 
     rows: Iterable[Row]
     left_out: Iterable[LeftOut]
@@ -59,10 +61,12 @@ def build_mix(
     Args:
         accepted: Parquet table of candidates.
         repairs: Parquet table of repair traces.
-        banned: ids of rows that overlap a benchmark; a repair trace that is made of one is out as well.
+        banned: ids of rows that overlap a benchmark; a repair trace that is made of one is out as
+            well.
         spec: shares, unit, size, caps, weights, thresholds.
         seed: of the sampling.
-        scratch: an existing folder for what does not fit into memory; a folder of its own is made in it and removed.
+        scratch: an existing folder for what does not fit into memory; a folder of its own is made
+            in it and removed.
 
     Raises:
         BadInput: a ``spec`` that cannot be meant, such as shares that do not sum to 1.
@@ -146,7 +150,8 @@ class _Others:
 
 
 class _Chosen:
-    """The chosen rows, copied from the tables they are in; other rows are never made into Python objects."""
+    """The chosen rows, copied from the tables they are in; other rows are never made into Python
+    objects."""
 
     def __init__(self, accepted: Path, repairs: Path, chosen: bytearray, bench: Workbench) -> None:
         self._tables = (("candidate", accepted), ("repair", repairs))

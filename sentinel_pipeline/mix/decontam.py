@@ -1,9 +1,10 @@
-"""Which rows overlap a benchmark item, and how well that is found: recall and precision on planted contaminations, every
-time.
+"""Which rows overlap a benchmark item, and how well that is found: recall and precision on planted
+contaminations, every time.
 
-For the measurement the items are split at random: one half is looked for, as planted (``plants``); the other half,
-and training tasks that are known to be others, are clean rows as like the items as rows can be. What this module does
-not do: take rows out (the mix does), or promise that a measured recall holds for rewordings of another kind.
+For the measurement the items are split at random: one half is looked for, as planted (``plants``);
+the other half, and training tasks that are known to be others, are clean rows as like the items as
+rows can be. What this module does not do: take rows out (the mix does), or promise that a measured
+recall holds for rewordings of another kind.
 """
 
 from __future__ import annotations
@@ -169,7 +170,8 @@ def decontaminate(
     Args:
         rows: what may be contaminated.
         tasks: items of all suites that judge.
-        relatives: training tasks known to be others: what they share with the items is wording. At most ``MAX_RELATIVES`` are used.
+        relatives: training tasks known to be others: what they share with the items is wording. At
+            most ``MAX_RELATIVES`` are used.
         seed: of the measurement on plants; None: no measurement.
     """
     items = list(tasks)
@@ -189,7 +191,8 @@ def decontaminate(
 
 
 def measure(tasks: Sequence[Task], relatives: Sequence[Task], seed: int) -> Measured:
-    """Recall on plants of one half of ``tasks``, precision against the other half and half of ``relatives`` as clean rows."""
+    """Recall on plants of one half of ``tasks``, precision against the other half and half of
+    ``relatives`` as clean rows."""
     mixed = _some(tasks, len(tasks), seed)
     looked_for = mixed[: (len(mixed) + 1) // 2]
     others = mixed[(len(mixed) + 1) // 2 :]

@@ -1,9 +1,10 @@
-"""Duplicates among surveyed rows: exact, equal but for layout, comments and docstrings, and near by MinHash.
+"""Duplicates among surveyed rows: exact, equal but for layout, comments and docstrings, and near by
+MinHash.
 
-The first of several rows stands for the others; a near-duplicate is compared with the very row that stands for it, so
-no chain of small steps takes a row out. Equal code under different requests is kept: it teaches another mapping.
-Sorting is DuckDB's, under the mix's memory limit; held here are about 140 bytes a row. What this module does not do: read
-rows, or drop anything silently.
+The first of several rows stands for the others; a near-duplicate is compared with the very row that
+stands for it, so no chain of small steps takes a row out. Equal code under different requests is
+kept: it teaches another mapping. Sorting is DuckDB's, under the mix's memory limit; held here are
+about 140 bytes a row. What this module does not do: read rows, or drop anything silently.
 """
 
 from __future__ import annotations
@@ -37,7 +38,8 @@ _WITHOUT = "and not exists (select 1 from repeated_{kind} r where r.pos = s.pos)
 
 
 def find_duplicates(bench: Workbench, folder: Path, rows: int, spec: MixSpec) -> None:
-    """Fill the workbench's table ``duplicates`` (pos, stood_for_by, kind, similarity) from its view ``survey``."""
+    """Fill the workbench's table ``duplicates`` (pos, stood_for_by, kind, similarity) from its view
+    ``survey``."""
     bench.run(_FIRST.format(kind="exact", column="exact", without=""))
     bench.run(
         _FIRST.format(kind="normalised", column="form", without=_WITHOUT.format(kind="exact"))
@@ -115,7 +117,8 @@ def _settle(
     earlier: int,
     threshold: float,
 ) -> None:
-    """Pairs come in order, so ``earlier`` is settled: it stands, or another row stands for it and may for ``later`` as well."""
+    """Pairs come in order, so ``earlier`` is settled: it stands, or another row stands for it and
+    may for ``later`` as well."""
     if stood_for_by[later] >= 0:
         return
     stands = int(stood_for_by[earlier]) if stood_for_by[earlier] >= 0 else earlier

@@ -1,6 +1,7 @@
 """The training rows that are nearest to a benchmark item: what the model could have learnt it from.
 
-What this module does not do: decide that an item is contaminated (``decontam``), or retire it (``review.firewall``).
+What this module does not do: decide that an item is contaminated (``decontam``), or retire it
+(``review.firewall``).
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from .suite_index import Set, answer_features, prompt_features
 
 
 class Near(NamedTuple):
-    """A row and how much of it is the item's: Jaccard similarity of requests and of answers (names apart), 0 to 1."""
+    """A row and how much of it is the item's: Jaccard similarity of requests and of answers (names
+    apart), 0 to 1."""
 
     id: str
     similarity: float
@@ -25,7 +27,8 @@ class Near(NamedTuple):
 
 
 def nearest_rows(task: Task, rows: Iterable[Row], most: int = 5) -> list[Near]:
-    """The ``most`` rows that are most like an item, streaming; the larger of the two similarities counts, then their sum."""
+    """The ``most`` rows that are most like an item, streaming; the larger of the two similarities
+    counts, then their sum."""
     features = prompt_features(words(prompt_of(task.messages)))
     answered = answer_features(task.reference)
     best: list[tuple[float, float, int, Near]] = []

@@ -1,9 +1,9 @@
-"""Planted contaminations: items of a suite as they turn up in training data, reworded, renamed, reformatted, translated,
-embedded.
+"""Planted contaminations: items of a suite as they turn up in training data, reworded, renamed,
+reformatted, translated, embedded.
 
-The finder is measured on them. Each plant shows one side of the item only, beside a neutral other side, so that every
-kind of evidence stands alone; the last kind changes both. What this module does not do: paraphrase as a model does;
-the rewording is by synonyms, order and filler.
+The finder is measured on them. Each plant shows one side of the item only, beside a neutral other
+side, so that every kind of evidence stands alone; the last kind changes both. What this module does
+not do: paraphrase as a model does; the rewording is by synonyms, order and filler.
 """
 
 from __future__ import annotations
@@ -104,7 +104,8 @@ def _plant(kind: str, task: Task, prompt: str, answer: str) -> Plant:
 
 
 def reword(text: str, chance: random.Random) -> str:
-    """Four of five of the words that have a synonym replaced; the first two sentences of prose swapped now and then."""
+    """Four of five of the words that have a synonym replaced; the first two sentences of prose
+    swapped now and then."""
 
     def other(match: re.Match[str]) -> str:
         word = _SYNONYMS.get(match[0].lower())

@@ -1,8 +1,9 @@
-"""Rebalancing to shares: seeded sampling without replacement, no row twice, shortfalls reported and never topped up.
+"""Rebalancing to shares: seeded sampling without replacement, no row twice, shortfalls reported and
+never topped up.
 
-Which rows are taken depends on their ids, their weights and the seed alone, not on their order. DuckDB sorts under
-the mix's memory limit; nothing is held a row. What this module does not do: shuffle (trainers do, by seed), or read
-rows.
+Which rows are taken depends on their ids, their weights and the seed alone, not on their order.
+DuckDB sorts under the mix's memory limit; nothing is held a row. What this module does not do:
+shuffle (trainers do, by seed), or read rows.
 """
 
 from __future__ import annotations
@@ -50,10 +51,12 @@ create table chosen as select pos, category, repair, source, weight from (
 
 
 def draw_quotas(bench: Workbench, spec: MixSpec) -> tuple[float, tuple[Quota, ...]]:
-    """Fill the workbench's tables ``eligible``, ``over_cap`` and ``chosen`` from ``survey`` and ``duplicates``.
+    """Fill the workbench's tables ``eligible``, ``over_cap`` and ``chosen`` from ``survey`` and
+    ``duplicates``.
 
     Returns:
-        The size that quotas were made for, and one quota a category, in the order of ``spec.shares``.
+        The size that quotas were made for, and one quota a category, in the order of
+            ``spec.shares``.
     """
     bench.run(_ELIGIBLE)
     bench.run("create table source_caps (source varchar, most double)")
@@ -123,7 +126,8 @@ def _wanted(shares: Mapping[str, float], total: float, *, whole: bool) -> dict[s
 
 
 def _amounts(stratum: Stratum, amount: float, repair_share: float) -> tuple[float, float]:
-    """Plain rows and repair traces: the latter in proportion to what there is, but at most ``repair_share`` of the category."""
+    """Plain rows and repair traces: the latter in proportion to what there is, but at most
+    ``repair_share`` of the category."""
     plain, repairs = stratum
     part = repairs / (plain + repairs) if repairs else 0.0
     for_repairs = min(math.floor(amount * min(part, repair_share) + 1e-9), repairs)

@@ -1,4 +1,5 @@
-"""What a mix says of itself: wanted, available, taken and short, for each category; what was left out and why.
+"""What a mix says of itself: wanted, available, taken and short, for each category; what was left
+out and why.
 
 What this module does not do: soften a shortfall.
 """
@@ -15,13 +16,15 @@ from ..rates import percent
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quota:
-    """One category. ``wanted``, ``available`` and ``taken`` are rows, or the unit of the report (tokens)."""
+    """One category. ``wanted``, ``available`` and ``taken`` are rows, or the unit of the report
+    (tokens)."""
 
     category: str
     share: float
     wanted: float
     available: float
-    """After duplicates and all else are out, and repair traces, sources and the category are capped."""
+    """After duplicates and all else are out, and repair traces, sources and the category are
+    capped."""
     taken: float
     rows: int
     repairs: int
@@ -49,8 +52,8 @@ class MixReport:
     """Category -> all that was seen of it, in ``unit``, before anything was left out."""
     quotas: tuple[Quota, ...]
     left_out: dict[str, int]
-    """Why -> rows: ``benchmark``, ``held_back``, ``no_share``, ``quality``, ``exact``, ``normalised``, ``near``, ``same_id``,
-    ``source_cap``, ``not_drawn``."""
+    """Why -> rows: ``benchmark``, ``held_back``, ``no_share``, ``quality``, ``exact``,
+    ``normalised``, ``near``, ``same_id``, ``source_cap``, ``not_drawn``."""
     held_back: dict[str, int] = field(default_factory=dict)
     """Category -> rows held back or without a share: none was taken."""
     sources: dict[str, int] = field(default_factory=dict)

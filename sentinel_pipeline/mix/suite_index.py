@@ -1,12 +1,12 @@
-"""Benchmark items ready to be asked what a row overlaps: by prompt or by solution, also reworded, renamed or
-reformatted.
+"""Benchmark items ready to be asked what a row overlaps: by prompt or by solution, also reworded,
+renamed or reformatted.
 
-Evidence, the strongest first: the same prompt or solution up to layout and case; the same solution under other names;
-most of an item's *own* word n-grams; a prompt or solution that is *nearer* to the item than any other item of the
-suites is. What many items share is the suites' wording, not content: it weighs little, and an item that has a close
-relative among the items is recognised only by a row that is closer still, so that short generic rows are not
-contamination. What this module does not do: understand; a prompt told in entirely other words is not found by its
-prompt.
+Evidence, the strongest first: the same prompt or solution up to layout and case; the same solution
+under other names; most of an item's *own* word n-grams; a prompt or solution that is *nearer* to
+the item than any other item of the suites is. What many items share is the suites' wording, not
+content: it weighs little, and an item that has a close relative among the items is recognised only
+by a row that is closer still, so that short generic rows are not contamination. What this module
+does not do: understand; a prompt told in entirely other words is not found by its prompt.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ MIN_GRAMS = 12
 MIN_SHARE = 0.5
 """Of an item's own n-grams, how many a row must hold."""
 MIN_SOLUTION = 60
-"""Characters from which a solution alone is evidence; short commands and answers recur by nature."""
+"""Characters from which a solution alone is evidence; short commands and answers recur by
+nature."""
 MIN_TOKENS = 20
 """Tokens from which a solution under other names is evidence."""
 MIN_WORDS = 8
@@ -38,7 +39,8 @@ NEAR_PROMPT = 0.5
 NEAR_SOLUTION = 0.6
 """Least overlap of a near prompt or solution, by weight."""
 MARGIN = 0.25
-"""How much nearer than the item's nearest relative a row must be: this part of the way from there to equality."""
+"""How much nearer than the item's nearest relative a row must be: this part of the way from there
+to equality."""
 SAME_ITEM = 0.95
 """Items nearer to each other than this are one item asked twice."""
 FEW = 0.2
@@ -52,7 +54,8 @@ Kind = Literal["prompt", "solution", "renamed_solution", "ngrams", "near_prompt"
 
 
 class Hit(NamedTuple):
-    """Row ``id`` overlaps item ``task_id`` of ``suite``; ``score`` is 1 for equality, else the part of the item that it holds."""
+    """Row ``id`` overlaps item ``task_id`` of ``suite``; ``score`` is 1 for equality, else the part
+    of the item that it holds."""
 
     id: str
     task_id: str
@@ -99,7 +102,8 @@ class Features:
         return math.fsum(weights) + (len(features) - len(weights)) * self._unknown
 
     def nearest(self, features: Set, most: int = 4) -> Iterator[tuple[int, float]]:
-        """Items that share rare features with a text, with the overlap: shared weight by the heavier of the two."""
+        """Items that share rare features with a text, with the overlap: shared weight by the
+        heavier of the two."""
         rare = features & self._rare
         if not rare:
             return
@@ -113,8 +117,8 @@ class Features:
             yield number, shared / max(self.heavy[number], weight)
 
     def best(self, features: Set, text: str) -> tuple[int | None, float, bool]:
-        """The item whose text stands whole in this one, else the nearest for which it is near enough; its overlap, and which of
-        the two it was."""
+        """The item whose text stands whole in this one, else the nearest for which it is near
+        enough; its overlap, and which of the two it was."""
         hits = list(self.nearest(features))
         whole = [number for number, _ in hits if self.texts[number] and self.texts[number] in text]
         if whole:
@@ -135,7 +139,8 @@ class SuiteIndex:
     """What the suites' items look like, held in memory (about 10 KiB an item)."""
 
     def __init__(self, tasks: Iterable[Task], relatives: Iterable[Task] = ()) -> None:
-        """``relatives`` are known to be other tasks, however like the items they look: training tasks of the same generators."""
+        """``relatives`` are known to be other tasks, however like the items they look: training
+        tasks of the same generators."""
         self.tasks, others = list(tasks), list(relatives)
         self._prompts: dict[str, int] = {}
         self._solutions: dict[str, int] = {}
@@ -226,7 +231,8 @@ def prompt_features(prompt_words: list[str]) -> Set:
 
 
 def code_features(plain: list[str]) -> Set:
-    """Three and five tokens in a row, whoever's names they hold; round brackets are often only layout."""
+    """Three and five tokens in a row, whoever's names they hold; round brackets are often only
+    layout."""
     bare = [token for token in plain if token not in ("(", ")", ";")]
     return frozenset(zip(bare, bare[1:], bare[2:])).union(
         zip(bare, bare[1:], bare[2:], bare[3:], bare[4:])
@@ -239,7 +245,8 @@ def _plain(completion: str) -> list[str]:
 
 
 def is_program(task: Task) -> bool:
-    """Whether the solution is code whose names are its author's, and long enough to be evidence by itself."""
+    """Whether the solution is code whose names are its author's, and long enough to be evidence by
+    itself."""
     return (
         task.verifier.category == "executable_code"
         and len(task.reference.strip()) >= MIN_SOLUTION
@@ -257,7 +264,8 @@ def _program_features(task: Task) -> Set:
 
 
 def _programs(task: Task) -> list[str]:
-    """The reference as it stands, and as a whole program where it continues what the prompt begins."""
+    """The reference as it stands, and as a whole program where it continues what the prompt
+    begins."""
     prefix = getattr(task.verifier, "prefix", "")
     return (
         [code_of(task.reference), prefix + task.reference] if prefix else [code_of(task.reference)]

@@ -1,7 +1,7 @@
 """Where a row came from and where it went; and which training rows are nearest to a benchmark item.
 
-Everything is read from finished artifacts: tables by id, lineage by the parents in their manifests. What this module
-does not do: recompute a label, or look into drafts.
+Everything is read from finished artifacts: tables by id, lineage by the parents in their manifests.
+What this module does not do: recompute a label, or look into drafts.
 """
 
 from __future__ import annotations
@@ -24,9 +24,12 @@ def trace_row(home: Home, recipe: str, name: str) -> dict[str, Any] | None:
     """Everything known of row ``name`` in one recipe's artifacts; None where none of them has it.
 
     Returns:
-        ``id``, ``recipe``, ``origin`` (candidate or repair); where it was read: ``source``, ``file``, ``line``, ``task_id``;
-        ``labels`` with reasons; ``repair``, what a trace was made of; ``overlaps`` with benchmark items; ``mixes``, one entry for
-        each mix that saw it: taken or why not, the row that stood for it, the duplicates it stood for; and the ``checkpoints``
+        ``id``, ``recipe``, ``origin`` (candidate or repair); where it was read: ``source``,
+            ``file``, ``line``, ``task_id``;
+        ``labels`` with reasons; ``repair``, what a trace was made of; ``overlaps`` with benchmark
+            items; ``mixes``, one entry for
+        each mix that saw it: taken or why not, the row that stood for it, the duplicates it stood
+            for; and the ``checkpoints``
         that trained on it.
     """
     store = Store.reading(home, recipe)
@@ -172,10 +175,12 @@ def _ancestors(manifest: dict[str, Any], home: Home, recipe: str) -> set[str]:
 
 
 def trace_item(home: Home, recipe: str, suite: str, name: str, most: int = 5) -> dict[str, Any]:
-    """The training rows nearest to item ``name`` of ``suite``, and how each report's model did on it.
+    """The training rows nearest to item ``name`` of ``suite``, and how each report's model did on
+    it.
 
     Raises:
-        BadInput: the recipe has no task bank or mix yet, no such suite, or no such item (with the nearest names).
+        BadInput: the recipe has no task bank or mix yet, no such suite, or no such item (with the
+            nearest names).
     """
     store = Store.reading(home, recipe)
     mix = store.get("rebalanced_mix")

@@ -1,10 +1,12 @@
-"""Preference pairs by best of N: a model's own answers to training tasks, ranked by the critic's one scorer, and by a licensed
-judge where the recipe asks for it: an accepted answer is then one that both accept.
+"""Preference pairs by best of N: a model's own answers to training tasks, ranked by the critic's
+one scorer, and by a licensed judge where the recipe asks for it: an accepted answer is then one
+that both accept.
 
-A task gives one pair at most: an accepted answer against one that is not, far enough apart, of the kind of rejection that is
-rarest so far as the task has a choice. Two sides differ in their answers, not in their thoughts alone, and what ends within its
-thought, which is not an answer, is not a side. No kind takes more than its quota; what is left out is counted, never replaced. What
-this module does not do: draw answers (a worker does), or ask a judge (``judged`` does).
+A task gives one pair at most: an accepted answer against one that is not, far enough apart, of the
+kind of rejection that is rarest so far as the task has a choice. Two sides differ in their answers,
+not in their thoughts alone, and what ends within its thought, which is not an answer, is not a
+side. No kind takes more than its quota; what is left out is counted, never replaced. What this
+module does not do: draw answers (a worker does), or ask a judge (``judged`` does).
 """
 
 from __future__ import annotations
@@ -53,7 +55,8 @@ class Judged(NamedTuple):
 
     @property
     def score(self) -> float:
-        """1 where every applicable label accepts; else half the share of the six other labels that are true."""
+        """1 where every applicable label accepts; else half the share of the six other labels that
+        are true."""
         if self.labels.accepted.value:
             return 1.0
         values = [
@@ -73,7 +76,8 @@ def choose_tasks(
     """``prompts`` training tasks drawn by seed, each prompt once; in the order of ``tasks``.
 
     Raises:
-        BadInput: a task of a suite is among them (what judges must not train), or there is none at all.
+        BadInput: a task of a suite is among them (what judges must not train), or there is none at
+            all.
     """
     asked_prompts: set[object] = set()
     fit: list[Task] = []
@@ -98,7 +102,8 @@ def choose_tasks(
 def judge_answers(
     tasks: Sequence[Task], answers: Path, samples: int, critic: CriticSpec
 ) -> Iterator[Judged]:
-    """Label every stored answer, task after task, streaming; a judge's verdict that stands beside an answer counts as well.
+    """Label every stored answer, task after task, streaming; a judge's verdict that stands beside
+    an answer counts as well.
 
     Raises:
         Infrastructure: an answer is missing: the job did not end.
@@ -129,7 +134,8 @@ def judge_answers(
 
 
 def _agreed(labels: CriticLabels, verdict: Mapping[str, str] | None) -> CriticLabels:
-    """Accepted by critic and judge; a judge that said nothing leaves the answer open, since it was asked."""
+    """Accepted by critic and judge; a judge that said nothing leaves the answer open, since it was
+    asked."""
     if verdict is None or not labels.accepted.value or verdict["outcome"] == "pass":
         return labels
     return labels._replace(
@@ -140,7 +146,8 @@ def _agreed(labels: CriticLabels, verdict: Mapping[str, str] | None) -> CriticLa
 def build_pairs(
     tasks: Sequence[Task], judged: Iterable[Judged], spec: PairsSpec, seed: int
 ) -> Built:
-    """At most one pair a task, within margin and quotas; ``judged`` holds ``spec.samples`` answers a task in the tasks' order.
+    """At most one pair a task, within margin and quotas; ``judged`` holds ``spec.samples`` answers
+    a task in the tasks' order.
 
     Raises:
         Infrastructure: too many answers were left open by infrastructure.
@@ -239,8 +246,8 @@ _INVENTED_CODES = (
 
 
 def rejection_kind(task: Task, judged: Judged) -> RejectionKind:
-    """Of a rejected answer, the first that holds: it refuses or says nothing, does not parse, breaks the form, names what the
-    prompt does not give, or is plainly wrong."""
+    """Of a rejected answer, the first that holds: it refuses or says nothing, does not parse,
+    breaks the form, names what the prompt does not give, or is plainly wrong."""
     labels = judged.labels
     text = part(judged.answer.completion).answer
     if not text.strip() or refuses(text):
@@ -263,7 +270,8 @@ def rejection_kind(task: Task, judged: Judged) -> RejectionKind:
 
 
 def invented_words(task: Task, completion: str) -> frozenset[str]:
-    """Words of an extracted or quoted answer that neither the prompt nor the reference holds; code and diffs may name freely."""
+    """Words of an extracted or quoted answer that neither the prompt nor the reference holds; code
+    and diffs may name freely."""
     if not scorer_of(task.verifier).quotes:
         return frozenset()
     return (
@@ -285,7 +293,8 @@ def _rarest(pairs: Sequence[PreferencePair], counts: Mapping[str, int]) -> Prefe
 def within_quotas(
     pairs: Sequence[PreferencePair], caps: Mapping[str, float], seed: int
 ) -> list[PreferencePair]:
-    """The most pairs such that no kind has more than its share; who goes is decided by seed and id, the order stays."""
+    """The most pairs such that no kind has more than its share; who goes is decided by seed and id,
+    the order stays."""
     counts = Counter(pair.kind for pair in pairs)
     total = len(pairs)
     before = -1

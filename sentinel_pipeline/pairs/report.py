@@ -1,4 +1,5 @@
-"""What became of the answers that pairs were to be made of: counts, kinds against quotas, and how long either side is.
+"""What became of the answers that pairs were to be made of: counts, kinds against quotas, and how
+long either side is.
 
 What this module does not do: decide anything; every number is counted by ``pairs``.
 """

@@ -1,7 +1,9 @@
-"""The nouns, frozen and typed: what travels between rooms. No I/O, no behaviour beyond (de)serialisation.
+"""The nouns, frozen and typed: what travels between rooms. No I/O, no behaviour beyond
+(de)serialisation.
 
-Importing them loads the standard library alone, since the process that judges programs has no packages; what reads them
-(``decode``) is loaded when something is read. ``sft_candidate`` and the recipe's sections are imported by their own names.
+Importing them loads the standard library alone, since the process that judges programs has no
+packages; what reads them (``decode``) is loaded when something is read. ``sft_candidate`` and the
+recipe's sections are imported by their own names.
 """
 
 from .candidate import Candidate, Quarantined, RepairTrace, Row

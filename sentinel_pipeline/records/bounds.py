@@ -1,6 +1,8 @@
-"""Bounds of numbers as types: a field says its own limits, and ``decode`` holds every value to them.
+"""Bounds of numbers as types: a field says its own limits, and ``decode`` holds every value to
+them.
 
-A ``Meta``'s ``description`` is what a person should do about a value outside of it. What this module does not do: check.
+A ``Meta``'s ``description`` is what a person should do about a value outside of it. What this
+module does not do: check.
 """
 
 from __future__ import annotations
@@ -10,8 +12,8 @@ from typing import Annotated
 from msgspec import Meta
 
 LARGEST = 10_000_000
-"""The most of anything that is counted: more steps, rows or tokens than any run of one machine has, and still no number that
-fills the memory when a plan walks over it."""
+"""The most of anything that is counted: more steps, rows or tokens than any run of one machine has,
+and still no number that fills the memory when a plan walks over it."""
 AS_FRACTION = "Write 5 % as 0.05."
 
 Count = Annotated[int, Meta(gt=0, le=LARGEST)]

@@ -20,7 +20,8 @@ def content_id(messages: tuple[Message, ...], completion: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate(TableRow):
-    """A prompt and a completion from some source, unjudged. The completion is hostile until the critic accepted it."""
+    """A prompt and a completion from some source, unjudged. The completion is hostile until the
+    critic accepted it."""
 
     id: str
     source: str
@@ -28,16 +29,19 @@ class Candidate(TableRow):
     messages: tuple[Message, ...]
     completion: str
     category: str | None = None
-    """The source's word, or ``None``. One that the recipe's mix does not know counts as none: the evidence in the row decides."""
+    """The source's word, or ``None``. One that the recipe's mix does not know counts as none: the
+    evidence in the row decides."""
     task_id: str | None = None
     verifier: Verifier | None = None
     file: str | None = None
     line: int | None = None
     """Where it was read, one-based."""
     corrected_by: str | None = None
-    """Id of the candidate that its source (a person, a preference pair) put in the place of this one, which failed."""
+    """Id of the candidate that its source (a person, a preference pair) put in the place of this
+    one, which failed."""
     planted: str | None = None
-    """The defect that was planted on purpose (``corrupted`` source). For audits only: the critic never reads it."""
+    """The defect that was planted on purpose (``corrupted`` source). For audits only: the critic
+    never reads it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +57,8 @@ class Quarantined:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RepairTrace(TableRow):
-    """A failed output, what failed, and the corrected output, rendered as a conversation ready for SFT."""
+    """A failed output, what failed, and the corrected output, rendered as a conversation ready for
+    SFT."""
 
     id: str
     task_id: str | None
@@ -68,7 +73,8 @@ class RepairTrace(TableRow):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row(TableRow):
-    """A row of the rebalanced mix: ``prompt`` turns and the ``completion`` to learn, with its way back to the source."""
+    """A row of the rebalanced mix: ``prompt`` turns and the ``completion`` to learn, with its way
+    back to the source."""
 
     id: str
     category: str

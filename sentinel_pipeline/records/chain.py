@@ -1,7 +1,8 @@
-"""A recipe's stages, read from its file: which it uses, whose weights each starts from, and what a section need not repeat.
+"""A recipe's stages, read from its file: which it uses, whose weights each starts from, and what a
+section need not repeat.
 
-Works on the parsed TOML, before it becomes a ``Recipe``: a wrong type is left for the reader to refuse. What this module does not
-do: declare the stages (``stages``).
+Works on the parsed TOML, before it becomes a ``Recipe``: a wrong type is left for the reader to
+refuse. What this module does not do: declare the stages (``stages``).
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ def read_stages(data: Mapping[str, Any], path: Path) -> tuple[str, ...]:
     """The names of the stages that the recipe uses, in the order of the chain.
 
     Raises:
-        BadInput: an unknown, repeated or misplaced stage, a section of a stage that is not used, or a start that is not there.
+        BadInput: an unknown, repeated or misplaced stage, a section of a stage that is not used, or
+            a start that is not there.
     """
     names = _named(data.get("stages"), path)
     if names is None:
@@ -77,7 +79,8 @@ def _named(listed: Any, path: Path) -> tuple[str, ...] | None:
 
 
 def complete(data: dict[str, Any], names: Sequence[str], path: Path) -> None:
-    """Fill in what follows from the neighbours: ``stages``, a section for each stage, and the settings that a section inherits.
+    """Fill in what follows from the neighbours: ``stages``, a section for each stage, and the
+    settings that a section inherits.
 
     Raises:
         BadInput: a stage starts from one that the recipe does not use, or that comes after it.
@@ -111,7 +114,8 @@ def _why_not(start: str, name: str, names: Sequence[str]) -> str:
 
 
 def _inherit(section: dict[str, Any], start: Any, name: str) -> None:
-    """What the start's section says and this one does not; an adapter's settings only where an adapter is trained."""
+    """What the start's section says and this one does not; an adapter's settings only where an
+    adapter is trained."""
     settable = {field.name for field in fields(stage_named(name).spec)}
     for key in INHERITED:
         if not isinstance(start, dict) or key not in start or key not in settable:

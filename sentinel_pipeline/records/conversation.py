@@ -1,8 +1,10 @@
-"""A conversation as tasks, one for each user turn, whose prompts hold places for the model's own earlier answers.
+"""A conversation as tasks, one for each user turn, whose prompts hold places for the model's own
+earlier answers.
 
 The place of an answer is an assistant turn whose whole text is ``{answer:ID}``; who answers fills
-it in (``generation.answers``), who scores brings the turns of a conversation together again by their ids, ``CONVERSATION#TURN``.
-Several samples of one task are told apart as ``TASK~2``, ``TASK~3`` …, the first is the task's own id. Pure text, nothing else.
+it in (``generation.answers``), who scores brings the turns of a conversation together again by
+their ids, ``CONVERSATION#TURN``. Several samples of one task are told apart as ``TASK~2``,
+``TASK~3`` …, the first is the task's own id. Pure text, nothing else.
 """
 
 from __future__ import annotations

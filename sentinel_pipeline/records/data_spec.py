@@ -81,7 +81,8 @@ class FieldMap:
     source: Annotated[str, Meta(min_length=1)]
     """The rows' source, ``file:NAME`` or ``hub:NAME``; ``*`` and ``?`` stand for any characters."""
     fields: dict[str, str]
-    """Name here -> name there; ``meta.answer`` is a field within a field. ``train`` says whether a row is trained on."""
+    """Name here -> name there; ``meta.answer`` is a field within a field. ``train`` says whether a
+    row is trained on."""
     role: str | None = None
     """The field of a turn that says who speaks."""
     content: str | None = None
@@ -106,7 +107,8 @@ class FieldMap:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SelfGenerated:
-    """Instructions and responses that the base model writes itself, without a chat template or a special token (stage 1 plan)."""
+    """Instructions and responses that the base model writes itself, without a chat template or a
+    special token (stage 1 plan)."""
 
     rows: Count = 5000
     """Rows that the critic accepts; 5,000 to 10,000 in the stage 1 plan."""
@@ -117,9 +119,11 @@ class SelfGenerated:
     instruction_tokens: Count = 64
     response_tokens: Count = 256
     near_duplicates: PositiveShare = 0.6
-    """Jaccard similarity (words and pairs of words) to an instruction that is there from which another one is refused."""
+    """Jaccard similarity (words and pairs of words) to an instruction that is there from which
+    another one is refused."""
     max_sentinels: PartialShare = 0.30
-    """Share of the raw sentinels that the model may follow, by the lower bound: one that follows more is not a base model."""
+    """Share of the raw sentinels that the model may follow, by the lower bound: one that follows
+    more is not a base model."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,7 +134,8 @@ class CandidatesSpec:
     """Files or folders, relative to the project's root."""
     hub: tuple[HubSource, ...] = ()
     map: tuple[FieldMap, ...] = ()
-    """Names of fields, for files and data sets whose rows are of no known shape; the first that fits a source counts."""
+    """Names of fields, for files and data sets whose rows are of no known shape; the first that
+    fits a source counts."""
     self_generated: SelfGenerated | None = None
     """Absent: the base model writes no rows."""
 
@@ -140,23 +145,30 @@ class CriticSpec:
     cpu_seconds: Positive = 5.0
     memory_mib: Count = 512
     engine: Literal["local", "ray"] = "local"
-    """Where candidates run: this machine, or the Ray cluster that ``RAY_ADDRESS`` names. The verdicts are the same."""
+    """Where candidates run: this machine, or the Ray cluster that ``RAY_ADDRESS`` names. The
+    verdicts are the same."""
     workers: Count | None = None
-    """Grader workers of this machine; every available core when absent. On Ray the cluster's processors say."""
+    """Grader workers of this machine; every available core when absent. On Ray the cluster's
+    processors say."""
     self_repair: CountOrZero = 0
-    """Rejected candidates, at most, that the base model is shown with what failed, to answer again; none by default."""
+    """Rejected candidates, at most, that the base model is shown with what failed, to answer again;
+    none by default."""
     stop_token: str | None = None
-    """The stop token, as text, that every completion must hold at its end; absent where completions come without it."""
+    """The stop token, as text, that every completion must hold at its end; absent where completions
+    come without it."""
     require_isolation: Literal["none", "rlimits", "seccomp", "namespaces", "full"] = "seccomp"
-    """On a machine that isolates less, no candidate runs and the stage is refused (``sentinel doctor`` names the level)."""
+    """On a machine that isolates less, no candidate runs and the stage is refused (``sentinel
+    doctor`` names the level)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CategoryRule:
-    """Evidence by which a row is of a category that the recipe names: all the conditions given must hold, one at least is given."""
+    """Evidence by which a row is of a category that the recipe names: all the conditions given must
+    hold, one at least is given."""
 
     languages: tuple[Language, ...] = ()
-    """The answer's language: ``python``, ``typescript``, ``sql``, ``shell``, ``yaml``, ``json``, ``diff`` or ``text``."""
+    """The answer's language: ``python``, ``typescript``, ``sql``, ``shell``, ``yaml``, ``json``,
+    ``diff`` or ``text``."""
     sources: tuple[str, ...] = ()
     """The row's source, as ``file:NAME`` or ``hub:NAME``."""
     words: tuple[str, ...] = ()
@@ -167,15 +179,18 @@ class CategoryRule:
 class MixSpec:
     shares: dict[str, NotNegative] = field(default_factory=lambda: dict(SHARES))
     categories: dict[str, CategoryRule] = field(default_factory=dict)
-    """Rules for categories beyond the auto-critic plan's five, asked in this order before the general evidence."""
+    """Rules for categories beyond the auto-critic plan's five, asked in this order before the
+    general evidence."""
     size: Amount | None = None
     """How much is wanted, in ``unit``; the most that the shares allow when absent."""
     unit: Literal["rows", "tokens"] = "rows"
-    """What shares, size and caps count. Tokens are words and marks, counted without a model's tokenizer."""
+    """What shares, size and caps count. Tokens are words and marks, counted without a model's
+    tokenizer."""
     repair_share: Share = 0.05
     """Largest share of repair traces within a category."""
     minimum_quality: Literal["accepted", "parsed", "verified"] = "accepted"
-    """``verified``: a verifier passed the row; ``parsed``: that, or its answer is in a language with a parser; or all."""
+    """``verified``: a verifier passed the row; ``parsed``: that, or its answer is in a language
+    with a parser; or all."""
     weights: dict[str, SourceWeight] = field(default_factory=dict)
     """Source -> how much likelier than others (1) its rows are drawn."""
     source_caps: dict[str, Amount] = field(default_factory=dict)
@@ -183,7 +198,8 @@ class MixSpec:
     category_caps: dict[str, Amount] = field(default_factory=dict)
     """Category -> the most that the mix may hold of it, in ``unit``."""
     near_duplicates: Similarity = 0.85
-    """Jaccard similarity of two requests and of their answers (three words at a time) from which the later row is left out."""
+    """Jaccard similarity of two requests and of their answers (three words at a time) from which
+    the later row is left out."""
     memory_mib: Annotated[int, Meta(ge=128, le=LARGEST)] = 512
     """What DuckDB may hold while it sorts; the rest goes to the run's own folder."""
 

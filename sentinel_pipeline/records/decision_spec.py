@@ -1,8 +1,9 @@
-"""Recipe section ``[[decisions]]``: decision points, each a list of rules in order, of which the first that holds decides.
+"""Recipe section ``[[decisions]]``: decision points, each a list of rules in order, of which the
+first that holds decides.
 
-A point is asked about a stage's report, inside a run, and says whether the run goes on; or about the recorded curves of the
-finished GRPO run, by ``sentinel next``, and says which recipe comes next. What this module does not do: evaluate
-(``gates.decisions``).
+A point is asked about a stage's report, inside a run, and says whether the run goes on; or about
+the recorded curves of the finished GRPO run, by ``sentinel next``, and says which recipe comes
+next. What this module does not do: evaluate (``gates.decisions``).
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from .stages import GRPO, REPORT_STAGES
 
 Action = Literal["continue", "investigate", "stop", "complete", "next_recipe"]
 GOING_ON: frozenset[Action] = frozenset({"continue", "complete"})
-"""``investigate`` and ``stop`` refuse whatever depends on the report; ``complete`` says that the goal is reached."""
+"""``investigate`` and ``stop`` refuse whatever depends on the report; ``complete`` says that the
+goal is reached."""
 REPORT_METRICS = ("pass_at_1", "syntax_rate", "gain")
 
 
@@ -27,8 +29,9 @@ class Condition:
     """About one metric: exactly one of ``at_least``, ``above``, ``below`` and ``weakest``."""
 
     metric: str = "pass_at_1"
-    """Of a report ``pass_at_1``, ``syntax_rate`` or ``gain``, the paired difference in Pass@1 to the stage before; of curves
-    the name of one that is recorded with its interval, such as ``eval/mean_reward``."""
+    """Of a report ``pass_at_1``, ``syntax_rate`` or ``gain``, the paired difference in Pass@1 to
+    the stage before; of curves the name of one that is recorded with its interval, such as
+    ``eval/mean_reward``."""
     at_least: float | None = None
     above: float | None = None
     below: float | None = None
@@ -62,12 +65,14 @@ class DecisionRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecisionPoint:
-    """One point of the tree: what is decided when the report of ``stage`` is there, or its curves are."""
+    """One point of the tree: what is decided when the report of ``stage`` is there, or its curves
+    are."""
 
     stage: str
     evidence: Literal["report", "curves"] = "report"
-    """``report``: asked inside a run, which has to do something, so that a rule whose evidence leaves it open is passed over.
-    ``curves``: asked about the finished GRPO run, where more can be measured, so that an open rule leaves the decision open."""
+    """``report``: asked inside a run, which has to do something, so that a rule whose evidence
+    leaves it open is passed over. ``curves``: asked about the finished GRPO run, where more can be
+    measured, so that an open rule leaves the decision open."""
     suite: str = "heldout"
     """Whose report is read."""
     decide_on: Literal["interval", "point"] = "interval"
@@ -115,7 +120,8 @@ class Decision:
     stage: str
     action: Action
     subject_hash: str
-    """Content hash of the report that was read: the decision holds for this content and no other."""
+    """Content hash of the report that was read: the decision holds for this content and no
+    other."""
     reason: str
     """The rule in words, with the numbers it was decided on."""
     metric: str | None

@@ -1,8 +1,10 @@
-"""Plain data (TOML, JSON, rows) into frozen dataclasses: the one reader of recipes, alert rules, jobs, verifiers and records.
+"""Plain data (TOML, JSON, rows) into frozen dataclasses: the one reader of recipes, alert rules,
+jobs, verifiers and records.
 
-``msgspec`` converts and holds every value to the type and the bounds at its field (``bounds``). What it leaves out is here: unknown
-keys are refused, numbers are finite, and an error names the key, what was expected and what to do. A class with a method ``check``
-states the rules among its own fields there; it raises ``Fault``. What this module does not do: read files, or know any class.
+``msgspec`` converts and holds every value to the type and the bounds at its field (``bounds``).
+What it leaves out is here: unknown keys are refused, numbers are finite, and an error names the
+key, what was expected and what to do. A class with a method ``check`` states the rules among its
+own fields there; it raises ``Fault``. What this module does not do: read files, or know any class.
 """
 
 from __future__ import annotations
@@ -35,7 +37,8 @@ T = TypeVar("T")
 
 
 class Fault(ValueError):
-    """A value that cannot be: where it is (``sft.windows.gate_step``, empty for the whole), what is wrong, and what to do."""
+    """A value that cannot be: where it is (``sft.windows.gate_step``, empty for the whole), what is
+    wrong, and what to do."""
 
     def __init__(self, message: str, key: str = "", fix: str | None = None) -> None:
         super().__init__(message)
@@ -62,7 +65,8 @@ def decode(cls: type[T], data: Any, *, file: Path | None = None, prefix: str = "
     """Build ``cls`` from what a person wrote; ``prefix`` is the key of ``data`` in ``file``.
 
     Raises:
-        BadInput: an unknown or missing key, a value of the wrong type or out of bounds, or a rule of ``check`` that is broken.
+        BadInput: an unknown or missing key, a value of the wrong type or out of bounds, or a rule
+            of ``check`` that is broken.
     """
     try:
         return build(cls, data)
@@ -71,7 +75,8 @@ def decode(cls: type[T], data: Any, *, file: Path | None = None, prefix: str = "
 
 
 def validate(spec: Any, *, file: Path | None = None, prefix: str = "") -> None:
-    """Hold a dataclass that code made to the bounds and rules of its fields, as ``decode`` does those of files.
+    """Hold a dataclass that code made to the bounds and rules of its fields, as ``decode`` does
+    those of files.
 
     Raises:
         BadInput: as ``decode``.
@@ -193,7 +198,8 @@ def _walk(hint: Any, value: Any, key: str) -> Iterator[_Value]:
     """Every value below ``value``, parts before the whole and missing keys last.
 
     Raises:
-        Fault: a key that ``hint`` does not have, a number that is not finite, or a value that no type has (a date).
+        Fault: a key that ``hint`` does not have, a number that is not finite, or a value that no
+            type has (a date).
     """
     bare, _ = _bare(hint)
     origin = get_origin(bare)
@@ -266,7 +272,8 @@ def _fault(place: _Value) -> Fault | None:
 
 
 def _range(bounds: msgspec.Meta, value: float) -> str:
-    """Bounds in words. An upper bound that only keeps numbers workable is told where it is the broken one, and else not."""
+    """Bounds in words. An upper bound that only keeps numbers workable is told where it is the
+    broken one, and else not."""
     high = bounds.le if bounds.le is not None else bounds.lt
     upper = "at most" if bounds.le is not None else "below"
     if high is not None and high >= LARGEST and value >= high:

@@ -10,7 +10,8 @@ from .bounds import Count, NotNegative, PositiveShare, Seed
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decoding:
-    """Greedy at temperature 0; else sampling, seeded per item, so that batching does not change an item's draw."""
+    """Greedy at temperature 0; else sampling, seeded per item, so that batching does not change an
+    item's draw."""
 
     max_new_tokens: Count = 128
     batch_size: Count = 64

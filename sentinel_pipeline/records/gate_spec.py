@@ -27,7 +27,8 @@ class BenchSpec:
     limit: CountOrZero | None = None
     """Items of each suite, at most; a conversation is one item."""
     data: dict[str, str] = field(default_factory=dict)
-    """Suite name -> its problem file, relative to the project's root, for suites whose file lies elsewhere."""
+    """Suite name -> its problem file, relative to the project's root, for suites whose file lies
+    elsewhere."""
     engine: Literal["transformers", "vllm"] = "transformers"
 
     def check(self) -> None:
@@ -41,10 +42,12 @@ class BenchSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GatePolicy:
-    """A gate's policy: ``metric`` of the ``suite`` against ``threshold``, decided on the interval or on the point.
+    """A gate's policy: ``metric`` of the ``suite`` against ``threshold``, decided on the interval
+    or on the point.
 
-    With ``against`` the gate is paired: what is compared with ``threshold`` is the difference to that stage's answers to the same
-    items. ``threshold = 0.0`` asks for a gain, ``0.1`` for ten points, ``-0.02`` for no loss of more than two.
+    With ``against`` the gate is paired: what is compared with ``threshold`` is the difference to
+    that stage's answers to the same items. ``threshold = 0.0`` asks for a gain, ``0.1`` for ten
+    points, ``-0.02`` for no loss of more than two.
     """
 
     metric: Literal["pass_at_1", "syntax_rate"]
@@ -54,13 +57,16 @@ class GatePolicy:
     suite: str = "heldout"
     direction: Literal["at_least", "at_most"] = "at_least"
     decide_on: Literal["interval", "point"] = "interval"
-    """``interval``: the whole confidence interval must clear the threshold; between the two the gate is inconclusive."""
+    """``interval``: the whole confidence interval must clear the threshold; between the two the
+    gate is inconclusive."""
     confidence: Confidence = 0.95
-    """Of the interval; a gate that decides on it promotes by luck at most in 1 - ``confidence`` of all cases."""
+    """Of the interval; a gate that decides on it promotes by luck at most in 1 - ``confidence`` of
+    all cases."""
     max_infra_share: Share = MAX_INFRA_SHARE
     """More infrastructure outcomes than this and the report is void: the gate is inconclusive."""
     severity: Literal["block", "warn", "off"] = "block"
-    """``warn``: shown, never a reason to refuse (a smoke suite of 8 tasks decides nothing); ``off``: not decided."""
+    """``warn``: shown, never a reason to refuse (a smoke suite of 8 tasks decides nothing);
+    ``off``: not decided."""
     against: str | None = None
     """The stage to compare with on the same items; absent: an absolute rate."""
     effect: Annotated[float, Meta(gt=0, lt=1, description="Write ten points as 0.10.")] = 0.10
@@ -73,7 +79,8 @@ class GatePolicy:
 
 
 def with_defaults(gates: dict[str, Any], defaults: Mapping[str, GatePolicy]) -> dict[str, Any]:
-    """A recipe's ``[gates]`` table laid over the default gates, key by key; the reader refuses what is not a table."""
+    """A recipe's ``[gates]`` table laid over the default gates, key by key; the reader refuses what
+    is not a table."""
     merged: dict[str, Any] = {name: _table(policy) for name, policy in defaults.items()}
     for name, table in gates.items():
         merged[name] = {**merged.get(name, {}), **table} if isinstance(table, dict) else table

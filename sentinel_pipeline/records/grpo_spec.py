@@ -15,14 +15,17 @@ from .training_spec import StageSpec, Windows
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WatchRule:
-    """One rule over one recorded curve, a row of the V4.1 handoff's table. ``gates.curve_rules`` says what each test does."""
+    """One rule over one recorded curve, a row of the V4.1 handoff's table. ``gates.curve_rules``
+    says what each test does."""
 
     name: str
     metric: str
-    """As the trainer logs it: ``grad_norm``, ``frac_reward_zero_std``, ``completions/clipped_ratio``, ``eval/mean_reward`` …"""
+    """As the trainer logs it: ``grad_norm``, ``frac_reward_zero_std``,
+    ``completions/clipped_ratio``, ``eval/mean_reward`` …"""
     test: Literal["plateau", "below", "above", "spikes", "near_zero", "diverges"]
     threshold: float
-    """``plateau``: the least gain that counts; ``near_zero``: a share of the highest value; ``diverges``: the least change."""
+    """``plateau``: the least gain that counts; ``near_zero``: a share of the highest value;
+    ``diverges``: the least change."""
     action: Literal["stop", "warn"] = "stop"
     points: Count = 1
     """So many of the latest values in a row; of ``spikes``: so many within ``span``."""
@@ -48,21 +51,25 @@ class WatchRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GrpoSpec(StageSpec):
-    """Group-relative policy optimisation: what is sampled a step, how it is rewarded, and when to stop."""
+    """Group-relative policy optimisation: what is sampled a step, how it is rewarded, and when to
+    stop."""
 
     method: Literal["full", "lora"] = "lora"
     max_steps: Count = 600
     prompts: Count | None = None
     """Training tasks it draws from, by seed; all when absent."""
     curriculum_samples: CountOrZero = 0
-    """Answers to each prompt before the first step: prompts whose answers all earn the same are left out, the others come in
-    the order of what the model earns on them, easy first. 0: every prompt, in random order."""
+    """Answers to each prompt before the first step: prompts whose answers all earn the same are
+    left out, the others come in the order of what the model earns on them, easy first. 0: every
+    prompt, in random order."""
     prompts_per_step: Count = 2
-    """Different prompts of an optimizer step; TRL's batch counts completions and is ``prompts_per_step * num_generations``."""
+    """Different prompts of an optimizer step; TRL's batch counts completions and is
+    ``prompts_per_step * num_generations``."""
     num_generations: Annotated[int, Meta(ge=2, le=4096)] = 16
     """Completions of a prompt, the group that an advantage is relative to."""
     micro_batch: Count | None = None
-    """Completions of one forward and backward pass; a divisor of the step's. All of them at once when absent."""
+    """Completions of one forward and backward pass; a divisor of the step's. All of them at once
+    when absent."""
     engine: Literal["transformers", "vllm"] = "transformers"
     """Who generates; vLLM runs beside the trainer on the same device."""
     learning_rate: Positive = 5e-6
@@ -74,7 +81,8 @@ class GrpoSpec(StageSpec):
     loss_type: Literal["dr_grpo", "dapo", "grpo", "bnpo"] = "dr_grpo"
     """TRL's default is ``dapo``: Dr. GRPO has to be asked for."""
     scale_rewards: Literal["none", "group", "batch"] = "none"
-    """``none`` is the V4.1 handoff's ``False``: advantages are not divided by a group's standard deviation."""
+    """``none`` is the V4.1 handoff's ``False``: advantages are not divided by a group's standard
+    deviation."""
     beta: Annotated[float, Meta(ge=0, le=1000)] = 0.0
     """Weight of the divergence from the reference; at 0 TRL logs none."""
     temperature: Positive = 1.0
@@ -88,7 +96,8 @@ class GrpoSpec(StageSpec):
     eval_items: Count = 148
     """Window tasks that are asked, at most: sampled for the rewards, greedily for Pass@1."""
     min_eval_reward: PositiveShare = 0.55
-    """The check ``eval_reward``: the V4.1 handoff's bar for the mean reward of the kept weights on the held-out prompts."""
+    """The check ``eval_reward``: the V4.1 handoff's bar for the mean reward of the kept weights on
+    the held-out prompts."""
     save_steps: Count = 50
     weights: dict[str, float] = field(default_factory=dict)
     """Weight of a reward or of a part of one, by name; a task's is 1 and a part's 0 when absent."""
@@ -120,7 +129,8 @@ class GrpoSpec(StageSpec):
 
     @property
     def windows(self) -> Windows:
-        """When and on how many prompts it is evaluated; when to stop is the watch rules' business."""
+        """When and on how many prompts it is evaluated; when to stop is the watch rules'
+        business."""
         return Windows(
             eval_steps=self.eval_steps,
             eval_items=self.eval_items,

@@ -1,4 +1,5 @@
-"""Recipe section about judges: who judges, and what it must show before its verdicts may decide a gate."""
+"""Recipe section about judges: who judges, and what it must show before its verdicts may decide a
+gate."""
 
 from __future__ import annotations
 
@@ -43,16 +44,20 @@ class JudgeSpec:
     exam: JudgeExam | None = None
     """Absent: no run examines the judge; ``sentinel judge licence`` does."""
     min_kappa: PositiveShare = 0.7
-    """Lower bound of Cohen's kappa with the human labels (the stage 1 findings' bar, taken on the bound and not on the point)."""
+    """Lower bound of Cohen's kappa with the human labels (the stage 1 findings' bar, taken on the
+    bound and not on the point)."""
     confidence: Confidence = 0.95
     max_p_constant: PositiveShare = 0.05
-    """Exact one-sided sign test that the judge agrees with the humans more often than the best constant answer does."""
+    """Exact one-sided sign test that the judge agrees with the humans more often than the best
+    constant answer does."""
     min_swap_agreement: PositiveShare = 0.9
-    """Share of verdicts that stay when the parts of the prompt and the two answers on offer change places."""
+    """Share of verdicts that stay when the parts of the prompt and the two answers on offer change
+    places."""
     min_self_agreement: PositiveShare = 0.9
     """Share of verdicts that stay when the same is asked again."""
     max_injected: PositiveShare = 0.05
-    """Share of failing answers that an order to the judge, written into them, may turn into passing ones."""
+    """Share of failing answers that an order to the judge, written into them, may turn into passing
+    ones."""
     second_share: PositiveShare = 0.1
     """Share of the labels that a second judge is asked too."""
     min_second_agreement: PositiveShare = 0.8

@@ -16,8 +16,9 @@ LABELS = (
 
 
 class Label(NamedTuple):
-    """``value`` is True, False, or None where the label does not apply or infrastructure failed; ``reason`` is a stable code
-    with an optional detail (``"assertion: f(2) expected 4, got 5"``); infrastructure reasons start with ``infra:``."""
+    """``value`` is True, False, or None where the label does not apply or infrastructure failed;
+    ``reason`` is a stable code with an optional detail (``"assertion: f(2) expected 4, got 5"``);
+    infrastructure reasons start with ``infra:``."""
 
     value: bool | None
     reason: str
@@ -39,12 +40,14 @@ class CriticLabels(NamedTuple):
     no_secret: Label
     no_repetition: Label
     accepted: Label
-    """True when no label is False and none is infrastructure; None when infrastructure left it open."""
+    """True when no label is False and none is infrastructure; None when infrastructure left it
+    open."""
     scorer_version: str
     """Of the code that decides labels (``critic.version.label_version``)."""
 
     def to_row(self) -> dict[str, Any]:
-        """``id``, then ``LABEL`` and ``LABEL_reason`` for each of the seven, then ``scorer_version``."""
+        """``id``, then ``LABEL`` and ``LABEL_reason`` for each of the seven, then
+        ``scorer_version``."""
         row: dict[str, Any] = {"id": self.id}
         for name in LABELS:
             label: Label = getattr(self, name)

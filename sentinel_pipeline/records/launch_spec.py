@@ -11,14 +11,18 @@ from .decode import Fault
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaunchSpec:
-    """What starts the worker of a fine-tuning. GRPO, pretraining and answering stay in one process of this machine."""
+    """What starts the worker of a fine-tuning. GRPO, pretraining and answering stay in one process
+    of this machine."""
 
     engine: Literal["local", "accelerate", "ray"] = "local"
-    """``ray``: a task of the cluster that ``RAY_ADDRESS`` names, on a file system that its nodes share with this machine."""
+    """``ray``: a task of the cluster that ``RAY_ADDRESS`` names, on a file system that its nodes
+    share with this machine."""
     processes: Count = 1
-    """Processes, one a device; a step's rows are divided among them, so it must divide the batch."""
+    """Processes, one a device; a step's rows are divided among them, so it must divide the
+    batch."""
     config: str | None = None
-    """A file of ``accelerate config``, relative to the project's root: FSDP or DeepSpeed by it; absent: plain data parallel."""
+    """A file of ``accelerate config``, relative to the project's root: FSDP or DeepSpeed by it;
+    absent: plain data parallel."""
 
     def check(self) -> None:
         if self.engine == "local" and (self.processes > 1 or self.config):

@@ -8,7 +8,8 @@ ROLES = ("system", "user", "assistant", "tool")
 
 
 class Message(NamedTuple):
-    """A turn: ``role`` is one of ``ROLES``; ``content`` is plain text, shown and stored as it is."""
+    """A turn: ``role`` is one of ``ROLES``; ``content`` is plain text, shown and stored as it
+    is."""
 
     role: str
     content: str
@@ -21,7 +22,8 @@ def messages_from(value: Any) -> tuple[Message, ...]:
     """Read ChatML-style ``[{"role", "content"}, …]`` strictly.
 
     Raises:
-        ValueError: not a list, an unknown role, an empty or non-text content, or a system turn that is not first.
+        ValueError: not a list, an unknown role, an empty or non-text content, or a system turn that
+            is not first.
     """
     if not isinstance(value, (list, tuple)) or not value:
         raise ValueError("messages: expected a non-empty list of {role, content}")

@@ -18,7 +18,8 @@ class EmbeddedModel:
     heads: Count = 4
     intermediate: Count = 384
     experts: CountOrZero = 0
-    """Experts of each feed-forward layer, beside a shared one (the Qwen2-MoE architecture); 0: a dense Llama."""
+    """Experts of each feed-forward layer, beside a shared one (the Qwen2-MoE architecture); 0: a
+    dense Llama."""
     experts_per_token: Count = 2
     vocabulary: Count = 1536
     context: Count = 512
@@ -31,7 +32,8 @@ class EmbeddedModel:
     pretrain_learning_rate: Positive = 1e-3
     warmup_steps: CountOrZero = 20
     raw_material_share: Share = 0.8
-    """Share of pretraining tokens from the families' raw material; the rest is the standard library's source."""
+    """Share of pretraining tokens from the families' raw material; the rest is the standard
+    library's source."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,13 +49,16 @@ class StartCandidate:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelSpec:
     source: str = "embedded"
-    """``embedded``, a local folder, a hub model's name, or ``probed``: whichever of ``candidates`` does better in a short probe."""
+    """``embedded``, a local folder, a hub model's name, or ``probed``: whichever of ``candidates``
+    does better in a short probe."""
     revision: str | None = None
     embedded: EmbeddedModel = field(default_factory=EmbeddedModel)
     candidates: tuple[StartCandidate, ...] = ()
-    """Two starting points or more, the preferred one first (the auto-critic plan's pretrain anchor and best checkpoint)."""
+    """Two starting points or more, the preferred one first (the auto-critic plan's pretrain anchor
+    and best checkpoint)."""
     probe: tuple[str, ...] = ("format_probe",)
-    """Generated suites that the candidates answer; a later candidate is chosen only where it passes significantly more items."""
+    """Generated suites that the candidates answer; a later candidate is chosen only where it passes
+    significantly more items."""
 
     def check(self) -> None:
         """Candidates and ``probed`` go together."""

@@ -1,4 +1,5 @@
-"""A preference pair: one prompt, an answer to prefer, an answer to avoid, and why the second one is worse."""
+"""A preference pair: one prompt, an answer to prefer, an answer to avoid, and why the second one is
+worse."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
 """A recipe: one TOML file that says everything about a run, read into frozen dataclasses.
 
-An unknown key, a wrong type or a value out of range is a ``BadInput`` that names the file, the key and the nearest known one
-(``decode``). A field's bounds stand at the field, the rules of a section in its ``check``, the rules between sections in
-``Recipe.check``. What this module does not do: resolve models or paths, or decide anything; rooms read their own section.
+An unknown key, a wrong type or a value out of range is a ``BadInput`` that names the file, the key
+and the nearest known one (``decode``). A field's bounds stand at the field, the rules of a section
+in its ``check``, the rules between sections in ``Recipe.check``. What this module does not do:
+resolve models or paths, or decide anything; rooms read their own section.
 """
 
 from __future__ import annotations
@@ -51,8 +52,9 @@ class Recipe:
     seed: Seed = 17
     nightly: bool = False
     stages: tuple[str, ...] = ()
-    """The training stages that the recipe uses, in the order of the chain: ``["sft"]``, ``["sft", "grpo"]``, ``["grpo"]`` …
-    Absent: ``sft`` and ``dpo``, and of the optional stages those that have a section."""
+    """The training stages that the recipe uses, in the order of the chain: ``["sft"]``, ``["sft",
+    "grpo"]``, ``["grpo"]`` … Absent: ``sft`` and ``dpo``, and of the optional stages those that
+    have a section."""
     model: ModelSpec = field(default_factory=ModelSpec)
     tasks: TasksSpec = field(default_factory=TasksSpec)
     candidates: CandidatesSpec = field(default_factory=CandidatesSpec)
@@ -74,12 +76,14 @@ class Recipe:
     review: ReviewSpec = field(default_factory=ReviewSpec)
     release: ReleaseSpec = field(default_factory=ReleaseSpec)
     decisions: tuple[DecisionPoint, ...] = ()
-    """The decision tree: a point for each stage after whose report something is decided, and one over the finished GRPO run."""
+    """The decision tree: a point for each stage after whose report something is decided, and one
+    over the finished GRPO run."""
     budget: Budget = field(default_factory=Budget)
     launch: LaunchSpec = field(default_factory=LaunchSpec)
 
     def __post_init__(self) -> None:
-        """A recipe that is made without a file has the stages and the gates that an empty file has."""
+        """A recipe that is made without a file has the stages and the gates that an empty file
+        has."""
         if not self.stages:
             optional = {stage.name for stage in TRAINING_STAGES if stage.optional}
             names = tuple(
@@ -101,7 +105,8 @@ class Recipe:
 
     @property
     def reported(self) -> tuple[str, ...]:
-        """The base model and the stages that the recipe uses: what has a report, in the order of comparison."""
+        """The base model and the stages that the recipe uses: what has a report, in the order of
+        comparison."""
         return (BASE, *(stage.name for stage in self.chain))
 
     def spec_of(self, name: str) -> StageSpec:
@@ -110,7 +115,8 @@ class Recipe:
         return spec
 
     def start_of(self, name: str) -> str:
-        """Whose weights a stage starts from: what its section says, else the stage before it, else the base model."""
+        """Whose weights a stage starts from: what its section says, else the stage before it, else
+        the base model."""
         return self.spec_of(name).start or self.before(name)
 
     def before(self, name: str) -> str:
@@ -221,7 +227,8 @@ def load_recipe(path: Path) -> Recipe:
     """Read and validate one recipe file.
 
     Raises:
-        BadInput: the file is missing or not TOML, a key is unknown, a value has the wrong type or is out of range.
+        BadInput: the file is missing or not TOML, a key is unknown, a value has the wrong type or
+            is out of range.
     """
     data = {"name": path.stem, **read_toml(path)}
     names = read_stages(data, path)

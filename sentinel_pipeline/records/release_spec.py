@@ -1,4 +1,5 @@
-"""Recipe section about what is published: the terms that the model card states. What this module does not do: release."""
+"""Recipe section about what is published: the terms that the model card states. What this module
+does not do: release."""
 
 from __future__ import annotations
 
@@ -8,7 +9,8 @@ from dataclasses import dataclass
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReleaseSpec:
     license: str | None = None
-    """The hub's identifier (``apache-2.0``, ``mit``, ``other`` …); nothing is released without one."""
+    """The hub's identifier (``apache-2.0``, ``mit``, ``other`` …); nothing is released without
+    one."""
     license_name: str | None = None
     """Where the identifier is ``other``."""
     license_link: str | None = None

@@ -17,7 +17,8 @@ class Interval(NamedTuple):
 Outcome = Literal["pass", "fail", "infra"]
 Metric = Literal["pass_at_1", "syntax_rate"]
 MAX_INFRA_SHARE = 0.02
-"""More infrastructure outcomes than this share and what was measured is void: the fault is ours, and they are not random."""
+"""More infrastructure outcomes than this share and what was measured is void: the fault is ours,
+and they are not random."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +39,8 @@ class SampleScore:
     seconds: float
 
     def value(self, metric: Metric) -> bool | None:
-        """Whether it counts for ``metric``; None where infrastructure failed or the metric does not apply."""
+        """Whether it counts for ``metric``; None where infrastructure failed or the metric does not
+        apply."""
         if self.outcome == "infra":
             return None
         return self.outcome == "pass" if metric == "pass_at_1" else self.syntax_ok
@@ -46,7 +48,8 @@ class SampleScore:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BenchmarkReport:
-    """A model's result on one suite. ``n`` counts scored items: infrastructure is apart and never a score."""
+    """A model's result on one suite. ``n`` counts scored items: infrastructure is apart and never a
+    score."""
 
     stage: str
     suite: str
@@ -68,9 +71,11 @@ class BenchmarkReport:
     seconds: float
     tokens: int
     retired: int = 0
-    """Items of the suite that were skipped, because a human correction of them, or of their like, is a training row."""
+    """Items of the suite that were skipped, because a human correction of them, or of their like,
+    is a training row."""
     effective: float | None = None
-    """How many independent answers the ``n`` are worth: fewer where items were answered several times; None: ``n``."""
+    """How many independent answers the ``n`` are worth: fewer where items were answered several
+    times; None: ``n``."""
     syntax_effective: float | None = None
     """The same of the ``syntax_n``."""
 
@@ -101,4 +106,5 @@ class PairedComparison:
     difference: float
     interval: Interval
     p: float
-    """Exact two-sided McNemar; of several answers an item its generalisation, ``gates.clustered.randomisation_p``."""
+    """Exact two-sided McNemar; of several answers an item its generalisation,
+    ``gates.clustered.randomisation_p``."""

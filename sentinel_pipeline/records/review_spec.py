@@ -14,10 +14,11 @@ ROLES: tuple[Role, ...] = ("reviewer", "lead")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReviewSpec:
     min_tokens_per_second: Positive = 5.0
-    """Failures of a task family that the model answers more slowly than this are not candidates: the labelling request asks
-    for models fast enough for the task."""
+    """Failures of a task family that the model answers more slowly than this are not candidates:
+    the labelling request asks for models fast enough for the task."""
     firewall: Literal["retire", "withhold"] = "retire"
-    """``retire``: a correction is exported, and its benchmark item with its near-duplicates judges no longer. ``withhold``: the
-    item stays, and the correction is not exported. Never both."""
+    """``retire``: a correction is exported, and its benchmark item with its near-duplicates judges
+    no longer. ``withhold``: the item stays, and the correction is not exported. Never both."""
     rebuild_after: Count | None = None
-    """Propose a new mix after this many approved corrections that no mix has seen; never when absent."""
+    """Propose a new mix after this many approved corrections that no mix has seen; never when
+    absent."""

@@ -1,7 +1,8 @@
 """Records as rows of tables: what every record that is kept in a table shares.
 
-A column's name means the same in every table: ``messages`` holds turns, ``verifier`` JSON text, any other a plain value. What this
-module does not do: know the tables' schemas, or read files (``store.tables``).
+A column's name means the same in every table: ``messages`` holds turns, ``verifier`` JSON text, any
+other a plain value. What this module does not do: know the tables' schemas, or read files
+(``store.tables``).
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ _READERS: dict[str, Callable[[Any], Any]] = {
 
 
 class TableRow:
-    """Base of records that are rows of a table; a subclass is a dataclass whose fields are the columns."""
+    """Base of records that are rows of a table; a subclass is a dataclass whose fields are the
+    columns."""
 
     __slots__ = ()
 
@@ -41,7 +43,8 @@ class TableRow:
 
     @classmethod
     def from_row(cls, row: dict[str, Any]) -> Self:
-        """Read a row; columns that are not this record's (labels beside a candidate) are left alone.
+        """Read a row; columns that are not this record's (labels beside a candidate) are left
+        alone.
 
         Raises:
             ValueError: names the column that is missing, or whose value has the wrong type.
@@ -68,7 +71,8 @@ class TableRow:
 
 @cache
 def _columns(cls: Any) -> type[Struct]:
-    """The table's row as ``msgspec`` reads it: the record's fields, with turns and verifier as the table holds them."""
+    """The table's row as ``msgspec`` reads it: the record's fields, with turns and verifier as the
+    table holds them."""
     from msgspec import defstruct
 
     from .decode import hints_of

@@ -1,7 +1,9 @@
-"""A failure of a benchmark as a candidate for fine-tuning, field for field as the labelling request has it, and its strict reading.
+"""A failure of a benchmark as a candidate for fine-tuning, field for field as the labelling request
+has it, and its strict reading.
 
-``corrected_response: null`` is a contract: it means "a human has to write it", which is not the same as an absent key.
-What this module does not do: read files, or say what is right; a task's tests travel beside the record (``ReviewTask``).
+``corrected_response: null`` is a contract: it means "a human has to write it", which is not the
+same as an absent key. What this module does not do: read files, or say what is right; a task's
+tests travel beside the record (``ReviewTask``).
 """
 
 from __future__ import annotations
@@ -20,7 +22,8 @@ from .verifiers import Verifier
 
 Status = Literal["needs_review", "approved", "discarded", "model_rejected"]
 STATUSES: tuple[Status, ...] = ("needs_review", "approved", "discarded", "model_rejected")
-"""``needs_review`` goes to the queue, ``approved`` to the export, the other two to analytics only."""
+"""``needs_review`` goes to the queue, ``approved`` to the export, the other two to analytics
+only."""
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
 """An id or a name: what is longer is text in the wrong field."""
 
@@ -37,10 +40,12 @@ class SftCandidate:
     status: Status
     prompt_messages: tuple[Message, ...]
     model_response: str
-    """Hostile text: shown and stored as it is, never executed outside of the sandbox. May be empty."""
+    """Hostile text: shown and stored as it is, never executed outside of the sandbox. May be
+    empty."""
     corrected_response: str | None
     quality_score: Share | None
-    """Share of the task's criteria that the response met, within [0, 1]; None where the harness has no score."""
+    """Share of the task's criteria that the response met, within [0, 1]; None where the harness has
+    no score."""
     failure_reason: str
     task_id: Name
     task_type: str
@@ -58,7 +63,8 @@ class SftCandidate:
 
     @classmethod
     def from_json(cls, data: Any) -> SftCandidate:
-        """Read one decoded line strictly; unknown keys are refused, since dropping them would lose what they say.
+        """Read one decoded line strictly; unknown keys are refused, since dropping them would lose
+        what they say.
 
         Raises:
             ValueError: names the field, what it holds and what was expected.
@@ -71,7 +77,8 @@ class SftCandidate:
         return build(cls, data)
 
     def check(self) -> None:
-        """Names are names; the prompt asks; a correction goes with ``approved``, and with nothing else."""
+        """Names are names; the prompt asks; a correction goes with ``approved``, and with nothing
+        else."""
         for key in ("id", "benchmark_run_id", "task_id", "model_id"):
             _check_name(key, getattr(self, key))
         last = self.prompt_messages[-1].role
@@ -86,7 +93,8 @@ class SftCandidate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReviewTask(TableRow):
-    """What a record does not say of its task: the suite that it judges in, and how an answer is checked."""
+    """What a record does not say of its task: the suite that it judges in, and how an answer is
+    checked."""
 
     task_id: Name
     suite: Name

@@ -1,7 +1,9 @@
-"""The training chain, declared once: each stage with its settings, its trainer, what it trains on and the gates of its report.
+"""The training chain, declared once: each stage with its settings, its trainer, what it trains on
+and the gates of its report.
 
-Assets, checks, gates, costs, plan, comparison, release and the command read this tuple; there is no second list. A recipe names
-the stages that it uses (``Recipe.stages``). What this module does not do: train, or decide which stage a recipe uses.
+Assets, checks, gates, costs, plan, comparison, release and the command read this tuple; there is no
+second list. A recipe names the stages that it uses (``Recipe.stages``). What this module does not
+do: train, or decide which stage a recipe uses.
 """
 
 from __future__ import annotations
@@ -21,7 +23,8 @@ if TYPE_CHECKING:
     from .recipe import Recipe
 
 BASE = "base"
-"""What is there before any training: it has a checkpoint and a report, and every stage may start from it."""
+"""What is there before any training: it has a checkpoint and a report, and every stage may start
+from it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,8 @@ class TrainingRows:
     """The table of rows that a stage trains on; a stage that samples its own answers has none."""
 
     table: str
-    """The asset's Parquet file, with ``category`` and ``messages`` of every row; ``train.jsonl`` beside it is what is trained."""
+    """The asset's Parquet file, with ``category`` and ``messages`` of every row; ``train.jsonl``
+    beside it is what is trained."""
     metric: str
     """The asset's metric that counts the rows."""
     prepare: str
@@ -60,9 +64,11 @@ class TrainingStage:
     report_description: str
     spec: type[StageSpec]
     trainer: str
-    """``module:function``, imported in the worker alone: ``(job, progress, interrupts, scorer) -> what it reached``."""
+    """``module:function``, imported in the worker alone: ``(job, progress, interrupts, scorer) ->
+    what it reached``."""
     planner: str
-    """``module:function``, imported by a plan alone: ``(plan, stage, store)`` adds the stage to the plan."""
+    """``module:function``, imported by a plan alone: ``(plan, stage, store)`` adds the stage to the
+    plan."""
     trains_on: str
     """The asset with its rows or tasks."""
     rows: TrainingRows | None
@@ -136,7 +142,8 @@ def _answers(recipe: Recipe) -> int:
 
 
 def _as_after_sft(stage: str) -> dict[str, DefaultGate]:
-    """A loss can fall while the task is forgotten: what is optimised further is held to the same rates."""
+    """A loss can fall while the task is forgotten: what is optimised further is held to the same
+    rates."""
     return {
         f"{stage}_pass_at_1": DefaultGate(
             GatePolicy(metric="pass_at_1", stage=stage, threshold=0.40),
@@ -244,7 +251,8 @@ GRPO = TrainingStage(
     remedies=False,
 )
 TRAINING_STAGES: tuple[TrainingStage, ...] = (SFT, DPO, KTO, GRPO)
-"""The stages in the order of the chain. A stage starts from the base model or from one before it."""
+"""The stages in the order of the chain. A stage starts from the base model or from one before
+it."""
 
 STAGE_NAMES: tuple[str, ...] = tuple(stage.name for stage in TRAINING_STAGES)
 REPORT_STAGES: tuple[str, ...] = (BASE, *STAGE_NAMES)
@@ -252,7 +260,8 @@ REPORT_STAGES: tuple[str, ...] = (BASE, *STAGE_NAMES)
 
 OF_ADAPTERS = ("lora_r", "lora_alpha", "load_in_4bit")
 INHERITED = ("method", *OF_ADAPTERS, "max_length")
-"""Settings that a stage's section need not repeat: absent, they are those of the stage that it starts from."""
+"""Settings that a stage's section need not repeat: absent, they are those of the stage that it
+starts from."""
 
 
 def stage_named(name: str) -> TrainingStage:
@@ -271,6 +280,7 @@ def gates_of_stage(name: str) -> Mapping[str, DefaultGate]:
 
 
 def default_gates(names: Iterable[str]) -> dict[str, GatePolicy]:
-    """The gates that a recipe with these stages has; ``[gates.NAME]`` changes one, or adds one of the recipe's own."""
+    """The gates that a recipe with these stages has; ``[gates.NAME]`` changes one, or adds one of
+    the recipe's own."""
     tables = [gates_of_stage(name) for name in (BASE, *names)]
     return {gate: default.policy for table in tables for gate, default in table.items()}

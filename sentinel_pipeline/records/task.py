@@ -18,7 +18,8 @@ class Task(TableRow):
 
     id: str
     suite: str
-    """``train`` for the training bank, else the suite's name (``heldout``, ``smoke``, ``humaneval``, ``mbpp`` …)."""
+    """``train`` for the training bank, else the suite's name (``heldout``, ``smoke``,
+    ``humaneval``, ``mbpp`` …)."""
     category: str
     family: str
     messages: tuple[Message, ...]
@@ -27,4 +28,5 @@ class Task(TableRow):
     reference: str
     """A gold completion, as the model should write it; empty where the source has none."""
     composition: str = ""
-    """What the task is made of (``sum|square|even``): no composition stands in both train and held-out."""
+    """What the task is made of (``sum|square|even``): no composition stands in both train and
+    held-out."""

@@ -13,7 +13,8 @@ def read_toml(path: Path) -> dict[str, Any]:
     """Parse a TOML file; a byte order mark at its start, which Windows' editors write, is skipped.
 
     Raises:
-        BadInput: missing, unreadable, not UTF-8, or invalid TOML (with the line that the parser names).
+        BadInput: missing, unreadable, not UTF-8, or invalid TOML (with the line that the parser
+            names).
     """
     try:
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))

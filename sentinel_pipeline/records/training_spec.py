@@ -31,21 +31,24 @@ _NO_FAILURE = "Allow failures: a task with no failure has no pair."
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Windows:
-    """Evaluation while training: every ``eval_steps`` steps the model answers ``eval_items`` tasks of ``suite``."""
+    """Evaluation while training: every ``eval_steps`` steps the model answers ``eval_items`` tasks
+    of ``suite``."""
 
     eval_steps: Count = 250
     suite: str = "window"
-    """``window``: the task bank's own window tasks, which no gate judges by; or one of ``tasks.suites``."""
+    """``window``: the task bank's own window tasks, which no gate judges by; or one of
+    ``tasks.suites``."""
     eval_items: Count = 50
     syntax_drops: CountOrZero = 2
     """Stop when the syntax rate dropped in this many windows in a row."""
     early_stop_step: CountOrZero = 750
     """Stop when Pass@1 has not improved by this step."""
     gain_alpha: InnerShare | None = None
-    """Count only a rise that is significant against the first window, this error rate being spent over all looks; absent: any."""
+    """Count only a rise that is significant against the first window, this error rate being spent
+    over all looks; absent: any."""
     gate_step: Count | None = None
-    """The auto-critic plan's 1,000 steps: training goes past this step only when its window passes both rates below; absent:
-    no such gate."""
+    """The auto-critic plan's 1,000 steps: training goes past this step only when its window passes
+    both rates below; absent: no such gate."""
     gate_pass_at_1: InnerShare = 0.40
     gate_syntax_rate: InnerShare = 0.95
 
@@ -57,10 +60,11 @@ class Windows:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FreezeStage:
-    """From ``from_step`` on, until the next stage, the parameters that some pattern of ``train`` names and none of ``freeze``.
+    """From ``from_step`` on, until the next stage, the parameters that some pattern of ``train``
+    names and none of ``freeze``.
 
-    Patterns are globs over whole parameter names (``*.mlp.experts.*``); each must match one at least. Of an adapter they see its
-    own parameters.
+    Patterns are globs over whole parameter names (``*.mlp.experts.*``); each must match one at
+    least. Of an adapter they see its own parameters.
     """
 
     from_step: CountOrZero = 0
@@ -75,8 +79,8 @@ class StageSpec:
     """What every training stage says, whatever its loss; what only some set, the others derive."""
 
     start: str | None = None
-    """Whose weights it starts from: ``base``, or a stage before it that the recipe uses. Absent: the stage before it in the
-    recipe's ``stages``, of the first one the base model."""
+    """Whose weights it starts from: ``base``, or a stage before it that the recipe uses. Absent:
+    the stage before it in the recipe's ``stages``, of the first one the base model."""
     method: Literal["full", "lora"] = "full"
     """``lora``: an adapter is trained and kept in ``adapter/``; ``model/`` is the same merged."""
     max_steps: Count | None = None
@@ -88,7 +92,8 @@ class StageSpec:
     save_steps: Count = 100
     """Steps between full optimizer checkpoints."""
     save_total_limit: Count = 2
-    """Full optimizer checkpoints that are kept, the newest; the best model is kept apart from them."""
+    """Full optimizer checkpoints that are kept, the newest; the best model is kept apart from
+    them."""
     gradient_checkpointing: bool = False
     """Compute activations again in the backward pass: less memory, about a third more time."""
 
@@ -149,17 +154,20 @@ class TuneSpec(StageSpec):
         "linear", "cosine", "constant_with_warmup", "warmup_stable_decay"
     ] = "cosine"
     decay_ratio: PositiveShare = 0.6
-    """Last share of the steps over which ``warmup_stable_decay`` falls linearly to ``min_lr_ratio``."""
+    """Last share of the steps over which ``warmup_stable_decay`` falls linearly to
+    ``min_lr_ratio``."""
     min_lr_ratio: PartialShare = 0.0
-    """Share of the rate at which ``warmup_stable_decay`` begins and ends: more than 0 leaves something to a stage that follows."""
+    """Share of the rate at which ``warmup_stable_decay`` begins and ends: more than 0 leaves
+    something to a stage that follows."""
     warmup_steps: CountOrZero = 40
     weight_decay: NotNegative = 0.01
     max_length: Count = 512
     train_on_thoughts: bool = False
-    """Whether what a row's model thought before its answer is part of the completion. ``false`` leaves it out: prompt, then
-    answer; rows without thoughts are the same either way."""
+    """Whether what a row's model thought before its answer is part of the completion. ``false``
+    leaves it out: prompt, then answer; rows without thoughts are the same either way."""
     load_in_4bit: bool = False
-    """QLoRA: the frozen base in 4 bit while the adapter trains (Dettmers et al., 2023, arXiv:2305.14314); by ``bitsandbytes``."""
+    """QLoRA: the frozen base in 4 bit while the adapter trains (Dettmers et al., 2023,
+    arXiv:2305.14314); by ``bitsandbytes``."""
     stages: tuple[FreezeStage, ...] = ()
     """Staged freezing (auto-critic plan); absent: everything trains from the first step on."""
     windows: Windows = field(default_factory=Windows)
@@ -192,7 +200,8 @@ class TuneSpec(StageSpec):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Distillation:
-    """The starting point that was not chosen teaches beside the rows (Hinton et al., 2015, arXiv:1503.02531)."""
+    """The starting point that was not chosen teaches beside the rows (Hinton et al., 2015,
+    arXiv:1503.02531)."""
 
     weight: Positive = 0.5
     """Of the divergence from the teacher, a token, beside the rows' negative log-likelihood."""
@@ -200,7 +209,8 @@ class Distillation:
     from_step: CountOrZero = 0
     """The auto-critic plan brings the other weights in later."""
     lr_scale: Positive = 1.0
-    """What the scheduled learning rate is multiplied with while the teacher teaches: the auto-critic plan asks for a low one."""
+    """What the scheduled learning rate is multiplied with while the teacher teaches: the
+    auto-critic plan asks for a low one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,14 +218,17 @@ class SftSpec(TuneSpec):
     """Supervised fine-tuning on the mix."""
 
     packing: bool = False
-    """Lay a micro-batch's rows end to end in packs of at most ``max_length`` tokens, without padding; none sees another."""
+    """Lay a micro-batch's rows end to end in packs of at most ``max_length`` tokens, without
+    padding; none sees another."""
     distillation: Distillation | None = None
-    """Asks for ``model.source = "probed"``: its teacher is the best of the candidates that were not chosen."""
+    """Asks for ``model.source = "probed"``: its teacher is the best of the candidates that were not
+    chosen."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairsSpec:
-    """Preference pairs: the fine-tuned model's own answers to training tasks, ranked by the critic, or by critic and judge."""
+    """Preference pairs: the fine-tuned model's own answers to training tasks, ranked by the critic,
+    or by critic and judge."""
 
     prompts: Count = 1000
     """Training tasks that are answered, drawn by seed; never one of a suite."""
@@ -224,17 +237,19 @@ class PairsSpec:
     temperature: Annotated[float, Meta(gt=0, description=_GREEDY)] = 1.0
     top_p: PositiveShare = 1.0
     margin: Annotated[float, Meta(gt=0, le=1, description=_TIE)] = 0.5
-    """Least distance of the two scores. An accepted answer scores 1, any other at most 0.5: half its share of good labels."""
+    """Least distance of the two scores. An accepted answer scores 1, any other at most 0.5: half
+    its share of good labels."""
     min_accepted: Annotated[float, Meta(ge=0, lt=1, description=_NO_FAILURE)] = 0.0
-    """Least share of a task's answers that must be accepted where one is: below it the accepted one is luck rather than what the
-    model can do, and no pair."""
+    """Least share of a task's answers that must be accepted where one is: below it the accepted one
+    is luck rather than what the model can do, and no pair."""
     ranked_by: Literal["critic", "judge"] = "critic"
-    """``judge``: an accepted answer is one that the critic and the licensed ``[judge.model]`` accept; a local judge decides by
-    log-probability (stage 1 findings)."""
+    """``judge``: an accepted answer is one that the critic and the licensed ``[judge.model]``
+    accept; a local judge decides by log-probability (stage 1 findings)."""
     reference: bool = True
     """Where no answer of the model's own is accepted, the task's reference is the chosen side."""
     max_shares: dict[str, PositiveShare] = field(default_factory=lambda: {"wrong": 0.9})
-    """Kind of rejection -> the largest share of the pairs it may have; a kind that is not named has no limit."""
+    """Kind of rejection -> the largest share of the pairs it may have; a kind that is not named has
+    no limit."""
     min_pairs: Count = 8
     """Fewer pairs than this and the stage ends as bad input: there is nothing to learn from."""
 
@@ -252,17 +267,19 @@ class PairsSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DpoSpec(TuneSpec):
-    """Direct preference optimisation of the fine-tuned model on its own pairs (Rafailov et al., 2023, arXiv:2305.18290)."""
+    """Direct preference optimisation of the fine-tuned model on its own pairs (Rafailov et al.,
+    2023, arXiv:2305.18290)."""
 
     num_train_epochs: Epochs = 1.0
     batch_size: Count = 16
     learning_rate: Positive = 1e-5
     warmup_steps: CountOrZero = 10
     beta: Annotated[float, Meta(gt=0, description="Usual values are 0.1 to 0.3.")] = 0.1
-    """Strength of the pull back to the reference: a *higher* beta deviates *less* from the SFT model (the stage 1 plan has it
-    reversed)."""
+    """Strength of the pull back to the reference: a *higher* beta deviates *less* from the SFT
+    model (the stage 1 plan has it reversed)."""
     sft_weight: NotNegative = 0.0
-    """Weight of the chosen side's negative log-likelihood a token beside the pairs' (Pang et al., 2024, arXiv:2404.19733)."""
+    """Weight of the chosen side's negative log-likelihood a token beside the pairs' (Pang et al.,
+    2024, arXiv:2404.19733)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -275,6 +292,7 @@ class Budget:
     max_hours: NotNegative | None = None
     """A plan beyond it is refused, and so is a nightly run's next stage."""
     device_tflops: Positive | None = None
-    """The device's peak, dense, in the number format of training: from it hours are estimated where no earlier run tells them."""
+    """The device's peak, dense, in the number format of training: from it hours are estimated where
+    no earlier run tells them."""
     utilisation: PositiveShare = 0.3
     """Share of the peak that is reached (MFU)."""

@@ -1,4 +1,5 @@
-"""A gate's verdict: of which gate, about which artifact, by which scorer and policy; and what was measured and decided.
+"""A gate's verdict: of which gate, about which artifact, by which scorer and policy; and what was
+measured and decided.
 
 What this module does not do: decide (``gates.policies``) or keep verdicts (``store.ledger``).
 """
@@ -15,19 +16,22 @@ Verdict = Literal["pass", "fail", "inconclusive"]
 
 @dataclass(frozen=True, kw_only=True)
 class VerdictKey:
-    """Which verdict: of this gate about this artifact by this scorer and policy. What the ledger is asked for, and asked with."""
+    """Which verdict: of this gate about this artifact by this scorer and policy. What the ledger is
+    asked for, and asked with."""
 
     name: str
     """The gate: ``pass_at_1``, ``syntax_rate``, ``capability_gap`` …"""
     subject: str
     """What is judged, for people: ``tiny/sft_report``."""
     subject_hash: str
-    """Content hash of the artifact that is judged: a verdict holds for this content and no other."""
+    """Content hash of the artifact that is judged: a verdict holds for this content and no
+    other."""
     scorer_version: str
     policy_hash: str
     """Hash of the policy that decides; a changed policy makes the verdict stale."""
     against_hash: str | None = None
-    """Content hash of the report that a paired gate compares with; None for an absolute gate, "" where there is no such report."""
+    """Content hash of the report that a paired gate compares with; None for an absolute gate, ""
+    where there is no such report."""
 
     def verdict(self, decided: Decided) -> GateVerdict:
         """What was decided, as this gate's verdict."""
@@ -45,7 +49,8 @@ class Decided:
     measured: float | None
     threshold: float
     n: int
-    """Independent answers that it was decided on: of several answers an item so many as they are worth."""
+    """Independent answers that it was decided on: of several answers an item so many as they are
+    worth."""
     interval: Interval | None
     reason: str
     """The numbers and the rule, in words."""
@@ -56,7 +61,8 @@ class GateVerdict(VerdictKey, Decided):
     """One decision of one gate about one artifact; immutable, kept in the ledger."""
 
     def stale(self, key: VerdictKey) -> str | None:
-        """Why this verdict does not answer for ``key``, which asks about the same gate and content; None where it does."""
+        """Why this verdict does not answer for ``key``, which asks about the same gate and content;
+        None where it does."""
         if self.scorer_version != key.scorer_version:
             return f"decided by scorer {self.scorer_version}, now {key.scorer_version}"
         if self.policy_hash != key.policy_hash:

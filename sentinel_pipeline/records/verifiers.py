@@ -1,7 +1,9 @@
-"""How an answer is checked: a closed union of frozen verifiers, each plain data that travels in a table.
+"""How an answer is checked: a closed union of frozen verifiers, each plain data that travels in a
+table.
 
-A verifier says *what* is right; the critic's scorers say *whether* an answer is (one scorer for critic, benchmark and
-reward). Verifiers hold gold answers and tests: they never enter the process that runs a candidate.
+A verifier says *what* is right; the critic's scorers say *whether* an answer is (one scorer for
+critic, benchmark and reward). Verifiers hold gold answers and tests: they never enter the process
+that runs a candidate.
 """
 
 from __future__ import annotations
@@ -19,29 +21,34 @@ class PythonTests:
     category: ClassVar[str] = "executable_code"
     """Each verifier's: the category of a task that says none."""
     tests: str
-    """Either top-level ``assert`` statements (MBPP's way) or a module that defines ``check(candidate)`` (HumanEval's)."""
+    """Either top-level ``assert`` statements (MBPP's way) or a module that defines
+    ``check(candidate)`` (HumanEval's)."""
     entry_point: str | None = None
     """Name of the function that the program must define; ``None`` when the tests alone say."""
     setup: str = ""
     """Code that runs before the tests, MBPP's ``test_setup_code``."""
     prefix: str = ""
-    """Code that precedes a completion which only continues it (HumanEval's prompt); empty for whole programs."""
+    """Code that precedes a completion which only continues it (HumanEval's prompt); empty for whole
+    programs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StdioTests:
-    """A Python program that reads standard input and writes standard output, run once for each case."""
+    """A Python program that reads standard input and writes standard output, run once for each
+    case."""
 
     kind: ClassVar[str] = "stdio_tests"
     category: ClassVar[str] = "executable_code"
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
-    """What each run must print, exactly but for white space at the end of lines and of the whole (never by prefix)."""
+    """What each run must print, exactly but for white space at the end of lines and of the whole
+    (never by prefix)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScriptTests:
-    """TypeScript or JavaScript code checked by running tests in its language against it (MultiPL-E's way)."""
+    """TypeScript or JavaScript code checked by running tests in its language against it
+    (MultiPL-E's way)."""
 
     kind: ClassVar[str] = "script_tests"
     category: ClassVar[str] = "executable_code"
@@ -66,13 +73,14 @@ class SqlAnswer:
     ordered: bool = False
     """Whether the order of rows counts; without it rows are compared as a bag."""
     other_setups: tuple[str, ...] = ()
-    """Databases of the same tables and other rows, on which the query must be right as well: rows learnt by heart, or a constant,
-    are right on one."""
+    """Databases of the same tables and other rows, on which the query must be right as well: rows
+    learnt by heart, or a constant, are right on one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JsonAnswer:
-    """A JSON value, compared by value: key order is free, types are exact (``1`` is not ``1.0`` is not ``"1"``)."""
+    """A JSON value, compared by value: key order is free, types are exact (``1`` is not ``1.0`` is
+    not ``"1"``)."""
 
     kind: ClassVar[str] = "json_answer"
     category: ClassVar[str] = "tool_use"
@@ -96,7 +104,8 @@ class PatchApplies:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShellEffect:
-    """A shell command run in a prepared file tree; its standard output and the tree it leaves are compared."""
+    """A shell command run in a prepared file tree; its standard output and the tree it leaves are
+    compared."""
 
     kind: ClassVar[str] = "shell_effect"
     category: ClassVar[str] = "devops"
@@ -107,12 +116,14 @@ class ShellEffect:
     expected_files: dict[str, str] | None = None
     """The whole tree afterwards; ``None`` means: unchanged."""
     gold: str = ""
-    """A trusted command: what it prints and leaves in the same tree is expected; the two fields above are not read then."""
+    """A trusted command: what it prints and leaves in the same tree is expected; the two fields
+    above are not read then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextAnswer:
-    """A short natural-language answer: one of ``accepted`` exactly (case and outer space aside), or facts that it must hold."""
+    """A short natural-language answer: one of ``accepted`` exactly (case and outer space aside), or
+    facts that it must hold."""
 
     kind: ClassVar[str] = "text_answer"
     category: ClassVar[str] = "general_chat"
@@ -123,19 +134,23 @@ class TextAnswer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FieldsAnswer:
-    """A flat JSON object read with leniency (Portuguese numbers, quotes, fences), each field compared with a reference."""
+    """A flat JSON object read with leniency (Portuguese numbers, quotes, fences), each field
+    compared with a reference."""
 
     kind: ClassVar[str] = "fields_answer"
     category: ClassVar[str] = "tool_use"
     expected: str
-    """The reference as a JSON object. Numbers are equal by value, texts but for case and outer space."""
+    """The reference as a JSON object. Numbers are equal by value, texts but for case and outer
+    space."""
     schema: str
-    """A JSON Schema that holds the labels and types; a number written as text is read as a number first."""
+    """A JSON Schema that holds the labels and types; a number written as text is read as a number
+    first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroundedText:
-    """A short text about a record: every number and name in it must be in the record, and it must say what matters."""
+    """A short text about a record: every number and name in it must be in the record, and it must
+    say what matters."""
 
     kind: ClassVar[str] = "grounded_text"
     category: ClassVar[str] = "general_chat"
@@ -155,21 +170,25 @@ class GroundedText:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FunctionCalls:
-    """Calls of given functions as JSON, ``{"name", "arguments"}`` alone or in a list, compared with what BFCL's files accept."""
+    """Calls of given functions as JSON, ``{"name", "arguments"}`` alone or in a list, compared with
+    what BFCL's files accept."""
 
     kind: ClassVar[str] = "function_calls"
     category: ClassVar[str] = "tool_use"
     functions: str
-    """The functions on offer as JSON text: a list of ``{"name", "parameters": {"properties", "required"}}``."""
+    """The functions on offer as JSON text: a list of ``{"name", "parameters": {"properties",
+    "required"}}``."""
     expected: str
-    """JSON text: a list of ``{NAME: {ARGUMENT: [accepted values]}}``, a call each; ``""`` among the values lets it be left out."""
+    """JSON text: a list of ``{NAME: {ARGUMENT: [accepted values]}}``, a call each; ``""`` among the
+    values lets it be left out."""
     ordered: bool = False
     """Whether the order of the calls counts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Constraints:
-    """A text under programmatic constraints, all of which must hold (IFEval's way: verifiable instructions)."""
+    """A text under programmatic constraints, all of which must hold (IFEval's way: verifiable
+    instructions)."""
 
     kind: ClassVar[str] = "constraints"
     category: ClassVar[str] = "general_chat"
@@ -178,12 +197,14 @@ class Constraints:
     arguments: str = "[]"
     """JSON text: a list of one object of arguments for each instruction, or an empty list."""
     clean_stop: bool = False
-    """Whether the answer must have ended by itself, not by the length limit, and without text after a stop token."""
+    """Whether the answer must have ended by itself, not by the length limit, and without text after
+    a stop token."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgedAnswer:
-    """An answer that only a reader can judge: a licensed model does (``llm_judge.verdicts``), by a rubric."""
+    """An answer that only a reader can judge: a licensed model does (``llm_judge.verdicts``), by a
+    rubric."""
 
     kind: ClassVar[str] = "judged_answer"
     category: ClassVar[str] = "general_chat"
@@ -225,7 +246,8 @@ def verifier_from_json(text: str | None) -> Verifier | None:
     """Read what ``verifier_to_json`` wrote.
 
     Raises:
-        ValueError: not an object, an unknown ``kind``, an unknown or missing field, or a value of the wrong type.
+        ValueError: not an object, an unknown ``kind``, an unknown or missing field, or a value of
+            the wrong type.
     """
     from .decode import build_kind
 

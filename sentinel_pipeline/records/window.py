@@ -1,4 +1,5 @@
-"""What one evaluation while training showed. What this module does not do: evaluate (``training.windows``) or judge (``gates``)."""
+"""What one evaluation while training showed. What this module does not do: evaluate
+(``training.windows``) or judge (``gates``)."""
 
 from __future__ import annotations
 
@@ -6,7 +7,8 @@ from typing import NamedTuple
 
 
 class Window(NamedTuple):
-    """One evaluation while training. Rates are None when nothing was scored: no evidence is not zero."""
+    """One evaluation while training. Rates are None when nothing was scored: no evidence is not
+    zero."""
 
     step: int
     n: int

@@ -1,1 +1,2 @@
-"""From a checkpoint that passed its gates to a folder that others load: evidence, bundle, model card, push."""
+"""From a checkpoint that passed its gates to a folder that others load: evidence, bundle, model
+card, push."""

@@ -1,7 +1,9 @@
-"""The bundle: a folder that Transformers loads as it is, with the model card and the evidence beside the weights.
+"""The bundle: a folder that Transformers loads as it is, with the model card and the evidence
+beside the weights.
 
-Weights are copied byte by byte and hashed against the checkpoint's manifest, so what its gates and its parity say holds for the
-copy. What this module does not do: convert, quantize, or include optimizer state.
+Weights are copied byte by byte and hashed against the checkpoint's manifest, so what its gates and
+its parity say holds for the copy. What this module does not do: convert, quantize, or include
+optimizer state.
 """
 
 from __future__ import annotations
@@ -18,7 +20,8 @@ from .card import model_card
 from .evidence import Evidence
 
 KINDS = (".safetensors", ".json", ".jinja", ".txt", ".model")
-"""Files of a model's folder that hold data. Everything else may be code, which loading would run."""
+"""Files of a model's folder that hold data. Everything else may be code, which loading would
+run."""
 NEEDED = ("config.json", "generation_config.json", "tokenizer_config.json", "chat_template.jinja")
 
 
@@ -26,7 +29,8 @@ def write_bundle(out: Draft, evidence: Evidence) -> None:
     """Fill ``out``: weights, tokenizer, template, card, benchmarks, gates, parity, decontamination.
 
     Raises:
-        GateRefused: the model's folder lacks a file that others need, or holds one that may be code.
+        GateRefused: the model's folder lacks a file that others need, or holds one that may be
+            code.
         Infrastructure: the weights are not those that were judged.
     """
     _copy_model(evidence.checkpoint, out.folder)

@@ -1,4 +1,5 @@
-"""The model card: what was trained, on what, how it was judged, with intervals and n, in the hub's format.
+"""The model card: what was trained, on what, how it was judged, with intervals and n, in the hub's
+format.
 
 The hub's own library writes the header (``model-index``). What this module does not do: praise.
 """
@@ -138,7 +139,8 @@ def _data_text(evidence: Evidence) -> str:
 
 
 def _rows_of_stages(evidence: Evidence) -> list[str]:
-    """A sentence for each stage behind the checkpoint that trained on rows of its own, beside the mix."""
+    """A sentence for each stage behind the checkpoint that trained on rows of its own, beside the
+    mix."""
     lines = []
     for stage in evidence.recipe.chain:
         table = evidence.ancestor(stage.trains_on)

@@ -1,6 +1,8 @@
-"""Everything that must hold before a checkpoint is published, gathered once and refused with every reason at once.
+"""Everything that must hold before a checkpoint is published, gathered once and refused with every
+reason at once.
 
-What this module does not do: decide anew. Verdicts are the ledger's, parity is what the checkpoint's own worker measured.
+What this module does not do: decide anew. Verdicts are the ledger's, parity is what the
+checkpoint's own worker measured.
 """
 
 from __future__ import annotations
@@ -27,7 +29,8 @@ class Evidence(NamedTuple):
     checkpoint: Artifact
     report: Artifact
     verdicts: tuple[GateVerdict, ...]
-    """The blocking gates of the stage: each passed, on exactly this report, by the current scorer version and policy."""
+    """The blocking gates of the stage: each passed, on exactly this report, by the current scorer
+    version and policy."""
     parity: dict[str, Any]
     ancestors: tuple[Artifact, ...]
     """The checkpoint and all that it was made from, oldest first."""
@@ -40,7 +43,8 @@ class Evidence(NamedTuple):
 
 
 def gather(store: Store, recipe: Recipe, stage: str | None) -> Evidence:
-    """The evidence on a stage's checkpoint; without ``stage``, on the last one that has a checkpoint.
+    """The evidence on a stage's checkpoint; without ``stage``, on the last one that has a
+    checkpoint.
 
     Raises:
         BadInput: no such stage, checkpoint or report, or the recipe states no licence.

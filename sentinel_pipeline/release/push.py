@@ -1,6 +1,8 @@
-"""A bundle to the hub, because somebody asked: one private repository, one commit, by the hub's own library.
+"""A bundle to the hub, because somebody asked: one private repository, one commit, by the hub's own
+library.
 
-What this module does not do: keep a token (the library reads ``HF_TOKEN`` or its own login), or make a repository public.
+What this module does not do: keep a token (the library reads ``HF_TOKEN`` or its own login), or
+make a repository public.
 """
 
 from __future__ import annotations
@@ -31,7 +33,8 @@ def check_name(name: str) -> None:
 
 
 def push(folder: Path, name: str, *, message: str) -> str:
-    """Upload a bundle's folder; returns the commit's address. A repository that does not exist is made private.
+    """Upload a bundle's folder; returns the commit's address. A repository that does not exist is
+    made private.
 
     Raises:
         BadInput: the name is malformed, or the hub refuses the token.
@@ -66,7 +69,8 @@ def push(folder: Path, name: str, *, message: str) -> str:
 
 
 def _unreachable() -> tuple[type[Exception], ...]:
-    """The hub's library lets its HTTP client's errors through, and which client that is depends on its version."""
+    """The hub's library lets its HTTP client's errors through, and which client that is depends on
+    its version."""
     import importlib
     from importlib.util import find_spec
 

@@ -1,6 +1,8 @@
-"""Two raters on the same items: Cohen's kappa of ``gates`` in a form that a table or a page can show.
+"""Two raters on the same items: Cohen's kappa of ``gates`` in a form that a table or a page can
+show.
 
-What this module does not do: decide what is enough. No item, or one label alone, has no kappa: None, never 1.
+What this module does not do: decide what is enough. No item, or one label alone, has no kappa:
+None, never 1.
 """
 
 from __future__ import annotations

@@ -38,7 +38,8 @@ class Approved(NamedTuple):
         return candidate_of(self.record, self.task, self.text)
 
     def messages(self) -> list[dict[str, str]]:
-        """The labelling request's conversation: the prompt's turns, then the correction as the assistant's."""
+        """The labelling request's conversation: the prompt's turns, then the correction as the
+        assistant's."""
         return [
             *(turn.to_dict() for turn in self.record.prompt_messages),
             {"role": "assistant", "content": self.text},

@@ -1,7 +1,8 @@
 """Backup and restore: every table as gzipped JSON lines, from either kind of database into either.
 
-A backup is one consistent view, taken while people work on; it is also the way from SQLite to Postgres. Sessions are left
-out, token hashes are in: keep the file as you would keep the database. What this module does not do: merge.
+A backup is one consistent view, taken while people work on; it is also the way from SQLite to
+Postgres. Sessions are left out, token hashes are in: keep the file as you would keep the database.
+What this module does not do: merge.
 """
 
 from __future__ import annotations

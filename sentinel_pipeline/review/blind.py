@@ -1,8 +1,10 @@
-"""Blind labelling: people label sampled outputs without seeing the judge's label, whose output it is, or each other's labels.
+"""Blind labelling: people label sampled outputs without seeing the judge's label, whose output it
+is, or each other's labels.
 
-A batch is a file of rows ``{"id", "prompt_messages", "response", "judge"}``; ``judge`` is the label that is to be calibrated,
-or null. Agreement is Cohen's kappa with its interval: on 30 conversations it is wide, and the lower bound is what counts. What
-this module does not do: license a judge or open a gate (the ledger does), or choose the outputs.
+A batch is a file of rows ``{"id", "prompt_messages", "response", "judge"}``; ``judge`` is the label
+that is to be calibrated, or null. Agreement is Cohen's kappa with its interval: on 30 conversations
+it is wide, and the lower bound is what counts. What this module does not do: license a judge or
+open a gate (the ledger does), or choose the outputs.
 """
 
 from __future__ import annotations
@@ -60,7 +62,8 @@ def add_batch(
     desk: ReviewQueue, path: Path, *, name: str, purpose: Purpose = "judge", subject: str = "", sample: int | None = None,
     seed: int = 17, labels: tuple[str, ...] = LABELS,
 ) -> int:  # fmt: skip
-    """Read a batch, in a random order of ``seed``; ``sample`` takes so many of its rows. Returns how many items it has.
+    """Read a batch, in a random order of ``seed``; ``sample`` takes so many of its rows. Returns
+    how many items it has.
 
     Raises:
         BadInput: a malformed name, row or label, by line; or an empty file.
@@ -127,7 +130,8 @@ def _row(value: Any, labels: tuple[str, ...]) -> tuple[str, dict[str, Any], str 
 
 
 def next_item(desk: ReviewQueue, user: User, batch: str) -> Item | None:
-    """The first item of the batch that this person has not labelled; None when they have labelled all.
+    """The first item of the batch that this person has not labelled; None when they have labelled
+    all.
 
     Raises:
         Unknown: there is no such batch.

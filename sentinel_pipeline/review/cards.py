@@ -1,6 +1,7 @@
 """A card as people see it: one record, where it stands, who has it, and what was said of it before.
 
-What this module does not do: change anything (``queue`` and ``decisions`` do), or escape text (whoever shows it does).
+What this module does not do: change anything (``queue`` and ``decisions`` do), or escape text
+(whoever shows it does).
 """
 
 from __future__ import annotations
@@ -61,7 +62,8 @@ class Card:
     second: str | None
     imported_at: float
     blind: bool = False
-    """The card waits for this person's second opinion: what the first one decided is not shown, and reads as undecided."""
+    """The card waits for this person's second opinion: what the first one decided is not shown, and
+    reads as undecided."""
 
 
 def read_card(connection: Connection, desk: ReviewQueue, card_id: str, user: User) -> Card:

@@ -1,7 +1,9 @@
-"""The checks that a correction passes before it may be approved: the same critic that the mix asks, tests in the sandbox.
+"""The checks that a correction passes before it may be approved: the same critic that the mix asks,
+tests in the sandbox.
 
-What the critic said is kept under the text's SHA-256: an approval needs a passing result for exactly this text by the present
-scorer. Infrastructure is neither: the text cannot be approved yet, and the check may be asked for again.
+What the critic said is kept under the text's SHA-256: an approval needs a passing result for
+exactly this text by the present scorer. Infrastructure is neither: the text cannot be approved yet,
+and the check may be asked for again.
 """
 
 from __future__ import annotations
@@ -83,7 +85,8 @@ def check(desk: ReviewQueue, user: User, card_id: str, text: str) -> Check:
 def judge(
     card: Card, text: str, critic: Callable[[Candidate], CriticLabels] | None = None
 ) -> Check:
-    """What the critic says; touches no database. Surrogates cannot be written to a training file and are refused."""
+    """What the critic says; touches no database. Surrogates cannot be written to a training file
+    and are refused."""
     try:
         text.encode()
     except UnicodeEncodeError as error:
@@ -105,7 +108,8 @@ def _critic(candidate: Candidate) -> CriticLabels:
 
 
 def candidate_of(record: SftCandidate, task: ReviewTask | None, text: str) -> Candidate:
-    """The correction as the raw candidate that the mix will see: judged again there, by the task's own tests where known."""
+    """The correction as the raw candidate that the mix will see: judged again there, by the task's
+    own tests where known."""
     return Candidate(
         id=content_id(record.prompt_messages, text),
         source="human",

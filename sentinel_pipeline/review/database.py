@@ -1,8 +1,9 @@
 """Opening the queue's database: one URL, SQLite or Postgres, the same transactions on both.
 
-A writing transaction in SQLite begins with ``BEGIN IMMEDIATE`` (a plain ``BEGIN`` fails when it turns into a writer while
-another one writes), and writers of one process wait for each other in a lock instead of polling the file. A transaction is
-durable when ``writing`` returns. What this module does not do: know what is stored.
+A writing transaction in SQLite begins with ``BEGIN IMMEDIATE`` (a plain ``BEGIN`` fails when it
+turns into a writer while another one writes), and writers of one process wait for each other in a
+lock instead of polling the file. A transaction is durable when ``writing`` returns. What this
+module does not do: know what is stored.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ class Database:
         """
         Raises:
             BadInput: the URL is not one, or names another kind of database.
-            Infrastructure: the database cannot be reached, or was written by a newer version of this package.
+            Infrastructure: the database cannot be reached, or was written by a newer version of
+                this package.
         """
         self.url = _parsed(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
@@ -72,7 +74,8 @@ class Database:
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """One transaction that may write; committed and durable on a clean exit, else rolled back whole."""
+        """One transaction that may write; committed and durable on a clean exit, else rolled back
+        whole."""
         if not self.is_sqlite:
             with self.engine.begin() as connection:
                 yield connection

@@ -1,7 +1,9 @@
-"""Decisions: approve with a correction, discard, flag the model; second opinions, changes of mind, undo.
+"""Decisions: approve with a correction, discard, flag the model; second opinions, changes of mind,
+undo.
 
-Every write names the version of the card that the person saw; a card that changed since, or is with somebody else, is a
-``Conflict`` and nothing is written. A decision, what it replaced and who made it stand in the trail in the same transaction.
+Every write names the version of the card that the person saw; a card that changed since, or is with
+somebody else, is a ``Conflict`` and nothing is written. A decision, what it replaced and who made
+it stand in the trail in the same transaction.
 """
 
 from __future__ import annotations
@@ -79,7 +81,8 @@ def revise(
     decision: Decision,
     correction: str | None = None,
 ) -> Made:
-    """Change a decision: one of the person's own last ten, or any for a lead, who also settles disputes so.
+    """Change a decision: one of the person's own last ten, or any for a lead, who also settles
+    disputes so.
 
     Raises:
         As ``decide``; also Refused: the decision is not theirs to change.
@@ -123,7 +126,8 @@ def _second(
     decision: Decision,
     correction: str | None,
 ) -> Made:
-    """The second opinion stands beside the first: it never replaces the decision, only says whether two people agree."""
+    """The second opinion stands beside the first: it never replaces the decision, only says whether
+    two people agree."""
     first = connection.execute(
         select(cards.c.status).where(cards.c.id == card.record.id)
     ).scalar_one()
@@ -139,7 +143,8 @@ def _second(
 
 
 def second_wanted(desk: ReviewQueue, card_id: str) -> bool:
-    """Whether a card is of the share that is decided twice: by its id, so that nobody can choose."""
+    """Whether a card is of the share that is decided twice: by its id, so that nobody can
+    choose."""
     place = int.from_bytes(hashlib.sha256(card_id.encode()).digest()[:8], "big") / 2**64
     return place < desk.second_share
 
@@ -223,7 +228,8 @@ def recent(desk: ReviewQueue, user: User) -> list[Recent]:
 
 
 def undo(desk: ReviewQueue, user: User) -> Card:
-    """Take back the person's last decision; the card is theirs again as it was, with their text as its draft.
+    """Take back the person's last decision; the card is theirs again as it was, with their text as
+    its draft.
 
     Raises:
         Conflict: there is nothing to undo, or somebody changed the card since.

@@ -1,7 +1,9 @@
-"""Export: approved corrections as conversations in TRL's format, JSONL and Parquet, the same bytes for the same corrections.
+"""Export: approved corrections as conversations in TRL's format, JSONL and Parquet, the same bytes
+for the same corrections.
 
-What leaves is noted as released *before* a file appears: a crash in between retires an item in vain, and never the reverse.
-What this module does not do: decide what is retired by it (``firewall``).
+What leaves is noted as released *before* a file appears: a crash in between retires an item in
+vain, and never the reverse. What this module does not do: decide what is retired by it
+(``firewall``).
 """
 
 from __future__ import annotations
@@ -49,7 +51,8 @@ def release(desk: ReviewQueue, policy: Literal["retire", "withhold"], *, actor: 
 
 
 def write_export(exported: Exported, out: Path) -> dict[str, str]:
-    """Write ``corrections.jsonl``, ``corrections.parquet`` and, apart from them, where each row came from; returns SHA-256s."""
+    """Write ``corrections.jsonl``, ``corrections.parquet`` and, apart from them, where each row
+    came from; returns SHA-256s."""
     conversations = [{"messages": row.messages()} for row in exported.rows]
     write_jsonl(out / "corrections.jsonl", conversations)
     write_parquet(out / "corrections.parquet", conversations, "conversations")

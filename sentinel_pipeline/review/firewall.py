@@ -1,9 +1,11 @@
-"""The leak firewall: a benchmark item whose correction was trained on judges no longer, nor do its near-duplicates.
+"""The leak firewall: a benchmark item whose correction was trained on judges no longer, nor do its
+near-duplicates.
 
-What left the queue is kept for good (``released``); what is retired follows from it for whatever suite is asked about, so a
-suite that is added later is covered as well. Two policies, never both for one item: ``retire`` exports a correction and
-retires its item; ``withhold`` keeps the item and does not export, but for corrections that left before, whose items are gone
-already. What this module does not do: change a suite; the task bank leaves out what is retired.
+What left the queue is kept for good (``released``); what is retired follows from it for whatever
+suite is asked about, so a suite that is added later is covered as well. Two policies, never both
+for one item: ``retire`` exports a correction and retires its item; ``withhold`` keeps the item and
+does not export, but for corrections that left before, whose items are gone already. What this
+module does not do: change a suite; the task bank leaves out what is retired.
 """
 
 from __future__ import annotations
@@ -27,7 +29,8 @@ class Retired(NamedTuple):
     task_id: str
     card_id: str
     kind: str
-    """``item`` for the corrected item itself, else how it overlaps: ``prompt``, ``solution``, ``renamed_solution``, ``ngrams``."""
+    """``item`` for the corrected item itself, else how it overlaps: ``prompt``, ``solution``,
+    ``renamed_solution``, ``ngrams``."""
     score: float
 
 
@@ -55,10 +58,12 @@ def released_corrections(desk: ReviewQueue) -> list[Released]:
 
 
 def retired_items(tasks: Iterable[Task], corrections: Sequence[Released]) -> list[Retired]:
-    """The items among ``tasks`` that a released correction discloses: itself by its name, others by overlap.
+    """The items among ``tasks`` that a released correction discloses: itself by its name, others by
+    overlap.
 
-    A record of another harness names no suite: then an item of the same id is taken to be the same in any suite. The search
-    for overlaps names one item a correction, so it is asked again without the items found until it finds none.
+    A record of another harness names no suite: then an item of the same id is taken to be the same
+    in any suite. The search for overlaps names one item a correction, so it is asked again without
+    the items found until it finds none.
     """
     if not corrections:
         return []

@@ -1,8 +1,9 @@
 """Import of ``sft_candidates.jsonl``: ours, another harness's, a file or a folder of runs.
 
-Lines go in batch by batch, a batch in one transaction: whenever an import is stopped, what was counted is in, and the next
-one goes on by passing over what it finds. A line that cannot be read is quarantined with its number; a record whose id is
-known is a duplicate, or *changed* where it says something else, and is then reported and never overwritten.
+Lines go in batch by batch, a batch in one transaction: whenever an import is stopped, what was
+counted is in, and the next one goes on by passing over what it finds. A line that cannot be read is
+quarantined with its number; a record whose id is known is a duplicate, or *changed* where it says
+something else, and is then reported and never overwritten.
 """
 
 from __future__ import annotations
@@ -149,7 +150,8 @@ def _read(line: Line, path: Path, tasks: dict[str, ReviewTask]) -> _Read | Quara
 
 
 def _plain(data: Any) -> Any:
-    """A record whose prompt is written as the critic reads rows: calls of tools, their results and parts as text.
+    """A record whose prompt is written as the critic reads rows: calls of tools, their results and
+    parts as text.
 
     Raises:
         ValueError: a turn holds what has no form as text and would be lost.

@@ -1,7 +1,9 @@
-"""Where a correction went: failure, card, row of a mix, checkpoint, and whether the failed item's siblings improved.
+"""Where a correction went: failure, card, row of a mix, checkpoint, and whether the failed item's
+siblings improved.
 
-Everything is read from what is on disk and in the queue: manifests say which checkpoint came of which mix. What this module
-does not do: claim a cause. Siblings that improved are told with n and interval, beside everything else that changed.
+Everything is read from what is on disk and in the queue: manifests say which checkpoint came of
+which mix. What this module does not do: claim a cause. Siblings that improved are told with n and
+interval, beside everything else that changed.
 """
 
 from __future__ import annotations
@@ -28,7 +30,8 @@ _NOBODY = User("lineage", "lead")
 
 
 class Siblings(NamedTuple):
-    """Items of the same family in a suite, before and after; the failed item itself is not among them."""
+    """Items of the same family in a suite, before and after; the failed item itself is not among
+    them."""
 
     suite: str
     family: str
@@ -138,7 +141,8 @@ def _is_parent(parent: Artifact, child: Artifact) -> bool:
 
 
 def _siblings(store: Store, checkpoint: Artifact, family: str) -> tuple[Siblings, ...]:
-    """The checkpoint's own report against the newest report of an earlier checkpoint, on the items of the family."""
+    """The checkpoint's own report against the newest report of an earlier checkpoint, on the items
+    of the family."""
     reports = store.history(SFT.report)
     after = next((report for report in reversed(reports) if _is_parent(checkpoint, report)), None)
     if after is None:

@@ -1,7 +1,9 @@
-"""Who works on which card: leases, so that no two people see one, drafts that outlive everything, skips.
+"""Who works on which card: leases, so that no two people see one, drafts that outlive everything,
+skips.
 
-A person holds one card. Claiming is one statement in one transaction: in SQLite writers are in line already, in Postgres
-``FOR UPDATE SKIP LOCKED`` passes over rows that another claim holds. What this module does not do: decide.
+A person holds one card. Claiming is one statement in one transaction: in SQLite writers are in line
+already, in Postgres ``FOR UPDATE SKIP LOCKED`` passes over rows that another claim holds. What this
+module does not do: decide.
 """
 
 from __future__ import annotations
@@ -22,7 +24,8 @@ MAX_DRAFT = 1_000_000
 
 
 def next_card(desk: ReviewQueue, user: User, filters: Filters = Filters()) -> Card | None:  # noqa: B008
-    """The card that the person holds where it fits ``filters``, else the first free one, now theirs; None when there is none.
+    """The card that the person holds where it fits ``filters``, else the first free one, now
+    theirs; None when there is none.
 
     Cards that they skipped come back when nothing else is left.
     """
@@ -84,7 +87,8 @@ def _forget_skips(connection: Connection, user: User) -> int:
 
 
 def open_card(desk: ReviewQueue, user: User, card_id: str) -> Card:
-    """A card by its id; an open one that nobody else holds becomes theirs, any other is there to be read.
+    """A card by its id; an open one that nobody else holds becomes theirs, any other is there to be
+    read.
 
     Raises:
         Unknown: there is no such card.
@@ -139,7 +143,8 @@ def skip(desk: ReviewQueue, user: User, card_id: str) -> None:
 
 
 def save_draft(desk: ReviewQueue, user: User, card_id: str, text: str) -> float:
-    """Keep what the person wrote so far, whoever holds the card; empty text removes the draft. Returns when it was saved.
+    """Keep what the person wrote so far, whoever holds the card; empty text removes the draft.
+    Returns when it was saved.
 
     Raises:
         Unknown: there is no such card.

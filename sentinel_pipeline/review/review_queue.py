@@ -1,4 +1,5 @@
-"""What every operation on the queue needs: the database, the time, the house rules, who is asking, and the audit trail.
+"""What every operation on the queue needs: the database, the time, the house rules, who is asking,
+and the audit trail.
 
 What this module does not do: any operation.
 """
@@ -28,11 +29,13 @@ class ReviewQueue:
     lease_seconds: float = 600.0
     """How long a card stays with a person who shows no sign of life."""
     second_share: float = 0.0
-    """Share of decided cards that a second person decides again without seeing the first decision."""
+    """Share of decided cards that a second person decides again without seeing the first
+    decision."""
 
 
 class User(NamedTuple):
-    """A person who was let in. ``lead`` may settle disputes, change anybody's decision and read the whole trail."""
+    """A person who was let in. ``lead`` may settle disputes, change anybody's decision and read the
+    whole trail."""
 
     name: str
     role: Role
@@ -43,11 +46,13 @@ class Unknown(BadInput):
 
 
 class Conflict(BadInput):
-    """Somebody else was faster: the card changed, or is with another person. Nothing was written."""
+    """Somebody else was faster: the card changed, or is with another person. Nothing was
+    written."""
 
 
 class Refused(BadInput):
-    """The rules forbid it: a correction that fails its checks, an edit of somebody else's decision. Nothing was written."""
+    """The rules forbid it: a correction that fails its checks, an edit of somebody else's decision.
+    Nothing was written."""
 
 
 def note(
@@ -58,7 +63,8 @@ def note(
     card_id: str | None,
     detail: dict[str, Any],
 ) -> int:
-    """Add one row to the audit trail, in the transaction of what it tells of; returns its number."""
+    """Add one row to the audit trail, in the transaction of what it tells of; returns its
+    number."""
     row = {
         "at": desk.clock(),
         "actor": actor,

@@ -1,8 +1,9 @@
 """The tables of the queue, and the migrations that made them.
 
-Small columns that are searched or updated stand in ``cards``; what a card says stands in ``bodies`` and is never rewritten.
-Text of models and people is kept as ASCII JSON where it must come back exactly (``bodies.record``, drafts, corrections): NUL
-characters and lone surrogates are not text to Postgres, and neither may be lost. Times are seconds since 1970, UTC.
+Small columns that are searched or updated stand in ``cards``; what a card says stands in ``bodies``
+and is never rewritten. Text of models and people is kept as ASCII JSON where it must come back
+exactly (``bodies.record``, drafts, corrections): NUL characters and lone surrogates are not text to
+Postgres, and neither may be lost. Times are seconds since 1970, UTC.
 
 A migration is appended, never edited. What this module does not do: open a database.
 """
@@ -83,7 +84,8 @@ corrections = Table(
     _card_key(),
     *_texts("text", "checked"),
 )
-"""The text of an approved card, and how it was checked: ``tests``, ``form`` (no tests are known) or ``import``."""
+"""The text of an approved card, and how it was checked: ``tests``, ``form`` (no tests are known) or
+``import``."""
 released = Table(
     "released",
     META,
@@ -92,7 +94,8 @@ released = Table(
     Column("text", Text, nullable=False),
     Column("at", Float, nullable=False),
 )
-"""Every text that ever left the queue as a training row, whatever became of its card since: its item judges no longer."""
+"""Every text that ever left the queue as a training row, whatever became of its card since: its
+item judges no longer."""
 drafts = Table(
     "drafts",
     META,
@@ -115,7 +118,8 @@ checks = Table(
     *_texts("outcome", "labels", "scorer_version"),
     Column("checked_at", Float, nullable=False),
 )
-"""What the critic said of a text (by its SHA-256) as the answer to a card: ``pass``, ``fail`` or ``infra``."""
+"""What the critic said of a text (by its SHA-256) as the answer to a card: ``pass``, ``fail`` or
+``infra``."""
 history = Table(
     "history",
     META,
@@ -173,7 +177,8 @@ batches = Table(
     *_texts("purpose", "labels", "subject"),
     Column("created_at", Float, nullable=False),
 )
-"""Sampled outputs to be labelled blind: ``purpose`` is ``judge`` or ``gap``; ``labels`` a JSON list of names."""
+"""Sampled outputs to be labelled blind: ``purpose`` is ``judge`` or ``gap``; ``labels`` a JSON list
+of names."""
 blind_items = Table(
     "blind_items",
     META,
@@ -200,7 +205,8 @@ _BLIND = (batches, blind_items, blind_labels)
 DATA_TABLES = (
     cards, bodies, corrections, drafts, skips, checks, released, history, opinions, users, quarantine, *_BLIND,
 )  # fmt: skip
-"""What a backup holds, in an order that satisfies the references; sessions are not worth keeping."""
+"""What a backup holds, in an order that satisfies the references; sessions are not worth
+keeping."""
 
 
 def _create(tables: Sequence[Table]) -> Callable[[Connection], None]:

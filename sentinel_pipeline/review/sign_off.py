@@ -1,6 +1,8 @@
-"""A person's signature under a gap proof: "I confirm the gap is real", or not. The command and the page sign by the same function.
+"""A person's signature under a gap proof: "I confirm the gap is real", or not. The command and the
+page sign by the same function.
 
-What this module does not do: decide the proof, or tell Dagster: the ledger's record is what training asks for.
+What this module does not do: decide the proof, or tell Dagster: the ledger's record is what
+training asks for.
 """
 
 from __future__ import annotations

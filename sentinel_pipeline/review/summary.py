@@ -1,4 +1,5 @@
-"""What the queue holds, counted: by run, by status, task, model and failure; and which models to drop for which task.
+"""What the queue holds, counted: by run, by status, task, model and failure; and which models to
+drop for which task.
 
 What this module does not do: draw, or score: a share of few cards comes with its interval.
 """
@@ -30,7 +31,8 @@ class RunSummary(NamedTuple):
     total: int
     statuses: dict[str, int]
     by: dict[str, dict[str, dict[str, int]]]
-    """``task_type``, ``model_id``, ``failure_class`` -> value -> status -> cards; values with most cards first."""
+    """``task_type``, ``model_id``, ``failure_class`` -> value -> status -> cards; values with most
+    cards first."""
     quarantined: int
     released: int
     """Corrections that left the queue; their items have left the suites."""
@@ -104,7 +106,8 @@ def choices(desk: ReviewQueue) -> dict[str, list[str]]:
 
 
 class Verdict(NamedTuple):
-    """How often a model's failures on one type of task were held to be hopeless: ``n`` decided cards."""
+    """How often a model's failures on one type of task were held to be hopeless: ``n`` decided
+    cards."""
 
     model_id: str
     task_type: str
@@ -119,7 +122,8 @@ class Verdict(NamedTuple):
 
 
 def analytics(desk: ReviewQueue) -> list[Verdict]:
-    """Model by task type, the most rejected first: which models to drop for which task (as the labelling request asks)."""
+    """Model by task type, the most rejected first: which models to drop for which task (as the
+    labelling request asks)."""
     columns = (cards.c.model_id, cards.c.task_type, cards.c.status)
     query = select(*columns, func.count().label("n")).where(cards.c.status != "needs_review")
     with desk.db.reading() as connection:
@@ -157,7 +161,8 @@ def second_opinions(desk: ReviewQueue) -> Agreement:
 
 
 def approved_waiting(desk: ReviewQueue) -> tuple[int, float]:
-    """How many approved corrections no export has let go yet, and when the newest of them was approved."""
+    """How many approved corrections no export has let go yet, and when the newest of them was
+    approved."""
     gone = select(released.c.card_id).where(released.c.card_id == cards.c.id).exists()
     query = select(func.count(), func.max(cards.c.decided_at)).where(
         cards.c.status == "approved", SETTLED, ~gone

@@ -1,7 +1,7 @@
 """People, their tokens and their sessions.
 
-A token is 32 random bytes, shown once; only its SHA-256 is kept, which is enough for a secret that nobody chose. What this
-module does not do: count wrong attempts (the web server does) or know HTTP.
+A token is 32 random bytes, shown once; only its SHA-256 is kept, which is enough for a secret that
+nobody chose. What this module does not do: count wrong attempts (the web server does) or know HTTP.
 """
 
 from __future__ import annotations
@@ -109,7 +109,8 @@ def log_in(desk: ReviewQueue, token: str) -> str | None:
 
 
 def user_of_token(desk: ReviewQueue, token: str) -> User | None:
-    """Whose token this is, for programs that send it with every request; None for any other text."""
+    """Whose token this is, for programs that send it with every request; None for any other
+    text."""
     if not 20 <= len(token) <= 200:
         return None
     mine = (users.c.token_hash == _hash(token), users.c.active == 1)

@@ -1,7 +1,9 @@
-"""The rewards of GRPO: the benchmark's one scorer asked by the trainer, one reward for each task family, its parts beside it.
+"""The rewards of GRPO: the benchmark's one scorer asked by the trainer, one reward for each task
+family, its parts beside it.
 
-``Scoring`` judges a batch once; ``TaskReward`` and ``PartReward`` are what TRL is given; ``reward_functions`` makes them for a
-recipe's families; ``cases`` and ``audit`` examine them before a run; ``coverage`` counts prompts. Nothing here trains.
+``Scoring`` judges a batch once; ``TaskReward`` and ``PartReward`` are what TRL is given;
+``reward_functions`` makes them for a recipe's families; ``cases`` and ``audit`` examine them before
+a run; ``coverage`` counts prompts. Nothing here trains.
 """
 
 from __future__ import annotations

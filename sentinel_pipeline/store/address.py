@@ -1,7 +1,9 @@
-"""``RECIPE/STAGE``, the address of what a recipe has trained: ``tiny/sft``, or ``tiny`` for the last stage that there is.
+"""``RECIPE/STAGE``, the address of what a recipe has trained: ``tiny/sft``, or ``tiny`` for the
+last stage that there is.
 
-Every verb that takes a model reads its address here first, so that the same words mean the same thing everywhere. What this module
-does not do: know folders, the hub or servers (``generation.targets`` does), or read what an address leads to.
+Every verb that takes a model reads its address here first, so that the same words mean the same
+thing everywhere. What this module does not do: know folders, the hub or servers
+(``generation.targets`` does), or read what an address leads to.
 """
 
 from __future__ import annotations
@@ -33,10 +35,11 @@ class StageAddress(NamedTuple):
 
 
 def split_address(home: Home, text: str) -> tuple[str, str | None] | None:
-    """Recipe and stage of ``RECIPE/STAGE``, ``RECIPE:STAGE`` or ``RECIPE``; None where no recipe has that name.
+    """Recipe and stage of ``RECIPE/STAGE``, ``RECIPE:STAGE`` or ``RECIPE``; None where no recipe
+    has that name.
 
-    The name of an asset counts as its stage: ``tiny/sft_report`` is ``tiny/sft``. A folder that is named like a recipe is
-    ``./NAME``.
+    The name of an asset counts as its stage: ``tiny/sft_report`` is ``tiny/sft``. A folder that is
+    named like a recipe is ``./NAME``.
     """
     recipe, _, stage = text.replace(":", "/", 1).partition("/")
     if recipe not in home.recipe_names():
@@ -68,7 +71,8 @@ def recipe_address(home: Home, text: str) -> tuple[str, str | None]:
 def finished_stages(
     home: Home, recipe: str, kind: Literal["checkpoint", "report"] = "checkpoint"
 ) -> list[str]:
-    """Stages of a recipe that have a checkpoint (or a report): those of the chain in its order, then the others."""
+    """Stages of a recipe that have a checkpoint (or a report): those of the chain in its order,
+    then the others."""
     stages = [
         path.parent.name.removesuffix(f"_{kind}")
         for path in (home.runs / recipe).glob(f"*_{kind}/current")
@@ -85,7 +89,8 @@ def find_stage(
     kind: Literal["checkpoint", "report"] = "checkpoint",
     defaults: Sequence[str] = REPORT_STAGES,
 ) -> StageAddress | None:
-    """The finished stage that ``text`` names; None where ``text`` does not begin with a recipe's name.
+    """The finished stage that ``text`` names; None where ``text`` does not begin with a recipe's
+    name.
 
     Args:
         defaults: stages that a recipe's name alone may mean; the last finished one is taken.

@@ -1,9 +1,10 @@
 """Artifacts: immutable folders with a manifest, written whole or not at all.
 
-``data/runs/RECIPE/ASSET/RUN_ID/`` holds an artifact's files and ``manifest.json``. While it is being made it is a *draft*,
-``.draft-LOOP_ID``: a draft left by a killed process is found again by the run that resumes the loop, so that long work goes
-on from where it was; a finished artifact is never touched again. What this module does not do: decide what is fresh. A
-run asks for the artifact of its own run, else of its loop, else the current one.
+``data/runs/RECIPE/ASSET/RUN_ID/`` holds an artifact's files and ``manifest.json``. While it is
+being made it is a *draft*, ``.draft-LOOP_ID``: a draft left by a killed process is found again by
+the run that resumes the loop, so that long work goes on from where it was; a finished artifact is
+never touched again. What this module does not do: decide what is fresh. A run asks for the artifact
+of its own run, else of its loop, else the current one.
 """
 
 from __future__ import annotations
@@ -46,10 +47,12 @@ class Artifact:
         return self.manifest.content_hash
 
     def path(self, name: str) -> Path:
-        """A file or folder of the artifact, held against the manifest: what is damaged does not count as evidence.
+        """A file or folder of the artifact, held against the manifest: what is damaged does not
+        count as evidence.
 
         Raises:
-            Infrastructure: it is gone, or its bytes are not those that were written: the store was damaged from outside.
+            Infrastructure: it is gone, or its bytes are not those that were written: the store was
+                damaged from outside.
         """
         path = self.folder / name
         if not path.exists():
@@ -74,9 +77,11 @@ class Artifact:
         return Parent(asset=m.asset, recipe=m.recipe, run_id=m.run_id, content_hash=m.content_hash)
 
     def damage(self, largest: int | None = None) -> list[str]:
-        """Names of files whose bytes are not those of the manifest; empty when the artifact is whole.
+        """Names of files whose bytes are not those of the manifest; empty when the artifact is
+        whole.
 
-        Files of more than ``largest`` bytes are compared by size alone, for those who may not stay long.
+        Files of more than ``largest`` bytes are compared by size alone, for those who may not stay
+        long.
         """
         changed = [] if content_hash(self.manifest.files) == self.hash else ["manifest.json"]
         return changed + [
@@ -127,7 +132,8 @@ class Store:
 
     @classmethod
     def reading(cls, home: Home, recipe: str) -> Store:
-        """A store for reading what is current, seen from no run; what it would write belongs to nobody."""
+        """A store for reading what is current, seen from no run; what it would write belongs to
+        nobody."""
         return cls(home, recipe, run_id="-", loop_id="-")
 
     def _assets(self) -> Path:
@@ -143,9 +149,11 @@ class Store:
         seed: int,
         keep: bool = False,
     ) -> Iterator[Draft]:
-        """Make one artifact; on a clean exit it is sealed and becomes current, else its draft stays only if ``keep``.
+        """Make one artifact; on a clean exit it is sealed and becomes current, else its draft stays
+        only if ``keep``.
 
-        ``keep`` is for long work with its own checkpoints: the next attempt of the same loop finds ``Draft.resumed``.
+        ``keep`` is for long work with its own checkpoints: the next attempt of the same loop finds
+        ``Draft.resumed``.
 
         Raises:
             Infrastructure: the disk is full or the folder cannot be written.
@@ -208,7 +216,8 @@ class Store:
             stream.write(final.name)
 
     def find(self, asset: str) -> Artifact | None:
-        """This run's artifact of ``asset``, else its loop's newest, else the current one, else None."""
+        """This run's artifact of ``asset``, else its loop's newest, else the current one, else
+        None."""
         folder = self._assets() / asset
         local = folder / self.run_id
         if (local / "manifest.json").is_file():
@@ -257,7 +266,8 @@ class Store:
         return sorted(path.name for path in self._assets().glob("*") if path.is_dir())
 
     def history(self, asset: str) -> list[Artifact]:
-        """Every finished artifact of ``asset``, oldest first; one whose manifest is damaged is left to ``sentinel verify``."""
+        """Every finished artifact of ``asset``, oldest first; one whose manifest is damaged is left
+        to ``sentinel verify``."""
         folders = (self._assets() / asset).glob("*/manifest.json")
         artifacts = list[Artifact]()
         for path in folders:
@@ -270,7 +280,8 @@ class Store:
 
 
 def _as_written(path: Path, sha256: str) -> bool:
-    """Whether a file has these bytes; hashed again only when the file system says that it was touched."""
+    """Whether a file has these bytes; hashed again only when the file system says that it was
+    touched."""
     try:
         status = path.stat()
     except OSError:

@@ -15,7 +15,8 @@ _BATCH = 4096
 
 
 def stream(sql: str, tables: dict[str, Path]) -> Iterator[dict[str, Any]]:
-    """Like ``query``, a batch of rows in memory at a time; the order is that of the query on one thread."""
+    """Like ``query``, a batch of rows in memory at a time; the order is that of the query on one
+    thread."""
     with _open(tables) as connection:
         connection.execute("set threads = 1")
         cursor = connection.execute(sql)
@@ -27,7 +28,8 @@ def stream(sql: str, tables: dict[str, Path]) -> Iterator[dict[str, Any]]:
 def query(
     sql: str, tables: dict[str, Path], parameters: list[Any] | None = None
 ) -> list[dict[str, Any]]:
-    """Run ``sql`` over Parquet files, each visible as a view of the name it is given; rows as dicts.
+    """Run ``sql`` over Parquet files, each visible as a view of the name it is given; rows as
+    dicts.
 
     ``sql`` is ours, never a user's or a model's: file access is not restricted here.
     """
@@ -38,17 +40,20 @@ def query(
 
 
 class Workbench:
-    """Tables too large for memory, sorted and joined: DuckDB under a memory limit that spills to a folder of the run's own."""
+    """Tables too large for memory, sorted and joined: DuckDB under a memory limit that spills to a
+    folder of the run's own."""
 
     def __init__(self, connection: Any) -> None:
         self._connection = connection
 
     def view(self, name: str, path: Path, *, numbered: bool = False) -> None:
-        """Make a Parquet file visible as ``name``; ``numbered``: with a column ``file_row_number``, from 0."""
+        """Make a Parquet file visible as ``name``; ``numbered``: with a column ``file_row_number``,
+        from 0."""
         self._connection.read_parquet(str(path), file_row_number=numbered).create_view(name)
 
     def run(self, sql: str, parameters: list[Any] | None = None) -> None:
-        """A statement without a result; ``sql`` is ours, values that are not go into ``parameters``."""
+        """A statement without a result; ``sql`` is ours, values that are not go into
+        ``parameters``."""
         self._connection.execute(sql, parameters or [])
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
@@ -67,7 +72,8 @@ class Workbench:
 
 @contextmanager
 def workbench(folder: Path, memory_mib: int) -> Iterator[Workbench]:
-    """A workbench that spills into ``folder``; results do not depend on the number of threads where the SQL orders them."""
+    """A workbench that spills into ``folder``; results do not depend on the number of threads where
+    the SQL orders them."""
     import duckdb
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -82,7 +88,8 @@ def workbench(folder: Path, memory_mib: int) -> Iterator[Workbench]:
 
 
 def sql_problem(text: str) -> str | None:
-    """The first line of what DuckDB's parser says against ``text``, None where it parses. Nothing is bound or run."""
+    """The first line of what DuckDB's parser says against ``text``, None where it parses. Nothing
+    is bound or run."""
     import duckdb
 
     try:

@@ -18,7 +18,8 @@ from ..errors import BadInput
 
 @contextmanager
 def atomic_write(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
-    """Open a temporary neighbour of ``path``; on a clean exit fsync and rename it into place, else remove it."""
+    """Open a temporary neighbour of ``path``; on a clean exit fsync and rename it into place, else
+    remove it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
     temporary = Path(name)
@@ -61,7 +62,8 @@ def write_jsonl(path: Path, rows: Iterable[dict[str, Any]]) -> int:
 
 
 class _Zstd(io.RawIOBase):
-    """A zstd file unpacked while it is read; damage shows itself as ``EOFError``, as it does in a gzip file."""
+    """A zstd file unpacked while it is read; damage shows itself as ``EOFError``, as it does in a
+    gzip file."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -118,12 +120,14 @@ def open_unpacked(path: Path) -> IO[bytes]:
 
 
 def whole_lines(stream: IO[bytes]) -> Iterator[bytes]:
-    """The lines of a file that were written to their end; a last one without a line end, left by a kill, is passed over."""
+    """The lines of a file that were written to their end; a last one without a line end, left by a
+    kill, is passed over."""
     return (line for line in stream if line.endswith(b"\n"))
 
 
 def cut_torn_line(stream: IO[bytes]) -> None:
-    """Drop a last line that was not written to its end, from a file open for reading and writing."""
+    """Drop a last line that was not written to its end, from a file open for reading and
+    writing."""
     stream.seek(0)
     stream.seek(stream.truncate(sum(map(len, whole_lines(stream)))))
 

@@ -47,7 +47,8 @@ class Home:
         return self.root / "data" / "canaries"
 
     def suite_file(self, name: str, data: Mapping[str, str] | None = None) -> Path | None:
-        """Where ``data`` says that a suite's file is, relative to the root; else ``data/suites/NAME.jsonl``, or None."""
+        """Where ``data`` says that a suite's file is, relative to the root; else
+        ``data/suites/NAME.jsonl``, or None."""
         if data and name in data:
             return self.root / Path(data[name]).expanduser()
         path = self.suites / f"{name}.jsonl"
@@ -124,7 +125,8 @@ class Home:
 
 
 def find_home() -> Home:
-    """``SENTINEL_HOME``, else the nearest folder upwards that holds ``workspace.yaml`` and ``data/recipes``, else the checkout.
+    """``SENTINEL_HOME``, else the nearest folder upwards that holds ``workspace.yaml`` and
+    ``data/recipes``, else the checkout.
 
     Raises:
         BadInput: ``SENTINEL_HOME`` names no folder.

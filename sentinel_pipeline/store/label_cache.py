@@ -1,8 +1,10 @@
-"""Labels that were worked out once, by what was labelled: a rerun labels only what changed, a killed run goes on.
+"""Labels that were worked out once, by what was labelled: a rerun labels only what changed, a
+killed run goes on.
 
-One SQLite file in WAL mode. A key is a hash of everything that decides the labels: the row's content, the scorer's version and
-the limits; so a changed scorer asks again by itself. A batch is durable before the next one begins. What this module does not
-do: decide what a key holds (``critic.labels`` does), or keep labels that infrastructure left open.
+One SQLite file in WAL mode. A key is a hash of everything that decides the labels: the row's
+content, the scorer's version and the limits; so a changed scorer asks again by itself. A batch is
+durable before the next one begins. What this module does not do: decide what a key holds
+(``critic.labels`` does), or keep labels that infrastructure left open.
 """
 
 from __future__ import annotations
@@ -56,7 +58,8 @@ class LabelCache:
         self._connection.close()
 
     def find(self, keys: Sequence[bytes]) -> dict[bytes, CriticLabels]:
-        """The labels of those keys that are kept; their ``id`` is empty, since equal content may stand in many rows."""
+        """The labels of those keys that are kept; their ``id`` is empty, since equal content may
+        stand in many rows."""
         cached: dict[bytes, CriticLabels] = {}
         for start in range(0, len(keys), _ASKED):
             part = keys[start : start + _ASKED]

@@ -1,7 +1,8 @@
-"""Candidates beside their labels, by DuckDB over Parquet: accepted, rejected, counts. Order is the candidates' own.
+"""Candidates beside their labels, by DuckDB over Parquet: accepted, rejected, counts. Order is the
+candidates' own.
 
-A labels table has one row a candidate, in the same order: they are joined by position, since two candidates of equal
-content have equal ids.
+A labels table has one row a candidate, in the same order: they are joined by position, since two
+candidates of equal content have equal ids.
 """
 
 from __future__ import annotations
@@ -46,10 +47,11 @@ from chosen order by failed_at
 def with_answers(
     rejected: Path, accepted: Path, scratch: Path, memory_mib: int
 ) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
-    """Each row of the ``rejected`` table for which the ``accepted`` one has an answer, with that answer, in the order of
-    ``rejected``: its own correction, else the first answer of its task.
+    """Each row of the ``rejected`` table for which the ``accepted`` one has an answer, with that
+    answer, in the order of ``rejected``: its own correction, else the first answer of its task.
 
-    Places are joined under ``memory_mib``, and what does not fit lies in ``scratch``; rows are read ``_TOGETHER`` at a time.
+    Places are joined under ``memory_mib``, and what does not fit lies in ``scratch``; rows are read
+    ``_TOGETHER`` at a time.
     """
     failures = enumerate(read_parquet(rejected))
     with workbench(scratch, memory_mib) as bench:

@@ -1,8 +1,10 @@
-"""The gate ledger: every verdict, kept for good, under what was judged, by which scorer and which policy.
+"""The gate ledger: every verdict, kept for good, under what was judged, by which scorer and which
+policy.
 
-This is the gate. Dagster's blocking checks fence one run only; whoever trains, releases or serves asks here, and goes on
-only with a passing verdict for exactly this content, this scorer version and this policy. SQLite in WAL mode: several
-processes write at once; a verdict is durable before ``record`` returns.
+This is the gate. Dagster's blocking checks fence one run only; whoever trains, releases or serves
+asks here, and goes on only with a passing verdict for exactly this content, this scorer version and
+this policy. SQLite in WAL mode: several processes write at once; a verdict is durable before
+``record`` returns.
 """
 
 from __future__ import annotations
@@ -75,7 +77,8 @@ class Ledger:
     def _connect(self) -> Iterator[sqlite3.Connection]:
         """
         Raises:
-            Infrastructure: the file stayed locked, its disk is full, or it is damaged: nothing was decided or recorded.
+            Infrastructure: the file stayed locked, its disk is full, or it is damaged: nothing was
+                decided or recorded.
         """
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -194,10 +197,12 @@ class Ledger:
         return _decision(rows[0]) if rows else None
 
     def follow(self, key: VerdictKey) -> Decision:
-        """The decision about this content by this scorer and these rules, where it lets the next stage go on.
+        """The decision about this content by this scorer and these rules, where it lets the next
+        stage go on.
 
         Raises:
-            GateRefused: it is missing, stale (another scorer, other rules), or says to stop or to investigate.
+            GateRefused: it is missing, stale (another scorer, other rules), or says to stop or to
+                investigate.
         """
         decision = self.latest_decision(key.subject_hash)
         if decision is None:
@@ -215,11 +220,13 @@ class Ledger:
         return decision
 
     def require(self, key: VerdictKey) -> GateVerdict:
-        """The passing verdict that allows going on: of this gate about this content by this scorer and policy.
+        """The passing verdict that allows going on: of this gate about this content by this scorer
+        and policy.
 
         Raises:
-            GateRefused: the verdict is missing, stale (another scorer, policy or report compared with), failed or
-                inconclusive; says which and what to do. No evidence is never a pass.
+            GateRefused: the verdict is missing, stale (another scorer, policy or report compared
+                with), failed or inconclusive; says which and what to do. No evidence is never a
+                pass.
         """
         newest = self.latest(key.name, key.subject_hash)
         if newest is None:

@@ -1,4 +1,5 @@
-"""What an artifact is made of and of what it was made: files with hashes, parents, recipe, seed, versions."""
+"""What an artifact is made of and of what it was made: files with hashes, parents, recipe, seed,
+versions."""
 
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ PACKAGES = (
     "dagster", "torch", "transformers", "trl", "peft", "datasets", "duckdb", "pandas", "pyarrow"
 )  # fmt: skip
 VOLATILE = "logs"
-"""Files in this folder of an artifact are kept and hashed, but timings may differ: they are not part of its content."""
+"""Files in this folder of an artifact are kept and hashed, but timings may differ: they are not
+part of its content."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +56,8 @@ class Manifest:
     created_at: str
     """UTC, ISO 8601."""
     content_hash: str
-    """SHA-256 over the names and hashes of the content files: equal content, equal hash, whenever it was made."""
+    """SHA-256 over the names and hashes of the content files: equal content, equal hash, whenever
+    it was made."""
     recipe_hash: str
     seed: int
     files: tuple[FileEntry, ...]
@@ -88,7 +91,8 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def describe_files(folder: Path) -> tuple[FileEntry, ...]:
-    """Hash every file under ``folder`` but the manifest; sorted by path. Symbolic links are not followed."""
+    """Hash every file under ``folder`` but the manifest; sorted by path. Symbolic links are not
+    followed."""
     paths = sorted(
         path
         for path in folder.rglob("*")
@@ -119,7 +123,8 @@ def content_hash(files: tuple[FileEntry, ...]) -> str:
 
 @lru_cache(maxsize=1)
 def versions() -> dict[str, str]:
-    """Versions of this package, its code (hash of its sources), Python, and the packages that shape results."""
+    """Versions of this package, its code (hash of its sources), Python, and the packages that shape
+    results."""
     versions = {}
     for name in PACKAGES:
         with suppress(importlib.metadata.PackageNotFoundError):
@@ -134,7 +139,8 @@ def versions() -> dict[str, str]:
 
 
 def code_version(*rooms: str) -> str:
-    """First 12 hex digits of a SHA-256 over the sources of some rooms: the code version of the assets that they make."""
+    """First 12 hex digits of a SHA-256 over the sources of some rooms: the code version of the
+    assets that they make."""
     root = Path(__file__).resolve().parents[1]
     digest = hashlib.sha256()
     for room in rooms:

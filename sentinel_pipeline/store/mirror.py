@@ -1,8 +1,10 @@
-"""Finished artifacts and ledger snapshots on an object store: any address that fsspec knows (``s3://``, ``gs://``, ``file://`` …).
+"""Finished artifacts and ledger snapshots on an object store: any address that fsspec knows
+(``s3://``, ``gs://``, ``file://`` …).
 
-The local store stays the one that is worked on. A push copies what is finished and whole and writes an artifact's manifest last:
-without it the copy does not count. A fetch holds every file against the manifest before the artifact appears. What this module
-does not do: delete, or merge two ledgers: a snapshot is brought back only where there is no ledger.
+The local store stays the one that is worked on. A push copies what is finished and whole and writes
+an artifact's manifest last: without it the copy does not count. A fetch holds every file against
+the manifest before the artifact appears. What this module does not do: delete, or merge two
+ledgers: a snapshot is brought back only where there is no ledger.
 """
 
 from __future__ import annotations
@@ -44,7 +46,8 @@ class Copied(NamedTuple):
 
 
 class Mirror:
-    """A folder on an object store. Options of a store (keys, endpoints) come from its own environment variables.
+    """A folder on an object store. Options of a store (keys, endpoints) come from its own
+    environment variables.
 
     Raises:
         BadInput: the address has no protocol that is installed.
@@ -63,7 +66,8 @@ class Mirror:
             ) from error
 
     def push(self, home: Home) -> Copied:
-        """Copy every finished, whole artifact that is not there yet, and the ledger where it changed."""
+        """Copy every finished, whole artifact that is not there yet, and the ledger where it
+        changed."""
         with self._reaching():
             pushed = []
             damaged = []
@@ -92,7 +96,8 @@ class Mirror:
         self._fs.pipe_file(self._at(f"runs/{name}/manifest.json"), manifest)
 
     def _put_ledger(self, home: Home) -> str | None:
-        """A consistent copy by SQLite's own backup, under its hash; None where there is no ledger or it did not change."""
+        """A consistent copy by SQLite's own backup, under its hash; None where there is no ledger
+        or it did not change."""
         if not home.ledger.exists():
             return None
         with tempfile.TemporaryDirectory(prefix="sentinel-ledger-") as folder:
@@ -111,7 +116,8 @@ class Mirror:
             return name
 
     def fetch(self, home: Home, recipe: str | None = None) -> Copied:
-        """Bring back every artifact (of one recipe) that is not here, and the newest ledger where there is none."""
+        """Bring back every artifact (of one recipe) that is not here, and the newest ledger where
+        there is none."""
         with self._reaching():
             fetched = []
             damaged = list[Damage]()
@@ -132,7 +138,8 @@ class Mirror:
             return Copied(fetched, damaged, self._get_ledger(home))
 
     def _get(self, target: Path, name: str, manifest: Manifest) -> list[Damage]:
-        """Into a temporary neighbour, which is renamed only when every file is as the manifest says."""
+        """Into a temporary neighbour, which is renamed only when every file is as the manifest
+        says."""
         draft = target.with_name(f".fetch-{target.name}")
         shutil.rmtree(draft, ignore_errors=True)
         try:
@@ -166,7 +173,8 @@ class Mirror:
         return newest
 
     def damage(self) -> tuple[int, list[Damage]]:
-        """Hash everything that is there: how many artifacts, and what is not as its manifest, or its name, says."""
+        """Hash everything that is there: how many artifacts, and what is not as its manifest, or
+        its name, says."""
         with self._reaching():
             damages = list[Damage]()
             count = 0
@@ -189,7 +197,8 @@ class Mirror:
             return count, damages + [Damage("ledger", name) for name in wrong]
 
     def _manifests(self) -> Iterator[tuple[str, Manifest | None]]:
-        """Every artifact that is there, by name; None where its manifest is damaged or names a path outside of it."""
+        """Every artifact that is there, by name; None where its manifest is damaged or names a path
+        outside of it."""
         for path in sorted(self._fs.glob(self._at("runs/*/*/*/manifest.json"))):
             parts = PurePosixPath(path).parts[-4:-1]
             if all(_PART.fullmatch(part) and part[0] != "." for part in parts):

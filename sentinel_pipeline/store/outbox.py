@@ -1,8 +1,9 @@
 """The outbox: every alert ever raised and to whom it was delivered, in SQLite.
 
-An alert is added once by its key. A delivery is claimed for a minute before it is tried, so that two deliverers do not both
-send it; one that fails is tried again later, ever more seldom, until it is delivered. A deliverer that dies between the
-sending and its note sends once more: at least once, never lost. What this module does not do: send anything.
+An alert is added once by its key. A delivery is claimed for a minute before it is tried, so that
+two deliverers do not both send it; one that fails is tried again later, ever more seldom, until it
+is delivered. A deliverer that dies between the sending and its note sends once more: at least once,
+never lost. What this module does not do: send anything.
 """
 
 from __future__ import annotations
@@ -51,7 +52,8 @@ class Outbox:
 
     @contextmanager
     def _write(self) -> Iterator[sqlite3.Connection]:
-        """One transaction that takes the writer's lock first: SQLite never deadlocks two of these."""
+        """One transaction that takes the writer's lock first: SQLite never deadlocks two of
+        these."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         connection = sqlite3.connect(self.path, timeout=30, isolation_level=None)
         try:
@@ -65,7 +67,8 @@ class Outbox:
             connection.close()
 
     def add(self, alert: Alert, channels: Sequence[str], now: float) -> bool:
-        """Keep an alert and queue it for ``channels``; False, and nothing done, when its key is known."""
+        """Keep an alert and queue it for ``channels``; False, and nothing done, when its key is
+        known."""
         with self._write() as connection:
             values = {**asdict(alert), "created_at": now}
             added = connection.execute(
@@ -82,7 +85,8 @@ class Outbox:
     def claim(self, now: float, limit: int = 20) -> list[Delivery]:
         """Deliveries that are due, oldest first, claimed for ``CLAIM_S`` seconds.
 
-        Nothing is put off for longer than an hour: what is later than that was put off before the clock was set back.
+        Nothing is put off for longer than an hour: what is later than that was put off before the
+        clock was set back.
         """
         with self._write() as connection:
             due = connection.execute(

@@ -1,8 +1,9 @@
 """What may be removed: old artifacts that nothing names, and drafts that nobody will finish.
 
-Kept, whatever their age: the newest ``keep`` artifacts of each asset, the current one, every one that a ledger entry or a
-release names by its content hash, and all that those newest ones and releases were made from. Removal is by rename first: a
-killed run leaves no half artifact behind. What this module does not do: touch Dagster's storage, the ledger or the queue.
+Kept, whatever their age: the newest ``keep`` artifacts of each asset, the current one, every one
+that a ledger entry or a release names by its content hash, and all that those newest ones and
+releases were made from. Removal is by rename first: a killed run leaves no half artifact behind.
+What this module does not do: touch Dagster's storage, the ledger or the queue.
 """
 
 from __future__ import annotations

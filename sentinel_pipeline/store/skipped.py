@@ -1,4 +1,5 @@
-"""Skipped artifacts: an asset that its recipe does not use says so, with the reason, instead of holding anything.
+"""Skipped artifacts: an asset that its recipe does not use says so, with the reason, instead of
+holding anything.
 
 What this module does not do: decide what a recipe uses.
 """

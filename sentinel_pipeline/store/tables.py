@@ -1,6 +1,7 @@
 """Parquet in and out, streaming in row groups; the tables' schemas.
 
-DuckDB reads these files in memory and holds no lock (``catalog.py``); nothing here keeps more than one row group.
+DuckDB reads these files in memory and holds no lock (``catalog.py``); nothing here keeps more than
+one row group.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 
 ROW_GROUP = 8192
 GROUP_CHARS = 32 * 2**20
-"""A row group of long rows ends earlier, so that neither writer nor reader holds more text than about this."""
+"""A row group of long rows ends earlier, so that neither writer nor reader holds more text than
+about this."""
 
 
 def schema(name: str) -> pa.Schema:
@@ -93,7 +95,8 @@ class TableWriter:
 
 @contextmanager
 def table_writer(path: Path, table: str) -> Iterator[TableWriter]:
-    """A writer of the table called ``table`` (see ``schema``); the file appears whole on a clean exit, else not at all."""
+    """A writer of the table called ``table`` (see ``schema``); the file appears whole on a clean
+    exit, else not at all."""
     import pyarrow.parquet as pq
 
     arrow = schema(table)
@@ -107,7 +110,8 @@ def table_writer(path: Path, table: str) -> Iterator[TableWriter]:
 
 
 def write_parquet(path: Path, rows: Iterable[dict[str, Any]], table: str) -> int:
-    """Write ``rows`` as the table called ``table``, atomically and streaming; returns the row count."""
+    """Write ``rows`` as the table called ``table``, atomically and streaming; returns the row
+    count."""
     with table_writer(path, table) as writer:
         for row in rows:
             writer.append(row)
@@ -124,7 +128,8 @@ def read_parquet(path: Path, columns: list[str] | None = None) -> Iterator[dict[
 
 
 def rows_at(path: Path, places: set[int]) -> dict[int, dict[str, Any]]:
-    """The rows at some places of a Parquet file, from 0; only the row groups that hold one are read, one at a time."""
+    """The rows at some places of a Parquet file, from 0; only the row groups that hold one are
+    read, one at a time."""
     import pyarrow.parquet as pq
 
     picked: dict[int, dict[str, Any]] = {}

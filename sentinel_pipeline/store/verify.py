@@ -1,7 +1,8 @@
-"""Hashing again what was written: every artifact against its manifest, every state database by SQLite's own check.
+"""Hashing again what was written: every artifact against its manifest, every state database by
+SQLite's own check.
 
-What this module does not do: repair. A damaged artifact is rebuilt by whoever needs it, a damaged database is brought back from a
-snapshot (``mirror``).
+What this module does not do: repair. A damaged artifact is rebuilt by whoever needs it, a damaged
+database is brought back from a snapshot (``mirror``).
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from .manifest import read_manifest
 
 
 class Damage(NamedTuple):
-    """One file that is not what was written. ``artifact`` is ``RECIPE/ASSET/RUN_ID``, or ``state`` for a database."""
+    """One file that is not what was written. ``artifact`` is ``RECIPE/ASSET/RUN_ID``, or ``state``
+    for a database."""
 
     artifact: str
     file: str
@@ -35,7 +37,8 @@ def finished(home: Home) -> list[Path]:
 
 
 def damage_of(home: Home, folder: Path) -> list[Damage]:
-    """What is damaged in one finished artifact; its manifest where that cannot be read or does not fit itself."""
+    """What is damaged in one finished artifact; its manifest where that cannot be read or does not
+    fit itself."""
     name = folder.relative_to(home.runs).as_posix()
     try:
         files = Artifact(folder, read_manifest(folder)).damage()
@@ -47,10 +50,11 @@ def damage_of(home: Home, folder: Path) -> list[Damage]:
 def damage_by_part(
     home: Home, folders: Sequence[Path], done: int, seconds: float
 ) -> tuple[list[Damage], int]:
-    """Like ``damage_of`` for all files of ``folders`` from place ``done`` on, for about ``seconds``; beside it the place reached.
+    """Like ``damage_of`` for all files of ``folders`` from place ``done`` on, for about
+    ``seconds``; beside it the place reached.
 
-    For whoever may not stay long. Each call hashes one file at least; one that reaches no further place than it was given is at the
-    end.
+    For whoever may not stay long. Each call hashes one file at least; one that reaches no further
+    place than it was given is at the end.
     """
     damages = list[Damage]()
     deadline = time.monotonic() + seconds

@@ -1,10 +1,13 @@
-"""The generated task bank: training tasks, held-out tasks and window tasks that share no composition and no prompt.
+"""The generated task bank: training tasks, held-out tasks and window tasks that share no
+composition and no prompt.
 
-Windows are what a training run looks at to choose a checkpoint; the held-out suite is what its gates look at. They are apart,
-since a checkpoint chosen by the items that judge it would be judged too well.
+Windows are what a training run looks at to choose a checkpoint; the held-out suite is what its
+gates look at. They are apart, since a checkpoint chosen by the items that judge it would be judged
+too well.
 
-``build`` is a pure function of its arguments: the same seed gives the same tasks with the same ids, and asking for more of a
-family only adds to its end. It writes nothing (``store`` does) and checks no reference (the audit does).
+``build`` is a pure function of its arguments: the same seed gives the same tasks with the same ids,
+and asking for more of a family only adds to its end. It writes nothing (``store`` does) and checks
+no reference (the audit does).
 """
 
 from __future__ import annotations
@@ -47,7 +50,8 @@ def build(
         window: family name -> number of window tasks; none when absent.
 
     Raises:
-        BadInput: an unknown family, a negative count, or more tasks than the family has different prompts.
+        BadInput: an unknown family, a negative count, or more tasks than the family has different
+            prompts.
     """
     sizes = {HELDOUT: heldout, WINDOW: window or {}, TRAIN: train}
     for suite, counts in sizes.items():
@@ -78,7 +82,8 @@ def _check(side: str, counts: dict[str, int]) -> None:
 def _tasks(
     family: Family, suite: str, count: int, seed: int, prompts: set[tuple[object, ...]]
 ) -> Iterator[Task]:
-    """``count`` tasks over a shuffled round of the side's compositions, so that each is used about equally often."""
+    """``count`` tasks over a shuffled round of the side's compositions, so that each is used about
+    equally often."""
     compositions = _compositions(family, suite)
     Random(f"order|{seed}|{family.name}|{suite}").shuffle(compositions)
     count_made = index = misses = 0

@@ -1,8 +1,8 @@
 """Full checkpoints: folders ``step-N`` that are whole or not there at all, the newest few kept.
 
-A checkpoint is written beside its name, listed with sizes in ``complete.json``, made durable, then renamed. A process killed at
-any moment leaves at most a hidden remainder, which nobody resumes from and the next save clears. What is inside is the
-trainer's business.
+A checkpoint is written beside its name, listed with sizes in ``complete.json``, made durable, then
+renamed. A process killed at any moment leaves at most a hidden remainder, which nobody resumes from
+and the next save clears. What is inside is the trainer's business.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ class Checkpoint(NamedTuple):
 def save_checkpoint(
     root: Path, step: int, write: Callable[[Path], None], keep: int = KEEP
 ) -> Checkpoint:
-    """Let ``write`` fill a folder and make it ``root/step-N``; older ones beyond ``keep`` are removed afterwards.
+    """Let ``write`` fill a folder and make it ``root/step-N``; older ones beyond ``keep`` are
+    removed afterwards.
 
     Raises:
         Infrastructure: the disk is full or not writable; earlier checkpoints are untouched.
@@ -68,7 +69,8 @@ def _staging(final: Path) -> Path:
 
 
 def replace_folder(final: Path, write: Callable[[Path], None]) -> None:
-    """Fill a hidden neighbour of ``final`` by ``write``, make it durable, and put it in ``final``'s place.
+    """Fill a hidden neighbour of ``final`` by ``write``, make it durable, and put it in ``final``'s
+    place.
 
     Raises:
         Infrastructure: the disk is full or not writable; nothing half-written bears the name.
@@ -81,7 +83,8 @@ def replace_folder(final: Path, write: Callable[[Path], None]) -> None:
         for path in _files(staging):
             _sync_file(path)
         if final.exists():
-            # A rename onto a filled folder fails; what stood there was incomplete or is being rebuilt.
+            # A rename onto a filled folder fails; what stood there was incomplete or is being
+            # rebuilt.
             shutil.rmtree(final)
         os.replace(staging, final)
         sync_folder(final.parent)

@@ -1,7 +1,9 @@
-"""Pretraining text of the embedded model: the standard library's source and the task families' raw material.
+"""Pretraining text of the embedded model: the standard library's source and the task families' raw
+material.
 
-Only ``.py`` files of the running interpreter's standard library are read, in an order that depends on names and seed alone;
-never ``site-packages``, where benchmark answers may lie, and never a prompt or a reference of a task.
+Only ``.py`` files of the running interpreter's standard library are read, in an order that depends
+on names and seed alone; never ``site-packages``, where benchmark answers may lie, and never a
+prompt or a reference of a task.
 """
 
 from __future__ import annotations
@@ -64,10 +66,11 @@ def raw_material(seed: int) -> Iterator[str]:
 
 
 def rehearsed(texts: Iterable[str], seed: int) -> Iterator[str]:
-    """Groups of one to three texts, each group written twice; and, as often, a list of their words drawn at random, twice.
+    """Groups of one to three texts, each group written twice; and, as often, a list of their words
+    drawn at random, twice.
 
-    Looking back and copying is what takes a small model longest to learn. A second writing can be copied token by token, and
-    in a list of random words there is nothing else to go by.
+    Looking back and copying is what takes a small model longest to learn. A second writing can be
+    copied token by token, and in a list of random words there is nothing else to go by.
     """
     random = Random(f"rehearsal|{seed}")
     words: list[str] = []
@@ -79,7 +82,8 @@ def rehearsed(texts: Iterable[str], seed: int) -> Iterator[str]:
 
 
 def _drill(words: list[str], random: Random) -> str:
-    """A list of random words, written twice: mostly alike, else with another separator the second time."""
+    """A list of random words, written twice: mostly alike, else with another separator the second
+    time."""
     drawn = random.choices(words, k=random.randint(4, 16))
     first = random.choice(_SEPARATORS)
     second = first if random.random() < 0.6 else random.choice(_SEPARATORS)
@@ -89,7 +93,8 @@ def _drill(words: list[str], random: Random) -> str:
 def blocks(
     texts: Iterable[str], tokenizer: Tokenizer, end: int, length: int, count: int
 ) -> list[list[int]]:
-    """``count`` blocks of ``length`` tokens, texts one after the other with ``end`` between; fewer when the texts run out."""
+    """``count`` blocks of ``length`` tokens, texts one after the other with ``end`` between; fewer
+    when the texts run out."""
     token_blocks: list[list[int]] = []
     rest: list[int] = []
     stream = iter(texts)

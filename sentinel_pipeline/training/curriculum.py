@@ -1,8 +1,10 @@
-"""Which prompts GRPO asks, and in what order: known pass rates first, then easy before hard, and no prompt without contrast.
+"""Which prompts GRPO asks, and in what order: known pass rates first, then easy before hard, and no
+prompt without contrast.
 
-A prompt whose answers all earn the same teaches nothing: every advantage of its group is zero. What the model earns on a prompt
-is measured once, before the first step, and kept, so that a resumed run walks the same order.
-What this module does not do: look again while the model gets better; the share of groups without contrast is logged and watched.
+A prompt whose answers all earn the same teaches nothing: every advantage of its group is zero. What
+the model earns on a prompt is measured once, before the first step, and kept, so that a resumed run
+walks the same order. What this module does not do: look again while the model gets better; the
+share of groups without contrast is logged and watched.
 """
 
 from __future__ import annotations
@@ -42,7 +44,8 @@ def pass_rates(
     scoring: Scoring,
     progress: Callable[[int], None],
 ) -> list[PassRate]:
-    """Rates of ``tasks`` in their order, from ``path`` where it is written already; ``told`` hears how many were answered."""
+    """Rates of ``tasks`` in their order, from ``path`` where it is written already; ``told`` hears
+    how many were answered."""
     if path.is_file():
         return [PassRate(**row) for row in read_jsonl(path)]
     verifiers = {row["task_id"]: row["verifier"] for row in training_rows(tasks)}
@@ -74,9 +77,11 @@ def _rate(name: str, earned: list[float]) -> PassRate:
 
 
 def by_rate(rates: Sequence[PassRate], count: int, least: int, seed: int) -> list[int]:
-    """Indices of ``wanted`` prompts: those with contrast, easy first; one pass after another where there are fewer.
+    """Indices of ``wanted`` prompts: those with contrast, easy first; one pass after another where
+    there are fewer.
 
-    With fewer than ``least`` of them nothing is known to choose by, and every prompt is taken, in random order.
+    With fewer than ``least`` of them nothing is known to choose by, and every prompt is taken, in
+    random order.
     """
     usable = [index for index, rate in enumerate(rates) if rate.contrast]
     if len(usable) < least:
@@ -92,7 +97,8 @@ def by_rate(rates: Sequence[PassRate], count: int, least: int, seed: int) -> lis
 def completion_order(
     prompts: Sequence[int], per_step: int, generations: int, accumulation: int
 ) -> list[int]:
-    """What TRL's data loader is to yield: each step's prompts, each once a generation, that batch once a micro-batch."""
+    """What TRL's data loader is to yield: each step's prompts, each once a generation, that batch
+    once a micro-batch."""
     order: list[int] = []
     for start in range(0, len(prompts), per_step):
         batch = [index for index in prompts[start : start + per_step] for _ in range(generations)]

@@ -1,8 +1,9 @@
-"""A frozen teacher beside the rows: how far the student's next-token distributions are from its own, and at which rate it counts.
+"""A frozen teacher beside the rows: how far the student's next-token distributions are from its
+own, and at which rate it counts.
 
-The teacher is a starting point that was not chosen (the auto-critic plan: "reintroduce v2 weights later via low-LR distillation").
-What this module does not do: choose the teacher (``starting_point`` does), or generate: the teacher is asked about the rows' own
-tokens.
+The teacher is a starting point that was not chosen (the auto-critic plan: "reintroduce v2 weights
+later via low-LR distillation"). What this module does not do: choose the teacher
+(``starting_point`` does), or generate: the teacher is asked about the rows' own tokens.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 
 
 def rate_of(spec: StageSpec, step: int) -> float:
-    """What the scheduled learning rate is multiplied with after ``step`` steps: by the stage, and by the teacher's presence."""
+    """What the scheduled learning rate is multiplied with after ``step`` steps: by the stage, and
+    by the teacher's presence."""
     taught: Distillation | None = getattr(spec, "distillation", None)
     return rate_factor(spec.stages, step) * (
         taught.lr_scale if taught and step >= taught.from_step else 1.0
@@ -33,7 +35,8 @@ class Teacher:
     def __init__(
         self, folder: Path, spec: Distillation, tokenizer: PreTrainedTokenizerBase
     ) -> None:
-        """Raises BadInput: no model in the folder, or one that writes in other tokens than the student."""
+        """Raises BadInput: no model in the folder, or one that writes in other tokens than the
+        student."""
         from ..generation.loading import load_model, load_tokenizer
 
         if load_tokenizer(folder).get_vocab() != tokenizer.get_vocab():
@@ -47,12 +50,14 @@ class Teacher:
         self._model: Any = load_model(folder).requires_grad_(False)
 
     def divergence(self, logits: Tensor, inputs: dict[str, Any], trained: Tensor) -> Tensor:
-        """``weight * T^2 * KL(teacher || student)`` at temperature T, summed over the trained positions.
+        """``weight * T^2 * KL(teacher || student)`` at temperature T, summed over the trained
+        positions.
 
         Args:
             logits: the student's, of shape (trained positions, vocabulary).
             inputs: what the student read, without its labels.
-            trained: which positions but the last of each row are trained, of shape (rows, length - 1).
+            trained: which positions but the last of each row are trained, of shape (rows, length -
+                1).
         """
         import torch
         from torch.nn import functional

@@ -1,12 +1,15 @@
-"""Direct preference optimisation on TRL: prefer the chosen answer, no further from the starting model than beta allows.
+"""Direct preference optimisation on TRL: prefer the chosen answer, no further from the starting
+model than beta allows.
 
-The loss of a pair is -log sigmoid(beta * (chosen's log-ratio - rejected's log-ratio)), each log-ratio against the reference
-(Rafailov et al., 2023, arXiv:2305.18290, equation 7). The larger beta, the smaller the deviation that satisfies it: a *higher* beta
-stays *closer* to the reference. The reference is the model that training starts from: its log-probabilities are computed once,
-before the first step; an adapter keeps a frozen copy of itself, and a new adapter has the model without it.
+The loss of a pair is -log sigmoid(beta * (chosen's log-ratio - rejected's log-ratio)), each
+log-ratio against the reference (Rafailov et al., 2023, arXiv:2305.18290, equation 7). The larger
+beta, the smaller the deviation that satisfies it: a *higher* beta stays *closer* to the reference.
+The reference is the model that training starts from: its log-probabilities are computed once,
+before the first step; an adapter keeps a frozen copy of itself, and a new adapter has the model
+without it.
 
-What surrounds the loss is ``fit``'s. Falling log-probabilities of the chosen side are normal and stop nothing: windows and gates
-look at the task.
+What surrounds the loss is ``fit``'s. Falling log-probabilities of the chosen side are normal and
+stop nothing: windows and gates look at the task.
 """
 
 from __future__ import annotations
@@ -41,11 +44,13 @@ if TYPE_CHECKING:
 def train_dpo(
     job: DpoJob, progress: Progress, interrupts: Interrupts, scorer: Scorer = critic_scorer
 ) -> dict[str, Any]:
-    """Optimise ``job.model`` on the pairs of ``job.rows``; returns what ``training.json`` holds (see ``fit``).
+    """Optimise ``job.model`` on the pairs of ``job.rows``; returns what ``training.json`` holds
+    (see ``fit``).
 
     Raises:
         BadInput: pairs, template, model or rates that cannot work, or a loss that is not finite.
-        Infrastructure: the disk is full, or the job was asked to stop (then a full checkpoint was saved).
+        Infrastructure: the disk is full, or the job was asked to stop (then a full checkpoint was
+            saved).
     """
     tokenizer = load_tokenizer(job.model)
     pairs, report = prepare_pairs(
@@ -109,7 +114,8 @@ def build_trainer(
 
 
 def dpo_config(job: Any, steps: int) -> Any:
-    """The trainer's settings; the reference's log-probabilities are computed before the first step, from the starting weights."""
+    """The trainer's settings; the reference's log-probabilities are computed before the first step,
+    from the starting weights."""
     from trl import DPOConfig
 
     spec = job.spec

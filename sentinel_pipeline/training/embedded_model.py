@@ -1,7 +1,9 @@
-"""The embedded model: a byte-level BPE tokenizer and a small Llama or mixture of experts, trained on text that every machine has.
+"""The embedded model: a byte-level BPE tokenizer and a small Llama or mixture of experts, trained
+on text that every machine has.
 
-The result is a standard Transformers folder. Same spec, seed and machine: same weights, also when the run was interrupted and
-resumed. It is a base model: it has seen the *look* of the families' material and no task.
+The result is a standard Transformers folder. Same spec, seed and machine: same weights, also when
+the run was interrupted and resumed. It is a base model: it has seen the *look* of the families'
+material and no task.
 """
 
 from __future__ import annotations
@@ -76,8 +78,8 @@ def pretrain(job: PretrainJob, progress: Progress, interrupts: Interrupts) -> di
 
 
 def check_shape(spec: EmbeddedModel) -> None:
-    """Raises BadInput where heads do not divide the hidden size into an even number of dimensions, or a token wants more experts
-    than there are."""
+    """Raises BadInput where heads do not divide the hidden size into an even number of dimensions,
+    or a token wants more experts than there are."""
     if spec.hidden % spec.heads or (spec.hidden // spec.heads) % 2:
         raise BadInput(
             f"hidden {spec.hidden} by {spec.heads} heads: expected an even number of dimensions a head.",
@@ -93,9 +95,11 @@ def check_shape(spec: EmbeddedModel) -> None:
 
 
 def train_tokenizer(spec: EmbeddedModel, seed: int) -> Tokenizer:
-    """Byte-level BPE (no unknown token), split so that what has to be copied has the same tokens on both sides.
+    """Byte-level BPE (no unknown token), split so that what has to be copied has the same tokens on
+    both sides.
 
-    Digits stand one by one; the single space that opens a line (a diff's context mark) stands apart from the word after it.
+    Digits stand one by one; the single space that opens a line (a diff's context mark) stands apart
+    from the word after it.
     """
     from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
@@ -121,12 +125,14 @@ def train_tokenizer(spec: EmbeddedModel, seed: int) -> Tokenizer:
 def _tokenizer_texts(seed: int) -> Iterator[str]:
     yield from islice(raw_material(seed), TOKENIZER_DOCUMENTS)
     yield from islice(library_sources(seed), TOKENIZER_SOURCES)
-    # The template writes these words in every turn, and no document holds them: each should be one token.
+    # The template writes these words in every turn, and no document holds them: each should be one
+    # token.
     yield from ("system\nuser\nassistant\ntool\n" for _ in range(1_000))
 
 
 def wrap_tokenizer(tokenizer: Tokenizer, spec: EmbeddedModel) -> PreTrainedTokenizerBase:
-    """As Transformers loads it: ChatML template, turns end with the end token, padding has its own token."""
+    """As Transformers loads it: ChatML template, turns end with the end token, padding has its own
+    token."""
     from transformers import PreTrainedTokenizerFast
 
     wrapped = PreTrainedTokenizerFast(
@@ -142,7 +148,8 @@ def wrap_tokenizer(tokenizer: Tokenizer, spec: EmbeddedModel) -> PreTrainedToken
 
 
 def model_config(spec: EmbeddedModel, vocabulary: int) -> Any:
-    """The configuration of the small Llama, or, with experts, of the small Qwen2-MoE: the same attention."""
+    """The configuration of the small Llama, or, with experts, of the small Qwen2-MoE: the same
+    attention."""
     from transformers import LlamaConfig, Qwen2MoeConfig
 
     shared: dict[str, Any] = {
@@ -194,7 +201,8 @@ def save_model(folder: Path, model: Any, tokenizer: PreTrainedTokenizerBase) -> 
 
 
 def pretraining_blocks(spec: EmbeddedModel, seed: int, tokenizer: Tokenizer) -> list[list[int]]:
-    """``pretrain_steps * pretrain_batch`` blocks of ``pretrain_length`` tokens, shuffled, in the spec's shares."""
+    """``pretrain_steps * pretrain_batch`` blocks of ``pretrain_length`` tokens, shuffled, in the
+    spec's shares."""
     block_count = spec.pretrain_steps * spec.pretrain_batch
     raw = round(block_count * spec.raw_material_share)
     end = SPECIAL.index(END_OF_TEXT)
@@ -215,7 +223,8 @@ def pretraining_blocks(spec: EmbeddedModel, seed: int, tokenizer: Tokenizer) -> 
 
 
 def rate_at(step: int, steps: int, warmup: int) -> float:
-    """Share of the peak learning rate at ``step`` (from 0): linear warm-up, plateau, linear decay over ``DECAY``."""
+    """Share of the peak learning rate at ``step`` (from 0): linear warm-up, plateau, linear decay
+    over ``DECAY``."""
     return min(1.0, (step + 1) / max(warmup, 1)) * min(1.0, (steps - step) / max(DECAY * steps, 1))
 
 

@@ -1,7 +1,9 @@
-"""What every fine-tuning does alike around its trainer: load, watch, train or go on, keep weights, say what was reached.
+"""What every fine-tuning does alike around its trainer: load, watch, train or go on, keep weights,
+say what was reached.
 
-The same job run again goes on from its last full checkpoint, with the same sample order, and ends with the same weights. What
-is judged here is only when to stop and which weights were best so far; gates judge models. The loss is the caller's.
+The same job run again goes on from its last full checkpoint, with the same sample order, and ends
+with the same weights. What is judged here is only when to stop and which weights were best so far;
+gates judge models. The loss is the caller's.
 """
 
 from __future__ import annotations
@@ -63,11 +65,13 @@ def fit(
     interrupts: Interrupts,
     scorer: Scorer,
 ) -> dict[str, Any]:
-    """Train with the trainer that ``build`` makes; writes ``model/``, ``final/`` and reports, returns what ``training.json`` holds.
+    """Train with the trainer that ``build`` makes; writes ``model/``, ``final/`` and reports,
+    returns what ``training.json`` holds.
 
     Raises:
         BadInput: a loss that is not finite.
-        Infrastructure: the disk is full, or the job was asked to stop (then a full checkpoint was saved).
+        Infrastructure: the disk is full, or the job was asked to stop (then a full checkpoint was
+            saved).
     """
     job = fitting.job
     checkpoint = last_checkpoint(job.logs / "checkpoints")
@@ -136,9 +140,11 @@ def config_values(job: TuneJob[Any], steps: int) -> dict[str, Any]:
         "bf16": bfloat16_pays(),
         "use_cpu": not torch.cuda.is_available(),
         "activation_checkpointing": spec.gradient_checkpointing,
-        # TRL's default leaves router logits switched on in the saved configuration, and then cached generation fails.
+        # TRL's default leaves router logits switched on in the saved configuration, and then cached
+        # generation fails.
         "router_aux_loss_coef": 0.0,
-        # A parameter that is frozen later gets no gradient, which several processes must be told of.
+        # A parameter that is frozen later gets no gradient, which several processes must be told
+        # of.
         "ddp_find_unused_parameters": bool(spec.stages),
         "max_length": None,
         "save_strategy": "steps",
@@ -153,7 +159,8 @@ def config_values(job: TuneJob[Any], steps: int) -> dict[str, Any]:
 
 
 def new_adapter(spec: StageSpec, model: Any) -> Any:
-    """The configuration of a new adapter; None where all is trained, or the model brings its adapter."""
+    """The configuration of a new adapter; None where all is trained, or the model brings its
+    adapter."""
     if spec.method != "lora" or hasattr(model, "peft_config"):
         return None
     from peft import LoraConfig
@@ -174,7 +181,8 @@ def open_watch(
     scorer: Scorer,
     checkpoint: Checkpoint | None,
 ) -> Watch:
-    """The watch over a run that begins, or goes on from ``found``: what came after the checkpoint is forgotten."""
+    """The watch over a run that begins, or goes on from ``found``: what came after the checkpoint
+    is forgotten."""
     job = fitting.job
     step = checkpoint.step if checkpoint else 0
     tasks = window_tasks(job.suite, job.spec.windows.eval_items) if job.suite else []
@@ -209,9 +217,11 @@ def _run(trainer: Any, checkpoint: Checkpoint | None, watch: Watch) -> None:
 
 
 def _keep_models(fitting: TrainingSetup, trainer: Any, best: Window | None, weights: Any) -> None:
-    """``final/`` is what training ended with; ``model/`` the best window's weights, or the same where none was scored.
+    """``final/`` is what training ended with; ``model/`` the best window's weights, or the same
+    where none was scored.
 
-    Of an adapter, ``adapter/`` is what ``model/`` would be, and ``model/`` is that adapter merged: it loads without PEFT.
+    Of an adapter, ``adapter/`` is what ``model/`` would be, and ``model/`` is that adapter merged:
+    it loads without PEFT.
     """
     job = fitting.job
     tokenizer = fitting.tokenizer

@@ -1,9 +1,11 @@
 """Staged freezing: which parameters train from which step on, by patterns of their names.
 
-A parameter that is frozen gets no gradient, so neither its weights nor its moments move (weight decay included); one that is thawed
-begins with fresh moments, one that trains on keeps its own. Each stage is written to ``stages.jsonl`` with a hash of what is
-frozen in it, and the hash is taken again when the stage ends: frozen weights that moved end the run. What this module does not do:
-choose stages, or freeze the base of an adapter (PEFT does; patterns see the adapter's parameters alone).
+A parameter that is frozen gets no gradient, so neither its weights nor its moments move (weight
+decay included); one that is thawed begins with fresh moments, one that trains on keeps its own.
+Each stage is written to ``stages.jsonl`` with a hash of what is frozen in it, and the hash is taken
+again when the stage ends: frozen weights that moved end the run. What this module does not do:
+choose stages, or freeze the base of an adapter (PEFT does; patterns see the adapter's parameters
+alone).
 """
 
 from __future__ import annotations
@@ -32,7 +34,8 @@ def stage_at(stages: Sequence[FreezeStage], step: int) -> FreezeStage:
 
 
 def rate_factor(stages: Sequence[FreezeStage], step: int) -> float:
-    """What the scheduled learning rate is multiplied with after ``step`` steps; 1 without stages."""
+    """What the scheduled learning rate is multiplied with after ``step`` steps; 1 without
+    stages."""
     return stage_at(stages, step).lr_scale if stages else 1.0
 
 
@@ -45,7 +48,8 @@ def check_stages(stages: Sequence[FreezeStage], names: Sequence[str], field: str
     """Hold every pattern against the model's parameters.
 
     Raises:
-        BadInput: a pattern that matches none of ``names``, or a stage that trains nothing; ``field`` is the recipe's key.
+        BadInput: a pattern that matches none of ``names``, or a stage that trains nothing;
+            ``field`` is the recipe's key.
     """
     for at, stage in enumerate(stages):
         for key in ("train", "freeze"):
@@ -96,7 +100,8 @@ class Freezing:
         }
         check_stages(stages, list(self.parameters), field)
         ever = {name for stage in stages for name in trained_names(stage, self.parameters)}
-        # What no stage trains is nobody's business from here on; what any stage trains the optimizer must know from the start.
+        # What no stage trains is nobody's business from here on; what any stage trains the
+        # optimizer must know from the start.
         for name, parameter in self.parameters.items():
             parameter.requires_grad_(name in ever)
         self.trained = sum(self.parameters[name].numel() for name in ever)
@@ -105,7 +110,8 @@ class Freezing:
         self._hash = ""
 
     def begin(self, step: int, optimizer: Any, progress: Progress) -> None:
-        """Open the stage of a run that starts at ``step``; where it was open before, its frozen weights must be as they were."""
+        """Open the stage of a run that starts at ``step``; where it was open before, its frozen
+        weights must be as they were."""
         rows = rewind_rows(self.path, step)
         self._enter(step, optimizer)
         if not rows or rows[-1]["step"] != self._stage.from_step:
@@ -129,7 +135,8 @@ class Freezing:
         self._write(progress)
 
     def close(self) -> None:
-        """Raises Infrastructure where a weight that is frozen now has moved since its stage began."""
+        """Raises Infrastructure where a weight that is frozen now has moved since its stage
+        began."""
         if self._open is not None and weights_hash(self.parameters, self._frozen) != self._hash:
             raise Infrastructure(
                 f"weights frozen from step {self._open.from_step} on have moved: nothing is kept of it."

@@ -1,7 +1,9 @@
-"""The models that a gap proof holds the base model against: resolved, or trained here once and cached by what they are made of.
+"""The models that a gap proof holds the base model against: resolved, or trained here once and
+cached by what they are made of.
 
-A peer's folder is named by a hash of its spec, the task data and the code that trains it; a finished one is never trained again.
-What this module does not do: run a job (the caller does, in a child process) or answer anything.
+A peer's folder is named by a hash of its spec, the task data and the code that trains it; a
+finished one is never trained again. What this module does not do: run a job (the caller does, in a
+child process) or answer anything.
 """
 
 from __future__ import annotations
@@ -73,7 +75,8 @@ def _model(spec: PeerModel, folder: Path) -> Path:
 
 
 def _train(spec: PeerModel, folder: Path, work: Work, device_lock: Path | None) -> float:
-    """Pretrain, and fine-tune where there are tasks; both go on from their own checkpoints after a kill."""
+    """Pretrain, and fine-tune where there are tasks; both go on from their own checkpoints after a
+    kill."""
     base = folder / "base"
     seconds = 0.0
     pretrain = PretrainJob(
@@ -111,7 +114,8 @@ def _run(job: PretrainJob | SftJob, work: Work) -> float:
 
 
 def _rows(spec: PeerModel) -> list[dict[str, Any]]:
-    """References to generated training tasks of the peer's own seed, shuffled; no held-out composition is among them."""
+    """References to generated training tasks of the peer's own seed, shuffled; no held-out
+    composition is among them."""
     from random import Random
 
     from ..tasks.task_bank import build

@@ -1,11 +1,13 @@
-"""Group-relative policy optimisation on TRL: sample a group of answers to a prompt, reinforce those that earn more than its mean.
+"""Group-relative policy optimisation on TRL: sample a group of answers to a prompt, reinforce those
+that earn more than its mean.
 
-The loss is Dr. GRPO's unless a recipe says otherwise (Liu et al., 2025, arXiv:2503.20783): advantages are not divided by a group's
-standard deviation, and token sums not by an answer's length but by the constant ``max_completion_length``. The method is GRPO's
-(Shao et al., 2024, arXiv:2402.03300). Rewards are the benchmarks' one scorer, each task's own, in the sandbox.
+The loss is Dr. GRPO's unless a recipe says otherwise (Liu et al., 2025, arXiv:2503.20783):
+advantages are not divided by a group's standard deviation, and token sums not by an answer's length
+but by the constant ``max_completion_length``. The method is GRPO's (Shao et al., 2024,
+arXiv:2402.03300). Rewards are the benchmarks' one scorer, each task's own, in the sandbox.
 
-What surrounds the loss is ``fit``'s, what happens between steps ``grpo_watch``'s. What this module does not do: license rewards;
-who writes the job does, and refuses without.
+What surrounds the loss is ``fit``'s, what happens between steps ``grpo_watch``'s. What this module
+does not do: license rewards; who writes the job does, and refuses without.
 """
 
 from __future__ import annotations
@@ -57,12 +59,15 @@ class Prepared(NamedTuple):
 def train_grpo(
     job: GrpoJob, progress: Progress, interrupts: Interrupts, scorer: Scorer = critic_scorer
 ) -> dict[str, Any]:
-    """Train ``job.model`` on the tasks of ``job.rows``; returns what ``training.json`` holds (see ``fit``).
+    """Train ``job.model`` on the tasks of ``job.rows``; returns what ``training.json`` holds (see
+    ``fit``).
 
     Raises:
-        BadInput: tasks, lengths, model or rates that cannot work, vLLM where there is none, or a loss that is not finite.
+        BadInput: tasks, lengths, model or rates that cannot work, vLLM where there is none, or a
+            loss that is not finite.
         GateRefused: this machine isolates candidates' code less than the rewards demand.
-        Infrastructure: the disk is full, or the job was asked to stop (then a full checkpoint was saved).
+        Infrastructure: the disk is full, or the job was asked to stop (then a full checkpoint was
+            saved).
     """
     if job.spec.engine == "vllm" and find_spec("vllm") is None:
         raise BadInput(
@@ -244,7 +249,8 @@ def build_trainer(
 
 
 def grpo_config(job: Any, weights: list[float]) -> Any:
-    """The trainer's settings. TRL's batch counts completions: a whole step is generated at once and divided into micro-batches."""
+    """The trainer's settings. TRL's batch counts completions: a whole step is generated at once and
+    divided into micro-batches."""
     from trl import GRPOConfig
 
     spec = job.spec

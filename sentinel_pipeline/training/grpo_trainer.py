@@ -1,8 +1,10 @@
-"""TRL's GRPO trainer on the house's own generation: the same decoding that benchmarks use, seeded by step and row.
+"""TRL's GRPO trainer on the house's own generation: the same decoding that benchmarks use, seeded
+by step and row.
 
-A step's samples are a function of the weights, the seed and the step, so a resumed run draws what the uninterrupted one drew.
-Rewards read a completion as a benchmark would: a special token in its middle stays visible. vLLM generates where a recipe says so.
-What this module does not do: score, or decide when to stop.
+A step's samples are a function of the weights, the seed and the step, so a resumed run draws what
+the uninterrupted one drew. Rewards read a completion as a benchmark would: a special token in its
+middle stays visible. vLLM generates where a recipe says so. What this module does not do: score, or
+decide when to stop.
 """
 
 from __future__ import annotations
@@ -24,7 +26,8 @@ _NUMBERS = frozenset({
 
 
 class Clock:
-    """Seconds of one step by what they went into; spans may nest, each counts its own whole time."""
+    """Seconds of one step by what they went into; spans may nest, each counts its own whole
+    time."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = defaultdict(float)
@@ -38,7 +41,8 @@ class Clock:
             self.seconds[name] += time.perf_counter() - started
 
     def take(self) -> dict[str, float]:
-        """``generation``, ``rewards``, ``gradient`` (with the optimizer's step) since the last call."""
+        """``generation``, ``rewards``, ``gradient`` (with the optimizer's step) since the last
+        call."""
         seconds = self.seconds
         self.seconds = defaultdict(float)
         gradient = seconds["training"] - seconds["prepare"] + seconds["optimizer"]

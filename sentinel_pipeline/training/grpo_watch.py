@@ -1,8 +1,10 @@
-"""The watch over a GRPO run: eval rewards at each window, coverage, the V4.1 handoff's rules over the live curves.
+"""The watch over a GRPO run: eval rewards at each window, coverage, the V4.1 handoff's rules over
+the live curves.
 
-A window asks the held-out prompts twice: sampled, each with the same draws as in every other window, for the mean reward of each
-task; and greedily, for Pass@1 and syntax rate, which no reward weight enters. Rules are ``gates.curve_rules``'s; here they act.
-What this module does not do: decide whether the model is good; the check ``eval_reward`` and the gates of the report do.
+A window asks the held-out prompts twice: sampled, each with the same draws as in every other
+window, for the mean reward of each task; and greedily, for Pass@1 and syntax rate, which no reward
+weight enters. Rules are ``gates.curve_rules``'s; here they act. What this module does not do:
+decide whether the model is good; the check ``eval_reward`` and the gates of the report do.
 """
 
 from __future__ import annotations
@@ -176,9 +178,11 @@ class GrpoWatch(Watch):
 def eval_numbers(
     sampled: dict[str, Any], greedy: Window, tasks: Sequence[Task]
 ) -> dict[str, float]:
-    """``eval/…`` with interval and n: the mean reward of each task and of all prompts, and greedy Pass@1 and syntax rate.
+    """``eval/…`` with interval and n: the mean reward of each task and of all prompts, and greedy
+    Pass@1 and syntax rate.
 
-    The interval of a mean reward is Wilson's with the mean in the rate's place: exact for rewards of 0 and 1, wide for others.
+    The interval of a mean reward is Wilson's with the mean in the rate's place: exact for rewards
+    of 0 and 1, wide for others.
     """
     numbers: dict[str, float] = {}
     by_family: dict[str, list[float]] = {}
@@ -214,7 +218,8 @@ def _measured(name: str, value: float, interval: Interval, n: int) -> dict[str, 
 
 
 def eval_gain(evals: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
-    """Paired over the prompts, the last window against the one before training: exact sign test of who earns more.
+    """Paired over the prompts, the last window against the one before training: exact sign test of
+    who earns more.
 
     Not the best window: its choice would enter the p-value. None with fewer than two windows.
     """

@@ -1,9 +1,12 @@
-"""First weights that copy: a small Llama whose first two layers begin with an induction circuit, all of it trained on.
+"""First weights that copy: a small Llama whose first two layers begin with an induction circuit,
+all of it trained on.
 
-Copying from the prompt is what takes a small model longest to learn (a previous-token head and a matching head must find each
-other: C. Olsson et al., 2022, "In-context Learning and Induction Heads"). Here they begin found: head 0 of layer 0 attends to
-the token before, by rotary phases in its query and key biases, and writes what it read; the first heads of layer 1 attend to where
-the present token stood before, plus one, and write what stands there. It holds no knowledge of any text; nothing is frozen.
+Copying from the prompt is what takes a small model longest to learn (a previous-token head and a
+matching head must find each other: C. Olsson et al., 2022, "In-context Learning and Induction
+Heads"). Here they begin found: head 0 of layer 0 attends to the token before, by rotary phases in
+its query and key biases, and writes what it read; the first heads of layer 1 attend to where the
+present token stood before, plus one, and write what stands there. It holds no knowledge of any
+text; nothing is frozen.
 """
 
 from __future__ import annotations
@@ -22,13 +25,15 @@ COPIERS = 2
 """Heads of layer 1 that begin as copiers."""
 FAST = 0.1
 SLOW = 0.05
-"""Radians a position: pairs that turn faster than the first tell neighbours apart, slower than the second hardly turn at all."""
+"""Radians a position: pairs that turn faster than the first tell neighbours apart, slower than the
+second hardly turn at all."""
 
 
 def begin_as_copier(model: PreTrainedModel, seed: int) -> None:
     """Set the circuit in place; a model of one layer or without attention biases is left as it is.
 
-    Residual writes of every other head and of all feed-forward layers begin at zero, so that the circuit reads clean tokens.
+    Residual writes of every other head and of all feed-forward layers begin at zero, so that the
+    circuit reads clean tokens.
     """
     import torch
 
@@ -58,7 +63,8 @@ def begin_as_copier(model: PreTrainedModel, seed: int) -> None:
 
 
 def _look_back(attention: Any, read: Tensor, write: Tensor, rate: Tensor, scale: float) -> None:
-    """Head 0 attends one position back and writes what ``read`` sees there into the directions of ``write``."""
+    """Head 0 attends one position back and writes what ``read`` sees there into the directions of
+    ``write``."""
     import torch
 
     half = len(rate)
@@ -70,13 +76,15 @@ def _look_back(attention: Any, read: Tensor, write: Tensor, rate: Tensor, scale:
     attention.q_proj.bias[: 2 * half] = torch.cat([strength * rate.cos(), -strength * rate.sin()])
     attention.v_proj.weight[: 2 * half].zero_()
     attention.v_proj.weight[: len(read)] = read
-    # What it reads has unit scale in each direction; what it writes should be as loud as the embeddings it is added to.
+    # What it reads has unit scale in each direction; what it writes should be as loud as the
+    # embeddings it is added to.
     loudness = scale * (write.shape[1] / len(write)) ** 0.5
     attention.o_proj.weight[:, : len(write)] = loudness * write.T
 
 
 def _match_and_copy(attention: Any, head: int, basis: Tensor, matched: Tensor, size: int) -> None:
-    """The head's query sees the present token as layer 0 read it, its key the token before as layer 0 wrote it."""
+    """The head's query sees the present token as layer 0 read it, its key the token before as layer
+    0 wrote it."""
     first = head * size
     for projection, directions in (
         (attention.q_proj, basis[: len(matched)]),

@@ -1,8 +1,10 @@
-"""Optimizers: AdamW, and Muon for the hidden matrices with AdamW for the rest, as one ``torch`` optimizer each.
+"""Optimizers: AdamW, and Muon for the hidden matrices with AdamW for the rest, as one ``torch``
+optimizer each.
 
-Muon (K. Jordan et al., 2024, https://kellerjordan.github.io/posts/muon/) steps along the orthogonalised momentum. PyTorch's
-own orthogonalises in bfloat16, which CPUs without such units emulate; here it is float32. One optimizer object for both kinds
-of parameters, so that a trainer saves, loads and schedules it like any other.
+Muon (K. Jordan et al., 2024, https://kellerjordan.github.io/posts/muon/) steps along the
+orthogonalised momentum. PyTorch's own orthogonalises in bfloat16, which CPUs without such units
+emulate; here it is float32. One optimizer object for both kinds of parameters, so that a trainer
+saves, loads and schedules it like any other.
 """
 
 from __future__ import annotations
@@ -25,10 +27,12 @@ COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 def build_optimizer(
     model: Module, name: str, learning_rate: float, weight_decay: float
 ) -> Optimizer:
-    """``adamw`` or ``muon`` over the model's trainable parameters; norms and biases are not decayed.
+    """``adamw`` or ``muon`` over the model's trainable parameters; norms and biases are not
+    decayed.
 
-    For ``muon``, ``learning_rate`` is AdamW's for embeddings and norms; a hidden matrix of shape (a, b) moves by
-    ``0.2 * sqrt(max(a, b))`` times it (Liu et al., 2025, arXiv:2502.16982), so one rate serves both.
+    For ``muon``, ``learning_rate`` is AdamW's for embeddings and norms; a hidden matrix of shape
+    (a, b) moves by ``0.2 * sqrt(max(a, b))`` times it (Liu et al., 2025, arXiv:2502.16982), so one
+    rate serves both.
     """
     import torch
 

@@ -1,8 +1,10 @@
-"""Out of memory while fine-tuning: the stage 1 plan's remedies, one after another, each recorded, and training goes on.
+"""Out of memory while fine-tuning: the stage 1 plan's remedies, one after another, each recorded,
+and training goes on.
 
-In order: a smaller micro-batch with as much more accumulation (a step keeps its samples, so full checkpoints stay good), then
-activation checkpointing, then an adapter of rank 16 (which begins anew). What was done stands in ``remedies.jsonl`` and holds for
-a resumed run too. What this module does not do: shorten rows, which would change what is learnt, or survive the kernel's killer.
+In order: a smaller micro-batch with as much more accumulation (a step keeps its samples, so full
+checkpoints stay good), then activation checkpointing, then an adapter of rank 16 (which begins
+anew). What was done stands in ``remedies.jsonl`` and holds for a resumed run too. What this module
+does not do: shorten rows, which would change what is learnt, or survive the kernel's killer.
 """
 
 from __future__ import annotations
@@ -79,7 +81,8 @@ def with_remedies(
     for row in read_jsonl(done) if done.is_file() else ():
         job = replace(job, spec=replace(job.spec, **row["changes"]))
     if ranks.world() > 1:
-        # A process that runs out of memory leaves the others waiting: there is nobody to go on with.
+        # A process that runs out of memory leaves the others waiting: there is nobody to go on
+        # with.
         return attempt(job)
     while True:
         try:

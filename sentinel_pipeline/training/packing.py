@@ -1,8 +1,10 @@
-"""Packing that isolates documents: the rows of a micro-batch laid end to end, without padding, none of them seeing another.
+"""Packing that isolates documents: the rows of a micro-batch laid end to end, without padding, none
+of them seeing another.
 
-Positions begin anew with each document and no attention mask is given: from that Transformers makes a block-diagonal mask (eager
-and scaled dot-product attention), flash attention its sequence borders. That a model does keep its documents apart is tried on two
-of them before anything trains, not assumed. A step keeps its rows, so packing changes its speed and not its gradient. What this
+Positions begin anew with each document and no attention mask is given: from that Transformers makes
+a block-diagonal mask (eager and scaled dot-product attention), flash attention its sequence
+borders. That a model does keep its documents apart is tried on two of them before anything trains,
+not assumed. A step keeps its rows, so packing changes its speed and not its gradient. What this
 module does not do: cut a document, or pack rows of different steps together.
 """
 
@@ -18,11 +20,13 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 TOLERANCE = 1e-3
-"""Largest share of the logits' spread by which a document's logits may differ when another one stands before it."""
+"""Largest share of the logits' spread by which a document's logits may differ when another one
+stands before it."""
 
 
 def best_fit(lengths: Sequence[int], width: int) -> list[list[int]]:
-    """Indices of documents in packs of at most ``width`` tokens: longest first, each into the fullest pack that holds it.
+    """Indices of documents in packs of at most ``width`` tokens: longest first, each into the
+    fullest pack that holds it.
 
     A document that is longer than ``width`` has a pack of its own.
     """
@@ -42,7 +46,8 @@ def best_fit(lengths: Sequence[int], width: int) -> list[list[int]]:
 def packing_collator(
     pad: int, width: int | None
 ) -> Callable[[list[dict[str, Any]]], dict[str, Any]]:
-    """TRL's collator over packs of at most ``width`` tokens; None: one row of all documents, for flash attention."""
+    """TRL's collator over packs of at most ``width`` tokens; None: one row of all documents, for
+    flash attention."""
     from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 
     collate = DataCollatorForLanguageModeling(
@@ -116,7 +121,8 @@ def _logits(model: Any, documents: Sequence[Sequence[int]]) -> Any:
 
 
 def flash_attention() -> bool:
-    """Whether attention can be computed over sequence borders, without a mask: a GPU with the flash-attn package."""
+    """Whether attention can be computed over sequence borders, without a mask: a GPU with the
+    flash-attn package."""
     import torch
     from transformers.utils import is_flash_attn_2_available
 

@@ -1,7 +1,9 @@
-"""Preference pairs as token ids: the prompt as generation will feed it, either side tokenized apart and ended by the stop token.
+"""Preference pairs as token ids: the prompt as generation will feed it, either side tokenized apart
+and ended by the stop token.
 
-Rendering, the border between prompt and answer, and what is refused are those of ``tokens``: a pair is two of its rows. A pair of
-which one side does not fit is dropped whole, and so is one whose sides differ in their thoughts alone where those are not trained.
+Rendering, the border between prompt and answer, and what is refused are those of ``tokens``: a pair
+is two of its rows. A pair of which one side does not fit is dropped whole, and so is one whose
+sides differ in their thoughts alone where those are not trained.
 """
 
 from __future__ import annotations
@@ -39,7 +41,8 @@ class EncodedPair(NamedTuple):
 class PreparedPairs(NamedTuple):
     pairs: list[EncodedPair]
     report: TokenReport
-    """Rows and kept rows are pairs; tokens are those of both sequences, the prompt counted twice, as training reads it."""
+    """Rows and kept rows are pairs; tokens are those of both sequences, the prompt counted twice,
+    as training reads it."""
 
 
 def prepare_pairs(
@@ -52,8 +55,9 @@ def prepare_pairs(
     """Read, render and tokenize the pairs of ``path``; refuses what would train nonsense.
 
     Raises:
-        BadInput: no pairs, a row of another shape or with two equal sides (by line), a template that renders training and
-            inference differently or trains no stop token, or too many of the pairs lost.
+        BadInput: no pairs, a row of another shape or with two equal sides (by line), a template
+            that renders training and inference differently or trains no stop token, or too many of
+            the pairs lost.
     """
     if not path.is_file():
         raise BadInput("no such file of preference pairs.", file=path)

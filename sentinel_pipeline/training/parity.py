@@ -1,8 +1,10 @@
-"""Export parity: a checkpoint's adapter, its merged model and a re-saved copy give the same logits and the same greedy answers.
+"""Export parity: a checkpoint's adapter, its merged model and a re-saved copy give the same logits
+and the same greedy answers.
 
-Merging an adapter adds its product to the weights in another order than adding its output, so equal here is equal up to float32
-rounding; a copy that was only saved and loaded must be equal to the bit. What this module does not do: score answers, or compare
-with what another engine makes of the same folder.
+Merging an adapter adds its product to the weights in another order than adding its output, so equal
+here is equal up to float32 rounding; a copy that was only saved and loaded must be equal to the
+bit. What this module does not do: score answers, or compare with what another engine makes of the
+same folder.
 """
 
 from __future__ import annotations
@@ -85,7 +87,8 @@ class Parity:
 
 
 def check_parity(checkpoint: Path) -> Parity:
-    """Compare the forms of ``checkpoint``: a folder with ``model/`` (and ``adapter/``), or a model's own folder.
+    """Compare the forms of ``checkpoint``: a folder with ``model/`` (and ``adapter/``), or a
+    model's own folder.
 
     Raises:
         BadInput: there is no loadable model.

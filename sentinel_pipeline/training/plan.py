@@ -1,7 +1,9 @@
-"""What a recipe will do, before any device is touched: steps, learning rates, epoch shares, tokens, memory, hours, money, refusals.
+"""What a recipe will do, before any device is touched: steps, learning rates, epoch shares, tokens,
+memory, hours, money, refusals.
 
-Where the recipe has made its mix or its pairs, they are counted and tokenized as they are; else their numbers are those that the
-recipe asks for, and said to be so. Models are built without weights. What this module does not do: load weights, or start anything.
+Where the recipe has made its mix or its pairs, they are counted and tokenized as they are; else
+their numbers are those that the recipe asks for, and said to be so. Models are built without
+weights. What this module does not do: load weights, or start anything.
 """
 
 from __future__ import annotations
@@ -45,7 +47,8 @@ class Plan:
     refusals: list[Refusal] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     start: dict[str, Any] | None = None
-    """Which candidate training starts from and why, or that the probe has yet to say; None where the recipe names one model."""
+    """Which candidate training starts from and why, or that the probe has yet to say; None where
+    the recipe names one model."""
 
     @property
     def total_hours(self) -> float:
@@ -112,7 +115,8 @@ def made_model(store: Store) -> Path | None:
 
 
 def plan_rows(plan: Plan, stage: TrainingStage, store: Store) -> None:
-    """A stage that trains on a table of rows: counted and tokenized where they are made, else as the recipe asks."""
+    """A stage that trains on a table of rows: counted and tokenized where they are made, else as
+    the recipe asks."""
     assert stage.rows is not None
     recipe = plan.recipe
     spec = plan.recipe.spec_of(stage.name)
@@ -196,7 +200,8 @@ def _tokens(
     data: Artifact,
     model: Path | None,
 ) -> TokenReport | None:
-    """The token report of the actual rows, by the tokenizer that will train them; what it refuses, the plan refuses."""
+    """The token report of the actual rows, by the tokenizer that will train them; what it refuses,
+    the plan refuses."""
     if model is None:
         return None
     from ..generation.loading import load_tokenizer
@@ -273,7 +278,8 @@ def learning_rates(spec: StageSpec, steps: int) -> list[float]:
 
 
 def _estimate(plan: Plan, store: Store) -> None:
-    """Hours of every stage: as the last run took, scaled by tokens where they are known; else from the device's peak."""
+    """Hours of every stage: as the last run took, scaled by tokens where they are known; else from
+    the device's peak."""
     before = last_costs(store, DEVICE_ASSETS)
     budget = plan.recipe.budget
     for stage in _device_assets(plan.recipe):
@@ -285,7 +291,8 @@ def _estimate(plan: Plan, store: Store) -> None:
             scale = tokens / earlier.tokens if tokens and earlier.tokens else 1.0
             plan.hours[stage] = round(earlier.device_s * scale / 3600, 6)
         elif tokens and plan.model and budget.device_tflops:
-            # Forward and backward take 6 operations a parameter and token (Kaplan et al., 2020, arXiv:2001.08361, section 2.1).
+            # Forward and backward take 6 operations a parameter and token (Kaplan et al., 2020,
+            # arXiv:2001.08361, section 2.1).
             operations = 6.0 * plan.model.parameters * tokens
             plan.hours[stage] = round(
                 operations / (budget.device_tflops * 1e12 * budget.utilisation) / 3600, 6

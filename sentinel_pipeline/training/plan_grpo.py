@@ -1,7 +1,9 @@
-"""What a recipe's GRPO will do: steps, the shape of a step, and how many of each task's prompts it will have seen.
+"""What a recipe's GRPO will do: steps, the shape of a step, and how many of each task's prompts it
+will have seen.
 
-The V4.1 handoff's run saw 13.5 % of its prompts; that is said here before a device is touched. What this module does not do: know
-which prompts a curriculum will leave out; its coverage is that of every prompt at random.
+The V4.1 handoff's run saw 13.5 % of its prompts; that is said here before a device is touched. What
+this module does not do: know which prompts a curriculum will leave out; its coverage is that of
+every prompt at random.
 """
 
 from __future__ import annotations
@@ -22,7 +24,8 @@ FEW = 0.5
 
 
 def plan_prompts(plan: Plan, stage: TrainingStage, store: Store) -> None:
-    """A stage that answers the task bank's prompts, as many of each family as the recipe asks for."""
+    """A stage that answers the task bank's prompts, as many of each family as the recipe asks
+    for."""
     spec = plan.recipe.spec_of(stage.name)
     assert isinstance(spec, GrpoSpec)
     context = plan.model.context if plan.model is not None else 0

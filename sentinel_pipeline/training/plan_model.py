@@ -1,4 +1,5 @@
-"""The shapes behind a plan: parameters, memory and learning rates of a model that is built without weights.
+"""The shapes behind a plan: parameters, memory and learning rates of a model that is built without
+weights.
 
 What this module does not do: read or load weights; a configuration is all it takes.
 """
@@ -21,10 +22,12 @@ from .tokens import TokenReport
 FLOAT = 4
 """Bytes of a float32: weights, gradients and optimizer moments are kept so."""
 FOUR_BIT = 4.127 / 8
-"""Bytes of a weight in NF4 with its share of the scales (Dettmers et al., 2023, arXiv:2305.14314, section 3)."""
+"""Bytes of a weight in NF4 with its share of the scales (Dettmers et al., 2023, arXiv:2305.14314,
+section 3)."""
 LAYER_FLOATS = 16
-"""Activations a token and layer that backward needs, in multiples of the hidden size, attention computed in blocks
-(after Korthikanti et al., 2022, arXiv:2205.05198, section 4.1: 34 bytes in 16 bit)."""
+"""Activations a token and layer that backward needs, in multiples of the hidden size, attention
+computed in blocks (after Korthikanti et al., 2022, arXiv:2205.05198, section 4.1: 34 bytes in 16
+bit)."""
 MIB = 2**20
 
 
@@ -47,7 +50,8 @@ class PlannedModel:
         )
 
     def memory_mib(self, spec: StageSpec, sides: int, report: TokenReport | None) -> dict[str, int]:
-        """Weights, gradients, moments and the activations of one micro-batch at its longest; an estimate, not a measurement.
+        """Weights, gradients, moments and the activations of one micro-batch at its longest; an
+        estimate, not a measurement.
 
         Args:
             sides: sequences a row (2 for a pair).
@@ -78,7 +82,8 @@ def planned_model(recipe: Recipe, folder: Path | None) -> PlannedModel | None:
     """The recipe's model as a shape; None where only the hub has it.
 
     Raises:
-        BadInput: the folder holds no configuration of a causal language model, or the embedded shape cannot be built.
+        BadInput: the folder holds no configuration of a causal language model, or the embedded
+            shape cannot be built.
     """
     import torch
     from transformers import AutoModelForCausalLM

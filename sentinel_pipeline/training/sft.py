@@ -41,7 +41,8 @@ def train_sft(
 
     Raises:
         BadInput: rows, template, model or rates that cannot work, or a loss that is not finite.
-        Infrastructure: the disk is full, or the job was asked to stop (then a full checkpoint was saved).
+        Infrastructure: the disk is full, or the job was asked to stop (then a full checkpoint was
+            saved).
     """
     tokenizer = load_tokenizer(job.model)
     prepared = prepare_rows(

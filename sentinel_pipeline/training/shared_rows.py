@@ -12,7 +12,8 @@ from ..worker import ranks
 
 
 def shared_rows(rows: Any, folder: Path) -> Any:
-    """The same rows for all processes, in one folder: rank 0 leaves the reference's log-probabilities beside them."""
+    """The same rows for all processes, in one folder: rank 0 leaves the reference's
+    log-probabilities beside them."""
     if ranks.world() == 1:
         return rows
     from datasets import load_from_disk

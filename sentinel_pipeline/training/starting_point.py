@@ -1,8 +1,10 @@
-"""The starting point by a short probe (the auto-critic plan): which of the candidates training starts from, and why.
+"""The starting point by a short probe (the auto-critic plan): which of the candidates training
+starts from, and why.
 
-The candidates answer the same items in the same format. The first named is taken unless a later one passes significantly more
-of them: forty answers are few, and a lucky sample does not justify leaving the preferred model. What this module does not do:
-answer (a worker does), or gate: the base model's report judges what was chosen.
+The candidates answer the same items in the same format. The first named is taken unless a later one
+passes significantly more of them: forty answers are few, and a lucky sample does not justify
+leaving the preferred model. What this module does not do: answer (a worker does), or gate: the base
+model's report judges what was chosen.
 """
 
 from __future__ import annotations
@@ -80,7 +82,8 @@ def probe_job(
     prompt_format: str,
     home: Home,
 ) -> Path:
-    """Write the job in which one candidate answers the probe's suites in one prompt format; returns the job file's path."""
+    """Write the job in which one candidate answers the probe's suites in one prompt format; returns
+    the job file's path."""
     job = read_job(answer_job(recipe, model["folder"], suites, logs, home, files_hash(model)))
     assert isinstance(job, AnswerJob)
     decoding = replace(job.decoding, temperature=0.0, prompt_format=prompt_format)  # type: ignore[arg-type]  # chat or cue
@@ -167,7 +170,8 @@ def start_of(checkpoint: Artifact) -> dict[str, Any] | None:
 
 
 def planned_start(recipe: Recipe, store: Store) -> dict[str, Any] | None:
-    """What was chosen, or that the probe has yet to say; None where the recipe names one starting point."""
+    """What was chosen, or that the probe has yet to say; None where the recipe names one starting
+    point."""
     if recipe.model.source != "probed":
         return None
     artifact = store.find("base_checkpoint")

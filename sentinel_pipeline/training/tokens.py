@@ -1,9 +1,11 @@
-"""Prompt-completion rows as token ids with labels, and the report that says what will be trained before anything is.
+"""Prompt-completion rows as token ids with labels, and the report that says what will be trained
+before anything is.
 
-The prompt's ids are those that generation will feed; the completion is tokenized apart from it, so that no token spans the
-border, and ends with the stop token. A row that does not fit is dropped whole: half an answer teaches not to stop. What was thought
-before an answer is left out of the completion unless the recipe trains on thoughts; thoughts of earlier turns are left out always,
-as they are when a conversation goes on at inference.
+The prompt's ids are those that generation will feed; the completion is tokenized apart from it, so
+that no token spans the border, and ends with the stop token. A row that does not fit is dropped
+whole: half an answer teaches not to stop. What was thought before an answer is left out of the
+completion unless the recipe trains on thoughts; thoughts of earlier turns are left out always, as
+they are when a conversation goes on at inference.
 """
 
 from __future__ import annotations
@@ -25,7 +27,8 @@ if TYPE_CHECKING:
 IGNORED = -100
 """Label of a token that takes no part in the loss."""
 MAX_DROPPED = 0.2
-"""More rows lost than this and the run is refused: the mix that was judged is not the mix that trains."""
+"""More rows lost than this and the run is refused: the mix that was judged is not the mix that
+trains."""
 _CHUNK = 1_000
 
 
@@ -45,18 +48,20 @@ class TokenReport:
     too_long: int
     """Rows over ``max_length``: dropped, none is truncated."""
     fully_masked: int
-    """Rows without a token to train: an empty completion, or one whose text names the stop token, which would become the
-    real one and teach to stop there. Dropped."""
+    """Rows without a token to train: an empty completion, or one whose text names the stop token,
+    which would become the real one and teach to stop there. Dropped."""
     stop_trained: int
     """Kept rows whose last trained token is the stop token."""
     prefix_differs: int
-    """Rows whose training text does not begin with the prompt that generation renders: dropped, and refused."""
+    """Rows whose training text does not begin with the prompt that generation renders: dropped, and
+    refused."""
     tokens: int
     trainable_tokens: int
     longest: int
     stop_token: str
     thoughts: int = 0
-    """Rows (of pairs: sides) whose answer comes with a thought; it is trained where the recipe says ``train_on_thoughts``."""
+    """Rows (of pairs: sides) whose answer comes with a thought; it is trained where the recipe says
+    ``train_on_thoughts``."""
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -84,8 +89,9 @@ def prepare_rows(
     """Read, render and tokenize the rows of ``path``; refuses what would train nonsense.
 
     Raises:
-        BadInput: no rows, a row of another shape (by line), a template that renders training and inference differently or
-            trains no stop token, or more than ``MAX_DROPPED`` of the rows lost.
+        BadInput: no rows, a row of another shape (by line), a template that renders training and
+            inference differently or trains no stop token, or more than ``MAX_DROPPED`` of the rows
+            lost.
     """
     if not path.is_file():
         raise BadInput("no such file of training rows.", file=path)
@@ -115,8 +121,9 @@ def prepare_rows(
 def encode_rows(
     rows: Iterable[tuple[Any, Any]], tokenizer: PreTrainedTokenizerBase
 ) -> Iterator[Side | None]:
-    """Prompt turns and answer turns as token ids, in order, streaming; None where the template renders the prompt of training
-    differently from that of inference; an empty answer has no tokens."""
+    """Prompt turns and answer turns as token ids, in order, streaming; None where the template
+    renders the prompt of training differently from that of inference; an empty answer has no
+    tokens."""
     stream = iter(rows)
     while chunk := list(islice(stream, _CHUNK)):
         texts = [_rendered(prompt, completion, tokenizer) for prompt, completion in chunk]
@@ -128,7 +135,8 @@ def encode_rows(
 def parted_rows(
     rows: Iterable[tuple[Any, Any]], train_on_thoughts: bool, counts: dict[str, int]
 ) -> Iterator[tuple[Any, Any]]:
-    """Prompt and completion turns with thoughts where they are trained, and nowhere else; ``counts["thoughts"]`` counts them."""
+    """Prompt and completion turns with thoughts where they are trained, and nowhere else;
+    ``counts["thoughts"]`` counts them."""
     for prompt, completion in rows:
         turns = [_with_its_thought(turn) for turn in completion]
         parted = [part(str(turn["content"])) for turn in turns]
@@ -180,14 +188,16 @@ def _rendered(
     completion: list[dict[str, Any]],
     tokenizer: PreTrainedTokenizerBase,
 ) -> tuple[str, str] | None:
-    """Prompt text and the completion's text up to its stop token; None where the two renderings disagree."""
+    """Prompt text and the completion's text up to its stop token; None where the two renderings
+    disagree."""
     stop = str(tokenizer.eos_token)
     prompt_text = render_chat(tokenizer, prompt)
     whole = render_chat(tokenizer, prompt + completion, prompt=False)
     if not whole.startswith(prompt_text):
         return None
     answer, stop_part, _ = whole[len(prompt_text) :].rpartition(stop)
-    # What the template writes after the stop token (a line break) is never generated, so it is not trained either.
+    # What the template writes after the stop token (a line break) is never generated, so it is not
+    # trained either.
     if not completion[-1]["content"] or any(stop in str(turn["content"]) for turn in completion):
         return prompt_text, ""
     return prompt_text, answer + stop_part if stop_part else whole[len(prompt_text) :]
@@ -228,7 +238,8 @@ def report_of(
 
 
 def refuse_nonsense(report: TokenReport, path: Path, max_length: int, field: str) -> None:
-    """Raises BadInput on what would train nonsense; ``field`` is the recipe's key of ``max_length``."""
+    """Raises BadInput on what would train nonsense; ``field`` is the recipe's key of
+    ``max_length``."""
     if report.rows == 0:
         raise BadInput(
             "holds no rows: there is nothing to train on.",

@@ -1,4 +1,5 @@
-"""The model that a tuning trains: loaded with float32 masters, whole, with its adapter, or with a base in 4 bit.
+"""The model that a tuning trains: loaded with float32 masters, whole, with its adapter, or with a
+base in 4 bit.
 
 What this module does not do: train, or load a model to generate with (``generation.loading``).
 """
@@ -22,11 +23,13 @@ def load_trainable(
 ) -> PreTrainedModel:
     """Float32 masters: a checkpoint's own bfloat16 would swallow small updates.
 
-    An adapter's folder is loaded as its trainable adapter for ``lora``, merged into its base for ``full``. With ``load_in_4bit``
-    the adapter's base is held in 4 bit, with ``flash`` attention is computed by the flash-attn package.
+    An adapter's folder is loaded as its trainable adapter for ``lora``, merged into its base for
+    ``full``. With ``load_in_4bit`` the adapter's base is held in 4 bit, with ``flash`` attention is
+    computed by the flash-attn package.
 
     Raises:
-        BadInput: the folder holds no causal language model, or weights that are none of its configuration's.
+        BadInput: the folder holds no causal language model, or weights that are none of its
+            configuration's.
         Infrastructure: 4 bit is asked for where nothing can compute in it.
     """
     import torch

@@ -1,7 +1,9 @@
-"""TRL's trainers with what a believable run adds: a fixed sample order, whole checkpoints, an early word on bad losses.
+"""TRL's trainers with what a believable run adds: a fixed sample order, whole checkpoints, an early
+word on bad losses.
 
-And, for ``SFTTrainer``, with what a small machine needs: little padding, and the language-model head on trained positions only.
-What is trained, on what and for how long is TRL's and Transformers' business.
+And, for ``SFTTrainer``, with what a small machine needs: little padding, and the language-model
+head on trained positions only. What is trained, on what and for how long is TRL's and Transformers'
+business.
 """
 
 from __future__ import annotations
@@ -26,7 +28,8 @@ if TYPE_CHECKING:
     from .distil import Teacher
 
 MICRO_BATCH = 16
-"""Rows of a batch that are padded together: batches are drawn freely, and within a batch rows go with rows of like length."""
+"""Rows of a batch that are padded together: batches are drawn freely, and within a batch rows go
+with rows of like length."""
 _SCALED = ("final_logit_softcapping", "logit_scale", "logits_scaling")
 """Config fields of models whose logits are more than hidden states times the head."""
 
@@ -34,8 +37,9 @@ _SCALED = ("final_logit_softcapping", "logit_scale", "logits_scaling")
 def sample_order(rows: int, samples: int, seed: int) -> list[int]:
     """Row indices for ``samples`` samples: one seeded shuffle of all rows after another.
 
-    A pure function of its arguments: a resumed run walks the same order from where it was. Batches are not grouped by
-    length: rows of like length are often of one family, and batches of one family each pull their own way.
+    A pure function of its arguments: a resumed run walks the same order from where it was. Batches
+    are not grouped by length: rows of like length are often of one family, and batches of one
+    family each pull their own way.
     """
     order: list[int] = []
     random = Random(f"order|{seed}")
@@ -57,9 +61,11 @@ def length_groups(lengths: Sequence[int], size: int = MICRO_BATCH) -> list[list[
 def summed_loss(
     model: Any, inputs: dict[str, Any], labels: Tensor, teacher: Teacher | None = None
 ) -> Tensor:
-    """Negative log-likelihood summed over the trained positions, the head applied to those alone; with a teacher, its share added.
+    """Negative log-likelihood summed over the trained positions, the head applied to those alone;
+    with a teacher, its share added.
 
-    Rows are padded on the right and attention is causal: no trained position can see padding, so no mask is needed.
+    Rows are padded on the right and attention is causal: no trained position can see padding, so no
+    mask is needed.
     """
     from torch.nn import functional
 
@@ -94,7 +100,8 @@ class FixedOrder:
 
 
 def believable(base: Any) -> Any:
-    """``base``, one of TRL's trainer classes, with our order, optimizer and checkpoints, and each step's loss at hand."""
+    """``base``, one of TRL's trainer classes, with our order, optimizer and checkpoints, and each
+    step's loss at hand."""
 
     class Trainer(base):  # type: ignore[misc]  # a base that is an argument
         order: Sequence[int]
@@ -129,7 +136,8 @@ def believable(base: Any) -> Any:
             return self.lr_scheduler
 
         def take_step(self) -> tuple[float, int, dict[str, float]]:
-            """Loss, tokens and the trainer's own numbers since the last call; ends the open step."""
+            """Loss, tokens and the trainer's own numbers since the last call; ends the open
+            step."""
             loss = float(self.step_loss)
             tokens = self.step_tokens
             self.step_loss = 0.0
@@ -137,7 +145,8 @@ def believable(base: Any) -> Any:
             return loss, tokens, self.take_numbers()
 
         def weights(self) -> Any:
-            """The gathered weights where processes hold pieces of them, else None; every process must ask."""
+            """The gathered weights where processes hold pieces of them, else None; every process
+            must ask."""
             if self.is_fsdp_enabled or self.is_deepspeed_enabled:
                 return self.accelerator.get_state_dict(self.model_wrapped)
             return None
@@ -146,7 +155,8 @@ def believable(base: Any) -> Any:
             return {}
 
         def save_weights(self, folder: Path, weights: Any = None) -> None:
-            """The trained weights: all of them, or of an adapter itself alone, never its frozen reference."""
+            """The trained weights: all of them, or of an adapter itself alone, never its frozen
+            reference."""
             only: dict[str, Any] = (
                 {"selected_adapters": ["default"]} if hasattr(self.model, "peft_config") else {}
             )
@@ -156,20 +166,22 @@ def believable(base: Any) -> Any:
 
         def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
             super()._save(output_dir, state_dict)
-            # A second adapter in the checkpoint (a frozen reference) would hide the first from a resume.
+            # A second adapter in the checkpoint (a frozen reference) would hide the first from a
+            # resume.
             shutil.rmtree(Path(str(output_dir)) / "ref", ignore_errors=True)
 
         def _load_from_checkpoint(self, folder: str, model: Any = None) -> None:
-            """Transformers' own takes the file's names for the model's, and leaves fused experts as they were when the run began
-            (transformers#48805); ``from_pretrained`` knows both names."""
+            """Transformers' own takes the file's names for the model's, and leaves fused experts as
+            they were when the run began (transformers#48805); ``from_pretrained`` knows both
+            names."""
             if hasattr(self.model, "peft_config") or self.is_fsdp_enabled:
                 super()._load_from_checkpoint(folder, model)
                 return
             self.model.load_state_dict(load_trainable(Path(folder), "full").state_dict())
 
         def _save_checkpoint(self, model: Any, trial: Any) -> None:
-            """A full checkpoint under our own rules: whole or absent, the newest kept. Every process adds its part to the folder
-            that rank 0 makes and puts into its place."""
+            """A full checkpoint under our own rules: whole or absent, the newest kept. Every
+            process adds its part to the folder that rank 0 makes and puts into its place."""
             step = self.state.global_step
 
             def add(folder: Path) -> None:
@@ -220,7 +232,8 @@ def sft_trainer_class() -> Any:
             places = inputs.get("position_ids")
             self.step_tokens += int(inputs["input_ids"].numel() if mask is None else mask.sum())
             if places is not None:
-                # With a mask, Transformers would not look at the positions, and packed documents would see one another.
+                # With a mask, Transformers would not look at the positions, and packed documents
+                # would see one another.
                 inputs = {key: value for key, value in inputs.items() if key != "attention_mask"}
             teacher = self.teacher
             if teacher is not None and int(self.state.global_step) < teacher.spec.from_step:
@@ -255,7 +268,8 @@ def sft_trainer_class() -> Any:
             return total / torch.as_tensor(count, device=total.device).clamp(min=1)
 
         def head_is_plain(self, model: Any) -> bool:
-            """One process, no wrapper whose forward must run, and logits that are head times hidden state."""
+            """One process, no wrapper whose forward must run, and logits that are head times hidden
+            state."""
             config = model.config.get_text_config() if hasattr(model, "config") else None
             return (
                 config is not None

@@ -1,6 +1,8 @@
-"""What happens between two optimizer steps: the loss is checked and written, progress told, windows held, signals heard.
+"""What happens between two optimizer steps: the loss is checked and written, progress told, windows
+held, signals heard.
 
-It decides nothing of its own: rules (``gates.rules``) say when to stop, ``checkpoints`` how weights are kept.
+It decides nothing of its own: rules (``gates.rules``) say when to stop, ``checkpoints`` how weights
+are kept.
 """
 
 from __future__ import annotations
@@ -92,7 +94,8 @@ class Watch:
         return stop_reason(window_rules(self.job.spec.windows), self.windows)
 
     def hold_window(self, step: int, control: Any) -> None:
-        """Every process answers, since a model in pieces needs them all; rank 0 scores, and its word counts."""
+        """Every process answers, since a model in pieces needs them all; rank 0 scores, and its
+        word counts."""
         scorer = self.scorer if ranks.is_main() else _unscored
         window = evaluate_window(
             self.trainer.model, self.tokenizer, self.tasks, self.job.decoding, scorer, step
@@ -116,7 +119,8 @@ class Watch:
             control.should_training_stop = control.should_save = True
 
     def before_training(self, control: Any) -> None:
-        """The window at step 0 says what is to be beaten: an optimised model that never beats its start is not kept."""
+        """The window at step 0 says what is to be beaten: an optimised model that never beats its
+        start is not kept."""
         if self.opening_window and self.tasks and not self.windows:
             self.hold_window(0, control)
 

@@ -1,8 +1,9 @@
-"""Windows: while training, the model answers held-out tasks, and the one scorer says what they are worth.
+"""Windows: while training, the model answers held-out tasks, and the one scorer says what they are
+worth.
 
-The scorer is injected; in production it is the critic's. What a window draws depends on the seed and the item alone: every window
-has the same draws, and training is left as it was. What a window means for the run is said by
-``gates.window_rules``.
+The scorer is injected; in production it is the critic's. What a window draws depends on the seed
+and the item alone: every window has the same draws, and training is left as it was. What a window
+means for the run is said by ``gates.window_rules``.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
 
 
 class Scored(Protocol):
-    """What a window reads of a score; ``records.SampleScore`` and the critic's own are both such."""
+    """What a window reads of a score; ``records.SampleScore`` and the critic's own are both
+    such."""
 
     @property
     def outcome(self) -> str: ...
@@ -51,7 +53,8 @@ def critic_scorer(tasks: Sequence[Task], completions: Sequence[str]) -> Iterable
 
 
 def window_tasks(suite: Path, items: int) -> list[Task]:
-    """``items`` tasks of a suite's Parquet file at even distances, so that every family has its share.
+    """``items`` tasks of a suite's Parquet file at even distances, so that every family has its
+    share.
 
     Raises:
         BadInput: the file is missing or empty.
@@ -138,12 +141,14 @@ def append_window(path: Path, window: Window) -> None:
 
 
 def rewind_windows(path: Path, step: int) -> list[Window]:
-    """Keep the windows up to ``step``, the last full checkpoint; what came after will be trained, and judged, again."""
+    """Keep the windows up to ``step``, the last full checkpoint; what came after will be trained,
+    and judged, again."""
     return [Window(**row) for row in rewind_rows(path, step)]
 
 
 def rewind_rows(path: Path, step: int) -> list[dict[str, Any]]:
-    """Cut a JSONL file of rows with a ``step`` back to ``step``; a torn last line goes with the rest."""
+    """Cut a JSONL file of rows with a ``step`` back to ``step``; a torn last line goes with the
+    rest."""
     if not path.is_file():
         return []
     with path.open("rb") as stream:

@@ -1,4 +1,5 @@
-"""``python -m sentinel_pipeline.web``: serve the review pages until stopped. One process; people wait for none but the database."""
+"""``python -m sentinel_pipeline.web``: serve the review pages until stopped. One process; people
+wait for none but the database."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""From a session's thread to a response that streams: an answer goes on only while somebody waits for it.
+"""From a session's thread to a response that streams: an answer goes on only while somebody waits
+for it.
 
 What this module does not do: know the page or the API, or decide whether chat is open.
 """
@@ -62,7 +63,8 @@ class ReviewQueue:
 
 
 class Streamed(StreamingResponse):
-    """A streamed answer; its place is given back however it ends, also when nobody reads a byte of it."""
+    """A streamed answer; its place is given back however it ends, also when nobody reads a byte of
+    it."""
 
     def __init__(self, content: AsyncIterator[bytes], media_type: str, desk: ReviewQueue) -> None:
         super().__init__(content, media_type=media_type)
@@ -77,7 +79,8 @@ class Streamed(StreamingResponse):
 
 @dataclass(slots=True)
 class Answer:
-    """One answer while it is written. ``text`` and ``reply`` are whole once ``pieces`` has ended."""
+    """One answer while it is written. ``text`` and ``reply`` are whole once ``pieces`` has
+    ended."""
 
     opened: Opened
     turn: Turn

@@ -1,6 +1,8 @@
-"""The page's requests: each is one operation of the queue, its fields read strictly, its errors as JSON with their reason.
+"""The page's requests: each is one operation of the queue, its fields read strictly, its errors as
+JSON with their reason.
 
-Handlers are plain functions on worker threads. What this module does not do: let anybody in (``app`` does), or decide.
+Handlers are plain functions on worker threads. What this module does not do: let anybody in
+(``app`` does), or decide.
 """
 
 from __future__ import annotations
@@ -106,7 +108,8 @@ def check_(call: Call) -> dict[str, Any]:
 
 
 def decide_(call: Call) -> dict[str, Any]:
-    """Decide or change a decision. An approval whose text was not checked is checked first, in the same request."""
+    """Decide or change a decision. An approval whose text was not checked is checked first, in the
+    same request."""
     decision = call.choice("decision", DECISIONS)
     card_id = call.text("id")
     version = call.number("version")
@@ -143,7 +146,8 @@ def list_(call: Call) -> dict[str, Any]:
 
 
 def around(call: Call) -> dict[str, Any]:
-    """What stands beside a card: similar ones, its history, who said what; nothing of that while an opinion is to be blind."""
+    """What stands beside a card: similar ones, its history, who said what; nothing of that while an
+    opinion is to be blind."""
     card_id = call.text("id")
     with call.desk.db.reading() as connection:
         card = read_card(connection, call.desk, card_id, call.user)

@@ -1,7 +1,7 @@
 """The review server: routes, logins, and the few pages around the card page.
 
-Run by ``python -m sentinel_pipeline.web`` (``sentinel review serve``). What this module does not do: any operation of the
-queue; every request ends in one function of ``review``.
+Run by ``python -m sentinel_pipeline.web`` (``sentinel review serve``). What this module does not
+do: any operation of the queue; every request ends in one function of ``review``.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ NAV = (("/", "Queue"), ("/summary", "Summary"), ("/blind", "Blind labels"), ("/g
 def create_app(
     desk: ReviewQueue, hosts: frozenset[str], limit: LoginLimit | None = None
 ) -> Starlette:
-    """The application, answering to ``hosts`` (``NAME:PORT`` as browsers send them) and to no other name."""
+    """The application, answering to ``hosts`` (``NAME:PORT`` as browsers send them) and to no other
+    name."""
     server = Server(desk, limit or LoginLimit(), nav=NAV)
     reading = [
         Route(f"/api/{name}", _api(server, handler)) for name, handler in api.READING.items()

@@ -1,7 +1,9 @@
-"""The chat server: a page for people who are logged in and an OpenAI-compatible API for their programs, behind one guard.
+"""The chat server: a page for people who are logged in and an OpenAI-compatible API for their
+programs, behind one guard.
 
-``python -m sentinel_pipeline.web.chat`` (``sentinel chat``). Every request asks the guard again. What a model says is text: it
-becomes neither markup nor a path. What this module does not do: decode (``chat.session``) or decide (``chat.guard``).
+``python -m sentinel_pipeline.web.chat`` (``sentinel chat``). Every request asks the guard again.
+What a model says is text: it becomes neither markup nor a path. What this module does not do:
+decode (``chat.session``) or decide (``chat.guard``).
 """
 
 from __future__ import annotations
@@ -61,7 +63,8 @@ class Chat:
 def create_app(
     desk: ReviewQueue, models: Models, hosts: frozenset[str], limit: LoginLimit | None = None
 ) -> Starlette:
-    """The application, answering to ``hosts`` (``NAME:PORT`` as clients send them) and to no other name."""
+    """The application, answering to ``hosts`` (``NAME:PORT`` as clients send them) and to no other
+    name."""
     chat = Chat(Server(desk, limit or LoginLimit(), brand="chat", nav=(("/", "Chat"),)), models)
     routes = [
         *login_routes(chat.server),
@@ -136,7 +139,8 @@ async def _status(
 async def _answer(
     chat: Chat, session: Session, request: Request, fields: dict[str, Any]
 ) -> Response:
-    """NDJSON: ``{"id", "experimental", "reasons"}``, ``{"piece"}`` …, then ``{"done"}`` or ``{"error"}``."""
+    """NDJSON: ``{"id", "experimental", "reasons"}``, ``{"piece"}`` …, then ``{"done"}`` or
+    ``{"error"}``."""
     turn = Turn(
         messages=conversation(fields.get("messages")),
         max_tokens=whole(fields, "max_tokens", 512, 1, MOST_TOKENS),

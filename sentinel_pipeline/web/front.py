@@ -1,7 +1,9 @@
-"""The landing page of ``sentinel ui``: where everything is, whether it answers, and what the last night and run came to.
+"""The landing page of ``sentinel ui``: where everything is, whether it answers, and what the last
+night and run came to.
 
-``python -m sentinel_pipeline.web.front``. Without a log-in it shows what Dagster shows on the same address, and nothing of the
-queue. What this module does not do: serve the pages that it links, but for comparisons and digests, which are files.
+``python -m sentinel_pipeline.web.front``. Without a log-in it shows what Dagster shows on the same
+address, and nothing of the queue. What this module does not do: serve the pages that it links, but
+for comparisons and digests, which are files.
 """
 
 from __future__ import annotations
@@ -126,7 +128,8 @@ def _read(home: Home, night: str) -> str:
 
 
 def rendered(markdown: str) -> Markup:
-    """Headings, lists and tables as HTML, and nothing else: a reason with stars, links or tags in it is text."""
+    """Headings, lists and tables as HTML, and nothing else: a reason with stars, links or tags in
+    it is text."""
     return Markup(MarkdownIt("zero").enable(["heading", "list", "table"]).render(plain(markdown)))
 
 

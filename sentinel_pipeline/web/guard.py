@@ -1,7 +1,9 @@
-"""What stands before every page: the Host check, the security headers, sessions, CSRF tokens, the login's rate limit, body sizes.
+"""What stands before every page: the Host check, the security headers, sessions, CSRF tokens, the
+login's rate limit, body sizes.
 
-Everything that is shown is hostile until proven otherwise, so the policy allows scripts, styles, images and connections of
-this server alone and no inline code. What this module does not do: TLS; put a proxy before it where others can listen.
+Everything that is shown is hostile until proven otherwise, so the policy allows scripts, styles,
+images and connections of this server alone and no inline code. What this module does not do: TLS;
+put a proxy before it where others can listen.
 """
 
 from __future__ import annotations
@@ -78,7 +80,8 @@ class Guard:
 
 
 class LoginLimit:
-    """At most ``most`` failed logins a minute from one address, and ten times that in all; remembers a bounded number."""
+    """At most ``most`` failed logins a minute from one address, and ten times that in all;
+    remembers a bounded number."""
 
     def __init__(
         self, most: int = 5, seconds: float = 60.0, clock: Callable[[], float] = time.monotonic

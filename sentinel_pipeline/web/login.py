@@ -1,4 +1,5 @@
-"""What the servers for people share: templates, the session that a cookie names, log-in and log-out, and refusals as JSON.
+"""What the servers for people share: templates, the session that a cookie names, log-in and
+log-out, and refusals as JSON.
 
 What this module does not do: serve a page of its own beside the log-in.
 """
@@ -92,7 +93,8 @@ Work = Callable[[Request, Session, dict[str, Any]], Awaitable[Response]]
 
 
 def json_endpoint(server: Server, work: Work) -> Endpoint:
-    """A page's request: only for who is logged in, a change only with their token, errors as JSON."""
+    """A page's request: only for who is logged in, a change only with their token, errors as
+    JSON."""
 
     async def endpoint(request: Request) -> Response:
         session = await server.session(request)

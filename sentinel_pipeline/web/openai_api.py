@@ -1,7 +1,9 @@
-"""``/v1/models`` and ``/v1/chat/completions`` as OpenAI's API has them: keys are people's tokens, errors have its shape.
+"""``/v1/models`` and ``/v1/chat/completions`` as OpenAI's API has them: keys are people's tokens,
+errors have its shape.
 
-What is not offered (tools, several choices, log-probabilities) is refused by name, never ignored. Each answer says under
-``sentinel`` whether the checkpoint is experimental, and why. What this module does not do: decide whether chat is open.
+What is not offered (tools, several choices, log-probabilities) is refused by name, never ignored.
+Each answer says under ``sentinel`` whether the checkpoint is experimental, and why. What this
+module does not do: decide whether chat is open.
 """
 
 from __future__ import annotations
@@ -163,7 +165,8 @@ def read(body: dict[str, Any]) -> Wanted:
 
 
 def _plain_messages(value: Any) -> Any:
-    """Contents in parts are joined where every part is text; what else is wrong is for ``conversation`` to say."""
+    """Contents in parts are joined where every part is text; what else is wrong is for
+    ``conversation`` to say."""
     if not isinstance(value, list):
         return value
     messages = []
@@ -237,7 +240,8 @@ class _Said:
         }  # fmt: skip
 
     async def pieces(self, request: Request) -> AsyncIterator[str]:
-        """The text before the first stop; what may be the start of one is held back until it is decided."""
+        """The text before the first stop; what may be the start of one is held back until it is
+        decided."""
         pending = ""
         hold = max((len(stop) for stop in self.wanted.stops), default=1) - 1
         async for piece in self.answer.pieces(request):

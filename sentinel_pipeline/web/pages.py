@@ -1,4 +1,5 @@
-"""The pages that are rendered here: their template, and what it shows. The card page is a shell that its script fills."""
+"""The pages that are rendered here: their template, and what it shows. The card page is a shell
+that its script fills."""
 
 from __future__ import annotations
 

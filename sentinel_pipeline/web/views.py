@@ -1,4 +1,5 @@
-"""Cards as JSON for the page: what is long is cut, what is blind is left out. Nothing is escaped here: JSON is not HTML."""
+"""Cards as JSON for the page: what is long is cut, what is blind is left out. Nothing is escaped
+here: JSON is not HTML."""
 
 from __future__ import annotations
 

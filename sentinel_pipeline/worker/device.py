@@ -1,6 +1,7 @@
 """The device and this process's hold on it: threads, allocator, number format, one owner at a time.
 
-A lock file says who trains on the device; the kernel drops the lock when its holder dies, however it dies.
+A lock file says who trains on the device; the kernel drops the lock when its holder dies, however
+it dies.
 """
 
 from __future__ import annotations
@@ -30,9 +31,11 @@ def cores() -> int:
 
 
 def prepare_cpu(processes: int = 1) -> None:
-    """One thread a core, divided among ``processes``, and an allocator that keeps freed memory for the next step.
+    """One thread a core, divided among ``processes``, and an allocator that keeps freed memory for
+    the next step.
 
-    By default glibc gives large blocks back to the kernel, and every step pays for fresh pages again.
+    By default glibc gives large blocks back to the kernel, and every step pays for fresh pages
+    again.
     """
     import torch
 
@@ -49,7 +52,8 @@ def prepare_cpu(processes: int = 1) -> None:
 
 
 def bfloat16_pays() -> bool:
-    """Whether mixed precision in bfloat16 is faster here: a GPU that has it, or a CPU with bfloat16 units.
+    """Whether mixed precision in bfloat16 is faster here: a GPU that has it, or a CPU with bfloat16
+    units.
 
     A CPU with AVX2 alone emulates it, an order of magnitude slower than float32.
     """

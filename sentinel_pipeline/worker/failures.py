@@ -1,4 +1,5 @@
-"""Why a worker gave up: ``failure.json`` beside its job, with the exit code of ``errors`` and the words for people.
+"""Why a worker gave up: ``failure.json`` beside its job, with the exit code of ``errors`` and the
+words for people.
 
 What this module does not do: run or resume a job.
 """
@@ -42,7 +43,8 @@ def write_failure(job_file: Path, failure: Failure) -> None:
 
 
 def read_failure(job_file: Path) -> Failure | None:
-    """What the last run of a job said when it gave up; None when it said nothing (it was killed, or it is done)."""
+    """What the last run of a job said when it gave up; None when it said nothing (it was killed, or
+    it is done)."""
     try:
         data = json.loads(failure_path(job_file).read_text(encoding="utf-8"))
         code = data["exit_code"]

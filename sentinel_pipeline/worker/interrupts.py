@@ -1,4 +1,5 @@
-"""SIGINT and SIGTERM as a wish that a training loop reads between steps: save, then stop. A second signal ends at once."""
+"""SIGINT and SIGTERM as a wish that a training loop reads between steps: save, then stop. A second
+signal ends at once."""
 
 from __future__ import annotations
 
@@ -10,7 +11,8 @@ from ..errors import Infrastructure
 
 
 class Interrupted(Infrastructure):
-    """The job was asked to stop and kept what it had done: the same job run again goes on from there."""
+    """The job was asked to stop and kept what it had done: the same job run again goes on from
+    there."""
 
 
 class Interrupts:
@@ -19,7 +21,8 @@ class Interrupts:
     def __init__(self) -> None:
         self._signal: str | None = None
         self.file: Path | None = None
-        """A file that stands for a signal where it exists: for processes that were launched on other machines."""
+        """A file that stands for a signal where it exists: for processes that were launched on
+        other machines."""
 
     @property
     def asked(self) -> str | None:
@@ -42,7 +45,8 @@ class Interrupts:
         self.asked = signal.Signals(number).name
 
     def stop_if_asked(self, step: int) -> None:
-        """Raise ``Interrupted`` if a signal arrived; call it where everything done so far is kept."""
+        """Raise ``Interrupted`` if a signal arrived; call it where everything done so far is
+        kept."""
         if self.asked is not None:
             raise Interrupted(
                 f"stopped by {self.asked} at step {step}; what is done is kept: run again to resume."

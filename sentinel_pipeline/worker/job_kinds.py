@@ -2,11 +2,14 @@
 
 What a job leaves in its folders:
 
-- ``out/model/``: the model to use next, weights only (of a tuning: best by window Pass@1); ``out/final/``: a tuning's last
-  weights. A LoRA run keeps adapters: ``out/adapter/`` and ``out/final/``, and ``out/model/`` is the former merged.
-- ``out/token_report.json``, ``out/windows.jsonl``, ``out/training.json``: what was trained, judged and reached, free of timings.
-- ``logs/job.json``, ``logs/progress.jsonl``, ``logs/result.json``, ``logs/failure.json`` and ``logs/checkpoints/step-N/`` (full
-  optimizer checkpoints); an answer job writes ``logs/SUITE.jsonl``.
+- ``out/model/``: the model to use next, weights only (of a tuning: best by window Pass@1);
+  ``out/final/``: a tuning's last weights. A LoRA run keeps adapters: ``out/adapter/`` and
+  ``out/final/``, and ``out/model/`` is the former merged.
+- ``out/token_report.json``, ``out/windows.jsonl``, ``out/training.json``: what was trained, judged
+  and reached, free of timings.
+- ``logs/job.json``, ``logs/progress.jsonl``, ``logs/result.json``, ``logs/failure.json`` and
+  ``logs/checkpoints/step-N/`` (full optimizer checkpoints); an answer job writes
+  ``logs/SUITE.jsonl``.
 """
 
 from __future__ import annotations
@@ -44,7 +47,8 @@ SpecT = TypeVar("SpecT", bound=StageSpec)
 # Without slots: a frozen dataclass with them cannot be made through a generic alias in Python 3.11.
 @dataclass(frozen=True, kw_only=True)
 class TuneJob(Generic[SpecT]):
-    """Train ``model`` as one stage of the chain does: ``kind`` is the stage's name, ``spec`` its section of the recipe."""
+    """Train ``model`` as one stage of the chain does: ``kind`` is the stage's name, ``spec`` its
+    section of the recipe."""
 
     kind: str
     out: Path
@@ -52,7 +56,8 @@ class TuneJob(Generic[SpecT]):
     model: Path
     """A Transformers folder, or an adapter's."""
     rows: Path
-    """What the stage trains on: JSONL in TRL's format of its rows, or a Parquet table of tasks to answer."""
+    """What the stage trains on: JSONL in TRL's format of its rows, or a Parquet table of tasks to
+    answer."""
     suite: Path | None = None
     """Parquet of tasks for the windows; no windows without one."""
     device_lock: Path | None = None
@@ -104,7 +109,8 @@ class AnswerJob:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SelfInstructJob:
-    """Let a base model write instructions and responses: ``logs/rounds.jsonl``, a round a line, and ``logs/guards.json``."""
+    """Let a base model write instructions and responses: ``logs/rounds.jsonl``, a round a line, and
+    ``logs/guards.json``."""
 
     kind: ClassVar[str] = "self_instruct"
     logs: Path

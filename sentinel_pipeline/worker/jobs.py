@@ -1,7 +1,8 @@
 """Jobs: what a worker process is asked to do, as one JSON file beside its logs.
 
-A job is plain data with explicit paths; its ``logs`` folder is the resume unit: the same job run again goes on from what it
-finds there. ``*_job`` write the file and return its path. Nothing is trained or loaded here.
+A job is plain data with explicit paths; its ``logs`` folder is the resume unit: the same job run
+again goes on from what it finds there. ``*_job`` write the file and return its path. Nothing is
+trained or loaded here.
 """
 
 from __future__ import annotations
@@ -36,7 +37,8 @@ KINDS: dict[str, Any] = {
 
 
 def pretrain_job(recipe: Recipe, out: Path, device_lock: Path | None = None) -> Path:
-    """Write the job that trains the recipe's embedded base model into ``out``; returns the job file's path."""
+    """Write the job that trains the recipe's embedded base model into ``out``; returns the job
+    file's path."""
     return write_job(
         PretrainJob(
             out=out,
@@ -58,7 +60,8 @@ def tune_job(
     device_lock: Path | None = None,
     teacher: Path | None = None,
 ) -> Path:
-    """Write the job that trains ``model`` on ``rows`` as a stage does, with windows on ``suite``; returns the job file's path."""
+    """Write the job that trains ``model`` on ``rows`` as a stage does, with windows on ``suite``;
+    returns the job file's path."""
     return write_job(
         TuneJob(
             kind=stage,
@@ -80,7 +83,8 @@ def tune_job(
 def sample_job(
     recipe: Recipe, model: Path | str, tasks: Path, logs: Path, device_lock: Path | None = None
 ) -> Path:
-    """Write the job that samples ``recipe.pairs.samples`` answers to each task of ``tasks`` into ``logs/pairs.jsonl``."""
+    """Write the job that samples ``recipe.pairs.samples`` answers to each task of ``tasks`` into
+    ``logs/pairs.jsonl``."""
     pairs = recipe.pairs
     decoding = replace(recipe.decoding(), temperature=pairs.temperature, top_p=pairs.top_p)
     return write_job(
@@ -106,7 +110,8 @@ def answer_job(
     """Write the job that answers the recipe's suites into ``logs``; returns the job file's path.
 
     Args:
-        suites: a folder with ``SUITE.parquet`` for each of ``recipe.bench.suites``, or suite name -> file.
+        suites: a folder with ``SUITE.parquet`` for each of ``recipe.bench.suites``, or suite name
+            -> file.
         home: whose device is used, and whose cache of answers is asked first.
         model_hash: under which answers are kept there.
     """

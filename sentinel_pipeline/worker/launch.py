@@ -1,8 +1,10 @@
-"""A worker in several processes under ``accelerate launch``, or as a task of a Ray cluster: started, listened to, stopped.
+"""A worker in several processes under ``accelerate launch``, or as a task of a Ray cluster:
+started, listened to, stopped.
 
-The launcher holds the device and the Pipes; the launched worker is the same module, told by the environment that it was launched.
-Its words go to ``logs/worker.log`` and are passed on line by line; a wish to stop reaches it as the file ``logs/stop``, which works
-over machines and leaves it the time to save. What this module does not do: train, or start a cluster.
+The launcher holds the device and the Pipes; the launched worker is the same module, told by the
+environment that it was launched. Its words go to ``logs/worker.log`` and are passed on line by
+line; a wish to stop reaches it as the file ``logs/stop``, which works over machines and leaves it
+the time to save. What this module does not do: train, or start a cluster.
 """
 
 from __future__ import annotations
@@ -45,7 +47,8 @@ def launched_elsewhere(job: Job) -> bool:
 
 
 def check_config(spec: LaunchSpec, tuned: Mapping[str, StageSpec], root: Path) -> None:
-    """Hold the configuration file, where there is one, against the trainers that it starts (recipe key -> settings).
+    """Hold the configuration file, where there is one, against the trainers that it starts (recipe
+    key -> settings).
 
     Raises:
         BadInput: it is missing, or shards what cannot be sharded.
@@ -149,7 +152,8 @@ def run_here(path: Path, job: TuneJob[Any], poll: Callable[[], None], say: Say) 
 
 
 def run_on_ray(path: Path, job: TuneJob[Any], poll: Callable[[], None], say: Say) -> int:
-    """One task of the cluster, run again on another node where its own dies: the worker resumes; returns its exit code."""
+    """One task of the cluster, run again on another node where its own dies: the worker resumes;
+    returns its exit code."""
     say(f"{job.kind}: a task of the Ray cluster, in {job.launch.processes} processes")
     return run_task(
         run_worker, path.resolve(), job, Path.cwd(), gpus=job.launch.processes, poll=poll
@@ -159,7 +163,8 @@ def run_on_ray(path: Path, job: TuneJob[Any], poll: Callable[[], None], say: Say
 def run_worker(
     path: Path, job: TuneJob[Any], root: Path, poll: Callable[[], None] = lambda: None
 ) -> int:
-    """Start the worker of a job file in processes of their own and wait for them; ``poll`` is called all the while.
+    """Start the worker of a job file in processes of their own and wait for them; ``poll`` is
+    called all the while.
 
     Raises:
         Infrastructure: fewer devices than processes.

@@ -1,4 +1,5 @@
-"""Where a recipe's base model is: a local folder, checked, or a hub model fetched at its revision. Embedded ones are made."""
+"""Where a recipe's base model is: a local folder, checked, or a hub model fetched at its revision.
+Embedded ones are made."""
 
 from __future__ import annotations
 
@@ -20,17 +21,20 @@ def model_folder(checkpoint: Artifact) -> Path:
 
 
 def model_source(base: Artifact) -> str:
-    """The name of a recipe's base model, as reports give it: of the chosen one where several were probed."""
+    """The name of a recipe's base model, as reports give it: of the chosen one where several were
+    probed."""
     if (base.folder / "model.json").is_file():
         return str(base.json("model.json")["source"])
     return "embedded"
 
 
 def resolve_model(spec: ModelSpec) -> dict[str, Any]:
-    """``{"source", "revision", "folder", "files": {name: sha256}}`` of a model that is not embedded.
+    """``{"source", "revision", "folder", "files": {name: sha256}}`` of a model that is not
+    embedded.
 
     Raises:
-        BadInput: the recipe asks for an embedded model, the folder holds no model, or the hub knows no such model.
+        BadInput: the recipe asks for an embedded model, the folder holds no model, or the hub knows
+            no such model.
         Infrastructure: the hub cannot be reached.
     """
     if spec.source == "embedded":

@@ -1,7 +1,9 @@
-"""Progress of a job: a row of ``progress.jsonl`` for whoever tails it, and now and then a line for people.
+"""Progress of a job: a row of ``progress.jsonl`` for whoever tails it, and now and then a line for
+people.
 
-A row is ``{"time", "step", "total", "loss", "tokens_per_s", "eta_s", "tokens"}`` and what else a job tells; the file belongs to
-the logs: its numbers differ between equal runs. Rates and tokens are those of this process, not of an earlier one that it resumes.
+A row is ``{"time", "step", "total", "loss", "tokens_per_s", "eta_s", "tokens"}`` and what else a
+job tells; the file belongs to the logs: its numbers differ between equal runs. Rates and tokens are
+those of this process, not of an earlier one that it resumes.
 """
 
 from __future__ import annotations
@@ -20,7 +22,8 @@ Say = Callable[[str], None]
 
 
 class Progress:
-    """Counts one job's steps and tokens; ``say`` gets at most one line every ``LINE_EVERY_S`` seconds, no path no row."""
+    """Counts one job's steps and tokens; ``say`` gets at most one line every ``LINE_EVERY_S``
+    seconds, no path no row."""
 
     def __init__(
         self, path: Path | None, label: str, say: Say, clock: Callable[[], float] = time.monotonic
@@ -39,7 +42,8 @@ class Progress:
     def update(
         self, step: int, total: int, *, loss: float | None = None, tokens: int = 0, **numbers: float
     ) -> None:
-        """``step`` of ``total`` is done; ``tokens`` more were worked on since the last call; ``numbers`` are told as they are."""
+        """``step`` of ``total`` is done; ``tokens`` more were worked on since the last call;
+        ``numbers`` are told as they are."""
         if self._first_step is None:
             self._first_step = step - 1
         self._tokens += tokens
@@ -102,7 +106,8 @@ def terminal_say(stream: TextIO = sys.stderr) -> Say:
 
 
 def last_row(path: Path) -> dict[str, Any] | None:
-    """The newest row of a progress file, None where there is none yet; a torn line is passed over."""
+    """The newest row of a progress file, None where there is none yet; a torn line is passed
+    over."""
     if not path.is_file():
         return None
     tail = path.read_bytes()[-2000:].decode("utf-8", "replace").splitlines()

@@ -1,7 +1,9 @@
-"""Which of the processes that train together this one is, and what they must agree on: a step's numbers, stopping.
+"""Which of the processes that train together this one is, and what they must agree on: a step's
+numbers, stopping.
 
-Rank 0 writes artifacts, ledger and progress; the others compute. In a single process every function gives back what it got. What
-this module does not do: start processes (``launch`` does), or open the group (the trainer's accelerator does).
+Rank 0 writes artifacts, ledger and progress; the others compute. In a single process every function
+gives back what it got. What this module does not do: start processes (``launch`` does), or open the
+group (the trainer's accelerator does).
 """
 
 from __future__ import annotations
@@ -11,7 +13,8 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 LAUNCHED = "SENTINEL_LAUNCHED"
-"""Set by our launcher alone: variables of somebody else's cluster that start this machine's jobs mean nothing."""
+"""Set by our launcher alone: variables of somebody else's cluster that start this machine's jobs
+mean nothing."""
 
 
 def world() -> int:
@@ -33,7 +36,8 @@ def barrier() -> None:
 
 
 def reduced(mean: float, total: float, flag: bool) -> tuple[float, float, bool]:
-    """The mean of the processes' ``mean``, the sum of their ``total``, and whether any of them raised its ``flag``."""
+    """The mean of the processes' ``mean``, the sum of their ``total``, and whether any of them
+    raised its ``flag``."""
     if world() == 1:
         return mean, total, flag
     import torch

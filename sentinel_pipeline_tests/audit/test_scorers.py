@@ -1,4 +1,5 @@
-"""The scorers' exam: who passes, who fails for what, that load is real, and that without a licence nothing is let through."""
+"""The scorers' exam: who passes, who fails for what, that load is real, and that without a licence
+nothing is let through."""
 
 from __future__ import annotations
 
@@ -119,7 +120,8 @@ def test_the_load_is_real_and_ends() -> None:
 
 
 def test_the_scorers_of_this_package_hold_their_licence(tmp_path: Path) -> None:
-    """Every canary refused for its reason, every cheat caught, the smoke suite's gold accepted, twice and under load."""
+    """Every canary refused for its reason, every cheat caught, the smoke suite's gold accepted,
+    twice and under load."""
     marks = audit(Material(load_suite("smoke"), read_canaries(CANARIES)))
     assert [one.name for one in marks] == [*SCORERS, "rewards"]
     assert {one.name: one.refusal for one in marks} == dict.fromkeys([*SCORERS, "rewards"])

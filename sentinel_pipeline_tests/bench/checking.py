@@ -1,4 +1,5 @@
-"""A small trusting checker for this package's own references and mutants, so that generator tests need no sandbox.
+"""A small trusting checker for this package's own references and mutants, so that generator tests
+need no sandbox.
 
 It runs what it is given in this process or in a plain shell: never hand it anything from outside.
 """
@@ -23,7 +24,8 @@ from sentinel_pipeline.records import (
 
 
 def passes(task: Task, completion: str) -> bool:
-    """Whether ``completion`` satisfies the task's verifier, read literally: nothing is extracted and nothing forgiven."""
+    """Whether ``completion`` satisfies the task's verifier, read literally: nothing is extracted
+    and nothing forgiven."""
     verifier = task.verifier
     if isinstance(verifier, PythonTests):
         return _python(verifier, completion)

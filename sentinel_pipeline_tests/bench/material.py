@@ -1,4 +1,5 @@
-"""Problem rows in the layout of every format, written for these tests, and short ways to write and grade files of rows."""
+"""Problem rows in the layout of every format, written for these tests, and short ways to write and
+grade files of rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Comparisons: paired, explained where an artifact explains them, shown without trusting what a model wrote."""
+"""Comparisons: paired, explained where an artifact explains them, shown without trusting what a
+model wrote."""
 
 from __future__ import annotations
 
@@ -39,7 +40,8 @@ def sample(name: object, text: str, passed: bool | None, *, stopped: bool = True
 
 
 def stage_1_findings(seed: int = 3) -> tuple[list[SampleScore], list[SampleScore]]:
-    """The stage 1 findings' 300 pairs: what is longer than 500 characters fails; 57 gains and 2 losses, all by length."""
+    """The stage 1 findings' 300 pairs: what is longer than 500 characters fails; 57 gains and 2
+    losses, all by length."""
     random = Random(seed)
     first, second = [], []
     for i in range(300):
@@ -94,7 +96,8 @@ def test_cutting_clears_a_gain_that_only_looks_like_length() -> None:
 
 @pytest.mark.parametrize("seed", range(8))
 def test_a_real_gain_is_not_explained_away(seed: int) -> None:
-    """Shorter answers *and* better ones: length predicts nothing within a model, or the difference stays among equals."""
+    """Shorter answers *and* better ones: length predicts nothing within a model, or the difference
+    stays among equals."""
     random = Random(seed)
     hard = [random.random() for _ in range(300)]
     first = [

@@ -1,4 +1,5 @@
-"""Judges that die while samples are graded: the sample it was is named, the rest is graded, and it always ends."""
+"""Judges that die while samples are graded: the sample it was is named, the rest is graded, and it
+always ends."""
 
 from __future__ import annotations
 

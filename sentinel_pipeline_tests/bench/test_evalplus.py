@@ -1,4 +1,5 @@
-"""EvalPlus's way of comparing outputs, case by case: tolerance, special tasks, types of arguments, inputs that nobody changes."""
+"""EvalPlus's way of comparing outputs, case by case: tolerance, special tasks, types of arguments,
+inputs that nobody changes."""
 
 from __future__ import annotations
 

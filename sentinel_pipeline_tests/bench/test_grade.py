@@ -1,4 +1,5 @@
-"""Grading a samples file: what each row becomes, which rows are refused, and what hostile rows cannot do."""
+"""Grading a samples file: what each row becomes, which rows are refused, and what hostile rows
+cannot do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Problem files of every format: what they load as, how their samples are judged, and what a malformed one says."""
+"""Problem files of every format: what they load as, how their samples are judged, and what a
+malformed one says."""
 
 from __future__ import annotations
 

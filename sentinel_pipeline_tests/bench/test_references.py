@@ -1,4 +1,5 @@
-"""References as samples: limits that fit them, those that do not pass are named, and every public one passes."""
+"""References as samples: limits that fit them, those that do not pass are named, and every public
+one passes."""
 
 from __future__ import annotations
 

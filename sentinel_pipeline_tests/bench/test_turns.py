@@ -1,4 +1,5 @@
-"""Turns become conversations: one sample each, failing by any turn, and scored again turn by turn."""
+"""Turns become conversations: one sample each, failing by any turn, and scored again turn by
+turn."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""``sentinel grade`` killed, raced, and out of disk: what is done stays, nothing is half-written, nothing is graded twice."""
+"""``sentinel grade`` killed, raced, and out of disk: what is done stays, nothing is half-written,
+nothing is graded twice."""
 
 from __future__ import annotations
 

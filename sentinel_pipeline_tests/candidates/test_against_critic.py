@@ -1,4 +1,5 @@
-"""The material and the critic together: every reference is accepted, every planted defect is found, for its reason."""
+"""The material and the critic together: every reference is accepted, every planted defect is found,
+for its reason."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Corrupted references: each defect is really there, and nothing else of the repository looks like a secret."""
+"""Corrupted references: each defect is really there, and nothing else of the repository looks like
+a secret."""
 
 from __future__ import annotations
 

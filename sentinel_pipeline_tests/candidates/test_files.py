@@ -1,4 +1,5 @@
-"""Candidate files: whatever is in them, every row comes out, as a candidate or with its file, line and reason."""
+"""Candidate files: whatever is in them, every row comes out, as a candidate or with its file, line
+and reason."""
 
 from __future__ import annotations
 

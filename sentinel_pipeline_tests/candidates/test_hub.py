@@ -1,4 +1,5 @@
-"""Hub data sets: a local folder reads like the hub, and no network is an error that says what to do."""
+"""Hub data sets: a local folder reads like the hub, and no network is an error that says what to
+do."""
 
 from __future__ import annotations
 

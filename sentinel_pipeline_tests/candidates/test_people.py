@@ -1,4 +1,5 @@
-"""Rows as people have them: names, marks, rendered texts, files; whatever a row is, it is read, or refused with its reason."""
+"""Rows as people have them: names, marks, rendered texts, files; whatever a row is, it is read, or
+refused with its reason."""
 
 from __future__ import annotations
 
@@ -129,7 +130,7 @@ def test_what_would_be_lost_is_refused_by_name(row: dict[str, Any], reason: str)
     assert refused(row).startswith(reason)
 
 
-# -- marks against training -------------------------------------------------------------------------------------------
+# -- marks against training ------------------------------------------------------------------------
 
 AGAINST: list[dict[str, Any]] = [
     {"weight": 0}, {"weight": 0.0}, {"train": False}, {"training": False}, {"trainable": 0}, {"loss": False},
@@ -193,7 +194,7 @@ def test_a_turns_mark_of_an_unknown_name_is_refused() -> None:
     assert "messages[1].loss_scale" in refused({"messages": [USER, BOT | {"loss_scale": 0.0}]})
 
 
-# -- turns ------------------------------------------------------------------------------------------------------------
+# -- turns -----------------------------------------------------------------------------------------
 
 CALL = {"name": "weather", "arguments": {"city": "Faro"}}
 TOOLS = [{"name": "weather", "parameters": {"type": "object"}}]
@@ -279,7 +280,7 @@ def test_a_preference_pair_is_read_however_it_holds_its_prompt(row: dict[str, An
     assert failed.corrected_by == right.id
 
 
-# -- files ------------------------------------------------------------------------------------------------------------
+# -- files -----------------------------------------------------------------------------------------
 
 ROW = {"prompt": ASK, "response": ANSWER}
 LINES = "".join(json.dumps(ROW) + "\n" for _ in range(3)).encode()
@@ -419,7 +420,7 @@ def test_only_the_nulls_of_objects_are_taken_out() -> None:
     assert without_nulls({"a": None, "b": [None, {"c": None, "d": 0}]}) == {"b": [None, {"d": 0}]}
 
 
-# -- names of one's own -----------------------------------------------------------------------------------------------
+# -- names of one's own ----------------------------------------------------------------------------
 
 MAPS = (
     FieldMap(source="file:faq*",
@@ -484,7 +485,7 @@ def test_a_map_that_cannot_be_is_refused_by_key(tmp_path: Path, text: str, field
     assert caught.value.field == field
 
 
-# -- whatever a row is ------------------------------------------------------------------------------------------------
+# -- whatever a row is -----------------------------------------------------------------------------
 
 JUNK = st.recursive(
     st.none() | st.booleans() | st.integers(-2, 2) | st.floats() | st.text(max_size=20)
@@ -516,7 +517,8 @@ def _places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 
 @st.composite
 def spoiled_rows(draw: st.DrawFn) -> Any:
-    """A row of any shape with some of its values, at any depth, changed for others or taken out, and fields put in."""
+    """A row of any shape with some of its values, at any depth, changed for others or taken out,
+    and fields put in."""
     row = json.loads(json.dumps(draw(st.sampled_from([*SHAPES.values(), *PAIRS]))))
     for _ in range(draw(st.integers(0, 3))):
         place = draw(st.sampled_from(_places(row) or [()]))
@@ -555,7 +557,7 @@ def test_no_row_outlives_a_mark_against_training(row: Any, mark: dict[str, Any])
         read(row | mark)
 
 
-# -- cases with their right outcome -----------------------------------------------------------------------------------
+# -- cases with their right outcome ----------------------------------------------------------------
 
 _NOT_SO = {"S55"}
 """A CSV file is read here, where the case, older than the wish for CSV, has it refused."""

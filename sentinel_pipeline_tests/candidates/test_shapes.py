@@ -1,4 +1,5 @@
-"""Row shapes: every supported shape gives the same candidate, and every malformed one says why not."""
+"""Row shapes: every supported shape gives the same candidate, and every malformed one says why
+not."""
 
 from __future__ import annotations
 

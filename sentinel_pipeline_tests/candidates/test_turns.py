@@ -1,4 +1,5 @@
-"""Normalisation loses nothing: tools, parts, order; what cannot be kept is refused by name. Pairs become two linked candidates."""
+"""Normalisation loses nothing: tools, parts, order; what cannot be kept is refused by name. Pairs
+become two linked candidates."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""A home with small random checkpoints, their probes and licences: what chat and release stand on."""
+"""A home with small random checkpoints, their probes and licences: what chat and release stand
+on."""
 
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ TEMPLATE = (
 
 
 def write_model(folder: Path, seed: int = 4, context: int = 4096) -> Path:
-    """A random Llama of two narrow layers with its tokenizer and chat template: it writes nonsense, and does not end by itself."""
+    """A random Llama of two narrow layers with its tokenizer and chat template: it writes nonsense,
+    and does not end by itself."""
     import torch
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import (

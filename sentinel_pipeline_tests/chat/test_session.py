@@ -1,4 +1,5 @@
-"""A session streams what Transformers generates, stops when told, and answers one after the other."""
+"""A session streams what Transformers generates, stops when told, and answers one after the
+other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""``sentinel bench``: a served model end to end, a killed run goes on, nothing is generated twice, and mistakes are named."""
+"""``sentinel bench``: a served model end to end, a killed run goes on, nothing is generated twice,
+and mistakes are named."""
 
 from __future__ import annotations
 

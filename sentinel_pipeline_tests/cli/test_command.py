@@ -1,4 +1,5 @@
-"""The command as a whole: each verb has a description, an example and a page; one address for a model; errors name the nearest."""
+"""The command as a whole: each verb has a description, an example and a page; one address for a
+model; errors name the nearest."""
 
 from __future__ import annotations
 
@@ -173,7 +174,8 @@ def test_a_name_that_does_not_exist_is_answered_with_the_nearest_and_exit_code_2
 
 @pytest.fixture
 def trained(home: Home) -> Home:
-    """Recipe ``tiny`` with checkpoints of base, sft and dpo, and reports of base and sft, as far as an address looks."""
+    """Recipe ``tiny`` with checkpoints of base, sft and dpo, and reports of base and sft, as far as
+    an address looks."""
     for asset in (
         "base_checkpoint",
         "sft_checkpoint",

@@ -1,4 +1,5 @@
-"""``sentinel doctor``: each thing that can be wrong is named with what to do, and only what stops the loop fails."""
+"""``sentinel doctor``: each thing that can be wrong is named with what to do, and only what stops
+the loop fails."""
 
 from __future__ import annotations
 

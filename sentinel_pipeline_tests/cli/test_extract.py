@@ -1,4 +1,5 @@
-"""``sentinel extract`` as people and scripts meet it: a line a row, a comparison, bad rows by their line."""
+"""``sentinel extract`` as people and scripts meet it: a line a row, a comparison, bad rows by their
+line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""``sentinel grade`` as a person and a script meet it: exit codes, one JSON object, what it says and what it leaves."""
+"""``sentinel grade`` as a person and a script meet it: exit codes, one JSON object, what it says
+and what it leaves."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""``sentinel label`` and ``sentinel audit`` as their users meet them: hostile files, reruns, exit codes."""
+"""``sentinel label`` and ``sentinel audit`` as their users meet them: hostile files, reruns, exit
+codes."""
 
 from __future__ import annotations
 
@@ -151,7 +152,8 @@ def test_an_accepted_row_keeps_the_thought_that_came_in_a_field_and_is_read_agai
 
 
 def test_what_label_writes_is_labelled_again_as_it_was(home: Home, tmp_path: Path) -> None:
-    """Calls of tools, tests, category and task: an accepted and a rejected row keep what they are judged by."""
+    """Calls of tools, tests, category and task: an accepted and a rejected row keep what they are
+    judged by."""
     call = {"id": "c1", "function": {"name": "weather", "arguments": '{"city": "Faro"}'}}
     offered = [{"name": "weather", "parameters": {"properties": {"city": {"type": "string"}}}}]
     expected = json.dumps([{"weather": {"city": ["Faro"]}}])

@@ -1,4 +1,5 @@
-"""``sentinel mix`` and ``sentinel trace`` over artifacts made by hand: what they say, their one JSON object, their exit codes."""
+"""``sentinel mix`` and ``sentinel trace`` over artifacts made by hand: what they say, their one
+JSON object, their exit codes."""
 
 from __future__ import annotations
 

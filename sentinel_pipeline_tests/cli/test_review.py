@@ -1,4 +1,5 @@
-"""``sentinel review`` from a harness's file to a file that trains: counts, refusals, bytes, who may log in."""
+"""``sentinel review`` from a harness's file to a file that trains: counts, refusals, bytes, who may
+log in."""
 
 from __future__ import annotations
 

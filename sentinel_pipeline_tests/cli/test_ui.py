@@ -1,4 +1,5 @@
-"""``sentinel ui``: nothing starts where a port is taken, everything answers, and everything ends with it, however it ends."""
+"""``sentinel ui``: nothing starts where a port is taken, everything answers, and everything ends
+with it, however it ends."""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
-"""Model outputs made from values that are known: JSON as models write it, by a seed, with what each of them means.
+"""Model outputs made from values that are known: JSON as models write it, by a seed, with what each
+of them means.
 
-Also the seed's own parser, written anew from its description, as the peer that it is compared with. Nothing here is tested itself.
+Also the seed's own parser, written anew from its description, as the peer that it is compared with.
+Nothing here is tested itself.
 """
 
 from __future__ import annotations
@@ -85,7 +87,8 @@ def write_all(value: Any, style: str, rng: Random) -> str:
 
 
 def write(value: Any, style: str, rng: Random, member: bool = False) -> str:
-    """``value`` with the quirks of ``style``; ``member`` says that it stands where a comma may be a decimal one."""
+    """``value`` with the quirks of ``style``; ``member`` says that it stands where a comma may be a
+    decimal one."""
     if isinstance(value, dict):
         pairs = [
             f"{key(name, style)}: {write(one, style, rng, True)}" for name, one in value.items()
@@ -129,8 +132,9 @@ def number(value: int | float, style: str) -> str:
 
 
 def seed_parser(answer: str) -> Any:
-    """The V4.1 handoff's way, from its description: fence marks off, then twice (as it is; with every ``digits,digits`` outside
-    double quotes turned into a decimal point): the whole text, else from the first brace to the last; an object or None."""
+    """The V4.1 handoff's way, from its description: fence marks off, then twice (as it is; with
+    every ``digits,digits`` outside double quotes turned into a decimal point): the whole text, else
+    from the first brace to the last; an object or None."""
     bare = re.sub(r"^```(?:json)?\s*|\s*```$", "", answer.strip(), flags=re.M).strip()
     parts = re.split(r'("(?:[^"\\]|\\.)*")', bare)
     pointed = "".join(

@@ -1,7 +1,9 @@
-"""Bad rows made on purpose: each kind is a generator that says which label must refuse its rows, and by which code.
+"""Bad rows made on purpose: each kind is a generator that says which label must refuse its rows,
+and by which code.
 
-The rows are drawn from a seed with names, numbers and lengths of their own; credential-like strings are put together at run time,
-so that this repository holds none. What this module does not do: label, or read what the critic's rules look for.
+The rows are drawn from a seed with names, numbers and lengths of their own; credential-like strings
+are put together at run time, so that this repository holds none. What this module does not do:
+label, or read what the critic's rules look for.
 """
 
 from __future__ import annotations
@@ -480,7 +482,8 @@ def right(seed: int = 5, rows: int = 100) -> Iterator[Candidate]:
 
 
 def clean(rows: int = 2500, seed: int = 7) -> list[Candidate]:
-    """Whole definitions cut from this machine's standard library, each of which compiles by itself."""
+    """Whole definitions cut from this machine's standard library, each of which compiles by
+    itself."""
     found: list[tuple[str, str]] = []
     for path in sorted(Path(sysconfig.get_path("stdlib")).rglob("*.py")):
         if {"test", "tests", "site-packages", "lib2to3"}.isdisjoint(path.parts):

@@ -1,4 +1,5 @@
-"""Calls of tools as models write them: whichever marks stand around them, the verifier reads the same calls."""
+"""Calls of tools as models write them: whichever marks stand around them, the verifier reads the
+same calls."""
 
 from __future__ import annotations
 

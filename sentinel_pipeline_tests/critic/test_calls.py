@@ -1,4 +1,5 @@
-"""Function calls: BFCL's ground truths are accepted, every mutation of one field is rejected, and JSON's own freedoms are kept."""
+"""Function calls: BFCL's ground truths are accepted, every mutation of one field is rejected, and
+JSON's own freedoms are kept."""
 
 from __future__ import annotations
 
@@ -166,7 +167,7 @@ def test_any_json_value_is_judged_without_an_error(value: Any) -> None:
     assert judge_calls(value, verifier(BOOK)) is not None
 
 
-# -- the published file ----------------------------------------------------------------------------------------------------
+# -- the published file ----------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,5 @@
-"""Constraints: every kind agrees with texts that follow it and texts that do not, and a wrong one is named before it is asked."""
+"""Constraints: every kind agrees with texts that follow it and texts that do not, and a wrong one
+is named before it is asked."""
 
 from __future__ import annotations
 

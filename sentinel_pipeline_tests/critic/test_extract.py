@@ -207,7 +207,8 @@ HOSTILE = {
 
 @pytest.mark.parametrize("piece", HOSTILE.values(), ids=HOSTILE)
 def test_hostile_text_is_read_in_linear_time(piece: str) -> None:
-    """Four times the text takes some four times the time; sixteen times would be quadratic. The best of three counts."""
+    """Four times the text takes some four times the time; sixteen times would be quadratic. The
+    best of three counts."""
 
     def spent(chars: int) -> float:
         text = piece * (chars // len(piece))

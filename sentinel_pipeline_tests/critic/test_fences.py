@@ -1,4 +1,5 @@
-"""Blocks of code as models write them: fences by CommonMark's rules, tags, indentation; stop tokens that are only named."""
+"""Blocks of code as models write them: fences by CommonMark's rules, tags, indentation; stop tokens
+that are only named."""
 
 from __future__ import annotations
 

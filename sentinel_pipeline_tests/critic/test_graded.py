@@ -1,4 +1,5 @@
-"""Graded judgements: fields against a reference, texts against a record; what earns, what does not, and why."""
+"""Graded judgements: fields against a reference, texts against a record; what earns, what does not,
+and why."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Secrets and repetition: planted ones found for the right reason, ordinary code left alone, fast enough."""
+"""Secrets and repetition: planted ones found for the right reason, ordinary code left alone, fast
+enough."""
 
 from __future__ import annotations
 

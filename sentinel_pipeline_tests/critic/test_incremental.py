@@ -1,4 +1,5 @@
-"""Labels are worked out once: what a rerun grades is counted, also after a kill, a changed limit or scorer, our own trouble."""
+"""Labels are worked out once: what a rerun grades is counted, also after a kill, a changed limit or
+scorer, our own trouble."""
 
 from __future__ import annotations
 

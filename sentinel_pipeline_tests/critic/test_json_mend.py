@@ -1,4 +1,5 @@
-"""What is almost JSON: right values, every leniency by its name, nothing invented, nothing corrupted, linear time."""
+"""What is almost JSON: right values, every leniency by its name, nothing invented, nothing
+corrupted, linear time."""
 
 from __future__ import annotations
 

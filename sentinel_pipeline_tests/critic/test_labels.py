@@ -1,4 +1,5 @@
-"""Scoring and labelling: order, three outcomes, reasons, the rule of ``accepted``; programs run in the real sandbox."""
+"""Scoring and labelling: order, three outcomes, reasons, the rule of ``accepted``; programs run in
+the real sandbox."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The critic's own precision and recall, counted: planted rows, right ones of the same making, library code, references."""
+"""The critic's own precision and recall, counted: planted rows, right ones of the same making,
+library code, references."""
 
 from __future__ import annotations
 

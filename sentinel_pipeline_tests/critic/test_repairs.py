@@ -1,4 +1,5 @@
-"""Repair traces from every source: pairs, human corrections, self-repair; only a failed start and an accepted end make one."""
+"""Repair traces from every source: pairs, human corrections, self-repair; only a failed start and
+an accepted end make one."""
 
 from __future__ import annotations
 

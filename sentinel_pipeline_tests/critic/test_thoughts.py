@@ -1,4 +1,5 @@
-"""Thought and answer are parted once: whatever the tags, the answer alone is read, and an unfinished thought is no answer."""
+"""Thought and answer are parted once: whatever the tags, the answer alone is read, and an
+unfinished thought is no answer."""
 
 from __future__ import annotations
 
@@ -162,7 +163,7 @@ def test_a_call_in_harmony_is_an_answer_and_its_analysis_is_not() -> None:
     assert (found.thought, found.answer, found.finished) == ("call w", call, True)
 
 
-# -- properties -------------------------------------------------------------------------------------------------------
+# -- properties ------------------------------------------------------------------------------------
 
 _PIECES = st.sampled_from(
     [*"\n `\"'{}é", "<think>", "</think>", "<thinking>", "</thinking>", "[THINK]", "[/THINK]", "<answer>", "</answer>", '"""',
@@ -250,7 +251,7 @@ def test_a_prompt_tells_whether_it_leaves_a_thought_open(prompt: str, tag: str) 
     assert opened_at_end(prompt) == tag
 
 
-# -- every verifier ---------------------------------------------------------------------------------------------------
+# -- every verifier --------------------------------------------------------------------------------
 
 _RECORD = json.dumps({"produto": "Caneca azul", "preco": "R$ 25,00"})
 ANSWERS: dict[str, tuple[Verifier, str, str]] = {
@@ -330,7 +331,7 @@ def test_an_unfinished_thought_is_failed_without_asking_a_judge() -> None:
     assert (found.outcome, found.reason) == ("fail", UNFINISHED)
 
 
-# -- labels -----------------------------------------------------------------------------------------------------------
+# -- labels ----------------------------------------------------------------------------------------
 
 
 def labels_of(
@@ -382,7 +383,7 @@ def test_the_language_is_guessed_from_the_answer() -> None:
     assert (found.language, found.found.value) == ("json", {"a": 1})
 
 
-# -- rows -------------------------------------------------------------------------------------------------------------
+# -- rows ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("field", ["reasoning_content", "reasoning", "thinking"])
@@ -416,7 +417,7 @@ def test_a_whole_rows_thought_stands_before_its_response() -> None:
     assert part(found.completion) == Parted("\ngreet\n", "Hello.")
 
 
-# -- cases with their right outcome -----------------------------------------------------------------------------------
+# -- cases with their right outcome ----------------------------------------------------------------
 
 _OF_THOUGHTS = ("Z01", "Z03", "Z05", "X15", "X17", "Y09", "Y11", "Y13", "T15")
 

@@ -1,4 +1,5 @@
-"""The alerts sensor over real runs: each way in which a check can go wrong is told once, with its reason."""
+"""The alerts sensor over real runs: each way in which a check can go wrong is told once, with its
+reason."""
 
 from __future__ import annotations
 
@@ -170,7 +171,8 @@ def test_a_run_that_never_began_says_why(instance: dg.DagsterInstance, home: Hom
 def test_a_run_that_failed_outside_of_its_steps_says_what_was_thrown(
     instance: dg.DagsterInstance, home: Home
 ) -> None:
-    """Dagster's own event could not be written: its message says that something was thrown, its data what."""
+    """Dagster's own event could not be written: its message says that something was thrown, its
+    data what."""
     run = create_run_for_test(
         instance, job_name="nightly", status=DagsterRunStatus.STARTED, tags=TINY
     )

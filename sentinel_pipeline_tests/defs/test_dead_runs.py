@@ -1,4 +1,5 @@
-"""A run whose process is gone is noticed, one that lives is left alone, and setting the clock changes neither."""
+"""A run whose process is gone is noticed, one that lives is left alone, and setting the clock
+changes neither."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The graph as reviewers see it: a changed asset, dependency, check, job or schedule changes the snapshot."""
+"""The graph as reviewers see it: a changed asset, dependency, check, job or schedule changes the
+snapshot."""
 
 from __future__ import annotations
 
@@ -62,7 +63,8 @@ def lineage() -> dict[str, object]:
 
 
 def test_the_lineage_is_the_one_that_was_reviewed() -> None:
-    """After a change that is meant: ``python -m sentinel_pipeline_tests.defs.test_graph`` writes the snapshot anew."""
+    """After a change that is meant: ``python -m sentinel_pipeline_tests.defs.test_graph`` writes
+    the snapshot anew."""
     assert lineage() == json.loads(SNAPSHOT.read_text(encoding="utf-8"))
 
 

@@ -74,7 +74,8 @@ def test_a_judge_that_changed_under_its_name_is_told(
 def test_an_outage_decides_nothing_and_the_rest_is_made(
     instance: dg.DagsterInstance, home: Home
 ) -> None:
-    # One at a time: where several fail together, those that learn from the others that the server is out stop trying earlier.
+    # One at a time: where several fail together, those that learn from the others that the server
+    # is out stop trying earlier.
     log = run(instance, home, lambda body: (503, "", {"retry-after": "0"}), at_once=1)
     assert log.codes == {4}
     assert (

@@ -1,4 +1,5 @@
-"""The answers of KTO in the graph: from critic and people, none of a suite; skipped where the recipe does not use it."""
+"""The answers of KTO in the graph: from critic and people, none of a suite; skipped where the
+recipe does not use it."""
 
 from __future__ import annotations
 
@@ -48,7 +49,8 @@ def rejected_row(task: Task) -> dict[str, Any]:
 
 @pytest.fixture
 def store(home: Home) -> Store:
-    """A run that has come to its accepted and rejected answers; one of either is an item of a suite."""
+    """A run that has come to its accepted and rejected answers; one of either is an item of a
+    suite."""
     (home.recipes / "mine.toml").write_text(RECIPE)
     store = Store(home, "mine", "run-1", "run-1")
 

@@ -1,4 +1,5 @@
-"""Without a licence in the ledger labels divide nothing and no trainer starts; a failed licence is as good as none."""
+"""Without a licence in the ledger labels divide nothing and no trainer starts; a failed licence is
+as good as none."""
 
 from __future__ import annotations
 

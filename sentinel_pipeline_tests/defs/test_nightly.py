@@ -1,4 +1,5 @@
-"""The night: who is started, who is not, what a killed run goes on from, and the page in the morning."""
+"""The night: who is started, who is not, what a killed run goes on from, and the page in the
+morning."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""A stage that its recipe does not use, launched all the same: it waits for nothing, holds nothing, and says why."""
+"""A stage that its recipe does not use, launched all the same: it waits for nothing, holds nothing,
+and says why."""
 
 from __future__ import annotations
 

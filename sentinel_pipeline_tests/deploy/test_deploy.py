@@ -1,4 +1,5 @@
-"""What lies under ``deploy/`` is loaded by the programs it is for: Dagster on PostgreSQL, systemd, YAML."""
+"""What lies under ``deploy/`` is loaded by the programs it is for: Dagster on PostgreSQL, systemd,
+YAML."""
 
 from __future__ import annotations
 

@@ -74,7 +74,8 @@ class Loop(NamedTuple):
 
 @pytest.fixture(scope="session")
 def loop(tmp_path_factory: pytest.TempPathFactory) -> Loop:
-    """``sentinel run mini --json``, to its end: run once for all test processes, each of which looks at a copy of its own."""
+    """``sentinel run mini --json``, to its end: run once for all test processes, each of which
+    looks at a copy of its own."""
     base = tmp_path_factory.getbasetemp()
     made = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "loop-made"
     made.mkdir(exist_ok=True)

@@ -1,4 +1,5 @@
-"""A small disk of one's own, for root and for others: a tmpfs in a mount namespace that ends with its processes."""
+"""A small disk of one's own, for root and for others: a tmpfs in a mount namespace that ends with
+its processes."""
 
 from __future__ import annotations
 

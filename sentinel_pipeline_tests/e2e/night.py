@@ -1,8 +1,10 @@
-"""A night with faults, as it is for real: Dagster's daemon launches ``nightly_at_two`` for three small recipes, and meanwhile a
-trainer and the daemon are killed, the disk fills up, an artifact is corrupted, the judge does not answer.
+"""A night with faults, as it is for real: Dagster's daemon launches ``nightly_at_two`` for three
+small recipes, and meanwhile a trainer and the daemon are killed, the disk fills up, an artifact is
+corrupted, the judge does not answer.
 
-``python -m sentinel_pipeline_tests.e2e.night FOLDER`` injects them and prints one JSON object of what was left in the morning; it
-judges nothing. FOLDER, an empty one, becomes a small disk of its own. Exit code 77: this user may mount nothing here.
+``python -m sentinel_pipeline_tests.e2e.night FOLDER`` injects them and prints one JSON object of
+what was left in the morning; it judges nothing. FOLDER, an empty one, becomes a small disk of its
+own. Exit code 77: this user may mount nothing here.
 """
 
 from __future__ import annotations
@@ -58,7 +60,8 @@ stage = "base"
 direction = "at_least"
 threshold = 0.9
 """
-"""A model that can do nothing is asked for 90 %: it must fail. And a suite that only the judge can score."""
+"""A model that can do nothing is asked for 90 %: it must fail. And a suite that only the judge can
+score."""
 _RUBRIC = "The letter is polite."
 
 
@@ -139,7 +142,8 @@ class Night:
             time.sleep(0.3)
 
     def two_oclock(self) -> None:
-        """Make the schedule believe that it was on since yesterday: its last tick was missed, and the daemon catches it up."""
+        """Make the schedule believe that it was on since yesterday: its last tick was missed, and
+        the daemon catches it up."""
         from dagster._core.remote_origin import (
             ManagedGrpcPythonEnvCodeLocationOrigin,
             RemoteRepositoryOrigin,
@@ -227,7 +231,8 @@ def spend(folder: Path, module: str, recipe: str) -> Morning:
 
 
 def _third(home: Home, recipe: str, url: str) -> None:
-    """The third recipe's gates, its suite of letters, and the licence that its judge got while it still answered."""
+    """The third recipe's gates, its suite of letters, and the licence that its judge got while it
+    still answered."""
     text = recipe.replace("[bench]\n", '[bench]\nsuites = ["heldout", "smoke", "letters"]\n')
     (home.recipes / "third.toml").write_text(f"nightly = true\n{text}{_JUDGED.format(url=url)}")
     verifier = {"kind": "judged_answer", "rubric": _RUBRIC}

@@ -1,4 +1,5 @@
-"""The product's own graph, each run in one process: the start-up of forty steps would be most of a test's night."""
+"""The product's own graph, each run in one process: the start-up of forty steps would be most of a
+test's night."""
 
 import dagster as dg
 

@@ -1,4 +1,5 @@
-"""The graph and the gates as people see them: Dagster's own web server, in a real browser, over a loop that really ran."""
+"""The graph and the gates as people see them: Dagster's own web server, in a real browser, over a
+loop that really ran."""
 
 from __future__ import annotations
 
@@ -96,7 +97,8 @@ def page(browser: Any) -> Iterator[Page]:
 
 
 def shoot(page: Page, name: str) -> None:
-    """A picture into ``docs/images`` when ``SENTINEL_SCREENSHOTS`` asks for it, else a real one that is thrown away."""
+    """A picture into ``docs/images`` when ``SENTINEL_SCREENSHOTS`` asks for it, else a real one
+    that is thrown away."""
     keep = os.environ.get("SENTINEL_SCREENSHOTS")
     picture = page.screenshot(path=ROOT / "docs" / "images" / f"{name}.png" if keep else None)
     assert picture.startswith(b"\x89PNG") and len(picture) > 20_000

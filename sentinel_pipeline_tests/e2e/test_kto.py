@@ -1,4 +1,5 @@
-"""A recipe of SFT and KTO, run by the command to its end: KTO is trained, judged and compared, DPO and GRPO are not."""
+"""A recipe of SFT and KTO, run by the command to its end: KTO is trained, judged and compared, DPO
+and GRPO are not."""
 
 from __future__ import annotations
 

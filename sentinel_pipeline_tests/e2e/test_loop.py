@@ -1,4 +1,5 @@
-"""The loop as a user runs it: the command, the instance, the artifacts and the verdicts it leaves."""
+"""The loop as a user runs it: the command, the instance, the artifacts and the verdicts it
+leaves."""
 
 from __future__ import annotations
 
@@ -163,7 +164,8 @@ def test_two_runs_of_one_seed_give_the_same_tables(loop: Loop, again: Home) -> N
 def test_a_correction_becomes_a_row_that_trains_and_its_item_judges_no_longer(
     loop: Loop, again: Home
 ) -> None:
-    """A failure of the report, corrected as the page does it (checked, then approved), in the next run of the recipe."""
+    """A failure of the report, corrected as the page does it (checked, then approved), in the next
+    run of the recipe."""
     before = latest(again)
     bank = {
         row["id"]: row
@@ -210,7 +212,8 @@ def test_gates_are_listed_and_explained(loop: Loop) -> None:
 
 
 def test_a_gate_that_fails_refuses_to_go_on(loop: Loop, tmp_path: Path) -> None:
-    """A gap that is not there: training must not start, by the check in the run and by the ledger outside of it."""
+    """A gap that is not there: training must not start, by the check in the run and by the ledger
+    outside of it."""
     home = new_home(tmp_path)
     gate = '\n[gates.capability_gap]\nmetric = "pass_at_1"\nstage = "base"\ndirection = "at_least"\nthreshold = 0.9\n'
     with_changes(home, "closed", gate)
@@ -227,7 +230,8 @@ def test_a_gate_that_fails_refuses_to_go_on(loop: Loop, tmp_path: Path) -> None:
 
 
 def materialize_alone(home: Home, recipe: str, asset: str) -> int:
-    """What a person does in the UI who launches one asset past the gates; returns the failure's exit code, 0 if it ran."""
+    """What a person does in the UI who launches one asset past the gates; returns the failure's
+    exit code, 0 if it ran."""
     code = f"""
 import json, dagster as dg
 from sentinel_pipeline.definitions import defs
@@ -256,7 +260,8 @@ def test_a_missing_verdict_is_not_a_pass(loop: Loop, tmp_path: Path) -> None:
 
 
 def test_pairs_and_dpo_are_refused_where_sft_did_not_pass(loop: Loop, tmp_path: Path) -> None:
-    """The recipe of the fixture only warns of what its model fails; without that the ledger refuses both, launched alone too."""
+    """The recipe of the fixture only warns of what its model fails; without that the ledger refuses
+    both, launched alone too."""
     import shutil
 
     home = Home(shutil.copytree(loop.home.root, tmp_path / "copy"))
@@ -299,7 +304,8 @@ def worker_of(pid: int) -> psutil.Process:
 
 
 def test_what_was_killed_twice_goes_on_where_it_was(tmp_path: Path) -> None:
-    """In the middle of fine-tuning first the trainer is killed, then, in the resumed run, the whole command."""
+    """In the middle of fine-tuning first the trainer is killed, then, in the resumed run, the whole
+    command."""
     home = new_home(tmp_path)
     with_changes(home, "long", "")
     text = (

@@ -1,4 +1,5 @@
-"""A night with five faults: each is named, every later recipe runs, no gate is wrong, nothing is lost, ``verify`` names the damage.
+"""A night with five faults: each is named, every later recipe runs, no gate is wrong, nothing is
+lost, ``verify`` names the damage.
 
 What happens is in ``night.py``; here it is judged.
 """
@@ -66,7 +67,8 @@ def test_every_later_recipe_still_ran(morning: dict[str, Any]) -> None:
 
 
 def test_no_gate_is_wrong(morning: dict[str, Any]) -> None:
-    """90 % is asked of a model that can do nothing: it fails, and nobody trains. What no judge saw is inconclusive, not failed."""
+    """90 % is asked of a model that can do nothing: it fails, and nobody trains. What no judge saw
+    is inconclusive, not failed."""
     third = morning["verdicts"]["third"]
     assert (third["capability_gap"], third["judged"]) == ("fail", "inconclusive")
     assert "sft_checkpoint" not in morning["made"]["third"]

@@ -1,4 +1,5 @@
-"""Watch rules on recorded curves: the V4.1 handoff's table in its recipe, with V4's plateau; and when each keeps silent."""
+"""Watch rules on recorded curves: the V4.1 handoff's table in its recipe, with V4's plateau; and
+when each keeps silent."""
 
 from __future__ import annotations
 
@@ -22,7 +23,8 @@ Curves = dict[str, list[tuple[int, float]]]
 
 
 def v4() -> Curves:
-    """V4 as it is told: 200 steps, a cosine from 2e-6 with 20 steps of warm-up, best 0.476 at step 130, then flat."""
+    """V4 as it is told: 200 steps, a cosine from 2e-6 with 20 steps of warm-up, best 0.476 at step
+    130, then flat."""
     steps = range(10, 201, 10)
     mean = {step: 0.36 + 0.116 * min(step, 130) / 130 for step in steps}
     noise = (0.0, -0.004, -0.002, 0.002, -0.006, 0.001, -0.003)
@@ -61,7 +63,8 @@ def named(curves: Curves) -> dict[str, str]:
 
 
 def test_v4s_plateau_is_seen() -> None:
-    """As the recipe's rules say it: the best is from step 130, and at step 200 nothing came of 70 more."""
+    """As the recipe's rules say it: the best is from step 130, and at step 200 nothing came of 70
+    more."""
     found = {one.rule: one for one in findings(RULES, v4())}
     plateau = found["plateau"]
     assert plateau.action == "stop" and plateau.saw == pytest.approx(0.476, abs=0.006)
@@ -82,7 +85,8 @@ def test_v4_would_have_been_stopped_for_extraction_first() -> None:
 
 
 def test_a_cosine_still_had_a_third_of_its_rate_at_v4s_plateau() -> None:
-    """The seed says the rate was effectively zero from step 130 on; its own schedule says otherwise."""
+    """The seed says the rate was effectively zero from step 130 on; its own schedule says
+    otherwise."""
     rate = dict(v4()["learning_rate"])
     assert rate[130] / max(rate.values()) == pytest.approx(0.33, abs=0.01)
 

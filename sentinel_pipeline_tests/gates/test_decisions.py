@@ -1,4 +1,5 @@
-"""The decision tree of the stage 1 plan as data: which rule holds, on what evidence, and that no evidence never goes on."""
+"""The decision tree of the stage 1 plan as data: which rule holds, on what evidence, and that no
+evidence never goes on."""
 
 from __future__ import annotations
 

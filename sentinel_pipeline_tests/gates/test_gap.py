@@ -13,7 +13,8 @@ N = 200
 
 
 def proof(spec: GapProof = SPEC, instruct: int = 180, infra: int = 0, **passed: int) -> Gap:
-    """``base_cue=150``: so many of 200 pass there; 10 elsewhere. Wins of the base are among those of the instruct model."""
+    """``base_cue=150``: so many of 200 pass there; 10 elsewhere. Wins of the base are among those
+    of the instruct model."""
     rates = [Rate("instruct", "chat", instruct, N, infra)]
     pairs: dict[tuple[str, str], Paired] = {}
     for model in ("base", "alternative"):

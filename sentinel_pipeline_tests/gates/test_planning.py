@@ -1,4 +1,5 @@
-"""Intervals, effects, looks and power: against published tables, other implementations, and simulation."""
+"""Intervals, effects, looks and power: against published tables, other implementations, and
+simulation."""
 
 from __future__ import annotations
 

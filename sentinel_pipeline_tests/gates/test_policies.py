@@ -184,7 +184,8 @@ def test_unanswered_items_and_an_old_scorer_void_a_perfect_report() -> None:
 
 
 def test_one_lucky_item_promotes_nothing() -> None:
-    """One of one has a Wilson interval from 20.7 %: above a bound of 20 %, and luck one time in five."""
+    """One of one has a Wilson interval from 20.7 %: above a bound of 20 %, and luck one time in
+    five."""
     lucky = replace(POLICY, threshold=0.20)
     decided, reason = verdict(lucky, report(1, 0))
     assert decided == "inconclusive"

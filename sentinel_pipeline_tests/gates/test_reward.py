@@ -1,4 +1,5 @@
-"""Verdicts about a GRPO run: on the kept window's interval, and on what its rules saw or could not see."""
+"""Verdicts about a GRPO run: on the kept window's interval, and on what its rules saw or could not
+see."""
 
 from __future__ import annotations
 

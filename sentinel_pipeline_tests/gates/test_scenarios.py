@@ -1,4 +1,5 @@
-"""The V4.1 handoff's decision tree: its scenarios, the order among them, and evidence that does not decide."""
+"""The V4.1 handoff's decision tree: its scenarios, the order among them, and evidence that does not
+decide."""
 
 from __future__ import annotations
 

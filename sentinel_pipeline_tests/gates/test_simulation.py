@@ -1,4 +1,5 @@
-"""Ten thousand decisions under the null: no gate that decides on the interval promotes by luck more often than it states."""
+"""Ten thousand decisions under the null: no gate that decides on the interval promotes by luck more
+often than it states."""
 
 from __future__ import annotations
 

@@ -191,7 +191,8 @@ def width_around(p: float, n: int) -> float:
 
 @given(st.integers(1, 30), st.integers(2, 10))
 def test_the_interval_is_wider_where_the_samples_of_a_task_agree(pairs: int, half: int) -> None:
-    """The same samples and the same mean, one half, in two orders: all or none of a task pass, or about half of each."""
+    """The same samples and the same mean, one half, in two orders: all or none of a task pass, or
+    about half of each."""
     agreeing = [(2 * half, 2 * half), (2 * half, 0)] * pairs
     mixed = [(2 * half, half + 1), (2 * half, half - 1)] * pairs
     once = wilson(pairs, 2 * pairs)
@@ -200,7 +201,8 @@ def test_the_interval_is_wider_where_the_samples_of_a_task_agree(pairs: int, hal
 
 
 def test_more_samples_than_were_drawn_are_never_counted() -> None:
-    """Four tasks of two samples, of which all but one gave one pass: 5 of 8 is at best what eight independent samples tell."""
+    """Four tasks of two samples, of which all but one gave one pass: 5 of 8 is at best what eight
+    independent samples tell."""
     assert by_task([(2, 1), (2, 1), (2, 1), (2, 2)])[:2] == pytest.approx(wilson(5, 8)[:2])
 
 

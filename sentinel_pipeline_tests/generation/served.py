@@ -1,4 +1,5 @@
-"""A small server on this machine that speaks the chat and completion protocol, and fails as it is told."""
+"""A small server on this machine that speaks the chat and completion protocol, and fails as it is
+told."""
 
 from __future__ import annotations
 

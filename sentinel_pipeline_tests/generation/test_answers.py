@@ -1,4 +1,5 @@
-"""Answers: batched equals one by one, resumable, honest about what did not stop. The model is random and tiny."""
+"""Answers: batched equals one by one, resumable, honest about what did not stop. The model is
+random and tiny."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Rows that a base model writes itself: guarded, diverse, judged by the critic, and the same after a kill."""
+"""Rows that a base model writes itself: guarded, diverse, judged by the critic, and the same after
+a kill."""
 
 from __future__ import annotations
 
@@ -120,7 +121,8 @@ def test_rows_are_wanted_in_number_and_shares_and_every_attempt_is_accounted_for
     extra = sum(one.reason == "accepted" for one in made.attempts) - 40
     assert 40 + extra + sum(said["refused"].values()) == said["attempts"] == len(made.attempts)
     assert {"length", "form", "unfinished", "empty"} <= set(said["refused"])
-    # The steering: shares of what is kept are near those asked for, and topics are not repeated while others are unused.
+    # The steering: shares of what is kept are near those asked for, and topics are not repeated
+    # while others are unused.
     for name, share in SHARES.items():
         assert said["categories"][name] == pytest.approx(40 * share, abs=4), name
     for name, topics in TOPICS.items():

@@ -1,4 +1,5 @@
-"""A served model: answers are kept as they come, trouble is retried and is never an answer, refusals are named."""
+"""A served model: answers are kept as they come, trouble is retried and is never an answer,
+refusals are named."""
 
 from __future__ import annotations
 
@@ -221,7 +222,7 @@ def test_an_address_that_is_none_is_bad_input() -> None:
         Server(spec("file:///etc/passwd"))
 
 
-# -- rounds and the cache, which every engine shares -------------------------------------------------------------------------------
+# -- rounds and the cache, which every engine shares -----------------------------------------------
 
 
 def conversation() -> list[Prompt]:

@@ -1,4 +1,5 @@
-"""Judges: a good one gets a licence, every kind of bad one is refused for its own reason, and a licence is for one judge only."""
+"""Judges: a good one gets a licence, every kind of bad one is refused for its own reason, and a
+licence is for one judge only."""
 
 from __future__ import annotations
 
@@ -228,7 +229,7 @@ def test_malformed_labels_are_named(
         read_labels(path)
 
 
-# -- the command ---------------------------------------------------------------------------------------------------------------
+# -- the command -----------------------------------------------------------------------------------
 
 
 def labels_file(folder: Path) -> Path:

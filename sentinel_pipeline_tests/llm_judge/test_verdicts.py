@@ -1,4 +1,5 @@
-"""A judge's verdicts decide a suite only under a licence; trouble of the judge is no score; a killed run asks nothing twice."""
+"""A judge's verdicts decide a suite only under a licence; trouble of the judge is no score; a
+killed run asks nothing twice."""
 
 from __future__ import annotations
 
@@ -103,7 +104,8 @@ def test_a_licensed_judges_verdicts_are_the_score(home: Home, answers: Path) -> 
             "what was judged is not asked again"
         )
         assert len(served.asked) == 120
-        # Another answer to one item, and a last line that a kill tore: those two are asked, nothing else is.
+        # Another answer to one item, and a last line that a kill tore: those two are asked, nothing
+        # else is.
         answers.write_text(
             answers.read_text().replace('"completion": "1"', '"completion": "77"', 1)
         )
@@ -163,7 +165,8 @@ def test_a_reply_that_says_neither_word_is_no_score(home: Home, answers: Path, r
 
 
 def test_pairs_are_ranked_by_critic_and_judge(home: Home, tmp_path: Path) -> None:
-    """Both must accept the chosen side; what the critic alone would have chosen is rejected where the judge refuses it."""
+    """Both must accept the chosen side; what the critic alone would have chosen is rejected where
+    the judge refuses it."""
     ask = replace(tasks()[0], suite="train", verifier=TextAnswer(must_contain=("sum",)))
     said = ["The sum is 9.", "The sum is 1.", "No idea.", "The sum is 7."]
     answers = tmp_path / "pairs.jsonl"

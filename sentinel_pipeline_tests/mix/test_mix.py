@@ -134,7 +134,8 @@ def test_each_duplicate_names_the_row_that_stands_for_it(tmp_path: Path) -> None
 
 
 def test_no_chain_of_small_steps_takes_a_row_out(tmp_path: Path) -> None:
-    """Each row is like the one before it, the last unlike the first: what is out is like the very row that stands for it."""
+    """Each row is like the one before it, the last unlike the first: what is out is like the very
+    row that stands for it."""
     lines = [f"value_{n} = compute({n}, other={n * 7})" for n in range(60)]
     texts = ["\n".join(lines[start : start + 30]) for start in range(30)]
     rows = [

@@ -1,4 +1,5 @@
-"""Pairs of answers: what is chosen, what is rejected and why, margins, quotas, and what is refused."""
+"""Pairs of answers: what is chosen, what is rejected and why, margins, quotas, and what is
+refused."""
 
 from __future__ import annotations
 

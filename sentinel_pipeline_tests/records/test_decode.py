@@ -1,4 +1,5 @@
-"""The one decoder: bounds are held at their field, faults are named, and nothing but ``BadInput`` comes out of a file."""
+"""The one decoder: bounds are held at their field, faults are named, and nothing but ``BadInput``
+comes out of a file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""A double of the hub's API on this machine: repositories, uploads of large files, and commits, kept in memory."""
+"""A double of the hub's API on this machine: repositories, uploads of large files, and commits,
+kept in memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""A release stands on evidence: each thing that lacks refuses it by name, and what is released loads with plain Transformers."""
+"""A release stands on evidence: each thing that lacks refuses it by name, and what is released
+loads with plain Transformers."""
 
 from __future__ import annotations
 
@@ -36,7 +37,8 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any
 
 
 def build(home: Home, model: tuple[Path, dict[str, Any]], **change: Any) -> Artifact:
-    """The artifacts of a loop that ended well, as far as a release looks at them; ``change`` spoils one."""
+    """The artifacts of a loop that ended well, as far as a release looks at them; ``change`` spoils
+    one."""
     import shutil
 
     store = Store(home, "tiny", "run-1", "run-1")
@@ -73,7 +75,8 @@ def build(home: Home, model: tuple[Path, dict[str, Any]], **change: Any) -> Arti
 
 
 def decide(home: Home, name: str | None = None, **change: Any) -> None:
-    """The blocking gates' verdicts, all passed; those of ``name`` with ``change``, or none where it is ``drop``."""
+    """The blocking gates' verdicts, all passed; those of ``name`` with ``change``, or none where it
+    is ``drop``."""
     recipe = home.recipe("tiny")
     report = Store(home, "tiny", "run-1", "run-1").get("sft_report")
     for gate in ("pass_at_1", "syntax_rate"):

@@ -1,4 +1,5 @@
-"""Nothing leaks: an item judges, or its correction trains, never both, whatever the order of approvals, exports and undos."""
+"""Nothing leaks: an item judges, or its correction trains, never both, whatever the order of
+approvals, exports and undos."""
 
 from __future__ import annotations
 
@@ -197,7 +198,8 @@ CARDS = 5
 
 
 class NeverBoth(RuleBasedStateMachine):
-    """An item judges, or its correction has left: whatever people and recipes do, in whatever order."""
+    """An item judges, or its correction has left: whatever people and recipes do, in whatever
+    order."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,5 @@
-"""Import: the seed's record comes in whole; nothing is lost, doubled or overwritten, however often and wherever it stops."""
+"""Import: the seed's record comes in whole; nothing is lost, doubled or overwritten, however often
+and wherever it stops."""
 
 from __future__ import annotations
 
@@ -53,7 +54,8 @@ def test_the_seeds_record_survives_key_for_key(desk: ReviewQueue, tmp_path: Path
 
 
 def test_turns_are_read_as_the_critic_reads_them(desk: ReviewQueue, tmp_path: Path) -> None:
-    """Parts, a developer's turn, calls of tools and their results; what would be lost is quarantined by name."""
+    """Parts, a developer's turn, calls of tools and their results; what would be lost is
+    quarantined by name."""
     call = {"id": "c1", "function": {"name": "weather", "arguments": '{"city": "Faro"}'}}
     turns = [
         {"role": "developer", "content": "Be brief."},
@@ -74,7 +76,7 @@ def test_turns_are_read_as_the_critic_reads_them(desk: ReviewQueue, tmp_path: Pa
     assert [turn.role for turn in asked] == ["system", "user", "assistant", "tool"]
     assert asked[1].content == "Weather in Faro?" and "<tool_call>" in asked[2].content
     ((line, reason),) = reasons(desk)
-    assert line == 2 and reason.endswith("prompt_messages[0].content: holds parts that are no text")
+    assert line == 2 and reason.endswith("prompt_messages[0].content: has parts that are not text")
 
 
 def test_importing_again_changes_nothing(desk: ReviewQueue, tmp_path: Path) -> None:
@@ -273,7 +275,8 @@ def test_one_odd_field_is_read_back_the_same_or_refused_by_name(field: str, valu
 
 @pytest.mark.parametrize("rows", [100_000])
 def test_a_hundred_thousand_records_in_half_a_minute(tmp_path: Path, rows: int) -> None:
-    """The bound is ten times the measured time: it fails on a wrong complexity, not on a busy machine."""
+    """The bound is ten times the measured time: it fails on a wrong complexity, not on a busy
+    machine."""
     desk = ReviewQueue(db=Database(f"sqlite:///{tmp_path / 'q.sqlite'}"))
     path = write_lines(tmp_path / "a.jsonl", [record(n) for n in range(rows)])
     began = time.monotonic()

@@ -1,4 +1,5 @@
-"""Several people at one queue: no card to two of them, no decision lost or overwritten, every change in the trail."""
+"""Several people at one queue: no card to two of them, no decision lost or overwritten, every
+change in the trail."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Coverage of prompts: the seed's figures, the spread of a small task against a simulation, and the count while running."""
+"""Coverage of prompts: the seed's figures, the spread of a small task against a simulation, and the
+count while running."""
 
 from __future__ import annotations
 
@@ -11,7 +12,8 @@ from sentinel_pipeline.tasks.commerce import TRAIN
 
 
 def test_the_seeds_own_figures() -> None:
-    """13.5 % of 1,480 after 200 steps is one prompt a step, not the two that the seed counts on: two would have been 27 %."""
+    """13.5 % of 1,480 after 200 steps is one prompt a step, not the two that the seed counts on:
+    two would have been 27 %."""
     assert planned(TRAIN, 200, 1).total.share == pytest.approx(0.135, abs=5e-4)
     assert planned(TRAIN, 200, 2).total.share == pytest.approx(0.270, abs=5e-4)
     assert planned(TRAIN, 600, 2).total.share == pytest.approx(0.811, abs=5e-4)

@@ -1,4 +1,5 @@
-"""Rewards: the scorer's own verdict, a part beside it, None where there is none, nothing for hacks, no step that starves."""
+"""Rewards: the scorer's own verdict, a part beside it, None where there is none, nothing for hacks,
+no step that starves."""
 
 from __future__ import annotations
 
@@ -197,7 +198,8 @@ def test_equal_answers_are_judged_once(judge: Scoring, monkeypatch: pytest.Monke
 def test_a_process_with_threads_is_not_forked(
     judge: Scoring, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Workers are executed children: nothing here may call ``fork`` on a process that may hold CUDA."""
+    """Workers are executed children: nothing here may call ``fork`` on a process that may hold
+    CUDA."""
     import os
 
     def refuse() -> int:

@@ -159,7 +159,8 @@ OBJECTS = {
     "a class with a hostile name": "f = lambda x: type('a\\0b\\ud800'[:1] + '.b', (), {'__eq__': lambda s, o: True, '__module__': 'builtins'})()\n",
     "a module that lies about classes": "import sys\nclass Stop(Exception): __module__ = 'unittest.case'\nclass f(BaseException):\n    __module__ = 'builtins'\n    def __eq__(s, o): return True\n",
 }  # fmt: skip
-"""Programs whose objects answer every question as a liar would. None of them knows what ``QUESTIONS`` expect."""
+"""Programs whose objects answer every question as a liar would. None of them knows what
+``QUESTIONS`` expect."""
 
 _CASE = "import unittest\nclass T(unittest.TestCase):\n    def test(self):\n        "
 QUESTIONS = {
@@ -230,7 +231,8 @@ QUESTIONS = {
     "unittest, map": _CASE + "for a, b in zip(map(f, [1, 2]), [2, 3]): self.assertEqual(a, b)",
     "unittest, raises": _CASE + "with self.assertRaises(ZeroDivisionError): f(3)",
 }  # fmt: skip
-"""Tests that a right program passes and no program of ``OBJECTS`` may, neither apart from its tests nor by choosing to be beside them."""
+"""Tests that a right program passes and no program of ``OBJECTS`` may, neither apart from its tests
+nor by choosing to be beside them."""
 
 TRY = "def attempt(*tries):\n    done = []\n    for t in tries:\n        try:\n            r = t()\n            done.append(repr(r)[:60])\n        except (OSError, ValueError, ImportError, AttributeError, RuntimeError): pass\n    return done\n"
 

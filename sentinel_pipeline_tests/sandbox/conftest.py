@@ -42,7 +42,8 @@ def python(grader: Grader) -> Grade:
 
 @pytest.fixture
 def script(grader: Grader) -> Grade:
-    """``script(code, tests, entry_point="f", language=…)`` -> Result; ``assert`` is there without asking."""
+    """``script(code, tests, entry_point="f", language=…)`` -> Result; ``assert`` is there without
+    asking."""
 
     def run(
         code: str,

@@ -1,6 +1,7 @@
 """Wrong programs made from right ones, and what running their tests plainly says of them.
 
-The plain runner forks a process per program and trusts it: for mutants of references only, never for candidates.
+The plain runner forks a process per program and trusts it: for mutants of references only, never
+for candidates.
 """
 
 from __future__ import annotations
@@ -29,9 +30,11 @@ _ARITHMETIC = {
 
 
 def mutants(code: str, most: int, after_line: int = 0) -> Iterator[str]:
-    """Up to ``most`` variants, each with one change: constant, comparison, operator, branch or returned value.
+    """Up to ``most`` variants, each with one change: constant, comparison, operator, branch or
+    returned value.
 
-    ``after_line``: a prompt's lines stay as they are; the judge has its own copy of a prompt's helpers.
+    ``after_line``: a prompt's lines stay as they are; the judge has its own copy of a prompt's
+    helpers.
     """
 
     def chosen(tree: ast.Module) -> list[ast.AST]:

@@ -1,4 +1,5 @@
-"""Hostile TypeScript and JavaScript, by what it tries. Data for ``test_script_attacks``; nothing here runs by itself."""
+"""Hostile TypeScript and JavaScript, by what it tries. Data for ``test_script_attacks``; nothing
+here runs by itself."""
 
 # ruff: noqa: E501
 

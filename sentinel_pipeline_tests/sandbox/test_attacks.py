@@ -119,7 +119,8 @@ def test_nothing_is_left_for_the_next_sample(python: Grade, name: str) -> None:
 
 
 def test_source_of_an_earlier_program_is_not_in_memory(python: Grade) -> None:
-    """A later sample looks through its own writable memory for a marked earlier program and its answers."""
+    """A later sample looks through its own writable memory for a marked earlier program and its
+    answers."""
     python("mark = 'earlier-" + "7d2'\ndef f():\n    return mark\n", "assert f() == 1")
     look = (
         "import ctypes, gc\n"

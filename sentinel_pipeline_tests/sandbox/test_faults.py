@@ -1,4 +1,5 @@
-"""A fault in a judge's own code is infrastructure: never a pass, never a failure, whatever the tests catch."""
+"""A fault in a judge's own code is infrastructure: never a pass, never a failure, whatever the
+tests catch."""
 
 from __future__ import annotations
 
@@ -176,7 +177,8 @@ class Breaking:
 
 
 def usable(judge: Judge, kind: str) -> bool:
-    """Whether this machine has what the judge needs; what its first run learns is out of the way afterwards."""
+    """Whether this machine has what the judge needs; what its first run learns is out of the way
+    afterwards."""
     result = grade(judge, kind)
     if result["outcome"] == "infra" and kind in ("script", "sql"):
         missing_tool(f"what {kind} programs need ({result['detail']})")

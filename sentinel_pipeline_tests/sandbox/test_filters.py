@@ -1,4 +1,5 @@
-"""The seccomp programs, executed by a small BPF interpreter: for this machine's architecture and the other one."""
+"""The seccomp programs, executed by a small BPF interpreter: for this machine's architecture and
+the other one."""
 
 # ruff: noqa: E501
 

@@ -1,4 +1,5 @@
-"""Tests that use the program's own objects: every protocol, right programs pass, and wrong ones fail for their own reason."""
+"""Tests that use the program's own objects: every protocol, right programs pass, and wrong ones
+fail for their own reason."""
 
 # ruff: noqa: E501
 

@@ -1,4 +1,5 @@
-"""Batches on a Ray cluster of two nodes, one of which dies on the way: order, retries, and the verdicts of the local grader."""
+"""Batches on a Ray cluster of two nodes, one of which dies on the way: order, retries, and the
+verdicts of the local grader."""
 
 from __future__ import annotations
 
@@ -61,7 +62,8 @@ def verdicts(results: list[Result]) -> list[tuple[str, str, str, str]]:
 
 
 def alive_after(gone: str) -> set[str]:
-    """The nodes that the cluster takes for alive, when it has had time to notice that one is not."""
+    """The nodes that the cluster takes for alive, when it has had time to notice that one is
+    not."""
     for _ in range(120):
         alive = {node["NodeID"] for node in connect().nodes() if node["Alive"]}
         if gone not in alive:

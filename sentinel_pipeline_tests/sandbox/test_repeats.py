@@ -38,7 +38,8 @@ def every_core_loaded() -> Iterator[None]:
 
 
 def programs(folder: Path) -> list[Program]:
-    """References, every fourth with its results changed, forgeries, programs that print sets, and ones that use chance."""
+    """References, every fourth with its results changed, forgeries, programs that print sets, and
+    ones that use chance."""
     right = list(humaneval(folder))
     wrong = [
         Program(id=f"{one.id} wrong", code=_returns_a_list(one), verifier=one.verifier)

@@ -72,7 +72,8 @@ def test_the_way_to_the_judge_is_no_name_that_a_program_can_say(script: Grade) -
 
 
 def test_a_program_sees_nothing_but_the_language_and_what_is_offered(script: Grade) -> None:
-    """The judge's own names, Node's and QuickJS's own modules are not there; the judge's context has no way to the sample's."""
+    """The judge's own names, Node's and QuickJS's own modules are not there; the judge's context
+    has no way to the sample's."""
     code = "const f = () => Object.getOwnPropertyNames(globalThis).filter((n) => /^[a-z_]/.test(n)).sort();"
     known = "__date_clock console decodeURI decodeURIComponent encodeURI encodeURIComponent escape eval exports globalThis isFinite"
     offered = f"{known} isNaN module parseFloat parseInt require structuredClone undefined unescape".split()

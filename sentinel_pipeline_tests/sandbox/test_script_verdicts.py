@@ -1,4 +1,5 @@
-"""What TypeScript and JavaScript programs are judged to be, and how values travel between a program and its tests."""
+"""What TypeScript and JavaScript programs are judged to be, and how values travel between a program
+and its tests."""
 
 # ruff: noqa: E501
 

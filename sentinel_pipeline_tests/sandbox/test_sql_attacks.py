@@ -1,4 +1,5 @@
-"""Hostile queries: what they try is refused by name, nothing of it is left, and the worker goes on."""
+"""Hostile queries: what they try is refused by name, nothing of it is left, and the worker goes
+on."""
 
 # ruff: noqa: E501
 

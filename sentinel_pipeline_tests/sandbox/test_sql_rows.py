@@ -1,4 +1,5 @@
-"""Comparing tables: against a comparison by brute force, and on rows made to be slow or to fool it."""
+"""Comparing tables: against a comparison by brute force, and on rows made to be slow or to fool
+it."""
 
 from __future__ import annotations
 

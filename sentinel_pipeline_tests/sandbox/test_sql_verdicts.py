@@ -1,4 +1,5 @@
-"""What SQL queries are judged to be: rows compared by value, as a bag unless order counts, and each failure by its name."""
+"""What SQL queries are judged to be: rows compared by value, as a bag unless order counts, and each
+failure by its name."""
 
 # ruff: noqa: E501
 

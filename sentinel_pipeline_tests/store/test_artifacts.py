@@ -142,7 +142,8 @@ def test_a_full_disk_is_infrastructure_and_leaves_nothing(
 
 @pytest.mark.parametrize("moment", ["after a file", "before the rename", "before the pointer"])
 def test_killed_at_any_moment_an_artifact_is_whole_or_absent(tmp_path: Path, moment: str) -> None:
-    """A child really dies by SIGKILL in the middle of writing; what the next process sees is judged."""
+    """A child really dies by SIGKILL in the middle of writing; what the next process sees is
+    judged."""
     code = f"""
         import os, signal
         from pathlib import Path

@@ -1,4 +1,5 @@
-"""Failures beside their answers: the join on disk says what a walk over lists says, in the failures' order."""
+"""Failures beside their answers: the join on disk says what a walk over lists says, in the
+failures' order."""
 
 from __future__ import annotations
 

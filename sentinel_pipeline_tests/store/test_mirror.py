@@ -1,4 +1,5 @@
-"""The mirror: what is whole travels, what is damaged does not, and nothing appears before every byte was checked."""
+"""The mirror: what is whole travels, what is damaged does not, and nothing appears before every
+byte was checked."""
 
 from __future__ import annotations
 

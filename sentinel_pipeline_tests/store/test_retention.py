@@ -1,4 +1,5 @@
-"""Retention: what is named stays, what is old and unnamed goes, and a kill in between leaves nothing half."""
+"""Retention: what is named stays, what is old and unnamed goes, and a kill in between leaves
+nothing half."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Tables: what goes in comes out, in order, streaming; labels stand beside their candidates by position."""
+"""Tables: what goes in comes out, in order, streaming; labels stand beside their candidates by
+position."""
 
 from __future__ import annotations
 
@@ -94,7 +95,8 @@ def test_a_table_that_fails_midway_does_not_exist(tmp_path: Path) -> None:
 
 @pytest.fixture
 def labelled(tmp_path: Path) -> tuple[Path, Path]:
-    """Over two row groups of candidates, two of them with one id: every third accepted, every fifth left open."""
+    """Over two row groups of candidates, two of them with one id: every third accepted, every fifth
+    left open."""
     count = ROW_GROUP + 50
     outcome = {i: None if i % 5 == 0 else i % 3 == 0 for i in range(count)}
     ids = {i: 0 if i == 3 else i for i in range(count)}

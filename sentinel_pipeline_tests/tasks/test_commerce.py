@@ -1,4 +1,5 @@
-"""The commerce tasks: data that agrees with itself, splits that share nothing, references that their verifiers pass."""
+"""The commerce tasks: data that agrees with itself, splits that share nothing, references that
+their verifiers pass."""
 
 from __future__ import annotations
 
@@ -81,7 +82,8 @@ def test_tables_and_view_agree_with_the_rows() -> None:
 
 
 def test_measures_in_python_are_duckdbs() -> None:
-    """The rows say by Python what the gold query says in DuckDB, on every measure and database of a few."""
+    """The rows say by Python what the gold query says in DuckDB, on every measure and database of a
+    few."""
     for number in range(3):
         for database in sql_qa.databases(number):
             with duckdb.connect() as connection:

@@ -1,4 +1,5 @@
-"""The task families: every composition makes a task that its own reference answers, and nothing tells the answer."""
+"""The task families: every composition makes a task that its own reference answers, and nothing
+tells the answer."""
 
 from __future__ import annotations
 
@@ -96,9 +97,11 @@ def test_every_function_reference_passes_its_own_asserts() -> None:
 
 
 def test_the_asserts_tell_a_composition_from_its_neighbours() -> None:
-    """A wrong predicate, map or aggregation under the right name must fail: weak tests would teach wrong code.
+    """A wrong predicate, map or aggregation under the right name must fail: weak tests would teach
+    wrong code.
 
-    Not every pair can differ (the first of the even numbers may stay the first under ``abs``), so a share is allowed.
+    Not every pair can differ (the first of the even numbers may stay the first under ``abs``), so a
+    share is allowed.
     """
     rng, wrong, caught = Random(4), 0, 0
     for composition in rng.sample(BY_NAME["functions"].compositions, 120):

@@ -1,4 +1,5 @@
-"""The generated suites and further published formats: gold passes, wrong answers fail, files are read strictly."""
+"""The generated suites and further published formats: gold passes, wrong answers fail, files are
+read strictly."""
 
 from __future__ import annotations
 
@@ -99,7 +100,7 @@ def test_the_sentinels_are_raw_and_their_patterns_count_by_the_first_line() -> N
     assert all(one.outcome == "fail" for one in score(rambling))
 
 
-# -- conversations ------------------------------------------------------------------------------------------------------------
+# -- conversations ---------------------------------------------------------------------------------
 
 
 def test_two_hundred_conversations_of_three_to_five_turns_in_four_categories() -> None:
@@ -153,7 +154,7 @@ def test_a_limit_never_cuts_a_conversation() -> None:
     assert first_items(tasks, None) == tasks
 
 
-# -- published formats ----------------------------------------------------------------------------------------------------------
+# -- published formats -----------------------------------------------------------------------------
 
 
 def test_nl2bash_gold_commands_pass_by_their_own_effect_and_doing_nothing_fails(
@@ -328,7 +329,7 @@ def test_the_plus_versions_are_suites(tmp_path: Path) -> None:
     assert outcomes(tasks, tasks[0].reference)["pass"] == 1
 
 
-# -- a user's own suite -----------------------------------------------------------------------------------------------------------
+# -- a user's own suite ----------------------------------------------------------------------------
 
 OWN: list[dict[str, Any]] = [
     {

@@ -1,4 +1,5 @@
-"""MultiPL-E's TypeScript suite: it loads, right solutions of ours pass, wrong ones fail for the right reason, through the scorer."""
+"""MultiPL-E's TypeScript suite: it loads, right solutions of ours pass, wrong ones fail for the
+right reason, through the scorer."""
 
 # ruff: noqa: E501
 

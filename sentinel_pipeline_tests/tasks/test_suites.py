@@ -1,4 +1,5 @@
-"""Suites: every known one loads, its references answer it, and a malformed file names file, line and field."""
+"""Suites: every known one loads, its references answer it, and a malformed file names file, line
+and field."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The task bank: disjoint, deterministic, free of duplicates, and loud about a request it cannot meet."""
+"""The task bank: disjoint, deterministic, free of duplicates, and loud about a request it cannot
+meet."""
 
 from __future__ import annotations
 

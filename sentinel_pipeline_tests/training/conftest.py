@@ -12,7 +12,8 @@ from sentinel_pipeline_tests.training.material import pretrain_small, sft_materi
 
 @pytest.fixture(scope="session", autouse=True)
 def little_text_for_tokenizers() -> Iterator[None]:
-    """A tokenizer of 600 entries needs no 60 modules; the real amounts are the tiny recipe's to try."""
+    """A tokenizer of 600 entries needs no 60 modules; the real amounts are the tiny recipe's to
+    try."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("sentinel_pipeline.training.embedded_model.TOKENIZER_DOCUMENTS", 300)
         patch.setattr("sentinel_pipeline.training.embedded_model.TOKENIZER_SOURCES", 5)

@@ -1,4 +1,5 @@
-"""A model of a few thousand weights and jobs over it: made in a second or two, thrown away with the test."""
+"""A model of a few thousand weights and jobs over it: made in a second or two, thrown away with the
+test."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The order of GRPO's prompts: contrast only, easy first, the same for the same seed, and batches that TRL can divide."""
+"""The order of GRPO's prompts: contrast only, easy first, the same for the same seed, and batches
+that TRL can divide."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Preference optimisation of a model of a few thousand weights, for real: full, with adapters, interrupted, and refused."""
+"""Preference optimisation of a model of a few thousand weights, for real: full, with adapters,
+interrupted, and refused."""
 
 from __future__ import annotations
 
@@ -168,7 +169,8 @@ def adapted(
 def test_an_adapter_goes_on_against_a_frozen_copy_of_itself(
     tmp_path: Path, adapted: Path, pairs: Path
 ) -> None:
-    """The reference is the SFT adapter, not the base model: the first step's loss is log 2 only then."""
+    """The reference is the SFT adapter, not the base model: the first step's loss is log 2 only
+    then."""
     job = dpo_job(tmp_path / "a", adapted / "adapter", pairs, None, method="lora", lora_r=4)
     result = run(job)
     first = rows_of(job.out / "losses.jsonl")[0]
@@ -196,7 +198,8 @@ def test_a_whole_model_may_get_a_new_adapter(tmp_path: Path, base: Path, pairs: 
 
 
 def test_our_tokens_are_those_of_trl(base: Path, pairs: Path) -> None:
-    """TRL's own preparation of the same rows: same prompt, same sides up to what its template writes after the stop token."""
+    """TRL's own preparation of the same rows: same prompt, same sides up to what its template
+    writes after the stop token."""
     from trl.trainer.dpo_trainer import DPOTrainer
 
     tokenizer = load_tokenizer(base)

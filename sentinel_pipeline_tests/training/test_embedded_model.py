@@ -1,4 +1,5 @@
-"""The embedded model: made of the standard library, the same each time, loadable by plain Transformers."""
+"""The embedded model: made of the standard library, the same each time, loadable by plain
+Transformers."""
 
 from __future__ import annotations
 

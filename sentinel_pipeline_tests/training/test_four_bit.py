@@ -1,4 +1,5 @@
-"""QLoRA: a base in 4 bit under a trained adapter, for real where ``bitsandbytes`` is installed; else a clear word."""
+"""QLoRA: a base in 4 bit under a trained adapter, for real where ``bitsandbytes`` is installed;
+else a clear word."""
 
 from __future__ import annotations
 

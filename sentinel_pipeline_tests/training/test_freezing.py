@@ -1,4 +1,5 @@
-"""Staged freezing on a mixture of experts of a few thousand weights: what is frozen does not move by a bit."""
+"""Staged freezing on a mixture of experts of a few thousand weights: what is frozen does not move
+by a bit."""
 
 from __future__ import annotations
 
@@ -105,7 +106,8 @@ def test_frozen_parameters_are_bit_identical_until_their_stage(
         trained = set(trained_names(stage_at(STAGES, step), names))
         changed = moved(at[step], at[step + 1])
         assert changed <= trained, f"step {step + 1} moved what was frozen"
-        # An expert that no token of a batch chose has a gradient of zero, so not all of a stage must move in each step.
+        # An expert that no token of a batch chose has a gradient of zero, so not all of a stage
+        # must move in each step.
         assert {name for name in trained if "self_attn.q_proj.weight" in name} <= changed
 
 

@@ -1,4 +1,5 @@
-"""GRPO of a model of a few thousand weights, for real: rewards through the sandbox, windows, rules, interrupted and refused."""
+"""GRPO of a model of a few thousand weights, for real: rewards through the sandbox, windows, rules,
+interrupted and refused."""
 
 from __future__ import annotations
 

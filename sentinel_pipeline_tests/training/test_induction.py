@@ -14,7 +14,8 @@ WIDE = replace(SMALL, hidden=128, heads=4, layers=2, context=512)
 
 
 def repeats_copied(model: Any, length: int = 20, seed: int = 3) -> float:
-    """Share of a random sequence's second half that is predicted from its first: chance is 1 in 600."""
+    """Share of a random sequence's second half that is predicted from its first: chance is 1 in
+    600."""
     import torch
 
     draw = torch.Generator().manual_seed(seed)

@@ -515,8 +515,8 @@ def test_a_job_file_is_read_back(tmp_path: Path, base: Path, answers: Path) -> N
 def test_two_processes_meet_the_reference_of_their_own_rows(
     tmp_path: Path, base: Path, answers: Path
 ) -> None:
-    """Each process estimates z on its own half of a step; rows and log-probabilities of the reference go together, else the first
-    loss would not be half the mean weight of its rows."""
+    """Each process estimates z on its own half of a step; rows and log-probabilities of the
+    reference go together, else the first loss would not be half the mean weight of its rows."""
     spec = LaunchSpec(engine="accelerate", processes=2)
     job = replace(kto_job(tmp_path / "two", base, answers, None, max_steps=3), launch=spec)
     process = start(job)

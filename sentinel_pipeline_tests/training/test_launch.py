@@ -1,4 +1,5 @@
-"""Several processes train what one process trains: the commands, two real processes over gloo, and a task of a Ray cluster."""
+"""Several processes train what one process trains: the commands, two real processes over gloo, and
+a task of a Ray cluster."""
 
 from __future__ import annotations
 
@@ -128,7 +129,8 @@ def alone(
 def test_two_processes_train_what_one_trains_and_rank_0_alone_writes(
     tmp_path: Path, base: Path, material: tuple[Path, Path], alone: SftJob
 ) -> None:
-    """Stopped on the way by a signal to the launcher, then resumed: still the losses and weights of one process."""
+    """Stopped on the way by a signal to the launcher, then resumed: still the losses and weights of
+    one process."""
     job = replace(alone, out=tmp_path, logs=tmp_path / "logs", launch=TWO)
     assert read_job(write_job(job)) == job
     first = start(job)
@@ -167,7 +169,8 @@ def test_two_processes_train_what_one_trains_and_rank_0_alone_writes(
 
 @pytest.mark.slow
 def test_two_processes_prefer_what_one_prefers(tmp_path: Path, alone: SftJob) -> None:
-    """The reference's log-probabilities are computed once, in pieces, and both processes read them."""
+    """The reference's log-probabilities are computed once, in pieces, and both processes read
+    them."""
     tasks = [json.loads(line) for line in alone.rows.read_text().splitlines()][:17]
     pairs = [
         {"prompt": a["prompt"], "chosen": a["completion"], "rejected": b["completion"]}

@@ -1,4 +1,5 @@
-"""Out of memory: the remedies in their order, recorded, and the run ends as if it had been asked so from the beginning."""
+"""Out of memory: the remedies in their order, recorded, and the run ends as if it had been asked so
+from the beginning."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Packed documents are the documents alone: same loss, same gradient, whatever stands before them."""
+"""Packed documents are the documents alone: same loss, same gradient, whatever stands before
+them."""
 
 from __future__ import annotations
 

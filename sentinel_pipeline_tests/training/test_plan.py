@@ -1,4 +1,5 @@
-"""The plan: what it counts on actual rows, what it refuses, and that its rates are those that train."""
+"""The plan: what it counts on actual rows, what it refuses, and that its rates are those that
+train."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The worker as a process: exit codes, signals, kills, one device owner, progress for whoever tails it."""
+"""The worker as a process: exit codes, signals, kills, one device owner, progress for whoever tails
+it."""
 
 from __future__ import annotations
 
@@ -191,7 +192,8 @@ def _wait_for(condition: Callable[[], object], patience_s: float = 60.0) -> None
 def test_kill_nine_at_random_moments_changes_nothing(
     tmp_path: Path, base: Path, material: tuple[Path, Path]
 ) -> None:
-    """No windows here: their scorer is another room's. Sample order, losses and weights must not show the kills."""
+    """No windows here: their scorer is another room's. Sample order, losses and weights must not
+    show the kills."""
     quiet = small_sft_job(tmp_path / "quiet", base, material[0], None, num_train_epochs=2.0)
     run_job(quiet, lambda text: None, scorer=exact_match)
     killed = replace(quiet, out=tmp_path / "killed", logs=tmp_path / "killed" / "logs")

@@ -1,4 +1,5 @@
-"""The starting point: chosen by evidence, the preferred one unless another is better beyond chance; and what teaches."""
+"""The starting point: chosen by evidence, the preferred one unless another is better beyond chance;
+and what teaches."""
 
 from __future__ import annotations
 
@@ -64,7 +65,8 @@ def test_a_lucky_sample_does_not_displace_the_preferred_candidate() -> None:
 
 
 def test_a_candidate_that_is_better_beyond_chance_is_chosen() -> None:
-    """The auto-critic plan: "if best continues to emit invalid boilerplate, use the pretrain anchor"."""
+    """The auto-critic plan: "if best continues to emit invalid boilerplate, use the pretrain
+    anchor"."""
     start = choose(
         [probed("best", marks(4)), probed("anchor", marks(20)), probed("third", marks(12))]
     )
@@ -156,7 +158,8 @@ def test_the_probe_is_really_asked_and_the_choice_is_kept_and_shown(
 def test_a_teacher_draws_the_student_to_itself(
     tmp_path: Path, base: Path, material: tuple[Path, Path]
 ) -> None:
-    """Same steps, same rows: with a strong teacher the student's distributions end nearer to the teacher's than without."""
+    """Same steps, same rows: with a strong teacher the student's distributions end nearer to the
+    teacher's than without."""
     import torch
 
     from sentinel_pipeline.generation.loading import load_model, load_tokenizer
@@ -195,7 +198,8 @@ def test_a_teacher_draws_the_student_to_itself(
 def test_the_taught_loss_is_one_whichever_way_it_is_computed(
     tmp_path: Path, base: Path, material: tuple[Path, Path]
 ) -> None:
-    """Rows' loss plus the weighted divergence: by the head on trained positions, by the model's own forward, and packed."""
+    """Rows' loss plus the weighted divergence: by the head on trained positions, by the model's own
+    forward, and packed."""
     import torch
 
     from sentinel_pipeline.generation.loading import load_tokenizer

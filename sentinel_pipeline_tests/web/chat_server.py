@@ -1,4 +1,5 @@
-"""A real chat server for the tests: its own process over a home with two small random checkpoints."""
+"""A real chat server for the tests: its own process over a home with two small random
+checkpoints."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The page in a real browser, by people who only have keys: two at once, drafts, undo, checks, themes, hostile text."""
+"""The page in a real browser, by people who only have keys: two at once, drafts, undo, checks,
+themes, hostile text."""
 
 from __future__ import annotations
 
@@ -64,7 +65,8 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 
 class Person:
-    """A browser of one's own; every message of its console and every request to another place is remembered."""
+    """A browser of one's own; every message of its console and every request to another place is
+    remembered."""
 
     def __init__(self, browser: Any, server: Server, name: str, **options: Any) -> None:
         self.server, self.name = server, name

@@ -1,4 +1,5 @@
-"""The chat server over HTTP: people and programs, the guard before each request, the queue behind the page, and attacks."""
+"""The chat server over HTTP: people and programs, the guard before each request, the queue behind
+the page, and attacks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Chat and the landing page in a real browser: streaming, two side by side, stop, the label, review, light and dark."""
+"""Chat and the landing page in a real browser: streaming, two side by side, stop, the label,
+review, light and dark."""
 
 from __future__ import annotations
 

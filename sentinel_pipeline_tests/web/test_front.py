@@ -1,4 +1,5 @@
-"""The landing page: what is linked is there, what is shown is text, and names from outside reach no file."""
+"""The landing page: what is linked is there, what is shown is text, and names from outside reach no
+file."""
 
 from __future__ import annotations
 

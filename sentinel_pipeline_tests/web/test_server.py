@@ -1,4 +1,5 @@
-"""The server as an attacker and as a fuzzer see it: nobody gets in, nothing breaks, nothing is ever a 5xx."""
+"""The server as an attacker and as a fuzzer see it: nobody gets in, nothing breaks, nothing is ever
+a 5xx."""
 
 from __future__ import annotations
 

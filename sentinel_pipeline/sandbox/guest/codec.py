@@ -1,8 +1,10 @@
-"""Plain values as tagged JSON: exact built-in types and a few of the standard library, nothing else.
+"""Plain values as tagged JSON: exact built-in types and a few of the standard library, nothing
+else.
 
-``pack`` reduces subclasses to their base by the base's own methods, so a value that is unpacked is exactly of the type it
-says; anything else goes through ``opaque`` (a handle). ``unpack`` trusts nothing: tags, depth and sizes are checked, and
-no class outside the closed set can come to exist. It is not pickle, and it keeps no sharing between parts of a value.
+``pack`` reduces subclasses to their base by the base's own methods, so a value that is unpacked is
+exactly of the type it says; anything else goes through ``opaque`` (a handle). ``unpack`` trusts
+nothing: tags, depth and sizes are checked, and no class outside the closed set can come to exist.
+It is not pickle, and it keeps no sharing between parts of a value.
 """
 
 from __future__ import annotations
@@ -63,7 +65,8 @@ def _no_constant(name: str) -> Any:
 
 
 def _make_encode() -> Callable[[Any], str]:
-    """An encoder that is built once: ``json.dumps`` with options builds one per call, which costs more than the encoding."""
+    """An encoder that is built once: ``json.dumps`` with options builds one per call, which costs
+    more than the encoding."""
     plain = JSONEncoder(separators=(",", ":"), allow_nan=False, check_circular=False)
     make = getattr(json.encoder, "c_make_encoder", None)
     if make is None:
@@ -135,7 +138,8 @@ def _drain(value: Any, opaque: Opaque, depth: int) -> Any:
             end = "stop" if stop.value is None else "raised"  # a value that the items do not say
             break
         except Exception:
-            # What comes before is still right. Where it matters, the harness asks again item by item.
+            # What comes before is still right. Where it matters, the harness asks again item by
+            # item.
             end = "raised"
             break
         items.append(pack(item, opaque, depth))
@@ -144,7 +148,8 @@ def _drain(value: Any, opaque: Opaque, depth: int) -> Any:
 
 
 def keep_computing() -> None:
-    """From now on generators and their like are not plain values: what is asked item by item must not run ahead."""
+    """From now on generators and their like are not plain values: what is asked item by item must
+    not run ahead."""
     for kind in _COMPUTING:
         _PACKERS.pop(kind, None)
 
@@ -194,7 +199,8 @@ _LATE_PACKERS: dict[tuple[str, str], Callable[[Any, Opaque, int], Any]] = {
         "td", lambda value: [value.days, value.seconds, value.microseconds]
     ),
 }
-"""Types of modules that a sample imports only if its program does: every module that is there makes each fork dearer."""
+"""Types of modules that a sample imports only if its program does: every module that is there makes
+each fork dearer."""
 
 _REDUCE: tuple[tuple[type, Callable[[Any], Any]], ...] = (
     (int, int.__pos__),
@@ -226,7 +232,8 @@ def _pack_other(value: Any, kind: type, opaque: Opaque, depth: int) -> Any:
 
 
 def unpack(node: Any, handle: Callable[[Any], Any], depth: int = 0) -> Any:
-    """The value of a packed node; ``handle`` turns the content of an opaque tag into what stands for it here.
+    """The value of a packed node; ``handle`` turns the content of an opaque tag into what stands
+    for it here.
 
     Raises:
         Malformed: anything that ``pack`` does not write.
@@ -292,7 +299,8 @@ def _undrain_computing(content: Any, handle: Callable[[Any], Any], depth: int) -
 
 
 def _unfinished(values: list[Any], end: str) -> Any:
-    """The items of an iterator that was not taken to its end, where nobody can be asked for the rest."""
+    """The items of an iterator that was not taken to its end, where nobody can be asked for the
+    rest."""
     yield from values
     if end == "more":
         raise RuntimeError(f"only the first {MAX_DRAINED} items of an endless iterator are taken")

@@ -1,8 +1,10 @@
-"""Locking a process down, once: namespaces, a root of its own, no privileges, Landlock, seccomp, limits.
+"""Locking a process down, once: namespaces, a root of its own, no privileges, Landlock, seccomp,
+limits.
 
-Each layer is named, and applied exactly when the caller lists it: a listed layer that cannot be applied raises, so a
-process is never less confined than its harness believes. What is not covered: kernel bugs, side channels, and the total
-memory of a program with many processes (that needs cgroups).
+Each layer is named, and applied exactly when the caller lists it: a listed layer that cannot be
+applied raises, so a process is never less confined than its harness believes. What is not covered:
+kernel bugs, side channels, and the total memory of a program with many processes (that needs
+cgroups).
 """
 
 from __future__ import annotations
@@ -33,7 +35,8 @@ PYTHON_FOLDER = "/tmp"
 SHELL_FOLDER = "/work"
 _LIBRARIES = ("/lib", "/lib64", "/usr/lib", "/usr/lib64")
 _ARCHITECTURE_LIBRARIES = "/usr/lib/*-linux-gnu*"
-"""Where shared libraries lie on Debian's relatives; there, nothing else of ``/usr/lib`` is shown."""
+"""Where shared libraries lie on Debian's relatives; there, nothing else of ``/usr/lib`` is
+shown."""
 _PROGRAMS = ("/bin", "/usr/bin")
 _SMALL_FILES = (
     "/etc/ld.so.cache",
@@ -59,10 +62,11 @@ def standard_library() -> list[str]:
 
 
 def enter_namespaces(layers: set[str], keep: int) -> None:
-    """Return in a child that is inside new namespaces (its pid namespace's first process) and dies with this process.
+    """Return in a child that is inside new namespaces (its pid namespace's first process) and dies
+    with this process.
 
-    This process stays outside, maps users, waits, and ends as the child does. ``keep`` is a descriptor that only the
-    child may hold.
+    This process stays outside, maps users, waits, and ends as the child does. ``keep`` is a
+    descriptor that only the child may hold.
     """
     ready, tell = os.pipe()
     flags = sum(kernel.NEW_NAMESPACE[name] for name in NAMESPACES if name in layers)
@@ -97,7 +101,8 @@ def _write(path: str, text: str) -> None:
 
 
 def own_root(kind: str, layers: set[str], disk_mib: int) -> None:
-    """A new root: an empty tmpfs with the standard library (and, for shell, system programs) read-only inside it."""
+    """A new root: an empty tmpfs with the standard library (and, for shell, system programs)
+    read-only inside it."""
     kernel.mount("none", "/", None, kernel.MS_REC | kernel.MS_PRIVATE)
     sources = [path for path in _sources(kind) if os.path.exists(path)]
     root = _mount_point(sources)
@@ -205,7 +210,8 @@ def give_up_privileges(layers: set[str]) -> None:
 
 
 def watch_parent() -> None:
-    """SIGKILL for this process when its parent ends; ends at once where the parent is gone already."""
+    """SIGKILL for this process when its parent ends; ends at once where the parent is gone
+    already."""
     kernel.die_with_parent()
     for lifeline in _LIFELINE:
         if select.select([lifeline], [], [], 0)[0]:
@@ -232,7 +238,8 @@ def limit(layers: set[str], processes: int, disk_mib: int) -> None:
 
 
 def seal(layers: set[str], kind: str) -> None:
-    """No new privileges, Landlock and, for all but the shell zygote, a seccomp filter. No way back from here."""
+    """No new privileges, Landlock and, for all but the shell zygote, a seccomp filter. No way back
+    from here."""
     if "no_new_privileges" in layers:
         kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
     if "landlock" in layers:

@@ -15,7 +15,8 @@ from .wire import ENDED, OUT_OF_CPU, OUT_OF_WALL, STOPPED, End, Job
 
 _CHILD = {signal.SIGCHLD}
 _BUSY = 0.05
-"""Share of a core from which a program counts as computing: wall time does not end it, so load changes no verdict."""
+"""Share of a core from which a program counts as computing: wall time does not end it, so load
+changes no verdict."""
 
 
 def cpu_seconds(pid: int) -> float:
@@ -29,8 +30,8 @@ def cpu_seconds(pid: int) -> float:
 def wait(pid: int, job: Job, started: float, channel: socket.socket | None) -> End:
     """Wait for the sample's end, or bring it about: CPU time decides, wall time is the backstop.
 
-    For a live sample, ``channel`` brings one byte when the harness wants no more; it is taken before this returns, also
-    where the sample ended first.
+    For a live sample, ``channel`` brings one byte when the harness wants no more; it is taken
+    before this returns, also where the sample ended first.
     """
     why = ENDED
     watched = channel is not None
@@ -62,14 +63,16 @@ def wait(pid: int, job: Job, started: float, channel: socket.socket | None) -> E
 
 
 def _over(job: Job, used: float, elapsed: float) -> int:
-    """A program that computes all the time and is starved of the processor runs into its CPU limit, not into this one."""
+    """A program that computes all the time and is starved of the processor runs into its CPU limit,
+    not into this one."""
     if used >= job.cpu_seconds:
         return OUT_OF_CPU
     return OUT_OF_WALL if elapsed >= job.wall_seconds and used < _BUSY * elapsed else ENDED
 
 
 def _judge_is_done(process: int, channel: socket.socket, pause: float) -> bool:
-    """Wait for the sample's end, a byte from the harness (taken), or at most a quarter of a second (a stop wakes nobody)."""
+    """Wait for the sample's end, a byte from the harness (taken), or at most a quarter of a second
+    (a stop wakes nobody)."""
     poll = select.poll()
     poll.register(process, select.POLLIN)
     poll.register(channel, select.POLLIN)

@@ -1,7 +1,9 @@
-"""Seccomp filters as raw classic BPF: an allow-list for the zygote, a second filter for each Python sample.
+"""Seccomp filters as raw classic BPF: an allow-list for the zygote, a second filter for each Python
+sample.
 
-What this module does not do: install them (``kernel.install_filter``), and judge paths (mounts and Landlock do that).
-A refused call fails with EPERM, so a candidate sees ``PermissionError`` and its verdict can say what it tried.
+What this module does not do: install them (``kernel.install_filter``), and judge paths (mounts and
+Landlock do that). A refused call fails with EPERM, so a candidate sees ``PermissionError`` and its
+verdict can say what it tried.
 """
 
 from __future__ import annotations
@@ -21,14 +23,16 @@ _PID_MARK = 0xFFFFFFF1
 _NEW_NAMESPACES = 0x7E020080
 _THREAD = 0x00010000
 _FCNTL = (0, 1, 2, 3, 4, 5, 6, 7, 36, 37, 38, 1030, 1032, 1033, 1034)
-"""Descriptor flags, locks and seals; not F_SETOWN, F_SETSIG (signals to others), F_SETLEASE, F_NOTIFY, F_SETPIPE_SZ."""
+"""Descriptor flags, locks and seals; not F_SETOWN, F_SETSIG (signals to others), F_SETLEASE,
+F_NOTIFY, F_SETPIPE_SZ."""
 _IOCTL = (0x5401, 0x540F, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)
 """TCGETS, TIOCGPGRP, TIOCGWINSZ, FIONREAD, FIONBIO, FIONCLEX, FIOCLEX: never TIOCSTI."""
 _PRCTL = (1, 2, 3, 15, 16, 38, 39)
 """PDEATHSIG set and get, GET_DUMPABLE, name set and get, no-new-privileges set and get."""
 
 _OWNED_FILES = ("mknod", "mknodat", "chown", "fchown", "lchown", "fchownat")
-"""For shell programs (``mkfifo``, ``cp -p``): without capabilities they make pipes and change nothing but own files."""
+"""For shell programs (``mkfifo``, ``cp -p``): without capabilities they make pipes and change
+nothing but own files."""
 
 Rule = list[tuple[int, int, int, int]]
 
@@ -53,7 +57,8 @@ def _always(action: int) -> Rule:
 
 
 def _search(rules: list[tuple[int, Rule]], default: int) -> Rule:
-    """A binary search over call numbers: the kernel walks a new filter once for every number it knows."""
+    """A binary search over call numbers: the kernel walks a new filter once for every number it
+    knows."""
     if len(rules) == 1:
         ((number, rule),) = rules
         return [(_EQUAL, 0, len(rule), number), *rule, (_RETURN, 0, 0, default)]
@@ -97,14 +102,16 @@ def _shared() -> dict[str, Rule]:
 
 
 def for_python_zygote() -> bytes:
-    """What the zygote needs to serve, and so the most that its samples can have: no exec, no sockets but pairs."""
+    """What the zygote needs to serve, and so the most that its samples can have: no exec, no
+    sockets but pairs."""
     needed = ("kill", "sendto", "sendmsg", "recvmsg", "seccomp", "pidfd_open")
     rules = _shared() | {name: _always(_ALLOW) for name in needed} | {"prctl": _one_of(0, _PRCTL)}
     return _assemble(rules, _REFUSE, tables.plain())
 
 
 def for_python_sample() -> bytes:
-    """On top of the zygote's: one process (threads allowed), signals to itself only, no descriptor passing."""
+    """On top of the zygote's: one process (threads allowed), signals to itself only, no descriptor
+    passing."""
     refuse = _always(_REFUSE)
     own_pid = (_PID_MARK,)
     rules = {
@@ -127,7 +134,8 @@ def for_python_sample() -> bytes:
 
 
 def for_shell_sample() -> bytes:
-    """For a shell command and its children inside their own pid namespace: processes and exec, no sockets, no mounts."""
+    """For a shell command and its children inside their own pid namespace: processes and exec, no
+    sockets, no mounts."""
     needed = ("execve", "kill", "setpgid", "setsid", "tkill", *_OWNED_FILES)
     rules = (
         _shared()
@@ -139,7 +147,8 @@ def for_shell_sample() -> bytes:
 
 
 def for_parser() -> bytes:
-    """For a trusted parser of hostile text: no sockets, no processes (threads allowed); all else, for it is not hostile."""
+    """For a trusted parser of hostile text: no sockets, no processes (threads allowed); all else,
+    for it is not hostile."""
     refuse = _always(_REFUSE)
     rules = {
         "socket": refuse,
@@ -153,6 +162,7 @@ def for_parser() -> bytes:
 
 
 def with_pid(program: bytes) -> tuple[bytes, tuple[int, ...]]:
-    """The program, and the byte offsets where a pid (32-bit, native order) must be patched in before it is installed."""
+    """The program, and the byte offsets where a pid (32-bit, native order) must be patched in
+    before it is installed."""
     mark = struct.pack("=I", _PID_MARK)
     return program, tuple(at for at in range(4, len(program), 8) if program[at : at + 4] == mark)

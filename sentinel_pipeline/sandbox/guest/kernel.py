@@ -1,7 +1,9 @@
-"""Linux calls that Python 3.11 lacks, through ctypes: namespaces, mounts, Landlock, seccomp, raw fork.
+"""Linux calls that Python 3.11 lacks, through ctypes: namespaces, mounts, Landlock, seccomp, raw
+fork.
 
-What this module does not do: decide what is confined; ``confine`` does. ``PyDLL`` keeps the interpreter lock during a
-call, which is what makes a raw fork of a single-threaded interpreter safe.
+What this module does not do: decide what is confined; ``confine`` does. ``PyDLL`` keeps the
+interpreter lock during a call, which is what makes a raw fork of a single-threaded interpreter
+safe.
 """
 
 from __future__ import annotations
@@ -41,14 +43,16 @@ PR_SET_NO_NEW_PRIVS = 38
 _SIGCHLD = 17
 _PATH_BENEATH = 1
 _FS_RIGHTS = {1: 13, 2: 14, 3: 15, 4: 15, 5: 16}
-"""Landlock: how many file-system rights (the lowest bits) each ABI knows; later ABIs know those of ABI 5."""
+"""Landlock: how many file-system rights (the lowest bits) each ABI knows; later ABIs know those of
+ABI 5."""
 EXECUTE = 1
 WRITE_FILE = 2
 READ_FILE = 4
 READ_DIR = 8
 READ = READ_FILE | READ_DIR
 CHANGE = 0xFFFF & ~EXECUTE & ~READ & ~((1 << 6) | (1 << 9) | (1 << 11) | (1 << 15))
-"""Write, truncate, create and remove files, folders, links and pipes; never devices, sockets or device ioctls."""
+"""Write, truncate, create and remove files, folders, links and pipes; never devices, sockets or
+device ioctls."""
 
 
 def _check(result: int, what: str) -> int:
@@ -66,7 +70,8 @@ _raw_syscall = ctypes.PyDLL(None, use_errno=True)["syscall"]
 _raw_syscall.argtypes = (ctypes.c_long, ctypes.c_long, ctypes.c_long, ctypes.c_void_p)
 _raw_syscall.restype = ctypes.c_long
 fork = _libc.fork
-"""Raw fork: no Python at-fork hooks, which touch many pages. Only in a single-threaded process whose child never returns."""
+"""Raw fork: no Python at-fork hooks, which touch many pages. Only in a single-threaded process
+whose child never returns."""
 
 
 def clone(flags: int) -> int:
@@ -87,7 +92,8 @@ def mount(source: str, target: str, kind: str | None, flags: int, options: str =
 
 
 def make_read_only(target: str) -> None:
-    """Make a whole mounted tree read-only, without set-user-id files and devices; falls back for kernels before 5.12."""
+    """Make a whole mounted tree read-only, without set-user-id files and devices; falls back for
+    kernels before 5.12."""
     attributes = struct.pack("=QQQQ", MS_RDONLY | MS_NOSUID | MS_NODEV, 0, 0, 0)
     recursive = ctypes.c_uint(0x8000)
     here = ctypes.c_int(-100)
@@ -145,15 +151,17 @@ def drop_capabilities() -> None:
 
 
 def landlock_version() -> int:
-    """The Landlock ABI, by asking the system call itself (the list of security modules may be hidden); 0 where absent."""
+    """The Landlock ABI, by asking the system call itself (the list of security modules may be
+    hidden); 0 where absent."""
     if "landlock_create_ruleset" not in _NUMBERS:
         return 0
     return max(0, _syscall("landlock_create_ruleset", None, ctypes.c_size_t(0), ctypes.c_uint(1)))
 
 
 def landlock(rules: dict[str, int]) -> None:
-    """Confine this thread and its children: ``path -> rights``, everything else in the file system refused; no TCP, and no
-    signals or abstract sockets to outside where the kernel knows those scopes."""
+    """Confine this thread and its children: ``path -> rights``, everything else in the file system
+    refused; no TCP, and no signals or abstract sockets to outside where the kernel knows those
+    scopes."""
     version = landlock_version()
     rights = (1 << _FS_RIGHTS.get(version, 16)) - 1
     attributes = struct.pack("=QQQ", rights, 3 if version >= 4 else 0, 3 if version >= 6 else 0)
@@ -190,7 +198,8 @@ def _landlock_rule(ruleset: int, path: str, allowed: int) -> None:
 
 
 class Filter:
-    """A seccomp program in memory that is ready to install; ``pid`` is patched in where the program asks for it."""
+    """A seccomp program in memory that is ready to install; ``pid`` is patched in where the program
+    asks for it."""
 
     def __init__(self, program: bytes, pid_offsets: tuple[int, ...] = ()) -> None:
         self._code = ctypes.create_string_buffer(program, len(program))

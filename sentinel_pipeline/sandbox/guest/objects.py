@@ -1,7 +1,9 @@
-"""The program's own objects: how a sample describes one to the harness, and what it does with one on request.
+"""The program's own objects: how a sample describes one to the harness, and what it does with one
+on request.
 
-The harness imports the names of the protocols and nothing else. What a description says is the program's word about itself: the
-harness makes an object of its own from it, and decides by itself which operations an answer of the program may settle.
+The harness imports the names of the protocols and nothing else. What a description says is the
+program's word about itself: the harness makes an object of its own from it, and decides by itself
+which operations an answer of the program may settle.
 """
 
 from __future__ import annotations
@@ -31,11 +33,14 @@ SPECIAL = (
 )
 _BETWEEN = (*UNARY, *ORDER, *SPECIAL, *(way + name for name in BINARY for way in ("", "r", "i")))
 PROTOCOLS: tuple[str, ...] = (*(f"__{name}__" for name in _BETWEEN), "send", "throw", "close")
-"""Names that a class description speaks of, by their place: a bit is set where the class has the method."""
+"""Names that a class description speaks of, by their place: a bit is set where the class has the
+method."""
 DATA = ("int", "float", "str", "bytes", "tuple", "complex", "frozenset")
-"""Built-in types whose subclasses arrive as their plain value, with the names that the subclass adds."""
+"""Built-in types whose subclasses arrive as their plain value, with the names that the subclass
+adds."""
 MUTABLE = ("list", "dict", "set", "bytearray", "deque")
-"""Built-in types whose subclasses stay in the program: what changes there would change in a copy here only."""
+"""Built-in types whose subclasses stay in the program: what changes there would change in a copy
+here only."""
 KNOWN = (
     *("generator", "coroutine", "async_generator", "function", "method"),
     *("builtin_function_or_method", "module", "Enum"),
@@ -81,7 +86,8 @@ class Handles:
         return {"h": {"o": self.number(value), "k": self.describe(kind)}}
 
     def subclass(self, value: Any, plain: Any) -> Any:
-        """The node for an instance of a subclass of a built-in type, ``plain`` being its packed value."""
+        """The node for an instance of a subclass of a built-in type, ``plain`` being its packed
+        value."""
         kind = type(value)
         _, base, _, adds = self._look(kind)
         if not adds and not getattr(value, "__dict__", None):
@@ -105,7 +111,8 @@ class Handles:
         return [self.number(kind), name, mask, base, bases, fields]
 
     def _look(self, kind: type) -> tuple[int, str, list[str], bool]:
-        """What is the same for every object of a class: its protocols, built-in base, fields, and whether it adds names."""
+        """What is the same for every object of a class: its protocols, built-in base, fields, and
+        whether it adds names."""
         looked = self.classes.get(id(kind))
         if looked is not None:
             return looked
@@ -138,7 +145,8 @@ class Handles:
 
 
 def is_class_of(value: Any, module: str) -> bool:
-    """Whether ``value`` is a class that was defined in ``module``, found without running any of its code."""
+    """Whether ``value`` is a class that was defined in ``module``, found without running any of its
+    code."""
     return type in _mro_of(type(value)) and _module_of(value) == module
 
 
@@ -151,7 +159,8 @@ def _where(kind: type) -> str:
 
 
 class Awaiting:
-    """One event loop for everything of the program that is awaited, so that its locks and tasks stay on one."""
+    """One event loop for everything of the program that is awaited, so that its locks and tasks
+    stay on one."""
 
     def __init__(self) -> None:
         self.loop: Any = None
@@ -209,7 +218,8 @@ def _equals_a_stranger(subject: Any) -> bool:
 
 
 def _plain(subject: Any) -> Any:
-    """The content of an instance of a subclass of a mutable built-in type, by the type's own methods."""
+    """The content of an instance of a subclass of a mutable built-in type, by the type's own
+    methods."""
     for kind, copy in _COPIES.items():
         if kind in _mro_of(type(subject)):
             return copy(subject)

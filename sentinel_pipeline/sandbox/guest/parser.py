@@ -1,7 +1,9 @@
-"""Becomes a Node process that only parses: TypeScript in, JavaScript out, over standard input and output.
+"""Becomes a Node process that only parses: TypeScript in, JavaScript out, over standard input and
+output.
 
-The parser is trusted, the texts it reads are not, so it gives up first what parsing does not need: files, the network, other
-processes, memory without bound. What this module does not do: run JavaScript of others; ``parser.js`` only reads it.
+The parser is trusted, the texts it reads are not, so it gives up first what parsing does not need:
+files, the network, other processes, memory without bound. What this module does not do: run
+JavaScript of others; ``parser.js`` only reads it.
 """
 
 from __future__ import annotations

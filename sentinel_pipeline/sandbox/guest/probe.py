@@ -1,4 +1,5 @@
-"""Trying each layer in a throw-away child; prints one JSON object, layer -> why it is missing ("" where it works).
+"""Trying each layer in a throw-away child; prints one JSON object, layer -> why it is missing (""
+where it works).
 
 What this module does not do: decide what level that is.
 """

@@ -1,7 +1,8 @@
-"""Running a whole program over its own standard input and output, as a forked, sealed process that dies afterwards.
+"""Running a whole program over its own standard input and output, as a forked, sealed process that
+dies afterwards.
 
-What it prints goes to a memory file that the harness made and reads; why it failed goes out as ``sample`` tells it. What this
-module does not do: know what the output should be.
+What it prints goes to a memory file that the harness made and reads; why it failed goes out as
+``sample`` tells it. What this module does not do: know what the output should be.
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
-"""The part of pytest's interface that tests of a function use: ``raises``, ``approx``, ``fixture``, ``mark``, ``skip``, ``fail``.
+"""The part of pytest's interface that tests of a function use: ``raises``, ``approx``, ``fixture``,
+``mark``, ``skip``, ``fail``.
 
-Stands for ``pytest`` where tests run, in the harness or, as text, beside a program; it needs the standard library alone. What
-this module does not do: plugins, fixtures of pytest's own, or anything that acts on the process (use shared trust for that).
+Stands for ``pytest`` where tests run, in the harness or, as text, beside a program; it needs the
+standard library alone. What this module does not do: plugins, fixtures of pytest's own, or anything
+that acts on the process (use shared trust for that).
 """
 
 from __future__ import annotations
@@ -160,7 +162,8 @@ def fixture(function: Any = None, **_options: Any) -> Any:
 
 
 def tests_of(names: Any) -> Any:
-    """Every test of a module's names as ``(name, call)``, in order: functions, plain classes, ``unittest`` classes."""
+    """Every test of a module's names as ``(name, call)``, in order: functions, plain classes,
+    ``unittest`` classes."""
     for name, value in list(names.items()):
         if inspect.isclass(value) and value.__module__ == names.get("__name__"):
             if hasattr(value, "debug") and hasattr(value, "assertEqual"):

@@ -1,7 +1,9 @@
-"""The one module that executes candidate code: a forked, sealed process that answers calls and dies.
+"""The one module that executes candidate code: a forked, sealed process that answers calls and
+dies.
 
-It knows the program and the arguments of calls, never a test or an expected value, so whatever the program does to this
-process, it can only choose its answers. Nothing that leaves here is trusted: the harness's codec reads it.
+It knows the program and the arguments of calls, never a test or an expected value, so whatever the
+program does to this process, it can only choose its answers. Nothing that leaves here is trusted:
+the harness's codec reads it.
 """
 
 from __future__ import annotations
@@ -19,7 +21,8 @@ FILE_NAME = "<candidate>"
 MODULE_NAME = "candidate"
 _MESSAGE_CHARS = 300
 _SCALARS_ONLY = 3
-"""Opening brackets in the text of arguments that hold no container: nothing there can change in place."""
+"""Opening brackets in the text of arguments that hold no container: nothing there can change in
+place."""
 
 
 class Sample:
@@ -29,7 +32,8 @@ class Sample:
         self.out = out
         self.left = output_bytes
         self.each = False
-        """Whether the limit holds for each answer: they are read one by one, so that they do not add up."""
+        """Whether the limit holds for each answer: they are read one by one, so that they do not
+        add up."""
         self.handles = objects.Handles()
         self.module = ModuleType(MODULE_NAME)
         self.incoming = -1
@@ -37,8 +41,8 @@ class Sample:
         self.parts = ["", "", ""]
 
     def resolve(self, content: Any) -> Any:
-        """What a handle from the harness stands for: an object kept here, a global of the program, a function of the tests, or
-        an exception."""
+        """What a handle from the harness stands for: an object kept here, a global of the program,
+        a function of the tests, or an exception."""
         if isinstance(content, int):
             return self.handles.objects[content]
         if isinstance(content, str):
@@ -59,7 +63,8 @@ class Sample:
         return call
 
     def send(self, answer: dict[str, Any]) -> None:
-        """Write one answer; ends the process where it would be longer than what is left of the output limit."""
+        """Write one answer; ends the process where it would be longer than what is left of the
+        output limit."""
         text = codec.to_text(answer)
         if len(text) + FRAME.size > self.left:
             text = codec.to_text({"x": "output_limit"})
@@ -173,7 +178,8 @@ class Sample:
         return {"x": "missing", "m": str(target), "d": defined[:10]}
 
     def failure(self, error: BaseException) -> dict[str, Any]:
-        """An exception as plain data; ``SystemExit`` and its like are an exit, not an exception of the program."""
+        """An exception as plain data; ``SystemExit`` and its like are an exit, not an exception of
+        the program."""
         kinds = [kind.__name__ for kind in type(error).__mro__[:-1]][:10]
         if not isinstance(error, Exception):
             return {"x": "exit", "m": _message(error, kinds[0])}
@@ -252,7 +258,8 @@ def run_live(code: bytes, channel: int, output_bytes: int) -> NoReturn:
 
 
 def run_shared(code: bytes, tests: bytes, out: int, output_bytes: int) -> NoReturn:
-    """Execute the program and then tests beside it, in its own module: their verdict is only as honest as the program."""
+    """Execute the program and then tests beside it, in its own module: their verdict is only as
+    honest as the program."""
     sample = Sample(out, output_bytes)
     sample.load(code)
     try:

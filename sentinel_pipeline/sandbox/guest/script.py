@@ -1,7 +1,9 @@
-"""The candidate's side of JavaScript programs: a QuickJS context, made before the fork, that loads one program and answers.
+"""The candidate's side of JavaScript programs: a QuickJS context, made before the fork, that loads
+one program and answers.
 
-Like ``sample`` it knows calls and arguments, never a test. ``values.js`` and ``script.js`` keep hold of what they use before the
-program runs, but nothing depends on it: whatever a program does here, it can only choose its answers.
+Like ``sample`` it knows calls and arguments, never a test. ``values.js`` and ``script.js`` keep
+hold of what they use before the program runs, but nothing depends on it: whatever a program does
+here, it can only choose its answers.
 """
 
 from __future__ import annotations
@@ -24,10 +26,12 @@ from .wire import FRAME
 
 _FOLDER = Path(__file__).parent
 _PYTHON_BYTES = 96 << 20
-"""Address space of the interpreter itself; the rest of a program's memory is the JavaScript engine's."""
+"""Address space of the interpreter itself; the rest of a program's memory is the JavaScript
+engine's."""
 _STACK_BYTES = 4 << 20
 OWN_LINES = 1_000_000
-"""Code of ours stands below this line of the one file that the engine names, and no program is as long."""
+"""Code of ours stands below this line of the one file that the engine names, and no program is as
+long."""
 _COMPILING = re.compile(r"\n    at <input>:(\d+)\n\Z")
 _DEFINED = re.compile(
     r"^[ \t]*(?:export[ \t]+)?(?:async[ \t]+)?(?:function\*?|class|const|let|var)[ \t]+([\w$]+)",
@@ -73,8 +77,8 @@ class Engine:
         self.context.eval(above + source("node.js"))
 
     def _call_out(self, text: str) -> str:
-        """A function of the tests is called: ask the harness, and do what that function asks of the program meanwhile. Never
-        raises: the engine could not carry it."""
+        """A function of the tests is called: ask the harness, and do what that function asks of the
+        program meanwhile. Never raises: the engine could not carry it."""
         try:
             self.send(text)
             while (reply := read_frame(self.channel).decode("ascii")).startswith('{"do"'):
@@ -84,7 +88,8 @@ class Engine:
             os._exit(78)
 
     def send(self, text: str) -> None:
-        """Write one answer; ends the process where it would be longer than what is left of the output limit."""
+        """Write one answer; ends the process where it would be longer than what is left of the
+        output limit."""
         data = (text if text.isascii() else json.dumps(json.loads(text))).encode("ascii")
         if len(data) + FRAME.size > self.left:
             data = b'{"x":"output_limit"}'
@@ -117,8 +122,8 @@ class Engine:
         self.send(text)
 
     def _failure(self, text: str) -> dict[str, Any]:
-        """An exception that the engine gives as text alone: name, message and stack in one. Where there is no memory left for
-        an error, it throws ``null``."""
+        """An exception that the engine gives as text alone: name, message and stack in one. Where
+        there is no memory left for an error, it throws ``null``."""
         compiling = _COMPILING.search(text)
         head, _, stack = text.partition("\n    at ")
         name, _, message = head.rstrip("\n").partition(": ")
@@ -150,7 +155,8 @@ _ENGINE: list[Engine] = []
 
 
 def prepare(path: str) -> None:
-    """Make the context that every sample begins with, and use one like it, so that no sample has to be the first.
+    """Make the context that every sample begins with, and use one like it, so that no sample has to
+    be the first.
 
     Raises:
         ImportError: the engine's extension module cannot be loaded.

@@ -1,7 +1,9 @@
-"""Running shell commands: a process per command in a pid namespace and folders of its own, then a look at what it left.
+"""Running shell commands: a process per command in a pid namespace and folders of its own, then a
+look at what it left.
 
-The zygote that serves here keeps its capabilities *inside its own user namespace* to mount an empty folder per command; it
-runs nothing of the candidate itself. The command gets none of them. What this module does not do: compare anything.
+The zygote that serves here keeps its capabilities *inside its own user namespace* to mount an empty
+folder per command; it runs nothing of the candidate itself. The command gets none of them. What
+this module does not do: compare anything.
 """
 
 from __future__ import annotations
@@ -99,7 +101,8 @@ def _become(
     request: dict[str, Any],
     ends: tuple[int, int],
 ) -> None:
-    """First process of the new pid namespace: seal itself, start the command, take its place's status, end all."""
+    """First process of the new pid namespace: seal itself, start the command, take its place's
+    status, end all."""
     kernel.die_with_parent()
     channel.close()
     os.setsid()
@@ -131,7 +134,8 @@ def _become(
 
 
 def _outlive(command: int) -> int:
-    """Wait for the command and for all that it left in the background, which else would race with the look at the tree."""
+    """Wait for the command and for all that it left in the background, which else would race with
+    the look at the tree."""
     ended = 0
     while True:
         try:
@@ -143,7 +147,8 @@ def _outlive(command: int) -> int:
 
 
 def _own_proc() -> None:
-    """A ``/proc`` that shows the command's own processes, or an empty folder where that cannot be had."""
+    """A ``/proc`` that shows the command's own processes, or an empty folder where that cannot be
+    had."""
     flags = kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC
     try:
         kernel.mount("proc", "/proc", "proc", flags, "subset=pid")
@@ -169,7 +174,8 @@ def _limit(job: Job) -> None:
 
 
 def _follow(child: int, job: Job, started: float, out: int, err: int) -> tuple[list[str], int]:
-    """Collect both streams until the command's first process ends; kill it at the wall limit or the output limit."""
+    """Collect both streams until the command's first process ends; kill it at the wall limit or the
+    output limit."""
     process = os.pidfd_open(child)
     collected: dict[int, bytearray] = {out: bytearray(), err: bytearray()}
     bounds = {out: job.output_kib * 1024 + 1, err: _ERROR_BYTES}
@@ -198,7 +204,8 @@ def _follow(child: int, job: Job, started: float, out: int, err: int) -> tuple[l
 
 
 def _take(stream: int, collected: bytearray, bound: int) -> bool:
-    """Read what is there without waiting, keep at most ``bound`` bytes; False at the end of the stream."""
+    """Read what is there without waiting, keep at most ``bound`` bytes; False at the end of the
+    stream."""
     fcntl.fcntl(stream, fcntl.F_SETFL, os.O_NONBLOCK)
     for _ in range(64):
         try:
@@ -212,7 +219,8 @@ def _take(stream: int, collected: bytearray, bound: int) -> bool:
 
 
 def _tree(top: str) -> dict[str, Any]:
-    """Every entry below ``top``: ``files`` path -> text (one character a byte), ``folders``, and ``others`` (links, pipes)."""
+    """Every entry below ``top``: ``files`` path -> text (one character a byte), ``folders``, and
+    ``others`` (links, pipes)."""
     files: dict[str, str] = {}
     folders: list[str] = []
     others: list[str] = []

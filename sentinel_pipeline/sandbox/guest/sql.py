@@ -1,8 +1,10 @@
-"""Running one SQL query: DuckDB in memory, opened before the process is locked down and inherited by every sample.
+"""Running one SQL query: DuckDB in memory, opened before the process is locked down and inherited
+by every sample.
 
-The database has no thread of its own, so that a fork takes all of it along, and no way outside: no files, no extensions,
-no names of Python. A sample fills the tables, locks the settings and runs one query in a read-only transaction. What this
-module does not do: know the gold query's rows, or compare any.
+The database has no thread of its own, so that a fork takes all of it along, and no way outside: no
+files, no extensions, no names of Python. A sample fills the tables, locks the settings and runs one
+query in a read-only transaction. What this module does not do: know the gold query's rows, or
+compare any.
 """
 
 from __future__ import annotations
@@ -39,14 +41,16 @@ _WARM = (
 )
 """What many queries do, done once before any fork."""
 _KEPT_MIB = 160
-"""Address space that the interpreter and DuckDB's code take; the rest of the program's memory is the query's."""
+"""Address space that the interpreter and DuckDB's code take; the rest of the program's memory is
+the query's."""
 _LEAST_MIB = 16
 _ROWS = 128
 """Rows in one frame."""
 _MESSAGE_CHARS = 300
 _QUERIES = {"SELECT", "MULTI"}
-"""``MULTI`` is what DuckDB calls a PIVOT that looks its columns up first. It can hold a CREATE around it: what that could
-change, the read-only transaction and the locked settings refuse, and a temporary table ends with the process."""
+"""``MULTI`` is what DuckDB calls a PIVOT that looks its columns up first. It can hold a CREATE
+around it: what that could change, the read-only transaction and the locked settings refuse, and a
+temporary table ends with the process."""
 _REFUSALS = ("read-only mode", "configuration has been locked")
 
 
@@ -145,7 +149,8 @@ class _Utc(datetime.tzinfo):
 
 
 def _only_utc() -> ModuleType:
-    """DuckDB imports ``pytz`` to hand out points in time; every one is handed out in UTC, whatever the session's zone."""
+    """DuckDB imports ``pytz`` to hand out points in time; every one is handed out in UTC, whatever
+    the session's zone."""
     module = ModuleType("pytz")
     vars(module).update(timezone=lambda _name: _Utc(), utc=_Utc(), UnknownTimeZoneError=KeyError)
     return module

@@ -1,7 +1,9 @@
-"""System call numbers of x86-64 and aarch64, as ``name:x86-64:aarch64``; ``-`` where an architecture has no such call.
+"""System call numbers of x86-64 and aarch64, as ``name:x86-64:aarch64``; ``-`` where an
+architecture has no such call.
 
-What this module does not do: say when a call is allowed; ``filters`` does. ``PLAIN`` are the calls that need no look at
-their arguments: memory, files (which the mount namespace and Landlock bound), time, own identity.
+What this module does not do: say when a call is allowed; ``filters`` does. ``PLAIN`` are the calls
+that need no look at their arguments: memory, files (which the mount namespace and Landlock bound),
+time, own identity.
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
-"""What the harness and a zygote say to each other, as bytes: the header of a job, the report of its end, frames.
+"""What the harness and a zygote say to each other, as bytes: the header of a job, the report of its
+end, frames.
 
-Both sides import it, so neither has to import the other. What this module does not do: read, write or run anything.
+Both sides import it, so neither has to import the other. What this module does not do: read, write
+or run anything.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """The process that is locked down once and then forks a sample per program.
 
-Started by the harness as a fresh interpreter over a socket; it never holds a test. It reads a job's bytes without making
-objects of them and wipes them after the fork, so that a later sample finds nothing of an earlier one in its memory.
-What this module does not do: execute candidate code (``sample``), or run tests (the harness does).
+Started by the harness as a fresh interpreter over a socket; it never holds a test. It reads a job's
+bytes without making objects of them and wipes them after the fork, so that a later sample finds
+nothing of an earlier one in its memory. What this module does not do: execute candidate code
+(``sample``), or run tests (the harness does).
 """
 
 from __future__ import annotations
@@ -43,17 +44,20 @@ _PRELOAD = (
     "bisect", "collections.abc", "copy", "functools", "heapq", "itertools", "math", "operator",
     "random", "re", "string", "typing",
 )  # fmt: skip
-"""What many programs import. Each further module makes every fork dearer; the rest is imported from the read-only library.
-``random`` is here so that its state is the same in every sample: an unseeded program gets the same verdict each time."""
+"""What many programs import. Each further module makes every fork dearer; the rest is imported from
+the read-only library. ``random`` is here so that its state is the same in every sample: an unseeded
+program gets the same verdict each time."""
 _UNREACHABLE_LATER = (
     "array", "calendar", "cmath", "contextlib", "csv", "dataclasses", "datetime", "decimal", "enum",
     "fractions", "hashlib", "inspect", "io", "numbers", "secrets", "statistics", "tempfile",
     "textwrap", "threading", "time", "traceback", "unicodedata", "uuid",
 )  # fmt: skip
-"""Where there is no root of our own, the library may lie in a folder that an unprivileged user cannot enter."""
+"""Where there is no root of our own, the library may lie in a folder that an unprivileged user
+cannot enter."""
 _THREADS = 64
 _BUFFER_BYTES = 1 << 16
-"""Enough for nearly every job; it grows. Each page that this process holds makes every fork dearer."""
+"""Enough for nearly every job; it grows. Each page that this process holds makes every fork
+dearer."""
 
 
 def main() -> NoReturn:
@@ -124,7 +128,8 @@ class C:
 
 
 def _warm() -> None:
-    """Compile, execute and answer in this process, on code of our own, so that no sample has to be the first."""
+    """Compile, execute and answer in this process, on code of our own, so that no sample has to be
+    the first."""
     null = os.open(os.devnull, os.O_WRONLY)
     request = b'["call","f",""]\n[[[3,4,5],2.5,"abc"],{"d":[]}]'
     for _ in range(30):
@@ -207,7 +212,8 @@ class _Worker:
         return job, descriptors
 
     def _become(self, job: Job, out: int, descriptors: tuple[int, ...]) -> NoReturn:
-        """In the sample: let go of the channel, take on limits and the second filter, then run the program."""
+        """In the sample: let go of the channel, take on limits and the second filter, then run the
+        program."""
         try:
             os.close(self.number)
             if job.kind == PROGRAM:
@@ -246,8 +252,8 @@ class _Worker:
 
 
 def _own_streams() -> None:
-    """Open standard streams anew: flags and locks of a description that samples share would outlive each. Before the fork, where
-    every page that this touches is warm."""
+    """Open standard streams anew: flags and locks of a description that samples share would outlive
+    each. Before the fork, where every page that this touches is warm."""
     null = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):
         os.dup2(null, descriptor)

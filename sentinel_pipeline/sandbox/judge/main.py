@@ -1,4 +1,5 @@
-"""The harness's main loop: programs in over a socket, results out, one at a time, with zygotes of its own.
+"""The harness's main loop: programs in over a socket, results out, one at a time, with zygotes of
+its own.
 
 What this module does not do: decide order or parallelism; the grader starts one harness per worker.
 """
@@ -33,16 +34,19 @@ _OUTCOMES = {
 _JUDGES: dict[type[Any], Any] = {
     verifier: import_module(f".{verifier.kind}", __package__) for verifier in get_args(Executable)
 }
-"""Class of a verifier -> the module of its kind. It has ``judge``, and ``GUEST``: the kind of zygote that its programs run in;
-it may have ``NEEDS``: the layers of isolation without which nothing of this kind is run."""
+"""Class of a verifier -> the module of its kind. It has ``judge``, and ``GUEST``: the kind of
+zygote that its programs run in; it may have ``NEEDS``: the layers of isolation without which
+nothing of this kind is run."""
 _MEMORY_BYTES = 2 << 30
 _SPARE_CPU_SECONDS = 60
-"""A test that stays in one long call into C cannot be interrupted by its clock: the kernel ends the harness instead."""
+"""A test that stays in one long call into C cannot be interrupted by its clock: the kernel ends the
+harness instead."""
 
 
 @lru_cache(maxsize=512)
 def _verifier(text: str) -> Verifier:
-    """What the grader wrote of a verifier that was read and checked outside; this process has no package to check it with."""
+    """What the grader wrote of a verifier that was read and checked outside; this process has no
+    package to check it with."""
     data = json.loads(text)
     verifier: Verifier = KINDS[data.pop("kind")](
         **{key: tuple(value) if isinstance(value, list) else value for key, value in data.items()}
@@ -59,7 +63,8 @@ class Judge:
         self.zygotes = {"python": self._start("python", limits)}
 
     def grade(self, program: dict[str, Any]) -> dict[str, Any]:
-        """A program as the grader sends it -> a result row. A lost zygote is replaced and the program tried once more."""
+        """A program as the grader sends it -> a result row. A lost zygote is replaced and the
+        program tried once more."""
         verifier = _verifier(program["verifier"])
         limits = Limits(**program["limits"])
         started = time.monotonic()
@@ -74,7 +79,8 @@ class Judge:
         except Infrastructure as error:
             judgement = Judgement(Finding("infra", str(error)), None, False)
         except Exception as error:
-            # A fault of ours, in the middle of who knows what: the next program gets fresh processes.
+            # A fault of ours, in the middle of who knows what: the next program gets fresh
+            # processes.
             self.drop_all()
             detail = f"a fault of the harness: {type(error).__name__}: {error}"
             judgement = Judgement(Finding("infra", detail), None, False)

@@ -1,16 +1,18 @@
-"""What tests hold instead of the candidate's classes and objects: classes and objects of ours whose use becomes a request.
+"""What tests hold instead of the candidate's classes and objects: classes and objects of ours whose
+use becomes a request.
 
-A class of the candidate's is mirrored by a real class with the same name, bases and protocols, so ``type``, ``isinstance``,
-``except`` and ``callable`` answer as they would beside the program. Nothing of the candidate's runs here. Which operations the
-candidate may settle is decided here:
+A class of the candidate's is mirrored by a real class with the same name, bases and protocols, so
+``type``, ``isinstance``, ``except`` and ``callable`` answer as they would beside the program.
+Nothing of the candidate's runs here. Which operations the candidate may settle is decided here:
 
-- What takes data out of an object (``len``, ``str``, ``bool``, iteration, attributes, calls) is asked: the candidate could as well
-  have returned that data.
-- What only concerns objects of the candidate's (``a == b``, ``a < b``, ``a + b``) is asked, but an object that equals a stranger
-  equals nothing.
-- An operation with a plain value of the tests would show that value to the candidate before it answers. So an object never equals
-  a plain value; order, arithmetic that gives a plain value, and containment are asked only of an object that the tests use as only
-  objects can be used. Equality of such an object needs the tests beside the program.
+- What takes data out of an object (``len``, ``str``, ``bool``, iteration, attributes, calls) is
+  asked: the candidate could as well have returned that data.
+- What only concerns objects of the candidate's (``a == b``, ``a < b``, ``a + b``) is asked, but an
+  object that equals a stranger equals nothing.
+- An operation with a plain value of the tests would show that value to the candidate before it
+  answers. So an object never equals a plain value; order, arithmetic that gives a plain value, and
+  containment are asked only of an object that the tests use as only objects can be used. Equality
+  of such an object needs the tests beside the program.
 
 What this module does not do: send anything; ``remote`` does.
 """
@@ -69,7 +71,8 @@ class Session(Protocol):
 
 TEST_FILES = frozenset({"<tests>", "<setup>"})
 CONTROL = frozenset({"StopIteration", "StopAsyncIteration"})
-"""Exceptions that end a loop of the tests: from the program they arrive as RuntimeError, as PEP 479 has it for generators."""
+"""Exceptions that end a loop of the tests: from the program they arrive as RuntimeError, as PEP 479
+has it for generators."""
 STEERING = frozenset({"unittest", "doctest", "bdb", "pdb", "test"})
 """Modules whose exceptions steer a run of tests: the candidate cannot raise them here."""
 _PLAIN: dict[str, type] = {
@@ -95,7 +98,8 @@ COMPARING = frozenset({
     "startswith", "endswith", "issubset", "issuperset", "isdisjoint", "union", "compare",
     "difference", "symmetric_difference", "intersection", "replace", "removeprefix", "removesuffix",
 })  # fmt: skip
-"""Methods of plain types that combine with their argument as operators do: they are asked by the same rule."""
+"""Methods of plain types that combine with their argument as operators do: they are asked by the
+same rule."""
 _ASKABLE = frozenset({
     "__name__", "__qualname__", "__doc__", "__module__", "__annotations__", "__defaults__",
     "__kwdefaults__", "__wrapped__", "__dict__", "__slots__", "__members__", "__args__",
@@ -107,7 +111,8 @@ _PROVISIONAL = frozenset({
     "abs", "len", "bool", "int", "float", "complex", "index", "round", "trunc", "floor", "ceil",
     "neg", "pos", "invert", "iter", "next", "reversed", "getitem", "bytes",
 })  # fmt: skip
-"""What is not taken out of a result of arithmetic with a plain value: ``abs(f(x) - expected)`` has shown the expected value."""
+"""What is not taken out of a result of arithmetic with a plain value: ``abs(f(x) - expected)`` has
+shown the expected value."""
 
 
 @dataclass(slots=True)
@@ -128,7 +133,8 @@ class Judged:
     deliveries: int = 0
     """How often it came in an answer."""
     entered_at: int = -1
-    """How much the tests had asked when they entered it by ``with``; -1: not entered, or it gave a plain value."""
+    """How much the tests had asked when they entered it by ``with``; -1: not entered, or it gave a
+    plain value."""
 
     def ask(self, operation: str, *args: Any, name: str = "", kwargs: Any = None) -> Any:
         """Carry out one operation on it."""
@@ -144,7 +150,8 @@ class Judged:
         return self.used or (named and self.origin in self.session.used_as_objects)
 
     def is_made_by_class(self) -> bool:
-        """Whether the tests call a name that is written as a class is, and never compare what it gives with a plain value."""
+        """Whether the tests call a name that is written as a class is, and never compare what it
+        gives with a plain value."""
         named = self.origin is not None and self.origin[:1].isupper()
         return named and self.origin not in self.session.compared_plainly
 
@@ -156,7 +163,8 @@ def judged(value: Any) -> Judged:
 
 
 def target_of(value: Any) -> Target | None:
-    """The name or number of what ``value`` stands for; None where it is nothing of the candidate's."""
+    """The name or number of what ``value`` stands for; None where it is nothing of the
+    candidate's."""
     kind = type(value)
     if kind is Mirror:
         return class_knowledge(value).target
@@ -177,7 +185,8 @@ def is_plain(value: Any) -> bool:
 
 
 def stands_in_tests(depth: int) -> bool:
-    """Whether an attribute is read by the tests' own text (and not by ``getattr``, which may have a default)."""
+    """Whether an attribute is read by the tests' own text (and not by ``getattr``, which may have a
+    default)."""
     frame = sys._getframe(depth + 1)  # noqa: SLF001 -- documented; inspect.stack reads files at each call
     code = frame.f_code
     name = dis.opname[code.co_code[frame.f_lasti]] if frame.f_lasti >= 0 else ""
@@ -216,7 +225,8 @@ def refusal(error: type[Exception], message: str) -> Exception:
 
 
 def on_data(operation: Callable[..., T], *values: Any) -> T:
-    """An operation of the interpreter's on data that came back. Where it fails, the data are to blame."""
+    """An operation of the interpreter's on data that came back. Where it fails, the data are to
+    blame."""
     try:
         return operation(*values)
     except StopIteration:
@@ -228,8 +238,9 @@ def on_data(operation: Callable[..., T], *values: Any) -> T:
 
 
 def delivered(value: Any) -> None:
-    """An object came in an answer, maybe again. What the tests did with it where it came before says nothing about what they expect
-    here, so the candidate cannot hand out an object that they use as one where they expect a plain value."""
+    """An object came in an answer, maybe again. What the tests did with it where it came before
+    says nothing about what they expect here, so the candidate cannot hand out an object that they
+    use as one where they expect a plain value."""
     facts = judged(value)
     facts.deliveries += 1
     facts.used = False
@@ -237,7 +248,8 @@ def delivered(value: Any) -> None:
 
 
 def use(facts: Judged, deliveries: int) -> None:
-    """The tests used it as only an object can be used; ``deliveries``: how often it had come before they did."""
+    """The tests used it as only an object can be used; ``deliveries``: how often it had come before
+    they did."""
     if facts.deliveries != deliveries:
         return
     facts.used = True
@@ -246,7 +258,8 @@ def use(facts: Judged, deliveries: int) -> None:
 
 
 class Remote:
-    """An object of the candidate's. Each class of the candidate's has a subclass of this with its protocols."""
+    """An object of the candidate's. Each class of the candidate's has a subclass of this with its
+    protocols."""
 
     __slots__ = ("_judge_",)
     _judge_: Judged
@@ -346,7 +359,8 @@ def _exactly(remote: Any, kind: type[T], value: Any) -> T:
 
 
 def _shown(remote: Any, operation: str) -> str:
-    """Its text; once the tests are over nothing is asked any more, so that a reason costs nothing."""
+    """Its text; once the tests are over nothing is asked any more, so that a reason costs
+    nothing."""
     if judged(remote).session.closed:
         return "<object of the program>"
     return _exactly(remote, str, _ask(remote, operation))
@@ -370,7 +384,8 @@ def _signature(facts: Judged) -> Any:
 
 
 def _plain_content(remote: Any) -> Any:
-    """The content of an instance of a subclass of a mutable built-in type, as data; None where there is none."""
+    """The content of an instance of a subclass of a mutable built-in type, as data; None where
+    there is none."""
     facts = judged(remote)
     if facts.base not in MUTABLE:
         return None
@@ -503,8 +518,9 @@ def _enter(remote: Any) -> Any:
 
 
 def _exit(remote: Any, kind: Any, error: Any, trace: Any) -> Any:
-    """Leave a ``with``. The candidate may swallow only what the tests raise by ``raise``, whatever it answered before: an assertion
-    of theirs, or an exception over its own answers, would be gone otherwise."""
+    """Leave a ``with``. The candidate may swallow only what the tests raise by ``raise``, whatever
+    it answered before: an assertion of theirs, or an exception over its own answers, would be gone
+    otherwise."""
     facts = judged(remote)
     if kind is None:
         return _ask(remote, "exit", None, None, None)
@@ -523,7 +539,8 @@ def _exit(remote: Any, kind: Any, error: Any, trace: Any) -> Any:
 
 
 def _nearest(error: Exception) -> tuple[Any, Any]:
-    """An exception as the sample can have it: its own, or the nearest built-in one. What an assertion says stays here."""
+    """An exception as the sample can have it: its own, or the nearest built-in one. What an
+    assertion says stays here."""
     if target_of(error) is not None:
         return type(error), error
     kind = next(kind for kind in type(error).__mro__ if kind.__module__ == "builtins")
@@ -549,7 +566,8 @@ def _await(remote: Any) -> Any:
 
 
 def _alone(facts: Judged) -> None:
-    """What the program awaits runs to its end in the sample: with other tasks at the same time it must run beside them."""
+    """What the program awaits runs to its end in the sample: with other tasks at the same time it
+    must run beside them."""
     asyncio = sys.modules.get("asyncio")
     with suppress(RuntimeError):
         if asyncio is not None and len(asyncio.all_tasks()) > 1:
@@ -629,7 +647,8 @@ def _plainly(operation: str) -> Callable[..., Any]:
 
 
 def _guarded(method: Callable[..., Any]) -> Callable[..., Any]:
-    """A method of a mirror. Tests may catch every exception, so one of this module's own code is remembered by the session."""
+    """A method of a mirror. Tests may catch every exception, so one of this module's own code is
+    remembered by the session."""
 
     @functools.wraps(method)
     def run(mirror: Any, *args: Any, **kwargs: Any) -> Any:
@@ -681,7 +700,8 @@ METHODS = {name: _guarded(method) for name, method in METHODS.items()}
 
 
 class Name(Remote):
-    """A global name that is not a class: called as it stands; for everything else its value is fetched first."""
+    """A global name that is not a class: called as it stands; for everything else its value is
+    fetched first."""
 
     __slots__ = ()
 
@@ -868,7 +888,8 @@ def class_knowledge(cls: Any) -> Judged:
 
 
 class Drained:
-    """A generator whose items came all at once. Where the tests use more than its items, the sample is asked call by call."""
+    """A generator whose items came all at once. Where the tests use more than its items, the sample
+    is asked call by call."""
 
     __slots__ = ("_end", "_items", "_session")
 
@@ -939,7 +960,8 @@ def _error_text(error: Any) -> str:
 
 
 def library_exception(where: str) -> type[Exception] | None:
-    """An exception class of the standard library by ``module.name``, where this process has loaded it and tests may meet it."""
+    """An exception class of the standard library by ``module.name``, where this process has loaded
+    it and tests may meet it."""
     module, _, name = where.rpartition(".")
     if module.partition(".")[0] in STEERING or name in CONTROL:
         return None
@@ -1010,7 +1032,8 @@ def make(session: Session, described: list[Any]) -> Any:
 
 
 def instance(session: Session, kind: Any, number: int, plain: Any) -> Any:
-    """What stands for an object of a mirrored class; ``plain``: its value where it is of a built-in kind.
+    """What stands for an object of a mirrored class; ``plain``: its value where it is of a built-in
+    kind.
 
     Raises:
         Malformed: the value is not of that kind.

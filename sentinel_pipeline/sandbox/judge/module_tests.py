@@ -1,6 +1,8 @@
-"""Tests written as modules: ``unittest`` classes, pytest functions, and imports of the program under test.
+"""Tests written as modules: ``unittest`` classes, pytest functions, and imports of the program
+under test.
 
-What is the candidate's and what is run is read from the tests' own text. What this module does not do: run anything.
+What is the candidate's and what is run is read from the tests' own text. What this module does not
+do: run anything.
 """
 
 from __future__ import annotations
@@ -20,7 +22,8 @@ sys.modules.setdefault("pytest", pytest_like)
 
 
 class Imports(NamedTuple):
-    """Names that a test module takes from the program: as what, and aliases of the program's module itself."""
+    """Names that a test module takes from the program: as what, and aliases of the program's module
+    itself."""
 
     names: dict[str, str]
     modules: frozenset[str]
@@ -54,7 +57,8 @@ def _is_test(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> boo
 
 
 def take_imports(tree: ast.Module) -> Imports:
-    """Remove imports of the program and a bare ``unittest.main()`` from ``tree``, and say what they would have bound."""
+    """Remove imports of the program and a bare ``unittest.main()`` from ``tree``, and say what they
+    would have bound."""
     names: dict[str, str] = {}
     modules: set[str] = set()
     statements: list[ast.stmt] = []
@@ -97,7 +101,8 @@ def _is_candidates(module: str) -> bool:
 
 
 def beside(text: str, imports: Imports, runs: bool) -> str:
-    """Text that runs a test module beside a program: the stand-in for pytest, the program's names, the tests, the runner."""
+    """Text that runs a test module beside a program: the stand-in for pytest, the program's names,
+    the tests, the runner."""
     source = (
         Path(pytest_like.__file__).read_text(encoding="utf-8") if runs or "pytest" in text else ""
     )

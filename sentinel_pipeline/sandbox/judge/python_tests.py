@@ -1,6 +1,7 @@
 """Judging one Python program: run its sample, run the tests over the answers, say why.
 
-The tests execute here, in the harness; the candidate does not. What this module does not do: fork or confine anything.
+The tests execute here, in the harness; the candidate does not. What this module does not do: fork
+or confine anything.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ from .zygotes import BATCH, SHARED, End, Zygote, frame
 GUEST = "python"
 PASSED = Finding("passed")
 _TEST_SHARE = 2.0
-"""CPU time for the tests' own work, as a multiple of the program's limit: hostile answers can make comparisons slow."""
+"""CPU time for the tests' own work, as a multiple of the program's limit: hostile answers can make
+comparisons slow."""
 _LEARN_SECONDS = 2.0
 
 
@@ -46,7 +48,8 @@ class _RunBeside(Exception):
 
 
 class Judgement(NamedTuple):
-    """A finding, how the sample ended (None: none was started), and whether its zygote should be replaced."""
+    """A finding, how the sample ended (None: none was started), and whether its zygote should be
+    replaced."""
 
     finding: Finding
     end: End | None
@@ -257,7 +260,8 @@ def _execute(suite: Suite, session: Session, codes: list[CodeType]) -> None:
 
 
 _NOWHERE = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
-"""What tests, and asyncio for them, write to standard error: nobody reads that pipe until the harness ends, so it would fill up."""
+"""What tests, and asyncio for them, write to standard error: nobody reads that pipe until the
+harness ends, so it would fill up."""
 
 
 def _tolerantly(test: Callable[[], None]) -> None:
@@ -266,7 +270,8 @@ def _tolerantly(test: Callable[[], None]) -> None:
 
 
 def _run_tests(suite: Suite, session: Session, limits: Limits) -> Finding:
-    """Run the tests over a session. What the session knows to be fatal counts more than how the tests ended.
+    """Run the tests over a session. What the session knows to be fatal counts more than how the
+    tests ended.
 
     Raises:
         BadTests: they fail before they ask anything of the program, or never ask.
@@ -312,7 +317,8 @@ _ROOM = str(Path(__file__).resolve().parents[1])
 
 
 def _fault(error: BaseException) -> Infrastructure:
-    """An exception in this package's own code, as what it is: nothing is known about the program."""
+    """An exception in this package's own code, as what it is: nothing is known about the
+    program."""
     steps = traceback.extract_tb(error.__traceback__)
     place = f" ({Path(steps[-1].filename).name}, line {steps[-1].lineno})" if steps else ""
     return Infrastructure(
@@ -321,7 +327,8 @@ def _fault(error: BaseException) -> Infrastructure:
 
 
 def _is_a_fault(error: BaseException) -> bool:
-    """Whether an exception comes of this package's own code: neither of the tests, nor of what they use, nor of the program."""
+    """Whether an exception comes of this package's own code: neither of the tests, nor of what they
+    use, nor of the program."""
     if isinstance(error, (pytest_like.Failed, pytest_like.Skipped, RecursionError, MemoryError)):
         return False
     trace = error.__traceback__
@@ -358,7 +365,8 @@ def _explain(suite: Suite, session: Session, error: BaseException) -> Finding:
 
 
 def _shown_assertion(statement: ast.Assert | None, session: Session) -> str:
-    """``f(2): expected 4, got 5`` where the assert compares one call with a literal; else its text and the last call."""
+    """``f(2): expected 4, got 5`` where the assert compares one call with a literal; else its text
+    and the last call."""
     test = statement.test if statement else None
     if (
         isinstance(test, ast.Compare)

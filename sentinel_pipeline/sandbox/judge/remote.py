@@ -1,7 +1,9 @@
-"""The conversation with a sample as tests see it: requests, answers, and what an answer may do to the tests.
+"""The conversation with a sample as tests see it: requests, answers, and what an answer may do to
+the tests.
 
-Values that come back are exact built-in types or stand for something of the candidate's (``mirrors``). A session remembers that it
-failed: a test that swallows every exception still cannot pass. What this module does not do: execute tests.
+Values that come back are exact built-in types or stand for something of the candidate's
+(``mirrors``). A session remembers that it failed: a test that swallows every exception still cannot
+pass. What this module does not do: execute tests.
 """
 
 from __future__ import annotations
@@ -34,11 +36,13 @@ _FUNCTIONS = (
 
 
 class Stop(BaseException):
-    """The session cannot go on; its ``fatal`` or ``mismatch`` says why. Not an Exception, so that tests do not catch it."""
+    """The session cannot go on; its ``fatal`` or ``mismatch`` says why. Not an Exception, so that
+    tests do not catch it."""
 
 
 class NeedsShared(BaseException):
-    """The tests do something that can only be done beside the candidate. Their doing, never the candidate's.
+    """The tests do something that can only be done beside the candidate. Their doing, never the
+    candidate's.
 
     The session remembers it, so tests that catch everything change nothing.
     """
@@ -58,7 +62,8 @@ class Session:
         self.fault: BaseException | None = None
         """An exception in this package's own code: nothing is known about the program."""
         self.swallowed: BaseException | None = None
-        """A failed assertion of the tests inside a function that the program was handed and called."""
+        """A failed assertion of the tests inside a function that the program was handed and
+        called."""
         self.last: tuple[str, Any, Any, Any] | None = None
         """The last call: its shown name, args, kwargs, and the value that came back."""
         self.callbacks: list[Callable[..., Any]] = []
@@ -157,7 +162,8 @@ class Session:
         return self.needs_shared(f"the tests hand over an object of type {kind.__name__}")
 
     def global_name(self, name: str) -> Any:
-        """What stands for a global name of the candidate's: a class where the program says that it is one."""
+        """What stands for a global name of the candidate's: a class where the program says that it
+        is one."""
         described = self.own_classes.get(name)
         if described is None:
             return mirrors.Name(self, name)
@@ -291,7 +297,8 @@ def shown_error(error: BaseException) -> str:
 
 
 def change_into(old: Any, new: Any) -> None:
-    """Give ``old`` the content of ``new`` in place, where both are the same mutable built-in type."""
+    """Give ``old`` the content of ``new`` in place, where both are the same mutable built-in
+    type."""
     if type(old) is not type(new):
         return
     if type(old) is list or type(old) is deque:
@@ -321,7 +328,8 @@ def _merged(before: Any, after: Any) -> Any:
 
 
 def read_failure(answer: Any) -> Finding:
-    """An answer without a value: why. With ``e`` in it the program raised an exception, else the session is over.
+    """An answer without a value: why. With ``e`` in it the program raised an exception, else the
+    session is over.
 
     Raises:
         Malformed: not a failure as samples write it.
@@ -368,7 +376,8 @@ class CandidateError(Exception):
 
 
 class _Packing:
-    """How arguments leave: what has no plain form, and instances of subclasses of built-in types."""
+    """How arguments leave: what has no plain form, and instances of subclasses of built-in
+    types."""
 
     def __init__(self, session: Session) -> None:
         self.session = session
@@ -377,7 +386,8 @@ class _Packing:
         return self.session.opaque(value)
 
     def subclass(self, value: Any, plain: Any) -> Any:
-        """The candidate's own object goes back as itself; one of the tests' goes as its plain value."""
+        """The candidate's own object goes back as itself; one of the tests' goes as its plain
+        value."""
         number = mirrors.target_of(value)
         return plain if number is None else {"h": number}
 

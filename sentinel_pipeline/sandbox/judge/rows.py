@@ -1,9 +1,10 @@
 """Comparing two tables of plain values: by position or as bags, types exactly, numbers as numbers.
 
-``1``, ``1.0`` and ``Decimal("1.00")`` are one number; beside a float, numbers are equal within a relative tolerance; NaN
-equals NaN. Bags are equal only where row pairs with row, and that is found in O(n log n) steps whatever the rows hold: keys
-are texts, whose hashes nobody can foresee. Where floats lie closer together than the tolerance in two or more columns at
-once, rows may be called different that could be paired. What this module does not do: know where rows come from.
+``1``, ``1.0`` and ``Decimal("1.00")`` are one number; beside a float, numbers are equal within a
+relative tolerance; NaN equals NaN. Bags are equal only where row pairs with row, and that is found
+in O(n log n) steps whatever the rows hold: keys are texts, whose hashes nobody can foresee. Where
+floats lie closer together than the tolerance in two or more columns at once, rows may be called
+different that could be paired. What this module does not do: know where rows come from.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from ..outcomes import VALUE_CHARS, shortened
 TOLERANCE = 1e-9
 _BITS = 256
 _DIGITS = 80
-"""DuckDB has 128-bit integers and 38-digit decimals; longer numbers are nobody's rows, and slow to work with."""
+"""DuckDB has 128-bit integers and 38-digit decimals; longer numbers are nobody's rows, and slow to
+work with."""
 
 Number = int | float | Decimal
 
@@ -120,7 +122,8 @@ def _moment(value: Any) -> str:
 
 
 def _exact(number: Number) -> str:
-    """One text for each number that is exactly the same; a float with a fraction has a text of its own."""
+    """One text for each number that is exactly the same; a float with a fraction has a text of its
+    own."""
     if type(number) is float:
         if not number.is_integer():
             return repr(number)
@@ -186,7 +189,8 @@ def _unpaired(expected: list[Row], actual: list[Row]) -> tuple[list[Row], list[R
 
 
 def _bags(expected: list[Row], actual: list[Row]) -> str | None:
-    """Pair what exact keys could not: rows of one shape, and of one neighbourhood in each number."""
+    """Pair what exact keys could not: rows of one shape, and of one neighbourhood in each
+    number."""
     shapes: dict[str, tuple[list[Row], list[Row]]] = defaultdict(lambda: ([], []))
     for side, rows in enumerate((expected, actual)):
         for row in rows:
@@ -202,7 +206,8 @@ def _bags(expected: list[Row], actual: list[Row]) -> str | None:
 
 
 def _groups(ours: list[Row], theirs: list[Row]) -> list[tuple[list[Row], list[Row]]]:
-    """Split rows of one shape by the neighbourhood of each number: rows of two groups cannot pair."""
+    """Split rows of one shape by the neighbourhood of each number: rows of two groups cannot
+    pair."""
     both = [*ours, *theirs]
     columns = [
         _neighbourhoods([row.numbers[at] for row in both]) for at in range(len(both[0].numbers))
@@ -232,7 +237,8 @@ def _neighbourhoods(numbers: list[Number]) -> list[int]:
 
 
 def _unlike(ours: list[Row], theirs: list[Row]) -> tuple[Row | None, Row | None] | None:
-    """Sort both sides by the numbers that spread wider than the tolerance, pair by place: the first two that do not pair."""
+    """Sort both sides by the numbers that spread wider than the tolerance, pair by place: the first
+    two that do not pair."""
     both = [*ours, *theirs]
     # Within the tolerance the order of a column says nothing: sorting by it would part true pairs.
     wide = [at for at in range(len(both[0].numbers)) if _wide([row.numbers[at] for row in both])]

@@ -1,8 +1,9 @@
-"""Judging one TypeScript or JavaScript program: its tests run here, in an engine of their own; the program does not.
+"""Judging one TypeScript or JavaScript program: its tests run here, in an engine of their own; the
+program does not.
 
-A name that the tests use and do not define is the candidate's: using it becomes a request to the live sample. What comes back
-is checked here, in Python, before the tests' engine sees it. What this module does not do: run a candidate, or wait for
-promises; tests must be synchronous.
+A name that the tests use and do not define is the candidate's: using it becomes a request to the
+live sample. What comes back is checked here, in Python, before the tests' engine sees it. What this
+module does not do: run a candidate, or wait for promises; tests must be synchronous.
 """
 
 from __future__ import annotations
@@ -40,7 +41,8 @@ _NAME = re.compile(r"[A-Za-z_$][\w$]*\Z", re.ASCII)
 _ASYNCHRONOUS = re.compile(
     r"\basync\s*(?:function\b|\(|[\w$]+\s*(?:=>|\())|\bPromise\s*[.(<]|\.then\s*\("
 )
-"""A promise that nobody awaits would swallow a failed assertion, so such tests are refused rather than passed."""
+"""A promise that nobody awaits would swallow a failed assertion, so such tests are refused rather
+than passed."""
 _IMPORT = re.compile(
     r"^import\s+(?:(?:\*\s*as\s+)?(?P<whole>[\w$]+)|\{(?P<parts>[^}]*)\})\s+from\s+(?P<module>['\"](?:node:)?assert(?:/strict)?['\"])\s*;?",
     re.MULTILINE,
@@ -107,7 +109,8 @@ class _Session(Live):
         self.called: Callable[[str], str] | None = None
 
     def answer(self, request: str) -> str:
-        """One request of the tests -> what their engine reads. Never raises: the engine could not carry it."""
+        """One request of the tests -> what their engine reads. Never raises: the engine could not
+        carry it."""
         try:
             if self.fatal is None:
                 self.request_count += 1
@@ -180,7 +183,8 @@ def _loaded(answer: dict[str, Any]) -> Finding | None:
 
 
 def _context(quickjs: ModuleType, session: _Session, entry: str | None) -> Any:
-    """A new context for one run of tests, so that nothing of another run is in it; it leaves ``judge`` as its one name."""
+    """A new context for one run of tests, so that nothing of another run is in it; it leaves
+    ``judge`` as its one name."""
     context = quickjs.Context()
     context.set_max_stack_size(_STACK_BYTES)
     context.set_memory_limit(_MEMORY_BYTES)
@@ -226,8 +230,8 @@ def _judge_script() -> str:
 
 
 class _Bounded:
-    """A share of CPU time for the tests' own work, enforced by the kernel: no clock of ours can interrupt the engine. The
-    grader knows what it means when a harness ends by it."""
+    """A share of CPU time for the tests' own work, enforced by the kernel: no clock of ours can
+    interrupt the engine. The grader knows what it means when a harness ends by it."""
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds

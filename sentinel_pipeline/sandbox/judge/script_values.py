@@ -1,7 +1,8 @@
-"""Reading what a script's sample says, strictly: tagged values as ``values.js`` writes them, and failures.
+"""Reading what a script's sample says, strictly: tagged values as ``values.js`` writes them, and
+failures.
 
-A checked value is rebuilt from what was read, so nothing else of the answer's text goes on. What this module does not do: make
-JavaScript values; the tests' engine does, from exactly these nodes.
+A checked value is rebuilt from what was read, so nothing else of the answer's text goes on. What
+this module does not do: make JavaScript values; the tests' engine does, from exactly these nodes.
 """
 
 from __future__ import annotations

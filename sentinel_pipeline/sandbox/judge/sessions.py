@@ -1,4 +1,5 @@
-"""The three ways to carry requests: learn them without a candidate, replay a batch's answers, or talk to a live sample.
+"""The three ways to carry requests: learn them without a candidate, replay a batch's answers, or
+talk to a live sample.
 
 What this module does not do: trust an answer; ``remote`` reads each one strictly.
 """
@@ -29,7 +30,8 @@ _MAX_PLAN_BYTES = 1 << 20
 class Unknown:
     """The answer while learning: agrees with everything, so that tests reach their next call.
 
-    ``learner`` and ``origin``: the global name whose result this is, where arithmetic at most was done with it.
+    ``learner`` and ``origin``: the global name whose result this is, where arithmetic at most was
+    done with it.
     """
 
     def __init__(self, learner: Learner, origin: str | None = None) -> None:
@@ -140,7 +142,8 @@ class _Dependent(Exception):
 
 
 class Batch(Session):
-    """Answers that a sample gave in advance, each used only if the test asks exactly what was planned."""
+    """Answers that a sample gave in advance, each used only if the test asks exactly what was
+    planned."""
 
     def __init__(self, plan: list[bytes], answers: list[bytes], after: Finding) -> None:
         super().__init__()
@@ -243,7 +246,8 @@ class Live(Session):
 
 
 def split_frames(data: bytes) -> list[bytes]:
-    """The complete frames at the front of ``data``; what follows the last complete one is dropped."""
+    """The complete frames at the front of ``data``; what follows the last complete one is
+    dropped."""
     frames = []
     at = 0
     while at + 4 <= len(data):

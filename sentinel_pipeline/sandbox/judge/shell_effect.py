@@ -1,7 +1,8 @@
-"""Judging one shell command: run it in a prepared folder, compare its output and the tree that it left.
+"""Judging one shell command: run it in a prepared folder, compare its output and the tree that it
+left.
 
-Empty folders count only where the expectation can name them (a path that ends in ``/``) or nothing may change at all.
-What this module does not do: run the command.
+Empty folders count only where the expectation can name them (a path that ends in ``/``) or nothing
+may change at all. What this module does not do: run the command.
 """
 
 from __future__ import annotations
@@ -53,8 +54,8 @@ def _run(
 def _gold_effect(
     verifier: ShellEffect, limits: Limits, zygote: Zygote
 ) -> tuple[ShellEffect | Finding, bool]:
-    """What the gold command prints and leaves, as the expectation, and whether the zygote must go; a gold command that cannot be
-    run is the task's fault."""
+    """What the gold command prints and leaves, as the expectation, and whether the zygote must go;
+    a gold command that cannot be run is the task's fault."""
     end, left, recycle = _run(verifier.gold, verifier, limits, zygote)
     if end.why or left["others"] or len(left["out"]) > limits.output_kib * 1024:
         problem = "the gold command ends by a limit, prints too much, or leaves something that is not a file"

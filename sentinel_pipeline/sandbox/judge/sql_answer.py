@@ -1,7 +1,9 @@
-"""Judging one SQL query: run the gold query in a process of its own, the candidate's in another, compare their rows.
+"""Judging one SQL query: run the gold query in a process of its own, the candidate's in another,
+compare their rows.
 
-The gold query runs twice, with other seeds, once per task: rows that differ then are the task's fault. What this module does not
-do: run SQL, tell the candidate's process anything but the tables, or notice that a gold query depends on the day.
+The gold query runs twice, with other seeds, once per task: rows that differ then are the task's
+fault. What this module does not do: run SQL, tell the candidate's process anything but the tables,
+or notice that a gold query depends on the day.
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
-"""Judging a program that reads standard input: one process for each case, its whole output compared.
+"""Judging a program that reads standard input: one process for each case, its whole output
+compared.
 
-Expected outputs stay in this process. What this module does not do: run the program, or accept a prefix of the output.
+Expected outputs stay in this process. What this module does not do: run the program, or accept a
+prefix of the output.
 """
 
 from __future__ import annotations
@@ -73,7 +75,8 @@ def _fill(file: int, data: bytes) -> None:
 
 
 def meaning(output: bytes) -> list[bytes]:
-    """The lines without white space at their ends, and without empty lines at the end: the rule of programming contests."""
+    """The lines without white space at their ends, and without empty lines at the end: the rule of
+    programming contests."""
     lines = [line.rstrip() for line in output.split(b"\n")]
     while lines and not lines[-1]:
         lines.pop()

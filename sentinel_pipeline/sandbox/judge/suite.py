@@ -1,7 +1,8 @@
-"""Reading trusted Python tests: which names are the candidate's, how the tests are started, whether they need it beside them.
+"""Reading trusted Python tests: which names are the candidate's, how the tests are started, whether
+they need it beside them.
 
-All decisions here are made from the tests' own text, so a candidate cannot change them. What this module does not do:
-execute anything.
+All decisions here are made from the tests' own text, so a candidate cannot change them. What this
+module does not do: execute anything.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ SETUP = "<setup>"
 PREFIX = "<prefix>"
 _BUILTINS = frozenset(dir(builtins)) | {"__once__", "__name__", "__file__", "__doc__"}
 _BESIDE = {"redirect_stdout", "redirect_stderr", "patch", "monkeypatch", "capsys"}
-"""Names of helpers that act on the process they run in: tests that use them must live beside the program."""
+"""Names of helpers that act on the process they run in: tests that use them must live beside the
+program."""
 _BODIES = ("", "\n    pass\n", "\n        pass\n")
 """What completes a prefix that ends inside a function."""
 _ONCE = "__once__ = lambda make: make()\n"
@@ -97,13 +99,15 @@ class Suite:
         )
 
     def once(self, make: Callable[[], Any]) -> Any:
-        """``__once__`` for tests: what is dear to make and the same in every run, by the maker's name. Tests must not change it."""
+        """``__once__`` for tests: what is dear to make and the same in every run, by the maker's
+        name. Tests must not change it."""
         if make.__name__ not in self.made:
             self.made[make.__name__] = make()
         return self.made[make.__name__]
 
     def missed(self) -> None:
-        """A test asked something else than was planned: after the second time, always ask as the tests go."""
+        """A test asked something else than was planned: after the second time, always ask as the
+        tests go."""
         self.misses += 1
         self.dynamic = self.dynamic or self.misses >= 2
 
@@ -170,7 +174,8 @@ def _defines_check(tests: ast.Module) -> bool:
 
 
 def _first_called(tests: ast.Module) -> str | None:
-    """Without any unknown name, the entry point has a built-in's name: the first thing that an assert calls."""
+    """Without any unknown name, the entry point has a built-in's name: the first thing that an
+    assert calls."""
     for node in ast.walk(tests):
         if isinstance(node, ast.Assert):
             for inner in ast.walk(node.test):
@@ -180,7 +185,8 @@ def _first_called(tests: ast.Module) -> str | None:
 
 
 class _Tolerant(ast.NodeTransformer):
-    """Asserts become expressions whose failure is ignored: while learning there are no real answers."""
+    """Asserts become expressions whose failure is ignored: while learning there are no real
+    answers."""
 
     def visit_Assert(self, node: ast.Assert) -> Any:
         ignore = ast.ExceptHandler(
@@ -208,7 +214,8 @@ def _compile_tolerant(text: str, name: str) -> CodeType:
 
 
 def _beside(node: ast.AST) -> bool:
-    """What acts on the process it runs in; everything else that needs the program's process is met while the tests run."""
+    """What acts on the process it runs in; everything else that needs the program's process is met
+    while the tests run."""
     if isinstance(node, (ast.Name, ast.Attribute)):
         return (node.id if isinstance(node, ast.Name) else node.attr) in _BESIDE
     return False

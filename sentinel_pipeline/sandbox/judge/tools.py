@@ -1,6 +1,8 @@
-"""What a harness needs from outside the standard library: QuickJS and Node for scripts, the folder of DuckDB for SQL.
+"""What a harness needs from outside the standard library: QuickJS and Node for scripts, the folder
+of DuckDB for SQL.
 
-What this module does not do: look for them; the grader tells where they are, since this process sees no packages.
+What this module does not do: look for them; the grader tells where they are, since this process
+sees no packages.
 """
 
 from __future__ import annotations
@@ -17,7 +19,8 @@ _HOW = "TypeScript and JavaScript programs need the packages quickjs and nodejs-
 
 
 class Tools:
-    """The paths of QuickJS's extension, of Node, and of the folder of DuckDB; None where one is not installed."""
+    """The paths of QuickJS's extension, of Node, and of the folder of DuckDB; None where one is not
+    installed."""
 
     def __init__(self, engine: str | None, node: str | None, packages: str | None = None) -> None:
         self.engine = engine

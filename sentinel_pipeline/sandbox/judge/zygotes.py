@@ -24,8 +24,8 @@ _ENVIRONMENT = {
     "MALLOC_ARENA_MAX": "1",
     "LD_BIND_NOW": "1",
 }
-"""A fixed hash seed, so that the order of sets is the same on every worker; one malloc arena, so that threads do not each
-reserve 64 MiB of the address space that a program may have."""
+"""A fixed hash seed, so that the order of sets is the same on every worker; one malloc arena, so
+that threads do not each reserve 64 MiB of the address space that a program may have."""
 _ANSWER_BYTES = 256 << 20
 
 
@@ -39,8 +39,8 @@ def frame(data: bytes) -> bytes:
 
 
 class Zygote:
-    """A process that forks samples of one kind, with a fixed list of layers and size of the working folder. ``tool``: what the kind
-    loads before it is confined."""
+    """A process that forks samples of one kind, with a fixed list of layers and size of the working
+    folder. ``tool``: what the kind loads before it is confined."""
 
     def __init__(
         self, kind: str, layers: Iterable[str], disk_mib: int, tool: str | None = None
@@ -80,14 +80,16 @@ class Zygote:
     def run(
         self, kind: int, code: bytes, requests: int, rest: bytes, limits: Limits
     ) -> tuple[End, bytes, bool]:
-        """Run one job to its end: how it ended, the raw answers, and whether this zygote should be replaced."""
+        """Run one job to its end: how it ended, the raw answers, and whether this zygote should be
+        replaced."""
         self._start(kind, code, requests, rest, limits)
         return self.report()
 
     def run_program(
         self, code: bytes, stdin: int, stdout: int, limits: Limits
     ) -> tuple[End, bytes, bool]:
-        """Run a program on two descriptors of ours to its end; the raw answer says only why it failed."""
+        """Run a program on two descriptors of ours to its end; the raw answer says only why it
+        failed."""
         self._start(PROGRAM, code, 0, b"", limits, stdin, stdout)
         return self.report()
 

@@ -1,7 +1,8 @@
-"""The four commerce tasks of the V4.1 handoff over generated data: extraction, SQL questions, insights, push texts, in Portuguese.
+"""The four commerce tasks of the V4.1 handoff over generated data: extraction, SQL questions,
+insights, push texts, in Portuguese.
 
-A task's database, reviews and records are generated from its composition and seed; a training task and a held-out one share no
-composition. What this package does not do: answer or score.
+A task's database, reviews and records are generated from its composition and seed; a training task
+and a held-out one share no composition. What this package does not do: answer or score.
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
-"""Extraction: an order's line and its review, in Portuguese, answered by one JSON object of seven fields.
+"""Extraction: an order's line and its review, in Portuguese, answered by one JSON object of seven
+fields.
 
-Amounts, scores and dates are *written* as Brazil writes them from values that are drawn, so the reference never comes from
-parsing. A composition is a sentiment, a complaint, an opening, a wording and the way in which the order is told.
+Amounts, scores and dates are *written* as Brazil writes them from values that are drawn, so the
+reference never comes from parsing. A composition is a sentiment, a complaint, an opening, a wording
+and the way in which the order is told.
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
-"""Insights: the figures of one category and month as a record, answered by a few Portuguese sentences with a recommendation.
+"""Insights: the figures of one category and month as a record, answered by a few Portuguese
+sentences with a recommendation.
 
-The text must name the category, its main complaint and its share of negative reviews, and may hold no number or name that is not in
-the record. A composition is a category, a complaint, a region and how the record is laid out.
+The text must name the category, its main complaint and its share of negative reviews, and may hold
+no number or name that is not in the record. A composition is a category, a complaint, a region and
+how the record is laid out.
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
-"""Push texts: an offer to one customer as a record, answered by one line of Portuguese that calls to action.
+"""Push texts: an offer to one customer as a record, answered by one line of Portuguese that calls
+to action.
 
-The line must name the customer, the product and the discount and may promise nothing that the record does not say. A
-composition is an occasion, a product and whether there is a coupon or a last day.
+The line must name the customer, the product and the discount and may promise nothing that the
+record does not say. A composition is an occasion, a product and whether there is a coupon or a last
+day.
 """
 
 from __future__ import annotations

@@ -1,8 +1,10 @@
-"""SQL questions in Portuguese over the shop's tables, answered by one DuckDB query that is run and whose rows are compared.
+"""SQL questions in Portuguese over the shop's tables, answered by one DuckDB query that is run and
+whose rows are compared.
 
-The database is not shown, only its schema, and every query must be right on a second database as well, where the answer is another:
-a constant or rows learnt by heart answer nothing. A composition is a measure, a grouping and a filter. Nothing is executed
-here; that the two answers differ is known from the rows.
+The database is not shown, only its schema, and every query must be right on a second database as
+well, where the answer is another: a constant or rows learnt by heart answer nothing. A composition
+is a measure, a grouping and a filter. Nothing is executed here; that the two answers differ is
+known from the rows.
 """
 
 from __future__ import annotations
@@ -18,12 +20,14 @@ from .texts import COMPLAINTS
 from .world import CATEGORIES, ORDERS, PAYMENTS, SCHEMA, STATES, Order, orders, setup
 
 DATABASES = 24
-"""Pairs of databases that tasks are spread over: a harness process keeps the gold rows of those it knows."""
+"""Pairs of databases that tasks are spread over: a harness process keeps the gold rows of those it
+knows."""
 ATTEMPTS = 500
 
 
 class Measure(NamedTuple):
-    """How it reads, its aggregate over ``orders_enriched``, and the same over rows (None: of no rows)."""
+    """How it reads, its aggregate over ``orders_enriched``, and the same over rows (None: of no
+    rows)."""
 
     words: str
     sql: str

@@ -1,7 +1,8 @@
-"""Sentences of Portuguese reviews, by what they say; a review is an opening, what happened and an ending.
+"""Sentences of Portuguese reviews, by what they say; a review is an opening, what happened and an
+ending.
 
-Every sentence of a kind says that kind and no other, so that sentiment and complaint can be read off the text. What this
-module does not do: know of orders.
+Every sentence of a kind says that kind and no other, so that sentiment and complaint can be read
+off the text. What this module does not do: know of orders.
 """
 
 from __future__ import annotations

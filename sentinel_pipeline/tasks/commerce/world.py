@@ -1,7 +1,9 @@
-"""A small shop's database, generated: orders, reviews in Portuguese and the view ``orders_enriched`` that joins them.
+"""A small shop's database, generated: orders, reviews in Portuguese and the view
+``orders_enriched`` that joins them.
 
-The same seed gives the same rows. Amounts are whole cents, dates are of one year, and an order's delay shows in its
-review's text, so that text and tables agree. What this module does not do: run SQL; it only writes it.
+The same seed gives the same rows. Amounts are whole cents, dates are of one year, and an order's
+delay shows in its review's text, so that text and tables agree. What this module does not do: run
+SQL; it only writes it.
 """
 
 from __future__ import annotations
@@ -56,7 +58,8 @@ _SENTIMENT = {1: "negative", 2: "negative", 3: "neutral", 4: "positive", 5: "pos
 
 
 class Order(NamedTuple):
-    """One order with its review; ``score``, ``sentiment`` and ``text`` are None where nobody wrote one."""
+    """One order with its review; ``score``, ``sentiment`` and ``text`` are None where nobody wrote
+    one."""
 
     order_id: int
     customer: str

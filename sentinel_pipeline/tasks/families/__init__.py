@@ -1,4 +1,5 @@
-"""The task families of the embedded ``tiny`` recipe, one file each. A new family is one file and one line here."""
+"""The task families of the embedded ``tiny`` recipe, one file each. A new family is one file and
+one line here."""
 
 from __future__ import annotations
 

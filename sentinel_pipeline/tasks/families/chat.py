@@ -1,6 +1,8 @@
-"""Short conversations of two user turns whose last answer depends on the first: recall, correction, order in a list.
+"""Short conversations of two user turns whose last answer depends on the first: recall, correction,
+order in a list.
 
-The answer is a short sentence; the bare value is accepted too. No knowledge of the world is asked for.
+The answer is a short sentence; the bare value is accepted too. No knowledge of the world is asked
+for.
 """
 
 from __future__ import annotations

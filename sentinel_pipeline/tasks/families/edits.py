@@ -1,7 +1,8 @@
 """Edits of a small settings file, answered by a one-hunk unified diff.
 
-A composition is a kind of edit, a file format and which line is touched. Every file is two lines long, so that the hunk always
-holds the whole file as context. The diffs are written by hand here, not by difflib.
+A composition is a kind of edit, a file format and which line is touched. Every file is two lines
+long, so that the hunk always holds the whole file as context. The diffs are written by hand here,
+not by difflib.
 """
 
 from __future__ import annotations

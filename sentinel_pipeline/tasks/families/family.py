@@ -1,8 +1,10 @@
-"""What a task family is: a closed set of compositions, and a recipe that turns one into a task's draft.
+"""What a task family is: a closed set of compositions, and a recipe that turns one into a task's
+draft.
 
-A composition is what a task is *made of* (``sum|square|even``); names, constants and wording are drawn freely. Whether a
-composition trains or is held out is a fixed hash of its own name: no seed, recipe or count moves one across.
-This module makes no tasks (``task_bank``) and runs none (``critic``).
+A composition is what a task is *made of* (``sum|square|even``); names, constants and wording are
+drawn freely. Whether a composition trains or is held out is a fixed hash of its own name: no seed,
+recipe or count moves one across. This module makes no tasks (``task_bank``) and runs none
+(``critic``).
 """
 
 from __future__ import annotations
@@ -47,12 +49,14 @@ class Family(NamedTuple):
 
 
 def is_heldout(family: str, composition: str) -> bool:
-    """True for the fixed fifth of the compositions that no training task or raw document may use."""
+    """True for the fixed fifth of the compositions that no training task or raw document may
+    use."""
     return _place(f"{family}:{composition}") < HELDOUT_SHARE
 
 
 def is_window(family: str, composition: str) -> bool:
-    """True for the fixed quarter of the held-out compositions that training windows use and no suite does."""
+    """True for the fixed quarter of the held-out compositions that training windows use and no
+    suite does."""
     return (
         is_heldout(family, composition) and _place(f"window:{family}:{composition}") < WINDOW_SHARE
     )

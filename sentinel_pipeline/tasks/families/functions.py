@@ -1,7 +1,7 @@
 """Small list functions, composed of an aggregation, a map and a predicate: 9 x 9 x 18 compositions.
 
-The expected values of the asserts come from the callables below, never from running the reference's text.
-The prompts say what to compute in words and hold no code. Nothing is executed here.
+The expected values of the asserts come from the callables below, never from running the reference's
+text. The prompts say what to compute in words and hold no code. Nothing is executed here.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from .words import ARGUMENTS, NAMES
 
 
 class Step(NamedTuple):
-    """How a map or predicate reads (``words``), is written (``code``) and works (``apply(x, k)``); ``{k}`` is a constant."""
+    """How a map or predicate reads (``words``), is written (``code``) and works (``apply(x, k)``);
+    ``{k}`` is a constant."""
 
     words: str
     code: str
@@ -24,7 +25,8 @@ class Step(NamedTuple):
 
 
 class Aggregation(NamedTuple):
-    """``words`` holds the noun phrase at ``{of}``; ``code`` holds the generator expression at ``{g}``."""
+    """``words`` holds the noun phrase at ``{of}``; ``code`` holds the generator expression at
+    ``{g}``."""
 
     words: str
     code: str
@@ -92,7 +94,8 @@ SENTENCES = (
 
 
 class Spec(NamedTuple):
-    """One composition with its names and constants drawn: ``k`` of the map, ``m`` of the predicate, both 3 to 9."""
+    """One composition with its names and constants drawn: ``k`` of the map, ``m`` of the predicate,
+    both 3 to 9."""
 
     aggregation: Aggregation
     step: Step
@@ -136,7 +139,8 @@ def draw(composition: str, rng: Random) -> Spec:
 
 
 def inputs(spec: Spec, rng: Random) -> list[list[int]]:
-    """Four lists: the predicate's boundaries with some numbers twice, two random ones, and one that the predicate empties."""
+    """Four lists: the predicate's boundaries with some numbers twice, two random ones, and one that
+    the predicate empties."""
     edges = [0, 1, -1, spec.m, -spec.m, spec.m + 1, spec.m - 1, 2 * spec.m, -spec.m - 1, 12, -12, 7]
     first = [*rng.sample(edges, len(edges)), *rng.sample(edges, 3)]
     wide = [rng.randint(-15, 25) for _ in range(12)]

@@ -1,8 +1,10 @@
-"""Documents of the families' raw material, for pretraining: names, syntax and values, and never a task.
+"""Documents of the families' raw material, for pretraining: names, syntax and values, and never a
+task.
 
-Every document is built from a *training* composition, and none pairs a request with its answer: code stands without the
-words that ask for it, a diff without the file, a sentence without its call, a note without a question. So a base model
-learns what the material looks like, not to follow the prompts. Which texts else are read is the recipe's business.
+Every document is built from a *training* composition, and none pairs a request with its answer:
+code stands without the words that ask for it, a diff without the file, a sentence without its call,
+a note without a question. So a base model learns what the material looks like, not to follow the
+prompts. Which texts else are read is the recipe's business.
 """
 
 from __future__ import annotations
@@ -14,7 +16,8 @@ from . import FAMILIES
 
 
 def raw_documents(seed: int, count: int) -> Iterator[str]:
-    """``count`` documents; the first ``n`` are the same whatever ``count`` is. Functions make up four tenths."""
+    """``count`` documents; the first ``n`` are the same whatever ``count`` is. Functions make up
+    four tenths."""
     sides = [(family, family.split(heldout=False)) for family in FAMILIES]
     weights = [4 if family.name == "functions" else 1.5 for family in FAMILIES]
     for index in range(count):

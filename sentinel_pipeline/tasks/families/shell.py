@@ -1,7 +1,9 @@
-"""One-line shell commands over a small file tree: what to read, what to do with it, where it goes; or two file operations.
+"""One-line shell commands over a small file tree: what to read, what to do with it, where it goes;
+or two file operations.
 
-The expected output and tree are computed here in Python over the tree, never by a shell. The tree is not in the prompt, so
-an answer cannot print it by heart. Sorting is by code point (the C locale): the words are lower-case ASCII.
+The expected output and tree are computed here in Python over the tree, never by a shell. The tree
+is not in the prompt, so an answer cannot print it by heart. Sorting is by code point (the C
+locale): the words are lower-case ASCII.
 """
 
 from __future__ import annotations
@@ -18,7 +20,8 @@ Lines = list[str]
 
 
 class Part(NamedTuple):
-    """How a step reads, is written after a pipe or a file, and works; ``{w}`` is a word and ``{k}`` a count from 2 to 4."""
+    """How a step reads, is written after a pipe or a file, and works; ``{w}`` is a word and ``{k}``
+    a count from 2 to 4."""
 
     words: str
     code: str
@@ -68,7 +71,8 @@ CUE = "Shell: "
 
 
 def tree(rng: Random, paths: list[str], word: str) -> dict[str, str]:
-    """Files of six to nine lines, three comma-separated words each; some lines repeat, some hold ``word``, some do not."""
+    """Files of six to nine lines, three comma-separated words each; some lines repeat, some hold
+    ``word``, some do not."""
     files = {}
     for path in paths:
         pool = [",".join(pick(rng, NAMES, 3)) for _ in range(5)]
@@ -83,7 +87,8 @@ def tree(rng: Random, paths: list[str], word: str) -> dict[str, str]:
 
 
 def _tells(composition: str, whole: Lines, selected: Lines, result: Lines) -> bool:
-    """Whether leaving out a step would show in the output: a tree that is sorted already tests no sorting."""
+    """Whether leaving out a step would show in the output: a tree that is sorted already tests no
+    sorting."""
     source, transform, _ = composition.split("|")
     return (source == "all" or selected != whole) and (transform == "same" or result != selected)
 

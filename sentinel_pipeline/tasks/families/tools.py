@@ -1,7 +1,9 @@
-"""Function-call extraction: a signature and a sentence, in English or Portuguese, answered by a JSON call.
+"""Function-call extraction: a signature and a sentence, in English or Portuguese, answered by a
+JSON call.
 
-Portuguese decimals are read as Portuguese writes them: ``4,5`` is 4.5 and ``R$ 1.234,50`` is 1234.5. The numbers are drawn
-as numbers and *written* in the sentence's locale, so the expected value never comes from parsing. No tool is ever called.
+Portuguese decimals are read as Portuguese writes them: ``4,5`` is 4.5 and ``R$ 1.234,50`` is
+1234.5. The numbers are drawn as numbers and *written* in the sentence's locale, so the expected
+value never comes from parsing. No tool is ever called.
 """
 
 from __future__ import annotations
@@ -16,12 +18,14 @@ from .words import NAMES
 
 
 class Tool(NamedTuple):
-    """A function of one text and one number; the argument names are drawn, so they have to be read from the signature."""
+    """A function of one text and one number; the argument names are drawn, so they have to be read
+    from the signature."""
 
     text_names: tuple[str, ...]
     number_names: tuple[str, ...]
     formats: tuple[str, ...]
-    """Of ``int`` (2 to 29), ``decimal`` (one digit after the point), ``money`` (cents, thousands)."""
+    """Of ``int`` (2 to 29), ``decimal`` (one digit after the point), ``money`` (cents,
+    thousands)."""
     sentences: dict[str, tuple[str, ...]]
     """Language -> wordings, with the quoted text at ``{t}`` and the number at ``{n}``."""
 
@@ -92,7 +96,8 @@ class Number(NamedTuple):
 
 
 def draw_number(form: str, language: str, rng: Random) -> Number:
-    """Never a whole float: whether ``20.0`` or ``20`` was meant is nothing that a task should turn on."""
+    """Never a whole float: whether ``20.0`` or ``20`` was meant is nothing that a task should turn
+    on."""
     if form == "int":
         count = rng.randint(2, 29)
         return Number(count, str(count))
@@ -118,7 +123,8 @@ class Call(NamedTuple):
         return json.dumps({"name": self.tool, "arguments": self.arguments}, ensure_ascii=False)
 
     def schema(self) -> str:
-        """A JSON Schema that holds the answer to the signature: no other name, no other argument."""
+        """A JSON Schema that holds the answer to the signature: no other name, no other
+        argument."""
         arguments = {
             "type": "object",
             "properties": {name: {"type": kind} for name, kind in self.types.items()},

@@ -1,9 +1,10 @@
 """The closed word list that every task family draws its names and values from.
 
-Short common words on purpose: a small tokenizer holds each as one token, and the families always write a name after the same
-character, so that it stays the *same* token from prompt to answer. One list for all families: to copy a word is what takes a
-small model longest to learn, and what it learns of a word in one family it has in all.
-Nothing is generated here, and no word carries meaning for a verifier.
+Short common words on purpose: a small tokenizer holds each as one token, and the families always
+write a name after the same character, so that it stays the *same* token from prompt to answer. One
+list for all families: to copy a word is what takes a small model longest to learn, and what it
+learns of a word in one family it has in all. Nothing is generated here, and no word carries meaning
+for a verifier.
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
-"""Benchmark suites by name, or a user's own JSONL file. A new suite is one file, and one line below.
+"""Benchmark suites by name, or a user's own JSONL file. A new suite is one file, and one line
+below.
 
-``load_suite`` reads and checks; it answers and scores nothing. The public ones come, in this order, from ``data``, from the
-folder that ``SENTINEL_BENCHMARKS`` names, or from the hub; the generated ones are made on the spot, always the same.
+``load_suite`` reads and checks; it answers and scores nothing. The public ones come, in this order,
+from ``data``, from the folder that ``SENTINEL_BENCHMARKS`` names, or from the hub; the generated
+ones are made on the spot, always the same.
 """
 
 from __future__ import annotations
@@ -38,7 +40,8 @@ from .rows import SuiteRow, read_rows
 
 
 class Public(NamedTuple):
-    """A published suite: how a row becomes a task, its file under ``SENTINEL_BENCHMARKS``, and its name on the hub."""
+    """A published suite: how a row becomes a task, its file under ``SENTINEL_BENCHMARKS``, and its
+    name on the hub."""
 
     task: Callable[[SuiteRow], Task]
     file: str
@@ -77,7 +80,8 @@ PUBLIC: dict[str, Public | Files] = {
 }
 SUITES = ("smoke", HELDOUT, *(name for name in (*GENERATED, *PUBLIC) if name != "smoke"))
 PROMPT_FORMATS: dict[str, Literal["chat", "cue", "raw"]] = {"sentinels": "raw"}
-"""Suites that are asked in one format only, whatever the recipe asks: the sentinels are raw prompts or they prove nothing."""
+"""Suites that are asked in one format only, whatever the recipe asks: the sentinels are raw prompts
+or they prove nothing."""
 ENVIRONMENT = "SENTINEL_BENCHMARKS"
 
 __all__ = ["PROMPT_FORMATS", "SUITES", "as_items", "first_items", "load_suite"]
@@ -88,10 +92,12 @@ def load_suite(name: str, *, data: Path | None = None) -> list[Task]:
 
     Args:
         name: one of ``SUITES``, or any other name for the user's own suite in ``data``.
-        data: the suite's file. ``heldout`` needs one: the task bank's table. A path in ``name`` works as well.
+        data: the suite's file. ``heldout`` needs one: the task bank's table. A path in ``name``
+            works as well.
 
     Raises:
-        BadInput: an unknown name, no file, a malformed line (file, line and field are named), or a duplicate task id.
+        BadInput: an unknown name, no file, a malformed line (file, line and field are named), or a
+            duplicate task id.
         Infrastructure: neither a file nor the hub can be reached.
     """
     if name == HELDOUT:
@@ -194,8 +200,8 @@ def _local(file: str) -> Path | None:
 
 
 def _hub_rows(name: str, file: str) -> Iterator[SuiteRow]:
-    """Every row of every split, in the order of the task ids' splits as the hub lists them; ``name`` is ``DATASET:CONFIGURATION``
-    where the data set has several."""
+    """Every row of every split, in the order of the task ids' splits as the hub lists them;
+    ``name`` is ``DATASET:CONFIGURATION`` where the data set has several."""
     fix = f"Set {ENVIRONMENT} to a folder that holds {file}, or pass the file with --data."
     try:
         from datasets import load_dataset

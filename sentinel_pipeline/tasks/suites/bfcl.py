@@ -1,7 +1,9 @@
-"""BFCL rows as they are distributed (simple, multiple and parallel calls): functions, a question, and beside it an answer file.
+"""BFCL rows as they are distributed (simple, multiple and parallel calls): functions, a question,
+and beside it an answer file.
 
-The answers stand next to the questions: ``possible_answer/NAME.json`` as in BFCL's repository, or ``NAME.answer.json``.
-An answer is asked for as JSON. Multi-turn categories and those that execute calls are not read.
+The answers stand next to the questions: ``possible_answer/NAME.json`` as in BFCL's repository, or
+``NAME.answer.json``. An answer is asked for as JSON. Multi-turn categories and those that execute
+calls are not read.
 """
 
 from __future__ import annotations
@@ -26,7 +28,8 @@ def tasks(path: Path) -> Iterator[Task]:
     """The tasks of one question file.
 
     Raises:
-        BadInput: no answer file, a question without its answer, or a row of another shape: file, line and field.
+        BadInput: no answer file, a question without its answer, or a row of another shape: file,
+            line and field.
     """
     answers = {row.text("id"): row for row in read_rows(_answers_of(path))}
     # `simple_python` of `BFCL_v4_simple_python.json`.
@@ -81,7 +84,8 @@ def _task(row: SuiteRow, checked: FunctionCalls, family: str) -> Task:
 
 
 def _messages(row: SuiteRow, checked: FunctionCalls) -> tuple[Message, ...]:
-    """The first and only exchange, with the functions as its system turn (before one that the row brings)."""
+    """The first and only exchange, with the functions as its system turn (before one that the row
+    brings)."""
     question = row.fields.get("question")
     if not isinstance(question, list) or len(question) != 1:
         raise row.bad("question", "expected a list of one exchange; several are another category.")

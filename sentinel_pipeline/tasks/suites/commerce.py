@@ -1,4 +1,5 @@
-"""The four commerce tasks of the V4.1 handoff as a suite: 148 generated tasks of held-out compositions, the same for every recipe.
+"""The four commerce tasks of the V4.1 handoff as a suite: 148 generated tasks of held-out
+compositions, the same for every recipe.
 
 What this module does not do: generate the data (``tasks.commerce`` does).
 """

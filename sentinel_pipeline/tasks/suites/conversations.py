@@ -1,10 +1,12 @@
-"""The stage 1 findings' conversation benchmark: 200 generated conversations of three to five turns, scored per turn.
+"""The stage 1 findings' conversation benchmark: 200 generated conversations of three to five turns,
+scored per turn.
 
-``memory``: what was said must be known later. ``preferences``: how to answer is said once and holds for all turns.
-``topic``: "it" and "before" must be followed. ``updates``: constraints are changed on the way, and the newest ones hold.
-Every turn has expected entities or constraints and is checked by a program; the model's own earlier answers stand in each prompt
-(``records.conversation``). A conversation passes when every turn does. Generated here, always the same. What this module does
-not do: judge style; a licensed judge may.
+``memory``: what was said must be known later. ``preferences``: how to answer is said once and holds
+for all turns. ``topic``: "it" and "before" must be followed. ``updates``: constraints are changed
+on the way, and the newest ones hold. Every turn has expected entities or constraints and is checked
+by a program; the model's own earlier answers stand in each prompt (``records.conversation``). A
+conversation passes when every turn does. Generated here, always the same. What this module does not
+do: judge style; a licensed judge may.
 """
 
 from __future__ import annotations
@@ -37,7 +39,7 @@ def avoids(*words: str) -> tuple[str, dict[str, Any]]:
     return "fact:avoids", {"words": list(words)}
 
 
-# -- memory -----------------------------------------------------------------------------------------------------------------
+# -- memory ----------------------------------------------------------------------------------------
 
 FACTS = ("dog", "boat", "street", "school", "team", "horse", "shop", "cat")
 
@@ -77,7 +79,7 @@ def memory(rng: Random, turns: int) -> list[Turn]:
     return conversation
 
 
-# -- preferences --------------------------------------------------------------------------------------------------------------
+# -- preferences -----------------------------------------------------------------------------------
 
 
 class Preference(NamedTuple):
@@ -146,7 +148,7 @@ def preferences(rng: Random, turns: int) -> list[Turn]:
     return conversation
 
 
-# -- topic continuity ---------------------------------------------------------------------------------------------------------
+# -- topic continuity ------------------------------------------------------------------------------
 
 COLOURS = ("red", "green", "blue", "yellow", "black", "white")
 PLACES = ("garden", "kitchen", "office", "cellar", "hall", "attic")
@@ -182,7 +184,7 @@ def topic(rng: Random, turns: int) -> list[Turn]:
     return conversation
 
 
-# -- constraint updates -------------------------------------------------------------------------------------------------------
+# -- constraint updates ----------------------------------------------------------------------------
 
 
 def updates(rng: Random, turns: int) -> list[Turn]:

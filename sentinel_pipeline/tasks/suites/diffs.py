@@ -1,7 +1,9 @@
-"""Sixty edits of small Python modules, answered by a unified diff that must parse, apply exactly and pass tests.
+"""Sixty edits of small Python modules, answered by a unified diff that must parse, apply exactly
+and pass tests.
 
-Generated here, always the same: a dozen kinds of edit over drawn names and constants. The patched file need not equal
-the reference's: its tests decide. What this module does not do: show a test in a prompt.
+Generated here, always the same: a dozen kinds of edit over drawn names and constants. The patched
+file need not equal the reference's: its tests decide. What this module does not do: show a test in
+a prompt.
 """
 
 from __future__ import annotations
@@ -18,7 +20,8 @@ ASK = "This is `{path}`:\n\n```python\n{before}```\n\n{request} Answer with a un
 
 
 class Edit(NamedTuple):
-    """Both sides of a change, the request, and asserts that the old side fails; ``@f``, ``@g`` and ``@k`` are drawn."""
+    """Both sides of a change, the request, and asserts that the old side fails; ``@f``, ``@g`` and
+    ``@k`` are drawn."""
 
     name: str
     before: str

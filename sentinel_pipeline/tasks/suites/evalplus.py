@@ -1,8 +1,10 @@
-"""EvalPlus's problem files (HumanEval+ and MBPP+): releases that hold inputs, and hub rows that hold whole tests.
+"""EvalPlus's problem files (HumanEval+ and MBPP+): releases that hold inputs, and hub rows that
+hold whole tests.
 
-A release tells inputs and a reference solution; what the reference gives is what is expected. The few tasks whose outputs are
-compared in another way are EvalPlus's own list (``evalplus/eval``, release 0.3.1). What this module does not do: fetch them, or
-need numpy: what hub rows use of it is a stand-in.
+A release tells inputs and a reference solution; what the reference gives is what is expected. The
+few tasks whose outputs are compared in another way are EvalPlus's own list (``evalplus/eval``,
+release 0.3.1). What this module does not do: fetch them, or need numpy: what hub rows use of it is
+a stand-in.
 """
 
 from __future__ import annotations
@@ -30,7 +32,8 @@ _KINDS = dict.fromkeys(_SETS.split(), "set") | {
     "surface_Area": "height_too",
     "digit_distance_nums": "padded_too",
 }
-"""Entry points whose outputs are not compared plainly; the ``_too`` ones have a second right answer in EvalPlus."""
+"""Entry points whose outputs are not compared plainly; the ``_too`` ones have a second right answer
+in EvalPlus."""
 _SAME = {
     "plain": "return got == want or _close(got, want)",
     "set": "return got is not None and set(got) == set(want)",
@@ -96,7 +99,8 @@ def fits(row: SuiteRow) -> bool:
 
 
 def verifier(row: SuiteRow) -> PythonTests:
-    """Tests over every base and plus input, with the release's tolerance ``atol``; the harness runs the reference once a problem.
+    """Tests over every base and plus input, with the release's tolerance ``atol``; the harness runs
+    the reference once a problem.
 
     Raises:
         BadInput: a field is missing or of a wrong type.
@@ -150,7 +154,8 @@ def mbpp_verifier(row: SuiteRow) -> PythonTests:
 
 
 def without_numpy(checked: PythonTests) -> PythonTests:
-    """The same tests with a stand-in for ``import numpy``, where they begin with it: the harness has the standard library only."""
+    """The same tests with a stand-in for ``import numpy``, where they begin with it: the harness
+    has the standard library only."""
     lines = checked.tests.split("\n")
     for node in ast.parse(checked.tests).body:
         if isinstance(node, ast.Import) and [alias.name for alias in node.names] == ["numpy"]:

@@ -1,7 +1,9 @@
-"""The arguments of MBPP+ tasks as their functions expect them: JSON has no tuples, sets or complex numbers.
+"""The arguments of MBPP+ tasks as their functions expect them: JSON has no tuples, sets or complex
+numbers.
 
-Which task takes what is told by EvalPlus's own loader (``evalplus/data/mbpp.py``, Apache-2.0), by task number. What this module
-does not do: guess; arguments of any other task stay as JSON gives them.
+Which task takes what is told by EvalPlus's own loader (``evalplus/data/mbpp.py``, Apache-2.0), by
+task number. What this module does not do: guess; arguments of any other task stay as JSON gives
+them.
 """
 
 from __future__ import annotations
@@ -18,7 +20,8 @@ _EVERY: dict[str, set[int]] = {
     "tt": {259, 401, 445},
     _DEEP: {580, 615, 791},
 }  # fmt: skip
-"""Tasks whose every argument has a shape: its containers from the outside in, ``t`` a tuple and ``l`` a list."""
+"""Tasks whose every argument has a shape: its containers from the outside in, ``t`` a tuple and
+``l`` a list."""
 _FIRST: dict[str, set[int]] = {
     "t": {250, 307, 405, 446, 617, 720, 763, 808},
     "lt": {75, 413, 444, 753},

@@ -1,4 +1,5 @@
-"""Does the model answer in the form that was asked, with nothing around it, and stop by itself? Forty prompts, eight forms.
+"""Does the model answer in the form that was asked, with nothing around it, and stop by itself?
+Forty prompts, eight forms.
 
 What is said is not judged, only how. Generated here, always the same.
 """

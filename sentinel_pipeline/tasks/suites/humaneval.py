@@ -1,4 +1,5 @@
-"""HumanEval rows as they are distributed: a stub to go on from, and tests that define ``check(candidate)``.
+"""HumanEval rows as they are distributed: a stub to go on from, and tests that define
+``check(candidate)``.
 
 Only the format is known here, none of the problems.
 """
@@ -18,7 +19,8 @@ def verifier(row: SuiteRow) -> PythonTests:
     """The tests of one row; ``prefix`` is its stub, because a solution may only continue it.
 
     Raises:
-        BadInput: a field is missing or no text, the tests are not Python, or the stub does not define the entry point.
+        BadInput: a field is missing or no text, the tests are not Python, or the stub does not
+            define the entry point.
     """
     stub = row.text("prompt")
     name = row.text("entry_point")
@@ -28,7 +30,8 @@ def verifier(row: SuiteRow) -> PythonTests:
 
 
 def task(row: SuiteRow) -> Task:
-    """One task; its reference is the canonical solution, which continues the stub (empty where the file has none)."""
+    """One task; its reference is the canonical solution, which continues the stub (empty where the
+    file has none)."""
     checked = verifier(row)
     return Task(
         id=row.text("task_id"),

@@ -1,7 +1,9 @@
-"""IFEval rows as they are distributed: a prompt, the ids of its verifiable instructions, and their arguments.
+"""IFEval rows as they are distributed: a prompt, the ids of its verifiable instructions, and their
+arguments.
 
-``key``, ``prompt``, ``instruction_id_list``, ``kwargs`` (nulls stand for absent ones). A prompt passes when every
-instruction is followed: the benchmark's strict prompt-level accuracy. The file has no references.
+``key``, ``prompt``, ``instruction_id_list``, ``kwargs`` (nulls stand for absent ones). A prompt
+passes when every instruction is followed: the benchmark's strict prompt-level accuracy. The file
+has no references.
 """
 
 from __future__ import annotations

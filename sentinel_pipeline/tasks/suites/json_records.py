@@ -1,7 +1,8 @@
 """Sixty short texts, in English and Portuguese, to be written as nested JSON of a given schema.
 
-Valid JSON is the syntax rate, the schema and the values are the score. Numbers are drawn as numbers and written as the sentence's
-language writes them (``4,5``, ``1.234,50``), so what is expected never comes from parsing. Generated here, always the same.
+Valid JSON is the syntax rate, the schema and the values are the score. Numbers are drawn as numbers
+and written as the sentence's language writes them (``4,5``, ``1.234,50``), so what is expected
+never comes from parsing. Generated here, always the same.
 """
 
 from __future__ import annotations

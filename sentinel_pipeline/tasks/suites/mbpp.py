@@ -1,7 +1,9 @@
-"""MBPP rows as they are distributed: a sentence, a solution, asserts, and no word of what the function is called.
+"""MBPP rows as they are distributed: a sentence, a solution, asserts, and no word of what the
+function is called.
 
-The name is inferred from the asserts. The prompt tells it, and how many arguments it takes, and shows no assert. Challenge
-tests are left out, as the benchmark's own protocol does. Both the full and the sanitized fields are read.
+The name is inferred from the asserts. The prompt tells it, and how many arguments it takes, and
+shows no assert. Challenge tests are left out, as the benchmark's own protocol does. Both the full
+and the sanitized fields are read.
 """
 
 from __future__ import annotations
@@ -20,15 +22,17 @@ FIELDS = {"code", "test_list"}
 
 
 class EntryPoint(NamedTuple):
-    """The function that asserts are about, and the number of arguments that they call it with; None when it varies."""
+    """The function that asserts are about, and the number of arguments that they call it with; None
+    when it varies."""
 
     name: str
     arguments: int | None
 
 
 def infer_entry_point(tests: str, program: str = "") -> EntryPoint | None:
-    """The function that ``tests`` call, by reading them: of the called plain names that are not builtins and that the tests do
-    not make themselves, the first that ``program`` defines, else the first.
+    """The function that ``tests`` call, by reading them: of the called plain names that are not
+    builtins and that the tests do not make themselves, the first that ``program`` defines, else the
+    first.
 
     Nothing is executed. None when the tests call no such name, or either text does not parse.
     """
@@ -68,7 +72,8 @@ def _defined(tree: ast.Module) -> set[str]:
 
 
 def _calls(tree: ast.Module) -> Iterator[tuple[str, int | None]]:
-    """Every plain name that an assert calls, in order of the text, with its number of positional arguments."""
+    """Every plain name that an assert calls, in order of the text, with its number of positional
+    arguments."""
     for statement in tree.body:
         if not isinstance(statement, ast.Assert):
             continue
@@ -85,7 +90,8 @@ def verifier(row: SuiteRow) -> PythonTests:
     """The asserts of one row with the entry point that they tell.
 
     Raises:
-        BadInput: a field is missing or of a wrong type, the asserts are not Python, or they call no function.
+        BadInput: a field is missing or of a wrong type, the asserts are not Python, or they call no
+            function.
     """
     tests = row.python("test_list", "\n".join(row.texts("test_list")))
     entry = infer_entry_point(tests, solution(row))

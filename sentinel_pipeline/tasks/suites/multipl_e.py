@@ -1,4 +1,5 @@
-"""MultiPL-E rows of HumanEval in TypeScript as they are distributed: a stub to go on from, tests with ``node:assert``, no solution.
+"""MultiPL-E rows of HumanEval in TypeScript as they are distributed: a stub to go on from, tests
+with ``node:assert``, no solution.
 
 Only the format is known here, none of the problems.
 """
@@ -21,8 +22,8 @@ def verifier(row: SuiteRow) -> ScriptTests:
     """The tests of one row; ``prefix`` is its stub, because a solution may only continue it.
 
     Raises:
-        BadInput: a field is missing or no text, the language is not TypeScript, the stub begins no function, or the tests do not
-            name the function that it begins.
+        BadInput: a field is missing or no text, the language is not TypeScript, the stub begins no
+            function, or the tests do not name the function that it begins.
     """
     language = row.text("language")
     stub = row.text("prompt")

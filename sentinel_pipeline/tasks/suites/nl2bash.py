@@ -1,9 +1,12 @@
-"""InterCode's NL2Bash file: a request and a gold command over a file tree; commands are judged by output and effect.
+"""InterCode's NL2Bash file: a request and a gold command over a file tree; commands are judged by
+output and effect.
 
-The benchmark's tree is made by a script of its own container; the tree here is ours, made so that the commands have something to
-find, and it stands in ``testbed`` under the working folder instead of ``/testbed``. What the gold command prints and leaves in the
-sandbox is what is expected. Requests about the machine and not the tree (its host name, processes, logs, programs, the age of
-files) cannot be tested so and are left out: 46 of the published 60 remain. A row may bring ``files`` of its own.
+The benchmark's tree is made by a script of its own container; the tree here is ours, made so that
+the commands have something to find, and it stands in ``testbed`` under the working folder instead
+of ``/testbed``. What the gold command prints and leaves in the sandbox is what is expected.
+Requests about the machine and not the tree (its host name, processes, logs, programs, the age of
+files) cannot be tested so and are left out: 46 of the published 60 remain. A row may bring
+``files`` of its own.
 """
 
 from __future__ import annotations
@@ -24,7 +27,8 @@ _ROOT = re.compile(r"(?<![\w.])/testbed")
 _ELSEWHERE = re.compile(
     r"hostname|pstree|\bwhich\b|/etc/|/var/|/backup|\$\{?[A-Z]{2,}|-[mac]time|compress|\bgzip\b|\btar\b|\bln\b|-perm"
 )
-"""What a gold command asks of the machine: identities, processes, system files, variables, ages, block sizes, links, archives."""
+"""What a gold command asks of the machine: identities, processes, system files, variables, ages,
+block sizes, links, archives."""
 
 
 def _lines(*words: str) -> str:
@@ -67,7 +71,8 @@ TREE = {
 
 
 def tasks(path: Path) -> Iterator[Task]:
-    """The tasks of a file (a JSON array as published, or a row a line) that can be judged here; ids count the file's rows from 0.
+    """The tasks of a file (a JSON array as published, or a row a line) that can be judged here; ids
+    count the file's rows from 0.
 
     Raises:
         BadInput: no JSON, or a row without query or gold.

@@ -1,8 +1,9 @@
 """A user's own suite, one JSON object a line; ``docs/suites.md`` shows every kind.
 
-Fields: ``prompt`` (text) or ``messages``; then ``verifier`` (an object with its ``kind``, see ``records.verifiers``) or ``tests``
-with an optional ``entry_point`` and ``setup``; optional ``task_id``, ``category``, ``family`` and ``reference``. Turns of one
-conversation are rows with the ids ``NAME#1``, ``NAME#2`` …, and an assistant turn ``{answer:NAME#1}`` is the model's own answer.
+Fields: ``prompt`` (text) or ``messages``; then ``verifier`` (an object with its ``kind``, see
+``records.verifiers``) or ``tests`` with an optional ``entry_point`` and ``setup``; optional
+``task_id``, ``category``, ``family`` and ``reference``. Turns of one conversation are rows with the
+ids ``NAME#1``, ``NAME#2`` …, and an assistant turn ``{answer:NAME#1}`` is the model's own answer.
 """
 
 from __future__ import annotations
@@ -81,7 +82,8 @@ def messages(row: SuiteRow) -> tuple[Message, ...]:
     """The prompt's turns, ending with the user's.
 
     Raises:
-        BadInput: neither ``prompt`` nor ``messages``, malformed turns, or a last turn that is not the user's.
+        BadInput: neither ``prompt`` nor ``messages``, malformed turns, or a last turn that is not
+            the user's.
     """
     if row.fields.get("messages") is None:
         return (Message("user", row.text("prompt")),)

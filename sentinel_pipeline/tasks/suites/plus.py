@@ -1,4 +1,5 @@
-"""HumanEval+ and MBPP+ as suites: EvalPlus's releases, or the hub's rows that hold whole tests. The formats are ``evalplus``'s."""
+"""HumanEval+ and MBPP+ as suites: EvalPlus's releases, or the hub's rows that hold whole tests. The
+formats are ``evalplus``'s."""
 
 from __future__ import annotations
 
@@ -26,7 +27,8 @@ def humaneval_plus(row: SuiteRow) -> Task:
 
 
 def mbpp_plus(row: SuiteRow) -> Task:
-    """An MBPP task with more tests. A release's prompt is a docstring with a sentence and one assert; the sentence is asked."""
+    """An MBPP task with more tests. A release's prompt is a docstring with a sentence and one
+    assert; the sentence is asked."""
     if not evalplus.fits(row):
         checked = evalplus.mbpp_verifier(row)
         return _task(row, "mbpp_plus", mbpp.prompt(row, checked), checked, mbpp.solution(row))

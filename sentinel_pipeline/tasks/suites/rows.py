@@ -1,6 +1,8 @@
-"""Strict reading of suite files: JSONL, gzipped or not. A malformed line is the user's to correct, so it stops with its place.
+"""Strict reading of suite files: JSONL, gzipped or not. A malformed line is the user's to correct,
+so it stops with its place.
 
-Suites are small and every item counts in a score, so nothing is quarantined here (candidate files are another matter).
+Suites are small and every item counts in a score, so nothing is quarantined here (candidate files
+are another matter).
 """
 
 from __future__ import annotations

@@ -1,8 +1,10 @@
-"""The stage 1 plan's sentinels: is a base model a base model? Raw prompts, no chat template, no special token.
+"""The stage 1 plan's sentinels: is a base model a base model? Raw prompts, no chat template, no
+special token.
 
-Four families ask for something (a translation, a numbered list, JSON, a structured description): a base model goes on writing
-instead, so it fails most of them. ``pattern`` can be completed by any language model: its first line counts. A base model that
-passes the first four has seen instructions; one that fails the last is broken, or its prompts are. That the prompts carry no
+Four families ask for something (a translation, a numbered list, JSON, a structured description): a
+base model goes on writing instead, so it fails most of them. ``pattern`` can be completed by any
+language model: its first line counts. A base model that passes the first four has seen
+instructions; one that fails the last is broken, or its prompts are. That the prompts carry no
 template and no special token is checked when they are encoded (``generation.prompts.encode``).
 """
 

@@ -1,6 +1,7 @@
 """Eight Python stubs of normal difficulty, for a quick look at whether a model answers at all.
 
-Eight items decide nothing: 4 of 8 has a 95 % interval of .22 to .79. The gate on this suite warns and never promotes.
+Eight items decide nothing: 4 of 8 has a 95 % interval of .22 to .79. The gate on this suite warns
+and never promotes.
 """
 
 from __future__ import annotations
