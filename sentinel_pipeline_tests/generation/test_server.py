@@ -218,7 +218,7 @@ def test_requests_run_in_parallel_but_no_more_than_asked_and_no_faster_than_the_
 
 
 def test_an_address_that_is_none_is_bad_input() -> None:
-    with pytest.raises(BadInput, match="no http or https address"):
+    with pytest.raises(BadInput, match="not an http or https address"):
         Server(spec("file:///etc/passwd"))
 
 
