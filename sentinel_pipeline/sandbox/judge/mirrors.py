@@ -1022,7 +1022,7 @@ def make(session: Session, described: list[Any]) -> Any:
             for field_name in fields:
                 attribute: Any = dataclasses.field()
                 attribute.name = field_name
-                attribute._field_type = dataclasses._FIELD  # type: ignore[attr-defined]  # noqa: SLF001 -- no public name
+                attribute._field_type = dataclasses._FIELD  # type: ignore[attr-defined]  # in no stub  # noqa: SLF001 -- no public name
                 attributes[field_name] = attribute
             space["__dataclass_fields__"] = attributes
     try:
