@@ -110,7 +110,7 @@ def _replay(suite: Suite, source: bytes, limits: Limits, zygote: Zygote) -> Judg
     if finding is None:
         finding = _run_tests(suite, session, limits)
         if session.mismatch:
-            suite.missed()
+            # Nothing of this is remembered: no candidate's reason may depend on the ones before it.
             return None
     return Judgement(in_time(finding, end, limits), end, recycle)
 

@@ -70,7 +70,6 @@ class Suite:
         self.plan: list[bytes] | None = None
         self.payload = b""
         self.dynamic = False
-        self.misses = 0
         self.used_as_objects: frozenset[str] = frozenset()
         """Global names whose results the tests use as only objects can be used."""
         self.compared_plainly: frozenset[str] = frozenset()
@@ -104,12 +103,6 @@ class Suite:
         if make.__name__ not in self.made:
             self.made[make.__name__] = make()
         return self.made[make.__name__]
-
-    def missed(self) -> None:
-        """A test asked something else than was planned: after the second time, always ask as the
-        tests go."""
-        self.misses += 1
-        self.dynamic = self.dynamic or self.misses >= 2
 
     def text_at(self, line: int) -> ast.Assert | None:
         """The assert that stands at a line of the tests."""
