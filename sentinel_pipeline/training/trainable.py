@@ -92,7 +92,7 @@ def _keep_unpacked(model: Any) -> None:
 
 
 def _four_bit(folder: Path) -> dict[str, Any]:
-    """QLoRA's own settings: NF4, the scales quantised again, bfloat16 where it pays."""
+    """QLoRA's own settings: NF4, scales quantised again, bfloat16 as ``bfloat16_pays`` says."""
     import torch
     from transformers import BitsAndBytesConfig
 
