@@ -51,6 +51,28 @@ def test_no_forgery_passes_when_it_is_asked_call_by_call(python: Grade, name: st
     assert _usable(python)
 
 
+AFTER_HANGING_UP = {
+    "os._exit(3)": "exit: the process ended with code 3",
+    "time.sleep(0.4); os._exit(3)": "exit: the process ended with code 3",
+    "time.sleep(0.4); return 10": "exit: the process ended with code 78",
+    "ctypes.string_at(0)": "crash: killed by SIGSEGV",
+    "while True: pass": "timeout: more than 0.5 s of CPU time",
+    "time.sleep(60)": "timeout: more than 2 s of wall time",
+}
+
+
+@pytest.mark.parametrize("action", AFTER_HANGING_UP)
+def test_a_program_that_hangs_up_is_judged_by_how_it_ends_not_by_who_is_faster(
+    python: Grade, action: str
+) -> None:
+    code = f"import ctypes, os, time\ndef f(x):\n    os.closerange(3, 256)\n    {action}\n"
+    started = time.monotonic()
+    result = python(code, "assert f(f(1)) == 10", limits=SMALL)
+    assert result.reason == AFTER_HANGING_UP[action]
+    assert time.monotonic() - started < 60
+    assert _usable(python)
+
+
 @pytest.mark.parametrize("name", OBJECTS)
 def test_no_lying_object_passes_any_question_or_chooses_where_it_is_asked(
     grader: Grader, name: str

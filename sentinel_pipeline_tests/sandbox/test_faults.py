@@ -3,9 +3,11 @@ tests catch."""
 
 from __future__ import annotations
 
+import ast
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -204,6 +206,39 @@ def test_a_fault_of_the_judge_is_infrastructure_never_a_verdict(
     fired = breaking.calls >= at
     assert result["outcome"] == ("infra" if fired else "pass"), result["detail"]
     assert result["code"] in (("infra", "test_error") if fired else ("passed",))
+
+
+@pytest.mark.parametrize("kind", CASES)
+def test_no_loop_of_a_judge_is_ended_by_a_stop_iteration_of_what_it_calls(
+    judge: Judge, kind: str
+) -> None:
+    assert usable(judge, kind)
+    reached = []
+    for owner, name in PLACES[kind]:
+        for at in (1, 2):
+            with pytest.MonkeyPatch.context() as patch:
+                breaking = Breaking(getattr(owner, name), StopIteration, at)
+                patch.setattr(owner, name, breaking.method())
+                result = grade(judge, kind)
+            if breaking.calls >= at:
+                reached.append((name, at))
+                assert result["outcome"] == "infra", (name, at, result["detail"])
+    assert reached
+
+
+@pytest.mark.parametrize(
+    "path", sorted(Path(remote.__file__).parent.glob("*.py")), ids=lambda path: path.name
+)
+def test_no_judge_hands_a_function_to_map_or_filter(path: Path) -> None:
+    """A StopIteration of such a function ends the loop without a word; a comprehension raises."""
+    lazy = [
+        node.lineno
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and (node.func.id in ("map", "filter") or (node.func.id == "iter" and len(node.args) == 2))
+    ]
+    assert lazy == []
 
 
 def test_every_place_that_is_broken_is_on_the_way_of_a_verdict(judge: Judge) -> None:

@@ -11,7 +11,7 @@ import signal
 import socket
 import time
 
-from .wire import ENDED, OUT_OF_CPU, OUT_OF_WALL, STOPPED, End, Job
+from .wire import ENDED, KILL, OUT_OF_CPU, OUT_OF_WALL, STOPPED, End, Job
 
 _CHILD = {signal.SIGCHLD}
 _BUSY = 0.05
@@ -30,8 +30,8 @@ def cpu_seconds(pid: int) -> float:
 def wait(pid: int, job: Job, started: float, channel: socket.socket | None) -> End:
     """Wait for the sample's end, or bring it about: CPU time decides, wall time is the backstop.
 
-    For a live sample, ``channel`` brings one byte when the harness wants no more; it is taken
-    before this returns, also where the sample ended first.
+    For a live sample, ``channel`` brings one byte when the harness wants no more: kill the sample,
+    or wait for its end still. It is taken before this returns, also where the sample ended first.
     """
     why = ENDED
     watched = channel is not None
@@ -40,9 +40,10 @@ def wait(pid: int, job: Job, started: float, channel: socket.socket | None) -> E
     while True:
         if channel is None:
             signal.sigtimedwait(_CHILD, pause)
-        elif watched and _judge_is_done(process, channel, pause):
+        elif word := _last_word(process, channel if watched else None, pause):
             watched = False
-            os.kill(pid, signal.SIGKILL)
+            if word == KILL:
+                os.kill(pid, signal.SIGKILL)
         done, status, usage = os.wait4(pid, os.WNOHANG | os.WUNTRACED)
         if done and os.WIFSTOPPED(status):
             why = STOPPED
@@ -70,15 +71,17 @@ def _over(job: Job, used: float, elapsed: float) -> int:
     return OUT_OF_WALL if elapsed >= job.wall_seconds and used < _BUSY * elapsed else ENDED
 
 
-def _judge_is_done(process: int, channel: socket.socket, pause: float) -> bool:
+def _last_word(process: int, channel: socket.socket | None, pause: float) -> bytes:
     """Wait for the sample's end, a byte from the harness (taken), or at most a quarter of a second
     (a stop wakes nobody)."""
     poll = select.poll()
     poll.register(process, select.POLLIN)
-    poll.register(channel, select.POLLIN)
+    if channel:
+        poll.register(channel, select.POLLIN)
     for ready, _ in poll.poll(min(pause, 0.25) * 1000):
-        if ready == channel.fileno():
-            if not channel.recv(1):
+        if channel and ready == channel.fileno():
+            word = channel.recv(1)
+            if not word:
                 os._exit(0)
-            return True
-    return False
+            return word
+    return b""

@@ -90,7 +90,7 @@ class approx:  # noqa: N801 -- pytest's name
             return (
                 type(got) is type(want)
                 and len(got) == len(want)
-                and all(map(self._same, want, got))
+                and all(self._same(left, other) for left, other in zip(want, got))
             )
         if type(want) is dict:
             return (

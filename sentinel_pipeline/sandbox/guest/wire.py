@@ -18,6 +18,8 @@ REPORT = struct.Struct("<IiddII")
 """The fields of ``End``, whether to recycle this zygote, and the answer bytes that follow."""
 BATCH, LIVE, SHARED, SHELL, PROGRAM = range(5)
 """Kinds of job."""
+KILL, AWAIT = b"K", b"W"
+"""The harness's last word on a live sample: kill it; or it is gone already, so tell how it ends."""
 ENDED, OUT_OF_CPU, OUT_OF_WALL, STOPPED = range(4)
 """Why a sample ended."""
 

@@ -544,7 +544,8 @@ def _nearest(error: Exception) -> tuple[Any, Any]:
     if target_of(error) is not None:
         return type(error), error
     kind = next(kind for kind in type(error).__mro__ if kind.__module__ == "builtins")
-    if kind is type(error) and kind is not AssertionError and all(map(is_plain, error.args)):
+    plain = all(is_plain(value) for value in error.args)
+    if kind is type(error) and kind is not AssertionError and plain:
         return kind, error
     return kind, kind()
 

@@ -123,7 +123,7 @@ def _talk(suite: Suite, source: bytes, limits: Limits, zygote: Zygote) -> Judgem
         with suppress(Stop):
             finding = _load(session, session.read()) or _run_tests(suite, session, limits)
     finally:
-        end, _, recycle = zygote.finish_live(session.channel)
+        end, _, recycle = zygote.finish_live(session.channel, session.gone)
     if session.gone:
         finding = why_ended(end, limits, False)
     elif finding is None:

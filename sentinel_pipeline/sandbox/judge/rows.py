@@ -41,7 +41,7 @@ class Row(NamedTuple):
     @property
     def key(self) -> str:
         """Equal keys: equal rows. Equal rows have equal keys, floats apart."""
-        return f"{self.shape}|{'|'.join(map(_exact, self.numbers))}"
+        return f"{self.shape}|{'|'.join([_exact(number) for number in self.numbers])}"
 
     def show(self) -> str:
         """For people, shortened."""
@@ -97,7 +97,8 @@ def _members(value: dict[Any, Any], numbers: list[Number]) -> list[str]:
     for key, item in value.items():
         inside: list[Number] = []
         shape = _shape(key, inside)
-        keyed.append((f"{shape}|{'|'.join(map(_exact, inside))}", item))
+        numbers_as_text = "|".join([_exact(number) for number in inside])
+        keyed.append((f"{shape}|{numbers_as_text}", item))
     return [
         f"{len(key)}:{key}={_shape(item, numbers)}"
         for key, item in sorted(keyed, key=lambda pair: pair[0])
@@ -131,7 +132,7 @@ def _exact(number: Number) -> str:
     # Sign, digits without zeros at either end, power of ten: 10, 1e1 and Decimal("10.0") are one.
     if type(number) is Decimal:
         sign, digits, exponent = number.as_tuple()
-        text = "".join(map(str, digits))
+        text = "".join([str(digit) for digit in digits])
         power = int(exponent)
     else:
         sign = int(number < 0)
@@ -154,7 +155,9 @@ def close(left: Number, other: Number) -> bool:
 
 def same(left: Row, other: Row) -> bool:
     """Do the two rows pair?"""
-    return left.shape == other.shape and all(map(close, left.numbers, other.numbers))
+    return left.shape == other.shape and all(
+        close(ours, theirs) for ours, theirs in zip(left.numbers, other.numbers)
+    )
 
 
 def first_difference(expected: list[Row], actual: list[Row], ordered: bool) -> str | None:

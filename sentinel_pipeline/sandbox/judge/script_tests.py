@@ -165,7 +165,7 @@ def _talk(
     except BadTests as error:
         finding = Finding("test_error", str(error))
     finally:
-        end, _, recycle = zygote.finish_live(session.channel)
+        end, _, recycle = zygote.finish_live(session.channel, session.gone)
     if session.gone:
         finding = why_ended(end, limits, False)
     elif finding is None:

@@ -12,7 +12,7 @@ import subprocess
 from collections.abc import Iterable
 
 from ...errors import Infrastructure
-from ..guest.wire import BATCH, JOB, LIVE, PROGRAM, REPORT, SHARED, SHELL, End
+from ..guest.wire import AWAIT, BATCH, JOB, KILL, LIVE, PROGRAM, REPORT, SHARED, SHELL, End
 from ..isolation import guest_command
 from ..outcomes import Limits
 from ..stderr_tail import stderr_tail
@@ -101,11 +101,15 @@ class Zygote:
         ours.settimeout(limits.wall_seconds + _START_SECONDS)
         return ours
 
-    def finish_live(self, conversation: socket.socket) -> tuple[End, bytes, bool]:
-        """End the live sample and read its report."""
+    def finish_live(self, conversation: socket.socket, gone: bool) -> tuple[End, bytes, bool]:
+        """End the live sample and read its report.
+
+        ``gone``: the sample ended the conversation, so how its process ends is the verdict. Nobody
+        kills it, or the verdict would tell who was faster; its limits hold on.
+        """
         conversation.close()
         try:
-            self.channel.sendall(b"K")
+            self.channel.sendall(AWAIT if gone else KILL)
         except OSError as error:
             raise Lost(f"the zygote's channel broke: {error}") from None
         return self.report()
