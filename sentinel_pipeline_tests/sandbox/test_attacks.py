@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import sys
 import time
 from dataclasses import replace
@@ -15,6 +16,9 @@ import pytest
 
 from sentinel_pipeline.records import PythonTests, ShellEffect
 from sentinel_pipeline.sandbox import Grader, Limits, Outcome, Program
+from sentinel_pipeline.sandbox.judge.remote import Stop
+from sentinel_pipeline.sandbox.judge.sessions import Live
+from sentinel_pipeline.sandbox.judge.zygotes import frame
 from sentinel_pipeline_tests.conftest import ROOT
 from sentinel_pipeline_tests.sandbox.attacks import (
     BOMBS,
@@ -71,6 +75,21 @@ def test_a_program_that_hangs_up_is_judged_by_how_it_ends_not_by_who_is_faster(
     assert result.reason == AFTER_HANGING_UP[action]
     assert time.monotonic() - started < 60
     assert _usable(python)
+
+
+def test_what_a_program_said_before_it_ended_counts_also_where_it_ended_before_it_was_asked() -> (
+    None
+):
+    ours, theirs = socket.socketpair()
+    with ours:
+        theirs.sendall(frame(b'{"v":10}') + frame(b'{"v":17}'))
+        theirs.close()
+        session = Live(ours, 1 << 10)
+        assert [session.exchange(b"a"), session.exchange(b"b")] == [{"v": 10}, {"v": 17}]
+        assert not session.gone
+        with pytest.raises(Stop):
+            session.exchange(b"c")
+        assert session.gone
 
 
 @pytest.mark.parametrize("name", OBJECTS)

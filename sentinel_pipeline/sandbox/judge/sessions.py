@@ -222,10 +222,14 @@ class Live(Session):
             self.stop("exception", f"an answer of the tests cannot be handed over: {problem}")
 
     def _send(self, data: bytes) -> None:
+        request = frame(data)
         try:
-            self.channel.sendall(frame(data))
-        except OSError:
+            self.channel.sendall(request)
+        except TimeoutError:
             self._lost()
+        except OSError:
+            # It ended. What it said before is read first, whoever was faster; then comes the end.
+            return
 
     def _receive(self, size: int) -> bytes:
         parts = []
