@@ -62,6 +62,8 @@ def load_trainable(
         raise BadInput(
             f"holds no causal language model: {text}", file=folder, field="model.source"
         ) from error
+    if load_in_4bit:
+        _keep_unpacked(adapted)
     trained: PreTrainedModel = adapted if method == "lora" else adapted.merge_and_unload()
     return trained
 
@@ -70,11 +72,27 @@ def _prepared(model: Any) -> Any:
     """A base in 4 bit whose norms and head are float32, as QLoRA trains over it."""
     from peft import prepare_model_for_kbit_training
 
+    _keep_unpacked(model)
     return prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
 
 
+def _keep_unpacked(model: Any) -> None:
+    """Keep bitsandbytes from repacking a base in 4 bit for inference, which it does for good.
+
+    On a CPU with AVX512-BF16 the first answer outside training (a window's) repacks each layer.
+    The kernel for repacked layers has no backward pass: training would go on with no gradient
+    below them. The repacking also rounds the scales to bfloat16, and fails on rows that are
+    shorter than a block of 64 weights.
+    """
+    from bitsandbytes.nn.modules import Linear4bit
+
+    for module in model.modules():
+        if isinstance(module, Linear4bit):
+            module.support_avx512bf16_for_cpu = False
+
+
 def _four_bit(folder: Path) -> dict[str, Any]:
-    """QLoRA's own settings: NF4, the scales quantised again, bfloat16 where it pays."""
+    """QLoRA's own settings: NF4, scales quantised again, bfloat16 as ``bfloat16_pays`` says."""
     import torch
     from transformers import BitsAndBytesConfig
 

@@ -52,17 +52,15 @@ def prepare_cpu(processes: int = 1) -> None:
 
 
 def bfloat16_pays() -> bool:
-    """Whether mixed precision in bfloat16 is faster here: a GPU that has it, or a CPU with bfloat16
-    units.
+    """Whether training computes in mixed precision with bfloat16: on a GPU that has it.
 
-    A CPU with AVX2 alone emulates it, an order of magnitude slower than float32.
+    Never on a CPU, whatever units it has: SFT in one process sums its loss past the wrapper that
+    would cast, in float32, so several processes that cast would train something else than one; and
+    a run that is resumed on another CPU goes on in the same number format.
     """
     import torch
 
-    if torch.cuda.is_available():
-        return bool(torch.cuda.is_bf16_supported())
-    probes = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
-    return any(getattr(torch.cpu, name, lambda: False)() for name in probes)
+    return bool(torch.cuda.is_available() and torch.cuda.is_bf16_supported())
 
 
 def is_out_of_memory(error: BaseException) -> bool:

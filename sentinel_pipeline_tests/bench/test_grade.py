@@ -123,7 +123,7 @@ NO_ROWS: list[tuple[Any, str, str]] = [
     (row("") | {"completion": None}, "completion", "is missing"),
     (row("", deep=json.loads("[" * 99 + "]" * 99)), "", ""),
     (row("", deep=json.loads("[" * 100 + "]" * 100)), "", "is nested deeper than 100"),
-    ('{"task_id": "HumanEval/900", "deep": ' + "[" * 990 + "]" * 990 + "}", "", "is"),
+    ('{"task_id": "HumanEval/900", "deep": ' + "[" * 990 + "]" * 990 + "}", "", "invalid JSON"),
     ('{"task_id": "HumanEval/900", "deep": ' + "[" * 99999 + "]" * 99999 + "}", "", "invalid JSON"),
     ("{" + "9" * 9999, "", "invalid JSON"),
     ('{"task_id": ' + "9" * 9999 + "}", "", "invalid JSON"),

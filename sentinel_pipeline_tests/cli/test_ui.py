@@ -78,7 +78,7 @@ def test_everything_answers_and_ends_with_the_command(
         page = ui.get("front-port")
         for name in ("port", "review-port", "chat-port"):
             assert f"http://127.0.0.1:{ui.ports[name]}" in page
-        assert page.count('chip good">answers') == 3 and "No tuned checkpoint yet" in page
+        assert page.count('chip good">up') == 3 and "No tuned checkpoint yet" in page
         children = psutil.Process(ui.process.pid).children(recursive=True)
         assert len(children) >= 5
         ui.process.send_signal(end)

@@ -34,6 +34,31 @@ def test_four_bit_without_an_adapter_is_bad_input(tmp_path: Path) -> None:
         load_recipe(recipe)
 
 
+def test_a_base_in_four_bit_passes_gradients_on_after_it_has_answered(
+    base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a CPU with AVX512-BF16, bitsandbytes repacks a layer that answers, and its kernel for
+    repacked layers has no backward pass. Any CPU is taken for such a CPU here."""
+    need_package("bitsandbytes")
+    import torch
+
+    monkeypatch.setattr("bitsandbytes.nn.modules.has_avx512bf16", lambda: True)
+    model = load_trainable(base, "lora", load_in_4bit=True)
+    ids = torch.tensor([[5, 6, 7, 8]])
+
+    def gradients() -> torch.Tensor:
+        embedded = model.get_input_embeddings()(ids).detach().requires_grad_()
+        model.train()(inputs_embeds=embedded, labels=ids).loss.backward()
+        gradient: torch.Tensor = embedded.grad
+        return gradient
+
+    before = gradients()
+    with torch.no_grad():
+        model.eval()(input_ids=ids)
+    assert before.abs().max() > 0
+    assert torch.equal(gradients(), before)
+
+
 def test_an_adapter_over_a_base_in_four_bit_trains_and_its_merged_model_answers(
     tmp_path: Path, base: Path, material: tuple[Path, Path]
 ) -> None:

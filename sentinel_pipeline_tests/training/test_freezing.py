@@ -113,7 +113,7 @@ def test_frozen_parameters_are_bit_identical_until_their_stage(
 
 def test_the_stages_are_written_with_their_counts(finished: SftJob) -> None:
     rows = [json.loads(line) for line in (finished.out / "stages.jsonl").read_text().splitlines()]
-    assert [(row["step"], row["rate"], row["frozen_tensors"]) for row in rows] == [
+    assert [(row["step"], row["lr_scale"], row["frozen_tensors"]) for row in rows] == [
         (0, 0.5, 4),
         (4, 1.0, 2),
         (8, 1.0, 18),

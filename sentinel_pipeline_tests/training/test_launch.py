@@ -25,6 +25,7 @@ from sentinel_pipeline.training.checkpoints import complete_checkpoints
 from sentinel_pipeline.training.dpo import train_dpo
 from sentinel_pipeline.training.fit import load_trainable
 from sentinel_pipeline.training.sft import train_sft
+from sentinel_pipeline.worker.device import bfloat16_pays
 from sentinel_pipeline.worker.failures import read_failure
 from sentinel_pipeline.worker.interrupts import Interrupts
 from sentinel_pipeline.worker.jobs import DpoJob, SftJob, TuneJob, read_job, write_job
@@ -92,6 +93,19 @@ def test_configurations_that_shard_what_cannot_be_sharded_are_refused(tmp_path: 
     check_config(spec, {"sft": SftSpec()}, tmp_path)
     with pytest.raises(BadInput, match=r"DEEPSPEED shards what sft\.stages freezes"):
         check_config(spec, {"sft": SftSpec(stages=(FreezeStage(),))}, tmp_path)
+
+
+def test_a_cpu_trains_in_float32_whatever_units_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Several processes would cast to bfloat16 what one process computes in float32."""
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    for probe in ("_is_amx_tile_supported", "_is_avx512_bf16_supported"):
+        monkeypatch.setattr(torch.cpu, probe, lambda: True, raising=False)
+    assert not bfloat16_pays()
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: True)
+    assert bfloat16_pays()
 
 
 def start(job: TuneJob[Any], **environment: str) -> subprocess.Popen[str]:
