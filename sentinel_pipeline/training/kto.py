@@ -178,39 +178,6 @@ def kto_trainer_class() -> Any:
     """The class, made late: its base lives in TRL."""
     from trl import KTOTrainer
 
-    from .trainer import believable
+    from .trainer import trainer_on_encoded_rows
 
-    class Trainer(believable(KTOTrainer)):  # type: ignore[misc]  # a base made at run time
-        step_loss: Any
-
-        def _prepare_dataset(
-            self, dataset: Any, processing_class: Any, args: Any, dataset_name: str
-        ) -> Any:
-            """Rows are tokenized already, as generation renders them, and have their mismatched
-            answers."""
-            return dataset
-
-        def compute_loss(
-            self,
-            model: Any,
-            inputs: Any,
-            return_outputs: bool = False,
-            num_items_in_batch: Any = None,
-        ) -> Any:
-            self.step_tokens += int(inputs["attention_mask"].sum())
-            loss = super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
-            value = (loss[0] if return_outputs else loss).detach()
-            self.step_loss = self.step_loss + value / self.args.gradient_accumulation_steps
-            return loss
-
-        def take_numbers(self) -> dict[str, float]:
-            metrics = self._metrics["train"]
-            numbers = {
-                name: round(sum(metrics[name]) / len(metrics[name]), 6)
-                for name in NUMBERS
-                if metrics[name]
-            }
-            metrics.clear()
-            return numbers
-
-    return Trainer
+    return trainer_on_encoded_rows(KTOTrainer, NUMBERS)

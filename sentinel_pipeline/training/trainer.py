@@ -297,7 +297,14 @@ def dpo_trainer_class() -> Any:
     """The class, made late: its base lives in TRL."""
     from trl import DPOTrainer
 
-    class Trainer(believable(DPOTrainer)):  # type: ignore[misc]  # a base made at run time
+    return trainer_on_encoded_rows(DPOTrainer, NUMBERS)
+
+
+def trainer_on_encoded_rows(base: type[Any], names: Sequence[str]) -> Any:
+    """``base`` of TRL over rows that are token ids already; it tells the metrics ``names`` of each
+    step, the means over its micro-batches."""
+
+    class Trainer(believable(base)):  # type: ignore[misc]  # a base made at run time
         step_loss: Any
 
         def _prepare_dataset(
@@ -322,7 +329,7 @@ def dpo_trainer_class() -> Any:
         def take_numbers(self) -> dict[str, float]:
             metrics = self._metrics["train"]
             numbers = {
-                name: sum(metrics[name]) / len(metrics[name]) for name in NUMBERS if metrics[name]
+                name: sum(metrics[name]) / len(metrics[name]) for name in names if metrics[name]
             }
             metrics.clear()
             return {name: round(value, 6) for name, value in numbers.items()}
