@@ -21,15 +21,18 @@ from .syntax import Check
 from .thoughts import Parted, part
 
 
-def read(completion: str, verifier: Verifier | None, prompt: str = "") -> Reading:
-    """Part, extract and parse; ``prompt`` is evidence only where no verifier says what is asked."""
+def read(
+    completion: str, verifier: Verifier | None, prompt: str = "", entry_point: str | None = None
+) -> Reading:
+    """Part, extract and parse; ``prompt`` and ``entry_point``, the name that it asks for, are
+    evidence only where no verifier says what is asked."""
     parted = part(completion) if len(completion) <= MAX_CHARS else Parted("", completion)
     scorer = None if verifier is None else scorer_of(verifier)
     kind = guess_language(parted.answer, prompt) if scorer is None else scorer.language
     if kind == "text":
         return Reading(None, extract_parted(parted, "text"), None, None, parted)
     if scorer is None:
-        extracted = extract_parted(parted, kind)
+        extracted = extract_parted(parted, kind, entry_point=entry_point)
     else:
         name = scorer.entry_point(verifier)
         extracted = extract_parted(parted, kind, entry_point=name, reading=scorer.json_reading)
