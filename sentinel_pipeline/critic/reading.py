@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 
-from ..records import Verifier
+from ..records import Candidate, JudgedAnswer, Quality, Verifier
 from . import syntax
 from .extract import MAX_CHARS, Kind, extract_parted
 from .fences import Fence, fences, tagged_blocks
@@ -48,6 +48,18 @@ def read(
         )
     code = scorer.whole(extracted.value, verifier)
     return Reading(kind, extracted, code, parses(code, scorer, verifier), parted)
+
+
+def quality_of(candidate: Candidate, language: Kind | None = None) -> Quality:
+    """The evidence for a candidate that the critic accepted: nothing that spoke against it is left
+    to ask. A verifier by which only a language model could judge has judged nothing yet.
+    ``language`` is the answer's, where it is known already."""
+    if candidate.verifier is not None and not isinstance(candidate.verifier, JudgedAnswer):
+        return "verified"
+    if language is None:
+        prompt = "\n".join(turn.content for turn in candidate.messages if turn.role != "assistant")
+        language = guess_language(part(candidate.completion).answer, prompt)
+    return "unverified" if language == "text" else "parsed"
 
 
 _DIFF = re.compile(r"^(?:diff --git |--- .*\n\+\+\+ )", re.MULTILINE)

@@ -49,8 +49,9 @@ _STRONG = _set(
 _LINE = _set("command query one-liner oneliner liner comando consulta")
 _WEAK = _set(
     "method methods class classes classe program programs script scripts module modules component components hook hooks"
-    " endpoint endpoints decorator decorators generator generators iterator test tests struct structs enum enums interface"
-    " interfaces snippet snippets procedure procedures helper helpers parser parsers implementation método métodos programa programas type"
+    " endpoint endpoints decorator decorators generator generators iterator test tests struct structs enum"
+    " enums interface interfaces snippet snippets procedure procedures helper helpers parser parsers implementation método métodos"
+    " programa programas type"
 )
 """Code where the request speaks of code besides: there are programs of concerts and classes of
 animals."""
