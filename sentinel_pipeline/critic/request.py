@@ -60,7 +60,8 @@ _UNNAMED = _set(
 )
 """What follows these words is not the name of what they are about."""
 _CALLED = _set("called named titled chamada chamado chamadas chamados denominada denominado")
-_ANCHORS = _STRONG | _LINE | _WEAK | _CALLED | _set("name nome entry")
+_ASKABLE = _STRONG | _LINE | _WEAK
+_ANCHORS = _STRONG | _LINE | _WEAK | _CALLED | _set("name nome entry signature assinatura")
 _ANCHOR = re.compile(
     f'(?:{"|".join(sorted(_ANCHORS, key=lambda word: (-len(word), word)))})(?![\\w$"-])'
 )
@@ -82,7 +83,7 @@ _STOP = _set(
     " without de do da que para com em sobre if story poem essay paragraph summary email letter article diagram not never no"
 )
 _LEADS = _set(
-    "please kindly now then next also and so just instead task i we i'd you'll let's finally first must should shall"
+    "please kindly now then next also and so just instead task you'll let's finally first must should shall"
     " favor por e i'll help"
 )
 """What may stand before the verb of a request, where it does not begin a clause."""
@@ -134,7 +135,7 @@ _FENCED = re.compile(r"^(```|~~~)[^\n]*\n[\s\S]*?(?:^\1[^\n]*$|\Z)", re.MULTILIN
 
 _QUOTES = "`'\"*\u201c\u201d\u2018\u2019"
 _ITEM = re.compile(
-    rf"([{_QUOTES}]{{0,3}})(?:(?:async\s+)?(?:def|function|class|const)\s+)?([A-Za-z_$][\w$]*(?:\.[A-Za-z_$][\w$]*)?)"
+    rf"([{_QUOTES}]{{0,3}})(?:(?:export\s+|default\s+|async\s+)*(?:def|function|class|const)\s+)?([A-Za-z_$][\w$]*(?:\.[A-Za-z_$][\w$]*)?)"
     rf"(\((?:[^()\n]|\([^()\n]*\)){{0,160}}\))?(?:\s*(?:->|=>|:)\s*[\w\[\], |<>.]{{1,60}}?(?=`))?[{_QUOTES}]{{0,3}}"
 )
 _AND = re.compile(r"\s*,\s*(?:and\s+|e\s+)?|\s+and\s+|\s+e\s+|\s*&\s*")
@@ -157,6 +158,7 @@ _NO_NAMES = _set(
     " signatures definition definitions template templates declaration declarations call calls composition object objects component"
     " components prototype expression generator generators factory factories module modules file files handler handlers header"
     " headers stub stubs skeleton overload chaining inheritance structure name names parameter parameters argument arguments"
+    " export default async abstract static public private const def"
     " documentation docstring implementation implementations method methods function functions class classes code program script"
     " test tests snippet lambda"
     # Languages, and the Portuguese words that follow a noun.
@@ -167,6 +169,7 @@ _MATH_NAMES = _set("f g h p q y sin cos tan log ln exp sqrt")
 _BE = _set(
     "be is that which and must should shall has have needs need to will it are deve ser exactly this"
 )
+_QUESTIONS = _set("which what who whose where why how qual como")
 _ADVERBS = _set("twice again often daily first later")
 """Words that follow "to be called" where nothing is named."""
 _WITH = _set(
@@ -187,7 +190,7 @@ _MAKES = _set(
 """The verbs whose object may be a bare name with its brackets."""
 _BODIES = _set("implementation code body")
 _REPLY = _set("reply respond answer")
-_SIGNATURES = _set("function method class signature função")
+_SIGNATURES = _set("function method class signature assinatura função")
 _BACKTICKED = re.compile(r"`([A-Za-z_$][\w$]*(?:\.[A-Za-z_$][\w$]*)?)`")
 _LAST_WORD = re.compile(
     r"([`'\"*]{0,3})(?:(?:def|function|class|const)\s+)?([A-Za-z_$][\w$]*(?:\.[A-Za-z_$][\w$]*)?)\Z"
@@ -197,7 +200,7 @@ _NAME_IT = re.compile(
 )
 _POINT = re.compile(r"[ _-]?point\s*(?:is|should be|must be|[:=])?\s+|[ _-]?point\s*[:=]\s*")
 _IS = re.compile(
-    r"\s*(?:is|are|should be|must be|shall be|will be|[:=]|of|de|é|deve ser)?\s*(?:exactly\s+)?"
+    r"\s*(?:(?:is|are|should be|must be|shall be|will be|of|de|é|deve ser)(?!\w)|[:=])?\s*(?:exactly\s+)?"
 )
 
 _PYTHON_SIGNATURE = re.compile(
@@ -357,6 +360,8 @@ class _Reader:
             return words[place - 2].strip(",") in _ASKERS
         if before in ("would", "'d") or before.endswith("'d"):
             return words[place] == "like"
+        if before in ("i", "we"):
+            return words[place] in ("need", "want")  # not "Should I write …?"
         if before in _LEADS or before[-1] in ",)>*#-\u2014" or before[:1].isdigit():
             return not {"how", "why", "como"} & set(words[:place])
         return place > 1 and words[place - 2] in ("in", "using", "em")  # "In Python write …"
@@ -368,6 +373,8 @@ class _Reader:
         words = self._before(match.start())
         if noun in _SIGNATURES and self.lower.startswith(":", match.end()):
             self._named_after(match.end() + 1)  # "Function: name(a, b)"
+        if noun not in _ASKABLE:
+            return
         found = self._verb(words)
         if found is None:
             if noun in ("methods", "métodos", "method"):
@@ -456,8 +463,10 @@ class _Reader:
             return
         listed = _SPACE.match(self.text, match.end())
         item = _ITEM.match(self.text, listed.end()) if listed else None
-        if item is None or (be and item[2].lower() in _ADVERBS and not item[1]):
+        if item is None or (words[:1] and words[0] in _QUESTIONS):
             return
+        if be and match[0] == "called" and item[2].lower() in _ADVERBS and not item[1]:
+            return  # "it is called twice"
         asked = self._verb(words[:place]) if subject in _NOUNS else None
         near = words[max(0, place - 4) : place]
         if asked is None and not be and ("how" in words or not _MENTIONS.isdisjoint(near)):
@@ -548,6 +557,8 @@ class _Reader:
             return
         verb = found[0]
         if verb not in _MAKES:
+            return
+        if not _MATHEMATICS.isdisjoint(found[1]) and not _LANGUAGE.search(self.lower):
             return
         plain = "`" not in word[1] and not _SHAPED.search(word[2]) and word[2] in _MATH_NAMES
         if plain and verb != "implement" and not _LANGUAGE.search(self.lower):
