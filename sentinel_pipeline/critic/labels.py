@@ -31,7 +31,7 @@ from ..records import (
 from ..records.data_spec import CriticSpec
 from ..records.verifiers import verifier_to_json
 from ..store.label_cache import LabelCache
-from . import formats
+from . import formats, syntax
 from .entrypoint import Wanted, defined_in, entrypoint_match, script_match, wanted_entry
 from .fences import fences
 from .hygiene import MAX_CHARS, no_repetition, no_secret
@@ -164,6 +164,10 @@ def prepare(candidate: Candidate, stop: str | None) -> tuple[_Static, Plan]:
     whole = candidate.completion.rstrip().removesuffix(stop) if stop else candidate.completion
     request = request_of(candidate.messages) if candidate.verifier is None else NOTHING
     reading = read(whole, candidate.verifier, prompt, next(iter(request.names), None))
+    if request.prefix and reading.language == "python" and (reading.code or "")[:1] in (" ", "\t"):
+        # The answer continues the function that the request left open.
+        code = request.prefix + str(reading.code)
+        reading = reading._replace(code=code, syntax=syntax.check(code, "python"))
     static = _Static(
         candidate.id,
         syntax_pass(reading),

@@ -29,6 +29,8 @@ class Request(NamedTuple):
     """One line is enough: a command, a query, an expression."""
     skeleton: bool = False
     """Bodies may be empty: a skeleton, an abstract class, a function that does nothing."""
+    prefix: str = ""
+    """The Python code, up to an open body, that the answer may continue."""
 
 
 NOTHING = Request()
@@ -219,9 +221,12 @@ _INLINE_SIGNATURE = re.compile(
     r"([A-Za-z_$][\w$]*)(?=[ \t]*[(<:={`])"
 )
 _EMPTY_BODY = re.compile(
-    r"(?:[ \t]*#[^\n]*)?\s*(?:[rRuU]?(\"\"\"|''')[\s\S]*?\1)?"
+    r"(?:[ \t]*#[^\n]*)?(?:\s*(?:import|from)[ \t][^\n]*)*\s*(?:[rRuU]?(\"\"\"|''')[\s\S]*?\1)?"
     r"(?:\s*(?:pass\b|\.\.\.|raise NotImplementedError[^\n]*|#[^\n]*))*\s*(?:```|~~~|\Z|\n[^\s#])"
 )
+_HAS_DOCSTRING = re.compile(r"[^\n]*\n\s*[rRuU]?(\"\"\"|''')[\s\S]*?\1")
+_INDENTED = re.compile(r"[^\n]*(?:\n(?:[ \t]+[^\n]*)?)*(?:\n|\Z)")
+_CODE_BEGINS = re.compile(r"^(?:from|import|def|async def|class|@)[ \t]?\w[^\n]*$", re.MULTILINE)
 _EMPTY_SCRIPT_BODY = re.compile(
     r"(?:\s*(?://[^\n]*|/\*[\s\S]*?\*/|\.\.\.|\u2026))*\s*(?:\};?|\Z|```)"
 )
@@ -266,10 +271,12 @@ def _read(prompt: str) -> Request:
     elif len(given) == 1 and not names and _is_reworked(prose):
         names = given
         code = True
+    prefix = _open_body(prompt, names[0]) if stubs and names == stubs[-1:] else ""
     lower = reader.lower
     hinted = bool(names or code) and any(hint in lower for hint in _SKELETON_HINTS)
     skeleton = hinted and _SKELETON.search(lower) is not None
-    return Request(tuple(names), code or reader.line, reader.line and not code, skeleton)
+    line = reader.line and not code
+    return Request(tuple(names), code or reader.line, line, skeleton, prefix)
 
 
 def _is_reworked(prose: str) -> bool:
@@ -286,6 +293,8 @@ class _Reader:
         self.lower = lower if len(lower) == len(prose) else prose
         self.code = False
         self.line = False
+        self.asked = False
+        """Something that has a name was asked for."""
         self.places: list[tuple[int, str]] = []
         """Where a name stands, and the name."""
 
@@ -383,6 +392,7 @@ class _Reader:
         if _COMPOUND.match(self.lower, match.end()):
             return
         verb, between = found
+        self.asked = True
         mathematics = not _MATHEMATICS.isdisjoint(between)
         if noun in _LINE:
             self.line = self.line or _LANGUAGE.search(self.lower) is not None
@@ -451,15 +461,11 @@ class _Reader:
         subject = words[place].rstrip(",:").partition("(")[0].strip(_QUOTES) if place >= 0 else ""
         if subject[:1] == ")" or subject.endswith(")"):
             subject = ""
-        if place > 0 and subject not in _NOUNS and words[place - 1] in ("in", "em"):
-            subject = (
-                words[place - 2].rstrip(",") if place > 1 else ""
-            )  # "a function in Python called"
-            place -= 2
-        to_name = be and (
-            not subject or subject in ("it", "solution", "answer") or place < len(words) - 2
-        )
-        if subject not in _NOUNS and not (to_name and "it" in words[max(0, place - 1) :]):
+        if place > 1 and subject not in _NOUNS and words[place - 1] in ("in", "em"):
+            place -= 2  # "a function in Python called"
+            subject = words[place].rstrip(",")
+        is_it = "it" in words[place + 1 :] or subject in ("solution", "answer")
+        if subject not in _NOUNS and not (be and self.asked and is_it):
             return
         listed = _SPACE.match(self.text, match.end())
         item = _ITEM.match(self.text, listed.end()) if listed else None
@@ -586,6 +592,24 @@ def _signatures(prompt: str) -> tuple[list[str], list[str]]:
             if (opened or closed) and _EMPTY_SCRIPT_BODY.match(prompt, match.end()):
                 stubs.append(name)
     return list(dict.fromkeys(stubs)), list(dict.fromkeys(given))
+
+
+def _open_body(prompt: str, name: str) -> str:
+    """The code of a request down to the docstring of the Python function that it wants completed,
+    from the first line of code before it."""
+    signature = next((each for each in _PYTHON_SIGNATURE.finditer(prompt) if each[1] == name), None)
+    if signature is None or not signature[0].endswith(":"):
+        return ""
+    docstring = _HAS_DOCSTRING.match(prompt, signature.end())
+    body = _INDENTED.match(prompt, docstring.end() if docstring else signature.end())
+    end = body.end() if body else len(prompt)
+    fence = max(
+        prompt.rfind("```", 0, signature.start()), prompt.rfind("~~~", 0, signature.start())
+    )
+    start = prompt.find("\n", fence) + 1 if fence >= 0 else 0
+    first = _CODE_BEGINS.search(prompt, start, signature.end())
+    code = prompt[first.start() if first else signature.start() : end]
+    return code if code.endswith("\n") else f"{code}\n"
 
 
 @lru_cache(maxsize=4096)

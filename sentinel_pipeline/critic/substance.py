@@ -113,16 +113,17 @@ def substance_problem(reading: Reading, request: Request, candidate: Candidate) 
     answer = reading.parted.answer.strip()
     plain = reading.language in (None, "text")
     short = plain and len(answer) <= _SHORT
+    to_do = short and (_TO_DO.match(answer) is not None or not answer.strip(".\u2026 "))
     if request.code and not _REFUSALS_WANTED.search(category):
         code = code_in(reading, line=request.line)
         if code is None:
             asked = f"code was asked{f' ({request.names[0]})' if request.names else ''}"
             if refuses(answer):
                 return f"refusal: {asked}"
+            if to_do:
+                return f"stub: {asked}"
             if short and _ANNOUNCES.match(answer):
                 return f"announcement: nothing follows it, and {asked}"
-            if short and _TO_DO.match(answer):
-                return f"stub: {asked}"
             return f"no_code: {asked}, the answer holds none"[:200]
         if not request.skeleton and (problem := _emptiness(reading, code)):
             return problem
@@ -130,7 +131,7 @@ def substance_problem(reading: Reading, request: Request, candidate: Candidate) 
         announced = _ANNOUNCES.match(answer)
         if announced and announced["here"] and _THING.search(announced["what"] or ""):
             return "announcement: nothing follows it"
-        if _TO_DO.match(answer) or not answer.strip(".\u2026 "):
+        if to_do:
             return "stub: the answer is still to be written"
     return _category_problem(reading, candidate)
 

@@ -224,7 +224,7 @@ def test_rows_are_taken_by_the_evidence_that_is_asked() -> None:
 def test_unverified_rows_enter_a_mix_only_where_the_recipe_says_so() -> None:
     rows = [_candidate("devops", 1), _candidate("devops", 2, verifier=TextAnswer(accepted=("a",)))]
     traces = [replace(_trace("devops", n), quality=name) for n, name in enumerate(QUALITIES, 5)]
-    spec = {"shares": {"devops": 1.0}, "repair_share": 1.0}
+    spec: dict[str, Any] = {"shares": {"devops": 1.0}, "repair_share": 1.0}
     default = _mix(rows, traces, minimum_quality=MixSpec().minimum_quality, **spec)
     assert {row.id for row in default.rows} == {
         "candidate-devops-2",
