@@ -149,7 +149,10 @@ def _marks(exam: Exam, rounds: list[tuple[Answer, ...]]) -> ScorerAudit:
         bad_accepted=counts["bad_accepted"],
         wrong_reason=counts["wrong_reason"],
         infra=sum(answer.accepted is None for marks in rounds for answer in marks),
-        stable=all(_same(answers) for answers in zip(*rounds, strict=True)),
+        stable=all(
+            len({(answer.accepted, answer.codes) for answer in answers}) == 1
+            for answers in zip(*rounds, strict=True)
+        ),
         rounds=len(rounds),
         examples=tuple(examples),
     )
@@ -163,10 +166,6 @@ def _fault(question: Question, answer: Answer) -> str | None:
     if answer.accepted:
         return "bad_accepted"
     return None if answer.codes & set(question.reasons) else "wrong_reason"
-
-
-def _same(answers: tuple[Answer, ...]) -> bool:
-    return len({(answer.accepted, answer.codes) for answer in answers}) == 1
 
 
 @contextlib.contextmanager

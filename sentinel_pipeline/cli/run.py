@@ -99,7 +99,30 @@ def run(
         log = home.state / "logs" / f"{run_id}.log"
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("wb") as sink:
-            child = _start(recipe, run_id, until, resume, events, sink)
+            command = [
+                sys.executable,
+                "-m",
+                "sentinel_pipeline.run_loop",
+                recipe,
+                "--events",
+                str(events),
+                "--run-id",
+                run_id,
+            ]
+            command += ["--until", until] if until else []
+            command += ["--resume"] if resume else []
+            environment = {
+                **os.environ,
+                "SENTINEL_HOME": str(find_home().root),
+                "PYTHONWARNINGS": "ignore",
+            }
+            child = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=sink,
+                stderr=subprocess.STDOUT,
+                env=environment,
+            )
             live = LiveRun(home, recipe, err)
             with live:
                 _watch(child, events, live)
@@ -123,27 +146,6 @@ def prepare_instance(home: Home) -> None:
     if source.exists() and not link.exists():
         link.symlink_to(os.path.relpath(source, folder))
     os.environ["DAGSTER_HOME"] = str(folder)
-
-
-def _start(
-    recipe: str, run_id: str, until: str | None, resume: bool, events: Path, sink: Any
-) -> subprocess.Popen[bytes]:
-    command = [
-        sys.executable,
-        "-m",
-        "sentinel_pipeline.run_loop",
-        recipe,
-        "--events",
-        str(events),
-        "--run-id",
-        run_id,
-    ]
-    command += ["--until", until] if until else []
-    command += ["--resume"] if resume else []
-    environment = {**os.environ, "SENTINEL_HOME": str(find_home().root), "PYTHONWARNINGS": "ignore"}
-    return subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=sink, stderr=subprocess.STDOUT, env=environment
-    )
 
 
 def _watch(child: subprocess.Popen[bytes], events: Path, live: LiveRun) -> None:

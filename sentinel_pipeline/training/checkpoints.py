@@ -81,7 +81,11 @@ def replace_folder(final: Path, write: Callable[[Path], None]) -> None:
         staging.mkdir(parents=True)
         write(staging)
         for path in _files(staging):
-            _sync_file(path)
+            descriptor = os.open(path, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
         if final.exists():
             # A rename onto a filled folder fails; what stood there was incomplete or is being
             # rebuilt.
@@ -123,11 +127,3 @@ def _is_complete(folder: Path) -> bool:
 
 def _files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file())
-
-
-def _sync_file(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

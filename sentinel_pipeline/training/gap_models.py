@@ -46,7 +46,7 @@ def peer(spec: PeerModel, cache: Path, work: Work, device_lock: Path | None = No
     if spec.model.source != "embedded":
         base_model = resolve_model(spec.model)
         return Peer(Path(base_model["folder"]), _hash(base_model["files"]), 0.0, True)
-    folder = cache / _key(spec)
+    folder = cache / _hash({"spec": asdict(spec), "code": code_version("training", "bench")})[:16]
     done = folder / "peer.json"
     if not done.is_file():
         seconds = _train(spec, folder, work, device_lock)
@@ -54,10 +54,6 @@ def peer(spec: PeerModel, cache: Path, work: Work, device_lock: Path | None = No
         return Peer(_model(spec, folder), _identity(_model(spec, folder)), seconds, False)
     seconds = float(json.loads(done.read_text(encoding="utf-8"))["seconds"])
     return Peer(_model(spec, folder), _identity(_model(spec, folder)), seconds, True)
-
-
-def _key(spec: PeerModel) -> str:
-    return _hash({"spec": asdict(spec), "code": code_version("training", "bench")})[:16]
 
 
 def _hash(value: Any) -> str:

@@ -44,7 +44,11 @@ def next_remedy(spec: StageSpec, new_adapter: bool, smallest_batch: int = 1) -> 
         new_adapter: whether this run makes its adapter, so that its rank may be chosen.
         smallest_batch: rows of a micro-batch that the loss needs.
     """
-    part = _smallest_factor(spec.batch_size) if spec.batch_size > 1 else 0
+    part = (
+        next(part for part in range(2, spec.batch_size + 1) if spec.batch_size % part == 0)
+        if spec.batch_size > 1
+        else 0
+    )
     if part and spec.batch_size // part >= smallest_batch:
         smaller = {
             "batch_size": spec.batch_size // part,
@@ -63,10 +67,6 @@ def next_remedy(spec: StageSpec, new_adapter: bool, smallest_batch: int = 1) -> 
             },
         )
     return None
-
-
-def _smallest_factor(number: int) -> int:
-    return next(part for part in range(2, number + 1) if number % part == 0)
 
 
 def with_remedies(
@@ -96,7 +96,11 @@ def with_remedies(
                 else type(error).__name__
             )
         # Only here is the failed attempt's traceback gone, and with it what held its tensors.
-        _release()
+        import torch
+
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
         new_adapter = not (job.model / "adapter_config.json").is_file()
         remedy = next_remedy(job.spec, new_adapter, job.stage.smallest_batch)
         if remedy is None:
@@ -105,7 +109,11 @@ def with_remedies(
                 "larger device, then run again."
             )
         if remedy.name == "rank":
-            _begin_anew(job)
+            # Checkpoints of another rank are of no use.
+            for folder in ("checkpoints", "best"):
+                shutil.rmtree(job.logs / folder, ignore_errors=True)
+            for name in ("losses.jsonl", "windows.jsonl", "stages.jsonl"):
+                (job.out / name).unlink(missing_ok=True)
         job = _apply(job, remedy, message, done, progress)
 
 
@@ -117,19 +125,3 @@ def _apply(job: J, remedy: Remedy, message: str, done: Path, progress: Progress)
         f"out of memory ({message}): {remedy.name}: {json.dumps(before)} becomes {json.dumps(remedy.changes)}"
     )
     return replace(job, spec=replace(job.spec, **remedy.changes))
-
-
-def _begin_anew(job: TuneJob[Any]) -> None:
-    """Checkpoints of another rank are of no use."""
-    for folder in ("checkpoints", "best"):
-        shutil.rmtree(job.logs / folder, ignore_errors=True)
-    for name in ("losses.jsonl", "windows.jsonl", "stages.jsonl"):
-        (job.out / name).unlink(missing_ok=True)
-
-
-def _release() -> None:
-    import torch
-
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()

@@ -47,7 +47,16 @@ def load_trainable(
             loaded = AutoModelForCausalLM.from_pretrained(
                 folder, output_loading_info=True, **options
             )
-            _check_whole(loaded[1], folder)
+            # Weights that the configuration asks for and the file lacks would be random ones.
+            info = loaded[1]
+            missing = sorted(info["missing_keys"])
+            if missing:
+                raise BadInput(
+                    f"its weights lack {len(missing)} of the architecture's tensors, {missing[0]!r} first.",
+                    file=folder,
+                    field="model.source",
+                    fix="Use the config.json that belongs to these weights.",
+                )
             base: PreTrainedModel = _prepared(loaded[0]) if load_in_4bit else loaded[0]
             return base
         from peft import AutoPeftModelForCausalLM
@@ -111,18 +120,6 @@ def _four_bit(folder: Path) -> dict[str, Any]:
         "quantization_config": settings,
         "device_map": {"": "cuda:0" if torch.cuda.is_available() else "cpu"},
     }
-
-
-def _check_whole(info: dict[str, Any], folder: Path) -> None:
-    """Weights that the configuration asks for and the file lacks would be random ones."""
-    missing = sorted(info["missing_keys"])
-    if missing:
-        raise BadInput(
-            f"its weights lack {len(missing)} of the architecture's tensors, {missing[0]!r} first.",
-            file=folder,
-            field="model.source",
-            fix="Use the config.json that belongs to these weights.",
-        )
 
 
 def check_vocabulary(ids: Iterable[Sequence[int]], model: PreTrainedModel, folder: Path) -> None:
