@@ -19,10 +19,24 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from ..critic.score import DEFAULTS
 from ..rates import percent
+from ..records import Task
+from ..records.data_spec import CriticSpec
+from .canaries import Canary
 
 MIN_GOLD = 0.99
 MAX_EXAMPLES = 5
+
+
+class Material(NamedTuple):
+    """What every exam is made from."""
+
+    gold: Sequence[Task]
+    """Tasks with references, of every suite that the recipe is judged on."""
+    canaries: Sequence[Canary]
+    spec: CriticSpec = DEFAULTS
+    workers: int | None = None
 
 
 class Question(NamedTuple):

@@ -74,7 +74,7 @@ def checkpoint_asset(trained: TrainingStage) -> dg.AssetsDefinition:
     """The asset ``{stage}_checkpoint`` of a stage that trains on rows."""
 
     def checkpoint(stage: Stage) -> None:
-        from ..training.starting_point import start_of
+        from ..training.planning.starting_point import start_of
         from ..worker.jobs import tune_job
 
         if trained not in stage.recipe.chain:
