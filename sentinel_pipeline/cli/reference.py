@@ -84,7 +84,7 @@ SHAPES = {
     "alert list": '{"alerts": [{"at", "key", "kind", "recipe", "title", "body", "link", "deliveries"}]}',
     "doctor": '{"ready", "home", "recipes", "sandbox", "checks": [{"name", "status", "found", "fix"}], "versions"}',
     "verify": '{"artifacts", "damaged": [{"artifact", "file"}]}',
-    "gc": '{"removed", "removable", "bytes"}',
+    "gc": '{"removed", "removable", "bytes", "labels"}',
     "mirror push": '{"artifacts", "damaged", "ledger"}',
 }
 """Verb -> the keys of its JSON that other programs may rely on."""
