@@ -129,6 +129,7 @@ def _section(name: str, command: Any) -> str:
         if parameter.param_type_name == "argument":
             shown = parameter.metavar or parameter.name.upper()
             spelling = f"`{shown.strip('[].')}`"
+            # Typer brackets an optional argument in some places only.
             text = shown if parameter.required or shown.startswith("[") else f"[{shown}]"
             usage.append(
                 text + ("..." if parameter.nargs == -1 and not text.endswith("...") else "")

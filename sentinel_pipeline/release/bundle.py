@@ -37,6 +37,8 @@ def write_bundle(out: Draft, evidence: Evidence) -> None:
         for entry in evidence.checkpoint.manifest.files
         if entry.path.startswith("model/")
     }
+    # A folder in the model, or a file of another kind than weights and JSON, may hold code that
+    # `trust_remote_code` would run at whoever downloads it.
     odd = sorted(name for name in judged if "/" in name or not name.endswith(KINDS))
     weights = [name for name in judged if name.endswith(".safetensors")]
     lacking = [name for name in NEEDED if name not in judged] + (
@@ -49,6 +51,7 @@ def write_bundle(out: Draft, evidence: Evidence) -> None:
         source = evidence.checkpoint.folder / "model" / name
         if not source.is_file():
             raise Infrastructure(f"{source} is missing: rebuild the checkpoint.")
+        # Hashed after the copy: the file may change between a check and a copy.
         shutil.copyfile(source, out.folder / name)
         if sha256_file(out.folder / name) != sha256:
             raise Infrastructure(f"{source} is not what was judged: rebuild the checkpoint.")

@@ -114,6 +114,7 @@ def check_parity(checkpoint: Path) -> Parity:
         variants = tuple(_compare(form, tokenizer, logits, answers) for form in forms)
     files = {path.name for path in folder.iterdir()}
     weights = () if any(file.endswith(".safetensors") for file in files) else ("model.safetensors",)
+    # An adapter's folder has no configuration of its own: its base model's is used.
     plain = "adapter_config.json" not in files
     return Parity(
         prompts=len(ASKED),

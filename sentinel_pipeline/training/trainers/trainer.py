@@ -238,6 +238,8 @@ def sft_trainer_class() -> Any:
             teacher = self.teacher
             if teacher is not None and int(self.state.global_step) < teacher.spec.from_step:
                 teacher = None
+            # TRL's own loss where somebody wants its outputs, or where the head is more than one
+            # matrix; else the sum below, which never holds the logits of prompt tokens.
             if return_outputs or (teacher is None and not self.head_is_plain(model)):
                 loss = super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
                 self.step_loss = self.step_loss + (loss[0] if return_outputs else loss).detach()
@@ -249,6 +251,8 @@ def sft_trainer_class() -> Any:
         def _own_loss(self, model: Any, inputs: Any, count: Any, teacher: Teacher | None) -> Any:
             labels = inputs["labels"]
             rest = {key: value for key, value in inputs.items() if key != "labels"}
+            # The trainer divides by the tokens of all processes and averages their gradients: each
+            # one's sum counts as often as there are processes.
             several = self.accelerator.num_processes if count is not None else 1
             count = (labels[:, 1:] != -100).sum() if count is None else count
             if teacher is not None and not self.head_is_plain(model):
@@ -261,6 +265,7 @@ def sft_trainer_class() -> Any:
                 total = total + summed_loss(inner, rest, labels, teacher)
             else:
                 lengths = rest["attention_mask"].sum(-1)
+                # Rows of like length together: nothing is computed for padding.
                 for group in length_groups(lengths.tolist()):
                     width = int(lengths[group].max())
                     read = {"input_ids": rest["input_ids"][group, :width]}
