@@ -142,8 +142,10 @@ def prepare_instance(home: Home) -> None:
     folder = Path(named).absolute() if named else home.dagster
     folder.mkdir(parents=True, exist_ok=True)
     link = folder / "dagster.yaml"
-    source = home.root / "dagster.yaml"
+    source = home.dagster_settings
     if source.exists() and not link.exists():
+        # A link into a package that was upgraded or moved leads nowhere.
+        link.unlink(missing_ok=True)
         link.symlink_to(os.path.relpath(source, folder))
     os.environ["DAGSTER_HOME"] = str(folder)
 
