@@ -43,7 +43,7 @@ class Cell(NamedTuple):
 class Gate(NamedTuple):
     name: str
     state: str
-    """``pass``, ``warns``, ``blocks`` or ``not asked``."""
+    """``pass``, ``warns``, ``blocks`` or ``skipped``."""
     reason: str
 
 
@@ -176,7 +176,7 @@ def _gates(recipe: Recipe, reports: dict[str, Artifact], verdicts: list[GateVerd
         artifact = reports.get(policy.stage)
         verdict = newest.get((name, artifact.hash)) if artifact is not None else None
         if verdict is None:
-            gates.append(Gate(name, "not asked", "No verdict about the newest report."))
+            gates.append(Gate(name, "skipped", "No verdict about the newest report."))
         elif verdict.verdict == "pass":
             gates.append(Gate(name, "pass", verdict.reason))
         else:

@@ -210,10 +210,9 @@ def item(suites: Suites, suite: str, name: str) -> dict[str, Any] | None:
     if not any(answer["answers"] for answer in answers):
         return None
     task: Mapping[str, Any] | None = None
-    if (
-        suites.bank is not None
-        and (path := suites.bank.folder / "suites" / f"{suite}.parquet").is_file()
-    ):
+    bank = suites.bank
+    tasks = bank.folder / "suites" / f"{suite}.parquet" if bank is not None else None
+    if tasks is not None and tasks.is_file():
         rows = connection.execute(
             "select messages, reference, verifier, family, category from read_parquet(?) "
             "where id = ?",

@@ -137,7 +137,7 @@ def test_the_landing_page_shows_rates_gates_and_the_next_step(
     page = client.get("/").text
     assert "16.7 %" in page and "3 items × 2 answers" in page
     assert "base → sft on heldout" in page and "exact paired p" in page
-    assert "pass_at_1: blocks" in page and "syntax_rate: not asked" in page
+    assert "pass_at_1: blocks" in page and "syntax_rate: skipped" in page
     assert "sentinel gate explain pass_at_1 tiny" in page and 'href="/samples/tiny"' in page
     assert HOSTILE not in page
 
