@@ -13,7 +13,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from starlette.concurrency import iterate_in_threadpool, run_in_threadpool
@@ -26,10 +28,8 @@ from ..mix.trace import trace_row
 from ..records import LABELS
 from ..review.importing import plain
 from ..store import Home, Store
+from ..store.catalog import query, stream
 from .login import Endpoint, environment
-
-if TYPE_CHECKING:
-    import duckdb
 
 PAGE = 50
 EXCERPT = 240
@@ -122,16 +122,9 @@ def selection(names: list[str], params: QueryParams) -> Selection:
     return Selection(table, values, params.get("text", "")[:200], number)
 
 
-def _open(store: Store, name: str) -> duckdb.DuckDBPyConnection:
-    import duckdb
-
-    table = TABLES[name]
-    artifact = store.get(table.asset)
-    connection = duckdb.connect(config={"threads": 2, "memory_limit": "1GB"})
-    connection.execute("set enable_progress_bar = false")
-    for view, file in table.files.items():
-        connection.read_parquet(str(artifact.path(file))).create_view(view)
-    return connection
+def _files(store: Store, name: str) -> dict[str, Path]:
+    artifact = store.get(TABLES[name].asset)
+    return {view: artifact.path(file) for view, file in TABLES[name].files.items()}
 
 
 def _where(chosen: Selection) -> tuple[str, list[Any]]:
@@ -152,54 +145,54 @@ def page_of(store: Store, chosen: Selection) -> dict[str, Any]:
     """The rows of one page, how many there are, and each facet's values with their counts among
     the rows that the other choices leave."""
     table = TABLES[chosen.table]
-    with _open(store, chosen.table) as connection:
-        where, values = _where(chosen)
-        count = connection.execute(f"select count(*) from ({table.sql}) {where}", values)
-        total = (count.fetchone() or (0,))[0]
-        pages = max(1, -(-total // PAGE))
-        page = min(max(chosen.page, 1), pages)
-        facets = {}
-        for name in table.facets:
-            others = chosen._replace(
-                values={other: value for other, value in chosen.values.items() if other != name}
-            )
-            condition, others_values = _where(others)
-            facets[name] = connection.execute(
-                f"select coalesce({name}::varchar, ''), count(*) from ({table.sql}) {condition} "
-                f"group by 1 order by 2 desc, 1 limit {FACET}",
+    files = _files(store, chosen.table)
+    where, values = _where(chosen)
+    (count,) = query(f"select count(*) as rows from ({table.sql}) {where}", files, values)
+    total = count["rows"]
+    pages = max(1, -(-total // PAGE))
+    page = min(max(chosen.page, 1), pages)
+    facets = {}
+    for name in table.facets:
+        others = chosen._replace(
+            values={other: value for other, value in chosen.values.items() if other != name}
+        )
+        condition, others_values = _where(others)
+        facets[name] = [
+            (row["value"], row["count"])
+            for row in query(
+                f"select coalesce({name}::varchar, '') as value, count(*) as count "
+                f"from ({table.sql}) {condition} group by 1 order by 2 desc, 1 limit {FACET}",
+                files,
                 others_values,
-            ).fetchall()
-        prompt = "''" if chosen.table == "left out" else "messages[-1].content"
-        shown = [*table.facets, *(["reason"] if chosen.table == "pairs" else [])]
-        rows = connection.execute(
-            f"select id, left({prompt}, {EXCERPT}), left({table.text}, {EXCERPT}), "
-            f"{', '.join(shown)} from ({table.sql}) {where} "
-            f"limit {PAGE} offset {(page - 1) * PAGE}",
-            values,
-        ).fetchall()
+            )
+        ]
+    prompt = "''" if chosen.table == "left out" else "messages[-1].content"
+    columns = [*table.facets, *(["reason"] if chosen.table == "pairs" else [])]
+    rows = query(
+        f"select id, left({prompt}, {EXCERPT}) as prompt, left({table.text}, {EXCERPT}) as text, "
+        f"{', '.join(columns)} from ({table.sql}) {where} "
+        f"limit {PAGE} offset {(page - 1) * PAGE}",
+        files,
+        values,
+    )
     return {
         "chosen": chosen._replace(page=page),
         "total": total,
         "pages": pages,
         "facets": facets,
-        "columns": shown,
-        "rows": [
-            {"id": row[0], "prompt": row[1], "text": row[2], "values": row[3:]} for row in rows
-        ],
+        "columns": columns,
+        "rows": rows,
     }
 
 
 def lines(store: Store, chosen: Selection) -> Iterator[str]:
-    """The selected rows as JSONL, whole, in the order of the file."""
-    with _open(store, chosen.table) as connection:
-        where, values = _where(chosen)
-        result = connection.execute(f"select * from ({TABLES[chosen.table].sql}) {where}", values)
-        names = [column[0] for column in result.description or ()]
-        while rows := result.fetchmany(500):
-            yield "".join(
-                json.dumps(dict(zip(names, row, strict=True)), ensure_ascii=False) + "\n"
-                for row in rows
-            )
+    """The selected rows as JSONL, whole, in the order of the file; some hundred lines a piece."""
+    where, values = _where(chosen)
+    sql = f"select * from ({TABLES[chosen.table].sql}) {where}"
+    rows = stream(sql, _files(store, chosen.table), values)
+    # Some hundred rows at once: each piece is a way from a thread to the event loop.
+    while piece := list(islice(rows, 500)):
+        yield "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in piece)
 
 
 def row_of(home: Home, recipe: str, name: str) -> dict[str, Any] | None:
@@ -212,12 +205,11 @@ def row_of(home: Home, recipe: str, name: str) -> dict[str, Any] | None:
     for table in ("candidates", "repairs", "mix"):
         if table not in tables_of(store):
             continue
-        with _open(store, table) as connection:
-            rows = connection.execute(
-                "select messages, completion from rows where id = ?", [name]
-            ).fetchall()
+        rows = query(
+            "select messages, completion from rows where id = ?", _files(store, table), [name]
+        )
         if rows:
-            content = {"messages": rows[0][0], "completion": rows[0][1]}
+            content = rows[0]
             break
     return {"trail": trail, **content}
 
