@@ -242,7 +242,8 @@ _REWORKS = re.compile(
     re.IGNORECASE,
 )
 _OTHER_WORK = re.compile(
-    r"\b(?:tests?|test cases|pytest|docstring|explain|describe|document|what does|translate|convert|port|rename|calls?|uses?|usage"
+    r"\b(?:tests?|test cases|pytest|docstring|explain|describe|document|summar\w+|review|output"
+    r"|what (?:does|is)|translate|convert|port|rename|calls?|uses?|usage"
     r"|example|main)\b",
     re.IGNORECASE,
 )
@@ -272,7 +273,7 @@ def _read(prompt: str) -> Request:
     code = reader.code
     if stubs and not names:
         # A signature without a body is a body asked for, unless tests or an explanation are.
-        if not _OTHER_WORK.search(prose) or _REWORKS.search(prose) or stubs == given[-1:]:
+        if not _OTHER_WORK.search(prose) or _REWORKS.search(prose):
             names = stubs[-1:]
             code = True
     elif len(given) == 1 and not names and _is_reworked(prose):
@@ -412,7 +413,9 @@ class _Reader:
         if noun in _LINE:
             self.line = self.line or _LANGUAGE.search(self.lower) is not None
         elif noun in _STRONG:
-            self.code = self.code or not mathematics or _LANGUAGE.search(self.lower) is not None
+            # "Define a function" may be asked of a mathematician, or a teacher.
+            unclear = mathematics or verb in ("define", "defina")
+            self.code = self.code or not unclear or _LANGUAGE.search(self.lower) is not None
         elif not self.code:
             rest = f"{self.lower[: match.start()]}\0{self.lower[match.end() :]}"
             self.code = bool(_LANGUAGE.search(rest) or _CONTEXT.search(rest))
@@ -421,6 +424,7 @@ class _Reader:
         self._before_noun(match, len(between))
         portuguese = (noun[:3] == "fun" and noun[3] == "ç") or (noun[0] == "m" and noun[1] != "e")
         plural = noun.endswith("s") and noun != "class"
+        before = len(self.places)
         self._listed(
             match.end(),
             bare=not (mathematics or portuguese or plural),
@@ -428,6 +432,7 @@ class _Reader:
             tail=True,
             quoted_only=mathematics,
         )
+        self.code = self.code or (noun in _STRONG and len(self.places) > before)
 
     def _with_noun(self, match: re.Match[str], words: list[str]) -> None:
         """ "a module with a function `name`": a part of what is asked for."""
@@ -607,7 +612,9 @@ def _signatures(prompt: str) -> tuple[list[str], list[str]]:
     if "def " in prompt:
         for match in _PYTHON_SIGNATURE.finditer(prompt):
             given.append(match[1])
-            if not match[0].endswith(":") or _EMPTY_BODY.match(prompt, match.end()):
+            after = match[0].rpartition(")")[2].strip()
+            bare = not after or (after.startswith("->") and not after.endswith(":"))
+            if bare or (after.endswith(":") and _EMPTY_BODY.match(prompt, match.end())):
                 stubs.append(match[1])
     if "function" in prompt or "=>" in prompt or "class " in prompt:
         for match in _SCRIPT_SIGNATURE.finditer(prompt):
