@@ -203,10 +203,10 @@ _NAME_IT = re.compile(
     r" (?:it|the (?:function|class|method)|your (?:function|class|method|solution)|this (?:function|class|method))(?=[ :])"
 )
 _IN_LANGUAGE = re.compile(
-    r"\b(?:(implement|program|code|implemente)\b(?: [^\s.?!]+){1,8}?|(write) \w+(?: \w+)?) (?:in|em) (?:python|typescript"
-    r"|javascript|java|rust|ruby|golang|kotlin|c\+\+|bash|sql)\b"
+    r"\b(implement|program|code|implemente)\b(?: [^\s.?!]+){1,8}? (?:in|em) (?:python|typescript|javascript|java|rust|ruby|golang"
+    r"|kotlin|c\+\+|bash|sql)\b"
 )
-"""Implement quicksort in Python; write quicksort in Rust."""
+"""Implement quicksort in Python."""
 _POINT = re.compile(r"[ _-]?point\s*(?:is|should be|must be|[:=])?\s+|[ _-]?point\s*[:=]\s*")
 _IS = re.compile(
     r"\s*(?:(?:is|are|should be|must be|shall be|will be|of|de|é|deve ser)(?!\w)|[:=])?\s*(?:exactly\s+)?"
@@ -333,9 +333,9 @@ class _Reader:
                     self.places.append((match.start(1), match[1]))
                     self.code = True
         if not self.code:
-            match = _IN_LANGUAGE.search(self.lower)
-            if match is not None:
-                words = [*self._before(match.start()), match[1] or match[2]]
+            implemented = _IN_LANGUAGE.search(self.lower)
+            if implemented is not None:
+                words = [*self._before(implemented.start()), implemented[1]]
                 self.code = self._leads(words, len(words) - 1)
         at = self.lower.find("call it ")
         if at >= 0:
@@ -537,7 +537,7 @@ class _Reader:
             or whose
             or (last == "the" and words[:-1] and words[-2] in ("under", "have", "with"))
         ):
-            self.code = self.code or last in _STRONG
+            self.code = self.code or self.asked or last in _STRONG
             is_name = _IS.match(self.text, match.end())
             if is_name and (whose or is_name[0].strip()):
                 self._listed(is_name.end() - 1, bare=True, plural=False)

@@ -178,7 +178,6 @@ def test_several_names_and_words_that_look_like_one(text: str, names: str) -> No
         ("Write a Python class for bank accounts.", True),
         ("Add a unit test for this function.", True),
         ("Implement quicksort in Python.", True),
-        ("Write quicksort in Rust.", True),
         ("How do I implement quicksort in Python?", False),
         ("Write a tutorial on lists in Python.", False),
         ("How do I write a function in Python?", False),
