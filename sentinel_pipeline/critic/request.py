@@ -303,6 +303,8 @@ class _Reader:
         self.line = False
         self.asked = False
         """Something that has a name was asked for."""
+        self.function = False
+        """It is a function, whatever else the request says."""
         self.places: list[tuple[int, str]] = []
         """Where a name stands, and the name."""
 
@@ -340,6 +342,8 @@ class _Reader:
         at = self.lower.find("call it ")
         if at >= 0:
             self._listed(at + 7, bare=True, plural=False)
+        # A function that has a name is a program's.
+        self.code = self.code or (self.function and bool(self.places))
 
     # -- what stands before a noun -----------------------------------------------------------------
 
@@ -409,6 +413,7 @@ class _Reader:
             return
         verb, between = found
         self.asked = True
+        self.function = self.function or noun in _STRONG
         mathematics = not _MATHEMATICS.isdisjoint(between)
         if noun in _LINE:
             self.line = self.line or _LANGUAGE.search(self.lower) is not None
@@ -424,7 +429,6 @@ class _Reader:
         self._before_noun(match, len(between))
         portuguese = (noun[:3] == "fun" and noun[3] == "ç") or (noun[0] == "m" and noun[1] != "e")
         plural = noun.endswith("s") and noun != "class"
-        before = len(self.places)
         self._listed(
             match.end(),
             bare=not (mathematics or portuguese or plural),
@@ -432,7 +436,6 @@ class _Reader:
             tail=True,
             quoted_only=mathematics,
         )
-        self.code = self.code or (noun in _STRONG and len(self.places) > before)
 
     def _with_noun(self, match: re.Match[str], words: list[str]) -> None:
         """ "a module with a function `name`": a part of what is asked for."""
@@ -537,7 +540,7 @@ class _Reader:
             or whose
             or (last == "the" and words[:-1] and words[-2] in ("under", "have", "with"))
         ):
-            self.code = self.code or self.asked or last in _STRONG
+            self.code = self.code or last in _STRONG
             is_name = _IS.match(self.text, match.end())
             if is_name and (whose or is_name[0].strip()):
                 self._listed(is_name.end() - 1, bare=True, plural=False)
