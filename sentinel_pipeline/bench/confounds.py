@@ -15,9 +15,9 @@ from collections.abc import Callable, Sequence
 from math import log, sqrt
 from typing import NamedTuple
 
+from ..critic.refusals import refuses
 from ..critic.thoughts import part
 from ..gates.statistics import newcombe_paired
-from ..generation.refusals import refuses
 from ..rates import difference, percent
 from ..records import Interval, SampleScore
 

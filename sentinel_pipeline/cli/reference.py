@@ -61,7 +61,7 @@ SHAPES = {
     "next": '{"recipe", "action", "undecided", "trail"}; after GRPO also "verdict", "scenario", "evidence", '
     '"next_recipe", "written"',
     "release": '{"recipe", "stage", "checkpoint", "gates", "parity", "folder", "content_hash", "files", "pushed"}',
-    "label": '{"rows", "quarantined", "accepted", "labels": {LABEL: {"true", "false"}}, "known"}',
+    "label": '{"rows", "quarantined", "accepted", "evidence": {QUALITY: ROWS}, "labels": {LABEL: {"true", "false"}}, "known"}',
     "extract": 'a line for each row, {"value", "leniencies", "error"}; with --compare one object of counts',
     "mix": '{"recipe", "run_id", "content_hash", "folder", "rows", "quotas", "left_out", "decontamination"}',
     "trace": '{"id", "recipe", "source", "file", "line", "labels", "overlaps", "mixes", "checkpoints"}; with --item '

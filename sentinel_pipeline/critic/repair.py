@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from ..records import LABELS, Candidate, CriticLabels, Message, RepairTrace
 from ..records.candidate import content_id
 from .credentials import find_credentials, redact
+from .reading import quality_of
 from .repetition import invalid_text, repetition
 
 MAX_SHOWN = 4000
@@ -73,6 +74,7 @@ def _trace(failed: Candidate, labels: CriticLabels, answer: Candidate) -> Repair
         reason=f"{name}: {redact(getattr(labels, name).reason)}",
         messages=messages,
         completion=answer.completion,
+        quality=quality_of(answer),
     )
 
 

@@ -9,7 +9,13 @@ from tempfile import TemporaryDirectory
 from ..audit.exam import audit_markdown
 from ..records import LABELS, Candidate, CriticLabels
 from ..store import Artifact, read_jsonl, read_parquet
-from ..store.labelled import accepted_rows, count_labels, rejected_rows, with_answers
+from ..store.labelled import (
+    accepted_rows,
+    count_evidence,
+    count_labels,
+    rejected_rows,
+    with_answers,
+)
 from .mix import suite_tasks
 from .report_assets import model_folder
 from .stage import Stage, recipe_asset
@@ -65,17 +71,15 @@ def critic_labels(stage: Stage) -> None:
         )
         out.metrics |= {"known": cache.known, "labelled": cache.unknown}
         out.json("logs/isolation.json", isolation().to_json())
-    counts = count_labels(stage.store.get("critic_labels").path("labels.parquet"))
-    stage.show("labels", _labels_markdown(counts))
-
-
-def _labels_markdown(counts: dict[str, dict[str, int]]) -> str:
+    table = stage.store.get("critic_labels").path("labels.parquet")
+    counts = count_labels(table)
     lines = ["| label | true | false | not applicable |", "|---|---|---|---|"]
     lines += [
         f"| {name} | {counts[name]['true']} | {counts[name]['false']} | {counts[name]['none']} |"
         for name in LABELS
     ]
-    return "\n".join(lines)
+    evidence = ", ".join(f"{rows} {quality}" for quality, rows in count_evidence(table).items())
+    stage.show("labels", "\n".join([*lines, "", f"Accepted rows by evidence: {evidence}."]))
 
 
 @recipe_asset(

@@ -20,6 +20,7 @@ from .bounds import (
     Share,
 )
 from .decode import Fault
+from .labels import Quality
 from .task import CATEGORIES
 
 SHARES = dict(zip(CATEGORIES, (0.45, 0.20, 0.15, 0.10, 0.10)))
@@ -188,9 +189,10 @@ class MixSpec:
     tokenizer."""
     repair_share: Share = 0.05
     """Largest share of repair traces within a category."""
-    minimum_quality: Literal["accepted", "parsed", "verified"] = "accepted"
-    """``verified``: a verifier passed the row; ``parsed``: that, or its answer is in a language
-    with a parser; or all."""
+    minimum_quality: Quality = "parsed"
+    """The least evidence for an accepted row. ``verified``: a verifier passed it; ``parsed``: that,
+    or its answer parses in its language; ``unverified``: also what nothing but form and hygiene
+    speaks for, as most prose."""
     weights: dict[str, SourceWeight] = field(default_factory=dict)
     """Source -> how much likelier than others (1) its rows are drawn."""
     source_caps: dict[str, Amount] = field(default_factory=dict)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ..records import LABELS
+from ..records import LABELS, QUALITIES, Quality
 from .catalog import query, stream, workbench
 from .tables import read_parquet, rows_at
 
@@ -79,6 +79,16 @@ def count_labels(labels: Path) -> dict[str, dict[str, int]]:
     return {
         name: {key: row[f"{name}_{key}"] for key in ("true", "false", "none")} for name in LABELS
     }
+
+
+def count_evidence(labels: Path) -> dict[Quality, int]:
+    """Accepted rows of a labels table by what speaks for them, the most first."""
+    sql = (
+        "select split_part(accepted_reason, ':', 1) as quality, count(*) as rows from labels"
+        " where accepted group by 1"
+    )
+    counts = {row["quality"]: row["rows"] for row in query(sql, {"labels": labels})}
+    return {quality: counts.get(quality, 0) for quality in reversed(QUALITIES)}
 
 
 def reject_reasons(labels: Path, most: int = 20) -> list[dict[str, Any]]:

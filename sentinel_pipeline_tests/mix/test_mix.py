@@ -95,7 +95,8 @@ def _built(
     write_parquet(folder / "a.parquet", (row.to_row() for row in rows), "candidates")
     write_parquet(folder / "r.parquet", (trace.to_row() for trace in traces or []), "repairs")
     banned = spec.pop("banned", set())
-    made = MixSpec(**({"shares": {"tool_use": 1.0}} | spec))
+    # The rows here are texts: what is looked at is not their evidence.
+    made = MixSpec(**({"shares": {"tool_use": 1.0}, "minimum_quality": "unverified"} | spec))
     with build_mix(
         folder / "a.parquet", folder / "r.parquet", banned=banned, spec=made, seed=1
     ) as mix:
