@@ -60,10 +60,8 @@ class GrpoSpec(StageSpec):
     """Training tasks it draws from, by seed; all when absent."""
     curriculum_samples: CountOrZero = 0
     """Answers to each prompt before the first step: prompts whose answers all earn the same are
-    left out, the others come in ``curriculum_order``. 0: every prompt, in random order."""
-    curriculum_order: Literal["easy_first", "shuffled"] = "easy_first"
-    """``easy_first``: by what the model earns on a prompt. ``shuffled``: at random, so that the
-    last steps are not those of the hardest family alone."""
+    left out, the others come in the order of what the model earns on them, easy first. 0: every
+    prompt, in random order."""
     prompts_per_step: Count = 2
     """Different prompts of an optimizer step; TRL's batch counts completions and is
     ``prompts_per_step * num_generations``."""

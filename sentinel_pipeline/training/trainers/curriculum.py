@@ -76,11 +76,9 @@ def _rate(name: str, earned: list[float]) -> PassRate:
     return PassRate(name, mean, len(set(earned)) > 1)
 
 
-def by_rate(
-    rates: Sequence[PassRate], count: int, least: int, seed: int, *, easy_first: bool = True
-) -> list[int]:
-    """Indices of ``count`` prompts: those with contrast, easy first or in random order; one pass
-    after another where there are fewer.
+def by_rate(rates: Sequence[PassRate], count: int, least: int, seed: int) -> list[int]:
+    """Indices of ``wanted`` prompts: those with contrast, easy first; one pass after another where
+    there are fewer.
 
     With fewer than ``least`` of them nothing is known to choose by, and every prompt is taken, in
     random order.
@@ -92,9 +90,7 @@ def by_rate(
     order: list[int] = []
     while len(order) < count:
         drawn = random.sample(usable, min(len(usable), count - len(order)))
-        if easy_first:
-            drawn.sort(key=lambda index: -(rates[index].mean or 0.0))
-        order += drawn
+        order += sorted(drawn, key=lambda index: -(rates[index].mean or 0.0))
     return order
 
 

@@ -199,13 +199,7 @@ def _asked(
         else "too few, so all prompts are used"
     )
     progress.note(f"{usable} of {len(rates)} prompts have answers that earn differently: {chosen}")
-    return by_rate(
-        rates,
-        prompt_count,
-        spec.prompts_per_step,
-        job.seed,
-        easy_first=spec.curriculum_order == "easy_first",
-    )
+    return by_rate(rates, prompt_count, spec.prompts_per_step, job.seed)
 
 
 def build_trainer(
