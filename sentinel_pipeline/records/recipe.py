@@ -156,7 +156,7 @@ class Recipe:
                 raise Fault(message, "tasks.fresh_seed", "Fresh items need another seed.")
             if "fresh" not in self.bench.suites:
                 message = "draws a suite 'fresh' that this recipe does not answer"
-                raise Fault(message, "tasks.fresh_seed", "Add \"fresh\" to bench.suites.")
+                raise Fault(message, "tasks.fresh_seed", 'Add "fresh" to bench.suites.')
         for name, policy in self.gates.items():
             if not _GATE_NAME.fullmatch(name):
                 fix = "Use lower-case letters, digits and underscores."
