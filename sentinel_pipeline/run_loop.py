@@ -147,6 +147,7 @@ class Watcher:
                 name=evaluation.check_name,
                 asset=evaluation.asset_key.to_user_string(),
                 passed=evaluation.passed,
+                warns=evaluation.severity == dg.AssetCheckSeverity.WARN,
                 description=evaluation.description,
             )
 

@@ -22,7 +22,7 @@ import typer
 from ..errors import EXIT_BAD_INPUT, EXIT_GATE, EXIT_INFRASTRUCTURE, BadInput, did_you_mean
 from ..records.stages import TRAINING_STAGES
 from ..store import Home, Ledger, Store, find_home
-from .console import AsJson, emit, err
+from .console import AsJson, emit, err, say
 from .live import LiveRun
 
 BEFORE_TRAINING = (
@@ -128,7 +128,7 @@ def run(
                 _watch(child, events, live)
     code = _exit_code(child.returncode, live)
     store = Store(home, recipe, run_id, live.loop or run_id)
-    summary = summarise(store, Ledger(home.ledger), live, home.recipe(recipe).budget)
+    summary = summarise(store, Ledger(home.ledger), live, home.recipe(recipe))
     _report(summary, live, code, log, as_json)
     raise typer.Exit(code)
 
@@ -188,10 +188,12 @@ def _exit_code(returncode: int, live: LiveRun) -> int:
 
 
 def _report(summary: dict[str, Any], live: LiveRun, code: int, log: Path, as_json: bool) -> None:
-    from .summary import summary_table
+    from .summary import summary_table, verdict_lines
 
-    if summary["stages"]:
+    if summary["reports"]:
         err.print(summary_table(summary, live.recipe))
+    for line in verdict_lines(summary) if summary["stages"] else ():
+        say(line)
     if live.message:
         word = {
             EXIT_BAD_INPUT: "bad input",
