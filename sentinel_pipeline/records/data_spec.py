@@ -17,6 +17,7 @@ from .bounds import (
     PartialShare,
     Positive,
     PositiveShare,
+    Seed,
     Share,
 )
 from .decode import Fault
@@ -41,6 +42,9 @@ class TasksSpec:
     heldout: dict[str, CountOrZero] = field(default_factory=dict)
     window: dict[str, CountOrZero] = field(default_factory=dict)
     """For the windows of training; of compositions that neither train nor judge."""
+    fresh_seed: Seed | None = None
+    """Draws a second held-out suite, ``fresh``, of the sizes of ``heldout``: name it in
+    ``bench.suites``, and choose no setting by it. Absent: none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

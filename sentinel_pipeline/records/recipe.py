@@ -150,6 +150,13 @@ class Recipe:
     def check(self) -> None:
         """What one section says of another; what is of one section alone is checked there."""
         answered = f"Add it to bench.suites ({', '.join(self.bench.suites)})"
+        if self.tasks.fresh_seed is not None:
+            if self.tasks.fresh_seed == self.seed:
+                message = f"is {self.seed}, the recipe's own"
+                raise Fault(message, "tasks.fresh_seed", "Fresh items need another seed.")
+            if "fresh" not in self.bench.suites:
+                message = "draws a suite 'fresh' that this recipe does not answer"
+                raise Fault(message, "tasks.fresh_seed", 'Add "fresh" to bench.suites.')
         for name, policy in self.gates.items():
             if not _GATE_NAME.fullmatch(name):
                 fix = "Use lower-case letters, digits and underscores."
