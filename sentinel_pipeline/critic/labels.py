@@ -28,6 +28,7 @@ from ..records import (
 )
 from ..records.data_spec import CriticSpec
 from ..records.verifiers import verifier_to_json
+from ..sandbox import RESOURCE_CODES
 from ..store.label_cache import LabelCache
 from . import formats
 from .entrypoint import entrypoint_match, wanted_entry
@@ -74,7 +75,7 @@ def label(
 
     With a ``cache`` only rows are labelled whose content, version or limits it does not know, and
     what is new is kept there batch by batch: a killed run goes on from its last batch. A row that
-    infrastructure left open is asked again.
+    infrastructure left open, or that ended by a limit of time, memory or output, is asked again.
 
     Raises:
         GateRefused: there are programs to run and this machine isolates less than the sandbox
@@ -95,7 +96,7 @@ def label(
             yield cached
             continue
         labels = _labels(cached, score)
-        if all(getattr(labels, name).code != "infra" for name in LABELS):
+        if RESOURCE_CODES.isdisjoint(getattr(labels, name).code for name in LABELS):
             fresh[key] = labels
         if len(fresh) >= BATCH or (fresh and time.monotonic() - kept_at > KEEP_SECONDS):
             cache.keep(fresh)

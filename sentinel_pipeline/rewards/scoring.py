@@ -19,10 +19,12 @@ from ..critic.score import Scorable, Score, score
 from ..errors import Infrastructure
 from ..records import Message, verifier_from_json
 from ..records.reward_spec import RewardSpec
-from ..sandbox import Grader, Level, Limits, RayGrader
+from ..sandbox import RESOURCE_CODES, Grader, Level, Limits, RayGrader
 
 _ASKED = (Message("user", "-"),)
 """The scorer judges by the verifier; a prompt is not looked at."""
+_STEP_SECONDS = 30.0
+"""All reward functions of a step ask within this time; the same batch after it is another step."""
 
 
 class Judged(NamedTuple):
@@ -44,6 +46,7 @@ class Scoring:
     _grader: Grader | RayGrader | None = None
     _key: tuple[tuple[str, str], ...] = ()
     _last: tuple[Judged, ...] = ()
+    _judged_at: float = 0.0
 
     def __getstate__(self) -> tuple[RewardSpec, Counter[str]]:
         return self.spec, self.counts
@@ -53,18 +56,24 @@ class Scoring:
         self._grader = None
         self._key = ()
         self._last = ()
+        self._judged_at = 0.0
 
     def judge(self, completions: Sequence[str], verifiers: Sequence[str]) -> tuple[Judged, ...]:
-        """One judgement for each completion; the batch that was judged last is remembered.
+        """One judgement for each completion. The batch that was judged last is remembered for the
+        other reward functions of its step; what ended by a limit is not remembered beyond it.
 
         Raises:
             GateRefused: this machine isolates less than the rewards demand.
         """
         key = tuple(zip(completions, verifiers, strict=True))
-        if key != self._key or not self._last:
+        stale = time.monotonic() - self._judged_at > _STEP_SECONDS and any(
+            ended_by_a_limit(judged) for judged in self._last
+        )
+        if key != self._key or not self._last or stale:
             once = list(dict.fromkeys(key))
             by_pair = dict(zip(once, self._judge(once), strict=True))
             self._key, self._last = key, tuple(by_pair[pair] for pair in key)
+            self._judged_at = time.monotonic()
             self._count()
         return self._last
 
@@ -125,6 +134,12 @@ class Scoring:
             else:
                 self._grader = Grader(workers=spec.workers, limits=limits, require_isolation=least)
         return self._grader
+
+
+def ended_by_a_limit(judged: Judged) -> bool:
+    """Whether another run of the same answer may come out otherwise: it ran into a limit, or was
+    not judged at all."""
+    return judged.score is None or judged.score.reason.partition(":")[0] in RESOURCE_CODES
 
 
 def _verifier(text: str) -> Any:

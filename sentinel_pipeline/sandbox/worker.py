@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 
 from ..records import ShellEffect, verifier_to_json
 from ..records.verifiers import Executable
+from .guest.speed import MARGIN
 from .isolation import Isolation
 from .outcomes import Limits, Outcome, Program, Result
 from .stderr_tail import stderr_tail
@@ -50,6 +51,8 @@ class Ticket(NamedTuple):
     program: Program
     limits: Limits
     tries: int = 0
+    alone: bool = False
+    """It came near its limit: it runs once more, with the margin, while no other program does."""
 
 
 class Broken(Exception):
@@ -112,10 +115,13 @@ class Worker:
         # A shell verifier holds files: it is not hashed to be found in a cache.
         to_text = verifier_to_json if isinstance(verifier, ShellEffect) else _verifier_text
         limits = _limits(ticket.limits)
+        if ticket.alone:
+            limits = limits | {"cpu_seconds": MARGIN * ticket.limits.cpu_seconds}
         self._write({"code": program.code, "verifier": to_text(verifier), "limits": limits})
 
-    def receive(self) -> list[tuple[Ticket, Result]]:
-        """The results that have arrived, at least a part of one.
+    def receive(self) -> list[tuple[Ticket, Result, bool]]:
+        """The results that have arrived, at least a part of one, and whether each is a timeout near
+        the limit.
 
         Raises:
             Broken: the worker is gone.
@@ -144,7 +150,9 @@ class Worker:
             row = json.loads(bytes(self._buffer[4 : 4 + size]))
             del self._buffer[: 4 + size]
             ticket = self.out.popleft()
-            yield ticket, Result(id=ticket.program.id, **row | {"outcome": Outcome(row["outcome"])})
+            near = row.pop("near")
+            result = Result(id=ticket.program.id, **row | {"outcome": Outcome(row["outcome"])})
+            yield ticket, result, near
 
     def _write(self, message: dict[str, Any]) -> None:
         data = json.dumps(message).encode("ascii")

@@ -249,3 +249,22 @@ def test_a_thought_in_a_field_of_its_own_is_no_part_of_the_answer(judge: Scoring
     turn = {"role": "assistant", "content": CODE.reference, "reasoning_content": "def f(x): ..."}
     given = columns([CODE], [CODE.reference]) | {"completions": [[turn]]}
     assert TaskReward("functions", judge)(**given) == [1.0]
+
+
+@pytest.mark.parametrize(("reason", "rounds"), [("timeout: slow", 2), ("assertion: no", 1)])
+def test_what_a_limit_ended_is_judged_again_in_another_step(
+    judge: Scoring, monkeypatch: pytest.MonkeyPatch, reason: str, rounds: int
+) -> None:
+    judged: list[Any] = []
+
+    def fail(pairs: list[tuple[str, str]]) -> list[scoring.Judged]:
+        judged.append(pairs)
+        return [scoring.Judged(scorer.Score("0", "fail", reason, True, {})) for _ in pairs]
+
+    monkeypatch.setattr(Scoring, "_judge", lambda _self, pairs: fail(pairs))
+    for _ in range(3):
+        judge.judge(["answer"], ["verifier"])
+    assert len(judged) == 1, "the reward functions of one step share a judgement"
+    judge._judged_at -= 2 * scoring._STEP_SECONDS
+    judge.judge(["answer"], ["verifier"])
+    assert len(judged) == rounds

@@ -20,6 +20,7 @@ import time
 from typing import Any, NoReturn
 
 from . import confine, filters, kernel
+from .speed import slowness
 from .wire import ENDED, JOB, OUT_OF_CPU, OUT_OF_WALL, REPORT, End, Job
 
 _ENVIRONMENT = {
@@ -40,6 +41,7 @@ _MIB = 1 << 20
 def serve(channel: socket.socket, layers: set[str], disk_mib: int) -> NoReturn:
     """Serve jobs until the harness hangs up."""
     kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
+    slow = slowness()
     channel.sendall(b"R")
     while True:
         job, payload = _receive(channel)
@@ -47,7 +49,7 @@ def serve(channel: socket.socket, layers: set[str], disk_mib: int) -> NoReturn:
         for folder in ("/tmp", confine.SHELL_FOLDER):
             confine.working_folder(folder, disk_mib, owner=owner)
         try:
-            end, answer = _run(channel, layers, job, json.loads(payload))
+            end, answer = _run(channel, layers, job, json.loads(payload), slow)
         finally:
             for folder in (confine.SHELL_FOLDER, "/tmp"):
                 kernel.unmount(folder)
@@ -67,7 +69,7 @@ def _receive(channel: socket.socket) -> tuple[Job, bytes]:
 
 
 def _run(
-    channel: socket.socket, layers: set[str], job: Job, request: dict[str, Any]
+    channel: socket.socket, layers: set[str], job: Job, request: dict[str, Any], slow: float
 ) -> tuple[End, dict[str, Any]]:
     out, out_end = os.pipe()
     err, err_end = os.pipe()
@@ -77,7 +79,8 @@ def _run(
     child = kernel.clone(kernel.NEW_NAMESPACE["pid_namespace"])
     if child == 0:
         try:
-            _become(channel, layers, job, request, (out_end, err_end))
+            scaled = job._replace(cpu_seconds=job.cpu_seconds * slow)
+            _become(channel, layers, scaled, request, (out_end, err_end))
         finally:
             os._exit(78)
     os.close(out_end)
@@ -87,7 +90,9 @@ def _run(
     os.close(out)
     os.close(err)
     kernel.unmount("/proc")
-    spent = usage.ru_utime + usage.ru_stime
+    spent = (usage.ru_utime + usage.ru_stime) / slow
+    if spent > job.cpu_seconds:
+        spent *= slow / max(slow, slowness())
     if why == ENDED and (spent > job.cpu_seconds or status == signal.SIGXCPU):
         why = OUT_OF_CPU
     answer = {"out": texts[0], "err": texts[1], **_tree(confine.SHELL_FOLDER)}

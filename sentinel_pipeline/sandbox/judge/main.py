@@ -23,7 +23,7 @@ from ..outcomes import Limits, Outcome, one_line
 from .finding import Finding
 from .python_tests import Judgement
 from .tools import Tools
-from .zygotes import Lost, Zygote
+from .zygotes import ENDED, Lost, Zygote
 
 _OUTCOMES = {
     "passed": Outcome.PASS,
@@ -93,6 +93,10 @@ class Judge:
             "trust": judgement.trust,
             "cpu_seconds": end.cpu_seconds if end else 0.0,
             "wall_seconds": time.monotonic() - started,
+            "near": finding.code == "timeout"
+            and end is not None
+            and end.why == ENDED
+            and end.cpu_seconds > limits.cpu_seconds,
         }
 
     def _judge(self, code: str, verifier: Any, limits: Limits) -> Judgement:

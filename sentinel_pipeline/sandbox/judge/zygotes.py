@@ -12,7 +12,7 @@ import subprocess
 from collections.abc import Iterable
 
 from ...errors import Infrastructure
-from ..guest.wire import AWAIT, BATCH, JOB, KILL, LIVE, PROGRAM, REPORT, SHARED, SHELL, End
+from ..guest.wire import AWAIT, BATCH, ENDED, JOB, KILL, LIVE, PROGRAM, REPORT, SHARED, SHELL, End
 from ..isolation import guest_command
 from ..outcomes import Limits
 from ..stderr_tail import stderr_tail
@@ -159,4 +159,4 @@ class Zygote:
         return b"".join(parts)
 
 
-__all__ = ["BATCH", "LIVE", "PROGRAM", "SHARED", "SHELL", "End", "Lost", "Zygote", "frame"]
+__all__ = ["BATCH", "ENDED", "LIVE", "PROGRAM", "SHARED", "SHELL", "End", "Lost", "Zygote", "frame"]
