@@ -23,7 +23,7 @@ from ..sandbox import RESOURCE_CODES, Grader, Level, Limits, RayGrader
 
 _ASKED = (Message("user", "-"),)
 """The scorer judges by the verifier; a prompt is not looked at."""
-_STEP_SECONDS = 30.0
+STEP_SECONDS = 30.0
 """All reward functions of a step ask within this time; the same batch after it is another step."""
 
 
@@ -46,7 +46,7 @@ class Scoring:
     _grader: Grader | RayGrader | None = None
     _key: tuple[tuple[str, str], ...] = ()
     _last: tuple[Judged, ...] = ()
-    _judged_at: float = 0.0
+    judged_at: float = 0.0
 
     def __getstate__(self) -> tuple[RewardSpec, Counter[str]]:
         return self.spec, self.counts
@@ -56,7 +56,7 @@ class Scoring:
         self._grader = None
         self._key = ()
         self._last = ()
-        self._judged_at = 0.0
+        self.judged_at = 0.0
 
     def judge(self, completions: Sequence[str], verifiers: Sequence[str]) -> tuple[Judged, ...]:
         """One judgement for each completion. The batch that was judged last is remembered for the
@@ -66,14 +66,14 @@ class Scoring:
             GateRefused: this machine isolates less than the rewards demand.
         """
         key = tuple(zip(completions, verifiers, strict=True))
-        stale = time.monotonic() - self._judged_at > _STEP_SECONDS and any(
+        stale = time.monotonic() - self.judged_at > STEP_SECONDS and any(
             ended_by_a_limit(judged) for judged in self._last
         )
         if key != self._key or not self._last or stale:
             once = list(dict.fromkeys(key))
             by_pair = dict(zip(once, self._judge(once), strict=True))
             self._key, self._last = key, tuple(by_pair[pair] for pair in key)
-            self._judged_at = time.monotonic()
+            self.judged_at = time.monotonic()
             self._count()
         return self._last
 

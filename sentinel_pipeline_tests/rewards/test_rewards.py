@@ -265,6 +265,6 @@ def test_what_a_limit_ended_is_judged_again_in_another_step(
     for _ in range(3):
         judge.judge(["answer"], ["verifier"])
     assert len(judged) == 1, "the reward functions of one step share a judgement"
-    judge._judged_at -= 2 * scoring._STEP_SECONDS
+    judge.judged_at -= 2 * scoring.STEP_SECONDS
     judge.judge(["answer"], ["verifier"])
     assert len(judged) == rounds

@@ -8,7 +8,7 @@ import signal
 import socket
 import time
 from collections import deque
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -79,8 +79,8 @@ def test_an_endless_program_takes_no_more_than_three_times_its_limit() -> None:
 class _Worker:
     """Answers at once: a program is ``near`` its limit unless it runs without neighbours."""
 
-    busy: dict[int, int] = {}
-    log: list[tuple[str, bool, int]] = []
+    busy: ClassVar[dict[int, int]] = {}
+    log: ClassVar[list[tuple[str, bool, int]]] = []
 
     def __init__(self, *_: Any) -> None:
         self.channel, self.other = socket.socketpair()
@@ -131,12 +131,14 @@ def test_a_program_near_its_limit_runs_once_more_without_neighbours_and_in_its_p
     assert len(_Worker.log) == 15
 
 
-def test_a_program_alone_may_use_the_margin_and_another_may_not() -> None:
+def test_a_program_alone_may_use_the_margin_and_another_may_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """What a worker is told: the limit, and the margin on top for a program that runs alone."""
     with Grader(workers=1) as grader:
         worker = grader.worker(0)
         sent: list[dict[str, Any]] = []
-        worker._write = sent.append  # type: ignore[method-assign]  # to look at what is sent
+        monkeypatch.setattr(worker, "_write", sent.append)
         program = Program(id="p", code="", verifier=TESTS)
         for alone in (False, True):
             worker.send(Ticket(0, program, Limits(cpu_seconds=2.0), alone=alone))
