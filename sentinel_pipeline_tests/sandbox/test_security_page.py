@@ -28,6 +28,7 @@ COUNTS = {
     ),
     "Python: harm to files, processes, network, kernel interfaces": len(attacks.HARM),
     "Python: bombs": len(attacks.BOMBS),
+    "Python: answers that keep the tests busy": len(attacks.ENDLESS),
     "Python: traces for the next program": len(test_attacks.LEFTOVERS),
     "shell: harm": len(test_attacks.SHELL_HARM),
     "shell: bombs": len(test_attacks.SHELL_BOMBS),

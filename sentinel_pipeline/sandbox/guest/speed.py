@@ -10,6 +10,7 @@ do: make a limit shorter on a faster machine, or correct for how long input and 
 from __future__ import annotations
 
 import time
+from functools import cache
 
 REFERENCE_SECONDS = 1.0e-3
 """CPU time of ``_work`` on the reference machine: a core of a server of 2023 on its own."""
@@ -27,6 +28,12 @@ def slowness() -> float:
     ``SLOWEST``. Takes some 10 ms of CPU time; the quickest of a few trials counts."""
     best = min(_timed() for _ in range(_TIMES))
     return min(SLOWEST, max(1.0, best / REFERENCE_SECONDS))
+
+
+@cache
+def at_start() -> float:
+    """``slowness`` when this process first asked."""
+    return slowness()
 
 
 def _timed() -> float:

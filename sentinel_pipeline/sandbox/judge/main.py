@@ -19,6 +19,7 @@ from typing import Any, NoReturn, get_args
 
 from ...errors import Infrastructure
 from ...records.verifiers import KINDS, Executable, Verifier
+from ..guest.speed import at_start
 from ..outcomes import Limits, Outcome, one_line
 from .finding import Finding
 from .python_tests import Judgement
@@ -37,10 +38,11 @@ _JUDGES: dict[type[Any], Any] = {
 """Class of a verifier -> the module of its kind. It has ``judge``, and ``GUEST``: the kind of
 zygote that its programs run in; it may have ``NEEDS``: the layers of isolation without which
 nothing of this kind is run."""
-_MEMORY_BYTES = 2 << 30
-_SPARE_CPU_SECONDS = 60
-"""A test that stays in one long call into C cannot be interrupted by its clock: the kernel ends the
-harness instead."""
+_MEMORY_BYTES = 640 << 20
+_SPARE_CPU_SECONDS = 10
+_SPARE_SHARE = 8
+"""CPU time of this process over one program, by the kernel: seconds, and more for each second of
+the program's limit. A backstop for all that ``clock`` does not bound."""
 
 
 @lru_cache(maxsize=512)
@@ -161,10 +163,12 @@ def main() -> NoReturn:
     channel = socket.socket(fileno=conversation)
     stream = channel.makefile("rb")
     hello = read_message(stream)
+    at_start()
     judge = Judge(hello["layers"], Limits(**hello["limits"]), Tools(**hello["tools"]))
     while (program := read_message(stream)) is not None:
         # Give the next program's tests a share of CPU time that the kernel enforces.
-        allowed = int(time.process_time()) + _SPARE_CPU_SECONDS
+        seconds = _SPARE_CPU_SECONDS + _SPARE_SHARE * program["limits"]["cpu_seconds"]
+        allowed = int(time.process_time() + seconds)
         resource.setrlimit(resource.RLIMIT_CPU, (allowed, resource.RLIM_INFINITY))
         data = json.dumps(judge.grade(program)).encode("ascii")
         channel.sendall(len(data).to_bytes(4, "little") + data)

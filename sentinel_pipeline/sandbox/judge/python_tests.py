@@ -17,13 +17,14 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
-from types import CodeType, FrameType
+from types import CodeType
 from typing import Any, NamedTuple
 
 from ...errors import Infrastructure
 from ...records import PythonTests
 from ..guest import codec, pytest_like, wire
 from ..outcomes import VALUE_CHARS, Limits, Trust, shortened
+from .clock import TooSlow, bounded, interrupted, share
 from .finding import Finding
 from .remote import _PENDING, NeedsShared, Program, Session, Stop, read_failure, shown_error
 from .sessions import Batch, Learner, Live, split_frames
@@ -33,9 +34,6 @@ from .zygotes import BATCH, SHARED, End, Zygote, frame
 
 GUEST = "python"
 PASSED = Finding("passed")
-_TEST_SHARE = 2.0
-"""CPU time for the tests' own work, as a multiple of the program's limit: hostile answers can make
-comparisons slow."""
 _LEARN_SECONDS = 2.0
 
 
@@ -89,8 +87,8 @@ def judge(
 def _learn(suite: Suite) -> None:
     """Find the calls that the tests make, without any candidate."""
     learner = Learner()
-    with suppress(Exception, Stop, NeedsShared, _TooSlow):
-        _with_clock(_LEARN_SECONDS, lambda: _execute(suite, learner, suite.learning))
+    with suppress(Exception, Stop, NeedsShared, TooSlow):
+        interrupted(_LEARN_SECONDS, lambda: _execute(suite, learner, suite.learning))
     suite.used_as_objects = frozenset(learner.used_as_objects)
     suite.compared_plainly = frozenset(learner.compared_plainly)
     # Tests that await are asked call by call from the start: what stops a replay that turned out
@@ -222,23 +220,6 @@ def why_ended(end: End, limits: Limits, too_long: bool) -> Finding:
     return Finding("exit", f"the process ended with code {status}")
 
 
-class _TooSlow(BaseException):
-    """The tests' own work took too long."""
-
-
-def _alarm(_number: int, _frame: FrameType | None) -> None:
-    raise _TooSlow
-
-
-def _with_clock(seconds: float, work: Callable[[], None]) -> None:
-    signal.signal(signal.SIGVTALRM, _alarm)
-    signal.setitimer(signal.ITIMER_VIRTUAL, seconds, 1.0)
-    try:
-        work()
-    finally:
-        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
-
-
 def _execute(suite: Suite, session: Session, codes: list[CodeType]) -> None:
     stderr = sys.stderr
     sys.stderr = _NOWHERE
@@ -285,11 +266,10 @@ def _run_tests(suite: Suite, session: Session, limits: Limits) -> Finding:
     finding = PASSED
     error: BaseException | None = None
     try:
-        _with_clock(
-            1 + _TEST_SHARE * limits.cpu_seconds,
-            lambda: _execute(suite, session, [suite.setup, suite.tests]),
-        )
-    except _TooSlow:
+        seconds = share(limits)
+        with bounded(seconds):
+            interrupted(seconds, lambda: _execute(suite, session, [suite.setup, suite.tests]))
+    except TooSlow:
         finding = Finding("timeout", "the tests took too long over the program's answers")
     except (Stop, NeedsShared):
         pass

@@ -10,9 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-import resource
 import socket
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import lru_cache
@@ -25,6 +23,7 @@ from ..guest import script
 from ..guest.codec import Malformed
 from ..outcomes import Limits
 from ..typescript import Parser
+from .clock import bounded, share
 from .finding import Finding
 from .python_tests import PASSED, Judgement, in_time, why_ended
 from .remote import Stop
@@ -205,7 +204,8 @@ def _run(
     Raises:
         BadTests: they fail before they ask anything of the program, or never ask.
     """
-    with _Bounded(1 + 2 * limits.cpu_seconds):
+    # No clock of ours can interrupt the engine.
+    with bounded(share(limits)):
         try:
             run = context.eval("const { run } = judge; delete globalThis.judge; run")
             function = context.eval(f"(function (scope) {{ with (scope) {{ {tests}\n}} }})")
@@ -227,19 +227,3 @@ def _run(
 @lru_cache(maxsize=1)
 def _judge_script() -> str:
     return _JUDGE_SCRIPT.read_text(encoding="utf-8")
-
-
-class _Bounded:
-    """A share of CPU time for the tests' own work, enforced by the kernel: no clock of ours can
-    interrupt the engine. The grader knows what it means when a harness ends by it."""
-
-    def __init__(self, seconds: float) -> None:
-        self.seconds = seconds
-
-    def __enter__(self) -> None:
-        self.before = resource.getrlimit(resource.RLIMIT_CPU)
-        allowed = int(time.process_time() + self.seconds) + 1
-        resource.setrlimit(resource.RLIMIT_CPU, (allowed, self.before[1]))
-
-    def __exit__(self, *_: object) -> None:
-        resource.setrlimit(resource.RLIMIT_CPU, self.before)
