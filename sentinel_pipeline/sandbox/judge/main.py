@@ -15,14 +15,17 @@ import threading
 import time
 from functools import lru_cache
 from importlib import import_module
+from pathlib import Path
 from typing import Any, NoReturn, get_args
 
 from ...errors import Infrastructure
 from ...records.verifiers import KINDS, Executable, Verifier
+from ..guest import confine
 from ..guest.speed import at_start
 from ..outcomes import Limits, Outcome, one_line
 from .finding import Finding
 from .python_tests import Judgement
+from .starter import Starter
 from .tools import Tools
 from .zygotes import ENDED, Lost, Zygote
 
@@ -130,7 +133,7 @@ class Judge:
         return judgement
 
     def _start(self, kind: str, limits: Limits) -> Zygote:
-        return Zygote(kind, self.layers, limits.disk_mib, self.tools.of(kind))
+        return Zygote(kind, self.layers, limits.disk_mib, self.tools.of(kind), self.tools.start)
 
     def drop_all(self) -> None:
         for kind in list(self.zygotes):
@@ -157,14 +160,21 @@ def main() -> NoReturn:
     """Serve the grader on the descriptors in ``argv``: the conversation and the lifeline."""
     conversation = int(sys.argv[1])
     lifeline = int(sys.argv[2])
-    threading.Thread(target=_end_with_grader, args=(lifeline,), daemon=True).start()
+    starter = Starter(conversation, lifeline)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, resource.RLIM_INFINITY))
     channel = socket.socket(fileno=conversation)
     stream = channel.makefile("rb")
     hello = read_message(stream)
     at_start()
-    judge = Judge(hello["layers"], Limits(**hello["limits"]), Tools(**hello["tools"]))
+    judge = Judge(
+        hello["layers"], Limits(**hello["limits"]), Tools(**hello["tools"], start=starter)
+    )
+    own = str(Path(__file__).resolve().parents[2])
+    engine = judge.tools.engine
+    confine.confine_judge(set(hello["layers"]), own, [engine] if engine else [])
+    # Threads from here on: a filter holds for the thread that installs it and what it starts.
+    threading.Thread(target=_end_with_grader, args=(lifeline,), daemon=True).start()
     while (program := read_message(stream)) is not None:
         # Give the next program's tests a share of CPU time that the kernel enforces.
         seconds = _SPARE_CPU_SECONDS + _SPARE_SHARE * program["limits"]["cpu_seconds"]

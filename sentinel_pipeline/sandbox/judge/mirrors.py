@@ -184,6 +184,11 @@ def is_plain(value: Any) -> bool:
     )
 
 
+def is_plain_type(kind: type) -> bool:
+    """Whether a class is a built-in one of plain data."""
+    return kind in _PLAIN_TYPES
+
+
 def stands_in_tests(depth: int) -> bool:
     """Whether an attribute is read by the tests' own text (and not by ``getattr``, which may have a
     default)."""

@@ -287,6 +287,8 @@ def _run_tests(suite: Suite, session: Session, limits: Limits) -> Finding:
     if session.shared:
         raise _RunBeside(session.handed_over)
     error = error or session.swallowed
+    if _wants_files(suite, session, error):
+        raise _RunBeside(True)
     if error is not None:
         finding = _explain(suite, session, error)
     if not session.request_count:
@@ -295,6 +297,16 @@ def _run_tests(suite: Suite, session: Session, limits: Limits) -> Finding:
             + (f": {finding.detail}" if finding.detail else "")
         )
     return finding
+
+
+def _wants_files(suite: Suite, session: Session, error: BaseException | None) -> bool:
+    """Whether the tests ended because this process has no files, processes or network: by their own
+    text, or before they asked the program anything, so that no program decides it."""
+    return (
+        isinstance(error, OSError)
+        and "finding" not in error.__dict__
+        and (suite.uses_files or not session.request_count)
+    )
 
 
 _ROOM = str(Path(__file__).resolve().parents[1])

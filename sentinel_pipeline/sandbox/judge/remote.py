@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 from ..guest import codec
 from ..guest.codec import Malformed
 from ..guest.objects import STOPPING
-from . import mirrors
+from . import callbacks, mirrors
 from .finding import Finding
 from .mirrors import Arguments, Mirror, Remote, Target
 
@@ -150,6 +150,10 @@ class Session:
         if kind is mirrors.Drained:
             return {"g": [[codec.pack(item, self._packing) for item in value], "stop"]}
         if isinstance(value, _FUNCTIONS):
+            if not callbacks.may_be_called(value):
+                self.handed_over = True
+                name = getattr(value, "__name__", kind.__name__)
+                return self.needs_shared(f"the tests hand over the function {name}")
             self.callbacks.append(value)
             return {"h": {"c": len(self.callbacks) - 1}}
         if kind is types.TracebackType:

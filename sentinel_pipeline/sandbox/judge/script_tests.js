@@ -6,7 +6,7 @@
   const remotes = new WeakMap(), callbacks = [], reasons = new WeakMap(), given = new WeakSet();
   const STOP = { stop: true };
   const LIMIT = 1 << 24, SHOWN = 120;
-  const PENDING = {};
+  const PENDING = {}, functionText = Function.prototype.toString;
   let last = null, listening = 0;
 
   class Unsendable extends Error {}
@@ -16,6 +16,8 @@
     const target = typeof value === "function" || typeof value === "object" ? remotes.get(value) : undefined;
     if (target !== undefined) return `{"h":${stringify(target)}}`;
     if (typeof value !== "function") throw new Unsendable(`the tests hand over a ${Object.prototype.toString.call(value)}`);
+    // In this engine a text of the program's would run as code of the tests'.
+    if (/\beval\b|\bFunction\b|\.constructor\b/.test(functionText.call(value))) throw new Unsendable("the tests hand over eval");
     callbacks.push(value);
     return `{"h":{"c":${callbacks.length - 1}}}`;
   }

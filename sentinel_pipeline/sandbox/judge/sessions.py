@@ -11,6 +11,7 @@ from typing import Any
 
 from ..guest import codec
 from ..guest.codec import Malformed
+from .callbacks import chooses_a_class
 from .finding import Finding
 from .mirrors import (
     PLAIN_ATTRIBUTES,
@@ -201,6 +202,8 @@ class Live(Session):
         if type(number) is not int or not 0 <= number < len(self.callbacks):
             self.stop("exception", "the answer cannot be read: not a call of a test's function")
         try:
+            if chooses_a_class(answer.get("a")):
+                raise Malformed("type as an argument of a test's function")
             parts = codec.unpack(answer.get("a"), self.handling)
         except (Malformed, RecursionError, MemoryError) as problem:
             self.stop("exception", f"the answer cannot be read: {problem}")

@@ -24,6 +24,8 @@ _BUILTINS = frozenset(dir(builtins)) | {"__once__", "__name__", "__file__", "__d
 _BESIDE = {"redirect_stdout", "redirect_stderr", "patch", "monkeypatch", "capsys"}
 """Names of helpers that act on the process they run in: tests that use them must live beside the
 program."""
+_FILES = {"open", "os", "tempfile", "pathlib", "Path", "shutil", "io", "tmp_path", "tmpdir"}
+"""Names by which tests reach files."""
 _BODIES = ("", "\n    pass\n", "\n        pass\n")
 """What completes a prefix that ends inside a function."""
 _ONCE = "__once__ = lambda make: make()\n"
@@ -62,6 +64,10 @@ class Suite:
         self._settle_entry_point(tests)
         self.targets = {name: self.imports.names.get(name, name) for name in self.remotes}
         self.shared = any(_beside(node) for module in [setup, tests] for node in ast.walk(module))
+        self.uses_files = any(
+            _names_any(node, _FILES) for module in [setup, tests] for node in ast.walk(module)
+        )
+        """Whether the tests' own text speaks of files, which this process has not."""
         self.setup, self.tests = compile(setup, SETUP, "exec"), compile(tests, TESTS, "exec")
         self.learning = [
             _compile_tolerant(verifier.setup, SETUP),
@@ -209,6 +215,10 @@ def _compile_tolerant(text: str, name: str) -> CodeType:
 def _beside(node: ast.AST) -> bool:
     """What acts on the process it runs in; everything else that needs the program's process is met
     while the tests run."""
+    return _names_any(node, _BESIDE)
+
+
+def _names_any(node: ast.AST, names: set[str]) -> bool:
     if isinstance(node, (ast.Name, ast.Attribute)):
-        return (node.id if isinstance(node, ast.Name) else node.attr) in _BESIDE
-    return False
+        return (node.id if isinstance(node, ast.Name) else node.attr) in names
+    return isinstance(node, ast.arg) and node.arg in names
