@@ -24,7 +24,7 @@ from ..guest import confine
 from ..guest.speed import at_start
 from ..outcomes import Limits, Outcome, one_line
 from .finding import Finding
-from .python_tests import Judgement
+from .python_tests import Judgement, place_of
 from .starter import Starter
 from .tools import Tools
 from .zygotes import ENDED, Lost, Zygote
@@ -87,7 +87,8 @@ class Judge:
             # A fault of ours, in the middle of who knows what: the next program gets fresh
             # processes.
             self.drop_all()
-            detail = f"a fault of the harness: {type(error).__name__}: {error}"
+            # Not what it says: that may be the program's text, and pages and digests show this.
+            detail = f"a fault of the harness: {type(error).__name__}{place_of(error)}"
             judgement = Judgement(Finding("infra", detail), None, False)
         finding = judgement.finding
         end = judgement.end

@@ -315,11 +315,15 @@ _ROOM = str(Path(__file__).resolve().parents[1])
 def _fault(error: BaseException) -> Infrastructure:
     """An exception in this package's own code, as what it is: nothing is known about the
     program."""
+    # Not what it says: that may be the program's text, and pages and digests show this.
+    return Infrastructure(f"a fault of the harness: {type(error).__name__}{place_of(error)}")
+
+
+def place_of(error: BaseException) -> str:
+    """Where an exception of this package's own was raised, for a reason; empty where nobody
+    knows."""
     steps = traceback.extract_tb(error.__traceback__)
-    place = f" ({Path(steps[-1].filename).name}, line {steps[-1].lineno})" if steps else ""
-    return Infrastructure(
-        f"a fault of the harness: {type(error).__name__}: {shown_error(error)}{place}"
-    )
+    return f" ({Path(steps[-1].filename).name}, line {steps[-1].lineno})" if steps else ""
 
 
 def _is_a_fault(error: BaseException) -> bool:

@@ -121,13 +121,13 @@ def read_failure(answer: dict[str, Any]) -> tuple[Finding, dict[str, Any] | None
 def _ended(answer: dict[str, Any]) -> Finding:
     why = answer["x"]
     message = answer.get("m", "")
+    if type(why) is not str or type(message) is not str:
+        raise Malformed("unknown kind of end")
     if why == "missing":
         names = answer.get("d", [])
-        defined = [str(name) for name in names][:10] if type(names) is list else []
+        defined = [name for name in names if type(name) is str][:10] if type(names) is list else []
         defined_names = ", ".join(defined) or "nothing"
-        return Finding(
-            "wrong_entry_point", f"{str(message)!r} is not defined; defined: {defined_names}"
-        )
+        return Finding("wrong_entry_point", f"{message!r} is not defined; defined: {defined_names}")
     if why in ("syntax_error", "output_limit"):
-        return Finding(why, str(message))
+        return Finding(why, message)
     raise Malformed("unknown kind of end")
