@@ -16,24 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import GateRefused, Infrastructure
+from .guest.layers import LAYERS, NAMESPACES
 
-NAMESPACES = (
-    "user_namespace",
-    "pid_namespace",
-    "mount_namespace",
-    "network_namespace",
-    "ipc_namespace",
-    "uts_namespace",
-)
-EVERY_LAYER = (
-    *NAMESPACES,
-    "private_root",
-    "unprivileged_user",
-    "no_new_privileges",
-    "landlock",
-    "seccomp",
-    "rlimits",
-)
+EVERY_LAYER = LAYERS
+"""Every layer by name (``guest.layers`` holds the list)."""
 _GUEST = Path(__file__).parent / "guest"
 _BOOT = (
     "import sys, types; package = types.ModuleType('guest'); package.__path__ = [sys.argv.pop()]; "

@@ -17,17 +17,8 @@ import select
 import sys
 
 from . import filters, kernel
+from .layers import NAMESPACES
 
-NAMESPACES = tuple(kernel.NEW_NAMESPACE)
-LAYERS = (
-    *NAMESPACES,
-    "private_root",
-    "unprivileged_user",
-    "no_new_privileges",
-    "landlock",
-    "seccomp",
-    "rlimits",
-)
 OUTER_USER = 1_999_000_001
 """The user that candidates become where the caller is root: owns nothing, is nobody's account."""
 INNER_USER = 1000
