@@ -63,6 +63,10 @@ class _Static(NamedTuple):
     whatever it looks like."""
 
 
+SHARED = "shared trust, the tests ran beside the program"
+"""Detail of a passed verdict that the program could have forged."""
+
+
 def label(
     candidates: Iterable[Candidate],
     *,
@@ -206,7 +210,10 @@ def tests_pass(score: Score | None) -> Label:
     expected effect."""
     if score is None:
         return NOTHING_TO_RUN
-    return Label(None if score.outcome == "infra" else score.outcome == "pass", score.reason)
+    reason = score.reason
+    if score.outcome == "pass" and score.evidence.get("trust") == "shared":
+        reason = f"{reason}: {SHARED}"
+    return Label(None if score.outcome == "infra" else score.outcome == "pass", reason)
 
 
 def entrypoint_label(reading: Reading, candidate: Candidate, prompt: str) -> Label:

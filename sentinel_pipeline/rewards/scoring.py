@@ -42,7 +42,7 @@ class Scoring:
     spec: RewardSpec = field(default_factory=RewardSpec)
     counts: Counter[str] = field(default_factory=Counter)
     """``judged``, ``infra`` (no score, ours) and ``late`` (no score, the step's time was over),
-    since the beginning."""
+    since the beginning; and ``shared``: those judged whose tests ran beside the program."""
     _grader: Grader | RayGrader | None = None
     _key: tuple[tuple[str, str], ...] = ()
     _last: tuple[Judged, ...] = ()
@@ -87,6 +87,8 @@ class Scoring:
         for result in self._last:
             kind = "late" if result.why == "late" else "infra"
             self.counts["judged" if result.score else kind] += 1
+            if result.score is not None and result.score.evidence.get("trust") == "shared":
+                self.counts["shared"] += 1
 
     def _judge(self, pairs: list[tuple[str, str]]) -> list[Judged]:
         deadline = time.monotonic() + self.spec.step_seconds

@@ -7,6 +7,7 @@ import pickle
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -268,3 +269,11 @@ def test_what_a_limit_ended_is_judged_again_in_another_step(
     judge.judged_at -= 2 * scoring.STEP_SECONDS
     judge.judge(["answer"], ["verifier"])
     assert len(judged) == rounds
+
+
+def test_rewards_count_verdicts_of_tests_beside_the_program(judge: Scoring) -> None:
+    tests = "class Q(P): pass\nassert Q() and f(2) == 4"
+    beside = replace(CODE, verifier=PythonTests(tests=tests, entry_point="f"))
+    answer = "class P:\n    pass\ndef f(x):\n    return x * 2"
+    assert TaskReward("functions", judge)(**columns([beside, CODE], [answer, answer])) == [1.0, 1.0]
+    assert judge.counts == {"judged": 2, "shared": 1}
