@@ -142,14 +142,51 @@ def _beside(suite: Suite, source: bytes, limits: Limits, zygote: Zygote) -> Judg
     if answers:
         finding = loaded(answers[0]) or finding
     if len(answers) > 1 and loaded(answers[0]) is None:
-        finding = _beside_verdict(answers[1:])
+        shown = [_parsed(answer) for answer in answers[1:]]
+        verdicts = [answer for answer in shown if type(answer) is not dict or "q" not in answer]
+        if verdicts:
+            finding = _beside_verdict(verdicts)
+        if finding == PASSED:
+            finding = _compared_here(suite, [answer for answer in shown if "q" in answer])
     return Judgement(in_time(finding, end, limits), end, recycle, "shared")
 
 
-def _beside_verdict(answers: list[bytes]) -> Finding:
+def _compared_here(suite: Suite, shown: list[dict[str, Any]]) -> Finding:
+    """What tests beside the program found equal to a literal, compared again on plain values: an
+    object of the program decides ``==`` there by itself."""
+    for answer in shown:
+        place = answer["q"]
+        if type(place) is not int or not 0 <= place < len(suite.shown.values):
+            return Finding("exception", "the answer cannot be read: not a comparison of the tests")
+        if answer.get("r") is not True:
+            continue
+        expected = suite.shown.values[place]
+        if answer.get("l") is not False:
+            detail = f"expected {_brief(expected)}, got an object that equals other values as well"
+            return Finding("assertion", detail)
+        opaque: list[Any] = []
+        try:
+            value = codec.unpack(answer["a"], opaque.append) if "a" in answer else opaque.append(0)
+        except (codec.Malformed, RecursionError, MemoryError) as problem:
+            return Finding("exception", f"the answer cannot be read: {problem}")
+        if not opaque and not _same(value, expected):
+            detail = f"expected {_brief(expected)}, got {_brief(value)} (compared by the harness)"
+            return Finding("assertion", detail)
+    return PASSED
+
+
+def _same(value: Any, expected: Any) -> bool:
+    """Equality of two plain values; what cannot be compared is not equal."""
+    try:
+        return bool(value == expected)
+    except Exception:
+        return False
+
+
+def _beside_verdict(answers: list[Any]) -> Finding:
     if len(answers) > 1:
         return Finding("exception", "the answer cannot be read: more than one verdict")
-    parsed = _parsed(answers[0])
+    parsed = answers[0]
     if parsed == {"v": True}:
         return PASSED
     try:
