@@ -52,7 +52,7 @@ class raises:  # noqa: N801 -- pytest's name
         try:
             as_expected = issubclass(kind, self.expected)
         except TypeError:
-            raise Failed(f"expected {_shown(self.expected)}, which is no exception") from None
+            raise Failed(f"expected {_shown(self.expected)}, not a class of exceptions") from None
         if not as_expected:
             return False
         self.type = kind
