@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import GateRefused, Infrastructure
-from .guest.layers import LAYERS, NAMESPACES
+from .guest import layers as names
 
-EVERY_LAYER = LAYERS
-"""Every layer by name (``guest.layers`` holds the list)."""
+NAMESPACES = names.NAMESPACES
+EVERY_LAYER = names.LAYERS
+"""The one list is in ``guest.layers``, which a bare interpreter can read too."""
 _GUEST = Path(__file__).parent / "guest"
 _BOOT = (
     "import sys, types; package = types.ModuleType('guest'); package.__path__ = [sys.argv.pop()]; "

@@ -19,7 +19,7 @@ _NAMES = ("A", "B", "", "a.b", "\0", "builtins.ValueError", "__class__", "\ud800
           "unittest.case.SkipTest", "subprocess.CalledProcessError")  # fmt: skip
 _BASES = ("", "error", "int", "str", "tuple", "list", "dict", "set", "generator", "coroutine",
           "function", "Enum", "frozenset", "nonsense")  # fmt: skip
-_PARENTS = ("x", "builtins.ValueError", "json.JSONDecodeError", "builtins.int",
+_PARENTS: tuple[Any, ...] = ("x", "builtins.ValueError", "json.JSONDecodeError", "builtins.int",
             "collections.OrderedDict", 3, None, [])  # fmt: skip
 _FIELDS: tuple[list[Any], ...] = ([], ["a", "b"], ["a", "a"], ["__class__"], ["class"], ["_x"], [3])
 _KINDS: tuple[list[Any], ...] = (

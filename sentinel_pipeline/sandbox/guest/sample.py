@@ -300,8 +300,10 @@ def _neighbour(value: Any) -> Any:
         return value + "\0"
     if isinstance(value, bytes):
         return value + b"\0"
-    if isinstance(value, (list, tuple)):
-        return value + type(value)([value])
+    if isinstance(value, list):
+        return [*value, value]
+    if isinstance(value, tuple):
+        return (*value, value)
     return object()
 
 

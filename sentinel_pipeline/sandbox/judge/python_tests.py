@@ -166,7 +166,10 @@ def _compared_here(suite: Suite, shown: list[dict[str, Any]]) -> Finding:
             return Finding("assertion", detail)
         opaque: list[Any] = []
         try:
-            value = codec.unpack(answer["a"], opaque.append) if "a" in answer else opaque.append(0)
+            if "a" in answer:
+                value = codec.unpack(answer["a"], opaque.append)
+            else:
+                opaque.append(None)  # not shown: too large, or not to be packed
         except (codec.Malformed, RecursionError, MemoryError) as problem:
             return Finding("exception", f"the answer cannot be read: {problem}")
         if not opaque and not _same(value, expected):
