@@ -150,6 +150,7 @@ def score_answers(
             stopped=answer["stopped"],
             tokens=answer["tokens"],
             seconds=answer["seconds"],
+            trust=scored.evidence.get("trust", "separate"),
         )
 
 
@@ -181,5 +182,6 @@ def _metrics(report: BenchmarkReport) -> dict[str, Any]:
         "syntax_rate": report.syntax_rate,
         "n": report.n,
         "infra": report.infra,
+        "shared": report.shared or None,
     }
     return {f"{key}_{report.suite}": value for key, value in values.items() if value is not None}

@@ -48,6 +48,7 @@ def build_report(
         syntax_rate=syntax.rate,
         syntax_interval=syntax.interval,
         infra=sum(sample.outcome == "infra" for sample in samples),
+        shared=sum(s.trust == "shared" and s.outcome != "infra" for s in samples),
         scorer_version=scorer_version,
         decoding=decoding,
         by_family={
@@ -153,7 +154,15 @@ def report_markdown(reports: Sequence[BenchmarkReport]) -> str:
         for r in reports
         if r.retired
     ]
-    return "\n".join([*head, *rows, *family_head, *families, *([""] if gone else []), *gone]) + "\n"
+    shared = [
+        f"{r.suite}: {r.shared} of {r.n} verdicts come of tests beside the program (shared trust)."
+        for r in reports
+        if r.shared
+    ]
+    notes = [*gone, *shared]
+    return (
+        "\n".join([*head, *rows, *family_head, *families, *([""] if notes else []), *notes]) + "\n"
+    )
 
 
 def report_plot(reports: Sequence[BenchmarkReport]) -> str:

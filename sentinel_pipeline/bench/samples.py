@@ -73,6 +73,7 @@ def _joined(name: str, turns: list[SampleScore]) -> SampleScore:
         outcome = "infra"
     return SampleScore(
         task_id=name,
+        trust="shared" if any(turn.trust == "shared" for turn in turns) else "separate",
         category=turns[0].category,
         family=turns[0].family,
         completion="\n".join(f"[{place}] {turn.completion}" for place, turn in enumerate(turns, 1)),

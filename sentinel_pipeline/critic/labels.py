@@ -30,6 +30,7 @@ from ..records import (
 )
 from ..records.data_spec import CriticSpec
 from ..records.verifiers import verifier_to_json
+from ..sandbox import RESOURCE_CODES
 from ..store.label_cache import LabelCache
 from . import formats, syntax
 from .entrypoint import Wanted, defined_in, entrypoint_match, script_match, wanted_entry
@@ -67,6 +68,10 @@ class _Static(NamedTuple):
     whatever it looks like."""
 
 
+SHARED = "shared trust, the tests ran beside the program"
+"""Detail of a passed verdict that the program could have forged."""
+
+
 def label(
     candidates: Iterable[Candidate],
     *,
@@ -79,7 +84,7 @@ def label(
 
     With a ``cache`` only rows are labelled whose content, version or limits it does not know, and
     what is new is kept there batch by batch: a killed run goes on from its last batch. A row that
-    infrastructure left open is asked again.
+    infrastructure left open, or that ended by a limit of time, memory or output, is asked again.
 
     Raises:
         GateRefused: there are programs to run and this machine isolates less than the sandbox
@@ -100,7 +105,7 @@ def label(
             yield cached
             continue
         labels = _labels(cached, score)
-        if all(getattr(labels, name).code != "infra" for name in LABELS):
+        if RESOURCE_CODES.isdisjoint(getattr(labels, name).code for name in LABELS):
             fresh[key] = labels
         if len(fresh) >= BATCH or (fresh and time.monotonic() - kept_at > KEEP_SECONDS):
             cache.keep(fresh)
@@ -215,7 +220,10 @@ def tests_pass(score: Score | None) -> Label:
     expected effect."""
     if score is None:
         return NOTHING_TO_RUN
-    return Label(None if score.outcome == "infra" else score.outcome == "pass", score.reason)
+    reason = score.reason
+    if score.outcome == "pass" and score.evidence.get("trust") == "shared":
+        reason = f"{reason}: {SHARED}"
+    return Label(None if score.outcome == "infra" else score.outcome == "pass", reason)
 
 
 def request_of(messages: tuple[Message, ...]) -> Request:

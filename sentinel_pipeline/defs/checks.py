@@ -11,7 +11,7 @@ from typing import Any
 import dagster as dg
 
 from ..gates.simulation import ErrorRates, error_rates
-from ..rates import with_interval
+from ..rates import percent, with_interval
 from ..records import GateVerdict
 from ..records.gate_spec import GatePolicy
 from ..records.recipe import Recipe
@@ -271,17 +271,26 @@ def shares_are_met(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResul
 @dg.asset_check(asset="critic_labels", blocking=True, partitions_def=RECIPES)
 def few_infrastructure_outcomes(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
     """At most 2 % of the candidates lack a label because of infrastructure, else the labels are
-    void and the fault is ours."""
-    from ..store.labelled import count_labels
+    void and the fault is ours; and as many verdicts as ``[critic] require_trust`` asks for come of
+    tests apart from the program."""
+    from ..store.labelled import count_labels, count_shared
 
     with as_dagster_failure():
-        labels = _view(context).store.get("critic_labels")
-        counts = count_labels(labels.path("labels.parquet"))["accepted"]
+        view = _view(context)
+        table = view.store.get("critic_labels").path("labels.parquet")
+        counts = count_labels(table)["accepted"]
+        shared, passed = count_shared(table)
+        required = view.recipe.critic.require_trust
     rows = sum(counts.values())
+    trusted = passed - shared >= required * passed
+    beside = f"; {shared} of {passed} passed verdicts come of tests beside the program"
+    if not trusted:
+        beside += f", [critic] require_trust asks for {percent(required)} apart from it"
     return dg.AssetCheckResult(
-        passed=rows > 0 and counts["none"] <= MAX_INFRA_SHARE * rows,
-        description=f"{counts['none']} of {rows} candidates without a label because of infrastructure",
-        metadata={"rows": rows, "infrastructure": counts["none"]},
+        passed=rows > 0 and counts["none"] <= MAX_INFRA_SHARE * rows and trusted,
+        description=f"{counts['none']} of {rows} candidates without a label because of infrastructure"
+        + (beside if shared else ""),
+        metadata={"rows": rows, "infrastructure": counts["none"], "shared_trust": shared},
     )
 
 

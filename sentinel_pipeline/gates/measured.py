@@ -133,7 +133,7 @@ def measure_report(
     elif measured is None:
         void = _nothing(infra, missing)
     else:
-        void = _too_much_infra(policy, infra, total)
+        void = _too_much_infra(policy, infra, total) or _too_little_trust(policy, report)
         if void is None and artifact:
             void = f"void: {artifact}"
     if measured is None:
@@ -259,6 +259,16 @@ def _too_much_infra(policy: GatePolicy, infra: int, total: int) -> str | None:
         return None
     share = infra / total
     return f"void: {percent(share)} infrastructure outcomes, at most {percent(policy.max_infra_share)} allowed"
+
+
+def _too_little_trust(policy: GatePolicy, report: BenchmarkReport) -> str | None:
+    apart = 1 - report.shared / report.n if report.n else 1.0
+    if apart >= policy.require_trust:
+        return None
+    return (
+        f"void: {percent(apart)} of the verdicts come of tests apart from the program, "
+        f"at least {percent(policy.require_trust)} are required"
+    )
 
 
 def _interval(interval: Interval, policy: GatePolicy, *, signed: bool = False) -> str:

@@ -164,6 +164,9 @@ class CriticSpec:
     require_isolation: Literal["none", "rlimits", "seccomp", "namespaces", "full"] = "seccomp"
     """On a machine that isolates less, no candidate runs and the stage is refused (``sentinel
     doctor`` names the level)."""
+    require_trust: Share = 0.0
+    """The least share of passed verdicts whose tests ran apart from the program; with fewer the
+    labels are void and nothing is built on them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

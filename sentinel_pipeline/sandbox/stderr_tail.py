@@ -6,10 +6,11 @@ What this module does not do: start or end one.
 from __future__ import annotations
 
 import os
-import subprocess
+
+from .launching import Process
 
 
-def stderr_tail(process: subprocess.Popen[bytes], limit: int = 300) -> str:
+def stderr_tail(process: Process, limit: int = 300) -> str:
     """The last line of its standard error, shortened, without waiting for more."""
     if process.stderr is None or process.stderr.closed:
         return ""

@@ -91,6 +91,14 @@ def count_evidence(labels: Path) -> dict[Quality, int]:
     return {quality: counts.get(quality, 0) for quality in reversed(QUALITIES)}
 
 
+def count_shared(labels: Path) -> tuple[int, int]:
+    """Of a labels table: passed verdicts whose tests ran beside the program, and all that
+    passed."""
+    counts = "count(*) filter (tests_pass_reason like 'passed: shared trust%') as shared, count(*) as passed"
+    row = query(f"select {counts} from labels where tests_pass", {"labels": labels})[0]
+    return row["shared"], row["passed"]
+
+
 def reject_reasons(labels: Path, most: int = 20) -> list[dict[str, Any]]:
     """The commonest reject codes: ``label``, ``code``, ``rows``, most first."""
     union = " union all ".join(
