@@ -29,7 +29,7 @@ from ..records import (
 from ..records.data_spec import CriticSpec
 from ..records.verifiers import verifier_to_json
 from ..store.label_cache import LabelCache
-from . import formats
+from . import diffs, formats
 from .entrypoint import entrypoint_match, wanted_entry
 from .hygiene import MAX_CHARS, no_repetition, no_secret
 from .prompt_form import kind_problem, names_problem
@@ -256,7 +256,7 @@ def _verifier_form(reading: Reading, candidate: Candidate) -> str | None:
         if form is not None:
             return form(reading.found.value, candidate.verifier)
     if reading.language == "diff":
-        parsed = formats.parse_diff(reading.found.value)
+        parsed = diffs.parse_diff(reading.found.value)
         return parsed if isinstance(parsed, str) else None
     return None
 
