@@ -300,7 +300,17 @@ class _Reader:
             source = None
         if flags["is_deleted"]:
             target = None
-        return FilePatch(source=source, target=target, **flags, **modes), end
+        patch = FilePatch(
+            source=source,
+            target=target,
+            is_new=flags["is_new"],
+            is_deleted=flags["is_deleted"],
+            is_renamed=flags["is_renamed"],
+            is_copied=flags["is_copied"],
+            old_mode=modes["old_mode"],
+            new_mode=modes["new_mode"],
+        )
+        return patch, end
 
     def checked_name(self, line: str, before: str | None, is_null: bool, at: int) -> str | None:
         """The name of a ``---`` or ``+++`` line, which must be what the lines before it said."""

@@ -325,13 +325,18 @@ def _difflib(kind: str, rng: Random, folder: Path) -> MadeDiff:
     )
     pieces: list[str] = []
     for name in files:
-        lines = [
+        lines_before, lines_after = (
             [line + "\n" for line in tree[name].removesuffix("\n").split("\n")]
             for tree in (files, after)
-        ]
+        )
         other = name if rng.random() < 0.9 else name + rng.choice((".orig", "~", "2"))
-        names = (old + name, new + other) if rng.random() < 0.5 else (old + other, new + name)
-        pieces += difflib.unified_diff(*lines, *names, stamp, stamp)
+        source = name
+        target = other
+        if rng.random() < 0.5:
+            source, target = target, source
+        pieces += difflib.unified_diff(
+            lines_before, lines_after, old + source, new + target, stamp, stamp
+        )
     return MadeDiff(kind, files, "".join(pieces))
 
 
