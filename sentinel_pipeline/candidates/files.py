@@ -76,7 +76,7 @@ def read_files(
     """
     for name in paths:
         path = (root / name) if root is not None else Path(name)
-        for file in _expand(path):
+        for file in files_of(path):
             shown = (
                 str(file.relative_to(root))
                 if root is not None and file.is_relative_to(root)
@@ -90,7 +90,12 @@ def read_files(
                 ) from error
 
 
-def _expand(path: Path) -> list[Path]:
+def files_of(path: Path) -> list[Path]:
+    """A file, or every candidate file of a folder, by name.
+
+    Raises:
+        BadInput: a path that does not exist, a folder without such a file, or another kind of file.
+    """
     if path.is_dir():
         found = sorted(file for file in path.rglob("*") if file.is_file() and _is_supported(file))
         if not found:
