@@ -103,10 +103,12 @@ def load_rules(path: Path) -> AlertRules:
     data = read_toml(path)
     channels = data.get("channels", {})
     # Here and not in the decoder, whose errors show the value: a channel's may be a secret.
-    for name, url in channels.items() if isinstance(channels, dict) else [("", channels)]:
+    fix = "Give an Apprise URL or env:NAME for each channel."
+    if not isinstance(channels, dict):
+        message = f"expected table, got {type(channels).__name__}."
+        raise BadInput(message, file=path, field="channels", fix=fix)
+    for name, url in channels.items():
         if not isinstance(url, str):
-            field = f"channels.{name}" if name else "channels"
-            expected = "text" if name else "table"
-            message = f"expected {expected}, got {type(url).__name__}."
-            raise BadInput(message, file=path, field=field, fix="Give an Apprise URL or env:NAME.")
+            message = f"expected text, got {type(url).__name__}."
+            raise BadInput(message, file=path, field=f"channels.{name}", fix=fix)
     return decode(AlertRules, data, file=path)
