@@ -83,6 +83,8 @@ def read_files(
                 else str(file)
             )
             try:
+                # A name may hold bytes that are no text; tables and JSON cannot.
+                shown = shown.encode("utf-8", "replace").decode()
                 yield from _read(_File(file, shown, maps))
             except OSError as error:
                 raise Infrastructure(
@@ -140,7 +142,7 @@ def _read(file: _File) -> Read:
 def _one(row: Any, file: _File, line: int, excerpt: bytes | str) -> Read:
     try:
         yield from to_candidates(
-            row, source=f"file:{file.path.name}", file=file.shown, line=line, maps=file.maps
+            row, source=f"file:{Path(file.shown).name}", file=file.shown, line=line, maps=file.maps
         )
     except RowRefused as error:
         yield quarantined(file.shown, line, error.reason, excerpt)
