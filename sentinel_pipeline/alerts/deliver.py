@@ -7,14 +7,19 @@ tick.
 from __future__ import annotations
 
 import logging
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
+from urllib.parse import unquote
 
 from ..records.alert import Alert
 from ..store import Outbox
-from .rules import AlertRules
+from .rules import AlertRules, url_problem
+
+_SHORTEST_SECRET = 4
+"""Characters of a part of a URL that is masked in errors."""
 
 
 class Delivered(NamedTuple):
@@ -46,6 +51,8 @@ def send(url: str, alert: Alert) -> str | None:
     hold a secret."""
     from apprise import Apprise, NotifyFormat, NotifyType
 
+    if problem := url_problem(url):
+        return f"{problem}: write it as %40 in the channel's URL"
     sender = Apprise()
     with _complaints() as complaints:
         if not sender.add(url):
@@ -55,7 +62,19 @@ def send(url: str, alert: Alert) -> str | None:
         done = sender.notify(
             title=alert.title, body=body, notify_type=kind, body_format=NotifyFormat.TEXT
         )
-    return None if done else "; ".join(complaints)[:500] or "was refused without an error message"
+    reasons = without_secrets("; ".join(complaints), url)[:500]
+    return None if done else reasons or "was refused without an error message"
+
+
+def without_secrets(text: str, url: str) -> str:
+    """``text`` without what the URL holds besides its scheme and host: users, keys, paths."""
+    before, _, after = url.partition("://")[2].rpartition("@")
+    _, *path = re.split(r"[/?#]", after)
+    for part in sorted(re.split(r"[:/@?&=#,]+", "/".join((before, *path))), key=len, reverse=True):
+        for secret in {part, unquote(part)}:
+            if len(secret) >= _SHORTEST_SECRET:
+                text = text.replace(secret, "***")
+    return text
 
 
 class _Keep(logging.Handler):

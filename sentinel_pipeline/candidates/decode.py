@@ -66,10 +66,10 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def quarantined(file: str, line: int, reason: str, excerpt: bytes | str) -> Quarantined:
-    """A ``Quarantined`` whose excerpt is bounded and can be written anywhere."""
+    """A ``Quarantined`` whose excerpt is bounded and can be written anywhere, and whose reason,
+    which may quote the row, is one printable line."""
     if isinstance(excerpt, bytes):
         excerpt = excerpt[: 4 * EXCERPT_CHARS].decode("utf-8", "replace")
     clean = excerpt[:EXCERPT_CHARS].encode("utf-8", "replace").decode()
-    return Quarantined(
-        file=file, line=line, reason=reason.encode("utf-8", "replace").decode(), excerpt=clean
-    )
+    shown = "".join(char if char.isprintable() else "?" for char in reason)
+    return Quarantined(file=file, line=line, reason=shown, excerpt=clean)

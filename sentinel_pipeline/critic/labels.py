@@ -32,7 +32,7 @@ from ..records.data_spec import CriticSpec
 from ..records.verifiers import verifier_to_json
 from ..sandbox import RESOURCE_CODES
 from ..store.label_cache import LabelCache
-from . import formats, syntax
+from . import diffs, formats, syntax
 from .entrypoint import Wanted, defined_in, entrypoint_match, script_match, wanted_entry
 from .fences import fences
 from .hygiene import MAX_CHARS, no_repetition, no_secret
@@ -346,7 +346,7 @@ def _verifier_form(reading: Reading, candidate: Candidate) -> str | None:
         if form is not None:
             return form(reading.found.value, candidate.verifier)
     if reading.language == "diff":
-        parsed = formats.parse_diff(reading.found.value)
+        parsed = diffs.parse_diff(reading.found.value)
         return parsed if isinstance(parsed, str) else None
     return None
 

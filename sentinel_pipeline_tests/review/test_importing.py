@@ -3,6 +3,7 @@ and wherever it stops."""
 
 from __future__ import annotations
 
+import gzip
 import json
 import time
 from pathlib import Path
@@ -13,8 +14,10 @@ from hypothesis import strategies as st
 from sqlalchemy import func, select
 
 from sentinel_pipeline.errors import BadInput
+from sentinel_pipeline.records import Message
 from sentinel_pipeline.records.sft_candidate import SftCandidate
 from sentinel_pipeline.review import importing
+from sentinel_pipeline.review.blind import add_batch, next_item
 from sentinel_pipeline.review.cards import read_card
 from sentinel_pipeline.review.database import Database
 from sentinel_pipeline.review.importing import Imported, files_of, import_file
@@ -284,3 +287,48 @@ def test_a_hundred_thousand_records_in_half_a_minute(tmp_path: Path, rows: int) 
     assert time.monotonic() - began < 120
     with desk.db.reading() as connection:
         assert connection.execute(select(func.count()).select_from(bodies)).scalar_one() == rows
+
+
+SHAPES = (
+    {"prompt": "Hi", "response": "Hello."},
+    {"instruction": "Hi", "output": "Hello."},
+    {"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello."}]},
+    {"conversations": [{"from": "human", "value": "Hi"}, {"from": "gpt", "value": "Hello."}]},
+    {"prompt_messages": [{"role": "user", "content": "Hi"}], "response": "Hello."},
+)
+
+
+def test_a_blind_batch_is_of_any_shape_that_the_critic_reads(
+    desk: ReviewQueue, tmp_path: Path
+) -> None:
+    rows = [{"id": f"i{at}", "judge": "good", **shape} for at, shape in enumerate(SHAPES)]
+    path = tmp_path / "batch.jsonl.gz"
+    path.write_bytes(gzip.compress("".join(json.dumps(row) + "\n" for row in rows).encode()))
+    assert add_batch(desk, path, name="shapes") == len(SHAPES)
+    item = next_item(desk, ANN, "shapes")
+    assert item is not None
+    assert (item.messages, item.response) == ((Message("user", "Hi"),), "Hello.")
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (b"\x1f\x8bdamaged", "cannot be read on"),
+        (gzip.compress(b'{"id": "a", "prompt": "x"}\n'), "not an item: shape"),
+        (gzip.compress(b'{"id": 3, "prompt": "x", "response": "y"}\n'), "expected text in id"),
+        (
+            gzip.compress(b'{"id": "a", "judge": "so", "prompt": "x", "response": "y"}\n'),
+            "judge: 'so'",
+        ),
+        (gzip.compress(b'{"id": "a", "prompt": "\\ud800", "response": "y"}\n'), "encoding"),
+        (gzip.compress(b"\xff\n"), "encoding"),
+        (gzip.compress(b"\n"), "holds no item"),
+    ],
+)
+def test_a_blind_batch_that_cannot_be_read_is_refused_by_its_reason(
+    desk: ReviewQueue, tmp_path: Path, data: bytes, says: str
+) -> None:
+    path = tmp_path / "batch.jsonl.gz"
+    path.write_bytes(data)
+    with pytest.raises(BadInput, match=says):
+        add_batch(desk, path, name="bad")

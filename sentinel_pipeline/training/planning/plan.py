@@ -22,6 +22,7 @@ from ...records.training_spec import StageSpec, TuneSpec
 from ...store import Artifact, Home, Store, read_parquet, skipped_reason
 from ...worker.launch import check_config
 from ..data.tokens import TokenReport
+from .inputs import missing_inputs
 from .plan_model import PlannedModel, planned_model, refuse_spec
 from .starting_point import planned_start
 
@@ -77,6 +78,10 @@ def make_plan(recipe: Recipe, home: Home) -> Plan:
     """Plan ``recipe``: reads what its runs have left, builds nothing but shapes."""
     store = Store.reading(home, recipe.name)
     plan = Plan(recipe=recipe, model=None)
+    plan.refusals += [
+        Refusal(field=problem.field or "tasks", reason=str(problem))
+        for problem in missing_inputs(recipe, home)
+    ]
     try:
         plan.model = planned_model(recipe, made_model(store))
         if plan.model is None:
