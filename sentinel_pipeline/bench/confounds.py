@@ -20,6 +20,7 @@ from ..gates.statistics import newcombe_paired
 from ..generation.refusals import refuses
 from ..rates import difference, percent
 from ..records import Interval, SampleScore
+from .pairing import by_item
 
 CutScorer = Callable[[Sequence[tuple[str, str]]], Sequence[str]]
 """Scores (task id, completion) pairs: their outcomes, in order."""
@@ -64,8 +65,8 @@ def explained(
     Items that infrastructure left open on either side are left out. Without a difference there is
     nothing to explain.
     """
-    theirs = {sample.task_id: sample for sample in second}
-    pairs = [(a, theirs[a.task_id]) for a in first if a.task_id in theirs]
+    ours, theirs = by_item(first, second)
+    pairs = [(a, theirs[key]) for key, a in ours.items() if key in theirs]
     pairs = [(a, b) for a, b in pairs if "infra" not in (a.outcome, b.outcome)]
     raw = _difference(pairs) if pairs else None
     if raw is None or raw[1].low <= 0 <= raw[1].high:

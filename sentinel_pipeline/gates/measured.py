@@ -115,6 +115,8 @@ def measure_report(
             total = paired.n + paired.infra
             artifact = paired.void
             measured = measure_pair(policy, paired) if paired.n else None
+            if measured is None and paired.void:
+                missing = f"void: {paired.void}"
     elif policy.metric == "pass_at_1":
         if report.n:
             measured = measure_rate(policy, report.passed, report.n, report.effective)
