@@ -36,6 +36,7 @@ from ..gates.keys import artifact_key, report_key
 from ..records.recipe import Recipe
 from ..records.stages import stage_of_report
 from ..store import Artifact, Draft, Home, Ledger, Store, find_home, skip
+from ..store.launched import freeze
 from ..store.manifest import code_version
 from ..store.retention import lineage
 
@@ -60,13 +61,12 @@ class View(NamedTuple):
 
 
 def open_view(run: dg.DagsterRun, recipe: str) -> View:
-    """The recipe and its store as ``run`` sees them: its own artifacts, else those of the loop it
-    resumes, else current ones."""
+    """The recipe and its store as ``run`` sees them: the recipe as its loop was launched with it;
+    its own artifacts, else those of the loop it resumes, else current ones."""
     home = find_home()
     loop = run.tags.get(LOOP_TAG) or run.root_run_id or run.run_id
-    return View(
-        home, home.recipe(recipe), Store(home, recipe, run.run_id, loop), Ledger(home.ledger)
-    )
+    frozen = freeze(home, recipe, loop)
+    return View(home, frozen, Store(home, recipe, run.run_id, loop), Ledger(home.ledger))
 
 
 class Stage:

@@ -19,6 +19,7 @@ from ..records import GateVerdict
 from ..records.recipe import Recipe
 from ..records.stages import gates_of_stage
 from ..store import Artifact, Ledger, Store, skipped_reason
+from ..store.launched import find_launched
 from ..store.retention import lineage
 
 
@@ -84,8 +85,13 @@ def gather(store: Store, recipe: Recipe, stage: str | None) -> Evidence:
     if damaged := report.damage():
         raise Infrastructure(f"{report.folder} is damaged ({damaged[0]}): rebuild it.")
     ancestors = tuple(lineage(store.home, checkpoint))
-    verdicts = _verdicts(store, recipe, stage, checkpoint, report)
-    fences = _fences(store, recipe, ancestors)
+    # What had to pass when the run was launched has to pass, whatever the recipe says now.
+    launched = find_launched(store.home, recipe.name, checkpoint.manifest.loop_id) or recipe
+    promotion = tuple(
+        dict.fromkeys((*launched.promotion_gates(stage), *recipe.promotion_gates(stage)))
+    )
+    verdicts = _verdicts(store, recipe, stage, promotion, checkpoint, report)
+    fences = _fences(store, (launched, recipe), ancestors)
     parity = _parity(checkpoint)
     reasons = [verdict for verdict in (*verdicts, *fences) if isinstance(verdict, str)]
     if checkpoint.as_parent() not in report.manifest.parents:
@@ -102,7 +108,7 @@ def gather(store: Store, recipe: Recipe, stage: str | None) -> Evidence:
         report,
         tuple(verdict for verdict in verdicts if isinstance(verdict, GateVerdict)),
         tuple(verdict for verdict in fences if isinstance(verdict, GateVerdict)),
-        _others(store, recipe, stage, report, ancestors),
+        _others(store, recipe, stage, promotion, report, ancestors),
         parity if isinstance(parity, dict) else {},
         ancestors,
     )
@@ -120,19 +126,26 @@ def _last(store: Store, recipe: Recipe) -> str:
 
 
 def _verdicts(
-    store: Store, recipe: Recipe, stage: str, checkpoint: Artifact, report: Artifact
+    store: Store,
+    recipe: Recipe,
+    stage: str,
+    promotion: tuple[str, ...],
+    checkpoint: Artifact,
+    report: Artifact,
 ) -> list[GateVerdict | str]:
     """Of each promotion gate its verdict, or why there is none that allows going on."""
     ledger = Ledger(store.home.ledger)
     verdicts: list[GateVerdict | str] = []
     if reason := unlicensed(ledger):
         verdicts.append(reason)
-    promotion = recipe.promotion_gates(stage)
     if not promotion:
         verdicts.append(
             f"No promotion gate decides about stage {stage}: no evidence is not a pass."
         )
     for name in promotion:
+        if name not in recipe.gates:
+            verdicts.append(f"Promotion gate {name} is gone from the recipe since the launch.")
+            continue
         policy = recipe.gates[name]
         if policy.severity == "off":
             fix = f"Switch it on, or name the promotion gates: [release] gates = [...], in {recipe.name}.toml."
@@ -153,13 +166,17 @@ def _verdicts(
 
 
 def _fences(
-    store: Store, recipe: Recipe, ancestors: tuple[Artifact, ...]
+    store: Store, recipes: tuple[Recipe, Recipe], ancestors: tuple[Artifact, ...]
 ) -> list[GateVerdict | str]:
-    """Of each blocking fence its verdict, or why there is none that allows going on."""
+    """Of each fence that blocks in one of ``recipes``, as launched and as it is now, its verdict,
+    or why there is none that allows going on. The bar is that of the launch."""
     ledger = Ledger(store.home.ledger)
     verdicts: list[GateVerdict | str] = []
     for artifact in ancestors:
-        for name in blocking_fences(recipe, artifact):
+        bars = {
+            name: each for each in reversed(recipes) for name in blocking_fences(each, artifact)
+        }
+        for name, recipe in bars.items():
             try:
                 verdicts.append(ledger.require(fence_key(name, artifact, recipe, scorer_version())))
             except GateRefused as error:
@@ -171,12 +188,12 @@ def _others(
     store: Store,
     recipe: Recipe,
     stage: str,
+    promotion: tuple[str, ...],
     report: Artifact,
     ancestors: tuple[Artifact, ...],
 ) -> tuple[GateState, ...]:
     """What else there is to know: no gate that was loosened is passed over in silence."""
     ledger = Ledger(store.home.ledger)
-    promotion = recipe.promotion_gates(stage)
     states = []
     for name in dict.fromkeys((*gates_of_stage(stage), *recipe.gates)):
         policy = recipe.gates.get(name)
