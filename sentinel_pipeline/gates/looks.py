@@ -2,9 +2,9 @@
 budget.
 
 A gate promises that it passes by chance in at most 1 - ``confidence`` of all cases. Its interval is
-two-sided, so that the first look spends half of that; the second look spends half of the rest, the
-third half of what is left then: however many looks there are, the budget is never overdrawn. What
-this module does not do: count the looks (``store.Ledger.look``).
+two-sided, so that the first look spends a little more than half of that; each further look spends a
+third of what the one before spent: however many there are, all of them together stay within the
+promise. What this module does not do: count the looks (``store.Ledger.look``).
 """
 
 from __future__ import annotations
@@ -17,4 +17,4 @@ from ..records.gate_spec import GatePolicy
 def at_look(policy: GatePolicy, look: int) -> GatePolicy:
     """``policy`` as it decides at its ``look``-th look, counted from 1: at the confidence that is
     left."""
-    return replace(policy, confidence=1 - (1 - policy.confidence) / 2 ** (look - 1))
+    return replace(policy, confidence=1 - (1 - policy.confidence) / 3 ** (look - 1))
