@@ -155,7 +155,7 @@ def stage_pairs(present: Sequence[str]) -> list[tuple[str, str]]:
 def refuse_unlike(first: Artifact, second: Artifact, suites: Sequence[str]) -> None:
     """
     Raises:
-        BadInput: two reports were not asked the same items in the same way, or not scored alike.
+        BadInput: two reports are about other items, another decoding or another scorer.
     """
     for suite in suites:
         ours, theirs = (

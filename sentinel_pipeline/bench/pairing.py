@@ -102,8 +102,8 @@ def comparable_decoding(decoding: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def unlike(first: BenchmarkReport, second: BenchmarkReport) -> str | None:
-    """Why two reports on one suite cannot be compared: they were not asked the same, in the same
-    way, or not scored alike; None where they can."""
+    """Why two reports on one suite cannot be compared: they are about other items, another
+    decoding or another scorer; None where they can."""
     if first.scorer_version != second.scorer_version:
         return (
             f"{first.stage} was scored by {first.scorer_version} and {second.stage} by "

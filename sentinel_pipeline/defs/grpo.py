@@ -6,6 +6,7 @@ from typing import Any
 import dagster as dg
 
 from ..gates.curve_files import CURVES, curves_of, read_curves
+from ..gates.curve_rules import ERROR
 from ..gates.fences import fence_policy
 from ..gates.reward import EVAL_REWARD, WATCH_RULES, decide_eval_reward, decide_watch
 from ..plots import curves
@@ -92,7 +93,7 @@ def _show_curves(stage: Stage, spec: GrpoSpec) -> None:
     tasks = {
         name.removeprefix("eval/"): list(points)
         for name, points in known.items()
-        if name.startswith("eval/")
+        if name.startswith("eval/") and not name.endswith(ERROR)
     }
     stage.show(
         "eval rewards",

@@ -92,8 +92,8 @@ def fence_key(name: str, artifact: Artifact, recipe: Recipe, scorer_version: str
 
 
 def decide_clean(rows: int, what: str, faults: Mapping[str, int]) -> Decided:
-    """Rows without a fault: ``faults`` says in words what was counted; no rows at all are no
-    evidence of clean ones."""
+    """Rows without a fault: ``faults`` says in words what was counted; without any row nothing
+    was shown to be clean."""
     total = sum(faults.values())
     counts = ", ".join(f"{count} {fault}" for fault, count in faults.items())
     return Decided(
