@@ -34,7 +34,7 @@ ERROR = "/error"
 """Behind a metric's name: the curve of its standard errors."""
 SURE = 2.8
 """Standard errors that leave no doubt: a rule is asked at every step of a run."""
-FLAT = 2.4
+FLAT = 2.55
 """The same of a plateau, which is asked at windows alone."""
 STRETCH = 10
 """Times ``points``: the longest stretch of latest values whose mean ``below`` and ``above`` look
