@@ -141,7 +141,7 @@ def explain(
         err.print(f"  this gate {rates.text()}", markup=False, highlight=False, soft_wrap=True)
     if old:
         err.print(f"  [yellow]stale:[/] {old}", highlight=False)
-    when = f"decided {matches[-1].recorded_at[:16].replace('T', ' ')} UTC, {age.days} days ago"
+    when = f"decided {matches[-1].recorded_at[:16].replace('T', ' ')} UTC, {age.days} days ago, run {matches[-1].run_id}"
     if age > OLD_AFTER:
         when += f": old, decide it again (after {OLD_AFTER.days} days)"
     err.print(f"  {when}", markup=False, highlight=False)
