@@ -16,7 +16,7 @@ from random import Random
 from typing import NamedTuple
 
 from sentinel_pipeline.gates.curve_files import curves_of
-from sentinel_pipeline.gates.curve_rules import curve_rules
+from sentinel_pipeline.gates.curve_rules import Curves, curve_rules
 from sentinel_pipeline.gates.rules import Rule, findings
 from sentinel_pipeline.gates.statistics import wilson_rate
 from sentinel_pipeline.gates.window_rules import Series, syntax_dropped
@@ -129,7 +129,7 @@ CASES = (
 def stopped(case: Case, random: Random) -> bool:
     """Whether the rule ends the run, asked at every step that records what it looks at."""
     assert RECIPE.grpo is not None
-    rules: list[Rule] = [
+    rules: list[Rule[Curves]] = [
         rule
         for rule, spec in zip(curve_rules(RECIPE.grpo.watch), RECIPE.grpo.watch, strict=True)
         if spec.name == case.rule
@@ -157,28 +157,41 @@ SYNTAX: tuple[tuple[str, bool, Rate], ...] = (
 )
 
 
-def main(runs: int) -> None:
-    print("| rule | run | stopped | wrong |")
-    print("|---|---|---|---|")
+class Ended(NamedTuple):
+    """The share of a case's runs that a rule ended."""
+
+    rule: str
+    text: str
+    healthy: bool
+    share: float
+
+    @property
+    def wrong(self) -> float:
+        """False stops of healthy runs, misses of the others."""
+        return self.share if self.healthy else 1 - self.share
+
+
+def simulate(runs: int) -> Iterator[Ended]:
     for case in CASES:
         random = Random(f"{case.rule}|{case.text}")
         ends = sum(stopped(case, random) for _ in range(runs))
-        told(case.rule, case.text, ends, runs, healthy=case.healthy)
+        yield Ended(case.rule, case.text, case.healthy, ends / runs)
     for text, healthy, truth in SYNTAX:
         random = Random(text)
         ends = sum(
             any(syntax_dropped(series, 2) for series in syntax_windows(truth, random))
             for _ in range(runs)
         )
-        told("syntax_drop", text, ends, runs, healthy=healthy)
+        yield Ended("syntax_drop", text, healthy, ends / runs)
 
 
-def told(rule: str, text: str, ends: int, runs: int, *, healthy: bool) -> None:
-    wrong = ends / runs if healthy else 1 - ends / runs
-    kind = "false stop" if healthy else "miss"
-    print(
-        f"| {rule} | {text} | {100 * ends / runs:.1f} % | {kind} {100 * wrong:.1f} % |", flush=True
-    )
+def main(runs: int) -> None:
+    print("| rule | run | stopped | wrong |")
+    print("|---|---|---|---|")
+    for ended in simulate(runs):
+        kind = "false stop" if ended.healthy else "miss"
+        row = f"| {ended.rule} | {ended.text} | {100 * ended.share:.1f} % "
+        print(f"{row}| {kind} {100 * ended.wrong:.1f} % |", flush=True)
 
 
 if __name__ == "__main__":

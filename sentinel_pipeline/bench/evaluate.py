@@ -163,7 +163,7 @@ def score_answers(
             stopped=answer["stopped"],
             tokens=answer["tokens"],
             seconds=answer["seconds"],
-            item=task.content_hash,
+            item_hash=task.content_hash,
         )
 
 
@@ -179,7 +179,7 @@ def _unanswered(name: str, task: Task) -> SampleScore:
         stopped=False,
         tokens=0,
         seconds=0.0,
-        item=task.content_hash,
+        item_hash=task.content_hash,
     )
 
 

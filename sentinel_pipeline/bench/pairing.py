@@ -71,7 +71,7 @@ Keyed = dict[Hashable, SampleScore]
 def by_item(first: Sequence[SampleScore], second: Sequence[SampleScore]) -> tuple[Keyed, Keyed]:
     """Both sides' answers by what pairs them: the item's content and the sample's number where
     every answer of both names its item's content, else the id."""
-    if not all(sample.item for sample in (*first, *second)):
+    if not all(sample.item_hash for sample in (*first, *second)):
         return {s.task_id: s for s in first}, {s.task_id: s for s in second}
     return _by_content(first), _by_content(second)
 
@@ -81,10 +81,10 @@ def _by_content(samples: Sequence[SampleScore]) -> Keyed:
     place: dict[str, int] = {}
     count = Counter[tuple[str, int]]()
     for sample in sorted(samples, key=lambda sample: sample.task_id):
-        content = (sample.item, sample_number(sample.task_id))
+        content = (sample.item_hash, sample_number(sample.task_id))
         place[sample.task_id] = count[content]
         count[content] += 1
-    return {(s.item, sample_number(s.task_id), place[s.task_id]): s for s in samples}
+    return {(s.item_hash, sample_number(s.task_id), place[s.task_id]): s for s in samples}
 
 
 def comparable_decoding(decoding: Mapping[str, Any]) -> dict[str, Any]:

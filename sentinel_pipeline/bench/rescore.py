@@ -61,7 +61,7 @@ def rescore(tasks: Sequence[Task], samples: Sequence[SampleScore]) -> list[Sampl
         for s, task in questions
     )
     return [
-        replace(sample, item=by_id[task_of(sample.task_id)].content_hash)
+        replace(sample, item_hash=by_id[task_of(sample.task_id)].content_hash)
         if sample.reason == UNANSWERED
         else _again(sample, next(scores), by_id[task_of(sample.task_id)])
         for sample in samples
@@ -74,7 +74,7 @@ def _again(sample: SampleScore, verdict: Score, task: Task) -> SampleScore:
         outcome=verdict.outcome,
         reason=verdict.reason,
         syntax_ok=verdict.syntax_ok,
-        item=task.content_hash,
+        item_hash=task.content_hash,
     )
 
 

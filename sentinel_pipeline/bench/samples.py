@@ -87,7 +87,9 @@ def _joined(name: str, turns: list[SampleScore]) -> SampleScore:
         stopped=all(turn.stopped for turn in turns),
         tokens=sum(turn.tokens for turn in turns),
         seconds=sum(turn.seconds for turn in turns),
-        item=suite_hash(turn.item for turn in turns) if all(turn.item for turn in turns) else "",
+        item_hash=suite_hash(turn.item_hash for turn in turns)
+        if all(turn.item_hash for turn in turns)
+        else "",
     )
 
 

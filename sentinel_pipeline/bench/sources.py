@@ -146,7 +146,7 @@ def _sample(row: dict[str, Any], path: Path, line: int) -> SampleScore:
         stopped=bool(row.get("stopped", True)),
         tokens=int(row.get("tokens") or 0),
         seconds=0.0,
-        item=str(row.get("item") or ""),
+        item_hash=str(row.get("item_hash") or ""),
     )
 
 

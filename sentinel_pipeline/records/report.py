@@ -37,7 +37,7 @@ class SampleScore:
     """The model ended by itself (stop token), not by the length limit."""
     tokens: int
     seconds: float
-    item: str = ""
+    item_hash: str = ""
     """Hash of the item's content (``Task.content_hash``), by which two models' answers are paired;
     empty in samples from elsewhere."""
 
