@@ -314,11 +314,11 @@ def test_other_items_under_the_same_name_and_ids_are_void_and_not_compared(
 
 
 def test_items_are_paired_by_content_whatever_their_ids(instance: Instance) -> None:
-    before = paired_counts(*(read_samples(instance.get(f"{s}_report"), "heldout") for s in ("base", "sft")))  # fmt: skip
-    renamed = [replace(task, id=f"x{place}") for place, task in enumerate(instance.tasks())]
-    instance.bank(renamed[::-1][::-1])
+    ours = read_samples(instance.get("sft_report"), "heldout")
+    before = paired_counts(read_samples(instance.get("base_report"), "heldout"), ours)
+    instance.bank([replace(task, id=f"x{place}") for place, task in enumerate(instance.tasks())])
     instance.report("base", 10)
-    after = paired_counts(*(read_samples(instance.get(f"{s}_report"), "heldout") for s in ("base", "sft")))  # fmt: skip
+    after = paired_counts(read_samples(instance.get("base_report"), "heldout"), ours)
     assert after == before and after.gained == 110
 
 
