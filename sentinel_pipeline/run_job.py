@@ -170,7 +170,9 @@ def answer_suites(job: AnswerJob, progress: Progress, interrupts: Interrupts) ->
         for name, path in job.suites.items()
     }
     engine = _engine(job)
-    cache = AnswerCache(job.cache, job.model_hash) if job.cache and job.model_hash else None
+    cache = (
+        AnswerCache(job.cache, job.model_hash, job.engine) if job.cache and job.model_hash else None
+    )
     total = sum(len(prompts) for prompts in suites.values())
     before = 0
     generated = 0

@@ -28,6 +28,7 @@ def build_report(
     scorer_version: str,
     decoding: dict[str, Any],
     retired: int = 0,
+    suite_hash: str = "",
 ) -> BenchmarkReport:
     """Summarise one model's scored answers to one suite; rates are None where nothing was
     scored."""
@@ -59,6 +60,23 @@ def build_report(
         retired=retired,
         effective=passes.effective,
         syntax_effective=syntax.effective,
+        suite_hash=suite_hash,
+    )
+
+
+def recomputed(report: BenchmarkReport, samples: Sequence[SampleScore]) -> BenchmarkReport:
+    """What ``report`` would say if it were made of ``samples`` now; a gate that decides compares
+    the two, so that a report is never taken at its word."""
+    return build_report(
+        samples,
+        stage=report.stage,
+        suite=report.suite,
+        model=report.model,
+        model_hash=report.model_hash,
+        scorer_version=report.scorer_version,
+        decoding=report.decoding,
+        retired=report.retired,
+        suite_hash=report.suite_hash,
     )
 
 
