@@ -34,7 +34,7 @@ def no_repetition(text: str, *, code: bool = False, prompt: str = "") -> Label:
     Args:
         text: an answer.
         code: whether it is a program or data.
-        prompt: what was asked: a skeleton that is asked for is no stub.
+        prompt: what was asked: a skeleton that is asked for is not a stub.
     """
     if len(text) > MAX_CHARS:
         return Label(False, f"too_large: {len(text)} characters are not searched")

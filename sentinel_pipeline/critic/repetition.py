@@ -130,7 +130,7 @@ def repetition(text: str, *, code: bool = False, prompt: str = "") -> str | None
         text: what was written.
         code: it is a program or data: a long passage may stand in it three times, and lines may
             count.
-        prompt: what was asked; to count up to a number that it names is no loop.
+        prompt: what was asked; to count up to a number that it names is not a loop.
     """
     lines = [stripped for line in text.split("\n") if (stripped := line.strip())]
     words = text.split()
