@@ -26,7 +26,7 @@ from ..records.stages import (
 from ..store import skipped_reason
 from .gap import gap_gates
 from .gate_inputs import judge
-from .mix import suite_tasks, training_tasks
+from .mix import suite_tasks, training_tasks, wording_rows
 from .stage import (
     FIRST,
     RECIPES,
@@ -180,7 +180,12 @@ def no_benchmark_overlap(context: dg.AssetCheckExecutionContext) -> dg.AssetChec
             for row in read_parquet(stage.store.get("rebalanced_mix").path("rows.parquet"))
         )
         bank = stage.store.get("task_bank")
-        report = decontaminate(rows, suite_tasks(bank), relatives=training_tasks(bank))
+        report = decontaminate(
+            rows,
+            suite_tasks(bank),
+            relatives=training_tasks(bank),
+            corpus=wording_rows(stage.store.get("accepted_set"), stage.store.get("repair_traces")),
+        )
     return dg.AssetCheckResult(
         passed=report.rows > 0 and not report.hits,
         description=f"{len(report.hits)} of {report.rows} rows overlap a suite"
@@ -213,7 +218,10 @@ def no_pair_from_a_benchmark(context: dg.AssetCheckExecutionContext) -> dg.Asset
             Candidate(id=p.id, source="model", messages=p.messages, completion=p.chosen)
             for p in pairs
         )
-        report = decontaminate(candidates, suite_tasks(stage.store.get("task_bank")))
+        bank = stage.store.get("task_bank")
+        report = decontaminate(
+            candidates, suite_tasks(bank), relatives=training_tasks(bank), corpus=()
+        )
     ties = sum(p.chosen == p.rejected or p.chosen_score <= p.rejected_score for p in pairs)
     repeated = len(pairs) - len({p.messages for p in pairs})
     return dg.AssetCheckResult(

@@ -263,7 +263,8 @@ TASK = Task(
         (TASK.messages[0].content.upper(), "anything", "prompt"),
         ("Something else", CODE.replace("\n", " \n"), "solution"),
         ("Something else", f"Sure:\n```python\n{RENAMED}```", "renamed_solution"),
-        ("Please: " + TASK.messages[0].content + " Explain.", "no", "ngrams"),
+        ("Please: " + TASK.messages[0].content + " Explain.", "no", "prompt"),
+        (" ".join(TASK.messages[0].content.split()[:16]) + " or so", CODE * 2, "ngrams"),
     ],
 )
 def test_planted_contamination_is_found_by_kind(prompt: str, completion: str, kind: str) -> None:
