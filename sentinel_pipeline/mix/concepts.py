@@ -34,9 +34,11 @@ GENERIC = frozenset(
 OPPOSITES = tuple(
     frozenset(group.split())
     for group in (
-        "=even =odd", "=maximum =minimum", "=first =last", "=sum =product =difference", "left right", "=greater =less",
-        "=positive =negative", "upper lower", "=square =cube =root", "=length =short", "=two =three", "lcm gcd", "=area volum perim",
-        "row colum", "=insert =remove", "=zero one", "vowel conso", "isosc equil scale", "fourt fifth", "inter union",
+        "=even =odd", "=maximum =minimum", "=first =last", "=sum =product =difference",
+        "left right", "=greater =less", "=positive =negative", "upper lower", "=square =cube =root",
+        "=length =short", "=two =three", "lcm gcd", "=area volum perim", "row colum",
+        "=insert =remove", "=zero one", "vowel conso", "isosc equil scale", "fourt fifth",
+        "inter union",
     )
 )  # fmt: skip
 """Concepts that make one task another when they are exchanged."""
