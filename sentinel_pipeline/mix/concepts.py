@@ -35,8 +35,8 @@ OPPOSITES = tuple(
     frozenset(group.split())
     for group in (
         "=even =odd", "=maximum =minimum", "=first =last", "=sum =product =difference",
-        "left right", "=greater =less", "=positive =negative", "upper lower", "=square =cube =root",
-        "=length =short", "=two =three", "lcm gcd", "=area volum perim", "row colum",
+        "=left =right", "=greater =less", "=positive =negative", "=upper =lower", "=square =cube =root",
+        "=length =short", "=two =three", "lcm gcd", "=area =volume =perimeter", "=row =column",
         "=insert =remove", "=zero one", "vowel conso", "isosc equil scale", "fourt fifth",
         "inter union",
     )
@@ -99,7 +99,8 @@ sum: sum sums add adds adding addition total plus soma somar somas suma sumas su
   summe addier 和 总和 求和 之和 相加
 difference: difference subtract subtracts minus substract diferenc differen subtra resta restar
   soustr differenz subtrah 差 减去
-product: product products multiply multiplies times produto multipl producto produit produkt 乘积 相乘
+product: product products multiply multiplies times produto multipl producto produit produkt 乘积
+  相乘
 list: list lists array arrays sequence sequences secuenc sequenz collection lista listas vetor
   arreglo arreglos arranjo liste listes listen tableau
   tableaux vecteur folge 列表 数组 序列
@@ -157,7 +158,8 @@ index: index position positions indice posicao posicion posic indic rang stelle 
 negative: negative negatives negativ negativo negativos below 负数 负
 positive: positive positives positivo positivos positiv 正数 正
 zero: zero zeros null cero nulle 零
-greater: greater above up larger bigger more exceed exceeds superieur superior grosser uber mais 大于
+greater: greater above up larger bigger more exceed exceeds superieur superior grosser uber mais
+  大于
   超过
 less: less fewer smaller under lower inferieur inferior kleiner unter menos 小于 低于 少于
 equal: equal equals same identical alike igual iguais iguales egal egaux identi identiq gleich
@@ -182,6 +184,82 @@ matrix: matrix matrices matriz matrice 矩阵
 consist: contain contains containing consist hold holds include includes present exists contem
   contiene contienen contien contenant
   contient enthalt enthal existe 包含 存在 含有
+average: average mean media medio moyenne durchschnitt mittelwert promedio 平均 平均值
+median: median mediana mediane 中位数
+prime: prime primes primo primos primzahl primzahlen 质数 素数
+empty: empty vacio vacia vazio vazia vide leer leere leeren 空 为空
+extract: extract extrai extraer extraire extrahier 提取
+upper: uppercase upper capital capitals mayuscula maiuscula majuscule gross grossbuchstabe
+  grossbuchstaben 大写
+lower: lowercase lower minuscula minuscule kleinbuchstabe kleinbuchstaben 小写
+binary: binary binar binario binaire 二进制
+octal: octal oktal oktalzahl 八进制
+decimal: decimal decima dezimal dezimalzahl 十进制 小数
+triangle: triangle triangles triangulo dreieck 三角形
+rectangle: rectangle rectangles rectangul retangul rechteck 矩形
+cylinder: cylinder cilindro cylindre zylinder 圆柱 圆柱体
+natural: natural naturais naturales naturel naturels naturliche naturlichen 自然数 自然
+nested: nested anidad aninhad imbriqu verschachtelt geschachtelt 嵌套
+space: space spaces whitespace whitespaces espaco espacio espace leerzeichen 空格
+heap: heap monticulo tas haufen 堆
+queue: queue cola fila file warteschlange 队列
+match: match matches matching coincide coincid combina correspond entspr passt 匹配
+print: print prints imprim afficher ausgeben druck 打印
+subsequence: subsequence subsequences subsecuenc subsequenc sousseq teilfolge 子序列
+subset: subset subsets subconjunto sousensemble teilmenge 子集
+set: set sets conjunto ensemble menge 集合
+right: right direita derecha droite rechts 右 右边
+left: left esquerda izquierda gauche links 左 左边
+month: month months mes meses mois monat monats 月 月份
+day: day days dia dias jour jours tag tage 天 日
+date: date dates fecha data datum 日期
+hour: hour hours hora horas heure stunde 小时
+time: time tempo tiempo temps zeit 时间
+volume: volume volumen 体积
+perimeter: perimeter perimetr umfang 周长
+rotate: rotate rotates rotation rotations rotated rodar girar gira rotar tourner drehen dreh 旋转
+next: next proxim siguient suivant nachst 下一个
+missing: missing faltante faltando manquant fehlend fehlende 缺失
+palindrome: palindrom 回文
+group: group groups agrup grupo gruppe grouper gruppier 分组 组
+sentence: sentence sentences frase frases oracion phrase satz satze 句子
+path: path paths caminho camino chemin pfad weg 路径
+graph: graph graphs grafo graphe graphen 图
+tree: tree trees arvore arbol arbre baum 树
+node: node nodes nodo noeud knoten 节点
+row: row rows filas linha linhas lignes ligne zeile zeilen 行
+column: column columns coluna columna colonne spalte spalten 列
+distance: distance distancia abstand entfernung 距离
+coordinate: coordinate coordinates coorden coordonn koordinat 坐标
+key: key keys chave clave clef cle schlussel 键
+factorial: factorial factori fakultat 阶乘
+fibonacci: fibonacci fibonac 斐波那契
+absolute: absolute absoluto valeurabs absolut 绝对 绝对值
+base: base basis 进制
+bit: bit bits 位
+bracket: bracket brackets parenthes parentes klammer 括号
+digitsum: modulo resto remainder rest 余数
+grid: grid grade rejilla grille gitter 网格
+move: move moves moved mover mueve deplac verschieb 移动
+message: message messages mensagem mensaje nachricht 消息
+encode: encode encoded encoding encrypt codific cifrar encod codier verschlussel 编码 加密
+decode: decode decoded decrypt decodific dechiffr decod dekodier entschlussel 解码 解密
+program: programm programa 程序
+question: question pregunta pergunta frage 问题
+shape: shape formed form forma forme 形状
+price: price cost costs prices preco precio prix preis kosten coste custo 价格 费用 成本
+money: money dinheiro dinero argent geld 钱
+colour: color colour colors cores colores couleur farbe farben 颜色
+alternate: alternate alternating alternates alterna altern abwechselnd wechsel 交替
+compress: compress comprim 压缩
+schedule: schedule plan agenda programar planifier planen 安排 计划
+overlap: overlap overlapping overlaps sobrep solap chevauch uberlapp 重叠
+flip: flip flips toggle cambio cambios troca basculer 翻转
+possible: possible posible possivel moglich 可能
+need: required require requires necesari necessari erforderlich notig 需要
+rectangular: regular regelmassig
+mixed: mixed mista mixta mixte gemischt 混合
+represent: represent represented represents representa repres dargestellt darstell 表示
 year: year years ano anos annee jahr 年
 bank: bank banco banque 银行
 account: account conta cuenta compte konto 账户

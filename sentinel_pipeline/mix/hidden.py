@@ -19,8 +19,11 @@ MAX_BLOBS = 64
 """Blobs of base64, and strings of a document, that are looked into."""
 MIN_STRING = 24
 """Characters from which a string is."""
-_BLOB = re.compile(r"[A-Za-z0-9+/_-]{24,}(?:\r?\n[A-Za-z0-9+/_-]{4,})*={0,2}")
+_BLOB = re.compile(
+    r"[A-Za-z0-9+/_-]{24,}={0,2}(?:\r?\n(?:[A-Za-z0-9+/_-]{4,}={0,2}|[A-Za-z0-9+/_-]{2,3}={1,2}))*"
+)
 _ESCAPES = re.compile(r'\\(?:u[0-9a-fA-F]{4}|[nrt"\\/])')
+_STANDARD = str.maketrans("-_", "+/")
 _MEANING = {"n": "\n", "r": "\n", "t": "\t"}
 _ROT13 = frozenset(
     codecs.encode(word, "rot13")
@@ -98,10 +101,14 @@ def _meant(match: re.Match[str]) -> str:
 
 
 def _decoded(blob: str) -> str | None:
-    """The text in a blob of base64, where it is text."""
-    bare = "".join(blob.split()).translate({45: 43, 95: 47}).rstrip("=")
-    try:
-        text = base64.b64decode(bare + "=" * (-len(bare) % 4), validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError):
-        return None
-    return text if (" " in text and text.isprintable()) or "\n" in text else None
+    """The text in a blob of base64, where it is text; its last line may be a word that follows."""
+    lines = blob.split()
+    for count in (len(lines), len(lines) - 1):
+        bare = "".join(lines[:count]).translate(_STANDARD).rstrip("=")
+        try:
+            text = base64.b64decode(bare + "=" * (-len(bare) % 4), validate=True).decode()
+        except (binascii.Error, UnicodeDecodeError):
+            continue
+        if "\n" in text or (" " in text and text.isprintable()):
+            return text
+    return None

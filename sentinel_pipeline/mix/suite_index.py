@@ -121,7 +121,7 @@ class Bars(NamedTuple):
 PROMPTS = Bars(0.45, 0.1)
 TOPICS = Bars(0.5, 0.1)
 SOLUTIONS = Bars(0.55, 0.2)
-NAMES = Bars(0.5, 0.15)
+NAMES = Bars(0.45, 0.1)
 
 
 class Features:
