@@ -152,8 +152,8 @@ def _blank_loop(text: str, lines: list[str]) -> str | None:
                 return f"blank_loop: {blank} blank lines"
     if _WIDE_GAP in text or _TABS in text:
         return f"blank_loop: more than {len(_TABS)} spaces or tabs in a row"
-    if not text.isascii() and (gap := _UNSEEN.search(text)):
-        return f"blank_loop: {len(gap[0])} invisible characters in a row"
+    if not text.isascii() and (unseen := _UNSEEN.search(text)):
+        return f"blank_loop: {len(unseen[0])} invisible characters in a row"
     return None
 
 
@@ -289,8 +289,8 @@ _BASES = frozenset("ACGTUNacgtun")
 
 def _char_loop(words: list[str], text: str) -> str | None:
     """Unbroken words that go round: only long words can. Emoji go round with spaces as well."""
-    if not text.isascii() and (match := _EMOJI_LOOP.search(text)):
-        return f"char_loop: {match[1]!a} repeats"
+    if not text.isascii() and (emoji := _EMOJI_LOOP.search(text)):
+        return f"char_loop: {emoji[1]!a} repeats"
     for word in words:
         if len(word) < 40:
             continue

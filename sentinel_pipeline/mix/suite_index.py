@@ -525,7 +525,7 @@ class SuiteIndex:
                 for n, score in (() if request.foreign else self.prompts.nearest(request.meaning))
                 if score >= self.prompts.thresholds[n]
             ]
-            if not close and not text.answer:
+            if not close and (request.foreign or not text.answer):
                 close = self._by_topics(request)
             for number, score in close:
                 if best and score <= best[0]:
