@@ -614,7 +614,9 @@ class SuiteIndex:
         return self._hit(row, best[1], best[2], best[0]) if best else None
 
     def _about_another(self, text: RowText, number: int) -> bool:
-        """Whether a row's requests say what they are about, and it is not this item."""
+        """Whether item and row both say what they are about, and it is not the same."""
+        if len(self.topics.sets[number]) < MIN_CONCEPTS:
+            return False
         informative = False
         nearest: tuple[float, _Request] | None = None
         for request in text.requests:
