@@ -28,10 +28,19 @@ def no_secret(text: str, prompts: Iterable[str] = ()) -> Label:
     return Label(True, "ok")
 
 
-def no_repetition(text: str, *, code: bool = False) -> Label:
-    """False for invalid characters, loops, filler, stubs and boilerplate, each with its own
-    code."""
+def no_repetition(text: str, *, code: bool = False, prompt: str = "") -> Label:
+    """False for invalid characters, loops, filler, stubs and boilerplate, each with its own code.
+
+    Args:
+        text: an answer.
+        code: whether it is a program or data.
+        prompt: what was asked: a skeleton that is asked for is not a stub.
+    """
     if len(text) > MAX_CHARS:
         return Label(False, f"too_large: {len(text)} characters are not searched")
-    problem = invalid_text(text) or repetition(text) or filler(text, code=code)
+    problem = (
+        invalid_text(text)
+        or repetition(text, code=code, prompt=prompt)
+        or filler(text, code=code, prompt=prompt)
+    )
     return Label(True, "ok") if problem is None else Label(False, problem)

@@ -179,7 +179,7 @@ def prepare(candidate: Candidate, stop: str | None) -> tuple[_Static, Plan]:
         entrypoint_label(reading, candidate, prompt, request),
         format_pass(reading, candidate, prompt, stop, request),
         no_secret(candidate.completion, (turn.content for turn in candidate.messages)),
-        _no_repetition(reading),
+        _no_repetition(reading, candidate, prompt),
         Label(False, "corrected: the source holds a correction of this answer")
         if candidate.corrected_by
         else None,
@@ -188,16 +188,23 @@ def prepare(candidate: Candidate, stop: str | None) -> tuple[_Static, Plan]:
     return static, Plan() if verifier is None else plan(candidate.id, reading, verifier)
 
 
-def _no_repetition(reading: Reading) -> Label:
+def _no_repetition(reading: Reading, candidate: Candidate, prompt: str) -> Label:
     """Of thought and answer alike, each by itself: a thought may draft what the answer then says,
-    and quote what it was asked."""
+    and quote what it was asked. Earlier answers of the conversation and its system turns may not
+    loop either."""
+    for number, turn in enumerate(candidate.messages, start=1):
+        if turn.role in ("system", "assistant") and len(turn.content) <= MAX_CHARS:
+            problem = repetition(turn.content, code=True, prompt=prompt)
+            if problem is not None:
+                return Label(False, f"{problem} (in turn {number})")
     thought = reading.parted.thought
     if len(thought) > MAX_CHARS:
         return Label(False, f"too_large: {len(thought)} characters are not searched")
     problem = invalid_text(thought) or repetition(thought) if thought else None
     if problem is not None:
         return Label(False, f"{problem} (in the thought)")
-    return no_repetition(reading.parted.answer, code=reading.language is not None)
+    code = reading.language is not None
+    return no_repetition(reading.parted.answer, code=code, prompt=prompt)
 
 
 def prompt_text(messages: tuple[Message, ...]) -> str:

@@ -39,7 +39,7 @@ from ..records.stages import (
 from ..store import Artifact, skipped_reason
 from .gap import gap_gates
 from .gate_inputs import judge
-from .mix import suite_tasks, training_tasks
+from .mix import suite_tasks, training_tasks, wording_rows
 from .stage import (
     FIRST,
     RECIPES,
@@ -204,7 +204,12 @@ def no_benchmark_overlap(context: dg.AssetCheckExecutionContext) -> dg.AssetChec
         mix = stage.store.get("rebalanced_mix")
         rows = (Row.from_row(row) for row in read_parquet(mix.path("rows.parquet")))
         bank = stage.store.get("task_bank")
-        report = decontaminate(rows, suite_tasks(bank), relatives=training_tasks(bank))
+        report = decontaminate(
+            rows,
+            suite_tasks(bank),
+            relatives=training_tasks(bank),
+            corpus=wording_rows(stage.store.get("accepted_set"), stage.store.get("repair_traces")),
+        )
         hits = len(report.hits)
         return record_fence(
             stage,
@@ -236,7 +241,10 @@ def no_pair_from_a_benchmark(context: dg.AssetCheckExecutionContext) -> dg.Asset
             Candidate(id=p.id, source="model", messages=p.messages, completion=p.chosen)
             for p in pairs
         )
-        report = decontaminate(candidates, suite_tasks(stage.store.get("task_bank")))
+        bank = stage.store.get("task_bank")
+        report = decontaminate(
+            candidates, suite_tasks(bank), relatives=training_tasks(bank), corpus=()
+        )
         ties = sum(p.chosen == p.rejected or p.chosen_score <= p.rejected_score for p in pairs)
         repeated = len(pairs) - len({p.messages for p in pairs})
         faults = {"overlap a suite": len(report.hits), "tie": ties, "repeat a prompt": repeated}

@@ -94,6 +94,7 @@ def no_answer_from_a_benchmark(context: dg.AssetCheckExecutionContext) -> dg.Ass
             (answer.candidate() for answer in answers),
             suite_tasks(bank),
             relatives=training_tasks(bank),
+            corpus=(),
         )
         repeated = len(answers) - len({answer.id for answer in answers})
         classes = Counter(answer.label for answer in answers)

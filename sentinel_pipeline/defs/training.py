@@ -216,7 +216,8 @@ def clean_tasks(stage: Stage, bank: Artifact, prompts: int | None) -> CleanTasks
 
     found = [Task.from_row(row) for row in read_parquet(bank.path("train.parquet"))]
     tasks = choose_tasks(found, prompts or len(found), stage.recipe.seed)
-    hits = {hit.id for hit in decontaminate(map(_as_candidate, tasks), suite_tasks(bank)).hits}
+    report = decontaminate(map(_as_candidate, tasks), suite_tasks(bank), corpus=())
+    hits = {hit.id for hit in report.hits}
     return CleanTasks([task for task in tasks if task.id not in hits], len(hits))
 
 
