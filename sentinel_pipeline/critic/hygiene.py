@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ..records import Label
-from .credentials import find_credentials
+from ..secrets import find_credentials
 from .repetition import filler, invalid_text, repetition
 
 MAX_CHARS = 1_000_000
