@@ -18,7 +18,8 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "sentinel_pipeline"
 FLOORS = (
-    {"__init__", "errors", "processes", "plots", "rates", "secrets"},
+    {"secrets"},
+    {"__init__", "errors", "processes", "plots", "rates"},
     {"records", "cluster"},
     {"store", "sandbox"},
     {"gates", "costs", "critic", "worker"},

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from ..records.alert import Alert
+from ..secrets import mask
 from ..store import Outbox
 from .rules import AlertRules
 
@@ -53,9 +54,16 @@ def send(url: str, alert: Alert) -> str | None:
         kind = NotifyType.INFO if alert.kind == "digest" else NotifyType.WARNING
         body = f"{alert.body}\n\n{alert.link}" if alert.link else alert.body
         done = sender.notify(
-            title=alert.title, body=body, notify_type=kind, body_format=NotifyFormat.TEXT
+            title=mask(alert.title),
+            body=mask(body),
+            notify_type=kind,
+            body_format=NotifyFormat.TEXT,
         )
-    return None if done else "; ".join(complaints)[:500] or "was refused without an error message"
+    return (
+        None
+        if done
+        else mask("; ".join(complaints))[:500] or "was refused without an error message"
+    )
 
 
 class _Keep(logging.Handler):

@@ -3,10 +3,10 @@ stale by itself.
 
 What counts is found, not listed: the entry points, every top-level definition of the package that
 these use by name, and what those use in turn, through imports at the head of a module or late
-ones. Comments, docstrings, layout and the types of functions' arguments do not count; JavaScript and
-TOML count as they stand, and so does everything that the sandbox's processes are made of. Of the
-installed packages ``RULES`` alone counts, by its version: what it finds is a label. What this module
-does not do: hash installed packages; manifests record the others."""
+ones. Comments, docstrings, layout and the types of functions' arguments do not count; JavaScript
+and TOML count as they stand, and so does everything that the sandbox's processes are made of. Of
+the installed packages ``RULES`` alone counts, by its version: what it finds is a label. What this
+module does not do: hash installed packages; manifests record the others."""
 
 from __future__ import annotations
 

@@ -5,9 +5,11 @@ from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from ..audit.exam import audit_markdown
 from ..records import LABELS, Candidate, CriticLabels
+from ..secrets import mask
 from ..store import Artifact, read_jsonl, read_parquet
 from ..store.labelled import accepted_rows, count_labels, rejected_rows, with_answers
 from .mix import suite_tasks
@@ -45,7 +47,7 @@ def reward_audit(stage: Stage) -> None:
 
 @recipe_asset(
     group="critic",
-    rooms=["critic", "sandbox"],
+    rooms=["critic", "sandbox", "secrets"],
     deps=["raw_candidates", "reward_audit"],
     kinds={"python", "parquet"},
 )
@@ -96,24 +98,33 @@ def accepted_set(stage: Stage) -> None:
 
 @recipe_asset(
     group="critic",
-    rooms=["critic"],
+    rooms=["critic", "secrets"],
     deps=["critic_labels", "raw_candidates"],
     kinds={"duckdb", "parquet"},
 )
 def rejected_set(stage: Stage) -> None:
     """Candidates that a label rejects, or that have no label because of infrastructure: kept with
-    their reasons, never dropped."""
+    their reasons, never dropped; their secrets are masked."""
     stage.require_licensed_scorers()
     labels = stage.parent("critic_labels")
     raw = stage.store.origin(labels, "raw_candidates")
-    rows = rejected_rows(raw.path("candidates.parquet"), labels.path("labels.parquet"))
+    rows = (
+        _without_secrets(row)
+        for row in rejected_rows(raw.path("candidates.parquet"), labels.path("labels.parquet"))
+    )
     with stage.making(raw, labels) as out:
         out.metrics["rejected"] = out.table("rejected.parquet", rows, "rejected")
 
 
+def _without_secrets(row: dict[str, Any]) -> dict[str, Any]:
+    """A rejected row as its file shows it. Second attempts are still scored by the verifier as it
+    is."""
+    return mask(row) | {"verifier": row["verifier"]} if row["no_secret"] is False else row
+
+
 @recipe_asset(
     group="critic",
-    rooms=["critic", "generation", "sandbox"],
+    rooms=["critic", "generation", "sandbox", "secrets"],
     deps=["rejected_set", "base_checkpoint"],
     kinds={"pytorch", "parquet"},
     pool="device",
@@ -162,7 +173,7 @@ def self_repairs(stage: Stage) -> None:
 
 @recipe_asset(
     group="critic",
-    rooms=["critic"],
+    rooms=["critic", "secrets"],
     deps=["accepted_set", "rejected_set", "self_repairs"],
     kinds={"python", "parquet"},
 )

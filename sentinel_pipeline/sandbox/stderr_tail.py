@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 import subprocess
 
+from ..secrets import mask
+
 
 def stderr_tail(process: subprocess.Popen[bytes], limit: int = 300) -> str:
     """The last line of its standard error, shortened, without waiting for more."""
@@ -15,4 +17,4 @@ def stderr_tail(process: subprocess.Popen[bytes], limit: int = 300) -> str:
         return ""
     os.set_blocking(process.stderr.fileno(), False)
     text = (process.stderr.read() or b"").decode("utf-8", "replace").strip()
-    return text.splitlines()[-1][:limit] if text else "no message"
+    return mask(text.splitlines()[-1])[:limit] if text else "no message"

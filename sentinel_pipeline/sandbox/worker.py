@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 
 from ..records import ShellEffect, verifier_to_json
 from ..records.verifiers import Executable
+from ..secrets import mask
 from .isolation import Isolation
 from .outcomes import Limits, Outcome, Program, Result
 from .stderr_tail import stderr_tail
@@ -144,7 +145,8 @@ class Worker:
             row = json.loads(bytes(self._buffer[4 : 4 + size]))
             del self._buffer[: 4 + size]
             ticket = self.out.popleft()
-            yield ticket, Result(id=ticket.program.id, **row | {"outcome": Outcome(row["outcome"])})
+            row |= {"outcome": Outcome(row["outcome"]), "detail": mask(row["detail"])}
+            yield ticket, Result(id=ticket.program.id, **row)
 
     def _write(self, message: dict[str, Any]) -> None:
         data = json.dumps(message).encode("ascii")

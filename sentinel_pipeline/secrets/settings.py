@@ -92,10 +92,10 @@ _SET = re.compile(
     r"(?P<suffix>[A-Za-z0-9_.-]{0,24}?)"
     r"(?:"
     # name = value, name: str = value, "name": "value", name := value, x["name"] = value
-    r"\\?[\"'`]?[\])]{0,2}[ \t]{0,4}"
+    r"\\?[\"'`]?\]{0,2}[ \t]{0,4}"
     r"(?:[?]?:[ ]{0,3}[A-Za-z_][\w.|\[\]? ]{0,30}?=|:=|=>|[!=]={1,2}|[?|+]?=|:)[ \t]{0,8}(?:\|-?[ ]*)?"
     # ("name", "value"), key="name" value="value", - name: NAME, value: ...
-    r"|\\?[\"']\)?,[ ]{0,3}(?=\\?[\"'])"
+    r"|\\?[\"'],[ ]{0,3}(?=\\?[\"'])"
     r"|\\?[\"'][ ]{1,4}value[ ]?=[ ]?(?=[\"'])"
     r"|[\"']?[ ]{0,2},?\s{1,40}[\"']?value[\"']?[ ]?:[ ]{0,3}"
     # <name>value</name>, the name is value, PASSWORD 'value', --name value
@@ -107,15 +107,19 @@ _SET = re.compile(
 )
 _BEHIND = re.compile(r"\s{1,40}" + _VALUE)
 _OPENSSL = re.compile(r":" + _VALUE)
-_CUT = re.compile(r"[;&,](?=[A-Za-z][\w .-]{0,40}=)|[;,.:|&]+\Z")
+_CUT = re.compile(r"[;,](?=[A-Za-z][\w .-]{0,40}=)|[;,.:|&]+\Z")
+_CUT_QUERY = re.compile(r"[;&,](?=[A-Za-z][\w .-]{0,40}=)|[;,.:|&]+\Z")
+_IN_QUERY = re.compile(r"[?&][^\s\"'=&]{0,60}\Z")
+"""A bare value ends before the next setting of a connection string; in a query, at an ``&``."""
 _NO_SECRET_SUFFIX = re.compile(
-    r"[_.-]?(?:hash(?:ed|es)?|digest|names?|types?|ids?|urls?|uri|arn|files?|paths?|dir|fields?|len(?:gth)?|regex(?:p)?|patterns?|re"
-    r"|prompt|labels?|col(?:umn)?|policy|rules?|count|size|limit|index|idx|expir\w*|age|ttl|timeout|url|endpoint|algorithm|alg|method"
-    r"|format|scheme|schema|class|model|map|version|status|state|validators?|message|msg|error|help|hint|title|text|description|stdin"
-    r"|izer\w*|ize\w*|ization|iz\w*|board\w*|point\w*|word_argument|verify|manager|store|storage|provider|service|ref|reference|scope)"
+    r"[_.-]?(?:hash(?:ed|es)?|digest|names?|types?|ids?|url|uri|arn|files?|paths?|dir|fields?|len(?:gth)?|regex(?:p)?|patterns?"
+    r"|prompt|labels?|col(?:umn)?|policy|rules?|count|size|limit|index|idx|expir\w*|age|ttl|timeout|endpoint|algorithm|alg|method"
+    r"|format|scheme|schema|class|model|map|version|status|state|validators?|message|msg|error|help|hint|title|text|description"
+    r"|stdin|i[sz]\w*|board\w*|verify|manager|store|storage|provider|service|ref|reference|scope)"
     r"(?:[_.-]\w*)?\Z",
     re.IGNORECASE,
 )
+"""What a setting about a secret is called: ``password_hash``, ``token_type``, ``tokenizer``."""
 _KEY_BEFORE = re.compile(
     r"(?:api|app|access|private|secret|auth|client|signing|sign|encryption|encrypt|master|shared|account|webhook|service|deploy"
     r"|storage|session|license|server|admin|rsa|ssh|aes|hmac|jwt|crypto|wallet|write|read|personal|primary|secondary)[_. -]?\Z"
@@ -219,7 +223,8 @@ def _judged(
     else:
         start, stop = match.span("bare")
         end = stop
-        cut = _CUT.search(text, start, stop)
+        in_query = _IN_QUERY.search(text, max(0, match.start() - 64), match.start())
+        cut = (_CUT_QUERY if in_query else _CUT).search(text, start, stop)
         if cut is not None:
             stop = cut.start()
             end = stop

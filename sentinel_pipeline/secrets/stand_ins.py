@@ -59,7 +59,7 @@ _TOKEN = re.compile(r"[\w.~+/=:-]+")
 _DOTTED = re.compile(r"[A-Za-z_$][\w$]*(?:(?:\?\.|!?\.|->|::)[A-Za-z_$][\w$]*)+!?")
 _ADDRESS = re.compile(r"[\w.+-]+@[\w-]+\.[\w.-]+")
 _CALL = re.compile(r"[A-Za-z_][\w.]*\(.*\)")
-_VARIABLE = re.compile(r"\$\{?[A-Z_][A-Z0-9_]{2,}\}?")
+_VARIABLE = re.compile(r"\$\{?[A-Z_]{3}[A-Z0-9_]*\}?")
 
 
 def is_reference(value: str) -> bool:

@@ -85,7 +85,7 @@ PREFIXED: dict[str, dict[str, Make]] = {
         "Google OAuth access token": lambda d: "ya" + "29." + d.of(URL_SAFE, 120),
         "Azure Entra client secret": lambda d: d.of(ALNUM, 3) + "8" + "Q~" + d.of(ALNUM + "_~.-", 34),
         "Azure storage": lambda d: (
-            "DefaultEndpointsProtocol=https;AccountName=logs;Account" + f"Key={d.b64(64)};EndpointSuffix=core.windows.net"
+            "DefaultEndpointsProtocol=https;AccountName=logs;Account" + f"Key={d.b64(64)}"
         ),
         "Azure DevOps": lambda d: d.of(ALNUM, 76) + "AZ" + "DO" + d.of(ALNUM, 4),
         "DigitalOcean": lambda d: "dop_" + "v1_" + d.of(HEX, 64),
@@ -273,35 +273,35 @@ PASSWORDS: dict[str, Callable[[str], str]] = {
     "properties": lambda p: f"spring.datasource.username=app\nspring.datasource.password={p}",
     "INI": lambda p: f"[client]\nuser = app\npassword = {p}",
     "TOML": lambda p: f'[db]\nuser = "app"\npassword = "{p}"',
-    "XML": lambda p: f"<server><username>ci</username><password>{p.replace('&', '%')}</password></server>",
+    "XML": lambda p: f"<server><username>ci</username><password>{p}</password></server>",
     "Dockerfile": lambda p: f"FROM postgres:17\nENV POSTGRES_PASSWORD={p}",
     "compose": lambda p: f"    environment:\n      - MYSQL_ROOT_PASSWORD={p}\n",
     "netrc": lambda p: f"machine api.acme.io login ci password {p}",
     "netrc, lines": lambda p: f"machine git.acme.io\n  login ci\n  password {p}\n",
-    "pgpass": lambda p: f"cat > ~/.pgpass\ndb.acme.io:5432:orders:app:{p.replace(':', '')}\n",
-    "JDBC": lambda p: f"jdbc:postgresql://db.acme.io:5432/orders?user=app&password={p.replace('&', '%').replace('#', '%')}",
-    "JDBC, SQL Server": lambda p: f"jdbc:sqlserver://db.acme.io:1433;databaseName=orders;user=app;password={p.replace(';', '')};encrypt=true",
-    "JDBC, Oracle": lambda p: f"jdbc:oracle:thin:app/{p.replace('@', '').replace('/', '')}@db.acme.io:1521:ORCL",
-    "connection string": lambda p: f"Server=db.acme.io;Database=orders;User Id=app;Password={p.replace(';', '')};",
-    "ODBC": lambda p: f"DRIVER={{ODBC Driver 18 for SQL Server}};SERVER=db;UID=app;PWD={p.replace(';', '')}",
+    "pgpass": lambda p: f"cat > ~/.pgpass\ndb.acme.io:5432:orders:app:{p}\n",
+    "JDBC": lambda p: f"jdbc:postgresql://db.acme.io:5432/orders?user=app&password={p}",
+    "JDBC, SQL Server": lambda p: f"jdbc:sqlserver://db.acme.io:1433;databaseName=orders;user=app;password={p};encrypt=true",
+    "JDBC, Oracle": lambda p: f"jdbc:oracle:thin:app/{p}@db.acme.io:1521:ORCL",
+    "connection string": lambda p: f"Server=db.acme.io;Database=orders;User Id=app;Password={p};",
+    "ODBC": lambda p: f"DRIVER={{ODBC Driver 18 for SQL Server}};SERVER=db;UID=app;PWD={p}",
     "libpq": lambda p: f"host=db.acme.io dbname=orders user=app password={p}",
-    "URL": lambda p: f"postgres://app:{_quoted(p)}@db.acme.io:5432/orders",
-    "URL, redis": lambda p: f"redis://:{_quoted(p)}@cache.acme.io:6379/0",
-    "URL, amqp": lambda p: f"BROKER=amqps://worker:{_quoted(p)}@mq.acme.io/prod",
-    "mongodb": lambda p: f"mongodb+srv://app:{_quoted(p)}@cluster0.ab1cd.mongodb.net/orders",
+    "URL": lambda p: f"postgres://app:{p}@db.acme.io:5432/orders",
+    "URL, redis": lambda p: f"redis://:{p}@cache.acme.io:6379/0",
+    "URL, amqp": lambda p: f"BROKER=amqps://worker:{p}@mq.acme.io/prod",
+    "mongodb": lambda p: f"mongodb+srv://app:{p}@cluster0.ab1cd.mongodb.net/orders",
     "mysql -p": lambda p: f"mysql -h db.acme.io -u app -p'{p}' orders < dump.sql",
     "mysqldump --password": lambda p: f"mysqldump --user=app --password='{p}' orders > dump.sql",
-    "--password=": lambda p: f"sentry login --user ci --password={_shell(p)}",
-    "--password": lambda p: f"docker login -u ci --password {_shell(p)} registry.acme.io",
-    "docker login -p": lambda p: f"docker login registry.acme.io -u ci -p {_shell(p)}",
+    "--password=": lambda p: f"sentry login --user ci --password={p}",
+    "--password": lambda p: f"docker login -u ci --password {p} registry.acme.io",
+    "docker login -p": lambda p: f"docker login registry.acme.io -u ci -p {p}",
     "curl -u": lambda p: f"curl -u 'ci:{p}' https://api.acme.io/v1/orders",
-    "curl --user": lambda p: f'curl -s --user ci:{_shell(p)} "https://api.acme.io"',
+    "curl --user": lambda p: f'curl -s --user ci:{p} "https://api.acme.io"',
     "sshpass": lambda p: f"sshpass -p '{p}' ssh ops@db.acme.io uptime",
     "PGPASSWORD": lambda p: f"PGPASSWORD='{p}' psql -h db.acme.io -U app orders",
-    "PGPASSWORD, bare": lambda p: f"PGPASSWORD={_shell(p)} pg_dump -h db.acme.io orders",
+    "PGPASSWORD, bare": lambda p: f"PGPASSWORD={p} pg_dump -h db.acme.io orders",
     "redis-cli -a": lambda p: f"redis-cli -h cache.acme.io -a '{p}' ping",
     "ldapsearch -w": lambda p: f"ldapsearch -x -D cn=admin,dc=acme -w '{p}' -b dc=acme",
-    "openssl pass:": lambda p: f"openssl enc -aes-256-cbc -in a -out b -pass pass:{_shell(p)}",
+    "openssl pass:": lambda p: f"openssl enc -aes-256-cbc -in a -out b -pass pass:{p}",
     "Basic header": lambda p: f"Authorization: Basic {BASIC(f'ci:{p}'.encode()).decode()}",
     "Docker auth": lambda p: json.dumps({"auths": {"registry.acme.io": {"auth": BASIC(f"ci:{p}".encode()).decode()}}}),
     "Docker auth, pull secret": lambda p: (
@@ -321,14 +321,35 @@ PASSWORDS: dict[str, Callable[[str], str]] = {
 """How a password is written, by place: each makes the text around it."""
 
 
-def _quoted(password: str) -> str:
-    """For a URL: what would end the password there is left out."""
-    return "".join(char for char in password if char not in "@/#?:%$")
+ENDS = {
+    "XML": "&",
+    "pgpass": ":",
+    "JDBC": "&#",
+    "JDBC, SQL Server": ";",
+    "JDBC, Oracle": "@/",
+    "connection string": ";",
+    "ODBC": ";",
+}
+"""Signs that would end a password at a place: left out there, as its owner would have to."""
+URL_ENDS = "@/#?:%$&"
+SHELL_ENDS = "&#*?!$^"
+IN_URLS = ("URL", "URL, redis", "URL, amqp", "mongodb")
+IN_SHELLS = (
+    "--password=",
+    "--password",
+    "docker login -p",
+    "curl --user",
+    "PGPASSWORD, bare",
+    "openssl pass:",
+)
 
 
-def _shell(password: str) -> str:
-    """For a bare word of a shell: what a shell would read itself is left out."""
-    return "".join(char for char in password if char not in "&#*?!$^")
+def password_for(draw: Draw, place: str) -> str:
+    """A password that can stand at a place."""
+    ends = ENDS.get(place, "")
+    ends += URL_ENDS if place in IN_URLS else ""
+    ends += SHELL_ENDS if place in IN_SHELLS else ""
+    return "".join(char for char in draw.password() if char not in ends)
 
 
 REFERENCES = (
@@ -437,7 +458,8 @@ EXAMPLES = (
     "-----BEGIN " + "PRIVATE KEY-----\n<your key here>\n-----END " + "PRIVATE KEY-----",
     'key = "-----BEGIN ' + 'PRIVATE KEY-----"',
     "https://hooks." + "slack.com/services/T00000000/B00000000/XXXXXXXXXXXXXXXXXXXXXXXX",
-    "AccountName=devstoreaccount1;Account" + "Key=Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==;",
+    "AccountName=devstoreaccount1;Account" + "Key=Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6"
+    "IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==;",
     "Server=myServerAddress;Database=myDataBase;User Id=myUsername;Password=myPassword;",
 )  # fmt: skip
 """Documented examples and stand-ins: they open nothing."""
@@ -515,6 +537,10 @@ NO_SECRETS: dict[str, tuple[str, ...]] = {
 }
 
 
+MADE_TEXT = ("\n", "\n\nimport os\n\n", " ", "\n# then\n", " and ", "é\n")
+"""What may stand between secrets."""
+
+
 def made_secrets(rounds: int = 3, seed: int = 5) -> Iterator[MadeSecret]:
     """``rounds`` values of every kind, each in every place where such a secret is written."""
     draw = Draw(Random(seed))
@@ -529,8 +555,13 @@ def made_secrets(rounds: int = 3, seed: int = 5) -> Iterator[MadeSecret]:
                 value = make(draw)
                 yield MadeSecret(group, provider, where.format(value), value)
         for place, write in PASSWORDS.items():
-            password = draw.password()
-            yield MadeSecret("passwords", place, write(password), password)
+            password = password_for(draw, place)
+            shown = write(password)
+            encoded = [BASIC(f"ci:{password}".encode()).decode(), *shown.split('"')]
+            value = password
+            if password not in shown:
+                value = max((text for text in encoded if text in shown), key=len)
+            yield MadeSecret("passwords", place, shown, value)
 
 
 def providers() -> set[str]:
