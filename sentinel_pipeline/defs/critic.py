@@ -5,11 +5,9 @@ from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 from ..audit.exam import audit_markdown
 from ..records import LABELS, Candidate, CriticLabels
-from ..secrets import mask
 from ..store import Artifact, read_jsonl, read_parquet
 from ..store.labelled import accepted_rows, count_labels, rejected_rows, with_answers
 from .mix import suite_tasks
@@ -108,18 +106,9 @@ def rejected_set(stage: Stage) -> None:
     stage.require_licensed_scorers()
     labels = stage.parent("critic_labels")
     raw = stage.store.origin(labels, "raw_candidates")
-    rows = (
-        _without_secrets(row)
-        for row in rejected_rows(raw.path("candidates.parquet"), labels.path("labels.parquet"))
-    )
+    rows = rejected_rows(raw.path("candidates.parquet"), labels.path("labels.parquet"))
     with stage.making(raw, labels) as out:
         out.metrics["rejected"] = out.table("rejected.parquet", rows, "rejected")
-
-
-def _without_secrets(row: dict[str, Any]) -> dict[str, Any]:
-    """A rejected row as its file shows it. Second attempts are still scored by the verifier as it
-    is."""
-    return mask(row) | {"verifier": row["verifier"]} if row["no_secret"] is False else row
 
 
 @recipe_asset(

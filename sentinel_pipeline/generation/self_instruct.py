@@ -87,10 +87,8 @@ class Attempt:
 
 
 def _without_secrets(attempt: Attempt) -> Attempt:
-    """What was refused is kept to be looked at; nothing is made from its response."""
-    if attempt.reason == "accepted":
-        return attempt
-    return replace(attempt, response=mask(attempt.response), reason=mask(attempt.reason))
+    """What was refused is kept to be looked at, and nothing is made from it."""
+    return attempt if attempt.reason == "accepted" else Attempt(**mask(asdict(attempt)))
 
 
 @dataclass(slots=True)
