@@ -88,7 +88,8 @@ def test_a_password_is_found_by_its_place_and_covered_whole(text: str, kind: str
 @pytest.mark.parametrize("mark", ["# gitleaks:allow", "# kingfisher:ignore", "# pragma: allowlist secret"])  # fmt: skip
 def test_a_text_cannot_ask_to_be_passed_over(mark: str) -> None:
     key = "gh" + "p_" + Draw(Random(1)).of("abcdefghkmnpqrstuvwxyz23456789ABCDEFGH", 36)
-    assert [each.kind for each in find_credentials(f"TOKEN = '{key}'  {mark}")][0] == "github_token"
+    kinds = {each.kind for each in find_credentials(f"TOKEN = '{key}'  {mark}")}
+    assert "github_token" in kinds
 
 
 def test_places_are_wider_than_what_is_read_there() -> None:
