@@ -66,7 +66,7 @@ def run(recipe: str, events: Events, *, run_id: str, until: str | None, resume: 
     loop = last_loop(instance, recipe) if resume else run_id
     selected = unfinished(recipe, loop, names) if resume else names
     events.write(event="run", run_id=run_id, loop=loop, stages=selected)
-    record_as_launched(instance, JOB, home.root / "workspace.yaml")
+    record_as_launched(instance, JOB, home.workspace)
     watcher = Watcher(instance, run_id, events)
     with watcher:
         result = defs.resolve_job_def(JOB).execute_in_process(
@@ -147,6 +147,7 @@ class Watcher:
                 name=evaluation.check_name,
                 asset=evaluation.asset_key.to_user_string(),
                 passed=evaluation.passed,
+                warns=evaluation.severity == dg.AssetCheckSeverity.WARN,
                 description=evaluation.description,
             )
 

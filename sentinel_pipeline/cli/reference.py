@@ -54,7 +54,8 @@ Lines and keys that other programs rely on; an object may carry more.
 SHAPES = {
     "run": '{"recipe", "run_id", "stages": [{"name", "seconds", "status"}], "reports": {STAGE: {SUITE: {"n", "pass_at_1", '
     '"interval", "syntax_rate", "infra"}}}, "comparisons": [{"from", "to", "suite", "n", "difference", "interval", "p"}], '
-    '"gates": [{"name", "subject", "verdict", "measured", "threshold", "n", "interval", "reason"}], "decisions", "costs"}',
+    '"gates": [{"name", "subject", "verdict", "measured", "threshold", "n", "interval", "reason", "severity"}], '
+    '"decisions", "costs"}',
     "plan": '{"recipe", "model", "trainers": {STAGE: {…}}, "hours": {STAGE: HOURS}, "total_hours", "cost", "warnings", "refusals": '
     '[{"field", "reason", "exit_code"}]}',
     "next": '{"recipe", "action", "undecided", "trail"}; after GRPO also "verdict", "scenario", "evidence", '
@@ -84,6 +85,7 @@ SHAPES = {
     "alert list": '{"alerts": [{"at", "key", "kind", "recipe", "title", "body", "link", "deliveries"}]}',
     "doctor": '{"ready", "home", "recipes", "sandbox", "checks": [{"name", "status", "found", "fix"}], "versions"}',
     "verify": '{"artifacts", "damaged": [{"artifact", "file"}]}',
+    "init": '{"folder", "recipes"}',
     "gc": '{"removed", "removable", "bytes", "labels"}',
     "mirror push": '{"artifacts", "damaged", "ledger"}',
 }
