@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 FORMS = Path(__file__).with_name("forms.toml")
 PLACES = Path(__file__).with_name("places.toml")
-PACKAGE = "kingfisher-secret-scanner"
 
 _OURS = frozenset(
     {

@@ -1,9 +1,9 @@
 """Passwords and keys by where they stand: assignments in code and in configuration files, URLs and
 connection strings, command lines, headers, ``.netrc`` and ``.pgpass``, Docker's ``auth``, SQL.
 
-Each search begins at a word that a cheap test found, so that most text costs a few substring
-searches. A value is judged by ``stand_ins``. What this module does not do: know a provider's form
-(``catalogue`` does), or find a password that looks like an ordinary word.
+The detector's pass says which kinds of places a text has (``places.toml``), so that most text
+costs nothing here. A value is judged by ``stand_ins``. What this module does not do: know a
+provider's form (``catalogue`` does), or find a password that looks like an ordinary word.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import re
 from collections.abc import Callable, Iterator, Set
 from typing import NamedTuple
 
-from .stand_ins import is_key, is_known_password, is_password, is_secret
+from .stand_ins import is_given, is_key, is_known_password, is_password, is_secret
 
 
 class Place(NamedTuple):
@@ -153,16 +153,17 @@ def _password_at(text: str, lower: str, at: int, word: str) -> _Read:
     if word == "pass" and end == at + 4 and lower[at - 1 : at].isalpha():
         return _Read(None, end)  # bypass, compass
     if lower.startswith("pass:", at) and "openssl" in lower:
-        return _judged(_OPENSSL.match(text, at + 4), "password_on_command_line", end, certain=True)
+        return _judged(_OPENSSL.match(text, at + 4), "password_on_command_line", end, is_given)
     match = _SET.match(text, end)
+    option = _option(lower, at)
     if match is not None:
         if _NO_SECRET_SUFFIX.fullmatch(match["suffix"]):
             return _Read(None, end)
-        return _judged(match, "assigned_secret", end, is_password)
-    if _option(lower, at):
-        return _judged(_BEHIND.match(text, end), "password_on_command_line", end, certain=True)
+        return _judged(match, "assigned_secret", end, is_given if option else is_password)
+    if option:
+        return _judged(_BEHIND.match(text, end), "password_on_command_line", end, is_given)
     if _NETRC.search(text, max(0, at - 160), at):
-        return _judged(_BEHIND.match(text, end), "password_in_netrc", end, certain=True)
+        return _judged(_BEHIND.match(text, end), "password_in_netrc", end, is_given)
     return _Read(None, end)
 
 
@@ -202,16 +203,8 @@ def _option(lower: str, at: int) -> bool:
     return " " not in before[before.rindex("--") :]
 
 
-def _judged(
-    match: re.Match[str] | None,
-    kind: str,
-    end: int,
-    looks: Callable[..., bool] | None = None,
-    *,
-    certain: bool = False,
-) -> _Read:
-    """The value of a match, where it ``looks`` like a secret; ``certain``: nothing but a password
-    can stand there."""
+def _judged(match: re.Match[str] | None, kind: str, end: int, looks: Callable[..., bool]) -> _Read:
+    """The value of a match, where it ``looks`` like a secret."""
     if match is None:
         return _Read(None, end)
     text = match.string
@@ -230,11 +223,7 @@ def _judged(
             end = stop
         if match["next"] and cut is None:
             return _Read(None, end)
-    value = text[start:stop]
-    if certain:
-        secret = is_known_password(value) and not value.startswith("-")
-    else:
-        secret = looks is not None and looks(value, quoted=quoted)
+    secret = looks(text[start:stop], quoted=quoted)
     return _Read(Place(kind, start, stop) if secret else None, end)
 
 

@@ -152,6 +152,13 @@ def is_secret(value: str, *, quoted: bool) -> bool:
     )
 
 
+def is_given(value: str, *, quoted: bool) -> bool:
+    """What is handed to an option, or follows a login: no stand-in, and no word of a sentence
+    either."""
+    signs = any(char.isdigit() or char in "!#@$?~^&*%+=" for char in value)
+    return signs and not value.startswith("-") and is_known_password(value)
+
+
 def is_known_password(value: str) -> bool:
     """What stands where only a password can (``-p``, a URL's user): anything but a stand-in."""
     return len(value) >= 3 and not opens_nothing(value)

@@ -1,8 +1,8 @@
-"""Made-up secrets of 120 kinds, each by the format that its provider documents, and text that only
-looks like one: what the detector is measured and tested on.
+"""Made-up secrets: keys of 130 kinds by the formats that their providers document, passwords in
+fifty places, and text that only looks like a secret. The detector is measured and tested on them.
 
-A format is ``pieces``, written apart so that no scanner of commits takes this file for a leak;
-values are drawn at run time and open nothing. What this module does not do: take a value from
+The beginning of a format is written in two pieces, so that no scanner of commits takes this file
+for a leak; values are drawn at run time and open nothing. What this module does not do: take a value from
 anywhere, or look at the rules of a detector.
 """
 
@@ -521,6 +521,9 @@ CODE = (
     "def hf_hub_download_to_somewhere_else(x): pass",
     "The password must have 8 characters, a digit and a sign.",
     "Store the token in a vault, never in code: use a secret manager.",
+    "The option --password requires a value; --token defaults to none.",
+    "Pages behind a login with password protected areas are skipped.",
+    "parser.add_argument('--password', required=True, help='the password of the account')",
     "curl -X POST -d '{\"name\": \"x\"}' https://api.acme.io/v1/orders",
     "tar -xzpf archive.tar.gz && mkdir -p build/output_2024",
     "grep -w 'Error42!' log.txt",

@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 import time
 import tomllib
+from importlib import import_module
+from pathlib import Path
 from random import Random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sentinel_pipeline.critic.version import LABELLING, reached
 from sentinel_pipeline.secrets import find_credentials
 from sentinel_pipeline.secrets.catalogue import FORMS, PLACES, scan
 from sentinel_pipeline.secrets.settings import PLACES as KINDS
@@ -24,6 +27,7 @@ from sentinel_pipeline_tests.secrets.made_secrets import (
     providers,
 )
 
+BENCHMARK = import_module("benchmarks.secret_detector")
 MADE = list(made_secrets(rounds=2))
 HARMLESS = [(group, text) for group, texts in NO_SECRETS.items() for text in texts]
 
@@ -113,6 +117,26 @@ def test_every_form_of_ours_finds_something_that_was_made() -> None:
     rules = tomllib.loads(FORMS.read_text(encoding="utf-8"))["rules"]
     unused = {rule["id"] for rule in rules if re.search(rule["regex"], texts) is None}
     assert unused <= untested, unused - untested
+
+
+def test_the_rules_are_part_of_the_labels_version() -> None:
+    files = reached(LABELLING)
+    assert {FORMS, PLACES} <= set(files)
+    assert FORMS.read_text(encoding="utf-8") in files[FORMS]
+
+
+def test_the_table_in_the_docs_is_what_is_found_today() -> None:
+    """Recall and look-alikes; rows of installed packages and speed differ between machines."""
+    page = (Path(__file__).resolve().parents[2] / "docs" / "critic.md").read_text("utf-8")
+    secrets = list(made_secrets(BENCHMARK.MADE_OF_EACH, seed=BENCHMARK.SEED))
+    finders = (BENCHMARK.ours, BENCHMARK.catalogue_alone())
+    recalls = [BENCHMARK.recall(find, secrets) for find in finders]
+    for group, counts in recalls[0].items():
+        rates = " | ".join(f"{100 * each[group]['recall']:.1f} %" for each in recalls)
+        assert f"| found: {group} ({counts['made']}) | {rates} |" in page
+    for group, texts in NO_SECRETS.items():
+        numbers = " | ".join(str(BENCHMARK.alarms(find, texts)["alarms"]) for find in finders)
+        assert f"| false alarms: {group} ({len(texts)}) | {numbers} |" in page
 
 
 def test_places_are_counted_in_characters_of_the_text() -> None:

@@ -25,6 +25,7 @@ from sentinel_pipeline.records import (
     Task,
 )
 from sentinel_pipeline.records.alert import Alert
+from sentinel_pipeline.records.report import Outcome
 from sentinel_pipeline.records.verifiers import PythonTests
 from sentinel_pipeline.run_job import failure_of
 from sentinel_pipeline.sandbox import Program, grade
@@ -128,9 +129,9 @@ def test_an_alert_is_masked_before_it_leaves() -> None:
     assert message["message"] == f"seen: {MASK}"
 
 
-def _sample(completion: str, outcome: str) -> SampleScore:
+def _sample(completion: str, outcome: Outcome) -> SampleScore:
     return SampleScore(
-        task_id="t", category="code", family="functions", completion=completion, outcome=outcome,  # type: ignore[arg-type]
+        task_id="t", category="code", family="functions", completion=completion, outcome=outcome,
         reason=f"exception: {KEY}", syntax_ok=True, stopped=True, tokens=9, seconds=1.0,
     )  # fmt: skip
 
