@@ -2,8 +2,8 @@
 fifty places, and text that only looks like a secret. The detector is measured and tested on them.
 
 The beginning of a format is written in two pieces, so that no scanner of commits takes this file
-for a leak; values are drawn at run time and open nothing. What this module does not do: take a value from
-anywhere, or look at the rules of a detector.
+for a leak; values are drawn at run time and open nothing. What this module does not do: take a
+value from anywhere, or look at the rules of a detector.
 """
 
 from __future__ import annotations
