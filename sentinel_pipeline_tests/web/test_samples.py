@@ -67,11 +67,16 @@ def client(home: Home) -> TestClient:
 @pytest.fixture
 def two_stages(home: Home) -> str:
     """Three items, two answers each: one gained, one lost, one never right."""
-    base: list[tuple[str, Outcome]] = [("1", "fail"), ("1~2", "fail"), ("2", "pass"), ("2~2", "pass"), ("3", "fail"), ("3~2", "infra")]  # fmt: skip
-    sft: list[tuple[str, Outcome]] = [("1", "pass"), ("1~2", "fail"), ("2", "fail"), ("2~2", "fail"), ("3", "fail"), ("3~2", "fail")]  # fmt: skip
-    write(home, "base", [sample(f"edits-<b>{name}", outcome) for name, outcome in base])
+    names = ("1", "1~2", "2", "2~2", "3", "3~2")
+    base: tuple[Outcome, ...] = ("fail", "fail", "pass", "pass", "fail", "infra")
+    sft: tuple[Outcome, ...] = ("pass", "fail", "fail", "fail", "fail", "fail")
+    base_outcomes = zip(names, base, strict=True)
+    sft_outcomes = zip(names, sft, strict=True)
+    write(home, "base", [sample(f"edits-<b>{name}", outcome) for name, outcome in base_outcomes])
     return write(
-        home, "sft", [sample(f"edits-<b>{name}", outcome, HOSTILE) for name, outcome in sft]
+        home,
+        "sft",
+        [sample(f"edits-<b>{name}", outcome, HOSTILE) for name, outcome in sft_outcomes],
     )
 
 
