@@ -16,6 +16,7 @@ from ..errors import BadInput
 from ..gates.effects import cohens_h, holm
 from ..records import Interval, PairedComparison, SampleScore
 from ..records.stages import REPORT_STAGES
+from ..secrets import mask
 from ..store import Artifact
 from .confounds import CutScorer, Finding, explained
 from .pairing import Pairs, counted, scored_pairs, unlike
@@ -256,7 +257,7 @@ def _parts(pairs: Pairs) -> list[Part]:
 def _flip(x: SampleScore, y: SampleScore) -> Flip:
     gained = y.outcome == "pass"
     reason = x.reason if gained else y.reason
-    return Flip(x.task_id, x.family, gained, x.completion, y.completion, reason)
+    return Flip(x.task_id, x.family, gained, mask(x.completion), mask(y.completion), mask(reason))
 
 
 def comparison_to_json(comparison: PairedComparison) -> dict[str, Any]:

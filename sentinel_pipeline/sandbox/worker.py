@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 
 from ..records import ShellEffect, verifier_to_json
 from ..records.verifiers import Executable
+from ..secrets import mask
 from .guest.ending import cpu_seconds
 from .guest.speed import MARGIN
 from .isolation import Isolation
@@ -164,8 +165,8 @@ class Worker:
             del self._buffer[: 4 + size]
             ticket = self.out.popleft()
             near = row.pop("near")
-            result = Result(id=ticket.program.id, **row | {"outcome": Outcome(row["outcome"])})
-            yield ticket, result, near
+            row |= {"outcome": Outcome(row["outcome"]), "detail": mask(row["detail"])}
+            yield ticket, Result(id=ticket.program.id, **row), near
 
     def _write(self, message: dict[str, Any]) -> None:
         data = json.dumps(message).encode("ascii")

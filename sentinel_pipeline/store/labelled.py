@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..records import LABELS, QUALITIES, Quality
+from ..secrets import mask
 from .catalog import query, stream, workbench
 from .tables import read_parquet, rows_at
 
@@ -24,11 +25,17 @@ def accepted_rows(candidates: Path, labels: Path) -> Iterator[dict[str, Any]]:
 
 
 def rejected_rows(candidates: Path, labels: Path) -> Iterator[dict[str, Any]]:
-    """Rows of the ``rejected`` table: a candidate, its seven labels and reasons."""
-    return stream(
+    """Rows of the ``rejected`` table: a candidate, its seven labels and reasons.
+
+    Secrets that a label found are masked: nothing is made of a rejected answer that would need
+    them. The verifier alone stays as it is, for second attempts are scored by it.
+    """
+    rows = stream(
         f"select c.*, l.* exclude (id) {_JOIN} l.accepted is not true",
         {"candidates": candidates, "labels": labels},
     )
+    for row in rows:
+        yield mask(row) | {"verifier": row["verifier"]} if row["no_secret"] is False else row
 
 
 _TOGETHER = 16384

@@ -148,6 +148,8 @@ def code_version(*rooms: str) -> str:
     root = Path(__file__).resolve().parents[1]
     digest = hashlib.sha256()
     for room in rooms:
-        for path in sorted((root / room).rglob("*.py")):
+        for path in sorted((root / room).rglob("*.[pt]*")):
+            if path.suffix not in (".py", ".toml"):
+                continue
             digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:12]
