@@ -45,7 +45,7 @@ def _set(text: str) -> frozenset[str]:
 # -- the words of a request ------------------------------------------------------------------------
 
 _STRONG = _set(
-    "function functions coroutine coroutines subroutine dataclass lambda code função funções c\u00f3digo"
+    "function functions func coroutine coroutines subroutine dataclass lambda code função funções c\u00f3digo"
 )
 """Code, whatever else the request says."""
 _LINE = _set("command query one-liner oneliner liner comando consulta")
@@ -73,7 +73,7 @@ _VERBS = _set(
     "write implement create define code develop build make give provide generate produce design construct add show draft craft"
     " prepare complete finish need want like return output declare reply respond answer with"
     " fix refactor rewrite convert translate port escreva implemente crie defina desenvolva faça gere forneça programe"
-    " escrever implementar criar quero preciso"
+    " escrever implementar criar quero preciso escreve implementa cria faz desenvolve"
 )
 _DETERMINERS = _set(
     "a an the one another two three four some this these my our your following both all single um uma o os as"
@@ -124,6 +124,7 @@ _SKELETON_HINTS = (
     "exception class", "marker", "esqueleto", "vazia", "pass", "`...`",
 )  # fmt: skip
 """One of these stands wherever ``_SKELETON`` finds something."""
+_OF_CLASS = re.compile(r" of (?:the |an? )?(?:class\b|`|[A-Z])")
 _CLAUSE_END = re.compile(r"[.!?:;](?=\s)|\n")
 _CODE_HEAD = re.compile(r"^(?:async[ \t]+def|def|export|class|function|const)\b", re.MULTILINE)
 _CODE_LINES = re.compile(
@@ -137,13 +138,13 @@ _FENCED = re.compile(r"^(```|~~~)[^\n]*\n[\s\S]*?(?:^\1[^\n]*$|\Z)", re.MULTILIN
 
 _QUOTES = "`'\"*\u201c\u201d\u2018\u2019"
 _ITEM = re.compile(
-    rf"([{_QUOTES}]{{0,3}})(?:(?:export\s+|default\s+|async\s+)*(?:def|function|class|const)\s+)?([A-Za-z_$][\w$]*(?:\.[A-Za-z_$][\w$]*)?)"
+    rf"([{_QUOTES}]{{0,3}}@?)(?:(?:export\s+|default\s+|async\s+)*(?:def|function|class|const)\s+)?([A-Za-z_$][\w$]*(?:\.[A-Za-z_$][\w$]*)?)"
     rf"(\((?:[^()\n]|\([^()\n]*\)){{0,160}}\))?(?:\s*(?:->|=>|:)\s*[\w\[\], |<>.]{{1,60}}?(?=`))?[{_QUOTES}]{{0,3}}"
 )
 _AND = re.compile(r"\s*,\s*(?:and\s+|e\s+)?|\s+and\s+|\s+e\s+|\s*&\s*")
 _SPACE = re.compile(r"\s*[:=,]?\s+(?:exactly\s+|simply\s+|just\s+)?|\s*[:=]\s*|\s*\(\s*(?=[`'\"])")
 _TAIL = re.compile(
-    r"\s*(?:[.,:;!?)\u2014\u2013-]|->|\Z|\n|(?:that|which|to|taking|takes|returning|returns|accepting|accepts|receiving|with|for|in|using"
+    r"\s*(?:[.,:;!?)<\u2014\u2013-]|->|\Z|\n|(?:that|which|to|taking|takes|returning|returns|accepting|accepts|receiving|with|for|in|using"
     r"|given|such|where|whose|as|so|and|from|computing|calculating|when|on|over|into)\b)"
 )
 _SHAPED = re.compile(r"\w_|_\w|[a-z\d][A-Z]|[A-Za-z]\d|\$|\w\.\w")
@@ -171,6 +172,7 @@ _MATH_NAMES = _set("f g h p q y sin cos tan log ln exp sqrt")
 _BE = _set(
     "be is that which and must should shall has have needs need to will it are deve ser exactly this"
 )
+_HOLDS = _set("defines defining contains containing has having including exports exporting")
 _QUESTIONS = _set("which what who whose where why how qual como")
 _ADVERBS = _set("twice again often daily first later")
 """Words that follow "to be called" where nothing is named."""
@@ -200,6 +202,11 @@ _LAST_WORD = re.compile(
 _NAME_IT = re.compile(
     r" (?:it|the (?:function|class|method)|your (?:function|class|method|solution)|this (?:function|class|method))(?=[ :])"
 )
+_IN_LANGUAGE = re.compile(
+    r"\b(?:(implement|program|code|implemente)\b(?: [^\s.?!]+){1,8}?|(write) \w+(?: \w+)?) (?:in|em) (?:python|typescript"
+    r"|javascript|java|rust|ruby|golang|kotlin|c\+\+|bash|sql)\b"
+)
+"""Implement quicksort in Python; write quicksort in Rust."""
 _POINT = re.compile(r"[ _-]?point\s*(?:is|should be|must be|[:=])?\s+|[ _-]?point\s*[:=]\s*")
 _IS = re.compile(
     r"\s*(?:(?:is|are|should be|must be|shall be|will be|of|de|é|deve ser)(?!\w)|[:=])?\s*(?:exactly\s+)?"
@@ -235,7 +242,8 @@ _REWORKS = re.compile(
     re.IGNORECASE,
 )
 _OTHER_WORK = re.compile(
-    r"\b(?:tests?|test cases|pytest|docstring|explain|describe|document|what does|translate|convert|port|rename|calls?|uses?|usage"
+    r"\b(?:tests?|test cases|pytest|docstring|explain|describe|document|summar\w+|review|output"
+    r"|what (?:does|is)|translate|convert|port|rename|calls?|uses?|usage"
     r"|example|main)\b",
     re.IGNORECASE,
 )
@@ -265,7 +273,7 @@ def _read(prompt: str) -> Request:
     code = reader.code
     if stubs and not names:
         # A signature without a body is a body asked for, unless tests or an explanation are.
-        if not _OTHER_WORK.search(prose) or _REWORKS.search(prose) or stubs == given[-1:]:
+        if not _OTHER_WORK.search(prose) or _REWORKS.search(prose):
             names = stubs[-1:]
             code = True
     elif len(given) == 1 and not names and _is_reworked(prose):
@@ -324,6 +332,11 @@ class _Reader:
                 if verb is not None and verb[0] in ("implement", "implemente", "program"):
                     self.places.append((match.start(1), match[1]))
                     self.code = True
+        if not self.code:
+            match = _IN_LANGUAGE.search(self.lower)
+            if match is not None:
+                words = [*self._before(match.start()), match[1] or match[2]]
+                self.code = self._leads(words, len(words) - 1)
         at = self.lower.find("call it ")
         if at >= 0:
             self._listed(at + 7, bare=True, plural=False)
@@ -386,10 +399,13 @@ class _Reader:
             return
         found = self._verb(words)
         if found is None:
+            self._with_noun(match, words)
             if noun in ("methods", "métodos", "method"):
                 self._methods(match, words)
             return
-        if _COMPOUND.match(self.lower, match.end()):
+        if _COMPOUND.match(self.lower, match.end()) and not (
+            noun in ("method", "methods") and _OF_CLASS.match(self.text, match.end())
+        ):
             return
         verb, between = found
         self.asked = True
@@ -397,7 +413,9 @@ class _Reader:
         if noun in _LINE:
             self.line = self.line or _LANGUAGE.search(self.lower) is not None
         elif noun in _STRONG:
-            self.code = self.code or not mathematics or _LANGUAGE.search(self.lower) is not None
+            # "Define a function" may be asked of a mathematician, or a teacher.
+            unclear = mathematics or verb in ("define", "defina")
+            self.code = self.code or not unclear or _LANGUAGE.search(self.lower) is not None
         elif not self.code:
             rest = f"{self.lower[: match.start()]}\0{self.lower[match.end() :]}"
             self.code = bool(_LANGUAGE.search(rest) or _CONTEXT.search(rest))
@@ -406,6 +424,7 @@ class _Reader:
         self._before_noun(match, len(between))
         portuguese = (noun[:3] == "fun" and noun[3] == "ç") or (noun[0] == "m" and noun[1] != "e")
         plural = noun.endswith("s") and noun != "class"
+        before = len(self.places)
         self._listed(
             match.end(),
             bare=not (mathematics or portuguese or plural),
@@ -413,6 +432,16 @@ class _Reader:
             tail=True,
             quoted_only=mathematics,
         )
+        self.code = self.code or (noun in _STRONG and len(self.places) > before)
+
+    def _with_noun(self, match: re.Match[str], words: list[str]) -> None:
+        """ "a module with a function `name`": a part of what is asked for."""
+        before = [word for word in words[-5:] if word not in _DETERMINERS]
+        if not self.asked or not before or match[0] in _UNNAMED or match[0] in _LINE:
+            return
+        of_code = before[-1] == "with" and before[-2:-1] and before[-2] in _ASKABLE
+        if of_code or before[-1] in _HOLDS:
+            self._listed(match.end(), bare=False, plural=match[0].endswith("s"))
 
     def _before_noun(self, match: re.Match[str], between: int) -> None:
         """ "the `name` function", "an is_prime function", "the Stack class"."""
@@ -474,7 +503,9 @@ class _Reader:
         if be and match[0] == "called" and item[2].lower() in _ADVERBS and not item[1]:
             return  # "it is called twice"
         asked = self._verb(words[:place]) if subject in _NOUNS else None
-        near = words[max(0, place - 4) : place]
+        near = set(words[max(0, place - 4) : place])
+        if self.asked and subject in ("method", "methods"):
+            near -= {"has", "have"}  # "a class that has a method called name"
         if asked is None and not be and ("how" in words or not _MENTIONS.isdisjoint(near)):
             return
         if be and item[2].lower() in _NO_NAMES and not item[1]:
@@ -506,6 +537,7 @@ class _Reader:
             or whose
             or (last == "the" and words[:-1] and words[-2] in ("under", "have", "with"))
         ):
+            self.code = self.code or last in _STRONG
             is_name = _IS.match(self.text, match.end())
             if is_name and (whose or is_name[0].strip()):
                 self._listed(is_name.end() - 1, bare=True, plural=False)
@@ -580,7 +612,9 @@ def _signatures(prompt: str) -> tuple[list[str], list[str]]:
     if "def " in prompt:
         for match in _PYTHON_SIGNATURE.finditer(prompt):
             given.append(match[1])
-            if not match[0].endswith(":") or _EMPTY_BODY.match(prompt, match.end()):
+            after = match[0].rpartition(")")[2].strip()
+            bare = not after or (after.startswith("->") and not after.endswith(":"))
+            if bare or (after.endswith(":") and _EMPTY_BODY.match(prompt, match.end())):
                 stubs.append(match[1])
     if "function" in prompt or "=>" in prompt or "class " in prompt:
         for match in _SCRIPT_SIGNATURE.finditer(prompt):
