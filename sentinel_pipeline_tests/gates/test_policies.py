@@ -229,8 +229,15 @@ def _partly_shared(apart: int, beside: int) -> BenchmarkReport:
         )
         for i in range(apart + beside)
     ]  # fmt: skip
-    names = dict.fromkeys(("stage", "suite", "model", "model_hash", "scorer_version"), "x")
-    return build_report(samples, **names, decoding={})
+    return build_report(
+        samples,
+        stage="sft",
+        suite="heldout",
+        model="m",
+        model_hash="h",
+        scorer_version="s1",
+        decoding={},
+    )
 
 
 @pytest.mark.parametrize(
