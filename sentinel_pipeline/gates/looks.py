@@ -16,5 +16,5 @@ from ..records.gate_spec import GatePolicy
 
 def at_look(policy: GatePolicy, look: int) -> GatePolicy:
     """``policy`` as it decides at its ``look``-th look, counted from 1: at the confidence that is
-    left."""
-    return replace(policy, confidence=1 - (1 - policy.confidence) / 3 ** (look - 1))
+    left. From the twentieth on it no longer rises: what is spent there is nothing."""
+    return replace(policy, confidence=1 - (1 - policy.confidence) / 3 ** min(look - 1, 20))

@@ -419,6 +419,11 @@ def test_trying_again_promotes_by_chance_no_oftener_than_the_gate_promises(tries
     assert promoted / series <= 0.05, f"{promoted} of {series}"
 
 
+def test_the_thousandth_look_is_still_decided() -> None:
+    shown = at_look(GatePolicy(metric="pass_at_1", threshold=0.40), 1000)
+    assert shown.confidence < 1 and verdict_of(shown, measure_rate(shown, 290, 300)) == "pass"
+
+
 def test_default_gates_that_only_warn_do_not_make_a_release_by_a_trivial_one(
     instance: Instance,
 ) -> None:
