@@ -310,7 +310,7 @@ def test_a_hundred_thousand_records_in_half_a_minute(tmp_path: Path, rows: int) 
         assert connection.execute(select(func.count()).select_from(bodies)).scalar_one() == rows
 
 
-SHAPES = (
+SHAPES: tuple[dict[str, object], ...] = (
     {"prompt": "Hi", "response": "Hello."},
     {"instruction": "Hi", "output": "Hello."},
     {"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello."}]},
