@@ -13,6 +13,7 @@ from rich.table import Table
 
 from ..errors import BadInput
 from ..records import LABELS, Candidate, CriticLabels, Quarantined
+from ..secrets import mask
 from ..store import find_home, read_parquet, write_jsonl
 from ..store.label_cache import LabelCache, StateError
 from ..store.labelled import (
@@ -178,6 +179,8 @@ def _kept(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _with_reasons(rows: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Rejected rows are for people to look at: nothing is trained on them, and they show no
+    secret."""
     for row in rows:
         labels = CriticLabels.from_row(row)
         reasons = {
@@ -186,4 +189,4 @@ def _with_reasons(rows: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
             if getattr(labels, name).value is False
         }
         place = {key: row[key] for key in ("id", "messages", "completion", "file", "line")}
-        yield place | _kept(row) | {"reasons": reasons}
+        yield mask(place | _kept(row) | {"reasons": reasons})

@@ -30,8 +30,9 @@ from ..records import (
 )
 from ..records.data_spec import CriticSpec
 from ..records.verifiers import verifier_to_json
+from ..sandbox import RESOURCE_CODES
 from ..store.label_cache import LabelCache
-from . import formats, syntax
+from . import diffs, formats, syntax
 from .entrypoint import Wanted, defined_in, entrypoint_match, script_match, wanted_entry
 from .fences import fences
 from .hygiene import MAX_CHARS, no_repetition, no_secret
@@ -67,6 +68,10 @@ class _Static(NamedTuple):
     whatever it looks like."""
 
 
+SHARED = "shared trust, the tests ran beside the program"
+"""Detail of a passed verdict that the program could have forged."""
+
+
 def label(
     candidates: Iterable[Candidate],
     *,
@@ -79,7 +84,7 @@ def label(
 
     With a ``cache`` only rows are labelled whose content, version or limits it does not know, and
     what is new is kept there batch by batch: a killed run goes on from its last batch. A row that
-    infrastructure left open is asked again.
+    infrastructure left open, or that ended by a limit of time, memory or output, is asked again.
 
     Raises:
         GateRefused: there are programs to run and this machine isolates less than the sandbox
@@ -100,7 +105,7 @@ def label(
             yield cached
             continue
         labels = _labels(cached, score)
-        if all(getattr(labels, name).code != "infra" for name in LABELS):
+        if RESOURCE_CODES.isdisjoint(getattr(labels, name).code for name in LABELS):
             fresh[key] = labels
         if len(fresh) >= BATCH or (fresh and time.monotonic() - kept_at > KEEP_SECONDS):
             cache.keep(fresh)
@@ -174,7 +179,7 @@ def prepare(candidate: Candidate, stop: str | None) -> tuple[_Static, Plan]:
         entrypoint_label(reading, candidate, prompt, request),
         format_pass(reading, candidate, prompt, stop, request),
         no_secret(candidate.completion, (turn.content for turn in candidate.messages)),
-        _no_repetition(reading),
+        _no_repetition(reading, candidate, prompt),
         Label(False, "corrected: the source holds a correction of this answer")
         if candidate.corrected_by
         else None,
@@ -183,16 +188,23 @@ def prepare(candidate: Candidate, stop: str | None) -> tuple[_Static, Plan]:
     return static, Plan() if verifier is None else plan(candidate.id, reading, verifier)
 
 
-def _no_repetition(reading: Reading) -> Label:
+def _no_repetition(reading: Reading, candidate: Candidate, prompt: str) -> Label:
     """Of thought and answer alike, each by itself: a thought may draft what the answer then says,
-    and quote what it was asked."""
+    and quote what it was asked. Earlier answers of the conversation and its system turns may not
+    loop either."""
+    for number, turn in enumerate(candidate.messages, start=1):
+        if turn.role in ("system", "assistant") and len(turn.content) <= MAX_CHARS:
+            problem = repetition(turn.content, code=True, prompt=prompt)
+            if problem is not None:
+                return Label(False, f"{problem} (in turn {number})")
     thought = reading.parted.thought
     if len(thought) > MAX_CHARS:
         return Label(False, f"too_large: {len(thought)} characters are not searched")
     problem = invalid_text(thought) or repetition(thought) if thought else None
     if problem is not None:
         return Label(False, f"{problem} (in the thought)")
-    return no_repetition(reading.parted.answer, code=reading.language is not None)
+    code = reading.language is not None
+    return no_repetition(reading.parted.answer, code=code, prompt=prompt)
 
 
 def prompt_text(messages: tuple[Message, ...]) -> str:
@@ -215,7 +227,10 @@ def tests_pass(score: Score | None) -> Label:
     expected effect."""
     if score is None:
         return NOTHING_TO_RUN
-    return Label(None if score.outcome == "infra" else score.outcome == "pass", score.reason)
+    reason = score.reason
+    if score.outcome == "pass" and score.evidence.get("trust") == "shared":
+        reason = f"{reason}: {SHARED}"
+    return Label(None if score.outcome == "infra" else score.outcome == "pass", reason)
 
 
 def request_of(messages: tuple[Message, ...]) -> Request:
@@ -338,7 +353,7 @@ def _verifier_form(reading: Reading, candidate: Candidate) -> str | None:
         if form is not None:
             return form(reading.found.value, candidate.verifier)
     if reading.language == "diff":
-        parsed = formats.parse_diff(reading.found.value)
+        parsed = diffs.parse_diff(reading.found.value)
         return parsed if isinstance(parsed, str) else None
     return None
 

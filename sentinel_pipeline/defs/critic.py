@@ -51,7 +51,7 @@ def reward_audit(stage: Stage) -> None:
 
 @recipe_asset(
     group="critic",
-    rooms=["critic", "sandbox"],
+    rooms=["critic", "sandbox", "secrets"],
     deps=["raw_candidates", "reward_audit"],
     kinds={"python", "parquet"},
 )
@@ -100,13 +100,13 @@ def accepted_set(stage: Stage) -> None:
 
 @recipe_asset(
     group="critic",
-    rooms=["critic"],
+    rooms=["critic", "secrets"],
     deps=["critic_labels", "raw_candidates"],
     kinds={"duckdb", "parquet"},
 )
 def rejected_set(stage: Stage) -> None:
     """Candidates that a label rejects, or that have no label because of infrastructure: kept with
-    their reasons, never dropped."""
+    their reasons, never dropped; their secrets are masked."""
     stage.require_licensed_scorers()
     labels = stage.parent("critic_labels")
     raw = stage.store.origin(labels, "raw_candidates")
@@ -117,7 +117,7 @@ def rejected_set(stage: Stage) -> None:
 
 @recipe_asset(
     group="critic",
-    rooms=["critic", "generation", "sandbox"],
+    rooms=["critic", "generation", "sandbox", "secrets"],
     deps=["rejected_set", "base_checkpoint"],
     kinds={"pytorch", "parquet"},
     pool="device",
@@ -166,7 +166,7 @@ def self_repairs(stage: Stage) -> None:
 
 @recipe_asset(
     group="critic",
-    rooms=["critic"],
+    rooms=["critic", "secrets"],
     deps=["accepted_set", "rejected_set", "self_repairs"],
     kinds={"python", "parquet"},
 )

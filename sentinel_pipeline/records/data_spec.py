@@ -17,6 +17,7 @@ from .bounds import (
     PartialShare,
     Positive,
     PositiveShare,
+    Seed,
     Share,
 )
 from .decode import Fault
@@ -41,6 +42,9 @@ class TasksSpec:
     heldout: dict[str, CountOrZero] = field(default_factory=dict)
     window: dict[str, CountOrZero] = field(default_factory=dict)
     """For the windows of training; of compositions that neither train nor judge."""
+    fresh_seed: Seed | None = None
+    """Draws a second held-out suite, ``fresh``, of the sizes of ``heldout``: name it in
+    ``bench.suites``, and choose no setting by it. Absent: none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,6 +164,9 @@ class CriticSpec:
     require_isolation: Literal["none", "rlimits", "seccomp", "namespaces", "full"] = "seccomp"
     """On a machine that isolates less, no candidate runs and the stage is refused (``sentinel
     doctor`` names the level)."""
+    require_trust: Share = 0.0
+    """The least share of passed verdicts whose tests ran apart from the program; with fewer the
+    labels are void and nothing is built on them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

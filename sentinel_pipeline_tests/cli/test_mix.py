@@ -132,7 +132,9 @@ def test_the_mix_as_one_json_object(run: Run, home: Home) -> None:
         1,
         {"prompt": 1},
     )
-    assert clean["measured"]["recall"]["n"] == 9 and clean["measured"]["recall"]["interval"][1] == 1
+    assert (
+        clean["measured"]["recall"]["n"] == 20 and clean["measured"]["recall"]["interval"][1] == 1
+    )
     assert (
         "1 of 5 rows overlapped 1 of 1 benchmark items" in err
         and "Held back or without a share: 1 audio" in err
