@@ -7,6 +7,7 @@ import gzip
 import json
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -289,7 +290,7 @@ def test_a_hundred_thousand_records_in_half_a_minute(tmp_path: Path, rows: int) 
         assert connection.execute(select(func.count()).select_from(bodies)).scalar_one() == rows
 
 
-SHAPES = (
+SHAPES: tuple[dict[str, Any], ...] = (
     {"prompt": "Hi", "response": "Hello."},
     {"instruction": "Hi", "output": "Hello."},
     {"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello."}]},
