@@ -15,6 +15,7 @@ from typing import NamedTuple
 from urllib.parse import unquote
 
 from ..records.alert import Alert
+from ..secrets import mask
 from ..store import Outbox
 from .rules import AlertRules, url_problem
 
@@ -60,9 +61,12 @@ def send(url: str, alert: Alert) -> str | None:
         kind = NotifyType.INFO if alert.kind == "digest" else NotifyType.WARNING
         body = f"{alert.body}\n\n{alert.link}" if alert.link else alert.body
         done = sender.notify(
-            title=alert.title, body=body, notify_type=kind, body_format=NotifyFormat.TEXT
+            title=mask(alert.title),
+            body=mask(body),
+            notify_type=kind,
+            body_format=NotifyFormat.TEXT,
         )
-    reasons = without_secrets("; ".join(complaints), url)[:500]
+    reasons = mask(without_secrets("; ".join(complaints), url))[:500]
     return None if done else reasons or "was refused without an error message"
 
 

@@ -159,7 +159,9 @@ def readable(command: Any) -> Any:
 def _print_error(error: Exception) -> None:
     from rich.markup import escape
 
-    err.print(f"[bold red]error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
+    from ..secrets import mask
+
+    err.print(f"[bold red]error:[/] {escape(mask(str(error)))}", highlight=False, soft_wrap=True)
 
 
 __all__ = ["EXIT_BAD_INPUT", "EXIT_FAILED", "PANELS", "app", "main"]

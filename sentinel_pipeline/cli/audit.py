@@ -117,15 +117,18 @@ def _gold(home: Home, recipe: str | None) -> tuple[list[Task], CriticSpec]:
     """The tasks of a recipe's suites; a few of every generated family and the smoke suite where
     none is named."""
     from ..tasks.suites import load_suite
-    from ..tasks.task_bank import EVERY_FAMILY, build
+    from ..tasks.task_bank import EVERY_FAMILY, build, fresh_heldout
 
     if recipe is None:
         sample = build(17, {}, {family.name: _SAMPLE for family in EVERY_FAMILY})
         return [*sample.heldout, *load_suite("smoke")], CriticSpec()
     spec = home.recipe(recipe)
-    heldout = build(spec.seed, spec.tasks.train, spec.tasks.heldout, spec.tasks.window).heldout
+    bank = build(spec.seed, spec.tasks.train, spec.tasks.heldout, spec.tasks.window)
+    drawn = {"heldout": bank.heldout}
+    if spec.tasks.fresh_seed is not None:
+        drawn["fresh"] = fresh_heldout(spec.tasks.fresh_seed, spec.tasks.heldout, bank)
     suites = [
-        heldout if name == "heldout" else load_suite(name, data=home.suite_file(name))
+        list(drawn[name]) if name in drawn else load_suite(name, data=home.suite_file(name))
         for name in spec.bench.suites
     ]
     return [task for suite in suites for task in suite], spec.critic

@@ -70,7 +70,8 @@ def run(
     """Run the loop of RECIPE: tasks, candidates, critic, mix, training, reports, comparison.
 
     It is a run of Dagster, on the instance that sentinel ui shows. After exit code 4, --resume
-    continues it.
+    continues it, with the recipe as the run was launched with it: where the file has changed since,
+    it says what changed and refuses.
 
     Examples:
 

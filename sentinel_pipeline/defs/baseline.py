@@ -22,12 +22,15 @@ def task_bank(stage: Stage) -> None:
     corrections are training rows."""
     from ..audit.suites import load_audited
     from ..tasks.suites import first_items
-    from ..tasks.task_bank import build
+    from ..tasks.task_bank import build, fresh_heldout
 
     spec = stage.recipe.tasks
     bench = stage.recipe.bench
     corrections = stage.parent("human_corrections")
     bank = build(stage.recipe.seed, spec.train, spec.heldout, spec.window)
+    drawn = {"heldout": bank.heldout}
+    if spec.fresh_seed is not None:
+        drawn["fresh"] = fresh_heldout(spec.fresh_seed, spec.heldout, bank)
     with stage.making(corrections) as out:
         out.metrics["train"] = out.table(
             "train.parquet", (task.to_row() for task in bank.train), "tasks"
@@ -38,7 +41,7 @@ def task_bank(stage: Stage) -> None:
         retired = {}
         for suite in bench.suites:
             data = stage.home.suite_file(suite, bench.data)
-            tasks = list(bank.heldout) if suite == "heldout" else load_audited(suite, data)
+            tasks = list(drawn[suite]) if suite in drawn else load_audited(suite, data)
             remaining, retired[suite] = without_retired(stage.home, first_items(tasks, bench.limit))
             out.metrics[suite] = out.table(
                 f"suites/{suite}.parquet", (task.to_row() for task in remaining), "tasks"

@@ -6,7 +6,9 @@ What this module does not do: read the ledger, or say which scorer is the curren
 
 from __future__ import annotations
 
-from typing import Any
+import json
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from ..records import VerdictKey
 from ..records.recipe import Recipe, section_hash
@@ -18,6 +20,19 @@ def policy_hash(policy: Any) -> str:
     """Identity of a policy, which is any section of a recipe: a verdict decided under another one
     is stale."""
     return section_hash(policy)[:16]
+
+
+class Bound(NamedTuple):
+    """What answered what, and how: the part of a key that is about the answers in a report."""
+
+    checkpoint_hash: str
+    suite_hash: str
+    decoding: str
+
+
+def decoding_text(decoding: Mapping[str, Any]) -> str:
+    """A report's decoding as it stands in keys."""
+    return json.dumps(dict(decoding), sort_keys=True)
 
 
 def artifact_key(name: str, artifact: Artifact, policy: Any, scorer_version: str) -> VerdictKey:
@@ -32,10 +47,20 @@ def artifact_key(name: str, artifact: Artifact, policy: Any, scorer_version: str
 
 
 def report_key(
-    store: Store, recipe: Recipe, gate: str, report: Artifact, scorer_version: str
+    store: Store,
+    recipe: Recipe,
+    gate: str,
+    report: Artifact,
+    scorer_version: str,
+    bound: Bound | None = None,
 ) -> VerdictKey:
     """The key of one of the recipe's gates about ``report``; of a paired gate, beside the report of
-    ``against`` as it is now."""
+    ``against`` as it is now.
+
+    Args:
+        bound: what was answered, for who decides; what the verdict must be about, for who goes on.
+            None: for who only looks whether the verdict is old.
+    """
     policy = recipe.gates[gate]
     against_hash = None
     if policy.against:
@@ -48,4 +73,5 @@ def report_key(
         scorer_version=scorer_version,
         policy_hash=policy_hash(policy),
         against_hash=against_hash,
+        **(bound._asdict() if bound else {}),
     )

@@ -7,7 +7,6 @@ import gzip
 import json
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -24,6 +23,7 @@ from sentinel_pipeline.review.database import Database
 from sentinel_pipeline.review.importing import Imported, files_of, import_file
 from sentinel_pipeline.review.review_queue import ReviewQueue, User
 from sentinel_pipeline.review.schema import bodies, cards, quarantine
+from sentinel_pipeline.secrets import MASK
 from sentinel_pipeline_tests.review.material import ADD_ONE, SEED_RECORD, Clock, record, write_lines
 
 ANN = User("ann", "reviewer")
@@ -55,6 +55,26 @@ def test_the_seeds_record_survives_key_for_key(desk: ReviewQueue, tmp_path: Path
     assert card.record.to_json() == SEED_RECORD
     assert list(card.record.to_json()) == list(SEED_RECORD)
     assert (card.status, card.version, card.correction) == ("needs_review", 1, None)
+
+
+def test_a_card_holds_no_secret_and_its_file_may_come_again(
+    desk: ReviewQueue, tmp_path: Path
+) -> None:
+    key = "gh" + "p_" + "aB3dE5fG7hJ9kL2mN4pQ6rS8tU1vW3xY5zA7"
+    changes = {
+        "model_response": f"token = '{key}'",
+        "failure_reason": f"exception: {key}",
+        "prompt_messages": [{"role": "user", "content": f"Use {key}."}],
+    }
+    path = write_lines(tmp_path / "sft_candidates.jsonl", [record(1, **changes), f"{{{key}"])
+    assert import_file(desk, path, actor="ann") == Imported(imported=1, quarantined=1)
+    assert import_file(desk, path, actor="ann") == Imported(duplicates=1, quarantined=1)
+    with desk.db.reading() as connection:
+        card = read_card(connection, desk, "card-000001", ANN)
+        tables = [connection.execute(select(table)).all() for table in (bodies, quarantine)]
+    assert card.record.model_response == f"token = '{MASK}'"
+    assert card.record.prompt_messages[0].content == f"Use {MASK}."
+    assert key.casefold() not in str(tables).casefold()
 
 
 def test_turns_are_read_as_the_critic_reads_them(desk: ReviewQueue, tmp_path: Path) -> None:
@@ -290,7 +310,7 @@ def test_a_hundred_thousand_records_in_half_a_minute(tmp_path: Path, rows: int) 
         assert connection.execute(select(func.count()).select_from(bodies)).scalar_one() == rows
 
 
-SHAPES: tuple[dict[str, Any], ...] = (
+SHAPES: tuple[dict[str, object], ...] = (
     {"prompt": "Hi", "response": "Hello."},
     {"instruction": "Hi", "output": "Hello."},
     {"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello."}]},

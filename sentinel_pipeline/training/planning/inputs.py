@@ -18,8 +18,8 @@ from ...llm_judge.licence import read_labels
 from ...records.grpo_spec import GrpoSpec
 from ...records.recipe import Recipe
 from ...records.stages import SFT
-from ...rewards import Scoring
 from ...rewards.functions import reward_functions
+from ...rewards.scoring import Scoring
 from ...store import Home
 from ...tasks.suites import ENVIRONMENT as BENCHMARKS
 from ...tasks.suites import GENERATED, HELDOUT, PUBLIC, load_suite
