@@ -328,7 +328,7 @@ class _Reader:
         """A hunk and the line after it."""
         head = _RANGE.match(self.lines[at])
         if head is None:
-            raise _Refused(f"bad_diff: line {at + 1} is no hunk header")
+            raise _Refused(f"bad_diff: line {at + 1} is not a hunk header")
         # A number of twenty digits would be a count that no text can hold.
         old_start, old_count, new_start, new_count = (
             1 if number is None else int(number[:18]) for number in head.groups()
@@ -419,7 +419,7 @@ def _is_end_mark(line: str) -> bool:
 def _mode(value: str, at: int) -> int:
     match = _MODE.match(value)
     if match is None:
-        raise _Refused(f"bad_diff: the mode at line {at + 1} is no octal number")
+        raise _Refused(f"bad_diff: the mode at line {at + 1} is not an octal number")
     return int(match[1], 8)
 
 
