@@ -27,11 +27,14 @@ NO_ANSWER = "no_answer_from_a_benchmark"
 FEW_INFRA = "few_infrastructure_outcomes"
 PARITY = "export_parity"
 
+_OF_ROWS = {"rebalanced_mix": (NO_OVERLAP, SHARES), "preference_pairs": (NO_PAIR,)}
 FENCES: Mapping[str, tuple[str, ...]] = {
     "critic_labels": (FEW_INFRA,),
-    "rebalanced_mix": (NO_OVERLAP, SHARES),
-    "preference_pairs": (NO_PAIR,),
-    "unpaired_rows": (NO_ANSWER,),
+    **{
+        stage.trains_on: _OF_ROWS.get(stage.trains_on, (NO_ANSWER,))
+        for stage in TRAINING_STAGES
+        if stage.rows is not None
+    },
     **{stage.checkpoint: (PARITY,) for stage in TRAINING_STAGES},
     GRPO.checkpoint: (PARITY, EVAL_REWARD, WATCH_RULES),
 }
