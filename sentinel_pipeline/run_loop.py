@@ -32,6 +32,7 @@ from .defs.stage import LOOP_TAG, RECIPES
 from .errors import EXIT_DONE, EXIT_FAILED, SentinelError
 from .processes import die_with_parent
 from .store import find_home
+from .task_sources.usable import require_usable
 
 _STATUS = {
     DagsterEventType.STEP_START: "running",
@@ -65,6 +66,8 @@ def run(recipe: str, events: Events, *, run_id: str, until: str | None, resume: 
     names = selected_assets(defs.get_repository_def(), loaded, until)
     loop = last_loop(instance, recipe) if resume else run_id
     selected = unfinished(recipe, loop, names) if resume else names
+    if "task_bank" in selected:
+        require_usable(loaded, home.root, home.recipes / f"{recipe}.toml", selected)
     events.write(event="run", run_id=run_id, loop=loop, stages=selected)
     record_as_launched(instance, JOB, home.root / "workspace.yaml")
     watcher = Watcher(instance, run_id, events)

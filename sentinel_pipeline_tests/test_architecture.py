@@ -24,7 +24,7 @@ FLOORS = (
     {"gates", "costs", "critic", "worker"},
     {"tasks", "rewards", "mix"},
     {"candidates"},
-    {"generation"},
+    {"generation", "task_sources"},
     {"audit", "llm_judge"},
     {"bench", "pairs"},
     {"alerts", "release", "review", "training"},

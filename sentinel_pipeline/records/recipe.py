@@ -18,7 +18,7 @@ from typing import Any, Literal
 from ..errors import BadInput, did_you_mean
 from .bounds import Seed
 from .chain import complete, read_stages, refuse_gates_of_other_stages
-from .data_spec import CandidatesSpec, CriticSpec, MixSpec, TasksSpec
+from .data_spec import CandidatesSpec, CriticSpec, MixSpec
 from .decision_spec import DecisionPoint
 from .decode import Fault, decode
 from .decoding import Decoding
@@ -38,6 +38,7 @@ from .stages import (
     TrainingStage,
     default_gates,
 )
+from .task_source import TasksSpec
 from .toml import read_toml
 from .training_spec import Budget, DpoSpec, PairsSpec, SftSpec, StageSpec
 

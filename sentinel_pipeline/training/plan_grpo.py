@@ -34,12 +34,9 @@ def plan_prompts(plan: Plan, stage: TrainingStage, store: Store) -> None:
             f"{spec.max_completion_length} tokens, but the model attends to {context}: lower it."
         )
         plan.refusals.append(Refusal(field=f"{stage.name}.max_completion_length", reason=reason))
-    if not sum(plan.recipe.tasks.train.values()):
-        plan.refusals.append(
-            Refusal(field="tasks.train", reason="there is no training task: name families.")
-        )
-        return
-    entry = plan_grpo(spec, plan.recipe.tasks.train, plan.model, "as the recipe asks")
+    if not plan.pool.total:
+        return  # the plan refuses it already
+    entry = plan_grpo(spec, plan.pool.tasks, plan.model, plan.counted_as)
     plan.trainers[stage.name] = entry
     plan.warnings.append(coverage_note(spec, entry))
 
