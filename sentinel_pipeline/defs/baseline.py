@@ -6,6 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from ..gates.keys import suite_hash
 from ..records import Quarantined, Task
 from ..records.stages import BASE
 from ..store import Draft, read_parquet
@@ -39,6 +40,7 @@ def task_bank(stage: Stage) -> None:
     require_tasks(stage)
     corrections = stage.parent("human_corrections")
     bank = build(stage.recipe.seed, spec.train, spec.heldout, spec.window)
+    hashes = {suite: suite_hash(stage.home, stage.recipe, suite) for suite in bench.suites}
     with stage.making(corrections) as out:
         own = add_sources(stage, out, bank)
         heldout = out.folder / HELDOUT
@@ -51,6 +53,7 @@ def task_bank(stage: Stage) -> None:
                 f"suites/{suite}.parquet", (task.to_row() for task in remaining), "tasks"
             )
         out.json("retired.json", retired)
+        out.json("suites.json", hashes)
         out.metrics["retired"] = sum(map(len, retired.values()))
         heldout.unlink()
     if own is not None:

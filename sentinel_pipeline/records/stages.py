@@ -9,12 +9,12 @@ do: train, or decide which stage a recipe uses.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import BadInput, did_you_mean
-from .gate_spec import GatePolicy
+from .gate_spec import BenchSpec, GatePolicy
 from .grpo_spec import GrpoSpec
 from .kto_spec import SMALLEST_BATCH, KtoSpec
 from .training_spec import DpoSpec, SftSpec, StageSpec
@@ -296,8 +296,21 @@ def gates_of_stage(name: str) -> Mapping[str, DefaultGate]:
     return BASE_GATES if name == BASE else stage_named(name).gates
 
 
-def default_gates(names: Iterable[str]) -> dict[str, GatePolicy]:
+def default_gates(names: Iterable[str], bench: BenchSpec | None = None) -> dict[str, GatePolicy]:
     """The gates that a recipe with these stages has; ``[gates.NAME]`` changes one, or adds one of
-    the recipe's own."""
-    tables = [gates_of_stage(name) for name in (BASE, *names)]
-    return {gate: default.policy for table in tables for gate, default in table.items()}
+    the recipe's own.
+
+    They judge the suite that ``bench`` says; the quick look at ``smoke`` is off where the recipe
+    does not answer it.
+    """
+    bench = bench or BenchSpec()
+    gates: dict[str, GatePolicy] = {}
+    for table in [gates_of_stage(name) for name in (BASE, *names)]:
+        for gate, default in table.items():
+            policy = default.policy
+            if policy.suite == "heldout":
+                policy = replace(policy, suite=bench.judging)
+            elif policy.suite not in bench.suites:
+                policy = replace(policy, severity="off")
+            gates[gate] = policy
+    return gates

@@ -32,6 +32,9 @@ class VerdictKey:
     against_hash: str | None = None
     """Content hash of the report that a paired gate compares with; None for an absolute gate, ""
     where there is no such report."""
+    suite_hash: str | None = None
+    """Hash of the suite's file, where the suite is the user's own; None for one that comes with the
+    product, "" where the file is gone."""
 
     def verdict(self, decided: Decided) -> GateVerdict:
         """What was decided, as this gate's verdict."""
@@ -69,4 +72,6 @@ class GateVerdict(VerdictKey, Decided):
             return "its policy changed"
         if key.against_hash is not None and self.against_hash != key.against_hash:
             return "it compared with another report"
+        if key.suite_hash is not None and self.suite_hash != key.suite_hash:
+            return "the file of its suite changed"
         return None

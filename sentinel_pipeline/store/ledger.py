@@ -43,7 +43,8 @@ create table if not exists verdicts (
     reason text not null,
     scorer_version text not null,
     policy_hash text not null,
-    against_hash text
+    against_hash text,
+    suite_hash text
 );
 create index if not exists verdicts_by_subject on verdicts (name, subject_hash);
 create table if not exists decisions (
@@ -101,9 +102,10 @@ class Ledger:
                 # A ledger of an earlier version is kept and gets the columns that came later; two
                 # processes may try at once.
                 columns = {row["name"] for row in connection.execute("pragma table_info(verdicts)")}
-                if "against_hash" not in columns:
-                    with suppress(sqlite3.OperationalError):
-                        connection.execute("alter table verdicts add column against_hash text")
+                for column in ("against_hash", "suite_hash"):
+                    if column not in columns:
+                        with suppress(sqlite3.OperationalError):
+                            connection.execute(f"alter table verdicts add column {column} text")
                 yield connection
         except sqlite3.IntegrityError:
             raise
@@ -123,12 +125,12 @@ class Ledger:
         values = (
             now, recipe, run_id, verdict.name, verdict.subject, verdict.subject_hash, verdict.verdict, verdict.measured,
             verdict.threshold, verdict.n, low, high, level, verdict.reason, verdict.scorer_version, verdict.policy_hash,
-            verdict.against_hash,
+            verdict.against_hash, verdict.suite_hash,
         )  # fmt: skip
         marks = ", ".join("?" * len(values))
         columns = (
             "recorded_at, recipe, run_id, name, subject, subject_hash, verdict, measured, threshold, n, low, high, level, "
-            "reason, scorer_version, policy_hash, against_hash"
+            "reason, scorer_version, policy_hash, against_hash, suite_hash"
         )
         with self._connect() as connection:
             connection.execute(f"insert into verdicts ({columns}) values ({marks})", values)
@@ -224,9 +226,9 @@ class Ledger:
         and policy.
 
         Raises:
-            GateRefused: the verdict is missing, stale (another scorer, policy or report compared
-                with), failed or inconclusive; says which and what to do. No evidence is never a
-                pass.
+            GateRefused: the verdict is missing, stale (another scorer, policy, suite or report
+                compared with), failed or inconclusive; says which and what to do. No evidence is
+                never a pass.
         """
         newest = self.latest(key.name, key.subject_hash)
         if newest is None:
@@ -235,8 +237,11 @@ class Ledger:
                 "Run its asset check."
             )
         if reason := newest.stale(key):
-            scorer_changed = newest.scorer_version != key.scorer_version
-            fix = "Rebuild the report." if scorer_changed else "Run its asset check again."
+            fix = "Run its asset check again."
+            if newest.scorer_version != key.scorer_version:
+                fix = "Rebuild the report."
+            elif "suite" in reason:
+                fix = "Rebuild the task bank and the report: run the recipe again."
             raise GateRefused(f"gate {key.name} on {key.subject} is stale: {reason}. {fix}")
         if newest.verdict != "pass":
             raise GateRefused(
@@ -256,6 +261,6 @@ def _verdict(row: sqlite3.Row) -> GateVerdict:
     interval = None if row["low"] is None else Interval(row["low"], row["high"], row["level"])
     names = (
         "name", "subject", "subject_hash", "verdict", "measured", "threshold", "n", "reason", "scorer_version",
-        "policy_hash", "against_hash",
+        "policy_hash", "against_hash", "suite_hash",
     )  # fmt: skip
     return GateVerdict(interval=interval, **{name: row[name] for name in names})

@@ -42,7 +42,8 @@ class SourceRow(NamedTuple):
     """One row, read."""
 
     id: str
-    """``SOURCE/TASK_ID``, or ``SOURCE/LINE`` where the row has none."""
+    """``SOURCE/TASK_ID``, or ``SOURCE/LINE`` where the row has none; after the source stand the
+    side that its files give, and the file's name in a folder."""
     task: Task | None
     """None: the row has no verifier."""
     answers: tuple[Candidate, ...]
@@ -136,7 +137,7 @@ class Reader:
         ):
             raise RowRefused("field", f"task_id: expected text or a number, got {value!r:.40}")
         text = str(value) if value is not None else str(line)
-        prefix = f"{self.spec.title}/"
+        prefix = f"{self.spec.title}/{self.side}/" if self.side else f"{self.spec.title}/"
         if self.folder:
             prefix += f"{PurePath(file).name.split('.')[0]}/"
         name = text if text.startswith(prefix) else prefix + text
