@@ -300,17 +300,18 @@ def default_gates(names: Iterable[str], bench: BenchSpec | None = None) -> dict[
     """The gates that a recipe with these stages has; ``[gates.NAME]`` changes one, or adds one of
     the recipe's own.
 
-    They judge the suite that ``bench`` says; the quick look at ``smoke`` is off where the recipe
-    does not answer it.
+    They judge the suite that ``bench`` says. The quick look at ``smoke`` is off where a suite is
+    named for the gates, or is the user's own, and the recipe does not answer ``smoke``.
     """
     bench = bench or BenchSpec()
+    named = bench.gate_suite is not None or bench.judging != "heldout"
     gates: dict[str, GatePolicy] = {}
     for table in [gates_of_stage(name) for name in (BASE, *names)]:
         for gate, default in table.items():
             policy = default.policy
             if policy.suite == "heldout":
                 policy = replace(policy, suite=bench.judging)
-            elif policy.suite not in bench.suites:
+            elif named and policy.suite not in bench.suites:
                 policy = replace(policy, severity="off")
             gates[gate] = policy
     return gates

@@ -43,8 +43,8 @@ create table if not exists verdicts (
     reason text not null,
     scorer_version text not null,
     policy_hash text not null,
-    against_hash text,
-    suite_hash text
+    suite_hash text,
+    against_hash text
 );
 create index if not exists verdicts_by_subject on verdicts (name, subject_hash);
 create table if not exists decisions (
