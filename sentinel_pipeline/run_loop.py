@@ -25,12 +25,14 @@ from dagster._core.definitions.definitions_class import SINGLETON_REPOSITORY_NAM
 from dagster._core.remote_origin import RemoteJobOrigin, RemoteRepositoryOrigin
 from dagster._core.workspace.load import location_origins_from_yaml_paths
 
+from .audit.own_rewards import check_own_rewards
 from .definitions import defs
 from .defs.dead_runs import PID_TAG, free_slots, process_mark
 from .defs.runs import JOB, failure_code, failure_message, last_loop, selected_assets, unfinished
 from .defs.stage import LOOP_TAG, RECIPES
 from .errors import EXIT_DONE, EXIT_FAILED, SentinelError
 from .processes import die_with_parent
+from .records.stages import GRPO
 from .store import find_home
 from .task_sources.usable import require_usable
 
@@ -68,6 +70,8 @@ def run(recipe: str, events: Events, *, run_id: str, until: str | None, resume: 
     selected = unfinished(recipe, loop, names) if resume else names
     if "task_bank" in selected:
         require_usable(loaded, home.root, home.recipes / f"{recipe}.toml", selected)
+    if GRPO.checkpoint in selected and loaded.grpo is not None:
+        check_own_rewards(loaded.grpo.reward, home.root)
     events.write(event="run", run_id=run_id, loop=loop, stages=selected)
     record_as_launched(instance, JOB, home.root / "workspace.yaml")
     watcher = Watcher(instance, run_id, events)
