@@ -115,7 +115,7 @@ def _paid(items: Sequence[Example], *, reward: OwnRewardFunction) -> Iterator[An
         (value,) = reward(
             [[{"role": "assistant", "content": example.completion}]],
             prompts=[[turn.to_dict() for turn in example.messages]],
-            **{name: [column] for name, column in _columns(example).items()},
+            **{name: [column] for name, column in _columns(example, reward.spec).items()},
         )
         if value is None:
             yield Answer(None, ("none: the reward does not apply to its own example",))
@@ -125,9 +125,11 @@ def _paid(items: Sequence[Example], *, reward: OwnRewardFunction) -> Iterator[An
     reward.scoring.close()
 
 
-def _columns(example: Example) -> dict[str, Any]:
-    """What a training row has as well; a family is not looked at where the example names none."""
-    common = {"task_id": example.id, "reference": "", "verifier": ""}
+def _columns(example: Example, spec: OwnReward) -> dict[str, Any]:
+    """What a training row has as well; an example that names no family is of one that the reward
+    is for."""
+    family = next(iter(spec.families), "")
+    common = {"task_id": example.id, "family": family, "reference": "", "verifier": ""}
     return common | example.columns
 
 

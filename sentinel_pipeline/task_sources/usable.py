@@ -21,6 +21,7 @@ from ..errors import BadInput
 from ..records import Quarantined
 from ..records.recipe import Recipe
 from ..records.stages import DPO, GRPO, Pool
+from ..tasks.task_bank import check_counts
 from .divide import Report, divide
 
 CHECKED_BY_A_PLAN = 2_000
@@ -72,6 +73,7 @@ def count_tasks(recipe: Recipe, root: Path, *, rows: bool = True) -> Counted:
         GateRefused: references are programs, and this machine isolates less than is demanded.
     """
     tasks = recipe.tasks
+    check_families(recipe)
     counted = Counted(
         train=Counter({name: n for name, n in tasks.train.items() if n}),
         window=sum(tasks.window.values()),
@@ -106,6 +108,21 @@ def count_tasks(recipe: Recipe, root: Path, *, rows: bool = True) -> Counted:
     return counted
 
 
+def check_families(recipe: Recipe) -> None:
+    """Raises BadInput: ``tasks`` names a family that there is not."""
+    tasks = recipe.tasks
+    for side, counts in (
+        ("train", tasks.train),
+        ("heldout", tasks.heldout),
+        ("window", tasks.window),
+    ):
+        try:
+            check_counts(side, counts)
+        except BadInput as error:
+            message = str(error.args[0]).partition(": ")[2]
+            raise BadInput(message, field=f"tasks.{error.field}", fix=error.fix) from error
+
+
 def _count_files(recipe: Recipe, root: Path, counted: Counted) -> None:
     spec = recipe.candidates
     for name in spec.files:
@@ -129,34 +146,39 @@ def _count_files(recipe: Recipe, root: Path, counted: Counted) -> None:
 
 
 def unusable(recipe: Recipe, counted: Counted) -> list[Unusable]:
-    """What ``recipe`` asks of tasks that it does not have, in the order of a run."""
+    """What ``recipe`` asks of tasks that it does not have, the causes before what follows from
+    them."""
     problems: list[Unusable] = []
     report = counted.report
-    if report is not None:
-        if "heldout" in recipe.bench.suites and not counted.heldout:
-            reason = (
-                "there is no held-out task: give the split a larger share of it, more rows, or "
-                "name another suite in bench.suites."
-            )
-            problems.append(Unusable("tasks.source", reason, "task_bank"))
-        for stage in recipe.chain:
-            if recipe.spec_of(stage.name).windows.suite == "window" and not counted.window:
-                reason = (
-                    f"there is no window task, and {stage.name} chooses its checkpoint by them: give the split a "
-                    f"larger window share, or say {stage.name}.windows.suite."
-                )
-                problems.append(Unusable("tasks.source", reason, stage.checkpoint))
     scorable = sum(counted.train.values())
-    by_judge = (
-        recipe.pairs.ranked_by == "judge" and recipe.judge.model is not None and counted.judged
-    )
-    if scorable:
+    if not scorable:
+        problems += _without_verifiers(recipe, counted)
+    if report is None:
         return problems
-    unscored = report.unscored_examples if report is not None else []
-    if unscored:
-        without = counted.judged
-        more = " …" if without > len(unscored) else ""
-        what = f"none of the {without:,} training rows has a verifier ({', '.join(unscored)}{more})"
+    if "heldout" in recipe.bench.suites and not counted.heldout:
+        fix = (
+            "give the split a larger share of it, more rows, or name another suite in bench.suites"
+        )
+        if not any(map(sum, (tasks.values() for tasks in report.sides.values()))):
+            fix = "add verifier or tests to rows, or name another suite in bench.suites"
+        problems.append(Unusable("tasks.source", f"there is no held-out task: {fix}.", "task_bank"))
+    for stage in recipe.chain:
+        if recipe.spec_of(stage.name).windows.suite == "window" and not counted.window:
+            reason = (
+                f"there is no window task, and {stage.name} chooses its checkpoint by them: give "
+                f"the split a larger window share, or say {stage.name}.windows.suite."
+            )
+            problems.append(Unusable("tasks.source", reason, stage.checkpoint))
+    return problems
+
+
+def _without_verifiers(recipe: Recipe, counted: Counted) -> list[Unusable]:
+    """DPO and GRPO of tasks that nothing can score: which, and what to add."""
+    examples = counted.report.unscored_examples if counted.report is not None else []
+    if examples:
+        more = " …" if counted.judged > len(examples) else ""
+        names = f"{', '.join(examples)}{more}"
+        what = f"none of the {counted.judged:,} training rows has a verifier ({names})"
         add = "Add verifier or tests to them"
     elif counted.answers:
         what = (
@@ -167,17 +189,20 @@ def unusable(recipe: Recipe, counted: Counted) -> list[Unusable]:
     else:
         what = "there is no training task"
         add = "Name a file of tasks in [[tasks.source]], or families in tasks.train"
-    field = "tasks.source" if recipe.tasks.source else "tasks.train"
-    if DPO in recipe.chain and not by_judge:
+    key = "tasks.source" if recipe.tasks.source else "tasks.train"
+    problems: list[Unusable] = []
+    by_judge = recipe.pairs.ranked_by == "judge" and recipe.judge.model is not None
+    if DPO in recipe.chain and not (by_judge and counted.judged):
         fix = (
             f'{add}, let a licensed judge rank (pairs.ranked_by = "judge" with [judge.model]), '
             "or leave dpo out of stages."
         )
         reason = f"DPO needs answers that something can score, and {what}. {fix}"
-        problems.append(Unusable(field, reason, DPO.trains_on))
+        problems.append(Unusable(key, reason, DPO.trains_on))
     if GRPO in recipe.chain:
-        reason = f"GRPO needs tasks that a scorer rewards, and {what}. {add}, or leave grpo out of stages."
-        problems.append(Unusable(field, reason, GRPO.checkpoint))
+        fix = f"{add}, or leave grpo out of stages."
+        reason = f"GRPO needs tasks that a scorer rewards, and {what}. {fix}"
+        problems.append(Unusable(key, reason, GRPO.checkpoint))
     return problems
 
 
@@ -196,6 +221,11 @@ def require_usable(
         BadInput: as ``count_tasks``, or a stage that has no tasks.
         Infrastructure, GateRefused: as ``count_tasks``.
     """
+    try:
+        check_families(recipe)
+    except BadInput as error:
+        message = str(error.args[0]).partition(": ")[2]
+        raise BadInput(message, file=file, field=error.field, fix=error.fix) from error
     if not recipe.tasks.source and sum(recipe.tasks.train.values()):
         return
     for problem in unusable(recipe, count_tasks(recipe, root, rows=False)):

@@ -55,7 +55,7 @@ def build(
     """
     sizes = {HELDOUT: heldout, WINDOW: window or {}, TRAIN: train}
     for suite, counts in sizes.items():
-        _check(suite, counts)
+        check_counts(suite, counts)
     prompts: set[tuple[object, ...]] = set()
     sides = {
         suite: tuple(
@@ -68,7 +68,12 @@ def build(
     return TaskBank(sides[TRAIN], sides[HELDOUT], sides[WINDOW])
 
 
-def _check(side: str, counts: dict[str, int]) -> None:
+def check_counts(side: str, counts: dict[str, int]) -> None:
+    """Whether families and counts of one side are such; makes nothing.
+
+    Raises:
+        BadInput: an unknown family or a negative count.
+    """
     names = [family.name for family in EVERY_FAMILY]
     for name, count in counts.items():
         if name not in names:

@@ -194,7 +194,7 @@ def test_tasks_that_cannot_be_used_stop_the_run_before_a_device_is_touched(
     path.write_text(path.read_text().replace("[candidates]", f"{extra}\n[candidates]", 1))
     done = sentinel(home, "run", "own", "--json")
     assert done.code == 2, done.err
-    assert expected in done.err
+    assert expected in done.json()["error"]
     assert store(home).find("base_checkpoint") is None
 
 
@@ -203,5 +203,5 @@ def test_a_reward_that_raises_stops_the_run_with_its_name(tmp_path: Path) -> Non
     (tmp_path / "my_rewards.py").write_text("def short(**_):\n    raise ValueError('no')\n")
     done = sentinel(home, "run", "own", "--json")
     assert done.code == 2
-    assert "the reward 'short' (my_rewards:short) raised ValueError: no" in done.err
+    assert "the reward 'short' (my_rewards:short) raised ValueError: no" in done.json()["error"]
     assert store(home).find("base_checkpoint") is None

@@ -134,3 +134,15 @@ def test_a_source_that_is_not_there_is_a_refusal_of_the_plan(tmp_path: Path) -> 
         "tasks.source[0].file",
         2,
     )
+
+
+def test_an_unknown_family_is_refused_by_its_key_before_anything_is_made(tmp_path: Path) -> None:
+    spec = recipe(tmp_path, "[tasks.heldout]\nfunctons = 5\n[tasks.train]\nfunctions = 5\n")
+    file = tmp_path / "data" / "recipes" / "own.toml"
+    with pytest.raises(BadInput) as error:
+        require_usable(spec, tmp_path, file)
+    assert str(error.value).startswith(
+        f"{file}, field 'tasks.heldout.functons': unknown family 'functons'. Did you mean 'functions'?"
+    )
+    (refusal,) = planned(tmp_path, "[tasks.train]\nfunctons = 5\n").refusals
+    assert (refusal.field, refusal.exit_code) == ("tasks.train.functons", 2)
