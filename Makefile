@@ -4,7 +4,10 @@ BIN := .venv/bin
 # Most of what is installed is never imported: Python compiles a module when it first is, and keeps that. Where the environment
 # forbids to keep it, each of a run's forty processes would compile everything again.
 unexport PYTHONDONTWRITEBYTECODE
-PIP := $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt
+# Without a GPU, `make run TORCH=cpu` takes torch's build without CUDA's libraries, which are most of what PyPI's would download.
+TORCH ?=
+INDEX := $(if $(filter cpu,$(TORCH)),--extra-index-url https://download.pytorch.org/whl/cpu)
+PIP := $(BIN)/python -m pip install --no-compile --disable-pip-version-check -c constraints.txt $(INDEX)
 
 .PHONY: help run test check ui bench clean
 
@@ -32,6 +35,8 @@ clean:                      ## remove the environment; runs and state stay
 	rm -rf .venv build *.egg-info
 
 .venv/python:
+	@echo "Installing into .venv, by the versions of constraints.txt. PyPI's torch brings CUDA's libraries: some gigabytes are downloaded."
+	@echo "On a machine without a GPU, 'make run TORCH=cpu' downloads much less."
 	$(PYTHON) -m venv .venv
 	touch $@
 

@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from sentinel_pipeline.critic.extract import extract
 from sentinel_pipeline_tests.critic.made_outputs import Made, made_outputs, seed_parser
-from sentinel_pipeline_tests.critic.test_json_mend import same
+from sentinel_pipeline_tests.critic.test_json_repair import same
 
 SHORT = 120
 FAILED = object()

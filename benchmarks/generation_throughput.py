@@ -29,7 +29,7 @@ from sentinel_pipeline.generation.prompts import encode, prompts_of
 from sentinel_pipeline.records.model_spec import EmbeddedModel
 from sentinel_pipeline.run_job import be_quiet
 from sentinel_pipeline.tasks.task_bank import build
-from sentinel_pipeline.training.embedded_model import pretrain
+from sentinel_pipeline.training.embedded.embedded_model import pretrain
 from sentinel_pipeline.worker.device import prepare_cpu
 from sentinel_pipeline.worker.interrupts import Interrupts
 from sentinel_pipeline.worker.jobs import PretrainJob

@@ -31,9 +31,9 @@ from sentinel_pipeline.records.training_spec import SftSpec
 from sentinel_pipeline.run_job import be_quiet
 from sentinel_pipeline.store import read_jsonl, write_jsonl
 from sentinel_pipeline.tasks.task_bank import build
-from sentinel_pipeline.training.embedded_model import pretrain
-from sentinel_pipeline.training.sft import train_sft
-from sentinel_pipeline.training.tokens import prepare_rows
+from sentinel_pipeline.training.data.tokens import prepare_rows
+from sentinel_pipeline.training.embedded.embedded_model import pretrain
+from sentinel_pipeline.training.trainers.sft import train_sft
 from sentinel_pipeline.worker.device import prepare_cpu
 from sentinel_pipeline.worker.interrupts import Interrupts
 from sentinel_pipeline.worker.jobs import PretrainJob, SftJob

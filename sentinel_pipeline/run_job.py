@@ -29,8 +29,8 @@ from .processes import die_with_parent
 from .records.decoding import Decoding
 from .records.stages import load
 from .store import read_parquet, write_json
-from .training.out_of_memory import with_remedies
-from .training.windows import Scorer, critic_scorer
+from .training.loop.out_of_memory import with_remedies
+from .training.loop.windows import Scorer, critic_scorer
 from .worker import ranks
 from .worker.device import device_lock, is_out_of_memory, prepare_cpu
 from .worker.failures import Failure, read_failure, write_failure
@@ -106,7 +106,7 @@ def _dispatch(
     job: Job, progress: Progress, interrupts: Interrupts, scorer: Scorer
 ) -> dict[str, Any]:
     if isinstance(job, PretrainJob):
-        from .training.embedded_model import pretrain
+        from .training.embedded.embedded_model import pretrain
 
         return pretrain(job, progress, interrupts)
     if isinstance(job, TuneJob):

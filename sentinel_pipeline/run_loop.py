@@ -73,7 +73,7 @@ def run(recipe: str, events: Events, *, run_id: str, until: str | None, resume: 
     if GRPO.checkpoint in selected and loaded.grpo is not None:
         check_own_rewards(loaded.grpo.reward, home.root)
     events.write(event="run", run_id=run_id, loop=loop, stages=selected)
-    record_as_launched(instance, JOB, home.root / "workspace.yaml")
+    record_as_launched(instance, JOB, home.workspace)
     watcher = Watcher(instance, run_id, events)
     with watcher:
         result = defs.resolve_job_def(JOB).execute_in_process(
@@ -154,6 +154,7 @@ class Watcher:
                 name=evaluation.check_name,
                 asset=evaluation.asset_key.to_user_string(),
                 passed=evaluation.passed,
+                warns=evaluation.severity == dg.AssetCheckSeverity.WARN,
                 description=evaluation.description,
             )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import importlib.util
 import os
 import shutil
 from pathlib import Path
@@ -13,6 +12,7 @@ from hypothesis import settings
 
 from sentinel_pipeline.store import Home
 from sentinel_pipeline_tests.postgres import postgres as postgres
+from sentinel_pipeline_tests.tools import missing_tool
 
 settings.register_profile("default", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
@@ -74,20 +74,6 @@ def cases_dir() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no cases at {folder}: set SENTINEL_CASES to their folder")
     return folder
-
-
-def missing_tool(what: str) -> None:
-    """Skip on a user's machine, naming what is missing; in CI a missing tool is a failure, since CI
-    installs it."""
-    if os.environ.get("CI"):
-        pytest.fail(f"{what} is missing, and CI installs it")
-    pytest.skip(f"{what} is missing")
-
-
-def need_package(name: str) -> None:
-    """Skip on a user's machine where the package is not installed."""
-    if importlib.util.find_spec(name) is None:
-        missing_tool(name)
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from sentinel_pipeline_tests.tools import missing_tool
+
 
 def _program(name: str) -> str | None:
     places = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
@@ -24,8 +26,6 @@ def postgres() -> Iterator[str]:
     programs = {name: _program(name) for name in ("initdb", "postgres")}
     absent = [name for name, path in programs.items() if path is None]
     if absent:
-        from sentinel_pipeline_tests.conftest import missing_tool
-
         missing_tool(f"PostgreSQL ({', '.join(absent)})")
     folder = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))
     user = None

@@ -14,8 +14,8 @@ OWN = {
     "records/kto_spec.py",
     "records/unpaired.py",
     "review/answer_labels.py",
-    "training/kto.py",
-    "training/unpaired_tokens.py",
+    "training/trainers/kto.py",
+    "training/data/unpaired_tokens.py",
 }
 """The stage's own modules."""
 MOST = 5

@@ -19,10 +19,24 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from ..critic.score import DEFAULTS
 from ..rates import percent
+from ..records import Task
+from ..records.data_spec import CriticSpec
+from .canaries import Canary
 
 MIN_GOLD = 0.99
 MAX_EXAMPLES = 5
+
+
+class Material(NamedTuple):
+    """What every exam is made from."""
+
+    gold: Sequence[Task]
+    """Tasks with references, of every suite that the recipe is judged on."""
+    canaries: Sequence[Canary]
+    spec: CriticSpec = DEFAULTS
+    workers: int | None = None
 
 
 class Question(NamedTuple):
@@ -149,7 +163,10 @@ def _marks(exam: Exam, rounds: list[tuple[Answer, ...]]) -> ScorerAudit:
         bad_accepted=counts["bad_accepted"],
         wrong_reason=counts["wrong_reason"],
         infra=sum(answer.accepted is None for marks in rounds for answer in marks),
-        stable=all(_same(answers) for answers in zip(*rounds, strict=True)),
+        stable=all(
+            len({(answer.accepted, answer.codes) for answer in answers}) == 1
+            for answers in zip(*rounds, strict=True)
+        ),
         rounds=len(rounds),
         examples=tuple(examples),
     )
@@ -163,10 +180,6 @@ def _fault(question: Question, answer: Answer) -> str | None:
     if answer.accepted:
         return "bad_accepted"
     return None if answer.codes & set(question.reasons) else "wrong_reason"
-
-
-def _same(answers: tuple[Answer, ...]) -> bool:
-    return len({(answer.accepted, answer.codes) for answer in answers}) == 1
 
 
 @contextlib.contextmanager

@@ -19,9 +19,8 @@ from ..rewards.own import OwnRewardFunction, own_version
 from ..rewards.scoring import Scoring
 from ..tasks.suites import own
 from ..tasks.suites.rows import read_rows
-from .exam import Answer, Exam, Question
+from .exam import Answer, Exam, Material, Question
 from .reward_cases import JUDGE
-from .scorers import Material
 
 _HACKED = 3
 """Gold examples whose prompts are answered with hacks."""

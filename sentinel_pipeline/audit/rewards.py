@@ -9,19 +9,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import cache, partial
-from typing import TYPE_CHECKING
 
 from ..critic.score import score
 from ..critic.scorers import SCORERS
 from ..critic.version import SCORING, version_of
 from ..records import Task
 from ..rewards.scoring import reward_of
-from .exam import Answer, Exam, Question
+from .exam import Answer, Exam, Material, Question
 from .reward_cases import Case, cases
 from .reward_scores import RewardAudit, audit_rewards
-
-if TYPE_CHECKING:
-    from .scorers import Material
 
 REWARDS = "rewards"
 _OF_A_FAMILY = 3

@@ -8,17 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from typing import NamedTuple
 
 from ..critic.labels import label
-from ..critic.score import DEFAULTS, Scorable, Score, score
+from ..critic.score import Scorable, Score, score
 from ..critic.scorers import SCORERS as KINDS
 from ..critic.version import label_version, scorer_version
 from ..records import LABELS, Candidate, CriticLabels, Task
 from ..records.data_spec import CriticSpec
 from ..store import Ledger
-from .canaries import Canary
-from .exam import Answer, Exam, Question, ScorerAudit, examine
+from .exam import Answer, Exam, Material, Question, ScorerAudit, examine
 from .licence import refusal
 
 CRITIC = "critic"
@@ -40,16 +38,6 @@ def unlicensed(ledger: Ledger) -> str | None:
     version."""
     reasons = (refusal(ledger, (name,), present_version(name)) for name in SCORERS)
     return next((reason for reason in reasons if reason is not None), None)
-
-
-class Material(NamedTuple):
-    """What every exam is made from."""
-
-    gold: Sequence[Task]
-    """Tasks with references, of every suite that the recipe is judged on."""
-    canaries: Sequence[Canary]
-    spec: CriticSpec = DEFAULTS
-    workers: int | None = None
 
 
 def verifier_exams(material: Material) -> Iterator[Exam]:

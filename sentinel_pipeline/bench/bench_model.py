@@ -166,7 +166,24 @@ def answer_all(
         )
         if not missing or ask is not None:
             return missing
-    _work(_job(home, question, logs), logs, progress)
+    # Run the worker and pass its progress on; its own words stand in `logs/worker.log`.
+    job = _job(home, question, logs)
+    command = [sys.executable, "-m", "sentinel_pipeline.run_job", str(job)]
+    with (logs / "worker.log").open("ab") as sink:
+        child = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=sink, stderr=subprocess.STDOUT
+        )
+        try:
+            while child.poll() is None:
+                time.sleep(_POLL_S)
+                if row := last_row(logs / "progress.jsonl"):
+                    progress(row["step"], row["total"])
+        except BaseException:
+            child.terminate()
+            child.wait()
+            raise
+    if child.returncode:
+        raise worker_error(job)
     return sum(_fill(question, logs, count, name, _nobody, cache) for name in question.suites)
 
 
@@ -229,26 +246,6 @@ def _job(home: Home, question: Question, logs: Path) -> Path:
             model_hash=question.target.model_hash,
         )
     )
-
-
-def _work(job: Path, logs: Path, progress: Progress) -> None:
-    """Run the worker and pass its progress on; its own words stand in ``logs/worker.log``."""
-    command = [sys.executable, "-m", "sentinel_pipeline.run_job", str(job)]
-    with (logs / "worker.log").open("ab") as sink:
-        child = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=sink, stderr=subprocess.STDOUT
-        )
-        try:
-            while child.poll() is None:
-                time.sleep(_POLL_S)
-                if row := last_row(logs / "progress.jsonl"):
-                    progress(row["step"], row["total"])
-        except BaseException:
-            child.terminate()
-            child.wait()
-            raise
-    if child.returncode:
-        raise worker_error(job)
 
 
 def _score(

@@ -92,9 +92,10 @@ def counted(pairs: Pairs, metric: Metric = "pass_at_1") -> Paired:
         values[True, False],
         values[False, False],
         infra,
-        tasks=tuple(_task(each) for each in by_task.values()) if several else (),
+        tasks=tuple(
+            TaskPair(sum(a for a, _ in each), sum(b for _, b in each), len(each))
+            for each in by_task.values()
+        )
+        if several
+        else (),
     )
-
-
-def _task(answers: list[tuple[bool, bool]]) -> TaskPair:
-    return TaskPair(sum(a for a, _ in answers), sum(b for _, b in answers), len(answers))

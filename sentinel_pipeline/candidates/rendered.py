@@ -34,7 +34,26 @@ def rendered_turns(text: str) -> Turns | None:
     if "<|start_header_id|>" in text:
         return _tiled(_LLAMA, text)
     if "[INST]" in text and "[/INST]" in text:
-        return _inst(text)
+        inner = _inner(text)
+        if not inner.startswith("[INST]"):
+            return None
+        turns: Turns = []
+        for piece in inner.split("[INST]")[1:]:
+            request, end, answer = piece.partition("[/INST]")
+            if not end:
+                return None
+            system = _SYSTEM.match(request)
+            if system is not None and not turns:
+                turns.append({"role": "system", "content": system[1].strip()})
+                request = request[system.end() :]
+            turns.append({"role": "user", "content": request.strip()})
+            turns.append(
+                {
+                    "role": "assistant",
+                    "content": answer.replace("<s>", "").replace("</s>", "").strip(),
+                }
+            )
+        return turns
     if "### Response:" in text:
         return _alpaca(text)
     if "Human:" in text and "Assistant:" in text:
@@ -58,26 +77,6 @@ def _tiled(pattern: re.Pattern[str], text: str) -> Turns | None:
         turns.append({"role": turn[1], "content": turn[2].strip("\n")})
         at = turn.end()
     return turns or None
-
-
-def _inst(text: str) -> Turns | None:
-    inner = _inner(text)
-    if not inner.startswith("[INST]"):
-        return None
-    turns: Turns = []
-    for piece in inner.split("[INST]")[1:]:
-        request, end, answer = piece.partition("[/INST]")
-        if not end:
-            return None
-        system = _SYSTEM.match(request)
-        if system is not None and not turns:
-            turns.append({"role": "system", "content": system[1].strip()})
-            request = request[system.end() :]
-        turns.append({"role": "user", "content": request.strip()})
-        turns.append(
-            {"role": "assistant", "content": answer.replace("<s>", "").replace("</s>", "").strip()}
-        )
-    return turns
 
 
 def _alpaca(text: str) -> Turns | None:

@@ -228,6 +228,8 @@ def _conversation(row: SuiteRow) -> tuple[tuple[Message, ...], str]:
     if field is not None:
         turns = _turns(row.fields[field], field)
         answer = next((name for name in ("completion", "response") if name in has), None)
+        # Turns that end with the assistant hold the answer themselves; a field beside them may only
+        # repeat it.
         if answer is None or turns[-1].role == "assistant":
             earlier, completion = _split(turns, row.fields[field], field)
             if answer is not None and _answer(row, answer)[1].strip() != completion.strip():
@@ -236,11 +238,14 @@ def _conversation(row: SuiteRow) -> tuple[tuple[Message, ...], str]:
         between, completion = _answer(row, answer)
         return _with_system(row, (*turns, *between)), completion
     answers = [name for name in ANSWERS if name in has]
+    # Words that mean something else in other shapes (`text`, `target`) are an answer only where no
+    # plain name is there.
     answers = answers or [name for name in OTHER_ANSWERS if name in has][:1]
     request = next((name for name in REQUESTS if name in has), None)
     if request is not None and answers:
         between, completion = _agreed(row, answers)
         return _with_system(row, (*_request(row, request), *between)), completion
+    # Last, since `text` is also the rendered copy of fields that were read above.
     rendered = next((name for name in TEXTS if isinstance(row.fields.get(name), str)), None)
     if rendered is not None and (raw := rendered_turns(row.fields[rendered])):
         earlier, completion = _split(_turns(raw, rendered), raw, rendered)

@@ -112,11 +112,14 @@ def plain_turn(turn: Any, index: int) -> Any:
     """
     if not isinstance(turn, dict):
         return turn
+    # ShareGPT's `function_call` speaker: its text is the call.
     if _speaks_calls(turn):
         turn = {key: value for key, value in turn.items() if key != "content"} | {
             "role": "assistant",
             "tool_calls": _calls_of_text(turn.get("content"), index),
         }
+    # A field that carries meaning and is not read would be lost in silence, so the row is refused;
+    # `false`, 0 and empty values say nothing and may go.
     lost = sorted(
         str(key)
         for key, value in turn.items()
@@ -128,6 +131,7 @@ def plain_turn(turn: Any, index: int) -> Any:
     role = turn.get("role")
     role = SPEAKERS.get(role, role) if isinstance(role, str) else role
     content, parts_thought, parts_calls = _parts_of(turn.get("content"), index)
+    # OpenAI's servers put a refusal beside an empty content.
     if refusal := turn.get("refusal"):
         if not isinstance(refusal, str) or role != "assistant":
             raise ValueError(f"messages[{index}].refusal: expected an assistant's text")
@@ -142,6 +146,8 @@ def plain_turn(turn: Any, index: int) -> Any:
         *([turn["function_call"]] if turn.get("function_call") else ()),
         *parts_calls,
     ]
+    # Calls are written behind the text that announces them, in the one form that the verifier of
+    # function calls reads.
     if calls:
         if role != "assistant":
             raise ValueError(f"messages[{index}].tool_calls: only an assistant calls tools")

@@ -23,6 +23,7 @@ from .doctor import doctor
 from .extract import extract
 from .gates import gate
 from .grade import grade
+from .init import init
 from .judge import judge
 from .label import label
 from .mirror import mirror
@@ -37,7 +38,7 @@ from .ui import ui
 from .upkeep import gc, verify
 
 PANELS: dict[str, dict[str, Any]] = {
-    "Run": {"run": run, "plan": plan, "next": next_step, "release": release},
+    "Run": {"init": init, "run": run, "plan": plan, "next": next_step, "release": release},
     "Data": {"label": label, "extract": extract, "mix": mix, "trace": trace},
     "Measure": {
         "bench": bench,
@@ -64,7 +65,6 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
-    add_completion=False,
 )
 for _panel, _verbs in PANELS.items():
     for _name, _verb in _verbs.items():

@@ -55,9 +55,10 @@ def audit(
         sentinel audit --rewards
     """
     from ..audit.canaries import canaries_hash, read_canaries
+    from ..audit.exam import Material
     from ..audit.licence import record_licences
     from ..audit.rewards import by_family
-    from ..audit.scorers import EXAMS, Material, reward_exams
+    from ..audit.scorers import EXAMS, reward_exams
     from ..audit.scorers import audit as examine_all
 
     home = find_home()

@@ -21,8 +21,8 @@ from ..store.address import FORMS
 from .console import AsJson, emit, err, progress, say
 
 if TYPE_CHECKING:
-    from ..bench.bench_model import Outcome, Question
-    from ..generation.server import ServerSpec, Usage
+    from ..bench.bench_model import Question
+    from ..generation.server import ServerSpec
     from ..generation.targets import Target
     from ..records import Task
 
@@ -254,12 +254,7 @@ def _answer(
             engine,
             lambda done, total: bar.update(task, completed=done, total=total),
         )
-    return _result(question, outcome, engine.usage if engine else None, prices)
-
-
-def _result(
-    question: Question, outcome: Outcome, usage: Usage | None, prices: tuple[float, float]
-) -> dict[str, Any]:
+    usage = engine.usage if engine else None
     suites = {
         report.suite: report.summary()
         | {"pass_at": outcome.pass_at.get(report.suite, {}), "by_family": report.by_family}

@@ -86,7 +86,11 @@ def look(home: Home) -> Iterator[Finding]:
     """Every finding, each one question that a person would ask; Dagster, the slowest, is asked
     meanwhile."""
     prepare_instance(home)
-    dagster = _ask_dagster()
+    code = "import gc; gc.disable(); from sentinel_pipeline.defs.health import tell; tell()"
+    command = [sys.executable, "-W", "ignore", "-c", code]
+    dagster = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
     yield _recipes(home)
     yield _sandbox()
     yield _disk(home)
@@ -221,12 +225,6 @@ def _alerts(home: Home) -> Finding:
             fix=fix,
         )
     return Finding(name="alerts", status="ok", found=f"sent by {', '.join(set_up)}")
-
-
-def _ask_dagster() -> subprocess.Popen[str]:
-    code = "import gc; gc.disable(); from sentinel_pipeline.defs.health import tell; tell()"
-    command = [sys.executable, "-W", "ignore", "-c", code]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
 
 
 def _dagster(process: subprocess.Popen[str]) -> Iterator[Finding]:

@@ -5,16 +5,13 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.table import Table
 
 from ..errors import EXIT_BAD_INPUT
 from .console import AsJson, emit, err, say
-
-if TYPE_CHECKING:
-    from ..critic.outputs import Comparison
 
 
 def extract(
@@ -53,14 +50,6 @@ def extract(
         comparison.add(read)
         if not compare:
             sys.stdout.write(json.dumps(read.to_json(), ensure_ascii=True, allow_nan=False) + "\n")
-    _print(comparison, file)
-    if compare and as_json:
-        emit(comparison.to_json())
-    if comparison.bad_rows:
-        raise typer.Exit(EXIT_BAD_INPUT)
-
-
-def _print(comparison: Comparison, file: Path) -> None:
     table = Table("", "rows", title=f"{file.name}: {comparison.rows} rows")
     for name, count in (
         ("read by json.loads", comparison.read_before),
@@ -77,3 +66,7 @@ def _print(comparison: Comparison, file: Path) -> None:
             say(f"{count:8} {title} {name}")
     for example in comparison.examples:
         say(f"{file}:{example['line']}: {example['error'] or example['value']!r}"[:200])
+    if compare and as_json:
+        emit(comparison.to_json())
+    if comparison.bad_rows:
+        raise typer.Exit(EXIT_BAD_INPUT)

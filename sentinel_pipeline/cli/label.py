@@ -56,7 +56,20 @@ def label(
         )
     labelled_before = _label(out, rows, workers)
     result = _write(out, rows, quarantined) | {"known": labelled_before}
-    _print(out, result)
+    table = Table(
+        "label",
+        "true",
+        "false",
+        title=f"{result['rows']} rows, {result['accepted']} accepted, {result['quarantined']} quarantined",
+    )
+    for name, counts in result["labels"].items():
+        table.add_row(name, str(counts["true"]), str(counts["false"]))
+    err.print(table)
+    for reason in result["reasons"][:10]:
+        err.print(
+            f"{reason['rows']:7} {reason['label']}: {reason['code']}", markup=False, highlight=False
+        )
+    err.print(f"Written to {out}", highlight=False)
     if as_json:
         emit({key: result[key] for key in ("rows", "quarantined", "accepted", "labels", "known")})
 
@@ -163,20 +176,3 @@ def _with_reasons(rows: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         }
         place = {key: row[key] for key in ("id", "messages", "completion", "file", "line")}
         yield place | _kept(row) | {"reasons": reasons}
-
-
-def _print(out: Path, result: dict[str, Any]) -> None:
-    table = Table(
-        "label",
-        "true",
-        "false",
-        title=f"{result['rows']} rows, {result['accepted']} accepted, {result['quarantined']} quarantined",
-    )
-    for name, counts in result["labels"].items():
-        table.add_row(name, str(counts["true"]), str(counts["false"]))
-    err.print(table)
-    for reason in result["reasons"][:10]:
-        err.print(
-            f"{reason['rows']:7} {reason['label']}: {reason['code']}", markup=False, highlight=False
-        )
-    err.print(f"Written to {out}", highlight=False)

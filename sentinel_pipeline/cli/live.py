@@ -76,9 +76,8 @@ class LiveRun:
             )
         elif kind == "check":
             self.checks.append(event)
-            self._line(
-                f"{'passed' if event['passed'] else 'NOT OK':8}{event['asset']}.{event['name']}: {event['description']}"
-            )
+            word, _ = _check_state(event)
+            self._line(f"{word:8}{event['asset']}.{event['name']}: {event['description']}")
         elif kind == "end":
             self.exit_code = event["exit_code"]
             self.message = event["message"]
@@ -106,7 +105,7 @@ class LiveRun:
 
     def _verdicts(self, asset: str) -> str:
         marks = [
-            ("✓ " if check["passed"] else "✗ ") + check["name"]
+            f"{_check_state(check)[1]} {check['name']}"
             for check in self.checks
             if check["asset"] == asset
         ]
@@ -124,3 +123,10 @@ class LiveRun:
         parts += [f"{row['tokens_per_s']:,.0f} tokens/s"] if row.get("tokens_per_s") else []
         parts += [f"{row['eta_s']:.0f} s left"] if row.get("eta_s") is not None else []
         return " · ".join(parts)
+
+
+def _check_state(check: dict[str, Any]) -> tuple[str, str]:
+    """Word and mark of a check: one that only warns is not shown as one that stops."""
+    if check["passed"]:
+        return "passed", "✓"
+    return ("warns", "!") if check["warns"] else ("NOT OK", "✗")

@@ -34,7 +34,24 @@ def mix(
     """
     home = find_home()
     artifact = _newest(home, recipe)
-    result = _mix_json(home, artifact)
+    report: dict[str, Any] = artifact.json("mix.json")
+    name = artifact.manifest.recipe
+    clean = Store.reading(home, name).origin(artifact, "decontamination_report").json("report.json")
+    identity = {
+        "recipe": name,
+        "run_id": artifact.manifest.run_id,
+        "content_hash": artifact.hash,
+        "folder": str(artifact.folder),
+    }
+    keys = ("rows", "tasks", "suites", "by_kind", "by_suite", "items_hit", "measured")
+    result = (
+        identity
+        | report
+        | {
+            "decontamination": {key: clean[key] for key in keys}
+            | {"contaminated": len(clean["hits"])}
+        }
+    )
     _print_mix(result)
     if as_json:
         emit(result)
@@ -54,27 +71,6 @@ def _newest(home: Home, recipe: str | None) -> Artifact:
             "no recipe has a mix yet.", fix="Make one: sentinel run RECIPE --until rebalanced_mix."
         )
     return max(mixes, key=lambda artifact: artifact.manifest.created_at)
-
-
-def _mix_json(home: Home, artifact: Artifact) -> dict[str, Any]:
-    report: dict[str, Any] = artifact.json("mix.json")
-    name = artifact.manifest.recipe
-    clean = Store.reading(home, name).origin(artifact, "decontamination_report").json("report.json")
-    identity = {
-        "recipe": name,
-        "run_id": artifact.manifest.run_id,
-        "content_hash": artifact.hash,
-        "folder": str(artifact.folder),
-    }
-    keys = ("rows", "tasks", "suites", "by_kind", "by_suite", "items_hit", "measured")
-    return (
-        identity
-        | report
-        | {
-            "decontamination": {key: clean[key] for key in keys}
-            | {"contaminated": len(clean["hits"])}
-        }
-    )
 
 
 def _print_mix(result: dict[str, Any]) -> None:

@@ -62,6 +62,7 @@ def next_step(
         if decision is not None:
             newest = decision
             say(f"after {stage}: {decision.action}: {decision.reason}")
+        # The first stage without a decision is the one to run; those behind it wait for it anyway.
         elif loaded.decision_after(stage) is not None and undecided is None:
             undecided = stage
             say(f"after {stage}: not decided yet: sentinel run {name} --until {stage}")

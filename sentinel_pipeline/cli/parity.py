@@ -31,7 +31,7 @@ def parity(
     """
     from ..generation.targets import find_target
     from ..run_job import be_quiet
-    from ..training.parity import check_parity
+    from ..training.loop.parity import check_parity
 
     be_quiet()
     target = find_target(find_home(), model)

@@ -16,7 +16,7 @@ from ..store.address import recipe_address
 from .console import AsJson, emit, err
 
 if TYPE_CHECKING:
-    from ..training.plan import Plan
+    from ..training.planning.plan import Plan
 
 _LEVELS = " ▁▂▃▄▅▆▇█"
 _WIDTH = 60
@@ -43,7 +43,7 @@ def plan(
 
         sentinel plan tiny/dpo --json
     """
-    from ..training.plan import make_plan
+    from ..training.planning.plan import make_plan
 
     home = find_home()
     name, stage = recipe_address(home, recipe)

@@ -54,7 +54,8 @@ Lines and keys that other programs rely on; an object may carry more.
 SHAPES = {
     "run": '{"recipe", "run_id", "stages": [{"name", "seconds", "status"}], "reports": {STAGE: {SUITE: {"n", "pass_at_1", '
     '"interval", "syntax_rate", "infra"}}}, "comparisons": [{"from", "to", "suite", "n", "difference", "interval", "p"}], '
-    '"gates": [{"name", "subject", "verdict", "measured", "threshold", "n", "interval", "reason"}], "decisions", "costs"}',
+    '"gates": [{"name", "subject", "verdict", "measured", "threshold", "n", "interval", "reason", "severity"}], '
+    '"decisions", "costs"}',
     "plan": '{"recipe", "model", "trainers": {STAGE: {…}}, "hours": {STAGE: HOURS}, "total_hours", "cost", "warnings", "refusals": '
     '[{"field", "reason", "exit_code"}]}',
     "next": '{"recipe", "action", "undecided", "trail"}; after GRPO also "verdict", "scenario", "evidence", '
@@ -84,7 +85,8 @@ SHAPES = {
     "alert list": '{"alerts": [{"at", "key", "kind", "recipe", "title", "body", "link", "deliveries"}]}',
     "doctor": '{"ready", "home", "recipes", "sandbox", "checks": [{"name", "status", "found", "fix"}], "versions"}',
     "verify": '{"artifacts", "damaged": [{"artifact", "file"}]}',
-    "gc": '{"removed", "removable", "bytes"}',
+    "init": '{"folder", "recipes"}',
+    "gc": '{"removed", "removable", "bytes", "labels"}',
     "mirror push": '{"artifacts", "damaged", "ledger"}',
 }
 """Verb -> the keys of its JSON that other programs may rely on."""
@@ -129,6 +131,7 @@ def _section(name: str, command: Any) -> str:
         if parameter.param_type_name == "argument":
             shown = parameter.metavar or parameter.name.upper()
             spelling = f"`{shown.strip('[].')}`"
+            # Typer brackets an optional argument in some places only.
             text = shown if parameter.required or shown.startswith("[") else f"[{shown}]"
             usage.append(
                 text + ("..." if parameter.nargs == -1 and not text.endswith("...") else "")

@@ -48,6 +48,7 @@ def release(
     from ..release.push import check_name
     from ..release.push import push as upload
 
+    # Asked before the evidence is gathered, which reads and hashes weights.
     if out is not None and out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise BadInput("is not empty.", file=out, field="--out", fix="Name a new folder.")
     if push is not None:

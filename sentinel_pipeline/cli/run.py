@@ -22,7 +22,7 @@ import typer
 from ..errors import EXIT_BAD_INPUT, EXIT_GATE, EXIT_INFRASTRUCTURE, BadInput, did_you_mean
 from ..records.stages import TRAINING_STAGES
 from ..store import Home, Ledger, Store, find_home
-from .console import AsJson, emit, err
+from .console import AsJson, emit, err, say
 from .live import LiveRun
 
 BEFORE_TRAINING = (
@@ -99,13 +99,36 @@ def run(
         log = home.state / "logs" / f"{run_id}.log"
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("wb") as sink:
-            child = _start(recipe, run_id, until, resume, events, sink)
+            command = [
+                sys.executable,
+                "-m",
+                "sentinel_pipeline.run_loop",
+                recipe,
+                "--events",
+                str(events),
+                "--run-id",
+                run_id,
+            ]
+            command += ["--until", until] if until else []
+            command += ["--resume"] if resume else []
+            environment = {
+                **os.environ,
+                "SENTINEL_HOME": str(find_home().root),
+                "PYTHONWARNINGS": "ignore",
+            }
+            child = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=sink,
+                stderr=subprocess.STDOUT,
+                env=environment,
+            )
             live = LiveRun(home, recipe, err)
             with live:
                 _watch(child, events, live)
     code = _exit_code(child.returncode, live)
     store = Store(home, recipe, run_id, live.loop or run_id)
-    summary = summarise(store, Ledger(home.ledger), live, home.recipe(recipe).budget)
+    summary = summarise(store, Ledger(home.ledger), live, home.recipe(recipe))
     _report(summary, live, code, log, as_json)
     raise typer.Exit(code)
 
@@ -119,31 +142,12 @@ def prepare_instance(home: Home) -> None:
     folder = Path(named).absolute() if named else home.dagster
     folder.mkdir(parents=True, exist_ok=True)
     link = folder / "dagster.yaml"
-    source = home.root / "dagster.yaml"
+    source = home.dagster_settings
     if source.exists() and not link.exists():
+        # A link into a package that was upgraded or moved leads nowhere.
+        link.unlink(missing_ok=True)
         link.symlink_to(os.path.relpath(source, folder))
     os.environ["DAGSTER_HOME"] = str(folder)
-
-
-def _start(
-    recipe: str, run_id: str, until: str | None, resume: bool, events: Path, sink: Any
-) -> subprocess.Popen[bytes]:
-    command = [
-        sys.executable,
-        "-m",
-        "sentinel_pipeline.run_loop",
-        recipe,
-        "--events",
-        str(events),
-        "--run-id",
-        run_id,
-    ]
-    command += ["--until", until] if until else []
-    command += ["--resume"] if resume else []
-    environment = {**os.environ, "SENTINEL_HOME": str(find_home().root), "PYTHONWARNINGS": "ignore"}
-    return subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=sink, stderr=subprocess.STDOUT, env=environment
-    )
 
 
 def _watch(child: subprocess.Popen[bytes], events: Path, live: LiveRun) -> None:
@@ -184,10 +188,12 @@ def _exit_code(returncode: int, live: LiveRun) -> int:
 
 
 def _report(summary: dict[str, Any], live: LiveRun, code: int, log: Path, as_json: bool) -> None:
-    from .summary import summary_table
+    from .summary import summary_table, verdict_lines
 
-    if summary["stages"]:
+    if summary["reports"]:
         err.print(summary_table(summary, live.recipe))
+    for line in verdict_lines(summary) if summary["stages"] else ():
+        say(line)
     if live.message:
         word = {
             EXIT_BAD_INPUT: "bad input",

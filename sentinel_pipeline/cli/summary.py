@@ -14,13 +14,13 @@ from ..bench.report import report_from_json
 from ..costs import cost_rows
 from ..rates import difference, percent, with_interval
 from ..records import GateVerdict
+from ..records.recipe import Recipe
 from ..records.stages import REPORT_STAGES
-from ..records.training_spec import Budget
 from ..store import Artifact, Ledger, Store, skipped_reason
 from .live import LiveRun
 
 
-def summarise(store: Store, ledger: Ledger, live: LiveRun, budget: Budget) -> dict[str, Any]:
+def summarise(store: Store, ledger: Ledger, live: LiveRun, recipe: Recipe) -> dict[str, Any]:
     """The object that ``sentinel run --json`` prints: what this loop made, whatever run of it made
     it."""
     reports = {
@@ -37,14 +37,18 @@ def summarise(store: Store, ledger: Ledger, live: LiveRun, budget: Budget) -> di
         "reports": {stage: _reports(artifact) for stage, artifact in reports.items()},
         "comparisons": _comparisons(reports),
         "gates": [
-            _gate(verdict) for artifact in reports.values() for verdict in _newest(ledger, artifact)
+            _gate(verdict, recipe)
+            for artifact in reports.values()
+            for verdict in _newest(ledger, artifact)
         ],
         "decisions": [
             asdict(decision)
             for report in reports.values()
             if (decision := ledger.latest_decision(report.hash))
         ],
-        "costs": cost_rows(_logs(store, [stage["name"] for stage in live.stages.values()]), budget),
+        "costs": cost_rows(
+            _logs(store, [stage["name"] for stage in live.stages.values()]), recipe.budget
+        ),
     }
 
 
@@ -87,57 +91,39 @@ def _newest(ledger: Ledger, artifact: Artifact) -> list[GateVerdict]:
     return list({verdict.name: verdict for verdict in verdicts}.values())
 
 
-def _gate(verdict: GateVerdict) -> dict[str, Any]:
+def _gate(verdict: GateVerdict, recipe: Recipe) -> dict[str, Any]:
+    """A fence that is not one of the recipe's gates stops what it is asked for."""
     names = ("name", "subject", "verdict", "measured", "threshold", "n", "reason")
     interval = list(verdict.interval[:2]) if verdict.interval else None
-    return {name: getattr(verdict, name) for name in names} | {"interval": interval}
+    policy = recipe.gates.get(verdict.name)
+    severity = policy.severity if policy is not None else "block"
+    values = {name: getattr(verdict, name) for name in names}
+    return values | {"interval": interval, "severity": severity}
 
 
 def summary_table(summary: dict[str, Any], recipe: str) -> Table:
-    """Asset, suite, n, Pass@1 with interval, syntax rate, gates, wall time; then where to look
-    next."""
-    table = Table(title=f"{recipe}: {summary['seconds']:.0f} s in all", caption=_caption(summary))
-    for name in ("asset", "suite", "n", "Pass@1 [95 %]", "syntax rate", "gates", "seconds"):
-        table.add_column(
-            name,
-            justify="right" if name in ("n", "syntax rate", "seconds") else "left",
-            overflow="fold",
-        )
-    for stage in summary["stages"]:
-        report = (
-            summary["reports"].get(stage["name"].removesuffix("_report"), {})
-            if stage["name"].endswith("_report")
-            else {}
-        )
-        seconds = f"{stage['seconds']:.1f}" if stage["status"] == "done" else stage["status"]
-        if not report:
-            table.add_row(stage["name"], "", "", "", "", "", seconds)
+    """Report, suite, n, Pass@1 with interval, syntax rate, gates: narrow enough for 80 columns."""
+    table = Table(title=recipe)
+    for name in ("report", "suite", "n", "Pass@1 [95 %]", "syntax", "gates"):
+        right = name in ("n", "syntax")
+        whole = name.startswith("Pass@1")
+        table.add_column(name, justify="right" if right else "left", overflow="fold", no_wrap=whole)
+    for stage, report in summary["reports"].items():
         for index, (suite, row) in enumerate(report.items()):
-            first = index == 0
-            gates = _gates(summary["gates"], stage["name"], suite)
-            cells = (
+            table.add_row(
+                stage if index == 0 else "",
                 suite,
                 str(row["n"]),
                 with_interval(row["pass_at_1"], row["interval"]),
                 percent(row["syntax_rate"]),
+                _gates(summary["gates"], f"{stage}_report", suite),
             )
-            table.add_row(stage["name"] if first else "", *cells, gates, seconds if first else "")
     return table
 
 
-def _gates(gates: list[dict[str, Any]], asset: str, suite: str) -> str:
-    colours = {"pass": "green", "fail": "red", "inconclusive": "yellow"}
-    mine = [
-        gate
-        for gate in gates
-        if gate["subject"].endswith(f"/{asset}") and f" on {suite} " in gate["reason"]
-    ]
-    return "\n".join(
-        f"[{colours[gate['verdict']]}]{gate['name']}: {gate['verdict']}[/]" for gate in mine
-    )
-
-
-def _caption(summary: dict[str, Any]) -> str:
+def verdict_lines(summary: dict[str, Any]) -> list[str]:
+    """The last lines of a run: before and after, decisions, gates, time and money, and what to do
+    next."""
     lines = [
         f"{c['from']} → {c['to']} on {c['suite']}: {difference(c['difference'], c['interval'])}, "
         f"n {c['n']}, exact paired p = {c['p']:.2g}"
@@ -147,8 +133,31 @@ def _caption(summary: dict[str, Any]) -> str:
         f"after {decision['stage']}: {decision['action']}: {decision['reason']}"
         for decision in summary["decisions"]
     ]
+    states: dict[str, list[str]] = {"passed": [], "warns": [], "blocks": []}
+    for gate in summary["gates"]:
+        if gate["verdict"] == "pass":
+            states["passed"].append(gate["name"])
+        else:
+            states["blocks" if gate["severity"] == "block" else "warns"].append(gate["name"])
+    counts = [f"{len(states['passed'])} passed"]
+    counts += [f"{name} {state}" for state in ("warns", "blocks") for name in states[state]]
+    lines.append(f"gates: {', '.join(counts)}")
     spent = sum(row["device_s"] for row in summary["costs"])
     money = sum(row["cost"] for row in summary["costs"])
     currency = summary["costs"][0]["currency"] if summary["costs"] else ""
-    lines += [f"device {spent:.0f} s" + (f", {money:.2f} {currency}" if money else "")]
-    return "\n".join([*lines, "Look next: sentinel ui, or sentinel gate list " + summary["recipe"]])
+    paid = f", {money:.2f} {currency}" if money else ""
+    lines.append(f"{summary['seconds']:.0f} s in all, {spent:.0f} s of device{paid}")
+    lines.append(f"Next: sentinel ui, or sentinel gate list {summary['recipe']}")
+    return lines
+
+
+def _gates(gates: list[dict[str, Any]], asset: str, suite: str) -> str:
+    colours = {"pass": "green", "fail": "red", "inconclusive": "yellow"}
+    lines = []
+    for gate in gates:
+        if gate["subject"].endswith(f"/{asset}") and f" on {suite} " in gate["reason"]:
+            only_warns = gate["verdict"] != "pass" and gate["severity"] != "block"
+            colour = "yellow" if only_warns else colours[gate["verdict"]]
+            warns = " (warns)" if only_warns else ""
+            lines.append(f"[{colour}]{gate['name']}: {gate['verdict']}{warns}[/]")
+    return "\n".join(lines)

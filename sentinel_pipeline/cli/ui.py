@@ -88,7 +88,7 @@ def _children(
         str(Path(sys.executable).with_name("dagster")),
         "dev",
         "--workspace",
-        str(home.root / "workspace.yaml"),
+        str(home.workspace),
     ]
     others = [
         Child("Dagster", port, [*dagster, "--host", HOST, "--port", str(port)], signal.SIGINT),

@@ -8,6 +8,7 @@ import typer
 
 from ..errors import EXIT_FAILED
 from ..store import find_home
+from ..store.label_cache import LabelCache
 from ..store.retention import removable, remove
 from ..store.verify import damage_of, database_damage, finished
 from .console import AsJson, emit, err, say
@@ -77,7 +78,7 @@ def gc(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Delete old artifacts and abandoned drafts.
+    """Delete old artifacts, abandoned drafts, and cached labels of other scorer versions.
 
     What a ledger entry or a release names stays, and what the newest artifacts were made of.
 
@@ -95,6 +96,20 @@ def gc(
         )
     freed = sum(folder.bytes for folder in folders)
     say(f"{len(folders)} folders, {freed / 2**20:.1f} MiB")
+    labels = 0
+    if home.label_cache.is_file() and not dry_run:
+        from ..critic.version import label_version
+
+        with LabelCache(home.label_cache) as cache:
+            labels = cache.forget_others([label_version()])
+        say(f"{labels} cached labels of other scorer versions")
     if as_json:
         names = [str(folder.folder.relative_to(home.runs)) for folder in folders]
-        emit({"removed": [] if dry_run else names, "removable": names, "bytes": freed})
+        emit(
+            {
+                "removed": [] if dry_run else names,
+                "removable": names,
+                "bytes": freed,
+                "labels": labels,
+            }
+        )

@@ -2,7 +2,7 @@
 repaired where that is asked for.
 
 Every leniency is named. A value that was meant as JSON and cannot be read is an error: nothing
-inside of it is taken instead. What this module does not do: repair (``json_mend`` does), or look
+inside of it is taken instead. What this module does not do: repair (``json_repair`` does), or look
 for fences (``extract`` does).
 """
 
@@ -12,7 +12,7 @@ import json
 import re
 from typing import Any, Literal, NamedTuple
 
-from .json_mend import Mender
+from .json_repair import Mender
 from .json_text import NotJson
 
 _STARTS = 8

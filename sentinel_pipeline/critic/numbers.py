@@ -1,7 +1,7 @@
 """Numbers as people write them, Portuguese of Brazil first: ``4,5``, ``1.234,56``, ``R$ 1.234,50``,
 ``50%``.
 
-What this module does not do: find where a number stands in JSON (``json_mend`` does), or guess:
+What this module does not do: find where a number stands in JSON (``json_repair`` does), or guess:
 what JSON reads as a number keeps JSON's reading (``1.234`` is one and a bit), unless a currency
 says otherwise, and a form that nobody writes is none.
 """

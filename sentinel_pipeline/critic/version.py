@@ -80,6 +80,7 @@ def reached(entries: Iterable[str], package: Path = PACKAGE) -> dict[Path, list[
             continue
         finished.add(name)
         module = modules.open(name.module)
+        # Importing a module runs its effects, whatever is taken from it.
         if module not in statements:
             statements[module] = set()
             foreign[module] = set()
@@ -88,6 +89,8 @@ def reached(entries: Iterable[str], package: Path = PACKAGE) -> dict[Path, list[
             if index not in statements[module]:
                 statements[module].add(index)
                 waiting += modules.used(module, module.read(index))
+        # A name that the module only passes on is followed to where it is made; outside of the
+        # package its source's name stands for it.
         for bound in module.imports if name.name == _ALL else (name.name,):
             source = module.imports.get(bound)
             if source is None:
@@ -157,6 +160,8 @@ class _Module:
             targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
             nodes = [node for target in targets for node in ast.walk(target)]
             yield from (node.id for node in nodes if isinstance(node, ast.Name))
+            # `a, b = ...` binds and does nothing else; `a[b] = ...` changes something, so it is an
+            # effect too.
             if all(isinstance(node, (ast.Name, ast.Tuple, ast.expr_context)) for node in nodes):
                 return
         for node in ast.walk(statement):

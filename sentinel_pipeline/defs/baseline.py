@@ -136,7 +136,7 @@ def probe_start(stage: Stage, out: Draft) -> dict[str, Any]:
     from ..bench.samples import join_turns, write_samples
     from ..records.model_spec import ModelSpec
     from ..tasks.suites import load_suite
-    from ..training.starting_point import Probed, choose, probe_format, probe_job
+    from ..training.planning.starting_point import Probed, choose, probe_format, probe_job
     from ..worker.models import resolve_model
 
     spec = stage.recipe.model

@@ -20,9 +20,10 @@ def reward_audit(stage: Stage) -> None:
     """Every scorer answers gold answers, canaries and cheating programs, also under load: which may
     gate, filter and reward."""
     from ..audit.canaries import canaries_hash, read_canaries
+    from ..audit.exam import Material
     from ..audit.licence import record_licences
     from ..audit.own_rewards import own_reward_exams
-    from ..audit.scorers import EXAMS, Material, audit
+    from ..audit.scorers import EXAMS, audit
 
     bank = stage.parent("task_bank")
     folder = stage.home.canaries

@@ -165,7 +165,16 @@ def _digest(
         faults += [
             f"{one.recipe}: check {check.check} on {check.asset} never ran." for check in missing
         ]
-        spent[one.run_id] = _spent(home, one.recipe, run, record.start_time or 0.0)
+        # Device time from the workers' own marks, not the wall clock of the run: waiting for the
+        # device costs nothing.
+        since = record.start_time or 0.0
+        known_recipe = home.every_recipe().valid.get(one.recipe)
+        budget = known_recipe.budget if known_recipe else Budget()
+        cost = run_cost(
+            Store(home, one.recipe, run.run_id, run.tags.get(LOOP_TAG, run.run_id)), since
+        )
+        money = f"{cost.money(budget):.2f} {budget.currency}" if budget.hourly_rate else ""
+        spent[one.run_id] = Spent(round(cost.device_s / 3600, 4), money)
     damaged = [
         *watch.damaged,
         *(f"{damage.artifact}/{damage.file}" for damage in database_damage(home)),
@@ -192,16 +201,6 @@ def _away(night: dt.date, records: Sequence[dg.RunRecord], watch: Watch) -> Iter
                 for moment in (start, back)
             ]
             yield f"Dagster's daemon was away between {at[0]} and {at[1]}: killed or restarted, or the clock was set."
-
-
-def _spent(home: Home, recipe: str, run: dg.DagsterRun, since: float) -> Spent:
-    """Device time from the workers' own marks, not the wall clock of the run: waiting for the
-    device costs nothing."""
-    known_recipe = home.every_recipe().valid.get(recipe)
-    budget = known_recipe.budget if known_recipe else Budget()
-    cost = run_cost(Store(home, recipe, run.run_id, run.tags.get(LOOP_TAG, run.run_id)), since)
-    money = f"{cost.money(budget):.2f} {budget.currency}" if budget.hourly_rate else ""
-    return Spent(round(cost.device_s / 3600, 4), money)
 
 
 def _tell(home: Home, digest: Digest) -> None:

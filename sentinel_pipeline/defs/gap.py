@@ -35,7 +35,7 @@ def answer_formats(
     """The model's answers to the proof's suite in each prompt format, scored, into ``gap/FORMAT``
     of a report."""
     from ..bench.evaluate import score_answers
-    from ..training.gap_models import has_chat_template
+    from ..training.planning.gap_models import has_chat_template
     from ..worker.jobs import AnswerJob, answer_job, read_job, write_job
 
     suite = bank.path(f"suites/{spec.suite}.parquet")
@@ -60,7 +60,7 @@ def answer_formats(
 
 def _peer_report(stage: Stage, name: str) -> None:
     """Train or resolve one peer and let it answer."""
-    from ..training.gap_models import peer
+    from ..training.planning.gap_models import peer
 
     bank = stage.parent("task_bank")
     gap = stage.recipe.gap_proof

@@ -74,7 +74,7 @@ def checkpoint_asset(trained: TrainingStage) -> dg.AssetsDefinition:
     """The asset ``{stage}_checkpoint`` of a stage that trains on rows."""
 
     def checkpoint(stage: Stage) -> None:
-        from ..training.starting_point import start_of
+        from ..training.planning.starting_point import start_of
         from ..worker.jobs import tune_job
 
         if trained not in stage.recipe.chain:
@@ -98,7 +98,29 @@ def checkpoint_asset(trained: TrainingStage) -> dg.AssetsDefinition:
                 Path(choice["teacher"]["folder"]) if choice and learns else None,
             )
             reached = tune(stage, out, job)
-        _record_step_gate(stage, reached["step_gate"])
+        # Put what the windows decided at the gate step into the ledger, under the checkpoint that
+        # training ended with.
+        verdicts = reached["step_gate"]
+        artifact = stage.store.get(stage.asset)
+        for row in verdicts:
+            key = VerdictKey(
+                name=row["name"],
+                subject=f"{stage.recipe.name}/{stage.asset}",
+                subject_hash=artifact.hash,
+                scorer_version=current_scorer_version(),
+                policy_hash=row["policy_hash"],
+            )
+            decided = Decided(
+                verdict=row["verdict"],
+                measured=row["measured"],
+                threshold=row["threshold"],
+                n=row["n"],
+                interval=Interval(*row["interval"]) if row["interval"] else None,
+                reason=row["reason"],
+            )
+            stage.ledger.record(
+                key.verdict(decided), recipe=stage.recipe.name, run_id=stage.store.run_id
+            )
         show_training(stage)
         if choice is not None:
             stage.show("starting point", f"{choice['chosen']}: {choice['reason']}")
@@ -213,31 +235,6 @@ def _as_candidate(task: Task) -> Candidate:
 def window_suite(bank: Artifact, name: str) -> Path:
     """The file of the suite that windows ask."""
     return bank.path("window.parquet" if name == "window" else f"suites/{name}.parquet")
-
-
-def _record_step_gate(stage: Stage, verdicts: list[dict[str, Any]]) -> None:
-    """Put what the windows decided at the gate step into the ledger, under the checkpoint that
-    training ended with."""
-    artifact = stage.store.get(stage.asset)
-    for row in verdicts:
-        key = VerdictKey(
-            name=row["name"],
-            subject=f"{stage.recipe.name}/{stage.asset}",
-            subject_hash=artifact.hash,
-            scorer_version=current_scorer_version(),
-            policy_hash=row["policy_hash"],
-        )
-        decided = Decided(
-            verdict=row["verdict"],
-            measured=row["measured"],
-            threshold=row["threshold"],
-            n=row["n"],
-            interval=Interval(*row["interval"]) if row["interval"] else None,
-            reason=row["reason"],
-        )
-        stage.ledger.record(
-            key.verdict(decided), recipe=stage.recipe.name, run_id=stage.store.run_id
-        )
 
 
 def tune(stage: Stage, out: Draft, job: Path) -> dict[str, Any]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from ..errors import BadInput
 from ..records.decision_spec import DecisionRule
@@ -38,30 +37,26 @@ def next_recipe(old: str, rule: DecisionRule, evidence: Sequence[str], name: str
         document.pop("decisions", None)
     document["description"] = rule.why
     for key, value in rule.set.items():
-        _set(document, key, value, name)
+        import tomlkit
+
+        *tables, last = key.split(".")
+        table = document
+        for part in tables:
+            if part not in table:
+                table[part] = tomlkit.table()
+            table = table[part]
+            if not isinstance(table, dict):
+                raise BadInput(
+                    f"{part!r} is not a table in recipe {name}.",
+                    field=key,
+                    fix="Correct the rule's set.",
+                )
+        table[last] = value
     head = [f"After {name}, scenario {rule.name}: {rule.why}"]
     if rule.note:
         head.append(rule.note)
     comments = "".join(f"# {line}\n" for line in (*head, *evidence))
     return f"{comments}{tomlkit.dumps(document).lstrip()}"
-
-
-def _set(document: Any, key: str, value: Any, name: str) -> None:
-    import tomlkit
-
-    *tables, last = key.split(".")
-    table = document
-    for part in tables:
-        if part not in table:
-            table[part] = tomlkit.table()
-        table = table[part]
-        if not isinstance(table, dict):
-            raise BadInput(
-                f"{part!r} is not a table in recipe {name}.",
-                field=key,
-                fix="Correct the rule's set.",
-            )
-    table[last] = value
 
 
 def write_next(text: str, path: Path) -> bool:

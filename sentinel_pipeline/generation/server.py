@@ -262,6 +262,7 @@ class Server:
         text = choice["text"] if message is None else message.get("content")
         if not isinstance(text, str) and text is not None:
             raise TypeError("content is not text")
+        # vLLM and DeepSeek, OpenRouter, Ollama: three names for the same thing.
         names = ("reasoning_content", "reasoning", "thinking")
         fields = (message.get(name) for name in names) if isinstance(message, dict) else ()
         thought = next((value for value in fields if isinstance(value, str) and value), "")

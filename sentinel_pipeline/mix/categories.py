@@ -124,6 +124,7 @@ def _by_answer(row: RowReading) -> Decision:
         return Decision("tool_use", reason)
     if language == "shell" or (language == "yaml" and _DEVOPS.search(prompt)):
         return Decision("devops", f"language: {language}")
+    # A request to change code that is quoted in it, answered by code, is an edit.
     if language != "text":
         if _EDIT.search(prompt) and (fences(prompt) or "def " in prompt):
             return Decision("code_editing", "prompt: edit")

@@ -190,6 +190,8 @@ def _options(
     tally["tasks"] += 1
     scored = [judged for judged in group if judged.labels.accepted.value is not None]
     good = [judged for judged in scored if judged.labels.accepted.value]
+    # An answer that was cut is worse by its length alone: preferring against it teaches to be
+    # short.
     bad = [
         judged
         for judged in scored
@@ -198,6 +200,8 @@ def _options(
     tally.update({"answers": len(group), "infra": len(group) - len(scored), "accepted": len(good)})
     tally["solved"] += bool(good)
     source, chosen = ("model", good[0].answer.completion) if good else ("reference", task.reference)
+    # A task that is solved once in many tries was solved by luck; its accepted answer may be right
+    # for a wrong reason.
     if good and bad and len(good) < spec.min_accepted * len(scored):
         tally["rarely_accepted"] += 1
         return []
@@ -215,6 +219,7 @@ def _options(
     ]
     if not far:
         tally["within_margin"] += 1
+    # One pair a kind: ten answers that fail alike would weigh ten times.
     by_kind: dict[RejectionKind, Judged] = {}
     for judged in far:
         by_kind.setdefault(rejection_kind(task, judged), judged)

@@ -210,6 +210,7 @@ def _walk(hint: Any, value: Any, key: str) -> Iterator[_Value]:
             if name not in hints:
                 raise Fault("unknown key", _join(key, name), did_you_mean(str(name), hints))
             yield from _walk(hints[name], item, _join(key, name))
+        # After the keys that are there: a misspelt key is the better explanation of a missing one.
         for name in required_of(bare):
             if name not in value:
                 yield _Value(_join(key, name), hints[name], MISSING)
@@ -224,6 +225,7 @@ def _walk(hint: Any, value: Any, key: str) -> Iterator[_Value]:
             yield from _walk(inner[1] if origin is dict else Any, item, _join(key, str(name)))
     elif isinstance(value, float) and not isfinite(value):
         raise Fault(f"is {value}, expected a finite number", key)
+    # TOML and JSON allow any integer; DuckDB, Parquet and torch hold 64 bits.
     elif isinstance(value, int) and abs(value) >= 2**63:
         raise Fault("is too large, expected a number of at most 64 bits", key)
     elif not isinstance(value, (str, int, float, Path)) and value is not None:
@@ -256,6 +258,8 @@ def _fault(place: _Value) -> Fault | None:
         choices = get_args(bare)
         return Fault(f"{value!r:.60} is not a choice", key, did_you_mean(str(value), choices))
     kind = get_origin(bare) or bare
+    # msgspec's own reason names types by its words and Python's; the three common faults are said
+    # in the recipe's.
     accepted = {float: (float, int), tuple: (list, tuple), Path: (str,)}.get(kind, kind)
     if not isinstance(value, accepted) or (isinstance(value, bool) and kind is not bool):
         names = {str: "text", tuple: "list", dict: "table", Path: "path"}

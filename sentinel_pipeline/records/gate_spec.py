@@ -97,11 +97,10 @@ class GatePolicy:
 def with_defaults(gates: dict[str, Any], defaults: Mapping[str, GatePolicy]) -> dict[str, Any]:
     """A recipe's ``[gates]`` table laid over the default gates, key by key; the reader refuses what
     is not a table."""
-    merged: dict[str, Any] = {name: _table(policy) for name, policy in defaults.items()}
+    merged: dict[str, Any] = {
+        name: {key: value for key, value in asdict(policy).items() if value is not None}
+        for name, policy in defaults.items()
+    }
     for name, table in gates.items():
         merged[name] = {**merged.get(name, {}), **table} if isinstance(table, dict) else table
     return merged
-
-
-def _table(policy: GatePolicy) -> dict[str, Any]:
-    return {key: value for key, value in asdict(policy).items() if value is not None}

@@ -188,6 +188,7 @@ class Recipe:
         if self.pairs.ranked_by == "judge" and self.judge.model is None:
             fix = "Name one in [judge.model], or let the critic rank alone."
             raise Fault("is judge, and the recipe has none", "pairs.ranked_by", fix)
+        # The candidate that the probe did not choose is the only second model of a recipe.
         if self.sft.distillation is not None and self.model.source != "probed":
             fix = 'Set model.source = "probed": the candidate that is not chosen teaches.'
             raise Fault("there is no teacher", "sft.distillation", fix)

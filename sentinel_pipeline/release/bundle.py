@@ -9,7 +9,6 @@ optimizer state.
 from __future__ import annotations
 
 import shutil
-from pathlib import Path
 from typing import Any
 
 from ..bench.report import report_from_json
@@ -33,7 +32,29 @@ def write_bundle(out: Draft, evidence: Evidence) -> None:
             code.
         Infrastructure: the weights are not those that were judged.
     """
-    _copy_model(evidence.checkpoint, out.folder)
+    judged = {
+        entry.path.removeprefix("model/"): entry.sha256
+        for entry in evidence.checkpoint.manifest.files
+        if entry.path.startswith("model/")
+    }
+    # A folder in the model, or a file of another kind than weights and JSON, may hold code that
+    # `trust_remote_code` would run at whoever downloads it.
+    odd = sorted(name for name in judged if "/" in name or not name.endswith(KINDS))
+    weights = [name for name in judged if name.endswith(".safetensors")]
+    lacking = [name for name in NEEDED if name not in judged] + (
+        [] if weights else ["model.safetensors"]
+    )
+    if odd or lacking:
+        problem = f"holds {odd[0]}, which may be code" if odd else f"lacks {lacking[0]}"
+        raise GateRefused(f"The checkpoint's model {problem}: it is not released.")
+    for name, sha256 in judged.items():
+        source = evidence.checkpoint.folder / "model" / name
+        if not source.is_file():
+            raise Infrastructure(f"{source} is missing: rebuild the checkpoint.")
+        # Hashed after the copy: the file may change between a check and a copy.
+        shutil.copyfile(source, out.folder / name)
+        if sha256_file(out.folder / name) != sha256:
+            raise Infrastructure(f"{source} is not what was judged: rebuild the checkpoint.")
     reports = read_reports(evidence.report)
     for suite in (report.suite for report in reports):
         out.json(
@@ -93,26 +114,3 @@ def gate_json(verdict: Any) -> dict[str, Any]:
     )  # fmt: skip
     row = {name: getattr(verdict, name) for name in names}
     return row | {"interval": list(verdict.interval) if verdict.interval else None}
-
-
-def _copy_model(checkpoint: Artifact, folder: Path) -> None:
-    judged = {
-        entry.path.removeprefix("model/"): entry.sha256
-        for entry in checkpoint.manifest.files
-        if entry.path.startswith("model/")
-    }
-    odd = sorted(name for name in judged if "/" in name or not name.endswith(KINDS))
-    weights = [name for name in judged if name.endswith(".safetensors")]
-    lacking = [name for name in NEEDED if name not in judged] + (
-        [] if weights else ["model.safetensors"]
-    )
-    if odd or lacking:
-        problem = f"holds {odd[0]}, which may be code" if odd else f"lacks {lacking[0]}"
-        raise GateRefused(f"The checkpoint's model {problem}: it is not released.")
-    for name, sha256 in judged.items():
-        source = checkpoint.folder / "model" / name
-        if not source.is_file():
-            raise Infrastructure(f"{source} is missing: rebuild the checkpoint.")
-        shutil.copyfile(source, folder / name)
-        if sha256_file(folder / name) != sha256:
-            raise Infrastructure(f"{source} is not what was judged: rebuild the checkpoint.")

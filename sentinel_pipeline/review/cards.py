@@ -82,7 +82,18 @@ def read_card(connection: Connection, desk: ReviewQueue, card_id: str, user: Use
     row = connection.execute(joined).mappings().first()
     if row is None:
         raise Unknown(f"there is no card {plain(card_id)!r:.80}.", field="card")
-    card = _card(row, desk.clock())
+    now = desk.clock()
+    leased = row["lease_by"] is not None and row["lease_until"] > now
+    names = ("status", "version", "checked", "decided_by", "decided_at", "second", "imported_at")
+    card = Card(
+        record=SftCandidate.from_json(json.loads(row["record"])),
+        task=ReviewTask.from_json(json.loads(row["task"])) if row["task"] else None,
+        correction=json.loads(row["correction"]) if row["correction"] else None,
+        draft=json.loads(row["draft"]) if row["draft"] else None,
+        lease_by=row["lease_by"] if leased else None,
+        lease_until=row["lease_until"] if leased else 0.0,
+        **{name: row[name] for name in names},
+    )
     if card.second != "wanted" or card.decided_by == user.name:
         return card
     return replace(
@@ -93,20 +104,6 @@ def read_card(connection: Connection, desk: ReviewQueue, card_id: str, user: Use
         checked=None,
         decided_by=None,
         decided_at=None,
-    )
-
-
-def _card(row: RowMapping, now: float) -> Card:
-    leased = row["lease_by"] is not None and row["lease_until"] > now
-    names = ("status", "version", "checked", "decided_by", "decided_at", "second", "imported_at")
-    return Card(
-        record=SftCandidate.from_json(json.loads(row["record"])),
-        task=ReviewTask.from_json(json.loads(row["task"])) if row["task"] else None,
-        correction=json.loads(row["correction"]) if row["correction"] else None,
-        draft=json.loads(row["draft"]) if row["draft"] else None,
-        lease_by=row["lease_by"] if leased else None,
-        lease_until=row["lease_until"] if leased else 0.0,
-        **{name: row[name] for name in names},
     )
 
 

@@ -190,7 +190,18 @@ def _store(
             fresh[row.record.id] = row
         elif fingerprint == row.fingerprint:
             duplicates += 1
-            _add_task(connection, row)
+            # A file that comes again with its tasks beside it completes the cards that came
+            # without.
+            if row.task is not None:
+                lacking = (bodies.c.card_id == row.record.id) & bodies.c.task.is_(None)
+                if connection.execute(
+                    update(bodies).where(lacking).values(task=json.dumps(row.task.to_json()))
+                ).rowcount:
+                    connection.execute(
+                        update(cards)
+                        .where(cards.c.id == row.record.id)
+                        .values(suite=row.task.suite)
+                    )
         else:
             changed.append(row)
     if fresh:
@@ -216,18 +227,6 @@ def _store(
         bad.append(quarantined(str(path), row.line, reason, json.dumps(row.record.to_json())))
     insert_missing(connection, quarantine, [_refused(desk, row) for row in bad])
     return Imported(len(fresh), duplicates, len(changed), len(bad) - len(changed))
-
-
-def _add_task(connection: Connection, row: _Read) -> None:
-    """A file that comes again with its tasks beside it completes the cards that came without."""
-    if row.task is not None:
-        lacking = (bodies.c.card_id == row.record.id) & bodies.c.task.is_(None)
-        if connection.execute(
-            update(bodies).where(lacking).values(task=json.dumps(row.task.to_json()))
-        ).rowcount:
-            connection.execute(
-                update(cards).where(cards.c.id == row.record.id).values(suite=row.task.suite)
-            )
 
 
 def _card(row: _Read, now: float) -> dict[str, Any]:

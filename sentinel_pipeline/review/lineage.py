@@ -174,6 +174,7 @@ def _one_suite(suite: str, family: str, before: Artifact | None, after: Artifact
             for sample in read_samples(before, suite)
             if sample.task_id in ids and sample.outcome != "infra"
         ]
+    # Only items that both reports answered say anything about a change.
     common = {sample.task_id for sample in old}
     passed = sum(sample.outcome == "pass" for sample in new)
     if not common:

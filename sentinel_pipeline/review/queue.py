@@ -31,7 +31,9 @@ def next_card(desk: ReviewQueue, user: User, filters: Filters = Filters()) -> Ca
     """
     with desk.db.writing() as connection:
         card = _held(connection, desk, user, filters) or _claim(connection, desk, user, filters)
-        if card is None and _forget_skips(connection, user):
+        if card is None and int(
+            connection.execute(delete(skips).where(skips.c.user_name == user.name)).rowcount
+        ):
             card = _claim(connection, desk, user, filters)
         return read_card(connection, desk, card, user) if card else None
 
@@ -80,10 +82,6 @@ def let_go(connection: Connection, user: User) -> None:
     connection.execute(
         update(cards).where(cards.c.lease_by == user.name).values(lease_by=None, lease_until=0.0)
     )
-
-
-def _forget_skips(connection: Connection, user: User) -> int:
-    return int(connection.execute(delete(skips).where(skips.c.user_name == user.name)).rowcount)
 
 
 def open_card(desk: ReviewQueue, user: User, card_id: str) -> Card:

@@ -1,6 +1,7 @@
 """Where everything is: one frozen map of the project's folders.
 
-What it does not do: create anything, or read a setting other than ``SENTINEL_HOME``.
+What it does not do: create anything, or read a setting other than ``SENTINEL_HOME`` and
+``XDG_DATA_HOME``.
 """
 
 from __future__ import annotations
@@ -30,7 +31,9 @@ class Home:
 
     @property
     def recipes(self) -> Path:
-        return self.root / "data" / "recipes"
+        """The project's recipes; those that come with the package where it has no folder of its
+        own."""
+        return self._own_or_shipped("data", "recipes")
 
     @property
     def suites(self) -> Path:
@@ -44,7 +47,7 @@ class Home:
     @property
     def canaries(self) -> Path:
         """Known-bad and right answers that the scorers are examined on."""
-        return self.root / "data" / "canaries"
+        return self._own_or_shipped("data", "canaries")
 
     def suite_file(self, name: str, data: Mapping[str, str] | None = None) -> Path | None:
         """Where ``data`` says that a suite's file is, relative to the root; else
@@ -79,7 +82,20 @@ class Home:
 
     @property
     def alert_rules(self) -> Path:
-        return self.root / "data" / "alerts.toml"
+        return self._own_or_shipped("data", "alerts.toml")
+
+    @property
+    def workspace(self) -> Path:
+        """What Dagster's processes load."""
+        return self._own_or_shipped("workspace.yaml")
+
+    @property
+    def dagster_settings(self) -> Path:
+        return self._own_or_shipped("dagster.yaml")
+
+    def _own_or_shipped(self, *parts: str) -> Path:
+        own = self.root.joinpath(*parts)
+        return own if own.exists() else shipped().joinpath(*parts)
 
     @property
     def outbox(self) -> Path:
@@ -124,9 +140,17 @@ class Home:
         return load_recipe(self.recipes / f"{name}.toml")
 
 
+def shipped() -> Path:
+    """The folder of the files that come with the package, laid out like a project: the wheel's own,
+    or a checkout."""
+    inside = Path(__file__).resolve().parents[1] / "shipped"
+    return inside if inside.is_dir() else inside.parents[1]
+
+
 def find_home() -> Home:
     """``SENTINEL_HOME``, else the nearest folder upwards that holds ``workspace.yaml`` and
-    ``data/recipes``, else the checkout.
+    ``data/recipes``, else the checkout; of an installed package, a folder of the user's data
+    (``XDG_DATA_HOME``).
 
     Raises:
         BadInput: ``SENTINEL_HOME`` names no folder.
@@ -141,4 +165,8 @@ def find_home() -> Home:
     for folder in (here, *here.parents):
         if (folder / "workspace.yaml").is_file() and (folder / "data" / "recipes").is_dir():
             return Home(folder)
-    return Home(Path(__file__).resolve().parents[2])
+    files = shipped()
+    if files.name != "shipped":
+        return Home(files)
+    data = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    return Home(Path(data) / "sentinel_pipeline")

@@ -13,7 +13,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from .. import __version__
 from ..errors import Infrastructure
 from .files import sha256_file
 from .tables import parquet_rows
@@ -130,7 +129,7 @@ def versions() -> dict[str, str]:
         with suppress(importlib.metadata.PackageNotFoundError):
             versions[name] = importlib.metadata.version(name)
     return {
-        "sentinel_pipeline": __version__,
+        "sentinel_pipeline": importlib.metadata.version("sentinel-pipeline"),
         "code": code_version("."),
         "python": platform.python_version(),
         "platform": f"{platform.system()}-{platform.machine()}",

@@ -1,2 +1,3 @@
-"""Training: SFT, DPO and GRPO on TRL, their windows and checkpoints, the embedded model, the plan
-of a run."""
+"""Training, in five rooms: ``data`` (rows as tokens), ``loop`` (windows, checkpoints, remedies),
+``trainers`` (SFT, DPO, KTO and GRPO on TRL), ``embedded`` (the embedded model) and ``planning``
+(what a run will do)."""

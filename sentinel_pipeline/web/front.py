@@ -32,6 +32,8 @@ from ..store import Home, Store, find_home
 from .chat import states
 from .guard import Guard
 from .login import Endpoint, environment
+from .results import results, running
+from .samples import sample_routes
 
 NEWEST = 30
 """Digests that are linked."""
@@ -55,6 +57,7 @@ def create_app(home: Home, links: Links, hosts: frozenset[str]) -> Starlette:
         Route("/", _landing(home, links)),
         Route("/comparison/{recipe}", _comparison(home)),
         Route("/digest/{night}", _digest(home)),
+        *sample_routes(home),
         Route("/healthz", _health),
         Mount("/static", StaticFiles(directory=str(files("sentinel_pipeline.web") / "static"))),
     ]
@@ -88,12 +91,28 @@ def standing(home: Home, links: Links) -> dict[str, Any]:
     return {
         "links": links,
         "up": {name: answers(address) for name, address in links._asdict().items()},
-        "chat": chat,
+        "results": results(home),
+        "running": running(home),
+        "chat": _alike(chat),
         "trouble": trouble,
         "comparisons": comparisons(home),
         "nights": nights[:NEWEST],
         "digest": rendered(_read(home, nights[0])) if nights else "",
     }
+
+
+def _alike(chat: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Checkpoints that chat treats alike, for one line."""
+    groups: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    for model in chat:
+        state = "open" if model["open"] else "closed"
+        if model["experimental"]:
+            state = "experimental"
+        groups.setdefault((state, tuple(model["reasons"])), []).append(model["name"])
+    return [
+        {"names": names, "state": state, "reasons": reasons}
+        for (state, reasons), names in groups.items()
+    ]
 
 
 def answers(address: str) -> bool:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from sentinel_pipeline.audit import rewards as exams
-from sentinel_pipeline.audit.exam import examine
-from sentinel_pipeline.audit.scorers import EXAMS, Material
+from sentinel_pipeline.audit.exam import Material, examine
+from sentinel_pipeline.audit.scorers import EXAMS
 from sentinel_pipeline.critic.version import scorer_version
 from sentinel_pipeline.tasks.task_bank import build
 

@@ -12,12 +12,11 @@ import psutil
 import pytest
 
 from sentinel_pipeline.audit.canaries import read_canaries
-from sentinel_pipeline.audit.exam import Answer, Exam, Question, busy_cores, examine
+from sentinel_pipeline.audit.exam import Answer, Exam, Material, Question, busy_cores, examine
 from sentinel_pipeline.audit.licence import record_licences, refusal, require_licences
 from sentinel_pipeline.audit.scorers import (
     CRITIC,
     SCORERS,
-    Material,
     audit,
     present_version,
     unlicensed,

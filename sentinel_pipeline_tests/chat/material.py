@@ -17,7 +17,11 @@ from sentinel_pipeline.records import BenchmarkReport, GateVerdict
 from sentinel_pipeline.store import Artifact, Home, Ledger, Store
 
 TEMPLATE = (
-    Path(__file__).parents[2] / "sentinel_pipeline" / "training" / "chat_template.jinja"
+    Path(__file__).parents[2]
+    / "sentinel_pipeline"
+    / "training"
+    / "embedded"
+    / "chat_template.jinja"
 ).read_text()
 
 

@@ -14,7 +14,10 @@ from typer.testing import CliRunner
 
 from sentinel_pipeline.cli import app
 from sentinel_pipeline.cli.doctor import Finding, look
+from sentinel_pipeline.critic.version import label_version
+from sentinel_pipeline.records import LABELS, CriticLabels, Label
 from sentinel_pipeline.store import Home, Store
+from sentinel_pipeline.store.label_cache import LabelCache
 
 
 def found(home: Home) -> dict[str, Finding]:
@@ -111,3 +114,16 @@ def test_gc_says_what_would_go_before_it_goes(home: Home) -> None:
     done = CliRunner().invoke(app, arguments)
     assert json.loads(done.stdout)["removed"] == ["tiny/mix/1"]
     assert not (home.runs / "tiny" / "mix" / "1").exists()
+
+
+def test_gc_forgets_the_labels_of_other_scorer_versions_and_no_others(home: Home) -> None:
+    verdict = Label(True, "")
+    with LabelCache(home.label_cache) as cache:
+        for key, version in ((b"old", "before"), (b"new", label_version())):
+            labels = CriticLabels(id="", **dict.fromkeys(LABELS, verdict), scorer_version=version)
+            cache.keep({key: labels})
+    CliRunner().invoke(app, ["gc", "--dry-run"])
+    result = CliRunner().invoke(app, ["gc", "--json"])
+    assert json.loads(result.stdout)["labels"] == 1
+    with LabelCache(home.label_cache) as cache:
+        assert set(cache.find([b"old", b"new"])) == {b"new"}

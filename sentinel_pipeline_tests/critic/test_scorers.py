@@ -160,7 +160,8 @@ import json, sys
 from pathlib import Path
 from random import Random
 from sentinel_pipeline.audit.reward_cases import cases
-from sentinel_pipeline.audit.scorers import SCORERS, Material, audit, verifier_exams
+from sentinel_pipeline.audit.exam import Material
+from sentinel_pipeline.audit.scorers import SCORERS, audit, verifier_exams
 from sentinel_pipeline.audit.canaries import read_canaries
 from sentinel_pipeline.candidates.corrupt import defects_of, plant
 from sentinel_pipeline.critic.labels import label

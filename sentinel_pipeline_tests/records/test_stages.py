@@ -25,7 +25,7 @@ PLACES = {
     "records/stages.py": "the chain itself",
     "records/gate_spec.py": "the stage that a gate judges unless it says another",
     "records/grpo_spec.py": "TRL's name of a loss",
-    "training/dpo.py": "TRL's name of a loss",
+    "training/trainers/dpo.py": "TRL's name of a loss",
 }
 """Modules that may name a stage as text, and why. A new stage adds none."""
 

@@ -23,10 +23,11 @@ from sentinel_pipeline.release.card import model_card
 from sentinel_pipeline.release.evidence import gather
 from sentinel_pipeline.store import Artifact, Home, Ledger, Store
 from sentinel_pipeline.store.retention import removable
-from sentinel_pipeline.training.parity import check_parity
+from sentinel_pipeline.training.loop.parity import check_parity
 from sentinel_pipeline_tests.chat.material import license_scorers, report_json, write_model
-from sentinel_pipeline_tests.conftest import ROOT, need_package
+from sentinel_pipeline_tests.conftest import ROOT
 from sentinel_pipeline_tests.release.hub import TOKEN, hub
+from sentinel_pipeline_tests.tools import need_package
 
 
 @pytest.fixture(scope="session")

@@ -10,9 +10,8 @@ from typing import Any
 
 import pytest
 
-from sentinel_pipeline.audit.exam import examine
+from sentinel_pipeline.audit.exam import Material, examine
 from sentinel_pipeline.audit.own_rewards import check_own_rewards, own_reward_exams
-from sentinel_pipeline.audit.scorers import Material
 from sentinel_pipeline.errors import BadInput
 from sentinel_pipeline.records.reward_spec import OwnReward
 from sentinel_pipeline.rewards import Scoring, reward_functions

@@ -41,7 +41,7 @@ from sentinel_pipeline.sandbox.judge.main import Judge
 from sentinel_pipeline.sandbox.judge.tools import Tools
 from sentinel_pipeline.sandbox.typescript import find_engine, find_node
 from sentinel_pipeline.sandbox.worker import _packages
-from sentinel_pipeline_tests.conftest import missing_tool
+from sentinel_pipeline_tests.tools import missing_tool
 
 LIMITS = Limits(cpu_seconds=20, wall_seconds=120)
 ERRORS = (

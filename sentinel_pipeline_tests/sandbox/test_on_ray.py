@@ -19,9 +19,9 @@ from sentinel_pipeline.errors import BadInput, GateRefused, Infrastructure
 from sentinel_pipeline.records import Message, PythonTests
 from sentinel_pipeline.records.data_spec import CriticSpec
 from sentinel_pipeline.sandbox import Grader, Level, Limits, Program, RayGrader, Result
-from sentinel_pipeline_tests.conftest import missing_tool
 from sentinel_pipeline_tests.sandbox.attacks import FOOLING
 from sentinel_pipeline_tests.sandbox.attacks import TESTS as SECRET
+from sentinel_pipeline_tests.tools import missing_tool
 
 pytestmark = pytest.mark.slow
 

@@ -10,7 +10,7 @@ from sentinel_pipeline.errors import BadInput
 from sentinel_pipeline.records.recipe import Recipe, load_recipe
 from sentinel_pipeline.store import Home
 from sentinel_pipeline.task_sources.usable import count_tasks, require_usable, unusable
-from sentinel_pipeline.training.plan import Plan, make_plan
+from sentinel_pipeline.training.planning.plan import Plan, make_plan
 from sentinel_pipeline_tests.task_sources.material import task, told, write
 
 ANSWERS = [{"prompt": told(n), "completion": told(n + 900)} for n in range(40)]

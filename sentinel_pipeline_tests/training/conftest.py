@@ -15,8 +15,8 @@ def little_text_for_tokenizers() -> Iterator[None]:
     """A tokenizer of 600 entries needs no 60 modules; the real amounts are the tiny recipe's to
     try."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("sentinel_pipeline.training.embedded_model.TOKENIZER_DOCUMENTS", 300)
-        patch.setattr("sentinel_pipeline.training.embedded_model.TOKENIZER_SOURCES", 5)
+        patch.setattr("sentinel_pipeline.training.embedded.embedded_model.TOKENIZER_DOCUMENTS", 300)
+        patch.setattr("sentinel_pipeline.training.embedded.embedded_model.TOKENIZER_SOURCES", 5)
         yield
 
 

@@ -66,7 +66,7 @@ def stop_at_step(progress: Progress, interrupts: Interrupts, stop: int) -> None:
 
 def pretrain_small(out: Path, spec: EmbeddedModel = SMALL, seed: int = 17) -> Path:
     """Train the small base model into ``out``; returns the model's folder."""
-    from sentinel_pipeline.training.embedded_model import pretrain
+    from sentinel_pipeline.training.embedded.embedded_model import pretrain
 
     job = PretrainJob(out=out, logs=out / "logs", seed=seed, spec=spec)
     pretrain(job, silent(job.logs), Interrupts())

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from sentinel_pipeline.errors import Infrastructure
-from sentinel_pipeline.training.checkpoints import (
+from sentinel_pipeline.training.loop.checkpoints import (
     complete_checkpoints,
     last_checkpoint,
     save_checkpoint,

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sentinel_pipeline.records.grpo_spec import GrpoSpec
-from sentinel_pipeline.training.curriculum import PassRate, by_rate, completion_order
-from sentinel_pipeline.training.plan_grpo import coverage_note, plan_grpo
+from sentinel_pipeline.training.planning.plan_grpo import coverage_note, plan_grpo
+from sentinel_pipeline.training.trainers.curriculum import PassRate, by_rate, completion_order
 
 RATES = [
     PassRate(str(i), mean, 0 < mean < 1) for i, mean in enumerate((0.0, 1.0, 0.25, 0.75, 0.5, 1.0))

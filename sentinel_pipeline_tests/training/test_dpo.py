@@ -13,11 +13,11 @@ import pytest
 from sentinel_pipeline.errors import BadInput
 from sentinel_pipeline.generation.loading import load_tokenizer
 from sentinel_pipeline.records.training_spec import DpoSpec, Windows
-from sentinel_pipeline.training.checkpoints import complete_checkpoints
-from sentinel_pipeline.training.dpo import build_trainer, train_dpo
-from sentinel_pipeline.training.fit import TrainingSetup, load_trainable, open_watch
-from sentinel_pipeline.training.pair_tokens import prepare_pairs
-from sentinel_pipeline.training.sft import train_sft
+from sentinel_pipeline.training.data.pair_tokens import prepare_pairs
+from sentinel_pipeline.training.loop.checkpoints import complete_checkpoints
+from sentinel_pipeline.training.trainers.dpo import build_trainer, train_dpo
+from sentinel_pipeline.training.trainers.fit import TrainingSetup, load_trainable, open_watch
+from sentinel_pipeline.training.trainers.sft import train_sft
 from sentinel_pipeline.worker.interrupts import Interrupted, Interrupts
 from sentinel_pipeline.worker.jobs import DpoJob, read_job, write_job
 from sentinel_pipeline_tests.training.material import (

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from sentinel_pipeline.errors import BadInput
-from sentinel_pipeline.training.corpus import library_sources, rehearsed
-from sentinel_pipeline.training.embedded_model import pretrain, rate_at, train_tokenizer
+from sentinel_pipeline.training.embedded.corpus import library_sources, rehearsed
+from sentinel_pipeline.training.embedded.embedded_model import pretrain, rate_at, train_tokenizer
 from sentinel_pipeline.worker.interrupts import Interrupted, Interrupts
 from sentinel_pipeline.worker.jobs import PretrainJob
 from sentinel_pipeline_tests.training.material import SMALL, pretrain_small, silent

@@ -10,10 +10,10 @@ import pytest
 
 from sentinel_pipeline.errors import BadInput, Infrastructure
 from sentinel_pipeline.records.recipe import load_recipe
-from sentinel_pipeline.training.sft import train_sft
-from sentinel_pipeline.training.trainable import load_trainable
+from sentinel_pipeline.training.trainers.sft import train_sft
+from sentinel_pipeline.training.trainers.trainable import load_trainable
 from sentinel_pipeline.worker.interrupts import Interrupts
-from sentinel_pipeline_tests.conftest import need_package
+from sentinel_pipeline_tests.tools import need_package
 from sentinel_pipeline_tests.training.material import exact_match, silent, small_sft_job
 
 

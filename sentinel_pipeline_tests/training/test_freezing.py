@@ -16,17 +16,17 @@ from hypothesis import strategies as st
 from sentinel_pipeline.errors import BadInput, Infrastructure
 from sentinel_pipeline.records.recipe import load_recipe
 from sentinel_pipeline.records.training_spec import FreezeStage
-from sentinel_pipeline.training.checkpoints import complete_checkpoints
-from sentinel_pipeline.training.fit import load_trainable
-from sentinel_pipeline.training.freezing import (
+from sentinel_pipeline.training.loop.checkpoints import complete_checkpoints
+from sentinel_pipeline.training.loop.freezing import (
     Freezing,
     check_stages,
     rate_factor,
     stage_at,
     trained_names,
 )
-from sentinel_pipeline.training.plan_model import scheduled_rates
-from sentinel_pipeline.training.sft import train_sft
+from sentinel_pipeline.training.planning.plan_model import scheduled_rates
+from sentinel_pipeline.training.trainers.fit import load_trainable
+from sentinel_pipeline.training.trainers.sft import train_sft
 from sentinel_pipeline.worker.interrupts import Interrupted, Interrupts
 from sentinel_pipeline.worker.jobs import SftJob
 from sentinel_pipeline_tests.training.material import (
@@ -248,7 +248,7 @@ def test_every_step_is_in_the_last_stage_that_has_begun(starts: list[int], step:
 def test_planned_rates_are_those_that_train(
     tmp_path: Path, moe: Path, material: tuple[Path, Path], monkeypatch: Any
 ) -> None:
-    from sentinel_pipeline.training.watch import Watch
+    from sentinel_pipeline.training.loop.watch import Watch
 
     seen: list[float] = []
     after = Watch.after_step

@@ -17,7 +17,7 @@ from sentinel_pipeline.records.grpo_spec import GrpoSpec, WatchRule
 from sentinel_pipeline.sandbox import isolation
 from sentinel_pipeline.store import write_parquet
 from sentinel_pipeline.tasks.task_bank import build
-from sentinel_pipeline.training.grpo import train_grpo
+from sentinel_pipeline.training.trainers.grpo import train_grpo
 from sentinel_pipeline.worker.interrupts import Interrupted, Interrupts
 from sentinel_pipeline.worker.jobs import GrpoJob, read_job, write_job
 from sentinel_pipeline_tests.training.material import exact_match, silent, stop_at_step

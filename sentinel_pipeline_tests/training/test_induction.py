@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sentinel_pipeline.training.embedded_model import build_model
+from sentinel_pipeline.training.embedded.embedded_model import build_model
 from sentinel_pipeline_tests.training.material import SMALL
 
 WIDE = replace(SMALL, hidden=128, heads=4, layers=2, context=512)

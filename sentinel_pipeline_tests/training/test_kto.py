@@ -19,13 +19,13 @@ from sentinel_pipeline.records.kto_spec import KtoSpec
 from sentinel_pipeline.records.launch_spec import LaunchSpec
 from sentinel_pipeline.records.recipe import load_recipe
 from sentinel_pipeline.records.training_spec import Windows
-from sentinel_pipeline.training.checkpoints import complete_checkpoints
-from sentinel_pipeline.training.fit import TrainingSetup, load_trainable, open_watch
-from sentinel_pipeline.training.kto import KtoJob, build_trainer, train_kto
-from sentinel_pipeline.training.out_of_memory import next_remedy, with_remedies
-from sentinel_pipeline.training.sft import train_sft
-from sentinel_pipeline.training.trainer import sample_order
-from sentinel_pipeline.training.unpaired_tokens import EncodedAnswer, laid_out, prepare_answers
+from sentinel_pipeline.training.data.unpaired_tokens import EncodedAnswer, laid_out, prepare_answers
+from sentinel_pipeline.training.loop.checkpoints import complete_checkpoints
+from sentinel_pipeline.training.loop.out_of_memory import next_remedy, with_remedies
+from sentinel_pipeline.training.trainers.fit import TrainingSetup, load_trainable, open_watch
+from sentinel_pipeline.training.trainers.kto import KtoJob, build_trainer, train_kto
+from sentinel_pipeline.training.trainers.sft import train_sft
+from sentinel_pipeline.training.trainers.trainer import sample_order
 from sentinel_pipeline.worker.interrupts import Interrupted, Interrupts
 from sentinel_pipeline.worker.jobs import read_job, write_job
 from sentinel_pipeline_tests.training.material import (
@@ -152,7 +152,7 @@ def log_prob(model: Any, prompt: list[int], completion: list[int]) -> float:
 @pytest.fixture
 def in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
     """No mixed precision, so that numbers may be compared to the last digits."""
-    monkeypatch.setattr("sentinel_pipeline.training.fit.bfloat16_pays", lambda: False)
+    monkeypatch.setattr("sentinel_pipeline.training.trainers.fit.bfloat16_pays", lambda: False)
 
 
 @pytest.mark.usefixtures("in_float32")

@@ -21,16 +21,16 @@ from sentinel_pipeline.errors import EXIT_BAD_INPUT, EXIT_DONE, EXIT_INFRASTRUCT
 from sentinel_pipeline.records.launch_spec import LaunchSpec
 from sentinel_pipeline.records.recipe import load_recipe
 from sentinel_pipeline.records.training_spec import DpoSpec, FreezeStage, SftSpec
-from sentinel_pipeline.training.checkpoints import complete_checkpoints
-from sentinel_pipeline.training.dpo import train_dpo
-from sentinel_pipeline.training.fit import load_trainable
-from sentinel_pipeline.training.sft import train_sft
+from sentinel_pipeline.training.loop.checkpoints import complete_checkpoints
+from sentinel_pipeline.training.trainers.dpo import train_dpo
+from sentinel_pipeline.training.trainers.fit import load_trainable
+from sentinel_pipeline.training.trainers.sft import train_sft
 from sentinel_pipeline.worker.device import bfloat16_pays
 from sentinel_pipeline.worker.failures import read_failure
 from sentinel_pipeline.worker.interrupts import Interrupts
 from sentinel_pipeline.worker.jobs import DpoJob, SftJob, TuneJob, read_job, write_job
 from sentinel_pipeline.worker.launch import check_config, worker_command
-from sentinel_pipeline_tests.conftest import missing_tool
+from sentinel_pipeline_tests.tools import missing_tool
 from sentinel_pipeline_tests.training.material import exact_match, silent, small_sft_job
 
 TWO = LaunchSpec(engine="accelerate", processes=2)

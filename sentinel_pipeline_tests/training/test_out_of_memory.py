@@ -16,7 +16,7 @@ from sentinel_pipeline.errors import BadInput, Infrastructure
 from sentinel_pipeline.records.training_spec import SftSpec
 from sentinel_pipeline.run_job import run_job
 from sentinel_pipeline.store import read_jsonl
-from sentinel_pipeline.training.out_of_memory import next_remedy
+from sentinel_pipeline.training.loop.out_of_memory import next_remedy
 from sentinel_pipeline.worker.device import is_out_of_memory
 from sentinel_pipeline.worker.jobs import SftJob
 from sentinel_pipeline_tests.training.material import exact_match, small_sft_job
@@ -37,7 +37,7 @@ def little_memory(monkeypatch: pytest.MonkeyPatch) -> Any:
     def limit(fits: Any) -> None:
         import torch
 
-        from sentinel_pipeline.training import trainer
+        from sentinel_pipeline.training.trainers import trainer
 
         original = trainer.sft_trainer_class
 

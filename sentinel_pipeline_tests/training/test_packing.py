@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from sentinel_pipeline.errors import BadInput
 from sentinel_pipeline.generation.loading import load_tokenizer
-from sentinel_pipeline.training.fit import TrainingSetup, load_trainable, open_watch
-from sentinel_pipeline.training.packing import best_fit, check_isolated, packing_collator
-from sentinel_pipeline.training.sft import build_trainer, train_sft
-from sentinel_pipeline.training.tokens import prepare_rows
+from sentinel_pipeline.training.data.packing import best_fit, check_isolated, packing_collator
+from sentinel_pipeline.training.data.tokens import prepare_rows
+from sentinel_pipeline.training.trainers.fit import TrainingSetup, load_trainable, open_watch
+from sentinel_pipeline.training.trainers.sft import build_trainer, train_sft
 from sentinel_pipeline.worker.interrupts import Interrupts
 from sentinel_pipeline_tests.training.material import (
     SMALL,

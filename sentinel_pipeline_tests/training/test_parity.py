@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from sentinel_pipeline.errors import BadInput
-from sentinel_pipeline.training.parity import check_parity
-from sentinel_pipeline.training.sft import train_sft
+from sentinel_pipeline.training.loop.parity import check_parity
+from sentinel_pipeline.training.trainers.sft import train_sft
 from sentinel_pipeline.worker.interrupts import Interrupts
 from sentinel_pipeline_tests.training.material import exact_match, silent, small_sft_job
 

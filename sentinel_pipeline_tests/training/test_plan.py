@@ -15,9 +15,9 @@ from sentinel_pipeline.records.recipe import Recipe
 from sentinel_pipeline.records.task_source import TasksSpec
 from sentinel_pipeline.records.training_spec import Budget, DpoSpec, SftSpec
 from sentinel_pipeline.store import Home, Store, read_jsonl
-from sentinel_pipeline.training.plan import Plan, learning_rates, make_plan
-from sentinel_pipeline.training.sft import train_sft
-from sentinel_pipeline.training.watch import Watch
+from sentinel_pipeline.training.loop.watch import Watch
+from sentinel_pipeline.training.planning.plan import Plan, learning_rates, make_plan
+from sentinel_pipeline.training.trainers.sft import train_sft
 from sentinel_pipeline.worker.interrupts import Interrupts
 from sentinel_pipeline_tests.training.material import exact_match, silent, small_sft_job
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from sentinel_pipeline.errors import BadInput
-from sentinel_pipeline.training.checkpoints import complete_checkpoints
-from sentinel_pipeline.training.sft import train_sft
+from sentinel_pipeline.training.loop.checkpoints import complete_checkpoints
+from sentinel_pipeline.training.trainers.sft import train_sft
 from sentinel_pipeline.worker.interrupts import Interrupted, Interrupts
 from sentinel_pipeline.worker.jobs import SftJob
 from sentinel_pipeline_tests.training.material import (

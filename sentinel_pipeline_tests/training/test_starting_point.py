@@ -21,13 +21,13 @@ from sentinel_pipeline.records.recipe import load_recipe
 from sentinel_pipeline.records.report import Outcome
 from sentinel_pipeline.records.training_spec import Distillation
 from sentinel_pipeline.store import Home, Store
-from sentinel_pipeline.training.fit import TrainingSetup, load_trainable, open_watch
-from sentinel_pipeline.training.packing import packing_collator
-from sentinel_pipeline.training.plan import make_plan
-from sentinel_pipeline.training.plan_model import scheduled_rates
-from sentinel_pipeline.training.sft import build_trainer, train_sft
-from sentinel_pipeline.training.starting_point import ALPHA, Probed, choose
-from sentinel_pipeline.training.tokens import prepare_rows
+from sentinel_pipeline.training.data.packing import packing_collator
+from sentinel_pipeline.training.data.tokens import prepare_rows
+from sentinel_pipeline.training.planning.plan import make_plan
+from sentinel_pipeline.training.planning.plan_model import scheduled_rates
+from sentinel_pipeline.training.planning.starting_point import ALPHA, Probed, choose
+from sentinel_pipeline.training.trainers.fit import TrainingSetup, load_trainable, open_watch
+from sentinel_pipeline.training.trainers.sft import build_trainer, train_sft
 from sentinel_pipeline.worker.interrupts import Interrupts
 from sentinel_pipeline.worker.models import model_source
 from sentinel_pipeline_tests.training.material import (

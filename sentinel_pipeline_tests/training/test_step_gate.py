@@ -13,8 +13,8 @@ from sentinel_pipeline.gates.window_rules import step_verdicts, window_rules
 from sentinel_pipeline.records.recipe import load_recipe
 from sentinel_pipeline.records.training_spec import Windows
 from sentinel_pipeline.records.window import Window
-from sentinel_pipeline.training.checkpoints import complete_checkpoints
-from sentinel_pipeline.training.sft import train_sft
+from sentinel_pipeline.training.loop.checkpoints import complete_checkpoints
+from sentinel_pipeline.training.trainers.sft import train_sft
 from sentinel_pipeline.worker.interrupts import Interrupts
 from sentinel_pipeline_tests.training.material import exact_match, silent, small_sft_job
 

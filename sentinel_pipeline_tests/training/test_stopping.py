@@ -15,7 +15,7 @@ from sentinel_pipeline.gates.window_rules import (
 )
 from sentinel_pipeline.records.training_spec import Windows
 from sentinel_pipeline.records.window import Window
-from sentinel_pipeline.training.windows import best_window
+from sentinel_pipeline.training.loop.windows import best_window
 
 RATE = st.none() | st.sampled_from([0.0, 0.25, 0.5, 0.75, 1.0])
 

@@ -12,8 +12,8 @@ from sentinel_pipeline.errors import BadInput
 from sentinel_pipeline.generation.loading import load_tokenizer
 from sentinel_pipeline.generation.prompts import render
 from sentinel_pipeline.records import Message
-from sentinel_pipeline.training.pair_tokens import prepare_pairs
-from sentinel_pipeline.training.tokens import IGNORED, prepare_rows
+from sentinel_pipeline.training.data.pair_tokens import prepare_pairs
+from sentinel_pipeline.training.data.tokens import IGNORED, prepare_rows
 
 
 @pytest.fixture

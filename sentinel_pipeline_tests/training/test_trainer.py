@@ -9,10 +9,10 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sentinel_pipeline.training.fit import TrainingSetup, load_trainable, open_watch
-from sentinel_pipeline.training.sft import build_trainer
-from sentinel_pipeline.training.tokens import prepare_rows
-from sentinel_pipeline.training.trainer import length_groups, sample_order
+from sentinel_pipeline.training.data.tokens import prepare_rows
+from sentinel_pipeline.training.trainers.fit import TrainingSetup, load_trainable, open_watch
+from sentinel_pipeline.training.trainers.sft import build_trainer
+from sentinel_pipeline.training.trainers.trainer import length_groups, sample_order
 from sentinel_pipeline.worker.interrupts import Interrupts
 from sentinel_pipeline_tests.training.material import exact_match, silent, small_sft_job
 

@@ -1,0 +1,1 @@
+"""The embedded model: its text, its first weights, its training."""

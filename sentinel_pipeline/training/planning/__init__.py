@@ -1,0 +1,1 @@
+"""What a recipe will do before a device is touched: steps, memory, starting point, gap proof."""

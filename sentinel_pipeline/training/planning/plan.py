@@ -1,0 +1,380 @@
+"""What a recipe will do, before any device is touched: steps, learning rates, epoch shares, tokens,
+memory, hours, money, refusals.
+
+The recipe's own sources are read and counted as a run reads them. Where the recipe has made its
+mix or its pairs, they are counted and tokenized as they are; else their numbers are those that the
+recipe asks for, and said to be so. Models are built without weights. What this module does not do:
+load weights, or start anything.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ...costs import DEVICE_ASSETS, last_costs
+from ...errors import BadInput, SentinelError
+from ...records.recipe import Recipe
+from ...records.stages import SFT, TRAINING_STAGES, Pool, TrainingRows, TrainingStage, load
+from ...records.training_spec import StageSpec, TuneSpec
+from ...store import Artifact, Home, Store, read_parquet, skipped_reason
+from ...task_sources.usable import Counted, count_tasks, unusable
+from ...worker.launch import check_config
+from ..data.tokens import TokenReport
+from .plan_model import PlannedModel, planned_model, refuse_spec
+from .starting_point import planned_start
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """Something that cannot work, and what to do about it."""
+
+    field: str
+    reason: str
+    exit_code: int = BadInput.exit_code
+
+
+@dataclass(slots=True, kw_only=True)
+class Plan:
+    """A recipe's plan; ``refusals`` empty means that nothing known speaks against it."""
+
+    recipe: Recipe
+    model: PlannedModel | None
+    trainers: dict[str, dict[str, Any]] = field(default_factory=dict)
+    hours: dict[str, float | None] = field(default_factory=dict)
+    """Device hours of each stage; None where neither an earlier run nor the device's peak tells."""
+    refusals: list[Refusal] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    counted: Counted = field(default_factory=Counted)
+    """Tasks and rows of the recipe's generators and sources."""
+    start: dict[str, Any] | None = None
+    """Which candidate training starts from and why, or that the probe has yet to say; None where
+    the recipe names one model."""
+
+    @property
+    def pool(self) -> Pool:
+        return self.counted.pool
+
+    @property
+    def counted_as(self) -> str:
+        """How rows are known that are not made yet."""
+        own = self.recipe.tasks.source or self.counted.answers
+        return "at most, of its sources" if own else "as the recipe asks"
+
+    @property
+    def total_hours(self) -> float:
+        return sum(hours or 0.0 for hours in self.hours.values())
+
+    def to_json(self) -> dict[str, Any]:
+        budget = self.recipe.budget
+        return {
+            "recipe": self.recipe.name,
+            "config": asdict(self.recipe),
+            "model": asdict(self.model) if self.model else None,
+            "start": self.start,
+            "tasks": self._tasks_json(),
+            "trainers": self.trainers,
+            "hours": self.hours,
+            "total_hours": round(self.total_hours, 4),
+            "unknown": [name for name, hours in self.hours.items() if hours is None],
+            "cost": round(self.total_hours * budget.hourly_rate, 4),
+            "currency": budget.currency,
+            "max_hours": budget.max_hours,
+            "warnings": self.warnings,
+            "refusals": [asdict(refusal) for refusal in self.refusals],
+        }
+
+    def _tasks_json(self) -> dict[str, Any]:
+        counted = self.counted
+        return {
+            "train": dict(sorted(counted.train.items())),
+            "window": counted.window,
+            "heldout": counted.heldout,
+            "judged": counted.judged,
+            "answers": counted.answers,
+            "sources": counted.report.to_json() if counted.report else None,
+        }
+
+
+def make_plan(recipe: Recipe, home: Home) -> Plan:
+    """Plan ``recipe``: reads its sources and what its runs have left, builds nothing but shapes."""
+    store = Store.reading(home, recipe.name)
+    plan = Plan(recipe=recipe, model=None)
+    _count_tasks(plan, home)
+    try:
+        plan.model = planned_model(recipe, made_model(store))
+        if plan.model is None:
+            missing = " and ".join(
+                [candidate.source for candidate in recipe.model.candidates] or [recipe.model.source]
+            )
+            plan.warnings.append(f"not on this machine: {missing}. Shapes and memory are unknown.")
+    except BadInput as error:
+        plan.refusals.append(Refusal(field=error.field or "model.source", reason=str(error)))
+    plan.start = planned_start(recipe, store)
+    try:
+        tuned = {
+            stage.name: recipe.spec_of(stage.name) for stage in recipe.chain if stage.distributed
+        }
+        check_config(recipe.launch, tuned, home.root)
+    except BadInput as error:
+        plan.refusals.append(Refusal(field=error.field or "launch", reason=str(error)))
+    for stage in recipe.chain:
+        load(stage.planner)(plan, stage, store)
+    _estimate(plan, store)
+    _check_budget(plan)
+    return plan
+
+
+def _count_tasks(plan: Plan, home: Home) -> None:
+    try:
+        plan.counted = count_tasks(plan.recipe, home.root)
+    except SentinelError as error:
+        field = getattr(error, "field", None) or "tasks.source"
+        plan.refusals.append(Refusal(field=field, reason=str(error), exit_code=error.exit_code))
+        return
+    plan.warnings += plan.counted.notes
+    plan.refusals += [
+        Refusal(field=problem.field, reason=problem.reason)
+        for problem in unusable(plan.recipe, plan.counted)
+    ]
+
+
+def made_model(store: Store) -> Path | None:
+    """The folder of the base model, where a run has made or found it."""
+    artifact = store.find("base_checkpoint")
+    if artifact is None:
+        return None
+    resolved = artifact.folder / "model.json"
+    return (
+        Path(json.loads(resolved.read_text())["folder"])
+        if resolved.is_file()
+        else artifact.folder / "model"
+    )
+
+
+def plan_rows(plan: Plan, stage: TrainingStage, store: Store) -> None:
+    """A stage that trains on a table of rows: counted and tokenized where they are made, else as
+    the recipe asks."""
+    assert stage.rows is not None
+    recipe = plan.recipe
+    spec = plan.recipe.spec_of(stage.name)
+    kind = stage.name
+    assert isinstance(spec, TuneSpec)
+    plan.refusals += [
+        Refusal(field=f"{kind}.{name}", reason=reason)
+        for name, reason in refuse_spec(spec, plan.model)
+    ]
+    data = store.find(stage.trains_on)
+    if data is not None and skipped_reason(data):
+        data = None
+    rows = stage.rows.expected(recipe, plan.pool)
+    source = plan.counted_as
+    report = None
+    shares = {}
+    if data is not None:
+        rows = int(data.manifest.metrics[stage.rows.metric])
+        source = f"run {data.manifest.run_id[:8]}"
+        shares = _shares(data, stage.rows)
+        report = _tokens(plan, stage, spec, stage.rows, data, made_model(store))
+        rows = report.kept if report else rows
+    batch = spec.batch_size * spec.gradient_accumulation_steps
+    steps = spec.total_steps(rows)
+    if rows < batch and (rows or not plan.refusals):
+        reason = f"{rows} rows do not fill one batch of {batch}: lower {kind}.batch_size or make more rows."
+        plan.refusals.append(Refusal(field=f"{kind}.batch_size", reason=reason))
+    _warn(plan, kind, spec, stage.rows, steps, rows, report)
+    rows_seen = steps * batch
+    plan.trainers[kind] = {
+        "rows": rows,
+        "source": source,
+        "method": spec.method,
+        "packing": getattr(spec, "packing", False),
+        "processes": recipe.launch.processes,
+        "steps": steps,
+        "batch": batch,
+        "epochs": round(rows_seen / max(rows, 1), 4),
+        "left_out_of_the_last_pass": int(rows * spec.num_train_epochs) - rows_seen
+        if spec.max_steps is None
+        else None,
+        "categories": {
+            name: share | {"epochs": round(rows_seen / max(rows, 1), 3)}
+            for name, share in shares.items()
+        },
+        "tokens": report.to_json() if report else None,
+        "trained_tokens_a_step": round(report.trainable_tokens / rows * batch)
+        if report and rows
+        else None,
+        "learning_rates": learning_rates(spec, steps),
+        "memory_mib": plan.model.memory_mib(spec, stage.rows.sides, report) if plan.model else None,
+        "trained_parameters": plan.model.trained(spec) if plan.model else None,
+    }
+
+
+def _shares(data: Artifact, trained: TrainingRows) -> dict[str, dict[str, Any]]:
+    """Rows and unique prompts of each category, of the actual rows."""
+    rows = Counter[str]()
+    prompts = dict[str, set[int]]()
+    for row in read_parquet(data.path(trained.table), ["category", "messages"]):
+        rows[row["category"]] += 1
+        prompts.setdefault(row["category"], set()).add(
+            hash(tuple((t["role"], t["content"]) for t in row["messages"]))
+        )
+    total = sum(rows.values())
+    return {
+        name: {
+            "rows": count,
+            "share": round(count / total, 4),
+            "unique_prompts": len(prompts[name]),
+        }
+        for name, count in sorted(rows.items())
+    }
+
+
+def _tokens(
+    plan: Plan,
+    stage: TrainingStage,
+    spec: TuneSpec,
+    trained: TrainingRows,
+    data: Artifact,
+    model: Path | None,
+) -> TokenReport | None:
+    """The token report of the actual rows, by the tokenizer that will train them; what it refuses,
+    the plan refuses."""
+    if model is None:
+        return None
+    from ...generation.loading import load_tokenizer
+
+    kind = stage.name
+    try:
+        prepared = load(trained.prepare)(
+            data.path("train.jsonl"),
+            load_tokenizer(model),
+            spec.max_length,
+            train_on_thoughts=spec.train_on_thoughts,
+        )
+    except BadInput as error:
+        plan.refusals.append(Refusal(field=error.field or f"{kind}.max_length", reason=str(error)))
+        return None
+    report: TokenReport = prepared.report
+    for count, what in (
+        (report.too_long, "are longer than max_length"),
+        (report.fully_masked, "have no token to train"),
+    ):
+        if count:
+            plan.warnings.append(
+                f"{kind}: {count} of {report.rows} rows {what} and will be dropped."
+            )
+    if report.thoughts and not spec.train_on_thoughts:
+        plan.warnings.append(
+            f"{kind}: {report.thoughts} answers come with a thought, which is not trained "
+            f"({kind}.train_on_thoughts = true trains it)."
+        )
+    return report
+
+
+def _warn(
+    plan: Plan,
+    kind: str,
+    spec: TuneSpec,
+    trained: TrainingRows,
+    steps: int,
+    rows: int,
+    report: TokenReport | None,
+) -> None:
+    batch = spec.batch_size * spec.gradient_accumulation_steps
+    windows = spec.windows
+    rest = int(rows * spec.num_train_epochs) % batch
+    if rest and not spec.max_steps:
+        plan.warnings.append(
+            f"{kind}: {rest} samples of the last pass fill no whole batch of {batch} and are left out."
+        )
+    if spec.warmup_steps >= steps:
+        plan.warnings.append(
+            f"{kind}: warm-up takes {spec.warmup_steps} of {steps} steps: the full rate is never trained at."
+        )
+    if windows.eval_steps > steps:
+        plan.warnings.append(
+            f"{kind}: windows fall every {windows.eval_steps} steps of {steps}: only the last step has one."
+        )
+    if windows.early_stop_step > steps:
+        plan.warnings.append(
+            f"{kind}: the no-gain rule at step {windows.early_stop_step} lies beyond the last step {steps}."
+        )
+    answers = report.kept * trained.sides if report else 0
+    if report and answers and report.trainable_tokens / answers > plan.recipe.bench.max_new_tokens:
+        plan.warnings.append(
+            f"{kind}: a mean answer has {report.trainable_tokens / answers:.0f} tokens, "
+            f"bench.max_new_tokens is {plan.recipe.bench.max_new_tokens}: answers would be clipped."
+        )
+
+
+def learning_rates(spec: StageSpec, steps: int) -> list[float]:
+    """The rate of every step, by the very schedule that trains."""
+    from .plan_model import scheduled_rates
+
+    return scheduled_rates(spec, steps)
+
+
+def _estimate(plan: Plan, store: Store) -> None:
+    """Hours of every stage: as the last run took, scaled by tokens where they are known; else from
+    the device's peak."""
+    before = last_costs(store, DEVICE_ASSETS)
+    budget = plan.recipe.budget
+    for stage in _device_assets(plan.recipe):
+        earlier = before.get(stage)
+        kind = stage.removesuffix("_checkpoint")
+        trainer = plan.trainers.get(kind) if stage.endswith("_checkpoint") else None
+        tokens = _worked_tokens(trainer)
+        if earlier is not None:
+            scale = tokens / earlier.tokens if tokens and earlier.tokens else 1.0
+            plan.hours[stage] = round(earlier.device_s * scale / 3600, 6)
+        elif tokens and plan.model and budget.device_tflops:
+            # Forward and backward take 6 operations a parameter and token (Kaplan et al., 2020,
+            # arXiv:2001.08361, section 2.1).
+            operations = 6.0 * plan.model.parameters * tokens
+            plan.hours[stage] = round(
+                operations / (budget.device_tflops * 1e12 * budget.utilisation) / 3600, 6
+            )
+        else:
+            plan.hours[stage] = None
+
+
+def _device_assets(recipe: Recipe) -> list[str]:
+    """What this recipe needs the device for."""
+    unused = [stage for stage in TRAINING_STAGES if stage not in recipe.chain]
+    left_out = [asset for stage in unused for asset in stage.device_assets]
+    mixed = any(stage.trains_on == SFT.trains_on for stage in recipe.chain)
+    left_out += [] if mixed else ["self_generated", "self_repairs"]
+    left_out += ["self_generated"] if recipe.candidates.self_generated is None else []
+    return [asset for asset in DEVICE_ASSETS if asset not in left_out]
+
+
+def _worked_tokens(trainer: dict[str, Any] | None) -> float:
+    """Tokens that a trainer reads over all its steps; 0 where they are unknown."""
+    if not trainer or not trainer["tokens"]:
+        return 0.0
+    report = trainer["tokens"]
+    return float(report["tokens"] / max(report["kept"], 1) * trainer["steps"] * trainer["batch"])
+
+
+def _check_budget(plan: Plan) -> None:
+    limit = plan.recipe.budget.max_hours
+    if limit is None:
+        return
+    if plan.total_hours > limit:
+        plan.refusals.append(
+            Refusal(
+                field="budget.max_hours",
+                reason=f"{plan.total_hours:.3f} device hours are planned, {limit:g} allowed: train less, or raise the budget.",
+                exit_code=3,
+            )
+        )
+    unknown = [name for name, hours in plan.hours.items() if hours is None]
+    if unknown:
+        plan.warnings.append(
+            f"the hours of {', '.join(unknown)} are unknown, so the budget is not proven: set budget.device_tflops, "
+            "or run the recipe once by hand."
+        )

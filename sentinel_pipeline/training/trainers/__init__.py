@@ -1,0 +1,1 @@
+"""The trainers of every stage, on TRL, and what they share."""

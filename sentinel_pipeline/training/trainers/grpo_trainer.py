@@ -1,0 +1,161 @@
+"""TRL's GRPO trainer on the house's own generation: the same decoding that benchmarks use, seeded
+by step and row.
+
+A step's samples are a function of the weights, the seed and the step, so a resumed run draws what
+the uninterrupted one drew. Rewards read a completion as a benchmark would: a special token in its
+middle stays visible. vLLM generates where a recipe says so. What this module does not do: score, or
+decide when to stop.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from ...records.decoding import Decoding
+from .trainer import believable
+
+_NUMBERS = frozenset({
+    "reward", "reward_std", "frac_reward_zero_std", "entropy", "kl", "completions/mean_length", "completions/clipped_ratio",
+})  # fmt: skip
+"""What is told of each step, of all that TRL measures."""
+
+
+class Clock:
+    """Seconds of one step by what they went into; spans may nest, each counts its own whole
+    time."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = defaultdict(float)
+
+    @contextmanager
+    def span(self, name: str) -> Iterator[None]:
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[name] += time.perf_counter() - started
+
+    def take(self) -> dict[str, float]:
+        """``generation``, ``rewards``, ``gradient`` (with the optimizer's step) since the last
+        call."""
+        seconds = self.seconds
+        self.seconds = defaultdict(float)
+        gradient = seconds["training"] - seconds["prepare"] + seconds["optimizer"]
+        return {
+            "generation": seconds["generation"],
+            "rewards": seconds["rewards"],
+            "gradient": gradient,
+        }
+
+
+def grpo_trainer_class() -> Any:
+    """The class, made late: its base lives in TRL."""
+    from trl import GRPOTrainer
+
+    class Trainer(believable(GRPOTrainer)):  # type: ignore[misc]  # a base made at run time
+        clock: Clock
+        step_loss: Any
+        decoding: Decoding
+        """How rollouts are drawn; its seed is the run's."""
+        stops: frozenset[int]
+        grad_norm: float | None = None
+        rate: float = 0.0
+
+        def create_optimizer(self, model: Any = None) -> Any:
+            optimizer = super().create_optimizer(model)
+            began: list[float] = []
+            optimizer.register_step_pre_hook(lambda *_: began.append(time.perf_counter()))
+            optimizer.register_step_post_hook(lambda *_: self._count_optimizer(began.pop()))
+            return optimizer
+
+        def _count_optimizer(self, began: float) -> None:
+            self.clock.seconds["optimizer"] += time.perf_counter() - began
+
+        def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> Any:
+            self.rate = float(self.optimizer.param_groups[0]["lr"])
+            with self.clock.span("training"):
+                return super().training_step(model, inputs, num_items_in_batch)
+
+        def _prepare_inputs(self, generation_batch: Any) -> Any:
+            with self.clock.span("prepare"):
+                return super()._prepare_inputs(generation_batch)
+
+        def _generate_single_turn(self, prompt_ids: Any, *args: Any, **kwargs: Any) -> Any:
+            from ...generation.engine import sample_tokens
+
+            with self.clock.span("generation"):
+                if self.use_vllm:
+                    return super()._generate_single_turn(prompt_ids, *args, **kwargs)
+                named = [
+                    (f"{self.state.global_step}|{row}", list(ids))
+                    for row, ids in enumerate(prompt_ids)
+                ]
+                inner = self.accelerator.unwrap_model(self.model)
+                pad = int(self.processing_class.pad_token_id)
+                return sample_tokens(inner, named, self.decoding, self.stops, pad), None
+
+        def _calculate_rewards(
+            self, inputs: Any, prompts: Any, completions: Any, completion_ids_list: Any
+        ) -> Any:
+            with self.clock.span("rewards"):
+                texts = [
+                    [{"role": "assistant", "content": self._text(ids)}]
+                    for ids in completion_ids_list
+                ]
+                return super()._calculate_rewards(inputs, prompts, texts, completion_ids_list)
+
+        def _text(self, ids: list[int]) -> str:
+            answer_ids = ids[:-1] if ids and ids[-1] in self.stops else ids
+            decode = self.processing_class.decode
+            return str(
+                decode(answer_ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)
+            )
+
+        def compute_loss(
+            self,
+            model: Any,
+            inputs: Any,
+            return_outputs: bool = False,
+            num_items_in_batch: Any = None,
+        ) -> Any:
+            self.step_tokens += int(inputs["prompt_mask"].sum()) + int(
+                inputs["completion_mask"].sum()
+            )
+            loss = super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+            self.step_loss = self.step_loss + loss.detach()
+            return loss
+
+        def _clip_grad_norm(self, model: Any) -> Any:
+            norm = super()._clip_grad_norm(model)
+            self.grad_norm = float(norm)
+            return norm
+
+        def take_numbers(self) -> dict[str, float]:
+            metrics = self._metrics["train"]
+            numbers = {name: _mean(values) for name, values in metrics.items() if name in _NUMBERS}
+            parts = {
+                name: values for name, values in metrics.items() if name.startswith("rewards/")
+            }
+            numbers |= {
+                name.removesuffix("/mean"): _mean(v)
+                for name, v in parts.items()
+                if name.endswith("/mean")
+            }
+            metrics.clear()
+            numbers |= {"grad_norm": self.grad_norm, "learning_rate": self.rate}
+            return {
+                name: float(f"{value:.6g}") for name, value in numbers.items() if value is not None
+            }
+
+    return Trainer
+
+
+def _mean(values: list[float]) -> float | None:
+    """Of the numbers among them: a reward that applied to no completion is none."""
+    numbers = [value for value in values if not math.isnan(value)]
+    return sum(numbers) / len(numbers) if numbers else None

@@ -1,0 +1,307 @@
+"""Every answer to every item of a suite: a list with filters, and one item with each checkpoint's
+answers side by side.
+
+    /samples/RECIPE?suite=heldout&stage=sft&outcome=fail&family=edits&change=lost&q=text&page=2
+    /samples/RECIPE/SUITE/ITEM
+
+An item that is answered several times is one row with several answers. Everything that a model
+wrote is text; names from the address reach no path. What this module does not do: score anything.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlencode
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from ..records.stages import REPORT_STAGES, report_of
+from ..review.importing import plain
+from ..store import Artifact, Home, Store, skipped_reason
+from .login import Endpoint, environment
+
+if TYPE_CHECKING:
+    import duckdb
+
+PAGE = 50
+CHANGES = {"gained": "passes now", "lost": "fails now", "same": "as before"}
+OUTCOMES = ("pass", "fail", "infra")
+_ITEM = "regexp_replace(task_id, '~[0-9]+$', '')"
+"""``grade`` and ``bench`` number the answers to an item: ``ID``, ``ID~2`` …"""
+
+
+class Query(NamedTuple):
+    """What the address asks for; names that do not exist are answered with the first that does."""
+
+    suite: str
+    stage: str
+    outcome: str = ""
+    family: str = ""
+    change: str = ""
+    reason: str = ""
+    text: str = ""
+    page: int = 1
+
+    def address(self, **changes: Any) -> str:
+        values = {name: value for name, value in (self._asdict() | changes).items() if value}
+        return "?" + urlencode(values)
+
+
+class Suites(NamedTuple):
+    """Where the answers of one recipe are."""
+
+    bank: Artifact | None
+    reports: dict[str, Artifact]
+    """Stage -> its newest report, in the order of the chain."""
+    names: list[str]
+
+
+def sample_routes(home: Home) -> list[Route]:
+    return [
+        Route("/samples/{recipe}", _listing(home)),
+        Route("/samples/{recipe}/{suite}/{item:path}", _item_page(home)),
+    ]
+
+
+def suites_of(home: Home, recipe: str) -> Suites | None:
+    """None where there is no such recipe, or it has no report."""
+    if recipe not in home.recipe_names():
+        return None
+    store = Store.reading(home, recipe)
+    reports = {
+        stage: artifact
+        for stage in REPORT_STAGES
+        if (artifact := store.find(report_of(stage))) and not skipped_reason(artifact)
+    }
+    names = {
+        path.parent.name
+        for artifact in reports.values()
+        for path in artifact.folder.glob("*/samples.parquet")
+    }
+    return Suites(store.find("task_bank"), reports, sorted(names)) if names else None
+
+
+def _paths(suites: Suites, suite: str) -> tuple[tuple[str, str], ...]:
+    return tuple(
+        (stage, str(path))
+        for stage, artifact in suites.reports.items()
+        if (path := artifact.folder / suite / "samples.parquet").is_file()
+    )
+
+
+@lru_cache(maxsize=8)
+def _table(paths: tuple[tuple[str, str], ...]) -> duckdb.DuckDBPyConnection:
+    """Items by stage, without the answers' text; artifacts are immutable, so their paths are the
+    key."""
+    import duckdb
+
+    connection = duckdb.connect(config={"threads": 1, "memory_limit": "512MB"})
+    connection.execute(
+        "create table items (place integer, stage varchar, item varchar, family varchar, "
+        "n integer, passed integer, infra integer, reason varchar)"
+    )
+    for place, (stage, path) in enumerate(paths):
+        connection.execute(
+            f"insert into items select ?, ?, {_ITEM} as item, any_value(family), count(*), "
+            "count(*) filter (outcome = 'pass'), count(*) filter (outcome = 'infra'), "
+            "coalesce(any_value(reason) filter (outcome = 'fail'), any_value(reason)) "
+            "from read_parquet(?) group by item",
+            [place, stage, path],
+        )
+    return connection
+
+
+def listing(suites: Suites, query: Query) -> dict[str, Any]:
+    """The rows of one page, with what the filters offer."""
+    paths = _paths(suites, query.suite)
+    stages = [stage for stage, _ in paths]
+    if query.stage not in stages:
+        query = query._replace(stage=stages[-1])
+    place = stages.index(query.stage)
+    cursor = _table(paths).cursor()
+    where = ["now.place = ?"]
+    values: list[Any] = [place]
+    conditions = {
+        "pass": "now.passed = now.n",
+        "fail": "now.passed + now.infra < now.n",
+        "infra": "now.infra > 0",
+        "gained": "now.passed > was.passed",
+        "lost": "now.passed < was.passed",
+        "same": "now.passed = was.passed",
+    }
+    where += [conditions[name] for name in (query.outcome, query.change) if name in conditions]
+    if query.family:
+        where.append("now.family = ?")
+        values.append(query.family)
+    if query.reason:
+        where.append("starts_with(now.reason, ?)")
+        values.append(query.reason)
+    if query.text:
+        where.append(
+            f"now.item in (select {_ITEM} from read_parquet(?) "
+            "where contains(lower(completion), lower(?)) or contains(task_id, ?))"
+        )
+        values += [dict(paths)[query.stage], query.text, query.text]
+    source = (
+        "from items now left join items was on was.item = now.item and was.place = now.place - 1 "
+        f"where {' and '.join(where)}"
+    )
+    total = (cursor.execute(f"select count(*) {source}", values).fetchone() or (0,))[0]
+    pages = max(1, -(-total // PAGE))
+    page = min(max(query.page, 1), pages)
+    rows = cursor.execute(
+        f"select now.item, now.family, now.reason {source} order by now.family, now.item "
+        f"limit {PAGE} offset {(page - 1) * PAGE}",
+        values,
+    ).fetchall()
+    names = [row[0] for row in rows]
+    outcomes: dict[str, dict[str, str]] = {name: {} for name in names}
+    for item, stage, passed, infra, n in cursor.execute(
+        "select item, stage, passed, infra, n from items where item in (select unnest(?))", [names]
+    ).fetchall():
+        outcomes[item][stage] = _mark(passed, infra, n)
+    families = cursor.execute("select distinct family from items order by 1").fetchall()
+    reasons = cursor.execute(
+        "select split_part(reason, ':', 1) as code, count(*) from items "
+        "where place = ? and passed < n group by code order by 2 desc, 1 limit 12",
+        [place],
+    ).fetchall()
+    return {
+        "query": query._replace(page=page),
+        "stages": stages,
+        "rows": [
+            {"item": item, "family": family, "reason": reason, "outcomes": outcomes[item]}
+            for item, family, reason in rows
+        ],
+        "total": total,
+        "pages": pages,
+        "families": [name for (name,) in families],
+        "reasons": reasons,
+    }
+
+
+def _mark(passed: int, infra: int, n: int) -> str:
+    if passed == n:
+        return "pass"
+    if infra == n:
+        return "infra"
+    return f"{passed} of {n}" if passed else "fail"
+
+
+def item(suites: Suites, suite: str, name: str) -> dict[str, Any] | None:
+    """One item: what was asked, what is checked, and every answer; None where there is none."""
+    import duckdb
+
+    connection = duckdb.connect(config={"threads": 1})
+    answers = []
+    for stage, path in _paths(suites, suite):
+        found = connection.execute(
+            "select completion, outcome, reason, tokens, stopped from read_parquet(?) "
+            f"where {_ITEM} = ? order by task_id",
+            [path, name],
+        ).fetchall()
+        answers.append({"stage": stage, "answers": [_answer(row) for row in found]})
+    if not any(answer["answers"] for answer in answers):
+        return None
+    task: Mapping[str, Any] | None = None
+    bank = suites.bank
+    tasks = bank.folder / "suites" / f"{suite}.parquet" if bank is not None else None
+    if tasks is not None and tasks.is_file():
+        rows = connection.execute(
+            "select messages, reference, verifier, family, category from read_parquet(?) "
+            "where id = ?",
+            [str(tasks), name],
+        ).fetchall()
+        if rows:
+            messages, reference, verifier, family, category = rows[0]
+            task = {
+                "messages": messages,
+                "reference": reference,
+                "checks": _checks(verifier),
+                "family": family,
+                "category": category,
+            }
+    return {"name": name, "answers": answers, "task": task}
+
+
+def _answer(row: tuple[str, str, str, int, bool]) -> dict[str, Any]:
+    completion, outcome, reason, tokens, stopped = row
+    return {
+        "text": completion,
+        "outcome": outcome,
+        "reason": reason,
+        "tokens": tokens,
+        "stopped": stopped,
+    }
+
+
+def _checks(verifier: str) -> dict[str, str]:
+    """The fields of a verifier as text, those that say something."""
+    fields = json.loads(verifier)
+    return {
+        name: value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)
+        for name, value in fields.items()
+        if value not in ("", None, [], {})
+    }
+
+
+def _listing(home: Home) -> Endpoint:
+    templates = environment()
+
+    async def endpoint(request: Request) -> Response:
+        recipe = request.path_params["recipe"]
+        suites = await run_in_threadpool(suites_of, home, recipe)
+        if suites is None:
+            return PlainTextResponse("There are no answers of that recipe.", 404)
+        asked = request.query_params
+        page = asked.get("page", "1")
+        query = Query(
+            suite=asked["suite"] if asked.get("suite") in suites.names else suites.names[0],
+            stage=asked.get("stage", ""),
+            outcome=asked.get("outcome", ""),
+            family=asked.get("family", ""),
+            change=asked.get("change", ""),
+            reason=asked.get("reason", "")[:200],
+            text=asked.get("text", "")[:200],
+            page=int(page) if page.isascii() and page.isdecimal() and len(page) < 8 else 1,
+        )
+        values = await run_in_threadpool(listing, suites, query)
+        template = templates.get_template("samples.html")
+        text = template.render(
+            brand="start",
+            nav=(),
+            recipe=recipe,
+            suites=suites.names,
+            changes=CHANGES,
+            all_outcomes=OUTCOMES,
+            **values,
+        )
+        return HTMLResponse(plain(text))
+
+    return endpoint
+
+
+def _item_page(home: Home) -> Endpoint:
+    templates = environment()
+
+    async def endpoint(request: Request) -> Response:
+        names = request.path_params
+        suites = await run_in_threadpool(suites_of, home, names["recipe"])
+        if suites is None or names["suite"] not in suites.names:
+            return PlainTextResponse("There are no answers of that suite.", 404)
+        values = await run_in_threadpool(item, suites, names["suite"], names["item"])
+        if values is None:
+            return PlainTextResponse("There is no such item.", 404)
+        template = templates.get_template("sample.html")
+        text = template.render(
+            brand="start", nav=(), recipe=names["recipe"], suite=names["suite"], **values
+        )
+        return HTMLResponse(plain(text))
+
+    return endpoint
