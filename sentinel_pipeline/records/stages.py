@@ -43,7 +43,7 @@ class Pool(NamedTuple):
     judged: int = 0
     """Training tasks that only a judge can rank."""
     answers: int = 0
-    """Rows to learn from that are no task."""
+    """Rows to learn from that have no verifier."""
 
     @property
     def total(self) -> int:

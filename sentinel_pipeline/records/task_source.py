@@ -125,7 +125,7 @@ def _ranges(text: str) -> list[tuple[int, int]]:
         match = _RANGE.fullmatch(part)
         if match is None or int(match[2] or match[1]) < int(match[1]):
             fix = 'Write numbers and ranges: "601-974", "1-10, 20".'
-            raise Fault(f"{part.strip()!r:.40} is no range of numbers", "ids", fix)
+            raise Fault(f"{part.strip()!r:.40} is not a range of numbers", "ids", fix)
         ranges.append((int(match[1]), int(match[2] or match[1])))
     return ranges
 

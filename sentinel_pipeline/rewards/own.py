@@ -49,7 +49,7 @@ class OwnRewardFunction:
         """A reward for each completion, None where it does not apply.
 
         Raises:
-            BadInput: the function cannot be imported, raises, or returns what is no reward.
+            BadInput: the function cannot be imported, raises, or returns something else than numbers.
             GateRefused: a verifier runs programs, and this machine isolates less than is demanded.
         """
         if self.spec.verifier is not None:
@@ -133,7 +133,7 @@ def load_function(spec: OwnReward, root: Path, place: str) -> Callable[..., Any]
         ) from error
     if not callable(function):
         raise BadInput(
-            f"{spec.function} is no function but {type(function).__name__}.",
+            f"{spec.function} is not a function but {type(function).__name__}.",
             field=f"{place}.function",
             fix="Name a function.",
         )

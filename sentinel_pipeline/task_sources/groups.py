@@ -368,7 +368,7 @@ def _first_of(values: np.ndarray) -> np.ndarray:
 
 
 def _pairs_of(values: np.ndarray) -> np.ndarray:
-    """(later, first) of places with the same value; 0 is no value."""
+    """(later, first) of places with the same value; 0 stands for none."""
     import numpy as np
 
     first = _first_of(values)

@@ -48,7 +48,7 @@ class Counted:
     judged: int = 0
     """Training tasks and rows that only a judge can rank."""
     answers: int = 0
-    """Rows to learn from that are no task: of the sources, the recipe's files and local data
+    """Rows to learn from without a verifier: of the sources, the recipe's files and local data
     sets."""
     report: Report | None = None
     """Of the recipe's own sources; None where it has none."""

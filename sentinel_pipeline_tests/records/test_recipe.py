@@ -278,7 +278,7 @@ def test_the_suite_of_the_default_gates_may_be_named_and_a_gate_may_name_another
         ("train = 'a'\nsplit = { train = 1.0 }", "tasks.source[0].split", "have files of their own"),
         ("file = 'a'\nsplit = { train = 0.5 }", "tasks.source[0].split", "sum to 0.5, expected 1"),
         ("file = 'a'\nsplit = { trian = 1.0 }", "tasks.source[0].split.trian", "Did you mean 'train'?"),
-        ("file = 'a'\nids = '9-3'", "tasks.source[0].ids", "no range of numbers"),
+        ("file = 'a'\nids = '9-3'", "tasks.source[0].ids", "not a range of numbers"),
         ("file = 'a'\nname = 'a b'", "tasks.source[0].name", "cannot begin an id"),
         ("file = 'x/a.jsonl'\n[[tasks.source]]\nfile = 'y/a.csv'", "tasks.source[1].name", "are called 'a'"),
     ],

@@ -107,7 +107,7 @@ def test_what_is_no_reward_stops_with_the_rewards_name(
     [
         ("import nothing_of_this_name\n", "polite", "ModuleNotFoundError"),
         (POLITE, "rude", "has no attribute 'rude'"),
-        ("polite = 3\n", "polite", "is no function but int"),
+        ("polite = 3\n", "polite", "is not a function but int"),
         ("def polite(:\n", "polite", "SyntaxError"),
     ],
 )
