@@ -136,7 +136,7 @@ def check_own_rewards(specs: Sequence[OwnReward], root: Path) -> None:
     """Call every reward on its examples once, before anything runs.
 
     Raises:
-        BadInput: one cannot be imported, raises, returns something else than finite numbers, or has no
+        BadInput: one cannot be imported, raises, returns other than finite numbers, or has no
             examples: by its name and key.
     """
     for exam in own_reward_exams(specs, root)(Material((), ())):

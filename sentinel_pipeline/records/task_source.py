@@ -46,6 +46,24 @@ class TaskSource:
     """A file or folder of training tasks, where the user has divided them."""
     window: str | None = None
     heldout: str | None = None
+    database: str | None = None
+    """A database of the user's own (SQLite or DuckDB file, Parquet, CSV): with ``table`` and
+    ``prompt`` each row that is drawn is a task; beside ``file`` it is what the ``sql`` of the
+    file's rows is asked of."""
+    table: str | None = None
+    """The table or view whose rows are drawn: ``limit`` of them, 1,000 when absent, at random by
+    the recipe's seed."""
+    where: str | None = None
+    """A condition in SQL on the rows that may be drawn."""
+    prompt: str | None = None
+    """The request, with columns in braces: ``Pedido {order_id}: {review}``."""
+    expected: tuple[str, ...] = ()
+    """Columns that the answer, one JSON object, has to hold."""
+    must_mention: tuple[str, ...] = ()
+    """Instead: columns whose values a text about the row has to name; it may hold no number or
+    name that the row does not."""
+    words: tuple[Count, Count] = (10, 120)
+    """Least and most words of such a text."""
     split: dict[Side, PositiveShare] | None = None
     """Shares of the sides, which sum to 1; absent: 0.8 train, 0.1 window, 0.1 held-out. A group of
     near-duplicates goes to one side whole."""
@@ -65,7 +83,7 @@ class TaskSource:
     def places(self) -> dict[Side | None, str]:
         """Path or data set -> of which side it is; None: to be divided."""
         sides: dict[Side | None, str | None] = {
-            None: self.file or self.hub,
+            None: self.file or self.hub or (self.database if self.table else None),
             "train": self.train,
             "window": self.window,
             "heldout": self.heldout,
@@ -97,17 +115,32 @@ class TaskSource:
     def check(self) -> None:
         """One way to name the rows; shares are a whole; ranges are ranges."""
         sides = [name for name in ("train", "window", "heldout") if getattr(self, name)]
-        ways = [name for name in ("file", "hub") if getattr(self, name)] + (sides and ["sides"])
+        ways = [name for name in ("file", "hub", "table") if getattr(self, name)]
+        ways += sides and ["sides"]
         if not ways:
-            fix = "Give file, hub, or a file for each side (train, window, heldout)."
+            fix = (
+                "Give file, hub, a database with table and prompt, or a file for each side (train, "
+                "window, heldout)."
+            )
             raise Fault("names no tasks", "file", fix)
         if len(ways) > 1:
-            other = sides[0] if sides else "hub"
+            other = sides[0] if sides else ways[1]
             fix = "Divide one file with split, or give a file for each side."
             raise Fault(f"stands beside {ways[0]}", other, fix)
         if self.name and not _NAME.fullmatch(self.name):
             fix = "Use letters, digits, '.', '_' and '-'."
             raise Fault("cannot begin an id", "name", fix)
+        if self.table is not None:
+            if self.database is None:
+                raise Fault("is missing: a table is of a database", "database", "Name its file.")
+            if self.prompt is None:
+                fix = "Write the request with columns in braces."
+                raise Fault("is missing: rows alone ask nothing", "prompt", fix)
+            if bool(self.expected) == bool(self.must_mention):
+                fix = "Name columns in expected or in must_mention, and not in both."
+                raise Fault("nothing or two things say what is right", "expected", fix)
+        elif self.where or self.prompt or self.expected or self.must_mention:
+            raise Fault("is missing: what rows are drawn from", "table", "Name a table or view.")
         if sides and self.split is not None:
             fix = "Leave it out: the files say which side their tasks are of."
             raise Fault("the sides have files of their own", "split", fix)

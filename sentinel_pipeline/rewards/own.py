@@ -49,7 +49,7 @@ class OwnRewardFunction:
         """A reward for each completion, None where it does not apply.
 
         Raises:
-            BadInput: the function cannot be imported, raises, or returns something else than numbers.
+            BadInput: the function cannot be imported, raises, or returns other than numbers.
             GateRefused: a verifier runs programs, and this machine isolates less than is demanded.
         """
         if self.spec.verifier is not None:

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 from ..candidates.decode import quarantined
 from ..candidates.files import read_as
 from ..candidates.hub import read_hub_as
+from ..candidates.shapes import RowRefused
 from ..critic.score import DEFAULTS, Scorable, Score, score
 from ..errors import BadInput, Infrastructure
 from ..rates import percent
@@ -26,6 +27,7 @@ from ..records import Candidate, Quarantined, Task
 from ..records.data_spec import CriticSpec, FieldMap
 from ..records.report import MAX_INFRA_SHARE
 from ..records.task_source import SIDES, Side, TaskSource
+from .grounded import copies, drawn_rows
 from .groups import (
     BANDED_AT,
     KEPT,
@@ -194,7 +196,9 @@ class Division:
             left[row.source] += 1
             return
         if result is not None and result.outcome != "pass":
-            report.references["infra" if result.outcome == "infra" else "failed"] += 1
+            # A gold query or command that fails is the row's fault, not this machine's.
+            ours = result.outcome == "infra" and "the gold " not in result.reason
+            report.references["infra" if ours else "failed"] += 1
             what = "could not be scored" if result.outcome == "infra" else "fails its own verifier"
             yield self._quarantine(row, f"reference: {row.id} {what}: {result.reason}", counts)
             return
@@ -282,7 +286,7 @@ def divide(
         for index, source in enumerate(sources):
             counts = {"read": 0, "tasks": 0, "unscored": 0, "quarantined": 0}
             report.sources[source.title] = counts
-            for item in islice(_read(source, index, root, maps), source.limit):
+            for item in islice(_read(source, index, root, maps, seed), source.limit):
                 counts["read"] += 1
                 if isinstance(item, Quarantined):
                     counts["quarantined"] += 1
@@ -330,11 +334,21 @@ def divide(
 
 
 def _read(
-    source: TaskSource, index: int, root: Path, maps: Sequence[FieldMap]
+    source: TaskSource, index: int, root: Path, maps: Sequence[FieldMap], seed: int
 ) -> Iterator[SourceRow | Quarantined]:
+    if source.table is not None:
+        reader = Reader(source, None, index, False)
+        place = str(source.database)
+        for line, row in enumerate(drawn_rows(source, index, root, seed), start=1):
+            try:
+                yield from reader(row, source=f"database:{place}", file=place, line=line)
+            except RowRefused as error:
+                yield quarantined(place, line, error.reason, json.dumps(row, ensure_ascii=False))
+        return
+    grounds = copies(source, index, root, seed) if source.database is not None else None
     for side, place in source.places.items():
         folder = (root / place).is_dir()
-        reader = Reader(source, side, index, folder and source.hub is None)
+        reader = Reader(source, side, index, folder and source.hub is None, grounds)
         if source.hub is not None:
             yield from read_hub_as(reader, place, source.hub_split, root=root, maps=maps)
             continue

@@ -33,7 +33,7 @@ _BATCH = 1024
 BANDED_AT = 0.6
 """Bands are those of this similarity: pairs from it on are found, and counted as overlap."""
 BANDS = near.PERMUTATIONS // near.rows_in_band(BANDED_AT)
-_SIDE = {None: -1, **{side: number for number, side in enumerate(SIDES)}}
+_SIDE: dict[Side | None, int] = {None: -1, **{side: number for number, side in enumerate(SIDES)}}
 HELDOUT = _SIDE["heldout"]
 WINDOW = _SIDE["window"]
 TRAIN = _SIDE["train"]
@@ -269,13 +269,14 @@ class Grouping:
                 of_group[group] = TRAIN
                 continue
             shares = self.sources[self._source[group]].shares
-            place = _place(self.seed, int(exact[group]))
+            fraction = _place(self.seed, int(exact[group]))
             if not has_scorable[group]:
                 # Windows ask no judge: what only a judge can score trains or is held out.
                 window = shares.pop("window", 0.0)
                 shares["train"] = shares.get("train", 0.0) + window
-            of_group[group] = _side_at(place, shares)
-        return of_group[first]
+            of_group[group] = _side_at(fraction, shares)
+        sides: np.ndarray = of_group[first]
+        return sides
 
     def _overlap(
         self, signatures: np.ndarray, sides: np.ndarray, status: np.ndarray, first: np.ndarray
@@ -364,7 +365,8 @@ def _first_of(values: np.ndarray) -> np.ndarray:
     import numpy as np
 
     _, where, inverse = np.unique(values, return_index=True, return_inverse=True)
-    return where[inverse]
+    places: np.ndarray = where[inverse]
+    return places
 
 
 def _pairs_of(values: np.ndarray) -> np.ndarray:
@@ -385,7 +387,8 @@ def _components(edges: np.ndarray, rows: int) -> np.ndarray:
     graph = coo_array((np.ones(len(edges), bool), (edges[:, 0], edges[:, 1])), shape=(rows, rows))
     _, labels = connected_components(graph, directed=False)
     _, where = np.unique(labels, return_index=True)
-    return where[labels]
+    places: np.ndarray = where[labels]
+    return places
 
 
 def _similarities(signatures: np.ndarray, pairs: np.ndarray) -> np.ndarray:

@@ -73,6 +73,8 @@ class Reader:
     source: int
     folder: bool
     """Whether the place is a folder: the ids then hold the file's name."""
+    grounds: tuple[str, str] | None = None
+    """Two copies of the source's database as SQL, for rows with ``sql``."""
 
     def __call__(
         self, row: Any, *, source: str, file: str, line: int, maps: Sequence[FieldMap] = ()
@@ -91,8 +93,14 @@ class Reader:
         except NotThere as error:
             raise RowRefused("field", str(error)) from error
         fields = {name: value for name, value in fields.items() if value is not None}
+        if self.grounds is not None and isinstance(fields.get("sql"), str):
+            setup, other = self.grounds
+            query = fields["sql"]
+            ground = {"kind": "sql_answer", "setup": setup, "query": query, "other_setups": [other]}
+            fields = {"reference": query, **fields, "verifier": ground}
         name = self._id(fields, file, line)
         answers: tuple[Candidate, ...] = ()
+        verifier: Verifier | None
         if _is_request(fields):
             verifier = _verifier(SuiteRow(fields, file, line))
             messages = to_request(fields, file=file, line=line)

@@ -32,7 +32,7 @@ REWARD = '''"""A reward of the project's own."""
 def short(prompts, completions, family, **columns):
     return [1.0 if 0 < len(turns[-1]["content"]) < 30 else 0.0 for turns in completions]
 '''
-SUITE = [
+SUITE: list[dict[str, object]] = [
     {
         "task_id": name,
         "prompt": f"Which word comes first in: {name} and night?",
@@ -78,7 +78,7 @@ def project(folder: Path) -> Home:
     write_rows(folder / "data" / "mine.jsonl", rows)
     with (folder / "data" / "mine.jsonl").open("a") as stream:
         stream.write("{broken\n")
-    write_rows(home.suites / "mine.jsonl", [*SUITE])
+    write_rows(home.suites / "mine.jsonl", SUITE)
     (folder / "my_rewards.py").write_text(REWARD)
     long = "I would say that there is nothing here which anybody could have seen."
     write_rows(
@@ -97,7 +97,7 @@ def project(folder: Path) -> Home:
 @pytest.fixture(scope="module")
 def own(tmp_path_factory: pytest.TempPathFactory) -> Loop:
     home = project(tmp_path_factory.mktemp("own"))
-    return Loop(home, sentinel(home, "run", "own", "--json"))
+    return Loop(home, sentinel(home, "run", "own", "--json", timeout=1800))
 
 
 def store(home: Home) -> Store:
