@@ -14,12 +14,14 @@ from typing import Any
 _BATCH = 4096
 
 
-def stream(sql: str, tables: dict[str, Path]) -> Iterator[dict[str, Any]]:
+def stream(
+    sql: str, tables: dict[str, Path], parameters: list[Any] | None = None
+) -> Iterator[dict[str, Any]]:
     """Like ``query``, a batch of rows in memory at a time; the order is that of the query on one
     thread."""
     with _open(tables) as connection:
         connection.execute("set threads = 1")
-        cursor = connection.execute(sql)
+        cursor = connection.execute(sql, parameters or [])
         names = [column[0] for column in cursor.description or []]
         while batch := cursor.fetchmany(_BATCH):
             yield from (dict(zip(names, row, strict=True)) for row in batch)
@@ -56,9 +58,10 @@ class Workbench:
         ``parameters``."""
         self._connection.execute(sql, parameters or [])
 
-    def rows(self, sql: str) -> list[tuple[Any, ...]]:
-        """A small result, whole."""
-        rows: list[tuple[Any, ...]] = self._connection.execute(sql).fetchall()
+    def rows(self, sql: str, parameters: list[Any] | None = None) -> list[tuple[Any, ...]]:
+        """A small result, whole; several threads may ask at once."""
+        cursor = self._connection.cursor()
+        rows: list[tuple[Any, ...]] = cursor.execute(sql, parameters or []).fetchall()
         return rows
 
     def columns(self, sql: str) -> Iterator[dict[str, Any]]:
@@ -68,6 +71,15 @@ class Workbench:
                 name: batch.column(name).to_numpy(zero_copy_only=False)
                 for name in batch.schema.names
             }
+
+
+def in_memory(memory_mib: int) -> Workbench:
+    """A workbench that its owner keeps, for a summary that is asked again and again; it never
+    spills."""
+    import duckdb
+
+    config: dict[str, Any] = {"memory_limit": f"{memory_mib}MiB", "threads": 1}
+    return Workbench(duckdb.connect(":memory:", config=config))
 
 
 @contextmanager

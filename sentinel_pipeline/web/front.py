@@ -30,6 +30,7 @@ from ..errors import SentinelError
 from ..review.importing import plain
 from ..store import Home, Store, find_home
 from .chat import states
+from .data import data_routes
 from .guard import Guard
 from .login import Endpoint, environment
 from .results import results, running
@@ -58,6 +59,7 @@ def create_app(home: Home, links: Links, hosts: frozenset[str]) -> Starlette:
         Route("/comparison/{recipe}", _comparison(home)),
         Route("/digest/{night}", _digest(home)),
         *sample_routes(home),
+        *data_routes(home),
         Route("/healthz", _health),
         Mount("/static", StaticFiles(directory=str(files("sentinel_pipeline.web") / "static"))),
     ]

@@ -13,7 +13,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from starlette.concurrency import run_in_threadpool
@@ -24,10 +25,9 @@ from starlette.routing import Route
 from ..records.stages import REPORT_STAGES, report_of
 from ..review.importing import plain
 from ..store import Artifact, Home, Store, skipped_reason
+from ..store.catalog import Workbench, in_memory
+from ..store.catalog import query as query_rows
 from .login import Endpoint, environment
-
-if TYPE_CHECKING:
-    import duckdb
 
 PAGE = 50
 CHANGES = {"gained": "passes now", "lost": "fails now", "same": "as before"}
@@ -96,25 +96,23 @@ def _paths(suites: Suites, suite: str) -> tuple[tuple[str, str], ...]:
 
 
 @lru_cache(maxsize=8)
-def _table(paths: tuple[tuple[str, str], ...]) -> duckdb.DuckDBPyConnection:
+def _table(paths: tuple[tuple[str, str], ...]) -> Workbench:
     """Items by stage, without the answers' text; artifacts are immutable, so their paths are the
     key."""
-    import duckdb
-
-    connection = duckdb.connect(config={"threads": 1, "memory_limit": "512MB"})
-    connection.execute(
+    items = in_memory(512)
+    items.run(
         "create table items (place integer, stage varchar, item varchar, family varchar, "
         "n integer, passed integer, infra integer, reason varchar)"
     )
     for place, (stage, path) in enumerate(paths):
-        connection.execute(
+        items.run(
             f"insert into items select ?, ?, {_ITEM} as item, any_value(family), count(*), "
             "count(*) filter (outcome = 'pass'), count(*) filter (outcome = 'infra'), "
             "coalesce(any_value(reason) filter (outcome = 'fail'), any_value(reason)) "
             "from read_parquet(?) group by item",
             [place, stage, path],
         )
-    return connection
+    return items
 
 
 def listing(suites: Suites, query: Query) -> dict[str, Any]:
@@ -124,7 +122,7 @@ def listing(suites: Suites, query: Query) -> dict[str, Any]:
     if query.stage not in stages:
         query = query._replace(stage=stages[-1])
     place = stages.index(query.stage)
-    cursor = _table(paths).cursor()
+    items = _table(paths)
     where = ["now.place = ?"]
     values: list[Any] = [place]
     conditions = {
@@ -152,26 +150,26 @@ def listing(suites: Suites, query: Query) -> dict[str, Any]:
         "from items now left join items was on was.item = now.item and was.place = now.place - 1 "
         f"where {' and '.join(where)}"
     )
-    total = (cursor.execute(f"select count(*) {source}", values).fetchone() or (0,))[0]
+    ((total,),) = items.rows(f"select count(*) {source}", values)
     pages = max(1, -(-total // PAGE))
     page = min(max(query.page, 1), pages)
-    rows = cursor.execute(
+    rows = items.rows(
         f"select now.item, now.family, now.reason {source} order by now.family, now.item "
         f"limit {PAGE} offset {(page - 1) * PAGE}",
         values,
-    ).fetchall()
+    )
     names = [row[0] for row in rows]
     outcomes: dict[str, dict[str, str]] = {name: {} for name in names}
-    for item, stage, passed, infra, n in cursor.execute(
+    for item, stage, passed, infra, n in items.rows(
         "select item, stage, passed, infra, n from items where item in (select unnest(?))", [names]
-    ).fetchall():
+    ):
         outcomes[item][stage] = _mark(passed, infra, n)
-    families = cursor.execute("select distinct family from items order by 1").fetchall()
-    reasons = cursor.execute(
+    families = items.rows("select distinct family from items order by 1")
+    reasons = items.rows(
         "select split_part(reason, ':', 1) as code, count(*) from items "
         "where place = ? and passed < n group by code order by 2 desc, 1 limit 12",
         [place],
-    ).fetchall()
+    )
     return {
         "query": query._replace(page=page),
         "stages": stages,
@@ -196,49 +194,29 @@ def _mark(passed: int, infra: int, n: int) -> str:
 
 def item(suites: Suites, suite: str, name: str) -> dict[str, Any] | None:
     """One item: what was asked, what is checked, and every answer; None where there is none."""
-    import duckdb
-
-    connection = duckdb.connect(config={"threads": 1})
     answers = []
     for stage, path in _paths(suites, suite):
-        found = connection.execute(
-            "select completion, outcome, reason, tokens, stopped from read_parquet(?) "
+        rows = query_rows(
+            "select completion as text, outcome, reason, tokens, stopped from samples "
             f"where {_ITEM} = ? order by task_id",
-            [path, name],
-        ).fetchall()
-        answers.append({"stage": stage, "answers": [_answer(row) for row in found]})
+            {"samples": Path(path)},
+            [name],
+        )
+        answers.append({"stage": stage, "answers": rows})
     if not any(answer["answers"] for answer in answers):
         return None
     task: Mapping[str, Any] | None = None
     bank = suites.bank
     tasks = bank.folder / "suites" / f"{suite}.parquet" if bank is not None else None
     if tasks is not None and tasks.is_file():
-        rows = connection.execute(
-            "select messages, reference, verifier, family, category from read_parquet(?) "
-            "where id = ?",
-            [str(tasks), name],
-        ).fetchall()
+        rows = query_rows(
+            "select messages, reference, verifier, family, category from tasks where id = ?",
+            {"tasks": tasks},
+            [name],
+        )
         if rows:
-            messages, reference, verifier, family, category = rows[0]
-            task = {
-                "messages": messages,
-                "reference": reference,
-                "checks": _checks(verifier),
-                "family": family,
-                "category": category,
-            }
+            task = rows[0] | {"checks": _checks(rows[0]["verifier"])}
     return {"name": name, "answers": answers, "task": task}
-
-
-def _answer(row: tuple[str, str, str, int, bool]) -> dict[str, Any]:
-    completion, outcome, reason, tokens, stopped = row
-    return {
-        "text": completion,
-        "outcome": outcome,
-        "reason": reason,
-        "tokens": tokens,
-        "stopped": stopped,
-    }
 
 
 def _checks(verifier: str) -> dict[str, str]:

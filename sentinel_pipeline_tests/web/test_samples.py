@@ -8,6 +8,7 @@ import re
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from starlette.testclient import TestClient
@@ -20,17 +21,20 @@ from sentinel_pipeline.web.front import Links, create_app
 from sentinel_pipeline.web.results import running
 from sentinel_pipeline.web.samples import PAGE, Query, listing, suites_of
 
+Outcome = Literal["pass", "fail", "infra"]
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>"
 NAME = "edits-<b>1"
 
 
-def sample(name: str, outcome: str, text: str = "print(1)", family: str = "edits") -> SampleScore:
+def sample(
+    name: str, outcome: Outcome, text: str = "print(1)", family: str = "edits"
+) -> SampleScore:
     return SampleScore(
         task_id=name,
         category="code_editing",
         family=family,
         completion=text,
-        outcome=outcome,  # type: ignore[arg-type]
+        outcome=outcome,
         reason={"pass": "passed", "fail": f"assertion: {HOSTILE}", "infra": "killed"}[outcome],
         syntax_ok=True,
         stopped=True,
@@ -63,11 +67,16 @@ def client(home: Home) -> TestClient:
 @pytest.fixture
 def two_stages(home: Home) -> str:
     """Three items, two answers each: one gained, one lost, one never right."""
-    base = [("1", "fail"), ("1~2", "fail"), ("2", "pass"), ("2~2", "pass"), ("3", "fail"), ("3~2", "infra")]  # fmt: skip
-    sft = [("1", "pass"), ("1~2", "fail"), ("2", "fail"), ("2~2", "fail"), ("3", "fail"), ("3~2", "fail")]  # fmt: skip
-    write(home, "base", [sample(f"edits-<b>{name}", outcome) for name, outcome in base])
+    names = ("1", "1~2", "2", "2~2", "3", "3~2")
+    base: tuple[Outcome, ...] = ("fail", "fail", "pass", "pass", "fail", "infra")
+    sft: tuple[Outcome, ...] = ("pass", "fail", "fail", "fail", "fail", "fail")
+    base_outcomes = zip(names, base, strict=True)
+    sft_outcomes = zip(names, sft, strict=True)
+    write(home, "base", [sample(f"edits-<b>{name}", outcome) for name, outcome in base_outcomes])
     return write(
-        home, "sft", [sample(f"edits-<b>{name}", outcome, HOSTILE) for name, outcome in sft]
+        home,
+        "sft",
+        [sample(f"edits-<b>{name}", outcome, HOSTILE) for name, outcome in sft_outcomes],
     )
 
 
