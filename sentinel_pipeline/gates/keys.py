@@ -42,7 +42,12 @@ def suite_hash(home: Home, recipe: Recipe, suite: str) -> str | None:
     """Hash of the user's own file that a suite is read from, or of the sources that the held-out
     tasks are dealt from; None for a suite without one, "" where a file is gone."""
     if suite == HELDOUT:
-        names = [place for source in recipe.tasks.source for place in source.places.values()]
+        names = [
+            place
+            for source in recipe.tasks.source
+            for place in (*source.places.values(), source.database)
+            if place is not None
+        ]
         if not names:
             return None
         return files_hash(home.root / name for name in names)
