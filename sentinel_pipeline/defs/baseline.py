@@ -65,11 +65,14 @@ def _tasks_of(table: Path) -> list[Task]:
 
 
 def require_tasks(stage: Stage) -> None:
-    """Refuse what the recipe's tasks cannot give, before a device is touched.
+    """Refuse what the recipe's tasks cannot give, before a device is touched; the command looked
+    before it started its run.
 
     Raises:
         BadInput: a source is wrong, or a stage of this run has no tasks.
     """
+    if LOOP_TAG in stage.context.run.tags:
+        return
     from ..task_sources.usable import require_usable
 
     selection = stage.context.run.asset_selection
@@ -181,8 +184,7 @@ def base_checkpoint(stage: Stage) -> None:
     from ..worker.jobs import pretrain_job
     from ..worker.models import resolve_model
 
-    if LOOP_TAG not in stage.context.run.tags:  # the command looked before it started the run
-        require_tasks(stage)
+    require_tasks(stage)
     with stage.making(keep=True) as out:
         if stage.recipe.model.source == "embedded":
             stage.work(pretrain_job(stage.recipe, out.folder, stage.home.device_lock))

@@ -9,6 +9,7 @@ grow with the rows' texts. What this module does not do: write artifacts (the ta
 from __future__ import annotations
 
 import json
+import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -25,6 +26,7 @@ from ..errors import BadInput, Infrastructure
 from ..rates import percent
 from ..records import Candidate, Quarantined, Task
 from ..records.data_spec import CriticSpec, FieldMap
+from ..records.recipe import Recipe
 from ..records.report import MAX_INFRA_SHARE
 from ..records.task_source import SIDES, Side, TaskSource
 from .grounded import copies, drawn_rows
@@ -331,6 +333,30 @@ def divide(
 
         report.largest_group = int(np.bincount(dealt.first).max())
     return division
+
+
+def heldout_tasks(recipe: Recipe, root: Path) -> list[Task]:
+    """The held-out tasks of the recipe's own sources, their references checked; none without a
+    source.
+
+    Raises:
+        BadInput, Infrastructure, GateRefused: as ``divide`` and ``Division.rows``.
+    """
+    if not recipe.tasks.source:
+        return []
+    with tempfile.TemporaryDirectory(prefix="sentinel-tasks-") as folder:
+        division = divide(
+            recipe.tasks.source,
+            recipe.seed,
+            root=root,
+            scratch=Path(folder),
+            maps=recipe.candidates.map,
+        )
+        return [
+            item.row.task
+            for item in division.rows(recipe.critic)
+            if isinstance(item, Placed) and item.side == "heldout" and item.row.task is not None
+        ]
 
 
 def _read(

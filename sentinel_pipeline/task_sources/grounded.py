@@ -54,6 +54,7 @@ def drawn_rows(spec: TaskSource, index: int, root: Path, seed: int) -> Iterator[
 
 
 def _task(spec: TaskSource, values: dict[str, Any], prompt: str) -> dict[str, Any]:
+    verifier: dict[str, Any]
     if spec.expected:
         gold = json.dumps({name: values[name] for name in spec.expected}, ensure_ascii=False)
         verifier = {

@@ -159,7 +159,7 @@ def unusable(recipe: Recipe, counted: Counted) -> list[Unusable]:
         fix = (
             "give the split a larger share of it, more rows, or name another suite in bench.suites"
         )
-        if not any(map(sum, (tasks.values() for tasks in report.sides.values()))):
+        if not any(sum(tasks.values()) for tasks in report.sides.values()):
             fix = "add verifier or tests to rows, or name another suite in bench.suites"
         problems.append(Unusable("tasks.source", f"there is no held-out task: {fix}.", "task_bank"))
     for stage in recipe.chain:

@@ -4,6 +4,7 @@ comparison."""
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -43,12 +44,12 @@ SUITE: list[dict[str, object]] = [
 ]
 
 
-def mini(replaced: str, **changes: str) -> str:
+def mini(replaced: str, changes: Mapping[str, str] | None = None) -> str:
     """The recipe ``mini`` with ``replaced`` in the place of its generated tasks."""
     text = (RECIPES / "mini.toml").read_text()
     tasks = text[text.index("[tasks.train]") : text.index("[candidates]")]
     text = text.replace(tasks, replaced)
-    for old, new in changes.items():
+    for old, new in (changes or {}).items():
         assert old in text
         text = text.replace(old, new)
     return text
@@ -205,3 +206,27 @@ def test_a_reward_that_raises_stops_the_run_with_its_name(tmp_path: Path) -> Non
     assert done.code == 2
     assert "the reward 'short' (my_rewards:short) raised ValueError: no" in done.json()["error"]
     assert store(home).find("base_checkpoint") is None
+
+
+def test_mbpps_training_split_as_distributed_goes_to_the_comparison_or_a_named_gate(
+    tmp_path: Path, benchmarks_dir: Path
+) -> None:
+    home = new_home(tmp_path)
+    source = (
+        f'[[tasks.source]]\nfile = "{benchmarks_dir / "mbpp" / "mbpp.jsonl"}"\n'
+        'ids = "601-974"\nlimit = 90\n\n[mix]\nshares = { executable_code = 1.0 }\n\n'
+    )
+    longer = {"context = 256": "context = 1024", "max_length = 256": "max_length = 1024"}
+    text = mini(source, longer)
+    (home.recipes / "mbpp.toml").write_text(text)
+    done = sentinel(home, "run", "mbpp", "--json", timeout=1800)
+    summary = done.json()
+    if done.code == 3:
+        assert "gate " in summary["error"], summary["error"]
+        return
+    assert done.code == 0, done.err
+    assert set(summary["reports"]) == {"base", "sft", "dpo", "grpo"}
+    bank = Store.reading(home, "mbpp").get("task_bank")
+    report = bank.json("sources.json")
+    assert report["references"]["passed"] + report["references"].get("failed", 0) == 90
+    assert summary["reports"]["grpo"]["heldout"]["n"] == report["heldout"] > 0
