@@ -152,6 +152,11 @@ class GrpoSpec(StageSpec):
         if self.curriculum_samples == 1:
             fix = "One answer alone shows no spread."
             raise Fault("is 1, expected 0 or 2 and more", "curriculum_samples", fix)
+        for index, reward in enumerate(self.reward):
+            try:
+                reward.require()
+            except Fault as fault:
+                raise fault.below(f"reward[{index}]") from None
         rewards = [reward.name for reward in self.reward]
         for index, name in enumerate(rewards):
             if name in rewards[:index]:

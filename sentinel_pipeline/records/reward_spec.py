@@ -9,11 +9,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Literal
+
+from msgspec import Meta
 
 from .bounds import Count, Positive
-from .decode import Fault, build_kind
-from .verifiers import KINDS, JudgedAnswer, Verifier
+from .decode import Fault
+from .verifiers import JudgedAnswer, Verifier, verifier_from_json
+
+Bounded = Annotated[float, Meta(ge=0, le=1000)]
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,59}")
 _FUNCTION = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
@@ -47,14 +51,14 @@ class OwnReward:
     """``module:function`` in the project's folder, with TRL's signature: ``(prompts, completions,
     **columns) -> list[float | None]``; columns are ``family``, ``task_id``, ``reference`` and
     ``verifier``."""
-    verifier: dict[str, Any] | None = None
-    """A verifier with its ``kind``, asked of every completion: 1 where it passes, its credit
-    where it grades."""
-    weight: float = 1.0
+    verifier: str | None = None
+    """A verifier with its ``kind`` as JSON text, asked of every completion: 1 where it passes, its
+    credit where it grades."""
+    weight: Bounded = 1.0
     examples: str
     """A JSONL file or a folder of them, relative to the project's root: ``prompt`` or
     ``messages``, ``completion``, and ``label``, ``gold`` or ``bad``."""
-    accepts_from: float = 0.5
+    accepts_from: Bounded = 0.5
     """Every gold example must earn at least this much, every bad one and every hack less."""
     families: tuple[str, ...] = ()
     """Task families that it rewards; all where none is named."""
@@ -65,9 +69,11 @@ class OwnReward:
         return f"reward:{self.name}"
 
     def built(self) -> Verifier | None:
-        return None if self.verifier is None else build_kind(KINDS, self.verifier)
+        """Raises ValueError: the text is not a verifier."""
+        return verifier_from_json(self.verifier)
 
-    def check(self) -> None:
+    def require(self) -> None:
+        """Raises Fault: a rule among the fields is broken; the section that holds it asks."""
         if not _NAME.fullmatch(self.name):
             raise Fault("invalid name for a reward", "name", "Use letters, digits and underscores.")
         if (self.function is None) == (self.verifier is None):
@@ -80,6 +86,8 @@ class OwnReward:
             verifier = self.built()
         except Fault as fault:
             raise fault.below("verifier") from None
+        except (ValueError, RecursionError) as error:
+            raise Fault(f"invalid JSON: {error}", "verifier") from None
         if isinstance(verifier, JudgedAnswer):
             fix = "Name a kind that the scorer can judge."
             raise Fault("only a judge can score it", "verifier.kind", fix)

@@ -135,7 +135,7 @@ class TaskSource:
                 raise Fault("is missing: a table is of a database", "database", "Name its file.")
             if self.prompt is None:
                 fix = "Write the request with columns in braces."
-                raise Fault("is missing: rows alone ask nothing", "prompt", fix)
+                raise Fault("is missing: it says what is asked of a row", "prompt", fix)
             if bool(self.expected) == bool(self.must_mention):
                 fix = "Name columns in expected or in must_mention, and not in both."
                 raise Fault("nothing or two things say what is right", "expected", fix)

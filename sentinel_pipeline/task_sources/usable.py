@@ -164,9 +164,10 @@ def unusable(recipe: Recipe, counted: Counted) -> list[Unusable]:
         problems.append(Unusable("tasks.source", f"there is no held-out task: {fix}.", "task_bank"))
     for stage in recipe.chain:
         if recipe.spec_of(stage.name).windows.suite == "window" and not counted.window:
+            other = f", or say {stage.name}.windows.suite" if stage.rows is not None else ""
             reason = (
                 f"there is no window task, and {stage.name} chooses its checkpoint by them: give "
-                f"the split a larger window share, or say {stage.name}.windows.suite."
+                f"the split a larger window share{other}."
             )
             problems.append(Unusable("tasks.source", reason, stage.checkpoint))
     return problems

@@ -74,7 +74,7 @@ def test_a_reward_of_some_families_says_nothing_of_others(tmp_path: Path) -> Non
 def test_a_verifier_is_a_reward_too(tmp_path: Path) -> None:
     spec = OwnReward(
         name="colour",
-        verifier={"kind": "text_answer", "accepted": ["red"]},
+        verifier='{"kind": "text_answer", "accepted": ["red"]}',
         examples="examples.jsonl",
     )
     own = OwnRewardFunction(spec, tmp_path)
