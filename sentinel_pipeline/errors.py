@@ -10,6 +10,9 @@ A bad *row* is data, not an exception: it is quarantined with file, line and rea
 (``records.Quarantined``). A bad *completion* is data too: it is scored. Infrastructure is never a
 score.
 
+A message shows no secret: what an error quotes of a URL, a field or a row is masked whenever it is
+read.
+
 What this module does not do: catch anything. Exceptions are caught at the three front doors only.
 """
 
@@ -27,6 +30,11 @@ class SentinelError(Exception):
     code."""
 
     exit_code = EXIT_FAILED
+
+    def __str__(self) -> str:
+        from .secrets import mask
+
+        return mask(super().__str__())
 
 
 class BadInput(SentinelError):

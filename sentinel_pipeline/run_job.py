@@ -28,6 +28,7 @@ from .generation.prompts import Prompt
 from .processes import die_with_parent
 from .records.decoding import Decoding
 from .records.stages import load
+from .secrets import mask
 from .store import read_parquet, write_json
 from .training.loop.out_of_memory import with_remedies
 from .training.loop.windows import Scorer, critic_scorer
@@ -170,7 +171,9 @@ def answer_suites(job: AnswerJob, progress: Progress, interrupts: Interrupts) ->
         for name, path in job.suites.items()
     }
     engine = _engine(job)
-    cache = AnswerCache(job.cache, job.model_hash) if job.cache and job.model_hash else None
+    cache = (
+        AnswerCache(job.cache, job.model_hash, job.engine) if job.cache and job.model_hash else None
+    )
     total = sum(len(prompts) for prompts in suites.values())
     before = 0
     generated = 0
@@ -271,7 +274,7 @@ def main(arguments: list[str]) -> int:
                     write_failure(path, failure)
             channel.report({"failure": failure._asdict()})
             if failure.exit_code == EXIT_FAILED:
-                traceback.print_exc()
+                sys.stderr.write(mask(traceback.format_exc()))
             return failure.exit_code
         channel.report({"result": result})
     return EXIT_DONE
@@ -282,7 +285,7 @@ def failure_of(error: Exception) -> Failure:
     the rest is a defect."""
     if isinstance(error, SentinelError):
         return Failure(error.exit_code, str(error))
-    text = f"{type(error).__name__}: {error}"
+    text = mask(f"{type(error).__name__}: {error}")
     if is_out_of_memory(error) or "CUDA error" in text:
         reason = f"{text}. Lower the batch size, or free memory; run again to resume."
         return Failure(EXIT_INFRASTRUCTURE, reason)

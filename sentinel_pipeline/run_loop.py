@@ -34,6 +34,7 @@ from .errors import EXIT_DONE, EXIT_FAILED, SentinelError
 from .processes import die_with_parent
 from .records.stages import GRPO
 from .store import find_home
+from .store.launched import freeze, refuse_edited
 from .task_sources.usable import require_usable
 
 _STATUS = {
@@ -58,20 +59,23 @@ def run(recipe: str, events: Events, *, run_id: str, until: str | None, resume: 
     """Run the loop; returns the exit code that the command ends with.
 
     Raises:
-        SentinelError: the recipe, stage or resume request is wrong.
+        SentinelError: the recipe, stage or resume request is wrong, or the recipe was edited since
+            the run that is to be resumed was launched.
     """
     home = find_home()
     loaded = home.recipe(recipe)
     instance = dg.DagsterInstance.get()
     instance.add_dynamic_partitions(str(RECIPES.name), [recipe])
     free_slots(instance)
-    names = selected_assets(defs.get_repository_def(), loaded, until)
     loop = last_loop(instance, recipe) if resume else run_id
+    launched = freeze(home, recipe, loop)
+    refuse_edited(launched, loaded)
+    names = selected_assets(defs.get_repository_def(), launched, until)
     selected = unfinished(recipe, loop, names) if resume else names
     if "task_bank" in selected:
-        require_usable(loaded, home.root, home.recipes / f"{recipe}.toml", selected)
-    if GRPO.checkpoint in selected and loaded.grpo is not None:
-        check_own_rewards(loaded.grpo.reward, home.root)
+        require_usable(launched, home.root, home.recipes / f"{recipe}.toml", selected)
+    if GRPO.checkpoint in selected and launched.grpo is not None:
+        check_own_rewards(launched.grpo.reward, home.root)
     events.write(event="run", run_id=run_id, loop=loop, stages=selected)
     record_as_launched(instance, JOB, home.workspace)
     watcher = Watcher(instance, run_id, events)

@@ -9,16 +9,24 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from hypothesis.database import DirectoryBasedExampleDatabase
 
 from sentinel_pipeline.store import Home
 from sentinel_pipeline_tests.postgres import postgres as postgres
 from sentinel_pipeline_tests.tools import missing_tool
 
+ROOT = Path(__file__).resolve().parents[1]
+
 settings.register_profile("default", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
-settings.load_profile("ci" if os.environ.get("CI") else "default")
-
-ROOT = Path(__file__).resolve().parents[1]
+# What a long run finds is kept beside the project's other examples and tried first the next time.
+settings.register_profile(
+    "fuzz", deadline=None, database=DirectoryBasedExampleDatabase(ROOT / ".hypothesis" / "fuzz")
+)
+if os.environ.get("SENTINEL_FUZZ"):
+    settings.load_profile("fuzz")
+else:
+    settings.load_profile("ci" if os.environ.get("CI") else "default")
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault(

@@ -18,6 +18,7 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "sentinel_pipeline"
 FLOORS = (
+    {"secrets"},
     {"errors", "processes", "plots", "rates"},
     {"records", "cluster"},
     {"store", "sandbox"},
@@ -233,7 +234,7 @@ PLACES = {
     "power": "gates/power.py",
     "release folder": "release/bundle.py",
     "repair trace": "critic/repair.py",
-    "secrets": "critic/credentials.py",
+    "secrets": "secrets/find.py",
     "smoke": "tasks/suites/smoke.py",
     "stop rule": "gates/window_rules.py",
     "unified diff": "critic/scorers/patch_applies.py",

@@ -7,14 +7,20 @@ tick.
 from __future__ import annotations
 
 import logging
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
+from urllib.parse import unquote
 
 from ..records.alert import Alert
+from ..secrets import mask
 from ..store import Outbox
-from .rules import AlertRules
+from .rules import AlertRules, url_problem
+
+_SHORTEST_SECRET = 4
+"""Characters of a part of a URL that is masked in errors."""
 
 
 class Delivered(NamedTuple):
@@ -46,6 +52,8 @@ def send(url: str, alert: Alert) -> str | None:
     hold a secret."""
     from apprise import Apprise, NotifyFormat, NotifyType
 
+    if problem := url_problem(url):
+        return f"{problem}: write it as %40 in the channel's URL"
     sender = Apprise()
     with _complaints() as complaints:
         if not sender.add(url):
@@ -53,9 +61,24 @@ def send(url: str, alert: Alert) -> str | None:
         kind = NotifyType.INFO if alert.kind == "digest" else NotifyType.WARNING
         body = f"{alert.body}\n\n{alert.link}" if alert.link else alert.body
         done = sender.notify(
-            title=alert.title, body=body, notify_type=kind, body_format=NotifyFormat.TEXT
+            title=mask(alert.title),
+            body=mask(body),
+            notify_type=kind,
+            body_format=NotifyFormat.TEXT,
         )
-    return None if done else "; ".join(complaints)[:500] or "was refused without an error message"
+    reasons = mask(without_secrets("; ".join(complaints), url))[:500]
+    return None if done else reasons or "was refused without an error message"
+
+
+def without_secrets(text: str, url: str) -> str:
+    """``text`` without what the URL holds besides its scheme and host: users, keys, paths."""
+    before, _, after = url.partition("://")[2].rpartition("@")
+    _, *path = re.split(r"[/?#]", after)
+    for part in sorted(re.split(r"[:/@?&=#,]+", "/".join((before, *path))), key=len, reverse=True):
+        for secret in {part, unquote(part)}:
+            if len(secret) >= _SHORTEST_SECRET:
+                text = text.replace(secret, "***")
+    return text
 
 
 class _Keep(logging.Handler):

@@ -6,12 +6,13 @@ What this module does not do: notice anything, or deliver.
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Literal
 
-from ..errors import did_you_mean
+from ..errors import BadInput, did_you_mean
 from ..records.bounds import Count
 from ..records.decode import Fault, decode
 from ..records.toml import read_toml
@@ -53,6 +54,9 @@ class AlertRules:
     rules: tuple[Rule, ...] = ()
 
     def check(self) -> None:
+        for name, url in self.channels.items():
+            if problem := url_problem(url):
+                raise Fault(problem, f"channels.{name}", "Write it as %40.")
         for index, rule in enumerate(self.rules):
             for channel in rule.to:
                 if channel not in self.channels:
@@ -81,6 +85,13 @@ class AlertRules:
         return [channel for channel in rule.to if self.url(channel)]
 
 
+def url_problem(url: str) -> str | None:
+    """What is wrong with a channel's URL, without the URL: with a second ``@`` before the path
+    nobody can say where a password ends, and a part of it would be taken for the host."""
+    address = re.split(r"[/?#]", url.partition("://")[2], maxsplit=1)[0]
+    return "the user name or password holds an '@'" if address.count("@") > 1 else None
+
+
 def load_rules(path: Path) -> AlertRules:
     """Read and validate the file of rules; a project without one is told of nothing.
 
@@ -89,4 +100,15 @@ def load_rules(path: Path) -> AlertRules:
     """
     if not path.exists():
         return AlertRules()
-    return decode(AlertRules, read_toml(path), file=path)
+    data = read_toml(path)
+    channels = data.get("channels", {})
+    # Here and not in the decoder, whose errors show the value: a channel's may be a secret.
+    fix = "Give an Apprise URL or env:NAME for each channel."
+    if not isinstance(channels, dict):
+        message = f"expected table, got {type(channels).__name__}."
+        raise BadInput(message, file=path, field="channels", fix=fix)
+    for name, url in channels.items():
+        if not isinstance(url, str):
+            message = f"expected text, got {type(url).__name__}."
+            raise BadInput(message, file=path, field=f"channels.{name}", fix=fix)
+    return decode(AlertRules, data, file=path)

@@ -31,6 +31,7 @@ from ..llm_judge.verdicts import add_verdicts
 from ..records import BenchmarkReport, SampleScore, Task
 from ..records.decoding import Decoding
 from ..records.judge_spec import JudgeSpec
+from ..records.task import suite_hash
 from ..store import Draft, Home, Ledger, Store
 from ..tasks.suites import PROMPT_FORMATS
 from ..worker.failures import worker_error
@@ -156,7 +157,7 @@ def answer_all(
     """Fill ``logs/SUITE.jsonl`` for every suite, the cache first; returns how many items stay
     unanswered."""
     count = _Count(sum(len(question.prompts_of(name)) for name in question.suites), progress)
-    cache = AnswerCache(home.answers, question.target.model_hash) if question.use_cache else None
+    cache = _cache(home, question) if question.use_cache else None
     # A killed command's worker may still be ending in a resumed draft: there only the device's next
     # owner may write.
     resumed = ask is None and any(logs.glob("*.jsonl"))
@@ -187,9 +188,13 @@ def answer_all(
     return sum(_fill(question, logs, count, name, _nobody, cache) for name in question.suites)
 
 
+def _cache(home: Home, question: Question) -> AnswerCache:
+    return AnswerCache(home.answers, question.target.model_hash, question.engine)
+
+
 def answers_stored(home: Home, question: Question, logs: Path) -> dict[str, int]:
     """How many of each suite's answers need no generation; ``logs`` is a scratch folder."""
-    cache = AnswerCache(home.answers, question.target.model_hash)
+    cache = _cache(home, question)
     folders = {}
     for name in question.suites:
         prompts = question.prompts_of(name)
@@ -260,7 +265,14 @@ def _score(
     for name, tasks in question.suites.items():
         answers = out.folder / "logs" / f"{name}.jsonl"
         scores = list(score_answers(tasks, answers, samples=question.samples, unanswered="infra"))
-        report, failures[name] = write_report(out, name, scores, judged, _decoding(question, name))
+        report, failures[name] = write_report(
+            out,
+            name,
+            scores,
+            judged,
+            _decoding(question, name),
+            items=suite_hash(task.content_hash for task in tasks),
+        )
         reports.append(report)
         if shares := _pass_at(scores, question.ks):
             rates[name] = shares

@@ -1,8 +1,8 @@
 """Two models on the same items: the paired difference with its interval, the exact test, the flips,
 and what may explain them.
 
-What this module does not do: compare reports of different items, or of different scorers. It
-refuses.
+What this module does not do: compare reports of different items, decodings or scorers. It refuses
+(``pairing.unlike``).
 """
 
 from __future__ import annotations
@@ -16,9 +16,11 @@ from ..errors import BadInput
 from ..gates.effects import cohens_h, holm
 from ..records import Interval, PairedComparison, SampleScore
 from ..records.stages import REPORT_STAGES
+from ..secrets import mask
 from ..store import Artifact
 from .confounds import CutScorer, Finding, explained
-from .pairing import Pairs, counted, scored_pairs
+from .pairing import Pairs, counted, scored_pairs, unlike
+from .report import report_from_json
 from .samples import read_samples
 
 ALPHA = 0.05
@@ -151,10 +153,34 @@ def stage_pairs(present: Sequence[str]) -> list[tuple[str, str]]:
     )
 
 
+def refuse_unlike(first: Artifact, second: Artifact, suites: Sequence[str]) -> None:
+    """
+    Raises:
+        BadInput: two reports are about other items, another decoding or another scorer.
+    """
+    for suite in suites:
+        ours, theirs = (
+            report_from_json(report.json(f"{suite}/report.json")) for report in (first, second)
+        )
+        if reason := unlike(ours, theirs):
+            raise BadInput(
+                f"{suite}: not comparable: {reason}.",
+                file=second.folder,
+                fix=f"Rebuild {first.manifest.asset} and {second.manifest.asset}.",
+            )
+
+
 def compare_reports(
     reports: Mapping[str, Artifact], suites: Sequence[str]
 ) -> list[tuple[PairedComparison, list[Flip]]]:
-    """The pairs of ``stage_pairs`` among ``reports``, suite by suite."""
+    """The pairs of ``stage_pairs`` among ``reports``, suite by suite.
+
+    Raises:
+        BadInput: two of them are not comparable.
+    """
+    pairs = stage_pairs([name for name in REPORT_STAGES if name in reports])
+    for before, after in pairs:
+        refuse_unlike(reports[before], reports[after], suites)
     return [
         compare(
             *(read_samples(reports[name], suite) for name in pair),
@@ -162,7 +188,7 @@ def compare_reports(
             to_stage=pair[1],
             suite=suite,
         )
-        for pair in stage_pairs([name for name in REPORT_STAGES if name in reports])
+        for pair in pairs
         for suite in suites
     ]
 
@@ -231,7 +257,7 @@ def _parts(pairs: Pairs) -> list[Part]:
 def _flip(x: SampleScore, y: SampleScore) -> Flip:
     gained = y.outcome == "pass"
     reason = x.reason if gained else y.reason
-    return Flip(x.task_id, x.family, gained, x.completion, y.completion, reason)
+    return Flip(x.task_id, x.family, gained, mask(x.completion), mask(y.completion), mask(reason))
 
 
 def comparison_to_json(comparison: PairedComparison) -> dict[str, Any]:

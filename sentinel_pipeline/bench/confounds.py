@@ -15,11 +15,12 @@ from collections.abc import Callable, Sequence
 from math import log, sqrt
 from typing import NamedTuple
 
+from ..critic.refusals import refuses
 from ..critic.thoughts import part
 from ..gates.statistics import newcombe_paired
-from ..generation.refusals import refuses
 from ..rates import difference, percent
 from ..records import Interval, SampleScore
+from .pairing import by_item
 
 CutScorer = Callable[[Sequence[tuple[str, str]]], Sequence[str]]
 """Scores (task id, completion) pairs: their outcomes, in order."""
@@ -64,8 +65,8 @@ def explained(
     Items that infrastructure left open on either side are left out. Without a difference there is
     nothing to explain.
     """
-    theirs = {sample.task_id: sample for sample in second}
-    pairs = [(a, theirs[a.task_id]) for a in first if a.task_id in theirs]
+    ours, theirs = by_item(first, second)
+    pairs = [(a, theirs[key]) for key, a in ours.items() if key in theirs]
     pairs = [(a, b) for a, b in pairs if "infra" not in (a.outcome, b.outcome)]
     raw = _difference(pairs) if pairs else None
     if raw is None or raw[1].low <= 0 <= raw[1].high:
@@ -80,13 +81,24 @@ def explained(
     if rescore is None:
         return findings
     experiment = _cut_to_length(pairs, raw[0], rescore)
-    # Cutting settles what matching only suspects, for the two features that are about where an
-    # answer ends.
-    return [
-        experiment if finding.feature == "length" else finding
-        for finding in findings
-        if finding.feature != "truncation"
+    # Cutting settles what matching only suspects, where it is the longer answers that fail; of a
+    # scorer that fails short answers, or answers that were cut off, it says nothing.
+    discordant = [
+        pair for pair in pairs if (pair[0].outcome == "pass") != (pair[1].outcome == "pass")
     ]
+    longer = sum(_failing_is_longer(*pair) for pair in discordant)
+    settled = 2 * longer >= len(discordant)
+    return [
+        experiment
+        if finding.feature == "length" and (settled or experiment.explains or not finding.explains)
+        else finding
+        for finding in findings
+    ]
+
+
+def _failing_is_longer(a: SampleScore, b: SampleScore) -> bool:
+    failing, passing = (a, b) if b.outcome == "pass" else (b, a)
+    return len(failing.completion) > len(passing.completion)
 
 
 def _difference(pairs: Sequence[Pair]) -> tuple[float, Interval]:
@@ -222,26 +234,28 @@ def _stratified(strata: Sequence[Sequence[Answer]]) -> tuple[float, Interval] | 
 
 
 def _cut_to_length(pairs: Sequence[Pair], raw: float, rescore: CutScorer) -> Finding:
-    """Of every discordant pair, the failing answer is cut to its partner's length, where it is
-    longer, and scored again."""
+    """Of every pair in which the longer answer fails, that answer is cut to its partner's length
+    and scored again: also where both fail, else the cut answers could only ever make up ground."""
     cut = [
-        (place, failing.task_id, failing.completion[: len(passing.completion)])
-        for place, (a, b) in enumerate(pairs)
-        if (a.outcome == "pass") != (b.outcome == "pass")
-        for failing, passing in [(a, b) if b.outcome == "pass" else (b, a)]
-        if len(failing.completion) > len(passing.completion)
+        (place, side, pair[side].task_id, pair[side].completion[: len(pair[1 - side].completion)])
+        for place, pair in enumerate(pairs)
+        for side in (0, 1)
+        if pair[side].outcome != "pass"
+        and len(pair[side].completion) > len(pair[1 - side].completion)
     ]
-    outcomes = rescore([(task, text) for _, task, text in cut]) if cut else []
+    outcomes = rescore([(task, text) for *_, task, text in cut]) if cut else []
     saved = {
-        place for (place, _, _), outcome in zip(cut, outcomes, strict=True) if outcome == "pass"
+        (place, side)
+        for (place, side, *_), outcome in zip(cut, outcomes, strict=True)
+        if outcome == "pass"
     }
-    both = sum(a.outcome == "pass" == b.outcome for a, b in pairs) + len(saved)
-    gained = sum(
-        a.outcome != "pass" == b.outcome and i not in saved for i, (a, b) in enumerate(pairs)
-    )
-    lost = sum(
-        a.outcome == "pass" != b.outcome and i not in saved for i, (a, b) in enumerate(pairs)
-    )
+    passes = [
+        tuple(pair[side].outcome == "pass" or (place, side) in saved for side in (0, 1))
+        for place, pair in enumerate(pairs)
+    ]
+    both = passes.count((True, True))
+    gained = passes.count((False, True))
+    lost = passes.count((True, False))
     matched = (gained - lost) / len(pairs)
     interval = newcombe_paired(both, gained, lost, len(pairs) - both - gained - lost)
     explains = _vanished(raw, matched, interval)

@@ -17,6 +17,7 @@ from ..llm_judge.verdicts import read_verdicts
 from ..records import BenchmarkReport, JudgedAnswer, SampleScore, Task
 from ..records.conversation import sample_id
 from ..records.recipe import Recipe
+from ..records.task import suite_hash
 from ..store import Draft, read_jsonl, read_parquet
 from ..tasks.suites import PROMPT_FORMATS
 from .failures import Measured, write_failures
@@ -59,9 +60,15 @@ def write_reports(
         scores = list(
             score_answers(tasks, out.folder / "logs" / f"{suite}.jsonl", samples=bench.samples)
         )
-        decoding = _decoding(recipe, suite)
+        decoding = recipe_decoding(recipe, suite)
         report, failures[suite] = write_report(
-            out, suite, scores, judged, decoding, retired=retired.get(suite, 0)
+            out,
+            suite,
+            scores,
+            judged,
+            decoding,
+            retired=retired.get(suite, 0),
+            items=suite_hash(task.content_hash for task in tasks),
         )
         reports.append(report)
         answered[suite] = (tasks, scores)
@@ -84,12 +91,18 @@ def write_report(
     decoding: dict[str, Any],
     *,
     retired: int = 0,
+    items: str = "",
 ) -> tuple[BenchmarkReport, list[SampleScore]]:
     """Write one suite's samples and report, and return both. A conversation is one sample; its
-    turns go to ``SUITE/turns.parquet``."""
+    turns go to ``SUITE/turns.parquet``. ``items`` is the suite's hash."""
     samples = join_turns(scores)
     report = build_report(
-        samples, suite=suite, decoding=decoding, retired=retired, **judged._asdict()
+        samples,
+        suite=suite,
+        decoding=decoding,
+        retired=retired,
+        suite_hash=items,
+        **judged._asdict(),
     )
     write_samples(out, suite, samples)
     if len(samples) < len(scores):
@@ -150,6 +163,8 @@ def score_answers(
             stopped=answer["stopped"],
             tokens=answer["tokens"],
             seconds=answer["seconds"],
+            trust=scored.evidence.get("trust", "separate"),
+            item_hash=task.content_hash,
         )
 
 
@@ -165,13 +180,19 @@ def _unanswered(name: str, task: Task) -> SampleScore:
         stopped=False,
         tokens=0,
         seconds=0.0,
+        item_hash=task.content_hash,
     )
 
 
-def _decoding(recipe: Recipe, suite: str) -> dict[str, Any]:
+def recipe_decoding(recipe: Recipe, suite: str) -> dict[str, Any]:
+    """How the recipe answers a suite, as its report says it."""
     bench = recipe.bench
     drawn = {"temperature": bench.temperature, "max_new_tokens": bench.max_new_tokens}
-    sampled = {"samples": bench.samples, "top_p": bench.top_p} if bench.temperature > 0 else {}
+    sampled = (
+        {"samples": bench.samples, "top_p": bench.top_p, "seed": recipe.seed}
+        if bench.temperature > 0
+        else {}
+    )
     return drawn | sampled | {"prompt_format": PROMPT_FORMATS.get(suite, "chat")}
 
 
@@ -181,5 +202,6 @@ def _metrics(report: BenchmarkReport) -> dict[str, Any]:
         "syntax_rate": report.syntax_rate,
         "n": report.n,
         "infra": report.infra,
+        "shared": report.shared or None,
     }
     return {f"{key}_{report.suite}": value for key, value in values.items() if value is not None}

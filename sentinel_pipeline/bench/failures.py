@@ -22,6 +22,7 @@ from typing import NamedTuple
 from ..records import SampleScore, Task
 from ..records.conversation import filled, sample_number, sampled, task_of
 from ..records.sft_candidate import ReviewTask, SftCandidate
+from ..secrets import mask
 from ..store import Draft
 
 CANDIDATES = "sft_candidates.jsonl"
@@ -102,14 +103,14 @@ def _record(task: Task, sample: SampleScore, by: Measured, now: str) -> SftCandi
         benchmark_run_id=by.run_id,
         timestamp=now,
         status="needs_review",
-        prompt_messages=task.messages,
-        model_response=sample.completion,
+        prompt_messages=mask(task.messages),
+        model_response=mask(sample.completion),
         corrected_response=None,
         quality_score=round((bool(sample.syntax_ok) + sample.stopped) / 3, 3),
-        failure_reason=sample.reason,
+        failure_reason=mask(sample.reason),
         task_id=task.id,
         task_type=sample.category,
-        task_name=f"{task.family}: {first_line[:80]}",
+        task_name=f"{task.family}: {mask(first_line)[:80]}",
         model_id=by.model_id,
         model_name=by.model_name,
         node_id=platform.node() or None,

@@ -15,6 +15,7 @@ from ..plots import Bar, rate_bars
 from ..rates import percent
 from ..records import SampleScore, Task
 from ..records.gap_spec import GapProof
+from ..secrets import mask
 from .pairing import paired_counts
 
 Matrix = Mapping[tuple[str, str], Sequence[SampleScore]]
@@ -108,8 +109,8 @@ def conversations(
                     "model": model,
                     "format": prompt_format,
                     "outcome": by_id[task.id].outcome,
-                    "reason": by_id[task.id].reason,
-                    "text": by_id[task.id].completion,
+                    "reason": mask(by_id[task.id].reason),
+                    "text": mask(by_id[task.id].completion),
                 }
                 for (model, prompt_format), by_id in answers.items()
             ],

@@ -18,6 +18,7 @@ from typing import Any
 
 from ..critic.thoughts import part
 from ..records import BenchmarkReport, SampleScore
+from ..secrets import mask
 from ..store import Draft
 from ..store.manifest import versions
 
@@ -109,14 +110,14 @@ def _samples(samples: Sequence[SampleScore]) -> Iterator[dict[str, Any]]:
                 "category": sample.category,
                 "family": sample.family,
             },
-            "resps": [[sample.completion]],
-            "filtered_resps": [part(sample.completion).answer],
+            "resps": [[mask(sample.completion)]],
+            "filtered_resps": [mask(part(sample.completion).answer)],
             "filter": "none",
             "metrics": [_METRIC],
             "doc_hash": hashlib.sha256(sample.task_id.encode("utf-8", "surrogatepass")).hexdigest(),
             _METRIC: {"pass": 1.0, "fail": 0.0}.get(sample.outcome),
             "outcome": sample.outcome,
-            "reason": sample.reason,
+            "reason": mask(sample.reason),
             "syntax_ok": sample.syntax_ok,
             "stopped": sample.stopped,
             "tokens": sample.tokens,

@@ -1,19 +1,22 @@
-"""Two models' scored answers to the same items, paired by item and sample, as the counts that gates
-and comparisons look at.
+"""Two models' scored answers to the same items, paired by an item's content and sample, as the
+counts that gates and comparisons look at.
 
-What this module does not do: compare answers to different items. It refuses.
+Where both sides know what their items hold, the content pairs them and ids do not count: equal ids
+with other content are other items. What this module does not do: compare answers to different
+items. It refuses.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
 
 from ..errors import BadInput
 from ..gates import Paired
 from ..gates.clustered import TaskPair
-from ..records import SampleScore
-from ..records.conversation import task_of
+from ..records import BenchmarkReport, SampleScore
+from ..records.conversation import sample_number, task_of
 from ..records.report import Metric
 
 Pairs = list[tuple[SampleScore, SampleScore]]
@@ -38,21 +41,90 @@ def same_items(
     to_stage: str,
     suite: str,
 ) -> Pairs:
-    """Pairs by id, in the first's order.
+    """Pairs by content where both sides know it, else by id; in the first's order.
 
     Raises:
         BadInput: the two answered different items.
     """
-    a = {s.task_id: s for s in first}
-    b = {s.task_id: s for s in second}
+    a, b = by_item(first, second)
     if a.keys() != b.keys():
-        only = sorted(a.keys() ^ b.keys())
+        alone = [each[key] for each in (a, b) for key in a.keys() ^ b.keys() if key in each]
+        only = sorted(sample.task_id for sample in alone)
+        if {sample.task_id for sample in first} == {sample.task_id for sample in second}:
+            raise BadInput(
+                f"{from_stage} and {to_stage} answered other content under the same ids of {suite}: "
+                f"{len(set(only))} items differ, {only[0]!r} among them.",
+                fix="Answer the suite again with both models.",
+            )
         raise BadInput(
             f"{from_stage} and {to_stage} answered different items of {suite}: {len(only)} are on one side only, "
             f"{only[0]!r} among them.",
             fix="Answer the suite again with both models.",
         )
     return [(a[key], b[key]) for key in a]
+
+
+Keyed = dict[Hashable, SampleScore]
+"""What identifies an answer's item and sample -> the answer."""
+
+
+def by_item(first: Sequence[SampleScore], second: Sequence[SampleScore]) -> tuple[Keyed, Keyed]:
+    """Both sides' answers by what pairs them: the item's content and the sample's number where
+    every answer of both names its item's content, else the id."""
+    if not all(sample.item_hash for sample in (*first, *second)):
+        return {s.task_id: s for s in first}, {s.task_id: s for s in second}
+    return _by_content(first), _by_content(second)
+
+
+def _by_content(samples: Sequence[SampleScore]) -> Keyed:
+    # Two items of one suite may hold the same: they are told apart by the order of their ids.
+    place: dict[str, int] = {}
+    count = Counter[tuple[str, int]]()
+    for sample in sorted(samples, key=lambda sample: sample.task_id):
+        content = (sample.item_hash, sample_number(sample.task_id))
+        place[sample.task_id] = count[content]
+        count[content] += 1
+    return {(s.item_hash, sample_number(s.task_id), place[s.task_id]): s for s in samples}
+
+
+def comparable_decoding(decoding: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a decoding must be equal for two models' answers to be compared: not the seed of the
+    draws, the batch or the engine."""
+    settings = {
+        "max_new_tokens": decoding.get("max_new_tokens"),
+        "prompt_format": decoding.get("prompt_format", "chat"),
+        "temperature": float(decoding.get("temperature", 0.0)),
+        "samples": int(decoding.get("samples", 1)),
+    }
+    if settings["temperature"] > 0:
+        settings["top_p"] = float(decoding.get("top_p", 1.0))
+    return settings
+
+
+def unlike(first: BenchmarkReport, second: BenchmarkReport) -> str | None:
+    """Why two reports on one suite cannot be compared: they are about other items, another
+    decoding or another scorer; None where they can."""
+    if first.scorer_version != second.scorer_version:
+        return (
+            f"{first.stage} was scored by {first.scorer_version} and {second.stage} by "
+            f"{second.scorer_version}: score the stored answers of the older one again"
+        )
+    if first.suite_hash != second.suite_hash:
+        return (
+            f"{first.stage} and {second.stage} answered other items under the name {first.suite} "
+            f"(content {first.suite_hash[:12] or 'unknown'} and {second.suite_hash[:12] or 'unknown'}): "
+            "answer the suite again with both models"
+        )
+    ours = comparable_decoding(first.decoding)
+    theirs = comparable_decoding(second.decoding)
+    differing = [name for name in {**ours, **theirs} if ours.get(name) != theirs.get(name)]
+    if differing:
+        name = differing[0]
+        return (
+            f"{first.stage} answered {first.suite} with {name} {ours.get(name)} and {second.stage} "
+            f"with {theirs.get(name)}: answer the suite again with both models alike"
+        )
+    return None
 
 
 def scored_pairs(

@@ -28,6 +28,7 @@ def build_report(
     scorer_version: str,
     decoding: dict[str, Any],
     retired: int = 0,
+    suite_hash: str = "",
 ) -> BenchmarkReport:
     """Summarise one model's scored answers to one suite; rates are None where nothing was
     scored."""
@@ -48,6 +49,7 @@ def build_report(
         syntax_rate=syntax.rate,
         syntax_interval=syntax.interval,
         infra=sum(sample.outcome == "infra" for sample in samples),
+        shared=sum(s.trust == "shared" and s.outcome != "infra" for s in samples),
         scorer_version=scorer_version,
         decoding=decoding,
         by_family={
@@ -58,6 +60,23 @@ def build_report(
         retired=retired,
         effective=passes.effective,
         syntax_effective=syntax.effective,
+        suite_hash=suite_hash,
+    )
+
+
+def recomputed(report: BenchmarkReport, samples: Sequence[SampleScore]) -> BenchmarkReport:
+    """What ``report`` would say if it were made of ``samples`` now; a gate that decides compares
+    the two, so that a report is never taken at its word."""
+    return build_report(
+        samples,
+        stage=report.stage,
+        suite=report.suite,
+        model=report.model,
+        model_hash=report.model_hash,
+        scorer_version=report.scorer_version,
+        decoding=report.decoding,
+        retired=report.retired,
+        suite_hash=report.suite_hash,
     )
 
 
@@ -153,7 +172,15 @@ def report_markdown(reports: Sequence[BenchmarkReport]) -> str:
         for r in reports
         if r.retired
     ]
-    return "\n".join([*head, *rows, *family_head, *families, *([""] if gone else []), *gone]) + "\n"
+    shared = [
+        f"{r.suite}: {r.shared} of {r.n} verdicts come of tests beside the program (shared trust)."
+        for r in reports
+        if r.shared
+    ]
+    notes = [*gone, *shared]
+    return (
+        "\n".join([*head, *rows, *family_head, *families, *([""] if notes else []), *notes]) + "\n"
+    )
 
 
 def report_plot(reports: Sequence[BenchmarkReport]) -> str:

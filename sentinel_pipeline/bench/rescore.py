@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ..errors import BadInput
 from ..records import BenchmarkReport, GateVerdict, SampleScore, Task
 from ..records.conversation import conversation_of, task_of
+from ..records.task import suite_hash
 from ..store import Artifact, Draft, Ledger, read_parquet
 from .confounds import CutScorer
 from .evaluate import UNANSWERED
@@ -60,14 +61,20 @@ def rescore(tasks: Sequence[Task], samples: Sequence[SampleScore]) -> list[Sampl
         for s, task in questions
     )
     return [
-        sample if sample.reason == UNANSWERED else _again(sample, next(scores))
+        replace(sample, item_hash=by_id[task_of(sample.task_id)].content_hash)
+        if sample.reason == UNANSWERED
+        else _again(sample, next(scores), by_id[task_of(sample.task_id)])
         for sample in samples
     ]
 
 
-def _again(sample: SampleScore, verdict: Score) -> SampleScore:
+def _again(sample: SampleScore, verdict: Score, task: Task) -> SampleScore:
     return replace(
-        sample, outcome=verdict.outcome, reason=verdict.reason, syntax_ok=verdict.syntax_ok
+        sample,
+        outcome=verdict.outcome,
+        reason=verdict.reason,
+        syntax_ok=verdict.syntax_ok,
+        item_hash=task.content_hash,
     )
 
 
@@ -90,10 +97,8 @@ def write_rescored(out: Draft, old: Artifact, suites: Path, scorer_version: str)
     for suite in names:
         before = report_from_json(old.json(f"{suite}/report.json"))
         then = read_samples(old, suite)
-        scores = rescore(
-            [Task.from_row(row) for row in read_parquet(suites / f"{suite}.parquet")],
-            read_scores(old, suite),
-        )
+        tasks = [Task.from_row(row) for row in read_parquet(suites / f"{suite}.parquet")]
+        scores = rescore(tasks, read_scores(old, suite))
         samples = join_turns(scores)
         report = build_report(
             samples,
@@ -103,6 +108,7 @@ def write_rescored(out: Draft, old: Artifact, suites: Path, scorer_version: str)
             model_hash=before.model_hash,
             scorer_version=scorer_version,
             decoding=before.decoding,
+            suite_hash=suite_hash(task.content_hash for task in tasks),
         )
         write_samples(out, suite, samples)
         if len(samples) < len(scores):

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from ..gates.statistics import pass_at_k
 from ..records import SampleScore
 from ..records.conversation import conversation_of, task_of
+from ..records.task import suite_hash
 from ..store import Artifact, Draft, read_parquet
 
 _TIMING = "seconds"
@@ -73,6 +74,7 @@ def _joined(name: str, turns: list[SampleScore]) -> SampleScore:
         outcome = "infra"
     return SampleScore(
         task_id=name,
+        trust="shared" if any(turn.trust == "shared" for turn in turns) else "separate",
         category=turns[0].category,
         family=turns[0].family,
         completion="\n".join(f"[{place}] {turn.completion}" for place, turn in enumerate(turns, 1)),
@@ -86,6 +88,9 @@ def _joined(name: str, turns: list[SampleScore]) -> SampleScore:
         stopped=all(turn.stopped for turn in turns),
         tokens=sum(turn.tokens for turn in turns),
         seconds=sum(turn.seconds for turn in turns),
+        item_hash=suite_hash(turn.item_hash for turn in turns)
+        if all(turn.item_hash for turn in turns)
+        else "",
     )
 
 

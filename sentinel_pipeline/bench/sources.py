@@ -15,9 +15,10 @@ from typing import Any, NamedTuple
 
 from ..errors import BadInput, did_you_mean
 from ..generation.targets import find_target
-from ..records import SampleScore
+from ..records import BenchmarkReport, SampleScore
 from ..store import Home, Store, read_jsonl, read_parquet
 from ..store.address import FORMS, find_stage
+from .report import report_from_json
 
 
 class Source(NamedTuple):
@@ -25,8 +26,8 @@ class Source(NamedTuple):
 
     name: str
     suites: dict[str, list[SampleScore]]
-    scorers: dict[str, str]
-    """Suite -> scorer's version, where it is known: two versions are not comparable."""
+    reports: dict[str, BenchmarkReport]
+    """Suite -> its report, where there is one: what was asked, how, and which scorer scored."""
 
 
 def open_source(text: str, home: Home) -> Source:
@@ -64,14 +65,19 @@ def open_source(text: str, home: Home) -> Source:
 def _folder(folder: Path) -> Source:
     ours = sorted(folder.glob("*/samples.parquet"))
     if ours:
-        scorers = {path.parent.name: _scorer(path.parent / "report.json") for path in ours}
+        reports = {path.parent.name: _report(path.parent / "report.json") for path in ours}
         return Source(
             _label(folder),
             {path.parent.name: _file(path) for path in ours},
-            {suite: version for suite, version in scorers.items() if version},
+            {suite: report for suite, report in reports.items() if report},
         )
     if (folder / "samples.parquet").is_file():
-        return Source(_label(folder), {folder.name: _file(folder / "samples.parquet")}, {})
+        report = _report(folder / "report.json")
+        return Source(
+            _label(folder),
+            {folder.name: _file(folder / "samples.parquet")},
+            {folder.name: report} if report else {},
+        )
     theirs = sorted(folder.glob("samples_*.jsonl"))
     if not theirs:
         fix = "Give a folder with SUITE/samples.parquet or samples_*.jsonl."
@@ -93,12 +99,19 @@ def _label(folder: Path) -> str:
     )
 
 
-def _scorer(report: Path) -> str | None:
-    return (
-        str(json.loads(report.read_text(encoding="utf-8")).get("scorer_version"))
-        if report.is_file()
-        else None
-    )
+def _report(path: Path) -> BenchmarkReport | None:
+    """
+    Raises:
+        BadInput: the file is there and is not a report.
+    """
+    if not path.is_file():
+        return None
+    try:
+        return report_from_json(json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, KeyError, TypeError) as error:
+        raise BadInput(
+            f"not a report: {error}.", file=path, fix="Answer the suite again with this model."
+        ) from error
 
 
 def _file(path: Path) -> list[SampleScore]:
@@ -133,6 +146,7 @@ def _sample(row: dict[str, Any], path: Path, line: int) -> SampleScore:
         stopped=bool(row.get("stopped", True)),
         tokens=int(row.get("tokens") or 0),
         seconds=0.0,
+        item_hash=str(row.get("item_hash") or ""),
     )
 
 

@@ -7,12 +7,14 @@ import json
 from typing import Any
 
 from ..records import Quarantined
+from ..secrets import mask
 from .shapes import RowRefused
 
 MAX_LINE_BYTES = 8 * 2**20
 """Longer lines are quarantined unread: no honest row of this loop comes near it, and memory stays
 bounded."""
 EXCERPT_CHARS = 200
+MASKED_CHARS = 4000
 
 
 def decode_line(data: bytes, *, ended: bool) -> Any:
@@ -66,10 +68,11 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def quarantined(file: str, line: int, reason: str, excerpt: bytes | str) -> Quarantined:
-    """A ``Quarantined`` whose excerpt is bounded and can be written anywhere."""
+    """A ``Quarantined`` whose excerpt is bounded and can be written anywhere, and whose reason,
+    which may quote the row, is one printable line. More is masked than is shown: a secret across
+    the end of the excerpt is one as well."""
     if isinstance(excerpt, bytes):
-        excerpt = excerpt[: 4 * EXCERPT_CHARS].decode("utf-8", "replace")
-    clean = excerpt[:EXCERPT_CHARS].encode("utf-8", "replace").decode()
-    return Quarantined(
-        file=file, line=line, reason=reason.encode("utf-8", "replace").decode(), excerpt=clean
-    )
+        excerpt = excerpt[: 4 * MASKED_CHARS].decode("utf-8", "replace")
+    shown = mask(excerpt[:MASKED_CHARS])[:EXCERPT_CHARS].encode("utf-8", "replace").decode()
+    line_of_text = "".join(char if char.isprintable() else "?" for char in mask(reason))
+    return Quarantined(file=file, line=line, reason=line_of_text, excerpt=shown)

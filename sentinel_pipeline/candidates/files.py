@@ -99,13 +99,15 @@ def read_as(
     """
     for name in paths:
         path = (root / name) if root is not None else Path(name)
-        for file in _expand(path):
+        for file in files_of(path):
             shown = (
                 str(file.relative_to(root))
                 if root is not None and file.is_relative_to(root)
                 else str(file)
             )
             try:
+                # A name may hold bytes that are no text; tables and JSON cannot.
+                shown = shown.encode("utf-8", "replace").decode()
                 yield from _read(_File(file, shown, maps, convert))
             except OSError as error:
                 raise Infrastructure(
@@ -113,7 +115,12 @@ def read_as(
                 ) from error
 
 
-def _expand(path: Path) -> list[Path]:
+def files_of(path: Path) -> list[Path]:
+    """A file, or every candidate file of a folder, by name.
+
+    Raises:
+        BadInput: a path that does not exist, a folder without such a file, or another kind of file.
+    """
     if path.is_dir():
         found = sorted(file for file in path.rglob("*") if file.is_file() and _is_supported(file))
         if not found:
@@ -158,7 +165,7 @@ def _read(file: _File) -> Read:
 def _one(row: Any, file: _File, line: int, excerpt: bytes | str) -> Read:
     try:
         yield from file.convert(
-            row, source=f"file:{file.path.name}", file=file.shown, line=line, maps=file.maps
+            row, source=f"file:{Path(file.shown).name}", file=file.shown, line=line, maps=file.maps
         )
     except RowRefused as error:
         yield quarantined(file.shown, line, error.reason, excerpt)

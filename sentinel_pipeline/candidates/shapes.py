@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 
 from ..critic.thoughts import with_thought
 from ..errors import BadInput
-from ..records import Candidate, Message, Verifier, messages_from
+from ..records import Candidate, Message, Verifier, messages_from, verifier_to_json
 from ..tasks.suites import humaneval, mbpp, own
 from ..tasks.suites.rows import SuiteRow
 from .marks import says_not_to_train_row, says_not_to_train_turn
@@ -174,7 +174,9 @@ def _refuse_surrogates(candidate: Candidate) -> None:
     for text in (
         *(turn.content for turn in candidate.messages),
         candidate.completion,
+        candidate.category or "",
         candidate.task_id or "",
+        verifier_to_json(candidate.verifier) or "",
     ):
         try:
             text.encode()

@@ -12,7 +12,13 @@ from typing import Annotated, Any
 
 import typer
 
-from ..errors import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_INFRASTRUCTURE, SentinelError
+from ..errors import (
+    EXIT_BAD_INPUT,
+    EXIT_FAILED,
+    EXIT_INFRASTRUCTURE,
+    BadInput,
+    SentinelError,
+)
 from .alerts import alert
 from .audit import audit
 from .bench import bench
@@ -101,6 +107,7 @@ def main() -> None:
     """The console script: our errors become one line and their exit code; anything else is a bug
     and keeps its traceback."""
     try:
+        _require_text(sys.argv[1:])
         readable(typer.main.get_command(app))()
     except SentinelError as error:
         _print_error(error)
@@ -110,6 +117,18 @@ def main() -> None:
     except OSError as error:
         _print_error(error)
         sys.exit(EXIT_INFRASTRUCTURE)
+
+
+def _require_text(arguments: list[str]) -> None:
+    """Names go into tables, databases and JSON, none of which holds bytes that are no text.
+
+    Raises:
+        BadInput: an argument is not UTF-8.
+    """
+    for position, argument in enumerate(arguments, start=1):
+        if not argument.isascii() and argument != argument.encode("utf-8", "replace").decode():
+            fix = "Rename the file, or set a UTF-8 locale."
+            raise BadInput(f"argument {position} is not text in UTF-8.", fix=fix)
 
 
 def readable(command: Any) -> Any:
@@ -140,7 +159,9 @@ def readable(command: Any) -> Any:
 def _print_error(error: Exception) -> None:
     from rich.markup import escape
 
-    err.print(f"[bold red]error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
+    from ..secrets import mask
+
+    err.print(f"[bold red]error:[/] {escape(mask(str(error)))}", highlight=False, soft_wrap=True)
 
 
 __all__ = ["EXIT_BAD_INPUT", "EXIT_FAILED", "PANELS", "app", "main"]

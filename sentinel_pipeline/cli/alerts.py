@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from ..alerts.deliver import send
-from ..alerts.rules import load_rules
+from ..alerts.rules import load_rules, url_problem
 from ..errors import EXIT_INFRASTRUCTURE, BadInput, did_you_mean
 from ..records.alert import Alert
 from ..store import Outbox, find_home
@@ -61,6 +61,11 @@ def test(
                 highlight=False,
             )
             continue
+        if problem := url_problem(url):
+            named = rules.channels[name]
+            field = named if named.startswith("env:") else f"channels.{name}"
+            fix = "Write it as %40."
+            raise BadInput(f"{problem}.", file=home.alert_rules, field=field, fix=fix)
         tried[name] = send(url, message)
         err.print(f"{name}: {tried[name] or 'delivered'}", markup=False, highlight=False)
     if as_json:

@@ -127,17 +127,19 @@ def _gold(home: Home, recipe: str | None) -> tuple[list[Task], CriticSpec]:
     none is named."""
     from ..task_sources.divide import heldout_tasks
     from ..tasks.suites import load_suite
-    from ..tasks.task_bank import EVERY_FAMILY, build
+    from ..tasks.task_bank import EVERY_FAMILY, build, fresh_heldout
 
     if recipe is None:
         sample = build(17, {}, {family.name: _SAMPLE for family in EVERY_FAMILY})
         return [*sample.heldout, *load_suite("smoke")], CriticSpec()
     spec = home.recipe(recipe)
-    generated = build(spec.seed, spec.tasks.train, spec.tasks.heldout, spec.tasks.window).heldout
-    heldout = [*generated, *heldout_tasks(spec, home.root)]
+    bank = build(spec.seed, spec.tasks.train, spec.tasks.heldout, spec.tasks.window)
+    drawn = {"heldout": (*bank.heldout, *heldout_tasks(spec, home.root))}
+    if spec.tasks.fresh_seed is not None:
+        drawn["fresh"] = fresh_heldout(spec.tasks.fresh_seed, spec.tasks.heldout, bank)
     suites = [
-        heldout
-        if name == "heldout"
+        list(drawn[name])
+        if name in drawn
         else load_suite(name, data=home.suite_file(name, spec.bench.data))
         for name in spec.bench.suites
     ]

@@ -3,6 +3,7 @@ items can show."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -47,17 +48,16 @@ def compare(
     """
     from ..bench.compare import compare_suites
     from ..bench.compare_text import comparison_page, suites_to_json
+    from ..bench.pairing import unlike
     from ..bench.sources import open_source
 
     home = find_home()
     a = open_source(first, home)
     b = open_source(second, home)
-    for suite in a.scorers.keys() & b.scorers.keys():
-        if a.scorers[suite] != b.scorers[suite]:
-            raise BadInput(
-                f"{suite} was scored by {a.scorers[suite]} in {first} and by {b.scorers[suite]} in {second}.",
-                fix="Score the stored answers of the older one again.",
-            )
+    for suite in sorted(a.reports.keys() & b.reports.keys()):
+        ours = replace(a.reports[suite], stage=first)
+        if reason := unlike(ours, replace(b.reports[suite], stage=second)):
+            raise BadInput(f"{suite}: not comparable: {reason}.", fix="See sentinel bench --help.")
     names = (a.name, b.name) if a.name != b.name else ("A", "B")
     comparisons = compare_suites(a.suites, b.suites, from_stage=names[0], to_stage=names[1])
     if page is not None:

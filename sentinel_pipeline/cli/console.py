@@ -34,10 +34,14 @@ def say(text: str) -> None:
 
 
 def emit(value: dict[str, Any]) -> None:
-    """One JSON object on standard output; NaN and infinity, which JSON does not have, are
-    refused."""
-    json.dump(value, sys.stdout, ensure_ascii=False, allow_nan=False)
-    sys.stdout.write("\n")
+    """One JSON object on standard output, with escapes where the output's encoding lacks a
+    character; NaN and infinity, which JSON does not have, are refused."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        text = json.dumps(value, allow_nan=False)
+    sys.stdout.write(text + "\n")
     sys.stdout.flush()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import asdict
 from typing import Annotated
 
@@ -10,7 +11,7 @@ from rich.table import Table
 
 from ..errors import BadInput, did_you_mean
 from ..gates import policy_hash
-from ..gates.keys import suite_hash
+from ..gates.keys import suite_file_hash
 from ..gates.simulation import error_rates
 from ..rates import percent, with_interval
 from ..records import GateVerdict, VerdictKey
@@ -21,6 +22,9 @@ from .sign_off import sign_off
 
 gate = typer.Typer(help="Gates and their verdicts, from the ledger.", no_args_is_help=True)
 gate.command("sign-off")(sign_off)
+OLD_AFTER = dt.timedelta(days=90)
+"""A verdict, licence or signature that was given longer ago is shown as old: scorers, judges and
+people have seen other things since."""
 _COLOURS = {"pass": "green", "fail": "red", "inconclusive": "yellow"}
 
 
@@ -49,7 +53,12 @@ def list_verdicts(
         emit(
             {
                 "gates": [
-                    asdict(entry.verdict) | {"recorded_at": entry.recorded_at, "stale": reason}
+                    asdict(entry.verdict)
+                    | {
+                        "recorded_at": entry.recorded_at,
+                        "stale": reason,
+                        "old": _age(entry.recorded_at) > OLD_AFTER,
+                    }
                     for entry, reason in rows
                 ]
             }
@@ -69,6 +78,8 @@ def list_verdicts(
     for entry, reason in zip(entries, stale, strict=True):
         verdict = entry.verdict
         shown = f"[{_COLOURS[verdict.verdict]}]{verdict.verdict}[/]"
+        if _age(entry.recorded_at) > OLD_AFTER:
+            shown += " [dim](old)[/]"
         table.add_row(
             entry.recorded_at[5:16].replace("T", " "),
             verdict.name,
@@ -96,18 +107,27 @@ def explain(
     """
     home = find_home()
     recipe_file = home.recipe(recipe)
-    verdicts = Ledger(home.ledger).verdicts(recipe=recipe)
-    matches = [verdict for verdict in verdicts if verdict.name == name]
+    entries = Ledger(home.ledger).entries(recipe=recipe)
+    matches = [entry for entry in entries if entry.verdict.name == name]
     if not matches:
-        names = {verdict.name for verdict in verdicts}
+        names = {entry.verdict.name for entry in entries}
         fix = did_you_mean(name, names) if names else f"Run it first: sentinel run {recipe}."
         raise BadInput(f"gate {name!r} has no verdict for {recipe}.", fix=fix)
-    newest = matches[-1]
+    newest = matches[-1].verdict
+    age = _age(matches[-1].recorded_at)
     policy = recipe_file.gates.get(name)
     rates = error_rates(policy, newest.n) if policy and newest.n else None
     old = _stale(home, newest, recipe_file)
     if as_json:
-        emit(asdict(newest) | {"stale": old, "error_rates": rates._asdict() if rates else None})
+        emit(
+            asdict(newest)
+            | {
+                "recorded_at": matches[-1].recorded_at,
+                "stale": old,
+                "old": age > OLD_AFTER,
+                "error_rates": rates._asdict() if rates else None,
+            }
+        )
         return
     err.print(
         f"[{_COLOURS[newest.verdict]}]{newest.verdict}[/]  {newest.name} on {newest.subject}",
@@ -119,9 +139,26 @@ def explain(
         err.print(f"  this gate {rates.text()}", markup=False, highlight=False, soft_wrap=True)
     if old:
         err.print(f"  [yellow]stale:[/] {old}", highlight=False)
-    against = f"\nagainst {newest.against_hash}" if newest.against_hash else ""
-    ids = f"content {newest.subject_hash}{against}\nscorer  {newest.scorer_version}\npolicy  {newest.policy_hash}"
-    err.print(ids, style="dim", markup=False, highlight=False)
+    when = f"decided {matches[-1].recorded_at[:16].replace('T', ' ')} UTC, {age.days} days ago, run {matches[-1].run_id}"
+    if age > OLD_AFTER:
+        when += f": old, decide it again (after {OLD_AFTER.days} days)"
+    err.print(f"  {when}", markup=False, highlight=False)
+    bound = {
+        "content": newest.subject_hash,
+        "against": newest.against_hash,
+        "checkpoint": newest.checkpoint_hash,
+        "suite": newest.suite_hash,
+        "decoding": newest.decoding,
+        "scorer": newest.scorer_version,
+        "policy": newest.policy_hash,
+        "look": f"{newest.look} at these weights and items" if newest.checkpoint_hash else "",
+    }
+    lines = [f"{part:<10} {value}" for part, value in bound.items() if value]
+    err.print("\n".join(lines), style="dim", markup=False, highlight=False, soft_wrap=True)
+
+
+def _age(recorded_at: str) -> dt.timedelta:
+    return dt.datetime.now(dt.UTC) - dt.datetime.fromisoformat(recorded_at)
 
 
 def _stale(home: Home, verdict: GateVerdict, recipe: Recipe | None) -> str | None:
@@ -129,13 +166,13 @@ def _stale(home: Home, verdict: GateVerdict, recipe: Recipe | None) -> str | Non
     from ..critic.version import scorer_version
 
     policy = recipe.gates.get(verdict.name) if recipe is not None else None
-    suite = suite_hash(home, recipe, policy.suite) if recipe is not None and policy else None
+    suite = suite_file_hash(home, recipe, policy.suite) if recipe is not None and policy else None
     key = VerdictKey(
         name=verdict.name,
         subject=verdict.subject,
         subject_hash=verdict.subject_hash,
         scorer_version=scorer_version(),
         policy_hash=policy_hash(policy) if policy else verdict.policy_hash,
-        suite_hash=suite,
+        suite_file=suite,
     )
     return verdict.stale(key)

@@ -13,9 +13,16 @@ from rich.table import Table
 
 from ..errors import BadInput
 from ..records import LABELS, Candidate, CriticLabels, Quarantined
+from ..secrets import mask
 from ..store import find_home, read_parquet, write_jsonl
 from ..store.label_cache import LabelCache, StateError
-from ..store.labelled import accepted_rows, count_labels, reject_reasons, rejected_rows
+from ..store.labelled import (
+    accepted_rows,
+    count_evidence,
+    count_labels,
+    reject_reasons,
+    rejected_rows,
+)
 from ..store.tables import table_writer
 from .console import AsJson, emit, err, progress
 
@@ -39,7 +46,8 @@ def label(
 
     Rows may be messages, ShareGPT, Alpaca, Dolly, a request and an answer under any usual names,
     rendered text, preference pairs, MBPP or HumanEval, with or without tests. A row that is marked
-    as not to be trained on is quarantined.
+    as not to be trained on is quarantined. An accepted row is verified (its verifier passed),
+    parsed, or unverified: nothing but form and hygiene speaks for it.
 
     Example:
 
@@ -64,6 +72,8 @@ def label(
     )
     for name, counts in result["labels"].items():
         table.add_row(name, str(counts["true"]), str(counts["false"]))
+    for quality, count in result["evidence"].items():
+        table.add_row(f"  {quality}", str(count), "")
     err.print(table)
     for reason in result["reasons"][:10]:
         err.print(
@@ -71,7 +81,8 @@ def label(
         )
     err.print(f"Written to {out}", highlight=False)
     if as_json:
-        emit({key: result[key] for key in ("rows", "quarantined", "accepted", "labels", "known")})
+        keys = ("rows", "quarantined", "accepted", "evidence", "labels", "known")
+        emit({key: result[key] for key in keys})
 
 
 def _read(files: list[Path], out: Path) -> tuple[int, int]:
@@ -141,6 +152,7 @@ def _write(out: Path, rows: int, quarantined: int) -> dict[str, Any]:
         "rows": rows,
         "quarantined": quarantined,
         "accepted": accepted,
+        "evidence": count_evidence(labels),
         "labels": counts,
         "reasons": reasons,
     }
@@ -167,6 +179,8 @@ def _kept(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _with_reasons(rows: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Rejected rows are for people to look at: nothing is trained on them, and they show no
+    secret."""
     for row in rows:
         labels = CriticLabels.from_row(row)
         reasons = {
@@ -175,4 +189,4 @@ def _with_reasons(rows: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
             if getattr(labels, name).value is False
         }
         place = {key: row[key] for key in ("id", "messages", "completion", "file", "line")}
-        yield place | _kept(row) | {"reasons": reasons}
+        yield mask(place | _kept(row) | {"reasons": reasons})

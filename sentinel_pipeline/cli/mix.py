@@ -96,6 +96,10 @@ def _print_mix(result: dict[str, Any]) -> None:
             "Held back or without a share: "
             + ", ".join(f"{n} {name}" for name, n in result["held_back"].items())
         )
+    # A mix of an earlier version does not say it.
+    if result.get("qualities"):
+        counts = ", ".join(f"{n} {name}" for name, n in result["qualities"].items())
+        say(f"Evidence: {counts}; minimum_quality = {result['minimum_quality']}")
     if result["shortfall"]:
         say(
             f"Short by {result['shortfall']:.10g} {result['unit']}; nothing was repeated to fill a gap"

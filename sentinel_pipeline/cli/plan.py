@@ -104,6 +104,8 @@ def _print(planned: Plan) -> None:
                 highlight=False,
                 soft_wrap=True,
             )
+    for gate in planned.gates:
+        err.print(_gate(gate), markup=False, highlight=False, soft_wrap=True)
     _print_costs(planned)
     for warning in planned.warnings:
         err.print(f"[yellow]note:[/] {escape(warning)}", highlight=False, soft_wrap=True)
@@ -132,6 +134,15 @@ def _print_tasks(planned: Plan) -> None:
     lines = [f"sides: {sides}; {report.groups:,} groups. {report.overlap_text()}", *report.examples]
     for line in lines:
         err.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _gate(gate: dict[str, Any]) -> str:
+    needs = f"{gate['needs']:,}" if gate["needs"] else "more than 100,000"
+    text = f"gate {gate['name']}: needs {needs} items of {gate['suite']} to be able to pass"
+    if gate["power"] is None:
+        return f"{text}; how many there are is not known yet"
+    truth = percent(gate["truth"], signed=gate["truth"] < 0)
+    return f"{text}; with its {gate['items']:,} it passes a true {truth} {percent(gate['power'])} of the time"
 
 
 def _print_costs(planned: Plan) -> None:

@@ -57,12 +57,14 @@ SHAPES = {
     '"gates": [{"name", "subject", "verdict", "measured", "threshold", "n", "interval", "reason", "severity"}], '
     '"decisions", "costs"}',
     "plan": '{"recipe", "model", "tasks": {"train": {FAMILY: COUNT}, "window", "heldout", "judged", "answers", '
-    '"sources"}, "trainers": {STAGE: {…}}, "hours": {STAGE: HOURS}, "total_hours", "cost", "warnings", "refusals": '
+    '"sources"}, "trainers": {STAGE: {…}}, "hours": {STAGE: HOURS}, "total_hours", "cost", '
+    '"gates": [{"name", "suite", "items", "needs", "truth", "power"}], "warnings", "refusals": '
     '[{"field", "reason", "exit_code"}]}',
     "next": '{"recipe", "action", "undecided", "trail"}; after GRPO also "verdict", "scenario", "evidence", '
     '"next_recipe", "written"',
-    "release": '{"recipe", "stage", "checkpoint", "gates", "parity", "folder", "content_hash", "files", "pushed"}',
-    "label": '{"rows", "quarantined", "accepted", "labels": {LABEL: {"true", "false"}}, "known"}',
+    "release": '{"recipe", "stage", "checkpoint", "gates", "fences", "others", "parity", "folder", "content_hash", '
+    '"files", "pushed"}',
+    "label": '{"rows", "quarantined", "accepted", "evidence": {QUALITY: ROWS}, "labels": {LABEL: {"true", "false"}}, "known"}',
     "extract": 'a line for each row, {"value", "leniencies", "error"}; with --compare one object of counts',
     "mix": '{"recipe", "run_id", "content_hash", "folder", "rows", "quotas", "left_out", "decontamination"}',
     "trace": '{"id", "recipe", "source", "file", "line", "labels", "overlaps", "mixes", "checkpoints"}; with --item '

@@ -36,8 +36,9 @@ def release(
 ) -> None:
     """Bundle a checkpoint with its model card and evidence.
 
-    Exit code 3, with every reason, unless each blocking gate of the stage passed on exactly these
-    weights, the scorers are licensed and export parity holds.
+    Exit code 3, with every reason, unless each promotion gate of the stage passed on exactly these
+    weights, every fence of what they were made from passed, the scorers are licensed and export
+    parity holds.
 
     Example:
 
@@ -79,8 +80,12 @@ def release(
             pushed = upload(bundle.folder, push, message=message)
     result = _result(evidence, bundle, out, pushed)
     result["gates"] = [gate_json(verdict) for verdict in evidence.verdicts]
-    for gate in evidence.verdicts:
+    result["fences"] = [gate_json(verdict) for verdict in evidence.fences]
+    result["others"] = [state._asdict() for state in evidence.others]
+    for gate in (*evidence.verdicts, *evidence.fences):
         say(f"{gate.name}: {gate.verdict}. {gate.reason}")
+    for state in evidence.others:
+        say(f"{state.name} ({state.severity}): {state.verdict}. {state.reason}")
     say(f"Bundle: {result['folder']}" if bundle else "It would be released.")
     if pushed:
         say(f"Pushed: {pushed}")

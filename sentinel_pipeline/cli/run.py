@@ -70,7 +70,8 @@ def run(
     """Run the loop of RECIPE: tasks, candidates, critic, mix, training, reports, comparison.
 
     It is a run of Dagster, on the instance that sentinel ui shows. After exit code 4, --resume
-    continues it.
+    continues it, with the recipe as the run was launched with it: where the file has changed since,
+    it says what changed and refuses.
 
     Examples:
 
@@ -83,7 +84,7 @@ def run(
     from .summary import summarise
 
     home = find_home()
-    home.recipe(recipe)
+    loaded = home.recipe(recipe)
     if until is not None and not {until, f"{until}_report"} & {*ASSETS}:
         short = [name.removesuffix("_report") for name in ASSETS if name.endswith("_report")]
         raise BadInput(
@@ -91,6 +92,11 @@ def run(
             field="--until",
             fix=did_you_mean(until, [*ASSETS, *short]),
         )
+    if until is None and not resume:
+        from ..training.planning.inputs import missing_inputs
+
+        for problem in missing_inputs(loaded, home):
+            raise problem
     run_id = str(uuid.uuid4())
     prepare_instance(home)
     with tempfile.TemporaryDirectory(prefix="sentinel-run-") as folder:

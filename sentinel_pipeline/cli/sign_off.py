@@ -7,6 +7,7 @@ not do: decide the proof itself.
 
 from __future__ import annotations
 
+import getpass
 import subprocess
 import sys
 from pathlib import Path
@@ -38,6 +39,8 @@ def sign_off(
 ) -> None:
     """Show the proof's sampled conversations; with --approve or --reject, sign exactly this proof.
 
+    What is signed is shown again when it is signed; the ledger keeps name, login, time and content.
+
     Examples:
 
         sentinel gate sign-off gap_proof tiny-gap
@@ -66,8 +69,12 @@ def sign_off(
         raise BadInput(
             "is missing.", field="--by", fix="A signature needs a name: --by 'Ana Lima'."
         )
+    if not as_json:
+        _show(proof, recipe, as_json=False)
     signed = signature(loaded, proof, by.strip(), "pass" if approve else "fail", note.strip())
-    Ledger(home.ledger).record(signed, recipe=recipe, run_id="sign-off")
+    # The name is what the person says; the login is what the machine knows.
+    run_id = f"sign-off by the login {getpass.getuser()}"
+    Ledger(home.ledger).record(signed, recipe=recipe, run_id=run_id)
     prepare_instance(home)
     recorded = _tell_dagster(signed, recipe)
     if as_json:

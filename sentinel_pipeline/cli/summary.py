@@ -12,6 +12,7 @@ from rich.table import Table
 from ..bench.compare import compare_reports, comparison_to_json
 from ..bench.report import report_from_json
 from ..costs import cost_rows
+from ..errors import BadInput
 from ..rates import difference, percent, with_interval
 from ..records import GateVerdict
 from ..records.recipe import Recipe
@@ -73,13 +74,17 @@ def _reports(artifact: Artifact) -> dict[str, Any]:
 
 
 def _comparisons(reports: dict[str, Artifact]) -> list[dict[str, Any]]:
-    """Read from the reports themselves: a run that a gate ended has compared what it has."""
+    """Read from the reports themselves: a run that a gate ended has compared what it has. Reports
+    that are not comparable, since a run was resumed under another scorer, are not compared."""
     suites = (
         sorted(set.intersection(*({*_reports(report)} for report in reports.values())))
         if reports
         else []
     )
-    return [comparison_to_json(summary) for summary, _ in compare_reports(reports, suites)]
+    try:
+        return [comparison_to_json(summary) for summary, _ in compare_reports(reports, suites)]
+    except BadInput:
+        return []
 
 
 def _newest(ledger: Ledger, artifact: Artifact) -> list[GateVerdict]:

@@ -268,10 +268,15 @@ def _named(found: Extracted, leniencies: tuple[str, ...]) -> Extracted:
     return found._replace(leniencies=(*leniencies, *found.leniencies))
 
 
-_DIFF_HEAD = re.compile(r"^(?:diff --git .*|--- .*\n\+\+\+ )", re.MULTILINE)
+_DIFF_HEAD = re.compile(
+    r"^(?:diff --git .*|--- .*\n\+\+\+ |diff -[^\n]*\n--- .*\n\+\+\+ |Index: [^\n]*\n=+\n--- )",
+    re.MULTILINE,
+)
 _HUNK = re.compile(r"@@ -\d+(?:,(\d+))? \+\d+(?:,(\d+))? @@")
 _DIFF_META = (
-    "diff --git ",
+    "diff -",
+    "Index: ",
+    "=======",
     "index ",
     "--- ",
     "+++ ",
@@ -280,24 +285,60 @@ _DIFF_META = (
     "old mode",
     "new mode",
     "similarity ",
+    "dissimilarity ",
     "rename ",
+    "copy ",
+    "Binary files ",
+    "GIT binary patch",
     "\\ ",
 )
+_CHANGED_FILE = re.compile(r"^(?:\+\+\+|rename to|copy to|diff --git) ([^\n\t]+)", re.MULTILINE)
+_MAIL = re.compile(r"\s*(?:-- \n[^\n]*\s*)?(?:From [0-9a-f]{7,64} \w{3} |commit [0-9a-f]{7,64}\b)")
+_SIGNATURE = re.compile(r"\s*-- \n[^\n]*\s*\Z")
+"""What ``git format-patch`` and ``git show`` write before a diff, and what a mail has after it."""
 
 
 def _diff(text: str) -> Extracted:
+    """The diff of the text; of several the first, with all that follow where each changes files of
+    its own or stands in a mail of its own, as ``git apply`` takes them."""
     chosen = _choose(text, "diff", lambda block: bool(_DIFF_HEAD.search(block.body)))
-    if chosen and not _DIFF_HEAD.match(text):
-        return Extracted(chosen[0].body, "diff", chosen[1])
     head = _DIFF_HEAD.search(text)
+    if chosen and not (head and head.start() == 0):
+        return Extracted(_with_other_files(chosen[0].body, text), "diff", chosen[1])
     if head is None:
         return Extracted(None, "diff", (), "no_diff: no '---' and '+++' header lines")
-    end = _end_of_diff(text, head.start())
-    outer = bool(text[: head.start()].strip() or text[end:].strip())
-    body = text[head.start() : end]
+    start = head.start()
+    end = _end_of_diff(text, start)
+    has_prose = bool(text[:start].strip()) and not _MAIL.match(text)
+    changed = set(_CHANGED_FILE.findall(text, start, end))
+    while (head := _DIFF_HEAD.search(text, end)) is not None:
+        following = _end_of_diff(text, head.start())
+        others = set(_CHANGED_FILE.findall(text, head.start(), following))
+        if not _MAIL.match(text, end):
+            if others & changed:
+                break
+            has_prose = True
+        changed |= others
+        end = following
+    has_prose = has_prose or bool(text[end:].strip() and not _SIGNATURE.match(text, end))
+    body = text[start:end]
     return Extracted(
-        body if body.endswith("\n") else body + "\n", "diff", ("prose_around",) if outer else ()
+        body if body.endswith("\n") else body + "\n", "diff", ("prose_around",) if has_prose else ()
     )
+
+
+def _with_other_files(body: str, text: str) -> str:
+    """A diff in a block, and those of the blocks after it that change other files."""
+    blocks = iter(fences(text) or tagged_blocks(text))
+    changed = set(_CHANGED_FILE.findall(body))
+    next((block for block in blocks if block.body == body), None)
+    for block in blocks:
+        others = set(_CHANGED_FILE.findall(block.body))
+        if not _DIFF_HEAD.search(block.body) or others & changed:
+            break
+        body = (body if body.endswith("\n") else body + "\n") + block.body
+        changed |= others
+    return body
 
 
 def _end_of_diff(text: str, start: int) -> int:
@@ -321,7 +362,7 @@ def _end_of_diff(text: str, start: int) -> int:
 
 
 def _more_diff(text: str, position: int) -> bool:
-    return text.startswith(("diff --git ", "--- ", "@@ -"), position)
+    return text.startswith(("diff -", "--- ", "@@ -"), position)
 
 
 _SIGN = re.compile(r"^[ \t]*\$[ \t]+", re.MULTILINE)

@@ -1,9 +1,8 @@
-"""Is the answer in the form that was asked, and does it say what was expected? JSON, unified diffs,
-short texts, stops.
+"""Is the answer in the form that was asked, and does it say what was expected? JSON, short texts,
+stops.
 
 Each function returns None when all is well, else a reason ``CODE: detail``. What this module does
-not do: extract (it gets the extracted value), run code, apply a diff with fuzz or offsets, or touch
-a file: patches apply to texts in memory.
+not do: extract (it gets the extracted value), run code, or apply a diff (``diffs``).
 """
 
 from __future__ import annotations
@@ -11,8 +10,7 @@ from __future__ import annotations
 import json
 import re
 from functools import lru_cache
-from io import StringIO
-from typing import Any, NamedTuple
+from typing import Any
 
 from ..records import JsonAnswer, TextAnswer
 from .mentions import only_named
@@ -98,160 +96,6 @@ def judge_json(value: Any, verifier: JsonAnswer) -> str | None:
         return problem or json_difference(value, _decoded(verifier.expected))
     except RecursionError:
         return "too_deep"
-
-
-# -- unified diffs ---------------------------------------------------------------------------------
-
-
-class Hunk(NamedTuple):
-    """``old`` and ``new`` are whole lines with their line ends; ``start`` is the zero-based first
-    old line."""
-
-    start: int
-    old: tuple[str, ...]
-    new: tuple[str, ...]
-
-
-class FilePatch(NamedTuple):
-    """``source`` is None where the file is created, ``target`` where it is deleted."""
-
-    source: str | None
-    target: str | None
-    hunks: tuple[Hunk, ...]
-
-
-MAX_DIFF_CHARS = 1_000_000
-
-
-def parse_diff(text: str) -> list[FilePatch] | str:
-    """The files of a unified diff, or ``CODE: detail``. At least one file and one hunk; every
-    hunk's counts must hold."""
-    from unidiff import PatchSet
-    from unidiff.errors import UnidiffParseError
-
-    if len(text) > MAX_DIFF_CHARS:
-        return f"too_large: {len(text)} characters"
-    try:
-        patch = PatchSet(text)
-    except UnidiffParseError as error:
-        return f"bad_diff: {_line(str(error))}"[:160]
-    except (ValueError, IndexError, AttributeError, AssertionError) as error:
-        return f"bad_diff: {type(error).__name__}"
-    files = [_file_patch(each) for each in patch]
-    if not files:
-        return "no_diff: no file header"
-    if any(not each.hunks for each in files):
-        return "bad_diff: a file without hunks"
-    return _stray_line(text) or files
-
-
-_HUNK_HEAD = re.compile(r"@@ -\d+(?:,(\d{1,9}))? \+\d+(?:,(\d{1,9}))? @@")
-
-
-def _stray_line(text: str) -> str | None:
-    """A line of change or context that no hunk counts: unidiff passes over it."""
-    old = new = 0
-    for number, line in enumerate(text.split("\n"), 1):
-        if old > 0 or new > 0:
-            old -= line[:1] in ("", " ", "-")
-            new -= line[:1] in ("", " ", "+")
-        elif head := _HUNK_HEAD.match(line):
-            old, new = (int(count) if count is not None else 1 for count in head.groups())
-        elif line[:1] in ("+", "-", " ") and not line.startswith(("--- ", "+++ ")) and line.strip():
-            return f"bad_diff: line {number} stands outside every hunk"
-    return None
-
-
-def _file_patch(each: Any) -> FilePatch:
-    hunks = tuple(map(_hunk, each))
-    return FilePatch(_path(each.source_file, "a/"), _path(each.target_file, "b/"), hunks)
-
-
-def _hunk(hunk: Any) -> Hunk:
-    """Whole lines; a no-newline marker takes the line end of the line before it, a missing last
-    line end is mended."""
-    lines: list[tuple[str, str]] = []
-    for line in hunk:
-        if line.line_type != "\\":
-            lines.append(
-                (line.line_type, line.value if line.value.endswith("\n") else line.value + "\n")
-            )
-        elif lines:
-            lines[-1] = (lines[-1][0], lines[-1][1].removesuffix("\n"))
-    return Hunk(
-        max(hunk.source_start - (1 if hunk.source_length else 0), 0),
-        tuple(text for kind, text in lines if kind != "+"),
-        tuple(text for kind, text in lines if kind != "-"),
-    )
-
-
-def _path(name: str, prefix: str) -> str | None:
-    return None if name == "/dev/null" else name.removeprefix(prefix)
-
-
-def apply_diff(text: str, files: dict[str, str]) -> dict[str, str] | str:
-    """The files after a strict apply: every line of context where its hunk says, no fuzz, no
-    offset; else ``CODE: detail``."""
-    parsed = parse_diff(text)
-    if isinstance(parsed, str):
-        return parsed
-    result = dict(files)
-    for patch in parsed:
-        problem = _apply_file(patch, result)
-        if problem:
-            return problem
-    return result
-
-
-def _apply_file(patch: FilePatch, files: dict[str, str]) -> str | None:
-    source = patch.source
-    target = patch.target
-    if source is not None and source not in files:
-        return f"unknown_file: {_line(source)[:80]}"
-    if target is not None and target != source and target in files:
-        return f"file_exists: {_line(target)[:80]}"
-    lines = list(StringIO(files[source], newline="\n")) if source is not None else []
-    done = _apply_hunks(lines, patch.hunks)
-    if isinstance(done, str):
-        return done
-    if source is not None:
-        del files[source]
-    if target is not None:
-        files[target] = "".join(done)
-    elif done:
-        return f"hunk_mismatch: {_line(source or '')[:80]} is deleted but lines are left"
-    return None
-
-
-def _apply_hunks(lines: list[str], hunks: tuple[Hunk, ...]) -> list[str] | str:
-    lines_out: list[str] = []
-    at = 0
-    for number, hunk in enumerate(hunks, 1):
-        if hunk.start < at:
-            return f"hunk_order: hunk {number} begins before the end of the one before"
-        if tuple(lines[hunk.start : hunk.start + len(hunk.old)]) != hunk.old or hunk.start > len(
-            lines
-        ):
-            return f"hunk_mismatch: hunk {number} does not match at line {hunk.start + 1}"
-        lines_out += lines[at : hunk.start]
-        lines_out += hunk.new
-        at = hunk.start + len(hunk.old)
-    return lines_out + lines[at:]
-
-
-def files_difference(got: dict[str, str], expected: dict[str, str]) -> str | None:
-    """Which file differs from what was expected, as ``files_differ: …``."""
-    for path in sorted(got.keys() | expected.keys()):
-        if got.get(path) != expected.get(path):
-            state = (
-                "is missing"
-                if path not in got
-                else "is not expected"
-                if path not in expected
-                else "differs"
-            )
-            return f"files_differ: {_line(path)[:80]} {state}"
-    return None
 
 
 # -- texts and stops -------------------------------------------------------------------------------

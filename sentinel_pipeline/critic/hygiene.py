@@ -8,12 +8,16 @@ relate (``mix``).
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 from ..records import Label
-from .credentials import find_credentials
+from ..secrets import Credential, find_credentials
 from .repetition import filler, invalid_text, repetition
 
 MAX_CHARS = 1_000_000
+REPEATED_CHARS = 2000
+"""Characters, at most, of a prompt that is remembered: the same request, and the same system turn,
+stands before many answers."""
 
 
 def no_secret(text: str, prompts: Iterable[str] = ()) -> Label:
@@ -22,16 +26,32 @@ def no_secret(text: str, prompts: Iterable[str] = ()) -> Label:
     for place, part in (("", text), *((" of the prompt", prompt) for prompt in prompts)):
         if len(part) > MAX_CHARS:
             return Label(False, f"too_large: {len(part)} characters are not searched")
-        credential = next(find_credentials(part), None)
+        credential = _again(part) if place and len(part) <= REPEATED_CHARS else _first(part)
         if credential:
             return Label(False, f"secret: {credential.kind} at character {credential.start}{place}")
     return Label(True, "ok")
 
 
-def no_repetition(text: str, *, code: bool = False) -> Label:
-    """False for invalid characters, loops, filler, stubs and boilerplate, each with its own
-    code."""
+def _first(text: str) -> Credential | None:
+    return next(find_credentials(text), None)
+
+
+_again = lru_cache(maxsize=1024)(_first)
+
+
+def no_repetition(text: str, *, code: bool = False, prompt: str = "") -> Label:
+    """False for invalid characters, loops, filler, stubs and boilerplate, each with its own code.
+
+    Args:
+        text: an answer.
+        code: whether it is a program or data.
+        prompt: what was asked: a skeleton that is asked for is not a stub.
+    """
     if len(text) > MAX_CHARS:
         return Label(False, f"too_large: {len(text)} characters are not searched")
-    problem = invalid_text(text) or repetition(text) or filler(text, code=code)
+    problem = (
+        invalid_text(text)
+        or repetition(text, code=code, prompt=prompt)
+        or filler(text, code=code, prompt=prompt)
+    )
     return Label(True, "ok") if problem is None else Label(False, problem)

@@ -2,10 +2,10 @@
 
 A label is None where it does not apply (``not_applicable: …``) or where infrastructure failed
 (``infra: …``). The rule of ``accepted``: False when any label is False; else None when
-infrastructure left one open; else True when something speaks for the row: it parses, its verifier
-passed it, or it has the form that was asked. A row that nothing can be checked of but hygiene and
-form is judged by those two. What this module does not do: drop a row, or read what was planted in
-it."""
+infrastructure left one open; else True, and its reason says by what evidence:
+``verified`` by its verifier, ``parsed`` by its language's parser, or ``unverified``, where nothing
+could be checked but form and hygiene. What an unverified row is good for, the mix decides by
+``minimum_quality``. What this module does not do: drop a row, or read what was planted in it."""
 
 from __future__ import annotations
 
@@ -25,19 +25,25 @@ from ..records import (
     JudgedAnswer,
     Label,
     Message,
+    PythonTests,
+    Verifier,
 )
 from ..records.data_spec import CriticSpec
 from ..records.verifiers import verifier_to_json
+from ..sandbox import RESOURCE_CODES
 from ..store.label_cache import LabelCache
-from . import formats
-from .entrypoint import entrypoint_match, wanted_entry
+from . import diffs, formats, syntax
+from .entrypoint import Wanted, defined_in, entrypoint_match, script_match, wanted_entry
+from .fences import fences
 from .hygiene import MAX_CHARS, no_repetition, no_secret
 from .prompt_form import kind_problem, names_problem
 from .reading import read
 from .repetition import invalid_text, repetition
+from .request import NOTHING, Request, asks, parameters_of
 from .score import DEFAULTS, Plan, Score, plan, run_plans
 from .scorers import scorer_of
 from .scorers.scorer import Reading
+from .substance import code_in, substance_problem
 from .version import label_version
 
 BATCH = 256
@@ -62,6 +68,10 @@ class _Static(NamedTuple):
     whatever it looks like."""
 
 
+SHARED = "shared trust, the tests ran beside the program"
+"""Detail of a passed verdict that the program could have forged."""
+
+
 def label(
     candidates: Iterable[Candidate],
     *,
@@ -74,7 +84,7 @@ def label(
 
     With a ``cache`` only rows are labelled whose content, version or limits it does not know, and
     what is new is kept there batch by batch: a killed run goes on from its last batch. A row that
-    infrastructure left open is asked again.
+    infrastructure left open, or that ended by a limit of time, memory or output, is asked again.
 
     Raises:
         GateRefused: there are programs to run and this machine isolates less than the sandbox
@@ -95,7 +105,7 @@ def label(
             yield cached
             continue
         labels = _labels(cached, score)
-        if all(getattr(labels, name).code != "infra" for name in LABELS):
+        if RESOURCE_CODES.isdisjoint(getattr(labels, name).code for name in LABELS):
             fresh[key] = labels
         if len(fresh) >= BATCH or (fresh and time.monotonic() - kept_at > KEEP_SECONDS):
             cache.keep(fresh)
@@ -157,14 +167,19 @@ def prepare(candidate: Candidate, stop: str | None) -> tuple[_Static, Plan]:
         candidate = replace(candidate, verifier=None)
     prompt = prompt_text(candidate.messages)
     whole = candidate.completion.rstrip().removesuffix(stop) if stop else candidate.completion
-    reading = read(whole, candidate.verifier, prompt)
+    request = request_of(candidate.messages) if candidate.verifier is None else NOTHING
+    reading = read(whole, candidate.verifier, prompt, next(iter(request.names), None))
+    if request.prefix and reading.language == "python" and (reading.code or "")[:1] in (" ", "\t"):
+        # The answer continues the function that the request left open.
+        code = request.prefix + str(reading.code)
+        reading = reading._replace(code=code, syntax=syntax.check(code, "python"))
     static = _Static(
         candidate.id,
         syntax_pass(reading),
-        entrypoint_label(reading, candidate, prompt),
-        format_pass(reading, candidate, prompt, stop),
+        entrypoint_label(reading, candidate, prompt, request),
+        format_pass(reading, candidate, prompt, stop, request),
         no_secret(candidate.completion, (turn.content for turn in candidate.messages)),
-        _no_repetition(reading),
+        _no_repetition(reading, candidate, prompt),
         Label(False, "corrected: the source holds a correction of this answer")
         if candidate.corrected_by
         else None,
@@ -173,16 +188,23 @@ def prepare(candidate: Candidate, stop: str | None) -> tuple[_Static, Plan]:
     return static, Plan() if verifier is None else plan(candidate.id, reading, verifier)
 
 
-def _no_repetition(reading: Reading) -> Label:
+def _no_repetition(reading: Reading, candidate: Candidate, prompt: str) -> Label:
     """Of thought and answer alike, each by itself: a thought may draft what the answer then says,
-    and quote what it was asked."""
+    and quote what it was asked. Earlier answers of the conversation and its system turns may not
+    loop either."""
+    for number, turn in enumerate(candidate.messages, start=1):
+        if turn.role in ("system", "assistant") and len(turn.content) <= MAX_CHARS:
+            problem = repetition(turn.content, code=True, prompt=prompt)
+            if problem is not None:
+                return Label(False, f"{problem} (in turn {number})")
     thought = reading.parted.thought
     if len(thought) > MAX_CHARS:
         return Label(False, f"too_large: {len(thought)} characters are not searched")
     problem = invalid_text(thought) or repetition(thought) if thought else None
     if problem is not None:
         return Label(False, f"{problem} (in the thought)")
-    return no_repetition(reading.parted.answer, code=reading.language is not None)
+    code = reading.language is not None
+    return no_repetition(reading.parted.answer, code=code, prompt=prompt)
 
 
 def prompt_text(messages: tuple[Message, ...]) -> str:
@@ -205,19 +227,86 @@ def tests_pass(score: Score | None) -> Label:
     expected effect."""
     if score is None:
         return NOTHING_TO_RUN
-    return Label(None if score.outcome == "infra" else score.outcome == "pass", score.reason)
+    reason = score.reason
+    if score.outcome == "pass" and score.evidence.get("trust") == "shared":
+        reason = f"{reason}: {SHARED}"
+    return Label(None if score.outcome == "infra" else score.outcome == "pass", reason)
 
 
-def entrypoint_label(reading: Reading, candidate: Candidate, prompt: str) -> Label:
-    """Name and signature of what the prompt or the tests ask for."""
-    if reading.language != "python" or reading.code is None:
-        return Label(None, "not_applicable: no Python program")
-    expected = wanted_entry(candidate.verifier, prompt)
-    if expected is None:
+def request_of(messages: tuple[Message, ...]) -> Request:
+    """What the last turn asks for. A name may stand in the system's turn, where no earlier request
+    can be meant; whether code is asked for is the user's word alone. After a tool's result nothing
+    is asked for that prose would not answer."""
+    turns = [turn for turn in messages if turn.role == "user"]
+    if not turns or messages[-1].role == "tool":
+        return NOTHING
+    request = asks(turns[-1].content)
+    if not request.names and len(turns) == 1:
+        system = next((turn.content for turn in messages if turn.role == "system"), "")
+        if system:
+            request = request._replace(names=asks(system).names)
+    return request
+
+
+def entrypoint_label(
+    reading: Reading, candidate: Candidate, prompt: str, request: Request = NOTHING
+) -> Label:
+    """Name and signature of what the tests or the request ask for, whatever the language."""
+    if reading.found.error is not None:
+        return Label(None, "not_applicable: there is no answer to look at")
+    verifier = candidate.verifier
+    if isinstance(verifier, PythonTests):
+        expected = wanted_entry(verifier, prompt)
+        wanted = [expected] if expected is not None else []
+    elif verifier is not None:
+        name = scorer_of(verifier).entry_point(verifier)
+        wanted = [Wanted(name)] if name else []
+    else:
+        wanted = [
+            Wanted(name, parameters_of(prompt, name), in_class=True, skeleton=request.skeleton)
+            for name in request.names
+        ]
+    if not wanted:
         return Label(None, "not_applicable: no entry point is asked for")
     if reading.syntax is not None and not reading.syntax.ok:
         return Label(None, "not_applicable: the code does not parse")
-    return entrypoint_match(reading.code, expected)
+    if reading.language == "diff":
+        return Label(None, "not_applicable: a diff need not show the definition")
+    labels = [_defines(reading, expected, request, verifier) for expected in wanted]
+    return next((each for each in labels if not each.value), labels[0])
+
+
+def _defines(
+    reading: Reading, expected: Wanted, request: Request, verifier: Verifier | None
+) -> Label:
+    """Whether the answer defines one name: in the block that was extracted, else in another one of
+    its language."""
+    code = code_in(reading)
+    if code is None:
+        if request.code:
+            return Label(
+                False,
+                f"missing_entry_point: {expected.name} is not defined, there is no code"[:200],
+            )
+        return Label(None, "not_applicable: no program")
+    others = [
+        block.body
+        for block in fences(reading.parted.answer)
+        if verifier is None
+        and block.language == reading.language
+        and block.body.strip() != code.strip()
+    ]
+    label = Label(None, "not_applicable: no program")
+    for program in (code, *others):
+        if reading.language == "python":
+            label = entrypoint_match(program, expected)
+        elif reading.language == "typescript":
+            label = script_match(program, expected.name, skeleton=expected.skeleton)
+        else:
+            label = defined_in(program, expected.name)
+        if label.code != "missing_entry_point":
+            return label
+    return label
 
 
 _ONLY = re.compile(
@@ -229,11 +318,15 @@ _BROKEN_FORM = ("several_values", "unclosed_fence", "unopened_fence", "prose_aro
 
 
 def format_pass(
-    reading: Reading, candidate: Candidate, prompt: str, stop: str | None = None
+    reading: Reading,
+    candidate: Candidate,
+    prompt: str,
+    stop: str | None = None,
+    request: Request = NOTHING,
 ) -> Label:
-    """The form that was asked: one whole answer of the kind and with the names demanded, no bare
-    prose about it, JSON by its schema, a diff that applies, a clean stop (``stop``: the token that
-    must be there)."""
+    """The form that was asked: one whole answer of the kind, with the names and of the category
+    demanded, no bare prose about it or in its place, JSON by its schema, a diff that applies, a
+    clean stop (``stop``: the token that must be there)."""
     extracted = reading.found
     problem = None if reading.parted.finished else extracted.error
     if problem is None:
@@ -244,7 +337,11 @@ def format_pass(
     if problem is None and "prose_around_fence" in extracted.leniencies and _ONLY.search(prompt):
         problem = "prose_around: only the answer was asked for"
     if problem is None and candidate.verifier is None:
-        problem = kind_problem(reading, prompt) or names_problem(reading, prompt)
+        problem = (
+            kind_problem(reading, prompt)
+            or names_problem(reading, request.names)
+            or substance_problem(reading, request, candidate)
+        )
     if problem is None:
         problem = _verifier_form(reading, candidate)
     return Label(problem is None, problem or "ok")
@@ -256,7 +353,7 @@ def _verifier_form(reading: Reading, candidate: Candidate) -> str | None:
         if form is not None:
             return form(reading.found.value, candidate.verifier)
     if reading.language == "diff":
-        parsed = formats.parse_diff(reading.found.value)
+        parsed = diffs.parse_diff(reading.found.value)
         return parsed if isinstance(parsed, str) else None
     return None
 
@@ -285,4 +382,6 @@ def accepted(*labels: Label) -> Label:
     syntax, tests, _, form = labels[:4]
     if not any(label.value for label in (syntax, tests, form)):
         return Label(False, "no_evidence: neither parsed, verified nor of the form asked")
-    return Label(True, "verified" if tests.value else "unverified: judged by form and hygiene")
+    if tests.value:
+        return Label(True, "verified")
+    return Label(True, "parsed" if syntax.value else "unverified: judged by form and hygiene")

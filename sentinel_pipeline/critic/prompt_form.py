@@ -1,5 +1,5 @@
-"""What form a prompt asks for in so many words: the kind of answer, and the names that a program
-must define.
+"""What form a prompt asks for in so many words: the kind of answer, and all the names that a
+program must define.
 
 Only unmistakable words count: a row is never refused for a form that may not have been meant. What
 this module does not do: understand a prompt, or look where a verifier says already what is asked.
@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 
 from .extract import Kind, extract_parted
+from .fences import fences
 from .scorers.scorer import Reading
 from .syntax import check, python_tree
 
@@ -35,10 +36,6 @@ _ASKED = re.compile(
     rf"|(?:^|[.!?\n][ ]*)(?:output|return|give|print|write)[ ]+(?:only|just)[ ]+{_KIND}|\b(json|yaml|sql|diff)[ ]only\b",
     re.IGNORECASE,
 )
-_NAMES = re.compile(
-    r"\b(?:an?|another|one)[ ]+(?:\w+[ ]+){0,2}(?:function|method|class)[ ]+"
-    r"(?:(?:named|called)[ ]+[`'\"*]*([A-Za-z_]\w*)|[`]([A-Za-z_]\w*)(?:\([^`\n]*\))?[`])"
-)
 
 
 def asked_kind(prompt: str) -> Kind | None:
@@ -46,11 +43,6 @@ def asked_kind(prompt: str) -> Kind | None:
     found = {next(filter(None, each.groups())).lower() for each in _ASKED.finditer(prompt)}
     kinds = {_NAMED_KINDS[name] for name in found}
     return kinds.pop() if len(kinds) == 1 else None
-
-
-def asked_names(prompt: str) -> tuple[str, ...]:
-    """Every function, method and class that the prompt wants defined by name, in order."""
-    return tuple(dict.fromkeys(match[1] or match[2] for match in _NAMES.finditer(prompt)))
 
 
 def kind_problem(reading: Reading, prompt: str) -> str | None:
@@ -69,28 +61,23 @@ def kind_problem(reading: Reading, prompt: str) -> str | None:
     return None if parsed is None or parsed.ok else problem
 
 
-def names_problem(reading: Reading, prompt: str) -> str | None:
-    """``missing_name: …`` for the first name that a Python answer does not define anywhere."""
+def names_problem(reading: Reading, names: tuple[str, ...]) -> str | None:
+    """``missing_name: …`` for the first of several names that a Python answer does not define
+    anywhere; a single one is the entry point's matter."""
     if (
-        reading.language != "python"
+        len(names) < 2
+        or reading.language != "python"
         or reading.code is None
         or (reading.syntax and not reading.syntax.ok)
     ):
         return None
-    names = asked_names(prompt)
-    if not names:
+    if python_tree(reading.code) is None:
         return None
-    tree = python_tree(reading.code)
-    missing = next((name for name in names if not _defines(reading.code, name)), None)
-    return f"missing_name: {missing} is not defined" if missing and tree is not None else None
-
-
-def _defines(code: str, name: str) -> bool:
-    return (
-        re.search(
-            rf"^[ \t]*(?:(?:async[ \t]+)?def|class)[ \t]+{name}\b|^{name}[ \t]*[:=]|\bimport\b.*\b{name}\b",
-            code,
-            re.M,
-        )
-        is not None
-    )
+    blocks = [block.body for block in fences(reading.parted.answer) if block.language == "python"]
+    code = "\n".join([reading.code, *blocks])
+    for name in names:
+        last = re.escape(name.rpartition(".")[2])
+        defines = rf"^[ \t]*(?:(?:async[ \t]+)?def|class)[ \t]+{last}\b|^[ \t]*(?:self\.)?{last}[ \t]*[:=]|\bimport\b.*\b{last}\b"
+        if re.search(defines, code, re.MULTILINE) is None:
+            return f"missing_name: {name} is not defined"
+    return None

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 
-from ..records import Verifier
+from ..records import Candidate, JudgedAnswer, Quality, Verifier
 from . import syntax
 from .extract import MAX_CHARS, Kind, extract_parted
 from .fences import Fence, fences, tagged_blocks
@@ -21,15 +21,18 @@ from .syntax import Check
 from .thoughts import Parted, part
 
 
-def read(completion: str, verifier: Verifier | None, prompt: str = "") -> Reading:
-    """Part, extract and parse; ``prompt`` is evidence only where no verifier says what is asked."""
+def read(
+    completion: str, verifier: Verifier | None, prompt: str = "", entry_point: str | None = None
+) -> Reading:
+    """Part, extract and parse; ``prompt`` and ``entry_point``, the name that it asks for, are
+    evidence only where no verifier says what is asked."""
     parted = part(completion) if len(completion) <= MAX_CHARS else Parted("", completion)
     scorer = None if verifier is None else scorer_of(verifier)
     kind = guess_language(parted.answer, prompt) if scorer is None else scorer.language
     if kind == "text":
         return Reading(None, extract_parted(parted, "text"), None, None, parted)
     if scorer is None:
-        extracted = extract_parted(parted, kind)
+        extracted = extract_parted(parted, kind, entry_point=entry_point)
     else:
         name = scorer.entry_point(verifier)
         extracted = extract_parted(parted, kind, entry_point=name, reading=scorer.json_reading)
@@ -45,6 +48,18 @@ def read(completion: str, verifier: Verifier | None, prompt: str = "") -> Readin
         )
     code = scorer.whole(extracted.value, verifier)
     return Reading(kind, extracted, code, parses(code, scorer, verifier), parted)
+
+
+def quality_of(candidate: Candidate, language: Kind | None = None) -> Quality:
+    """The evidence for a candidate that the critic accepted: nothing that spoke against it is left
+    to ask. A verifier by which only a language model could judge has judged nothing yet.
+    ``language`` is the answer's, where it is known already."""
+    if candidate.verifier is not None and not isinstance(candidate.verifier, JudgedAnswer):
+        return "verified"
+    if language is None:
+        prompt = "\n".join(turn.content for turn in candidate.messages if turn.role != "assistant")
+        language = guess_language(part(candidate.completion).answer, prompt)
+    return "unverified" if language == "text" else "parsed"
 
 
 _DIFF = re.compile(r"^(?:diff --git |--- .*\n\+\+\+ )", re.MULTILINE)

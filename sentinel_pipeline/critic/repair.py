@@ -13,7 +13,8 @@ from collections.abc import Iterable, Iterator
 
 from ..records import LABELS, Candidate, CriticLabels, Message, RepairTrace
 from ..records.candidate import content_id
-from .credentials import find_credentials, redact
+from ..secrets import find_credentials, mask
+from .reading import quality_of
 from .repetition import invalid_text, repetition
 
 MAX_SHOWN = 4000
@@ -70,9 +71,10 @@ def _trace(failed: Candidate, labels: CriticLabels, answer: Candidate) -> Repair
         category=answer.category or failed.category,
         failed_id=failed.id,
         accepted_id=answer.id,
-        reason=f"{name}: {redact(getattr(labels, name).reason)}",
+        reason=f"{name}: {mask(getattr(labels, name).reason)}",
         messages=messages,
         completion=answer.completion,
+        quality=quality_of(answer),
     )
 
 
@@ -86,7 +88,7 @@ def _failed(labels: CriticLabels) -> bool:
 
 def told(labels: CriticLabels) -> str:
     """What the model is shown of its failure: the request to correct it, without any credential."""
-    return redact(f"{_failure(labels)[1]} Correct it.")
+    return mask(f"{_failure(labels)[1]} Correct it.")
 
 
 def shown(completion: str) -> str | None:
@@ -99,7 +101,7 @@ def shown(completion: str) -> str | None:
         or repetition(completion)
     ):
         return None
-    return redact(completion)
+    return mask(completion)
 
 
 def _failure(labels: CriticLabels) -> tuple[str, str]:

@@ -25,6 +25,9 @@ def parse_shell(text: str) -> str | None:
         reader.commands(())
         if reader.at < len(text):
             return f"unexpected {reader.rest()}"
+        # One that began in a subshell or a substitution may come after its end, so only here.
+        if reader.heredocs:
+            raise Problem("a here-document does not begin")
     except Problem as problem:
         return f"line {text.count(chr(10), 0, min(reader.at, len(text))) + 1}: {problem}"
     return None
@@ -49,8 +52,6 @@ class _Reader(Words):
             self.blank_lines()
         if not count and not empty:
             raise Problem(f"expected a command, got {self.rest()}")
-        if self.heredocs and not closers:
-            raise Problem("a here-document does not begin")
         self.depth -= 1
 
     def _closed(self, closers: tuple[str, ...]) -> bool:
@@ -70,9 +71,13 @@ class _Reader(Words):
             self.blank()
 
     def pipeline(self) -> None:
+        timed = False
         while self.peek_word() in ("!", "time"):
+            timed = self.peek_word() == "time"
             self.at += len(self.peek_word())
             self.blank()
+        if timed and (self.at == len(self.text) or self.starts(";", "\n")):
+            return  # "time" alone times nothing
         self.command()
         self.blank()
         while self.starts("|") and not self.starts("||"):
@@ -212,7 +217,13 @@ class _Reader(Words):
                     raise Problem(f"expected ';' or a new line, got {self.rest()}")
         self.blank()
         self.take(";")
-        self._do()
+        self.blank_lines()
+        if self.peek_word() == "{":
+            # What every shell takes and no manual names: braces in the place of do and done.
+            self.at += 1
+            self._group()
+        else:
+            self._do()
 
     _select = _for
 
@@ -258,12 +269,32 @@ class _Reader(Words):
             self._function_body()
         else:
             self.blank_lines()
-            self.command()
+            self._compound_command()
 
     def _function_body(self) -> None:
         self.expect("(")
         self.expect(")")
         self.blank_lines()
+        self._compound_command()
+
+    def _begins_compound(self) -> bool:
+        return self.peek_word() in _COMPOUND_WORDS or self.starts("(")
+
+    def _compound_command(self) -> None:
+        if not self._begins_compound():
+            raise Problem(f"expected a compound command, got {self.rest()}")
+        self.command()
+
+    def _coproc(self) -> None:
+        """``coproc [NAME] COMMAND``: a name only where a compound command follows it."""
+        self.blank()
+        name = _NAME.match(self.text, self.at)
+        if name and name[0] not in _COMPOUND:
+            start = self.at
+            self.at = name.end()
+            self.blank()
+            if not self._begins_compound():
+                self.at = start
         self.command()
 
     def _test(self) -> None:
@@ -279,4 +310,6 @@ class _Reader(Words):
         self.at += 2
 
 
-_COMPOUND = frozenset({"if", "while", "until", "for", "select", "case", "function"})
+_COMPOUND = frozenset({"if", "while", "until", "for", "select", "case", "function", "coproc"})
+_COMPOUND_WORDS = _COMPOUND - {"function", "coproc"} | {"{", "[["}
+"""The words with which a body of a function may begin."""

@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 from ..sandbox import typescript as scripts
 from ..store.catalog import sql_problem
+from .diffs import parse_diff
 from .json_reader import read_json
 
 MAX_CHARS = 1_000_000
@@ -172,8 +173,6 @@ _OTHER_SQL = 20_000
 
 
 def diff(text: str) -> Check:
-    from .formats import parse_diff
-
     parsed = parse_diff(text)
     return OK if not isinstance(parsed, str) else Check(False, parsed)
 

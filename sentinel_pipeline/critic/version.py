@@ -4,8 +4,9 @@ stale by itself.
 What counts is found, not listed: the entry points, every top-level definition of the package that
 these use by name, and what those use in turn, through imports at the head of a module or late
 ones. Comments, docstrings, layout and the types of functions' arguments do not count; JavaScript
-counts as it stands, and so does everything that the sandbox's processes are made of. What this
-module does not do: hash installed packages; manifests record those."""
+and TOML count as they stand, and so does everything that the sandbox's processes are made of. Of
+the installed packages ``RULES`` alone counts, by its version: what it finds is a label. What this
+module does not do: hash installed packages; manifests record the others."""
 
 from __future__ import annotations
 
@@ -14,6 +15,7 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 from functools import cache
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import NamedTuple
 
@@ -29,6 +31,8 @@ SCORING = (
 imported by a computed name (the scorers) or started as a process of its own (harness and guests)
 has to be an entry point."""
 LABELLING = (*SCORING, "critic.labels:label")
+RULES = "kingfisher-secret-scanner"
+"""The detector whose rules decide ``no_secret``."""
 EXAMPLES = "examples"
 """The argument of ``Scorer`` that scores nothing: what only it uses is left out."""
 _ALL = "*"
@@ -53,7 +57,7 @@ def label_version() -> str:
 
 def version_of(entries: Iterable[str], package: Path = PACKAGE) -> str:
     """The version of all that the entry points reach in a package's folder."""
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(_rules().encode())
     for path, statements in reached(entries, package).items():
         digest.update(path.relative_to(package).as_posix().encode() + b"\0")
         for statement in statements:
@@ -61,10 +65,17 @@ def version_of(entries: Iterable[str], package: Path = PACKAGE) -> str:
     return f"v-{digest.hexdigest()[:12]}"
 
 
+def _rules() -> str:
+    try:
+        return f"{RULES} {version(RULES)}"
+    except PackageNotFoundError:
+        return ""
+
+
 def reached(entries: Iterable[str], package: Path = PACKAGE) -> dict[Path, list[str]]:
     """File -> what of it counts, files by path: statements in their order in the file, ``NAME from
     SOURCE`` for what an import from outside of the package binds, and the text of the JavaScript
-    that lies beside a module that counts.
+    and TOML that lie beside a module that counts.
 
     Raises:
         ValueError: an entry point that is not there.
@@ -105,7 +116,8 @@ def reached(entries: Iterable[str], package: Path = PACKAGE) -> dict[Path, list[
         for module, indices in statements.items()
     }
     for folder in {path.parent for path in files}:
-        files |= {path: [path.read_text(encoding="utf-8")] for path in folder.glob("*.js")}
+        for pattern in ("*.js", "*.toml"):
+            files |= {path: [path.read_text(encoding="utf-8")] for path in folder.glob(pattern)}
     return dict(sorted(files.items()))
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from ..gates.keys import suite_hash
+from ..gates.keys import suite_file_hash
 from ..records import Quarantined, Task
 from ..records.stages import BASE
 from ..store import Draft, read_parquet
@@ -33,21 +33,27 @@ def task_bank(stage: Stage) -> None:
     corrections are training rows."""
     from ..audit.suites import load_audited
     from ..tasks.suites import first_items
-    from ..tasks.task_bank import build
+    from ..tasks.task_bank import build, fresh_heldout
 
     spec = stage.recipe.tasks
     bench = stage.recipe.bench
     require_tasks(stage)
     corrections = stage.parent("human_corrections")
     bank = build(stage.recipe.seed, spec.train, spec.heldout, spec.window)
-    hashes = {suite: suite_hash(stage.home, stage.recipe, suite) for suite in bench.suites}
+    hashes = {suite: suite_file_hash(stage.home, stage.recipe, suite) for suite in bench.suites}
+    drawn = {"heldout": bank.heldout}
+    if spec.fresh_seed is not None:
+        drawn["fresh"] = fresh_heldout(spec.fresh_seed, spec.heldout, bank)
     with stage.making(corrections) as out:
         own = add_sources(stage, out, bank)
         heldout = out.folder / HELDOUT
         retired = {}
         for suite in bench.suites:
             data = stage.home.suite_file(suite, bench.data)
-            tasks = _tasks_of(heldout) if suite == "heldout" else load_audited(suite, data)
+            if suite == "heldout":
+                tasks = _tasks_of(heldout)
+            else:
+                tasks = list(drawn[suite]) if suite in drawn else load_audited(suite, data)
             remaining, retired[suite] = without_retired(stage.home, first_items(tasks, bench.limit))
             out.metrics[suite] = out.table(
                 f"suites/{suite}.parquet", (task.to_row() for task in remaining), "tasks"

@@ -10,12 +10,25 @@ from typing import Any
 
 import dagster as dg
 
+from ..gates.fences import (
+    FEW_INFRA,
+    NO_OVERLAP,
+    NO_PAIR,
+    PARITY,
+    SHARES,
+    decide_clean,
+    decide_infrastructure,
+    decide_parity,
+    decide_shares,
+    fence_key,
+    fence_policy,
+    fence_severity,
+)
 from ..gates.simulation import ErrorRates, error_rates
 from ..rates import with_interval
-from ..records import GateVerdict
+from ..records import Decided, GateVerdict
 from ..records.gate_spec import GatePolicy
 from ..records.recipe import Recipe
-from ..records.report import MAX_INFRA_SHARE
 from ..records.stages import (
     REPORT_STAGES,
     TRAINING_STAGES,
@@ -23,15 +36,16 @@ from ..records.stages import (
     report_of,
     stage_of_report,
 )
-from ..store import skipped_reason
+from ..store import Artifact, skipped_reason
 from .gap import gap_gates
 from .gate_inputs import judge
-from .mix import suite_tasks, training_tasks
+from .mix import suite_tasks, training_tasks, wording_rows
 from .stage import (
     FIRST,
     RECIPES,
     View,
     as_dagster_failure,
+    current_scorer_version,
     open_view,
     skipped_check,
     unlicensed,
@@ -82,6 +96,18 @@ def verdict_result(
             **{key: value for key, value in numbers.items() if value is not None},
         },
     )
+
+
+def record_fence(
+    view: View, artifact: Artifact, name: str, decided: Decided, **metadata: Any
+) -> dg.AssetCheckResult:
+    """Put a fence's verdict into the ledger, then into the UI."""
+    key = fence_key(name, artifact, view.recipe, current_scorer_version())
+    verdict = key.verdict(decided)
+    view.ledger.record(verdict, recipe=view.recipe.name, run_id=view.store.run_id)
+    severity = fence_severity(view.recipe, name)
+    shown = verdict_result(artifact.manifest.asset, verdict, severity)
+    return shown._replace(metadata={**shown.metadata, **metadata})
 
 
 def gates_of(recipe: Recipe, asset: str) -> dict[str, GatePolicy]:
@@ -165,7 +191,7 @@ def report_checks(asset: str) -> dg.AssetChecksDefinition:
     return gates
 
 
-@dg.asset_check(asset="rebalanced_mix", blocking=True, partitions_def=RECIPES)
+@dg.asset_check(asset="rebalanced_mix", blocking=True, partitions_def=RECIPES, op_tags=FIRST)
 def no_benchmark_overlap(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
     """No row of the mix overlaps an item of the recipe's suites: measured on the mix itself, not
     assumed."""
@@ -175,26 +201,28 @@ def no_benchmark_overlap(context: dg.AssetCheckExecutionContext) -> dg.AssetChec
 
     with as_dagster_failure():
         stage = _view(context)
-        rows = (
-            Row.from_row(row)
-            for row in read_parquet(stage.store.get("rebalanced_mix").path("rows.parquet"))
-        )
+        mix = stage.store.get("rebalanced_mix")
+        rows = (Row.from_row(row) for row in read_parquet(mix.path("rows.parquet")))
         bank = stage.store.get("task_bank")
-        report = decontaminate(rows, suite_tasks(bank), relatives=training_tasks(bank))
-    return dg.AssetCheckResult(
-        passed=report.rows > 0 and not report.hits,
-        description=f"{len(report.hits)} of {report.rows} rows overlap a suite"
-        if report.rows
-        else "the mix is empty",
-        metadata={
-            "rows": report.rows,
-            "contaminated": len(report.hits),
-            "report": dg.MetadataValue.md(report.to_markdown()),
-        },
-    )
+        report = decontaminate(
+            rows,
+            suite_tasks(bank),
+            relatives=training_tasks(bank),
+            corpus=wording_rows(stage.store.get("accepted_set"), stage.store.get("repair_traces")),
+        )
+        hits = len(report.hits)
+        return record_fence(
+            stage,
+            mix,
+            NO_OVERLAP,
+            decide_clean(report.rows, "rows", {"overlap a suite": hits}),
+            rows=report.rows,
+            contaminated=hits,
+            report=dg.MetadataValue.md(report.to_markdown()),
+        )
 
 
-@dg.asset_check(asset="preference_pairs", blocking=True, partitions_def=RECIPES)
+@dg.asset_check(asset="preference_pairs", blocking=True, partitions_def=RECIPES, op_tags=FIRST)
 def no_pair_from_a_benchmark(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
     """No pair overlaps an item of the recipe's suites, its sides differ, and no prompt is
     repeated."""
@@ -206,26 +234,30 @@ def no_pair_from_a_benchmark(context: dg.AssetCheckExecutionContext) -> dg.Asset
         stage = _view(context)
         pairs_artifact = stage.store.get("preference_pairs")
         if reason := skipped_reason(pairs_artifact):
-            return skipped_check("preference_pairs", "no_pair_from_a_benchmark", reason)
+            return skipped_check("preference_pairs", NO_PAIR, reason)
         rows = read_parquet(pairs_artifact.path("pairs.parquet"))
         pairs = [PreferencePair.from_row(row) for row in rows]
         candidates = (
             Candidate(id=p.id, source="model", messages=p.messages, completion=p.chosen)
             for p in pairs
         )
-        report = decontaminate(candidates, suite_tasks(stage.store.get("task_bank")))
-    ties = sum(p.chosen == p.rejected or p.chosen_score <= p.rejected_score for p in pairs)
-    repeated = len(pairs) - len({p.messages for p in pairs})
-    return dg.AssetCheckResult(
-        passed=bool(pairs) and not (report.hits or ties or repeated),
-        description=f"{len(pairs)} pairs: {len(report.hits)} overlap a suite, {ties} tie, {repeated} repeat a prompt",
-        metadata={
-            "pairs": len(pairs),
-            "contaminated": len(report.hits),
-            "ties": ties,
-            "repeated": repeated,
-        },
-    )
+        bank = stage.store.get("task_bank")
+        report = decontaminate(
+            candidates, suite_tasks(bank), relatives=training_tasks(bank), corpus=()
+        )
+        ties = sum(p.chosen == p.rejected or p.chosen_score <= p.rejected_score for p in pairs)
+        repeated = len(pairs) - len({p.messages for p in pairs})
+        faults = {"overlap a suite": len(report.hits), "tie": ties, "repeat a prompt": repeated}
+        return record_fence(
+            stage,
+            pairs_artifact,
+            NO_PAIR,
+            decide_clean(len(pairs), "pairs", faults),
+            pairs=len(pairs),
+            contaminated=len(report.hits),
+            ties=ties,
+            repeated=repeated,
+        )
 
 
 @dg.asset_check(asset="decontamination_report", partitions_def=RECIPES)
@@ -250,68 +282,67 @@ def _of(rate: dict[str, Any]) -> str:
     return f"{rate['hits']} of {rate['n']}"
 
 
-@dg.asset_check(asset="rebalanced_mix", partitions_def=RECIPES)
+@dg.asset_check(asset="rebalanced_mix", partitions_def=RECIPES, op_tags=FIRST)
 def shares_are_met(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
     """Every category of the recipe has its share: a shortfall is reported, never filled by
-    repetition."""
+    repetition, and not trained unless the recipe says so."""
     with as_dagster_failure():
-        report = _view(context).store.get("rebalanced_mix").json("mix.json")
-    short = {quota["category"]: quota["short"] for quota in report["quotas"] if quota["short"]}
-    shortfalls = ", ".join(f"{name} {amount:g}" for name, amount in short.items())
-    return dg.AssetCheckResult(
-        passed=report["rows"] > 0 and not short,
-        severity=dg.AssetCheckSeverity.WARN,
-        description=f"short of {shortfalls} {report['unit']}"
-        if short
-        else f"{report['rows']} rows, no category is short",
-        metadata={"rows": report["rows"], "shortfall": report["shortfall"]},
-    )
+        stage = _view(context)
+        mix = stage.store.get("rebalanced_mix")
+        report = mix.json("mix.json")
+        decided = decide_shares(fence_policy(stage.recipe, SHARES), report)
+        return record_fence(
+            stage, mix, SHARES, decided, rows=report["rows"], shortfall=report["shortfall"]
+        )
 
 
-@dg.asset_check(asset="critic_labels", blocking=True, partitions_def=RECIPES)
+@dg.asset_check(asset="critic_labels", blocking=True, partitions_def=RECIPES, op_tags=FIRST)
 def few_infrastructure_outcomes(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
     """At most 2 % of the candidates lack a label because of infrastructure, else the labels are
-    void and the fault is ours."""
-    from ..store.labelled import count_labels
+    void and the fault is ours; and as many verdicts as ``[critic] require_trust`` asks for come of
+    tests apart from the program."""
+    from ..store.labelled import count_labels, count_shared
 
     with as_dagster_failure():
-        labels = _view(context).store.get("critic_labels")
-        counts = count_labels(labels.path("labels.parquet"))["accepted"]
-    rows = sum(counts.values())
-    return dg.AssetCheckResult(
-        passed=rows > 0 and counts["none"] <= MAX_INFRA_SHARE * rows,
-        description=f"{counts['none']} of {rows} candidates without a label because of infrastructure",
-        metadata={"rows": rows, "infrastructure": counts["none"]},
-    )
+        stage = _view(context)
+        labels = stage.store.get("critic_labels")
+        table = labels.path("labels.parquet")
+        counts = count_labels(table)["accepted"]
+        rows = sum(counts.values())
+        shared, passed = count_shared(table)
+        policy = fence_policy(stage.recipe, FEW_INFRA)
+        decided = decide_infrastructure(policy, rows, counts["none"], shared, passed)
+        return record_fence(
+            stage,
+            labels,
+            FEW_INFRA,
+            decided,
+            rows=rows,
+            infrastructure=counts["none"],
+            shared_trust=shared,
+        )
 
 
 def parity_check(asset: str) -> dg.AssetChecksDefinition:
     """The check of one checkpoint: what its worker compared when it had saved it."""
 
     @dg.asset_check(
-        name="export_parity",
+        name=PARITY,
         asset=asset,
         description="Adapter, merged model and a re-saved copy give the same logits and the same greedy answers.",
         blocking=True,
         partitions_def=RECIPES,
+        op_tags=FIRST,
     )
     def export_parity(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
         with as_dagster_failure():
-            artifact = _view(context).store.get(asset)
+            stage = _view(context)
+            artifact = stage.store.get(asset)
             if reason := skipped_reason(artifact):
-                return skipped_check(asset, "export_parity", reason)
+                return skipped_check(asset, PARITY, reason)
             parity = artifact.json("parity.json")
-        forms = [
-            f"{v['name']}: logits {v['logit_distance']:g}, {v['answers_differ']} answers"
-            for v in parity["variants"]
-        ]
-        lacks = [*parity["missing"], *parity["pickles"]]
-        description = f"differences over {parity['prompts']} prompts: {'; '.join(forms)}"
-        return dg.AssetCheckResult(
-            passed=parity["passed"],
-            description=description + (f"; missing or unsafe: {', '.join(lacks)}" if lacks else ""),
-            metadata={v["name"]: v["logit_distance"] for v in parity["variants"]},
-        )
+            distances = {v["name"]: v["logit_distance"] for v in parity["variants"]}
+            return record_fence(stage, artifact, PARITY, decide_parity(parity), **distances)
 
     return export_parity
 

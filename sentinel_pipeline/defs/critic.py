@@ -9,7 +9,13 @@ from tempfile import TemporaryDirectory
 from ..audit.exam import audit_markdown
 from ..records import LABELS, Candidate, CriticLabels
 from ..store import Artifact, read_jsonl, read_parquet
-from ..store.labelled import accepted_rows, count_labels, rejected_rows, with_answers
+from ..store.labelled import (
+    accepted_rows,
+    count_evidence,
+    count_labels,
+    rejected_rows,
+    with_answers,
+)
 from .mix import suite_tasks
 from .report_assets import model_folder
 from .stage import Stage, recipe_asset
@@ -49,7 +55,7 @@ def reward_audit(stage: Stage) -> None:
 
 @recipe_asset(
     group="critic",
-    rooms=["critic", "sandbox"],
+    rooms=["critic", "sandbox", "secrets"],
     deps=["raw_candidates", "reward_audit"],
     kinds={"python", "parquet"},
 )
@@ -69,17 +75,15 @@ def critic_labels(stage: Stage) -> None:
         )
         out.metrics |= {"known": cache.known, "labelled": cache.unknown}
         out.json("logs/isolation.json", isolation().to_json())
-    counts = count_labels(stage.store.get("critic_labels").path("labels.parquet"))
-    stage.show("labels", _labels_markdown(counts))
-
-
-def _labels_markdown(counts: dict[str, dict[str, int]]) -> str:
+    table = stage.store.get("critic_labels").path("labels.parquet")
+    counts = count_labels(table)
     lines = ["| label | true | false | not applicable |", "|---|---|---|---|"]
     lines += [
         f"| {name} | {counts[name]['true']} | {counts[name]['false']} | {counts[name]['none']} |"
         for name in LABELS
     ]
-    return "\n".join(lines)
+    evidence = ", ".join(f"{rows} {quality}" for quality, rows in count_evidence(table).items())
+    stage.show("labels", "\n".join([*lines, "", f"Accepted rows by evidence: {evidence}."]))
 
 
 @recipe_asset(
@@ -100,13 +104,13 @@ def accepted_set(stage: Stage) -> None:
 
 @recipe_asset(
     group="critic",
-    rooms=["critic"],
+    rooms=["critic", "secrets"],
     deps=["critic_labels", "raw_candidates"],
     kinds={"duckdb", "parquet"},
 )
 def rejected_set(stage: Stage) -> None:
     """Candidates that a label rejects, or that have no label because of infrastructure: kept with
-    their reasons, never dropped."""
+    their reasons, never dropped; their secrets are masked."""
     stage.require_licensed_scorers()
     labels = stage.parent("critic_labels")
     raw = stage.store.origin(labels, "raw_candidates")
@@ -117,7 +121,7 @@ def rejected_set(stage: Stage) -> None:
 
 @recipe_asset(
     group="critic",
-    rooms=["critic", "generation", "sandbox"],
+    rooms=["critic", "generation", "sandbox", "secrets"],
     deps=["rejected_set", "base_checkpoint"],
     kinds={"pytorch", "parquet"},
     pool="device",
@@ -166,7 +170,7 @@ def self_repairs(stage: Stage) -> None:
 
 @recipe_asset(
     group="critic",
-    rooms=["critic"],
+    rooms=["critic", "secrets"],
     deps=["accepted_set", "rejected_set", "self_repairs"],
     kinds={"python", "parquet"},
 )

@@ -1,7 +1,13 @@
 """Group ``evaluation``: what each checkpoint can do, and whether it is better than the one
 before."""
 
-from ..bench.compare import SuiteComparison, compare_suites, comparison_to_json, stage_pairs
+from ..bench.compare import (
+    SuiteComparison,
+    compare_suites,
+    comparison_to_json,
+    refuse_unlike,
+    stage_pairs,
+)
 from ..bench.compare_text import (
     comparison_markdown,
     comparison_page,
@@ -39,6 +45,8 @@ def comparison(stage: Stage) -> None:
         for name, report in reports.items()
     }
     pairs = stage_pairs(list(reports))
+    for before, after in pairs:
+        refuse_unlike(reports[before], reports[after], suites)
     by_pair = {
         pair: compare_suites(
             *(samples[name] for name in pair),

@@ -6,28 +6,20 @@ from typing import Any
 import dagster as dg
 
 from ..gates.curve_files import CURVES, curves_of, read_curves
-from ..gates.keys import artifact_key
-from ..gates.reward import (
-    EVAL_REWARD,
-    WATCH_RULES,
-    RewardPolicy,
-    WatchPolicy,
-    decide_eval_reward,
-    decide_watch,
-)
+from ..gates.curve_rules import ERROR
+from ..gates.fences import fence_policy
+from ..gates.reward import EVAL_REWARD, WATCH_RULES, decide_eval_reward, decide_watch
 from ..plots import curves
-from ..records import GateVerdict
 from ..records.grpo_spec import GrpoSpec
 from ..records.stages import GRPO
 from ..store import Artifact, read_jsonl
-from .checks import verdict_result
+from .checks import record_fence
 from .report_assets import model_folder
 from .stage import (
+    FIRST,
     RECIPES,
     Stage,
-    View,
     as_dagster_failure,
-    current_scorer_version,
     open_view,
     recipe_asset,
     skipped_check,
@@ -106,7 +98,7 @@ def _show_curves(stage: Stage, spec: GrpoSpec) -> None:
     tasks = {
         name.removeprefix("eval/"): list(points)
         for name, points in known.items()
-        if name.startswith("eval/")
+        if name.startswith("eval/") and not name.endswith(ERROR)
     }
     stage.show(
         "eval rewards",
@@ -152,24 +144,16 @@ def _judged(context: dg.AssetCheckExecutionContext, name: str) -> dg.AssetCheckR
     artifact = view.store.get(GRPO.checkpoint)
     if spec is None:
         return skipped_check(GRPO.checkpoint, name, unused(view.recipe, GRPO.name))
-    verdict = _verdict(view, spec, artifact, name)
-    view.ledger.record(verdict, recipe=view.recipe.name, run_id=view.store.run_id)
-    return verdict_result(GRPO.checkpoint, verdict, "block")
-
-
-def _verdict(view: View, spec: GrpoSpec, artifact: Artifact, name: str) -> GateVerdict:
     rows = read_curves(artifact.path(CURVES))
-    scorer = current_scorer_version()
+    policy = fence_policy(view.recipe, name)
     if name == WATCH_RULES:
-        watch = WatchPolicy(watch=spec.watch)
-        decided = decide_watch(watch, rows, findings(artifact))
-        return artifact_key(name, artifact, watch, scorer).verdict(decided)
-    bar = RewardPolicy(threshold=spec.min_eval_reward)
-    decided = decide_eval_reward(bar, rows, artifact.json("training.json")["best_step"])
-    return artifact_key(name, artifact, bar, scorer).verdict(decided)
+        decided = decide_watch(policy, rows, findings(artifact))
+    else:
+        decided = decide_eval_reward(policy, rows, artifact.json("training.json")["best_step"])
+    return record_fence(view, artifact, name, decided)
 
 
-@dg.asset_check(asset=GRPO.checkpoint, partitions_def=RECIPES)
+@dg.asset_check(asset=GRPO.checkpoint, partitions_def=RECIPES, op_tags=FIRST)
 def eval_reward(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
     """Mean reward of the kept weights on the held-out prompts, at least 0.55 unless the recipe says
     otherwise (V4.1 handoff)."""
@@ -177,7 +161,7 @@ def eval_reward(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
         return _judged(context, EVAL_REWARD)
 
 
-@dg.asset_check(asset=GRPO.checkpoint, partitions_def=RECIPES)
+@dg.asset_check(asset=GRPO.checkpoint, partitions_def=RECIPES, op_tags=FIRST)
 def watch_rules(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
     """What the recipe's watch rules saw during the run: a stop fails; a warning, or a rule without
     data, is not a pass."""

@@ -8,13 +8,16 @@ from itertools import chain
 
 import dagster as dg
 
+from ..gates.fences import NO_ANSWER, decide_clean
 from ..records.kto_spec import KtoSpec
 from ..records.stages import KTO
 from ..records.unpaired import UnpairedAnswer
 from ..store import read_jsonl, read_parquet, skipped_reason
+from .checks import record_fence
 from .mix import suite_tasks, training_tasks
 from .review import open_review_queue
 from .stage import (
+    FIRST,
     RECIPES,
     Stage,
     as_dagster_failure,
@@ -70,18 +73,17 @@ def unpaired_rows(stage: Stage) -> None:
     stage.show("answers", built.report.to_markdown())
 
 
-@dg.asset_check(asset=KTO.trains_on, blocking=True, partitions_def=RECIPES)
+@dg.asset_check(asset=KTO.trains_on, blocking=True, partitions_def=RECIPES, op_tags=FIRST)
 def no_answer_from_a_benchmark(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
     """No labelled answer overlaps an item of a suite that judges the recipe, none has two labels,
     and there are both labels."""
     from ..mix.decontam import decontaminate
 
-    name = "no_answer_from_a_benchmark"
     with as_dagster_failure():
         view = open_view(context.run, context.op_execution_context.partition_key)
         made = view.store.get(KTO.trains_on)
         if reason := skipped_reason(made):
-            return skipped_check(KTO.trains_on, name, reason)
+            return skipped_check(KTO.trains_on, NO_ANSWER, reason)
         rows = read_parquet(made.path("rows.parquet"))
         labels = read_jsonl(made.path("labels.jsonl"))
         answers = [
@@ -92,19 +94,25 @@ def no_answer_from_a_benchmark(context: dg.AssetCheckExecutionContext) -> dg.Ass
             (answer.candidate() for answer in answers),
             suite_tasks(bank),
             relatives=training_tasks(bank),
+            corpus=(),
         )
-    repeated = len(answers) - len({answer.id for answer in answers})
-    classes = Counter(answer.label for answer in answers)
-    return dg.AssetCheckResult(
-        passed=len(classes) == 2 and not (report.hits or repeated),
-        description=f"{len(answers)} answers: {len(report.hits)} overlap a suite, {repeated} are repeated",
-        metadata={
-            "desirable": classes["desirable"],
-            "undesirable": classes["undesirable"],
-            "contaminated": len(report.hits),
-            "repeated": repeated,
-        },
-    )
+        repeated = len(answers) - len({answer.id for answer in answers})
+        classes = Counter(answer.label for answer in answers)
+        faults = {
+            "overlap a suite": len(report.hits),
+            "are repeated": repeated,
+            "labels are missing": 2 - len(classes),
+        }
+        return record_fence(
+            view,
+            made,
+            NO_ANSWER,
+            decide_clean(len(answers), "answers", faults),
+            desirable=classes["desirable"],
+            undesirable=classes["undesirable"],
+            contaminated=len(report.hits),
+            repeated=repeated,
+        )
 
 
 KTO_CHECKS = [no_answer_from_a_benchmark]

@@ -1,7 +1,11 @@
 """Group ``mix``: decontamination against every suite, then the shares of the auto-critic plan."""
 
-from ..records import Task
+from collections.abc import Iterator
+from itertools import islice
+
+from ..records import Candidate, Task
 from ..store import Artifact, read_parquet
+from ..store.tables import parquet_rows
 from .stage import Stage, recipe_asset
 
 
@@ -14,6 +18,17 @@ def suite_tasks(bank: Artifact) -> list[Task]:
 def training_tasks(bank: Artifact) -> list[Task]:
     """Tasks that share no composition with the suites, however alike they look."""
     return [Task.from_row(row) for row in read_parquet(bank.path("train.parquet"))]
+
+
+def wording_rows(accepted: Artifact, repairs: Artifact) -> Iterator[Candidate]:
+    """Rows from all over the corpus from which its wording is learnt, the same for whoever
+    compares it or a part of it."""
+    from ..mix.decontam import MAX_LEARNT
+    from ..mix.survey import pool
+
+    tables = accepted.path("accepted.parquet"), repairs.path("repairs.parquet")
+    step = max(1, sum(map(parquet_rows, tables)) // MAX_LEARNT)
+    return (entry.candidate for entry in islice(pool(*tables), 0, None, step))
 
 
 @recipe_asset(
@@ -36,7 +51,11 @@ def decontamination_report(stage: Stage) -> None:
         for entry in pool(accepted.path("accepted.parquet"), repairs.path("repairs.parquet"))
     )
     report = decontaminate(
-        rows, suite_tasks(bank), relatives=training_tasks(bank), seed=stage.recipe.seed
+        rows,
+        suite_tasks(bank),
+        relatives=training_tasks(bank),
+        corpus=wording_rows(accepted, repairs),
+        seed=stage.recipe.seed,
     )
     assert report.measured is not None
     with stage.making(accepted, repairs, bank) as out:

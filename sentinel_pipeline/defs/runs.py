@@ -15,6 +15,7 @@ from dagster import DagsterEventType, DagsterRunStatus, RunsFilter
 
 from ..alerts.notice import CheckSeen, Outcome, RunSeen
 from ..errors import EXIT_FAILED, EXIT_GATE, BadInput, did_you_mean
+from ..gates.fences import fences_of
 from ..records.recipe import Recipe
 from ..records.stages import TRAINING_STAGES, report_of, stage_of_report
 from .checks import REPORT_GATES, gates_of
@@ -142,11 +143,11 @@ def _finished(view: View, name: str, loop: str, gates: Iterable[str]) -> bool:
     artifacts = [
         artifact for artifact in view.store.history(name) if artifact.manifest.loop_id == loop
     ]
-    if (
-        not artifacts
-        or artifacts[-1].damage(QUICKLY)
-        or not all(view.ledger.latest(gate, artifacts[-1].hash) for gate in gates)
-    ):
+    if not artifacts or artifacts[-1].damage(QUICKLY):
+        return False
+    # A fence that was not decided must be decided before anything trains on what it is about.
+    needed = (*gates, *fences_of(view.recipe, artifacts[-1]))
+    if not all(view.ledger.latest(name, artifacts[-1].hash) for name in needed):
         return False
     decided = view.recipe.decision_after(stage_of_report(name)) is None
     return decided or view.ledger.latest_decision(artifacts[-1].hash) is not None

@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,11 +31,14 @@ from ..costs import (
 )
 from ..errors import GateRefused, Infrastructure, SentinelError
 from ..gates.decisions import NEXT_STEP
+from ..gates.fences import blocking_fences, fence_key
 from ..gates.keys import artifact_key, report_key
 from ..records.recipe import Recipe
 from ..records.stages import stage_of_report
 from ..store import Artifact, Draft, Home, Ledger, Store, find_home, skip
+from ..store.launched import freeze
 from ..store.manifest import code_version
+from ..store.retention import lineage
 
 RECIPES = dg.DynamicPartitionsDefinition(name="recipe")
 OWNERS = ["team:sentinel"]
@@ -58,13 +61,12 @@ class View(NamedTuple):
 
 
 def open_view(run: dg.DagsterRun, recipe: str) -> View:
-    """The recipe and its store as ``run`` sees them: its own artifacts, else those of the loop it
-    resumes, else current ones."""
+    """The recipe and its store as ``run`` sees them: the recipe as its loop was launched with it;
+    its own artifacts, else those of the loop it resumes, else current ones."""
     home = find_home()
     loop = run.tags.get(LOOP_TAG) or run.root_run_id or run.run_id
-    return View(
-        home, home.recipe(recipe), Store(home, recipe, run.run_id, loop), Ledger(home.ledger)
-    )
+    frozen = freeze(home, recipe, loop)
+    return View(home, frozen, Store(home, recipe, run.run_id, loop), Ledger(home.ledger))
 
 
 class Stage:
@@ -125,14 +127,32 @@ class Stage:
         if reason := unlicensed(self.ledger):
             raise GateRefused(reason)
 
-    def require(self, gate: str, report: Artifact) -> None:
-        """Go on only with a passing, fresh verdict of ``gate`` about ``report``, by licensed
-        scorers; see ``Ledger.require``."""
+    def require(self, gate: str, report: Artifact, checkpoint: Artifact) -> None:
+        """Go on only with a passing, fresh verdict of ``gate`` about ``report``, where that is
+        about exactly this checkpoint, answered as the recipe says, by licensed scorers; see
+        ``Ledger.require``."""
+        from ..bench.binding import bound_now
+
         self.require_licensed_scorers()
         self._wait(report, lambda: self.ledger.latest(gate, report.hash))
-        self.ledger.require(
-            report_key(self.store, self.recipe, gate, report, current_scorer_version())
+        bound = bound_now(
+            self.recipe, self.recipe.gates[gate].suite, checkpoint, self.parent("task_bank")
         )
+        version = current_scorer_version()
+        self.ledger.require(report_key(self.store, self.recipe, gate, report, version, bound))
+
+    def require_fences(self, artifact: Artifact) -> None:
+        """Go on only with a passing verdict of every blocking fence of ``artifact`` and of all that
+        it was made from.
+
+        Raises:
+            GateRefused: one is missing, stale, failed or inconclusive; says which.
+        """
+        for ancestor in lineage(self.home, artifact):
+            for name in blocking_fences(self.recipe, ancestor):
+                self._wait(ancestor, partial(self.ledger.latest, name, ancestor.hash))
+                key = fence_key(name, ancestor, self.recipe, current_scorer_version())
+                self.ledger.require(key)
 
     def follow(self, report: Artifact) -> None:
         """Go on only where the recipe's decision point after ``report``, if it has one, decided so;
@@ -155,11 +175,14 @@ class Stage:
 
     def require_gates(self, report: Artifact) -> None:
         """Go on only with a passing, fresh verdict of every blocking gate of ``report``'s stage,
-        the recipe's own among them."""
+        the recipe's own among them, about the stage's checkpoint as it is now; and of the fences of
+        that checkpoint and all that it was made from."""
         stage = stage_of_report(report.manifest.asset)
+        checkpoint = self.parent(f"{stage}_checkpoint")
         for name, policy in self.recipe.gates.items():
             if policy.stage == stage and policy.severity == "block":
-                self.require(name, report)
+                self.require(name, report, checkpoint)
+        self.require_fences(checkpoint)
 
     def show(self, name: str, markdown: str) -> None:
         """Markdown for the asset's page in the UI; images as data URIs, under about 100 KB."""

@@ -2,7 +2,8 @@
 DPO trains on.
 
 What the chain declares is read from it (``records.stages``); a stage asks the ledger before it
-touches the device, about the checkpoint that it starts from and no other. GRPO, which trains on
+touches the device: for the gates of the checkpoint that it starts from and no other, and for the
+fences of the rows that it trains on and of all that either was made from. GRPO, which trains on
 tasks, is in ``grpo``.
 """
 
@@ -65,9 +66,9 @@ def weights(start: Start, method: str) -> Path:
     """The folder that training goes on from: an adapter where there is one to go on with, else the
     whole model."""
     adapter = start.checkpoint.folder / "adapter"
-    return (
-        adapter if method == "lora" and adapter.is_dir() else Path(model_folder(start.checkpoint))
-    )
+    if method == "lora" and adapter.is_dir():
+        return start.checkpoint.path("adapter")
+    return Path(model_folder(start.checkpoint))
 
 
 def checkpoint_asset(trained: TrainingStage) -> dg.AssetsDefinition:
@@ -83,6 +84,7 @@ def checkpoint_asset(trained: TrainingStage) -> dg.AssetsDefinition:
         spec = stage.recipe.spec_of(trained.name)
         start = require_start(stage, trained)
         rows = stage.parent(trained.trains_on)
+        stage.require_fences(rows)
         bank = stage.parent("task_bank")
         choice = start_of(start.checkpoint)
         learns = choice is not None and getattr(spec, "distillation", None) is not None
@@ -218,7 +220,8 @@ def clean_tasks(
     if judged and (bank.folder / "judged.parquet").is_file():
         found += [Task.from_row(row) for row in read_parquet(bank.path("judged.parquet"))]
     tasks = choose_tasks(found, prompts or len(found), stage.recipe.seed)
-    hits = {hit.id for hit in decontaminate(map(_as_candidate, tasks), suite_tasks(bank)).hits}
+    report = decontaminate(map(_as_candidate, tasks), suite_tasks(bank), corpus=())
+    hits = {hit.id for hit in report.hits}
     return CleanTasks([task for task in tasks if task.id not in hits], len(hits))
 
 

@@ -14,12 +14,14 @@ from typing import Any
 from ..errors import BadInput
 from ..records.report import Interval
 from ..store import read_jsonl
-from .curve_rules import Curve
+from .curve_rules import ERROR, Curve
 from .measured import Measured
 
 CURVES = "curves.jsonl"
 """The file's name in a training artifact."""
 _BESIDE = ("/low", "/high", "/n")
+_Z = 1.96
+"""The recorded intervals are 95 % ones."""
 
 
 def read_curves(path: Path) -> list[dict[str, Any]]:
@@ -52,12 +54,18 @@ def read_curves(path: Path) -> list[dict[str, Any]]:
 
 
 def curves_of(rows: Iterable[dict[str, Any]]) -> dict[str, Curve]:
-    """Metric -> its (step, value) pairs."""
+    """Metric -> its (step, value) pairs; and of a measured one, under its name with ``ERROR``
+    behind it, the (step, standard error) pairs that its intervals say."""
     curves: dict[str, list[tuple[int, float]]] = {}
     for row in rows:
         for name, value in row.items():
-            if name != "step" and value is not None and not name.endswith(_BESIDE):
-                curves.setdefault(name, []).append((row["step"], float(value)))
+            if name == "step" or value is None or name.endswith(_BESIDE):
+                continue
+            curves.setdefault(name, []).append((row["step"], float(value)))
+            low, high = row.get(f"{name}/low"), row.get(f"{name}/high")
+            if low is not None and high is not None:
+                error = (row["step"], (float(high) - float(low)) / (2 * _Z))
+                curves.setdefault(name + ERROR, []).append(error)
     return dict(curves)
 
 

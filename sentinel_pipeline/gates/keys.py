@@ -7,10 +7,11 @@ What this module does not do: read the ledger, or say which scorer is the curren
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..records import VerdictKey
 from ..records.recipe import Recipe, section_hash
@@ -27,6 +28,19 @@ def policy_hash(policy: Any) -> str:
     return section_hash(policy)[:16]
 
 
+class Bound(NamedTuple):
+    """What answered what, and how: the part of a key that is about the answers in a report."""
+
+    checkpoint_hash: str
+    suite_hash: str
+    decoding: str
+
+
+def decoding_text(decoding: Mapping[str, Any]) -> str:
+    """A report's decoding as it stands in keys."""
+    return json.dumps(dict(decoding), sort_keys=True)
+
+
 def artifact_key(name: str, artifact: Artifact, policy: Any, scorer_version: str) -> VerdictKey:
     """The key of gate ``name`` about ``artifact``, decided by ``policy``."""
     return VerdictKey(
@@ -38,7 +52,7 @@ def artifact_key(name: str, artifact: Artifact, policy: Any, scorer_version: str
     )
 
 
-def suite_hash(home: Home, recipe: Recipe, suite: str) -> str | None:
+def suite_file_hash(home: Home, recipe: Recipe, suite: str) -> str | None:
     """Hash of the user's own file that a suite is read from, or of the sources that the held-out
     tasks are dealt from; None for a suite without one, "" where a file is gone."""
     if suite == HELDOUT:
@@ -76,10 +90,20 @@ def _file_hash(file: Path, _changed: int, _size: int) -> str:
 
 
 def report_key(
-    store: Store, recipe: Recipe, gate: str, report: Artifact, scorer_version: str
+    store: Store,
+    recipe: Recipe,
+    gate: str,
+    report: Artifact,
+    scorer_version: str,
+    bound: Bound | None = None,
 ) -> VerdictKey:
     """The key of one of the recipe's gates about ``report``; of a paired gate, beside the report of
-    ``against`` as it is now."""
+    ``against`` as it is now.
+
+    Args:
+        bound: what was answered, for who decides; what the verdict must be about, for who goes on.
+            None: for who only looks whether the verdict is old.
+    """
     policy = recipe.gates[gate]
     against_hash = None
     if policy.against:
@@ -92,5 +116,6 @@ def report_key(
         scorer_version=scorer_version,
         policy_hash=policy_hash(policy),
         against_hash=against_hash,
-        suite_hash=suite_hash(store.home, recipe, policy.suite),
+        suite_file=suite_file_hash(store.home, recipe, policy.suite),
+        **(bound._asdict() if bound else {}),
     )

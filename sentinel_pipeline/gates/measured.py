@@ -115,6 +115,8 @@ def measure_report(
             total = paired.n + paired.infra
             artifact = paired.void
             measured = measure_pair(policy, paired) if paired.n else None
+            if measured is None and paired.void:
+                missing = f"void: {paired.void}"
     elif policy.metric == "pass_at_1":
         if report.n:
             measured = measure_rate(policy, report.passed, report.n, report.effective)
@@ -133,7 +135,7 @@ def measure_report(
     elif measured is None:
         void = _nothing(infra, missing)
     else:
-        void = _too_much_infra(policy, infra, total)
+        void = _too_much_infra(policy, infra, total) or _too_little_trust(policy, report)
         if void is None and artifact:
             void = f"void: {artifact}"
     if measured is None:
@@ -229,8 +231,25 @@ def measure_pair(policy: GatePolicy, paired: Paired) -> Measured:
             f"({paired.gained} gained, {paired.lost} lost of {paired.n}{several}, "
             f"{test} p = {p:.2g}), {_interval(interval, policy, signed=True)}"
         ),
-        by_luck=p if policy.threshold == 0 else 0.0,
+        by_luck=_pair_by_luck(policy, paired),
     )
+
+
+def _pair_by_luck(policy: GatePolicy, paired: Paired) -> float:
+    """The chance of a difference at least this good if the truth lay on the threshold: exact for no
+    difference; for another one the case in which the models differ on as few items as that allows,
+    where the interval promises too much."""
+    if policy.threshold == 0:
+        return paired.p
+    n = len(paired.tasks) or paired.n
+    sign = 1 if policy.direction == "at_least" else -1
+    net = round(sign * paired.difference * n, 9)
+    threshold = sign * policy.threshold
+    if threshold < 0:
+        lost = ceil(-net)
+        return binomial_tail(lost, n, -threshold, upper=False) if lost >= 0 else 0.0
+    gained = floor(net)
+    return binomial_tail(gained, n, threshold, upper=True) if gained >= 0 else 1.0
 
 
 def measure_reward(measured: Measured | None, step: int | None) -> Measured:
@@ -259,6 +278,16 @@ def _too_much_infra(policy: GatePolicy, infra: int, total: int) -> str | None:
         return None
     share = infra / total
     return f"void: {percent(share)} infrastructure outcomes, at most {percent(policy.max_infra_share)} allowed"
+
+
+def _too_little_trust(policy: GatePolicy, report: BenchmarkReport) -> str | None:
+    apart = 1 - report.shared / report.n if report.n else 1.0
+    if apart >= policy.require_trust:
+        return None
+    return (
+        f"void: {percent(apart)} of the verdicts come of tests apart from the program, "
+        f"at least {percent(policy.require_trust)} are required"
+    )
 
 
 def _interval(interval: Interval, policy: GatePolicy, *, signed: bool = False) -> str:

@@ -3,16 +3,18 @@ prompts, and what the rules found.
 
 What this module does not do: look at single answers. The gates of ``grpo_report`` judge the
 checkpoint on the suites; held-out here are the window's prompts, among whose looks the kept one was
-chosen, so that its reward is a little too high.
+chosen, so that its reward is a little too high: the interval that decides is wider, the more
+windows there were.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from statistics import NormalDist
 from typing import Any, Literal
 
-from ..records import Decided
+from ..records import Decided, Interval
 from ..records.grpo_spec import WatchRule
 from ..records.verdict import Verdict
 from .curve_files import curves_of, evidence_of
@@ -50,9 +52,24 @@ def decide_eval_reward(
     policy: RewardPolicy, rows: Sequence[Mapping[str, Any]], kept_step: int | None
 ) -> Decided:
     """Is the mean reward of the weights that were kept, those of step ``kept_step``, at least the
-    policy's?"""
+    policy's? They are the best of many windows: each window has its part of the error rate."""
     at_step = evidence_of(dict(row) for row in rows if row["step"] == kept_step)
-    return decide(policy, measure_reward(at_step.get(METRIC), kept_step))
+    measured = measure_reward(at_step.get(METRIC), kept_step)
+    windows = sum(row.get(METRIC) is not None for row in rows)
+    if windows > 1 and measured.value is not None and measured.interval is not None:
+        level = 1 - (1 - policy.confidence) / windows
+        wider = _z(level) / _z(policy.confidence)
+        low = measured.value - (measured.value - measured.interval.low) * wider
+        high = measured.value + (measured.interval.high - measured.value) * wider
+        text = f"the best of {windows} windows, so decided on [{low:.3f}, {high:.3f}]"
+        measured = replace(
+            measured, interval=Interval(low, high, level), text=f"{measured.text}, {text}"
+        )
+    return decide(policy, measured)
+
+
+def _z(confidence: float) -> float:
+    return NormalDist().inv_cdf(0.5 + confidence / 2)
 
 
 def decide_watch(

@@ -87,6 +87,27 @@ def error_rates(
     return ErrorRates(n, reports, null, alpha, power, truth, share if policy.against else None)
 
 
+def fewest_items(policy: GatePolicy, most: int = 100_000) -> int | None:
+    """The smallest number of items on which the best possible answers pass; None where even
+    ``most`` do not suffice."""
+
+    def can_pass(n: int) -> bool:
+        best = n if policy.direction == "at_least" else 0
+        row = [best]
+        if policy.against:
+            row = [0, best, n - best, 0]
+        return verdict_of(policy, _measured(policy, row, n)) == "pass"
+
+    if not can_pass(most):
+        return None
+    low = 1
+    high = most
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if can_pass(middle) else (middle + 1, high)
+    return low
+
+
 def _passes(
     policy: GatePolicy, n: int, truth: float, discordance: float, reports: int, seed: int
 ) -> float:

@@ -64,6 +64,11 @@ def wilson_by_task(rates: Sequence[float], samples: int, confidence: float = 0.9
     return wilson_rate(fsum(rates) / len(rates), effective, confidence)
 
 
+_ENOUGH = 16
+"""Tasks that failed, and as many that passed, from which on they say how alike answers to one task
+are."""
+
+
 def effective_samples(rates: Sequence[float], samples: int) -> float:
     """How many independent samples the ``samples`` behind per-task ``rates`` are worth (Kish 1965):
     one a task where they agree, all of them at most.
@@ -76,9 +81,17 @@ def effective_samples(rates: Sequence[float], samples: int) -> float:
         raise ValueError(
             "expected rates within [0, 1], at least one, each of a sample or more: no evidence has no rate"
         )
-    p = fsum(rates) / n
-    variance = fsum((rate - p) ** 2 for rate in rates) / n**2
-    return min(samples, max(n, p * (1 - p) / variance)) if variance > 0 else n
+    if samples == n:
+        return n
+    # Near the edges a single task that disagrees with itself says next to nothing about the others:
+    # a task that fails and one that passes are added (as Agresti and Caffo add them), with less
+    # weight the more tasks failed and passed in fact.
+    fewer = min(sum(rate < 1 for rate in rates), sum(rate > 0 for rate in rates))
+    weight = max(0.0, 1 - fewer / _ENOUGH)
+    m = n + 2 * weight
+    p = (fsum(rates) + weight) / m
+    spread = fsum((rate - p) ** 2 for rate in rates) + weight * (p**2 + (1 - p) ** 2)
+    return min(samples, max(n, p * (1 - p) / (spread / m**2) * n / m)) if spread > 0 else n
 
 
 def wilson_rate(p: float, effective: float, confidence: float = 0.95) -> Interval:

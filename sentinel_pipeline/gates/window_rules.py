@@ -23,6 +23,8 @@ from .rules import Rule, RuleHit
 from .sequential import look_alphas
 
 Series = Sequence[Window]
+_CONFIDENCE = 0.99
+"""A run has a dozen windows, and any of them may fall."""
 
 
 def window_rules(spec: Windows) -> tuple[Rule[Series], ...]:
@@ -75,10 +77,18 @@ def _gate(windows: Series, spec: Windows) -> RuleHit | None:
 
 def syntax_dropped(windows: Series, drops: int) -> RuleHit | None:
     """The syntax rate fell in each of the last ``drops`` windows that have one (``drops + 1`` rates
-    are needed)."""
-    rates = [window.syntax_rate for window in windows if window.syntax_rate is not None]
-    rates = rates[-(drops + 1) :]
+    are needed), and by more than two windows of equally good answers differ by chance: the 99 %
+    interval of the fall excludes none."""
+    measured = [window for window in windows if window.syntax_rate is not None][-(drops + 1) :]
+    rates = [window.syntax_rate or 0.0 for window in measured]
     if len(rates) < drops + 1 or any(later >= earlier for earlier, later in pairwise(rates)):
+        return None
+    first = measured[0]
+    last = measured[-1]
+    good, was_good = (
+        round(rate * window.syntax_n) for rate, window in ((rates[-1], last), (rates[0], first))
+    )
+    if newcombe(good, last.syntax_n, was_good, first.syntax_n, _CONFIDENCE).high >= 0:
         return None
     text = f"the syntax rate fell {drops} windows in a row, from {percent(rates[0])} to {percent(rates[-1])}"
     return RuleHit(windows[-1].step, "syntax_rate", rates[-1], text)

@@ -28,6 +28,7 @@ from ..records import Candidate, Message
 from ..records.candidate import content_id
 from ..records.data_spec import CriticSpec, SelfGenerated
 from ..records.decoding import Decoding
+from ..secrets import mask
 from ..store.files import whole_lines
 from .answers import Answer, Engine, open_for_append
 from .guards import Known
@@ -85,6 +86,11 @@ class Attempt:
         )
 
 
+def _without_secrets(attempt: Attempt) -> Attempt:
+    """What was refused is kept to be looked at, and nothing is made from it."""
+    return attempt if attempt.reason == "accepted" else Attempt(**mask(asdict(attempt)))
+
+
 @dataclass(slots=True)
 class Writer:
     """Rounds of attempts over one engine."""
@@ -127,7 +133,10 @@ class Writer:
                 guards.add(attempt.instruction)
         with open_for_append(path) as stream:
             while not self.done:
-                attempts = self._round(len(self.attempts) // ROUND, guards)
+                attempts = [
+                    _without_secrets(attempt)
+                    for attempt in self._round(len(self.attempts) // ROUND, guards)
+                ]
                 self.attempts += attempts
                 stream.write(
                     json.dumps([asdict(attempt) for attempt in attempts], ensure_ascii=False) + "\n"

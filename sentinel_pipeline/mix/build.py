@@ -83,6 +83,7 @@ def build_mix(
             report = MixReport(
                 seed=seed,
                 unit=spec.unit,
+                minimum_quality=spec.minimum_quality,
                 size=spec.size,
                 total=total,
                 seen=rows,
@@ -120,6 +121,11 @@ def _counts(bench: Workbench) -> dict[str, Any]:
         "held_back": dict(
             bench.rows(
                 "select category, count(*) from survey where left_out in ('held_back', 'no_share') group by 1 order by 1"
+            )
+        ),
+        "qualities": dict(
+            bench.rows(
+                "select quality, count(*) from chosen join survey using (pos) group by 1 order by 1"
             )
         ),
         "sources": dict(bench.rows("select source, count(*) from chosen group by 1 order by 1")),

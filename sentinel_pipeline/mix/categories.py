@@ -84,17 +84,6 @@ def _holds(rule: CategoryRule, row: RowReading) -> bool:
     return not rule.languages or row.language in rule.languages
 
 
-QUALITIES = ("accepted", "parsed", "verified")
-
-
-def quality_of(row: RowReading) -> str:
-    """One of ``QUALITIES``, of a row that the critic accepted: nothing that spoke against it is
-    left to ask."""
-    if row.candidate.verifier is not None:
-        return "verified"
-    return "accepted" if row.language == "text" else "parsed"
-
-
 def _held_back(row: RowReading) -> Decision | None:
     """Whether a row is of a kind that is kept for a later run."""
     answer = row.parted.answer

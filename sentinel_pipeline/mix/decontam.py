@@ -1,10 +1,12 @@
 """Which rows overlap a benchmark item, and how well that is found: recall and precision on planted
 contaminations, every time.
 
-For the measurement the items are split at random: one half is looked for, as planted (``plants``);
-the other half, and training tasks that are known to be others, are clean rows as like the items as
-rows can be. What this module does not do: take rows out (the mix does), or promise that a measured
-recall holds for rewordings of another kind.
+What many rows of the corpus share is a template's wording and not an item's own: a sample of rows
+is read for it first. For the measurement the items are split at random: one half is looked for,
+planted in the form of the corpus's own rows (``plants``); the other half, and training tasks that
+are known to be others, are clean rows as like the items as rows can be. What this module does not
+do: take rows out (the mix does), or promise that a measured recall holds for rewordings of another
+kind.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import random
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from itertools import chain, islice
 from typing import Any, NamedTuple
 
 from ..gates.statistics import wilson
@@ -26,6 +29,8 @@ MAX_RELATIVES = 4000
 """Training tasks that the index is calibrated with."""
 MAX_MEASURED = 200
 """Items planted, and as many of the other half and of the training tasks as clean rows."""
+MAX_LEARNT = 5000
+"""Rows of the corpus that its wording is learnt from."""
 BAR = 0.95
 
 
@@ -163,6 +168,7 @@ def decontaminate(
     tasks: Iterable[Task],
     *,
     relatives: Iterable[Task] = (),
+    corpus: Iterable[Row | Candidate] | None = None,
     seed: int | None = None,
 ) -> DecontaminationReport:
     """Compare ``rows`` (streamed) with every item of ``tasks`` (held).
@@ -172,33 +178,46 @@ def decontaminate(
         tasks: items of all suites that judge.
         relatives: training tasks known to be others: what they share with the items is wording. At
             most ``MAX_RELATIVES`` are used.
+        corpus: rows from which the wording of templates is learnt, at most ``MAX_LEARNT``; None:
+            the first of ``rows``. Who compares parts of a corpus one after the other gives the same
+            rows each time, so that no row is judged twice differently.
         seed: of the measurement on plants; None: no measurement.
     """
     items = list(tasks)
     others = _some(list(relatives), MAX_RELATIVES, 0)
     index = SuiteIndex(items, others)
+    stream = iter(rows)
+    head = list(islice(stream, MAX_LEARNT)) if corpus is None else []
+    sample = head if corpus is None else list(islice(corpus, MAX_LEARNT))
+    index.learn(sample)
     hits: list[Hit] = []
     count = 0
-    for count, row in enumerate(rows, start=1):  # noqa: B007
+    for count, row in enumerate(chain(head, stream), start=1):  # noqa: B007
         hit = index.find(row)
         if hit is not None:
             hits.append(hit)
-    measured = measure(items, others, seed) if seed is not None else None
+    measured = measure(items, others, seed, sample) if seed is not None else None
     suites = dict(Counter(task.suite for task in items))
     return DecontaminationReport(
         rows=count, tasks=len(items), suites=suites, hits=tuple(hits), measured=measured
     )
 
 
-def measure(tasks: Sequence[Task], relatives: Sequence[Task], seed: int) -> Measured:
-    """Recall on plants of one half of ``tasks``, precision against the other half and half of
-    ``relatives`` as clean rows."""
+def measure(
+    tasks: Sequence[Task],
+    relatives: Sequence[Task],
+    seed: int,
+    corpus: Sequence[Row | Candidate] = (),
+) -> Measured:
+    """Recall on plants of one half of ``tasks``, in the form of ``corpus``'s rows; precision
+    against the other half and half of ``relatives`` as clean rows."""
     mixed = _some(tasks, len(tasks), seed)
     looked_for = mixed[: (len(mixed) + 1) // 2]
     others = mixed[(len(mixed) + 1) // 2 :]
     index = SuiteIndex(looked_for, relatives[::2])
+    index.learn(corpus)
     kinds: dict[str, list[bool]] = {}
-    for planted in plant(looked_for[:MAX_MEASURED], seed):
+    for planted in plant(looked_for[:MAX_MEASURED], seed, corpus):
         kinds.setdefault(planted.kind, []).append(index.find(planted.row) is not None)
     clean = [*others[:MAX_MEASURED], *relatives[1::2][:MAX_MEASURED]]
     wrong = sum(index.find(_as_row(task)) is not None for task in clean)

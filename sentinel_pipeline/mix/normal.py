@@ -1,5 +1,5 @@
-"""Normal forms of prompts and answers: what is the same up to layout, comments or names has the
-same form.
+"""Normal forms of prompts and answers: what is the same up to layout, comments, names or look-alike
+letters has the same form.
 
 Code is read by a lexer, not parsed: it serves every language of a mix at a tenth of a parser's
 time. What this module does not do: know that two different programs compute the same thing."""
@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable
 
 from ..critic.fences import Fence, fences
+from ..critic.unicode_text import plain, separate_words
 from ..records import Message
 
 _WORD = re.compile(r"\w+")
@@ -33,8 +34,8 @@ _KEPT = _BUILTINS | frozenset(keyword.kwlist) | frozenset(_SCRIPT_WORDS.split())
 
 
 def words(text: str) -> list[str]:
-    """Lower-case words, without punctuation."""
-    return _WORD.findall(text.casefold())
+    """Lower-case words, without punctuation; those of scripts without spaces are separated."""
+    return _WORD.findall(separate_words(plain(text)).casefold())
 
 
 def prompt_of(messages: Iterable[Message]) -> str:
@@ -57,6 +58,7 @@ def code_tokens(text: str, *, structure: bool = False) -> list[str]:
 
     With ``structure`` each change of indentation is a token: the same statements nested otherwise
     are another program."""
+    text = separate_words(plain(text))
     tokens: list[str] = []
     depth = 0
     indents = [0]

@@ -58,6 +58,10 @@ class MixReport:
     """Category -> rows held back or without a share: none was taken."""
     sources: dict[str, int] = field(default_factory=dict)
     """Source -> rows in the mix."""
+    qualities: dict[str, int] = field(default_factory=dict)
+    """``verified``, ``parsed``, ``unverified`` -> rows in the mix."""
+    minimum_quality: str = "unverified"
+    """The least that the recipe takes."""
 
     @property
     def rows(self) -> int:
@@ -108,6 +112,9 @@ class MixReport:
         if self.empty:
             yield f"**No row at all** of {', '.join(self.empty)}.\n"
         yield f"Left out: {_counts(self.left_out)}. Held back or without a share: {_counts(self.held_back)}."
+        yield f"Evidence: {_counts(self.qualities)}; taken from `{self.minimum_quality}` on."
+        if below := self.left_out.get("quality"):
+            yield f"{below} rows have less evidence: `minimum_quality` decides."
         yield f"Sources: {_counts(self.sources)}."
 
     def to_plot(self) -> str:

@@ -13,7 +13,7 @@ from ..critic.fences import Fence, fences
 from ..critic.reading import SEARCHED, guess_language
 from ..critic.scorers import scorer_of
 from ..critic.thoughts import Parted, part
-from ..records import Candidate
+from ..records import Candidate, JudgedAnswer
 from .normal import code_in, code_tokens, prompt_of, without_layout, words
 
 _SEARCHED_OF_PROMPT = 20_000
@@ -52,9 +52,10 @@ class RowReading:
 
     @cached_property
     def language(self) -> Kind:
-        """As the verifier says, else as the answer looks."""
-        if self.candidate.verifier is not None:
-            return scorer_of(self.candidate.verifier).language
+        """As the verifier says, unless a judge is all that it names, else as the answer looks."""
+        verifier = self.candidate.verifier
+        if verifier is not None and not isinstance(verifier, JudgedAnswer):
+            return scorer_of(verifier).language
         answer = self.parted.answer
         blocks = self.blocks if len(answer) <= SEARCHED else None
         return guess_language(answer, self.head, blocks)

@@ -16,12 +16,13 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
-from ..records import Candidate, RepairTrace, messages_from
+from ..critic.reading import quality_of
+from ..records import QUALITIES, Candidate, Quality, RepairTrace, messages_from
 from ..records.data_spec import MixSpec
 from ..store import read_parquet
 from ..store.files import atomic_write
 from . import near
-from .categories import HELD_BACK, QUALITIES, category_of, quality_of
+from .categories import HELD_BACK, category_of
 from .row_reading import RowReading
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ class Entry(NamedTuple):
     parents: tuple[str, ...]
     """Ids that make it overlap a benchmark when they do: its own, and those of the answers that a
     trace is made of."""
+    quality: Quality | None = None
+    """The evidence for a trace's end, as the trace says; None for a candidate, which shows it."""
 
 
 def pool(accepted: Path, repairs: Path) -> Iterator[Entry]:
@@ -57,7 +60,8 @@ def pool(accepted: Path, repairs: Path) -> Iterator[Entry]:
             category=trace.category,
             task_id=trace.task_id,
         )
-        yield Entry(prompt, "repair", (trace.id, trace.accepted_id, trace.failed_id))
+        parents = (trace.id, trace.accepted_id, trace.failed_id)
+        yield Entry(prompt, "repair", parents, trace.quality)
 
 
 def survey(
@@ -92,7 +96,7 @@ def _schema(spec: MixSpec) -> pa.Schema:
     text = pa.string()
     fields = [
         ("pos", pa.int64()), ("id", text), ("origin", text), ("source", text), ("category", text), ("why", text),
-        ("left_out", text), ("weight", pa.int64()), ("draw", pa.float64()), ("exact", pa.binary(16)),
+        ("quality", text), ("left_out", text), ("weight", pa.int64()), ("draw", pa.float64()), ("exact", pa.binary(16)),
         ("form", pa.binary(16)),
     ]  # fmt: skip
     return pa.schema([*fields, *((name, pa.uint64()) for name in band_names(spec))])
@@ -110,16 +114,14 @@ def _line(
 ) -> dict[str, Any]:
     candidate = entry.candidate
     category, why = category_of(row, spec)
+    quality = entry.quality or quality_of(candidate, row.language)
     left_out = None
     if not banned.isdisjoint(entry.parents):
         left_out = "benchmark"
     elif category not in spec.shares:
         left_out = "held_back" if category in HELD_BACK else "no_share"
-    elif spec.minimum_quality != "accepted":
-        quality = "verified" if entry.origin == "repair" else quality_of(row)
-        left_out = (
-            "quality" if QUALITIES.index(quality) < QUALITIES.index(spec.minimum_quality) else None
-        )
+    elif QUALITIES.index(quality) < QUALITIES.index(spec.minimum_quality):
+        left_out = "quality"
     conversation = "\0".join(f"{turn.role}\1{turn.content}" for turn in candidate.messages)
     other = "\0".join(
         f"{turn.role}\1{turn.content.strip()}" for turn in candidate.messages if turn.role != "user"
@@ -131,6 +133,7 @@ def _line(
         "source": candidate.source,
         "category": category,
         "why": why,
+        "quality": quality,
         "left_out": left_out,
         "weight": 1 if spec.unit == "rows" else tokens(candidate),
         "draw": draw(seed, candidate.id, spec.weights.get(candidate.source, 1.0)),

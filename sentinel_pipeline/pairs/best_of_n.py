@@ -22,11 +22,11 @@ from random import Random
 from typing import NamedTuple
 
 from ..critic.labels import label
+from ..critic.refusals import refuses
 from ..critic.scorers import scorer_of
 from ..critic.thoughts import part
 from ..errors import BadInput, Infrastructure
 from ..generation.answers import Answer, read_answers
-from ..generation.refusals import refuses
 from ..llm_judge.verdicts import read_verdicts
 from ..rates import percent
 from ..records import (

@@ -7,7 +7,7 @@ recipe's sections are imported by their own names.
 """
 
 from .candidate import Candidate, Quarantined, RepairTrace, Row
-from .labels import LABELS, CriticLabels, Label
+from .labels import LABELS, QUALITIES, CriticLabels, Label, Quality
 from .messages import ROLES, Message, messages_from
 from .preference import REJECTION_KINDS, PreferencePair, RejectionKind
 from .report import BenchmarkReport, Interval, PairedComparison, SampleScore
@@ -35,6 +35,7 @@ from .verifiers import (
 __all__ = [
     "CATEGORIES",
     "LABELS",
+    "QUALITIES",
     "REJECTION_KINDS",
     "ROLES",
     "BenchmarkReport",
@@ -56,6 +57,7 @@ __all__ = [
     "PatchApplies",
     "PreferencePair",
     "PythonTests",
+    "Quality",
     "Quarantined",
     "RejectionKind",
     "RepairTrace",

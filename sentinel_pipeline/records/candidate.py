@@ -7,6 +7,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from .labels import Quality
 from .messages import Message
 from .rows import TableRow
 from .verifiers import Verifier
@@ -69,6 +70,8 @@ class RepairTrace(TableRow):
     messages: tuple[Message, ...]
     """prompt, failed answer, the failure told, then — as ``completion`` — the corrected answer."""
     completion: str
+    quality: Quality = "unverified"
+    """The evidence for the corrected answer; tables of earlier versions do not say it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

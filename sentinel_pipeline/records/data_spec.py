@@ -21,6 +21,7 @@ from .bounds import (
     Share,
 )
 from .decode import Fault
+from .labels import Quality
 from .task import CATEGORIES
 
 SHARES = dict(zip(CATEGORIES, (0.45, 0.20, 0.15, 0.10, 0.10)))
@@ -150,6 +151,9 @@ class CriticSpec:
     require_isolation: Literal["none", "rlimits", "seccomp", "namespaces", "full"] = "seccomp"
     """On a machine that isolates less, no candidate runs and the stage is refused (``sentinel
     doctor`` names the level)."""
+    require_trust: Share = 0.0
+    """The least share of passed verdicts whose tests ran apart from the program; with fewer the
+    labels are void and nothing is built on them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,9 +183,10 @@ class MixSpec:
     tokenizer."""
     repair_share: Share = 0.05
     """Largest share of repair traces within a category."""
-    minimum_quality: Literal["accepted", "parsed", "verified"] = "accepted"
-    """``verified``: a verifier passed the row; ``parsed``: that, or its answer is in a language
-    with a parser; or all."""
+    minimum_quality: Quality = "parsed"
+    """The least evidence for an accepted row. ``verified``: a verifier passed it; ``parsed``: that,
+    or its answer parses in its language; ``unverified``: also what nothing but form and hygiene
+    speaks for, as most prose."""
     weights: dict[str, SourceWeight] = field(default_factory=dict)
     """Source -> how much likelier than others (1) its rows are drawn."""
     source_caps: dict[str, Amount] = field(default_factory=dict)

@@ -80,6 +80,9 @@ class GatePolicy:
     all cases."""
     max_infra_share: Share = MAX_INFRA_SHARE
     """More infrastructure outcomes than this and the report is void: the gate is inconclusive."""
+    require_trust: Share = 0.0
+    """The least share of verdicts whose tests ran apart from the program; with fewer the report is
+    void: a program that its tests run beside can forge what they say."""
     severity: Literal["block", "warn", "off"] = "block"
     """``warn``: shown, never a reason to refuse (a smoke suite of 8 tasks decides nothing);
     ``off``: not decided."""

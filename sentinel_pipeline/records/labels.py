@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 LABELS = (
     "syntax_pass",
@@ -13,6 +13,12 @@ LABELS = (
     "no_repetition",
     "accepted",
 )
+
+
+Quality = Literal["unverified", "parsed", "verified"]
+QUALITIES: tuple[Quality, ...] = get_args(Quality)
+"""The evidence for a row that the critic accepted, the least first: nothing but form and hygiene,
+the parser of its language, its verifier."""
 
 
 class Label(NamedTuple):

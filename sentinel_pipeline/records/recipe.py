@@ -22,6 +22,7 @@ from .data_spec import CandidatesSpec, CriticSpec, MixSpec
 from .decision_spec import DecisionPoint
 from .decode import Fault, build, decode
 from .decoding import Decoding
+from .fence_spec import FenceSpec
 from .gap_spec import GapProof
 from .gate_spec import BenchSpec, GatePolicy, with_defaults
 from .grpo_spec import GrpoSpec
@@ -37,6 +38,7 @@ from .stages import (
     TRAINING_STAGES,
     TrainingStage,
     default_gates,
+    gates_of_stage,
 )
 from .task_source import TasksSpec
 from .toml import read_toml
@@ -71,6 +73,7 @@ class Recipe:
     bench: BenchSpec = field(default_factory=BenchSpec)
     gates: dict[str, GatePolicy] = field(default_factory=dict)
     """By name; the default gates of its stages where nothing is said."""
+    fences: FenceSpec = field(default_factory=FenceSpec)
     gap_proof: GapProof | None = None
     """Absent: the gate ``capability_gap`` alone says whether there is something to learn."""
     judge: JudgeSpec = field(default_factory=JudgeSpec)
@@ -124,6 +127,24 @@ class Recipe:
         """The stage that comes before ``name`` in this recipe, or ``base``."""
         return self.reported[self.reported.index(name) - 1]
 
+    def promotion_gates(self, stage: str) -> tuple[str, ...]:
+        """The gates without whose pass a checkpoint of ``stage`` is not released: those that
+        ``[release] gates`` names, else the stage's default gates that block by default; and every
+        gate of the stage that blocks in this recipe."""
+        declared = tuple(
+            name for name in self.release.gates if self.gates[name].stage == stage
+        ) or tuple(
+            name
+            for name, default in gates_of_stage(stage).items()
+            if default.policy.severity == "block"
+        )
+        blocking = tuple(
+            name
+            for name, policy in self.gates.items()
+            if (policy.stage, policy.severity) == (stage, "block")
+        )
+        return tuple(dict.fromkeys((*declared, *blocking)))
+
     def decoding(self) -> Decoding:
         """How its suites are answered."""
         bench = self.bench
@@ -151,6 +172,13 @@ class Recipe:
     def check(self) -> None:
         """What one section says of another; what is of one section alone is checked there."""
         answered = f"Add it to bench.suites ({', '.join(self.bench.suites)})"
+        if self.tasks.fresh_seed is not None:
+            if self.tasks.fresh_seed == self.seed:
+                message = f"is {self.seed}, the recipe's own"
+                raise Fault(message, "tasks.fresh_seed", "Fresh items need another seed.")
+            if "fresh" not in self.bench.suites:
+                message = "draws a suite 'fresh' that this recipe does not answer"
+                raise Fault(message, "tasks.fresh_seed", 'Add "fresh" to bench.suites.')
         for name, policy in self.gates.items():
             if not _GATE_NAME.fullmatch(name):
                 fix = "Use lower-case letters, digits and underscores."
@@ -166,6 +194,11 @@ class Recipe:
             if policy.against and order(policy.against) >= order(policy.stage):
                 message = f"{policy.against!r} does not come before {policy.stage!r}"
                 raise Fault(message, f"gates.{name}.against", "Name an earlier stage.")
+        for index, name in enumerate(self.release.gates):
+            if name not in self.gates or self.gates[name].severity == "off":
+                state = "is off" if name in self.gates else "is not a gate of this recipe"
+                fix = did_you_mean(name, self.gates)
+                raise Fault(f"{name!r} {state}", f"release.gates[{index}]", fix)
         gap = self.gates.get("capability_gap")
         if gap is None or gap.severity != "block":
             fix = "Leave it at 'block'; change its threshold where you mean another bound."

@@ -14,5 +14,8 @@ class ReleaseSpec:
     license_name: str | None = None
     """Where the identifier is ``other``."""
     license_link: str | None = None
+    gates: tuple[str, ...] = ()
+    """The promotion gates: a checkpoint is released only with a pass of every one of them that is
+    about its stage, whatever their severity. Absent: the default gates of the stage that block."""
     language: tuple[str, ...] = ("en",)
     """ISO 639 codes."""

@@ -37,6 +37,11 @@ class SampleScore:
     """The model ended by itself (stop token), not by the length limit."""
     tokens: int
     seconds: float
+    trust: Literal["separate", "shared"] = "separate"
+    """Where its tests ran: ``shared`` is beside the program, which can forge such a verdict."""
+    item_hash: str = ""
+    """Hash of the item's content (``Task.content_hash``), by which two models' answers are paired;
+    empty in samples from elsewhere."""
 
     def value(self, metric: Metric) -> bool | None:
         """Whether it counts for ``metric``; None where infrastructure failed or the metric does not
@@ -78,6 +83,11 @@ class BenchmarkReport:
     times; None: ``n``."""
     syntax_effective: float | None = None
     """The same of the ``syntax_n``."""
+    shared: int = 0
+    """Verdicts among the ``n`` whose tests ran beside the program (``trust: shared``)."""
+    suite_hash: str = ""
+    """Hash of the contents of the suite's items (``records.task.suite_hash``); empty in reports of
+    before suites were hashed."""
 
     def summary(self) -> dict[str, Any]:
         """The keys that ``sentinel run --json`` prints for a suite."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from .messages import Message
@@ -30,3 +33,16 @@ class Task(TableRow):
     composition: str = ""
     """What the task is made of (``sum|square|even``): no composition stands in both train and
     held-out."""
+
+    @property
+    def content_hash(self) -> str:
+        """Identity of what is asked and how an answer is checked, whatever the id."""
+        row = self.to_row()
+        text = json.dumps([row["messages"], row["verifier"]], ensure_ascii=False, sort_keys=True)
+        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def suite_hash(items: Iterable[str]) -> str:
+    """Identity of a suite: of its items' content hashes, in whatever order and under whatever
+    ids."""
+    return hashlib.sha256("\n".join(sorted(items)).encode()).hexdigest()[:32]

@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from .bounds import Count, CountOrZero, PositiveShare
+from .bounds import Count, CountOrZero, PositiveShare, Seed
 from .decode import Fault
 
 Side = Literal["train", "window", "heldout"]
@@ -171,6 +171,9 @@ class TasksSpec:
     heldout: dict[str, CountOrZero] = field(default_factory=dict)
     window: dict[str, CountOrZero] = field(default_factory=dict)
     """For the windows of training; of compositions that neither train nor judge."""
+    fresh_seed: Seed | None = None
+    """Draws a second held-out suite, ``fresh``, of the sizes of ``heldout``: name it in
+    ``bench.suites``, and choose no setting by it. Absent: none."""
     source: tuple[TaskSource, ...] = ()
     """Files, folders and data sets of tasks: each a ``[[tasks.source]]``."""
 

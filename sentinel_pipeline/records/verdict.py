@@ -1,5 +1,5 @@
-"""A gate's verdict: of which gate, about which artifact, by which scorer and policy; and what was
-measured and decided.
+"""A gate's verdict: of which gate, about which artifact, checkpoint and suite, answered how, by
+which scorer and policy; and what was measured and decided.
 
 What this module does not do: decide (``gates.policies``) or keep verdicts (``store.ledger``).
 """
@@ -17,7 +17,11 @@ Verdict = Literal["pass", "fail", "inconclusive"]
 @dataclass(frozen=True, kw_only=True)
 class VerdictKey:
     """Which verdict: of this gate about this artifact by this scorer and policy. What the ledger is
-    asked for, and asked with."""
+    asked for, and asked with.
+
+    A verdict about a report is bound to what was answered too: checkpoint, suite and decoding. They
+    are empty where nothing answered: a fence over rows, a licence, a signature.
+    """
 
     name: str
     """The gate: ``pass_at_1``, ``syntax_rate``, ``capability_gap`` …"""
@@ -32,9 +36,15 @@ class VerdictKey:
     against_hash: str | None = None
     """Content hash of the report that a paired gate compares with; None for an absolute gate, ""
     where there is no such report."""
-    suite_hash: str | None = None
-    """Hash of the suite's file, where the suite is the user's own; None for one that comes with the
-    product, "" where the file is gone."""
+    suite_file: str | None = None
+    """Hash of the file that the suite was read from, where it is the user's own; None for one that
+    comes with the product, "" where the file is gone."""
+    checkpoint_hash: str = ""
+    """Content hash of the checkpoint that gave the answers."""
+    suite_hash: str = ""
+    """Hash of the contents of the suite's items, whatever their ids."""
+    decoding: str = ""
+    """How the answers were drawn, with the prompt format, as canonical JSON."""
 
     def verdict(self, decided: Decided) -> GateVerdict:
         """What was decided, as this gate's verdict."""
@@ -57,6 +67,9 @@ class Decided:
     interval: Interval | None
     reason: str
     """The numbers and the rule, in words."""
+    look: int = 1
+    """Which look this was at the same weights and items, counted from 1: each further one is
+    decided at a higher confidence, so that trying again does not promote by luck."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +85,14 @@ class GateVerdict(VerdictKey, Decided):
             return "its policy changed"
         if key.against_hash is not None and self.against_hash != key.against_hash:
             return "it compared with another report"
-        if key.suite_hash is not None and self.suite_hash != key.suite_hash:
+        if key.suite_file is not None and self.suite_file != key.suite_file:
             return "the file of its suite changed"
+        if key.checkpoint_hash and self.checkpoint_hash != key.checkpoint_hash:
+            about = self.checkpoint_hash[:12] or "one that it does not name"
+            return f"it is about checkpoint {about}, not about {key.checkpoint_hash[:12]}"
+        if key.suite_hash and self.suite_hash != key.suite_hash:
+            about = self.suite_hash[:12] or "unknown content"
+            return f"it was decided on other items ({about}, now {key.suite_hash[:12]})"
+        if key.decoding and self.decoding != key.decoding:
+            return f"it was answered with {self.decoding or 'unknown decoding'}, the recipe says {key.decoding}"
         return None

@@ -92,7 +92,8 @@ class JsonAnswer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PatchApplies:
-    """A unified diff that must parse, apply to ``files`` and give exactly ``expected``."""
+    """A unified diff that must parse, apply to ``files`` by git's rules and give exactly
+    ``expected``."""
 
     kind: ClassVar[str] = "patch_applies"
     category: ClassVar[str] = "code_editing"

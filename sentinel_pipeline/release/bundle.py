@@ -66,6 +66,7 @@ def write_bundle(out: Draft, evidence: Evidence) -> None:
         assert base is not None
         out.json(f"benchmarks/base/{report.suite}.json", base.json(f"{report.suite}/report.json"))
     out.json("gates.json", [gate_json(verdict) for verdict in evidence.verdicts])
+    out.json("fences.json", [gate_json(verdict) for verdict in evidence.fences])
     out.json("parity.json", evidence.parity)
     clean = evidence.ancestor("decontamination_report")
     if clean:
@@ -93,6 +94,8 @@ def summary(evidence: Evidence) -> dict[str, Any]:
         "checkpoint": evidence.checkpoint.hash,
         "report": evidence.report.hash,
         "gates": {verdict.name: verdict.verdict for verdict in evidence.verdicts},
+        "fences": {verdict.name: verdict.verdict for verdict in evidence.fences},
+        "others": [state._asdict() for state in evidence.others],
         "licence": evidence.recipe.release.license,
         "made_from": [
             {
@@ -110,7 +113,7 @@ def gate_json(verdict: Any) -> dict[str, Any]:
     """A verdict as ``sentinel run --json`` prints it, with what it was decided by."""
     names = (
         "name", "subject", "subject_hash", "verdict", "measured", "threshold", "n", "reason",
-        "scorer_version",
+        "scorer_version", "policy_hash", "checkpoint_hash", "suite_hash", "decoding", "look",
     )  # fmt: skip
     row = {name: getattr(verdict, name) for name in names}
     return row | {"interval": list(verdict.interval) if verdict.interval else None}

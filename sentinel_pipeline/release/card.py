@@ -91,13 +91,26 @@ def _gates(evidence: Evidence) -> str:
         f"| {v.name} | {v.verdict} | {with_interval(v.measured, v.interval)} | {v.n} | {v.reason} |"
         for v in evidence.verdicts
     ]
+    fences = [f"| {v.name} | {v.verdict} | {v.n} | {v.reason} |" for v in evidence.fences]
+    others = [f"| {o.name} | {o.severity} | {o.verdict} | {o.reason} |" for o in evidence.others]
     head = (
         "## Gates passed\n\n| gate | verdict | measured [95 %] | n | rule |\n|---|---|---|---|---|"
     )
     scorer = evidence.verdicts[0].scorer_version
-    return "\n".join(
-        [head, *rows, "", f"Decided by scorer {scorer}, whose licences are in the ledger."]
-    )
+    lines = [head, *rows, "", f"Decided by scorer {scorer}, whose licences are in the ledger."]
+    if fences:
+        lines += [
+            "",
+            "## Fences passed",
+            "",
+            "| fence | verdict | n | found |",
+            "|---|---|---|---|",
+        ]
+        lines += fences
+    if others:
+        lines += ["", "## Gates and fences that did not have to pass", ""]
+        lines += ["| gate | severity | verdict | reason |", "|---|---|---|---|", *others]
+    return "\n".join(lines)
 
 
 def _data_text(evidence: Evidence) -> str:

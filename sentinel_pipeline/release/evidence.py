@@ -7,18 +7,31 @@ checkpoint's own worker measured.
 
 from __future__ import annotations
 
-import json
 from typing import Any, NamedTuple
 
 from ..audit.scorers import unlicensed
+from ..bench.binding import bound_now
 from ..critic.version import scorer_version
 from ..errors import BadInput, GateRefused, Infrastructure, did_you_mean
+from ..gates.fences import blocking_fences, fence_key, fence_severity, fences_of
 from ..gates.keys import report_key
 from ..records import GateVerdict
 from ..records.recipe import Recipe
+from ..records.stages import gates_of_stage
 from ..store import Artifact, Ledger, Store, skipped_reason
-from ..store.manifest import read_manifest
-from ..store.retention import with_ancestors
+from ..store.launched import find_launched
+from ..store.retention import lineage
+
+
+class GateState(NamedTuple):
+    """A gate or a fence that did not have to pass."""
+
+    name: str
+    severity: str
+    """``warn`` or ``off``."""
+    verdict: str
+    """``none`` where nothing was decided."""
+    reason: str
 
 
 class Evidence(NamedTuple):
@@ -29,8 +42,12 @@ class Evidence(NamedTuple):
     checkpoint: Artifact
     report: Artifact
     verdicts: tuple[GateVerdict, ...]
-    """The blocking gates of the stage: each passed, on exactly this report, by the current scorer
-    version and policy."""
+    """The promotion gates of the stage: each passed, on exactly this report about exactly this
+    checkpoint, by the current scorer version and policy."""
+    fences: tuple[GateVerdict, ...]
+    """The blocking fences of the checkpoint and of all that it was made from: each passed."""
+    others: tuple[GateState, ...]
+    """The other default gates of the stage and the fences that only warn, as they stand."""
     parity: dict[str, Any]
     ancestors: tuple[Artifact, ...]
     """The checkpoint and all that it was made from, oldest first."""
@@ -48,7 +65,8 @@ def gather(store: Store, recipe: Recipe, stage: str | None) -> Evidence:
 
     Raises:
         BadInput: no such stage, checkpoint or report, or the recipe states no licence.
-        GateRefused: a gate, a licence or export parity is missing, stale or not passed; names each.
+        GateRefused: a gate, a fence, a licence or export parity is missing, stale or not passed, or
+            the recipe's gates are not those that the run was launched with; names each.
         Infrastructure: the report's bytes are not those of its manifest.
     """
     stage = stage or _last(store, recipe)
@@ -66,9 +84,16 @@ def gather(store: Store, recipe: Recipe, stage: str | None) -> Evidence:
     report = store.get(f"{stage}_report")
     if damaged := report.damage():
         raise Infrastructure(f"{report.folder} is damaged ({damaged[0]}): rebuild it.")
-    verdicts = _verdicts(store, recipe, stage, report)
+    ancestors = tuple(lineage(store.home, checkpoint))
+    # What had to pass when the run was launched has to pass, whatever the recipe says now.
+    launched = find_launched(store.home, recipe.name, checkpoint.manifest.loop_id) or recipe
+    promotion = tuple(
+        dict.fromkeys((*launched.promotion_gates(stage), *recipe.promotion_gates(stage)))
+    )
+    verdicts = _verdicts(store, recipe, stage, promotion, checkpoint, report)
+    fences = _fences(store, (launched, recipe), ancestors)
     parity = _parity(checkpoint)
-    reasons = [verdict for verdict in verdicts if isinstance(verdict, str)]
+    reasons = [verdict for verdict in (*verdicts, *fences) if isinstance(verdict, str)]
     if checkpoint.as_parent() not in report.manifest.parents:
         asset = report.manifest.asset
         problem = f"The newest {asset} is about another checkpoint than the newest: rebuild it."
@@ -82,8 +107,10 @@ def gather(store: Store, recipe: Recipe, stage: str | None) -> Evidence:
         checkpoint,
         report,
         tuple(verdict for verdict in verdicts if isinstance(verdict, GateVerdict)),
+        tuple(verdict for verdict in fences if isinstance(verdict, GateVerdict)),
+        _others(store, recipe, stage, promotion, report, ancestors),
         parity if isinstance(parity, dict) else {},
-        _ancestors(store, checkpoint),
+        ancestors,
     )
 
 
@@ -99,28 +126,92 @@ def _last(store: Store, recipe: Recipe) -> str:
 
 
 def _verdicts(
-    store: Store, recipe: Recipe, stage: str, report: Artifact
+    store: Store,
+    recipe: Recipe,
+    stage: str,
+    promotion: tuple[str, ...],
+    checkpoint: Artifact,
+    report: Artifact,
 ) -> list[GateVerdict | str]:
-    """Of each blocking gate its verdict, or why there is none that allows going on."""
+    """Of each promotion gate its verdict, or why there is none that allows going on."""
     ledger = Ledger(store.home.ledger)
     verdicts: list[GateVerdict | str] = []
     if reason := unlicensed(ledger):
         verdicts.append(reason)
-    blocking = [
-        name
-        for name, policy in recipe.gates.items()
-        if (policy.stage, policy.severity) == (stage, "block")
-    ]
-    if not blocking:
-        verdicts.append(f"No blocking gate decides about stage {stage}: no evidence is not a pass.")
-    for name in blocking:
+    if not promotion:
+        verdicts.append(
+            f"No promotion gate decides about stage {stage}: no evidence is not a pass."
+        )
+    for name in promotion:
+        if name not in recipe.gates:
+            verdicts.append(f"Promotion gate {name} is gone from the recipe since the launch.")
+            continue
+        policy = recipe.gates[name]
+        if policy.severity == "off":
+            fix = f"Switch it on, or name the promotion gates: [release] gates = [...], in {recipe.name}.toml."
+            verdicts.append(f"Promotion gate {name} is off. {fix}")
+            continue
+        if policy.stage != stage:
+            verdicts.append(f"Promotion gate {name} is about {policy.stage} in this recipe.")
+            continue
         try:
-            verdicts.append(
-                ledger.require(report_key(store, recipe, name, report, scorer_version()))
-            )
-        except GateRefused as error:
+            # The suite as it was answered: retired items since then do not undo what was released.
+            bank = store.origin(report, "task_bank")
+            bound = bound_now(recipe, policy.suite, checkpoint, bank)
+            key = report_key(store, recipe, name, report, scorer_version(), bound)
+            verdicts.append(ledger.require(key))
+        except (GateRefused, Infrastructure) as error:
             verdicts.append(str(error))
     return verdicts
+
+
+def _fences(
+    store: Store, recipes: tuple[Recipe, Recipe], ancestors: tuple[Artifact, ...]
+) -> list[GateVerdict | str]:
+    """Of each fence that blocks in one of ``recipes``, as launched and as it is now, its verdict,
+    or why there is none that allows going on. The bar is that of the launch."""
+    ledger = Ledger(store.home.ledger)
+    verdicts: list[GateVerdict | str] = []
+    for artifact in ancestors:
+        bars = {
+            name: each for each in reversed(recipes) for name in blocking_fences(each, artifact)
+        }
+        for name, recipe in bars.items():
+            try:
+                verdicts.append(ledger.require(fence_key(name, artifact, recipe, scorer_version())))
+            except GateRefused as error:
+                verdicts.append(str(error))
+    return verdicts
+
+
+def _others(
+    store: Store,
+    recipe: Recipe,
+    stage: str,
+    promotion: tuple[str, ...],
+    report: Artifact,
+    ancestors: tuple[Artifact, ...],
+) -> tuple[GateState, ...]:
+    """What else there is to know: no gate that was loosened is passed over in silence."""
+    ledger = Ledger(store.home.ledger)
+    states = []
+    for name in dict.fromkeys((*gates_of_stage(stage), *recipe.gates)):
+        policy = recipe.gates.get(name)
+        if policy is None or policy.stage != stage or name in promotion:
+            continue
+        verdict = ledger.latest(name, report.hash) if policy.severity != "off" else None
+        states.append(_state(name, policy.severity, verdict))
+    for artifact in ancestors:
+        for name in fences_of(recipe, artifact):
+            if fence_severity(recipe, name) != "block":
+                states.append(_state(name, "warn", ledger.latest(name, artifact.hash)))
+    return tuple(states)
+
+
+def _state(name: str, severity: str, verdict: GateVerdict | None) -> GateState:
+    if verdict is None:
+        return GateState(name, severity, "none", "nothing was decided")
+    return GateState(name, severity, verdict.verdict, verdict.reason)
 
 
 def _parity(checkpoint: Artifact) -> dict[str, Any] | str:
@@ -129,16 +220,10 @@ def _parity(checkpoint: Artifact) -> dict[str, Any] | str:
     path = checkpoint.folder / "parity.json"
     if "parity.json" not in listed or not path.is_file():
         return "Export parity was never compared: train this stage again."
-    parity: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    parity: dict[str, Any] = checkpoint.json("parity.json")
     if parity.get("passed") is not True:
         differ = [
             variant["name"] for variant in parity.get("variants", ()) if variant["answers_differ"]
         ]
         return f"Export parity does not hold ({', '.join(differ) or 'see parity.json'})."
     return parity
-
-
-def _ancestors(store: Store, checkpoint: Artifact) -> tuple[Artifact, ...]:
-    folders = with_ancestors(store.home, [checkpoint])
-    artifacts = [Artifact(folder, read_manifest(folder)) for folder in folders]
-    return tuple(sorted(artifacts, key=lambda artifact: artifact.manifest.created_at))

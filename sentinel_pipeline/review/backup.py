@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -56,6 +57,8 @@ def restore(desk: ReviewQueue, path: Path) -> dict[str, int]:
         Conflict: the queue is not empty.
         BadInput: the file is not a backup, is damaged, cut off, or of a newer version.
     """
+    if path.exists() and not path.is_file():
+        raise BadInput("not a file.", file=path, fix="Name a backup.")
     with desk.db.writing() as connection:
         for table in DATA_TABLES:
             if connection.execute(select(func.count()).select_from(table)).scalar_one():
@@ -64,8 +67,13 @@ def restore(desk: ReviewQueue, path: Path) -> dict[str, int]:
         try:
             with gzip.open(path, "rt", encoding="utf-8") as stream:
                 counts = _fill(connection, stream, path)
-        except (OSError, EOFError, ValueError, KeyError, TypeError, SQLAlchemyError) as error:
-            problem = f"not a whole backup: {str(error).splitlines()[0]}."
+        except (
+            *(OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, zlib.error),
+            *(RecursionError, SQLAlchemyError),
+        ) as error:
+            problem = (
+                f"not a whole backup: {(str(error).splitlines() or [type(error).__name__])[0]}."
+            )
             raise BadInput(problem, file=path, fix="Use another one.") from error
         if not desk.db.is_sqlite:
             _advance_sequences(connection)

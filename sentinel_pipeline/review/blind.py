@@ -1,10 +1,11 @@
 """Blind labelling: people label sampled outputs without seeing the judge's label, whose output it
 is, or each other's labels.
 
-A batch is a file of rows ``{"id", "prompt_messages", "response", "judge"}``; ``judge`` is the label
-that is to be calibrated, or null. Agreement is Cohen's kappa with its interval: on 30 conversations
-it is wide, and the lower bound is what counts. What this module does not do: license a judge or
-open a gate (the ledger does), or choose the outputs.
+A batch is a file of rows ``{"id", "prompt_messages", "response", "judge"}``, or of rows of any
+shape that the critic reads, with ``id`` and ``judge`` beside; ``judge`` is the label that is to be
+calibrated, or null. Agreement is Cohen's kappa with its interval: on 30 conversations it is wide,
+and the lower bound is what counts. What this module does not do: license a judge or open a gate
+(the ledger does), or choose the outputs.
 """
 
 from __future__ import annotations
@@ -12,17 +13,20 @@ from __future__ import annotations
 import json
 import random
 import re
+import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from sqlalchemy import Connection, func, insert, select
 
-from ..candidates.decode import decode_line
-from ..candidates.files import lines
-from ..candidates.shapes import RowRefused
+from ..candidates.decode import MAX_LINE_BYTES, decode_line
+from ..candidates.files import Line, lines
+from ..candidates.shapes import RowRefused, to_candidate
 from ..candidates.turns import plain_turns
 from ..errors import BadInput
 from ..records import Message, messages_from
+from ..store.files import open_unpacked
 from .agreement import Agreement, agreement
 from .database import upsert
 from .importing import plain
@@ -97,12 +101,15 @@ def _read(path: Path, labels: tuple[str, ...]) -> list[dict[str, Any]]:
     if not path.is_file():
         raise BadInput("there is no such file.", file=path, fix="Check the path.")
     answers: dict[str, dict[str, Any]] = {}
-    with path.open("rb") as stream:
-        for line in lines(stream):
+    try:
+        for line in _lines(path):
             if not line.data.strip():
                 continue
             try:
-                item, body, judge = _row(decode_line(line.data, ended=line.ended), labels)
+                if line.length > MAX_LINE_BYTES:
+                    raise ValueError(f"{line.length} bytes, the most is {MAX_LINE_BYTES}")
+                value = decode_line(line.data, ended=line.ended)
+                item, body, judge = _row(value, labels, path, line.number)
             except (ValueError, RowRefused) as error:
                 raise BadInput(
                     f"not an item: {error}.", file=path, line=line.number, fix="Correct the line."
@@ -110,23 +117,44 @@ def _read(path: Path, labels: tuple[str, ...]) -> list[dict[str, Any]]:
             if item in answers:
                 raise BadInput(f"duplicate id {item!r}.", file=path, line=line.number, field="id")
             answers[item] = {"item_id": item, "body": json.dumps(body), "judge": judge}
+    except (EOFError, OSError, zlib.error) as error:
+        raise BadInput(f"cannot be read on: {error}.", file=path, fix="Fetch it again.") from error
     if not answers:
         raise BadInput("holds no item.", file=path, fix="Add items: nothing cannot be labelled.")
     return list(answers.values())
 
 
-def _row(value: Any, labels: tuple[str, ...]) -> tuple[str, dict[str, Any], str | None]:
+def _lines(path: Path) -> Iterator[Line]:
+    with open_unpacked(path) as stream:
+        yield from lines(stream)
+
+
+def _row(
+    value: Any, labels: tuple[str, ...], path: Path, line: int
+) -> tuple[str, dict[str, Any], str | None]:
     if not isinstance(value, dict):
         raise ValueError("expected an object")
     item = value.get("id")
-    response = value.get("response")
+    if not isinstance(item, str) or not item.strip():
+        raise ValueError("expected text in id")
     judge = value.get("judge")
-    if not isinstance(item, str) or not item.strip() or not isinstance(response, str):
-        raise ValueError("expected text in id and response")
     if judge is not None and judge not in labels:
         raise ValueError(f"judge: {str(judge)[:40]!r} is not one of {', '.join(labels)}")
-    turns = messages_from(plain_turns(value.get("prompt_messages")))
-    return plain(item), {"prompt": [turn.to_dict() for turn in turns], "response": response}, judge
+    if "prompt_messages" in value:
+        response = value.get("response")
+        turns = messages_from(plain_turns(value["prompt_messages"]))
+        if not isinstance(response, str):
+            raise ValueError("expected text in response")
+    else:
+        row = {name: field for name, field in value.items() if name != "judge"}
+        candidate = to_candidate(row, source="blind", file=path.name, line=line)
+        turns = candidate.messages
+        response = candidate.completion
+    body = {
+        "prompt": [turn.to_dict() for turn in turns],
+        "response": plain(response),
+    }
+    return plain(item), body, judge
 
 
 def next_item(desk: ReviewQueue, user: User, batch: str) -> Item | None:

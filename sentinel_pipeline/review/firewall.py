@@ -30,7 +30,7 @@ class Retired(NamedTuple):
     card_id: str
     kind: str
     """``item`` for the corrected item itself, else how it overlaps: ``prompt``, ``solution``,
-    ``renamed_solution``, ``ngrams``."""
+    ``renamed_solution``, ``tests``, ``ngrams``, ``near_prompt``, ``near_solution``."""
     score: float
 
 
@@ -88,7 +88,10 @@ def _overlaps(tasks: list[Task], corrections: Sequence[Released]) -> list[Retire
         Candidate(id=row.card_id, source="human", messages=row.messages, completion=row.text)
         for row in corrections
     )
-    hits = {(hit.suite, hit.task_id): hit for hit in reversed(decontaminate(rows, tasks).hits)}
+    hits = {
+        (hit.suite, hit.task_id): hit
+        for hit in reversed(decontaminate(rows, tasks, corpus=()).hits)
+    }
     return [Retired(hit.suite, hit.task_id, hit.id, hit.kind, hit.score) for hit in hits.values()]
 
 

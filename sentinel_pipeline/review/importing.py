@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,6 +26,7 @@ from ..critic.hygiene import no_secret
 from ..errors import BadInput, Infrastructure
 from ..records import Quarantined
 from ..records.sft_candidate import ReviewTask, SftCandidate
+from ..secrets import find_credentials, mask
 from .database import insert_missing
 from .review_queue import ReviewQueue, note
 from .schema import bodies, cards, corrections, quarantine
@@ -146,7 +148,28 @@ def _read(line: Line, path: Path, tasks: dict[str, ReviewTask]) -> _Read | Quara
         return quarantined(str(path), line.number, error.reason, line.data)
     except ValueError as error:
         return quarantined(str(path), line.number, f"record: {error}", line.data)
-    return _Read(record, tasks.get(record.task_id), fingerprint(record), line.number)
+    task = tasks.get(record.task_id)
+    return _Read(_without_secrets(record), task, fingerprint(record), line.number)
+
+
+def _without_secrets(record: SftCandidate) -> SftCandidate:
+    """A record as the queue keeps it and every page shows it. Its fingerprint is that of the line,
+    so that a file that comes again changes nothing."""
+    texts = [
+        record.model_response,
+        record.failure_reason,
+        record.task_name,
+        *(turn.content for turn in record.prompt_messages),
+    ]
+    if next(find_credentials("\n\n".join(texts)), None) is None:
+        return record
+    return replace(
+        record,
+        model_response=mask(record.model_response),
+        failure_reason=mask(record.failure_reason),
+        task_name=mask(record.task_name),
+        prompt_messages=mask(record.prompt_messages),
+    )
 
 
 def _plain(data: Any) -> Any:

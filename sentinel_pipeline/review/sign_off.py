@@ -102,5 +102,6 @@ def sign(
         raise BadInput("expected one printable line of at most 400 characters.", field="note")
     artifact = Store.reading(home, recipe).get("gap_proof")
     signed = signature(home.recipe(recipe), artifact, user.name, verdict, note.strip())
-    Ledger(home.ledger).record(signed, recipe=recipe, run_id="sign-off")
+    run_id = f"sign-off by the reviewer {user.name}"
+    Ledger(home.ledger).record(signed, recipe=recipe, run_id=run_id)
     return signed

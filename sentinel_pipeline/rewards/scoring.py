@@ -19,10 +19,12 @@ from ..critic.score import Scorable, Score, score
 from ..errors import Infrastructure
 from ..records import Message, verifier_from_json
 from ..records.reward_spec import RewardSpec
-from ..sandbox import Grader, Level, Limits, RayGrader
+from ..sandbox import RESOURCE_CODES, Grader, Level, Limits, RayGrader
 
 _ASKED = (Message("user", "-"),)
 """The scorer judges by the verifier; a prompt is not looked at."""
+STEP_SECONDS = 30.0
+"""All reward functions of a step ask within this time; the same batch after it is another step."""
 
 
 class Judged(NamedTuple):
@@ -40,10 +42,11 @@ class Scoring:
     spec: RewardSpec = field(default_factory=RewardSpec)
     counts: Counter[str] = field(default_factory=Counter)
     """``judged``, ``infra`` (no score, ours) and ``late`` (no score, the step's time was over),
-    since the beginning."""
+    since the beginning; and ``shared``: those judged whose tests ran beside the program."""
     _grader: Grader | RayGrader | None = None
     _key: tuple[tuple[str, str], ...] = ()
     _last: tuple[Judged, ...] = ()
+    judged_at: float = 0.0
 
     def __getstate__(self) -> tuple[RewardSpec, Counter[str]]:
         return self.spec, self.counts
@@ -53,18 +56,24 @@ class Scoring:
         self._grader = None
         self._key = ()
         self._last = ()
+        self.judged_at = 0.0
 
     def judge(self, completions: Sequence[str], verifiers: Sequence[str]) -> tuple[Judged, ...]:
-        """One judgement for each completion; the batch that was judged last is remembered.
+        """One judgement for each completion. The batch that was judged last is remembered for the
+        other reward functions of its step; what ended by a limit is not remembered beyond it.
 
         Raises:
             GateRefused: this machine isolates less than the rewards demand.
         """
         key = tuple(zip(completions, verifiers, strict=True))
-        if key != self._key or not self._last:
+        stale = time.monotonic() - self.judged_at > STEP_SECONDS and any(
+            ended_by_a_limit(judged) for judged in self._last
+        )
+        if key != self._key or not self._last or stale:
             once = list(dict.fromkeys(key))
             by_pair = dict(zip(once, self._judge(once), strict=True))
             self._key, self._last = key, tuple(by_pair[pair] for pair in key)
+            self.judged_at = time.monotonic()
             self._count()
         return self._last
 
@@ -78,6 +87,8 @@ class Scoring:
         for result in self._last:
             kind = "late" if result.why == "late" else "infra"
             self.counts["judged" if result.score else kind] += 1
+            if result.score is not None and result.score.evidence.get("trust") == "shared":
+                self.counts["shared"] += 1
 
     def _judge(self, pairs: list[tuple[str, str]]) -> list[Judged]:
         deadline = time.monotonic() + self.spec.step_seconds
@@ -125,6 +136,12 @@ class Scoring:
             else:
                 self._grader = Grader(workers=spec.workers, limits=limits, require_isolation=least)
         return self._grader
+
+
+def ended_by_a_limit(judged: Judged) -> bool:
+    """Whether another run of the same answer may come out otherwise: it ran into a limit, or was
+    not judged at all."""
+    return judged.score is None or judged.score.reason.partition(":")[0] in RESOURCE_CODES
 
 
 def _verifier(text: str) -> Any:

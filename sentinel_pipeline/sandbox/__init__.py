@@ -11,9 +11,10 @@ from ..records.verifiers import Executable
 from .grader import Grader, grade
 from .isolation import Isolation, Level, isolation
 from .on_ray import RayGrader
-from .outcomes import Limits, Outcome, Program, Result
+from .outcomes import RESOURCE_CODES, Limits, Outcome, Program, Result
 
 __all__ = [
+    "RESOURCE_CODES",
     "Executable",
     "Grader",
     "Isolation",

@@ -88,6 +88,8 @@ class _Batch:
         self.programs = programs
         self.done: dict[int, Result] = {}
         self.again: deque[Ticket] = deque()
+        self.alone: deque[Ticket] = deque()
+        """Programs that came near their limit: each runs once more without neighbours."""
         self.taken = 0
         self.given = 0
         self.exhausted = False
@@ -111,6 +113,9 @@ class _Batch:
                 self.grader.renew(index)
 
     def _feed(self) -> None:
+        if self.alone or any(worker.out and worker.out[0].alone for worker in self.grader.workers):
+            self._feed_alone()
+            return
         window = _WINDOW * self.grader.size
         # Every worker gets one before any gets its next: the load stays even.
         for load in range(_AHEAD):
@@ -127,6 +132,15 @@ class _Batch:
                     self.grader.worker(index).send(ticket)
                 except Broken as broken:
                     self._recover(index, broken)
+
+    def _feed_alone(self) -> None:
+        """Hand out one program once every worker is idle."""
+        if any(worker.out for worker in self.grader.workers):
+            return
+        try:
+            self.grader.worker(0).send(self.alone.popleft()._replace(alone=True))
+        except Broken as broken:
+            self._recover(0, broken)
 
     def _next(self) -> Ticket | None:
         if self.again:
@@ -154,8 +168,11 @@ class _Batch:
             worker = self.grader.workers[index]
             try:
                 if index in ready:
-                    for ticket, result in worker.receive():
-                        self.done[ticket.number] = result
+                    for ticket, result, near in worker.receive():
+                        if near and not ticket.alone:
+                            self.alone.append(ticket)
+                        else:
+                            self.done[ticket.number] = result
                 else:
                     worker.check_silence(_PATIENCE)
             except Broken as broken:
@@ -173,6 +190,8 @@ class _Batch:
             elif tries >= _TRIES:
                 message = f"the worker ended twice on this program: {broken}"
                 self.done[ticket.number] = infrastructure(ticket.program, message)
+            elif ticket.alone:
+                self.alone.append(ticket._replace(tries=tries))
             else:
                 self.again.append(ticket._replace(tries=tries))
 

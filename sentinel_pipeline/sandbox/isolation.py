@@ -16,24 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import GateRefused, Infrastructure
+from .guest import layers as names
 
-NAMESPACES = (
-    "user_namespace",
-    "pid_namespace",
-    "mount_namespace",
-    "network_namespace",
-    "ipc_namespace",
-    "uts_namespace",
-)
-EVERY_LAYER = (
-    *NAMESPACES,
-    "private_root",
-    "unprivileged_user",
-    "no_new_privileges",
-    "landlock",
-    "seccomp",
-    "rlimits",
-)
+NAMESPACES = names.NAMESPACES
+EVERY_LAYER = names.LAYERS
+"""The one list is in ``guest.layers``, which a bare interpreter can read too."""
 _GUEST = Path(__file__).parent / "guest"
 _BOOT = (
     "import sys, types; package = types.ModuleType('guest'); package.__path__ = [sys.argv.pop()]; "

@@ -25,8 +25,9 @@ class Limits:
     """What one program may use."""
 
     cpu_seconds: float = 2.0
-    """CPU time of the program and all that it starts: this decides a timeout, so a loaded machine
-    changes no verdict."""
+    """CPU time of the program and all that it starts, in seconds of the reference machine
+    (``guest.speed``): this decides a timeout, so a loaded or slow machine changes no verdict. A
+    program that comes near it runs once more, without neighbours."""
     wall_seconds: float = 20.0
     """Wall-clock backstop, for programs that sleep or wait."""
     memory_mib: int = 512
@@ -72,6 +73,11 @@ CODES = (
 compile, or fail before they call the program)."""
 
 
+RESOURCE_CODES = frozenset({"timeout", "memory", "output_limit", "infra"})
+"""Reasons that say something of the day or the limits as well as of the program: what was decided
+by one of them is never remembered in place of running the program again."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
     """The verdict on one program."""
@@ -87,6 +93,7 @@ class Result:
     """``separate``: the tests ran in another process than the program; ``shared``: they had to live
     beside it."""
     cpu_seconds: float = 0.0
+    """In seconds of the reference machine, as in ``Limits``."""
     wall_seconds: float = 0.0
 
     @property

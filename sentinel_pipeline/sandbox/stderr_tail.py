@@ -6,13 +6,15 @@ What this module does not do: start or end one.
 from __future__ import annotations
 
 import os
-import subprocess
+
+from ..secrets import mask
+from .launching import Process
 
 
-def stderr_tail(process: subprocess.Popen[bytes], limit: int = 300) -> str:
+def stderr_tail(process: Process, limit: int = 300) -> str:
     """The last line of its standard error, shortened, without waiting for more."""
     if process.stderr is None or process.stderr.closed:
         return ""
     os.set_blocking(process.stderr.fileno(), False)
     text = (process.stderr.read() or b"").decode("utf-8", "replace").strip()
-    return text.splitlines()[-1][:limit] if text else "no message"
+    return mask(text.splitlines()[-1])[:limit] if text else "no message"

@@ -14,8 +14,6 @@ import importlib.util
 import json
 import os
 import select
-import signal
-import subprocess
 import threading
 import time
 from pathlib import Path
@@ -23,7 +21,7 @@ from typing import NamedTuple
 
 from ..errors import Infrastructure
 from .guest.ending import cpu_seconds
-from .isolation import guest_command
+from .launching import Launch, Process, launch
 
 MAX_CHARS = 1_000_000
 _CPU_SECONDS = 5.0
@@ -61,9 +59,10 @@ class Parser:
     """One Node child, started when first asked, replaced when it ends. Safe to use from several
     threads."""
 
-    def __init__(self, node: str | None) -> None:
+    def __init__(self, node: str | None, start: Launch = launch) -> None:
         self._node, self._lock = node, threading.Lock()
-        self.process: subprocess.Popen[bytes] | None = None
+        self._launch = start
+        self.process: Process | None = None
         self._owner = os.getpid()
         self._texts = 0
 
@@ -129,7 +128,7 @@ class Parser:
             self.close()
         return answer or None
 
-    def _started(self) -> subprocess.Popen[bytes]:
+    def _started(self) -> Process:
         if self.process and (
             self._owner != os.getpid() or self._texts >= _TEXTS or self.process.poll() is not None
         ):
@@ -138,17 +137,10 @@ class Parser:
             self.process, self._owner, self._texts = self._start(), os.getpid(), 0
         return self.process
 
-    def _start(self) -> subprocess.Popen[bytes]:
+    def _start(self) -> Process:
         if self._node is None:
             raise Infrastructure(f"TypeScript cannot be parsed here: {_HOW}")
-        process = subprocess.Popen(
-            guest_command("parser", json.dumps({"node": self._node})),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            cwd="/",
-            env={},
-        )
+        process = self._launch("parser", {"node": self._node}, {})
         # A new child proves itself on a text of ours, so that what it does later says something of
         # the texts.
         assert process.stdin
@@ -163,7 +155,7 @@ class Parser:
         )
 
 
-def _receive(process: subprocess.Popen[bytes]) -> bytes:
+def _receive(process: Process) -> bytes:
     """One line; empty where the child ended, a verdict where it took too much CPU time."""
     assert process.stdout
     begun = cpu_seconds(process.pid)
@@ -179,7 +171,7 @@ def _receive(process: subprocess.Popen[bytes]) -> bytes:
             data += part
         # Silent and busy: the text is to blame. Silent and idle for a minute: the machine is.
         elif cpu_seconds(process.pid) - begun > _CPU_SECONDS:
-            process.send_signal(signal.SIGKILL)
+            process.kill()
             return b'{"deep":"too slow"}\n'
         elif (
             time.monotonic() - started > _SILENT_SECONDS + _CPU_SECONDS

@@ -62,7 +62,7 @@ class Artifact:
         for entry in self.manifest.files:
             if entry.path != name and not entry.path.startswith(f"{name}/"):
                 continue
-            if not _as_written(self.folder / entry.path, entry.sha256):
+            if not as_written(self.folder / entry.path, entry.sha256):
                 raise Infrastructure(
                     f"{self.folder / entry.path} is damaged: its bytes are not those of its manifest. "
                     f"Rebuild {self.manifest.asset}."
@@ -279,7 +279,7 @@ class Store:
         )
 
 
-def _as_written(path: Path, sha256: str) -> bool:
+def as_written(path: Path, sha256: str) -> bool:
     """Whether a file has these bytes; hashed again only when the file system says that it was
     touched."""
     try:

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ..records import LABELS
+from ..records import LABELS, QUALITIES, Quality
+from ..secrets import mask
 from .catalog import query, stream, workbench
 from .tables import read_parquet, rows_at
 
@@ -24,11 +25,17 @@ def accepted_rows(candidates: Path, labels: Path) -> Iterator[dict[str, Any]]:
 
 
 def rejected_rows(candidates: Path, labels: Path) -> Iterator[dict[str, Any]]:
-    """Rows of the ``rejected`` table: a candidate, its seven labels and reasons."""
-    return stream(
+    """Rows of the ``rejected`` table: a candidate, its seven labels and reasons.
+
+    Secrets that a label found are masked: nothing is made of a rejected answer that would need
+    them. The verifier alone stays as it is, for second attempts are scored by it.
+    """
+    rows = stream(
         f"select c.*, l.* exclude (id) {_JOIN} l.accepted is not true",
         {"candidates": candidates, "labels": labels},
     )
+    for row in rows:
+        yield mask(row) | {"verifier": row["verifier"]} if row["no_secret"] is False else row
 
 
 _TOGETHER = 16384
@@ -79,6 +86,24 @@ def count_labels(labels: Path) -> dict[str, dict[str, int]]:
     return {
         name: {key: row[f"{name}_{key}"] for key in ("true", "false", "none")} for name in LABELS
     }
+
+
+def count_evidence(labels: Path) -> dict[Quality, int]:
+    """Accepted rows of a labels table by what speaks for them, the most first."""
+    sql = (
+        "select split_part(accepted_reason, ':', 1) as quality, count(*) as rows from labels"
+        " where accepted group by 1"
+    )
+    counts = {row["quality"]: row["rows"] for row in query(sql, {"labels": labels})}
+    return {quality: counts.get(quality, 0) for quality in reversed(QUALITIES)}
+
+
+def count_shared(labels: Path) -> tuple[int, int]:
+    """Of a labels table: passed verdicts whose tests ran beside the program, and all that
+    passed."""
+    counts = "count(*) filter (tests_pass_reason like 'passed: shared trust%') as shared, count(*) as passed"
+    row = query(f"select {counts} from labels where tests_pass", {"labels": labels})[0]
+    return row["shared"], row["passed"]
 
 
 def reject_reasons(labels: Path, most: int = 20) -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -43,8 +43,12 @@ create table if not exists verdicts (
     reason text not null,
     scorer_version text not null,
     policy_hash text not null,
-    suite_hash text,
-    against_hash text
+    suite_file text,
+    against_hash text,
+    checkpoint_hash text not null default '',
+    suite_hash text not null default '',
+    decoding text not null default '',
+    look integer not null default 1
 );
 create index if not exists verdicts_by_subject on verdicts (name, subject_hash);
 create table if not exists decisions (
@@ -57,6 +61,17 @@ create table if not exists decisions (
 );
 create index if not exists decisions_by_subject on decisions (subject_hash);
 """
+
+
+_LATER = {
+    "against_hash": "text",
+    "checkpoint_hash": "text not null default ''",
+    "suite_hash": "text not null default ''",
+    "decoding": "text not null default ''",
+    "look": "integer not null default 1",
+    "suite_file": "text",
+}
+"""Columns of ``verdicts`` that a ledger of an earlier version lacks."""
 
 
 class Entry(NamedTuple):
@@ -102,10 +117,10 @@ class Ledger:
                 # A ledger of an earlier version is kept and gets the columns that came later; two
                 # processes may try at once.
                 columns = {row["name"] for row in connection.execute("pragma table_info(verdicts)")}
-                for column in ("against_hash", "suite_hash"):
-                    if column not in columns:
+                for name, kind in _LATER.items():
+                    if name not in columns:
                         with suppress(sqlite3.OperationalError):
-                            connection.execute(f"alter table verdicts add column {column} text")
+                            connection.execute(f"alter table verdicts add column {name} {kind}")
                 yield connection
         except sqlite3.IntegrityError:
             raise
@@ -125,12 +140,13 @@ class Ledger:
         values = (
             now, recipe, run_id, verdict.name, verdict.subject, verdict.subject_hash, verdict.verdict, verdict.measured,
             verdict.threshold, verdict.n, low, high, level, verdict.reason, verdict.scorer_version, verdict.policy_hash,
-            verdict.against_hash, verdict.suite_hash,
+            verdict.against_hash, verdict.checkpoint_hash, verdict.suite_hash, verdict.decoding, verdict.look,
+            verdict.suite_file,
         )  # fmt: skip
         marks = ", ".join("?" * len(values))
         columns = (
             "recorded_at, recipe, run_id, name, subject, subject_hash, verdict, measured, threshold, n, low, high, level, "
-            "reason, scorer_version, policy_hash, against_hash, suite_hash"
+            "reason, scorer_version, policy_hash, against_hash, checkpoint_hash, suite_hash, decoding, look, suite_file"
         )
         with self._connect() as connection:
             connection.execute(f"insert into verdicts ({columns}) values ({marks})", values)
@@ -176,6 +192,29 @@ class Ledger:
         )
         rows = self._select(query, name, subject_hash)
         return _verdict(rows[0]) if rows else None
+
+    def look(self, key: VerdictKey) -> int:
+        """Which look at the same weights and items a decision for ``key`` is, counted from 1.
+
+        Another report of the same weights (new draws), another policy and another report to
+        compare with are further looks; the same decision taken again is not. A verdict on nothing
+        was no look, nor was one by another scorer: the answers are scored again because the scorer
+        changed.
+        """
+        if not key.checkpoint_hash:
+            return 1
+        rows = self._select(
+            "select subject_hash, policy_hash, against_hash, min(id) from verdicts where name = ? "
+            "and checkpoint_hash = ? and suite_hash = ? and scorer_version = ? and n > 0 "
+            "group by subject_hash, policy_hash, against_hash order by min(id)",
+            key.name,
+            key.checkpoint_hash,
+            key.suite_hash,
+            key.scorer_version,
+        )
+        looks = [(row["subject_hash"], row["policy_hash"], row["against_hash"]) for row in rows]
+        mine = (key.subject_hash, key.policy_hash, key.against_hash)
+        return looks.index(mine) + 1 if mine in looks else len(looks) + 1
 
     def record_decision(self, decision: Decision, *, recipe: str, run_id: str) -> None:
         """Append a decision of the recipe's tree; durable on return."""
@@ -237,10 +276,16 @@ class Ledger:
                 "Run its asset check."
             )
         if reason := newest.stale(key):
-            fix = "Run its asset check again."
-            if newest.scorer_version != key.scorer_version:
-                fix = "Rebuild the report."
-            elif "suite" in reason:
+            again = replace(
+                key,
+                scorer_version=newest.scorer_version,
+                checkpoint_hash="",
+                suite_hash="",
+                decoding="",
+            )
+            # Where only what was answered or scored differs, deciding again would not help.
+            fix = "Run its asset check again." if newest.stale(again) else "Rebuild the report."
+            if "the file of its suite" in reason:
                 fix = "Rebuild the task bank and the report: run the recipe again."
             raise GateRefused(f"gate {key.name} on {key.subject} is stale: {reason}. {fix}")
         if newest.verdict != "pass":
@@ -261,6 +306,6 @@ def _verdict(row: sqlite3.Row) -> GateVerdict:
     interval = None if row["low"] is None else Interval(row["low"], row["high"], row["level"])
     names = (
         "name", "subject", "subject_hash", "verdict", "measured", "threshold", "n", "reason", "scorer_version",
-        "policy_hash", "against_hash", "suite_hash",
+        "policy_hash", "against_hash", "checkpoint_hash", "suite_hash", "decoding", "look", "suite_file",
     )  # fmt: skip
     return GateVerdict(interval=interval, **{name: row[name] for name in names})

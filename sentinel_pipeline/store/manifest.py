@@ -78,11 +78,16 @@ def read_manifest(folder: Path) -> Manifest:
     """The manifest of a finished artifact's folder.
 
     Raises:
-        Infrastructure: it cannot be read: the store was damaged from outside.
+        Infrastructure: it cannot be read, or does not fit itself: the store was damaged from
+            outside.
     """
     path = folder / "manifest.json"
     try:
-        return Manifest.from_json(json.loads(path.read_text(encoding="utf-8")))
+        manifest = Manifest.from_json(json.loads(path.read_text(encoding="utf-8")))
+        # Who swaps a file and its hash in the manifest must change what verdicts are about too.
+        if content_hash(manifest.files) != manifest.content_hash:
+            raise ValueError("its files are not those of its content hash")
+        return manifest
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise Infrastructure(
             f"{path} is damaged ({type(error).__name__}): rebuild {folder.parent.name}."
@@ -143,6 +148,8 @@ def code_version(*rooms: str) -> str:
     root = Path(__file__).resolve().parents[1]
     digest = hashlib.sha256()
     for room in rooms:
-        for path in sorted((root / room).rglob("*.py")):
+        for path in sorted((root / room).rglob("*.[pt]*")):
+            if path.suffix not in (".py", ".toml"):
+                continue
             digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:12]

@@ -96,6 +96,13 @@ def with_ancestors(home: Home, artifacts: Iterable[Artifact]) -> set[Path]:
     return folders
 
 
+def lineage(home: Home, artifact: Artifact) -> list[Artifact]:
+    """The artifact and all that it was made from, as far as that still exists; oldest first."""
+    folders = with_ancestors(home, [artifact])
+    artifacts = [Artifact(folder, read_manifest(folder)) for folder in folders]
+    return sorted(artifacts, key=lambda ancestor: ancestor.manifest.created_at)
+
+
 def _size(folder: Path) -> int:
     return sum(
         path.stat().st_size

@@ -60,9 +60,9 @@ _COLUMNS = {
     "rejected": f"{_CANDIDATE} {_LABELS}",
     "rows": "id category messages completion origin task_id",
     "left_out": "id origin source category category_reason reason stood_for_by similarity",
-    "repairs": "id task_id category failed_id accepted_id reason messages completion",
+    "repairs": "id task_id category failed_id accepted_id reason messages completion quality",
     "pairs": "id task_id category family messages chosen rejected chosen_source kind reason chosen_score rejected_score",
-    "samples": "task_id category family completion outcome reason syntax_ok stopped tokens",
+    "samples": "task_id category family completion outcome reason syntax_ok stopped tokens trust item_hash",
     "conversations": "messages",
     "quarantine": "file line reason excerpt",
 }

@@ -21,7 +21,6 @@ from ..errors import BadInput
 from ..records import Quarantined
 from ..records.recipe import Recipe
 from ..records.stages import DPO, GRPO, Pool
-from ..tasks.task_bank import check_counts
 from .divide import Report, divide
 
 CHECKED_BY_A_PLAN = 2_000
@@ -73,7 +72,6 @@ def count_tasks(recipe: Recipe, root: Path, *, rows: bool = True) -> Counted:
         GateRefused: references are programs, and this machine isolates less than is demanded.
     """
     tasks = recipe.tasks
-    check_families(recipe)
     counted = Counted(
         train=Counter({name: n for name, n in tasks.train.items() if n}),
         window=sum(tasks.window.values()),
@@ -108,21 +106,6 @@ def count_tasks(recipe: Recipe, root: Path, *, rows: bool = True) -> Counted:
     return counted
 
 
-def check_families(recipe: Recipe) -> None:
-    """Raises BadInput: ``tasks`` names a family that there is not."""
-    tasks = recipe.tasks
-    for side, counts in (
-        ("train", tasks.train),
-        ("heldout", tasks.heldout),
-        ("window", tasks.window),
-    ):
-        try:
-            check_counts(side, counts)
-        except BadInput as error:
-            message = str(error.args[0]).partition(": ")[2]
-            raise BadInput(message, field=f"tasks.{error.field}", fix=error.fix) from error
-
-
 def _count_files(recipe: Recipe, root: Path, counted: Counted) -> None:
     spec = recipe.candidates
     for name in spec.files:
@@ -131,9 +114,8 @@ def _count_files(recipe: Recipe, root: Path, counted: Counted) -> None:
                 not isinstance(item, Quarantined)
                 for item in read_files([name], root=root, maps=spec.map)
             ]
-        except BadInput as error:
-            counted.notes.append(f"its rows are not counted, and a run will refuse it: {error}")
-            continue
+        except BadInput:
+            continue  # a plan refuses it with the other inputs that are missing
         counted.answers += sum(items)
         if bad := len(items) - sum(items):
             counted.notes.append(f"{name}: {bad:,} rows cannot be read and will be quarantined.")
@@ -222,11 +204,6 @@ def require_usable(
         BadInput: as ``count_tasks``, or a stage that has no tasks.
         Infrastructure, GateRefused: as ``count_tasks``.
     """
-    try:
-        check_families(recipe)
-    except BadInput as error:
-        message = str(error.args[0]).partition(": ")[2]
-        raise BadInput(message, file=file, field=error.field, fix=error.fix) from error
     if not recipe.tasks.source and sum(recipe.tasks.train.values()):
         return
     for problem in unusable(recipe, count_tasks(recipe, root, rows=False)):

@@ -13,6 +13,7 @@ no reference (the audit does).
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from random import Random
 from typing import NamedTuple
 
@@ -24,6 +25,7 @@ from .families import FAMILIES, Draft, Family, is_window
 
 TRAIN = "train"
 HELDOUT = "heldout"
+FRESH = "fresh"
 WINDOW = "window"
 EVERY_FAMILY = (*FAMILIES, *COMMERCE)
 ATTEMPTS = 200
@@ -55,7 +57,7 @@ def build(
     """
     sizes = {HELDOUT: heldout, WINDOW: window or {}, TRAIN: train}
     for suite, counts in sizes.items():
-        check_counts(suite, counts)
+        _check(suite, counts)
     prompts: set[tuple[object, ...]] = set()
     sides = {
         suite: tuple(
@@ -68,12 +70,26 @@ def build(
     return TaskBank(sides[TRAIN], sides[HELDOUT], sides[WINDOW])
 
 
-def check_counts(side: str, counts: dict[str, int]) -> None:
-    """Whether families and counts of one side are such; makes nothing.
+def fresh_heldout(seed: int, heldout: dict[str, int], bank: TaskBank) -> tuple[Task, ...]:
+    """The suite ``fresh``: so many held-out tasks of each family by another seed, none with a
+    prompt of ``bank``.
+
+    Settings that were chosen on the held-out suite look too good on it; on items that nobody looked
+    at while choosing they look as they are. The compositions are those of the held-out suite.
 
     Raises:
-        BadInput: an unknown family or a negative count.
+        BadInput: as ``build``.
     """
+    _check(FRESH, heldout)
+    prompts: set[tuple[object, ...]] = {task.messages for side in bank for task in side}
+    return tuple(
+        replace(task, suite=FRESH)
+        for family in EVERY_FAMILY
+        for task in _tasks(family, HELDOUT, heldout.get(family.name, 0), seed, prompts)
+    )
+
+
+def _check(side: str, counts: dict[str, int]) -> None:
     names = [family.name for family in EVERY_FAMILY]
     for name, count in counts.items():
         if name not in names:

@@ -27,12 +27,15 @@ from starlette.routing import Route
 from ..mix.trace import trace_row
 from ..records import LABELS
 from ..review.importing import plain
+from ..secrets import mask
 from ..store import Home, Store
 from ..store.catalog import query, stream
 from .login import Endpoint, environment
 
 PAGE = 50
 EXCERPT = 240
+MASKED = 4000
+"""Characters that are looked at before an excerpt is cut: a secret may go beyond it."""
 FACET = 12
 """Values of a facet that are offered, the most frequent ones."""
 _FAILED = (
@@ -169,7 +172,7 @@ def page_of(store: Store, chosen: Selection) -> dict[str, Any]:
     prompt = "''" if chosen.table == "left out" else "messages[-1].content"
     columns = [*table.facets, *(["reason"] if chosen.table == "pairs" else [])]
     rows = query(
-        f"select id, left({prompt}, {EXCERPT}) as prompt, left({table.text}, {EXCERPT}) as text, "
+        f"select id, left({prompt}, {MASKED}) as prompt, left({table.text}, {MASKED}) as text, "
         f"{', '.join(columns)} from ({table.sql}) {where} "
         f"limit {PAGE} offset {(page - 1) * PAGE}",
         files,
@@ -181,18 +184,22 @@ def page_of(store: Store, chosen: Selection) -> dict[str, Any]:
         "pages": pages,
         "facets": facets,
         "columns": columns,
-        "rows": rows,
+        "rows": [
+            row | {name: mask(row[name] or "")[:EXCERPT] for name in ("prompt", "text")}
+            for row in rows
+        ],
     }
 
 
 def lines(store: Store, chosen: Selection) -> Iterator[str]:
-    """The selected rows as JSONL, whole, in the order of the file; some hundred lines a piece."""
+    """The selected rows as JSONL, whole but for their secrets, in the order of the file; some
+    hundred lines a piece."""
     where, values = _where(chosen)
     sql = f"select * from ({TABLES[chosen.table].sql}) {where}"
     rows = stream(sql, _files(store, chosen.table), values)
     # Some hundred rows at once: each piece is a way from a thread to the event loop.
     while piece := list(islice(rows, 500)):
-        yield "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in piece)
+        yield "".join(json.dumps(mask(row), ensure_ascii=False) + "\n" for row in piece)
 
 
 def row_of(home: Home, recipe: str, name: str) -> dict[str, Any] | None:
@@ -209,7 +216,7 @@ def row_of(home: Home, recipe: str, name: str) -> dict[str, Any] | None:
             "select messages, completion from rows where id = ?", _files(store, table), [name]
         )
         if rows:
-            content = rows[0]
+            content = mask(rows[0])
             break
     return {"trail": trail, **content}
 

@@ -24,6 +24,7 @@ from starlette.routing import Route
 
 from ..records.stages import REPORT_STAGES, report_of
 from ..review.importing import plain
+from ..secrets import mask
 from ..store import Artifact, Home, Store, skipped_reason
 from ..store.catalog import Workbench, in_memory
 from ..store.catalog import query as query_rows
@@ -202,7 +203,8 @@ def item(suites: Suites, suite: str, name: str) -> dict[str, Any] | None:
             {"samples": Path(path)},
             [name],
         )
-        answers.append({"stage": stage, "answers": rows})
+        shown = [row | {name: mask(row[name]) for name in ("text", "reason")} for row in rows]
+        answers.append({"stage": stage, "answers": shown})
     if not any(answer["answers"] for answer in answers):
         return None
     task: Mapping[str, Any] | None = None

@@ -11,12 +11,26 @@ from typing import Any
 from ..errors import BadInput, Infrastructure
 from ..records.model_spec import ModelSpec
 from ..store import Artifact, sha256_file
+from ..store.artifacts import as_written
 
 
 def model_folder(checkpoint: Artifact) -> Path:
-    """The folder of a checkpoint's model: inside the artifact, or where it was resolved."""
+    """The folder of a checkpoint's model: inside the artifact, or where it was resolved; its files
+    are held against the hashes that the artifact names.
+
+    Raises:
+        Infrastructure: they are not those that were judged.
+    """
     if (checkpoint.folder / "model.json").is_file():
-        return Path(checkpoint.json("model.json")["folder"])
+        resolved = checkpoint.json("model.json")
+        folder = Path(resolved["folder"])
+        for name, sha256 in resolved["files"].items():
+            if not as_written(folder / name, sha256):
+                raise Infrastructure(
+                    f"{folder / name} is not the file that {checkpoint.manifest.asset} was resolved "
+                    f"to: rebuild {checkpoint.manifest.asset}."
+                )
+        return folder
     return checkpoint.path("model")
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import socket
 from pathlib import Path
 
+import pytest
 from aiosmtpd.controller import Controller
 
-from sentinel_pipeline.alerts.deliver import deliver, send
+from sentinel_pipeline.alerts.deliver import deliver, send, without_secrets
 from sentinel_pipeline.alerts.rules import AlertRules
 from sentinel_pipeline.records.alert import Alert
 from sentinel_pipeline.store import Outbox
@@ -76,3 +77,24 @@ def test_why_it_failed_never_holds_the_secret_url() -> None:
 
 def test_a_url_that_is_none_is_an_error_and_no_crash() -> None:
     assert send("no such thing", ALERT) == "not a URL that Apprise knows"
+
+
+@pytest.mark.parametrize(
+    ("url", "secrets"),
+    [
+        ("json://user:s3cr@etpass@127.0.0.1:9/pathtoken", ("s3cr", "etpass", "pathtoken")),
+        ("json://user:hunter22@127.0.0.1:9/pathtoken?key=querytoken", ("hunter22", "token")),
+        ("json://127.0.0.1:9/user%40pathtoken", ("pathtoken",)),
+        ("mailto://me:hunter@two2@127.0.0.1:9", ("hunter", "two2")),
+        ("json://u:pa/ssw0rd@127.0.0.1:9/x", ("ssw0rd",)),
+    ],
+)
+def test_no_part_of_a_secret_url_is_told(url: str, secrets: tuple[str, ...]) -> None:
+    error = send(url, ALERT)
+    assert error and not any(secret in error for secret in secrets)
+
+
+def test_what_a_library_complains_of_is_told_without_the_urls_secrets() -> None:
+    url = "json://user:hunter%4022@host.example/pathtoken?key=querytoken"
+    text = "no hunter@22 or hunter%4022 at host.example/pathtoken: querytoken"
+    assert without_secrets(text, url) == "no *** or *** at host.example/***: ***"

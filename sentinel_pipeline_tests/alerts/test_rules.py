@@ -73,3 +73,27 @@ def test_a_wrong_file_is_named_with_what_was_meant(tmp_path: Path, text: str, sa
 
 def test_no_file_tells_nobody_of_anything(tmp_path: Path) -> None:
     assert load_rules(tmp_path / "alerts.toml").rules == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "field", "says"),
+    [
+        ("[channels]\nteam = 'json://user:s3cr@etpass@host'", "channels.team", "Write it as %40"),
+        ("[channels]\nteam = ['json://user:etpass@host']", "channels.team", "expected text"),
+        ("channels = 'json://user:etpass@host'", "channels", "expected table"),
+    ],
+)
+def test_a_wrong_channel_is_named_without_its_secret(
+    tmp_path: Path, text: str, field: str, says: str
+) -> None:
+    path = tmp_path / "alerts.toml"
+    path.write_text(text)
+    with pytest.raises(BadInput, match=says) as caught:
+        load_rules(path)
+    assert caught.value.field == field and "etpass" not in str(caught.value)
+
+
+def test_an_address_in_a_path_or_a_query_is_no_second_user(tmp_path: Path) -> None:
+    path = tmp_path / "alerts.toml"
+    path.write_text("[channels]\na = 'slack://t/@user'\nb = 'mailto://u:p@h?to=a@b.c'\n")
+    assert len(load_rules(path).channels) == 2

@@ -21,8 +21,8 @@ from sentinel_pipeline.audit.scorers import (
     present_version,
     unlicensed,
 )
-from sentinel_pipeline.critic.credentials import find_credentials
 from sentinel_pipeline.errors import BadInput, GateRefused
+from sentinel_pipeline.secrets import find_credentials
 from sentinel_pipeline.store import Ledger
 from sentinel_pipeline.tasks.suites import load_suite
 from sentinel_pipeline_tests.conftest import ROOT

@@ -94,6 +94,72 @@ def test_cutting_clears_a_gain_that_only_looks_like_length() -> None:
     assert not length.explains
 
 
+def right_and_short(answers: Sequence[tuple[Any, str]]) -> list[str]:
+    """Right answers begin with R; longer than 200 characters, they fail."""
+    return ["pass" if text[:1] == "R" and len(text) <= 200 else "fail" for _, text in answers]
+
+
+def answers_of(seed: int, long_share: float) -> list[SampleScore]:
+    """Four of five are right, whichever model; what differs is how many are long."""
+    random = Random(seed)
+    made = []
+    for i in range(300):
+        length = (
+            random.randint(210, 500) if random.random() < long_share else random.randint(50, 190)
+        )
+        text = ("R" if random.random() < 0.8 else "W") + "x" * length
+        made.append(sample(i, text, right_and_short([(i, text)]) == ["pass"]))
+    return made
+
+
+def test_right_and_short_is_explained_by_length_beside_a_scorer() -> None:
+    found = [
+        {
+            one.feature
+            for one in explained(
+                answers_of(seed, 0.7), answers_of(seed + 100, 0.2), right_and_short
+            )
+            if one.explains
+        }
+        for seed in range(40)
+    ]
+    assert sum("length" in features for features in found) >= 36, "the rest is chance at 95 %"
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_minimum_length_is_found_beside_a_scorer(seed: int) -> None:
+    """Short answers fail, and cutting longer ones says nothing about them."""
+    random = Random(seed)
+
+    def scorer(answers: Sequence[tuple[Any, str]]) -> list[str]:
+        return ["pass" if len(text) >= 200 else "fail" for _, text in answers]
+
+    def side(short: float) -> list[SampleScore]:
+        lengths = [
+            random.randint(20, 190) if random.random() < short else random.randint(200, 500)
+            for _ in range(300)
+        ]
+        return [sample(i, "x" * length, length >= 200) for i, length in enumerate(lengths)]
+
+    found = explained(side(0.5), side(0.2), scorer)
+    assert {one.feature for one in found if one.explains} >= {"length"}
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_answers_that_were_cut_off_are_found_beside_a_scorer(seed: int) -> None:
+    random = Random(seed)
+
+    def side(cut_off: float) -> list[SampleScore]:
+        ends = [random.random() >= cut_off for _ in range(300)]
+        return [
+            sample(i, "x" * random.randint(100, 400), end, stopped=end)
+            for i, end in enumerate(ends)
+        ]
+
+    found = explained(side(0.5), side(0.1), lambda xs: ["fail"] * len(xs))
+    assert {one.feature for one in found if one.explains} >= {"truncation"}
+
+
 @pytest.mark.parametrize("seed", range(8))
 def test_a_real_gain_is_not_explained_away(seed: int) -> None:
     """Shorter answers *and* better ones: length predicts nothing within a model, or the difference

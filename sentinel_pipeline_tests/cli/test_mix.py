@@ -28,7 +28,7 @@ TASK = Task(
     verifier=PythonTests(tests="assert total([1]) == 3", entry_point="total"),
     reference=CODE,
 )
-SPEC = MixSpec(shares={"executable_code": 0.5, "devops": 0.5})
+SPEC = MixSpec(shares={"executable_code": 0.5, "devops": 0.5}, minimum_quality="unverified")
 
 
 def _candidate(name: str, asked: str, answered: str, **rest: Any) -> Candidate:
@@ -132,7 +132,9 @@ def test_the_mix_as_one_json_object(run: Run, home: Home) -> None:
         1,
         {"prompt": 1},
     )
-    assert clean["measured"]["recall"]["n"] == 9 and clean["measured"]["recall"]["interval"][1] == 1
+    assert (
+        clean["measured"]["recall"]["n"] == 20 and clean["measured"]["recall"]["interval"][1] == 1
+    )
     assert (
         "1 of 5 rows overlapped 1 of 1 benchmark items" in err
         and "Held back or without a share: 1 audio" in err

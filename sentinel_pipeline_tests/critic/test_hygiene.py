@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from sentinel_pipeline.critic.credentials import find_credentials, redact
 from sentinel_pipeline.critic.hygiene import no_repetition, no_secret
+from sentinel_pipeline.secrets import find_credentials, mask
 
 LETTERS = string.ascii_letters + string.digits
 
@@ -63,7 +63,7 @@ def test_a_planted_secret_is_found_by_kind_and_never_quoted(kind: str, secret: s
 
 @pytest.mark.parametrize("secret", [one for each in SECRETS.values() for one in each])
 def test_redaction_leaves_nothing_to_find(secret: str) -> None:
-    assert list(find_credentials(redact(f"a {secret} b"))) == []
+    assert list(find_credentials(mask(f"a {secret} b"))) == []
 
 
 def test_a_secret_in_the_prompt_counts() -> None:

@@ -174,3 +174,26 @@ def _kept(path: Path) -> int:
     except sqlite3.OperationalError:
         return 0
     return count
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ("while True: pass", "timeout"),
+        ("return bytearray(1 << 40)", "memory"),
+        ("return 'x' * (1 << 20)", "output_limit"),
+    ],
+)
+def test_what_a_limit_ended_is_asked_again(
+    body: str, code: str, cache: LabelCache, graded: list[str]
+) -> None:
+    """The next day, or the next machine, may say otherwise."""
+    verifier = ROWS[0].verifier
+    assert isinstance(verifier, PythonTests)
+    name = verifier.entry_point
+    row = replace(ROWS[0], completion=f"```python\ndef {name}(*args):\n    {body}\n```")
+    spec = CriticSpec(cpu_seconds=0.3)
+    for _ in range(2):
+        (labels,) = label([row], spec=spec, cache=cache)
+        assert labels.tests_pass.code == code, labels.tests_pass.reason
+    assert graded == [row.id, row.id] and cache.known == 0

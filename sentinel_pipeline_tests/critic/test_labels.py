@@ -319,3 +319,23 @@ def test_what_a_judge_would_have_to_judge_is_looked_at_for_form_and_hygiene() ->
     )
     assert found.accepted.value is True and found.tests_pass.value is None
     assert _label("so on " * 300, JudgedAnswer(), "When does it open?").accepted.value is False
+
+
+def test_a_label_says_that_its_tests_ran_beside_the_program(tmp_path: Path) -> None:
+    code = "class P:\n    pass\ndef f(x):\n    return x + 1\n"
+    rows = [
+        Candidate(
+            id=str(place),
+            source="file:a",
+            messages=(Message("user", "Write f."),),
+            completion=code,
+            verifier=PythonTests(tests=tests, entry_point="f"),
+        )
+        for place, tests in enumerate(
+            ("assert f(1) == 2", "class Q(P): pass\nassert Q() and f(1) == 2")
+        )
+    ]
+    labels = list(label(rows))
+    reasons = [each.tests_pass.reason for each in labels]
+    assert reasons == ["passed", "passed: shared trust, the tests ran beside the program"]
+    assert [each.tests_pass.code for each in labels] == ["passed", "passed"]

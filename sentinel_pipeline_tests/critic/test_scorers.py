@@ -166,7 +166,8 @@ from sentinel_pipeline.audit.canaries import read_canaries
 from sentinel_pipeline.candidates.corrupt import defects_of, plant
 from sentinel_pipeline.critic.labels import label
 from sentinel_pipeline.critic.version import scorer_version
-from sentinel_pipeline.mix.categories import category_of, quality_of
+from sentinel_pipeline.critic.reading import quality_of
+from sentinel_pipeline.mix.categories import category_of
 from sentinel_pipeline.mix.row_reading import RowReading
 from sentinel_pipeline.records import Candidate, Message, Task, verifier_from_json
 from sentinel_pipeline.rewards.scoring import Scoring, reward_of
@@ -186,7 +187,7 @@ print(json.dumps({
                 label([plant(task, "shouts", Random(1))])],
     "rewards": [reward_of(one.score) for one in
                 scoring.judge(["print('a b')", "print('c')"], [text] * 2)],
-    "mix": [category_of(RowReading(row)).category, quality_of(RowReading(row))],
+    "mix": [category_of(RowReading(row)).category, quality_of(row)],
     "defects": "shouts" in defects_of(task),
     "cases": sorted({case.name for case in cases([task])} & {"wrong", "no_words"}),
     "examined": "prints_words" in SCORERS,

@@ -151,6 +151,15 @@ def test_compiling_runs_nothing(tmp_path: Path) -> None:
 
 
 GOOD_SHELL = [
+    "coproc worker { cat; }",
+    "coproc cat -n file",
+    "coproc (cat; echo)",
+    "coproc reader while read x; do echo $x; done > log",
+    "( cat <<A; cat <<B )\n1\nA\n2\nB",
+    "(cat <<A) && (cat <<B) || echo no\n1\nA\n2\nB",
+    "for ((i=0;i<3;i++)) { echo $i; }",
+    "for i in 1 2; { echo $i; }",
+    "time\nls",
     "ls | wc -l",
     'for f in *.txt; do mv "$f" x; done',
     "case $x in a) echo;; b|c) ls ;; esac",
@@ -191,6 +200,12 @@ GOOD_SHELL = [
     '[ -z "$x" ] && { echo y; } || echo n',
 ]
 BAD_SHELL = [
+    "coproc",
+    "coproc }",
+    "( cat <<A )",
+    "f() ls",
+    "function f() ls",
+    "for i in 1 2 { echo; }",
     "if true; then",
     "echo 'abc",
     "echo hi)",

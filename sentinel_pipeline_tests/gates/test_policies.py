@@ -218,3 +218,35 @@ def test_a_window_is_decided_as_a_report_of_the_same_counts(
     window = Window(1, of.n, of.passed, of.pass_at_1, of.syntax_n, of.syntax_rate, of.infra, of.n)
     by_window = decide(policy, measure_window(policy, window))
     assert by_window == decide(policy, measure_report(policy, of))
+
+
+def _partly_shared(apart: int, beside: int) -> BenchmarkReport:
+    samples = [
+        SampleScore(
+            task_id=str(i), category="devops", family="f", completion="", outcome="pass", reason="r",
+            syntax_ok=True, stopped=True, tokens=1, seconds=0.1,
+            trust="separate" if i < apart else "shared",
+        )
+        for i in range(apart + beside)
+    ]  # fmt: skip
+    return build_report(
+        samples,
+        stage="sft",
+        suite="heldout",
+        model="m",
+        model_hash="h",
+        scorer_version="s1",
+        decoding={},
+    )
+
+
+@pytest.mark.parametrize(
+    ("required", "decided"), [(0.0, "pass"), (0.9, "pass"), (0.91, "inconclusive"), (1.0, "inconclusive")]
+)  # fmt: skip
+def test_a_report_with_too_much_shared_trust_is_void(required: float, decided: str) -> None:
+    of = _partly_shared(270, 30)
+    assert of.shared == 30 and report_from_json(report_to_json(of)).shared == 30
+    policy = replace(POLICY, require_trust=required)
+    found, reason = verdict(policy, of)
+    assert found == decided
+    assert ("void: 90.0 % of the verdicts come of tests apart" in reason) is (decided != "pass")

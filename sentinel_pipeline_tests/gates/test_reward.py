@@ -85,3 +85,17 @@ def test_a_stop_fails_a_warning_and_a_blind_rule_are_no_pass() -> None:
     blind = watched([], [{"step": 1, "loss": 0.5}])
     assert (blind.verdict, blind.reason) == ("inconclusive", "1 rules: low had nothing to look at")
     assert watched([], seen, ()).verdict == "inconclusive"
+
+
+def test_the_best_of_many_windows_of_a_run_below_the_bar_hardly_ever_passes() -> None:
+    import numpy
+
+    from sentinel_pipeline.gates.statistics import wilson
+
+    random, passes = numpy.random.default_rng(17), 0
+    for _ in range(300):
+        counts = random.binomial(148, 0.55, 61).tolist()
+        rows = [look(10 * at, k / 148, *wilson(k, 148)[:2], 148) for at, k in enumerate(counts)]
+        best = max(range(61), key=lambda at: counts[at])
+        passes += judged(rows, 10 * best).verdict == "pass"
+    assert passes / 300 <= 0.05 + 3 * (0.05 * 0.95 / 300) ** 0.5

@@ -45,7 +45,7 @@ def test_the_first_rule_that_holds_and_stops_gives_the_reason(
 
 
 def window(step: int, passed: int, syntax: float) -> Window:
-    return Window(step, 20, passed, passed / 20, 20, syntax, 0, 20)
+    return Window(step, 200, 10 * passed, passed / 20, 200, syntax, 0, 200)
 
 
 def test_of_several_reasons_the_gate_step_is_told_first_then_syntax_then_gain() -> None:

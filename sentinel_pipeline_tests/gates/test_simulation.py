@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sentinel_pipeline.gates.power import mcnemar_power, shares
-from sentinel_pipeline.gates.simulation import REPORTS, error_rates
+from sentinel_pipeline.gates.simulation import REPORTS, error_rates, fewest_items
 from sentinel_pipeline.records.gate_spec import GatePolicy
 from sentinel_pipeline.records.stages import STAGE_NAMES, default_gates
 
@@ -77,3 +77,11 @@ def test_a_gate_on_the_point_estimate_promises_nothing_and_says_so() -> None:
 def test_no_items_have_no_error_rates() -> None:
     with pytest.raises(ValueError, match="no items"):
         error_rates(GAIN, 0)
+
+
+def test_how_many_items_a_gate_needs_to_be_able_to_pass_at_all() -> None:
+    """By hand: 73 right answers of 73 are the first whose Wilson interval ends at 95 %; six gains
+    of six the first with p below 5 %."""
+    assert fewest_items(DEFAULT_GATES["syntax_rate"]) == 73
+    assert error_rates(DEFAULT_GATES["syntax_rate"], 72).power == 0.0
+    assert fewest_items(GAIN) == 6

@@ -68,8 +68,9 @@ def scripted(prompts: Sequence[Prompt], decoding: Decoding) -> Iterator[list[Ans
         else:
             said = chance.choice(
                 [
-                    f"A {chance.choice(NOUNS)}.\n\nInstruction: next",
-                    "Yes.<|endoftext|>junk",
+                    # A command in a fence is an answer in every category.
+                    f"```bash\necho {chance.choice(NOUNS)}\n```\n\nInstruction: next",
+                    "```bash\nls\n```<|endoftext|>junk",
                     "on and on",
                     "\nInstruction: x",
                 ]
@@ -93,6 +94,7 @@ def test_every_demonstration_is_accepted_by_the_critic() -> None:
             source="shown",
             messages=(Message("user", one.instruction),),
             completion=one.response,
+            category=next(name for name, group in SHOWN.items() if one in group),
         )
         for at, one in enumerate(shown)
     ]

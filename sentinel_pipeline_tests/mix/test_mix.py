@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -95,7 +97,8 @@ def _built(
     write_parquet(folder / "a.parquet", (row.to_row() for row in rows), "candidates")
     write_parquet(folder / "r.parquet", (trace.to_row() for trace in traces or []), "repairs")
     banned = spec.pop("banned", set())
-    made = MixSpec(**({"shares": {"tool_use": 1.0}} | spec))
+    # The rows here are texts: what is looked at is not their evidence.
+    made = MixSpec(**({"shares": {"tool_use": 1.0}, "minimum_quality": "unverified"} | spec))
     with build_mix(
         folder / "a.parquet", folder / "r.parquet", banned=banned, spec=made, seed=1
     ) as mix:
@@ -261,7 +264,8 @@ TASK = Task(
         (TASK.messages[0].content.upper(), "anything", "prompt"),
         ("Something else", CODE.replace("\n", " \n"), "solution"),
         ("Something else", f"Sure:\n```python\n{RENAMED}```", "renamed_solution"),
-        ("Please: " + TASK.messages[0].content + " Explain.", "no", "ngrams"),
+        ("Please: " + TASK.messages[0].content + " Explain.", "no", "prompt"),
+        (" ".join(TASK.messages[0].content.split()[:16]) + " or so", CODE * 2, "ngrams"),
     ],
 )
 def test_planted_contamination_is_found_by_kind(prompt: str, completion: str, kind: str) -> None:
@@ -372,3 +376,75 @@ def test_tokens_without_layout_are_those_of_a_text_that_is_read_without(text: st
     row = RowReading(_candidate("Do it.", text))
     assert row.tokens == code_tokens(code_of(text))
     assert without_layout(code_tokens(code_of(text), structure=True), text) == row.tokens
+
+
+@pytest.mark.parametrize(
+    ("written", "same"),
+    [
+        ("caf\u00e9 au lait", "cafe\u0301 au lait"),
+        ("sum the numbers", "s\u200bum t\u2060he numb\u00aders"),
+        ("sum the numbers", "s\u0443m the numbers".replace("\u0443", "\u03c5")),
+        ("sum the numbers", "\uff53\uff55\uff4d the numbers"),
+        ("copy a list", "\u0441\u043ep\u0443 \u0430 list"),
+        ("\u5199\u4e00\u4e2a\u51fd\u6570", "\u5199 \u4e00\u4e2a \u51fd\u6570"),
+    ],
+)
+def test_what_looks_the_same_is_the_same_words(written: str, same: str) -> None:
+    assert normal.words(written) == normal.words(same)
+    assert normal.code_tokens(f"x = 1\n{written}") == normal.code_tokens(f"x = 1\n{same}")
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("\u7f16\u5199\u4e00\u4e2a\u51fd\u6570\u6765\u8ba1\u7b97\u4e24\u4e2a\u6570\u7684\u548c", 8),
+        ("\u4e0e\u3048\u3089\u308c\u305f\u6587\u5b57\u5217\u3092\u9006\u9806\u306b\u3059\u308b", 7),
+        ("\u0e02\u0e2d\u0e42\u0e17\u0e29\u0e04\u0e23\u0e31\u0e1a\u0e44\u0e21\u0e48\u0e40\u0e02\u0e49\u0e32\u0e43\u0e08", 4),
+    ],
+)  # fmt: skip
+def test_scripts_without_spaces_have_words(text: str, count: int) -> None:
+    assert len(normal.words(text)) >= count
+
+
+def test_a_russian_word_stays_russian() -> None:
+    assert normal.words("\u041f\u0440\u0438\u0432\u0435\u0442, \u043c\u0438\u0440") == [
+        "\u043f\u0440\u0438\u0432\u0435\u0442",
+        "\u043c\u0438\u0440",
+    ]
+
+
+def test_near_duplicates_are_found_in_every_script(tmp_path: Path) -> None:
+    """One sentence of twenty differs; rows of Chinese and Thai have enough words to be compared."""
+    chinese = [
+        f"\u7b2c{n}\u6b65\uff0c\u8bf7\u68c0\u67e5\u8f93\u5165\u7684\u6570\u636e\u3002"
+        for n in range(40)
+    ]
+    thai = [
+        f"\u0e02\u0e49\u0e2d {n} \u0e01\u0e23\u0e38\u0e13\u0e32\u0e15\u0e23\u0e27\u0e08\u0e2a\u0e2d\u0e1a"
+        for n in range(40)
+    ]
+    rows = []
+    for name, parts in (("zh", chinese), ("th", thai)):
+        text = "".join(parts)
+        other = "".join(parts[:-1]) + "\u5b8c\u4e86"
+        rows += [
+            _candidate(f"{name}?", text, f"{name}1", category="tool_use"),
+            _candidate(f"{name}?", other, f"{name}2", category="tool_use"),
+            _candidate(f"{name}?", "\u200b".join(parts), f"{name}3", category="tool_use"),
+        ]
+    made = _built(tmp_path, rows)
+    assert made["left"] == {
+        "zh2": ("near", "zh1"),
+        "zh3": ("normalised", "zh1"),
+        "th2": ("near", "th1"),
+        "th3": ("normalised", "th1"),
+    }
+
+
+def test_rows_in_ascii_import_no_dictionary() -> None:
+    code = (
+        "import sys\nfrom sentinel_pipeline.mix.normal import code_tokens, words\n"
+        "words('Sum it'); code_tokens('x = 1')\n"
+        "assert not {'icu4py', 'confusable_homoglyphs'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

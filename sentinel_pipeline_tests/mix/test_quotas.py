@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,15 @@ from sentinel_pipeline.errors import BadInput
 from sentinel_pipeline.mix.build import LeftOut, build_mix
 from sentinel_pipeline.mix.report import MixReport
 from sentinel_pipeline.mix.survey import draw
-from sentinel_pipeline.records import Candidate, Message, RepairTrace, Row, TextAnswer
+from sentinel_pipeline.records import (
+    QUALITIES,
+    Candidate,
+    JudgedAnswer,
+    Message,
+    RepairTrace,
+    Row,
+    TextAnswer,
+)
 from sentinel_pipeline.records.data_spec import SHARES, MixSpec
 from sentinel_pipeline.store import write_parquet
 
@@ -71,7 +80,7 @@ def _mix(
         accepted, repairs = Path(name) / "a.parquet", Path(name) / "r.parquet"
         write_parquet(accepted, (row.to_row() for row in candidates), "candidates")
         write_parquet(repairs, (trace.to_row() for trace in traces or []), "repairs")
-        made = MixSpec(**spec)
+        made = MixSpec(**({"minimum_quality": "unverified"} | spec))
         with build_mix(
             accepted, repairs, banned=banned or set(), spec=made, seed=seed, scratch=Path(name)
         ) as mix:
@@ -186,9 +195,10 @@ def test_the_draw_is_exponential_with_its_weight_as_rate() -> None:
     assert 0.235 < mean < 0.265
 
 
-def test_only_verified_rows_are_taken_when_asked() -> None:
+def test_rows_are_taken_by_the_evidence_that_is_asked() -> None:
     rows = [
         _candidate("devops", 1),
+        _candidate("devops", 3, verifier=JudgedAnswer(rubric="Kind.")),
         _candidate("devops", 2, verifier=TextAnswer(accepted=("a",))),
         Candidate(
             id="p",
@@ -205,13 +215,32 @@ def test_only_verified_rows_are_taken_when_asked() -> None:
         for quality in QUALITIES
     }
     assert ids == {
-        "accepted": {"candidate-devops-1", "candidate-devops-2", "p"},
+        "unverified": {"candidate-devops-1", "candidate-devops-2", "candidate-devops-3", "p"},
         "parsed": {"candidate-devops-2", "p"},
         "verified": {"candidate-devops-2"},
     }
 
 
-QUALITIES = ("accepted", "parsed", "verified")
+def test_unverified_rows_enter_a_mix_only_where_the_recipe_says_so() -> None:
+    rows = [_candidate("devops", 1), _candidate("devops", 2, verifier=TextAnswer(accepted=("a",)))]
+    traces = [replace(_trace("devops", n), quality=name) for n, name in enumerate(QUALITIES, 5)]
+    spec: dict[str, Any] = {"shares": {"devops": 1.0}, "repair_share": 1.0}
+    default = _mix(rows, traces, minimum_quality=MixSpec().minimum_quality, **spec)
+    assert {row.id for row in default.rows} == {
+        "candidate-devops-2",
+        "repair-devops-6",
+        "repair-devops-7",
+    }
+    assert {row.id: row.reason for row in default.left_out} == {
+        "candidate-devops-1": "quality",
+        "repair-devops-5": "quality",
+    }
+    assert default.report.qualities == {"parsed": 1, "verified": 2}
+    said = default.report.to_markdown()
+    assert "Evidence: 1 parsed, 2 verified; taken from `parsed` on." in said
+    assert "2 rows have less evidence: `minimum_quality` decides." in said
+    named = _mix(rows, traces, **spec)
+    assert named.report.qualities == {"parsed": 1, "unverified": 2, "verified": 2}
 
 
 def test_other_seeds_take_other_rows() -> None:

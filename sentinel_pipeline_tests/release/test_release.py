@@ -14,9 +14,11 @@ from typing import Any
 
 import pytest
 
+from sentinel_pipeline.bench.binding import bound_now
 from sentinel_pipeline.critic.version import scorer_version
 from sentinel_pipeline.errors import BadInput, GateRefused, Infrastructure
 from sentinel_pipeline.gates import policy_hash
+from sentinel_pipeline.gates.fences import blocking_fences, decide_clean, fence_key
 from sentinel_pipeline.records import GateVerdict, Interval
 from sentinel_pipeline.release.bundle import write_bundle
 from sentinel_pipeline.release.card import model_card
@@ -68,7 +70,11 @@ def build(home: Home, model: tuple[Path, dict[str, Any]], **change: Any) -> Arti
         if parity is not None:
             out.json("parity.json", parity)
     made = store.get("sft_checkpoint")
-    with store.writing("sft_report", parents=[made], recipe_hash="-", seed=1) as out:
+    with store.writing("task_bank", recipe_hash="-", seed=1) as out:
+        for suite in ("heldout", "smoke"):
+            out.table(f"suites/{suite}.parquet", [], "tasks")
+    parents = [made, store.get("task_bank")]
+    with store.writing("sft_report", parents=parents, recipe_hash="-", seed=1) as out:
         out.json("heldout/report.json", report_json("heldout", "sft", made.hash, 240, 300))
         out.json("smoke/report.json", report_json("smoke", "sft", made.hash, 4, 8))
     decide(home, **change.get("verdict", {}))
@@ -79,12 +85,19 @@ def decide(home: Home, name: str | None = None, **change: Any) -> None:
     """The blocking gates' verdicts, all passed; those of ``name`` with ``change``, or none where it
     is ``drop``."""
     recipe = home.recipe("tiny")
-    report = Store(home, "tiny", "run-1", "run-1").get("sft_report")
+    store = Store(home, "tiny", "run-1", "run-1")
+    report, checkpoint = store.get("sft_report"), store.get("sft_checkpoint")
+    for artifact in (store.get("rebalanced_mix"), checkpoint):
+        for fence in blocking_fences(recipe, artifact):
+            key = fence_key(fence, artifact, recipe, scorer_version())
+            passed = key.verdict(decide_clean(7, "rows", {"faults": 0}))
+            Ledger(home.ledger).record(passed, recipe="tiny", run_id="run-1")
     for gate in ("pass_at_1", "syntax_rate"):
         verdict = GateVerdict(
             name=gate, subject="tiny/sft_report", subject_hash=report.hash, verdict="pass", measured=0.8, threshold=0.4, n=300,
             interval=Interval(0.75, 0.84), reason="rule: at least 40 %", scorer_version=scorer_version(),
             policy_hash=policy_hash(recipe.gates[gate]),
+            **bound_now(recipe, "heldout", checkpoint, store.get("task_bank"))._asdict(),
         )  # fmt: skip
         mine = change if gate == name else {}
         if not mine.get("drop"):

@@ -3,6 +3,7 @@ and wherever it stops."""
 
 from __future__ import annotations
 
+import gzip
 import json
 import time
 from pathlib import Path
@@ -13,13 +14,16 @@ from hypothesis import strategies as st
 from sqlalchemy import func, select
 
 from sentinel_pipeline.errors import BadInput
+from sentinel_pipeline.records import Message
 from sentinel_pipeline.records.sft_candidate import SftCandidate
 from sentinel_pipeline.review import importing
+from sentinel_pipeline.review.blind import add_batch, next_item
 from sentinel_pipeline.review.cards import read_card
 from sentinel_pipeline.review.database import Database
 from sentinel_pipeline.review.importing import Imported, files_of, import_file
 from sentinel_pipeline.review.review_queue import ReviewQueue, User
 from sentinel_pipeline.review.schema import bodies, cards, quarantine
+from sentinel_pipeline.secrets import MASK
 from sentinel_pipeline_tests.review.material import ADD_ONE, SEED_RECORD, Clock, record, write_lines
 
 ANN = User("ann", "reviewer")
@@ -51,6 +55,26 @@ def test_the_seeds_record_survives_key_for_key(desk: ReviewQueue, tmp_path: Path
     assert card.record.to_json() == SEED_RECORD
     assert list(card.record.to_json()) == list(SEED_RECORD)
     assert (card.status, card.version, card.correction) == ("needs_review", 1, None)
+
+
+def test_a_card_holds_no_secret_and_its_file_may_come_again(
+    desk: ReviewQueue, tmp_path: Path
+) -> None:
+    key = "gh" + "p_" + "aB3dE5fG7hJ9kL2mN4pQ6rS8tU1vW3xY5zA7"
+    changes = {
+        "model_response": f"token = '{key}'",
+        "failure_reason": f"exception: {key}",
+        "prompt_messages": [{"role": "user", "content": f"Use {key}."}],
+    }
+    path = write_lines(tmp_path / "sft_candidates.jsonl", [record(1, **changes), f"{{{key}"])
+    assert import_file(desk, path, actor="ann") == Imported(imported=1, quarantined=1)
+    assert import_file(desk, path, actor="ann") == Imported(duplicates=1, quarantined=1)
+    with desk.db.reading() as connection:
+        card = read_card(connection, desk, "card-000001", ANN)
+        tables = [connection.execute(select(table)).all() for table in (bodies, quarantine)]
+    assert card.record.model_response == f"token = '{MASK}'"
+    assert card.record.prompt_messages[0].content == f"Use {MASK}."
+    assert key.casefold() not in str(tables).casefold()
 
 
 def test_turns_are_read_as_the_critic_reads_them(desk: ReviewQueue, tmp_path: Path) -> None:
@@ -284,3 +308,48 @@ def test_a_hundred_thousand_records_in_half_a_minute(tmp_path: Path, rows: int) 
     assert time.monotonic() - began < 120
     with desk.db.reading() as connection:
         assert connection.execute(select(func.count()).select_from(bodies)).scalar_one() == rows
+
+
+SHAPES: tuple[dict[str, object], ...] = (
+    {"prompt": "Hi", "response": "Hello."},
+    {"instruction": "Hi", "output": "Hello."},
+    {"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello."}]},
+    {"conversations": [{"from": "human", "value": "Hi"}, {"from": "gpt", "value": "Hello."}]},
+    {"prompt_messages": [{"role": "user", "content": "Hi"}], "response": "Hello."},
+)
+
+
+def test_a_blind_batch_is_of_any_shape_that_the_critic_reads(
+    desk: ReviewQueue, tmp_path: Path
+) -> None:
+    rows = [{"id": f"i{at}", "judge": "good", **shape} for at, shape in enumerate(SHAPES)]
+    path = tmp_path / "batch.jsonl.gz"
+    path.write_bytes(gzip.compress("".join(json.dumps(row) + "\n" for row in rows).encode()))
+    assert add_batch(desk, path, name="shapes") == len(SHAPES)
+    item = next_item(desk, ANN, "shapes")
+    assert item is not None
+    assert (item.messages, item.response) == ((Message("user", "Hi"),), "Hello.")
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (b"\x1f\x8bdamaged", "cannot be read on"),
+        (gzip.compress(b'{"id": "a", "prompt": "x"}\n'), "not an item: shape"),
+        (gzip.compress(b'{"id": 3, "prompt": "x", "response": "y"}\n'), "expected text in id"),
+        (
+            gzip.compress(b'{"id": "a", "judge": "so", "prompt": "x", "response": "y"}\n'),
+            "judge: 'so'",
+        ),
+        (gzip.compress(b'{"id": "a", "prompt": "\\ud800", "response": "y"}\n'), "encoding"),
+        (gzip.compress(b"\xff\n"), "encoding"),
+        (gzip.compress(b"\n"), "holds no item"),
+    ],
+)
+def test_a_blind_batch_that_cannot_be_read_is_refused_by_its_reason(
+    desk: ReviewQueue, tmp_path: Path, data: bytes, says: str
+) -> None:
+    path = tmp_path / "batch.jsonl.gz"
+    path.write_bytes(data)
+    with pytest.raises(BadInput, match=says):
+        add_batch(desk, path, name="bad")

@@ -7,6 +7,7 @@ import pickle
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -249,3 +250,30 @@ def test_a_thought_in_a_field_of_its_own_is_no_part_of_the_answer(judge: Scoring
     turn = {"role": "assistant", "content": CODE.reference, "reasoning_content": "def f(x): ..."}
     given = columns([CODE], [CODE.reference]) | {"completions": [[turn]]}
     assert TaskReward("functions", judge)(**given) == [1.0]
+
+
+@pytest.mark.parametrize(("reason", "rounds"), [("timeout: slow", 2), ("assertion: no", 1)])
+def test_what_a_limit_ended_is_judged_again_in_another_step(
+    judge: Scoring, monkeypatch: pytest.MonkeyPatch, reason: str, rounds: int
+) -> None:
+    judged: list[Any] = []
+
+    def fail(pairs: list[tuple[str, str]]) -> list[scoring.Judged]:
+        judged.append(pairs)
+        return [scoring.Judged(scorer.Score("0", "fail", reason, True, {})) for _ in pairs]
+
+    monkeypatch.setattr(Scoring, "_judge", lambda _self, pairs: fail(pairs))
+    for _ in range(3):
+        judge.judge(["answer"], ["verifier"])
+    assert len(judged) == 1, "the reward functions of one step share a judgement"
+    judge.judged_at -= 2 * scoring.STEP_SECONDS
+    judge.judge(["answer"], ["verifier"])
+    assert len(judged) == rounds
+
+
+def test_rewards_count_verdicts_of_tests_beside_the_program(judge: Scoring) -> None:
+    tests = "class Q(P): pass\nassert Q() and f(2) == 4"
+    beside = replace(CODE, verifier=PythonTests(tests=tests, entry_point="f"))
+    answer = "class P:\n    pass\ndef f(x):\n    return x * 2"
+    assert TaskReward("functions", judge)(**columns([beside, CODE], [answer, answer])) == [1.0, 1.0]
+    assert judge.counts == {"judged": 2, "shared": 1}

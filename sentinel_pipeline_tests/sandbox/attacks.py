@@ -311,3 +311,36 @@ BOMBS = {
     "compiler bomb": ("def f(x):\n    return ((((((((1,) * 999) ,) * 999),) * 999),) * 999)\n", {"assertion", "memory", "output_limit", "timeout"}),
 }  # fmt: skip
 """Program -> the codes that it may end with."""
+
+ENDLESS = {
+    "sum of a long range": ("return range(10**18)", "assert sum(f(1)) == 2", {"timeout"}),
+    "largest of a long range": ("return range(10**18)", "assert max(f(1)) == 2", {"timeout"}),
+    "smallest, by a key": ("return range(10**18)", "assert min(f(1), key=abs) == 2", {"timeout"}),
+    "list of a long range": ("return range(10**18)", "assert list(f(1)) == [2]", {"exception"}),
+    "set of a long range": ("return range(10**18)", "assert set(f(1)) == {2}", {"exception", "timeout"}),
+    "sorted long range": ("return range(10**9)", "assert sorted(f(1)) == [2]", {"exception"}),
+    "joined long range": ("return range(10**18)", "assert ''.join(map(str, f(1))) == '2'", {"exception", "timeout"}),
+    "fraction in a long range": ("return range(10**18)", "assert 1.5 in f(1)", {"timeout"}),
+    "count in a long range": ("return range(10**18)", "assert f(1).count(1.5) == 1", {"timeout"}),
+    "index in a long range": ("return range(10**18)", "assert f(1).index(1.5) == 1", {"timeout"}),
+    "all of a long range": ("return range(1, 10**18)", "assert all(f(1))", {"timeout"}),
+    "any of zeros": ("return range(10**18)", "assert any(x < 0 for x in f(1))", {"timeout"}),
+    "power": ("return 10**9", "assert 3 ** f(1) == 2", {"timeout", "exception"}),
+    "power of a large number": ("return 10**7", "assert 3 ** f(1) == 2", {"timeout", "assertion"}),
+    "factorial": ("return 10**8", "import math\nassert math.factorial(f(1)) == 2", {"timeout"}),
+    "shift": ("return 10**12", "assert 1 << f(1) == 2", {"exception", "timeout"}),
+    "repeated text": ("return 10**12", "assert 'a' * f(1) == 'aa'", {"exception"}),
+    "width of a field": ("return 10**12", "assert f'{1:{f(1)}}' == '2'", {"exception"}),
+    "loop over a long range": ("return range(10**18)", "for x in f(1): assert x >= 0", {"timeout"}),
+    "loop that catches everything": (
+        "return range(10**18)",
+        "try:\n    for x in f(1): pass\nexcept BaseException: pass\nassert f(1)",
+        {"timeout"},
+    ),
+    "regular expression": ("return 'a' * 60 + 'b'", "import re\nassert re.match('(a+)+$', f(1))", {"timeout"}),
+    "product": ("return [range(10**6)] * 4", "import itertools\nassert sum(1 for _ in itertools.product(*f(1))) == 2", {"timeout", "exception"}),
+    "combinations": ("return range(200)", "import itertools\nassert max(itertools.combinations(f(1), 100)) == 2", {"timeout"}),
+    "decimal": ("from decimal import Decimal\n    return Decimal('1e999999')", "assert int(f(1)) == 2", {"timeout", "assertion"}),
+    "bytes": ("return 10**12", "assert bytes(f(1)) == b'2'", {"exception"}),
+}  # fmt: skip
+"""Body of ``f`` -> tests that compute over its answer, and the codes that this may end with."""

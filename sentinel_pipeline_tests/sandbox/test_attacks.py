@@ -16,12 +16,16 @@ import pytest
 
 from sentinel_pipeline.records import PythonTests, ShellEffect
 from sentinel_pipeline.sandbox import Grader, Limits, Outcome, Program
+from sentinel_pipeline.sandbox import worker as worker_module
+from sentinel_pipeline.sandbox.judge import clock
 from sentinel_pipeline.sandbox.judge.remote import Stop
 from sentinel_pipeline.sandbox.judge.sessions import Live
 from sentinel_pipeline.sandbox.judge.zygotes import frame
+from sentinel_pipeline.sandbox.worker import Broken, Ticket
 from sentinel_pipeline_tests.conftest import ROOT
 from sentinel_pipeline_tests.sandbox.attacks import (
     BOMBS,
+    ENDLESS,
     FOOLING,
     HARM,
     HARM_PRELUDE,
@@ -132,6 +136,41 @@ def test_bomb_is_contained(python: Grade, name: str) -> None:
     assert result.code in expected, result.reason
     assert time.monotonic() - started < 60
     assert _usable(python)
+
+
+@pytest.mark.parametrize("name", ENDLESS)
+def test_an_answer_cannot_keep_the_judge_busy(python: Grade, name: str) -> None:
+    body, tests, expected = ENDLESS[name]
+    result = python(f"def f(x):\n    {body}\n", tests, limits=SMALL)
+    assert result.code in expected, result.reason
+    assert result.outcome in (Outcome.FAIL, Outcome.TIMEOUT)
+    assert _usable(python)
+
+
+def test_the_judge_has_less_than_three_times_the_limit_of_a_program(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(clock, "at_start", lambda: 1.0)
+    for seconds in (1.0, 2.0, 5.0, 20.0):
+        assert clock.share(Limits(cpu_seconds=seconds)) + 0.4 < 3 * seconds
+
+
+def test_a_judge_that_computes_is_not_silent_however_long_it_takes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    program = Program(id="p", code="", verifier=PythonTests(tests="f(1)"))
+    clocks = iter([0.5, 1.0, 1.5, 1.5])
+    with Grader(workers=1) as grader:
+        worker = grader.worker(0)
+        monkeypatch.setattr(worker_module, "cpu_seconds", lambda _pid: next(clocks))
+        worker.out.append(Ticket(0, program, SMALL))
+        for _ in range(3):
+            monkeypatch.setattr(worker, "_heard", time.monotonic() - 1000)
+            worker.check_silence(300)
+        monkeypatch.setattr(worker, "_heard", time.monotonic() - 1000)
+        with pytest.raises(Broken, match="silent for too long"):
+            worker.check_silence(300)
+        worker.out.clear()
 
 
 LEFTOVERS = {

@@ -119,3 +119,27 @@ def test_python_cannot_execute_and_shell_can(machine: str) -> None:
         _run(filters.for_python_zygote(), execve),
         _run(filters.for_shell_sample(), execve),
     ) == (EPERM, ALLOW)
+
+
+def test_a_judge_reads_files_and_changes_none(machine: str) -> None:
+    numbers, program = tables.numbers(), filters.for_judge()
+    opening = [
+        (numbers[name], place) for name, place in (("open", 1), ("openat", 2)) if name in numbers
+    ]
+    for number, place in opening:
+        verdicts = []
+        for flags in (0, 0o2000000, 1, 2, 0o100, 0o1000, 0o20200000, 0o1101):
+            arguments = [0, 0, 0]
+            arguments[place] = flags
+            verdicts.append(_run(program, number, tuple(arguments)))
+        assert verdicts == [ALLOW, ALLOW, EPERM, EPERM, EPERM, EPERM, EPERM, EPERM]
+    changing = ("mkdirat", "unlinkat", "renameat2", "fchmodat", "linkat", "truncate", "utimensat")
+    assert {_run(program, numbers[name]) for name in changing} == {EPERM}
+
+
+def test_a_judge_starts_threads_but_no_process_and_has_no_network(machine: str) -> None:
+    numbers, program = tables.numbers(), filters.for_judge()
+    refused = ("execve", "socket", "mount", "fork", "vfork", "pidfd_open", "seccomp", "capset")
+    assert {_run(program, numbers[name]) for name in refused if name in numbers} == {EPERM}
+    assert _run(program, numbers["clone"], (0x3D0F00,)) == ALLOW
+    assert _run(program, numbers["clone"], (17,)) == EPERM

@@ -12,9 +12,13 @@ from sentinel_pipeline_tests.conftest import ROOT
 from sentinel_pipeline_tests.sandbox import (
     attacks,
     script_attacks,
+    test_answers_are_data,
     test_attacks,
+    test_callbacks,
+    test_hostile_answers,
     test_module_tests,
     test_script_attacks,
+    test_shared_trust,
     test_sql_attacks,
 )
 from sentinel_pipeline_tests.sandbox import test_stdio_verdicts as stdio
@@ -28,6 +32,7 @@ COUNTS = {
     ),
     "Python: harm to files, processes, network, kernel interfaces": len(attacks.HARM),
     "Python: bombs": len(attacks.BOMBS),
+    "Python: answers that keep the tests busy": len(attacks.ENDLESS),
     "Python: traces for the next program": len(test_attacks.LEFTOVERS),
     "shell: harm": len(test_attacks.SHELL_HARM),
     "shell: bombs": len(test_attacks.SHELL_BOMBS),
@@ -40,6 +45,11 @@ COUNTS = {
     ),
     "programs over standard input: forged results": len(stdio.FORGERIES),
     "tests written as modules: forged results": len(test_module_tests.FORGERIES),
+    "objects that lie beside their tests": len(test_shared_trust.LYING),
+    "TypeScript and JavaScript: methods that settle a test": len(test_answers_are_data.SETTLING),
+    "arguments that a program chooses for functions of the tests": len(test_callbacks.CHOOSING),
+    "answers on which the tests' engine fails": len(test_hostile_answers.ENGINE),
+    "trees that a shell command leaves": len(test_hostile_answers.LEFT),
 }
 
 

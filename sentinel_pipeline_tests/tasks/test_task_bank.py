@@ -4,6 +4,7 @@ meet."""
 from __future__ import annotations
 
 import json
+from collections import Counter
 
 import pytest
 from hypothesis import given, settings
@@ -11,8 +12,8 @@ from hypothesis import strategies as st
 
 from sentinel_pipeline.errors import BadInput
 from sentinel_pipeline.records import Task
-from sentinel_pipeline.tasks.families import FAMILIES, is_window
-from sentinel_pipeline.tasks.task_bank import TaskBank, build
+from sentinel_pipeline.tasks.families import FAMILIES, is_heldout, is_window
+from sentinel_pipeline.tasks.task_bank import TaskBank, build, fresh_heldout
 
 NAMES = [family.name for family in FAMILIES]
 
@@ -52,6 +53,21 @@ def test_another_seed_gives_other_tasks() -> None:
     """A few equal prompts are chance: the word list is short on purpose."""
     first, second = ({task.id for task in small(seed).train} for seed in (1, 2))
     assert len(first & second) < 0.1 * len(first)
+
+
+@given(seed=st.integers(0, 2**32), other=st.integers(0, 2**32))
+@settings(max_examples=10, deadline=None)
+def test_fresh_items_are_new_prompts_of_heldout_compositions(seed: int, other: int) -> None:
+    counts = dict.fromkeys(NAMES, 15)
+    bank = small(seed)
+    fresh = fresh_heldout(other, counts, bank)
+    assert Counter(task.family for task in fresh) == counts
+    assert {task.suite for task in fresh} == {"fresh"}
+    known = {task.messages for side in bank for task in side}
+    assert known.isdisjoint({task.messages for task in fresh})
+    for task in fresh:
+        assert is_heldout(task.family, task.composition)
+        assert not is_window(task.family, task.composition)
 
 
 def test_more_training_tasks_change_no_heldout_task() -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from sentinel_pipeline.sandbox import isolation
 from sentinel_pipeline.store import write_parquet
 from sentinel_pipeline.tasks.task_bank import build
 from sentinel_pipeline.training.trainers.grpo import train_grpo
+from sentinel_pipeline.training.trainers.grpo_trainer import grpo_trainer_class
 from sentinel_pipeline.worker.interrupts import Interrupted, Interrupts
 from sentinel_pipeline.worker.jobs import GrpoJob, read_job, write_job
 from sentinel_pipeline_tests.training.material import exact_match, silent, stop_at_step
@@ -196,6 +198,42 @@ def test_what_cannot_work_is_refused(tmp_path: Path, base: Path, tasks: tuple[Pa
         run(grpo_job(tmp_path / "a", base, tasks, max_prompt_length=3))
     with pytest.raises(BadInput, match="vLLM is not installed"):
         run(grpo_job(tmp_path / "b", base, tasks, engine="vllm"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "rows"),
+    [({}, 2), ({"beta": 0.1}, 5), ({"loss_type": "dapo"}, 5), ({"aux_loss_enabled": True}, 5)],
+)
+def test_rows_without_an_advantage_are_left_out_where_the_loss_stays_the_same(
+    monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], rows: int
+) -> None:
+    """The base's loss is Dr. GRPO's: a sum over rows divided by their number."""
+    import torch
+    from trl import GRPOTrainer
+
+    passed: list[int] = []
+
+    def compute_loss(self: Any, model: Any, inputs: Any, *_: Any) -> Any:
+        passed.append(len(inputs["advantages"]))
+        terms = inputs["advantages"] * inputs["completion_mask"].sum(1)
+        return terms.sum() / len(inputs["advantages"])
+
+    monkeypatch.setattr(GRPOTrainer, "compute_loss", compute_loss)
+    trainer = object.__new__(grpo_trainer_class())
+    settings = {"loss_type": "dr_grpo", "beta": 0.0, "aux_loss_enabled": False, **changes}
+    vars(trainer).update(
+        settings, accelerator=SimpleNamespace(num_processes=1), step_loss=0.0, step_tokens=0
+    )
+    inputs = {
+        "advantages": torch.tensor([0.0, 0.5, 0.0, -0.5, 0.0]),
+        "prompt_mask": torch.ones(5, 3),
+        "completion_mask": torch.tensor([[1, 1], [1, 1], [1, 0], [1, 0], [0, 0]]),
+        "num_items_in_batch": torch.tensor(6.0),
+    }
+    loss = trainer.compute_loss(None, inputs)
+    assert passed == [rows]
+    assert float(loss) == pytest.approx((0.5 * 2 - 0.5 * 1) / 5)
+    assert trainer.step_tokens == 5 * 3 + 6, "what was read is counted whole"
 
 
 def test_a_job_file_comes_back_as_it_was_written(

@@ -4,21 +4,26 @@ train."""
 from __future__ import annotations
 
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sentinel_pipeline.costs import Cost, write_cost
+from sentinel_pipeline.records.data_spec import CandidatesSpec
 from sentinel_pipeline.records.model_spec import EmbeddedModel, ModelSpec
 from sentinel_pipeline.records.recipe import Recipe
 from sentinel_pipeline.records.task_source import TasksSpec
 from sentinel_pipeline.records.training_spec import Budget, DpoSpec, SftSpec
 from sentinel_pipeline.store import Home, Store, read_jsonl
 from sentinel_pipeline.training.loop.watch import Watch
+from sentinel_pipeline.training.planning.inputs import missing_inputs
 from sentinel_pipeline.training.planning.plan import Plan, learning_rates, make_plan
 from sentinel_pipeline.training.trainers.sft import train_sft
 from sentinel_pipeline.worker.interrupts import Interrupts
+from sentinel_pipeline_tests.cli.conftest import Run
+from sentinel_pipeline_tests.cli.conftest import run as run
 from sentinel_pipeline_tests.training.material import exact_match, silent, small_sft_job
 
 RECIPE = Recipe(
@@ -198,3 +203,60 @@ def test_hours_come_from_the_last_run_else_from_the_peak_and_are_held_against_th
     assert (refusal.field, refusal.exit_code) == ("budget.max_hours", 3)
     assert any("hours of base_checkpoint" in warning for warning in tight.warnings)
     assert Cost(device_s=3600).money(Budget(hourly_rate=1.74)) == pytest.approx(1.74)
+
+
+@pytest.mark.parametrize(
+    ("text", "field", "says"),
+    [
+        ("[tasks.train]\nnothing_like_it = 3", "tasks", "unknown family 'nothing_like_it'"),
+        ("[tasks.heldout]\nsql_qa = 9_000", "tasks", "no 9000 different heldout prompts"),
+        (
+            "[bench]\nsuites = ['heldout', 'smoke', 'no_such']",
+            "bench.suites",
+            "unknown suite 'no_such'",
+        ),
+        (
+            "[bench]\nsuites = ['heldout', 'smoke', 'mine']\ndata = {mine = 'x/mine.jsonl'}",
+            "bench.data.mine",
+            "x/mine.jsonl",
+        ),
+        ("[candidates]\nfiles = ['x/rows.jsonl']", "candidates.files", "there is no such file"),
+        ("[candidates]\nfiles = ['mine.toml']", "candidates.files", "of a kind that is not read"),
+        (
+            "[judge.model]\nname = 'm'\n[judge.exam]\nlabels = 'x.jsonl'\nsecond = {name = 'n'}",
+            "judge.exam.labels",
+            "x.jsonl",
+        ),
+        ("[grpo]\nweights = {no_such = 1.0}", "grpo.weights", "no reward 'no_such'"),
+        ("[grpo]\nengine = 'vllm'", "grpo.engine", "vLLM is not installed"),
+        ("[bench]\nengine = 'vllm'", "bench.engine", "vLLM is not installed"),
+        ("[critic]\nengine = 'ray'", "critic.engine", "Ray"),
+    ],
+)
+def test_what_a_run_would_stop_at_is_told_before_it_starts(
+    tmp_path: Path,
+    text: str,
+    field: str,
+    says: str,
+    run: Run,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if "vllm" in text and find_spec("vllm") is not None:
+        pytest.skip("vLLM is installed here")
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setenv("SENTINEL_HOME", str(tmp_path))
+    recipes = tmp_path / "data" / "recipes"
+    recipes.mkdir(parents=True)
+    (recipes / "mine.toml").write_text(text)
+    (tmp_path / "mine.toml").write_text("")
+    home = Home(tmp_path)
+    (problem,) = missing_inputs(home.recipe("mine"), home)
+    assert problem.field == field and says in str(problem)
+    code, _, err = run("run", "mine")
+    assert code == 2 and says in err and field in err
+
+
+def test_a_plan_refuses_what_is_missing(tmp_path: Path) -> None:
+    recipe = replace(RECIPE, candidates=CandidatesSpec(files=("x.jsonl",)))
+    (refusal,) = planned(recipe, tmp_path).refusals
+    assert refusal.field == "candidates.files" and "there is no such file" in refusal.reason

@@ -21,8 +21,8 @@ RATE = st.none() | st.sampled_from([0.0, 0.25, 0.5, 0.75, 1.0])
 
 
 def window(step: int, pass_at_1: float | None = 0.5, syntax: float | None = 1.0) -> Window:
-    n = 0 if pass_at_1 is None else 20
-    return Window(step, n, round((pass_at_1 or 0) * n), pass_at_1, n, syntax, 20 - n, n)
+    n = 0 if pass_at_1 is None else 200
+    return Window(step, n, round((pass_at_1 or 0) * n), pass_at_1, n, syntax, 200 - n, n)
 
 
 def stop_reason(windows: list[Window], spec: Windows) -> str | None:

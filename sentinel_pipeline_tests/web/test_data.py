@@ -11,6 +11,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from sentinel_pipeline.records import LABELS
+from sentinel_pipeline.secrets import MASK
 from sentinel_pipeline.store import Home, Store
 from sentinel_pipeline.web.front import Links, create_app
 
@@ -105,3 +106,17 @@ def test_a_rows_page_shows_its_content_and_its_way(client: TestClient) -> None:
 )  # fmt: skip
 def test_other_names_reach_nothing(client: TestClient, path: str) -> None:
     assert client.get(path).status_code == 404
+
+
+def test_no_page_and_no_download_shows_a_secret_of_a_row(home: Home, client: TestClient) -> None:
+    key = "gh" + "p_" + "aB3dE5fG7hJ9kL2mN4pQ6rS8tU1vW3xY5zA7"
+    padding = "x " * 112  # the key goes beyond an excerpt's end
+    row = candidate("b1", "hub", "devops", f"{padding}{key}")
+    row["messages"] = [{"role": "user", "content": f"Use {key}"}]
+    with Store(home, "tiny", "s", "s").writing("raw_candidates", recipe_hash="-", seed=1) as out:
+        out.table("candidates.parquet", [row], "candidates")
+    for path in ("/data/tiny", "/data/tiny/row/b1", "/data/tiny/download"):
+        page = client.get(path)
+        assert page.status_code == 200, path
+        assert key[:12] not in page.text, path
+        assert f"Use {MASK}" in page.text, path

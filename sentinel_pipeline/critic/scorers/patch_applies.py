@@ -7,7 +7,7 @@ from random import Random
 from typing import Any
 
 from ...records.verifiers import PatchApplies, PythonTests
-from .. import formats, syntax
+from .. import diffs, syntax
 from .examples import Canary, Defect, Examples
 from .scorer import Finding, Reading, Run, Scorer, problem_of
 
@@ -18,11 +18,11 @@ def _judge(reading: Reading, verifier: PatchApplies) -> Finding:
     problem = problem_of(reading)
     if problem is not None:
         return problem
-    patched = formats.apply_diff(reading.found.value, verifier.files)
+    patched = diffs.apply_diff(reading.found.value, verifier.files)
     if isinstance(patched, str):
         return patched
     if verifier.expected or not verifier.tests:
-        problem = formats.files_difference(patched, verifier.expected)
+        problem = diffs.files_difference(patched, verifier.expected)
         if problem or not verifier.tests:
             return problem
     code = "\n\n".join(patched[path] for path in sorted(patched) if path.endswith(".py"))
@@ -33,7 +33,7 @@ def _judge(reading: Reading, verifier: PatchApplies) -> Finding:
 
 
 def _form(value: Any, verifier: PatchApplies) -> str | None:
-    patched = formats.apply_diff(value, verifier.files)
+    patched = diffs.apply_diff(value, verifier.files)
     return patched if isinstance(patched, str) else None
 
 

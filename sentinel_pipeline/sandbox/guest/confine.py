@@ -17,17 +17,8 @@ import select
 import sys
 
 from . import filters, kernel
+from .layers import NAMESPACES
 
-NAMESPACES = tuple(kernel.NEW_NAMESPACE)
-LAYERS = (
-    *NAMESPACES,
-    "private_root",
-    "unprivileged_user",
-    "no_new_privileges",
-    "landlock",
-    "seccomp",
-    "rlimits",
-)
 OUTER_USER = 1_999_000_001
 """The user that candidates become where the caller is root: owns nothing, is nobody's account."""
 INNER_USER = 1000
@@ -248,6 +239,32 @@ def seal(layers: set[str], kind: str) -> None:
         kernel.Filter(filters.for_python_zygote()).install()
 
 
+def confine_judge(layers: set[str], own: str, readable: list[str]) -> None:
+    """For the process that runs tests and holds no candidate: it reads the standard library, its
+    ``own`` package and ``readable``, writes no file, starts no process, and has no network."""
+    if "no_new_privileges" in layers:
+        kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
+    if "landlock" in layers:
+        devices = [f"/dev/{name}" for name in ("null", "zero", "urandom")]
+        others = dict.fromkeys([own, *readable, *devices], kernel.READ)
+        kernel.landlock(_library(os.path.dirname(own)) | others)
+    if "seccomp" in layers:
+        kernel.Filter(*filters.with_pid(filters.for_judge())).install(os.getpid())
+
+
+def _library(besides: str = "") -> dict[str, int]:
+    """The standard library without installed packages, and what it links to. ``besides``: a folder
+    of ``sys.path`` that is not of it."""
+    library = {}
+    for folder in standard_library():
+        if folder == besides:
+            continue
+        names = [name for name in os.listdir(folder) if not name.endswith("-packages")]
+        library.update({os.path.join(folder, name): kernel.READ for name in names})
+    shared = glob.glob("/lib*/*-linux-gnu*") + glob.glob("/usr/lib*/*-linux-gnu*")
+    return {**library, **dict.fromkeys([*shared, "/usr/share/zoneinfo"], kernel.READ)}
+
+
 def _paths(layers: set[str], kind: str) -> dict[str, int]:
     devices = {
         f"/dev/{name}": kernel.READ_FILE | kernel.WRITE_FILE for name in ("null", "zero", "urandom")
@@ -257,11 +274,4 @@ def _paths(layers: set[str], kind: str) -> dict[str, int]:
         runnable = kernel.EXECUTE if kind == "shell" else 0
         writable = dict.fromkeys(folders, kernel.READ | kernel.CHANGE | runnable)
         return {"/": kernel.READ | runnable, **writable, **devices}
-    library = {}
-    for folder in standard_library():
-        names = [name for name in os.listdir(folder) if not name.endswith("-packages")]
-        library.update({os.path.join(folder, name): kernel.READ for name in names})
-    shared = dict.fromkeys(
-        glob.glob("/lib*/*-linux-gnu*") + glob.glob("/usr/lib*/*-linux-gnu*"), kernel.READ
-    )
-    return {**library, **shared, "/usr/share/zoneinfo": kernel.READ, **devices}
+    return {**_library(), **devices}

@@ -5,12 +5,15 @@ What this module does not do: start samples, or read what they answered.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import resource
 import select
 import signal
 import socket
 import time
 
+from .speed import MARGIN, SLOWEST, slowness
 from .wire import ENDED, KILL, OUT_OF_CPU, OUT_OF_WALL, STOPPED, End, Job
 
 _CHILD = {signal.SIGCHLD}
@@ -27,15 +30,33 @@ def cpu_seconds(pid: int) -> float:
         return 0.0
 
 
-def wait(pid: int, job: Job, started: float, channel: socket.socket | None) -> End:
+def limit_cpu(pid: int, seconds: float) -> None:
+    """Let a process have as much CPU time as its limit can come to on the slowest machine."""
+    hardest = cpu_backstop(seconds)
+    with contextlib.suppress(OSError):
+        resource.prlimit(pid, resource.RLIMIT_CPU, (hardest, hardest))
+
+
+def cpu_backstop(seconds: float) -> int:
+    """Whole seconds at which the kernel ends a program that nobody else ended."""
+    return int(seconds * MARGIN * SLOWEST) + 2
+
+
+def wait(
+    pid: int, job: Job, started: float, channel: socket.socket | None, slow: float = 1.0
+) -> End:
     """Wait for the sample's end, or bring it about: CPU time decides, wall time is the backstop.
 
+    CPU time counts in seconds of the reference machine. ``slow``: how many times slower this one
+    was when it was last measured; it is measured again before a program is called too slow.
     For a live sample, ``channel`` brings one byte when the harness wants no more: kill the sample,
     or wait for its end still. It is taken before this returns, also where the sample ended first.
     """
     why = ENDED
     watched = channel is not None
     process = os.pidfd_open(pid) if channel else -1
+    most = job.cpu_seconds * MARGIN
+    raised = False
     pause = min(job.cpu_seconds, job.wall_seconds)
     while True:
         if channel is None:
@@ -51,22 +72,31 @@ def wait(pid: int, job: Job, started: float, channel: socket.socket | None) -> E
             break
         used = cpu_seconds(pid)
         elapsed = time.monotonic() - started
-        why = why or _over(job, used, elapsed)
+        if used >= job.cpu_seconds and not raised:
+            # The kernel's own limit is the backstop: it counts seconds of this machine.
+            raised = True
+            limit_cpu(pid, job.cpu_seconds)
+        if used >= most * slow:
+            slow = max(slow, slowness())
+        why = why or _over(job, used, elapsed, most * slow)
         if why != ENDED:
             os.kill(pid, signal.SIGKILL)
         # Not before either limit can be reached, so that nobody wakes in vain.
-        pause = max(0.002, min(job.cpu_seconds - used, abs(job.wall_seconds - elapsed)))
+        pause = max(0.002, min(most * slow - used, abs(job.wall_seconds - elapsed)))
     if channel:
         os.close(process)
         if watched and not channel.recv(1):
             os._exit(0)
-    return End(why, status, usage.ru_utime + usage.ru_stime, time.monotonic() - started)
+    spent = usage.ru_utime + usage.ru_stime
+    if spent > job.cpu_seconds * slow:
+        slow = max(slow, slowness())
+    return End(why, status, spent / slow, time.monotonic() - started)
 
 
-def _over(job: Job, used: float, elapsed: float) -> int:
+def _over(job: Job, used: float, elapsed: float, allowed: float) -> int:
     """A program that computes all the time and is starved of the processor runs into its CPU limit,
     not into this one."""
-    if used >= job.cpu_seconds:
+    if used >= allowed:
         return OUT_OF_CPU
     return OUT_OF_WALL if elapsed >= job.wall_seconds and used < _BUSY * elapsed else ENDED
 

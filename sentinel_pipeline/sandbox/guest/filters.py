@@ -30,6 +30,37 @@ _IOCTL = (0x5401, 0x540F, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)
 _PRCTL = (1, 2, 3, 15, 16, 38, 39)
 """PDEATHSIG set and get, GET_DUMPABLE, name set and get, no-new-privileges set and get."""
 
+_WRITING = 0o20001103
+"""Of the flags of ``open``: write, read and write, create, truncate, a file without a name."""
+_CHANGING = frozenset(
+    [
+        "truncate",
+        "rename",
+        "mkdir",
+        "rmdir",
+        "creat",
+        "link",
+        "unlink",
+        "symlink",
+        "chmod",
+        "fchmod",
+        "utime",
+        "utimes",
+        "mkdirat",
+        "futimesat",
+        "unlinkat",
+        "renameat",
+        "linkat",
+        "symlinkat",
+        "fchmodat",
+        "utimensat",
+        "renameat2",
+        "fchmodat2",
+        "copy_file_range",
+        "fallocate",
+    ]
+)
+"""Calls that change files, their names or modes, by path or otherwise."""
 _OWNED_FILES = ("mknod", "mknodat", "chown", "fchown", "lchown", "fchownat")
 """For shell programs (``mkfifo``, ``cp -p``): without capabilities they make pipes and change
 nothing but own files."""
@@ -144,6 +175,28 @@ def for_shell_sample() -> bytes:
     )
     rules.pop("memfd_create")
     return _assemble(rules, _REFUSE, tables.plain())
+
+
+def for_judge() -> bytes:
+    """For the process that runs tests: it reads files and writes none, has no sockets but pairs,
+    and starts threads but no processes."""
+    refuse = _always(_REFUSE)
+    numbers = tables.numbers()
+    changing = {numbers[name] for name in _CHANGING if name in numbers}
+    opening = {"open": _if_any_bit(1, _WRITING, _REFUSE, _ALLOW)}
+    opening["openat"] = _if_any_bit(2, _WRITING, _REFUSE, _ALLOW)
+    looked_at = {numbers[name] for name in opening if name in numbers}
+    rules = (
+        _shared()
+        | {name: _always(_ALLOW) for name in ("sendto", "sendmsg", "recvmsg")}
+        | {name: _one_of(0, (_PID_MARK,)) for name in ("kill", "tgkill")}
+        | {"prlimit64": _one_of(0, (0, _PID_MARK)), "sched_setaffinity": _one_of(0, (0, _PID_MARK))}
+        | {"clone": _if_any_bit(0, _THREAD, _ALLOW, _REFUSE), "fork": refuse, "vfork": refuse}
+        | {"prctl": _one_of(0, (3, 15, 16, 39))}
+        | opening
+    )
+    plain = tuple(number for number in tables.plain() if number not in changing | looked_at)
+    return _assemble(rules, _REFUSE, plain)
 
 
 def for_parser() -> bytes:

@@ -24,7 +24,6 @@ NEW_NAMESPACE = {
     "network_namespace": 0x40000000,
     "ipc_namespace": 0x08000000,
     "uts_namespace": 0x04000000,
-    "cgroup_namespace": 0x02000000,
 }
 MS_RDONLY = 1
 MS_NOSUID = 2

@@ -13,15 +13,16 @@ from collections.abc import Callable
 from functools import partial
 
 from . import confine, filters, kernel, tables
+from .layers import LAYERS, NAMESPACES
 
 
 def main() -> None:
     """Probe everything."""
     if not sys.platform.startswith("linux"):
-        print(json.dumps(dict.fromkeys(confine.LAYERS, "needs Linux")))
+        print(json.dumps(dict.fromkeys(LAYERS, "needs Linux")))
         return
     layers = {"user_namespace": _outcome(lambda: _enter({"user_namespace"}))}
-    for name in confine.NAMESPACES[1:]:
+    for name in NAMESPACES[1:]:
         layers[name] = layers["user_namespace"] or _outcome(
             partial(_enter, {"user_namespace", name})
         )

@@ -49,7 +49,11 @@ class raises:  # noqa: N801 -- pytest's name
     def __exit__(self, kind: Any, value: Any, trace: Any) -> Any:
         if kind is None:
             raise Failed(f"did not raise {_shown(self.expected)}")
-        if not issubclass(kind, self.expected):
+        try:
+            as_expected = issubclass(kind, self.expected)
+        except TypeError:
+            raise Failed(f"expected {_shown(self.expected)}, not a class of exceptions") from None
+        if not as_expected:
             return False
         self.type = kind
         self.value = value
@@ -60,7 +64,8 @@ class raises:  # noqa: N801 -- pytest's name
 
 def _shown(expected: Any) -> Any:
     kinds = expected if isinstance(expected, tuple) else (expected,)
-    return " or ".join(getattr(kind, "__name__", str(kind)) for kind in kinds)
+    names = [getattr(kind, "__name__", None) for kind in kinds]
+    return " or ".join(name if type(name) is str else "another class" for name in names)
 
 
 class approx:  # noqa: N801 -- pytest's name

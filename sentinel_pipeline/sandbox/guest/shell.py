@@ -20,6 +20,7 @@ import time
 from typing import Any, NoReturn
 
 from . import confine, filters, kernel
+from .speed import slowness
 from .wire import ENDED, JOB, OUT_OF_CPU, OUT_OF_WALL, REPORT, End, Job
 
 _ENVIRONMENT = {
@@ -34,12 +35,15 @@ _ENVIRONMENT = {
 }
 _ERROR_BYTES = 1024
 _MAX_ENTRIES = 5000
+_NAME_BYTES = 1 << 20
+"""Of all paths that a command leaves, together."""
 _MIB = 1 << 20
 
 
 def serve(channel: socket.socket, layers: set[str], disk_mib: int) -> NoReturn:
     """Serve jobs until the harness hangs up."""
     kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
+    slow = slowness()
     channel.sendall(b"R")
     while True:
         job, payload = _receive(channel)
@@ -47,7 +51,7 @@ def serve(channel: socket.socket, layers: set[str], disk_mib: int) -> NoReturn:
         for folder in ("/tmp", confine.SHELL_FOLDER):
             confine.working_folder(folder, disk_mib, owner=owner)
         try:
-            end, answer = _run(channel, layers, job, json.loads(payload))
+            end, answer = _run(channel, layers, job, json.loads(payload), slow, disk_mib)
         finally:
             for folder in (confine.SHELL_FOLDER, "/tmp"):
                 kernel.unmount(folder)
@@ -67,7 +71,12 @@ def _receive(channel: socket.socket) -> tuple[Job, bytes]:
 
 
 def _run(
-    channel: socket.socket, layers: set[str], job: Job, request: dict[str, Any]
+    channel: socket.socket,
+    layers: set[str],
+    job: Job,
+    request: dict[str, Any],
+    slow: float,
+    disk_mib: int,
 ) -> tuple[End, dict[str, Any]]:
     out, out_end = os.pipe()
     err, err_end = os.pipe()
@@ -77,7 +86,8 @@ def _run(
     child = kernel.clone(kernel.NEW_NAMESPACE["pid_namespace"])
     if child == 0:
         try:
-            _become(channel, layers, job, request, (out_end, err_end))
+            scaled = job._replace(cpu_seconds=job.cpu_seconds * slow)
+            _become(channel, layers, scaled, request, (out_end, err_end))
         finally:
             os._exit(78)
     os.close(out_end)
@@ -87,10 +97,12 @@ def _run(
     os.close(out)
     os.close(err)
     kernel.unmount("/proc")
-    spent = usage.ru_utime + usage.ru_stime
+    spent = (usage.ru_utime + usage.ru_stime) / slow
+    if spent > job.cpu_seconds:
+        spent *= slow / max(slow, slowness())
     if why == ENDED and (spent > job.cpu_seconds or status == signal.SIGXCPU):
         why = OUT_OF_CPU
-    answer = {"out": texts[0], "err": texts[1], **_tree(confine.SHELL_FOLDER)}
+    answer = {"out": texts[0], "err": texts[1], **_tree(confine.SHELL_FOLDER, disk_mib * _MIB)}
     return End(why, status, spent, time.monotonic() - started), answer
 
 
@@ -218,14 +230,20 @@ def _take(stream: int, collected: bytearray, bound: int) -> bool:
     return True
 
 
-def _tree(top: str) -> dict[str, Any]:
+def _tree(top: str, most: int) -> dict[str, Any]:
     """Every entry below ``top``: ``files`` path -> text (one character a byte), ``folders``, and
-    ``others`` (links, pipes)."""
+    ``others`` (links, pipes).
+
+    What is read is bounded whatever the files say of their size: sparse ones hold nothing and read
+    as much as one likes. ``more``: why not everything is there; then none of it is.
+    """
     files: dict[str, str] = {}
     folders: list[str] = []
     others: list[str] = []
     todo = [""]
-    while todo and len(files) + len(folders) + len(others) < _MAX_ENTRIES:
+    entries = 0
+    name_bytes = 0
+    while todo:
         inner = todo.pop()
         try:
             names = sorted(os.listdir(os.path.join(top, inner)))
@@ -235,19 +253,30 @@ def _tree(top: str) -> dict[str, Any]:
         for name in names:
             path = os.path.join(inner, name)
             shown = os.fsencode(path).decode("latin-1")
-            mode = os.lstat(os.path.join(top, path)).st_mode
-            if stat.S_ISDIR(mode):
+            entries += 1
+            name_bytes += len(shown)
+            if entries > _MAX_ENTRIES or name_bytes > _NAME_BYTES:
+                return _nothing("more entries, or longer paths, than are looked at")
+            status = os.lstat(os.path.join(top, path))
+            if stat.S_ISDIR(status.st_mode):
                 folders.append(shown)
                 todo.append(path)
-            elif stat.S_ISREG(mode):
-                files[shown] = _content(os.path.join(top, path))
+            elif stat.S_ISREG(status.st_mode):
+                most -= status.st_size
+                if most < 0:
+                    return _nothing("files that are larger together than the disk limit")
+                files[shown] = _content(os.path.join(top, path), status.st_size)
             else:
                 others.append(shown)
     return {"files": files, "folders": folders, "others": others}
 
 
-def _content(path: str) -> str:
+def _nothing(why: str) -> dict[str, Any]:
+    return {"files": {}, "folders": [], "others": [], "more": why}
+
+
+def _content(path: str, size: int) -> str:
     with open(
         path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
     ) as file:
-        return file.read().decode("latin-1")
+        return file.read(size).decode("latin-1")

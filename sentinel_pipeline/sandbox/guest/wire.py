@@ -43,4 +43,5 @@ class End(NamedTuple):
     why: int
     status: int
     cpu_seconds: float
+    """In seconds of the reference machine (``speed``)."""
     wall_seconds: float

@@ -25,7 +25,8 @@ from functools import partial
 from typing import NamedTuple, NoReturn
 
 from . import confine, filters, kernel, program, sample
-from .ending import wait
+from .ending import cpu_backstop, wait
+from .speed import slowness
 from .wire import FRAME, JOB, LIVE, PROGRAM, REPORT, SHARED, End, Job
 
 
@@ -171,6 +172,7 @@ class _Worker:
         self.folder = confine.PYTHON_FOLDER if "private_root" in layers else None
         if self.folder:
             os.chdir(self.folder)
+        self.slow = slowness()
         self.untouched = os.stat(self.folder).st_ctime_ns if self.folder else 0
 
     def one_job(self) -> None:
@@ -184,7 +186,7 @@ class _Worker:
             self._become(job, answers, descriptors)
         for descriptor in descriptors:
             os.close(descriptor)
-        end = wait(pid, job, started, self.channel if live >= 0 else None)
+        end = wait(pid, job, started, self.channel if live >= 0 else None, self.slow)
         # The next sample is forked from this memory: it must not find this one's program there.
         view = memoryview(self.buffer)[: job.payload_bytes]
         view[:] = bytes(job.payload_bytes)
@@ -264,7 +266,7 @@ def _limit(job: Job) -> None:
     memory = job.memory_mib * _MIB
     seconds = int(job.cpu_seconds) + 2
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
-    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, cpu_backstop(job.cpu_seconds)))
 
 
 def _split(buffer: bytearray, job: Job) -> tuple[bytes, list[bytes]]:

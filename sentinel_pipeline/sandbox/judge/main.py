@@ -15,15 +15,19 @@ import threading
 import time
 from functools import lru_cache
 from importlib import import_module
+from pathlib import Path
 from typing import Any, NoReturn, get_args
 
 from ...errors import Infrastructure
 from ...records.verifiers import KINDS, Executable, Verifier
+from ..guest import confine
+from ..guest.speed import at_start
 from ..outcomes import Limits, Outcome, one_line
 from .finding import Finding
-from .python_tests import Judgement
+from .python_tests import Judgement, place_of
+from .starter import Starter
 from .tools import Tools
-from .zygotes import Lost, Zygote
+from .zygotes import ENDED, Lost, Zygote
 
 _OUTCOMES = {
     "passed": Outcome.PASS,
@@ -37,10 +41,11 @@ _JUDGES: dict[type[Any], Any] = {
 """Class of a verifier -> the module of its kind. It has ``judge``, and ``GUEST``: the kind of
 zygote that its programs run in; it may have ``NEEDS``: the layers of isolation without which
 nothing of this kind is run."""
-_MEMORY_BYTES = 2 << 30
-_SPARE_CPU_SECONDS = 60
-"""A test that stays in one long call into C cannot be interrupted by its clock: the kernel ends the
-harness instead."""
+_MEMORY_BYTES = 640 << 20
+_SPARE_CPU_SECONDS = 10
+_SPARE_SHARE = 8
+"""CPU time of this process over one program, by the kernel: seconds, and more for each second of
+the program's limit. A backstop for all that ``clock`` does not bound."""
 
 
 @lru_cache(maxsize=512)
@@ -82,7 +87,8 @@ class Judge:
             # A fault of ours, in the middle of who knows what: the next program gets fresh
             # processes.
             self.drop_all()
-            detail = f"a fault of the harness: {type(error).__name__}: {error}"
+            # Not what it says: that may be the program's text, and pages and digests show this.
+            detail = f"a fault of the harness: {type(error).__name__}{place_of(error)}"
             judgement = Judgement(Finding("infra", detail), None, False)
         finding = judgement.finding
         end = judgement.end
@@ -93,6 +99,10 @@ class Judge:
             "trust": judgement.trust,
             "cpu_seconds": end.cpu_seconds if end else 0.0,
             "wall_seconds": time.monotonic() - started,
+            "near": finding.code == "timeout"
+            and end is not None
+            and end.why == ENDED
+            and end.cpu_seconds > limits.cpu_seconds,
         }
 
     def _judge(self, code: str, verifier: Any, limits: Limits) -> Judgement:
@@ -124,7 +134,7 @@ class Judge:
         return judgement
 
     def _start(self, kind: str, limits: Limits) -> Zygote:
-        return Zygote(kind, self.layers, limits.disk_mib, self.tools.of(kind))
+        return Zygote(kind, self.layers, limits.disk_mib, self.tools.of(kind), self.tools.start)
 
     def drop_all(self) -> None:
         for kind in list(self.zygotes):
@@ -151,16 +161,25 @@ def main() -> NoReturn:
     """Serve the grader on the descriptors in ``argv``: the conversation and the lifeline."""
     conversation = int(sys.argv[1])
     lifeline = int(sys.argv[2])
-    threading.Thread(target=_end_with_grader, args=(lifeline,), daemon=True).start()
+    starter = Starter(conversation, lifeline)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, resource.RLIM_INFINITY))
     channel = socket.socket(fileno=conversation)
     stream = channel.makefile("rb")
     hello = read_message(stream)
-    judge = Judge(hello["layers"], Limits(**hello["limits"]), Tools(**hello["tools"]))
+    at_start()
+    judge = Judge(
+        hello["layers"], Limits(**hello["limits"]), Tools(**hello["tools"], start=starter)
+    )
+    own = str(Path(__file__).resolve().parents[2])
+    engine = judge.tools.engine
+    confine.confine_judge(set(hello["layers"]), own, [engine] if engine else [])
+    # Threads from here on: a filter holds for the thread that installs it and what it starts.
+    threading.Thread(target=_end_with_grader, args=(lifeline,), daemon=True).start()
     while (program := read_message(stream)) is not None:
         # Give the next program's tests a share of CPU time that the kernel enforces.
-        allowed = int(time.process_time()) + _SPARE_CPU_SECONDS
+        seconds = _SPARE_CPU_SECONDS + _SPARE_SHARE * program["limits"]["cpu_seconds"]
+        allowed = int(time.process_time() + seconds)
         resource.setrlimit(resource.RLIMIT_CPU, (allowed, resource.RLIM_INFINITY))
         data = json.dumps(judge.grade(program)).encode("ascii")
         channel.sendall(len(data).to_bytes(4, "little") + data)

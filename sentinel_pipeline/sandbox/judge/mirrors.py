@@ -184,6 +184,11 @@ def is_plain(value: Any) -> bool:
     )
 
 
+def is_plain_type(kind: type) -> bool:
+    """Whether a class is a built-in one of plain data."""
+    return kind in _PLAIN_TYPES
+
+
 def stands_in_tests(depth: int) -> bool:
     """Whether an attribute is read by the tests' own text (and not by ``getattr``, which may have a
     default)."""
@@ -658,7 +663,12 @@ def _guarded(method: Callable[..., Any]) -> Callable[..., Any]:
         except Exception as error:
             if "finding" in error.__dict__ or isinstance(error, (RecursionError, MemoryError)):
                 raise
-            facts = class_knowledge(mirror) if type(mirror) is Mirror else judged(mirror)
+            kind = type(mirror)
+            if not (kind is Mirror or type(kind) is Mirror or issubclass(kind, Remote)):
+                # Taken from a class of the program, and called with something else.
+                message = f"{method.__name__.strip('_')} of an object of type {kind.__name__}"
+                raise refusal(TypeError, message) from None
+            facts = class_knowledge(mirror) if kind is Mirror else judged(mirror)
             return facts.session.faulty(error)
 
     return run

@@ -17,13 +17,14 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
-from types import CodeType, FrameType
+from types import CodeType
 from typing import Any, NamedTuple
 
 from ...errors import Infrastructure
 from ...records import PythonTests
 from ..guest import codec, pytest_like, wire
 from ..outcomes import VALUE_CHARS, Limits, Trust, shortened
+from .clock import TooSlow, bounded, interrupted, share
 from .finding import Finding
 from .remote import _PENDING, NeedsShared, Program, Session, Stop, read_failure, shown_error
 from .sessions import Batch, Learner, Live, split_frames
@@ -33,9 +34,6 @@ from .zygotes import BATCH, SHARED, End, Zygote, frame
 
 GUEST = "python"
 PASSED = Finding("passed")
-_TEST_SHARE = 2.0
-"""CPU time for the tests' own work, as a multiple of the program's limit: hostile answers can make
-comparisons slow."""
 _LEARN_SECONDS = 2.0
 
 
@@ -89,15 +87,15 @@ def judge(
 def _learn(suite: Suite) -> None:
     """Find the calls that the tests make, without any candidate."""
     learner = Learner()
-    with suppress(Exception, Stop, NeedsShared, _TooSlow):
-        _with_clock(_LEARN_SECONDS, lambda: _execute(suite, learner, suite.learning))
+    with suppress(Exception, Stop, NeedsShared, TooSlow):
+        interrupted(_LEARN_SECONDS, lambda: _execute(suite, learner, suite.learning))
     suite.used_as_objects = frozenset(learner.used_as_objects)
     suite.compared_plainly = frozenset(learner.compared_plainly)
     # Tests that await are asked call by call from the start: what stops a replay that turned out
     # to ask something else would be thrown into the middle of an event loop.
     text = f"{suite.verifier.setup}\n{suite.text}"
     awaits = "async" in text.lower() or "await" in text
-    suite.dynamic = learner.dependent or not learner.plan or awaits
+    suite.dynamic = learner.dependent or not learner.plan or awaits or learner.tells_answers()
     suite.plan = learner.plan
     suite.payload = b"".join(frame(request) for request in learner.plan)
 
@@ -144,14 +142,54 @@ def _beside(suite: Suite, source: bytes, limits: Limits, zygote: Zygote) -> Judg
     if answers:
         finding = loaded(answers[0]) or finding
     if len(answers) > 1 and loaded(answers[0]) is None:
-        finding = _beside_verdict(answers[1:])
+        shown = [_parsed(answer) for answer in answers[1:]]
+        verdicts = [answer for answer in shown if type(answer) is not dict or "q" not in answer]
+        if verdicts:
+            finding = _beside_verdict(verdicts)
+        if finding == PASSED:
+            finding = _compared_here(suite, [answer for answer in shown if "q" in answer])
     return Judgement(in_time(finding, end, limits), end, recycle, "shared")
 
 
-def _beside_verdict(answers: list[bytes]) -> Finding:
+def _compared_here(suite: Suite, shown: list[dict[str, Any]]) -> Finding:
+    """What tests beside the program found equal to a literal, compared again on plain values: an
+    object of the program decides ``==`` there by itself."""
+    for answer in shown:
+        place = answer["q"]
+        if type(place) is not int or not 0 <= place < len(suite.shown.values):
+            return Finding("exception", "the answer cannot be read: not a comparison of the tests")
+        if answer.get("r") is not True:
+            continue
+        expected = suite.shown.values[place]
+        if answer.get("l") is not False:
+            detail = f"expected {_brief(expected)}, got an object that equals other values as well"
+            return Finding("assertion", detail)
+        opaque: list[Any] = []
+        try:
+            if "a" in answer:
+                value = codec.unpack(answer["a"], opaque.append)
+            else:
+                opaque.append(None)  # not shown: too large, or not to be packed
+        except (codec.Malformed, RecursionError, MemoryError) as problem:
+            return Finding("exception", f"the answer cannot be read: {problem}")
+        if not opaque and not _same(value, expected):
+            detail = f"expected {_brief(expected)}, got {_brief(value)} (compared by the harness)"
+            return Finding("assertion", detail)
+    return PASSED
+
+
+def _same(value: Any, expected: Any) -> bool:
+    """Equality of two plain values; what cannot be compared is not equal."""
+    try:
+        return bool(value == expected)
+    except Exception:
+        return False
+
+
+def _beside_verdict(answers: list[Any]) -> Finding:
     if len(answers) > 1:
         return Finding("exception", "the answer cannot be read: more than one verdict")
-    parsed = _parsed(answers[0])
+    parsed = answers[0]
     if parsed == {"v": True}:
         return PASSED
     try:
@@ -222,23 +260,6 @@ def why_ended(end: End, limits: Limits, too_long: bool) -> Finding:
     return Finding("exit", f"the process ended with code {status}")
 
 
-class _TooSlow(BaseException):
-    """The tests' own work took too long."""
-
-
-def _alarm(_number: int, _frame: FrameType | None) -> None:
-    raise _TooSlow
-
-
-def _with_clock(seconds: float, work: Callable[[], None]) -> None:
-    signal.signal(signal.SIGVTALRM, _alarm)
-    signal.setitimer(signal.ITIMER_VIRTUAL, seconds, 1.0)
-    try:
-        work()
-    finally:
-        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
-
-
 def _execute(suite: Suite, session: Session, codes: list[CodeType]) -> None:
     stderr = sys.stderr
     sys.stderr = _NOWHERE
@@ -285,11 +306,10 @@ def _run_tests(suite: Suite, session: Session, limits: Limits) -> Finding:
     finding = PASSED
     error: BaseException | None = None
     try:
-        _with_clock(
-            1 + _TEST_SHARE * limits.cpu_seconds,
-            lambda: _execute(suite, session, [suite.setup, suite.tests]),
-        )
-    except _TooSlow:
+        seconds = share(limits)
+        with bounded(seconds):
+            interrupted(seconds, lambda: _execute(suite, session, [suite.setup, suite.tests]))
+    except TooSlow:
         finding = Finding("timeout", "the tests took too long over the program's answers")
     except (Stop, NeedsShared):
         pass
@@ -307,6 +327,8 @@ def _run_tests(suite: Suite, session: Session, limits: Limits) -> Finding:
     if session.shared:
         raise _RunBeside(session.handed_over)
     error = error or session.swallowed
+    if _wants_files(suite, session, error):
+        raise _RunBeside(True)
     if error is not None:
         finding = _explain(suite, session, error)
     if not session.request_count:
@@ -317,17 +339,31 @@ def _run_tests(suite: Suite, session: Session, limits: Limits) -> Finding:
     return finding
 
 
+def _wants_files(suite: Suite, session: Session, error: BaseException | None) -> bool:
+    """Whether the tests ended because this process has no files, processes or network: by their own
+    text, or before they asked the program anything, so that no program decides it."""
+    return (
+        isinstance(error, OSError)
+        and "finding" not in error.__dict__
+        and (suite.uses_files or not session.request_count)
+    )
+
+
 _ROOM = str(Path(__file__).resolve().parents[1])
 
 
 def _fault(error: BaseException) -> Infrastructure:
     """An exception in this package's own code, as what it is: nothing is known about the
     program."""
+    # Not what it says: that may be the program's text, and pages and digests show this.
+    return Infrastructure(f"a fault of the harness: {type(error).__name__}{place_of(error)}")
+
+
+def place_of(error: BaseException) -> str:
+    """Where an exception of this package's own was raised, for a reason; empty where nobody
+    knows."""
     steps = traceback.extract_tb(error.__traceback__)
-    place = f" ({Path(steps[-1].filename).name}, line {steps[-1].lineno})" if steps else ""
-    return Infrastructure(
-        f"a fault of the harness: {type(error).__name__}: {shown_error(error)}{place}"
-    )
+    return f" ({Path(steps[-1].filename).name}, line {steps[-1].lineno})" if steps else ""
 
 
 def _is_a_fault(error: BaseException) -> bool:

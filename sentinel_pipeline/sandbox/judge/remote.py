@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 from ..guest import codec
 from ..guest.codec import Malformed
 from ..guest.objects import STOPPING
-from . import mirrors
+from . import callbacks, mirrors
 from .finding import Finding
 from .mirrors import Arguments, Mirror, Remote, Target
 
@@ -98,6 +98,8 @@ class Session:
             with self.lock:
                 value, error = self._carry_out(operation, target, name, args, kwargs or {})
         except Exception as fault:
+            if isinstance(fault.__dict__.get("finding"), Finding):
+                raise  # the program's own, met while an argument was packed
             self.faulty(fault)
         if error is not None:
             raise error
@@ -150,6 +152,10 @@ class Session:
         if kind is mirrors.Drained:
             return {"g": [[codec.pack(item, self._packing) for item in value], "stop"]}
         if isinstance(value, _FUNCTIONS):
+            if not callbacks.may_be_called(value):
+                self.handed_over = True
+                name = getattr(value, "__name__", kind.__name__)
+                return self.needs_shared(f"the tests hand over the function {name}")
             self.callbacks.append(value)
             return {"h": {"c": len(self.callbacks) - 1}}
         if kind is types.TracebackType:
@@ -338,25 +344,27 @@ def read_failure(answer: Any) -> Finding:
         raise Malformed("neither a value nor a failure")
     message = answer.get("m", "")
     line = answer.get("l")
+    if type(message) is not str:
+        raise Malformed("a message is text")
     if "x" in answer:
-        return _ended(str(answer["x"])[:40], str(message), answer)
+        return _ended(answer["x"], message, answer)
     kinds = answer.get("e")
     if type(kinds) is not list or not kinds or any(type(kind) is not str for kind in kinds):
         raise Malformed("neither a value nor a failure")
     place = f" (line {line})" if type(line) is int else ""
     return Finding(
-        _code_of(kinds, str(message)),
+        _code_of(kinds, message),
         f"{kinds[0]}: {message}{place}" if message else f"{kinds[0]}{place}",
     )
 
 
-def _ended(why: str, message: str, answer: dict[str, Any]) -> Finding:
+def _ended(why: Any, message: str, answer: dict[str, Any]) -> Finding:
     if why == "missing":
         names = answer.get("d", [])
-        defined = [str(name) for name in names][:10] if type(names) is list else []
+        defined = [name for name in names if type(name) is str][:10] if type(names) is list else []
         reason = f"{message!r} is not defined; defined: {', '.join(defined) or 'nothing callable'}"
         return Finding("wrong_entry_point", reason)
-    if why in ("syntax_error", "output_limit", "exit"):
+    if type(why) is str and why in ("syntax_error", "output_limit", "exit"):
         return Finding(why, message)
     raise Malformed("unknown kind of end")
 

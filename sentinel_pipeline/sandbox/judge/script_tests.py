@@ -10,9 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-import resource
 import socket
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import lru_cache
@@ -25,6 +23,7 @@ from ..guest import script
 from ..guest.codec import Malformed
 from ..outcomes import Limits
 from ..typescript import Parser
+from .clock import bounded, share
 from .finding import Finding
 from .python_tests import PASSED, Judgement, in_time, why_ended
 from .remote import Stop
@@ -107,6 +106,7 @@ class _Session(Live):
     def __init__(self, channel: socket.socket, output_bytes: int) -> None:
         super().__init__(channel, output_bytes)
         self.called: Callable[[str], str] | None = None
+        self.engine_errors: tuple[type[Exception], ...] = ()
 
     def answer(self, request: str) -> str:
         """One request of the tests -> what their engine reads. Never raises: the engine could not
@@ -117,8 +117,15 @@ class _Session(Live):
                 text = request if request.isascii() else json.dumps(json.loads(request))
                 return json.dumps(self._checked(self.exchange(text.encode("ascii"))))
         except (Stop, Exception) as error:
-            self.fatal = self.fatal or Finding(
-                "infra", f"the tests could not call the program: {type(error).__name__}"
+            # The engine's own error, RecursionError, MemoryError: over what the program handed
+            # over. Every other is a fault of ours.
+            its_doing = isinstance(error, (*self.engine_errors, RecursionError, MemoryError))
+            self.fatal = self.fatal or (
+                Finding("exception", f"the answer cannot be carried: {type(error).__name__}")
+                if its_doing
+                else Finding(
+                    "infra", f"the tests could not call the program: {type(error).__name__}"
+                )
             )
         return '{"stop":true}'
 
@@ -159,6 +166,7 @@ def _talk(
     session = _Session(zygote.start_live(js.encode("utf-8"), limits), limits.output_kib * 1024)
     finding: Finding | None = None
     try:
+        session.engine_errors = (quickjs.JSException,)
         context = _context(quickjs, session, entry)  # while the sample loads its program
         with suppress(Stop):
             finding = _loaded(session.read()) or _run(quickjs, context, session, tests, limits)
@@ -178,7 +186,7 @@ def _loaded(answer: dict[str, Any]) -> Finding | None:
         return None
     try:
         return read_failure(answer)[0]
-    except (Malformed, RecursionError) as problem:
+    except (Malformed, RecursionError, MemoryError) as problem:
         return Finding("exception", f"the answer cannot be read: {problem}")
 
 
@@ -205,13 +213,16 @@ def _run(
     Raises:
         BadTests: they fail before they ask anything of the program, or never ask.
     """
-    with _Bounded(1 + 2 * limits.cpu_seconds):
+    # No clock of ours can interrupt the engine.
+    with bounded(share(limits)):
         try:
             run = context.eval("const { run } = judge; delete globalThis.judge; run")
             function = context.eval(f"(function (scope) {{ with (scope) {{ {tests}\n}} }})")
             finding = Finding(**json.loads(run(function)))
         except (quickjs.JSException, ValueError) as error:
-            finding = Finding("test_error", str(error).partition("\n")[0])
+            # Once the program has answered, what the engine cannot do is over its answers.
+            code = "exception" if session.request_count else "test_error"
+            finding = Finding(code, str(error).partition("\n")[0][:300])
     if session.fatal or finding.code == "stop":
         return session.fatal or Finding("crash")
     if finding.code == "test_error":
@@ -227,19 +238,3 @@ def _run(
 @lru_cache(maxsize=1)
 def _judge_script() -> str:
     return _JUDGE_SCRIPT.read_text(encoding="utf-8")
-
-
-class _Bounded:
-    """A share of CPU time for the tests' own work, enforced by the kernel: no clock of ours can
-    interrupt the engine. The grader knows what it means when a harness ends by it."""
-
-    def __init__(self, seconds: float) -> None:
-        self.seconds = seconds
-
-    def __enter__(self) -> None:
-        self.before = resource.getrlimit(resource.RLIMIT_CPU)
-        allowed = int(time.process_time() + self.seconds) + 1
-        resource.setrlimit(resource.RLIMIT_CPU, (allowed, self.before[1]))
-
-    def __exit__(self, *_: object) -> None:
-        resource.setrlimit(resource.RLIMIT_CPU, self.before)

@@ -7,10 +7,12 @@ What this module does not do: trust an answer; ``remote`` reads each one strictl
 from __future__ import annotations
 
 import socket
+from contextlib import suppress
 from typing import Any
 
-from ..guest import codec
+from ..guest import codec, pytest_like
 from ..guest.codec import Malformed
+from .callbacks import chooses_a_class
 from .finding import Finding
 from .mirrors import (
     PLAIN_ATTRIBUTES,
@@ -31,31 +33,36 @@ class Unknown:
     """The answer while learning: agrees with everything, so that tests reach their next call.
 
     ``learner`` and ``origin``: the global name whose result this is, where arithmetic at most was
-    done with it.
+    done with it. ``call``: the place of the call that it comes of, in the order of the calls.
     """
 
-    def __init__(self, learner: Learner, origin: str | None = None) -> None:
-        self.__dict__.update(_learner=learner, _origin=origin)
+    def __init__(self, learner: Learner, origin: str | None = None, call: int = 0) -> None:
+        self.__dict__.update(_learner=learner, _origin=origin, _call=call)
 
     def _same(self, *_: Any, **__: Any) -> Any:
         return self
 
     def _other(self, *_: Any, **__: Any) -> Any:
-        return Unknown(self.__dict__["_learner"])
+        return Unknown(self.__dict__["_learner"], None, self.__dict__["_call"])
+
+    def _less(self, other: Any) -> Any:
+        self.__dict__["_learner"].expect(self.__dict__["_call"], other)
+        return self
 
     def _yes(self, *_: Any) -> bool:
         return True
 
-    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = (
-        _same
-    )
+    __add__ = __radd__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _same
+    __sub__ = __rsub__ = _less
     __floordiv__ = __mod__ = __pow__ = __neg__ = __abs__ = __round__ = __and__ = __or__ = _same
     __getitem__ = __call__ = __enter__ = _other
 
     def _compared(self, other: Any) -> bool:
+        learner = self.__dict__["_learner"]
         origin = self.__dict__["_origin"]
+        learner.expect(self.__dict__["_call"], other)
         if origin and is_plain(other):
-            self.__dict__["_learner"].compared_plainly.add(origin)
+            learner.compared_plainly.add(origin)
         return True
 
     __eq__ = __ne__ = _compared
@@ -72,7 +79,7 @@ class Unknown:
         learner.step()
         if origin and name not in PLAIN_ATTRIBUTES and stands_in_tests(1):
             learner.used_as_objects.add(origin)
-        return Unknown(learner)
+        return Unknown(learner, None, self.__dict__["_call"])
 
     def __setattr__(self, name: str, value: Any) -> None:
         learner = self.__dict__["_learner"]
@@ -103,6 +110,26 @@ class Learner(Session):
         self.size = 0
         self.steps = 0
         self.dependent = False
+        self.arguments: dict[bytes, int] = {}
+        """The last call of the plan that has an argument, by the argument packed."""
+        self.expected: list[tuple[int, bytes]] = []
+        """Plain values that the tests compare with what a call gives: its place, and the value
+        packed."""
+
+    def expect(self, call: int, value: Any) -> None:
+        """Remember that the tests compare the answer of a call with a value. Of two values one is
+        guessed as easily as it is copied."""
+        if type(value) is pytest_like.approx:
+            value = value.expected
+        if self.dependent or value is None or type(value) is bool or not is_plain(value):
+            return
+        with suppress(Malformed, RecursionError, _Dependent):
+            self.expected.append((call, codec.to_text(codec.pack(value, self._packing))))
+
+    def tells_answers(self) -> bool:
+        """Whether a later call has an argument that is what an earlier one should give: a program
+        that is handed all calls at once would find the answer there."""
+        return any(self.arguments.get(value, -1) > call for call, value in self.expected)
 
     def step(self) -> None:
         """Bound what tests do with answers that are none: a loop may wait for one."""
@@ -125,10 +152,14 @@ class Learner(Session):
                 self.dependent = True
                 self.shared = ""
             else:
+                for value in (*args, *(kwargs or {}).values()):
+                    argument = codec.to_text(codec.pack(value, self._packing))
+                    self.arguments[argument] = len(self.plan)
                 request = codec.to_text([operation, target, name]) + b"\n" + text
                 self.size += len(request)
                 self.plan.append(request)
-        return Unknown(self, str(target) if operation == "call" else None)
+        call = len(self.plan) - 1
+        return Unknown(self, str(target) if operation == "call" else None, call)
 
     def opaque(self, value: Any) -> Any:
         packed = None if type(value) is Unknown else super().opaque(value)
@@ -201,6 +232,8 @@ class Live(Session):
         if type(number) is not int or not 0 <= number < len(self.callbacks):
             self.stop("exception", "the answer cannot be read: not a call of a test's function")
         try:
+            if chooses_a_class(answer.get("a")):
+                raise Malformed("type as an argument of a test's function")
             parts = codec.unpack(answer.get("a"), self.handling)
         except (Malformed, RecursionError, MemoryError) as problem:
             self.stop("exception", f"the answer cannot be read: {problem}")

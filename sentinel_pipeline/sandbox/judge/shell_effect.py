@@ -57,7 +57,7 @@ def _gold_effect(
     """What the gold command prints and leaves, as the expectation, and whether the zygote must go;
     a gold command that cannot be run is the task's fault."""
     end, left, recycle = _run(verifier.gold, verifier, limits, zygote)
-    if end.why or left["others"] or len(left["out"]) > limits.output_kib * 1024:
+    if end.why or left["others"] or "more" in left or len(left["out"]) > limits.output_kib * 1024:
         problem = "the gold command ends by a limit, prints too much, or leaves something that is not a file"
         return Finding("test_error", problem), True
     tree = {_text(path): _text(text) for path, text in left["files"].items()}
@@ -81,6 +81,8 @@ def _finding(verifier: ShellEffect, left: dict[str, Any], end: End, limits: Limi
         return why_ended(end, limits, False)
     if len(output) > limits.output_kib * 1024:
         return Finding("output_limit", f"more than {limits.output_kib} KiB of output")
+    if "more" in left:
+        return Finding("output_limit", f"it leaves {left['more']}")
     if verifier.stdout is not None and output != _bytes(verifier.stdout):
         note = f"; its stderr: {shown(left['err'].encode('latin-1'))}" if left["err"] else ""
         detail = f"expected {shown(_bytes(verifier.stdout))}, got {shown(output)}{note}"

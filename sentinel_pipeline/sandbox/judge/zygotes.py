@@ -5,15 +5,12 @@ What this module does not do: interpret answers.
 
 from __future__ import annotations
 
-import json
-import signal
 import socket
-import subprocess
 from collections.abc import Iterable
 
 from ...errors import Infrastructure
-from ..guest.wire import AWAIT, BATCH, JOB, KILL, LIVE, PROGRAM, REPORT, SHARED, SHELL, End
-from ..isolation import guest_command
+from ..guest.wire import AWAIT, BATCH, ENDED, JOB, KILL, LIVE, PROGRAM, REPORT, SHARED, SHELL, End
+from ..launching import Launch, launch
 from ..outcomes import Limits
 from ..stderr_tail import stderr_tail
 
@@ -43,7 +40,12 @@ class Zygote:
     folder. ``tool``: what the kind loads before it is confined."""
 
     def __init__(
-        self, kind: str, layers: Iterable[str], disk_mib: int, tool: str | None = None
+        self,
+        kind: str,
+        layers: Iterable[str],
+        disk_mib: int,
+        tool: str | None = None,
+        start: Launch = launch,
     ) -> None:
         self.kind = kind
         self.disk_mib = disk_mib
@@ -52,19 +54,10 @@ class Zygote:
             "kind": kind,
             "layers": sorted(layers),
             "disk_mib": disk_mib,
-            "channel": theirs.fileno(),
             "tool": tool,
         }
         with theirs:
-            self.process = subprocess.Popen(
-                guest_command("zygote", json.dumps(config)),
-                env=_ENVIRONMENT,
-                cwd="/",
-                pass_fds=(theirs.fileno(),),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-            )
+            self.process = start("zygote", config, _ENVIRONMENT, theirs)
         self.channel.settimeout(_START_SECONDS)
         self._ready = False
 
@@ -72,7 +65,7 @@ class Zygote:
         """Kill it and all that it started."""
         self.channel.close()
         if self.process.poll() is None:
-            self.process.send_signal(signal.SIGKILL)
+            self.process.kill()
         if self.process.stderr:
             self.process.stderr.close()
         self.process.wait()
@@ -159,4 +152,4 @@ class Zygote:
         return b"".join(parts)
 
 
-__all__ = ["BATCH", "LIVE", "PROGRAM", "SHARED", "SHELL", "End", "Lost", "Zygote", "frame"]
+__all__ = ["BATCH", "ENDED", "LIVE", "PROGRAM", "SHARED", "SHELL", "End", "Lost", "Zygote", "frame"]

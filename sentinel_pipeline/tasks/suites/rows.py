@@ -79,6 +79,8 @@ def read_rows(path: Path) -> Iterator[SuiteRow]:
     Raises:
         BadInput: the file is absent or damaged, or a line is not a JSON object in UTF-8.
     """
+    if path.exists() and not path.is_file():
+        raise BadInput("not a file.", file=path, fix="Name a JSONL file.")
     number = 0
     try:
         with open_unpacked(path) as stream:

@@ -83,6 +83,8 @@ class GrpoWatch(Watch):
         counts = {
             f"unjudged/{name}": float(self.scoring.counts[name]) for name in ("infra", "late")
         }
+        if self.scoring.counts["shared"]:
+            counts["trust/shared"] = float(self.scoring.counts["shared"])
         return {"coverage": round(coverage.total.share, 6), **shares, **counts}
 
     def _note_seconds(self, step: int) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 
 from ...costs import DEVICE_ASSETS, last_costs
 from ...errors import BadInput, SentinelError
+from ...gates.simulation import error_rates, fewest_items
 from ...records.recipe import Recipe
 from ...records.stages import SFT, TRAINING_STAGES, Pool, TrainingRows, TrainingStage, load
 from ...records.training_spec import StageSpec, TuneSpec
@@ -24,6 +25,7 @@ from ...store import Artifact, Home, Store, read_parquet, skipped_reason
 from ...task_sources.usable import Counted, count_tasks, unusable
 from ...worker.launch import check_config
 from ..data.tokens import TokenReport
+from .inputs import missing_inputs
 from .plan_model import PlannedModel, planned_model, refuse_spec
 from .starting_point import planned_start
 
@@ -47,6 +49,9 @@ class Plan:
     hours: dict[str, float | None] = field(default_factory=dict)
     """Device hours of each stage; None where neither an earlier run nor the device's peak tells."""
     refusals: list[Refusal] = field(default_factory=list)
+    gates: list[dict[str, Any]] = field(default_factory=list)
+    """Of each gate: the suite, its items (None where nobody knows yet), how many it needs to be
+    able to pass at all, and how often it passes a truth ``effect`` beyond the threshold."""
     warnings: list[str] = field(default_factory=list)
     counted: Counted = field(default_factory=Counted)
     """Tasks and rows of the recipe's generators and sources."""
@@ -82,6 +87,7 @@ class Plan:
             "unknown": [name for name, hours in self.hours.items() if hours is None],
             "cost": round(self.total_hours * budget.hourly_rate, 4),
             "currency": budget.currency,
+            "gates": self.gates,
             "max_hours": budget.max_hours,
             "warnings": self.warnings,
             "refusals": [asdict(refusal) for refusal in self.refusals],
@@ -103,6 +109,10 @@ def make_plan(recipe: Recipe, home: Home) -> Plan:
     """Plan ``recipe``: reads its sources and what its runs have left, builds nothing but shapes."""
     store = Store.reading(home, recipe.name)
     plan = Plan(recipe=recipe, model=None)
+    plan.refusals += [
+        Refusal(field=problem.field or "tasks", reason=str(problem))
+        for problem in missing_inputs(recipe, home)
+    ]
     _count_tasks(plan, home)
     try:
         plan.model = planned_model(recipe, made_model(store))
@@ -123,6 +133,7 @@ def make_plan(recipe: Recipe, home: Home) -> Plan:
         plan.refusals.append(Refusal(field=error.field or "launch", reason=str(error)))
     for stage in recipe.chain:
         load(stage.planner)(plan, stage, store)
+    _plan_gates(plan, store)
     _estimate(plan, store)
     _check_budget(plan)
     return plan
@@ -140,6 +151,37 @@ def _count_tasks(plan: Plan, home: Home) -> None:
         Refusal(field=problem.field, reason=problem.reason)
         for problem in unusable(plan.recipe, plan.counted)
     ]
+
+
+def _plan_gates(plan: Plan, store: Store) -> None:
+    """What each gate can show on the items that the recipe answers."""
+    bank = store.find("task_bank")
+    for name, policy in plan.recipe.gates.items():
+        if policy.severity == "off":
+            continue
+        items: int | None = None
+        if bank is not None:
+            items = bank.manifest.metrics.get(policy.suite)
+        elif policy.suite == "heldout":
+            limit = plan.recipe.bench.limit
+            generated = plan.counted.heldout
+            items = generated if limit is None else min(limit, generated)
+        needs = fewest_items(policy)
+        rates = error_rates(policy, items, reports=2_000) if items else None
+        plan.gates.append(
+            {
+                "name": name,
+                "suite": policy.suite,
+                "items": items,
+                "needs": needs,
+                "truth": rates.truth if rates else None,
+                "power": rates.power if rates else None,
+            }
+        )
+        if items and policy.severity == "block" and (needs is None or items < needs):
+            plan.warnings.append(
+                f"gate {name} cannot pass: {items} items of {policy.suite}, it needs {needs or 'more than there are'}."
+            )
 
 
 def made_model(store: Store) -> Path | None:

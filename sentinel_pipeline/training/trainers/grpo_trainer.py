@@ -55,6 +55,7 @@ class Clock:
 
 def grpo_trainer_class() -> Any:
     """The class, made late: its base lives in TRL."""
+    import torch
     from trl import GRPOTrainer
 
     class Trainer(believable(GRPOTrainer)):  # type: ignore[misc]  # a base made at run time
@@ -126,9 +127,32 @@ def grpo_trainer_class() -> Any:
             self.step_tokens += int(inputs["prompt_mask"].sum()) + int(
                 inputs["completion_mask"].sum()
             )
-            loss = super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+            inputs, share = self._that_teach(inputs)
+            loss = share * super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
             self.step_loss = self.step_loss + loss.detach()
             return loss
+
+        def _that_teach(self, inputs: Any) -> tuple[Any, float]:
+            """The rows whose advantage is not zero, and their share of all: of Dr. GRPO without a
+            divergence, the others' terms and gradients are zero, and their forward and backward
+            pass is most of a step.
+
+            The loss is a sum divided by the number of rows: times the share it is what all rows
+            give. Several processes must run alike, so there every row is passed.
+            """
+            advantages = inputs["advantages"]
+            teach = advantages.reshape(len(advantages), -1).ne(0).any(dim=1)
+            count = int(teach.sum())
+            plain = self.loss_type == "dr_grpo" and self.beta == 0.0 and not self.aux_loss_enabled
+            if not plain or count in (0, len(teach)) or self.accelerator.num_processes > 1:
+                return inputs, 1.0
+            rows = len(teach)
+            return {
+                name: value[teach]
+                if isinstance(value, torch.Tensor) and value.dim() and len(value) == rows
+                else value
+                for name, value in inputs.items()
+            }, count / rows
 
         def _clip_grad_norm(self, model: Any) -> Any:
             norm = super()._clip_grad_norm(model)

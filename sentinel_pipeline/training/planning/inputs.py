@@ -1,0 +1,109 @@
+"""What a recipe names outside of itself and a run would look for: families of tasks, suites, files
+of candidates, the judge's labels, weights of rewards, engines.
+
+``sentinel plan`` and ``sentinel run`` ask the same function, so that what one accepts the other
+does. What it does not do: ask the hub or a server, or know whether a model fits.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from functools import lru_cache
+from importlib.util import find_spec
+
+from ...candidates.files import files_of
+from ...errors import BadInput
+from ...llm_judge.licence import read_labels
+from ...records.grpo_spec import GrpoSpec
+from ...records.recipe import Recipe
+from ...records.stages import SFT
+from ...rewards.functions import reward_functions
+from ...rewards.scoring import Scoring
+from ...store import Home
+from ...tasks.suites import ENVIRONMENT as BENCHMARKS
+from ...tasks.suites import GENERATED, HELDOUT, PUBLIC, load_suite
+from ...tasks.task_bank import build
+
+MAX_COUNTED_TASKS = 50_000
+"""Of more tasks only the families' names are looked at: to make them takes minutes."""
+
+
+def missing_inputs(recipe: Recipe, home: Home) -> Iterator[BadInput]:
+    """Each with its key in the recipe: what a run of ``recipe`` would stop at."""
+    tasks = recipe.tasks
+    sides = [tasks.train, tasks.heldout, tasks.window]
+    if sum(count for side in sides for count in side.values()) > MAX_COUNTED_TASKS:
+        sides = [dict.fromkeys(side, 1) for side in sides]
+    if reason := _bank_problem(recipe.seed, *(tuple(side.items()) for side in sides)):
+        yield _at("tasks", reason)
+    for name in dict.fromkeys((*recipe.bench.suites, *recipe.model.probe)):
+        data = home.suite_file(name, recipe.bench.data)
+        is_on_hub = name in PUBLIC and data is None and not os.environ.get(BENCHMARKS)
+        if name == HELDOUT or is_on_hub or (name in GENERATED and data is None):
+            continue
+        if data is not None and not data.is_file():
+            problem = BadInput("there is no such file.", file=data, fix="Check the path.")
+            yield _at(f"bench.data.{name}", problem)
+            continue
+        try:
+            load_suite(name, data=data)
+        except BadInput as error:
+            yield _at("bench.suites", error)
+    if any(stage.trains_on == SFT.trains_on for stage in recipe.chain):
+        for path in recipe.candidates.files:
+            try:
+                files_of(home.root / path)
+            except BadInput as error:
+                yield _at("candidates.files", error)
+    if recipe.judge.exam is not None:
+        try:
+            read_labels(home.root / recipe.judge.exam.labels)
+        except BadInput as error:
+            yield _at("judge.exam.labels", error)
+    for stage in recipe.chain:
+        spec = recipe.spec_of(stage.name)
+        if not isinstance(spec, GrpoSpec):
+            continue
+        families = [name for name, count in tasks.train.items() if count]
+        own = [reward.name for reward in spec.reward]
+        # Families of the recipe's own sources are not known before they are read.
+        weights = {} if tasks.source else spec.weights
+        try:
+            reward_functions(families, Scoring(spec.rewards), weights, others=own)
+        except BadInput as error:
+            yield error
+        if spec.engine == "vllm" and find_spec("vllm") is None:
+            yield _vllm(f"{stage.name}.engine")
+    if recipe.bench.engine == "vllm" and find_spec("vllm") is None:
+        yield _vllm("bench.engine")
+    if recipe.critic.engine == "ray":
+        if find_spec("ray") is None:
+            fix = "Install the extra: pip install 'sentinel-pipeline[ray]'."
+            yield BadInput("Ray is not installed.", field="critic.engine", fix=fix)
+        elif not os.environ.get("RAY_ADDRESS"):
+            fix = "Set RAY_ADDRESS to one, or to auto for one on this machine."
+            yield BadInput("no Ray cluster is named.", field="critic.engine", fix=fix)
+
+
+def _at(key: str, error: BadInput) -> BadInput:
+    """The same fault under the recipe's key."""
+    return BadInput(str(error), field=key)
+
+
+def _vllm(key: str) -> BadInput:
+    fix = "Install the extra vllm, or say transformers."
+    return BadInput("vLLM is not installed.", field=key, fix=fix)
+
+
+Counts = tuple[tuple[str, int], ...]
+
+
+@lru_cache(maxsize=32)
+def _bank_problem(seed: int, train: Counts, heldout: Counts, window: Counts) -> BadInput | None:
+    """Whether the families have so many different prompts; only making them tells."""
+    try:
+        build(seed, dict(train), dict(heldout), dict(window))
+    except BadInput as error:
+        return error
+    return None
