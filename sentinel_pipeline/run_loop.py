@@ -25,14 +25,17 @@ from dagster._core.definitions.definitions_class import SINGLETON_REPOSITORY_NAM
 from dagster._core.remote_origin import RemoteJobOrigin, RemoteRepositoryOrigin
 from dagster._core.workspace.load import location_origins_from_yaml_paths
 
+from .audit.own_rewards import check_own_rewards
 from .definitions import defs
 from .defs.dead_runs import PID_TAG, free_slots, process_mark
 from .defs.runs import JOB, failure_code, failure_message, last_loop, selected_assets, unfinished
 from .defs.stage import LOOP_TAG, RECIPES
 from .errors import EXIT_DONE, EXIT_FAILED, SentinelError
 from .processes import die_with_parent
+from .records.stages import GRPO
 from .store import find_home
 from .store.launched import freeze, refuse_edited
+from .task_sources.usable import require_usable
 
 _STATUS = {
     DagsterEventType.STEP_START: "running",
@@ -69,6 +72,10 @@ def run(recipe: str, events: Events, *, run_id: str, until: str | None, resume: 
     refuse_edited(launched, loaded)
     names = selected_assets(defs.get_repository_def(), launched, until)
     selected = unfinished(recipe, loop, names) if resume else names
+    if "task_bank" in selected:
+        require_usable(launched, home.root, home.recipes / f"{recipe}.toml", selected)
+    if GRPO.checkpoint in selected and launched.grpo is not None:
+        check_own_rewards(launched.grpo.reward, home.root)
     events.write(event="run", run_id=run_id, loop=loop, stages=selected)
     record_as_launched(instance, JOB, home.workspace)
     watcher = Watcher(instance, run_id, events)

@@ -25,7 +25,7 @@ FLOORS = (
     {"gates", "costs", "critic", "worker"},
     {"tasks", "rewards", "mix"},
     {"candidates"},
-    {"generation"},
+    {"generation", "task_sources"},
     {"audit", "llm_judge"},
     {"bench", "pairs"},
     {"alerts", "frames", "release", "review", "training"},

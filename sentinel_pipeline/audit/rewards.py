@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from functools import cache, partial
 
 from ..critic.score import score
+from ..critic.scorers import SCORERS
 from ..critic.version import SCORING, version_of
 from ..records import Task
 from ..rewards.scoring import reward_of
@@ -47,7 +48,8 @@ def by_family(material: Material) -> list[RewardAudit]:
 def _some(tasks: Sequence[Task]) -> Iterator[Task]:
     taken: Counter[str] = Counter()
     for task in tasks:
-        if task.reference.strip() and taken[task.family] < _OF_A_FAMILY:
+        examined = SCORERS[type(task.verifier)].examined  # a judge has an exam of its own
+        if examined and task.reference.strip() and taken[task.family] < _OF_A_FAMILY:
             taken[task.family] += 1
             yield task
 

@@ -16,7 +16,7 @@ import json
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO, Any, NamedTuple, Protocol, TypeVar
 
 from ..errors import BadInput, Infrastructure
 from ..records import Candidate, Quarantined
@@ -39,7 +39,17 @@ _BROKEN = (EOFError, zlib.error, gzip.BadGzipFile)
 PARQUET_BATCH = 256
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
-Read = Iterator[Candidate | Quarantined]
+Read = Iterator[Any]
+"""What rows were read as, and ``Quarantined``."""
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Convert(Protocol[T_co]):
+    """How a decoded row is read; raises ``RowRefused`` where it cannot be."""
+
+    def __call__(
+        self, row: Any, *, source: str, file: str, line: int, maps: Sequence[FieldMap] = ()
+    ) -> tuple[T_co, ...]: ...
 
 
 class Line(NamedTuple):
@@ -58,14 +68,27 @@ class _File(NamedTuple):
     path: Path
     shown: str
     maps: Sequence[FieldMap]
+    convert: Convert[Any]
 
 
 def read_files(
     paths: Iterable[Path | str], *, root: Path | None = None, maps: Sequence[FieldMap] = ()
-) -> Read:
+) -> Iterator[Candidate | Quarantined]:
+    """Every row of every file as a candidate; see ``read_as``."""
+    return read_as(to_candidates, paths, root=root, maps=maps)
+
+
+def read_as(
+    convert: Convert[T_co],
+    paths: Iterable[Path | str],
+    *,
+    root: Path | None = None,
+    maps: Sequence[FieldMap] = (),
+) -> Iterator[T_co | Quarantined]:
     """Every row of every file, files in the given order, folders by name.
 
     Args:
+        convert: how a decoded row is read.
         paths: files, or folders that are searched for files of ``SUFFIXES``.
         root: paths are relative to it, and are recorded so.
         maps: names of the fields of rows that are of no known shape.
@@ -85,7 +108,7 @@ def read_files(
             try:
                 # A name may hold bytes that are no text; tables and JSON cannot.
                 shown = shown.encode("utf-8", "replace").decode()
-                yield from _read(_File(file, shown, maps))
+                yield from _read(_File(file, shown, maps, convert))
             except OSError as error:
                 raise Infrastructure(
                     f"{file} cannot be read on: {error.strerror or error}."
@@ -141,7 +164,7 @@ def _read(file: _File) -> Read:
 
 def _one(row: Any, file: _File, line: int, excerpt: bytes | str) -> Read:
     try:
-        yield from to_candidates(
+        yield from file.convert(
             row, source=f"file:{Path(file.shown).name}", file=file.shown, line=line, maps=file.maps
         )
     except RowRefused as error:

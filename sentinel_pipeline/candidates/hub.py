@@ -15,6 +15,7 @@ from ..errors import BadInput, Infrastructure
 from ..records import Candidate, Quarantined
 from ..records.data_spec import FieldMap
 from .decode import quarantined
+from .files import Convert, T_co
 from .pairs import to_candidates
 from .shapes import RowRefused
 from .turns import without_nulls
@@ -28,9 +29,23 @@ def read_hub(
     root: Path | None = None,
     maps: Sequence[FieldMap] = (),
 ) -> Iterator[Candidate | Quarantined]:
+    """The rows of one split as candidates; see ``read_hub_as``."""
+    return read_hub_as(to_candidates, name, split, limit=limit, root=root, maps=maps)
+
+
+def read_hub_as(
+    convert: Convert[T_co],
+    name: str,
+    split: str = "train",
+    *,
+    limit: int | None = None,
+    root: Path | None = None,
+    maps: Sequence[FieldMap] = (),
+) -> Iterator[T_co | Quarantined]:
     """The rows of one split; lines count the split's rows from one.
 
     Args:
+        convert: how a row is read.
         name: a data set's name on the hub, or a local folder; a relative folder is looked for under
             ``root``.
         split: ``train``, ``test`` …
@@ -50,9 +65,7 @@ def read_hub(
             yield quarantined(place, number, row, "")
             return
         try:
-            yield from to_candidates(
-                without_nulls(row), source=place, file=place, line=number, maps=maps
-            )
+            yield from convert(without_nulls(row), source=place, file=place, line=number, maps=maps)
         except RowRefused as error:
             yield quarantined(place, number, error.reason, repr(row)[:400])
 

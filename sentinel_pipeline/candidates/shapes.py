@@ -115,6 +115,36 @@ def to_candidate(row: Any, *, source: str, file: str, line: int) -> Candidate:
     return candidate
 
 
+def to_request(row: dict[str, Any], *, file: str, line: int) -> tuple[Message, ...]:
+    """The prompt of a row that holds no answer: turns that end with the user's, or a request under
+    any of the names in ``REQUESTS``.
+
+    Raises:
+        RowRefused: as ``to_candidate``.
+    """
+    fields = {name: value for name, value in row.items() if value is not None}
+    there = SuiteRow(fields, file, line)
+    try:
+        field = next((name for name in CONVERSATIONS if _holds_turns(fields.get(name), name)), None)
+        request = next((name for name in REQUESTS if name in fields), None)
+        if field is not None:
+            turns = _turns(fields[field], field)
+        elif request is not None:
+            turns = _request(there, request)
+        else:
+            shown = ", ".join(sorted(str(name)[:40] for name in fields)[:12]) or "none"
+            raise RowRefused("shape", f"no request among the fields {shown}")
+        if turns[-1].role != "user":
+            raise RowRefused("field", f"the prompt must end with a user turn, not {turns[-1].role}")
+        if problem := order_problem(turns):
+            raise RowRefused("order", problem)
+        return with_tools(_with_system(there, turns), fields.get("tools"))
+    except BadInput as error:
+        raise RowRefused("field", _without_place(error)) from error
+    except RecursionError as error:
+        raise RowRefused("too_deep", "nested too deeply to be read") from error
+
+
 def candidate_id(
     source: str, file: str, line: int, messages: tuple[Message, ...], completion: str
 ) -> str:

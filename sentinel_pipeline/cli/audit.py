@@ -17,6 +17,7 @@ from .console import AsJson, emit, err
 if TYPE_CHECKING:
     from ..audit.exam import ScorerAudit
     from ..audit.reward_scores import RewardAudit
+    from ..records.reward_spec import OwnReward
 
 _SAMPLE = 24
 """Generated tasks of each family that give the gold answers where no recipe is named."""
@@ -57,6 +58,7 @@ def audit(
     from ..audit.canaries import canaries_hash, read_canaries
     from ..audit.exam import Material
     from ..audit.licence import record_licences
+    from ..audit.own_rewards import own_reward_exams
     from ..audit.rewards import by_family
     from ..audit.scorers import EXAMS, reward_exams
     from ..audit.scorers import audit as examine_all
@@ -66,7 +68,9 @@ def audit(
     folder = home.canaries
     with err.status("examining the scorers"):
         material = Material(gold, read_canaries(folder), spec, workers)
-        audits = examine_all(material, repeats=rounds, exams=(reward_exams,) if rewards else EXAMS)
+        built_in = (reward_exams,) if rewards else EXAMS
+        exams = (*built_in, own_reward_exams(_own_rewards(home, recipe), home.root))
+        audits = examine_all(material, repeats=rounds, exams=exams)
         families = by_family(material) if rewards else []
     record_licences(
         Ledger(home.ledger),
@@ -113,9 +117,15 @@ def _print(audits: list[ScorerAudit], families: list[RewardAudit]) -> None:
     err.print(table)
 
 
+def _own_rewards(home: Home, recipe: str | None) -> tuple[OwnReward, ...]:
+    grpo = home.recipe(recipe).grpo if recipe is not None else None
+    return grpo.reward if grpo is not None else ()
+
+
 def _gold(home: Home, recipe: str | None) -> tuple[list[Task], CriticSpec]:
     """The tasks of a recipe's suites; a few of every generated family and the smoke suite where
     none is named."""
+    from ..task_sources.divide import heldout_tasks
     from ..tasks.suites import load_suite
     from ..tasks.task_bank import EVERY_FAMILY, build, fresh_heldout
 
@@ -124,11 +134,13 @@ def _gold(home: Home, recipe: str | None) -> tuple[list[Task], CriticSpec]:
         return [*sample.heldout, *load_suite("smoke")], CriticSpec()
     spec = home.recipe(recipe)
     bank = build(spec.seed, spec.tasks.train, spec.tasks.heldout, spec.tasks.window)
-    drawn = {"heldout": bank.heldout}
+    drawn = {"heldout": (*bank.heldout, *heldout_tasks(spec, home.root))}
     if spec.tasks.fresh_seed is not None:
         drawn["fresh"] = fresh_heldout(spec.tasks.fresh_seed, spec.tasks.heldout, bank)
     suites = [
-        list(drawn[name]) if name in drawn else load_suite(name, data=home.suite_file(name))
+        list(drawn[name])
+        if name in drawn
+        else load_suite(name, data=home.suite_file(name, spec.bench.data))
         for name in spec.bench.suites
     ]
     return [task for suite in suites for task in suite], spec.critic

@@ -11,11 +11,12 @@ from rich.table import Table
 
 from ..errors import BadInput, did_you_mean
 from ..gates import policy_hash
+from ..gates.keys import suite_file_hash
 from ..gates.simulation import error_rates
 from ..rates import percent, with_interval
 from ..records import GateVerdict, VerdictKey
-from ..records.gate_spec import GatePolicy
-from ..store import Ledger, find_home
+from ..records.recipe import Recipe
+from ..store import Home, Ledger, find_home
 from .console import AsJson, emit, err
 from .sign_off import sign_off
 
@@ -42,14 +43,11 @@ def list_verdicts(
     if recipe is not None:
         home.recipe(recipe)
     entries = Ledger(home.ledger).entries(recipe=recipe)
-    policies = {
-        name: home.recipe(name).gates
+    recipes = {
+        name: home.recipe(name)
         for name in {entry.recipe for entry in entries} & set(home.recipe_names())
     }
-    stale = [
-        _stale(entry.verdict, policies.get(entry.recipe, {}).get(entry.verdict.name))
-        for entry in entries
-    ]
+    stale = [_stale(home, entry.verdict, recipes.get(entry.recipe)) for entry in entries]
     if as_json:
         rows = zip(entries, stale, strict=True)
         emit(
@@ -119,7 +117,7 @@ def explain(
     age = _age(matches[-1].recorded_at)
     policy = recipe_file.gates.get(name)
     rates = error_rates(policy, newest.n) if policy and newest.n else None
-    old = _stale(newest, policy)
+    old = _stale(home, newest, recipe_file)
     if as_json:
         emit(
             asdict(newest)
@@ -163,15 +161,18 @@ def _age(recorded_at: str) -> dt.timedelta:
     return dt.datetime.now(dt.UTC) - dt.datetime.fromisoformat(recorded_at)
 
 
-def _stale(verdict: GateVerdict, policy: GatePolicy | None) -> str | None:
+def _stale(home: Home, verdict: GateVerdict, recipe: Recipe | None) -> str | None:
     """Why a verdict lets nothing go on any more, or None."""
     from ..critic.version import scorer_version
 
+    policy = recipe.gates.get(verdict.name) if recipe is not None else None
+    suite = suite_file_hash(home, recipe, policy.suite) if recipe is not None and policy else None
     key = VerdictKey(
         name=verdict.name,
         subject=verdict.subject,
         subject_hash=verdict.subject_hash,
         scorer_version=scorer_version(),
         policy_hash=policy_hash(policy) if policy else verdict.policy_hash,
+        suite_file=suite,
     )
     return verdict.stale(key)

@@ -84,6 +84,7 @@ def _print(planned: Plan) -> None:
             highlight=False,
             soft_wrap=True,
         )
+    _print_tasks(planned)
     table = Table("", *planned.trainers)
     for label, read in _LINES:
         table.add_row(label, *(read(trainer) for trainer in planned.trainers.values()))
@@ -114,6 +115,25 @@ def _print(planned: Plan) -> None:
             highlight=False,
             soft_wrap=True,
         )
+
+
+def _print_tasks(planned: Plan) -> None:
+    """What the recipe's own sources come to; generated tasks are as many as the recipe says."""
+    report = planned.counted.report
+    if report is None:
+        return
+    for name, counts in report.sources.items():
+        err.print(
+            f"tasks of {name}: {counts['tasks']:,} of {counts['read']:,} rows, {counts['unscored']:,} without "
+            f"a verifier, {counts['quarantined']:,} quarantined",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
+    sides = ", ".join(f"{sum(tasks.values()):,} {side}" for side, tasks in report.sides.items())
+    lines = [f"sides: {sides}; {report.groups:,} groups. {report.overlap_text()}", *report.examples]
+    for line in lines:
+        err.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def _gate(gate: dict[str, Any]) -> str:

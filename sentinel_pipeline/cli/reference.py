@@ -56,7 +56,8 @@ SHAPES = {
     '"interval", "syntax_rate", "infra"}}}, "comparisons": [{"from", "to", "suite", "n", "difference", "interval", "p"}], '
     '"gates": [{"name", "subject", "verdict", "measured", "threshold", "n", "interval", "reason", "severity"}], '
     '"decisions", "costs"}',
-    "plan": '{"recipe", "model", "trainers": {STAGE: {…}}, "hours": {STAGE: HOURS}, "total_hours", "cost", '
+    "plan": '{"recipe", "model", "tasks": {"train": {FAMILY: COUNT}, "window", "heldout", "judged", "answers", '
+    '"sources"}, "trainers": {STAGE: {…}}, "hours": {STAGE: HOURS}, "total_hours", "cost", '
     '"gates": [{"name", "suite", "items", "needs", "truth", "power"}], "warnings", "refusals": '
     '[{"field", "reason", "exit_code"}]}',
     "next": '{"recipe", "action", "undecided", "trail"}; after GRPO also "verdict", "scenario", "evidence", '

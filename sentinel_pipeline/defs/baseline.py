@@ -1,19 +1,30 @@
 """Groups ``tasks`` and ``baseline``: the task bank, the base model, and what the base model can do
 before any training."""
 
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
 
+from ..gates.keys import suite_file_hash
+from ..records import Quarantined, Task
 from ..records.stages import BASE
-from ..store import Draft
+from ..store import Draft, read_parquet
 from .report_assets import report_asset
 from .review import without_retired
-from .stage import Stage, recipe_asset
+from .stage import LOOP_TAG, Stage, recipe_asset
+
+if TYPE_CHECKING:
+    from ..task_sources.divide import Report
+    from ..tasks.task_bank import TaskBank
+
+HELDOUT = "heldout.parquet"
+"""The bank's held-out tasks while it is made; its suites are what is kept."""
 
 
 @recipe_asset(
     group="tasks",
-    rooms=["bench", "review"],
+    rooms=["bench", "review", "task_sources"],
     deps=["human_corrections"],
     kinds={"python", "parquet"},
 )
@@ -26,28 +37,105 @@ def task_bank(stage: Stage) -> None:
 
     spec = stage.recipe.tasks
     bench = stage.recipe.bench
+    require_tasks(stage)
     corrections = stage.parent("human_corrections")
     bank = build(stage.recipe.seed, spec.train, spec.heldout, spec.window)
+    hashes = {suite: suite_file_hash(stage.home, stage.recipe, suite) for suite in bench.suites}
     drawn = {"heldout": bank.heldout}
     if spec.fresh_seed is not None:
         drawn["fresh"] = fresh_heldout(spec.fresh_seed, spec.heldout, bank)
     with stage.making(corrections) as out:
-        out.metrics["train"] = out.table(
-            "train.parquet", (task.to_row() for task in bank.train), "tasks"
-        )
-        out.metrics["window"] = out.table(
-            "window.parquet", (task.to_row() for task in bank.window), "tasks"
-        )
+        own = add_sources(stage, out, bank)
+        heldout = out.folder / HELDOUT
         retired = {}
         for suite in bench.suites:
             data = stage.home.suite_file(suite, bench.data)
-            tasks = list(drawn[suite]) if suite in drawn else load_audited(suite, data)
+            if suite == "heldout":
+                tasks = _tasks_of(heldout)
+            else:
+                tasks = list(drawn[suite]) if suite in drawn else load_audited(suite, data)
             remaining, retired[suite] = without_retired(stage.home, first_items(tasks, bench.limit))
             out.metrics[suite] = out.table(
                 f"suites/{suite}.parquet", (task.to_row() for task in remaining), "tasks"
             )
         out.json("retired.json", retired)
+        out.json("suites.json", hashes)
         out.metrics["retired"] = sum(map(len, retired.values()))
+        heldout.unlink()
+    if own is not None:
+        stage.show("sources", own.to_markdown())
+
+
+def _tasks_of(table: Path) -> list[Task]:
+    return [Task.from_row(row) for row in read_parquet(table)]
+
+
+def require_tasks(stage: Stage) -> None:
+    """Refuse what the recipe's tasks cannot give, before a device is touched; the command looked
+    before it started its run.
+
+    Raises:
+        BadInput: a source is wrong, or a stage of this run has no tasks.
+    """
+    if LOOP_TAG in stage.context.run.tags:
+        return
+    from ..task_sources.usable import require_usable
+
+    selection = stage.context.run.asset_selection
+    assets = {key.to_user_string() for key in selection} if selection is not None else None
+    file = stage.home.recipes / f"{stage.recipe.name}.toml"
+    require_usable(stage.recipe, stage.home.root, file, assets)
+
+
+def add_sources(stage: Stage, out: Draft, bank: "TaskBank") -> "Report | None":
+    """Write the bank's tables: the generated tasks, then those of the recipe's sources.
+
+    Rows without a verifier and answers that stood beside a reference are ``answers.parquet``, what
+    only a judge can rank is ``judged.parquet``. Returns the sources' report; None without any.
+    """
+    from ..task_sources.divide import divide
+    from ..task_sources.tables import as_answers, as_judged
+
+    recipe = stage.recipe
+    with (
+        TemporaryDirectory(dir=out.folder) as scratch,
+        out.writer("train.parquet", "tasks") as train,
+        out.writer("window.parquet", "tasks") as window,
+        out.writer(HELDOUT, "tasks") as heldout,
+        out.writer("judged.parquet", "tasks") as judged,
+        out.writer("answers.parquet", "candidates") as answers,
+        out.writer("quarantine.parquet", "quarantine") as bad,
+    ):
+        tables = {"train": train, "window": window, "heldout": heldout}
+        for side, generated in zip(tables, (bank.train, bank.window, bank.heldout), strict=True):
+            for task in generated:
+                tables[side].append(task.to_row())
+        report = None
+        if recipe.tasks.source:
+            division = divide(
+                recipe.tasks.source,
+                recipe.seed,
+                root=stage.home.root,
+                scratch=Path(scratch),
+                maps=recipe.candidates.map,
+            )
+            for item in division.rows(recipe.critic):
+                if isinstance(item, Quarantined):
+                    bad.append(asdict(item))
+                    continue
+                if item.row.task is not None and (item.row.scorable or item.side == "heldout"):
+                    tables[item.side].append(item.row.task.to_row())
+                if item.side == "train":
+                    for candidate in as_answers(item.row):
+                        answers.append(candidate.to_row())
+                    if not item.row.scorable:
+                        judged.append(as_judged(item.row).to_row())
+            report = division.report
+            out.json("sources.json", report.to_json())
+        out.metrics |= {"train": train.rows, "window": window.rows}
+        if report is not None:
+            out.metrics |= {"answers": answers.rows, "quarantined": bad.rows}
+    return report
 
 
 def probe_start(stage: Stage, out: Draft) -> dict[str, Any]:
@@ -102,6 +190,7 @@ def base_checkpoint(stage: Stage) -> None:
     from ..worker.jobs import pretrain_job
     from ..worker.models import resolve_model
 
+    require_tasks(stage)
     with stage.making(keep=True) as out:
         if stage.recipe.model.source == "embedded":
             stage.work(pretrain_job(stage.recipe, out.folder, stage.home.device_lock))

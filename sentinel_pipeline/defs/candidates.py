@@ -118,14 +118,16 @@ def require_a_base_model(
     kinds={"python", "parquet"},
 )
 def raw_candidates(stage: Stage) -> None:
-    """References, corrupted variants, files, hub data, the base model's rows, corrections;
-    unreadable ones are quarantined."""
+    """References, corrupted variants, files, hub data, rows of task sources, the base model's rows,
+    corrections; unreadable ones are quarantined."""
     from ..candidates.raw import raw_candidates as read
 
     bank, human, self_made = (
         stage.parent(name) for name in ("task_bank", "human_corrections", "self_generated")
     )
     tasks = (Task.from_row(row) for row in read_parquet(bank.path("train.parquet")))
+    # A bank of an earlier version has generated tasks only.
+    answers = bank.folder / "answers.parquet"
     with (
         stage.making(bank, human, self_made) as out,
         out.writer("candidates.parquet", "candidates") as good,
@@ -136,7 +138,8 @@ def raw_candidates(stage: Stage) -> None:
                 bad.append(asdict(row))
             else:
                 good.append(row.to_row())
-        for source in (self_made, human):
-            for candidate in read_parquet(source.path("candidates.parquet")):
+        sources = [source.path("candidates.parquet") for source in (self_made, human)]
+        for table in [*([answers] if answers.is_file() else []), *sources]:
+            for candidate in read_parquet(table):
                 good.append(candidate)
         out.metrics |= {"candidates": good.rows, "quarantined": bad.rows}

@@ -28,11 +28,15 @@ def reward_audit(stage: Stage) -> None:
     from ..audit.canaries import canaries_hash, read_canaries
     from ..audit.exam import Material
     from ..audit.licence import record_licences
-    from ..audit.scorers import audit
+    from ..audit.own_rewards import own_reward_exams
+    from ..audit.scorers import EXAMS, audit
 
     bank = stage.parent("task_bank")
     folder = stage.home.canaries
-    audits = audit(Material(suite_tasks(bank), read_canaries(folder), stage.recipe.critic))
+    grpo = stage.recipe.grpo
+    own = own_reward_exams(grpo.reward if grpo is not None else (), stage.home.root)
+    material = Material(suite_tasks(bank), read_canaries(folder), stage.recipe.critic)
+    audits = audit(material, exams=(*EXAMS, own))
     with stage.making(bank) as out:
         out.json("audit.json", {"scorers": [audited.to_json() for audited in audits]})
         out.metrics |= {

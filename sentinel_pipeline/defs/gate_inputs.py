@@ -34,6 +34,8 @@ def judge(stage: View, asset: str, gate: str) -> tuple[GateVerdict, float | None
     key = report_key(
         stage.store, stage.recipe, gate, artifact, report.scorer_version, bound_by(report)
     )
+    # The file that was answered, not the file as it may be by now.
+    key = replace(key, suite_file=_answered(stage, artifact, policy.suite))
     paired = None
     if policy.against:
         # One look for both: another run may make a newer report between two.
@@ -61,6 +63,14 @@ def judge(stage: View, asset: str, gate: str) -> tuple[GateVerdict, float | None
         verdict = replace(verdict, verdict="inconclusive", reason=reason)
     stage.ledger.record(verdict, recipe=stage.recipe.name, run_id=stage.store.run_id)
     return verdict, (paired.gained + paired.lost) / paired.n if paired and paired.n else None
+
+
+def _answered(stage: View, report: Artifact, suite: str) -> str | None:
+    bank = stage.store.origin(report, "task_bank")
+    if not (bank.folder / "suites.json").is_file():
+        return None  # a bank of an earlier version: a file of one's own makes its verdicts stale
+    answer: str | None = bank.json("suites.json").get(suite)
+    return answer
 
 
 def _items(suite: Path) -> int:

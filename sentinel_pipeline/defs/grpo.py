@@ -65,6 +65,7 @@ def grpo_checkpoint(stage: Stage) -> None:
             window_suite(bank, spec.windows.suite),
             out.folder,
             stage.home.device_lock,
+            root=stage.home.root,
         )
         tune(stage, out, job)
         out.metrics["contaminated"] = tasks.contaminated
@@ -80,9 +81,13 @@ def require_rewards(stage: Stage) -> None:
     """
     from ..audit.licence import require_licences
     from ..audit.rewards import REWARDS, rewards_version
+    from ..rewards.own import own_version
 
     stage.require_licensed_scorers()
     require_licences(stage.ledger, (REWARDS,), rewards_version())
+    for index, reward in enumerate(stage.recipe.grpo.reward if stage.recipe.grpo else ()):
+        version = own_version(reward, stage.home.root, f"grpo.reward[{index}]")
+        require_licences(stage.ledger, (reward.scorer,), version)
 
 
 def _show_curves(stage: Stage, spec: GrpoSpec) -> None:

@@ -164,7 +164,7 @@ def preference_pairs(stage: Stage) -> None:
     bank = stage.parent("task_bank")
     spec = stage.recipe.pairs
     recipe = stage.recipe
-    tasks, contaminated = clean_tasks(stage, bank, spec.prompts)
+    tasks, contaminated = clean_tasks(stage, bank, spec.prompts, judged=spec.ranked_by == "judge")
     with stage.making(*start.parents, bank, keep=True) as out:
         out.table("tasks.parquet", (task.to_row() for task in tasks), "tasks")
         job = sample_job(
@@ -208,13 +208,17 @@ class CleanTasks(NamedTuple):
     """Tasks that were left out: they overlap an item of a suite."""
 
 
-def clean_tasks(stage: Stage, bank: Artifact, prompts: int | None) -> CleanTasks:
-    """``prompts`` training tasks drawn by seed, or all, less those that overlap an item of a
-    suite."""
+def clean_tasks(
+    stage: Stage, bank: Artifact, prompts: int | None, *, judged: bool = False
+) -> CleanTasks:
+    """``prompts`` training tasks drawn by seed, or all, less those that overlap an item of a suite;
+    with ``judged`` those that only a judge can rank are among them."""
     from ..mix.decontam import decontaminate
     from ..pairs.best_of_n import choose_tasks
 
     found = [Task.from_row(row) for row in read_parquet(bank.path("train.parquet"))]
+    if judged and (bank.folder / "judged.parquet").is_file():
+        found += [Task.from_row(row) for row in read_parquet(bank.path("judged.parquet"))]
     tasks = choose_tasks(found, prompts or len(found), stage.recipe.seed)
     report = decontaminate(map(_as_candidate, tasks), suite_tasks(bank), corpus=())
     hits = {hit.id for hit in report.hits}

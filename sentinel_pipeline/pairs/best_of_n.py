@@ -34,6 +34,7 @@ from ..records import (
     REJECTION_KINDS,
     Candidate,
     CriticLabels,
+    JudgedAnswer,
     Label,
     PreferencePair,
     RejectionKind,
@@ -129,13 +130,17 @@ def judge_answers(
         for task, name in rows_to_judge
     )
     verdicts = read_verdicts(answers)
+    of_judge = {name for task, name in rows_to_judge if isinstance(task.verifier, JudgedAnswer)}
     for labels in label(candidates, spec=critic):
-        yield Judged(by_id[labels.id], _agreed(labels, verdicts.get(labels.id)))
+        verdict = verdicts.get(labels.id)
+        if verdict is None and labels.id in of_judge:
+            verdict = {"outcome": "infra", "reason": "infra: no judge was asked"}
+        yield Judged(by_id[labels.id], _agreed(labels, verdict))
 
 
 def _agreed(labels: CriticLabels, verdict: Mapping[str, str] | None) -> CriticLabels:
     """Accepted by critic and judge; a judge that said nothing leaves the answer open, since it was
-    asked."""
+    asked, or nothing else could have said that the answer is right."""
     if verdict is None or not labels.accepted.value or verdict["outcome"] == "pass":
         return labels
     return labels._replace(

@@ -1,4 +1,5 @@
-"""Recipe sections about data: tasks, sources of candidates, the critic, the mix."""
+"""Recipe sections about data: sources of candidates, the critic, the mix; tasks are in
+``task_source``."""
 
 from __future__ import annotations
 
@@ -17,7 +18,6 @@ from .bounds import (
     PartialShare,
     Positive,
     PositiveShare,
-    Seed,
     Share,
 )
 from .decode import Fault
@@ -32,19 +32,6 @@ Amount = Annotated[int, Meta(ge=0)]
 Sampled = Annotated[float, Meta(gt=0, description="Greedy instructions are all the same.")]
 SourceWeight = Annotated[float, Meta(gt=0, description="To leave a source out, cap it at 0.")]
 Similarity = Annotated[float, Meta(ge=0.5, le=1, description="1 keeps all that differ.")]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TasksSpec:
-    """How many generated tasks of each family, by family name."""
-
-    train: dict[str, CountOrZero] = field(default_factory=dict)
-    heldout: dict[str, CountOrZero] = field(default_factory=dict)
-    window: dict[str, CountOrZero] = field(default_factory=dict)
-    """For the windows of training; of compositions that neither train nor judge."""
-    fresh_seed: Seed | None = None
-    """Draws a second held-out suite, ``fresh``, of the sizes of ``heldout``: name it in
-    ``bench.suites``, and choose no setting by it. Absent: none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

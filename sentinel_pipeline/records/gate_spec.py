@@ -30,8 +30,24 @@ class BenchSpec:
     """Suite name -> its problem file, relative to the project's root, for suites whose file lies
     elsewhere."""
     engine: Literal["transformers", "vllm"] = "transformers"
+    gate_suite: str | None = None
+    """The suite that the default gates judge; absent: ``heldout`` where it is answered, else the
+    first of ``suites`` that is not ``smoke``."""
+
+    @property
+    def judging(self) -> str:
+        """The suite that the default gates judge."""
+        if self.gate_suite is not None:
+            return self.gate_suite
+        if "heldout" in self.suites:
+            return "heldout"
+        return next((name for name in self.suites if name != "smoke"), "heldout")
 
     def check(self) -> None:
+        if self.gate_suite is not None and self.gate_suite not in self.suites:
+            fix = f"Add it to bench.suites ({', '.join(self.suites)})."
+            message = f"suite {self.gate_suite!r} is not answered by this recipe"
+            raise Fault(message, "gate_suite", fix)
         for name in sorted(self.data.keys() - set(self.suites)):
             fix = f"Add it to bench.suites ({', '.join(self.suites)})."
             raise Fault(f"suite {name!r} is not answered by this recipe", f"data.{name}", fix)

@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from .bounds import Count, CountOrZero, PartialShare, Positive, PositiveShare
 from .decode import Fault
-from .reward_spec import RewardSpec
+from .reward_spec import OwnReward, RewardSpec
 from .training_spec import StageSpec, Windows
 
 
@@ -101,6 +101,8 @@ class GrpoSpec(StageSpec):
     save_steps: Count = 50
     weights: dict[str, float] = field(default_factory=dict)
     """Weight of a reward or of a part of one, by name; a task's is 1 and a part's 0 when absent."""
+    reward: tuple[OwnReward, ...] = ()
+    """Rewards of the user's own, each a ``[[grpo.reward]]``, beside those of the task families."""
     rewards: RewardSpec = field(default_factory=RewardSpec)
     watch: tuple[WatchRule, ...] = ()
     """Rules over the run's curves, in the order in which they are told."""
@@ -150,6 +152,17 @@ class GrpoSpec(StageSpec):
         if self.curriculum_samples == 1:
             fix = "One answer alone shows no spread."
             raise Fault("is 1, expected 0 or 2 and more", "curriculum_samples", fix)
+        for index, reward in enumerate(self.reward):
+            try:
+                reward.require()
+            except Fault as fault:
+                raise fault.below(f"reward[{index}]") from None
+        rewards = [reward.name for reward in self.reward]
+        for index, name in enumerate(rewards):
+            if name in rewards[:index]:
+                raise Fault(
+                    f"duplicate name {name!r}", f"reward[{index}].name", "Rename one reward."
+                )
         names = [rule.name for rule in self.watch]
         for index, name in enumerate(names):
             if name in names[:index]:

@@ -18,9 +18,9 @@ from typing import Any, Literal
 from ..errors import BadInput, did_you_mean
 from .bounds import Seed
 from .chain import complete, read_stages, refuse_gates_of_other_stages
-from .data_spec import CandidatesSpec, CriticSpec, MixSpec, TasksSpec
+from .data_spec import CandidatesSpec, CriticSpec, MixSpec
 from .decision_spec import DecisionPoint
-from .decode import Fault, decode
+from .decode import Fault, build, decode
 from .decoding import Decoding
 from .fence_spec import FenceSpec
 from .gap_spec import GapProof
@@ -40,6 +40,7 @@ from .stages import (
     default_gates,
     gates_of_stage,
 )
+from .task_source import TasksSpec
 from .toml import read_toml
 from .training_spec import Budget, DpoSpec, PairsSpec, SftSpec, StageSpec
 
@@ -99,7 +100,7 @@ class Recipe:
             if getattr(self, stage.name) is None:
                 object.__setattr__(self, stage.name, stage.spec())
         if not self.gates:
-            object.__setattr__(self, "gates", default_gates(self.stages))
+            object.__setattr__(self, "gates", default_gates(self.stages, self.bench))
 
     @property
     def chain(self) -> tuple[TrainingStage, ...]:
@@ -257,6 +258,14 @@ def section_hash(section: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def _bench(data: dict[str, Any]) -> BenchSpec:
+    """What is answered; a section that cannot be read is left for the reader to refuse."""
+    try:
+        return build(BenchSpec, data.get("bench", {}))
+    except Fault:
+        return BenchSpec()
+
+
 def load_recipe(path: Path) -> Recipe:
     """Read and validate one recipe file.
 
@@ -270,7 +279,7 @@ def load_recipe(path: Path) -> Recipe:
     gates = data.get("gates", {})
     if isinstance(gates, dict):
         refuse_gates_of_other_stages(gates, names, path)
-        data["gates"] = with_defaults(gates, default_gates(names))
+        data["gates"] = with_defaults(gates, default_gates(names, _bench(data)))
     recipe = decode(Recipe, data, file=path)
     if recipe.name != path.stem:
         message = f"is {recipe.name!r} but the file is {path.name!r}."

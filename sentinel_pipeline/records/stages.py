@@ -9,12 +9,12 @@ do: train, or decide which stage a recipe uses.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import BadInput, did_you_mean
-from .gate_spec import GatePolicy
+from .gate_spec import BenchSpec, GatePolicy
 from .grpo_spec import GrpoSpec
 from .kto_spec import SMALLEST_BATCH, KtoSpec
 from .training_spec import DpoSpec, SftSpec, StageSpec
@@ -35,6 +35,21 @@ class DefaultGate:
     description: str
 
 
+class Pool(NamedTuple):
+    """What the rows of a recipe are made of, counted before any is made."""
+
+    tasks: Mapping[str, int]
+    """Family -> training tasks that the scorer can judge."""
+    judged: int = 0
+    """Training tasks that only a judge can rank."""
+    answers: int = 0
+    """Rows to learn from that have no verifier."""
+
+    @property
+    def total(self) -> int:
+        return sum(self.tasks.values())
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingRows:
     """The table of rows that a stage trains on; a stage that samples its own answers has none."""
@@ -50,7 +65,7 @@ class TrainingRows:
     """Sequences a row: 2 for a pair."""
     on_device: bool = False
     """Whether making the rows takes the device: a model answers for them."""
-    expected: Callable[[Recipe], int]
+    expected: Callable[[Recipe, Pool], int]
     """Rows that a recipe asks for, before any is made."""
 
 
@@ -122,23 +137,25 @@ def load(dotted: str) -> Callable[..., Any]:
     return function
 
 
-def _mix_rows(recipe: Recipe) -> int:
-    """The mix is at most as large as the task bank."""
-    return recipe.mix.size or sum(recipe.tasks.train.values())
+def _mix_rows(recipe: Recipe, pool: Pool) -> int:
+    """The mix is at most as large as references and answers together."""
+    return recipe.mix.size or pool.total + pool.answers
 
 
-def _pairs(recipe: Recipe) -> int:
+def _pairs(recipe: Recipe, pool: Pool) -> int:
     """A pair a prompt, at most."""
-    tasks = sum(recipe.tasks.train.values())
-    return min(recipe.pairs.prompts, tasks) if tasks else recipe.pairs.prompts
+    tasks = pool.total + (pool.judged if recipe.pairs.ranked_by == "judge" else 0)
+    return min(recipe.pairs.prompts, tasks)
 
 
-def _answers(recipe: Recipe) -> int:
-    """An answer for each task and for each corrupted one, within the limits of a class."""
-    tasks = sum(recipe.tasks.train.values())
+def _answers(recipe: Recipe, pool: Pool) -> int:
+    """An answer for each task and row and for each corrupted reference, within the limits of a
+    class."""
+    tasks = pool.total
     limits = recipe.kto.answers if recipe.kto is not None else KtoSpec().answers
-    most = limits.max_per_class or tasks
-    return min(tasks, most) + min(int(tasks * recipe.candidates.corrupted_share), most)
+    most = limits.max_per_class or tasks + pool.answers
+    corrupted = int(tasks * recipe.candidates.corrupted_share)
+    return min(tasks + pool.answers, most) + min(corrupted, most)
 
 
 def _as_after_sft(stage: str) -> dict[str, DefaultGate]:
@@ -279,8 +296,22 @@ def gates_of_stage(name: str) -> Mapping[str, DefaultGate]:
     return BASE_GATES if name == BASE else stage_named(name).gates
 
 
-def default_gates(names: Iterable[str]) -> dict[str, GatePolicy]:
+def default_gates(names: Iterable[str], bench: BenchSpec | None = None) -> dict[str, GatePolicy]:
     """The gates that a recipe with these stages has; ``[gates.NAME]`` changes one, or adds one of
-    the recipe's own."""
-    tables = [gates_of_stage(name) for name in (BASE, *names)]
-    return {gate: default.policy for table in tables for gate, default in table.items()}
+    the recipe's own.
+
+    They judge the suite that ``bench`` says. The quick look at ``smoke`` is off where a suite is
+    named for the gates, or is the user's own, and the recipe does not answer ``smoke``.
+    """
+    bench = bench or BenchSpec()
+    named = bench.gate_suite is not None or bench.judging != "heldout"
+    gates: dict[str, GatePolicy] = {}
+    for table in [gates_of_stage(name) for name in (BASE, *names)]:
+        for gate, default in table.items():
+            policy = default.policy
+            if policy.suite == "heldout":
+                policy = replace(policy, suite=bench.judging)
+            elif named and policy.suite not in bench.suites:
+                policy = replace(policy, severity="off")
+            gates[gate] = policy
+    return gates

@@ -36,6 +36,9 @@ class VerdictKey:
     against_hash: str | None = None
     """Content hash of the report that a paired gate compares with; None for an absolute gate, ""
     where there is no such report."""
+    suite_file: str | None = None
+    """Hash of the file that the suite was read from, where it is the user's own; None for one that
+    comes with the product, "" where the file is gone."""
     checkpoint_hash: str = ""
     """Content hash of the checkpoint that gave the answers."""
     suite_hash: str = ""
@@ -82,6 +85,8 @@ class GateVerdict(VerdictKey, Decided):
             return "its policy changed"
         if key.against_hash is not None and self.against_hash != key.against_hash:
             return "it compared with another report"
+        if key.suite_file is not None and self.suite_file != key.suite_file:
+            return "the file of its suite changed"
         if key.checkpoint_hash and self.checkpoint_hash != key.checkpoint_hash:
             about = self.checkpoint_hash[:12] or "one that it does not name"
             return f"it is about checkpoint {about}, not about {key.checkpoint_hash[:12]}"

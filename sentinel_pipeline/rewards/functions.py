@@ -43,6 +43,7 @@ def training_rows(tasks: Iterable[Task]) -> list[dict[str, Any]]:
             "family": task.family,
             "verifier": verifier_to_json(task.verifier),
             "task_id": task.id,
+            "reference": task.reference,
         }
         for task in tasks
     ]
@@ -128,13 +129,14 @@ def reward_functions(
     scoring: Scoring,
     weights: dict[str, float] | None = None,
     opened: str = "",
+    others: Iterable[str] = (),
 ) -> tuple[list[Reward], list[float]]:
     """The rewards of ``families`` and their weights, in TRL's order: a family 1 and a part 0,
     unless ``weights`` says otherwise; ``opened`` is the tag of a thought that the chat template
-    opens.
+    opens. ``others`` are names of rewards that are not made here.
 
     Raises:
-        BadInput: ``weights`` names no reward.
+        BadInput: ``weights`` names no reward, or one of ``others`` is called like one of these.
     """
     chosen = weights or {}
     rewards: list[Reward] = []
@@ -145,9 +147,17 @@ def reward_functions(
             rewards.append(PartReward(family, scoring, THOUGHT))
     for reward in rewards:
         reward.opened = opened
-    unknown = set(chosen) - {reward.__name__ for reward in rewards}
+    known_names = [reward.__name__ for reward in rewards]
+    for name in others:
+        if name in known_names:
+            raise BadInput(
+                f"{name!r} is the name of a task family's reward.",
+                field="grpo.reward",
+                fix="Give yours another name.",
+            )
+    unknown = set(chosen) - {*known_names, *others}
     if unknown:
-        names = ", ".join(reward.__name__ for reward in rewards)
+        names = ", ".join((*known_names, *others))
         raise BadInput(
             f"no reward {sorted(unknown)[0]!r}.", field="grpo.weights", fix=f"Known: {names}."
         )

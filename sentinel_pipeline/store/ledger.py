@@ -43,6 +43,7 @@ create table if not exists verdicts (
     reason text not null,
     scorer_version text not null,
     policy_hash text not null,
+    suite_file text,
     against_hash text,
     checkpoint_hash text not null default '',
     suite_hash text not null default '',
@@ -68,6 +69,7 @@ _LATER = {
     "suite_hash": "text not null default ''",
     "decoding": "text not null default ''",
     "look": "integer not null default 1",
+    "suite_file": "text",
 }
 """Columns of ``verdicts`` that a ledger of an earlier version lacks."""
 
@@ -139,11 +141,12 @@ class Ledger:
             now, recipe, run_id, verdict.name, verdict.subject, verdict.subject_hash, verdict.verdict, verdict.measured,
             verdict.threshold, verdict.n, low, high, level, verdict.reason, verdict.scorer_version, verdict.policy_hash,
             verdict.against_hash, verdict.checkpoint_hash, verdict.suite_hash, verdict.decoding, verdict.look,
+            verdict.suite_file,
         )  # fmt: skip
         marks = ", ".join("?" * len(values))
         columns = (
             "recorded_at, recipe, run_id, name, subject, subject_hash, verdict, measured, threshold, n, low, high, level, "
-            "reason, scorer_version, policy_hash, against_hash, checkpoint_hash, suite_hash, decoding, look"
+            "reason, scorer_version, policy_hash, against_hash, checkpoint_hash, suite_hash, decoding, look, suite_file"
         )
         with self._connect() as connection:
             connection.execute(f"insert into verdicts ({columns}) values ({marks})", values)
@@ -262,9 +265,9 @@ class Ledger:
         and policy.
 
         Raises:
-            GateRefused: the verdict is missing, stale (another scorer, policy or report compared
-                with), failed or inconclusive; says which and what to do. No evidence is never a
-                pass.
+            GateRefused: the verdict is missing, stale (another scorer, policy, suite or report
+                compared with), failed or inconclusive; says which and what to do. No evidence is
+                never a pass.
         """
         newest = self.latest(key.name, key.subject_hash)
         if newest is None:
@@ -282,6 +285,8 @@ class Ledger:
             )
             # Where only what was answered or scored differs, deciding again would not help.
             fix = "Run its asset check again." if newest.stale(again) else "Rebuild the report."
+            if "the file of its suite" in reason:
+                fix = "Rebuild the task bank and the report: run the recipe again."
             raise GateRefused(f"gate {key.name} on {key.subject} is stale: {reason}. {fix}")
         if newest.verdict != "pass":
             raise GateRefused(
@@ -301,6 +306,6 @@ def _verdict(row: sqlite3.Row) -> GateVerdict:
     interval = None if row["low"] is None else Interval(row["low"], row["high"], row["level"])
     names = (
         "name", "subject", "subject_hash", "verdict", "measured", "threshold", "n", "reason", "scorer_version",
-        "policy_hash", "against_hash", "checkpoint_hash", "suite_hash", "decoding", "look",
+        "policy_hash", "against_hash", "checkpoint_hash", "suite_hash", "decoding", "look", "suite_file",
     )  # fmt: skip
     return GateVerdict(interval=interval, **{name: row[name] for name in names})

@@ -69,6 +69,8 @@ class TuneJob(Generic[SpecT]):
     """In which processes, on which machine."""
     teacher: Path | None = None
     """A model that teaches beside the rows, where ``spec`` asks for one."""
+    root: Path | None = None
+    """The project's folder, where rewards of the user's own are imported from."""
 
     @property
     def stage(self) -> TrainingStage:

@@ -59,6 +59,7 @@ def tune_job(
     out: Path,
     device_lock: Path | None = None,
     teacher: Path | None = None,
+    root: Path | None = None,
 ) -> Path:
     """Write the job that trains ``model`` on ``rows`` as a stage does, with windows on ``suite``;
     returns the job file's path."""
@@ -76,6 +77,7 @@ def tune_job(
             decoding=recipe.decoding(),
             launch=recipe.launch if stage_named(stage).distributed else LaunchSpec(),
             teacher=teacher,
+            root=root,
         )
     )
 

@@ -43,9 +43,13 @@ def environment(home: Home) -> dict[str, str]:
     return {**kept, "SENTINEL_HOME": str(home.root), "COLUMNS": "160"}
 
 
-def sentinel(home: Home, *arguments: str) -> Done:
+def sentinel(home: Home, *arguments: str, timeout: float = 600) -> Done:
     done = subprocess.run(
-        [SENTINEL, *arguments], capture_output=True, text=True, env=environment(home), timeout=600
+        [SENTINEL, *arguments],
+        capture_output=True,
+        text=True,
+        env=environment(home),
+        timeout=timeout,
     )
     return Done(done.returncode, done.stdout, done.stderr)
 

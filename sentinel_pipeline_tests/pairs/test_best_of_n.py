@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from sentinel_pipeline.errors import BadInput, Infrastructure
 from sentinel_pipeline.generation.answers import Answer
 from sentinel_pipeline.generation.prompts import prompts_of
+from sentinel_pipeline.llm_judge.verdicts import verdicts_path
 from sentinel_pipeline.pairs.best_of_n import (
     Judged,
     build_pairs,
@@ -27,6 +28,7 @@ from sentinel_pipeline.pairs.best_of_n import (
 from sentinel_pipeline.records import (
     REJECTION_KINDS,
     CriticLabels,
+    JudgedAnswer,
     Label,
     Message,
     PreferencePair,
@@ -218,3 +220,28 @@ def test_two_answers_that_differ_in_their_thoughts_alone_are_no_pair() -> None:
 def test_what_ends_within_its_thought_is_no_side_of_a_pair() -> None:
     with pytest.raises(BadInput, match="0 pairs are left"):
         built([bad("<think>and then"), good("right")])
+
+
+def test_an_answer_that_only_a_judge_can_rank_stays_open_until_the_judge_says(
+    tmp_path: Path,
+) -> None:
+    tasks = [replace(task, verifier=JudgedAnswer()) for task in TASKS[-4:-2]]
+    path = tmp_path / "pairs.jsonl"
+    names = [(task, f"{task.id}{end}") for task in tasks for end in ("", "~2")]
+    rows = [
+        {"id": name, "completion": f"Well said, {name}.", "stopped": True, "tokens": 3, "seconds": 0.1}
+        for _, name in names
+    ]  # fmt: skip
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    unasked = [each.labels.accepted for each in judge_answers(tasks, path, 2, CriticSpec())]
+    assert {label.value for label in unasked} == {None}
+    assert {label.reason for label in unasked} == {"infra: no judge was asked"}
+    verdicts = [
+        {"id": name, "key": "k", "outcome": outcome, "reason": f"judge: {outcome}"}
+        for (_, name), outcome in zip(names, ("pass", "fail", "pass", "pass"), strict=True)
+    ]
+    verdicts_path(path).write_text("".join(json.dumps(row) + "\n" for row in verdicts))
+    judged = list(judge_answers(tasks, path, 2, CriticSpec()))
+    assert [each.labels.accepted.value for each in judged] == [True, False, True, True]
+    (pair,) = built(judged, tasks=tasks)
+    assert pair.task_id == tasks[0].id

@@ -74,6 +74,7 @@ def test_an_empty_recipe_has_the_seeds_defaults(tmp_path: Path) -> None:
             "gates.Pass@1",
             "invalid name for a gate",
         ),
+        ("[bench]\ngate_suite = 'mine'", "bench.gate_suite", "Add it to bench.suites"),
         ("[bench]\nsuites = ['heldout']", "gates.smoke_pass_at_1.suite", "Add it to bench.suites"),
         ("[tasks]\nfresh_seed = 17", "tasks.fresh_seed", "need another seed"),
         ("[tasks]\nfresh_seed = 18", "tasks.fresh_seed", 'Add "fresh" to bench.suites'),
@@ -244,3 +245,47 @@ def test_v41_is_the_seeds_recipe_as_it_must_be_written_today() -> None:
         32,
     )
     assert sum(recipe.tasks.train.values()) == 1480
+
+
+def test_the_default_gates_judge_a_suite_of_ones_own(tmp_path: Path) -> None:
+    recipe = load_recipe(write(tmp_path, "[bench]\nsuites = ['mine']\n"))
+    judged = {name: policy.suite for name, policy in recipe.gates.items()}
+    assert judged == {
+        "capability_gap": "mine",
+        "pass_at_1": "mine",
+        "syntax_rate": "mine",
+        "smoke_pass_at_1": "smoke",
+        "dpo_pass_at_1": "mine",
+        "dpo_syntax_rate": "mine",
+    }
+    assert recipe.gates["smoke_pass_at_1"].severity == "off"
+    assert recipe.gates["pass_at_1"].severity == "block"
+
+
+def test_the_suite_of_the_default_gates_may_be_named_and_a_gate_may_name_another(
+    tmp_path: Path,
+) -> None:
+    text = "[bench]\nsuites = ['heldout', 'mine']\ngate_suite = 'mine'\n[gates.pass_at_1]\nsuite = 'heldout'\n"
+    gates = load_recipe(write(tmp_path, text)).gates
+    assert (gates["pass_at_1"].suite, gates["dpo_pass_at_1"].suite) == ("heldout", "mine")
+    assert gates["pass_at_1"].threshold == 0.40
+
+
+@pytest.mark.parametrize(
+    ("text", "field", "says"),
+    [
+        ("", "tasks.source[0].file", "names no tasks"),
+        ("file = 'a'\nhub = 'b'", "tasks.source[0].hub", "stands beside file"),
+        ("file = 'a'\nheldout = 'b'", "tasks.source[0].heldout", "stands beside file"),
+        ("train = 'a'\nsplit = { train = 1.0 }", "tasks.source[0].split", "have files of their own"),
+        ("file = 'a'\nsplit = { train = 0.5 }", "tasks.source[0].split", "sum to 0.5, expected 1"),
+        ("file = 'a'\nsplit = { trian = 1.0 }", "tasks.source[0].split.trian", "Did you mean 'train'?"),
+        ("file = 'a'\nids = '9-3'", "tasks.source[0].ids", "not a range of numbers"),
+        ("file = 'a'\nname = 'a b'", "tasks.source[0].name", "cannot begin an id"),
+        ("file = 'x/a.jsonl'\n[[tasks.source]]\nfile = 'y/a.csv'", "tasks.source[1].name", "are called 'a'"),
+    ],
+)  # fmt: skip
+def test_a_wrong_source_of_tasks_is_named(tmp_path: Path, text: str, field: str, says: str) -> None:
+    with pytest.raises(BadInput) as caught:
+        load_recipe(write(tmp_path, f"[[tasks.source]]\n{text}"))
+    assert caught.value.field == field and says in str(caught.value)

@@ -71,6 +71,7 @@ def test_no_evidence_is_not_a_pass(ledger: Ledger) -> None:
         ({"subject_hash": "other"}, "has no verdict"),
         ({"scorer_version": "s2"}, "stale: decided by scorer s1, now s2"),
         ({"policy_hash": "p2"}, "stale: its policy changed"),
+        ({"suite_file": "f2"}, "stale: the file of its suite changed. Rebuild the task bank"),
     ],
 )
 def test_a_verdict_holds_for_one_content_scorer_and_policy(

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from sentinel_pipeline.costs import Cost, write_cost
-from sentinel_pipeline.records.data_spec import CandidatesSpec, TasksSpec
+from sentinel_pipeline.records.data_spec import CandidatesSpec
 from sentinel_pipeline.records.model_spec import EmbeddedModel, ModelSpec
 from sentinel_pipeline.records.recipe import Recipe
+from sentinel_pipeline.records.task_source import TasksSpec
 from sentinel_pipeline.records.training_spec import Budget, DpoSpec, SftSpec
 from sentinel_pipeline.store import Home, Store, read_jsonl
 from sentinel_pipeline.training.loop.watch import Watch

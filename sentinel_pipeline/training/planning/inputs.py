@@ -66,8 +66,11 @@ def missing_inputs(recipe: Recipe, home: Home) -> Iterator[BadInput]:
         if not isinstance(spec, GrpoSpec):
             continue
         families = [name for name, count in tasks.train.items() if count]
+        own = [reward.name for reward in spec.reward]
+        # Families of the recipe's own sources are not known before they are read.
+        weights = {} if tasks.source else spec.weights
         try:
-            reward_functions(families, Scoring(spec.rewards), spec.weights)
+            reward_functions(families, Scoring(spec.rewards), weights, others=own)
         except BadInput as error:
             yield error
         if spec.engine == "vllm" and find_spec("vllm") is None:

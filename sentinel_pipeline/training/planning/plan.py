@@ -1,9 +1,10 @@
 """What a recipe will do, before any device is touched: steps, learning rates, epoch shares, tokens,
 memory, hours, money, refusals.
 
-Where the recipe has made its mix or its pairs, they are counted and tokenized as they are; else
-their numbers are those that the recipe asks for, and said to be so. Models are built without
-weights. What this module does not do: load weights, or start anything.
+The recipe's own sources are read and counted as a run reads them. Where the recipe has made its
+mix or its pairs, they are counted and tokenized as they are; else their numbers are those that the
+recipe asks for, and said to be so. Models are built without weights. What this module does not do:
+load weights, or start anything.
 """
 
 from __future__ import annotations
@@ -15,12 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from ...costs import DEVICE_ASSETS, last_costs
-from ...errors import BadInput
+from ...errors import BadInput, SentinelError
 from ...gates.simulation import error_rates, fewest_items
 from ...records.recipe import Recipe
-from ...records.stages import SFT, TRAINING_STAGES, TrainingRows, TrainingStage, load
+from ...records.stages import SFT, TRAINING_STAGES, Pool, TrainingRows, TrainingStage, load
 from ...records.training_spec import StageSpec, TuneSpec
 from ...store import Artifact, Home, Store, read_parquet, skipped_reason
+from ...task_sources.usable import Counted, count_tasks, unusable
 from ...worker.launch import check_config
 from ..data.tokens import TokenReport
 from .inputs import missing_inputs
@@ -51,9 +53,21 @@ class Plan:
     """Of each gate: the suite, its items (None where nobody knows yet), how many it needs to be
     able to pass at all, and how often it passes a truth ``effect`` beyond the threshold."""
     warnings: list[str] = field(default_factory=list)
+    counted: Counted = field(default_factory=Counted)
+    """Tasks and rows of the recipe's generators and sources."""
     start: dict[str, Any] | None = None
     """Which candidate training starts from and why, or that the probe has yet to say; None where
     the recipe names one model."""
+
+    @property
+    def pool(self) -> Pool:
+        return self.counted.pool
+
+    @property
+    def counted_as(self) -> str:
+        """How rows are known that are not made yet."""
+        own = self.recipe.tasks.source or self.counted.answers
+        return "at most, of its sources" if own else "as the recipe asks"
 
     @property
     def total_hours(self) -> float:
@@ -66,6 +80,7 @@ class Plan:
             "config": asdict(self.recipe),
             "model": asdict(self.model) if self.model else None,
             "start": self.start,
+            "tasks": self._tasks_json(),
             "trainers": self.trainers,
             "hours": self.hours,
             "total_hours": round(self.total_hours, 4),
@@ -78,15 +93,27 @@ class Plan:
             "refusals": [asdict(refusal) for refusal in self.refusals],
         }
 
+    def _tasks_json(self) -> dict[str, Any]:
+        counted = self.counted
+        return {
+            "train": dict(sorted(counted.train.items())),
+            "window": counted.window,
+            "heldout": counted.heldout,
+            "judged": counted.judged,
+            "answers": counted.answers,
+            "sources": counted.report.to_json() if counted.report else None,
+        }
+
 
 def make_plan(recipe: Recipe, home: Home) -> Plan:
-    """Plan ``recipe``: reads what its runs have left, builds nothing but shapes."""
+    """Plan ``recipe``: reads its sources and what its runs have left, builds nothing but shapes."""
     store = Store.reading(home, recipe.name)
     plan = Plan(recipe=recipe, model=None)
     plan.refusals += [
         Refusal(field=problem.field or "tasks", reason=str(problem))
         for problem in missing_inputs(recipe, home)
     ]
+    _count_tasks(plan, home)
     try:
         plan.model = planned_model(recipe, made_model(store))
         if plan.model is None:
@@ -112,6 +139,20 @@ def make_plan(recipe: Recipe, home: Home) -> Plan:
     return plan
 
 
+def _count_tasks(plan: Plan, home: Home) -> None:
+    try:
+        plan.counted = count_tasks(plan.recipe, home.root)
+    except SentinelError as error:
+        field = getattr(error, "field", None) or "tasks.source"
+        plan.refusals.append(Refusal(field=field, reason=str(error), exit_code=error.exit_code))
+        return
+    plan.warnings += plan.counted.notes
+    plan.refusals += [
+        Refusal(field=problem.field, reason=problem.reason)
+        for problem in unusable(plan.recipe, plan.counted)
+    ]
+
+
 def _plan_gates(plan: Plan, store: Store) -> None:
     """What each gate can show on the items that the recipe answers."""
     bank = store.find("task_bank")
@@ -123,7 +164,7 @@ def _plan_gates(plan: Plan, store: Store) -> None:
             items = bank.manifest.metrics.get(policy.suite)
         elif policy.suite == "heldout":
             limit = plan.recipe.bench.limit
-            generated = sum(plan.recipe.tasks.heldout.values())
+            generated = plan.counted.heldout
             items = generated if limit is None else min(limit, generated)
         needs = fewest_items(policy)
         rates = error_rates(policy, items, reports=2_000) if items else None
@@ -171,8 +212,8 @@ def plan_rows(plan: Plan, stage: TrainingStage, store: Store) -> None:
     data = store.find(stage.trains_on)
     if data is not None and skipped_reason(data):
         data = None
-    rows = stage.rows.expected(recipe)
-    source = "as the recipe asks"
+    rows = stage.rows.expected(recipe, plan.pool)
+    source = plan.counted_as
     report = None
     shares = {}
     if data is not None:
@@ -183,7 +224,7 @@ def plan_rows(plan: Plan, stage: TrainingStage, store: Store) -> None:
         rows = report.kept if report else rows
     batch = spec.batch_size * spec.gradient_accumulation_steps
     steps = spec.total_steps(rows)
-    if rows < batch:
+    if rows < batch and (rows or not plan.refusals):
         reason = f"{rows} rows do not fill one batch of {batch}: lower {kind}.batch_size or make more rows."
         plan.refusals.append(Refusal(field=f"{kind}.batch_size", reason=reason))
     _warn(plan, kind, spec, stage.rows, steps, rows, report)

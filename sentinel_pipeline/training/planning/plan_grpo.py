@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ...audit.own_rewards import check_own_rewards
+from ...errors import SentinelError
 from ...rates import percent
 from ...records.grpo_spec import GrpoSpec
 from ...records.stages import TrainingStage
@@ -34,12 +36,14 @@ def plan_prompts(plan: Plan, stage: TrainingStage, store: Store) -> None:
             f"{spec.max_completion_length} tokens, but the model attends to {context}: lower it."
         )
         plan.refusals.append(Refusal(field=f"{stage.name}.max_completion_length", reason=reason))
-    if not sum(plan.recipe.tasks.train.values()):
-        plan.refusals.append(
-            Refusal(field="tasks.train", reason="there is no training task: name families.")
-        )
-        return
-    entry = plan_grpo(spec, plan.recipe.tasks.train, plan.model, "as the recipe asks")
+    try:
+        check_own_rewards(spec.reward, store.home.root)
+    except SentinelError as error:
+        key = getattr(error, "field", None) or f"{stage.name}.reward"
+        plan.refusals.append(Refusal(field=key, reason=str(error), exit_code=error.exit_code))
+    if not plan.pool.total:
+        return  # the plan refuses it already
+    entry = plan_grpo(spec, plan.pool.tasks, plan.model, plan.counted_as)
     plan.trainers[stage.name] = entry
     plan.warnings.append(coverage_note(spec, entry))
 

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...errors import BadInput
@@ -25,6 +26,7 @@ from ...generation.prompts import Prompt, encode, opened_thought
 from ...records import Task
 from ...records.decoding import Decoding
 from ...rewards import Scoring, reward_functions, training_rows
+from ...rewards.own import own_rewards
 from ...store import read_jsonl, read_parquet, write_json
 from ...worker.interrupts import Interrupts
 from ...worker.jobs import GrpoJob
@@ -223,11 +225,14 @@ def build_trainer(
         scoring,
         spec.weights,
         opened_thought(tokenizer),
+        [reward.name for reward in spec.reward],
     )
+    own = own_rewards(spec.reward, job.root or Path.cwd(), scoring)
+    weights += [spec.weights.get(reward.name, reward.weight) for reward in spec.reward]
     stops = stop_tokens(model, tokenizer)
     trainer = grpo_trainer_class()(
         model=model,
-        reward_funcs=rewards,
+        reward_funcs=[*rewards, *own],
         args=grpo_config(job, weights),
         train_dataset=Dataset.from_list(training_rows(tasks)),
         processing_class=tokenizer,
