@@ -50,7 +50,7 @@ def no_repetition(text: str, *, code: bool = False, prompt: str = "") -> Label:
     if len(text) > MAX_CHARS:
         return Label(False, f"too_large: {len(text)} characters are not searched")
     problem = (
-        invalid_text(text)
+        invalid_text(text, code=code)
         or repetition(text, code=code, prompt=prompt)
         or filler(text, code=code, prompt=prompt)
     )

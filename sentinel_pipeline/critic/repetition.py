@@ -106,12 +106,13 @@ _EMOJI = re.compile(f"[{_EMOJI_RANGES}]")
 _EMOJI_LOOP = re.compile(rf"((?:[{_EMOJI_RANGES}][\ufe0f\u200d]* ?){{1,6}}?)\1{{24,}}")
 
 
-def invalid_text(text: str) -> str | None:
+def invalid_text(text: str, *, code: bool = False) -> str | None:
     """Characters and tokens that no tokenizer should emit: NUL, control, bidi, replacement
     characters, special tokens. A terminal's colour and cursor codes are shown output, where there
-    is text that they colour."""
+    is text that they colour; in a program (``code``) they are a broken token."""
     match = _INVALID.search(text)
-    if match and match[0] in "\x07\x1b" and (visible := _TERMINAL_CODE.sub(" ", text)).strip():
+    shown = match is not None and match[0] in "\x07\x1b" and not code
+    if shown and (visible := _TERMINAL_CODE.sub(" ", text)).strip():
         match = _INVALID.search(visible)
     if match:
         return f"invalid_character: U+{ord(match[0]):04X} at character {match.start()}"
