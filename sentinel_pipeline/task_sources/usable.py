@@ -204,7 +204,7 @@ def require_usable(
         BadInput: as ``count_tasks``, or a stage that has no tasks.
         Infrastructure, GateRefused: as ``count_tasks``.
     """
-    if not recipe.tasks.source and sum(recipe.tasks.train.values()):
+    if not recipe.tasks.source and any(recipe.tasks.train.values()):
         return
     for problem in unusable(recipe, count_tasks(recipe, root, rows=False)):
         if assets is None or problem.asset in assets:

@@ -6,13 +6,14 @@ from __future__ import annotations
 import gzip
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sentinel_pipeline.errors import BadInput, Infrastructure
-from sentinel_pipeline.records.task_source import TaskSource
+from sentinel_pipeline.records.task_source import Side, TaskSource
 from sentinel_pipeline_tests.task_sources.material import (
     divided,
     placed,
@@ -22,8 +23,8 @@ from sentinel_pipeline_tests.task_sources.material import (
     write,
 )
 
-HALF = {"train": 0.5, "heldout": 0.5}
-GOLD = {
+HALF: dict[Side, float] = {"train": 0.5, "heldout": 0.5}
+GOLD: dict[str, tuple[dict[str, Any], str]] = {
     "python_tests": (
         {"tests": "assert add(1, 2) == 3", "entry_point": "add"},
         "def add(a, b):\n    return a + b\n",
@@ -89,7 +90,7 @@ def test_rows_as_label_reads_them_become_tasks_of_the_same_prompt_and_tests(
 ) -> None:
     tests = ["assert add(1, 2) == 3"]
     code = "def add(a, b):\n    return a + b\n"
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"task_id": 5, "text": "Write add.", "code": code, "test_list": tests},
         {"instruction": "Add two numbers.", "output": code, "tests": tests[0]},
         {
@@ -285,11 +286,12 @@ def test_equal_rows_count_once_and_near_ones_judge_once(tmp_path: Path) -> None:
     again = task(1, task_id=2)
     near = task(1, task_id=3, prompt=task(1)["prompt"] + "!")
     write(tmp_path / "mine.jsonl", [task(1), again, near])
-    for split, names, left in (
-        ({"train": 1.0}, ["mine/1", "mine/3"], {"repeated": 1}),
-        ({"heldout": 1.0}, ["mine/1"], {"repeated": 1, "near_duplicate": 1}),
-    ):
-        division = divided(tmp_path, TaskSource(file="mine.jsonl", split=split))
+    outcomes: list[tuple[Side, list[str], dict[str, int]]] = [
+        ("train", ["mine/1", "mine/3"], {"repeated": 1}),
+        ("heldout", ["mine/1"], {"repeated": 1, "near_duplicate": 1}),
+    ]
+    for side, names, left in outcomes:
+        division = divided(tmp_path, TaskSource(file="mine.jsonl", split={side: 1.0}))
         assert list(placed(division)) == names
         assert division.report.left_out == left
 
