@@ -88,7 +88,7 @@ SHAPES = {
     "alert list": '{"alerts": [{"at", "key", "kind", "recipe", "title", "body", "link", "deliveries"}]}',
     "doctor": '{"ready", "home", "recipes", "sandbox", "checks": [{"name", "status", "found", "fix"}], "versions"}',
     "verify": '{"artifacts", "damaged": [{"artifact", "file"}]}',
-    "init": '{"folder", "recipes"}',
+    "init": '{"folder", "recipes", "first"}',
     "gc": '{"removed", "removable", "bytes", "labels"}',
     "mirror push": '{"artifacts", "damaged", "ledger"}',
 }
