@@ -11,16 +11,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from ..errors import BadInput, did_you_mean
 from .gate_spec import BenchSpec, GatePolicy
 from .grpo_spec import GrpoSpec
 from .kto_spec import SMALLEST_BATCH, KtoSpec
 from .training_spec import DpoSpec, SftSpec, StageSpec
-
-if TYPE_CHECKING:
-    from .recipe import Recipe
 
 BASE = "base"
 """What is there before any training: it has a checkpoint and a report, and every stage may start
@@ -65,8 +62,9 @@ class TrainingRows:
     """Sequences a row: 2 for a pair."""
     on_device: bool = False
     """Whether making the rows takes the device: a model answers for them."""
-    expected: Callable[[Recipe, Pool], int]
-    """Rows that a recipe asks for, before any is made."""
+    expected: str
+    """``module:function`` that says how many rows a recipe asks for, before any is made:
+    ``(recipe, pool) -> rows``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,27 +135,6 @@ def load(dotted: str) -> Callable[..., Any]:
     return function
 
 
-def _mix_rows(recipe: Recipe, pool: Pool) -> int:
-    """The mix is at most as large as references and answers together."""
-    return recipe.mix.size or pool.total + pool.answers
-
-
-def _pairs(recipe: Recipe, pool: Pool) -> int:
-    """A pair a prompt, at most."""
-    tasks = pool.total + (pool.judged if recipe.pairs.ranked_by == "judge" else 0)
-    return min(recipe.pairs.prompts, tasks)
-
-
-def _answers(recipe: Recipe, pool: Pool) -> int:
-    """An answer for each task and row and for each corrupted reference, within the limits of a
-    class."""
-    tasks = pool.total
-    limits = recipe.kto.answers if recipe.kto is not None else KtoSpec().answers
-    most = limits.max_per_class or tasks + pool.answers
-    corrupted = int(tasks * recipe.candidates.corrupted_share)
-    return min(tasks + pool.answers, most) + min(corrupted, most)
-
-
 def _as_after_sft(stage: str) -> dict[str, DefaultGate]:
     """A loss can fall while the task is forgotten: what is optimised further is held to the same
     rates."""
@@ -193,7 +170,7 @@ SFT = TrainingStage(
         table="rows.parquet",
         metric="rows",
         prepare="sentinel_pipeline.training.data.tokens:prepare_rows",
-        expected=_mix_rows,
+        expected="sentinel_pipeline.training.data.tokens:expected_rows",
     ),
     gates={
         "pass_at_1": DefaultGate(
@@ -230,7 +207,7 @@ DPO = TrainingStage(
         prepare="sentinel_pipeline.training.data.pair_tokens:prepare_pairs",
         sides=2,
         on_device=True,
-        expected=_pairs,
+        expected="sentinel_pipeline.training.data.pair_tokens:expected_pairs",
     ),
     gates=_as_after_sft("dpo"),
 )
@@ -246,7 +223,7 @@ KTO = TrainingStage(
         table="rows.parquet",
         metric="rows",
         prepare="sentinel_pipeline.training.data.unpaired_tokens:prepare_answers",
-        expected=_answers,
+        expected="sentinel_pipeline.training.data.unpaired_tokens:expected_answers",
     ),
     gates=_as_after_sft("kto"),
     optional=True,

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...errors import BadInput
+from ...records.recipe import Recipe
+from ...records.stages import Pool
 from ...store import read_jsonl
 from .tokens import (
     IGNORED,
@@ -105,3 +107,9 @@ def _sides(path: Path) -> Iterator[tuple[Any, Any]]:
             raise BadInput("its two sides are equal: nothing to prefer.", file=path, line=line)
         yield row.get("prompt"), row.get("chosen")
         yield row.get("prompt"), row.get("rejected")
+
+
+def expected_pairs(recipe: Recipe, pool: Pool) -> int:
+    """A pair a prompt, at most."""
+    tasks = pool.total + (pool.judged if recipe.pairs.ranked_by == "judge" else 0)
+    return min(recipe.pairs.prompts, tasks)

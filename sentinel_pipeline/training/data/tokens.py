@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ...critic.thoughts import part, with_thought
 from ...errors import BadInput
 from ...generation.prompts import render_chat
+from ...records.recipe import Recipe
+from ...records.stages import Pool
 from ...store import read_jsonl
 
 if TYPE_CHECKING:
@@ -268,3 +270,8 @@ def refuse_nonsense(report: TokenReport, path: Path, max_length: int, field: str
             file=path,
             fix="Let the chat template close an assistant's turn with the tokenizer's eos_token.",
         )
+
+
+def expected_rows(recipe: Recipe, pool: Pool) -> int:
+    """The mix is at most as large as references and answers together."""
+    return recipe.mix.size or pool.total + pool.answers

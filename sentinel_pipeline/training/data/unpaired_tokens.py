@@ -13,6 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...errors import BadInput
+from ...records.kto_spec import KtoSpec
+from ...records.recipe import Recipe
+from ...records.stages import Pool
 from ...store import read_jsonl
 from .tokens import (
     IGNORED,
@@ -163,3 +166,13 @@ def _own_prompts(batch: Sequence[EncodedAnswer], shift: int) -> int:
         answer.prompt == batch[(index + shift) % len(batch)].prompt
         for index, answer in enumerate(batch)
     )
+
+
+def expected_answers(recipe: Recipe, pool: Pool) -> int:
+    """An answer for each task and row and for each corrupted reference, within the limits of a
+    class."""
+    tasks = pool.total
+    limits = recipe.kto.answers if recipe.kto is not None else KtoSpec().answers
+    most = limits.max_per_class or tasks + pool.answers
+    corrupted = int(tasks * recipe.candidates.corrupted_share)
+    return min(tasks + pool.answers, most) + min(corrupted, most)

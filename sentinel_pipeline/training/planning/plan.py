@@ -212,7 +212,7 @@ def plan_rows(plan: Plan, stage: TrainingStage, store: Store) -> None:
     data = store.find(stage.trains_on)
     if data is not None and skipped_reason(data):
         data = None
-    rows = stage.rows.expected(recipe, plan.pool)
+    rows = load(stage.rows.expected)(recipe, plan.pool)
     source = plan.counted_as
     report = None
     shares = {}
