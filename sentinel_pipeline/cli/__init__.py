@@ -7,7 +7,9 @@ output. Exit codes: 0 done, 1 failed, 2 bad input or usage, 3 a gate refused, 4 
 
 from __future__ import annotations
 
+import logging
 import sys
+import warnings
 from typing import Annotated, Any
 
 import typer
@@ -106,6 +108,10 @@ def sentinel(
 def main() -> None:
     """The console script: our errors become one line and their exit code; anything else is a bug
     and keeps its traceback."""
+    if not sys.warnoptions:
+        # What libraries say to their own callers is nothing that a person at a terminal can mend.
+        warnings.simplefilter("ignore")
+        logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     try:
         _require_text(sys.argv[1:])
         readable(typer.main.get_command(app))()
