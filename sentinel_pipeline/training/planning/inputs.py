@@ -23,7 +23,7 @@ from ...rewards.scoring import Scoring
 from ...store import Home
 from ...tasks.suites import ENVIRONMENT as BENCHMARKS
 from ...tasks.suites import GENERATED, HELDOUT, PUBLIC, load_suite
-from ...tasks.task_bank import build
+from ...tasks.task_bank import FRESH, build
 
 MAX_COUNTED_TASKS = 50_000
 """Of more tasks only the families' names are looked at: to make them takes minutes."""
@@ -40,7 +40,8 @@ def missing_inputs(recipe: Recipe, home: Home) -> Iterator[BadInput]:
     for name in dict.fromkeys((*recipe.bench.suites, *recipe.model.probe)):
         data = home.suite_file(name, recipe.bench.data)
         is_on_hub = name in PUBLIC and data is None and not os.environ.get(BENCHMARKS)
-        if name == HELDOUT or is_on_hub or (name in GENERATED and data is None):
+        of_the_bank = name == HELDOUT or (name == FRESH and tasks.fresh_seed is not None)
+        if of_the_bank or is_on_hub or (name in GENERATED and data is None):
             continue
         if data is not None and not data.is_file():
             problem = BadInput("there is no such file.", file=data, fix="Check the path.")
