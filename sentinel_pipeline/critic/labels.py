@@ -22,7 +22,6 @@ from ..records import (
     LABELS,
     Candidate,
     CriticLabels,
-    JudgedAnswer,
     Label,
     Message,
     PythonTests,
@@ -161,9 +160,8 @@ def _labels(static: _Static, score: Score | None) -> CriticLabels:
 
 
 def prepare(candidate: Candidate, stop: str | None) -> tuple[_Static, Plan]:
-    if isinstance(
-        candidate.verifier, JudgedAnswer
-    ):  # a judge's matter: form and hygiene are looked at here
+    if candidate.verifier is not None and not scorer_of(candidate.verifier).examined:
+        # A judge's matter: form and hygiene are looked at here.
         candidate = replace(candidate, verifier=None)
     prompt = prompt_text(candidate.messages)
     whole = candidate.completion.rstrip().removesuffix(stop) if stop else candidate.completion

@@ -87,6 +87,7 @@ _TERMINAL_CODE = re.compile(
     r"\x1b(?:\[[0-?]{0,32}[ -/]{0,4}[@-~]|\][^\x07\x1b\n]{0,500}(?:\x07|\x1b\\)|[()][A-Z0-9])"
 )
 """What a terminal obeys instead of showing: colours, cursor, titles, links."""
+_FENCED = re.compile(r"^(```|~~~).*?(?:^\1|\Z)", re.M | re.S)
 _MARKUP = re.compile(r"<[^<>\n]{0,200}>|&#?\w{1,10};|\\(?:hline|midrule|\\)")
 _CELL = re.compile(r"<(?:td|th|option|col)\b[^<>]{0,80}>([^<>\n]*)</(?:td|th|option|col)>")
 _DATA_WORD = re.compile(
@@ -108,12 +109,13 @@ _EMOJI_LOOP = re.compile(rf"((?:[{_EMOJI_RANGES}][\ufe0f\u200d]* ?){{1,6}}?)\1{{
 
 def invalid_text(text: str, *, code: bool = False) -> str | None:
     """Characters and tokens that no tokenizer should emit: NUL, control, bidi, replacement
-    characters, special tokens. A terminal's colour and cursor codes are shown output, where there
-    is text that they colour; in a program (``code``) they are a broken token."""
+    characters, special tokens. A terminal's colour and cursor codes in a fenced block are shown
+    output, where there is text that they colour; elsewhere, and in a program (``code``), they are a
+    broken token."""
     match = _INVALID.search(text)
     shown = match is not None and match[0] in "\x07\x1b" and not code
-    if shown and (visible := _TERMINAL_CODE.sub(" ", text)).strip():
-        match = _INVALID.search(visible)
+    if shown and _TERMINAL_CODE.sub(" ", text).strip():
+        match = _INVALID.search(_FENCED.sub(lambda part: _TERMINAL_CODE.sub(" ", part[0]), text))
     if match:
         return f"invalid_character: U+{ord(match[0]):04X} at character {match.start()}"
     if "<" in text or "[" in text:

@@ -26,6 +26,11 @@ class Credential(NamedTuple):
 _PRIVATE = re.compile(r"-----BEGIN (?:[A-Z0-9]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----")
 _PRIVATE_END = re.compile(r"-----END (?:[A-Z0-9]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----")
 _BODY = re.compile(r"[A-Za-z0-9+/=]{24}")
+_SHORT_BODY = re.compile(
+    r"(?:\\n|\s)*[A-Za-z0-9+/=]{3,}(?:(?:\\n|\s)+[A-Za-z0-9+/=]+)*(?:\\n|\s)*-----END"
+)
+"""A whole block of nothing but base64, however short; dots, brackets and underscores stand for a
+key."""
 
 
 def find_credentials(text: str) -> Iterator[Credential]:
@@ -53,6 +58,8 @@ def _private_keys(text: str) -> Iterator[Credential]:
         last = _PRIVATE_END.search(text, match.end())
         end = last.end() if last else len(text)
         rule = text.find("-----", match.end())
-        if _BODY.search(text, match.end(), rule if rule >= 0 else end):
+        if _BODY.search(text, match.end(), rule if rule >= 0 else end) or (
+            last is not None and _SHORT_BODY.match(text, match.end(), last.end())
+        ):
             yield Credential("private_key", match.start(), end)
         at = end

@@ -174,6 +174,8 @@ class Instance:
                 {"rows": len(rows), "unit": "rows", "quotas": [quota], "shortfall": 0.0},
             )
 
+        self.write("accepted_set", lambda out: out.table("accepted.parquet", [], "candidates"))
+        self.write("repair_traces", lambda out: out.table("repairs.parquet", [], "repairs"))
         self.write("rebalanced_mix", fill, "critic_labels")
 
     def check(self, definition: Any) -> dg.AssetCheckResult:

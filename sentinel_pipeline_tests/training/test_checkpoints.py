@@ -91,7 +91,7 @@ def test_a_full_disk_is_infrastructure_and_leaves_the_last_good_one(tmp_path: Pa
 _WRITER = """
 import sys
 from pathlib import Path
-from sentinel_pipeline.training.checkpoints import save_checkpoint
+from sentinel_pipeline.training.loop.checkpoints import save_checkpoint
 def fill(folder, step):
     for part in range(20):
         (folder / f"part-{part}").write_bytes(bytes([step % 256]) * 20_000)

@@ -134,6 +134,8 @@ def test_other_names_reach_nothing(client: TestClient, two_stages: str, path: st
 def test_the_landing_page_shows_rates_gates_and_the_next_step(
     client: TestClient, home: Home, two_stages: str
 ) -> None:
+    recipe = home.recipes / "tiny.toml"
+    recipe.write_text(recipe.read_text().replace("[bench]\n", "[bench]\nsamples = 2\n"))
     key = VerdictKey(
         name="pass_at_1", subject="tiny/sft_report", subject_hash=two_stages,
         scorer_version="s", policy_hash="p",

@@ -163,9 +163,10 @@ def _read(answers: list[Any]) -> Table | Finding | None:
     if answers and "x" in answers[-1]:
         code = answers[-1]["x"]
         message = answers[-1].get("m", "")
-        if type(code) is not str or type(message) is not str:
+        if type(message) is not str:
             raise Malformed("unknown kind of end")
-        return Finding(code if code in _CODES else "exception", message)
+        known = type(code) is str and code in _CODES
+        return Finding(code if known else "exception", message)
     if len(answers) < 2 or answers[-1] != {"end": True}:
         return None
     columns = answers[0].get("columns")
