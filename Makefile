@@ -16,7 +16,7 @@ FUZZ_EXAMPLES ?= 5000
 help:            ## what each target does
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:[^#]*## */\t/' | expand -t 12
 
-run: .venv/ready            ## the whole loop on the embedded tiny recipe: some six minutes on two idle cores
+run: .venv/ready            ## the whole loop on the embedded tiny recipe: some eight minutes on two cores
 	$(BIN)/sentinel run tiny
 
 test: .venv/ready-dev       ## every test; those whose tool is missing skip and say so
