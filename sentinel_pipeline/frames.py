@@ -16,9 +16,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .bench.report import report_from_json
+from .bench.report import newest_reports, report_from_json
 from .errors import BadInput, did_you_mean
-from .records.stages import REPORT_STAGES, report_of
+from .records.stages import REPORT_STAGES
 from .store import Artifact, Home, Ledger, Store, find_home, read_jsonl
 
 if TYPE_CHECKING:
@@ -162,8 +162,7 @@ class RecipeFrames:
 
     def _reports(self) -> list[tuple[str, Artifact]]:
         store = Store.reading(self.home, self.recipe)
-        newest = [(stage, store.find(report_of(stage))) for stage in REPORT_STAGES]
-        return [(stage, artifact) for stage, artifact in newest if artifact is not None]
+        return list(newest_reports(store, REPORT_STAGES).items())
 
     def __repr__(self) -> str:
         stages = ", ".join(stage for stage, _ in self._reports()) or "none yet"

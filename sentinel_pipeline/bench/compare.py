@@ -14,6 +14,7 @@ from typing import Any, Literal, NamedTuple
 
 from ..errors import BadInput
 from ..gates.effects import cohens_h, holm
+from ..rates import difference
 from ..records import Interval, PairedComparison, SampleScore
 from ..records.stages import REPORT_STAGES
 from ..secrets import mask
@@ -258,6 +259,15 @@ def _flip(x: SampleScore, y: SampleScore) -> Flip:
     gained = y.outcome == "pass"
     reason = x.reason if gained else y.reason
     return Flip(x.task_id, x.family, gained, mask(x.completion), mask(y.completion), mask(reason))
+
+
+def comparison_line(row: dict[str, Any]) -> str:
+    """What ``comparison_to_json`` made, as a sentence."""
+    return (
+        f"{row['from']} → {row['to']} on {row['suite']}: "
+        f"{difference(row['difference'], row['interval'])}, n {row['n']}, "
+        f"exact paired p = {row['p']:.2g}"
+    )
 
 
 def comparison_to_json(comparison: PairedComparison) -> dict[str, Any]:

@@ -16,6 +16,8 @@ from ..rates import with_interval
 from ..records import BenchmarkReport, Interval, SampleScore
 from ..records.conversation import task_of
 from ..records.report import Metric
+from ..records.stages import report_of
+from ..store import Artifact, Store, skipped_reason
 
 
 def build_report(
@@ -148,6 +150,17 @@ def report_from_json(data: dict[str, Any]) -> BenchmarkReport:
         key: Interval(*data[key]) if data[key] else None for key in ("interval", "syntax_interval")
     }
     return BenchmarkReport(**{**data, **intervals, "seconds": 0.0})
+
+
+def newest_reports(store: Store, stages: Iterable[str]) -> dict[str, Artifact]:
+    """Stage -> its report artifact, as the store finds it, in the order of ``stages``; a stage
+    without one, or whose report was skipped, is left out."""
+    found = ((stage, store.find(report_of(stage))) for stage in stages)
+    return {
+        stage: artifact
+        for stage, artifact in found
+        if artifact is not None and not skipped_reason(artifact)
+    }
 
 
 def report_markdown(reports: Sequence[BenchmarkReport]) -> str:

@@ -9,11 +9,11 @@ from typing import Any
 
 from rich.table import Table
 
-from ..bench.compare import compare_reports, comparison_to_json
+from ..bench.compare import compare_reports, comparison_line, comparison_to_json
 from ..bench.report import report_from_json
 from ..costs import cost_rows
 from ..errors import BadInput
-from ..rates import difference, percent, with_interval
+from ..rates import percent, with_interval
 from ..records import GateVerdict
 from ..records.recipe import Recipe
 from ..records.stages import REPORT_STAGES
@@ -129,11 +129,7 @@ def summary_table(summary: dict[str, Any], recipe: str) -> Table:
 def verdict_lines(summary: dict[str, Any]) -> list[str]:
     """The last lines of a run: before and after, decisions, gates, time and money, and what to do
     next."""
-    lines = [
-        f"{c['from']} → {c['to']} on {c['suite']}: {difference(c['difference'], c['interval'])}, "
-        f"n {c['n']}, exact paired p = {c['p']:.2g}"
-        for c in summary["comparisons"]
-    ]
+    lines = [comparison_line(row) for row in summary["comparisons"]]
     lines += [
         f"after {decision['stage']}: {decision['action']}: {decision['reason']}"
         for decision in summary["decisions"]

@@ -30,7 +30,7 @@ from ..review.importing import plain
 from ..secrets import mask
 from ..store import Home, Store
 from ..store.catalog import query, stream
-from .login import Endpoint, environment
+from .login import Endpoint, environment, page_number
 
 PAGE = 50
 EXCERPT = 240
@@ -46,37 +46,32 @@ _FAILED = (
 
 
 class Table(NamedTuple):
-    """One kind of rows: the artifact's files, the rows as SQL over them, and what may be chosen
-    by."""
+    """One kind of rows: the artifact's file, the rows as SQL over it, and what may be chosen by."""
 
     asset: str
-    files: dict[str, str]
-    """View -> file."""
-    sql: str
+    file: str
+    """Its rows, which ``sql`` sees as ``rows``."""
     facets: tuple[str, ...]
     text: str = "completion"
     """The column that the search reads, beside the prompt."""
-
-
-def _rows(asset: str, file: str, facets: tuple[str, ...], text: str = "completion") -> Table:
-    return Table(asset, {"rows": file}, "select * from rows", facets, text)
+    sql: str = "select * from rows"
 
 
 TABLES: dict[str, Table] = {
-    "candidates": _rows("raw_candidates", "candidates.parquet", ("source", "category")),
-    "accepted": _rows("accepted_set", "accepted.parquet", ("source", "category")),
+    "candidates": Table("raw_candidates", "candidates.parquet", ("source", "category")),
+    "accepted": Table("accepted_set", "accepted.parquet", ("source", "category")),
     "rejected": Table(
         "rejected_set",
-        {"rows": "rejected.parquet"},
-        f"select *, {_FAILED} as failed from rows",
+        "rejected.parquet",
         ("failed", "source", "category", "planted"),
+        sql=f"select *, {_FAILED} as failed from rows",
     ),
-    "repairs": _rows("repair_traces", "repairs.parquet", ("category",)),
-    "mix": _rows("rebalanced_mix", "rows.parquet", ("category", "origin")),
-    "left out": _rows(
+    "repairs": Table("repair_traces", "repairs.parquet", ("category",)),
+    "mix": Table("rebalanced_mix", "rows.parquet", ("category", "origin")),
+    "left out": Table(
         "rebalanced_mix", "left_out.parquet", ("reason", "category", "source"), "reason"
     ),
-    "pairs": _rows(
+    "pairs": Table(
         "preference_pairs", "pairs.parquet", ("kind", "category", "family", "chosen_source"), "chosen"
     ),
 }  # fmt: skip
@@ -109,8 +104,7 @@ def tables_of(store: Store) -> list[str]:
     names = []
     for name, table in TABLES.items():
         artifact = store.find(table.asset)
-        files = table.files.values()
-        if artifact is not None and all((artifact.folder / file).is_file() for file in files):
+        if artifact is not None and (artifact.folder / table.file).is_file():
             names.append(name)
     return names
 
@@ -120,14 +114,12 @@ def selection(names: list[str], params: QueryParams) -> Selection:
     table = params.get("table", "")
     table = table if table in names else names[0]
     values = {name: params[name] for name in TABLES[table].facets if params.get(name)}
-    page = params.get("page", "1")
-    number = int(page) if page.isascii() and page.isdecimal() and len(page) < 8 else 1
-    return Selection(table, values, params.get("text", "")[:200], number)
+    return Selection(table, values, params.get("text", "")[:200], page_number(params))
 
 
 def _files(store: Store, name: str) -> dict[str, Path]:
-    artifact = store.get(TABLES[name].asset)
-    return {view: artifact.path(file) for view, file in TABLES[name].files.items()}
+    table = TABLES[name]
+    return {"rows": store.get(table.asset).path(table.file)}
 
 
 def _where(chosen: Selection) -> tuple[str, list[Any]]:

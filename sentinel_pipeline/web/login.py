@@ -15,6 +15,7 @@ from urllib.parse import parse_qs
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
@@ -64,6 +65,12 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+
+
+def page_number(params: QueryParams) -> int:
+    """The ``page`` of an address, from 1; anything but a plain number is the first."""
+    page = params.get("page", "1")
+    return int(page) if page.isascii() and page.isdecimal() and len(page) < 8 else 1
 
 
 def login_routes(server: Server) -> list[Route]:

@@ -12,15 +12,15 @@ import time
 from functools import lru_cache
 from typing import NamedTuple
 
-from ..bench.compare import compare_reports
-from ..bench.report import report_from_json
+from ..bench.compare import compare_reports, comparison_line, comparison_to_json
+from ..bench.report import newest_reports, report_from_json
 from ..costs import cost_rows
 from ..errors import SentinelError
-from ..rates import difference, with_interval
+from ..rates import with_interval
 from ..records import BenchmarkReport, GateVerdict
 from ..records.recipe import Recipe
 from ..records.stages import report_of
-from ..store import Artifact, Home, Ledger, Store, skipped_reason
+from ..store import Artifact, Home, Ledger, Store
 from ..worker.progress import last_row
 
 ALIVE_S = 60.0
@@ -72,11 +72,7 @@ def results(home: Home) -> list[Result]:
     newest: list[tuple[str, Recipe, dict[str, Artifact]]] = []
     for name, recipe in home.every_recipe().valid.items():
         store = Store.reading(home, name)
-        reports = {
-            stage: artifact
-            for stage in recipe.reported
-            if (artifact := store.find(report_of(stage))) and not skipped_reason(artifact)
-        }
+        reports = newest_reports(store, recipe.reported)
         if reports:
             at = max(artifact.manifest.created_at for artifact in reports.values())
             newest.append((at, recipe, reports))
@@ -144,12 +140,7 @@ def _change(
         pairs = compare_reports(ends, sorted(suites))
     except SentinelError as error:
         return [str(error)]
-    return [
-        f"{paired.from_stage} → {paired.to_stage} on {paired.suite}: "
-        f"{difference(paired.difference, list(paired.interval[:2]))}, "
-        f"n {paired.n}, exact paired p = {paired.p:.2g}"
-        for paired, _ in pairs
-    ]
+    return [comparison_line(comparison_to_json(paired)) for paired, _ in pairs]
 
 
 def _cell(stage: str, report: BenchmarkReport, samples: int) -> Cell:

@@ -22,13 +22,14 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from ..records.stages import REPORT_STAGES, report_of
+from ..bench.report import newest_reports
+from ..records.stages import REPORT_STAGES
 from ..review.importing import plain
 from ..secrets import mask
-from ..store import Artifact, Home, Store, skipped_reason
+from ..store import Artifact, Home, Store
 from ..store.catalog import Workbench, in_memory
 from ..store.catalog import query as query_rows
-from .login import Endpoint, environment
+from .login import Endpoint, environment, page_number
 
 PAGE = 50
 CHANGES = {"gained": "passes now", "lost": "fails now", "same": "as before"}
@@ -75,11 +76,7 @@ def suites_of(home: Home, recipe: str) -> Suites | None:
     if recipe not in home.recipe_names():
         return None
     store = Store.reading(home, recipe)
-    reports = {
-        stage: artifact
-        for stage in REPORT_STAGES
-        if (artifact := store.find(report_of(stage))) and not skipped_reason(artifact)
-    }
+    reports = newest_reports(store, REPORT_STAGES)
     names = {
         path.parent.name
         for artifact in reports.values()
@@ -240,7 +237,6 @@ def _listing(home: Home) -> Endpoint:
         if suites is None:
             return PlainTextResponse("There are no answers of that recipe.", 404)
         asked = request.query_params
-        page = asked.get("page", "1")
         query = Query(
             suite=asked["suite"] if asked.get("suite") in suites.names else suites.names[0],
             stage=asked.get("stage", ""),
@@ -249,7 +245,7 @@ def _listing(home: Home) -> Endpoint:
             change=asked.get("change", ""),
             reason=asked.get("reason", "")[:200],
             text=asked.get("text", "")[:200],
-            page=int(page) if page.isascii() and page.isdecimal() and len(page) < 8 else 1,
+            page=page_number(asked),
         )
         values = await run_in_threadpool(listing, suites, query)
         template = templates.get_template("samples.html")
